@@ -1,0 +1,1 @@
+"""The everyday image plugins of sslbench: methods, backbones, operations, augmentations, datasets."""

@@ -1,0 +1,98 @@
+"""Everyday augmentation sets: data, no code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sslbench.api import Apply, AugmentationSpec, hookimpl
+from sslbench_vision.citations import MAE, SIMCLR, SSLBENCH
+
+
+@hookimpl
+def sslbench_augmentations() -> Iterable[AugmentationSpec]:
+    yield AugmentationSpec(
+        name="simclr",
+        version=1,
+        summary="crop, flip, strong colour jitter, grey, blur (SimCLR, appendix A)",
+        citation=SIMCLR,
+        operations={
+            "crop": Apply(operation="random-resized-crop", settings={"interpolation": "bicubic"}),
+            "flip": Apply(operation="horizontal-flip", p=0.5),
+            "jitter": Apply(
+                operation="colour-jitter",
+                p=0.8,
+                settings={"brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2},
+            ),
+            "grey": Apply(operation="grey", p=0.2),
+            "blur": Apply(operation="blur", p=0.5),
+        },
+    )
+    yield AugmentationSpec(
+        name="crop-flip",
+        version=1,
+        summary="crop of at least a fifth of the area and flip (MAE, section 4)",
+        citation=MAE,
+        operations={
+            "crop": Apply(
+                operation="random-resized-crop", settings={"scale": (0.2, 1.0), "interpolation": "bicubic"}
+            ),
+            "flip": Apply(operation="horizontal-flip", p=0.5),
+        },
+    )
+    yield AugmentationSpec(
+        name="crop",
+        version=1,
+        summary="crop of at least a fifth of the area; keeps labels that a flip would change (digits)",
+        citation=SSLBENCH,
+        operations={"crop": Apply(operation="random-resized-crop", settings={"scale": (0.4, 1.0)})},
+    )
+    yield AugmentationSpec(
+        name="small-objects",
+        version=1,
+        summary="grey or coloured objects that may lie any way: rotation, crop, flips, brightness and contrast",
+        citation=SSLBENCH,
+        operations={
+            "rotation": Apply(operation="rotation", settings={"degrees": 180.0}),
+            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.3, 1.0)}),
+            "flip": Apply(operation="horizontal-flip", p=0.5),
+            "jitter": Apply(
+                operation="colour-jitter",
+                p=0.8,
+                settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.05},
+            ),
+        },
+    )
+    yield AugmentationSpec(
+        name="digits",
+        version=1,
+        summary="written digits: small rotation and shear, crop, brightness and contrast; no flip",
+        citation=SSLBENCH,
+        operations={
+            "affine": Apply(operation="affine", settings={"degrees": 20.0, "translate": (0.1, 0.1), "shear": 10.0}),
+            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.4, 1.0)}),
+            "jitter": Apply(
+                operation="colour-jitter", p=0.8, settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.0}
+            ),
+        },
+    )
+    yield AugmentationSpec(
+        name="multi-crop",
+        version=1,
+        summary="SwAV's and DINO's views: large global crops and small local ones",
+        citation=SIMCLR,
+        operations={
+            "crop": Apply(operation="random-resized-crop", settings={"interpolation": "bicubic"}),
+            "flip": Apply(operation="horizontal-flip", p=0.5),
+            "jitter": Apply(
+                operation="colour-jitter",
+                p=0.8,
+                settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1},
+            ),
+            "grey": Apply(operation="grey", p=0.2),
+            "blur": Apply(operation="blur", p=0.5),
+        },
+        roles={
+            "global": {"crop": {"scale": (0.4, 1.0)}},
+            "local": {"crop": {"scale": (0.05, 0.4), "size": 96}},
+        },
+    )

@@ -1,0 +1,48 @@
+"""A residual network small enough to train in seconds on two cores. Spec only; the implementation is `micro_cnn_model`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import BackboneSpec, Modality, hookimpl
+from sslbench_vision.citations import RESNET
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Backbone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MicroCnnConfig:
+    """Channels of the four stages, residual blocks in each, and the feature's width (0: the last stage's)."""
+
+    widths: tuple[int, int, int, int] = (32, 64, 128, 256)
+    blocks: int = 1
+
+
+def build(config: MicroCnnConfig, modality: Modality) -> Backbone:
+    """Reach the implementation."""
+    from sslbench_vision.backbones.micro_cnn_model import MicroCnn
+
+    return MicroCnn(config, modality)
+
+
+def provides(config: MicroCnnConfig) -> frozenset[str]:
+    """What it can do beyond encoding."""
+    return frozenset({"any-size", "depth", "drop-path"})
+
+
+@hookimpl
+def sslbench_backbones() -> Iterable[BackboneSpec[MicroCnnConfig]]:
+    yield BackboneSpec(
+        name="micro-cnn",
+        version=1,
+        summary="residual network of four stages, 32 to 256 channels: trains in seconds on two cores",
+        citation=RESNET,
+        config=MicroCnnConfig,
+        smoke=MicroCnnConfig(widths=(4, 4, 8, 8)),
+        build=build,
+        layouts=frozenset({"image"}),
+        provides=provides,
+    )

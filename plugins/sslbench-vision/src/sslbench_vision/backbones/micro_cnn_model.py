@@ -1,0 +1,78 @@
+"""The micro CNN: a stem that keeps small pictures large, then residual stages that halve them while they can."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from sslbench.api import Modality
+from sslbench.api.modules import Backbone
+from sslbench_vision.backbones.micro_cnn import MicroCnnConfig
+from sslbench_vision.backbones.transformer import drop_path, linear_rates
+
+SMALL = 40
+"""Up to this side in pixels the stem keeps the resolution, as CIFAR's ResNets do."""
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions with batch norm beside a shortcut."""
+
+    def __init__(self, inside: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.drop_path = 0.0
+        self.conv1 = nn.Conv2d(inside, out, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out)
+        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out)
+        self.act = nn.ReLU(inplace=True)
+        changes = stride != 1 or inside != out
+        shortcut = nn.Sequential(nn.Conv2d(inside, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+        self.shortcut = shortcut if changes else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C', H', W']."""
+        branch = self.norm2(self.conv2(self.act(self.norm1(self.conv1(x)))))
+        branch = drop_path(branch, self.drop_path) if self.training else branch
+        result: Tensor = self.act(branch + self.shortcut(x))
+        return result
+
+
+class MicroCnn(Backbone):
+    """Provides depth, drop path and any size."""
+
+    def __init__(self, config: MicroCnnConfig, modality: Modality) -> None:
+        super().__init__(modality)
+        channels, side = modality.shape[0], min(modality.shape[1:])
+        first = config.widths[0]
+        stride = 1 if side <= SMALL else 2
+        self.stem = nn.Sequential(
+            nn.Conv2d(channels, first, 3, stride, 1, bias=False), nn.BatchNorm2d(first), nn.ReLU(inplace=True)
+        )
+        side = side // stride
+        stages, inside = [], first
+        for place, out in enumerate(config.widths):
+            step = 2 if place > 0 and side >= 4 else 1
+            side = side // step
+            blocks = [Residual(inside if b == 0 else out, out, step if b == 0 else 1) for b in range(config.blocks)]
+            stages.append(nn.Sequential(*blocks))
+            inside = out
+        self.stages = nn.Sequential(*stages)
+        self.width = config.widths[-1]
+        self.depth = len(stages) + 1
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        """[B, C, H, W] -> [B, D]: the mean over places."""
+        features: Tensor = self.stages(self.stem(self.normalise(x)))
+        return features.mean((2, 3)).float()
+
+    def depth_of(self, parameter: str) -> int:
+        """0 for the stem, stage s at s + 1."""
+        return int(parameter.split(".")[1]) + 1 if parameter.startswith("stages.") else 0
+
+    def set_drop_path(self, rate: float) -> None:
+        """Drop branches, more often with depth."""
+        blocks = [block for block in self.stages.modules() if isinstance(block, Residual)]
+        for block, own in zip(blocks, linear_rates(rate, len(blocks)), strict=True):
+            block.drop_path = own

@@ -1,0 +1,68 @@
+"""A vision transformer small enough to train in seconds on two cores. Spec only; the implementation is `micro_vit_model`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sslbench.api import BackboneSpec, Facts, Modality, hookimpl
+from sslbench_vision.citations import VIT
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Backbone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MicroVitConfig:
+    """Patch side in pixels (0: an eighth of the picture's side, at least 2), depth, width, heads, and the feature."""
+
+    patch: int = 0
+    depth: int = 6
+    width: int = 192
+    heads: int = 3
+    pool: Literal["mean", "class"] = "mean"
+
+
+def patch_of(config: MicroVitConfig, side: int) -> int:
+    """The patch's side for a picture's side."""
+    return config.patch or max(2, side // 8)
+
+
+def build(config: MicroVitConfig, modality: Modality) -> Backbone:
+    """Reach the implementation."""
+    from sslbench_vision.backbones.micro_vit_model import MicroVit
+
+    return MicroVit(config, modality)
+
+
+def check(config: MicroVitConfig, facts: Facts) -> Iterable[str]:
+    """Say which sizes cannot work."""
+    for modality in facts.modalities.values():
+        side = modality.shape[1]
+        patch = patch_of(config, side)
+        if side % patch:
+            yield f"{side} px is not a multiple of backbone.patch = {patch}"
+    if config.width % config.heads or config.width % 4:
+        yield f"backbone.width = {config.width} must be a multiple of 4 and of backbone.heads = {config.heads}"
+
+
+def provides(config: MicroVitConfig) -> frozenset[str]:
+    """What it can do beyond encoding."""
+    return frozenset({"tokens", "depth", "drop-path"})
+
+
+@hookimpl
+def sslbench_backbones() -> Iterable[BackboneSpec[MicroVitConfig]]:
+    yield BackboneSpec(
+        name="micro-vit",
+        version=1,
+        summary="vision transformer of 6 blocks x 192, fixed positions: trains in seconds on two cores",
+        citation=VIT,
+        config=MicroVitConfig,
+        smoke=MicroVitConfig(depth=1, width=16, heads=2),
+        build=build,
+        check=check,
+        layouts=frozenset({"image"}),
+        provides=provides,
+    )

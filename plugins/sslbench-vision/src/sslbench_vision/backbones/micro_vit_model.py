@@ -1,0 +1,66 @@
+"""The micro ViT: patches, fixed sine-cosine positions, a class token, pre-norm blocks. Only kept patches are encoded."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.api import Modality
+from sslbench.api.modules import Backbone
+from sslbench_vision.backbones.micro_vit import MicroVitConfig, patch_of
+from sslbench_vision.backbones.transformer import Block, linear_rates, sin_cos_positions
+
+
+class MicroVit(Backbone):
+    """Provides tokens, depth and drop path."""
+
+    prefix = 1
+
+    def __init__(self, config: MicroVitConfig, modality: Modality) -> None:
+        super().__init__(modality)
+        channels, height, width = modality.shape
+        side = patch_of(config, height)
+        self.patch = (side, side)
+        self.width = config.width
+        self.pool = config.pool
+        self.depth = config.depth + 1
+        self.embed = nn.Conv2d(channels, config.width, side, stride=side)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, config.width))
+        positions = sin_cos_positions((height // side, width // side), config.width)
+        self.register_buffer("positions", positions, persistent=False)
+        self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.width, eps=1e-6)
+        nn.init.normal_(self.class_token, std=0.02)
+        nn.init.xavier_uniform_(self.embed.weight.view(config.width, -1))
+        for module in self.blocks.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+
+    def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        """[B, 1 + N, D], or [B, 1 + K, D] with the patches `keep` [B, K] alone."""
+        patches = self.embed(self.normalise(x)).flatten(2).transpose(1, 2)
+        patches = patches + self.get_buffer("positions").to(patches.dtype)
+        if keep is not None:
+            patches = patches.gather(1, keep.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
+        tokens = torch.cat([self.class_token.to(patches.dtype).expand(len(patches), -1, -1), patches], dim=1)
+        for block in self.blocks:
+            tokens = block(tokens)
+        normed: Tensor = self.norm(tokens)
+        return normed
+
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        """[B, C, H, W] -> [B, D]: the mean of the patches, or the class token."""
+        tokens = self.tokens(x)
+        return (tokens[:, 0] if self.pool == "class" else tokens[:, 1:].mean(1)).float()
+
+    def depth_of(self, parameter: str) -> int:
+        """0 for patches and class token, block b at b + 1, the last norm with the last block's successor."""
+        if parameter.startswith("blocks."):
+            return int(parameter.split(".")[1]) + 1
+        return self.depth if parameter.startswith("norm.") else 0
+
+    def set_drop_path(self, rate: float) -> None:
+        """Drop branches, more often with depth."""
+        for block, own in zip(self.blocks, linear_rates(rate, len(self.blocks)), strict=True):
+            block.drop_path = own  # type: ignore[assignment]

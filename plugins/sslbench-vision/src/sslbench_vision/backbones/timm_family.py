@@ -1,0 +1,77 @@
+"""Every timm model by its timm name: one line in `list`, resolved when a request names one. timm is imported only then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import BackboneSpec, Facts, Modality, Setting, hookimpl
+from sslbench_vision.citations import TIMM
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Backbone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimmConfig:
+    """The timm model's name; its head is left out and it is built for the pictures' channels and size."""
+
+    model: str = "resnet18"
+
+
+def build(config: TimmConfig, modality: Modality) -> Backbone:
+    """Reach the implementation."""
+    from sslbench_vision.backbones.timm_model import TimmEncoder, TimmVit, is_vit
+
+    return (TimmVit if is_vit(config.model) else TimmEncoder)(config, modality)
+
+
+def provides(config: TimmConfig) -> frozenset[str]:
+    """Vision transformers can look at some patches only."""
+    from sslbench_vision.backbones.timm_model import is_convolutional, is_vit
+
+    if is_vit(config.model):
+        return frozenset({"tokens", "depth", "drop-path"})
+    return frozenset({"any-size"}) if is_convolutional(config.model) else frozenset()
+
+
+def check(config: TimmConfig, facts: Facts) -> Iterable[str]:
+    """Say which patch sizes cannot work; the name carries them."""
+    for modality in facts.modalities.values():
+        for word in config.model.split("_"):
+            patch = word.removeprefix("patch")
+            if word.startswith("patch") and patch.isdigit() and modality.shape[1] % int(patch):
+                yield f"{modality.shape[1]} px is not a multiple of {config.model!r}'s patch of {patch}; set view.size"
+
+
+def answers_to(name: str) -> Mapping[str, Setting] | None:
+    """Answer to timm's names."""
+    from sslbench_vision.backbones.timm_model import names
+
+    return {"model": name} if name in names() else None
+
+
+def members() -> Iterable[str]:
+    """All of timm's names."""
+    from sslbench_vision.backbones.timm_model import names
+
+    return names()
+
+
+@hookimpl
+def sslbench_backbones() -> Iterable[BackboneSpec[TimmConfig]]:
+    yield BackboneSpec(
+        name="timm",
+        version=1,
+        summary="every timm model by its timm name, such as resnet18 or vit_tiny_patch16_224",
+        citation=TIMM,
+        config=TimmConfig,
+        smoke=TimmConfig(model="resnet10t"),
+        build=build,
+        check=check,
+        layouts=frozenset({"image"}),
+        provides=provides,
+        answers_to=answers_to,
+        members=members,
+    )

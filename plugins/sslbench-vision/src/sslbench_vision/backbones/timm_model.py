@@ -1,0 +1,95 @@
+"""timm models as encoders. Vision transformers also give tokens of the kept patches alone."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from sslbench.api import Modality
+from sslbench.api.modules import Backbone
+from sslbench_vision.backbones.timm_family import TimmConfig
+from sslbench_vision.backbones.transformer import linear_rates
+
+CONVOLUTIONAL = ("resnet", "convnext", "efficientnet", "vgg", "regnet", "densenet", "mobilenetv3", "resnetv2")
+
+
+@lru_cache(maxsize=1)
+def names() -> frozenset[str]:
+    """timm's model names, with and without the tag of published weights."""
+    return frozenset(timm.list_models()) | frozenset(timm.list_pretrained())
+
+
+def is_vit(model: str) -> bool:
+    """Whether a model is a plain vision transformer."""
+    return bool(timm.is_model_in_modules(model.split(".")[0], ["vision_transformer"]))
+
+
+def is_convolutional(model: str) -> bool:
+    """Whether a model takes pictures of any size."""
+    return bool(timm.is_model_in_modules(model.split(".")[0], list(CONVOLUTIONAL)))
+
+
+class TimmEncoder(Backbone):
+    """Any timm model without its head."""
+
+    def __init__(self, config: TimmConfig, modality: Modality) -> None:
+        super().__init__(modality)
+        self.model = config.model
+        size = {"img_size": modality.shape[1:]} if is_vit(config.model) else {}
+        self.network: Any = timm.create_model(
+            config.model, pretrained=False, num_classes=0, in_chans=modality.shape[0], **size
+        )
+        self.width = self.network.num_features
+
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        """[B, C, H, W] -> [B, D]."""
+        features: Tensor = self.network(self.normalise(x))
+        return features.float()
+
+    def published(self) -> dict[str, Tensor]:
+        """The published weights' tensors, downloaded by timm; raises whatever the network does."""
+        network = timm.create_model(self.model, pretrained=True, num_classes=0)
+        state: dict[str, Tensor] = network.state_dict()
+        return state
+
+
+class TimmVit(TimmEncoder):
+    """A timm vision transformer: provides tokens, depth and drop path."""
+
+    def __init__(self, config: TimmConfig, modality: Modality) -> None:
+        super().__init__(config, modality)
+        self.patch = tuple(self.network.patch_embed.patch_size)
+        self.prefix = int(self.network.num_prefix_tokens)
+        self.depth = len(self.network.blocks) + 1
+
+    def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        """[B, prefix + N, D], or [B, prefix + K, D] with the patches `keep` [B, K] alone."""
+        network = self.network
+        tokens = network._pos_embed(network.patch_embed(self.normalise(x)))
+        if keep is not None:
+            patches = tokens[:, self.prefix :]
+            patches = patches.gather(1, keep.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))
+            tokens = torch.cat([tokens[:, : self.prefix], patches], dim=1)
+        for block in network.blocks:
+            tokens = block(network.norm_pre(tokens) if block is network.blocks[0] else tokens)
+        normed: Tensor = network.norm(tokens)
+        return normed
+
+    def depth_of(self, parameter: str) -> int:
+        """0 for patches, positions and prefix; block b at b + 1; norms after the last block."""
+        parts = parameter.split(".")
+        if "blocks" in parts:
+            return int(parts[parts.index("blocks") + 1]) + 1
+        return self.depth if "norm" in parts or "fc_norm" in parts else 0
+
+    def set_drop_path(self, rate: float) -> None:
+        """Drop branches, more often with depth."""
+        from timm.layers import DropPath
+
+        for block, own in zip(self.network.blocks, linear_rates(rate, len(self.network.blocks)), strict=True):
+            for name in ("drop_path1", "drop_path2"):
+                setattr(block, name, DropPath(own) if own > 0 else nn.Identity())

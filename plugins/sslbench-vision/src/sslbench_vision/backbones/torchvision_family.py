@@ -1,0 +1,71 @@
+"""torchvision's ResNet, VGG and ConvNeXt as `torchvision-resnet18`, with stems for small pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sslbench.api import BackboneSpec, Modality, Setting, hookimpl
+from sslbench_vision.citations import TORCHVISION
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Backbone
+
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+VGGS = ("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", "vgg11", "vgg13", "vgg16", "vgg19")
+CONVNEXTS = ("convnext_tiny", "convnext_small", "convnext_base", "convnext_large")
+PREFIX = "torchvision-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchvisionConfig:
+    """The model and its stem.
+
+    `small` keeps the resolution at the start (ResNet: 3x3 stride 1, no max-pool; ConvNeXt: 2x2 patches); `auto` is small
+    up to 64 px. `stem_padding` 2 is what solo-learn's CIFAR ResNets have (papers.md 4.3).
+    """
+
+    model: str = "resnet18"
+    stem: Literal["auto", "standard", "small"] = "auto"
+    stem_padding: int = 1
+
+
+def build(config: TorchvisionConfig, modality: Modality) -> Backbone:
+    """Reach the implementation."""
+    from sslbench_vision.backbones.torchvision_model import TorchvisionEncoder
+
+    return TorchvisionEncoder(config, modality)
+
+
+def provides(config: TorchvisionConfig) -> frozenset[str]:
+    """What it can do beyond encoding."""
+    return frozenset({"any-size", "depth"})
+
+
+def answers_to(name: str) -> Mapping[str, Setting] | None:
+    """Answer to `torchvision-` and a model's name."""
+    model = name.removeprefix(PREFIX)
+    return {"model": model} if name.startswith(PREFIX) and model in (*RESNETS, *VGGS, *CONVNEXTS) else None
+
+
+def members() -> Iterable[str]:
+    """Every model's name."""
+    return [PREFIX + model for model in (*RESNETS, *VGGS, *CONVNEXTS)]
+
+
+@hookimpl
+def sslbench_backbones() -> Iterable[BackboneSpec[TorchvisionConfig]]:
+    yield BackboneSpec(
+        name="torchvision",
+        version=1,
+        summary="torchvision's ResNet, VGG and ConvNeXt, such as torchvision-resnet18, with small-picture stems",
+        citation=TORCHVISION,
+        config=TorchvisionConfig,
+        smoke=TorchvisionConfig(),
+        build=build,
+        layouts=frozenset({"image"}),
+        provides=provides,
+        answers_to=answers_to,
+        members=members,
+    )

@@ -1,0 +1,88 @@
+"""torchvision models as encoders, with stems for small pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torchvision
+from torch import Tensor, nn
+
+from sslbench.api import Modality
+from sslbench.api.modules import Backbone
+from sslbench_vision.backbones.torchvision_family import CONVNEXTS, RESNETS, TorchvisionConfig
+
+SMALL = 64
+
+
+class TorchvisionEncoder(Backbone):
+    """A torchvision model without its head; provides depth by stage, and any size."""
+
+    def __init__(self, config: TorchvisionConfig, modality: Modality) -> None:
+        super().__init__(modality)
+        small = config.stem == "small" or (config.stem == "auto" and modality.shape[1] <= SMALL)
+        self.network: Any = torchvision.models.get_model(config.model, weights=None)
+        self.model, channels = config.model, modality.shape[0]
+        if config.model in RESNETS:
+            self._resnet(channels, small, config.stem_padding)
+        elif config.model in CONVNEXTS:
+            self._convnext(channels, small)
+        else:
+            self._vgg(channels)
+
+    def _resnet(self, channels: int, small: bool, padding: int) -> None:
+        network = self.network
+        self.width = network.fc.in_features
+        if small:
+            network.conv1 = nn.Conv2d(channels, 64, 3, 1, padding, bias=False)
+            network.maxpool = nn.Identity()
+        elif channels != 3:
+            network.conv1 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
+        network.fc = nn.Identity()
+        self.stages = ("layer1", "layer2", "layer3", "layer4")
+        self.depth = len(self.stages) + 1
+
+    def _convnext(self, channels: int, small: bool) -> None:
+        first = self.network.features[0][0]
+        side = 2 if small else 4
+        if small or channels != 3:
+            self.network.features[0][0] = nn.Conv2d(channels, first.out_channels, side, side)
+        self.width = self.network.classifier[2].in_features
+        self.network.classifier[2] = nn.Identity()
+        self.stages = tuple(f"features.{i}" for i in range(1, len(self.network.features)))
+        self.depth = len(self.stages) + 1
+
+    def _vgg(self, channels: int) -> None:
+        first = self.network.features[0]
+        if channels != 3:
+            self.network.features[0] = nn.Conv2d(channels, first.out_channels, 3, padding=1)
+        pooling = [m for m in self.network.features if isinstance(m, nn.MaxPool2d)]
+        self.width = 512
+        self.network.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.network.classifier = nn.Identity()
+        self.stages = tuple(f"features.{i}" for i in range(len(self.network.features)))
+        self.depth = len(pooling) + 1
+        stage, self.stage_of = 0, {}
+        for place, module in enumerate(self.network.features):
+            self.stage_of[place] = stage
+            stage += isinstance(module, nn.MaxPool2d)
+
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        """[B, C, H, W] -> [B, D]."""
+        features: Tensor = self.network(self.normalise(x))
+        return features.float()
+
+    def depth_of(self, parameter: str) -> int:
+        """0 for the stem, stage s at s + 1 (a VGG's stages end at its max-pools)."""
+        name = parameter.removeprefix("network.")
+        if hasattr(self, "stage_of"):
+            return int(self.stage_of[int(name.split(".")[1])]) if name.startswith("features.") else self.depth
+        for place, stage in enumerate(self.stages):
+            if name.startswith(f"{stage}."):
+                return place + 1
+        return self.depth if name.startswith("classifier.") else 0
+
+    def published(self) -> dict[str, Tensor]:
+        """torchvision's default weights, downloaded; raises whatever the network does."""
+        weights = torchvision.models.get_model_weights(self.model)
+        state: dict[str, Tensor] = weights.DEFAULT.get_state_dict(progress=False, check_hash=True)
+        return state

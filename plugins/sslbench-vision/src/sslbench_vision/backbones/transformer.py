@@ -1,0 +1,62 @@
+"""Transformer blocks and fixed positions, shared by the micro ViT and by decoders. Plain torch, no spec."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def sin_cos_positions(grid: tuple[int, int], width: int) -> Tensor:
+    """[1, N, D]: fixed 2-D sine and cosine positions, a quarter of the width each for sin and cos of row and column."""
+    if width % 4:
+        raise ValueError(f"width {width} is not a multiple of 4")
+    frequency = 1.0 / 10000 ** (torch.arange(width // 4, dtype=torch.float64) / (width / 4))
+    rows, columns = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
+    parts = []
+    for axis in (columns, rows):
+        angle = axis.reshape(-1, 1) * frequency
+        parts += [angle.sin(), angle.cos()]
+    return torch.cat(parts, dim=1).unsqueeze(0).float()
+
+
+class Block(nn.Module):
+    """Pre-norm self-attention and MLP, each branch dropped at random while training when `drop_path` is above 0."""
+
+    def __init__(self, width: int, heads: int, ratio: float = 4.0) -> None:
+        super().__init__()
+        self.heads = heads
+        self.drop_path = 0.0
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        hidden = int(width * ratio)
+        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, D] -> [B, N, D]."""
+        x = x + self._dropped(self._attend(self.norm1(x)))
+        return x + self._dropped(self.mlp(self.norm2(x)))
+
+    def _attend(self, x: Tensor) -> Tensor:
+        b, n, d = x.shape
+        q, k, v = self.qkv(x).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        attended = nn.functional.scaled_dot_product_attention(q, k, v)
+        result: Tensor = self.out(attended.transpose(1, 2).reshape(b, n, d))
+        return result
+
+    def _dropped(self, branch: Tensor) -> Tensor:
+        return drop_path(branch, self.drop_path) if self.training else branch
+
+
+def drop_path(branch: Tensor, rate: float) -> Tensor:
+    """Drop whole branches [B, ...] with a probability, and scale up what stays (stochastic depth)."""
+    if rate == 0:
+        return branch
+    keep = torch.rand(len(branch), *[1] * (branch.ndim - 1), device=branch.device) >= rate
+    return branch * keep / (1 - rate)
+
+
+def linear_rates(rate: float, blocks: int) -> list[float]:
+    """0 for the first block up to the full rate for the last."""
+    return [rate * i / max(blocks - 1, 1) for i in range(blocks)]

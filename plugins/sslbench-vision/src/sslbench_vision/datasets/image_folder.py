@@ -1,0 +1,55 @@
+"""Anybody's folder of pictures, as a dataset. Spec only; reading is in `image_folder_reader`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sslbench.api import Card, Citation, Dataset, DatasetSpec, Source, hookimpl
+
+CITATION = Citation(title="your own pictures", authors="you", year=2026, url="https://github.com/sslbench/sslbench")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFolderConfig:
+    """A tree of pictures.
+
+    Below `root`: class folders; or train, validation (or val) and test folders of classes; or, with `levels` such as
+    [instrument, class], folders named by those columns. Pictures outside any class folder, and those in a folder
+    `unlabelled` (or unlabeled), are learnt from without a label. `channels` is auto (grey if every picture is), grey or
+    colour.
+    """
+
+    root: Path | None = None
+    levels: tuple[str, ...] = ("class",)
+    channels: Literal["auto", "grey", "colour"] = "auto"
+    minimum: int = 1
+
+
+def build(config: ImageFolderConfig, source: Source) -> Dataset:
+    """Reach the reader."""
+    from sslbench_vision.datasets.image_folder_reader import open_folder
+
+    return open_folder(config, source)
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[ImageFolderConfig]]:
+    yield DatasetSpec(
+        name="image-folder",
+        version=1,
+        summary="your own folder of pictures: data.root=FOLDER",
+        citation=CITATION,
+        config=ImageFolderConfig,
+        smoke=ImageFolderConfig(),
+        build=build,
+        label_preserving="crop-flip",
+        card=Card(
+            licence="yours",
+            citation=CITATION,
+            source="a folder",
+            obtain="it is your own folder of pictures: one folder per class, or a flat folder of unlabelled ones",
+        ),
+    )

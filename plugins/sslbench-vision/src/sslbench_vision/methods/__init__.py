@@ -1,0 +1,1 @@
+"""Methods: a light spec module each, with its implementation beside it."""

@@ -1,0 +1,112 @@
+"""MAE: hide most patches, encode the rest, rebuild what was hidden. Spec only; the implementation is `mae_model`.
+
+Departures from the paper: none in `original`. Masks come from draws keyed by sample, so they are the same in any batch
+and any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Recipe, Role, hookimpl
+from sslbench_vision.citations import MAE
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaeConfig:
+    """Share of hidden patches, the decoder's size, and whether each patch is rebuilt in its own units (papers.md 1.4)."""
+
+    mask: float = 0.75
+    decoder_depth: int = 8
+    decoder_width: int = 512
+    decoder_heads: int = 16
+    normalise_patches: bool = True
+
+
+def build(config: MaeConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.mae_model import Mae
+
+    return Mae(config, parts)
+
+
+def views(config: MaeConfig) -> Mapping[str, Role]:
+    """One view."""
+    return {"view": Role(count=1)}
+
+
+def check(config: MaeConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    if not 0 < config.mask < 1:
+        yield f"method.mask = {config.mask} hides nothing or everything; possible: between 0 and 1"
+    if config.decoder_width % config.decoder_heads or config.decoder_width % 4:
+        yield (
+            f"method.decoder_width = {config.decoder_width} must be a multiple of 4 and of "
+            f"method.decoder_heads = {config.decoder_heads}"
+        )
+    for name, modality in facts.modalities.items():
+        if modality.layout != "image":
+            yield f"'mae' rebuilds pictures; modality {name!r} is of layout {modality.layout}"
+
+
+ORIGINAL = Recipe(
+    name="original",
+    summary="the paper's: ViT-L/16 at 224 px, AdamW, batch 4,096, 800 epochs",
+    settings={
+        "backbone.name": "vit_large_patch16_224",
+        "augmentation.name": "crop-flip",
+        "view.size": 224,
+        "train.epochs": 800,
+        "train.batch": 4096,
+        "train.optimiser": "adamw",
+        "train.rate": 1.5e-4,
+        "train.scale_rate": True,
+        "train.betas": (0.9, 0.95),
+        "train.decay": 0.05,
+        "train.warmup": 40,
+    },
+)
+QUICK = Recipe(
+    name="quick",
+    summary="two CPU cores and small pictures: a micro ViT, a short schedule (chosen on validation data of digits)",
+    settings={
+        "backbone.name": "micro-vit",
+        "augmentation.name": "crop-flip",
+        "augmentation.flip.p": 0.0,
+        "method.decoder_depth": 2,
+        "method.decoder_width": 128,
+        "method.decoder_heads": 4,
+        "train.epochs": 40,
+        "train.batch": 256,
+        "train.optimiser": "adamw",
+        "train.rate": 2e-3,
+        "train.betas": (0.9, 0.95),
+        "train.decay": 0.05,
+        "train.warmup": 4,
+    },
+    samples=(0, 200_000),
+    pixels=(0, 96 * 96),
+)
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[MaeConfig]]:
+    yield MethodSpec(
+        name="mae",
+        version=1,
+        summary="masked autoencoder: encode a quarter of the patches, rebuild the hidden ones",
+        citation=MAE,
+        config=MaeConfig,
+        smoke=MaeConfig(decoder_depth=1, decoder_width=32, decoder_heads=2),
+        build=build,
+        check=check,
+        views=views,
+        family="masked",
+        requires=frozenset({"tokens"}),
+        recipes=(QUICK, ORIGINAL),
+    )

@@ -1,0 +1,48 @@
+"""The encoder before it has learnt anything: the row that says what an architecture gives by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import SSLBENCH
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomInitConfig:
+    """Nothing to set."""
+
+
+def build(config: RandomInitConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.untrained_model import Untrained
+
+    return Untrained(parts.encoders)
+
+
+def views(config: RandomInitConfig) -> Mapping[str, Role]:
+    """None: it does not learn."""
+    return {}
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[RandomInitConfig]]:
+    yield MethodSpec(
+        name="random-init",
+        version=1,
+        summary="the encoder with its random starting weights",
+        citation=SSLBENCH,
+        config=RandomInitConfig,
+        smoke=RandomInitConfig(),
+        build=build,
+        views=views,
+        family="baseline",
+        modalities=(1, 8),
+        trains=False,
+        baseline=True,
+    )

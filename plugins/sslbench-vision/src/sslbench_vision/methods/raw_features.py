@@ -1,0 +1,51 @@
+"""No encoder at all: the data itself as features, the row that says what pixels already give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import SSLBENCH
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawFeaturesConfig:
+    """Pictures are averaged down to at most this many pixels a side; sequences become moments per channel."""
+
+    side: int = 32
+
+
+def build(config: RawFeaturesConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.untrained_model import Raw, Untrained
+
+    return Untrained({name: Raw(m, config.side) for name, m in parts.facts.modalities.items()})
+
+
+def views(config: RawFeaturesConfig) -> Mapping[str, Role]:
+    """None: it does not learn."""
+    return {}
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[RawFeaturesConfig]]:
+    yield MethodSpec(
+        name="raw-features",
+        version=1,
+        summary="the data itself: pixels, spectra, or moments of a sequence",
+        citation=SSLBENCH,
+        config=RawFeaturesConfig,
+        smoke=RawFeaturesConfig(side=4),
+        build=build,
+        views=views,
+        family="baseline",
+        modalities=(1, 8),
+        trains=False,
+        backbone=False,
+        baseline=True,
+    )

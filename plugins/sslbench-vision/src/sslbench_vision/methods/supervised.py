@@ -1,0 +1,71 @@
+"""The same encoder trained on the labels: the row that says what labels would have given. The only one handed targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Recipe, Role, hookimpl
+from sslbench_vision.citations import SSLBENCH
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisedConfig:
+    """Label smoothing of the cross-entropy."""
+
+    smoothing: float = 0.1
+
+
+def build(config: SupervisedConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.supervised_model import Supervised
+
+    return Supervised(config, parts)
+
+
+def views(config: SupervisedConfig) -> Mapping[str, Role]:
+    """One view."""
+    return {"view": Role(count=1)}
+
+
+def check(config: SupervisedConfig, facts: Facts) -> Iterable[str]:
+    """Say which data cannot work."""
+    if facts.target.kind != "class":
+        yield "'supervised' needs data with one class per sample"
+
+
+RECIPE = Recipe(
+    name="quick",
+    summary="AdamW, one-cycle, the data's own label-preserving augmentation",
+    settings={
+        "augmentation.name": "label-preserving",
+        "train.optimiser": "adamw",
+        "train.rate": 2e-3,
+        "train.decay": 0.05,
+        "train.schedule": "one-cycle",
+    },
+)
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[SupervisedConfig]]:
+    yield MethodSpec(
+        name="supervised",
+        version=1,
+        summary="the encoder trained on the training labels with cross-entropy",
+        citation=SSLBENCH,
+        config=SupervisedConfig,
+        smoke=SupervisedConfig(),
+        build=build,
+        check=check,
+        views=views,
+        family="supervised",
+        modalities=(1, 8),
+        takes_target=True,
+        baseline=True,
+        recipes=(RECIPE,),
+    )

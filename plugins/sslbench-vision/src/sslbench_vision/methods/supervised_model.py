@@ -1,0 +1,36 @@
+"""Cross-entropy on the encoders' joined features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import nn
+
+from sslbench.api import Batch, Loss, MethodParts, Step
+from sslbench.api.modules import Backbone, TrainedMethod
+from sslbench_vision.methods.supervised import SupervisedConfig
+
+
+class Supervised(TrainedMethod):
+    """The method."""
+
+    def __init__(self, config: SupervisedConfig, parts: MethodParts) -> None:
+        super().__init__()
+        self.smoothing = config.smoothing
+        self.kept = nn.ModuleDict(dict(parts.encoders))
+        width = sum(encoder.width for encoder in parts.encoders.values())
+        self.head = nn.Linear(width, len(parts.facts.target.names))
+
+    @property
+    def encoders(self) -> Mapping[str, Backbone]:
+        return {name: cast(Backbone, module) for name, module in self.kept.items()}
+
+    def loss(self, batch: Batch, step: Step) -> Loss:
+        """Cross-entropy with label smoothing."""
+        view = batch.views["view"][0]
+        features = torch.cat([e(view[m], view.get(f"{m}.length")) for m, e in self.encoders.items()], dim=1)
+        scores = self.head(features).float()
+        assert batch.target is not None
+        return Loss(total=nn.functional.cross_entropy(scores, batch.target, label_smoothing=self.smoothing))

@@ -1,0 +1,1 @@
+"""Operations on batches of pictures, every sample by its own numbers."""

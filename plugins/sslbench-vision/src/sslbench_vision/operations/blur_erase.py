@@ -1,0 +1,57 @@
+"""Gaussian blur and random erasing. Specs only; see `blur_erase_operation`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import OperationParts, OperationSpec, hookimpl
+from sslbench_vision.citations import TORCHVISION
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlurConfig:
+    """Deviation in pixels, drawn per sample; the kernel's width in pixels (odd; 0: a tenth of the side)."""
+
+    sigma: tuple[float, float] = (0.1, 2.0)
+    kernel: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseConfig:
+    """Fill a box of a random share of the area with one value."""
+
+    scale: tuple[float, float] = (0.02, 0.33)
+    ratio: tuple[float, float] = (0.3, 3.3)
+    fill: float = 0.0
+
+
+def build_blur(config: BlurConfig, parts: OperationParts) -> Operation:
+    """Reach the implementation."""
+    from sslbench_vision.operations.blur_erase_operation import blur
+
+    return blur(config, parts)
+
+
+def build_erase(config: EraseConfig, parts: OperationParts) -> Operation:
+    """Reach the implementation."""
+    from sslbench_vision.operations.blur_erase_operation import erase
+
+    return erase(config, parts)
+
+
+@hookimpl
+def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
+    image = frozenset({"image"})
+    yield OperationSpec(
+        name="blur", version=1, summary="Gaussian blur", citation=TORCHVISION, config=BlurConfig, smoke=BlurConfig(),
+        build=build_blur, layouts=image,
+    )  # fmt: skip
+    yield OperationSpec(
+        name="erase", version=1, summary="fill a random box", citation=TORCHVISION, config=EraseConfig,
+        smoke=EraseConfig(), build=build_erase, layouts=image,
+    )  # fmt: skip

@@ -1,0 +1,95 @@
+"""Colour operations on [B, C, H, W] in [0, 1], every sample by its own factor. They agree with torchvision's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from sslbench.api import Draws, OperationParts
+from sslbench_vision.operations.colour import ColourJitterConfig
+from sslbench_vision.operations.pictures import OnPictures, between
+
+GREY = (0.2989, 0.587, 0.114)
+"""ITU-R 601 weights, as torchvision rounds them."""
+
+
+def luminance(x: Tensor) -> Tensor:
+    """[B, 3, H, W] -> [B, 1, H, W]; one channel stays as it is."""
+    if x.shape[1] == 1:
+        return x
+    return (GREY[0] * x[:, 0] + GREY[1] * x[:, 1] + GREY[2] * x[:, 2]).unsqueeze(1)
+
+
+def brightness(x: Tensor, factor: Tensor) -> Tensor:
+    """Multiply by a factor [B]."""
+    return (x * factor.view(-1, 1, 1, 1)).clamp_(0, 1)
+
+
+def contrast(x: Tensor, factor: Tensor) -> Tensor:
+    """Move away from the picture's mean luminance."""
+    f = factor.view(-1, 1, 1, 1)
+    return torch.addcmul((1 - f) * luminance(x).mean((1, 2, 3), keepdim=True), x, f).clamp_(0, 1)
+
+
+def saturation(x: Tensor, factor: Tensor) -> Tensor:
+    """Move away from the pixel's luminance."""
+    f = factor.view(-1, 1, 1, 1)
+    return x if x.shape[1] == 1 else (f * x + (1 - f) * luminance(x)).clamp_(0, 1)
+
+
+def hue(x: Tensor, shift: Tensor) -> Tensor:
+    """Turn the hue by a share [B] of the circle: to hue, saturation and value and back."""
+    if x.shape[1] == 1:
+        return x
+    value, low = x.amax(1), x.amin(1)
+    chroma = value - low
+    safe = torch.where(chroma == 0, torch.ones_like(chroma), chroma)
+    r, g, b = x.unbind(1)
+    sector = torch.where(value == r, (g - b) / safe, torch.where(value == g, 2 + (b - r) / safe, 4 + (r - g) / safe))
+    sector = (sector + 6 * shift.view(-1, 1, 1)) % 6
+    channels = []
+    for offset in (5.0, 3.0, 1.0):
+        k = (sector + offset) % 6
+        channels.append(value - chroma * torch.minimum(k, 4 - k).clamp_(0, 1))
+    return torch.stack(channels, dim=1)
+
+
+Change = Callable[[Tensor, Tensor], Tensor]
+
+
+def jitter(config: ColourJitterConfig, parts: OperationParts) -> OnPictures:
+    """Four changes in an order of each sample's own; a draw for each, used or not, so that none moves another."""
+    changes: tuple[tuple[str, Change, float, float, float], ...] = (
+        ("brightness", brightness, max(0.0, 1 - config.brightness), 1 + config.brightness, config.brightness_p),
+        ("contrast", contrast, max(0.0, 1 - config.contrast), 1 + config.contrast, config.contrast_p),
+        ("saturation", saturation, max(0.0, 1 - config.saturation), 1 + config.saturation, config.saturation_p),
+        ("hue", hue, -config.hue, config.hue, config.hue_p),
+    )
+
+    def change(x: Tensor, draws: Draws) -> Tensor:
+        order = draws.uniform("order", len(changes)).argsort(1)
+        active = [c for c in changes if c[2] < c[3] and (x.shape[1] > 1 or c[0] in ("brightness", "contrast"))]
+        factors = {name: between(draws.uniform(name), low, high) for name, _, low, high, _ in active}
+        used = {name: draws.uniform(f"{name}/apply") < p for name, _, _, _, p in active}
+        place = {name: number for number, (name, *_) in enumerate(changes)}
+        result = x.clone()
+        for turn in range(len(changes)):
+            for name, apply, *_ in active:
+                rows = torch.nonzero((order[:, turn] == place[name]) & used[name]).squeeze(1)
+                if len(rows):
+                    result[rows] = apply(result[rows], factors[name][rows])
+        return result
+
+    return OnPictures(parts, change)
+
+
+def to_grey(parts: OperationParts) -> OnPictures:
+    """Every channel becomes the luminance."""
+    return OnPictures(parts, lambda x, draws: luminance(x).expand_as(x).clone())
+
+
+def solarise(threshold: float, parts: OperationParts) -> OnPictures:
+    """Values from the threshold on are inverted."""
+    return OnPictures(parts, lambda x, draws: torch.where(x >= threshold, 1 - x, x))

@@ -1,0 +1,88 @@
+"""Crops: random-resized, centred, and padding (a crop larger than the picture). Specs only; see `crops_operation`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sslbench.api import OperationParts, OperationSpec, Shapes, hookimpl
+from sslbench_vision.citations import TORCHVISION
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomResizedCropConfig:
+    """Cut a box of a random share of the area (above 1: beyond the padded edge) and ratio, and resize it.
+
+    `size` 0 is the size at which pictures are encoded. The share and the ratio are of the scene, in its own proportions.
+    """
+
+    size: int = 0
+    scale: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (0.75, 1.3333333333333333)
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CentreCropConfig:
+    """Cut the middle box of a share of the side, and resize it."""
+
+    size: int = 0
+    share: float = 0.875
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PadConfig:
+    """Add a border of a random share of the side, filled with one value, and resize to what it was."""
+
+    share: tuple[float, float] = (0.1, 0.4)
+    fill: float = 0.0
+
+
+def resized(config: RandomResizedCropConfig | CentreCropConfig, shapes: Shapes) -> Shapes:
+    """Pictures become squares of `size`."""
+    size = config.size
+    return {n: (s[0], size, size) if len(s) == 3 and size else s for n, s in shapes.items()}
+
+
+def build_random(config: RandomResizedCropConfig, parts: OperationParts) -> Operation:
+    """Reach the implementation."""
+    from sslbench_vision.operations.crops_operation import RandomResizedCrop
+
+    return RandomResizedCrop(config, parts)
+
+
+def build_centre(config: CentreCropConfig, parts: OperationParts) -> Operation:
+    """Reach the implementation."""
+    from sslbench_vision.operations.crops_operation import CentreCrop
+
+    return CentreCrop(config, parts)
+
+
+def build_pad(config: PadConfig, parts: OperationParts) -> Operation:
+    """Reach the implementation."""
+    from sslbench_vision.operations.crops_operation import pad_operation
+
+    return pad_operation(config, parts)
+
+
+@hookimpl
+def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
+    image = frozenset({"image"})
+    yield OperationSpec(
+        name="random-resized-crop", version=1, summary="cut a random box and resize it, antialiased",
+        citation=TORCHVISION, config=RandomResizedCropConfig, smoke=RandomResizedCropConfig(), build=build_random,
+        layouts=image, shapes=resized,
+    )  # fmt: skip
+    yield OperationSpec(
+        name="centre-crop", version=1, summary="cut the middle and resize it", citation=TORCHVISION,
+        config=CentreCropConfig, smoke=CentreCropConfig(), build=build_centre, layouts=image, shapes=resized,
+    )  # fmt: skip
+    yield OperationSpec(
+        name="pad", version=1, summary="add a border and resize to what it was", citation=TORCHVISION,
+        config=PadConfig, smoke=PadConfig(), build=build_pad, layouts=image,
+    )  # fmt: skip

@@ -1,0 +1,102 @@
+"""Random boxes, drawn as torchvision draws them (ten tries, then the middle), in the scene's own proportions."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.api import Draws, OperationParts, View
+from sslbench.api.pictures import crop_resize, whole
+from sslbench_vision.operations.crops import CentreCropConfig, PadConfig, RandomResizedCropConfig
+from sslbench_vision.operations.pictures import OnPictures, between, pictures_of
+
+TRIES = 10
+
+
+def random_boxes(
+    draws: Draws, config: RandomResizedCropConfig, picture: tuple[int, int], room: tuple[int, int], aspect: Tensor | None
+) -> Tensor:
+    """Boxes [B, 4] of whole pixels inside a canvas `room` that shows a scene `picture` pixels large.
+
+    `aspect` [B] is the scene's width over height where a square canvas shows a scene that is not square.
+    """
+    tries = draws.uniform("box", TRIES, 2)
+    share = between(tries[..., 0], *config.scale)
+    ratio = torch.exp(between(tries[..., 1], math.log(config.ratio[0]), math.log(config.ratio[1])))
+    stretch = 1.0 if aspect is None else aspect.view(-1, 1) * picture[0] / picture[1]
+    area = share * picture[0] * picture[1]
+    height = torch.round(torch.sqrt(area / ratio * stretch))
+    width = torch.round(torch.sqrt(area * ratio / stretch))
+    fits = (height >= 1) & (height <= room[0]) & (width >= 1) & (width <= room[1])
+    first = fits.to(torch.int8).argmax(1, keepdim=True)
+    height, width = height.gather(1, first).squeeze(1), width.gather(1, first).squeeze(1)
+    missed = ~fits.any(1)
+    height = torch.where(missed, torch.full_like(height, picture[0]), height)
+    width = torch.where(missed, torch.full_like(width, picture[1]), width)
+    corner = draws.uniform("corner", 2)
+    top = torch.floor(corner[:, 0] * (room[0] - height + 1))
+    left = torch.floor(corner[:, 1] * (room[1] - width + 1))
+    top = torch.where(missed, torch.floor((room[0] - height) / 2), top)
+    left = torch.where(missed, torch.floor((room[1] - width) / 2), left)
+    return torch.stack([top, left, height, width], dim=1)
+
+
+class RandomResizedCrop:
+    """The operation. With a scale above 1 the picture first gets a border of zeros large enough for any box."""
+
+    def __init__(self, config: RandomResizedCropConfig, parts: OperationParts) -> None:
+        self.config = config
+        self.names = pictures_of(parts)
+        self.sizes = {n: config.size or parts.modalities[n].shape[1] for n in self.names}
+
+    def __call__(self, view: View, draws: Draws) -> View:
+        made = dict(view)
+        for name in (n for n in self.names if n in view):
+            pictures = view[name]
+            picture = (pictures.shape[2], pictures.shape[3])
+            if self.config.scale[1] > 1:
+                grow = math.sqrt(self.config.scale[1] * self.config.ratio[1]) - 1
+                rows, columns = (math.ceil(side * grow / 2) for side in picture)
+                pictures = nn.functional.pad(pictures, (columns, columns, rows, rows))
+            room = (pictures.shape[2], pictures.shape[3])
+            boxes = random_boxes(draws.fork(name), self.config, picture, room, view.get(f"{name}.aspect"))
+            size = (self.sizes[name], self.sizes[name])
+            made[name] = crop_resize(pictures, boxes, size, self.config.interpolation)
+            made.pop(f"{name}.aspect", None)
+        return made
+
+
+class CentreCrop:
+    """The operation."""
+
+    def __init__(self, config: CentreCropConfig, parts: OperationParts) -> None:
+        self.config = config
+        self.names = pictures_of(parts)
+        self.sizes = {n: config.size or parts.modalities[n].shape[1] for n in self.names}
+
+    def __call__(self, view: View, draws: Draws) -> View:
+        made = dict(view)
+        for name in (n for n in self.names if n in view):
+            boxes = whole(view[name]).clone()
+            kept = torch.round(boxes[:, 2:] * self.config.share).clamp(min=1)
+            boxes = torch.cat([torch.floor((boxes[:, 2:] - kept) / 2), kept], dim=1)
+            size = (self.sizes[name], self.sizes[name])
+            made[name] = crop_resize(view[name], boxes, size, self.config.interpolation)
+        return made
+
+
+def pad_operation(config: PadConfig, parts: OperationParts) -> OnPictures:
+    """A border of a share of the side drawn per sample, resized away."""
+
+    def change(pictures: Tensor, draws: Draws) -> Tensor:
+        side = max(pictures.shape[2:])
+        most = math.ceil(config.share[1] * side)
+        border = torch.round(between(draws.uniform("share"), *config.share) * side)
+        room = nn.functional.pad(pictures, (most, most, most, most), value=config.fill)
+        corner = most - border
+        boxes = torch.stack([corner, corner, pictures.shape[2] + 2 * border, pictures.shape[3] + 2 * border], dim=1)
+        return crop_resize(room, boxes, (pictures.shape[2], pictures.shape[3]))
+
+    return OnPictures(parts, change)

@@ -1,0 +1,62 @@
+"""Flips and affine maps of batches, every sample by its own matrix. Agrees with torchvision's functional `affine`."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.api import Draws, OperationParts
+from sslbench_vision.operations.geometry import AffineConfig
+from sslbench_vision.operations.pictures import OnPictures, between
+
+
+def flip(parts: OperationParts, axis: int) -> OnPictures:
+    """Mirror along an axis."""
+    return OnPictures(parts, lambda pictures, draws: pictures.flip(axis))
+
+
+def inverse_matrices(angle: Tensor, translate: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
+    """[B, 2, 3]: where each pixel of the result comes from, about the centre, in pixels.
+
+    `angle` and `shear` [B] in radians (clockwise, along x), `translate` [B, 2] in pixels (x, y), `scale` [B].
+    """
+    a, b = angle.cos(), -angle.cos() * shear.tan() - angle.sin()
+    c, d = angle.sin(), -angle.sin() * shear.tan() + angle.cos()
+    linear = torch.stack([torch.stack([d, -b], 1), torch.stack([-c, a], 1)], 1) / scale.view(-1, 1, 1)
+    moved = -(linear @ translate.unsqueeze(2))
+    return torch.cat([linear, moved], dim=2)
+
+
+def apply_affine(pictures: Tensor, inverse: Tensor, fill: float | Literal["edge"]) -> Tensor:
+    """Sample [B, C, H, W] bilinearly where `inverse` says; outside is a value, or the nearest edge."""
+    height, width = pictures.shape[2:]
+    size = torch.tensor([width, height], device=pictures.device, dtype=torch.float32)
+    theta = inverse.clone()
+    theta[:, :, :2] = inverse[:, :, :2] * (size.view(1, 1, 2) / size.view(1, 2, 1))
+    theta[:, :, 2] = inverse[:, :, 2] * 2 / size
+    grid = nn.functional.affine_grid(theta, list(pictures.shape), align_corners=False)
+    if fill == "edge":
+        return nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    return nn.functional.grid_sample(pictures - fill, grid, padding_mode="zeros", align_corners=False) + fill
+
+
+def affine(config: AffineConfig, parts: OperationParts) -> OnPictures:
+    """Draw four kinds of numbers a sample, and map."""
+
+    def change(pictures: Tensor, draws: Draws) -> Tensor:
+        turn = math.radians(config.degrees)
+        lean = math.radians(config.shear)
+        size = torch.tensor([pictures.shape[3], pictures.shape[2]], device=pictures.device, dtype=torch.float32)
+        most = torch.tensor(config.translate, device=pictures.device) * size
+        inverse = inverse_matrices(
+            between(draws.uniform("angle"), -turn, turn),
+            torch.round((2 * draws.uniform("translate", 2) - 1) * most),
+            between(draws.uniform("scale"), *config.scale),
+            between(draws.uniform("shear"), -lean, lean),
+        )
+        return apply_affine(pictures, inverse, config.fill)
+
+    return OnPictures(parts, change)

@@ -1,0 +1,27 @@
+"""sslbench: which self-supervised method learns your data best, and which classes does it betray?
+
+Two functions do from Python what the command line does. Importing this package loads no torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sslbench.pipeline import run as run
+    from sslbench.results.frames import load_results as load_results
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load_results", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "run":
+        from sslbench.pipeline import run
+
+        return run
+    if name == "load_results":
+        from sslbench.results.frames import load_results
+
+        return load_results
+    raise AttributeError(f"module 'sslbench' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Numbers into numbers: metrics, intervals, geometry, tables. Pure: no torch, no files."""

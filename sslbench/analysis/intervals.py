@@ -1,0 +1,46 @@
+"""Means with 95 % intervals. The independent unit is the pretraining seed; folds share training data and are corrected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean of n values, half of its interval's width (None with one value), and what the n are."""
+
+    mean: float
+    half: float | None
+    n: int
+    over: Literal["seeds", "folds"]
+
+
+def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """Student's t over seeds."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Estimate(mean=mean, half=None, n=len(values), over="seeds")
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * error
+    return Estimate(mean=mean, half=half, n=len(values), over="seeds")
+
+
+def over_folds(values: Sequence[float], test_share: float, confidence: float = 0.95) -> Estimate:
+    """The corrected resampled t (Nadeau and Bengio 2003): variance times 1/n + test/train."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Estimate(mean=mean, half=None, n=len(values), over="folds")
+    inflated = float(np.var(values, ddof=1)) * (1 / len(values) + test_share / (1 - test_share))
+    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * math.sqrt(inflated)
+    return Estimate(mean=mean, half=half, n=len(values), over="folds")
+
+
+def paired(first: Sequence[float], second: Sequence[float]) -> Estimate:
+    """The mean difference over seeds that both share, with its interval."""
+    return over_seeds([a - b for a, b in zip(first, second, strict=True)])

@@ -1,0 +1,103 @@
+"""Records into tables: one row per run and dataset, one column per protocol and metric, worst and best classes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sslbench.analysis.intervals import Estimate, over_folds, over_seeds
+from sslbench.results.record import Record, Score
+
+SHOWN = ("micro_accuracy", "macro_accuracy", "macro_f1", "ami_max", "rank_me")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One run on one dataset: estimates by (protocol, metric), and the oracle's beside them."""
+
+    record: Record
+    dataset: str
+    cells: Mapping[tuple[str, str], Estimate]
+    oracle: Mapping[tuple[str, str], Estimate]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRow:
+    """One class: recall over seeds, F1, and how many test samples there are."""
+
+    name: str
+    recall: Estimate
+    f1: float
+    support: float
+
+
+def seed_means(scores: Sequence[Score]) -> Mapping[int, float]:
+    """One number per pretraining seed: folds, probe seeds and draws are averaged within it."""
+    values: dict[int, list[float]] = defaultdict(list)
+    for score in scores:
+        values[score.seed].append(score.value)
+    return {seed: float(np.mean(found)) for seed, found in sorted(values.items())}
+
+
+def estimate(scores: Sequence[Score], test_share: float) -> Estimate:
+    """Over seeds; with one seed and several folds over folds, corrected, and labelled so."""
+    means = seed_means(scores)
+    folds: dict[int, list[float]] = defaultdict(list)
+    for score in scores:
+        folds[score.fold].append(score.value)
+    if len(means) == 1 and len(folds) > 1:
+        return over_folds([float(np.mean(v)) for _, v in sorted(folds.items())], test_share)
+    return over_seeds(list(means.values()))
+
+
+def rows_of(records: Sequence[Record]) -> list[Row]:
+    """One row per run and evaluated dataset; a run without numbers keeps its row."""
+    rows = []
+    for record in records:
+        for data in record.evaluated_on:
+            mine = [s for s in record.scores if s.dataset == data["part"] and s.epoch is None and "fraction" not in s.setting]
+            rows.append(
+                Row(
+                    record=record,
+                    dataset=data["part"],
+                    cells=_cells([s for s in mine if s.chosen_on != "query"], record.test_share),
+                    oracle=_cells([s for s in mine if s.chosen_on == "query"], record.test_share),
+                )
+            )
+    return rows
+
+
+def _cells(scores: Sequence[Score], test_share: float) -> dict[tuple[str, str], Estimate]:
+    grouped: dict[tuple[str, str], list[Score]] = defaultdict(list)
+    for score in scores:
+        grouped[score.protocol, score.metric].append(score)
+    return {place: estimate(found, test_share) for place, found in grouped.items()}
+
+
+def columns_of(rows: Sequence[Row], metrics: Sequence[str] = SHOWN) -> list[tuple[str, str]]:
+    """The (protocol, metric) columns that any row has, protocols in order of name, metrics in the order given."""
+    there = {place for row in rows for place in row.cells}
+    return sorted((p for p in there if p[1] in metrics), key=lambda place: (place[0], metrics.index(place[1])))
+
+
+def class_rows(record: Record, dataset: str, protocol: str) -> list[ClassRow]:
+    """Every class with test samples, worst recall first."""
+    by_class: dict[str, dict[int, list[tuple[float, float, int]]]] = defaultdict(lambda: defaultdict(list))
+    for row in record.classes:
+        if row.dataset == dataset and row.protocol == protocol and row.recall is not None and "fraction" not in row.setting:
+            by_class[row.name][row.seed].append((row.recall, row.f1, row.support))
+    result = []
+    for name, seeds in by_class.items():
+        recall = over_seeds([float(np.mean([r for r, _, _ in found])) for _, found in sorted(seeds.items())])
+        f1 = float(np.mean([f for found in seeds.values() for _, f, _ in found]))
+        support = float(np.mean([s for found in seeds.values() for _, _, s in found]))
+        result.append(ClassRow(name=name, recall=recall, f1=f1, support=support))
+    return sorted(result, key=lambda row: (row.recall.mean, row.name))
+
+
+def ranked(record: Record) -> bool:
+    """Whether a run may be compared at all."""
+    return record.status == "done"

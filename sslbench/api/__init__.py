@@ -1,0 +1,57 @@
+"""All that a plugin may import: values, specs, hooks, errors (no torch) and, apart, `sslbench.api.modules` (torch)."""
+
+from sslbench.api.errors import DataBroken, DataMissing, Diverged, RequestError, SslbenchError, Unavailable
+from sslbench.api.hooks import hookimpl
+from sslbench.api.specs import (
+    Apply,
+    AugmentationSpec,
+    BackboneSpec,
+    Card,
+    Citation,
+    Dataset,
+    DatasetSpec,
+    MethodParts,
+    MethodSpec,
+    Metric,
+    Need,
+    OperationParts,
+    OperationSpec,
+    ProtocolSpec,
+    Recipe,
+    Setting,
+    Source,
+    Spec,
+    Use,
+)
+from sslbench.api.values import (
+    Arrays,
+    Artefact,
+    Batch,
+    Columns,
+    Draws,
+    Event,
+    Facts,
+    FeatureTable,
+    Layout,
+    Loss,
+    Modality,
+    Outcome,
+    Role,
+    RowGroups,
+    Scalar,
+    Shapes,
+    Step,
+    Survey,
+    Target,
+    Task,
+    View,
+    World,
+)
+
+__all__ = [
+    "Apply", "Arrays", "Artefact", "AugmentationSpec", "BackboneSpec", "Batch", "Card", "Citation", "Columns",
+    "DataBroken", "DataMissing", "Dataset", "DatasetSpec", "Diverged", "Draws", "Event", "Facts", "FeatureTable",
+    "Layout", "Loss", "MethodParts", "MethodSpec", "Metric", "Modality", "Need", "OperationParts", "OperationSpec",
+    "Outcome", "ProtocolSpec", "Recipe", "RequestError", "Role", "RowGroups", "Scalar", "Setting", "Shapes", "Source",
+    "Spec", "SslbenchError", "Step", "Survey", "Target", "Task", "Unavailable", "Use", "View", "World", "hookimpl",
+]  # fmt: skip

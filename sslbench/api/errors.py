@@ -1,0 +1,46 @@
+"""What can go wrong, by who can mend it. Every message is one line: found, from where, possible, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class SslbenchError(Exception):
+    """Anything that sslbench raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class RequestError(SslbenchError):
+    """A request that cannot be carried out; holds every problem found, one line each."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class DataMissing(SslbenchError):
+    """A dataset's files are not where they were looked for."""
+
+    exit_code = 3
+
+
+class DataBroken(SslbenchError):
+    """A dataset's files are there and cannot be used."""
+
+    exit_code = 3
+
+
+class Unavailable(SslbenchError):
+    """A component cannot work here (weights not at hand, no network); its row says so and never vanishes."""
+
+
+class Diverged(SslbenchError):
+    """Training met a loss that is not finite."""
+
+    def __init__(self, step: int, value: float) -> None:
+        super().__init__(f"the loss became {value} at step {step}")
+        self.step = step

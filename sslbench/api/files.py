@@ -1,0 +1,109 @@
+"""Finding, fingerprinting and unpacking a dataset's files: what every dataset plugin needs. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sslbench.api.errors import DataBroken, DataMissing
+from sslbench.api.specs import Source
+
+PICTURES = frozenset(
+    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".pbm", ".jp2", ".tga"}
+)
+
+
+def find(source: Source, names: Sequence[str]) -> Path:
+    """The first existing path: the user's root itself or a name inside it, then each name inside each folder.
+
+    Raises DataMissing with every place that was looked at.
+    """
+    looked: list[Path] = []
+    if source.root is not None:
+        looked = [*(source.root / name for name in names), source.root]
+    else:
+        looked = [folder / name for folder in source.folders for name in names]
+    for path in looked:
+        if path.exists():
+            return path
+    raise DataMissing("looked in " + ", ".join(str(path) for path in looked))
+
+
+def pictures(folder: Path) -> Iterator[Path]:
+    """Every picture below a folder, sorted by its path, hidden files left out."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in PICTURES and not path.name.startswith(".") and path.is_file():
+            yield path
+
+
+def fingerprint(root: Path, files: Sequence[Path], remember: Path) -> str:
+    """A digest of names, sizes and contents; `remember` is a folder that saves reading unchanged files again."""
+    signature = hashlib.blake2b(digest_size=16)
+    for path in files:
+        stat = path.stat()
+        signature.update(f"{path.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    known = remember / f"fingerprint-{signature.hexdigest()}.json"
+    if known.exists():
+        return str(json.loads(known.read_text())["digest"])
+    digest = hashlib.blake2b(digest_size=16)
+    for path in files:
+        content = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0{content}\n".encode())
+    write_atomically(known, json.dumps({"digest": digest.hexdigest()}).encode())
+    return digest.hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, whatever happens on the way."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def unpack(archive: Path, target: Path) -> Path:
+    """Extract a zip, and zips inside it, below `target`; raises DataBroken for a member that would leave it."""
+    done = target / ".unpacked"
+    if done.exists():
+        return target
+    with tempfile.TemporaryDirectory(dir=_made(target.parent), prefix=".unpack-") as scratch:
+        inside = Path(scratch) / "files"
+        _extract(archive, inside)
+        for nested in sorted(inside.rglob("*.zip")):
+            _extract(nested, nested.parent)
+            nested.unlink()
+        (inside / ".unpacked").touch()
+        if not target.exists():
+            inside.replace(target)
+    return target
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _extract(archive: Path, target: Path) -> None:
+    _made(target)
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            for member in zipped.infolist():
+                place = (target / member.filename).resolve()
+                if not place.is_relative_to(target.resolve()) or (member.external_attr >> 28) == 0xA:
+                    raise DataBroken(f"{archive}: member {member.filename!r} would leave the folder; nothing is extracted")
+            zipped.extractall(target)
+    except zipfile.BadZipFile as error:
+        raise DataBroken(f"{archive} is not a readable zip file ({error}); fetch it again") from error

@@ -1,0 +1,232 @@
+"""Behaviour: the classes that a plugin writes. Imports torch, so only implementations import it, never discovery."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.api.values import (
+    Artefact,
+    Batch,
+    Draws,
+    FeatureTable,
+    Loss,
+    Modality,
+    Outcome,
+    Scalar,
+    Step,
+    Survey,
+    Target,
+    Task,
+    View,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sslbench.api.values import IntArray
+
+
+class Backbone(nn.Module, ABC):
+    """Encode [B, *shape] in the modality's natural range as [B, width] float32; it normalises its own input."""
+
+    width: int
+
+    def __init__(self, modality: Modality) -> None:
+        super().__init__()
+        channels = len(modality.mean)
+        shape = (channels, 1, 1) if modality.layout == "image" else (channels,)
+        self.register_buffer("mean", torch.tensor(modality.mean).view(shape))
+        self.register_buffer("std", torch.tensor(modality.std).view(shape))
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Subtract the mean and divide by the deviation that the encoder was built with."""
+        return (x - self.get_buffer("mean")) / self.get_buffer("std")
+
+    @abstractmethod
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        """[B, *shape] -> [B, width]; `length` [B] counts the true steps of padded sequences."""
+
+
+@runtime_checkable
+class Tokens(Protocol):
+    """Capability 'tokens': an encoder that can look at some patches only."""
+
+    patch: tuple[int, int]
+    prefix: int
+
+    def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        """[B, prefix + N, width]; with `keep` [B, K] of the N patches: [B, prefix + K, width]."""
+        ...
+
+
+@runtime_checkable
+class Depth(Protocol):
+    """Capability 'depth': an encoder that knows how deep each parameter lies (layer decay, freezing)."""
+
+    depth: int
+
+    def depth_of(self, parameter: str) -> int:
+        """0 for the stem up to `depth` for the last norm."""
+        ...
+
+
+@runtime_checkable
+class DropPath(Protocol):
+    """Capability 'drop-path': an encoder whose residual branches can be dropped at random while it trains."""
+
+    def set_drop_path(self, rate: float) -> None:
+        """Drop whole branches with this probability, growing linearly with depth."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Group:
+    """Parameters that are trained alike.
+
+    `rate` multiplies the scheduled learning rate (0: never trained); without `scheduled` the rate is constant;
+    before `from_epoch` the group is frozen.
+    """
+
+    parameters: tuple[nn.Parameter, ...]
+    rate: float = 1.0
+    scheduled: bool = True
+    decay: bool = True
+    from_epoch: int = 0
+
+
+class Objective(nn.Module, ABC):
+    """What the harness's loop can train: a method, or a protocol's head. State is parameters and buffers only."""
+
+    @abstractmethod
+    def loss(self, batch: Batch, step: Step) -> Loss:
+        """Say how wrong it is. Pure: changes nothing but batch-norm statistics, and called twice gives one number."""
+
+    def before_epoch(self, step: Step, survey: Survey) -> None:
+        """Act exactly once an epoch, without gradients; train or eval mode is put back afterwards."""
+
+    def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
+        """Move what follows the weights, without gradients; one carry per `loss` call of the step."""
+
+    def groups(self) -> Sequence[Group]:
+        """Say how parameters are trained; every trainable one in exactly one group."""
+        return (Group(parameters=tuple(p for p in self.parameters() if p.requires_grad)),)
+
+
+class Method(nn.Module, ABC):
+    """What is measured. One that trains nothing is no more than this."""
+
+    @property
+    @abstractmethod
+    def encoders(self) -> Mapping[str, Backbone]:
+        """What is kept, by modality: read when training has ended (a teacher's, say)."""
+
+    def embed(self, view: View) -> Mapping[str, Tensor]:
+        """Embed a view: 'image' is the encoder's feature, 'image.joint' the one in space 'joint'."""
+        return {m: e(view[m], view.get(f"{m}.length")) for m, e in self.encoders.items() if m in view}
+
+
+class TrainedMethod(Method, Objective, ABC):
+    """A method that learns."""
+
+    def illustrate(self, batch: Batch, step: Step) -> Sequence[Artefact]:
+        """Show what was learnt, once, at the end, on held-out samples."""
+        return ()
+
+
+E = TypeVar("E", bound=Callable[..., Any])
+
+
+def equation(function: E) -> E:
+    """Mark a paper's equation: half-precision tensors arrive as float32, autocast is off, float64 stays float64."""
+
+    def widen(x: Any) -> Any:
+        half = isinstance(x, Tensor) and x.dtype in (torch.float16, torch.bfloat16)
+        return x.float() if half else x
+
+    @functools.wraps(function)
+    def exact(*args: Any, **named: Any) -> Any:
+        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
+            return function(*map(widen, args), **{name: widen(x) for name, x in named.items()})
+
+    return cast(E, exact)
+
+
+class Operation(Protocol):
+    """One step of an augmentation on a batch: a new mapping; the inputs stay untouched."""
+
+    def __call__(self, view: View, draws: Draws) -> View: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """How `bench.fit` trains; with `augment` the views are changed in ways that the dataset says keep a label."""
+
+    epochs: int
+    batch: int
+    rate: float
+    optimiser: Literal["sgd", "adamw", "lars"] = "adamw"
+    decay: float = 0.0
+    warmup: float = 0
+    schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
+    layer_decay: float = 1.0
+    augment: bool = False
+
+
+class Bench(Protocol):
+    """The harness lent to a protocol that trains."""
+
+    def encoders(self) -> Mapping[str, Backbone]:
+        """Fresh trained copies at every call."""
+        ...
+
+    def fit(
+        self,
+        objective: Objective,
+        rows: IntArray,
+        fit: Fit,
+        *,
+        source: Literal["samples", "features"],
+        name: str,
+        validate: Callable[[], float] | None = None,
+    ) -> None:
+        """Train on these rows; batches have the one role 'view' and a target.
+
+        With `validate` (higher is better, called after every epoch) the best epoch's weights are put back at the end.
+        `name` is its progress line. With source 'features' a view maps modality to features.
+        """
+        ...
+
+    def answer(
+        self, function: Callable[[View], Tensor], rows: IntArray, *, source: Literal["samples", "features"]
+    ) -> Tensor:
+        """Apply a function to these rows, un-augmented, without gradients: [n, ...] on the CPU."""
+        ...
+
+
+class Trial(Protocol):
+    """All that a protocol sees; never who is measured."""
+
+    tasks: Sequence[Task]
+    target: Target
+    bench: Bench
+
+    def rng(self, *name: Scalar) -> np.random.Generator:
+        """A generator keyed by seed, protocol, data and name, never by the method: arms share draws."""
+        ...
+
+    def table(self, space: str = "") -> FeatureTable:
+        """Features of a space; '' is the encoder's, and stands in where a method lacks the space."""
+        ...
+
+
+class Instrument(Protocol):
+    """A protocol, built."""
+
+    def measure(self, trial: Trial) -> Iterator[Outcome]: ...

@@ -1,0 +1,286 @@
+"""What a plugin says about itself: frozen facts, one dataclass per kind of component. Importing this costs no torch.
+
+A spec is not the component: `build` makes that, and reaches the implementation only when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+
+from sslbench.api.values import Facts, Layout, Modality, Role, Scalar, Shapes, Target
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sslbench.api.modules import Backbone, Instrument, Method, Operation
+
+C = TypeVar("C")
+Kind: TypeAlias = Literal["method", "backbone", "operation", "augmentation", "dataset", "protocol"]
+Setting: TypeAlias = Scalar | tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """Where an idea or a dataset was published."""
+
+    title: str
+    authors: str
+    year: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """Name another component that this one needs (a teacher, the members of a pool); it enters every key."""
+
+    kind: Kind
+    name: str
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    modality: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Settings that go together: dotted path -> value, above the defaults and below the user's own.
+
+    `recipe=auto` takes a method's first recipe whose ranges hold the number of samples and the view's pixels.
+    """
+
+    name: str
+    summary: str
+    settings: Mapping[str, Setting]
+    samples: tuple[int, int] = (0, 2**62)
+    pixels: tuple[int, int] = (0, 2**62)
+
+
+def uses_nothing(config: Any) -> Mapping[str, Use]:
+    """Use no other component."""
+    return {}
+
+
+def nothing_wrong(config: Any, facts: Facts) -> Iterable[str]:
+    """Accept every setting."""
+    return ()
+
+
+def same_shapes(config: Any, shapes: Shapes) -> Shapes:
+    """Change no size."""
+    return shapes
+
+
+def none(config: Any) -> int:
+    """Ask for nothing."""
+    return 0
+
+
+def no_other_name(name: str) -> Mapping[str, Setting] | None:
+    """Answer to the spec's own name only."""
+    return None
+
+
+def no_members() -> Iterable[str]:
+    """Stand for one component only."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec(Generic[C]):
+    """What every component says about itself.
+
+    `name` is lower-case words joined by '-'; `version` is raised when numbers may change; `config` is a frozen
+    dataclass with defaults and *is* the schema; `smoke` is a tiny setting of it. `check` returns one sentence per
+    impossible setting and imports no torch. A *family* answers to further names (`answers_to` gives their settings,
+    asked only when nobody has the name) and lists them in `members`.
+    """
+
+    name: str
+    version: int
+    summary: str
+    citation: Citation
+    config: type[C]
+    smoke: C
+    uses: Callable[[C], Mapping[str, Use]] = uses_nothing
+    check: Callable[[C, Facts], Iterable[str]] = nothing_wrong
+    answers_to: Callable[[str], Mapping[str, Setting] | None] = no_other_name
+    members: Callable[[], Iterable[str]] = no_members
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MethodParts:
+    """What a method is built from: encoders by modality (copy one for a teacher), what it uses, and the facts."""
+
+    encoders: Mapping[str, Backbone]
+    used: Mapping[str, Any]
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodSpec(Spec[C]):
+    """A way to learn, or not to learn, an encoder.
+
+    `views` says which roles of views it takes; `modalities` how many at once, least and most; `requires` which
+    capabilities every encoder must provide; `spaces` which embeddings it offers beside the encoder's. Without `trains`
+    no data, view or schedule enters its key; without `backbone` it brings its own encoder; only with `takes_target`
+    is `Batch.target` filled. A `baseline` is a row that every table needs.
+    """
+
+    build: Callable[[C, MethodParts], Method]
+    views: Callable[[C], Mapping[str, Role]]
+    family: str
+    modalities: tuple[int, int] = (1, 1)
+    requires: frozenset[str] = frozenset()
+    spaces: tuple[str, ...] = ()
+    trains: bool = True
+    backbone: bool = True
+    takes_target: bool = False
+    baseline: bool = False
+    recipes: tuple[Recipe, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackboneSpec(Spec[C]):
+    """An encoder of one modality; `provides` names its capabilities: 'tokens', 'depth', or anybody's word."""
+
+    build: Callable[[C, Modality], Backbone]
+    layouts: frozenset[Layout]
+    provides: Callable[[C], frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OperationParts:
+    """What an operation is built from: the modalities, and `spec.reference` training rows, modality -> [R, ...]."""
+
+    modalities: Mapping[str, Modality]
+    reference: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationSpec(Spec[C]):
+    """One step of an augmentation: code. `shapes` says the sizes after it, so that they are known when planning."""
+
+    build: Callable[[C, OperationParts], Operation]
+    layouts: frozenset[Layout]
+    shapes: Callable[[C, Shapes], Shapes] = same_shapes
+    reference: Callable[[C], int] = none
+    across_samples: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apply:
+    """One operation in an augmentation: its name, one probability (or one per view), and its settings."""
+
+    operation: str
+    p: float | tuple[float, ...] = 1.0
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentationSpec:
+    """An ordered, named set of operations: data, no code. `roles`: role -> operation -> what differs there."""
+
+    name: str
+    version: int
+    summary: str
+    citation: Citation
+    operations: Mapping[str, Apply]
+    roles: Mapping[str, Mapping[str, Mapping[str, Setting]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What one must know before using a dataset; `obtain` is the sentence read when it is missing.
+
+    `groups` are columns whose values may not cross a split; `embedded` data needs no download at all.
+    """
+
+    licence: str
+    citation: Citation
+    source: str
+    obtain: str
+    groups: tuple[str, ...] = ()
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    embedded: bool = False
+
+
+class Dataset(Protocol):
+    """The samples of one part of a dataset; cheap to make, reads nothing but names until `read`.
+
+    `columns` has one row per sample: 'id' (unique), 'split' where there is an official one, and group columns.
+    `labels` holds [n] codes (-1 unknown) or [n, C] zeros and ones. `read` may raise anything: the row is then left
+    out and counted. Images are uint8 [C, H, W]; everything else float32.
+    """
+
+    modalities: Mapping[str, Modality]
+    target: Target
+    columns: Mapping[str, NDArray[np.str_]]
+    labels: NDArray[np.int64]
+
+    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]: ...
+
+    def fingerprint(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """Where a dataset may look: `root` if the user named one, then `folders` in order; and what it uses.
+
+    `work` is where it may unpack or download to (the last of the folders).
+    """
+
+    root: Path | None
+    folders: tuple[Path, ...]
+    work: Path
+    part: str = ""
+    used: Mapping[str, Dataset] = field(default_factory=dict)
+
+
+def one_part(config: Any) -> tuple[str, ...]:
+    """Be one dataset without named parts."""
+    return ("",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSpec(Spec[C]):
+    """Samples to learn from. With several `parts` ('sea/ifcb') a request may name all, some or one of them.
+
+    `label_preserving` names an augmentation that leaves every label true; protocols that train use it for all arms.
+    """
+
+    build: Callable[[C, Source], Dataset]
+    card: Card
+    parts: Callable[[C], tuple[str, ...]] = one_part
+    label_preserving: str = ""
+
+
+class Need(Enum):
+    """What a protocol measures with."""
+
+    FEATURES = "one vector per sample and modality"
+    SEQUENCES = "one vector per step"
+    ENCODERS = "the trained encoders, a loop and the samples"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A metric beyond those that the harness derives from predictions."""
+
+    name: str
+    low: float
+    high: float
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolSpec(Spec[C]):
+    """A measuring instrument. `views` asks for that many augmented views of each sample to be embedded as well."""
+
+    build: Callable[[C], Instrument]
+    needs: frozenset[Need]
+    targets: frozenset[Literal["class", "labels", "none"]]
+    views: Callable[[C], int] = none
+    metrics: tuple[Metric, ...] = ()

@@ -1,0 +1,171 @@
+"""Load plugins one entry point at a time, all or nothing, each failure attributed to its distribution.
+
+pluggy checks signatures; isolation, attribution and the rules of a spec are ours (pluggy has none of them).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal, cast
+
+import pluggy
+
+from sslbench.api import hooks
+from sslbench.api.errors import RequestError
+from sslbench.api.specs import Kind
+from sslbench.api.values import Event
+from sslbench.catalog.facts import KINDS, Catalog, Component, Listener, Origin, Problem
+from sslbench.catalog.rules import HOOKS, broken_rules
+
+SLOW_SECONDS = 0.25
+HEAVY = ("torch", "torchvision", "timm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry point: who offers it and how to load it."""
+
+    origin: Origin
+    load: Callable[[], Any]
+
+
+class _Broken(Exception):
+    def __init__(self, stage: str, error: str) -> None:
+        super().__init__(error)
+        self.stage = stage
+
+
+def installed_entries() -> Iterator[Entry]:
+    """Every entry point of the group `sslbench`, sorted, so that nothing depends on the order of installation."""
+    versions: dict[str, str] = {}
+    for point in sorted(importlib.metadata.entry_points(group=hooks.GROUP), key=lambda p: (p.name, p.value)):
+        name = point.dist.name if point.dist else "unknown"
+        if name not in versions:
+            versions[name] = point.dist.version if point.dist else "0"
+        yield Entry(
+            origin=Origin(plugin=point.name, distribution=name, version=versions[name]),
+            load=point.load,
+        )
+
+
+def discover(entries: Iterable[Entry], *, disabled: Collection[str] = (), strict: bool = False) -> Catalog:
+    """Load every plugin that is not disabled (by its own or its distribution's name).
+
+    Raises RequestError in strict mode when any plugin is broken or any name is contested.
+    """
+    found: list[Component] = []
+    listeners: list[Listener] = []
+    problems: list[Problem] = []
+    for entry in entries:
+        if {entry.origin.plugin, entry.origin.distribution} & set(disabled):
+            continue
+        try:
+            components, ears, advice = _load(entry)
+        except _Broken as broken:
+            problems.append(Problem(origin=entry.origin, stage=broken.stage, error=str(broken)))
+            continue
+        found += components
+        listeners += ears
+        problems += advice
+    catalog = _settle(found, listeners, problems)
+    serious = [str(problem) for problem in catalog.problems if problem.kind != "advice"]
+    if strict and serious:
+        raise RequestError(serious)
+    return catalog
+
+
+def _load(entry: Entry) -> tuple[list[Component], list[Listener], list[Problem]]:
+    heavy_before = [name for name in HEAVY if name in sys.modules]
+    started = time.perf_counter()
+    module = _guarded("import", entry.load)
+    seconds = time.perf_counter() - started
+    manager = pluggy.PluginManager(hooks.GROUP)
+    manager.add_hookspecs(hooks)
+    _guarded("registration", lambda: manager.register(module, name=entry.origin.plugin))
+    components: list[Component] = []
+    listeners: list[Listener] = []
+    _check_names(module, manager)
+    for caller in manager.get_hookcallers(module) or []:
+        implementation = next(i for i in caller.get_hookimpls() if i.plugin is module)
+        _check_signature(caller.name, implementation.function)
+        if caller.name == "sslbench_event":
+            listeners.append(Listener(origin=entry.origin, hear=cast(Callable[[Event], None], implementation.function)))
+        else:
+            components += _components(entry.origin, caller.name, implementation.function)
+    heavy = [name for name in HEAVY if name in sys.modules and name not in heavy_before]
+    return components, listeners, _advice(entry.origin, seconds, heavy)
+
+
+def _guarded(stage: str, action: Callable[[], Any]) -> Any:
+    """Run a plugin's code; whatever it raises, SystemExit included, becomes a fact about that plugin."""
+    try:
+        return action()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may raise anything at all, and must harm no other
+        line = " ".join(str(error).split()) or "no message"
+        raise _Broken(stage, f"{type(error).__name__}: {line}") from error
+
+
+def _check_names(module: ModuleType, manager: pluggy.PluginManager) -> None:
+    known = {name for name in vars(hooks) if name.startswith("sslbench_")}
+    for name in (n for n in dir(module) if n.startswith("sslbench_") and callable(getattr(module, n))):
+        marked = hasattr(getattr(module, name), f"{hooks.GROUP}_impl")
+        if name not in known:
+            raise _Broken("hooks", f"{name!r} is no hook; possible: {', '.join(sorted(known))}")
+        if not marked:
+            raise _Broken("hooks", f"{name!r} lacks the decorator @hookimpl")
+
+
+def _check_signature(name: str, function: Callable[..., Any]) -> None:
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.default is not inspect.Parameter.empty:
+            raise _Broken(name, f"argument {parameter.name!r} has a default, so it would never be passed; remove it")
+
+
+def _components(origin: Origin, hook: str, function: Callable[[], Any]) -> list[Component]:
+    kind, expected = HOOKS[hook]
+    returned = _guarded(hook, function)
+    if isinstance(returned, (str, bytes, dict)) or not isinstance(returned, Iterable):
+        raise _Broken(hook, f"returned {type(returned).__name__}, not an iterable of {expected.__name__}")
+    specs = _guarded(hook, lambda: list(returned))
+    for spec in specs:
+        for sentence in _guarded(hook, lambda spec=spec: list(broken_rules(kind, spec))):
+            raise _Broken(hook, sentence)
+    return [Component(kind=kind, spec=spec, origin=origin) for spec in specs]
+
+
+def _advice(origin: Origin, seconds: float, heavy: list[str]) -> list[Problem]:
+    mend = "import it inside build(), from a module beside the spec"
+    if heavy:
+        error = f"imports {', '.join(heavy)} at discovery; {mend}"
+    elif seconds > SLOW_SECONDS:
+        error = f"took {seconds:.1f} s to import; move what is slow to the implementation that build() reaches"
+    else:
+        return []
+    return [Problem(origin=origin, stage="import", error=error, kind="advice")]
+
+
+def _settle(found: list[Component], listeners: list[Listener], problems: list[Problem]) -> Catalog:
+    claims: dict[tuple[Kind, str], list[Component]] = defaultdict(list)
+    for component in found:
+        claims[component.kind, component.name].append(component)
+    contested = {key: tuple(c.origin for c in rivals) for key, rivals in claims.items() if len(rivals) > 1}
+    label: Literal["contested"] = "contested"
+    for (kind, name), origins in contested.items():
+        for origin in origins:
+            others = " and ".join(str(o) for o in origins if o is not origin)
+            error = f"{kind} {name!r} is also claimed by {others}; unusable until one of them goes"
+            problems.append(Problem(origin=origin, stage=f"sslbench_{kind}s", error=error, kind=label))
+    usable: dict[Kind, dict[str, Component]] = {kind: {} for kind in KINDS}
+    for (kind, name), rivals in claims.items():
+        if len(rivals) == 1:
+            usable[kind][name] = rivals[0]
+    return Catalog(components=usable, contested=contested, problems=tuple(problems), listeners=tuple(listeners))

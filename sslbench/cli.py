@@ -1,0 +1,200 @@
+"""The command line: arguments in, text out; no logic. Heavy modules are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
+
+import typer
+
+from sslbench import environment
+from sslbench.api.errors import RequestError, SslbenchError
+from sslbench.api.specs import Kind
+
+if TYPE_CHECKING:
+    from sslbench.catalog.facts import Catalog
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Which self-supervised method learns your data best, and which classes does it betray?",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Prepare, check and find datasets.")
+app.add_typer(data_app, name="data")
+
+Overrides = Annotated[list[str] | None, typer.Argument(help="settings as key=value, such as train.epochs=20")]
+Strict = Annotated[bool, typer.Option("--strict-plugins", help="stop when any plugin is broken")]
+KINDS = {"methods": "method", "backbones": "backbone", "operations": "operation", "augmentations": "augmentation",
+         "datasets": "dataset", "protocols": "protocol"}  # fmt: skip
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in sentences, not in a traceback."""
+    try:
+        app()
+    except SslbenchError as error:
+        _fail(error)
+
+
+def _fail(error: SslbenchError) -> NoReturn:
+    lines = error.problems if isinstance(error, RequestError) else str(error).splitlines()
+    for line in lines:
+        print(f"error: {line}", file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
+def _catalog(*, strict: bool = False) -> Catalog:
+    from sslbench.catalog.discovery import discover, installed_entries
+
+    return discover(installed_entries(), disabled=environment.disabled_plugins(), strict=strict)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str, typer.Argument(help=f"one of: {', '.join(KINDS)}")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="expand families such as timm")] = False,
+    problems: Annotated[bool, typer.Option("--problems", help="what is wrong with installed plugins")] = False,
+    strict: Strict = False,
+) -> None:
+    """Show what is installed, and from where."""
+    from sslbench.report.catalog import list_lines, problem_lines
+
+    catalog = _catalog(strict=strict)
+    if problems:
+        print("\n".join(problem_lines(catalog)))
+        return
+    if kind and kind not in KINDS:
+        raise RequestError([f"{kind!r} is nothing that can be listed; possible: {', '.join(KINDS)}"])
+    kinds = [cast(Kind, KINDS[kind])] if kind else [cast(Kind, k) for k in KINDS.values()]
+    print("\n".join(list_lines(catalog, kinds, expand=everything)))
+
+
+@app.command()
+def show(
+    kind: Annotated[str, typer.Argument(help="method, backbone, operation, augmentation, dataset or protocol")],
+    name: Annotated[str, typer.Argument(help="its name")],
+    strict: Strict = False,
+) -> None:
+    """Explain one component: summary, paper, every setting with its default and meaning."""
+    from sslbench.report.catalog import show_lines
+
+    singular = KINDS.get(kind, kind)
+    if singular not in KINDS.values():
+        raise RequestError([f"{kind!r} is no kind of component; possible: {', '.join(KINDS.values())}"])
+    print("\n".join(show_lines(_catalog(strict=strict), cast(Kind, singular), name)))
+
+
+@app.command()
+def run(
+    overrides: Overrides = None,
+    method: Annotated[str, typer.Option(help="the method; several joined by ','")] = "",
+    dataset: Annotated[str, typer.Option(help="the data, such as digits or daplankton/sea/ifcb")] = "",
+    backbone: Annotated[str, typer.Option(help="the encoder, or image=NAME,profile=NAME")] = "",
+    augmentation: Annotated[str, typer.Option(help="the views, such as simclr or left:0.4+right:1.0")] = "",
+    recipe: Annotated[str, typer.Option(help="settings that go together; see 'show method NAME'")] = "",
+    protocols: Annotated[str, typer.Option(help="what to measure, joined by ','")] = "",
+    seeds: Annotated[str, typer.Option(help="pretraining seeds, such as 5,6,7")] = "",
+    baselines: Annotated[str, typer.Option(help="rows beside it, joined by ','; none for none")] = "",
+    config: Annotated[Path | None, typer.Option(help="a YAML file of settings")] = None,
+    out: Annotated[Path, typer.Option(help="where results go; runs that share it share work")] = Path("runs"),
+    strict: Strict = False,
+) -> None:
+    """Pretrain, measure, and print the tables, beside the rows that every table needs."""
+    import warnings
+
+    from rich.console import Console
+
+    from sslbench.pipeline import run_requests
+    from sslbench.report.live import display_for
+    from sslbench.report.terminal import show_results
+
+    warnings.filterwarnings("ignore", module="lightning")
+    options: dict[str, Any] = {}
+    for path, value in (("data", dataset), ("augmentation", augmentation)):
+        if value:
+            options[path] = {"name": value}
+    if "=" in backbone:
+        options["backbones"] = dict(pair.split("=", 1) for pair in backbone.split(","))
+    elif backbone:
+        options["backbone"] = {"name": backbone}
+    for key, value in (("recipe", recipe), ("measure", protocols), ("seeds", seeds), ("baselines", baselines)):
+        if value:
+            options[key] = value
+    console = Console()
+    display = display_for(console)
+    catalog = _catalog(strict=strict)
+    results = run_requests(method.split(","), options, overrides or [], config, out, catalog, display)
+    show_results(console, results.records)
+    console.print(f"\nresults: {out}/{results.records[0].run}", highlight=False, markup=False, soft_wrap=True)
+    if any(record.status == "failed" for record in results.records):
+        sys.exit(1)
+
+
+@data_app.command("prepare")
+def data_prepare(
+    dataset: Annotated[str, typer.Argument(help="such as mnist or daplankton/sea")], overrides: Overrides = None
+) -> None:
+    """Decode a dataset once into memory-mapped arrays."""
+    from rich.console import Console
+
+    from sslbench.data.commands import prepare_all
+    from sslbench.report.live import display_for
+
+    print("\n".join(prepare_all(_catalog(), dataset, overrides or [], display_for(Console()))))
+
+
+@data_app.command("verify")
+def data_verify(
+    dataset: Annotated[str, typer.Argument(help="such as mnist or daplankton/sea")], overrides: Overrides = None
+) -> None:
+    """Compare a dataset's files with what is known of it: counts, classes, every file readable."""
+    from sslbench.data.commands import verify
+
+    lines, good = verify(_catalog(), dataset, overrides or [])
+    print("\n".join(lines))
+    if not good:
+        sys.exit(3)
+
+
+@data_app.command("where")
+def data_where(
+    dataset: Annotated[str, typer.Argument(help="such as mnist or daplankton/sea")], overrides: Overrides = None
+) -> None:
+    """Say where a dataset's files are, or where they were looked for and how to get them."""
+    from sslbench.data.commands import where
+
+    print("\n".join(where(_catalog(), dataset, overrides or [])))
+
+
+@app.command()
+def doctor() -> None:
+    """Check disk, devices, data, plugins and versions before a long run, not after."""
+    from sslbench.report.doctor import doctor_lines
+
+    lines, good = doctor_lines(_catalog())
+    print("\n".join(lines))
+    if not good:
+        sys.exit(1)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="a run's folder, such as runs/mae-micro-vit-digits-0123456789")],
+    to: Annotated[Path, typer.Option(help="where the files go")] = Path("export"),
+    seed: Annotated[int | None, typer.Option(help="which seed (default: the first)")] = None,
+) -> None:
+    """Write a run's encoders as safetensors with a card; they load in plain torch."""
+    from sslbench.results.export import export_run
+
+    print("\n".join(str(path) for path in export_run(run, to, seed)))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from sslbench import __version__
+
+    print(__version__)

@@ -1,0 +1,172 @@
+"""A component with its settings: found in the catalog, its settings converted, what it uses resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from sslbench.api.specs import Apply, AugmentationSpec, Kind
+from sslbench.catalog.facts import Catalog, Component, did_you_mean
+from sslbench.config.convert import convert, key_form, plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Choice:
+    """One component, chosen, with its typed settings; `asked` is the name it was asked for by."""
+
+    component: Component
+    config: Any
+    asked: str
+    uses: Mapping[str, Choice] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.asked
+
+    @property
+    def spec(self) -> Any:
+        return self.component.spec
+
+    def key(self) -> dict[str, Any]:
+        """What of it enters a stage key."""
+        return {
+            "kind": self.component.kind,
+            "name": self.component.name,
+            "version": self.spec.version,
+            "config": key_form(self.config),
+            "uses": {slot: choice.key() for slot, choice in self.uses.items()},
+        }
+
+    def described(self) -> dict[str, Any]:
+        """What of it enters a record."""
+        return {
+            "name": self.asked,
+            "version": self.spec.version,
+            "from": str(self.component.origin),
+            "settings": plain(self.config),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlannedOperation:
+    """One operation of an augmentation for one role."""
+
+    name: str
+    p: tuple[float, ...]
+    choice: Choice
+
+    def key(self) -> dict[str, Any]:
+        return {"name": self.name, "p": list(self.p), **self.choice.key()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlannedAugmentation:
+    """An augmentation for the roles of a method, with the weight of its loss."""
+
+    name: str
+    version: int
+    weight: float
+    roles: Mapping[str, tuple[PlannedOperation, ...]]
+
+    def key(self) -> dict[str, Any]:
+        roles = {role: [operation.key() for operation in operations] for role, operations in self.roles.items()}
+        return {"name": self.name, "version": self.version, "weight": self.weight, "roles": roles}
+
+
+def choose(
+    catalog: Catalog, kind: Kind, name: str, settings: Mapping[str, Any], path: str, problems: list[str]
+) -> Choice | None:
+    """Find a component and type its settings; what is wrong is added to `problems`."""
+    found = catalog.find(kind, name)
+    if isinstance(found, str):
+        problems.append(f"{path}: {found}")
+        return None
+    component, implied = found
+    config = convert({**implied, **settings}, component.spec.config, path, problems)
+    uses = {}
+    for slot, use in component.spec.uses(config).items():
+        used = choose(catalog, use.kind, use.name, use.settings, f"{path}({slot})", problems)
+        if used is not None:
+            uses[slot] = used
+    return Choice(component=component, config=config, asked=name, uses=uses)
+
+
+def choose_augmentations(
+    catalog: Catalog, section: Mapping[str, Any], roles: Sequence[str], problems: list[str]
+) -> tuple[PlannedAugmentation, ...]:
+    """Resolve `left:0.4+right:1.0` with the section's overrides, for the roles that a method augments."""
+    planned = []
+    overrides = {name: value for name, value in section.items() if name not in ("name", "roles", "operations")}
+    for word in str(section["name"]).split("+"):
+        name, _, weight = word.strip().partition(":")
+        spec = _augmentation(catalog, name, section, problems)
+        if spec is None:
+            continue
+        for unknown in [o for o in overrides if o not in spec.operations]:
+            known = (*spec.operations, "roles")
+            problems.append(f"augmentation.{unknown}: {name!r} has no such operation{did_you_mean(unknown, known)}")
+        chosen = _roles(catalog, spec, section.get("roles", {}), overrides, roles, problems)
+        share = _weight(weight, problems)
+        planned.append(PlannedAugmentation(name=name, version=spec.version, weight=share, roles=chosen))
+    return tuple(planned)
+
+
+def _augmentation(
+    catalog: Catalog, name: str, section: Mapping[str, Any], problems: list[str]
+) -> AugmentationSpec | None:
+    found = catalog.find("augmentation", name)
+    if isinstance(found, str):
+        problems.append(f"augmentation: {found}")
+        return None
+    return cast(AugmentationSpec, found[0].spec)
+
+
+def _weight(text: str, problems: list[str]) -> float:
+    try:
+        return float(text) if text else 1.0
+    except ValueError:
+        problems.append(f"augmentation: weight {text!r} is not a number; write name:0.4+other:1.0")
+        return 1.0
+
+
+def _roles(
+    catalog: Catalog,
+    spec: AugmentationSpec,
+    by_role: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    roles: Sequence[str],
+    problems: list[str],
+) -> dict[str, tuple[PlannedOperation, ...]]:
+    for unknown in [role for role in by_role if role not in roles]:
+        problems.append(f"augmentation.roles.{unknown}: the method has no such role{did_you_mean(unknown, roles)}")
+    chosen = {}
+    for role in roles:
+        operations = []
+        for name, apply in spec.operations.items():
+            layers = (spec.roles.get(role, {}).get(name, {}), overrides.get(name, {}), by_role.get(role, {}).get(name, {}))
+            operation = _operation(catalog, name, apply, layers, f"augmentation.{name}", problems)
+            if operation is not None:
+                operations.append(operation)
+        chosen[role] = tuple(operations)
+    return chosen
+
+
+def _operation(
+    catalog: Catalog, name: str, apply: Apply, layers: Sequence[Mapping[str, Any]], path: str, problems: list[str]
+) -> PlannedOperation | None:
+    settings: dict[str, Any] = {"p": apply.p, **apply.settings}
+    for layer in layers:
+        if not isinstance(layer, Mapping):
+            problems.append(f"{path}: expected settings such as {path}.p=0.5, got {layer!r}")
+            continue
+        settings.update(layer)
+    p = settings.pop("p")
+    values = tuple(p) if isinstance(p, (list, tuple)) else (p,)
+    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and 0 <= v <= 1 for v in values):
+        problems.append(f"{path}.p: {p!r} is not a probability, nor one per view; possible: from 0 to 1")
+        values = (1.0,)
+    before = len(problems)
+    choice = choose(catalog, "operation", apply.operation, settings, path, problems)
+    problems[before:] = sorted(set(problems[before:]) - set(problems[:before]))
+    return choice and PlannedOperation(name=name, p=tuple(float(v) for v in values), choice=choice)

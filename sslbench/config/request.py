@@ -1,0 +1,116 @@
+"""Read a request: defaults < recipe < YAML file < `key=value`. OmegaConf reads, merges and interpolates.
+
+The result is a plain tree; `plan.py` makes it typed. Interpolation reaches other settings, never the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from sslbench.api.errors import RequestError
+from sslbench.api.specs import Recipe
+
+Tree = dict[str, Any]
+COMPONENTS = ("method", "backbone", "augmentation", "data")
+SECTIONS = ("train", "view", "prepare", "splits", "pretrain")
+OTHERS = (
+    "recipe", "backbones", "modalities", "protocols", "measure", "baselines", "evaluate", "seeds", "folds", "threads",
+)  # fmt: skip
+
+
+def read_request(file: Path | None, options: Mapping[str, Any], overrides: Sequence[str]) -> Tree:
+    """Merge a YAML file, the command line's options and `key=value` overrides, the last one winning.
+
+    Raises RequestError for an unreadable file, a malformed override or an unknown top-level key.
+    """
+    OmegaConf.clear_resolver("oc.env")
+    problems: list[str] = []
+    layers = [_file(file, problems), OmegaConf.create(dict(options)), _overrides(overrides, problems)]
+    if problems:
+        raise RequestError(problems)
+    try:
+        merged = OmegaConf.merge(*[_named(layer) for layer in layers])
+        tree = OmegaConf.to_container(merged, resolve=True)
+    except OmegaConfBaseException as error:
+        raise RequestError([f"request: {' '.join(str(error).split())}"]) from error
+    assert isinstance(tree, dict)
+    known = (*COMPONENTS, *SECTIONS, *OTHERS)
+    unknown = [name for name in tree if name not in known]
+    if unknown:
+        from sslbench.catalog.facts import did_you_mean
+
+        raise RequestError([f"{name}: no such setting{did_you_mean(str(name), known)}" for name in unknown])
+    return {str(name): value for name, value in tree.items()}
+
+
+def with_recipe(tree: Tree, recipe: Recipe) -> Tree:
+    """Lay a recipe beneath a request.
+
+    Where the request names another backbone or augmentation than the recipe, the recipe's settings below it are dropped.
+    """
+    result = _copied(tree)
+    for component in ("backbone", "augmentation"):
+        wanted, mine = tree.get(component, {}).get("name"), recipe.settings.get(f"{component}.name")
+        if wanted is not None and wanted != mine:
+            dropped = f"{component}."
+            recipe = Recipe(
+                name=recipe.name,
+                summary=recipe.summary,
+                settings={path: v for path, v in recipe.settings.items() if not path.startswith(dropped)},
+            )
+    for path, value in recipe.settings.items():
+        _lay_beneath(result, path.split("."), list(value) if isinstance(value, tuple) else value)
+    return result
+
+
+def _lay_beneath(tree: Tree, path: Sequence[str], value: Any) -> None:
+    for name in path[:-1]:
+        tree = tree.setdefault(name, {})
+    tree.setdefault(path[-1], value)
+
+
+def _copied(tree: Any) -> Any:
+    return {name: _copied(value) for name, value in tree.items()} if isinstance(tree, dict) else tree
+
+
+def _file(file: Path | None, problems: list[str]) -> DictConfig:
+    if file is None:
+        return OmegaConf.create({})
+    try:
+        loaded = OmegaConf.load(file)
+    except (OSError, YAMLError, OmegaConfBaseException) as error:
+        problems.append(f"{file}: cannot be read as YAML: {' '.join(str(error).split())}")
+        return OmegaConf.create({})
+    if not isinstance(loaded, DictConfig):
+        problems.append(f"{file}: holds a list, not settings; write 'key: value' lines")
+        return OmegaConf.create({})
+    return loaded
+
+
+def _overrides(overrides: Sequence[str], problems: list[str]) -> DictConfig:
+    good = []
+    for text in overrides:
+        name, equals, _ = text.partition("=")
+        if not equals or not name or name.startswith("-"):
+            problems.append(f"{text!r}: expected key=value, such as train.epochs=20")
+        else:
+            good.append(text)
+    try:
+        return OmegaConf.from_dotlist(good)
+    except (YAMLError, OmegaConfBaseException) as error:
+        problems.append(f"overrides: {' '.join(str(error).split())}")
+        return OmegaConf.create({})
+
+
+def _named(layer: DictConfig) -> DictConfig:
+    """Let `method: mae` stand for `method: {name: mae}`."""
+    for component in COMPONENTS:
+        if isinstance(value := layer.get(component), str):
+            layer[component] = {"name": value}
+    return layer

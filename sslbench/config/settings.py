@@ -1,0 +1,74 @@
+"""The harness's own settings: how it trains, shows, pools, and which rows it makes. The schema is these dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """How a method is trained.
+
+    `batch` counts rows of one optimiser step over all processes; `accumulate` splits it into that many passes.
+    `rate` is the peak learning rate; with `scale_rate` it is per 256 rows. `warmup` counts epochs. `average` is the
+    decay of a moving average of the weights that is measured instead of them (0: none). `snapshots` are epochs whose
+    encoders are measured beside the last. `checkpoint_seconds` changes no number and enters no key.
+    """
+
+    epochs: int = 100
+    batch: int = 256
+    accumulate: int = 1
+    optimiser: Literal["sgd", "adamw", "lars"] = "adamw"
+    rate: float = 1e-3
+    scale_rate: bool = False
+    decay: float = 0.05
+    momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
+    schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
+    warmup: float = 0.0
+    final_rate: float = 0.0
+    layer_decay: float = 1.0
+    clip: float = 0.0
+    average: float = 0.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    snapshots: tuple[int, ...] = ()
+    checkpoint_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewSettings:
+    """The side in pixels at which pictures are encoded (0: their own where all share one, else 64)."""
+
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainSettings:
+    """What a method learns from: `train` (never a test image), `all` (every image without its label), or a dataset."""
+
+    pool: str = "train"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModalitySettings:
+    """What is used of a modality; `facts` restricts those that reach the method."""
+
+    facts: tuple[str, ...] | None = None
+
+
+def problems_of(train: TrainSettings) -> list[str]:
+    """Say which training settings make no sense, one sentence each."""
+    rules = {
+        "train.epochs": (train.epochs >= 1, "at least 1"),
+        "train.batch": (train.batch >= 1, "at least 1"),
+        "train.accumulate": (1 <= train.accumulate <= train.batch, "from 1 to train.batch"),
+        "train.rate": (train.rate > 0, "above 0"),
+        "train.decay": (train.decay >= 0, "0 or more"),
+        "train.warmup": (0 <= train.warmup < train.epochs or train.warmup == 0, "less than train.epochs"),
+        "train.layer_decay": (0 < train.layer_decay <= 1, "above 0, at most 1"),
+        "train.average": (0 <= train.average < 1, "from 0, below 1"),
+        "train.snapshots": (all(1 <= e <= train.epochs for e in train.snapshots), "from 1 to train.epochs"),
+    }
+    values = {path: getattr(train, path.removeprefix("train.")) for path in rules}
+    return [f"{path}: {values[path]!r} is not possible; possible: {want}" for path, (ok, want) in rules.items() if not ok]

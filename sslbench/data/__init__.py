@@ -1,0 +1,1 @@
+"""Prepared datasets, splits and batches of views; never labels to a method that takes none."""

@@ -1,0 +1,60 @@
+"""Put pictures of any size on one canvas. Pure NumPy and Pillow: arrays in, arrays out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Fit = Literal["pad", "squash", "crop"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareSettings:
+    """How pictures of mixed size are kept: the canvas in pixels (0: twice the view's size, at most 256) and the fit.
+
+    `pad` keeps the shape and fills with the edges' commonest colour, `squash` fills the canvas (crops are then drawn in
+    the picture's own proportions), `crop` keeps the middle square. More than the share `unreadable` is an error.
+    """
+
+    size: int = 0
+    fit: Fit = "pad"
+    unreadable: float = 0.05
+
+
+def on_canvas(picture: NDArray[np.uint8], size: int, fit: Fit) -> NDArray[np.uint8]:
+    """[C, H, W] -> [C, size, size]; antialiased when it shrinks."""
+    height, width = picture.shape[1:]
+    if fit == "crop":
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        picture = picture[:, top : top + side, left : left + side]
+        return resize(picture, size, size)
+    if fit == "squash":
+        return resize(picture, size, size)
+    scale = size / max(height, width)
+    small = resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
+    if small.shape[1:] == (size, size):
+        return small
+    canvas = np.empty((picture.shape[0], size, size), np.uint8)
+    canvas[:] = edge_mode(small)[:, None, None]
+    top, left = (size - small.shape[1]) // 2, (size - small.shape[2]) // 2
+    canvas[:, top : top + small.shape[1], left : left + small.shape[2]] = small
+    return canvas
+
+
+def resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """[C, H, W] -> [C, height, width], bilinear and antialiased."""
+    if picture.shape[1:] == (height, width):
+        return picture
+    planes = [Image.fromarray(p).resize((width, height), Image.Resampling.BILINEAR) for p in picture]
+    return np.stack([np.asarray(plane) for plane in planes])
+
+
+def edge_mode(picture: NDArray[Any]) -> NDArray[np.uint8]:
+    """The commonest value [C] on the four edges of a picture [C, H, W]."""
+    ring = np.concatenate([picture[:, 0], picture[:, -1], picture[:, 1:-1, 0], picture[:, 1:-1, -1]], axis=1)
+    return np.array([np.bincount(channel, minlength=256).argmax() for channel in ring], dtype=np.uint8)

@@ -1,0 +1,70 @@
+"""The order of samples and the reading of them, a few batches ahead. No view is made here."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.data.table import Pool
+from sslbench.environment import seed_from
+
+Rows = NDArray[np.int64]
+Stored = dict[str, NDArray[Any]]
+
+
+def batches_of(rows: int, batch: int) -> int:
+    """How many batches an epoch has: a short last one is dropped, unless it is all there is."""
+    return max(1, rows // batch)
+
+
+def epoch_order(rows: int, batch: int, seed: int, epoch: int) -> list[Rows]:
+    """The rows of every batch of an epoch: a permutation that depends on seed and epoch alone."""
+    order = np.random.default_rng(seed_from("order", seed, epoch)).permutation(rows)
+    count = batches_of(rows, batch)
+    return [order[i * batch : (i + 1) * batch] for i in range(count)]
+
+
+def share(rows: Rows, rank: int, size: int) -> Rows:
+    """A process's contiguous slice of a global batch, so that gathering gives one-process order."""
+    each = -(-len(rows) // size)
+    return rows[rank * each : (rank + 1) * each]
+
+
+def read_ahead(pool: Pool, batches: list[Rows], depth: int = 3) -> Iterator[tuple[Rows, Stored]]:
+    """Read batches in order in a thread, at most `depth` ahead."""
+    waiting: queue.Queue[tuple[Rows, Stored] | Exception | None] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def put(item: tuple[Rows, Stored] | Exception | None) -> bool:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for rows in batches:
+                if not put((rows, pool.read(rows))):
+                    return
+            put(None)
+        except Exception as error:  # handed to the reader, who raises it
+            put(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()

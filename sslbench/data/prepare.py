@@ -1,0 +1,189 @@
+"""Prepare a dataset once: read every sample, put it on its canvas, write memory-mapped columns.
+
+Safe under concurrent starts: one process prepares while the others wait, and a folder appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+from numpy.typing import NDArray
+
+from sslbench.api.errors import DataBroken
+from sslbench.api.specs import Dataset
+from sslbench.api.values import Modality
+from sslbench.data.canvas import PrepareSettings, on_canvas
+from sslbench.data.table import SCHEMA, Prepared, open_prepared
+from sslbench.environment import cores, seed_from
+
+Tick = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Job:
+    """What to prepare, under which key, and how."""
+
+    key: str
+    name: str
+    dataset: Dataset
+    settings: PrepareSettings
+    canvas: int
+    groups: tuple[str, ...]
+
+
+def prepare(job: Job, folder: Path, tick: Tick) -> Prepared:
+    """Prepare a dataset below `folder`, or open what is there.
+
+    Raises DataBroken when more than the stated share of samples cannot be read.
+    """
+    final = folder / job.key
+    with locked(folder / f"{job.key}.lock"):
+        if not (final / "meta.json").exists():
+            scratch = folder / f".{job.key}.part"
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True)
+            _write(job, scratch, tick)
+            scratch.replace(final)
+    return open_prepared(final, job.name)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a file lock; the operating system lets go of it when the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def prepared_modality(modality: Modality, canvas: int) -> Modality:
+    """What a modality looks like once prepared: pictures of mixed size get a canvas and keep their size as a fact."""
+    if modality.layout == "image" and 0 in modality.shape:
+        return replace(modality, shape=(modality.shape[0], canvas, canvas), facts=(*modality.facts, "size"))
+    if modality.layout == "image" and canvas and canvas < max(modality.shape[1:]):
+        return replace(modality, shape=(modality.shape[0], canvas, canvas))
+    if modality.layout == "sequence" and modality.shape[0] == 0:
+        return replace(modality, facts=(*modality.facts, "length"))
+    return modality
+
+
+class _Writer:
+    """One modality's column, filled row by row in order."""
+
+    def __init__(self, folder: Path, name: str, modality: Modality, rows: int, job: Job) -> None:
+        self.folder, self.name, self.job = folder, name, job
+        self.source = modality
+        self.modality = prepared_modality(modality, job.canvas)
+        self.ragged = modality.layout == "sequence" and modality.shape[0] == 0
+        self.kind = np.uint8 if modality.layout == "image" else np.float32
+        self.sizes = np.zeros((rows, 2), np.int32) if "size" in self.modality.facts else None
+        if self.ragged:
+            self.lengths = np.zeros(rows, np.int64)
+            self.file = (folder / f"{name}.raw").open("wb")
+        else:
+            path = folder / f"{name}.npy"
+            self.values = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+                path, mode="w+", dtype=self.kind, shape=(rows, *self.modality.shape)
+            )
+
+    def fit(self, value: NDArray[Any]) -> NDArray[Any]:
+        """What is stored of one sample; raises ValueError for a shape that was not announced."""
+        expected = self.source.shape
+        if value.ndim != len(expected) or any(e not in (0, v) for e, v in zip(expected, value.shape, strict=True)):
+            raise ValueError(f"{self.name} has shape {value.shape}, announced {expected}")
+        if self.modality.layout == "image" and value.shape != self.modality.shape:
+            return on_canvas(value, self.modality.shape[1], self.job.settings.fit)
+        return value
+
+    def put(self, row: int, original: tuple[int, ...], value: NDArray[Any]) -> None:
+        if self.sizes is not None:
+            self.sizes[row] = original[1:3]
+        if self.ragged:
+            self.lengths[row] = len(value)
+            self.file.write(np.ascontiguousarray(value, self.kind).tobytes())
+        else:
+            self.values[row] = value
+
+    def close(self) -> dict[str, Any]:
+        if self.ragged:
+            self.file.close()
+            raw = self.folder / f"{self.name}.raw"
+            flat = np.fromfile(raw, self.kind).reshape(-1, *self.source.shape[1:])
+            np.save(self.folder / f"{self.name}.npy", flat)
+            np.save(self.folder / f"{self.name}.offsets.npy", np.concatenate([[0], np.cumsum(self.lengths)]))
+            raw.unlink()
+        else:
+            self.values.flush()
+        if self.sizes is not None:
+            np.save(self.folder / f"{self.name}.size.npy", self.sizes)
+        return {
+            "layout": self.modality.layout,
+            "shape": list(self.modality.shape),
+            "sequence_of": self.modality.sequence_of,
+            "facts": list(self.modality.facts),
+            "stored_facts": ["size"] if self.sizes is not None else [],
+        }
+
+
+def _write(job: Job, folder: Path, tick: Tick) -> None:
+    dataset, rows = job.dataset, len(job.dataset.labels)
+    writers = {name: _Writer(folder, name, modality, rows, job) for name, modality in dataset.modalities.items()}
+    kept, unreadable = [], []
+    for row, answer in enumerate(_read_all(job, writers)):
+        if isinstance(answer, Exception):
+            unreadable.append(f"{dataset.columns['id'][row]}: {type(answer).__name__}: {answer}")
+        else:
+            kept.append(row)
+            for name, writer in writers.items():
+                writer.put(row, *answer[name])
+        tick(row + 1, rows)
+    if len(unreadable) > job.settings.unreadable * rows or not kept:
+        raise DataBroken(
+            f"{job.name}: {len(unreadable)} of {rows} samples cannot be read, more than the share "
+            f"prepare.unreadable={job.settings.unreadable}; first: {unreadable[0] if unreadable else 'no sample at all'}"
+        )
+    described = {name: writer.close() for name, writer in writers.items()}
+    np.save(folder / "kept.npy", np.array(kept, np.int64))
+    np.save(folder / "labels.npy", dataset.labels)
+    columns = {name: values.tolist() for name, values in dataset.columns.items()}
+    parquet.write_table(arrow.table(columns), folder / "columns.parquet")  # type: ignore[no-untyped-call]
+    meta = {
+        "schema": SCHEMA,
+        "name": job.name,
+        "target": {"kind": dataset.target.kind, "names": list(dataset.target.names)},
+        "modalities": described,
+        "unreadable": unreadable,
+        "groups": list(job.groups),
+    }
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1))
+
+
+Answer = Mapping[str, tuple[tuple[int, ...], NDArray[Any]]]
+
+
+def _read_all(job: Job, writers: Mapping[str, _Writer]) -> Iterator[Answer | Exception]:
+    """Every row in order, read by threads (decoding lets go of the interpreter), few at a time in memory."""
+    stem = seed_from(job.key)
+
+    def read(row: int) -> Answer | Exception:
+        try:
+            sample = job.dataset.read(row, np.random.default_rng([stem, row]))
+            return {name: (sample[name].shape, writer.fit(sample[name])) for name, writer in writers.items()}
+        except Exception as error:  # a broken file is a fact about the data, reported by name
+            return error
+
+    total = len(job.dataset.labels)
+    with ThreadPoolExecutor(max(2, cores())) as threads:
+        for start in range(0, total, 512):
+            yield from threads.map(read, range(start, min(start + 512, total)))

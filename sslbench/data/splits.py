@@ -1,0 +1,183 @@
+"""Which rows are learnt from, chosen on and answered for. Pure: labels, columns and a rule in, row numbers out.
+
+A split never depends on a run's seed: it is the same for everybody who names the same data and rule.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from sslbench.api.errors import RequestError
+from sslbench.api.values import Task
+
+VERSION = 1
+Rows = NDArray[np.int64]
+Columns = Mapping[str, NDArray[np.str_]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitSettings:
+    """How samples are divided: k folds where there is no official split, an inner validation part, groups kept whole.
+
+    With `transfer` (a column), the bank is the group `bank` and the query the group `query`.
+    """
+
+    folds: int = 5
+    validation: float = 0.15
+    groups: str = ""
+    transfer: str = ""
+    bank: str = ""
+    query: str = ""
+    official: bool = True
+    fractions: tuple[float, ...] = (1.0,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Division:
+    """The rows of one fold."""
+
+    bank: Rows
+    validation: Rows
+    query: Rows
+
+
+def subset_size(available: float, fraction: float) -> int:
+    """How many of a class's training images a fraction keeps: max(1, floor(p * n)) (paper A, Table 4)."""
+    return max(1, math.floor(fraction * available + 1e-9))
+
+
+def label_subset(labels: Rows, rows: Rows, fraction: float, rng: np.random.Generator) -> Rows:
+    """Keep a fraction of every class, at least one; smaller fractions lie inside larger ones for equal generators."""
+    kept = []
+    for code in np.unique(labels[rows]):
+        shuffled = rng.permutation(rows[labels[rows] == code])
+        kept.append(shuffled[: subset_size(len(shuffled), fraction)])
+    return np.sort(np.concatenate(kept)) if kept else rows[:0]
+
+
+def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, groups: Sequence[str]) -> Division:
+    """Divide the labelled rows of one dataset for one fold.
+
+    `groups` are the dataset card's own group columns; raises RequestError for a group or split that is not there.
+    """
+    known = np.flatnonzero(labels >= 0)
+    if settings.transfer:
+        return _transfer(labels, columns, settings, known, _key(columns, settings, groups))
+    split = columns.get("split")
+    key = _key(columns, settings, groups)
+    if settings.official and split is not None and "test" in set(split[known].tolist()):
+        return _official(labels, split, settings, known, key)
+    folds = _folds(labels, known, key, settings.folds)
+    query = known[folds == fold]
+    bank, validation = _inner(labels, known[folds != fold], key, settings.validation)
+    return Division(bank=bank, validation=validation, query=query)
+
+
+def has_official_split(labels: Rows, columns: Columns, settings: SplitSettings) -> bool:
+    """Whether folds make no sense because the data says what is tested."""
+    split = columns.get("split")
+    official = settings.official and split is not None and "test" in set(split[labels >= 0].tolist())
+    return bool(settings.transfer) or official
+
+
+def tasks_of(division: Division, labels: Rows, fractions: Sequence[float], fold: int) -> tuple[Task, ...]:
+    """One task per label fraction; the subset's draw depends on fold and fraction's nesting alone."""
+    tasks = []
+    for fraction in fractions:
+        bank = division.bank
+        if fraction < 1.0:
+            bank = label_subset(labels, bank, fraction, np.random.default_rng([VERSION, fold]))
+        setting = {"fold": fold, "fraction": fraction}
+        tasks.append(Task(setting=setting, bank=bank, validation=division.validation, query=division.query))
+    return tuple(tasks)
+
+
+def _official(
+    labels: Rows, split: NDArray[np.str_], settings: SplitSettings, known: Rows, key: NDArray[np.str_] | None
+) -> Division:
+    query = known[split[known] == "test"]
+    validation = known[split[known] == "validation"]
+    bank = known[split[known] == "train"]
+    if not len(validation):
+        bank, validation = _inner(labels, bank, key, settings.validation)
+    return Division(bank=bank, validation=validation, query=query)
+
+
+def _transfer(
+    labels: Rows, columns: Columns, settings: SplitSettings, known: Rows, key: NDArray[np.str_] | None
+) -> Division:
+    column = _column(columns, settings.transfer, "splits.transfer")
+    for name, value in (("splits.bank", settings.bank), ("splits.query", settings.query)):
+        if value not in set(column.tolist()):
+            possible = ", ".join(sorted(set(column.tolist())))
+            raise RequestError([f"{name}: {settings.transfer!r} has no value {value!r}; possible: {possible}"])
+    source = known[column[known] == settings.bank]
+    query = known[column[known] == settings.query]
+    bank, validation = _inner(labels, source, key, settings.validation)
+    seen = np.isin(labels[query], np.unique(labels[source]))
+    return Division(bank=bank, validation=validation, query=query[seen])
+
+
+def _key(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> NDArray[np.str_] | None:
+    names = (settings.groups,) if settings.groups else tuple(groups)
+    if not names:
+        return None
+    parts = [_column(columns, name, "splits.groups") for name in names]
+    return np.array(["\x1f".join(values) for values in zip(*(p.tolist() for p in parts), strict=True)])
+
+
+def _column(columns: Columns, name: str, where: str) -> NDArray[np.str_]:
+    if name not in columns:
+        raise RequestError([f"{where}: no column {name!r}; possible: {', '.join(sorted(columns))}"])
+    return columns[name]
+
+
+def _folds(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, folds: int) -> Rows:
+    """The fold [n] of each row: stratified, and no group in two folds."""
+    if len(rows) < folds:
+        raise RequestError([f"splits.folds: {len(rows)} labelled samples cannot make {folds} folds; lower it"])
+    result = np.empty(len(rows), dtype=np.int64)
+    if key is None:
+        order = StratifiedKFold(folds, shuffle=True, random_state=VERSION).split(rows, _splittable(labels[rows], folds))
+    else:
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=VERSION)
+        order = splitter.split(rows, labels[rows], key[rows])
+    for fold, (_, test) in enumerate(order):
+        result[test] = fold
+    return result
+
+
+def _splittable(labels: Rows, folds: int) -> Rows:
+    """Join the classes with fewer members than folds into one stratum, which scikit-learn would warn of."""
+    codes, counts = np.unique(labels, return_counts=True)
+    small = codes[counts < folds]
+    joined = np.where(np.isin(labels, small), -1, labels)
+    if 0 < (joined == -1).sum() < folds:  # too few even together: they follow the largest class's stratum
+        joined = np.where(joined == -1, codes[np.argmax(counts)], joined)
+    return joined
+
+
+def _inner(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, share: float) -> tuple[Rows, Rows]:
+    """Take a stratified share for validation; every class keeps at least one row to learn from."""
+    if share <= 0:
+        return rows, rows[:0]
+    if key is not None:
+        parts = _folds(labels, rows, key, min(max(2, round(1 / share)), len(set(key[rows].tolist()))))
+        return rows[parts != 0], rows[parts == 0]
+    rng = np.random.default_rng([VERSION, len(rows)])
+    chosen = []
+    classes = [rng.permutation(rows[labels[rows] == code]) for code in np.unique(labels[rows])]
+    exact = np.array([share * len(members) for members in classes])
+    sizes = np.floor(exact).astype(int)
+    for place in np.argsort(sizes - exact, kind="stable")[: round(exact.sum()) - sizes.sum()]:
+        sizes[place] += 1
+    for members, size in zip(classes, sizes, strict=True):
+        chosen.append(members[: min(size, len(members) - 1)])
+    validation = np.sort(np.concatenate(chosen)) if chosen else rows[:0]
+    return np.setdiff1d(rows, validation), validation

@@ -1,0 +1,179 @@
+"""Prepared samples as they are read: memory-mapped columns, and pools that join several tables. No writing here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as parquet
+from numpy.typing import NDArray
+
+from sslbench.api.values import Modality, Target
+
+Rows = NDArray[np.int64]
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Column:
+    """One modality on disk: dense [n, ...], or ragged rows of `flat` between `offsets` [n + 1]."""
+
+    values: NDArray[Any]
+    offsets: Rows | None = None
+
+    def read(self, rows: Rows) -> tuple[NDArray[Any], Rows | None]:
+        """[b, ...] and, for ragged columns padded at the end with zeros, their lengths [b]."""
+        if self.offsets is None:
+            return np.ascontiguousarray(self.values[rows]), None
+        starts, ends = self.offsets[rows], self.offsets[rows + 1]
+        lengths = ends - starts
+        batch = np.zeros((len(rows), int(lengths.max(initial=1)), *self.values.shape[1:]), self.values.dtype)
+        for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            batch[place, : end - start] = self.values[start:end]
+        return batch, lengths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prepared:
+    """One part of a dataset, prepared: what can be read of it, and what was left out."""
+
+    key: str
+    name: str
+    modalities: Mapping[str, Modality]
+    target: Target
+    labels: NDArray[np.int64]
+    columns: Mapping[str, NDArray[np.str_]]
+    data: Mapping[str, Column]
+    facts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    kept: Rows
+    unreadable: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def read(self, rows: Rows) -> dict[str, NDArray[Any]]:
+        """Read rows: modality -> [b, ...] as stored, with facts such as 'image.size' beside them."""
+        places = self.kept[rows]
+        batch: dict[str, NDArray[Any]] = {}
+        for name, column in self.data.items():
+            batch[name], lengths = column.read(places)
+            if lengths is not None:
+                batch[f"{name}.length"] = lengths
+        for name, values in self.facts.items():
+            batch[name] = values[places]
+        return batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pool:
+    """Rows of one or several prepared tables, numbered through: what a method trains on."""
+
+    members: Sequence[tuple[Prepared, Rows]]
+    modalities: Mapping[str, Modality]
+    target: Target = Target(kind="none")
+    labels: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return sum(len(rows) for _, rows in self.members)
+
+    def read(self, rows: Rows) -> dict[str, NDArray[Any]]:
+        """Read rows in the order asked for, from whichever member holds them."""
+        if len(self.members) == 1:
+            table, own = self.members[0]
+            return table.read(own[rows])
+        starts = np.cumsum([0, *(len(own) for _, own in self.members)])
+        member = np.searchsorted(starts, rows, side="right") - 1
+        parts = []
+        for place in np.unique(member):
+            table, own = self.members[place]
+            chosen = np.flatnonzero(member == place)
+            parts.append((chosen, table.read(own[rows[chosen] - starts[place]])))
+        return _interleave(parts, len(rows))
+
+
+def _interleave(parts: Sequence[tuple[Rows, dict[str, NDArray[Any]]]], n: int) -> dict[str, NDArray[Any]]:
+    joined: dict[str, NDArray[Any]] = {}
+    for name, example in parts[0][1].items():
+        shape = tuple(np.max([part[name].shape[1:] for _, part in parts], axis=0)) if example.ndim > 1 else ()
+        joined[name] = np.zeros((n, *shape), example.dtype)
+        for places, part in parts:
+            values = part[name]
+            joined[name][(places, *(slice(s) for s in values.shape[1:]))] = values
+    return joined
+
+
+def normalised(modalities: Mapping[str, Modality], pool: Pool, most: int = 4096) -> dict[str, Modality]:
+    """Add mean and deviation per channel, measured on at most `most` evenly spread rows of the pool.
+
+    Images are measured on [0, 1]; padded steps of sequences do not count.
+    """
+    rows = np.unique(np.linspace(0, len(pool) - 1, min(most, len(pool))).astype(np.int64))
+    sums: dict[str, tuple[NDArray[np.float64], NDArray[np.float64], float]] = {}
+    for start in range(0, len(rows), 256):
+        batch = pool.read(rows[start : start + 256])
+        for name, modality in modalities.items():
+            total, squares, count = sums.get(name, (np.zeros(1), np.zeros(1), 0.0))
+            values = _by_channel(batch[name], batch.get(f"{name}.length"), modality)
+            sums[name] = (total + values.sum(0), squares + (values**2).sum(0), count + len(values))
+    result = {}
+    for name, modality in modalities.items():
+        total, squares, count = sums[name]
+        mean = total / max(count, 1)
+        std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0))
+        std = np.where(std > 1e-6, std, 1.0)
+        result[name] = replace(modality, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
+    return result
+
+
+def _by_channel(values: NDArray[Any], lengths: Rows | None, modality: Modality) -> NDArray[np.float64]:
+    """[samples x places, channels]."""
+    if modality.layout == "image":
+        flat = np.moveaxis(values, 1, -1).reshape(-1, values.shape[1]).astype(np.float64)
+        return flat / 255 if values.dtype == np.uint8 else flat
+    if modality.layout == "sequence":
+        if lengths is None:
+            return values.reshape(-1, values.shape[-1]).astype(np.float64)
+        inside = np.arange(values.shape[1])[None] < lengths[:, None]
+        return values[inside].astype(np.float64)
+    return values.astype(np.float64)
+
+
+def open_prepared(folder: Path, name: str) -> Prepared:
+    """Map a finished folder; costs nothing but the labels."""
+    meta = json.loads((folder / "meta.json").read_text())
+    table = parquet.read_table(folder / "columns.parquet")  # type: ignore[no-untyped-call]
+    columns = {c: np.array(table[c].to_pylist(), dtype=np.str_) for c in table.column_names}
+    kept = np.load(folder / "kept.npy")
+    modalities, data, facts = {}, {}, {}
+    for modality, described in meta["modalities"].items():
+        modalities[modality] = Modality(
+            layout=described["layout"],
+            shape=tuple(described["shape"]),
+            sequence_of=described["sequence_of"],
+            facts=tuple(described["facts"]),
+        )
+        offsets = folder / f"{modality}.offsets.npy"
+        data[modality] = Column(
+            values=np.load(folder / f"{modality}.npy", mmap_mode="r"),
+            offsets=np.load(offsets) if offsets.exists() else None,
+        )
+        for fact in described["stored_facts"]:
+            facts[f"{modality}.{fact}"] = np.load(folder / f"{modality}.{fact}.npy")
+    return Prepared(
+        key=folder.name,
+        name=name,
+        modalities=modalities,
+        target=Target(kind=meta["target"]["kind"], names=tuple(meta["target"]["names"])),
+        labels=np.load(folder / "labels.npy")[kept],
+        columns={c: values[kept] for c, values in columns.items()},
+        data=data,
+        facts=facts,
+        kept=kept,
+        unreadable=tuple(meta["unreadable"]),
+        groups=tuple(meta["groups"]),
+    )

@@ -1,0 +1,127 @@
+"""Make views of a batch on the device: natural ranges, roles, and operations with a probability per sample.
+
+Knows layouts and roles; what an operation does is its own business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sslbench.api.modules import Operation
+from sslbench.api.pictures import crop_resize, middle
+from sslbench.api.values import Draws, Modality, Role, View
+from sslbench.data.draws import KeyedDraws
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BuiltOperation:
+    """One operation of an augmentation, built, with one probability or one per view of the role."""
+
+    name: str
+    p: tuple[float, ...]
+    operation: Operation
+
+    def probability(self, view: int) -> float:
+        return self.p[view] if len(self.p) > 1 else self.p[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BuiltAugmentation:
+    """An augmentation set, built: operations by role, and the weight of its loss."""
+
+    name: str
+    weight: float
+    roles: Mapping[str, Sequence[BuiltOperation]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ViewMaker:
+    """Turns rows as stored into views; `seed` keys everything random."""
+
+    modalities: Mapping[str, Modality]
+    sizes: Mapping[str, tuple[int, int]]
+    seed: int
+    squashed: bool = False
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    def natural(self, stored: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+        """Move a batch to the device in its natural range: pictures [B, C, H, W] in [0, 1], the rest float32.
+
+        A picture squashed onto its canvas carries 'aspect' [B], its scene's width over height.
+        """
+        view: dict[str, Tensor] = {}
+        for name, values in stored.items():
+            tensor = torch.from_numpy(values).to(self.device, non_blocking=True)
+            if values.dtype == np.uint8:
+                view[name] = tensor.to(torch.float32).mul_(1 / 255)
+            else:
+                view[name] = tensor if "." in name and name.endswith("length") else tensor.to(torch.float32)
+        if self.squashed:
+            for name in [n for n in view if n.endswith(".size")]:
+                view[f"{name.removesuffix('.size')}.aspect"] = view[name][:, 1] / view[name][:, 0]
+        return view
+
+    def plain(self, view: View) -> View:
+        """The un-augmented view: whole pictures (or their middle square) at the size that encoders expect."""
+        made = dict(view)
+        for name, size in self.sizes.items():
+            if name in made and made[name].shape[2:] != size:
+                made[name] = crop_resize(made[name], middle(made[name], made.get(f"{name}.aspect")), size)
+        return self._laid_out(made)
+
+    def make(
+        self, view: View, samples: Tensor, epoch: int, augmentation: BuiltAugmentation, roles: Mapping[str, Role]
+    ) -> dict[str, tuple[View, ...]]:
+        """All views of a batch, role by role; `samples` [B] are the training table's rows that key the draws."""
+        made: dict[str, tuple[View, ...]] = {}
+        for role, wanted in roles.items():
+            if not wanted.augment:
+                made[role] = (self.plain(view),) * wanted.count
+                continue
+            views = []
+            for place in range(wanted.count):
+                draws = KeyedDraws.of(samples, self.seed, epoch, augmentation.name, role, place)
+                views.append(self._laid_out(_augmented(view, draws, augmentation.roles[role], place)))
+            made[role] = tuple(views)
+        return made
+
+    def _laid_out(self, view: View) -> View:
+        """Pictures channels-last, as convolutions like them."""
+        return {
+            name: x.contiguous(memory_format=torch.channels_last)
+            if name in self.modalities and self.modalities[name].layout == "image" and x.shape[1] > 1
+            else x
+            for name, x in view.items()
+        }
+
+
+def _augmented(view: View, draws: Draws, operations: Sequence[BuiltOperation], place: int) -> View:
+    for built in operations:
+        own = draws.fork(built.name)
+        probability = built.probability(place)
+        if probability >= 1:
+            view = built.operation(view, own)
+        elif probability > 0:
+            view = _sometimes(view, own, built.operation, probability)
+    return view
+
+
+def _sometimes(view: View, draws: Draws, operation: Operation, probability: float) -> View:
+    """Apply an operation to the samples whose draw says so, and leave the others bit for bit."""
+    chosen = torch.nonzero(draws.uniform("apply") < probability).squeeze(1)
+    if not len(chosen):
+        return view
+    changed = operation({name: x[chosen] for name, x in view.items()}, draws[chosen])
+    result = dict(view)
+    for name, x in changed.items():
+        if name not in view:
+            raise ValueError(f"an operation applied with probability {probability} added {name!r}; only p=1 may")
+        result[name] = view[name].index_copy(0, chosen, x.to(view[name].dtype))
+    return result

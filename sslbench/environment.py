@@ -1,0 +1,145 @@
+"""Everything that is looked up outside the program: paths, devices, versions, clock. Nothing else looks there."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import random
+import resource
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+VERSIONED = ("sslbench", "torch", "numpy", "scikit-learn", "timm", "torchvision", "lightning", "pillow", "scipy")
+DECODERS = ("pillow", "numpy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where data lies: prepared and downloaded under `data`, read-only copies in `sources`."""
+
+    data: Path
+    sources: tuple[Path, ...]
+
+
+def places() -> Places:
+    """Read $SSLBENCH_DATA (default: the user's cache folder) and $SSLBENCH_SOURCES (folders joined by ':')."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    data = Path(os.environ.get("SSLBENCH_DATA", cache / "sslbench")).expanduser()
+    sources = os.environ.get("SSLBENCH_SOURCES", "").split(os.pathsep)
+    return Places(data=data.absolute(), sources=tuple(Path(s).expanduser().absolute() for s in sources if s))
+
+
+def disabled_plugins() -> tuple[str, ...]:
+    """Read $SSLBENCH_DISABLE: plugins or distributions, joined by ','."""
+    return tuple(name.strip() for name in os.environ.get("SSLBENCH_DISABLE", "").split(",") if name.strip())
+
+
+def versions(names: tuple[str, ...] = VERSIONED) -> Mapping[str, str]:
+    """Versions of the libraries that can move a number."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def host() -> Mapping[str, str | int]:
+    """What machine this is: stored apart from the numbers, and never part of a key."""
+    return {
+        "node": platform.node(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count() or 1,
+    }
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def device_kind() -> str:
+    """The kind of device that numbers depend on: a GPU's name, or 'cpu'."""
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
+
+
+def best_precision() -> str:
+    """bfloat16 where the hardware gains by it, else float32."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    fast = Path("/proc/cpuinfo")
+    flags = fast.read_text() if fast.exists() else ""
+    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
+
+
+def now() -> float:
+    """Seconds since the epoch."""
+    return time.time()
+
+
+def stopwatch() -> float:
+    """Seconds of a clock that only goes forward."""
+    return time.perf_counter()
+
+
+def peak_memory() -> int:
+    """Bytes that this process has held at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def free_disk(path: Path) -> int:
+    """Bytes free where a path is, or will be."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def seed_from(*parts: object) -> int:
+    """A 63-bit seed from anything printable: equal parts, equal seed, on every machine."""
+    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def seed_everything(*parts: object) -> None:
+    """Seed the generators that libraries reach for by themselves."""
+    import numpy as np
+    import torch
+
+    seed = seed_from(*parts)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries read this one
+    torch.manual_seed(seed)
+
+
+def generator_state() -> Mapping[str, torch.Tensor]:
+    """The state of torch's own generators, for a checkpoint."""
+    import torch
+
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def restore_generator_state(state: Mapping[str, torch.Tensor]) -> None:
+    """Put torch's own generators back."""
+    import torch
+
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])

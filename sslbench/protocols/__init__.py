@@ -1,0 +1,1 @@
+"""The measuring instruments and what they are lent: features, tasks, a bench."""

@@ -1,0 +1,62 @@
+"""k-means on frozen features against the labels, as a spec. The implementation is `clustering_instrument`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Citation, Metric, Need, ProtocolSpec, hookimpl
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Instrument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusteringConfig:
+    """k-means on the query's features.
+
+    `clusters` empty means as many as there are classes; `restarts` are tried for each of `seeds`, whose spread is
+    reported; `null` counts permutations of the labels; `exemplars` are the samples nearest to each centroid.
+    """
+
+    clusters: tuple[int, ...] = ()
+    restarts: int = 3
+    seeds: int = 3
+    null: int = 20
+    exemplars: int = 8
+    space: str = ""
+
+
+def build(config: ClusteringConfig) -> Instrument:
+    """Reach the implementation."""
+    from sslbench.protocols.clustering_instrument import Clustering
+
+    return Clustering(config)
+
+
+@hookimpl
+def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
+    yield ProtocolSpec(
+        name="clustering",
+        version=1,
+        summary="k-means on test features; adjusted mutual information with the labels, beside its permutation null",
+        citation=Citation(
+            title="Information Theoretic Measures for Clusterings Comparison",
+            authors="Vinh, Epps, Bailey",
+            year=2010,
+            url="https://jmlr.org/papers/v11/vinh10a.html",
+        ),
+        config=ClusteringConfig,
+        smoke=ClusteringConfig(restarts=1, seeds=1, null=2),
+        build=build,
+        needs=frozenset({Need.FEATURES}),
+        targets=frozenset({"class"}),
+        metrics=(
+            Metric(name="ami_max", low=-1, high=1),
+            Metric(name="ami_arithmetic", low=-1, high=1),
+            Metric(name="ami_max_sd", low=0, high=1, higher_is_better=False),
+            Metric(name="ami_max_null", low=-1, high=1, higher_is_better=False),
+            Metric(name="ami_max_null_sd", low=0, high=1, higher_is_better=False),
+        ),
+    )

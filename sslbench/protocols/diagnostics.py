@@ -1,0 +1,61 @@
+"""The health of features, without labels, as a spec. The implementation is `diagnostics_instrument`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Citation, Metric, Need, ProtocolSpec, hookimpl
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Instrument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosticsConfig:
+    """`most` bounds the rows that are looked at."""
+
+    most: int = 2048
+    space: str = ""
+
+
+def build(config: DiagnosticsConfig) -> Instrument:
+    """Reach the implementation."""
+    from sslbench.protocols.diagnostics_instrument import Diagnostics
+
+    return Diagnostics(config)
+
+
+def two_views(config: DiagnosticsConfig) -> int:
+    """Alignment compares two views of a sample."""
+    return 2
+
+
+@hookimpl
+def sslbench_protocols() -> Iterable[ProtocolSpec[DiagnosticsConfig]]:
+    yield ProtocolSpec(
+        name="diagnostics",
+        version=1,
+        summary="rank, alignment, uniformity and spread of the features, and whether they have collapsed",
+        citation=Citation(
+            title="RankMe: Assessing the Downstream Performance of Pretrained Self-Supervised Representations",
+            authors="Garrido, Balestriero, Najman, LeCun",
+            year=2023,
+            url="https://arxiv.org/abs/2210.02885",
+        ),
+        config=DiagnosticsConfig,
+        smoke=DiagnosticsConfig(most=256),
+        build=build,
+        needs=frozenset({Need.FEATURES}),
+        targets=frozenset({"class", "labels", "none"}),
+        views=two_views,
+        metrics=(
+            Metric(name="rank_me", low=1, high=2**31),
+            Metric(name="rank_ceiling", low=0, high=2**31),
+            Metric(name="spread", low=0, high=2),
+            Metric(name="collapsed", low=0, high=1, higher_is_better=False),
+            Metric(name="alignment", low=0, high=4, higher_is_better=False),
+            Metric(name="uniformity", low=-8, high=0, higher_is_better=False),
+        ),
+    )

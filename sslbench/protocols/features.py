@@ -1,0 +1,150 @@
+"""Features of one evaluation dataset: extracted once to disk, memory-mapped by every frozen protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sslbench.api.modules import Backbone, Method
+from sslbench.api.values import FeatureTable, Modality, Role, View
+from sslbench.data.loader import read_ahead
+from sslbench.data.table import Pool, Prepared
+from sslbench.data.views import BuiltAugmentation, ViewMaker
+
+BATCH = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Table:
+    """A FeatureTable on disk."""
+
+    features: Mapping[str, NDArray[np.float32]]
+    target: NDArray[np.int64]
+    columns: Mapping[str, NDArray[np.str_]]
+    augmented: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    lengths: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def rows(self) -> int:
+        """How many samples there are."""
+        return len(self.target)
+
+
+def joined(table: FeatureTable) -> NDArray[np.float32]:
+    """[n, D]: one vector per sample; several modalities side by side, steps of a series averaged."""
+    parts = []
+    for name, values in sorted(table.features.items()):
+        array = np.asarray(values, dtype=np.float32)
+        if array.ndim == 3:
+            lengths = table.lengths.get(name, np.full(len(array), array.shape[1]))
+            inside = np.arange(array.shape[1])[None] < lengths[:, None]
+            array = (array * inside[..., None]).sum(1) / np.maximum(lengths, 1)[:, None].astype(np.float32)
+        parts.append(array)
+    return np.concatenate(parts, axis=1)
+
+
+def extract(
+    method: Method,
+    table: Prepared,
+    views: ViewMaker,
+    folder: Path,
+    augmentation: BuiltAugmentation | None,
+    tick: Callable[[int, int], None],
+) -> None:
+    """Embed every row of a table and write one array per space; with an augmentation, two random views as well."""
+    method.eval()
+    writers: dict[str, NDArray[np.float32]] = {}
+    pool = Pool(members=[(table, np.arange(len(table)))], modalities=table.modalities)
+    batches = [np.arange(i, min(i + BATCH, len(table))) for i in range(0, len(table), BATCH)]
+    with torch.no_grad():
+        for rows, stored in read_ahead(pool, batches):
+            view = views.natural(stored)
+            found = dict(embed(method, views.plain(view), table.modalities))
+            if augmentation is not None:
+                found |= _two_views(method, view, rows, views, augmentation)
+            for name, values in found.items():
+                _put(writers, folder, name, rows, values, _shape(name, values, table))
+            tick(int(rows[-1]) + 1, len(table))
+    for array in writers.values():
+        array.flush()  # type: ignore[attr-defined]
+    lengths = {n.removesuffix(".length"): v.tolist() for n, v in _lengths(table).items()}
+    (folder / "lengths.json").write_text(json.dumps(lengths))
+
+
+def embed(method: Method, view: View, modalities: Mapping[str, Modality]) -> Mapping[str, Tensor]:
+    """Embed a view; a series whose steps are samples of an encoder's modality is encoded step by step: [B, T, D]."""
+    found = dict(method.embed(view))
+    for name, modality in modalities.items():
+        encoder = method.encoders.get(modality.sequence_of or "")
+        if encoder is not None and name not in method.encoders:
+            found[name] = by_step(encoder, view[name])
+    return found
+
+
+def by_step(encoder: Backbone, series: Tensor) -> Tensor:
+    """[B, T, D] -> [B, T, width]: one encoder on every step."""
+    batch, steps = series.shape[:2]
+    encoded: Tensor = encoder(series.reshape(batch * steps, *series.shape[2:]))
+    return encoded.view(batch, steps, -1)
+
+
+def _two_views(
+    method: Method, view: View, rows: NDArray[np.int64], views: ViewMaker, augmentation: BuiltAugmentation
+) -> dict[str, Tensor]:
+    index = torch.from_numpy(rows).to(views.device)
+    made = views.make(view, index, 0, augmentation, {"view": Role(count=2)})["view"]
+    both = [method.embed(v) for v in made]
+    return {f"{name}@augmented": torch.stack([b[name] for b in both], 1) for name in both[0] if "." not in name}
+
+
+def _put(
+    writers: dict[str, NDArray[np.float32]],
+    folder: Path,
+    name: str,
+    rows: NDArray[np.int64],
+    values: Tensor,
+    shape: tuple[int, ...],
+) -> None:
+    if name not in writers:
+        path = folder / f"{name}.npy"
+        writers[name] = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)  # type: ignore[no-untyped-call]
+    array = writers[name]
+    array[rows[0] : rows[-1] + 1, *(slice(s) for s in values.shape[1:])] = values.float().cpu().numpy()
+
+
+def _shape(name: str, values: Tensor, table: Prepared) -> tuple[int, ...]:
+    """The whole column's shape; a ragged series is as long as its longest sample, not as its first batch."""
+    offsets = table.data[name].offsets if values.ndim == 3 and name in table.data else None
+    steps = (int(np.diff(offsets).max()),) if offsets is not None else tuple(values.shape[1:-1])
+    return (len(table), *steps, values.shape[-1])
+
+
+def _lengths(table: Prepared) -> dict[str, NDArray[np.int64]]:
+    return {
+        f"{name}.length": np.diff(column.offsets)[table.kept]
+        for name, column in table.data.items()
+        if column.offsets is not None
+    }
+
+
+def open_features(folder: Path, table: Prepared, space: str = "") -> Table:
+    """Map the features of a space; modalities that lack it show their encoder's."""
+    arrays: dict[str, Any] = {path.stem: path for path in sorted(folder.glob("*.npy"))}
+    plain = {name: path for name, path in arrays.items() if "." not in name and "@" not in name}
+    chosen = {name: arrays.get(f"{name}.{space}", path) for name, path in plain.items()}
+    augmented = {name: arrays[f"{name}@augmented"] for name in plain if f"{name}@augmented" in arrays}
+    lengths = json.loads((folder / "lengths.json").read_text())
+    return Table(
+        features={name: np.load(path, mmap_mode="r") for name, path in chosen.items()},
+        augmented={name: np.load(path, mmap_mode="r") for name, path in augmented.items()},
+        target=table.labels,
+        columns=table.columns,
+        lengths={name: np.array(values, np.int64) for name, values in lengths.items()},
+    )

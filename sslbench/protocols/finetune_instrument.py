@@ -1,0 +1,100 @@
+"""Fine-tuning: an objective of encoder and head for the harness's loop. The loop, the data and the choice are not here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sslbench.api.modules import Backbone, DropPath, Fit, Objective, Tokens, Trial
+from sslbench.api.values import Batch, Loss, Outcome, Step, Task, View
+from sslbench.protocols.finetune import FinetuneConfig
+
+
+def make_head(width: int, classes: int, config: FinetuneConfig, *, tokens: bool) -> nn.Module:
+    """The head of paper A, or one linear layer; weights from a normal of deviation 0.01, bias 0."""
+    last = nn.Linear(config.bottleneck if config.head == "bottleneck" else width, classes)
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.zeros_(last.bias)
+    if config.head == "linear":
+        return last
+    norm = nn.LayerNorm(config.bottleneck) if tokens else nn.BatchNorm1d(config.bottleneck)
+    return nn.Sequential(nn.Linear(width, config.bottleneck), norm, nn.GELU() if tokens else nn.ReLU(), last)
+
+
+class Classifier(Objective):
+    """Encoders side by side, a head, and cross-entropy with smoothed labels."""
+
+    def __init__(self, encoders: Mapping[str, Backbone], classes: int, config: FinetuneConfig) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleDict(dict(encoders))
+        self.smoothing = config.smoothing
+        width = sum(encoder.width for encoder in encoders.values())
+        self.head = make_head(width, classes, config, tokens=all(isinstance(e, Tokens) for e in encoders.values()))
+        for encoder in encoders.values():
+            if isinstance(encoder, DropPath):
+                encoder.set_drop_path(config.drop_path)
+
+    def scores(self, view: View) -> Tensor:
+        """[B, C]."""
+        features = [encoder(view[name], view.get(f"{name}.length")) for name, encoder in self.encoders.items()]
+        answer: Tensor = self.head(torch.cat(features, dim=1))
+        return answer.float()
+
+    def loss(self, batch: Batch, step: Step) -> Loss:
+        """Cross-entropy with label smoothing."""
+        assert batch.target is not None
+        view = batch.views["view"][0]
+        return Loss(
+            total=nn.functional.cross_entropy(self.scores(view), batch.target, label_smoothing=self.smoothing)
+        )
+
+
+class Finetune:
+    """The protocol: one classifier per task."""
+
+    def __init__(self, config: FinetuneConfig) -> None:
+        self.config = config
+
+    def measure(self, trial: Trial) -> Iterator[Outcome]:
+        """Yield one answer per task; nothing for a method whose encoders have no weights."""
+        for place, task in enumerate(trial.tasks):
+            encoders = trial.bench.encoders()
+            if not any(True for encoder in encoders.values() for _ in encoder.parameters()):
+                return
+            objective = Classifier(encoders, len(trial.target.names), self.config)
+            for parameter in objective.parameters():
+                parameter.requires_grad_(True)
+            yield self._task(trial, place, task, objective)
+
+    def _task(self, trial: Trial, place: int, task: Task, objective: Classifier) -> Outcome:
+        config, bench = self.config, trial.bench
+        target = np.asarray(trial.table().target)
+
+        def answers(rows: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+            return bench.answer(objective.scores, rows, source="samples").argmax(1).numpy()
+
+        def on_validation() -> float:
+            return float((answers(task.validation) == target[task.validation]).mean())
+
+        validate: Callable[[], float] | None = on_validation if config.keep == "best" else None
+        fit = Fit(
+            epochs=config.epochs,
+            batch=config.batch,
+            rate=config.rate,
+            decay=config.decay,
+            warmup=min(config.warmup, config.epochs / 2),
+            layer_decay=config.layer_decay,
+            augment=config.augment,
+        )
+        name = "-".join(f"{key}{value}" for key, value in task.setting.items())
+        bench.fit(objective, task.bank, fit, source="samples", name=name, validate=validate)
+        return Outcome(
+            task=place,
+            chosen={"epoch": config.keep},
+            chosen_on="validation" if config.keep == "best" else "nothing",
+            rows=task.query,
+            predicted=answers(task.query),
+        )

@@ -1,0 +1,55 @@
+"""k nearest neighbours on frozen features, as a spec. The implementation is `knn_instrument`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sslbench.api import Citation, Need, ProtocolSpec, hookimpl
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Instrument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnnConfig:
+    """How neighbours are found and vote.
+
+    k is chosen from `neighbours` on validation (values beyond the bank mean all of it). Votes: exp(cosine / T), or 1/d
+    with d the cosine distance, where exact matches alone vote if there are any. `memory` bounds the work space in MB
+    and changes no answer.
+    """
+
+    neighbours: tuple[int, ...] = (1, 5, 10, 20, 50, 100, 200)
+    vote: Literal["exponential", "inverse"] = "exponential"
+    temperature: float = 0.07
+    space: str = ""
+    memory: int = 256
+
+
+def build(config: KnnConfig) -> Instrument:
+    """Reach the implementation."""
+    from sslbench.protocols.knn_instrument import Knn
+
+    return Knn(config)
+
+
+@hookimpl
+def sslbench_protocols() -> Iterable[ProtocolSpec[KnnConfig]]:
+    yield ProtocolSpec(
+        name="knn",
+        version=1,
+        summary="weighted vote of the k nearest training samples by cosine; k chosen on validation",
+        citation=Citation(
+            title="Unsupervised Feature Learning via Non-Parametric Instance Discrimination",
+            authors="Wu, Xiong, Yu, Lin",
+            year=2018,
+            url="https://arxiv.org/abs/1805.01978",
+        ),
+        config=KnnConfig,
+        smoke=KnnConfig(neighbours=(1, 3)),
+        build=build,
+        needs=frozenset({Need.FEATURES}),
+        targets=frozenset({"class"}),
+    )

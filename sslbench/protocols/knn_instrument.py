@@ -1,0 +1,109 @@
+"""Weighted k-NN: exact neighbours in bounded memory, the same for any tile size; votes for a whole grid of k."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sslbench.api.modules import Trial
+from sslbench.api.values import Outcome, Task
+from sslbench.protocols.features import joined
+from sslbench.protocols.knn import KnnConfig
+
+SPARE = 16
+"""Candidates kept beyond k, so that rounding in a tile's product cannot lose a neighbour."""
+
+
+def nearest(bank: Tensor, query: Tensor, k: int, memory: int) -> tuple[Tensor, Tensor]:
+    """Cosines [Q, k] and rows [Q, k] of the nearest unit-length bank rows, best first, ties to the lower row.
+
+    Candidates come from float32 products of tiles; their cosines are then taken again in float64, one by one, so that
+    the answer does not depend on the tiles. `memory` bounds the work space in MB.
+    """
+    k = min(k, len(bank))
+    wanted = min(k + SPARE, len(bank))
+    tile = max(1, min(len(bank), 16384))
+    rows = max(1, min(256, memory * 2**20 // (4 * (2 * tile + 5 * wanted * query.shape[1]))))
+    cosines, places = [], []
+    for start in range(0, len(query), rows):
+        part = query[start : start + rows]
+        candidates = _candidates(bank, part, wanted, tile)
+        exact = torch.einsum("qd,qcd->qc", part.double(), bank[candidates].double())
+        by_row = torch.argsort(candidates, dim=1)
+        exact, candidates = exact.gather(1, by_row), candidates.gather(1, by_row)
+        order = torch.argsort(torch.round(exact, decimals=12), dim=1, descending=True, stable=True)[:, :k]
+        cosines.append(exact.gather(1, order).float())
+        places.append(candidates.gather(1, order))
+    return torch.cat(cosines), torch.cat(places)
+
+
+def _candidates(bank: Tensor, part: Tensor, wanted: int, tile: int) -> Tensor:
+    best = torch.empty(len(part), 0)
+    rows = torch.empty(len(part), 0, dtype=torch.long)
+    for start in range(0, len(bank), tile):
+        close = part @ bank[start : start + tile].T
+        values, places = close.topk(min(wanted, close.shape[1]), dim=1)
+        best, rows = torch.cat([best, values], 1), torch.cat([rows, places + start], 1)
+        best, kept = best.topk(min(wanted, best.shape[1]), dim=1)
+        rows = rows.gather(1, kept)
+    return rows
+
+
+def weights(cosines: Tensor, config: KnnConfig) -> Tensor:
+    """[Q, k] -> [Q, k]: exp((s - s_max) / T), or 1 / (1 - s) where an exact match silences all others."""
+    if config.vote == "exponential":
+        return torch.exp((cosines - cosines[:, :1]) / config.temperature)
+    distance = (1 - cosines).clamp(min=0)
+    exact = distance <= 1e-6
+    silenced = torch.where(exact, 1.0, 0.0)
+    return torch.where(exact.any(1, keepdim=True), silenced, 1 / distance.clamp(min=1e-12))
+
+
+def votes(vote: Tensor, labels: Tensor, classes: int, k: int) -> Tensor:
+    """[Q, C] sums of the k nearest weights by class."""
+    return torch.zeros(len(vote), classes).scatter_add_(1, labels[:, :k], vote[:, :k])
+
+
+class Knn:
+    """The protocol: one set of neighbours per task, every k of the grid from it."""
+
+    def __init__(self, config: KnnConfig) -> None:
+        self.config = config
+
+    def measure(self, trial: Trial) -> Iterator[Outcome]:
+        """Choose k on validation; the k that would have been best on the query is the oracle."""
+        table = trial.table(self.config.space)
+        features = torch.nn.functional.normalize(torch.from_numpy(joined(table)), dim=1)
+        labels = torch.from_numpy(np.asarray(table.target))
+        for place, task in enumerate(trial.tasks):
+            yield from self._task(place, task, features, labels, len(trial.target.names))
+
+    def _task(self, place: int, task: Task, features: Tensor, labels: Tensor, classes: int) -> Iterator[Outcome]:
+        bank = torch.from_numpy(task.bank)
+        grid = sorted({min(k, len(bank)) for k in self.config.neighbours})
+        answers = {}
+        for name, rows in (("validation", task.validation), ("query", task.query)):
+            asked = torch.from_numpy(rows)
+            cosines, found = nearest(features[bank], features[asked], grid[-1], self.config.memory)
+            vote, named = weights(cosines, self.config), labels[bank][found]
+            answers[name] = {k: votes(vote, named, classes, k).argmax(1) for k in grid}
+        best = best_of(grid, answers["validation"], labels[torch.from_numpy(task.validation)])
+        oracle = best_of(grid, answers["query"], labels[torch.from_numpy(task.query)])
+        for k, where in ((best, "validation"), (oracle, "query")):
+            yield Outcome(
+                task=place,
+                chosen={"k": k},
+                chosen_on="validation" if where == "validation" else "query",
+                rows=task.query,
+                predicted=answers["query"][k].numpy(),
+            )
+
+
+def best_of(grid: Sequence[int], answers: dict[int, Tensor], labels: Tensor) -> int:
+    """The k with most hits, the smallest among equals; the middle of the grid without anything to choose on."""
+    if not len(labels):
+        return grid[len(grid) // 2]
+    return max(grid, key=lambda k: (int((answers[k] == labels).sum()), -k))

@@ -1,0 +1,150 @@
+"""From a protocol's outcomes to numbers: the harness derives every accuracy, the protocol only predicts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+from numpy.typing import NDArray
+
+from sslbench.analysis import metrics
+from sslbench.api.values import Arrays, Artefact, Columns, Outcome, RowGroups, Target, Task
+from sslbench.config.convert import plain
+from sslbench.results.record import ClassScore, Score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """What an evaluation is of."""
+
+    dataset: str
+    protocol: str
+    seed: int
+    epoch: int | None
+
+
+def text(values: Mapping[str, Any]) -> str:
+    """A mapping as one canonical line."""
+    return json.dumps(plain(values), sort_keys=True)
+
+
+def score(
+    outcomes: Iterable[Outcome], tasks: Sequence[Task], target: Target, labels: NDArray[np.int64], ids: NDArray[np.str_],
+    where: Where, folder: Path,
+) -> None:  # fmt: skip
+    """Derive and write scores, class scores, confusion, predictions and artefacts of one evaluation."""
+    scores: list[Score] = []
+    classes: list[ClassScore] = []
+    predictions: dict[str, list[Any]] = {n: [] for n in ("id", "label", "predicted", "fold", "setting", "chosen_on")}
+    confusions: list[dict[str, Any]] = []
+    for number, outcome in enumerate(outcomes):
+        setting = _setting(outcome, tasks)
+        fold = int(setting.pop("fold", 0))
+        line = {"fold": fold, "setting": text(setting), "chosen_on": outcome.chosen_on}
+        found = dict(outcome.scores)
+        if outcome.predicted is not None and outcome.rows is not None:
+            truth, said = labels[outcome.rows], outcome.predicted
+            found |= _derived(truth, said, target)
+            if target.kind == "class" and outcome.chosen_on != "query":
+                matrix = metrics.confusion(truth, _codes(said), len(target.names))
+                classes += _class_scores(matrix, target, where, fold, text(setting))
+                confusions.append({**line, "counts": _sparse(matrix)})
+                _remember(predictions, ids[outcome.rows], truth, _codes(said), line)
+        for name, value in sorted(found.items()):
+            scores.append(
+                Score(
+                    dataset=where.dataset, protocol=where.protocol, seed=where.seed, fold=fold, epoch=where.epoch,
+                    setting=text(setting), chosen=text(outcome.chosen), chosen_on=outcome.chosen_on, metric=name,
+                    value=_finite(name, value),
+                )
+            )  # fmt: skip
+        for artefact in outcome.artefacts:
+            _write_artefact(folder, f"{number:03d}-fold{fold}-{artefact.name}", artefact)
+    parquet.write_table(arrow.table(predictions), folder / "predictions.parquet")  # type: ignore[no-untyped-call]
+    (folder / "confusion.json").write_text(json.dumps(confusions))
+    content = {"scores": plain(scores), "classes": plain(classes)}
+    (folder / "scores.json").write_text(json.dumps(content, sort_keys=True, allow_nan=False))
+
+
+def read_scores(folder: Path) -> tuple[list[Score], list[ClassScore]]:
+    """What `score` wrote."""
+    content = json.loads((folder / "scores.json").read_text())
+    return [Score(**s) for s in content["scores"]], [ClassScore(**c) for c in content["classes"]]
+
+
+def _finite(name: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"metric {name!r} is {value}")
+    return float(value)
+
+
+def _setting(outcome: Outcome, tasks: Sequence[Task]) -> dict[str, Any]:
+    base = dict(tasks[outcome.task].setting) if outcome.task is not None else {}
+    if base.get("fraction") == 1.0:
+        del base["fraction"]
+    return {**base, **outcome.setting}
+
+
+def _codes(said: NDArray[Any]) -> NDArray[np.int64]:
+    return (said.argmax(1) if said.ndim == 2 else said).astype(np.int64)
+
+
+def _derived(truth: NDArray[np.int64], said: NDArray[Any], target: Target) -> Mapping[str, float]:
+    if target.kind == "labels":
+        return metrics.label_summary(truth, said.astype(np.float64))
+    return metrics.summary(metrics.confusion(truth, _codes(said), len(target.names)))
+
+
+def _class_scores(
+    matrix: NDArray[np.int64], target: Target, where: Where, fold: int, setting: str
+) -> list[ClassScore]:
+    found = metrics.class_scores(matrix)
+    return [
+        ClassScore(
+            dataset=where.dataset,
+            protocol=where.protocol,
+            seed=where.seed,
+            fold=fold,
+            setting=setting,
+            name=name,
+            recall=None if math.isnan(found.recall[place]) else float(found.recall[place]),
+            precision=float(found.precision[place]),
+            f1=float(found.f1[place]),
+            support=int(found.support[place]),
+        )
+        for place, name in enumerate(target.names)
+    ]
+
+
+def _sparse(matrix: NDArray[np.int64]) -> list[list[int]]:
+    return [[int(r), int(c), int(matrix[r, c])] for r, c in zip(*np.nonzero(matrix), strict=True)]
+
+
+def _remember(
+    predictions: dict[str, list[Any]],
+    ids: NDArray[np.str_],
+    truth: NDArray[np.int64],
+    said: NDArray[np.int64],
+    line: Mapping[str, Any],
+) -> None:
+    predictions["id"] += ids.tolist()
+    predictions["label"] += truth.tolist()
+    predictions["predicted"] += said.tolist()
+    for name, value in line.items():
+        predictions[name] += [value] * len(ids)
+
+
+def _write_artefact(folder: Path, name: str, artefact: Artefact) -> None:
+    if isinstance(artefact, Arrays):
+        np.savez_compressed(folder / f"{name}.npz", **dict(artefact.arrays))  # type: ignore[arg-type]
+    elif isinstance(artefact, RowGroups):
+        (folder / f"{name}.json").write_text(json.dumps({"groups": plain(artefact.groups)}))
+    elif isinstance(artefact, Columns):
+        (folder / f"{name}.json").write_text(json.dumps({"columns": plain(artefact.columns)}))

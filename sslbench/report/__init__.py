@@ -1,0 +1,1 @@
+"""Tables and progress as people see them."""

@@ -1,0 +1,101 @@
+"""What is installed, as text: lists, explanations, problems. No torch, nothing built."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any, get_type_hints
+
+from sslbench.api.errors import RequestError
+from sslbench.api.specs import AugmentationSpec, DatasetSpec, Kind, MethodSpec
+from sslbench.catalog.facts import Catalog, Component
+
+
+def list_lines(catalog: Catalog, kinds: Sequence[Kind], *, expand: bool) -> Iterator[str]:
+    """One line per component: name, summary, origin."""
+    for kind in kinds:
+        components = catalog.all(kind)
+        yield f"{kind}s ({len(components)})"
+        width = max((len(c.name) for c in components), default=0)
+        for component in components:
+            yield f"  {component.name:{width}}  {component.spec.summary}  [{component.origin}]"
+            if expand and kind != "augmentation":
+                yield from (f"    {member}" for member in sorted(component.spec.members()))
+        yield ""
+    serious = sum(problem.kind != "advice" for problem in catalog.problems)
+    if serious:
+        yield f"{serious} problem(s) with installed plugins: sslbench list --problems"
+
+
+def problem_lines(catalog: Catalog) -> Iterator[str]:
+    """One line per problem."""
+    for problem in catalog.problems:
+        yield f"{problem.kind}: {problem}"
+    if not catalog.problems:
+        yield "no problems"
+
+
+def show_lines(catalog: Catalog, kind: Kind, name: str) -> Iterator[str]:
+    """Explain one component; raises RequestError when nobody answers to the name."""
+    found = catalog.find(kind, name)
+    if isinstance(found, str):
+        raise RequestError([found])
+    component, implied = found
+    spec = component.spec
+    yield f"{kind} {name} (version {spec.version}) from {component.origin}"
+    yield f"  {spec.summary}"
+    citation = spec.citation
+    yield f"  {citation.authors} ({citation.year}): {citation.title}. {citation.url}"
+    if isinstance(spec, AugmentationSpec):
+        yield from _operations(spec)
+        return
+    yield from _settings(kind, component, dict(implied))
+    if isinstance(spec, MethodSpec):
+        yield from _method(spec)
+    if isinstance(spec, DatasetSpec):
+        yield f"licence: {spec.card.licence}"
+        yield f"source: {spec.card.source}"
+        yield f"how to get it: {spec.card.obtain}"
+        parts = [part for part in spec.parts(spec.config()) if part]
+        if parts:
+            yield f"parts: {', '.join(f'{name}/{part}' for part in parts)}"
+
+
+def _settings(kind: Kind, component: Component, implied: dict[str, Any]) -> Iterator[str]:
+    config = component.spec.config
+    meaning = inspect.getdoc(config) or ""
+    if meaning and not meaning.startswith(f"{config.__name__}("):
+        yield ""
+        yield from (f"  {line}" for line in meaning.splitlines())
+    hints = get_type_hints(config)
+    prefix = {"dataset": "data", "protocol": f"protocols.{component.name}", "operation": "augmentation.NAME"}.get(kind, kind)
+    fields = dataclasses.fields(config)
+    yield "" if fields else "no settings"
+    for field in fields:
+        default = implied.get(field.name, getattr(component.spec.config(), field.name))
+        yield f"  {prefix}.{field.name} = {default!r}  ({_named(hints[field.name])})"
+
+
+def _named(hint: Any) -> str:
+    return str(hint).replace("typing.", "").replace("pathlib.", "") if not isinstance(hint, type) else hint.__name__
+
+
+def _method(spec: MethodSpec[Any]) -> Iterator[str]:
+    yield ""
+    yield f"family: {spec.family}; needs of a backbone: {', '.join(sorted(spec.requires)) or 'nothing'}"
+    if spec.takes_target:
+        yield "this method is given labels"
+    for recipe in spec.recipes:
+        yield f"recipe {recipe.name}: {recipe.summary}"
+        yield from (f"  {path} = {value!r}" for path, value in recipe.settings.items())
+
+
+def _operations(spec: AugmentationSpec) -> Iterator[str]:
+    for name, apply in spec.operations.items():
+        settings = ", ".join(f"{key}={value}" for key, value in apply.settings.items())
+        yield f"  augmentation.{name}: {apply.operation} with probability {apply.p} {settings}".rstrip()
+    for role, changes in spec.roles.items():
+        for name, settings_ in changes.items():
+            changed = ", ".join(f"{key}={value}" for key, value in settings_.items())
+            yield f"  augmentation.roles.{role}.{name}: {changed}"

@@ -1,0 +1,103 @@
+"""Tables as a terminal shows them. Formats; computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sslbench.analysis.intervals import Estimate
+from sslbench.analysis.tables import Row, class_rows, columns_of, rows_of
+from sslbench.results.record import Record
+
+SHORT = {
+    "micro_accuracy": "micro",
+    "macro_accuracy": "macro",
+    "macro_f1": "macro F1",
+    "ami_max": "AMI max",
+    "rank_me": "RankMe",
+}
+ACCURACIES = ("micro_accuracy", "macro_accuracy")
+EXTREMES = 5
+
+
+def cell(estimate: Estimate | None) -> str:
+    """A mean and, where there is one, half of its 95 % interval."""
+    if estimate is None:
+        return "–"
+    digits = 1 if estimate.mean >= 10 else 3
+    spread = "" if estimate.half is None else f" ±{estimate.half:.{digits}f}"
+    return f"{estimate.mean:.{digits}f}{spread}"
+
+
+def results_table(rows: Sequence[Row], dataset: str) -> Table:
+    """Protocols and metrics across, runs down."""
+    metrics = (*ACCURACIES, "ami_max", "rank_me")
+    columns = columns_of(rows, metrics)
+    seeds = sorted({len(row.record.seeds) for row in rows})
+    unit = _unit(rows)
+    table = Table(
+        title=f"{escape(dataset)}: mean ± 95 % interval over {unit}, n = {', '.join(map(str, seeds))}",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
+    table.add_column("method")
+    table.add_column("backbone")
+    for protocol, metric in columns:
+        table.add_column(f"{protocol}\n{SHORT.get(metric, metric)}", justify="right", no_wrap=True)
+    for row in rows:
+        record = row.record
+        backbone = "+".join(b["name"] for b in record.backbones.values()) or "none"
+        name = escape(record.method["name"]) + (" (labels)" if record.method["takes_target"] else "")
+        if record.status in ("unavailable", "failed", "diverged"):
+            table.add_row(name, escape(backbone), f"[yellow]{record.status}[/]")
+            continue
+        mark = "" if record.status == "done" else f" [red]({record.status}, not ranked)[/]"
+        table.add_row(name + mark, escape(backbone), *(cell(row.cells.get(place)) for place in columns))
+    return table
+
+
+def _unit(rows: Sequence[Row]) -> str:
+    kinds = {estimate.over for row in rows for estimate in row.cells.values() if estimate.half is not None}
+    return "folds (corrected)" if kinds == {"folds"} else "seeds"
+
+
+def classes_table(record: Record, dataset: str, protocol: str) -> Table | None:
+    """The worst and the best classes under one protocol."""
+    rows = class_rows(record, dataset, protocol)
+    if not rows:
+        return None
+    title = f"{escape(record.method['name'])} on {escape(dataset)}, {protocol}: recall of the worst and best classes"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name, side in (("class", "left"), ("recall", "right"), ("F1", "right"), ("test samples", "right")):
+        table.add_column(name, justify="right" if side == "right" else "left")
+    shown = rows if len(rows) <= 2 * EXTREMES else [*rows[:EXTREMES], None, *rows[-EXTREMES:]]
+    for row in shown:
+        if row is None:
+            table.add_row("…", "", "", "")
+        else:
+            table.add_row(escape(row.name), cell(row.recall), f"{row.f1:.3f}", f"{row.support:.0f}")
+    return table
+
+
+def show_results(console: Console, records: Sequence[Record]) -> None:
+    """Print one table per dataset, what could not be measured and why, and the first run's extreme classes."""
+    rows = rows_of(records)
+    for dataset in dict.fromkeys(row.dataset for row in rows):
+        console.print()
+        console.print(results_table([row for row in rows if row.dataset == dataset], dataset))
+    reasons = [f"{r.method['name']}: {r.status}: {r.reason}" for r in records if r.reason]
+    for reason in reasons:
+        console.print(reason, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    first = records[0]
+    for data in first.evaluated_on:
+        for protocol in ("linear", "knn"):
+            table = classes_table(first, data["part"], protocol)
+            if table is not None:
+                console.print()
+                console.print(table)
+                break

@@ -1,0 +1,51 @@
+"""Records as pandas data frames: what Python users analyse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from sslbench.api.errors import SslbenchError
+from sslbench.results.record import Record, decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Results:
+    """Finished runs: the records, and their numbers as tidy frames (one number a row)."""
+
+    records: tuple[Record, ...]
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """One row per run, dataset, protocol, seed, fold, setting and metric."""
+        return _frame(self.records, "scores")
+
+    @property
+    def classes(self) -> pd.DataFrame:
+        """One row per run, dataset, protocol, seed, fold, setting and class."""
+        return _frame(self.records, "classes")
+
+
+def _frame(records: Iterable[Record], field: str) -> pd.DataFrame:
+    rows = []
+    for record in records:
+        backbone = "+".join(b["name"] for b in record.backbones.values())
+        head = {"run": record.run, "method": record.method["name"], "backbone": backbone, "status": record.status}
+        rows += [{**head, **asdict(row)} for row in getattr(record, field)]
+    return pd.DataFrame(rows)
+
+
+def read_record(path: Path) -> Record:
+    """Read one record; raises SslbenchError with the file's name."""
+    try:
+        return decode(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SslbenchError(f"{path}: {error}") from error
+
+
+def load_results(out: str | Path = "runs") -> Results:
+    """Load every record below a folder."""
+    return Results(records=tuple(read_record(path) for path in sorted(Path(out).glob("*/record.json"))))

@@ -1,0 +1,97 @@
+"""The record of one run: what was asked, what was measured, and, apart from both, what it cost and where it ran."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sslbench.config.convert import plain
+
+SCHEMA = 1
+Status = Literal["done", "collapsed", "diverged", "unavailable", "failed"]
+APART = ("cost", "host", "clock")
+"""Fields that two equal runs may differ in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One number: of which data, protocol, seed, fold and setting, and on what it was chosen."""
+
+    dataset: str
+    protocol: str
+    seed: int
+    fold: int
+    epoch: int | None
+    setting: str
+    chosen: str
+    chosen_on: str
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScore:
+    """One class under one protocol, seed and fold; recall is None where the class has no test sample."""
+
+    dataset: str
+    protocol: str
+    seed: int
+    fold: int
+    setting: str
+    name: str
+    recall: float | None
+    precision: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Everything that is known of one finished run."""
+
+    run: str
+    status: Status
+    reason: str = ""
+    schema: int = SCHEMA
+    method: Mapping[str, Any]
+    baseline: bool = False
+    backbones: Mapping[str, Any]
+    augmentations: Sequence[Mapping[str, Any]]
+    recipe: str
+    pool: str
+    pretrained_on: Sequence[Mapping[str, Any]]
+    evaluated_on: Sequence[Mapping[str, Any]]
+    protocols: Sequence[Mapping[str, Any]]
+    seeds: Sequence[int]
+    folds: Sequence[int]
+    test_share: float
+    settings: Mapping[str, Any]
+    request: Mapping[str, Any]
+    versions: Mapping[str, str]
+    scores: Sequence[Score] = ()
+    classes: Sequence[ClassScore] = ()
+    training: Sequence[Mapping[str, Any]] = ()
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    cost: Mapping[str, Any] = field(default_factory=dict)
+    host: Mapping[str, Any] = field(default_factory=dict)
+    clock: Mapping[str, Any] = field(default_factory=dict)
+
+
+def encode(record: Record) -> bytes:
+    """The record as JSON: sorted, indented, no nan."""
+    return json.dumps(plain(record), indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
+
+
+def decode(content: bytes) -> Record:
+    """Read a record; raises ValueError for another schema or fields that are not its own."""
+    values = json.loads(content)
+    if values.get("schema") != SCHEMA:
+        raise ValueError(f"record of schema {values.get('schema')!r}; this version reads {SCHEMA}")
+    try:
+        values["scores"] = tuple(Score(**score) for score in values["scores"])
+        values["classes"] = tuple(ClassScore(**row) for row in values["classes"])
+        return Record(**values)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a record: {error}") from error

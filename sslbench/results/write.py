@@ -1,0 +1,174 @@
+"""From what the stages left to a record, and a run's own folder: record, request, predictions, encoder and its card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import yaml
+
+from sslbench import environment
+from sslbench.api.files import write_atomically
+from sslbench.config import keys
+from sslbench.config.convert import plain
+from sslbench.config.plan import Plan
+from sslbench.data.table import Prepared
+from sslbench.protocols.score import read_scores
+from sslbench.results.record import ClassScore, Record, Score, Status, encode
+from sslbench.results.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One finished stage of a run."""
+
+    kind: str
+    key: str
+    seed: int
+    fold: int
+
+
+@dataclass(slots=True)
+class Measured:
+    """What a run has so far."""
+
+    scores: list[Score] = field(default_factory=list)
+    classes: list[ClassScore] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    tables: Sequence[Prepared] = ()
+    traceback: str = ""
+
+    def add(self, folder: Path, plan: Plan) -> None:
+        """Take in one evaluation; a part's name comes from the plan, since equal data may go by several."""
+        scores, classes = read_scores(folder)
+        self.scores += scores
+        self.classes += classes
+        self.folders.append(folder)
+
+
+def make_record(
+    plan: Plan, name: str, status: Status, reason: str, measured: Measured, seconds: float
+) -> Record:
+    """Everything about a run in one value; cost, host and clock stand apart from the rest."""
+    by_name = {table.name: table for table in measured.tables}
+    return Record(
+        run=name,
+        status=status,
+        reason=reason,
+        method=plan.method.described() | {"family": plan.spec.family, "takes_target": plan.spec.takes_target},
+        baseline=plan.spec.baseline,
+        backbones={modality: choice.described() for modality, choice in plan.backbones.items()},
+        augmentations=[a.key() for a in plan.augmentations],
+        recipe=plan.recipe,
+        pool=plan.pool,
+        pretrained_on=[_data(part.name, part.choice.described(), by_name) for part in plan.pretrain_parts],
+        evaluated_on=[_data(part.name, part.choice.described(), by_name) for part in plan.evaluate_parts],
+        protocols=[protocol.described() for protocol in plan.protocols],
+        seeds=plan.seeds,
+        folds=plan.folds,
+        test_share=1 / plan.splits.folds,
+        settings={
+            "train": plain(plan.train), "view": plan.view, "canvas": plan.canvas, "prepare": plain(plan.prepare),
+            "splits": plain(plan.splits), "threads": plan.threads, "device": environment.device_kind(),
+        },
+        request=plan.request,
+        versions=environment.versions(),
+        scores=tuple(measured.scores),
+        classes=tuple(measured.classes),
+        keys={f"{s.kind}/{s.key}": {"seed": s.seed, "fold": s.fold} for s in measured.stages},
+        cost={"seconds_now": round(seconds, 2), "peak_memory": environment.peak_memory()},
+        host=environment.host(),
+        clock={"finished": environment.now()},
+    )  # fmt: skip
+
+
+def _data(name: str, described: Mapping[str, Any], tables: Mapping[str, Prepared]) -> dict[str, Any]:
+    table = tables.get(name)
+    facts: dict[str, Any] = {"part": name, **described}
+    if table is not None:
+        facts |= {
+            "prepared": table.key,
+            "samples": len(table),
+            "labelled": int((table.labels >= 0).sum()) if table.labels.ndim == 1 else len(table),
+            "classes": len(table.target.names),
+            "unreadable": list(table.unreadable),
+        }
+    return facts
+
+
+def write_run(store: Store, record: Record, measured: Measured) -> Path:
+    """Write a run's folder; the record comes last, so that a record means a whole folder."""
+    from dataclasses import replace
+
+    folder = store.run(record.run)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "request.yaml", yaml.safe_dump(plain(record.request), sort_keys=True).encode())
+    if measured.traceback:
+        write_atomically(folder / "traceback.txt", measured.traceback.encode())
+    if measured.folders:
+        _predictions(folder, measured.folders, record)
+    pretrained = [stage for stage in measured.stages if stage.kind == "pretrain"]
+    training = []
+    for stage in pretrained:
+        source = store.stage("pretrain", stage.key)
+        content = json.loads((source / "training.json").read_text())
+        training.append({"seed": stage.seed, "fold": stage.fold, **content})
+        target = folder / f"encoder-seed{stage.seed}-fold{stage.fold}.safetensors"
+        if not target.exists():
+            shutil.copyfile(source / "method.safetensors", target.with_suffix(".part"))
+            target.with_suffix(".part").replace(target)
+    record = replace(record, training=tuple(training), cost={**record.cost, **_costs(store, measured.stages)})
+    write_atomically(folder / "card.md", card(record).encode())
+    write_atomically(folder / "record.json", encode(record))
+    return folder
+
+
+def _costs(store: Store, stages: Sequence[Stage]) -> dict[str, Any]:
+    seconds: dict[str, float] = {}
+    speeds = []
+    for stage in stages:
+        seconds[stage.kind] = round(seconds.get(stage.kind, 0.0) + store.cost(stage.kind, stage.key)["seconds"], 3)
+        if stage.kind == "pretrain":
+            speed = json.loads((store.stage("pretrain", stage.key) / "speed.json").read_text())["samples_per_second"]
+            speeds.append(speed)
+    peak = max((store.cost(s.kind, s.key)["peak_memory"] for s in stages), default=0)
+    return {"seconds": seconds, "samples_per_second": speeds, "peak_memory": peak}
+
+
+def _predictions(folder: Path, evaluations: Sequence[Path], record: Record) -> None:
+    tables = []
+    for source in evaluations:
+        table = parquet.read_table(source / "predictions.parquet")  # type: ignore[no-untyped-call]
+        scores = json.loads((source / "scores.json").read_text())["scores"]
+        if len(table) and scores:
+            for name in ("epoch", "seed", "protocol", "dataset"):
+                kind = arrow.string() if name in ("protocol", "dataset") else arrow.int64()
+                table = table.add_column(0, name, arrow.array([scores[0][name]] * len(table), kind))
+            tables.append(table)
+    if tables:
+        parquet.write_table(arrow.concat_tables(tables), folder / "predictions.parquet")  # type: ignore[no-untyped-call]
+
+
+def card(record: Record) -> str:
+    """A model card: what the encoder is, what it learnt from, and under which licences."""
+    backbone = ", ".join(f"{m}: {b['name']}" for m, b in record.backbones.items()) or "the method's own"
+    data = ", ".join(f"{d['part']} ({d.get('samples', '?')} samples)" for d in record.pretrained_on)
+    lines = [
+        f"# {record.run}",
+        "",
+        f"- method: {record.method['name']} (version {record.method['version']}, {record.method['from']})",
+        f"- backbone: {backbone}",
+        f"- pretrained on: {data}; pool: {record.pool}",
+        f"- recipe: {record.recipe}; seeds: {', '.join(map(str, record.seeds))}",
+        f"- labels used in pretraining: {'yes' if record.method['takes_target'] else 'no'}",
+        f"- status: {record.status} {record.reason}".rstrip(),
+        "- files: encoder-seed*.safetensors hold the method's whole state; `sslbench export` writes plain encoders",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""The one training loop, with its optimisers, schedules, feeds and checkpoints."""

@@ -1,0 +1,151 @@
+"""From a plan to live objects: pools, views, encoders and methods, seeded by slot so that arms start alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from sslbench.api.modules import Backbone, Method
+from sslbench.api.specs import MethodParts, OperationParts
+from sslbench.api.values import Modality, Target
+from sslbench.config.choices import Choice, PlannedAugmentation
+from sslbench.config.plan import Plan, sized
+from sslbench.data.splits import divide
+from sslbench.data.table import Pool, Prepared, Rows, normalised
+from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
+from sslbench.environment import seed_everything
+
+REFERENCE_SEED = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Material:
+    """What one pretraining is made of: the pool, the modalities with their statistics, and the labels if they enter."""
+
+    pool: Pool
+    modalities: Mapping[str, Modality]
+    target: Target
+    labels: Rows | None
+
+
+def gather_material(plan: Plan, tables: Sequence[Prepared], fold: int) -> Material:
+    """Pool the rows that a method may learn from: never a test row under pool `train`, and only labelled ones for one
+    that is given targets."""
+    members = [(table, pool_rows(plan, table, fold)) for table in tables]
+    members = [(table, rows) for table, rows in members if len(rows)]
+    pool = Pool(members=members, modalities=plan.modalities)
+    modalities = normalised(plan.modalities, pool)
+    if not plan.spec.takes_target:
+        return Material(pool=pool, modalities=modalities, target=Target(kind="none"), labels=None)
+    names = tuple(sorted({name for table, _ in members for name in table.target.names}))
+    code = {name: place for place, name in enumerate(names)}
+    labels = np.concatenate(
+        [np.array([code[table.target.names[label]] for label in table.labels[rows]]) for table, rows in members]
+    )
+    return Material(pool=pool, modalities=modalities, target=Target(kind="class", names=names), labels=labels)
+
+
+def pool_rows(plan: Plan, table: Prepared, fold: int) -> Rows:
+    """The rows of one table that may be learnt from."""
+    if table.target.kind != "class" or (plan.pool != "train" and not plan.spec.takes_target):
+        return np.arange(len(table))
+    if not (table.labels >= 0).any():
+        return np.arange(len(table)) if not plan.spec.takes_target else np.arange(0)
+    division = divide(table.labels, table.columns, plan.splits, fold, table.groups)
+    if plan.spec.takes_target:
+        return division.bank
+    unlabelled = np.flatnonzero((table.labels < 0) & (table.columns.get("split", np.array("")) != "test"))
+    return np.sort(np.concatenate([division.bank, unlabelled]))
+
+
+def make_views(plan: Plan, modalities: Mapping[str, Modality], seed: int, device: torch.device) -> ViewMaker:
+    """The view maker of a plan."""
+    sizes = {name: (m.shape[1], m.shape[2]) for name, m in plan.modalities.items() if m.layout == "image"}
+    return ViewMaker(
+        modalities=modalities, sizes=sizes, seed=seed, squashed=plan.prepare.fit == "squash", device=device
+    )
+
+
+def build_augmentation(
+    planned: PlannedAugmentation, plan: Plan, modalities: Mapping[str, Modality], pool: Pool | None
+) -> BuiltAugmentation:
+    """Build the operations of an augmentation; those that ask for it get a fixed set of training rows."""
+    roles = {}
+    for role, operations in planned.roles.items():
+        built = []
+        for operation in operations:
+            spec, config = operation.choice.spec, sized(operation.choice.config, plan.view)
+            wanted = spec.reference(config)
+            reference = _reference(pool, wanted) if wanted and pool is not None else {}
+            parts = OperationParts(modalities=modalities, reference=reference)
+            built.append(BuiltOperation(name=operation.name, p=operation.p, operation=spec.build(config, parts)))
+        roles[role] = tuple(built)
+    return BuiltAugmentation(name=planned.name, weight=planned.weight, roles=roles)
+
+
+def _reference(pool: Pool, wanted: int) -> Mapping[str, Any]:
+    rows = np.random.default_rng(REFERENCE_SEED).choice(len(pool), size=min(wanted, len(pool)), replace=False)
+    return {name: torch.from_numpy(values) for name, values in pool.read(np.sort(rows)).items()}
+
+
+def build_method(plan: Plan, modalities: Mapping[str, Modality], target: Target, samples: int, seed: int) -> Method:
+    """Build encoders and method; torch is seeded by (seed, slot), never by the method's name."""
+    encoders = {name: _encoder(choice, modalities[name], name, seed) for name, choice in plan.backbones.items()}
+    used = {slot: _used(choice, modalities, slot, seed) for slot, choice in plan.method.uses.items()}
+    facts = replace(plan.facts, modalities=modalities, target=target, samples=samples)
+    seed_everything(seed, "method")
+    method: Method = plan.spec.build(plan.method.config, MethodParts(encoders=encoders, used=used, facts=facts))
+    return method
+
+
+def _encoder(choice: Choice, modality: Modality, slot: str, seed: int) -> Backbone:
+    seed_everything(seed, "encoder", slot)
+    encoder: Backbone = choice.spec.build(choice.config, modality)
+    return encoder
+
+
+def _used(choice: Choice, modalities: Mapping[str, Modality], slot: str, seed: int) -> Any:
+    """A backbone that a method uses (a teacher), or whatever else a component's build gives."""
+    use = next(iter(modalities.values()))
+    return _encoder(choice, use, slot, seed) if choice.component.kind == "backbone" else choice
+
+
+def save_method(folder: Path, name: str, method: Method) -> None:
+    """Write a method's whole state as safetensors."""
+    state = {key: value.detach().cpu().clone().contiguous() for key, value in method.state_dict().items()}
+    save_file(state, folder / f"{name}.safetensors")
+
+
+def load_method(folder: Path, name: str, method: Method) -> Method:
+    """Put a saved state into a freshly built method."""
+    method.load_state_dict(load_file(folder / f"{name}.safetensors"))
+    return method
+
+
+def save_material(folder: Path, material: Material) -> None:
+    """Write what is needed to build the method again: statistics, classes, and the number of rows."""
+    content = {
+        "modalities": {name: asdict(modality) for name, modality in material.modalities.items()},
+        "classes": list(material.target.names) if material.labels is not None else None,
+        "samples": len(material.pool),
+    }
+    (folder / "material.json").write_text(json.dumps(content))
+
+
+def load_material(folder: Path) -> tuple[Mapping[str, Modality], Target, int]:
+    """What `save_material` wrote."""
+    content = json.loads((folder / "material.json").read_text())
+    modalities = {
+        name: Modality(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        for name, values in content["modalities"].items()
+    }
+    names = content["classes"]
+    target = Target(kind="none") if names is None else Target(kind="class", names=tuple(names))
+    return modalities, target, content["samples"]

@@ -1,0 +1,57 @@
+"""Checkpoints: all that a loop needs to go on as if it had never stopped. Written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sslbench import environment
+from sslbench.api.files import write_atomically
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """Where a training stands; `step` counts inside the epoch, `history` holds finished epochs' averages."""
+
+    epoch: int = 0
+    step: int = 0
+    began: bool = False
+    sums: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def save_checkpoint(
+    path: Path, progress: Progress, objective: nn.Module, optimiser: torch.optim.Optimizer, average: nn.Module | None
+) -> None:
+    """Write everything that moves."""
+    state = {
+        "progress": {name: getattr(progress, name) for name in Progress.__slots__},
+        "objective": objective.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "average": average.state_dict() if average is not None else None,
+        "generator": dict(environment.generator_state()),
+    }
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def load_checkpoint(
+    path: Path, objective: nn.Module, optimiser: torch.optim.Optimizer, average: nn.Module | None
+) -> Progress:
+    """Put everything back, the generators of torch included; without a file, start from the beginning."""
+    if not path.exists():
+        return Progress()
+    state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    objective.load_state_dict(state["objective"])
+    optimiser.load_state_dict(state["optimiser"])
+    if average is not None:
+        average.load_state_dict(state["average"])
+    environment.restore_generator_state(state["generator"])
+    return Progress(**state["progress"])

@@ -1,0 +1,127 @@
+"""What the loop is fed: for every optimiser step, the batches of its passes, each with the weight of its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sslbench.api.values import Batch, Role, Survey, View, World
+from sslbench.data.draws import KeyedDraws
+from sslbench.data.loader import Rows, Stored, batches_of, epoch_order, read_ahead, share
+from sslbench.data.table import Pool
+from sslbench.data.views import BuiltAugmentation, ViewMaker
+
+Pass = Sequence[tuple[float, Batch]]
+
+
+class Feed(Protocol):
+    """Where batches come from."""
+
+    rows: int
+    batch: int
+
+    def steps(self) -> int:
+        """Optimiser steps in an epoch."""
+        ...
+
+    def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
+        """The passes of every step from the `start`-th on."""
+        ...
+
+    def survey(self) -> Survey:
+        """Every row once, un-augmented."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SampleFeed:
+    """Views of a pool's samples, made on the device; several augmentations give several weighted batches a pass."""
+
+    pool: Pool
+    views: ViewMaker
+    roles: Mapping[str, Role]
+    augmentations: Sequence[BuiltAugmentation]
+    batch: int
+    accumulate: int
+    seed: int
+    world: World
+    labels: NDArray[np.int64] | None = None
+
+    @property
+    def rows(self) -> int:
+        return len(self.pool)
+
+    def steps(self) -> int:
+        return batches_of(len(self.pool), self.batch)
+
+    def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
+        order = epoch_order(len(self.pool), self.batch, self.seed, epoch)[start:]
+        passes = [part for rows in order for part in np.array_split(rows, min(self.accumulate, len(rows)))]
+        sizes = [min(self.accumulate, len(rows)) for rows in order]
+        stored = read_ahead(self.pool, [share(part, self.world.rank, self.world.size) for part in passes])
+        for size in sizes:
+            yield [self._pass(*next(stored), epoch) for _ in range(size)]
+
+    def _pass(self, rows: Rows, stored: Stored, epoch: int) -> Pass:
+        device = self.views.device
+        index = torch.from_numpy(rows).to(device)
+        view = self.views.natural(stored)
+        target = None if self.labels is None else torch.from_numpy(self.labels[rows]).to(device)
+        result = []
+        for augmentation in self.augmentations:
+            made = self.views.make(view, index, epoch, augmentation, self.roles)
+            draws = KeyedDraws.of(index, self.seed, epoch, augmentation.name, "method")
+            batch = Batch(views=made, index=index, draws=draws, target=target)
+            result.append((augmentation.weight, batch))
+        return result
+
+    def survey(self) -> Survey:
+        def walk() -> Iterator[tuple[Tensor, View]]:
+            mine = share(np.arange(len(self.pool)), self.world.rank, self.world.size)
+            batches = [mine[i : i + self.batch] for i in range(0, len(mine), self.batch)]
+            for rows, stored in read_ahead(self.pool, batches):
+                yield torch.from_numpy(rows), self.views.plain(self.views.natural(stored))
+
+        return walk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FeatureFeed:
+    """Batches of features that were extracted before: modality -> [n, ...]."""
+
+    features: Mapping[str, NDArray[np.float32]]
+    labels: NDArray[np.int64]
+    batch: int
+    seed: int
+    device: torch.device
+
+    @property
+    def rows(self) -> int:
+        return len(self.labels)
+
+    def steps(self) -> int:
+        return batches_of(self.rows, self.batch)
+
+    def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
+        for rows in epoch_order(self.rows, self.batch, self.seed, epoch)[start:]:
+            index = torch.from_numpy(rows).to(self.device)
+            target = torch.from_numpy(self.labels[rows]).to(self.device)
+            draws = KeyedDraws.of(index, self.seed, epoch, "features")
+            yield [[(1.0, Batch(views={"view": (self._view(rows),)}, index=index, draws=draws, target=target))]]
+
+    def _view(self, rows: Rows) -> View:
+        return {name: torch.from_numpy(values[rows]).to(self.device) for name, values in self.features.items()}
+
+    def survey(self) -> Survey:
+        def walk() -> Iterator[tuple[Tensor, View]]:
+            for start in range(0, self.rows, self.batch):
+                rows = np.arange(start, min(start + self.batch, self.rows))
+                yield torch.from_numpy(rows), self._view(rows)
+
+        return walk

@@ -1,0 +1,220 @@
+"""The one training loop: methods and protocols' heads run through it. It knows objectives and feeds, nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from sslbench import environment
+from sslbench.api.errors import Diverged
+from sslbench.api.modules import Objective
+from sslbench.api.values import Loss, Step, World
+from sslbench.config.settings import TrainSettings
+from sslbench.data.draws import KeyedDraws
+from sslbench.train.checkpoint import Progress, load_checkpoint, save_checkpoint
+from sslbench.train.feeds import Feed, Pass
+from sslbench.train.optimisers import build_optimiser, set_rates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What a watcher sees after each step."""
+
+    epoch: int
+    epochs: int
+    step: int
+    of: int
+    loss: float
+    samples_per_second: float
+
+
+def silent(moment: Moment) -> None:
+    """Watch nothing."""
+
+
+def no_end(epoch: int) -> None:
+    """Do nothing at an epoch's end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Training:
+    """One objective's training: what, on what, how, where it is saved, and who watches."""
+
+    objective: Objective
+    feed: Feed
+    settings: TrainSettings
+    fabric: Fabric
+    world: World
+    seed: int
+    checkpoint: Path | None = None
+    watch: Callable[[Moment], None] = silent
+    epoch_ended: Callable[[int], None] = no_end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What a training left beside the weights: epoch averages, and what it cost."""
+
+    history: Sequence[Mapping[str, float]]
+    seconds: float
+    samples_per_second: float
+
+
+class _Doorway(nn.Module):
+    """Lets Fabric wrap an objective whose inputs are dataclasses, which it would try to move."""
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        self.objective = objective
+
+    def forward(self, call: Callable[[Objective], Loss]) -> Loss:
+        return call(self.objective)
+
+
+def make_fabric(precision: str) -> Fabric:
+    """One device of whatever kind is here, in the precision that was planned."""
+    fabric = Fabric(accelerator="auto", devices=1, precision="bf16-mixed" if precision == "bfloat16" else "32-true")
+    fabric.launch()
+    return fabric
+
+
+def train(training: Training) -> Trained:
+    """Train to the last epoch, from the checkpoint if there is one.
+
+    Raises Diverged at the first loss that is not finite.
+    """
+    return _Loop(training).run()
+
+
+@dataclass(slots=True)
+class _Loop:
+    training: Training
+    doorway: Any = field(init=False)
+    optimiser: Any = field(init=False)
+    average: AveragedModel | None = field(init=False)
+    progress: Progress = field(init=False)
+    saved: float = field(init=False)
+    began: float = field(init=False)
+    before: float = field(init=False)
+    done: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        training = self.training
+        raw = build_optimiser(training.objective, training.settings)
+        self.doorway, self.optimiser = training.fabric.setup(_Doorway(training.objective), raw)
+        decay = training.settings.average
+        self.average = AveragedModel(training.objective, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+        self.progress = Progress()
+        if training.checkpoint is not None:
+            self.progress = load_checkpoint(training.checkpoint, training.objective, self.optimiser, self.average)
+        self.saved = self.began = environment.stopwatch()
+        self.before = self.progress.seconds
+
+    def run(self) -> Trained:
+        training, progress = self.training, self.progress
+        while progress.epoch < training.settings.epochs:
+            self._epoch()
+        if self.average is not None:
+            training.objective.load_state_dict(self.average.module.state_dict())
+        seconds = environment.stopwatch() - self.began
+        rate = self.done / max(seconds, 1e-9)
+        return Trained(history=progress.history, seconds=self.before + seconds, samples_per_second=rate)
+
+    def _epoch(self) -> None:
+        training, progress = self.training, self.progress
+        objective = training.objective
+        if not progress.began:
+            self._before_epoch()
+            progress.began, progress.sums = True, {}
+        objective.train()
+        steps = training.feed.steps()
+        for passes in training.feed.epoch(progress.epoch, progress.step):
+            total = self._step(passes, self._now())
+            progress.step += 1
+            self._report(total, passes)
+            self._save(last=False)
+        progress.history.append({name: value / steps for name, value in sorted(progress.sums.items())})
+        progress.epoch, progress.step, progress.began = progress.epoch + 1, 0, False
+        training.epoch_ended(progress.epoch)
+        self._save(last=progress.epoch == training.settings.epochs)
+
+    def _before_epoch(self) -> None:
+        objective = self.training.objective
+        mode = objective.training
+        with torch.no_grad(), self.training.fabric.autocast():
+            objective.before_epoch(self._now(), self.training.feed.survey())
+        objective.train(mode)
+
+    def _now(self) -> Step:
+        training, progress = self.training, self.progress
+        steps = training.feed.steps()
+        index = progress.epoch * steps + progress.step
+        key = torch.tensor([index], device=training.fabric.device)
+        return Step(
+            index=index,
+            of=training.settings.epochs * steps,
+            epoch=progress.epoch,
+            epochs=training.settings.epochs,
+            draws=KeyedDraws.of(key, training.seed, "step"),
+            world=training.world,
+        )
+
+    def _step(self, passes: Sequence[Pass], step: Step) -> float:
+        training, settings = self.training, self.training.settings
+        self.optimiser.zero_grad(set_to_none=True)
+        carries: list[Mapping[str, Tensor]] = []
+        total = 0.0
+        for part in passes:
+            for weight, batch in part:
+                with training.fabric.autocast():
+                    loss: Loss = self.doorway(lambda objective, batch=batch: objective.loss(batch, step))
+                training.fabric.backward(loss.total * (weight / len(passes)))
+                carries.append(loss.carry)
+                total += float(loss.total.detach()) * weight / len(passes)
+                self._remember(loss, weight / len(passes))
+        if not math.isfinite(total):
+            raise Diverged(step.index, total)
+        set_rates(self.optimiser, settings, step.epoch + self.progress.step / training.feed.steps())
+        if settings.clip > 0:
+            training.fabric.clip_gradients(self.doorway, self.optimiser, max_norm=settings.clip)
+        self.optimiser.step()
+        with torch.no_grad():
+            training.objective.after_step(step, carries)
+        if self.average is not None:
+            self.average.update_parameters(training.objective)
+        return total
+
+    def _remember(self, loss: Loss, share: float) -> None:
+        sums = self.progress.sums
+        for name, term in {"loss": loss.total, **loss.terms}.items():
+            sums[name] = sums.get(name, 0.0) + float(term.detach()) * share
+
+    def _report(self, total: float, passes: Sequence[Pass]) -> None:
+        training, progress = self.training, self.progress
+        self.done += sum(len(part[0][1].index) for part in passes) * training.world.size
+        training.watch(
+            Moment(
+                epoch=progress.epoch + 1,
+                epochs=training.settings.epochs,
+                step=progress.step,
+                of=training.feed.steps(),
+                loss=total,
+                samples_per_second=self.done / max(environment.stopwatch() - self.began, 1e-9),
+            )
+        )
+
+    def _save(self, *, last: bool) -> None:
+        training, now = self.training, environment.stopwatch()
+        if training.checkpoint is None or not (last or now - self.saved >= training.settings.checkpoint_seconds):
+            return
+        self.saved = now
+        self.progress.seconds = self.before + now - self.began
+        save_checkpoint(training.checkpoint, self.progress, training.objective, self.optimiser, self.average)

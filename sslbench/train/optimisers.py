@@ -1,0 +1,137 @@
+"""Optimisers and learning rates. The schedules are pure functions of progress; LARS is here because torch lacks it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.api.modules import Depth, Group, Objective
+from sslbench.config.settings import TrainSettings
+
+
+def peak_rate(settings: TrainSettings) -> float:
+    """The highest learning rate: per 256 rows where `scale_rate` says so (Goyal et al. 2017)."""
+    return settings.rate * settings.batch / 256 if settings.scale_rate else settings.rate
+
+
+def rate_at(settings: TrainSettings, epoch: float) -> float:
+    """The learning rate at a fractional epoch.
+
+    Cosine: linear from 0 over the warm-up, then half a cosine to `final_rate`. One-cycle: cosine up from a 25th over
+    the first 30 %, cosine down to `final_rate` (Smith and Topin 2018).
+    """
+    peak = peak_rate(settings)
+    if settings.schedule == "one-cycle":
+        rise = 0.3 * settings.epochs
+        if epoch < rise:
+            return _cosine(peak / 25, peak, epoch / rise)
+        return _cosine(peak, settings.final_rate, (epoch - rise) / (settings.epochs - rise))
+    if epoch < settings.warmup:
+        return peak * epoch / settings.warmup
+    if settings.schedule == "constant":
+        return peak
+    return _cosine(peak, settings.final_rate, (epoch - settings.warmup) / (settings.epochs - settings.warmup))
+
+
+def _cosine(start: float, end: float, progress: float) -> float:
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+
+
+def depth_rates(objective: nn.Module, layer_decay: float) -> dict[int, float]:
+    """Rate multipliers by parameter id: decay ** (depth - depth of the parameter) inside encoders that know depth."""
+    rates: dict[int, float] = {}
+    for module in objective.modules():
+        if isinstance(module, Depth):
+            for name, parameter in module.named_parameters():  # type: ignore[attr-defined]
+                rates[id(parameter)] = layer_decay ** (module.depth - module.depth_of(name))
+    return rates
+
+
+def parameter_groups(objective: Objective, settings: TrainSettings) -> list[dict[str, Any]]:
+    """The objective's groups, split by depth and by whether they decay: one-dimensional parameters never do.
+
+    Raises ValueError when a trainable parameter is in no group, or in two.
+    """
+    rates = depth_rates(objective, settings.layer_decay) if settings.layer_decay < 1 else {}
+    groups: dict[tuple[int, float, bool], dict[str, Any]] = {}
+    seen: list[int] = []
+    for place, group in enumerate(objective.groups()):
+        for parameter in group.parameters:
+            seen.append(id(parameter))
+            decays = group.decay and parameter.ndim > 1
+            key = (place, rates.get(id(parameter), 1.0), decays)
+            made = groups.setdefault(key, _options(group, key[1], settings.decay if decays else 0.0))
+            made["params"].append(parameter)
+    trainable = {id(p) for p in objective.parameters() if p.requires_grad}
+    if len(seen) != len(set(seen)) or trainable - set(seen):
+        raise ValueError(f"{type(objective).__name__}.groups() must hold every trainable parameter exactly once")
+    return list(groups.values())
+
+
+def _options(group: Group, depth: float, decay: float) -> dict[str, Any]:
+    return {
+        "params": [],
+        "weight_decay": decay,
+        "multiplier": group.rate * depth,
+        "scheduled": group.scheduled,
+        "from_epoch": group.from_epoch,
+    }
+
+
+def set_rates(optimiser: torch.optim.Optimizer, settings: TrainSettings, epoch: float) -> float:
+    """Give every group its rate for this moment, and return the scheduled one."""
+    rate = rate_at(settings, epoch)
+    for group in optimiser.param_groups:
+        base = rate if group["scheduled"] else peak_rate(settings)
+        group["lr"] = base * group["multiplier"] if epoch >= group["from_epoch"] else 0.0
+        if epoch < group["from_epoch"]:
+            for parameter in group["params"]:
+                parameter.grad = None
+    return rate
+
+
+class Lars(torch.optim.Optimizer):
+    """SGD whose step is scaled per tensor by trust * |w| / |g| (You, Gitman, Ginsburg 2017).
+
+    Tensors that do not decay (biases, norms) are neither adapted nor decayed.
+    """
+
+    def __init__(self, groups: Sequence[Mapping[str, Any]], momentum: float, trust: float = 1e-3) -> None:
+        super().__init__([dict(g) for g in groups], {"lr": 0.0, "momentum": momentum, "trust": trust})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Move every parameter that has a gradient."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                update = parameter.grad
+                if group["weight_decay"] > 0:
+                    update = update + group["weight_decay"] * parameter
+                    update = update * lars_scale(parameter, update, group["trust"])
+                state = self.state[parameter]
+                if "velocity" not in state:
+                    state["velocity"] = torch.zeros_like(parameter)
+                state["velocity"].mul_(group["momentum"]).add_(update)
+                parameter.sub_(state["velocity"], alpha=group["lr"])
+
+
+def lars_scale(weight: Tensor, update: Tensor, trust: float) -> Tensor:
+    """trust * |w| / |g|, and 1 where either is zero."""
+    w, g = torch.linalg.vector_norm(weight), torch.linalg.vector_norm(update)
+    return torch.where((w > 0) & (g > 0), trust * w / g.clamp(min=1e-12), torch.ones_like(w))
+
+
+def build_optimiser(objective: Objective, settings: TrainSettings) -> torch.optim.Optimizer:
+    """The optimiser that the settings name, over the objective's groups."""
+    groups = parameter_groups(objective, settings)
+    if settings.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas)
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=0.0, momentum=settings.momentum)
+    return Lars(groups, settings.momentum)

@@ -1,0 +1,126 @@
+"""The pretrain stage: train a method on its pool (or only build it), and keep its state, snapshots and history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+
+from sslbench.api.modules import Method, TrainedMethod
+from sslbench.api.values import Arrays, Batch, Step
+from sslbench.config.plan import Plan
+from sslbench.data.draws import KeyedDraws
+from sslbench.data.table import Pool, Prepared
+from sslbench.environment import seed_everything
+from sslbench.train.build import (
+    Material,
+    build_augmentation,
+    build_method,
+    gather_material,
+    load_material,
+    load_method,
+    make_views,
+    save_material,
+    save_method,
+)
+from sslbench.train.feeds import SampleFeed
+from sslbench.train.loop import Moment, Training, make_fabric, train
+from sslbench.train.world import world
+
+SHOWN = 16
+
+
+def pretrain(
+    plan: Plan, tables: Sequence[Prepared], seed: int, fold: int, folder: Path, watch: Callable[[Moment], None]
+) -> None:
+    """Make a method's encoders for one seed and fold.
+
+    Raises Diverged when the loss stops being finite, Unavailable when the method cannot be built here.
+    """
+    material = gather_material(plan, tables, fold)
+    if plan.spec.trains and len(material.pool) == 0:
+        raise ValueError("no sample to learn from is left in the pool")
+    method = build_method(plan, material.modalities, material.target, len(material.pool), seed)
+    history: Sequence[Mapping[str, float]] = ()
+    rate = seconds = 0.0
+    if plan.spec.trains:
+        trained = train(_training(plan, material, cast(TrainedMethod, method), seed, folder, watch))
+        history, rate, seconds = trained.history, trained.samples_per_second, trained.seconds
+        _illustrate(plan, material, cast(TrainedMethod, method), seed, folder)
+    save_method(folder, "method", method)
+    save_material(folder, material)
+    (folder / "training.json").write_text(json.dumps({"history": list(history), "samples": len(material.pool)}))
+    (folder / "speed.json").write_text(json.dumps({"samples_per_second": round(rate, 1), "seconds": round(seconds, 1)}))
+
+
+def _training(
+    plan: Plan, material: Material, method: TrainedMethod, seed: int, folder: Path, watch: Callable[[Moment], None]
+) -> Training:
+    fabric = make_fabric(plan.train.precision)
+    method.to(fabric.device)
+    if any(modality.layout == "image" for modality in plan.modalities.values()):
+        method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    built = [build_augmentation(a, plan, material.modalities, material.pool) for a in plan.augmentations]
+    feed = SampleFeed(
+        pool=material.pool,
+        views=make_views(plan, material.modalities, seed, fabric.device),
+        roles=plan.roles,
+        augmentations=built,
+        batch=min(plan.train.batch, len(material.pool)),
+        accumulate=plan.train.accumulate,
+        seed=seed,
+        world=world(),
+        labels=material.labels,
+    )
+
+    def ended(epoch: int) -> None:
+        if epoch in plan.train.snapshots and not (folder / f"epoch-{epoch}.safetensors").exists():
+            save_method(folder, f"epoch-{epoch}", method)
+
+    seed_everything(seed, "train")
+    return Training(
+        objective=method,
+        feed=feed,
+        settings=plan.train,
+        fabric=fabric,
+        world=world(),
+        seed=seed,
+        checkpoint=folder / "training.checkpoint",
+        watch=watch,
+        epoch_ended=ended,
+    )
+
+
+def _illustrate(plan: Plan, material: Material, method: TrainedMethod, seed: int, folder: Path) -> None:
+    """Let the method show what it learnt on the first rows outside its pool, or inside where all are in it."""
+    table, own = material.pool.members[0]
+    outside = np.setdiff1d(np.arange(len(table)), own)
+    rows = (outside if len(outside) else own)[:SHOWN]
+    device = next((p.device for p in method.parameters()), torch.device("cpu"))
+    views = make_views(plan, material.modalities, seed, device)
+    index = torch.from_numpy(rows).to(device)
+    plain = views.plain(views.natural(Pool(members=[(table, rows)], modalities=plan.modalities).read(np.arange(len(rows)))))
+    step = Step(
+        index=0, of=1, epoch=0, epochs=1, draws=KeyedDraws.of(index[:1], seed, "illustrate"), world=world()
+    )
+    batch = Batch(
+        views={role: (plain,) * wanted.count for role, wanted in plan.roles.items()},
+        index=index,
+        draws=KeyedDraws.of(index, seed, "illustrate"),
+    )
+    method.eval()
+    with torch.no_grad():
+        for artefact in method.illustrate(batch, step):
+            if isinstance(artefact, Arrays):
+                np.savez_compressed(folder / f"illustration-{artefact.name}.npz", **dict(artefact.arrays))  # type: ignore[arg-type]
+
+
+def reopen(plan: Plan, seed: int, folder: Path, epoch: int | None) -> Method:
+    """Build a method again and put its state back: the last, or a snapshot's."""
+    modalities, target, samples = load_material(folder)
+    method = build_method(plan, modalities, target, samples, seed)
+    return load_method(folder, "method" if epoch is None else f"epoch-{epoch}", method).eval()
