@@ -113,9 +113,8 @@ def run(
 
     warnings.filterwarnings("ignore", module="lightning")
     options: dict[str, Any] = {}
-    for path, value in (("data", dataset), ("augmentation", augmentation)):
-        if value:
-            options[path] = {"name": value}
+    named = {"data": dataset, "augmentation": augmentation}
+    options |= {path: {"name": value} for path, value in named.items() if value}
     if "=" in backbone:
         options["backbones"] = dict(pair.split("=", 1) for pair in backbone.split(","))
     elif backbone:
@@ -124,6 +123,8 @@ def run(
         if value:
             options[key] = value
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)  # a log has no edge to wrap at
     display = display_for(console)
     catalog = _catalog(strict=strict)
     results = run_requests(method.split(","), options, overrides or [], config, out, catalog, display)

@@ -10,6 +10,7 @@ import json
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -92,7 +93,7 @@ def baseline_tree(plan: Plan, name: str) -> Tree:
     """The request of a baseline beside a plan: its own recipe, and everything else that makes rows comparable."""
     shared = ("data", "evaluate", "backbone", "backbones", "modalities", "view", "prepare", "splits", "pretrain")
     tree = {key: plan.request[key] for key in (*shared, "protocols", "measure", "threads") if key in plan.request}
-    train = {"epochs": plan.train.epochs, "batch": plan.train.batch, "precision": plan.train.precision}
+    train: dict[str, Any] = {"epochs": plan.train.epochs, "batch": plan.train.batch, "precision": plan.train.precision}
     train["checkpoint_seconds"] = plan.train.checkpoint_seconds
     return {**tree, "method": {"name": name}, "seeds": list(plan.seeds), "folds": list(plan.folds), "train": train}
 
@@ -194,11 +195,8 @@ class _Runner:
                 continue
             answer = keys.evaluate_key(plan, key, protocol, seed, folds)
             with self.show.stage(f"{who} {protocol.name} on {part.name}") as live:
-                folder = store.produce(
-                    "evaluate",
-                    answer,
-                    lambda f, p=protocol, watch=live.named: evaluate_stage(subject, p, features, folds, f, watch),
-                )
+                work = partial(evaluate_stage, subject, protocol, features, folds, watch=live.named)
+                folder = store.produce("evaluate", answer, work)
             self.measured.add(folder, plan)
             yield self._done(Stage(kind="evaluate", key=answer, seed=seed, fold=folds[0]))
 

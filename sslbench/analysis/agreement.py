@@ -31,7 +31,10 @@ def adjusted(labels: Codes, clusters: Codes, draws: int, rng: np.random.Generato
     found = scores(labels)
     null = [scores(rng.permutation(labels))["ami_max"] for _ in range(draws)]
     if null:
-        found |= {"ami_max_null": float(np.mean(null)), "ami_max_null_sd": float(np.std(null, ddof=1 if draws > 1 else 0))}
+        found |= {
+            "ami_max_null": float(np.mean(null)),
+            "ami_max_null_sd": float(np.std(null, ddof=1 if draws > 1 else 0)),
+        }
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Features = NDArray[np.float32]
-COLLAPSED_SPREAD, COLLAPSED_RANK = 0.02, 1.5
+COLLAPSED_SPREAD, COLLAPSED_RANK = 1e-3, 1.5
 
 
 def unit(features: Features) -> NDArray[np.float64]:

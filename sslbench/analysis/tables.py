@@ -58,7 +58,11 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
     rows = []
     for record in records:
         for data in record.evaluated_on:
-            mine = [s for s in record.scores if s.dataset == data["part"] and s.epoch is None and "fraction" not in s.setting]
+            mine = [
+                s
+                for s in record.scores
+                if s.dataset == data["part"] and s.epoch is None and "fraction" not in s.setting
+            ]
             rows.append(
                 Row(
                     record=record,
@@ -87,7 +91,12 @@ def class_rows(record: Record, dataset: str, protocol: str) -> list[ClassRow]:
     """Every class with test samples, worst recall first."""
     by_class: dict[str, dict[int, list[tuple[float, float, int]]]] = defaultdict(lambda: defaultdict(list))
     for row in record.classes:
-        if row.dataset == dataset and row.protocol == protocol and row.recall is not None and "fraction" not in row.setting:
+        if (
+            row.dataset == dataset
+            and row.protocol == protocol
+            and row.recall is not None
+            and "fraction" not in row.setting
+        ):
             by_class[row.name][row.seed].append((row.recall, row.f1, row.support))
     result = []
     for name, seeds in by_class.items():

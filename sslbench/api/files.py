@@ -103,7 +103,9 @@ def _extract(archive: Path, target: Path) -> None:
             for member in zipped.infolist():
                 place = (target / member.filename).resolve()
                 if not place.is_relative_to(target.resolve()) or (member.external_attr >> 28) == 0xA:
-                    raise DataBroken(f"{archive}: member {member.filename!r} would leave the folder; nothing is extracted")
+                    raise DataBroken(
+                        f"{archive}: member {member.filename!r} would leave the folder; nothing is extracted"
+                    )
             zipped.extractall(target)
     except zipfile.BadZipFile as error:
         raise DataBroken(f"{archive} is not a readable zip file ({error}); fetch it again") from error

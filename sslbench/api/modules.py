@@ -213,9 +213,16 @@ class Bench(Protocol):
 class Trial(Protocol):
     """All that a protocol sees; never who is measured."""
 
-    tasks: Sequence[Task]
-    target: Target
-    bench: Bench
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """All folds and label fractions at once, to be solved together."""
+        ...
+
+    @property
+    def target(self) -> Target: ...
+
+    @property
+    def bench(self) -> Bench: ...
 
     def rng(self, *name: Scalar) -> np.random.Generator:
         """A generator keyed by seed, protocol, data and name, never by the method: arms share draws."""

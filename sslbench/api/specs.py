@@ -195,7 +195,8 @@ class AugmentationSpec:
 class Card:
     """What one must know before using a dataset; `obtain` is the sentence read when it is missing.
 
-    `groups` are columns whose values may not cross a split; `embedded` data needs no download at all.
+    `groups` are columns whose values may not cross a split; `embedded` data needs no download at all; `counts` are
+    the known samples by part and class, which `data verify` compares with what is there.
     """
 
     licence: str
@@ -205,6 +206,7 @@ class Card:
     groups: tuple[str, ...] = ()
     checksums: Mapping[str, str] = field(default_factory=dict)
     embedded: bool = False
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class Dataset(Protocol):
@@ -212,7 +214,8 @@ class Dataset(Protocol):
 
     `columns` has one row per sample: 'id' (unique), 'split' where there is an official one, and group columns.
     `labels` holds [n] codes (-1 unknown) or [n, C] zeros and ones. `read` may raise anything: the row is then left
-    out and counted. Images are uint8 [C, H, W]; everything else float32.
+    out and counted. Images are uint8 [C, H, W]; everything else float32. Beside a picture that it has padded it may
+    give 'image.size', the height and width before.
     """
 
     modalities: Mapping[str, Modality]
@@ -229,13 +232,14 @@ class Dataset(Protocol):
 class Source:
     """Where a dataset may look: `root` if the user named one, then `folders` in order; and what it uses.
 
-    `work` is where it may unpack or download to (the last of the folders).
+    `work` is where it may unpack or download to (the last of the folders); without `fetch` it must not download.
     """
 
     root: Path | None
     folders: tuple[Path, ...]
     work: Path
     part: str = ""
+    fetch: bool = True
     used: Mapping[str, Dataset] = field(default_factory=dict)
 
 

@@ -163,11 +163,16 @@ class FeatureTable(Protocol):
     for views; `lengths`: modality -> [n] steps where they differ; `target`: [n] class codes (-1 unknown) or [n, C].
     """
 
-    features: Mapping[str, NDArray[np.float32]]
-    augmented: Mapping[str, NDArray[np.float32]]
-    lengths: Mapping[str, IntArray]
-    target: NDArray[np.int64]
-    columns: Mapping[str, NDArray[np.str_]]
+    @property
+    def features(self) -> Mapping[str, NDArray[np.float32]]: ...
+    @property
+    def augmented(self) -> Mapping[str, NDArray[np.float32]]: ...
+    @property
+    def lengths(self) -> Mapping[str, IntArray]: ...
+    @property
+    def target(self) -> NDArray[np.int64]: ...
+    @property
+    def columns(self) -> Mapping[str, NDArray[np.str_]]: ...
 
     def rows(self) -> int: ...
 

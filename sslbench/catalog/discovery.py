@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any, Literal, cast
 
@@ -137,7 +138,7 @@ def _components(origin: Origin, hook: str, function: Callable[[], Any]) -> list[
         raise _Broken(hook, f"returned {type(returned).__name__}, not an iterable of {expected.__name__}")
     specs = _guarded(hook, lambda: list(returned))
     for spec in specs:
-        for sentence in _guarded(hook, lambda spec=spec: list(broken_rules(kind, spec))):
+        for sentence in _guarded(hook, partial(lambda one: list(broken_rules(kind, one)), spec)):
             raise _Broken(hook, sentence)
     return [Component(kind=kind, spec=spec, origin=origin) for spec in specs]
 

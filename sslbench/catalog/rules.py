@@ -86,19 +86,22 @@ def _config(spec: Spec[Any]) -> Iterator[str]:
 
 def _facts(spec: Any) -> Iterator[str]:
     if isinstance(spec, MethodSpec):
-        if not all(isinstance(recipe, Recipe) for recipe in spec.recipes):
+        recipes: tuple[Any, ...] = spec.recipes
+        if not all(isinstance(recipe, Recipe) for recipe in recipes):
             yield f"{spec.name!r}: recipes hold something that is not a Recipe"
         least, most = spec.modalities
         if not 1 <= least <= most:
             yield f"{spec.name!r}: modalities {spec.modalities!r} is not (least, most)"
-    if isinstance(spec, DatasetSpec) and not isinstance(spec.card, Card):
+    card: Any = getattr(spec, "card", None)
+    if isinstance(spec, DatasetSpec) and not isinstance(card, Card):
         yield f"{spec.name!r}: card is {_a(spec.card)}, not a Card"
     if isinstance(spec, ProtocolSpec) and not all(isinstance(metric, Metric) for metric in spec.metrics):
         yield f"{spec.name!r}: metrics hold something that is not a Metric"
 
 
 def _operations(spec: AugmentationSpec) -> Iterator[str]:
-    for name, apply in spec.operations.items():
+    operations: Mapping[str, Any] = spec.operations
+    for name, apply in operations.items():
         if not isinstance(apply, Apply):
             yield f"{spec.name!r}: operation {name!r} is {_a(apply)}, not an Apply"
     for role, changes in spec.roles.items():

@@ -138,13 +138,17 @@ def _roles(
     roles: Sequence[str],
     problems: list[str],
 ) -> dict[str, tuple[PlannedOperation, ...]]:
-    for unknown in [role for role in by_role if role not in roles]:
-        problems.append(f"augmentation.roles.{unknown}: the method has no such role{did_you_mean(unknown, roles)}")
+    strangers = [role for role in by_role if role not in roles]
+    problems += [f"augmentation.roles.{r}: the method has no such role{did_you_mean(r, roles)}" for r in strangers]
     chosen = {}
     for role in roles:
         operations = []
         for name, apply in spec.operations.items():
-            layers = (spec.roles.get(role, {}).get(name, {}), overrides.get(name, {}), by_role.get(role, {}).get(name, {}))
+            layers = (
+                spec.roles.get(role, {}).get(name, {}),
+                overrides.get(name, {}),
+                by_role.get(role, {}).get(name, {}),
+            )
             operation = _operation(catalog, name, apply, layers, f"augmentation.{name}", problems)
             if operation is not None:
                 operations.append(operation)
@@ -153,7 +157,7 @@ def _roles(
 
 
 def _operation(
-    catalog: Catalog, name: str, apply: Apply, layers: Sequence[Mapping[str, Any]], path: str, problems: list[str]
+    catalog: Catalog, name: str, apply: Apply, layers: Sequence[Any], path: str, problems: list[str]
 ) -> PlannedOperation | None:
     settings: dict[str, Any] = {"p": apply.p, **apply.settings}
     for layer in layers:
@@ -169,4 +173,6 @@ def _operation(
     before = len(problems)
     choice = choose(catalog, "operation", apply.operation, settings, path, problems)
     problems[before:] = sorted(set(problems[before:]) - set(problems[:before]))
-    return choice and PlannedOperation(name=name, p=tuple(float(v) for v in values), choice=choice)
+    if choice is None:
+        return None
+    return PlannedOperation(name=name, p=tuple(float(v) for v in values), choice=choice)

@@ -14,6 +14,7 @@ from sslbench.config.convert import plain
 from sslbench.config.parts import Part
 from sslbench.config.plan import Plan, needs_encoders
 from sslbench.data import splits
+from sslbench.data.canvas import PrepareSettings
 from sslbench.environment import DECODERS, device_kind, versions
 
 LIBRARIES = ("torch", "numpy", "scikit-learn", "timm", "torchvision", "scipy")
@@ -27,9 +28,14 @@ def digest(*values: Any) -> str:
 
 def prepare_key(plan: Plan, part: Part) -> str:
     """A part's files, settings and canvas, and the libraries that decode."""
-    mixed = any(m.layout == "image" for m in part.dataset.modalities.values())
-    canvas = (plan.canvas, plan.prepare.fit, plan.prepare.unreadable) if mixed else ()
-    return digest(part.choice.key(), part.part, part.dataset.fingerprint(), canvas, versions(DECODERS))
+    return part_key(part, plan.prepare, plan.canvas)
+
+
+def part_key(part: Part, settings: PrepareSettings, canvas: int) -> str:
+    """The same, outside a plan."""
+    pictures = any(m.layout == "image" for m in part.dataset.modalities.values())
+    fit = (canvas, settings.fit, settings.unreadable) if pictures else ()
+    return digest(part.choice.key(), part.part, part.dataset.fingerprint(), fit, versions(DECODERS))
 
 
 def rows_key(plan: Plan, fold: int) -> str:
@@ -56,8 +62,10 @@ def pretrain_key(plan: Plan, seed: int, fold: int) -> str:
 
 def extract_key(plan: Plan, pretrain: str, part: Part, epoch: int | None) -> str:
     """The features of one evaluation part under one encoder."""
-    gentle = plan.label_preserving.key() if plan.label_preserving else None
-    return digest("extract", pretrain, prepare_key(plan, part), plan.view, epoch, gentle, plan.threads, device_kind())
+    views = any(protocol.spec.views(protocol.config) for protocol in plan.protocols)
+    gentle = plan.label_preserving.key() if plan.label_preserving and views else None
+    values = (plan.view, epoch, gentle, plan.train.precision, plan.threads, device_kind())
+    return digest("extract", pretrain, prepare_key(plan, part), *values)
 
 
 def evaluate_key(plan: Plan, extract: str, protocol: Choice, seed: int, folds: tuple[int, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,13 @@ class Found:
 
 
 def open_parts(
-    catalog: Catalog, reference: str, settings: Mapping[str, Any], places: Places, path: str = "data"
+    catalog: Catalog,
+    reference: str,
+    settings: Mapping[str, Any],
+    places: Places,
+    *,
+    path: str = "data",
+    fetch: bool = True,
 ) -> Found:
     """Open every part that `name`, `name/sea` or `name/sea/ifcb+name/lab` means."""
     found = Found([], [], [])
@@ -49,40 +55,51 @@ def open_parts(
         wanted = [p for p in offered if not inside or p == inside or p.startswith(f"{inside}/")]
         if not wanted:
             found.problems.append(f"{path}: {name!r} has no part {inside!r}{did_you_mean(inside, offered)}")
-        for part in wanted:
-            _open(catalog, choice, part, places, found, path)
+        _open(catalog, choice, wanted, places, found, fetch=fetch)
     return found
 
 
-def _open(catalog: Catalog, choice: Choice, part: str, places: Places, found: Found, path: str) -> None:
-    try:
-        dataset = build_dataset(choice, part, places)
-    except DataMissing as missing:
-        found.missing.append(missing_sentence(catalog, choice, part, str(missing)))
-    except DataBroken as broken:
-        found.missing.append(f"{path}: {broken}")
-    else:
-        found.parts.append(Part(choice=choice, part=part, dataset=dataset))
+def _open(
+    catalog: Catalog, choice: Choice, wanted: Sequence[str], places: Places, found: Found, *, fetch: bool
+) -> None:
+    """Open parts; those that are missing for the same reason share one sentence."""
+    missing: dict[str, list[str]] = {}
+    for part in wanted:
+        try:
+            dataset = build_dataset(choice, part, places, fetch=fetch)
+        except DataMissing as error:
+            missing.setdefault(str(error), []).append(f"{choice.name}/{part}" if part else choice.name)
+        except DataBroken as error:
+            found.missing.append(f"dataset {choice.name!r} cannot be used: {error}")
+        else:
+            found.parts.append(Part(choice=choice, part=part, dataset=dataset))
+    for looked, names in missing.items():
+        named = [choice.name] if len(names) == len(wanted) > 1 else names
+        found.missing.append(missing_sentence(catalog, choice, ", ".join(named), looked))
 
 
-def build_dataset(choice: Choice, part: str, places: Places) -> Dataset:
+def build_dataset(choice: Choice, part: str, places: Places, *, fetch: bool) -> Dataset:
     """Open one part, and whatever datasets it uses."""
-    used = {slot: build_dataset(c, "", places) for slot, c in choice.uses.items() if c.component.kind == "dataset"}
+    used = {
+        slot: build_dataset(c, "", places, fetch=fetch)
+        for slot, c in choice.uses.items()
+        if c.component.kind == "dataset"
+    }
     source = Source(
         root=getattr(choice.config, "root", None),
         folders=(*places.sources, places.data),
         work=places.data,
         part=part,
+        fetch=fetch,
         used=used,
     )
     dataset: Dataset = choice.spec.build(choice.config, source)
     return dataset
 
 
-def missing_sentence(catalog: Catalog, choice: Choice, part: str, looked: str) -> str:
+def missing_sentence(catalog: Catalog, choice: Choice, name: str, looked: str) -> str:
     """Say where a dataset was looked for, where to get it, what to set, and what runs right now."""
     spec: DatasetSpec[Any] = choice.spec
-    name = f"{choice.name}/{part}" if part else choice.name
     now = [c.name for c in catalog.all("dataset") if c.spec.card.embedded]
     instead = f"; runs right now: --dataset {now[0]}" if now else ""
     how = "set data.root=FOLDER, or add its parent to $SSLBENCH_SOURCES"

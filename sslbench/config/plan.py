@@ -127,10 +127,10 @@ def _data(draft: _Draft) -> tuple[list[Part], list[Part]]:
     evaluate = first
     if other := draft.tree.get("evaluate"):
         shared = settings if str(other).split("/")[0] == name.split("/")[0] else {}
-        evaluate = open_parts(draft.catalog, str(other), shared, draft.places, "evaluate")
+        evaluate = open_parts(draft.catalog, str(other), shared, draft.places, path="evaluate")
     elif pool not in ("train", "all"):
         shared = settings if pool.split("/")[0] == name.split("/")[0] else {}
-        first = open_parts(draft.catalog, pool, shared, draft.places, "pretrain.pool")
+        first = open_parts(draft.catalog, pool, shared, draft.places, path="pretrain.pool")
     for found in {id(f): f for f in (first, evaluate)}.values():
         _collect(draft, found)
     return evaluate.parts, first.parts
@@ -151,7 +151,9 @@ def _native(parts: Sequence[Part]) -> int:
 def _recipe(draft: _Draft, spec: MethodSpec[Any], rows: int, pixels: int) -> Recipe | None:
     wanted = str(draft.tree.get("recipe", "auto"))
     if wanted in ("auto", "none"):
-        fitting = (r for r in spec.recipes if r.samples[0] <= rows <= r.samples[1] and r.pixels[0] <= pixels <= r.pixels[1])
+        fitting = (
+            r for r in spec.recipes if r.samples[0] <= rows <= r.samples[1] and r.pixels[0] <= pixels <= r.pixels[1]
+        )
         return next(fitting, None) if wanted == "auto" else None
     found = next((r for r in spec.recipes if r.name == wanted), None)
     if found is None:
@@ -275,7 +277,7 @@ def _augmentations(
     if not spec.trains:
         return ()
     if not augmented:
-        return (PlannedAugmentation(name="none", version=1, weight=1.0, roles={role: () for role in roles}),)
+        return (PlannedAugmentation(name="none", version=1, weight=1.0, roles=dict.fromkeys(roles, ())),)
     if "name" not in section:
         draft.problems.append("augmentation: none named, and the recipe names none; add --augmentation NAME")
         return ()
@@ -319,7 +321,9 @@ def _check(
         modality = facts.modalities[name]
         if modality.layout not in choice.spec.layouts:
             takes = ", ".join(sorted(choice.spec.layouts))
-            draft.problems.append(f"backbone: {choice.name!r} takes {takes}, but {name!r} is of layout {modality.layout}")
+            draft.problems.append(
+                f"backbone: {choice.name!r} takes {takes}, but {name!r} is of layout {modality.layout}"
+            )
             continue
         for sentence in choice.spec.check(choice.config, replace(facts, modalities={name: modality})):
             draft.problems.append(f"backbone: {sentence}")
@@ -355,7 +359,9 @@ def _protocols(draft: _Draft, evaluate: Sequence[Part]) -> tuple[Choice, ...]:
         if choice is not None:
             chosen.append(choice)
             if not kinds & choice.spec.targets:
-                draft.problems.append(f"{path}: measures {', '.join(sorted(choice.spec.targets))}, the data has {kinds}")
+                draft.problems.append(
+                    f"{path}: measures {', '.join(sorted(choice.spec.targets))}, the data has {kinds}"
+                )
     return tuple(chosen)
 
 
@@ -367,7 +373,9 @@ def _seeds(draft: _Draft) -> tuple[int, ...]:
         seeds = [int(s) if s.strip().isdigit() else s for s in seeds.split(",")]
     good = isinstance(seeds, list) and seeds and all(type(s) is int and s >= 0 for s in seeds)
     if not good or len(set(seeds)) != len(seeds):
-        draft.problems.append(f"seeds: {seeds!r} is not possible; possible: different whole numbers, as in seeds=[0,1,2]")
+        draft.problems.append(
+            f"seeds: {seeds!r} is not possible; possible: different whole numbers, as in seeds=[0,1,2]"
+        )
         return (0,)
     return tuple(seeds)
 
@@ -379,7 +387,9 @@ def _folds(draft: _Draft, splits: SplitSettings, evaluate: Sequence[Part]) -> tu
         return (0,) if official else tuple(range(splits.folds))
     folds = [wanted] if isinstance(wanted, int) else wanted
     if not isinstance(folds, list) or not all(type(f) is int and 0 <= f < splits.folds for f in folds):
-        draft.problems.append(f"folds: {wanted!r} is not possible; possible: all, or whole numbers below {splits.folds}")
+        draft.problems.append(
+            f"folds: {wanted!r} is not possible; possible: all, or whole numbers below {splits.folds}"
+        )
         return (0,)
     return (0,) if official else tuple(folds)
 

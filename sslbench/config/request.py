@@ -40,12 +40,12 @@ def read_request(file: Path | None, options: Mapping[str, Any], overrides: Seque
     except OmegaConfBaseException as error:
         raise RequestError([f"request: {' '.join(str(error).split())}"]) from error
     assert isinstance(tree, dict)
-    known = (*COMPONENTS, *SECTIONS, *OTHERS)
-    unknown = [name for name in tree if name not in known]
+    known: tuple[str, ...] = (*COMPONENTS, *SECTIONS, *OTHERS)
+    unknown = [str(name) for name in tree if name not in known]
     if unknown:
         from sslbench.catalog.facts import did_you_mean
 
-        raise RequestError([f"{name}: no such setting{did_you_mean(str(name), known)}" for name in unknown])
+        raise RequestError([f"{name}: no such setting{did_you_mean(name, known)}" for name in unknown])
     return {str(name): value for name, value in tree.items()}
 
 
@@ -54,7 +54,7 @@ def with_recipe(tree: Tree, recipe: Recipe) -> Tree:
 
     Where the request names another backbone or augmentation than the recipe, the recipe's settings below it are dropped.
     """
-    result = _copied(tree)
+    result: Tree = _copied(tree)
     for component in ("backbone", "augmentation"):
         wanted, mine = tree.get(component, {}).get("name"), recipe.settings.get(f"{component}.name")
         if wanted is not None and wanted != mine:

@@ -11,7 +11,8 @@ class TrainSettings:
     """How a method is trained.
 
     `batch` counts rows of one optimiser step over all processes; `accumulate` splits it into that many passes.
-    `rate` is the peak learning rate; with `scale_rate` it is per 256 rows. `warmup` counts epochs. `average` is the
+    `rate` is the peak learning rate; with `scale_rate` it is per 256 rows. `warmup` counts epochs, and is at most half of
+    them however short the training. `average` is the
     decay of a moving average of the weights that is measured instead of them (0: none). `snapshots` are epochs whose
     encoders are measured beside the last. `checkpoint_seconds` changes no number and enters no key.
     """
@@ -65,10 +66,12 @@ def problems_of(train: TrainSettings) -> list[str]:
         "train.accumulate": (1 <= train.accumulate <= train.batch, "from 1 to train.batch"),
         "train.rate": (train.rate > 0, "above 0"),
         "train.decay": (train.decay >= 0, "0 or more"),
-        "train.warmup": (0 <= train.warmup < train.epochs or train.warmup == 0, "less than train.epochs"),
+        "train.warmup": (train.warmup >= 0, "0 or more"),
         "train.layer_decay": (0 < train.layer_decay <= 1, "above 0, at most 1"),
         "train.average": (0 <= train.average < 1, "from 0, below 1"),
         "train.snapshots": (all(1 <= e <= train.epochs for e in train.snapshots), "from 1 to train.epochs"),
     }
     values = {path: getattr(train, path.removeprefix("train.")) for path in rules}
-    return [f"{path}: {values[path]!r} is not possible; possible: {want}" for path, (ok, want) in rules.items() if not ok]
+    return [
+        f"{path}: {values[path]!r} is not possible; possible: {want}" for path, (ok, want) in rules.items() if not ok
+    ]

@@ -93,7 +93,7 @@ class _Writer:
             self.file = (folder / f"{name}.raw").open("wb")
         else:
             path = folder / f"{name}.npy"
-            self.values = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+            self.values = np.lib.format.open_memmap(
                 path, mode="w+", dtype=self.kind, shape=(rows, *self.modality.shape)
             )
 
@@ -108,7 +108,7 @@ class _Writer:
 
     def put(self, row: int, original: tuple[int, ...], value: NDArray[Any]) -> None:
         if self.sizes is not None:
-            self.sizes[row] = original[1:3]
+            self.sizes[row] = original
         if self.ragged:
             self.lengths[row] = len(value)
             self.file.write(np.ascontiguousarray(value, self.kind).tobytes())
@@ -157,7 +157,7 @@ def _write(job: Job, folder: Path, tick: Tick) -> None:
     np.save(folder / "kept.npy", np.array(kept, np.int64))
     np.save(folder / "labels.npy", dataset.labels)
     columns = {name: values.tolist() for name, values in dataset.columns.items()}
-    parquet.write_table(arrow.table(columns), folder / "columns.parquet")  # type: ignore[no-untyped-call]
+    parquet.write_table(arrow.table(columns), folder / "columns.parquet")
     meta = {
         "schema": SCHEMA,
         "name": job.name,
@@ -167,6 +167,12 @@ def _write(job: Job, folder: Path, tick: Tick) -> None:
         "groups": list(job.groups),
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1))
+
+
+def _original(sample: Mapping[str, NDArray[Any]], name: str) -> tuple[int, ...]:
+    """A picture's height and width before anything was done to it."""
+    given = sample.get(f"{name}.size")
+    return tuple(int(side) for side in (sample[name].shape[1:3] if given is None else given))
 
 
 Answer = Mapping[str, tuple[tuple[int, ...], NDArray[Any]]]
@@ -179,7 +185,7 @@ def _read_all(job: Job, writers: Mapping[str, _Writer]) -> Iterator[Answer | Exc
     def read(row: int) -> Answer | Exception:
         try:
             sample = job.dataset.read(row, np.random.default_rng([stem, row]))
-            return {name: (sample[name].shape, writer.fit(sample[name])) for name, writer in writers.items()}
+            return {name: (_original(sample, name), writer.fit(sample[name])) for name, writer in writers.items()}
         except Exception as error:  # a broken file is a fact about the data, reported by name
             return error
 

@@ -75,8 +75,6 @@ class Pool:
 
     members: Sequence[tuple[Prepared, Rows]]
     modalities: Mapping[str, Modality]
-    target: Target = Target(kind="none")
-    labels: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return sum(len(rows) for _, rows in self.members)
@@ -103,7 +101,8 @@ def _interleave(parts: Sequence[tuple[Rows, dict[str, NDArray[Any]]]], n: int) -
         joined[name] = np.zeros((n, *shape), example.dtype)
         for places, part in parts:
             values = part[name]
-            joined[name][(places, *(slice(s) for s in values.shape[1:]))] = values
+            inside: Any = (places, *(slice(s) for s in values.shape[1:]))
+            joined[name][inside] = values
     return joined
 
 
@@ -146,7 +145,7 @@ def _by_channel(values: NDArray[Any], lengths: Rows | None, modality: Modality) 
 def open_prepared(folder: Path, name: str) -> Prepared:
     """Map a finished folder; costs nothing but the labels."""
     meta = json.loads((folder / "meta.json").read_text())
-    table = parquet.read_table(folder / "columns.parquet")  # type: ignore[no-untyped-call]
+    table = parquet.read_table(folder / "columns.parquet")
     columns = {c: np.array(table[c].to_pylist(), dtype=np.str_) for c in table.column_names}
     kept = np.load(folder / "kept.npy")
     modalities, data, facts = {}, {}, {}

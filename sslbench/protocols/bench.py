@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -22,7 +22,7 @@ from sslbench.data.table import Pool, Prepared
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 from sslbench.environment import seed_everything, seed_from
 from sslbench.protocols.features import BATCH
-from sslbench.train.feeds import Feed, FeatureFeed, SampleFeed
+from sslbench.train.feeds import FeatureFeed, Feed, SampleFeed
 from sslbench.train.loop import Moment, Training, silent, train
 from sslbench.train.world import Alone
 
@@ -123,12 +123,12 @@ class HarnessBench:
             owner.train(mode)
         return torch.cat(answers) if answers else torch.empty(0)
 
-    def _views(self, pieces: Sequence[Rows], source: Literal["samples", "features"]) -> Sequence[View] | map[View]:
+    def _views(self, pieces: Sequence[Rows], source: Literal["samples", "features"]) -> Iterator[View]:
         if source == "features":
             features = self.features().features
-            return [{m: torch.from_numpy(np.asarray(v[rows])) for m, v in features.items()} for rows in pieces]
+            return iter([{m: torch.from_numpy(np.asarray(v[rows])) for m, v in features.items()} for rows in pieces])
         pool = Pool(members=[(self.table, np.arange(len(self.table)))], modalities=self.table.modalities)
-        return map(lambda pair: self.views.plain(self.views.natural(pair[1])), read_ahead(pool, list(pieces)))
+        return (self.views.plain(self.views.natural(pair[1])) for pair in read_ahead(pool, list(pieces)))
 
 
 def settings_of(

@@ -37,10 +37,13 @@ class Subject:
 
 def extract_stage(subject: Subject, folder: Path, tick: Callable[[int, int], None]) -> None:
     """Write the features of the table, and of two label-preserving views of each sample."""
-    fabric = make_fabric("float32")
+    fabric = make_fabric(subject.plan.train.precision)
     modalities, _, _ = load_material(subject.pretrained)
     views = make_views(subject.plan, modalities, 0, fabric.device)
-    extract(subject.method.to(fabric.device), subject.table, views, folder, _label_preserving(subject), tick)
+    wanted = any(protocol.spec.views(protocol.config) for protocol in subject.plan.protocols)
+    augmentation = _label_preserving(subject) if wanted else None
+    with fabric.autocast():
+        extract(subject.method.to(fabric.device), subject.table, views, folder, augmentation, tick)
 
 
 def _label_preserving(subject: Subject) -> BuiltAugmentation | None:

@@ -114,7 +114,7 @@ def _put(
 ) -> None:
     if name not in writers:
         path = folder / f"{name}.npy"
-        writers[name] = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)  # type: ignore[no-untyped-call]
+        writers[name] = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
     array = writers[name]
     array[rows[0] : rows[-1] + 1, *(slice(s) for s in values.shape[1:])] = values.float().cpu().numpy()
 

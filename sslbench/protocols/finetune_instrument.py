@@ -47,9 +47,7 @@ class Classifier(Objective):
         """Cross-entropy with label smoothing."""
         assert batch.target is not None
         view = batch.views["view"][0]
-        return Loss(
-            total=nn.functional.cross_entropy(self.scores(view), batch.target, label_smoothing=self.smoothing)
-        )
+        return Loss(total=nn.functional.cross_entropy(self.scores(view), batch.target, label_smoothing=self.smoothing))
 
 
 class Finetune:
@@ -73,7 +71,7 @@ class Finetune:
         config, bench = self.config, trial.bench
         target = np.asarray(trial.table().target)
 
-        def answers(rows: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        def answers(rows: np.ndarray) -> np.ndarray:
             return bench.answer(objective.scores, rows, source="samples").argmax(1).numpy()
 
         def on_validation() -> float:

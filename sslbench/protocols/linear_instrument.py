@@ -97,7 +97,7 @@ class Linear:
         bank = torch.from_numpy(task.bank)
         probes = train_probes(features[bank], labels[bank], classes, self.grid, self.config, rng)
         said = {
-            name: torch.cat([probes.scores(features[part]).argmax(2) for part in torch.from_numpy(rows).split(1024)])
+            name: torch.cat([probes.scores(features[r]).argmax(2) for r in torch.split(torch.from_numpy(rows), 1024)])
             for name, rows in (("validation", task.validation), ("query", task.query))
             if len(rows)
         }

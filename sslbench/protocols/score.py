@@ -67,7 +67,7 @@ def score(
             )  # fmt: skip
         for artefact in outcome.artefacts:
             _write_artefact(folder, f"{number:03d}-fold{fold}-{artefact.name}", artefact)
-    parquet.write_table(arrow.table(predictions), folder / "predictions.parquet")  # type: ignore[no-untyped-call]
+    parquet.write_table(arrow.table(predictions), folder / "predictions.parquet")
     (folder / "confusion.json").write_text(json.dumps(confusions))
     content = {"scores": plain(scores), "classes": plain(classes)}
     (folder / "scores.json").write_text(json.dumps(content, sort_keys=True, allow_nan=False))
@@ -102,9 +102,7 @@ def _derived(truth: NDArray[np.int64], said: NDArray[Any], target: Target) -> Ma
     return metrics.summary(metrics.confusion(truth, _codes(said), len(target.names)))
 
 
-def _class_scores(
-    matrix: NDArray[np.int64], target: Target, where: Where, fold: int, setting: str
-) -> list[ClassScore]:
+def _class_scores(matrix: NDArray[np.int64], target: Target, where: Where, fold: int, setting: str) -> list[ClassScore]:
     found = metrics.class_scores(matrix)
     return [
         ClassScore(

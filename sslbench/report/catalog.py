@@ -69,7 +69,9 @@ def _settings(kind: Kind, component: Component, implied: dict[str, Any]) -> Iter
         yield ""
         yield from (f"  {line}" for line in meaning.splitlines())
     hints = get_type_hints(config)
-    prefix = {"dataset": "data", "protocol": f"protocols.{component.name}", "operation": "augmentation.NAME"}.get(kind, kind)
+    prefix = {"dataset": "data", "protocol": f"protocols.{component.name}", "operation": "augmentation.NAME"}.get(
+        kind, kind
+    )
     fields = dataclasses.fields(config)
     yield "" if fields else "no settings"
     for field in fields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from rich.console import Console
@@ -28,7 +28,7 @@ class Line(Protocol):
 class Display(Protocol):
     """Where progress goes."""
 
-    def stage(self, name: str) -> contextmanager[Line]: ...  # type: ignore[valid-type]
+    def stage(self, name: str) -> AbstractContextManager[Line]: ...
 
     def say(self, text: str) -> None: ...
 
@@ -71,9 +71,7 @@ class _Bar(_Silent):
 
     def moment(self, moment: Moment) -> None:
         done = (moment.epoch - 1) * moment.of + moment.step
-        self._progress.update(
-            self._task, completed=done, total=moment.epochs * moment.of, detail=describe(moment)
-        )
+        self._progress.update(self._task, completed=done, total=moment.epochs * moment.of, detail=describe(moment))
 
     def named(self, name: str, moment: Moment) -> None:
         self.moment(moment)
@@ -113,7 +111,9 @@ class _Lines(_Silent):
             return
         self._last = now
         left = (now - self._began) * (total - done) / max(done, 1)
-        self._console.print(f"{self._name}: {detail}, {left:,.0f} s left", highlight=False, markup=False, soft_wrap=True)
+        self._console.print(
+            f"{self._name}: {detail}, {left:,.0f} s left", highlight=False, markup=False, soft_wrap=True
+        )
 
     def tick(self, done: int, total: int) -> None:
         self._say(f"{done:,}/{total:,}", done, total)

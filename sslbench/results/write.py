@@ -15,7 +15,6 @@ import yaml
 
 from sslbench import environment
 from sslbench.api.files import write_atomically
-from sslbench.config import keys
 from sslbench.config.convert import plain
 from sslbench.config.plan import Plan
 from sslbench.data.table import Prepared
@@ -53,9 +52,7 @@ class Measured:
         self.folders.append(folder)
 
 
-def make_record(
-    plan: Plan, name: str, status: Status, reason: str, measured: Measured, seconds: float
-) -> Record:
+def make_record(plan: Plan, name: str, status: Status, reason: str, measured: Measured, seconds: float) -> Record:
     """Everything about a run in one value; cost, host and clock stand apart from the rest."""
     by_name = {table.name: table for table in measured.tables}
     return Record(
@@ -145,7 +142,7 @@ def _costs(store: Store, stages: Sequence[Stage]) -> dict[str, Any]:
 def _predictions(folder: Path, evaluations: Sequence[Path], record: Record) -> None:
     tables = []
     for source in evaluations:
-        table = parquet.read_table(source / "predictions.parquet")  # type: ignore[no-untyped-call]
+        table = parquet.read_table(source / "predictions.parquet")
         scores = json.loads((source / "scores.json").read_text())["scores"]
         if len(table) and scores:
             for name in ("epoch", "seed", "protocol", "dataset"):
@@ -153,7 +150,7 @@ def _predictions(folder: Path, evaluations: Sequence[Path], record: Record) -> N
                 table = table.add_column(0, name, arrow.array([scores[0][name]] * len(table), kind))
             tables.append(table)
     if tables:
-        parquet.write_table(arrow.concat_tables(tables), folder / "predictions.parquet")  # type: ignore[no-untyped-call]
+        parquet.write_table(arrow.concat_tables(tables), folder / "predictions.parquet")
 
 
 def card(record: Record) -> str:

@@ -118,9 +118,18 @@ def _used(choice: Choice, modalities: Mapping[str, Modality], slot: str, seed: i
 
 
 def save_method(folder: Path, name: str, method: Method) -> None:
-    """Write a method's whole state as safetensors."""
+    """Write a method's whole state as safetensors; the header says under which prefix each encoder's weights lie."""
     state = {key: value.detach().cpu().clone().contiguous() for key, value in method.state_dict().items()}
-    save_file(state, folder / f"{name}.safetensors")
+    modules = {id(module): path for path, module in method.named_modules()}
+    prefixes = {
+        m: f"{modules[id(e)]}.{_inner(e)}" for m, e in method.encoders.items() if any(True for _ in e.parameters())
+    }
+    save_file(state, folder / f"{name}.safetensors", metadata={"encoders": json.dumps(prefixes)})
+
+
+def _inner(encoder: Backbone) -> str:
+    """An encoder that wraps a library's network exports that network, so that it loads in the plain library."""
+    return "network." if isinstance(getattr(encoder, "network", None), torch.nn.Module) else ""
 
 
 def load_method(folder: Path, name: str, method: Method) -> Method:
@@ -142,10 +151,12 @@ def save_material(folder: Path, material: Material) -> None:
 def load_material(folder: Path) -> tuple[Mapping[str, Modality], Target, int]:
     """What `save_material` wrote."""
     content = json.loads((folder / "material.json").read_text())
-    modalities = {
-        name: Modality(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-        for name, values in content["modalities"].items()
-    }
+    modalities = {name: _modality(values) for name, values in content["modalities"].items()}
     names = content["classes"]
     target = Target(kind="none") if names is None else Target(kind="class", names=tuple(names))
     return modalities, target, content["samples"]
+
+
+def _modality(values: Mapping[str, Any]) -> Modality:
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return Modality(**fields)

@@ -23,9 +23,6 @@ Pass = Sequence[tuple[float, Batch]]
 class Feed(Protocol):
     """Where batches come from."""
 
-    rows: int
-    batch: int
-
     def steps(self) -> int:
         """Optimiser steps in an epoch."""
         ...
@@ -52,10 +49,6 @@ class SampleFeed:
     seed: int
     world: World
     labels: NDArray[np.int64] | None = None
-
-    @property
-    def rows(self) -> int:
-        return len(self.pool)
 
     def steps(self) -> int:
         return batches_of(len(self.pool), self.batch)

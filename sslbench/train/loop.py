@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from sslbench import environment
 from sslbench.api.errors import Diverged
 from sslbench.api.modules import Objective
-from sslbench.api.values import Loss, Step, World
+from sslbench.api.values import Batch, Loss, Step, World
 from sslbench.config.settings import TrainSettings
 from sslbench.data.draws import KeyedDraws
 from sslbench.train.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -69,18 +70,20 @@ class Trained:
 
 
 class _Doorway(nn.Module):
-    """Lets Fabric wrap an objective whose inputs are dataclasses, which it would try to move."""
+    """Lets Fabric wrap an objective: it refuses frozen dataclasses going in and out, but a closure and a tensor pass."""
 
     def __init__(self, objective: Objective) -> None:
         super().__init__()
         self.objective = objective
 
-    def forward(self, call: Callable[[Objective], Loss]) -> Loss:
+    def forward(self, call: Callable[[Objective], Tensor]) -> Tensor:
         return call(self.objective)
 
 
 def make_fabric(precision: str) -> Fabric:
     """One device of whatever kind is here, in the precision that was planned."""
+    for name in ("fabric", "pytorch"):  # it announces its precision for every fit
+        logging.getLogger(f"lightning.{name}.utilities.rank_zero").setLevel(logging.WARNING)
     fabric = Fabric(accelerator="auto", devices=1, precision="bf16-mixed" if precision == "bfloat16" else "32-true")
     fabric.launch()
     return fabric
@@ -111,7 +114,8 @@ class _Loop:
         raw = build_optimiser(training.objective, training.settings)
         self.doorway, self.optimiser = training.fabric.setup(_Doorway(training.objective), raw)
         decay = training.settings.average
-        self.average = AveragedModel(training.objective, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+        moving: Any = get_ema_multi_avg_fn
+        self.average = AveragedModel(training.objective, multi_avg_fn=moving(decay)) if decay else None
         self.progress = Progress()
         if training.checkpoint is not None:
             self.progress = load_checkpoint(training.checkpoint, training.objective, self.optimiser, self.average)
@@ -174,8 +178,7 @@ class _Loop:
         total = 0.0
         for part in passes:
             for weight, batch in part:
-                with training.fabric.autocast():
-                    loss: Loss = self.doorway(lambda objective, batch=batch: objective.loss(batch, step))
+                loss = self._loss(batch, step)
                 training.fabric.backward(loss.total * (weight / len(passes)))
                 carries.append(loss.carry)
                 total += float(loss.total.detach()) * weight / len(passes)
@@ -191,6 +194,16 @@ class _Loop:
         if self.average is not None:
             self.average.update_parameters(training.objective)
         return total
+
+    def _loss(self, batch: Batch, step: Step) -> Loss:
+        losses: list[Loss] = []
+
+        def call(objective: Objective) -> Tensor:
+            losses.append(objective.loss(batch, step))
+            return losses[0].total
+
+        total = self.doorway(call)
+        return replace(losses[0], total=total)
 
     def _remember(self, loss: Loss, share: float) -> None:
         sums = self.progress.sums

@@ -30,11 +30,12 @@ def rate_at(settings: TrainSettings, epoch: float) -> float:
         if epoch < rise:
             return _cosine(peak / 25, peak, epoch / rise)
         return _cosine(peak, settings.final_rate, (epoch - rise) / (settings.epochs - rise))
-    if epoch < settings.warmup:
-        return peak * epoch / settings.warmup
+    warmup = min(settings.warmup, settings.epochs / 2)
+    if epoch < warmup:
+        return peak * epoch / warmup
     if settings.schedule == "constant":
         return peak
-    return _cosine(peak, settings.final_rate, (epoch - settings.warmup) / (settings.epochs - settings.warmup))
+    return _cosine(peak, settings.final_rate, (epoch - warmup) / (settings.epochs - warmup))
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
@@ -46,7 +47,7 @@ def depth_rates(objective: nn.Module, layer_decay: float) -> dict[int, float]:
     rates: dict[int, float] = {}
     for module in objective.modules():
         if isinstance(module, Depth):
-            for name, parameter in module.named_parameters():  # type: ignore[attr-defined]
+            for name, parameter in module.named_parameters():
                 rates[id(parameter)] = layer_decay ** (module.depth - module.depth_of(name))
     return rates
 

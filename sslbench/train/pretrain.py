@@ -62,8 +62,7 @@ def _training(
 ) -> Training:
     fabric = make_fabric(plan.train.precision)
     method.to(fabric.device)
-    if any(modality.layout == "image" for modality in plan.modalities.values()):
-        method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    channels_last(plan, method)
     built = [build_augmentation(a, plan, material.modalities, material.pool) for a in plan.augmentations]
     feed = SampleFeed(
         pool=material.pool,
@@ -95,6 +94,13 @@ def _training(
     )
 
 
+def channels_last(plan: Plan, method: Method) -> Method:
+    """Lay a picture method's weights out as its convolutions like them."""
+    if any(modality.layout == "image" for modality in plan.modalities.values()):
+        method.to(memory_format=torch.channels_last)
+    return method
+
+
 def _illustrate(plan: Plan, material: Material, method: TrainedMethod, seed: int, folder: Path) -> None:
     """Let the method show what it learnt on the first rows outside its pool, or inside where all are in it."""
     table, own = material.pool.members[0]
@@ -103,10 +109,10 @@ def _illustrate(plan: Plan, material: Material, method: TrainedMethod, seed: int
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     views = make_views(plan, material.modalities, seed, device)
     index = torch.from_numpy(rows).to(device)
-    plain = views.plain(views.natural(Pool(members=[(table, rows)], modalities=plan.modalities).read(np.arange(len(rows)))))
-    step = Step(
-        index=0, of=1, epoch=0, epochs=1, draws=KeyedDraws.of(index[:1], seed, "illustrate"), world=world()
+    plain = views.plain(
+        views.natural(Pool(members=[(table, rows)], modalities=plan.modalities).read(np.arange(len(rows))))
     )
+    step = Step(index=0, of=1, epoch=0, epochs=1, draws=KeyedDraws.of(index[:1], seed, "illustrate"), world=world())
     batch = Batch(
         views={role: (plain,) * wanted.count for role, wanted in plan.roles.items()},
         index=index,
@@ -123,4 +129,5 @@ def reopen(plan: Plan, seed: int, folder: Path, epoch: int | None) -> Method:
     """Build a method again and put its state back: the last, or a snapshot's."""
     modalities, target, samples = load_material(folder)
     method = build_method(plan, modalities, target, samples, seed)
-    return load_method(folder, "method" if epoch is None else f"epoch-{epoch}", method).eval()
+    loaded = load_method(folder, "method" if epoch is None else f"epoch-{epoch}", method)
+    return channels_last(plan, loaded).eval()

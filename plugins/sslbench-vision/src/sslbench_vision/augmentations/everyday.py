@@ -33,9 +33,7 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
         summary="crop of at least a fifth of the area and flip (MAE, section 4)",
         citation=MAE,
         operations={
-            "crop": Apply(
-                operation="random-resized-crop", settings={"scale": (0.2, 1.0), "interpolation": "bicubic"}
-            ),
+            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.2, 1.0), "interpolation": "bicubic"}),
             "flip": Apply(operation="horizontal-flip", p=0.5),
         },
     )
@@ -49,11 +47,11 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
     yield AugmentationSpec(
         name="small-objects",
         version=1,
-        summary="grey or coloured objects that may lie any way: rotation, crop, flips, brightness and contrast",
+        summary="grey or coloured objects that may lie any way: crop, rotation, flip, brightness and contrast",
         citation=SSLBENCH,
         operations={
-            "rotation": Apply(operation="rotation", settings={"degrees": 180.0}),
             "crop": Apply(operation="random-resized-crop", settings={"scale": (0.3, 1.0)}),
+            "rotation": Apply(operation="rotation", settings={"degrees": 180.0}),
             "flip": Apply(operation="horizontal-flip", p=0.5),
             "jitter": Apply(
                 operation="colour-jitter",

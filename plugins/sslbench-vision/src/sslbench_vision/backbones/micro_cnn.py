@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicroCnnConfig:
-    """Channels of the four stages, residual blocks in each, and the feature's width (0: the last stage's)."""
+    """Channels of the stem and the three stages after it (the last is the feature's width), and blocks in each stage."""
 
     widths: tuple[int, int, int, int] = (32, 64, 128, 256)
     blocks: int = 1

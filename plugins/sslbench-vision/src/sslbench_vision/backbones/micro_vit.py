@@ -18,9 +18,9 @@ class MicroVitConfig:
     """Patch side in pixels (0: an eighth of the picture's side, at least 2), depth, width, heads, and the feature."""
 
     patch: int = 0
-    depth: int = 6
-    width: int = 192
-    heads: int = 3
+    depth: int = 4
+    width: int = 128
+    heads: int = 4
     pool: Literal["mean", "class"] = "mean"
 
 
@@ -57,7 +57,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[MicroVitConfig]]:
     yield BackboneSpec(
         name="micro-vit",
         version=1,
-        summary="vision transformer of 6 blocks x 192, fixed positions: trains in seconds on two cores",
+        summary="vision transformer of 4 blocks x 128, fixed positions: trains in seconds on two cores",
         citation=VIT,
         config=MicroVitConfig,
         smoke=MicroVitConfig(depth=1, width=16, heads=2),

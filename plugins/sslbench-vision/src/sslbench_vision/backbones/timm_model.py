@@ -7,6 +7,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.models import is_model_in_modules
 from torch import Tensor, nn
 
 from sslbench.api import Modality
@@ -25,12 +26,12 @@ def names() -> frozenset[str]:
 
 def is_vit(model: str) -> bool:
     """Whether a model is a plain vision transformer."""
-    return bool(timm.is_model_in_modules(model.split(".")[0], ["vision_transformer"]))
+    return bool(is_model_in_modules(model.split(".")[0], ["vision_transformer"]))
 
 
 def is_convolutional(model: str) -> bool:
     """Whether a model takes pictures of any size."""
-    return bool(timm.is_model_in_modules(model.split(".")[0], list(CONVOLUTIONAL)))
+    return bool(is_model_in_modules(model.split(".")[0], list(CONVOLUTIONAL)))
 
 
 class TimmEncoder(Backbone):
@@ -39,11 +40,10 @@ class TimmEncoder(Backbone):
     def __init__(self, config: TimmConfig, modality: Modality) -> None:
         super().__init__(modality)
         self.model = config.model
-        size = {"img_size": modality.shape[1:]} if is_vit(config.model) else {}
-        self.network: Any = timm.create_model(
-            config.model, pretrained=False, num_classes=0, in_chans=modality.shape[0], **size
-        )
-        self.width = self.network.num_features
+        size: dict[str, Any] = {"img_size": modality.shape[1:]} if is_vit(config.model) else {}
+        create: Any = timm.create_model
+        self.network: Any = create(config.model, pretrained=False, num_classes=0, in_chans=modality.shape[0], **size)
+        self.width = int(self.network.num_features)
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, C, H, W] -> [B, D]."""
@@ -88,7 +88,7 @@ class TimmVit(TimmEncoder):
 
     def set_drop_path(self, rate: float) -> None:
         """Drop branches, more often with depth."""
-        from timm.layers import DropPath
+        from timm.layers.drop import DropPath
 
         for block, own in zip(self.network.blocks, linear_rates(rate, len(self.network.blocks)), strict=True):
             for name in ("drop_path1", "drop_path2"):

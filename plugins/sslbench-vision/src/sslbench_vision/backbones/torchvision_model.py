@@ -38,7 +38,7 @@ class TorchvisionEncoder(Backbone):
         elif channels != 3:
             network.conv1 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
         network.fc = nn.Identity()
-        self.stages = ("layer1", "layer2", "layer3", "layer4")
+        self.stages: tuple[str, ...] = ("layer1", "layer2", "layer3", "layer4")
         self.depth = len(self.stages) + 1
 
     def _convnext(self, channels: int, small: bool) -> None:

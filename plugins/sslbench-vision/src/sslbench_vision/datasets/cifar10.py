@@ -86,14 +86,12 @@ def build(config: Cifar10Config, source: Source) -> Dataset:
     try:
         folder = find(source, [BINARY, PYTHON, f"cifar10/{BINARY}", f"cifar10/{PYTHON}", "cifar10"])
     except DataMissing as missing:
-        folder = _download(source.work / "cifar10", missing) if config.download else _refuse(missing)
+        if not (config.download and source.fetch):
+            raise
+        folder = _download(source.work / "cifar10", missing)
     python = (folder / "data_batch_1").exists()
     pictures, labels = read_python(folder) if python else read_binary(folder)
     return ArrayPictures(pictures, labels, NAMES, ["train"] * 50_000 + ["test"] * 10_000)
-
-
-def _refuse(missing: DataMissing) -> Path:
-    raise missing
 
 
 def _download(target: Path, missing: DataMissing) -> Path:

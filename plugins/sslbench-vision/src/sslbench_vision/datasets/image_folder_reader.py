@@ -48,13 +48,14 @@ class PictureFiles:
         codes = {name: code for code, name in enumerate(names)} | {"": -1}
         self.labels = np.array([codes[row["class"]] for row in rows], np.int64)
         self.target = Target(kind="class", names=names) if names else Target(kind="none")
-        self.columns: dict[str, NDArray[np.str_]] = {
+        columns: dict[str, NDArray[np.str_]] = {
             "id": np.array([path.relative_to(root).as_posix() for path in self.files])
         }
         for name in [n for n in rows[0] if n != "class"]:
             values = [row[name] for row in rows]
             if any(values):
-                self.columns[name] = np.array(values)
+                columns[name] = np.array(values)
+        self.columns: Mapping[str, NDArray[np.str_]] = columns
         self.grey = config.channels == "grey" or (config.channels == "auto" and all(_headers(self.files)))
         shape = (1 if self.grey else 3, 0, 0)
         self.modalities: Mapping[str, Modality] = {"image": Modality(layout="image", shape=shape)}
@@ -105,7 +106,7 @@ def read_picture(path: Path, *, grey: bool) -> NDArray[np.uint8]:
         if opened.mode.startswith("I") or opened.mode == "F":
             plane = _stretched(np.asarray(opened))
             return plane[None] if grey else np.repeat(plane[None], 3, axis=0)
-        picture = opened
+        picture: Image.Image = opened
         if opened.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in opened.info:
             solid = opened.convert("RGBA")
             picture = Image.new("RGBA", solid.size, (255, 255, 255, 255))

@@ -33,6 +33,6 @@ class ArrayPictures:
 
     def fingerprint(self) -> str:
         """A digest of pictures and labels."""
-        digest = hashlib.blake2b(np.ascontiguousarray(self.pictures), digest_size=16)
-        digest.update(np.ascontiguousarray(self.labels))
+        digest = hashlib.blake2b(np.ascontiguousarray(self.pictures).data, digest_size=16)
+        digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()

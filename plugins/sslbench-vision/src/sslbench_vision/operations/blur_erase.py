@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import OperationParts, OperationSpec, hookimpl
+from sslbench.api import Layout, OperationParts, OperationSpec, hookimpl
 from sslbench_vision.citations import TORCHVISION
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def build_erase(config: EraseConfig, parts: OperationParts) -> Operation:
 
 @hookimpl
 def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
-    image = frozenset({"image"})
+    image: frozenset[Layout] = frozenset({"image"})
     yield OperationSpec(
         name="blur", version=1, summary="Gaussian blur", citation=TORCHVISION, config=BlurConfig, smoke=BlurConfig(),
         build=build_blur, layouts=image,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import OperationParts, OperationSpec, Shapes, hookimpl
+from sslbench.api import Layout, OperationParts, OperationSpec, Shapes, hookimpl
 from sslbench_vision.citations import TORCHVISION
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def build_pad(config: PadConfig, parts: OperationParts) -> Operation:
 
 @hookimpl
 def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
-    image = frozenset({"image"})
+    image: frozenset[Layout] = frozenset({"image"})
     yield OperationSpec(
         name="random-resized-crop", version=1, summary="cut a random box and resize it, antialiased",
         citation=TORCHVISION, config=RandomResizedCropConfig, smoke=RandomResizedCropConfig(), build=build_random,

@@ -16,7 +16,11 @@ TRIES = 10
 
 
 def random_boxes(
-    draws: Draws, config: RandomResizedCropConfig, picture: tuple[int, int], room: tuple[int, int], aspect: Tensor | None
+    draws: Draws,
+    config: RandomResizedCropConfig,
+    picture: tuple[int, int],
+    room: tuple[int, int],
+    aspect: Tensor | None,
 ) -> Tensor:
     """Boxes [B, 4] of whole pixels inside a canvas `room` that shows a scene `picture` pixels large.
 

@@ -102,4 +102,4 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
         yield OperationSpec(
             name=name, version=1, summary=summary, citation=TORCHVISION, config=config, smoke=config(),
             build=build, layouts=frozenset({"image"}),
-        )  # type: ignore[misc]  # fmt: skip
+        )  # fmt: skip

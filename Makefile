@@ -1,0 +1,35 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Both make .venv from the constraints file.
+PYTHON ?= python3
+BIN := .venv/bin
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
+STAMP := .venv/.installed
+
+.PHONY: demo test test-all lint types speed clean
+
+$(STAMP): pyproject.toml constraints.txt $(PLUGINS)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' \
+		$(foreach plugin,$(PLUGINS),--editable $(dir $(plugin)))
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/sslbench run --method mae --dataset digits
+
+test: $(STAMP) lint types
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(STAMP) lint types
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy sslbench plugins/sslbench-vision/src plugins/sslbench-plankton/src
+
+speed: $(STAMP)
+	$(BIN)/python -m pytest benchmarks/speed --benchmark-only
+
+clean:
+	rm -rf .venv runs

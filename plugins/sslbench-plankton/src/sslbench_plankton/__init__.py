@@ -1,0 +1,1 @@
+"""Plankton datasets and their preparation for sslbench."""

@@ -1,0 +1,29 @@
+"""The augmentation of the plankton MAE study: data, no code (papers.md 2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sslbench.api import Apply, AugmentationSpec, Citation, hookimpl
+
+PLANKTON_MAE = Citation(
+    title="Self-supervised pretraining for fine-grained plankton recognition",
+    authors="Kareinen, Eerola, Kraft, Lensu, Suikkanen, Kalviainen",
+    year=2025,
+    url="https://arxiv.org/abs/2503.11341",
+)
+
+
+@hookimpl
+def sslbench_augmentations() -> Iterable[AugmentationSpec]:
+    yield AugmentationSpec(
+        name="plankton",
+        version=1,
+        summary="crop of 40 to 100 % of the area, both flips (the plankton MAE study, section 3)",
+        citation=PLANKTON_MAE,
+        operations={
+            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.4, 1.0)}),
+            "flip": Apply(operation="horizontal-flip", p=0.5),
+            "upside-down": Apply(operation="vertical-flip", p=0.5),
+        },
+    )

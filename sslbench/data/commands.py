@@ -1,0 +1,102 @@
+"""What `sslbench data` does: prepare, verify, where. Returns lines; prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sslbench import environment
+from sslbench.api.errors import DataMissing, RequestError
+from sslbench.catalog.facts import Catalog
+from sslbench.config import keys
+from sslbench.config.convert import convert
+from sslbench.config.parts import Part, open_parts
+from sslbench.config.plan import DEFAULT_VIEW, LARGEST_CANVAS
+from sslbench.config.request import read_request
+from sslbench.config.settings import ViewSettings
+from sslbench.data.canvas import PrepareSettings
+from sslbench.data.prepare import Job, prepare, prepared_modality
+from sslbench.report.live import Display
+
+
+def opened(
+    catalog: Catalog, dataset: str, overrides: Sequence[str], *, fetch: bool = True
+) -> tuple[list[Part], PrepareSettings, int]:
+    """Open a dataset's parts and the settings that preparing depends on; raises with every problem."""
+    tree = read_request(None, {"data": {"name": dataset}}, overrides)
+    settings = {k: v for k, v in tree["data"].items() if k != "name"}
+    found = open_parts(catalog, tree["data"]["name"], settings, environment.places(), fetch=fetch)
+    prepare_settings = convert(tree.get("prepare") or {}, PrepareSettings, "prepare", found.problems)
+    view = convert(tree.get("view") or {}, ViewSettings, "view", found.problems).size
+    if found.problems:
+        raise RequestError([*found.problems, *found.missing])
+    if found.missing:
+        raise DataMissing("\n".join(found.missing))
+    return found.parts, prepare_settings, prepare_settings.size or min(2 * (view or DEFAULT_VIEW), LARGEST_CANVAS)
+
+
+def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: Display) -> list[str]:
+    """Prepare every part that is named, and say what came of it."""
+    parts, settings, canvas = opened(catalog, dataset, overrides)
+    lines = []
+    for part in parts:
+        key = keys.part_key(part, settings, canvas)
+        job = Job(key=key, name=part.name, dataset=part.dataset, settings=settings, canvas=canvas,
+                  groups=part.choice.spec.card.groups)  # fmt: skip
+        folder = environment.places().data / "prepared"
+        with show.stage(f"prepare {part.name}") as live:
+            table = prepare(job, folder, live.tick)
+        shapes = ", ".join(f"{n} {prepared_modality(m, canvas).shape}" for n, m in part.dataset.modalities.items())
+        lines.append(
+            f"{part.name}: {len(table):,} samples, {len(table.target.names)} classes, {shapes}, in {folder / key}"
+        )
+        if table.unreadable:
+            lines.append(f"{part.name}: {len(table.unreadable)} unreadable sample(s) left out:")
+            lines += [f"  {sentence}" for sentence in table.unreadable]
+    return lines
+
+
+def verify(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> tuple[list[str], bool]:
+    """Compare counts with what is known, and read every sample once."""
+    parts, _, _ = opened(catalog, dataset, overrides)
+    lines, good = [], True
+    for part in parts:
+        known = part.choice.spec.card.counts.get(part.part, {})
+        names, labels = part.dataset.target.names, part.dataset.labels
+        found = {name: int((labels == code).sum()) for code, name in enumerate(names)}
+        wrong = [
+            f"{part.name}: class {name!r} has {found.get(name, 0)} samples, known are {count}"
+            for name, count in known.items()
+            if found.get(name, 0) != count
+        ]
+        wrong += [f"{part.name}: class {name!r} is not known" for name in found if known and name not in known]
+        wrong += _unreadable(part)
+        good = good and not wrong
+        lines += wrong
+        verdict = "differs from what is known" if wrong else "all readable" + (", counts as known" if known else "")
+        lines.append(f"{part.name}: {len(labels):,} samples, {len(names)} classes: {verdict}")
+    return lines, good
+
+
+def _unreadable(part: Part) -> list[str]:
+    lines = []
+    for row in range(len(part.dataset.labels)):
+        try:
+            part.dataset.read(row, np.random.default_rng(row))
+        except Exception as error:  # whatever a decoder raises is a fact about the file
+            lines.append(f"{part.name}: {part.dataset.columns['id'][row]} cannot be read: {error}")
+    return lines
+
+
+def where(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> list[str]:
+    """Say where the data was found and what it is; raises DataMissing with where it was looked for."""
+    places = environment.places()
+    parts, _, _ = opened(catalog, dataset, overrides, fetch=False)
+    lines = []
+    for part in parts:
+        root = getattr(part.dataset, "root", None)
+        inside = f"in {root}" if root is not None else "comes with a dependency or as arrays"
+        lines.append(f"{part.name}: {len(part.dataset.labels):,} samples, {inside}")
+    sources = ", ".join(map(str, places.sources)) or "none"
+    return [*lines, f"looked in data.root, then $SSLBENCH_SOURCES ({sources}), then $SSLBENCH_DATA ({places.data})"]

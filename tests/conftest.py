@@ -1,0 +1,69 @@
+"""What several tests need: real data where it is at hand, a folder for prepared data, and the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data beside the project; tests that need it skip where it is absent."""
+    if not SHARED.exists():
+        pytest.skip(f"needs the real data in {SHARED.name} beside the project")
+    return SHARED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Prepared data goes to a folder of the session."""
+    folder = tmp_path_factory.mktemp("data")
+    before = {name: os.environ.get(name) for name in ("SSLBENCH_DATA", "SSLBENCH_SOURCES", "SSLBENCH_DISABLE")}
+    os.environ["SSLBENCH_DATA"] = str(folder)
+    for name in ("SSLBENCH_SOURCES", "SSLBENCH_DISABLE"):
+        os.environ.pop(name, None)
+    yield folder
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def cli() -> Cli:
+    """Run the command line as a user does."""
+
+    def call(*args: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from sslbench.cli import main; main()", *args]
+        return subprocess.run(
+            command, capture_output=True, text=True, env={**os.environ, **(env or {})}, cwd=cwd, check=False
+        )
+
+    return call
+
+
+TINY = {
+    "train.epochs": 2,
+    "train.batch": 64,
+    "seeds": [0],
+    "protocols.finetune.epochs": 1,
+    "protocols.linear.epochs": 2,
+    "protocols.clustering.restarts": 1,
+    "protocols.clustering.seeds": 1,
+    "protocols.clustering.null": 2,
+    "backbone.width": 16,
+    "backbone.heads": 2,
+    "backbone.depth": 1,
+}
+"""Settings that make a run on digits take seconds, for the micro ViT."""
