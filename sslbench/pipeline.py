@@ -130,7 +130,7 @@ def run_plan(plan: Plan, store: Store, catalog: Catalog, show: Display) -> Recor
         status, reason = "failed", f"{type(error).__name__}: {error}"
         runner.measured.traceback = traceback.format_exc()
     record = make_record(plan, name, status, reason, runner.measured, environment.stopwatch() - started)
-    write_run(store, record, runner.measured)
+    record = write_run(store, record, runner.measured)
     kind: Literal["failed", "finished"] = "failed" if status == "failed" else "finished"
     herald.tell(Event(kind=kind, run=name, values={"status": status, "reason": reason}))
     return record

@@ -100,8 +100,8 @@ def _data(name: str, described: Mapping[str, Any], tables: Mapping[str, Prepared
     return facts
 
 
-def write_run(store: Store, record: Record, measured: Measured) -> Path:
-    """Write a run's folder; the record comes last, so that a record means a whole folder."""
+def write_run(store: Store, record: Record, measured: Measured) -> Record:
+    """Write a run's folder and complete its record, which comes last: a record means a whole folder."""
     from dataclasses import replace
 
     folder = store.run(record.run)
@@ -124,7 +124,7 @@ def write_run(store: Store, record: Record, measured: Measured) -> Path:
     record = replace(record, training=tuple(training), cost={**record.cost, **_costs(store, measured.stages)})
     write_atomically(folder / "card.md", card(record).encode())
     write_atomically(folder / "record.json", encode(record))
-    return folder
+    return record
 
 
 def _costs(store: Store, stages: Sequence[Stage]) -> dict[str, Any]:

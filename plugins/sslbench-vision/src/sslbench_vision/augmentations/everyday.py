@@ -50,7 +50,7 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
         summary="grey or coloured objects that may lie any way: crop, rotation, flip, brightness and contrast",
         citation=SSLBENCH,
         operations={
-            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.3, 1.0)}),
+            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.15, 1.0)}),
             "rotation": Apply(operation="rotation", settings={"degrees": 180.0}),
             "flip": Apply(operation="horizontal-flip", p=0.5),
             "jitter": Apply(

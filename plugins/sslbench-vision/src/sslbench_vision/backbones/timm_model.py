@@ -92,4 +92,4 @@ class TimmVit(TimmEncoder):
 
         for block, own in zip(self.network.blocks, linear_rates(rate, len(self.network.blocks)), strict=True):
             for name in ("drop_path1", "drop_path2"):
-                setattr(block, name, DropPath(own) if own > 0 else nn.Identity())
+                setattr(block, name, DropPath(own).train(block.training) if own > 0 else nn.Identity())

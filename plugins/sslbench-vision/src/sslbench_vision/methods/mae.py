@@ -73,7 +73,7 @@ ORIGINAL = Recipe(
 )
 QUICK = Recipe(
     name="quick",
-    summary="two CPU cores and small pictures: a micro ViT, a short schedule (chosen on validation data of digits)",
+    summary="two CPU cores and small pictures: a micro ViT, a short schedule (not tuned beyond a first look)",
     settings={
         "backbone.name": "micro-vit",
         "augmentation.name": "crop-flip",

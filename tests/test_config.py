@@ -1,0 +1,218 @@
+"""Requests: strict types, layers in order, and every problem at once with its dotted path."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sslbench.api.errors import DataMissing, RequestError
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.convert import convert, key_form, plain
+from sslbench.config.plan import Machine, make_plan
+from sslbench.config.request import read_request
+from sslbench.environment import places
+
+CATALOG = discover(installed_entries())
+MACHINE = Machine(threads=2, precision="float32")
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inner:
+    depth: int = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Everything:
+    flag: bool = False
+    count: int = 1
+    share: float = 0.5
+    name: str = "x"
+    pair: tuple[float, float] = (0.0, 1.0)
+    many: tuple[int, ...] = ()
+    kind: Literal["a", "b", 3] = "a"
+    either: float | Literal["edge"] = 0.0
+    maybe: int | None = None
+    where: Path | None = None
+    table: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    colour: Colour = Colour.RED
+    inner: Inner = Inner()
+
+
+def converted(**values):
+    problems: list[str] = []
+    return convert(values, Everything, "x", problems), problems
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"flag": 1}, "x.flag: expected true or false, got 1"),
+        ({"count": True}, "x.count: expected a whole number, got True"),
+        ({"count": 2.0}, "x.count: expected a whole number, got 2.0"),
+        ({"share": float("nan")}, "x.share: nan is not a finite number"),
+        ({"share": "0.5"}, "x.share: expected a number, got '0.5'"),
+        ({"pair": [1, 2, 3]}, "x.pair: expected 2 values, got 3"),
+        ({"pair": 1.0}, "x.pair: expected a list, got 1.0"),
+        ({"many": [1, "2"]}, "x.many: expected a whole number, got '2'"),
+        ({"kind": "c"}, "x.kind: 'c' is not possible; possible: 'a', 'b', 3"),
+        ({"colour": "GREEN"}, "x.colour: 'GREEN' is not possible; possible: RED, BLUE"),
+        ({"table": [1]}, "x.table: expected a mapping, got [1]"),
+        ({"inner": {"dept": 2}}, "x.inner.dept: no such setting; did you mean 'x.inner.depth'?; possible: depth"),
+        ({"inner": 3}, "x.inner: expected Inner, got 3"),
+        ({"nmae": "y"}, "x.nmae: no such setting; did you mean 'x.name'?"),
+    ],
+)
+def test_what_is_not_of_its_type_is_a_sentence(values, sentence):
+    _, problems = converted(**values)
+    assert len(problems) == 1
+    assert problems[0].startswith(sentence)
+
+
+def test_what_is_of_its_type_arrives_typed():
+    value, problems = converted(
+        share=1, pair=[0, 2], many=[1, 2], kind=3, either="edge", maybe=None, where="a/b", table={"a": 1},
+        colour="BLUE", inner={"depth": 4},
+    )  # fmt: skip
+    assert problems == []
+    assert value == Everything(
+        share=1.0, pair=(0.0, 2.0), many=(1, 2), kind=3, either="edge", where=Path("a/b"), table={"a": 1},
+        colour=Colour.BLUE, inner=Inner(depth=4),
+    )  # fmt: skip
+    assert isinstance(value.share, float)
+
+
+@given(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.lists(st.integers(), max_size=4), st.text())
+def test_plain_and_back_is_the_same(count, share, many, name):
+    value = Everything(count=count, share=share, many=tuple(many), name=name, maybe=count)
+    assert converted(**plain(value)) == (value, [])
+
+
+def test_a_path_enters_a_key_by_its_content(tmp_path):
+    file = tmp_path / "weights"
+    file.write_text("one")
+    first = key_form(Everything(where=file))
+    (tmp_path / "copy").write_text("one")
+    assert key_form(Everything(where=tmp_path / "copy")) == first
+    file.write_text("two")
+    assert key_form(Everything(where=file)) != first
+
+
+def planned(*overrides: str, file: Path | None = None, **options):
+    tree = read_request(file, {"method": {"name": "mae"}, "data": {"name": "digits"}, **options}, overrides)
+    return make_plan(tree, CATALOG, places(), MACHINE)
+
+
+def problems_of(*overrides: str, **options) -> list[str]:
+    with pytest.raises(RequestError) as raised:
+        planned(*overrides, **options)
+    return list(raised.value.problems)
+
+
+def test_layers_win_in_order(tmp_path):
+    assert planned().recipe == "quick"
+    assert planned().train.epochs == 40
+    assert planned("recipe=none", "backbone.name=micro-vit", "augmentation.name=crop").train.epochs == 100
+    file = tmp_path / "request.yaml"
+    file.write_text("train: {epochs: 7, batch: 32}\nmethod: {mask: 0.5}\n")
+    plan = planned("train.epochs=3", file=file)
+    assert (plan.train.epochs, plan.train.batch, plan.method.config.mask) == (3, 32, 0.5)
+    assert plan.method.config.decoder_depth == 2  # the recipe's, below the file
+
+
+def test_another_backbone_or_augmentation_drops_the_recipes_settings_below_it():
+    assert planned().augmentations[0].roles["view"][1].p == (0.0,)  # the recipe switches the flip off
+    other = planned("augmentation.name=small-objects")
+    assert {o.name: o.p for o in other.augmentations[0].roles["view"]}["flip"] == (0.5,)
+
+
+def test_all_problems_at_once():
+    found = problems_of(
+        "method.msak=0.5", "train.epochs=0", "train.rate=fast", "augmentation.cropp.scale=[0.1,1]",
+        "augmentation.crop.scale=0.5", "augmentation.flip.p=2", "backbone.name=micro-cnn", "protocols.knn.neighbors=[1]",
+        "measure=[knn,liner]", "seeds=[1,1]", "folds=9", "view.size=x",
+    )  # fmt: skip
+    text = "\n".join(found)
+    for sentence in (
+        "method.msak: no such setting; did you mean 'method.mask'?",
+        "train.epochs: 0 is not possible; possible: at least 1",
+        "train.rate: expected a number, got 'fast'",
+        "augmentation.cropp: 'crop-flip' has no such operation; did you mean 'crop'?",
+        "augmentation.crop.scale: expected a list, got 0.5",
+        "augmentation.flip.p: 2 is not a probability",
+        "backbone: 'mae' needs tokens, which 'micro-cnn' does not provide (it has any-size, depth, drop-path)",
+        "protocols.knn.neighbors: no such setting; did you mean 'protocols.knn.neighbours'?",
+        "protocols.liner: protocol 'liner' is not installed; did you mean 'linear'?",
+        "seeds: [1, 1] is not possible",
+        "folds: 9 is not possible; possible: all, or whole numbers below 5",
+        "view.size: expected a whole number, got 'x'",
+    ):
+        assert sentence in text
+    assert all("\n" not in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["methd=mae"], "methd: no such setting; did you mean 'method'?"),
+        (["train.epochs"], "'train.epochs': expected key=value, such as train.epochs=20"),
+        (["recipe=slow"], "recipe: 'mae' has no recipe 'slow'"),
+        (["data.name=digitz"], "data: dataset 'digitz' is not installed; did you mean 'digits'?"),
+        (["data.name=daplankton/lake"], "data: 'daplankton' has no part 'lake'; possible: lab/cs, lab/fc"),
+        (["method.name=maee"], "method: method 'maee' is not installed; did you mean 'mae'?"),
+        (["backbone.patch=3"], "backbone: 8 px is not a multiple of backbone.patch = 3"),
+        (["augmentation.name=crop:much"], "augmentation: weight 'much' is not a number"),
+        (["augmentation.roles.local.crop.size=4"], "augmentation.roles.local: the method has no such role"),
+        (["train.epochs=${oc.env:HOME}"], "request: Unsupported interpolation type oc.env"),
+        (["modalities.profile.facts=[]"], "modalities.profile: the data has none; possible: image"),
+        (["backbones.sound.name=micro-vit"], "backbones.sound: the data has no such modality"),
+    ],
+)
+def test_each_mistake_has_its_sentence(overrides, sentence):
+    with pytest.raises(RequestError) as raised:
+        planned(*overrides)
+    assert any(line.startswith(sentence) for line in raised.value.problems), raised.value.problems
+
+
+def test_files_that_are_no_requests(tmp_path):
+    broken, listed = tmp_path / "broken.yaml", tmp_path / "list.yaml"
+    broken.write_text("train: {epochs: 3")
+    listed.write_text("- 1\n- 2\n")
+    for file, sentence in (
+        (broken, "cannot be read as YAML"),
+        (listed, "holds a list, not settings"),
+        (tmp_path / "absent.yaml", "cannot be read as YAML"),
+    ):
+        with pytest.raises(RequestError, match=sentence):
+            planned(file=file)
+
+
+def test_missing_data_alone_is_missing_data():
+    with pytest.raises(DataMissing) as raised:
+        planned("data.name=daplankton")
+    message = str(raised.value)
+    for piece in ("looked in", "DAPlankton.zip", "Etsin", "data.root=FOLDER", "SSLBENCH_SOURCES", "--dataset digits"):
+        assert piece in message
+    assert len(message.splitlines()) == 1
+    assert any("train.epochs" in line for line in problems_of("data.name=daplankton", "train.epochs=0"))
+
+
+def test_one_key_of_one_role_can_be_overridden():
+    plan = planned("augmentation.crop.scale=[0.5,1.0]", "augmentation.roles.view.crop.scale=[0.9,1.0]")
+    assert plan.augmentations[0].roles["view"][0].choice.config.scale == (0.9, 1.0)
+
+
+def test_weighted_augmentation_sets():
+    plan = planned("augmentation.name=crop:0.4+crop-flip:1.0")
+    assert [(a.name, a.weight) for a in plan.augmentations] == [("crop", 0.4), ("crop-flip", 1.0)]

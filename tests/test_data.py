@@ -1,0 +1,394 @@
+"""Real pictures of every kind into memory-mapped arrays: once, safely, and with what cannot be read named."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import multiprocessing
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from sklearn.datasets import load_digits, load_sample_images
+from sslbench_plankton.padding import edge_statistics, pad_square
+from sslbench_vision.datasets.cifar10 import read_binary, read_python
+from sslbench_vision.datasets.image_folder_reader import read_picture
+
+from sslbench.api.errors import DataBroken, DataMissing
+from sslbench.api.files import find, fingerprint, unpack
+from sslbench.api.specs import Source
+from sslbench.api.values import Modality, Target
+from sslbench.data.canvas import PrepareSettings, edge_mode, on_canvas
+from sslbench.data.loader import epoch_order, read_ahead
+from sslbench.data.prepare import Job, prepare
+from sslbench.data.table import Pool, normalised
+
+PHOTO = load_sample_images().images[0]
+
+
+def save(path: Path, picture: Image.Image, **options) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, **options)
+
+
+def folder_of_everything(root: Path) -> None:
+    """Every kind of picture that a scientist's disk holds, in two classes."""
+    photo = Image.fromarray(PHOTO[:60, :90])
+    deep = np.linspace(0, 65535, 50 * 40).reshape(50, 40).astype(np.uint16)
+    save(root / "a/colour.png", photo)
+    save(root / "a/photo.jpg", photo)
+    save(root / "a/palette.png", photo.convert("P"))
+    save(root / "a/alpha.png", photo.convert("RGBA"))
+    save(root / "b/grey.png", photo.convert("L"))
+    save(root / "b/grey_alpha.png", photo.convert("LA"))
+    save(root / "b/deep.png", Image.fromarray(deep))
+    save(root / "b/deep.tif", Image.fromarray(deep))
+    save(root / "b/float.tif", Image.fromarray(deep.astype(np.float32)))
+    save(root / "b/bits.png", photo.convert("1"))
+    frames = [photo, photo.rotate(90)]
+    save(root / "b/animated.gif", frames[0], save_all=True, append_images=frames[1:])
+    save(root / "b/small.bmp", photo.resize((7, 300)))
+
+
+def run_data(cli, *args: str, folder: Path) -> str:
+    answer = cli("data", *args, env={"SSLBENCH_DATA": str(folder)})
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+def prepared(root: Path, data: Path, cli, *more: str) -> Path:
+    out = run_data(cli, "prepare", "image-folder", f"data.root={root}", *more, folder=data)
+    return Path(next(line for line in out.splitlines() if ", in /" in line).rsplit(", in ", 1)[1])
+
+
+def test_any_format_and_any_size(tmp_path, cli):
+    folder_of_everything(tmp_path / "pictures")
+    (tmp_path / "pictures/b/broken.png").write_bytes(b"\x89PNG not really")
+    (tmp_path / "pictures/b/notes.txt").write_text("not a picture")
+    (tmp_path / "pictures/b/._mac.png").write_text("hidden")
+    folder = prepared(tmp_path / "pictures", tmp_path / "data", cli, "view.size=32", "prepare.unreadable=0.2")
+    meta = json.loads((folder / "meta.json").read_text())
+    assert np.load(folder / "image.npy").shape == (13, 3, 64, 64)
+    assert len(np.load(folder / "kept.npy")) == 12
+    assert len(meta["unreadable"]) == 1
+    assert "b/broken.png" in meta["unreadable"][0]
+    sizes = np.load(folder / "image.size.npy")
+    assert [300, 7] in sizes.tolist()
+    assert [50, 40] in sizes.tolist()
+
+
+def test_too_many_unreadable_files_is_an_error(tmp_path, cli):
+    save(tmp_path / "a/x.png", Image.fromarray(PHOTO[:9, :9]))
+    (tmp_path / "a/y.png").write_bytes(b"no")
+    answer = cli("data", "prepare", "image-folder", f"data.root={tmp_path}", env={"SSLBENCH_DATA": str(tmp_path / "d")})
+    assert answer.returncode == 3
+    assert "1 of 2 samples cannot be read, more than the share prepare.unreadable=0.05; first: a/y.png" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("root", "sentence"),
+    [("absent", "looked in"), ("empty", "holds no picture that Pillow reads")],
+)
+def test_no_folder_or_no_picture(tmp_path, cli, root, sentence):
+    (tmp_path / "empty").mkdir()
+    answer = cli("data", "where", "image-folder", f"data.root={tmp_path / root}")
+    assert answer.returncode == 3
+    assert sentence in answer.stderr
+
+
+def test_layouts_of_folders(tmp_path):
+    from sslbench_vision.datasets.image_folder import ImageFolderConfig, build
+
+    picture = Image.fromarray(PHOTO[:9, :9])
+
+    def opened(name: str, *files: str, **config):
+        for file in files:
+            save(tmp_path / name / file, picture)
+        source = Source(root=None, folders=(), work=tmp_path / "work")
+        return build(ImageFolderConfig(root=tmp_path / name, **config), source)
+
+    split = opened("split", "train/a/1.png", "val/a/2.png", "test/b/3.png")
+    assert split.columns["split"].tolist() == ["test", "train", "validation"]
+    assert split.target.names == ("a", "b")
+    flat = opened("flat", "1.png", "2.png")
+    assert flat.target.kind == "none"
+    assert flat.labels.tolist() == [-1, -1]
+    beside = opened("beside", "unlabelled/1.png", "unlabelled/deep/2.png", "a/3.png", "b/4.png")
+    assert sorted(beside.labels.tolist()) == [-1, -1, 0, 1]
+    levels = opened("levels", "ISIIS/a/1.png", "SPC/a/1.png", levels=("instrument", "class"))
+    assert levels.columns["instrument"].tolist() == ["ISIIS", "SPC"]
+    assert levels.target.names == ("a",)
+    assert len(set(levels.columns["id"])) == 2
+
+
+def test_deep_grey_keeps_its_scale_and_alpha_lies_on_white(tmp_path):
+    deep = np.array([[0, 1000], [32768, 65535]], np.uint16)
+    save(tmp_path / "deep.png", Image.fromarray(deep))
+    assert read_picture(tmp_path / "deep.png", grey=True).tolist() == [[[0, 4], [128, 255]]]
+    clear = Image.new("RGBA", (2, 2), (10, 20, 30, 0))
+    save(tmp_path / "clear.png", clear)
+    assert (read_picture(tmp_path / "clear.png", grey=False) == 255).all()
+    save(tmp_path / "nan.tif", Image.fromarray(np.array([[np.nan, 1.0]], np.float32)))
+    with pytest.raises(DataBroken, match="not finite"):
+        read_picture(tmp_path / "nan.tif", grey=True)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 48), st.sampled_from(["pad", "squash", "crop"]))
+def test_every_picture_fits_every_canvas(height, width, size, fit):
+    picture = np.full((2, height, width), 77, np.uint8)
+    placed = on_canvas(picture, size, fit)
+    assert placed.shape == (2, size, size)
+    assert (placed == 77).all()
+
+
+def test_padding_uses_the_edges_commonest_colour():
+    picture = np.zeros((1, 4, 9), np.uint8)
+    picture[0, 0] = 200
+    picture[0, -1, :5] = 200
+    assert edge_mode(picture).tolist() == [200]
+    assert (on_canvas(picture, 9, "pad")[0, 0] == 200).all()
+
+
+def test_plankton_padding_follows_the_paper():
+    rng = np.random.default_rng(0)
+    picture = np.clip(rng.normal(180, 6, (40, 100)), 0, 255).astype(np.uint8)
+    picture[10:30, 20:80] = 40
+    mode, deviation = edge_statistics(picture)
+    edges = np.concatenate([picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]])
+    assert mode == np.bincount(edges).argmax()
+    nearest = sorted(edges.astype(int), key=lambda v: abs(v - mode))[: round(0.2 * len(edges))]
+    assert deviation == pytest.approx(np.std(nearest))
+    square = pad_square(picture, np.random.default_rng(1))
+    assert square.shape == (100, 100)
+    assert (square[30:70] == picture).all()
+    border = np.concatenate([square[:30], square[70:]]).astype(float)
+    assert border.mean() == pytest.approx(mode, abs=0.5)
+    assert border.std() == pytest.approx(np.hypot(deviation, 1 / np.sqrt(12)), rel=0.15)
+    assert (pad_square(picture, np.random.default_rng(1)) == square).all()
+
+
+def plankton_tree(root: Path, shared: Path) -> None:
+    """DAPlankton's published layout, filled with a few real pictures of other sets."""
+    pictures = sorted((shared / "whoi_ifcb_guide/images").rglob("*.jpg"))[:60]
+    place = iter(pictures * 4)
+    for part, names in (("lab", ("IFCB", "CS", "FC")), ("sea", ("IFCB", "CS"))):
+        for instrument in names:
+            for name in ("Diatoma_tenuis", "Melosira_arctica"):
+                folder = root / f"DAPlankton/DAPlankton_{part}/{instrument}/{name}"
+                folder.mkdir(parents=True)
+                for number in range(12):
+                    shutil.copy(next(place), folder / f"{name}{number:05d}.jpg")
+
+
+def test_daplankton_in_its_layout_and_as_a_zip_in_a_zip(tmp_path, shared, cli):
+    plankton_tree(tmp_path / "tree", shared)
+    verified = cli("data", "verify", "daplankton/sea", f"data.root={tmp_path / 'tree'}")
+    assert verified.returncode == 3
+    assert "class 'Ciliata' has 0 samples, known are 243" in verified.stdout
+    where = cli("data", "where", "daplankton", env={"SSLBENCH_SOURCES": str(tmp_path / "tree")})
+    assert [line.split(":")[0] for line in where.stdout.splitlines()[:5]] == [
+        f"daplankton/{part}" for part in ("lab/ifcb", "lab/cs", "lab/fc", "sea/ifcb", "sea/cs")
+    ]
+    inner = tmp_path / "DAPlankton.zip"
+    with zipfile.ZipFile(inner, "w") as archive:
+        for file in sorted((tmp_path / "tree").rglob("*.jpg")):
+            archive.write(file, file.relative_to(tmp_path / "tree"))
+    (tmp_path / "outer").mkdir()
+    with zipfile.ZipFile(tmp_path / "outer/DAPlankton.zip", "w") as archive:
+        archive.write(inner, "DAPlankton/DAPlankton.zip")
+    where = cli(
+        "data", "where", "daplankton/lab/fc",
+        env={"SSLBENCH_SOURCES": str(tmp_path / "outer"), "SSLBENCH_DATA": str(tmp_path / "data")},
+    )  # fmt: skip
+    assert where.stdout.startswith("daplankton/lab/fc: 24 samples"), where.stderr
+
+
+def test_an_archive_that_would_leave_its_folder_is_refused_whole(tmp_path):
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr("good.txt", "good")
+        archive.writestr("../evil.txt", "evil")
+    with pytest.raises(DataBroken, match=r"member '\.\./evil\.txt' would leave the folder"):
+        unpack(tmp_path / "evil.zip", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "evil.txt").exists()
+    (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(DataBroken, match="not a readable zip file"):
+        unpack(tmp_path / "torn.zip", tmp_path / "out2")
+
+
+def test_raw_data_is_looked_for_in_order(tmp_path):
+    for name in ("root", "first", "second"):
+        (tmp_path / name / "set").mkdir(parents=True)
+    folders = (tmp_path / "first", tmp_path / "second")
+    assert find(Source(root=tmp_path / "root", folders=folders, work=tmp_path), ["set"]) == tmp_path / "root/set"
+    assert find(Source(root=None, folders=folders, work=tmp_path), ["set"]) == tmp_path / "first/set"
+    with pytest.raises(DataMissing, match="absent/other"):
+        find(Source(root=tmp_path / "absent", folders=folders, work=tmp_path), ["other"])
+
+
+def test_fingerprints_follow_content_and_names(tmp_path):
+    (tmp_path / "a").write_text("x")
+    first = fingerprint(tmp_path, [tmp_path / "a"], tmp_path / "memory")
+    assert fingerprint(tmp_path, [tmp_path / "a"], tmp_path / "memory") == first
+    (tmp_path / "a").write_text("y")
+    assert fingerprint(tmp_path, [tmp_path / "a"], tmp_path / "memory2") != first
+
+
+def test_mnist_from_its_files(shared, cli, tmp_path):
+    where = cli("data", "where", "mnist", f"data.root={shared / 'mnist'}")
+    assert where.stdout.startswith("mnist: 70,000 samples")
+    for file in (shared / "mnist").glob("*.gz"):
+        shutil.copy(file, tmp_path / file.name)
+    name = "t10k-labels-idx1-ubyte.gz"
+    content = bytearray(gzip.decompress((tmp_path / name).read_bytes()))
+    content[-1] ^= 1
+    (tmp_path / name).write_bytes(gzip.compress(bytes(content)))
+    broken = cli("data", "where", "mnist", f"data.root={tmp_path}")
+    assert broken.returncode == 3
+    assert "is not the released file (its MD5 differs)" in broken.stderr
+
+
+def test_cifar10_in_both_layouts(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (60_000, 3072), dtype=np.uint8)
+    labels = rng.integers(0, 10, 60_000)
+    binary, python = tmp_path / "bin", tmp_path / "py"
+    binary.mkdir()
+    python.mkdir()
+    import pickle
+
+    for place, name in enumerate([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]):
+        rows = slice(place * 10_000, (place + 1) * 10_000)
+        records = np.concatenate([labels[rows, None].astype(np.uint8), pixels[rows]], axis=1)
+        (binary / f"{name}.bin").write_bytes(records.tobytes())
+        batch = {b"data": pixels[rows], b"labels": labels[rows].tolist(), b"batch_label": b"x"}
+        (python / name).write_bytes(pickle.dumps(batch, protocol=2))
+    for read, folder in ((read_binary, binary), (read_python, python)):
+        pictures, codes = read(folder)
+        assert (pictures.reshape(60_000, -1) == pixels).all()
+        assert (codes == labels).all()
+    (binary / "test_batch.bin").write_bytes(b"short")
+    with pytest.raises(DataBroken, match="holds 5 bytes, not 10,000 records"):
+        read_binary(binary)
+    (binary / "test_batch.bin").unlink()
+    with pytest.raises(DataMissing, match="no test_batch.bin"):
+        read_binary(binary)
+    (python / "test_batch").write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
+    with pytest.raises(DataBroken, match=r"names posix\.system"):
+        read_python(python)
+
+
+class Ragged:
+    """Sequences of different lengths beside a vector, in memory."""
+
+    def __init__(self, n: int) -> None:
+        self.rng = np.random.default_rng(0)
+        self.rows = [self.rng.normal(size=(int(self.rng.integers(1, 9)), 2)).astype(np.float32) for _ in range(n)]
+        self.vectors = self.rng.normal(size=(n, 3)).astype(np.float32)
+        self.modalities = {
+            "profile": Modality(layout="sequence", shape=(0, 2)),
+            "table": Modality(layout="vector", shape=(3,)),
+        }
+        self.target = Target(kind="none")
+        self.labels = np.full(n, -1)
+        self.columns = {"id": np.arange(n).astype(str)}
+
+    def read(self, row, rng):
+        return {"profile": self.rows[row], "table": self.vectors[row]}
+
+    def fingerprint(self) -> str:
+        return "ragged"
+
+
+def ragged_job(n: int = 40, key: str = "ragged") -> Job:
+    return Job(key=key, name="ragged", dataset=Ragged(n), settings=PrepareSettings(), canvas=0, groups=())
+
+
+def test_ragged_columns_are_padded_at_the_end_and_say_their_length(tmp_path):
+    table = prepare(ragged_job(), tmp_path, lambda done, total: None)
+    rows = np.array([5, 0, 17])
+    batch = table.read(rows)
+    source = Ragged(40)
+    assert batch["profile.length"].tolist() == [len(source.rows[r]) for r in rows]
+    for place, row in enumerate(rows):
+        length = len(source.rows[row])
+        assert (batch["profile"][place, :length] == source.rows[row]).all()
+        assert (batch["profile"][place, length:] == 0).all()
+    pool = Pool(members=[(table, np.arange(40))], modalities=table.modalities)
+    described = normalised(table.modalities, pool)
+    steps = np.concatenate(source.rows)
+    assert described["profile"].mean == pytest.approx(steps.mean(0), abs=1e-5)
+    assert described["profile"].std == pytest.approx(steps.std(0), abs=1e-5)
+    joined = Pool(members=[(table, np.arange(0, 20)), (table, np.arange(20, 40))], modalities=table.modalities)
+    mixed = joined.read(np.array([25, 3, 39]))
+    assert mixed["profile.length"].tolist() == [len(source.rows[r]) for r in (25, 3, 39)]
+
+
+def _prepare_slowly(folder: Path, counter) -> None:
+    def tick(done, total):
+        if done == 1:
+            with counter.get_lock():
+                counter.value += 1
+
+    prepare(ragged_job(), folder, tick)
+
+
+def test_two_processes_prepare_once(tmp_path):
+    context = multiprocessing.get_context("fork")
+    counter = context.Value("i", 0)
+    processes = [context.Process(target=_prepare_slowly, args=(tmp_path, counter)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert counter.value == 1
+
+
+def test_a_shape_that_was_not_announced_is_unreadable(tmp_path):
+    job = ragged_job(10, "wrong")
+    job.dataset.rows[3] = np.zeros((4, 5), np.float32)
+    job = Job(key="wrong", name="r", dataset=job.dataset, settings=PrepareSettings(unreadable=0.5), canvas=0, groups=())
+    table = prepare(job, tmp_path, lambda done, total: None)
+    assert len(table) == 9
+    assert "profile has shape (4, 5), announced (0, 2)" in table.unreadable[0]
+
+
+def test_epochs_are_permutations_that_depend_on_seed_and_epoch_alone():
+    first = np.concatenate(epoch_order(100, 25, 1, 0))
+    assert sorted(first) == list(range(100))
+    assert (first == np.concatenate(epoch_order(100, 25, 1, 0))).all()
+    assert (first != np.concatenate(epoch_order(100, 25, 1, 1))).any()
+    assert [len(rows) for rows in epoch_order(110, 25, 0, 0)] == [25] * 4
+    assert [len(rows) for rows in epoch_order(7, 25, 0, 0)] == [7]
+
+
+def test_an_error_while_reading_reaches_the_reader(tmp_path):
+    table = prepare(ragged_job(), tmp_path, lambda done, total: None)
+    pool = Pool(members=[(table, np.arange(40))], modalities=table.modalities)
+    with pytest.raises(IndexError):
+        list(read_ahead(pool, [np.array([1]), np.array([1000])]))
+
+
+def test_digits_are_the_scans_of_scikit_learn(cli, tmp_path):
+    out = run_data(cli, "prepare", "digits", folder=tmp_path)
+    folder = Path(out.strip().rsplit(", in ", 1)[1])
+    stored = np.load(folder / "image.npy")[:, 0]
+    assert (np.round(stored / 255 * 16) == load_digits().images).all()
+
+
+def test_full_cifar10_from_the_official_layout(shared, tmp_path, cli):
+    made = subprocess.run([sys.executable, str(shared / "get_cifar10.py"), str(tmp_path)], capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip("CIFAR-10 cannot be rebuilt here: " + made.stderr.decode()[-200:])
+    where = cli("data", "where", "cifar10", env={"SSLBENCH_SOURCES": str(tmp_path)})
+    assert where.stdout.startswith("cifar10: 60,000 samples"), where.stderr

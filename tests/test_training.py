@@ -1,0 +1,242 @@
+"""The loop: schedules and optimisers against closed forms, exact resume after SIGKILL, divergence, snapshots."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from sslbench_vision.backbones.micro_vit import MicroVitConfig
+from sslbench_vision.backbones.micro_vit_model import MicroVit
+from sslbench_vision.backbones.torchvision_family import TorchvisionConfig
+from sslbench_vision.backbones.torchvision_model import TorchvisionEncoder
+from torch import nn
+
+import sslbench
+from sslbench.api import Modality
+from sslbench.api.modules import Group, Objective
+from sslbench.config.settings import TrainSettings
+from sslbench.results.record import APART
+from sslbench.train.optimisers import Lars, build_optimiser, depth_rates, parameter_groups, peak_rate, rate_at, set_rates
+
+from .conftest import TINY
+
+
+def test_cosine_with_warmup_is_the_papers():
+    settings = TrainSettings(epochs=800, batch=4096, rate=1.5e-4, scale_rate=True, warmup=40)
+    assert peak_rate(settings) == pytest.approx(2.4e-3)  # papers.md 2.5
+    assert rate_at(settings, 0) == 0
+    assert rate_at(settings, 20) == pytest.approx(1.2e-3)
+    assert rate_at(settings, 40) == pytest.approx(2.4e-3)
+    assert rate_at(settings, 420) == pytest.approx(1.2e-3)
+    assert rate_at(settings, 800) == pytest.approx(0, abs=1e-12)
+
+
+def test_one_cycle_agrees_with_torch():
+    settings = TrainSettings(epochs=10, rate=0.5, schedule="one-cycle")
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, 0.5, total_steps=1001, pct_start=0.3, final_div_factor=1e9, cycle_momentum=False
+    )
+    for step in range(1000):
+        # torch counts the peak at step 0.3 * total - 1, so the two are at most a step apart
+        assert rate_at(settings, step / 100) == pytest.approx(cycle.get_last_lr()[0], abs=0.003)
+        optimiser.step()
+        cycle.step()
+
+
+def test_layer_decay_multipliers_of_vit_large():
+    """papers.md 1.3: head 1, last block 0.75, first block 0.75^24, patch embedding 0.75^25 = 7.5e-4."""
+    modality = Modality(layout="image", shape=(1, 32, 32))
+    encoder = MicroVit(MicroVitConfig(depth=24, width=16, heads=2), modality)
+    rates = depth_rates(encoder, 0.75)
+    by_name = {name: rates[id(p)] for name, p in encoder.named_parameters()}
+    assert by_name["embed.weight"] == pytest.approx(0.75**25)
+    assert by_name["embed.weight"] == pytest.approx(7.5e-4, rel=0.01)
+    assert by_name["class_token"] == pytest.approx(0.75**25)
+    assert by_name["blocks.0.qkv.weight"] == pytest.approx(0.75**24)
+    assert by_name["blocks.23.qkv.weight"] == pytest.approx(0.75)
+    assert by_name["norm.weight"] == 1
+
+
+@pytest.mark.parametrize("model", ["resnet18", "vgg11_bn", "convnext_tiny"])
+def test_stages_of_convolutional_encoders_deepen(model):
+    encoder = TorchvisionEncoder(TorchvisionConfig(model=model), Modality(layout="image", shape=(1, 32, 32)))
+    depths = [encoder.depth_of(name) for name, _ in encoder.named_parameters()]
+    assert depths[0] == 0 or model.startswith("vgg")
+    assert depths == sorted(depths)
+    assert len(set(depths)) >= 4
+    assert max(depths) <= encoder.depth
+
+
+class Line(Objective):
+    """One weight matrix and a bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def loss(self, batch, step):
+        raise NotImplementedError
+
+
+def test_one_dimensional_parameters_do_not_decay():
+    groups = parameter_groups(Line(), TrainSettings(decay=0.1))
+    assert {len(g["params"][0].shape): g["weight_decay"] for g in groups} == {2: 0.1, 1: 0.0}
+
+
+def test_groups_must_hold_every_parameter_once():
+    class Forgetful(Line):
+        def groups(self):
+            return (Group(parameters=(self.layer.weight,)),)
+
+    class Twice(Line):
+        def groups(self):
+            return (Group(parameters=tuple(self.parameters())), Group(parameters=(self.layer.bias,)))
+
+    for wrong in (Forgetful(), Twice()):
+        with pytest.raises(ValueError, match="must hold every trainable parameter exactly once"):
+            build_optimiser(wrong, TrainSettings())
+
+
+def test_groups_can_be_constant_or_frozen_at_first():
+    class Apart(Line):
+        def groups(self):
+            head = Group(parameters=(self.layer.bias,), scheduled=False, rate=2.0)
+            return (Group(parameters=(self.layer.weight,), from_epoch=1), head)
+
+    settings = TrainSettings(epochs=4, rate=1.0, decay=0)
+    optimiser = build_optimiser(Apart(), settings)
+    set_rates(optimiser, settings, 0.5)
+    assert [g["lr"] for g in optimiser.param_groups] == [0.0, 2.0]
+    set_rates(optimiser, settings, 2.0)
+    assert [g["lr"] for g in optimiser.param_groups] == pytest.approx([0.5, 2.0])
+
+
+def test_lars_is_its_equation():
+    weight, bias = nn.Parameter(torch.tensor([[3.0, 4.0]])), nn.Parameter(torch.tensor([1.0]))
+    groups = [{"params": [weight], "weight_decay": 0.1, "lr": 0.5}, {"params": [bias], "weight_decay": 0.0, "lr": 0.5}]
+    optimiser = Lars(groups, momentum=0.9, trust=0.01)
+    velocity = torch.zeros(1, 2)
+    expected_weight, expected_bias, bias_velocity = weight.detach().clone(), bias.detach().clone(), torch.zeros(1)
+    for gradient in (torch.tensor([[1.0, 2.0]]), torch.tensor([[-2.0, 0.5]])):
+        weight.grad, bias.grad = gradient, torch.tensor([0.3])
+        optimiser.step()
+        decayed = gradient + 0.1 * expected_weight
+        velocity = 0.9 * velocity + decayed * 0.01 * expected_weight.norm() / decayed.norm()
+        expected_weight = expected_weight - 0.5 * velocity
+        bias_velocity = 0.9 * bias_velocity + 0.3
+        expected_bias = expected_bias - 0.5 * bias_velocity
+    assert torch.allclose(weight, expected_weight)
+    assert torch.allclose(bias, expected_bias)
+
+
+def comparable(record: Path) -> dict:
+    content = json.loads(record.read_text())
+    return {name: value for name, value in content.items() if name not in APART}
+
+
+RUN = [
+    "run", "--method", "mae", "--dataset", "digits", "--baselines", "none", "--seeds", "0", "--protocols",
+    "knn,finetune", "train.epochs=6", "train.batch=64", "protocols.finetune.epochs=2", "train.checkpoint_seconds=0",
+    "backbone.width=16", "backbone.heads=2", "backbone.depth=1", "threads=1", "train.average=0.9",
+]  # fmt: skip
+
+
+def start(out: Path, *more: str) -> subprocess.Popen:
+    command = [sys.executable, "-c", "from sslbench.cli import main; main()", *RUN, "--out", str(out), *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ))
+
+
+def finish(out: Path) -> Path:
+    process = start(out)
+    text = process.communicate(timeout=300)[0].decode()
+    assert process.returncode == 0, text
+    return next(out.glob("*/record.json"))
+
+
+@pytest.mark.slow
+def test_killed_anywhere_and_run_again_is_the_same_record(tmp_path):
+    undisturbed = comparable(finish(tmp_path / "whole"))
+    for number, wait in enumerate((3.0, 5.0, 6.5, 8.0)):
+        out = tmp_path / f"killed{number}"
+        kills = 0
+        while kills < 2:
+            process = start(out)
+            deadline = time.time() + wait
+            while time.time() < deadline and process.poll() is None:
+                time.sleep(0.05)
+            if process.poll() is not None:
+                break
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+        assert comparable(finish(out)) == undisturbed
+
+
+def test_a_checkpoint_in_mid_epoch_goes_on_exactly(tmp_path, monkeypatch):
+    """The training stops after a step of the third epoch, as a kill would, and the next attempt goes on from there."""
+    from sslbench.train import loop
+
+    settings = {**TINY, "train.epochs": 4, "train.checkpoint_seconds": 0, "baselines": "none", "measure": ["knn"]}
+    whole = sslbench.run("mae", "digits", out=tmp_path / "whole", settings=settings)
+    original, steps = loop._Loop._report, []
+
+    def stopping(self, total, passes):
+        original(self, total, passes)
+        steps.append(total)
+        if len(steps) == 42:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop._Loop, "_report", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        sslbench.run("mae", "digits", out=tmp_path / "cut", settings=settings)
+    again = sslbench.run("mae", "digits", out=tmp_path / "cut", settings=settings)
+    assert 0 < len(steps) - 42 < 76 - 36  # it went on, and did not begin again
+    assert again.records[0].scores == whole.records[0].scores
+    assert again.records[0].training == whole.records[0].training
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_its_step(tmp_path):
+    settings = {**TINY, "train.rate": 1e30, "train.optimiser": "sgd", "train.warmup": 0.0, "train.epochs": 5,
+                "baselines": "none", "measure": ["knn"]}  # fmt: skip
+    record = sslbench.run("mae", "digits", out=tmp_path, settings=settings).records[0]
+    assert record.status == "diverged"
+    assert "at step" in record.reason
+    assert record.scores == ()
+    assert json.loads(next(tmp_path.glob("*/record.json")).read_text())["status"] == "diverged"
+
+
+def test_snapshots_are_measured_and_change_no_weight(tmp_path):
+    base = {**TINY, "train.epochs": 3, "baselines": "none", "measure": ["knn"]}
+    plain = sslbench.run("mae", "digits", out=tmp_path / "plain", settings=base).records[0]
+    snapped = sslbench.run("mae", "digits", out=tmp_path / "snap", settings={**base, "train.snapshots": [1, 2]}).records[0]
+    weights = [next((tmp_path / name).glob("mae*/encoder-*.safetensors")).read_bytes() for name in ("plain", "snap")]
+    assert weights[0] == weights[1]
+    assert {s.epoch for s in snapped.scores} == {1, 2, None}
+    assert [s for s in snapped.scores if s.epoch is None] == list(plain.scores)
+
+
+def test_accumulation_of_a_mean_loss_is_the_larger_batch(tmp_path):
+    base = {**TINY, "train.precision": "float32", "train.batch": 128, "baselines": "none", "measure": ["knn"]}
+    one = sslbench.run("mae", "digits", out=tmp_path, settings=base).records[0]
+    two = sslbench.run("mae", "digits", out=tmp_path, settings={**base, "train.accumulate": 4}).records[0]
+    losses = [[epoch["loss"] for epoch in record.training[0]["history"]] for record in (one, two)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_the_average_of_the_weights_is_what_is_kept(tmp_path):
+    base = {**TINY, "baselines": "none", "measure": ["knn"]}
+    plain = sslbench.run("mae", "digits", out=tmp_path, settings=base).records[0]
+    averaged = sslbench.run("mae", "digits", out=tmp_path, settings={**base, "train.average": 0.99}).records[0]
+    assert plain.training[0]["history"] == averaged.training[0]["history"]
+    weights = [(tmp_path / r.run).glob("encoder-*.safetensors") for r in (plain, averaged)]
+    assert next(weights[0]).read_bytes() != next(weights[1]).read_bytes()
+    assert math.isfinite(averaged.training[0]["history"][-1]["loss"])
