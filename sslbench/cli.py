@@ -91,9 +91,9 @@ def show(
 def run(
     overrides: Overrides = None,
     method: Annotated[str, typer.Option(help="the method; several joined by ','")] = "",
-    dataset: Annotated[str, typer.Option(help="the data, such as digits or daplankton/sea/ifcb")] = "",
+    dataset: Annotated[str, typer.Option(help="the data: NAME, or NAME/PART of it")] = "",
     backbone: Annotated[str, typer.Option(help="the encoder, or image=NAME,profile=NAME")] = "",
-    augmentation: Annotated[str, typer.Option(help="the views, such as simclr or left:0.4+right:1.0")] = "",
+    augmentation: Annotated[str, typer.Option(help="the views: NAME, or LEFT:0.4+RIGHT:1.0")] = "",
     recipe: Annotated[str, typer.Option(help="settings that go together; see 'show method NAME'")] = "",
     protocols: Annotated[str, typer.Option(help="what to measure, joined by ','")] = "",
     seeds: Annotated[str, typer.Option(help="pretraining seeds, such as 5,6,7")] = "",
@@ -136,7 +136,7 @@ def run(
 
 @data_app.command("prepare")
 def data_prepare(
-    dataset: Annotated[str, typer.Argument(help="such as mnist or daplankton/sea")], overrides: Overrides = None
+    dataset: Annotated[str, typer.Argument(help="NAME, or NAME/PART of it")], overrides: Overrides = None
 ) -> None:
     """Decode a dataset once into memory-mapped arrays."""
     from rich.console import Console
@@ -149,7 +149,7 @@ def data_prepare(
 
 @data_app.command("verify")
 def data_verify(
-    dataset: Annotated[str, typer.Argument(help="such as mnist or daplankton/sea")], overrides: Overrides = None
+    dataset: Annotated[str, typer.Argument(help="NAME, or NAME/PART of it")], overrides: Overrides = None
 ) -> None:
     """Compare a dataset's files with what is known of it: counts, classes, every file readable."""
     from sslbench.data.commands import verify
@@ -162,7 +162,7 @@ def data_verify(
 
 @data_app.command("where")
 def data_where(
-    dataset: Annotated[str, typer.Argument(help="such as mnist or daplankton/sea")], overrides: Overrides = None
+    dataset: Annotated[str, typer.Argument(help="NAME, or NAME/PART of it")], overrides: Overrides = None
 ) -> None:
     """Say where a dataset's files are, or where they were looked for and how to get them."""
     from sslbench.data.commands import where
@@ -183,7 +183,7 @@ def doctor() -> None:
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="a run's folder, such as runs/mae-micro-vit-digits-0123456789")],
+    run: Annotated[Path, typer.Argument(help="a run's folder, as the last line of `run` names it")],
     to: Annotated[Path, typer.Option(help="where the files go")] = Path("export"),
     seed: Annotated[int | None, typer.Option(help="which seed (default: the first)")] = None,
 ) -> None:

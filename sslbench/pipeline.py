@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -21,8 +21,9 @@ from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.events import Herald
 from sslbench.catalog.facts import Catalog
 from sslbench.config import keys
+from sslbench.config.checks import needs_encoders
 from sslbench.config.parts import Part
-from sslbench.config.plan import Machine, Plan, make_plan, needs_encoders
+from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import Tree, read_request
 from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import Prepared
@@ -145,10 +146,7 @@ class _Runner:
     herald: Herald
     show: Display
     name: str
-    measured: Measured = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        self.measured = Measured()
+    measured: Measured = field(default_factory=Measured)
 
     def stages(self) -> Iterator[Stage]:
         """Do every stage in order."""
@@ -197,7 +195,7 @@ class _Runner:
             with self.show.stage(f"{who} {protocol.name} on {part.name}") as live:
                 work = partial(evaluate_stage, subject, protocol, features, folds, watch=live.named)
                 folder = store.produce("evaluate", answer, work)
-            self.measured.add(folder, plan)
+            self.measured.add(folder)
             yield self._done(Stage(kind="evaluate", key=answer, seed=seed, fold=folds[0]))
 
     def _prepare(self, part: Part) -> Prepared:

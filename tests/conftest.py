@@ -44,7 +44,9 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def cli() -> Cli:
     """Run the command line as a user does."""
 
-    def call(*args: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def call(
+        *args: str, env: dict[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "from sslbench.cli import main; main()", *args]
         return subprocess.run(
             command, capture_output=True, text=True, env={**os.environ, **(env or {})}, cwd=cwd, check=False

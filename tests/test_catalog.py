@@ -23,7 +23,10 @@ EXPECTED = {
     "half-way": ("broken", "sslbench_methods: RuntimeError: the second one is broken"),
     "wrong-return": ("broken", "sslbench_methods: returned str, not an iterable of MethodSpec"),
     "wrong-item": ("broken", "sslbench_methods: returned the dict {'name': 'a-dictionary'}, not a MethodSpec"),
-    "unknown-field": ("broken", "sslbench_methods: TypeError: MethodSpec.__init__() got an unexpected keyword argument"),
+    "unknown-field": (
+        "broken",
+        "sslbench_methods: TypeError: MethodSpec.__init__() got an unexpected keyword argument",
+    ),
     "bad-name": ("broken", "sslbench_methods: name 'Bad Name!' is not lower-case words joined by '-'"),
     "duplicate-name": ("contested", "sslbench_methods: method 'mae' is also claimed by sslbench-vision 0.1.0"),
     "misspelt-hook": ("broken", "hooks: 'sslbench_method' is no hook; possible: sslbench_augmentations"),

@@ -280,7 +280,7 @@ def test_cifar10_in_both_layouts(tmp_path):
     with pytest.raises(DataBroken, match="holds 5 bytes, not 10,000 records"):
         read_binary(binary)
     (binary / "test_batch.bin").unlink()
-    with pytest.raises(DataMissing, match="no test_batch.bin"):
+    with pytest.raises(DataMissing, match=r"no test_batch\.bin"):
         read_binary(binary)
     (python / "test_batch").write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
     with pytest.raises(DataBroken, match=r"names posix\.system"):
@@ -387,7 +387,9 @@ def test_digits_are_the_scans_of_scikit_learn(cli, tmp_path):
 
 
 def test_full_cifar10_from_the_official_layout(shared, tmp_path, cli):
-    made = subprocess.run([sys.executable, str(shared / "get_cifar10.py"), str(tmp_path)], capture_output=True, check=False)
+    made = subprocess.run(
+        [sys.executable, str(shared / "get_cifar10.py"), str(tmp_path)], capture_output=True, check=False
+    )
     if made.returncode != 0:
         pytest.skip("CIFAR-10 cannot be rebuilt here: " + made.stderr.decode()[-200:])
     where = cli("data", "where", "cifar10", env={"SSLBENCH_SOURCES": str(tmp_path)})

@@ -177,7 +177,7 @@ def test_a_torch_file_cannot_run_anything(tmp_path):
             return (Path.touch, (tmp_path / "ran",))
 
     torch.save({"w": Evil()}, tmp_path / "evil.pt")
-    with pytest.raises(Exception, match="[Ww]eights"):
+    with pytest.raises(Exception, match=r"[Ww]eights"):
         read_weights(tmp_path / "evil.pt")
     assert not (tmp_path / "ran").exists()
 
@@ -192,7 +192,9 @@ def test_imagenet_weights_from_a_registry_package():
 
 def test_published_weights_without_a_network_are_a_row_that_says_so(tmp_path):
     settings = {**TINY, "baselines": "none", "measure": ["knn"]}
-    record = sslbench.run("pretrained", "digits", out=tmp_path, settings=settings | {"backbone.name": "micro-vit"}).records[0]
+    record = sslbench.run(
+        "pretrained", "digits", out=tmp_path, settings=settings | {"backbone.name": "micro-vit"}
+    ).records[0]
     assert record.status == "unavailable"
     assert "method.weights=FILE" in record.reason
 

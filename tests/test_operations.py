@@ -57,7 +57,10 @@ def test_crop_and_resize(photos, interpolation, size):
         boxes.append([generator.integers(0, 129 - height), generator.integers(0, 129 - width), height, width])
     mode = InterpolationMode(interpolation)
     theirs = torch.stack(
-        [tv.resized_crop(p, *map(int, b), [size, size], mode, antialias=True) for p, b in zip(photos, boxes, strict=True)]
+        [
+            tv.resized_crop(p, *map(int, b), [size, size], mode, antialias=True)
+            for p, b in zip(photos, boxes, strict=True)
+        ]
     )
     ours = crop_resize(photos, torch.tensor(boxes).float(), (size, size), interpolation)
     assert distance(ours, theirs.clamp(0, 1)) < CLOSE
@@ -202,7 +205,9 @@ def test_boxes_stay_inside_the_canvas(height, width, low, seed, aspect):
 
 
 def maker() -> ViewMaker:
-    return ViewMaker(modalities={"image": Modality(layout="image", shape=(3, 64, 64))}, sizes={"image": (64, 64)}, seed=3)
+    return ViewMaker(
+        modalities={"image": Modality(layout="image", shape=(3, 64, 64))}, sizes={"image": (64, 64)}, seed=3
+    )
 
 
 def an_augmentation(*names: str) -> BuiltAugmentation:

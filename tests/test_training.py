@@ -24,7 +24,15 @@ from sslbench.api import Modality
 from sslbench.api.modules import Group, Objective
 from sslbench.config.settings import TrainSettings
 from sslbench.results.record import APART
-from sslbench.train.optimisers import Lars, build_optimiser, depth_rates, parameter_groups, peak_rate, rate_at, set_rates
+from sslbench.train.optimisers import (
+    Lars,
+    build_optimiser,
+    depth_rates,
+    parameter_groups,
+    peak_rate,
+    rate_at,
+    set_rates,
+)
 
 from .conftest import TINY
 
@@ -217,7 +225,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_step(tmp_path):
 def test_snapshots_are_measured_and_change_no_weight(tmp_path):
     base = {**TINY, "train.epochs": 3, "baselines": "none", "measure": ["knn"]}
     plain = sslbench.run("mae", "digits", out=tmp_path / "plain", settings=base).records[0]
-    snapped = sslbench.run("mae", "digits", out=tmp_path / "snap", settings={**base, "train.snapshots": [1, 2]}).records[0]
+    snapped = sslbench.run(
+        "mae", "digits", out=tmp_path / "snap", settings={**base, "train.snapshots": [1, 2]}
+    ).records[0]
     weights = [next((tmp_path / name).glob("mae*/encoder-*.safetensors")).read_bytes() for name in ("plain", "snap")]
     assert weights[0] == weights[1]
     assert {s.epoch for s in snapped.scores} == {1, 2, None}

@@ -9,10 +9,11 @@ import hashlib
 import json
 from typing import Any
 
+from sslbench.config.checks import needs_encoders
 from sslbench.config.choices import Choice
 from sslbench.config.convert import plain
 from sslbench.config.parts import Part
-from sslbench.config.plan import Plan, needs_encoders
+from sslbench.config.plan import Plan
 from sslbench.data import splits
 from sslbench.data.canvas import PrepareSettings
 from sslbench.environment import DECODERS, device_kind, versions

@@ -6,21 +6,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sslbench.api.errors import DataMissing, RequestError
-from sslbench.api.specs import MethodSpec, Need, Recipe
-from sslbench.api.values import Facts, Modality, Role, Shapes, Target
+from sslbench.api.errors import RequestError
+from sslbench.api.specs import MethodSpec, Recipe
+from sslbench.api.values import Facts, Modality, Role, Target
 from sslbench.catalog.facts import Catalog, did_you_mean
+from sslbench.config.checks import misfits, view_shapes
 from sslbench.config.choices import Choice, PlannedAugmentation, choose, choose_augmentations
 from sslbench.config.convert import convert, plain
-from sslbench.config.parts import Found, Part, open_parts
-from sslbench.config.request import Tree, with_recipe
-from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings, problems_of
+from sslbench.config.draft import (
+    LARGEST_CANVAS,
+    Draft,
+    check_sections,
+    choose_data,
+    choose_folds,
+    choose_protocols,
+    choose_recipe,
+    choose_seeds,
+    native_side,
+)
+from sslbench.config.parts import Part
+from sslbench.config.request import Tree
+from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import prepared_modality
-from sslbench.data.splits import SplitSettings, has_official_split
+from sslbench.data.splits import SplitSettings
 from sslbench.environment import Places
 
-DEFAULT_VIEW, LARGEST_CANVAS = 64, 256
 LABEL_PRESERVING = "label-preserving"
 """As an augmentation's name: the one that the evaluation data says leaves its labels true."""
 
@@ -57,32 +68,6 @@ class Plan:
         return spec
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A plan in the making: the tree, and what is wrong so far."""
-
-    catalog: Catalog
-    places: Places
-    tree: Tree
-    problems: list[str]
-    missing: list[str]
-
-    def section(self, name: str, cls: type[Any]) -> Any:
-        return convert(self.tree.get(name) or {}, cls, name, self.problems)
-
-    def component(self, name: str) -> tuple[str | None, dict[str, Any]]:
-        section = self.tree.get(name) or {}
-        return section.get("name"), {k: v for k, v in section.items() if k != "name"}
-
-    def settle(self) -> None:
-        """Raise if anything is wrong; only missing data is not a wrong request."""
-        problems = list(dict.fromkeys(self.problems))
-        if problems:
-            raise RequestError([*problems, *self.missing])
-        if self.missing:
-            raise DataMissing("\n".join(dict.fromkeys(self.missing)))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """What a plan takes from the machine where a request leaves it open; both enter the keys."""
@@ -96,19 +81,19 @@ def make_plan(tree: Tree, catalog: Catalog, places: Places, machine: Machine) ->
 
     Raises RequestError with every problem, or DataMissing when nothing but data is missing.
     """
-    draft = _Draft(catalog, places, dict(tree), [], [])
+    draft = Draft(catalog, places, dict(tree), [], [])
     method_name, method_settings = draft.component("method")
     if method_name is None:
         draft.problems.append(f"method: none named{did_you_mean('', [c.name for c in catalog.all('method')])}")
     method = method_name and choose(catalog, "method", method_name, method_settings, "method", draft.problems)
-    evaluate, pretrain = _data(draft)
+    evaluate, pretrain = choose_data(draft)
     if not method or not evaluate:
-        _check_sections(draft)
+        check_sections(draft)
         draft.settle()
         raise RequestError(["data: no part of the dataset can be opened"])
     view_asked = draft.section("view", ViewSettings).size
     rows = sum(len(part.dataset.labels) for part in pretrain)
-    recipe = _recipe(draft, method.spec, rows, (view_asked or _native(pretrain)) ** 2)
+    recipe = choose_recipe(draft, method.spec, rows, (view_asked or native_side(pretrain)) ** 2)
     if recipe is not None:
         draft.tree = with_recipe(draft.tree, recipe)
         config_tree = {k: v for k, v in draft.tree.get("method", {}).items() if k != "name"}
@@ -116,63 +101,8 @@ def make_plan(tree: Tree, catalog: Catalog, places: Places, machine: Machine) ->
     return _complete(draft, method, tuple(pretrain), tuple(evaluate), recipe, machine)
 
 
-def _data(draft: _Draft) -> tuple[list[Part], list[Part]]:
-    name, settings = draft.component("data")
-    if name is None:
-        names = [c.name for c in draft.catalog.all("dataset")]
-        draft.problems.append(f"data: no dataset named; add --dataset NAME{did_you_mean('', names)}")
-        return [], []
-    first = open_parts(draft.catalog, name, settings, draft.places)
-    pool = draft.section("pretrain", PretrainSettings).pool
-    evaluate = first
-    if other := draft.tree.get("evaluate"):
-        shared = settings if str(other).split("/")[0] == name.split("/")[0] else {}
-        evaluate = open_parts(draft.catalog, str(other), shared, draft.places, path="evaluate")
-    elif pool not in ("train", "all"):
-        shared = settings if pool.split("/")[0] == name.split("/")[0] else {}
-        first = open_parts(draft.catalog, pool, shared, draft.places, path="pretrain.pool")
-    for found in {id(f): f for f in (first, evaluate)}.values():
-        _collect(draft, found)
-    return evaluate.parts, first.parts
-
-
-def _collect(draft: _Draft, found: Found) -> None:
-    draft.problems += found.problems
-    draft.missing += found.missing
-
-
-def _native(parts: Sequence[Part]) -> int:
-    """The side of pictures that all share one size, else the default."""
-    shapes = {m.shape for part in parts for m in part.dataset.modalities.values() if m.layout == "image"}
-    sides = {shape[1] for shape in shapes if shape[1] == shape[2] and shape[1] > 0}
-    return sides.pop() if len(sides) == 1 and len(shapes) == 1 else DEFAULT_VIEW
-
-
-def _recipe(draft: _Draft, spec: MethodSpec[Any], rows: int, pixels: int) -> Recipe | None:
-    wanted = str(draft.tree.get("recipe", "auto"))
-    if wanted in ("auto", "none"):
-        fitting = (
-            r for r in spec.recipes if r.samples[0] <= rows <= r.samples[1] and r.pixels[0] <= pixels <= r.pixels[1]
-        )
-        return next(fitting, None) if wanted == "auto" else None
-    found = next((r for r in spec.recipes if r.name == wanted), None)
-    if found is None:
-        names = ["auto", "none", *(r.name for r in spec.recipes)]
-        draft.problems.append(f"recipe: {spec.name!r} has no recipe {wanted!r}{did_you_mean(wanted, names)}")
-    return found
-
-
-def _check_sections(draft: _Draft) -> None:
-    """Find what is wrong with the harness's own settings, whatever else is wrong."""
-    draft.problems += problems_of(draft.section("train", TrainSettings))
-    draft.section("prepare", PrepareSettings)
-    draft.section("splits", SplitSettings)
-    draft.section("pretrain", PretrainSettings)
-    draft.section("view", ViewSettings)
-
-
 def _complete(
-    draft: _Draft,
+    draft: Draft,
     method: Choice,
     pretrain: tuple[Part, ...],
     evaluate: tuple[Part, ...],
@@ -182,10 +112,10 @@ def _complete(
     train = draft.section("train", TrainSettings)
     if train.precision == "auto":
         train = replace(train, precision=machine.precision)
-    _check_sections(draft)
+    check_sections(draft)
     prepare = draft.section("prepare", PrepareSettings)
     splits = draft.section("splits", SplitSettings)
-    view = draft.section("view", ViewSettings).size or _native((*pretrain, *evaluate))
+    view = draft.section("view", ViewSettings).size or native_side((*pretrain, *evaluate))
     canvas = prepare.size or min(2 * view, max(LARGEST_CANVAS, view))
     stored = {name: prepared_modality(m, canvas) for name, m in pretrain[0].dataset.modalities.items()}
     stored = _restricted(draft, stored)
@@ -194,15 +124,15 @@ def _complete(
     roles = method.spec.views(method.config)
     gentle = _label_preserving(draft, evaluate)
     augmentations = _augmentations(draft, method.spec, roles, evaluate)
-    shapes = _shapes(encoded, {n: m.shape for n, m in used.items()}, roles, augmentations, view)
+    shapes = view_shapes(encoded, {n: m.shape for n, m in used.items()}, roles, augmentations, view)
     rows = sum(len(part.dataset.labels) for part in pretrain)
     target = pretrain[0].dataset.target if method.spec.takes_target else Target(kind="none")
     facts = Facts(
         modalities=encoded, shapes=shapes, samples=rows, batch=train.batch, epochs=train.epochs, target=target
     )
-    _check(draft, method, backbones, augmentations, facts)
-    protocols = _protocols(draft, evaluate)
-    seeds, folds = _seeds(draft), _folds(draft, splits, evaluate)
+    draft.problems += misfits(method, backbones, augmentations, facts)
+    protocols = choose_protocols(draft, evaluate)
+    seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
     draft.settle()
     threads = int(draft.tree.get("threads") or machine.threads)
     return Plan(
@@ -213,7 +143,7 @@ def _complete(
     )  # fmt: skip
 
 
-def _restricted(draft: _Draft, modalities: Mapping[str, Modality]) -> dict[str, Modality]:
+def _restricted(draft: Draft, modalities: Mapping[str, Modality]) -> dict[str, Modality]:
     """Leave out the facts that a request switches off."""
     result = dict(modalities)
     for name, section in (draft.tree.get("modalities") or {}).items():
@@ -232,7 +162,7 @@ def _encoded(modality: Modality, view: int) -> Modality:
 
 
 def _backbones(
-    draft: _Draft, spec: MethodSpec[Any], modalities: Mapping[str, Modality]
+    draft: Draft, spec: MethodSpec[Any], modalities: Mapping[str, Modality]
 ) -> tuple[dict[str, Modality], dict[str, Choice]]:
     own: Mapping[str, Any] = draft.tree.get("backbones") or {}
     for unknown in [name for name in own if name not in modalities]:
@@ -259,7 +189,7 @@ def _backbones(
     return used, chosen
 
 
-def _label_preserving(draft: _Draft, evaluate: Sequence[Part]) -> PlannedAugmentation | None:
+def _label_preserving(draft: Draft, evaluate: Sequence[Part]) -> PlannedAugmentation | None:
     """What the data says leaves its labels true, for protocols that train and for alignment; the same for every arm."""
     name = evaluate[0].choice.spec.label_preserving
     found = choose_augmentations(draft.catalog, {"name": name}, ["view"], draft.problems) if name else ()
@@ -267,7 +197,7 @@ def _label_preserving(draft: _Draft, evaluate: Sequence[Part]) -> PlannedAugment
 
 
 def _augmentations(
-    draft: _Draft, spec: MethodSpec[Any], roles: Mapping[str, Role], evaluate: Sequence[Part]
+    draft: Draft, spec: MethodSpec[Any], roles: Mapping[str, Role], evaluate: Sequence[Part]
 ) -> tuple[PlannedAugmentation, ...]:
     augmented = [name for name, role in roles.items() if role.augment]
     section = dict(draft.tree.get("augmentation") or {})
@@ -282,118 +212,3 @@ def _augmentations(
         draft.problems.append("augmentation: none named, and the recipe names none; add --augmentation NAME")
         return ()
     return choose_augmentations(draft.catalog, section, augmented, draft.problems)
-
-
-def _shapes(
-    encoded: Mapping[str, Modality],
-    stored: Shapes,
-    roles: Mapping[str, Role],
-    augmentations: Sequence[PlannedAugmentation],
-    view: int,
-) -> dict[str, Shapes]:
-    result: dict[str, Shapes] = {}
-    for role in roles:
-        shapes: Shapes = {name: modality.shape for name, modality in encoded.items()}
-        for augmentation in augmentations[:1]:
-            if role in augmentation.roles:
-                shapes = dict(stored)
-                for operation in augmentation.roles[role]:
-                    shapes = operation.choice.spec.shapes(sized(operation.choice.config, view), shapes)
-        result[role] = shapes
-    return result
-
-
-def sized(config: Any, view: int) -> Any:
-    """An operation's settings with `size: 0`, which stands for the size at which pictures are encoded, filled in."""
-    return replace(config, size=view) if getattr(config, "size", None) == 0 else config
-
-
-def _check(
-    draft: _Draft,
-    method: Choice,
-    backbones: Mapping[str, Choice],
-    augmentations: Sequence[PlannedAugmentation],
-    facts: Facts,
-) -> None:
-    for sentence in method.spec.check(method.config, facts):
-        draft.problems.append(f"method: {sentence}")
-    for name, choice in backbones.items():
-        modality = facts.modalities[name]
-        if modality.layout not in choice.spec.layouts:
-            takes = ", ".join(sorted(choice.spec.layouts))
-            draft.problems.append(
-                f"backbone: {choice.name!r} takes {takes}, but {name!r} is of layout {modality.layout}"
-            )
-            continue
-        for sentence in choice.spec.check(choice.config, replace(facts, modalities={name: modality})):
-            draft.problems.append(f"backbone: {sentence}")
-        provides = choice.spec.provides(choice.config)
-        needs = set(method.spec.requires)
-        if any(shapes.get(name, modality.shape) != modality.shape for shapes in facts.shapes.values()):
-            needs.add("any-size")
-        if lacking := sorted(needs - provides):
-            has = ", ".join(sorted(provides)) or "nothing of the kind"
-            draft.problems.append(
-                f"backbone: {method.name!r} needs {', '.join(lacking)}, which {choice.name!r} does not provide (it has {has})"
-            )
-    for operation in {o.name: o for a in augmentations for r in a.roles.values() for o in r}.values():
-        for sentence in operation.choice.spec.check(operation.choice.config, facts):
-            draft.problems.append(f"augmentation.{operation.name}: {sentence}")
-
-
-def _protocols(draft: _Draft, evaluate: Sequence[Part]) -> tuple[Choice, ...]:
-    settings: Mapping[str, Any] = draft.tree.get("protocols") or {}
-    kinds = {part.dataset.target.kind for part in evaluate}
-    wanted = draft.tree.get("measure")
-    names = [c.name for c in draft.catalog.all("protocol")]
-    if isinstance(wanted, str):
-        wanted = [name.strip() for name in wanted.split(",") if name.strip()]
-    if wanted is None:
-        wanted = [c.name for c in draft.catalog.all("protocol") if kinds & c.spec.targets]
-    for unknown in [name for name in settings if name not in names]:
-        draft.problems.append(f"protocols.{unknown}: no such protocol{did_you_mean(unknown, names)}")
-    chosen = []
-    for name in wanted:
-        path = f"protocols.{name}"
-        choice = choose(draft.catalog, "protocol", str(name), settings.get(name) or {}, path, draft.problems)
-        if choice is not None:
-            chosen.append(choice)
-            if not kinds & choice.spec.targets:
-                draft.problems.append(
-                    f"{path}: measures {', '.join(sorted(choice.spec.targets))}, the data has {kinds}"
-                )
-    return tuple(chosen)
-
-
-def _seeds(draft: _Draft) -> tuple[int, ...]:
-    seeds = draft.tree.get("seeds", [0, 1, 2])
-    if isinstance(seeds, int) and not isinstance(seeds, bool):
-        seeds = [seeds]
-    if isinstance(seeds, str):
-        seeds = [int(s) if s.strip().isdigit() else s for s in seeds.split(",")]
-    good = isinstance(seeds, list) and seeds and all(type(s) is int and s >= 0 for s in seeds)
-    if not good or len(set(seeds)) != len(seeds):
-        draft.problems.append(
-            f"seeds: {seeds!r} is not possible; possible: different whole numbers, as in seeds=[0,1,2]"
-        )
-        return (0,)
-    return tuple(seeds)
-
-
-def _folds(draft: _Draft, splits: SplitSettings, evaluate: Sequence[Part]) -> tuple[int, ...]:
-    wanted = draft.tree.get("folds", 0)
-    official = all(has_official_split(p.dataset.labels, p.dataset.columns, splits) for p in evaluate)
-    if wanted == "all":
-        return (0,) if official else tuple(range(splits.folds))
-    folds = [wanted] if isinstance(wanted, int) else wanted
-    if not isinstance(folds, list) or not all(type(f) is int and 0 <= f < splits.folds for f in folds):
-        draft.problems.append(
-            f"folds: {wanted!r} is not possible; possible: all, or whole numbers below {splits.folds}"
-        )
-        return (0,)
-    return (0,) if official else tuple(folds)
-
-
-def needs_encoders(choice: Choice) -> bool:
-    """Whether a protocol trains encoders, so that a method without any cannot be measured by it."""
-    return Need.ENCODERS in choice.spec.needs

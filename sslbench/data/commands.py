@@ -11,8 +11,8 @@ from sslbench.api.errors import DataMissing, RequestError
 from sslbench.catalog.facts import Catalog
 from sslbench.config import keys
 from sslbench.config.convert import convert
+from sslbench.config.draft import DEFAULT_VIEW, LARGEST_CANVAS
 from sslbench.config.parts import Part, open_parts
-from sslbench.config.plan import DEFAULT_VIEW, LARGEST_CANVAS
 from sslbench.config.request import read_request
 from sslbench.config.settings import ViewSettings
 from sslbench.data.canvas import PrepareSettings

@@ -32,19 +32,11 @@ def cell(estimate: Estimate | None) -> str:
     return f"{estimate.mean:.{digits}f}{spread}"
 
 
-def results_table(rows: Sequence[Row], dataset: str) -> Table:
+def results_table(rows: Sequence[Row]) -> Table:
     """Protocols and metrics across, runs down."""
     metrics = (*ACCURACIES, "ami_max", "rank_me")
     columns = columns_of(rows, metrics)
-    seeds = sorted({len(row.record.seeds) for row in rows})
-    unit = _unit(rows)
-    table = Table(
-        title=f"{escape(dataset)}: mean ± 95 % interval over {unit}, n = {', '.join(map(str, seeds))}",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("method")
     table.add_column("backbone")
     for protocol, metric in columns:
@@ -61,9 +53,14 @@ def results_table(rows: Sequence[Row], dataset: str) -> Table:
     return table
 
 
-def _unit(rows: Sequence[Row]) -> str:
-    kinds = {estimate.over for row in rows for estimate in row.cells.values() if estimate.half is not None}
-    return "folds (corrected)" if kinds == {"folds"} else "seeds"
+def results_title(rows: Sequence[Row], dataset: str) -> str:
+    """What the numbers of a table are means over."""
+    estimates = [estimate for row in rows for estimate in row.cells.values()]
+    kinds = {estimate.over for estimate in estimates}
+    counts = ", ".join(map(str, sorted({estimate.n for estimate in estimates})))
+    if kinds == {"folds"}:
+        return f"{dataset}: mean ± 95 % interval over folds (corrected resampled t), n = {counts}"
+    return f"{dataset}: mean ± 95 % interval over seeds, n = {counts}" if estimates else f"{dataset}: nothing measured"
 
 
 def classes_table(record: Record, dataset: str, protocol: str) -> Table | None:
@@ -71,8 +68,7 @@ def classes_table(record: Record, dataset: str, protocol: str) -> Table | None:
     rows = class_rows(record, dataset, protocol)
     if not rows:
         return None
-    title = f"{escape(record.method['name'])} on {escape(dataset)}, {protocol}: recall of the worst and best classes"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for name, side in (("class", "left"), ("recall", "right"), ("F1", "right"), ("test samples", "right")):
         table.add_column(name, justify="right" if side == "right" else "left")
     shown = rows if len(rows) <= 2 * EXTREMES else [*rows[:EXTREMES], None, *rows[-EXTREMES:]]
@@ -88,8 +84,8 @@ def show_results(console: Console, records: Sequence[Record]) -> None:
     """Print one table per dataset, what could not be measured and why, and the first run's extreme classes."""
     rows = rows_of(records)
     for dataset in dict.fromkeys(row.dataset for row in rows):
-        console.print()
-        console.print(results_table([row for row in rows if row.dataset == dataset], dataset))
+        mine = [row for row in rows if row.dataset == dataset]
+        _titled(console, results_title(mine, dataset), results_table(mine))
     reasons = [f"{r.method['name']}: {r.status}: {r.reason}" for r in records if r.reason]
     for reason in reasons:
         console.print(reason, style="yellow", highlight=False, markup=False, soft_wrap=True)
@@ -98,6 +94,13 @@ def show_results(console: Console, records: Sequence[Record]) -> None:
         for protocol in ("linear", "knn"):
             table = classes_table(first, data["part"], protocol)
             if table is not None:
-                console.print()
-                console.print(table)
+                name = first.method["name"]
+                _titled(console, f"{name} on {data['part']}, {protocol}: recall of the worst and best classes", table)
                 break
+
+
+def _titled(console: Console, title: str, table: Table) -> None:
+    """A table below its title; rich's own titles wrap at the table's width."""
+    console.print()
+    console.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
+    console.print(table)

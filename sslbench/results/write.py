@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,8 @@ class Measured:
     tables: Sequence[Prepared] = ()
     traceback: str = ""
 
-    def add(self, folder: Path, plan: Plan) -> None:
-        """Take in one evaluation; a part's name comes from the plan, since equal data may go by several."""
+    def add(self, folder: Path) -> None:
+        """Take in one evaluation."""
         scores, classes = read_scores(folder)
         self.scores += scores
         self.classes += classes
@@ -102,8 +102,6 @@ def _data(name: str, described: Mapping[str, Any], tables: Mapping[str, Prepared
 
 def write_run(store: Store, record: Record, measured: Measured) -> Record:
     """Write a run's folder and complete its record, which comes last: a record means a whole folder."""
-    from dataclasses import replace
-
     folder = store.run(record.run)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "request.yaml", yaml.safe_dump(plain(record.request), sort_keys=True).encode())

@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from sslbench.api import Apply, AugmentationSpec, hookimpl
 from sslbench_vision.citations import MAE, SIMCLR, SSLBENCH
 
-
-@hookimpl
-def sslbench_augmentations() -> Iterable[AugmentationSpec]:
-    yield AugmentationSpec(
+SETS = (
+    AugmentationSpec(
         name="simclr",
         version=1,
         summary="crop, flip, strong colour jitter, grey, blur (SimCLR, appendix A)",
@@ -26,8 +24,8 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
             "grey": Apply(operation="grey", p=0.2),
             "blur": Apply(operation="blur", p=0.5),
         },
-    )
-    yield AugmentationSpec(
+    ),
+    AugmentationSpec(
         name="crop-flip",
         version=1,
         summary="crop of at least a fifth of the area and flip (MAE, section 4)",
@@ -36,15 +34,15 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
             "crop": Apply(operation="random-resized-crop", settings={"scale": (0.2, 1.0), "interpolation": "bicubic"}),
             "flip": Apply(operation="horizontal-flip", p=0.5),
         },
-    )
-    yield AugmentationSpec(
+    ),
+    AugmentationSpec(
         name="crop",
         version=1,
         summary="crop of at least a fifth of the area; keeps labels that a flip would change (digits)",
         citation=SSLBENCH,
         operations={"crop": Apply(operation="random-resized-crop", settings={"scale": (0.4, 1.0)})},
-    )
-    yield AugmentationSpec(
+    ),
+    AugmentationSpec(
         name="small-objects",
         version=1,
         summary="grey or coloured objects that may lie any way: crop, rotation, flip, brightness and contrast",
@@ -59,8 +57,8 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
                 settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.05},
             ),
         },
-    )
-    yield AugmentationSpec(
+    ),
+    AugmentationSpec(
         name="digits",
         version=1,
         summary="written digits: small rotation and shear, crop, brightness and contrast; no flip",
@@ -72,8 +70,8 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
                 operation="colour-jitter", p=0.8, settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.0}
             ),
         },
-    )
-    yield AugmentationSpec(
+    ),
+    AugmentationSpec(
         name="multi-crop",
         version=1,
         summary="SwAV's and DINO's views: large global crops and small local ones",
@@ -93,4 +91,10 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
             "global": {"crop": {"scale": (0.4, 1.0)}},
             "local": {"crop": {"scale": (0.05, 0.4), "size": 96}},
         },
-    )
+    ),
+)
+
+
+@hookimpl
+def sslbench_augmentations() -> Iterable[AugmentationSpec]:
+    return SETS

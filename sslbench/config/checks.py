@@ -1,0 +1,72 @@
+"""What must fit together before anything runs: sizes of views, layouts, capabilities, and each component's own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sslbench.api.specs import Need
+from sslbench.api.values import Facts, Modality, Role, Shapes
+from sslbench.config.choices import Choice, PlannedAugmentation
+
+
+def view_shapes(
+    encoded: Mapping[str, Modality],
+    stored: Shapes,
+    roles: Mapping[str, Role],
+    augmentations: Sequence[PlannedAugmentation],
+    view: int,
+) -> dict[str, Shapes]:
+    """The shapes of one sample in each role, after its augmentation."""
+    result: dict[str, Shapes] = {}
+    for role in roles:
+        shapes: Shapes = {name: modality.shape for name, modality in encoded.items()}
+        for augmentation in augmentations[:1]:
+            if role in augmentation.roles:
+                shapes = dict(stored)
+                for operation in augmentation.roles[role]:
+                    shapes = operation.choice.spec.shapes(sized(operation.choice.config, view), shapes)
+        result[role] = shapes
+    return result
+
+
+def sized(config: Any, view: int) -> Any:
+    """An operation's settings with `size: 0`, which stands for the size at which pictures are encoded, filled in."""
+    return replace(config, size=view) if getattr(config, "size", None) == 0 else config
+
+
+def misfits(
+    method: Choice,
+    backbones: Mapping[str, Choice],
+    augmentations: Sequence[PlannedAugmentation],
+    facts: Facts,
+) -> list[str]:
+    """Say what does not fit, one sentence each."""
+    problems = [f"method: {sentence}" for sentence in method.spec.check(method.config, facts)]
+    for name, choice in backbones.items():
+        modality = facts.modalities[name]
+        if modality.layout not in choice.spec.layouts:
+            takes = ", ".join(sorted(choice.spec.layouts))
+            problems.append(f"backbone: {choice.name!r} takes {takes}, but {name!r} is of layout {modality.layout}")
+            continue
+        alone = replace(facts, modalities={name: modality})
+        problems += [f"backbone: {sentence}" for sentence in choice.spec.check(choice.config, alone)]
+        provides = choice.spec.provides(choice.config)
+        needs = set(method.spec.requires)
+        if any(shapes.get(name, modality.shape) != modality.shape for shapes in facts.shapes.values()):
+            needs.add("any-size")
+        if lacking := sorted(needs - provides):
+            has = ", ".join(sorted(provides)) or "nothing of the kind"
+            problems.append(
+                f"backbone: {method.name!r} needs {', '.join(lacking)}, which {choice.name!r} does not provide (it has {has})"
+            )
+    for operation in {o.name: o for a in augmentations for r in a.roles.values() for o in r}.values():
+        found = operation.choice.spec.check(operation.choice.config, facts)
+        problems += [f"augmentation.{operation.name}: {sentence}" for sentence in found]
+    return problems
+
+
+def needs_encoders(choice: Choice) -> bool:
+    """Whether a protocol trains encoders, so that a method without any cannot be measured by it."""
+    return Need.ENCODERS in choice.spec.needs

@@ -1,0 +1,290 @@
+"""The instruments against other libraries and closed forms: perfect features score 1, random ones chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import (
+    accuracy_score,
+    adjusted_mutual_info_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    precision_recall_fscore_support,
+)
+from sklearn.neighbors import KNeighborsClassifier
+
+from sslbench.analysis import agreement, geometry, metrics
+from sslbench.analysis.intervals import over_folds, over_seeds, paired
+from sslbench.api.values import Target, Task
+from sslbench.protocols.bench import HarnessTrial
+from sslbench.protocols.clustering import ClusteringConfig
+from sslbench.protocols.clustering_instrument import Clustering
+from sslbench.protocols.diagnostics import DiagnosticsConfig
+from sslbench.protocols.diagnostics_instrument import Diagnostics
+from sslbench.protocols.features import Table, joined
+from sslbench.protocols.knn import KnnConfig
+from sslbench.protocols.knn_instrument import Knn, best_of, nearest, votes, weights
+from sslbench.protocols.linear import LinearConfig
+from sslbench.protocols.linear_instrument import Linear, cross_entropy_gradient, train_probes
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    loaded = load_digits()
+    return loaded.data.astype(np.float32), loaded.target.astype(np.int64)
+
+
+def trial_of(features: np.ndarray, labels: np.ndarray, *, seed: int = 0, classes: int | None = None) -> HarnessTrial:
+    order = np.random.default_rng(0).permutation(len(labels))
+    a, b = int(0.7 * len(order)), int(0.8 * len(order))
+    task = Task(setting={"fold": 0}, bank=order[:a], validation=order[a:b], query=order[b:])
+    table = Table(features={"image": features}, target=labels, columns={})
+    names = tuple(map(str, range(classes or int(labels.max()) + 1)))
+    return HarnessTrial(
+        tasks=[task], target=Target(kind="class", names=names), bench=None, key=(seed, "p", "d"), open_table=lambda space: table
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def accuracy(outcomes, labels: np.ndarray, *, on: str = "validation") -> float:
+    chosen = next(o for o in outcomes if o.chosen_on == on)
+    return float((labels[chosen.rows] == chosen.predicted).mean())
+
+
+@pytest.mark.parametrize("vote", ["exponential", "inverse"])
+def test_knn_agrees_with_scikit_learn(digits, vote):
+    features, labels = digits
+    trial = trial_of(features, labels)
+    task = trial.tasks[0]
+    outcome = next(Knn(KnnConfig(neighbours=(15,), vote=vote)).measure(trial))
+
+    def weigh(distance):
+        return np.exp(-distance / 0.07) if vote == "exponential" else 1 / np.maximum(distance, 1e-12)
+
+    theirs = KNeighborsClassifier(15, metric="cosine", algorithm="brute", weights=weigh)
+    expected = theirs.fit(features[task.bank], labels[task.bank]).predict(features[task.query])
+    assert (outcome.predicted == expected).mean() > 0.997  # ties and rounding
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 40), st.integers(1, 80), st.integers(1, 6), st.booleans())
+def test_neighbours_are_the_sorted_cosines_for_any_memory(bank, query, k, width, repeated):
+    generator = torch.Generator().manual_seed(bank * 1000 + query)
+    b = torch.nn.functional.normalize(torch.randn(bank, width, generator=generator), dim=1)
+    b = b[torch.arange(bank) % max(1, bank // 2)] if repeated else b
+    q = torch.nn.functional.normalize(torch.randn(query, width, generator=generator), dim=1)
+    found = [nearest(b, q, k, memory) for memory in (1, 256)]
+    assert torch.equal(found[0][1], found[1][1])
+    exact = torch.einsum("qd,bd->qb", q.double(), b.double())
+    expected = torch.argsort(torch.round(exact, decimals=12), dim=1, descending=True, stable=True)[:, : min(k, bank)]
+    assert torch.equal(
+        torch.gather(exact, 1, found[0][1]).round(decimals=9), torch.gather(exact, 1, expected).round(decimals=9)
+    )
+
+
+def test_tiles_change_no_neighbour(monkeypatch):
+    from sslbench.protocols import knn_instrument
+
+    generator = torch.Generator().manual_seed(0)
+    bank = torch.nn.functional.normalize(torch.randn(3000, 16, generator=generator), dim=1)
+    bank[100:105] = bank[0]
+    query = bank[:50].clone()
+    whole = nearest(bank, query, 20, 256)
+    original = knn_instrument._candidates
+    monkeypatch.setattr(knn_instrument, "_candidates", lambda b, p, wanted, tile: original(b, p, wanted, 37))
+    tiled = nearest(bank, query, 20, 256)
+    assert torch.equal(whole[0], tiled[0])
+    assert torch.equal(whole[1], tiled[1])
+    assert whole[1][0, :6].tolist() == [0, 100, 101, 102, 103, 104]
+
+
+def test_an_exact_match_silences_all_others_under_inverse_votes():
+    cosines = torch.tensor([[1.0, 0.999, 0.99], [0.9, 0.8, 0.7]])
+    vote = weights(cosines, KnnConfig(vote="inverse"))
+    assert vote[0].tolist() == [1, 0, 0]
+    assert vote[1].tolist() == pytest.approx([10, 5, 1 / 0.3], rel=1e-5)
+    assert votes(vote, torch.tensor([[0, 1, 1], [0, 1, 1]]), 3, 2)[1].tolist() == pytest.approx([10, 5, 0], rel=1e-5)
+
+
+def test_k_beyond_the_bank_means_all_of_it_and_few_queries_work(digits):
+    features, labels = digits[0][:30], digits[1][:30]
+    outcomes = list(Knn(KnnConfig(neighbours=(200,))).measure(trial_of(features, labels)))
+    assert outcomes[0].chosen["k"] == 21
+
+
+def test_k_is_chosen_on_validation_and_the_oracle_stands_apart():
+    answers = {1: torch.tensor([0, 0]), 5: torch.tensor([1, 1])}
+    assert best_of([1, 5], answers, torch.tensor([1, 1])) == 5
+    assert best_of([1, 5], answers, torch.tensor([1, 0])) == 1
+    assert best_of([1, 5, 9], answers, torch.tensor([], dtype=torch.long)) == 5
+
+
+def test_classes_are_counted_from_the_target_not_from_the_query(digits):
+    features, labels = digits
+    outcomes = list(Knn(KnnConfig(neighbours=(3,))).measure(trial_of(features, labels, classes=12)))
+    assert accuracy(outcomes, labels) > 0.95
+
+
+def test_the_probes_gradient_is_autograds():
+    torch.manual_seed(0)
+    scores = torch.randn(6, 3, 4, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(0, 4, (6,))
+    loss = sum(torch.nn.functional.cross_entropy(scores[:, g], targets) for g in range(3))
+    loss.backward()
+    assert torch.allclose(cross_entropy_gradient(scores.detach(), targets), scores.grad)
+
+
+def test_a_probe_alone_is_the_probe_in_the_grid(digits):
+    features, labels = torch.from_numpy(digits[0][:500]), torch.from_numpy(digits[1][:500])
+    config = LinearConfig(epochs=3)
+    grid = [(0.01, 0.0), (0.1, 1e-3), (1.0, 0.0)]
+    together = train_probes(features, labels, 10, grid, config, np.random.default_rng(0)).weights
+    for place, one in enumerate(grid):
+        alone = train_probes(features, labels, 10, [one], config, np.random.default_rng(0)).weights
+        assert torch.allclose(together[:, place], alone[:, 0], atol=1e-4)
+
+
+def test_the_linear_probe_reaches_logistic_regression(digits):
+    features, labels = digits
+    trial = trial_of(features, labels)
+    task = trial.tasks[0]
+    ours = accuracy(list(Linear(LinearConfig()).measure(trial)), labels)
+    theirs = LogisticRegression(max_iter=2000, C=0.1).fit(features[task.bank] / 16, labels[task.bank])
+    assert ours >= theirs.score(features[task.query] / 16, labels[task.query]) - 0.02
+
+
+@pytest.mark.parametrize("instrument", [Knn(KnnConfig()), Linear(LinearConfig(epochs=20))])
+def test_calibration_perfect_features_score_one_and_random_ones_chance(instrument):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 1500)
+    perfect = (np.eye(5)[labels] + 0.01 * rng.normal(size=(1500, 5))).astype(np.float32)
+    assert accuracy(list(instrument.measure(trial_of(perfect, labels))), labels) == 1.0
+    noise = rng.normal(size=(1500, 20)).astype(np.float32)
+    assert accuracy(list(instrument.measure(trial_of(noise, labels))), labels) == pytest.approx(0.2, abs=0.07)
+
+
+@pytest.mark.parametrize("instrument", [Knn(KnnConfig(neighbours=(5,))), Linear(LinearConfig(epochs=2))])
+def test_instruments_leave_their_input_alone_and_repeat_themselves(instrument, digits):
+    features, labels = digits[0].copy(), digits[1].copy()
+    first = [o.predicted for o in instrument.measure(trial_of(features, labels))]
+    again = [o.predicted for o in instrument.measure(trial_of(features, labels))]
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert (features == digits[0]).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=80))
+def test_metrics_agree_with_scikit_learn(pairs):
+    truth, said = np.array(pairs).T
+    matrix = metrics.confusion(truth, said, 5)
+    assert (matrix == confusion_matrix(truth, said, labels=range(5))).all()
+    summary, scores = metrics.summary(matrix), metrics.class_scores(matrix)
+    assert summary["micro_accuracy"] == pytest.approx(accuracy_score(truth, said))
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert summary["macro_accuracy"] == pytest.approx(balanced_accuracy_score(truth, said))
+        precision, recall, f1, support = precision_recall_fscore_support(truth, said, labels=range(5), zero_division=0)
+    assert scores.precision.tolist() == pytest.approx(precision)
+    assert np.nan_to_num(scores.recall).tolist() == pytest.approx(recall)
+    assert scores.f1.tolist() == pytest.approx(f1)
+    assert scores.support.tolist() == support.tolist()
+
+
+def test_micro_and_macro_differ_where_classes_do():
+    matrix = np.array([[90, 0], [9, 1]])
+    found = metrics.summary(matrix)
+    assert found["micro_accuracy"] == pytest.approx(0.91)
+    assert found["macro_accuracy"] == pytest.approx(0.55)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 6), st.integers(2, 6), st.integers(10, 200), st.integers(0, 1000))
+def test_ami_agrees_with_scikit_learn_in_both_normalisations(classes, clusters, n, seed):
+    rng = np.random.default_rng(seed)
+    labels, assigned = rng.integers(0, classes, n), rng.integers(0, clusters, n)
+    found = agreement.adjusted(labels, assigned, 0, rng)
+    for name, method in (("ami_max", "max"), ("ami_arithmetic", "arithmetic")):
+        expected = adjusted_mutual_info_score(labels, assigned, average_method=method)
+        assert found[name] == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_permutation_null_is_the_papers():
+    """papers.md 1.5: n = 700, K = 2: mean 0.0001, deviation 0.0017; n = 1000, K = 10: 0.0000, 0.0034."""
+    for n, k, deviation in ((700, 2, 0.0017), (1000, 10, 0.0034)):
+        rng = np.random.default_rng(0)
+        found = agreement.adjusted(np.arange(n) % k, rng.integers(0, k, n), 200, rng)
+        assert found["ami_max_null"] == pytest.approx(0, abs=4 * deviation / np.sqrt(200))
+        assert found["ami_max_null_sd"] == pytest.approx(deviation, rel=0.35)
+
+
+def test_clustering_finds_clusters_and_names_exemplars():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 600)
+    features = (10 * np.eye(4)[labels] + rng.normal(size=(600, 4))).astype(np.float32)
+    outcomes = list(Clustering(ClusteringConfig(clusters=(4, 2))).measure(trial_of(features, labels)))
+    assert [o.setting["clusters"] for o in outcomes] == [4, 2]
+    assert outcomes[0].scores["ami_max"] > 0.99
+    assert abs(outcomes[0].scores["ami_max_null"]) < 0.02
+    assert outcomes[1].scores["ami_max"] < 0.7
+    for rows in outcomes[0].artefacts[1].groups.values():
+        assert len(rows) == 8
+        assert len(set(labels[list(rows)])) == 1
+
+
+def test_rank_me_reaches_its_ceiling_only_for_isotropic_features():
+    rng = np.random.default_rng(0)
+    isotropic = rng.normal(size=(4000, 16)).astype(np.float32)
+    assert geometry.rank_me(isotropic) == pytest.approx(16, rel=0.01)
+    assert geometry.rank_ceiling(isotropic) == 16
+    few = rng.normal(size=(5, 16)).astype(np.float32)
+    assert geometry.rank_ceiling(few) == 4
+    assert geometry.rank_me(few) <= 4 + 1e-9
+    line = np.outer(rng.normal(size=200), rng.normal(size=16)).astype(np.float32)
+    assert geometry.rank_me(line) == pytest.approx(1, abs=1e-3)
+
+
+def test_collapse_is_seen_and_a_narrow_cone_is_not_collapse():
+    rng = np.random.default_rng(0)
+    point = np.ones((300, 8), np.float32) + 1e-6 * rng.normal(size=(300, 8)).astype(np.float32)
+    line = np.outer(rng.normal(size=300), np.ones(8)).astype(np.float32)
+    cone = np.ones((300, 8), np.float32) + 0.02 * rng.normal(size=(300, 8)).astype(np.float32)
+    assert [geometry.describe(f)["collapsed"] for f in (point, line, cone)] == [1, 1, 0]
+    outcome = next(Diagnostics(DiagnosticsConfig()).measure(trial_of(point, np.arange(300) % 2)))
+    assert outcome.scores["collapsed"] == 1
+
+
+def test_alignment_and_uniformity_are_their_definitions():
+    first, second = np.array([[2.0, 0], [0, 3]], np.float32), np.array([[0, 1.0], [0, 1]], np.float32)
+    assert geometry.alignment(first, second) == pytest.approx((2 + 0) / 2)
+    assert geometry.uniformity(first) == pytest.approx(-4)
+
+
+def test_series_are_averaged_over_their_true_steps():
+    features = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    table = Table(features={"s": features}, target=np.zeros(2, int), columns={}, lengths={"s": np.array([2, 3])})
+    assert joined(table).tolist() == [[1, 2], [8, 9]]
+
+
+def test_intervals():
+    estimate = over_seeds([0.5, 0.6, 0.7])
+    assert estimate.half == pytest.approx(4.302653 * 0.1 / np.sqrt(3), rel=1e-5)
+    assert over_seeds([0.5]).half is None
+    folds = over_folds([0.5, 0.6, 0.7, 0.6, 0.6], 0.2)
+    assert folds.over == "folds"
+    variance = np.var([0.5, 0.6, 0.7, 0.6, 0.6], ddof=1)
+    assert folds.half == pytest.approx(2.776445 * np.sqrt(variance * (1 / 5 + 0.25)), rel=1e-5)
+    assert paired([0.6, 0.7], [0.5, 0.6]).mean == pytest.approx(0.1)
+
+
+def test_generators_depend_on_seed_and_name_only(digits):
+    features, labels = digits
+    one, other = trial_of(features, labels), trial_of(features * 2, labels)
+    assert one.rng("a", 1).integers(1 << 30) == other.rng("a", 1).integers(1 << 30)
+    assert one.rng("a", 1).integers(1 << 30) != one.rng("a", 2).integers(1 << 30)
+    assert one.rng("a", 1).integers(1 << 30) != trial_of(features, labels, seed=1).rng("a", 1).integers(1 << 30)
