@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,11 +28,13 @@ from sslbench.config.request import Tree, read_request
 from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import Prepared
 from sslbench.protocols.evaluate import Subject, evaluate_stage, extract_stage
-from sslbench.report.live import Display, Quiet
+from sslbench.report.live import Display, Line, Quiet
 from sslbench.results.frames import Results
 from sslbench.results.record import Record, Status
+from sslbench.results.splits import save_splits
 from sslbench.results.store import Store
 from sslbench.results.write import Measured, Stage, make_record, write_run
+from sslbench.train.loop import Moment
 from sslbench.train.pretrain import pretrain, reopen
 
 
@@ -45,10 +47,7 @@ def run(
     settings: Mapping[str, Any] | None = None,
     display: Display | None = None,
 ) -> Results:
-    """Do what `sslbench run` does; `settings` maps dotted paths to values. The first record is the method's own.
-
-    >>> results = run("random-init", "digits", settings={"seeds": [0], "measure": ["knn"], ...})  # doctest: +SKIP
-    """
+    """Do what `sslbench run` does; `settings` maps dotted paths to values. The first record is the method's own."""
     overrides = [f"{path}={_written(value)}" for path, value in (settings or {}).items()]
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
     file = Path(config) if config else None
@@ -113,6 +112,7 @@ def run_plan(plan: Plan, store: Store, catalog: Catalog, show: Display) -> Recor
     name = keys.run_id(plan)
     herald = Herald(catalog, show.say)
     runner = _Runner(plan=plan, store=store, herald=herald, show=show, name=name)
+    herald.tell(Event(kind="planned", run=name, values={"seeds": len(plan.seeds), "folds": len(plan.folds)}))
     herald.tell(Event(kind="started", run=name))
     status: Status = "done"
     reason = ""
@@ -157,6 +157,7 @@ class _Runner:
         pool = [self._prepare(part) for part in plan.pretrain_parts]
         tables = [self._prepare(part) for part in plan.evaluate_parts]
         self.measured.tables = (*pool, *tables)
+        self.measured.splits = save_splits(plan, tables, self.store.root)
         for seed in plan.seeds:
             for fold, folds in self._units():
                 yield from self._unit(pool, tables, seed, fold, folds)
@@ -173,7 +174,8 @@ class _Runner:
         plan, store = self.plan, self.store
         key = keys.pretrain_key(plan, seed, fold)
         with self.show.stage(f"{plan.method.name} seed {seed} pretrain") as live:
-            folder = store.produce("pretrain", key, lambda f: pretrain(plan, pool, seed, fold, f, live.moment))
+            work = partial(pretrain, plan, pool, seed, fold, watch=self._watched(live))
+            folder = store.produce("pretrain", key, work)
         yield self._done(Stage(kind="pretrain", key=key, seed=seed, fold=fold))
         for epoch in (*plan.train.snapshots, None) if plan.spec.trains else (None,):
             method = reopen(plan, seed, folder, epoch)
@@ -213,6 +215,16 @@ class _Runner:
         if table.unreadable:
             self.show.say(f"{part.name}: {len(table.unreadable)} unreadable sample(s) left out: {table.unreadable[0]}")
         return table
+
+    def _watched(self, live: Line) -> Callable[[Moment], None]:
+        """Show a training's steps, and tell the listeners."""
+
+        def watch(moment: Moment) -> None:
+            live.moment(moment)
+            values = {"epoch": moment.epoch, "step": moment.step, "loss": moment.loss}
+            self.herald.tell(Event(kind="step", run=self.name, stage="pretrain", values=values))
+
+        return watch
 
     def _done(self, stage: Stage) -> Stage:
         self.measured.stages.append(stage)

@@ -121,7 +121,8 @@ def problems_of(*overrides: str, **options) -> list[str]:
 
 
 def test_layers_win_in_order(tmp_path):
-    assert planned().recipe == "quick"
+    assert planned().recipe == "tiny"
+    assert planned("view.size=64").recipe == "quick"
     assert planned().train.epochs == 40
     assert planned("recipe=none", "backbone.name=micro-vit", "augmentation.name=crop").train.epochs == 100
     file = tmp_path / "request.yaml"
@@ -132,15 +133,15 @@ def test_layers_win_in_order(tmp_path):
 
 
 def test_another_backbone_or_augmentation_drops_the_recipes_settings_below_it():
-    assert planned().augmentations[0].roles["view"][1].p == (0.0,)  # the recipe switches the flip off
+    assert planned().augmentations[0].roles["view"][0].choice.config.scale == (0.6, 1.0)  # the recipe's
     other = planned("augmentation.name=small-objects")
-    assert {o.name: o.p for o in other.augmentations[0].roles["view"]}["flip"] == (0.5,)
+    assert {o.name: o.choice.config for o in other.augmentations[0].roles["view"]}["crop"].scale == (0.15, 1.0)
 
 
 def test_all_problems_at_once():
     found = problems_of(
         "method.msak=0.5", "train.epochs=0", "train.rate=fast", "augmentation.cropp.scale=[0.1,1]",
-        "augmentation.crop.scale=0.5", "augmentation.flip.p=2", "backbone.name=micro-cnn", "protocols.knn.neighbors=[1]",
+        "augmentation.name=crop-flip", "augmentation.crop.scale=0.5", "augmentation.flip.p=2", "backbone.name=micro-cnn", "protocols.knn.neighbors=[1]",
         "measure=[knn,liner]", "seeds=[1,1]", "folds=9", "view.size=x",
     )  # fmt: skip
     text = "\n".join(found)

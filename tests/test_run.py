@@ -82,6 +82,25 @@ def test_every_accuracy_follows_from_the_stored_predictions(finished):
     assert predictions["id"].nunique() == 360
 
 
+def test_the_runs_folder_holds_splits_confusions_and_exemplars(finished):
+    out, _ = finished
+    folder = next(out.glob("mae-*"))
+    record = json.loads((folder / "record.json").read_text())
+    digest = record["evaluated_on"][0]["splits"]["0"]
+    lines = next((out / "splits").glob(f"digits-fold0-{digest}.tsv")).read_text().splitlines()
+    assert lines[0] == f"# split version 1, hash {digest}"
+    parts = Counter(line.split("\t")[0] for line in lines[1:])
+    assert sum(parts.values()) == 1797
+    assert parts["query"] == 360
+    confusions = json.loads((folder / "confusion.json").read_text())
+    assert {c["protocol"] for c in confusions} == {"knn", "linear", "finetune"}
+    assert all(sum(count for _, _, count in c["counts"]) == 360 for c in confusions)
+    exemplars = json.loads(next((folder / "artefacts").rglob("*exemplars-10.json")).read_text())["groups"]
+    assert len(exemplars) == 10
+    triplets = np.load(next((out / "stages/pretrain").rglob("illustration-triplets.npz")))
+    assert triplets["rebuilt"].shape == triplets["original"].shape == triplets["visible"].shape
+
+
 def test_asking_twice_costs_nothing_and_changes_no_byte(finished, cli):
     out, _ = finished
     stages = {path: path.stat().st_mtime_ns for path in out.rglob("stage.json")}
@@ -212,6 +231,28 @@ def test_a_pool_of_parts_and_a_row_for_each(shared, tmp_path):
         assert len({stage for stage in record.keys if stage.startswith("pretrain/")}) == 1
     one = sslbench.run("mae", "daplankton/sea/ifcb", out=tmp_path / "runs", settings={**settings, "baselines": "none"})
     assert [d["part"] for d in one.records[0].evaluated_on] == ["daplankton/sea/ifcb"]
+
+
+def test_unlabelled_pictures_are_learnt_from_and_never_tested(tmp_path):
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    loaded = load_digits()
+    for place, (scan, label) in enumerate(zip(loaded.images[:200], loaded.target[:200], strict=True)):
+        folder = tmp_path / "tree" / ("unlabelled" if place < 80 else f"{label % 2}")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((scan * 15).astype(np.uint8)).save(folder / f"{place}.png")
+    settings = {**TINY, "data.root": str(tmp_path / "tree"), "view.size": 8, "measure": ["knn"], "baselines": "supervised"}
+    mae, taught = sslbench.run("mae", "image-folder", out=tmp_path / "runs", settings=settings).records
+    labelled = mae.evaluated_on[0]["labelled"]
+    assert (mae.evaluated_on[0]["samples"], labelled) == (200, 120)
+    assert mae.training[0]["samples"] == taught.training[0]["samples"] + 80
+    assert sum(c.support for c in mae.classes) == 24
+    flat = {**settings, "data.root": str(tmp_path / "tree/unlabelled"), "measure": None, "baselines": "random-init"}
+    del flat["measure"]
+    record = sslbench.run("mae", "image-folder", out=tmp_path / "runs", settings=flat).records[0]
+    assert record.status == "done", record.reason
+    assert {s.protocol for s in record.scores} == {"diagnostics"}
 
 
 def test_a_failed_run_is_recorded_with_its_traceback(tmp_path, monkeypatch):

@@ -131,6 +131,10 @@ class Method(nn.Module, ABC):
         """Embed a view: 'image' is the encoder's feature, 'image.joint' the one in space 'joint'."""
         return {m: e(view[m], view.get(f"{m}.length")) for m, e in self.encoders.items() if m in view}
 
+    def notes(self) -> Mapping[str, str]:
+        """Say what the record and the terminal should say of it, such as the share of weights that matched."""
+        return {}
+
 
 class TrainedMethod(Method, Objective, ABC):
     """A method that learns."""

@@ -25,7 +25,7 @@ from sslbench.config.draft import (
     native_side,
 )
 from sslbench.config.parts import Part
-from sslbench.config.request import Tree
+from sslbench.config.request import Tree, with_recipe
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import prepared_modality

@@ -10,7 +10,7 @@ from sklearn.cluster import KMeans
 
 from sslbench.analysis.agreement import adjusted
 from sslbench.api.modules import Trial
-from sslbench.api.values import Arrays, Outcome, RowGroups, Task
+from sslbench.api.values import Columns, Outcome, RowGroups, Task
 from sslbench.protocols.clustering import ClusteringConfig
 from sslbench.protocols.features import joined
 
@@ -56,11 +56,8 @@ class Clustering:
             scores[name] = float(np.mean([found[name] for _, found in runs]))
         if len(runs) > 1:
             scores["ami_max_sd"] = float(np.std([found["ami_max"] for _, found in runs], ddof=1))
-        assigned = Arrays(
-            name=f"assignment-{clusters}",
-            layout="vector",
-            arrays={"row": task.query.astype(np.float32), "cluster": first.labels_.astype(np.float32)},
-        )
+        columns = {"row": tuple(task.query.tolist()), "cluster": tuple(first.labels_.tolist())}
+        assigned = Columns(name=f"assignment-{clusters}", columns=columns)
         return Outcome(
             task=place,
             setting={"clusters": clusters},

@@ -37,6 +37,9 @@ def results_table(rows: Sequence[Row]) -> Table:
     metrics = (*ACCURACIES, "ami_max", "rank_me")
     columns = columns_of(rows, metrics)
     table = Table(box=None, pad_edge=False, header_style="bold")
+    several = len({row.dataset for row in rows}) > 1
+    if several:
+        table.add_column("data")
     table.add_column("method")
     table.add_column("backbone")
     for protocol, metric in columns:
@@ -45,11 +48,12 @@ def results_table(rows: Sequence[Row]) -> Table:
         record = row.record
         backbone = "+".join(b["name"] for b in record.backbones.values()) or "none"
         name = escape(record.method["name"]) + (" (labels)" if record.method["takes_target"] else "")
+        data = [escape(row.dataset)] if several else []
         if record.status in ("unavailable", "failed", "diverged"):
-            table.add_row(name, escape(backbone), f"[yellow]{record.status}[/]")
+            table.add_row(*data, name, escape(backbone), f"[yellow]{record.status}[/]")
             continue
         mark = "" if record.status == "done" else f" [red]({record.status}, not ranked)[/]"
-        table.add_row(name + mark, escape(backbone), *(cell(row.cells.get(place)) for place in columns))
+        table.add_row(*data, name + mark, escape(backbone), *(cell(row.cells.get(place)) for place in columns))
     return table
 
 
@@ -83,10 +87,15 @@ def classes_table(record: Record, dataset: str, protocol: str) -> Table | None:
 def show_results(console: Console, records: Sequence[Record]) -> None:
     """Print one table per dataset, what could not be measured and why, and the first run's extreme classes."""
     rows = rows_of(records)
-    for dataset in dict.fromkeys(row.dataset for row in rows):
-        mine = [row for row in rows if row.dataset == dataset]
-        _titled(console, results_title(mine, dataset), results_table(mine))
+    names = list(dict.fromkeys(row.dataset for row in rows))
+    rows.sort(key=lambda row: names.index(row.dataset))
+    _titled(
+        console, results_title(rows, names[0] if len(names) == 1 else f"{len(names)} datasets"), results_table(rows)
+    )
     reasons = [f"{r.method['name']}: {r.status}: {r.reason}" for r in records if r.reason]
+    for record in records:
+        notes = record.training[0].get("notes", {}) if record.training else {}
+        reasons += [f"{record.method['name']}: {name}: {text}" for name, text in notes.items()]
     for reason in reasons:
         console.print(reason, style="yellow", highlight=False, markup=False, soft_wrap=True)
     first = records[0]

@@ -16,11 +16,14 @@ import yaml
 from sslbench import environment
 from sslbench.api.files import write_atomically
 from sslbench.config.convert import plain
+from sslbench.config.parts import Part
 from sslbench.config.plan import Plan
 from sslbench.data.table import Prepared
 from sslbench.protocols.score import read_scores
 from sslbench.results.record import ClassScore, Record, Score, Status, encode
 from sslbench.results.store import Store
+
+KEPT_APART = frozenset({"scores.json", "confusion.json", "predictions.parquet", "stage.json"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,7 @@ class Measured:
     stages: list[Stage] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     tables: Sequence[Prepared] = ()
+    splits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     traceback: str = ""
 
     def add(self, folder: Path) -> None:
@@ -65,8 +69,10 @@ def make_record(plan: Plan, name: str, status: Status, reason: str, measured: Me
         augmentations=[a.key() for a in plan.augmentations],
         recipe=plan.recipe,
         pool=plan.pool,
-        pretrained_on=[_data(part.name, part.choice.described(), by_name) for part in plan.pretrain_parts],
-        evaluated_on=[_data(part.name, part.choice.described(), by_name) for part in plan.evaluate_parts],
+        pretrained_on=[_data(part, by_name) for part in plan.pretrain_parts],
+        evaluated_on=[
+            _data(part, by_name) | {"splits": dict(measured.splits.get(part.name, {}))} for part in plan.evaluate_parts
+        ],
         protocols=[protocol.described() for protocol in plan.protocols],
         seeds=plan.seeds,
         folds=plan.folds,
@@ -86,9 +92,9 @@ def make_record(plan: Plan, name: str, status: Status, reason: str, measured: Me
     )  # fmt: skip
 
 
-def _data(name: str, described: Mapping[str, Any], tables: Mapping[str, Prepared]) -> dict[str, Any]:
-    table = tables.get(name)
-    facts: dict[str, Any] = {"part": name, **described}
+def _data(part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:
+    table = tables.get(part.name)
+    facts: dict[str, Any] = {"part": part.name, **part.choice.described(), "fingerprint": part.dataset.fingerprint()}
     if table is not None:
         facts |= {
             "prepared": table.key,
@@ -109,6 +115,7 @@ def write_run(store: Store, record: Record, measured: Measured) -> Record:
         write_atomically(folder / "traceback.txt", measured.traceback.encode())
     if measured.folders:
         _predictions(folder, measured.folders, record)
+        _artefacts(folder, measured.folders)
     pretrained = [stage for stage in measured.stages if stage.kind == "pretrain"]
     training = []
     for stage in pretrained:
@@ -149,6 +156,23 @@ def _predictions(folder: Path, evaluations: Sequence[Path], record: Record) -> N
             tables.append(table)
     if tables:
         parquet.write_table(arrow.concat_tables(tables), folder / "predictions.parquet")
+
+
+def _artefacts(folder: Path, evaluations: Sequence[Path]) -> None:
+    """Copy exemplars, assignments and the like, and join the confusion matrices."""
+    confusions = []
+    for source in evaluations:
+        scores = json.loads((source / "scores.json").read_text())["scores"]
+        if not scores:
+            continue
+        where = {name: scores[0][name] for name in ("dataset", "protocol", "seed", "epoch")}
+        confusions += [{**where, **matrix} for matrix in json.loads((source / "confusion.json").read_text())]
+        named = "-".join(str(value).replace("/", "-") for value in where.values() if value is not None)
+        for file in sorted(source.iterdir()):
+            if file.name not in KEPT_APART:
+                (folder / "artefacts" / named).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, folder / "artefacts" / named / file.name)
+    write_atomically(folder / "confusion.json", json.dumps(confusions).encode())
 
 
 def card(record: Record) -> str:

@@ -53,7 +53,8 @@ def pretrain(
         _illustrate(plan, material, cast(TrainedMethod, method), seed, folder)
     save_method(folder, "method", method)
     save_material(folder, material)
-    (folder / "training.json").write_text(json.dumps({"history": list(history), "samples": len(material.pool)}))
+    content = {"history": list(history), "samples": len(material.pool), "notes": dict(method.notes())}
+    (folder / "training.json").write_text(json.dumps(content))
     (folder / "speed.json").write_text(json.dumps({"samples_per_second": round(rate, 1), "seconds": round(seconds, 1)}))
 
 

@@ -77,7 +77,6 @@ QUICK = Recipe(
     settings={
         "backbone.name": "micro-vit",
         "augmentation.name": "crop-flip",
-        "augmentation.flip.p": 0.0,
         "method.decoder_depth": 2,
         "method.decoder_width": 128,
         "method.decoder_heads": 4,
@@ -91,6 +90,23 @@ QUICK = Recipe(
     },
     samples=(0, 200_000),
     pixels=(0, 96 * 96),
+)
+
+TINY = Recipe(
+    name="tiny",
+    summary="a few thousand thumbnails: small batches, half of the patches hidden (chosen on validation data of digits)",
+    settings={
+        **QUICK.settings,
+        "augmentation.name": "crop",
+        "augmentation.crop.scale": (0.6, 1.0),
+        "method.mask": 0.5,
+        "train.batch": 64,
+        "train.rate": 1e-3,
+        "protocols.finetune.epochs": 20,
+        "protocols.finetune.batch": 64,
+    },
+    samples=(0, 5_000),
+    pixels=(0, 32 * 32),
 )
 
 
@@ -108,5 +124,5 @@ def sslbench_methods() -> Iterable[MethodSpec[MaeConfig]]:
         views=views,
         family="masked",
         requires=frozenset({"tokens"}),
-        recipes=(QUICK, ORIGINAL),
+        recipes=(TINY, QUICK, ORIGINAL),
     )

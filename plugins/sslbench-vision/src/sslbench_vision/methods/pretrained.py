@@ -34,7 +34,8 @@ def build(config: PretrainedConfig, parts: MethodParts) -> Method:
     from sslbench_vision.methods.pretrained_model import load
     from sslbench_vision.methods.untrained_model import Untrained
 
-    return Untrained({name: load(encoder, config) for name, encoder in parts.encoders.items()})
+    notes = {f"{name} weights": load(encoder, config) for name, encoder in parts.encoders.items()}
+    return Untrained(parts.encoders, notes)
 
 
 def views(config: PretrainedConfig) -> Mapping[str, Role]:

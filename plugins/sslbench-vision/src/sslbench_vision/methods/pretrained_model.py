@@ -37,8 +37,8 @@ def efficientnet_lite_keys(name: str) -> str:
     return f"{LITE_OUTSIDE.get(module, module)}.{rest}"
 
 
-def load(encoder: Backbone, config: PretrainedConfig) -> Backbone:
-    """Fill an encoder from a file, a package or the network.
+def load(encoder: Backbone, config: PretrainedConfig) -> str:
+    """Fill an encoder from a file, a package or the network, and say how many tensors matched.
 
     Raises Unavailable with what to do when there are no weights, or too few of them match.
     """
@@ -56,8 +56,7 @@ def load(encoder: Backbone, config: PretrainedConfig) -> Backbone:
             f"first without: {next(n for n in mine if n not in fitting)!r}; name the backbone that the weights are of"
         )
     target.load_state_dict(fitting, strict=False)
-    encoder.matched = f"{len(fitting)} of {len(mine)} tensors ({share:.0%})"  # type: ignore[assignment]
-    return encoder
+    return f"{len(fitting)} of {len(mine)} tensors matched ({share:.0%})"
 
 
 def adapted(theirs: Tensor, mine: Tensor) -> Tensor:

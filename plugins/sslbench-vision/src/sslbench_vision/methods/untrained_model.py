@@ -15,9 +15,14 @@ from sslbench.api.modules import Backbone, Method
 class Untrained(Method):
     """Encoders, measured as they come."""
 
-    def __init__(self, encoders: Mapping[str, Backbone]) -> None:
+    def __init__(self, encoders: Mapping[str, Backbone], notes: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.kept = nn.ModuleDict(dict(encoders))
+        self.said = dict(notes or {})
+
+    def notes(self) -> Mapping[str, str]:
+        """What was given to say."""
+        return self.said
 
     @property
     def encoders(self) -> Mapping[str, Backbone]:
