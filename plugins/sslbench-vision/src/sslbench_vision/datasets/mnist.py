@@ -38,7 +38,7 @@ class MnistConfig:
 
 def read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
     """Read one idx file and check its digest; raises DataMissing or DataBroken."""
-    for path in (folder / f"{name}.gz", folder / name, folder / "MNIST" / "raw" / name):
+    for path in (folder / f"{name}.gz", folder / name, folder / "raw" / name, folder / "MNIST" / "raw" / name):
         if path.exists():
             content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
             if hashlib.md5(content, usedforsecurity=False).hexdigest() != MD5[name]:
