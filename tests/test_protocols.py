@@ -30,7 +30,7 @@ from sslbench.protocols.features import Table, joined
 from sslbench.protocols.knn import KnnConfig
 from sslbench.protocols.knn_instrument import Knn, best_of, nearest, votes, weights
 from sslbench.protocols.linear import LinearConfig
-from sslbench.protocols.linear_instrument import Linear, cross_entropy_gradient, train_probes
+from sslbench.protocols.linear_instrument import Bank, Linear, cross_entropy_gradient, train_probes
 
 
 @pytest.fixture(scope="module")
@@ -138,14 +138,21 @@ def test_the_probes_gradient_is_autograds():
     assert torch.allclose(cross_entropy_gradient(scores.detach(), targets), scores.grad)
 
 
-def test_a_probe_alone_is_the_probe_in_the_grid(digits):
-    features, labels = torch.from_numpy(digits[0][:500]), torch.from_numpy(digits[1][:500])
+def a_bank(digits, rows: slice, seed: int) -> Bank:
+    features, labels = torch.from_numpy(digits[0][rows]), torch.from_numpy(digits[1][rows])
+    return Bank(features=features, labels=labels, rng=np.random.default_rng(seed))
+
+
+def test_a_probe_alone_is_the_probe_in_the_grid_and_among_other_banks(digits):
+    """Rates, decays, folds, fractions and seeds are solved together, and none changes another."""
     config = LinearConfig(epochs=3)
     grid = [(0.01, 0.0), (0.1, 1e-3), (1.0, 0.0)]
-    together = train_probes(features, labels, 10, grid, config, np.random.default_rng(0)).weights
-    for place, one in enumerate(grid):
-        alone = train_probes(features, labels, 10, [one], config, np.random.default_rng(0)).weights
-        assert torch.allclose(together[:, place], alone[:, 0], atol=1e-4)
+    parts = [(slice(0, 600), 0), (slice(600, 1200), 1), (slice(0, 40), 2)]
+    together = train_probes([a_bank(digits, rows, seed) for rows, seed in parts], 10, grid, config)
+    for probes, (rows, seed) in zip(together, parts, strict=True):
+        for place, one in enumerate(grid):
+            alone = train_probes([a_bank(digits, rows, seed)], 10, [one], config)[0].weights
+            assert torch.allclose(probes.weights[:, place], alone[:, 0], atol=1e-4)
 
 
 def test_the_linear_probe_reaches_logistic_regression(digits):

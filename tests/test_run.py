@@ -242,7 +242,13 @@ def test_unlabelled_pictures_are_learnt_from_and_never_tested(tmp_path):
         folder = tmp_path / "tree" / ("unlabelled" if place < 80 else f"{label % 2}")
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray((scan * 15).astype(np.uint8)).save(folder / f"{place}.png")
-    settings = {**TINY, "data.root": str(tmp_path / "tree"), "view.size": 8, "measure": ["knn"], "baselines": "supervised"}
+    settings = {
+        **TINY,
+        "data.root": str(tmp_path / "tree"),
+        "view.size": 8,
+        "measure": ["knn"],
+        "baselines": "supervised",
+    }
     mae, taught = sslbench.run("mae", "image-folder", out=tmp_path / "runs", settings=settings).records
     labelled = mae.evaluated_on[0]["labelled"]
     assert (mae.evaluated_on[0]["samples"], labelled) == (200, 120)

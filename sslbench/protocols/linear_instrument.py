@@ -6,6 +6,7 @@ The gradient of softmax cross-entropy is written out, so a whole grid costs two 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from sslbench.protocols.linear import LinearConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Probes:
-    """Trained probes of one task: weights [D + 1, G, C] over standardised features, for G settings."""
+    """Trained probes of one bank: weights [D + 1, G, C] over standardised features, for G settings."""
 
     weights: Tensor
     mean: Tensor
@@ -34,9 +35,9 @@ class Probes:
 
 
 def standardised(features: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-    """[n, D] -> [n, D + 1]: zero mean, unit deviation, and a column of ones for the bias."""
+    """[..., n, D] -> [..., n, D + 1]: zero mean, unit deviation, and a column of ones for the bias."""
     whitened = (features - mean) * scale
-    return torch.cat([whitened, torch.ones(len(whitened), 1)], dim=1)
+    return torch.cat([whitened, torch.ones(*whitened.shape[:-1], 1)], dim=-1)
 
 
 def cross_entropy_gradient(scores: Tensor, targets: Tensor) -> Tensor:
@@ -46,32 +47,61 @@ def cross_entropy_gradient(scores: Tensor, targets: Tensor) -> Tensor:
     return gradient / len(targets)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Bank:
+    """Labelled features [n, D] to learn from, and the generator of their order and start."""
+
+    features: Tensor
+    labels: Tensor
+    rng: np.random.Generator
+
+    def batches(self, most: int) -> tuple[int, int]:
+        """Rows in a batch, and batches in an epoch."""
+        batch = min(most, len(self.labels))
+        return batch, max(1, len(self.labels) // batch)
+
+
 def train_probes(
-    features: Tensor, labels: Tensor, classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig,
-    rng: np.random.Generator,
-) -> Probes:  # fmt: skip
-    """Train one probe per (rate, decay) on features [n, D], all on the same batches from the same start."""
-    mean = features.mean(0)
-    scale = 1 / features.std(0, correction=0).clamp(min=1e-6)
-    inputs = standardised(features, mean, scale)
-    width = inputs.shape[1]
-    start = torch.from_numpy(rng.normal(0, 0.01, (width, 1, classes)).astype(np.float32))
-    weights = start.repeat(1, len(grid), 1)
+    banks: Sequence[Bank], classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig
+) -> list[Probes]:
+    """Train one probe per bank and (rate, decay); banks with equally many batches are solved as one product."""
+    alike: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, bank in enumerate(banks):
+        alike[bank.batches(config.batch)].append(place)
+    probes: dict[int, Probes] = {}
+    for places in alike.values():
+        probes |= dict(zip(places, _train_alike([banks[p] for p in places], classes, grid, config), strict=True))
+    return [probes[place] for place in range(len(banks))]
+
+
+def _train_alike(
+    banks: Sequence[Bank], classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig
+) -> list[Probes]:
+    """J banks, G settings: weights [J, D + 1, G * C], and for each step one batch of every bank [J, B, D + 1]."""
+    mean = torch.stack([bank.features.mean(0, keepdim=True) for bank in banks])
+    deviation = torch.stack([bank.features.std(0, correction=0, keepdim=True) for bank in banks])
+    scale = 1 / deviation.clamp(min=1e-6)
+    width, wide = mean.shape[-1] + 1, len(grid) * classes
+    starts = [bank.rng.normal(0, 0.01, (width, 1, classes)).astype(np.float32) for bank in banks]
+    weights = torch.stack([torch.from_numpy(s).repeat(1, len(grid), 1).flatten(1) for s in starts])
     velocity = torch.zeros_like(weights)
-    rates = torch.tensor([rate for rate, _ in grid]).view(1, -1, 1)
-    decays = torch.tensor([decay for _, decay in grid]).view(1, -1, 1)
-    batch = min(config.batch, len(labels))
-    steps = max(1, len(labels) // batch)
+    rates = torch.tensor([rate for rate, _ in grid]).repeat_interleave(classes)
+    decays = torch.tensor([decay for _, decay in grid]).repeat_interleave(classes)
+    batch, steps = banks[0].batches(config.batch)
     for epoch in range(config.epochs):
-        order = torch.from_numpy(rng.permutation(len(labels)))
+        orders = [torch.from_numpy(bank.rng.permutation(len(bank.labels))) for bank in banks]
         for step in range(steps):
-            rows = order[step * batch : (step + 1) * batch]
             progress = (epoch + step / steps) / config.epochs
-            scores = (inputs[rows] @ weights.flatten(1)).view(len(rows), len(grid), classes)
-            gradient = inputs[rows].T @ cross_entropy_gradient(scores, labels[rows]).flatten(1)
-            velocity.mul_(config.momentum).add_(gradient.view_as(weights)).add_(decays * weights)
+            rows = [order[step * batch : (step + 1) * batch] for order in orders]
+            features = torch.stack([bank.features[r] for bank, r in zip(banks, rows, strict=True)])
+            targets = torch.cat([bank.labels[r] for bank, r in zip(banks, rows, strict=True)])
+            inputs = standardised(features, mean, scale)
+            scores = (inputs @ weights).view(-1, len(grid), classes)
+            slope = cross_entropy_gradient(scores, targets).view(len(banks), batch, wide) * len(banks)
+            velocity.mul_(config.momentum).add_(inputs.mT @ slope).add_(decays * weights)
             weights -= rates * (0.5 + 0.5 * math.cos(math.pi * progress)) * velocity
-    return Probes(weights=weights, mean=mean, scale=scale)
+    shaped = weights.view(len(banks), width, len(grid), classes)
+    return [Probes(weights=w, mean=m, scale=s) for w, m, s in zip(shaped, mean, scale, strict=True)]
 
 
 class Linear:
@@ -85,17 +115,20 @@ class Linear:
         """Yield, for every task and probe seed, the choice on validation and what was best on the query."""
         table = trial.table(self.config.space)
         features, labels = torch.from_numpy(joined(table)), torch.from_numpy(np.asarray(table.target))
-        for place, task in enumerate(trial.tasks):
-            for seed in range(self.config.seeds):
-                rng = trial.rng("probe", seed, str(sorted(task.setting.items())))
-                yield from self._task(place, task, seed, features, labels, len(trial.target.names), rng)
+        jobs = [(place, seed) for place in range(len(trial.tasks)) for seed in range(self.config.seeds)]
+        banks = []
+        for place, seed in jobs:
+            task = trial.tasks[place]
+            rows = torch.from_numpy(task.bank)
+            rng = trial.rng("probe", seed, str(sorted(task.setting.items())))
+            banks.append(Bank(features=features[rows], labels=labels[rows], rng=rng))
+        trained = train_probes(banks, len(trial.target.names), self.grid, self.config)
+        for (place, seed), probes in zip(jobs, trained, strict=True):
+            yield from self._answers(place, trial.tasks[place], seed, features, labels, probes)
 
-    def _task(
-        self, place: int, task: Task, seed: int, features: Tensor, labels: Tensor, classes: int,
-        rng: np.random.Generator,
-    ) -> Iterator[Outcome]:  # fmt: skip
-        bank = torch.from_numpy(task.bank)
-        probes = train_probes(features[bank], labels[bank], classes, self.grid, self.config, rng)
+    def _answers(
+        self, place: int, task: Task, seed: int, features: Tensor, labels: Tensor, probes: Probes
+    ) -> Iterator[Outcome]:
         said = {
             name: torch.cat([probes.scores(features[r]).argmax(2) for r in torch.split(torch.from_numpy(rows), 1024)])
             for name, rows in (("validation", task.validation), ("query", task.query))
