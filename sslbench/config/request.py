@@ -109,7 +109,7 @@ def _overrides(overrides: Sequence[str], problems: list[str]) -> DictConfig:
 
 
 def _named(layer: DictConfig) -> DictConfig:
-    """Let `method: mae` stand for `method: {name: mae}`."""
+    """Let `method: NAME` stand for `method: {name: NAME}`."""
     for component in COMPONENTS:
         if isinstance(value := layer.get(component), str):
             layer[component] = {"name": value}
