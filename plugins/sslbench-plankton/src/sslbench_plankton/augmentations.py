@@ -8,7 +8,7 @@ from sslbench.api import Apply, AugmentationSpec, Citation, hookimpl
 
 PLANKTON_MAE = Citation(
     title="Self-supervised pretraining for fine-grained plankton recognition",
-    authors="Kareinen, Eerola, Kraft, Lensu, Suikkanen, Kalviainen",
+    authors="Kareinen et al.",
     year=2025,
     url="https://arxiv.org/abs/2503.11341",
 )

@@ -14,7 +14,7 @@ from sslbench.api import Card, Citation, Dataset, DatasetSpec, Source, hookimpl
 
 CITATION = Citation(
     title="DAPlankton: Benchmark Dataset for Multi-instrument Plankton Recognition via Fine-grained Domain Adaptation",
-    authors="Batrakhanov, Eerola, Kraft, Haraguchi, Lensu, Suikkanen, Camarena-Gomez, Seppala, Kalviainen",
+    authors="Batrakhanov et al.",
     year=2024,
     url="https://arxiv.org/abs/2402.05615",
 )

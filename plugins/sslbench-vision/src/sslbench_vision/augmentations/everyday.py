@@ -38,7 +38,7 @@ SETS = (
     AugmentationSpec(
         name="crop",
         version=1,
-        summary="crop of at least a fifth of the area; keeps labels that a flip would change (digits)",
+        summary="crop of at least two fifths of the area; keeps labels that a flip would change (digits)",
         citation=SSLBENCH,
         operations={"crop": Apply(operation="random-resized-crop", settings={"scale": (0.4, 1.0)})},
     ),

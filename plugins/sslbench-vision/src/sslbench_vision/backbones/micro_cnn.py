@@ -38,7 +38,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[MicroCnnConfig]]:
     yield BackboneSpec(
         name="micro-cnn",
         version=1,
-        summary="residual network of four stages, 32 to 256 channels: trains in seconds on two cores",
+        summary="stem and three residual stages, 32 to 256 channels: trains in seconds on two cores",
         citation=RESNET,
         config=MicroCnnConfig,
         smoke=MicroCnnConfig(widths=(4, 4, 8, 8)),

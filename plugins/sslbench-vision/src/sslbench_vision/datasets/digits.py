@@ -45,7 +45,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[DigitsConfig]]:
         build=build,
         label_preserving="crop",
         card=Card(
-            licence="CC BY 4.0",
+            licence="as shipped by scikit-learn (BSD-3)",
             citation=CITATION,
             source="scikit-learn's load_digits (the test part of UCI's set)",
             obtain="it comes with scikit-learn",

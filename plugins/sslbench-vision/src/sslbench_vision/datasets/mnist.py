@@ -72,7 +72,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[MnistConfig]]:
         build=build,
         label_preserving="crop",
         card=Card(
-            licence="CC BY-SA 3.0",
+            licence="not stated in the files; ask its authors",
             citation=CITATION,
             source="four idx files",
             obtain="put its four idx files (gzipped or not) into a folder 'mnist'",
