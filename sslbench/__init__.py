@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sslbench.pipeline import run as run
+    from sslbench.execute.here import run as run
     from sslbench.results.frames import load_results as load_results
 
 __version__ = "0.1.0"
@@ -17,7 +17,7 @@ __all__ = ["__version__", "load_results", "run"]
 
 def __getattr__(name: str) -> Any:
     if name == "run":
-        from sslbench.pipeline import run
+        from sslbench.execute.here import run
 
         return run
     if name == "load_results":

@@ -107,7 +107,7 @@ def run(
 
     from rich.console import Console
 
-    from sslbench.pipeline import run_requests
+    from sslbench.execute.here import run_requests
     from sslbench.report.live import display_for
     from sslbench.report.terminal import show_results
 

@@ -87,6 +87,42 @@ def best_precision() -> str:
     return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process as other processes know it: `machine` changes with every boot and every container."""
+
+    machine: str
+    node: str
+    pid: int
+    started: str
+
+
+def this_process() -> Process:
+    """Who we are."""
+    pid = os.getpid()
+    return Process(machine=_machine(), node=platform.node(), pid=pid, started=_started(pid))
+
+
+def gone(process: Process) -> bool:
+    """Whether a process of this machine has ended; of other machines nothing is known."""
+    return process.machine == _machine() and _started(process.pid) != process.started
+
+
+def _machine() -> str:
+    """This boot of this machine, and the space its process numbers belong to."""
+    boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    return f"{boot.read_text().strip()}/{space.readlink()}" if boot.exists() else f"{platform.node()}"
+
+
+def _started(pid: int) -> str:
+    """When a process began, in the kernel's own count; empty when there is none, or it has ended and nobody waits."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return "" if Path("/proc").exists() else "unknown"
+    return "" if fields[0] in "ZX" else fields[19]
+
+
 def now() -> float:
     """Seconds since the epoch."""
     return time.time()

@@ -1,241 +1,159 @@
 """The whole program on one screen: request -> plan -> prepare -> pretrain -> extract -> evaluate -> record.
 
-Every stage takes values and leaves its output under a key made of its inputs, so asking twice costs nothing and a killed
-run goes on where it stopped. Stages are functions in their own packages; this module only joins them.
+A plan becomes a list of stages; each takes folders and leaves one, under a key made of its inputs, so asking twice costs
+nothing and a killed run goes on where it stopped. Stages are functions in their own packages; this module joins them.
 """
 
 from __future__ import annotations
 
-import json
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal, cast
 
 from sslbench import environment
-from sslbench.api.errors import DataBroken, DataMissing, Diverged, RequestError, Unavailable
-from sslbench.api.values import Event
-from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.catalog.events import Herald
-from sslbench.catalog.facts import Catalog
 from sslbench.config import keys
 from sslbench.config.checks import needs_encoders
+from sslbench.config.choices import Choice
 from sslbench.config.parts import Part
-from sslbench.config.plan import Machine, Plan, make_plan
-from sslbench.config.request import Tree, read_request
+from sslbench.config.plan import Plan
 from sslbench.data.prepare import Job, prepare
-from sslbench.data.table import Prepared
+from sslbench.data.table import Prepared, open_prepared
 from sslbench.protocols.evaluate import Subject, evaluate_stage, extract_stage
-from sslbench.report.live import Display, Line, Quiet
-from sslbench.results.frames import Results
-from sslbench.results.record import Record, Status
+from sslbench.report.live import Line
+from sslbench.results.record import Record
 from sslbench.results.splits import save_splits
 from sslbench.results.store import Store
-from sslbench.results.write import Measured, Stage, make_record, write_run
-from sslbench.train.loop import Moment
+from sslbench.results.write import Measured, make_record, write_run
+from sslbench.stages.graph import Run, Stage
+from sslbench.stages.stage import failure_of, finished
 from sslbench.train.pretrain import pretrain, reopen
 
 
-def run(
-    method: str,
-    dataset: str,
-    *,
-    out: str | Path = "runs",
-    config: str | Path | None = None,
-    settings: Mapping[str, Any] | None = None,
-    display: Display | None = None,
-) -> Results:
-    """Do what `sslbench run` does; `settings` maps dotted paths to values. The first record is the method's own."""
-    overrides = [f"{path}={_written(value)}" for path, value in (settings or {}).items()]
-    catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
-    file = Path(config) if config else None
-    options = {"data": {"name": dataset}}
-    return run_requests(method.split(","), options, overrides, file, Path(out), catalog, display or Quiet())
-
-
-def run_requests(
-    methods: Sequence[str],
-    options: Mapping[str, Any],
-    overrides: Sequence[str],
-    file: Path | None,
-    out: Path,
-    catalog: Catalog,
-    show: Display,
-) -> Results:
-    """Run one request per method, and the baselines of each; equal rows run once."""
-    plans: dict[str, Plan] = {}
-    for method in methods:
-        named = {**options, "method": {"name": method}} if method else dict(options)
-        for plan in plan_with_baselines(read_request(file, named, overrides), catalog, show):
-            plans.setdefault(keys.run_id(plan), plan)
-    first = sorted(plans.values(), key=lambda plan: plan.spec.baseline)
-    store = Store(root=out)
-    return Results(records=tuple(run_plan(plan, store, catalog, show) for plan in first))
-
-
-def plan_with_baselines(tree: Tree, catalog: Catalog, show: Display) -> list[Plan]:
-    """The method's plan, and those of the rows that every table needs: same data, encoders, views and epochs."""
-    machine = Machine(threads=environment.cores(), precision=_precision())
-    places = environment.places()
-    first = make_plan(tree, catalog, places, machine)
-    plans = [first]
-    for name in _baselines(first, catalog):
-        try:
-            plans.append(make_plan(baseline_tree(first, name), catalog, places, machine))
-        except RequestError as error:
-            show.say(f"baseline {name!r} left out: {error.problems[0]}")
-    return plans
-
-
-def baseline_tree(plan: Plan, name: str) -> Tree:
-    """The request of a baseline beside a plan: its own recipe, and everything else that makes rows comparable."""
-    shared = ("data", "evaluate", "backbone", "backbones", "modalities", "view", "prepare", "splits", "pretrain")
-    tree = {key: plan.request[key] for key in (*shared, "protocols", "measure", "threads") if key in plan.request}
-    train: dict[str, Any] = {"epochs": plan.train.epochs, "batch": plan.train.batch, "precision": plan.train.precision}
-    train["checkpoint_seconds"] = plan.train.checkpoint_seconds
-    return {**tree, "method": {"name": name}, "seeds": list(plan.seeds), "folds": list(plan.folds), "train": train}
-
-
-def _baselines(plan: Plan, catalog: Catalog) -> Sequence[str]:
-    wanted = plan.request.get("baselines")
-    if wanted is None:
-        wanted = [c.name for c in catalog.all("method") if c.spec.baseline]
-    if isinstance(wanted, str):
-        wanted = [] if wanted == "none" else wanted.split(",")
-    return [name for name in wanted if name != plan.method.component.name]
-
-
-def run_plan(plan: Plan, store: Store, catalog: Catalog, show: Display) -> Record:
-    """Run one plan to its record; a failure becomes a record too, and stops nobody else."""
+def run_of(plan: Plan, store: Store) -> Run:
+    """A plan as work: its stages, and the record that closes it."""
     name = keys.run_id(plan)
-    herald = Herald(catalog, show.say)
-    runner = _Runner(plan=plan, store=store, herald=herald, show=show, name=name)
-    herald.tell(Event(kind="planned", run=name, values={"seeds": len(plan.seeds), "folds": len(plan.folds)}))
-    herald.tell(Event(kind="started", run=name))
-    status: Status = "done"
-    reason = ""
-    started = environment.stopwatch()
-    try:
-        for _ in runner.stages():
-            pass
-        status = "collapsed" if any(s.metric == "collapsed" and s.value > 0 for s in runner.measured.scores) else "done"
-    except Diverged as error:
-        status, reason = "diverged", str(error)
-    except Unavailable as error:
-        status, reason = "unavailable", str(error)
-    except (DataMissing, DataBroken, RequestError):
-        raise
-    except Exception as error:  # the run fails, is recorded with its traceback, and the next one goes on
-        status, reason = "failed", f"{type(error).__name__}: {error}"
-        runner.measured.traceback = traceback.format_exc()
-    record = make_record(plan, name, status, reason, runner.measured, environment.stopwatch() - started)
-    record = write_run(store, record, runner.measured)
-    kind: Literal["failed", "finished"] = "failed" if status == "failed" else "finished"
-    herald.tell(Event(kind=kind, run=name, values={"status": status, "reason": reason}))
-    return record
+    stages = tuple(stages_of(plan, store))
+
+    def close() -> None:
+        record_of(plan, name, stages, store)
+
+    return Run(name=name, stages=stages, record=store.run(name) / "record.json", close=close)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Runner:
-    """One plan on its way through the stages."""
-
-    plan: Plan
-    store: Store
-    herald: Herald
-    show: Display
-    name: str
-    measured: Measured = field(default_factory=Measured)
-
-    def stages(self) -> Iterator[Stage]:
-        """Do every stage in order."""
-        import torch
-
-        torch.set_num_threads(self.plan.threads)
-        plan = self.plan
-        pool = [self._prepare(part) for part in plan.pretrain_parts]
-        tables = [self._prepare(part) for part in plan.evaluate_parts]
-        self.measured.tables = (*pool, *tables)
-        self.measured.splits = save_splits(plan, tables, self.store.root)
-        for seed in plan.seeds:
-            for fold, folds in self._units():
-                yield from self._unit(pool, tables, seed, fold, folds)
-
-    def _units(self) -> Sequence[tuple[int, tuple[int, ...]]]:
-        """Which fold is pretrained on, and which it is measured on: one pretraining each where folds limit the pool."""
-        if self.plan.pool == "train" or self.plan.spec.takes_target:
-            return [(fold, (fold,)) for fold in self.plan.folds]
-        return [(self.plan.folds[0], self.plan.folds)]
-
-    def _unit(
-        self, pool: Sequence[Prepared], tables: Sequence[Prepared], seed: int, fold: int, folds: tuple[int, ...]
-    ) -> Iterator[Stage]:
-        plan, store = self.plan, self.store
-        key = keys.pretrain_key(plan, seed, fold)
-        with self.show.stage(f"{plan.method.name} seed {seed} pretrain") as live:
-            work = partial(pretrain, plan, pool, seed, fold, watch=self._watched(live))
-            folder = store.produce("pretrain", key, work)
-        yield self._done(Stage(kind="pretrain", key=key, seed=seed, fold=fold))
-        for epoch in (*plan.train.snapshots, None) if plan.spec.trains else (None,):
-            method = reopen(plan, seed, folder, epoch)
-            for part, table in zip(plan.evaluate_parts, tables, strict=True):
-                subject = Subject(plan=plan, method=method, pretrained=folder, table=table, seed=seed, epoch=epoch)
-                yield from self._measure(subject, part, key, folds)
-
-    def _measure(self, subject: Subject, part: Part, pretrained: str, folds: tuple[int, ...]) -> Iterator[Stage]:
-        plan, store, seed, epoch = self.plan, self.store, subject.seed, subject.epoch
-        key = keys.extract_key(plan, pretrained, part, epoch)
-        who = f"{plan.method.name} seed {seed}" + ("" if epoch is None else f" epoch {epoch}")
-        with self.show.stage(f"{who} features of {part.name}") as live:
-            features = store.produce("extract", key, lambda f: extract_stage(subject, f, live.tick))
-        yield self._done(Stage(kind="extract", key=key, seed=seed, fold=folds[0]))
-        for protocol in plan.protocols:
-            if epoch is not None and needs_encoders(protocol):
-                continue
-            answer = keys.evaluate_key(plan, key, protocol, seed, folds)
-            with self.show.stage(f"{who} {protocol.name} on {part.name}") as live:
-                work = partial(evaluate_stage, subject, protocol, features, folds, watch=live.named)
-                folder = store.produce("evaluate", answer, work)
-            self.measured.add(folder)
-            yield self._done(Stage(kind="evaluate", key=answer, seed=seed, fold=folds[0]))
-
-    def _prepare(self, part: Part) -> Prepared:
-        plan = self.plan
-        job = Job(
-            key=keys.prepare_key(plan, part),
-            name=part.name,
-            dataset=part.dataset,
-            settings=plan.prepare,
-            canvas=plan.canvas,
-            groups=part.choice.spec.card.groups,
-        )
-        with self.show.stage(f"prepare {part.name}") as live:
-            table = prepare(job, environment.places().data / "prepared", live.tick)
-        if table.unreadable:
-            self.show.say(f"{part.name}: {len(table.unreadable)} unreadable sample(s) left out: {table.unreadable[0]}")
-        return table
-
-    def _watched(self, live: Line) -> Callable[[Moment], None]:
-        """Show a training's steps, and tell the listeners."""
-
-        def watch(moment: Moment) -> None:
-            live.moment(moment)
-            values = {"epoch": moment.epoch, "step": moment.step, "loss": moment.loss}
-            self.herald.tell(Event(kind="step", run=self.name, stage="pretrain", values=values))
-
-        return watch
-
-    def _done(self, stage: Stage) -> Stage:
-        self.measured.stages.append(stage)
-        self.herald.tell(Event(kind="stage", run=self.name, stage=f"{stage.kind}/{stage.key}"))
-        return stage
+def stages_of(plan: Plan, store: Store) -> Iterator[Stage]:
+    """Every stage of a plan, in an order in which they can be made. Nothing is made, and every key is known."""
+    pool = [_prepare(plan, part) for part in plan.pretrain_parts]
+    tables = [_prepare(plan, part) for part in plan.evaluate_parts]
+    yield from (*pool, *tables)
+    for seed in plan.seeds:
+        for fold, folds in _units(plan):
+            trained = _pretrain(plan, store, pool, seed, fold)
+            yield trained
+            for epoch in (*plan.train.snapshots, None) if plan.spec.trains else (None,):
+                for part, table in zip(plan.evaluate_parts, tables, strict=True):
+                    yield from _measure(plan, store, trained, part, table, epoch, folds)
 
 
-def _precision() -> Literal["float32", "bfloat16"]:
-    return cast(Literal["float32", "bfloat16"], environment.best_precision())
+def _units(plan: Plan) -> Sequence[tuple[int, tuple[int, ...]]]:
+    """Which fold is pretrained on, and which it is measured on: one pretraining each where folds limit the pool."""
+    if plan.pool == "train" or plan.spec.takes_target:
+        return [(fold, (fold,)) for fold in plan.folds]
+    return [(plan.folds[0], plan.folds)]
 
 
-def _written(value: Any) -> str:
-    """A Python value as an override writes it."""
-    return json.dumps(list(value) if isinstance(value, tuple) else value)
+def _prepare(plan: Plan, part: Part) -> Stage:
+    key = keys.prepare_key(plan, part)
+    groups = part.choice.spec.card.groups
+    job = Job(key=key, name=part.name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=groups)
+    folder = environment.places().data / "prepared" / key
+
+    def make(scratch: Path, live: Line) -> None:
+        prepare(job, scratch, live.tick)
+
+    return Stage(
+        kind="prepare", key=key, folder=folder, title=f"prepare {part.name}", needs=(), make=make,
+        shape=keys.digest(part.choice.key(), plan.canvas),
+    )  # fmt: skip
+
+
+def _pretrain(plan: Plan, store: Store, pool: Sequence[Stage], seed: int, fold: int) -> Stage:
+    key = keys.pretrain_key(plan, seed, fold)
+
+    def make(folder: Path, live: Line) -> None:
+        _threads(plan)
+        tables = [_opened(stage.folder, part.name) for stage, part in zip(pool, plan.pretrain_parts, strict=True)]
+        pretrain(plan, tables, seed, fold, folder, live.moment)
+
+    return Stage(
+        kind="pretrain", key=key, folder=store.stage("pretrain", key), title=f"{plan.method.name} seed {seed} pretrain",
+        needs=tuple(stage.folder for stage in pool), make=make, seed=seed, fold=fold, shape=keys.pretrain_shape(plan),
+    )  # fmt: skip
+
+
+def _measure(
+    plan: Plan, store: Store, trained: Stage, part: Part, table: Stage, epoch: int | None, folds: tuple[int, ...]
+) -> Iterator[Stage]:
+    """The features of one evaluation part, and every protocol's answers."""
+    seed = trained.seed
+    key = keys.extract_key(plan, trained.key, part, epoch)
+    features = store.stage("extract", key)
+    who = f"{plan.method.name} seed {seed}" + ("" if epoch is None else f" epoch {epoch}")
+
+    def subject() -> Subject:
+        _threads(plan)
+        method = reopen(plan, seed, trained.folder, epoch)
+        opened = _opened(table.folder, part.name)
+        return Subject(plan=plan, method=method, pretrained=trained.folder, table=opened, seed=seed, epoch=epoch)
+
+    def embed(folder: Path, live: Line) -> None:
+        extract_stage(subject(), folder, live.tick)
+
+    def measure(protocol: Choice, folder: Path, live: Line) -> None:
+        evaluate_stage(subject(), protocol, features, folds, folder, watch=live.named)
+
+    known = partial(Stage, seed=seed, fold=folds[0])
+    yield known(
+        kind="extract", key=key, folder=features, title=f"{who} features of {part.name}", make=embed,
+        needs=(trained.folder, table.folder), shape=keys.digest(trained.shape),
+    )  # fmt: skip
+    for protocol in plan.protocols:
+        if epoch is not None and needs_encoders(protocol):
+            continue
+        answer = keys.evaluate_key(plan, key, protocol, seed, folds)
+        yield known(
+            kind="evaluate", key=answer, folder=store.stage("evaluate", answer), make=partial(measure, protocol),
+            needs=(features,), title=f"{who} {protocol.name} on {part.name}",
+            shape=keys.digest(trained.shape, protocol.key()),
+        )  # fmt: skip
+
+
+def record_of(plan: Plan, name: str, stages: Sequence[Stage], store: Store) -> Record:
+    """Gather what the stages left into the run's record and folder; what failed is said in it."""
+    done = [stage for stage in stages if finished(stage.folder)]
+    failures = [failure for stage in stages if (failure := failure_of(stage.folder)) is not None]
+    measured = Measured(stages=[stage for stage in done if stage.kind != "prepare"])
+    for stage in done:
+        if stage.kind == "evaluate":
+            measured.add(stage.folder)
+    folders = {stage.key: stage.folder for stage in done if stage.kind == "prepare"}
+    measured.tables = _tables(plan, (*plan.pretrain_parts, *plan.evaluate_parts), folders)
+    measured.splits = save_splits(plan, _tables(plan, plan.evaluate_parts, folders), store.root)
+    record = make_record(plan, name, failures[0] if failures else None, measured)
+    return write_run(store, record, measured, failures[0].traceback if failures else "")
+
+
+def _tables(plan: Plan, parts: Sequence[Part], folders: Mapping[str, Path]) -> list[Prepared]:
+    """The prepared tables of those parts that could be prepared."""
+    found = [(part, folders.get(keys.prepare_key(plan, part))) for part in parts]
+    return [_opened(folder, part.name) for part, folder in found if folder is not None]
+
+
+@lru_cache(maxsize=64)
+def _opened(folder: Path, name: str) -> Prepared:
+    return open_prepared(folder, name)
+
+
+def _threads(plan: Plan) -> None:
+    import torch
+
+    torch.set_num_threads(plan.threads)

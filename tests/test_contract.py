@@ -14,7 +14,7 @@ from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.data.draws import KeyedDraws
 from sslbench.environment import places
-from sslbench.pipeline import run_plan
+from sslbench.execute.here import run_plans
 from sslbench.report.live import Quiet
 from sslbench.results.store import Store
 from sslbench.train.world import Alone
@@ -38,7 +38,7 @@ def forget():
 def run(out, method: str, dataset: str, *overrides: str):
     tree = read_request(None, {"method": {"name": method}, "data": {"name": dataset}}, [*SHORT, *overrides])
     plan = make_plan(tree, CATALOG, places(), MACHINE)
-    record = run_plan(plan, Store(root=out), CATALOG, Quiet())
+    record = run_plans([plan], Store(root=out), CATALOG, Quiet()).records[0]
     trace = (out / record.run / "traceback.txt").read_text() if record.status == "failed" else ""
     assert record.status in ("done", "collapsed"), trace or record.reason
     return record

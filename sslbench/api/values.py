@@ -221,7 +221,8 @@ class Outcome:
 
     `task` is the place in `trial.tasks` (None: about the whole table), `setting` what the protocol varied, `chosen`
     what it selected and `chosen_on` where: an answer chosen on 'query' is an oracle and kept in a column of its own.
-    `predicted` holds [n] codes or [n, C] scores for `rows`; `scores` holds metrics that do not follow from them.
+    `predicted` holds [n] codes or [n, C] scores for `rows`, `validation` the same answer's for the task's validation
+    rows (what a recipe may be tuned by); `scores` holds metrics that do not follow from them.
     """
 
     task: int | None
@@ -230,6 +231,7 @@ class Outcome:
     chosen_on: Literal["validation", "query", "nothing"] = "nothing"
     rows: IntArray | None = None
     predicted: NDArray[np.float32] | IntArray | None = None
+    validation: NDArray[np.float32] | IntArray | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     artefacts: tuple[Artefact, ...] = ()
 

@@ -61,6 +61,16 @@ def pretrain_key(plan: Plan, seed: int, fold: int) -> str:
     return digest("pretrain", *values)
 
 
+def pretrain_shape(plan: Plan) -> str:
+    """What a training costs per row: everything but which rows, how many, how often and from which seed."""
+    shapes = {name: (m.layout, m.shape, m.facts) for name, m in plan.modalities.items()}
+    values: list[Any] = [plan.method.key(), shapes, {m: c.key() for m, c in plan.backbones.items()}, plan.threads]
+    if plan.spec.trains:
+        train = (plan.train.batch, plan.train.accumulate, plan.train.optimiser, plan.train.precision)
+        values += [[a.key() for a in plan.augmentations], plan.view, plan.canvas, train]
+    return digest("shape", *values)
+
+
 def extract_key(plan: Plan, pretrain: str, part: Part, epoch: int | None) -> str:
     """The features of one evaluation part under one encoder."""
     views = any(protocol.spec.views(protocol.config) for protocol in plan.protocols)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from sslbench import environment
-from sslbench.api.errors import DataMissing, RequestError
+from sslbench.api.errors import DataBroken, DataMissing, RequestError, SslbenchError
 from sslbench.catalog.facts import Catalog
 from sslbench.config import keys
 from sslbench.config.convert import convert
@@ -17,7 +18,10 @@ from sslbench.config.request import read_request
 from sslbench.config.settings import ViewSettings
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import Job, prepare, prepared_modality
+from sslbench.data.table import open_prepared
 from sslbench.report.live import Display
+from sslbench.stages.lease import Leases
+from sslbench.stages.stage import failure_of, forgive, produce
 
 
 def opened(
@@ -44,17 +48,28 @@ def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: 
         key = keys.part_key(part, settings, canvas)
         job = Job(key=key, name=part.name, dataset=part.dataset, settings=settings, canvas=canvas,
                   groups=part.choice.spec.card.groups)  # fmt: skip
-        folder = environment.places().data / "prepared"
-        with show.stage(f"prepare {part.name}") as live:
-            table = prepare(job, folder, live.tick)
+        folder = environment.places().data / "prepared" / key
+        table = open_prepared(_prepared(job, folder, show), part.name)
         shapes = ", ".join(f"{n} {prepared_modality(m, canvas).shape}" for n, m in part.dataset.modalities.items())
-        lines.append(
-            f"{part.name}: {len(table):,} samples, {len(table.target.names)} classes, {shapes}, in {folder / key}"
-        )
+        lines.append(f"{part.name}: {len(table):,} samples, {len(table.target.names)} classes, {shapes}, in {folder}")
         if table.unreadable:
             lines.append(f"{part.name}: {len(table.unreadable)} unreadable sample(s) left out:")
             lines += [f"  {sentence}" for sentence in table.unreadable]
     return lines
+
+
+def _prepared(job: Job, folder: Path, show: Display) -> Path:
+    """Make the stage, or wait for whoever is at it."""
+
+    def make(scratch: Path) -> None:
+        with show.stage(f"prepare {job.name}") as live:
+            prepare(job, scratch, live.tick)
+
+    forgive(folder)
+    produce(folder, f"prepare {job.name}", make, Leases(), show.say)
+    if failure := failure_of(folder):
+        raise DataBroken(failure.reason) if failure.code == DataBroken.exit_code else SslbenchError(failure.reason)
+    return folder
 
 
 def verify(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> tuple[list[str], bool]:

@@ -1,16 +1,10 @@
-"""Prepare a dataset once: read every sample, put it on its canvas, write memory-mapped columns.
-
-Safe under concurrent starts: one process prepares while the others wait, and a folder appears whole or not at all.
-"""
+"""Prepare a dataset once: read every sample, put it on its canvas, write memory-mapped columns. A stage like any other."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +18,7 @@ from sslbench.api.errors import DataBroken
 from sslbench.api.specs import Dataset
 from sslbench.api.values import Modality
 from sslbench.data.canvas import PrepareSettings, on_canvas
-from sslbench.data.table import SCHEMA, Prepared, open_prepared
+from sslbench.data.table import SCHEMA
 from sslbench.environment import cores, seed_from
 
 Tick = Callable[[int, int], None]
@@ -42,29 +36,41 @@ class Job:
     groups: tuple[str, ...]
 
 
-def prepare(job: Job, folder: Path, tick: Tick) -> Prepared:
-    """Prepare a dataset below `folder`, or open what is there.
+def prepare(job: Job, folder: Path, tick: Tick) -> None:
+    """Write a dataset's columns into a folder.
 
     Raises DataBroken when more than the stated share of samples cannot be read.
     """
-    final = folder / job.key
-    with locked(folder / f"{job.key}.lock"):
-        if not (final / "meta.json").exists():
-            scratch = folder / f".{job.key}.part"
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch.mkdir(parents=True)
-            _write(job, scratch, tick)
-            scratch.replace(final)
-    return open_prepared(final, job.name)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a file lock; the operating system lets go of it when the process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    dataset, rows = job.dataset, len(job.dataset.labels)
+    writers = {name: _Writer(folder, name, modality, rows, job) for name, modality in dataset.modalities.items()}
+    kept, unreadable = [], []
+    for row, answer in enumerate(_read_all(job, writers)):
+        if isinstance(answer, Exception):
+            unreadable.append(f"{dataset.columns['id'][row]}: {type(answer).__name__}: {answer}")
+        else:
+            kept.append(row)
+            for name, writer in writers.items():
+                writer.put(row, *answer[name])
+        tick(row + 1, rows)
+    if len(unreadable) > job.settings.unreadable * rows or not kept:
+        raise DataBroken(
+            f"{job.name}: {len(unreadable)} of {rows} samples cannot be read, more than the share "
+            f"prepare.unreadable={job.settings.unreadable}; first: {unreadable[0] if unreadable else 'no sample at all'}"
+        )
+    described = {name: writer.close() for name, writer in writers.items()}
+    np.save(folder / "kept.npy", np.array(kept, np.int64))
+    np.save(folder / "labels.npy", dataset.labels)
+    columns = {name: values.tolist() for name, values in dataset.columns.items()}
+    parquet.write_table(arrow.table(columns), folder / "columns.parquet")
+    meta = {
+        "schema": SCHEMA,
+        "name": job.name,
+        "target": {"kind": dataset.target.kind, "names": list(dataset.target.names)},
+        "modalities": described,
+        "unreadable": unreadable,
+        "groups": list(job.groups),
+    }
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1))
 
 
 def prepared_modality(modality: Modality, canvas: int) -> Modality:
@@ -134,39 +140,6 @@ class _Writer:
             "facts": list(self.modality.facts),
             "stored_facts": ["size"] if self.sizes is not None else [],
         }
-
-
-def _write(job: Job, folder: Path, tick: Tick) -> None:
-    dataset, rows = job.dataset, len(job.dataset.labels)
-    writers = {name: _Writer(folder, name, modality, rows, job) for name, modality in dataset.modalities.items()}
-    kept, unreadable = [], []
-    for row, answer in enumerate(_read_all(job, writers)):
-        if isinstance(answer, Exception):
-            unreadable.append(f"{dataset.columns['id'][row]}: {type(answer).__name__}: {answer}")
-        else:
-            kept.append(row)
-            for name, writer in writers.items():
-                writer.put(row, *answer[name])
-        tick(row + 1, rows)
-    if len(unreadable) > job.settings.unreadable * rows or not kept:
-        raise DataBroken(
-            f"{job.name}: {len(unreadable)} of {rows} samples cannot be read, more than the share "
-            f"prepare.unreadable={job.settings.unreadable}; first: {unreadable[0] if unreadable else 'no sample at all'}"
-        )
-    described = {name: writer.close() for name, writer in writers.items()}
-    np.save(folder / "kept.npy", np.array(kept, np.int64))
-    np.save(folder / "labels.npy", dataset.labels)
-    columns = {name: values.tolist() for name, values in dataset.columns.items()}
-    parquet.write_table(arrow.table(columns), folder / "columns.parquet")
-    meta = {
-        "schema": SCHEMA,
-        "name": job.name,
-        "target": {"kind": dataset.target.kind, "names": list(dataset.target.names)},
-        "modalities": described,
-        "unreadable": unreadable,
-        "groups": list(job.groups),
-    }
-    (folder / "meta.json").write_text(json.dumps(meta, indent=1))
 
 
 def _original(sample: Mapping[str, NDArray[Any]], name: str) -> tuple[int, ...]:

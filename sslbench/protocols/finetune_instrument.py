@@ -95,4 +95,5 @@ class Finetune:
             chosen_on="validation" if config.keep == "best" else "nothing",
             rows=task.query,
             predicted=answers(task.query),
+            validation=answers(task.validation) if len(task.validation) else None,
         )

@@ -99,6 +99,7 @@ class Knn:
                 chosen_on="validation" if where == "validation" else "query",
                 rows=task.query,
                 predicted=answers["query"][k].numpy(),
+                validation=answers["validation"][k].numpy() if where == "validation" else None,
             )
 
 

@@ -147,4 +147,5 @@ class Linear:
                 chosen_on="validation" if where == "validation" else "query",
                 rows=task.query,
                 predicted=said["query"][:, best].numpy(),
+                validation=said["validation"][:, best].numpy() if where == "validation" else None,
             )

@@ -52,6 +52,9 @@ def score(
         if outcome.predicted is not None and outcome.rows is not None:
             truth, said = labels[outcome.rows], outcome.predicted
             found |= _derived(truth, said, target)
+            if outcome.validation is not None and outcome.task is not None and len(outcome.validation):
+                held_out = _derived(labels[tasks[outcome.task].validation], outcome.validation, target)
+                found |= {f"validation_{name}": value for name, value in held_out.items()}
             if target.kind == "class" and outcome.chosen_on != "query":
                 matrix = metrics.confusion(truth, _codes(said), len(target.names))
                 classes += _class_scores(matrix, target, where, fold, text(setting))

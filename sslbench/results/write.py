@@ -22,31 +22,22 @@ from sslbench.data.table import Prepared
 from sslbench.protocols.score import read_scores
 from sslbench.results.record import ClassScore, Record, Score, Status, encode
 from sslbench.results.store import Store
+from sslbench.stages.graph import Stage
+from sslbench.stages.stage import Failure, cost
 
 KEPT_APART = frozenset({"scores.json", "confusion.json", "predictions.parquet", "stage.json"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """One finished stage of a run."""
-
-    kind: str
-    key: str
-    seed: int
-    fold: int
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Measured:
     """What a run has so far."""
 
     scores: list[Score] = field(default_factory=list)
     classes: list[ClassScore] = field(default_factory=list)
-    stages: list[Stage] = field(default_factory=list)
+    stages: Sequence[Stage] = ()
     folders: list[Path] = field(default_factory=list)
     tables: Sequence[Prepared] = ()
     splits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    traceback: str = ""
 
     def add(self, folder: Path) -> None:
         """Take in one evaluation."""
@@ -56,13 +47,15 @@ class Measured:
         self.folders.append(folder)
 
 
-def make_record(plan: Plan, name: str, status: Status, reason: str, measured: Measured, seconds: float) -> Record:
+def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measured) -> Record:
     """Everything about a run in one value; cost, host and clock stand apart from the rest."""
+    collapsed = any(score.metric == "collapsed" and score.value > 0 for score in measured.scores)
+    status: Status = failure.status if failure else "collapsed" if collapsed else "done"
     by_name = {table.name: table for table in measured.tables}
     return Record(
         run=name,
         status=status,
-        reason=reason,
+        reason=failure.reason if failure else "",
         method=plan.method.described() | {"family": plan.spec.family, "takes_target": plan.spec.takes_target},
         baseline=plan.spec.baseline,
         backbones={modality: choice.described() for modality, choice in plan.backbones.items()},
@@ -86,7 +79,6 @@ def make_record(plan: Plan, name: str, status: Status, reason: str, measured: Me
         scores=tuple(measured.scores),
         classes=tuple(measured.classes),
         keys={f"{s.kind}/{s.key}": {"seed": s.seed, "fold": s.fold} for s in measured.stages},
-        cost={"seconds_now": round(seconds, 2), "peak_memory": environment.peak_memory()},
         host=environment.host(),
         clock={"finished": environment.now()},
     )  # fmt: skip
@@ -106,42 +98,42 @@ def _data(part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:
     return facts
 
 
-def write_run(store: Store, record: Record, measured: Measured) -> Record:
+def write_run(store: Store, record: Record, measured: Measured, traceback: str) -> Record:
     """Write a run's folder and complete its record, which comes last: a record means a whole folder."""
     folder = store.run(record.run)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "request.yaml", yaml.safe_dump(plain(record.request), sort_keys=True).encode())
-    if measured.traceback:
-        write_atomically(folder / "traceback.txt", measured.traceback.encode())
+    (folder / "traceback.txt").unlink(missing_ok=True)
+    if traceback:
+        write_atomically(folder / "traceback.txt", traceback.encode())
     if measured.folders:
         _predictions(folder, measured.folders, record)
         _artefacts(folder, measured.folders)
     pretrained = [stage for stage in measured.stages if stage.kind == "pretrain"]
     training = []
     for stage in pretrained:
-        source = store.stage("pretrain", stage.key)
-        content = json.loads((source / "training.json").read_text())
+        content = json.loads((stage.folder / "training.json").read_text())
         training.append({"seed": stage.seed, "fold": stage.fold, **content})
         target = folder / f"encoder-seed{stage.seed}-fold{stage.fold}.safetensors"
         if not target.exists():
-            shutil.copyfile(source / "method.safetensors", target.with_suffix(".part"))
+            shutil.copyfile(stage.folder / "method.safetensors", target.with_suffix(".part"))
             target.with_suffix(".part").replace(target)
-    record = replace(record, training=tuple(training), cost={**record.cost, **_costs(store, measured.stages)})
+    record = replace(record, training=tuple(training), cost=_costs(measured.stages))
     write_atomically(folder / "card.md", card(record).encode())
     write_atomically(folder / "record.json", encode(record))
     return record
 
 
-def _costs(store: Store, stages: Sequence[Stage]) -> dict[str, Any]:
+def _costs(stages: Sequence[Stage]) -> dict[str, Any]:
     seconds: dict[str, float] = {}
-    speeds = []
+    speeds, peaks = [], [0]
     for stage in stages:
-        seconds[stage.kind] = round(seconds.get(stage.kind, 0.0) + store.cost(stage.kind, stage.key)["seconds"], 3)
+        spent = cost(stage.folder)
+        seconds[stage.kind] = round(seconds.get(stage.kind, 0.0) + spent["seconds"], 3)
+        peaks.append(spent["peak_memory"])
         if stage.kind == "pretrain":
-            speed = json.loads((store.stage("pretrain", stage.key) / "speed.json").read_text())["samples_per_second"]
-            speeds.append(speed)
-    peak = max((store.cost(s.kind, s.key)["peak_memory"] for s in stages), default=0)
-    return {"seconds": seconds, "samples_per_second": speeds, "peak_memory": peak}
+            speeds.append(json.loads((stage.folder / "speed.json").read_text())["samples_per_second"])
+    return {"seconds": seconds, "samples_per_second": speeds, "peak_memory": max(peaks)}
 
 
 def _predictions(folder: Path, evaluations: Sequence[Path], record: Record) -> None:

@@ -119,13 +119,15 @@ def _used(choice: Choice, modalities: Mapping[str, Modality], slot: str, seed: i
 
 
 def save_method(folder: Path, name: str, method: Method) -> None:
-    """Write a method's whole state as safetensors; the header says under which prefix each encoder's weights lie."""
+    """Write a method's whole state as safetensors, at once; the header says under which prefix each encoder's weights lie."""
     state = {key: value.detach().cpu().clone().contiguous() for key, value in method.state_dict().items()}
     modules = {id(module): path for path, module in method.named_modules()}
     prefixes = {
         m: f"{modules[id(e)]}.{_inner(e)}" for m, e in method.encoders.items() if any(True for _ in e.parameters())
     }
-    save_file(state, folder / f"{name}.safetensors", metadata={"encoders": json.dumps(prefixes)})
+    unfinished = folder / f".{name}.unfinished"
+    save_file(state, unfinished, metadata={"encoders": json.dumps(prefixes)})
+    unfinished.replace(folder / f"{name}.safetensors")
 
 
 def _inner(encoder: Backbone) -> str:

@@ -78,7 +78,7 @@ def _training(
     )
 
     def ended(epoch: int) -> None:
-        if epoch in plan.train.snapshots and not (folder / f"epoch-{epoch}.safetensors").exists():
+        if epoch in plan.train.snapshots:
             save_method(folder, f"epoch-{epoch}", method)
 
     seed_everything(seed, "train")

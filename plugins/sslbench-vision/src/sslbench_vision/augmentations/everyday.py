@@ -45,7 +45,8 @@ SETS = (
     AugmentationSpec(
         name="small-objects",
         version=1,
-        summary="grey or coloured objects that may lie any way: crop, rotation, flip, brightness and contrast",
+        summary="grey or coloured objects that may lie any way: crop, rotation, flip, brightness and contrast; "
+        "with invert.p=0.5 for cameras with opposite backgrounds",
         citation=SSLBENCH,
         operations={
             "crop": Apply(operation="random-resized-crop", settings={"scale": (0.15, 1.0)}),
@@ -56,6 +57,7 @@ SETS = (
                 p=0.8,
                 settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.05},
             ),
+            "invert": Apply(operation="invert", p=0.0),
         },
     ),
     AugmentationSpec(

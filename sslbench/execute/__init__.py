@@ -1,0 +1,1 @@
+"""Where runs run: in this process, in several, on a cluster."""

@@ -1,0 +1,90 @@
+"""Runs in this process: what `sslbench run` and `sslbench.run()` do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from sslbench import environment
+from sslbench.api.errors import DataBroken, RequestError
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.catalog.events import Herald
+from sslbench.catalog.facts import Catalog
+from sslbench.config.plan import Machine, Plan
+from sslbench.config.request import read_request
+from sslbench.config.rows import plans_of
+from sslbench.pipeline import run_of
+from sslbench.report.live import Display, Quiet
+from sslbench.results.frames import Results, read_record
+from sslbench.results.store import Store
+from sslbench.stages.graph import Run, distinct
+from sslbench.stages.lease import Leases
+from sslbench.stages.stage import failure_of, forgive
+from sslbench.stages.work import work
+
+
+def run(
+    method: str,
+    dataset: str,
+    *,
+    out: str | Path = "runs",
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    display: Display | None = None,
+) -> Results:
+    """Do what `sslbench run` does; `settings` maps dotted paths to values. The first record is the method's own."""
+    overrides = [f"{path}={_written(value)}" for path, value in (settings or {}).items()]
+    catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
+    options = {"data": {"name": dataset}}
+    file = Path(config) if config else None
+    return run_requests(method.split(","), options, overrides, file, Path(out), catalog, display or Quiet())
+
+
+def run_requests(
+    methods: Sequence[str],
+    options: Mapping[str, Any],
+    overrides: Sequence[str],
+    file: Path | None,
+    out: Path,
+    catalog: Catalog,
+    show: Display,
+) -> Results:
+    """Run one request per method, and the baselines of each; equal rows run once."""
+    plans: list[Plan] = []
+    for method in methods:
+        named = {**options, "method": {"name": method}} if method else dict(options)
+        tree = read_request(file, named, overrides)
+        plans += plans_of(tree, catalog, environment.places(), this_machine(), show.say)
+    return run_plans(sorted(plans, key=lambda plan: plan.spec.baseline), Store(root=out), catalog, show)
+
+
+def run_plans(plans: Sequence[Plan], store: Store, catalog: Catalog, show: Display) -> Results:
+    """Run plans to their records, equal ones once; what failed before is tried again.
+
+    Raises DataBroken or RequestError where a stage met one: a user can mend those.
+    """
+    runs: dict[str, Run] = {}
+    for plan in plans:
+        found = run_of(plan, store)
+        runs.setdefault(found.name, found)
+    stages = distinct(runs.values())
+    for folder in stages:
+        forgive(folder)
+    work(list(runs.values()), Leases(), show, Herald(catalog, show.say))
+    for folder in stages:
+        if (failure := failure_of(folder)) is not None and failure.code in (2, 3):
+            raise RequestError([failure.reason]) if failure.code == 2 else DataBroken(failure.reason)
+    return Results(records=tuple(read_record(run.record) for run in runs.values()))
+
+
+def this_machine() -> Machine:
+    """What requests leave open and this machine settles."""
+    precision = cast(Literal["float32", "bfloat16"], environment.best_precision())
+    return Machine(threads=environment.cores(), precision=precision)
+
+
+def _written(value: Any) -> str:
+    """A Python value as an override writes it."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value)

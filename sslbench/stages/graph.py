@@ -1,0 +1,58 @@
+"""Runs as graphs of stages: what is to be made, from what, and where it will lie. Nothing is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sslbench.report.live import Line
+
+Kind = Literal["prepare", "pretrain", "extract", "evaluate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Stage:
+    """One stage: its folder (equal folders are the same stage), the folders it reads, and how it is made.
+
+    `shape` says which stages cost alike per row: a plan's estimate measures one of each.
+    """
+
+    kind: Kind
+    key: str
+    folder: Path
+    title: str
+    needs: tuple[Path, ...]
+    make: Callable[[Path, Line], None]
+    seed: int = 0
+    fold: int = 0
+    shape: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Run:
+    """A run as work: its stages in an order in which they can be made, where its record lies, and what writes it."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    record: Path
+    close: Callable[[], None]
+
+
+def distinct(runs: Iterable[Run]) -> dict[Path, Stage]:
+    """Every stage once, in order."""
+    stages: dict[Path, Stage] = {}
+    for run in runs:
+        for stage in run.stages:
+            stages.setdefault(stage.folder, stage)
+    return stages
+
+
+def wanted_by(runs: Sequence[Run]) -> dict[Path, str]:
+    """The first run that needs each stage: whom to tell of its steps."""
+    first: dict[Path, str] = {}
+    for run in runs:
+        for stage in run.stages:
+            first.setdefault(stage.folder, run.name)
+    return first
