@@ -13,6 +13,8 @@ from sslbench.api.errors import RequestError, SslbenchError
 from sslbench.api.specs import Kind
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from sslbench.catalog.facts import Catalog
 
 app = typer.Typer(
@@ -24,11 +26,18 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Prepare, check and find datasets.")
 app.add_typer(data_app, name="data")
+study_app = typer.Typer(no_args_is_help=True, help="Grids of runs: run them, see how far they are, report.")
+app.add_typer(study_app, name="study")
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="settings as key=value, such as train.epochs=20")]
+Out = Annotated[Path, typer.Option(help="where results go; runs that share it share work")]
+StudyName = Annotated[str, typer.Argument(help="a YAML file, or a name; see 'list studies'")]
+ScaleName = Annotated[str, typer.Option(help="a variant that the study offers, such as smoke, laptop or paper")]
 Strict = Annotated[bool, typer.Option("--strict-plugins", help="stop when any plugin is broken")]
-KINDS = {"methods": "method", "backbones": "backbone", "operations": "operation", "augmentations": "augmentation",
-         "datasets": "dataset", "protocols": "protocol"}  # fmt: skip
+KINDS = {
+    "methods": "method", "backbones": "backbone", "operations": "operation", "augmentations": "augmentation",
+    "datasets": "dataset", "protocols": "protocol", "studies": "study", "executors": "executor",
+}  # fmt: skip
 
 
 def main() -> None:
@@ -74,7 +83,7 @@ def list_(
 
 @app.command()
 def show(
-    kind: Annotated[str, typer.Argument(help="method, backbone, operation, augmentation, dataset or protocol")],
+    kind: Annotated[str, typer.Argument(help="one of: " + ", ".join(KINDS.values()))],
     name: Annotated[str, typer.Argument(help="its name")],
     strict: Strict = False,
 ) -> None:
@@ -99,13 +108,11 @@ def run(
     seeds: Annotated[str, typer.Option(help="pretraining seeds, such as 5,6,7")] = "",
     baselines: Annotated[str, typer.Option(help="rows beside it, joined by ','; none for none")] = "",
     config: Annotated[Path | None, typer.Option(help="a YAML file of settings")] = None,
-    out: Annotated[Path, typer.Option(help="where results go; runs that share it share work")] = Path("runs"),
+    out: Out = Path("runs"),
     strict: Strict = False,
 ) -> None:
     """Pretrain, measure, and print the tables, beside the rows that every table needs."""
     import warnings
-
-    from rich.console import Console
 
     from sslbench.execute.here import run_requests
     from sslbench.report.live import display_for
@@ -122,9 +129,7 @@ def run(
     for key, value in (("recipe", recipe), ("measure", protocols), ("seeds", seeds), ("baselines", baselines)):
         if value:
             options[key] = value
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)  # a log has no edge to wrap at
+    console = _console()
     display = display_for(console)
     catalog = _catalog(strict=strict)
     results = run_requests(method.split(","), options, overrides or [], config, out, catalog, display)
@@ -132,6 +137,67 @@ def run(
     console.print(f"\nresults: {out}/{results.records[0].run}", highlight=False, markup=False, soft_wrap=True)
     if any(record.status == "failed" for record in results.records):
         sys.exit(1)
+
+
+@study_app.command("run")
+def study_run(
+    study: StudyName,
+    overrides: Overrides = None,
+    scale: ScaleName = "",
+    executor: Annotated[str, typer.Option(help="where its workers run; see 'list executors'")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="print the grid and its cost, and start nothing")] = False,
+    retry: Annotated[bool, typer.Option("--retry-failed", help="try again what failed")] = False,
+    out: Out = Path("runs"),
+) -> None:
+    """Run every point of a study that is not done, and make its report."""
+    from sslbench.execute import commands
+    from sslbench.report.board import board_for
+    from sslbench.report.terminal import show_report
+
+    console, catalog = _console(), _catalog()
+    board = board_for(console)
+    requests, own = commands.split_overrides(overrides or [])
+    opened = commands.open_study(catalog, study, scale, requests, out, board, announce=plan)
+    if plan:
+        for line in commands.plan_lines(opened, environment.cores()):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        return
+    found = commands.run(opened, commands.choose_executor(catalog, opened.study, executor, own), board, retry=retry)
+    show_report(console, found, opened.folder.path)
+    if any("failed" in sentence for sentence in found.missing):
+        sys.exit(1)
+
+
+@study_app.command("status")
+def study_status(study: StudyName, overrides: Overrides = None, scale: ScaleName = "", out: Out = Path("runs")) -> None:
+    """Say which runs of a study are done, running, waiting, failed or stale."""
+    from sslbench.execute import commands
+    from sslbench.report.board import board_for
+
+    requests, _ = commands.split_overrides(overrides or [])
+    opened = commands.open_study(_catalog(), study, scale, requests, out, board_for(_console()), announce=True)
+    print("\n".join(commands.status_lines(opened)))
+
+
+@study_app.command("report")
+def study_report(study: StudyName, overrides: Overrides = None, scale: ScaleName = "", out: Out = Path("runs")) -> None:
+    """Make a study's tables, figures and page from whatever is done."""
+    from sslbench.execute import commands
+    from sslbench.report.board import board_for
+    from sslbench.report.terminal import show_report
+
+    console = _console()
+    requests, _ = commands.split_overrides(overrides or [])
+    opened = commands.open_study(_catalog(), study, scale, requests, out, board_for(console), announce=True)
+    show_report(console, commands.report(opened), opened.folder.path)
+
+
+def _console() -> Console:
+    """A terminal as it is; a log has no edge to wrap at."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
 
 
 @data_app.command("prepare")

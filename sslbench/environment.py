@@ -64,9 +64,29 @@ def host() -> Mapping[str, str | int]:
     }
 
 
+def node() -> str:
+    """This machine's name."""
+    return platform.node()
+
+
 def cores() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpu_names() -> tuple[str, ...]:
+    """The GPUs that this process may use, as $CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    named = tuple(name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name)
+    return named or tuple(map(str, range(torch.cuda.device_count())))
+
+
+def gpus() -> int:
+    """How many GPUs this process may use."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def device_kind() -> str:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
-from sslbench import environment
 from sslbench.config import keys
 from sslbench.config.checks import needs_encoders
 from sslbench.config.choices import Choice
@@ -42,8 +41,8 @@ def run_of(plan: Plan, store: Store) -> Run:
 
 def stages_of(plan: Plan, store: Store) -> Iterator[Stage]:
     """Every stage of a plan, in an order in which they can be made. Nothing is made, and every key is known."""
-    pool = [_prepare(plan, part) for part in plan.pretrain_parts]
-    tables = [_prepare(plan, part) for part in plan.evaluate_parts]
+    pool = [_prepare(plan, store, part) for part in plan.pretrain_parts]
+    tables = [_prepare(plan, store, part) for part in plan.evaluate_parts]
     yield from (*pool, *tables)
     for seed in plan.seeds:
         for fold, folds in _units(plan):
@@ -61,18 +60,17 @@ def _units(plan: Plan) -> Sequence[tuple[int, tuple[int, ...]]]:
     return [(plan.folds[0], plan.folds)]
 
 
-def _prepare(plan: Plan, part: Part) -> Stage:
+def _prepare(plan: Plan, store: Store, part: Part) -> Stage:
     key = keys.prepare_key(plan, part)
     groups = part.choice.spec.card.groups
     job = Job(key=key, name=part.name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=groups)
-    folder = environment.places().data / "prepared" / key
 
     def make(scratch: Path, live: Line) -> None:
         prepare(job, scratch, live.tick)
 
     return Stage(
-        kind="prepare", key=key, folder=folder, title=f"prepare {part.name}", needs=(), make=make,
-        shape=keys.digest(part.choice.key(), plan.canvas),
+        kind="prepare", key=key, folder=store.prepared / key, title=f"prepare {part.name}", needs=(), make=make,
+        shape=keys.digest(part.choice.key(), plan.canvas), rows=len(part.dataset.labels),
     )  # fmt: skip
 
 
@@ -87,6 +85,7 @@ def _pretrain(plan: Plan, store: Store, pool: Sequence[Stage], seed: int, fold: 
     return Stage(
         kind="pretrain", key=key, folder=store.stage("pretrain", key), title=f"{plan.method.name} seed {seed} pretrain",
         needs=tuple(stage.folder for stage in pool), make=make, seed=seed, fold=fold, shape=keys.pretrain_shape(plan),
+        rows=sum(stage.rows for stage in pool) * plan.train.epochs if plan.spec.trains else 0,
     )  # fmt: skip
 
 
@@ -111,7 +110,7 @@ def _measure(
     def measure(protocol: Choice, folder: Path, live: Line) -> None:
         evaluate_stage(subject(), protocol, features, folds, folder, watch=live.named)
 
-    known = partial(Stage, seed=seed, fold=folds[0])
+    known = partial(Stage, seed=seed, fold=folds[0], rows=table.rows)
     yield known(
         kind="extract", key=key, folder=features, title=f"{who} features of {part.name}", make=embed,
         needs=(trained.folder, table.folder), shape=keys.digest(trained.shape),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.convert import convert, key_form, plain
+from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.environment import places
@@ -111,7 +112,7 @@ def test_a_path_enters_a_key_by_its_content(tmp_path):
 
 def planned(*overrides: str, file: Path | None = None, **options):
     tree = read_request(file, {"method": {"name": "mae"}, "data": {"name": "digits"}, **options}, overrides)
-    return make_plan(tree, CATALOG, places(), MACHINE)
+    return make_plan(tree, CATALOG, Shelf(places()), MACHINE)
 
 
 def problems_of(*overrides: str, **options) -> list[str]:

@@ -10,6 +10,7 @@ from sslbench.api import Batch, Step
 from sslbench.api.errors import RequestError
 from sslbench.catalog.discovery import Entry, discover, installed_entries
 from sslbench.catalog.facts import Origin
+from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.data.draws import KeyedDraws
@@ -37,7 +38,7 @@ def forget():
 
 def run(out, method: str, dataset: str, *overrides: str):
     tree = read_request(None, {"method": {"name": method}, "data": {"name": dataset}}, [*SHORT, *overrides])
-    plan = make_plan(tree, CATALOG, places(), MACHINE)
+    plan = make_plan(tree, CATALOG, Shelf(places()), MACHINE)
     record = run_plans([plan], Store(root=out), CATALOG, Quiet()).records[0]
     trace = (out / record.run / "traceback.txt").read_text() if record.status == "failed" else ""
     assert record.status in ("done", "collapsed"), trace or record.reason
@@ -154,7 +155,7 @@ def test_a_loss_called_twice_gives_one_number_and_moves_nothing():
     for name, reference in (("toy-queue", "toy-spectra"), ("simclr", "digits"), ("mae", "digits")):
         extra = (MEAN, "augmentation.name=toy-shift") if reference == "toy-spectra" else ()
         tree = read_request(None, {"method": {"name": name}, "data": {"name": reference}}, extra)
-        plan = make_plan(tree, CATALOG, places(), MACHINE)
+        plan = make_plan(tree, CATALOG, Shelf(places()), MACHINE)
         from sslbench.train.build import build_method
 
         torch.manual_seed(0)
@@ -217,6 +218,6 @@ def test_arms_start_from_the_same_weights():
         tree = read_request(
             None, {"method": {"name": name}, "data": {"name": "toy-spectra"}}, [MEAN, "augmentation.name=toy-shift"]
         )
-        plan = make_plan(tree, CATALOG, places(), MACHINE)
+        plan = make_plan(tree, CATALOG, Shelf(places()), MACHINE)
         weights.append(build_method(plan, plan.modalities, plan.facts.target, 60, 3).encoders["spectrum"].linear.weight)
     assert torch.equal(weights[0], weights[1])

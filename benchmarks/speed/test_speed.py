@@ -13,6 +13,7 @@ import torch
 from torchvision.transforms import v2
 
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.data.table import Column, Pool, Prepared
@@ -39,7 +40,7 @@ def a_plan(*overrides: str) -> Plan:
         *overrides,
     ]
     machine = Machine(threads=2, precision=best_precision())
-    return make_plan(read_request(None, request, settings), discover(installed_entries()), places(), machine)
+    return make_plan(read_request(None, request, settings), discover(installed_entries()), Shelf(places()), machine)
 
 
 def a_pool(plan: Plan) -> Pool:

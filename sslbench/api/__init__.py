@@ -8,8 +8,11 @@ from sslbench.api.specs import (
     BackboneSpec,
     Card,
     Citation,
+    Crew,
     Dataset,
     DatasetSpec,
+    Executor,
+    ExecutorSpec,
     MethodParts,
     MethodSpec,
     Metric,
@@ -21,6 +24,7 @@ from sslbench.api.specs import (
     Setting,
     Source,
     Spec,
+    StudySpec,
     Use,
 )
 from sslbench.api.values import (
@@ -49,9 +53,10 @@ from sslbench.api.values import (
 )
 
 __all__ = [
-    "Apply", "Arrays", "Artefact", "AugmentationSpec", "BackboneSpec", "Batch", "Card", "Citation", "Columns",
-    "DataBroken", "DataMissing", "Dataset", "DatasetSpec", "Diverged", "Draws", "Event", "Facts", "FeatureTable",
-    "Layout", "Loss", "MethodParts", "MethodSpec", "Metric", "Modality", "Need", "OperationParts", "OperationSpec",
-    "Outcome", "ProtocolSpec", "Recipe", "RequestError", "Role", "RowGroups", "Scalar", "Setting", "Shapes", "Source",
-    "Spec", "SslbenchError", "Step", "Survey", "Target", "Task", "Unavailable", "Use", "View", "World", "hookimpl",
+    "Apply", "Arrays", "Artefact", "AugmentationSpec", "BackboneSpec", "Batch", "Card", "Citation", "Columns", "Crew",
+    "DataBroken", "DataMissing", "Dataset", "DatasetSpec", "Diverged", "Draws", "Event", "Executor", "ExecutorSpec",
+    "Facts", "FeatureTable", "Layout", "Loss", "MethodParts", "MethodSpec", "Metric", "Modality", "Need",
+    "OperationParts", "OperationSpec", "Outcome", "ProtocolSpec", "Recipe", "RequestError", "Role", "RowGroups",
+    "Scalar", "Setting", "Shapes", "Source", "Spec", "SslbenchError", "Step", "StudySpec", "Survey", "Target", "Task",
+    "Unavailable", "Use", "View", "World", "hookimpl",
 ]  # fmt: skip

@@ -20,9 +20,11 @@ from sslbench.api.specs import (
     AugmentationSpec,
     BackboneSpec,
     DatasetSpec,
+    ExecutorSpec,
     MethodSpec,
     OperationSpec,
     ProtocolSpec,
+    StudySpec,
 )
 from sslbench.api.values import Event
 
@@ -64,6 +66,18 @@ def sslbench_datasets() -> Iterable[DatasetSpec[Any]]:
 @hookspec
 def sslbench_protocols() -> Iterable[ProtocolSpec[Any]]:
     """Offer protocols."""
+    return ()
+
+
+@hookspec
+def sslbench_studies() -> Iterable[StudySpec]:
+    """Offer studies: YAML files inside the package."""
+    return ()
+
+
+@hookspec
+def sslbench_executors() -> Iterable[ExecutorSpec[Any]]:
+    """Offer places where the workers of a study run."""
     return ()
 
 

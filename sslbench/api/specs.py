@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sslbench.api.modules import Backbone, Instrument, Method, Operation
 
 C = TypeVar("C")
-Kind: TypeAlias = Literal["method", "backbone", "operation", "augmentation", "dataset", "protocol"]
+Kind: TypeAlias = Literal["method", "backbone", "operation", "augmentation", "dataset", "protocol", "study", "executor"]
 Setting: TypeAlias = Scalar | tuple[Scalar, ...]
 
 
@@ -71,6 +71,11 @@ def nothing_wrong(config: Any, facts: Facts) -> Iterable[str]:
 def same_shapes(config: Any, shapes: Shapes) -> Shapes:
     """Change no size."""
     return shapes
+
+
+def nothing_missing() -> str:
+    """Need nothing that is not installed."""
+    return ""
 
 
 def none(config: Any) -> int:
@@ -196,7 +201,8 @@ class Card:
     """What one must know before using a dataset; `obtain` is the sentence read when it is missing.
 
     `groups` are columns whose values may not cross a split; `embedded` data needs no download at all; `counts` are
-    the known samples by part and class, which `data verify` compares with what is there.
+    the known samples by part and class, which `data verify` compares with what is there; `modalities` is what a plan
+    is made with while the data is missing (a side of 0 varies).
     """
 
     licence: str
@@ -207,6 +213,7 @@ class Card:
     checksums: Mapping[str, str] = field(default_factory=dict)
     embedded: bool = False
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    modalities: Mapping[str, Modality] = field(default_factory=dict)
 
 
 class Dataset(Protocol):
@@ -288,3 +295,46 @@ class ProtocolSpec(Spec[C]):
     targets: frozenset[Literal["class", "labels", "none"]]
     views: Callable[[C], int] = none
     metrics: tuple[Metric, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySpec:
+    """A grid of runs and the tables made from it: a YAML file inside the package."""
+
+    name: str
+    version: int
+    summary: str
+    citation: Citation
+    file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorSpec(Spec[C]):
+    """Where the workers of a study run. `missing` says in one sentence what must be installed first, if anything."""
+
+    build: Callable[[C], Executor]
+    missing: Callable[[], str] = nothing_missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """The workers that an executor is asked for.
+
+    Each is the program `command` with its number added; it needs `threads` cores, works until nothing is left, and may be
+    ended and started again at any moment. `folder` is for logs; all workers must see it under the same path.
+    """
+
+    command: tuple[str, ...]
+    threads: int
+    folder: Path
+
+
+class Executor(Protocol):
+    """Starts workers and waits for them. Knows nothing of what they do."""
+
+    def run(self, crew: Crew, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
+        """Keep workers running until `tick`, called about twice a second, says that nothing is left to do.
+
+        A worker that ends while work is left is started again, in reason. `say` tells the user one line.
+        """
+        ...

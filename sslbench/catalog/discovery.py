@@ -160,11 +160,19 @@ def _settle(found: list[Component], listeners: list[Listener], problems: list[Pr
         claims[component.kind, component.name].append(component)
     contested = {key: tuple(c.origin for c in rivals) for key, rivals in claims.items() if len(rivals) > 1}
     label: Literal["contested"] = "contested"
+    hook_of = {of: hook for hook, (of, _) in HOOKS.items()}
     for (kind, name), origins in contested.items():
         for origin in origins:
             others = " and ".join(str(o) for o in origins if o is not origin)
             error = f"{kind} {name!r} is also claimed by {others}; unusable until one of them goes"
-            problems.append(Problem(origin=origin, stage=f"sslbench_{kind}s", error=error, kind=label))
+            problems.append(
+                Problem(
+                    origin=origin,
+                    stage=hook_of[kind],
+                    error=error,
+                    kind=label,
+                )
+            )
     usable: dict[Kind, dict[str, Component]] = {kind: {} for kind in KINDS}
     for (kind, name), rivals in claims.items():
         if len(rivals) == 1:

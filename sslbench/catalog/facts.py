@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast, get_args
 
-from sslbench.api.specs import AugmentationSpec, Kind, Setting, Spec
+from sslbench.api.specs import AugmentationSpec, Kind, Setting, Spec, StudySpec
 from sslbench.api.values import Event
 
-AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec"
-KINDS: tuple[Kind, ...] = ("method", "backbone", "operation", "augmentation", "dataset", "protocol")
+AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec | StudySpec"
+KINDS: tuple[Kind, ...] = get_args(Kind)
+DATA: frozenset[Kind] = frozenset({"augmentation", "study"})
+"""Kinds that are data: no settings of their own, no families."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ class Catalog:
             who = " and ".join(str(origin) for origin in claims)
             return f"{kind} {name!r} is claimed by {who}; uninstall one of them, or name one in SSLBENCH_DISABLE"
         for component in known.values():
-            if (settings := component.spec.answers_to(name) if kind != "augmentation" else None) is not None:
+            if (settings := component.spec.answers_to(name) if kind not in DATA else None) is not None:
                 return component, settings
         broken = sum(problem.kind == "broken" for problem in self.problems)
         lost = f"; {broken} plugin(s) failed to load: run 'sslbench list --problems'" if broken else ""

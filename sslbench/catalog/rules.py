@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from sslbench.api.specs import (
@@ -14,6 +15,7 @@ from sslbench.api.specs import (
     Card,
     Citation,
     DatasetSpec,
+    ExecutorSpec,
     Kind,
     MethodSpec,
     Metric,
@@ -21,6 +23,7 @@ from sslbench.api.specs import (
     ProtocolSpec,
     Recipe,
     Spec,
+    StudySpec,
 )
 
 HOOKS: Mapping[str, tuple[Kind, type[Any]]] = {
@@ -30,10 +33,14 @@ HOOKS: Mapping[str, tuple[Kind, type[Any]]] = {
     "sslbench_augmentations": ("augmentation", AugmentationSpec),
     "sslbench_datasets": ("dataset", DatasetSpec),
     "sslbench_protocols": ("protocol", ProtocolSpec),
+    "sslbench_studies": ("study", StudySpec),
+    "sslbench_executors": ("executor", ExecutorSpec),
 }
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 BACKBONE_NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
-CALLABLES = ("build", "uses", "check", "answers_to", "members", "views", "provides", "shapes", "reference", "parts")
+CALLABLES = (
+    "build", "uses", "check", "answers_to", "members", "views", "provides", "shapes", "reference", "parts", "missing",
+)  # fmt: skip
 
 
 def broken_rules(kind: Kind, spec: Any) -> Iterator[str]:
@@ -45,6 +52,10 @@ def broken_rules(kind: Kind, spec: Any) -> Iterator[str]:
     yield from _identity(kind, spec)
     if isinstance(spec, AugmentationSpec):
         yield from _operations(spec)
+        return
+    if isinstance(spec, StudySpec):
+        if not isinstance(spec.file, Path) or not spec.file.is_file():
+            yield f"{spec.name!r}: file {spec.file} is not there"
         return
     yield from _config(spec)
     for name in CALLABLES:

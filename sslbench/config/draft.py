@@ -11,12 +11,11 @@ from sslbench.api.specs import MethodSpec, Recipe
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.choices import Choice, choose
 from sslbench.config.convert import convert
-from sslbench.config.parts import Found, Part, open_parts
+from sslbench.config.parts import Found, Part, Shelf, open_parts
 from sslbench.config.request import Tree
 from sslbench.config.settings import PretrainSettings, TrainSettings, ViewSettings, problems_of
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.splits import SplitSettings, has_official_split
-from sslbench.environment import Places
 
 DEFAULT_VIEW, LARGEST_CANVAS = 64, 256
 
@@ -26,7 +25,7 @@ class Draft:
     """A plan in the making: the tree, and what is wrong so far."""
 
     catalog: Catalog
-    places: Places
+    shelf: Shelf
     tree: Tree
     problems: list[str]
     missing: list[str]
@@ -54,15 +53,15 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
         names = [c.name for c in draft.catalog.all("dataset")]
         draft.problems.append(f"data: no dataset named; add --dataset NAME{did_you_mean('', names)}")
         return [], []
-    first = open_parts(draft.catalog, name, settings, draft.places)
+    first = open_parts(draft.catalog, name, settings, draft.shelf)
     pool = draft.section("pretrain", PretrainSettings).pool
     evaluate = first
     if other := draft.tree.get("evaluate"):
         shared = settings if str(other).split("/")[0] == name.split("/")[0] else {}
-        evaluate = open_parts(draft.catalog, str(other), shared, draft.places, path="evaluate")
+        evaluate = open_parts(draft.catalog, str(other), shared, draft.shelf, path="evaluate")
     elif pool not in ("train", "all"):
         shared = settings if pool.split("/")[0] == name.split("/")[0] else {}
-        first = open_parts(draft.catalog, pool, shared, draft.places, path="pretrain.pool")
+        first = open_parts(draft.catalog, pool, shared, draft.shelf, path="pretrain.pool")
     for found in {id(f): f for f in (first, evaluate)}.values():
         _collect(draft, found)
     return evaluate.parts, first.parts

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sslbench.api.errors import DataBroken, DataMissing
-from sslbench.api.specs import Dataset, DatasetSpec, Source
+from sslbench.api.specs import Card, Dataset, DatasetSpec, Source
+from sslbench.api.values import Target
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.choices import Choice, choose
 from sslbench.environment import Places
+
+ANNOUNCED = 1000
+"""Rows of a missing dataset whose card gives no count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,6 +35,50 @@ class Part:
 
 
 @dataclass(slots=True)
+class Shelf:
+    """Opens every dataset once. With `announce` a missing one is stood in for by what its card says of it, so that a plan
+    can be made without the data; nothing can be read of it, and `stood_in` names it.
+    """
+
+    places: Places
+    announce: bool = False
+    stood_in: list[str] = field(default_factory=list)
+    _opened: dict[str, Dataset] = field(default_factory=dict)
+
+    def open(self, choice: Choice, part: str, *, fetch: bool) -> Dataset:
+        """Open one part, and whatever datasets it uses; raises what the dataset raises."""
+        key = json.dumps([choice.key(), part, fetch], sort_keys=True)
+        if key not in self._opened:
+            try:
+                self._opened[key] = _build(choice, part, self, fetch=fetch)
+            except DataMissing:
+                if not self.announce or not choice.spec.card.modalities:
+                    raise
+                self._opened[key] = Announced(choice.spec.card, part)
+                self.stood_in.append(f"{choice.name}/{part}" if part else choice.name)
+        return self._opened[key]
+
+
+class Announced:
+    """A dataset that is not here, as its card announces it: sizes and classes, and nothing to read."""
+
+    def __init__(self, card: Card, part: str) -> None:
+        counts = dict(card.counts.get(part, {})) or {"unknown": ANNOUNCED}
+        self.modalities = card.modalities
+        self.target = Target(kind="class", names=tuple(counts))
+        self.labels: NDArray[np.int64] = np.repeat(np.arange(len(counts)), list(counts.values()))
+        self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.arange(len(self.labels)).astype(np.str_)}
+
+    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+        """Raise DataMissing."""
+        raise DataMissing("this dataset is only announced")
+
+    def fingerprint(self) -> str:
+        """The same for all that is missing."""
+        return "missing"
+
+
+@dataclass(slots=True)
 class Found:
     """What opening gave: parts, and sentences about what is wrong or missing."""
 
@@ -39,7 +91,7 @@ def open_parts(
     catalog: Catalog,
     reference: str,
     settings: Mapping[str, Any],
-    places: Places,
+    shelf: Shelf,
     *,
     path: str = "data",
     fetch: bool = True,
@@ -55,18 +107,16 @@ def open_parts(
         wanted = [p for p in offered if not inside or p == inside or p.startswith(f"{inside}/")]
         if not wanted:
             found.problems.append(f"{path}: {name!r} has no part {inside!r}{did_you_mean(inside, offered)}")
-        _open(catalog, choice, wanted, places, found, fetch=fetch)
+        _open(catalog, choice, wanted, shelf, found, fetch=fetch)
     return found
 
 
-def _open(
-    catalog: Catalog, choice: Choice, wanted: Sequence[str], places: Places, found: Found, *, fetch: bool
-) -> None:
+def _open(catalog: Catalog, choice: Choice, wanted: Sequence[str], shelf: Shelf, found: Found, *, fetch: bool) -> None:
     """Open parts; those that are missing for the same reason share one sentence."""
     missing: dict[str, list[str]] = {}
     for part in wanted:
         try:
-            dataset = build_dataset(choice, part, places, fetch=fetch)
+            dataset = shelf.open(choice, part, fetch=fetch)
         except DataMissing as error:
             missing.setdefault(str(error), []).append(f"{choice.name}/{part}" if part else choice.name)
         except DataBroken as error:
@@ -78,13 +128,9 @@ def _open(
         found.missing.append(missing_sentence(catalog, choice, ", ".join(named), looked))
 
 
-def build_dataset(choice: Choice, part: str, places: Places, *, fetch: bool) -> Dataset:
-    """Open one part, and whatever datasets it uses."""
-    used = {
-        slot: build_dataset(c, "", places, fetch=fetch)
-        for slot, c in choice.uses.items()
-        if c.component.kind == "dataset"
-    }
+def _build(choice: Choice, part: str, shelf: Shelf, *, fetch: bool) -> Dataset:
+    places = shelf.places
+    used = {slot: shelf.open(c, "", fetch=fetch) for slot, c in choice.uses.items() if c.component.kind == "dataset"}
     source = Source(
         root=getattr(choice.config, "root", None),
         folders=(*places.sources, places.data),

@@ -24,13 +24,12 @@ from sslbench.config.draft import (
     choose_seeds,
     native_side,
 )
-from sslbench.config.parts import Part
+from sslbench.config.parts import Part, Shelf
 from sslbench.config.request import Tree, with_recipe
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import prepared_modality
 from sslbench.data.splits import SplitSettings
-from sslbench.environment import Places
 
 LABEL_PRESERVING = "label-preserving"
 """As an augmentation's name: the one that the evaluation data says leaves its labels true."""
@@ -76,12 +75,12 @@ class Machine:
     precision: Literal["float32", "bfloat16"]
 
 
-def make_plan(tree: Tree, catalog: Catalog, places: Places, machine: Machine) -> Plan:
+def make_plan(tree: Tree, catalog: Catalog, shelf: Shelf, machine: Machine) -> Plan:
     """Make a plan of a request's tree.
 
     Raises RequestError with every problem, or DataMissing when nothing but data is missing.
     """
-    draft = Draft(catalog, places, dict(tree), [], [])
+    draft = Draft(catalog, shelf, dict(tree), [], [])
     method_name, method_settings = draft.component("method")
     if method_name is None:
         draft.problems.append(f"method: none named{did_you_mean('', [c.name for c in catalog.all('method')])}")

@@ -7,9 +7,9 @@ from typing import Any
 
 from sslbench.api.errors import RequestError
 from sslbench.catalog.facts import Catalog
+from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import Tree
-from sslbench.environment import Places
 
 SHARED = (
     "data", "evaluate", "backbone", "backbones", "modalities", "view", "prepare", "splits", "pretrain", "protocols",
@@ -18,13 +18,13 @@ SHARED = (
 """What a baseline has in common with the method, so that their rows can be compared."""
 
 
-def plans_of(tree: Tree, catalog: Catalog, places: Places, machine: Machine, say: Callable[[str], None]) -> list[Plan]:
+def plans_of(tree: Tree, catalog: Catalog, shelf: Shelf, machine: Machine, say: Callable[[str], None]) -> list[Plan]:
     """The method's plan, and those of its baselines; a baseline that does not fit is left out, and said so."""
-    first = make_plan(tree, catalog, places, machine)
+    first = make_plan(tree, catalog, shelf, machine)
     plans = [first]
     for name in baselines_of(first, catalog):
         try:
-            plans.append(make_plan(baseline_tree(first, name), catalog, places, machine))
+            plans.append(make_plan(baseline_tree(first, name), catalog, shelf, machine))
         except RequestError as error:
             say(f"baseline {name!r} left out: {error.problems[0]}")
     return plans

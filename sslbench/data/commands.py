@@ -13,13 +13,14 @@ from sslbench.catalog.facts import Catalog
 from sslbench.config import keys
 from sslbench.config.convert import convert
 from sslbench.config.draft import DEFAULT_VIEW, LARGEST_CANVAS
-from sslbench.config.parts import Part, open_parts
+from sslbench.config.parts import Part, Shelf, open_parts
 from sslbench.config.request import read_request
 from sslbench.config.settings import ViewSettings
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import Job, prepare, prepared_modality
 from sslbench.data.table import open_prepared
 from sslbench.report.live import Display
+from sslbench.results.store import Store
 from sslbench.stages.lease import Leases
 from sslbench.stages.stage import failure_of, forgive, produce
 
@@ -30,7 +31,7 @@ def opened(
     """Open a dataset's parts and the settings that preparing depends on; raises with every problem."""
     tree = read_request(None, {"data": {"name": dataset}}, overrides)
     settings = {k: v for k, v in tree["data"].items() if k != "name"}
-    found = open_parts(catalog, tree["data"]["name"], settings, environment.places(), fetch=fetch)
+    found = open_parts(catalog, tree["data"]["name"], settings, Shelf(environment.places()), fetch=fetch)
     prepare_settings = convert(tree.get("prepare") or {}, PrepareSettings, "prepare", found.problems)
     view = convert(tree.get("view") or {}, ViewSettings, "view", found.problems).size
     if found.problems:
@@ -48,7 +49,7 @@ def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: 
         key = keys.part_key(part, settings, canvas)
         job = Job(key=key, name=part.name, dataset=part.dataset, settings=settings, canvas=canvas,
                   groups=part.choice.spec.card.groups)  # fmt: skip
-        folder = environment.places().data / "prepared" / key
+        folder = Store(root=Path()).prepared / key
         table = open_prepared(_prepared(job, folder, show), part.name)
         shapes = ", ".join(f"{n} {prepared_modality(m, canvas).shape}" for n, m in part.dataset.modalities.items())
         lines.append(f"{part.name}: {len(table):,} samples, {len(table.target.names)} classes, {shapes}, in {folder}")

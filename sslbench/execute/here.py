@@ -12,6 +12,7 @@ from sslbench.api.errors import DataBroken, RequestError
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.events import Herald
 from sslbench.catalog.facts import Catalog
+from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, Plan
 from sslbench.config.request import read_request
 from sslbench.config.rows import plans_of
@@ -53,10 +54,11 @@ def run_requests(
 ) -> Results:
     """Run one request per method, and the baselines of each; equal rows run once."""
     plans: list[Plan] = []
+    shelf = Shelf(environment.places())
     for method in methods:
         named = {**options, "method": {"name": method}} if method else dict(options)
         tree = read_request(file, named, overrides)
-        plans += plans_of(tree, catalog, environment.places(), this_machine(), show.say)
+        plans += plans_of(tree, catalog, shelf, this_machine(), show.say)
     return run_plans(sorted(plans, key=lambda plan: plan.spec.baseline), Store(root=out), catalog, show)
 
 
@@ -72,7 +74,7 @@ def run_plans(plans: Sequence[Plan], store: Store, catalog: Catalog, show: Displ
     stages = distinct(runs.values())
     for folder in stages:
         forgive(folder)
-    work(list(runs.values()), Leases(), show, Herald(catalog, show.say))
+    work(list(runs.values()), Leases(), show, Herald(catalog, show.say), again=True)
     for folder in stages:
         if (failure := failure_of(folder)) is not None and failure.code in (2, 3):
             raise RequestError([failure.reason]) if failure.code == 2 else DataBroken(failure.reason)

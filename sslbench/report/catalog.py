@@ -8,24 +8,29 @@ from collections.abc import Iterator, Sequence
 from typing import Any, get_type_hints
 
 from sslbench.api.errors import RequestError
-from sslbench.api.specs import AugmentationSpec, DatasetSpec, Kind, MethodSpec
-from sslbench.catalog.facts import Catalog, Component
+from sslbench.api.specs import AugmentationSpec, DatasetSpec, Kind, MethodSpec, StudySpec
+from sslbench.catalog.facts import DATA, Catalog, Component
 
 
 def list_lines(catalog: Catalog, kinds: Sequence[Kind], *, expand: bool) -> Iterator[str]:
     """One line per component: name, summary, origin."""
     for kind in kinds:
         components = catalog.all(kind)
-        yield f"{kind}s ({len(components)})"
+        yield f"{plural(kind)} ({len(components)})"
         width = max((len(c.name) for c in components), default=0)
         for component in components:
             yield f"  {component.name:{width}}  {component.spec.summary}  [{component.origin}]"
-            if expand and kind != "augmentation":
+            if expand and kind not in DATA:
                 yield from (f"    {member}" for member in sorted(component.spec.members()))
         yield ""
     serious = sum(problem.kind != "advice" for problem in catalog.problems)
     if serious:
         yield f"{serious} problem(s) with installed plugins: sslbench list --problems"
+
+
+def plural(kind: Kind) -> str:
+    """A kind's name for several."""
+    return "studies" if kind == "study" else f"{kind}s"
 
 
 def problem_lines(catalog: Catalog) -> Iterator[str]:
@@ -49,6 +54,9 @@ def show_lines(catalog: Catalog, kind: Kind, name: str) -> Iterator[str]:
     yield f"  {citation.authors} ({citation.year}): {citation.title}. {citation.url}"
     if isinstance(spec, AugmentationSpec):
         yield from _operations(spec)
+        return
+    if isinstance(spec, StudySpec):
+        yield from (f"  {line}" for line in spec.file.read_text().splitlines())
         return
     yield from _settings(kind, component, dict(implied))
     if isinstance(spec, MethodSpec):

@@ -6,7 +6,7 @@ from sslbench import environment
 from sslbench.api.errors import DataBroken, DataMissing
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import Choice
-from sslbench.config.parts import build_dataset
+from sslbench.config.parts import Shelf
 
 LEAST_DISK = 5 * 2**30
 
@@ -32,9 +32,10 @@ def doctor_lines(catalog: Catalog) -> tuple[list[str], bool]:
 
 def _state(choice: Choice) -> str:
     here: list[str] = []
+    shelf = Shelf(environment.places())
     for part in choice.spec.parts(choice.config):
         try:
-            dataset = build_dataset(choice, part, environment.places(), fetch=False)
+            dataset = shelf.open(choice, part, fetch=False)
         except (DataMissing, DataBroken) as error:
             if not here:
                 return f"not here ({error})"

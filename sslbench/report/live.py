@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 from rich.console import Console
@@ -31,6 +32,29 @@ class Display(Protocol):
     def stage(self, name: str) -> AbstractContextManager[Line]: ...
 
     def say(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """What a worker is doing: a stage, how much of it is done, and for how many seconds."""
+
+    worker: str
+    title: str
+    done: int
+    total: int
+    detail: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How far a study is."""
+
+    runs: int
+    runs_left: int
+    stages: int
+    stages_left: int
+    seconds_left: float | None
 
 
 def describe(moment: Moment) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,6 +13,11 @@ from rich.table import Table
 from sslbench.analysis.intervals import Estimate
 from sslbench.analysis.tables import Row, class_rows, columns_of, rows_of
 from sslbench.results.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sslbench.report.study import Report
 
 SHORT = {
     "micro_accuracy": "micro",
@@ -113,3 +120,24 @@ def _titled(console: Console, title: str, table: Table) -> None:
     console.print()
     console.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
     console.print(table)
+
+
+def show_report(console: Console, report: Report, folder: Path) -> None:
+    """Print a study's tables, what was expected, what is missing, and where the rest lies."""
+    for made in report.tables:
+        _titled(console, made.title or made.name, _text_table(made.frame))
+    if len(report.expected):
+        _titled(console, "expected and found", _text_table(report.expected))
+    for sentence in report.missing:
+        console.print(f"missing: {sentence}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"\nreport: {folder}/index.html", highlight=False, markup=False, soft_wrap=True)
+
+
+def _text_table(frame: pd.DataFrame) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in frame.columns:
+        numbers = frame[name].astype(str).str.match(r"^[-–0-9.]").all()
+        table.add_column(escape(str(name)), justify="right" if numbers else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(escape(str(value)) for value in row))
+    return table

@@ -33,7 +33,11 @@ def _frame(records: Iterable[Record], field: str) -> pd.DataFrame:
     rows = []
     for record in records:
         backbone = "+".join(b["name"] for b in record.backbones.values())
-        head = {"run": record.run, "method": record.method["name"], "backbone": backbone, "status": record.status}
+        augmentation = "+".join(a["name"] for a in record.augmentations) or "none"
+        head = {
+            "run": record.run, "method": record.method["name"], "backbone": backbone or "none", "status": record.status,
+            "augmentation": augmentation, "recipe": record.recipe, "pool": record.pool, "baseline": record.baseline,
+        }  # fmt: skip
         rows += [{**head, **asdict(row)} for row in getattr(record, field)]
     return pd.DataFrame(rows)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from sslbench import environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """One `--out` folder."""
+    """One `--out` folder, and the folder of prepared data, which all outputs of a user share."""
 
     root: Path
+    prepared: Path = field(default_factory=lambda: environment.places().data / "prepared")
 
     def stage(self, kind: str, key: str) -> Path:
         """Where a stage's output lies, or will."""

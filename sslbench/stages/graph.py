@@ -16,7 +16,7 @@ Kind = Literal["prepare", "pretrain", "extract", "evaluate"]
 class Stage:
     """One stage: its folder (equal folders are the same stage), the folders it reads, and how it is made.
 
-    `shape` says which stages cost alike per row: a plan's estimate measures one of each.
+    `shape` says which stages cost alike per row, and `rows` how many it goes through, epochs counted.
     """
 
     kind: Kind
@@ -28,6 +28,7 @@ class Stage:
     seed: int = 0
     fold: int = 0
     shape: str = ""
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

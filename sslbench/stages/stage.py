@@ -26,6 +26,8 @@ APART = frozenset({DONE, "speed.json"})
 """What two equal makings may differ in: what they cost."""
 INHERITED = ("*.checkpoint", "*.safetensors")
 """What a maker can use of its predecessor's: both kinds of file are written whole or not at all."""
+DEATHS = 10
+"""So many makers may die of a stage (out of memory, say) before it is held to be the cause."""
 POLL = 0.2
 
 State = Literal["done", "failed", "busy"]
@@ -77,6 +79,8 @@ def attempt(final: Path, title: str, make: Make, leases: Leases, say: Callable[[
         if state := _settled(final):
             return state
         try:
+            if claim.number > DEATHS:
+                raise RuntimeError(f"{DEATHS} processes were killed while they made it (out of memory?)")
             _fill(final, claim, make, say)
         except Exception as error:  # somebody's code failed: a fact about this stage, and no reason to stop others
             if finished(final):
@@ -109,6 +113,8 @@ def _fill(final: Path, claim: Claim, make: Make, say: Callable[[str], None]) -> 
     for checkpoint in scratch.glob("*.checkpoint"):
         checkpoint.unlink()
     write_atomically(scratch / DONE, json.dumps(spent).encode())
+    if final.exists() and not finished(final):
+        shutil.rmtree(final)  # not ours: a stage's folder appears whole
     try:
         scratch.rename(final)
     except OSError:

@@ -19,9 +19,12 @@ from sslbench.stages.stage import POLL, State, attempt, failure_of, finished
 from sslbench.train.loop import Moment
 
 
-def work(runs: Sequence[Run], leases: Leases, show: Display, herald: Herald) -> None:
-    """Make every stage of every run, and close each run as soon as its last stage is settled."""
-    _Worker(runs=list(runs), leases=leases, show=show, herald=herald).work()
+def work(runs: Sequence[Run], leases: Leases, show: Display, herald: Herald, *, again: bool = False) -> None:
+    """Make every stage of every run, and close each run as soon as its last stage is settled.
+
+    A run that has a record is closed; with `again` its record is written anew all the same.
+    """
+    _Worker(runs=list(runs), leases=leases, show=show, herald=herald, again=again).work()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class _Worker:
     leases: Leases
     show: Display
     herald: Herald
+    again: bool
     settled: dict[Path, State] = field(default_factory=dict)
     first: dict[Path, str] = field(init=False)
     begun: set[str] = field(default_factory=set)
@@ -83,7 +87,7 @@ class _Worker:
         for run in [r for r in self.runs if all(stage.folder in self.settled for stage in r.stages)]:
             self.runs.remove(run)
             with self.leases.claim(run.record) as claim:
-                if claim is not None:
+                if claim is not None and (self.again or not run.record.exists()):
                     run.close()
             failures = [found for stage in run.stages if (found := failure_of(stage.folder)) is not None]
             values = {"status": failures[0].status, "reason": failures[0].reason} if failures else {"status": "done"}

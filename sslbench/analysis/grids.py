@@ -1,0 +1,96 @@
+"""Scores of a study's runs as one tidy frame, and estimates from it by any of its columns. Pure: no files, no drawing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sslbench.analysis.intervals import over_folds, over_seeds
+
+SCORE_FACTS = (
+    "method",
+    "backbone",
+    "augmentation",
+    "dataset",
+    "protocol",
+    "metric",
+    "recipe",
+    "pool",
+    "fraction",
+    "epoch",
+)
+"""What a table or figure may name beside the study's own axes."""
+UNSET = ("fraction", "epoch")
+"""Facts that most scores have not: where nobody asks for them, only those scores count."""
+
+
+def study_frame(scores: pd.DataFrame, points: Mapping[str, Sequence[Mapping[str, Any]]]) -> pd.DataFrame:
+    """Lay each run's labels beside its scores: one column per axis, empty where a run answers points that differ in it.
+
+    Oracles (chosen on test data) are left out: no table or figure of a study shows them as results.
+    """
+    if scores.empty:
+        return scores
+    frame = scores[scores["chosen_on"] != "query"].copy()
+    axes = list(dict.fromkeys(axis for labels in points.values() for point in labels for axis in point))
+    for axis in axes:
+        frame[axis] = frame["run"].map({run: _common(labels, axis) for run, labels in points.items()})
+    frame["fraction"] = [json.loads(setting).get("fraction", np.nan) for setting in frame["setting"]]
+    return frame
+
+
+def _common(labels: Sequence[Mapping[str, Any]], axis: str) -> Any:
+    values = {str(point[axis]): point[axis] for point in labels}
+    value = next(iter(values.values())) if len(values) == 1 else None
+    return str(value) if isinstance(value, (list, tuple)) else value
+
+
+def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) -> pd.DataFrame:
+    """The scores that `where` means; a list means any of its values."""
+    for name, wanted in where.items():
+        values = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
+        frame = frame[frame[name].isin(values)]
+    for name in UNSET:
+        if name not in named and name not in where:
+            frame = frame[frame[name].isna()]
+    return frame
+
+
+def seed_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """One value per seed and group: folds, probe seeds and draws are averaged within a seed."""
+    return frame.groupby([*by, "seed"], dropna=False, sort=False)["value"].mean().reset_index()
+
+
+def estimates(frame: pd.DataFrame, by: Sequence[str], test_share: float = 0.2) -> pd.DataFrame:
+    """One row per group: mean, half of the 95 % interval's width, n, and what the n are (seeds, or folds of one seed)."""
+    rows = []
+    for key, group in frame.groupby(list(by), dropna=False, sort=False):
+        seeds = group.groupby("seed")["value"].mean()
+        folds = group.groupby("fold")["value"].mean()
+        alone = len(seeds) == 1 and len(folds) > 1
+        found = over_folds(folds.tolist(), test_share) if alone else over_seeds(seeds.tolist())
+        places = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+        rows.append({**places, "mean": found.mean, "half": found.half, "n": found.n, "over": found.over})
+    return pd.DataFrame(rows, columns=[*by, "mean", "half", "n", "over"])
+
+
+def crossed(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+    """Estimates as a table for people: `rows` down, `columns` across, 'mean ± half' in each cell, nothing lost."""
+    found = found.assign(cell=[cell(mean, half) for mean, half in zip(found["mean"], found["half"], strict=True)])
+    for name in (*rows, *columns):
+        found[name] = found[name].where(found[name].notna(), "–")
+    table = found.pivot(index=list(rows), columns=list(columns), values=["cell"]).fillna("–")
+    order = found[list(rows)].drop_duplicates()
+    table = table.reindex(pd.MultiIndex.from_frame(order) if len(rows) > 1 else order[rows[0]])
+    table.columns = pd.Index([" ".join(map(str, c[1:])) for c in table.columns])
+    return table.reset_index()
+
+
+def cell(mean: float, half: float | None) -> str:
+    """A mean and, where there is one, half of its interval."""
+    digits = 1 if abs(mean) >= 10 else 3
+    return f"{mean:.{digits}f}" + ("" if half is None or np.isnan(half) else f" ±{half:.{digits}f}")

@@ -1,0 +1,150 @@
+"""What `sslbench study` does: plan, run, status, report. Returns values and lines; prints nothing but progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sslbench import environment
+from sslbench.api.errors import RequestError
+from sslbench.api.specs import Executor
+from sslbench.catalog.facts import Catalog
+from sslbench.config.choices import choose
+from sslbench.config.parts import Shelf
+from sslbench.config.plan import Machine
+from sslbench.execute.here import this_machine
+from sslbench.execute.studies import StudyFolder, run_study
+from sslbench.pipeline import run_of, stages_of
+from sslbench.report.board import Board, duration
+from sslbench.report.study import Report, make_report, named_wrongly
+from sslbench.results.frames import Results, read_record
+from sslbench.results.store import Store
+from sslbench.stages.lease import Leases
+from sslbench.study.definition import Study, find_study, flat, read_study
+from sslbench.study.estimate import estimate
+from sslbench.study.grid import Grid, Point, make_grid, nested, points_of
+from sslbench.study.status import ORDER, Standing, earlier_runs, standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Opened:
+    """A study at a scale, planned: its folder, points and rows."""
+
+    study: Study
+    folder: StudyFolder
+    points: Sequence[Point]
+    grid: Grid
+    machine: Machine
+
+
+def open_study(
+    catalog: Catalog, name: str, scale: str, overrides: Sequence[str], out: Path, board: Board, *, announce: bool
+) -> Opened:
+    """Read and plan a study; raises RequestError with every problem of the file and of every point."""
+    study = read_study(find_study(catalog, name), scale)
+    points = points_of(study, overrides)
+    machine = this_machine()
+    problems = named_wrongly(study)
+    try:
+        grid = make_grid(points, catalog, Shelf(environment.places(), announce=announce), machine, board.say)
+    except RequestError as error:
+        raise RequestError([*problems, *error.problems]) from error
+    if problems:
+        raise RequestError(problems)
+    folder = StudyFolder(path=Store(root=out).study(study.folder))
+    return Opened(study=study, folder=folder, points=points, grid=grid, machine=machine)
+
+
+def split_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Those of requests, and those of the executor (`executor.workers=2`)."""
+    own = [text for text in overrides if text.startswith("executor.")]
+    return [text for text in overrides if text not in own], own
+
+
+def choose_executor(catalog: Catalog, study: Study, name: str, overrides: Sequence[str]) -> Executor:
+    """The executor that is asked for; raises RequestError for what it has not, or what must be installed first."""
+    settings = flat(study.executor) | {k: _number(v) for k, _, v in (o.partition("=") for o in overrides)}
+    tree = nested({path.removeprefix("executor."): value for path, value in settings.items()})
+    declared = tree.pop("name", "local")
+    wanted = name or declared
+    if wanted != declared:
+        tree = nested({k.partition(".")[2]: _number(v) for k, _, v in (o.partition("=") for o in overrides)})
+    problems: list[str] = []
+    choice = choose(catalog, "executor", wanted, tree, "executor", problems)
+    if choice is not None and (missing := choice.spec.missing()):
+        problems.append(missing)
+    if problems or choice is None:
+        raise RequestError(problems)
+    executor: Executor = choice.spec.build(choice.config)
+    return executor
+
+
+def run(opened: Opened, executor: Executor, board: Board, *, retry: bool) -> Report:
+    """Do everything that is not done, and report."""
+    opened.folder.write(opened.study, opened.points, opened.grid, opened.machine)
+    threads = max((row.plan.threads for row in opened.grid.rows), default=1)
+    run_study(opened.folder, opened.grid, executor, threads, board, retry=retry)
+    return report(opened)
+
+
+def report(opened: Opened) -> Report:
+    """Tables and figures of whatever is done."""
+    points: Mapping[str, Sequence[Mapping[str, Any]]] = {row.name: row.points for row in opened.grid.rows}
+    paths = [opened.folder.store.run(name) / "record.json" for name in points]
+    results = Results(records=tuple(read_record(path) for path in paths if path.exists()))
+    return make_report(opened.study, results, points, opened.folder.path)
+
+
+def plan_lines(opened: Opened, workers: int) -> Iterator[str]:
+    """The grid, its distinct stages, what they would cost, and what is missing."""
+    study, grid = opened.study, opened.grid
+    yield f"{study.name}: {study.summary}" if study.summary else study.name
+    if study.cost:
+        yield f"its author says: {study.cost}"
+    for axis in study.axes:
+        yield f"  {axis.name}: {', '.join(map(str, axis.values))}"
+    seeds = sorted({len(row.plan.seeds) for row in grid.rows})
+    baselines = sum(row.plan.spec.baseline for row in grid.rows)
+    yield (
+        f"{len(opened.points)} points, {len(grid.rows)} runs ({baselines} of them baselines) "
+        f"of {' or '.join(map(str, seeds)) or 'no'} seeds"
+    )
+    yield from (f"missing: {sentence}" for sentence in grid.missing)
+    yield from (f"missing: dataset {name!r}; planned by what its card says of it" for name in grid.stood_in)
+    if not grid.rows:
+        return
+    found = estimate(grid, opened.folder.store, stages_of)
+    total = sum(found.seconds.values())
+    for kind, count in found.stages.items():
+        done = f", {found.done[kind]} of them done" if found.done[kind] else ""
+        yield f"  {kind}: {count} distinct stages{done}, {duration(found.seconds[kind])}"
+    asked = sum(len(run_of(row.plan, opened.folder.store).stages) for row in grid.rows)
+    yield (
+        f"{sum(found.stages.values())} distinct stages ({asked} asked for): about {duration(total)} one after another, "
+        f"{duration(total / workers)} with {workers} worker(s); from one measured step of {found.shapes} shapes"
+    )
+    yield from (f"not measured: {sentence}" for sentence in found.unmeasured)
+
+
+def status_lines(opened: Opened) -> Iterator[str]:
+    """Every row that is not done, how many there are of each kind, and the time left by what is done so far."""
+    leases = Leases()
+    listed = opened.folder.earlier()
+    found: list[Standing] = []
+    for row in opened.grid.rows:
+        earlier = earlier_runs(listed, row.points)
+        there = [name for name in earlier if (opened.folder.store.run(name) / "record.json").exists()]
+        found.append(standing(run_of(row.plan, opened.folder.store), leases, there))
+    yield ", ".join(f"{sum(s.state == state for s in found)} {state}" for state in ORDER) + f" of {len(found)} runs"
+    for one in found:
+        if one.state != "done":
+            yield f"  {one.state:8} {one.run}: {one.done}/{one.of} stages{f'; {one.reason}' if one.reason else ''}"
+    yield from (f"missing: {sentence}" for sentence in opened.grid.missing)
+
+
+def _number(text: str) -> Any:
+    import yaml
+
+    return yaml.safe_load(text)

@@ -1,0 +1,41 @@
+"""Several processes on this machine, as a spec. The implementation is `local_executor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Citation, ExecutorSpec, hookimpl
+
+if TYPE_CHECKING:
+    from sslbench.api import Executor
+
+CITATION = Citation(title="sslbench", authors="the sslbench developers", year=2026, url="https://example.org/sslbench")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalConfig:
+    """How many worker processes (0: as many as the cores allow, or one for each GPU), each with its share of either."""
+
+    workers: int = 0
+
+
+def build(config: LocalConfig) -> Executor:
+    """Reach the implementation."""
+    from sslbench.execute.local_executor import Local
+
+    return Local(config)
+
+
+@hookimpl
+def sslbench_executors() -> Iterable[ExecutorSpec[LocalConfig]]:
+    yield ExecutorSpec(
+        name="local",
+        version=1,
+        summary="several processes on this machine, each with its share of cores or of the GPUs",
+        citation=CITATION,
+        config=LocalConfig,
+        smoke=LocalConfig(workers=1),
+        build=build,
+    )

@@ -1,0 +1,136 @@
+"""A study's folder, on which whoever runs it, its workers and its reports agree; and how it is run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sslbench import environment
+from sslbench.api.errors import DataMissing
+from sslbench.api.files import write_atomically
+from sslbench.api.specs import Crew, Executor
+from sslbench.catalog.facts import Catalog
+from sslbench.config.convert import plain
+from sslbench.config.parts import Shelf
+from sslbench.config.plan import Machine
+from sslbench.execute.posts import clear_posts, read_posts
+from sslbench.pipeline import run_of
+from sslbench.report.board import Board
+from sslbench.report.live import Tally
+from sslbench.results.store import Store
+from sslbench.stages.graph import Run, distinct
+from sslbench.stages.stage import failure_of, finished, forgive
+from sslbench.study.definition import Study
+from sslbench.study.grid import Grid, Point, make_grid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFolder:
+    """`OUT/studies/NAME-SCALE`: the points, the runs that answered them, and what workers say."""
+
+    path: Path
+
+    @property
+    def store(self) -> Store:
+        """Where the stages and records of its runs lie."""
+        return Store(root=self.path.parent.parent)
+
+    @property
+    def workers(self) -> Path:
+        """Where workers post what they are doing."""
+        return self.path / "workers"
+
+    def write(self, study: Study, points: Sequence[Point], grid: Grid, machine: Machine) -> None:
+        """Write the points and the rows; rows of earlier versions stay listed as such."""
+        rows = [{"run": row.name, "points": [dict(labels) for labels in row.points]} for row in grid.rows]
+        earlier = [row for row in self._read().get("rows", []) if row["run"] not in {r["run"] for r in rows}]
+        content = {
+            "study": plain(study),
+            "machine": asdict(machine),
+            "points": [{"labels": plain(point.labels), "tree": plain(point.tree)} for point in points],
+            "rows": plain(rows),
+            "earlier": [*self._read().get("earlier", []), *earlier],
+        }
+        write_atomically(self.path / "study.json", json.dumps(content, indent=1).encode())
+
+    def grid(self, catalog: Catalog, say: Callable[[str], None]) -> Grid:
+        """Plan again what was planned."""
+        content = self._read()
+        points = [Point(labels=point["labels"], tree=point["tree"]) for point in content["points"]]
+        return make_grid(points, catalog, Shelf(environment.places()), Machine(**content["machine"]), say)
+
+    def earlier(self) -> Sequence[Mapping[str, Any]]:
+        """Runs that answered points of this study under other versions."""
+        found: Sequence[Mapping[str, Any]] = self._read().get("earlier", [])
+        return found
+
+    def _read(self) -> dict[str, Any]:
+        path = self.path / "study.json"
+        content: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        return content
+
+
+def run_study(
+    folder: StudyFolder, grid: Grid, executor: Executor, threads: int, board: Board, *, retry: bool
+) -> Sequence[Run]:
+    """Let an executor's workers do everything that is not done; raises DataMissing before anything starts."""
+    if grid.missing:
+        raise DataMissing("\n".join(grid.missing))
+    runs = [run_of(row.plan, folder.store) for row in grid.rows]
+    if retry:
+        _forgive(runs)
+    clear_posts(folder.workers)
+    tally = Counter(runs, folder)
+    command = (sys.executable, "-m", "sslbench.execute.worker", str(folder.path.absolute()))
+    crew = Crew(command=command, threads=threads, folder=folder.workers.absolute())
+
+    def tick() -> bool:
+        counted = tally.count()
+        board.show(counted, read_posts(folder.workers))
+        return counted.runs_left > 0
+
+    with board:
+        if tick():
+            executor.run(crew, tick, board.say)
+    return runs
+
+
+def _forgive(runs: Sequence[Run]) -> None:
+    """Let what failed be tried again."""
+    for run in runs:
+        failed = [stage for stage in run.stages if failure_of(stage.folder) is not None]
+        for stage in failed:
+            forgive(stage.folder)
+        if failed:
+            run.record.unlink(missing_ok=True)
+
+
+class Counter:
+    """Counts what is done, cheaply: what was done once is not looked at again."""
+
+    def __init__(self, runs: Sequence[Run], folder: StudyFolder) -> None:
+        self._runs = {run.record for run in runs}
+        self._of_runs = len(runs)
+        self._stages = distinct(runs)
+        self._of_stages = len(self._stages)
+        self._began = environment.stopwatch()
+        self._at_first: int | None = None
+        self._folder = folder
+
+    def count(self) -> Tally:
+        """How many runs and stages are done."""
+        self._runs = {path for path in self._runs if not path.exists()}
+        self._stages = {
+            path: stage for path, stage in self._stages.items() if not finished(path) and failure_of(path) is None
+        }
+        left = len(self._stages)
+        self._at_first = left if self._at_first is None else self._at_first
+        done, seconds = self._at_first - left, environment.stopwatch() - self._began
+        return Tally(
+            runs=self._of_runs, runs_left=len(self._runs), stages=self._of_stages, stages_left=left,
+            seconds_left=seconds / done * left if done else None,
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Studies: a grid of runs, and the tables and figures made from it."""

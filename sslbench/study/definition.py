@@ -1,0 +1,219 @@
+"""A study as its YAML file says it, typed and checked; every problem at once. The grid is made in `grid`.
+
+name: masking
+summary: how much to hide
+base: {method: mae, data: digits, seeds: [0, 1, 2]}     # a request
+axes:
+  method.mask: [0.25, 0.5, 0.75]                         # any setting, its values
+  train.epochs: {from: 10, to: 40, step: 10}             # a range, both ends in it
+  encoder:                                               # a name: settings that move together
+    narrow: {backbone.width: 32, backbone.heads: 2}
+    wide: {backbone.width: 128}
+tables: [{name: accuracy, rows: [encoder, method.mask], columns: [protocol, metric]}]
+figures: [{name: mask, x: method.mask, hue: encoder, where: {protocol: knn, metric: macro_accuracy}}]
+scales:
+  smoke: {cost: a minute on two cores, base: {train.epochs: 1, seeds: [0]}, axes: {method.mask: [0.5]}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from sslbench.api.errors import RequestError
+from sslbench.api.specs import Setting
+from sslbench.catalog.facts import Catalog, did_you_mean
+from sslbench.config.convert import convert
+from sslbench.config.request import COMPONENTS
+
+Where = Mapping[str, "str | int | float | tuple[str | int | float, ...]"]
+RANGE = frozenset({"from", "to", "step"})
+SUITES = Path("benchmarks/studies")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSettings:
+    """One table: which of a score's facts or the study's axes run down and across, of which scores."""
+
+    name: str = "scores"
+    title: str = ""
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ("protocol", "metric")
+    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureSettings:
+    """One figure: the mean over seeds and its 95 % interval against `x`, by `hue`, in a panel for each of `panels`."""
+
+    name: str = "scores"
+    title: str = ""
+    kind: Literal["line", "bar", "heat"] = "line"
+    x: str = ""
+    y: str = ""
+    hue: str = ""
+    panels: str = ""
+    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """A number to expect: the scores it is the mean of, how far off is still as expected, and who says so."""
+
+    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
+    value: float = 0.0
+    within: float = 0.0
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """A variant: what it changes in the base and the axes (null removes one), what it costs, what to expect."""
+
+    cost: str = ""
+    base: Mapping[str, Any] = field(default_factory=dict)
+    axes: Mapping[str, Any] = field(default_factory=dict)
+    expect: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """The file's own keys."""
+
+    name: str = ""
+    summary: str = ""
+    base: Mapping[str, Any] = field(default_factory=dict)
+    axes: Mapping[str, Any] = field(default_factory=dict)
+    tables: tuple[Mapping[str, Any], ...] = ()
+    figures: tuple[Mapping[str, Any], ...] = ()
+    scales: Mapping[str, Any] = field(default_factory=dict)
+    executor: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """One axis: label -> the settings that it stands for, by dotted path."""
+
+    name: str
+    values: Mapping[Setting, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A study at one scale."""
+
+    name: str
+    summary: str
+    scale: str
+    cost: str
+    base: Mapping[str, Any]
+    axes: tuple[Axis, ...]
+    tables: tuple[TableSettings, ...]
+    figures: tuple[FigureSettings, ...]
+    expect: tuple[Expected, ...]
+    executor: Mapping[str, Any]
+
+    @property
+    def folder(self) -> str:
+        """What its folder is called."""
+        return f"{self.name}-{self.scale}" if self.scale else self.name
+
+
+def find_study(catalog: Catalog, name: str) -> Path:
+    """The file that a name or a path means; raises RequestError with what there is."""
+    if Path(name).is_file():
+        return Path(name)
+    if (SUITES / f"{name}.yaml").is_file():
+        return SUITES / f"{name}.yaml"
+    found = catalog.find("study", name)
+    if isinstance(found, str):
+        here = sorted(path.stem for path in SUITES.glob("*.yaml"))
+        known = [*here, *(c.name for c in catalog.all("study"))]
+        raise RequestError([f"study {name!r} is no file, and nobody offers it{did_you_mean(name, known)}"])
+    file: Path = found[0].spec.file
+    return file
+
+
+def read_study(file: Path, scale: str) -> Study:
+    """Read a study at a scale ('': as it stands); raises RequestError with every problem."""
+    try:
+        loaded = yaml.safe_load(file.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise RequestError([f"{file}: cannot be read as YAML: {' '.join(str(error).split())}"]) from error
+    if not isinstance(loaded, Mapping):
+        raise RequestError([f"{file}: holds no settings; write 'name: …', 'base: …', 'axes: …'"])
+    problems: list[str] = []
+    content = convert(loaded, Content, "", problems)
+    variants = {name: convert(v or {}, Scale, f"scales.{name}", problems) for name, v in content.scales.items()}
+    if scale and scale not in variants:
+        problems.append(f"--scale {scale}: {file.name} has no such scale{did_you_mean(scale, variants)}")
+    variant = variants.get(scale, Scale())
+    wanted = {**content.axes, **variant.axes}
+    axes = tuple(_axis(str(name), values, problems) for name, values in wanted.items() if values is not None)
+    study = Study(
+        name=content.name or file.stem,
+        summary=content.summary,
+        scale=scale,
+        cost=variant.cost,
+        base={**flat(content.base), **flat(variant.base)},
+        axes=axes,
+        tables=_several(content.tables, TableSettings, "tables", problems),
+        figures=_several(content.figures, FigureSettings, "figures", problems),
+        expect=_several(variant.expect, Expected, f"scales.{scale}.expect", problems),
+        executor=content.executor,
+    )
+    if problems:
+        raise RequestError([f"{file.name}: {problem}" for problem in problems])
+    return study
+
+
+def _several(values: Sequence[Mapping[str, Any]], cls: type[Any], path: str, problems: list[str]) -> tuple[Any, ...]:
+    return tuple(convert(value, cls, f"{path}[{place}]", problems) for place, value in enumerate(values))
+
+
+def _axis(name: str, values: Any, problems: list[str]) -> Axis:
+    path = f"axes.{name}"
+    if isinstance(values, Mapping) and set(values) & RANGE:
+        values = _range(values, path, problems)
+    if isinstance(values, Mapping):
+        wrong = [str(label) for label, group in values.items() if not isinstance(group, Mapping)]
+        problems += [f"{path}.{label}: expected settings, such as {{train.epochs: 20}}" for label in wrong]
+        return Axis(name=name, values={label: flat(v) for label, v in values.items() if isinstance(v, Mapping)})
+    if not isinstance(values, list) or not values:
+        problems.append(f"{path}: expected a list, a range {{from, to, step}} or named groups, got {values!r:.60}")
+        return Axis(name=name, values={})
+    labels = [tuple(value) if isinstance(value, list) else value for value in values]
+    if len(set(labels)) != len(labels):
+        problems.append(f"{path}: names a value twice: {values!r:.60}")
+    return Axis(name=name, values={label: flat({name: value}) for label, value in zip(labels, values, strict=True)})
+
+
+def _range(values: Mapping[str, Any], path: str, problems: list[str]) -> list[Any]:
+    """Both ends belong to it; decimals are counted, not summed, so that 0.1 + 0.1 + 0.1 is 0.3."""
+    numbers = [values.get(key) for key in ("from", "to", "step")]
+    if set(values) != RANGE or not all(type(number) in (int, float) for number in numbers):
+        problems.append(f"{path}: a range has the numbers from, to and step, got {dict(values)!r:.80}")
+        return [0]
+    first, last, step = (float(str(number)) for number in numbers)
+    if step <= 0 or last < first:
+        problems.append(f"{path}: a range rises by a step above 0, got {dict(values)!r:.80}")
+        return [0]
+    steps = int(round((last - first) / step, 9))
+    found = [round(first + place * step, 9) for place in range(steps + 1)]
+    return [int(value) for value in found] if all(type(number) is int for number in numbers) else found
+
+
+def flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """A tree of settings as dotted paths; `method: NAME` is the component's name."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{above}{name}"
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{path}.")
+        else:
+            found[f"{path}.name" if path in COMPONENTS and isinstance(value, str) else path] = value
+    return found

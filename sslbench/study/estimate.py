@@ -1,0 +1,170 @@
+"""What a study would cost, from one measured step of each distinct shape, before anything starts.
+
+A shape is measured on a few generated rows, through the very stages that a run is made of; the seconds scale with rows
+and epochs. It works without the data, because only sizes enter. It knows nothing of caches, disks and other users.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench import environment
+from sslbench.api.values import Modality, Target
+from sslbench.config.parts import Part
+from sslbench.config.plan import Plan
+from sslbench.data.splits import SplitSettings
+from sslbench.results.store import Store
+from sslbench.stages.graph import Stage
+from sslbench.stages.stage import finished
+from sslbench.study.grid import Grid
+from sslbench.train.loop import Moment
+
+BUDGET, FEWEST, MOST = 2**22, 30, 384
+"""Values to generate for a modality, and the rows that this may come to."""
+SIDE, LENGTH = 64, 64
+STEPS = 3
+StagesOf = Callable[[Plan, Store], Iterable[Stage]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Distinct stages by kind, how many of them are done, and the seconds the others would take one after another."""
+
+    stages: Mapping[str, int]
+    done: Mapping[str, int]
+    seconds: Mapping[str, float]
+    shapes: int
+    unmeasured: tuple[str, ...]
+
+
+class Generated:
+    """Random samples of announced sizes: enough to take a step with."""
+
+    def __init__(self, modalities: Mapping[str, Modality], target: Target, rows: int) -> None:
+        self.modalities = modalities
+        names = target.names[: rows // 10]
+        self.target = replace(target, names=names) if target.kind == "class" else target
+        number = np.arange(rows)
+        self.labels: NDArray[np.int64] = number % len(names) if target.kind == "class" else np.full(rows, -1)
+        if target.kind == "labels":
+            self.labels = np.random.default_rng(0).integers(0, 2, (rows, len(target.names)))
+        self.columns: Mapping[str, NDArray[np.str_]] = {"id": number.astype(np.str_)}
+
+    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+        """Noise of the right shape."""
+        return {name: noise(modality, rng) for name, modality in self.modalities.items()}
+
+    def fingerprint(self) -> str:
+        """Nothing that matters: what is made of it is thrown away."""
+        return "generated"
+
+
+def noise(modality: Modality, rng: np.random.Generator) -> NDArray[Any]:
+    """One sample of a modality; sides that vary are 64."""
+    shape = tuple(side or (SIDE if modality.layout == "image" else LENGTH) for side in modality.shape)
+    if modality.layout == "image":
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    return rng.normal(size=shape).astype(np.float32)
+
+
+def small(plan: Plan) -> Plan:
+    """The same plan on a few generated rows: one seed, one fold, as many epochs as there are steps to measure."""
+    values = sum(int(np.prod([side or SIDE for side in m.shape])) for m in plan.modalities.values())
+    rows = int(np.clip(BUDGET // max(values, 1), FEWEST, MOST))
+
+    def generated(part: Part) -> Part:
+        return replace(part, dataset=Generated(part.dataset.modalities, part.dataset.target, rows))
+
+    train = replace(plan.train, epochs=STEPS, snapshots=(), batch=min(plan.train.batch, rows), warmup=0.0)
+    splits = SplitSettings(folds=plan.splits.folds, fractions=plan.splits.fractions)
+    return replace(
+        plan, pretrain_parts=(generated(plan.pretrain_parts[0]),), evaluate_parts=(generated(plan.evaluate_parts[0]),),
+        train=train, splits=splits, seeds=plan.seeds[:1], folds=(0,),
+    )  # fmt: skip
+
+
+def estimate(grid: Grid, store: Store, stages_of: StagesOf) -> Estimate:
+    """Count a grid's distinct stages, and time one of each shape."""
+    stages: dict[Path, Stage] = {}
+    rates: dict[str, float] = {}
+    unmeasured: list[str] = []
+    for row in grid.rows:
+        mine = list(stages_of(row.plan, store))
+        waiting = [stage for stage in mine if not finished(stage.folder)]
+        if {stage.shape for stage in waiting} - rates.keys():
+            rates = _measured(row.plan, stages_of, unmeasured) | rates
+        stages |= {stage.folder: stage for stage in mine}
+    done = [stage for path, stage in stages.items() if finished(path)]
+    left = [stage for path, stage in stages.items() if not finished(path)]
+    seconds: Counter[str] = Counter()
+    for stage in left:
+        seconds[stage.kind] += rates.get(stage.shape, 0.0) * max(stage.rows, 1)  # type: ignore[assignment]
+    kinds = ("prepare", "pretrain", "extract", "evaluate")
+    return Estimate(
+        stages={kind: sum(s.kind == kind for s in stages.values()) for kind in kinds},
+        done={kind: sum(s.kind == kind for s in done) for kind in kinds},
+        seconds={kind: float(seconds[kind]) for kind in kinds},
+        shapes=len(rates),
+        unmeasured=tuple(dict.fromkeys(unmeasured)),
+    )
+
+
+def _measured(plan: Plan, stages_of: StagesOf, unmeasured: list[str]) -> dict[str, float]:
+    """Seconds per row by shape; the small plan's stages stand for the real ones of the same kind and place."""
+    wanted: dict[str, list[str]] = {}
+    for stage in stages_of(plan, Store(root=Path(), prepared=Path())):
+        shapes = wanted.setdefault(stage.kind, [])
+        if stage.shape not in shapes:
+            shapes.append(stage.shape)
+    rates: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="sslbench-estimate-") as folder:
+        store = Store(root=Path(folder), prepared=Path(folder) / "prepared")
+        place: Counter[str] = Counter()
+        for stage in stages_of(small(plan), store):
+            if finished(stage.folder) or stage.folder.exists():
+                continue
+            try:
+                per_row = _timed(stage)
+            except Exception as error:  # whatever a component cannot do on noise is said, and costs nothing more
+                unmeasured.append(f"{plan.method.name}: {stage.kind}: {type(error).__name__}: {error}")
+                break
+            if place[stage.kind] < len(wanted[stage.kind]):
+                rates[wanted[stage.kind][place[stage.kind]]] = per_row
+            place[stage.kind] += 1
+    return rates
+
+
+def _timed(stage: Stage) -> float:
+    """Make a stage; seconds per row of a step after the first, where it takes steps, else of the whole."""
+    watch = _Watch()
+    stage.folder.mkdir(parents=True)
+    began = environment.stopwatch()
+    stage.make(stage.folder, watch)
+    whole = environment.stopwatch() - began
+    if stage.kind == "pretrain" and len(watch.times) > 1:
+        return (watch.times[-1] - watch.times[0]) / (stage.rows * (len(watch.times) - 1) / len(watch.times))
+    return whole / max(stage.rows, 1)
+
+
+class _Watch:
+    """Notes when steps end."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def tick(self, done: int, total: int) -> None:
+        """Note nothing."""
+
+    def moment(self, moment: Moment) -> None:
+        self.times.append(environment.stopwatch())
+
+    def named(self, name: str, moment: Moment) -> None:
+        """Note nothing."""

@@ -1,0 +1,120 @@
+"""From a study to requests and plans: the grid, each point validated, every problem of every point at once."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from sslbench.api.errors import DataMissing, RequestError
+from sslbench.api.specs import Setting
+from sslbench.catalog.facts import Catalog
+from sslbench.config.keys import run_id
+from sslbench.config.parts import Shelf
+from sslbench.config.plan import Machine, Plan
+from sslbench.config.request import Tree, read_request
+from sslbench.config.rows import plans_of
+from sslbench.study.definition import Study
+
+Labels = Mapping[str, Setting]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One place of the grid: its label on every axis, and the request it stands for."""
+
+    labels: Labels
+    tree: Tree
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.labels.items()) or "the only point"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Row:
+    """One run of a study, and the points that it answers (a baseline may answer several)."""
+
+    name: str
+    plan: Plan
+    points: tuple[Labels, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Grid:
+    """All rows of a study, and what could not be planned because its data is not here."""
+
+    rows: tuple[Row, ...]
+    missing: tuple[str, ...]
+    stood_in: tuple[str, ...]
+
+
+def points_of(study: Study, overrides: Sequence[str]) -> list[Point]:
+    """The product of the axes, each point over the base and below `key=value` overrides."""
+    points = []
+    for labels in itertools.product(*(axis.values for axis in study.axes)):
+        settings: dict[str, Any] = {}
+        for axis, label in zip(study.axes, labels, strict=True):
+            settings |= axis.values[label]
+        tree = read_request(None, nested({**study.base, **settings}), overrides)
+        named = {axis.name: label for axis, label in zip(study.axes, labels, strict=True)}
+        points.append(Point(labels=named, tree=tree))
+    return points
+
+
+def make_grid(
+    points: Sequence[Point], catalog: Catalog, shelf: Shelf, machine: Machine, say: Callable[[str], None]
+) -> Grid:
+    """Plan every point, equal runs once.
+
+    Raises RequestError with every problem of every point; missing data is told, unless the shelf announces it.
+    """
+    problems: dict[str, list[str]] = defaultdict(list)
+    missing: dict[str, None] = {}
+    plans: dict[str, Plan] = {}
+    answers: dict[str, list[Labels]] = defaultdict(list)
+    said: set[str] = set()
+
+    def say_once(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(text)
+
+    for point in points:
+        try:
+            found = plans_of(point.tree, catalog, shelf, machine, say_once)
+        except RequestError as error:
+            for problem in error.problems:
+                problems[problem].append(str(point))
+            continue
+        except DataMissing as error:
+            missing.setdefault(str(error))
+            continue
+        for plan in found:
+            name = run_id(plan)
+            plans.setdefault(name, plan)
+            answers[name].append(point.labels)
+    if problems:
+        raise RequestError([_placed(problem, places, len(points)) for problem, places in problems.items()])
+    ordered = sorted(plans, key=lambda name: plans[name].spec.baseline)
+    rows = tuple(Row(name=name, plan=plans[name], points=tuple(answers[name])) for name in ordered)
+    return Grid(rows=rows, missing=tuple(missing), stood_in=tuple(dict.fromkeys(shelf.stood_in)))
+
+
+def _placed(problem: str, places: Sequence[str], of: int) -> str:
+    """A problem with where it was met, unless that is everywhere."""
+    if len(places) == of:
+        return problem
+    more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+    return f"at {places[0]}{more}: {problem}"
+
+
+def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted paths as a tree."""
+    tree = OmegaConf.create({})
+    for path, value in settings.items():
+        OmegaConf.update(tree, str(path), value, merge=True)
+    return {str(name): value for name, value in OmegaConf.to_container(tree).items()}  # type: ignore[union-attr]
