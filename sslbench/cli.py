@@ -133,6 +133,8 @@ def run(
     display = display_for(console)
     catalog = _catalog(strict=strict)
     results = run_requests(method.split(","), options, overrides or [], config, out, catalog, display)
+    if not results.records:  # one of several processes that torchrun or srun started: the first tells
+        return
     show_results(console, results.records)
     console.print(f"\nresults: {out}/{results.records[0].run}", highlight=False, markup=False, soft_wrap=True)
     if any(record.status == "failed" for record in results.records):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+    from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 
 VERSIONED = ("sslbench", "torch", "numpy", "scikit-learn", "timm", "torchvision", "lightning", "pillow", "scipy")
 DECODERS = ("pillow", "numpy")
@@ -72,6 +73,39 @@ def node() -> str:
 def cores() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processes() -> int:
+    """How many processes torchrun or srun has started together; 1 where neither did."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return int(os.environ["WORLD_SIZE"])
+    return int(os.environ.get("SLURM_NTASKS", "1")) if "SLURM_STEP_ID" in os.environ else 1
+
+
+def rank() -> int:
+    """Which of them this one is."""
+    return int(os.environ.get("RANK" if "TORCHELASTIC_RUN_ID" in os.environ else "SLURM_PROCID", "0"))
+
+
+def backend() -> str:
+    """What processes talk through: nccl between GPUs, gloo between CPUs; both where there are GPUs."""
+    import torch
+
+    return "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+
+
+def for_ranks(threads: int) -> dict[str, str]:
+    """The environment of processes that share a step: each with its threads, none bound to this one's Slurm step."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "TORCHELASTIC_"))}
+    return {**kept, "OMP_NUM_THREADS": str(threads)}
+
+
+def cluster() -> ClusterEnvironment:
+    """How the processes that share a step find each other: as torchrun says, or as Slurm does."""
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+
+    return TorchElasticEnvironment() if "TORCHELASTIC_RUN_ID" in os.environ else SLURMEnvironment(auto_requeue=False)
 
 
 def gpu_names() -> tuple[str, ...]:

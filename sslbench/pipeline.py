@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
+from sslbench import environment
 from sslbench.config import keys
 from sslbench.config.checks import needs_encoders
 from sslbench.config.choices import Choice
@@ -26,6 +27,7 @@ from sslbench.results.write import Measured, make_record, write_run
 from sslbench.stages.graph import Run, Stage
 from sslbench.stages.stage import failure_of, finished
 from sslbench.train.pretrain import pretrain, reopen
+from sslbench.train.ranks import Errand, call, spawn, started_together
 
 
 def run_of(plan: Plan, store: Store) -> Run:
@@ -79,8 +81,17 @@ def _pretrain(plan: Plan, store: Store, pool: Sequence[Stage], seed: int, fold: 
 
     def make(folder: Path, live: Line) -> None:
         _threads(plan)
-        tables = [_opened(stage.folder, part.name) for stage, part in zip(pool, plan.pretrain_parts, strict=True)]
-        pretrain(plan, tables, seed, fold, folder, live.moment)
+        named = [(stage.folder, part.name) for stage, part in zip(pool, plan.pretrain_parts, strict=True)]
+        if plan.train.processes > 1 and plan.spec.trains and not started_together():
+            errand = Errand(
+                tree=plan.request, threads=plan.threads, precision=plan.train.precision, seed=seed, fold=fold,
+                tables=tuple((str(path.absolute()), name) for path, name in named),
+            )  # fmt: skip
+            spawn(plan, errand, folder, live.moment)
+            return
+        if plan.train.processes > 1 and plan.spec.trains and not environment.rank():
+            call(key, folder)
+        pretrain(plan, [_opened(path, name) for path, name in named], seed, fold, folder, live.moment)
 
     return Stage(
         kind="pretrain", key=key, folder=store.stage("pretrain", key), title=f"{plan.method.name} seed {seed} pretrain",

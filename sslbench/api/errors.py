@@ -44,3 +44,4 @@ class Diverged(SslbenchError):
     def __init__(self, step: int, value: float) -> None:
         super().__init__(f"the loss became {value} at step {step}")
         self.step = step
+        self.value = value

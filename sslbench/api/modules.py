@@ -144,20 +144,24 @@ class TrainedMethod(Method, Objective, ABC):
         return ()
 
 
+def widen(x: Tensor) -> Tensor:
+    """Half-precision values as float32; float64 stays float64."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
 E = TypeVar("E", bound=Callable[..., Any])
 
 
 def equation(function: E) -> E:
     """Mark a paper's equation: half-precision tensors arrive as float32, autocast is off, float64 stays float64."""
 
-    def widen(x: Any) -> Any:
-        half = isinstance(x, Tensor) and x.dtype in (torch.float16, torch.bfloat16)
-        return x.float() if half else x
+    def widened(x: Any) -> Any:
+        return widen(x) if isinstance(x, Tensor) else x
 
     @functools.wraps(function)
     def exact(*args: Any, **named: Any) -> Any:
         with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            return function(*map(widen, args), **{name: widen(x) for name, x in named.items()})
+            return function(*map(widened, args), **{name: widened(x) for name, x in named.items()})
 
     return cast(E, exact)
 

@@ -14,7 +14,8 @@ class TrainSettings:
     `rate` is the peak learning rate; with `scale_rate` it is per 256 rows. `warmup` counts epochs, and is at most half of
     them however short the training. `average` is the
     decay of a moving average of the weights that is measured instead of them (0: none). `snapshots` are epochs whose
-    encoders are measured beside the last. `checkpoint_seconds` changes no number and enters no key.
+    encoders are measured beside the last. `checkpoint_seconds` changes no number and enters no key. `devices` on each of
+    `nodes` machines share every step; more than one process splits `batch` evenly, and sees the views of one.
     """
 
     epochs: int = 100
@@ -35,6 +36,13 @@ class TrainSettings:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     snapshots: tuple[int, ...] = ()
     checkpoint_seconds: float = 60.0
+    devices: int = 1
+    nodes: int = 1
+
+    @property
+    def processes(self) -> int:
+        """How many processes share a step."""
+        return self.devices * self.nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +77,17 @@ def problems_of(train: TrainSettings) -> list[str]:
         "train.warmup": (train.warmup >= 0, "0 or more"),
         "train.layer_decay": (0 < train.layer_decay <= 1, "above 0, at most 1"),
         "train.average": (0 <= train.average < 1, "from 0, below 1"),
+        "train.devices": (train.devices >= 1, "at least 1"),
+        "train.nodes": (train.nodes >= 1, "at least 1"),
+        "train.batch ": (
+            train.processes <= 1 or train.batch % (train.processes * train.accumulate) == 0,
+            "a multiple of train.devices x train.nodes x train.accumulate",
+        ),
         "train.snapshots": (all(1 <= e <= train.epochs for e in train.snapshots), "from 1 to train.epochs"),
     }
-    values = {path: getattr(train, path.removeprefix("train.")) for path in rules}
+    values = {path: getattr(train, path.strip().removeprefix("train.")) for path in rules}
     return [
-        f"{path}: {values[path]!r} is not possible; possible: {want}" for path, (ok, want) in rules.items() if not ok
+        f"{path.strip()}: {values[path]!r} is not possible; possible: {want}"
+        for path, (ok, want) in rules.items()
+        if not ok
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -20,10 +21,11 @@ from sslbench.pipeline import run_of
 from sslbench.report.live import Display, Quiet
 from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
-from sslbench.stages.graph import Run, distinct
+from sslbench.stages.graph import Run, Stage, distinct
 from sslbench.stages.lease import Leases
 from sslbench.stages.stage import failure_of, forgive
 from sslbench.stages.work import work
+from sslbench.train.ranks import dismiss, follow
 
 
 def run(
@@ -74,11 +76,36 @@ def run_plans(plans: Sequence[Plan], store: Store, catalog: Catalog, show: Displ
     stages = distinct(runs.values())
     for folder in stages:
         forgive(folder)
-    work(list(runs.values()), Leases(), show, Herald(catalog, show.say), again=True)
+    if environment.processes() > 1:
+        _check_processes(plans)
+    if environment.rank():
+        follow(partial(_join, {stage.key: stage for stage in stages.values() if stage.kind == "pretrain"}))
+        return Results(records=())
+    try:
+        work(list(runs.values()), Leases(), show, Herald(catalog, show.say), again=True)
+    finally:
+        dismiss()
     for folder in stages:
         if (failure := failure_of(folder)) is not None and failure.code in (2, 3):
             raise RequestError([failure.reason]) if failure.code == 2 else DataBroken(failure.reason)
     return Results(records=tuple(read_record(run.record) for run in runs.values()))
+
+
+def _check_processes(plans: Sequence[Plan]) -> None:
+    """Several processes were started together: every training must be theirs."""
+    started = environment.processes()
+    for plan in plans:
+        if plan.spec.trains and plan.train.processes != started:
+            raise RequestError([
+                f"train.devices x train.nodes = {plan.train.processes}, but {started} processes were started together; "
+                f"set train.devices to the processes on each machine and train.nodes to the machines"
+            ])  # fmt: skip
+
+
+def _join(stages: Mapping[str, Stage], key: str, folder: Path) -> None:
+    """Take part in a pretraining that the first process leads; its errors are the first's to tell."""
+    with Quiet().stage(key) as line:
+        stages[key].make(folder, line)
 
 
 def this_machine() -> Machine:

@@ -171,5 +171,7 @@ class Lines:
 
 
 def display_for(console: Console) -> Display:
-    """Bars on a terminal, lines elsewhere."""
+    """Bars on a terminal, lines elsewhere; nothing from any but the first of several processes."""
+    if environment.rank():
+        return Quiet()
     return Bars(console) if console.is_terminal else Lines(console)

@@ -12,6 +12,7 @@ from torch import nn
 
 from sslbench import environment
 from sslbench.api.files import write_atomically
+from sslbench.train.world import Processes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,15 +28,19 @@ class Progress:
 
 
 def save_checkpoint(
-    path: Path, progress: Progress, objective: nn.Module, optimiser: torch.optim.Optimizer, average: nn.Module | None
-) -> None:
-    """Write everything that moves."""
+    path: Path, progress: Progress, objective: nn.Module, optimiser: torch.optim.Optimizer, average: nn.Module | None,
+    world: Processes,
+) -> None:  # fmt: skip
+    """Write everything that moves; the first of several processes writes, with the generators of all."""
+    generators = world.collect(dict(environment.generator_state()))
+    if world.rank:
+        return
     state = {
         "progress": {name: getattr(progress, name) for name in Progress.__slots__},
         "objective": objective.state_dict(),
         "optimiser": optimiser.state_dict(),
         "average": average.state_dict() if average is not None else None,
-        "generator": dict(environment.generator_state()),
+        "generators": generators,
     }
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -43,7 +48,11 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, objective: nn.Module, optimiser: torch.optim.Optimizer, average: nn.Module | None
+    path: Path,
+    objective: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: nn.Module | None,
+    world: Processes,
 ) -> Progress:
     """Put everything back, the generators of torch included; without a file, start from the beginning."""
     if not path.exists():
@@ -53,5 +62,5 @@ def load_checkpoint(
     optimiser.load_state_dict(state["optimiser"])
     if average is not None:
         average.load_state_dict(state["average"])
-    environment.restore_generator_state(state["generator"])
+    environment.restore_generator_state(state["generators"][world.rank])
     return Progress(**state["progress"])

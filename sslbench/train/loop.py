@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from sslbench import environment
 from sslbench.api.errors import Diverged
 from sslbench.api.modules import Objective
-from sslbench.api.values import Batch, Loss, Step, World
+from sslbench.api.values import Batch, Loss, Step
 from sslbench.config.settings import TrainSettings
 from sslbench.data.draws import KeyedDraws
 from sslbench.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from sslbench.train.feeds import Feed, Pass
 from sslbench.train.optimisers import build_optimiser, set_rates
+from sslbench.train.world import Processes
+
+PRECISIONS: Mapping[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float64": "64-true"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +56,7 @@ class Training:
     feed: Feed
     settings: TrainSettings
     fabric: Fabric
-    world: World
+    world: Processes
     seed: int
     checkpoint: Path | None = None
     watch: Callable[[Moment], None] = silent
@@ -80,11 +83,15 @@ class _Doorway(nn.Module):
         return call(self.objective)
 
 
-def make_fabric(precision: str) -> Fabric:
-    """One device of whatever kind is here, in the precision that was planned."""
+def make_fabric(precision: str, settings: TrainSettings | None = None) -> Fabric:
+    """One device of whatever kind is here, or those that training settings ask for, in the precision that was planned."""
     for name in ("fabric", "pytorch"):  # it announces its precision for every fit
         logging.getLogger(f"lightning.{name}.utilities.rank_zero").setLevel(logging.WARNING)
-    fabric = Fabric(accelerator="auto", devices=1, precision="bf16-mixed" if precision == "bfloat16" else "32-true")
+    together: dict[str, Any] = {}
+    if settings is not None and settings.processes > 1:
+        together = {"strategy": "ddp", "num_nodes": settings.nodes, "plugins": [environment.cluster()]}
+    devices = settings.devices if settings is not None else 1
+    fabric = Fabric(accelerator="auto", devices=devices, precision=PRECISIONS[precision], **together)
     fabric.launch()
     return fabric
 
@@ -118,7 +125,9 @@ class _Loop:
         self.average = AveragedModel(training.objective, multi_avg_fn=moving(decay)) if decay else None
         self.progress = Progress()
         if training.checkpoint is not None:
-            self.progress = load_checkpoint(training.checkpoint, training.objective, self.optimiser, self.average)
+            self.progress = load_checkpoint(
+                training.checkpoint, training.objective, self.optimiser, self.average, training.world
+            )
         self.saved = self.began = environment.stopwatch()
         self.before = self.progress.seconds
 
@@ -145,7 +154,9 @@ class _Loop:
             progress.step += 1
             self._report(total, passes)
             self._save(last=False)
-        progress.history.append({name: value / steps for name, value in sorted(progress.sums.items())})
+        names = sorted(progress.sums)
+        means = training.world.mean([progress.sums[name] for name in names])
+        progress.history.append({name: value / steps for name, value in zip(names, means, strict=True)})
         progress.epoch, progress.step, progress.began = progress.epoch + 1, 0, False
         training.epoch_ended(progress.epoch)
         self._save(last=progress.epoch == training.settings.epochs)
@@ -176,13 +187,15 @@ class _Loop:
         self.optimiser.zero_grad(set_to_none=True)
         carries: list[Mapping[str, Tensor]] = []
         total = 0.0
-        for part in passes:
-            for weight, batch in part:
-                loss = self._loss(batch, step)
-                training.fabric.backward(loss.total * (weight / len(passes)))
-                carries.append(loss.carry)
-                total += float(loss.total.detach()) * weight / len(passes)
-                self._remember(loss, weight / len(passes))
+        batches = [(weight / len(passes), batch) for part in passes for weight, batch in part]
+        for place, (weight, batch) in enumerate(batches):
+            with training.fabric.no_backward_sync(self.doorway, enabled=place < len(batches) - 1):
+                loss, root = self._loss(batch, step)
+                training.fabric.backward(root * weight)
+            carries.append(loss.carry)
+            total += float(loss.total.detach()) * weight
+            self._remember(loss, weight)
+        total = training.world.mean([total])[0]
         if not math.isfinite(total):
             raise Diverged(step.index, total)
         set_rates(self.optimiser, settings, step.epoch + self.progress.step / training.feed.steps())
@@ -195,7 +208,8 @@ class _Loop:
             self.average.update_parameters(training.objective)
         return total
 
-    def _loss(self, batch: Batch, step: Step) -> Loss:
+    def _loss(self, batch: Batch, step: Step) -> tuple[Loss, Tensor]:
+        """The loss as the objective gave it, and the root to go backward from: Fabric rounds what leaves a module."""
         losses: list[Loss] = []
 
         def call(objective: Objective) -> Tensor:
@@ -203,7 +217,7 @@ class _Loop:
             return losses[0].total
 
         total = self.doorway(call)
-        return replace(losses[0], total=total)
+        return losses[0], total
 
     def _remember(self, loss: Loss, share: float) -> None:
         sums = self.progress.sums
@@ -226,8 +240,11 @@ class _Loop:
 
     def _save(self, *, last: bool) -> None:
         training, now = self.training, environment.stopwatch()
-        if training.checkpoint is None or not (last or now - self.saved >= training.settings.checkpoint_seconds):
+        due = last or now - self.saved >= training.settings.checkpoint_seconds
+        if training.checkpoint is None or not training.world.agreed(due):
             return
         self.saved = now
         self.progress.seconds = self.before + now - self.began
-        save_checkpoint(training.checkpoint, self.progress, training.objective, self.optimiser, self.average)
+        save_checkpoint(
+            training.checkpoint, self.progress, training.objective, self.optimiser, self.average, training.world
+        )

@@ -16,6 +16,7 @@ from sslbench.config.plan import Plan
 from sslbench.data.draws import KeyedDraws
 from sslbench.data.table import Pool, Prepared
 from sslbench.environment import seed_everything
+from sslbench.train.batch_norm import share_statistics
 from sslbench.train.build import (
     Material,
     build_augmentation,
@@ -29,7 +30,7 @@ from sslbench.train.build import (
 )
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Moment, Training, make_fabric, train
-from sslbench.train.world import world
+from sslbench.train.world import Alone, world
 
 SHOWN = 16
 
@@ -50,6 +51,9 @@ def pretrain(
     if plan.spec.trains:
         trained = train(_training(plan, material, cast(TrainedMethod, method), seed, folder, watch))
         history, rate, seconds = trained.history, trained.samples_per_second, trained.seconds
+    if world().rank:
+        return
+    if plan.spec.trains:
         _illustrate(plan, material, cast(TrainedMethod, method), seed, folder)
     save_method(folder, "method", method)
     save_material(folder, material)
@@ -61,33 +65,39 @@ def pretrain(
 def _training(
     plan: Plan, material: Material, method: TrainedMethod, seed: int, folder: Path, watch: Callable[[Moment], None]
 ) -> Training:
-    fabric = make_fabric(plan.train.precision)
+    fabric = make_fabric(plan.train.precision, plan.train)
+    here = world()
+    if here.size > 1:
+        share_statistics(method)
     method.to(fabric.device)
     channels_last(plan, method)
+    batch = min(plan.train.batch, len(material.pool))
+    if batch % (here.size * plan.train.accumulate) and here.size > 1:
+        raise ValueError(f"{batch} samples cannot be shared evenly by {here.size} processes; lower train.batch")
     built = [build_augmentation(a, plan, material.modalities, material.pool) for a in plan.augmentations]
     feed = SampleFeed(
         pool=material.pool,
         views=make_views(plan, material.modalities, seed, fabric.device),
         roles=plan.roles,
         augmentations=built,
-        batch=min(plan.train.batch, len(material.pool)),
+        batch=batch,
         accumulate=plan.train.accumulate,
         seed=seed,
-        world=world(),
+        world=here,
         labels=material.labels,
     )
 
     def ended(epoch: int) -> None:
-        if epoch in plan.train.snapshots:
+        if epoch in plan.train.snapshots and here.rank == 0:
             save_method(folder, f"epoch-{epoch}", method)
 
-    seed_everything(seed, "train")
+    seed_everything(seed, "train", *([here.rank] if here.rank else []))
     return Training(
         objective=method,
         feed=feed,
         settings=plan.train,
         fabric=fabric,
-        world=world(),
+        world=here,
         seed=seed,
         checkpoint=folder / "training.checkpoint",
         watch=watch,
@@ -113,7 +123,7 @@ def _illustrate(plan: Plan, material: Material, method: TrainedMethod, seed: int
     plain = views.plain(
         views.natural(Pool(members=[(table, rows)], modalities=plan.modalities).read(np.arange(len(rows))))
     )
-    step = Step(index=0, of=1, epoch=0, epochs=1, draws=KeyedDraws.of(index[:1], seed, "illustrate"), world=world())
+    step = Step(index=0, of=1, epoch=0, epochs=1, draws=KeyedDraws.of(index[:1], seed, "illustrate"), world=Alone())
     batch = Batch(
         views={role: (plain,) * wanted.count for role, wanted in plan.roles.items()},
         index=index,

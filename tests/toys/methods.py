@@ -62,7 +62,7 @@ class Pairs(Toy):
         view = batch.views["view"][0]
         SEEN["sizes"] = {tuple(s) for s in view["image.size"].int().tolist()}
         SEEN["lengths"] = set(view["profile.length"].tolist())
-        joint = [nn.functional.normalize(self.embed(view)[f"{m}.joint"].float(), dim=1) for m in ("image", "profile")]
+        joint = [nn.functional.normalize(self.embed(view)[f"{m}.joint"], dim=1) for m in ("image", "profile")]
         logits = 5 * joint[0] @ joint[1].T
         return Loss(total=nn.functional.cross_entropy(logits, torch.arange(len(logits))))
 
@@ -92,7 +92,7 @@ class Assignments(Toy):
     def before_epoch(self, step, survey):
         values = torch.zeros(self.facts.samples)
         for rows, view in survey():
-            values[rows] = self.features(view).float().mean(1)
+            values[rows] = self.features(view).mean(1)
         values = step.world.sum(values)
         self.get_buffer("assigned").copy_((values > values.median()).long())
         SEEN.setdefault("before_epoch", []).append(step.epoch)
@@ -100,7 +100,7 @@ class Assignments(Toy):
     def loss(self, batch, step):
         target = self.get_buffer("assigned")[batch.index]
         assert (target >= 0).all()
-        return Loss(total=nn.functional.cross_entropy(self.head(self.features(batch.views["view"][0])).float(), target))
+        return Loss(total=nn.functional.cross_entropy(self.head(self.features(batch.views["view"][0])), target))
 
 
 class Queue(Toy):
@@ -120,9 +120,9 @@ class Queue(Toy):
 
     def loss(self, batch, step):
         one, two = batch.views["view"]
-        query = nn.functional.normalize(self.features(one).float(), dim=1)
+        query = nn.functional.normalize(self.features(one), dim=1)
         with torch.no_grad():
-            key = torch.cat([e(two[m]) for m, e in self.teacher.items()], 1).float()
+            key = torch.cat([e(two[m]) for m, e in self.teacher.items()], 1)
             key = nn.functional.normalize(key, dim=1)
         logits = torch.cat([(query * key).sum(1, keepdim=True), query @ self.get_buffer("queue").T], 1)
         loss = nn.functional.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long))

@@ -49,7 +49,7 @@ SETS = (
         "with invert.p=0.5 for cameras with opposite backgrounds",
         citation=SSLBENCH,
         operations={
-            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.15, 1.0)}),
+            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.3, 1.0)}),
             "rotation": Apply(operation="rotation", settings={"degrees": 180.0}),
             "flip": Apply(operation="horizontal-flip", p=0.5),
             "jitter": Apply(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from sslbench.api import Modality
-from sslbench.api.modules import Backbone
+from sslbench.api.modules import Backbone, widen
 from sslbench_vision.backbones.micro_cnn import MicroCnnConfig
 from sslbench_vision.backbones.transformer import drop_path, linear_rates
 
@@ -70,7 +70,7 @@ class MicroCnn(Backbone):
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, C, H, W] -> [B, D]: the mean over places."""
         features: Tensor = self.stages(self.stem(self.normalise(x)))
-        return features.mean((2, 3)).float()
+        return widen(features.mean((2, 3)))
 
     def depth_of(self, parameter: str) -> int:
         """0 for the stem, stage s at s + 1."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api import Modality
-from sslbench.api.modules import Backbone
+from sslbench.api.modules import Backbone, widen
 from sslbench_vision.backbones.micro_vit import MicroVitConfig, patch_of
 from sslbench_vision.backbones.transformer import Block, linear_rates, sin_cos_positions
 
@@ -52,7 +52,7 @@ class MicroVit(Backbone):
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, C, H, W] -> [B, D]: the mean of the patches, or the class token."""
         tokens = self.tokens(x)
-        return (tokens[:, 0] if self.pool == "class" else tokens[:, 1:].mean(1)).float()
+        return widen(tokens[:, 0] if self.pool == "class" else tokens[:, 1:].mean(1))
 
     def depth_of(self, parameter: str) -> int:
         """0 for patches and class token, block b at b + 1, the last norm with the last block's successor."""

@@ -11,7 +11,7 @@ from timm.models import is_model_in_modules
 from torch import Tensor, nn
 
 from sslbench.api import Modality
-from sslbench.api.modules import Backbone
+from sslbench.api.modules import Backbone, widen
 from sslbench_vision.backbones.timm_family import TimmConfig
 from sslbench_vision.backbones.transformer import linear_rates
 
@@ -48,7 +48,7 @@ class TimmEncoder(Backbone):
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, C, H, W] -> [B, D]."""
         features: Tensor = self.network(self.normalise(x))
-        return features.float()
+        return widen(features)
 
     def published(self) -> dict[str, Tensor]:
         """The published weights' tensors, downloaded by timm; raises whatever the network does."""

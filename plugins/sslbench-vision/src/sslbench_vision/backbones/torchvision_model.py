@@ -8,7 +8,7 @@ import torchvision
 from torch import Tensor, nn
 
 from sslbench.api import Modality
-from sslbench.api.modules import Backbone
+from sslbench.api.modules import Backbone, widen
 from sslbench_vision.backbones.torchvision_family import CONVNEXTS, RESNETS, TorchvisionConfig
 
 SMALL = 64
@@ -69,7 +69,7 @@ class TorchvisionEncoder(Backbone):
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, C, H, W] -> [B, D]."""
         features: Tensor = self.network(self.normalise(x))
-        return features.float()
+        return widen(features)
 
     def depth_of(self, parameter: str) -> int:
         """0 for the stem, stage s at s + 1 (a VGG's stages end at its max-pools)."""

@@ -73,15 +73,16 @@ ORIGINAL = Recipe(
 )
 QUICK = Recipe(
     name="quick",
-    summary="two CPU cores and small pictures: a micro ViT, a short schedule (not tuned beyond a first look)",
+    summary="two cores, small pictures: a micro ViT and small batches; batch and mask picked on validation data of NDSB",
     settings={
         "backbone.name": "micro-vit",
         "augmentation.name": "crop-flip",
+        "method.mask": 0.5,
         "method.decoder_depth": 2,
-        "method.decoder_width": 128,
+        "method.decoder_width": 64,
         "method.decoder_heads": 4,
         "train.epochs": 40,
-        "train.batch": 256,
+        "train.batch": 64,
         "train.optimiser": "adamw",
         "train.rate": 2e-3,
         "train.betas": (0.9, 0.95),
@@ -94,14 +95,12 @@ QUICK = Recipe(
 
 TINY = Recipe(
     name="tiny",
-    summary="a few thousand thumbnails: small batches, half the patches hidden; picked by TEST scores of fold 0 of digits",
+    summary="a few thousand thumbnails; batch, mask and crop picked on validation data of digits",
     settings={
         **QUICK.settings,
         "backbone.width": 64,
         "augmentation.name": "crop",
-        "augmentation.crop.scale": (0.6, 1.0),
-        "method.mask": 0.5,
-        "train.batch": 64,
+        "method.decoder_width": 128,
         "train.rate": 1e-3,
         "train.precision": "float32",  # twice as fast as bfloat16 at this size on a CPU
         "protocols.finetune.epochs": 15,

@@ -65,7 +65,7 @@ ORIGINAL = Recipe(
 )
 QUICK = Recipe(
     name="quick",
-    summary="two cores, small pictures: a micro CNN, AdamW, one-cycle; picked by TEST scores of fold 0 of NDSB",
+    summary="two cores, small pictures: a micro CNN, one-cycle; crop and temperature picked on validation data of NDSB",
     settings={
         "backbone.name": "micro-cnn",
         "augmentation.name": "small-objects",

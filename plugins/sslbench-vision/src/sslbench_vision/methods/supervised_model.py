@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from sslbench.api import Batch, Loss, MethodParts, Step
-from sslbench.api.modules import Backbone, TrainedMethod
+from sslbench.api.modules import Backbone, TrainedMethod, widen
 from sslbench_vision.methods.supervised import SupervisedConfig
 
 
@@ -31,6 +31,6 @@ class Supervised(TrainedMethod):
         """Cross-entropy with label smoothing."""
         view = batch.views["view"][0]
         features = torch.cat([e(view[m], view.get(f"{m}.length")) for m, e in self.encoders.items()], dim=1)
-        scores = self.head(features).float()
+        scores = widen(self.head(features))
         assert batch.target is not None
         return Loss(total=nn.functional.cross_entropy(scores, batch.target, label_smoothing=self.smoothing))

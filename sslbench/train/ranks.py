@@ -1,0 +1,147 @@
+"""Several processes for one pretraining: started here through torchrun, or already started by torchrun or srun.
+
+Started here, this process waits and shows what the first of them posts. Already started, the first process leads: it calls
+the others into each pretraining, and does everything else alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch.distributed as distributed
+
+from sslbench import environment
+from sslbench.api.errors import Diverged, Unavailable
+from sslbench.api.files import write_atomically
+from sslbench.config.plan import Plan
+from sslbench.train.loop import Moment
+
+TICK = 0.5
+PATIENCE = timedelta(days=14)
+"""How long processes that are called into pretrainings wait for the next call."""
+PROGRAM = "sslbench.execute.rank"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a started process is told: the request it plans again, and which pretraining to do."""
+
+    tree: Mapping[str, Any]
+    threads: int
+    precision: str
+    seed: int
+    fold: int
+    tables: tuple[tuple[str, str], ...]
+
+
+def spawn(plan: Plan, errand: Errand, folder: Path, watch: Callable[[Moment], None]) -> None:
+    """Start `train.devices` processes on one errand and wait; raises what the first of them raised."""
+    for left in ("moment.json", "error.json"):
+        (folder / left).unlink(missing_ok=True)
+    write_atomically(folder / "errand.json", json.dumps(asdict(errand)).encode())
+    torchrun = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={plan.train.devices}")
+    with (folder / "ranks.log").open("wb") as log:
+        program = [sys.executable, *torchrun, "-m", PROGRAM, str(folder)]
+        process = subprocess.Popen(program, stdout=log, stderr=log, env=environment.for_ranks(plan.threads))
+        try:
+            while process.poll() is None:
+                time.sleep(TICK)
+                show(folder, watch)
+        finally:
+            process.terminate()
+            process.wait()
+    if process.returncode:
+        raise _error(folder)
+    for left in ("moment.json", "errand.json", "ranks.log"):
+        (folder / left).unlink(missing_ok=True)
+
+
+def post(folder: Path) -> Callable[[Moment], None]:
+    """What the first process watches with: its moments go to a file, not too often."""
+    last = [0.0]
+
+    def watch(moment: Moment) -> None:
+        if environment.stopwatch() - last[0] >= TICK:
+            last[0] = environment.stopwatch()
+            write_atomically(folder / "moment.json", json.dumps(asdict(moment)).encode())
+
+    return watch
+
+
+def show(folder: Path, watch: Callable[[Moment], None]) -> None:
+    """Pass on the last moment that was posted."""
+    path = folder / "moment.json"
+    if path.exists():
+        watch(Moment(**json.loads(path.read_text())))
+
+
+def report(folder: Path, error: Exception) -> None:
+    """Leave an error for the process that waits."""
+    content = {"kind": type(error).__name__, "text": str(error)}
+    if isinstance(error, Diverged):
+        content |= {"step": str(error.step), "value": str(error.value)}
+    write_atomically(folder / "error.json", json.dumps(content).encode())
+
+
+def _error(folder: Path) -> Exception:
+    path = folder / "error.json"
+    if not path.exists():
+        lines = (folder / "ranks.log").read_text(errors="replace").strip().splitlines()
+        return RuntimeError(f"the processes that share a step ended early: {lines[-1] if lines else 'no word'}")
+    content = json.loads(path.read_text())
+    if content["kind"] == "Diverged":
+        return Diverged(int(content["step"]), float(content["value"]))
+    return Unavailable(content["text"]) if content["kind"] == "Unavailable" else RuntimeError(content["text"])
+
+
+def started_together() -> bool:
+    """Whether torchrun or srun started several of us."""
+    return environment.processes() > 1
+
+
+def meet() -> None:
+    """Join the processes that were started with this one."""
+    if started_together() and not distributed.is_initialized():
+        where = environment.cluster()
+        distributed.init_process_group(
+            environment.backend(), rank=where.global_rank(), world_size=where.world_size(), timeout=PATIENCE,
+            init_method=f"tcp://{where.main_address}:{where.main_port}",
+        )  # fmt: skip
+
+
+def call(name: str, folder: Path) -> None:
+    """Call the other processes, where there are any, into a pretraining."""
+    if started_together():
+        meet()
+        distributed.broadcast_object_list([(name, str(folder))], src=0)
+
+
+def dismiss() -> None:
+    """Let the other processes go."""
+    if started_together():
+        meet()
+        distributed.broadcast_object_list([None], src=0)
+        distributed.destroy_process_group()
+
+
+def follow(join: Callable[[str, Path], None]) -> None:
+    """Wait for calls and join each pretraining, until dismissed."""
+    meet()
+    while True:
+        heard: list[Any] = [None]
+        distributed.broadcast_object_list(heard, src=0)
+        if heard[0] is None:
+            distributed.destroy_process_group()
+            return
+        name, folder = heard[0]
+        with contextlib.suppress(Exception):  # the first process met the same one, and records it
+            join(name, Path(folder))

@@ -1,0 +1,111 @@
+"""A few steps of one method in float64, alone or under torchrun: what the first process has afterwards goes to a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sslbench.catalog.discovery import Entry, discover, installed_entries
+from sslbench.catalog.facts import Origin
+from sslbench.config.parts import Shelf
+from sslbench.config.plan import Machine, make_plan
+from sslbench.config.request import read_request
+from sslbench.data.prepare import Job, prepare
+from sslbench.data.table import open_prepared
+from sslbench.environment import places, rank
+from sslbench.train.batch_norm import share_statistics
+from sslbench.train.build import build_augmentation, build_method, gather_material, make_views
+from sslbench.train.feeds import SampleFeed
+from sslbench.train.loop import Training, make_fabric, train
+from sslbench.train.world import world
+from tests.toys import data, methods, parts
+
+ENTRIES = [
+    Entry(origin=Origin(plugin=module.__name__, distribution="toys", version="1"), load=lambda module=module: module)
+    for module in (data, methods, parts)
+]
+
+
+def double(value):
+    """Every float32 tensor below a value in float64."""
+    if isinstance(value, Tensor):
+        return value.double() if value.dtype == torch.float32 else value
+    if isinstance(value, dict):
+        return {name: double(item) for name, item in value.items()}
+    return tuple(double(item) for item in value) if isinstance(value, tuple) else value
+
+
+class Doubled:
+    """A feed in float64, of a few steps."""
+
+    def __init__(self, feed, steps):
+        self.feed, self.few = feed, steps
+
+    def steps(self):
+        return self.few
+
+    def epoch(self, epoch, start):
+        for place, passes in enumerate(self.feed.epoch(epoch, start)):
+            if place == self.few:
+                return
+            yield [[(w, dataclasses.replace(b, views=double(dict(b.views)))) for w, b in part] for part in passes]
+
+    def survey(self):
+        walk = self.feed.survey()
+
+        def doubled():
+            torch.set_default_dtype(torch.float32)  # Fabric's float64 changes it, and views are made in float32
+            found = [(rows, double(dict(view))) for rows, view in walk()]
+            torch.set_default_dtype(torch.float64)
+            return found
+
+        return doubled
+
+
+def steps_of(name: str, request: dict, overrides: list[str], processes: int, folder: Path) -> dict[str, Tensor]:
+    """Train for two epochs of two steps; the state afterwards and the losses."""
+    catalog = discover([*installed_entries(), *ENTRIES], strict=True)
+    tree = read_request(None, {**request, "method": {"name": name}}, overrides)
+    plan = make_plan(tree, catalog, Shelf(places()), Machine(threads=1, precision="float32"))
+    part = plan.pretrain_parts[0]
+    prepared = folder / f"{name}-{rank()}"
+    prepared.mkdir(parents=True)
+    prepare(Job(key=name, name=name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=()),
+            prepared, lambda done, total: None)  # fmt: skip
+    material = gather_material(plan, [open_prepared(prepared, name)], 0)
+    method = build_method(plan, material.modalities, material.target, len(material.pool), 0).double()
+    settings = dataclasses.replace(plan.train, devices=processes)
+    fabric = make_fabric("float64", settings)
+    if processes > 1:
+        share_statistics(method)
+    feed = SampleFeed(
+        pool=material.pool, views=make_views(plan, material.modalities, 0, fabric.device), roles=plan.roles,
+        augmentations=[build_augmentation(a, plan, material.modalities, material.pool) for a in plan.augmentations],
+        batch=settings.batch, accumulate=settings.accumulate, seed=0, world=world(), labels=material.labels,
+    )  # fmt: skip
+    trained = train(
+        Training(objective=method, feed=Doubled(feed, 2), settings=settings, fabric=fabric, world=world(), seed=0)
+    )
+    losses = {
+        f"loss of epoch {e}": torch.tensor([h["loss"]], dtype=torch.float64) for e, h in enumerate(trained.history)
+    }
+    return {**{n: v.clone().contiguous() for n, v in method.state_dict().items()}, **losses}
+
+
+if __name__ == "__main__":
+    import json
+
+    from safetensors.torch import save_file
+
+    errand = json.loads(Path(sys.argv[1]).read_text())
+    torch.set_num_threads(1)
+    for method_name, (wanted, changes) in errand["methods"].items():
+        found = steps_of(
+            method_name, wanted, changes, errand["processes"], Path(errand["folder"]) / str(errand["processes"])
+        )
+        if world().rank == 0:
+            save_file(found, Path(errand["folder"]) / f"{method_name}-{errand['processes']}.safetensors")

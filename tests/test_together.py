@@ -1,0 +1,149 @@
+"""Two processes are one: views, losses, gradients, batch statistics and state, and a run that two of them share."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+import sslbench
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.train.batch_norm import SharedBatchNorm, share_statistics
+
+from .conftest import ROOT, TINY
+
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+STEPS = [
+    "recipe=none",
+    "train.epochs=2",
+    "train.batch=32",
+    "train.optimiser=sgd",
+    "train.rate=0.1",
+    "train.schedule=constant",
+]
+PICTURES = {"data": {"name": "digits"}, "augmentation": {"name": "crop-flip"}}
+TOYS = {
+    "data": {"name": "toy-pairs"},
+    "augmentation": {"name": "toy-shift"},
+    "backbones": {"image": {"name": "toy-mean"}},
+}
+TOY_METHODS = ("toy-masks", "toy-assignments", "toy-queue", "toy-sizes")
+
+
+def everything() -> dict:
+    """Every installed method that trains, on digits, and the toys that carry a queue, masks, assignments, view sizes."""
+    wanted = {}
+    for component in discover(installed_entries()).all("method"):
+        spec = component.spec
+        if spec.trains:
+            backbone = "micro-vit" if "tokens" in spec.requires else "micro-cnn"
+            smoke = [f"method.{k}={json.dumps(v)}" for k, v in vars_of(spec.smoke).items()]
+            wanted[spec.name] = ({**PICTURES, "backbone": {"name": backbone}}, [*STEPS, *smoke])
+    toys = [*STEPS, "view.size=16", "train.batch=16"]
+    return wanted | dict.fromkeys(TOY_METHODS, (TOYS, toys))
+
+
+def vars_of(config) -> dict:
+    return {name: getattr(config, name) for name in config.__dataclass_fields__}
+
+
+def start(program: list[str], **variables: str) -> None:
+    answer = subprocess.run(
+        [sys.executable, *program], capture_output=True, text=True, cwd=ROOT, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **variables},
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stdout[-3000:] + answer.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """The same steps by one process with the whole batch and by two with half of it each."""
+    folder = tmp_path_factory.mktemp("steps")
+    wanted = everything()
+    for processes in (1, 2):
+        errand = folder / f"errand-{processes}.json"
+        errand.write_text(json.dumps({"methods": wanted, "processes": processes, "folder": str(folder)}))
+        start([*(TORCHRUN if processes == 2 else ()), "-m", "tests.step_program", str(errand)])
+    return folder
+
+
+@pytest.mark.parametrize("method", sorted(everything()))
+def test_two_processes_with_half_the_batch_are_one_with_all_of_it(both, method):
+    """SGD at a constant rate: equal weights after each step mean equal gradients; buffers hold queues and assignments."""
+    one, two = (load_file(both / f"{method}-{processes}.safetensors") for processes in (1, 2))
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(
+            two[name], value, rtol=1e-9, atol=1e-12, msg=lambda text, name=name: f"{name}: {text}"
+        )
+    assert one["loss of epoch 0"] != one["loss of epoch 1"]
+
+
+def test_shared_batch_norm_is_batch_norm_in_one_process():
+    """Converted modules keep parameters, buffers and names; outside a group of processes they are torch's own."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Sequential(nn.BatchNorm2d(4)))
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    weight = module[1].weight
+    values = torch.randn(5, 3, 8, 8)
+    expected = module(values)
+    module.load_state_dict(before)
+    shared = share_statistics(module)
+    assert isinstance(shared[1], SharedBatchNorm)
+    assert shared[1].weight is weight
+    assert list(shared.state_dict()) == list(before)
+    torch.testing.assert_close(shared(values), expected)
+
+
+def test_a_run_that_two_processes_share_says_so_and_agrees_with_one(tmp_path):
+    settings = {**TINY, "train.precision": "float32", "baselines": "none", "measure": ["knn"], "threads": 1}
+    alone = sslbench.run("mae", "digits", out=tmp_path, settings=settings).records[0]
+    shared = sslbench.run("mae", "digits", out=tmp_path, settings={**settings, "train.devices": 2}).records[0]
+    assert shared.status == "done", shared.reason
+    assert shared.settings["train"]["devices"] == 2
+    losses = [[epoch["loss"] for epoch in record.training[0]["history"]] for record in (alone, shared)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_torchrun_may_start_the_command_itself(tmp_path):
+    settings = {**TINY, "train.precision": "float32", "train.devices": 2}
+    overrides = [f"{key}={json.dumps(value)}" for key, value in settings.items() if key != "seeds"]
+    arguments = [
+        "--method",
+        "mae",
+        "--dataset",
+        "digits",
+        "--seeds",
+        "0",
+        "--protocols",
+        "knn",
+        "--baselines",
+        "random-init",
+    ]
+    start([*TORCHRUN, "-m", "sslbench", "run", *arguments, "--out", str(tmp_path), *overrides])
+    record = next(r for r in sslbench.load_results(tmp_path).records if r.method["name"] == "mae")
+    assert record.status == "done"
+    assert record.settings["train"]["devices"] == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"train.devices": 0}, "train.devices: 0 is not possible; possible: at least 1"),
+        (
+            {"train.devices": 2, "train.batch": 33},
+            "train.batch: 33 is not possible; possible: a multiple of train.devices",
+        ),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(settings, sentence, tmp_path):
+    from sslbench.api.errors import RequestError
+
+    with pytest.raises(RequestError, match=sentence):
+        sslbench.run("mae", "digits", out=tmp_path, settings=settings)
