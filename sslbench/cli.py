@@ -99,7 +99,7 @@ def show(
 @app.command()
 def run(
     overrides: Overrides = None,
-    method: Annotated[str, typer.Option(help="the method; several joined by ','")] = "",
+    method: Annotated[str, typer.Option(help="the method; here and below, several joined by ',' are compared")] = "",
     dataset: Annotated[str, typer.Option(help="the data: NAME, or NAME/PART of it")] = "",
     backbone: Annotated[str, typer.Option(help="the encoder, or image=NAME,profile=NAME")] = "",
     augmentation: Annotated[str, typer.Option(help="the views: NAME, or LEFT:0.4+RIGHT:1.0")] = "",
@@ -120,19 +120,17 @@ def run(
 
     warnings.filterwarnings("ignore", module="lightning")
     options: dict[str, Any] = {}
-    named = {"data": dataset, "augmentation": augmentation}
-    options |= {path: {"name": value} for path, value in named.items() if value}
+    lists = {"method": method.split(","), "data": dataset.split(","), "augmentation": augmentation.split(",")}
     if "=" in backbone:
         options["backbones"] = dict(pair.split("=", 1) for pair in backbone.split(","))
-    elif backbone:
-        options["backbone"] = {"name": backbone}
-    for key, value in (("recipe", recipe), ("measure", protocols), ("seeds", seeds), ("baselines", baselines)):
-        if value:
-            options[key] = value
+    else:
+        lists["backbone"] = backbone.split(",")
+    plain = {"recipe": recipe, "measure": protocols, "seeds": seeds, "baselines": baselines}
+    options |= {key: value for key, value in plain.items() if value}
     console = _console()
     display = display_for(console)
     catalog = _catalog(strict=strict)
-    results = run_requests(method.split(","), options, overrides or [], config, out, catalog, display)
+    results = run_requests(lists, options, overrides or [], config, out, catalog, display)
     if not results.records:  # one of several processes that torchrun or srun started: the first tells
         return
     show_results(console, results.records)

@@ -130,7 +130,7 @@ def test_small_stems_keep_the_resolution():
     assert network.conv1.stride == (1, 1)
     assert network.conv1(torch.zeros(1, 3, 32, 32)).shape[-1] == 32
     solo = TorchvisionEncoder(TorchvisionConfig(stem_padding=2), PICTURE).network
-    assert solo.conv1(torch.zeros(1, 3, 32, 32)).shape[-1] == 34  # papers.md 4.3
+    assert solo.conv1(torch.zeros(1, 3, 32, 32)).shape[-1] == 34  # what solo-learn's padding of 2 gives
     large = Modality(layout="image", shape=(3, 96, 96))
     assert TorchvisionEncoder(TorchvisionConfig(), large).network.conv1.stride == (2, 2)
 

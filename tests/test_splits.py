@@ -11,7 +11,7 @@ from sslbench_plankton.daplankton import counts
 from sslbench.api.errors import RequestError
 from sslbench.data.splits import SplitSettings, divide, label_subset, subset_size, tasks_of
 
-PRINTED = {  # papers.md 2.7, Table 4: totals at 1, 5 and 10 %
+PRINTED = {  # arXiv 2503.11341, Table 4: totals at 1, 5 and 10 %
     "lab/ifcb": (104, 555, 1115),
     "lab/cs": (82, 489, 888),
     "lab/fc": (113, 598, 1204),

@@ -37,9 +37,9 @@ from sslbench.train.optimisers import (
 from .conftest import TINY
 
 
-def test_cosine_with_warmup_is_the_papers():
+def test_cosine_with_warmup_and_scaled_rate():
     settings = TrainSettings(epochs=800, batch=4096, rate=1.5e-4, scale_rate=True, warmup=40)
-    assert peak_rate(settings) == pytest.approx(2.4e-3)  # papers.md 2.5
+    assert peak_rate(settings) == pytest.approx(2.4e-3)  # 1.5e-4 x 4096 / 256
     assert rate_at(settings, 0) == 0
     assert rate_at(settings, 20) == pytest.approx(1.2e-3)
     assert rate_at(settings, 40) == pytest.approx(2.4e-3)
@@ -61,7 +61,7 @@ def test_one_cycle_agrees_with_torch():
 
 
 def test_layer_decay_multipliers_of_vit_large():
-    """papers.md 1.3: head 1, last block 0.75, first block 0.75^24, patch embedding 0.75^25 = 7.5e-4."""
+    """MAE, fine-tuning: head 1, last block 0.75, first block 0.75^24, patch embedding 0.75^25 = 7.5e-4."""
     modality = Modality(layout="image", shape=(1, 32, 32))
     encoder = MicroVit(MicroVitConfig(depth=24, width=16, heads=2), modality)
     rates = depth_rates(encoder, 0.75)

@@ -17,7 +17,7 @@ Codes = NDArray[np.int64]
 
 
 def adjusted(labels: Codes, clusters: Codes, draws: int, rng: np.random.Generator) -> Mapping[str, float]:
-    """AMI with max and arithmetic normalisation (papers.md 1.5), and mean and deviation under permuted labels."""
+    """AMI with max and arithmetic normalisation (Vinh, Epps, Bailey 2010), and mean and deviation under permuted labels."""
     table = contingency_matrix(labels, clusters, sparse=True).astype(np.int64)
     rows, columns = np.asarray(table.sum(1)).ravel(), np.asarray(table.sum(0)).ravel()
     expected = float(expected_mutual_information(table, len(labels)))

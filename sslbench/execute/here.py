@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -40,13 +41,13 @@ def run(
     """Do what `sslbench run` does; `settings` maps dotted paths to values. The first record is the method's own."""
     overrides = [f"{path}={_written(value)}" for path, value in (settings or {}).items()]
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
-    options = {"data": {"name": dataset}}
+    lists = {"method": method.split(","), "data": dataset.split(",")}
     file = Path(config) if config else None
-    return run_requests(method.split(","), options, overrides, file, Path(out), catalog, display or Quiet())
+    return run_requests(lists, {}, overrides, file, Path(out), catalog, display or Quiet())
 
 
 def run_requests(
-    methods: Sequence[str],
+    lists: Mapping[str, Sequence[str]],
     options: Mapping[str, Any],
     overrides: Sequence[str],
     file: Path | None,
@@ -54,12 +55,12 @@ def run_requests(
     catalog: Catalog,
     show: Display,
 ) -> Results:
-    """Run one request per method, and the baselines of each; equal rows run once."""
+    """Run a small study: every combination of the listed components, and the baselines of each; equal rows run once."""
     plans: list[Plan] = []
     shelf = Shelf(environment.places())
-    for method in methods:
-        named = {**options, "method": {"name": method}} if method else dict(options)
-        tree = read_request(file, named, overrides)
+    for names in itertools.product(*lists.values()):
+        chosen = {component: {"name": name} for component, name in zip(lists, names, strict=True) if name}
+        tree = read_request(file, {**options, **chosen}, overrides)
         plans += plans_of(tree, catalog, shelf, this_machine(), show.say)
     return run_plans(sorted(plans, key=lambda plan: plan.spec.baseline), Store(root=out), catalog, show)
 

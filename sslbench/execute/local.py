@@ -11,7 +11,12 @@ from sslbench.api import Citation, ExecutorSpec, hookimpl
 if TYPE_CHECKING:
     from sslbench.api import Executor
 
-CITATION = Citation(title="sslbench", authors="the sslbench developers", year=2026, url="https://example.org/sslbench")
+CITATION = Citation(
+    title="subprocess, in the Python standard library",
+    authors="Python Software Foundation",
+    year=2004,
+    url="https://docs.python.org/3/library/subprocess.html",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

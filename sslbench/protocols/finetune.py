@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinetuneConfig:
-    """How encoder and head are trained together (papers.md 2.3-2.5, paper A).
+    """How encoder and head are trained together (arXiv 2503.11341, section 3).
 
     The paper's schedule is epochs=50, warmup=5, rate=2e-3; the default is a fifth of it. `head` is a linear layer, or
     width -> `bottleneck` -> norm -> activation -> classes (LayerNorm and GELU after encoders that offer tokens,

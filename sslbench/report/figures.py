@@ -24,6 +24,8 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     import matplotlib.pyplot as plt
     import seaborn as sns
 
+    if not figure.x or (figure.kind == "heat" and not figure.y):
+        raise ValueError("this scale has not the axis that it is drawn against")
     named = [name for name in (figure.x, figure.y, figure.hue, figure.panels) if name]
     chosen = select(frame, figure.where, named)
     values = seed_values(chosen, [*dict.fromkeys(named)])

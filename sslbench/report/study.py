@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class Report:
 
 def named_wrongly(study: Study) -> list[str]:
     """Say which names in a study's tables and figures mean nothing, before anything runs."""
-    known = (*SCORE_FACTS, *(axis.name for axis in study.axes))
+    known = (*SCORE_FACTS, *(axis.name for axis in study.axes), *study.dropped)
     used: list[tuple[str, Sequence[str]]] = []
     used += [(f"tables[{t.name}]", (*t.rows, *t.columns, *t.where)) for t in study.tables]
     used += [(f"figures[{f.name}]", (*filter(None, (f.x, f.y, f.hue, f.panels)), *f.where)) for f in study.figures]
@@ -66,6 +67,7 @@ def make_report(
     frame = study_frame(scores[scores["status"] == "done"] if len(scores) else scores, points)
     tables, figures = [], []
     for settings in study.tables or (default_table(study, frame),):
+        settings = _without(settings, study.dropped)
         made = _table(frame, settings, folder / "tables")
         if made is None:
             missing.append(f"table {settings.name}: no run that it shows is done")
@@ -73,7 +75,7 @@ def make_report(
             tables.append(made)
     for figure in study.figures:
         try:
-            draw(frame, figure, folder / "figures")
+            draw(frame, _without(figure, study.dropped), folder / "figures")
         except (ValueError, KeyError) as error:
             missing.append(f"figure {figure.name}: {error}")
         else:
@@ -83,6 +85,20 @@ def make_report(
     )
     _page(study, report, folder)
     return report
+
+
+def _without(settings: Any, dropped: Sequence[str]) -> Any:
+    """Settings of a table or figure without the axes that this scale has not."""
+    changed: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if field.name in ("x", "y", "hue", "panels") and value in dropped:
+            changed[field.name] = ""
+        elif isinstance(value, tuple):
+            changed[field.name] = tuple(name for name in value if name not in dropped)
+        elif isinstance(value, Mapping):
+            changed[field.name] = {name: wanted for name, wanted in value.items() if name not in dropped}
+    return dataclasses.replace(settings, **changed)
 
 
 def default_table(study: Study, frame: pd.DataFrame) -> TableSettings:

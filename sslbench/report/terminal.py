@@ -49,6 +49,9 @@ def results_table(rows: Sequence[Row]) -> Table:
         table.add_column("data")
     table.add_column("method")
     table.add_column("backbone")
+    viewed = len({_views(row) for row in rows if not row.record.baseline}) > 1
+    if viewed:
+        table.add_column("views")
     for protocol, metric in columns:
         table.add_column(f"{protocol}\n{SHORT.get(metric, metric)}", justify="right", no_wrap=True)
     for row in rows:
@@ -56,12 +59,17 @@ def results_table(rows: Sequence[Row]) -> Table:
         backbone = "+".join(b["name"] for b in record.backbones.values()) or "none"
         name = escape(record.method["name"]) + (" (labels)" if record.method["takes_target"] else "")
         data = [escape(row.dataset)] if several else []
+        views = [escape(_views(row))] if viewed else []
         if record.status in ("unavailable", "failed", "diverged"):
-            table.add_row(*data, name, escape(backbone), f"[yellow]{record.status}[/]")
+            table.add_row(*data, name, escape(backbone), *views, f"[yellow]{record.status}[/]")
             continue
         mark = "" if record.status == "done" else f" [red]({record.status}, not ranked)[/]"
-        table.add_row(*data, name + mark, escape(backbone), *(cell(row.cells.get(place)) for place in columns))
+        table.add_row(*data, name + mark, escape(backbone), *views, *(cell(row.cells.get(place)) for place in columns))
     return table
+
+
+def _views(row: Row) -> str:
+    return "+".join(augmentation["name"] for augmentation in row.record.augmentations)
 
 
 def results_title(rows: Sequence[Row], dataset: str) -> str:

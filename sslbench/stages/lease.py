@@ -9,6 +9,7 @@ that was paused and comes back sees that a higher number exists, or that the wor
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -29,10 +30,6 @@ class Claim:
 
     path: Path
     number: int
-
-    def holds(self) -> bool:
-        """Whether no later claim has replaced this one."""
-        return self.path.exists() and self.number == _highest(self.path.parent, _stem(self.path))[0]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,16 +60,11 @@ class Leases:
 
     def alive(self, path: Path) -> bool:
         """Whether a claim's holder gives signs of life."""
-        try:
-            owner = Process(**json.loads(path.read_text()))
-            age = file_system_now(path.parent) - path.stat().st_mtime
-        except FileNotFoundError:
-            return False
-        except (ValueError, TypeError):  # it is being written just now, or its writer died in that moment
-            age, owner = file_system_now(path.parent) - _modified(path), None
-        if owner is not None and environment.gone(owner):
-            return False
-        return age < self.patience
+        return _silence(path) < self.patience
+
+    def abandoned(self, path: Path) -> bool:
+        """Whether a claim's holder will hardly come back: it is gone, or was silent for ten times the patience."""
+        return _silence(path) >= 10 * self.patience
 
     def _acquire(self, final: Path) -> Claim | None:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -134,15 +126,16 @@ def clear(final: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _modified(path: Path) -> float:
+def _silence(path: Path) -> float:
+    """Seconds since a claim's last sign of life; endless where it is withdrawn or its holder has ended."""
     try:
-        return path.stat().st_mtime
+        age = file_system_now(path.parent) - path.stat().st_mtime
+        owner = Process(**json.loads(path.read_text()))
     except FileNotFoundError:
-        return 0.0
-
-
-def _stem(path: Path) -> str:
-    return path.name.removeprefix(".").rpartition(".lease-")[0]
+        return math.inf
+    except (ValueError, TypeError):  # it is being written just now, or its writer died in that moment
+        return age
+    return math.inf if environment.gone(owner) else age
 
 
 def _highest(folder: Path, name: str) -> tuple[int, Path | None]:

@@ -81,7 +81,7 @@ def attempt(final: Path, title: str, make: Make, leases: Leases, say: Callable[[
         try:
             if claim.number > DEATHS:
                 raise RuntimeError(f"{DEATHS} processes were killed while they made it (out of memory?)")
-            _fill(final, claim, make, say)
+            _fill(final, claim, make, leases, say)
         except Exception as error:  # somebody's code failed: a fact about this stage, and no reason to stop others
             if finished(final):
                 return "done"
@@ -104,7 +104,7 @@ def _settled(final: Path) -> State | None:
     return "failed" if _failed(final).exists() else None
 
 
-def _fill(final: Path, claim: Claim, make: Make, say: Callable[[str], None]) -> None:
+def _fill(final: Path, claim: Claim, make: Make, leases: Leases, say: Callable[[str], None]) -> None:
     scratch = final.parent / f".{final.name}.part-{claim.number:04d}"
     _inherit(final, scratch)
     started = environment.stopwatch()
@@ -124,7 +124,7 @@ def _fill(final: Path, claim: Claim, make: Make, say: Callable[[str], None]) -> 
             say(f"{final} was made twice and the results differ in {', '.join(differing)}; the first is kept")
         shutil.rmtree(scratch)
     for left in final.parent.glob(f".{final.name}.part-*"):
-        if claim.holds():
+        if leases.abandoned(left.with_name(left.name.replace(".part-", ".lease-"))):
             shutil.rmtree(left, ignore_errors=True)
 
 

@@ -104,7 +104,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A study at one scale."""
+    """A study at one scale; `dropped` are the axes that only other scales have: tables leave them out."""
 
     name: str
     summary: str
@@ -112,6 +112,7 @@ class Study:
     cost: str
     base: Mapping[str, Any]
     axes: tuple[Axis, ...]
+    dropped: tuple[str, ...]
     tables: tuple[TableSettings, ...]
     figures: tuple[FigureSettings, ...]
     expect: tuple[Expected, ...]
@@ -154,6 +155,7 @@ def read_study(file: Path, scale: str) -> Study:
     variant = variants.get(scale, Scale())
     wanted = {**content.axes, **variant.axes}
     axes = tuple(_axis(str(name), values, problems) for name, values in wanted.items() if values is not None)
+    every = [*content.axes, *(name for one in variants.values() for name in one.axes)]
     study = Study(
         name=content.name or file.stem,
         summary=content.summary,
@@ -161,6 +163,7 @@ def read_study(file: Path, scale: str) -> Study:
         cost=variant.cost,
         base={**flat(content.base), **flat(variant.base)},
         axes=axes,
+        dropped=tuple(dict.fromkeys(name for name in every if name not in {axis.name for axis in axes})),
         tables=_several(content.tables, TableSettings, "tables", problems),
         figures=_several(content.figures, FigureSettings, "figures", problems),
         expect=_several(variant.expect, Expected, f"scales.{scale}.expect", problems),

@@ -1,4 +1,4 @@
-"""The augmentation of the plankton MAE study: data, no code (papers.md 2.2)."""
+"""The augmentation of the plankton MAE study: data, no code (arXiv 2503.11341)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Citation, Dataset, DatasetSpec, Source, hookimpl
+from sslbench.api import Card, Citation, Dataset, DatasetSpec, Modality, Source, hookimpl
 
 CITATION = Citation(
     title="DAPlankton: Benchmark Dataset for Multi-instrument Plankton Recognition via Fine-grained Domain Adaptation",
@@ -120,5 +120,6 @@ def sslbench_datasets() -> Iterable[DatasetSpec[DaplanktonConfig]]:
             ),
             checksums={"DAPlankton.zip": "765aa2204248454751f7f39f17a6b8067c34690fb82ebaf7ed8818a1f7b2abbf"},
             counts=counts(),
+            modalities={"image": Modality(layout="image", shape=(1, 0, 0))},
         ),
     )

@@ -1,4 +1,4 @@
-"""Pad pictures to squares as the plankton MAE study does (papers.md 2.2). Pure NumPy.
+"""Pad pictures to squares as the plankton MAE study does (arXiv 2503.11341). Pure NumPy.
 
 Left open by the paper and chosen here: edges one pixel thick, after conversion to grey; Gaussian noise cut to 0..255;
 the picture centred; the generator is the caller's, so that a picture always gets the same border.

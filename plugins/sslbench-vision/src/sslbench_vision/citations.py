@@ -14,6 +14,12 @@ MAE = Citation(
     year=2022,
     url="https://arxiv.org/abs/2111.06377",
 )
+SWAV = Citation(
+    title="Unsupervised Learning of Visual Features by Contrasting Cluster Assignments",
+    authors="Caron, Misra, Mairal, Goyal, Bojanowski, Joulin",
+    year=2020,
+    url="https://arxiv.org/abs/2006.09882",
+)
 VIT = Citation(
     title="An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
     authors="Dosovitskiy et al.",

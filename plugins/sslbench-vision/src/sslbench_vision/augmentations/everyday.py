@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sslbench.api import Apply, AugmentationSpec, hookimpl
-from sslbench_vision.citations import MAE, SIMCLR, SSLBENCH
+from sslbench_vision.citations import MAE, SIMCLR, SSLBENCH, SWAV
 
 SETS = (
     AugmentationSpec(
@@ -77,7 +77,7 @@ SETS = (
         name="multi-crop",
         version=1,
         summary="SwAV's and DINO's views: large global crops and small local ones",
-        citation=SIMCLR,
+        citation=SWAV,
         operations={
             "crop": Apply(operation="random-resized-crop", settings={"interpolation": "bicubic"}),
             "flip": Apply(operation="horizontal-flip", p=0.5),

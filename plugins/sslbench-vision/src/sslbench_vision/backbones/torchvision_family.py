@@ -23,7 +23,7 @@ class TorchvisionConfig:
     """The model and its stem.
 
     `small` keeps the resolution at the start (ResNet: 3x3 stride 1, no max-pool; ConvNeXt: 2x2 patches); `auto` is small
-    up to 64 px. `stem_padding` 2 is what solo-learn's CIFAR ResNets have (papers.md 4.3).
+    up to 64 px. `stem_padding` 2 is what solo-learn's CIFAR ResNets have.
     """
 
     model: str = "resnet18"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api import Card, Citation, DataBroken, DataMissing, Dataset, DatasetSpec, Source, hookimpl
+from sslbench.api import Card, Citation, DataBroken, DataMissing, Dataset, DatasetSpec, Modality, Source, hookimpl
 from sslbench.api.files import find, write_atomically
 
 CITATION = Citation(
@@ -128,5 +128,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[Cifar10Config]]:
             source="https://www.cs.toronto.edu/~kriz/cifar.html",
             obtain=f"get {ARCHIVE} from its page and extract it, or let sslbench do so where there is a network",
             checksums={ARCHIVE: ARCHIVE_MD5},
+            counts={"": dict.fromkeys(NAMES, 6000)},
+            modalities={"image": Modality(layout="image", shape=(3, 32, 32))},
         ),
     )

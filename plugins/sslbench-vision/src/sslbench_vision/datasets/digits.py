@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sslbench.api import Card, Citation, Dataset, DatasetSpec, Source, hookimpl
+from sslbench.api import Card, Citation, Dataset, DatasetSpec, Modality, Source, hookimpl
 
 CITATION = Citation(
     title="Optical Recognition of Handwritten Digits",
@@ -50,5 +50,6 @@ def sslbench_datasets() -> Iterable[DatasetSpec[DigitsConfig]]:
             source="scikit-learn's load_digits (the test part of UCI's set)",
             obtain="it comes with scikit-learn",
             embedded=True,
+            modalities={"image": Modality(layout="image", shape=(1, 8, 8))},
         ),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api import Card, Citation, DataBroken, DataMissing, Dataset, DatasetSpec, Source, hookimpl
+from sslbench.api import Card, Citation, DataBroken, DataMissing, Dataset, DatasetSpec, Modality, Source, hookimpl
 from sslbench.api.files import find
 
 CITATION = Citation(
@@ -27,6 +27,8 @@ MD5 = {
     FILES[2]: "2646ac647ad5339dbf082846283269ea",
     FILES[3]: "27ae3e4e09519cfbb04c329615203637",
 }
+KNOWN = (6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958)
+"""Scans of each digit, training and test part together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,5 +79,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[MnistConfig]]:
             source="four idx files",
             obtain="put its four idx files (gzipped or not) into a folder 'mnist'",
             checksums=MD5,
+            counts={"": dict(zip("0123456789", KNOWN, strict=True))},
+            modalities={"image": Modality(layout="image", shape=(1, 28, 28))},
         ),
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaeConfig:
-    """Share of hidden patches, the decoder's size, and whether each patch is rebuilt in its own units (papers.md 1.4)."""
+    """Share of hidden patches, the decoder's size, and whether each patch is rebuilt in its own units (MAE, section 3)."""
 
     mask: float = 0.75
     decoder_depth: int = 8

@@ -1,4 +1,4 @@
-"""MAE's equations and the method that wires them (papers.md 1.4, 2.3-2.4). B pictures, N patches, K kept, D width."""
+"""MAE's equations and the method that wires them (MAE, sections 3 and A.1). B pictures, N patches, K kept, D width."""
 
 from __future__ import annotations
 

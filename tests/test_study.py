@@ -1,0 +1,425 @@
+"""Studies as a user meets them: a YAML file, a plan, workers that share the work, a status, a report."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sslbench.analysis.grids import crossed, estimates, select, study_frame
+from sslbench.api.errors import RequestError
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.report.board import Lines, doing, duration, told
+from sslbench.report.live import Post, Tally
+from sslbench.results.record import APART
+from sslbench.study.definition import find_study, flat, read_study
+from sslbench.study.grid import points_of
+
+from .conftest import ROOT, TINY
+
+BASE = {**{k: v for k, v in TINY.items() if k != "seeds"}, "method": "mae", "data": "digits", "threads": 1,
+        "measure": ["knn", "linear"], "baselines": "none", "train.precision": "float32", "train.checkpoint_seconds": 0.2}  # fmt: skip
+STUDY = {
+    "name": "votes",
+    "summary": "how neighbours vote",
+    "base": {**BASE, "seeds": [0, 1]},
+    "axes": {"method.mask": [0.5, 0.75], "protocols.knn.vote": ["exponential", "inverse"]},
+    "tables": [{"name": "accuracy", "rows": ["method.mask", "protocols.knn.vote"], "where": {"metric": "micro_accuracy"}}],
+    "figures": [
+        {"name": "mask", "x": "method.mask", "hue": "protocols.knn.vote", "where": {"metric": "macro_accuracy", "protocol": "knn"}},
+        {"name": "bars", "kind": "bar", "x": "protocol", "panels": "method.mask", "where": {"metric": "micro_accuracy"}},
+        {"name": "map", "kind": "heat", "x": "method.mask", "y": "protocols.knn.vote", "where": {"metric": "micro_accuracy", "protocol": "knn"}},
+    ],
+    "scales": {
+        "smoke": {
+            "cost": "seconds", "base": {"seeds": [0]}, "axes": {"protocols.knn.vote": None, "method.mask": [0.5]},
+            "expect": [{"where": {"protocol": "knn", "metric": "micro_accuracy"}, "value": 0.5, "within": 0.5, "source": "a guess"}],
+        }
+    },
+}  # fmt: skip
+
+
+def write(folder: Path, content: dict, name: str = "study.yaml") -> Path:
+    path = folder / name
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+def study(content: dict, tmp_path: Path, scale: str = ""):
+    return read_study(write(tmp_path, content), scale)
+
+
+def test_axes_are_lists_ranges_and_named_groups(tmp_path):
+    axes = {"train.epochs": {"from": 10, "to": 30, "step": 10}, "train.rate": {"from": 0.1, "to": 0.3, "step": 0.1},
+            "arm": {"a": {"method": "mae", "method.mask": 0.5}, "b": {"method": "simclr"}}}  # fmt: skip
+    found = study({"base": {"data": "digits", "train": {"batch": 32}}, "axes": axes}, tmp_path)
+    assert [list(axis.values) for axis in found.axes] == [[10, 20, 30], [0.1, 0.2, 0.3], ["a", "b"]]
+    points = points_of(found, ["train.batch=64"])
+    assert len(points) == 18
+    assert points[0].tree["method"] == {"name": "mae", "mask": 0.5}
+    assert points[1].tree["method"] == {"name": "simclr"}
+    assert points[-1].tree["train"] == {"epochs": 30, "rate": 0.3, "batch": 64}
+    assert str(points[0]) == "train.epochs=10, train.rate=0.1, arm=a"
+
+
+def test_a_scale_changes_the_base_and_the_axes(tmp_path):
+    found = study(STUDY, tmp_path, "smoke")
+    assert [axis.name for axis in found.axes] == ["method.mask"]
+    assert found.base["seeds"] == [0]
+    assert (found.folder, found.cost) == ("votes-smoke", "seconds")
+
+
+@given(st.integers(-5, 5), st.integers(1, 5), st.integers(0, 8), st.sampled_from([1, 0.1, 0.25]))
+def test_a_range_has_both_ends_and_no_rounding_dust(tmp_path_factory, start, step, count, unit):
+    values = {"from": start * unit, "to": (start + step * count) * unit, "step": step * unit}
+    folder = tmp_path_factory.mktemp("range")
+    axis = study({"axes": {"train.rate": values}}, folder).axes[0]
+    assert list(axis.values) == pytest.approx([(start + step * n) * unit for n in range(count + 1)])
+    assert all(len(str(value)) < 8 for value in axis.values)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"axis": {}}, "axis: no such setting; did you mean 'axes'?"),
+        (
+            {"axes": {"train.epochs": 3}},
+            "axes.train.epochs: expected a list, a range {from, to, step} or named groups, got 3",
+        ),
+        (
+            {"axes": {"train.epochs": {"from": 1, "to": 3}}},
+            "axes.train.epochs: a range has the numbers from, to and step",
+        ),
+        ({"axes": {"train.epochs": {"from": 3, "to": 1, "step": 1}}}, "a range rises by a step above 0"),
+        ({"axes": {"arm": {"a": 3}}}, "axes.arm.a: expected settings"),
+        ({"axes": {"train.epochs": [1, 1]}}, "axes.train.epochs: names a value twice"),
+        ({"tables": [{"nam": "x"}]}, "tables[0].nam: no such setting"),
+        ({"scales": {"smoke": {"bas": {}}}}, "scales.smoke.bas: no such setting"),
+        ([1, 2], "holds no settings"),
+    ],
+)
+def test_what_is_wrong_with_a_study_is_said(content, sentence, tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(RequestError) as raised:
+        read_study(path, "")
+    assert sentence in str(raised.value)
+
+
+def test_a_plan_tells_every_problem_of_every_point_at_once(cli, tmp_path):
+    wrong = {**STUDY, "axes": {"method.mask": [0.5, 1.5], "backbone.name": ["micro-vit", "micro-cnn", "resnet-8"]},
+             "base": {**BASE, "train.epoch": 3}, "tables": [{"name": "t", "rows": ["mask"]}]}  # fmt: skip
+    answer = cli("study", "run", str(write(tmp_path, wrong)), "--out", str(tmp_path / "runs"))
+    assert answer.returncode == 2
+    for sentence in ("train.epoch: no such setting", "at method.mask=0.5, backbone.name=micro-cnn", "needs tokens",
+                     "method.mask = 1.5 hides nothing or everything", "tables[t]: 'mask' is no axis and no fact",
+                     "backbone 'resnet-8' is not installed"):  # fmt: skip
+        assert sentence in answer.stderr, answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_study_that_nobody_offers_and_a_scale_that_it_has_not(cli, tmp_path):
+    answer = cli("study", "run", "no-such")
+    assert answer.returncode == 2
+    assert "study 'no-such' is no file, and nobody offers it" in answer.stderr
+    answer = cli("study", "run", str(write(tmp_path, STUDY)), "--scale", "smok")
+    assert "--scale smok: study.yaml has no such scale; did you mean 'smoke'?" in answer.stderr
+    answer = cli("study", "run", str(write(tmp_path, STUDY)), "--executor", "locl")
+    assert "executor 'locl' is not installed; did you mean 'local'?" in answer.stderr
+    answer = cli("study", "run", str(write(tmp_path, STUDY)), "executor.wokers=3")
+    assert "executor.wokers: no such setting; did you mean 'executor.workers'?" in answer.stderr
+
+
+def test_a_plan_works_without_the_data_and_says_what_is_missing(cli, tmp_path):
+    path = write(
+        tmp_path,
+        {
+            **STUDY,
+            "base": {**BASE, "data": "mnist", "seeds": [0]},
+            "axes": {"method.mask": [0.5, 0.75]},
+            "tables": [],
+            "figures": [],
+        },
+    )
+    out = str(tmp_path / "runs")
+    answer = cli("study", "run", str(path), "--plan", "--out", out)
+    assert answer.returncode == 0, answer.stderr
+    for sentence in ("2 points, 2 runs (0 of them baselines) of 1 seeds", "dataset 'mnist'; planned by what its card says",
+                     "pretrain: 2 distinct stages", "one after another", "from one measured step of"):  # fmt: skip
+        assert sentence in answer.stdout, answer.stdout
+    answer = cli("study", "run", str(path), "--out", out)
+    assert answer.returncode == 3
+    assert "dataset 'mnist' is not here" in answer.stderr
+
+
+@pytest.fixture(scope="module")
+def finished(cli, tmp_path_factory):
+    """Four points of two seeds by two workers: pretraining is shared by points that vote differently."""
+    folder = tmp_path_factory.mktemp("study")
+    path = write(folder, STUDY)
+    answer = cli("study", "run", str(path), "--out", str(folder / "runs"), "executor.workers=2")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return folder, path, answer.stdout
+
+
+def stages(out: Path) -> dict[str, int]:
+    kinds = ("pretrain", "extract", "evaluate")
+    return {kind: len(list((out / "stages" / kind).glob("*/stage.json"))) for kind in kinds}
+
+
+def records(out: Path) -> dict[str, dict]:
+    found = {}
+    for path in sorted(out.glob("*/record.json")):
+        content = json.loads(path.read_text())
+        found[path.parent.name] = {k: v for k, v in content.items() if k not in APART}
+    return found
+
+
+def test_runs_that_agree_on_a_stage_make_it_once(finished):
+    folder, _, text = finished
+    assert stages(folder / "runs") == {"pretrain": 4, "extract": 4, "evaluate": 12}  # of 8, 8 and 16 asked for
+    assert "4/4 runs" in text
+    assert len(records(folder / "runs")) == 4
+    assert not list((folder / "runs/stages").rglob(".*"))
+
+
+def test_the_report_has_tables_figures_and_a_page(finished):
+    folder, _, text = finished
+    report = folder / "runs/studies/votes"
+    table = pd.read_csv(report / "tables/accuracy.csv")
+    assert len(table) == 8
+    assert set(table["n"]) == {2}
+    record = next(iter(records(folder / "runs").values()))
+    values = [s["value"] for s in record["scores"] if s["metric"] == "micro_accuracy" and s["protocol"] == "linear" and s["chosen_on"] == "validation"]  # fmt: skip
+    linear = table[(table["protocol"] == "linear") & (table["method.mask"] == record["method"]["settings"]["mask"])]
+    assert linear["mean"].iloc[0] == pytest.approx(np.mean(values))
+    for name in ("mask", "bars", "map"):
+        assert (report / f"figures/{name}.png").stat().st_size > 5000
+        assert (report / f"figures/{name}.svg").read_text().startswith("<?xml")
+        assert len(pd.read_csv(report / f"figures/{name}.csv")) >= 8
+    page = (report / "index.html").read_text()
+    assert "how neighbours vote" in page
+    assert "figures/mask.svg" in page
+    assert "Missing" not in page
+    assert "exponential" in text
+    assert f"report: {report}/index.html" in text
+
+
+def test_status_and_asking_twice(finished, cli):
+    folder, path, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("record.json")}
+    answer = cli("study", "status", str(path), "--out", str(folder / "runs"))
+    assert answer.stdout.startswith("4 done, 0 running, 0 waiting, 0 failed, 0 stale of 4 runs")
+    again = cli("study", "run", str(path), "--out", str(folder / "runs"))
+    assert again.returncode == 0
+    assert {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("record.json")} == before
+    changed = {**STUDY, "base": {**STUDY["base"], "train.epochs": 3}}
+    answer = cli("study", "status", str(write(folder, changed, "changed.yaml")), "--out", str(folder / "runs"))
+    assert "0 done, 0 running, 4 waiting, 0 failed, 0 stale of 4 runs" in answer.stdout
+
+
+def test_rows_of_other_versions_are_stale(finished, cli):
+    folder, path, _ = finished
+    listed = folder / "runs/studies/votes/study.json"
+    kept = listed.read_text()
+    content = json.loads(kept)
+    content["earlier"] = [{**row, "run": "older"} for row in content["rows"][:1]]
+    listed.write_text(json.dumps(content))
+    (folder / "runs/older").mkdir()
+    (folder / "runs/older/record.json").write_text("{}")
+    moved = folder / "runs" / content["rows"][0]["run"]
+    moved.rename(folder / "aside")
+    try:
+        answer = cli("study", "status", str(path), "--out", str(folder / "runs"))
+        assert "3 done, 0 running, 0 waiting, 0 failed, 1 stale of 4 runs" in answer.stdout
+        assert "stale" in answer.stdout.splitlines()[1]
+    finally:
+        (folder / "aside").rename(moved)
+        (folder / "runs/older/record.json").unlink()
+        (folder / "runs/older").rmdir()
+        listed.write_text(kept)
+
+
+def test_a_report_of_half_a_study_says_what_is_missing(finished, cli):
+    folder, path, _ = finished
+    name = min(records(folder / "runs"))
+    (folder / "runs" / name).rename(folder / "aside")
+    try:
+        answer = cli("study", "report", str(path), "--out", str(folder / "runs"))
+        assert answer.returncode == 0, answer.stderr
+        assert f"missing: {name}: not run yet" in answer.stdout
+        assert "<h2>Missing</h2>" in (folder / "runs/studies/votes/index.html").read_text()
+    finally:
+        (folder / "aside").rename(folder / "runs" / name)
+
+
+def test_a_failed_run_is_told_the_rest_goes_on_and_it_can_be_tried_again(cli, tmp_path):
+    """A rate that overflows diverges; a bottleneck of no width fails in building the head."""
+    content = {**STUDY, "tables": [], "figures": [], "base": {**BASE, "seeds": [0], "measure": ["knn", "finetune"]},
+               "axes": {"head": {"good": {"protocols.finetune.epochs": 1}, "bad": {"protocols.finetune.bottleneck": -1, "protocols.finetune.head": "bottleneck"}}}}  # fmt: skip
+    path, out = write(tmp_path, content), str(tmp_path / "runs")
+    answer = cli("study", "run", str(path), "--out", out)
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    assert "failed" in answer.stdout
+    status = {r["status"] for r in records(tmp_path / "runs").values()}
+    assert status == {"done", "failed"}
+    traces = list((tmp_path / "runs").glob("*/traceback.txt"))
+    assert len(traces) == 1
+    assert "Traceback" in traces[0].read_text()
+    answer = cli("study", "status", str(path), "--out", out)
+    assert "1 done, 0 running, 0 waiting, 1 failed, 0 stale of 2 runs" in answer.stdout
+    assert "finetune on digits" in answer.stdout
+    before = traces[0].stat().st_mtime_ns
+    assert cli("study", "run", str(path), "--out", out).returncode == 1
+    assert traces[0].stat().st_mtime_ns == before
+    assert cli("study", "run", str(path), "--out", out, "--retry-failed").returncode == 1
+    assert traces[0].stat().st_mtime_ns > before
+
+
+def test_lists_on_the_command_line_are_a_study_without_a_file(cli, tmp_path):
+    arguments = [
+        "--method",
+        "mae,simclr",
+        "--backbone",
+        "micro-vit",
+        "--augmentation",
+        "crop,crop-flip",
+        "--seeds",
+        "0",
+    ]
+    overrides = [f"{k}={json.dumps(v)}" for k, v in TINY.items() if k != "seeds"]
+    answer = cli("run", *arguments, "--dataset", "digits", "--protocols", "knn", "--baselines", "none", "--out", str(tmp_path), *overrides)  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    assert len(records(tmp_path)) == 4
+    table = answer.stdout
+    assert table.count("crop-flip") >= 2
+    assert table.count("simclr") >= 2
+
+
+def test_studies_are_found_by_path_name_and_plugin(cli, tmp_path):
+    catalog = discover(installed_entries())
+    assert find_study(catalog, str(write(tmp_path, STUDY))) == tmp_path / "study.yaml"
+    for component in catalog.all("study"):
+        read_study(component.spec.file, "smoke")
+    answer = cli("list", "studies")
+    assert all(component.name in answer.stdout for component in catalog.all("study"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks/studies").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_study_of_the_project_says_what_it_costs_at_each_scale(path):
+    content = yaml.safe_load(path.read_text())
+    assert content["summary"]
+    assert "smoke" in content["scales"]
+    for scale in content["scales"]:
+        assert read_study(path, scale).cost
+
+
+def scores(**columns) -> pd.DataFrame:
+    base = {"run": "r", "method": "m", "backbone": "b", "augmentation": "a", "dataset": "d", "protocol": "knn", "seed": 0,
+            "fold": 0, "epoch": None, "setting": "{}", "chosen": "{}", "chosen_on": "validation", "metric": "x", "value": 0.0}  # fmt: skip
+    length = max(len(v) for v in columns.values())
+    return pd.DataFrame({**{k: [v] * length for k, v in base.items()}, **columns})
+
+
+def test_oracles_fractions_and_snapshots_are_not_mixed_into_estimates():
+    frame = study_frame(
+        scores(value=[0.5, 0.9, 0.1, 0.2], chosen_on=["validation", "query", "validation", "validation"],
+               setting=["{}", "{}", '{"fraction": 0.1}', "{}"], epoch=[None, None, None, 3.0]),
+        {"r": [{"axis": 1}]},
+    )  # fmt: skip
+    assert select(frame, {}, ())["value"].tolist() == [0.5]
+    assert select(frame, {"fraction": 0.1}, ())["value"].tolist() == [0.1]
+    assert sorted(select(frame, {}, ("epoch",))["value"]) == [0.2, 0.5]
+
+
+def test_a_baseline_that_answers_several_points_has_no_label_where_they_differ():
+    frame = study_frame(
+        scores(value=[1.0, 2.0], run=["a", "b"]), {"a": [{"x": 1, "y": 5}, {"x": 2, "y": 5}], "b": [{"x": 1, "y": 6}]}
+    )
+    assert frame["x"].isna().tolist() == [True, False]
+    assert frame["y"].tolist() == [5, 6]
+
+
+def test_estimates_average_within_a_seed_first():
+    frame = scores(value=[1.0, 3.0, 5.0], seed=[0, 0, 1])
+    found = estimates(frame, ["method"]).iloc[0]
+    assert found["mean"] == pytest.approx(3.5)  # (mean of 1 and 3, and 5), not the mean of three
+    assert (found["n"], found["over"]) == (2, "seeds")
+    table = crossed(
+        estimates(frame.assign(axis=["u", "u", "u"]), ["method", "axis", "metric"]), ["method", "axis"], ["metric"]
+    )
+    assert table.columns.tolist() == ["method", "axis", "x"]
+    assert table["x"].iloc[0].startswith("3.500 ±")
+
+
+def test_flat_and_words_for_people(capsys):
+    from rich.console import Console
+
+    assert flat({"method": "mae", "train": {"epochs": 3}, "a.b": {"c": [1]}}) == {
+        "method.name": "mae",
+        "train.epochs": 3,
+        "a.b.c": [1],
+    }
+    assert [duration(s) for s in (5, 119, 121, 7300, 200_000)] == ["5 s", "119 s", "2.0 min", "2.0 h", "2.3 days"]
+    tally = Tally(runs=4, runs_left=1, stages=10, stages_left=5, seconds_left=60.0)
+    assert told(tally) == "3/4 runs, 5/10 stages, 60 s left"
+    post = Post(worker="w", title="mae seed 0 pretrain", done=1, total=4, detail="epoch 1/4", seconds=1.0)
+    assert doing(post) == "mae seed 0 pretrain: 25% epoch 1/4"
+    lines = Lines(Console(width=160))
+    lines.show(tally, [post])
+    lines.show(tally, [post])
+    assert capsys.readouterr().out.count("3/4 runs") == 1
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_a_study_ends_with_the_same_records(tmp_path):
+    """At least 20 kills: of the parent, of one worker, and of the whole group."""
+    path = write(tmp_path, {**STUDY, "tables": [], "figures": []})
+    program = [sys.executable, "-m", "sslbench", "study", "run", str(path), "executor.workers=2", "--out"]
+    whole = tmp_path / "whole"
+    subprocess.run([*program, str(whole)], check=True, capture_output=True)
+    expected, rng = records(whole), np.random.default_rng(0)
+    kills, rounds = 0, 0
+    while kills < 20:
+        rounds += 1
+        out = tmp_path / f"killed-{rounds}"
+        while True:
+            process = subprocess.Popen(
+                [*program, str(out)], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            try:
+                process.wait(timeout=float(rng.uniform(3, 14)))
+                break
+            except subprocess.TimeoutExpired:
+                victim = rng.integers(3)
+                kills += 1
+                if victim == 0:
+                    os.kill(process.pid, signal.SIGKILL)
+                elif victim == 1:
+                    os.killpg(process.pid, signal.SIGKILL)
+                else:
+                    children = subprocess.run(
+                        ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False
+                    ).stdout.split()
+                    if children:
+                        os.kill(int(rng.choice(children)), signal.SIGKILL)
+                        continue_after = process.wait(timeout=300)
+                        assert continue_after == 0
+                        break
+                process.wait()
+                time.sleep(0.5)
+        assert records(out) == expected
+        tables = [json.dumps(r["scores"], sort_keys=True) for r in (records(out)[name] for name in sorted(expected))]
+        assert tables == [json.dumps(expected[name]["scores"], sort_keys=True) for name in sorted(expected)]
