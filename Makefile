@@ -4,7 +4,7 @@ BIN := .venv/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 STAMP := .venv/.installed
 
-.PHONY: demo test test-all lint types speed clean
+.PHONY: demo test test-all lint types studies speed clean
 
 $(STAMP): pyproject.toml constraints.txt $(PLUGINS)
 	$(PYTHON) -m venv .venv
@@ -27,6 +27,11 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy sslbench plugins/sslbench-vision/src plugins/sslbench-plankton/src
+
+studies: $(STAMP)
+	for study in benchmarks/studies/*.yaml plugins/*/src/*/studies/*.yaml; do \
+		$(BIN)/sslbench study run $$study --scale smoke --out runs/smoke || exit 1; \
+	done
 
 speed: $(STAMP)
 	$(BIN)/python -m pytest benchmarks/speed --benchmark-only

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from sslbench_vision.backbones.micro_cnn import MicroCnnConfig
 from sslbench_vision.backbones.micro_cnn_model import MicroCnn
-from sslbench_vision.backbones.micro_vit import MicroVitConfig
+from sslbench_vision.backbones.micro_vit import MicroVitConfig, patch_of
 from sslbench_vision.backbones.micro_vit_model import MicroVit
 from sslbench_vision.backbones.timm_family import TimmConfig
 from sslbench_vision.backbones.timm_model import TimmEncoder, TimmVit
@@ -207,3 +207,10 @@ def test_supervised_beats_random_init_and_says_that_it_saw_labels(tmp_path):
     assert taught.method["takes_target"]
     assert accuracy[taught.run] > 0.9
     assert accuracy[taught.run] > accuracy[random.run]
+
+
+def test_the_micro_vits_patch_divides_any_side():
+    """About an eighth of the side: 28 px (MNIST) has no whole eighth, and a prime side is one patch."""
+    found = {side: patch_of(MicroVitConfig(), side) for side in (8, 28, 32, 64, 96, 30, 29)}
+    assert found == {8: 2, 28: 4, 32: 4, 64: 8, 96: 12, 30: 3, 29: 29}
+    assert patch_of(MicroVitConfig(patch=7), 28) == 7

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicroVitConfig:
-    """Patch side in pixels (0: an eighth of the picture's side, at least 2), depth, width, heads, and the feature."""
+    """Patch side in pixels (0: about an eighth of the picture's side, at least 2), depth, width, heads, and the feature."""
 
     patch: int = 0
     depth: int = 4
@@ -25,8 +25,9 @@ class MicroVitConfig:
 
 
 def patch_of(config: MicroVitConfig, side: int) -> int:
-    """The patch's side for a picture's side."""
-    return config.patch or max(2, side // 8)
+    """The patch's side for a picture's side: unless it is set, the divisor from 2 on that is nearest to an eighth."""
+    divisors = [d for d in range(2, side + 1) if side % d == 0]
+    return config.patch or min(divisors, key=lambda d: abs(d - side / 8), default=2)
 
 
 def build(config: MicroVitConfig, modality: Modality) -> Backbone:
