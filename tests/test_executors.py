@@ -128,6 +128,7 @@ def test_an_absent_engine_is_one_sentence(name, locally, cli, tmp_path):
     assert not list((tmp_path / "runs").glob("stages/*"))
 
 
+@pytest.mark.slow
 def test_two_studies_at_once_share_every_stage(locally, tmp_path):
     """Two `study run` on one study: nothing is made twice, and the records are those of one."""
     path, expected = locally

@@ -111,6 +111,7 @@ def test_a_run_that_two_processes_share_says_so_and_agrees_with_one(tmp_path):
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_torchrun_may_start_the_command_itself(tmp_path):
     settings = {**TINY, "train.precision": "float32", "train.devices": 2}
     overrides = [f"{key}={json.dumps(value)}" for key, value in settings.items() if key != "seeds"]

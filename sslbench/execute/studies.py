@@ -84,7 +84,7 @@ def run_study(
     if retry:
         _forgive(runs)
     clear_posts(folder.workers)
-    tally = Counter(runs, folder)
+    tally = Counter(runs)
     command = (sys.executable, "-m", "sslbench.execute.worker", str(folder.path.absolute()))
     crew = Crew(command=command, threads=threads, folder=folder.workers.absolute())
 
@@ -110,23 +110,29 @@ def _forgive(runs: Sequence[Run]) -> None:
 
 
 class Counter:
-    """Counts what is done, cheaply: what was done once is not looked at again."""
+    """Counts what is settled, cheaply: what was done once is not looked at again. What needs a failed stage never comes."""
 
-    def __init__(self, runs: Sequence[Run], folder: StudyFolder) -> None:
+    def __init__(self, runs: Sequence[Run]) -> None:
         self._runs = {run.record for run in runs}
         self._of_runs = len(runs)
         self._stages = distinct(runs)
         self._of_stages = len(self._stages)
         self._began = environment.stopwatch()
         self._at_first: int | None = None
-        self._folder = folder
+        self._failed: set[Path] = set()
 
     def count(self) -> Tally:
         """How many runs and stages are done."""
         self._runs = {path for path in self._runs if not path.exists()}
-        self._stages = {
-            path: stage for path, stage in self._stages.items() if not finished(path) and failure_of(path) is None
-        }
+        left_over = {}
+        for path, stage in self._stages.items():
+            if finished(path):
+                continue
+            if failure_of(path) is not None or self._failed & set(stage.needs):
+                self._failed.add(path)
+            else:
+                left_over[path] = stage
+        self._stages = left_over
         left = len(self._stages)
         self._at_first = left if self._at_first is None else self._at_first
         done, seconds = self._at_first - left, environment.stopwatch() - self._began
