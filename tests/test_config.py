@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sslbench.api import Recipe
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.convert import convert, key_form, plain
 from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, make_plan
-from sslbench.config.request import read_request
+from sslbench.config.request import read_request, with_recipe
 from sslbench.environment import places
 
 CATALOG = discover(installed_entries())
@@ -134,9 +135,24 @@ def test_layers_win_in_order(tmp_path):
 
 
 def test_another_backbone_or_augmentation_drops_the_recipes_settings_below_it():
-    assert planned().augmentations[0].roles["view"][0].choice.config.scale == (0.6, 1.0)  # the recipe's
-    other = planned("augmentation.name=small-objects")
-    assert {o.name: o.choice.config for o in other.augmentations[0].roles["view"]}["crop"].scale == (0.15, 1.0)
+    recipe = Recipe(
+        name="r",
+        summary="s",
+        settings={
+            "backbone.name": "wide",
+            "backbone.width": 9,
+            "augmentation.name": "crop",
+            "augmentation.crop.p": 0.5,
+            "train.rate": 1.0,
+        },
+    )
+    kept = with_recipe({"backbone": {"name": "wide"}}, recipe)
+    assert kept["backbone"] == {"name": "wide", "width": 9}
+    assert kept["augmentation"] == {"name": "crop", "crop": {"p": 0.5}}
+    dropped = with_recipe(
+        {"backbone": {"name": "deep"}, "augmentation": {"name": "flip"}, "train": {"rate": 2.0}}, recipe
+    )
+    assert dropped == {"backbone": {"name": "deep"}, "augmentation": {"name": "flip"}, "train": {"rate": 2.0}}
 
 
 def test_all_problems_at_once():

@@ -28,7 +28,9 @@ from sslbench.api.values import Modality, Target
 from sslbench.data.canvas import PrepareSettings, edge_mode, on_canvas
 from sslbench.data.loader import epoch_order, read_ahead
 from sslbench.data.prepare import Job, prepare
-from sslbench.data.table import Pool, normalised
+from sslbench.data.table import Pool, Prepared, normalised, open_prepared
+from sslbench.stages.lease import Leases
+from sslbench.stages.stage import produce
 
 PHOTO = load_sample_images().images[0]
 
@@ -313,8 +315,13 @@ def ragged_job(n: int = 40, key: str = "ragged") -> Job:
     return Job(key=key, name="ragged", dataset=Ragged(n), settings=PrepareSettings(), canvas=0, groups=())
 
 
+def made(job: Job, folder: Path) -> Prepared:
+    prepare(job, folder, lambda done, total: None)
+    return open_prepared(folder, job.name)
+
+
 def test_ragged_columns_are_padded_at_the_end_and_say_their_length(tmp_path):
-    table = prepare(ragged_job(), tmp_path, lambda done, total: None)
+    table = made(ragged_job(), tmp_path)
     rows = np.array([5, 0, 17])
     batch = table.read(rows)
     source = Ragged(40)
@@ -339,7 +346,8 @@ def _prepare_slowly(folder: Path, counter) -> None:
             with counter.get_lock():
                 counter.value += 1
 
-    prepare(ragged_job(), folder, tick)
+    state = produce(folder / "key", "prepare", lambda scratch: prepare(ragged_job(), scratch, tick), Leases(), print)
+    assert state == "done"
 
 
 def test_two_processes_prepare_once(tmp_path):
@@ -358,7 +366,7 @@ def test_a_shape_that_was_not_announced_is_unreadable(tmp_path):
     job = ragged_job(10, "wrong")
     job.dataset.rows[3] = np.zeros((4, 5), np.float32)
     job = Job(key="wrong", name="r", dataset=job.dataset, settings=PrepareSettings(unreadable=0.5), canvas=0, groups=())
-    table = prepare(job, tmp_path, lambda done, total: None)
+    table = made(job, tmp_path)
     assert len(table) == 9
     assert "profile has shape (4, 5), announced (0, 2)" in table.unreadable[0]
 
@@ -373,7 +381,7 @@ def test_epochs_are_permutations_that_depend_on_seed_and_epoch_alone():
 
 
 def test_an_error_while_reading_reaches_the_reader(tmp_path):
-    table = prepare(ragged_job(), tmp_path, lambda done, total: None)
+    table = made(ragged_job(), tmp_path)
     pool = Pool(members=[(table, np.arange(40))], modalities=table.modalities)
     with pytest.raises(IndexError):
         list(read_ahead(pool, [np.array([1]), np.array([1000])]))

@@ -15,17 +15,19 @@ from sslbench.config.choices import choose
 from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine
 from sslbench.execute.here import this_machine
+from sslbench.execute.posts import read_posts
 from sslbench.execute.studies import StudyFolder, run_study
 from sslbench.pipeline import run_of, stages_of
-from sslbench.report.board import Board, duration
+from sslbench.report.board import Board, doing, duration
 from sslbench.report.study import Report, make_report, named_wrongly
 from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
+from sslbench.stages.graph import Run
 from sslbench.stages.lease import Leases
 from sslbench.study.definition import Study, find_study, flat, read_study
 from sslbench.study.estimate import estimate
 from sslbench.study.grid import Grid, Point, make_grid, nested, points_of
-from sslbench.study.status import ORDER, Standing, earlier_runs, standing
+from sslbench.study.status import ORDER, Standing, earlier_runs, seconds_left, standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,11 +135,18 @@ def status_lines(opened: Opened) -> Iterator[str]:
     leases = Leases()
     listed = opened.folder.earlier()
     found: list[Standing] = []
+    runs: list[Run] = []
     for row in opened.grid.rows:
         earlier = earlier_runs(listed, row.points)
         there = [name for name in earlier if (opened.folder.store.run(name) / "record.json").exists()]
-        found.append(standing(run_of(row.plan, opened.folder.store), leases, there))
+        runs.append(run_of(row.plan, opened.folder.store))
+        found.append(standing(runs[-1], leases, there))
     yield ", ".join(f"{sum(s.state == state for s in found)} {state}" for state in ORDER) + f" of {len(found)} runs"
+    posts = read_posts(opened.folder.workers)
+    left = seconds_left(runs)
+    if left:
+        yield f"about {duration(left / max(1, len(posts)))} left with {max(1, len(posts))} worker(s)"
+    yield from (f"  {post.worker}: {doing(post)}" for post in posts)
     for one in found:
         if one.state != "done":
             yield f"  {one.state:8} {one.run}: {one.done}/{one.of} stages{f'; {one.reason}' if one.reason else ''}"

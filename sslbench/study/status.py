@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Literal
 
-from sslbench.stages.graph import Run
+from sslbench.stages.graph import Run, distinct
 from sslbench.stages.lease import Leases, holder
-from sslbench.stages.stage import failure_of, finished
+from sslbench.stages.stage import cost, failure_of, finished
 
 State = Literal["done", "running", "waiting", "failed", "stale"]
 ORDER: tuple[State, ...] = ("done", "running", "waiting", "failed", "stale")
@@ -47,3 +49,20 @@ def earlier_runs(listed: Sequence[Mapping[str, Any]], points: Sequence[Mapping[s
     """Runs of other versions that answered one of these points."""
     wanted = [dict(point) for point in points]
     return [row["run"] for row in listed if any(point in wanted for point in row["points"])]
+
+
+def seconds_left(runs: Sequence[Run]) -> float | None:
+    """What the stages that are not made would take one after another, by those of their shape or else kind that are.
+
+    None where nothing is known of one of them.
+    """
+    by_shape: dict[str, list[float]] = defaultdict(list)
+    left = []
+    for path, stage in distinct(runs).items():
+        if finished(path):
+            for name in (stage.shape, stage.kind):
+                by_shape[name].append(cost(path)["seconds"])
+        elif failure_of(path) is None:
+            left.append(stage)
+    known = [by_shape.get(stage.shape) or by_shape.get(stage.kind) for stage in left]
+    return sum(fmean(values) for values in known if values) if all(known) else None
