@@ -37,6 +37,17 @@ class Worker:
         return DelayedSubmission(self, *arguments)
 
 
+def in_queue() -> set[str] | None:
+    """Every job of an array that Slurm knows as waiting or running; None when it does not answer.
+
+    The queue is asked, not the accounting that submitit asks: small clusters have none.
+    """
+    asked = subprocess.run(
+        ["squeue", "--noheader", "--array", "--format=%F_%K"], capture_output=True, text=True, check=False
+    )
+    return set(asked.stdout.split()) if asked.returncode == 0 else None
+
+
 class Slurm:
     """The executor."""
 
@@ -61,12 +72,13 @@ class Slurm:
                 if time.monotonic() - looked < LOOK:
                     continue
                 looked = time.monotonic()
-                for number in [n for n, job in jobs.items() if job.done(force_check=True)]:
+                queued = in_queue()
+                for number in [n for n, job in jobs.items() if queued is not None and job.job_id not in queued]:
                     if not tick():
                         break
                     if sent[number] >= ROUNDS:
                         raise SslbenchError(f"slurm: job {jobs[number].job_id} ended {ROUNDS} times; see {crew.folder}")
-                    say(f"slurm: job {jobs[number].job_id} ended as {jobs[number].state}; it is sent again")
+                    say(f"slurm: job {jobs[number].job_id} ended too early; it is sent again")
                     jobs[number] = self._send(executor, crew, [number])[0]
                     sent[number] += 1
         finally:
