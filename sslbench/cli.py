@@ -164,7 +164,7 @@ def study_run(
         return
     found = commands.run(opened, commands.choose_executor(catalog, opened.study, executor, own), board, retry=retry)
     show_report(console, found, opened.folder.path)
-    if any("failed" in sentence for sentence in found.missing):
+    if any(": failed: " in sentence for sentence in found.missing):
         sys.exit(1)
 
 

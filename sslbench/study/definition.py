@@ -2,7 +2,7 @@
 
 name: masking
 summary: how much to hide
-base: {method: mae, data: digits, seeds: [0, 1, 2]}     # a request
+base: {method: NAME, data: NAME, seeds: [0, 1, 2]}     # a request
 axes:
   method.mask: [0.25, 0.5, 0.75]                         # any setting, its values
   train.epochs: {from: 10, to: 40, step: 10}             # a range, both ends in it
