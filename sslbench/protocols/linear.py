@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearConfig:
-    """A grid of probes, all trained at once on standardised features (a batch norm without affine, He et al. 2022, appendix A.2).
+    """A grid of probes, all trained at once on standardised features (batch norm without affine, arXiv 2111.06377, A.2).
 
     SGD with momentum and a cosine to 0; rate and decay are chosen on validation. `seeds` probes per pretraining seed
     are averaged within it.
