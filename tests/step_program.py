@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import torch
+from lightning.fabric.plugins.precision.double import DoublePrecision
 from torch import Tensor
 
 from sslbench.catalog.discovery import Entry, discover, installed_entries
@@ -21,6 +22,7 @@ from sslbench.train.batch_norm import share_statistics
 from sslbench.train.build import build_augmentation, build_method, gather_material, make_views
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Training, make_fabric, train
+from sslbench.train.sharding import whole_weights
 from sslbench.train.world import world
 from tests.toys import data, methods, parts
 
@@ -66,7 +68,18 @@ class Doubled:
         return doubled
 
 
-def steps_of(name: str, request: dict, overrides: list[str], processes: int, folder: Path) -> dict[str, Tensor]:
+def double_fabric(settings):
+    """A fabric in float64; sharded training refuses that by name, so it is given the precision itself."""
+    if settings.strategy == "ddp":
+        return make_fabric("float64", settings)
+    fabric = make_fabric("float32", settings)
+    fabric._precision = fabric.strategy.precision = DoublePrecision()
+    return fabric
+
+
+def steps_of(
+    name: str, request: dict, overrides: list[str], processes: int, strategy: str, folder: Path
+) -> dict[str, Tensor]:
     """Train for two epochs of two steps; the state afterwards and the losses."""
     catalog = discover([*installed_entries(), *ENTRIES], strict=True)
     tree = read_request(None, {**request, "method": {"name": name}}, overrides)
@@ -78,8 +91,8 @@ def steps_of(name: str, request: dict, overrides: list[str], processes: int, fol
             prepared, lambda done, total: None)  # fmt: skip
     material = gather_material(plan, [open_prepared(prepared, name)], 0)
     method = build_method(plan, material.modalities, material.target, len(material.pool), 0).double()
-    settings = dataclasses.replace(plan.train, devices=processes)
-    fabric = make_fabric("float64", settings)
+    settings = dataclasses.replace(plan.train, devices=processes, strategy=strategy)
+    fabric = double_fabric(settings)
     if processes > 1:
         share_statistics(method)
     feed = SampleFeed(
@@ -93,7 +106,7 @@ def steps_of(name: str, request: dict, overrides: list[str], processes: int, fol
     losses = {
         f"loss of epoch {e}": torch.tensor([h["loss"]], dtype=torch.float64) for e, h in enumerate(trained.history)
     }
-    return {**{n: v.clone().contiguous() for n, v in method.state_dict().items()}, **losses}
+    return {**{n: v.clone().contiguous() for n, v in whole_weights(method).items()}, **losses}
 
 
 if __name__ == "__main__":
@@ -102,10 +115,9 @@ if __name__ == "__main__":
     from safetensors.torch import save_file
 
     errand = json.loads(Path(sys.argv[1]).read_text())
+    folder = Path(errand["folder"])
     torch.set_num_threads(1)
     for method_name, (wanted, changes) in errand["methods"].items():
-        found = steps_of(
-            method_name, wanted, changes, errand["processes"], Path(errand["folder"]) / str(errand["processes"])
-        )
+        found = steps_of(method_name, wanted, changes, errand["processes"], errand["strategy"], folder / errand["name"])
         if world().rank == 0:
-            save_file(found, Path(errand["folder"]) / f"{method_name}-{errand['processes']}.safetensors")
+            save_file(found, folder / f"{method_name}-{errand['name']}.safetensors")

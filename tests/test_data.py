@@ -25,7 +25,7 @@ from sslbench.api.errors import DataBroken, DataMissing
 from sslbench.api.files import find, fingerprint, unpack
 from sslbench.api.specs import Source
 from sslbench.api.values import Modality, Target
-from sslbench.data.canvas import PrepareSettings, edge_mode, on_canvas
+from sslbench.data.canvas import PrepareSettings, edge_mode, facing, on_canvas
 from sslbench.data.loader import epoch_order, read_ahead
 from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import Pool, Prepared, normalised, open_prepared
@@ -158,6 +158,17 @@ def test_padding_uses_the_edges_commonest_colour():
     picture[0, -1, :5] = 200
     assert edge_mode(picture).tolist() == [200]
     assert (on_canvas(picture, 9, "pad")[0, 0] == 200).all()
+
+
+def test_pictures_can_be_turned_to_one_background():
+    """A shadowgraph's animal is dark on light, a dark field's light on dark."""
+    light = np.full((1, 5, 7), 250, np.uint8)
+    light[0, 2, 3] = 20
+    dark = 255 - light
+    assert facing(dark, "as-is") is dark
+    assert (facing(dark, "light") == light).all()
+    assert facing(light, "light") is light
+    assert (facing(light, "dark") == dark).all()
 
 
 def test_plankton_padding_follows_the_paper():

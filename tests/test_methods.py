@@ -21,7 +21,6 @@ from sslbench_vision.backbones.transformer import sin_cos_positions
 from sslbench_vision.methods.mae_model import keep_lowest, masked_error, patchify, target_patches, unpatchify
 from sslbench_vision.methods.pretrained import PretrainedConfig
 from sslbench_vision.methods.pretrained_model import adapted, load, read_weights
-from sslbench_vision.methods.simclr_model import nt_xent
 from sslbench_vision.methods.untrained_model import Raw
 
 import sslbench
@@ -31,19 +30,6 @@ from sslbench.api.modules import Depth, DropPath, Tokens
 from .conftest import TINY
 
 PICTURE = Modality(layout="image", shape=(3, 32, 32), mean=(0.5,) * 3, std=(0.25,) * 3)
-
-
-def test_nt_xent_is_its_double_loop():
-    torch.manual_seed(0)
-    first, second = torch.randn(5, 7, dtype=torch.float64), torch.randn(5, 7, dtype=torch.float64)
-    rows = [row / row.norm() for row in (*first, *second)]
-    total = 0.0
-    for i in range(10):
-        positive = math.exp(float(rows[i] @ rows[(i + 5) % 10]) / 0.2)
-        everything = sum(math.exp(float(rows[i] @ rows[j]) / 0.2) for j in range(10) if j != i)
-        total += -math.log(positive / everything)
-    assert float(nt_xent(first, second, 0.2)) == pytest.approx(total / 10, abs=1e-12)
-    assert float(nt_xent(first, first, 0.2)) >= 0
 
 
 def test_mae_target_and_error_are_their_loops():

@@ -66,17 +66,22 @@ def both(tmp_path_factory):
     """The same steps by one process with the whole batch and by two with half of it each."""
     folder = tmp_path_factory.mktemp("steps")
     wanted = everything()
-    for processes in (1, 2):
-        errand = folder / f"errand-{processes}.json"
-        errand.write_text(json.dumps({"methods": wanted, "processes": processes, "folder": str(folder)}))
+    for name, processes, strategy in (("alone", 1, "ddp"), ("ddp", 2, "ddp"), ("fsdp", 2, "fsdp")):
+        errand = folder / f"errand-{name}.json"
+        errand.write_text(
+            json.dumps(
+                {"name": name, "methods": wanted, "processes": processes, "strategy": strategy, "folder": str(folder)}
+            )
+        )
         start([*(TORCHRUN if processes == 2 else ()), "-m", "tests.step_program", str(errand)])
     return folder
 
 
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 @pytest.mark.parametrize("method", sorted(everything()))
-def test_two_processes_with_half_the_batch_are_one_with_all_of_it(both, method):
+def test_two_processes_with_half_the_batch_are_one_with_all_of_it(both, method, strategy):
     """SGD at a constant rate: equal weights after each step mean equal gradients; buffers hold queues and assignments."""
-    one, two = (load_file(both / f"{method}-{processes}.safetensors") for processes in (1, 2))
+    one, two = (load_file(both / f"{method}-{name}.safetensors") for name in ("alone", strategy))
     assert one.keys() == two.keys()
     for name, value in one.items():
         torch.testing.assert_close(
@@ -103,12 +108,16 @@ def test_shared_batch_norm_is_batch_norm_in_one_process():
 
 def test_a_run_that_two_processes_share_says_so_and_agrees_with_one(tmp_path):
     settings = {**TINY, "train.precision": "float32", "baselines": "none", "measure": ["knn"], "threads": 1}
-    alone = sslbench.run("mae", "digits", out=tmp_path, settings=settings).records[0]
-    shared = sslbench.run("mae", "digits", out=tmp_path, settings={**settings, "train.devices": 2}).records[0]
-    assert shared.status == "done", shared.reason
-    assert shared.settings["train"]["devices"] == 2
-    losses = [[epoch["loss"] for epoch in record.training[0]["history"]] for record in (alone, shared)]
+    shares = {strategy: {"train.devices": 2, "train.strategy": strategy} for strategy in ("ddp", "fsdp")}
+    losses = []
+    for share in ({}, *shares.values()):
+        record = sslbench.run("mae", "digits", out=tmp_path, settings=settings | share).records[0]
+        assert record.status == "done", record.reason
+        assert record.settings["train"]["devices"] == share.get("train.devices", 1)
+        assert record.settings["train"]["strategy"] == share.get("train.strategy", "ddp")
+        losses.append([epoch["loss"] for epoch in record.training[0]["history"]])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert losses[0] == pytest.approx(losses[2], rel=1e-4)
 
 
 @pytest.mark.slow
@@ -136,6 +145,7 @@ def test_torchrun_may_start_the_command_itself(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
+        ({"train.strategy": "fsdp"}, "train.strategy: 'fsdp' is not possible; possible: 'ddp' with one process"),
         ({"train.devices": 0}, "train.devices: 0 is not possible; possible: at least 1"),
         (
             {"train.devices": 2, "train.batch": 33},

@@ -109,7 +109,7 @@ class Objective(nn.Module, ABC):
         """Say how wrong it is. Pure: changes nothing but batch-norm statistics, and called twice gives one number."""
 
     def before_epoch(self, step: Step, survey: Survey) -> None:
-        """Act exactly once an epoch, without gradients; train or eval mode is put back afterwards."""
+        """Act exactly once an epoch, without gradients, on buffers alone; train or eval mode is put back afterwards."""
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
         """Move what follows the weights, without gradients; one carry per `loss` call of the step."""

@@ -35,7 +35,7 @@ def prepare_key(plan: Plan, part: Part) -> str:
 def part_key(part: Part, settings: PrepareSettings, canvas: int) -> str:
     """The same, outside a plan."""
     pictures = any(m.layout == "image" for m in part.dataset.modalities.values())
-    fit = (canvas, settings.fit, settings.unreadable) if pictures else ()
+    fit = (canvas, settings.fit, settings.background, settings.unreadable) if pictures else ()
     return digest(part.choice.key(), part.part, part.dataset.fingerprint(), fit, versions(DECODERS))
 
 

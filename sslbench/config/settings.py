@@ -12,23 +12,29 @@ class TrainSettings:
 
     `batch` counts rows of one optimiser step over all processes; `accumulate` splits it into that many passes.
     `rate` is the peak learning rate; with `scale_rate` it is per 256 rows. `warmup` counts epochs, and is at most half of
-    them however short the training. `average` is the
-    decay of a moving average of the weights that is measured instead of them (0: none). `snapshots` are epochs whose
+    them however short the training; it begins at `warmup_from`. Weight decay moves by a cosine to `final_decay` where that
+    is given. `trust` is LARS's coefficient; with `trust_clip` no tensor's rate rises above the scheduled one. `average` is
+    the decay of a moving average of the weights that is measured instead of them (0: none). `snapshots` are epochs whose
     encoders are measured beside the last. `checkpoint_seconds` changes no number and enters no key. `devices` on each of
-    `nodes` machines share every step; more than one process splits `batch` evenly, and sees the views of one.
+    `nodes` machines share every step; more than one process splits `batch` evenly, and sees the views of one. With
+    `strategy` 'ddp' each holds a copy of everything, with 'fsdp' an equal part of weights, gradients and their moments.
     """
 
     epochs: int = 100
     batch: int = 256
     accumulate: int = 1
-    optimiser: Literal["sgd", "adamw", "lars"] = "adamw"
+    optimiser: Literal["sgd", "adam", "adamw", "lars"] = "adamw"
     rate: float = 1e-3
     scale_rate: bool = False
     decay: float = 0.05
+    final_decay: float | None = None
     momentum: float = 0.9
     betas: tuple[float, float] = (0.9, 0.999)
+    trust: float = 1e-3
+    trust_clip: bool = False
     schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
     warmup: float = 0.0
+    warmup_from: float = 0.0
     final_rate: float = 0.0
     layer_decay: float = 1.0
     clip: float = 0.0
@@ -38,6 +44,7 @@ class TrainSettings:
     checkpoint_seconds: float = 60.0
     devices: int = 1
     nodes: int = 1
+    strategy: Literal["ddp", "fsdp"] = "ddp"
 
     @property
     def processes(self) -> int:
@@ -79,6 +86,10 @@ def problems_of(train: TrainSettings) -> list[str]:
         "train.average": (0 <= train.average < 1, "from 0, below 1"),
         "train.devices": (train.devices >= 1, "at least 1"),
         "train.nodes": (train.nodes >= 1, "at least 1"),
+        "train.strategy": (
+            train.strategy == "ddp" or (train.processes > 1 and train.average == 0),
+            "'ddp' with one process or with train.average",
+        ),
         "train.batch ": (
             train.processes <= 1 or train.batch % (train.processes * train.accumulate) == 0,
             "a multiple of train.devices x train.nodes x train.accumulate",

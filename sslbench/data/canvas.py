@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Fit = Literal["pad", "squash", "crop"]
+Background = Literal["as-is", "light", "dark"]
+MIDDLE = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,12 +19,23 @@ class PrepareSettings:
     """How pictures of mixed size are kept: the canvas in pixels (0: twice the view's size, at most 256) and the fit.
 
     `pad` keeps the shape and fills with the edges' commonest colour, `squash` fills the canvas (crops are then drawn in
-    the picture's own proportions), `crop` keeps the middle square. More than the share `unreadable` is an error.
+    the picture's own proportions), `crop` keeps the middle square. With `background` 'light' or 'dark' a picture whose edges
+    are mostly the other is inverted, so that cameras of opposite kinds (shadowgraph, dark field) are seen alike. More than
+    the share `unreadable` is an error.
     """
 
     size: int = 0
     fit: Fit = "pad"
+    background: Background = "as-is"
     unreadable: float = 0.05
+
+
+def facing(picture: NDArray[np.uint8], background: Background) -> NDArray[np.uint8]:
+    """A picture [C, H, W] on the background that is asked for: inverted where its edges' commonest value is of the other."""
+    if background == "as-is":
+        return picture
+    light = edge_mode(picture).mean() >= MIDDLE
+    return picture if light == (background == "light") else 255 - picture
 
 
 def on_canvas(picture: NDArray[np.uint8], size: int, fit: Fit) -> NDArray[np.uint8]:

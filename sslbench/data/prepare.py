@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sslbench.api.errors import DataBroken
 from sslbench.api.specs import Dataset
 from sslbench.api.values import Modality
-from sslbench.data.canvas import PrepareSettings, on_canvas
+from sslbench.data.canvas import PrepareSettings, facing, on_canvas
 from sslbench.data.table import SCHEMA
 from sslbench.environment import cores, seed_from
 
@@ -108,9 +108,11 @@ class _Writer:
         expected = self.source.shape
         if value.ndim != len(expected) or any(e not in (0, v) for e, v in zip(expected, value.shape, strict=True)):
             raise ValueError(f"{self.name} has shape {value.shape}, announced {expected}")
-        if self.modality.layout == "image" and value.shape != self.modality.shape:
-            return on_canvas(value, self.modality.shape[1], self.job.settings.fit)
-        return value
+        if self.modality.layout != "image":
+            return value
+        value = facing(value, self.job.settings.background)
+        same = value.shape == self.modality.shape
+        return value if same else on_canvas(value, self.modality.shape[1], self.job.settings.fit)
 
     def put(self, row: int, original: tuple[int, ...], value: NDArray[Any]) -> None:
         if self.sizes is not None:

@@ -118,9 +118,9 @@ def _used(choice: Choice, modalities: Mapping[str, Modality], slot: str, seed: i
     return _encoder(choice, use, slot, seed) if choice.component.kind == "backbone" else choice
 
 
-def save_method(folder: Path, name: str, method: Method) -> None:
-    """Write a method's whole state as safetensors, at once; the header says under which prefix each encoder's weights lie."""
-    state = {key: value.detach().cpu().clone().contiguous() for key, value in method.state_dict().items()}
+def save_method(folder: Path, name: str, method: Method, weights: Mapping[str, Any]) -> None:
+    """Write a method's state as safetensors, at once; the header says under which prefix each encoder's weights lie."""
+    state = {key: value.detach().cpu().clone().contiguous() for key, value in weights.items()}
     modules = {id(module): path for path, module in method.named_modules()}
     prefixes = {
         m: f"{modules[id(e)]}.{_inner(e)}" for m, e in method.encoders.items() if any(True for _ in e.parameters())

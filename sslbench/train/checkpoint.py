@@ -12,6 +12,7 @@ from torch import nn
 
 from sslbench import environment
 from sslbench.api.files import write_atomically
+from sslbench.train.sharding import restore, whole_state
 from sslbench.train.world import Processes
 
 
@@ -33,12 +34,13 @@ def save_checkpoint(
 ) -> None:  # fmt: skip
     """Write everything that moves; the first of several processes writes, with the generators of all."""
     generators = world.collect(dict(environment.generator_state()))
+    weights, moments = whole_state(objective, optimiser)
     if world.rank:
         return
     state = {
         "progress": {name: getattr(progress, name) for name in Progress.__slots__},
-        "objective": objective.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "objective": weights,
+        "optimiser": moments,
         "average": average.state_dict() if average is not None else None,
         "generators": generators,
     }
@@ -58,8 +60,7 @@ def load_checkpoint(
     if not path.exists():
         return Progress()
     state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    objective.load_state_dict(state["objective"])
-    optimiser.load_state_dict(state["optimiser"])
+    restore(objective, optimiser, state["objective"], state["optimiser"])
     if average is not None:
         average.load_state_dict(state["average"])
     environment.restore_generator_state(state["generators"][world.rank])

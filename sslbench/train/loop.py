@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.strategies.model_parallel import ModelParallelStrategy
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -23,6 +24,7 @@ from sslbench.data.draws import KeyedDraws
 from sslbench.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from sslbench.train.feeds import Feed, Pass
 from sslbench.train.optimisers import build_optimiser, set_rates
+from sslbench.train.sharding import shard
 from sslbench.train.world import Processes
 
 PRECISIONS: Mapping[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float64": "64-true"}
@@ -89,11 +91,17 @@ def make_fabric(precision: str, settings: TrainSettings | None = None) -> Fabric
         logging.getLogger(f"lightning.{name}.utilities.rank_zero").setLevel(logging.WARNING)
     together: dict[str, Any] = {}
     if settings is not None and settings.processes > 1:
-        together = {"strategy": "ddp", "num_nodes": settings.nodes, "plugins": [environment.cluster()]}
+        together = {"strategy": _strategy(settings), "num_nodes": settings.nodes, "plugins": [environment.cluster()]}
     devices = settings.devices if settings is not None else 1
     fabric = Fabric(accelerator="auto", devices=devices, precision=PRECISIONS[precision], **together)
     fabric.launch()
     return fabric
+
+
+def _strategy(settings: TrainSettings) -> Any:
+    if settings.strategy == "ddp":
+        return "ddp"
+    return ModelParallelStrategy(shard, data_parallel_size=settings.processes, tensor_parallel_size=1)
 
 
 def train(training: Training) -> Trained:
@@ -108,6 +116,7 @@ def train(training: Training) -> Trained:
 class _Loop:
     training: Training
     doorway: Any = field(init=False)
+    raw: torch.optim.Optimizer = field(init=False)
     optimiser: Any = field(init=False)
     average: AveragedModel | None = field(init=False)
     progress: Progress = field(init=False)
@@ -118,15 +127,16 @@ class _Loop:
 
     def __post_init__(self) -> None:
         training = self.training
-        raw = build_optimiser(training.objective, training.settings)
-        self.doorway, self.optimiser = training.fabric.setup(_Doorway(training.objective), raw)
+        self.doorway = training.fabric.setup_module(_Doorway(training.objective))
+        self.raw = build_optimiser(training.objective, training.settings)
+        self.optimiser = training.fabric.setup_optimizers(self.raw)
         decay = training.settings.average
         moving: Any = get_ema_multi_avg_fn
         self.average = AveragedModel(training.objective, multi_avg_fn=moving(decay)) if decay else None
         self.progress = Progress()
         if training.checkpoint is not None:
             self.progress = load_checkpoint(
-                training.checkpoint, training.objective, self.optimiser, self.average, training.world
+                training.checkpoint, training.objective, self.raw, self.average, training.world
             )
         self.saved = self.began = environment.stopwatch()
         self.before = self.progress.seconds
@@ -164,8 +174,14 @@ class _Loop:
     def _before_epoch(self) -> None:
         objective = self.training.objective
         mode = objective.training
-        with torch.no_grad(), self.training.fabric.autocast():
-            objective.before_epoch(self._now(), self.training.feed.survey())
+        now, survey = self._now(), self.training.feed.survey()
+
+        def act(objective: Objective) -> Tensor:
+            objective.before_epoch(now, survey)
+            return torch.zeros((), device=self.training.fabric.device)
+
+        with torch.no_grad():
+            self.doorway(act)
         objective.train(mode)
 
     def _now(self) -> Step:
@@ -245,6 +261,4 @@ class _Loop:
             return
         self.saved = now
         self.progress.seconds = self.before + now - self.began
-        save_checkpoint(
-            training.checkpoint, self.progress, training.objective, self.optimiser, self.average, training.world
-        )
+        save_checkpoint(training.checkpoint, self.progress, training.objective, self.raw, self.average, training.world)

@@ -21,8 +21,8 @@ def peak_rate(settings: TrainSettings) -> float:
 def rate_at(settings: TrainSettings, epoch: float) -> float:
     """The learning rate at a fractional epoch.
 
-    Cosine: linear from 0 over the warm-up, then half a cosine to `final_rate`. One-cycle: cosine up from a 25th over
-    the first 30 %, cosine down to `final_rate` (Smith and Topin 2018).
+    Cosine: linear from `warmup_from` over the warm-up, then half a cosine to `final_rate`. One-cycle: cosine up from a
+    25th over the first 30 %, cosine down to `final_rate` (Smith and Topin 2018).
     """
     peak = peak_rate(settings)
     if settings.schedule == "one-cycle":
@@ -32,10 +32,17 @@ def rate_at(settings: TrainSettings, epoch: float) -> float:
         return _cosine(peak, settings.final_rate, (epoch - rise) / (settings.epochs - rise))
     warmup = min(settings.warmup, settings.epochs / 2)
     if epoch < warmup:
-        return peak * epoch / warmup
+        return settings.warmup_from + (peak - settings.warmup_from) * epoch / warmup
     if settings.schedule == "constant":
         return peak
     return _cosine(peak, settings.final_rate, (epoch - warmup) / (settings.epochs - warmup))
+
+
+def decay_at(settings: TrainSettings, epoch: float) -> float:
+    """The weight decay at a fractional epoch: constant, or a cosine to `final_decay` (DINO, section 3.2)."""
+    if settings.final_decay is None:
+        return settings.decay
+    return _cosine(settings.decay, settings.final_decay, epoch / settings.epochs)
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
@@ -65,7 +72,7 @@ def parameter_groups(objective: Objective, settings: TrainSettings) -> list[dict
             seen.append(id(parameter))
             decays = group.decay and parameter.ndim > 1
             key = (place, rates.get(id(parameter), 1.0), decays)
-            made = groups.setdefault(key, _options(group, key[1], settings.decay if decays else 0.0))
+            made = groups.setdefault(key, _options(group, key[1], decays, settings))
             made["params"].append(parameter)
     trainable = {id(p) for p in objective.parameters() if p.requires_grad}
     if len(seen) != len(set(seen)) or trainable - set(seen):
@@ -73,10 +80,11 @@ def parameter_groups(objective: Objective, settings: TrainSettings) -> list[dict
     return list(groups.values())
 
 
-def _options(group: Group, depth: float, decay: float) -> dict[str, Any]:
+def _options(group: Group, depth: float, decays: bool, settings: TrainSettings) -> dict[str, Any]:
     return {
         "params": [],
-        "weight_decay": decay,
+        "decays": decays,
+        "weight_decay": settings.decay if decays else 0.0,
         "multiplier": group.rate * depth,
         "scheduled": group.scheduled,
         "from_epoch": group.from_epoch,
@@ -84,11 +92,12 @@ def _options(group: Group, depth: float, decay: float) -> dict[str, Any]:
 
 
 def set_rates(optimiser: torch.optim.Optimizer, settings: TrainSettings, epoch: float) -> float:
-    """Give every group its rate for this moment, and return the scheduled one."""
+    """Give every group its rate and decay for this moment, and return the scheduled rate."""
     rate = rate_at(settings, epoch)
     for group in optimiser.param_groups:
         base = rate if group["scheduled"] else peak_rate(settings)
         group["lr"] = base * group["multiplier"] if epoch >= group["from_epoch"] else 0.0
+        group["weight_decay"] = decay_at(settings, epoch) if group["decays"] else 0.0
         if epoch < group["from_epoch"]:
             for parameter in group["params"]:
                 parameter.grad = None
@@ -98,11 +107,15 @@ def set_rates(optimiser: torch.optim.Optimizer, settings: TrainSettings, epoch: 
 class Lars(torch.optim.Optimizer):
     """SGD whose step is scaled per tensor by trust * |w| / |g| (You, Gitman, Ginsburg 2017).
 
-    Tensors that do not decay (biases, norms) are neither adapted nor decayed.
+    Tensors that do not decay (biases, norms) are neither adapted nor decayed. With `clip` (LARC) the scale replaces the
+    scheduled rate where it is smaller, and never multiplies it.
     """
 
-    def __init__(self, groups: Sequence[Mapping[str, Any]], momentum: float, trust: float = 1e-3) -> None:
-        super().__init__([dict(g) for g in groups], {"lr": 0.0, "momentum": momentum, "trust": trust})
+    def __init__(
+        self, groups: Sequence[Mapping[str, Any]], momentum: float, trust: float = 1e-3, clip: bool = False
+    ) -> None:
+        defaults = {"lr": 0.0, "momentum": momentum, "trust": trust, "clip": clip}
+        super().__init__([dict(g) for g in groups], defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -114,7 +127,8 @@ class Lars(torch.optim.Optimizer):
                 update = parameter.grad
                 if group["weight_decay"] > 0:
                     update = update + group["weight_decay"] * parameter
-                    update = update * lars_scale(parameter, update, group["trust"])
+                    scale = lars_scale(parameter, update, group["trust"])
+                    update = update * ((scale / group["lr"]).clamp(max=1) if group["clip"] and group["lr"] else scale)
                 state = self.state[parameter]
                 if "velocity" not in state:
                     state["velocity"] = torch.zeros_like(parameter)
@@ -133,6 +147,8 @@ def build_optimiser(objective: Objective, settings: TrainSettings) -> torch.opti
     groups = parameter_groups(objective, settings)
     if settings.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas)
+    if settings.optimiser == "adam":
+        return torch.optim.Adam(groups, lr=0.0, betas=settings.betas)
     if settings.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=0.0, momentum=settings.momentum)
-    return Lars(groups, settings.momentum)
+    return Lars(groups, settings.momentum, settings.trust, settings.trust_clip)

@@ -30,6 +30,7 @@ from sslbench.train.build import (
 )
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Moment, Training, make_fabric, train
+from sslbench.train.sharding import sharded, whole_weights
 from sslbench.train.world import Alone, world
 
 SHOWN = 16
@@ -51,11 +52,15 @@ def pretrain(
     if plan.spec.trains:
         trained = train(_training(plan, material, cast(TrainedMethod, method), seed, folder, watch))
         history, rate, seconds = trained.history, trained.samples_per_second, trained.seconds
+    weights = whole_weights(method)
     if world().rank:
         return
+    if sharded(method):
+        method = build_method(plan, material.modalities, material.target, len(material.pool), seed)
+        method.load_state_dict(weights)
     if plan.spec.trains:
         _illustrate(plan, material, cast(TrainedMethod, method), seed, folder)
-    save_method(folder, "method", method)
+    save_method(folder, "method", method, weights)
     save_material(folder, material)
     content = {"history": list(history), "samples": len(material.pool), "notes": dict(method.notes())}
     (folder / "training.json").write_text(json.dumps(content))
@@ -88,8 +93,9 @@ def _training(
     )
 
     def ended(epoch: int) -> None:
-        if epoch in plan.train.snapshots and here.rank == 0:
-            save_method(folder, f"epoch-{epoch}", method)
+        weights = whole_weights(method) if epoch in plan.train.snapshots else {}
+        if weights and here.rank == 0:
+            save_method(folder, f"epoch-{epoch}", method, weights)
 
     seed_everything(seed, "train", *([here.rank] if here.rank else []))
     return Training(

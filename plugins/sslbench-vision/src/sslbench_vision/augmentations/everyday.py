@@ -59,6 +59,7 @@ SETS = (
             ),
             "invert": Apply(operation="invert", p=0.0),
         },
+        roles={"weak": {"jitter": {"p": 0.0}}},
     ),
     AugmentationSpec(
         name="digits",

@@ -23,12 +23,14 @@ class TorchvisionConfig:
     """The model and its stem.
 
     `small` keeps the resolution at the start (ResNet: 3x3 stride 1, no max-pool; ConvNeXt: 2x2 patches); `auto` is small
-    up to 64 px. `stem_padding` 2 is what solo-learn's CIFAR ResNets have.
+    up to 64 px. `stem_padding` 2 is what solo-learn's CIFAR ResNets have. With `zero_init` every residual block starts
+    as the identity.
     """
 
     model: str = "resnet18"
     stem: Literal["auto", "standard", "small"] = "auto"
     stem_padding: int = 1
+    zero_init: bool = False
 
 
 def build(config: TorchvisionConfig, modality: Modality) -> Backbone:

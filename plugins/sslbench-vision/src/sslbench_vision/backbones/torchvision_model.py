@@ -20,7 +20,8 @@ class TorchvisionEncoder(Backbone):
     def __init__(self, config: TorchvisionConfig, modality: Modality) -> None:
         super().__init__(modality)
         small = config.stem == "small" or (config.stem == "auto" and modality.shape[1] <= SMALL)
-        self.network: Any = torchvision.models.get_model(config.model, weights=None)
+        zero: dict[str, Any] = {"zero_init_residual": True} if config.zero_init and config.model in RESNETS else {}
+        self.network: Any = torchvision.models.get_model(config.model, weights=None, **zero)
         self.model, channels = config.model, modality.shape[0]
         if config.model in RESNETS:
             self._resnet(channels, small, config.stem_padding)

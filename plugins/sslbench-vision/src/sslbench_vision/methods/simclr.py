@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Recipe, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
 from sslbench_vision.citations import SIMCLR
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Method
@@ -47,43 +48,6 @@ def check(config: SimclrConfig, facts: Facts) -> Iterable[str]:
         yield "train.batch = 1 leaves 'simclr' nothing to contrast with; possible: 2 or more"
 
 
-ORIGINAL = Recipe(
-    name="original",
-    summary="the paper's: ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs",
-    settings={
-        "backbone.name": "resnet50",
-        "augmentation.name": "simclr",
-        "view.size": 224,
-        "train.epochs": 1000,
-        "train.batch": 4096,
-        "train.optimiser": "lars",
-        "train.rate": 0.3,
-        "train.scale_rate": True,
-        "train.decay": 1e-6,
-        "train.warmup": 10,
-    },
-)
-QUICK = Recipe(
-    name="quick",
-    summary="two cores, small pictures: a micro CNN, one-cycle; crop and temperature picked on validation data of NDSB",
-    settings={
-        "backbone.name": "micro-cnn",
-        "augmentation.name": "small-objects",
-        "method.hidden": 512,
-        "method.batch_norm": True,
-        "method.temperature": 0.1,
-        "train.epochs": 20,
-        "train.batch": 256,
-        "train.optimiser": "adamw",
-        "train.rate": 2e-3,
-        "train.decay": 1e-2,
-        "train.schedule": "one-cycle",
-    },
-    samples=(0, 200_000),
-    pixels=(0, 96 * 96),
-)
-
-
 @hookimpl
 def sslbench_methods() -> Iterable[MethodSpec[SimclrConfig]]:
     yield MethodSpec(
@@ -97,7 +61,17 @@ def sslbench_methods() -> Iterable[MethodSpec[SimclrConfig]]:
         check=check,
         views=views,
         family="contrastive",
-        modalities=(1, 1),
         spaces=("projector",),
-        recipes=(QUICK, ORIGINAL),
-    )
+        recipes=(
+            quick(
+                "crop and temperature picked on validation data of NDSB", method__hidden=512, method__batch_norm=True
+            ),
+            original(
+                "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs", augmentation__name="simclr", train__epochs=1000,
+                train__batch=4096, train__optimiser="lars", train__rate=0.3, train__decay=1e-6, train__warmup=10,
+            ),
+            bias_study(rate=0.4, decay=1e-5, method__hidden=2048, method__out=256, method__temperature=0.2),
+            solo_learn(rate=0.4, decay=1e-4, augmentation="solo-learn-symmetric", method__hidden=2048, method__out=256,
+                       method__temperature=0.2),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,55 @@
+"""A queue of embeddings: the newest rows, each with the sample that it came from. State, so saved and restored exactly."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.api.modules import equation
+
+NOBODY = -1
+
+
+class Queue(nn.Module):
+    """The newest `size` rows of unit length; random ones of nobody until it has been filled."""
+
+    rows: Tensor
+    owners: Tensor
+    cursor: Tensor
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("rows", nn.functional.normalize(torch.randn(size, width), dim=1))
+        self.register_buffer("owners", torch.full((size,), NOBODY))
+        self.register_buffer("cursor", torch.zeros((), dtype=torch.long))
+
+    def push(self, rows: Tensor, owners: Tensor) -> None:
+        """Put rows [B, D] of samples [B] in place of the oldest; of more than `size` the last ones stay."""
+        size = len(self.rows)
+        rows, owners = rows[-size:], owners[-size:]
+        places = (self.cursor + torch.arange(len(rows), device=rows.device)) % size
+        self.rows[places] = rows.to(self.rows.dtype)
+        self.owners[places] = owners
+        self.cursor.copy_((self.cursor + len(rows)) % size)
+
+    def filled(self) -> bool:
+        """Whether no random row is left."""
+        return bool((self.owners != NOBODY).all())
+
+
+@equation
+def nearest(rows: Tensor, queue: Tensor, barred: Tensor | None = None) -> Tensor:
+    """For each row [B, D] the row of the queue [K, D] with the highest cosine, where `barred` [B, K] is not set.
+
+    NNCLR, eq. 3.
+    """
+    cosine = nn.functional.normalize(rows, dim=1) @ nn.functional.normalize(queue, dim=1).T
+    if barred is not None:
+        cosine = cosine.masked_fill(barred, float("-inf"))
+    return queue[cosine.argmax(dim=1)]
+
+
+def neighbours(queue: Queue, rows: Tensor, owners: Tensor, *, own: bool) -> Tensor:
+    """The nearest rows of a queue, of other samples only unless `own` allows earlier views of the same one."""
+    barred = None if own else queue.owners == owners.unsqueeze(1)
+    return nearest(rows, queue.rows.to(rows.dtype), barred)

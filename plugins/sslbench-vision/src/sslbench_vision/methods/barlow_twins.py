@@ -1,0 +1,76 @@
+"""Barlow Twins: the views' cross-correlation should be the identity. Spec only; see `barlow_twins_model`.
+
+The paper trains biases and norms at 0.0048 where weights have 0.2: `bias_rate` is that ratio. solo-learn scales the loss
+by 0.1: `scale`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import BARLOW_TWINS
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarlowTwinsConfig:
+    """The projector, the weight of off-diagonal entries, a factor of the whole loss, and the rate of biases and norms."""
+
+    hidden: int = 8192
+    out: int = 8192
+    off_diagonal: float = 0.005
+    scale: float = 1.0
+    bias_rate: float = 1.0
+
+
+def build(config: BarlowTwinsConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.barlow_twins_model import BarlowTwins
+
+    return BarlowTwins(config, parts)
+
+
+def views(config: BarlowTwinsConfig) -> Mapping[str, Role]:
+    """Two views."""
+    return {"view": Role(count=2)}
+
+
+def check(config: BarlowTwinsConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    if facts.batch < 2:
+        yield "train.batch = 1 has no batch statistics, which 'barlow-twins' needs; possible: 2 or more"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[BarlowTwinsConfig]]:
+    yield MethodSpec(
+        name="barlow-twins",
+        version=1,
+        summary="redundancy reduction: make the cross-correlation of two views the identity",
+        citation=BARLOW_TWINS,
+        config=BarlowTwinsConfig,
+        smoke=BarlowTwinsConfig(hidden=16, out=8),
+        build=build,
+        check=check,
+        views=views,
+        family="redundancy",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__out=512, method__off_diagonal=0.0051, method__scale=0.1),
+            original(
+                "ResNet-50 at 224 px, LARS, batch 2,048, 1,000 epochs", augmentation__name="byol", train__epochs=1000,
+                train__batch=2048, train__optimiser="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
+                train__final_rate=1.6e-3, method__bias_rate=0.024,
+            ),
+            bias_study(rate=0.3, decay=1e-4, method__hidden=2048, method__out=2048, method__off_diagonal=0.0051,
+                       method__scale=0.1),
+            solo_learn(rate=0.3, decay=1e-4, augmentation="solo-learn-asymmetric", method__hidden=2048,
+                       method__out=2048, method__off_diagonal=0.0051, method__scale=0.1),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,73 @@
+"""BYOL: predict what a momentum network makes of the other view. Spec only; the implementation is `byol_model`.
+
+The paper sums the losses of both directions; some libraries average them, which halves the gradient: `reduction`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import BYOL
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByolConfig:
+    """Projector and predictor, the momentum's way, and how the two directions are put together."""
+
+    hidden: int = 4096
+    out: int = 256
+    predictor_hidden: int = 4096
+    momentum: float = 0.996
+    final_momentum: float = 1.0
+    reduction: Literal["sum", "mean"] = "sum"
+
+
+def build(config: ByolConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.byol_model import Byol
+
+    return Byol(config, parts)
+
+
+def views(config: ByolConfig) -> Mapping[str, Role]:
+    """Two views."""
+    return {"view": Role(count=2)}
+
+
+def check(config: ByolConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    if facts.batch < 2:
+        yield "train.batch = 1 has no batch statistics, which 'byol' needs; possible: 2 or more"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[ByolConfig]]:
+    yield MethodSpec(
+        name="byol",
+        version=1,
+        summary="distillation: predict a momentum network's embedding of the other view; no negatives",
+        citation=BYOL,
+        config=ByolConfig,
+        smoke=ByolConfig(hidden=16, out=8, predictor_hidden=16),
+        build=build,
+        check=check,
+        views=views,
+        family="distillation",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__out=128, method__predictor_hidden=512, method__momentum=0.98),
+            original(
+                "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs", augmentation__name="byol", train__epochs=1000,
+                train__batch=4096, train__optimiser="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
+            ),
+            bias_study(rate=1.0, decay=1e-5, method__momentum=0.99),
+            solo_learn(rate=1.0, decay=1e-5, augmentation="solo-learn-asymmetric", method__momentum=0.99),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,51 @@
+"""BYOL's equation and the method that wires it (Grill et al. 2020, eq. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from sslbench.api import Batch, Loss, MethodParts, Step
+from sslbench.api.modules import equation
+from sslbench_vision.joint.embedding import JointEmbedding
+from sslbench_vision.joint.heads import mlp
+from sslbench_vision.joint.momentum import Teacher
+from sslbench_vision.methods.byol import ByolConfig
+
+
+@equation
+def regression(predicted: Tensor, target: Tensor) -> Tensor:
+    """Squared distance of unit vectors, 2 - 2 cos, averaged over rows [B, D] (eq. 2)."""
+    return 2 - 2 * nn.functional.cosine_similarity(predicted, target, dim=1).mean()
+
+
+class Byol(JointEmbedding):
+    """The method; `targets` is where a relative of it looks elsewhere."""
+
+    def __init__(self, config: ByolConfig, parts: MethodParts) -> None:
+        super().__init__(parts, lambda width: mlp((width, config.hidden, config.out)))
+        self.predictor = mlp((config.out, config.predictor_hidden, config.out))
+        self.teacher = Teacher(self, config.momentum, config.final_momentum)
+        self.share = 1.0 if config.reduction == "sum" else 0.5
+
+    def targets(self, taught: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
+        """What is predicted for each view of the other: the momentum network's own embeddings."""
+        return taught
+
+    def loss(self, batch: Batch, step: Step) -> Loss:
+        """Both directions."""
+        views = batch.views["view"]
+        predicted = [self.predictor(self.project(view)) for view in views]
+        taught = [self.teacher.project(self, view) for view in views]
+        target = self.targets(taught, batch)
+        both = regression(predicted[0], target[1]) + regression(predicted[1], target[0])
+        return Loss(total=self.share * both, carry=self.remembered(taught, batch, step))
+
+    def remembered(self, taught: Sequence[Tensor], batch: Batch, step: Step) -> Mapping[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
+        """The momentum network follows."""
+        self.teacher.follow(self, step)

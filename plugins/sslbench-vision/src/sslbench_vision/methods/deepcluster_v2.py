@@ -1,0 +1,83 @@
+"""DeepCluster-v2: classify views by k-means clusters of the last epoch's embeddings. Spec only; see `deepcluster_v2_model`.
+
+Before the first epoch the memory is filled by one pass over the un-augmented samples; solo-learn leaves it empty and
+ignores the first epoch's targets: `first_epoch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import SWAV
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeepclusterV2Config:
+    """The projector, the clusterings (one head of centroids each), k-means steps before every epoch, and the views."""
+
+    hidden: int = 2048
+    out: int = 128
+    clusters: int = 3000
+    heads: int = 3
+    iterations: int = 10
+    temperature: float = 0.1
+    local: int = 0
+    first_epoch: Literal["survey", "ignored"] = "survey"
+
+
+def build(config: DeepclusterV2Config, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.deepcluster_v2_model import DeepclusterV2
+
+    return DeepclusterV2(config, parts)
+
+
+def views(config: DeepclusterV2Config) -> Mapping[str, Role]:
+    """Two global views, and local ones."""
+    return {"global": Role(count=2), **({"local": Role(count=config.local)} if config.local else {})}
+
+
+def check(config: DeepclusterV2Config, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    if config.temperature <= 0:
+        yield f"method.temperature = {config.temperature} is not above 0"
+    if config.clusters > facts.samples:
+        yield f"method.clusters = {config.clusters} are more than the {facts.samples} training samples"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[DeepclusterV2Config]]:
+    yield MethodSpec(
+        name="deepcluster-v2",
+        version=1,
+        summary="clustering: classify views by k-means clusters of the last epoch's embeddings",
+        citation=SWAV,
+        config=DeepclusterV2Config,
+        smoke=DeepclusterV2Config(hidden=16, out=8, clusters=12, heads=2, iterations=2),
+        build=build,
+        check=check,
+        views=views,
+        family="clustering",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__clusters=256),
+            original(
+                "ResNet-50 at 224 px with six local views, LARS, batch 4,096, 800 epochs",
+                augmentation__name="multi-crop", method__local=6, train__epochs=800, train__batch=4096,
+                train__optimiser="lars", train__rate=0.3, train__final_rate=4.8e-3, train__decay=1e-6,
+                train__warmup=10, train__warmup_from=0.3,
+            ),
+            bias_study(rate=0.6, decay=1e-6, train__warmup=11, method__first_epoch="ignored"),
+            bias_study(rate=0.6, decay=1e-6, name="bias-study-script", train__warmup=11, train__final_rate=6e-4,
+                       method__first_epoch="ignored"),
+            solo_learn(rate=0.6, decay=1e-6, augmentation="solo-learn-symmetric", train__warmup=11,
+                       train__warmup_from=0.0, train__final_rate=6e-4, method__first_epoch="ignored"),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,97 @@
+"""DeepCluster-v2's equations and the method that wires them (Caron et al. 2018; 2020, appendix)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.api import Batch, Loss, MethodParts, Step, Survey
+from sslbench.api.modules import equation
+from sslbench_vision.joint.embedding import JointEmbedding
+from sslbench_vision.joint.heads import mlp
+from sslbench_vision.methods.deepcluster_v2 import DeepclusterV2Config
+
+NOWHERE = -1
+
+
+@equation
+def cluster_loss(scores: Tensor, assigned: Tensor) -> Tensor:
+    """Cross-entropy of scores [B, K] under assigned clusters [B], averaged over the samples that have one.
+
+    Without any it is 0, where a plain mean would be no number.
+    """
+    summed = nn.functional.cross_entropy(scores, assigned, ignore_index=NOWHERE, reduction="sum")
+    return summed / (assigned != NOWHERE).sum().clamp(min=1)
+
+
+@equation
+def spherical_k_means(rows: Tensor, centroids: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
+    """Unit rows [N, D] and first centroids [K, D] -> assignments [N] and centroids on the sphere.
+
+    A cluster that loses all its rows stays where it was.
+    """
+    assigned = (rows @ centroids.T).argmax(dim=1)
+    for _ in range(iterations):
+        sums = torch.zeros_like(centroids).index_add_(0, assigned, rows)
+        counts = torch.bincount(assigned, minlength=len(centroids)).unsqueeze(1)
+        centroids = nn.functional.normalize(torch.where(counts > 0, sums, centroids), dim=1)
+        assigned = (rows @ centroids.T).argmax(dim=1)
+    return assigned, centroids
+
+
+class DeepclusterV2(JointEmbedding):
+    """The method; head h clusters the memory of global view h modulo two."""
+
+    memory: Tensor
+    assigned: Tensor
+    centroids: Tensor
+
+    def __init__(self, config: DeepclusterV2Config, parts: MethodParts) -> None:
+        super().__init__(parts, lambda width: mlp((width, config.hidden, config.out)))
+        self.config, samples = config, parts.facts.samples
+        centroids = torch.randn(config.heads, config.clusters, config.out)
+        self.register_buffer("memory", torch.zeros(2, samples, config.out))
+        self.register_buffer("assigned", torch.full((config.heads, samples), NOWHERE))
+        self.register_buffer("centroids", nn.functional.normalize(centroids, dim=2))
+
+    def before_epoch(self, step: Step, survey: Survey) -> None:
+        """Cluster the memory, which a pass over all samples fills before the first epoch."""
+        if step.epoch == 0:
+            if self.config.first_epoch == "ignored":
+                return
+            self.memory.copy_(self._survey(step, survey).expand_as(self.memory))
+        for head in range(self.config.heads):
+            rows = self.memory[head % 2]
+            chosen = step.draws.uniform(f"centroids {head}", len(rows))[0].argsort()[: self.config.clusters]
+            assigned, centroids = spherical_k_means(rows, rows[chosen], self.config.iterations)
+            self.assigned[head] = assigned
+            self.centroids[head] = centroids
+
+    def _survey(self, step: Step, survey: Survey) -> Tensor:
+        """Unit embeddings [N, D] of the un-augmented samples, in eval mode, of all processes."""
+        self.eval()
+        rows = torch.zeros_like(self.memory[0])
+        for index, view in survey():
+            rows[index] = nn.functional.normalize(self.project(view), dim=1).to(rows.dtype)
+        return step.world.sum(rows)
+
+    def loss(self, batch: Batch, step: Step) -> Loss:
+        """Every view is classified by every head."""
+        wide = batch.views["global"]
+        unit = [nn.functional.normalize(self.project(v), dim=1) for v in (*wide, *batch.views.get("local", ()))]
+        losses = [
+            cluster_loss(rows @ self.centroids[head].T.to(rows.dtype) / self.config.temperature,
+                         self.assigned[head][batch.index])
+            for head in range(self.config.heads)
+            for rows in unit
+        ]  # fmt: skip
+        newest = torch.stack([step.world.gather(rows.detach()) for rows in unit[:2]])
+        carry = {"rows": newest, "owners": step.world.gather(batch.index)}
+        return Loss(total=torch.stack(losses).mean(), carry=carry)
+
+    def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
+        """The memory takes the newest embeddings."""
+        for carry in carries:
+            self.memory[:, carry["owners"]] = carry["rows"].to(self.memory.dtype)

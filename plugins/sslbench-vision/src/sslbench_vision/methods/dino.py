@@ -1,0 +1,94 @@
+"""DINO: a student's soft clusters follow a momentum teacher's, centred and sharpened. Spec only; see `dino_model`.
+
+Views are of the roles 'global' (two, seen by both networks) and 'local' (`local` of them, seen by the student). The paper
+measures the teacher; solo-learn measures the student: `keep`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import DINO
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DinoConfig:
+    """The head, its prototypes, temperatures, the centre's momentum, the teacher's way, and the views.
+
+    The teacher's temperature rises linearly over `warmup` epochs; prototypes are frozen for the first `freeze` epochs.
+    """
+
+    hidden: int = 2048
+    bottleneck: int = 256
+    prototypes: int = 65_536
+    temperature: float = 0.1
+    first_teacher_temperature: float = 0.04
+    teacher_temperature: float = 0.07
+    warmup: int = 30
+    centre_momentum: float = 0.9
+    momentum: float = 0.996
+    final_momentum: float = 1.0
+    freeze: int = 1
+    local: int = 0
+    keep: Literal["teacher", "student"] = "teacher"
+
+
+def build(config: DinoConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.dino_model import Dino
+
+    return Dino(config, parts)
+
+
+def views(config: DinoConfig) -> Mapping[str, Role]:
+    """Two global views, and local ones."""
+    return {"global": Role(count=2), **({"local": Role(count=config.local)} if config.local else {})}
+
+
+def check(config: DinoConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    for name in ("temperature", "first_teacher_temperature", "teacher_temperature"):
+        if getattr(config, name) <= 0:
+            yield f"method.{name} = {getattr(config, name)} is not above 0"
+    if config.freeze >= facts.epochs:
+        yield f"method.freeze = {config.freeze} leaves no epoch of train.epochs = {facts.epochs} to train prototypes"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[DinoConfig]]:
+    yield MethodSpec(
+        name="dino",
+        version=1,
+        summary="self-distillation: a student's soft clusters follow a centred, sharpened momentum teacher's",
+        citation=DINO,
+        config=DinoConfig,
+        smoke=DinoConfig(hidden=16, bottleneck=8, prototypes=32, freeze=0),
+        build=build,
+        check=check,
+        views=views,
+        family="clustering",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__bottleneck=128, method__prototypes=1024, method__warmup=0,
+                  method__teacher_temperature=0.04, method__momentum=0.98),
+            original(
+                "ViT-S/16 at 224 px with ten local views, AdamW, batch 1,024, 800 epochs",
+                backbone__name="vit_small_patch16_224", augmentation__name="multi-crop", method__local=10,
+                train__epochs=800, train__batch=1024, train__optimiser="adamw", train__rate=5e-4, train__final_rate=1e-6,
+                train__decay=0.04, train__final_decay=0.4, train__warmup=10, train__clip=3.0,
+            ),
+            bias_study(rate=0.3, decay=1e-4, batch=256, method__prototypes=4096, method__warmup=50,
+                       method__momentum=0.9995, method__keep="student"),
+            bias_study(rate=0.3, decay=1e-6, batch=256, name="bias-study-script", method__prototypes=4096,
+                       method__warmup=50, method__momentum=0.9995, method__keep="student"),
+            solo_learn(rate=0.3, decay=1e-6, augmentation="solo-learn-asymmetric", method__prototypes=4096,
+                       method__warmup=50, method__momentum=0.9995, method__keep="student"),
+        ),
+    )  # fmt: skip

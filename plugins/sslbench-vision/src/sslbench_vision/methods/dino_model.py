@@ -1,0 +1,105 @@
+"""DINO's equations and the method that wires them (Caron et al. 2021, eq. 1 to 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.api import Batch, Loss, MethodParts, Step
+from sslbench.api.modules import Backbone, Group, equation
+from sslbench_vision.joint.embedding import JointEmbedding
+from sslbench_vision.joint.heads import mlp
+from sslbench_vision.joint.momentum import Teacher
+from sslbench_vision.methods.dino import DinoConfig
+
+
+@equation
+def distillation(student: Tensor, teacher: Tensor) -> Tensor:
+    """Cross-entropy of the student's logits [B, K] under the teacher's probabilities, averaged over rows (eq. 2)."""
+    return -(teacher * student.log_softmax(dim=1)).sum(1).mean()
+
+
+@equation
+def centred_softmax(logits: Tensor, centre: Tensor, temperature: float) -> Tensor:
+    """softmax((logits - centre) / T) of the teacher's logits [B, K] (section 3.1)."""
+    return ((logits - centre) / temperature).softmax(dim=1)
+
+
+def teacher_temperature(config: DinoConfig, epoch: int) -> float:
+    """From the first to the last linearly over the warm-up's epochs, and then constant."""
+    if epoch >= config.warmup:
+        return config.teacher_temperature
+    rise = config.teacher_temperature - config.first_teacher_temperature
+    return config.first_teacher_temperature + rise * epoch / max(config.warmup - 1, 1)
+
+
+class Head(nn.Module):
+    """Three layers to a bottleneck on the unit sphere, and cosines to prototypes (a weight-normed layer of gain 1)."""
+
+    def __init__(self, width: int, config: DinoConfig) -> None:
+        super().__init__()
+        widths = (width, config.hidden, config.hidden, config.bottleneck)
+        self.bottleneck = mlp(widths, norm=False, activation=nn.GELU)
+        self.prototypes = nn.Linear(config.bottleneck, config.prototypes, bias=False)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, width] -> cosines [B, K]."""
+        unit = nn.functional.normalize(self.bottleneck(features), dim=-1)
+        return nn.functional.linear(unit, nn.functional.normalize(self.prototypes.weight, dim=1))
+
+
+class Dino(JointEmbedding):
+    """The method; its projector is the head, so that space 'projector' holds the prototypes' cosines."""
+
+    centre: Tensor
+
+    def __init__(self, config: DinoConfig, parts: MethodParts) -> None:
+        super().__init__(parts, lambda width: Head(width, config))
+        self.config = config
+        self.teacher = Teacher(self, config.momentum, config.final_momentum)
+        self.register_buffer("centre", torch.zeros(config.prototypes))
+
+    @property
+    def encoders(self) -> Mapping[str, Backbone]:
+        kept = self.teacher.encoder if self.config.keep == "teacher" else self.encoder
+        return {self.modality: kept}  # type: ignore[dict-item]
+
+    def kept_projector(self) -> nn.Module:
+        """The kept encoder's own."""
+        return self.teacher.projector if self.config.keep == "teacher" else self.projector
+
+    def loss(self, batch: Batch, step: Step) -> Loss:
+        """Every student's view follows every other global view of the teacher."""
+        wide = batch.views["global"]
+        taught = [self.teacher.project(self, view) for view in wide]
+        warmth = teacher_temperature(self.config, step.epoch)
+        targets = [centred_softmax(logits, self.centre, warmth) for logits in taught]
+        cosines = [self.project(view) for view in (*wide, *batch.views.get("local", ()))]
+        losses = [
+            distillation(student / self.config.temperature, target)
+            for i, target in enumerate(targets)
+            for j, student in enumerate(cosines)
+            if i != j
+        ]
+        centre = step.world.gather(torch.cat(taught)).mean(0)
+        return Loss(total=torch.stack(losses).mean(), carry={"centre": centre})
+
+    def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
+        """The teacher follows, and so does the centre (eq. 4)."""
+        self.teacher.follow(self, step)
+        newest = torch.stack([carry["centre"] for carry in carries]).mean(0)
+        self.centre.lerp_(newest.to(self.centre.dtype), 1 - self.config.centre_momentum)
+
+    def groups(self) -> Sequence[Group]:
+        """Prototypes are frozen at first."""
+        prototypes = tuple(self.projector.get_submodule("prototypes").parameters())
+        held = {id(parameter) for parameter in prototypes}
+        rest = tuple(p for p in self.parameters() if p.requires_grad and id(p) not in held)
+        return (Group(parameters=rest), Group(parameters=prototypes, from_epoch=self.config.freeze))

@@ -1,0 +1,84 @@
+"""MoCo v2+: a query finds its own key among a queue of others' keys. Spec only; the implementation is `moco_v2_plus_model`.
+
+Departures: batch statistics are shared by all processes, which serves where the paper shuffles keys between GPUs. The '+'
+is the loss made symmetric (Chen and He 2021, table 4), so each view has its queue. `out` is 128 in the paper and in the
+scripts of the bias study, whose text says 256.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import MOCO_V2
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MocoV2PlusConfig:
+    """The projector (hidden width 0: the encoder's own), the temperature, the queue, and the momentum's way."""
+
+    hidden: int = 0
+    out: int = 128
+    batch_norm: bool = False
+    temperature: float = 0.2
+    queue: int = 65_536
+    momentum: float = 0.999
+    final_momentum: float = 0.999
+
+
+def build(config: MocoV2PlusConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.moco_v2_plus_model import MocoV2Plus
+
+    return MocoV2Plus(config, parts)
+
+
+def views(config: MocoV2PlusConfig) -> Mapping[str, Role]:
+    """Two views."""
+    return {"view": Role(count=2)}
+
+
+def check(config: MocoV2PlusConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    if config.temperature <= 0:
+        yield f"method.temperature = {config.temperature} is not above 0"
+    if config.queue < 1:
+        yield f"method.queue = {config.queue} holds no key; possible: 1 or more"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[MocoV2PlusConfig]]:
+    yield MethodSpec(
+        name="moco-v2-plus",
+        version=1,
+        summary="contrastive: find the own key of a momentum network among a queue of others' keys",
+        citation=MOCO_V2,
+        config=MocoV2PlusConfig,
+        smoke=MocoV2PlusConfig(hidden=16, out=8, queue=64),
+        build=build,
+        check=check,
+        views=views,
+        family="contrastive",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__batch_norm=True, method__queue=2048, method__momentum=0.99,
+                  method__final_momentum=1.0, method__temperature=0.1),
+            original(
+                "ResNet-50 at 224 px, SGD, batch 256, 200 epochs", augmentation__name="moco-v2", train__epochs=200,
+                train__batch=256, train__optimiser="sgd", train__rate=0.03, train__decay=1e-4, method__hidden=2048,
+            ),
+            bias_study(rate=0.3, decay=1e-4, method__hidden=2048, method__out=256, method__queue=32_768,
+                       method__momentum=0.99),
+            bias_study(rate=0.3, decay=1e-4, name="bias-study-script", method__hidden=2048, method__queue=32_768,
+                       method__momentum=0.99),
+            solo_learn(rate=0.3, decay=1e-4, optimiser="sgd", augmentation="moco-v2",
+                       augmentation__crop__scale=(0.08, 1.0), method__hidden=2048, method__out=256,
+                       method__queue=32_768, method__momentum=0.99),
+        ),
+    )  # fmt: skip

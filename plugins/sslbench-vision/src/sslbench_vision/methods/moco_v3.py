@@ -1,0 +1,81 @@
+"""MoCo v3: contrast predictions with a momentum network's keys of the same batch. Spec only; see `moco_v3_model`.
+
+For a ViT the paper freezes the random patch projection: `freeze_stem`. For a ResNet it has two projector layers, no norm
+after the predictor and temperature 1. The bias study has no such method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import MOCO_V3
+from sslbench_vision.joint.recipes import original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MocoV3Config:
+    """Projector and predictor, the temperature, the momentum's way, and whether the encoder's stem stays random."""
+
+    hidden: int = 4096
+    out: int = 256
+    projector_layers: int = 3
+    predictor_norm: bool = True
+    temperature: float = 0.2
+    momentum: float = 0.99
+    final_momentum: float = 1.0
+    freeze_stem: bool = False
+
+
+def build(config: MocoV3Config, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.moco_v3_model import MocoV3
+
+    return MocoV3(config, parts)
+
+
+def views(config: MocoV3Config) -> Mapping[str, Role]:
+    """Two views."""
+    return {"view": Role(count=2)}
+
+
+def check(config: MocoV3Config, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    if config.temperature <= 0:
+        yield f"method.temperature = {config.temperature} is not above 0"
+    if config.projector_layers < 2:
+        yield f"method.projector_layers = {config.projector_layers} is not possible; possible: 2 or more"
+    if facts.batch < 2:
+        yield "train.batch = 1 leaves 'moco-v3' nothing to contrast with; possible: 2 or more"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[MocoV3Config]]:
+    yield MethodSpec(
+        name="moco-v3",
+        version=1,
+        summary="contrastive: predict a momentum network's key of the other view among the batch's keys",
+        citation=MOCO_V3,
+        config=MocoV3Config,
+        smoke=MocoV3Config(hidden=16, out=8),
+        build=build,
+        check=check,
+        views=views,
+        family="contrastive",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__out=128, method__momentum=0.98),
+            original(
+                "ViT-B/16 at 224 px, AdamW, batch 4,096, 300 epochs", backbone__name="vit_base_patch16_224",
+                augmentation__name="byol", train__epochs=300, train__batch=4096, train__optimiser="adamw",
+                train__rate=1.5e-4, train__decay=0.1, train__warmup=40, method__freeze_stem=True,
+            ),
+            solo_learn(rate=0.3, decay=1e-6, augmentation="solo-learn-asymmetric", method__projector_layers=2,
+                       method__predictor_norm=False),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,67 @@
+"""MoCo v3's equation and the method that wires it (Chen, Xie, He 2021, algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.api import Batch, Loss, MethodParts, Step, Unavailable
+from sslbench.api.modules import Backbone, Depth, equation
+from sslbench_vision.joint.embedding import JointEmbedding, numbered
+from sslbench_vision.joint.heads import End, mlp
+from sslbench_vision.joint.momentum import Teacher
+from sslbench_vision.methods.moco_v3 import MocoV3Config
+
+
+@equation
+def batch_contrast(queries: Tensor, keys: Tensor, own: Tensor, temperature: float) -> Tensor:
+    """2 T times the cross-entropy of queries [B, D] over all keys [K, D], whose row `own` [B] is the right one."""
+    q, k = nn.functional.normalize(queries, dim=1), nn.functional.normalize(keys, dim=1)
+    return 2 * temperature * nn.functional.cross_entropy(q @ k.T / temperature, own)
+
+
+def freeze_stem(encoder: Backbone) -> None:
+    """Leave the encoder's first projection at its random start (section 4.2).
+
+    Raises Unavailable for an encoder that does not know its depth.
+    """
+    if not isinstance(encoder, Depth):
+        raise Unavailable("method.freeze_stem needs an encoder that knows its depth, such as a ViT")
+    stems = {
+        f"{path}.{name}"
+        for path, module in encoder.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+        for name, _ in module.named_parameters(recurse=False)
+    }
+    for name, parameter in encoder.named_parameters():
+        if name in stems and encoder.depth_of(name) == 0:
+            parameter.requires_grad_(False)
+
+
+class MocoV3(JointEmbedding):
+    """The method."""
+
+    def __init__(self, config: MocoV3Config, parts: MethodParts) -> None:
+        hidden = (config.hidden,) * (config.projector_layers - 1)
+        super().__init__(parts, lambda width: mlp((width, *hidden, config.out), end="plain-norm"))
+        end: End = "plain-norm" if config.predictor_norm else "unbiased"
+        self.predictor = mlp((config.out, config.hidden, config.out), end=end)
+        self.teacher = Teacher(self, config.momentum, config.final_momentum)
+        self.temperature = config.temperature
+        if config.freeze_stem:
+            freeze_stem(self.encoder)
+
+    def loss(self, batch: Batch, step: Step) -> Loss:
+        """Both directions, summed, among the keys of all processes."""
+        views = batch.views["view"]
+        queries = [self.predictor(self.project(view)) for view in views]
+        keys = [step.world.gather(self.teacher.project(self, view)) for view in views]
+        own = numbered(step.world.rank, queries[0])
+        halves = [batch_contrast(queries[i], keys[1 - i], own, self.temperature) for i in range(2)]
+        return Loss(total=torch.stack(halves).sum())
+
+    def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
+        """The momentum network follows."""
+        self.teacher.follow(self, step)

@@ -1,0 +1,81 @@
+"""NNBYOL: BYOL whose target is its nearest neighbour in a queue. Spec only; the implementation is `nnbyol_model`.
+
+It has no paper of its own: BYOL's loss (Grill et al. 2020) with NNCLR's neighbours (Dwibedi et al. 2021), as solo-learn
+ships it. `original` is therefore BYOL's recipe with NNCLR's queue. A sample's own earlier embedding is not its neighbour
+unless `own_neighbour` says so; solo-learn lets it be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import NNCLR
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NnbyolConfig:
+    """BYOL's settings, and the queue of momentum embeddings."""
+
+    hidden: int = 4096
+    out: int = 256
+    predictor_hidden: int = 4096
+    momentum: float = 0.996
+    final_momentum: float = 1.0
+    reduction: Literal["sum", "mean"] = "sum"
+    queue: int = 98_304
+    own_neighbour: bool = False
+
+
+def build(config: NnbyolConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.nnbyol_model import Nnbyol
+
+    return Nnbyol(config, parts)
+
+
+def views(config: NnbyolConfig) -> Mapping[str, Role]:
+    """Two views."""
+    return {"view": Role(count=2)}
+
+
+def check(config: NnbyolConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    if facts.batch < 2:
+        yield "train.batch = 1 has no batch statistics, which 'nnbyol' needs; possible: 2 or more"
+    if config.queue < 2:
+        yield f"method.queue = {config.queue} holds no neighbour; possible: 2 or more"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[NnbyolConfig]]:
+    yield MethodSpec(
+        name="nnbyol",
+        version=1,
+        summary="distillation: predict the nearest neighbour of a momentum network's embedding of the other view",
+        citation=NNCLR,
+        config=NnbyolConfig,
+        smoke=NnbyolConfig(hidden=16, out=8, predictor_hidden=16, queue=64),
+        build=build,
+        check=check,
+        views=views,
+        family="distillation",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__out=128, method__predictor_hidden=512, method__momentum=0.98,
+                  method__queue=2048),
+            original(
+                "none of its own; BYOL's, with NNCLR's queue", augmentation__name="byol", train__epochs=1000,
+                train__batch=4096, train__optimiser="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
+            ),
+            bias_study(rate=1.0, decay=1e-5, method__momentum=0.99, method__queue=65_536, method__own_neighbour=True),
+            solo_learn(rate=1.0, decay=1e-5, augmentation="solo-learn-asymmetric", method__momentum=0.99,
+                       method__queue=65_536, method__own_neighbour=True),
+        ),
+    )  # fmt: skip

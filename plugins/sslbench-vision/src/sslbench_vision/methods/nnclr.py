@@ -1,0 +1,79 @@
+"""NNCLR: contrast the nearest neighbour of one view with the prediction of the other. Spec only; see `nnclr_model`.
+
+Departures: a sample's own earlier embedding is not its neighbour unless `own_neighbour` says so. The paper does not bar
+it, and with a queue shorter than an epoch it hardly happens; with a longer one every sample would find itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import NNCLR
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NnclrConfig:
+    """Projector and predictor, the temperature, and the queue."""
+
+    hidden: int = 2048
+    out: int = 256
+    predictor_hidden: int = 4096
+    temperature: float = 0.1
+    queue: int = 98_304
+    own_neighbour: bool = False
+
+
+def build(config: NnclrConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.nnclr_model import Nnclr
+
+    return Nnclr(config, parts)
+
+
+def views(config: NnclrConfig) -> Mapping[str, Role]:
+    """Two views."""
+    return {"view": Role(count=2)}
+
+
+def check(config: NnclrConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    if config.temperature <= 0:
+        yield f"method.temperature = {config.temperature} is not above 0"
+    if facts.batch < 2:
+        yield "train.batch = 1 leaves 'nnclr' nothing to contrast with; possible: 2 or more"
+    if config.queue < 2:
+        yield f"method.queue = {config.queue} holds no neighbour; possible: 2 or more"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[NnclrConfig]]:
+    yield MethodSpec(
+        name="nnclr",
+        version=1,
+        summary="contrastive: a sample's nearest neighbour is the positive of its other view",
+        citation=NNCLR,
+        config=NnclrConfig,
+        smoke=NnclrConfig(hidden=16, out=8, predictor_hidden=16, queue=64),
+        build=build,
+        check=check,
+        views=views,
+        family="contrastive",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__out=128, method__predictor_hidden=512, method__queue=2048),
+            original(
+                "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs", augmentation__name="byol", train__epochs=1000,
+                train__batch=4096, train__optimiser="lars", train__rate=0.3, train__decay=1e-6, train__warmup=10,
+            ),
+            bias_study(rate=0.4, decay=1e-5, method__temperature=0.2, method__queue=65_536, method__own_neighbour=True),
+            solo_learn(rate=0.4, decay=1e-5, augmentation="solo-learn-asymmetric", method__temperature=0.2,
+                       method__queue=65_536, method__own_neighbour=True),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,81 @@
+"""ReSSL: how a strong view relates to a queue should be how the weak view does. Spec only; see `ressl_model`.
+
+An augmentation may treat the roles 'strong' and 'weak' apart (the set `ressl` does); one that does not gives both alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import RESSL
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResslConfig:
+    """The projector, both temperatures (the momentum network's is the sharper), the queue, and the momentum's way."""
+
+    hidden: int = 4096
+    out: int = 512
+    batch_norm: bool = False
+    temperature: float = 0.1
+    teacher_temperature: float = 0.04
+    queue: int = 131_072
+    momentum: float = 0.999
+    final_momentum: float = 0.999
+
+
+def build(config: ResslConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.ressl_model import Ressl
+
+    return Ressl(config, parts)
+
+
+def views(config: ResslConfig) -> Mapping[str, Role]:
+    """A strong view for the network that learns, a weak one for the momentum network."""
+    return {"strong": Role(count=1), "weak": Role(count=1)}
+
+
+def check(config: ResslConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    for name in ("temperature", "teacher_temperature"):
+        if getattr(config, name) <= 0:
+            yield f"method.{name} = {getattr(config, name)} is not above 0"
+    if config.queue < 2:
+        yield f"method.queue = {config.queue} gives nothing to relate to; possible: 2 or more"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[ResslConfig]]:
+    yield MethodSpec(
+        name="ressl",
+        version=1,
+        summary="relational: a strong view's similarities to a queue follow the weak view's",
+        citation=RESSL,
+        config=ResslConfig,
+        smoke=ResslConfig(hidden=16, out=8, queue=64),
+        build=build,
+        check=check,
+        views=views,
+        family="relational",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__out=128, method__batch_norm=True,
+                  method__queue=2048, method__momentum=0.98, method__final_momentum=1.0),
+            original(
+                "ResNet-50 at 224 px, SGD, batch 256, 200 epochs", augmentation__name="ressl", train__epochs=200,
+                train__batch=256, train__optimiser="sgd", train__rate=0.05, train__decay=1e-4, train__warmup=5,
+            ),
+            bias_study(rate=0.05, decay=1e-4, augmentation="bias-study-weak", method__out=256, method__queue=65_536,
+                       method__momentum=0.99, method__final_momentum=1.0),
+            solo_learn(rate=0.05, decay=1e-4, optimiser="sgd", augmentation="ressl", method__out=256,
+                       method__queue=65_536, method__momentum=0.99, method__final_momentum=1.0),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,72 @@
+"""SimSiam: predict the other view's embedding, whose gradient is stopped. Spec only; the implementation is `simsiam_model`.
+
+The paper's predictor keeps its learning rate while all else is scheduled: `constant_predictor_rate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import SIMSIAM
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimsiamConfig:
+    """Projector (three layers, the last norm without affine) and the bottleneck of a predictor."""
+
+    hidden: int = 2048
+    out: int = 2048
+    predictor_hidden: int = 512
+    constant_predictor_rate: bool = True
+
+
+def build(config: SimsiamConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.simsiam_model import Simsiam
+
+    return Simsiam(config, parts)
+
+
+def views(config: SimsiamConfig) -> Mapping[str, Role]:
+    """Two views."""
+    return {"view": Role(count=2)}
+
+
+def check(config: SimsiamConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    if facts.batch < 2:
+        yield "train.batch = 1 has no batch statistics, which 'simsiam' needs; possible: 2 or more"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[SimsiamConfig]]:
+    yield MethodSpec(
+        name="simsiam",
+        version=1,
+        summary="distillation: predict the other view behind a stopped gradient; no negatives, no momentum",
+        citation=SIMSIAM,
+        config=SimsiamConfig,
+        smoke=SimsiamConfig(hidden=16, out=16, predictor_hidden=8),
+        build=build,
+        check=check,
+        views=views,
+        family="distillation",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__out=512, method__predictor_hidden=128),
+            original(
+                "ResNet-50 at 224 px, SGD, batch 512, 100 epochs", augmentation__name="moco-v2", train__epochs=100,
+                train__batch=512, train__optimiser="sgd", train__rate=0.05, train__decay=1e-4,
+            ),
+            bias_study(rate=0.5, decay=1e-5, backbone__zero_init=True),
+            solo_learn(rate=0.5, decay=1e-5, optimiser="sgd", augmentation="moco-v2",
+                       augmentation__crop__scale=(0.08, 1.0), backbone__zero_init=True),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,40 @@
+"""SimSiam's equation and the method that wires it (Chen and He 2021, eq. 1 and 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from sslbench.api import Batch, Loss, MethodParts, Step
+from sslbench.api.modules import Group, equation
+from sslbench_vision.joint.embedding import JointEmbedding
+from sslbench_vision.joint.heads import mlp
+from sslbench_vision.methods.simsiam import SimsiamConfig
+
+
+@equation
+def negative_cosine(predicted: Tensor, target: Tensor) -> Tensor:
+    """-cos(p, z) averaged over rows [B, D]; no gradient reaches z (eq. 1)."""
+    return -nn.functional.cosine_similarity(predicted, target.detach(), dim=1).mean()
+
+
+class Simsiam(JointEmbedding):
+    """The method."""
+
+    def __init__(self, config: SimsiamConfig, parts: MethodParts) -> None:
+        super().__init__(parts, lambda width: mlp((width, config.hidden, config.hidden, config.out), end="plain-norm"))
+        self.predictor = mlp((config.out, config.predictor_hidden, config.out))
+        self.constant = config.constant_predictor_rate
+
+    def loss(self, batch: Batch, step: Step) -> Loss:
+        """Both directions, averaged."""
+        one, two = (self.project(view) for view in batch.views["view"])
+        halves = negative_cosine(self.predictor(one), two), negative_cosine(self.predictor(two), one)
+        return Loss(total=(halves[0] + halves[1]) / 2)
+
+    def groups(self) -> Sequence[Group]:
+        """The predictor's rate may stay what it is."""
+        learner = (*self.encoder.parameters(), *self.projector.parameters())
+        predictor = Group(parameters=tuple(self.predictor.parameters()), scheduled=not self.constant)
+        return (Group(parameters=tuple(p for p in learner if p.requires_grad)), predictor)

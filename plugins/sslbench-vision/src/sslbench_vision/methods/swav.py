@@ -1,0 +1,87 @@
+"""SwAV: predict one view's cluster assignment from another view. Spec only; the implementation is `swav_model`.
+
+Assignments are balanced over the batch of all processes and, from epoch `queue_from` on and once it is full, over a queue
+of earlier embeddings of each global view. The authors' queue is split among processes, ours is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import SWAV
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwavConfig:
+    """The projector, the prototypes and for how many epochs they are frozen, the balancing, the queue, and the views."""
+
+    hidden: int = 2048
+    out: int = 128
+    prototypes: int = 3000
+    temperature: float = 0.1
+    epsilon: float = 0.05
+    iterations: int = 3
+    queue: int = 3840
+    queue_from: int = 15
+    freeze: int = 1
+    local: int = 0
+
+
+def build(config: SwavConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.swav_model import Swav
+
+    return Swav(config, parts)
+
+
+def views(config: SwavConfig) -> Mapping[str, Role]:
+    """Two global views, and local ones."""
+    return {"global": Role(count=2), **({"local": Role(count=config.local)} if config.local else {})}
+
+
+def check(config: SwavConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    for name in ("temperature", "epsilon"):
+        if getattr(config, name) <= 0:
+            yield f"method.{name} = {getattr(config, name)} is not above 0"
+    if config.freeze >= facts.epochs:
+        yield f"method.freeze = {config.freeze} leaves no epoch of train.epochs = {facts.epochs} to train prototypes"
+    if facts.batch < 2:
+        yield "train.batch = 1 has no batch statistics, which 'swav' needs; possible: 2 or more"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[SwavConfig]]:
+    yield MethodSpec(
+        name="swav",
+        version=1,
+        summary="clustering: predict a view's balanced cluster assignment from another view",
+        citation=SWAV,
+        config=SwavConfig,
+        smoke=SwavConfig(hidden=16, out=8, prototypes=12, queue=64, queue_from=1, freeze=0),
+        build=build,
+        check=check,
+        views=views,
+        family="clustering",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__prototypes=256, method__queue=1024, method__queue_from=5),
+            original(
+                "ResNet-50 at 224 px with six local views, LARS, batch 256, 400 epochs", augmentation__name="multi-crop",
+                method__local=6, train__epochs=400, train__batch=256, train__optimiser="lars", train__rate=0.6,
+                train__final_rate=6e-4, train__decay=1e-6,
+            ),
+            bias_study(rate=0.6, decay=1e-6, method__queue_from=50, method__freeze=2),
+            bias_study(rate=0.6, decay=1e-6, name="bias-study-script", train__final_rate=6e-4, method__queue_from=50,
+                       method__freeze=2),
+            solo_learn(rate=0.6, decay=1e-6, augmentation="solo-learn-symmetric", method__queue_from=50,
+                       method__freeze=2),
+        ),
+    )  # fmt: skip

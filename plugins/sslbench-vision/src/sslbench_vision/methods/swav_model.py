@@ -1,0 +1,88 @@
+"""SwAV's equations and the method that wires them (Caron et al. 2020, eq. 2 to 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.api import Batch, Loss, MethodParts, Step
+from sslbench.api.modules import Group, equation
+from sslbench_vision.joint.embedding import JointEmbedding
+from sslbench_vision.joint.heads import mlp
+from sslbench_vision.joint.queue import Queue
+from sslbench_vision.methods.swav import SwavConfig
+
+
+@equation
+def balanced_assignment(scores: Tensor, epsilon: float, iterations: int) -> Tensor:
+    """Scores [B, K] -> assignments [B, K], rows of sum 1 and columns of about B / K (Sinkhorn-Knopp on exp(scores / eps)).
+
+    Eq. 3 to 5; in logarithms, so that a small epsilon does not overflow.
+    """
+    q = scores / epsilon
+    for _ in range(iterations):
+        q = q - q.logsumexp(dim=0, keepdim=True)
+        q = q - q.logsumexp(dim=1, keepdim=True)
+    return q.exp()
+
+
+@equation
+def swapped_prediction(scores: Tensor, assignment: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of one view's scores [B, K] under another view's assignment, averaged over rows (eq. 2)."""
+    return -(assignment * (scores / temperature).log_softmax(dim=1)).sum(1).mean()
+
+
+class Swav(JointEmbedding):
+    """The method."""
+
+    def __init__(self, config: SwavConfig, parts: MethodParts) -> None:
+        super().__init__(parts, lambda width: mlp((width, config.hidden, config.out)))
+        self.config = config
+        self.prototypes = nn.Linear(config.out, config.prototypes, bias=False)
+        self._to_the_sphere()
+        self.queues = nn.ModuleList(Queue(config.queue, config.out) for _ in range(2 if config.queue else 0))
+
+    @torch.no_grad()
+    def _to_the_sphere(self) -> None:
+        self.prototypes.weight.copy_(nn.functional.normalize(self.prototypes.weight, dim=1))
+
+    def loss(self, batch: Batch, step: Step) -> Loss:
+        """Every view predicts the assignment of every other global view."""
+        wide = batch.views["global"]
+        unit = [nn.functional.normalize(self.project(v), dim=1) for v in (*wide, *batch.views.get("local", ()))]
+        scores = [self.prototypes(rows) for rows in unit]
+        assigned = [self._assign(place, scores[place], step) for place in range(len(wide))]
+        losses = [
+            swapped_prediction(other, assignment, self.config.temperature)
+            for i, assignment in enumerate(assigned)
+            for j, other in enumerate(scores)
+            if i != j
+        ]
+        carry = {f"rows {i}": step.world.gather(rows.detach()) for i, rows in enumerate(unit[: len(wide)])}
+        return Loss(total=torch.stack(losses).mean(), carry=carry | {"owners": step.world.gather(batch.index)})
+
+    @torch.no_grad()
+    def _assign(self, place: int, scores: Tensor, step: Step) -> Tensor:
+        """This process's rows of the assignment that is balanced over all processes, and over the queue if it is used."""
+        everyone = step.world.gather(scores)
+        rows = [everyone]
+        if self.queues and step.epoch >= self.config.queue_from and self.queues[place].filled():  # type: ignore[operator]
+            rows.append(self.prototypes(self.queues[place].get_buffer("rows").to(scores.dtype)))
+        balanced = balanced_assignment(torch.cat(rows), self.config.epsilon, self.config.iterations)
+        mine: Tensor = balanced[: len(everyone)].chunk(step.world.size)[step.world.rank]
+        return mine
+
+    def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
+        """Prototypes go back to the sphere, and the queues move on."""
+        self._to_the_sphere()
+        for carry in carries:
+            for place, queue in enumerate(self.queues):
+                queue.push(carry[f"rows {place}"], carry["owners"])  # type: ignore[operator]
+
+    def groups(self) -> Sequence[Group]:
+        """Prototypes are frozen at first."""
+        learner = (*self.encoder.parameters(), *self.projector.parameters())
+        frozen = Group(parameters=tuple(self.prototypes.parameters()), from_epoch=self.config.freeze)
+        return (Group(parameters=tuple(p for p in learner if p.requires_grad)), frozen)

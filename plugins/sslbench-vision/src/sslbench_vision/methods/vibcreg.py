@@ -1,0 +1,81 @@
+"""VIbCReg: VICReg with whitened embeddings and a covariance term that knows no scale. Spec only; see `vibcreg_model`.
+
+solo-learn's covariance term takes the off-diagonal correlations; VICReg's covariances are `covariance_of='columns'`. The
+schedule of the method's own paper was not at hand, so `original` takes the bias study's and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import VIBCREG
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VibcregConfig:
+    """VICReg's settings, the whitening (groups of dimensions, Newton steps; no steps: none), and what may not covary."""
+
+    hidden: int = 2048
+    out: int = 2048
+    invariance: float = 25.0
+    variance: float = 25.0
+    covariance: float = 200.0
+    halved_variance: bool = False
+    covariance_of: Literal["correlations", "columns"] = "correlations"
+    groups: int = 64
+    iterations: int = 5
+
+
+def build(config: VibcregConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.vibcreg_model import Vibcreg
+
+    return Vibcreg(config, parts)
+
+
+def views(config: VibcregConfig) -> Mapping[str, Role]:
+    """Two views."""
+    return {"view": Role(count=2)}
+
+
+def check(config: VibcregConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    if facts.batch < 2:
+        yield "train.batch = 1 has no batch statistics, which 'vibcreg' needs; possible: 2 or more"
+    if config.out % config.groups:
+        yield f"method.out = {config.out} is not a multiple of method.groups = {config.groups}"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[VibcregConfig]]:
+    yield MethodSpec(
+        name="vibcreg",
+        version=1,
+        summary="redundancy reduction: VICReg on iteratively whitened embeddings, with correlations in place of covariances",
+        citation=VIBCREG,
+        config=VibcregConfig,
+        smoke=VibcregConfig(hidden=16, out=8, groups=2),
+        build=build,
+        check=check,
+        views=views,
+        family="redundancy",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__out=512, method__groups=16),
+            original(
+                "its weights; ResNet-18 and the bias study's schedule, for its own was not at hand",
+                backbone__name="torchvision-resnet18", view__size=0, augmentation__name="bias-study-wide",
+                train__epochs=1000, train__batch=512, train__optimiser="sgd", train__rate=0.3, train__decay=1e-4,
+                train__warmup=10,
+            ),
+            bias_study(rate=0.3, decay=1e-4, augmentation="bias-study-wide"),
+            solo_learn(rate=0.3, decay=1e-4, augmentation="solo-learn-solarise", train__trust_clip=False),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,77 @@
+"""VICReg: views agree, dimensions vary, and do not covary. Spec only; the implementation is `vicreg_model`.
+
+The authors' code halves the variance terms of the two views; solo-learn adds them up, which doubles their pressure at the
+same weight: `halved_variance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import VICREG
+from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VicregConfig:
+    """The projector (its last layer without bias) and the weights of invariance, variance and covariance."""
+
+    hidden: int = 8192
+    out: int = 8192
+    invariance: float = 25.0
+    variance: float = 25.0
+    covariance: float = 1.0
+    halved_variance: bool = True
+
+
+def build(config: VicregConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.vicreg_model import Vicreg
+
+    return Vicreg(config, parts)
+
+
+def views(config: VicregConfig) -> Mapping[str, Role]:
+    """Two views."""
+    return {"view": Role(count=2)}
+
+
+def check(config: VicregConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    if facts.batch < 2:
+        yield "train.batch = 1 has no batch statistics, which 'vicreg' needs; possible: 2 or more"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[VicregConfig]]:
+    yield MethodSpec(
+        name="vicreg",
+        version=1,
+        summary="redundancy reduction: views agree, every dimension varies, none covary",
+        citation=VICREG,
+        config=VicregConfig,
+        smoke=VicregConfig(hidden=16, out=8),
+        build=build,
+        check=check,
+        views=views,
+        family="redundancy",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__out=512),
+            original(
+                "ResNet-50 at 224 px, LARS, batch 2,048, 1,000 epochs", augmentation__name="byol", train__epochs=1000,
+                train__batch=2048, train__optimiser="lars", train__rate=0.2, train__decay=1e-6, train__warmup=10,
+                train__final_rate=1.6e-3,
+            ),
+            bias_study(rate=0.3, decay=1e-4, batch=256, augmentation="bias-study-wide", method__hidden=2048,
+                       method__out=2048, method__halved_variance=False),
+            solo_learn(rate=0.3, decay=1e-4, augmentation="solo-learn-solarise", method__hidden=2048,
+                       method__out=2048, method__halved_variance=False),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,54 @@
+"""VICReg's equations and the method that wires them (Bardes, Ponce, LeCun 2022, eq. 1 to 6)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.api import Batch, Loss, MethodParts, Step
+from sslbench.api.modules import equation
+from sslbench_vision.joint.embedding import JointEmbedding
+from sslbench_vision.joint.heads import mlp
+from sslbench_vision.methods.vicreg import VicregConfig
+
+EPSILON = 1e-4
+
+
+@equation
+def invariance(one: Tensor, two: Tensor) -> Tensor:
+    """Mean squared error of two views [B, D], over dimensions too (the authors' code; eq. 5 sums over them)."""
+    return nn.functional.mse_loss(one, two)
+
+
+@equation
+def variance(rows: Tensor) -> Tensor:
+    """How much the deviations of columns [B, D] fall short of 1: mean of max(0, 1 - sqrt(var + 1e-4)) (eq. 1 and 2)."""
+    return torch.relu(1 - torch.sqrt(rows.var(0) + EPSILON)).mean()
+
+
+@equation
+def covariance(rows: Tensor) -> Tensor:
+    """Squared covariances of different columns [B, D], summed and divided by D (eq. 3 and 4)."""
+    centred = rows - rows.mean(0)
+    matrix = centred.T @ centred / (len(rows) - 1)
+    return (matrix.square().sum() - matrix.diagonal().square().sum()) / rows.shape[1]
+
+
+class Vicreg(JointEmbedding):
+    """The method."""
+
+    def __init__(self, config: VicregConfig, parts: MethodParts) -> None:
+        super().__init__(parts, lambda width: mlp((width, config.hidden, config.hidden, config.out), end="unbiased"))
+        self.config = config
+
+    def loss(self, batch: Batch, step: Step) -> Loss:
+        """Over the rows of all processes."""
+        one, two = (step.world.gather(self.project(view)) for view in batch.views["view"])
+        terms = {
+            "invariance": invariance(one, two),
+            "variance": (variance(one) + variance(two)) * (0.5 if self.config.halved_variance else 1.0),
+            "covariance": covariance(one) + covariance(two),
+        }
+        weights = (self.config.invariance, self.config.variance, self.config.covariance)
+        total = sum((w * term for w, term in zip(weights, terms.values(), strict=True)), torch.zeros_like(one[0, 0]))
+        return Loss(total=total, terms=terms)

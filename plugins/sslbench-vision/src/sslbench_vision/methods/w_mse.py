@@ -1,0 +1,82 @@
+"""W-MSE: whitened embeddings of the views of a sample should be one. Spec only; the implementation is `w_mse_model`.
+
+Departures: the authors drop the rate in steps near the end (by five, at 50 and 25 epochs before it) and warm up over 500
+steps; ours is a cosine after one epoch of warm-up. The bias study has no such method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench_vision.citations import W_MSE
+from sslbench_vision.joint.recipes import original, quick, solo_learn
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WMseConfig:
+    """The projector, the number of views, and the whitening: rows of a sub-batch, repetitions, and a share of identity that
+    is mixed into the covariance.
+    """
+
+    hidden: int = 1024
+    out: int = 64
+    views: int = 2
+    whitening: int = 128
+    repetitions: int = 1
+    shrinkage: float = 0.0
+
+
+def build(config: WMseConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_vision.methods.w_mse_model import WMse
+
+    return WMse(config, parts)
+
+
+def views(config: WMseConfig) -> Mapping[str, Role]:
+    """As many views as it is set to."""
+    return {"view": Role(count=config.views)}
+
+
+def check(config: WMseConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    if config.views < 2:
+        yield f"method.views = {config.views} leaves nothing to compare; possible: 2 or more"
+    if config.whitening <= config.out:
+        yield f"method.whitening = {config.whitening} rows cannot whiten method.out = {config.out} dimensions; use more"
+    if facts.batch < config.whitening:
+        yield f"train.batch = {facts.batch} is smaller than method.whitening = {config.whitening}"
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[WMseConfig]]:
+    yield MethodSpec(
+        name="w-mse",
+        version=1,
+        summary="redundancy reduction: whiten every sub-batch, then views of a sample should be one",
+        citation=W_MSE,
+        config=WMseConfig,
+        smoke=WMseConfig(hidden=16, out=4, whitening=16),
+        build=build,
+        check=check,
+        views=views,
+        family="redundancy",
+        spaces=("projector",),
+        recipes=(
+            quick(method__hidden=512, method__shrinkage=1e-3),
+            original(
+                "CIFAR-10, ResNet-18, Adam, batch 512, 1,000 epochs", backbone__name="torchvision-resnet18",
+                backbone__stem="small", view__size=0, augmentation__name="w-mse", train__scale_rate=False,
+                train__epochs=1000, train__batch=512, train__optimiser="adam", train__rate=3e-3, train__decay=1e-6,
+                train__warmup=1,
+            ),
+            solo_learn(rate=2e-3, decay=1e-6, optimiser="adam", augmentation="solo-learn-symmetric",
+                       augmentation__crop__scale=(0.2, 1.0), augmentation__blur__p=0.0, train__warmup_from=0.0),
+        ),
+    )  # fmt: skip

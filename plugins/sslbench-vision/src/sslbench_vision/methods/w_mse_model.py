@@ -1,0 +1,62 @@
+"""W-MSE's equations and the method that wires them (Ermolov et al. 2021, eq. 3 to 6)."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import torch
+from torch import Tensor, nn
+
+from sslbench.api import Batch, Loss, MethodParts, Step
+from sslbench.api.modules import equation
+from sslbench_vision.joint.embedding import JointEmbedding
+from sslbench_vision.joint.heads import mlp
+from sslbench_vision.methods.w_mse import WMseConfig
+
+
+@equation
+def whitened(rows: Tensor, shrinkage: float) -> Tensor:
+    """Centred rows [B, D] through the inverse of their covariance's Cholesky factor; not a number where it has none.
+
+    The covariance, over B - 1, is mixed with `shrinkage` of the identity.
+    """
+    centred = rows - rows.mean(0)
+    identity = torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
+    sigma = centred.T @ centred / (len(rows) - 1)
+    factor, failed = torch.linalg.cholesky_ex((1 - shrinkage) * sigma + shrinkage * identity)
+    solved = torch.linalg.solve_triangular(factor, centred.T, upper=False).T
+    return torch.where(failed > 0, torch.full_like(solved, float("nan")), solved)
+
+
+@equation
+def distance(one: Tensor, two: Tensor) -> Tensor:
+    """Squared distance of unit vectors, 2 - 2 cos, averaged over rows [B, D]."""
+    return 2 - 2 * nn.functional.cosine_similarity(one, two, dim=1).mean()
+
+
+def sub_batches(order: Tensor, size: int) -> list[Tensor]:
+    """A permutation [B] in pieces of `size`; a shorter rest joins the last one, for it could not be whitened alone."""
+    pieces = list(torch.split(order, size))
+    if len(pieces) > 1 and len(pieces[-1]) < size:
+        pieces[-2:] = [torch.cat(pieces[-2:])]
+    return pieces
+
+
+class WMse(JointEmbedding):
+    """The method."""
+
+    def __init__(self, config: WMseConfig, parts: MethodParts) -> None:
+        super().__init__(parts, lambda width: mlp((width, config.hidden, config.out)))
+        self.config = config
+
+    def loss(self, batch: Batch, step: Step) -> Loss:
+        """Whiten the same random sub-batches of every view, over the rows of all processes."""
+        views = [step.world.gather(self.project(view)) for view in batch.views["view"]]
+        pairs = list(combinations(range(len(views)), 2))
+        losses = []
+        for repetition in range(self.config.repetitions):
+            order = step.draws.uniform(f"whitening {repetition}", len(views[0]))[0].argsort()
+            for rows in sub_batches(order, self.config.whitening):
+                white = [whitened(view[rows], self.config.shrinkage) for view in views]
+                losses += [distance(white[i], white[j]) * len(rows) for i, j in pairs]
+        return Loss(total=torch.stack(losses).sum() / (len(views[0]) * len(pairs) * self.config.repetitions))
