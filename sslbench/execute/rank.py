@@ -14,7 +14,7 @@ from sslbench.config.plan import Machine, make_plan
 from sslbench.data.table import open_prepared
 from sslbench.train.loop import silent
 from sslbench.train.pretrain import pretrain
-from sslbench.train.ranks import post, report
+from sslbench.train.ranks import part, post, report
 
 
 def main(folder: Path) -> None:
@@ -28,6 +28,7 @@ def main(folder: Path) -> None:
         plan = make_plan(errand["tree"], catalog, Shelf(environment.places()), machine)
         tables = [open_prepared(Path(path), name) for path, name in errand["tables"]]
         pretrain(plan, tables, errand["seed"], errand["fold"], folder, post(folder) if first else silent)
+        part()
     except Exception as error:
         if first:
             report(folder, error)

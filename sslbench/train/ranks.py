@@ -125,6 +125,13 @@ def call(name: str, folder: Path) -> None:
         distributed.broadcast_object_list([(name, str(folder))], src=0)
 
 
+def part() -> None:
+    """Leave together: a process that goes while another still talks to it may end in a crash of its threads."""
+    if distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()
+
+
 def dismiss() -> None:
     """Let the other processes go."""
     if started_together():
