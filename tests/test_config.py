@@ -234,3 +234,14 @@ def test_one_key_of_one_role_can_be_overridden():
 def test_weighted_augmentation_sets():
     plan = planned("augmentation.name=crop:0.4+crop-flip:1.0")
     assert [(a.name, a.weight) for a in plan.augmentations] == [("crop", 0.4), ("crop-flip", 1.0)]
+
+
+@pytest.mark.parametrize(("method", "recipe"), [(c.name, r) for c in CATALOG.all("method") for r in c.spec.recipes])
+def test_every_recipe_of_every_method_makes_a_plan(method, recipe):
+    """On a dataset as its card announces it; a recipe without a backbone leaves that to the request."""
+    request = {"method": {"name": method}, "data": {"name": "cifar10"}}
+    if "backbone.name" not in recipe.settings:
+        request["backbone"] = {"name": "micro-cnn"}
+    tree = read_request(None, request, [f"recipe={recipe.name}"])
+    plan = make_plan(tree, CATALOG, Shelf(places(), announce=True), MACHINE)
+    assert plan.recipe == recipe.name

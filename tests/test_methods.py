@@ -111,6 +111,18 @@ def test_encoders_keep_their_promises(name):
         assert not torch.equal(encoder(x), encoder(x))
 
 
+def test_a_vision_transformer_may_take_views_of_other_sizes():
+    """And gives the same as one built for a size, at that size."""
+    torch.manual_seed(0)
+    fixed = TimmVit(TimmConfig(model="vit_tiny_patch16_224"), PICTURE).eval()
+    stretched = TimmVit(TimmConfig(model="vit_tiny_patch16_224", any_size=True), PICTURE).eval()
+    stretched.load_state_dict(fixed.state_dict())
+    x = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(stretched(x), fixed(x))
+    torch.testing.assert_close(stretched.tokens(x), fixed.tokens(x))
+    assert stretched(torch.rand(2, 3, 48, 48)).shape == (2, stretched.width)
+
+
 def test_small_stems_keep_the_resolution():
     network = TorchvisionEncoder(TorchvisionConfig(), PICTURE).network
     assert network.conv1.stride == (1, 1)

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimmConfig:
-    """The timm model's name; its head is left out and it is built for the pictures' channels and size."""
+    """The timm model's name; its head is left out and it is built for the pictures' channels and size.
+
+    With `any_size` a vision transformer's positions are stretched to whatever it is given, as local views need it.
+    """
 
     model: str = "resnet18"
+    any_size: bool = False
 
 
 def build(config: TimmConfig, modality: Modality) -> Backbone:
@@ -32,7 +36,7 @@ def provides(config: TimmConfig) -> frozenset[str]:
     from sslbench_vision.backbones.timm_model import is_convolutional, is_vit
 
     if is_vit(config.model):
-        return frozenset({"tokens", "depth", "drop-path"})
+        return frozenset({"tokens", "depth", "drop-path", *(["any-size"] if config.any_size else [])})
     return frozenset({"any-size"}) if is_convolutional(config.model) else frozenset()
 
 

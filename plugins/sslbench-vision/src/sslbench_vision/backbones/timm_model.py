@@ -40,7 +40,9 @@ class TimmEncoder(Backbone):
     def __init__(self, config: TimmConfig, modality: Modality) -> None:
         super().__init__(modality)
         self.model = config.model
-        size: dict[str, Any] = {"img_size": modality.shape[1:]} if is_vit(config.model) else {}
+        size: dict[str, Any] = {}
+        if is_vit(config.model):
+            size = {"img_size": modality.shape[1:], "dynamic_img_size": config.any_size}
         create: Any = timm.create_model
         self.network: Any = create(config.model, pretrained=False, num_classes=0, in_chans=modality.shape[0], **size)
         self.width = int(self.network.num_features)

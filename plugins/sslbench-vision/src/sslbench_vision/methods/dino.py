@@ -80,9 +80,9 @@ def sslbench_methods() -> Iterable[MethodSpec[DinoConfig]]:
                   method__teacher_temperature=0.04, method__momentum=0.98),
             original(
                 "ViT-S/16 at 224 px with ten local views, AdamW, batch 1,024, 800 epochs",
-                backbone__name="vit_small_patch16_224", augmentation__name="multi-crop", method__local=10,
-                train__epochs=800, train__batch=1024, train__optimiser="adamw", train__rate=5e-4, train__final_rate=1e-6,
-                train__decay=0.04, train__final_decay=0.4, train__warmup=10, train__clip=3.0,
+                backbone__name="vit_small_patch16_224", backbone__any_size=True, augmentation__name="multi-crop",
+                method__local=10, train__epochs=800, train__batch=1024, train__optimiser="adamw", train__rate=5e-4,
+                train__final_rate=1e-6, train__decay=0.04, train__final_decay=0.4, train__warmup=10, train__clip=3.0,
             ),
             bias_study(rate=0.3, decay=1e-4, batch=256, method__prototypes=4096, method__warmup=50,
                        method__momentum=0.9995, method__keep="student"),
