@@ -1,8 +1,7 @@
 """Recipes that many methods share but for a few numbers: those of two published studies, and ours for two cores.
 
 Bias study: Bendidi et al., "No Free Lunch in Self Supervised Representation Learning" (arXiv 2304.11718), appendix B.1:
-CIFAR, ResNet-18, plain SGD, 1,000 epochs. solo-learn: its current CIFAR configurations (da Costa et al. 2022). Neither
-says its augmentation's interpolation order beyond what stands here.
+CIFAR, ResNet-18, plain SGD, 1,000 epochs. solo-learn: its current CIFAR configurations (da Costa et al. 2022).
 """
 
 from __future__ import annotations
