@@ -98,7 +98,7 @@ def test_a_loss_is_pure_and_reaches_all_that_trains(name):
 
 
 @pytest.mark.parametrize("name", [n for n in sorted(METHODS) if hasattr(built(n)[0], "teacher")])
-def test_a_momentum_network_moves_after_a_step_and_ends_on_its_student(name):
+def test_a_momentum_network_follows_its_student_and_stands_still_at_the_end(name):
     method, _ = built(name, momentum=0.5, final_momentum=1.0)
     with torch.no_grad():
         for parameter in method.encoder.parameters():

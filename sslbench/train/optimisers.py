@@ -39,7 +39,7 @@ def rate_at(settings: TrainSettings, epoch: float) -> float:
 
 
 def decay_at(settings: TrainSettings, epoch: float) -> float:
-    """The weight decay at a fractional epoch: constant, or a cosine to `final_decay` (DINO, section 3.2)."""
+    """The weight decay at a fractional epoch: constant, or a cosine to `final_decay` over all epochs."""
     if settings.final_decay is None:
         return settings.decay
     return _cosine(settings.decay, settings.final_decay, epoch / settings.epochs)

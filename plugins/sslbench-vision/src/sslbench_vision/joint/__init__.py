@@ -1,1 +1,1 @@
-"""What joint-embedding methods share: heads, momentum networks, queues, prototypes, and their published recipes."""
+"""What joint-embedding methods share: heads, momentum networks, queues, and recipes."""
