@@ -28,6 +28,8 @@ data_app = typer.Typer(no_args_is_help=True, help="Prepare, check and find datas
 app.add_typer(data_app, name="data")
 study_app = typer.Typer(no_args_is_help=True, help="Grids of runs: run them, see how far they are, report.")
 app.add_typer(study_app, name="study")
+plugin_app = typer.Typer(no_args_is_help=True, help="For authors of plugins: begin one, and prove it right.")
+app.add_typer(plugin_app, name="plugin")
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="settings as key=value, such as train.epochs=20")]
 Out = Annotated[Path, typer.Option(help="where results go; runs that share it share work")]
@@ -234,6 +236,36 @@ def data_where(
     from sslbench.data.commands import where
 
     print("\n".join(where(_catalog(), dataset, overrides or [])))
+
+
+@plugin_app.command("check")
+def plugin_check(
+    name: Annotated[str, typer.Argument(help="an installed distribution, or a component such as mae or method/mae")],
+) -> None:
+    """Try every promise of the plugin contract, and say why it matters and what to change where one is broken."""
+    from sslbench.catalog.discovery import installed_entries
+    from sslbench.testing import kit
+
+    subjects = kit.subjects_of(name, kit.with_props(installed_entries()))
+    lines, good = kit.table(subjects)
+    print("\n".join([*lines, "", kit.summary(subjects)]))
+    if not good:
+        sys.exit(1)
+
+
+@plugin_app.command("new")
+def plugin_new(
+    name: Annotated[str, typer.Argument(help="what it is called: lower-case words joined by '-'")],
+    kind: Annotated[str, typer.Option(help="method, backbone, augmentation, dataset or protocol")],
+    folder: Annotated[Path, typer.Option(help="where its folder is written")] = Path(),
+) -> None:
+    """Write a complete plugin package that installs, runs and passes the checks as it is."""
+    from sslbench import __version__
+    from sslbench.testing.new import new_plugin
+
+    written = new_plugin(name, kind, folder, __version__, environment.this_year())
+    lines = [str(path) for path in written]
+    print("\n".join([*lines, f"next: pip install --editable '{folder / name}[test]' && sslbench plugin check {name}"]))
 
 
 @app.command()

@@ -100,11 +100,17 @@ def for_ranks(threads: int) -> dict[str, str]:
     return {**kept, "OMP_NUM_THREADS": str(threads)}
 
 
-def cluster() -> ClusterEnvironment:
-    """How the processes that share a step find each other: as torchrun says, or as Slurm does."""
+def cluster(processes: int) -> ClusterEnvironment:
+    """How the processes that share a step find each other: as torchrun says, or as Slurm does.
+
+    One process alone is told so: Fabric would look for Slurm by itself, and warn on every machine that has it.
+    """
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
     from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
+    if processes == 1:
+        return LightningEnvironment()
     return TorchElasticEnvironment() if "TORCHELASTIC_RUN_ID" in os.environ else SLURMEnvironment(auto_requeue=False)
 
 
@@ -180,6 +186,11 @@ def _started(pid: int) -> str:
 def now() -> float:
     """Seconds since the epoch."""
     return time.time()
+
+
+def this_year() -> int:
+    """The calendar's year."""
+    return time.localtime().tm_year
 
 
 def stopwatch() -> float:

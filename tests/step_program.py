@@ -97,7 +97,7 @@ def steps_of(
         share_statistics(method)
     feed = SampleFeed(
         pool=material.pool, views=make_views(plan, material.modalities, 0, fabric.device), roles=plan.roles,
-        augmentations=[build_augmentation(a, plan, material.modalities, material.pool) for a in plan.augmentations],
+        augmentations=[build_augmentation(a, plan.view, material.modalities, material.pool) for a in plan.augmentations],
         batch=settings.batch, accumulate=settings.accumulate, seed=0, world=world(), labels=material.labels,
     )  # fmt: skip
     trained = train(

@@ -23,7 +23,9 @@ from sslbench_vision.datasets.image_folder_reader import read_picture
 from sslbench.api.errors import DataBroken, DataMissing
 from sslbench.api.files import find, fingerprint, unpack
 from sslbench.api.specs import Source
+from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.data.canvas import edge_mode, facing, on_canvas
+from sslbench.data.fewer import at_most, some_rows
 
 PHOTO = load_sample_images().images[0]
 
@@ -308,3 +310,28 @@ def test_full_cifar10_from_the_official_layout(shared, tmp_path, cli):
         pytest.skip("CIFAR-10 cannot be rebuilt here: " + made.stderr.decode()[-200:])
     where = cli("data", "where", "cifar10", env={"SSLBENCH_SOURCES": str(tmp_path)})
     assert where.stdout.startswith("cifar10: 60,000 samples"), where.stderr
+
+
+@given(st.lists(st.integers(0, 5), min_size=20, max_size=200), st.integers(6, 300))
+def test_some_samples_are_an_even_share_of_every_class(strata, samples):
+    strata = np.array(strata)
+    rows = some_rows(strata, min(samples, len(strata)))
+    assert len(set(rows.tolist())) == len(rows)
+    assert abs(len(rows) - min(samples, len(strata))) < 6
+    for code in np.unique(strata):
+        exact = (strata == code).sum() * min(samples, len(strata)) / len(strata)
+        assert max(1, int(exact)) <= (strata[rows] == code).sum() <= exact + 1
+
+
+def test_fewer_samples_are_drawn_from_every_split_and_class(tmp_path):
+    digits = discover(installed_entries()).components["dataset"]["digits"].spec
+    whole = digits.build(digits.config(), Source(root=None, folders=(), work=tmp_path))
+    few = at_most(whole, 300)
+    assert len(few.labels) == 300
+    assert set(few.labels) == set(range(10))
+    row = few.rows[17]
+    for name, value in few.read(17, np.random.default_rng(0)).items():
+        assert (value == whole.read(int(row), np.random.default_rng(0))[name]).all()
+    assert few.columns["id"][17] == whole.columns["id"][row]
+    assert few.fingerprint() != whole.fingerprint()
+    assert at_most(whole, 0) is at_most(whole, 1797) is whole

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -28,10 +30,14 @@ OVERRIDES = [f"{key}={json.dumps(value)}" for key, value in TINY.items() if key 
 
 @pytest.fixture(scope="module")
 def finished(cli, tmp_path_factory) -> tuple[Path, str]:
-    """One run of two seeds on digits with every protocol and every baseline."""
-    out = tmp_path_factory.mktemp("runs")
-    answer = cli("run", "--method", "mae", "--dataset", "digits", "--seeds", "0,1", "--out", str(out), *OVERRIDES)
+    """One run of two seeds on digits with every protocol and every baseline, on a machine that has Slurm's commands."""
+    out, commands = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("commands")
+    (commands / "srun").symlink_to(sys.executable)
+    env = {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
+    arguments = ["run", "--method", "mae", "--dataset", "digits", "--seeds", "0,1", "--out", str(out)]
+    answer = cli(*arguments, *OVERRIDES, env=env)
     assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "srun" not in answer.stderr
     return out, answer.stdout
 
 

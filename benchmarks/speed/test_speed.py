@@ -58,7 +58,7 @@ def a_feed(plan: Plan, pool: Pool) -> SampleFeed:
     fabric = make_fabric(plan.train.precision)
     return SampleFeed(
         pool=pool, views=make_views(plan, plan.modalities, 0, fabric.device), roles=plan.roles,
-        augmentations=[build_augmentation(a, plan, plan.modalities, pool) for a in plan.augmentations], batch=BATCH,
+        augmentations=[build_augmentation(a, plan.view, plan.modalities, pool) for a in plan.augmentations], batch=BATCH,
         accumulate=1, seed=0, world=Alone(),
     )  # fmt: skip
 

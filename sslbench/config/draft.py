@@ -64,7 +64,8 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
         first = open_parts(draft.catalog, pool, shared, draft.shelf, path="pretrain.pool")
     for found in {id(f): f for f in (first, evaluate)}.values():
         _collect(draft, found)
-    return evaluate.parts, first.parts
+    most = draft.section("prepare", PrepareSettings).samples
+    return [part.at_most(most) for part in evaluate.parts], [part.at_most(most) for part in first.parts]
 
 
 def _collect(draft: Draft, found: Found) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from sslbench.api.specs import Card, Dataset, DatasetSpec, Source
 from sslbench.api.values import Target
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.choices import Choice, choose
+from sslbench.data.fewer import at_most
 from sslbench.environment import Places
 
 ANNOUNCED = 1000
@@ -32,6 +33,10 @@ class Part:
     @property
     def name(self) -> str:
         return f"{self.choice.name}/{self.part}" if self.part else self.choice.name
+
+    def at_most(self, samples: int) -> Part:
+        """The same, with no more samples than that (0: all)."""
+        return replace(self, dataset=at_most(self.dataset, samples))
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Put pictures of any size on one canvas. Pure NumPy and Pillow: arrays in, arrays out."""
+"""Put pictures of any size on one canvas, and the settings of preparing. Pure NumPy and Pillow: arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ MIDDLE = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareSettings:
-    """How pictures of mixed size are kept: the canvas in pixels (0: twice the view's size, at most 256) and the fit.
+    """What is kept of a dataset: at most `samples` of each part (0: all), an equal share of every class and official split.
 
+    Pictures of mixed size get a canvas of `size` pixels (0: twice the view's size, at most 256) and are made to fit:
     `pad` keeps the shape and fills with the edges' commonest colour, `squash` fills the canvas (crops are then drawn in
     the picture's own proportions), `crop` keeps the middle square. With `background` 'light' or 'dark' a picture whose edges
     are mostly the other is inverted, so that cameras of opposite kinds (shadowgraph, dark field) are seen alike. More than
     the share `unreadable` is an error.
     """
 
+    samples: int = 0
     size: int = 0
     fit: Fit = "pad"
     background: Background = "as-is"

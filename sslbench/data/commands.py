@@ -38,7 +38,8 @@ def opened(
         raise RequestError([*found.problems, *found.missing])
     if found.missing:
         raise DataMissing("\n".join(found.missing))
-    return found.parts, prepare_settings, prepare_settings.size or min(2 * (view or DEFAULT_VIEW), LARGEST_CANVAS)
+    canvas = prepare_settings.size or min(2 * (view or DEFAULT_VIEW), LARGEST_CANVAS)
+    return [part.at_most(prepare_settings.samples) for part in found.parts], prepare_settings, canvas
 
 
 def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: Display) -> list[str]:

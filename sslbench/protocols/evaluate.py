@@ -49,7 +49,7 @@ def extract_stage(subject: Subject, folder: Path, tick: Callable[[int, int], Non
 def _label_preserving(subject: Subject) -> BuiltAugmentation | None:
     planned = subject.plan.label_preserving
     modalities, _, _ = load_material(subject.pretrained)
-    return None if planned is None else build_augmentation(planned, subject.plan, modalities, None)
+    return None if planned is None else build_augmentation(planned, subject.plan.view, modalities, None)
 
 
 def tasks_for(plan: Plan, table: Prepared, folds: Sequence[int]) -> tuple[Task, ...]:

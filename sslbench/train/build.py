@@ -75,14 +75,14 @@ def make_views(plan: Plan, modalities: Mapping[str, Modality], seed: int, device
 
 
 def build_augmentation(
-    planned: PlannedAugmentation, plan: Plan, modalities: Mapping[str, Modality], pool: Pool | None
+    planned: PlannedAugmentation, view: int, modalities: Mapping[str, Modality], pool: Pool | None
 ) -> BuiltAugmentation:
     """Build the operations of an augmentation; those that ask for it get a fixed set of training rows."""
     roles = {}
     for role, operations in planned.roles.items():
         built = []
         for operation in operations:
-            spec, config = operation.choice.spec, sized(operation.choice.config, plan.view)
+            spec, config = operation.choice.spec, sized(operation.choice.config, view)
             wanted = spec.reference(config)
             reference = _reference(pool, wanted) if wanted and pool is not None else {}
             parts = OperationParts(modalities=modalities, reference=reference)

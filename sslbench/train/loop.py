@@ -89,11 +89,14 @@ def make_fabric(precision: str, settings: TrainSettings | None = None) -> Fabric
     """One device of whatever kind is here, or those that training settings ask for, in the precision that was planned."""
     for name in ("fabric", "pytorch"):  # it announces its precision for every fit
         logging.getLogger(f"lightning.{name}.utilities.rank_zero").setLevel(logging.WARNING)
+    settings = settings or TrainSettings()
     together: dict[str, Any] = {}
-    if settings is not None and settings.processes > 1:
-        together = {"strategy": _strategy(settings), "num_nodes": settings.nodes, "plugins": [environment.cluster()]}
-    devices = settings.devices if settings is not None else 1
-    fabric = Fabric(accelerator="auto", devices=devices, precision=PRECISIONS[precision], **together)
+    if settings.processes > 1:
+        together = {"strategy": _strategy(settings), "num_nodes": settings.nodes}
+    fabric = Fabric(
+        accelerator="auto", devices=settings.devices, precision=PRECISIONS[precision],
+        plugins=[environment.cluster(settings.processes)], **together,
+    )  # fmt: skip
     fabric.launch()
     return fabric
 

@@ -79,7 +79,7 @@ def _training(
     batch = min(plan.train.batch, len(material.pool))
     if batch % (here.size * plan.train.accumulate) and here.size > 1:
         raise ValueError(f"{batch} samples cannot be shared evenly by {here.size} processes; lower train.batch")
-    built = [build_augmentation(a, plan, material.modalities, material.pool) for a in plan.augmentations]
+    built = [build_augmentation(a, plan.view, material.modalities, material.pool) for a in plan.augmentations]
     feed = SampleFeed(
         pool=material.pool,
         views=make_views(plan, material.modalities, seed, fabric.device),

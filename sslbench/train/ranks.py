@@ -111,7 +111,7 @@ def started_together() -> bool:
 def meet() -> None:
     """Join the processes that were started with this one."""
     if started_together() and not distributed.is_initialized():
-        where = environment.cluster()
+        where = environment.cluster(environment.processes())
         distributed.init_process_group(
             environment.backend(), rank=where.global_rank(), world_size=where.world_size(), timeout=PATIENCE,
             init_method=f"tcp://{where.main_address}:{where.main_port}",

@@ -1,0 +1,155 @@
+"""A method on the kit's samples: planned, built and trained by the harness itself, small enough for a test."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from sslbench.api.errors import RequestError
+from sslbench.api.modules import Method
+from sslbench.api.specs import MethodSpec
+from sslbench.api.values import Batch, Step
+from sslbench.config.convert import plain
+from sslbench.config.parts import Shelf
+from sslbench.config.plan import Machine, Plan, make_plan
+from sslbench.config.request import read_request
+from sslbench.data.draws import KeyedDraws
+from sslbench.data.prepare import Job, prepare
+from sslbench.data.table import Prepared, open_prepared
+from sslbench.environment import places
+from sslbench.testing.check import Subject
+from sslbench.testing.props import LAYOUTS
+from sslbench.train.build import Material, build_augmentation, build_method, gather_material, make_views
+from sslbench.train.feeds import SampleFeed
+from sslbench.train.loop import Trained, Training, make_fabric, train
+from sslbench.train.world import Alone
+
+BATCH, EPOCHS = 32, 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MethodRig:
+    """A planned method and the samples that it learns from."""
+
+    plan: Plan
+    material: Material
+
+    def build(self, seed: int = 0) -> Any:
+        """A freshly built method."""
+        return build_method(self.plan, self.material.modalities, self.material.target, len(self.material.pool), seed)
+
+    def feed(self, seed: int = 0) -> SampleFeed:
+        """Its batches."""
+        plan, material = self.plan, self.material
+        fabric = make_fabric("float32")
+        return SampleFeed(
+            pool=material.pool, views=make_views(plan, material.modalities, seed, fabric.device), roles=plan.roles,
+            augmentations=[build_augmentation(a, plan.view, material.modalities, material.pool) for a in plan.augmentations],
+            batch=plan.train.batch, accumulate=1, seed=seed, world=Alone(), labels=material.labels,
+        )  # fmt: skip
+
+    def batch(self) -> Batch:
+        """The first batch of the first epoch."""
+        return next(iter(self.feed().epoch(0, 0)))[0][0][1]
+
+    def step(self, epoch: int = 0) -> Step:
+        """Where training stands at an epoch's beginning."""
+        steps, epochs = self.feed().steps(), self.plan.train.epochs
+        draws = KeyedDraws.of(self.batch().index[:1], 0, "step")
+        return Step(index=epoch * steps, of=epochs * steps, epoch=epoch, epochs=epochs, draws=draws, world=Alone())
+
+    def train(self, method: Any, *, epochs: int | None = None, checkpoint: Path | None = None) -> Trained:
+        """Train through the harness's loop, from the checkpoint if there is one; `epochs` stops it early."""
+        settings = replace(self.plan.train, checkpoint_seconds=0.0)
+
+        def ended(epoch: int) -> None:
+            if epoch == epochs:
+                raise _Enough
+
+        feed, fabric = self.feed(), make_fabric("float32")
+        return train(Training(objective=method, feed=feed, settings=settings, fabric=fabric, world=Alone(), seed=0,
+                              checkpoint=checkpoint, epoch_ended=ended))  # fmt: skip
+
+    def train_and_stop(self, method: Any, epochs: int, checkpoint: Path) -> None:
+        """Train some epochs, as a run that is stopped there."""
+        try:
+            self.train(method, epochs=epochs, checkpoint=checkpoint)
+        except _Enough:
+            return
+
+
+class _Enough(Exception):
+    """Stops a training."""
+
+
+def rig_of(subject: Subject) -> MethodRig:
+    """Plan the subject on the kit's samples; raises RequestError with what stands against it."""
+    return subject.once("rig", lambda: _rig(subject, BATCH))  # type: ignore[no-any-return]
+
+
+def _rig(subject: Subject, batch: int) -> MethodRig:
+    plan = planned(subject, batch)
+    return MethodRig(plan=plan, material=gather_material(plan, [_table(plan)], 0))
+
+
+def planned(subject: Subject, batch: int = BATCH) -> Plan:
+    """The plan of the first modalities, of as many as the method takes, that nothing stands against."""
+    refused: list[str] = []
+    for layouts in combinations(LAYOUTS, subject.spec.modalities[0]):
+        try:
+            return _planned(subject, layouts, batch)
+        except RequestError as error:
+            refused += error.problems
+    raise RequestError(list(dict.fromkeys(refused)))
+
+
+def _planned(subject: Subject, layouts: Sequence[str], batch: int) -> Plan:
+    spec: MethodSpec[Any] = subject.spec
+    request: dict[str, Any] = {
+        "method": {"name": spec.name, **plain(spec.smoke)}, "recipe": "none", "measure": ["knn"], "seeds": [0],
+        "data": {"name": "kit-samples", "layouts": list(layouts)}, "augmentation": {"name": "kit-noisy"},
+        "train": {"batch": batch, "epochs": EPOCHS, "rate": 3e-3, "decay": 0.0, "precision": "float32"},
+    }  # fmt: skip
+    if spec.backbone:
+        request["backbones"] = {name: {"name": _encoder_for(subject, name)} for name in layouts}
+    tree = read_request(None, request, [])
+    return make_plan(tree, subject.catalog, Shelf(places()), Machine(threads=1, precision="float32"))
+
+
+def _encoder_for(subject: Subject, layout: str) -> str:
+    """The kit's encoder, or the first installed one that provides what the method requires and the kit's does not."""
+    wanted: frozenset[str] = subject.spec.requires
+    installed = sorted(subject.catalog.all("backbone"), key=lambda component: component.name != "kit-encoder")
+    for component in installed:
+        spec = component.spec
+        if wanted <= spec.provides(spec.config()) and layout in spec.layouts:
+            return component.name
+    return "kit-encoder"
+
+
+def _table(plan: Plan) -> Prepared:
+    """The samples, prepared in a folder that is gone afterwards: mapped files stay readable."""
+    part = plan.pretrain_parts[0]
+    with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
+        job = Job(key="kit", name="kit", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
+        prepare(job, Path(folder), lambda done, total: None)
+        return open_prepared(Path(folder), "kit")
+
+
+def state_of(method: Method) -> Mapping[str, Tensor]:
+    """A copy of everything that is saved."""
+    return {name: value.detach().clone() for name, value in method.state_dict().items()}
+
+
+@contextmanager
+def temporary() -> Iterator[Path]:
+    """A checkpoint's path in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
+        yield Path(folder) / "checkpoint"

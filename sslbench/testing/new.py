@@ -1,0 +1,62 @@
+"""Write a plugin's package: complete, installable, and right by the kit from its first day. Templates in, files out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from sslbench.api.errors import RequestError
+from sslbench.catalog.facts import did_you_mean
+
+TEMPLATES = Path(__file__).parent / "templates"
+RUNS = {
+    "method": "sslbench run --method {name} --dataset digits --backbone micro-cnn --augmentation digits",
+    "backbone": "sslbench run --method simclr --dataset digits --backbone {name}",
+    "augmentation": "sslbench run --method simclr --dataset digits --augmentation {name}",
+    "dataset": "sslbench run --method simclr --dataset {name} data.root=FOLDER",
+    "protocol": "sslbench run --method simclr --dataset digits --protocols {name},knn",
+}
+IMPLEMENTATION = {
+    "method": "model", "backbone": "model", "augmentation": "operation", "dataset": "reader", "protocol": "instrument",
+}  # fmt: skip
+NewKind = Literal["method", "backbone", "augmentation", "dataset", "protocol"]
+
+
+def new_plugin(name: str, kind: str, folder: Path, version: str, year: int) -> list[Path]:
+    """Write the package `folder/name` and give its files; raises RequestError for a bad name, kind or place."""
+    problems = []
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        problems.append(f"{name!r} is no name for a plugin; use lower-case words joined by '-', such as my-method")
+    if kind not in RUNS:
+        problems.append(f"--kind {kind!r}: no template{did_you_mean(kind, RUNS)}")
+    if (folder / name).exists():
+        problems.append(f"{folder / name} exists; give another name, or --folder")
+    if problems:
+        raise RequestError(problems)
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True,
+                              autoescape=False)  # noqa: S701  # fmt: skip
+    package, implementation = name.replace("-", "_"), IMPLEMENTATION[kind]
+    words = {
+        "name": name, "package": package, "kind": kind, "title": "".join(w.capitalize() for w in name.split("-")),
+        "article": "an" if kind[0] in "aeiou" else "a", "implementation": implementation, "year": year,
+        "sslbench": version, "run": RUNS[kind].format(name=name),
+    }  # fmt: skip
+    own_test = (TEMPLATES / kind / "test_conformance.py.j2").exists()
+    files = {
+        "pyproject.toml": "package/pyproject.toml",
+        "README.md": "package/README.md",
+        f"src/{package}/__init__.py": "package/init.py",
+        f"src/{package}/spec.py": f"{kind}/spec.py",
+        f"src/{package}/{implementation}.py": f"{kind}/{implementation}.py",
+        "tests/test_conformance.py": f"{kind if own_test else 'package'}/test_conformance.py",
+    }
+    written = []
+    for path, template in files.items():
+        target = folder / name / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(environment.get_template(f"{template}.j2").render(words))
+        written.append(target)
+    return written

@@ -1,0 +1,35 @@
+"""What studies and executors promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sslbench.study.definition import read_study
+from sslbench.testing.check import Subject, check
+
+
+@check("study", change="mend the YAML file")
+def can_be_read(subject: Subject) -> None:
+    """A study that cannot be read is found out when somebody wants its numbers."""
+    read_study(subject.spec.file, "")
+
+
+@check(
+    "study",
+    change="add scales.smoke with its cost in words: under three minutes, on data that a dependency ships",
+    needs=("can_be_read",),
+)
+def offers_a_smoke_scale(subject: Subject) -> Iterator[str]:
+    """Continuous integration runs every study at its smallest scale."""
+    if not read_study(subject.spec.file, "smoke").cost:
+        yield "scales.smoke says nothing of its cost"
+
+
+@check("executor", change="return '' or one sentence from missing(), and give it settings that build() takes")
+def says_what_it_lacks(subject: Subject) -> Iterator[str]:
+    """An engine that is not installed must be one sentence, not a traceback."""
+    sentence = subject.spec.missing()
+    if not isinstance(sentence, str) or "\n" in sentence:
+        yield f"missing() gives {sentence!r}"
+    elif not sentence:
+        subject.spec.build(subject.spec.smoke)

@@ -1,0 +1,80 @@
+"""What every component promises, whatever its kind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from sslbench.catalog.facts import DATA
+from sslbench.config.convert import convert, plain
+from sslbench.testing.check import NotAsked, Subject, check
+
+FRESH = """
+import json, sys
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.convert import plain
+entries = [e for e in installed_entries() if e.origin.distribution == sys.argv[1]]
+catalog = discover(entries)
+found = [[kind, c.name, c.spec.version, plain(getattr(c.spec, "smoke", None))]
+         for kind in catalog.components for c in catalog.all(kind)]
+print(json.dumps({"found": found, "problems": [str(p) for p in catalog.problems]}))
+"""
+
+
+@lru_cache
+def fresh(distribution: str) -> dict[str, Any]:
+    """What a process of its own finds of a distribution: components and problems."""
+    run = subprocess.run([sys.executable, "-c", FRESH, distribution], capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise NotAsked(f"a fresh process cannot look: {run.stderr.strip().splitlines()[-1]}")
+    content: dict[str, Any] = json.loads(run.stdout.strip().splitlines()[-1])
+    if not content["found"] and not content["problems"]:
+        raise NotAsked("it is not installed, so no other process can find it")
+    return content
+
+
+@check(change="move torch and everything slow into the module that build() reaches")
+def imports_lightly(subject: Subject) -> Iterator[str]:
+    """Every command imports every plugin, so one that is slow or loads torch slows all of them for everybody."""
+    yield from fresh(subject.component.origin.distribution)["problems"]
+
+
+@check(
+    change="make specs at import from constants only: no clock, environment, random numbers or files",
+    needs=("imports_lightly",),
+)
+def is_found_again(subject: Subject) -> Iterator[str]:
+    """Workers of a study find components by themselves, and must find the very same ones."""
+    spec = subject.spec
+    mine = [subject.component.kind, subject.component.name, spec.version, plain(getattr(spec, "smoke", None))]
+    if json.loads(json.dumps(mine)) not in fresh(subject.component.origin.distribution)["found"]:
+        yield f"a fresh process does not find {subject.name}, version {spec.version}, with the same smoke settings"
+
+
+@check(change="annotate every field of the config with str, int, float, bool, Path, Literal or tuples of them")
+def keeps_its_settings(subject: Subject) -> Iterator[str]:
+    """A record's settings must give the same component again when somebody repeats the run from it."""
+    if subject.component.kind in DATA:
+        raise NotAsked("it is data, and has no settings of its own")
+    for settings in (subject.spec.config(), subject.spec.smoke):
+        problems: list[str] = []
+        written = json.loads(json.dumps(plain(settings)))
+        again = convert(written, subject.spec.config, "config", problems)
+        yield from problems
+        if not problems and again != settings:
+            yield f"{settings} is {again} after being written and read"
+
+
+@check(change="fill title, authors, year and url of the spec's citation", tier="advised")
+def says_who_is_to_be_cited(subject: Subject) -> Iterator[str]:
+    """Whoever uses a component in a paper needs to know whom to cite."""
+    citation = subject.spec.citation
+    yield from (f"citation.{name} is empty" for name in ("title", "authors") if not getattr(citation, name).strip())
+    if not 1800 <= citation.year <= 2200:
+        yield f"citation.year is {citation.year}"
+    if not citation.url.startswith(("http://", "https://")):
+        yield f"citation.url is {citation.url!r}"

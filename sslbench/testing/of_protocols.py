@@ -1,0 +1,156 @@
+"""What a protocol promises: that its numbers mean what they say. Tried on features whose right answer is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.api.values import Outcome
+from sslbench.testing.check import NotAsked, Subject, check
+from sslbench.testing.protocol_rig import CLASSES, QUERY, Question, answers, question, shuffled
+
+EASY, SOME, HARD = 0.1, 2.0, 5.0
+DRAWS = 3
+
+
+def codes(outcome: Outcome) -> NDArray[np.int64]:
+    """The predicted classes [n]."""
+    said = np.asarray(outcome.predicted)
+    return said.argmax(1) if said.ndim == 2 else said.astype(np.int64)
+
+
+def chosen(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The answers that count: predictions that were not chosen on the query."""
+    return [o for o in outcomes if o.predicted is not None and o.rows is not None and o.chosen_on != "query"]
+
+
+def accuracies(subject: Subject, asked: Question) -> list[float]:
+    """The share of right answers of everything that counts."""
+    found = chosen(answers(subject, asked)[0])
+    if not found:
+        raise NotAsked("it predicts no classes")
+    return [float((codes(o) == asked.labels[o.rows]).mean()) for o in found]
+
+
+@check("protocol", change="yield Outcome(task=...) for every task, and declare every further metric in the spec")
+def measures(subject: Subject) -> Iterator[str]:
+    """A protocol that says nothing, or more than it declares, leaves holes in every table."""
+    asked = question(SOME)
+    outcomes, _ = answers(subject, asked)
+    if not outcomes:
+        yield "it yields no outcome"
+    declared = {metric.name for metric in subject.spec.metrics}
+    for name in sorted({name for o in outcomes for name in o.scores} - declared):
+        yield f"the score {name!r} is not among the metrics that the spec declares"
+    for outcome in outcomes:
+        for name, value in outcome.scores.items():
+            if not math.isfinite(value):
+                yield f"{name} is {value}"
+        if outcome.rows is not None and len(np.atleast_1d(codes(outcome))) != len(outcome.rows):
+            yield f"{len(codes(outcome))} predictions for {len(outcome.rows)} rows"
+
+
+@check(
+    "protocol", change="look for labels and rows that got out of step, or train longer by default", needs=("measures",)
+)
+def is_right_where_it_is_easy(subject: Subject) -> Iterator[str]:
+    """On classes that lie far apart every instrument must score (nearly) 1, or its low scores mean nothing."""
+    asked = question(EASY)
+    yield from (
+        f"it is right in {100 * a:.0f} % of well-separated samples" for a in accuracies(subject, asked) if a < 0.95
+    )
+
+
+@check("protocol", change="never let a query row into what is learnt from or chosen on", needs=("measures",))
+def is_at_chance_where_nothing_can_be_known(subject: Subject) -> Iterator[str]:
+    """On labels that have nothing to do with the features a score above chance is a leak."""
+    found = [accuracies(subject, question(EASY, seed, related=False)) for seed in range(DRAWS)]
+    high = 1 / CLASSES + 3 * math.sqrt((1 / CLASSES) * (1 - 1 / CLASSES) / (QUERY * DRAWS)) + 0.02
+    for place, mean in enumerate(np.mean(found, axis=0)):
+        if mean > high:
+            yield f"answer {place} is right in {mean:.2f} of samples whose labels are random; chance is {1 / CLASSES:.2f}"
+
+
+@check("protocol", change="use target[bank] and target[validation] only", needs=("measures",))
+def reads_no_query_label(subject: Subject) -> Iterator[str]:
+    """An answer may be compared with the query's labels, never made with them; an oracle says chosen_on='query'."""
+    asked = question(SOME)
+    other = asked.labels.copy()
+    other[asked.task.query] = (other[asked.task.query] + 1) % CLASSES
+    twice = [chosen(answers(subject, Question(features=asked.features, labels=labels, task=asked.task))[0])
+             for labels in (asked.labels, other)]  # fmt: skip
+    if not twice[0]:
+        raise NotAsked("it predicts no classes")
+    if len(twice[0]) != len(twice[1]) or any((codes(a) != codes(b)).any() for a, b in zip(*twice, strict=True)):
+        yield "its answers change when only the query's labels do"
+
+
+@check("protocol", change="sort or match rows by their number, and draw from trial.rng()", needs=("measures",))
+def does_not_care_about_the_order_of_rows(subject: Subject) -> Iterator[str]:
+    """The order in which files lie on a disk is no property of a method."""
+    asked = question(SOME)
+    again, place = shuffled(asked)
+    first, second = chosen(answers(subject, asked)[0]), chosen(answers(subject, again)[0])
+    if not first:
+        raise NotAsked("it predicts no classes")
+    for one, other in zip(first, second, strict=True):
+        said = dict(zip(np.asarray(other.rows).tolist(), codes(other).tolist(), strict=True))
+        moved = np.array([said[int(place[row])] for row in np.asarray(one.rows)])
+        if (share := float((moved != codes(one)).mean())) > 0.05:
+            yield f"{100 * share:.0f} % of its answers change with the order of the rows"
+
+
+@check("protocol", change="copy before you write: np.array(table.features[...])", needs=("measures",))
+def leaves_the_features_alone(subject: Subject) -> Iterator[str]:
+    """The next protocol reads the same arrays."""
+    asked = question(SOME)
+    kept = (asked.features.copy(), asked.labels.copy())
+    _, table = answers(subject, asked)
+    if not np.array_equal(kept[0], asked.features):
+        yield "it changes the features"
+    if not np.array_equal(kept[1], table.target):
+        yield "it changes the labels"
+
+
+@check(
+    "protocol",
+    change="seed what is random with trial.rng(), and look at what the answer is chosen by",
+    needs=("is_right_where_it_is_easy",),
+)
+def falls_with_noise(subject: Subject) -> Iterator[str]:
+    """An instrument that likes noise better than signal ranks methods upside down."""
+    means = {}
+    for noise in (EASY, SOME, HARD):
+        means[noise] = np.mean([accuracies(subject, question(noise, seed)) for seed in range(DRAWS)], axis=0)
+    for less, more in ((EASY, SOME), (SOME, HARD)):
+        for place, (a, b) in enumerate(zip(means[less], means[more], strict=True)):
+            if b > a + 0.03:
+                yield f"answer {place} scores {b:.2f} with noise {more}, and {a:.2f} with {less}"
+
+
+@check("protocol", change="seed what is random with trial.rng()", needs=("measures",))
+def answers_the_same_twice(subject: Subject) -> Iterator[str]:
+    """A score that moves by itself cannot be recomputed by anybody."""
+    asked = question(SOME)
+    first, second = ([o.scores for o in answers(subject, asked)[0]] for _ in range(2))
+    one, other = ([codes(o) for o in chosen(answers(subject, asked)[0])] for _ in range(2))
+    if first != second or any((a != b).any() for a, b in zip(one, other, strict=True)):
+        yield "asked twice it gives two answers"
+
+
+@check(
+    "protocol",
+    change="score clusters against classes with a chance-corrected measure",
+    needs=("measures",),
+    tier="advised",
+)
+def declares_the_range_of_its_metrics(subject: Subject) -> Iterator[str]:
+    """Tables, plots and plausibility checks use the declared range of a metric."""
+    outcomes = [o for noise in (EASY, HARD) for o in answers(subject, question(noise))[0]]
+    for metric in subject.spec.metrics:
+        for value in (o.scores[metric.name] for o in outcomes if metric.name in o.scores):
+            if not metric.low - 1e-6 <= value <= metric.high + 1e-6:
+                yield f"{metric.name} is {value:.4g}, outside [{metric.low}, {metric.high}]"

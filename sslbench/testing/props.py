@@ -1,0 +1,172 @@
+"""What the kit brings along, so that a plugin is tried without any other: samples, an encoder, an operation, a method.
+
+They are components like any other, found through the same hooks, but known to the kit alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.api import (
+    Apply,
+    AugmentationSpec,
+    BackboneSpec,
+    Card,
+    Citation,
+    DatasetSpec,
+    MethodParts,
+    MethodSpec,
+    Modality,
+    OperationParts,
+    OperationSpec,
+    Role,
+    Source,
+    Target,
+    hookimpl,
+)
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Backbone, Method, Operation
+    from sslbench.api.specs import Dataset
+    from sslbench.api.values import Draws, View
+
+KIT = Citation(title="sslbench's conformance kit", authors="the sslbench authors", year=2026, url="https://example.org")
+CARD = Card(licence="MIT", citation=KIT, source="generated", obtain="it is generated", embedded=True)
+SIDE, STEPS, BANDS, LENGTH = 16, 12, 3, 24
+LAYOUTS: Mapping[str, Modality] = {
+    "image": Modality(layout="image", shape=(3, SIDE, SIDE)),
+    "sequence": Modality(layout="sequence", shape=(STEPS, BANDS)),
+    "vector": Modality(layout="vector", shape=(LENGTH,)),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplesConfig:
+    """How many samples, of which layouts; each modality is called as its layout."""
+
+    rows: int = 96
+    layouts: tuple[str, ...] = ("image",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoConfig:
+    """Nothing to set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """The width of the feature."""
+
+    width: int = 16
+
+
+class Samples:
+    """Four classes of noise about a pattern of their own."""
+
+    def __init__(self, config: SamplesConfig) -> None:
+        self.modalities: Mapping[str, Modality] = {name: LAYOUTS[name] for name in config.layouts}
+        self.target = Target(kind="class", names=("a", "b", "c", "d"))
+        self.labels: NDArray[np.int64] = np.arange(config.rows) % 4
+        self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.arange(config.rows).astype(np.str_)}
+
+    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+        """One sample."""
+        label, own = int(self.labels[row]), np.random.default_rng([7, row])
+        return {name: _drawn(modality, label, own) for name, modality in self.modalities.items()}
+
+    def fingerprint(self) -> str:
+        """Its size."""
+        return f"kit-{len(self.labels)}"
+
+
+def _drawn(modality: Modality, label: int, rng: np.random.Generator) -> NDArray[Any]:
+    pattern = np.random.default_rng([11, label]).normal(size=modality.shape)
+    values = pattern + rng.normal(scale=0.5, size=modality.shape)
+    return (
+        np.clip(128 + 40 * values, 0, 255).astype(np.uint8) if modality.layout == "image" else values.astype(np.float32)
+    )
+
+
+def encoder(config: EncoderConfig, modality: Modality) -> Backbone:
+    """Reach the implementation."""
+    from sslbench.testing.props_model import Encoder
+
+    return Encoder(config, modality)
+
+
+def as_is(config: NoConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench.testing.props_model import AsIs
+
+    return AsIs(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseConfig:
+    """The noise's deviation."""
+
+    amount: float = 0.1
+
+
+def noise(config: NoiseConfig, parts: OperationParts) -> Operation:
+    """Add noise to every modality."""
+
+    def change(view: View, draws: Draws) -> View:
+        made = dict(view)
+        for name in parts.modalities.keys() & view.keys():
+            made[name] = view[name] + config.amount * draws.normal(name, *view[name].shape[1:])
+            made[name] = made[name].clamp(0, 1) if parts.modalities[name].layout == "image" else made[name]
+        return made
+
+    return change
+
+
+def provides(config: EncoderConfig) -> frozenset[str]:
+    """All that a method may require."""
+    return frozenset({"tokens", "depth", "any-size"})
+
+
+def one_view(config: NoConfig) -> Mapping[str, Role]:
+    """Take one view."""
+    return {"view": Role(count=1)}
+
+
+def samples(config: SamplesConfig, source: Source) -> Dataset:
+    """Generate them."""
+    return Samples(config)
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[SamplesConfig]]:
+    yield DatasetSpec(name="kit-samples", version=1, summary="four classes of noise", citation=KIT, config=SamplesConfig,
+                      smoke=SamplesConfig(rows=32), build=samples, card=CARD)  # fmt: skip
+
+
+@hookimpl
+def sslbench_backbones() -> Iterable[BackboneSpec[EncoderConfig]]:
+    yield BackboneSpec(name="kit-encoder", version=1, summary="patches, a layer, and their mean", citation=KIT,
+                       config=EncoderConfig, smoke=EncoderConfig(width=8), build=encoder,
+                       layouts=frozenset({"image", "sequence", "vector"}), provides=provides)  # fmt: skip
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[NoConfig]]:
+    yield MethodSpec(name="kit-as-is", version=1, summary="an encoder, untrained", citation=KIT, config=NoConfig,
+                     smoke=NoConfig(), build=as_is, views=one_view, family="kit", trains=False)  # fmt: skip
+
+
+@hookimpl
+def sslbench_operations() -> Iterable[OperationSpec[NoiseConfig]]:
+    yield OperationSpec(name="kit-noise", version=1, summary="noise on everything", citation=KIT, config=NoiseConfig,
+                        smoke=NoiseConfig(), build=noise, layouts=frozenset({"image", "sequence", "vector"}))  # fmt: skip
+
+
+@hookimpl
+def sslbench_augmentations() -> Iterable[AugmentationSpec]:
+    yield AugmentationSpec(name="kit-noisy", version=1, summary="noise on everything", citation=KIT,
+                           operations={"noise": Apply(operation="kit-noise")})  # fmt: skip

@@ -1,0 +1,111 @@
+"""A trial of the kit's own: features whose right answer is known, an encoder that hands them on, and the real bench."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sslbench.api.modules import Backbone, Instrument
+from sslbench.api.specs import Need
+from sslbench.api.values import Modality, Outcome, Target, Task
+from sslbench.data.table import Column, Prepared
+from sslbench.data.views import ViewMaker
+from sslbench.protocols.bench import HarnessBench, HarnessTrial
+from sslbench.protocols.features import Table
+from sslbench.testing.check import Subject
+from sslbench.train.loop import make_fabric, silent
+
+CLASSES, WIDTH, STEPS = 4, 16, 5
+BANK, VALIDATION, QUERY = 120, 40, 200
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Question:
+    """Features [n, D] of samples with labels [n], and who is learnt from, chosen on and asked."""
+
+    features: NDArray[np.float32]
+    labels: Rows
+    task: Task
+
+
+def question(noise: float, seed: int = 0, *, related: bool = True) -> Question:
+    """Four classes at the corners of a simplex with Gaussian noise about them; unrelated labels have no corner."""
+    rng = np.random.default_rng([3, seed])
+    total = BANK + VALIDATION + QUERY
+    labels = np.arange(total) % CLASSES
+    corner = labels if related else rng.permutation(labels)
+    features = (4 * np.eye(WIDTH)[corner] + noise * rng.normal(size=(total, WIDTH))).astype(np.float32)
+    parts = np.split(rng.permutation(total), [BANK, BANK + VALIDATION])
+    bank, validation, query = (np.sort(part) for part in parts)
+    task = Task(setting={"fold": 0, "fraction": 1.0}, bank=bank, validation=validation, query=query)
+    return Question(features=features, labels=labels, task=task)
+
+
+def shuffled(asked: Question, seed: int = 0) -> tuple[Question, Rows]:
+    """The same samples in another order of rows, and the new place of each."""
+    order = np.random.default_rng([5, seed]).permutation(len(asked.labels))
+    place = np.argsort(order)
+    bank, validation, query = (
+        np.sort(place[rows]) for rows in (asked.task.bank, asked.task.validation, asked.task.query)
+    )
+    task = replace(asked.task, bank=bank, validation=validation, query=query)
+    return Question(features=asked.features[order], labels=asked.labels[order], task=task), place
+
+
+class HandsOn(Backbone):
+    """Gives back what it gets, through a layer that starts as the identity."""
+
+    def __init__(self, modality: Modality) -> None:
+        super().__init__(modality)
+        self.width, self.depth = WIDTH, 1
+        self.layer = nn.Linear(WIDTH, WIDTH)
+        with torch.no_grad():
+            self.layer.weight.copy_(torch.eye(WIDTH))
+            self.layer.bias.zero_()
+
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        """[B, D] -> [B, D]."""
+        embedded: Tensor = self.layer(x)
+        return embedded
+
+    def depth_of(self, parameter: str) -> int:
+        """All at the end."""
+        return 1
+
+
+def answers(subject: Subject, asked: Question) -> tuple[Sequence[Outcome], Table]:
+    """What the protocol, at its defaults, answers; and the table that it was given."""
+    values = asked.features
+    if Need.SEQUENCES in subject.spec.needs:
+        values = np.repeat(values[:, None], STEPS, axis=1)
+    views = subject.spec.views(subject.spec.config())
+    augmented = {"x": np.repeat(values[:, None], views, axis=1)} if views else {}
+    columns = {"id": np.arange(len(values)).astype(np.str_)}
+    table = Table(features={"x": values}, target=asked.labels, columns=columns, augmented=augmented)
+    instrument: Instrument = subject.spec.build(subject.spec.config())
+    with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
+        return list(instrument.measure(_trial(asked, table, Path(folder)))), table
+
+
+def _trial(asked: Question, table: Table, folder: Path) -> HarnessTrial:
+    modality = Modality(layout="vector", shape=(WIDTH,))
+    target = Target(kind="class", names=tuple("abcd"))
+    fabric = make_fabric("float32")
+    prepared = Prepared(
+        key="kit", name="kit", modalities={"x": modality}, target=target, labels=asked.labels, columns=table.columns,
+        data={"x": Column(values=asked.features)}, kept=np.arange(len(asked.labels)),
+    )  # fmt: skip
+    bench = HarnessBench(
+        trained={"x": HandsOn(modality)}, table=prepared, features=lambda: table, augmentation=None, fabric=fabric,
+        views=ViewMaker(modalities={"x": modality}, sizes={}, seed=0, device=fabric.device), seed=0, precision="float32",
+        folder=folder, checkpoint_seconds=1e9, watch=lambda name, moment: silent(moment),
+    )  # fmt: skip
+    return HarnessTrial(tasks=(asked.task,), target=target, bench=bench, key=(0, "kit"), open_table=lambda space: table)

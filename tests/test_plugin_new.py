@@ -1,0 +1,106 @@
+"""A plugin of every kind, begun by the command, installed as a stranger's into an environment of its own, and run."""
+
+from __future__ import annotations
+
+import os
+import site
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+KINDS = ("method", "backbone", "augmentation", "dataset", "protocol")
+
+
+@pytest.fixture(scope="module")
+def stranger(cli, tmp_path_factory) -> tuple[Path, Path]:
+    """A fresh environment that sees this one's packages, with five new plugins in it; and the plugins' folder."""
+    folder, home = tmp_path_factory.mktemp("new"), tmp_path_factory.mktemp("stranger")
+    for kind in KINDS:
+        answer = cli("plugin", "new", f"new-{kind}", "--kind", kind, "--folder", str(folder))
+        assert answer.returncode == 0, answer.stderr
+        assert f"sslbench plugin check new-{kind}" in answer.stdout
+    venv.create(home, with_pip=False, symlinks=True)
+    python = home / "bin/python"
+    inside = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
+    (inside / "host.pth").write_text("".join(f"import site; site.addsitedir({p!r})\n" for p in site.getsitepackages()))
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+    ]
+    subprocess.run([*pip, *(str(folder / f"new-{kind}") for kind in KINDS)], check=True, capture_output=True)
+    return python, folder
+
+
+def call(python: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(python), *arguments], capture_output=True, text=True, check=False, env={**os.environ, **env}
+    )
+
+
+def test_their_own_tests_pass(stranger):
+    python, folder = stranger
+    tests = [str(folder / f"new-{kind}/tests") for kind in KINDS]
+    answer = call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *tests)
+    last = answer.stdout.strip().splitlines()[-1]
+    assert answer.returncode == 0, answer.stdout
+    assert int(last.split(" passed")[0]) > 50, last
+    assert "xfailed" not in last
+
+
+def test_a_run_uses_all_of_them(stranger, tmp_path):
+    """The five together, on files in the new dataset's layout: a bright and a dark class."""
+    python, _ = stranger
+    rng = np.random.default_rng(0)
+    for name, light in (("bright", 180), ("dark", 60)):
+        (tmp_path / "data/new-dataset" / name).mkdir(parents=True)
+        for number in range(40):
+            picture = np.clip(rng.normal(light, 30, (3, 16, 16)), 0, 255).astype(np.uint8)
+            np.save(tmp_path / "data/new-dataset" / name / f"{number}.npy", picture)
+    named = [f"--{kind}={'new-' + kind}" for kind in ("method", "dataset", "backbone", "augmentation")]
+    answer = call(
+        python, "-m", "sslbench", "run", *named, "--protocols=new-protocol,knn", "--baselines=none", "--seeds=0",
+        f"--out={tmp_path}/runs", "view.size=16", "train.epochs=2", "train.batch=16", "backbone.widths=[4,8]",
+        SSLBENCH_SOURCES=str(tmp_path / "data"),
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "new-protocol" in answer.stdout
+    assert "results: " in answer.stdout
+
+
+def test_the_table_of_checks(stranger):
+    python, _ = stranger
+    answer = call(python, "-m", "sslbench", "plugin", "check", "protocol/new-protocol")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "protocol/new-protocol (version 1, new-protocol 0.1.0)" in answer.stdout
+    assert "kept       reads_no_query_label" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("new", "My_Plugin", "--kind", "method"),
+            "'My_Plugin' is no name for a plugin; use lower-case words joined by '-'",
+        ),
+        (("new", "mine", "--kind", "methods"), "--kind 'methods': no template; did you mean 'method'?"),
+        (("new", "tests", "--kind", "method", "--folder", str(Path(__file__).parents[1])), "exists; give another name"),
+        (("check", "knnn"), "'knnn' is no installed distribution, plugin or component; did you mean 'knn'?"),
+    ],
+)
+def test_mistakes_are_sentences(cli, arguments, sentence):
+    answer = cli("plugin", *arguments)
+    assert answer.returncode == 2
+    assert sentence in answer.stderr
+    assert "Traceback" not in answer.stderr
