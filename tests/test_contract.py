@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from sslbench.api import Batch, Step
 from sslbench.api.errors import RequestError
 from sslbench.catalog.discovery import Entry, discover, installed_entries
 from sslbench.catalog.facts import Origin
@@ -18,7 +17,6 @@ from sslbench.environment import places
 from sslbench.execute.here import run_plans
 from sslbench.report.live import Quiet
 from sslbench.results.store import Store
-from sslbench.train.world import Alone
 
 from .toys import data, methods, parts
 
@@ -149,29 +147,6 @@ def test_an_encoder_of_spectra_meets_every_step_of_a_series(tmp_path):
     folder = next((tmp_path / "stages/extract").iterdir())
     assert np.load(folder / "series.npy").shape == (60, 5, 8)
     assert {s.dataset for s in record.scores} == {"toy-series"}
-
-
-def test_a_loss_called_twice_gives_one_number_and_moves_nothing():
-    for name, reference in (("toy-queue", "toy-spectra"), ("simclr", "digits"), ("mae", "digits")):
-        extra = (MEAN, "augmentation.name=toy-shift") if reference == "toy-spectra" else ()
-        tree = read_request(None, {"method": {"name": name}, "data": {"name": reference}}, extra)
-        plan = make_plan(tree, CATALOG, Shelf(places()), MACHINE)
-        from sslbench.train.build import build_method
-
-        torch.manual_seed(0)
-        method = build_method(plan, plan.modalities, plan.facts.target, 60, 0).eval()
-        modality, described = next(iter(plan.modalities.items()))
-        views = {
-            role: tuple({modality: torch.rand(8, *described.shape)} for _ in range(r.count))
-            for role, r in plan.roles.items()
-        }
-        rows = torch.arange(8)
-        batch = Batch(views=views, index=rows, draws=KeyedDraws.of(rows, 0))
-        step = Step(index=0, of=1, epoch=0, epochs=1, draws=KeyedDraws.of(rows[:1], 0), world=Alone())
-        before = {key: value.clone() for key, value in method.state_dict().items()}
-        first, second = method.loss(batch, step).total, method.loss(batch, step).total
-        assert torch.equal(first, second)
-        assert all(torch.equal(before[key], value) for key, value in method.state_dict().items())
 
 
 def test_a_protocol_trains_a_head_in_the_loop_and_methods_share_its_draws(tmp_path):

@@ -58,7 +58,7 @@ def case_id(subject: Subject, one: Check) -> str:
     return f"{subject.name}-{one.name}"
 
 
-def test_function(subjects: Sequence[Subject], expected: Mapping[str, str]) -> Callable[..., None]:
+def as_test(subjects: Sequence[Subject], expected: Mapping[str, str]) -> Callable[..., None]:
     """One parametrised test; see `sslbench.testing.conformance`. Raises RequestError for an expectation of no check."""
     import pytest
 

@@ -103,7 +103,7 @@ def keeps_tensors_in_its_state(subject: Subject) -> Iterator[str]:
         yield from plain_tensors(encoder)
 
 
-@check("backbone", change="use `length` to leave padded steps out", needs=("encodes",))
+@check("backbone", change="use `length` to leave padded steps out", needs=("repeats_itself",))
 def ignores_padding(subject: Subject) -> Iterator[str]:
     """Sequences of a batch are padded to the longest, and a sample's features must not depend on it."""
     if "sequence" not in subject.spec.layouts:
@@ -120,7 +120,7 @@ def ignores_padding(subject: Subject) -> Iterator[str]:
 @check(
     "backbone",
     change="drop 'tokens' from provides(), or implement Tokens: patch, prefix and tokens(x, keep)",
-    needs=("encodes",),
+    needs=("repeats_itself",),
 )
 def gives_tokens(subject: Subject) -> Iterator[str]:
     """Masked methods look at some patches only, and count on getting those, in their order."""

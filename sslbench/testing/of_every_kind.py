@@ -45,7 +45,7 @@ def imports_lightly(subject: Subject) -> Iterator[str]:
 
 @check(
     change="make specs at import from constants only: no clock, environment, random numbers or files",
-    needs=("imports_lightly",),
+    needs=("imports_lightly", "keeps_its_settings"),
 )
 def is_found_again(subject: Subject) -> Iterator[str]:
     """Workers of a study find components by themselves, and must find the very same ones."""

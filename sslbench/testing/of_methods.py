@@ -24,6 +24,7 @@ REPEATS, RATES = 20, (3e-3, 3e-4, 3e-5, 3e-6)
 @check(
     "method",
     change="mend build(), views() or check(), or give `smoke` settings that suit 32 rows and pictures of 16 px",
+    needs=("keeps_its_settings",),
 )
 def builds(subject: Subject) -> Iterator[str]:
     """Nothing can be measured of a method that cannot be planned and built."""
@@ -135,7 +136,7 @@ def reaches_every_parameter(subject: Subject) -> Iterator[str]:
 @check(
     "method",
     change="register tensors with register_buffer(), or as parameters with requires_grad_(False)",
-    needs=("builds",),
+    needs=("gives_a_finite_scalar",),
 )
 def keeps_tensors_as_state(subject: Subject) -> Iterator[str]:
     """A tensor in a plain attribute is not saved, not restored and not moved to the device with the model."""
@@ -220,7 +221,7 @@ def does_not_collapse(subject: Subject) -> Iterator[str]:
     with torch.no_grad():
         found = [method.eval().embed(view) for _, view in rig.feed().survey()()]
     for name in method.encoders:
-        features = torch.cat([piece[name] for piece in found]).numpy()
+        features = torch.cat([piece[name] for piece in found]).detach().numpy()
         if (rank := describe(features, len(features))["rank_me"]) < 1.5:
             yield f"the features of {name!r} have an effective rank of {rank:.2f}"
 

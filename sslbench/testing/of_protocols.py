@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +54,20 @@ def measures(subject: Subject) -> Iterator[str]:
             yield f"{len(codes(outcome))} predictions for {len(outcome.rows)} rows"
 
 
+@check("protocol", change="seed what is random with trial.rng()", needs=("measures",))
+def answers_the_same_twice(subject: Subject) -> Iterator[str]:
+    """A score that moves by itself cannot be recomputed by anybody."""
+    asked = question(SOME)
+    first, second = ([o.scores for o in answers(subject, asked)[0]] for _ in range(2))
+    one, other = ([codes(o) for o in chosen(answers(subject, asked)[0])] for _ in range(2))
+    if first != second or any((a != b).any() for a, b in zip(one, other, strict=True)):
+        yield "asked twice it gives two answers"
+
+
 @check(
-    "protocol", change="look for labels and rows that got out of step, or train longer by default", needs=("measures",)
+    "protocol",
+    change="look for labels and rows that got out of step, or train longer by default",
+    needs=("answers_the_same_twice",),
 )
 def is_right_where_it_is_easy(subject: Subject) -> Iterator[str]:
     """On classes that lie far apart every instrument must score (nearly) 1, or its low scores mean nothing."""
@@ -64,7 +77,23 @@ def is_right_where_it_is_easy(subject: Subject) -> Iterator[str]:
     )
 
 
-@check("protocol", change="never let a query row into what is learnt from or chosen on", needs=("measures",))
+@check("protocol", change="use target[bank] and target[validation] only", needs=("answers_the_same_twice",))
+def reads_no_query_label(subject: Subject) -> Iterator[str]:
+    """An answer may be compared with the query's labels, never made with them; an oracle says chosen_on='query'."""
+    asked = question(SOME)
+    other = asked.labels.copy()
+    other[asked.task.query] = (other[asked.task.query] + 1) % CLASSES
+    twice = [chosen(answers(subject, replace(asked, labels=labels))[0])
+             for labels in (asked.labels, other)]  # fmt: skip
+    if not twice[0]:
+        raise NotAsked("it predicts no classes")
+    if len(twice[0]) != len(twice[1]) or any((codes(a) != codes(b)).any() for a, b in zip(*twice, strict=True)):
+        yield "its answers change when only the query's labels do"
+
+
+@check(
+    "protocol", change="never let a query row into what is learnt from or chosen on", needs=("reads_no_query_label",)
+)
 def is_at_chance_where_nothing_can_be_known(subject: Subject) -> Iterator[str]:
     """On labels that have nothing to do with the features a score above chance is a leak."""
     found = [accuracies(subject, question(EASY, seed, related=False)) for seed in range(DRAWS)]
@@ -74,21 +103,11 @@ def is_at_chance_where_nothing_can_be_known(subject: Subject) -> Iterator[str]:
             yield f"answer {place} is right in {mean:.2f} of samples whose labels are random; chance is {1 / CLASSES:.2f}"
 
 
-@check("protocol", change="use target[bank] and target[validation] only", needs=("measures",))
-def reads_no_query_label(subject: Subject) -> Iterator[str]:
-    """An answer may be compared with the query's labels, never made with them; an oracle says chosen_on='query'."""
-    asked = question(SOME)
-    other = asked.labels.copy()
-    other[asked.task.query] = (other[asked.task.query] + 1) % CLASSES
-    twice = [chosen(answers(subject, Question(features=asked.features, labels=labels, task=asked.task))[0])
-             for labels in (asked.labels, other)]  # fmt: skip
-    if not twice[0]:
-        raise NotAsked("it predicts no classes")
-    if len(twice[0]) != len(twice[1]) or any((codes(a) != codes(b)).any() for a, b in zip(*twice, strict=True)):
-        yield "its answers change when only the query's labels do"
-
-
-@check("protocol", change="sort or match rows by their number, and draw from trial.rng()", needs=("measures",))
+@check(
+    "protocol",
+    change="sort or match rows by their number, and draw from trial.rng()",
+    needs=("answers_the_same_twice",),
+)
 def does_not_care_about_the_order_of_rows(subject: Subject) -> Iterator[str]:
     """The order in which files lie on a disk is no property of a method."""
     asked = question(SOME)
@@ -129,16 +148,6 @@ def falls_with_noise(subject: Subject) -> Iterator[str]:
         for place, (a, b) in enumerate(zip(means[less], means[more], strict=True)):
             if b > a + 0.03:
                 yield f"answer {place} scores {b:.2f} with noise {more}, and {a:.2f} with {less}"
-
-
-@check("protocol", change="seed what is random with trial.rng()", needs=("measures",))
-def answers_the_same_twice(subject: Subject) -> Iterator[str]:
-    """A score that moves by itself cannot be recomputed by anybody."""
-    asked = question(SOME)
-    first, second = ([o.scores for o in answers(subject, asked)[0]] for _ in range(2))
-    one, other = ([codes(o) for o in chosen(answers(subject, asked)[0])] for _ in range(2))
-    if first != second or any((a != b).any() for a, b in zip(one, other, strict=True)):
-        yield "asked twice it gives two answers"
 
 
 @check(

@@ -29,10 +29,11 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Question:
-    """Features [n, D] of samples with labels [n], and who is learnt from, chosen on and asked."""
+    """Features [n, D] of samples with labels and ids [n], and who is learnt from, chosen on and asked."""
 
     features: NDArray[np.float32]
     labels: Rows
+    ids: NDArray[np.str_]
     task: Task
 
 
@@ -46,7 +47,7 @@ def question(noise: float, seed: int = 0, *, related: bool = True) -> Question:
     parts = np.split(rng.permutation(total), [BANK, BANK + VALIDATION])
     bank, validation, query = (np.sort(part) for part in parts)
     task = Task(setting={"fold": 0, "fraction": 1.0}, bank=bank, validation=validation, query=query)
-    return Question(features=features, labels=labels, task=task)
+    return Question(features=features, labels=labels, ids=np.arange(total).astype(np.str_), task=task)
 
 
 def shuffled(asked: Question, seed: int = 0) -> tuple[Question, Rows]:
@@ -57,7 +58,8 @@ def shuffled(asked: Question, seed: int = 0) -> tuple[Question, Rows]:
         np.sort(place[rows]) for rows in (asked.task.bank, asked.task.validation, asked.task.query)
     )
     task = replace(asked.task, bank=bank, validation=validation, query=query)
-    return Question(features=asked.features[order], labels=asked.labels[order], task=task), place
+    features, labels, ids = asked.features[order], asked.labels[order], asked.ids[order]
+    return Question(features=features, labels=labels, ids=ids, task=task), place
 
 
 class HandsOn(Backbone):
@@ -88,8 +90,7 @@ def answers(subject: Subject, asked: Question) -> tuple[Sequence[Outcome], Table
         values = np.repeat(values[:, None], STEPS, axis=1)
     views = subject.spec.views(subject.spec.config())
     augmented = {"x": np.repeat(values[:, None], views, axis=1)} if views else {}
-    columns = {"id": np.arange(len(values)).astype(np.str_)}
-    table = Table(features={"x": values}, target=asked.labels, columns=columns, augmented=augmented)
+    table = Table(features={"x": values}, target=asked.labels, columns={"id": asked.ids}, augmented=augmented)
     instrument: Instrument = subject.spec.build(subject.spec.config())
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
         return list(instrument.measure(_trial(asked, table, Path(folder)))), table

@@ -1,0 +1,175 @@
+"""The conformance kit: everything the project ships passes it, and for every check there is a toy that it alone catches."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from sslbench.api import AugmentationSpec, hookimpl
+from sslbench.api.errors import RequestError
+from sslbench.api.specs import (
+    BackboneSpec,
+    DatasetSpec,
+    ExecutorSpec,
+    MethodSpec,
+    OperationSpec,
+    ProtocolSpec,
+    StudySpec,
+)
+from sslbench.catalog.discovery import Entry, installed_entries
+from sslbench.catalog.facts import Origin
+from sslbench.testing import conformance
+from sslbench.testing.check import CHECKS, Subject, verdict
+from sslbench.testing.kit import as_test, cases, subjects_of, table, with_props
+
+from .toys.broken import BROKEN
+
+HOOK = {
+    MethodSpec: "methods", BackboneSpec: "backbones", OperationSpec: "operations", AugmentationSpec: "augmentations",
+    DatasetSpec: "datasets", ProtocolSpec: "protocols", StudySpec: "studies", ExecutorSpec: "executors",
+}  # fmt: skip
+IN_PROCESS = sorted(BROKEN)
+RAISED = ("builds", "can_be_read", "keeps_its_settings", "takes_any_size")
+"""Checks whose finding is whatever the component raises."""
+INSTALLED = {
+    "imports_lightly": "import torch",
+    "is_found_again": "import os",
+}
+"""Checks that look from a fresh process need a package on disk: what its module adds to a sound one."""
+
+test_core = conformance("sslbench")
+test_vision = conformance("sslbench-vision")
+test_plankton = conformance("sslbench-plankton")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny tensors: threads only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def offering(spec):
+    """The hook that offers one spec."""
+
+    def hook():
+        return [spec]
+
+    hook.__name__ = f"sslbench_{HOOK[type(spec)]}"
+    return hookimpl(hook)
+
+
+def subjects(specs) -> list[Subject]:
+    """What a stranger's plugin in memory offers."""
+    module = SimpleNamespace(__name__="toys")
+    for spec in specs if isinstance(specs, list) else [specs]:
+        setattr(module, offering(spec).__name__, offering(spec))
+    origin = Origin(plugin="toys", distribution="toys", version="1")
+    entries = [*installed_entries(), Entry(origin=origin, load=lambda: module)]
+    return subjects_of("toys", with_props(entries))
+
+
+@pytest.mark.parametrize("name", IN_PROCESS)
+def test_a_broken_toy_is_caught_by_its_check_alone(name, tmp_path):
+    kind = CHECKS[name].kinds
+    mine = [s for s in subjects(BROKEN[name](tmp_path)) if s.component.kind in kind]
+    said = {one.name: verdict(subject, one) for subject in mine[-1:] for _, one in cases([subject])}
+    assert name in RAISED or not said[name].found.startswith("raised")
+    assert [n for n, v in said.items() if v.state == "broken"] == [name], {n: v.found for n, v in said.items()}
+    for n, v in said.items():
+        assert v.state != "not tried" or "is broken" in v.found, n
+
+
+def test_every_check_has_its_toy():
+    assert set(CHECKS) == set(IN_PROCESS) | set(INSTALLED)
+    for one in CHECKS.values():
+        assert one.why.endswith(".")
+        assert one.change
+        assert set(one.needs) <= set(CHECKS)
+        assert all(one.kinds <= CHECKS[needed].kinds for needed in one.needs)
+
+
+MODULE = """
+{line}
+from dataclasses import dataclass
+from sslbench.api import Citation, MethodSpec, Role, hookimpl
+
+@dataclass(frozen=True)
+class Config:
+    number: int = 1
+
+@hookimpl
+def sslbench_methods():
+    citation = Citation(title="t", authors="a", year=2026, url="https://example.org")
+    number = os.getpid() if "os" in globals() else 1
+    yield MethodSpec(name="on-disk", version=1, summary="s", citation=citation, config=Config, smoke=Config(number),
+                     build=None.__class__, views=lambda config: {{"view": Role(count=1)}}, family="f")
+"""
+
+
+@pytest.mark.parametrize("name", sorted(INSTALLED))
+def test_a_package_on_disk_is_looked_at_from_a_fresh_process(name, tmp_path, monkeypatch):
+    distribution = f"kit-{name.replace('_', '-')}"
+    (tmp_path / f"{name}_module.py").write_text(MODULE.format(line=INSTALLED[name]))
+    facts = tmp_path / f"{distribution.replace('-', '_')}-1.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1\n")
+    (facts / "entry_points.txt").write_text(f"[sslbench]\n{distribution} = {name}_module\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (subject,) = subjects_of(distribution, with_props(installed_entries()))
+    said = {n: verdict(subject, CHECKS[n]) for n in ("imports_lightly", "is_found_again", "keeps_its_settings")}
+    assert [n for n, v in said.items() if v.state == "broken"] == [name], said
+
+
+def test_a_table_says_why_it_matters_and_what_to_change(tmp_path):
+    lines, good = table(subjects(BROKEN["reaches_every_parameter"](tmp_path)))
+    text = "\n".join(lines)
+    assert not good
+    assert "broken     reaches_every_parameter: 'idle.weight' is in 1 groups" not in text
+    assert "'idle.weight' gets no gradient; 'idle.bias' gets no gradient" in text
+    assert "why: A parameter without gradient is never learnt" in text
+    assert "to mend it: put every trainable parameter" in text
+    lines, good = table(subjects(BROKEN["does_not_collapse"](tmp_path)))
+    assert good
+    assert any(
+        line.startswith("  advice     does_not_collapse: the features of 'image' have an effective rank of 1.00")
+        for line in lines
+    )
+
+
+def test_expected_failures_carry_a_reason_and_are_strict(tmp_path):
+    mine = subjects(BROKEN["learns"](tmp_path))
+    function = as_test(mine, {"method/broken-learns": "it is a toy", "method/broken-builds": "so I thought"})
+    marks = {p.id: p.marks for p in function.pytestmark[0].args[1]}
+    assert {n: m[0].kwargs for n, m in marks.items() if m} == {
+        "method/broken-learns": {"reason": "it is a toy", "strict": True},
+        "method/broken-builds": {"reason": "so I thought", "strict": True},
+    }
+    with pytest.raises(pytest.fail.Exception, match="20 steps on one batch"):
+        function(mine[0], CHECKS["learns"])
+    with pytest.raises(pytest.skip.Exception, match="needs learns, which is broken"):
+        function(mine[0], CHECKS["does_not_collapse"])
+    with pytest.raises(
+        RequestError, match="expected: no check 'method/broken-lerns'; did you mean 'method/broken-learns'"
+    ):
+        as_test(mine, {"method/broken-lerns": "a slip"})
+
+
+def test_advice_does_not_fail_a_plugin(tmp_path):
+    mine = subjects(BROKEN["says_who_is_to_be_cited"](tmp_path))
+    with pytest.raises(pytest.xfail.Exception, match=r"citation\.year is 0"):
+        as_test(mine, {})(mine[0], CHECKS["says_who_is_to_be_cited"])
+
+
+def test_a_plugin_that_cannot_be_loaded_says_why(tmp_path):
+    def broken():
+        raise ImportError("no such module")
+
+    origin = Origin(plugin="lost", distribution="lost", version="1")
+    with pytest.raises(RequestError, match=r"plugin 'lost' .* at import: ImportError: no such module"):
+        subjects_of("lost", with_props([Entry(origin=origin, load=broken)]))
