@@ -240,7 +240,7 @@ def data_where(
 
 @plugin_app.command("check")
 def plugin_check(
-    name: Annotated[str, typer.Argument(help="an installed distribution, or a component such as mae or method/mae")],
+    name: Annotated[str, typer.Argument(help="an installed distribution, or a component as NAME or KIND/NAME")],
 ) -> None:
     """Try every promise of the plugin contract, and say why it matters and what to change where one is broken."""
     from sslbench.catalog.discovery import installed_entries

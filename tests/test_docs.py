@@ -29,13 +29,16 @@ def test_the_method_in_contributing_runs_with_nothing_in_the_core_touched(cli, t
     )  # fmt: skip
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "tiny" in answer.stdout
+    checked = cli("plugin", "check", "my-package", env={"PYTHONPATH": str(tmp_path)})
+    assert checked.returncode == 0, checked.stdout
+    assert "1 component(s)" in checked.stdout
     assert "method.noise = 0.1" in cli("show", "method", "tiny", env={"PYTHONPATH": str(tmp_path)}).stdout
 
 
 def test_every_command_of_the_readme_exists(cli):
     text = (ROOT / "README.md").read_text()
-    commands = set(re.findall(r"sslbench (list|show|run|data|doctor|export)\b", text))
-    assert commands == {"list", "show", "run", "data", "doctor", "export"}
+    commands = set(re.findall(r"sslbench (list|show|run|study|data|plugin|doctor|export)\b", text))
+    assert commands == {"list", "show", "run", "study", "data", "plugin", "doctor", "export"}
     offered = cli("--help").stdout
     assert all(command in offered for command in commands)
 
@@ -43,4 +46,4 @@ def test_every_command_of_the_readme_exists(cli):
 def test_every_component_named_in_the_readme_is_installed(cli):
     listed = cli("list").stdout
     for name in re.findall(r"--(?:method|dataset|backbone) ([a-z0-9-]+)", (ROOT / "README.md").read_text()):
-        assert f"  {name} " in listed or name == "resnet18", name
+        assert f"  {name} " in listed or name in ("resnet18", "my-method"), name

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,6 +35,8 @@ TOYS = {
     "augmentation": {"name": "toy-shift"},
     "backbones": {"image": {"name": "toy-mean"}},
 }
+SHARDED = ("mae", "moco-v2-plus", "deepcluster-v2", "barlow-twins", "toy-queue")
+"""Tokens, a queue, assignments, batch statistics, a momentum network: a sample of all methods, where time is short."""
 TOY_METHODS = ("toy-masks", "toy-assignments", "toy-queue", "toy-sizes")
 
 
@@ -61,33 +65,68 @@ def start(program: list[str], **variables: str) -> None:
     assert answer.returncode == 0, answer.stdout[-3000:] + answer.stderr[-3000:]
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    """The same steps by one process with the whole batch and by two with half of it each."""
-    folder = tmp_path_factory.mktemp("steps")
-    wanted = everything()
-    for name, processes, strategy in (("alone", 1, "ddp"), ("ddp", 2, "ddp"), ("fsdp", 2, "fsdp")):
-        errand = folder / f"errand-{name}.json"
-        errand.write_text(
-            json.dumps(
-                {"name": name, "methods": wanted, "processes": processes, "strategy": strategy, "folder": str(folder)}
-            )
+def take_steps(folder: Path, name: str, processes: int, methods: Iterable[str]) -> Path:
+    """A few steps of these methods by so many processes; `name` is the strategy where there are two."""
+    wanted = {method: everything()[method] for method in methods}
+    strategy = name if processes == 2 else "ddp"
+    errand = folder / f"errand-{name}.json"
+    errand.write_text(
+        json.dumps(
+            {"name": name, "methods": wanted, "processes": processes, "strategy": strategy, "folder": str(folder)}
         )
-        start([*(TORCHRUN if processes == 2 else ()), "-m", "tests.step_program", str(errand)])
+    )
+    start([*(TORCHRUN if processes == 2 else ()), "-m", "tests.step_program", str(errand)])
     return folder
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-@pytest.mark.parametrize("method", sorted(everything()))
-def test_two_processes_with_half_the_batch_are_one_with_all_of_it(both, method, strategy):
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    return take_steps(tmp_path_factory.mktemp("alone"), "alone", 1, everything())
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    return take_steps(tmp_path_factory.mktemp("copied"), "ddp", 2, everything())
+
+
+@pytest.fixture(scope="module")
+def sharded(tmp_path_factory):
+    return take_steps(tmp_path_factory.mktemp("sharded"), "fsdp", 2, SHARDED)
+
+
+@pytest.fixture(scope="module")
+def also_sharded(tmp_path_factory):
+    return take_steps(tmp_path_factory.mktemp("also-sharded"), "fsdp", 2, everything().keys() - set(SHARDED))
+
+
+def are_one(alone: Path, together: Path, strategy: str, method: str) -> None:
     """SGD at a constant rate: equal weights after each step mean equal gradients; buffers hold queues and assignments."""
-    one, two = (load_file(both / f"{method}-{name}.safetensors") for name in ("alone", strategy))
+    one, two = (
+        load_file(alone / f"{method}-alone.safetensors"),
+        load_file(together / f"{method}-{strategy}.safetensors"),
+    )
     assert one.keys() == two.keys()
     for name, value in one.items():
         torch.testing.assert_close(
             two[name], value, rtol=1e-9, atol=1e-12, msg=lambda text, name=name: f"{name}: {text}"
         )
     assert one["loss of epoch 0"] != one["loss of epoch 1"]
+
+
+@pytest.mark.parametrize("method", sorted(everything()))
+def test_two_processes_with_half_the_batch_are_one_with_all_of_it(alone, copied, method):
+    are_one(alone, copied, "ddp", method)
+
+
+@pytest.mark.parametrize("method", SHARDED)
+def test_two_processes_that_share_the_weights_are_one(alone, sharded, method):
+    are_one(alone, sharded, "fsdp", method)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", sorted(everything().keys() - set(SHARDED)))
+def test_every_other_method_with_shared_weights_is_one(alone, also_sharded, method):
+    are_one(alone, also_sharded, "fsdp", method)
 
 
 def test_shared_batch_norm_is_batch_norm_in_one_process():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -12,17 +11,9 @@ from sslbench.api.errors import RequestError
 from sslbench.catalog.facts import did_you_mean
 
 TEMPLATES = Path(__file__).parent / "templates"
-RUNS = {
-    "method": "sslbench run --method {name} --dataset digits --backbone micro-cnn --augmentation digits",
-    "backbone": "sslbench run --method simclr --dataset digits --backbone {name}",
-    "augmentation": "sslbench run --method simclr --dataset digits --augmentation {name}",
-    "dataset": "sslbench run --method simclr --dataset {name} data.root=FOLDER",
-    "protocol": "sslbench run --method simclr --dataset digits --protocols {name},knn",
-}
 IMPLEMENTATION = {
     "method": "model", "backbone": "model", "augmentation": "operation", "dataset": "reader", "protocol": "instrument",
 }  # fmt: skip
-NewKind = Literal["method", "backbone", "augmentation", "dataset", "protocol"]
 
 
 def new_plugin(name: str, kind: str, folder: Path, version: str, year: int) -> list[Path]:
@@ -30,8 +21,8 @@ def new_plugin(name: str, kind: str, folder: Path, version: str, year: int) -> l
     problems = []
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         problems.append(f"{name!r} is no name for a plugin; use lower-case words joined by '-', such as my-method")
-    if kind not in RUNS:
-        problems.append(f"--kind {kind!r}: no template{did_you_mean(kind, RUNS)}")
+    if kind not in IMPLEMENTATION:
+        problems.append(f"--kind {kind!r}: no template{did_you_mean(kind, IMPLEMENTATION)}")
     if (folder / name).exists():
         problems.append(f"{folder / name} exists; give another name, or --folder")
     if problems:
@@ -42,8 +33,7 @@ def new_plugin(name: str, kind: str, folder: Path, version: str, year: int) -> l
     words = {
         "name": name, "package": package, "kind": kind, "title": "".join(w.capitalize() for w in name.split("-")),
         "article": "an" if kind[0] in "aeiou" else "a", "implementation": implementation, "year": year,
-        "sslbench": version, "run": RUNS[kind].format(name=name),
-    }  # fmt: skip
+        "sslbench": version,     }  # fmt: skip
     own_test = (TEMPLATES / kind / "test_conformance.py.j2").exists()
     files = {
         "pyproject.toml": "package/pyproject.toml",

@@ -222,8 +222,9 @@ def does_not_collapse(subject: Subject) -> Iterator[str]:
         found = [method.eval().embed(view) for _, view in rig.feed().survey()()]
     for name in method.encoders:
         features = torch.cat([piece[name] for piece in found]).detach().numpy()
-        if (rank := describe(features, len(features))["rank_me"]) < 1.5:
-            yield f"the features of {name!r} have an effective rank of {rank:.2f}"
+        shape = describe(features, len(features))
+        if shape["collapsed"]:
+            yield f"the features of {name!r} have an effective rank of {shape['rank_me']:.2f} and a spread of {shape['spread']:.2g}"
 
 
 @check(
