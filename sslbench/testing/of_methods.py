@@ -224,7 +224,7 @@ def does_not_collapse(subject: Subject) -> Iterator[str]:
         features = torch.cat([piece[name] for piece in found]).detach().numpy()
         shape = describe(features, len(features))
         if shape["collapsed"]:
-            yield f"the features of {name!r} have an effective rank of {shape['rank_me']:.2f} and a spread of {shape['spread']:.2g}"
+            yield f"the features of {name!r} have rank {shape['rank_me']:.2f} and spread {shape['spread']:.2g}"
 
 
 @check(
