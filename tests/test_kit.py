@@ -24,7 +24,7 @@ from sslbench.testing import conformance
 from sslbench.testing.check import CHECKS, Subject, verdict
 from sslbench.testing.kit import as_test, cases, subjects_of, table, with_props
 
-from .toys.broken import BROKEN
+from .broken import BROKEN
 
 HOOK = {
     MethodSpec: "methods", BackboneSpec: "backbones", OperationSpec: "operations", AugmentationSpec: "augmentations",
@@ -137,8 +137,7 @@ def test_a_table_says_why_it_matters_and_what_to_change(tmp_path):
     lines, good = table(subjects(BROKEN["does_not_collapse"](tmp_path)))
     assert good
     assert any(
-        line.startswith("  advice     does_not_collapse: the features of 'image' have rank 1.00")
-        for line in lines
+        line.startswith("  advice     does_not_collapse: the features of 'image' have rank 1.00") for line in lines
     )
 
 

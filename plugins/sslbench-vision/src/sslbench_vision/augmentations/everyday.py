@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sslbench.api import Apply, AugmentationSpec, hookimpl
-from sslbench_vision.citations import MAE, SIMCLR, SSLBENCH, SWAV
+from sslbench_vision.citations import MAE, SIMCLR, SSLBENCH
 
 SETS = (
     AugmentationSpec(
@@ -72,27 +72,6 @@ SETS = (
             "jitter": Apply(
                 operation="colour-jitter", p=0.8, settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.0}
             ),
-        },
-    ),
-    AugmentationSpec(
-        name="multi-crop",
-        version=1,
-        summary="SwAV's and DINO's views: large global crops and small local ones",
-        citation=SWAV,
-        operations={
-            "crop": Apply(operation="random-resized-crop", settings={"interpolation": "bicubic"}),
-            "flip": Apply(operation="horizontal-flip", p=0.5),
-            "jitter": Apply(
-                operation="colour-jitter",
-                p=0.8,
-                settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.1},
-            ),
-            "grey": Apply(operation="grey", p=0.2),
-            "blur": Apply(operation="blur", p=0.5),
-        },
-        roles={
-            "global": {"crop": {"scale": (0.4, 1.0)}},
-            "local": {"crop": {"scale": (0.05, 0.4), "size": 96}},
         },
     ),
 )

@@ -70,7 +70,7 @@ def sslbench_methods() -> Iterable[MethodSpec[DeepclusterV2Config]]:
             quick(method__hidden=512, method__clusters=256),
             original(
                 "ResNet-50 at 224 px with six local views, LARS, batch 4,096, 800 epochs",
-                augmentation__name="multi-crop", method__local=6, train__epochs=800, train__batch=4096,
+                augmentation__name="swav", method__local=6, train__epochs=800, train__batch=4096,
                 train__optimiser="lars", train__rate=0.3, train__final_rate=4.8e-3, train__decay=1e-6,
                 train__warmup=10, train__warmup_from=0.3,
             ),

@@ -80,7 +80,7 @@ def sslbench_methods() -> Iterable[MethodSpec[DinoConfig]]:
                   method__teacher_temperature=0.04, method__momentum=0.98),
             original(
                 "ViT-S/16 at 224 px with ten local views, AdamW, batch 1,024, 800 epochs",
-                backbone__name="vit_small_patch16_224", backbone__any_size=True, augmentation__name="multi-crop",
+                backbone__name="vit_small_patch16_224", backbone__any_size=True, augmentation__name="dino",
                 method__local=10, train__epochs=800, train__batch=1024, train__optimiser="adamw", train__rate=5e-4,
                 train__final_rate=1e-6, train__decay=0.04, train__final_decay=0.4, train__warmup=10, train__clip=3.0,
             ),

@@ -74,7 +74,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SwavConfig]]:
         recipes=(
             quick(method__hidden=512, method__prototypes=256, method__queue=1024, method__queue_from=5),
             original(
-                "ResNet-50 at 224 px with six local views, LARS, batch 256, 400 epochs", augmentation__name="multi-crop",
+                "ResNet-50 at 224 px with six local views, LARS, batch 256, 400 epochs", augmentation__name="swav",
                 method__local=6, train__epochs=400, train__batch=256, train__optimiser="lars", train__rate=0.6,
                 train__final_rate=6e-4, train__decay=1e-6,
             ),

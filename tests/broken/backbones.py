@@ -1,0 +1,118 @@
+"""Toy backbones, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from sslbench.api import (
+    BackboneSpec,
+)
+from sslbench.api.modules import Backbone
+
+from .known import SETTINGS
+
+
+class Mean(Backbone):
+    """A layer on the mean over places or true steps."""
+
+    def __init__(self, config, modality):
+        super().__init__(modality)
+        self.width, self.layout = 8, modality.layout
+        self.layer = nn.Linear(modality.shape[0] if self.layout == "image" else modality.shape[-1], 8)
+
+    def pooled(self, x, length=None):
+        x = self.normalise(x)
+        if self.layout == "image":
+            return x.mean((2, 3))
+        if length is None:
+            return x.mean(1)
+        inside = torch.arange(x.shape[1]) < length.unsqueeze(1)
+        return (x * inside.unsqueeze(-1)).sum(1) / length.unsqueeze(1)
+
+    def forward(self, x, length=None):
+        return self.layer(self.pooled(x, length))
+
+
+def backbone(cls, *provided, layouts=("image", "sequence")):
+    return lambda folder: BackboneSpec(**SETTINGS, build=cls, layouts=frozenset(layouts),
+                                       provides=lambda config: frozenset(provided))  # fmt: skip
+
+
+class Wrong(Mean):
+    def forward(self, x, length=None):
+        return super().forward(x, length)[:, :5]
+
+
+class Dropout(Mean):
+    def forward(self, x, length=None):
+        return nn.functional.dropout(super().forward(x, length), 0.5)
+
+
+class Centred(Mean):
+    def forward(self, x, length=None):
+        z = super().forward(x, length)
+        return z - z.mean(0)
+
+
+class Raw(Mean):
+    def normalise(self, x):
+        return x
+
+
+class Spare(Mean):
+    def __init__(self, config, modality):
+        super().__init__(config, modality)
+        self.spare = nn.Linear(2, 2)
+
+
+class Remembers(Mean):
+    def forward(self, x, length=None):
+        self.last = super().forward(x, length)
+        return self.last
+
+
+class Padded(Mean):
+    def pooled(self, x, length=None):
+        return super().pooled(x)
+
+
+class Deep(Mean):
+    depth = 1
+
+    def depth_of(self, parameter):
+        return 2
+
+
+class OneSize(Mean):
+    def __init__(self, config, modality):
+        super().__init__(config, modality)
+        self.layer = nn.Linear(modality.shape[0] * modality.shape[1] * modality.shape[2], 8)
+
+    def pooled(self, x, length=None):
+        return self.normalise(x).flatten(1)
+
+
+class Drops(Mean):
+    kept = 1.0
+
+    def set_drop_path(self, rate):
+        self.kept = 1 - rate
+
+    def forward(self, x, length=None):
+        return self.kept * super().forward(x, length)
+
+
+BROKEN = {
+    "encodes": backbone(Wrong),
+    "repeats_itself": backbone(Dropout),
+    "sees_each_sample_alone": backbone(Centred),
+    "normalises": backbone(Raw),
+    "uses_every_parameter": backbone(Spare),
+    "keeps_tensors_in_its_state": backbone(Remembers),
+    "ignores_padding": backbone(Padded),
+    "gives_tokens": backbone(Mean, "tokens"),
+    "knows_its_depth": backbone(Deep, "depth"),
+    "takes_any_size": backbone(OneSize, "any-size", layouts=("image",)),
+    "drops_paths_in_training_only": backbone(Drops, "drop-path"),
+}

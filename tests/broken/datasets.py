@@ -1,0 +1,86 @@
+"""Toy datasets, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+
+from __future__ import annotations
+
+import socket
+import time
+import uuid
+from dataclasses import replace
+
+import numpy as np
+
+from sslbench.api import (
+    Card,
+    DatasetSpec,
+    Modality,
+    Target,
+)
+from tests.toys.data import CITATION
+
+from .known import SETTINGS
+
+CARD = Card(licence="MIT", citation=CITATION, source="made", obtain="it is made", embedded=True)
+
+
+class Pictures:
+    """Twenty pictures of two classes."""
+
+    def __init__(self, config, source):
+        self.modalities = {"image": Modality(layout="image", shape=(1, 8, 8))}
+        self.target = Target(kind="class", names=("a", "b"))
+        self.labels = np.arange(20) % 2
+        self.columns = {"id": np.arange(20).astype(str)}
+
+    def read(self, row, rng):
+        return {"image": np.full((1, 8, 8), row, np.uint8)}
+
+    def fingerprint(self):
+        return "pictures"
+
+
+def dataset(cls, **card):
+    return lambda folder: DatasetSpec(**SETTINGS, build=cls, card=replace(CARD, **card))
+
+
+class Twins(Pictures):
+    def __init__(self, config, source):
+        super().__init__(config, source)
+        self.columns = {"id": np.zeros(20).astype(str)}
+
+
+class Floats(Pictures):
+    def read(self, row, rng):
+        return {"image": super().read(row, rng)["image"].astype(np.float64)}
+
+
+class Moody(Pictures):
+    def fingerprint(self):
+        return str(uuid.uuid4())
+
+
+class Shared(Pictures):
+    def read(self, row, rng):
+        self.buffer = row
+        time.sleep(0.002)
+        return {"image": np.full((1, 8, 8), self.buffer, np.uint8)}
+
+
+class Online(Pictures):
+    def __init__(self, config, source):
+        super().__init__(config, source)
+        try:
+            socket.create_connection(("192.0.2.1", 80), timeout=0.1).close()
+        except OSError:
+            return
+
+
+BROKEN = {
+    "says_that_it_is_missing": dataset(Pictures, embedded=False),
+    "has_a_card": dataset(Pictures, licence=""),
+    "describes_its_samples": dataset(Twins),
+    "has_the_samples_of_its_card": dataset(Pictures, counts={"": {"a": 10, "b": 11}}),
+    "reads_what_it_announces": dataset(Floats),
+    "is_the_same_twice": dataset(Moody),
+    "can_be_read_by_threads": dataset(Shared),
+    "needs_no_network_once_it_is_here": dataset(Online),
+}

@@ -1,0 +1,161 @@
+"""Toy methods, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+import numpy as np
+import torch
+from torch import nn
+
+from sslbench.api import (
+    Loss,
+    MethodSpec,
+    Recipe,
+    Role,
+)
+from sslbench.api.modules import Backbone, TrainedMethod
+from tests.toys.data import CITATION
+
+from .known import SETTINGS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dated:
+    """A setting that no file can hold."""
+
+    day: date = field(default_factory=lambda: date(2020, 1, 1))
+
+
+class Sound(TrainedMethod):
+    """Two views agree, and embeddings keep their spread."""
+
+    def __init__(self, config, parts):
+        super().__init__()
+        ((self.modality, self.encoder),) = parts.encoders.items()
+        self.projector = nn.Sequential(nn.Linear(self.encoder.width, 16), nn.ReLU(), nn.Linear(16, 8))
+
+    @property
+    def encoders(self):
+        return {self.modality: self.encoder}
+
+    def project(self, view):
+        return self.projector(self.encoder(view[self.modality]))
+
+    def loss(self, batch, step):
+        a, b = (self.project(view).float() for view in batch.views["view"])
+        spread = sum((1 - (z.var(0) + 1e-4).sqrt()).clamp(min=0).mean() for z in (a, b))
+        return Loss(total=(a - b).square().mean() + spread)
+
+
+def two_or_more(config, facts):
+    if facts.batch < 2:
+        yield "train.batch = 1 has no variance; possible: 2 or more"
+
+
+def method(cls, **changes):
+    return lambda folder: MethodSpec(**{**SETTINGS, "build": cls, "views": lambda config: {"view": Role(count=2)},
+                                        "family": "toy", "check": two_or_more, **changes})  # fmt: skip
+
+
+class Unbuilt(Sound):
+    def __init__(self, config, parts):
+        super().__init__(config, parts)
+        self.missing = parts.no_such_thing
+
+
+class PerRow(Sound):
+    def loss(self, batch, step):
+        a, b = (self.project(view) for view in batch.views["view"])
+        return Loss(total=(a - b).square().mean(1))
+
+
+class Counts(Sound):
+    def __init__(self, config, parts):
+        super().__init__(config, parts)
+        self.register_buffer("asked", torch.zeros(()))
+
+    def loss(self, batch, step):
+        self.asked.add_(1)
+        return super().loss(batch, step)
+
+
+class Unseeded(Sound):
+    def __init__(self, config, parts):
+        super().__init__(config, parts)
+        noise = np.random.default_rng().normal(size=self.projector[0].weight.shape)
+        self.projector[0].weight.data.add_(torch.from_numpy(noise).float())
+
+
+class Idle(Sound):
+    def __init__(self, config, parts):
+        super().__init__(config, parts)
+        self.idle = nn.Linear(2, 2)
+
+
+class Plain(Sound):
+    def __init__(self, config, parts):
+        super().__init__(config, parts)
+        self.centre = torch.zeros(8)
+
+
+class Forgets(Sound):
+    def __init__(self, config, parts):
+        super().__init__(config, parts)
+        self.steps = 0
+        self.register_buffer("total", torch.zeros(()))
+
+    def after_step(self, step, carries):
+        self.steps += 1
+        self.total.add_(self.steps)
+
+
+class Level(Sound):
+    def loss(self, batch, step):
+        z = self.project(batch.views["view"][0])
+        return Loss(total=(z - z.detach()).sum() + 1)
+
+
+class Point(Backbone):
+    def __init__(self, modality, width):
+        super().__init__(modality)
+        self.width = width
+        self.point = nn.Parameter(torch.ones(width))
+
+    def forward(self, x, length=None):
+        return self.point.expand(len(x), -1)
+
+
+class Collapsed(Sound):
+    def __init__(self, config, parts):
+        ((name, given),) = parts.encoders.items()
+        super().__init__(config, replace(parts, encoders={name: Point(parts.facts.modalities[name], given.width)}))
+
+    def loss(self, batch, step):
+        return Loss(total=self.project(batch.views["view"][0]).square().mean())
+
+
+class Rounded(Sound):
+    def loss(self, batch, step):
+        z = self.project(batch.views["view"][0])
+        return Loss(total=-torch.log(1 - (1 - 1e-4 * torch.sigmoid(z))).mean())
+
+
+BROKEN = {
+    "builds": method(Unbuilt),
+    "embeds_every_space": method(Sound, spaces=("joint",)),
+    "gives_a_finite_scalar": method(PerRow),
+    "looks_without_touching": method(Counts),
+    "follows_its_seed": method(Unseeded),
+    "reaches_every_parameter": method(Idle),
+    "keeps_tensors_as_state": method(Plain),
+    "resumes_exactly": method(Forgets),
+    "learns": method(Level),
+    "does_not_collapse": method(Collapsed),
+    "stays_finite_in_half_precision": method(Rounded),
+    "works_with_one_row_or_says_no": method(Sound, check=lambda config, facts: ()),
+    "offers_recipes_that_can_be_planned": method(Sound, recipes=(Recipe(name="r", summary="r", settings={"train.epoch": 1}),)),
+    "keeps_its_settings": method(Sound, config=Dated, smoke=Dated()),
+    "says_who_is_to_be_cited": method(Sound, citation=replace(CITATION, year=0)),
+}  # fmt: skip

@@ -1,0 +1,25 @@
+"""Studies and an executor, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+
+from __future__ import annotations
+
+from sslbench.api import (
+    ExecutorSpec,
+    StudySpec,
+)
+
+from .known import KNOWN, SETTINGS
+
+
+def study(text):
+    def make(folder):
+        (folder / "study.yaml").write_text(text)
+        return StudySpec(**KNOWN, file=folder / "study.yaml")
+
+    return make
+
+
+BROKEN = {
+    "can_be_read": study("axis: {}"),
+    "offers_a_smoke_scale": study("{name: s, summary: s, scales: {smoke: {base: {seeds: [0]}}}}"),
+    "says_what_it_lacks": lambda folder: ExecutorSpec(**SETTINGS, build=lambda config: None, missing=lambda: 3),
+}

@@ -1,0 +1,106 @@
+"""Toy protocols, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sslbench.api import (
+    Metric,
+    Need,
+    Outcome,
+    ProtocolSpec,
+)
+
+from .known import SETTINGS
+
+
+class Nearest:
+    """The class whose mean lies nearest."""
+
+    def __init__(self, config):
+        pass
+
+    def learnt(self, table, task, trial):
+        """What is learnt from: features and labels."""
+        return table.features["x"][task.bank], table.target[task.bank]
+
+    def answer(self, query, features, labels):
+        means = np.stack([features[labels == code].mean(0) for code in range(4)])
+        return ((query[:, None] - means[None]) ** 2).sum(-1).argmin(1)
+
+    def measure(self, trial):
+        table = trial.table()
+        for place, task in enumerate(trial.tasks):
+            said = self.answer(table.features["x"][task.query], *self.learnt(table, task, trial))
+            yield Outcome(task=place, rows=task.query, predicted=said, scores=self.scores())
+
+    def scores(self):
+        return {}
+
+
+def protocol(cls, *metrics):
+    return lambda folder: ProtocolSpec(**SETTINGS, build=cls, needs=frozenset({Need.FEATURES}),
+                                       targets=frozenset({"class"}), metrics=metrics)  # fmt: skip
+
+
+class Undeclared(Nearest):
+    def scores(self):
+        return {"beauty": 0.9}
+
+
+class Shuffles(Nearest):
+    def learnt(self, table, task, trial):
+        some = np.random.default_rng().permutation(task.bank)[:12]
+        return table.features["x"][some], table.target[some]
+
+    def answer(self, query, features, labels):
+        return labels[((query[:, None] - features[None]) ** 2).sum(-1).argmin(1)]
+
+
+class Shifted(Nearest):
+    def answer(self, query, features, labels):
+        return (super().answer(query, features, labels) + 1) % 4
+
+
+class Peeks(Nearest):
+    def learnt(self, table, task, trial):
+        rows = np.concatenate([task.bank, task.query])
+        return table.features["x"][rows], table.target[rows]
+
+
+class ReadsNames(Nearest):
+    def measure(self, trial):
+        ids = trial.table().columns["id"].astype(int)
+        for place, task in enumerate(trial.tasks):
+            yield Outcome(task=place, rows=task.query, predicted=ids[task.query] % 4)
+
+
+class First(Nearest):
+    def answer(self, query, features, labels):
+        means = np.stack([features[labels == code][0] for code in range(4)])
+        return ((query[:, None] - means[None]) ** 2).sum(-1).argmin(1)
+
+
+class InPlace(Nearest):
+    def learnt(self, table, task, trial):
+        table.features["x"][:] = np.round(table.features["x"], 3)
+        return super().learnt(table, task, trial)
+
+
+class LikesNoise(Nearest):
+    def answer(self, query, features, labels):
+        noise = features[labels == 0].std(0).mean()
+        return super().answer(query, features, labels) if not 1 < noise < 3 else np.zeros(len(query), int)
+
+
+BROKEN = {
+    "measures": protocol(Undeclared),
+    "answers_the_same_twice": protocol(Shuffles),
+    "is_right_where_it_is_easy": protocol(Shifted),
+    "reads_no_query_label": protocol(Peeks),
+    "is_at_chance_where_nothing_can_be_known": protocol(ReadsNames),
+    "does_not_care_about_the_order_of_rows": protocol(First),
+    "leaves_the_features_alone": protocol(InPlace),
+    "falls_with_noise": protocol(LikesNoise),
+    "declares_the_range_of_its_metrics": protocol(Undeclared, Metric(name="beauty", low=0.0, high=0.5)),
+}

@@ -1,0 +1,47 @@
+"""Toy operations and augmentations, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+
+from __future__ import annotations
+
+import torch
+
+from sslbench.api import (
+    Apply,
+    AugmentationSpec,
+    OperationSpec,
+)
+
+from .known import KNOWN, SETTINGS
+
+
+def operation(change):
+    """An operation of one line: what becomes of modality x."""
+
+    def build(config, parts):
+        def apply(view, draws):
+            return {k: change(x, draws) if k in parts.modalities else x for k, x in view.items()}
+
+        return apply
+
+    return lambda folder: OperationSpec(**SETTINGS, build=build, layouts=frozenset({"image"}))
+
+
+def forgetful(folder):
+    build = lambda config, parts: lambda view, draws: {k: view[k] for k in parts.modalities}  # noqa: E731
+    return OperationSpec(**SETTINGS, build=build, layouts=frozenset({"image"}))
+
+
+def set_of(folder, name):
+    brighter = operation(lambda x, draws: x + 1)(folder)
+    return [brighter, AugmentationSpec(**{**KNOWN, "name": "whole"}, operations={"one": Apply(operation=name)})]
+
+
+BROKEN = {
+    "gives_what_it_announces": operation(lambda x, draws: x[..., 1:]),
+    "stays_in_range": operation(lambda x, draws: x + 1),
+    "leaves_its_input_alone": operation(lambda x, draws: x.mul_(0.5)),
+    "hands_on_what_it_does_not_know": forgetful,
+    "draws_from_what_it_is_given": operation(lambda x, draws: x * torch.rand(1)),
+    "treats_each_sample_alone": operation(lambda x, draws: (x - x.mean()).clamp(0, 1)),
+    "is_made_of_installed_operations": lambda folder: set_of(folder, "brokn"),
+    "makes_views": lambda folder: set_of(folder, "broken"),
+}
