@@ -39,6 +39,7 @@ Strict = Annotated[bool, typer.Option("--strict-plugins", help="stop when any pl
 KINDS = {
     "methods": "method", "backbones": "backbone", "operations": "operation", "augmentations": "augmentation",
     "datasets": "dataset", "protocols": "protocol", "studies": "study", "executors": "executor",
+    "references": "reference",
 }  # fmt: skip
 
 
@@ -118,6 +119,7 @@ def run(
 
     from sslbench.execute.here import run_requests
     from sslbench.report.live import display_for
+    from sslbench.report.published import published_beside
     from sslbench.report.terminal import show_results
 
     warnings.filterwarnings("ignore", module="lightning")
@@ -135,7 +137,7 @@ def run(
     results = run_requests(lists, options, overrides or [], config, out, catalog, display)
     if not results.records:  # one of several processes that torchrun or srun started: the first tells
         return
-    show_results(console, results.records)
+    show_results(console, results.records, published_beside(catalog, results.records))
     console.print(f"\nresults: {out}/{results.records[0].run}", highlight=False, markup=False, soft_wrap=True)
     if any(record.status == "failed" for record in results.records):
         sys.exit(1)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pluggy
 
+from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import (
     AugmentationSpec,
     BackboneSpec,
@@ -78,6 +79,12 @@ def sslbench_studies() -> Iterable[StudySpec]:
 @hookspec
 def sslbench_executors() -> Iterable[ExecutorSpec[Any]]:
     """Offer places where the workers of a study run."""
+    return ()
+
+
+@hookspec
+def sslbench_references() -> Iterable[ReferenceSpec]:
+    """Offer published tables that runs may stand beside."""
     return ()
 
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from sslbench.api.modules import Backbone, Instrument, Method, Operation
 
 C = TypeVar("C")
-Kind: TypeAlias = Literal["method", "backbone", "operation", "augmentation", "dataset", "protocol", "study", "executor"]
+Kind: TypeAlias = Literal[
+    "method", "backbone", "operation", "augmentation", "dataset", "protocol", "study", "executor", "reference"
+]
 Setting: TypeAlias = Scalar | tuple[Scalar, ...]
 
 

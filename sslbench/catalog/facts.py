@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast, get_args
 
+from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, Kind, Setting, Spec, StudySpec
 from sslbench.api.values import Event
 
-AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec | StudySpec"
+AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec | StudySpec | ReferenceSpec"
 KINDS: tuple[Kind, ...] = get_args(Kind)
-DATA: frozenset[Kind] = frozenset({"augmentation", "study"})
+DATA: frozenset[Kind] = frozenset({"augmentation", "study", "reference"})
 """Kinds that are data: no settings of their own, no families."""
 
 

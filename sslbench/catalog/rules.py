@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sslbench.api.references import Published, ReferenceSpec
 from sslbench.api.specs import (
     Apply,
     AugmentationSpec,
@@ -35,6 +36,7 @@ HOOKS: Mapping[str, tuple[Kind, type[Any]]] = {
     "sslbench_protocols": ("protocol", ProtocolSpec),
     "sslbench_studies": ("study", StudySpec),
     "sslbench_executors": ("executor", ExecutorSpec),
+    "sslbench_references": ("reference", ReferenceSpec),
 }
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 BACKBONE_NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
@@ -56,6 +58,9 @@ def broken_rules(kind: Kind, spec: Any) -> Iterator[str]:
     if isinstance(spec, StudySpec):
         if not isinstance(spec.file, Path) or not spec.file.is_file():
             yield f"{spec.name!r}: file {spec.file} is not there"
+        return
+    if isinstance(spec, ReferenceSpec):
+        yield from _rows(spec)
         return
     yield from _config(spec)
     for name in CALLABLES:
@@ -119,6 +124,15 @@ def _operations(spec: AugmentationSpec) -> Iterator[str]:
         for name in changes:
             if name not in spec.operations:
                 yield f"{spec.name!r}: role {role!r} changes {name!r}, which is none of its operations"
+
+
+def _rows(spec: ReferenceSpec) -> Iterator[str]:
+    rows: tuple[Any, ...] = spec.rows
+    for row in rows:
+        if not isinstance(row, Published):
+            yield f"{spec.name!r}: rows hold {_a(row)}, not a Published"
+        elif not 0 <= row.value <= 1:
+            yield f"{spec.name!r}: {row.method} on {row.dataset} is {row.value}, outside [0, 1]"
 
 
 def _a(value: object) -> str:

@@ -19,6 +19,7 @@ from sslbench.execute.posts import read_posts
 from sslbench.execute.studies import StudyFolder, run_study
 from sslbench.pipeline import run_of, stages_of
 from sslbench.report.board import Board, doing, duration
+from sslbench.report.published import published_beside
 from sslbench.report.study import Report, make_report, named_wrongly
 from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
@@ -34,6 +35,7 @@ from sslbench.study.status import ORDER, Standing, earlier_runs, seconds_left, s
 class Opened:
     """A study at a scale, planned: its folder, points and rows."""
 
+    catalog: Catalog
     study: Study
     folder: StudyFolder
     points: Sequence[Point]
@@ -56,7 +58,7 @@ def open_study(
     if problems:
         raise RequestError(problems)
     folder = StudyFolder(path=Store(root=out).study(study.folder))
-    return Opened(study=study, folder=folder, points=points, grid=grid, machine=machine)
+    return Opened(catalog=catalog, study=study, folder=folder, points=points, grid=grid, machine=machine)
 
 
 def split_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -96,7 +98,8 @@ def report(opened: Opened) -> Report:
     points: Mapping[str, Sequence[Mapping[str, Any]]] = {row.name: row.points for row in opened.grid.rows}
     paths = [opened.folder.store.run(name) / "record.json" for name in points]
     results = Results(records=tuple(read_record(path) for path in paths if path.exists()))
-    return make_report(opened.study, results, points, opened.folder.path)
+    published = published_beside(opened.catalog, results.records)
+    return make_report(opened.study, results, points, opened.folder.path, published)
 
 
 def plan_lines(opened: Opened, workers: int) -> Iterator[str]:

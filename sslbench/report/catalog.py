@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, get_type_hints
 
 from sslbench.api.errors import RequestError
+from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, DatasetSpec, Kind, MethodSpec, StudySpec
 from sslbench.catalog.facts import DATA, Catalog, Component
 
@@ -58,6 +59,9 @@ def show_lines(catalog: Catalog, kind: Kind, name: str) -> Iterator[str]:
     if isinstance(spec, StudySpec):
         yield from (f"  {line}" for line in spec.file.read_text().splitlines())
         return
+    if isinstance(spec, ReferenceSpec):
+        yield from _published(spec)
+        return
     yield from _settings(kind, component, dict(implied))
     if isinstance(spec, MethodSpec):
         yield from _method(spec)
@@ -99,6 +103,15 @@ def _method(spec: MethodSpec[Any]) -> Iterator[str]:
     for recipe in spec.recipes:
         yield f"recipe {recipe.name}: {recipe.summary}"
         yield from (f"  {path} = {value!r}" for path, value in recipe.settings.items())
+
+
+def _published(spec: ReferenceSpec) -> Iterator[str]:
+    yield f"stands beside: recipe {spec.recipe}"
+    yield from (f"  {path} = {value!r}" for path, value in spec.settings.items())
+    yield from (f"differs: {difference}" for difference in spec.differences)
+    for row in spec.rows:
+        spread = f" ±{row.spread}" if row.spread is not None else ""
+        yield f"  {row.method} on {row.dataset}, {row.protocol} {row.metric}: {row.value}{spread}"
 
 
 def _operations(spec: AugmentationSpec) -> Iterator[str]:

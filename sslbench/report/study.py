@@ -12,6 +12,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 
 from sslbench.analysis.grids import SCORE_FACTS, cell, crossed, estimates, select, study_frame
+from sslbench.analysis.published import Verdict
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.catalog.facts import did_you_mean
@@ -39,6 +40,7 @@ class Report:
     figures: tuple[tuple[str, str], ...]
     expected: pd.DataFrame
     missing: tuple[str, ...]
+    published: tuple[Verdict, ...] = ()
 
 
 def named_wrongly(study: Study) -> list[str]:
@@ -55,7 +57,11 @@ def named_wrongly(study: Study) -> list[str]:
 
 
 def make_report(
-    study: Study, results: Results, points: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path
+    study: Study,
+    results: Results,
+    points: Mapping[str, Sequence[Mapping[str, Any]]],
+    folder: Path,
+    published: tuple[Verdict, ...] = (),
 ) -> Report:
     """Write every table and figure of a study and its page into `folder`."""
     if wrong := named_wrongly(study):
@@ -81,7 +87,11 @@ def make_report(
         else:
             figures.append((figure.name, figure.title))
     report = Report(
-        tables=tuple(tables), figures=tuple(figures), expected=compared(frame, study.expect), missing=tuple(missing)
+        tables=tuple(tables),
+        figures=tuple(figures),
+        expected=compared(frame, study.expect),
+        missing=tuple(missing),
+        published=published,
     )
     _page(study, report, folder)
     return report

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sslbench.analysis.intervals import Estimate
+from sslbench.analysis.published import Verdict
 from sslbench.analysis.tables import Row, class_rows, columns_of, rows_of
 from sslbench.results.record import Record
 
@@ -99,8 +100,8 @@ def classes_table(record: Record, dataset: str, protocol: str) -> Table | None:
     return table
 
 
-def show_results(console: Console, records: Sequence[Record]) -> None:
-    """Print one table per dataset, what could not be measured and why, and the first run's extreme classes."""
+def show_results(console: Console, records: Sequence[Record], published: Sequence[Verdict] = ()) -> None:
+    """Print one table per dataset, what could not be measured and why, published numbers, and extreme classes."""
     rows = rows_of(records)
     names = list(dict.fromkeys(row.dataset for row in rows))
     rows.sort(key=lambda row: names.index(row.dataset))
@@ -113,6 +114,8 @@ def show_results(console: Console, records: Sequence[Record]) -> None:
         reasons += [f"{record.method['name']}: {name}: {text}" for name, text in notes.items()]
     for reason in reasons:
         console.print(reason, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    for verdict in published:
+        console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
     first = records[0]
     for data in first.evaluated_on:
         for protocol in ("linear", "knn"):
@@ -134,6 +137,8 @@ def show_report(console: Console, report: Report, folder: Path) -> None:
     """Print a study's tables, what was expected, what is missing, and where the rest lies."""
     for made in report.tables:
         _titled(console, made.title or made.name, _text_table(made.frame))
+    for verdict in report.published:
+        console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
     if len(report.expected):
         _titled(console, "expected and found", _text_table(report.expected))
     for sentence in report.missing:

@@ -1,4 +1,4 @@
-"""What studies and executors promise."""
+"""What studies, references and executors promise."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ def offers_a_smoke_scale(subject: Subject) -> Iterator[str]:
     """Continuous integration runs every study at its smallest scale."""
     if not read_study(subject.spec.file, "smoke").cost:
         yield "scales.smoke says nothing of its cost"
+
+
+@check("reference", change="name methods and recipes as they are installed, or drop the row")
+def stands_beside_recipes_that_exist(subject: Subject) -> Iterator[str]:
+    """A row under a recipe that nobody has is never shown, and nobody would notice."""
+    for name in dict.fromkeys(row.method for row in subject.spec.rows):
+        found = subject.catalog.find("method", name)
+        if isinstance(found, str):
+            yield found
+        elif subject.spec.recipe not in {recipe.name for recipe in found[0].spec.recipes}:
+            yield f"method {name!r} has no recipe {subject.spec.recipe!r}"
 
 
 @check("executor", change="return '' or one sentence from missing(), and give it settings that build() takes")

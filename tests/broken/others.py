@@ -1,9 +1,11 @@
-"""Studies and an executor, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+"""Studies, a reference and an executor, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
 
 from __future__ import annotations
 
 from sslbench.api import (
     ExecutorSpec,
+    Published,
+    ReferenceSpec,
     StudySpec,
 )
 
@@ -18,7 +20,10 @@ def study(text):
     return make
 
 
+ROW = Published(method="simclr", dataset="digits", protocol="knn", metric="micro_accuracy", value=0.9)
+
 BROKEN = {
+    "stands_beside_recipes_that_exist": lambda folder: ReferenceSpec(**KNOWN, recipe="quik", rows=(ROW,)),
     "can_be_read": study("axis: {}"),
     "offers_a_smoke_scale": study("{name: s, summary: s, scales: {smoke: {base: {seeds: [0]}}}}"),
     "says_what_it_lacks": lambda folder: ExecutorSpec(**SETTINGS, build=lambda config: None, missing=lambda: 3),

@@ -98,6 +98,12 @@ SOLO_LEARN = Citation(
     year=2022,
     url="https://github.com/vturrisi/solo-learn",
 )
+LIGHTLY = Citation(
+    title="Lightly: a computer vision framework for self-supervised learning (its benchmarks page)",
+    authors="Susmelj, Heller, Wirth, Prescott, Ebner",
+    year=2020,
+    url="https://github.com/lightly-ai/lightly",
+)
 VIT = Citation(
     title="An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale",
     authors="Dosovitskiy et al.",

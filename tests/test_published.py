@@ -1,0 +1,68 @@
+"""Published numbers stand beside ours only under their recipe, with every difference said."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+import sslbench
+from sslbench.analysis.published import verdicts
+from sslbench.api import Citation, Published, ReferenceSpec
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.report.published import published_beside
+
+CITATION = Citation(title="t", authors="a", year=2026, url="https://example.org")
+ROW = Published(method="simclr", dataset="digits", protocol="knn", metric="micro_accuracy", value=0.9)
+REFERENCE = ReferenceSpec(
+    name="theirs", version=1, summary="s", citation=CITATION, recipe="quick", rows=(ROW,), settings={"train.epochs": 200},
+    differences=("their k is 200",),
+)  # fmt: skip
+RECIPES = {("simclr", "quick"): {"train.epochs": 20, "train.batch": 64, "backbone.name": "micro-cnn",
+                                 "augmentation.name": "small-objects", "augmentation.crop.scale": (0.3, 1.0)}}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    settings = {"recipe": "quick", "train.epochs": 1, "train.batch": 64, "augmentation.name": "digits", "seeds": [0],
+                "measure": ["knn"], "baselines": "none", "prepare.samples": 600}  # fmt: skip
+    return sslbench.run("simclr", "digits", out=tmp_path_factory.mktemp("runs"), settings=settings).records[0]
+
+
+def test_a_verdict_says_the_gap_and_every_difference(record):
+    (verdict,) = verdicts([record], [REFERENCE], RECIPES)
+    ours = next(s.value for s in record.scores if s.metric == "micro_accuracy" and s.chosen_on == "validation")
+    assert verdict.gap == pytest.approx(100 * (ours - 0.9))
+    assert verdict.differences == (
+        "train.epochs = 1, not 200",
+        "augmentation.name = digits, not small-objects",
+        "prepare.samples = 600",
+        "their k is 200",
+    )
+    side = "below" if ours < 0.9 else "above"
+    assert f"points {side} the published 0.900 (theirs). Differs: train.epochs = 1, not 200" in str(verdict)
+
+
+@pytest.mark.parametrize("change", [{"recipe": "original"}, {"status": "collapsed"}, {"method": {"name": "byol", "takes_target": False}}])  # fmt: skip
+def test_another_recipe_method_or_a_collapsed_run_stands_beside_nothing(record, change):
+    assert not list(verdicts([dataclasses.replace(record, **change)], [REFERENCE], RECIPES))
+
+
+def test_installed_tables_are_in_the_words_of_this_project(record):
+    catalog = discover(installed_entries())
+    assert not published_beside(catalog, [record])
+    for component in catalog.all("reference"):
+        assert all(0.5 < row.value < 1 for row in component.spec.rows)
+        known = {"micro_accuracy", "macro_accuracy"}
+        assert {row.metric for row in component.spec.rows} <= known
+        for row in component.spec.rows:
+            assert not isinstance(catalog.find("dataset", row.dataset), str)
+            assert not isinstance(catalog.find("protocol", row.protocol), str)
+
+
+def test_the_command_line_prints_it(cli, tmp_path):
+    """One epoch of the published recipe's method on another network: the line says so."""
+    answer = cli("show", "reference", "solo-learn-cifar10")
+    assert "simclr on cifar10, linear micro_accuracy: 0.9074" in answer.stdout
+    assert "stands beside: recipe solo-learn" in answer.stdout
+    assert "references (2)" in cli("list", "references").stdout
