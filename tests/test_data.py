@@ -24,8 +24,11 @@ from sslbench.api.errors import DataBroken, DataMissing
 from sslbench.api.files import find, fingerprint, unpack
 from sslbench.api.specs import Source
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.choices import choose
+from sslbench.config.parts import Shelf
 from sslbench.data.canvas import edge_mode, facing, on_canvas
-from sslbench.data.fewer import at_most, some_rows
+from sslbench.data.fewer import Fewer, some_rows
+from sslbench.environment import places
 
 PHOTO = load_sample_images().images[0]
 
@@ -324,9 +327,10 @@ def test_some_samples_are_an_even_share_of_every_class(strata, samples):
 
 
 def test_fewer_samples_are_drawn_from_every_split_and_class(tmp_path):
-    digits = discover(installed_entries()).components["dataset"]["digits"].spec
+    catalog = discover(installed_entries())
+    digits = catalog.components["dataset"]["digits"].spec
     whole = digits.build(digits.config(), Source(root=None, folders=(), work=tmp_path))
-    few = at_most(whole, 300)
+    few = Fewer(whole, 300)
     assert len(few.labels) == 300
     assert set(few.labels) == set(range(10))
     row = few.rows[17]
@@ -334,4 +338,6 @@ def test_fewer_samples_are_drawn_from_every_split_and_class(tmp_path):
         assert (value == whole.read(int(row), np.random.default_rng(0))[name]).all()
     assert few.columns["id"][17] == whole.columns["id"][row]
     assert few.fingerprint() != whole.fingerprint()
-    assert at_most(whole, 0) is at_most(whole, 1797) is whole
+    part = Shelf(places()).part(choose(catalog, "dataset", "digits", {}, "data", []), "", fetch=False)
+    assert part.at_most(0) is part.at_most(1797) is part
+    assert part.at_most(300).fingerprint() == few.fingerprint()

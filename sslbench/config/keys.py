@@ -36,7 +36,7 @@ def part_key(part: Part, settings: PrepareSettings, canvas: int) -> str:
     """The same, outside a plan."""
     pictures = any(m.layout == "image" for m in part.dataset.modalities.values())
     fit = (canvas, settings.fit, settings.background, settings.unreadable) if pictures else ()
-    return digest(part.choice.key(), part.part, part.dataset.fingerprint(), fit, versions(DECODERS))
+    return digest(part.choice.key(), part.part, part.fingerprint(), fit, versions(DECODERS))
 
 
 def rows_key(plan: Plan, fold: int) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sslbench.api.specs import Card, Dataset, DatasetSpec, Source
 from sslbench.api.values import Target
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.choices import Choice, choose
-from sslbench.data.fewer import at_most
+from sslbench.data.fewer import Fewer, marked
 from sslbench.environment import Places
 
 ANNOUNCED = 1000
@@ -24,11 +25,12 @@ ANNOUNCED = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Part:
-    """One part of a dataset, opened; `name` is what a row of a table calls it."""
+    """One part of a dataset, opened; `name` is what a row of a table calls it. Its fingerprint is taken once."""
 
     choice: Choice
     part: str
     dataset: Dataset
+    fingerprint: Callable[[], str]
 
     @property
     def name(self) -> str:
@@ -36,7 +38,10 @@ class Part:
 
     def at_most(self, samples: int) -> Part:
         """The same, with no more samples than that (0: all)."""
-        return replace(self, dataset=at_most(self.dataset, samples))
+        if not 0 < samples < len(self.dataset.labels):
+            return self
+        whole = self.fingerprint
+        return replace(self, dataset=Fewer(self.dataset, samples), fingerprint=lambda: marked(whole(), samples))
 
 
 @dataclass(slots=True)
@@ -49,6 +54,13 @@ class Shelf:
     announce: bool = False
     stood_in: list[str] = field(default_factory=list)
     _opened: dict[str, Dataset] = field(default_factory=dict)
+    _prints: dict[int, Callable[[], str]] = field(default_factory=dict)
+
+    def part(self, choice: Choice, part: str, *, fetch: bool) -> Part:
+        """Open one part; however often it is asked for, its files are looked through once."""
+        dataset = self.open(choice, part, fetch=fetch)
+        fingerprint = self._prints.setdefault(id(dataset), cache(dataset.fingerprint))
+        return Part(choice=choice, part=part, dataset=dataset, fingerprint=fingerprint)
 
     def open(self, choice: Choice, part: str, *, fetch: bool) -> Dataset:
         """Open one part, and whatever datasets it uses; raises what the dataset raises."""
@@ -121,13 +133,11 @@ def _open(catalog: Catalog, choice: Choice, wanted: Sequence[str], shelf: Shelf,
     missing: dict[str, list[str]] = {}
     for part in wanted:
         try:
-            dataset = shelf.open(choice, part, fetch=fetch)
+            found.parts.append(shelf.part(choice, part, fetch=fetch))
         except DataMissing as error:
             missing.setdefault(str(error), []).append(f"{choice.name}/{part}" if part else choice.name)
         except DataBroken as error:
             found.missing.append(f"dataset {choice.name!r} cannot be used: {error}")
-        else:
-            found.parts.append(Part(choice=choice, part=part, dataset=dataset))
     for looked, names in missing.items():
         named = [choice.name] if len(names) == len(wanted) > 1 else names
         found.missing.append(missing_sentence(catalog, choice, ", ".join(named), looked))

@@ -25,6 +25,11 @@ def some_rows(strata: NDArray[Any], samples: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate(chosen))
 
 
+def marked(fingerprint: str, samples: int) -> str:
+    """The fingerprint of so many samples of what has that fingerprint."""
+    return f"{fingerprint}-{samples}-{VERSION}"
+
+
 class Fewer:
     """Some samples of a dataset, the same for everybody; smaller numbers are no part of larger ones."""
 
@@ -44,9 +49,4 @@ class Fewer:
 
     def fingerprint(self) -> str:
         """The whole's, how many, and by which rule."""
-        return f"{self.whole.fingerprint()}-{self.samples}-{VERSION}"
-
-
-def at_most(dataset: Dataset, samples: int) -> Dataset:
-    """The dataset itself where it has no more samples than that, or 0 are asked for; else some of it."""
-    return Fewer(dataset, samples) if 0 < samples < len(dataset.labels) else dataset
+        return marked(self.whole.fingerprint(), self.samples)

@@ -86,7 +86,7 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
 
 def _data(part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:
     table = tables.get(part.name)
-    facts: dict[str, Any] = {"part": part.name, **part.choice.described(), "fingerprint": part.dataset.fingerprint()}
+    facts: dict[str, Any] = {"part": part.name, **part.choice.described(), "fingerprint": part.fingerprint()}
     if table is not None:
         facts |= {
             "prepared": table.key,

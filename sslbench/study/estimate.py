@@ -81,7 +81,8 @@ def small(plan: Plan) -> Plan:
     rows = int(np.clip(BUDGET // max(values, 1), FEWEST, MOST))
 
     def generated(part: Part) -> Part:
-        return replace(part, dataset=Generated(part.dataset.modalities, part.dataset.target, rows))
+        made = Generated(part.dataset.modalities, part.dataset.target, rows)
+        return replace(part, dataset=made, fingerprint=made.fingerprint)
 
     train = replace(plan.train, epochs=STEPS, snapshots=(), batch=min(plan.train.batch, rows), warmup=0.0)
     splits = SplitSettings(folds=plan.splits.folds, fractions=plan.splits.fractions)

@@ -1,6 +1,8 @@
 import time
 
-time.sleep(0.4)
+started = time.thread_time()
+while time.thread_time() - started < 0.4:
+    pass
 
 from dataclasses import dataclass
 
