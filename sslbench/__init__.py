@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sslbench.environment import let_waiting_threads_sleep
+
 if TYPE_CHECKING:
     from sslbench.execute.here import run as run
     from sslbench.results.frames import load_results as load_results
 
 __version__ = "0.1.0"
+let_waiting_threads_sleep()
 __all__ = ["__version__", "load_results", "run"]
 
 

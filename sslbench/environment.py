@@ -114,6 +114,14 @@ def cluster(processes: int) -> ClusterEnvironment:
     return TorchElasticEnvironment() if "TORCHELASTIC_RUN_ID" in os.environ else SLURMEnvironment(auto_requeue=False)
 
 
+def let_waiting_threads_sleep() -> None:
+    """Tell OpenMP, before torch loads it, not to spin: two programs on the same cores would starve each other.
+
+    A choice that the user made stays.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def gpu_names() -> tuple[str, ...]:
     """The GPUs that this process may use, as $CUDA_VISIBLE_DEVICES names them."""
     import torch

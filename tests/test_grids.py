@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from sslbench.analysis.grids import crossed, estimates, select, study_frame
+from sslbench.analysis.grids import crossed, estimates, seed_values, select, study_frame, told_apart
 
 
 def scores(**columns) -> pd.DataFrame:
@@ -44,3 +44,22 @@ def test_estimates_average_within_a_seed_first():
     )
     assert table.columns.tolist() == ["method", "axis", "x"]
     assert table["x"].iloc[0].startswith("3.500 ±")
+
+
+def test_runs_of_two_backbones_are_never_averaged_as_seeds():
+    facts = {"augmentation": "crop", "dataset": "digits", "protocol": "knn", "metric": "micro_accuracy"}
+    rows = [
+        ("random-init", "cnn", 0, 0.9),
+        ("random-init", "vit", 0, 0.5),
+        ("mine", "cnn", 0, 0.8),
+        ("mine", "cnn", 1, 0.6),
+    ]
+    frame = pd.DataFrame([{"method": m, "backbone": b, "seed": s, "value": v, **facts} for m, b, s, v in rows])
+    found = seed_values(told_apart(frame, ["method"]), ["method"])
+    assert found.groupby("method")["value"].mean().to_dict() == {
+        "random-init (cnn)": 0.9,
+        "random-init (vit)": 0.5,
+        "mine": pytest.approx(0.7),
+    }
+    assert told_apart(frame, ["method", "backbone"]).equals(frame)
+    assert told_apart(frame, ["dataset"]).equals(frame)

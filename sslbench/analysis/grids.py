@@ -24,6 +24,8 @@ SCORE_FACTS = (
     "epoch",
 )
 """What a table or figure may name beside the study's own axes."""
+APART = ("backbone", "augmentation", "dataset")
+"""Facts that make another run of it, whether or not a table names them."""
 UNSET = ("fraction", "epoch")
 """Facts that most scores have not: where nobody asks for them, only those scores count."""
 
@@ -57,6 +59,15 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) 
     for name in UNSET:
         if name not in named and name not in where:
             frame = frame[frame[name].isna()]
+    return frame
+
+
+def told_apart(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Name what a group of one method would mix: two runs of different backbones are never averaged as if they were seeds."""
+    for fact in APART if "method" in by and len(frame) else ():
+        if fact not in by:
+            mixed = frame.groupby(list(by), dropna=False)[fact].transform("nunique") > 1
+            frame = frame.assign(method=frame["method"].where(~mixed, frame["method"] + " (" + frame[fact] + ")"))
     return frame
 
 

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.grids import seed_values, select
+from sslbench.analysis.grids import seed_values, select, told_apart
 from sslbench.analysis.intervals import over_seeds
 from sslbench.study.definition import FigureSettings
 
-SIZE, DPI = 3.6, 160
+SIZE, WIDE, ROW, DPI = 3.6, 4.7, 0.26, 160
+UPRIGHT = 6
+"""Bars that stand side by side before their names overlap."""
 
 
 def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
@@ -28,7 +30,8 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
         raise ValueError("this scale has not the axis that it is drawn against")
     named = [name for name in (figure.x, figure.y, figure.hue, figure.panels) if name]
     chosen = select(frame, figure.where, named)
-    values = seed_values(chosen, [*dict.fromkeys(named)])
+    by = [*dict.fromkeys(named)]
+    values = seed_values(told_apart(chosen, by), by)
     values = values.dropna(subset=[name for name in (figure.x, figure.y) if name])
     if values.empty:
         raise ValueError("no run that it shows is done")
@@ -36,7 +39,8 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     sns.set_theme(context="paper", style="whitegrid")
     grid = _heat(values, figure) if figure.kind == "heat" else _curves(values, figure)
     grid.set_titles("{col_name}")
-    grid.set_axis_labels(figure.x, figure.y or ", ".join(metrics).replace("_", " "))
+    labels = (figure.x, figure.y or ", ".join(metrics).replace("_", " "))
+    grid.set_axis_labels(*(labels[::-1] if _lying(values, figure) else labels))
     if figure.title:
         grid.figure.suptitle(figure.title, y=1.02)
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +77,16 @@ def _curves(values: pd.DataFrame, figure: FigureSettings) -> Any:
         shared["palette"] = sns.color_palette("colorblind", values[figure.hue].nunique())
     if figure.kind == "line":
         return sns.relplot(kind="line", err_style="bars", marker="o", **shared)
+    if _lying(values, figure):
+        rows = values[figure.x].nunique() * max(1, values[figure.hue].nunique() if figure.hue else 1)
+        return sns.catplot(kind="bar", **shared | {"x": "value", "y": figure.x, "height": max(SIZE, ROW * rows),
+                                                   "aspect": WIDE / max(SIZE, ROW * rows)})  # fmt: skip
     return sns.catplot(kind="bar", **shared)
+
+
+def _lying(values: pd.DataFrame, figure: FigureSettings) -> bool:
+    """Whether bars lie down, because their names would overlap side by side."""
+    return figure.kind == "bar" and values[figure.x].nunique() > UPRIGHT
 
 
 def _heat(values: pd.DataFrame, figure: FigureSettings) -> Any:

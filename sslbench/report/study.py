@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
-from sslbench.analysis.grids import SCORE_FACTS, cell, crossed, estimates, select, study_frame
+from sslbench.analysis.grids import SCORE_FACTS, cell, crossed, estimates, select, study_frame, told_apart
 from sslbench.analysis.published import Verdict
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
@@ -148,7 +148,7 @@ def _table(frame: pd.DataFrame, settings: TableSettings, folder: Path) -> TableM
     chosen = select(frame, settings.where, by) if len(frame) else frame
     if chosen.empty:
         return None
-    found = estimates(chosen, by)
+    found = estimates(told_apart(chosen, by), by)
     shown = crossed(found, rows, settings.columns)
     write_atomically(folder / f"{settings.name}.csv", found.to_csv(index=False).encode())
     write_atomically(folder / f"{settings.name}.md", markdown(shown).encode())
