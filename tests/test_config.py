@@ -194,6 +194,7 @@ def test_all_problems_at_once():
         (["augmentation.roles.local.crop.size=4"], "augmentation.roles.local: the method has no such role"),
         (["train.epochs=${oc.env:HOME}"], "request: Unsupported interpolation type oc.env"),
         (["modalities.profile.facts=[]"], "modalities.profile: the data has none; possible: image"),
+        (["splits.bank=SPC"], "splits.bank = SPC means nothing without splits.transfer=COLUMN"),
         (["backbones.sound.name=micro-vit"], "backbones.sound: the data has no such modality"),
     ],
 )

@@ -15,7 +15,7 @@ from sslbench.config.parts import Found, Part, Shelf, open_parts
 from sslbench.config.request import Tree
 from sslbench.config.settings import PretrainSettings, TrainSettings, ViewSettings, problems_of
 from sslbench.data.canvas import PrepareSettings
-from sslbench.data.splits import SplitSettings, has_official_split
+from sslbench.data.splits import SplitSettings, has_official_split, transfer_problems
 
 DEFAULT_VIEW, LARGEST_CANVAS = 64, 256
 
@@ -99,7 +99,7 @@ def check_sections(draft: Draft) -> None:
     """Find what is wrong with the harness's own settings, whatever else is wrong."""
     draft.problems += problems_of(draft.section("train", TrainSettings))
     draft.section("prepare", PrepareSettings)
-    draft.section("splits", SplitSettings)
+    draft.problems += transfer_problems(draft.section("splits", SplitSettings))
     draft.section("pretrain", PretrainSettings)
     draft.section("view", ViewSettings)
 

@@ -47,6 +47,13 @@ class Division:
     query: Rows
 
 
+def transfer_problems(settings: SplitSettings) -> list[str]:
+    """Say which settings of a transfer are given without the column that they are values of."""
+    named = {"splits.bank": settings.bank, "splits.query": settings.query}
+    given = [f"{path} = {value}" for path, value in named.items() if value and not settings.transfer]
+    return [f"{what} means nothing without splits.transfer=COLUMN, whose value it is" for what in given]
+
+
 def subset_size(available: float, fraction: float) -> int:
     """How many of a class's training images a fraction keeps: max(1, floor(p * n)) (paper A, Table 4)."""
     return max(1, math.floor(fraction * available + 1e-9))
