@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .test_study import STUDY, records
+from .test_study import STUDY, records, write
 
 SLURM = Path(__file__).parent / "slurm/cluster.sh"
 SMALL = {**STUDY, "tables": [], "figures": []}
@@ -143,3 +143,20 @@ def test_two_studies_at_once_share_every_stage(locally, tmp_path):
     assert "made twice" not in logs
     times = [json.loads(path.read_text())["seconds"] for path in out.glob("stages/*/*/stage.json")]
     assert len(times) == 20
+
+
+def test_a_cluster_that_takes_no_job_is_a_sentence(cli, tmp_path):
+    """Its commands are there, and nobody answers."""
+    pytest.importorskip("submitit", reason="needs the extra sslbench[slurm]")
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    for name in ("srun", "sbatch"):
+        (commands / name).write_text("#!/bin/sh\necho nobody answers >&2\nexit 1\n")
+        (commands / name).chmod(0o755)
+    path = write(tmp_path, {**STUDY, "tables": [], "figures": [], "axes": {}})
+    env = {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
+    answer = cli("study", "run", str(path), "--executor", "slurm", "--out", str(tmp_path / "runs"), env=env)
+    assert answer.returncode == 1, answer.stdout
+    assert "error: slurm: no job could be sent: " in answer.stderr
+    assert "nobody answers" in answer.stderr
+    assert "Traceback" not in answer.stderr

@@ -259,6 +259,12 @@ def test_a_report_of_half_a_study_says_what_is_missing(finished, cli):
         (folder / "aside").rename(folder / "runs" / name)
 
 
+def test_a_report_of_a_study_that_never_ran_says_so(cli, tmp_path):
+    answer = cli("study", "report", str(write(tmp_path, STUDY)), "--out", str(tmp_path / "runs"))
+    assert answer.returncode == 0, answer.stderr
+    assert "missing: figure mask: no run that it shows is done" in answer.stdout
+
+
 def test_lists_on_the_command_line_are_a_study_without_a_file(cli, tmp_path):
     arguments = [
         "--method",

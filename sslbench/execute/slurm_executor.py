@@ -62,7 +62,11 @@ class Slurm:
         executor = submitit.SlurmExecutor(folder=crew.folder / "slurm", max_num_timeout=ROUNDS)
         executor.update_parameters(**self._parameters(crew))
         numbers = range(self.config.workers)
-        jobs = dict(zip(numbers, self._send(executor, crew, numbers), strict=True))
+        try:
+            jobs = dict(zip(numbers, self._send(executor, crew, numbers), strict=True))
+        except (submitit.core.utils.FailedJobError, OSError) as error:
+            line = " ".join(str(error).split())
+            raise SslbenchError(f"slurm: no job could be sent: {line}; does 'sinfo' answer on this machine?") from error
         sent = dict.fromkeys(numbers, 1)
         say(f"slurm: {len(jobs)} jobs sent, {', '.join(job.job_id for job in jobs.values())}; logs in {crew.folder}")
         looked = time.monotonic()

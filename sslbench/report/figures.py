@@ -28,6 +28,8 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
 
     if not figure.x or (figure.kind == "heat" and not figure.y):
         raise ValueError("this scale has not the axis that it is drawn against")
+    if frame.empty:
+        raise ValueError("no run that it shows is done")
     named = [name for name in (figure.x, figure.y, figure.hue, figure.panels) if name]
     chosen = select(frame, figure.where, named)
     by = [*dict.fromkeys(named)]

@@ -170,7 +170,8 @@ def _artefacts(folder: Path, evaluations: Sequence[Path]) -> None:
 def card(record: Record) -> str:
     """A model card: what the encoder is, what it learnt from, and under which licences."""
     backbone = ", ".join(f"{m}: {b['name']}" for m, b in record.backbones.items()) or "the method's own"
-    data = ", ".join(f"{d['part']} ({d.get('samples', '?')} samples)" for d in record.pretrained_on)
+    learnt = ", ".join(dict.fromkeys(str(t["samples"]) for t in record.training if "samples" in t)) or "no"
+    data = f"{learnt} samples of " + ", ".join(f"{d['part']} ({d.get('samples', '?')})" for d in record.pretrained_on)
     lines = [
         f"# {record.run}",
         "",
