@@ -335,3 +335,21 @@ def test_cells_show_means_and_intervals():
     assert cell(None) == "–"
     averaged = estimate([score(0, 0.4), score(0, 0.6), score(1, 0.6)], 0.2)
     assert averaged.mean == pytest.approx(np.mean([0.5, 0.6]))
+
+
+def test_a_misspelt_baseline_is_refused(cli, tmp_path):
+    arguments = [
+        "run",
+        "--method",
+        "mae",
+        "--dataset",
+        "digits",
+        "--baselines",
+        "randominit",
+        "--out",
+        str(tmp_path / "r"),
+    ]
+    answer = cli(*arguments)
+    assert answer.returncode == 2
+    assert "error: baselines: method 'randominit' is not installed; did you mean 'random-init'?" in answer.stderr
+    assert not (tmp_path / "r").exists()

@@ -39,10 +39,16 @@ def baseline_tree(plan: Plan, name: str) -> Tree:
 
 
 def baselines_of(plan: Plan, catalog: Catalog) -> Sequence[str]:
-    """Which baselines a request asks for: all that are installed, unless it says otherwise."""
+    """Which baselines a request asks for: all that are installed, unless it says otherwise.
+
+    Raises RequestError for a name that nobody has.
+    """
     wanted = plan.request.get("baselines")
     if wanted is None:
         wanted = [c.name for c in catalog.all("method") if c.spec.baseline]
     if isinstance(wanted, str):
         wanted = [] if wanted == "none" else wanted.split(",")
+    found = [catalog.find("method", name) for name in wanted]
+    if unknown := [f"baselines: {answer}" for answer in found if isinstance(answer, str)]:
+        raise RequestError(unknown)
     return [name for name in wanted if name != plan.method.component.name]
