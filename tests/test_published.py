@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 
 import pytest
+from rich.console import Console
 
 import sslbench
 from sslbench.analysis.published import verdicts
 from sslbench.api import Citation, Published, ReferenceSpec
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.report.published import published_beside
+from sslbench.report.terminal import show_results
 
 CITATION = Citation(title="t", authors="a", year=2026, url="https://example.org")
 ROW = Published(method="simclr", dataset="digits", protocol="knn", metric="micro_accuracy", value=0.9)
@@ -60,8 +63,13 @@ def test_installed_tables_are_in_the_words_of_this_project(record):
             assert not isinstance(catalog.find("protocol", row.protocol), str)
 
 
-def test_the_command_line_prints_it(cli, tmp_path):
-    """One epoch of the published recipe's method on another network: the line says so."""
+def test_it_is_printed_below_the_table(record):
+    console = Console(file=io.StringIO(), width=300)
+    show_results(console, [record], list(verdicts([record], [REFERENCE], RECIPES)))
+    assert "published: simclr on digits, knn micro_accuracy: " in console.file.getvalue()
+
+
+def test_a_table_is_listed_and_shown(cli):
     answer = cli("show", "reference", "solo-learn-cifar10")
     assert "simclr on cifar10, linear micro_accuracy: 0.9074" in answer.stdout
     assert "stands beside: recipe solo-learn" in answer.stdout

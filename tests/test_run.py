@@ -338,18 +338,8 @@ def test_cells_show_means_and_intervals():
 
 
 def test_a_misspelt_baseline_is_refused(cli, tmp_path):
-    arguments = [
-        "run",
-        "--method",
-        "mae",
-        "--dataset",
-        "digits",
-        "--baselines",
-        "randominit",
-        "--out",
-        str(tmp_path / "r"),
-    ]
-    answer = cli(*arguments)
+    arguments = ["run", "--method", "mae", "--dataset", "digits", "--baselines", "randominit", "--out"]
+    answer = cli(*arguments, str(tmp_path / "r"))
     assert answer.returncode == 2
     assert "error: baselines: method 'randominit' is not installed; did you mean 'random-init'?" in answer.stderr
     assert not (tmp_path / "r").exists()

@@ -29,7 +29,7 @@ def with_props(entries: Iterable[Entry]) -> Catalog:
 
 
 def subjects_of(name: str, catalog: Catalog) -> list[Subject]:
-    """Every component of a distribution, of a plugin, or of that very name (`mae`, `method/mae`).
+    """Every component of a distribution, of a plugin, or of that very name (`NAME` or `KIND/NAME`).
 
     Raises RequestError with what there is, or with what is wrong where the plugin could not be loaded.
     """
@@ -54,7 +54,7 @@ def cases(subjects: Sequence[Subject]) -> Iterator[tuple[Subject, Check]]:
 
 
 def case_id(subject: Subject, one: Check) -> str:
-    """Such as `method/mae-resumes_exactly`."""
+    """`KIND/NAME-CHECK`, as a test's id and as `expected` names it."""
     return f"{subject.name}-{one.name}"
 
 

@@ -32,7 +32,8 @@ def fresh(distribution: str) -> dict[str, Any]:
     """What a process of its own finds of a distribution: components and problems."""
     run = subprocess.run([sys.executable, "-c", FRESH, distribution], capture_output=True, text=True, check=False)
     if run.returncode:
-        raise NotAsked(f"a fresh process cannot look: {run.stderr.strip().splitlines()[-1]}")
+        said = run.stderr.strip().splitlines() or ["nothing"]
+        raise RuntimeError(f"a fresh process that looks for it ends with {run.returncode} and says: {said[-1]}")
     content: dict[str, Any] = json.loads(run.stdout.strip().splitlines()[-1])
     if not content["found"] and not content["problems"]:
         raise NotAsked("it is not installed, so no other process can find it")

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from sslbench.analysis.geometry import describe
 from sslbench.api.errors import RequestError
 from sslbench.api.modules import Backbone, TrainedMethod
+from sslbench.catalog.facts import did_you_mean
 from sslbench.config.convert import convert
 from sslbench.config.plan import LABEL_PRESERVING
+from sslbench.config.request import COMPONENTS, OTHERS, SECTIONS
 from sslbench.config.settings import TrainSettings
 from sslbench.environment import seed_everything
 from sslbench.testing.check import NotAsked, Subject, check
@@ -79,9 +81,8 @@ def gives_a_finite_scalar(subject: Subject) -> Iterator[str]:
 )
 def looks_without_touching(subject: Subject) -> Iterator[str]:
     """The loop may ask for a loss several times a step (accumulation, two augmentations), so asking must change nothing."""
-    rig = _trained(subject)
-    method, batch, step = rig.build(), rig.batch(), rig.step()
-    _begin(method, rig)
+    rig, method = _begun(subject)
+    batch, step = rig.batch(), rig.step()
     method.eval()
     before = state_of(method)
     first, second = method.loss(batch, step).total, method.loss(batch, step).total
@@ -120,9 +121,7 @@ def follows_its_seed(subject: Subject) -> Iterator[str]:
 )
 def reaches_every_parameter(subject: Subject) -> Iterator[str]:
     """A parameter without gradient is never learnt, and stops training on several devices."""
-    rig = _trained(subject)
-    method = rig.build()
-    _begin(method, rig)
+    rig, method = _begun(subject)
     method.loss(rig.batch(), rig.step(EPOCHS - 1)).total.backward()
     groups = method.groups()
     places = {id(p): sum(any(p is q for q in group.parameters) for group in groups) for p in method.parameters()}
@@ -183,18 +182,17 @@ def resumes_exactly(subject: Subject) -> Iterator[str]:
 )
 def learns(subject: Subject) -> Iterator[str]:
     """A loss that does not fall on one batch, shown again and again, hides a bug, and all that follows measures nothing."""
-    rig = _trained(subject)
-    shown = [_repeated(rig, rate) for rate in RATES]
+    shown = [_repeated(subject, rate) for rate in RATES]
     if not any(min(losses[1:]) < losses[0] for losses in shown):
         first, last = shown[0][0], ", ".join(f"{losses[-1]:.4g}" for losses in shown)
         rates = ", ".join(map(str, RATES))
         yield f"{REPEATS} steps on one batch take the loss from {first:.4g} to {last} at learning rates {rates}"
 
 
-def _repeated(rig: Any, rate: float) -> list[float]:
+def _repeated(subject: Subject, rate: float) -> list[float]:
     """The losses of one batch that is shown again and again."""
-    method, batch, step = rig.build(), rig.batch(), rig.step()
-    _begin(method, rig)
+    rig, method = _begun(subject)
+    batch, step = rig.batch(), rig.step()
     optimiser = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], lr=rate)
     losses = []
     for _ in range(REPEATS):
@@ -234,9 +232,7 @@ def does_not_collapse(subject: Subject) -> Iterator[str]:
 )
 def stays_finite_in_half_precision(subject: Subject) -> Iterator[str]:
     """Most runs use bfloat16, in which sums and exponentials lose what float32 keeps."""
-    rig = _trained(subject)
-    method = rig.build()
-    _begin(method, rig)
+    rig, method = _begun(subject)
     with torch.autocast("cpu", torch.bfloat16):
         half = method.loss(rig.batch(), rig.step()).total
     half.backward()
@@ -256,9 +252,8 @@ def works_with_one_row_or_says_no(subject: Subject) -> Iterator[str]:
         planned(subject, batch=1)
     except RequestError:
         return
-    rig = rig_of(subject)
-    batch, method = rig.batch(), rig.build()
-    _begin(method, rig)
+    rig, method = _begun(subject)
+    batch = rig.batch()
     views = {role: tuple({k: x[:1] for k, x in view.items()} for view in made) for role, made in batch.views.items()}
     target = None if batch.target is None else batch.target[:1]
     one = type(batch)(views=views, index=batch.index[:1], draws=batch.draws[torch.tensor([0])], target=target)
@@ -273,6 +268,9 @@ def works_with_one_row_or_says_no(subject: Subject) -> Iterator[str]:
 def offers_recipes_that_can_be_planned(subject: Subject) -> Iterator[str]:
     """A recipe is what most people run: one with a misspelt setting fails in their hands."""
     for recipe in subject.spec.recipes:
+        known = (*COMPONENTS, *SECTIONS, *OTHERS)
+        strangers = [path for path in recipe.settings if path.partition(".")[0] not in known]
+        yield from (f"recipe {recipe.name!r}: {path}: no such setting{did_you_mean(path, known)}" for path in strangers)
         for section, cls in (("method", subject.spec.config), ("train", TrainSettings)):
             given = {p.partition(".")[2]: v for p, v in recipe.settings.items() if p.startswith(f"{section}.")}
             problems: list[str] = []
@@ -291,16 +289,17 @@ def _trained(subject: Subject) -> Any:
     return rig_of(subject)
 
 
-def _begin(method: Any, rig: Any) -> None:
-    """Let the method do what it does before an epoch, as the loop would."""
+def _begun(subject: Subject) -> tuple[Any, Any]:
+    """The rig, and a fresh method that has done what it does before an epoch, as the loop would have it."""
+    rig = _trained(subject)
+    method = rig.build()
     with torch.no_grad():
         method.before_epoch(rig.step(), rig.feed().survey())
+    return rig, method
 
 
 def _first_loss(subject: Subject) -> Tensor:
-    rig = _trained(subject)
-    method = rig.build()
-    _begin(method, rig)
+    rig, method = _begun(subject)
     total: Tensor = method.train().loss(rig.batch(), rig.step()).total
     return total.detach()
 
