@@ -94,10 +94,17 @@ def _pretrain(plan: Plan, store: Store, pool: Sequence[Stage], seed: int, fold: 
         pretrain(plan, [_opened(path, name) for path, name in named], seed, fold, folder, live.moment)
 
     return Stage(
-        kind="pretrain", key=key, folder=store.stage("pretrain", key), title=f"{plan.method.name} seed {seed} pretrain",
+        kind="pretrain", key=key, folder=store.stage("pretrain", key),
+        title=f"{_who(plan, seed)} {'pretrain' if plan.spec.trains else 'weights'}",
         needs=tuple(stage.folder for stage in pool), make=make, seed=seed, fold=fold, shape=keys.pretrain_shape(plan),
         rows=sum(stage.rows for stage in pool) * plan.train.epochs if plan.spec.trains else 0,
     )  # fmt: skip
+
+
+def _who(plan: Plan, seed: int) -> str:
+    """Whose stage it is, as progress tells it."""
+    used = [choice.name for choice in plan.backbones.values()] + [views.name for views in plan.augmentations]
+    return f"{plan.method.name} ({', '.join(used)}) seed {seed}" if used else f"{plan.method.name} seed {seed}"
 
 
 def _measure(
@@ -107,7 +114,7 @@ def _measure(
     seed = trained.seed
     key = keys.extract_key(plan, trained.key, part, epoch)
     features = store.stage("extract", key)
-    who = f"{plan.method.name} seed {seed}" + ("" if epoch is None else f" epoch {epoch}")
+    who = _who(plan, seed) + ("" if epoch is None else f" epoch {epoch}")
 
     def subject() -> Subject:
         _threads(plan)
@@ -124,7 +131,7 @@ def _measure(
     known = partial(Stage, seed=seed, fold=folds[0], rows=table.rows)
     yield known(
         kind="extract", key=key, folder=features, title=f"{who} features of {part.name}", make=embed,
-        needs=(trained.folder, table.folder), shape=keys.digest(trained.shape),
+        needs=(trained.folder, table.folder), shape=keys.encoder_shape(plan),
     )  # fmt: skip
     for protocol in plan.protocols:
         if epoch is not None and needs_encoders(protocol):
@@ -133,7 +140,7 @@ def _measure(
         yield known(
             kind="evaluate", key=answer, folder=store.stage("evaluate", answer), make=partial(measure, protocol),
             needs=(features,), title=f"{who} {protocol.name} on {part.name}",
-            shape=keys.digest(trained.shape, protocol.key()),
+            shape=keys.encoder_shape(plan, protocol.key()),
         )  # fmt: skip
 
 

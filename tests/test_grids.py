@@ -15,12 +15,11 @@ def scores(**columns) -> pd.DataFrame:
     return pd.DataFrame({**{k: [v] * length for k, v in base.items()}, **columns})
 
 
-def test_oracles_fractions_and_snapshots_are_not_mixed_into_estimates():
+def test_fractions_and_snapshots_are_not_mixed_into_estimates():
     frame = study_frame(
-        scores(value=[0.5, 0.9, 0.1, 0.2], chosen_on=["validation", "query", "validation", "validation"],
-               setting=["{}", "{}", '{"fraction": 0.1}', "{}"], epoch=[None, None, None, 3.0]),
+        scores(value=[0.5, 0.1, 0.2], setting=["{}", '{"fraction": 0.1}', "{}"], epoch=[None, None, 3.0]),
         {"r": [{"axis": 1}]},
-    )  # fmt: skip
+    )
     assert select(frame, {}, ())["value"].tolist() == [0.5]
     assert select(frame, {"fraction": 0.1}, ())["value"].tolist() == [0.1]
     assert sorted(select(frame, {}, ("epoch",))["value"]) == [0.2, 0.5]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import load_file
 from sslbench_vision.backbones.micro_vit import MicroVitConfig
 from sslbench_vision.backbones.micro_vit_model import MicroVit
@@ -20,7 +23,7 @@ import sslbench
 from sslbench.analysis.tables import class_rows, estimate, rows_of
 from sslbench.api import Modality
 from sslbench.api.errors import SslbenchError
-from sslbench.report.terminal import cell
+from sslbench.report.terminal import cell, show_results
 from sslbench.results.record import APART, Score, decode, encode
 
 from .conftest import TINY
@@ -44,11 +47,12 @@ def finished(cli, tmp_path_factory) -> tuple[Path, str]:
 def test_the_terminal_shows_every_row_protocol_and_the_extreme_classes(finished):
     _, text = finished
     for word in ("mae", "random-init", "raw-features", "supervised (labels)", "pretrained", "unavailable", "clustering",
-                 "finetune", "knn", "linear", "RankMe", "mean ± 95 % interval over seeds, n = 2", "worst and best classes",
-                 "method.weights=FILE", "results: "):  # fmt: skip
+                 "finetune", "knn", "linear", "RankMe", "digits (1,797 samples, 1,221 learnt from): recipe tiny; ",
+                 "mean ± 95 % interval over seeds, n = 2", "worst and best classes", "method.weights=FILE",
+                 "results: "):  # fmt: skip
         assert word in text, word
     assert "Traceback" not in text
-    assert "±" in next(line for line in text.splitlines() if line.startswith("mae ") and "micro-vit" in line)
+    assert "±" in next(line for line in text.splitlines() if re.match("mae +micro-vit", line))
 
 
 def test_the_record_says_everything(finished):
@@ -139,8 +143,12 @@ def test_results_load_as_frames(finished):
         r.method["name"] for r in results.records
     }
     assert {"mae", "random-init", "raw-features", "supervised"} == set(scores["method"])
-    table = scores.query("metric == 'macro_accuracy' and protocol == 'knn' and chosen_on == 'validation'")
+    table = scores.query("metric == 'macro_accuracy' and protocol == 'knn'")
     assert set(Counter(table[table["method"] == "mae"]["run"]).values()) == {2}
+    assert "query" not in set(scores["chosen_on"])
+    assert set(results.oracles["chosen_on"]) == {"query"}
+    assert len(repr(results)) < 1000
+    assert "pretrained-micro-vit-digits" in repr(results)
     assert set(results.classes["name"]) == set("0123456789")
 
 
@@ -166,11 +174,13 @@ def test_an_exported_encoder_loads_in_plain_torch(finished, cli, tmp_path):
     run = next(out.glob("mae-*"))
     answer = cli("export", str(run), "--to", str(tmp_path), "--seed", "1")
     assert answer.returncode == 0, answer.stderr
-    file = tmp_path / "image-micro-vit-seed1.safetensors"
+    file = tmp_path / run.name / "image-micro-vit-seed1.safetensors"
     encoder = MicroVit(MicroVitConfig(depth=1, width=16, heads=2), Modality(layout="image", shape=(1, 8, 8)))
     encoder.load_state_dict(load_file(file))
     assert torch.isfinite(encoder(torch.rand(2, 1, 8, 8))).all()
-    assert "labels used in pretraining: no" in (tmp_path / "card.md").read_text()
+    card = (tmp_path / run.name / "card.md").read_text()
+    assert "labels used in pretraining: no" in card
+    assert f'load_file("{file.name}")' in card
     for arguments, sentence in (
         ([str(tmp_path)], "is no run's folder"),
         ([str(run), "--seed", "7"], "has no encoder of seed 7; possible: 0, 1"),
@@ -248,6 +258,7 @@ def test_unlabelled_pictures_are_learnt_from_and_never_tested(tmp_path):
         folder = tmp_path / "tree" / ("unlabelled" if place < 80 else f"{label % 2}")
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray((scan * 15).astype(np.uint8)).save(folder / f"{place}.png")
+    (tmp_path / "tree/0/broken.png").write_bytes(b"no picture")
     settings = {
         **TINY,
         "data.root": str(tmp_path / "tree"),
@@ -255,7 +266,13 @@ def test_unlabelled_pictures_are_learnt_from_and_never_tested(tmp_path):
         "measure": ["knn"],
         "baselines": "supervised",
     }
-    mae, taught = sslbench.run("mae", "image-folder", out=tmp_path / "runs", settings=settings).records
+    results = sslbench.run("mae", "image-folder", out=tmp_path / "runs", settings=settings)
+    mae, taught = results.records
+    console = Console(width=160, file=io.StringIO())
+    show_results(console, results.records)
+    shown = console.file.getvalue()
+    assert "image-folder: 1 unreadable sample(s) left out: 0/broken.png" in shown
+    assert "image-folder (200 samples, " in shown
     labelled = mae.evaluated_on[0]["labelled"]
     assert (mae.evaluated_on[0]["samples"], labelled) == (200, 120)
     assert mae.training[0]["samples"] == taught.training[0]["samples"] + 80
@@ -288,6 +305,18 @@ def test_a_failed_run_is_recorded_with_its_traceback(tmp_path, monkeypatch):
         (["run", "--method", "mae"], 2, "data: no dataset named; add --dataset NAME"),
         (["run", "--method", "mae", "--dataset", "daplankton"], 3, "is not here: looked in"),
         (["run", "--method", "mae", "--dataset", "digits", "--backbone", "micro-cnn"], 2, "needs tokens"),
+        (["run", "--method", "mea,simlcr", "--dataset", "digits"], 2, "method 'mea' is not installed"),
+        (["run", "--method", "mea,simlcr", "--dataset", "digits"], 2, "method 'simlcr' is not installed"),
+        (
+            ["run", "--method", "mae", "--dataset", "digits", "splits.transfer=camera", "splits.groups=dish"],
+            2,
+            "splits.transfer: no column 'camera'; possible:",
+        ),
+        (
+            ["run", "--method", "mae", "--dataset", "digits", "splits.transfer=camera", "splits.groups=dish"],
+            2,
+            "splits.groups: no column 'dish'; possible:",
+        ),
         (["show", "metod", "mae"], 2, "'metod' is no kind of component"),
         (["list", "things"], 2, "nothing that can be listed"),
         (["data", "where", "mnist"], 3, "put its four idx files"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sslbench.api.errors import RequestError
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.execute.commands import folder_name
 from sslbench.report.board import Lines, doing, duration, told
 from sslbench.report.live import Post, Tally
 from sslbench.results.record import APART
@@ -292,6 +293,15 @@ def test_studies_are_found_by_path_name_and_plugin(cli, tmp_path):
         read_study(component.spec.file, "smoke")
     answer = cli("list", "studies")
     assert all(component.name in answer.stdout for component in catalog.all("study"))
+    assert all(path.stem in cli("list", "studies", cwd=ROOT).stdout for path in (ROOT / "benchmarks/studies").glob("*"))
+
+
+def test_a_study_asked_for_with_other_settings_has_a_folder_of_its_own(tmp_path):
+    study = read_study(write(tmp_path, STUDY), "")
+    names = {folder_name(study, asked) for asked in ([], ["train.epochs=1"], ["train.epochs=2"])}
+    assert len(names) == 3
+    assert folder_name(study, []) == "votes"
+    assert folder_name(study, ["view.size=8", "seeds=[0]"]) == folder_name(study, ["seeds=[0]", "view.size=8"])
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "benchmarks/studies").glob("*.yaml")), ids=lambda path: path.stem)

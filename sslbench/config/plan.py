@@ -29,7 +29,7 @@ from sslbench.config.request import Tree, with_recipe
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import prepared_modality
-from sslbench.data.splits import SplitSettings
+from sslbench.data.splits import SplitSettings, absent
 
 LABEL_PRESERVING = "label-preserving"
 """As an augmentation's name: the one that the evaluation data says leaves its labels true."""
@@ -129,6 +129,9 @@ def _complete(
     facts = Facts(
         modalities=encoded, shapes=shapes, samples=rows, batch=train.batch, epochs=train.epochs, target=target
     )
+    here = [part for part in evaluate if part.name not in draft.shelf.stood_in]
+    for part in here:
+        draft.problems += absent(part.dataset.columns, splits, part.choice.spec.card.groups)
     draft.problems += misfits(method, backbones, augmentations, facts)
     protocols = choose_protocols(draft, evaluate)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)

@@ -88,10 +88,12 @@ def verify(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> tuple[li
             if found.get(name, 0) != count
         ]
         wrong += [f"{part.name}: class {name!r} is not known" for name in found if known and name not in known]
-        wrong += _unreadable(part)
-        good = good and not wrong
-        lines += wrong
-        verdict = "differs from what is known" if wrong else "all readable" + (", counts as known" if known else "")
+        broken = _unreadable(part)
+        good = good and not wrong and not broken
+        lines += [*wrong, *broken]
+        verdict = f"{len(broken)} unreadable" if broken else "all readable"
+        if known:
+            verdict += ", differs from what is known" if wrong else ", counts as known"
         lines.append(f"{part.name}: {len(labels):,} samples, {len(names)} classes: {verdict}")
     return lines, good
 
@@ -113,7 +115,8 @@ def where(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> list[str]
     lines = []
     for part in parts:
         root = getattr(part.dataset, "root", None)
-        inside = f"in {root}" if root is not None else "comes with a dependency or as arrays"
+        embedded = part.choice.spec.card.embedded
+        inside = f"in {root}" if root is not None else "comes with a dependency" if embedded else "in the folders below"
         lines.append(f"{part.name}: {len(part.dataset.labels):,} samples, {inside}")
     sources = ", ".join(map(str, places.sources)) or "none"
     return [*lines, f"looked in data.root, then $SSLBENCH_SOURCES ({sources}), then $SSLBENCH_DATA ({places.data})"]

@@ -54,6 +54,22 @@ def transfer_problems(settings: SplitSettings) -> list[str]:
     return [f"{what} means nothing without splits.transfer=COLUMN, whose value it is" for what in given]
 
 
+def absent(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> list[str]:
+    """Say which columns, and which groups of a transfer, a rule or the dataset's card names that the data has not."""
+    kept = (settings.groups,) if settings.groups else groups
+    named = [*(("splits.groups", name) for name in kept), ("splits.transfer", settings.transfer)]
+    strangers = [(path, name) for path, name in named if name and name not in columns]
+    possible = ", ".join(sorted(columns))
+    problems = [f"{path}: no column {name!r}; possible: {possible}" for path, name in strangers]
+    if settings.transfer not in columns:
+        return problems
+    groups = sorted(set(columns[settings.transfer].tolist()))
+    for path, value in (("splits.bank", settings.bank), ("splits.query", settings.query)):
+        if value not in groups:
+            problems.append(f"{path}: {settings.transfer!r} has no value {value!r}; possible: {', '.join(groups)}")
+    return problems
+
+
 def subset_size(available: float, fraction: float) -> int:
     """How many of a class's training images a fraction keeps: max(1, floor(p * n)) (paper A, Table 4)."""
     return max(1, math.floor(fraction * available + 1e-9))
@@ -73,6 +89,8 @@ def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, g
 
     `groups` are the dataset card's own group columns; raises RequestError for a group or split that is not there.
     """
+    if problems := absent(columns, settings, groups):
+        raise RequestError(problems)
     known = np.flatnonzero(labels >= 0)
     if settings.transfer:
         return _transfer(labels, columns, settings, known, _key(columns, settings, groups))
@@ -119,11 +137,7 @@ def _official(
 def _transfer(
     labels: Rows, columns: Columns, settings: SplitSettings, known: Rows, key: NDArray[np.str_] | None
 ) -> Division:
-    column = _column(columns, settings.transfer, "splits.transfer")
-    for name, value in (("splits.bank", settings.bank), ("splits.query", settings.query)):
-        if value not in set(column.tolist()):
-            possible = ", ".join(sorted(set(column.tolist())))
-            raise RequestError([f"{name}: {settings.transfer!r} has no value {value!r}; possible: {possible}"])
+    column = columns[settings.transfer]
     source = known[column[known] == settings.bank]
     query = known[column[known] == settings.query]
     bank, validation = _inner(labels, source, key, settings.validation)
@@ -135,14 +149,8 @@ def _key(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> ND
     names = (settings.groups,) if settings.groups else tuple(groups)
     if not names:
         return None
-    parts = [_column(columns, name, "splits.groups") for name in names]
+    parts = [columns[name] for name in names]
     return np.array(["\x1f".join(values) for values in zip(*(p.tolist() for p in parts), strict=True)])
-
-
-def _column(columns: Columns, name: str, where: str) -> NDArray[np.str_]:
-    if name not in columns:
-        raise RequestError([f"{where}: no column {name!r}; possible: {', '.join(sorted(columns))}"])
-    return columns[name]
 
 
 def _folds(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, folds: int) -> Rows:

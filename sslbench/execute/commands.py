@@ -12,6 +12,7 @@ from sslbench.api.errors import RequestError
 from sslbench.api.specs import Executor
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import choose
+from sslbench.config.keys import digest
 from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine
 from sslbench.execute.here import this_machine
@@ -57,8 +58,13 @@ def open_study(
         raise RequestError([*problems, *error.problems]) from error
     if problems:
         raise RequestError(problems)
-    folder = StudyFolder(path=Store(root=out).study(study.folder))
+    folder = StudyFolder(path=Store(root=out).study(folder_name(study, overrides)))
     return Opened(catalog=catalog, study=study, folder=folder, points=points, grid=grid, machine=machine)
+
+
+def folder_name(study: Study, overrides: Sequence[str]) -> str:
+    """What a study's folder is called: its name, its scale, and a mark of whatever else was asked for."""
+    return "-".join(filter(None, (study.name, study.scale, digest(sorted(overrides))[:6] if overrides else "")))
 
 
 def split_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:

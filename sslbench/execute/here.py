@@ -57,11 +57,17 @@ def run_requests(
 ) -> Results:
     """Run a small study: every combination of the listed components, and the baselines of each; equal rows run once."""
     plans: list[Plan] = []
+    problems: list[str] = []
     shelf = Shelf(environment.places())
     for names in itertools.product(*lists.values()):
         chosen = {component: {"name": name} for component, name in zip(lists, names, strict=True) if name}
         tree = read_request(file, {**options, **chosen}, overrides)
-        plans += plans_of(tree, catalog, shelf, this_machine(), show.say)
+        try:
+            plans += plans_of(tree, catalog, shelf, this_machine(), show.say)
+        except RequestError as error:
+            problems += error.problems
+    if problems:
+        raise RequestError(list(dict.fromkeys(problems)))
     return run_plans(sorted(plans, key=lambda plan: plan.spec.baseline), Store(root=out), catalog, show)
 
 

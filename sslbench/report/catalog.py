@@ -11,6 +11,7 @@ from sslbench.api.errors import RequestError
 from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, DatasetSpec, Kind, MethodSpec, StudySpec
 from sslbench.catalog.facts import DATA, Catalog, Component
+from sslbench.catalog.suites import studies_here
 
 
 def list_lines(catalog: Catalog, kinds: Sequence[Kind], *, expand: bool) -> Iterator[str]:
@@ -23,6 +24,8 @@ def list_lines(catalog: Catalog, kinds: Sequence[Kind], *, expand: bool) -> Iter
             yield f"  {component.name:{width}}  {component.spec.summary}  [{component.origin}]"
             if expand and kind not in DATA:
                 yield from (f"    {member}" for member in sorted(component.spec.members()))
+        if kind == "study":
+            yield from (f"  {path.stem:{width}}  in {path.parent}, found from this folder" for path in studies_here())
         yield ""
     serious = sum(problem.kind != "advice" for problem in catalog.problems)
     if serious:

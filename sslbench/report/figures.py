@@ -43,6 +43,9 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     grid.set_titles("{col_name}")
     labels = (figure.x, figure.y or ", ".join(metrics).replace("_", " "))
     grid.set_axis_labels(*(labels[::-1] if _lying(values, figure) else labels))
+    if values["value"].between(0, 1).all():  # shares: an interval of two seeds may reach where no share can be
+        for axes in grid.axes.flat if figure.kind != "heat" else ():
+            axes.set(**_within(axes, "xlim" if _lying(values, figure) else "ylim"))
     if figure.title:
         grid.figure.suptitle(figure.title, y=1.02)
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +54,12 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     grid.figure.savefig(folder / f"{figure.name}.svg", bbox_inches="tight", metadata={"Date": None})
     plt.close(grid.figure)
     return folder / f"{figure.name}.png"
+
+
+def _within(axes: Any, limit: str) -> dict[str, tuple[float, float]]:
+    """An axis's limits, inside 0 and 1."""
+    low, high = getattr(axes, f"get_{limit}")()
+    return {limit: (max(0.0, low), min(1.0, high))}
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:

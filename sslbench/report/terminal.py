@@ -74,13 +74,33 @@ def _views(row: Row) -> str:
 
 
 def results_title(rows: Sequence[Row], dataset: str) -> str:
-    """What the numbers of a table are means over."""
+    """What was asked of which data, and what the numbers of a table are means over."""
     estimates = [estimate for row in rows for estimate in row.cells.values()]
-    kinds = {estimate.over for estimate in estimates}
-    counts = ", ".join(map(str, sorted({estimate.n for estimate in estimates})))
-    if kinds == {"folds"}:
-        return f"{dataset}: mean ± 95 % interval over folds (corrected resampled t), n = {counts}"
-    return f"{dataset}: mean ± 95 % interval over seeds, n = {counts}" if estimates else f"{dataset}: nothing measured"
+    if not estimates:
+        return f"{dataset}: nothing measured"
+    counts = sorted({estimate.n for estimate in estimates})
+    listed = ", ".join(map(str, counts))
+    if {estimate.over for estimate in estimates} == {"folds"}:
+        spread = f"mean ± 95 % interval over folds (corrected resampled t), n = {listed}"
+    elif counts == [1]:
+        spread = "one seed, so no interval"
+    else:
+        spread = f"mean ± 95 % interval over seeds, n = {listed}"
+    recipes = dict.fromkeys(row.record.recipe for row in rows if not row.record.baseline)
+    recipe = f"recipe {', '.join(recipes)}; " if recipes else ""
+    samples = {row.dataset: _samples(row.record, row.dataset) for row in rows}
+    return f"{dataset}{samples.get(dataset, '')}: {recipe}{spread}"
+
+
+def _samples(record: Record, dataset: str) -> str:
+    """How many samples there are, how many were learnt from, and from which group to which, in brackets."""
+    facts = next(data for data in record.evaluated_on if data["part"] == dataset)
+    if "samples" not in facts:
+        return ""
+    splits = record.settings["splits"]
+    learnt = next((f", {t['samples']:,} learnt from" for t in record.training if "samples" in t), "")
+    way = f", from {splits['bank']} to {splits['query']}" if splits["transfer"] else ""
+    return f" ({facts['samples']:,} samples{learnt}{way})"
 
 
 def classes_table(record: Record, dataset: str, protocol: str) -> Table | None:
@@ -108,10 +128,11 @@ def show_results(console: Console, records: Sequence[Record], published: Sequenc
     _titled(
         console, results_title(rows, names[0] if len(names) == 1 else f"{len(names)} datasets"), results_table(rows)
     )
-    reasons = [f"{r.method['name']}: {r.status}: {r.reason}" for r in records if r.reason]
+    reasons = [_reason(record) for record in records if record.reason]
     for record in records:
         notes = record.training[0].get("notes", {}) if record.training else {}
         reasons += [f"{record.method['name']}: {name}: {text}" for name, text in notes.items()]
+    reasons += _left_out(records)
     for reason in reasons:
         console.print(reason, style="yellow", highlight=False, markup=False, soft_wrap=True)
     for verdict in published:
@@ -124,6 +145,21 @@ def show_results(console: Console, records: Sequence[Record], published: Sequenc
                 name = first.method["name"]
                 _titled(console, f"{name} on {data['part']}, {protocol}: recall of the worst and best classes", table)
                 break
+
+
+def _reason(record: Record) -> str:
+    where = f" ({record.run}/traceback.txt says where)" if record.status == "failed" else ""
+    return f"{record.method['name']}: {record.status}: {record.reason}{where}"
+
+
+def _left_out(records: Sequence[Record]) -> Sequence[str]:
+    """Say of every part how many of its files could not be read, and the first of them."""
+    found: dict[str, str] = {}
+    for data in (data for record in records for data in (*record.pretrained_on, *record.evaluated_on)):
+        if broken := data.get("unreadable"):
+            more = f", and {len(broken) - 1} more in record.json" if len(broken) > 1 else ""
+            found[data["part"]] = f"{data['part']}: {len(broken)} unreadable sample(s) left out: {broken[0]}{more}"
+    return list(found.values())
 
 
 def _titled(console: Console, title: str, table: Table) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors import safe_open
@@ -14,7 +15,7 @@ from sslbench.results.write import card
 
 
 def export_run(run: Path, to: Path, seed: int | None) -> list[Path]:
-    """Write one file per encoder of one seed, and the card; raises RequestError when there is no such run or seed."""
+    """Write `to`/RUN: one file per encoder of one seed, and a card; raises RequestError without such a run or seed."""
     if not (run / "record.json").exists():
         raise RequestError([f"{run} is no run's folder: it holds no record.json; runs are listed by 'ls runs'"])
     record = read_record(run / "record.json")
@@ -25,6 +26,7 @@ def export_run(run: Path, to: Path, seed: int | None) -> list[Path]:
     with safe_open(files[0], framework="pt") as opened:
         prefixes = json.loads((opened.metadata() or {}).get("encoders", "{}"))
     state = load_file(files[0])
+    to = to / record.run
     to.mkdir(parents=True, exist_ok=True)
     written = []
     for modality, prefix in prefixes.items():
@@ -36,5 +38,22 @@ def export_run(run: Path, to: Path, seed: int | None) -> list[Path]:
         written.append(path)
     if not written:
         raise RequestError([f"{record.run}: its method has no encoder with weights to export"])
-    (to / "card.md").write_text(card(record))
+    (to / "card.md").write_text(f"{card(record)}\n{loading([path.name for path in written])}")
     return [*written, to / "card.md"]
+
+
+def loading(files: Sequence[str]) -> str:
+    """How exported files are read again, in words and lines that run without sslbench."""
+    lines = [f'    load_file("{name}")' for name in files]
+    return "\n".join([
+        "## Loading",
+        "",
+        "Each file holds one encoder's tensors under its module's own names; below `network.` are those of the timm or",
+        "torchvision model that it wraps. `mean` and `std` are what it takes from its input and divides it by; pictures",
+        "go in from 0 to 1.",
+        "",
+        "    from safetensors.torch import load_file",
+        "",
+        *lines,
+        "",
+    ])  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,18 +19,28 @@ class Results:
 
     records: tuple[Record, ...]
 
+    def __repr__(self) -> str:
+        """What there is, not all that is in it."""
+        listed = "".join(f"\n  {record.run}: {record.status}" for record in self.records)
+        return f"Results of {len(self.records)} run(s): records, scores, oracles, classes{listed}"
+
     @property
     def scores(self) -> pd.DataFrame:
-        """One row per run, dataset, protocol, seed, fold, setting and metric."""
-        return _frame(self.records, "scores")
+        """One row per run, dataset, protocol, seed, fold, setting and metric; nothing that was chosen on test data."""
+        return _frame(self.records, "scores", lambda score: score.chosen_on != "query")
+
+    @property
+    def oracles(self) -> pd.DataFrame:
+        """The same columns, for settings chosen on the test data themselves: bounds, not results."""
+        return _frame(self.records, "scores", lambda score: score.chosen_on == "query")
 
     @property
     def classes(self) -> pd.DataFrame:
         """One row per run, dataset, protocol, seed, fold, setting and class."""
-        return _frame(self.records, "classes")
+        return _frame(self.records, "classes", lambda row: True)
 
 
-def _frame(records: Iterable[Record], field: str) -> pd.DataFrame:
+def _frame(records: Iterable[Record], field: str, wanted: Callable[[Any], bool]) -> pd.DataFrame:
     rows = []
     for record in records:
         backbone = "+".join(b["name"] for b in record.backbones.values())
@@ -38,7 +49,7 @@ def _frame(records: Iterable[Record], field: str) -> pd.DataFrame:
             "run": record.run, "method": record.method["name"], "backbone": backbone or "none", "status": record.status,
             "augmentation": augmentation, "recipe": record.recipe, "pool": record.pool, "baseline": record.baseline,
         }  # fmt: skip
-        rows += [{**head, **asdict(row)} for row in getattr(record, field)]
+        rows += [{**head, **asdict(row)} for row in getattr(record, field) if wanted(row)]
     return pd.DataFrame(rows)
 
 

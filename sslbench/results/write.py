@@ -119,7 +119,8 @@ def write_run(store: Store, record: Record, measured: Measured, traceback: str) 
             shutil.copyfile(stage.folder / "method.safetensors", target.with_suffix(".part"))
             target.with_suffix(".part").replace(target)
     record = replace(record, training=tuple(training), cost=_costs(measured.stages))
-    write_atomically(folder / "card.md", card(record).encode())
+    note = "- files: encoder-seed*.safetensors hold the method's whole state; `sslbench export` writes plain encoders\n"
+    write_atomically(folder / "card.md", (card(record) + note).encode())
     write_atomically(folder / "record.json", encode(record))
     return record
 
@@ -181,6 +182,5 @@ def card(record: Record) -> str:
         f"- recipe: {record.recipe}; seeds: {', '.join(map(str, record.seeds))}",
         f"- labels used in pretraining: {'yes' if record.method['takes_target'] else 'no'}",
         f"- status: {record.status} {record.reason}".rstrip(),
-        "- files: encoder-seed*.safetensors hold the method's whole state; `sslbench export` writes plain encoders",
     ]
     return "\n".join(lines) + "\n"

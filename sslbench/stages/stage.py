@@ -81,7 +81,7 @@ def attempt(final: Path, title: str, make: Make, leases: Leases, say: Callable[[
         try:
             if claim.number > DEATHS:
                 raise RuntimeError(f"{DEATHS} processes were killed while they made it (out of memory?)")
-            _fill(final, claim, make, leases, say)
+            _fill(final, title, claim, make, leases, say)
         except Exception as error:  # somebody's code failed: a fact about this stage, and no reason to stop others
             if finished(final):
                 return "done"
@@ -104,9 +104,11 @@ def _settled(final: Path) -> State | None:
     return "failed" if _failed(final).exists() else None
 
 
-def _fill(final: Path, claim: Claim, make: Make, leases: Leases, say: Callable[[str], None]) -> None:
+def _fill(final: Path, title: str, claim: Claim, make: Make, leases: Leases, say: Callable[[str], None]) -> None:
     scratch = final.parent / f".{final.name}.part-{claim.number:04d}"
     _inherit(final, scratch)
+    if any(scratch.glob("*.checkpoint")):
+        say(f"{title}: goes on from a checkpoint")
     started = environment.stopwatch()
     make(scratch)
     spent = {"seconds": round(environment.stopwatch() - started, 3), "peak_memory": environment.peak_memory()}

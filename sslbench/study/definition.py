@@ -27,12 +27,12 @@ import yaml
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Setting
 from sslbench.catalog.facts import Catalog, did_you_mean
+from sslbench.catalog.suites import studies_here
 from sslbench.config.convert import convert
 from sslbench.config.request import COMPONENTS
 
 Where = Mapping[str, "str | int | float | tuple[str | int | float, ...]"]
 RANGE = frozenset({"from", "to", "step"})
-SUITES = Path("benchmarks/studies")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,22 +118,16 @@ class Study:
     expect: tuple[Expected, ...]
     executor: Mapping[str, Any]
 
-    @property
-    def folder(self) -> str:
-        """What its folder is called."""
-        return f"{self.name}-{self.scale}" if self.scale else self.name
-
 
 def find_study(catalog: Catalog, name: str) -> Path:
     """The file that a name or a path means; raises RequestError with what there is."""
     if Path(name).is_file():
         return Path(name)
-    if (SUITES / f"{name}.yaml").is_file():
-        return SUITES / f"{name}.yaml"
+    if here := [path for path in studies_here() if path.stem == name]:
+        return here[0]
     found = catalog.find("study", name)
     if isinstance(found, str):
-        here = sorted(path.stem for path in SUITES.glob("*.yaml"))
-        known = [*here, *(c.name for c in catalog.all("study"))]
+        known = [*(path.stem for path in studies_here()), *(c.name for c in catalog.all("study"))]
         raise RequestError([f"study {name!r} is no file, and nobody offers it{did_you_mean(name, known)}"])
     file: Path = found[0].spec.file
     return file

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,8 +100,7 @@ def estimate(grid: Grid, store: Store, stages_of: StagesOf) -> Estimate:
     for row in grid.rows:
         mine = list(stages_of(row.plan, store))
         waiting = [stage for stage in mine if not finished(stage.folder)]
-        if {stage.shape for stage in waiting} - rates.keys():
-            rates = _measured(row.plan, stages_of, unmeasured) | rates
+        rates |= _measured(row.plan, {stage.shape for stage in waiting} - rates.keys(), stages_of, unmeasured)
         stages |= {stage.folder: stage for stage in mine}
     done = [stage for path, stage in stages.items() if finished(path)]
     left = [stage for path, stage in stages.items() if not finished(path)]
@@ -118,29 +117,45 @@ def estimate(grid: Grid, store: Store, stages_of: StagesOf) -> Estimate:
     )
 
 
-def _measured(plan: Plan, stages_of: StagesOf, unmeasured: list[str]) -> dict[str, float]:
-    """Seconds per row by shape; the small plan's stages stand for the real ones of the same kind and place."""
-    wanted: dict[str, list[str]] = {}
-    for stage in stages_of(plan, Store(root=Path(), prepared=Path())):
-        shapes = wanted.setdefault(stage.kind, [])
-        if stage.shape not in shapes:
-            shapes.append(stage.shape)
+def _measured(plan: Plan, shapes: Collection[str], stages_of: StagesOf, unmeasured: list[str]) -> Mapping[str, float]:
+    """Seconds per row of these shapes; a stage of the small plan stands for the real ones of its place."""
+    if not shapes:
+        return {}
+    wanted = _by_place(stages_of(plan, Store(root=Path(), prepared=Path())), lambda stage: stage.shape)
     rates: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="sslbench-estimate-") as folder:
         store = Store(root=Path(folder), prepared=Path(folder) / "prepared")
-        place: Counter[str] = Counter()
-        for stage in stages_of(small(plan), store):
-            if finished(stage.folder) or stage.folder.exists():
-                continue
+        little = _by_place(stages_of(small(plan), store), lambda stage: str(stage.folder))
+        shape_of = {
+            path: shape for kind, paths in little.items() for path, shape in zip(paths, wanted[kind], strict=False)
+        }
+        stages = {str(stage.folder): stage for stage in stages_of(small(plan), store)}
+        for path in _needed(stages, [path for path, shape in shape_of.items() if shape in shapes]):
             try:
-                per_row = _timed(stage)
+                per_row = _timed(stages[path])
             except Exception as error:  # whatever a component cannot do on noise is said, and costs nothing more
-                unmeasured.append(f"{plan.method.name}: {stage.kind}: {type(error).__name__}: {error}")
+                unmeasured.append(f"{plan.method.name}: {stages[path].kind}: {type(error).__name__}: {error}")
                 break
-            if place[stage.kind] < len(wanted[stage.kind]):
-                rates[wanted[stage.kind][place[stage.kind]]] = per_row
-            place[stage.kind] += 1
+            if shape_of.get(path) in shapes:
+                rates[shape_of[path]] = per_row
     return rates
+
+
+def _by_place(stages: Iterable[Stage], value: Callable[[Stage], str]) -> Mapping[str, Sequence[str]]:
+    """The different values of the stages of each kind, in order."""
+    found: dict[str, dict[str, None]] = {}
+    for stage in stages:
+        found.setdefault(stage.kind, {})[value(stage)] = None
+    return {kind: list(values) for kind, values in found.items()}
+
+
+def _needed(stages: Mapping[str, Stage], asked: Collection[str]) -> Sequence[str]:
+    """The stages that are asked for and all that they read, in an order in which they can be made."""
+    needed = set(asked)
+    for path in reversed(list(stages)):
+        if path in needed:
+            needed.update(map(str, stages[path].needs))
+    return [path for path in stages if path in needed]
 
 
 def _timed(stage: Stage) -> float:

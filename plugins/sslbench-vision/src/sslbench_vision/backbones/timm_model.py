@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from typing import Any
 
@@ -54,6 +55,11 @@ class TimmEncoder(Backbone):
 
     def published(self) -> dict[str, Tensor]:
         """The published weights' tensors, downloaded by timm; raises whatever the network does."""
+        for name in (
+            "huggingface_hub",
+            "timm.models._hub",
+        ):  # they tell of every new attempt; what they raise says it once
+            logging.getLogger(name).setLevel(logging.ERROR)
         network = timm.create_model(self.model, pretrained=True, num_classes=0)
         state: dict[str, Tensor] = network.state_dict()
         return state

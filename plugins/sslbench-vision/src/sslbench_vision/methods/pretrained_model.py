@@ -79,7 +79,7 @@ def _state(encoder: Backbone, config: PretrainedConfig) -> Mapping[str, Tensor]:
     published = getattr(encoder, "published", None)
     if published is None:
         raise Unavailable(
-            "this backbone has no published weights; name one that has, such as --backbone resnet18, "
+            "this backbone has no published weights; name one of timm's, such as resnet18 or vit_tiny_patch16_224, "
             "or set method.weights=FILE"
         )
     try:
