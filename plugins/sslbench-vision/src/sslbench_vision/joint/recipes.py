@@ -65,16 +65,20 @@ def solo_learn(
     )
 
 
-def quick(summary: str = "", **more: Setting) -> Recipe:
-    """Two cores, small pictures: a micro CNN and one cycle of AdamW."""
+def quick(**more: Setting) -> Recipe:
+    """Two cores, small pictures: a micro CNN and one cycle of AdamW.
+
+    Small batches, because a few minutes hold few steps: on 6,000 pictures for 8 epochs every method learnt more with 64 rows a
+    step than with 256.
+    """
     return Recipe(
         name="quick",
-        summary="two cores, small pictures: a micro CNN, one-cycle" + (f"; {summary}" if summary else ""),
+        summary="two cores, small pictures: a micro CNN, one-cycle; picked on validation data of NDSB plankton",
         settings={
             "backbone.name": "micro-cnn",
             "augmentation.name": "small-objects",
             "train.epochs": 20,
-            "train.batch": 256,
+            "train.batch": 64,
             "train.optimiser": "adamw",
             "train.rate": 2e-3,
             "train.decay": 1e-2,

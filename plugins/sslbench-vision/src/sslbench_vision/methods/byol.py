@@ -62,7 +62,8 @@ def sslbench_methods() -> Iterable[MethodSpec[ByolConfig]]:
         family="distillation",
         spaces=("projector",),
         recipes=(
-            quick(method__hidden=512, method__out=128, method__predictor_hidden=512, method__momentum=0.98),
+            quick(method__hidden=512, method__out=128, method__predictor_hidden=512, method__momentum=0.9,
+                  method__final_momentum=0.99),
             original(
                 "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs", augmentation__name="byol", train__epochs=1000,
                 train__batch=4096, train__optimiser="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,

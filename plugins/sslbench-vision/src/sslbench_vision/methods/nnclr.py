@@ -67,7 +67,8 @@ def sslbench_methods() -> Iterable[MethodSpec[NnclrConfig]]:
         family="contrastive",
         spaces=("projector",),
         recipes=(
-            quick(method__hidden=512, method__out=128, method__predictor_hidden=512, method__queue=2048),
+            quick(method__hidden=512, method__out=128, method__predictor_hidden=512, method__queue=2048,
+                  method__temperature=0.2),
             original(
                 "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs", augmentation__name="byol", train__epochs=1000,
                 train__batch=4096, train__optimiser="lars", train__rate=0.3, train__decay=1e-6, train__warmup=10,

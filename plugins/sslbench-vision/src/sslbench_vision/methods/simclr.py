@@ -63,9 +63,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SimclrConfig]]:
         family="contrastive",
         spaces=("projector",),
         recipes=(
-            quick(
-                "crop and temperature picked on validation data of NDSB", method__hidden=512, method__batch_norm=True
-            ),
+            quick(method__hidden=512, method__batch_norm=True),
             original(
                 "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs", augmentation__name="simclr", train__epochs=1000,
                 train__batch=4096, train__optimiser="lars", train__rate=0.3, train__decay=1e-6, train__warmup=10,

@@ -69,7 +69,7 @@ def sslbench_methods() -> Iterable[MethodSpec[WMseConfig]]:
         family="redundancy",
         spaces=("projector",),
         recipes=(
-            quick(method__hidden=512),
+            quick(method__hidden=512, method__out=32, method__whitening=64),
             original(
                 "CIFAR-10, ResNet-18, Adam, batch 512, 1,000 epochs", backbone__name="torchvision-resnet18",
                 backbone__stem="small", view__size=0, augmentation__name="w-mse", train__scale_rate=False,
