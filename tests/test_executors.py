@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -60,13 +61,20 @@ def slurm(tmp_path):
     subprocess.run(["bash", str(SLURM), "stop", str(folder)], check=True)
 
 
-@pytest.mark.slow
-def test_slurm_runs_a_study_as_a_job_array_whatever_happens_to_its_jobs(slurm, locally, tmp_path):
-    path, expected = locally
-    environment = {**os.environ, "SLURM_CONF": str(slurm)}
+def caller(conf: Path) -> Callable[..., str]:
+    """A cluster's commands."""
+    environment = {**os.environ, "SLURM_CONF": str(conf)}
 
     def call(*words: str) -> str:
         return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+
+    return call
+
+
+@pytest.mark.slow
+def test_slurm_runs_a_study_as_a_job_array_whatever_happens_to_its_jobs(slurm, locally, tmp_path):
+    path, expected = locally
+    call = caller(slurm)
 
     def disturb() -> None:
         jobs = call("squeue", "-h", "-t", "R", "-o", "%i").split()
@@ -76,14 +84,38 @@ def test_slurm_runs_a_study_as_a_job_array_whatever_happens_to_its_jobs(slurm, l
         time.sleep(3)
         call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
         time.sleep(2)
-        resume = ("scontrol", "update", f"nodename={node}", "state=resume")
-        subprocess.run(resume, env=environment, capture_output=True, check=False)  # it may have come back by itself
+        with contextlib.suppress(subprocess.CalledProcessError):  # it may have come back by itself
+            call("scontrol", "update", f"nodename={node}", "state=resume")
 
     text = run_and_disturb(
         path, tmp_path / "runs", disturb, "--executor", "slurm", "executor.workers=2", SLURM_CONF=str(slurm)
     )
     assert "slurm: 2 jobs sent" in text
     assert "it is sent again" in text
+    assert records(tmp_path / "runs") == expected
+
+
+@pytest.mark.slow
+def test_a_preempted_job_queues_itself_again_and_goes_on(slurm, locally, tmp_path):
+    """What Slurm sends before a preemption or a time limit; the same job ends the study that nobody else works on."""
+    path, expected = locally
+    call = caller(slurm)
+
+    def disturb() -> None:
+        job = call("squeue", "-h", "-t", "R", "-o", "%i").split()[0]
+        call("scancel", "--signal", "USR2", job)
+        end = time.monotonic() + 60
+        while "Restarts=1" not in call("scontrol", "show", "job", job) and time.monotonic() < end:
+            time.sleep(0.5)
+        call("scontrol", "update", f"jobid={job}", "StartTime=now")  # a job that was queued again waits two minutes
+
+    text = run_and_disturb(
+        path, tmp_path / "runs", disturb, "--executor", "slurm", "executor.workers=1", SLURM_CONF=str(slurm)
+    )
+    assert "slurm: 1 jobs sent" in text
+    assert "sent again" not in text
+    logs = "".join(log.read_text() for log in (tmp_path / "runs/studies").rglob("*_log.err"))
+    assert "this job is preempted" in logs
     assert records(tmp_path / "runs") == expected
 
 

@@ -45,7 +45,9 @@ def in_queue() -> set[str] | None:
     asked = subprocess.run(
         ["squeue", "--noheader", "--array", "--format=%F_%K"], capture_output=True, text=True, check=False
     )
-    return set(asked.stdout.split()) if asked.returncode == 0 else None
+    if asked.returncode:
+        return None
+    return {job.removesuffix("_N/A") for job in asked.stdout.split()}  # a job of no array has no place in one
 
 
 class Slurm:
@@ -104,4 +106,6 @@ class Slurm:
             wanted["gpus_per_node"] = config.gpus
         if config.memory_gb:
             wanted["mem"] = f"{config.memory_gb:g}GB"
-        return {**wanted, "additional_parameters": dict(config.options), "use_srun": False}
+        # a step of srun's is what Slurm signals before a time limit or a preemption; it inherits no count of cores
+        step = ["--cpus-per-task", str(crew.threads)]
+        return {**wanted, "additional_parameters": dict(config.options), "srun_args": step}
