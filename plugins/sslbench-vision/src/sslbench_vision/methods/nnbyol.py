@@ -69,7 +69,7 @@ def sslbench_methods() -> Iterable[MethodSpec[NnbyolConfig]]:
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__out=128, method__predictor_hidden=512, method__momentum=0.9,
-                  method__final_momentum=0.99, method__queue=512),
+                  method__final_momentum=0.99, method__queue=4096),
             original(
                 "none of its own; BYOL's, with NNCLR's queue", augmentation__name="byol", train__epochs=1000,
                 train__batch=4096, train__optimiser="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
