@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from sslbench.analysis.grids import crossed, estimates, seed_values, select, study_frame, told_apart
+from sslbench.analysis.grids import crossed, estimates, seed_values, select, study_frame, told_apart, with_unmeasured
 
 
 def scores(**columns) -> pd.DataFrame:
@@ -31,6 +31,23 @@ def test_a_baseline_that_answers_several_points_has_no_label_where_they_differ()
     )
     assert frame["x"].isna().tolist() == [True, False]
     assert frame["y"].tolist() == [5, 6]
+
+
+def test_a_run_without_numbers_keeps_its_row():
+    table = crossed(
+        estimates(scores(value=[1.0]), ["method", "protocol", "metric"]), ["method"], ["protocol", "metric"]
+    )
+    runs = pd.DataFrame([{"run": "p", "method": "pretrained", "status": "unavailable"}])
+    assert with_unmeasured(table, ["method"], runs).to_numpy().tolist() == [
+        ["m", "1.000"],
+        ["pretrained (unavailable)", "–"],
+    ]
+    assert with_unmeasured(table, ["method"], runs[:0]).equals(table)
+
+
+def test_a_table_names_the_last_epoch_and_the_earlier_ones():
+    found = estimates(scores(value=[1.0, 2.0], epoch=[5.0, None]), ["method", "epoch"])
+    assert list(crossed(found, ["method"], ["epoch"]).columns) == ["method", "5", "last"]
 
 
 def test_estimates_average_within_a_seed_first():

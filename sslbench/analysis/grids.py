@@ -26,19 +26,28 @@ SCORE_FACTS = (
 """What a table or figure may name beside the study's own axes."""
 APART = ("backbone", "augmentation", "dataset")
 """Facts that make another run of it, whether or not a table names them."""
-UNSET = ("fraction", "epoch")
-"""Facts that most scores have not: where nobody asks for them, only those scores count."""
+UNSET = {"fraction": "all labels", "epoch": "last"}
+"""Facts that most scores have not, and what a table calls those: where nobody asks for them, only those scores count."""
 
 
-def study_frame(scores: pd.DataFrame, points: Mapping[str, Sequence[Mapping[str, Any]]]) -> pd.DataFrame:
-    """Lay each run's labels beside its scores: one column per axis, empty where a run answers points that differ in it."""
+Points = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def study_frame(scores: pd.DataFrame, points: Points) -> pd.DataFrame:
+    """Scores with each run's labels, and the fraction of labels that each was measured with."""
     if scores.empty:
         return scores
-    frame = scores.copy()
+    frame = labelled(scores, points)
+    frame["fraction"] = [json.loads(setting).get("fraction", np.nan) for setting in frame["setting"]]
+    return frame
+
+
+def labelled(frame: pd.DataFrame, points: Points) -> pd.DataFrame:
+    """Lay each run's labels beside its rows: one column per axis, empty where a run answers points that differ in it."""
+    frame = frame.copy()
     axes = list(dict.fromkeys(axis for labels in points.values() for point in labels for axis in point))
     for axis in axes:
         frame[axis] = frame["run"].map({run: _common(labels, axis) for run, labels in points.items()})
-    frame["fraction"] = [json.loads(setting).get("fraction", np.nan) for setting in frame["setting"]]
     return frame
 
 
@@ -90,12 +99,27 @@ def crossed(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) ->
     """Estimates as a table for people: `rows` down, `columns` across, 'mean ± half' in each cell, nothing lost."""
     found = found.assign(cell=[cell(mean, half) for mean, half in zip(found["mean"], found["half"], strict=True)])
     for name in (*rows, *columns):
-        found[name] = found[name].where(found[name].notna(), "–")
+        found[name] = [UNSET.get(name, "–") if pd.isna(value) else _label(value) for value in found[name]]
     table = found.pivot(index=list(rows), columns=list(columns), values=["cell"]).fillna("–")
     order = found[list(rows)].drop_duplicates()
     table = table.reindex(pd.MultiIndex.from_frame(order) if len(rows) > 1 else order[rows[0]])
-    table.columns = pd.Index([" ".join(map(str, c[1:])) for c in table.columns])
+    table.columns = pd.Index([" ".join(map(str, c[1:])).replace("_", " ") for c in table.columns])
     return table.reset_index()
+
+
+def _label(value: Any) -> Any:
+    """A column that some rows have not makes its whole numbers decimals: 10.0 is 10 again."""
+    return int(value) if isinstance(value, float) and value.is_integer() and value > 1 else value
+
+
+def with_unmeasured(table: pd.DataFrame, rows: Sequence[str], runs: pd.DataFrame) -> pd.DataFrame:
+    """A table of `crossed` with a row for each run that has no numbers, which its first label says why."""
+    added = []
+    for _, run in runs.iterrows():
+        labels = {name: run[name] if name in run and run[name] is not None else "–" for name in rows}
+        labels[rows[0]] = f"{labels[rows[0]]} ({run['status']})"
+        added.append({**dict.fromkeys(table.columns, "–"), **labels})
+    return pd.concat([table, pd.DataFrame(added, columns=table.columns)], ignore_index=True) if added else table
 
 
 def cell(mean: float, half: float | None) -> str:

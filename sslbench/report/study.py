@@ -11,7 +11,18 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
-from sslbench.analysis.grids import SCORE_FACTS, cell, crossed, estimates, select, study_frame, told_apart
+from sslbench.analysis.grids import (
+    SCORE_FACTS,
+    UNSET,
+    cell,
+    crossed,
+    estimates,
+    labelled,
+    select,
+    study_frame,
+    told_apart,
+    with_unmeasured,
+)
 from sslbench.analysis.published import Verdict
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
@@ -25,11 +36,13 @@ SHOWN = ("micro_accuracy", "macro_accuracy", "ami_max", "rank_me")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableMade:
-    """A table as it is shown."""
+    """A table as it is shown: its first `labels` columns are names, and `note` says what its numbers are."""
 
     name: str
     title: str
     frame: pd.DataFrame
+    labels: int
+    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +84,12 @@ def make_report(
     missing += [f"{r.run}: {r.status}: {r.reason}" for r in results.records if r.status != "done"]
     scores = results.scores
     frame = study_frame(scores[scores["status"] == "done"] if len(scores) else scores, points)
+    runs = results.runs
+    absent = labelled(runs[runs["status"] != "done"], points) if len(runs) else runs
     tables, figures = [], []
     for settings in study.tables or (default_table(study, frame),):
         settings = _without(settings, study.dropped)
-        made = _table(frame, settings, folder / "tables")
+        made = _table(frame, absent, settings, folder / "tables")
         if made is None:
             missing.append(f"table {settings.name}: no run that it shows is done")
         else:
@@ -142,17 +157,20 @@ def markdown(frame: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def _table(frame: pd.DataFrame, settings: TableSettings, folder: Path) -> TableMade | None:
+def _table(frame: pd.DataFrame, absent: pd.DataFrame, settings: TableSettings, folder: Path) -> TableMade | None:
     rows = settings.rows or ("method",)
     by = [*dict.fromkeys((*rows, *settings.columns))]
     chosen = select(frame, settings.where, by) if len(frame) else frame
     if chosen.empty:
         return None
     found = estimates(told_apart(chosen, by), by)
-    shown = crossed(found, rows, settings.columns)
+    told = {name: wanted for name, wanted in settings.where.items() if name in absent}
+    shown = with_unmeasured(crossed(found, rows, settings.columns), rows, select(absent, told, [*UNSET]))
     write_atomically(folder / f"{settings.name}.csv", found.to_csv(index=False).encode())
     write_atomically(folder / f"{settings.name}.md", markdown(shown).encode())
-    return TableMade(name=settings.name, title=settings.title, frame=shown)
+    counts = ", ".join(map(str, sorted(found["n"].unique())))
+    note = f"mean ± half of the 95 % interval over {' or '.join(sorted(found['over'].unique()))}, n = {counts}"
+    return TableMade(name=settings.name, title=settings.title, frame=shown, labels=len(rows), note=note)
 
 
 def _told(labels: Sequence[Mapping[str, Any]]) -> str:

@@ -172,7 +172,7 @@ def _titled(console: Console, title: str, table: Table) -> None:
 def show_report(console: Console, report: Report, folder: Path) -> None:
     """Print a study's tables, what was expected, what is missing, and where the rest lies."""
     for made in report.tables:
-        _titled(console, made.title or made.name, _text_table(made.frame))
+        _titled(console, f"{made.title or made.name}: {made.note}", _text_table(made.frame))
     for verdict in report.published:
         console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
     if len(report.expected):

@@ -35,22 +35,30 @@ class Results:
         return _frame(self.records, "scores", lambda score: score.chosen_on == "query")
 
     @property
+    def runs(self) -> pd.DataFrame:
+        """One row per run and dataset that it is measured on, with its status and the reason where it has no numbers."""
+        parts = [(record, data["part"]) for record in self.records for data in record.evaluated_on]
+        return pd.DataFrame([{**_head(record), "dataset": part, "reason": record.reason} for record, part in parts])
+
+    @property
     def classes(self) -> pd.DataFrame:
         """One row per run, dataset, protocol, seed, fold, setting and class."""
         return _frame(self.records, "classes", lambda row: True)
 
 
 def _frame(records: Iterable[Record], field: str, wanted: Callable[[Any], bool]) -> pd.DataFrame:
-    rows = []
-    for record in records:
-        backbone = "+".join(b["name"] for b in record.backbones.values())
-        augmentation = "+".join(a["name"] for a in record.augmentations) or "none"
-        head = {
-            "run": record.run, "method": record.method["name"], "backbone": backbone or "none", "status": record.status,
-            "augmentation": augmentation, "recipe": record.recipe, "pool": record.pool, "baseline": record.baseline,
-        }  # fmt: skip
-        rows += [{**head, **asdict(row)} for row in getattr(record, field) if wanted(row)]
-    return pd.DataFrame(rows)
+    pairs = [(record, row) for record in records for row in getattr(record, field) if wanted(row)]
+    return pd.DataFrame([{**_head(record), **asdict(row)} for record, row in pairs])
+
+
+def _head(record: Record) -> dict[str, Any]:
+    """What every row of a run says of it."""
+    backbone = "+".join(b["name"] for b in record.backbones.values())
+    augmentation = "+".join(a["name"] for a in record.augmentations) or "none"
+    return {
+        "run": record.run, "method": record.method["name"], "backbone": backbone or "none", "status": record.status,
+        "augmentation": augmentation, "recipe": record.recipe, "pool": record.pool, "baseline": record.baseline,
+    }  # fmt: skip
 
 
 def read_record(path: Path) -> Record:
