@@ -12,14 +12,15 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
-    from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
+    from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 
-VERSIONED = ("sslbench", "torch", "numpy", "scikit-learn", "timm", "torchvision", "lightning", "pillow", "scipy")
+VERSIONED = ("sslbench", "torch", "numpy", "scikit-learn", "timm", "torchvision", "lightning-fabric", "pillow", "scipy")
 DECODERS = ("pillow", "numpy")
 
 
@@ -46,13 +47,16 @@ def disabled_plugins() -> tuple[str, ...]:
 
 def versions(names: tuple[str, ...] = VERSIONED) -> Mapping[str, str]:
     """Versions of the libraries that can move a number."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    return {name: version for name in names if (version := _version(name))}
+
+
+@cache
+def _version(name: str) -> str:
+    """What is installed; '' for nothing."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def host() -> Mapping[str, str | int]:
@@ -105,9 +109,9 @@ def cluster(processes: int) -> ClusterEnvironment:
 
     One process alone is told so: Fabric would look for Slurm by itself, and warn on every machine that has it.
     """
-    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
     if processes == 1:
         return LightningEnvironment()

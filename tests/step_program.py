@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import torch
-from lightning.fabric.plugins.precision.double import DoublePrecision
+from lightning_fabric.plugins.precision.double import DoublePrecision
 from torch import Tensor
 
 from sslbench.catalog.discovery import Entry, discover, installed_entries

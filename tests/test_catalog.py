@@ -117,7 +117,7 @@ def test_the_projects_own_plugins_have_no_problem_and_load_no_torch(cli):
         "import sys; sys.argv = ['sslbench', 'list']\n"
         "from sslbench.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print('HEAVY', sorted({'torch', 'timm', 'torchvision', 'lightning', 'numpy'} & set(sys.modules)))"
+        "print('HEAVY', sorted({'torch', 'timm', 'torchvision', 'lightning_fabric', 'numpy'} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "HEAVY []" in answer or "HEAVY ['numpy']" in answer

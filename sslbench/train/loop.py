@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.strategies.model_parallel import ModelParallelStrategy
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -87,8 +87,7 @@ class _Doorway(nn.Module):
 
 def make_fabric(precision: str, settings: TrainSettings | None = None) -> Fabric:
     """One device of whatever kind is here, or those that training settings ask for, in the precision that was planned."""
-    for name in ("fabric", "pytorch"):  # it announces its precision for every fit
-        logging.getLogger(f"lightning.{name}.utilities.rank_zero").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it announces every fit
     settings = settings or TrainSettings()
     together: dict[str, Any] = {}
     if settings.processes > 1:
