@@ -203,8 +203,8 @@ class Card:
     """What one must know before using a dataset; `obtain` is the sentence read when it is missing.
 
     `groups` are columns whose values may not cross a split; `embedded` data needs no download at all; `counts` are
-    the known samples by part and class, which `data verify` compares with what is there; `modalities` is what a plan
-    is made with while the data is missing (a side of 0 varies).
+    the known samples by part and class, and `totals` those of a part and its classes (0: not known), which `data verify`
+    compares with what is there; `modalities` is what a plan is made with while the data is missing (a side of 0 varies).
     """
 
     licence: str
@@ -215,6 +215,7 @@ class Card:
     checksums: Mapping[str, str] = field(default_factory=dict)
     embedded: bool = False
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    totals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     modalities: Mapping[str, Modality] = field(default_factory=dict)
 
 

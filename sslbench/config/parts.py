@@ -80,7 +80,7 @@ class Announced:
     """A dataset that is not here, as its card announces it: sizes and classes, and nothing to read."""
 
     def __init__(self, card: Card, part: str) -> None:
-        counts = dict(card.counts.get(part, {})) or {"unknown": ANNOUNCED}
+        counts = dict(card.counts.get(part, {})) or _evenly(*card.totals.get(part, (0, 0)))
         self.modalities = card.modalities
         self.target = Target(kind="class", names=tuple(counts))
         self.labels: NDArray[np.int64] = np.repeat(np.arange(len(counts)), list(counts.values()))
@@ -93,6 +93,12 @@ class Announced:
     def fingerprint(self) -> str:
         """The same for all that is missing."""
         return "missing"
+
+
+def _evenly(samples: int, classes: int) -> Mapping[str, int]:
+    """Classes of one size, of which only the totals are known (0: not even those)."""
+    number = max(classes, 1)
+    return {f"class {place}": max(1, (samples or ANNOUNCED) // number) for place in range(number)}
 
 
 @dataclass(slots=True)

@@ -88,11 +88,17 @@ def verify(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> tuple[li
             if found.get(name, 0) != count
         ]
         wrong += [f"{part.name}: class {name!r} is not known" for name in found if known and name not in known]
+        totals = part.choice.spec.card.totals.get(part.part, (0, 0))
+        wrong += [
+            f"{part.name}: {there:,} {what}, known are {count:,}"
+            for what, there, count in zip(("samples", "classes"), (len(labels), len(names)), totals, strict=True)
+            if count and there != count
+        ]
         broken = _unreadable(part)
         good = good and not wrong and not broken
         lines += [*wrong, *broken]
         verdict = f"{len(broken)} unreadable" if broken else "all readable"
-        if known:
+        if known or any(totals):
             verdict += ", differs from what is known" if wrong else ", counts as known"
         lines.append(f"{part.name}: {len(labels):,} samples, {len(names)} classes: {verdict}")
     return lines, good

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sslbench.api import Apply, AugmentationSpec, Citation, hookimpl
-
-PLANKTON_MAE = Citation(
-    title="Self-supervised pretraining for fine-grained plankton recognition",
-    authors="Kareinen et al.",
-    year=2025,
-    url="https://arxiv.org/abs/2503.11341",
-)
+from sslbench.api import Apply, AugmentationSpec, hookimpl
+from sslbench_plankton.citations import PLANKTON_MAE
 
 
 @hookimpl

@@ -10,14 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Citation, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench_plankton.citations import DAPLANKTON
 
-CITATION = Citation(
-    title="DAPlankton: Benchmark Dataset for Multi-instrument Plankton Recognition via Fine-grained Domain Adaptation",
-    authors="Batrakhanov et al.",
-    year=2024,
-    url="https://arxiv.org/abs/2402.05615",
-)
 PARTS = ("lab/ifcb", "lab/cs", "lab/fc", "sea/ifcb", "sea/cs")
 # class: (CS, FC, IFCB) in the lab, (CS, IFCB) at sea; a survey's enumeration of the published archive
 LAB = {
@@ -93,7 +88,7 @@ def parts(config: DaplanktonConfig) -> tuple[str, ...]:
 
 def build(config: DaplanktonConfig, source: Source) -> Dataset:
     """Reach the reader."""
-    from sslbench_plankton.daplankton_reader import open_part
+    from sslbench_plankton.datasets.daplankton_reader import open_part
 
     return open_part(source)
 
@@ -104,7 +99,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[DaplanktonConfig]]:
         name="daplankton",
         version=1,
         summary="111,924 phytoplankton images, 44 classes, three instruments, lab and sea",
-        citation=CITATION,
+        citation=DAPLANKTON,
         config=DaplanktonConfig,
         smoke=DaplanktonConfig(),
         build=build,
@@ -112,7 +107,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[DaplanktonConfig]]:
         label_preserving="plankton",
         card=Card(
             licence="CC BY 4.0",
-            citation=CITATION,
+            citation=DAPLANKTON,
             source="doi 10.23729/32583bd0-38cd-4532-a8d6-fc9dc5967dce",
             obtain=(
                 "request it from Fairdata's Etsin (doi 10.23729/32583bd0-38cd-4532-a8d6-fc9dc5967dce), which sends a "

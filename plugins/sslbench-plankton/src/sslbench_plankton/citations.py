@@ -1,0 +1,55 @@
+"""The papers and deposits that the datasets come from."""
+
+from __future__ import annotations
+
+from sslbench.api import Citation
+
+PLANKTON_MAE = Citation(
+    title="Self-supervised pretraining for fine-grained plankton recognition",
+    authors="Kareinen et al.",
+    year=2025,
+    url="https://arxiv.org/abs/2503.11341",
+)
+DAPLANKTON = Citation(
+    title="DAPlankton: Benchmark Dataset for Multi-instrument Plankton Recognition via Fine-grained Domain Adaptation",
+    authors="Batrakhanov et al.",
+    year=2024,
+    url="https://arxiv.org/abs/2402.05615",
+)
+PLANKTON_SET = Citation(
+    title="PlanktonSet 1.0: Plankton imagery data collected from F.G. Walton Smith in Straits of Florida (the National "
+    "Data Science Bowl's)",
+    authors="Cowen et al.",
+    year=2015,
+    url="https://doi.org/10.7289/V5D21VJD",
+)
+ZOOLAKE = Citation(
+    title="Deep Learning Classification of Lake Zooplankton",
+    authors="Kyathanahally et al.",
+    year=2021,
+    url="https://doi.org/10.3389/fmicb.2021.746297",
+)
+SYKE_IFCB = Citation(
+    title="SYKE-plankton_IFCB_2022",
+    authors="Kraft et al.",
+    year=2022,
+    url="https://doi.org/10.23728/b2share.abf913e5a6ad47e6baa273ae0ed6617a",
+)
+SYKE_ZOOSCAN = Citation(
+    title="SYKE-plankton_ZooScan_2024",
+    authors="Finnish Environment Institute",
+    year=2024,
+    url="https://etsin.fairdata.fi/dataset/6fa42787-9772-41a5-a6fc-0dde489ed908",
+)
+PMID = Citation(
+    title="Developing a microscopic image dataset in support of intelligent phytoplankton detection using deep learning",
+    authors="Li et al.",
+    year=2020,
+    url="https://doi.org/10.1093/icesjms/fsz171",
+)
+UDE_DIATOMS = Citation(
+    title="UDE DIATOMS in the Wild 2024: a new image dataset of freshwater diatoms for training deep learning models",
+    authors="Venkataramanan et al.",
+    year=2024,
+    url="https://doi.org/10.1093/gigascience/giae087",
+)

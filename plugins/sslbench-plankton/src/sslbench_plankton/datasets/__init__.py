@@ -1,0 +1,1 @@
+"""Published plankton collections: one spec each, and the readers that they share."""

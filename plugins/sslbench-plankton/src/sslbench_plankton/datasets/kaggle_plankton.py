@@ -1,0 +1,64 @@
+"""Kaggle-Plankton: zooplankton shadowgraphs of the National Data Science Bowl, a labelled and an unlabelled part.
+
+Layout: train/<class>/<id>.jpg and test/<id>.jpg, as folders or as the competition's zips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench_plankton.citations import PLANKTON_SET
+
+FOLDERS = ("kaggle-plankton", "ndsb", "datasciencebowl", "datasciencebowl.zip", "ndsb_plankton")
+INSIDE = {"labelled": "train", "unlabelled": "test"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KagglePlanktonConfig:
+    """Where the tree or its zips are, if not in one of the usual folders."""
+
+    root: Path | None = None
+
+
+def build(config: KagglePlanktonConfig, source: Source) -> Dataset:
+    """List the files."""
+    from sslbench_plankton.pictures import PlanktonPictures
+    from sslbench_plankton.trees import classes, opened, unlabelled
+
+    root = opened(source, FOLDERS, INSIDE[source.part])
+    found = classes(root) if source.part == "labelled" else unlabelled(root)
+    return PlanktonPictures(root, found, source.work / "fingerprints")
+
+
+def parts(config: KagglePlanktonConfig) -> tuple[str, ...]:
+    """With and without labels."""
+    return tuple(INSIDE)
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[KagglePlanktonConfig]]:
+    yield DatasetSpec(
+        name="kaggle-plankton",
+        version=1,
+        summary="ISIIS shadowgraphs of zooplankton, 121 classes: 30,336 labelled images, 130,000 without labels",
+        citation=PLANKTON_SET,
+        config=KagglePlanktonConfig,
+        smoke=KagglePlanktonConfig(),
+        build=build,
+        parts=parts,
+        label_preserving="plankton",
+        card=Card(
+            licence="none stated; the National Data Science Bowl's rules",
+            citation=PLANKTON_SET,
+            source="doi 10.7289/V5D21VJD; kaggle.com/c/datasciencebowl",
+            obtain=(
+                "download train.zip and test.zip of the competition 'datasciencebowl' from Kaggle into a folder "
+                "'kaggle-plankton'; the zips or what is in them are read"
+            ),
+            totals={"labelled": (30_336, 121)},
+            modalities={"image": Modality(layout="image", shape=(1, 0, 0))},
+        ),
+    )

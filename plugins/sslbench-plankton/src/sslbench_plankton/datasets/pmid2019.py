@@ -1,0 +1,61 @@
+"""PMID2019: phytoplankton of Jiaozhou Bay in bright field; individuals are cut out by their boxes. Layout not verified.
+
+Read as its public readers do, as Pascal VOC: Annotations/<name>.xml beside JPEGImages/<name>.jpg.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench_plankton.citations import PMID
+
+FOLDERS = ("pmid2019", "PMID2019", "PMID2019.zip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PmidConfig:
+    """Where the tree is, if not in a folder `pmid2019` of the usual places, and where in it pictures and boxes are."""
+
+    root: Path | None = None
+    images: str = "JPEGImages"
+    annotations: str = "Annotations"
+
+
+def build(config: PmidConfig, source: Source) -> Dataset:
+    """List the files."""
+    from sslbench_plankton.pictures import PlanktonPictures
+    from sslbench_plankton.trees import boxed, opened
+
+    annotations = opened(source, FOLDERS, config.annotations)
+    root = annotations.parents[config.annotations.count("/")]
+    found = boxed(root / config.images, annotations)
+    beside = sorted(annotations.glob("*.xml"))
+    return PlanktonPictures(root, found, source.work / "fingerprints", beside=beside)
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[PmidConfig]]:
+    yield DatasetSpec(
+        name="pmid2019",
+        version=1,
+        summary="individuals of 10,819 micrographs of phytoplankton, 24 classes; layout not verified",
+        citation=PMID,
+        config=PmidConfig,
+        smoke=PmidConfig(),
+        build=build,
+        label_preserving="plankton",
+        card=Card(
+            licence="not stated where it was looked for",
+            citation=PMID,
+            source="doi 10.1093/icesjms/fsz171",
+            obtain=(
+                "ask the paper's authors (doi 10.1093/icesjms/fsz171) and put it into a folder 'pmid2019'; layout not "
+                "verified: set data.images and data.annotations where they differ"
+            ),
+            totals={"": (0, 24)},
+            modalities={"image": Modality(layout="image", shape=(1, 0, 0))},
+        ),
+    )

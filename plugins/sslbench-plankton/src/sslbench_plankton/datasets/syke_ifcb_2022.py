@@ -1,0 +1,56 @@
+"""SYKE-plankton_IFCB_2022: phytoplankton of the Baltic Sea, seen by an Imaging FlowCytobot.
+
+Layout: labeled_20201020/<class>/<file>. A file's name may carry an older class name; the folder says which it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench_plankton.citations import SYKE_IFCB
+
+FOLDERS = ("syke-ifcb-2022", "SYKE-plankton_IFCB_2022", "phytoplankton_labeled.zip", "phytoplankton_labeled")
+INSIDE = "labeled_20201020"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SykeIfcbConfig:
+    """Where the tree or its zip is, if not in one of the usual folders."""
+
+    root: Path | None = None
+
+
+def build(config: SykeIfcbConfig, source: Source) -> Dataset:
+    """List the files."""
+    from sslbench_plankton.pictures import PlanktonPictures
+    from sslbench_plankton.trees import classes, opened
+
+    root = opened(source, FOLDERS, INSIDE)
+    return PlanktonPictures(root, classes(root), source.work / "fingerprints")
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[SykeIfcbConfig]]:
+    yield DatasetSpec(
+        name="syke-ifcb-2022",
+        version=1,
+        summary="about 63,000 images of Baltic phytoplankton, 50 classes, Imaging FlowCytobot",
+        citation=SYKE_IFCB,
+        config=SykeIfcbConfig,
+        smoke=SykeIfcbConfig(),
+        build=build,
+        label_preserving="plankton",
+        card=Card(
+            licence="CC BY 4.0",
+            citation=SYKE_IFCB,
+            source="doi 10.23728/b2share.abf913e5a6ad47e6baa273ae0ed6617a",
+            obtain=(
+                "download phytoplankton_labeled.zip of record xvnrp-7ga56 from B2SHARE into a folder 'syke-ifcb-2022'"
+            ),
+            totals={"": (0, 50)},
+            modalities={"image": Modality(layout="image", shape=(1, 0, 0))},
+        ),
+    )

@@ -1,0 +1,58 @@
+"""SYKE-plankton_ZooScan_2024: zooplankton of the Baltic Sea, scanned; the size legend at the bottom is cut off.
+
+Layout: SYKE-plankton_ZooScan_2024/images/SYKE-plankton_ZooScan_2024/<class>/*.png, a zip inside a zip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench_plankton.citations import SYKE_ZOOSCAN
+
+FOLDERS = ("syke-zooscan-2024", "SYKE-plankton_ZooScan_2024", "SYKE-plankton_ZooScan_2024.zip")
+INSIDE = "images/SYKE-plankton_ZooScan_2024"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SykeZooscanConfig:
+    """Where the tree or its zip is, if not in one of the usual folders, and how many rows of pixels the legend takes."""
+
+    root: Path | None = None
+    legend: int = 25
+
+
+def build(config: SykeZooscanConfig, source: Source) -> Dataset:
+    """List the files."""
+    from sslbench_plankton.pictures import PlanktonPictures
+    from sslbench_plankton.trees import classes, opened
+
+    root = opened(source, FOLDERS, INSIDE)
+    return PlanktonPictures(root, classes(root), source.work / "fingerprints", legend=config.legend)
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[SykeZooscanConfig]]:
+    yield DatasetSpec(
+        name="syke-zooscan-2024",
+        version=1,
+        summary="22,753 images of Baltic zooplankton, 20 classes, ZooScan",
+        citation=SYKE_ZOOSCAN,
+        config=SykeZooscanConfig,
+        smoke=SykeZooscanConfig(),
+        build=build,
+        label_preserving="plankton",
+        card=Card(
+            licence="CC BY 4.0",
+            citation=SYKE_ZOOSCAN,
+            source="Fairdata 6fa42787-9772-41a5-a6fc-0dde489ed908",
+            obtain=(
+                "request it from Fairdata's Etsin (6fa42787-9772-41a5-a6fc-0dde489ed908) into a folder 'syke-zooscan-2024'; "
+                "the zip that comes, or what is in it, is read"
+            ),
+            totals={"": (22_753, 20)},
+            modalities={"image": Modality(layout="image", shape=(1, 0, 0))},
+        ),
+    )

@@ -1,0 +1,67 @@
+"""UDE DIATOMS in the Wild 2024: freshwater diatoms in bright field. Layout not verified.
+
+Read as one folder per class or, with `table`, as pictures and a CSV file that names their classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench_plankton.citations import UDE_DIATOMS
+
+FOLDERS = ("ude-diatoms-2024", "UDE_DIATOMS_in_the_Wild_2024", "ude-diatoms-2024.zip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UdeDiatomsConfig:
+    """Where the tree is, if not in a folder `ude-diatoms-2024` of the usual places.
+
+    `images` is the folder of the pictures in it; `table` a CSV file in it with a column of paths and one of classes.
+    """
+
+    root: Path | None = None
+    images: str = ""
+    table: str = ""
+    image_column: str = "filename"
+    class_column: str = "taxon"
+
+
+def build(config: UdeDiatomsConfig, source: Source) -> Dataset:
+    """List the files."""
+    from sslbench_plankton.pictures import PlanktonPictures
+    from sslbench_plankton.trees import classes, opened, tabled
+
+    root = opened(source, FOLDERS, "")
+    if not config.table:
+        return PlanktonPictures(root, classes(root / config.images), source.work / "fingerprints")
+    table = root / config.table
+    found = tabled(root / config.images, table, config.image_column, config.class_column)
+    return PlanktonPictures(root, found, source.work / "fingerprints", beside=[table])
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[UdeDiatomsConfig]]:
+    yield DatasetSpec(
+        name="ude-diatoms-2024",
+        version=1,
+        summary="83,570 images of freshwater diatoms, 611 taxa; layout not verified",
+        citation=UDE_DIATOMS,
+        config=UdeDiatomsConfig,
+        smoke=UdeDiatomsConfig(),
+        build=build,
+        label_preserving="plankton",
+        card=Card(
+            licence="CC0 1.0",
+            citation=UDE_DIATOMS,
+            source="doi 10.1093/gigascience/giae087",
+            obtain=(
+                "follow the data section of the paper (doi 10.1093/gigascience/giae087) into a folder 'ude-diatoms-2024'; "
+                "layout not verified: set data.images and data.table where they differ"
+            ),
+            totals={"": (83_570, 611)},
+            modalities={"image": Modality(layout="image", shape=(1, 0, 0))},
+        ),
+    )

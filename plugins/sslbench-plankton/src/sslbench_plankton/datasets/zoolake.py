@@ -1,0 +1,66 @@
+"""ZooLake: zooplankton of Greifensee, seen by an underwater camera.
+
+Layout: data/zooplankton_0p5x/<class>/<folder>/<file>.jpeg, and a published split as lists of file names beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench_plankton.citations import ZOOLAKE
+
+FOLDERS = ("zoolake", "ZooLake", "zoolake.zip", "data.zip")
+INSIDE = "zooplankton_0p5x"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoolakeConfig:
+    """Where the tree or data.zip is, if not in one of the usual folders.
+
+    With `published_split` samples belong to the parts that the lists beside the tree name, where there are lists.
+    """
+
+    root: Path | None = None
+    published_split: bool = True
+
+
+def build(config: ZoolakeConfig, source: Source) -> Dataset:
+    """List the files."""
+    from sslbench_plankton.pictures import PlanktonPictures
+    from sslbench_plankton.trees import classes, listed, opened
+
+    root = opened(source, FOLDERS, INSIDE)
+    lists = root.parent / "zoolake_train_test_val_separated"
+    found, beside = classes(root), []
+    if config.published_split and lists.is_dir():
+        beside = [lists / f"{part}_filenames.txt" for part in ("train", "val", "test")]
+        found = listed(found, dict(zip(("train", "validation", "test"), beside, strict=True)))
+    return PlanktonPictures(root.parent, found, source.work / "fingerprints", beside=beside)
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[ZoolakeConfig]]:
+    yield DatasetSpec(
+        name="zoolake",
+        version=1,
+        summary="17,900 images of lake zooplankton, 35 classes, with a published split",
+        citation=ZOOLAKE,
+        config=ZoolakeConfig,
+        smoke=ZoolakeConfig(),
+        build=build,
+        label_preserving="plankton",
+        card=Card(
+            licence="CC0 1.0",
+            citation=ZOOLAKE,
+            source="opendata.eawag.ch, doi 10.3389/fmicb.2021.746297",
+            obtain=(
+                "download data.zip of 'Deep Learning Classification of Zooplankton from Lakes' from opendata.eawag.ch as "
+                "zoolake.zip, or its content into a folder 'zoolake'"
+            ),
+            totals={"": (17_900, 35)},
+            modalities={"image": Modality(layout="image", shape=(1, 0, 0))},
+        ),
+    )

@@ -1,0 +1,78 @@
+"""Plankton pictures as a dataset: grey, cut to what shows the individual, padded to squares (arXiv 2503.11341, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sslbench.api import DataBroken, Modality, Target
+from sslbench.api.files import fingerprint
+from sslbench_plankton.padding import pad_square
+
+Box = tuple[int, int, int, int]
+GREY: Mapping[str, Modality] = {"image": Modality(layout="image", shape=(1, 0, 0))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specimen:
+    """One individual: the file that shows it, where in it (left, top, right, bottom; None: everywhere), its class ('':
+    unknown) and the part of a published split that it belongs to ('': none).
+    """
+
+    file: Path
+    label: str = ""
+    box: Box | None = None
+    split: str = ""
+
+
+class PlanktonPictures:
+    """The individuals below `root`; `legend` rows at the bottom of every file are no picture.
+
+    `beside` are the files that say what is where: annotations, tables, lists of a split.
+    """
+
+    def __init__(
+        self, root: Path, specimens: Sequence[Specimen], remember: Path, *, legend: int = 0, beside: Sequence[Path] = ()
+    ) -> None:
+        self.root, self.specimens, self.remember = root, specimens, remember
+        self.legend, self.beside = legend, beside
+        names = tuple(sorted({specimen.label for specimen in specimens} - {""}))
+        code = {name: place for place, name in enumerate(names)} | {"": -1}
+        self.labels = np.array([code[specimen.label] for specimen in specimens], np.int64)
+        self.target = Target(kind="class", names=names) if names else Target(kind="none")
+        self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.array(list(self._ids()))}
+        if any(specimen.split for specimen in specimens):
+            self.columns = {**self.columns, "split": np.array([specimen.split for specimen in specimens])}
+        self.modalities = GREY
+
+    def _ids(self) -> Sequence[str]:
+        """Paths, with the box where a file shows several individuals."""
+        paths = [specimen.file.relative_to(self.root).as_posix() for specimen in self.specimens]
+        boxes = [specimen.box for specimen in self.specimens]
+        return [
+            path if box is None else f"{path}#{','.join(map(str, box))}" for path, box in zip(paths, boxes, strict=True)
+        ]
+
+    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+        """One square picture [1, S, S], and its size before padding; raises DataBroken for a box that shows nothing."""
+        specimen = self.specimens[row]
+        with Image.open(specimen.file) as opened:
+            grey = np.asarray(opened.convert("L"), np.uint8)
+        grey = grey[: len(grey) - self.legend] if self.legend else grey
+        if specimen.box is not None:
+            left, top, right, bottom = specimen.box
+            grey = grey[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        if not grey.size:
+            raise DataBroken(f"nothing is left of it ({specimen.box or f'{self.legend} rows of legend'})")
+        return {"image": pad_square(grey, rng)[None], "image.size": np.array(grey.shape)}
+
+    def fingerprint(self) -> str:
+        """A digest of names, sizes and contents."""
+        files = list(dict.fromkeys([*(specimen.file for specimen in self.specimens), *self.beside]))
+        return fingerprint(self.root, files, self.remember)

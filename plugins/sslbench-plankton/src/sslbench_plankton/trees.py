@@ -1,0 +1,111 @@
+"""Where a published tree lies, and what its folders, tables and annotations say. Lists files; opens no picture."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from defusedxml import DefusedXmlException, ElementTree
+
+from sslbench.api import DataBroken, DataMissing, Source
+from sslbench.api.files import find, pictures, unpack
+from sslbench_plankton.pictures import Specimen
+
+
+def opened(source: Source, names: Sequence[str], inside: str) -> Path:
+    """The folder `inside` of a dataset's tree, however deep the tree lies; zips, nested ones too, are extracted first.
+
+    Raises DataMissing when there is no such folder.
+    """
+    place = find(source, names)
+    if place.is_dir() and (found := _below(place, inside)):
+        return found
+    for archive in sorted(place.glob("*.zip")) if place.is_dir() else [place]:
+        stamp = archive.stat()
+        target = source.work / "extracted" / f"{archive.stem}-{stamp.st_size}-{stamp.st_mtime_ns}"
+        if found := _below(unpack(archive, target), inside):
+            return found
+    raise DataMissing(f"no {inside} below {place}")
+
+
+def _below(place: Path, inside: str) -> Path | None:
+    if not inside:
+        return place
+    if place.as_posix().endswith(f"/{inside}"):
+        return place
+    return next((path for path in sorted(place.rglob(inside)) if path.is_dir()), None)
+
+
+def classes(root: Path) -> list[Specimen]:
+    """One class per folder of `root`, at whatever depth below it its files lie; raises DataBroken when there are none."""
+    found = [Specimen(file=file, label=file.relative_to(root).parts[0]) for file in pictures(root)]
+    return _some(root, [specimen for specimen in found if specimen.label != specimen.file.name])
+
+
+def unlabelled(root: Path) -> list[Specimen]:
+    """Every picture below `root`; raises DataBroken when there are none."""
+    return _some(root, [Specimen(file=file) for file in pictures(root)])
+
+
+def listed(found: Sequence[Specimen], lists: Mapping[str, Path]) -> list[Specimen]:
+    """The same individuals, each in the part of a split whose list of file names, one a line, holds its own.
+
+    Raises DataBroken for a name that two lists hold.
+    """
+    part_of: dict[str, str] = {}
+    for part, path in lists.items():
+        for line in filter(None, map(str.strip, path.read_text().splitlines())):
+            if part_of.setdefault(Path(line).name, part) != part:
+                raise DataBroken(f"{path}: {line} is in the list of {part_of[Path(line).name]!r} as well")
+    return [replace(specimen, split=part_of.get(specimen.file.name, "")) for specimen in found]
+
+
+def tabled(root: Path, table: Path, image: str, label: str) -> list[Specimen]:
+    """The rows of a CSV table with a column of paths (or file names) and one of classes.
+
+    Raises DataBroken for a table without those columns, or with rows whose picture is not there.
+    """
+    by_name: Mapping[str, Path] = {file.name: file for file in pictures(root)}
+    with table.open(newline="", encoding="utf-8-sig") as opened_table:
+        reader = csv.DictReader(opened_table)
+        lacking = [name for name in (image, label) if name not in (reader.fieldnames or ())]
+        if lacking:
+            raise DataBroken(f"{table} has no column {lacking[0]!r}; it has: {', '.join(reader.fieldnames or ())}")
+        rows = [(row[image], row[label]) for row in reader]
+    files = [root / path if (root / path).is_file() else by_name.get(Path(path).name) for path, _ in rows]
+    absent = [path for (path, _), file in zip(rows, files, strict=True) if file is None]
+    if absent:
+        raise DataBroken(f"{table}: {len(absent)} of {len(rows)} pictures are not below {root}; first: {absent[0]}")
+    return _some(root, [Specimen(file=f, label=c) for (_, c), f in zip(rows, files, strict=True) if f is not None])
+
+
+def boxed(images: Path, annotations: Path) -> list[Specimen]:
+    """The individuals of a tree in Pascal VOC's layout: an XML file per picture, a named box per individual.
+
+    Raises DataBroken for XML that cannot be read, and where no box is found.
+    """
+    by_stem = {file.stem: file for file in pictures(images)}
+    found: list[Specimen] = []
+    for path in sorted(annotations.glob("*.xml")):
+        file = by_stem.get(path.stem, images / f"{path.stem}.jpg")
+        found += [Specimen(file=file, label=label, box=box) for label, box in _objects(path)]
+    return _some(annotations, found)
+
+
+def _objects(path: Path) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
+    try:
+        for one in ElementTree.fromstring(path.read_bytes()).iter("object"):
+            left, top, right, bottom = (
+                round(float(one.findtext(f"bndbox/{side}", ""))) for side in ("xmin", "ymin", "xmax", "ymax")
+            )
+            yield one.findtext("name", "").strip(), (left, top, right, bottom)
+    except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
+        raise DataBroken(f"{path} is not an annotation in Pascal VOC's form: {error}") from error
+
+
+def _some(root: Path, found: list[Specimen]) -> list[Specimen]:
+    if not found:
+        raise DataBroken(f"{root} holds no picture that can be used; fetch it again")
+    return found

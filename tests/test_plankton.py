@@ -1,0 +1,199 @@
+"""The plankton collections in their published layouts, on small trees made of real pictures of other collections."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sslbench_plankton.datasets.kaggle_plankton import KagglePlanktonConfig
+from sslbench_plankton.datasets.kaggle_plankton import build as kaggle
+from sslbench_plankton.datasets.pmid2019 import PmidConfig
+from sslbench_plankton.datasets.pmid2019 import build as pmid
+from sslbench_plankton.datasets.syke_ifcb_2022 import SykeIfcbConfig
+from sslbench_plankton.datasets.syke_ifcb_2022 import build as syke_ifcb
+from sslbench_plankton.datasets.syke_zooscan_2024 import SykeZooscanConfig
+from sslbench_plankton.datasets.syke_zooscan_2024 import build as syke_zooscan
+from sslbench_plankton.datasets.ude_diatoms_2024 import UdeDiatomsConfig
+from sslbench_plankton.datasets.ude_diatoms_2024 import build as ude
+from sslbench_plankton.datasets.zoolake import ZoolakeConfig
+from sslbench_plankton.datasets.zoolake import build as zoolake
+
+from sslbench.api import DataBroken, DataMissing, Source
+from sslbench.catalog.discovery import discover, installed_entries
+
+RNG = np.random.default_rng(0)
+
+
+def source(root: Path, work: Path, part: str = "") -> Source:
+    return Source(root=root, folders=(), work=work, part=part)
+
+
+def tree(root: Path, files: Mapping[str, Path]) -> Path:
+    """Copies of pictures under new names."""
+    for name, file in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, root / name)
+    return root
+
+
+def zipped(folder: Path, archive: Path) -> Path:
+    """A folder's content as a zip."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(archive, "w") as opened:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            opened.write(file, file.relative_to(folder))
+    return archive
+
+
+@pytest.fixture
+def lake(shared) -> list[Path]:
+    return sorted((shared / "zoolake_sample/images").rglob("*.jpeg"))
+
+
+def test_kaggle_plankton_with_and_without_labels(shared, tmp_path):
+    files = sorted((shared / "ndsb_plankton/train").rglob("*.jpg"))[::2000]
+    tree(
+        tmp_path / "k", {f"train/{f.parent.name}/{f.name}": f for f in files} | {f"test/{f.name}": f for f in files[:3]}
+    )
+    config = KagglePlanktonConfig()
+    labelled = kaggle(config, source(tmp_path / "k", tmp_path, "labelled"))
+    assert labelled.target.names == tuple(sorted({f.parent.name for f in files}))
+    assert len(labelled.labels) == len(files)
+    bare = kaggle(config, source(tmp_path / "k", tmp_path, "unlabelled"))
+    assert (bare.target.kind, bare.labels.tolist()) == ("none", [-1, -1, -1])
+    (tmp_path / "zips").mkdir()
+    zipped(tmp_path / "k", tmp_path / "zips/everything.zip")
+    again = kaggle(config, source(tmp_path / "zips", tmp_path, "labelled"))
+    assert again.columns["id"].tolist() == labelled.columns["id"].tolist()
+    assert again.fingerprint() == labelled.fingerprint()
+    grey = np.asarray(Image.open(files[0]).convert("L"))
+    row = labelled.columns["id"].tolist().index(f"{files[0].parent.name}/{files[0].name}")
+    sample = labelled.read(row, RNG)
+    assert sample["image"].shape == (1, max(grey.shape), max(grey.shape))
+    assert sample["image.size"].tolist() == list(grey.shape)
+
+
+def test_zoolake_with_and_without_its_published_split(lake, tmp_path):
+    names = {f"data/zooplankton_0p5x/{f.parent.name}/training_data/{f.name}": f for f in lake[:40]}
+    root = tree(tmp_path / "z", names)
+    lists = root / "data/zoolake_train_test_val_separated"
+    lists.mkdir()
+    for part, chosen in (("train", lake[:20]), ("val", lake[20:25]), ("test", lake[25:39])):
+        (lists / f"{part}_filenames.txt").write_text("".join(f"some/where/{f.name}\n" for f in chosen))
+    split = zoolake(ZoolakeConfig(), source(root, tmp_path)).columns["split"].tolist()
+    assert [split.count(part) for part in ("train", "validation", "test", "")] == [20, 5, 14, 1]
+    assert "split" not in zoolake(ZoolakeConfig(published_split=False), source(root, tmp_path)).columns
+    (lists / "val_filenames.txt").write_text(f"{lake[0].name}\n")
+    with pytest.raises(DataBroken, match="is in the list of 'train' as well"):
+        zoolake(ZoolakeConfig(), source(root, tmp_path))
+
+
+def test_syke_ifcb_takes_the_class_from_the_folder(shared, tmp_path):
+    files = sorted((shared / "whoi_ifcb_guide/images").rglob("*.jpg"))[:6]
+    root = tree(tmp_path / "t", {f"labeled_20201020/Ciliata/Older_name_{n}.jpg": f for n, f in enumerate(files)})
+    folder = tmp_path / "syke-ifcb-2022"
+    zipped(root, folder / "phytoplankton_labeled.zip")
+    dataset = syke_ifcb(SykeIfcbConfig(), Source(root=None, folders=(tmp_path,), work=tmp_path / "work"))
+    assert dataset.target.names == ("Ciliata",)
+    assert len(dataset.labels) == 6
+
+
+def test_syke_zooscan_loses_its_legend_and_nothing_else(shared, tmp_path):
+    file = min((shared / "zooscan_sample/images").rglob("*.jpg"))
+    inside = "SYKE-plankton_ZooScan_2024/images/SYKE-plankton_ZooScan_2024"
+    root = tree(tmp_path / "t", {f"{inside}/Acartia/a.jpg": file})
+    (root / "SYKE-plankton_ZooScan_2024/class_splits").mkdir()
+    outer = tmp_path / "outer"
+    zipped(zipped(root, tmp_path / "inner/SYKE.zip").parent, outer / "package.zip")
+    grey = np.asarray(Image.open(file).convert("L"))
+    sample = syke_zooscan(SykeZooscanConfig(), source(outer, tmp_path / "work")).read(0, RNG)
+    height, width = grey.shape
+    assert sample["image.size"].tolist() == [height - 25, width]
+    side = max(height - 25, width)
+    top, left = (side - height + 25) // 2, (side - width) // 2
+    assert (sample["image"][0, top : top + height - 25, left : left + width] == grey[:-25]).all()
+    whole = syke_zooscan(SykeZooscanConfig(legend=0), source(outer, tmp_path / "work")).read(0, RNG)
+    assert whole["image.size"].tolist() == [height, width]
+
+
+VOC = """<annotation><filename>{name}.jpg</filename>{objects}</annotation>"""
+OBJECT = """<object><name>{name}</name><bndbox><xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox></object>"""
+
+
+def test_pmid2019_shows_what_the_boxes_hold(lake, tmp_path):
+    root = tree(tmp_path / "p", {"JPEGImages/one.jpeg": lake[0], "JPEGImages/two.jpeg": lake[1]})
+    (root / "Annotations").mkdir()
+    objects = OBJECT.format(2, 3, 12, 9, name="Ceratium") + OBJECT.format(0, 0, 5, 5, name="Noctiluca")
+    (root / "Annotations/one.xml").write_text(VOC.format(name="one", objects=objects))
+    (root / "Annotations/two.xml").write_text(
+        VOC.format(name="two", objects=OBJECT.format(7, 7, 7, 9, name="Ceratium"))
+    )
+    dataset = pmid(PmidConfig(), source(root, tmp_path))
+    assert dataset.target.names == ("Ceratium", "Noctiluca")
+    assert dataset.columns["id"].tolist()[0] == "JPEGImages/one.jpeg#2,3,12,9"
+    assert dataset.read(0, RNG)["image.size"].tolist() == [6, 10]
+    grey = np.asarray(Image.open(lake[0]).convert("L"))
+    assert (dataset.read(0, RNG)["image"][0, 2:8] == grey[3:9, 2:12]).all()
+    with pytest.raises(DataBroken, match="nothing is left of it"):
+        dataset.read(2, RNG)
+    before = dataset.fingerprint()
+    (root / "Annotations/two.xml").write_text(
+        VOC.format(name="two", objects=OBJECT.format(1, 1, 9, 9, name="Ceratium"))
+    )
+    assert pmid(PmidConfig(), source(root, tmp_path)).fingerprint() != before
+    bomb = '<!DOCTYPE x [<!ENTITY a "aa">]><annotation>&a;</annotation>'
+    for broken in ("<annotation>", bomb, VOC.format(name="two", objects="<object><name>a</name></object>")):
+        (root / "Annotations/two.xml").write_text(broken)
+        with pytest.raises(DataBroken, match=r"two\.xml is not an annotation in Pascal VOC's form"):
+            pmid(PmidConfig(), source(root, tmp_path))
+
+
+def test_ude_diatoms_by_folder_and_by_table(lake, tmp_path):
+    folders = tree(tmp_path / "f", {f"{f.parent.name}/{f.name}": f for f in lake[::50]})
+    by_folder = ude(UdeDiatomsConfig(), source(folders, tmp_path))
+    assert by_folder.target.names == tuple(sorted({f.parent.name for f in lake[::50]}))
+    flat = tree(tmp_path / "t", {f"pictures/{f.name}": f for f in lake[::50]})
+    rows = "".join(f"{f.name},{f.parent.name}\n" for f in lake[::50])
+    (flat / "taxa.csv").write_text(f"filename,taxon\n{rows}")
+    tabled = ude(UdeDiatomsConfig(images="pictures", table="taxa.csv"), source(flat, tmp_path))
+    assert tabled.target.names == by_folder.target.names
+    with pytest.raises(DataBroken, match="has no column 'species'; it has: filename, taxon"):
+        ude(UdeDiatomsConfig(table="taxa.csv", class_column="species"), source(flat, tmp_path))
+    (flat / "taxa.csv").write_text(f"filename,taxon\n{rows}gone.png,lost\n")
+    with pytest.raises(DataBroken, match=r"pictures are not below .*; first: gone\.png"):
+        ude(UdeDiatomsConfig(table="taxa.csv"), source(flat, tmp_path))
+
+
+def test_what_is_not_there_is_missing_and_an_empty_tree_is_broken(tmp_path):
+    with pytest.raises(DataMissing, match="looked in"):
+        syke_ifcb(SykeIfcbConfig(), Source(root=None, folders=(tmp_path,), work=tmp_path))
+    (tmp_path / "syke-ifcb-2022").mkdir()
+    with pytest.raises(DataMissing, match="no labeled_20201020 below"):
+        syke_ifcb(SykeIfcbConfig(), Source(root=None, folders=(tmp_path,), work=tmp_path))
+    (tmp_path / "syke-ifcb-2022/labeled_20201020/Ciliata").mkdir(parents=True)
+    with pytest.raises(DataBroken, match="holds no picture that can be used"):
+        syke_ifcb(SykeIfcbConfig(), Source(root=None, folders=(tmp_path,), work=tmp_path))
+
+
+def test_totals_that_are_known_are_verified(shared, cli, tmp_path):
+    files = sorted((shared / "ndsb_plankton/train").rglob("*.jpg"))[::2000]
+    tree(tmp_path, {f"train/{f.parent.name}/{f.name}": f for f in files})
+    answer = cli("data", "verify", "kaggle-plankton/labelled", f"data.root={tmp_path}")
+    assert answer.returncode == 3
+    assert f"{len(files)} samples, known are 30,336" in answer.stdout
+    assert "all readable, differs from what is known" in answer.stdout
+
+
+def test_every_plankton_card_says_where_it_is_from():
+    found = [c for c in discover(installed_entries()).all("dataset") if "plankton" in str(c.origin)]
+    assert len(found) == 7
+    for component in found:
+        card = component.spec.card
+        assert any(word in card.source + card.obtain for word in ("doi", "Fairdata")), component.name
+        assert card.licence
+        assert card.modalities
