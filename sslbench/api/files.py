@@ -43,19 +43,25 @@ def pictures(folder: Path) -> Iterator[Path]:
 
 def fingerprint(root: Path, files: Sequence[Path], remember: Path) -> str:
     """A digest of names, sizes and contents; `remember` is a folder that saves reading unchanged files again."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path, content in zip(files, contents(root, files, remember), strict=True):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+def contents(root: Path, files: Sequence[Path], remember: Path) -> Sequence[str]:
+    """A digest of each file's bytes, in order: equal files have equal ones, wherever they lie."""
     signature = hashlib.blake2b(digest_size=16)
     for path in files:
         stat = path.stat()
         signature.update(f"{path.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-    known = remember / f"fingerprint-{signature.hexdigest()}.json"
+    known = remember / f"contents-{signature.hexdigest()}.json"
     if known.exists():
-        return str(json.loads(known.read_text())["digest"])
-    digest = hashlib.blake2b(digest_size=16)
-    for path in files:
-        content = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-        digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0{content}\n".encode())
-    write_atomically(known, json.dumps({"digest": digest.hexdigest()}).encode())
-    return digest.hexdigest()
+        found: list[str] = json.loads(known.read_text())
+        return found
+    found = [hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in files]
+    write_atomically(known, json.dumps(found).encode())
+    return found
 
 
 def write_atomically(path: Path, content: bytes) -> None:

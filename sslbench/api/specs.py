@@ -38,7 +38,10 @@ class Citation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """Name another component that this one needs (a teacher, the members of a pool); it enters every key."""
+    """Name another component that this one needs (a teacher, the members of a pool); it enters every key.
+
+    A dataset may be named with a part, as in NAME/PART; every part that is meant comes under SLOT/PART.
+    """
 
     kind: Kind
     name: str
@@ -225,7 +228,9 @@ class Dataset(Protocol):
     `columns` has one row per sample: 'id' (unique), 'split' where there is an official one, and group columns.
     `labels` holds [n] codes (-1 unknown) or [n, C] zeros and ones. `read` may raise anything: the row is then left
     out and counted. Images are uint8 [C, H, W]; everything else float32. Beside a picture that it has padded it may
-    give 'image.size', the height and width before.
+    give 'image.size', the height and width before. Two things more are asked for where a dataset has them:
+    `contents() -> Sequence[str]`, a digest of each sample's own bytes, and `account`, rows of a table that says what of
+    what it was made of.
     """
 
     modalities: Mapping[str, Modality]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from sslbench.api.specs import Apply, AugmentationSpec, Kind
@@ -13,11 +13,12 @@ from sslbench.config.convert import convert, key_form, plain
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Choice:
-    """One component, chosen, with its typed settings; `asked` is the name it was asked for by."""
+    """One component, chosen, with its typed settings; `asked` is the name it was asked for by, `part` what is used of it."""
 
     component: Component
     config: Any
     asked: str
+    part: str = ""
     uses: Mapping[str, Choice] = field(default_factory=dict)
 
     @property
@@ -35,6 +36,7 @@ class Choice:
             "name": self.component.name,
             "version": self.spec.version,
             "config": key_form(self.config),
+            **({"part": self.part} if self.part else {}),
             "uses": {slot: choice.key() for slot, choice in self.uses.items()},
         }
 
@@ -86,9 +88,12 @@ def choose(
     config = convert({**implied, **settings}, component.spec.config, path, problems)
     uses = {}
     for slot, use in component.spec.uses(config).items():
-        used = choose(catalog, use.kind, use.name, use.settings, f"{path}({slot})", problems)
+        wanted, part = use.name, ""
+        if use.kind == "dataset":
+            wanted, _, part = use.name.partition("/")
+        used = choose(catalog, use.kind, wanted, use.settings, f"{path}({slot})", problems)
         if used is not None:
-            uses[slot] = used
+            uses[slot] = replace(used, part=part)
     return Choice(component=component, config=config, asked=name, uses=uses)
 
 

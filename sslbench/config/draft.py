@@ -54,13 +54,14 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
         draft.problems.append(f"data: no dataset named; add --dataset NAME{did_you_mean('', names)}")
         return [], []
     first = open_parts(draft.catalog, name, settings, draft.shelf)
-    pool = draft.section("pretrain", PretrainSettings).pool
+    asked = draft.section("pretrain", PretrainSettings)
+    pool = asked.pool
     evaluate = first
     if other := draft.tree.get("evaluate"):
         shared = settings if str(other).split("/")[0] == name.split("/")[0] else {}
         evaluate = open_parts(draft.catalog, str(other), shared, draft.shelf, path="evaluate")
     elif pool not in ("train", "all"):
-        shared = settings if pool.split("/")[0] == name.split("/")[0] else {}
+        shared = {**(settings if pool.split("/")[0] == name.split("/")[0] else {}), **asked.settings}
         first = open_parts(draft.catalog, pool, shared, draft.shelf, path="pretrain.pool")
     for found in {id(f): f for f in (first, evaluate)}.values():
         _collect(draft, found)

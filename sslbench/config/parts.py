@@ -126,12 +126,18 @@ def open_parts(
         choice = choose(catalog, "dataset", name, settings, path, found.problems)
         if choice is None:
             continue
-        offered = choice.spec.parts(choice.config)
-        wanted = [p for p in offered if not inside or p == inside or p.startswith(f"{inside}/")]
+        wanted = parts_of(choice, inside)
         if not wanted:
+            offered = choice.spec.parts(choice.config)
             found.problems.append(f"{path}: {name!r} has no part {inside!r}{did_you_mean(inside, offered)}")
         _open(catalog, choice, wanted, shelf, found, fetch=fetch)
     return found
+
+
+def parts_of(choice: Choice, inside: str) -> Sequence[str]:
+    """The parts that a name means: all for '', one, or those below a common beginning."""
+    offered = choice.spec.parts(choice.config)
+    return [part for part in offered if not inside or part == inside or part.startswith(f"{inside}/")]
 
 
 def _open(catalog: Catalog, choice: Choice, wanted: Sequence[str], shelf: Shelf, found: Found, *, fetch: bool) -> None:
@@ -151,7 +157,12 @@ def _open(catalog: Catalog, choice: Choice, wanted: Sequence[str], shelf: Shelf,
 
 def _build(choice: Choice, part: str, shelf: Shelf, *, fetch: bool) -> Dataset:
     places = shelf.places
-    used = {slot: shelf.open(c, "", fetch=fetch) for slot, c in choice.uses.items() if c.component.kind == "dataset"}
+    used = {
+        f"{slot}/{name}" if name else slot: shelf.open(c, name, fetch=fetch)
+        for slot, c in choice.uses.items()
+        if c.component.kind == "dataset"
+        for name in parts_of(c, c.part)
+    }
     source = Source(
         root=getattr(choice.config, "root", None),
         folders=(*places.sources, places.data),

@@ -86,7 +86,7 @@ def make_plan(tree: Tree, catalog: Catalog, shelf: Shelf, machine: Machine) -> P
         draft.problems.append(f"method: none named{did_you_mean('', [c.name for c in catalog.all('method')])}")
     method = method_name and choose(catalog, "method", method_name, method_settings, "method", draft.problems)
     evaluate, pretrain = choose_data(draft)
-    if not method or not evaluate:
+    if not method or not evaluate or not pretrain:
         check_sections(draft)
         draft.settle()
         raise RequestError(["data: no part of the dataset can be opened"])
@@ -140,7 +140,7 @@ def _complete(
     return Plan(
         method=method, backbones=backbones, augmentations=augmentations, label_preserving=gentle, protocols=protocols,
         pretrain_parts=pretrain, evaluate_parts=evaluate, modalities=encoded, roles=roles, facts=facts, train=train,
-        view=view, canvas=canvas, prepare=prepare, splits=splits, pool=draft.section("pretrain", PretrainSettings).pool,
+        view=view, canvas=canvas, prepare=prepare, splits=splits, pool=draft.section("pretrain", PretrainSettings).called,
         seeds=seeds, folds=folds, threads=threads, recipe=recipe.name if recipe else "none", request=plain(draft.tree),
     )  # fmt: skip
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sslbench.config.convert import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +66,19 @@ class ViewSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainSettings:
-    """What a method learns from: `train` (never a test image), `all` (every image without its label), or a dataset."""
+    """What a method learns from: `train` (never a test image), `all` (every image without its label), or a dataset.
+
+    `settings` are that dataset's own, as `data` has them.
+    """
 
     pool: str = "train"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def called(self) -> str:
+        """What rows learnt from it have in common: its name, and a mark of its settings where there are any."""
+        mark = hashlib.blake2b(json.dumps(plain(self.settings), sort_keys=True).encode(), digest_size=3).hexdigest()
+        return f"{self.pool}-{mark}" if self.settings else self.pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

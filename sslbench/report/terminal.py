@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -137,6 +137,8 @@ def show_results(console: Console, records: Sequence[Record], published: Sequenc
         console.print(reason, style="yellow", highlight=False, markup=False, soft_wrap=True)
     for verdict in published:
         console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
+    for data in {d["part"]: d for record in records for d in record.pretrained_on if "account" in d}.values():
+        _titled(console, f"{data['part']}: what was learnt from", accounted(data["account"]))
     first = records[0]
     for data in first.evaluated_on:
         for protocol in ("linear", "knn"):
@@ -150,6 +152,16 @@ def show_results(console: Console, records: Sequence[Record], published: Sequenc
 def _reason(record: Record) -> str:
     where = f" ({record.run}/traceback.txt says where)" if record.status == "failed" else ""
     return f"{record.method['name']}: {record.status}: {record.reason}{where}"
+
+
+def accounted(account: Mapping[str, Sequence[Any]]) -> Table:
+    """What a dataset was made of, as it says itself: the first column names, the others count."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, name in enumerate(account["columns"]):
+        table.add_column(escape(name), justify="left" if place == 0 else "right")
+    for row in account["rows"]:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else escape(str(value)) for value in row))
+    return table
 
 
 def _left_out(records: Sequence[Record]) -> Sequence[str]:

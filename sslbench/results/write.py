@@ -87,6 +87,8 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
 def _data(part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:
     table = tables.get(part.name)
     facts: dict[str, Any] = {"part": part.name, **part.choice.described(), "fingerprint": part.fingerprint()}
+    if account := getattr(part.dataset, "account", None):
+        facts["account"] = {"columns": list(account[0]), "rows": [list(row.values()) for row in account]}
     if table is not None:
         facts |= {
             "prepared": table.key,

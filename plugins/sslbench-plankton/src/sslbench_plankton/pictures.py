@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sslbench.api import DataBroken, Modality, Target
-from sslbench.api.files import fingerprint
+from sslbench.api.files import contents, fingerprint
 from sslbench_plankton.padding import pad_square
 
 Box = tuple[int, int, int, int]
@@ -71,6 +71,12 @@ class PlanktonPictures:
         if not grey.size:
             raise DataBroken(f"nothing is left of it ({specimen.box or f'{self.legend} rows of legend'})")
         return {"image": pad_square(grey, rng)[None], "image.size": np.array(grey.shape)}
+
+    def contents(self) -> Sequence[str]:
+        """A digest of each file's bytes, and of the box in it."""
+        digests = contents(self.root, [specimen.file for specimen in self.specimens], self.remember)
+        boxes = [specimen.box for specimen in self.specimens]
+        return [d if box is None else f"{d}{box}" for d, box in zip(digests, boxes, strict=True)]
 
     def fingerprint(self) -> str:
         """A digest of names, sizes and contents."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sslbench.api import DataBroken, DataMissing, Dataset, Modality, Source, Target
-from sslbench.api.files import fingerprint, pictures
+from sslbench.api.files import contents, fingerprint, pictures
 from sslbench_vision.datasets.image_folder import ImageFolderConfig
 
 SPLITS = {"train": "train", "training": "train", "val": "validation", "validation": "validation", "valid": "validation",
@@ -63,6 +63,10 @@ class PictureFiles:
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """Decode one file: [1 or 3, H, W] uint8."""
         return {"image": read_picture(self.files[row], grey=self.grey)}
+
+    def contents(self) -> Sequence[str]:
+        """A digest of each file's bytes."""
+        return contents(self.root, self.files, self.remember)
 
     def fingerprint(self) -> str:
         """A digest of names, sizes and contents."""

@@ -1,0 +1,83 @@
+"""Datasets put together without their labels, to learn from. Spec only; the rules are in `pool_rules`, reading in
+`pool_reader`.
+
+    pretrain:
+      pool: pool
+      settings:
+        members: {lake: zoolake, sea: {name: image-folder, root: pictures}}
+        without: [sea]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sslbench.api import Card, Citation, Dataset, DatasetSpec, Source, Use, hookimpl
+
+CITATION = Citation(title="pooled datasets", authors="theirs", year=2026, url="https://github.com/sslbench/sslbench")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolConfig:
+    """The members by a name for each: a dataset, as `--dataset` names it, or one with settings, {name: NAME, root: …}.
+
+    Members in `without` are targets: they are left out, and so is every picture of another member that has the bytes of one
+    of theirs, (with `same_name`) its file name, or a class that is theirs too. Classes are the same when their names agree
+    but for case, spaces, hyphens and underscores, or when `crosswalk`, a CSV file of member, class, name, gives them the
+    same name. Pictures that several members hold are kept once.
+    """
+
+    members: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    crosswalk: Path | None = None
+    same_name: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what names nobody."""
+        for label, member in self.members.items():
+            if not isinstance(member, str) and not (
+                isinstance(member, Mapping) and isinstance(member.get("name"), str)
+            ):
+                raise ValueError(
+                    f"member {label!r} names no dataset; write {label}: NAME or {label}: {{name: NAME, …}}"
+                )
+        if strangers := [name for name in self.without if name not in self.members]:
+            raise ValueError(f"without: {strangers[0]!r} is no member; possible: {', '.join(self.members)}")
+
+
+def uses(config: PoolConfig) -> Mapping[str, Use]:
+    """Every member."""
+    named = {
+        label: {"name": member} if isinstance(member, str) else dict(member) for label, member in config.members.items()
+    }
+    return {label: Use(kind="dataset", name=member.pop("name"), settings=member) for label, member in named.items()}
+
+
+def build(config: PoolConfig, source: Source) -> Dataset:
+    """Reach the reader."""
+    from sslbench_vision.datasets.pool_reader import pooled
+
+    return pooled(config, source.used)
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[PoolConfig]]:
+    yield DatasetSpec(
+        name="pool",
+        version=1,
+        summary="several datasets without their labels, less what they share with targets",
+        citation=CITATION,
+        config=PoolConfig,
+        smoke=PoolConfig(members={"digits": "digits"}),
+        build=build,
+        uses=uses,
+        card=Card(
+            licence="its members'",
+            citation=CITATION,
+            source="its members'",
+            obtain="name its members: data.members.LABEL=DATASET",
+        ),
+    )

@@ -1,0 +1,173 @@
+"""Pools: what is kept of several datasets, what is left out for a target's sake, and why."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from sslbench_vision.datasets.pool_rules import REASONS, Member, account, canonical, naming, reasons
+
+import sslbench
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.parts import Shelf, open_parts
+from sslbench.environment import places
+from sslbench.report.terminal import show_results
+
+from .conftest import TINY
+
+
+def member(label: str, *pictures: tuple[str, str, str]) -> Member:
+    contents, names, classes = zip(*pictures, strict=True) if pictures else ((), (), ())
+    return Member(label=label, contents=contents, names=names, classes=classes)
+
+
+SEA = member("sea", ("1", "a.png", "Ciliata"), ("2", "b.png", "Dinophyceae"))
+LAKE = member(
+    "lake",
+    ("1", "x.png", "other"),
+    ("3", "a.png", "other"),
+    ("4", "y.png", "ciliata"),
+    ("5", "z.png", ""),
+    ("5", "w.png", ""),
+)
+
+
+def test_each_rule_leaves_out_what_it_should():
+    said = reasons([SEA, LAKE], ["sea"], naming({}), by_name=True)
+    assert said == {"sea": ["target"] * 2, "lake": ["same bytes", "same name", "shared class", "", "repeated"]}
+    assert reasons([SEA, LAKE], ["sea"], naming({}), by_name=False)["lake"][1] == ""
+    whole = reasons([SEA, LAKE], [], naming({}), by_name=True)
+    assert whole == {"sea": ["", ""], "lake": ["repeated", "", "", "", "repeated"]}
+    mapped = naming({("lake", "other"): "Dinophyceae"})
+    assert reasons([SEA, LAKE], ["sea"], mapped, by_name=False)["lake"][1] == "shared class"
+    rows = account(said)
+    assert rows[1] == {"member": "lake", "pictures": 5, "target": 0, "same bytes": 1, "same name": 1, "shared class": 1,
+                       "repeated": 1, "kept": 1}  # fmt: skip
+    assert rows[-1]["pictures"] == 7
+
+
+def test_spellings_of_a_class_are_one():
+    assert canonical("Cryptophyceae-Teleaulax") == canonical("cryptophyceae_ teleaulax")
+    assert canonical("Dolichospermum-Anabaenopsis") != canonical("Dolichospermum-Anabaenopsis-coiled")
+
+
+PICTURES = st.lists(
+    st.tuples(st.sampled_from("123456"), st.sampled_from("abc"), st.sampled_from(["", "x", "y", "z"])), max_size=12
+)
+
+
+@given(PICTURES, PICTURES, PICTURES, st.booleans())
+def test_nothing_of_a_target_is_ever_left(target, one, two, by_name):
+    members = [member("one", *one), member("target", *target), member("two", *two)]
+    said = reasons(members, ["target"], naming({}), by_name=by_name)
+    kept = [
+        (c, n, k)
+        for m in members
+        for c, n, k, why in zip(m.contents, m.names, m.classes, said[m.label], strict=True)
+        if not why
+    ]
+    assert not {c for c, _, _ in kept} & {c for c, _, _ in target}
+    assert not {k for _, _, k in kept if k} & {k for _, _, k in target}
+    assert max(Counter(c for c, _, _ in kept).values(), default=0) <= 1
+    for row in account(said):
+        assert row["pictures"] == row["kept"] + sum(row[reason] for reason in REASONS)
+
+
+@pytest.fixture(scope="module")
+def crosswalk(shared, tmp_path_factory) -> Path:
+    """The groups of the cross-instrument set, in a pool's form."""
+    path = tmp_path_factory.mktemp("pool") / "crosswalk.csv"
+    with (shared / "cross_instrument_plankton/crosswalk.csv").open() as opened:
+        rows = [row for row in csv.DictReader(opened) if row["instrument"] == "ISIIS"]
+    path.write_text("member,class,name\n" + "".join(f"ndsb,{row['source_class']},{row['class']}\n" for row in rows))
+    return path
+
+
+def test_the_pool_without_both_instruments_holds_nothing_of_theirs(shared, crosswalk):
+    cross = shared / "cross_instrument_plankton"
+    members = {"ndsb": {"name": "image-folder", "root": str(shared / "ndsb_plankton/train"), "channels": "grey"}}
+    members |= {
+        name: {"name": "image-folder", "root": str(cross / name), "channels": "grey"} for name in ("ISIIS", "SPC")
+    }
+    settings = {"members": members, "crosswalk": str(crosswalk), "same_name": True}
+
+    def opened(**more):
+        found = open_parts(discover(installed_entries()), "pool", {**settings, **more}, Shelf(places()))
+        assert not found.problems + found.missing
+        return found.parts[0].dataset
+
+    whole = opened()
+    assert {row["member"]: row["repeated"] for row in whole.account}["ISIIS"] == 2268
+    bare = opened(without=["ISIIS", "SPC"])
+    rows = {row["member"]: row for row in bare.account}
+    ndsb = rows["ndsb"]
+    assert ndsb["same bytes"] + ndsb["same name"] + ndsb["shared class"] == 8137
+    assert ndsb["kept"] == len(bare.labels) == 14260 - 8137
+    with crosswalk.open() as opened_file:
+        shared_classes = {row["class"] for row in csv.DictReader(opened_file)}
+    ids = bare.columns["id"].tolist()
+    assert not {identity.split("/")[1] for identity in ids} & shared_classes
+    theirs = {path.name for name in ("ISIIS", "SPC") for path in (cross / name).rglob("*.jpg")}
+    assert not {identity.rsplit("/", 1)[1] for identity in ids} & theirs
+    assert bare.fingerprint() != whole.fingerprint()
+
+
+def test_a_run_on_a_pool_says_what_it_learnt_from(tmp_path):
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    for place, (scan, label) in enumerate(zip(digits.images[:160], digits.target[:160], strict=True)):
+        folder = tmp_path / ("target" if place < 80 else "other") / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((scan * 15).astype("uint8")).save(folder / f"{place}.png")
+    shutil.copy(tmp_path / "target/0/0.png", tmp_path / "other/1/again.png")
+    target = {"name": "image-folder", "root": str(tmp_path / "target")}
+    members = {"target": target, "other": {"name": "image-folder", "root": str(tmp_path / "other")}}
+    (tmp_path / "names.csv").write_text("member,class,name\n" + "".join(f"other,{n},other {n}\n" for n in range(10)))
+    pool = {"members": members, "without": ["target"], "crosswalk": str(tmp_path / "names.csv")}
+    tree = {"method": {"name": "mae"}, "data": target, "pretrain": {"pool": "pool", "settings": pool}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    settings = {**TINY, "seeds": [0], "view.size": 8, "measure": ["knn"], "baselines": "random-init"}
+    results = sslbench.run("", "", out=tmp_path / "runs", config=tmp_path / "run.yaml", settings=settings)
+    record = results.records[0]
+    assert record.status == "done", record.reason
+    assert record.pool.startswith("pool-")
+    assert record.training[0]["samples"] == 80
+    assert record.pretrained_on[0]["account"]["rows"][1] == ["other", 81, 0, 1, 0, 0, 0, 80]
+    console = Console(width=160, file=io.StringIO())
+    show_results(console, results.records)
+    shown = console.file.getvalue()
+    assert "pool: what was learnt from" in shown
+    row = next(line for line in shown.split("\n") if line.startswith("other"))
+    assert row.split()[1:] == ["81", "0", "1", "0", "0", "0", "80"]
+    json.dumps(record.pretrained_on)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            ["pretrain.settings.members.a=digits", "pretrain.settings.without=[b]"],
+            "without: 'b' is no member; possible: a",
+        ),
+        (["pretrain.settings.members.a=3"], "member 'a' names no dataset; write a: NAME or a: {name: NAME, …}"),
+        (["pretrain.settings.members.a=digitz"], "dataset 'digitz' is not installed; did you mean 'digits'?"),
+        (["pretrain.settings.members.a=digits", "pretrain.settings.without=[a]"], "nothing is left of a without a"),
+        ([], "no members named"),
+    ],
+)
+def test_a_pool_that_cannot_be_is_a_sentence(cli, settings, sentence):
+    answer = cli("run", "--method", "mae", "--dataset", "digits", "pretrain.pool=pool", *settings)
+    assert answer.returncode in (2, 3)
+    assert sentence in answer.stderr
+    assert "Traceback" not in answer.stderr
