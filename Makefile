@@ -15,8 +15,9 @@ $(STAMP): pyproject.toml constraints.txt $(PLUGINS)
 demo: $(STAMP)
 	$(BIN)/sslbench run --method mae --dataset digits
 
+# two processes, each with whole files: what a file's tests share is made once
 test: $(STAMP) lint types
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-all: $(STAMP) lint types
 	$(BIN)/python -m pytest

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sslbench_plankton.daplankton import counts
+from sslbench_plankton.datasets.daplankton import counts
 
 from sslbench.api.errors import RequestError
 from sslbench.data.splits import SplitSettings, divide, label_subset, subset_size, tasks_of
