@@ -19,6 +19,7 @@ from sslbench.config.plan import Plan
 from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.protocols.evaluate import Subject, evaluate_stage, extract_stage
+from sslbench.report.illustrations import draw_illustrations
 from sslbench.report.live import Line
 from sslbench.results.record import Record
 from sslbench.results.splits import save_splits
@@ -156,6 +157,8 @@ def record_of(plan: Plan, name: str, stages: Sequence[Stage], store: Store) -> R
     measured.tables = _tables(plan, (*plan.pretrain_parts, *plan.evaluate_parts), folders)
     measured.splits = save_splits(plan, _tables(plan, plan.evaluate_parts, folders), store.root)
     record = make_record(plan, name, failures[0] if failures else None, measured)
+    for stage in [stage for stage in done if stage.kind == "pretrain"][:1]:
+        draw_illustrations(stage.folder, store.run(name) / "figures")
     return write_run(store, record, measured, failures[0].traceback if failures else "")
 
 

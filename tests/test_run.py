@@ -108,6 +108,10 @@ def test_the_runs_folder_holds_splits_confusions_and_exemplars(finished):
     exemplars = json.loads(next((folder / "artefacts").rglob("*exemplars-10.json")).read_text())["groups"]
     assert len(exemplars) == 10
     triplets = np.load(next((out / "stages/pretrain").rglob("illustration-triplets.npz")))
+    figures = next(out.glob("mae-*")) / "figures"
+    assert (figures / "triplets.png").stat().st_size > 2000
+    assert (figures / "triplets.svg").read_text().startswith("<?xml")
+    assert not list(out.glob("random-init-*/figures"))
     assert triplets["rebuilt"].shape == triplets["original"].shape == triplets["visible"].shape
 
 

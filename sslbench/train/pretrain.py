@@ -119,10 +119,11 @@ def channels_last(plan: Plan, method: Method) -> Method:
 
 
 def _illustrate(plan: Plan, material: Material, method: TrainedMethod, seed: int, folder: Path) -> None:
-    """Let the method show what it learnt on the first rows outside its pool, or inside where all are in it."""
+    """Let the method show what it learnt on rows from all over what is outside its pool, or inside where all are in it."""
     table, own = material.pool.members[0]
     outside = np.setdiff1d(np.arange(len(table)), own)
-    rows = (outside if len(outside) else own)[:SHOWN]
+    held = outside if len(outside) else own
+    rows = held[np.unique(np.linspace(0, len(held) - 1, SHOWN).astype(int))]
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     views = make_views(plan, material.modalities, seed, device)
     index = torch.from_numpy(rows).to(device)

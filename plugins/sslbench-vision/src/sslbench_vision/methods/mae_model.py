@@ -120,7 +120,11 @@ class Mae(TrainedMethod):
         return self.decoder(tokens, keep), target, hidden
 
     def illustrate(self, batch: Batch, step: Step) -> Sequence[Artefact]:
-        """Triplets: what the encoder saw, what was rebuilt, and the picture, all in [0, 1]."""
+        """Triplets: what the encoder saw, what was rebuilt, and the picture, all in [0, 1].
+
+        Where patches are rebuilt in units of their own, the true mean and deviation of each, which nobody predicts, are put
+        back.
+        """
         x = batch.views["view"][0][self.modality]
         rebuilt, _, hidden = self._rebuild(x, batch.draws.uniform("mask", self.grid[0] * self.grid[1]))
         patches = patchify(self.encoder.normalise(x), self.patch)

@@ -1,0 +1,39 @@
+"""What masking saves: an encoder that sees a quarter of the patches against the same one that sees all."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+
+from sslbench.api import Modality
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.choices import choose
+
+from .conftest import alternately
+
+PICTURES = {"micro-vit": (64, 64), "vit_small_patch16_224": (224, 8)}
+"""Side and number of the pictures, by backbone."""
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_an_encoder_pays_for_visible_patches_alone(benchmark, name):
+    """Forward and backward, mask 0.75; a quarter of the patches would cost a quarter if nothing else did."""
+    side, count = PICTURES[name]
+    problems: list[str] = []
+    choice = choose(discover(installed_entries()), "backbone", name, {}, "backbone", problems)
+    assert choice is not None, problems
+    modality = Modality(layout="image", shape=(1, side, side))
+    encoder = choice.spec.build(choice.config, modality)
+    x = torch.rand(count, 1, side, side)
+    patches = (side // encoder.patch[0]) ** 2
+    keep = torch.rand(count, patches).argsort(1)[:, : patches // 4]
+
+    def step(kept: torch.Tensor | None) -> None:
+        encoder.tokens(x, kept).square().mean().backward()
+
+    share = 1 / alternately(partial(step, None), partial(step, keep))
+    benchmark.extra_info["share_of_full_cost"] = round(share, 2)
+    benchmark(partial(step, keep))
+    print(f"\n{name} at {side} px: {patches // 4} of {patches} patches cost {share:.2f} of all")

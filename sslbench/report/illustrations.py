@@ -1,0 +1,48 @@
+"""What a method shows of itself (reconstructions, prototypes) as figures of a run. Draws what is there; computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+PREFIX = "illustration-"
+ROWS, CELL, DPI = 8, 1.1, 150
+
+
+def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
+    """Draw every set of pictures that a pretraining left: a column per caption, a row per sample, as PNG and SVG."""
+    made = []
+    for file in sorted(stage.glob(f"{PREFIX}*.npz")):
+        with np.load(file) as opened:
+            arrays = {name: opened[name][:ROWS] for name in opened.files if opened[name].ndim == 4}
+        if arrays:
+            made.append(_draw(arrays, folder / file.stem.removeprefix(PREFIX)))
+    return made
+
+
+def _draw(arrays: Mapping[str, NDArray[np.float32]], path: Path) -> Path:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rows = max(len(pictures) for pictures in arrays.values())
+    size = (CELL * len(arrays), CELL * rows + 0.3)
+    figure, grid = plt.subplots(rows, len(arrays), figsize=size, squeeze=False, layout="constrained")
+    for column, (caption, pictures) in enumerate(arrays.items()):
+        grid[0, column].set_title(caption, fontsize=9)
+        for row in range(rows):
+            grid[row, column].axis("off")
+            if row < len(pictures):
+                picture = np.clip(np.moveaxis(pictures[row], 0, -1), 0, 1)
+                grid[row, column].imshow(
+                    picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1
+                )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path.with_suffix(".png"), dpi=DPI)
+    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    plt.close(figure)
+    return path.with_suffix(".png")
