@@ -5,7 +5,16 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from sslbench.analysis.grids import crossed, estimates, seed_values, select, study_frame, told_apart, with_unmeasured
+from sslbench.analysis.grids import (
+    above,
+    crossed,
+    estimates,
+    seed_values,
+    select,
+    study_frame,
+    told_apart,
+    with_unmeasured,
+)
 
 
 def scores(**columns) -> pd.DataFrame:
@@ -43,6 +52,21 @@ def test_a_run_without_numbers_keeps_its_row():
         ["pretrained (unavailable)", "–"],
     ]
     assert with_unmeasured(table, ["method"], runs[:0]).equals(table)
+
+
+def test_values_above_a_baseline_are_paired_by_seed_and_backbone():
+    frame = scores(
+        method=["a", "a", "a", "z", "z", "z", "raw", "raw"], backbone=["b", "b", "c", "b", "b", "c", "none", "none"],
+        seed=[0, 1, 0, 0, 1, 0, 0, 1], value=[0.9, 0.7, 0.5, 0.1, 0.3, 0.4, 0.2, 0.0], fraction=[None] * 8,
+        pictures=["p"] * 8, arm=["a", "a", "a", None, None, None, None, None],
+    )  # fmt: skip
+    found = above(frame, "z", ["pictures", "arm"])
+    assert found[found["method"] == "a"]["value"].tolist() == pytest.approx([0.8, 0.4, 0.1])
+    assert set(found["method"]) == {"a"}  # raw pixels have no counterpart among encoders
+    assert above(frame, "raw", ["pictures"])["value"].tolist() == pytest.approx([0.7, 0.7, 0.3, -0.1, 0.3, 0.2])
+    assert above(frame, "nobody", ["pictures"]).empty
+    table = crossed(estimates(found, ["method", "backbone"]), ["method"], ["backbone"])
+    assert table.iloc[0].tolist() == ["a", "0.600 ±2.541", "0.100"]
 
 
 def test_a_table_names_the_last_epoch_and_the_earlier_ones():

@@ -28,9 +28,9 @@ APART = ("backbone", "augmentation", "dataset")
 """Facts that make another run of it, whether or not a table names them."""
 UNSET = {"fraction": "all labels", "epoch": "last"}
 """Facts that most scores have not, and what a table calls those: where nobody asks for them, only those scores count."""
-
-
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
+PAIRED = ("dataset", "protocol", "metric", "seed", "fraction", "epoch")
+"""What two values must have in common to be set against each other."""
 
 
 def study_frame(scores: pd.DataFrame, points: Points) -> pd.DataFrame:
@@ -80,6 +80,21 @@ def told_apart(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 def seed_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """One value per seed and group: folds, probe seeds and draws are averaged within a seed."""
     return frame.groupby([*by, "seed"], dropna=False, sort=False)["value"].mean().reset_index()
+
+
+def above(frame: pd.DataFrame, method: str, axes: Sequence[str]) -> pd.DataFrame:
+    """Each seed's value less that of `method` with the same seed, data, backbone, protocol, metric, epoch and fraction.
+
+    It is the same on every one of `axes` too that tells that method's runs apart. Where it has no backbone, it stands against
+    every backbone. Values without a counterpart are dropped.
+    """
+    theirs, ours = frame[frame["method"] == method], frame[frame["method"] != method]
+    same = [*PAIRED, *(axis for axis in axes if axis in frame and theirs[axis].notna().all())]
+    same += ["backbone"] if set(theirs["backbone"]) != {"none"} else []
+    base = theirs.groupby(same, dropna=False)["value"].mean().rename("base").reset_index()
+    kept = [name for name in ours.columns if name not in ("value", "fold", "setting", "chosen", "chosen_on")]
+    paired = ours.groupby(kept, dropna=False, sort=False)["value"].mean().reset_index().merge(base, on=same)
+    return paired.assign(value=paired["value"] - paired["base"], fold=0)
 
 
 def estimates(frame: pd.DataFrame, by: Sequence[str], test_share: float = 0.2) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader
 from sslbench.analysis.grids import (
     SCORE_FACTS,
     UNSET,
+    above,
     cell,
     crossed,
     estimates,
@@ -89,7 +90,7 @@ def make_report(
     tables, figures = [], []
     for settings in study.tables or (default_table(study, frame),):
         settings = _without(settings, study.dropped)
-        made = _table(frame, absent, settings, folder / "tables")
+        made = _table(frame, absent, settings, [axis.name for axis in study.axes], folder / "tables")
         if made is None:
             missing.append(f"table {settings.name}: no run that it shows is done")
         else:
@@ -157,10 +158,14 @@ def markdown(frame: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def _table(frame: pd.DataFrame, absent: pd.DataFrame, settings: TableSettings, folder: Path) -> TableMade | None:
+def _table(
+    frame: pd.DataFrame, absent: pd.DataFrame, settings: TableSettings, axes: Sequence[str], folder: Path
+) -> TableMade | None:
     rows = settings.rows or ("method",)
     by = [*dict.fromkeys((*rows, *settings.columns))]
     chosen = select(frame, settings.where, by) if len(frame) else frame
+    if settings.against and len(chosen):
+        chosen = above(chosen, settings.against, axes)
     if chosen.empty:
         return None
     found = estimates(told_apart(chosen, by), by)
@@ -169,7 +174,8 @@ def _table(frame: pd.DataFrame, absent: pd.DataFrame, settings: TableSettings, f
     write_atomically(folder / f"{settings.name}.csv", found.to_csv(index=False).encode())
     write_atomically(folder / f"{settings.name}.md", markdown(shown).encode())
     counts = ", ".join(map(str, sorted(found["n"].unique())))
-    note = f"mean ± half of the 95 % interval over {' or '.join(sorted(found['over'].unique()))}, n = {counts}"
+    less = f"less {settings.against}'s, paired by seed: " if settings.against else ""
+    note = f"{less}mean ± half of the 95 % interval over {' or '.join(sorted(found['over'].unique()))}, n = {counts}"
     return TableMade(name=settings.name, title=settings.title, frame=shown, labels=len(rows), note=note)
 
 

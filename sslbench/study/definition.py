@@ -37,13 +37,17 @@ RANGE = frozenset({"from", "to", "step"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSettings:
-    """One table: which of a score's facts or the study's axes run down and across, of which scores."""
+    """One table: which of a score's facts or the study's axes run down and across, of which scores.
+
+    With `against`, a method's name, it shows by how much every other method's numbers are above that one's, paired by seed.
+    """
 
     name: str = "scores"
     title: str = ""
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ("protocol", "metric")
     where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
+    against: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
