@@ -265,7 +265,7 @@ def plugin_new(
     from sslbench import __version__
     from sslbench.testing.new import new_plugin
 
-    written = new_plugin(name, kind, folder, __version__, environment.this_year())
+    written = new_plugin(name, kind, folder, __version__, environment.this_year(), _catalog())
     lines = [str(path) for path in written]
     print("\n".join([*lines, f"next: pip install --editable '{folder / name}[test]' && sslbench plugin check {name}"]))
 

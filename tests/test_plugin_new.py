@@ -96,6 +96,7 @@ def test_the_table_of_checks(stranger):
         ),
         (("new", "mine", "--kind", "methods"), "--kind 'methods': no template; did you mean 'method'?"),
         (("new", "tests", "--kind", "method", "--folder", str(Path(__file__).parents[1])), "exists; give another name"),
+        (("new", "simclr", "--kind", "method"), "method 'simclr' is installed already, from sslbench-vision"),
         (("check", "knnn"), "'knnn' is no installed distribution, plugin or component; did you mean 'knn'?"),
     ],
 )

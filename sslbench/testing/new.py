@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sslbench.api.errors import RequestError
-from sslbench.catalog.facts import did_you_mean
+from sslbench.api.specs import Kind
+from sslbench.catalog.facts import Catalog, did_you_mean
 
 TEMPLATES = Path(__file__).parent / "templates"
 IMPLEMENTATION = {
@@ -16,13 +18,15 @@ IMPLEMENTATION = {
 }  # fmt: skip
 
 
-def new_plugin(name: str, kind: str, folder: Path, version: str, year: int) -> list[Path]:
-    """Write the package `folder/name` and give its files; raises RequestError for a bad name, kind or place."""
+def new_plugin(name: str, kind: str, folder: Path, version: str, year: int, catalog: Catalog) -> list[Path]:
+    """Write the package `folder/name` and give its files; raises RequestError for a bad or taken name, kind or place."""
     problems = []
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         problems.append(f"{name!r} is no name for a plugin; use lower-case words joined by '-', such as my-method")
     if kind not in IMPLEMENTATION:
         problems.append(f"--kind {kind!r}: no template{did_you_mean(kind, IMPLEMENTATION)}")
+    elif taken := [component for component in catalog.all(cast(Kind, kind)) if component.name == name]:
+        problems.append(f"{kind} {name!r} is installed already, from {taken[0].origin}; give another name")
     if (folder / name).exists():
         problems.append(f"{folder / name} exists; give another name, or --folder")
     if problems:
@@ -33,7 +37,8 @@ def new_plugin(name: str, kind: str, folder: Path, version: str, year: int) -> l
     words = {
         "name": name, "package": package, "kind": kind, "title": "".join(w.capitalize() for w in name.split("-")),
         "article": "an" if kind[0] in "aeiou" else "a", "implementation": implementation, "year": year,
-        "sslbench": version,     }  # fmt: skip
+        "sslbench": version,
+    }  # fmt: skip
     own_test = (TEMPLATES / kind / "test_conformance.py.j2").exists()
     files = {
         "pyproject.toml": "package/pyproject.toml",
