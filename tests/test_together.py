@@ -145,6 +145,11 @@ def test_shared_batch_norm_is_batch_norm_in_one_process():
     torch.testing.assert_close(shared(values), expected)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: torch's SyncBatchNorm refuses CPUs")
+def test_shared_batch_norm_is_sync_batch_norm_on_gpus():
+    start([*TORCHRUN, "-m", "tests.norm_program"])
+
+
 def test_a_run_that_two_processes_share_says_so_and_agrees_with_one(tmp_path):
     settings = {**TINY, "train.precision": "float32", "baselines": "none", "measure": ["knn"], "threads": 1}
     shares = {strategy: {"train.devices": 2, "train.strategy": strategy} for strategy in ("ddp", "fsdp")}

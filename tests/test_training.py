@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from sslbench_vision.backbones.torchvision_model import TorchvisionEncoder
 from torch import nn
 
 import sslbench
+from sslbench.analysis.tables import rows_of
 from sslbench.api import Modality
 from sslbench.api.modules import Group, Objective
 from sslbench.config.settings import TrainSettings
@@ -35,6 +37,11 @@ from sslbench.train.optimisers import (
 )
 
 from .conftest import TINY
+
+SMALL_CNN = {
+    "recipe": "quick", "augmentation.name": "digits", "backbone.widths": [8, 8, 16, 16], "train.epochs": 2, "train.batch": 128,
+    "train.precision": "float32", "seeds": [0], "baselines": "none", "measure": ["knn"], "threads": 1,
+}  # fmt: skip
 
 
 def test_cosine_with_warmup_and_scaled_rate():
@@ -58,6 +65,34 @@ def test_one_cycle_agrees_with_torch():
         assert rate_at(settings, step / 100) == pytest.approx(cycle.get_last_lr()[0], abs=0.003)
         optimiser.step()
         cycle.step()
+
+
+@pytest.mark.slow
+def test_compiled_encoders_learn_the_same(tmp_path):
+    """Kernels made by torch.compile round otherwise, and change nothing else."""
+    if shutil.which("g++") is None and not torch.cuda.is_available():
+        pytest.skip("needs a C++ compiler, which torch.compile uses on CPUs")
+    settings = {**SMALL_CNN, "train.compile": True}
+    plain, compiled = (
+        sslbench.run("simclr", "digits", out=tmp_path, settings=s).records[0] for s in (SMALL_CNN, settings)
+    )
+    assert compiled.status == "done", compiled.reason
+    losses = [[epoch["loss"] for epoch in record.training[0]["history"]] for record in (plain, compiled)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert losses[0] != losses[1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_compiled_bfloat16_measures_the_same_on_a_gpu(tmp_path):
+    """Same protocol numbers within seed noise: the difference lies inside the interval over three seeds of either."""
+    settings = {**SMALL_CNN, "train.precision": "bfloat16", "train.epochs": 10, "seeds": [0, 1, 2]}
+    values = []
+    for compiled in (False, True):
+        record = sslbench.run(
+            "simclr", "digits", out=tmp_path, settings={**settings, "train.compile": compiled}
+        ).records[0]
+        values.append(rows_of([record])[0].cells["knn", "micro_accuracy"])
+    assert abs(values[0].mean - values[1].mean) <= max(value.half or 0 for value in values) + 0.02
 
 
 def test_layer_decay_multipliers_of_vit_large():

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sslbench import environment
 from sslbench.api.errors import Diverged
-from sslbench.api.modules import Objective
+from sslbench.api.modules import Backbone, Objective
 from sslbench.api.values import Batch, Loss, Step
 from sslbench.config.settings import TrainSettings
 from sslbench.data.draws import KeyedDraws
@@ -129,6 +129,9 @@ class _Loop:
 
     def __post_init__(self) -> None:
         training = self.training
+        if training.settings.compile:
+            for encoder in [module for module in training.objective.modules() if isinstance(module, Backbone)]:
+                encoder.compile()
         self.doorway = training.fabric.setup_module(_Doorway(training.objective))
         self.raw = build_optimiser(training.objective, training.settings)
         self.optimiser = training.fabric.setup_optimizers(self.raw)
