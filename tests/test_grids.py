@@ -52,6 +52,9 @@ def test_a_run_without_numbers_keeps_its_row():
         ["pretrained (unavailable)", "–"],
     ]
     assert with_unmeasured(table, ["method"], runs[:0]).equals(table)
+    crossed_too = table.assign(axis=[10])[["axis", "method", *table.columns[1:]]]
+    shown = with_unmeasured(crossed_too, ["axis", "method"], runs.assign(axis=[float("nan")]))
+    assert shown.iloc[1].tolist() == ["–", "pretrained (unavailable)", "–"]
 
 
 def test_values_above_a_baseline_are_paired_by_seed_and_backbone():
@@ -65,6 +68,8 @@ def test_values_above_a_baseline_are_paired_by_seed_and_backbone():
     assert set(found["method"]) == {"a"}  # raw pixels have no counterpart among encoders
     assert above(frame, "raw", ["pictures"])["value"].tolist() == pytest.approx([0.7, 0.7, 0.3, -0.1, 0.3, 0.2])
     assert above(frame, "nobody", ["pictures"]).empty
+    named = frame.assign(backbone=["b", "b", "c", "b", "b", "c", "none", "none"])
+    assert len(above(named, "z", ["backbone", "method"])) == 3  # axes that are called like facts
     table = crossed(estimates(found, ["method", "backbone"]), ["method"], ["backbone"])
     assert table.iloc[0].tolist() == ["a", "0.600 ±2.541", "0.100"]
 

@@ -117,6 +117,8 @@ def test_syke_zooscan_loses_its_legend_and_nothing_else(shared, tmp_path):
     side = max(height - 25, width)
     top, left = (side - height + 25) // 2, (side - width) // 2
     assert (sample["image"][0, top : top + height - 25, left : left + width] == grey[:-25]).all()
+    with pytest.raises(DataBroken, match=f"nothing is left of it \\({height + 5} rows of legend"):
+        syke_zooscan(SykeZooscanConfig(legend=height + 5), source(outer, tmp_path / "work")).read(0, RNG)
     whole = syke_zooscan(SykeZooscanConfig(legend=0), source(outer, tmp_path / "work")).read(0, RNG)
     assert whole["image.size"].tolist() == [height, width]
 
@@ -147,6 +149,10 @@ def test_pmid2019_shows_what_the_boxes_hold(lake, tmp_path):
     )
     assert pmid(PmidConfig(), source(root, tmp_path)).fingerprint() != before
     bomb = '<!DOCTYPE x [<!ENTITY a "aa">]><annotation>&a;</annotation>'
+    (root / "Annotations/three.xml").write_text(VOC.format(name="three", objects=""))
+    with pytest.raises(DataBroken, match=r"three\.xml: no picture of that name"):
+        pmid(PmidConfig(), source(root, tmp_path))
+    (root / "Annotations/three.xml").unlink()
     for broken in ("<annotation>", bomb, VOC.format(name="two", objects="<object><name>a</name></object>")):
         (root / "Annotations/two.xml").write_text(broken)
         with pytest.raises(DataBroken, match=r"two\.xml is not an annotation in Pascal VOC's form"):
@@ -167,6 +173,17 @@ def test_ude_diatoms_by_folder_and_by_table(lake, tmp_path):
     (flat / "taxa.csv").write_text(f"filename,taxon\n{rows}gone.png,lost\n")
     with pytest.raises(DataBroken, match=r"pictures are not below .*; first: gone\.png"):
         ude(UdeDiatomsConfig(table="taxa.csv"), source(flat, tmp_path))
+    with pytest.raises(DataBroken, match=r"none\.csv is no file"):
+        ude(UdeDiatomsConfig(table="none.csv"), source(flat, tmp_path))
+    (flat / "other").mkdir()
+    shutil.copy(lake[1], flat / "other" / lake[0].name)
+    (flat / "taxa.csv").write_text(f"filename,taxon\n{lake[0].name},one of two\n")
+    with pytest.raises(DataBroken, match="not the only ones of their name"):
+        ude(UdeDiatomsConfig(table="taxa.csv"), source(flat, tmp_path))
+    (tmp_path / "z/ude-diatoms-2024").mkdir(parents=True)
+    zipped(folders, tmp_path / "z/ude-diatoms-2024/all.zip")
+    inside = Source(root=None, folders=(tmp_path / "z",), work=tmp_path / "work")
+    assert ude(UdeDiatomsConfig(), inside).target.names == by_folder.target.names
 
 
 def test_what_is_not_there_is_missing_and_an_empty_tree_is_broken(tmp_path):

@@ -17,6 +17,7 @@ from rich.console import Console
 from sslbench_vision.datasets.pool_rules import REASONS, Member, account, canonical, naming, reasons
 
 import sslbench
+from sslbench.api.errors import RequestError, SslbenchError
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.parts import Shelf, open_parts
 from sslbench.environment import places
@@ -153,21 +154,26 @@ def test_a_run_on_a_pool_says_what_it_learnt_from(tmp_path):
     json.dumps(record.pretrained_on)
 
 
+def test_settings_without_a_pool_are_refused():
+    with pytest.raises(RequestError, match=r"pretrain\.settings: pool 'train' has none"):
+        sslbench.run("mae", "digits", settings={"pretrain.settings.members": {"a": "digits"}})
+
+
 @pytest.mark.parametrize(
-    ("settings", "sentence"),
+    ("members", "without", "sentence"),
     [
-        (
-            ["pretrain.settings.members.a=digits", "pretrain.settings.without=[b]"],
-            "without: 'b' is no member; possible: a",
-        ),
-        (["pretrain.settings.members.a=3"], "member 'a' names no dataset; write a: NAME or a: {name: NAME, …}"),
-        (["pretrain.settings.members.a=digitz"], "dataset 'digitz' is not installed; did you mean 'digits'?"),
-        (["pretrain.settings.members.a=digits", "pretrain.settings.without=[a]"], "nothing is left of a without a"),
-        ([], "no members named"),
+        ({"a": "digits"}, ["b"], "without: 'b' is no member; possible: a"),
+        ({"a": 3}, [], "member 'a' names no dataset; write a: NAME or a: {name: NAME, …}"),
+        ({"a/b": "digits"}, [], "member 'a/b': a label has no '/'"),
+        ({"a": "digitz"}, [], "dataset 'digitz' is not installed; did you mean 'digits'?"),
+        ({"a": "digits"}, ["a"], "nothing is left of a without a"),
+        ({"a": "digits/test"}, [], "pretrain.pool(a): 'digits' has no part 'test'"),
+        ({"a": "mnist"}, [], "a (mnist): looked in"),
+        ({}, [], "no members named"),
     ],
 )
-def test_a_pool_that_cannot_be_is_a_sentence(cli, settings, sentence):
-    answer = cli("run", "--method", "mae", "--dataset", "digits", "pretrain.pool=pool", *settings)
-    assert answer.returncode in (2, 3)
-    assert sentence in answer.stderr
-    assert "Traceback" not in answer.stderr
+def test_a_pool_that_cannot_be_is_a_sentence(members, without, sentence):
+    settings = {"pretrain.pool": "pool", "pretrain.settings": {"members": members, "without": without}}
+    with pytest.raises(SslbenchError) as error:
+        sslbench.run("mae", "digits", settings=settings)
+    assert sentence in str(error.value)

@@ -72,7 +72,7 @@ def test_a_scale_changes_the_base_and_the_axes(tmp_path):
     found = study(STUDY, tmp_path, "smoke")
     assert [axis.name for axis in found.axes] == ["method.mask"]
     assert found.base["seeds"] == [0]
-    assert (found.folder, found.cost) == ("votes-smoke", "seconds")
+    assert (folder_name(found, []), found.cost) == ("votes-smoke", "seconds")
 
 
 @given(st.integers(-5, 5), st.integers(1, 5), st.integers(0, 8), st.sampled_from([1, 0.1, 0.25]))

@@ -29,7 +29,7 @@ APART = ("backbone", "augmentation", "dataset")
 UNSET = {"fraction": "all labels", "epoch": "last"}
 """Facts that most scores have not, and what a table calls those: where nobody asks for them, only those scores count."""
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
-PAIRED = ("dataset", "protocol", "metric", "seed", "fraction", "epoch")
+PAIRED = ("dataset", "protocol", "metric", "seed", "fold", "fraction", "epoch")
 """What two values must have in common to be set against each other."""
 
 
@@ -46,7 +46,7 @@ def labelled(frame: pd.DataFrame, points: Points) -> pd.DataFrame:
     """Lay each run's labels beside its rows: one column per axis, empty where a run answers points that differ in it."""
     frame = frame.copy()
     axes = list(dict.fromkeys(axis for labels in points.values() for point in labels for axis in point))
-    for axis in axes:
+    for axis in [axis for axis in axes if axis not in frame]:  # one that is called like a fact is that fact
         frame[axis] = frame["run"].map({run: _common(labels, axis) for run, labels in points.items()})
     return frame
 
@@ -89,12 +89,13 @@ def above(frame: pd.DataFrame, method: str, axes: Sequence[str]) -> pd.DataFrame
     every backbone. Values without a counterpart are dropped.
     """
     theirs, ours = frame[frame["method"] == method], frame[frame["method"] != method]
-    same = [*PAIRED, *(axis for axis in axes if axis in frame and theirs[axis].notna().all())]
-    same += ["backbone"] if set(theirs["backbone"]) != {"none"} else []
+    apart = [axis for axis in axes if axis in frame and axis != "method" and theirs[axis].notna().all()]
+    bodies = ["backbone"] if set(theirs["backbone"]) != {"none"} else []
+    same = [name for name in dict.fromkeys((*PAIRED, *apart, *bodies)) if name != "backbone" or bodies]
     base = theirs.groupby(same, dropna=False)["value"].mean().rename("base").reset_index()
-    kept = [name for name in ours.columns if name not in ("value", "fold", "setting", "chosen", "chosen_on")]
+    kept = [name for name in ours.columns if name not in ("value", "setting", "chosen", "chosen_on")]
     paired = ours.groupby(kept, dropna=False, sort=False)["value"].mean().reset_index().merge(base, on=same)
-    return paired.assign(value=paired["value"] - paired["base"], fold=0)
+    return paired.assign(value=paired["value"] - paired["base"])
 
 
 def estimates(frame: pd.DataFrame, by: Sequence[str], test_share: float = 0.2) -> pd.DataFrame:
@@ -124,15 +125,16 @@ def crossed(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) ->
 
 def _label(value: Any) -> Any:
     """A column that some rows have not makes its whole numbers decimals: 10.0 is 10 again."""
-    return int(value) if isinstance(value, float) and value.is_integer() and value > 1 else value
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) >= 1 else value
 
 
 def with_unmeasured(table: pd.DataFrame, rows: Sequence[str], runs: pd.DataFrame) -> pd.DataFrame:
-    """A table of `crossed` with a row for each run that has no numbers, which its first label says why."""
+    """A table of `crossed` with a row for each run that has no numbers, which its method's name says."""
     added = []
     for _, run in runs.iterrows():
-        labels = {name: run[name] if name in run and run[name] is not None else "–" for name in rows}
-        labels[rows[0]] = f"{labels[rows[0]]} ({run['status']})"
+        labels = {name: _label(run[name]) if name in run and pd.notna(run[name]) else "–" for name in rows}
+        told = "method" if "method" in rows else rows[0]
+        labels[told] = f"{labels[told]} ({run['status']})"
         added.append({**dict.fromkeys(table.columns, "–"), **labels})
     return pd.concat([table, pd.DataFrame(added, columns=table.columns)], ignore_index=True) if added else table
 

@@ -94,7 +94,16 @@ def choose(
         used = choose(catalog, use.kind, wanted, use.settings, f"{path}({slot})", problems)
         if used is not None:
             uses[slot] = replace(used, part=part)
+            if part and not parts_of(used, part):
+                offered = used.spec.parts(used.config)
+                problems.append(f"{path}({slot}): {wanted!r} has no part {part!r}{did_you_mean(part, offered)}")
     return Choice(component=component, config=config, asked=name, uses=uses)
+
+
+def parts_of(choice: Choice, inside: str) -> Sequence[str]:
+    """The parts of a dataset that a name means: all for '', one, or those below a common beginning."""
+    offered = choice.spec.parts(choice.config)
+    return [part for part in offered if not inside or part == inside or part.startswith(f"{inside}/")]
 
 
 def choose_augmentations(

@@ -57,10 +57,18 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
     asked = draft.section("pretrain", PretrainSettings)
     pool = asked.pool
     evaluate = first
+    if asked.settings and not asked.elsewhere:
+        draft.problems.append(
+            f"pretrain.settings: pool {pool!r} has none; name the dataset they are of: pretrain.pool=NAME"
+        )
+    if asked.elsewhere and draft.tree.get("evaluate"):
+        draft.problems.append(
+            "evaluate: is not possible beside a dataset in pretrain.pool; name what is measured with --dataset"
+        )
     if other := draft.tree.get("evaluate"):
         shared = settings if str(other).split("/")[0] == name.split("/")[0] else {}
         evaluate = open_parts(draft.catalog, str(other), shared, draft.shelf, path="evaluate")
-    elif pool not in ("train", "all"):
+    elif asked.elsewhere:
         shared = {**(settings if pool.split("/")[0] == name.split("/")[0] else {}), **asked.settings}
         first = open_parts(draft.catalog, pool, shared, draft.shelf, path="pretrain.pool")
     for found in {id(f): f for f in (first, evaluate)}.values():

@@ -66,7 +66,8 @@ def pretrain_shape(plan: Plan) -> str:
     shapes = {name: (m.layout, m.shape, m.facts) for name, m in plan.modalities.items()}
     values: list[Any] = [plan.method.key(), shapes, {m: c.key() for m, c in plan.backbones.items()}, plan.threads]
     if plan.spec.trains:
-        train = (plan.train.batch, plan.train.accumulate, plan.train.optimiser, plan.train.precision)
+        own = plan.train
+        train = (own.batch, own.accumulate, own.optimiser, own.precision, own.compile)
         values += [[a.key() for a in plan.augmentations], plan.view, plan.canvas, train]
     return digest("shape", *values)
 

@@ -15,7 +15,7 @@ from sslbench.api.errors import DataBroken, DataMissing
 from sslbench.api.specs import Card, Dataset, DatasetSpec, Source
 from sslbench.api.values import Target
 from sslbench.catalog.facts import Catalog, did_you_mean
-from sslbench.config.choices import Choice, choose
+from sslbench.config.choices import Choice, choose, parts_of
 from sslbench.data.fewer import Fewer, marked
 from sslbench.environment import Places
 
@@ -85,6 +85,11 @@ class Announced:
         self.target = Target(kind="class", names=tuple(counts))
         self.labels: NDArray[np.int64] = np.repeat(np.arange(len(counts)), list(counts.values()))
         self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.arange(len(self.labels)).astype(np.str_)}
+        self.named = f"{card.source} {part}"
+
+    def contents(self) -> Sequence[str]:
+        """Nothing that anything else holds."""
+        return [f"{self.named} {row}" for row in self.columns["id"]]
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """Raise DataMissing."""
@@ -134,12 +139,6 @@ def open_parts(
     return found
 
 
-def parts_of(choice: Choice, inside: str) -> Sequence[str]:
-    """The parts that a name means: all for '', one, or those below a common beginning."""
-    offered = choice.spec.parts(choice.config)
-    return [part for part in offered if not inside or part == inside or part.startswith(f"{inside}/")]
-
-
 def _open(catalog: Catalog, choice: Choice, wanted: Sequence[str], shelf: Shelf, found: Found, *, fetch: bool) -> None:
     """Open parts; those that are missing for the same reason share one sentence."""
     missing: dict[str, list[str]] = {}
@@ -158,7 +157,7 @@ def _open(catalog: Catalog, choice: Choice, wanted: Sequence[str], shelf: Shelf,
 def _build(choice: Choice, part: str, shelf: Shelf, *, fetch: bool) -> Dataset:
     places = shelf.places
     used = {
-        f"{slot}/{name}" if name else slot: shelf.open(c, name, fetch=fetch)
+        f"{slot}/{name}" if name else slot: _used(shelf, slot, c, name, fetch=fetch)
         for slot, c in choice.uses.items()
         if c.component.kind == "dataset"
         for name in parts_of(c, c.part)
@@ -173,6 +172,14 @@ def _build(choice: Choice, part: str, shelf: Shelf, *, fetch: bool) -> Dataset:
     )
     dataset: Dataset = choice.spec.build(choice.config, source)
     return dataset
+
+
+def _used(shelf: Shelf, slot: str, choice: Choice, part: str, *, fetch: bool) -> Dataset:
+    """Open a part of what a dataset uses; raises DataMissing that names whose files are missing and how to get them."""
+    try:
+        return shelf.open(choice, part, fetch=fetch)
+    except DataMissing as error:
+        raise DataMissing(f"{slot} ({choice.name}): {error}; {choice.spec.card.obtain}") from error
 
 
 def missing_sentence(catalog: Catalog, choice: Choice, name: str, looked: str) -> str:

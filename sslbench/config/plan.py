@@ -129,9 +129,11 @@ def _complete(
     facts = Facts(
         modalities=encoded, shapes=shapes, samples=rows, batch=train.batch, epochs=train.epochs, target=target
     )
-    here = [part for part in evaluate if part.name not in draft.shelf.stood_in]
+    here = [p for p in evaluate if p.name not in draft.shelf.stood_in and p.dataset.target.kind == "class"]
     for part in here:
         draft.problems += absent(part.dataset.columns, splits, part.choice.spec.card.groups)
+    if method.spec.takes_target and not any((part.dataset.labels >= 0).any() for part in pretrain):
+        draft.problems.append(f"method: {method.name!r} is given labels, and nothing it would learn from has any")
     draft.problems += misfits(method, backbones, augmentations, facts)
     protocols = choose_protocols(draft, evaluate)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)

@@ -23,7 +23,8 @@ class TrainSettings:
     encoders are measured beside the last. `checkpoint_seconds` changes no number and enters no key. `devices` on each of
     `nodes` machines share every step; more than one process splits `batch` evenly, and sees the views of one. With
     `strategy` 'ddp' each holds a copy of everything, with 'fsdp' an equal part of weights, gradients and their moments.
-    With `compile` torch.compile makes kernels of the encoders' forward passes: faster on GPUs, minutes later to start.
+    With `compile` torch.compile makes kernels of the encoders' forward passes: faster on GPUs, minutes
+    later to start, and no use to a method that encodes patches one by one.
     """
 
     epochs: int = 100
@@ -80,7 +81,12 @@ class PretrainSettings:
     def called(self) -> str:
         """What rows learnt from it have in common: its name, and a mark of its settings where there are any."""
         mark = hashlib.blake2b(json.dumps(plain(self.settings), sort_keys=True).encode(), digest_size=3).hexdigest()
-        return f"{self.pool}-{mark}" if self.settings else self.pool
+        return f"{self.pool}-{mark}" if self.elsewhere and self.settings else self.pool
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a dataset of its own is learnt from."""
+        return self.pool not in ("train", "all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

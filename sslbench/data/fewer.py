@@ -41,6 +41,8 @@ class Fewer:
         self.rows = some_rows(strata, samples)
         self.modalities, self.target = whole.modalities, whole.target
         self.labels: NDArray[np.int64] = whole.labels[self.rows]
+        if (account := getattr(whole, "account", None)) is not None:
+            self.account = account  # of the whole, of which these are some
         self.columns: Mapping[str, NDArray[np.str_]] = {k: v[self.rows] for k, v in whole.columns.items()}
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:

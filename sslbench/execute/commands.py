@@ -52,6 +52,8 @@ def open_study(
     points = points_of(study, overrides)
     machine = this_machine()
     problems = named_wrongly(study)
+    against = {table.name: catalog.find("method", table.against) for table in study.tables if table.against}
+    problems += [f"tables[{name}].against: {found}" for name, found in against.items() if isinstance(found, str)]
     try:
         grid = make_grid(points, catalog, Shelf(environment.places(), announce=announce), machine, board.say)
     except RequestError as error:

@@ -13,7 +13,10 @@ ROWS, CELL, DPI = 8, 1.1, 150
 
 
 def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
-    """Draw every set of pictures that a pretraining left: a column per caption, a row per sample, as PNG and SVG."""
+    """Draw every set of pictures that a pretraining left: a column per caption, a row per sample, as PNG and SVG.
+
+    Of more than three channels the first three are drawn, of two the first.
+    """
     made = []
     for file in sorted(stage.glob(f"{PREFIX}*.npz")):
         with np.load(file) as opened:
@@ -37,7 +40,8 @@ def _draw(arrays: Mapping[str, NDArray[np.float32]], path: Path) -> Path:
         for row in range(rows):
             grid[row, column].axis("off")
             if row < len(pictures):
-                picture = np.clip(np.moveaxis(pictures[row], 0, -1), 0, 1)
+                channels = pictures[row][: 3 if len(pictures[row]) >= 3 else 1]
+                picture = np.clip(np.moveaxis(channels, 0, -1), 0, 1)
                 grid[row, column].imshow(
                     picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1
                 )

@@ -175,7 +175,8 @@ def _table(
     write_atomically(folder / f"{settings.name}.md", markdown(shown).encode())
     counts = ", ".join(map(str, sorted(found["n"].unique())))
     less = f"less {settings.against}'s, paired by seed: " if settings.against else ""
-    note = f"{less}mean ± half of the 95 % interval over {' or '.join(sorted(found['over'].unique()))}, n = {counts}"
+    spread = f"mean ± half of the 95 % interval over {' or '.join(sorted(found['over'].unique()))}, n = {counts}"
+    note = less + ("one seed, so no interval" if counts == "1" else spread)
     return TableMade(name=settings.name, title=settings.title, frame=shown, labels=len(rows), note=note)
 
 

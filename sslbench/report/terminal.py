@@ -88,8 +88,9 @@ def results_title(rows: Sequence[Row], dataset: str) -> str:
         spread = f"mean ± 95 % interval over seeds, n = {listed}"
     recipes = dict.fromkeys(row.record.recipe for row in rows if not row.record.baseline)
     recipe = f"recipe {', '.join(recipes)}; " if recipes else ""
-    samples = {row.dataset: _samples(row.record, row.dataset) for row in rows}
-    return f"{dataset}{samples.get(dataset, '')}: {recipe}{spread}"
+    first = next((row for row in rows if row.dataset == dataset), None)
+    samples = _samples(first.record, dataset) if first else ""
+    return f"{dataset}{samples}: {recipe}{spread}"
 
 
 def _samples(record: Record, dataset: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import safe_open
@@ -28,29 +28,34 @@ def export_run(run: Path, to: Path, seed: int | None) -> list[Path]:
     state = load_file(files[0])
     to = to / record.run
     to.mkdir(parents=True, exist_ok=True)
-    written = []
+    written: list[Path] = []
+    normalised: dict[str, dict[str, str]] = {}
     for modality, prefix in prefixes.items():
         encoder = {k.removeprefix(prefix): v.contiguous() for k, v in state.items() if k.startswith(prefix)}
         backbone = record.backbones.get(modality, {}).get("name", "own")
         path = to / f"{modality}-{backbone}-seed{seed}.safetensors"
-        facts = {"backbone": str(backbone), "run": record.run, "modality": modality}
-        save_file(encoder, path, metadata=facts)
+        outside = {name: state.get(f"{prefix.removesuffix('network.')}{name}") for name in ("mean", "std")}
+        taken = {name: str([round(v, 6) for v in t.flatten().tolist()]) for name, t in outside.items() if t is not None}
+        save_file(encoder, path, metadata={"backbone": str(backbone), "run": record.run, "modality": modality, **taken})
         written.append(path)
+        normalised[path.name] = taken
     if not written:
         raise RequestError([f"{record.run}: its method has no encoder with weights to export"])
-    (to / "card.md").write_text(f"{card(record)}\n{loading([path.name for path in written])}")
+    (to / "card.md").write_text(f"{card(record)}\n{loading(normalised)}")
     return [*written, to / "card.md"]
 
 
-def loading(files: Sequence[str]) -> str:
-    """How exported files are read again, in words and lines that run without sslbench."""
-    lines = [f'    load_file("{name}")' for name in files]
+def loading(files: Mapping[str, Mapping[str, str]]) -> str:
+    """How exported files are read again, in words and lines that run without sslbench, and what goes in."""
+    lines = []
+    for name, taken in files.items():
+        less = f"  # less {taken['mean']}, divided by {taken['std']}" if taken else ""
+        lines.append(f'    load_file("{name}"){less}')
     return "\n".join([
         "## Loading",
         "",
-        "Each file holds one encoder's tensors under its module's own names; below `network.` are those of the timm or",
-        "torchvision model that it wraps. `mean` and `std` are what it takes from its input and divides it by; pictures",
-        "go in from 0 to 1.",
+        "Each file holds one encoder's tensors under the names of its module; one that wraps a timm or torchvision model",
+        "loads in that model. Pictures go in from 0 to 1, less the mean and divided by the deviation that stand beside it.",
         "",
         "    from safetensors.torch import load_file",
         "",

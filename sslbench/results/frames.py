@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from sslbench.api.errors import SslbenchError
-from sslbench.results.record import Record, decode
+from sslbench.results.record import ClassScore, Record, Score, decode
+
+HEAD = ("run", "method", "backbone", "status", "augmentation", "recipe", "pool", "baseline")
+KINDS: Mapping[str, Any] = {"scores": Score, "classes": ClassScore}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,7 +41,8 @@ class Results:
     def runs(self) -> pd.DataFrame:
         """One row per run and dataset that it is measured on, with its status and the reason where it has no numbers."""
         parts = [(record, data["part"]) for record in self.records for data in record.evaluated_on]
-        return pd.DataFrame([{**_head(record), "dataset": part, "reason": record.reason} for record, part in parts])
+        rows = [{**_head(record), "dataset": part, "reason": record.reason} for record, part in parts]
+        return pd.DataFrame(rows, columns=[*HEAD, "dataset", "reason"])
 
     @property
     def classes(self) -> pd.DataFrame:
@@ -48,7 +52,8 @@ class Results:
 
 def _frame(records: Iterable[Record], field: str, wanted: Callable[[Any], bool]) -> pd.DataFrame:
     pairs = [(record, row) for record in records for row in getattr(record, field) if wanted(row)]
-    return pd.DataFrame([{**_head(record), **asdict(row)} for record, row in pairs])
+    columns = [*HEAD, *(one.name for one in fields(KINDS[field]))]
+    return pd.DataFrame([{**_head(record), **asdict(row)} for record, row in pairs], columns=columns)
 
 
 def _head(record: Record) -> dict[str, Any]:

@@ -121,7 +121,10 @@ def _measured(plan: Plan, shapes: Collection[str], stages_of: StagesOf, unmeasur
     """Seconds per row of these shapes; a stage of the small plan stands for the real ones of its place."""
     if not shapes:
         return {}
-    wanted = _by_place(stages_of(plan, Store(root=Path(), prepared=Path())), lambda stage: stage.shape)
+    whole = replace(
+        plan, train=replace(plan.train, snapshots=())
+    )  # snapshots are not measured by all, which moves places
+    wanted = _by_place(stages_of(whole, Store(root=Path(), prepared=Path())), lambda stage: stage.shape)
     rates: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="sslbench-estimate-") as folder:
         store = Store(root=Path(folder), prepared=Path(folder) / "prepared")

@@ -55,10 +55,10 @@ def gather_material(plan: Plan, tables: Sequence[Prepared], fold: int) -> Materi
 
 def pool_rows(plan: Plan, table: Prepared, fold: int) -> Rows:
     """The rows of one table that may be learnt from."""
-    if table.target.kind != "class" or (plan.pool != "train" and not plan.spec.takes_target):
+    if table.target.kind != "class" or not (table.labels >= 0).any():
+        return np.arange(0 if plan.spec.takes_target else len(table))
+    if plan.pool != "train" and not plan.spec.takes_target:
         return np.arange(len(table))
-    if not (table.labels >= 0).any():
-        return np.arange(len(table)) if not plan.spec.takes_target else np.arange(0)
     division = divide(table.labels, table.columns, plan.splits, fold, table.groups)
     if plan.spec.takes_target:
         return division.bank

@@ -64,7 +64,7 @@ class PlanktonPictures:
         specimen = self.specimens[row]
         with Image.open(specimen.file) as opened:
             grey = np.asarray(opened.convert("L"), np.uint8)
-        grey = grey[: len(grey) - self.legend] if self.legend else grey
+        grey = grey[: max(0, len(grey) - self.legend)]
         if specimen.box is not None:
             left, top, right, bottom = specimen.box
             grey = grey[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
@@ -73,10 +73,10 @@ class PlanktonPictures:
         return {"image": pad_square(grey, rng)[None], "image.size": np.array(grey.shape)}
 
     def contents(self) -> Sequence[str]:
-        """A digest of each file's bytes, and of the box in it."""
+        """A digest of each file's bytes, and behind a '#' the box in it."""
         digests = contents(self.root, [specimen.file for specimen in self.specimens], self.remember)
         boxes = [specimen.box for specimen in self.specimens]
-        return [d if box is None else f"{d}{box}" for d, box in zip(digests, boxes, strict=True)]
+        return [d if box is None else f"{d}#{box}" for d, box in zip(digests, boxes, strict=True)]
 
     def fingerprint(self) -> str:
         """A digest of names, sizes and contents."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,19 +21,19 @@ def opened(source: Source, names: Sequence[str], inside: str) -> Path:
     Raises DataMissing when there is no such folder.
     """
     place = find(source, names)
-    if place.is_dir() and (found := _below(place, inside)):
+    if place.is_dir() and (found := _below(place, inside)) is not None:
         return found
     for archive in sorted(place.glob("*.zip")) if place.is_dir() else [place]:
         stamp = archive.stat()
         target = source.work / "extracted" / f"{archive.stem}-{stamp.st_size}-{stamp.st_mtime_ns}"
-        if found := _below(unpack(archive, target), inside):
+        if (found := _below(unpack(archive, target), inside)) is not None:
             return found
-    raise DataMissing(f"no {inside} below {place}")
+    raise DataMissing(f"no {inside or 'picture'} below {place}")
 
 
 def _below(place: Path, inside: str) -> Path | None:
     if not inside:
-        return place
+        return place if next(pictures(place), None) else None
     if place.as_posix().endswith(f"/{inside}"):
         return place
     return next((path for path in sorted(place.rglob(inside)) if path.is_dir()), None)
@@ -56,6 +57,8 @@ def listed(found: Sequence[Specimen], lists: Mapping[str, Path]) -> list[Specime
     """
     part_of: dict[str, str] = {}
     for part, path in lists.items():
+        if not path.is_file():
+            raise DataBroken(f"{path} is missing beside the other lists of the split; set data.published_split=false")
         for line in filter(None, map(str.strip, path.read_text().splitlines())):
             if part_of.setdefault(Path(line).name, part) != part:
                 raise DataBroken(f"{path}: {line} is in the list of {part_of[Path(line).name]!r} as well")
@@ -67,18 +70,26 @@ def tabled(root: Path, table: Path, image: str, label: str) -> list[Specimen]:
 
     Raises DataBroken for a table without those columns, or with rows whose picture is not there.
     """
-    by_name: Mapping[str, Path] = {file.name: file for file in pictures(root)}
+    if not table.is_file():
+        raise DataBroken(f"{table} is no file; name the table with data.table")
+    files_there = list(pictures(root))
+    often = Counter(file.name for file in files_there)
+    by_name = {file.name: file for file in files_there if often[file.name] == 1}
     with table.open(newline="", encoding="utf-8-sig") as opened_table:
         reader = csv.DictReader(opened_table)
         lacking = [name for name in (image, label) if name not in (reader.fieldnames or ())]
         if lacking:
             raise DataBroken(f"{table} has no column {lacking[0]!r}; it has: {', '.join(reader.fieldnames or ())}")
-        rows = [(row[image], row[label]) for row in reader]
+        rows = [(row[image] or "", row[label] or "") for row in reader]
     files = [root / path if (root / path).is_file() else by_name.get(Path(path).name) for path, _ in rows]
     absent = [path for (path, _), file in zip(rows, files, strict=True) if file is None]
     if absent:
-        raise DataBroken(f"{table}: {len(absent)} of {len(rows)} pictures are not below {root}; first: {absent[0]}")
-    return _some(root, [Specimen(file=f, label=c) for (_, c), f in zip(rows, files, strict=True) if f is not None])
+        raise DataBroken(
+            f"{table}: {len(absent)} of {len(rows)} pictures are not below {root}, or not the only ones of "
+            f"their name; first: {absent[0]}"
+        )
+    found = [Specimen(file=f, label=c) for (_, c), f in zip(rows, files, strict=True) if f is not None]
+    return _some(root, list(dict.fromkeys(found)))
 
 
 def boxed(images: Path, annotations: Path) -> list[Specimen]:
@@ -89,9 +100,10 @@ def boxed(images: Path, annotations: Path) -> list[Specimen]:
     by_stem = {file.stem: file for file in pictures(images)}
     found: list[Specimen] = []
     for path in sorted(annotations.glob("*.xml")):
-        file = by_stem.get(path.stem, images / f"{path.stem}.jpg")
-        found += [Specimen(file=file, label=label, box=box) for label, box in _objects(path)]
-    return _some(annotations, found)
+        if path.stem not in by_stem:
+            raise DataBroken(f"{path}: no picture of that name in {images}; fetch it again, or set data.images")
+        found += [Specimen(file=by_stem[path.stem], label=label, box=box) for label, box in _objects(path)]
+    return _some(annotations, list(dict.fromkeys(found)))
 
 
 def _objects(path: Path) -> Iterator[tuple[str, tuple[int, int, int, int]]]:

@@ -44,6 +44,12 @@ class PoolConfig:
                 raise ValueError(
                     f"member {label!r} names no dataset; write {label}: NAME or {label}: {{name: NAME, …}}"
                 )
+        for label in [label for label in self.members if "/" in label]:
+            raise ValueError(f"member {label!r}: a label has no '/'")
+        for label in [label for label in self.members if "+" in str(self.members[label])]:
+            raise ValueError(
+                f"member {label!r}: one dataset, or one part of it, a member; give the others labels of their own"
+            )
         if strangers := [name for name in self.without if name not in self.members]:
             raise ValueError(f"without: {strangers[0]!r} is no member; possible: {', '.join(self.members)}")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api import DataBroken, DataMissing, Dataset, Target
+from sslbench.api import DataBroken, DataMissing, Dataset, Modality, Target
 from sslbench_vision.datasets.pool import PoolConfig
 from sslbench_vision.datasets.pool_rules import Member, account, naming, reasons
 
@@ -29,7 +30,7 @@ def pooled(config: PoolConfig, members: Mapping[str, Dataset]) -> Dataset:
             )
     listed = [_member(label, member) for label, member in members.items()]
     targets = [label for label in members if label.partition("/")[0] in config.without]
-    same = naming(_crosswalk(config.crosswalk) if config.crosswalk else {})
+    same = naming(_crosswalk(config.crosswalk, listed) if config.crosswalk else {})
     found = reasons(listed, targets, same, by_name=config.same_name)
     if not any("" in said for said in found.values()):
         raise DataBroken(f"nothing is left of {', '.join(members)} without {', '.join(config.without)}")
@@ -51,7 +52,15 @@ def _contents(dataset: Dataset) -> Sequence[str]:
     if told is not None:
         found: Sequence[str] = told()
         return found
-    return [_digest(dataset.read(row, np.random.default_rng(0))) for row in range(len(dataset.labels))]
+    return [_read(dataset, row) for row in range(len(dataset.labels))]
+
+
+def _read(dataset: Dataset, row: int) -> str:
+    """A digest of what is read of a sample; one that cannot be read is like no other, and preparing will count it."""
+    try:
+        return _digest(dataset.read(row, np.random.default_rng(0)))
+    except Exception:  # whatever a decoder raises
+        return f"unreadable {dataset.columns['id'][row]}"
 
 
 def _digest(sample: Mapping[str, NDArray[Any]]) -> str:
@@ -61,13 +70,26 @@ def _digest(sample: Mapping[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _crosswalk(path: Path) -> Mapping[tuple[str, str], str]:
-    """(member, class) -> name; raises DataBroken for a file without those columns."""
+def _crosswalk(path: Path, members: Sequence[Member]) -> Mapping[tuple[str, str], str]:
+    """(member, class) -> name; raises DataBroken for a file without those columns, and for what no member has."""
+    if not path.is_file():
+        raise DataBroken(f"crosswalk {path} is no file")
+    classes = {(member.label.partition("/")[0], name) for member in members for name in member.classes}
     with path.open(newline="", encoding="utf-8-sig") as opened:
         reader = csv.DictReader(opened)
         if lacking := [name for name in ("member", "class", "name") if name not in (reader.fieldnames or ())]:
             raise DataBroken(f"{path} has no column {lacking[0]!r}; a crosswalk has: member, class, name")
-        return {(row["member"], row["class"]): row["name"] for row in reader}
+        found = {(row["member"], row["class"]): row["name"] or "" for row in reader}
+    if strangers := sorted(found.keys() - classes):
+        raise DataBroken(f"{path}: no member has {strangers[0][0]!r} with a class {strangers[0][1]!r}")
+    return found
+
+
+def _together(modalities: Sequence[Mapping[str, Modality]]) -> Mapping[str, Modality]:
+    """The members' modalities, with a side of 0 where they differ."""
+    shapes = {name: list(zip(*(m[name].shape for m in modalities), strict=True)) for name in modalities[0]}
+    sides = {name: tuple(s[0] if len(set(s)) == 1 else 0 for s in shape) for name, shape in shapes.items()}
+    return {name: replace(modality, shape=sides[name]) for name, modality in modalities[0].items()}
 
 
 class Pool:
@@ -77,7 +99,7 @@ class Pool:
         self.members, self.account = members, account(found)
         kept = [(label, row) for label, said in found.items() for row, reason in enumerate(said) if not reason]
         self.rows = kept
-        self.modalities = next(iter(members.values())).modalities
+        self.modalities = _together([member.modalities for member in members.values()])
         self.target = Target(kind="none")
         self.labels: NDArray[np.int64] = np.full(len(kept), -1)
         self.columns: Mapping[str, NDArray[np.str_]] = {

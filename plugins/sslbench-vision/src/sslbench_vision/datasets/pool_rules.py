@@ -17,7 +17,9 @@ Same = Callable[[str, str], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One member, or LABEL/PART of it: digests of its pictures' bytes, file names, and classes ('' unknown)."""
+    """One member, or LABEL/PART of it: digests of its pictures' bytes (behind a '#': which part of the file), file
+    names, and classes ('' unknown).
+    """
 
     label: str
     contents: Sequence[str]
@@ -38,7 +40,7 @@ def naming(crosswalk: Mapping[tuple[str, str], str]) -> Same:
 def reasons(members: Sequence[Member], without: Sequence[str], same: Same, *, by_name: bool) -> dict[str, list[str]]:
     """Why each picture of each member is left out; '' for those that are kept."""
     targets = [member for member in members if member.label in without]
-    theirs = {content for member in targets for content in member.contents}
+    theirs = {content.partition("#")[0] for member in targets for content in member.contents}
     names = {name for member in targets for name in member.names} if by_name else set()
     shared = {same(member.label, name) for member in targets for name in set(member.classes) - {""}}
     seen: set[str] = set()
@@ -50,7 +52,7 @@ def reasons(members: Sequence[Member], without: Sequence[str], same: Same, *, by
         alike = {name: same(member.label, name) in shared for name in set(member.classes) - {""}} | {"": False}
         said = []
         for content, name, label in zip(member.contents, member.names, member.classes, strict=True):
-            holds = (False, content in theirs, name in names, alike[label], content in seen)
+            holds = (False, content.partition("#")[0] in theirs, name in names, alike[label], content in seen)
             said.append(next((reason for reason, true in zip(REASONS, holds, strict=True) if true), ""))
             if not said[-1]:
                 seen.add(content)
