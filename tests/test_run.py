@@ -302,39 +302,6 @@ def test_a_failed_run_is_recorded_with_its_traceback(tmp_path, monkeypatch):
     assert "on purpose" in (tmp_path / results.records[0].run / "traceback.txt").read_text()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "sentence"),
-    [
-        (["run", "--dataset", "digits"], 2, "method: none named"),
-        (["run", "--method", "mae"], 2, "data: no dataset named; add --dataset NAME"),
-        (["run", "--method", "mae", "--dataset", "daplankton"], 3, "is not here: looked in"),
-        (["run", "--method", "mae", "--dataset", "digits", "--backbone", "micro-cnn"], 2, "needs tokens"),
-        (["run", "--method", "mea,simlcr", "--dataset", "digits"], 2, "method 'mea' is not installed"),
-        (["run", "--method", "mea,simlcr", "--dataset", "digits"], 2, "method 'simlcr' is not installed"),
-        (
-            ["run", "--method", "mae", "--dataset", "digits", "splits.transfer=camera", "splits.groups=dish"],
-            2,
-            "splits.transfer: no column 'camera'; possible:",
-        ),
-        (
-            ["run", "--method", "mae", "--dataset", "digits", "splits.transfer=camera", "splits.groups=dish"],
-            2,
-            "splits.groups: no column 'dish'; possible:",
-        ),
-        (["show", "metod", "mae"], 2, "'metod' is no kind of component"),
-        (["list", "things"], 2, "nothing that can be listed"),
-        (["data", "where", "mnist"], 3, "put its four idx files"),
-        (["data", "prepare", "digits", "prepare.fit=stretch"], 2, "prepare.fit: 'stretch' is not possible"),
-    ],
-)
-def test_a_users_mistake_is_a_sentence_and_an_exit_code(cli, arguments, code, sentence):
-    answer = cli(*arguments)
-    assert answer.returncode == code
-    assert sentence in answer.stderr
-    assert "Traceback" not in answer.stderr
-    assert all(line.startswith("error: ") for line in answer.stderr.strip().splitlines())
-
-
 def test_show_explains_settings_recipes_and_cards(cli):
     shown = cli("show", "method", "mae").stdout
     for piece in (
@@ -368,11 +335,3 @@ def test_cells_show_means_and_intervals():
     assert cell(None) == "–"
     averaged = estimate([score(0, 0.4), score(0, 0.6), score(1, 0.6)], 0.2)
     assert averaged.mean == pytest.approx(np.mean([0.5, 0.6]))
-
-
-def test_a_misspelt_baseline_is_refused(cli, tmp_path):
-    arguments = ["run", "--method", "mae", "--dataset", "digits", "--baselines", "randominit", "--out"]
-    answer = cli(*arguments, str(tmp_path / "r"))
-    assert answer.returncode == 2
-    assert "error: baselines: method 'randominit' is not installed; did you mean 'random-init'?" in answer.stderr
-    assert not (tmp_path / "r").exists()

@@ -20,7 +20,9 @@ def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
     made = []
     for file in sorted(stage.glob(f"{PREFIX}*.npz")):
         with np.load(file) as opened:
-            arrays = {name: opened[name][:ROWS] for name in opened.files if opened[name].ndim == 4}
+            arrays = {
+                name: opened[name][:ROWS] for name in opened.files if opened[name].ndim == 4 and len(opened[name])
+            }
         if arrays:
             made.append(_draw(arrays, folder / file.stem.removeprefix(PREFIX)))
     return made

@@ -68,8 +68,8 @@ def solo_learn(
 def quick(**more: Setting) -> Recipe:
     """Two cores, small pictures: a micro CNN and one cycle of AdamW.
 
-    Small batches, because a few minutes hold few steps: in 8 epochs on 6,000 pictures every method learnt more from 64 rows a
-    step than from 256.
+    Small batches, because a few minutes hold few steps: in 8 epochs on 6,000 pictures all seven methods that were tried both
+    ways learnt more from 64 rows a step than from 256.
     """
     return Recipe(
         name="quick",

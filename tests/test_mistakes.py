@@ -1,0 +1,51 @@
+"""What a user gets wrong is a sentence and an exit code: all of it at once, before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+
+import sslbench
+from sslbench.api.errors import RequestError
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["run", "--dataset", "digits"], 2, "method: none named"),
+        (["run", "--method", "mae"], 2, "data: no dataset named; add --dataset NAME"),
+        (["run", "--method", "mae", "--dataset", "daplankton"], 3, "is not here: looked in"),
+        (["run", "--method", "mae", "--dataset", "digits", "--backbone", "micro-cnn"], 2, "needs tokens"),
+        (["show", "metod", "mae"], 2, "'metod' is no kind of component"),
+        (["list", "things"], 2, "nothing that can be listed"),
+        (["data", "where", "mnist"], 3, "put its four idx files"),
+        (["data", "prepare", "digits", "prepare.fit=stretch"], 2, "prepare.fit: 'stretch' is not possible"),
+    ],
+)
+def test_a_users_mistake_is_a_sentence_and_an_exit_code(cli, arguments, code, sentence):
+    answer = cli(*arguments)
+    assert answer.returncode == code
+    assert sentence in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert all(line.startswith("error: ") for line in answer.stderr.strip().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "sentences"),
+    [
+        ("mea,simlcr", {}, ("method 'mea' is not installed", "method 'simlcr' is not installed")),
+        ("mae", {"splits.transfer": "camera", "splits.groups": "dish"},
+         ("splits.transfer: no column 'camera'; possible:", "splits.groups: no column 'dish'; possible:")),
+    ],
+)  # fmt: skip
+def test_everything_wrong_is_said_at_once(method, settings, sentences):
+    with pytest.raises(RequestError) as error:
+        sslbench.run(method, "digits", settings=settings)
+    assert all(any(sentence in problem for problem in error.value.problems) for sentence in sentences)
+
+
+def test_a_misspelt_baseline_is_refused(cli, tmp_path):
+    arguments = ["run", "--method", "mae", "--dataset", "digits", "--baselines", "randominit", "--out"]
+    answer = cli(*arguments, str(tmp_path / "r"))
+    assert answer.returncode == 2
+    assert "error: baselines: method 'randominit' is not installed; did you mean 'random-init'?" in answer.stderr
+    assert not (tmp_path / "r").exists()
