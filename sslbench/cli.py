@@ -39,7 +39,7 @@ Strict = Annotated[bool, typer.Option("--strict-plugins", help="stop when any pl
 KINDS = {
     "methods": "method", "backbones": "backbone", "operations": "operation", "augmentations": "augmentation",
     "datasets": "dataset", "protocols": "protocol", "studies": "study", "executors": "executor",
-    "references": "reference",
+    "recipes": "recipe", "references": "reference",
 }  # fmt: skip
 
 

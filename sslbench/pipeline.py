@@ -19,6 +19,7 @@ from sslbench.config.plan import Plan
 from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.protocols.evaluate import Subject, evaluate_stage, extract_stage
+from sslbench.report.examples import draw_examples
 from sslbench.report.illustrations import draw_illustrations
 from sslbench.report.live import Line
 from sslbench.results.record import Record
@@ -98,8 +99,15 @@ def _pretrain(plan: Plan, store: Store, pool: Sequence[Stage], seed: int, fold: 
         kind="pretrain", key=key, folder=store.stage("pretrain", key),
         title=f"{_who(plan, seed)} {'pretrain' if plan.spec.trains else 'weights'}",
         needs=tuple(stage.folder for stage in pool), make=make, seed=seed, fold=fold, shape=keys.pretrain_shape(plan),
-        rows=sum(stage.rows for stage in pool) * plan.train.epochs if plan.spec.trains else 0,
+        rows=_trained_rows(plan, sum(stage.rows for stage in pool)),
     )  # fmt: skip
+
+
+def _trained_rows(plan: Plan, pool: int) -> int:
+    """How many rows a training goes through."""
+    if not plan.spec.trains:
+        return 0
+    return plan.train.steps * min(plan.train.batch, pool) or pool * plan.train.epochs
 
 
 def _who(plan: Plan, seed: int) -> str:
@@ -159,6 +167,8 @@ def record_of(plan: Plan, name: str, stages: Sequence[Stage], store: Store) -> R
     record = make_record(plan, name, failures[0] if failures else None, measured)
     for stage in [stage for stage in done if stage.kind == "pretrain"][:1]:
         draw_illustrations(stage.folder, store.run(name) / "figures")
+    for table in dict.fromkeys(measured.tables):
+        draw_examples(table, store.run(name) / "figures")
     return write_run(store, record, measured, failures[0].traceback if failures else "")
 
 

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from sslbench_plankton.datasets.daplankton import counts
 
 from sslbench.api.errors import RequestError
-from sslbench.data.splits import SplitSettings, divide, label_subset, subset_size, tasks_of
+from sslbench.data.splits import (
+    SplitSettings,
+    chained,
+    divide,
+    has_official_split,
+    label_subset,
+    subset_size,
+    tasks_of,
+)
 
 PRINTED = {  # arXiv 2503.11341, Table 4: totals at 1, 5 and 10 %
     "lab/ifcb": (104, 555, 1115),
@@ -88,6 +96,49 @@ def test_groups_never_cross():
         division = divide(labels, {"parcel": parcels}, SplitSettings(), fold, ("parcel",))
         sides = [set(parcels[rows]) for rows in (division.bank, division.validation, division.query)]
         assert sum(map(len, sides)) == len(set.union(*sides))
+
+
+def test_samples_that_follow_each_other_stay_together():
+    rng = np.random.default_rng(0)
+    starts = np.sort(rng.choice(10_000, 60, replace=False)) * 1000
+    seconds = (np.repeat(starts, 5) + np.tile([0, 90, 180, 270, 360], 60)).astype(str)
+    labels = rng.integers(0, 3, 300)
+    for fold in range(5):
+        division = divide(labels, {"second": seconds}, SplitSettings(groups="second", block=100), fold, ())
+        sides = [set(np.repeat(starts, 5)[rows]) for rows in (division.bank, division.validation, division.query)]
+        assert sum(map(len, sides)) == len(set.union(*sides))
+    apart = chained(seconds, 80)
+    assert len(set(apart)) == 300
+    assert len(set(chained(seconds, 100))) == 60
+    assert chained(np.array(["5", "", "1", "", "6", "3"]), 1.5).tolist() == ["2", "3", "0", "4", "2", "1"]
+
+
+def test_samples_without_a_group_stand_alone():
+    labels = np.arange(100) % 2
+    camera = np.array(["a", ""] * 50)
+    division = divide(labels, {"camera": camera}, SplitSettings(groups="camera"), 0, ())
+    sides = [{camera[row] for row in rows} for rows in (division.bank, division.validation, division.query)]
+    assert sum("a" in side for side in sides) == 1
+    assert sum("" in side for side in sides) == 3
+
+
+def test_a_block_needs_numbers():
+    settings = SplitSettings(groups="second", block=10)
+    with pytest.raises(
+        RequestError, match="needs numbers in column 'second', and 1 of its values are none, such as 'x'"
+    ):
+        divide(np.array([0, 1] * 10), {"second": np.array(["1"] * 19 + ["x"])}, settings, 0, ())
+
+
+def test_a_transfer_to_itself_is_divided_by_folds():
+    labels = np.arange(200) % 2
+    camera = np.array(["A"] * 100 + ["B"] * 100)
+    settings = SplitSettings(transfer="camera", bank="A", query="A")
+    assert not has_official_split(labels, {"camera": camera}, settings)
+    queries = [divide(labels, {"camera": camera}, settings, fold, ()).query for fold in range(5)]
+    assert sorted(np.concatenate(queries)) == list(range(100))
+    bank = divide(labels, {"camera": camera}, settings, 0, ()).bank
+    assert set(camera[bank]) == {"A"}
 
 
 def test_smaller_subsets_lie_in_larger_ones():

@@ -22,6 +22,8 @@ SCORE_FACTS = (
     "pool",
     "fraction",
     "epoch",
+    "bank",
+    "query",
 )
 """What a table or figure may name beside the study's own axes."""
 APART = ("backbone", "augmentation", "dataset")
@@ -61,7 +63,8 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) 
     """The scores that `where` means; a list means any of its values."""
     for name, wanted in where.items():
         values = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
-        frame = frame[frame[name].isin(values)]
+        unset = frame[name].isna() if UNSET.get(name) in values else False
+        frame = frame[frame[name].isin(values) | unset]
     for name in UNSET:
         if name not in named and name not in where:
             frame = frame[frame[name].isna()]
@@ -111,9 +114,44 @@ def estimates(frame: pd.DataFrame, by: Sequence[str], test_share: float = 0.2) -
     return pd.DataFrame(rows, columns=[*by, "mean", "half", "n", "over"])
 
 
+def deviations(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """One row per group: mean and standard deviation over folds and seeds, `half` with n - 1 and `deviation_n` with n below.
+
+    Folds share most of their training data: this says how far they lie apart, and is no interval of the mean.
+    """
+    rows = []
+    for key, group in frame.groupby(list(by), dropna=False, sort=False):
+        values = unit_values(group, [])["value"]
+        places = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+        over = " x ".join(f"{name}s" for name in ("seed", "fold") if group[name].nunique() > 1) or "one value"
+        half = values.std(ddof=1) if len(values) > 1 else None
+        spread = {"half": half, "deviation_n": values.std(ddof=0)}
+        rows.append({**places, "mean": values.mean(), **spread, "n": len(values), "over": over})
+    return pd.DataFrame(rows, columns=[*by, "mean", "half", "deviation_n", "n", "over"])
+
+
+def unit_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """One value per fold, seed and group."""
+    return frame.groupby([*by, "seed", "fold"], dropna=False, sort=False)["value"].mean().reset_index()
+
+
+def classes_frame(classes: pd.DataFrame) -> pd.DataFrame:
+    """Class scores as scores: their recall, precision and F1 are metrics, and 'class' is one more fact."""
+    if classes.empty:
+        return classes
+    kept = [name for name in classes.columns if name not in ("recall", "precision", "f1", "support", "name")]
+    named = classes.rename(columns={"name": "class"})
+    metrics = ("recall", "precision", "f1")
+    melted = named.melt(id_vars=[*kept, "class"], value_vars=metrics, var_name="metric", value_name="value")
+    return melted.dropna(subset=["value"]).assign(epoch=np.nan)
+
+
 def crossed(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
-    """Estimates as a table for people: `rows` down, `columns` across, 'mean ± half' in each cell, nothing lost."""
-    found = found.assign(cell=[cell(mean, half) for mean, half in zip(found["mean"], found["half"], strict=True)])
+    """Estimates as a table for people: `rows` down, `columns` across, in each place its 'cell', or 'mean ± half'."""
+    if "cell" not in found:
+        found = found.assign(cell=[cell(mean, half) for mean, half in zip(found["mean"], found["half"], strict=True)])
+    else:
+        found = found.copy()
     for name in (*rows, *columns):
         found[name] = [UNSET.get(name, "–") if pd.isna(value) else _label(value) for value in found[name]]
     table = found.pivot(index=list(rows), columns=list(columns), values=["cell"]).fillna("–")

@@ -2,6 +2,7 @@
 
 from sslbench.api.errors import DataBroken, DataMissing, Diverged, RequestError, SslbenchError, Unavailable
 from sslbench.api.hooks import hookimpl
+from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.api.specs import (
     Apply,
@@ -57,7 +58,7 @@ __all__ = [
     "Apply", "Arrays", "Artefact", "AugmentationSpec", "BackboneSpec", "Batch", "Card", "Citation", "Columns", "Crew",
     "DataBroken", "DataMissing", "Dataset", "DatasetSpec", "Diverged", "Draws", "Event", "Executor", "ExecutorSpec",
     "Facts", "FeatureTable", "Layout", "Loss", "MethodParts", "MethodSpec", "Metric", "Modality", "Need",
-    "OperationParts", "OperationSpec", "Outcome", "ProtocolSpec", "Published", "Recipe", "ReferenceSpec",
+    "OperationParts", "OperationSpec", "Outcome", "ProtocolSpec", "Published", "Recipe", "RecipeSpec", "ReferenceSpec",
     "RequestError", "Role", "RowGroups", "Scalar", "Setting", "Shapes", "Source", "Spec", "SslbenchError", "Step",
     "StudySpec", "Survey", "Target", "Task", "Unavailable", "Use", "View", "World", "hookimpl",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from typing import Any
 
 import pluggy
 
+from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import (
     AugmentationSpec,
@@ -67,6 +68,12 @@ def sslbench_datasets() -> Iterable[DatasetSpec[Any]]:
 @hookspec
 def sslbench_protocols() -> Iterable[ProtocolSpec[Any]]:
     """Offer protocols."""
+    return ()
+
+
+@hookspec
+def sslbench_recipes() -> Iterable[RecipeSpec]:
+    """Offer recipes for methods that others offer."""
     return ()
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 Kind: TypeAlias = Literal[
-    "method", "backbone", "operation", "augmentation", "dataset", "protocol", "study", "executor", "reference"
+    "method", "backbone", "operation", "augmentation", "dataset", "protocol", "recipe", "study", "executor", "reference"
 ]
 Setting: TypeAlias = Scalar | tuple[Scalar, ...]
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast, get_args
 
+from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
-from sslbench.api.specs import AugmentationSpec, Kind, Setting, Spec, StudySpec
+from sslbench.api.specs import AugmentationSpec, Kind, MethodSpec, Recipe, Setting, Spec, StudySpec
 from sslbench.api.values import Event
 
-AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec | StudySpec | ReferenceSpec"
+AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec | RecipeSpec | StudySpec | ReferenceSpec"
 KINDS: tuple[Kind, ...] = get_args(Kind)
-DATA: frozenset[Kind] = frozenset({"augmentation", "study", "reference"})
+DATA: frozenset[Kind] = frozenset({"augmentation", "recipe", "study", "reference"})
 """Kinds that are data: no settings of their own, no families."""
 
 
@@ -75,6 +76,14 @@ class Catalog:
     def all(self, kind: Kind) -> tuple[Component, ...]:
         """Every usable component of a kind, by name."""
         return tuple(c for _, c in sorted(self.components.get(kind, {}).items()))
+
+    def recipes(self, method: MethodSpec[Any]) -> tuple[Recipe, ...]:
+        """A method's own recipes, and those that others offer for it."""
+        return (*method.recipes, *(one.recipe for one in self.recipes_of_others(method.name)))
+
+    def recipes_of_others(self, method: str) -> tuple[RecipeSpec, ...]:
+        """What other plugins recommend for a method."""
+        return tuple(c.spec for c in self.all("recipe") if c.spec.method == method)
 
     def find(self, kind: Kind, name: str) -> tuple[Component, Mapping[str, Setting]] | str:
         """The component that answers to a name and the settings this implies, or a sentence that says why none does."""

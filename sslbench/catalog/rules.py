@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.api.specs import (
     Apply,
@@ -34,6 +35,7 @@ HOOKS: Mapping[str, tuple[Kind, type[Any]]] = {
     "sslbench_augmentations": ("augmentation", AugmentationSpec),
     "sslbench_datasets": ("dataset", DatasetSpec),
     "sslbench_protocols": ("protocol", ProtocolSpec),
+    "sslbench_recipes": ("recipe", RecipeSpec),
     "sslbench_studies": ("study", StudySpec),
     "sslbench_executors": ("executor", ExecutorSpec),
     "sslbench_references": ("reference", ReferenceSpec),
@@ -61,6 +63,10 @@ def broken_rules(kind: Kind, spec: Any) -> Iterator[str]:
         return
     if isinstance(spec, ReferenceSpec):
         yield from _rows(spec)
+        return
+    if isinstance(spec, RecipeSpec):
+        if spec.name in ("auto", "none"):
+            yield f"{spec.name!r}: means something else in recipe={spec.name}"
         return
     yield from _config(spec)
     for name in CALLABLES:

@@ -15,7 +15,7 @@ from sslbench.config.parts import Found, Part, Shelf, open_parts
 from sslbench.config.request import Tree
 from sslbench.config.settings import PretrainSettings, TrainSettings, ViewSettings, problems_of
 from sslbench.data.canvas import PrepareSettings
-from sslbench.data.splits import SplitSettings, has_official_split, transfer_problems
+from sslbench.data.splits import SplitSettings, has_official_split, lone_settings
 
 DEFAULT_VIEW, LARGEST_CANVAS = 64, 256
 
@@ -90,16 +90,21 @@ def native_side(parts: Sequence[Part]) -> int:
 
 
 def choose_recipe(draft: Draft, spec: MethodSpec[Any], rows: int, pixels: int) -> Recipe | None:
-    """The recipe that was asked for, or the first that suits the data."""
+    """The recipe that was asked for, or the first that suits the data; those that name this dataset come first."""
     wanted = str(draft.tree.get("recipe", "auto"))
+    every = draft.catalog.recipes(spec)
     if wanted in ("auto", "none"):
+        data = str(draft.component("data")[0]).partition("/")[0]
+        meant = [one.recipe for one in draft.catalog.recipes_of_others(spec.name) if data in one.datasets]
         fitting = (
-            r for r in spec.recipes if r.samples[0] <= rows <= r.samples[1] and r.pixels[0] <= pixels <= r.pixels[1]
+            r
+            for r in (*meant, *spec.recipes)
+            if r.samples[0] <= rows <= r.samples[1] and r.pixels[0] <= pixels <= r.pixels[1]
         )
         return next(fitting, None) if wanted == "auto" else None
-    found = next((r for r in spec.recipes if r.name == wanted), None)
+    found = next((r for r in every if r.name == wanted), None)
     if found is None:
-        names = ["auto", "none", *(r.name for r in spec.recipes)]
+        names = ["auto", "none", *(r.name for r in every)]
         draft.problems.append(f"recipe: {spec.name!r} has no recipe {wanted!r}{did_you_mean(wanted, names)}")
     return found
 
@@ -108,7 +113,7 @@ def check_sections(draft: Draft) -> None:
     """Find what is wrong with the harness's own settings, whatever else is wrong."""
     draft.problems += problems_of(draft.section("train", TrainSettings))
     draft.section("prepare", PrepareSettings)
-    draft.problems += transfer_problems(draft.section("splits", SplitSettings))
+    draft.problems += lone_settings(draft.section("splits", SplitSettings))
     draft.section("pretrain", PretrainSettings)
     draft.section("view", ViewSettings)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -163,7 +164,7 @@ def _build(choice: Choice, part: str, shelf: Shelf, *, fetch: bool) -> Dataset:
         for name in parts_of(c, c.part)
     }
     source = Source(
-        root=getattr(choice.config, "root", None),
+        root=_rooted(getattr(choice.config, "root", None), places),
         folders=(*places.sources, places.data),
         work=places.data,
         part=part,
@@ -172,6 +173,13 @@ def _build(choice: Choice, part: str, shelf: Shelf, *, fetch: bool) -> Dataset:
     )
     dataset: Dataset = choice.spec.build(choice.config, source)
     return dataset
+
+
+def _rooted(root: Path | None, places: Places) -> Path | None:
+    """A relative root that is not below the working folder is looked for where all data is."""
+    if root is None or root.is_absolute() or root.exists():
+        return root
+    return next((folder / root for folder in (*places.sources, places.data) if (folder / root).exists()), root)
 
 
 def _used(shelf: Shelf, slot: str, choice: Choice, part: str, *, fetch: bool) -> Dataset:

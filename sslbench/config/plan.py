@@ -139,10 +139,11 @@ def _complete(
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
     draft.settle()
     threads = int(draft.tree.get("threads") or machine.threads)
+    pool = draft.section("pretrain", PretrainSettings).called(plain(pretrain[0].choice.key()))
     return Plan(
         method=method, backbones=backbones, augmentations=augmentations, label_preserving=gentle, protocols=protocols,
         pretrain_parts=pretrain, evaluate_parts=evaluate, modalities=encoded, roles=roles, facts=facts, train=train,
-        view=view, canvas=canvas, prepare=prepare, splits=splits, pool=draft.section("pretrain", PretrainSettings).called,
+        view=view, canvas=canvas, prepare=prepare, splits=splits, pool=pool,
         seeds=seeds, folds=folds, threads=threads, recipe=recipe.name if recipe else "none", request=plain(draft.tree),
     )  # fmt: skip
 

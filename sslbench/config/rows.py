@@ -34,7 +34,7 @@ def baseline_tree(plan: Plan, name: str) -> Tree:
     """The request of a baseline beside a plan: its own recipe, and everything else that makes rows comparable."""
     tree = {key: plan.request[key] for key in SHARED if key in plan.request}
     train: dict[str, Any] = {"epochs": plan.train.epochs, "batch": plan.train.batch, "precision": plan.train.precision}
-    train |= {name: getattr(plan.train, name) for name in ("checkpoint_seconds", "devices", "nodes")}
+    train |= {name: getattr(plan.train, name) for name in ("steps", "checkpoint_seconds", "devices", "nodes")}
     return {**tree, "method": {"name": name}, "seeds": list(plan.seeds), "folds": list(plan.folds), "train": train}
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-
-from sslbench.config.convert import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +14,8 @@ class TrainSettings:
     """How a method is trained.
 
     `batch` counts rows of one optimiser step over all processes; `accumulate` splits it into that many passes.
+    With `steps` it is trained for as many whole epochs as come nearest to so many optimiser steps, whatever `epochs` says,
+    and `warmup` keeps its share of them: trainings on pools of different sizes are then equally long.
     `rate` is the peak learning rate; with `scale_rate` it is per 256 rows. `warmup` counts epochs, and is at most half of
     them however short the training; it begins at `warmup_from`. Weight decay moves by a cosine to `final_decay` where that
     is given. `trust` is LARS's coefficient; with `trust_clip` no tensor's rate rises above the scheduled one. `average` is
@@ -28,6 +28,7 @@ class TrainSettings:
     """
 
     epochs: int = 100
+    steps: int = 0
     batch: int = 256
     accumulate: int = 1
     optimiser: Literal["sgd", "adam", "adamw", "lars"] = "adamw"
@@ -59,6 +60,13 @@ class TrainSettings:
         """How many processes share a step."""
         return self.devices * self.nodes
 
+    def lasting(self, steps: int) -> TrainSettings:
+        """The same in epochs, where an epoch has so many steps."""
+        if not self.steps:
+            return self
+        epochs = max(1, round(self.steps / steps))
+        return replace(self, epochs=epochs, steps=0, warmup=self.warmup * epochs / self.epochs)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewSettings:
@@ -77,10 +85,9 @@ class PretrainSettings:
     pool: str = "train"
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def called(self) -> str:
-        """What rows learnt from it have in common: its name, and a mark of its settings where there are any."""
-        mark = hashlib.blake2b(json.dumps(plain(self.settings), sort_keys=True).encode(), digest_size=3).hexdigest()
+    def called(self, choice: Mapping[str, Any]) -> str:
+        """What rows learnt from it have in common: its name, and a mark of its settings (a choice's key) if it has any."""
+        mark = hashlib.blake2b(json.dumps(choice, sort_keys=True).encode(), digest_size=3).hexdigest()
         return f"{self.pool}-{mark}" if self.elsewhere and self.settings else self.pool
 
     @property
@@ -100,6 +107,7 @@ def problems_of(train: TrainSettings) -> list[str]:
     """Say which training settings make no sense, one sentence each."""
     rules = {
         "train.epochs": (train.epochs >= 1, "at least 1"),
+        "train.steps": (train.steps >= 0, "0 or more"),
         "train.batch": (train.batch >= 1, "at least 1"),
         "train.accumulate": (1 <= train.accumulate <= train.batch, "from 1 to train.batch"),
         "train.rate": (train.rate > 0, "above 0"),
@@ -117,7 +125,10 @@ def problems_of(train: TrainSettings) -> list[str]:
             train.processes <= 1 or train.batch % (train.processes * train.accumulate) == 0,
             "a multiple of train.devices x train.nodes x train.accumulate",
         ),
-        "train.snapshots": (all(1 <= e <= train.epochs for e in train.snapshots), "from 1 to train.epochs"),
+        "train.snapshots": (
+            all(1 <= e <= train.epochs for e in train.snapshots) and not (train.steps and train.snapshots),
+            "from 1 to train.epochs, and none with train.steps",
+        ),
     }
     values = {path: getattr(train, path.strip().removeprefix("train.")) for path in rules}
     return [

@@ -25,12 +25,16 @@ Columns = Mapping[str, NDArray[np.str_]]
 class SplitSettings:
     """How samples are divided: k folds where there is no official split, an inner validation part, groups kept whole.
 
-    With `transfer` (a column), the bank is the group `bank` and the query the group `query`.
+    Samples of one value in the column `groups` stay together; with `block` its values are numbers, such as seconds, and
+    samples that follow each other by at most so much stay together too. A sample without a value stands alone.
+    With `transfer` (a column), the bank is the group `bank` and the query the group `query`; when both are one group, it
+    is divided by folds.
     """
 
     folds: int = 5
     validation: float = 0.15
     groups: str = ""
+    block: float = 0.0
     transfer: str = ""
     bank: str = ""
     query: str = ""
@@ -47,11 +51,16 @@ class Division:
     query: Rows
 
 
-def transfer_problems(settings: SplitSettings) -> list[str]:
-    """Say which settings of a transfer are given without the column that they are values of."""
+def lone_settings(settings: SplitSettings) -> list[str]:
+    """Say which settings are given without the column that they are about."""
     named = {"splits.bank": settings.bank, "splits.query": settings.query}
     given = [f"{path} = {value}" for path, value in named.items() if value and not settings.transfer]
-    return [f"{what} means nothing without splits.transfer=COLUMN, whose value it is" for what in given]
+    problems = [f"{what} means nothing without splits.transfer=COLUMN, whose value it is" for what in given]
+    if settings.block and not settings.groups:
+        problems.append(
+            f"splits.block = {settings.block:g} means nothing without splits.groups=COLUMN, whose numbers it is of"
+        )
+    return problems
 
 
 def absent(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> list[str]:
@@ -61,6 +70,10 @@ def absent(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> 
     strangers = [(path, name) for path, name in named if name and name not in columns]
     possible = ", ".join(sorted(columns))
     problems = [f"{path}: no column {name!r}; possible: {possible}" for path, name in strangers]
+    if settings.block and settings.groups in columns:
+        wrong = [value for value in columns[settings.groups].tolist() if value and not _is_number(value)]
+        told = f"splits.block: needs numbers in column {settings.groups!r}"
+        problems += [f"{told}, and {len(wrong)} of its values are none, such as {wrong[0]!r}"] if wrong else []
     if settings.transfer not in columns:
         return problems
     groups = sorted(set(columns[settings.transfer].tolist()))
@@ -92,11 +105,14 @@ def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, g
     if problems := absent(columns, settings, groups):
         raise RequestError(problems)
     known = np.flatnonzero(labels >= 0)
+    key = group_key(columns, settings, groups)
     if settings.transfer:
-        return _transfer(labels, columns, settings, known, _key(columns, settings, groups))
+        inside = columns[settings.transfer]
+        if settings.bank != settings.query:
+            return _transfer(labels, inside, settings, known, key)
+        known = known[inside[known] == settings.bank]
     split = columns.get("split")
-    key = _key(columns, settings, groups)
-    if settings.official and split is not None and "test" in set(split[known].tolist()):
+    if not settings.transfer and settings.official and split is not None and "test" in set(split[known].tolist()):
         return _official(labels, split, settings, known, key)
     folds = _folds(labels, known, key, settings.folds)
     query = known[folds == fold]
@@ -107,8 +123,9 @@ def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, g
 def has_official_split(labels: Rows, columns: Columns, settings: SplitSettings) -> bool:
     """Whether folds make no sense because the data says what is tested."""
     split = columns.get("split")
-    official = settings.official and split is not None and "test" in set(split[labels >= 0].tolist())
-    return bool(settings.transfer) or official
+    if settings.transfer:
+        return settings.bank != settings.query
+    return settings.official and split is not None and "test" in set(split[labels >= 0].tolist())
 
 
 def tasks_of(division: Division, labels: Rows, fractions: Sequence[float], fold: int) -> tuple[Task, ...]:
@@ -135,9 +152,8 @@ def _official(
 
 
 def _transfer(
-    labels: Rows, columns: Columns, settings: SplitSettings, known: Rows, key: NDArray[np.str_] | None
+    labels: Rows, column: NDArray[np.str_], settings: SplitSettings, known: Rows, key: NDArray[np.str_] | None
 ) -> Division:
-    column = columns[settings.transfer]
     source = known[column[known] == settings.bank]
     query = known[column[known] == settings.query]
     bank, validation = _inner(labels, source, key, settings.validation)
@@ -145,12 +161,38 @@ def _transfer(
     return Division(bank=bank, validation=validation, query=query[seen])
 
 
-def _key(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> NDArray[np.str_] | None:
+def group_key(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> NDArray[np.str_] | None:
+    """Name [n] the group of each sample that no split cuts; None where nothing is kept together."""
     names = (settings.groups,) if settings.groups else tuple(groups)
     if not names:
         return None
+    if settings.block:
+        return chained(columns[settings.groups], settings.block)
     parts = [columns[name] for name in names]
-    return np.array(["\x1f".join(values) for values in zip(*(p.tolist() for p in parts), strict=True)])
+    return apart_without(np.array(["\x1f".join(values) for values in zip(*(p.tolist() for p in parts), strict=True)]))
+
+
+def chained(values: NDArray[np.str_], block: float) -> NDArray[np.str_]:
+    """Name [n] the chain of each sample: in one chain, neighbouring values differ by at most `block`; '' is a chain alone."""
+    numbers = np.array([float(value) if value else np.nan for value in values.tolist()])
+    order = np.argsort(numbers, kind="stable")  # nan last, and no two of them closer than anything
+    breaks = ~(np.diff(numbers[order]) <= block)
+    chain = np.zeros(len(numbers), np.int64)
+    chain[order[1:]] = np.cumsum(breaks)
+    return chain.astype(np.str_)
+
+
+def apart_without(key: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Give samples without any value a group each."""
+    empty = np.char.strip(key, "\x1f") == ""
+    return np.where(empty, np.char.add("\x1falone ", np.arange(len(key)).astype(np.str_)), key)
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except ValueError:
+        return False
 
 
 def _folds(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, folds: int) -> Rows:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from sslbench.api.errors import RequestError
+from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
-from sslbench.api.specs import AugmentationSpec, DatasetSpec, Kind, MethodSpec, StudySpec
+from sslbench.api.specs import AugmentationSpec, DatasetSpec, Kind, MethodSpec, Recipe, StudySpec
 from sslbench.catalog.facts import DATA, Catalog, Component
 from sslbench.catalog.suites import studies_here
 
@@ -65,9 +66,12 @@ def show_lines(catalog: Catalog, kind: Kind, name: str) -> Iterator[str]:
     if isinstance(spec, ReferenceSpec):
         yield from _published(spec)
         return
+    if isinstance(spec, RecipeSpec):
+        yield from _recipe(spec)
+        return
     yield from _settings(kind, component, dict(implied))
     if isinstance(spec, MethodSpec):
-        yield from _method(spec)
+        yield from _method(spec, catalog.recipes(spec))
     if isinstance(spec, DatasetSpec):
         yield f"licence: {spec.card.licence}"
         yield f"source: {spec.card.source}"
@@ -98,19 +102,28 @@ def _named(hint: Any) -> str:
     return str(hint).replace("typing.", "").replace("pathlib.", "") if not isinstance(hint, type) else hint.__name__
 
 
-def _method(spec: MethodSpec[Any]) -> Iterator[str]:
+def _method(spec: MethodSpec[Any], recipes: Sequence[Recipe]) -> Iterator[str]:
     yield ""
     yield f"family: {spec.family}; needs of a backbone: {', '.join(sorted(spec.requires)) or 'nothing'}"
     if spec.takes_target:
         yield "this method is given labels"
-    for recipe in spec.recipes:
+    for recipe in recipes:
         yield f"recipe {recipe.name}: {recipe.summary}"
-        yield from (f"  {path} = {value!r}" for path, value in recipe.settings.items())
+        yield from _set(recipe.settings)
+
+
+def _set(settings: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"  {path} = {value!r}" for path, value in settings.items())
+
+
+def _recipe(spec: RecipeSpec) -> Iterator[str]:
+    yield f"for method {spec.method}; recipe=auto takes it for: {', '.join(spec.datasets) or 'nothing'}"
+    yield from _set(spec.settings)
 
 
 def _published(spec: ReferenceSpec) -> Iterator[str]:
     yield f"stands beside: recipe {spec.recipe}"
-    yield from (f"  {path} = {value!r}" for path, value in spec.settings.items())
+    yield from _set(spec.settings)
     yield from (f"differs: {difference}" for difference in spec.differences)
     for row in spec.rows:
         spread = f" ±{row.spread}" if row.spread is not None else ""

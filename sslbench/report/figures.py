@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.grids import seed_values, select, told_apart
+from sslbench.analysis.grids import seed_values, select, told_apart, unit_values
 from sslbench.analysis.intervals import over_seeds
 from sslbench.study.definition import FigureSettings
 
 SIZE, WIDE, ROW, DPI = 3.6, 4.7, 0.26, 160
+WHOLE = {"fraction": 1.0}
+"""What an axis of numbers calls scores that have not the fact."""
 UPRIGHT = 6
 """Bars that stand side by side before their names overlap."""
 
@@ -33,7 +35,9 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     named = [name for name in (figure.x, figure.y, figure.hue, figure.panels) if name]
     chosen = select(frame, figure.where, named)
     by = [*dict.fromkeys(named)]
-    values = seed_values(told_apart(chosen, by), by)
+    if figure.x in WHOLE:
+        chosen = chosen.fillna({figure.x: WHOLE[figure.x]})
+    values = (unit_values if figure.spread == "deviation" else seed_values)(told_apart(chosen, by), by)
     values = values.dropna(subset=[name for name in (figure.x, figure.y) if name])
     if values.empty:
         raise ValueError("no run that it shows is done")
@@ -46,6 +50,8 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     if values["value"].between(0, 1).all():  # shares: an interval of two seeds may reach where no share can be
         for axes in grid.axes.flat if figure.kind != "heat" else ():
             axes.set(**_within(axes, "xlim" if _lying(values, figure) else "ylim"))
+    if figure.log:
+        grid.set(xscale="log")
     if figure.title:
         grid.figure.suptitle(figure.title, y=1.02)
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,6 +75,12 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return found.mean - half, found.mean + half
 
 
+def deviation(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and one standard deviation (n - 1) to either side, for seaborn."""
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return float(np.mean(values)) - spread, float(np.mean(values)) + spread
+
+
 def _curves(values: pd.DataFrame, figure: FigureSettings) -> Any:
     """A line or bars against x, by hue, in panels."""
     import seaborn as sns
@@ -80,7 +92,7 @@ def _curves(values: pd.DataFrame, figure: FigureSettings) -> Any:
         "y": "value",
         "hue": figure.hue or None,
         "col": figure.panels or None,
-        "errorbar": interval,
+        "errorbar": deviation if figure.spread == "deviation" else interval,
         "height": SIZE,
         "aspect": 1.3,
     }

@@ -15,6 +15,6 @@ def published_beside(catalog: Catalog, records: Sequence[Record]) -> tuple[Verdi
     recipes = {
         (component.name, recipe.name): recipe.settings
         for component in catalog.all("method")
-        for recipe in component.spec.recipes
+        for recipe in catalog.recipes(component.spec)
     }
     return tuple(verdicts(records, references, recipes))

@@ -11,49 +11,31 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
-from sslbench.analysis.grids import (
-    SCORE_FACTS,
-    UNSET,
-    above,
-    cell,
-    crossed,
-    estimates,
-    labelled,
-    select,
-    study_frame,
-    told_apart,
-    with_unmeasured,
-)
+from sslbench.analysis.directions import Judged, judged
+from sslbench.analysis.grids import SCORE_FACTS, UNSET, cell, estimates, labelled, select
 from sslbench.analysis.published import Verdict
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.catalog.facts import did_you_mean
 from sslbench.report.figures import draw
+from sslbench.report.tables import TableMade, frames_of, make_table, markdown
 from sslbench.results.frames import Results
-from sslbench.study.definition import Expected, Study, TableSettings
+from sslbench.study.definition import Expected, FigureSettings, Study, TableSettings
+from sslbench.study.published import read_published
 
 SHOWN = ("micro_accuracy", "macro_accuracy", "ami_max", "rank_me")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableMade:
-    """A table as it is shown: its first `labels` columns are names, and `note` says what its numbers are."""
-
-    name: str
-    title: str
-    frame: pd.DataFrame
-    labels: int
-    note: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a report shows: tables, figures, numbers that were expected, and what is missing, each with a reason."""
+    """What a report shows: tables, figures, claims with verdicts, numbers that were expected, and what is missing."""
 
     tables: tuple[TableMade, ...]
     figures: tuple[tuple[str, str], ...]
     expected: pd.DataFrame
+    directions: pd.DataFrame
     missing: tuple[str, ...]
+    shown: frozenset[str] = frozenset()
     published: tuple[Verdict, ...] = ()
 
 
@@ -61,12 +43,21 @@ def named_wrongly(study: Study) -> list[str]:
     """Say which names in a study's tables and figures mean nothing, before anything runs."""
     known = (*SCORE_FACTS, *(axis.name for axis in study.axes), *study.dropped)
     used: list[tuple[str, Sequence[str]]] = []
-    used += [(f"tables[{t.name}]", (*t.rows, *t.columns, *t.where)) for t in study.tables]
+    more = {"classes": ("class",), "pools": ("member",), "labels": ("fold",)}
+    used += [
+        (f"tables[{t.name}]", [n for n in (*t.rows, *t.columns, *t.where) if n not in more.get(t.of, ())])
+        for t in study.tables
+    ]
     used += [(f"figures[{f.name}]", (*filter(None, (f.x, f.y, f.hue, f.panels)), *f.where)) for f in study.figures]
     used += [(f"expect[{place}]", tuple(e.where)) for place, e in enumerate(study.expect)]
     strangers = [(where, name) for where, names in used for name in names if name not in known]
+    used += [(f"directions[{d.claim}]", d.names) for d in study.directions]
     problems = [f"{where}: {name!r} is no axis and no fact{did_you_mean(name, known)}" for where, name in strangers]
-    problems += [f"figures[{f.name}]: needs x" for f in study.figures if not f.x]
+    problems += [f"figures[{f.name}]: needs x" for f in study.figures if not f.x and f.kind != "shown"]
+    problems += [
+        f"figures[{f.name}]: needs the file that it shows" for f in study.figures if f.kind == "shown" and not f.file
+    ]
+    problems += [f"directions[{d.claim}]: needs more and less" for d in study.directions if not (d.more and d.less)]
     return problems + [f"figures[{f.name}]: a heat map needs y" for f in study.figures if f.kind == "heat" and not f.y]
 
 
@@ -83,34 +74,43 @@ def make_report(
     found = {record.run for record in results.records}
     missing = [f"{run}: not run yet ({_told(labels)})" for run, labels in points.items() if run not in found]
     missing += [f"{r.run}: {r.status}: {r.reason}" for r in results.records if r.status != "done"]
-    scores = results.scores
-    frame = study_frame(scores[scores["status"] == "done"] if len(scores) else scores, points)
-    runs = results.runs
-    absent = labelled(runs[runs["status"] != "done"], points) if len(runs) else runs
-    tables, figures = [], []
-    for settings in study.tables or (default_table(study, frame),):
-        settings = _without(settings, study.dropped)
-        made = _table(frame, absent, settings, [axis.name for axis in study.axes], folder / "tables")
+    published_here = read_published(study.published) if study.published else None
+    frames = frames_of(results, points, published_here, study.scale)
+    axes = [axis.name for axis in study.axes]
+    tables = []
+    for settings in study.tables or (default_table(study, frames.scores),):
+        made = make_table(frames, _without(settings, study.dropped), axes, folder / "tables")
         if made is None:
             missing.append(f"table {settings.name}: no run that it shows is done")
         else:
             tables.append(made)
-    for figure in study.figures:
-        try:
-            draw(frame, _without(figure, study.dropped), folder / "figures")
-        except (ValueError, KeyError) as error:
-            missing.append(f"figure {figure.name}: {error}")
-        else:
-            figures.append((figure.name, figure.title))
+    undrawn = _figures(study, frames.scores, labelled(results.runs, points), folder)
+    directions = [one for d in study.directions for one in judged(frames.scores, _without(d, study.dropped), axes)]
     report = Report(
         tables=tuple(tables),
-        figures=tuple(figures),
-        expected=compared(frame, study.expect),
-        missing=tuple(missing),
+        figures=tuple((figure.name, figure.title) for figure in study.figures if figure.name not in undrawn),
+        expected=compared(frames.scores, study.expect),
+        directions=_judgements(directions, folder / "tables"),
+        missing=(*missing, *undrawn.values()),
+        shown=frozenset(figure.name for figure in study.figures if figure.kind == "shown"),
         published=published,
     )
     _page(study, report, folder)
     return report
+
+
+def _figures(study: Study, scores: pd.DataFrame, runs: pd.DataFrame, folder: Path) -> dict[str, str]:
+    """Make every figure; gives by name why one could not be made."""
+    undrawn = {}
+    for figure in study.figures:
+        try:
+            if figure.kind == "shown":
+                show(runs, figure, folder)
+            else:
+                draw(scores, _without(figure, study.dropped), folder / "figures")
+        except (ValueError, KeyError) as error:
+            undrawn[figure.name] = f"figure {figure.name}: {error}"
+    return undrawn
 
 
 def _without(settings: Any, dropped: Sequence[str]) -> Any:
@@ -151,33 +151,29 @@ def compared(frame: pd.DataFrame, expected: Sequence[Expected]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def markdown(frame: pd.DataFrame) -> str:
-    """A frame of text as a Markdown table."""
-    lines = [[str(name).replace("|", "\\|") for name in frame.columns], ["---"] * len(frame.columns)]
-    lines += [[str(value).replace("|", "\\|") for value in row] for row in frame.itertuples(index=False)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+def _judgements(found: Sequence[Judged], folder: Path) -> pd.DataFrame:
+    """Claims as a table, written beside the others."""
+    frame = pd.DataFrame([dataclasses.asdict(one) for one in found])
+    if frame.empty:
+        return frame
+    write_atomically(folder / "directions.csv", frame.to_csv(index=False).encode())
+    gaps = ["–" if one.difference is None else cell(one.difference, one.half) for one in found]
+    shown = frame[["claim", "place"]].assign(difference=gaps, over=[f"{one.n} {one.over}".strip() for one in found])
+    shown["verdict"] = frame["verdict"]
+    write_atomically(folder / "directions.md", markdown(shown).encode())
+    return shown
 
 
-def _table(
-    frame: pd.DataFrame, absent: pd.DataFrame, settings: TableSettings, axes: Sequence[str], folder: Path
-) -> TableMade | None:
-    rows = settings.rows or ("method",)
-    by = [*dict.fromkeys((*rows, *settings.columns))]
-    chosen = select(frame, settings.where, by) if len(frame) else frame
-    if settings.against and len(chosen):
-        chosen = above(chosen, settings.against, axes)
-    if chosen.empty:
-        return None
-    found = estimates(told_apart(chosen, by), by)
-    told = {name: wanted for name, wanted in settings.where.items() if name in absent}
-    shown = with_unmeasured(crossed(found, rows, settings.columns), rows, select(absent, told, [*UNSET]))
-    write_atomically(folder / f"{settings.name}.csv", found.to_csv(index=False).encode())
-    write_atomically(folder / f"{settings.name}.md", markdown(shown).encode())
-    counts = ", ".join(map(str, sorted(found["n"].unique())))
-    less = f"less {settings.against}'s, paired by seed: " if settings.against else ""
-    spread = f"mean ± half of the 95 % interval over {' or '.join(sorted(found['over'].unique()))}, n = {counts}"
-    note = less + ("one seed, so no interval" if counts == "1" else spread)
-    return TableMade(name=settings.name, title=settings.title, frame=shown, labels=len(rows), note=note)
+def show(runs: pd.DataFrame, figure: FigureSettings, folder: Path) -> None:
+    """Copy a picture that a run made to the study's figures; raises ValueError where no run that is meant has it."""
+    chosen = select(runs, figure.where, [*UNSET]) if len(runs) else runs
+    for run in chosen["run"] if len(chosen) else ():
+        source = folder.parent.parent / run / "figures" / figure.file
+        if source.with_suffix(".png").exists():
+            for ending in (".png", ".svg"):
+                write_atomically(folder / "figures" / f"{figure.name}{ending}", source.with_suffix(ending).read_bytes())
+            return
+    raise ValueError(f"no run that it means has made {figure.file}.png")
 
 
 def _told(labels: Sequence[Mapping[str, Any]]) -> str:

@@ -30,6 +30,9 @@ SHORT = {
 ACCURACIES = ("micro_accuracy", "macro_accuracy")
 EXTREMES = 5
 
+LONGEST = 40
+"""Rows of a study's table that a terminal shows."""
+
 
 def cell(estimate: Estimate | None) -> str:
     """A mean and, where there is one, half of its 95 % interval."""
@@ -185,7 +188,14 @@ def _titled(console: Console, title: str, table: Table) -> None:
 def show_report(console: Console, report: Report, folder: Path) -> None:
     """Print a study's tables, what was expected, what is missing, and where the rest lies."""
     for made in report.tables:
-        _titled(console, f"{made.title or made.name}: {made.note}", _text_table(made.frame))
+        _titled(console, f"{made.title or made.name}: {made.note}", _text_table(made.frame[:LONGEST]))
+        if len(made.frame) > LONGEST:
+            console.print(
+                f"… and {len(made.frame) - LONGEST} rows more in {folder}/tables/{made.name}.md", markup=False
+            )
+    if len(report.directions):
+        _titled(console, "directions: differences paired over folds and seeds, ± half of the 95 % interval",
+                _text_table(report.directions))  # fmt: skip
     for verdict in report.published:
         console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
     if len(report.expected):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ import pandas as pd
 from sslbench.api.errors import SslbenchError
 from sslbench.results.record import ClassScore, Record, Score, decode
 
-HEAD = ("run", "method", "backbone", "status", "augmentation", "recipe", "pool", "baseline")
+HEAD = ("run", "method", "backbone", "status", "augmentation", "recipe", "pool", "baseline", "bank", "query")
+DIVIDED = ("samples", "classes", "least", "most", "groups")
+HELD = ("validation_samples", "test_samples")
 KINDS: Mapping[str, Any] = {"scores": Score, "classes": ClassScore}
 
 
@@ -45,6 +47,34 @@ class Results:
         return pd.DataFrame(rows, columns=[*HEAD, "dataset", "reason"])
 
     @property
+    def samples(self) -> pd.DataFrame:
+        """One row per run and dataset: samples, classes, the least and the most of a class, and what no split cuts."""
+        return self._divided(lambda divided: [{name: divided[name] for name in DIVIDED}], DIVIDED)
+
+    @property
+    def labels(self) -> pd.DataFrame:
+        """One row per run, dataset, fold and fraction of labels: how many those are, and how many test samples there are."""
+        return self._divided(lambda divided: divided["labels"], ("fold", "fraction", *DIVIDED[:4], *HELD))
+
+    @property
+    def pools(self) -> pd.DataFrame:
+        """One row per run and member of its pool: pictures, those left out by reason, and those kept."""
+        rows = []
+        for record in self.records:
+            for account in [data["account"] for data in record.pretrained_on if "account" in data]:
+                rows += [
+                    {**_head(record), **dict(zip(account["columns"], row, strict=True))} for row in account["rows"]
+                ]
+        return pd.DataFrame(rows)
+
+    def _divided(self, of: Callable[[Any], Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> pd.DataFrame:
+        rows = []
+        for record in self.records:
+            for data in [data for data in record.evaluated_on if "divided" in data]:
+                rows += [{**_head(record), "dataset": data["part"], **row} for row in of(data["divided"])]
+        return pd.DataFrame(rows, columns=[*HEAD, "dataset", *columns])
+
+    @property
     def classes(self) -> pd.DataFrame:
         """One row per run, dataset, protocol, seed, fold, setting and class."""
         return _frame(self.records, "classes", lambda row: True)
@@ -60,9 +90,11 @@ def _head(record: Record) -> dict[str, Any]:
     """What every row of a run says of it."""
     backbone = "+".join(b["name"] for b in record.backbones.values())
     augmentation = "+".join(a["name"] for a in record.augmentations) or "none"
+    splits = record.settings["splits"]
     return {
         "run": record.run, "method": record.method["name"], "backbone": backbone or "none", "status": record.status,
         "augmentation": augmentation, "recipe": record.recipe, "pool": record.pool, "baseline": record.baseline,
+        "bank": splits["bank"], "query": splits["query"],
     }  # fmt: skip
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sslbench.api.files import write_atomically
 from sslbench.config.plan import Plan
-from sslbench.data.splits import VERSION, Division, divide
+from sslbench.data.splits import VERSION, Division, divide, group_key, tasks_of
 from sslbench.data.table import Prepared
 
 
@@ -21,17 +25,48 @@ def index_file(ids: Sequence[str], division: Division) -> tuple[str, str]:
     return f"# split version {VERSION}, hash {digest}\n{body}", digest
 
 
-def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[str, Mapping[str, str]]:
-    """Write the split of every table and fold below `root`/splits; returns hashes by table and fold."""
-    hashes: dict[str, dict[str, str]] = {}
+def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Write the split of every table and fold below `root`/splits; returns by table the hashes by fold, and the counts."""
+    found: dict[str, dict[str, Any]] = {}
     for table in tables:
         if table.target.kind != "class" or not (table.labels >= 0).any():
             continue
-        for fold in plan.folds:
-            division = divide(table.labels, table.columns, plan.splits, fold, table.groups)
-            text, digest = index_file(table.columns["id"].tolist(), division)
-            name = f"{table.name.replace('/', '-')}-fold{fold}-{digest}.tsv"
+        divisions = {fold: divide(table.labels, table.columns, plan.splits, fold, table.groups) for fold in plan.folds}
+        hashes = {}
+        for fold, division in divisions.items():
+            text, hashes[str(fold)] = index_file(table.columns["id"].tolist(), division)
+            name = f"{table.name.replace('/', '-')}-fold{fold}-{hashes[str(fold)]}.tsv"
             if not (root / "splits" / name).exists():
                 write_atomically(root / "splits" / name, text.encode())
-            hashes.setdefault(table.name, {})[str(fold)] = digest
-    return hashes
+        found[table.name] = {"splits": hashes, "divided": divided(plan, table, divisions)}
+    return found
+
+
+def divided(plan: Plan, table: Prepared, divisions: Mapping[int, Division]) -> dict[str, Any]:
+    """How much there is, per class and in all, what was kept together, and how many labels each fraction of them is."""
+    everything = np.unique(
+        np.concatenate([np.concatenate([d.bank, d.validation, d.query]) for d in divisions.values()])
+    )
+    labels = []
+    for fold, division in divisions.items():
+        for task in tasks_of(division, table.labels, plan.splits.fractions, fold):
+            counts = {"validation_samples": len(division.validation), "test_samples": len(division.query)}
+            labels.append({**task.setting, **_per_class(table.labels[task.bank]), **counts})
+    return {**_per_class(table.labels[everything]), "groups": _groups(plan, table, everything), "labels": labels}
+
+
+def _per_class(labels: NDArray[np.int64]) -> dict[str, int]:
+    counts = np.unique(labels, return_counts=True)[1]
+    return {"samples": len(labels), "classes": len(counts), "least": int(counts.min()), "most": int(counts.max())}
+
+
+def _groups(plan: Plan, table: Prepared, rows: NDArray[np.int64]) -> str:
+    """What no split cuts, in words."""
+    names = [plan.splits.groups] if plan.splits.groups else list(table.groups)
+    if not names:
+        return "none"
+    told = " and ".join(names) + (f" within {plan.splits.block:g}" if plan.splits.block else "")
+    if not any((table.columns[name][rows] != "").any() for name in names):
+        return f"none (no {' or '.join(names)} is known)"
+    key = group_key(table.columns, plan.splits, table.groups)
+    return f"{len(set(key[rows].tolist()) if key is not None else ())} of {told}"

@@ -37,7 +37,7 @@ class Measured:
     stages: Sequence[Stage] = ()
     folders: list[Path] = field(default_factory=list)
     tables: Sequence[Prepared] = ()
-    splits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    splits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def add(self, folder: Path) -> None:
         """Take in one evaluation."""
@@ -64,7 +64,7 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
         pool=plan.pool,
         pretrained_on=[_data(part, by_name) for part in plan.pretrain_parts],
         evaluated_on=[
-            _data(part, by_name) | {"splits": dict(measured.splits.get(part.name, {}))} for part in plan.evaluate_parts
+            _data(part, by_name) | {"splits": {}, **measured.splits.get(part.name, {})} for part in plan.evaluate_parts
         ],
         protocols=[protocol.described() for protocol in plan.protocols],
         seeds=plan.seeds,

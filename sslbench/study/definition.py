@@ -11,6 +11,8 @@ axes:
     wide: {backbone.width: 128}
 tables: [{name: accuracy, rows: [encoder, method.mask], columns: [protocol, metric]}]
 figures: [{name: mask, x: method.mask, hue: encoder, where: {protocol: knn, metric: macro_accuracy}}]
+directions: [{claim: hiding more helps, more: {method.mask: 0.75}, less: {method.mask: 0.25}, where: {protocol: knn, …}}]
+published: ${folder}/published.csv        # numbers beside ours: columns metric, value, spread, source, scale, facts and axes
 scales:
   smoke: {cost: a minute on two cores, base: {train.epochs: 1, seeds: [0]}, axes: {method.mask: [0.5]}}
 """
@@ -24,6 +26,7 @@ from typing import Any, Literal
 
 import yaml
 
+from sslbench.analysis.directions import Direction
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Setting
 from sslbench.catalog.facts import Catalog, did_you_mean
@@ -40,10 +43,15 @@ class TableSettings:
     """One table: which of a score's facts or the study's axes run down and across, of which scores.
 
     With `against`, a method's name, it shows by how much every other method's numbers are above that one's, paired by seed.
+    With `spread: deviation` its numbers are mean ± standard deviation over folds and seeds. It may be `of` classes (their
+    recall, precision and f1 are metrics), or tell of samples (what was measured on), labels (how many a fraction of them is),
+    pools (what they kept of their members) or of what was published.
     """
 
     name: str = "scores"
     title: str = ""
+    of: Literal["scores", "classes", "samples", "labels", "pools", "published"] = "scores"
+    spread: Literal["interval", "deviation"] = "interval"
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ("protocol", "metric")
     where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
@@ -52,11 +60,18 @@ class TableSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureSettings:
-    """One figure: the mean over seeds and its 95 % interval against `x`, by `hue`, in a panel for each of `panels`."""
+    """One figure: the mean over seeds and its 95 % interval against `x`, by `hue`, in a panel for each of `panels`.
+
+    With `spread: deviation` the bars are standard deviations over folds and seeds; with `log` x grows by factors. Of `kind`
+    shown it is a picture that a run made: `file` is its name in the figures of the first run that `where` means.
+    """
 
     name: str = "scores"
     title: str = ""
-    kind: Literal["line", "bar", "heat"] = "line"
+    kind: Literal["line", "bar", "heat", "shown"] = "line"
+    spread: Literal["interval", "deviation"] = "interval"
+    log: bool = False
+    file: str = ""
     x: str = ""
     y: str = ""
     hue: str = ""
@@ -94,6 +109,8 @@ class Content:
     axes: Mapping[str, Any] = field(default_factory=dict)
     tables: tuple[Mapping[str, Any], ...] = ()
     figures: tuple[Mapping[str, Any], ...] = ()
+    directions: tuple[Mapping[str, Any], ...] = ()
+    published: Path | None = None
     scales: Mapping[str, Any] = field(default_factory=dict)
     executor: Mapping[str, Any] = field(default_factory=dict)
 
@@ -119,6 +136,8 @@ class Study:
     dropped: tuple[str, ...]
     tables: tuple[TableSettings, ...]
     figures: tuple[FigureSettings, ...]
+    directions: tuple[Direction, ...]
+    published: Path | None
     expect: tuple[Expected, ...]
     executor: Mapping[str, Any]
 
@@ -146,7 +165,7 @@ def read_study(file: Path, scale: str) -> Study:
     if not isinstance(loaded, Mapping):
         raise RequestError([f"{file}: holds no settings; write 'name: …', 'base: …', 'axes: …'"])
     problems: list[str] = []
-    content = convert(loaded, Content, "", problems)
+    content = convert(_placed(loaded, file.parent), Content, "", problems)
     variants = {name: convert(v or {}, Scale, f"scales.{name}", problems) for name, v in content.scales.items()}
     if scale and scale not in variants:
         problems.append(f"--scale {scale}: {file.name} has no such scale{did_you_mean(scale, variants)}")
@@ -164,12 +183,23 @@ def read_study(file: Path, scale: str) -> Study:
         dropped=tuple(dict.fromkeys(name for name in every if name not in {axis.name for axis in axes})),
         tables=_several(content.tables, TableSettings, "tables", problems),
         figures=_several(content.figures, FigureSettings, "figures", problems),
+        directions=_several(content.directions, Direction, "directions", problems),
+        published=content.published,
         expect=_several(variant.expect, Expected, f"scales.{scale}.expect", problems),
         executor=content.executor,
     )
     if problems:
         raise RequestError([f"{file.name}: {problem}" for problem in problems])
     return study
+
+
+def _placed(tree: Any, folder: Path) -> Any:
+    """A tree whose texts name the study's own folder where they say ${folder}."""
+    if isinstance(tree, Mapping):
+        return {name: _placed(value, folder) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [_placed(value, folder) for value in tree]
+    return tree.replace("${folder}", str(folder.absolute())) if isinstance(tree, str) else tree
 
 
 def _several(values: Sequence[Mapping[str, Any]], cls: type[Any], path: str, problems: list[str]) -> tuple[Any, ...]:

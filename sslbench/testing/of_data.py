@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sslbench.study.definition import read_study
 from sslbench.testing.check import Subject, check
+from sslbench.testing.of_methods import wrong_in
 
 
 @check("study", change="mend the YAML file")
@@ -25,6 +26,16 @@ def offers_a_smoke_scale(subject: Subject) -> Iterator[str]:
         yield "scales.smoke says nothing of its cost"
 
 
+@check("recipe", change="name a method and components that are installed, and settings that they have")
+def is_of_a_method_that_has_its_settings(subject: Subject) -> Iterator[str]:
+    """A recipe for somebody else's method breaks silently when that method changes."""
+    found = subject.catalog.find("method", subject.spec.method)
+    if isinstance(found, str):
+        yield found
+    else:
+        yield from wrong_in(subject.spec.recipe, found[0].spec, subject.catalog)
+
+
 @check("reference", change="name methods and recipes as they are installed, or drop the row")
 def stands_beside_recipes_that_exist(subject: Subject) -> Iterator[str]:
     """A row under a recipe that nobody has is never shown, and nobody would notice."""
@@ -32,7 +43,7 @@ def stands_beside_recipes_that_exist(subject: Subject) -> Iterator[str]:
         found = subject.catalog.find("method", name)
         if isinstance(found, str):
             yield found
-        elif subject.spec.recipe not in {recipe.name for recipe in found[0].spec.recipes}:
+        elif subject.spec.recipe not in {recipe.name for recipe in subject.catalog.recipes(found[0].spec)}:
             yield f"method {name!r} has no recipe {subject.spec.recipe!r}"
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from sslbench.analysis.geometry import describe
 from sslbench.api.errors import RequestError
 from sslbench.api.modules import Backbone, TrainedMethod
-from sslbench.catalog.facts import did_you_mean
+from sslbench.api.specs import Kind, MethodSpec, Recipe
+from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.convert import convert
 from sslbench.config.plan import LABEL_PRESERVING
 from sslbench.config.request import COMPONENTS, OTHERS, SECTIONS
@@ -268,19 +269,25 @@ def works_with_one_row_or_says_no(subject: Subject) -> Iterator[str]:
 def offers_recipes_that_can_be_planned(subject: Subject) -> Iterator[str]:
     """A recipe is what most people run: one with a misspelt setting fails in their hands."""
     for recipe in subject.spec.recipes:
-        known = (*COMPONENTS, *SECTIONS, *OTHERS)
-        strangers = [path for path in recipe.settings if path.partition(".")[0] not in known]
-        yield from (f"recipe {recipe.name!r}: {path}: no such setting{did_you_mean(path, known)}" for path in strangers)
-        for section, cls in (("method", subject.spec.config), ("train", TrainSettings)):
-            given = {p.partition(".")[2]: v for p, v in recipe.settings.items() if p.startswith(f"{section}.")}
-            problems: list[str] = []
-            convert(given, cls, section, problems)
-            yield from (f"recipe {recipe.name!r}: {problem}" for problem in problems)
-        for kind in ("backbone", "augmentation"):
-            name = recipe.settings.get(f"{kind}.name", LABEL_PRESERVING)
-            found = subject.catalog.find(kind, str(name)) if name != LABEL_PRESERVING else None
-            if isinstance(found, str):
-                yield f"recipe {recipe.name!r}: {found}"
+        yield from (f"recipe {recipe.name!r}: {problem}" for problem in wrong_in(recipe, subject.spec, subject.catalog))
+
+
+def wrong_in(recipe: Recipe, method: MethodSpec[Any], catalog: Catalog) -> Iterator[str]:
+    """Say which settings of a recipe nobody has, and which components it names are not installed."""
+    known = (*COMPONENTS, *SECTIONS, *OTHERS)
+    strangers = [path for path in recipe.settings if path.partition(".")[0] not in known]
+    yield from (f"{path}: no such setting{did_you_mean(path, known)}" for path in strangers)
+    for section, cls in (("method", method.config), ("train", TrainSettings)):
+        given = {p.partition(".")[2]: v for p, v in recipe.settings.items() if p.startswith(f"{section}.")}
+        problems: list[str] = []
+        convert(given, cls, section, problems)
+        yield from problems
+    kinds: tuple[Kind, ...] = ("backbone", "augmentation")
+    for kind in kinds:
+        name = recipe.settings.get(f"{kind}.name", LABEL_PRESERVING)
+        found = catalog.find(kind, str(name)) if name != LABEL_PRESERVING else None
+        if isinstance(found, str):
+            yield found
 
 
 def _trained(subject: Subject) -> Any:

@@ -101,7 +101,7 @@ def _training(
     return Training(
         objective=method,
         feed=feed,
-        settings=plan.train,
+        settings=plan.train.lasting(feed.steps()),
         fabric=fabric,
         world=here,
         seed=seed,

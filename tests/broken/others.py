@@ -5,6 +5,7 @@ from __future__ import annotations
 from sslbench.api import (
     ExecutorSpec,
     Published,
+    RecipeSpec,
     ReferenceSpec,
     StudySpec,
 )
@@ -24,6 +25,9 @@ ROW = Published(method="simclr", dataset="digits", protocol="knn", metric="micro
 
 BROKEN = {
     "stands_beside_recipes_that_exist": lambda folder: ReferenceSpec(**KNOWN, recipe="quik", rows=(ROW,)),
+    "is_of_a_method_that_has_its_settings": lambda folder: RecipeSpec(
+        **KNOWN, method="simclr", settings={"method.temprature": 0.2}
+    ),
     "can_be_read": study("axis: {}"),
     "offers_a_smoke_scale": study("{name: s, summary: s, scales: {smoke: {base: {seeds: [0]}}}}"),
     "says_what_it_lacks": lambda folder: ExecutorSpec(**SETTINGS, build=lambda config: None, missing=lambda: 3),

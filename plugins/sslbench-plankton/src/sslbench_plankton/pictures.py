@@ -22,13 +22,14 @@ GREY: Mapping[str, Modality] = {"image": Modality(layout="image", shape=(1, 0, 0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Specimen:
     """One individual: the file that shows it, where in it (left, top, right, bottom; None: everywhere), its class ('':
-    unknown) and the part of a published split that it belongs to ('': none).
+    unknown), the part of a published split that it belongs to and the instrument that took it ('': not told).
     """
 
     file: Path
     label: str = ""
     box: Box | None = None
     split: str = ""
+    instrument: str = ""
 
 
 class PlanktonPictures:
@@ -47,8 +48,9 @@ class PlanktonPictures:
         self.labels = np.array([code[specimen.label] for specimen in specimens], np.int64)
         self.target = Target(kind="class", names=names) if names else Target(kind="none")
         self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.array(list(self._ids()))}
-        if any(specimen.split for specimen in specimens):
-            self.columns = {**self.columns, "split": np.array([specimen.split for specimen in specimens])}
+        for name in ("split", "instrument"):
+            if any(told := [getattr(specimen, name) for specimen in specimens]):
+                self.columns = {**self.columns, name: np.array(told)}
         self.modalities = GREY
 
     def _ids(self) -> Sequence[str]:

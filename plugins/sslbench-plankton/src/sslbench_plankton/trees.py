@@ -39,6 +39,11 @@ def _below(place: Path, inside: str) -> Path | None:
     return next((path for path in sorted(place.rglob(inside)) if path.is_dir()), None)
 
 
+def subfolders(root: Path) -> list[Path]:
+    """The folders directly in `root`, in order, hidden ones left out."""
+    return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+
+
 def classes(root: Path) -> list[Specimen]:
     """One class per folder of `root`, at whatever depth below it its files lie; raises DataBroken when there are none."""
     found = [Specimen(file=file, label=file.relative_to(root).parts[0]) for file in pictures(root)]

@@ -69,9 +69,14 @@ SEA = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaplanktonConfig:
-    """Where the tree or its zip is, if not in a folder `daplankton` or `DAPlankton` of the usual places."""
+    """Where the tree or its zip is, if not in a folder `daplankton` or `DAPlankton` of the usual places.
+
+    With `joined` the parts are lab and sea, each with all its instruments and a column `instrument` (IFCB, CS, FC) that
+    `splits.transfer` can name: learn on one, test on another.
+    """
 
     root: Path | None = None
+    joined: bool = False
 
 
 def counts() -> Mapping[str, Mapping[str, int]]:
@@ -82,8 +87,8 @@ def counts() -> Mapping[str, Mapping[str, int]]:
 
 
 def parts(config: DaplanktonConfig) -> tuple[str, ...]:
-    """Subset and instrument."""
-    return PARTS
+    """Subset and instrument, or subset alone."""
+    return ("lab", "sea") if config.joined else PARTS
 
 
 def build(config: DaplanktonConfig, source: Source) -> Dataset:

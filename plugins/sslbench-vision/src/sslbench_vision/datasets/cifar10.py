@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,11 @@ BINARY, PYTHON = "cifar-10-batches-bin", "cifar-10-batches-py"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cifar10Config:
-    """Where the files are, if not in the usual places; whether they may be downloaded."""
+    """Where the files are, if not in the usual places; whether they may be downloaded; in colour or in grey (Rec. 601)."""
 
     root: Path | None = None
     download: bool = True
+    channels: Literal["colour", "grey"] = "colour"
 
 
 def read_binary(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -91,7 +92,14 @@ def build(config: Cifar10Config, source: Source) -> Dataset:
         folder = _download(source.work / "cifar10", missing)
     python = (folder / "data_batch_1").exists()
     pictures, labels = read_python(folder) if python else read_binary(folder)
+    pictures = grey(pictures) if config.channels == "grey" else pictures
     return ArrayPictures(pictures, labels, NAMES, ["train"] * 50_000 + ["test"] * 10_000)
+
+
+def grey(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """[n, 3, H, W] as [n, 1, H, W], by Rec. 601's weights in thousandths, as Pillow and torchvision have them."""
+    red, green, blue = (pictures[:, channel].astype(np.int32) for channel in range(3))
+    return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)[:, None]
 
 
 def _download(target: Path, missing: DataMissing) -> Path:

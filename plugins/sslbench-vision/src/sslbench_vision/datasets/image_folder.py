@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -19,13 +20,25 @@ class ImageFolderConfig:
     Below `root`: class folders; or train, validation (or val) and test folders of classes; or, with `levels` such as
     [instrument, class], folders named by those columns. Pictures outside any class folder, and those in a folder
     `unlabelled` (or unlabeled), are learnt from without a label. `channels` is auto (grey if every picture is), grey or
-    colour.
+    colour. `columns` read more facts from file names, name: regular expression (its group, if it has one), such as
+    {second: 'cam-(\\d+)-'}, so that `splits.groups=second` can keep together what was seen together.
     """
 
     root: Path | None = None
     levels: tuple[str, ...] = ("class",)
     channels: Literal["auto", "grey", "colour"] = "auto"
     minimum: int = 1
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no regular expression, and names that are taken."""
+        for name, pattern in self.columns.items():
+            if name in ("id", "split", "class", *self.levels):
+                raise ValueError(f"columns.{name}: is a column already")
+            try:
+                re.compile(pattern)
+            except (re.error, TypeError) as error:
+                raise ValueError(f"columns.{name}: {pattern!r} is no regular expression: {error}") from error
 
 
 def build(config: ImageFolderConfig, source: Source) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,14 +23,14 @@ GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 
 def open_folder(config: ImageFolderConfig, source: Source) -> Dataset:
     """List the tree; raises DataMissing without a root, DataBroken without a picture in it."""
-    if config.root is None:
+    if source.root is None:
         raise DataMissing("no folder named")
-    if not config.root.is_dir():
-        raise DataMissing(f"looked in {config.root}")
-    files = list(pictures(config.root))
+    if not source.root.is_dir():
+        raise DataMissing(f"looked in {source.root}")
+    files = list(pictures(source.root))
     if not files:
-        raise DataBroken(f"{config.root} holds no picture that Pillow reads; point data.root at the folder above them")
-    return PictureFiles(config.root, files, config, source.work / "fingerprints")
+        raise DataBroken(f"{source.root} holds no picture that Pillow reads; point data.root at the folder above them")
+    return PictureFiles(source.root, files, config, source.work / "fingerprints")
 
 
 class PictureFiles:
@@ -55,6 +56,8 @@ class PictureFiles:
             values = [row[name] for row in rows]
             if any(values):
                 columns[name] = np.array(values)
+        for name, pattern in config.columns.items():
+            columns[name] = np.array([_found(pattern, path.name) for path in self.files])
         self.columns: Mapping[str, NDArray[np.str_]] = columns
         self.grey = config.channels == "grey" or (config.channels == "auto" and all(_headers(self.files)))
         shape = (1 if self.grey else 3, 0, 0)
@@ -84,6 +87,12 @@ def _place(folders: tuple[str, ...], levels: Sequence[str]) -> dict[str, str]:
         row["class"] = ""
         row["split"] = "" if split in ("", "unlabelled") else split
     return {"split": row.pop("split"), "class": row.pop("class", ""), **row}
+
+
+def _found(pattern: str, name: str) -> str:
+    """The part of a file's name that a pattern's first group is, or all that it matches; '' if it does not."""
+    match = re.search(pattern, name)
+    return "" if match is None else match[1 if match.re.groups else 0] or ""
 
 
 def _headers(files: Sequence[Path]) -> Iterator[bool]:

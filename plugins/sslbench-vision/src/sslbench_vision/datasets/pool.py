@@ -27,13 +27,15 @@ class PoolConfig:
     Members in `without` are targets: they are left out, and so is every picture of another member that has the bytes of one
     of theirs, (with `same_name`) its file name, or a class that is theirs too. Classes are the same when their names agree
     but for case, spaces, hyphens and underscores, or when `crosswalk`, a CSV file of member, class, name, gives them the
-    same name. Pictures that several members hold are kept once.
+    same name (a class may be a pattern such as copepod*; the first line that fits counts). Pictures that several members
+    hold are kept once. `as_many_as_without` names members without which a pool would be smaller: so many are drawn.
     """
 
     members: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     crosswalk: Path | None = None
     same_name: bool = False
+    as_many_as_without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what names nobody."""
@@ -50,8 +52,9 @@ class PoolConfig:
             raise ValueError(
                 f"member {label!r}: one dataset, or one part of it, a member; give the others labels of their own"
             )
-        if strangers := [name for name in self.without if name not in self.members]:
-            raise ValueError(f"without: {strangers[0]!r} is no member; possible: {', '.join(self.members)}")
+        for setting in ("without", "as_many_as_without"):
+            if strangers := [name for name in getattr(self, setting) if name not in self.members]:
+                raise ValueError(f"{setting}: {strangers[0]!r} is no member; possible: {', '.join(self.members)}")
 
 
 def uses(config: PoolConfig) -> Mapping[str, Use]:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from sslbench.api import DataBroken, DataMissing, Dataset, Modality, Target
 from sslbench_vision.datasets.pool import PoolConfig
-from sslbench_vision.datasets.pool_rules import Member, account, naming, reasons
+from sslbench_vision.datasets.pool_rules import Member, account, drawn, naming, reasons
 
 
 def pooled(config: PoolConfig, members: Mapping[str, Dataset]) -> Dataset:
@@ -29,12 +30,19 @@ def pooled(config: PoolConfig, members: Mapping[str, Dataset]) -> Dataset:
                 f"{label!r} has {shape} channels and {first!r} has {shapes[first]}; name one kind of picture"
             )
     listed = [_member(label, member) for label, member in members.items()]
-    targets = [label for label in members if label.partition("/")[0] in config.without]
     same = naming(_crosswalk(config.crosswalk, listed) if config.crosswalk else {})
-    found = reasons(listed, targets, same, by_name=config.same_name)
+
+    def without(names: Sequence[str]) -> dict[str, list[str]]:
+        targets = [label for label in members if label.partition("/")[0] in names]
+        return reasons(listed, targets, same, by_name=config.same_name)
+
+    found = without(config.without)
+    if config.as_many_as_without:
+        fewer = without((*config.without, *config.as_many_as_without))
+        found = drawn(found, sum(said.count("") for said in fewer.values()), np.random.default_rng(0))
     if not any("" in said for said in found.values()):
         raise DataBroken(f"nothing is left of {', '.join(members)} without {', '.join(config.without)}")
-    return Pool(members, found)
+    return Pool(members, found, {member.label: member.classes for member in listed})
 
 
 def _member(label: str, dataset: Dataset) -> Member:
@@ -71,7 +79,7 @@ def _digest(sample: Mapping[str, NDArray[Any]]) -> str:
 
 
 def _crosswalk(path: Path, members: Sequence[Member]) -> Mapping[tuple[str, str], str]:
-    """(member, class) -> name; raises DataBroken for a file without those columns, and for what no member has."""
+    """(member, class) -> name, by the first line that fits; raises DataBroken for other columns and for what nobody has."""
     if not path.is_file():
         raise DataBroken(f"crosswalk {path} is no file")
     classes = {(member.label.partition("/")[0], name) for member in members for name in member.classes}
@@ -79,9 +87,16 @@ def _crosswalk(path: Path, members: Sequence[Member]) -> Mapping[tuple[str, str]
         reader = csv.DictReader(opened)
         if lacking := [name for name in ("member", "class", "name") if name not in (reader.fieldnames or ())]:
             raise DataBroken(f"{path} has no column {lacking[0]!r}; a crosswalk has: member, class, name")
-        found = {(row["member"], row["class"]): row["name"] or "" for row in reader}
-    if strangers := sorted(found.keys() - classes):
-        raise DataBroken(f"{path}: no member has {strangers[0][0]!r} with a class {strangers[0][1]!r}")
+        rows = [(row["member"], row["class"], row["name"] or "") for row in reader]
+    found: dict[tuple[str, str], str] = {}
+    for member, pattern, name in rows:
+        meant = [
+            pair for pair in classes if pair[0] == member and (pair[1] == pattern or fnmatchcase(pair[1], pattern))
+        ]
+        if not meant:
+            raise DataBroken(f"{path}: no member has {member!r} with a class {pattern!r}")
+        for pair in meant:
+            found.setdefault(pair, name)
     return found
 
 
@@ -95,7 +110,9 @@ def _together(modalities: Sequence[Mapping[str, Modality]]) -> Mapping[str, Moda
 class Pool:
     """The kept samples of every member; `account` says what was left out of each, and why."""
 
-    def __init__(self, members: Mapping[str, Dataset], found: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, members: Mapping[str, Dataset], found: Mapping[str, Sequence[str]], classes: Mapping[str, Sequence[str]]
+    ) -> None:
         self.members, self.account = members, account(found)
         kept = [(label, row) for label, said in found.items() for row, reason in enumerate(said) if not reason]
         self.rows = kept
@@ -105,6 +122,7 @@ class Pool:
         self.columns: Mapping[str, NDArray[np.str_]] = {
             "id": np.array([f"{label}/{members[label].columns['id'][row]}" for label, row in kept]),
             "member": np.array([label for label, _ in kept]),
+            "class": np.array([classes[label][row] for label, row in kept]),
         }
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:

@@ -10,8 +10,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-REASONS = ("target", "same bytes", "same name", "shared class", "repeated")
+import numpy as np
+
+RULES = ("target", "same bytes", "same name", "shared class", "repeated")
 """Why a picture is left out; the first that holds counts."""
+REASONS = (*RULES, "not drawn")
 Same = Callable[[str, str], str]
 
 
@@ -53,11 +56,21 @@ def reasons(members: Sequence[Member], without: Sequence[str], same: Same, *, by
         said = []
         for content, name, label in zip(member.contents, member.names, member.classes, strict=True):
             holds = (False, content.partition("#")[0] in theirs, name in names, alike[label], content in seen)
-            said.append(next((reason for reason, true in zip(REASONS, holds, strict=True) if true), ""))
+            said.append(next((reason for reason, true in zip(RULES, holds, strict=True) if true), ""))
             if not said[-1]:
                 seen.add(content)
         found[member.label] = said
     return found
+
+
+def drawn(found: Mapping[str, Sequence[str]], samples: int, rng: np.random.Generator) -> dict[str, list[str]]:
+    """Keep `samples` of the pictures that are kept, drawn from all members alike."""
+    kept = [(label, row) for label, said in found.items() for row, reason in enumerate(said) if not reason]
+    left_out = rng.permutation(len(kept))[samples:]
+    result = {label: list(said) for label, said in found.items()}
+    for label, row in (kept[place] for place in left_out):
+        result[label][row] = REASONS[-1]
+    return result
 
 
 def account(found: Mapping[str, Sequence[str]]) -> list[dict[str, str | int]]:

@@ -1,0 +1,22 @@
+"""Studies that come with this package: YAML files beside this module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sslbench.api import StudySpec, hookimpl
+from sslbench_plankton.citations import PLANKTON_MAE
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def sslbench_studies() -> Iterable[StudySpec]:
+    yield StudySpec(
+        name="plankton-mae",
+        version=1,
+        summary="what an MAE should learn from before it is fine-tuned on few labels of a plankton instrument",
+        citation=PLANKTON_MAE,
+        file=HERE / "plankton_mae.yaml",
+    )

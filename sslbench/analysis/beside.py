@@ -1,0 +1,56 @@
+"""Published numbers of a study beside its own, joined by whatever facts and axes their file names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from sslbench.analysis.grids import UNSET, cell
+
+OWN = ("value", "spread", "source")
+COUNTED = ("samples", "labels", "kept")
+"""As a row's metric: it is a count, of what a table tells of; every other metric lies in [0, 1]."""
+
+
+def beside(found: pd.DataFrame, fixed: Mapping[str, Any], published: pd.DataFrame, ours: str = "mean") -> pd.DataFrame:
+    """Rows with columns `published`, `published_spread` and `difference`; empty where nobody published that."""
+    joined = [name for name in published.columns if name not in OWN]
+    numbers = [({n: row[n] for n in joined if row[n]}, row["value"], row["spread"]) for _, row in published.iterrows()]
+    rows = []
+    for _, row in found.iterrows():
+        place = {name: _told(value, name) for name, value in {**fixed, **row}.items()}
+        fits = (n for n in numbers if all(place.get(name) == _told(value) for name, value in n[0].items()))
+        _, value, spread = next(fits, ({}, None, None))
+        gap = None if value is None else row[ours] - value
+        rows.append({"published": value, "published_spread": spread, "difference": gap})
+    added = pd.DataFrame(rows, index=found.index, columns=["published", "published_spread", "difference"], dtype=float)
+    return pd.concat([found, added], axis=1)
+
+
+def score_beside(row: Mapping[str, Any]) -> str:
+    """Our mean and spread and, where there is one, the published number and the difference in points."""
+    ours = cell(row["mean"], row["half"])
+    if pd.isna(row["published"]):
+        return ours
+    return (
+        f"{ours} (published {cell(row['published'], row['published_spread'])}, {100 * row['difference']:+.1f} points)"
+    )
+
+
+def count_beside(row: Mapping[str, Any], ours: str) -> str:
+    """A count as it is told and, where there is one, the published count and the difference."""
+    if pd.isna(row["published"]):
+        return ours
+    return f"{ours} (published {row['published']:,.0f}, {row['difference']:+,.0f})"
+
+
+def _told(value: Any, fact: str = "") -> str:
+    """A value as both sides write it."""
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return UNSET.get(fact, "")
+    try:
+        return f"{float(value):g}"
+    except (TypeError, ValueError):
+        return str(value)

@@ -1,0 +1,127 @@
+"""Claims that one mean is above another, judged by differences that are paired over folds and seeds. Pure.
+
+A claim is written down before anything runs. What is found is 'holds', 'fails' or, with 0 in the 95 % interval, 'undecided'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sslbench.analysis.grids import SCORE_FACTS, estimates, select
+
+Place = Mapping[str, str | int | float | tuple[str | int | float, ...]]
+UNITS = ("seed", "fold")
+LEAST_FOR_SPREAD = 3
+"""Of two folds, the deviation without one of them is that of a single number."""
+SMALLEST = 1e-6
+"""Deviations of shares below this are taken for it: their logarithm says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Direction:
+    """A claim: the scores `more` are above the scores `less`.
+
+    `where` is what both have in common, and the claim is judged apart for every value of `each`. With `than` the claim is
+    that this difference is larger than the same difference there. With `of: spread` not the scores are compared but the
+    logarithms of their standard deviations over folds.
+    """
+
+    claim: str = ""
+    more: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
+    less: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
+    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
+    than: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
+    each: tuple[str, ...] = ()
+    of: Literal["mean", "spread"] = "mean"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every fact and axis that it speaks of."""
+        return (*self.more, *self.less, *self.where, *self.than, *self.each)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A claim's verdict at one place, the difference that it rests on, half of its interval, and over how many of what."""
+
+    claim: str
+    place: str
+    difference: float | None
+    half: float | None
+    n: int
+    over: str
+    verdict: Literal["holds", "fails", "undecided", "not measured"]
+
+
+def judged(frame: pd.DataFrame, direction: Direction, axes: Sequence[str]) -> list[Judged]:
+    """The verdict on a claim for every value of its `each`; one 'not measured' where a side of it has no scores."""
+    if direction.of == "spread" and len(frame):
+        frame = spreads(frame, axes)
+    found = differences(frame, direction, {}) if len(frame) else pd.DataFrame()
+    if direction.than and len(found):
+        there = differences(frame, direction, direction.than)
+        paired = found.merge(there, on=[*direction.each, *UNITS], suffixes=("", " there"))
+        found = paired.assign(value=paired["value"] - paired["value there"])
+    if found.empty:
+        nothing = Judged(
+            claim=direction.claim, place="", difference=None, half=None, n=0, over="", verdict="not measured"
+        )
+        return [nothing]
+    by = [*direction.each] or ["all"]
+    return [_verdict(direction, by, row) for _, row in estimates(found.assign(all=""), by).iterrows()]
+
+
+def differences(frame: pd.DataFrame, direction: Direction, there: Place) -> pd.DataFrame:
+    """More minus less, one row for each of `each`, seed and fold that both have: columns each…, seed, fold, value."""
+    by = [*direction.each, *UNITS]
+    sides = []
+    for side in (direction.more, direction.less):
+        chosen = select(frame, {**direction.where, **side, **there}, direction.each)
+        sides.append(chosen.groupby(by, dropna=False, sort=False)["value"].mean().reset_index())
+    both = sides[0].merge(sides[1], on=by, suffixes=("", " less"))
+    return both.assign(value=both["value"] - both["value less"])[[*by, "value"]]
+
+
+def spreads(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
+    """Each fold's share in how far its folds lie apart, everything else equal: jackknife pseudo-values of log deviation.
+
+    Their mean is about the logarithm of the standard deviation, and they can be compared pair by pair (Miller, Annals of
+    Mathematical Statistics 39, 1968). Groups of fewer than three folds are left out.
+    """
+    alike = [name for name in dict.fromkeys((*SCORE_FACTS, *axes, "run", "seed")) if name in frame]
+    groups = frame.groupby(alike, dropna=False)["value"]
+    kept = frame[groups.transform("size") >= LEAST_FOR_SPREAD]
+    return kept.assign(value=kept.groupby(alike, dropna=False)["value"].transform(pseudo_values))
+
+
+def pseudo_values(values: pd.Series) -> NDArray[np.float64]:
+    """n log s - (n - 1) log s without each value: [n]."""
+    n, numbers = len(values), values.to_numpy(np.float64)
+    without = np.array([np.delete(numbers, place).std(ddof=1) for place in range(n)])
+    whole = np.log(max(numbers.std(ddof=1), SMALLEST))
+    result: NDArray[np.float64] = n * whole - (n - 1) * np.log(np.maximum(without, SMALLEST))
+    return result
+
+
+def _verdict(direction: Direction, by: Sequence[str], row: pd.Series) -> Judged:
+    half = None if pd.isna(row["half"]) else float(row["half"])
+    mean = float(row["mean"])
+    verdict: Literal["holds", "fails", "undecided"] = "undecided"
+    if half is not None and abs(mean) > half:
+        verdict = "holds" if mean > 0 else "fails"
+    place = ", ".join(str(row[name]) for name in by if row[name] != "")
+    return Judged(
+        claim=direction.claim,
+        place=place,
+        difference=mean,
+        half=half,
+        n=int(row["n"]),
+        over=str(row["over"]),
+        verdict=verdict,
+    )

@@ -1,0 +1,195 @@
+"""A study's tables: estimates crossed for people, or counts of what was measured on; each as CSV and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sslbench.analysis.beside import beside, count_beside, score_beside
+from sslbench.analysis.grids import (
+    UNSET,
+    above,
+    classes_frame,
+    crossed,
+    deviations,
+    estimates,
+    labelled,
+    select,
+    study_frame,
+    told_apart,
+    with_unmeasured,
+)
+from sslbench.api.files import write_atomically
+from sslbench.results.frames import DIVIDED, Results
+from sslbench.study.definition import TableSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableMade:
+    """A table as it is shown: its first `labels` columns are names, and `note` says what its numbers are."""
+
+    name: str
+    title: str
+    frame: pd.DataFrame
+    labels: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Frames:
+    """What tables are made of, each with the study's labels: numbers, counts, and the runs that have no numbers."""
+
+    scores: pd.DataFrame
+    classes: pd.DataFrame
+    samples: pd.DataFrame
+    labels: pd.DataFrame
+    pools: pd.DataFrame
+    absent: pd.DataFrame
+    published: pd.DataFrame | None
+    scale: str
+
+
+def frames_of(
+    results: Results, points: Mapping[str, Sequence[Mapping[str, Any]]], published: pd.DataFrame | None, scale: str
+) -> Frames:
+    """Every frame of a study's runs; numbers only of those that are done."""
+
+    def done(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["status"] == "done"] if len(frame) else frame
+
+    def named(frame: pd.DataFrame) -> pd.DataFrame:
+        return labelled(frame, points) if len(frame) else frame
+
+    labels = named(results.labels)
+    if len(labels):
+        labels["fraction"] = labels["fraction"].where(labels["fraction"] < 1)
+    runs = results.runs
+    return Frames(
+        scores=study_frame(done(results.scores), points),
+        classes=study_frame(classes_frame(done(results.classes)), points),
+        samples=named(results.samples),
+        labels=labels,
+        pools=named(results.pools),
+        absent=named(runs[runs["status"] != "done"] if len(runs) else runs),
+        published=published,
+        scale=scale,
+    )
+
+
+def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], folder: Path) -> TableMade | None:
+    """Write a table into `folder`, and give it as it is shown; None when no run that it shows is done."""
+    rows = settings.rows or ("method",)
+    if settings.of == "published":
+        return _published(frames, settings, rows, folder)
+    if settings.of in ("samples", "labels", "pools"):
+        return _counted(frames, settings, rows, folder)
+    frame: pd.DataFrame = getattr(frames, settings.of)
+    by = [*dict.fromkeys((*rows, *settings.columns))]
+    chosen = select(frame, settings.where, by) if len(frame) else frame
+    if settings.against and len(chosen):
+        chosen = above(chosen, settings.against, axes)
+    if chosen.empty:
+        return None
+    found = (deviations if settings.spread == "deviation" else estimates)(told_apart(chosen, by), by)
+    note = _note(settings, found)
+    if frames.published is not None:
+        fixed = {name: value for name, value in settings.where.items() if not isinstance(value, (list, tuple))}
+        found = beside(found, {**fixed, "scale": frames.scale}, frames.published)
+        found["cell"] = [score_beside(row) for row in _rows(found)]
+    told = {name: wanted for name, wanted in settings.where.items() if name in frames.absent}
+    shown = with_unmeasured(crossed(found, rows, settings.columns), rows, select(frames.absent, told, [*UNSET]))
+    return _made(settings, found.drop(columns="cell", errors="ignore"), shown, len(rows), note, folder)
+
+
+def _note(settings: TableSettings, found: pd.DataFrame) -> str:
+    counts, over = ", ".join(map(str, sorted(found["n"].unique()))), " or ".join(sorted(found["over"].unique()))
+    less = f"less {settings.against}'s, paired by seed: " if settings.against else ""
+    if settings.spread == "deviation":
+        return f"{less}mean ± standard deviation over {over} (n - 1; deviation_n in the CSV divides by n), n = {counts}"
+    return less + (
+        "one seed, so no interval" if counts == "1" else f"mean ± half of the 95 % interval over {over}, n = {counts}"
+    )
+
+
+def _published(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TableMade | None:
+    if frames.published is None:
+        return None
+    found = _meant(frames.published, settings)
+    found = found.assign(mean=found["value"], half=found["spread"])
+    shown = crossed(found, rows, settings.columns) if len(found) else found
+    return _made(settings, found, shown, len(rows), "as published", folder) if len(found) else None
+
+
+def _meant(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:
+    """The rows that a table's `where` means, by the names that they have."""
+    for name, wanted in settings.where.items():
+        values = [str(value) for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
+        frame = frame[frame[name].astype(str).isin(values)] if name in frame else frame
+    return frame
+
+
+def _counted(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TableMade | None:
+    frame = _meant(getattr(frames, settings.of), settings)
+    if frame.empty:
+        return None
+    if settings.of == "labels":
+        return _labelled(frames, frame, settings, rows, folder)
+    note, count = "samples of all folds together; least and most of one class", "samples"
+    own: Sequence[str] = DIVIDED
+    if settings.of == "pools":
+        note, count = "pictures, those left out and why, and those kept", "kept"
+        own = ["member", *frame.select_dtypes("number").columns]
+    found = frame[[*dict.fromkeys((*rows, *own))]].drop_duplicates()
+    shown = found.astype(str)
+    if frames.published is not None:
+        found = beside(found, {"metric": count, "scale": frames.scale}, frames.published, count)
+        shown[count] = [count_beside(row, f"{row[count]:,}") for row in _rows(found)]
+    return _made(settings, found, shown, len(rows), note, folder)
+
+
+def _labelled(
+    frames: Frames, frame: pd.DataFrame, settings: TableSettings, rows: Sequence[str], folder: Path
+) -> TableMade:
+    by = [*dict.fromkeys((*rows, *settings.columns))]
+    places = frame.drop_duplicates([*by, "fold"]).groupby(by, dropna=False, sort=False)
+    found = places.agg(
+        least=("least", "min"), most=("most", "max"), fewest=("samples", "min"), samples=("samples", "max")
+    ).reset_index()
+    spans = zip(*(found[name] for name in ("least", "most", "fewest", "samples")), strict=True)
+    cells = [f"{_span(a, b)}, {_span(c, d)}" for a, b, c, d in spans]
+    if frames.published is not None:
+        found = beside(found, {"metric": "labels", "scale": frames.scale}, frames.published, "samples")
+        cells = [count_beside(row, text) for text, row in zip(cells, _rows(found), strict=True)]
+    note = "labels of one class, and of all together: the least and the most over classes and folds"
+    if settings.columns:
+        shown = crossed(found.assign(cell=cells), rows, settings.columns)
+    else:
+        shown = found[[*rows]].astype(str).assign(labels=cells)
+    return _made(settings, found, shown, len(rows), note, folder)
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _span(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _made(
+    settings: TableSettings, found: pd.DataFrame, shown: pd.DataFrame, labels: int, note: str, folder: Path
+) -> TableMade:
+    write_atomically(folder / f"{settings.name}.csv", found.to_csv(index=False).encode())
+    write_atomically(folder / f"{settings.name}.md", markdown(shown).encode())
+    return TableMade(name=settings.name, title=settings.title, frame=shown, labels=labels, note=note)
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """A frame of text as a Markdown table."""
+    lines = [[str(name).replace("|", "\\|") for name in frame.columns], ["---"] * len(frame.columns)]
+    lines += [[str(value).replace("|", "\\|") for value in row] for row in frame.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -1,0 +1,32 @@
+"""The file of published numbers that a study names. Reads and checks it; what stands beside what is `analysis.beside`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from sslbench.analysis.beside import COUNTED
+from sslbench.api.errors import RequestError
+
+
+def read_published(path: Path) -> pd.DataFrame:
+    """Read a CSV file: columns metric, value, and others of spread, source, and facts or axes ('' means any).
+
+    Raises RequestError for a file that cannot be read, lacks a column, or holds a value that is no such number.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise RequestError([f"published: {path}: {' '.join(str(error).split())}"]) from error
+    if lacking := [name for name in ("metric", "value") if name not in frame]:
+        raise RequestError([f"published: {path} has no column {lacking[0]!r}; it has {', '.join(frame.columns)}"])
+    counts = frame["metric"].isin(COUNTED)
+    for name in ("value", "spread"):
+        given = frame[name] if name in frame else pd.Series("", index=frame.index)
+        numbers = pd.to_numeric(given.replace("", None), errors="coerce")
+        wrong = (numbers.isna() & ((given != "") | (name == "value"))) | (numbers < 0) | ((numbers > 1) & ~counts)
+        if wrong.any():
+            raise RequestError([f"published: {path}: {name} {given[wrong].iloc[0]!r} is no number from 0 to 1"])
+        frame[name] = numbers
+    return frame
