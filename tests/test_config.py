@@ -20,6 +20,7 @@ from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request, with_recipe
 from sslbench.environment import places
+from sslbench.report.catalog import show_lines
 
 CATALOG = discover(installed_entries())
 MACHINE = Machine(threads=2, precision="float32")
@@ -134,6 +135,31 @@ def test_layers_win_in_order(tmp_path):
     assert plan.method.config.decoder_depth == 2  # the recipe's, below the file
 
 
+def test_a_recipe_for_somebody_elses_method(tmp_path):
+    from PIL import Image
+
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        Image.new("L", (9, 7)).save(tmp_path / name / "1.png")
+    mine = ("data.name=plankton-folder", f"data.root={tmp_path}")
+    small = planned(*mine)
+    assert (small.recipe, small.backbones["image"].name, small.view) == ("plankton-mae-small", "micro-vit", 64)
+    finetune = next(p.config for p in small.protocols if p.name == "finetune")
+    assert (finetune.epochs, finetune.rate, finetune.batch, finetune.warmup) == (50, 2e-3, 128, 5)
+    large = planned(*mine, "view.size=224")
+    assert (large.recipe, large.train.batch, large.train.epochs) == ("plankton-mae", 4096, 800)
+    assert planned("recipe=plankton-mae-small").recipe == "plankton-mae-small"  # by its name for any data
+    assert planned().recipe == "tiny"
+    assert "possible: auto, none, original, plankton-mae, plankton-mae-small, quick, tiny" in "\n".join(
+        problems_of("recipe=xyzzy")
+    )
+    shown = "\n".join(show_lines(CATALOG, "method", "mae"))
+    assert "recipe plankton-mae: " in shown
+    assert "for method mae; recipe=auto takes it for: daplankton, plankton-folder" in "\n".join(
+        show_lines(CATALOG, "recipe", "plankton-mae")
+    )
+
+
 def test_another_backbone_or_augmentation_drops_the_recipes_settings_below_it():
     recipe = Recipe(
         name="r",
@@ -196,7 +222,10 @@ def test_all_problems_at_once():
         (["modalities.profile.facts=[]"], "modalities.profile: the data has none; possible: image"),
         (["splits.block=60"], "splits.block = 60 means nothing without splits.groups=COLUMN"),
         (["train.steps=-1"], "train.steps: -1 is not possible"),
-        (["train.steps=100", "train.snapshots=[1]"], "train.snapshots: (1,) is not possible; possible: from 1 to train.epochs, and none with train.steps"),
+        (
+            ["train.steps=100", "train.snapshots=[1]"],
+            "train.snapshots: (1,) is not possible; possible: from 1 to train.epochs, and none with train.steps",
+        ),
         (["splits.bank=SPC"], "splits.bank = SPC means nothing without splits.transfer=COLUMN"),
         (["backbones.sound.name=micro-vit"], "backbones.sound: the data has no such modality"),
     ],

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 from sslbench_plankton.padding import edge_statistics, pad_square
-from sslbench_vision.datasets.cifar10 import read_binary, read_python
+from sslbench_vision.datasets.cifar10 import grey, read_binary, read_python
 from sslbench_vision.datasets.image_folder_reader import read_picture
 
 from sslbench.api.errors import DataBroken, DataMissing
@@ -112,7 +112,7 @@ def test_layouts_of_folders(tmp_path):
     def opened(name: str, *files: str, **config):
         for file in files:
             save(tmp_path / name / file, picture)
-        source = Source(root=None, folders=(), work=tmp_path / "work")
+        source = Source(root=tmp_path / name, folders=(), work=tmp_path / "work")
         return build(ImageFolderConfig(root=tmp_path / name, **config), source)
 
     split = opened("split", "train/a/1.png", "val/a/2.png", "test/b/3.png")
@@ -127,6 +127,21 @@ def test_layouts_of_folders(tmp_path):
     assert levels.columns["instrument"].tolist() == ["ISIIS", "SPC"]
     assert levels.target.names == ("a",)
     assert len(set(levels.columns["id"])) == 2
+    named = opened("named", "a/cam-17-x.png", "b/other.png", columns={"second": r"cam-(\d+)", "odd": "other"})
+    assert named.columns["second"].tolist() == ["17", ""]
+    assert named.columns["odd"].tolist() == ["", "other"]
+    for columns, sentence in (({"second": "("}, "is no regular expression"), ({"id": "x"}, "is a column already")):
+        with pytest.raises(ValueError, match=sentence):
+            ImageFolderConfig(columns=columns)
+
+
+def test_a_relative_root_is_looked_for_where_all_data_is(tmp_path, cli):
+    save(tmp_path / "sources/mine/pictures/a/1.png", Image.fromarray(PHOTO[:9, :9]))
+    env = {"SSLBENCH_SOURCES": str(tmp_path / "sources"), "SSLBENCH_DATA": str(tmp_path / "data")}
+    found = cli("data", "where", "image-folder", "data.root=mine/pictures", env=env)
+    assert found.stdout.startswith("image-folder: 1 samples"), found.stderr
+    lost = cli("data", "where", "image-folder", "data.root=mine/picturs", env=env)
+    assert "looked in mine/picturs" in lost.stdout + lost.stderr
 
 
 def test_deep_grey_keeps_its_scale_and_alpha_lies_on_white(tmp_path):
@@ -287,6 +302,11 @@ def test_cifar10_in_both_layouts(tmp_path):
         pictures, codes = read(folder)
         assert (pictures.reshape(60_000, -1) == pixels).all()
         assert (codes == labels).all()
+    turned = grey(pixels[:50].reshape(-1, 3, 32, 32))
+    theirs = [
+        np.asarray(Image.fromarray(np.moveaxis(p, 0, -1)).convert("L")) for p in pixels[:50].reshape(-1, 3, 32, 32)
+    ]
+    assert np.abs(turned[:, 0].astype(int) - np.stack(theirs)).max() <= 1  # Pillow's weights are of sixteen bits
     (binary / "test_batch.bin").write_bytes(b"short")
     with pytest.raises(DataBroken, match="holds 5 bytes, not 10,000 records"):
         read_binary(binary)
@@ -315,6 +335,7 @@ def test_full_cifar10_from_the_official_layout(shared, tmp_path, cli):
     assert where.stdout.startswith("cifar10: 60,000 samples"), where.stderr
 
 
+@example([0] * 13 + [1] * 4 + [2] * 3, 6)  # a share below one is rounded up, and no more is added
 @given(st.lists(st.integers(0, 5), min_size=20, max_size=200), st.integers(6, 300))
 def test_some_samples_are_an_even_share_of_every_class(strata, samples):
     strata = np.array(strata)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sslbench.api import AugmentationSpec, ReferenceSpec, hookimpl
+from sslbench.api import AugmentationSpec, RecipeSpec, ReferenceSpec, hookimpl
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import (
     BackboneSpec,
@@ -29,6 +29,7 @@ from .broken import BROKEN
 HOOK = {
     MethodSpec: "methods", BackboneSpec: "backbones", OperationSpec: "operations", AugmentationSpec: "augmentations",
     DatasetSpec: "datasets", ProtocolSpec: "protocols", StudySpec: "studies", ExecutorSpec: "executors",
+    RecipeSpec: "recipes",
     ReferenceSpec: "references",
 }  # fmt: skip
 IN_PROCESS = sorted(BROKEN)

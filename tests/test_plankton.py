@@ -25,6 +25,8 @@ from sslbench_plankton.datasets.zoolake import build as zoolake
 
 from sslbench.api import DataBroken, DataMissing, Source
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.parts import Shelf, open_parts
+from sslbench.environment import places
 
 RNG = np.random.default_rng(0)
 
@@ -76,6 +78,35 @@ def test_kaggle_plankton_with_and_without_labels(shared, tmp_path):
     sample = labelled.read(row, RNG)
     assert sample["image"].shape == (1, max(grey.shape), max(grey.shape))
     assert sample["image.size"].tolist() == list(grey.shape)
+
+
+def test_any_folder_is_prepared_as_the_study_prepares_its_own(lake, tmp_path, cli):
+    root = tree(tmp_path / "mine", {f"cam{n % 2}/{f.parent.name}/at-{n}.jpeg": f for n, f in enumerate(lake[:12])})
+    settings = {"root": str(root), "levels": ["camera", "class"], "columns": {"number": r"at-(\d+)"}}
+    catalog = discover(installed_entries())
+    found = open_parts(catalog, "plankton-folder", settings, Shelf(places()))
+    assert not found.problems + found.missing
+    dataset = found.parts[0].dataset
+    assert set(dataset.columns) == {"id", "camera", "number"}
+    sample = dataset.read(0, RNG)
+    height, width = sample["image.size"]
+    assert sample["image"].shape == (1, max(height, width), max(height, width))
+    assert len(set(dataset.contents())) == 12
+    lost = cli("data", "where", "plankton-folder", f"data.root={tmp_path / 'nowhere'}")
+    assert f"looked in {tmp_path / 'nowhere'}" in lost.stdout + lost.stderr
+
+
+def test_daplankton_with_its_instruments_joined(shared, tmp_path):
+    from .test_data import plankton_tree
+
+    plankton_tree(tmp_path / "tree", shared)
+    settings = {"root": str(tmp_path / "tree"), "joined": True}
+    found = open_parts(discover(installed_entries()), "daplankton", settings, Shelf(places()))
+    assert [part.name for part in found.parts] == ["daplankton/lab", "daplankton/sea"]
+    lab = found.parts[0].dataset
+    assert sorted(set(lab.columns["instrument"])) == ["CS", "FC", "IFCB"]
+    assert lab.target.names == ("Diatoma_tenuis", "Melosira_arctica")
+    assert len(lab.labels) == len(set(lab.columns["id"])) == 72
 
 
 def test_zoolake_with_and_without_its_published_split(lake, tmp_path):
@@ -208,8 +239,8 @@ def test_totals_that_are_known_are_verified(shared, cli, tmp_path):
 
 def test_every_plankton_card_says_where_it_is_from():
     found = [c for c in discover(installed_entries()).all("dataset") if "plankton" in str(c.origin)]
-    assert len(found) == 7
-    for component in found:
+    assert len(found) == 8  # the study's seven, and anybody's folder
+    for component in [component for component in found if component.name != "plankton-folder"]:
         card = component.spec.card
         assert any(word in card.source + card.obtain for word in ("doi", "Fairdata")), component.name
         assert card.licence

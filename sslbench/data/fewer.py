@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sslbench.api.specs import Dataset
 
-VERSION = 1
+VERSION = 2
 
 
 def some_rows(strata: NDArray[Any], samples: int) -> NDArray[np.int64]:
@@ -18,7 +18,7 @@ def some_rows(strata: NDArray[Any], samples: int) -> NDArray[np.int64]:
     codes, counts = np.unique(strata, return_counts=True)
     exact = counts * samples / len(strata)
     sizes = np.maximum(np.floor(exact).astype(int), 1)
-    for place in np.argsort(np.floor(exact) - exact, kind="stable")[: max(samples - sizes.sum(), 0)]:
+    for place in np.argsort(sizes - exact, kind="stable")[: max(samples - sizes.sum(), 0)]:
         sizes[place] += 1
     rng = np.random.default_rng([VERSION, len(strata)])
     chosen = [rng.permutation(np.flatnonzero(strata == code))[:size] for code, size in zip(codes, sizes, strict=True)]

@@ -62,6 +62,7 @@ def sslbench_recipes() -> Iterable[RecipeSpec]:
         citation=PLANKTON_MAE,
         method="mae",
         datasets=("daplankton", "plankton-folder"),
+        pixels=(96 * 96 + 1, 2**62),
         settings={
             **PRETRAINING,
             **FINETUNING,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, Use, hookimpl
+from sslbench.api import Card, DataMissing, Dataset, DatasetSpec, Modality, Source, Use, hookimpl
 from sslbench_plankton.citations import PLANKTON_MAE
 from sslbench_plankton.padding import pad_square
 
@@ -36,7 +36,9 @@ def uses(config: PlanktonFolderConfig) -> Mapping[str, Use]:
 
 
 def build(config: PlanktonFolderConfig, source: Source) -> Dataset:
-    """Pad what the folder gives."""
+    """Pad what the folder gives; raises DataMissing without one."""
+    if "folder" not in source.used:
+        raise DataMissing("no folder named")
     return Padded(source.used["folder"])
 
 
