@@ -21,6 +21,7 @@ from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request, with_recipe
 from sslbench.environment import places
 from sslbench.report.catalog import show_lines
+from sslbench.study.estimate import small
 
 CATALOG = discover(installed_entries())
 MACHINE = Machine(threads=2, precision="float32")
@@ -133,6 +134,15 @@ def test_layers_win_in_order(tmp_path):
     plan = planned("train.epochs=3", file=file)
     assert (plan.train.epochs, plan.train.batch, plan.method.config.mask) == (3, 32, 0.5)
     assert plan.method.config.decoder_depth == 2  # the recipe's, below the file
+
+
+def test_steps_are_as_many_whole_epochs_as_come_nearest():
+    train = planned("train.steps=1000", "train.epochs=40", "train.warmup=4").train
+    assert train.lasting(30).epochs == 33
+    assert train.lasting(30).warmup == pytest.approx(3.3)
+    assert train.lasting(5000).epochs == 1
+    assert planned("train.epochs=7").train.lasting(30).epochs == 7
+    assert small(planned("train.steps=1000000")).train.lasting(1).epochs == 3  # a plan's cost is of a few steps
 
 
 def test_a_recipe_for_somebody_elses_method(tmp_path):

@@ -144,6 +144,9 @@ def _counted(frames: Frames, settings: TableSettings, rows: Sequence[str], folde
         note, count = "pictures, those left out and why, and those kept", "kept"
         own = ["member", *frame.select_dtypes("number").columns]
     found = frame[[*dict.fromkeys((*rows, *own))]].drop_duplicates()
+    found = found.fillna(dict.fromkeys(found.select_dtypes("number"), 0)).astype(
+        dict.fromkeys(found.select_dtypes("number"), int)
+    )
     shown = found.astype(str)
     if frames.published is not None:
         found = beside(found, {"metric": count, "scale": frames.scale}, frames.published, count)
@@ -160,11 +163,11 @@ def _labelled(
         least=("least", "min"), most=("most", "max"), fewest=("samples", "min"), samples=("samples", "max")
     ).reset_index()
     spans = zip(*(found[name] for name in ("least", "most", "fewest", "samples")), strict=True)
-    cells = [f"{_span(a, b)}, {_span(c, d)}" for a, b, c, d in spans]
+    cells = [f"{_span(a, b)} each, {_span(c, d)} in all" for a, b, c, d in spans]
     if frames.published is not None:
         found = beside(found, {"metric": "labels", "scale": frames.scale}, frames.published, "samples")
         cells = [count_beside(row, text) for text, row in zip(cells, _rows(found), strict=True)]
-    note = "labels of one class, and of all together: the least and the most over classes and folds"
+    note = "labels of one class, and of all together; the least to the most over classes and folds"
     if settings.columns:
         shown = crossed(found.assign(cell=cells), rows, settings.columns)
     else:

@@ -58,13 +58,11 @@ class Results:
 
     @property
     def pools(self) -> pd.DataFrame:
-        """One row per run and member of its pool: pictures, those left out by reason, and those kept."""
+        """One row per run and member of what it learnt from: pictures, those left out by reason, and those kept."""
         rows = []
         for record in self.records:
-            for account in [data["account"] for data in record.pretrained_on if "account" in data]:
-                rows += [
-                    {**_head(record), **dict(zip(account["columns"], row, strict=True))} for row in account["rows"]
-                ]
+            learnt = [data for data in record.pretrained_on if any(one.get("history") for one in record.training)]
+            rows += [{**_head(record), **row} for data in learnt for row in _members(data)]
         return pd.DataFrame(rows)
 
     def _divided(self, of: Callable[[Any], Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> pd.DataFrame:
@@ -78,6 +76,13 @@ class Results:
     def classes(self) -> pd.DataFrame:
         """One row per run, dataset, protocol, seed, fold, setting and class."""
         return _frame(self.records, "classes", lambda row: True)
+
+
+def _members(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What one dataset was made of, as it said itself; else it alone, whole."""
+    if "account" in data:
+        return [dict(zip(data["account"]["columns"], row, strict=True)) for row in data["account"]["rows"]]
+    return [{"member": data["part"], "pictures": data.get("samples", 0), "kept": data.get("samples", 0)}]
 
 
 def _frame(records: Iterable[Record], field: str, wanted: Callable[[Any], bool]) -> pd.DataFrame:

@@ -84,7 +84,7 @@ def small(plan: Plan) -> Plan:
         made = Generated(part.dataset.modalities, part.dataset.target, rows)
         return replace(part, dataset=made, fingerprint=made.fingerprint)
 
-    train = replace(plan.train, epochs=STEPS, snapshots=(), batch=min(plan.train.batch, rows), warmup=0.0)
+    train = replace(plan.train, epochs=STEPS, steps=0, snapshots=(), batch=min(plan.train.batch, rows), warmup=0.0)
     splits = SplitSettings(folds=plan.splits.folds, fractions=plan.splits.fractions)
     return replace(
         plan, pretrain_parts=(generated(plan.pretrain_parts[0]),), evaluate_parts=(generated(plan.evaluate_parts[0]),),
