@@ -7,6 +7,7 @@ nothing and a killed run goes on where it stopped. Stages are functions in their
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -165,11 +166,21 @@ def record_of(plan: Plan, name: str, stages: Sequence[Stage], store: Store) -> R
     measured.tables = _tables(plan, (*plan.pretrain_parts, *plan.evaluate_parts), folders)
     measured.splits = save_splits(plan, _tables(plan, plan.evaluate_parts, folders), store.root)
     record = make_record(plan, name, failures[0] if failures else None, measured)
-    for stage in [stage for stage in done if stage.kind == "pretrain"][:1]:
-        draw_illustrations(stage.folder, store.run(name) / "figures")
-    for table in dict.fromkeys(measured.tables):
-        draw_examples(table, store.run(name) / "figures")
+    if undrawn := _undrawn([s.folder for s in done if s.kind == "pretrain"][:1], measured.tables, store.run(name)):
+        record = replace(record, reason="; ".join(filter(None, (record.reason, undrawn))))
     return write_run(store, record, measured, failures[0].traceback if failures else "")
+
+
+def _undrawn(trained: Sequence[Path], tables: Sequence[Prepared], run: Path) -> str:
+    """Draw a run's own figures; say why where that fails, which must not cost its numbers."""
+    try:
+        for folder in trained:
+            draw_illustrations(folder, run / "figures")
+        for table in dict.fromkeys(tables):
+            draw_examples(table, run / "figures")
+    except Exception as error:  # whatever a plugin's pictures do to a drawing library
+        return f"figures not drawn: {type(error).__name__}: {' '.join(str(error).split())}"
+    return ""
 
 
 def _tables(plan: Plan, parts: Sequence[Part], folders: Mapping[str, Path]) -> list[Prepared]:

@@ -335,3 +335,14 @@ def test_cells_show_means_and_intervals():
     assert cell(None) == "–"
     averaged = estimate([score(0, 0.4), score(0, 0.6), score(1, 0.6)], 0.2)
     assert averaged.mean == pytest.approx(np.mean([0.5, 0.6]))
+
+
+def test_pictures_that_cannot_be_drawn_cost_no_numbers(monkeypatch, tmp_path):
+    def broken(table, folder):
+        raise ValueError("no such\ncolour")
+
+    monkeypatch.setattr("sslbench.pipeline.draw_examples", broken)
+    settings = {"seeds": [0], "measure": ["knn"], "baselines": "none", "backbone.name": "micro-cnn"}
+    record = sslbench.run("random-init", "digits", out=tmp_path, settings=settings).records[0]
+    assert (record.status, record.reason) == ("done", "figures not drawn: ValueError: no such colour")
+    assert record.scores

@@ -66,7 +66,9 @@ def _groups(plan: Plan, table: Prepared, rows: NDArray[np.int64]) -> str:
     if not names:
         return "none"
     told = " and ".join(names) + (f" within {plan.splits.block:g}" if plan.splits.block else "")
-    if not any((table.columns[name][rows] != "").any() for name in names):
+    named = rows[np.any([table.columns[name][rows] != "" for name in names], axis=0)]
+    if not len(named):
         return f"none (no {' or '.join(names)} is known)"
     key = group_key(table.columns, plan.splits, table.groups)
-    return f"{len(set(key[rows].tolist()) if key is not None else ())} of {told}"
+    alone = f", {len(rows) - len(named)} alone" if len(named) < len(rows) else ""
+    return f"{len(set(key[named].tolist()) if key is not None else ())} of {told}{alone}"
