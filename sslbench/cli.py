@@ -196,6 +196,30 @@ def study_report(study: StudyName, overrides: Overrides = None, scale: ScaleName
     show_report(console, commands.report(opened), opened.folder.path)
 
 
+@app.command()
+def bias(
+    study: StudyName,
+    axis: Annotated[str, typer.Option(help="the study's axis of numbers whose effect on classes is judged")],
+    overrides: Overrides = None,
+    scale: ScaleName = "",
+    protocol: Annotated[str, typer.Option(help="the protocol whose answers are judged")] = "linear",
+    metric: Annotated[str, typer.Option(help="the score of a class: recall, precision or f1")] = "recall",
+    out: Out = Path("runs"),
+) -> None:
+    """Say which classes a setting helps and which it betrays, from the runs of a study that are done."""
+    from sslbench.execute import commands
+    from sslbench.report.bias import Asked
+    from sslbench.report.board import board_for
+    from sslbench.report.terminal import show_tables
+
+    console = _console()
+    requests, _ = commands.split_overrides(overrides or [])
+    opened = commands.open_study(_catalog(), study, scale, requests, out, board_for(console), announce=True)
+    folder = opened.folder.path / "bias" / f"{axis}-{protocol}-{metric}"
+    show_tables(console, commands.bias(opened, Asked(axis=axis, protocol=protocol, metric=metric), folder), folder)
+    console.print(f"\ntables and figures: {folder}", highlight=False, markup=False, soft_wrap=True)
+
+
 def _console() -> Console:
     """A terminal as it is; a log has no edge to wrap at."""
     from rich.console import Console

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sslbench import environment
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Executor
@@ -19,9 +21,11 @@ from sslbench.execute.here import this_machine
 from sslbench.execute.posts import read_posts
 from sslbench.execute.studies import StudyFolder, run_study
 from sslbench.pipeline import run_of, stages_of
+from sslbench.report.bias import Asked, find_bias, make_bias
 from sslbench.report.board import Board, doing, duration
 from sslbench.report.published import published_beside
 from sslbench.report.study import Report, make_report, named_wrongly
+from sslbench.report.tables import TableMade
 from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run
@@ -108,11 +112,22 @@ def run(opened: Opened, executor: Executor, board: Board, *, retry: bool) -> Rep
 
 def report(opened: Opened) -> Report:
     """Tables and figures of whatever is done."""
-    points: Mapping[str, Sequence[Mapping[str, Any]]] = {row.name: row.points for row in opened.grid.rows}
-    paths = [opened.folder.store.run(name) / "record.json" for name in points]
-    results = Results(records=tuple(read_record(path) for path in paths if path.exists()))
+    results, points = _results(opened)
     published = published_beside(opened.catalog, results.records)
     return make_report(opened.study, results, points, opened.folder.path, published)
+
+
+def bias(opened: Opened, asked: Asked, folder: Path) -> Sequence[TableMade]:
+    """Tables and figures of how classes answer to an axis; raises RequestError for what cannot be judged."""
+    results, points = _results(opened)
+    return make_bias(find_bias(opened.study, results, points, asked), asked, folder, np.random.default_rng(0))
+
+
+def _results(opened: Opened) -> tuple[Results, Mapping[str, Sequence[Mapping[str, Any]]]]:
+    """The records that are there, and the points that each run answers."""
+    points = {row.name: row.points for row in opened.grid.rows}
+    paths = [opened.folder.store.run(name) / "record.json" for name in points]
+    return Results(records=tuple(read_record(path) for path in paths if path.exists())), points
 
 
 def plan_lines(opened: Opened, workers: int) -> Iterator[str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sslbench.report.study import Report
+from sslbench.report.tables import TableMade
 
 SHORT = {
     "micro_accuracy": "micro",
@@ -203,6 +204,14 @@ def show_report(console: Console, report: Report, folder: Path) -> None:
     for sentence in report.missing:
         console.print(f"missing: {sentence}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     console.print(f"\nreport: {folder}/index.html", highlight=False, markup=False, soft_wrap=True)
+
+
+def show_tables(console: Console, tables: Sequence[TableMade], folder: Path) -> None:
+    """Print tables, of long ones the beginning and where the rest lies."""
+    for made in tables:
+        _titled(console, f"{made.title or made.name}: {made.note}", _text_table(made.frame[:LONGEST]))
+        if len(made.frame) > LONGEST:
+            console.print(f"… and {len(made.frame) - LONGEST} rows more in {folder}/{made.name}.md", markup=False)
 
 
 def _text_table(frame: pd.DataFrame) -> Table:

@@ -1,0 +1,78 @@
+"""Figures of how classes answer to a setting: curves, and bars of how many rise and fall. Legible at hundreds of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+NAMED, DPI, WIDE = 6, 160, 3
+
+
+def draw_curves(
+    scores: pd.DataFrame, classes: pd.DataFrame, by: Sequence[str], axis: str, metric: str, path: Path
+) -> None:
+    """One panel a group, one curve a class: the few that move most in colour with a deviation over seeds, the others grey."""
+    groups = list(scores.groupby(list(by), dropna=False, sort=False))
+    wide = min(WIDE, len(groups))
+    tall = -(-len(groups) // wide)
+    figure, grid = _pyplot().subplots(
+        tall, wide, figsize=(4.4 * wide, 3.4 * tall), squeeze=False, sharex=True, sharey=True, layout="constrained"
+    )
+    for axes, (key, group) in zip(grid.flat, groups, strict=False):
+        mine = classes[(classes[list(by)] == list(key)).all(axis=1)]
+        order = mine["slope_seeds"].abs().sort_values(ascending=False, kind="stable").index
+        _panel(axes, group, set(mine.loc[order, "class"][:NAMED]), axis)
+        axes.set_title(", ".join(map(str, key)))
+        axes.legend(fontsize=6, loc="best")
+        axes.set(xlabel=axis, ylabel=metric)
+    for axes in list(grid.flat)[len(groups) :]:
+        axes.axis("off")
+    _save(figure, path)
+
+
+def _panel(axes: Any, group: pd.DataFrame, named: set[Any], axis: str) -> None:
+    for name, one in group.groupby("class", sort=True):
+        seeds = one.groupby([axis, "seed"])["value"].mean().groupby(level=0)
+        mean, spread = seeds.mean(), seeds.std(ddof=1).fillna(0)
+        if name not in named:
+            axes.plot(mean.index, mean, color="0.8", linewidth=0.8, zorder=1)
+            continue
+        (line,) = axes.plot(mean.index, mean, marker="o", markersize=3, label=str(name), zorder=3)
+        axes.fill_between(mean.index, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, linewidth=0)
+
+
+def draw_counts(counts: pd.DataFrame, by: Sequence[str], path: Path) -> None:
+    """Bars of how many classes rise and fall, judged on seed means, by correction."""
+    import seaborn as sns
+
+    _pyplot()
+    kinds = ["descending", "ascending"]
+    mine = counts[counts["basis"] == "means"]
+    long = mine.melt(id_vars=[*by, "correction"], value_vars=kinds, var_name="trend", value_name="classes")
+    long["group"] = long[list(by)].astype(str).agg(", ".join, axis=1)
+    height = max(2.2, 0.5 * long["group"].nunique() + 1)
+    grid = sns.catplot(
+        data=long, kind="bar", y="group", x="classes", hue="trend", col="correction", height=height, aspect=4 / height,
+        palette={"descending": "C3", "ascending": "C0"},
+    )  # fmt: skip
+    grid.set_titles("{col_name}").set_axis_labels("classes", "")
+    _save(grid.figure, path)
+
+
+def _pyplot() -> Any:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def _save(figure: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path.with_suffix(".png"), dpi=DPI, bbox_inches="tight")
+    figure.savefig(path.with_suffix(".svg"), bbox_inches="tight", metadata={"Date": None})
+    _pyplot().close(figure)
