@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sslbench_plankton.studies
 from PIL import Image
 from sslbench_plankton.datasets.kaggle_plankton import KagglePlanktonConfig
 from sslbench_plankton.datasets.kaggle_plankton import build as kaggle
@@ -25,10 +26,16 @@ from sslbench_plankton.datasets.zoolake import build as zoolake
 
 from sslbench.api import DataBroken, DataMissing, Source
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.keys import pretrain_key
 from sslbench.config.parts import Shelf, open_parts
+from sslbench.config.plan import Machine
+from sslbench.data.splits import SplitSettings, divide
 from sslbench.environment import places
+from sslbench.study.definition import read_study
+from sslbench.study.grid import make_grid, points_of
 
 RNG = np.random.default_rng(0)
+MACHINE = Machine(threads=1, precision="float32")
 
 
 def source(root: Path, work: Path, part: str = "") -> Source:
@@ -245,3 +252,59 @@ def test_every_plankton_card_says_where_it_is_from():
         assert any(word in card.source + card.obtain for word in ("doi", "Fairdata")), component.name
         assert card.licence
         assert card.modalities
+
+
+def test_no_split_cuts_a_sampling_burst_of_the_time_stamped_camera(shared):
+    settings = {
+        "root": str(shared / "cross_instrument_plankton"), "levels": ["instrument", "class"],
+        "columns": {"second": r"SPC-PWSSC-(\d+)-"},
+    }  # fmt: skip
+    found = open_parts(discover(installed_entries()), "plankton-folder", settings, Shelf(places()))
+    dataset = found.parts[0].dataset
+    seconds = dataset.columns["second"]
+    assert {len(set(seconds[dataset.columns["instrument"] == name]) - {""}) for name in ("ISIIS", "ZooScan")} == {0}
+    rule = SplitSettings(transfer="instrument", bank="SPC", query="SPC", groups="second", block=600)
+    queries = []
+    for fold in range(5):
+        division = divide(dataset.labels, dataset.columns, rule, fold, ())
+        sides = [np.sort(seconds[rows].astype(float)) for rows in (division.bank, division.validation, division.query)]
+        for place, side in enumerate(sides):
+            for other in sides[place + 1 :]:
+                nearest = np.abs(other[:, None] - side[None]).min()
+                assert nearest > 600
+        queries.append(division.query)
+    assert len(np.unique(np.concatenate(queries))) == 1675
+
+
+PLANKTON_MAE = Path(sslbench_plankton.studies.__file__).parent / "plankton_mae.yaml"
+
+
+def test_the_plankton_study_can_be_planned_on_the_data_that_it_names(shared, monkeypatch):
+    study = read_study(PLANKTON_MAE, "laptop")
+    monkeypatch.setenv("SSLBENCH_SOURCES", str(shared))
+    grid = make_grid(
+        points_of(study, []), discover(installed_entries()), Shelf(places(), announce=True), MACHINE, print
+    )
+    assert len(grid.rows) == 40
+    trained = {pretrain_key(row.plan, 0, 0) for row in grid.rows}
+    assert len(trained) == 5
+    by_arm = {row.points[0]["initialisation"]: row.plan for row in grid.rows}
+    sizes = {arm: len(plan.pretrain_parts[0].dataset.labels) for arm, plan in by_arm.items()}
+    assert sizes["size-matched"] == sizes["no-target"] == 6473
+    assert sizes["with-target"] > 2 * sizes["no-target"]
+    assert {plan.train.steps for arm, plan in by_arm.items() if arm != "scratch"} == {10000}
+    assert {plan.folds for plan in by_arm.values()} <= {(0, 1, 2, 3, 4), (0,)}
+
+
+def test_the_plankton_study_can_be_planned_without_the_published_data(monkeypatch):
+    monkeypatch.setenv("SSLBENCH_SOURCES", "")
+    study = read_study(PLANKTON_MAE, "paper")
+    grid = make_grid(
+        points_of(study, []), discover(installed_entries()), Shelf(places(), announce=True), MACHINE, print
+    )
+    assert len(grid.rows) == 65
+    large = {(row.plan.backbones["image"].name, row.plan.view) for row in grid.rows}
+    assert large == {("vit_large_patch16_224", 224), ("vit_large_patch16_224.mae", 224)}
+    mae = next(row.plan for row in grid.rows if row.plan.method.name == "mae")
+    assert (mae.train.batch, mae.train.epochs, mae.train.rate, mae.train.warmup) == (4096, 800, 1.5e-4, 40)
+    assert mae.splits.fractions == (0.01, 0.05, 0.1, 1.0)

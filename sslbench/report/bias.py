@@ -32,7 +32,7 @@ class Asked:
     axis: str
     protocol: str
     metric: str
-    basis: str = "means"
+    basis: str = "seeds"
     correction: str = "bh"
 
 
@@ -125,8 +125,9 @@ def _moved(found: Bias, asked: Asked) -> TableMade:
     chosen = chosen.sort_values([*found.by, "slope_seeds"], kind="stable")
     gain = [f"{m:+.3f} ±{h:.3f}" for m, h in zip(chosen["slope_seeds"], chosen["slope_seeds_half"], strict=True)]
     shown = chosen[[*found.by, "class"]].assign(
-        mean=_text(chosen["mean"]), slope=gain, pearson=_text(chosen["pearson"]), p=_text(chosen["p_means"]),
-        p_bh=_text(chosen["p_means_bh"]), p_holm=_text(chosen["p_means_holm"]), trend=chosen["trend"],
+        mean=_text(chosen["mean"]), pearson=_text(chosen["pearson"]), p=_text(chosen["p_means"]),
+        p_bh=_text(chosen["p_means_bh"]), slope=gain, p_seeds=_text(chosen["p_seeds"]),
+        p_seeds_bh=_text(chosen["p_seeds_bh"]), trend=chosen["trend"],
     )  # fmt: skip
     half = "± half of the 95 % interval over seeds"
     note = f"slope of {asked.metric} per unit of the setting {half}; trend by {asked.basis}, {asked.correction}"
