@@ -67,6 +67,21 @@ def misfits(
     return problems
 
 
+def unlike(learnt: Mapping[str, Modality], measured: Mapping[str, Modality], name: str) -> list[str]:
+    """Say which modalities of the data that is measured an encoder of what is learnt from could not take."""
+    problems = []
+    for modality in learnt.keys() & measured.keys():
+        ours, theirs = learnt[modality], measured[modality]
+        if ours.layout != theirs.layout:
+            problems.append(
+                f"data: {modality!r} of {name} is of layout {theirs.layout}, and what is learnt from of {ours.layout}"
+            )
+        elif ours.layout == "image" and ours.shape[0] != theirs.shape[0]:
+            told = f"{modality!r} of {name} has {theirs.shape[0]} channel(s), and what is learnt from {ours.shape[0]}"
+            problems.append(f"data: {told}; where a dataset has the setting, channels=grey makes them alike")
+    return problems
+
+
 def needs_encoders(choice: Choice) -> bool:
     """Whether a protocol trains encoders, so that a method without any cannot be measured by it."""
     return Need.ENCODERS in choice.spec.needs

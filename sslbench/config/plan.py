@@ -10,7 +10,7 @@ from sslbench.api.errors import RequestError
 from sslbench.api.specs import MethodSpec, Recipe
 from sslbench.api.values import Facts, Modality, Role, Target
 from sslbench.catalog.facts import Catalog, did_you_mean
-from sslbench.config.checks import misfits, view_shapes
+from sslbench.config.checks import misfits, unlike, view_shapes
 from sslbench.config.choices import Choice, PlannedAugmentation, choose, choose_augmentations
 from sslbench.config.convert import convert, plain
 from sslbench.config.draft import (
@@ -130,7 +130,9 @@ def _complete(
         modalities=encoded, shapes=shapes, samples=rows, batch=train.batch, epochs=train.epochs, target=target
     )
     here = [p for p in evaluate if p.name not in draft.shelf.stood_in and p.dataset.target.kind == "class"]
+    learnt = next((p for p in pretrain if p.name not in draft.shelf.stood_in), None)
     for part in here:
+        draft.problems += unlike(learnt.dataset.modalities, part.dataset.modalities, part.name) if learnt else []
         draft.problems += absent(part.dataset.columns, splits, part.choice.spec.card.groups)
     if method.spec.takes_target and not any((part.dataset.labels >= 0).any() for part in pretrain):
         draft.problems.append(f"method: {method.name!r} is given labels, and nothing it would learn from has any")
