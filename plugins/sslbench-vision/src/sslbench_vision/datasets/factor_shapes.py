@@ -1,0 +1,66 @@
+"""SYNTHETIC shapes that differ in one factor: a ruler for what an augmentation takes away. Spec; drawing is in
+`factor_shapes_drawing`.
+
+Every part (hue, orientation, scale, texture, shape) has two classes that are equal in all other factors, which vary at
+random. So a part is scored within its pair, and a method that loses a factor falls on that part and on no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench_vision.citations import SSLBENCH
+
+FACTORS = ("hue", "orientation", "scale", "texture", "shape")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorShapesConfig:
+    """How many pictures over all parts, their side in pixels, and the seed that they are drawn from."""
+
+    samples: int = 2000
+    side: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that show nothing."""
+        if self.samples < 2 * len(FACTORS) or self.side < 16:
+            raise ValueError(
+                f"at least {2 * len(FACTORS)} samples and a side of 16, not {self.samples} and {self.side}"
+            )
+
+
+def parts(config: FactorShapesConfig) -> tuple[str, ...]:
+    """One for each factor."""
+    return FACTORS
+
+
+def build(config: FactorShapesConfig, source: Source) -> Dataset:
+    """Reach the drawing."""
+    from sslbench_vision.datasets.factor_shapes_drawing import FactorShapes
+
+    return FactorShapes(config, source.part)
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[FactorShapesConfig]]:
+    yield DatasetSpec(
+        name="factor-shapes",
+        version=1,
+        summary="SYNTHETIC: coloured shapes in five pairs of classes, each pair alike but for one factor",
+        citation=SSLBENCH,
+        config=FactorShapesConfig,
+        smoke=FactorShapesConfig(samples=100, side=16),
+        build=build,
+        parts=parts,
+        card=Card(
+            licence="MIT",
+            citation=SSLBENCH,
+            source="synthetic: drawn here",
+            obtain="it is drawn on demand",
+            embedded=True,
+            modalities={"image": Modality(layout="image", shape=(3, 0, 0))},
+        ),
+    )

@@ -1,0 +1,107 @@
+"""Draw SYNTHETIC shapes from their factors. Pure NumPy: a factor is a number, and two classes differ in one of them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.api import Modality, Target
+from sslbench_vision.datasets.factor_shapes import FACTORS, FactorShapesConfig
+
+Values = NDArray[np.float64]
+BACKGROUND, LUMINANCE, CHROMA, CONTRAST, NOISE, ASPECT = 0.4, 0.6, 0.12, 0.1, 0.02, 1.8
+CLASSES: Mapping[str, tuple[str, str]] = {
+    "hue": ("reddish", "bluish-green"), "orientation": ("lying", "standing"), "scale": ("small", "large"),
+    "texture": ("coarse", "fine"), "shape": ("diamond", "rectangle"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factors:
+    """One shape: the angle of its hue (of equal luminance) and of its long axis, the root of its area as a share of half the
+    picture's side, stripes along the long axis, the exponent of its superellipse (1 diamond, 8 nearly a rectangle), and where
+    it lies.
+    """
+
+    hue: float
+    orientation: float
+    scale: float
+    texture: float
+    shape: float
+    right: float
+    down: float
+
+
+def drawn(part: str, label: int, rng: np.random.Generator) -> Factors:
+    """Factors of one sample: that of the part near one of two values, every other from its whole range."""
+    pairs = {
+        "hue": rng.normal(label * math.pi, 0.15),
+        "orientation": rng.normal(label * math.pi / 2, 0.1),
+        "scale": rng.normal((0.5, 0.75)[label], 0.02),
+        "texture": rng.normal((2.0, 5.0)[label], 0.2),
+        "shape": (1.0, 8.0)[label],
+    }
+    whole = {
+        "hue": rng.uniform(0, 2 * math.pi),
+        "orientation": rng.uniform(0, math.pi),
+        "scale": rng.uniform(0.5, 0.75),
+        "texture": rng.uniform(2.0, 5.0),
+        "shape": rng.choice([1.0, 8.0]),
+    }
+    right, down = rng.uniform(-0.15, 0.15, 2)
+    return Factors(
+        **{name: float((pairs if name == part else whole)[name]) for name in FACTORS}, right=right, down=down
+    )
+
+
+def draw(factors: Factors, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """[3, side, side]: a striped superellipse of given area, rotated, in a colour of fixed luminance (Rec. 601), on grey."""
+    ticks = (np.arange(2 * side) + 0.5) / side - 1
+    down, right = np.meshgrid(ticks - factors.down, ticks - factors.right, indexing="ij")
+    along = right * math.cos(factors.orientation) + down * math.sin(factors.orientation)
+    across = down * math.cos(factors.orientation) - right * math.sin(factors.orientation)
+    long, short = half_axes(factors.scale, factors.shape)
+    inside = (np.abs(along / long) ** factors.shape + np.abs(across / short) ** factors.shape) <= 1
+    stripes = CONTRAST * np.sin(2 * math.pi * factors.texture * along)
+    luminance = np.where(inside, LUMINANCE + stripes, BACKGROUND)
+    red, blue = CHROMA * math.cos(factors.hue) * inside, CHROMA * math.sin(factors.hue) * inside
+    colour = np.stack([luminance + 1.402 * red, luminance - 0.344136 * blue - 0.714136 * red, luminance + 1.772 * blue])
+    smooth = colour.reshape(3, side, 2, side, 2).mean((2, 4)) + rng.normal(0, NOISE, (1, side, side))
+    pixels: NDArray[np.uint8] = np.round(np.clip(smooth, 0, 1) * 255).astype(np.uint8)
+    return pixels
+
+
+def half_axes(scale: float, exponent: float) -> tuple[float, float]:
+    """Half axes of a superellipse of area scale^2: |x/a|^p + |y/b|^p = 1 has the area 4ab G(1 + 1/p)^2 / G(1 + 2/p)."""
+    share = 4 * math.gamma(1 + 1 / exponent) ** 2 / math.gamma(1 + 2 / exponent)
+    short = scale / math.sqrt(share * ASPECT)
+    return ASPECT * short, short
+
+
+class FactorShapes:
+    """One factor's pair of classes; a sample depends on seed, part and number alone."""
+
+    def __init__(self, config: FactorShapesConfig, part: str) -> None:
+        self.config, self.part = config, part
+        rows = config.samples // len(FACTORS)
+        self.labels: NDArray[np.int64] = np.arange(rows) % 2
+        self.target = Target(kind="class", names=CLASSES[part])
+        self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.array([f"{part}-{row:05d}" for row in range(rows)])}
+        self.modalities: Mapping[str, Modality] = {
+            "image": Modality(layout="image", shape=(3, config.side, config.side))
+        }
+
+    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+        """Draw it."""
+        own = np.random.default_rng([self.config.seed, FACTORS.index(self.part), row])
+        return {"image": draw(drawn(self.part, int(self.labels[row]), own), self.config.side, own)}
+
+    def fingerprint(self) -> str:
+        """A digest of what it is drawn from; how is this dataset's version."""
+        return hashlib.blake2b(f"{self.part} {asdict(self.config)}".encode(), digest_size=16).hexdigest()
