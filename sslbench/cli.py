@@ -207,16 +207,20 @@ def bias(
     out: Out = Path("runs"),
 ) -> None:
     """Say which classes a setting helps and which it betrays, from the runs of a study that are done."""
+    from sslbench.config.convert import convert
     from sslbench.execute import commands
-    from sslbench.report.bias import Asked
     from sslbench.report.board import board_for
     from sslbench.report.terminal import show_tables
+    from sslbench.study.definition import BiasSettings
 
-    console = _console()
+    console, problems = _console(), list[str]()
+    asked = convert({"axis": axis, "protocol": protocol, "metric": metric}, BiasSettings, "bias", problems)
+    if problems:
+        raise RequestError(problems)
     requests, _ = commands.split_overrides(overrides or [])
     opened = commands.open_study(_catalog(), study, scale, requests, out, board_for(console), announce=True)
-    folder = opened.folder.path / "bias" / f"{axis}-{protocol}-{metric}"
-    show_tables(console, commands.bias(opened, Asked(axis=axis, protocol=protocol, metric=metric), folder), folder)
+    folder = opened.folder.path / "bias" / asked.name
+    show_tables(console, commands.bias(opened, asked, folder), folder)
     console.print(f"\ntables and figures: {folder}", highlight=False, markup=False, soft_wrap=True)
 
 

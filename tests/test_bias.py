@@ -13,6 +13,7 @@ from .conftest import TINY
 STUDY = {
     "name": "hidden",
     "base": {**TINY, "train.epochs": 1, "seeds": [0, 1], "data": "digits", "threads": 1, "measure": ["knn"], "baselines": "none"},
+    "bias": [{"axis": "method.mask", "protocol": "knn", "metric": "f1"}],
     "axes": {"method.mask": [0.25, 0.5, 0.75], "kind": {"a": {"method": "mae"}}},
 }  # fmt: skip
 
@@ -47,6 +48,15 @@ def test_every_class_has_its_answer(finished, cli):
             assert (folder / f"{name}.{ending}").stat().st_size > 5000
 
 
+def test_a_study_may_ask_for_it(finished):
+    _, out = finished
+    folder = out / "studies/hidden"
+    assert len(pd.read_csv(folder / "bias/method.mask-knn-f1/responses.csv")) == 10
+    page = (folder / "index.html").read_text()
+    assert "bias/method.mask-knn-f1/curves.svg" in page
+    assert "Overall accuracy and its classes over method.mask (knn)" in page
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -58,7 +68,7 @@ def test_every_class_has_its_answer(finished, cli):
         ),
         (
             ["--axis", "method.mask", "--metric", "recal"],
-            "no run of this study that is done was measured with knn recal",
+            "bias.metric: 'recal' is not possible; did you mean recall?",
         ),
     ],
 )

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sslbench import environment
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Executor
@@ -21,7 +19,7 @@ from sslbench.execute.here import this_machine
 from sslbench.execute.posts import read_posts
 from sslbench.execute.studies import StudyFolder, run_study
 from sslbench.pipeline import run_of, stages_of
-from sslbench.report.bias import Asked, find_bias, make_bias
+from sslbench.report.bias import bias_report
 from sslbench.report.board import Board, doing, duration
 from sslbench.report.published import published_beside
 from sslbench.report.study import Report, make_report, named_wrongly
@@ -30,7 +28,7 @@ from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run
 from sslbench.stages.lease import Leases
-from sslbench.study.definition import Study, find_study, flat, read_study
+from sslbench.study.definition import BiasSettings, Study, find_study, flat, read_study
 from sslbench.study.estimate import estimate
 from sslbench.study.grid import Grid, Point, make_grid, nested, points_of
 from sslbench.study.published import read_published
@@ -117,10 +115,10 @@ def report(opened: Opened) -> Report:
     return make_report(opened.study, results, points, opened.folder.path, published)
 
 
-def bias(opened: Opened, asked: Asked, folder: Path) -> Sequence[TableMade]:
+def bias(opened: Opened, asked: BiasSettings, folder: Path) -> Sequence[TableMade]:
     """Tables and figures of how classes answer to an axis; raises RequestError for what cannot be judged."""
     results, points = _results(opened)
-    return make_bias(find_bias(opened.study, results, points, asked), asked, folder, np.random.default_rng(0))
+    return bias_report(opened.study, results, points, asked, folder)
 
 
 def _results(opened: Opened) -> tuple[Results, Mapping[str, Sequence[Mapping[str, Any]]]]:

@@ -19,21 +19,10 @@ from sslbench.catalog.facts import did_you_mean
 from sslbench.report.bias_figures import draw_counts, draw_curves
 from sslbench.report.tables import TableMade, markdown
 from sslbench.results.frames import Results
-from sslbench.study.definition import Study
+from sslbench.study.definition import BiasSettings, Study
 
 SHOWN = 5
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a bias report is of: the axis, the protocol whose answers are judged, the score of a class, who is compared."""
-
-    axis: str
-    protocol: str
-    metric: str
-    basis: str = "seeds"
-    correction: str = "bh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,14 +35,23 @@ class Bias:
     by: tuple[str, ...]
 
 
-def find_bias(study: Study, results: Results, points: Points, asked: Asked) -> Bias:
+def bias_report(
+    study: Study, results: Results, points: Points, asked: BiasSettings, folder: Path
+) -> tuple[TableMade, ...]:
+    """Judge, and write tables and figures into `folder`; raises RequestError for what cannot be judged."""
+    return make_bias(find_bias(study, results, points, asked), asked, folder, np.random.default_rng(0))
+
+
+def find_bias(study: Study, results: Results, points: Points, asked: BiasSettings) -> Bias:
     """Judge every class of every group of runs that differ in the axis alone.
 
     Raises RequestError for an axis that the study has not or that is no number, and where nothing is done.
     """
     axes = [axis.name for axis in study.axes]
     if asked.axis not in axes:
-        raise RequestError([f"--axis {asked.axis}: {study.name!r} has no such axis{did_you_mean(asked.axis, axes)}"])
+        raise RequestError(
+            [f"bias: axis {asked.axis}: {study.name!r} has no such axis{did_you_mean(asked.axis, axes)}"]
+        )
     frame = _measured(study_frame(classes_frame(results.classes), points), asked, asked.metric)
     whole = _measured(study_frame(results.scores, points), asked, "micro_accuracy")
     others = [axis for axis in axes if axis != asked.axis and axis in frame]
@@ -63,7 +61,7 @@ def find_bias(study: Study, results: Results, points: Points, asked: Asked) -> B
     return Bias(classes=responses(frame, asked.axis, by), scores=frame, overall=overall, by=by)
 
 
-def _measured(frame: pd.DataFrame, asked: Asked, metric: str) -> pd.DataFrame:
+def _measured(frame: pd.DataFrame, asked: BiasSettings, metric: str) -> pd.DataFrame:
     done = frame[frame["status"] == "done"] if len(frame) else frame
     chosen = select(done, {"protocol": asked.protocol, "metric": metric}, ()) if len(done) else done
     if chosen.empty:
@@ -71,11 +69,11 @@ def _measured(frame: pd.DataFrame, asked: Asked, metric: str) -> pd.DataFrame:
     numbers = pd.to_numeric(chosen[asked.axis], errors="coerce")
     if numbers.isna().all():
         found = ", ".join(map(str, chosen[asked.axis].dropna().unique()[:4]))
-        raise RequestError([f"--axis {asked.axis}: its values are no numbers ({found}); name an axis of numbers"])
+        raise RequestError([f"bias: axis {asked.axis}: its values are no numbers ({found}); name an axis of numbers"])
     return chosen.assign(**{asked.axis: numbers}).dropna(subset=[asked.axis])
 
 
-def make_bias(found: Bias, asked: Asked, folder: Path, rng: np.random.Generator) -> list[TableMade]:
+def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Generator) -> tuple[TableMade, ...]:
     """Write tables and figures into `folder`; gives the tables in the order in which they are read."""
     by, classes = found.by, found.classes
     counts = trend_counts(classes, by)
@@ -96,10 +94,10 @@ def make_bias(found: Bias, asked: Asked, folder: Path, rng: np.random.Generator)
         write_atomically(folder / f"{made.name}.md", markdown(made.frame).encode())
     draw_curves(found.scores, found.classes, by, asked.axis, asked.metric, folder / "curves")
     draw_counts(counts, by, folder / "trends")
-    return tables
+    return tuple(tables)
 
 
-def _overall(found: Bias, asked: Asked) -> TableMade:
+def _overall(found: Bias, asked: BiasSettings) -> TableMade:
     """Stable overall, unstable inside: how far overall accuracy moves, and how far the classes do."""
     inside = found.classes.assign(range=found.classes["highest"] - found.classes["lowest"])
     moved = inside.groupby(list(found.by), dropna=False, sort=False)["range"].agg(["median", "max"]).reset_index()
@@ -116,7 +114,7 @@ def _overall(found: Bias, asked: Asked) -> TableMade:
     )
 
 
-def _moved(found: Bias, asked: Asked) -> TableMade:
+def _moved(found: Bias, asked: BiasSettings) -> TableMade:
     """The classes that fall and rise most in every group."""
     judged = found.classes.assign(trend=trend(found.classes, asked.basis, asked.correction))
     ordered = judged.sort_values("slope_seeds", kind="stable").groupby(list(found.by), dropna=False, sort=False)

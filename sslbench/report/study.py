@@ -17,6 +17,7 @@ from sslbench.analysis.published import Verdict
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.catalog.facts import did_you_mean
+from sslbench.report.bias import bias_report
 from sslbench.report.figures import draw
 from sslbench.report.tables import TableMade, frames_of, make_table, markdown
 from sslbench.results.frames import Results
@@ -35,6 +36,7 @@ class Report:
     expected: pd.DataFrame
     directions: pd.DataFrame
     missing: tuple[str, ...]
+    bias: Mapping[str, tuple[TableMade, ...]]
     shown: frozenset[str] = frozenset()
     published: tuple[Verdict, ...] = ()
 
@@ -50,13 +52,16 @@ def named_wrongly(study: Study) -> list[str]:
     ]
     used += [(f"figures[{f.name}]", (*filter(None, (f.x, f.y, f.hue, f.panels)), *f.where)) for f in study.figures]
     used += [(f"expect[{place}]", tuple(e.where)) for place, e in enumerate(study.expect)]
-    strangers = [(where, name) for where, names in used for name in names if name not in known]
     used += [(f"directions[{d.claim}]", d.names) for d in study.directions]
+    strangers = [(where, name) for where, names in used for name in names if name not in known]
     problems = [f"{where}: {name!r} is no axis and no fact{did_you_mean(name, known)}" for where, name in strangers]
     problems += [f"figures[{f.name}]: needs x" for f in study.figures if not f.x and f.kind != "shown"]
     problems += [
         f"figures[{f.name}]: needs the file that it shows" for f in study.figures if f.kind == "shown" and not f.file
     ]
+    axes = [axis.name for axis in study.axes]
+    lost = [b.axis for b in study.bias if b.axis not in (*axes, *study.dropped)]
+    problems += [f"bias: {name!r} is no axis{did_you_mean(name, axes)}" for name in lost]
     problems += [f"directions[{d.claim}]: needs more and less" for d in study.directions if not (d.more and d.less)]
     return problems + [f"figures[{f.name}]: a heat map needs y" for f in study.figures if f.kind == "heat" and not f.y]
 
@@ -84,6 +89,12 @@ def make_report(
             missing.append(f"table {settings.name}: no run that it shows is done")
         else:
             tables.append(made)
+    bias: dict[str, tuple[TableMade, ...]] = {}
+    for asked in study.bias:
+        try:
+            bias[asked.name] = bias_report(study, results, points, asked, folder / "bias" / asked.name)
+        except RequestError as error:
+            missing += error.problems
     undrawn = _figures(study, frames.scores, labelled(results.runs, points), folder)
     directions = [one for d in study.directions for one in judged(frames.scores, _without(d, study.dropped), axes)]
     report = Report(
@@ -92,6 +103,7 @@ def make_report(
         expected=compared(frames.scores, study.expect),
         directions=_judgements(directions, folder / "tables"),
         missing=(*missing, *undrawn.values()),
+        bias=bias,
         shown=frozenset(figure.name for figure in study.figures if figure.kind == "shown"),
         published=published,
     )

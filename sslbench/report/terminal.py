@@ -194,6 +194,8 @@ def show_report(console: Console, report: Report, folder: Path) -> None:
             console.print(
                 f"… and {len(made.frame) - LONGEST} rows more in {folder}/tables/{made.name}.md", markup=False
             )
+    for name, tables in report.bias.items():
+        show_tables(console, tables, folder / "bias" / name)
     if len(report.directions):
         _titled(console, "directions: differences paired over folds and seeds, ± half of the 95 % interval",
                 _text_table(report.directions))  # fmt: skip

@@ -12,6 +12,7 @@ axes:
 tables: [{name: accuracy, rows: [encoder, method.mask], columns: [protocol, metric]}]
 figures: [{name: mask, x: method.mask, hue: encoder, where: {protocol: knn, metric: macro_accuracy}}]
 directions: [{claim: hiding more helps, more: {method.mask: 0.75}, less: {method.mask: 0.25}, where: {protocol: knn, …}}]
+bias: [{axis: method.mask, protocol: knn}]               # what every class does along an axis of numbers
 published: ${folder}/published.csv        # numbers beside ours: columns metric, value, spread, source, scale, facts and axes
 scales:
   smoke: {cost: a minute on two cores, base: {train.epochs: 1, seeds: [0]}, axes: {method.mask: [0.5]}}
@@ -80,6 +81,25 @@ class FigureSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BiasSettings:
+    """Whose answers to the numbers of an axis are judged: a protocol's, by a score of each class (recall, precision, f1).
+
+    Classes are called rising or falling by `basis` and `correction`; all others stand beside them in the files.
+    """
+
+    axis: str = ""
+    protocol: str = "linear"
+    metric: Literal["recall", "precision", "f1"] = "recall"
+    basis: Literal["means", "all", "ranks", "seeds"] = "seeds"
+    correction: Literal["raw", "bh", "holm"] = "bh"
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return f"{self.axis}-{self.protocol}-{self.metric}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """A number to expect: the scores it is the mean of, how far off is still as expected, and who says so."""
 
@@ -110,6 +130,7 @@ class Content:
     tables: tuple[Mapping[str, Any], ...] = ()
     figures: tuple[Mapping[str, Any], ...] = ()
     directions: tuple[Mapping[str, Any], ...] = ()
+    bias: tuple[Mapping[str, Any], ...] = ()
     published: Path | None = None
     scales: Mapping[str, Any] = field(default_factory=dict)
     executor: Mapping[str, Any] = field(default_factory=dict)
@@ -137,6 +158,7 @@ class Study:
     tables: tuple[TableSettings, ...]
     figures: tuple[FigureSettings, ...]
     directions: tuple[Direction, ...]
+    bias: tuple[BiasSettings, ...]
     published: Path | None
     expect: tuple[Expected, ...]
     executor: Mapping[str, Any]
@@ -184,6 +206,7 @@ def read_study(file: Path, scale: str) -> Study:
         tables=_several(content.tables, TableSettings, "tables", problems),
         figures=_several(content.figures, FigureSettings, "figures", problems),
         directions=_several(content.directions, Direction, "directions", problems),
+        bias=_several(content.bias, BiasSettings, "bias", problems),
         published=content.published,
         expect=_several(variant.expect, Expected, f"scales.{scale}.expect", problems),
         executor=content.executor,
