@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-NAMED, DPI, WIDE = 6, 160, 3
+from sslbench.report.drawing import keep, pyplot
+
+NAMED, WIDE = 6, 3
 
 
 def draw_curves(
@@ -18,7 +20,7 @@ def draw_curves(
     groups = list(scores.groupby(list(by), dropna=False, sort=False))
     wide = min(WIDE, len(groups))
     tall = -(-len(groups) // wide)
-    figure, grid = _pyplot().subplots(
+    figure, grid = pyplot().subplots(
         tall, wide, figsize=(4.4 * wide, 3.4 * tall), squeeze=False, sharex=True, sharey=True, layout="constrained"
     )
     for axes, (key, group) in zip(grid.flat, groups, strict=False):
@@ -30,7 +32,7 @@ def draw_curves(
         axes.set(xlabel=axis, ylabel=metric)
     for axes in list(grid.flat)[len(groups) :]:
         axes.axis("off")
-    _save(figure, path)
+    keep(figure, path, tight=True)
 
 
 def _panel(axes: Any, group: pd.DataFrame, named: set[Any], axis: str) -> None:
@@ -48,7 +50,7 @@ def draw_counts(counts: pd.DataFrame, by: Sequence[str], path: Path) -> None:
     """Bars of how many classes rise and fall, judged on seed means, by correction."""
     import seaborn as sns
 
-    _pyplot()
+    pyplot()
     kinds = ["descending", "ascending"]
     mine = counts[counts["basis"] == "means"]
     long = mine.melt(id_vars=[*by, "correction"], value_vars=kinds, var_name="trend", value_name="classes")
@@ -59,20 +61,4 @@ def draw_counts(counts: pd.DataFrame, by: Sequence[str], path: Path) -> None:
         palette={"descending": "C3", "ascending": "C0"},
     )  # fmt: skip
     grid.set_titles("{col_name}").set_axis_labels("classes", "")
-    _save(grid.figure, path)
-
-
-def _pyplot() -> Any:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
-
-
-def _save(figure: Any, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path.with_suffix(".png"), dpi=DPI, bbox_inches="tight")
-    figure.savefig(path.with_suffix(".svg"), bbox_inches="tight", metadata={"Date": None})
-    _pyplot().close(figure)
+    keep(grid.figure, path, tight=True)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.data.table import Prepared
+from sslbench.report.drawing import keep, pyplot
 
-CLASSES, EACH, CELL, DPI = 3, 3, 0.9, 150
+CLASSES, EACH, CELL = 3, 3, 0.9
 
 
 def draw_examples(table: Prepared, folder: Path) -> list[Path]:
@@ -69,13 +70,8 @@ def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 
 
 def _draw(table: Prepared, modality: str, blocks: Mapping[str, Mapping[str, NDArray[np.int64]]], path: Path) -> Path:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
     wide = CLASSES * EACH
-    figure, grid = plt.subplots(
+    figure, grid = pyplot().subplots(
         len(blocks), wide, figsize=(CELL * wide, (CELL + 0.35) * len(blocks)), squeeze=False, layout="constrained"
     )
     for axes in grid.flat:
@@ -89,8 +85,4 @@ def _draw(table: Prepared, modality: str, blocks: Mapping[str, Mapping[str, NDAr
                 axes.imshow(
                     channels.squeeze(-1) if channels.shape[-1] == 1 else channels, cmap="gray", vmin=0, vmax=255
                 )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path.with_suffix(".png"), dpi=DPI)
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-    plt.close(figure)
-    return path.with_suffix(".png")
+    return keep(figure, path)

@@ -11,9 +11,10 @@ import pandas as pd
 
 from sslbench.analysis.grids import seed_values, select, told_apart, unit_values
 from sslbench.analysis.intervals import over_seeds
+from sslbench.report.drawing import keep, pyplot
 from sslbench.study.definition import FigureSettings
 
-SIZE, WIDE, ROW, DPI = 3.6, 4.7, 0.26, 160
+SIZE, WIDE, ROW = 3.6, 4.7, 0.26
 WHOLE = {"fraction": 1.0}
 """What an axis of numbers calls scores that have not the fact."""
 UPRIGHT = 6
@@ -22,10 +23,6 @@ UPRIGHT = 6
 
 def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     """Draw one figure into `folder`: NAME.png, NAME.svg and NAME.csv; raises ValueError when there is nothing to draw."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
     import seaborn as sns
 
     if not figure.x or (figure.kind == "heat" and not figure.y):
@@ -42,6 +39,7 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     if values.empty:
         raise ValueError("no run that it shows is done")
     metrics = sorted(chosen["metric"].unique())
+    pyplot()
     sns.set_theme(context="paper", style="whitegrid")
     grid = _heat(values, figure) if figure.kind == "heat" else _curves(values, figure)
     grid.set_titles("{col_name}")
@@ -56,10 +54,7 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
         grid.figure.suptitle(figure.title, y=1.02)
     folder.mkdir(parents=True, exist_ok=True)
     values.to_csv(folder / f"{figure.name}.csv", index=False)
-    grid.figure.savefig(folder / f"{figure.name}.png", dpi=DPI, bbox_inches="tight")
-    grid.figure.savefig(folder / f"{figure.name}.svg", bbox_inches="tight", metadata={"Date": None})
-    plt.close(grid.figure)
-    return folder / f"{figure.name}.png"
+    return keep(grid.figure, folder / figure.name, tight=True)
 
 
 def _within(axes: Any, limit: str) -> dict[str, tuple[float, float]]:

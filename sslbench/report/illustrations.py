@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sslbench.report.drawing import keep, pyplot
+
 PREFIX = "illustration-"
-ROWS, CELL, DPI = 8, 1.1, 150
+ROWS, CELL = 8, 1.1
 
 
 def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
@@ -29,14 +31,9 @@ def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
 
 
 def _draw(arrays: Mapping[str, NDArray[np.float32]], path: Path) -> Path:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
     rows = max(len(pictures) for pictures in arrays.values())
     size = (CELL * len(arrays), CELL * rows + 0.3)
-    figure, grid = plt.subplots(rows, len(arrays), figsize=size, squeeze=False, layout="constrained")
+    figure, grid = pyplot().subplots(rows, len(arrays), figsize=size, squeeze=False, layout="constrained")
     for column, (caption, pictures) in enumerate(arrays.items()):
         grid[0, column].set_title(caption, fontsize=9)
         for row in range(rows):
@@ -47,8 +44,4 @@ def _draw(arrays: Mapping[str, NDArray[np.float32]], path: Path) -> Path:
                 grid[row, column].imshow(
                     picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1
                 )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path.with_suffix(".png"), dpi=DPI)
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-    plt.close(figure)
-    return path.with_suffix(".png")
+    return keep(figure, path)

@@ -180,10 +180,11 @@ def show(runs: pd.DataFrame, figure: FigureSettings, folder: Path) -> None:
     """Copy a picture that a run made to the study's figures; raises ValueError where no run that is meant has it."""
     chosen = select(runs, figure.where, [*UNSET]) if len(runs) else runs
     for run in chosen["run"] if len(chosen) else ():
-        source = folder.parent.parent / run / "figures" / figure.file
-        if source.with_suffix(".png").exists():
-            for ending in (".png", ".svg"):
-                write_atomically(folder / "figures" / f"{figure.name}{ending}", source.with_suffix(ending).read_bytes())
+        source = folder.parent.parent / run / "figures"
+        if (source / f"{figure.file}.png").exists():
+            for ending in ("png", "svg"):
+                picture = (source / f"{figure.file}.{ending}").read_bytes()
+                write_atomically(folder / f"figures/{figure.name}.{ending}", picture)
             return
     raise ValueError(f"no run that it means has made {figure.file}.png")
 

@@ -1,0 +1,30 @@
+"""How every figure is begun and kept: without a screen, and as PNG and SVG side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+DPI = 160
+
+
+def pyplot() -> Any:
+    """matplotlib.pyplot, drawing to files."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "sslbench"  # ids of an SVG's pieces are random otherwise
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def keep(figure: Any, path: Path, *, tight: bool = False) -> Path:
+    """Write PATH.png and PATH.svg, close the figure, and give the first; equal figures are equal files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    box = {"bbox_inches": "tight"} if tight else {}
+    png = path.parent / f"{path.name}.png"
+    figure.savefig(png, dpi=DPI, **box)
+    figure.savefig(path.parent / f"{path.name}.svg", metadata={"Date": None}, **box)
+    pyplot().close(figure)
+    return png
