@@ -177,7 +177,8 @@ def _undrawn(trained: Sequence[Path], tables: Sequence[Prepared], run: Path) -> 
         for folder in trained:
             draw_illustrations(folder, run / "figures")
         for table in dict.fromkeys(tables):
-            draw_examples(table, run / "figures")
+            alone = sum(other.name == table.name for other in dict.fromkeys(tables)) == 1
+            draw_examples(table, run / "figures", "" if alone else f"-{table.key[:6]}")
     except Exception as error:  # whatever a plugin's pictures do to a drawing library
         return f"figures not drawn: {type(error).__name__}: {' '.join(str(error).split())}"
     return ""

@@ -231,6 +231,9 @@ def test_all_problems_at_once():
         (["train.epochs=${oc.env:HOME}"], "request: Unsupported interpolation type oc.env"),
         (["modalities.profile.facts=[]"], "modalities.profile: the data has none; possible: image"),
         (["splits.block=60"], "splits.block = 60 means nothing without splits.groups=COLUMN"),
+        (["splits.fractions=[0.1,0.1]"], "splits.fractions: [0.1, 0.1] is not possible; possible: different shares"),
+        (["splits.fractions=[2.0]"], "splits.fractions: [2.0] is not possible"),
+        (["splits.groups=id", "splits.block=-1"], "splits.block: -1 is not possible"),
         (["train.steps=-1"], "train.steps: -1 is not possible"),
         (
             ["train.steps=100", "train.snapshots=[1]"],

@@ -108,3 +108,15 @@ def test_runs_of_two_backbones_are_never_averaged_as_seeds():
     }
     assert told_apart(frame, ["method", "backbone"]).equals(frame)
     assert told_apart(frame, ["dataset"]).equals(frame)
+
+
+def test_classes_are_set_against_the_same_class():
+    frame = scores(method=["a", "a", "z", "z"], value=[0.9, 0.2, 0.8, 0.1], fraction=[None] * 4)
+    frame["class"] = ["x", "y", "x", "y"]
+    assert above(frame, "z", [])["value"].tolist() == pytest.approx([0.1, 0.1])
+
+
+def test_folds_of_one_seed_are_corrected_by_what_they_test():
+    frame = scores(value=[0.1, 0.3], fold=[0, 1])
+    half = {share: estimates(frame.assign(test_share=share), ["method"])["half"].iloc[0] for share in (0.2, 0.5)}
+    assert half[0.5] > half[0.2] == estimates(frame, ["method"])["half"].iloc[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,7 +31,8 @@ def test_each_basis_is_scipys():
         assert found.loc[name, "spearman"] == pytest.approx(rho.statistic)
         assert found.loc[name, "p_ranks"] == pytest.approx(rho.pvalue, abs=0.02)  # scipy's is approximate
         every = stats.pearsonr(mine["setting"], mine["value"])
-        assert found.loc[name, ["pearson_all", "p_all"]].tolist() == pytest.approx(list(every))
+        assert found.loc[name, "pearson_all"] == pytest.approx(every.statistic)
+        assert found.loc[name, "p_all"] == pytest.approx(max(every.pvalue, 2 / math.factorial(10)))
         slopes = [stats.linregress(one["setting"], one["value"]).slope for _, one in mine.groupby("seed")]
         assert found.loc[name, "slope_seeds"] == pytest.approx(np.mean(slopes))
         assert found.loc[name, "p_seeds"] == pytest.approx(stats.ttest_1samp(slopes, 0).pvalue)
@@ -87,6 +90,39 @@ def test_corrections_are_those_of_statsmodels(values):
     assert corrected(p, "holm").tolist() == pytest.approx(multipletests(p, method="holm")[1].tolist())
     assert corrected(p, "bh").tolist() == pytest.approx(multipletests(p, method="fdr_bh")[1].tolist())
     assert corrected(np.stack([p, p]), "holm")[1].tolist() == corrected(p, "holm").tolist()
+
+
+@pytest.mark.parametrize(("settings_", "seeds"), [(3, 1), (3, 3), (4, 1), (5, 3)])
+@pytest.mark.parametrize("tested", [5, 10, 100])
+def test_counts_that_lie_on_a_line_by_chance_are_no_trend(settings_, seeds, tested):
+    """Recalls of few test samples take few values: with few settings many of them lie exactly on a line."""
+    rng = RNG((settings_, seeds, tested))
+    shape = (100 * 50, settings_, seeds)
+    counts = rng.binomial(tested, 0.6, shape) / tested
+    index = pd.MultiIndex.from_product(
+        [range(100), range(50), np.linspace(0, 1, settings_), range(seeds)],
+        names=["method", "class", "setting", "seed"],
+    )
+    found = responses(pd.DataFrame({"value": counts.reshape(-1)}, index=index).reset_index(), "setting")
+    for basis in ("means", "ranks", "seeds"):
+        families = (trend(found, basis, "holm") != "none").groupby(found["method"]).any()
+        assert families.mean() <= 0.14, basis  # 5 % and three deviations of 100 families
+
+
+def test_settings_that_a_method_lacks_are_ranked_without():
+    frame = planted(8, 2, [0.3], RNG(0), noise=0.001)
+    lacking = frame[~frame["setting"].isin(sorted(frame["setting"].unique())[2:5])]
+    found = responses(pd.concat([frame.assign(method="a"), lacking.assign(method="b")]), "setting").set_index("method")
+    assert found["spearman"].tolist() == pytest.approx([1.0, 1.0])
+    assert found["settings"].tolist() == [8, 5]
+    unnamed = responses(frame.assign(kind=None), "setting", ["method", "kind"])
+    assert len(unnamed) == 1
+
+
+def test_one_seed_has_no_interval():
+    found = responses(planted(6, 1, [0.3], RNG(0), noise=0.01), "setting").iloc[0]
+    assert np.isnan(found["slope_seeds_half"])
+    assert (found["p_seeds"], found["p_means"] < 0.05) == (1.0, True)
 
 
 def test_groups_are_corrected_apart():

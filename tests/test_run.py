@@ -338,7 +338,7 @@ def test_cells_show_means_and_intervals():
 
 
 def test_pictures_that_cannot_be_drawn_cost_no_numbers(monkeypatch, tmp_path):
-    def broken(table, folder):
+    def broken(table, folder, mark):
         raise ValueError("no such\ncolour")
 
     monkeypatch.setattr("sslbench.pipeline.draw_examples", broken)

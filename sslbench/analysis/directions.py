@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sslbench.analysis.grids import SCORE_FACTS, estimates, select
+from sslbench.analysis.grids import SCORE_FACTS, UNSET, estimates, select
 
 Place = Mapping[str, str | int | float | tuple[str | int | float, ...]]
 UNITS = ("seed", "fold")
@@ -65,7 +65,7 @@ def judged(frame: pd.DataFrame, direction: Direction, axes: Sequence[str]) -> li
         frame = spreads(frame, axes)
     found = differences(frame, direction, {}) if len(frame) else pd.DataFrame()
     if direction.than and len(found):
-        there = differences(frame, direction, direction.than)
+        there = differences(frame, direction, direction.than)[[*direction.each, *UNITS, "value"]]
         paired = found.merge(there, on=[*direction.each, *UNITS], suffixes=("", " there"))
         found = paired.assign(value=paired["value"] - paired["value there"])
     if found.empty:
@@ -85,7 +85,8 @@ def differences(frame: pd.DataFrame, direction: Direction, there: Place) -> pd.D
         chosen = select(frame, {**direction.where, **side, **there}, direction.each)
         sides.append(chosen.groupby(by, dropna=False, sort=False)["value"].mean().reset_index())
     both = sides[0].merge(sides[1], on=by, suffixes=("", " less"))
-    return both.assign(value=both["value"] - both["value less"])[[*by, "value"]]
+    share = {"test_share": frame["test_share"].iloc[0]} if "test_share" in frame else {}
+    return both.assign(value=both["value"] - both["value less"])[[*by, "value"]].assign(**share)
 
 
 def spreads(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
@@ -94,7 +95,8 @@ def spreads(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
     Their mean is about the logarithm of the standard deviation, and they can be compared pair by pair (Miller, Annals of
     Mathematical Statistics 39, 1968). Groups of fewer than three folds are left out.
     """
-    alike = [name for name in dict.fromkeys((*SCORE_FACTS, *axes, "run", "seed")) if name in frame]
+    alike = [name for name in dict.fromkeys((*SCORE_FACTS, *axes, "run", "seed", "test_share")) if name in frame]
+    frame = frame.groupby([*alike, "fold"], dropna=False, sort=False)["value"].mean().reset_index()
     groups = frame.groupby(alike, dropna=False)["value"]
     kept = frame[groups.transform("size") >= LEAST_FOR_SPREAD]
     return kept.assign(value=kept.groupby(alike, dropna=False)["value"].transform(pseudo_values))
@@ -115,7 +117,8 @@ def _verdict(direction: Direction, by: Sequence[str], row: pd.Series) -> Judged:
     verdict: Literal["holds", "fails", "undecided"] = "undecided"
     if half is not None and abs(mean) > half:
         verdict = "holds" if mean > 0 else "fails"
-    place = ", ".join(str(row[name]) for name in by if row[name] != "")
+    named = {name: UNSET.get(name, "–") if pd.isna(row[name]) else row[name] for name in by}
+    place = ", ".join(str(value) for value in named.values() if value != "")
     return Judged(
         claim=direction.claim,
         place=place,

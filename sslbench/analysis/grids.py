@@ -94,21 +94,26 @@ def above(frame: pd.DataFrame, method: str, axes: Sequence[str]) -> pd.DataFrame
     theirs, ours = frame[frame["method"] == method], frame[frame["method"] != method]
     apart = [axis for axis in axes if axis in frame and axis != "method" and theirs[axis].notna().all()]
     bodies = ["backbone"] if set(theirs["backbone"]) != {"none"} else []
-    same = [name for name in dict.fromkeys((*PAIRED, *apart, *bodies)) if name != "backbone" or bodies]
+    own = ["class"] if "class" in frame else []
+    same = [name for name in dict.fromkeys((*PAIRED, *own, *apart, *bodies)) if name != "backbone" or bodies]
     base = theirs.groupby(same, dropna=False)["value"].mean().rename("base").reset_index()
     kept = [name for name in ours.columns if name not in ("value", "setting", "chosen", "chosen_on")]
     paired = ours.groupby(kept, dropna=False, sort=False)["value"].mean().reset_index().merge(base, on=same)
     return paired.assign(value=paired["value"] - paired["base"])
 
 
-def estimates(frame: pd.DataFrame, by: Sequence[str], test_share: float = 0.2) -> pd.DataFrame:
-    """One row per group: mean, half of the 95 % interval's width, n, and what the n are (seeds, or folds of one seed)."""
+def estimates(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """One row per group: mean, half of the 95 % interval's width, n, and what the n are (seeds, or folds of one seed).
+
+    Folds of one seed are corrected for the share that each tests: column `test_share`, without which it is a fifth.
+    """
     rows = []
     for key, group in frame.groupby(list(by), dropna=False, sort=False):
         seeds = group.groupby("seed")["value"].mean()
         folds = group.groupby("fold")["value"].mean()
         alone = len(seeds) == 1 and len(folds) > 1
-        found = over_folds(folds.tolist(), test_share) if alone else over_seeds(seeds.tolist())
+        share = float(group["test_share"].iloc[0]) if "test_share" in group else 0.2
+        found = over_folds(folds.tolist(), share) if alone else over_seeds(seeds.tolist())
         places = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
         rows.append({**places, "mean": found.mean, "half": found.half, "n": found.n, "over": found.over})
     return pd.DataFrame(rows, columns=[*by, "mean", "half", "n", "over"])

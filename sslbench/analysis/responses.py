@@ -8,6 +8,7 @@ at that level; so every basis and every correction stands beside theirs.
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ NOTHING = 1e-24
 class Fits:
     """Lines through rows of scores against a setting, all [K]: correlation, two-sided p, slope, half of its 95 % interval.
 
-    Scores that never move, or fewer than three of them, have r 0 and p 1.
+    Scores that never move have r 0 and p 1, and so have fewer than three, whose interval is nan. A line is never taken to be
+    surer than the scores' own grain allows, nor a p to be smaller than that of the most telling order of the settings.
     """
 
     r: Values
@@ -57,13 +59,29 @@ def fitted(x: Values, y: Values) -> Fits:
         dx, dy = x - np.nanmean(x, 1, keepdims=True), y - np.nanmean(y, 1, keepdims=True)
         xx, yy, xy = np.nansum(dx**2, 1), np.nansum(dy**2, 1), np.nansum(dx * dy, 1)
         told = (n >= 3) & (xx > 0) & (yy > NOTHING * n)
+        rounding = grain(y) ** 2 / 12
         r = np.where(told, xy / np.sqrt(xx * yy), 0.0).clip(-1, 1)
-        t = r * np.sqrt((n - 2) / (1 - r**2))
-        p = np.where(told, 2 * stats.t.sf(np.abs(t), n - 2), 1.0)
-        slope = np.where(told, xy / xx, 0.0)
-        error = np.sqrt(np.maximum(yy - slope * xy, 0) / (n - 2) / xx)
-        half = np.where(told, stats.t.ppf(0.975, n - 2) * error, 0.0)
+        slope = np.where(xx > 0, xy / xx, 0.0)
+        left = np.maximum(np.maximum(yy - slope * xy, 0) / (n - 2), rounding)
+        error = np.sqrt(left / xx)
+        p = np.where(told, np.maximum(2 * stats.t.sf(np.abs(slope) / error, n - 2), smallest_p(x)), 1.0)
+        half = np.where(n >= 3, stats.t.ppf(0.975, n - 2) * error, np.nan)
     return Fits(r=r, p=p, slope=slope, half=half)
+
+
+def grain(y: Values) -> Values:
+    """The smallest step between different scores of each row [K]: recalls of few samples are counts, and lines by chance."""
+    ordered = np.sort(y, axis=1)
+    steps = np.diff(ordered, axis=1)
+    steps = np.where(steps > 1e-9, steps, np.inf)
+    smallest = steps.min(axis=1, initial=np.inf)
+    return np.where(np.isfinite(smallest), smallest, 0.0)
+
+
+def smallest_p(x: Values) -> Values:
+    """The p [K] of the most telling order of as many settings as each row of x [K, n] has: two of all orders."""
+    settings = np.array([len(set(row[~np.isnan(row)].tolist())) for row in x])
+    return np.minimum(2 / np.array([float(math.factorial(int(min(count, 20)))) for count in settings]), 1.0)
 
 
 def responses(frame: pd.DataFrame, axis: str, by: Sequence[str] = ("method",)) -> pd.DataFrame:
@@ -72,6 +90,7 @@ def responses(frame: pd.DataFrame, axis: str, by: Sequence[str] = ("method",)) -
     `frame` has columns axis, class, seed, value and `by`; folds are averaged within a seed. p values are corrected over the
     classes of a group: columns p_BASIS, p_BASIS_bh and p_BASIS_holm.
     """
+    frame = frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), "–") for name in by})
     table = frame.pivot_table(index=[*by, "class"], columns=[axis, "seed"], values="value", aggfunc="mean", sort=False)
     settings = np.array(sorted(set(table.columns.get_level_values(0))), np.float64)
     seeds = list(dict.fromkeys(table.columns.get_level_values(1)))
@@ -116,12 +135,16 @@ def _responses(settings: Values, values: Values) -> dict[str, Values]:
         means = np.nanmean(values, 2)
     line = fitted(settings, means)
     ranked = np.asarray(stats.rankdata(means, axis=1, nan_policy="omit"), np.float64)
-    order = np.where(np.isnan(means), np.nan, stats.rankdata(settings))
+    present = np.where(np.isnan(means), np.nan, np.broadcast_to(settings, means.shape))
+    order = np.asarray(stats.rankdata(present, axis=1, nan_policy="omit"), np.float64)
     ranks = fitted(order, ranked)
     every = fitted(np.repeat(settings, seeds), values.reshape(rows, -1))
     alone = fitted(settings, np.swapaxes(values, 1, 2).reshape(rows * seeds, -1)).slope.reshape(rows, seeds)
     there = (~np.isnan(values)).sum(1) >= 3
-    slope, half, p = _mean_slopes(np.where(there, alone, np.nan))
+    steps = grain(values.reshape(rows, -1))
+    spread = ((settings - settings.mean()) ** 2).sum()
+    slope, half, p = _mean_slopes(np.where(there, alone, np.nan), steps / np.sqrt(12 * max(spread, 1e-300)))
+    p = np.maximum(p, smallest_p(present))
     return {
         "settings": (~np.isnan(means)).sum(1), "seeds": there.sum(1), "mean": np.nanmean(means, 1),
         "lowest": np.nanmin(means, 1), "highest": np.nanmax(means, 1),
@@ -131,15 +154,18 @@ def _responses(settings: Values, values: Values) -> dict[str, Values]:
     }  # fmt: skip
 
 
-def _mean_slopes(slopes: Values) -> tuple[Values, Values, Values]:
-    """Mean, half of its 95 % interval and p [K] of slopes [K, R] that independent seeds gave; p 1 where they cannot tell."""
+def _mean_slopes(slopes: Values, rounding: Values) -> tuple[Values, Values, Values]:
+    """Mean, half of its 95 % interval and p [K] of slopes [K, R] that independent seeds gave, each off by `rounding` [K] at
+    least; p 1 and no interval where one seed cannot tell.
+    """
     n = (~np.isnan(slopes)).sum(1)
     with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        mean, error = np.nanmean(slopes, 1), np.nanstd(slopes, 1, ddof=1) / np.sqrt(n)
+        mean = np.nanmean(slopes, 1)
+        error = np.maximum(np.nanstd(slopes, 1, ddof=1), rounding) / np.sqrt(n)
         told = (n >= 2) & (error > NOTHING)
         p = np.where(told, 2 * stats.t.sf(np.abs(mean / error), n - 1), 1.0)
-        half = np.where(told, stats.t.ppf(0.975, n - 1) * error, 0.0)
+        half = np.where(n >= 2, stats.t.ppf(0.975, n - 1) * error, np.nan)
     return np.where(n > 0, mean, 0.0), half, p
 
 

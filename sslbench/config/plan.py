@@ -126,9 +126,8 @@ def _complete(
     shapes = view_shapes(encoded, {n: m.shape for n, m in used.items()}, roles, augmentations, view)
     rows = sum(len(part.dataset.labels) for part in pretrain)
     target = pretrain[0].dataset.target if method.spec.takes_target else Target(kind="none")
-    facts = Facts(
-        modalities=encoded, shapes=shapes, samples=rows, batch=train.batch, epochs=train.epochs, target=target
-    )
+    epochs = train.lasting(max(1, -(-rows // train.batch))).epochs
+    facts = Facts(modalities=encoded, shapes=shapes, samples=rows, batch=train.batch, epochs=epochs, target=target)
     here = [p for p in evaluate if p.name not in draft.shelf.stood_in and p.dataset.target.kind == "class"]
     learnt = next((p for p in pretrain if p.name not in draft.shelf.stood_in), None)
     for part in here:

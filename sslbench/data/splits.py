@@ -52,10 +52,17 @@ class Division:
 
 
 def lone_settings(settings: SplitSettings) -> list[str]:
-    """Say which settings are given without the column that they are about."""
+    """Say which settings make no sense alone, or are given without the column that they are about."""
     named = {"splits.bank": settings.bank, "splits.query": settings.query}
     given = [f"{path} = {value}" for path, value in named.items() if value and not settings.transfer]
     problems = [f"{what} means nothing without splits.transfer=COLUMN, whose value it is" for what in given]
+    shares = settings.fractions
+    if not shares or len(set(shares)) != len(shares) or not all(0 < share <= 1 for share in shares):
+        problems.append(
+            f"splits.fractions: {list(shares)} is not possible; possible: different shares above 0, at most 1"
+        )
+    if settings.block < 0:
+        problems.append(f"splits.block: {settings.block:g} is not possible; possible: 0 or more")
     if settings.block and not settings.groups:
         problems.append(
             f"splits.block = {settings.block:g} means nothing without splits.groups=COLUMN, whose numbers it is of"
@@ -203,8 +210,10 @@ def _folds(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, folds: int) -
     if key is None:
         order = StratifiedKFold(folds, shuffle=True, random_state=VERSION).split(rows, _splittable(labels[rows], folds))
     else:
+        if (groups := len(set(key[rows].tolist()))) < folds:
+            raise RequestError([f"splits.groups: {groups} groups cannot make {folds} folds; lower splits.folds"])
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=VERSION)
-        order = splitter.split(rows, labels[rows], key[rows])
+        order = splitter.split(rows, _splittable(labels[rows], folds), key[rows])
     for fold, (_, test) in enumerate(order):
         result[test] = fold
     return result

@@ -31,7 +31,7 @@ from sslbench.stages.lease import Leases
 from sslbench.study.definition import BiasSettings, Study, find_study, flat, read_study
 from sslbench.study.estimate import estimate
 from sslbench.study.grid import Grid, Point, make_grid, nested, points_of
-from sslbench.study.published import read_published
+from sslbench.study.published import published_wrongly
 from sslbench.study.status import ORDER, Standing, earlier_runs, seconds_left, standing
 
 
@@ -55,10 +55,7 @@ def open_study(
     points = points_of(study, overrides)
     machine = this_machine()
     problems = named_wrongly(study)
-    try:
-        read_published(study.published) if study.published else None
-    except RequestError as error:
-        problems += error.problems
+    problems += published_wrongly(study)
     against = {table.name: catalog.find("method", table.against) for table in study.tables if table.against}
     problems += [f"tables[{name}].against: {found}" for name, found in against.items() if isinstance(found, str)]
     try:

@@ -121,7 +121,8 @@ def _moved(found: Bias, asked: BiasSettings) -> TableMade:
     place, size = ordered.cumcount(), ordered["class"].transform("size")
     chosen = judged.loc[place.index[(place < SHOWN) | (place >= size - SHOWN)]]
     chosen = chosen.sort_values([*found.by, "slope_seeds"], kind="stable")
-    gain = [f"{m:+.3f} ±{h:.3f}" for m, h in zip(chosen["slope_seeds"], chosen["slope_seeds_half"], strict=True)]
+    pairs = zip(chosen["slope_seeds"], chosen["slope_seeds_half"], strict=True)
+    gain = [f"{mean:+.3f}" + ("" if np.isnan(half) else f" ±{half:.3f}") for mean, half in pairs]
     shown = chosen[[*found.by, "class"]].assign(
         mean=_text(chosen["mean"]), pearson=_text(chosen["pearson"]), p=_text(chosen["p_means"]),
         p_bh=_text(chosen["p_means_bh"]), slope=gain, p_seeds=_text(chosen["p_seeds"]),

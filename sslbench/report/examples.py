@@ -14,12 +14,16 @@ from sslbench.report.drawing import keep, pyplot
 CLASSES, EACH, CELL = 3, 3, 0.9
 
 
-def draw_examples(table: Prepared, folder: Path) -> list[Path]:
-    """Draw `examples-NAME` as PNG and SVG for every picture modality: a row for the table, or for each member of a pool."""
+def draw_examples(table: Prepared, folder: Path, mark: str = "") -> list[Path]:
+    """Draw `examples-NAME` as PNG and SVG for every picture modality: a row for the table, or for each member of a pool.
+
+    `mark` tells tables of one name apart.
+    """
     made = []
     for modality, what in table.modalities.items():
         if what.layout == "image" and len(table):
-            name = f"examples-{table.name.replace('/', '-')}{'' if len(table.modalities) == 1 else f'-{modality}'}"
+            which = "" if len(table.modalities) == 1 else f"-{modality}"
+            name = f"examples-{table.name.replace('/', '-')}{mark}{which}"
             rows = {label: chosen(classes_of(table, rows), rows) for label, rows in _blocks(table).items()}
             made.append(_draw(table, modality, rows, folder / name))
     return made

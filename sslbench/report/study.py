@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
-from sslbench.analysis.directions import Judged, judged
+from sslbench.analysis.directions import Direction, Judged, judged
 from sslbench.analysis.grids import SCORE_FACTS, UNSET, cell, estimates, labelled, select
 from sslbench.analysis.published import Verdict
 from sslbench.api.errors import RequestError
@@ -62,6 +62,12 @@ def named_wrongly(study: Study) -> list[str]:
     axes = [axis.name for axis in study.axes]
     lost = [b.axis for b in study.bias if b.axis not in (*axes, *study.dropped)]
     problems += [f"bias: {name!r} is no axis{did_you_mean(name, axes)}" for name in lost]
+    problems += [
+        f"directions[{d.claim}]: names no {name}; add it to where, so that not all of them are averaged"
+        for d in study.directions
+        for name in ("protocol", "metric")
+        if name not in d.names
+    ]
     problems += [f"directions[{d.claim}]: needs more and less" for d in study.directions if not (d.more and d.less)]
     return problems + [f"figures[{f.name}]: a heat map needs y" for f in study.figures if f.kind == "heat" and not f.y]
 
@@ -96,7 +102,7 @@ def make_report(
         except RequestError as error:
             missing += error.problems
     undrawn = _figures(study, frames.scores, labelled(results.runs, points), folder)
-    directions = [one for d in study.directions for one in judged(frames.scores, _without(d, study.dropped), axes)]
+    directions = [one for claim in study.directions for one in _judged(frames.scores, claim, axes, study.dropped)]
     report = Report(
         tables=tuple(tables),
         figures=tuple((figure.name, figure.title) for figure in study.figures if figure.name not in undrawn),
@@ -161,6 +167,13 @@ def compared(frame: pd.DataFrame, expected: Sequence[Expected]) -> pd.DataFrame:
         wanted = f"{number.value:g} ±{number.within:g}"
         rows.append({"what": what, "expected": wanted, "found": found, "verdict": verdict, "source": number.source})
     return pd.DataFrame(rows)
+
+
+def _judged(scores: pd.DataFrame, claim: Direction, axes: Sequence[str], dropped: Sequence[str]) -> list[Judged]:
+    """A claim's verdicts; one that compares along an axis that this scale has not is not measured."""
+    if set(dropped) & {*claim.more, *claim.less, *claim.than}:
+        return judged(scores[:0], claim, axes)
+    return judged(scores, _without(claim, dropped), axes)
 
 
 def _judgements(found: Sequence[Judged], folder: Path) -> pd.DataFrame:

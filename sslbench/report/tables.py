@@ -96,7 +96,7 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
         return None
     found = (deviations if settings.spread == "deviation" else estimates)(told_apart(chosen, by), by)
     note = _note(settings, found)
-    if frames.published is not None:
+    if frames.published is not None and not settings.against:
         fixed = {name: value for name, value in settings.where.items() if not isinstance(value, (list, tuple))}
         found = beside(found, {**fixed, "scale": frames.scale}, frames.published)
         found["cell"] = [score_beside(row) for row in _rows(found)]
@@ -128,7 +128,9 @@ def _meant(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:
     """The rows that a table's `where` means, by the names that they have."""
     for name, wanted in settings.where.items():
         values = [str(value) for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
-        frame = frame[frame[name].astype(str).isin(values)] if name in frame else frame
+        if name in frame:
+            told = frame[name].astype(object).where(frame[name].notna(), UNSET.get(name, ""))
+            frame = frame[told.astype(str).isin(values)]
     return frame
 
 
@@ -144,9 +146,8 @@ def _counted(frames: Frames, settings: TableSettings, rows: Sequence[str], folde
         note, count = "pictures, those left out and why, and those kept", "kept"
         own = ["member", *frame.select_dtypes("number").columns]
     found = frame[[*dict.fromkeys((*rows, *own))]].drop_duplicates()
-    found = found.fillna(dict.fromkeys(found.select_dtypes("number"), 0)).astype(
-        dict.fromkeys(found.select_dtypes("number"), int)
-    )
+    numbers = [name for name in own if pd.api.types.is_numeric_dtype(found[name])]
+    found = found.fillna(dict.fromkeys(numbers, 0)).astype(dict.fromkeys(numbers, int))
     shown = found.astype(str)
     if frames.published is not None:
         found = beside(found, {"metric": count, "scale": frames.scale}, frames.published, count)
@@ -158,7 +159,7 @@ def _labelled(
     frames: Frames, frame: pd.DataFrame, settings: TableSettings, rows: Sequence[str], folder: Path
 ) -> TableMade:
     by = [*dict.fromkeys((*rows, *settings.columns))]
-    places = frame.drop_duplicates([*by, "fold"]).groupby(by, dropna=False, sort=False)
+    places = frame.drop_duplicates([*by, "dataset", "bank", "query", "fold"]).groupby(by, dropna=False, sort=False)
     found = places.agg(
         least=("least", "min"), most=("most", "max"), fewest=("samples", "min"), samples=("samples", "max")
     ).reset_index()

@@ -12,7 +12,19 @@ import pandas as pd
 from sslbench.api.errors import SslbenchError
 from sslbench.results.record import ClassScore, Record, Score, decode
 
-HEAD = ("run", "method", "backbone", "status", "augmentation", "recipe", "pool", "baseline", "bank", "query")
+HEAD = (
+    "run",
+    "method",
+    "backbone",
+    "status",
+    "augmentation",
+    "recipe",
+    "pool",
+    "baseline",
+    "bank",
+    "query",
+    "test_share",
+)
 DIVIDED = ("samples", "classes", "least", "most", "groups")
 HELD = ("validation_samples", "test_samples")
 KINDS: Mapping[str, Any] = {"scores": Score, "classes": ClassScore}
@@ -99,7 +111,7 @@ def _head(record: Record) -> dict[str, Any]:
     return {
         "run": record.run, "method": record.method["name"], "backbone": backbone or "none", "status": record.status,
         "augmentation": augmentation, "recipe": record.recipe, "pool": record.pool, "baseline": record.baseline,
-        "bank": splits["bank"], "query": splits["query"],
+        "bank": splits["bank"], "query": splits["query"], "test_share": record.test_share,
     }  # fmt: skip
 
 

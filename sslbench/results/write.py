@@ -16,6 +16,7 @@ import yaml
 from sslbench import environment
 from sslbench.api.files import write_atomically
 from sslbench.config.convert import plain
+from sslbench.config.keys import prepare_key
 from sslbench.config.parts import Part
 from sslbench.config.plan import Plan
 from sslbench.data.table import Prepared
@@ -51,7 +52,7 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
     """Everything about a run in one value; cost, host and clock stand apart from the rest."""
     collapsed = any(score.metric == "collapsed" and score.value > 0 for score in measured.scores)
     status: Status = failure.status if failure else "collapsed" if collapsed else "done"
-    by_name = {table.name: table for table in measured.tables}
+    by_key = {table.key: table for table in measured.tables}  # two folders that one dataset reads have one name
     return Record(
         run=name,
         status=status,
@@ -62,9 +63,9 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
         augmentations=[a.key() for a in plan.augmentations],
         recipe=plan.recipe,
         pool=plan.pool,
-        pretrained_on=[_data(part, by_name) for part in plan.pretrain_parts],
+        pretrained_on=[_data(plan, part, by_key) for part in plan.pretrain_parts],
         evaluated_on=[
-            _data(part, by_name) | {"splits": {}, **measured.splits.get(part.name, {})} for part in plan.evaluate_parts
+            _data(plan, part, by_key) | {"splits": {}, **measured.splits.get(part.name, {})} for part in plan.evaluate_parts
         ],
         protocols=[protocol.described() for protocol in plan.protocols],
         seeds=plan.seeds,
@@ -84,8 +85,8 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
     )  # fmt: skip
 
 
-def _data(part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:
-    table = tables.get(part.name)
+def _data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:
+    table = tables.get(prepare_key(plan, part))
     facts: dict[str, Any] = {"part": part.name, **part.choice.described(), "fingerprint": part.fingerprint()}
     if account := getattr(part.dataset, "account", None):
         facts["account"] = {"columns": list(account[0]), "rows": [list(row.values()) for row in account]}

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from sslbench.analysis.beside import COUNTED
+from sslbench.analysis.beside import COUNTED, OWN
+from sslbench.analysis.grids import SCORE_FACTS
 from sslbench.api.errors import RequestError
+from sslbench.catalog.facts import did_you_mean
+from sslbench.study.definition import Study
 
 
 def read_published(path: Path) -> pd.DataFrame:
@@ -30,3 +33,24 @@ def read_published(path: Path) -> pd.DataFrame:
             raise RequestError([f"published: {path}: {name} {given[wrong].iloc[0]!r} is no number from 0 to 1"])
         frame[name] = numbers
     return frame
+
+
+def published_wrongly(study: Study) -> list[str]:
+    """Say what is wrong with a study's file of published numbers, and with the tables that show it."""
+    if study.published is None:
+        return [f"tables[{t.name}]: shows what was published, and the study names no file of it"
+                for t in study.tables if t.of == "published"]  # fmt: skip
+    try:
+        frame = read_published(study.published)
+    except RequestError as error:
+        return list(error.problems)
+    known = (*OWN, *SCORE_FACTS, "scale", "member", "class", *(axis.name for axis in study.axes), *study.dropped)
+    problems = [
+        f"published: column {name!r} is no axis and no fact{did_you_mean(name, known)}"
+        for name in frame.columns
+        if name not in known
+    ]
+    for table in [table for table in study.tables if table.of == "published"]:
+        lost = [name for name in (*table.rows, *table.columns) if name not in frame]
+        problems += [f"tables[{table.name}]: the published numbers have no column {name!r}" for name in lost]
+    return problems

@@ -58,6 +58,10 @@ class PictureFiles:
                 columns[name] = np.array(values)
         for name, pattern in config.columns.items():
             columns[name] = np.array([_found(pattern, path.name) for path in self.files])
+            if not (columns[name] != "").any():
+                raise DataBroken(
+                    f"columns.{name}: {pattern!r} is found in no file name, such as {self.files[0].name!r}"
+                )
         self.columns: Mapping[str, NDArray[np.str_]] = columns
         self.grey = config.channels == "grey" or (config.channels == "auto" and all(_headers(self.files)))
         shape = (1 if self.grey else 3, 0, 0)

@@ -90,6 +90,8 @@ def _crosswalk(path: Path, members: Sequence[Member]) -> Mapping[tuple[str, str]
         rows = [(row["member"], row["class"], row["name"] or "") for row in reader]
     found: dict[tuple[str, str], str] = {}
     for member, pattern, name in rows:
+        if not name.strip():
+            raise DataBroken(f"{path}: {member!r}, {pattern!r} has no name; give its class one, or drop the line")
         meant = [
             pair for pair in classes if pair[0] == member and (pair[1] == pattern or fnmatchcase(pair[1], pattern))
         ]
