@@ -68,7 +68,7 @@ def test_a_study_may_ask_for_it(finished):
         ),
         (
             ["--axis", "method.mask", "--metric", "recal"],
-            "bias.metric: 'recal' is not possible; did you mean recall?",
+            "bias.metric: 'recal' is not possible; did you mean 'recall'?",
         ),
     ],
 )
