@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 from collections.abc import Mapping
@@ -72,7 +73,7 @@ def converted(**values):
         ({"many": [1, "2"]}, "x.many: expected a whole number, got '2'"),
         ({"kind": "c"}, "x.kind: 'c' is not possible; possible: 'a', 'b', 3"),
         ({"colour": "GREEN"}, "x.colour: 'GREEN' is not possible; possible: RED, BLUE"),
-        ({"table": [1]}, "x.table: expected a mapping, got [1]"),
+        ({"table": [1]}, "x.table: expected settings, each with a name, got [1]"),
         ({"inner": {"dept": 2}}, "x.inner.dept: no such setting; did you mean 'x.inner.depth'?; possible: depth"),
         ({"inner": 3}, "x.inner: expected Inner, got 3"),
         ({"nmae": "y"}, "x.nmae: no such setting; did you mean 'x.name'?"),
@@ -234,6 +235,19 @@ def test_all_problems_at_once():
         (["splits.fractions=[0.1,0.1]"], "splits.fractions: [0.1, 0.1] is not possible; possible: different shares"),
         (["splits.fractions=[2.0]"], "splits.fractions: [2.0] is not possible"),
         (["splits.groups=id", "splits.block=-1"], "splits.block: -1 is not possible"),
+        (
+            ["protocols=knn"],
+            "protocols: expected settings, each with a name, got 'knn'; which protocols run is measure=",
+        ),
+        (["train=5"], "train: expected settings, each with a name, got 5"),
+        (["protocols.knn=7"], "protocols.knn: expected settings, each with a name, got 7"),
+        (["data=[digits]"], "data: expected settings, each with a name, got ['digits']"),
+        (["method.name=5"], "method.name: expected text, got 5"),
+        (["measure=5"], "measure: expected text, got 5; or expected a list, got 5"),
+        (["threads=x"], "threads: expected a whole number, got 'x'"),
+        (["threads=-1"], "threads: -1 is not possible; possible: 0 or more"),
+        (["prepare.size=-1"], "prepare.size: -1 is not possible; possible: 0 or more"),
+        (["view.size=-1"], "view.size: -1 is not possible; possible: 0 or more"),
         (["train.steps=-1"], "train.steps: -1 is not possible"),
         (
             ["train.steps=100", "train.snapshots=[1]"],
@@ -247,6 +261,22 @@ def test_each_mistake_has_its_sentence(overrides, sentence):
     with pytest.raises(RequestError) as raised:
         planned(*overrides)
     assert any(line.startswith(sentence) for line in raised.value.problems), raised.value.problems
+
+
+ODD = ("x", "5", "-1", "[a]", "[1]", "{a: 1}", "null", "true", "''", "[]", "{}")
+KEYS = (
+    "train", "train.batch", "view", "prepare", "splits", "splits.fractions", "pretrain", "pretrain.settings", "data",
+    "data.root", "modalities", "modalities.image", "backbones", "backbones.image", "backbone", "backbone.name", "protocols",
+    "protocols.knn", "protocols.knn.k", "augmentation", "augmentation.name", "augmentation.crop", "measure", "method",
+    "method.name", "folds", "seeds", "recipe", "threads", "baselines", "evaluate",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_any_value_at_any_key_is_a_plan_or_a_sentence(key):
+    for value in ODD:
+        with contextlib.suppress(RequestError, DataMissing):
+            planned(f"{key}={value}")
 
 
 def test_files_that_are_no_requests(tmp_path):

@@ -91,7 +91,7 @@ def test_spread_is_judged_by_log_deviations():
     assert judged(two, claim, ["arm"])[0].verdict == "not measured"  # without one of two folds no deviation is left
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_equal_spreads_are_rarely_told_apart(seed):
     rng = np.random.default_rng(seed)
@@ -106,6 +106,11 @@ def test_equal_spreads_are_rarely_told_apart(seed):
 def test_what_was_not_measured_is_said():
     assert judged(pd.DataFrame(), ABOVE, [])[0].verdict == "not measured"
     assert judged(scores(({"arm": "a"}, LESS)), ABOVE, ["arm"])[0].verdict == "not measured"
+    without = scores(({"arm": "a"}, np.add(LESS, 0.1).tolist()), ({"arm": "b"}, LESS))
+    along = Direction(claim="c", more={"crop": 1}, less={"crop": 2})  # an axis that this scale has not
+    assert [one.verdict for one in judged(without, along, ["arm"])] == ["not measured"]
+    only_placed = Direction(claim="c", more={"arm": "a"}, less={"arm": "b"}, where={"crop": 1}, each=("crop",))
+    assert [(one.verdict, one.place) for one in judged(without, only_placed, ["arm"])] == [("holds", "")]
     one = scores(({"arm": "a"}, [0.9]), ({"arm": "b"}, [0.1]))
     assert judged(one, ABOVE, ["arm"])[0].verdict == "undecided"
 

@@ -184,7 +184,7 @@ def test_boxes_are_drawn_as_torchvision_draws_them():
         assert stats.ks_2samp(ours[:, place], theirs[:, place]).pvalue > 1e-3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     height=st.integers(1, 80),
     width=st.integers(1, 80),

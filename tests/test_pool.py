@@ -190,7 +190,24 @@ def test_settings_without_a_pool_are_refused():
     ],
 )
 def test_a_pool_that_cannot_be_is_a_sentence(members, without, sentence):
-    settings = {"pretrain.pool": "pool", "pretrain.settings": {"members": members, "without": without}}
+    assert sentence in refused({"members": members, "without": without})
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ("a,3,\n", "'a', '3' has no name; give its class one, or drop the line"),
+        ("b,3,three\n", "'b'"),
+        ("a,eleven,three\n", "'eleven'"),
+    ],
+)
+def test_a_crosswalk_line_that_means_nothing_is_a_sentence(lines, sentence, tmp_path):
+    (tmp_path / "names.csv").write_text(f"member,class,name\n{lines}")
+    assert sentence in refused({"members": {"a": "digits"}, "crosswalk": str(tmp_path / "names.csv")})
+
+
+def refused(pool: dict) -> str:
+    settings = {"pretrain.pool": "pool", "pretrain.settings": pool}
     with pytest.raises(SslbenchError) as error:
         sslbench.run("mae", "digits", settings=settings)
-    assert sentence in str(error.value)
+    return str(error.value)

@@ -70,7 +70,7 @@ def test_knn_agrees_with_scikit_learn(digits, vote):
     assert (outcome.predicted == expected).mean() > 0.997  # ties and rounding
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 60), st.integers(1, 40), st.integers(1, 80), st.integers(1, 6), st.booleans())
 def test_neighbours_are_the_sorted_cosines_for_any_memory(bank, query, k, width, repeated):
     generator = torch.Generator().manual_seed(bank * 1000 + query)
@@ -183,7 +183,7 @@ def test_instruments_leave_their_input_alone_and_repeat_themselves(instrument, d
     assert (features == digits[0]).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=80))
 def test_metrics_agree_with_scikit_learn(pairs):
     truth, said = np.array(pairs).T
@@ -210,7 +210,7 @@ def test_micro_and_macro_differ_where_classes_do():
     assert found["macro_accuracy"] == pytest.approx(0.55)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(2, 6), st.integers(2, 6), st.integers(10, 200), st.integers(0, 1000))
 def test_ami_agrees_with_scikit_learn_in_both_normalisations(classes, clusters, n, seed):
     rng = np.random.default_rng(seed)

@@ -83,7 +83,7 @@ def test_rank_correlations_of_few_settings_are_exact():
     assert responses(frame, "setting")["p_ranks"].iloc[0] == pytest.approx(theirs, abs=0.005)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_corrections_are_those_of_statsmodels(values):
     p = np.array(values)
@@ -159,7 +159,7 @@ def test_power_grows_and_errors_do_not(settings_, capsys):
     assert raw.loc["means", "power"] > {6: 0.5, 10: 0.7, 20: 0.9}[settings_]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.floats(0.1, 10), st.floats(-5, 5))
 def test_a_setting_in_other_units_changes_no_p(seed, scale, shift):
     frame = planted(7, 3, [0.02, 0.0], RNG(seed), noise=0.02)

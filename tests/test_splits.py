@@ -17,6 +17,7 @@ from sslbench.data.splits import (
     label_subset,
     subset_size,
     tasks_of,
+    undividable,
 )
 
 PRINTED = {  # arXiv 2503.11341, Table 4: totals at 1, 5 and 10 %
@@ -69,7 +70,7 @@ def test_shares_are_those_of_the_paper():
     assert shares == pytest.approx([0.68, 0.12, 0.20], abs=0.002)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=8), st.integers(0, 4))
 def test_every_row_is_in_exactly_one_part(sizes, fold):
     labels = labels_of(*sizes)
@@ -172,3 +173,28 @@ def test_transfer_between_groups_tests_only_classes_that_were_taught():
 def test_too_few_samples_is_a_sentence():
     with pytest.raises(RequestError, match="3 labelled samples cannot make 5 folds"):
         divide(np.array([0, 1, 0]), {}, SplitSettings(), 0, ())
+
+
+CAMERAS = {"cam": np.array(["a", "b", "c"] * 20), "split": np.array(["train"] * 40 + ["test"] * 20)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"folds": 5}, "3 group(s) of samples cannot be divided into 5 parts"),
+        ({"folds": 3}, None),
+        ({"folds": 2, "validation": 0}, None),
+        ({"transfer": "cam", "bank": "a", "query": "b"}, "1 group(s) of samples cannot be divided into 2 parts"),
+        ({"transfer": "cam", "bank": "a", "query": "b", "validation": 0}, None),
+        ({"official": True}, None),
+    ],
+)
+def test_too_few_groups_are_found_before_anything_runs(settings, told):
+    labels, asked = np.arange(60) // 3 % 2, SplitSettings(**{"official": False, "groups": "cam", **settings})
+    problems = undividable(labels, CAMERAS, asked, ())
+    assert [problem.startswith(f"splits.groups: {told}") for problem in problems] == ([True] if told else [])
+    if told:
+        with pytest.raises(RequestError, match="cannot be divided"):
+            divide(labels, CAMERAS, asked, 0, ())
+    else:
+        assert len(divide(labels, CAMERAS, asked, 0, ()).query)

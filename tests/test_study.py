@@ -98,6 +98,8 @@ def test_a_range_has_both_ends_and_no_rounding_dust(tmp_path_factory, start, ste
         ),
         ({"axes": {"train.epochs": {"from": 3, "to": 1, "step": 1}}}, "a range rises by a step above 0"),
         ({"axes": {"arm": {"a": 3}}}, "axes.arm.a: expected settings"),
+        ({"axes": {"arm": [{"a": 1}]}}, "axes.arm: what a list holds must have a name; write named groups"),
+        ({"scales": {"big": 3}}, "scales.big: expected settings, each with a name, got 3"),
         ({"axes": {"train.epochs": [1, 1]}}, "axes.train.epochs: names a value twice"),
         ({"tables": [{"nam": "x"}]}, "tables[0].nam: no such setting"),
         ({"scales": {"smoke": {"bas": {}}}}, "scales.smoke.bas: no such setting"),

@@ -6,7 +6,7 @@ A claim is written down before anything runs. What is found is 'holds', 'fails' 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -60,21 +60,30 @@ class Judged:
 
 
 def judged(frame: pd.DataFrame, direction: Direction, axes: Sequence[str]) -> list[Judged]:
-    """The verdict on a claim for every value of its `each`; one 'not measured' where a side of it has no scores."""
-    if direction.of == "spread" and len(frame):
-        frame = spreads(frame, axes)
-    found = differences(frame, direction, {}) if len(frame) else pd.DataFrame()
+    """The verdict on a claim for every value of its `each`; one 'not measured' where a side of it has no scores.
+
+    An axis that the frame lacks is one that this scale has not: what compares along it is not measured, what is only placed
+    by it is judged without.
+    """
+    compared = {*direction.more, *direction.less, *direction.than}
+    if frame.empty or not compared <= set(frame.columns):
+        return [_unmeasured(direction)]
+    where = {name: value for name, value in direction.where.items() if name in frame}
+    direction = replace(direction, where=where, each=tuple(name for name in direction.each if name in frame))
+    frame = spreads(frame, axes) if direction.of == "spread" else frame
+    found = differences(frame, direction, {})
     if direction.than and len(found):
         there = differences(frame, direction, direction.than)[[*direction.each, *UNITS, "value"]]
         paired = found.merge(there, on=[*direction.each, *UNITS], suffixes=("", " there"))
         found = paired.assign(value=paired["value"] - paired["value there"])
     if found.empty:
-        nothing = Judged(
-            claim=direction.claim, place="", difference=None, half=None, n=0, over="", verdict="not measured"
-        )
-        return [nothing]
+        return [_unmeasured(direction)]
     by = [*direction.each] or ["all"]
     return [_verdict(direction, by, row) for _, row in estimates(found.assign(all=""), by).iterrows()]
+
+
+def _unmeasured(direction: Direction) -> Judged:
+    return Judged(claim=direction.claim, place="", difference=None, half=None, n=0, over="", verdict="not measured")
 
 
 def differences(frame: pd.DataFrame, direction: Direction, there: Place) -> pd.DataFrame:
@@ -85,7 +94,7 @@ def differences(frame: pd.DataFrame, direction: Direction, there: Place) -> pd.D
         chosen = select(frame, {**direction.where, **side, **there}, direction.each)
         sides.append(chosen.groupby(by, dropna=False, sort=False)["value"].mean().reset_index())
     both = sides[0].merge(sides[1], on=by, suffixes=("", " less"))
-    share = {"test_share": frame["test_share"].iloc[0]} if "test_share" in frame else {}
+    share = {"test_share": frame["test_share"].iloc[0]} if "test_share" in frame and len(frame) else {}
     return both.assign(value=both["value"] - both["value less"])[[*by, "value"]].assign(**share)
 
 

@@ -51,7 +51,7 @@ class Fits:
 
 
 def fitted(x: Values, y: Values) -> Fits:
-    """Fit every row of y [K, n] on x [n] or [K, n]; nan is no score. p: t = r sqrt((n - 2) / (1 - r^2)), n - 2 degrees."""
+    """Fit every row of y [K, n] on x [n] or [K, n]; nan is no score. p is of t = slope / its error, n - 2 degrees."""
     x = np.where(np.isnan(y), np.nan, np.broadcast_to(x, y.shape))
     n = (~np.isnan(y)).sum(1)
     with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():

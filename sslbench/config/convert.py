@@ -17,16 +17,25 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+SETTINGS = "expected settings, each with a name"
+
 
 class _Mismatch(Exception):
-    """A value that is not of its type: the sentence without the path."""
+    """A value that is not of its type: the sentence, and the names below the setting where it was found."""
+
+    def __init__(self, sentence: str, below: tuple[str, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.below = below
 
 
-def convert(values: Mapping[str, Any], cls: type[Any], path: str, problems: list[str]) -> Any:
-    """Make a dataclass from a mapping; what is wrong is added to `problems`, and its default stands in."""
+def convert(values: object, cls: type[Any], path: str, problems: list[str]) -> Any:
+    """Make a dataclass from a mapping of names to values; what is wrong is added to `problems`, and its default stands in."""
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}
     given: dict[str, Any] = {}
+    if not isinstance(values, Mapping):
+        problems.append(f"{path}: {SETTINGS}, got {_shown(values)}")
+        return cls()
     for name, value in values.items():
         where = f"{path}.{name}" if path else str(name)
         if name not in fields:
@@ -38,7 +47,7 @@ def convert(values: Mapping[str, Any], cls: type[Any], path: str, problems: list
         try:
             given[name] = _value(value, hints[name])
         except _Mismatch as mismatch:
-            problems.append(f"{where}: {mismatch}")
+            problems.append(f"{'.'.join((where, *mismatch.below))}: {mismatch}")
     try:
         return cls(**given)
     except (TypeError, ValueError) as error:
@@ -88,19 +97,27 @@ def _value(value: Any, kind: Any) -> Any:
         return _tuple(value, args)
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
-            raise _Mismatch(f"expected a mapping, got {_shown(value)}")
-        return {str(name): _value(item, args[1]) for name, item in value.items()}
+            raise _Mismatch(f"{SETTINGS}, got {_shown(value)}")
+        return {str(name): _named(str(name), item, args[1]) for name, item in value.items()}
     return _scalar(value, kind)
 
 
+def _named(name: str, value: Any, kind: Any) -> Any:
+    try:
+        return _value(value, kind)
+    except _Mismatch as mismatch:
+        raise _Mismatch(str(mismatch), (name, *mismatch.below)) from None
+
+
 def _any_of(value: Any, kinds: Sequence[Any]) -> Any:
-    sentences = []
+    found: dict[Any, _Mismatch] = {}
     for kind in sorted(kinds, key=lambda k: k is float):  # an int given for int | float stays an int
         try:
             return _value(value, kind)
         except _Mismatch as mismatch:
-            sentences.append(str(mismatch))
-    raise _Mismatch("; or ".join(sentences))
+            found[kind] = mismatch
+    found.pop(type(None), None)  # that nothing is possible too helps nobody who wrote something
+    raise next(iter(found.values())) if len(found) == 1 else _Mismatch("; or ".join(map(str, found.values())))
 
 
 def _tuple(value: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:

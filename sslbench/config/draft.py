@@ -112,10 +112,12 @@ def choose_recipe(draft: Draft, spec: MethodSpec[Any], rows: int, pixels: int) -
 def check_sections(draft: Draft) -> None:
     """Find what is wrong with the harness's own settings, whatever else is wrong."""
     draft.problems += problems_of(draft.section("train", TrainSettings))
-    draft.section("prepare", PrepareSettings)
     draft.problems += lone_settings(draft.section("splits", SplitSettings))
     draft.section("pretrain", PretrainSettings)
-    draft.section("view", ViewSettings)
+    prepare, view = draft.section("prepare", PrepareSettings), draft.section("view", ViewSettings)
+    counts = {f"prepare.{name}": getattr(prepare, name) for name in ("samples", "size", "unreadable")}
+    for path, value in {**counts, "view.size": view.size, "threads": draft.tree.get("threads", 0)}.items():
+        draft.problems += [f"{path}: {value} is not possible; possible: 0 or more"] if value < 0 else []
 
 
 def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ...]:

@@ -29,7 +29,7 @@ from sslbench.config.request import Tree, with_recipe
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import prepared_modality
-from sslbench.data.splits import SplitSettings, absent
+from sslbench.data.splits import SplitSettings, undividable
 
 LABEL_PRESERVING = "label-preserving"
 """As an augmentation's name: the one that the evaluation data says leaves its labels true."""
@@ -132,14 +132,14 @@ def _complete(
     learnt = next((p for p in pretrain if p.name not in draft.shelf.stood_in), None)
     for part in here:
         draft.problems += unlike(learnt.dataset.modalities, part.dataset.modalities, part.name) if learnt else []
-        draft.problems += absent(part.dataset.columns, splits, part.choice.spec.card.groups)
+        draft.problems += undividable(part.dataset.labels, part.dataset.columns, splits, part.choice.spec.card.groups)
     if method.spec.takes_target and not any((part.dataset.labels >= 0).any() for part in pretrain):
         draft.problems.append(f"method: {method.name!r} is given labels, and nothing it would learn from has any")
     draft.problems += misfits(method, backbones, augmentations, facts)
     protocols = choose_protocols(draft, evaluate)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
     draft.settle()
-    threads = int(draft.tree.get("threads") or machine.threads)
+    threads = draft.tree.get("threads") or machine.threads
     pool = draft.section("pretrain", PretrainSettings).called(plain(pretrain[0].choice.key()))
     return Plan(
         method=method, backbones=backbones, augmentations=augmentations, label_preserving=gentle, protocols=protocols,

@@ -15,19 +15,15 @@ from yaml import YAMLError
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Recipe
+from sslbench.config.form import COMPONENTS, malformed, without_nothing
 
 Tree = dict[str, Any]
-COMPONENTS = ("method", "backbone", "augmentation", "data")
-SECTIONS = ("train", "view", "prepare", "splits", "pretrain")
-OTHERS = (
-    "recipe", "backbones", "modalities", "protocols", "measure", "baselines", "evaluate", "seeds", "folds", "threads",
-)  # fmt: skip
 
 
 def read_request(file: Path | None, options: Mapping[str, Any], overrides: Sequence[str]) -> Tree:
     """Merge a YAML file, the command line's options and `key=value` overrides, the last one winning.
 
-    Raises RequestError for an unreadable file, a malformed override or an unknown top-level key.
+    Raises RequestError for an unreadable file, a malformed override, an unknown key or a value that is not in its form.
     """
     OmegaConf.clear_resolver("oc.env")
     problems: list[str] = []
@@ -37,16 +33,15 @@ def read_request(file: Path | None, options: Mapping[str, Any], overrides: Seque
     try:
         merged = OmegaConf.merge(*[_named(layer) for layer in layers])
         tree = OmegaConf.to_container(merged, resolve=True)
+    except TypeError as error:  # one layer has a list where another has settings
+        alone = [problem for layer in layers for problem in malformed(_content(layer))]
+        raise RequestError(alone or [f"request: {error}"]) from error
     except OmegaConfBaseException as error:
         raise RequestError([f"request: {' '.join(str(error).split())}"]) from error
     assert isinstance(tree, dict)
-    known: tuple[str, ...] = (*COMPONENTS, *SECTIONS, *OTHERS)
-    unknown = [str(name) for name in tree if name not in known]
-    if unknown:
-        from sslbench.catalog.facts import did_you_mean
-
-        raise RequestError([f"{name}: no such setting{did_you_mean(name, known)}" for name in unknown])
-    return {str(name): value for name, value in tree.items()}
+    if problems := malformed({str(name): value for name, value in tree.items()}):
+        raise RequestError(problems)
+    return without_nothing({str(name): value for name, value in tree.items()})
 
 
 def with_recipe(tree: Tree, recipe: Recipe) -> Tree:
@@ -106,6 +101,10 @@ def _overrides(overrides: Sequence[str], problems: list[str]) -> DictConfig:
     except (YAMLError, OmegaConfBaseException) as error:
         problems.append(f"overrides: {' '.join(str(error).split())}")
         return OmegaConf.create({})
+
+
+def _content(layer: DictConfig) -> dict[str, Any]:
+    return {str(name): value for name, value in OmegaConf.to_container(layer).items()}  # type: ignore[union-attr]
 
 
 def _named(layer: DictConfig) -> DictConfig:

@@ -83,11 +83,32 @@ def absent(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> 
         problems += [f"{told}, and {len(wrong)} of its values are none, such as {wrong[0]!r}"] if wrong else []
     if settings.transfer not in columns:
         return problems
-    groups = sorted(set(columns[settings.transfer].tolist()))
+    names = sorted(set(columns[settings.transfer].tolist()))
     for path, value in (("splits.bank", settings.bank), ("splits.query", settings.query)):
-        if value not in groups:
-            problems.append(f"{path}: {settings.transfer!r} has no value {value!r}; possible: {', '.join(groups)}")
+        if value not in names:
+            problems.append(f"{path}: {settings.transfer!r} has no value {value!r}; possible: {', '.join(names)}")
     return problems
+
+
+def undividable(labels: Rows, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> list[str]:
+    """Say why a dataset cannot be divided so: what it has not, or fewer groups than there would be parts."""
+    if problems := absent(columns, settings, groups):
+        return problems
+    key = group_key(columns, settings, groups)
+    if key is None:
+        return []
+    official, divided = has_official_split(labels, columns, settings), labels >= 0
+    column, value = (settings.transfer, settings.bank) if settings.transfer else ("split", "train")
+    if settings.transfer or official:
+        divided &= columns[column] == value
+    named = official and not settings.transfer and "validation" in set(columns["split"].tolist())
+    inner = settings.validation > 0 and not named
+    return _too_few(len(set(key[divided].tolist())), 1 + inner if official else max(settings.folds, 2 + inner))
+
+
+def _too_few(groups: int, parts: int) -> list[str]:
+    told = f"splits.groups: {groups} group(s) of samples cannot be divided into {parts} parts"
+    return [] if groups >= parts else [f"{told}; lower splits.folds, or set splits.validation=0"]
 
 
 def subset_size(available: float, fraction: float) -> int:
@@ -210,8 +231,8 @@ def _folds(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, folds: int) -
     if key is None:
         order = StratifiedKFold(folds, shuffle=True, random_state=VERSION).split(rows, _splittable(labels[rows], folds))
     else:
-        if (groups := len(set(key[rows].tolist()))) < folds:
-            raise RequestError([f"splits.groups: {groups} groups cannot make {folds} folds; lower splits.folds"])
+        if problems := _too_few(len(set(key[rows].tolist())), max(folds, 2)):
+            raise RequestError(problems)
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=VERSION)
         order = splitter.split(rows, _splittable(labels[rows], folds), key[rows])
     for fold, (_, test) in enumerate(order):

@@ -80,7 +80,7 @@ def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Gen
     tables = [
         _overall(found, asked),
         _made("trends", f"Classes that rise or fall with {asked.axis}, by every rule", counts, len(by) + 2,
-              "'expected' is how many would be called so by chance (bh, holm: the chance that any is)"),
+              "'expected' is how many at most would be called so by chance (bh, holm: the chance that any is)"),
         _moved(found, asked),
     ]  # fmt: skip
     methods = sorted(classes["method"].unique())

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
-from sslbench.analysis.directions import Direction, Judged, judged
+from sslbench.analysis.directions import Judged, judged
 from sslbench.analysis.grids import SCORE_FACTS, UNSET, cell, estimates, labelled, select
 from sslbench.analysis.published import Verdict
 from sslbench.api.errors import RequestError
@@ -102,7 +102,7 @@ def make_report(
         except RequestError as error:
             missing += error.problems
     undrawn = _figures(study, frames.scores, labelled(results.runs, points), folder)
-    directions = [one for claim in study.directions for one in _judged(frames.scores, claim, axes, study.dropped)]
+    directions = [one for claim in study.directions for one in judged(frames.scores, claim, axes)]
     report = Report(
         tables=tuple(tables),
         figures=tuple((figure.name, figure.title) for figure in study.figures if figure.name not in undrawn),
@@ -167,13 +167,6 @@ def compared(frame: pd.DataFrame, expected: Sequence[Expected]) -> pd.DataFrame:
         wanted = f"{number.value:g} ±{number.within:g}"
         rows.append({"what": what, "expected": wanted, "found": found, "verdict": verdict, "source": number.source})
     return pd.DataFrame(rows)
-
-
-def _judged(scores: pd.DataFrame, claim: Direction, axes: Sequence[str], dropped: Sequence[str]) -> list[Judged]:
-    """A claim's verdicts; one that compares along an axis that this scale has not is not measured."""
-    if set(dropped) & {*claim.more, *claim.less, *claim.than}:
-        return judged(scores[:0], claim, axes)
-    return judged(scores, _without(claim, dropped), axes)
 
 
 def _judgements(found: Sequence[Judged], folder: Path) -> pd.DataFrame:

@@ -33,7 +33,7 @@ from sslbench.api.specs import Setting
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.catalog.suites import studies_here
 from sslbench.config.convert import convert
-from sslbench.config.request import COMPONENTS
+from sslbench.config.form import COMPONENTS
 
 Where = Mapping[str, "str | int | float | tuple[str | int | float, ...]"]
 RANGE = frozenset({"from", "to", "step"})
@@ -240,10 +240,18 @@ def _axis(name: str, values: Any, problems: list[str]) -> Axis:
     if not isinstance(values, list) or not values:
         problems.append(f"{path}: expected a list, a range {{from, to, step}} or named groups, got {values!r:.60}")
         return Axis(name=name, values={})
+    if not all(_nameable(value) for value in values):
+        problems.append(f"{path}: what a list holds must have a name; write named groups, got {values!r:.60}")
+        return Axis(name=name, values={})
     labels = [tuple(value) if isinstance(value, list) else value for value in values]
     if len(set(labels)) != len(labels):
         problems.append(f"{path}: names a value twice: {values!r:.60}")
     return Axis(name=name, values={label: flat({name: value}) for label, value in zip(labels, values, strict=True)})
+
+
+def _nameable(value: Any) -> bool:
+    """Whether a value of a list is its own name: a number or text, or a list of those."""
+    return not any(isinstance(one, (Mapping, list)) for one in (value if isinstance(value, list) else [value]))
 
 
 def _range(values: Mapping[str, Any], path: str, problems: list[str]) -> list[Any]:

@@ -14,8 +14,8 @@ from sslbench.api.modules import Backbone, TrainedMethod
 from sslbench.api.specs import Kind, MethodSpec, Recipe
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.convert import convert
+from sslbench.config.form import KEYS
 from sslbench.config.plan import LABEL_PRESERVING
-from sslbench.config.request import COMPONENTS, OTHERS, SECTIONS
 from sslbench.config.settings import TrainSettings
 from sslbench.environment import seed_everything
 from sslbench.testing.check import NotAsked, Subject, check
@@ -274,9 +274,8 @@ def offers_recipes_that_can_be_planned(subject: Subject) -> Iterator[str]:
 
 def wrong_in(recipe: Recipe, method: MethodSpec[Any], catalog: Catalog) -> Iterator[str]:
     """Say which settings of a recipe nobody has, and which components it names are not installed."""
-    known = (*COMPONENTS, *SECTIONS, *OTHERS)
-    strangers = [path for path in recipe.settings if path.partition(".")[0] not in known]
-    yield from (f"{path}: no such setting{did_you_mean(path, known)}" for path in strangers)
+    strangers = [path for path in recipe.settings if path.partition(".")[0] not in KEYS]
+    yield from (f"{path}: no such setting{did_you_mean(path, KEYS)}" for path in strangers)
     for section, cls in (("method", method.config), ("train", TrainSettings)):
         given = {p.partition(".")[2]: v for p, v in recipe.settings.items() if p.startswith(f"{section}.")}
         problems: list[str] = []
