@@ -204,6 +204,8 @@ def bias(
     scale: ScaleName = "",
     protocol: Annotated[str, typer.Option(help="the protocol whose answers are judged")] = "linear",
     metric: Annotated[str, typer.Option(help="the score of a class: recall, precision or f1")] = "recall",
+    of: Annotated[str, typer.Option(help="classes, or datasets: the accuracy of each that is measured")] = "classes",
+    beside: Annotated[str, typer.Option(help="a protocol whose trends are set against these")] = "",
     out: Out = Path("runs"),
 ) -> None:
     """Say which classes a setting helps and which it betrays, from the runs of a study that are done."""
@@ -214,7 +216,8 @@ def bias(
     from sslbench.study.definition import BiasSettings
 
     console, problems = _console(), list[str]()
-    asked = convert({"axis": axis, "protocol": protocol, "metric": metric}, BiasSettings, "bias", problems)
+    wanted = {"axis": axis, "protocol": protocol, "metric": metric, "of": of, "beside": beside}
+    asked = convert(wanted, BiasSettings, "bias", problems)
     if problems:
         raise RequestError(problems)
     requests, _ = commands.split_overrides(overrides or [])

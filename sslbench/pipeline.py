@@ -21,6 +21,7 @@ from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.protocols.evaluate import Subject, evaluate_stage, extract_stage
 from sslbench.report.examples import draw_examples
+from sslbench.report.exemplars import draw_exemplars
 from sslbench.report.illustrations import draw_illustrations
 from sslbench.report.live import Line
 from sslbench.results.record import Record
@@ -166,19 +167,20 @@ def record_of(plan: Plan, name: str, stages: Sequence[Stage], store: Store) -> R
     measured.tables = _tables(plan, (*plan.pretrain_parts, *plan.evaluate_parts), folders)
     measured.splits = save_splits(plan, _tables(plan, plan.evaluate_parts, folders), store.root)
     record = make_record(plan, name, failures[0] if failures else None, measured)
-    if undrawn := _undrawn([s.folder for s in done if s.kind == "pretrain"][:1], measured.tables, store.run(name)):
+    if undrawn := _undrawn(done, measured.tables, store.run(name) / "figures"):
         record = replace(record, reason="; ".join(filter(None, (record.reason, undrawn))))
     return write_run(store, record, measured, failures[0].traceback if failures else "")
 
 
-def _undrawn(trained: Sequence[Path], tables: Sequence[Prepared], run: Path) -> str:
+def _undrawn(done: Sequence[Stage], tables: Sequence[Prepared], figures: Path) -> str:
     """Draw a run's own figures; say why where that fails, which must not cost its numbers."""
     try:
-        for folder in trained:
-            draw_illustrations(folder, run / "figures")
+        for folder in [stage.folder for stage in done if stage.kind == "pretrain"][:1]:
+            draw_illustrations(folder, figures)
+        draw_exemplars([stage.folder for stage in done if stage.kind == "evaluate"], tables, figures)
         for table in dict.fromkeys(tables):
             alone = sum(other.name == table.name for other in dict.fromkeys(tables)) == 1
-            draw_examples(table, run / "figures", "" if alone else f"-{table.key[:6]}")
+            draw_examples(table, figures, "" if alone else f"-{table.key[:6]}")
     except Exception as error:  # whatever a plugin's pictures do to a drawing library
         return f"figures not drawn: {type(error).__name__}: {' '.join(str(error).split())}"
     return ""

@@ -67,7 +67,7 @@ TINY = {
     "protocols.linear.epochs": 2,
     "protocols.clustering.restarts": 1,
     "protocols.clustering.seeds": 1,
-    "protocols.clustering.null": 2,
+    "protocols.clustering.permutations": 2,
     "backbone.width": 16,
     "backbone.heads": 2,
     "backbone.depth": 1,

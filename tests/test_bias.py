@@ -12,7 +12,7 @@ from .conftest import TINY
 
 STUDY = {
     "name": "hidden",
-    "base": {**TINY, "train.epochs": 1, "seeds": [0, 1], "data": "digits", "threads": 1, "measure": ["knn"], "baselines": "none"},
+    "base": {**TINY, "train.epochs": 1, "seeds": [0, 1], "data": "digits", "threads": 1, "measure": ["knn", "linear"], "baselines": "none"},
     "bias": [{"axis": "method.mask", "protocol": "knn", "metric": "f1"}],
     "axes": {"method.mask": [0.25, 0.5, 0.75], "kind": {"a": {"method": "mae"}}},
 }  # fmt: skip
@@ -40,12 +40,39 @@ def test_every_class_has_its_answer(finished, cli):
     assert set(found["seeds"]) == {2}
     overall = pd.read_csv(folder / "overall.csv").iloc[0]
     assert found["mean"].mean() == pytest.approx(overall["mean"], abs=0.02)  # classes of digits are of one size
+    pairs = pd.read_csv(folder / "mistaken.csv")
+    assert pairs["class"].str.fullmatch(r"\d as \d").all()
+    assert (pairs["highest"] >= 0.02).all()
+    missed = pairs.assign(of=pairs["class"].str[0].astype(int)).groupby("of")["mean"].sum()
+    recall = found.set_index("class")["mean"]
+    assert (missed <= 1 - recall[missed.index] + 1e-9).all()
+    assert missed.sum() > 0.5 * (1 - recall).sum()  # rare confusions are left out, and only those
+    assert "Pairs whose confusion falls and rises most" in answer.stdout
     counts = pd.read_csv(folder / "trends.csv")
     assert (counts[["ascending", "descending", "none"]].sum(axis=1) == 10).all()
     assert "Overall accuracy and its classes over method.mask (knn)" in answer.stdout
     for name in ("curves", "trends"):
         for ending in ("png", "svg"):
             assert (folder / f"{name}.{ending}").stat().st_size > 5000
+
+
+def test_datasets_are_judged_as_classes_are_and_protocols_are_set_beside(finished, cli):
+    file, out = finished
+    options = ["--protocol", "knn", "--of", "datasets", "--beside", "linear", "--out", str(out)]
+    answer = cli("bias", str(file), "--axis", "method.mask", *options, env={"COLUMNS": "200"})
+    assert answer.returncode == 0, answer.stderr
+    folder = out / "studies/hidden/bias/method.mask-knn-datasets"
+    found, overall = pd.read_csv(folder / "responses.csv"), pd.read_csv(folder / "overall.csv")
+    assert found["class"].tolist() == ["digits"]
+    assert found["mean"].item() == pytest.approx(overall["mean"].item())
+    agreed = pd.read_csv(folder / "agreement.csv")
+    assert agreed["classes"].item() == 1
+    assert {"falling by knn", "falling by linear", "same trend"} <= set(agreed.columns)
+    assert "Trends by knn and by linear" in answer.stdout
+    power = pd.read_csv(folder / "power.csv")
+    assert power["settings"].unique().tolist() == [3, 6, 10, 20]
+    assert (power["seeds"] == 2).all()
+    assert power["found"].between(0, 1).all()
 
 
 def test_a_study_may_ask_for_it(finished):
@@ -63,8 +90,8 @@ def test_a_study_may_ask_for_it(finished):
         (["--axis", "method.msk"], "'hidden' has no such axis; did you mean 'method.mask'?"),
         (["--axis", "kind"], "its values are no numbers (a); name an axis of numbers"),
         (
-            ["--axis", "method.mask", "--protocol", "linear"],
-            "no run of this study that is done was measured with linear",
+            ["--axis", "method.mask", "--protocol", "finetune"],
+            "no run of this study that is done was measured with finetune",
         ),
         (
             ["--axis", "method.mask", "--metric", "recal"],

@@ -20,6 +20,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from sslbench.analysis import agreement, geometry, metrics
 from sslbench.analysis.intervals import over_folds, over_seeds, paired
+from sslbench.api.errors import RequestError
 from sslbench.api.values import Target, Task
 from sslbench.protocols.bench import HarnessTrial
 from sslbench.protocols.clustering import ClusteringConfig
@@ -39,11 +40,13 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return loaded.data.astype(np.float32), loaded.target.astype(np.int64)
 
 
-def trial_of(features: np.ndarray, labels: np.ndarray, *, seed: int = 0, classes: int | None = None) -> HarnessTrial:
+def trial_of(
+    features: np.ndarray, labels: np.ndarray, *, seed: int = 0, classes: int | None = None, **columns: np.ndarray
+) -> HarnessTrial:
     order = np.random.default_rng(0).permutation(len(labels))
     a, b = int(0.7 * len(order)), int(0.8 * len(order))
     task = Task(setting={"fold": 0}, bank=order[:a], validation=order[a:b], query=order[b:])
-    table = Table(features={"image": features}, target=labels, columns={})
+    table = Table(features={"image": features}, target=labels, columns=columns)
     names = tuple(map(str, range(classes or int(labels.max()) + 1)))
     return HarnessTrial(
         tasks=[task], target=Target(kind="class", names=names), bench=None, key=(seed, "p", "d"), open_table=lambda space: table
@@ -242,6 +245,24 @@ def test_clustering_finds_clusters_and_names_exemplars():
     for rows in outcomes[0].artefacts[1].groups.values():
         assert len(rows) == 8
         assert len(set(labels[list(rows)])) == 1
+
+
+def test_clusters_are_set_against_what_else_is_known():
+    rng = np.random.default_rng(0)
+    labels, hidden = rng.integers(0, 4, 600), rng.uniform(0, 100, 600)
+    features = (np.eye(4)[labels] + 10 * np.eye(4)[(hidden // 25).astype(int)]).astype(np.float32)
+    features += rng.normal(0, 0.1, features.shape).astype(np.float32)
+    written = np.where(rng.random(600) < 0.2, "", np.array([f"{value:.3f}" for value in hidden]))
+    config = ClusteringConfig(against=("depth", "place"), bins=4)
+    trial = trial_of(features, labels, depth=written, place=np.array(["deep", "shallow"])[(hidden < 50).astype(int)])
+    of_class, of_depth, of_place = Clustering(config).measure(trial)
+    assert "against" not in of_class.setting
+    assert [o.setting["against"] for o in (of_depth, of_place)] == ["depth", "place"]
+    assert of_class.scores["ami_max"] < 0.1 < 0.9 < of_depth.scores["ami_max"]  # a fifth of the depths is not known
+    assert of_place.scores["ami_max"] == pytest.approx(0.5, abs=0.05)  # of four clusters' two bits it is one
+    assert abs(of_depth.scores["ami_max_null"]) < 0.02
+    with pytest.raises(RequestError, match=r"clustering\.against: no column 'dept'; did you mean 'depth'"):
+        list(Clustering(ClusteringConfig(against=("dept",))).measure(trial))
 
 
 def test_rank_me_reaches_its_ceiling_only_for_isotropic_features():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import shutil
 import subprocess
 import sys
@@ -12,9 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
-from sslbench_vision.datasets.cifar10 import grey, read_binary, read_python
+from sslbench_vision.datasets.cifar10 import RELEASE as CIFAR10
+from sslbench_vision.datasets.cifar100 import RELEASE as CIFAR100
+from sslbench_vision.datasets.cifar_reader import grey, open_release, read_binary, read_python
+from sslbench_vision.datasets.cifar_release import CifarConfig
+from sslbench_vision.datasets.strokes import slant, thickness
 
 from sslbench.api.errors import DataBroken, DataMissing
+from sslbench.api.specs import Source
 
 
 def test_mnist_from_its_files(shared, cli, tmp_path):
@@ -31,39 +37,68 @@ def test_mnist_from_its_files(shared, cli, tmp_path):
     assert "is not the released file (its MD5 differs)" in broken.stderr
 
 
-def test_cifar10_in_both_layouts(tmp_path):
+@pytest.mark.parametrize("release", [CIFAR10, CIFAR100], ids=lambda release: release.name)
+def test_cifar_in_both_layouts(release, tmp_path):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (60_000, 3072), dtype=np.uint8)
-    labels = rng.integers(0, 10, 60_000)
-    binary, python = tmp_path / "bin", tmp_path / "py"
+    labels = rng.integers(0, len(release.names), 60_000)
+    other = rng.integers(
+        0, 20, (60_000, release.label_bytes - 1), dtype=np.uint8
+    )  # coarse labels, which nobody asks for
+    binary, python, start = tmp_path / "bin", tmp_path / "py", 0
     binary.mkdir()
     python.mkdir()
-    import pickle
-
-    for place, name in enumerate([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]):
-        rows = slice(place * 10_000, (place + 1) * 10_000)
-        records = np.concatenate([labels[rows, None].astype(np.uint8), pixels[rows]], axis=1)
-        (binary / f"{name}.bin").write_bytes(records.tobytes())
-        batch = {b"data": pixels[rows], b"labels": labels[rows].tolist(), b"batch_label": b"x"}
-        (python / name).write_bytes(pickle.dumps(batch, protocol=2))
+    for raw, pickled, count in zip(release.binary_files, release.python_files, release.records, strict=True):
+        rows = slice(start, start + count)
+        start += count
+        records = np.concatenate([other[rows], labels[rows, None].astype(np.uint8), pixels[rows]], axis=1)
+        (binary / raw).write_bytes(records.tobytes())
+        batch = {b"data": pixels[rows], release.label_key: labels[rows].tolist(), b"batch_label": b"x"}
+        (python / pickled).write_bytes(pickle.dumps(batch, protocol=2))
     for read, folder in ((read_binary, binary), (read_python, python)):
-        pictures, codes = read(folder)
+        pictures, codes = read(folder, release)
         assert (pictures.reshape(60_000, -1) == pixels).all()
         assert (codes == labels).all()
-    turned = grey(pixels[:50].reshape(-1, 3, 32, 32))
-    theirs = [
-        np.asarray(Image.fromarray(np.moveaxis(p, 0, -1)).convert("L")) for p in pixels[:50].reshape(-1, 3, 32, 32)
-    ]
-    assert np.abs(turned[:, 0].astype(int) - np.stack(theirs)).max() <= 1  # Pillow's weights are of sixteen bits
-    (binary / "test_batch.bin").write_bytes(b"short")
+    opened = open_release(
+        CifarConfig(root=python, channels="grey"), Source(root=python, folders=(), work=tmp_path), release
+    )
+    assert opened.modalities["image"].shape == (1, 32, 32)
+    assert (opened.columns["split"] == "test").sum() == 10_000
+    last = binary / release.binary_files[-1]
+    last.write_bytes(b"short")
     with pytest.raises(DataBroken, match="holds 5 bytes, not 10,000 records"):
-        read_binary(binary)
-    (binary / "test_batch.bin").unlink()
-    with pytest.raises(DataMissing, match=r"no test_batch\.bin"):
-        read_binary(binary)
-    (python / "test_batch").write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
+        read_binary(binary, release)
+    last.unlink()
+    with pytest.raises(DataMissing, match=rf"no {last.name}"):
+        read_binary(binary, release)
+    (python / release.python_files[-1]).write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
     with pytest.raises(DataBroken, match=r"names posix\.system"):
-        read_python(python)
+        read_python(python, release)
+
+
+def test_grey_is_pillows():
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 3, 32, 32), dtype=np.uint8)
+    theirs = [np.asarray(Image.fromarray(np.moveaxis(p, 0, -1)).convert("L")) for p in pixels]
+    assert np.abs(grey(pixels)[:, 0].astype(int) - np.stack(theirs)).max() <= 1  # Pillow's weights are of sixteen bits
+
+
+def bar(lean: float, width: float) -> np.ndarray:
+    """A stroke of ink 40 px tall on 64 px, drawn eight times finer."""
+    ticks = (np.arange(512) + 0.5) / 8 - 32
+    down, right = np.meshgrid(ticks, ticks, indexing="ij")
+    turned = np.radians(lean)
+    along, across = -down * np.cos(turned) + right * np.sin(turned), right * np.cos(turned) + down * np.sin(turned)
+    inside = (np.abs(along) < 20) & (np.abs(across) < width / 2)
+    return inside.reshape(64, 8, 64, 8).mean((1, 3))
+
+
+def test_strokes_are_measured():
+    leans, widths = (-30.0, 0.0, 20.0, 40.0), (2.0, 4.0, 6.0)
+    ink = np.stack([bar(lean, width) for lean in leans for width in widths])
+    assert slant(ink) == pytest.approx(np.repeat(leans, len(widths)), abs=1.5)
+    ends = [width * 40 / (width + 40) for width in widths]  # twice the area over the edges, the two ends among them
+    assert thickness(ink) == pytest.approx(np.tile(ends, len(leans)), rel=0.1)
+    assert slant(np.zeros((1, 8, 8))) == thickness(np.zeros((1, 8, 8))) == 0
 
 
 def test_digits_are_the_scans_of_scikit_learn(cli, tmp_path):

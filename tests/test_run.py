@@ -107,6 +107,7 @@ def test_the_runs_folder_holds_splits_confusions_and_exemplars(finished):
     assert all(sum(count for _, _, count in c["counts"]) == 360 for c in confusions)
     exemplars = json.loads(next((folder / "artefacts").rglob("*exemplars-10.json")).read_text())["groups"]
     assert len(exemplars) == 10
+    assert (folder / "figures/exemplars-10-digits.png").stat().st_size > 2000
     triplets = np.load(next((out / "stages/pretrain").rglob("illustration-triplets.npz")))
     figures = next(out.glob("mae-*")) / "figures"
     assert (figures / "triplets.png").stat().st_size > 2000

@@ -24,24 +24,33 @@ SCORE_FACTS = (
     "epoch",
     "bank",
     "query",
+    "clusters",
+    "against",
 )
 """What a table or figure may name beside the study's own axes."""
 APART = ("backbone", "augmentation", "dataset")
 """Facts that make another run of it, whether or not a table names them."""
-UNSET = {"fraction": "all labels", "epoch": "last"}
+UNSET = {"fraction": "all labels", "epoch": "last", "against": "class"}
 """Facts that most scores have not, and what a table calls those: where nobody asks for them, only those scores count."""
+VARIED = ("fraction", "clusters", "against")
+"""Facts that a protocol varies within one run: its scores' settings hold them."""
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
-PAIRED = ("dataset", "protocol", "metric", "seed", "fold", "fraction", "epoch")
+PAIRED = ("dataset", "protocol", "metric", "seed", "fold", "epoch", *VARIED)
 """What two values must have in common to be set against each other."""
 
 
+def aside(setting: str) -> bool:
+    """Whether a score's setting (JSON) says that it answers another question than its protocol's own."""
+    return bool(set(UNSET) & set(json.loads(setting)))
+
+
 def study_frame(scores: pd.DataFrame, points: Points) -> pd.DataFrame:
-    """Scores with each run's labels, and the fraction of labels that each was measured with."""
+    """Scores with each run's labels, and what its protocol varied."""
     if scores.empty:
         return scores
     frame = labelled(scores, points)
-    frame["fraction"] = [json.loads(setting).get("fraction", np.nan) for setting in frame["setting"]]
-    return frame
+    settings = [json.loads(setting) for setting in frame["setting"]]
+    return frame.assign(**{fact: [one.get(fact, np.nan) for one in settings] for fact in VARIED})
 
 
 def labelled(frame: pd.DataFrame, points: Points) -> pd.DataFrame:
@@ -66,7 +75,7 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) 
         unset = frame[name].isna() if UNSET.get(name) in values else False
         frame = frame[frame[name].isin(values) | unset]
     for name in UNSET:
-        if name not in named and name not in where:
+        if name in frame and name not in named and name not in where:
             frame = frame[frame[name].isna()]
     return frame
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sslbench.analysis.grids import aside
 from sslbench.analysis.intervals import Estimate, over_folds, over_seeds
 from sslbench.results.record import Record, Score
 
@@ -58,11 +59,7 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
     rows = []
     for record in records:
         for data in record.evaluated_on:
-            mine = [
-                s
-                for s in record.scores
-                if s.dataset == data["part"] and s.epoch is None and "fraction" not in s.setting
-            ]
+            mine = [s for s in record.scores if s.dataset == data["part"] and s.epoch is None and not aside(s.setting)]
             rows.append(
                 Row(
                     record=record,
@@ -91,12 +88,7 @@ def class_rows(record: Record, dataset: str, protocol: str) -> list[ClassRow]:
     """Every class with test samples, worst recall first."""
     by_class: dict[str, dict[int, list[tuple[float, float, int]]]] = defaultdict(lambda: defaultdict(list))
     for row in record.classes:
-        if (
-            row.dataset == dataset
-            and row.protocol == protocol
-            and row.recall is not None
-            and "fraction" not in row.setting
-        ):
+        if row.dataset == dataset and row.protocol == protocol and row.recall is not None and not aside(row.setting):
             by_class[row.name][row.seed].append((row.recall, row.f1, row.support))
     result = []
     for name, seeds in by_class.items():

@@ -122,7 +122,8 @@ def _results(opened: Opened) -> tuple[Results, Mapping[str, Sequence[Mapping[str
     """The records that are there, and the points that each run answers."""
     points = {row.name: row.points for row in opened.grid.rows}
     paths = [opened.folder.store.run(name) / "record.json" for name in points]
-    return Results(records=tuple(read_record(path) for path in paths if path.exists())), points
+    records = tuple(read_record(path) for path in paths if path.exists())
+    return Results(records=records, root=opened.folder.store.root), points
 
 
 def plan_lines(opened: Opened, workers: int) -> Iterator[str]:

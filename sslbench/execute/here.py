@@ -95,7 +95,7 @@ def run_plans(plans: Sequence[Plan], store: Store, catalog: Catalog, show: Displ
     for folder in stages:
         if (failure := failure_of(folder)) is not None and failure.code in (2, 3):
             raise RequestError([failure.reason]) if failure.code == 2 else DataBroken(failure.reason)
-    return Results(records=tuple(read_record(run.record) for run in runs.values()))
+    return Results(records=tuple(read_record(run.record) for run in runs.values()), root=store.root)
 
 
 def _check_processes(plans: Sequence[Plan]) -> None:

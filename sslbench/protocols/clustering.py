@@ -17,14 +17,17 @@ class ClusteringConfig:
     """k-means on the query's features.
 
     `clusters` empty means as many as there are classes; `restarts` are tried for each of `seeds`, whose spread is
-    reported; `null` counts permutations of the labels; `exemplars` are the samples nearest to each centroid.
+    reported; `permutations` of the labels make the null; `exemplars` are the samples nearest to each centroid. The same
+    clusterings are also set against columns of the data: what was written beside a sample, numbers in `bins` equal shares.
     """
 
     clusters: tuple[int, ...] = ()
     restarts: int = 3
     seeds: int = 3
-    null: int = 20
+    permutations: int = 20
     exemplars: int = 8
+    against: tuple[str, ...] = ()
+    bins: int = 10
     space: str = ""
 
 
@@ -48,7 +51,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
             url="https://jmlr.org/papers/v11/vinh10a.html",
         ),
         config=ClusteringConfig,
-        smoke=ClusteringConfig(restarts=1, seeds=1, null=2),
+        smoke=ClusteringConfig(restarts=1, seeds=1, permutations=2),
         build=build,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),

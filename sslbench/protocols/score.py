@@ -146,6 +146,6 @@ def _write_artefact(folder: Path, name: str, artefact: Artefact) -> None:
     if isinstance(artefact, Arrays):
         np.savez_compressed(folder / f"{name}.npz", **dict(artefact.arrays))  # type: ignore[arg-type]
     elif isinstance(artefact, RowGroups):
-        (folder / f"{name}.json").write_text(json.dumps({"groups": plain(artefact.groups)}))
+        (folder / f"{name}.json").write_text(json.dumps({"name": artefact.name, "groups": plain(artefact.groups)}))
     elif isinstance(artefact, Columns):
         (folder / f"{name}.json").write_text(json.dumps({"columns": plain(artefact.columns)}))

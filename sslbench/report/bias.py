@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from sslbench.analysis.grids import APART, classes_frame, select, study_frame
-from sslbench.analysis.responses import responses, trend, trend_counts
+from sslbench.analysis.power import found_shares
+from sslbench.analysis.responses import agreement, responses, trend, trend_counts
 from sslbench.analysis.shared_bias import shared_bias
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
@@ -21,17 +22,20 @@ from sslbench.report.tables import TableMade, markdown
 from sslbench.results.frames import Results
 from sslbench.study.definition import BiasSettings, Study
 
-SHOWN = 5
+SHOWN, LEAST_MISTAKEN = 5, 0.02
+SWEEPS, GAINS = (6, 10, 20), (0.05, 0.1, 0.2)
+HALF = "± half of the 95 % interval over seeds"
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bias:
-    """Responses of classes and of overall accuracy, by the same groups."""
+    """Responses of classes, of overall accuracy, and of how often one class is taken for another, by the same groups."""
 
     classes: pd.DataFrame
     scores: pd.DataFrame
     overall: pd.DataFrame
+    pairs: pd.DataFrame
     by: tuple[str, ...]
 
 
@@ -39,7 +43,12 @@ def bias_report(
     study: Study, results: Results, points: Points, asked: BiasSettings, folder: Path
 ) -> tuple[TableMade, ...]:
     """Judge, and write tables and figures into `folder`; raises RequestError for what cannot be judged."""
-    return make_bias(find_bias(study, results, points, asked), asked, folder, np.random.default_rng(0))
+    found = find_bias(study, results, points, asked)
+    tables = make_bias(found, asked, folder, np.random.default_rng(0))
+    if not asked.beside:
+        return tables
+    other = find_bias(study, results, points, replace(asked, protocol=asked.beside))
+    return (*tables, _agreed(found, other, asked, folder))
 
 
 def find_bias(study: Study, results: Results, points: Points, asked: BiasSettings) -> Bias:
@@ -52,13 +61,33 @@ def find_bias(study: Study, results: Results, points: Points, asked: BiasSetting
         raise RequestError(
             [f"bias: axis {asked.axis}: {study.name!r} has no such axis{did_you_mean(asked.axis, axes)}"]
         )
-    frame = _measured(study_frame(classes_frame(results.classes), points), asked, asked.metric)
     whole = _measured(study_frame(results.scores, points), asked, "micro_accuracy")
+    frame = whole.assign(**{"class": whole["dataset"]})
+    if asked.of == "classes":
+        frame = _measured(study_frame(classes_frame(results.classes), points), asked, asked.metric)
     others = [axis for axis in axes if axis != asked.axis and axis in frame]
-    several = [fact for fact in (*APART, *others) if fact != "method" and frame[fact].nunique() > 1]
-    by = ("method", *dict.fromkeys(several))
+    apart = [
+        fact for fact in (*APART, *others) if fact != "method" and not (asked.of == "datasets" and fact == "dataset")
+    ]
+    by = ("method", *dict.fromkeys(fact for fact in apart if frame[fact].nunique() > 1))
     overall = responses(whole.assign(**{"class": "overall"}), asked.axis, by)
-    return Bias(classes=responses(frame, asked.axis, by), scores=frame, overall=overall, by=by)
+    mistaken = (
+        _mistaken(study_frame(results.confusions, points), asked, by) if asked.of == "classes" else pd.DataFrame()
+    )
+    pairs = responses(mistaken, asked.axis, by) if len(mistaken) else mistaken
+    return Bias(classes=responses(frame, asked.axis, by), scores=frame, overall=overall, pairs=pairs, by=by)
+
+
+def _mistaken(confusions: pd.DataFrame, asked: BiasSettings, by: Sequence[str]) -> pd.DataFrame:
+    """How often each class is taken for each other, as scores of pairs: those that make 2 % of a class somewhere."""
+    if confusions.empty:
+        return confusions
+    told = confusions.assign(metric="share", value=confusions["share"])
+    told = told.assign(**{"class": told["class"] + " as " + told["taken_for"]})
+    chosen = _measured(told, asked, "share")
+    table = chosen.pivot_table(index=[*by, asked.axis, "seed", "fold"], columns="class", values="value", fill_value=0.0)
+    table = table.loc[:, table.groupby(level=[*by, asked.axis]).mean().max() >= LEAST_MISTAKEN]
+    return table.melt(ignore_index=False, var_name="class", value_name="value").reset_index()
 
 
 def _measured(frame: pd.DataFrame, asked: BiasSettings, metric: str) -> pd.DataFrame:
@@ -83,18 +112,65 @@ def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Gen
               "'expected' is how many at most would be called so by chance (bh, holm: the chance that any is)"),
         _moved(found, asked),
     ]  # fmt: skip
+    if len(found.pairs):
+        tables.append(_shifted(found, asked))
     methods = sorted(classes["method"].unique())
     if len(methods) > 1 and by == ("method",):
         shared = shared_bias(found.scores, asked.axis, methods, rng)
         note = "raw p < 0.05 of seed means; chance by permuting each method's settings"
         tables.append(_made("shared", f"Classes that several methods move with {asked.axis}", shared, 2, note))
-    for name, frame in (("responses", classes), ("overall", found.overall), *((t.name, t.frame) for t in tables[1:])):
+    if found.classes["seeds"].max() > 1:
+        tables.append(_power(found, asked, rng))
+    for name, frame in (
+        ("responses", classes),
+        ("overall", found.overall),
+        ("mistaken", found.pairs),
+        *((t.name, t.frame) for t in tables[1:]),
+    ):
         write_atomically(folder / f"{name}.csv", frame.to_csv(index=False).encode())
     for made in tables:
         write_atomically(folder / f"{made.name}.md", markdown(made.frame).encode())
     draw_curves(found.scores, found.classes, by, asked.axis, asked.metric, folder / "curves")
     draw_counts(counts, by, folder / "trends")
     return tuple(tables)
+
+
+def _agreed(found: Bias, other: Bias, asked: BiasSettings, folder: Path) -> TableMade:
+    """How many classes have the same trend by both protocols (arXiv 2304.11718, appendix Table 1)."""
+    frame = agreement(found.classes, other.classes, found.by, asked.basis, asked.correction)
+    names = {
+        f"descending_{place}": f"falling by {name}"
+        for place, name in (("first", asked.protocol), ("second", asked.beside))
+    }
+    shown = frame.rename(columns={**names, "same": "same trend"})
+    title = f"Trends by {asked.protocol} and by {asked.beside}"
+    note = f"of all classes, the share with the same trend; trends by {asked.basis}, {asked.correction}"
+    made = _made("agreement", title, shown, len(found.by), note)
+    write_atomically(folder / "agreement.csv", shown.to_csv(index=False).encode())
+    write_atomically(folder / "agreement.md", markdown(made.frame).encode())
+    return made
+
+
+def _power(found: Bias, asked: BiasSettings, rng: np.random.Generator) -> TableMade:
+    """What such a sweep can see: how often classes that gain so much would be called so, at the noise that was met."""
+    by = [*found.by, "class", asked.axis]
+    noise = float(found.scores.groupby([*by, "seed"])["value"].mean().groupby(by).std(ddof=1).median())
+    seeds, classes = int(found.classes["seeds"].max()), int(found.classes["class"].nunique())
+    rows = []
+    for settings in dict.fromkeys((int(found.classes["settings"].max()), *SWEEPS)):
+        for gain in GAINS if noise > 0 else ():
+            half = max(1, classes // 2)
+            shares = found_shares(settings, seeds, gain, rng, noise=noise, classes=classes, moved=half)
+            mine = shares[(shares["basis"] == asked.basis) & (shares["correction"] == asked.correction)].iloc[0]
+            rows.append(
+                {"settings": settings, "seeds": seeds, "gain": gain, "found": mine["power"], "false": mine["false"]}
+            )
+    title = "What a sweep of so many settings can see"
+    note = (
+        f"share found of classes that gain so much from the first setting to the last, and of still ones called moved; half "
+        f"of {classes} classes move; noise {noise:.3f} as here; {asked.basis}, {asked.correction}; 50 draws"
+    )
+    return _made("power", title, pd.DataFrame(rows, columns=["settings", "seeds", "gain", "found", "false"]), 2, note)
 
 
 def _overall(found: Bias, asked: BiasSettings) -> TableMade:
@@ -116,21 +192,32 @@ def _overall(found: Bias, asked: BiasSettings) -> TableMade:
 
 def _moved(found: Bias, asked: BiasSettings) -> TableMade:
     """The classes that fall and rise most in every group."""
-    judged = found.classes.assign(trend=trend(found.classes, asked.basis, asked.correction))
-    ordered = judged.sort_values("slope_seeds", kind="stable").groupby(list(found.by), dropna=False, sort=False)
+    note = f"slope of {asked.metric} per unit of the setting {HALF}; trend by {asked.basis}, {asked.correction}"
+    frame = _extremes(found.classes, found.by, asked)
+    return _made("classes", "Classes that fall and rise most", frame, len(found.by) + 1, note)
+
+
+def _shifted(found: Bias, asked: BiasSettings) -> TableMade:
+    """The pairs of classes that are confused less and more along the setting."""
+    note = f"slope of the share of the first that is taken for the second {HALF}; pairs of 2 % somewhere; {asked.correction}"
+    frame = _extremes(found.pairs, found.by, asked)
+    return _made("pairs", "Pairs whose confusion falls and rises most", frame, len(found.by) + 1, note)
+
+
+def _extremes(classes: pd.DataFrame, by: Sequence[str], asked: BiasSettings) -> pd.DataFrame:
+    """The few of every group whose slopes are lowest and highest, as a table for people."""
+    judged = classes.assign(trend=trend(classes, asked.basis, asked.correction))
+    ordered = judged.sort_values("slope_seeds", kind="stable").groupby(list(by), dropna=False, sort=False)
     place, size = ordered.cumcount(), ordered["class"].transform("size")
     chosen = judged.loc[place.index[(place < SHOWN) | (place >= size - SHOWN)]]
-    chosen = chosen.sort_values([*found.by, "slope_seeds"], kind="stable")
+    chosen = chosen.sort_values([*by, "slope_seeds"], kind="stable")
     pairs = zip(chosen["slope_seeds"], chosen["slope_seeds_half"], strict=True)
     gain = [f"{mean:+.3f}" + ("" if np.isnan(half) else f" ±{half:.3f}") for mean, half in pairs]
-    shown = chosen[[*found.by, "class"]].assign(
+    return chosen[[*by, "class"]].assign(
         mean=_text(chosen["mean"]), pearson=_text(chosen["pearson"]), p=_text(chosen["p_means"]),
         p_bh=_text(chosen["p_means_bh"]), slope=gain, p_seeds=_text(chosen["p_seeds"]),
         p_seeds_bh=_text(chosen["p_seeds_bh"]), trend=chosen["trend"],
     )  # fmt: skip
-    half = "± half of the 95 % interval over seeds"
-    note = f"slope of {asked.metric} per unit of the setting {half}; trend by {asked.basis}, {asked.correction}"
-    return _made("classes", "Classes that fall and rise most", shown, len(found.by) + 1, note)
 
 
 def _text(values: pd.Series) -> list[str]:

@@ -1,9 +1,12 @@
-"""How every figure is begun and kept: without a screen, and as PNG and SVG side by side."""
+"""How every figure is begun and kept, without a screen, as PNG and SVG side by side; and how a picture is shown in it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 DPI = 160
 
@@ -28,3 +31,9 @@ def keep(figure: Any, path: Path, *, tight: bool = False) -> Path:
     figure.savefig(path.parent / f"{path.name}.svg", metadata={"Date": None}, **box)
     pyplot().close(figure)
     return png
+
+
+def show(axes: Any, picture: NDArray[Any]) -> None:
+    """A picture [C, H, W] of values to 255: of three channels or more the first three, of fewer the first."""
+    channels = np.moveaxis(picture[: 3 if len(picture) >= 3 else 1], 0, -1)
+    axes.imshow(channels.squeeze(-1) if channels.shape[-1] == 1 else channels, cmap="gray", vmin=0, vmax=255)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.data.table import Prepared
-from sslbench.report.drawing import keep, pyplot
+from sslbench.report.drawing import keep, pyplot, show
 
 CLASSES, EACH, CELL = 3, 3, 0.9
 
@@ -85,8 +85,5 @@ def _draw(table: Prepared, modality: str, blocks: Mapping[str, Mapping[str, NDAr
         for place, (name, rows) in enumerate(groups.items()):
             line[place * EACH].set_title(name, fontsize=7, loc="left")
             for axes, picture in zip(line[place * EACH :], table.read(rows)[modality], strict=False):
-                channels = np.moveaxis(picture[: 3 if len(picture) >= 3 else 1], 0, -1)
-                axes.imshow(
-                    channels.squeeze(-1) if channels.shape[-1] == 1 else channels, cmap="gray", vmin=0, vmax=255
-                )
+                show(axes, picture)
     return keep(figure, path)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.grids import seed_values, select, told_apart, unit_values
+from sslbench.analysis.grids import UNSET, seed_values, select, told_apart, unit_values
 from sslbench.analysis.intervals import over_seeds
 from sslbench.report.drawing import keep, pyplot
 from sslbench.study.definition import FigureSettings
@@ -38,6 +38,8 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     values = values.dropna(subset=[name for name in (figure.x, figure.y) if name])
     if values.empty:
         raise ValueError("no run that it shows is done")
+    for name in (name for name in (figure.hue, figure.panels) if name in UNSET):
+        values[name] = values[name].astype(object).where(values[name].notna(), UNSET[name])
     metrics = sorted(chosen["metric"].unique())
     pyplot()
     sns.set_theme(context="paper", style="whitegrid")

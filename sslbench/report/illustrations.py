@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.report.drawing import keep, pyplot
+from sslbench.report.drawing import keep, pyplot, show
 
 PREFIX = "illustration-"
 ROWS, CELL = 8, 1.1
@@ -39,9 +39,5 @@ def _draw(arrays: Mapping[str, NDArray[np.float32]], path: Path) -> Path:
         for row in range(rows):
             grid[row, column].axis("off")
             if row < len(pictures):
-                channels = pictures[row][: 3 if len(pictures[row]) >= 3 else 1]
-                picture = np.clip(np.moveaxis(channels, 0, -1), 0, 1)
-                grid[row, column].imshow(
-                    picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1
-                )
+                show(grid[row, column], np.clip(pictures[row], 0, 1) * 255)
     return keep(figure, path)

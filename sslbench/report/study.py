@@ -96,7 +96,7 @@ def make_report(
         else:
             tables.append(made)
     bias: dict[str, tuple[TableMade, ...]] = {}
-    for asked in study.bias:
+    for asked in (one for one in study.bias if one.axis not in study.dropped):
         try:
             bias[asked.name] = bias_report(study, results, points, asked, folder / "bias" / asked.name)
         except RequestError as error:
@@ -186,11 +186,11 @@ def show(runs: pd.DataFrame, figure: FigureSettings, folder: Path) -> None:
     """Copy a picture that a run made to the study's figures; raises ValueError where no run that is meant has it."""
     chosen = select(runs, figure.where, [*UNSET]) if len(runs) else runs
     for run in chosen["run"] if len(chosen) else ():
-        source = folder.parent.parent / run / "figures"
-        if (source / f"{figure.file}.png").exists():
-            for ending in ("png", "svg"):
-                picture = (source / f"{figure.file}.{ending}").read_bytes()
-                write_atomically(folder / f"figures/{figure.name}.{ending}", picture)
+        found = sorted((folder.parent.parent / run / "figures").glob(f"{figure.file}.png"))
+        for ending in ("png", "svg") if found else ():
+            picture = found[0].with_suffix(f".{ending}").read_bytes()
+            write_atomically(folder / f"figures/{figure.name}.{ending}", picture)
+        if found:
             return
     raise ValueError(f"no run that it means has made {figure.file}.png")
 

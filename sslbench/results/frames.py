@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -27,14 +29,16 @@ HEAD = (
 )
 DIVIDED = ("samples", "classes", "least", "most", "groups")
 HELD = ("validation_samples", "test_samples")
+PAIR = ("dataset", "protocol", "seed", "fold", "epoch", "setting", "class", "taken_for", "count", "share")
 KINDS: Mapping[str, Any] = {"scores": Score, "classes": ClassScore}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Results:
-    """Finished runs: the records, and their numbers as tidy frames (one number a row)."""
+    """Finished runs: the records, and their numbers as tidy frames (one number a row); `root` holds the runs' folders."""
 
     records: tuple[Record, ...]
+    root: Path | None = None
 
     def __repr__(self) -> str:
         """What there is, not all that is in it."""
@@ -77,6 +81,18 @@ class Results:
             rows += [{**_head(record), **row} for data in learnt for row in _members(data)]
         return pd.DataFrame(rows)
 
+    @property
+    def confusions(self) -> pd.DataFrame:
+        """One row per run, dataset, protocol, seed, fold and pair of classes with test samples of the first that were taken
+        for the second: how many, and their share of the first. Empty without the runs' folders.
+        """
+        rows = []
+        for record in self.records:
+            path = self.root / record.run / "confusion.json" if self.root else None
+            matrices = json.loads(path.read_text()) if path is not None and path.exists() else []
+            rows += [{**_head(record), **pair} for one in matrices for pair in _pairs(one, record)]
+        return pd.DataFrame(rows, columns=[*HEAD, *PAIR])
+
     def _divided(self, of: Callable[[Any], Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> pd.DataFrame:
         rows = []
         for record in self.records:
@@ -88,6 +104,22 @@ class Results:
     def classes(self) -> pd.DataFrame:
         """One row per run, dataset, protocol, seed, fold, setting and class."""
         return _frame(self.records, "classes", lambda row: True)
+
+
+def _pairs(matrix: Mapping[str, Any], record: Record) -> list[dict[str, Any]]:
+    """Every mistake of a stored confusion matrix that was not chosen on test data."""
+    if matrix["chosen_on"] == "query":
+        return []
+    names = list(dict.fromkeys(row.name for row in record.classes if row.dataset == matrix["dataset"]))
+    of_class = Counter[int]()
+    for true, _, count in matrix["counts"]:
+        of_class[true] += count
+    facts = {name: matrix[name] for name in PAIR[:6]}
+    return [
+        {**facts, "class": names[true], "taken_for": names[said], "count": count, "share": count / of_class[true]}
+        for true, said, count in matrix["counts"]
+        if true != said
+    ]
 
 
 def _members(data: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -125,4 +157,4 @@ def read_record(path: Path) -> Record:
 
 def load_results(out: str | Path = "runs") -> Results:
     """Load every record below a folder."""
-    return Results(records=tuple(read_record(path) for path in sorted(Path(out).glob("*/record.json"))))
+    return Results(records=tuple(read_record(path) for path in sorted(Path(out).glob("*/record.json"))), root=Path(out))

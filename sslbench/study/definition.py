@@ -64,7 +64,8 @@ class FigureSettings:
     """One figure: the mean over seeds and its 95 % interval against `x`, by `hue`, in a panel for each of `panels`.
 
     With `spread: deviation` the bars are standard deviations over folds and seeds; with `log` x grows by factors. Of `kind`
-    shown it is a picture that a run made: `file` is its name in the figures of the first run that `where` means.
+    shown it is a picture that a run made: `file` is its name, or a pattern, in the figures of the first run that `where`
+    means.
     """
 
     name: str = "scores"
@@ -84,11 +85,15 @@ class FigureSettings:
 class BiasSettings:
     """Whose answers to the numbers of an axis are judged: a protocol's, by a score of each class (recall, precision, f1).
 
-    Classes are called rising or falling by `basis` and `correction`; all others stand beside them in the files.
+    With `of: datasets` the accuracy of each dataset that is measured is judged as a class is. Classes are called rising or
+    falling by `basis` and `correction`; all others stand beside them in the files. `beside` is a protocol whose trends are
+    set against these.
     """
 
     axis: str = ""
     protocol: str = "linear"
+    of: Literal["classes", "datasets"] = "classes"
+    beside: str = ""
     metric: Literal["recall", "precision", "f1"] = "recall"
     basis: Literal["means", "all", "ranks", "seeds"] = "seeds"
     correction: Literal["raw", "bh", "holm"] = "bh"
@@ -96,7 +101,7 @@ class BiasSettings:
     @property
     def name(self) -> str:
         """What its folder is called."""
-        return f"{self.axis}-{self.protocol}-{self.metric}"
+        return f"{self.axis}-{self.protocol}-{self.metric if self.of == 'classes' else self.of}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

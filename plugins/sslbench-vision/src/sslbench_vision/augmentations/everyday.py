@@ -74,6 +74,33 @@ SETS = (
             ),
         },
     ),
+    AugmentationSpec(
+        name="factor-shapes",
+        version=1,
+        summary="for the shapes of that name: moves and light, which are no factor; hue, rotation, size and blur, each of "
+        "which takes one factor away, wait for a probability",
+        citation=SSLBENCH,
+        operations={
+            "move": Apply(operation="translation", settings={"share": (0.15, 0.15)}),
+            "light": Apply(
+                operation="colour-jitter",
+                p=0.8,
+                settings={"brightness": 0.3, "contrast": 0.3, "saturation": 0.0, "hue": 0.0},
+            ),
+            "hue": Apply(
+                operation="colour-jitter",
+                p=0.0,
+                settings={"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.5},
+            ),
+            "rotation": Apply(operation="rotation", p=0.0, settings={"degrees": 180.0}),
+            "size": Apply(
+                operation="affine",
+                p=0.0,
+                settings={"degrees": 0.0, "translate": (0.0, 0.0), "scale": (0.67, 1.5), "shear": 0.0, "fill": "edge"},
+            ),
+            "blur": Apply(operation="blur", p=0.0, settings={"sigma": (0.5, 2.0)}),
+        },
+    ),
 )
 
 

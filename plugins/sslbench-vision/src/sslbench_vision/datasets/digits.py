@@ -30,7 +30,7 @@ def build(config: DigitsConfig, source: Source) -> Dataset:
 
     loaded = load_digits()
     pictures = np.round(loaded.images * (255 / 16)).astype(np.uint8)[:, None]
-    return ArrayPictures(pictures, loaded.target.astype(np.int64), tuple("0123456789"), None)
+    return ArrayPictures(pictures, loaded.target.astype(np.int64), tuple("0123456789"), {})
 
 
 @hookimpl

@@ -13,19 +13,24 @@ from sslbench.api import Modality, Target
 
 
 class ArrayPictures:
-    """uint8 pictures [n, C, H, W] with class codes and official splits."""
+    """uint8 pictures [n, C, H, W] with class codes and columns [n], such as official splits."""
 
     def __init__(
-        self, pictures: NDArray[np.uint8], labels: NDArray[np.int64], names: tuple[str, ...], split: list[str] | None
+        self,
+        pictures: NDArray[np.uint8],
+        labels: NDArray[np.int64],
+        names: tuple[str, ...],
+        columns: Mapping[str, NDArray[np.str_]],
     ) -> None:
         self.pictures = pictures
         self.labels = labels
         self.target = Target(kind="class", names=names)
         shape = tuple(int(side) for side in pictures.shape[1:])
         self.modalities: Mapping[str, Modality] = {"image": Modality(layout="image", shape=shape)}
-        self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.array([f"{i:06d}" for i in range(len(labels))])}
-        if split is not None:
-            self.columns = {**self.columns, "split": np.array(split)}
+        self.columns: Mapping[str, NDArray[np.str_]] = {
+            "id": np.array([f"{i:06d}" for i in range(len(labels))]),
+            **columns,
+        }
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """One picture."""

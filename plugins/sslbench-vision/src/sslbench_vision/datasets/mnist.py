@@ -1,4 +1,4 @@
-"""MNIST from its four idx files, gzipped or not."""
+"""MNIST from its four idx files, gzipped or not, with the slant and the thickness of each scan's strokes as columns."""
 
 from __future__ import annotations
 
@@ -54,19 +54,24 @@ def read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
 def build(config: MnistConfig, source: Source) -> Dataset:
     """Open the four files."""
     from sslbench_vision.datasets.labelled import ArrayPictures
+    from sslbench_vision.datasets.strokes import slant, thickness
 
     folder = find(source, ["mnist", "MNIST"])
     train, train_labels, test, test_labels = (read_idx(folder, name) for name in FILES)
     pictures = np.concatenate([train, test])[:, None]
     labels = np.concatenate([train_labels, test_labels]).astype(np.int64)
-    return ArrayPictures(pictures, labels, tuple("0123456789"), ["train"] * len(train) + ["test"] * len(test))
+    split = np.array(["train"] * len(train) + ["test"] * len(test))
+    ink = pictures[:, 0] / 255
+    written = {"slant": slant(ink), "thickness": thickness(ink)}
+    columns = {name: np.array([f"{value:.3f}" for value in values]) for name, values in written.items()}
+    return ArrayPictures(pictures, labels, tuple("0123456789"), {"split": split, **columns})
 
 
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[MnistConfig]]:
     yield DatasetSpec(
         name="mnist",
-        version=1,
+        version=2,
         summary="70,000 written digits, 28x28 grey, official split",
         citation=CITATION,
         config=MnistConfig,

@@ -6,17 +6,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sslbench.api import StudySpec, hookimpl
-from sslbench_vision.citations import MAE
+from sslbench_vision.citations import BIAS_STUDY, MAE
 
 HERE = Path(__file__).parent
 
 
+OFFERED = (
+    ("masking", "share of hidden patches against the encoder's width, on scans of digits", MAE),
+    ("clustering-views", "what k-means finds in MNIST under views that keep the digit, or the handwriting", BIAS_STUDY),
+    ("augmentation-bias", "what one augmentation setting does to every class, method by method", BIAS_STUDY),
+)
+
+
 @hookimpl
 def sslbench_studies() -> Iterable[StudySpec]:
-    yield StudySpec(
-        name="masking",
-        version=1,
-        summary="share of hidden patches against the encoder's width, on scans of digits",
-        citation=MAE,
-        file=HERE / "masking.yaml",
-    )
+    for name, summary, citation in OFFERED:
+        file = HERE / f"{name.replace('-', '_')}.yaml"
+        yield StudySpec(name=name, version=1, summary=summary, citation=citation, file=file)

@@ -1,0 +1,74 @@
+"""A CIFAR collection as its authors released it, told by data; and the spec that both collections share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sslbench.api import Card, Citation, Dataset, DatasetSpec, Modality, Source
+
+PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
+CITATION = Citation(
+    title="Learning Multiple Layers of Features from Tiny Images", authors="Krizhevsky", year=2009, url=PAGE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CifarConfig:
+    """Where the files are, if not in the usual places; whether they may be downloaded; in colour or in grey (Rec. 601)."""
+
+    root: Path | None = None
+    download: bool = True
+    channels: Literal["colour", "grey"] = "colour"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What a collection's folders and files are called, how many records each holds, and which of a record's labels is meant.
+
+    The last file is the test part. Of `label_bytes` before a binary record's pixels the last is the label; pickled batches
+    have it as `label_key`.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    archive: str
+    md5: str
+    binary: str
+    python: str
+    binary_files: Sequence[str]
+    python_files: Sequence[str]
+    records: Sequence[int]
+    label_bytes: int
+    label_key: bytes
+
+
+def spec_of(release: Release, summary: str) -> DatasetSpec[CifarConfig]:
+    """The dataset that a release is."""
+
+    def build(config: CifarConfig, source: Source) -> Dataset:
+        from sslbench_vision.datasets.cifar_reader import open_release
+
+        return open_release(config, source, release)
+
+    return DatasetSpec(
+        name=release.name,
+        version=1,
+        summary=summary,
+        citation=CITATION,
+        config=CifarConfig,
+        smoke=CifarConfig(download=False),
+        build=build,
+        label_preserving="crop-flip",
+        card=Card(
+            licence="not stated by its authors",
+            citation=CITATION,
+            source=PAGE,
+            obtain=f"get {release.archive} from its page and extract it, or let sslbench do so where there is a network",
+            checksums={release.archive: release.md5},
+            counts={"": dict.fromkeys(release.names, sum(release.records) // len(release.names))},
+            modalities={"image": Modality(layout="image", shape=(3, 32, 32))},
+        ),
+    )
