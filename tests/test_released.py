@@ -17,6 +17,8 @@ from sslbench_vision.datasets.cifar10 import RELEASE as CIFAR10
 from sslbench_vision.datasets.cifar100 import RELEASE as CIFAR100
 from sslbench_vision.datasets.cifar_reader import grey, open_release, read_binary, read_python
 from sslbench_vision.datasets.cifar_release import CifarConfig
+from sslbench_vision.datasets.imagenet100 import CLASS_LIST, DIGEST
+from sslbench_vision.datasets.imagenet100_reader import digest, open_tree
 from sslbench_vision.datasets.strokes import slant, thickness
 
 from sslbench.api.errors import DataBroken, DataMissing
@@ -116,3 +118,24 @@ def test_full_cifar10_from_the_official_layout(shared, tmp_path, cli):
         pytest.skip("CIFAR-10 cannot be rebuilt here: " + made.stderr.decode()[-200:])
     where = cli("data", "where", "cifar10", env={"SSLBENCH_SOURCES": str(tmp_path)})
     assert where.stdout.startswith("cifar10: 60,000 samples"), where.stderr
+
+
+def test_imagenet_100_is_a_published_list_of_classes(tmp_path):
+    names = CLASS_LIST.split()
+    assert len(set(names)) == 100
+    assert digest(names) == DIGEST
+    for part, count in (("train", 2), ("val", 1)):
+        for name in (*names, "n00000001"):
+            folder = tmp_path / part / name
+            folder.mkdir(parents=True)
+            for place in range(count):
+                Image.new("RGB", (9, 7), (place, 20, 30)).save(folder / f"{place}.JPEG")
+    source = Source(root=tmp_path, folders=(), work=tmp_path / "work")
+    opened = open_tree(source)
+    assert opened.target.names == tuple(sorted(names))
+    assert (len(opened.labels), (opened.columns["split"] == "test").sum()) == (300, 100)
+    assert DIGEST in opened.account[0]["class list"]
+    shutil.rmtree(tmp_path / "train" / names[7])
+    shutil.rmtree(tmp_path / "val" / names[7])
+    with pytest.raises(DataBroken, match=f"classes: 1 of them have no picture, such as '{names[7]}'; there are "):
+        open_tree(source)

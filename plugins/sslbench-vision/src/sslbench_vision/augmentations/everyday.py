@@ -81,7 +81,7 @@ SETS = (
         "which takes one factor away, wait for a probability",
         citation=SSLBENCH,
         operations={
-            "move": Apply(operation="translation", settings={"share": (0.15, 0.15)}),
+            "move": Apply(operation="translation", settings={"share": (0.1, 0.1)}),
             "light": Apply(
                 operation="colour-jitter",
                 p=0.8,
@@ -96,7 +96,7 @@ SETS = (
             "size": Apply(
                 operation="affine",
                 p=0.0,
-                settings={"degrees": 0.0, "translate": (0.0, 0.0), "scale": (0.67, 1.5), "shear": 0.0, "fill": "edge"},
+                settings={"degrees": 0.0, "translate": (0.0, 0.0), "scale": (0.75, 1.35), "shear": 0.0, "fill": "edge"},
             ),
             "blur": Apply(operation="blur", p=0.0, settings={"sigma": (0.5, 2.0)}),
         },

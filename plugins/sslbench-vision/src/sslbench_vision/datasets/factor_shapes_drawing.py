@@ -15,17 +15,17 @@ from sslbench.api import Modality, Target
 from sslbench_vision.datasets.factor_shapes import FACTORS, FactorShapesConfig
 
 Values = NDArray[np.float64]
-BACKGROUND, LUMINANCE, CHROMA, CONTRAST, NOISE, ASPECT = 0.4, 0.6, 0.12, 0.1, 0.02, 1.8
+BACKGROUND, LUMINANCE, CHROMA, CHECKS, NOISE, ASPECT = 0.25, 0.55, 0.045, 1.1, 0.03, 1.5
 CLASSES: Mapping[str, tuple[str, str]] = {
     "hue": ("reddish", "bluish-green"), "orientation": ("lying", "standing"), "scale": ("small", "large"),
-    "texture": ("coarse", "fine"), "shape": ("diamond", "rectangle"),
+    "texture": ("plain", "checked"), "shape": ("diamond", "rectangle"),
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
     """One shape: the angle of its hue (of equal luminance) and of its long axis, the root of its area as a share of half the
-    picture's side, stripes along the long axis, the exponent of its superellipse (1 diamond, 8 nearly a rectangle), and where
+    picture's side, the contrast of its checks, the exponent of its superellipse (1 diamond, 8 nearly a rectangle), and where
     it lies.
     """
 
@@ -39,40 +39,44 @@ class Factors:
 
 
 def drawn(part: str, label: int, rng: np.random.Generator) -> Factors:
-    """Factors of one sample: that of the part near one of two values, every other from its whole range."""
+    """Factors of one sample: that of the part about one of two values, every other from its whole range.
+
+    The two overlap a little: a pair that anything can tell apart would not fall, whatever is taken from it.
+    """
     pairs = {
-        "hue": rng.normal(label * math.pi, 0.15),
-        "orientation": rng.normal(label * math.pi / 2, 0.1),
-        "scale": rng.normal((0.5, 0.75)[label], 0.02),
-        "texture": rng.normal((2.0, 5.0)[label], 0.2),
+        "hue": rng.normal(label * math.pi, 1.0),
+        "orientation": rng.normal(label * math.pi / 2, 0.45),
+        "scale": rng.normal((0.85, 1.05)[label], 0.05),
+        "texture": rng.normal((0.06, 0.2)[label], 0.035),
         "shape": (1.0, 8.0)[label],
     }
     whole = {
         "hue": rng.uniform(0, 2 * math.pi),
         "orientation": rng.uniform(0, math.pi),
-        "scale": rng.uniform(0.5, 0.75),
-        "texture": rng.uniform(2.0, 5.0),
+        "scale": rng.uniform(0.78, 1.12),
+        "texture": rng.uniform(0.04, 0.22),
         "shape": rng.choice([1.0, 8.0]),
     }
-    right, down = rng.uniform(-0.15, 0.15, 2)
+    right, down = rng.uniform(-0.1, 0.1, 2)
     return Factors(
         **{name: float((pairs if name == part else whole)[name]) for name in FACTORS}, right=right, down=down
     )
 
 
 def draw(factors: Factors, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """[3, side, side]: a striped superellipse of given area, rotated, in a colour of fixed luminance (Rec. 601), on grey."""
+    """[3, side, side]: a chequered superellipse of given area, rotated, of one luminance in any hue (Rec. 601), on grey."""
     ticks = (np.arange(2 * side) + 0.5) / side - 1
     down, right = np.meshgrid(ticks - factors.down, ticks - factors.right, indexing="ij")
     along = right * math.cos(factors.orientation) + down * math.sin(factors.orientation)
     across = down * math.cos(factors.orientation) - right * math.sin(factors.orientation)
     long, short = half_axes(factors.scale, factors.shape)
     inside = (np.abs(along / long) ** factors.shape + np.abs(across / short) ** factors.shape) <= 1
-    stripes = CONTRAST * np.sin(2 * math.pi * factors.texture * along)
-    luminance = np.where(inside, LUMINANCE + stripes, BACKGROUND)
+    pitch = 2 * math.pi * CHECKS / math.sqrt(long * short)
+    checks = factors.texture * np.sin(pitch * along) * np.sin(pitch * across)
+    luminance = np.where(inside, LUMINANCE + checks, BACKGROUND)
     red, blue = CHROMA * math.cos(factors.hue) * inside, CHROMA * math.sin(factors.hue) * inside
     colour = np.stack([luminance + 1.402 * red, luminance - 0.344136 * blue - 0.714136 * red, luminance + 1.772 * blue])
-    smooth = colour.reshape(3, side, 2, side, 2).mean((2, 4)) + rng.normal(0, NOISE, (1, side, side))
+    smooth = colour.reshape(3, side, 2, side, 2).mean((2, 4)) + rng.normal(0, NOISE, (3, side, side))
     pixels: NDArray[np.uint8] = np.round(np.clip(smooth, 0, 1) * 255).astype(np.uint8)
     return pixels
 

@@ -21,13 +21,15 @@ class ImageFolderConfig:
     [instrument, class], folders named by those columns. Pictures outside any class folder, and those in a folder
     `unlabelled` (or unlabeled), are learnt from without a label. `channels` is auto (grey if every picture is), grey or
     colour. `columns` read more facts from file names, name: regular expression (its group, if it has one), such as
-    {second: 'cam-(\\d+)-'}, so that `splits.groups=second` can keep together what was seen together.
+    {second: 'cam-(\\d+)-'}, so that `splits.groups=second` can keep together what was seen together. Of the classes only
+    those of at least `minimum` pictures are used, and of those only `classes` where any are named.
     """
 
     root: Path | None = None
     levels: tuple[str, ...] = ("class",)
     channels: Literal["auto", "grey", "colour"] = "auto"
     minimum: int = 1
+    classes: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,10 +40,8 @@ class PictureFiles:
     def __init__(self, root: Path, files: Sequence[Path], config: ImageFolderConfig, remember: Path) -> None:
         self.root, self.remember = root, remember
         rows = [_place(path.relative_to(root).parts[:-1], config.levels) for path in files]
-        counts: dict[str, int] = {}
-        for row in rows:
-            counts[row["class"]] = counts.get(row["class"], 0) + 1
-        kept = [i for i, row in enumerate(rows) if not row["class"] or counts[row["class"]] >= config.minimum]
+        used = {"", *_used(Counter(row["class"] for row in rows if row["class"]), config)}
+        kept = [i for i, row in enumerate(rows) if row["class"] in used]
         self.files = [files[i] for i in kept]
         rows = [rows[i] for i in kept]
         names = tuple(sorted({row["class"] for row in rows} - {""}))
@@ -91,6 +90,16 @@ def _place(folders: tuple[str, ...], levels: Sequence[str]) -> dict[str, str]:
         row["class"] = ""
         row["split"] = "" if split in ("", "unlabelled") else split
     return {"split": row.pop("split"), "class": row.pop("class", ""), **row}
+
+
+def _used(counts: Mapping[str, int], config: ImageFolderConfig) -> set[str]:
+    """The classes that are used; raises DataBroken for one that is named and not there."""
+    if strangers := [name for name in config.classes if name not in counts]:
+        there = ", ".join(sorted(counts)[:8])
+        raise DataBroken(
+            f"classes: {len(strangers)} of them have no picture, such as {strangers[0]!r}; there are {there}, …"
+        )
+    return {name for name in config.classes or counts if counts[name] >= config.minimum}
 
 
 def _found(pattern: str, name: str) -> str:
