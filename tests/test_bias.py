@@ -61,7 +61,7 @@ def test_datasets_are_judged_as_classes_are_and_protocols_are_set_beside(finishe
     options = ["--protocol", "knn", "--of", "datasets", "--beside", "linear", "--out", str(out)]
     answer = cli("bias", str(file), "--axis", "method.mask", *options, env={"COLUMNS": "200"})
     assert answer.returncode == 0, answer.stderr
-    folder = out / "studies/hidden/bias/method.mask-knn-datasets"
+    folder = out / "studies/hidden/bias/method.mask-knn-micro_accuracy"
     found, overall = pd.read_csv(folder / "responses.csv"), pd.read_csv(folder / "overall.csv")
     assert found["class"].tolist() == ["digits"]
     assert found["mean"].item() == pytest.approx(overall["mean"].item())

@@ -306,7 +306,10 @@ def test_a_study_asked_for_with_other_settings_has_a_folder_of_its_own(tmp_path)
     assert folder_name(study, ["view.size=8", "seeds=[0]"]) == folder_name(study, ["seeds=[0]", "view.size=8"])
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks/studies").glob("*.yaml")), ids=lambda path: path.stem)
+STUDIES = [*ROOT.glob("benchmarks/studies/*.yaml"), *ROOT.glob("plugins/*/src/*/studies/*.yaml")]
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES), ids=lambda path: path.stem)
 def test_every_study_of_the_project_says_what_it_costs_at_each_scale(path):
     content = yaml.safe_load(path.read_text())
     assert content["summary"]

@@ -130,7 +130,7 @@ def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Gen
         write_atomically(folder / f"{name}.csv", frame.to_csv(index=False).encode())
     for made in tables:
         write_atomically(folder / f"{made.name}.md", markdown(made.frame).encode())
-    draw_curves(found.scores, found.classes, by, asked.axis, asked.metric, folder / "curves")
+    draw_curves(found.scores, found.classes, by, asked.axis, asked.score.replace("_", " "), folder / "curves")
     draw_counts(counts, by, folder / "trends")
     return tuple(tables)
 
@@ -192,7 +192,7 @@ def _overall(found: Bias, asked: BiasSettings) -> TableMade:
 
 def _moved(found: Bias, asked: BiasSettings) -> TableMade:
     """The classes that fall and rise most in every group."""
-    note = f"slope of {asked.metric} per unit of the setting {HALF}; trend by {asked.basis}, {asked.correction}"
+    note = f"slope of {asked.score} per unit of the setting {HALF}; trend by {asked.basis}, {asked.correction}"
     frame = _extremes(found.classes, found.by, asked)
     return _made("classes", "Classes that fall and rise most", frame, len(found.by) + 1, note)
 

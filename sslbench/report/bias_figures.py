@@ -43,7 +43,8 @@ def _panel(axes: Any, group: pd.DataFrame, named: set[Any], axis: str) -> None:
             axes.plot(mean.index, mean, color="0.8", linewidth=0.8, zorder=1)
             continue
         (line,) = axes.plot(mean.index, mean, marker="o", markersize=3, label=str(name), zorder=3)
-        axes.fill_between(mean.index, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, linewidth=0)
+        low, high = (mean - spread).clip(0, 1), (mean + spread).clip(0, 1)  # shares: no band where none can be
+        axes.fill_between(mean.index, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
 
 
 def draw_counts(counts: pd.DataFrame, by: Sequence[str], path: Path) -> None:

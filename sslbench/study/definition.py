@@ -101,7 +101,12 @@ class BiasSettings:
     @property
     def name(self) -> str:
         """What its folder is called."""
-        return f"{self.axis}-{self.protocol}-{self.metric if self.of == 'classes' else self.of}"
+        return f"{self.axis}-{self.protocol}-{self.score}"
+
+    @property
+    def score(self) -> str:
+        """What is judged: a class's metric, or the accuracy of a dataset."""
+        return self.metric if self.of == "classes" else "micro_accuracy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +121,12 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """A variant: what it changes in the base and the axes (null removes one), what it costs, what to expect."""
+    """A variant: what it changes in the base and the axes (null removes one), costs, judges and expects."""
 
     cost: str = ""
     base: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, Any] = field(default_factory=dict)
+    bias: tuple[Mapping[str, Any], ...] = ()
     expect: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -211,7 +217,10 @@ def read_study(file: Path, scale: str) -> Study:
         tables=_several(content.tables, TableSettings, "tables", problems),
         figures=_several(content.figures, FigureSettings, "figures", problems),
         directions=_several(content.directions, Direction, "directions", problems),
-        bias=_several(content.bias, BiasSettings, "bias", problems),
+        bias=(
+            *_several(content.bias, BiasSettings, "bias", problems),
+            *_several(variant.bias, BiasSettings, f"scales.{scale}.bias", problems),
+        ),
         published=content.published,
         expect=_several(variant.expect, Expected, f"scales.{scale}.expect", problems),
         executor=content.executor,

@@ -1,0 +1,69 @@
+"""The study of augmentations as it is planned at every scale, without the data that the published ones need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sslbench_vision.studies
+
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.parts import Shelf
+from sslbench.config.plan import Machine, Plan
+from sslbench.environment import places
+from sslbench.study.definition import Study, read_study
+from sslbench.study.grid import make_grid, points_of
+
+HERE = Path(sslbench_vision.studies.__file__).parent
+
+
+def planned(scale: str) -> tuple[Study, list[Plan]]:
+    study = read_study(HERE / "augmentation_bias.yaml", scale)
+    machine = Machine(threads=1, precision="float32")
+    grid = make_grid(
+        points_of(study, []), discover(installed_entries()), Shelf(places(), announce=True), machine, print
+    )
+    return study, [row.plan for row in grid.rows]
+
+
+@pytest.mark.parametrize(
+    ("scale", "runs"),
+    [
+        ("paper-hue-probability", 13 * 21),
+        ("paper-hue", 5 * 11),
+        ("paper-jitter", 5 * 21),
+        ("paper-crop", 5 * 8),
+        ("paper-flip", 5 * 21),
+        ("paper-fine-tuned", 3 * 11),
+        ("paper-imagenet", 4 * 3 * 11),
+        ("laptop", 5 * 6),
+        ("laptop-rotation", 5 * 3),
+        ("laptop-size", 5 * 3),
+        ("laptop-blur", 5 * 3),
+    ],
+)
+def test_every_sweep_can_be_planned_without_the_data(scale, runs, monkeypatch):
+    monkeypatch.setenv("SSLBENCH_SOURCES", "")
+    study, plans = planned(scale)
+    assert len(plans) == runs
+    assert {asked.axis for asked in study.bias} <= {axis.name for axis in study.axes}
+    assert study.bias
+    if scale.startswith("paper"):
+        assert "torchvision-resnet18" in {plan.backbones["image"].name for plan in plans}
+        assert {plan.train.epochs for plan in plans} == ({400} if scale == "paper-imagenet" else {1000})
+        assert len(plans[0].seeds) == (3 if scale == "paper-imagenet" else 5)
+
+
+def test_what_a_hue_probability_leaves_alone(monkeypatch):
+    """The sweep moves the hue's probability alone: each method's own views, and the other three changes, are as published."""
+    monkeypatch.setenv("SSLBENCH_SOURCES", "")
+    _, plans = planned("paper-hue-probability")
+    jitters = {
+        plan.method.name: next(o.choice.config for o in operations if o.name == "jitter")
+        for plan in plans
+        for role, operations in plan.augmentations[0].roles.items()
+    }
+    assert len(jitters) == 13
+    for config in jitters.values():
+        assert (config.brightness, config.contrast, config.saturation, config.hue) == (0.4, 0.4, 0.2, 0.5)
+        assert (config.brightness_p, config.contrast_p, config.saturation_p) == (0.8, 0.8, 0.8)
