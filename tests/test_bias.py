@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
+import sslbench
+
 from .conftest import TINY
 
 STUDY = {
@@ -48,6 +50,9 @@ def test_every_class_has_its_answer(finished, cli):
     assert (missed <= 1 - recall[missed.index] + 1e-9).all()
     assert missed.sum() > 0.5 * (1 - recall).sum()  # rare confusions are left out, and only those
     assert "Pairs whose confusion falls and rises most" in answer.stdout
+    cells = sslbench.load_results(out).confusions
+    whole = cells.groupby(["run", "protocol", "seed", "fold", "setting", "class"])["share"].sum()
+    assert whole.to_numpy() == pytest.approx(1)
     counts = pd.read_csv(folder / "trends.csv")
     assert (counts[["ascending", "descending", "none"]].sum(axis=1) == 10).all()
     assert "Overall accuracy and its classes over method.mask (knn)" in answer.stdout

@@ -82,10 +82,11 @@ def _mistaken(confusions: pd.DataFrame, asked: BiasSettings, by: Sequence[str]) 
     """How often each class is taken for each other, as scores of pairs: those that make 2 % of a class somewhere."""
     if confusions.empty:
         return confusions
-    told = confusions.assign(metric="share", value=confusions["share"])
-    told = told.assign(**{"class": told["class"] + " as " + told["taken_for"]})
-    chosen = _measured(told, asked, "share")
-    table = chosen.pivot_table(index=[*by, asked.axis, "seed", "fold"], columns="class", values="value", fill_value=0.0)
+    chosen = _measured(confusions.assign(metric="share", value=confusions["share"]), asked, "share")
+    chosen = chosen.assign(pair=chosen["class"] + " as " + chosen["taken_for"])
+    right = set(chosen.loc[chosen["class"] == chosen["taken_for"], "pair"])
+    index = [*by, asked.axis, "seed", "fold", "setting"]  # a cell that is not there holds nothing
+    table = chosen.pivot_table(index=index, columns="pair", values="value", fill_value=0.0).drop(columns=[*right])
     table = table.loc[:, table.groupby(level=[*by, asked.axis]).mean().max() >= LEAST_MISTAKEN]
     return table.melt(ignore_index=False, var_name="class", value_name="value").reset_index()
 

@@ -83,8 +83,8 @@ class Results:
 
     @property
     def confusions(self) -> pd.DataFrame:
-        """One row per run, dataset, protocol, seed, fold and pair of classes with test samples of the first that were taken
-        for the second: how many, and their share of the first. Empty without the runs' folders.
+        """One row per run, dataset, protocol, seed, fold, setting, class and what of it was taken for which class: how many
+        test samples, and their share of that class. Empty without the runs' folders.
         """
         rows = []
         for record in self.records:
@@ -107,7 +107,7 @@ class Results:
 
 
 def _pairs(matrix: Mapping[str, Any], record: Record) -> list[dict[str, Any]]:
-    """Every mistake of a stored confusion matrix that was not chosen on test data."""
+    """Every cell of a stored confusion matrix that holds something; of one that was chosen on test data nothing."""
     if matrix["chosen_on"] == "query":
         return []
     names = list(dict.fromkeys(row.name for row in record.classes if row.dataset == matrix["dataset"]))
@@ -118,7 +118,6 @@ def _pairs(matrix: Mapping[str, Any], record: Record) -> list[dict[str, Any]]:
     return [
         {**facts, "class": names[true], "taken_for": names[said], "count": count, "share": count / of_class[true]}
         for true, said, count in matrix["counts"]
-        if true != said
     ]
 
 
