@@ -206,6 +206,8 @@ def bias(
     metric: Annotated[str, typer.Option(help="the score of a class: recall, precision or f1")] = "recall",
     of: Annotated[str, typer.Option(help="classes, or datasets: the accuracy of each that is measured")] = "classes",
     beside: Annotated[str, typer.Option(help="a protocol whose trends are set against these")] = "",
+    basis: Annotated[str, typer.Option(help="what trends are called by: seeds, means, all or ranks")] = "seeds",
+    correction: Annotated[str, typer.Option(help="of its p values: raw, bh or holm")] = "bh",
     out: Out = Path("runs"),
 ) -> None:
     """Say which classes a setting helps and which it betrays, from the runs of a study that are done."""
@@ -217,6 +219,7 @@ def bias(
 
     console, problems = _console(), list[str]()
     wanted = {"axis": axis, "protocol": protocol, "metric": metric, "of": of, "beside": beside}
+    wanted |= {"basis": basis, "correction": correction}
     asked = convert(wanted, BiasSettings, "bias", problems)
     if problems:
         raise RequestError(problems)

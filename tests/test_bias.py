@@ -40,6 +40,7 @@ def test_every_class_has_its_answer(finished, cli):
     assert sorted(found["class"]) == list(range(10))
     assert set(found["settings"]) == {3}
     assert set(found["seeds"]) == {2}
+    assert "no order of 3 settings has a p below 0.33: so few can call nothing moved" in answer.stdout
     overall = pd.read_csv(folder / "overall.csv").iloc[0]
     assert found["mean"].mean() == pytest.approx(overall["mean"], abs=0.02)  # classes of digits are of one size
     pairs = pd.read_csv(folder / "mistaken.csv")
@@ -93,10 +94,14 @@ def test_a_study_may_ask_for_it(finished):
     ("options", "sentence"),
     [
         (["--axis", "method.msk"], "'hidden' has no such axis; did you mean 'method.mask'?"),
+        (
+            ["--axis", "method.mask", "--of", "datasets", "--metric", "f1"],
+            "bias: metric f1 is one of classes; of datasets the accuracy is judged",
+        ),
         (["--axis", "kind"], "its values are no numbers (a); name an axis of numbers"),
         (
             ["--axis", "method.mask", "--protocol", "finetune"],
-            "no run of this study that is done was measured with finetune",
+            "bias: no run that is done was measured with 'finetune'; there is knn, linear",
         ),
         (
             ["--axis", "method.mask", "--metric", "recal"],

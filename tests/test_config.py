@@ -197,6 +197,7 @@ def test_all_problems_at_once():
         "method.msak=0.5", "train.epochs=0", "train.rate=fast", "augmentation.cropp.scale=[0.1,1]",
         "augmentation.name=crop-flip", "augmentation.crop.scale=0.5", "augmentation.flip.p=2", "backbone.name=micro-cnn", "protocols.knn.neighbors=[1]",
         "measure=[knn,liner]", "seeds=[1,1]", "folds=9", "view.size=x",
+        "modalities=3",
     )  # fmt: skip
     text = "\n".join(found)
     for sentence in (
@@ -212,6 +213,7 @@ def test_all_problems_at_once():
         "seeds: [1, 1] is not possible",
         "folds: 9 is not possible; possible: all, or whole numbers below 5",
         "view.size: expected a whole number, got 'x'",
+        "modalities: expected settings, each with a name, got 3",
     ):
         assert sentence in text
     assert all("\n" not in line for line in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,28 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
                 )
             )
     return rows
+
+
+def against(
+    records: Sequence[Record], metrics: Sequence[str] = SHOWN
+) -> dict[tuple[str, str, str], dict[str, Estimate]]:
+    """(run, dataset, metric) -> what a clustering was set against ('class' among them) -> its estimate, and its null's.
+
+    Null estimates are named 'null of NAME'. Empty where no run was set against anything but the classes.
+    """
+    found: dict[tuple[str, str, str], dict[str, Estimate]] = {}
+    for record in records:
+        grouped: dict[tuple[str, str, str], list[Score]] = defaultdict(list)
+        for score in record.scores:
+            metric = score.metric.removesuffix("_null")
+            if metric in metrics and score.epoch is None and f"{metric}_null" in {s.metric for s in record.scores}:
+                name = json.loads(score.setting).get("against", "class")
+                grouped[score.dataset, metric, name if metric == score.metric else f"null of {name}"].append(score)
+        if all(name.removeprefix("null of ") == "class" for _, _, name in grouped):
+            continue
+        for (dataset, metric, name), scores in grouped.items():
+            found.setdefault((record.run, dataset, metric), {})[name] = estimate(scores, record.test_share)
+    return found
 
 
 def _cells(scores: Sequence[Score], test_share: float) -> dict[tuple[str, str], Estimate]:

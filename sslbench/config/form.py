@@ -9,9 +9,14 @@ from typing import Any
 from sslbench.config.convert import convert
 
 Settings = Mapping[str, Any]
-Several = Mapping[str, Mapping[str, Any] | None]
+Sections = Mapping[str, Mapping[str, Any] | None]
 COMPONENTS = ("method", "backbone", "augmentation", "data")
-HINTS = {"protocols": "which protocols run is measure=NAME,NAME"}
+SEVERAL = ("backbones", "modalities", "protocols")
+HINTS = {
+    "protocols": "which protocols run is measure=NAME,NAME",
+    "backbones": "one for every modality is backbone=NAME",
+    "train": "write train.epochs=5",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +34,8 @@ class Form:
     pretrain: Settings | None = None
     recipe: str | None = None
     backbones: Mapping[str, str | Mapping[str, Any] | None] | None = None
-    modalities: Several | None = None
-    protocols: Several | None = None
+    modalities: Sections | None = None
+    protocols: Sections | None = None
     measure: str | tuple[str, ...] | None = None
     baselines: str | tuple[str, ...] | None = None
     evaluate: str | None = None
@@ -42,29 +47,33 @@ class Form:
 KEYS = tuple(one.name for one in fields(Form))
 
 
-def malformed(tree: Mapping[str, Any]) -> list[str]:
-    """Say what of a request is not in its form, one sentence each."""
-    problems: list[str] = []
-    convert(tree, Form, "", problems)
-    for component in COMPONENTS:
-        section = tree.get(component)
-        name = section.get("name") if isinstance(section, Mapping) else None
-        if name is not None and not isinstance(name, str):
-            problems.append(f"{component}.name: expected text, got {name!r:.60}")
-    hinted = {f"{key}: ": hint for key, hint in HINTS.items()}
-    return [
-        problem + next((f"; {h}" for start, h in hinted.items() if problem.startswith(start)), "")
-        for problem in problems
-    ]
+def in_form(tree: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """A request without what is not in its form, which is told, and without what is null: all else can still be checked.
 
-
-def without_nothing(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what is null: keys, and names of components; a section that is null is an empty one."""
-    kept = {str(name): value for name, value in tree.items() if value is not None}
-    for key in COMPONENTS:
-        if key in kept:
-            kept[key] = {name: value for name, value in kept[key].items() if name != "name" or value is not None}
-    for key in ("backbones", "modalities", "protocols"):
-        if key in kept:
-            kept[key] = {name: {} if value is None else value for name, value in kept[key].items()}
+    A component's name that is null is none; a section that is null is an empty one.
+    """
+    kept = {}
+    for key, value in tree.items():
+        found = _problems(str(key), value)
+        problems += found
+        if not found and value is not None:
+            kept[str(key)] = _without_nothing(str(key), value)
     return kept
+
+
+def _problems(key: str, value: Any) -> list[str]:
+    problems: list[str] = []
+    convert({key: value}, Form, "", problems)
+    name = value.get("name") if key in COMPONENTS and isinstance(value, Mapping) else None
+    if name is not None and not isinstance(name, str):
+        problems.append(f"{key}.name: expected text, got {name!r:.60}")
+    hint = HINTS.get(key, "")
+    return [f"{problem}; {hint}" if hint and problem.startswith(f"{key}: ") else problem for problem in problems]
+
+
+def _without_nothing(key: str, value: Any) -> Any:
+    if key in COMPONENTS:
+        return {name: one for name, one in value.items() if name != "name" or one is not None}
+    if key in SEVERAL:
+        return {name: {} if one is None else one for name, one in value.items()}
+    return value

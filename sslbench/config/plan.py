@@ -24,6 +24,7 @@ from sslbench.config.draft import (
     choose_seeds,
     native_side,
 )
+from sslbench.config.form import in_form
 from sslbench.config.parts import Part, Shelf
 from sslbench.config.request import Tree, with_recipe
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
@@ -80,7 +81,8 @@ def make_plan(tree: Tree, catalog: Catalog, shelf: Shelf, machine: Machine) -> P
 
     Raises RequestError with every problem, or DataMissing when nothing but data is missing.
     """
-    draft = Draft(catalog, shelf, dict(tree), [], [])
+    problems: list[str] = []
+    draft = Draft(catalog, shelf, in_form(tree, problems), problems, [])
     method_name, method_settings = draft.component("method")
     if method_name is None:
         draft.problems.append(f"method: none named{did_you_mean('', [c.name for c in catalog.all('method')])}")

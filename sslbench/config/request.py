@@ -15,7 +15,7 @@ from yaml import YAMLError
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Recipe
-from sslbench.config.form import COMPONENTS, malformed, without_nothing
+from sslbench.config.form import COMPONENTS, in_form
 
 Tree = dict[str, Any]
 
@@ -23,7 +23,7 @@ Tree = dict[str, Any]
 def read_request(file: Path | None, options: Mapping[str, Any], overrides: Sequence[str]) -> Tree:
     """Merge a YAML file, the command line's options and `key=value` overrides, the last one winning.
 
-    Raises RequestError for an unreadable file, a malformed override, an unknown key or a value that is not in its form.
+    Raises RequestError for an unreadable file, a malformed override, or layers that cannot be one.
     """
     OmegaConf.clear_resolver("oc.env")
     problems: list[str] = []
@@ -34,14 +34,13 @@ def read_request(file: Path | None, options: Mapping[str, Any], overrides: Seque
         merged = OmegaConf.merge(*[_named(layer) for layer in layers])
         tree = OmegaConf.to_container(merged, resolve=True)
     except TypeError as error:  # one layer has a list where another has settings
-        alone = [problem for layer in layers for problem in malformed(_content(layer))]
-        raise RequestError(alone or [f"request: {error}"]) from error
+        for layer in layers:
+            in_form(_content(layer), problems)
+        raise RequestError(problems or [f"request: {error}"]) from error
     except OmegaConfBaseException as error:
         raise RequestError([f"request: {' '.join(str(error).split())}"]) from error
     assert isinstance(tree, dict)
-    if problems := malformed({str(name): value for name, value in tree.items()}):
-        raise RequestError(problems)
-    return without_nothing({str(name): value for name, value in tree.items()})
+    return {str(name): value for name, value in tree.items()}
 
 
 def with_recipe(tree: Tree, recipe: Recipe) -> Tree:

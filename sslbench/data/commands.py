@@ -13,6 +13,7 @@ from sslbench.catalog.facts import Catalog
 from sslbench.config import keys
 from sslbench.config.convert import convert
 from sslbench.config.draft import DEFAULT_VIEW, LARGEST_CANVAS
+from sslbench.config.form import in_form
 from sslbench.config.parts import Part, Shelf, open_parts
 from sslbench.config.request import read_request
 from sslbench.config.settings import ViewSettings
@@ -29,7 +30,10 @@ def opened(
     catalog: Catalog, dataset: str, overrides: Sequence[str], *, fetch: bool = True
 ) -> tuple[list[Part], PrepareSettings, int]:
     """Open a dataset's parts and the settings that preparing depends on; raises with every problem."""
-    tree = read_request(None, {"data": {"name": dataset}}, overrides)
+    problems: list[str] = []
+    tree = in_form(read_request(None, {"data": {"name": dataset}}, overrides), problems)
+    if problems:
+        raise RequestError(problems)
     settings = {k: v for k, v in tree["data"].items() if k != "name"}
     found = open_parts(catalog, tree["data"]["name"], settings, Shelf(environment.places()), fetch=fetch)
     prepare_settings = convert(tree.get("prepare") or {}, PrepareSettings, "prepare", found.problems)

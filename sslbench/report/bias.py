@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pandas as pd
 
 from sslbench.analysis.grids import APART, classes_frame, select, study_frame
 from sslbench.analysis.power import found_shares
-from sslbench.analysis.responses import agreement, responses, trend, trend_counts
+from sslbench.analysis.responses import LEVEL, agreement, responses, trend, trend_counts
 from sslbench.analysis.shared_bias import shared_bias
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
@@ -87,15 +88,18 @@ def _mistaken(confusions: pd.DataFrame, asked: BiasSettings, by: Sequence[str]) 
     right = set(chosen.loc[chosen["class"] == chosen["taken_for"], "pair"])
     index = [*by, asked.axis, "seed", "fold", "setting"]  # a cell that is not there holds nothing
     table = chosen.pivot_table(index=index, columns="pair", values="value", fill_value=0.0).drop(columns=[*right])
-    table = table.loc[:, table.groupby(level=[*by, asked.axis]).mean().max() >= LEAST_MISTAKEN]
-    return table.melt(ignore_index=False, var_name="class", value_name="value").reset_index()
+    shares = table.melt(ignore_index=False, var_name="class", value_name="value").reset_index()
+    most = shares.groupby([*by, "class", asked.axis], dropna=False)["value"].transform("mean")
+    most = most.groupby([shares[name] for name in (*by, "class")], dropna=False).transform("max")
+    return shares[most >= LEAST_MISTAKEN]
 
 
 def _measured(frame: pd.DataFrame, asked: BiasSettings, metric: str) -> pd.DataFrame:
     done = frame[frame["status"] == "done"] if len(frame) else frame
     chosen = select(done, {"protocol": asked.protocol, "metric": metric}, ()) if len(done) else done
     if chosen.empty:
-        raise RequestError([f"no run of this study that is done was measured with {asked.protocol} {metric}"])
+        there = ", ".join(sorted(done["protocol"].unique())) if len(done) else "nothing"
+        raise RequestError([f"bias: no run that is done was measured with {asked.protocol!r}; there is {there}"])
     numbers = pd.to_numeric(chosen[asked.axis], errors="coerce")
     if numbers.isna().all():
         found = ", ".join(map(str, chosen[asked.axis].dropna().unique()[:4]))
@@ -107,10 +111,16 @@ def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Gen
     """Write tables and figures into `folder`; gives the tables in the order in which they are read."""
     by, classes = found.by, found.classes
     counts = trend_counts(classes, by)
+    settings = int(classes["settings"].max())
+    least = 2 / math.factorial(min(settings, 20))
+    chance = "'expected' is how many at most would be called so by chance (bh, holm: the chance that any is)"
+    chance += f"; no order of {settings} settings has a p below {least:.2g}"
+    if least >= LEVEL:
+        chance += ": so few can call nothing moved"
     tables = [
         _overall(found, asked),
-        _made("trends", f"Classes that rise or fall with {asked.axis}, by every rule", counts, len(by) + 2,
-              "'expected' is how many at most would be called so by chance (bh, holm: the chance that any is)"),
+        _made("trends", f"{asked.of.capitalize()} that rise or fall with {asked.axis}, by every rule", counts,
+              len(by) + 2, chance),
         _moved(found, asked),
     ]  # fmt: skip
     if len(found.pairs):
@@ -119,7 +129,9 @@ def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Gen
     if len(methods) > 1 and by == ("method",):
         shared = shared_bias(found.scores, asked.axis, methods, rng)
         note = "raw p < 0.05 of seed means; chance by permuting each method's settings"
-        tables.append(_made("shared", f"Classes that several methods move with {asked.axis}", shared, 2, note))
+        tables.append(
+            _made("shared", f"{asked.of.capitalize()} that several methods move with {asked.axis}", shared, 2, note)
+        )
     if found.classes["seeds"].max() > 1:
         tables.append(_power(found, asked, rng))
     for name, frame in (
@@ -168,8 +180,8 @@ def _power(found: Bias, asked: BiasSettings, rng: np.random.Generator) -> TableM
             )
     title = "What a sweep of so many settings can see"
     note = (
-        f"share found of classes that gain so much from the first setting to the last, and of still ones called moved; half "
-        f"of {classes} classes move; noise {noise:.3f} as here; {asked.basis}, {asked.correction}; 50 draws"
+        f"share found of those that gain so much from the first setting to the last, and of still ones called moved; half "
+        f"of {classes} {asked.of} move; noise {noise:.3f} as here; {asked.basis}, {asked.correction}; 50 draws"
     )
     return _made("power", title, pd.DataFrame(rows, columns=["settings", "seeds", "gain", "found", "false"]), 2, note)
 
@@ -183,11 +195,17 @@ def _overall(found: Bias, asked: BiasSettings) -> TableMade:
     )
     shown = frame[[*found.by, "settings", "seeds"]].assign(
         overall=_text(frame["mean"]), moves_by=_text(frame["range"]), r=_text(frame["pearson"]), p=_text(frame["p_means"]),
-        a_class_moves_by=_text(frame["median"]), at_most=_text(frame["max"]),
+        one_moves_by=_text(frame["median"]), at_most=_text(frame["max"]),
     )  # fmt: skip
-    note = "seed means from the lowest to the highest setting's; a class: the median class, and the one that moves most"
+    note = (
+        "from the lowest of the settings' seed means to the highest; of the median one, and of the one that moves most"
+    )
     return _made(
-        "overall", f"Overall accuracy and its classes over {asked.axis} ({asked.protocol})", shown, len(found.by), note
+        "overall",
+        f"Overall accuracy and its {asked.of} over {asked.axis} ({asked.protocol})",
+        shown,
+        len(found.by),
+        note,
     )
 
 
@@ -195,7 +213,7 @@ def _moved(found: Bias, asked: BiasSettings) -> TableMade:
     """The classes that fall and rise most in every group."""
     note = f"slope of {asked.score} per unit of the setting {HALF}; trend by {asked.basis}, {asked.correction}"
     frame = _extremes(found.classes, found.by, asked)
-    return _made("classes", "Classes that fall and rise most", frame, len(found.by) + 1, note)
+    return _made("classes", f"{asked.of.capitalize()} that fall and rise most", frame, len(found.by) + 1, note)
 
 
 def _shifted(found: Bias, asked: BiasSettings) -> TableMade:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from sslbench.analysis.intervals import Estimate
 from sslbench.analysis.published import Verdict
-from sslbench.analysis.tables import Row, class_rows, columns_of, rows_of
+from sslbench.analysis.tables import Row, against, class_rows, columns_of, rows_of
 from sslbench.results.record import Record
 
 if TYPE_CHECKING:
@@ -125,6 +125,25 @@ def classes_table(record: Record, dataset: str, protocol: str) -> Table | None:
     return table
 
 
+def against_table(records: Sequence[Record]) -> Table | None:
+    """What clusters were set against beside the classes, each with its null; None where nothing was."""
+    found = against(records)
+    if not found:
+        return None
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("run", "dataset", "against"):
+        table.add_column(name)
+    for name in ("score", "null"):
+        table.add_column(name, justify="right")
+    for (run, dataset, metric), estimates in found.items():
+        for name, estimate in estimates.items():
+            if not name.startswith("null of "):
+                null = estimates.get(f"null of {name}")
+                score = f"{metric.replace('_', ' ')} {cell(estimate)}"
+                table.add_row(escape(run), escape(dataset), escape(name), score, cell(null) if null else "–")
+    return table
+
+
 def show_results(console: Console, records: Sequence[Record], published: Sequence[Verdict] = ()) -> None:
     """Print one table per dataset, what could not be measured and why, published numbers, and extreme classes."""
     rows = rows_of(records)
@@ -133,6 +152,8 @@ def show_results(console: Console, records: Sequence[Record], published: Sequenc
     _titled(
         console, results_title(rows, names[0] if len(names) == 1 else f"{len(names)} datasets"), results_table(rows)
     )
+    if (beside := against_table(records)) is not None:
+        _titled(console, "clusters against what else is known of a sample", beside)
     reasons = [_reason(record) for record in records if record.reason]
     for record in records:
         notes = record.training[0].get("notes", {}) if record.training else {}

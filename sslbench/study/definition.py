@@ -101,7 +101,12 @@ class BiasSettings:
     @property
     def name(self) -> str:
         """What its folder is called."""
-        return f"{self.axis}-{self.protocol}-{self.score}"
+        rule = "" if (self.basis, self.correction) == ("seeds", "bh") else f"-{self.basis}-{self.correction}"
+        return f"{self.axis}-{self.protocol}-{self.score}{rule}"
+
+    def __post_init__(self) -> None:
+        if self.of == "datasets" and self.metric != "recall":
+            raise ValueError(f"metric {self.metric} is one of classes; of datasets the accuracy is judged")
 
     @property
     def score(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -95,10 +96,9 @@ def _place(folders: tuple[str, ...], levels: Sequence[str]) -> dict[str, str]:
 def _used(counts: Mapping[str, int], config: ImageFolderConfig) -> set[str]:
     """The classes that are used; raises DataBroken for one that is named and not there."""
     if strangers := [name for name in config.classes if name not in counts]:
-        there = ", ".join(sorted(counts)[:8])
-        raise DataBroken(
-            f"classes: {len(strangers)} of them have no picture, such as {strangers[0]!r}; there are {there}, …"
-        )
+        near = difflib.get_close_matches(strangers[0], counts, n=3)
+        hint = f"; did you mean {', '.join(near)}?" if near else f"; there are {', '.join(sorted(counts)[:8])}, …"
+        raise DataBroken(f"classes: {len(strangers)} without any picture, such as {strangers[0]!r}{hint}")
     return {name for name in config.classes or counts if counts[name] >= config.minimum}
 
 
