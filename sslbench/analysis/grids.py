@@ -104,7 +104,8 @@ def above(frame: pd.DataFrame, method: str, axes: Sequence[str]) -> pd.DataFrame
     apart = [axis for axis in axes if axis in frame and axis != "method" and theirs[axis].notna().all()]
     bodies = ["backbone"] if set(theirs["backbone"]) != {"none"} else []
     own = ["class"] if "class" in frame else []
-    same = [name for name in dict.fromkeys((*PAIRED, *own, *apart, *bodies)) if name != "backbone" or bodies]
+    wanted = dict.fromkeys((*PAIRED, *own, *apart, *bodies))
+    same = [name for name in wanted if name in frame and (name != "backbone" or bodies)]
     base = theirs.groupby(same, dropna=False)["value"].mean().rename("base").reset_index()
     kept = [name for name in ours.columns if name not in ("value", "setting", "chosen", "chosen_on")]
     paired = ours.groupby(kept, dropna=False, sort=False)["value"].mean().reset_index().merge(base, on=same)

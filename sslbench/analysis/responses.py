@@ -8,7 +8,6 @@ at that level; so every basis and every correction stands beside theirs.
 from __future__ import annotations
 
 import itertools
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 Values = NDArray[np.float64]
 LEVEL = 0.05
@@ -79,9 +78,12 @@ def grain(y: Values) -> Values:
 
 
 def smallest_p(x: Values) -> Values:
-    """The p [K] of the most telling order of as many settings as each row of x [K, n] has: two of all orders."""
-    settings = np.array([len(set(row[~np.isnan(row)].tolist())) for row in x])
-    return np.minimum(2 / np.array([float(math.factorial(int(min(count, 20)))) for count in settings]), 1.0)
+    """The p [K] of the most telling order of each row's settings [K, n]: two of all that differ; equal settings are one."""
+    found = []
+    for row in x:
+        _, counts = np.unique(row[~np.isnan(row)], return_counts=True)
+        found.append(special.gammaln(counts.sum() + 1) - special.gammaln(counts + 1).sum())
+    return np.minimum(2 * np.exp(-np.array(found)), 1.0)
 
 
 def responses(frame: pd.DataFrame, axis: str, by: Sequence[str] = ("method",)) -> pd.DataFrame:
@@ -144,7 +146,9 @@ def _responses(settings: Values, values: Values) -> dict[str, Values]:
     steps = grain(values.reshape(rows, -1))
     spread = ((settings - settings.mean()) ** 2).sum()
     slope, half, p = _mean_slopes(np.where(there, alone, np.nan), steps / np.sqrt(12 * max(spread, 1e-300)))
-    p = np.maximum(p, smallest_p(present))
+    p = np.maximum(
+        p, np.minimum(2 * (smallest_p(present) / 2) ** there.sum(1), 1.0)
+    )  # each seed has an order of its own
     return {
         "settings": (~np.isnan(means)).sum(1), "seeds": there.sum(1), "mean": np.nanmean(means, 1),
         "lowest": np.nanmin(means, 1), "highest": np.nanmax(means, 1),

@@ -114,9 +114,9 @@ def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Gen
     settings = int(classes["settings"].max())
     least = 2 / math.factorial(min(settings, 20))
     chance = "'expected' is how many at most would be called so by chance (bh, holm: the chance that any is)"
-    chance += f"; no order of {settings} settings has a p below {least:.2g}"
+    chance += f"; by means and ranks no order of {settings} settings has a p below {least:.2g}"
     if least >= LEVEL:
-        chance += ": so few can call nothing moved"
+        chance += ", so they can call nothing moved"
     tables = [
         _overall(found, asked),
         _made("trends", f"{asked.of.capitalize()} that rise or fall with {asked.axis}, by every rule", counts,

@@ -28,7 +28,7 @@ def draw_curves(
         order = mine["slope_seeds"].abs().sort_values(ascending=False, kind="stable").index
         _panel(axes, group, set(mine.loc[order, "class"][:NAMED]), axis)
         axes.set_title(", ".join(map(str, key)))
-        axes.legend(fontsize=6, loc="best")
+        axes.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))  # beside: curves are everywhere
         axes.set(xlabel=axis, ylabel=metric)
     for axes in list(grid.flat)[len(groups) :]:
         axes.axis("off")
