@@ -83,7 +83,8 @@ def smallest_p(x: Values) -> Values:
     for row in x:
         _, counts = np.unique(row[~np.isnan(row)], return_counts=True)
         found.append(special.gammaln(counts.sum() + 1) - special.gammaln(counts + 1).sum())
-    return np.minimum(2 * np.exp(-np.array(found)), 1.0)
+    p: Values = np.minimum(2 * np.exp(-np.array(found)), 1.0)
+    return p
 
 
 def responses(frame: pd.DataFrame, axis: str, by: Sequence[str] = ("method",)) -> pd.DataFrame:
