@@ -82,9 +82,10 @@ def against(
     found: dict[tuple[str, str, str], dict[str, Estimate]] = {}
     for record in records:
         grouped: dict[tuple[str, str, str], list[Score]] = defaultdict(list)
+        with_null = {metric for metric in metrics if any(score.metric == f"{metric}_null" for score in record.scores)}
         for score in record.scores:
             metric = score.metric.removesuffix("_null")
-            if metric in metrics and score.epoch is None and f"{metric}_null" in {s.metric for s in record.scores}:
+            if metric in with_null and score.epoch is None:
                 name = json.loads(score.setting).get("against", "class")
                 grouped[score.dataset, metric, name if metric == score.metric else f"null of {name}"].append(score)
         if all(name.removeprefix("null of ") == "class" for _, _, name in grouped):
