@@ -27,7 +27,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 
 types: $(STAMP)
-	$(BIN)/mypy sslbench plugins/sslbench-vision/src plugins/sslbench-plankton/src
+	$(BIN)/mypy sslbench $(wildcard plugins/*/src)
 
 studies: $(STAMP)
 	for study in benchmarks/studies/*.yaml plugins/*/src/*/studies/*.yaml; do \

@@ -44,6 +44,7 @@ INSTALLED = {
 test_core = conformance("sslbench")
 test_vision = conformance("sslbench-vision")
 test_plankton = conformance("sslbench-plankton")
+test_microscopy = conformance("sslbench-microscopy")
 
 
 @pytest.fixture(autouse=True)

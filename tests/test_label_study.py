@@ -61,7 +61,15 @@ STUDY = {
         {"claim": "more labels help", "more": {"fraction": "all labels"}, "less": {"fraction": 0.1},
          "where": {"protocol": "knn", "metric": "micro_accuracy"}, "each": ["arm"]},
     ],
-    "scales": {"small": {"cost": "seconds"}},
+    "scales": {
+        "small": {"cost": "seconds", "tables": [{"name": "own", "rows": ["arm", "method", "only here"], "where": {"protocol": "knn"}}], "figures": [
+            {"name": "dots", "kind": "dots", "of": "classes", "x": "class", "hue": "arm",
+             "where": {"protocol": "finetune", "metric": "recall"}},
+            {"name": "bars", "kind": "bar", "x": "arm", "chance": "macro_accuracy", "panels": "dataset",
+             "where": {"protocol": "knn", "metric": "micro_accuracy"}},
+        ]},
+        "large": {"figures": [{"name": "never"}], "axes": {"method": ["mae"], "only here": [1]}},
+    },
 }  # fmt: skip
 
 
@@ -119,9 +127,18 @@ def test_deviations_over_folds_with_both_denominators(finished):
 def test_classes_figures_and_claims_are_there(finished):
     folder, printed = finished
     assert table(folder, "classes")["class"].nunique() == 10
-    for name in ("curve", "seen", "rebuilt"):
+    for name in ("curve", "seen", "rebuilt", "dots", "bars"):
         for ending in ("png", "svg"):
             assert (folder / f"figures/{name}.{ending}").stat().st_size > 1000
+    assert (
+        len(pd.read_csv(folder / "figures/dots.csv")) == 2 * 10
+    )  # a scale's own figures and tables come with the others
+    assert "dashed: macro accuracy" in (folder / "figures/bars.svg").read_text()
+    assert set(table(folder, "own")["method"]) == {
+        "mae",
+        "random-init",
+    }  # an axis of another scale, but a fact of every score
+    assert "only here" not in table(folder, "own")
     assert "figure none: no run that it means has made triplets.png" in printed
     claims = table(folder, "directions")
     assert claims["place"].tolist() == ["with", "scratch"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -39,6 +40,16 @@ def pictures(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in PICTURES and not path.name.startswith(".") and path.is_file():
             yield path
+
+
+def read_table(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV file with a head, empty cells as ''; raises DataBroken where a needed column is lacking."""
+    with path.open(newline="", encoding="utf-8-sig") as opened:
+        reader = csv.DictReader(opened)
+        there = list(reader.fieldnames or ())
+        if lacking := [name for name in needed if name not in there]:
+            raise DataBroken(f"{path} has no column {lacking[0]!r}; it has: {', '.join(there)}")
+        return [{name: row[name] or "" for name in there} for row in reader]
 
 
 def fingerprint(root: Path, files: Sequence[Path], remember: Path) -> str:

@@ -85,7 +85,8 @@ class Announced:
         self.modalities = card.modalities
         self.target = Target(kind="class", names=tuple(counts))
         self.labels: NDArray[np.int64] = np.repeat(np.arange(len(counts)), list(counts.values()))
-        self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.arange(len(self.labels)).astype(np.str_)}
+        names = np.arange(len(self.labels)).astype(np.str_)
+        self.columns: Mapping[str, NDArray[np.str_]] = dict.fromkeys(("id", *card.groups), names)
         self.named = f"{card.source} {part}"
 
     def contents(self) -> Sequence[str]:

@@ -31,6 +31,7 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
         raise ValueError("no run that it shows is done")
     named = [name for name in (figure.x, figure.y, figure.hue, figure.panels) if name]
     chosen = select(frame, figure.where, named)
+    chances = select(frame, {**figure.where, "metric": figure.chance}, named) if figure.chance else None
     by = [*dict.fromkeys(named)]
     if figure.x in WHOLE:
         chosen = chosen.fillna({figure.x: WHOLE[figure.x]})
@@ -45,8 +46,11 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     sns.set_theme(context="paper", style="whitegrid")
     grid = _heat(values, figure) if figure.kind == "heat" else _curves(values, figure)
     grid.set_titles("{col_name}")
-    labels = (figure.x, figure.y or ", ".join(metrics).replace("_", " "))
+    value = ", ".join(metrics) + (f" (dashed: {figure.chance})" if figure.chance else "")
+    labels = (figure.x, figure.y or value.replace("_", " "))
     grid.set_axis_labels(*(labels[::-1] if _lying(values, figure) else labels))
+    if chances is not None and len(chances):
+        _dashed(grid, chances, figure, lying=_lying(values, figure))
     if values["value"].between(0, 1).all():  # shares: an interval of two seeds may reach where no share can be
         for axes in grid.axes.flat if figure.kind != "heat" else ():
             axes.set(**_within(axes, "xlim" if _lying(values, figure) else "ylim"))
@@ -59,10 +63,19 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     return keep(grid.figure, folder / figure.name, tight=True)
 
 
+def _dashed(grid: Any, chances: pd.DataFrame, figure: FigureSettings, *, lying: bool) -> None:
+    """A dashed line in each panel where the score by chance lies."""
+    for panel, axes in grid.axes_dict.items() if figure.panels else ((None, grid.ax),):
+        here = chances if panel is None else chances[chances[figure.panels].astype(str) == str(panel)]
+        (axes.axvline if lying else axes.axhline)(
+            float(here["value"].mean()), color="black", linestyle="--", linewidth=1
+        )
+
+
 def _within(axes: Any, limit: str) -> dict[str, tuple[float, float]]:
-    """An axis's limits, inside 0 and 1."""
+    """An axis's limits, inside 0 and 1 but for what a dot there needs."""
     low, high = getattr(axes, f"get_{limit}")()
-    return {limit: (max(0.0, low), min(1.0, high))}
+    return {limit: (max(-0.015 if low else 0.0, low), min(1.015, high))}
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
@@ -99,14 +112,18 @@ def _curves(values: pd.DataFrame, figure: FigureSettings) -> Any:
         return sns.relplot(kind="line", err_style="bars", marker="o", **shared)
     if _lying(values, figure):
         rows = values[figure.x].nunique() * max(1, values[figure.hue].nunique() if figure.hue else 1)
-        return sns.catplot(kind="bar", **shared | {"x": "value", "y": figure.x, "height": max(SIZE, ROW * rows),
-                                                   "aspect": WIDE / max(SIZE, ROW * rows)})  # fmt: skip
-    return sns.catplot(kind="bar", **shared)
+        height = max(SIZE, ROW * rows)
+        shared |= {"x": "value", "y": figure.x, "height": height, "aspect": WIDE / height}
+    if figure.kind == "bar":
+        return sns.catplot(kind="bar", **shared)
+    if figure.hue:
+        shared["dodge"] = 0.1 * values[figure.hue].nunique()
+    return sns.catplot(kind="point", linestyle="none", markersize=4, linewidth=1.2, **shared)
 
 
 def _lying(values: pd.DataFrame, figure: FigureSettings) -> bool:
-    """Whether bars lie down, because their names would overlap side by side."""
-    return figure.kind == "bar" and values[figure.x].nunique() > UPRIGHT
+    """Whether bars and dots lie down, because their names would overlap side by side."""
+    return figure.kind in ("bar", "dots") and values[figure.x].nunique() > UPRIGHT
 
 
 def _heat(values: pd.DataFrame, figure: FigureSettings) -> Any:

@@ -19,7 +19,7 @@ from sslbench.api.files import write_atomically
 from sslbench.catalog.facts import did_you_mean
 from sslbench.report.bias import bias_report
 from sslbench.report.figures import draw
-from sslbench.report.tables import TableMade, frames_of, make_table, markdown
+from sslbench.report.tables import Frames, TableMade, frames_of, make_table, markdown
 from sslbench.results.frames import Results
 from sslbench.study.definition import Expected, FigureSettings, Study, TableSettings
 from sslbench.study.published import read_published
@@ -50,7 +50,13 @@ def named_wrongly(study: Study) -> list[str]:
         (f"tables[{t.name}]", [n for n in (*t.rows, *t.columns, *t.where) if n not in more.get(t.of, ())])
         for t in study.tables
     ]
-    used += [(f"figures[{f.name}]", (*filter(None, (f.x, f.y, f.hue, f.panels)), *f.where)) for f in study.figures]
+    used += [
+        (
+            f"figures[{f.name}]",
+            [n for n in (*filter(None, (f.x, f.y, f.hue, f.panels)), *f.where) if n not in more.get(f.of, ())],
+        )
+        for f in study.figures
+    ]
     used += [(f"expect[{place}]", tuple(e.where)) for place, e in enumerate(study.expect)]
     used += [(f"directions[{d.claim}]", d.names) for d in study.directions]
     strangers = [(where, name) for where, names in used for name in names if name not in known]
@@ -101,7 +107,7 @@ def make_report(
             bias[asked.name] = bias_report(study, results, points, asked, folder / "bias" / asked.name)
         except RequestError as error:
             missing += error.problems
-    undrawn = _figures(study, frames.scores, labelled(results.runs, points), folder)
+    undrawn = _figures(study, frames, labelled(results.runs, points), folder)
     directions = [one for claim in study.directions for one in judged(frames.scores, claim, axes)]
     report = Report(
         tables=tuple(tables),
@@ -117,7 +123,7 @@ def make_report(
     return report
 
 
-def _figures(study: Study, scores: pd.DataFrame, runs: pd.DataFrame, folder: Path) -> dict[str, str]:
+def _figures(study: Study, frames: Frames, runs: pd.DataFrame, folder: Path) -> dict[str, str]:
     """Make every figure; gives by name why one could not be made."""
     undrawn = {}
     for figure in study.figures:
@@ -125,7 +131,7 @@ def _figures(study: Study, scores: pd.DataFrame, runs: pd.DataFrame, folder: Pat
             if figure.kind == "shown":
                 show(runs, figure, folder)
             else:
-                draw(scores, _without(figure, study.dropped), folder / "figures")
+                draw(getattr(frames, figure.of), _without(figure, study.dropped), folder / "figures")
         except (ValueError, KeyError) as error:
             undrawn[figure.name] = f"figure {figure.name}: {error}"
     return undrawn

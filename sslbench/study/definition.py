@@ -8,7 +8,7 @@ axes:
   train.epochs: {from: 10, to: 40, step: 10}             # a range, both ends in it
   encoder:                                               # a name: settings that move together
     narrow: {backbone.width: 32, backbone.heads: 2}
-    wide: {backbone.width: 128}
+    wide: {backbone.width: 128}                          # (null takes away what the base says)
 tables: [{name: accuracy, rows: [encoder, method.mask], columns: [protocol, metric]}]
 figures: [{name: mask, x: method.mask, hue: encoder, where: {protocol: knn, metric: macro_accuracy}}]
 directions: [{claim: hiding more helps, more: {method.mask: 0.75}, less: {method.mask: 0.25}, where: {protocol: knn, …}}]
@@ -28,6 +28,7 @@ from typing import Any, Literal
 import yaml
 
 from sslbench.analysis.directions import Direction
+from sslbench.analysis.grids import SCORE_FACTS
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Setting
 from sslbench.catalog.facts import Catalog, did_you_mean
@@ -63,14 +64,17 @@ class TableSettings:
 class FigureSettings:
     """One figure: the mean over seeds and its 95 % interval against `x`, by `hue`, in a panel for each of `panels`.
 
-    With `spread: deviation` the bars are standard deviations over folds and seeds; with `log` x grows by factors. Of `kind`
-    shown it is a picture that a run made: `file` is its name, or a pattern, in the figures of the first run that `where`
-    means.
+    With `spread: deviation` the bars are standard deviations over folds and seeds; with `log` x grows by factors. `chance` is
+    a metric whose mean in each panel is a dashed line, such as what a score is by chance. It may be `of` classes (their
+    recall, precision and f1 are metrics). Of `kind` shown it is a picture that a run made: `file` is its name, or a pattern,
+    in the figures of the first run that `where` means.
     """
 
     name: str = "scores"
     title: str = ""
-    kind: Literal["line", "bar", "heat", "shown"] = "line"
+    kind: Literal["line", "bar", "dots", "heat", "shown"] = "line"
+    of: Literal["scores", "classes"] = "scores"
+    chance: str = ""
     spread: Literal["interval", "deviation"] = "interval"
     log: bool = False
     file: str = ""
@@ -126,11 +130,14 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """A variant: what it changes in the base and the axes (null removes one), costs, judges and expects."""
+    """A variant: what it changes in the base and the axes (null removes one), costs, shows, judges and expects besides."""
 
     cost: str = ""
     base: Mapping[str, Any] = field(default_factory=dict)
     axes: Mapping[str, Any] = field(default_factory=dict)
+    tables: tuple[Mapping[str, Any], ...] = ()
+    figures: tuple[Mapping[str, Any], ...] = ()
+    directions: tuple[Mapping[str, Any], ...] = ()
     bias: tuple[Mapping[str, Any], ...] = ()
     expect: tuple[Mapping[str, Any], ...] = ()
 
@@ -162,7 +169,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A study at one scale; `dropped` are the axes that only other scales have: tables leave them out."""
+    """A study at one scale; `dropped` are the axes that only other scales have: tables leave them out, but for facts."""
 
     name: str
     summary: str
@@ -210,6 +217,12 @@ def read_study(file: Path, scale: str) -> Study:
     variant = variants.get(scale, Scale())
     wanted = {**content.axes, **variant.axes}
     axes = tuple(_axis(str(name), values, problems) for name, values in wanted.items() if values is not None)
+
+    def both(what: str, cls: type[Any]) -> tuple[Any, ...]:
+        """What the study shows or judges at every scale, and what it does at this one."""
+        own = _several(getattr(variant, what), cls, f"scales.{scale}.{what}", problems)
+        return (*_several(getattr(content, what), cls, what, problems), *own)
+
     every = [*content.axes, *(name for one in variants.values() for name in one.axes)]
     study = Study(
         name=content.name or file.stem,
@@ -218,14 +231,11 @@ def read_study(file: Path, scale: str) -> Study:
         cost=variant.cost,
         base={**flat(content.base), **flat(variant.base)},
         axes=axes,
-        dropped=tuple(dict.fromkeys(name for name in every if name not in {axis.name for axis in axes})),
-        tables=_several(content.tables, TableSettings, "tables", problems),
-        figures=_several(content.figures, FigureSettings, "figures", problems),
-        directions=_several(content.directions, Direction, "directions", problems),
-        bias=(
-            *_several(content.bias, BiasSettings, "bias", problems),
-            *_several(variant.bias, BiasSettings, f"scales.{scale}.bias", problems),
-        ),
+        dropped=tuple(dict.fromkeys(n for n in every if n not in {*(axis.name for axis in axes), *SCORE_FACTS})),
+        tables=both("tables", TableSettings),
+        figures=both("figures", FigureSettings),
+        directions=both("directions", Direction),
+        bias=both("bias", BiasSettings),
         published=content.published,
         expect=_several(variant.expect, Expected, f"scales.{scale}.expect", problems),
         executor=content.executor,

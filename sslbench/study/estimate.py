@@ -46,9 +46,9 @@ class Estimate:
 
 
 class Generated:
-    """Random samples of announced sizes: enough to take a step with."""
+    """Random samples of announced sizes: enough to take a step with. Each is a group of its own."""
 
-    def __init__(self, modalities: Mapping[str, Modality], target: Target, rows: int) -> None:
+    def __init__(self, modalities: Mapping[str, Modality], target: Target, rows: int, groups: Sequence[str]) -> None:
         self.modalities = modalities
         names = target.names[: rows // 10]
         self.target = replace(target, names=names) if target.kind == "class" else target
@@ -56,7 +56,7 @@ class Generated:
         self.labels: NDArray[np.int64] = number % len(names) if target.kind == "class" else np.full(rows, -1)
         if target.kind == "labels":
             self.labels = np.random.default_rng(0).integers(0, 2, (rows, len(target.names)))
-        self.columns: Mapping[str, NDArray[np.str_]] = {"id": number.astype(np.str_)}
+        self.columns: Mapping[str, NDArray[np.str_]] = dict.fromkeys(("id", *groups), number.astype(np.str_))
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """Noise of the right shape."""
@@ -81,7 +81,7 @@ def small(plan: Plan) -> Plan:
     rows = int(np.clip(BUDGET // max(values, 1), FEWEST, MOST))
 
     def generated(part: Part) -> Part:
-        made = Generated(part.dataset.modalities, part.dataset.target, rows)
+        made = Generated(part.dataset.modalities, part.dataset.target, rows, part.choice.spec.card.groups)
         return replace(part, dataset=made, fingerprint=made.fingerprint)
 
     train = replace(plan.train, epochs=STEPS, steps=0, snapshots=(), batch=min(plan.train.batch, rows), warmup=0.0)

@@ -53,13 +53,15 @@ class Grid:
 
 
 def points_of(study: Study, overrides: Sequence[str]) -> list[Point]:
-    """The product of the axes, each point over the base and below `key=value` overrides."""
+    """The product of the axes, each point over the base, below `key=value` overrides; a point's null takes the base's away."""
     points = []
     for labels in itertools.product(*(axis.values for axis in study.axes)):
         settings: dict[str, Any] = {}
         for axis, label in zip(study.axes, labels, strict=True):
             settings |= axis.values[label]
-        tree = read_request(None, nested({**study.base, **settings}), overrides)
+        away = {path for path in study.base if path in settings and settings[path] is None}
+        laid = {path: value for path, value in {**study.base, **settings}.items() if path not in away}
+        tree = read_request(None, nested(laid), overrides)
         named = {axis.name: label for axis, label in zip(study.axes, labels, strict=True)}
         points.append(Point(labels=named, tree=tree))
     return points

@@ -6,6 +6,9 @@ the picture centred; the generator is the caller's, so that a picture always get
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,3 +35,9 @@ def pad_square(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = picture
     return square
+
+
+def padded(sample: Mapping[str, NDArray[Any]], rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+    """One grey sample as a square [1, S, S], and its size before padding."""
+    grey = sample["image"][0]
+    return {"image": pad_square(grey, rng)[None], "image.size": np.array(grey.shape)}

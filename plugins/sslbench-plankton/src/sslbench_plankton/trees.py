@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from defusedxml import DefusedXmlException, ElementTree
 
 from sslbench.api import DataBroken, DataMissing, Source
-from sslbench.api.files import find, pictures, unpack
+from sslbench.api.files import find, pictures, read_table, unpack
 from sslbench_plankton.pictures import Specimen
 
 
@@ -80,12 +79,7 @@ def tabled(root: Path, table: Path, image: str, label: str) -> list[Specimen]:
     files_there = list(pictures(root))
     often = Counter(file.name for file in files_there)
     by_name = {file.name: file for file in files_there if often[file.name] == 1}
-    with table.open(newline="", encoding="utf-8-sig") as opened_table:
-        reader = csv.DictReader(opened_table)
-        lacking = [name for name in (image, label) if name not in (reader.fieldnames or ())]
-        if lacking:
-            raise DataBroken(f"{table} has no column {lacking[0]!r}; it has: {', '.join(reader.fieldnames or ())}")
-        rows = [(row[image] or "", row[label] or "") for row in reader]
+    rows = [(row[image], row[label]) for row in read_table(table, (image, label))]
     files = [root / path if (root / path).is_file() else by_name.get(Path(path).name) for path, _ in rows]
     absent = [path for (path, _), file in zip(rows, files, strict=True) if file is None]
     if absent:

@@ -1,0 +1,1 @@
+"""Cells under the microscope, for sslbench."""

@@ -1,0 +1,82 @@
+"""BBBC021v1: MCF-7 cells treated with 113 compounds, three stains. Spec only; see `bbbc021_reader`.
+
+Layout: BBBC021_v1_image.csv (and BBBC021_v1_moa.csv) in one folder with the plates, each a folder such as Week1/Week1_22123
+or Week1_22123, or the published zip of that name. Only plates that are used need to be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench_microscopy.citations import BBBC
+
+DOSES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bbbc021Config:
+    """Cells treated with `compounds` at `doses` (ranks of a compound's concentrations, 1 the highest), and untreated ones.
+
+    Untreated cells are drawn from the plates of the treated, as many on each plate as are treated there. A cell is called by
+    its `label`: compound (or untreated), concentration, or the published mechanism (none: no label). `cells` bounds all that
+    are used, treated and untreated (0: as many as are found). Cells are found by their nuclei, of at least `area` pixels
+    after a blur of `blur` pixels, and cut out as squares of `side` pixels; those nearer to an edge are left out.
+    """
+
+    root: Path | None = None
+    compounds: tuple[str, ...] = ("nocodazole",)
+    doses: tuple[int, ...] = (1, 2, 3, 4)
+    untreated: bool = True
+    label: Literal["compound", "concentration", "mechanism"] = "compound"
+    cells: int = 0
+    side: int = 196
+    blur: float = 2.0
+    area: int = 150
+
+    def __post_init__(self) -> None:
+        """Refuse what no screen has."""
+        if not self.compounds or len(set(self.compounds)) != len(self.compounds):
+            raise ValueError(
+                f"compounds = {list(self.compounds)} is not possible; possible: one or more different names"
+            )
+        if not self.doses or len(set(self.doses)) != len(self.doses) or not set(self.doses) <= set(range(1, DOSES + 1)):
+            raise ValueError(f"doses = {list(self.doses)} is not possible; possible: different ranks from 1 to {DOSES}")
+        for name, low in (("cells", 0), ("side", 1), ("blur", 0), ("area", 1)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} = {getattr(self, name)} is not possible; possible: {low} or more")
+
+
+def build(config: Bbbc021Config, source: Source) -> Dataset:
+    """Reach the reader."""
+    from sslbench_microscopy.datasets.bbbc021_reader import open_screen
+
+    return open_screen(config, source)
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[Bbbc021Config]]:
+    yield DatasetSpec(
+        name="bbbc021",
+        version=1,
+        summary="breast-cancer cells under 113 compounds at 8 concentrations, cut out of 13,200 fluorescence fields",
+        citation=BBBC,
+        config=Bbbc021Config,
+        smoke=Bbbc021Config(),
+        build=build,
+        label_preserving="crop-flip",
+        card=Card(
+            licence="as its page says; non-commercial, to our knowledge (not checked)",
+            citation=BBBC,
+            source="Broad Bioimage Benchmark Collection",
+            obtain=(
+                "fetch BBBC021_v1_image.csv, BBBC021_v1_moa.csv and the plates' zips from bbbc.broadinstitute.org/BBBC021 "
+                "into one folder named bbbc021; of the 55 plates only those of the compounds that are used are read"
+            ),
+            groups=("field",),
+            modalities={"image": Modality(layout="image", shape=(3, 196, 196))},
+        ),
+    )

@@ -1,0 +1,179 @@
+"""Find the cells of BBBC021's fields, choose as many untreated as treated ones, and cut them out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sslbench.api import DataBroken, Dataset, Modality, Source, Target
+from sslbench.api.files import contents, find, write_atomically
+from sslbench_microscopy.datasets.bbbc021 import Bbbc021Config
+from sslbench_microscopy.detection import nuclei
+from sslbench_microscopy.fields import UNTREATED, Field, chosen, located, plate_of, read_rows, untreated
+
+FOLDERS = ("bbbc021", "BBBC021", "BBBC021_v1")
+SHARES = (0.5, 99.9)
+"""The percentiles of a plate's untreated fields that become black and white, stain by stain."""
+Cell: TypeAlias = tuple[Field, int, int]
+Ranges: TypeAlias = Mapping[str, Sequence[tuple[float, float]]]
+
+
+def open_screen(config: Bbbc021Config, source: Source) -> Dataset:
+    """Find the tables, the fields of the compounds and the cells in them.
+
+    Raises DataMissing for tables and plates that are not there, DataBroken where nothing is found in them.
+    """
+    root = find(source, FOLDERS)
+    rows = read_rows(root)
+    treated = chosen(rows, config.compounds, config.doses)
+    beside = untreated(rows, {plate_of(row) for row in treated}) if config.untreated else []
+    fields = located(root, source.work, [*treated, *beside])
+    centres, ranges = _surveyed(fields, config, source.work / "cells")
+    cells = [(field, y, x) for field in fields for y, x in centres[field.name]]
+    if not cells:
+        raise DataBroken(f"{len(fields)} fields below {root} show no cell; try data.area and data.blur")
+    return Cells(matched(cells, config.cells, untreated=config.untreated), ranges, config, source.work)
+
+
+def matched(cells: Sequence[Cell], most: int, *, untreated: bool) -> list[Cell]:
+    """The treated cells and as many untreated ones of the same plates: at most `most` (0: any number), always the same."""
+    order = sorted(cells, key=lambda cell: hashlib.blake2b(called(cell).encode()).digest())
+    treated = [cell for cell in order if cell[0].treated]
+    if not untreated:
+        return sorted(treated[: most or None], key=called)
+    against = [cell for cell in order if not cell[0].treated]
+    treated = _at_most(treated, Counter(cell[0].plate for cell in against))[: most // 2 if most else None]
+    return sorted([*treated, *_at_most(against, Counter(cell[0].plate for cell in treated))], key=called)
+
+
+def _at_most(cells: Sequence[Cell], by_plate: Counter[str]) -> list[Cell]:
+    """The first cells of each plate, so many."""
+    taken: Counter[str] = Counter()
+    kept = []
+    for cell in cells:
+        if taken[cell[0].plate] < by_plate[cell[0].plate]:
+            taken[cell[0].plate] += 1
+            kept.append(cell)
+    return kept
+
+
+def called(cell: Cell) -> str:
+    """A cell's id: its field and where in it."""
+    field, y, x = cell
+    return f"{field.name}#{y},{x}"
+
+
+class Cells:
+    """Squares of three stains about the nuclei: actin, tubulin and DNA as red, green and blue."""
+
+    def __init__(self, cells: Sequence[Cell], ranges: Ranges, config: Bbbc021Config, work: Path) -> None:
+        self.cells, self.ranges, self.side = cells, ranges, config.side
+        self.work = work
+        labels = [_label(field, config.label) for field, _, _ in cells]
+        names = tuple(sorted(set(labels) - {""}))
+        codes = {name: code for code, name in enumerate(names)} | {"": -1}
+        self.target = Target(kind="class", names=names) if names else Target(kind="none")
+        self.labels = np.array([codes[label] for label in labels], np.int64)
+        facts = {"field": "name", "well": "well", "plate": "plate", "compound": "compound", "mechanism": "mechanism"}
+        columns = {name: np.array([getattr(cell[0], fact) for cell in cells]) for name, fact in facts.items()}
+        columns["concentration"] = np.array([f"{field.concentration:g}" for field, _, _ in cells])
+        self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.array([called(cell) for cell in cells]), **columns}
+        self.modalities: Mapping[str, Modality] = {"image": Modality(layout="image", shape=(3, self.side, self.side))}
+
+    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+        """One cell [3, S, S]: every stain from black to white as in its plate's untreated fields."""
+        field, y, x = self.cells[row]
+        top, left = y - self.side // 2, x - self.side // 2
+        place = (slice(top, top + self.side), slice(left, left + self.side))
+        stains = [read_stain(file)[place] for file in field.files]
+        scaled = [_scaled(stain, *span) for stain, span in zip(stains, self.ranges[field.plate], strict=True)]
+        return {"image": np.stack(scaled)}
+
+    def fingerprint(self) -> str:
+        """A digest of every file that shows a cell, wherever it lies, with what was done to the cell."""
+        fields = list(dict.fromkeys(field for field, _, _ in self.cells))
+        files = [file for field in fields for file in field.files]
+        root = Path(os.path.commonpath([file.parent for file in files]))
+        stains = iter(contents(root, files, self.work / "fingerprints"))
+        digest = hashlib.blake2b(digest_size=16)
+        for field in fields:
+            told = (
+                field.name,
+                field.compound,
+                field.concentration,
+                field.mechanism,
+                *(next(stains) for _ in field.files),
+            )
+            digest.update(f"{told}\n".encode())
+        return digest.hexdigest()
+
+
+@lru_cache(maxsize=12)
+def read_stain(file: Path) -> NDArray[np.uint16]:
+    """One stain of a field [H, W]; raises DataBroken for what is no grey picture."""
+    try:
+        with Image.open(file) as opened:
+            stain = np.asarray(opened)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataBroken(f"{file} cannot be read: {error}; fetch its plate again") from error
+    if stain.ndim != 2:
+        raise DataBroken(f"{file} is no picture of one stain: its shape is {stain.shape}; fetch its plate again")
+    return stain.astype(np.uint16)
+
+
+def _label(field: Field, by: str) -> str:
+    if not field.treated:
+        return UNTREATED
+    if by == "concentration":
+        return f"{field.compound} {field.concentration:g}"
+    return field.mechanism if by == "mechanism" else field.compound
+
+
+def _scaled(stain: NDArray[np.uint16], low: float, high: float) -> NDArray[np.uint8]:
+    shares: NDArray[np.float32] = np.clip((stain.astype(np.float32) - low) / max(high - low, 1.0), 0, 1)
+    return np.round(shares * 255).astype(np.uint8)
+
+
+def _surveyed(
+    fields: Sequence[Field], config: Bbbc021Config, remember: Path
+) -> tuple[Mapping[str, Sequence[tuple[int, int]]], Ranges]:
+    """The nuclei of every field, and every plate's ranges of its stains; done once for the same files and settings."""
+    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for field in fields for file in field.files]
+    settings = (config.side, config.blur, config.area, SHARES, 1)
+    known = remember / f"{hashlib.blake2b(repr((stats, settings)).encode(), digest_size=16).hexdigest()}.json"
+    if not known.exists():
+        with ThreadPoolExecutor() as threads:
+            found = list(threads.map(lambda field: _nuclei(field, config), fields))
+        plates = sorted({field.plate for field in fields})
+        ranges = {plate: _ranges([field for field in fields if field.plate == plate]) for plate in plates}
+        centres = {field.name: here for field, here in zip(fields, found, strict=True)}
+        write_atomically(known, json.dumps({"centres": centres, "ranges": ranges}).encode())
+    told = json.loads(known.read_text())
+    return told["centres"], told["ranges"]
+
+
+def _nuclei(field: Field, config: Bbbc021Config) -> list[tuple[int, int]]:
+    margin = (config.side + 1) // 2
+    return nuclei(read_stain(field.files[-1]), config.blur, config.area, margin)
+
+
+def _ranges(fields: Sequence[Field]) -> list[tuple[float, float]]:
+    """Black and white of each stain on one plate, as its untreated fields have them (all fields, where none is)."""
+    among = [field for field in fields if not field.treated] or fields
+    spans = []
+    for place in range(len(among[0].files)):
+        percentiles = [np.percentile(read_stain(field.files[place]), SHARES) for field in among]
+        low, high = np.mean(percentiles, axis=0)
+        spans.append((float(low), float(high)))
+    return spans

@@ -1,0 +1,35 @@
+"""A cell on a square of a fixed side, at the scale it was taken at. Not a resizing: that would make all cells one size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def framed(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Lay the middle of [C, H, W] on [C, side, side]: what is larger is cut, round what is smaller lies its edges' median."""
+    channels, height, width = picture.shape
+    edges = (picture[:, 0], picture[:, -1], picture[:, :, 0], picture[:, :, -1])
+    ground: NDArray[np.float64] = np.median(np.concatenate(edges, axis=1), axis=1, keepdims=True)
+    square = np.empty((channels, side, side), np.uint8)
+    square[:] = np.round(ground)[..., None]
+    here, there = zip(_overlap(height, side), _overlap(width, side), strict=True)
+    square[(slice(None), *there)] = picture[(slice(None), *here)]
+    return square
+
+
+def framed_sample(
+    side: int, sample: Mapping[str, NDArray[Any]], rng: np.random.Generator
+) -> Mapping[str, NDArray[Any]]:
+    """One sample with its picture framed."""
+    return {"image": framed(sample["image"], side)}
+
+
+def _overlap(length: int, side: int) -> tuple[slice, slice]:
+    """What of a length lies on a side with the same middle: its part, and its place."""
+    shared = min(length, side)
+    here, there = (length - shared) // 2, (side - shared) // 2
+    return slice(here, here + shared), slice(there, there + shared)

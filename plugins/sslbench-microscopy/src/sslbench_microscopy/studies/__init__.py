@@ -1,0 +1,22 @@
+"""Studies that come with this package: YAML files beside this module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sslbench.api import StudySpec, hookimpl
+from sslbench_microscopy.citations import BIAS_STUDY
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def sslbench_studies() -> Iterable[StudySpec]:
+    yield StudySpec(
+        name="clustering-cells",
+        version=1,
+        summary="which ways of looking at a cell make clusters of what was done to it",
+        citation=BIAS_STUDY,
+        file=HERE / "clustering_cells.yaml",
+    )

@@ -1,0 +1,41 @@
+"""A dataset whose samples are changed as they are read, such as padded or framed. What they are called and labelled stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sslbench.api.specs import Dataset
+from sslbench.api.values import Modality
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Sample: TypeAlias = Mapping[str, NDArray[Any]]
+    Change: TypeAlias = Callable[[Sample, np.random.Generator], Sample]
+
+ASKED_FOR = ("contents", "account")
+"""What a dataset may have beside what every dataset has."""
+
+
+class Changed:
+    """Another dataset's samples, each through `change(sample, rng)`; how it changes them is the version of who wraps."""
+
+    def __init__(self, whole: Dataset, modalities: Mapping[str, Modality], change: Change) -> None:
+        self.whole, self.change = whole, change
+        self.modalities = modalities
+        self.target, self.labels, self.columns = whole.target, whole.labels, whole.columns
+
+    def read(self, row: int, rng: np.random.Generator) -> Sample:
+        """One changed sample."""
+        return self.change(self.whole.read(row, rng), rng)
+
+    def fingerprint(self) -> str:
+        """The other's."""
+        return self.whole.fingerprint()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ASKED_FOR:
+            return getattr(self.whole, name)
+        raise AttributeError(name)
