@@ -20,6 +20,7 @@ from .conftest import TINY
 PUBLISHED = """metric,scale,arm,fraction,member,value,spread,source
 micro_accuracy,small,with,0.1,,0.5,0.02,Table 1
 micro_accuracy,small,with,all labels,,0.9,,Table 1
+micro_accuracy,small,scratch,0.1,,lost,,Table 1
 micro_accuracy,large,scratch,0.1,,0.3,,Table 1
 labels,small,,0.1,,99,,Table 2
 kept,small,with,,all,100,,Table 3
@@ -62,7 +63,10 @@ STUDY = {
          "where": {"protocol": "knn", "metric": "micro_accuracy"}, "each": ["arm"]},
     ],
     "scales": {
-        "small": {"cost": "seconds", "tables": [{"name": "own", "rows": ["arm", "method", "only here"], "where": {"protocol": "knn"}}], "figures": [
+        "small": {"cost": "seconds", "tables": [{"name": "own", "rows": ["arm", "method", "only here"], "where": {"protocol": "knn"}},
+                  {"name": "over", "rows": ["metric"], "columns": [], "over": "arm",
+                   "where": {"protocol": "finetune", "metric": "micro_accuracy", "fraction": 0.1}}],
+                  "figures": [
             {"name": "dots", "kind": "dots", "of": "classes", "x": "class", "hue": "arm",
              "where": {"protocol": "finetune", "metric": "recall"}},
             {"name": "bars", "kind": "bar", "x": "arm", "chance": "macro_accuracy", "panels": "dataset",
@@ -120,8 +124,12 @@ def test_deviations_over_folds_with_both_denominators(finished):
     assert ours["difference"] == pytest.approx(ours["mean"] - 0.5)
     assert found[found["arm"] == "scratch"]["published"].isna().all()  # published for another scale
     shown = (folder / "tables/accuracy.md").read_text()
+    assert "(published number lost)" in shown
+    values, over = found.loc[found["fraction"] == 0.1, "mean"], table(folder, "over").iloc[0]
+    assert (over["mean"], over["half"]) == pytest.approx((values.mean(), values.std(ddof=1)))
+    assert (over["n"], over["over"]) == (2, "values of arm")
     assert "(published 0.500 ±0.020, " in shown
-    assert "0.300" in (folder / "tables/theirs.md").read_text()
+    assert "lost / 0.300" in (folder / "tables/theirs.md").read_text()
 
 
 def test_classes_figures_and_claims_are_there(finished):

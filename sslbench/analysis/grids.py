@@ -145,6 +145,18 @@ def deviations(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*by, "mean", "half", "deviation_n", "n", "over"])
 
 
+def across(frame: pd.DataFrame, by: Sequence[str], axis: str) -> pd.DataFrame:
+    """One row per group: mean and standard deviation (n - 1) over an axis's values, of the means over folds and seeds."""
+    rows = []
+    for key, group in frame.dropna(subset=[axis]).groupby(list(by), dropna=False, sort=False):
+        values = group.groupby(axis)["value"].mean()
+        places = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
+        half = values.std(ddof=1) if len(values) > 1 else None
+        spread = {"half": half, "deviation_n": values.std(ddof=0)}
+        rows.append({**places, "mean": values.mean(), **spread, "n": len(values), "over": f"values of {axis}"})
+    return pd.DataFrame(rows, columns=[*by, "mean", "half", "deviation_n", "n", "over"])
+
+
 def unit_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """One value per fold, seed and group."""
     return frame.groupby([*by, "seed", "fold"], dropna=False, sort=False)["value"].mean().reset_index()
@@ -169,6 +181,8 @@ def crossed(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) ->
         found = found.copy()
     for name in (*rows, *columns):
         found[name] = [UNSET.get(name, "–") if pd.isna(value) else _label(value) for value in found[name]]
+    if not columns:
+        return found[[*rows]].assign(value=found["cell"]).reset_index(drop=True)
     table = found.pivot(index=list(rows), columns=list(columns), values=["cell"]).fillna("–")
     order = found[list(rows)].drop_duplicates()
     table = table.reindex(pd.MultiIndex.from_frame(order) if len(rows) > 1 else order[rows[0]])

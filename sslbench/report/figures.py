@@ -111,7 +111,9 @@ def _curves(values: pd.DataFrame, figure: FigureSettings) -> Any:
     if figure.kind == "line":
         return sns.relplot(kind="line", err_style="bars", marker="o", **shared)
     if _lying(values, figure):
-        rows = values[figure.x].nunique() * max(1, values[figure.hue].nunique() if figure.hue else 1)
+        rows = values[figure.x].nunique()
+        if figure.kind == "bar" and figure.hue:
+            rows *= values[figure.hue].nunique()
         height = max(SIZE, ROW * rows)
         shared |= {"x": "value", "y": figure.x, "height": height, "aspect": WIDE / height}
     if figure.kind == "bar":

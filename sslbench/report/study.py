@@ -47,7 +47,10 @@ def named_wrongly(study: Study) -> list[str]:
     used: list[tuple[str, Sequence[str]]] = []
     more = {"classes": ("class",), "pools": ("member",), "labels": ("fold",)}
     used += [
-        (f"tables[{t.name}]", [n for n in (*t.rows, *t.columns, *t.where) if n not in more.get(t.of, ())])
+        (
+            f"tables[{t.name}]",
+            [n for n in (*t.rows, *t.columns, *t.where, *filter(None, [t.over])) if n not in more.get(t.of, ())],
+        )
         for t in study.tables
     ]
     used += [

@@ -13,6 +13,8 @@ from sslbench.analysis.beside import beside, count_beside, score_beside
 from sslbench.analysis.grids import (
     UNSET,
     above,
+    across,
+    cell,
     classes_frame,
     crossed,
     deviations,
@@ -94,7 +96,11 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
         chosen = above(chosen, settings.against, axes)
     if chosen.empty:
         return None
-    found = (deviations if settings.spread == "deviation" else estimates)(told_apart(chosen, by), by)
+    apart = told_apart(chosen, by)
+    if settings.over:
+        found = across(apart, by, settings.over)
+    else:
+        found = (deviations if settings.spread == "deviation" else estimates)(apart, by)
     note = _note(settings, found)
     if frames.published is not None and not settings.against:
         fixed = {name: value for name, value in settings.where.items() if not isinstance(value, (list, tuple))}
@@ -108,7 +114,7 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
 def _note(settings: TableSettings, found: pd.DataFrame) -> str:
     counts, over = ", ".join(map(str, sorted(found["n"].unique()))), " or ".join(sorted(found["over"].unique()))
     less = f"less {settings.against}'s, paired by seed: " if settings.against else ""
-    if settings.spread == "deviation":
+    if settings.over or settings.spread == "deviation":
         return f"{less}mean ± standard deviation over {over} (n - 1; deviation_n in the CSV divides by n), n = {counts}"
     return less + (
         "one seed, so no interval" if counts == "1" else f"mean ± half of the 95 % interval over {over}, n = {counts}"
@@ -119,9 +125,14 @@ def _published(frames: Frames, settings: TableSettings, rows: Sequence[str], fol
     if frames.published is None:
         return None
     found = _meant(frames.published, settings)
-    found = found.assign(mean=found["value"], half=found["spread"])
-    shown = crossed(found, rows, settings.columns) if len(found) else found
-    return _made(settings, found, shown, len(rows), "as published", folder) if len(found) else None
+    if found.empty:
+        return None
+    cells = ["lost" if row["lost"] else cell(row["value"], row["spread"]) for row in _rows(found)]
+    by = [
+        *dict.fromkeys((*rows, *settings.columns))
+    ]  # several numbers of one place, such as of two scales, stand side by side
+    joined = found.assign(cell=cells).groupby(by, dropna=False, sort=False)["cell"].agg(" / ".join).reset_index()
+    return _made(settings, found, crossed(joined, rows, settings.columns), len(rows), "as published", folder)
 
 
 def _meant(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:

@@ -45,7 +45,8 @@ class TableSettings:
     """One table: which of a score's facts or the study's axes run down and across, of which scores.
 
     With `against`, a method's name, it shows by how much every other method's numbers are above that one's, paired by seed.
-    With `spread: deviation` its numbers are mean ± standard deviation over folds and seeds. It may be `of` classes (their
+    With `spread: deviation` its numbers are mean ± standard deviation over folds and seeds; with `over`, an axis, over that
+    axis's values. It may be `of` classes (their
     recall, precision and f1 are metrics), or tell of samples (what was measured on), labels (how many a fraction of them is),
     pools (what they kept of their members) or of what was published.
     """
@@ -54,6 +55,7 @@ class TableSettings:
     title: str = ""
     of: Literal["scores", "classes", "samples", "labels", "pools", "published"] = "scores"
     spread: Literal["interval", "deviation"] = "interval"
+    over: str = ""
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ("protocol", "metric")
     where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)

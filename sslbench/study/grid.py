@@ -53,7 +53,7 @@ class Grid:
 
 
 def points_of(study: Study, overrides: Sequence[str]) -> list[Point]:
-    """The product of the axes, each point over the base, below `key=value` overrides; a point's null takes the base's away."""
+    """The product of the axes, each point over the base, below `key=value` overrides; a null takes away what is there."""
     points = []
     for labels in itertools.product(*(axis.values for axis in study.axes)):
         settings: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from sslbench.study.definition import Study
 
 
 def read_published(path: Path) -> pd.DataFrame:
-    """Read a CSV file: columns metric, value, and others of spread, source, and facts or axes ('' means any).
+    """Read a CSV file: columns metric, value (or 'lost'), and others of spread, source, and facts or axes ('' means any).
 
     Raises RequestError for a file that cannot be read, lacks a column, or holds a value that is no such number.
     """
@@ -28,9 +28,12 @@ def read_published(path: Path) -> pd.DataFrame:
     for name in ("value", "spread"):
         given = frame[name] if name in frame else pd.Series("", index=frame.index)
         numbers = pd.to_numeric(given.replace("", None), errors="coerce")
-        wrong = (numbers.isna() & ((given != "") | (name == "value"))) | (numbers < 0) | ((numbers > 1) & ~counts)
+        missing = given.isin(["lost"] if name == "value" else [""])
+        wrong = (numbers.isna() & ~missing) | (numbers < 0) | ((numbers > 1) & ~counts)
         if wrong.any():
             raise RequestError([f"published: {path}: {name} {given[wrong].iloc[0]!r} is no number from 0 to 1"])
+        if name == "value":
+            frame["lost"] = missing
         frame[name] = numbers
     return frame
 
