@@ -16,7 +16,7 @@ from sklearn.datasets import load_sample_images
 from sslbench_plankton.padding import edge_statistics, pad_square
 from sslbench_vision.datasets.image_folder_reader import read_picture
 
-from sslbench.api.errors import DataBroken, DataMissing
+from sslbench.api.errors import DataBroken, DataMissing, RequestError
 from sslbench.api.files import find, fingerprint, unpack
 from sslbench.api.specs import Source
 from sslbench.catalog.discovery import discover, installed_entries
@@ -127,7 +127,7 @@ def test_layouts_of_folders(tmp_path):
     assert named.columns["second"].tolist() == ["17", ""]
     assert named.columns["odd"].tolist() == ["", "other"]
     with pytest.raises(
-        DataBroken, match=r"columns\.second: 'camera-\(\\\\d\+\)' is found in no file name, such as 'cam-17-x\.png'"
+        RequestError, match=r"columns\.second: 'camera-\(\\\\d\+\)' is found in no file name, such as 'cam-17-x\.png'"
     ):
         opened("named", columns={"second": r"camera-(\d+)"})
     for columns, sentence in (({"second": "("}, "is no regular expression"), ({"id": "x"}, "is a column already")):

@@ -16,7 +16,7 @@ from sslbench_microscopy.datasets.bbbc021 import Bbbc021Config, build
 from sslbench_microscopy.detection import nuclei
 from sslbench_microscopy.framing import framed
 
-from sslbench.api import DataBroken, DataMissing, Dataset, Source
+from sslbench.api import DataBroken, DataMissing, Dataset, RequestError, Source
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.parts import Shelf, open_parts
 from sslbench.config.plan import Machine
@@ -134,9 +134,9 @@ def test_plates_may_be_zips_and_are_the_same_data(plates, tmp_path):
 def test_what_is_wrong_with_a_screen_is_a_sentence(plates, tmp_path):
     with pytest.raises(DataMissing, match=r"no BBBC021_v1_image.csv in"):
         opened(tmp_path, tmp_path / "w")
-    with pytest.raises(DataBroken, match=r"'nocodazol' is not in .*did you mean nocodazole"):
+    with pytest.raises(RequestError, match=r"'nocodazol' is not in .*did you mean nocodazole"):
         opened(plates, tmp_path, compounds=("nocodazol",))
-    with pytest.raises(DataBroken, match="nocodazole has 3 concentrations, so none of rank 4"):
+    with pytest.raises(RequestError, match="nocodazole has 3 concentrations, so none of rank 4"):
         opened(plates, tmp_path, doses=(1, 4))
     with pytest.raises(DataBroken, match=r"show no cell; try data\.area"):
         opened(plates, tmp_path, area=5000)

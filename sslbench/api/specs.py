@@ -267,7 +267,8 @@ def one_part(config: Any) -> tuple[str, ...]:
 class DatasetSpec(Spec[C]):
     """Samples to learn from. With several `parts` ('sea/ifcb') a request may name all, some or one of them.
 
-    `label_preserving` names an augmentation that leaves every label true; protocols that train use it for all arms.
+    `label_preserving` names an augmentation that leaves every label true; protocols that train use it for all arms. `build`
+    raises DataMissing or DataBroken for what is wrong with the files, RequestError for settings that do not fit them.
     """
 
     build: Callable[[C, Source], Dataset]

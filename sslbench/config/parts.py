@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api.errors import DataBroken, DataMissing
+from sslbench.api.errors import DataBroken, DataMissing, RequestError
 from sslbench.api.specs import Card, Dataset, DatasetSpec, Source
 from sslbench.api.values import Target
 from sslbench.catalog.facts import Catalog, did_you_mean
@@ -137,11 +137,13 @@ def open_parts(
         if not wanted:
             offered = choice.spec.parts(choice.config)
             found.problems.append(f"{path}: {name!r} has no part {inside!r}{did_you_mean(inside, offered)}")
-        _open(catalog, choice, wanted, shelf, found, fetch=fetch)
+        _open(catalog, choice, wanted, shelf, found, path, fetch=fetch)
     return found
 
 
-def _open(catalog: Catalog, choice: Choice, wanted: Sequence[str], shelf: Shelf, found: Found, *, fetch: bool) -> None:
+def _open(
+    catalog: Catalog, choice: Choice, wanted: Sequence[str], shelf: Shelf, found: Found, path: str, *, fetch: bool
+) -> None:
     """Open parts; those that are missing for the same reason share one sentence."""
     missing: dict[str, list[str]] = {}
     for part in wanted:
@@ -151,6 +153,9 @@ def _open(catalog: Catalog, choice: Choice, wanted: Sequence[str], shelf: Shelf,
             missing.setdefault(str(error), []).append(f"{choice.name}/{part}" if part else choice.name)
         except DataBroken as error:
             found.missing.append(f"dataset {choice.name!r} cannot be used: {error}")
+        except RequestError as error:
+            told = (f"{path}.{problem}" for problem in error.problems)
+            found.problems += [problem for problem in told if problem not in found.problems]
     for looked, names in missing.items():
         named = [choice.name] if len(names) == len(wanted) > 1 else names
         found.missing.append(missing_sentence(catalog, choice, ", ".join(named), looked))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import DataBroken, DataMissing
+from sslbench.api import DataBroken, DataMissing, RequestError
 from sslbench.api.files import read_table, unpack
 
 UNTREATED = "untreated"
@@ -59,7 +59,7 @@ def chosen(
 ) -> list[Mapping[str, str]]:
     """The rows of these compounds at these ranks of their concentrations, 1 the highest, in the table's order.
 
-    Raises DataBroken for a compound that the table has not, or one with fewer concentrations.
+    Raises RequestError for a compound that the table has not, or one with fewer concentrations.
     """
     there = sorted({_compound(row).lower() for row in rows} - {SOLVENT})
     wanted: set[tuple[str, float]] = set()
@@ -67,10 +67,10 @@ def chosen(
         if name.lower() not in there:
             near = difflib.get_close_matches(name.lower(), there, n=3)
             hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(there[:8])}, …"
-            raise DataBroken(f"compounds: {name!r} is not in {TABLE}; {hint}")
+            raise RequestError([f"compounds: {name!r} is not in {TABLE}; {hint}"])
         levels = sorted({_concentration(row) for row in rows if _compound(row).lower() == name.lower()}, reverse=True)
         if max(doses) > len(levels):
-            raise DataBroken(f"doses: {name} has {len(levels)} concentrations, so none of rank {max(doses)}")
+            raise RequestError([f"doses: {name} has {len(levels)} concentrations, so none of rank {max(doses)}"])
         wanted |= {(name.lower(), levels[rank - 1]) for rank in doses}
     return [row for row in rows if (_compound(row).lower(), _concentration(row)) in wanted]
 

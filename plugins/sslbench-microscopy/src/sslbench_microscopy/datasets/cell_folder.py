@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from sslbench.api import Card, DataBroken, DataMissing, Dataset, DatasetSpec, Modality, Source, Use, hookimpl
+from sslbench.api import Card, DataMissing, Dataset, DatasetSpec, Modality, RequestError, Source, Use, hookimpl
 from sslbench.api.changed import Changed
 from sslbench_microscopy.citations import BIAS_STUDY
 
@@ -48,15 +48,15 @@ def uses(config: CellFolderConfig) -> Mapping[str, Use]:
 
 
 def build(config: CellFolderConfig, source: Source) -> Dataset:
-    """Frame what the folder gives; raises DataMissing without one, DataBroken where all come from one picture."""
+    """Frame what the folder gives; raises DataMissing without one, RequestError where all come from one picture."""
     if "folder" not in source.used:
         raise DataMissing("no folder named")
     whole = source.used["folder"]
     pictures = set(whole.columns["source"].tolist())
     if len(pictures) == 1:
-        raise DataBroken(
-            f"source: by {config.source!r} all {len(whole.labels)} cells come from one picture, {pictures.pop()!r}; name "
-            "the part of a file's name that says which picture, or '' if every crop is one of its own"
+        told = f"source: by {config.source!r} all {len(whole.labels)} cells come from one picture, {pictures.pop()!r}; name "
+        raise RequestError(
+            [told + "the part of a file's name that says which picture, or '' if every crop is one of its own"]
         )
     if not config.side:
         return whole

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sslbench.api import DataBroken, DataMissing, Dataset, Modality, Source, Target
+from sslbench.api import DataBroken, DataMissing, Dataset, Modality, RequestError, Source, Target
 from sslbench.api.files import contents, fingerprint, pictures
 from sslbench_vision.datasets.image_folder import ImageFolderConfig
 
@@ -59,9 +59,8 @@ class PictureFiles:
         for name, pattern in config.columns.items():
             columns[name] = np.array([_found(pattern, path.name) for path in self.files])
             if not (columns[name] != "").any():
-                raise DataBroken(
-                    f"columns.{name}: {pattern!r} is found in no file name, such as {self.files[0].name!r}"
-                )
+                told = f"columns.{name}: {pattern!r} is found in no file name, such as {self.files[0].name!r}"
+                raise RequestError([told])
         self.columns: Mapping[str, NDArray[np.str_]] = columns
         self.grey = config.channels == "grey" or (config.channels == "auto" and all(_headers(self.files)))
         shape = (1 if self.grey else 3, 0, 0)
@@ -94,11 +93,11 @@ def _place(folders: tuple[str, ...], levels: Sequence[str]) -> dict[str, str]:
 
 
 def _used(counts: Mapping[str, int], config: ImageFolderConfig) -> set[str]:
-    """The classes that are used; raises DataBroken for one that is named and not there."""
+    """The classes that are used; raises RequestError for one that is named and not there."""
     if strangers := [name for name in config.classes if name not in counts]:
         near = difflib.get_close_matches(strangers[0], counts, n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else f"; there are {', '.join(sorted(counts)[:8])}, …"
-        raise DataBroken(f"classes: {len(strangers)} without any picture, such as {strangers[0]!r}{hint}")
+        raise RequestError([f"classes: {len(strangers)} without any picture, such as {strangers[0]!r}{hint}"])
     return {name for name in config.classes or counts if counts[name] >= config.minimum}
 
 
