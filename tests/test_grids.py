@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from sslbench.analysis.grids import (
+    BESIDE,
     above,
     crossed,
     estimates,
@@ -32,6 +33,15 @@ def test_fractions_and_snapshots_are_not_mixed_into_estimates():
     assert select(frame, {}, ())["value"].tolist() == [0.5]
     assert select(frame, {"fraction": 0.1}, ())["value"].tolist() == [0.1]
     assert sorted(select(frame, {}, ("epoch",))["value"]) == [0.2, 0.5]
+
+
+def test_rows_beside_count_only_where_methods_are_told_apart():
+    frame = study_frame(
+        scores(value=[1.0, 2.0], run=["a", "b"], method=["m", "rows"]), {"a": [{"x": 1}], "b": [{"x": 1, BESIDE: True}]}
+    )
+    assert select(frame, {}, ("x",))["value"].tolist() == [1.0]
+    assert select(frame, {}, ("method", "x"))["value"].tolist() == [1.0, 2.0]
+    assert select(frame, {"method": "rows"}, ("x",))["value"].tolist() == [2.0]
 
 
 def test_a_baseline_that_answers_several_points_has_no_label_where_they_differ():

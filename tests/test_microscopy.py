@@ -192,6 +192,11 @@ def test_the_published_grids_are_planned_without_their_data(scale, rows):
     shelf = Shelf(places(), announce=True)
     grid = make_grid(points, discover(installed_entries()), shelf, Machine(threads=1, precision="float32"), print)
     assert (len(grid.rows), grid.stood_in) == (rows, ("bbbc021",))
+    # frozen encoders are asked for here, untrained ones stand beside
+    assert {(row.plan.method.component.name, row.beside) for row in grid.rows if row.plan.spec.baseline} <= {
+        ("pretrained", False),
+        ("random-init", True),
+    }
 
 
 def test_a_point_may_take_away_what_the_base_says():

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sslbench.analysis.grids import SCORE_FACTS, UNSET, estimates, select
+from sslbench.analysis.grids import SCORE_FACTS, UNSET, estimates, select, whole
 
 Place = Mapping[str, str | int | float | tuple[str | int | float, ...]]
 UNITS = ("seed", "fold")
@@ -126,7 +126,7 @@ def _verdict(direction: Direction, by: Sequence[str], row: pd.Series) -> Judged:
     verdict: Literal["holds", "fails", "undecided"] = "undecided"
     if half is not None and abs(mean) > half:
         verdict = "holds" if mean > 0 else "fails"
-    named = {name: UNSET.get(name, "–") if pd.isna(row[name]) else row[name] for name in by}
+    named = {name: UNSET.get(name, "–") if pd.isna(row[name]) else whole(row[name]) for name in by}
     place = ", ".join(str(value) for value in named.values() if value != "")
     return Judged(
         claim=direction.claim,

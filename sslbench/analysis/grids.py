@@ -34,6 +34,8 @@ UNSET = {"fraction": "all labels", "epoch": "last", "against": "class"}
 """Facts that most scores have not, and what a table calls those: where nobody asks for them, only those scores count."""
 VARIED = ("fraction", "clusters", "against")
 """Facts that a protocol varies within one run: its scores' settings hold them."""
+BESIDE = "(beside)"
+"""A label of runs that no point of a study asks for, such as its baselines: where methods are mixed, they do not count."""
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
 PAIRED = ("dataset", "protocol", "metric", "seed", "fold", "epoch", *VARIED)
 """What two values must have in common to be set against each other."""
@@ -63,13 +65,15 @@ def labelled(frame: pd.DataFrame, points: Points) -> pd.DataFrame:
 
 
 def _common(labels: Sequence[Mapping[str, Any]], axis: str) -> Any:
-    values = {str(point[axis]): point[axis] for point in labels}
+    values = {str(point.get(axis)): point.get(axis) for point in labels}
     value = next(iter(values.values())) if len(values) == 1 else None
     return str(value) if isinstance(value, (list, tuple)) else value
 
 
 def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) -> pd.DataFrame:
-    """The scores that `where` means; a list means any of its values."""
+    """The scores that `where` means; a list means any of its values. Rows beside count only where methods are told apart."""
+    if BESIDE in frame and "method" not in (*where, *named):
+        frame = frame[frame[BESIDE].isna()]
     for name, wanted in where.items():
         values = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
         unset = frame[name].isna() if UNSET.get(name) in values else False
@@ -180,7 +184,7 @@ def crossed(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) ->
     else:
         found = found.copy()
     for name in (*rows, *columns):
-        found[name] = [UNSET.get(name, "–") if pd.isna(value) else _label(value) for value in found[name]]
+        found[name] = [UNSET.get(name, "–") if pd.isna(value) else whole(value) for value in found[name]]
     if not columns:
         return found[[*rows]].assign(value=found["cell"]).reset_index(drop=True)
     table = found.pivot(index=list(rows), columns=list(columns), values=["cell"]).fillna("–")
@@ -190,7 +194,7 @@ def crossed(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) ->
     return table.reset_index()
 
 
-def _label(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """A column that some rows have not makes its whole numbers decimals: 10.0 is 10 again."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) >= 1 else value
 
@@ -199,7 +203,7 @@ def with_unmeasured(table: pd.DataFrame, rows: Sequence[str], runs: pd.DataFrame
     """A table of `crossed` with a row for each run that has no numbers, which its method's name says."""
     added = []
     for _, run in runs.iterrows():
-        labels = {name: _label(run[name]) if name in run and pd.notna(run[name]) else "–" for name in rows}
+        labels = {name: whole(run[name]) if name in run and pd.notna(run[name]) else "–" for name in rows}
         told = "method" if "method" in rows else rows[0]
         labels[told] = f"{labels[told]} ({run['status']})"
         added.append({**dict.fromkeys(table.columns, "–"), **labels})

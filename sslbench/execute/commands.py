@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sslbench import environment
+from sslbench.analysis.grids import BESIDE
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Executor
 from sslbench.catalog.facts import Catalog
@@ -120,7 +121,8 @@ def bias(opened: Opened, asked: BiasSettings, folder: Path) -> Sequence[TableMad
 
 def _results(opened: Opened) -> tuple[Results, Mapping[str, Sequence[Mapping[str, Any]]]]:
     """The records that are there, and the points that each run answers."""
-    points = {row.name: row.points for row in opened.grid.rows}
+    rows = opened.grid.rows
+    points = {row.name: [{**point, BESIDE: True} for point in row.points] if row.beside else row.points for row in rows}
     paths = [opened.folder.store.run(name) / "record.json" for name in points]
     records = tuple(read_record(path) for path in paths if path.exists())
     return Results(records=records, root=opened.folder.store.root), points

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.grids import UNSET, seed_values, select, told_apart, unit_values
+from sslbench.analysis.grids import UNSET, seed_values, select, told_apart, unit_values, whole
 from sslbench.analysis.intervals import over_seeds
 from sslbench.report.drawing import keep, pyplot
 from sslbench.study.definition import FigureSettings
@@ -17,8 +17,8 @@ from sslbench.study.definition import FigureSettings
 SIZE, WIDE, ROW = 3.6, 4.7, 0.26
 WHOLE = {"fraction": 1.0}
 """What an axis of numbers calls scores that have not the fact."""
-UPRIGHT = 6
-"""Bars that stand side by side before their names overlap."""
+UPRIGHT, LETTERS = 6, 40
+"""Bars that stand side by side, and letters of their names, before these overlap."""
 
 
 def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
@@ -39,8 +39,8 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     values = values.dropna(subset=[name for name in (figure.x, figure.y) if name])
     if values.empty:
         raise ValueError("no run that it shows is done")
-    for name in (name for name in (figure.hue, figure.panels) if name in UNSET):
-        values[name] = values[name].astype(object).where(values[name].notna(), UNSET[name])
+    for name in (name for name in (figure.hue, figure.panels) if name):
+        values[name] = [UNSET.get(name, value) if pd.isna(value) else whole(value) for value in values[name]]
     metrics = sorted(chosen["metric"].unique())
     pyplot()
     sns.set_theme(context="paper", style="whitegrid")
@@ -66,7 +66,7 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
 def _dashed(grid: Any, chances: pd.DataFrame, figure: FigureSettings, *, lying: bool) -> None:
     """A dashed line in each panel where the score by chance lies."""
     for panel, axes in grid.axes_dict.items() if figure.panels else ((None, grid.ax),):
-        here = chances if panel is None else chances[chances[figure.panels].astype(str) == str(panel)]
+        here = chances if panel is None else chances[chances[figure.panels] == panel]
         (axes.axvline if lying else axes.axhline)(
             float(here["value"].mean()), color="black", linestyle="--", linewidth=1
         )
@@ -125,7 +125,8 @@ def _curves(values: pd.DataFrame, figure: FigureSettings) -> Any:
 
 def _lying(values: pd.DataFrame, figure: FigureSettings) -> bool:
     """Whether bars and dots lie down, because their names would overlap side by side."""
-    return figure.kind in ("bar", "dots") and values[figure.x].nunique() > UPRIGHT
+    names = values[figure.x].astype(str).unique()
+    return figure.kind in ("bar", "dots") and (len(names) > UPRIGHT or sum(map(len, names)) > LETTERS)
 
 
 def _heat(values: pd.DataFrame, figure: FigureSettings) -> Any:

@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 
 from sslbench.analysis.directions import Judged, judged
-from sslbench.analysis.grids import SCORE_FACTS, UNSET, cell, estimates, labelled, select
+from sslbench.analysis.grids import BESIDE, SCORE_FACTS, UNSET, cell, estimates, labelled, select
 from sslbench.analysis.published import Verdict
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
@@ -205,7 +205,8 @@ def show(runs: pd.DataFrame, figure: FigureSettings, folder: Path) -> None:
 
 
 def _told(labels: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in labels[0].items()) or "the only point"
+    told = (f"{name}={value}" for name, value in labels[0].items() if name != BESIDE)
+    return ", ".join(told) or "the only point"
 
 
 def _page(study: Study, report: Report, folder: Path) -> None:

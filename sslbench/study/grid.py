@@ -36,11 +36,12 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Row:
-    """One run of a study, and the points that it answers (a baseline may answer several)."""
+    """One run of a study, and the points that it answers; those `beside` are asked for by none, such as baselines."""
 
     name: str
     plan: Plan
     points: tuple[Labels, ...]
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,6 +79,7 @@ def make_grid(
     missing: dict[str, None] = {}
     plans: dict[str, Plan] = {}
     answers: dict[str, list[Labels]] = defaultdict(list)
+    asked: set[str] = set()
     said: set[str] = set()
 
     def say_once(text: str) -> None:
@@ -95,6 +97,7 @@ def make_grid(
         except DataMissing as error:
             missing.setdefault(str(error))
             continue
+        asked.add(run_id(found[0]))
         for plan in found:
             name = run_id(plan)
             plans.setdefault(name, plan)
@@ -102,7 +105,9 @@ def make_grid(
     if problems:
         raise RequestError([_placed(problem, places, len(points)) for problem, places in problems.items()])
     ordered = sorted(plans, key=lambda name: plans[name].spec.baseline)
-    rows = tuple(Row(name=name, plan=plans[name], points=tuple(answers[name])) for name in ordered)
+    rows = tuple(
+        Row(name=name, plan=plans[name], points=tuple(answers[name]), beside=name not in asked) for name in ordered
+    )
     return Grid(rows=rows, missing=tuple(missing), stood_in=tuple(dict.fromkeys(shelf.stood_in)))
 
 
