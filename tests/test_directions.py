@@ -104,11 +104,14 @@ def test_equal_spreads_are_rarely_told_apart(seed):
 
 
 def test_what_was_not_measured_is_said():
-    assert judged(pd.DataFrame(), ABOVE, [])[0].verdict == "not measured"
-    assert judged(scores(({"arm": "a"}, LESS)), ABOVE, ["arm"])[0].verdict == "not measured"
+    assert judged(pd.DataFrame(), ABOVE, [])[0].place == "no run that it speaks of is done"
+    found = judged(scores(({"arm": "a"}, LESS)), ABOVE, ["arm"])[0]
+    assert (found.verdict, found.place.startswith("no scores of ")) == ("not measured", True)
     without = scores(({"arm": "a"}, np.add(LESS, 0.1).tolist()), ({"arm": "b"}, LESS))
     along = Direction(claim="c", more={"crop": 1}, less={"crop": 2})  # an axis that this scale has not
-    assert [one.verdict for one in judged(without, along, ["arm"])] == ["not measured"]
+    assert [(one.verdict, one.place) for one in judged(without, along, ["arm"])] == [
+        ("not measured", "not at this scale")
+    ]
     only_placed = Direction(claim="c", more={"arm": "a"}, less={"arm": "b"}, where={"crop": 1}, each=("crop",))
     assert [(one.verdict, one.place) for one in judged(without, only_placed, ["arm"])] == [("holds", "")]
     one = scores(({"arm": "a"}, [0.9]), ({"arm": "b"}, [0.1]))

@@ -60,14 +60,14 @@ class Judged:
 
 
 def judged(frame: pd.DataFrame, direction: Direction, axes: Sequence[str]) -> list[Judged]:
-    """The verdict on a claim for every value of its `each`; one 'not measured' where a side of it has no scores.
+    """The verdict on a claim for every value of its `each`; one 'not measured', with why, where a side of it has no scores.
 
     An axis that the frame lacks is one that this scale has not: what compares along it is not measured, what is only placed
     by it is judged without.
     """
     compared = {*direction.more, *direction.less, *direction.than}
     if frame.empty or not compared <= set(frame.columns):
-        return [_unmeasured(direction)]
+        return [_unmeasured(direction, "no run that it speaks of is done" if frame.empty else "not at this scale")]
     where = {name: value for name, value in direction.where.items() if name in frame}
     direction = replace(direction, where=where, each=tuple(name for name in direction.each if name in frame))
     frame = spreads(frame, axes) if direction.of == "spread" else frame
@@ -77,13 +77,22 @@ def judged(frame: pd.DataFrame, direction: Direction, axes: Sequence[str]) -> li
         paired = found.merge(there, on=[*direction.each, *UNITS], suffixes=("", " there"))
         found = paired.assign(value=paired["value"] - paired["value there"])
     if found.empty:
-        return [_unmeasured(direction)]
+        return [_unmeasured(direction, _lacking(frame, direction))]
     by = [*direction.each] or ["all"]
     return [_verdict(direction, by, row) for _, row in estimates(found.assign(all=""), by).iterrows()]
 
 
-def _unmeasured(direction: Direction) -> Judged:
-    return Judged(claim=direction.claim, place="", difference=None, half=None, n=0, over="", verdict="not measured")
+def _unmeasured(direction: Direction, why: str) -> Judged:
+    return Judged(claim=direction.claim, place=why, difference=None, half=None, n=0, over="", verdict="not measured")
+
+
+def _lacking(frame: pd.DataFrame, direction: Direction) -> str:
+    """Why there is nothing to compare: the first side without scores."""
+    for side in (direction.more, direction.less):
+        meant = {**direction.where, **side}
+        if select(frame, meant, direction.each).empty:
+            return "no scores of " + ", ".join(f"{name} {value}" for name, value in meant.items())
+    return "no seed and fold that both sides have"
 
 
 def differences(frame: pd.DataFrame, direction: Direction, there: Place) -> pd.DataFrame:
