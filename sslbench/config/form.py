@@ -16,6 +16,15 @@ HINTS = {
     "protocols": "which protocols run is measure=NAME,NAME",
     "backbones": "one for every modality is backbone=NAME",
     "train": "write train.epochs=5",
+    "data": "name it with data=NAME, its folder with data.root=FOLDER",
+    "method": "name it with method=NAME, its settings with method.SETTING=VALUE",
+    "backbone": "name it with backbone=NAME, its settings with backbone.SETTING=VALUE",
+    "augmentation": "name it with augmentation=NAME, its settings with augmentation.OPERATION.SETTING=VALUE",
+    "modalities": "write modalities.NAME.facts=[]",
+    "view": "write view.size=64",
+    "prepare": "write prepare.samples=1000",
+    "splits": "write splits.folds=5",
+    "pretrain": "write pretrain.pool=all",
 }
 
 

@@ -61,5 +61,9 @@ def draw_counts(counts: pd.DataFrame, by: Sequence[str], path: Path) -> None:
         data=long, kind="bar", y="group", x="classes", hue="trend", col="correction", height=height, aspect=4 / height,
         palette={"descending": "C3", "ascending": "C0"},
     )  # fmt: skip
+    for axes in grid.axes.flat:
+        axes.set_xlim(0, max(1, 1.1 * long["classes"].max()))  # nothing moves is an answer too
+        for bars in axes.containers:
+            axes.bar_label(bars, fontsize=7, padding=2)
     grid.set_titles("{col_name}").set_axis_labels("classes", "")
     keep(grid.figure, path, tight=True)
