@@ -25,6 +25,7 @@ from sslbench.study.definition import BiasSettings, Study
 
 SHOWN, LEAST_MISTAKEN = 5, 0.02
 SWEEPS, GAINS = (6, 10, 20), (0.05, 0.1, 0.2)
+ALONG = "along its line, from the lowest setting to the highest,"
 HALF = "± half of the 95 % interval over seeds"
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -96,7 +97,7 @@ def _mistaken(confusions: pd.DataFrame, asked: BiasSettings, by: Sequence[str]) 
 
 def _measured(frame: pd.DataFrame, asked: BiasSettings, metric: str) -> pd.DataFrame:
     done = frame[frame["status"] == "done"] if len(frame) else frame
-    chosen = select(done, {"protocol": asked.protocol, "metric": metric}, ()) if len(done) else done
+    chosen = select(done, {"protocol": asked.protocol, "metric": metric}, ["method"]) if len(done) else done
     if chosen.empty:
         there = ", ".join(sorted(done["protocol"].unique())) if len(done) else "nothing"
         raise RequestError([f"bias: no run that is done was measured with {asked.protocol!r}; there is {there}"])
@@ -211,30 +212,32 @@ def _overall(found: Bias, asked: BiasSettings) -> TableMade:
 
 def _moved(found: Bias, asked: BiasSettings) -> TableMade:
     """The classes that fall and rise most in every group."""
-    note = f"slope of {asked.score} per unit of the setting {HALF}; trend by {asked.basis}, {asked.correction}"
-    frame = _extremes(found.classes, found.by, asked)
+    note = f"change of {asked.score} {ALONG} {HALF}; trend by {asked.basis}, {asked.correction}"
+    frame = _extremes(found.classes, found, asked)
     return _made("classes", f"{asked.of.capitalize()} that fall and rise most", frame, len(found.by) + 1, note)
 
 
 def _shifted(found: Bias, asked: BiasSettings) -> TableMade:
     """The pairs of classes that are confused less and more along the setting."""
-    note = f"slope of the share of the first that is taken for the second {HALF}; pairs of 2 % somewhere; {asked.correction}"
-    frame = _extremes(found.pairs, found.by, asked)
+    note = f"change of the share of the first taken for the second {ALONG} {HALF}; pairs of 2 % somewhere; {asked.correction}"
+    frame = _extremes(found.pairs, found, asked)
     return _made("pairs", "Pairs whose confusion falls and rises most", frame, len(found.by) + 1, note)
 
 
-def _extremes(classes: pd.DataFrame, by: Sequence[str], asked: BiasSettings) -> pd.DataFrame:
+def _extremes(classes: pd.DataFrame, found: Bias, asked: BiasSettings) -> pd.DataFrame:
     """The few of every group whose slopes are lowest and highest, as a table for people."""
+    by, settings = found.by, found.scores[asked.axis]
+    span = float(settings.max() - settings.min())  # per degree, or per percent, a slope is too small to read
     judged = classes.assign(trend=trend(classes, asked.basis, asked.correction))
     ordered = judged.sort_values("slope_seeds", kind="stable").groupby(list(by), dropna=False, sort=False)
     place, size = ordered.cumcount(), ordered["class"].transform("size")
     chosen = judged.loc[place.index[(place < SHOWN) | (place >= size - SHOWN)]]
     chosen = chosen.sort_values([*by, "slope_seeds"], kind="stable")
-    pairs = zip(chosen["slope_seeds"], chosen["slope_seeds_half"], strict=True)
+    pairs = zip(span * chosen["slope_seeds"], span * chosen["slope_seeds_half"], strict=True)
     gain = [f"{mean:+.3f}" + ("" if np.isnan(half) else f" ±{half:.3f}") for mean, half in pairs]
     return chosen[[*by, "class"]].assign(
         mean=_text(chosen["mean"]), pearson=_text(chosen["pearson"]), p=_text(chosen["p_means"]),
-        p_bh=_text(chosen["p_means_bh"]), slope=gain, p_seeds=_text(chosen["p_seeds"]),
+        p_bh=_text(chosen["p_means_bh"]), change=gain, p_seeds=_text(chosen["p_seeds"]),
         p_seeds_bh=_text(chosen["p_seeds_bh"]), trend=chosen["trend"],
     )  # fmt: skip
 
