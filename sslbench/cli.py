@@ -165,6 +165,8 @@ def study_run(
     if plan:
         for line in commands.plan_lines(opened, environment.cores()):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if opened.grid.missing:
+            sys.exit(3)
         return
     found = commands.run(opened, commands.choose_executor(catalog, opened.study, executor, own), board, retry=retry)
     show_report(console, found, opened.folder.path)

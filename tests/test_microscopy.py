@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from sslbench_microscopy.datasets.bbbc021 import Bbbc021Config, build
+from sslbench_microscopy.datasets.cell_folder import CellFolderConfig
 from sslbench_microscopy.detection import nuclei
 from sslbench_microscopy.framing import framed
+from sslbench_microscopy.sources import pictures_of
 
 from sslbench.api import DataBroken, DataMissing, Dataset, RequestError, Source
 from sslbench.catalog.discovery import discover, installed_entries
@@ -215,4 +217,26 @@ def test_crops_of_one_picture_stay_on_one_side(shared, tmp_path, cli):
     assert cells.read(0, RNG)["image"].shape == (3, 196, 196)
     assert len(cells.contents()) == len(crops)
     told = cli("data", "where", "cell-folder", f"data.root={blood}", "data.source=^(Blood)")
-    assert f"all {len(crops)} cells come from one picture, 'Blood'" in told.stdout + told.stderr
+    assert (
+        f"data.source: by '^(Blood)' all {len(crops)} cells come from one picture, 'Blood'" in told.stdout + told.stderr
+    )
+    assert told.returncode == 2
+
+
+def test_which_picture_a_cell_was_cut_from():
+    pattern = CellFolderConfig().source
+    assert pictures_of(["a/p1_0.png", "a/p1_1.png", "b/p2-7.png", "b/lone.png"], pattern).tolist() == [
+        "p1",
+        "p1",
+        "p2",
+        "",
+    ]
+    assert pictures_of(["p1_0.png", "p1_1.png"], "none").tolist() == ["", ""]
+    with pytest.raises(RequestError, match=r"is found in no file name, such as 'x.png'; name the part .*, or none"):
+        pictures_of(["x.png", "y.png"], pattern)
+    for settings, told in (
+        ({"source": "(("}, "is no regular expression"),
+        ({"side": 5000}, "possible: 0 to 4096 pixels"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            CellFolderConfig(**settings)

@@ -19,13 +19,28 @@ ASKED_FOR = ("contents", "account")
 """What a dataset may have beside what every dataset has."""
 
 
-class Changed:
-    """Another dataset's samples, each through `change(sample, rng)`; how it changes them is the version of who wraps."""
+def unchanged(sample: Sample, rng: np.random.Generator) -> Sample:
+    """A sample as it is."""
+    return sample
 
-    def __init__(self, whole: Dataset, modalities: Mapping[str, Modality], change: Change) -> None:
+
+class Changed:
+    """Another dataset's samples, each through `change(sample, rng)`; how it changes them is the version of who wraps.
+
+    `columns` are in place of the other's.
+    """
+
+    def __init__(
+        self,
+        whole: Dataset,
+        modalities: Mapping[str, Modality],
+        change: Change = unchanged,
+        columns: Mapping[str, NDArray[np.str_]] | None = None,
+    ) -> None:
         self.whole, self.change = whole, change
         self.modalities = modalities
-        self.target, self.labels, self.columns = whole.target, whole.labels, whole.columns
+        self.target, self.labels = whole.target, whole.labels
+        self.columns: Mapping[str, NDArray[np.str_]] = whole.columns if columns is None else columns
 
     def read(self, row: int, rng: np.random.Generator) -> Sample:
         """One changed sample."""

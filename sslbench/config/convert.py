@@ -122,7 +122,8 @@ def _any_of(value: Any, kinds: Sequence[Any]) -> Any:
 
 def _tuple(value: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise _Mismatch(f"expected a list, got {_shown(value)}")
+        hint = f"; write [{value}]" if isinstance(value, (str, int, float)) and args[-1] is Ellipsis else ""
+        raise _Mismatch(f"expected a list, got {_shown(value)}{hint}")
     if len(args) == 2 and args[1] is Ellipsis:
         return tuple(_value(item, args[0]) for item in value)
     if len(value) != len(args):

@@ -139,9 +139,10 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ..
         if choice is not None:
             chosen.append(choice)
             if not kinds & choice.spec.targets:
-                draft.problems.append(
-                    f"{path}: measures {', '.join(sorted(choice.spec.targets))}, the data has {kinds}"
-                )
+                measured = " or ".join(sorted(choice.spec.targets))
+                has = " and ".join(sorted(kinds)).replace("none", "no labels")
+                hint = "; pictures get a class by lying in a folder of its name" if kinds == {"none"} else ""
+                draft.problems.append(f"{path}: measures samples with a {measured}, the data has {has}{hint}")
     return tuple(chosen)
 
 

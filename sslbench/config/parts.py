@@ -130,9 +130,10 @@ def open_parts(
     found = Found([], [], [])
     for word in reference.split("+"):
         name, _, inside = word.strip().partition("/")
+        before = len(found.problems)
         choice = choose(catalog, "dataset", name, settings, path, found.problems)
-        if choice is None:
-            continue
+        if choice is None or len(found.problems) > before:
+            continue  # with settings that are not the user's nothing would be found where the user has it
         wanted = parts_of(choice, inside)
         if not wanted:
             offered = choice.spec.parts(choice.config)

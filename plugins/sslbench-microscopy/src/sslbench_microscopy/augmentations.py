@@ -22,19 +22,19 @@ FLIPS = {"flip": Apply(operation="horizontal-flip", p=0.5), "upset": Apply(opera
 
 SETS = {
     "cells-affine": (
-        "small affine maps, jitter, crops of the whole (first row of the table)",
+        "small affine maps, jitter, crops of the whole (first row of the paper's AMI table)",
         {"affine": AFFINE, "jitter": JITTER, "crop": WHOLE},
     ),
     "cells-rotation": (
-        "small affine maps, jitter, any rotation (second row of the table)",
+        "small affine maps, jitter, any rotation (second row of the paper's AMI table)",
         {"affine": AFFINE, "jitter": JITTER, "rotation": ROTATION},
     ),
     "cells-whole": (
-        "jitter, flips, any rotation, small affine maps, crops of the whole (left of the figure)",
+        "jitter, flips, any rotation, small affine maps, crops of the whole (left of the paper's figure of four clusters)",
         {"jitter": JITTER, **FLIPS, "rotation": ROTATION, "affine": AFFINE, "crop": WHOLE},
     ),
     "cells-middle": (
-        "jitter, flips, any rotation, the middle half of the side (right of the figure)",
+        "jitter, flips, any rotation, the middle half of the side (right of the paper's figure of four clusters)",
         {"jitter": JITTER, **FLIPS, "rotation": ROTATION, "crop": MIDDLE},
     ),
 }

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from sslbench.api import Card, DataMissing, Dataset, DatasetSpec, Modality, RequestError, Source, Use, hookimpl
+from sslbench.api import Card, DataMissing, Dataset, DatasetSpec, Modality, Source, Use, hookimpl
 from sslbench.api.changed import Changed
 from sslbench_microscopy.citations import BIAS_STUDY
 
-ALONE = r"^(.*)$"
+LARGEST = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellFolderConfig:
     """A tree of crops below `root`; `levels`, `channels`, `minimum` and `classes` are those of `image-folder`.
 
-    Every crop is laid on a square of `side` pixels without resizing it, so that sizes can be compared (0: left as it is).
-    `source` is a regular expression for the part of a file's name that names the picture a cell was cut from: cells of one
-    picture are never on both sides of a split. As it is, that is all before the last number; '' keeps nothing together.
+    Every crop is laid on a square of `side` pixels without resizing it, so that sizes can be compared: what is larger loses
+    its edges, what is smaller gets a border (0: left as it is). `source` is a regular expression for the part of a file's
+    name that names the picture a cell was cut from: cells of one picture are never on both sides of a split. As it is, that
+    is all before the last number, as in PICTURE_12.png; with none nothing is kept together.
     """
 
     root: Path | None = None
@@ -33,38 +35,39 @@ class CellFolderConfig:
     source: str = r"^(.+)[ _-]\d+\.\w+$"
 
     def __post_init__(self) -> None:
-        """Refuse sides that no picture has."""
-        if self.side < 0:
-            raise ValueError(f"side = {self.side} is not possible; possible: 0 or more pixels")
+        """Refuse sides that no picture has, and what is no regular expression."""
+        if not 0 <= self.side <= LARGEST:
+            raise ValueError(f"side = {self.side} is not possible; possible: 0 to {LARGEST} pixels")
+        try:
+            re.compile(self.source)
+        except re.error as error:
+            raise ValueError(f"source: '{self.source}' is no regular expression: {error}") from error
 
 
 def uses(config: CellFolderConfig) -> Mapping[str, Use]:
     """The folder."""
     settings: dict[str, Any] = {
         "root": config.root, "levels": config.levels, "channels": config.channels, "minimum": config.minimum,
-        "classes": config.classes, "columns": {"source": config.source or ALONE},
+        "classes": config.classes,
     }  # fmt: skip
     return {"folder": Use(kind="dataset", name="image-folder", settings=settings)}
 
 
 def build(config: CellFolderConfig, source: Source) -> Dataset:
-    """Frame what the folder gives; raises DataMissing without one, RequestError where all come from one picture."""
+    """Frame what the folder gives; raises DataMissing without one, RequestError where no picture is told from another."""
     if "folder" not in source.used:
         raise DataMissing("no folder named")
+    from sslbench_microscopy.sources import pictures_of
+
     whole = source.used["folder"]
-    pictures = set(whole.columns["source"].tolist())
-    if len(pictures) == 1:
-        told = f"source: by {config.source!r} all {len(whole.labels)} cells come from one picture, {pictures.pop()!r}; name "
-        raise RequestError(
-            [told + "the part of a file's name that says which picture, or '' if every crop is one of its own"]
-        )
+    pictures = {**whole.columns, "source": pictures_of(whole.columns["id"].tolist(), config.source)}
     if not config.side:
-        return whole
+        return Changed(whole, whole.modalities, columns=pictures)
     from sslbench_microscopy.framing import framed_sample
 
     channels = whole.modalities["image"].shape[0]
     modalities = {"image": Modality(layout="image", shape=(channels, config.side, config.side))}
-    return Changed(whole, modalities, partial(framed_sample, config.side))
+    return Changed(whole, modalities, partial(framed_sample, config.side), columns=pictures)
 
 
 @hookimpl
@@ -83,7 +86,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[CellFolderConfig]]:
             licence="yours",
             citation=BIAS_STUDY,
             source="a folder",
-            obtain="it is your own folder of crops: one folder per class, or a flat folder of unlabelled ones",
+            obtain="crops are called by their picture and a number, as in PICTURE_12.png, or data.source says how",
             groups=("source",),
         ),
     )

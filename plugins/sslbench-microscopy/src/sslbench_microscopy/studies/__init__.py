@@ -16,7 +16,7 @@ def sslbench_studies() -> Iterable[StudySpec]:
     yield StudySpec(
         name="clustering-cells",
         version=1,
-        summary="which ways of looking at a cell make clusters of what was done to it",
+        summary="which ways of looking at a cell make clusters of what it is",
         citation=BIAS_STUDY,
         file=HERE / "clustering_cells.yaml",
     )
