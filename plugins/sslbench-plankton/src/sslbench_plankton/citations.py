@@ -53,3 +53,9 @@ UDE_DIATOMS = Citation(
     year=2024,
     url="https://doi.org/10.1093/gigascience/giae087",
 )
+CROSS_MODAL = Citation(
+    title="Cross-modal plankton recognition (released code of image and optical-profile learning)",
+    authors="Kareinen et al.",
+    year=2025,
+    url="https://github.com/Jookare/cross-modal-plankton",
+)

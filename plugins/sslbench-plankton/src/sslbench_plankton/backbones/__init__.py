@@ -1,0 +1,1 @@
+"""Encoders of profiles: what an instrument sees while a particle passes."""

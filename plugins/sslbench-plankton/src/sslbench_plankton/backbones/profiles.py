@@ -1,0 +1,98 @@
+"""Three encoders of profiles, with the layer sizes of the cross-modal plankton study. Specs only; see `profiles_model`.
+
+Every profile is brought to one number of steps first, as the study does (224), so that none of them meets padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import BackboneSpec, Layout, Modality, hookimpl
+from sslbench_plankton.citations import CROSS_MODAL
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Backbone
+
+SEQUENCE: frozenset[Layout] = frozenset({"sequence"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileCnnConfig:
+    """The ResNet-18 pattern in one dimension: channels of its four stages, blocks in each, and the steps that it sees."""
+
+    widths: tuple[int, int, int, int] = (32, 64, 128, 256)
+    blocks: int = 2
+    steps: int = 224
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileTransformerConfig:
+    """Post-norm layers over steps behind a class token, with learnt positions."""
+
+    width: int = 128
+    depth: int = 6
+    heads: int = 4
+    hidden: int = 256
+    dropout: float = 0.2
+    positions: int = 2048
+    steps: int = 224
+
+    def __post_init__(self) -> None:
+        """Refuse more steps than positions: one is the class token's, and one is kept for padding."""
+        if self.steps > self.positions - 2:
+            raise ValueError(f"steps = {self.steps} is not possible with {self.positions} positions; possible: 2 less")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileLstmConfig:
+    """One bidirectional layer; the feature is the last state of either direction."""
+
+    width: int = 128
+    steps: int = 224
+
+
+def build_cnn(config: ProfileCnnConfig, modality: Modality) -> Backbone:
+    """Reach the implementation."""
+    from sslbench_plankton.backbones.profiles_model import ProfileCnn
+
+    return ProfileCnn(config, modality)
+
+
+def build_transformer(config: ProfileTransformerConfig, modality: Modality) -> Backbone:
+    """Reach the implementation."""
+    from sslbench_plankton.backbones.profiles_model import ProfileTransformer
+
+    return ProfileTransformer(config, modality)
+
+
+def build_lstm(config: ProfileLstmConfig, modality: Modality) -> Backbone:
+    """Reach the implementation."""
+    from sslbench_plankton.backbones.profiles_model import ProfileLstm
+
+    return ProfileLstm(config, modality)
+
+
+def provides(config: object) -> frozenset[str]:
+    """Nothing beyond encoding."""
+    return frozenset()
+
+
+@hookimpl
+def sslbench_backbones() -> Iterable[BackboneSpec]:  # type: ignore[type-arg]
+    yield BackboneSpec(
+        name="profile-cnn", version=1, summary="a one-dimensional ResNet-18 of 32 to 256 channels, max-pooled",
+        citation=CROSS_MODAL, config=ProfileCnnConfig, smoke=ProfileCnnConfig(widths=(4, 4, 8, 8), blocks=1, steps=32),
+        build=build_cnn, layouts=SEQUENCE, provides=provides,
+    )  # fmt: skip
+    yield BackboneSpec(
+        name="profile-transformer", version=1, summary="six post-norm layers over the steps, read at a class token",
+        citation=CROSS_MODAL, config=ProfileTransformerConfig, build=build_transformer, layouts=SEQUENCE,
+        smoke=ProfileTransformerConfig(width=8, depth=1, heads=2, hidden=16, positions=64, steps=32), provides=provides,
+    )  # fmt: skip
+    yield BackboneSpec(
+        name="profile-lstm", version=1, summary="one bidirectional LSTM, its last states side by side",
+        citation=CROSS_MODAL, config=ProfileLstmConfig, smoke=ProfileLstmConfig(width=8, steps=16),
+        build=build_lstm, layouts=SEQUENCE, provides=provides,
+    )  # fmt: skip

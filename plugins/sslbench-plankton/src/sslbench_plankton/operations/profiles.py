@@ -1,0 +1,111 @@
+"""Changes of profiles, as the cross-modal plankton study makes them. Specs only; see `profiles_operation`.
+
+They act on every sequence of a view, whatever it is called; `mirror-together` on its pictures as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Layout, OperationParts, OperationSpec, Shapes, hookimpl
+from sslbench_plankton.citations import CROSS_MODAL
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Operation
+
+SEQUENCE: frozenset[Layout] = frozenset({"sequence"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandScaleConfig:
+    """Each band of each sample is multiplied by a number of its own from this range."""
+
+    factor: tuple[float, float] = (0.95, 1.05)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BandDropConfig:
+    """Each band is set to 0 with probability `p_band`, but at least one and at most `most` of a sample's."""
+
+    p_band: float = 0.05
+    most: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse what drops nothing."""
+        if self.most < 1:
+            raise ValueError(f"most = {self.most} is not possible; possible: 1 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeCropConfig:
+    """Resample the true steps to `steps`, and keep `keep` of them from a random start."""
+
+    steps: int = 236
+    keep: int = 224
+
+    def __post_init__(self) -> None:
+        """Refuse windows that are longer than what they are cut from."""
+        if not 1 <= self.keep <= self.steps:
+            raise ValueError(f"keep = {self.keep} is not possible; possible: 1 to {self.steps}, the steps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorConfig:
+    """Nothing to set; how often is the augmentation's probability."""
+
+
+def cropped(config: TimeCropConfig, shapes: Shapes) -> Shapes:
+    """Sequences become `keep` steps long."""
+    return {name: (config.keep, shape[1]) if len(shape) == 2 else shape for name, shape in shapes.items()}
+
+
+def build_scale(config: BandScaleConfig, parts: OperationParts) -> Operation:
+    """Reach the implementation."""
+    from sslbench_plankton.operations.profiles_operation import band_scale
+
+    return band_scale(config, parts)
+
+
+def build_drop(config: BandDropConfig, parts: OperationParts) -> Operation:
+    """Reach the implementation."""
+    from sslbench_plankton.operations.profiles_operation import band_drop
+
+    return band_drop(config, parts)
+
+
+def build_crop(config: TimeCropConfig, parts: OperationParts) -> Operation:
+    """Reach the implementation."""
+    from sslbench_plankton.operations.profiles_operation import time_crop
+
+    return time_crop(config, parts)
+
+
+def build_mirror(config: MirrorConfig, parts: OperationParts) -> Operation:
+    """Reach the implementation."""
+    from sslbench_plankton.operations.profiles_operation import mirror_together
+
+    return mirror_together(parts)
+
+
+@hookimpl
+def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
+    yield OperationSpec(
+        name="band-scale", version=1, summary="multiply each band by a factor near 1", citation=CROSS_MODAL,
+        config=BandScaleConfig, smoke=BandScaleConfig(), build=build_scale, layouts=SEQUENCE,
+    )  # fmt: skip
+    yield OperationSpec(
+        name="band-drop", version=1, summary="set one to four bands to 0", citation=CROSS_MODAL,
+        config=BandDropConfig, smoke=BandDropConfig(), build=build_drop, layouts=SEQUENCE,
+    )  # fmt: skip
+    yield OperationSpec(
+        name="time-crop", version=1, summary="resample to a number of steps, and keep a window of them",
+        citation=CROSS_MODAL, config=TimeCropConfig, smoke=TimeCropConfig(steps=20, keep=16), build=build_crop,
+        layouts=SEQUENCE, shapes=cropped,
+    )  # fmt: skip
+    yield OperationSpec(
+        name="mirror-together", version=1, summary="mirror the picture and reverse the sequence: one particle, turned round",
+        citation=CROSS_MODAL, config=MirrorConfig, smoke=MirrorConfig(), build=build_mirror,
+        layouts=frozenset({"image", "sequence"}),
+    )  # fmt: skip

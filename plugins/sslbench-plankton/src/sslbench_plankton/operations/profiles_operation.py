@@ -1,0 +1,91 @@
+"""Changes of batches of profiles [B, T, C]; beside a profile its true steps lie as 'NAME.length' [B]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from sslbench.api import Draws, Layout, OperationParts, View
+from sslbench.api.modules import Operation
+from sslbench_plankton.operations.profiles import BandDropConfig, BandScaleConfig, TimeCropConfig
+from sslbench_plankton.resampling import resampled
+
+Change = Callable[[Tensor, "Tensor | None", Draws], "dict[str, Tensor]"]
+"""A sequence, its true steps and its draws -> what becomes of it ('') and of its facts ('.length')."""
+
+
+def named(parts: OperationParts, layout: Layout) -> tuple[str, ...]:
+    """The modalities of a layout."""
+    return tuple(name for name, modality in parts.modalities.items() if modality.layout == layout)
+
+
+class OnSequences:
+    """Apply one function to every sequence of a view, with draws of its own for each."""
+
+    def __init__(self, parts: OperationParts, change: Change) -> None:
+        self.names, self.change = named(parts, "sequence"), change
+
+    def __call__(self, view: View, draws: Draws) -> View:
+        made = dict(view)
+        for name in (name for name in self.names if name in view):
+            changed = self.change(view[name], view.get(f"{name}.length"), draws.fork(name))
+            made |= {f"{name}{fact}": value for fact, value in changed.items()}
+        return made
+
+
+def dropped(uniform: Tensor, p: float, most: int) -> Tensor:
+    """Which bands go: those with a draw [B, C] below p, but at least one and at most `most` of each sample."""
+    rank = uniform.argsort(1).argsort(1)
+    return (rank == 0) | ((uniform < p) & (rank < most))
+
+
+def reversed_in_time(x: Tensor, length: Tensor | None) -> Tensor:
+    """The true steps of [B, T, C] backwards; what pads them stays behind."""
+    steps = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
+    count = torch.full_like(steps[:, :1], x.shape[1]) if length is None else length.to(x.device).unsqueeze(1)
+    places = torch.where(steps < count, count - 1 - steps, steps)
+    return x.gather(1, places.unsqueeze(-1).expand_as(x))
+
+
+def band_scale(config: BandScaleConfig, parts: OperationParts) -> OnSequences:
+    """One factor for each band of each sample."""
+
+    def change(x: Tensor, length: Tensor | None, draws: Draws) -> dict[str, Tensor]:
+        low, high = config.factor
+        return {"": x * (low + (high - low) * draws.uniform("factor", x.shape[2])).unsqueeze(1)}
+
+    return OnSequences(parts, change)
+
+
+def band_drop(config: BandDropConfig, parts: OperationParts) -> OnSequences:
+    """Some bands are 0 at every step."""
+
+    def change(x: Tensor, length: Tensor | None, draws: Draws) -> dict[str, Tensor]:
+        gone = dropped(draws.uniform("band", x.shape[2]), config.p_band, config.most)
+        return {"": x.masked_fill(gone.unsqueeze(1), 0.0)}
+
+    return OnSequences(parts, change)
+
+
+def time_crop(config: TimeCropConfig, parts: OperationParts) -> OnSequences:
+    """A window of the resampled steps; all of it is true."""
+
+    def change(x: Tensor, length: Tensor | None, draws: Draws) -> dict[str, Tensor]:
+        starts = (draws.uniform("start") * (config.steps - config.keep + 1)).long()
+        places = starts.unsqueeze(1) + torch.arange(config.keep, device=x.device)
+        kept = resampled(x, length, config.steps).gather(1, places.unsqueeze(-1).expand(-1, -1, x.shape[2]))
+        return {"": kept} if length is None else {"": kept, ".length": torch.full_like(length, config.keep)}
+
+    return OnSequences(parts, change)
+
+
+def mirror_together(parts: OperationParts) -> Operation:
+    """Pictures left to right and sequences end to start, as when the particle had passed the other way round."""
+    pictures, reverse = named(parts, "image"), OnSequences(parts, lambda x, n, draws: {"": reversed_in_time(x, n)})
+
+    def change(view: View, draws: Draws) -> View:
+        return {**reverse(view, draws), **{name: view[name].flip(3) for name in pictures if name in view}}
+
+    return change

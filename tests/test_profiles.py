@@ -1,0 +1,107 @@
+"""Encoders of profiles: the published sizes, and that a profile is encoded alike however it is padded."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from sslbench_plankton.backbones.profiles import (
+    ProfileCnnConfig,
+    ProfileLstmConfig,
+    ProfileTransformerConfig,
+    build_cnn,
+    build_lstm,
+    build_transformer,
+)
+from sslbench_plankton.operations.profiles import (
+    BandDropConfig,
+    BandScaleConfig,
+    MirrorConfig,
+    TimeCropConfig,
+    build_crop,
+    build_drop,
+    build_mirror,
+    build_scale,
+)
+from sslbench_plankton.resampling import resampled
+
+from sslbench.api import Modality, OperationParts
+from sslbench.data.draws import KeyedDraws
+
+SIX = Modality(layout="sequence", shape=(0, 6))
+PARTS = OperationParts(modalities={"image": Modality(layout="image", shape=(1, 8, 8)), "profile": SIX}, reference={})
+
+
+def draws(rows: int = 3) -> KeyedDraws:
+    return KeyedDraws.of(torch.arange(rows), 0)
+
+
+@pytest.mark.parametrize(
+    ("build", "config", "parameters", "width"),
+    [
+        (build_cnn, ProfileCnnConfig(), 963_840, 256),
+        (build_transformer, ProfileTransformerConfig(), 795_776 + 262_144, 128),
+        (build_lstm, ProfileLstmConfig(), 264_960, 256),
+    ],
+)
+def test_sizes_are_the_published_ones(build, config, parameters, width):
+    encoder = build(config, SIX).eval()
+    assert sum(p.numel() for p in encoder.parameters()) == parameters
+    assert encoder(torch.rand(2, 50, 6), torch.tensor([50, 20])).shape == (2, encoder.width) == (2, width)
+
+
+def test_resampling_is_torchs_of_every_profile_alone():
+    x, length = torch.rand(3, 30, 2), torch.tensor([30, 7, 1])
+    found = resampled(x, length, 16)
+    for row, count in enumerate(length.tolist()):
+        alone = torch.nn.functional.interpolate(x[row : row + 1, :count].transpose(1, 2), 16, mode="linear")
+        assert torch.allclose(found[row], alone[0].T, atol=1e-6)
+    assert torch.allclose(resampled(x, None, 30), x, atol=1e-6)
+
+
+def test_more_steps_than_positions_are_refused():
+    with pytest.raises(ValueError, match="steps = 224 is not possible with 100 positions"):
+        ProfileTransformerConfig(positions=100)
+
+
+@pytest.fixture
+def pair() -> dict[str, torch.Tensor]:
+    """Three particles of 9, 6 and 1 steps with six bands, and their pictures."""
+    length = torch.tensor([9, 6, 1])
+    inside = (torch.arange(9) < length.unsqueeze(1)).unsqueeze(-1)
+    return {"image": torch.rand(3, 1, 8, 8), "profile": torch.rand(3, 9, 6) * inside, "profile.length": length}
+
+
+def test_a_turned_particle_is_turned_in_both(pair):
+    made = build_mirror(MirrorConfig(), PARTS)(pair, draws())
+    assert torch.equal(made["image"], pair["image"].flip(3))
+    for row, count in enumerate(pair["profile.length"].tolist()):
+        assert torch.equal(made["profile"][row, :count], pair["profile"][row, :count].flip(0))
+        assert not made["profile"][row, count:].any()
+    again = build_mirror(MirrorConfig(), PARTS)(made, draws())
+    assert all(torch.equal(again[name], pair[name]) for name in pair)
+
+
+def test_bands_are_scaled_and_dropped(pair):
+    many = {name: x.repeat(400, *[1] * (x.ndim - 1)) for name, x in pair.items()}
+    scaled = build_scale(BandScaleConfig(), PARTS)(many, draws(1200))["profile"] / many["profile"]
+    ratio = scaled[0::3]  # of the particle that fills all steps
+    assert torch.allclose(ratio, ratio[:, :1], atol=1e-5), "one factor for all steps of a band"
+    assert 0.95 <= ratio.min() < 0.952 < 1.048 < ratio.max() <= 1.05001
+    kept = build_drop(BandDropConfig(p_band=0.5, most=4), PARTS)(many, draws(1200))["profile"]
+    gone = (kept[0::3] == 0).all(1).sum(1)
+    assert set(gone.tolist()) == {1, 2, 3, 4}
+    rare = (build_drop(BandDropConfig(), PARTS)(many, draws(1200))["profile"][0::3] == 0).all(1).sum(1)
+    assert set(rare.tolist()) <= {1, 2, 3}
+    assert (rare == 1).float().mean() > 0.7
+
+
+def test_a_window_of_the_resampled_steps_is_kept(pair):
+    made = build_crop(TimeCropConfig(steps=20, keep=16), PARTS)(pair, draws())
+    whole = resampled(pair["profile"], pair["profile.length"], 20)
+    assert made["profile.length"].tolist() == [16, 16, 16]
+    for row in range(3):
+        assert any(torch.equal(made["profile"][row], whole[row, start : start + 16]) for start in range(5))
+    with pytest.raises(ValueError, match="keep = 30 is not possible; possible: 1 to 20"):
+        TimeCropConfig(steps=20, keep=30)
+    with pytest.raises(ValueError, match="most = 0"):
+        BandDropConfig(most=0)
