@@ -148,14 +148,15 @@ def keeps_tensors_as_state(subject: Subject) -> Iterator[str]:
 
 
 def plain_tensors(module: nn.Module) -> Iterator[str]:
-    """Say which attributes of a module, or of one inside it, hold tensors that are no state."""
+    """Say which attributes of a module, or of one inside it, hold tensors that are no state (nor lists of what is)."""
+    state = {id(tensor) for tensor in (*module.parameters(), *module.buffers())}
     for path, inner in module.named_modules():
         known = {"_parameters", "_buffers", "_modules"}
         for name, value in vars(inner).items():
             inside = (
                 value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else [value]
             )
-            if name not in known and any(isinstance(item, Tensor) for item in inside):
+            if name not in known and any(isinstance(item, Tensor) and id(item) not in state for item in inside):
                 yield f"{'.'.join(filter(None, (path, name)))!r} is a tensor but no buffer"
 
 
