@@ -1,0 +1,45 @@
+"""SYNTHETIC pairs of a picture and an optical pulse, of a stated model. Spec only; the model is in `pulses`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sslbench.api import Card, Dataset, DatasetSpec, Source, hookimpl
+from sslbench_plankton.citations import CROSS_MODAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PulsePairsConfig:
+    """How many samples of each of twelve classes, how noisy the pulses (counts), and the draw's seed."""
+
+    samples: int = 150
+    noise: float = 3.0
+    seed: int = 0
+
+
+def build(config: PulsePairsConfig, source: Source) -> Dataset:
+    """Reach the generator."""
+    from sslbench_plankton.datasets.pulse_pairs_reader import PulsePairs
+
+    return PulsePairs(config)
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[PulsePairsConfig]]:
+    yield DatasetSpec(
+        name="pulse-pairs",
+        version=1,
+        summary="SYNTHETIC: particles that cross a laser, a picture and a pulse of six bands each; a stated model, no data",
+        citation=CROSS_MODAL,
+        config=PulsePairsConfig,
+        smoke=PulsePairsConfig(samples=5),
+        build=build,
+        card=Card(
+            licence="MIT",
+            citation=CROSS_MODAL,
+            source="drawn on demand",
+            obtain="it is drawn on demand",
+            embedded=True,
+        ),
+    )
