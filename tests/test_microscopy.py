@@ -142,6 +142,11 @@ def test_what_is_wrong_with_a_screen_is_a_sentence(plates, tmp_path):
         opened(plates, tmp_path, doses=(1, 4))
     with pytest.raises(DataBroken, match=r"show no cell; try data\.area"):
         opened(plates, tmp_path, area=5000)
+    lonely = screen(tmp_path / "lonely", ("Week1_22123",))
+    table = lonely / "BBBC021_v1_image.csv"
+    table.write_text("\n".join(line for line in table.read_text().splitlines() if "DMSO" not in line))
+    with pytest.raises(DataBroken, match=r"none of 16 cells .* has an untreated one on its plate"):
+        opened(lonely, tmp_path / "w")
     root = tmp_path / "half"
     shutil.copytree(plates, root)
     shutil.rmtree(root / "Week2")
@@ -162,6 +167,7 @@ def test_what_is_wrong_with_a_screen_is_a_sentence(plates, tmp_path):
         ({"compounds": ()}, "one or more different names"),
         ({"doses": (0,)}, "different ranks from 1 to 8"),
         ({"cells": -1}, "cells = -1 is not possible"),
+        ({"cells": 1}, "possible: 2 or more"),
     ):
         with pytest.raises(ValueError, match=told):
             Bbbc021Config(**settings)
@@ -194,11 +200,8 @@ def test_the_published_grids_are_planned_without_their_data(scale, rows):
     shelf = Shelf(places(), announce=True)
     grid = make_grid(points, discover(installed_entries()), shelf, Machine(threads=1, precision="float32"), print)
     assert (len(grid.rows), grid.stood_in) == (rows, ("bbbc021",))
-    # frozen encoders are asked for here, untrained ones stand beside
-    assert {(row.plan.method.component.name, row.beside) for row in grid.rows if row.plan.spec.baseline} <= {
-        ("pretrained", False),
-        ("random-init", True),
-    }
+    untrained = {(row.plan.method.component.name, row.beside) for row in grid.rows if not row.plan.spec.trains}
+    assert untrained == {("pretrained", False)} | ({("random-init", True)} if scale == "paper" else set())
 
 
 def test_a_point_may_take_away_what_the_base_says():
@@ -221,6 +224,11 @@ def test_crops_of_one_picture_stay_on_one_side(shared, tmp_path, cli):
         f"data.source: by '^(Blood)' all {len(crops)} cells come from one picture, 'Blood'" in told.stdout + told.stderr
     )
     assert told.returncode == 2
+    wrong = cli("data", "where", "cell-folder", f"data.root={blood}", "data.side=-5")
+    assert (wrong.stdout + wrong.stderr).count("error:") == 1, "and not that the folder is not here"
+    planned = cli("study", "run", "clustering-cells", "--scale", "folder", "--plan")
+    assert planned.returncode == 3, planned.stdout
+    assert "missing: dataset 'cell-folder' is not here" in planned.stdout
 
 
 def test_which_picture_a_cell_was_cut_from():

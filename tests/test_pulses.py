@@ -54,7 +54,7 @@ def test_twelve_classes_and_the_same_individual_whenever_it_is_read():
         once, twice = pairs.read(row, RNG), pairs.read(row, np.random.default_rng(5))
         assert all((once[name] == twice[name]).all() for name in ("image", "profile"))
     assert PulsePairs(PulsePairsConfig(seed=1)).fingerprint() != PulsePairs(PulsePairsConfig()).fingerprint()
-    assert {pairs.read(row, RNG)["profile"].shape[0] for row in range(36)} != {1}
+    assert len({len(pairs.read(row, RNG)["profile"]) for row in range(36)}) > 10, "no two particles are of one length"
 
 
 def test_a_pulse_is_as_long_as_its_particle_and_knows_no_bend():

@@ -21,7 +21,7 @@ def beside(found: pd.DataFrame, fixed: Mapping[str, Any], published: pd.DataFram
     """
     joined = [name for name in published.columns if name not in OWN]
     numbers = [
-        ({n: row[n] for n in joined if row[n]}, row["value"], row["spread"], row["lost"]) for row in _rows(published)
+        ({n: row[n] for n in joined if row[n]}, row["value"], row["spread"], row["lost"]) for row in rows_of(published)
     ]
     rows = []
     for _, row in found.iterrows():
@@ -50,12 +50,15 @@ def score_beside(row: Mapping[str, Any]) -> str:
 
 def count_beside(row: Mapping[str, Any], ours: str) -> str:
     """A count as it is told and, where there is one, the published count and the difference."""
+    if row["published_lost"]:
+        return f"{ours} (published number lost)"
     if pd.isna(row["published"]):
         return ours
     return f"{ours} (published {row['published']:,.0f}, {row['difference']:+,.0f})"
 
 
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame's rows, each by the names of its columns."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 

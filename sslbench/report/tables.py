@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from sslbench.analysis.beside import beside, count_beside, score_beside
+from sslbench.analysis.beside import beside, count_beside, rows_of, score_beside
 from sslbench.analysis.grids import (
     UNSET,
     above,
@@ -105,7 +105,7 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
     if frames.published is not None and not settings.against:
         fixed = {name: value for name, value in settings.where.items() if not isinstance(value, (list, tuple))}
         found = beside(found, {**fixed, "scale": frames.scale}, frames.published)
-        found["cell"] = [score_beside(row) for row in _rows(found)]
+        found["cell"] = [score_beside(row) for row in rows_of(found)]
     told = {name: wanted for name, wanted in settings.where.items() if name in frames.absent}
     shown = with_unmeasured(crossed(found, rows, settings.columns), rows, select(frames.absent, told, [*UNSET]))
     return _made(settings, found.drop(columns="cell", errors="ignore"), shown, len(rows), note, folder)
@@ -127,10 +127,9 @@ def _published(frames: Frames, settings: TableSettings, rows: Sequence[str], fol
     found = _meant(frames.published, settings)
     if found.empty:
         return None
-    cells = ["lost" if row["lost"] else cell(row["value"], row["spread"]) for row in _rows(found)]
-    by = [
-        *dict.fromkeys((*rows, *settings.columns))
-    ]  # several numbers of one place, such as of two scales, stand side by side
+    cells = ["lost" if row["lost"] else cell(row["value"], row["spread"]) for row in rows_of(found)]
+    by = [*dict.fromkeys((*rows, *settings.columns))]
+    # several numbers of one place, such as of two scales, stand side by side
     joined = found.assign(cell=cells).groupby(by, dropna=False, sort=False)["cell"].agg(" / ".join).reset_index()
     return _made(settings, found, crossed(joined, rows, settings.columns), len(rows), "as published", folder)
 
@@ -162,7 +161,7 @@ def _counted(frames: Frames, settings: TableSettings, rows: Sequence[str], folde
     shown = found.astype(str)
     if frames.published is not None:
         found = beside(found, {"metric": count, "scale": frames.scale}, frames.published, count)
-        shown[count] = [count_beside(row, f"{row[count]:,}") for row in _rows(found)]
+        shown[count] = [count_beside(row, f"{row[count]:,}") for row in rows_of(found)]
     return _made(settings, found, shown, len(rows), note, folder)
 
 
@@ -178,17 +177,13 @@ def _labelled(
     cells = [f"{_span(a, b)} each, {_span(c, d)} in all" for a, b, c, d in spans]
     if frames.published is not None:
         found = beside(found, {"metric": "labels", "scale": frames.scale}, frames.published, "samples")
-        cells = [count_beside(row, text) for text, row in zip(cells, _rows(found), strict=True)]
+        cells = [count_beside(row, text) for text, row in zip(cells, rows_of(found), strict=True)]
     note = "labels of one class, and of all together; the least to the most over classes and folds"
     if settings.columns:
         shown = crossed(found.assign(cell=cells), rows, settings.columns)
     else:
         shown = found[[*rows]].astype(str).assign(labels=cells)
     return _made(settings, found, shown, len(rows), note, folder)
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _span(low: int, high: int) -> str:

@@ -46,9 +46,8 @@ class TableSettings:
 
     With `against`, a method's name, it shows by how much every other method's numbers are above that one's, paired by seed.
     With `spread: deviation` its numbers are mean ± standard deviation over folds and seeds; with `over`, an axis, over that
-    axis's values. It may be `of` classes (their
-    recall, precision and f1 are metrics), or tell of samples (what was measured on), labels (how many a fraction of them is),
-    pools (what they kept of their members) or of what was published.
+    axis's values. It may be `of` classes (their recall, precision and f1 are metrics), or tell of samples (what was measured
+    on), labels (how many a fraction of them is), pools (what they kept of their members) or of what was published.
     """
 
     name: str = "scores"

@@ -54,8 +54,11 @@ UDE_DIATOMS = Citation(
     url="https://doi.org/10.1093/gigascience/giae087",
 )
 CROSS_MODAL = Citation(
-    title="Cross-modal plankton recognition (released code of image and optical-profile learning)",
-    authors="Kareinen et al.",
-    year=2025,
-    url="https://github.com/Jookare/cross-modal-plankton",
+    title="arXiv 2603.16427: plankton recognition from images and optical profiles (released code: cross-modal-plankton)",
+    authors="as its page names them",
+    year=2026,
+    url="https://arxiv.org/abs/2603.16427",
+)
+SSLBENCH = Citation(
+    title="sslbench", authors="the sslbench authors", year=2026, url="https://github.com/sslbench/sslbench"
 )

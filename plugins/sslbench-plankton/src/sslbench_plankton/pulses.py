@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Kind = Literal["rod", "spindle", "chain", "disc", "barbell"]
-LARGEST = 7487.0
-"""Counts that the log scaling of profiles brings to 1: exp(8.9211) - 1, up to rounding."""
+LOG_LARGEST = 8.9211
+"""The logarithm of 1 and the most counts, which scaling brings to 1 (released code of arXiv 2603.16427)."""
+LARGEST = float(np.expm1(LOG_LARGEST))
 BEAM, STEP = 2.0, 0.5
 """The sheet's deviation and the way between two samples, in pixels of the picture."""
 GROUND, SHADE, GRAIN = 200.0, 110.0, 8.0
@@ -86,6 +87,6 @@ def picture(
     return np.clip(np.round(shadow), 0, 255).astype(np.uint8)[None]
 
 
-def scaled(counts: NDArray[np.float32], largest: float = 8.9211) -> NDArray[np.float32]:
+def scaled(counts: NDArray[np.float32]) -> NDArray[np.float32]:
     """Counts as 2 log(1 + x) / 8.9211 - 1, which is -1 for none (the cross-modal plankton study's scaling)."""
-    return (2 * np.log1p(counts) / largest - 1).astype(np.float32)
+    return (2 * np.log1p(counts) / LOG_LARGEST - 1).astype(np.float32)

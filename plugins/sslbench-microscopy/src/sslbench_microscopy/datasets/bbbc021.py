@@ -45,6 +45,8 @@ class Bbbc021Config:
             )
         if not self.doses or len(set(self.doses)) != len(self.doses) or not set(self.doses) <= set(range(1, DOSES + 1)):
             raise ValueError(f"doses = {list(self.doses)} is not possible; possible: different ranks from 1 to {DOSES}")
+        if self.cells == 1 and self.untreated:
+            raise ValueError("cells = 1 is not possible with untreated cells; possible: 2 or more, or 0 for all")
         for name, low in (("cells", 0), ("side", 1), ("blur", 0), ("area", 1)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} = {getattr(self, name)} is not possible; possible: {low} or more")

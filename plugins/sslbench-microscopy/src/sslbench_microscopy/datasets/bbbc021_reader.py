@@ -43,7 +43,12 @@ def open_screen(config: Bbbc021Config, source: Source) -> Dataset:
     cells = [(field, y, x) for field in fields for y, x in centres[field.name]]
     if not cells:
         raise DataBroken(f"{len(fields)} fields below {root} show no cell; try data.area and data.blur")
-    return Cells(matched(cells, config.cells, untreated=config.untreated), ranges, config, source.work)
+    used = matched(cells, config.cells, untreated=config.untreated)
+    if not used:
+        raise DataBroken(
+            f"none of {len(cells)} cells below {root} has an untreated one on its plate; try data.untreated=false"
+        )
+    return Cells(used, ranges, config, source.work)
 
 
 def matched(cells: Sequence[Cell], most: int, *, untreated: bool) -> list[Cell]:

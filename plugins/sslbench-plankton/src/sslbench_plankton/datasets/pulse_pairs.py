@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sslbench.api import Card, Dataset, DatasetSpec, Source, hookimpl
-from sslbench_plankton.citations import CROSS_MODAL
+from sslbench_plankton.citations import SSLBENCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +31,13 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PulsePairsConfig]]:
         name="pulse-pairs",
         version=1,
         summary="SYNTHETIC: particles that cross a laser, a picture and a pulse of six bands each; a stated model, no data",
-        citation=CROSS_MODAL,
+        citation=SSLBENCH,
         config=PulsePairsConfig,
         smoke=PulsePairsConfig(samples=5),
         build=build,
         card=Card(
             licence="MIT",
-            citation=CROSS_MODAL,
+            citation=SSLBENCH,
             source="drawn on demand",
             obtain="it is drawn on demand",
             embedded=True,
