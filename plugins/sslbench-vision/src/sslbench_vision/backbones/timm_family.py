@@ -67,7 +67,7 @@ def members() -> Iterable[str]:
 def sslbench_backbones() -> Iterable[BackboneSpec[TimmConfig]]:
     yield BackboneSpec(
         name="timm",
-        version=1,
+        version=2,
         summary="every timm model by its timm name, such as resnet18 or vit_tiny_patch16_224",
         citation=TIMM,
         config=TimmConfig,

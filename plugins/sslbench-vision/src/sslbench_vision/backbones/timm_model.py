@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sslbench.api import Modality
 from sslbench.api.modules import Backbone, widen
 from sslbench_vision.backbones.timm_family import TimmConfig
-from sslbench_vision.backbones.transformer import linear_rates
+from sslbench_vision.backbones.transformer import fused, linear_rates
 
 CONVOLUTIONAL = ("resnet", "convnext", "efficientnet", "vgg", "regnet", "densenet", "mobilenetv3", "resnetv2")
 
@@ -74,9 +74,23 @@ class TimmVit(TimmEncoder):
         self.prefix = int(self.network.num_prefix_tokens)
         self.depth = len(self.network.blocks) + 1
 
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        """[B, C, H, W] -> [B, D]."""
+        self._attend_quickly(x)
+        return super().forward(x)
+
+    def _attend_quickly(self, x: Tensor) -> None:
+        """Have attention computed by what is quickest on the device and in the precision of now."""
+        kind = x.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+        for module in self.network.blocks.modules():
+            if hasattr(module, "fused_attn"):
+                module.fused_attn = fused(x.device, dtype)
+
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """[B, prefix + N, D], or [B, prefix + K, D] with the patches `keep` [B, K] alone."""
         network = self.network
+        self._attend_quickly(x)
         tokens = network._pos_embed(network.patch_embed(self.normalise(x)))
         if keep is not None:
             patches = tokens[:, self.prefix :]

@@ -115,7 +115,7 @@ TINY = Recipe(
 def sslbench_methods() -> Iterable[MethodSpec[MaeConfig]]:
     yield MethodSpec(
         name="mae",
-        version=1,
+        version=2,
         summary="masked autoencoder: encode a quarter of the patches, rebuild the hidden ones",
         citation=MAE,
         config=MaeConfig,
