@@ -23,6 +23,9 @@ class TrainSettings:
     encoders are measured beside the last. `checkpoint_seconds` changes no number and enters no key. `devices` on each of
     `nodes` machines share every step; more than one process splits `batch` evenly, and sees the views of one. With
     `strategy` 'ddp' each holds a copy of everything, with 'fsdp' an equal part of weights, gradients and their moments.
+    With `patience` it stops after so many epochs without a smaller loss, though not before `least_epochs`, and the weights of
+    the epoch of least loss are kept. The loss is that of `watched`: `validation`, rows that are not learnt from (with pool
+    `train` the split's validation part, else a share `held_out` of the pool), always in the same views; or `training`.
     With `compile` torch.compile makes kernels of the encoders' forward passes: faster on GPUs, minutes
     later to start, and no use to a method that encodes patches one by one.
     """
@@ -47,6 +50,10 @@ class TrainSettings:
     layer_decay: float = 1.0
     clip: float = 0.0
     average: float = 0.0
+    patience: int = 0
+    least_epochs: int = 0
+    watched: Literal["validation", "training"] = "validation"
+    held_out: float = 0.05
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     snapshots: tuple[int, ...] = ()
     checkpoint_seconds: float = 60.0
@@ -59,6 +66,11 @@ class TrainSettings:
     def processes(self) -> int:
         """How many processes share a step."""
         return self.devices * self.nodes
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether rows are kept from training to watch its loss on them."""
+        return self.patience > 0 and self.watched == "validation"
 
     def lasting(self, steps: int) -> TrainSettings:
         """The same in epochs, where an epoch has so many steps."""
@@ -115,6 +127,12 @@ def problems_of(train: TrainSettings) -> list[str]:
         "train.warmup": (train.warmup >= 0, "0 or more"),
         "train.layer_decay": (0 < train.layer_decay <= 1, "above 0, at most 1"),
         "train.average": (0 <= train.average < 1, "from 0, below 1"),
+        "train.patience": (
+            train.patience == 0 or (train.patience > 0 and not train.average and train.strategy == "ddp"),
+            "0 or more, and 0 with train.average or train.strategy=fsdp, whose weights cannot be put back",
+        ),
+        "train.least_epochs": (0 <= train.least_epochs <= train.epochs, "from 0 to train.epochs"),
+        "train.held_out": (0 < train.held_out < 1, "above 0, below 1"),
         "train.devices": (train.devices >= 1, "at least 1"),
         "train.nodes": (train.nodes >= 1, "at least 1"),
         "train.strategy": (
@@ -126,8 +144,9 @@ def problems_of(train: TrainSettings) -> list[str]:
             "a multiple of train.devices x train.nodes x train.accumulate",
         ),
         "train.snapshots": (
-            all(1 <= e <= train.epochs for e in train.snapshots) and not (train.steps and train.snapshots),
-            "from 1 to train.epochs, and none with train.steps",
+            all(1 <= e <= train.epochs for e in train.snapshots)
+            and not (train.snapshots and (train.steps or train.patience)),
+            "from 1 to train.epochs, and none with train.steps or train.patience",
         ),
     }
     values = {path: getattr(train, path.strip().removeprefix("train.")) for path in rules}

@@ -28,29 +28,53 @@ REFERENCE_SEED = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Material:
-    """What one pretraining is made of: the pool, the modalities with their statistics, and the labels if they enter."""
+    """What one pretraining is made of: the pool, the modalities with their statistics, and the labels if they enter.
+
+    `held` are rows to watch the loss on.
+    """
 
     pool: Pool
+    held: Pool
     modalities: Mapping[str, Modality]
     target: Target
     labels: Rows | None
+    held_labels: Rows | None = None
 
 
 def gather_material(plan: Plan, tables: Sequence[Prepared], fold: int) -> Material:
     """Pool the rows that a method may learn from: never a test row under pool `train`, and only labelled ones for one
     that is given targets."""
-    members = [(table, pool_rows(plan, table, fold)) for table in tables]
-    members = [(table, rows) for table, rows in members if len(rows)]
+    parted = [(table, *held_out(plan, table, fold, pool_rows(plan, table, fold))) for table in tables]
+    members = [(table, rows) for table, rows, _ in parted if len(rows)]
     pool = Pool(members=members, modalities=plan.modalities)
+    held = Pool(members=[(table, rows) for table, _, rows in parted if len(rows)], modalities=plan.modalities)
     modalities = normalised(plan.modalities, pool)
     if not plan.spec.takes_target:
-        return Material(pool=pool, modalities=modalities, target=Target(kind="none"), labels=None)
+        return Material(pool=pool, held=held, modalities=modalities, target=Target(kind="none"), labels=None)
     names = tuple(sorted({name for table, _ in members for name in table.target.names}))
     code = {name: place for place, name in enumerate(names)}
-    labels = np.concatenate(
-        [np.array([code[table.target.names[label]] for label in table.labels[rows]]) for table, rows in members]
+
+    def coded(pool: Pool) -> Rows:
+        found = [[code[t.target.names[label]] for label in t.labels[rows]] for t, rows in pool.members]
+        return np.array([label for labels in found for label in labels], np.int64)
+
+    target = Target(kind="class", names=names)
+    return Material(
+        pool=pool, held=held, modalities=modalities, target=target, labels=coded(pool), held_labels=coded(held)
     )
-    return Material(pool=pool, modalities=modalities, target=Target(kind="class", names=names), labels=labels)
+
+
+def held_out(plan: Plan, table: Prepared, fold: int, rows: Rows) -> tuple[Rows, Rows]:
+    """What is learnt from, and what the loss is watched on: the split's validation part, or a share of the pool's rows."""
+    none = rows[:0]
+    if not plan.train.holds_out or not len(rows):
+        return rows, none
+    if table.target.kind == "class" and (table.labels >= 0).any() and (plan.pool == "train" or plan.spec.takes_target):
+        watched = divide(table.labels, table.columns, plan.splits, fold, table.groups).validation
+        return (np.setdiff1d(rows, watched), watched) if len(watched) else (rows, none)
+    count = max(1, round(plan.train.held_out * len(rows)))
+    watched = np.sort(np.random.default_rng([REFERENCE_SEED, len(rows)]).choice(rows, size=count, replace=False))
+    return np.setdiff1d(rows, watched), watched
 
 
 def pool_rows(plan: Plan, table: Prepared, fold: int) -> Rows:

@@ -18,7 +18,10 @@ from sslbench.train.world import Processes
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """Where a training stands; `step` counts inside the epoch, `history` holds finished epochs' averages."""
+    """Where a training stands; `step` counts inside the epoch, `history` holds finished epochs' averages.
+
+    Of a training that may stop early, `best` holds the weights after `best_epoch`, whose loss was the `least`.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -26,6 +29,9 @@ class Progress:
     sums: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
+    least: float = float("inf")
+    best_epoch: int = 0
+    best: dict[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(

@@ -52,7 +52,9 @@ def no_end(epoch: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Training:
-    """One objective's training: what, on what, how, where it is saved, and who watches."""
+    """One objective's training: what, on what, how, where it is saved, and who watches; `held` feeds what is watched
+    to stop early.
+    """
 
     objective: Objective
     feed: Feed
@@ -60,6 +62,7 @@ class Training:
     fabric: Fabric
     world: Processes
     seed: int
+    held: Feed | None = None
     checkpoint: Path | None = None
     watch: Callable[[Moment], None] = silent
     epoch_ended: Callable[[int], None] = no_end
@@ -67,11 +70,12 @@ class Training:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """What a training left beside the weights: epoch averages, and what it cost."""
+    """What a training left beside the weights: epoch averages, what it cost, and the epoch whose weights were kept."""
 
     history: Sequence[Mapping[str, float]]
     seconds: float
     samples_per_second: float
+    kept: int
 
 
 class _Doorway(nn.Module):
@@ -106,8 +110,14 @@ def _strategy(settings: TrainSettings) -> Any:
     return ModelParallelStrategy(shard, data_parallel_size=settings.processes, tensor_parallel_size=1)
 
 
+def stale(settings: TrainSettings, progress: Progress) -> bool:
+    """Whether the loss has not fallen for as many epochs as patience lasts, and the least number of epochs is over."""
+    waited = progress.epoch - progress.best_epoch
+    return 0 < settings.patience <= waited and progress.epoch >= settings.least_epochs
+
+
 def train(training: Training) -> Trained:
-    """Train to the last epoch, from the checkpoint if there is one.
+    """Train to the last epoch, or until the loss has stopped falling, from the checkpoint if there is one.
 
     Raises Diverged at the first loss that is not finite.
     """
@@ -148,13 +158,18 @@ class _Loop:
 
     def run(self) -> Trained:
         training, progress = self.training, self.progress
-        while progress.epoch < training.settings.epochs:
+        while progress.epoch < training.settings.epochs and not stale(training.settings, progress):
             self._epoch()
         if self.average is not None:
             training.objective.load_state_dict(self.average.module.state_dict())
+        if progress.best:
+            training.objective.load_state_dict(progress.best)
         seconds = environment.stopwatch() - self.began
         rate = self.done / max(seconds, 1e-9)
-        return Trained(history=progress.history, seconds=self.before + seconds, samples_per_second=rate)
+        return Trained(
+            history=progress.history, seconds=self.before + seconds, samples_per_second=rate,
+            kept=progress.best_epoch or progress.epoch,
+        )  # fmt: skip
 
     def _epoch(self) -> None:
         training, progress = self.training, self.progress
@@ -173,8 +188,34 @@ class _Loop:
         means = training.world.mean([progress.sums[name] for name in names])
         progress.history.append({name: value / steps for name, value in zip(names, means, strict=True)})
         progress.epoch, progress.step, progress.began = progress.epoch + 1, 0, False
+        if training.settings.patience:
+            self._compare()
         training.epoch_ended(progress.epoch)
-        self._save(last=progress.epoch == training.settings.epochs)
+        self._save(last=progress.epoch == training.settings.epochs or stale(training.settings, progress))
+
+    def _compare(self) -> None:
+        """Remember the weights if none before had a smaller loss; raises Diverged for one that is not finite."""
+        training, progress = self.training, self.progress
+        latest = progress.history[-1]
+        if training.held is not None:
+            latest["validation_loss"] = self._held_loss(training.held)
+        found = latest["loss" if training.held is None else "validation_loss"]
+        if not math.isfinite(found):
+            raise Diverged(self._now().index, found)
+        if found < progress.least:
+            progress.least, progress.best_epoch = found, progress.epoch
+            progress.best = {name: x.detach().clone() for name, x in training.objective.state_dict().items()}
+
+    def _held_loss(self, feed: Feed) -> float:
+        """The mean loss on rows that are not learnt from; the first epoch's order and views whenever it is asked for."""
+        objective, losses = self.training.objective, []
+        objective.eval()
+        with torch.no_grad():
+            for passes in feed.epoch(0, 0):
+                for weight, batch in (pair for part in passes for pair in part):
+                    losses.append(float(self._loss(batch, self._now())[0].total) * weight / len(passes))
+        objective.train()
+        return self.training.world.mean([sum(losses) / feed.steps()])[0]
 
     def _before_epoch(self) -> None:
         objective = self.training.objective

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -48,10 +49,12 @@ def pretrain(
         raise ValueError("no sample to learn from is left in the pool")
     method = build_method(plan, material.modalities, material.target, len(material.pool), seed)
     history: Sequence[Mapping[str, float]] = ()
-    rate = seconds = 0.0
+    rate, seconds, stopped = 0.0, 0.0, dict[str, str]()
     if plan.spec.trains:
         trained = train(_training(plan, material, cast(TrainedMethod, method), seed, folder, watch))
         history, rate, seconds = trained.history, trained.samples_per_second, trained.seconds
+        if plan.train.patience:
+            stopped = {"training": f"stopped after {len(history)} epochs, weights of epoch {trained.kept}"}
     weights = whole_weights(method)
     if world().rank:
         return
@@ -62,7 +65,7 @@ def pretrain(
         _illustrate(plan, material, cast(TrainedMethod, method), seed, folder)
     save_method(folder, "method", method, weights)
     save_material(folder, material)
-    content = {"history": list(history), "samples": len(material.pool), "notes": dict(method.notes())}
+    content = {"history": list(history), "samples": len(material.pool), "notes": {**method.notes(), **stopped}}
     (folder / "training.json").write_text(json.dumps(content))
     (folder / "speed.json").write_text(json.dumps({"samples_per_second": round(rate, 1), "seconds": round(seconds, 1)}))
 
@@ -105,10 +108,19 @@ def _training(
         fabric=fabric,
         world=here,
         seed=seed,
+        held=_held(feed, material) if plan.train.holds_out else None,
         checkpoint=folder / "training.checkpoint",
         watch=watch,
         epoch_ended=ended,
     )
+
+
+def _held(feed: SampleFeed, material: Material) -> SampleFeed:
+    """The same views of rows that are not learnt from; whole batches, as large as there are rows for."""
+    batch = min(feed.batch, len(material.held)) // feed.world.size * feed.world.size
+    if not batch:
+        raise ValueError("no row is left to watch the loss on; raise splits.validation or train.held_out")
+    return replace(feed, pool=material.held, batch=batch, accumulate=1, labels=material.held_labels)
 
 
 def channels_last(plan: Plan, method: Method) -> Method:
