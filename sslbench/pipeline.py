@@ -24,6 +24,8 @@ from sslbench.report.examples import draw_examples
 from sslbench.report.exemplars import draw_exemplars
 from sslbench.report.illustrations import draw_illustrations
 from sslbench.report.live import Line
+from sslbench.report.points import draw_points
+from sslbench.report.seen import draw_seen
 from sslbench.results.record import Record
 from sslbench.results.splits import save_splits
 from sslbench.results.store import Store
@@ -167,17 +169,24 @@ def record_of(plan: Plan, name: str, stages: Sequence[Stage], store: Store) -> R
     measured.tables = _tables(plan, (*plan.pretrain_parts, *plan.evaluate_parts), folders)
     measured.splits = save_splits(plan, _tables(plan, plan.evaluate_parts, folders), store.root)
     record = make_record(plan, name, failures[0] if failures else None, measured)
-    if undrawn := _undrawn(done, measured.tables, store.run(name) / "figures"):
+    learnt = _tables(plan, plan.pretrain_parts[:1], folders)
+    if undrawn := _undrawn(plan, done, measured.tables, learnt, store.run(name) / "figures"):
         record = replace(record, reason="; ".join(filter(None, (record.reason, undrawn))))
     return write_run(store, record, measured, failures[0].traceback if failures else "")
 
 
-def _undrawn(done: Sequence[Stage], tables: Sequence[Prepared], figures: Path) -> str:
+def _undrawn(
+    plan: Plan, done: Sequence[Stage], tables: Sequence[Prepared], learnt: Sequence[Prepared], figures: Path
+) -> str:
     """Draw a run's own figures; say why where that fails, which must not cost its numbers."""
     try:
         for folder in [stage.folder for stage in done if stage.kind == "pretrain"][:1]:
             draw_illustrations(folder, figures)
-        draw_exemplars([stage.folder for stage in done if stage.kind == "evaluate"], tables, figures)
+        evaluations = [stage.folder for stage in done if stage.kind == "evaluate"]
+        draw_exemplars(evaluations, tables, figures)
+        draw_points(evaluations, figures)
+        for table in learnt:
+            draw_seen(plan, table, figures)
         for table in dict.fromkeys(tables):
             alone = sum(other.name == table.name for other in dict.fromkeys(tables)) == 1
             draw_examples(table, figures, "" if alone else f"-{table.key[:6]}")

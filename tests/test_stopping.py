@@ -43,9 +43,7 @@ class Valley(Objective):
 def walked(tmp_path, lowest: float, **settings) -> tuple[Valley, list[dict[str, float]], int]:
     valley = Valley(lowest)
     rows = np.zeros((8, 1), np.float32)
-    feed = FeatureFeed(
-        features={"x": rows}, labels=np.zeros(8, np.int64), batch=8, seed=0, device=torch.device("cpu")
-    )
+    feed = FeatureFeed(features={"x": rows}, labels=np.zeros(8, np.int64), batch=8, seed=0, device=torch.device("cpu"))
     chosen = TrainSettings(optimiser="sgd", rate=1.0, momentum=0.0, decay=0.0, schedule="constant", batch=8, **settings)
     training = Training(
         objective=valley, feed=feed, held=feed, settings=chosen, fabric=Fabric(accelerator="cpu", devices=1),

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sslbench.analysis.grids import SCORE_FACTS, UNSET, estimates, select, whole
+from sslbench.analysis.grids import SCORE_FACTS, UNITS, UNSET, estimates, select, whole
+from sslbench.analysis.signed_ranks import signed_rank_p
 
 Place = Mapping[str, str | int | float | tuple[str | int | float, ...]]
-UNITS = ("seed", "fold")
 LEAST_FOR_SPREAD = 3
 """Of two folds, the deviation without one of them is that of a single number."""
 SMALLEST = 1e-6
@@ -48,7 +48,10 @@ class Direction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A claim's verdict at one place, the difference that it rests on, half of its interval, and over how many of what."""
+    """A claim's verdict at one place, the difference that it rests on, half of its interval, and over how many of what.
+
+    `p` is that of Wilcoxon's signed ranks, where differences of one seed (of one fold if there is one seed) go together.
+    """
 
     claim: str
     place: str
@@ -57,6 +60,7 @@ class Judged:
     n: int
     over: str
     verdict: Literal["holds", "fails", "undecided", "not measured"]
+    p: float | None = None
 
 
 def judged(frame: pd.DataFrame, direction: Direction, axes: Sequence[str]) -> list[Judged]:
@@ -73,13 +77,25 @@ def judged(frame: pd.DataFrame, direction: Direction, axes: Sequence[str]) -> li
     frame = spreads(frame, axes) if direction.of == "spread" else frame
     found = differences(frame, direction, {})
     if direction.than and len(found):
-        there = differences(frame, direction, direction.than)[[*direction.each, *UNITS, "value"]]
-        paired = found.merge(there, on=[*direction.each, *UNITS], suffixes=("", " there"))
+        units = [name for name in UNITS if name in found]
+        there = differences(frame, direction, direction.than)[[*direction.each, *units, "value"]]
+        paired = found.merge(there, on=[*direction.each, *units], suffixes=("", " there"))
         found = paired.assign(value=paired["value"] - paired["value there"])
     if found.empty:
         return [_unmeasured(direction, _lacking(frame, direction))]
     by = [*direction.each] or ["all"]
-    return [_verdict(direction, by, row) for _, row in estimates(found.assign(all=""), by).iterrows()]
+    found = found.assign(all="")
+    ranked = {place: _p(group) for place, group in found.groupby(by, dropna=False, sort=False)}
+    rows = estimates(found, by)
+    return [_verdict(direction, by, row, p) for (_, row), p in zip(rows.iterrows(), ranked.values(), strict=True)]
+
+
+def _p(group: pd.DataFrame) -> float | None:
+    """Of one seed the folds are the groups, of several the seeds; None for one group."""
+    unit = "seed" if group["seed"].nunique() > 1 else "fold"
+    if group[unit].nunique() < 2:
+        return None
+    return signed_rank_p(group["value"].to_numpy(np.float64), group[unit].tolist())
 
 
 def _unmeasured(direction: Direction, why: str) -> Judged:
@@ -96,8 +112,8 @@ def _lacking(frame: pd.DataFrame, direction: Direction) -> str:
 
 
 def differences(frame: pd.DataFrame, direction: Direction, there: Place) -> pd.DataFrame:
-    """More minus less, one row for each of `each`, seed and fold that both have: columns each…, seed, fold, value."""
-    by = [*direction.each, *UNITS]
+    """More minus less, one row for each of `each`, seed, fold (and draw) that both have: columns each…, seed, fold, value."""
+    by = [*direction.each, *(name for name in UNITS if name in frame)]
     sides = []
     for side in (direction.more, direction.less):
         chosen = select(frame, {**direction.where, **side, **there}, direction.each)
@@ -129,7 +145,7 @@ def pseudo_values(values: pd.Series) -> NDArray[np.float64]:
     return result
 
 
-def _verdict(direction: Direction, by: Sequence[str], row: pd.Series) -> Judged:
+def _verdict(direction: Direction, by: Sequence[str], row: pd.Series, p: float | None) -> Judged:
     half = None if pd.isna(row["half"]) else float(row["half"])
     mean = float(row["mean"])
     verdict: Literal["holds", "fails", "undecided"] = "undecided"
@@ -145,4 +161,5 @@ def _verdict(direction: Direction, by: Sequence[str], row: pd.Series) -> Judged:
         n=int(row["n"]),
         over=str(row["over"]),
         verdict=verdict,
+        p=p,
     )

@@ -26,17 +26,25 @@ SCORE_FACTS = (
     "query",
     "clusters",
     "against",
+    "gallery",
+    "queries",
+    "shots",
 )
 """What a table or figure may name beside the study's own axes."""
 APART = ("backbone", "augmentation", "dataset")
 """Facts that make another run of it, whether or not a table names them."""
-UNSET = {"fraction": "all labels", "epoch": "last", "against": "class"}
+EVERY = "every modality"
+UNSET = {"fraction": "all labels", "epoch": "last", "against": "class", "gallery": EVERY, "queries": EVERY}
 """Facts that most scores have not, and what a table calls those: where nobody asks for them, only those scores count."""
-VARIED = ("fraction", "clusters", "against")
+LARGEST = ("shots",)
+"""Numbers of which the largest counts, run by run, where nobody asks for them."""
+VARIED = ("fraction", "clusters", "against", "gallery", "queries", "shots", "draw")
 """Facts that a protocol varies within one run: its scores' settings hold them."""
 BESIDE = "(beside)"
 """A label of runs that no point of a study asks for, such as its baselines: where methods are mixed, they do not count."""
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
+UNITS = ("seed", "fold", "draw")
+"""What one value of a score is of."""
 PAIRED = ("dataset", "protocol", "metric", "seed", "fold", "epoch", *VARIED)
 """What two values must have in common to be set against each other."""
 
@@ -44,6 +52,13 @@ PAIRED = ("dataset", "protocol", "metric", "seed", "fold", "epoch", *VARIED)
 def aside(setting: str) -> bool:
     """Whether a score's setting (JSON) says that it answers another question than its protocol's own."""
     return bool(set(UNSET) & set(json.loads(setting)))
+
+
+def largest(settings: Sequence[str]) -> list[bool]:
+    """Of scores of one run, which have the largest of those numbers that a protocol varies and sums up by its largest."""
+    told = [json.loads(setting) for setting in settings]
+    most = {fact: max((one[fact] for one in told if fact in one), default=None) for fact in LARGEST}
+    return [all(one.get(fact, value) == value for fact, value in most.items()) for one in told]
 
 
 def study_frame(scores: pd.DataFrame, points: Points) -> pd.DataFrame:
@@ -81,6 +96,10 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) 
     for name in UNSET:
         if name in frame and name not in named and name not in where:
             frame = frame[frame[name].isna()]
+    for name in LARGEST:
+        if name in frame and name not in named and name not in where and frame[name].notna().any():
+            most = frame.groupby(["run", "protocol"], dropna=False)[name].transform("max")
+            frame = frame[frame[name].isna() | (frame[name] == most)]
     return frame
 
 
@@ -134,7 +153,7 @@ def estimates(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def deviations(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """One row per group: mean and standard deviation over folds and seeds, `half` with n - 1 and `deviation_n` with n below.
+    """One row per group: mean and deviation over folds, seeds and draws, `half` with n - 1 and `deviation_n` with n below.
 
     Folds share most of their training data: this says how far they lie apart, and is no interval of the mean.
     """
@@ -142,7 +161,8 @@ def deviations(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     for key, group in frame.groupby(list(by), dropna=False, sort=False):
         values = unit_values(group, [])["value"]
         places = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
-        over = " x ".join(f"{name}s" for name in ("seed", "fold") if group[name].nunique() > 1) or "one value"
+        units = [name for name in UNITS if name in group and group[name].nunique() > 1]
+        over = " x ".join(f"{name}s" for name in units) or "one value"
         half = values.std(ddof=1) if len(values) > 1 else None
         spread = {"half": half, "deviation_n": values.std(ddof=0)}
         rows.append({**places, "mean": values.mean(), **spread, "n": len(values), "over": over})
@@ -162,8 +182,9 @@ def across(frame: pd.DataFrame, by: Sequence[str], axis: str) -> pd.DataFrame:
 
 
 def unit_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """One value per fold, seed and group."""
-    return frame.groupby([*by, "seed", "fold"], dropna=False, sort=False)["value"].mean().reset_index()
+    """One value per seed, fold, draw and group."""
+    units = [name for name in UNITS if name in frame]
+    return frame.groupby([*by, *units], dropna=False, sort=False)["value"].mean().reset_index()
 
 
 def classes_frame(classes: pd.DataFrame) -> pd.DataFrame:

@@ -6,14 +6,16 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from sslbench.analysis.grids import aside
+from sslbench.analysis.grids import aside, largest
 from sslbench.analysis.intervals import Estimate, over_folds, over_seeds
-from sslbench.results.record import Record, Score
+from sslbench.results.record import ClassScore, Record, Score
 
-SHOWN = ("micro_accuracy", "macro_accuracy", "macro_f1", "ami_max", "rank_me")
+SHOWN = ("micro_accuracy", "macro_accuracy", "macro_f1", "ami_max", "rank_me", "top_5")
+R = TypeVar("R", Score, ClassScore)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +57,26 @@ def estimate(scores: Sequence[Score], test_share: float) -> Estimate:
     return over_seeds(list(means.values()))
 
 
+def own_question(rows: Sequence[R]) -> list[R]:
+    """Of one run's scores on a dataset, those that answer each protocol's own question."""
+    kept = [row for row in rows if not aside(row.setting)]
+    by_protocol: dict[str, list[R]] = defaultdict(list)
+    for row in kept:
+        by_protocol[row.protocol].append(row)
+    return [
+        row
+        for own in by_protocol.values()
+        for row, wanted in zip(own, largest([one.setting for one in own]), strict=True)
+        if wanted
+    ]
+
+
 def rows_of(records: Sequence[Record]) -> list[Row]:
     """One row per run and evaluated dataset; a run without numbers keeps its row."""
     rows = []
     for record in records:
         for data in record.evaluated_on:
-            mine = [s for s in record.scores if s.dataset == data["part"] and s.epoch is None and not aside(s.setting)]
+            mine = own_question([s for s in record.scores if s.dataset == data["part"] and s.epoch is None])
             rows.append(
                 Row(
                     record=record,
@@ -111,8 +127,8 @@ def columns_of(rows: Sequence[Row], metrics: Sequence[str] = SHOWN) -> list[tupl
 def class_rows(record: Record, dataset: str, protocol: str) -> list[ClassRow]:
     """Every class with test samples, worst recall first."""
     by_class: dict[str, dict[int, list[tuple[float, float, int]]]] = defaultdict(lambda: defaultdict(list))
-    for row in record.classes:
-        if row.dataset == dataset and row.protocol == protocol and row.recall is not None and not aside(row.setting):
+    for row in own_question([row for row in record.classes if row.dataset == dataset and row.protocol == protocol]):
+        if row.recall is not None:
             by_class[row.name][row.seed].append((row.recall, row.f1, row.support))
     result = []
     for name, seeds in by_class.items():

@@ -297,13 +297,17 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolSpec(Spec[C]):
-    """A measuring instrument. `views` asks for that many augmented views of each sample to be embedded as well."""
+    """A measuring instrument. `views` asks for that many augmented views of each sample to be embedded as well.
+
+    Without `by_default` it measures only where a request names it.
+    """
 
     build: Callable[[C], Instrument]
     needs: frozenset[Need]
     targets: frozenset[Literal["class", "labels", "none"]]
     views: Callable[[C], int] = none
     metrics: tuple[Metric, ...] = ()
+    by_default: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

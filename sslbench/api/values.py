@@ -159,10 +159,13 @@ class Survey(Protocol):
 class FeatureTable(Protocol):
     """Features of one evaluation dataset, memory-mapped, one row per sample.
 
+    `space` is the one that every modality's features are of, '' where they are the encoders' own.
     `features`: modality -> [n, D], or [n, T, D] for a series; `augmented`: modality -> [n, V, D] where a protocol asked
     for views; `lengths`: modality -> [n] steps where they differ; `target`: [n] class codes (-1 unknown) or [n, C].
     """
 
+    @property
+    def space(self) -> str: ...
     @property
     def features(self) -> Mapping[str, NDArray[np.float32]]: ...
     @property
@@ -189,15 +192,20 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowGroups:
-    """Exemplars or retrievals: row numbers by caption; the report draws the samples themselves."""
+    """Exemplars or retrievals: row numbers by caption; the report draws the samples themselves.
+
+    With `modalities` the first of a group is shown as the first of them and the others as the second: a question, and what
+    was found for it. Without, every picture is shown.
+    """
 
     name: str
     groups: Mapping[str, tuple[int, ...]]
+    modalities: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """A small table: curves, spectra, counts."""
+    """A small table: curves, spectra, counts. One with 'x' and 'y' is drawn as points, coloured by each other column."""
 
     name: str
     columns: Mapping[str, tuple[Scalar, ...]]
@@ -222,13 +230,15 @@ class Outcome:
     `task` is the place in `trial.tasks` (None: about the whole table), `setting` what the protocol varied, `chosen`
     what it selected and `chosen_on` where: an answer chosen on 'query' is an oracle and kept in a column of its own.
     `predicted` holds [n] codes or [n, C] scores for `rows`, `validation` the same answer's for the task's validation
-    rows (what a recipe may be tuned by); `scores` holds metrics that do not follow from them.
+    rows (what a recipe may be tuned by); `scores` holds metrics that do not follow from them. Of one question that is asked
+    several times at random, `draw` numbers the answers: each has numbers of its own, classes are counted over all of them.
     """
 
     task: int | None
     setting: Mapping[str, Scalar] = field(default_factory=dict)
     chosen: Mapping[str, Scalar] = field(default_factory=dict)
     chosen_on: Literal["validation", "query", "nothing"] = "nothing"
+    draw: int | None = None
     rows: IntArray | None = None
     predicted: NDArray[np.float32] | IntArray | None = None
     validation: NDArray[np.float32] | IntArray | None = None

@@ -121,7 +121,7 @@ def check_sections(draft: Draft) -> None:
 
 
 def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ...]:
-    """The protocols that were asked for, or all that suit the data."""
+    """The protocols that were asked for, or all that suit the data and measure by default."""
     settings: Mapping[str, Any] = draft.tree.get("protocols") or {}
     kinds = {part.dataset.target.kind for part in evaluate}
     wanted = draft.tree.get("measure")
@@ -129,7 +129,8 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ..
     if isinstance(wanted, str):
         wanted = [name.strip() for name in wanted.split(",") if name.strip()]
     if wanted is None:
-        wanted = [c.name for c in draft.catalog.all("protocol") if kinds & c.spec.targets]
+        fitting = [c for c in draft.catalog.all("protocol") if kinds & c.spec.targets]
+        wanted = [c.name for c in fitting if c.spec.by_default]
     for unknown in [name for name in settings if name not in names]:
         draft.problems.append(f"protocols.{unknown}: no such protocol{did_you_mean(unknown, names)}")
     chosen = []

@@ -31,6 +31,7 @@ class Table:
     columns: Mapping[str, NDArray[np.str_]]
     augmented: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     lengths: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    space: str = ""
 
     def rows(self) -> int:
         """How many samples there are."""
@@ -38,16 +39,21 @@ class Table:
 
 
 def joined(table: FeatureTable) -> NDArray[np.float32]:
-    """[n, D]: one vector per sample; several modalities side by side, steps of a series averaged."""
-    parts = []
-    for name, values in sorted(table.features.items()):
-        array = np.asarray(values, dtype=np.float32)
-        if array.ndim == 3:
-            lengths = table.lengths.get(name, np.full(len(array), array.shape[1]))
-            inside = np.arange(array.shape[1])[None] < lengths[:, None]
-            array = (array * inside[..., None]).sum(1) / np.maximum(lengths, 1)[:, None].astype(np.float32)
-        parts.append(array)
-    return np.concatenate(parts, axis=1)
+    """[n, D]: one vector per sample, several modalities side by side."""
+    return np.concatenate([vectors(table, name) for name in sorted(table.features)], axis=1)
+
+
+def vectors(table: FeatureTable, modality: str) -> NDArray[np.float32]:
+    """[n, D]: one vector per sample of one modality; steps of a series averaged."""
+    array = np.asarray(table.features[modality], dtype=np.float32)
+    if array.ndim < 3:
+        return array
+    lengths = table.lengths.get(modality, np.full(len(array), array.shape[1]))
+    inside = np.arange(array.shape[1])[None] < lengths[:, None]
+    averaged: NDArray[np.float32] = (array * inside[..., None]).sum(1) / np.maximum(lengths, 1)[:, None].astype(
+        np.float32
+    )
+    return averaged
 
 
 def extract(
@@ -142,6 +148,7 @@ def open_features(folder: Path, table: Prepared, space: str = "") -> Table:
     augmented = {name: arrays[f"{name}@augmented"] for name in plain if f"{name}@augmented" in arrays}
     lengths = json.loads((folder / "lengths.json").read_text())
     return Table(
+        space=space if all(f"{name}.{space}" in arrays for name in plain) else "",
         features={name: np.load(path, mmap_mode="r") for name, path in chosen.items()},
         augmented={name: np.load(path, mmap_mode="r") for name, path in augmented.items()},
         target=table.labels,

@@ -39,15 +39,19 @@ def score(
     outcomes: Iterable[Outcome], tasks: Sequence[Task], target: Target, labels: NDArray[np.int64], ids: NDArray[np.str_],
     where: Where, folder: Path,
 ) -> None:  # fmt: skip
-    """Derive and write scores, class scores, confusion, predictions and artefacts of one evaluation."""
+    """Derive and write scores, class scores, confusion, predictions and artefacts of one evaluation.
+
+    Draws of one question have scores of their own, and classes and a confusion of all together.
+    """
     scores: list[Score] = []
-    classes: list[ClassScore] = []
     predictions: dict[str, list[Any]] = {n: [] for n in ("id", "label", "predicted", "fold", "setting", "chosen_on")}
-    confusions: list[dict[str, Any]] = []
+    counted: dict[tuple[int, str, str], NDArray[np.int64]] = {}
     for number, outcome in enumerate(outcomes):
         setting = _setting(outcome, tasks)
         fold = int(setting.pop("fold", 0))
-        line = {"fold": fold, "setting": text(setting), "chosen_on": outcome.chosen_on}
+        question = text(setting)
+        asked = question if outcome.draw is None else text({**setting, "draw": outcome.draw})
+        line = {"fold": fold, "setting": asked, "chosen_on": outcome.chosen_on}
         found = dict(outcome.scores)
         if outcome.predicted is not None and outcome.rows is not None:
             truth, said = labels[outcome.rows], outcome.predicted
@@ -57,20 +61,25 @@ def score(
                 found |= {f"validation_{name}": value for name, value in held_out.items()}
             if target.kind == "class" and outcome.chosen_on != "query":
                 matrix = metrics.confusion(truth, _codes(said), len(target.names))
-                classes += _class_scores(matrix, target, where, fold, text(setting))
-                confusions.append({**line, "counts": _sparse(matrix)})
+                same = (fold, question, outcome.chosen_on)
+                counted[same] = counted.get(same, 0) + matrix
                 _remember(predictions, ids[outcome.rows], truth, _codes(said), line)
         for name, value in sorted(found.items()):
             scores.append(
                 Score(
                     dataset=where.dataset, protocol=where.protocol, seed=where.seed, fold=fold, epoch=where.epoch,
-                    setting=text(setting), chosen=text(outcome.chosen), chosen_on=outcome.chosen_on, metric=name,
+                    setting=asked, chosen=text(outcome.chosen), chosen_on=outcome.chosen_on, metric=name,
                     value=_finite(name, value),
                 )
             )  # fmt: skip
         for artefact in outcome.artefacts:
             _write_artefact(folder, f"{number:03d}-fold{fold}-{artefact.name}", artefact)
     parquet.write_table(arrow.table(predictions), folder / "predictions.parquet")
+    confusions, classes = [], list[ClassScore]()
+    for (fold, question, chosen_on), matrix in counted.items():
+        classes += _class_scores(matrix, target, where, fold, question)
+        line = {"fold": fold, "setting": question, "chosen_on": chosen_on}
+        confusions.append({**line, "counts": _sparse(matrix)})
     (folder / "confusion.json").write_text(json.dumps(confusions))
     content = {"scores": plain(scores), "classes": plain(classes)}
     (folder / "scores.json").write_text(json.dumps(content, sort_keys=True, allow_nan=False))
@@ -146,6 +155,8 @@ def _write_artefact(folder: Path, name: str, artefact: Artefact) -> None:
     if isinstance(artefact, Arrays):
         np.savez_compressed(folder / f"{name}.npz", **dict(artefact.arrays))  # type: ignore[arg-type]
     elif isinstance(artefact, RowGroups):
-        (folder / f"{name}.json").write_text(json.dumps({"name": artefact.name, "groups": plain(artefact.groups)}))
+        (folder / f"{name}.json").write_text(
+            json.dumps({"name": artefact.name, "groups": plain(artefact.groups), "modalities": artefact.modalities})
+        )
     elif isinstance(artefact, Columns):
-        (folder / f"{name}.json").write_text(json.dumps({"columns": plain(artefact.columns)}))
+        (folder / f"{name}.json").write_text(json.dumps({"name": artefact.name, "columns": plain(artefact.columns)}))

@@ -186,6 +186,7 @@ def _judgements(found: Sequence[Judged], folder: Path) -> pd.DataFrame:
     write_atomically(folder / "directions.csv", frame.to_csv(index=False).encode())
     gaps = ["–" if one.difference is None else cell(one.difference, one.half) for one in found]
     shown = frame[["claim", "place"]].assign(difference=gaps, over=[f"{one.n} {one.over}".strip() for one in found])
+    shown["p (signed ranks)"] = ["–" if pd.isna(p) else f"{p:.3f}" for p in frame["p"]]
     shown["verdict"] = frame["verdict"]
     write_atomically(folder / "directions.md", markdown(shown).encode())
     return shown

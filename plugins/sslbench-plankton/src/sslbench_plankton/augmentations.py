@@ -1,11 +1,11 @@
-"""The augmentation of the plankton MAE study: data, no code (arXiv 2503.11341)."""
+"""Augmentations of the plankton MAE study (arXiv 2503.11341) and the cross-modal one (2603.16427): data, no code."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sslbench.api import Apply, AugmentationSpec, hookimpl
-from sslbench_plankton.citations import PLANKTON_MAE
+from sslbench.api import Apply, AugmentationSpec, Setting, hookimpl
+from sslbench_plankton.citations import CROSS_MODAL, PLANKTON_MAE
 
 
 @hookimpl
@@ -19,5 +19,42 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
             "crop": Apply(operation="random-resized-crop", settings={"scale": (0.4, 1.0)}),
             "flip": Apply(operation="horizontal-flip", p=0.5),
             "upside-down": Apply(operation="vertical-flip", p=0.5),
+        },
+    )
+    yield AugmentationSpec(
+        name="cross-modal",
+        version=1,
+        summary="a picture and a profile of one particle, turned round together; crop, light, bands, a window of time",
+        citation=CROSS_MODAL,
+        operations={
+            "turn": Apply(operation="mirror-together", p=0.5),
+            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.8, 1.0)}),
+            "jitter": Apply(
+                operation="colour-jitter",
+                settings={"brightness": 0.2, "contrast": 0.2, "saturation": 0.0, "hue": 0.0},
+            ),
+            "upside-down": Apply(operation="vertical-flip", p=0.5),
+            "bands": Apply(operation="band-scale", p=0.5),
+            "lost-bands": Apply(operation="band-drop", p=0.25),
+            "window": Apply(operation="time-crop"),
+        },
+    )
+    jitter: dict[str, Setting] = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.0, "hue": 0.0}
+    yield AugmentationSpec(
+        name="cross-modal-dino",
+        version=1,
+        summary="the image-only baseline's two global and many local crops, jitter, blur, solarising of the second",
+        citation=CROSS_MODAL,
+        operations={
+            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.4, 1.0)}),
+            "flip": Apply(operation="horizontal-flip", p=0.5),
+            "jitter": Apply(operation="colour-jitter", p=0.8, settings=jitter),
+            "grey": Apply(operation="grey", p=0.2),
+            "blur": Apply(operation="blur", p=1.0),
+            "solarise": Apply(operation="solarise", p=0.0),
+        },
+        roles={
+            "global": {"blur": {"p": (1.0, 0.1)}, "solarise": {"p": (0.0, 0.2)}},
+            "local": {"crop": {"scale": (0.1, 0.4), "size": 96}, "blur": {"p": 0.5}},
         },
     )

@@ -59,6 +59,28 @@ CROSS_MODAL = Citation(
     year=2026,
     url="https://arxiv.org/abs/2603.16427",
 )
+CYTOSENSE = Citation(
+    title="SYKE-plankton_CytoSense_2025",
+    authors="Finnish Environment Institute",
+    year=2025,
+    url="https://doi.org/10.23729/fd-470acabc-afb8-39cb-a86e-0f81872e7443",
+)
+FLOWCAM = Citation(
+    title="FlowCam_Image_Classifier", authors="theLabUpstairs", year=2025,
+    url="https://github.com/VickoT/FlowCam_Image_Classifier",
+)  # fmt: skip
+CLIP = Citation(
+    title="Learning Transferable Visual Models From Natural Language Supervision",
+    authors="Radford et al.",
+    year=2021,
+    url="https://arxiv.org/abs/2103.00020",
+)
+SIGLIP = Citation(
+    title="Sigmoid Loss for Language Image Pre-Training",
+    authors="Zhai, Mustafa, Kolesnikov, Beyer",
+    year=2023,
+    url="https://arxiv.org/abs/2303.15343",
+)
 SSLBENCH = Citation(
     title="sslbench", authors="the sslbench authors", year=2026, url="https://github.com/sslbench/sslbench"
 )

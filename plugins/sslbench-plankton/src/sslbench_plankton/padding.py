@@ -1,6 +1,6 @@
-"""Pad pictures to squares as the plankton MAE study does (arXiv 2503.11341). Pure NumPy.
+"""Pad pictures to squares as the plankton MAE study does (arXiv 2503.11341), and as the cross-modal one. Pure NumPy.
 
-Left open by the paper and chosen here: edges one pixel thick, after conversion to grey; Gaussian noise cut to 0..255;
+Left open by the first and chosen here: edges one pixel thick, after conversion to grey; Gaussian noise cut to 0..255;
 the picture centred; the generator is the caller's, so that a picture always gets the same border.
 """
 
@@ -35,6 +35,14 @@ def pad_square(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = picture
     return square
+
+
+def pad_edges(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pad the short side of a picture [H, W] by repeating its edges, the picture in the middle: [S, S]."""
+    height, width = picture.shape
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    return np.pad(picture, ((top, side - height - top), (left, side - width - left)), mode="edge")
 
 
 def padded(sample: Mapping[str, NDArray[Any]], rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:

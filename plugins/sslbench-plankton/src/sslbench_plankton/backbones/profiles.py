@@ -75,8 +75,8 @@ def build_lstm(config: ProfileLstmConfig, modality: Modality) -> Backbone:
 
 
 def provides(config: object) -> frozenset[str]:
-    """Nothing beyond encoding."""
-    return frozenset()
+    """Profiles of any number of steps."""
+    return frozenset({"any-size"})
 
 
 @hookimpl

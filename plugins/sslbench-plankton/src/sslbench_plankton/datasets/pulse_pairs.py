@@ -11,25 +11,38 @@ from sslbench_plankton.citations import SSLBENCH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PulsePairsConfig:
-    """How many samples of each of twelve classes, how noisy the pulses (counts), and the draw's seed."""
+    """How many samples of each of twelve classes the part `lab` has, how noisy its pulses are (counts), and the draw's seed.
+
+    `sea` has smaller particles, twice the noise and a gain that varies more, and its classes are halved from one to the next
+    but one, so that some are rare; `uto` is twice as many as `lab` of the same kind as `sea`, without labels. With `shuffled`
+    each picture stands beside the pulse of another individual of any class: nothing is to be learnt from such pairs.
+    """
 
     samples: int = 150
     noise: float = 3.0
     seed: int = 0
+    shuffled: bool = False
 
 
 def build(config: PulsePairsConfig, source: Source) -> Dataset:
     """Reach the generator."""
     from sslbench_plankton.datasets.pulse_pairs_reader import PulsePairs
 
-    return PulsePairs(config)
+    return PulsePairs(config, source.part)
+
+
+def parts(config: PulsePairsConfig) -> tuple[str, ...]:
+    """As the published set is divided: cultures, samples of the sea, and a station's stream that nobody has labelled."""
+    return ("lab", "sea", "uto")
 
 
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[PulsePairsConfig]]:
     yield DatasetSpec(
         name="pulse-pairs",
-        version=1,
+        version=2,
+        parts=parts,
+        label_preserving="cross-modal",
         summary="SYNTHETIC: particles that cross a laser, a picture and a pulse of six bands each; a stated model, no data",
         citation=SSLBENCH,
         config=PulsePairsConfig,

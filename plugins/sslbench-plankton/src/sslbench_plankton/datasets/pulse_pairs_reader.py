@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,36 +31,70 @@ SPECIES = (
 )
 """Pairs of neighbours: the first four by the picture only, the next four by the pulse only, the last four by both only."""
 BANDS, MARGIN = 6, 4
+PARTS = {"lab": 0, "sea": 1, "uto": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where particles come from: ranges of lengths and heights, the gain's deviation, and noise as a multiple."""
+
+    lengths: tuple[float, float] = (28.0, 52.0)
+    heights: tuple[float, float] = (5.0, 8.0)
+    gain: float = 0.4
+    noise: float = 1.0
+
+
+LAB, SEA = Site(), Site(lengths=(22.0, 44.0), heights=(4.0, 7.0), gain=0.7, noise=2.0)
+
+
+def labels_of(part: str, samples: int) -> NDArray[np.int64]:
+    """The true classes of a part, which nobody knows of `uto`: equally many, or half as many from one to the next but one."""
+    classes = len(SPECIES)
+    if part == "sea":
+        counts = [max(2, round(samples * 2 ** (-code / 2))) for code in range(classes)]
+        return np.repeat(np.arange(classes, dtype=np.int64), counts)
+    return np.arange(classes * samples * (2 if part == "uto" else 1), dtype=np.int64) % classes
 
 
 class PulsePairs:
     """Every individual has a length, a height, a gain and a way round of its own, the same in picture and pulse."""
 
-    def __init__(self, config: PulsePairsConfig) -> None:
-        self.config = config
-        self.labels = np.arange(len(SPECIES) * config.samples, dtype=np.int64) % len(SPECIES)
-        self.target = Target(kind="class", names=tuple(species.name for species in SPECIES))
+    def __init__(self, config: PulsePairsConfig, part: str = "lab") -> None:
+        self.config, self.part = config, part
+        self.species = labels_of(part, config.samples)
+        known = part != "uto"
+        self.labels = self.species if known else np.full(len(self.species), -1, np.int64)
+        names = tuple(species.name for species in SPECIES)
+        self.target = Target(kind="class", names=names) if known else Target(kind="none")
         self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.arange(len(self.labels)).astype(np.str_)}
         self.modalities: Mapping[str, Modality] = {
             "image": Modality(layout="image", shape=(1, 0, 0)),
             "profile": Modality(layout="sequence", shape=(0, BANDS)),
         }
+        order = np.random.default_rng([config.seed, len(self.labels)]).permutation(len(self.labels))
+        self.beside = order if config.shuffled else np.arange(len(self.labels))
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """One individual: its shadow, cut close, and the scaled pulse; the same whenever it is read."""
-        own = np.random.default_rng([self.config.seed, row])
-        species = SPECIES[self.labels[row]]
-        length, height = own.uniform(28, 52), own.uniform(5, 8)
-        gain = float(np.exp(own.normal(0, 0.4)))
+        shadow, _ = self._individual(row)
+        _, counts = self._individual(int(self.beside[row]))
+        return {"image": np.ascontiguousarray(shadow), "profile": np.ascontiguousarray(scaled(counts))}
+
+    def _individual(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        site = LAB if self.part == "lab" else SEA
+        own = np.random.default_rng([self.config.seed, PARTS[self.part], row])
+        species = SPECIES[self.species[row]]
+        length, height = own.uniform(*site.lengths), own.uniform(*site.heights)
+        gain = float(np.exp(own.normal(0, site.gain)))
         shape = (int(4 * height) + 2 * MARGIN, int(length) + 2 * MARGIN)
         shadow = picture(species, length, height, shape, own)
-        counts = pulse(species, length, height, gain, self.config.noise, own)
+        counts = pulse(species, length, height, gain, site.noise * self.config.noise, own)
         if own.random() < 0.5:  # it came the other way round
             shadow, counts = shadow[:, :, ::-1], counts[::-1]
         if own.random() < 0.5:  # or rolled over, which the laser does not see
             shadow = shadow[:, ::-1]
-        return {"image": np.ascontiguousarray(shadow), "profile": np.ascontiguousarray(scaled(counts))}
+        return shadow, counts
 
     def fingerprint(self) -> str:
         """A digest of the settings: what is drawn from them is this dataset's version."""
-        return hashlib.blake2b(repr(self.config).encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(f"{self.config!r} {self.part}".encode(), digest_size=16).hexdigest()

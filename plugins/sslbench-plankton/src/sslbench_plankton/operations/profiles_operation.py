@@ -70,13 +70,15 @@ def band_drop(config: BandDropConfig, parts: OperationParts) -> OnSequences:
 
 
 def time_crop(config: TimeCropConfig, parts: OperationParts) -> OnSequences:
-    """A window of the resampled steps; all of it is true."""
+    """A window of the resampled steps, all of it true; how many steps there were is kept as 'NAME.original_length'."""
 
     def change(x: Tensor, length: Tensor | None, draws: Draws) -> dict[str, Tensor]:
         starts = (draws.uniform("start") * (config.steps - config.keep + 1)).long()
         places = starts.unsqueeze(1) + torch.arange(config.keep, device=x.device)
         kept = resampled(x, length, config.steps).gather(1, places.unsqueeze(-1).expand(-1, -1, x.shape[2]))
-        return {"": kept} if length is None else {"": kept, ".length": torch.full_like(length, config.keep)}
+        if length is None:
+            return {"": kept}
+        return {"": kept, ".length": torch.full_like(length, config.keep), ".original_length": length}
 
     return OnSequences(parts, change)
 

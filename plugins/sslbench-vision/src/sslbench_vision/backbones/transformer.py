@@ -28,7 +28,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     if fused(q.device, q.dtype):
         return nn.functional.scaled_dot_product_attention(q, k, v)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
-    return scores.softmax(-1).to(v.dtype) @ v
+    mixed: Tensor = scores.softmax(-1).to(v.dtype) @ v
+    return mixed
 
 
 def fused(device: torch.device, dtype: torch.dtype) -> bool:

@@ -1,0 +1,43 @@
+"""An encoder of vectors, such as measurements of a particle. Spec only; the implementation is `vectors_model`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import BackboneSpec, Modality, hookimpl
+from sslbench_plankton.citations import SSLBENCH
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Backbone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorMlpConfig:
+    """Layers of one width, batch norm and ReLU after each; values are standardised and held within `clip` deviations."""
+
+    width: int = 128
+    depth: int = 2
+    clip: float = 5.0
+
+
+def build(config: VectorMlpConfig, modality: Modality) -> Backbone:
+    """Reach the implementation."""
+    from sslbench_plankton.backbones.vectors_model import VectorMlp
+
+    return VectorMlp(config, modality)
+
+
+def provides(config: VectorMlpConfig) -> frozenset[str]:
+    """Nothing beyond encoding."""
+    return frozenset()
+
+
+@hookimpl
+def sslbench_backbones() -> Iterable[BackboneSpec[VectorMlpConfig]]:
+    yield BackboneSpec(
+        name="vector-mlp", version=1, summary="fully connected layers for vectors of measurements", citation=SSLBENCH,
+        config=VectorMlpConfig, smoke=VectorMlpConfig(width=8, depth=1), build=build, layouts=frozenset({"vector"}),
+        provides=provides,
+    )  # fmt: skip

@@ -1,0 +1,70 @@
+"""SYKE-plankton_CytoSense_2025: a picture and an optical pulse of every particle. Spec only; see `cytosense_reader`.
+
+Layout, as released code that reads it tells (not seen here): data/{LAB,SEA,UTO}/annotations.csv with the columns image,
+profile and class, holding paths below that folder; a profile is a comma-separated table with one head row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench_plankton.citations import CYTOSENSE
+
+BANDS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CytosenseConfig:
+    """Where the tree or its zip is, if not in a folder `cytosense` or SYKE-plankton_CytoSense_2025 of the usual places.
+
+    The first `legend` rows of every picture are its scale bar. `bands` are the places of the profile's columns in use.
+    """
+
+    root: Path | None = None
+    legend: int = 25
+    bands: tuple[int, ...] = tuple(range(BANDS))
+
+
+def build(config: CytosenseConfig, source: Source) -> Dataset:
+    """Reach the reader."""
+    from sslbench_plankton.datasets.cytosense_reader import open_part
+
+    return open_part(config, source)
+
+
+def parts(config: CytosenseConfig) -> tuple[str, ...]:
+    """Cultures, samples of the Baltic Sea, and the stream of the Utö station, which has no labels."""
+    return ("lab", "sea", "uto")
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[CytosenseConfig]]:
+    yield DatasetSpec(
+        name="cytosense",
+        version=1,
+        summary="phytoplankton, a picture and a pulse of six bands each: 24 classes in the lab, 38 at sea, 32,930 unlabelled",
+        citation=CYTOSENSE,
+        config=CytosenseConfig,
+        smoke=CytosenseConfig(),
+        build=build,
+        parts=parts,
+        label_preserving="cross-modal",
+        card=Card(
+            licence="CC BY 4.0",
+            citation=CYTOSENSE,
+            source="doi 10.23729/fd-470acabc-afb8-39cb-a86e-0f81872e7443",
+            obtain=(
+                "request SYKE-plankton_CytoSense_2025 from Fairdata's Etsin (doi "
+                "10.23729/fd-470acabc-afb8-39cb-a86e-0f81872e7443); its zip, or the folder with LAB, SEA and UTO, is what "
+                "is read (layout not verified)"
+            ),
+            totals={"lab": (0, 24), "sea": (0, 38), "uto": (32_930, 0)},
+            modalities={
+                "image": Modality(layout="image", shape=(1, 0, 0)),
+                "profile": Modality(layout="sequence", shape=(0, BANDS)),
+            },
+        ),
+    )

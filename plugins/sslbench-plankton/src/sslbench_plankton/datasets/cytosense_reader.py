@@ -1,0 +1,102 @@
+"""Read one part of the CytoSense set: legend rows cut, pictures padded by their edges, pulses scaled as its study does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sslbench.api import DataBroken, DataMissing, Dataset, Modality, Source, Target
+from sslbench.api.files import contents, fingerprint, read_table
+from sslbench_plankton.datasets.cytosense import CytosenseConfig
+from sslbench_plankton.padding import pad_edges
+from sslbench_plankton.pulses import scaled
+from sslbench_plankton.trees import opened
+
+NAMES, TABLE = ("cytosense", "SYKE-plankton_CytoSense_2025", "SYKE-plankton_CytoSense_2025.zip"), "annotations.csv"
+COLUMNS = ("image", "profile", "class")
+
+
+def open_part(config: CytosenseConfig, source: Source) -> Dataset:
+    """Find a part's folder; raises DataMissing without one, DataBroken for a table that says what is not so."""
+    folder = opened(source, NAMES, source.part.upper())
+    if not (folder / TABLE).is_file():
+        raise DataMissing(f"no {TABLE} in {folder}")
+    labelled = source.part != "uto"
+    rows = read_table(folder / TABLE, COLUMNS if labelled else COLUMNS[:2])
+    for row in rows:
+        for name in COLUMNS[:2]:
+            if not (folder / row[name]).resolve().is_relative_to(folder.resolve()):
+                raise DataBroken(f"{folder / TABLE}: {row[name]!r} leaves the folder")
+            if not (folder / row[name]).is_file():
+                raise DataBroken(f"{folder / TABLE}: {row[name]!r} is not there; fetch the set again")
+    if not rows:
+        raise DataBroken(f"{folder / TABLE} has no row; fetch the set again")
+    return Particles(config, source, folder, rows, labelled=labelled)
+
+
+class Particles:
+    """The rows of a part's table."""
+
+    def __init__(
+        self,
+        config: CytosenseConfig,
+        source: Source,
+        folder: Path,
+        rows: Sequence[Mapping[str, str]],
+        *,
+        labelled: bool,
+    ) -> None:
+        self.config, self.folder, self.rows, self.remember = config, folder, rows, source.work
+        names = tuple(sorted({row["class"] for row in rows} - {""})) if labelled else ()
+        code = {name: place for place, name in enumerate(names)}
+        self.labels = np.array([code.get(row.get("class", ""), -1) for row in rows], np.int64)
+        self.target = Target(kind="class", names=names) if names else Target(kind="none")
+        self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.array([row["image"] for row in rows])}
+        self.modalities: Mapping[str, Modality] = {
+            "image": Modality(layout="image", shape=(1, 0, 0)),
+            "profile": Modality(layout="sequence", shape=(0, len(config.bands))),
+        }
+
+    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+        """A grey square picture [1, S, S] with its file's size, and a scaled profile [T, bands]."""
+        with Image.open(self.folder / self.rows[row]["image"]) as picture:
+            grey = np.asarray(picture.convert("L"), np.uint8)
+        if len(grey) <= self.config.legend:
+            raise DataBroken(f"nothing is left of it above {self.config.legend} rows of legend")
+        profile = self._profile(self.folder / self.rows[row]["profile"])
+        return {
+            "image": pad_edges(grey[self.config.legend :])[None],
+            "image.size": np.array(grey.shape),
+            "profile": scaled(profile),
+        }
+
+    def _profile(self, path: Path) -> NDArray[np.float32]:
+        """Counts [T, bands], none below 0; raises DataBroken for a table that has not all bands, or no number."""
+        try:
+            counts = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2, dtype=np.float32)
+        except ValueError as error:
+            raise DataBroken(f"{path.name} is no table of numbers: {error}") from error
+        if not len(counts) or counts.shape[1] <= max(self.config.bands):
+            raise DataBroken(
+                f"{path.name} has {counts.shape[1]} columns; data.bands names {max(self.config.bands) + 1}"
+            )
+        if not np.isfinite(counts).all():
+            raise DataBroken(f"{path.name} holds a number that is not finite")
+        return np.clip(counts[:, list(self.config.bands)], 0, None)
+
+    def _files(self) -> list[Path]:
+        return [self.folder / row[name] for row in self.rows for name in COLUMNS[:2]]
+
+    def contents(self) -> Sequence[str]:
+        """A digest of each particle's two files."""
+        digests = contents(self.folder, self._files(), self.remember)
+        return [f"{first}+{second}" for first, second in zip(digests[::2], digests[1::2], strict=True)]
+
+    def fingerprint(self) -> str:
+        """A digest of names, sizes and contents, the table's too."""
+        return fingerprint(self.folder, [self.folder / TABLE, *dict.fromkeys(self._files())], self.remember)

@@ -1,0 +1,62 @@
+"""FlowCam exports: a colour picture of every particle beside its row of measurements. Spec only; see `flowcam_pairs_reader`.
+
+The measurements are mostly computed from the picture, so that finding one by the other is partly trivial: a set to try
+loaders and encoders of vectors on, and no evidence about learning across modalities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslbench.api import Card, Dataset, DatasetSpec, Source, hookimpl
+from sslbench_plankton.citations import FLOWCAM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowcamPairsConfig:
+    """Where the folder is, if not `flowcam_protist_pairs` in the usual places; `table` and `images` lie in it.
+
+    Pictures lie in a folder a class and are called RUN_ID.png; the table's column `key` holds the ID, its column `run` a
+    file name that begins with RUN. `ignore` are numbers that tell where and when instead of what.
+    """
+
+    root: Path | None = None
+    table: str = "measurements.csv"
+    images: str = "images"
+    key: str = "Original Reference ID"
+    run: str = "Image File"
+    ignore: tuple[str, ...] = (
+        "Particle ID", "Capture X", "Capture Y", "Image X", "Image Y", "Source Image", "Elapsed Time", "Calibration Image",
+        "Camera",
+    )  # fmt: skip
+
+
+def build(config: FlowcamPairsConfig, source: Source) -> Dataset:
+    """Reach the reader."""
+    from sslbench_plankton.datasets.flowcam_pairs_reader import open_pairs
+
+    return open_pairs(config, source)
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[FlowcamPairsConfig]]:
+    yield DatasetSpec(
+        name="flowcam-pairs",
+        version=1,
+        summary="FlowCam particles: a colour picture and a row of measurements each, joined by run and particle",
+        citation=FLOWCAM,
+        config=FlowcamPairsConfig,
+        smoke=FlowcamPairsConfig(),
+        build=build,
+        card=Card(
+            licence="MIT",
+            citation=FLOWCAM,
+            source="github.com/VickoT/FlowCam_Image_Classifier, Training/data",
+            obtain=(
+                "take Training/data of github.com/VickoT/FlowCam_Image_Classifier: a folder `images` of a folder a class, "
+                "and its runs' rows in one table measurements.csv"
+            ),
+        ),
+    )

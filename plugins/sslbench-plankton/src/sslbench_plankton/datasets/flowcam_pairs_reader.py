@@ -1,0 +1,104 @@
+"""Join a FlowCam export's pictures with its table by run and particle, and read both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from sslbench.api import DataBroken, DataMissing, Dataset, Modality, Source, Target
+from sslbench.api.files import contents, find, fingerprint, pictures, read_table
+from sslbench_plankton.datasets.flowcam_pairs import FlowcamPairsConfig
+from sslbench_plankton.padding import pad_edges
+
+Row = Mapping[str, str]
+
+
+def open_pairs(config: FlowcamPairsConfig, source: Source) -> Dataset:
+    """Find the folder; raises DataMissing without picture or table, DataBroken where they do not belong together."""
+    root = find(source, ("flowcam_protist_pairs",))
+    if not (root / config.table).is_file() or not (root / config.images).is_dir():
+        raise DataMissing(f"no {config.table} beside a folder {config.images} in {root}")
+    files = list(pictures(root / config.images))
+    return Measured(config, source, root, files, joined(files, read_rows(root / config.table, config)))
+
+
+def read_rows(table: Path, config: FlowcamPairsConfig) -> dict[tuple[str, str], Row]:
+    """(run, particle) -> its row; raises DataBroken for a particle that a run has twice."""
+    found: dict[tuple[str, str], Row] = {}
+    for row in read_table(table, (config.key, config.run)):
+        run = row[config.run].rpartition("_")[0]
+        if found.setdefault((run, row[config.key]), row) is not row:
+            raise DataBroken(f"{table}: run {run!r} has particle {row[config.key]!r} twice")
+    return found
+
+
+def joined(files: Sequence[Path], rows: Mapping[tuple[str, str], Row]) -> list[Row]:
+    """Each picture's row; raises DataBroken, with how many and the first, for pictures without one."""
+    keys = [tuple(file.stem.rpartition("_")[::2]) for file in files]
+    lost = [file for file, key in zip(files, keys, strict=True) if key not in rows]
+    if lost or not files:
+        raise DataBroken(
+            f"{len(lost)} of {len(files)} pictures have no row of measurements; first: {lost[0].name}"
+            if lost
+            else "there is no picture"
+        )
+    return [rows[run, particle] for run, particle in keys]
+
+
+def numbers(rows: Sequence[Row], ignore: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """The columns whose every cell is a finite number and that are not the same everywhere, and their values [n, D]."""
+    names, columns = [], []
+    for name in rows[0]:
+        try:
+            values = np.array([row[name] for row in rows], np.float64)
+        except ValueError:
+            continue
+        if name not in ignore and np.isfinite(values).all() and np.ptp(values) > 0:
+            names.append(name)
+            columns.append(values)
+    if not names:
+        raise DataBroken("no column of the table holds numbers that differ")
+    return tuple(names), np.stack(columns, 1).astype(np.float32)
+
+
+class Measured:
+    """Pictures, and what the instrument measured of them."""
+
+    def __init__(
+        self, config: FlowcamPairsConfig, source: Source, root: Path, files: Sequence[Path], rows: Sequence[Row]
+    ) -> None:
+        self.root, self.files, self.remember = root, files, source.work
+        self.table = root / config.table
+        self.measured, self.values = numbers(rows, config.ignore)
+        folders = [file.relative_to(root / config.images).parts[0] for file in files]
+        names = tuple(sorted(set(folders)))
+        self.labels = np.array([names.index(folder) for folder in folders], np.int64)
+        self.target = Target(kind="class", names=names)
+        self.columns: Mapping[str, NDArray[np.str_]] = {
+            "id": np.array([file.relative_to(root).as_posix() for file in files]),
+            "run": np.array([file.stem.rpartition("_")[0] for file in files]),
+        }
+        self.modalities: Mapping[str, Modality] = {
+            "image": Modality(layout="image", shape=(3, 0, 0)),
+            "measurements": Modality(layout="vector", shape=(len(self.measured),)),
+        }
+
+    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+        """A square colour picture [3, S, S] with its file's size, and its measurements [D]."""
+        with Image.open(self.files[row]) as picture:
+            colours = np.asarray(picture.convert("RGB"), np.uint8)
+        square = np.stack([pad_edges(colours[..., channel]) for channel in range(3)])
+        return {"image": square, "image.size": np.array(colours.shape[:2]), "measurements": self.values[row]}
+
+    def contents(self) -> Sequence[str]:
+        """A digest of each picture's bytes."""
+        return contents(self.root, self.files, self.remember)
+
+    def fingerprint(self) -> str:
+        """A digest of names, sizes and contents, the table's too."""
+        return fingerprint(self.root, [*self.files, self.table], self.remember)

@@ -1,0 +1,1 @@
+"""Methods for pairs of modalities: specs and their implementations side by side."""

@@ -1,0 +1,66 @@
+"""SigLIP for any two modalities: every pair of sides is judged alone. Spec only; see `siglip_pairs_model`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Facts, MethodParts, MethodSpec, Recipe, Role, hookimpl
+from sslbench_plankton.citations import SIGLIP
+from sslbench_plankton.methods.pair_rules import one_view, quick, undividable
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Method
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiglipPairsConfig:
+    """The joint space (`out`), dropout on features, the unit of the sizes that projections are told (0: they are told none).
+
+    The learnt logarithm of the scale starts at `scale`, the learnt bias at `bias` (SigLIP: ln 10 and -10). A batch is split
+    into `buckets` that do not see each other.
+    """
+
+    out: int = 512
+    dropout: float = 0.2
+    unit: float = 224.0
+    scale: float = 1.0
+    bias: float = -10.0
+    buckets: int = 1
+
+
+def build(config: SiglipPairsConfig, parts: MethodParts) -> Method:
+    """Reach the implementation."""
+    from sslbench_plankton.methods.siglip_pairs_model import SiglipPairs
+
+    return SiglipPairs(config, parts)
+
+
+def views(config: SiglipPairsConfig) -> Mapping[str, Role]:
+    """One view of both modalities."""
+    return one_view()
+
+
+def check(config: SiglipPairsConfig, facts: Facts) -> Iterable[str]:
+    """Say which settings cannot work."""
+    yield from undividable(config.buckets, facts)
+
+
+@hookimpl
+def sslbench_methods() -> Iterable[MethodSpec[SiglipPairsConfig]]:
+    yield MethodSpec(
+        name="siglip-pairs",
+        version=1,
+        summary="two modalities: whether two sides are of one sample is judged pair by pair, by a sigmoid",
+        citation=SIGLIP,
+        config=SiglipPairsConfig,
+        smoke=SiglipPairsConfig(out=8),
+        build=build,
+        check=check,
+        views=views,
+        family="cross-modal",
+        modalities=(2, 2),
+        spaces=("joint",),
+        recipes=(Recipe(name="quick", summary=quick.__doc__ or "", settings=quick()),),
+    )

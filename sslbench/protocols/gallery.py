@@ -1,0 +1,72 @@
+"""Recognition by a small labelled gallery, across modalities, as a spec. The implementation is `gallery_instrument`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sslbench.api import Citation, Need, ProtocolSpec, hookimpl
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Instrument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GalleryConfig:
+    """Galleries of `shots` samples a class, each drawn `draws` times; `neighbours` vote with 1/d, exact matches alone.
+
+    A class that has fewer samples gives all it has. Each modality alone and all of them together (the union of their
+    vectors) is a gallery, and a query: what is measured where nobody asks is all against all, with the largest gallery.
+    A query of several modalities takes the neighbours of each. Modalities are compared in the space `space`; where the
+    method lacks it, each only with itself.
+
+    With `source` train a gallery comes from the bank and queries are the test part. With `all` it comes from all that is
+    labelled and the rest are queries; what a class does that a gallery would use up is then `exhausted`: `spare` one of it
+    as a query, `absent` from the queries and so from every mean over classes (what happens where nobody looks), or `excluded`
+    from the gallery too. How many such classes there were is a score, and which an artefact.
+    """
+
+    shots: tuple[int, ...] = (1, 2, 4, 8, 16)
+    draws: int = 5
+    neighbours: int = 3
+    source: Literal["train", "all"] = "train"
+    exhausted: Literal["spare", "absent", "excluded"] = "spare"
+    space: str = "joint"
+    memory: int = 256
+
+    def __post_init__(self) -> None:
+        """Refuse galleries of nothing."""
+        if not self.shots or min(self.shots) < 1 or len(set(self.shots)) < len(self.shots):
+            raise ValueError(f"shots = {list(self.shots)} is not possible; possible: different numbers, 1 or more")
+        for name in ("draws", "neighbours"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)} is not possible; possible: 1 or more")
+
+
+def build(config: GalleryConfig) -> Instrument:
+    """Reach the implementation."""
+    from sslbench.protocols.gallery_instrument import Gallery
+
+    return Gallery(config)
+
+
+@hookimpl
+def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
+    yield ProtocolSpec(
+        name="gallery",
+        version=1,
+        summary="k-NN from 1 to 16 labelled samples a class, drawn again and again, in and across modalities",
+        citation=Citation(
+            title="The Distance-Weighted k-Nearest-Neighbor Rule",
+            authors="Dudani",
+            year=1976,
+            url="https://doi.org/10.1109/TSMC.1976.5408784",
+        ),
+        config=GalleryConfig,
+        smoke=GalleryConfig(shots=(1, 2), draws=2),
+        build=build,
+        needs=frozenset({Need.FEATURES}),
+        targets=frozenset({"class"}),
+        by_default=False,
+    )

@@ -1,0 +1,63 @@
+"""How two modalities of one sample find each other in a shared space, as a spec. See `matching_instrument`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Citation, Metric, Need, ProtocolSpec, hookimpl
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Instrument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchingConfig:
+    """Among at most `most` query samples in the space `space`, each modality is asked for every other.
+
+    `neighbours` are looked at for the share of the same class. `points` samples are laid out by t-SNE (0: none), and for
+    `examples` of them what is nearest is shown.
+    """
+
+    space: str = "joint"
+    most: int = 2048
+    neighbours: int = 10
+    points: int = 300
+    examples: int = 6
+
+
+def build(config: MatchingConfig) -> Instrument:
+    """Reach the implementation."""
+    from sslbench.protocols.matching_instrument import Matching
+
+    return Matching(config)
+
+
+@hookimpl
+def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
+    yield ProtocolSpec(
+        name="matching",
+        version=1,
+        summary="retrieval of a sample's other modality, share of its class among neighbours, and the modality gap",
+        citation=Citation(
+            title="Mind the Gap: Understanding the Modality Gap in Multi-modal Contrastive Representation Learning",
+            authors="Liang, Zhang, Kwon, Yeung, Zou",
+            year=2022,
+            url="https://arxiv.org/abs/2203.02053",
+        ),
+        config=MatchingConfig,
+        smoke=MatchingConfig(points=20),
+        build=build,
+        needs=frozenset({Need.FEATURES}),
+        targets=frozenset({"class", "none"}),
+        metrics=(
+            Metric(name="top_1", low=0, high=1),
+            Metric(name="top_5", low=0, high=1),
+            Metric(name="top_5_by_chance", low=0, high=1),
+            Metric(name="same_class", low=0, high=1),
+            Metric(name="same_class_by_chance", low=0, high=1),
+            Metric(name="modality_gap", low=0, high=2, higher_is_better=False),
+        ),
+        by_default=False,
+    )

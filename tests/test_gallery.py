@@ -1,0 +1,220 @@
+"""Recognition by a small gallery, and matching across modalities: against plain transcriptions, and every stated rule."""
+
+from __future__ import annotations
+
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import wilcoxon
+
+from sslbench.analysis.signed_ranks import signed_rank_p
+from sslbench.analysis.tables import own_question
+from sslbench.api import Outcome, Task
+from sslbench.protocols.features import Table
+from sslbench.protocols.gallery import GalleryConfig
+from sslbench.protocols.gallery_instrument import Gallery, draw_gallery
+from sslbench.protocols.matching import MatchingConfig
+from sslbench.protocols.matching_instrument import (
+    Matching,
+    found_within,
+    modality_gap,
+    same_class_by_chance,
+    same_class_share,
+)
+from sslbench.results.record import Score
+
+CLASSES = 4
+
+
+def trial(features: dict[str, np.ndarray], labels: np.ndarray, *, space: str = "joint", folds: int = 1):
+    """What a protocol sees: every third sample is a query."""
+    rows = np.arange(len(labels))
+    tasks = [
+        Task(setting={"fold": f}, bank=rows[rows % 3 == 1], validation=rows[rows % 3 == 2], query=rows[rows % 3 == 0])
+        for f in range(folds)
+    ]
+    table = Table(features=features, target=labels, columns={}, space=space)
+    return SimpleNamespace(
+        tasks=tasks, table=lambda space: table, target=SimpleNamespace(names=tuple("abcdefgh"[:CLASSES])),
+        rng=lambda *name: np.random.default_rng(list(repr(name).encode())),
+    )  # fmt: skip
+
+
+def clouds(samples: int = 90, width: int = 6, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Two modalities of one sample: a shared point of its class, noise of their own, and a gap between them."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(samples) % CLASSES
+    shared = rng.normal(size=(CLASSES, width))[labels] + rng.normal(0, 0.4, (samples, width))
+    made = {name: shared + shift + rng.normal(0, 0.2, shared.shape) for name, shift in (("image", 0.0), ("pulse", 0.8))}
+    return {name: x.astype(np.float32) for name, x in made.items()}, labels
+
+
+def voted(bank, codes, queries, k):
+    """Cosine distances, weights 1/d, exact matches alone, ties to the lowest class: one query at a time."""
+    found = []
+    for vectors in queries:
+        near = []
+        for vector in vectors:
+            cosine = bank @ vector / (np.linalg.norm(bank, axis=1) * np.linalg.norm(vector))
+            near += sorted(((1 - cosine[i], codes[i]) for i in range(len(bank))), key=lambda pair: pair[0])[:k]
+        exact = [code for distance, code in near if distance <= 1e-6]
+        sums = np.zeros(CLASSES)
+        for distance, code in [(1.0, code) for code in exact] if exact else near:
+            sums[code] += 1 if exact else 1 / distance
+        found.append(int(sums.argmax()))
+    return found
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_all_nine_set_ups_agree_with_a_plain_transcription(exact):
+    features, labels = clouds()
+    if exact:  # every picture of a class is the same, so that queries meet themselves
+        features["image"] = np.eye(CLASSES, 6, dtype=np.float32)[labels] + 0.1
+    config = GalleryConfig(shots=(3,), draws=1)
+    seen = trial(features, labels)
+    drawn = draw_gallery(labels, seen.tasks[0], 3, config, seen.rng("gallery", "0", 3, 0))
+    answers = {
+        (o.setting.get("gallery", ""), o.setting.get("queries", "")): o.predicted
+        for o in Gallery(config).measure(seen)
+        if o.predicted is not None
+    }
+    sets = {"image": ["image"], "pulse": ["pulse"], "": ["image", "pulse"]}
+    assert set(answers) == set(itertools.product(sets, sets))
+    for (held, asked), said in answers.items():
+        bank = np.concatenate([features[name][drawn.gallery] for name in sets[held]]).astype(np.float64)
+        codes = np.tile(labels[drawn.gallery], len(sets[held]))
+        queries = zip(*(features[name][drawn.query].astype(np.float64) for name in sets[asked]), strict=True)
+        assert said.tolist() == voted(bank, codes, queries, config.neighbours), (held, asked)
+
+
+def test_without_a_shared_space_a_modality_is_compared_with_itself_only():
+    features, labels = clouds()
+    features["pulse"] = features["pulse"][:, :3]  # not even of one width
+    found = {
+        (o.setting.get("gallery", ""), o.setting.get("queries", ""))
+        for o in Gallery(GalleryConfig(shots=(2,), draws=1)).measure(trial(features, labels, space=""))
+        if o.predicted is not None
+    }
+    assert found == {("image", "image"), ("pulse", "pulse"), ("", ""), ("", "image"), ("", "pulse")}
+    assert not list(Matching(MatchingConfig()).measure(trial(features, labels, space="")))
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=2, max_size=6),
+    st.integers(1, 8),
+    st.sampled_from(["spare", "absent", "excluded"]),
+)
+def test_who_is_drawn_and_who_is_asked(counts, shots, rule):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    rows = np.arange(len(labels))
+    task = Task(setting={}, bank=rows[::2], validation=rows[:0], query=rows[1::2])
+    config = GalleryConfig(shots=(shots,), source="all", exhausted=rule)
+    drawn = draw_gallery(labels, task, shots, config, np.random.default_rng(0))
+    assert not set(drawn.gallery) & set(drawn.query), "nobody is asked of a gallery that holds him"
+    assert set(drawn.exhausted) == {code for code, count in enumerate(counts) if count <= shots}
+    for code, count in enumerate(counts):
+        held, asked = (int((labels[part] == code).sum()) for part in (drawn.gallery, drawn.query))
+        if count > shots:
+            assert (held, asked) == (shots, count - shots)
+        else:
+            assert (held, asked) == {"spare": (count - 1, 1), "absent": (count, 0), "excluded": (0, 0)}[rule]
+
+
+def test_a_class_with_fewer_samples_gives_all_it_has_and_is_told():
+    labels = np.array([0] * 30 + [1] * 30 + [2] * 6)
+    features = {"image": np.random.default_rng(0).normal(size=(66, 4)).astype(np.float32)}
+    config = GalleryConfig(shots=(1, 8), draws=2)
+    outcomes = list(Gallery(config).measure(trial(features, labels)))
+    numbers = [o for o in outcomes if o.predicted is not None]
+    assert {(o.setting["shots"], o.draw) for o in numbers} == {(1, 0), (1, 1), (8, 0), (8, 1)}
+    assert {o.setting["shots"]: o.scores["exhausted_classes"] for o in numbers} == {1: 0.0, 8: 1.0}
+    (told,) = outcomes[-1].artefacts
+    assert dict(told.columns) == {"class": ("c",), "samples": (6,), "shots": (8,)}
+    drawn = draw_gallery(labels, trial(features, labels).tasks[0], 8, config, np.random.default_rng(0))
+    assert np.bincount(labels[drawn.gallery]).tolist() == [8, 8, 2], "two of the rare class are in the bank"
+
+
+def test_galleries_are_the_same_for_every_method():
+    features, labels = clouds()
+    other = {name: -x[:, ::-1].copy() for name, x in features.items()}
+    one, two = (
+        [o.rows.tolist() for o in Gallery(GalleryConfig(source="all")).measure(trial(f, labels)) if o.rows is not None]
+        for f in (features, other)
+    )
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [({"shots": ()}, "shots"), ({"shots": (0,)}, "shots"), ({"shots": (2, 2)}, "shots"), ({"draws": 0}, "draws = 0"),
+     ({"neighbours": 0}, "neighbours = 0")],
+)  # fmt: skip
+def test_galleries_of_nothing_are_refused(settings, told):
+    with pytest.raises(ValueError, match=told):
+        GalleryConfig(**settings)
+
+
+def test_matching_formulas():
+    rows = torch.tensor([[0, 1, 2], [2, 1, 0], [0, 1, 3], [1, 2, 0]])
+    assert found_within(rows, 1) == 0.25
+    assert found_within(rows, 2) == 0.5
+    codes = torch.tensor([0, 0, 1, -1])
+    # by sample: (1, 2) -> 1 of 2; (2, 0) -> 1 of 2; (0, 1) -> 0 of 2, 3 unknown; the fourth is unknown itself
+    assert same_class_share(rows, codes) == pytest.approx((0.5 + 0.5 + 0) / 3)
+    assert same_class_by_chance(torch.tensor([0, 0, 1, 1, -1])) == pytest.approx(2 / 6)
+    first = torch.tensor([[1.0, 0], [1, 0]])
+    assert modality_gap(first, torch.tensor([[0.0, 1], [0, 1]])) == pytest.approx(2**0.5)
+
+
+def test_samples_that_are_alike_in_both_modalities_find_each_other():
+    features, labels = clouds()
+    features["pulse"] = features["image"] * 3
+    found: list[Outcome] = list(Matching(MatchingConfig(points=20)).measure(trial(features, labels)))
+    assert [dict(o.setting) for o in found] == [
+        {"gallery": "pulse", "queries": "image"}, {"gallery": "image", "queries": "pulse"}, {},
+    ]  # fmt: skip
+    assert all(o.scores["top_1"] == 1 and o.scores["modality_gap"] < 1e-6 for o in found)
+    shown = found[0].artefacts[0]
+    assert shown.modalities == ("image", "pulse")
+    assert all(rows[0] == rows[1] for rows in shown.groups.values()), "what was asked, and itself first"
+    assert all(caption.endswith("own at 1") for caption in shown.groups)
+    laid = found[2].artefacts[0].columns
+    assert set(laid) == {"x", "y", "modality", "class"}
+    assert {len(values) for values in laid.values()} == {40}
+
+
+def test_signed_ranks_alone_in_their_groups_are_wilcoxons():
+    rng = np.random.default_rng(0)
+    for n in (6, 10, 13):
+        values = rng.normal(0.3, 1, n)
+        assert signed_rank_p(values, range(n)) == pytest.approx(wilcoxon(values, method="exact").pvalue)
+    many = rng.normal(0.2, 1, 60)
+    assert signed_rank_p(many, range(60)) == pytest.approx(wilcoxon(many, correction=False, method="approx").pvalue)
+    assert signed_rank_p(np.zeros(4), range(4)) is None
+
+
+def test_differences_of_one_fold_are_not_independent():
+    """25 galleries of 5 folds that all agree say no more than 5 folds can: 2 / 2^5."""
+    values, folds = np.arange(1.0, 26), np.repeat(np.arange(5), 5)
+    assert signed_rank_p(values, folds.tolist()) == pytest.approx(2 / 2**5)
+    rng = np.random.default_rng(1)
+    wronged = 0
+    for _ in range(400):  # what a fold has in common is most of what differs
+        found = np.repeat(rng.normal(size=8), 5) + rng.normal(0, 0.3, 40)
+        wronged += (signed_rank_p(found, np.repeat(np.arange(8), 5).tolist()) or 1) <= 0.05
+    assert wronged / 400 < 0.08
+
+
+def test_the_largest_gallery_of_every_modality_is_the_protocols_own_question():
+    def score(setting):
+        return Score(dataset="d", protocol="gallery", seed=0, fold=0, epoch=None, setting=setting, chosen="{}",
+                     chosen_on="nothing", metric="micro_accuracy", value=0.5)  # fmt: skip
+
+    rows = [score(s) for s in ('{"draw": 0, "shots": 2}', '{"draw": 0, "shots": 16}', '{"draw": 1, "shots": 16}',
+                               '{"draw": 0, "gallery": "image", "shots": 16}')]  # fmt: skip
+    assert own_question(rows) == rows[1:3]
