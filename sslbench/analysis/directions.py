@@ -124,13 +124,14 @@ def differences(frame: pd.DataFrame, direction: Direction, there: Place) -> pd.D
 
 
 def spreads(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
-    """Each fold's share in how far its folds lie apart, everything else equal: jackknife pseudo-values of log deviation.
+    """Each fold's (and draw's) share in how far they lie apart, all else equal: jackknife pseudo-values of log deviation.
 
     Their mean is about the logarithm of the standard deviation, and they can be compared pair by pair (Miller, Annals of
     Mathematical Statistics 39, 1968). Groups of fewer than three folds are left out.
     """
     alike = [name for name in dict.fromkeys((*SCORE_FACTS, *axes, "run", "seed", "test_share")) if name in frame]
-    frame = frame.groupby([*alike, "fold"], dropna=False, sort=False)["value"].mean().reset_index()
+    within = [name for name in UNITS if name in frame and name != "seed"]
+    frame = frame.groupby([*alike, *within], dropna=False, sort=False)["value"].mean().reset_index()
     groups = frame.groupby(alike, dropna=False)["value"]
     kept = frame[groups.transform("size") >= LEAST_FOR_SPREAD]
     return kept.assign(value=kept.groupby(alike, dropna=False)["value"].transform(pseudo_values))

@@ -166,7 +166,7 @@ def _settle(found: list[Component], listeners: list[Listener], problems: list[Pr
     hook_of = {of: hook for hook, (of, _) in HOOKS.items()}
     for (kind, name), origins in contested.items():
         for origin in origins:
-            others = " and ".join(str(o) for o in origins if o is not origin)
+            others = " and ".join(dict.fromkeys(str(o) for o in origins if o is not origin)) or "itself"
             error = f"{kind} {name!r} is also claimed by {others}; unusable until one of them goes"
             problems.append(
                 Problem(

@@ -40,6 +40,7 @@ class TrainSettings:
     decay: float = 0.05
     final_decay: float | None = None
     momentum: float = 0.9
+    nesterov: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
     trust: float = 1e-3
     trust_clip: bool = False
@@ -133,6 +134,10 @@ def problems_of(train: TrainSettings) -> list[str]:
         ),
         "train.least_epochs": (0 <= train.least_epochs <= train.epochs, "from 0 to train.epochs"),
         "train.held_out": (0 < train.held_out < 1, "above 0, below 1"),
+        "train.nesterov": (
+            not train.nesterov or (train.optimiser == "sgd" and train.momentum > 0),
+            "false but with train.optimiser=sgd and train.momentum above 0",
+        ),
         "train.devices": (train.devices >= 1, "at least 1"),
         "train.nodes": (train.nodes >= 1, "at least 1"),
         "train.strategy": (

@@ -45,7 +45,7 @@ def joined(table: FeatureTable) -> NDArray[np.float32]:
 
 def vectors(table: FeatureTable, modality: str) -> NDArray[np.float32]:
     """[n, D]: one vector per sample of one modality; steps of a series averaged."""
-    array = np.asarray(table.features[modality], dtype=np.float32)
+    array = np.array(table.features[modality], dtype=np.float32)
     if array.ndim < 3:
         return array
     lengths = table.lengths.get(modality, np.full(len(array), array.shape[1]))

@@ -15,6 +15,8 @@ from sslbench.report.drawing import keep, pyplot
 from sslbench.study.definition import FigureSettings
 
 SIZE, WIDE, ROW = 3.6, 4.7, 0.26
+TICKS, ABREAST = 8, 4
+"""Ticks of an axis by factors, and panels side by side, at most."""
 WHOLE = {"fraction": 1.0}
 """What an axis of numbers calls scores that have not the fact."""
 UPRIGHT, LETTERS = 6, 40
@@ -36,7 +38,7 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     if figure.x in WHOLE:
         chosen = chosen.fillna({figure.x: WHOLE[figure.x]})
     values = (unit_values if figure.spread == "deviation" else seed_values)(told_apart(chosen, by), by)
-    values = values.dropna(subset=[name for name in (figure.x, figure.y) if name])
+    values = _named(values, figure).dropna(subset=[name for name in (figure.x, figure.y) if name])
     if values.empty:
         raise ValueError("no run that it shows is done")
     for name in (name for name in (figure.hue, figure.panels) if name):
@@ -56,11 +58,28 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
             axes.set(**_within(axes, "xlim" if _lying(values, figure) else "ylim"))
     if figure.log:
         grid.set(xscale="log")
+        _marked(grid, sorted(values[figure.x].unique()))
     if figure.title:
         grid.figure.suptitle(figure.title, y=1.02)
     folder.mkdir(parents=True, exist_ok=True)
     values.to_csv(folder / f"{figure.name}.csv", index=False)
     return keep(grid.figure, folder / figure.name, tight=True)
+
+
+def _named(values: pd.DataFrame, figure: FigureSettings) -> pd.DataFrame:
+    """Scores that lack a fact which is told in words have a place of their own on an axis of it."""
+    for name in {figure.x, figure.y} & set(UNSET):
+        if not pd.api.types.is_numeric_dtype(values[name]):
+            values = values.assign(**{name: values[name].fillna(UNSET[name])})
+    return values
+
+
+def _marked(grid: Any, places: Sequence[float]) -> None:
+    """Ticks at what was measured, as plain numbers, where these are few."""
+    if len(places) <= TICKS:
+        for axes in grid.axes.flat:
+            axes.set_xticks(places, [f"{place:g}" for place in places])
+            axes.set_xticks([], minor=True)
 
 
 def _dashed(grid: Any, chances: pd.DataFrame, figure: FigureSettings, *, lying: bool) -> None:
@@ -102,6 +121,7 @@ def _curves(values: pd.DataFrame, figure: FigureSettings) -> Any:
         "y": "value",
         "hue": figure.hue or None,
         "col": figure.panels or None,
+        "col_wrap": _wrapped(values, figure),
         "errorbar": deviation if figure.spread == "deviation" else interval,
         "height": SIZE,
         "aspect": 1.3,
@@ -109,7 +129,7 @@ def _curves(values: pd.DataFrame, figure: FigureSettings) -> Any:
     if figure.hue:
         shared["palette"] = sns.color_palette("colorblind", values[figure.hue].nunique())
     if figure.kind == "line":
-        return sns.relplot(kind="line", err_style="bars", marker="o", **shared)
+        return sns.relplot(kind="line", err_style="band" if figure.band else "bars", marker="o", **shared)
     if _lying(values, figure):
         rows = values[figure.x].nunique()
         if figure.kind == "bar" and figure.hue:
@@ -121,6 +141,11 @@ def _curves(values: pd.DataFrame, figure: FigureSettings) -> Any:
     if figure.hue:
         shared["dodge"] = 0.1 * values[figure.hue].nunique()
     return sns.catplot(kind="point", linestyle="none", markersize=4, linewidth=1.2, **shared)
+
+
+def _wrapped(values: pd.DataFrame, figure: FigureSettings) -> int | None:
+    """How many panels are side by side, where not all are."""
+    return ABREAST if figure.panels and values[figure.panels].nunique() > ABREAST else None
 
 
 def _lying(values: pd.DataFrame, figure: FigureSettings) -> bool:
@@ -135,11 +160,13 @@ def _heat(values: pd.DataFrame, figure: FigureSettings) -> Any:
 
     means = values.groupby([n for n in (figure.x, figure.y, figure.panels) if n], sort=False)["value"].mean()
     low, high = float(np.min(means)), float(np.max(means))
+    down, across = (list(dict.fromkeys(values[name])) for name in (figure.y, figure.x))
 
     def cells(data: pd.DataFrame, **_: Any) -> None:
         table = data.pivot_table(index=figure.y, columns=figure.x, values="value", aggfunc="mean", sort=False)
+        table = table.reindex(index=down, columns=across)  # panels share their axes, also one that lacks a place
         sns.heatmap(table, annot=True, fmt=".3f", vmin=low, vmax=high, cbar=False, cmap="viridis")
 
-    grid = sns.FacetGrid(values, col=figure.panels or None, height=SIZE, aspect=1.3)
+    grid = sns.FacetGrid(values, col=figure.panels or None, col_wrap=_wrapped(values, figure), height=SIZE, aspect=1.3)
     grid.map_dataframe(cells)
     return grid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from sslbench.analysis.beside import beside, count_beside, rows_of, score_beside
+from sslbench.analysis.counts import mean_costs, most_confused
 from sslbench.analysis.grids import (
     UNSET,
     above,
@@ -23,10 +24,12 @@ from sslbench.analysis.grids import (
     select,
     study_frame,
     told_apart,
+    whole,
     with_unmeasured,
 )
 from sslbench.api.files import write_atomically
 from sslbench.results.frames import DIVIDED, Results
+from sslbench.results.record import COSTS
 from sslbench.study.definition import TableSettings
 
 
@@ -50,6 +53,8 @@ class Frames:
     samples: pd.DataFrame
     labels: pd.DataFrame
     pools: pd.DataFrame
+    costs: pd.DataFrame
+    confusions: Callable[[], pd.DataFrame]
     absent: pd.DataFrame
     published: pd.DataFrame | None
     scale: str
@@ -76,6 +81,8 @@ def frames_of(
         samples=named(results.samples),
         labels=labels,
         pools=named(results.pools),
+        costs=named(done(results.costs)),
+        confusions=lambda: study_frame(done(results.confusions), points),
         absent=named(runs[runs["status"] != "done"] if len(runs) else runs),
         published=published,
         scale=scale,
@@ -89,6 +96,8 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
         return _published(frames, settings, rows, folder)
     if settings.of in ("samples", "labels", "pools"):
         return _counted(frames, settings, rows, folder)
+    if settings.of in ("costs", "confusions"):
+        return _summed(frames, settings, rows, folder)
     frame: pd.DataFrame = getattr(frames, settings.of)
     by = [*dict.fromkeys((*rows, *settings.columns))]
     chosen = select(frame, settings.where, by) if len(frame) else frame
@@ -163,6 +172,26 @@ def _counted(frames: Frames, settings: TableSettings, rows: Sequence[str], folde
         found = beside(found, {"metric": count, "scale": frames.scale}, frames.published, count)
         shown[count] = [count_beside(row, f"{row[count]:,}") for row in rows_of(found)]
     return _made(settings, found, shown, len(rows), note, folder)
+
+
+def _summed(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TableMade | None:
+    """What trainings cost, or which classes are taken for which."""
+    by = list(rows)
+    frame = frames.costs if settings.of == "costs" else frames.confusions()
+    if frame.empty or (chosen := select(frame, settings.where, by)).empty:
+        return None
+    if settings.of == "costs":
+        found = mean_costs(told_apart(chosen, by), by)
+        shown = found.assign(**{name: [f"{value:,.0f}" for value in found[name]] for name in COSTS})
+        note = "means over trainings; of several that a run made, seconds are shared equally"
+    else:
+        found = most_confused(told_apart(chosen, by), by, settings.most)
+        shown = found.assign(share=[f"{share:.3f}" for share in found["share"]])
+        note = "share of a class's answers, over all seeds, folds and draws together"
+    for name in by:
+        shown[name] = [UNSET.get(name, "–") if pd.isna(value) else whole(value) for value in shown[name]]
+    shown.columns = pd.Index([str(name).replace("_", " ") for name in shown.columns])
+    return None if found.empty else _made(settings, found, shown, len(by), note, folder)
 
 
 def _labelled(

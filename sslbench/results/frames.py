@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from sslbench.api.errors import SslbenchError
-from sslbench.results.record import ClassScore, Record, Score, decode
+from sslbench.results.record import COSTS, ClassScore, Record, Score, decode
 
 HEAD = (
     "run",
@@ -82,6 +82,15 @@ class Results:
         return pd.DataFrame(rows)
 
     @property
+    def costs(self) -> pd.DataFrame:
+        """One row per training of a run and dataset that it is measured on: how long it was, and what it took."""
+        rows = []
+        for record in self.records:
+            for training in _trainings(record):
+                rows += [{**_head(record), "dataset": data["part"], **training} for data in record.evaluated_on]
+        return pd.DataFrame(rows, columns=[*HEAD, "dataset", "seed", "fold", *COSTS])
+
+    @property
     def confusions(self) -> pd.DataFrame:
         """One row per run, dataset, protocol, seed, fold, setting, class and what of it was taken for which class: how many
         test samples, and their share of that class. Empty without the runs' folders.
@@ -104,6 +113,20 @@ class Results:
     def classes(self) -> pd.DataFrame:
         """One row per run, dataset, protocol, seed, fold, setting and class."""
         return _frame(self.records, "classes", lambda row: True)
+
+
+def _trainings(record: Record) -> list[dict[str, Any]]:
+    """Each training's cost; seconds are shared equally among a run's, of which only the sum is kept."""
+    several = max(1, len(record.training))
+    found = []
+    for training, rate in zip(record.training, record.cost.get("samples_per_second", ()), strict=False):
+        epochs = len(training.get("history", ()))
+        values = (
+            epochs, epochs * training.get("samples", 0), record.cost["seconds"].get("pretrain", 0.0) / several, rate,
+            record.cost["peak_memory"] / 2**20,
+        )  # fmt: skip
+        found.append({"seed": training["seed"], "fold": training["fold"], **dict(zip(COSTS, values, strict=True))})
+    return found
 
 
 def _pairs(matrix: Mapping[str, Any], record: Record) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from sslbench.config.convert import plain
 
 SCHEMA = 1
 Status = Literal["done", "collapsed", "diverged", "unavailable", "failed"]
+COSTS = ("epochs", "samples_seen", "seconds", "samples_per_second", "peak_megabytes")
+"""What is told of a training's length and of what it took."""
 APART = ("cost", "host", "clock")
 """Fields that two equal runs may differ in."""
 

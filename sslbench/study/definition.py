@@ -47,25 +47,28 @@ class TableSettings:
     With `against`, a method's name, it shows by how much every other method's numbers are above that one's, paired by seed.
     With `spread: deviation` its numbers are mean ± standard deviation over folds and seeds; with `over`, an axis, over that
     axis's values. It may be `of` classes (their recall, precision and f1 are metrics), or tell of samples (what was measured
-    on), labels (how many a fraction of them is), pools (what they kept of their members) or of what was published.
+    on), labels (how many a fraction of them is), pools (what they kept of their members), costs (of trainings), confusions
+    (the `most` frequent) or of what was published.
     """
 
     name: str = "scores"
     title: str = ""
-    of: Literal["scores", "classes", "samples", "labels", "pools", "published"] = "scores"
+    of: Literal["scores", "classes", "samples", "labels", "pools", "costs", "confusions", "published"] = "scores"
     spread: Literal["interval", "deviation"] = "interval"
     over: str = ""
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ("protocol", "metric")
     where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
     against: str = ""
+    most: int = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureSettings:
     """One figure: the mean over seeds and its 95 % interval against `x`, by `hue`, in a panel for each of `panels`.
 
-    With `spread: deviation` the bars are standard deviations over folds and seeds; with `log` x grows by factors. `chance` is
+    With `spread: deviation` the bars are standard deviations over folds, seeds and draws; with `band` a line has a band in
+    place of bars; with `log` x grows by factors. `chance` is
     a metric whose mean in each panel is a dashed line, such as what a score is by chance. It may be `of` classes (their
     recall, precision and f1 are metrics). Of `kind` shown it is a picture that a run made: `file` is its name, or a pattern,
     in the figures of the first run that `where` means.
@@ -78,6 +81,7 @@ class FigureSettings:
     chance: str = ""
     spread: Literal["interval", "deviation"] = "interval"
     log: bool = False
+    band: bool = False
     file: str = ""
     x: str = ""
     y: str = ""

@@ -150,5 +150,5 @@ def build_optimiser(objective: Objective, settings: TrainSettings) -> torch.opti
     if settings.optimiser == "adam":
         return torch.optim.Adam(groups, lr=0.0, betas=settings.betas)
     if settings.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=0.0, momentum=settings.momentum)
+        return torch.optim.SGD(groups, lr=0.0, momentum=settings.momentum, nesterov=settings.nesterov)
     return Lars(groups, settings.momentum, settings.trust, settings.trust_clip)

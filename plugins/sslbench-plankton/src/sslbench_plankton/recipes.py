@@ -1,4 +1,5 @@
-"""The recipes of the plankton MAE study for `mae`: data, no code (arXiv 2503.11341, section 3).
+"""The recipes of the plankton MAE study for `mae`: data, no code (arXiv 2503.11341, section 3). Those of the cross-modal
+study are in `recipes_of_pairs`.
 
 Left open by the paper: the warm-up of pretraining (MAE's 40 epochs here), whether fine-tuning's rate is scaled by the batch
 (not here), the pooling before the head (the mean of the tokens), which epoch counts (the last).

@@ -14,14 +14,12 @@ class PulsePairsConfig:
     """How many samples of each of twelve classes the part `lab` has, how noisy its pulses are (counts), and the draw's seed.
 
     `sea` has smaller particles, twice the noise and a gain that varies more, and its classes are halved from one to the next
-    but one, so that some are rare; `uto` is twice as many as `lab` of the same kind as `sea`, without labels. With `shuffled`
-    each picture stands beside the pulse of another individual of any class: nothing is to be learnt from such pairs.
+    but one, so that some are rare; `uto` is twice as many as `lab` of the same kind as `sea`, without labels.
     """
 
     samples: int = 150
     noise: float = 3.0
     seed: int = 0
-    shuffled: bool = False
 
 
 def build(config: PulsePairsConfig, source: Source) -> Dataset:

@@ -71,16 +71,9 @@ class PulsePairs:
             "image": Modality(layout="image", shape=(1, 0, 0)),
             "profile": Modality(layout="sequence", shape=(0, BANDS)),
         }
-        order = np.random.default_rng([config.seed, len(self.labels)]).permutation(len(self.labels))
-        self.beside = order if config.shuffled else np.arange(len(self.labels))
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """One individual: its shadow, cut close, and the scaled pulse; the same whenever it is read."""
-        shadow, _ = self._individual(row)
-        _, counts = self._individual(int(self.beside[row]))
-        return {"image": np.ascontiguousarray(shadow), "profile": np.ascontiguousarray(scaled(counts))}
-
-    def _individual(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         site = LAB if self.part == "lab" else SEA
         own = np.random.default_rng([self.config.seed, PARTS[self.part], row])
         species = SPECIES[self.species[row]]
@@ -93,7 +86,7 @@ class PulsePairs:
             shadow, counts = shadow[:, :, ::-1], counts[::-1]
         if own.random() < 0.5:  # or rolled over, which the laser does not see
             shadow = shadow[:, ::-1]
-        return shadow, counts
+        return {"image": np.ascontiguousarray(shadow), "profile": np.ascontiguousarray(scaled(counts))}
 
     def fingerprint(self) -> str:
         """A digest of the settings: what is drawn from them is this dataset's version."""

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 class TimmConfig:
     """The timm model's name; its head is left out and it is built for the pictures' channels and size.
 
-    With `any_size` a vision transformer's positions are stretched to whatever it is given, as local views need it.
+    With `any_size` a vision transformer's positions are stretched to whatever it is given, as local views need it. With
+    `published` it starts from timm's published weights, the first layer's summed or repeated for other channels.
     """
 
     model: str = "resnet18"
     any_size: bool = False
+    published: bool = False
 
 
 def build(config: TimmConfig, modality: Modality) -> Backbone:

@@ -11,7 +11,7 @@ import torch
 from timm.models import is_model_in_modules
 from torch import Tensor, nn
 
-from sslbench.api import Modality
+from sslbench.api import Modality, Unavailable
 from sslbench.api.modules import Backbone, widen
 from sslbench_vision.backbones.timm_family import TimmConfig
 from sslbench_vision.backbones.transformer import fused, linear_rates
@@ -35,6 +35,28 @@ def is_convolutional(model: str) -> bool:
     return bool(is_model_in_modules(model.split(".")[0], list(CONVOLUTIONAL)))
 
 
+def _hush() -> None:
+    """Have a failed download said once, by what it raises, and not at every new attempt."""
+    for name in ("huggingface_hub", "timm.models._hub"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _created(config: TimmConfig, shape: dict[str, Any]) -> Any:
+    """timm's network without its head; raises Unavailable where its published weights are asked for and cannot be had."""
+    create: Any = timm.create_model
+    if not config.published:
+        return create(config.model, pretrained=False, num_classes=0, **shape)
+    _hush()
+    try:
+        return create(config.model, pretrained=True, num_classes=0, **shape)
+    except Exception as error:  # whatever the network, the hub or the model's lack of weights raises
+        told = " ".join(str(error).split())[:200]
+        raise Unavailable(
+            f"the published weights of {config.model!r} cannot be had ({type(error).__name__}: {told}); run where the "
+            "network is reached, or set backbone.published=false"
+        ) from error
+
+
 class TimmEncoder(Backbone):
     """Any timm model without its head."""
 
@@ -44,8 +66,7 @@ class TimmEncoder(Backbone):
         size: dict[str, Any] = {}
         if is_vit(config.model):
             size = {"img_size": modality.shape[1:], "dynamic_img_size": config.any_size}
-        create: Any = timm.create_model
-        self.network: Any = create(config.model, pretrained=False, num_classes=0, in_chans=modality.shape[0], **size)
+        self.network: Any = _created(config, {"in_chans": modality.shape[0], **size})
         self.width = int(self.network.num_features)
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
@@ -55,11 +76,7 @@ class TimmEncoder(Backbone):
 
     def published(self) -> dict[str, Tensor]:
         """The published weights' tensors, downloaded by timm; raises whatever the network does."""
-        for name in (
-            "huggingface_hub",
-            "timm.models._hub",
-        ):  # they tell of every new attempt; what they raise says it once
-            logging.getLogger(name).setLevel(logging.ERROR)
+        _hush()
         network = timm.create_model(self.model, pretrained=True, num_classes=0)
         state: dict[str, Tensor] = network.state_dict()
         return state

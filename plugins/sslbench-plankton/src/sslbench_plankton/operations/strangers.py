@@ -1,0 +1,61 @@
+"""Another sample's second modality beside a sample's first: pairs from which nothing is to be learnt. Spec only.
+
+A falsification: what a method for pairs finds across modalities must be gone when it is trained on such pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sslbench.api import Apply, AugmentationSpec, Layout, OperationParts, OperationSpec, hookimpl
+from sslbench_plankton.citations import SSLBENCH
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Operation
+
+LAYOUTS: frozenset[Layout] = frozenset({"image", "sequence", "vector"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangersConfig:
+    """Of how many training rows one is drawn for every sample."""
+
+    rows: int = 512
+
+
+def build(config: StrangersConfig, parts: OperationParts) -> Operation:
+    """Reach the implementation."""
+    from sslbench_plankton.operations.strangers_operation import strangers
+
+    return strangers(parts)
+
+
+def reference(config: StrangersConfig) -> int:
+    """Training rows that it needs."""
+    return config.rows
+
+
+@hookimpl
+def sslbench_operations() -> Iterable[OperationSpec[StrangersConfig]]:
+    yield OperationSpec(
+        name="strangers", version=1, summary="all modalities but the first are those of a random training row",
+        citation=SSLBENCH, config=StrangersConfig, smoke=StrangersConfig(rows=8), build=build, layouts=LAYOUTS,
+        reference=reference,
+    )  # fmt: skip
+
+
+@hookimpl
+def sslbench_augmentations() -> Iterable[AugmentationSpec]:
+    yield AugmentationSpec(
+        name="strangers",
+        version=1,
+        summary="a control: pictures beside other individuals' profiles, a crop of the one and a window of the other",
+        citation=SSLBENCH,
+        operations={
+            "strangers": Apply(operation="strangers"),
+            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.8, 1.0)}),
+            "window": Apply(operation="time-crop"),
+        },
+    )

@@ -1,0 +1,93 @@
+"""The recipes of the cross-modal plankton study (arXiv 2603.16427, its released code): data, no code.
+
+Departures: the learnt scale is not decayed (one-dimensional parameters never are); encoders normalise by the data's own
+statistics instead of to [-1, 1]; the baseline has no layer of 512 between encoder and head, and is measured by its encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sslbench.api import RecipeSpec, Setting, hookimpl
+from sslbench_plankton.citations import CROSS_MODAL
+from sslbench_plankton.methods.pair_rules import quick
+
+PAIRS = ("cytosense", "pulse-pairs")
+SMALL, LARGE = (0, 96 * 96), (96 * 96 + 1, 2**62)
+PICTURES: Mapping[str, Setting] = {"view.size": 224, "prepare.size": 236}
+MICRO: Mapping[str, Setting] = {"backbones.image.name": "micro-cnn", "backbones.profile.name": "profile-cnn"}
+PATIENCE: Mapping[str, Setting] = {
+    "train.batch": 512,
+    "train.least_epochs": 30,
+    "train.patience": 30,
+    "train.final_rate": 1e-5,
+}
+CONTRAST: Mapping[str, Setting] = {
+    **PICTURES,
+    **PATIENCE,
+    "augmentation.name": "cross-modal",
+    "backbones.image.name": "convnext_femto",
+    "backbones.image.published": True,
+    "backbones.profile.name": "profile-cnn",
+    "train.optimiser": "sgd",
+    "train.momentum": 0.9,
+    "train.nesterov": True,
+    "train.rate": 5e-3,
+    "train.decay": 1e-3,
+    "train.warmup": 5,
+    "train.warmup_from": 5e-5,
+    "train.epochs": 100,
+}
+HEAD: Mapping[str, Setting] = {"method.hidden": 256, "method.bottleneck": 64, "method.prototypes": 512}
+DINO: Mapping[str, Setting] = {
+    **PICTURES,
+    **PATIENCE,
+    **HEAD,
+    "augmentation.name": "cross-modal-dino",
+    "backbones.image.name": "convnext_femto",
+    "backbones.image.published": True,
+    "method.local": 6,
+    "train.watched": "training",
+    "train.optimiser": "adamw",
+    "train.rate": 1e-4,
+    "train.decay": 0.04,
+    "train.final_decay": 0.4,
+    "train.warmup": 10,
+    "train.epochs": 300,
+}
+SMALL_DINO: Mapping[str, Setting] = {
+    **HEAD,
+    "backbones.image.name": "micro-cnn",
+    "augmentation.name": "cross-modal-dino",
+    "method.warmup": 0,
+    "method.teacher_temperature": 0.04,
+    "method.momentum": 0.98,
+    "method.local": 6,
+    "train.epochs": 30,
+    "train.batch": 128,
+    "train.optimiser": "adamw",
+    "train.rate": 1e-3,
+    "train.decay": 1e-2,
+    "train.schedule": "one-cycle",
+}
+
+
+def recipe(method: str, summary: str, settings: Mapping[str, Setting], *, small: bool) -> RecipeSpec:
+    """A recipe for pairs of a picture and a profile."""
+    return RecipeSpec(
+        name=f"{method.removesuffix('-pairs')}-cross-modal{'-small' if small else ''}", version=1, summary=summary,
+        citation=CROSS_MODAL, method=method, datasets=PAIRS, pixels=SMALL if small else LARGE, settings=settings,
+    )  # fmt: skip
+
+
+@hookimpl
+def sslbench_recipes() -> Iterable[RecipeSpec]:
+    micro = "small encoders and pictures, one cycle of AdamW: two cores"
+    study = "the cross-modal plankton study's: ConvNeXt-femto and a profile CNN at 224 px, SGD, early stopping"
+    for method, own in (("clip-pairs", {"method.columns": "released"}), ("siglip-pairs", {})):
+        yield recipe(method, micro, {**quick(), **MICRO}, small=True)
+        yield recipe(method, study, {**CONTRAST, **own}, small=False)
+    yield recipe(
+        "dino", "the image-only baseline on a small encoder, one cycle of AdamW: two cores", SMALL_DINO, small=True
+    )
+    yield recipe("dino", "the cross-modal plankton study's image-only baseline, early stopping", DINO, small=False)

@@ -1,0 +1,34 @@
+"""What trainings cost and what is taken for what, by any facts of a study. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from sslbench.results.record import COSTS
+
+PAIR = ("class", "taken_for")
+
+
+def mean_costs(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """One row per group: the mean of each cost over its trainings, and how many those are (what trains nothing has none)."""
+    trained = frame[frame["epochs"] > 0]
+    grouped = trained.groupby(list(by), dropna=False, sort=False)
+    found = grouped[list(COSTS)].mean().reset_index()
+    return found.assign(trainings=grouped.size().to_numpy())
+
+
+def most_confused(frame: pd.DataFrame, by: Sequence[str], most: int) -> pd.DataFrame:
+    """Per group the pairs of which the largest share of a class is taken for the other, at most `most`: share and count.
+
+    Counts are over all that a group holds (seeds, folds, draws).
+    """
+    counts = frame.groupby([*by, *PAIR], dropna=False, sort=False)["count"].sum().reset_index()
+    of_class = counts.groupby([*by, "class"], dropna=False)["count"].transform("sum")
+    wrong = counts.assign(share=counts["count"] / of_class, of=of_class)
+    wrong = wrong[wrong["class"] != wrong["taken_for"]]
+    ordered = wrong.sort_values(["share", "count"], ascending=False, kind="stable")
+    chosen = ordered.groupby(list(by), dropna=False, sort=False).head(most)
+    order = counts[list(by)].drop_duplicates().reset_index(drop=True)
+    return order.merge(chosen, on=list(by), how="inner")
