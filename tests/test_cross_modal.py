@@ -1,0 +1,333 @@
+"""A picture and a profile of one particle: the equations, what projections are told, readers, and the falsification."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sslbench_plankton.backbones.profiles import ProfileCnnConfig, build_cnn
+from sslbench_plankton.backbones.vectors import VectorMlpConfig
+from sslbench_plankton.backbones.vectors import build as build_mlp
+from sslbench_plankton.datasets.cytosense import CytosenseConfig
+from sslbench_plankton.datasets.cytosense_reader import open_part
+from sslbench_plankton.datasets.flowcam_pairs import FlowcamPairsConfig
+from sslbench_plankton.datasets.flowcam_pairs_reader import numbers, open_pairs
+from sslbench_plankton.datasets.pulse_pairs import PulsePairsConfig
+from sslbench_plankton.datasets.pulse_pairs_reader import PulsePairs
+from sslbench_plankton.methods.clip_pairs import ClipPairsConfig
+from sslbench_plankton.methods.clip_pairs import build as build_clip
+from sslbench_plankton.methods.clip_pairs_model import clip_loss
+from sslbench_plankton.methods.siglip_pairs_model import siglip_loss
+from sslbench_plankton.operations.profiles import TimeCropConfig, build_crop
+from sslbench_plankton.operations.strangers import StrangersConfig
+from sslbench_plankton.operations.strangers import build as build_strangers
+from sslbench_plankton.padding import pad_edges
+from sslbench_plankton.pulses import scaled
+
+import sslbench
+from sslbench.api import Facts, MethodParts, Modality, OperationParts, Source, Target
+from sslbench.api.errors import DataBroken, DataMissing
+from sslbench.data.draws import KeyedDraws
+
+IMAGE = Modality(layout="image", shape=(1, 16, 16), facts=("size",))
+PROFILE = Modality(layout="sequence", shape=(0, 6), facts=("length",))
+SMALL = {
+    "backbones.image.widths": [16, 32, 48, 64], "backbones.profile.widths": [16, 24, 32, 48], "backbones.profile.blocks": 1,
+    "view.size": 32, "train.batch": 64, "train.epochs": 12, "train.rate": 3e-3, "seeds": [0], "baselines": "none",
+    "threads": 1, "data.samples": 60, "measure": ["gallery", "matching"], "protocols.gallery.shots": [1, 8],
+    "protocols.matching.points": 20,
+}  # fmt: skip
+
+
+def clip_by_hand(first, second, log_scale, *, exact, buckets):
+    """One number at a time, as papers.md 3.4 tells it."""
+    size, losses = len(first) // buckets, []
+    for start in range(0, len(first), size):
+        a, b = ([x / np.linalg.norm(x) for x in side[start : start + size].numpy()] for side in (first, second))
+        factor = min(max(math.exp(log_scale), 0.01), 100)
+        logits = [[factor * float(x @ y) for y in b] for x in a]
+        shifted = [[value - max(row) for value in row] for row in logits]
+        along = logits if exact else shifted
+        rows = [math.log(sum(map(math.exp, row))) - row[i] for i, row in enumerate(shifted)]
+        columns = [math.log(sum(math.exp(row[i]) for row in along)) - along[i][i] for i in range(size)]
+        losses.append((sum(rows) + sum(columns)) / (2 * size))
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("buckets", [1, 2])
+@pytest.mark.parametrize("scale", [1.0, math.log(1 / 0.07), 9.0])
+def test_clips_loss_and_the_released_column_term(exact, buckets, scale):
+    torch.manual_seed(0)
+    first, second = torch.randn(8, 5, dtype=torch.float64), torch.randn(8, 5, dtype=torch.float64)
+    found = clip_loss(first, second, torch.tensor(scale, dtype=torch.float64), exact=exact, buckets=buckets)
+    assert float(found) == pytest.approx(clip_by_hand(first, second, scale, exact=exact, buckets=buckets), rel=1e-9)
+
+
+def test_both_column_terms_agree_where_rows_have_one_maximum_and_only_there():
+    torch.manual_seed(0)
+    x = torch.nn.functional.normalize(torch.randn(6, 4), dim=1)
+    scale = torch.tensor(2.0)
+    assert torch.allclose(clip_loss(x, x, scale), clip_loss(x, x, scale, exact=False), atol=1e-6)
+    y = torch.randn(6, 4)
+    assert not torch.allclose(clip_loss(x, y, scale), clip_loss(x, y, scale, exact=False), atol=1e-3)
+
+
+@pytest.mark.parametrize("buckets", [1, 2])
+def test_siglips_loss_pair_by_pair(buckets):
+    torch.manual_seed(0)
+    first, second = torch.randn(6, 4, dtype=torch.float64), torch.randn(6, 4, dtype=torch.float64)
+    scale, bias = 1.0, -10.0
+    size, losses = 6 // buckets, []
+    for start in range(0, 6, size):
+        total = 0.0
+        for i in range(start, start + size):
+            for j in range(start, start + size):
+                cosine = float(torch.nn.functional.cosine_similarity(first[i], second[j], dim=0))
+                sign = 1 if i == j else -1
+                total += math.log1p(math.exp(-sign * (math.exp(scale) * cosine + bias)))
+        losses.append(total / size)
+    tensors = (torch.tensor(value, dtype=torch.float64) for value in (scale, bias))
+    assert float(siglip_loss(first, second, *tensors, buckets=buckets)) == pytest.approx(sum(losses) / buckets)
+
+
+def method(**settings):
+    modalities = {"image": IMAGE, "profile": PROFILE}
+    narrow = Modality(layout="vector", shape=(256,))
+    encoders = {"image": build_mlp(VectorMlpConfig(width=4), narrow), "profile": build_cnn(
+        ProfileCnnConfig(widths=(4, 4, 4, 4), blocks=1, steps=32), PROFILE)}  # fmt: skip
+    facts = Facts(modalities=modalities, shapes={}, samples=9, batch=4, epochs=1, target=Target(kind="none"))
+    return build_clip(
+        ClipPairsConfig(out=3, dropout=0.0, **settings), MethodParts(encoders=encoders, used={}, facts=facts)
+    )
+
+
+def test_projections_are_told_sizes_as_they_were_before_any_crop():
+    told = method().eval()
+    assert {name: p.in_features for name, p in told.projections.items()} == {"image": 4 + 2, "profile": 4 + 1}
+    view = {"image": torch.rand(2, 256), "image.size": torch.tensor([[40, 90], [20, 20]]),
+            "profile": torch.rand(2, 90, 6), "profile.length": torch.tensor([90, 45])}  # fmt: skip
+    parts = OperationParts(modalities={"profile": PROFILE}, reference={})
+    cropped = build_crop(TimeCropConfig(), parts)(view, KeyedDraws.of(torch.arange(2), 0))
+    assert cropped["profile.length"].tolist() == [224, 224]
+    feature = torch.zeros(2, 4)
+    with torch.no_grad():
+        weight = told.projections["profile"].weight[:, 4]
+        expected = torch.tensor([[90.0], [45.0]]) / 224 * weight
+        assert torch.allclose(told.project("profile", feature, cropped), expected)
+        assert torch.allclose(told.project("profile", feature, view), expected)
+        sizes = told.projections["image"].weight[:, 4:]
+        assert torch.allclose(told.project("image", feature, view), view["image.size"] / 224 @ sizes.T)
+    assert method(unit=0.0).projections["profile"].in_features == 4
+
+
+def test_strangers_stand_beside_a_picture_the_same_ones_for_any_batch():
+    reference = {"image": torch.zeros(5, 16), "profile": torch.arange(5.0).view(5, 1, 1).expand(5, 7, 6),
+                 "profile.length": torch.arange(5) + 1}  # fmt: skip
+    operation = build_strangers(
+        StrangersConfig(), OperationParts(modalities={"image": IMAGE, "profile": PROFILE}, reference=reference)
+    )
+    view = {"image": torch.rand(40, 16), "profile": torch.full((40, 9, 6), 9.0), "profile.length": torch.full((40,), 9)}
+    made = operation(view, KeyedDraws.of(torch.arange(40), 0))
+    assert torch.equal(made["image"], view["image"])
+    rows = made["profile"][:, 0, 0].long()
+    assert set(rows.tolist()) == set(range(5))
+    assert torch.equal(made["profile.length"], rows + 1), "a profile's length comes with it"
+    assert made["profile"].shape == view["profile"].shape
+    some = operation({name: x[7:9] for name, x in view.items()}, KeyedDraws.of(torch.arange(7, 9), 0))
+    assert torch.equal(some["profile"], made["profile"][7:9])
+
+
+# ---- data ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory) -> Path:
+    """The published layout, of drawn pairs: 25 rows of legend over every picture, counts beside it."""
+    root = tmp_path_factory.mktemp("published") / "data"
+    for part, samples in (("LAB", 4), ("SEA", 3), ("UTO", 2)):
+        pairs = PulsePairs(PulsePairsConfig(samples=samples), "lab")
+        folder, lines = root / part, ["image,profile,class" if part != "UTO" else "image,profile"]
+        (folder / "images").mkdir(parents=True)
+        (folder / "profiles").mkdir()
+        for row, label in enumerate(pairs.labels):
+            sample = pairs.read(row, np.random.default_rng(0))
+            legend = np.full((25, sample["image"].shape[2]), 255, np.uint8)
+            Image.fromarray(np.concatenate([legend, sample["image"][0]])).save(folder / f"images/{row}.png")
+            counts = np.expm1((sample["profile"] + 1) / 2 * 8.9211)
+            np.savetxt(folder / f"profiles/{row}.csv", counts, delimiter=",", header="a,b,c,d,e,f", comments="")
+            name = pairs.target.names[label].replace(" ", "_")
+            lines.append(f"images/{row}.png,profiles/{row}.csv" + (f",{name}" if part != "UTO" else ""))
+        (folder / "annotations.csv").write_text("\n".join(lines) + "\n")
+    return root.parent
+
+
+def opened(tree: Path, part: str = "lab", **settings):
+    source = Source(root=tree, folders=(), work=tree / "work", part=part)
+    return open_part(CytosenseConfig(**settings), source)
+
+
+def test_the_published_layout_of_cytosense_is_read(tree):
+    lab, drawn = opened(tree), PulsePairs(PulsePairsConfig(samples=4), "lab")
+    assert (len(lab.labels), len(lab.target.names)) == (48, 12)
+    for row in (0, 7, 47):
+        found, meant = lab.read(row, np.random.default_rng(0)), drawn.read(row, np.random.default_rng(0))
+        height, width = meant["image"].shape[1:]
+        assert found["image.size"].tolist() == [height + 25, width], "legend rows included, as the study does"
+        assert np.array_equal(found["image"], pad_edges(meant["image"][0])[None])
+        assert np.allclose(found["profile"], meant["profile"], atol=1e-4)
+    uto = opened(tree, "uto")
+    assert uto.target.kind == "none"
+    assert set(uto.labels.tolist()) == {-1}
+    assert len(opened(tree, "sea").contents()) == 36
+    assert lab.fingerprint() != opened(tree, "sea").fingerprint()
+    assert opened(tree, bands=(0, 2)).read(0, np.random.default_rng(0))["profile"].shape[1] == 2
+
+
+def test_what_is_wrong_with_a_cytosense_tree_is_a_sentence(tree, tmp_path):
+    def broken(annotations: str, profile: str = "a,b,c,d,e,f\n1,2,3,4,5,6\n") -> Path:
+        folder = tmp_path / f"x{len(list(tmp_path.iterdir()))}" / "LAB"
+        folder.mkdir(parents=True)
+        (folder / "annotations.csv").write_text(annotations)
+        Image.new("L", (9, 20)).save(folder / "p.png")
+        (folder / "p.csv").write_text(profile)
+        return folder.parent
+
+    rng = np.random.default_rng(0)
+    with pytest.raises(DataMissing, match=r"no LAB below|looked in"):
+        opened(tmp_path / "nowhere")
+    with pytest.raises(DataBroken, match="has no column 'profile'; it has: image, class"):
+        opened(broken("image,class\np.png,a\n"))
+    with pytest.raises(DataBroken, match=r"'gone.png' is not there; fetch the set again"):
+        opened(broken("image,profile,class\ngone.png,p.csv,a\n"))
+    with pytest.raises(DataBroken, match="leaves the folder"):
+        opened(broken("image,profile,class\n../../p.png,p.csv,a\n"))
+    with pytest.raises(DataBroken, match="has no row"):
+        opened(broken("image,profile,class\n"))
+    good = "image,profile,class\np.png,p.csv,a\n"
+    with pytest.raises(DataBroken, match="nothing is left of it above 25 rows of legend"):
+        opened(broken(good)).read(0, rng)
+    for profile, told in (("a,b\n1,2\n", "has 2 columns; data.bands names 6"), ("a\nx\n", "is no table of numbers"),
+                          ("a,b,c,d,e,f\n1,2,3,nan,5,6\n", "not finite")):  # fmt: skip
+        with pytest.raises(DataBroken, match=told):
+            opened(broken(good, profile), legend=0).read(0, rng)
+    negative = opened(broken(good, "a,b,c,d,e,f\n-3,0,1,1,1,1\n"), legend=0).read(0, rng)["profile"]
+    assert negative[0, 0] == scaled(np.zeros((1, 1), np.float32))[0, 0] == -1
+
+
+def test_edges_are_repeated_round_a_picture():
+    made = pad_edges(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    assert made.tolist() == [[0, 1, 2], [3, 4, 5], [3, 4, 5]]
+
+
+def test_pulse_pairs_has_the_published_sets_parts():
+    lab, sea, uto = (PulsePairs(PulsePairsConfig(samples=16), part) for part in ("lab", "sea", "uto"))
+    assert np.bincount(lab.labels).tolist() == [16] * 12
+    assert np.bincount(sea.labels).tolist() == [16, 11, 8, 6, 4, 3, 2, 2, 2, 2, 2, 2]
+    assert (uto.target.kind, len(uto.labels), set(uto.labels.tolist())) == ("none", 384, {-1})
+    rng = np.random.default_rng(0)
+    lengths = [np.mean([len(part.read(row, rng)["profile"]) for row in range(30)]) for part in (lab, sea, uto)]
+    assert lengths[0] > lengths[1] + 5
+    assert abs(lengths[1] - lengths[2]) < 12
+    assert not np.array_equal(sea.read(0, rng)["image"], lab.read(0, rng)["image"])
+
+
+def test_flowcam_pairs_join_pictures_with_their_rows(shared, tmp_path):
+    source = Source(root=shared / "flowcam_protist_pairs", folders=(), work=tmp_path)
+    pairs = open_pairs(FlowcamPairsConfig(), source)
+    assert np.bincount(pairs.labels).tolist() == [500, 287, 418]
+    assert pairs.target.names == ("Junk", "Missed", "Protist")
+    sample, place = pairs.read(700, np.random.default_rng(0)), pairs.measured
+    assert sample["image"].shape[0] == 3
+    height, width = (sample["measurements"][place.index(name)] for name in ("Image Height", "Image Width"))
+    assert sample["image.size"].tolist() == [height, width], "the row is of this very picture"
+    assert 30 < len(place) < 48
+    assert not {"Particle ID", "Elapsed Time", "Ch1 Peak", "Date"} & set(place)
+
+
+def test_pictures_without_a_row_are_told(tmp_path):
+    (tmp_path / "images/a").mkdir(parents=True)
+    Image.new("RGB", (9, 9)).save(tmp_path / "images/a/run_X.png")
+    table = tmp_path / "measurements.csv"
+    source = Source(root=tmp_path, folders=(), work=tmp_path)
+    with pytest.raises(DataMissing, match=r"no measurements.csv beside a folder images"):
+        open_pairs(FlowcamPairsConfig(), source)
+    table.write_text("Original Reference ID,Image File,Length\nY,run_1.tif,3\n")
+    with pytest.raises(DataBroken, match=r"1 of 1 pictures have no row of measurements; first: run_X.png"):
+        open_pairs(FlowcamPairsConfig(), source)
+    table.write_text("Original Reference ID,Image File,Length\nX,run_1.tif,3\nX,run_2.tif,4\n")
+    with pytest.raises(DataBroken, match="run 'run' has particle 'X' twice"):
+        open_pairs(FlowcamPairsConfig(), source)
+    with pytest.raises(DataBroken, match="no column of the table holds numbers that differ"):
+        numbers([{"a": "1"}, {"a": "1"}], ())
+
+
+def test_pairs_of_a_picture_and_measurements_run_whole(shared, tmp_path):
+    """A loader test: the measurements are computed from the picture, so nothing is claimed of the numbers."""
+    settings = {
+        "backbones.image.name": "micro-cnn", "backbones.image.widths": [8, 8, 16, 16], "view.size": 32,
+        "backbones.measurements.name": "vector-mlp", "augmentation": {"name": "crop-flip"}, "train.epochs": 2, "seeds": [0],
+        "baselines": "none", "measure": ["gallery", "matching"], "threads": 1, "data.root": str(shared / "flowcam_protist_pairs"),
+        "protocols.gallery.shots": [2], "protocols.gallery.draws": 2, "protocols.matching.points": 20,
+    }  # fmt: skip
+    record = sslbench.run("siglip-pairs", "flowcam-pairs", out=tmp_path, settings=settings).records[0]
+    assert record.status == "done", record.reason
+    figures = tmp_path / record.run / "figures"
+    shown = {path.stem for path in figures.glob("*.png")}
+    assert {"seen", "t-sne-flowcam-pairs", "retrieved-image-to-measurements-flowcam-pairs"} <= shown
+
+
+# ---- what it must show -----------------------------------------------------------------------------------------------
+
+
+def accuracies(record) -> dict[tuple[str, str, int], float]:
+    found: dict[tuple[str, str, int], list[float]] = {}
+    for score in record.scores:
+        if score.metric == "micro_accuracy":
+            told = json.loads(score.setting)
+            found.setdefault((told.get("gallery", ""), told.get("queries", ""), told["shots"]), []).append(score.value)
+    return {place: float(np.mean(values)) for place, values in found.items()}
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """CLIP on pairs, and on pictures beside other individuals' pulses."""
+    out = tmp_path_factory.mktemp("runs")
+    own = sslbench.run("clip-pairs", "pulse-pairs/lab", out=out, settings=SMALL).records[0]
+    control = {**SMALL, "augmentation.name": "strangers"}
+    strangers = sslbench.run("clip-pairs", "pulse-pairs/lab", out=out, settings=control).records[0]
+    assert own.status == strangers.status == "done", (own.reason, strangers.reason)
+    return own, strangers
+
+
+def test_modalities_recognise_each_other_unless_strangers_were_paired_in_training(learnt):
+    """Chance is 1/12. Five of the classes' kinds show in both modalities, so that 5/12 is the most that can be had."""
+    own, strangers = map(accuracies, learnt)
+    for way in (("image", "profile", 8), ("profile", "image", 8)):
+        assert own[way] > 0.28
+        assert strangers[way] < 0.17
+
+
+def test_accuracy_rises_with_the_gallery_and_both_modalities_do_not_harm(learnt):
+    found = accuracies(learnt[0])
+    assert all(found[held, asked, 8] > found[held, asked, 1] for held in ("", "image") for asked in ("", "image"))
+    assert found["", "", 8] > max(found["image", "image", 8], found["profile", "profile", 8]) - 0.05
+
+
+def test_every_draw_is_a_number_and_classes_are_counted_over_all(learnt):
+    record = learnt[0]
+    asked = [s for s in record.scores if s.protocol == "gallery" and s.metric == "micro_accuracy"]
+    assert len(asked) == 2 * 5 * 9
+    settings = {row.setting for row in record.classes if row.protocol == "gallery"}
+    assert len(settings) == 2 * 9
+    assert not any("draw" in setting for setting in settings)
+    supports = {row.support for row in record.classes if row.protocol == "gallery"}
+    assert supports == {12 * 5}, "a fifth of 60, five times"
+    matched = {s.metric: s.value for s in record.scores if s.protocol == "matching" and s.setting == "{}"}
+    assert matched["top_5"] > 3 * matched["top_5_by_chance"]
+    assert matched["same_class"] > 2 * matched["same_class_by_chance"]
