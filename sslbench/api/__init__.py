@@ -1,6 +1,7 @@
 """All that a plugin may import: values, specs, hooks, errors (no torch) and, apart, `sslbench.api.modules` (torch)."""
 
 from sslbench.api.errors import DataBroken, DataMissing, Diverged, RequestError, SslbenchError, Unavailable
+from sslbench.api.executors import Crew, Executor, ExecutorSpec
 from sslbench.api.hooks import hookimpl
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import Published, ReferenceSpec
@@ -10,11 +11,8 @@ from sslbench.api.specs import (
     BackboneSpec,
     Card,
     Citation,
-    Crew,
     Dataset,
     DatasetSpec,
-    Executor,
-    ExecutorSpec,
     MethodParts,
     MethodSpec,
     Metric,

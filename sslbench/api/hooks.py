@@ -16,13 +16,13 @@ from typing import Any
 
 import pluggy
 
+from sslbench.api.executors import ExecutorSpec
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import (
     AugmentationSpec,
     BackboneSpec,
     DatasetSpec,
-    ExecutorSpec,
     MethodSpec,
     OperationSpec,
     ProtocolSpec,

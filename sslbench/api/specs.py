@@ -78,11 +78,6 @@ def same_shapes(config: Any, shapes: Shapes) -> Shapes:
     return shapes
 
 
-def nothing_missing() -> str:
-    """Need nothing that is not installed."""
-    return ""
-
-
 def none(config: Any) -> int:
     """Ask for nothing."""
     return 0
@@ -319,35 +314,3 @@ class StudySpec:
     summary: str
     citation: Citation
     file: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutorSpec(Spec[C]):
-    """Where the workers of a study run. `missing` says in one sentence what must be installed first, if anything."""
-
-    build: Callable[[C], Executor]
-    missing: Callable[[], str] = nothing_missing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
-    """The workers that an executor is asked for.
-
-    Each is the program `command` with its number added; it needs `threads` cores, works until nothing is left, and may be
-    ended and started again at any moment. `folder` is for logs; all workers must see it under the same path.
-    """
-
-    command: tuple[str, ...]
-    threads: int
-    folder: Path
-
-
-class Executor(Protocol):
-    """Starts workers and waits for them. Knows nothing of what they do."""
-
-    def run(self, crew: Crew, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
-        """Keep workers running until `tick`, called about twice a second, says that nothing is left to do.
-
-        A worker that ends while work is left is started again, in reason. `say` tells the user one line.
-        """
-        ...

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sslbench.api.executors import ExecutorSpec
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.api.specs import (
@@ -17,7 +18,6 @@ from sslbench.api.specs import (
     Card,
     Citation,
     DatasetSpec,
-    ExecutorSpec,
     Kind,
     MethodSpec,
     Metric,

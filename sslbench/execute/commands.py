@@ -10,7 +10,7 @@ from typing import Any
 from sslbench import environment
 from sslbench.analysis.grids import BESIDE
 from sslbench.api.errors import RequestError
-from sslbench.api.specs import Executor
+from sslbench.api.executors import Executor
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import choose
 from sslbench.config.keys import digest

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sslbench import environment
 from sslbench.api.errors import SslbenchError
-from sslbench.api.specs import Crew
+from sslbench.api.executors import Crew
 from sslbench.execute.local import LocalConfig
 
 TICK = 0.5

@@ -11,7 +11,7 @@ from typing import Any
 import ray
 
 from sslbench.api.errors import SslbenchError
-from sslbench.api.specs import Crew
+from sslbench.api.executors import Crew
 from sslbench.execute.ray import RayConfig
 
 TICK = 0.5

@@ -15,7 +15,7 @@ import submitit
 from submitit.helpers import DelayedSubmission
 
 from sslbench.api.errors import SslbenchError
-from sslbench.api.specs import Crew
+from sslbench.api.executors import Crew
 from sslbench.execute.slurm import SlurmConfig
 
 TICK, LOOK = 1.0, 5.0

@@ -11,8 +11,8 @@ from typing import Any
 
 from sslbench import environment
 from sslbench.api.errors import DataMissing
+from sslbench.api.executors import Crew, Executor
 from sslbench.api.files import write_atomically
-from sslbench.api.specs import Crew, Executor
 from sslbench.catalog.facts import Catalog
 from sslbench.config.convert import plain
 from sslbench.config.parts import Shelf
