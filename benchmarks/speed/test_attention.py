@@ -1,0 +1,32 @@
+"""Attention in half precision on the CPU: three plain products against torch's fused kernel, forward and backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from sslbench_vision.backbones.transformer import attention
+
+from .conftest import alternately
+
+SHAPES = {"17 tokens": (64, 4, 17, 32), "65 tokens": (64, 4, 65, 32), "197 tokens": (32, 3, 197, 64)}
+"""What a masked encoder of 64 px sees, what an unmasked one does, and a ViT-Ti/16 of 224 px: [B, heads, N, D]."""
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_plain_products_beat_the_fused_kernel_in_half_precision(benchmark, name):
+    """The limit is the fused kernel of the installed torch: where a later one is quicker, `fused` should say so."""
+    q, k, v = (torch.randn(SHAPES[name], dtype=torch.bfloat16, requires_grad=True) for _ in range(3))
+
+    def step(attend: Callable[..., torch.Tensor]) -> None:
+        attend(q, k, v).sum().backward()
+
+    gain = alternately(
+        partial(step, torch.nn.functional.scaled_dot_product_attention), partial(step, attention), rounds=15
+    )
+    benchmark.extra_info["times_as_fast"] = round(gain, 2)
+    benchmark(partial(step, attention))
+    print(f"\n{name}: {gain:.1f} times as fast as the fused kernel")
+    assert gain > 1
