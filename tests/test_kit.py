@@ -9,10 +9,10 @@ import torch
 
 from sslbench.api import AugmentationSpec, RecipeSpec, ReferenceSpec, hookimpl
 from sslbench.api.errors import RequestError
+from sslbench.api.executors import ExecutorSpec
 from sslbench.api.specs import (
     BackboneSpec,
     DatasetSpec,
-    ExecutorSpec,
     MethodSpec,
     OperationSpec,
     ProtocolSpec,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import Citation, Need, ProtocolSpec, hookimpl
+from sslbench.api import Citation, Metric, Need, ProtocolSpec, hookimpl
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -68,5 +68,6 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
         build=build,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),
+        metrics=(Metric(name="exhausted_classes", low=0, high=2**31, higher_is_better=False),),
         by_default=False,
     )

@@ -38,12 +38,16 @@ def taken(labels: Rows, rows: Rows, shots: int, rng: np.random.Generator) -> Row
     return np.concatenate(found) if found else rows[:0]
 
 
-def draw_gallery(labels: Rows, task: Task, shots: int, config: GalleryConfig, rng: np.random.Generator) -> Drawn:
-    """A gallery and its queries, by the rules of the settings."""
+def draw_gallery(
+    labels: Rows, ids: NDArray[np.str_], task: Task, shots: int, config: GalleryConfig, rng: np.random.Generator
+) -> Drawn:
+    """A gallery and its queries, by the rules of the settings; rows are drawn in the order of their ids [n]."""
+    bank = task.bank[np.argsort(ids[task.bank])]
     if config.source == "train":
-        codes, counts = np.unique(labels[task.bank], return_counts=True)
-        return Drawn(gallery=taken(labels, task.bank, shots, rng), query=task.query, exhausted=codes[counts < shots])
-    rows = np.sort(np.concatenate([task.bank, task.validation, task.query]))
+        codes, counts = np.unique(labels[bank], return_counts=True)
+        return Drawn(gallery=taken(labels, bank, shots, rng), query=task.query, exhausted=codes[counts < shots])
+    rows = np.concatenate([task.bank, task.validation, task.query])
+    rows = rows[np.argsort(ids[rows])]
     codes, counts = np.unique(labels[rows], return_counts=True)
     exhausted = codes[counts <= shots]
     short = np.isin(labels[rows], exhausted)
@@ -78,7 +82,7 @@ class Gallery:
             used_up: dict[str, list[Scalar]] = {"class": [], "samples": [], "shots": []}
             for shots, draw in product(self.config.shots, range(self.config.draws)):
                 rng = trial.rng("gallery", str(task.setting.get("fold")), shots, draw)
-                drawn = draw_gallery(labels, task, shots, self.config, rng)
+                drawn = draw_gallery(labels, table.columns["id"], task, shots, self.config, rng)
                 if draw == 0:
                     _tell(used_up, drawn, labels, task, shots, trial.target.names)
                 yield from self._answers(place, shots, draw, drawn, units, labels, len(trial.target.names), table.space)

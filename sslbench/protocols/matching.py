@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchingConfig:
-    """Among at most `most` query samples in the space `space`, each modality is asked for every other.
+    """Among at most `most` query samples in the space `space`, each modality is asked for itself and for every other.
 
+    Where the method lacks the space, each is asked for itself alone: how many of its neighbours are of its class.
     `neighbours` are looked at for the share of the same class. `points` samples are laid out by t-SNE (0: none), and for
     `examples` of them what is nearest is shown.
     """

@@ -51,7 +51,7 @@ def modality_gap(first: Tensor, second: Tensor) -> float:
 
 
 class Matching:
-    """The protocol. A method without the space, or with one modality, has nothing to match and gets no numbers."""
+    """The protocol. Of a method without the space, or with one modality, only classes among neighbours are counted."""
 
     def __init__(self, config: MatchingConfig) -> None:
         self.config = config
@@ -60,20 +60,31 @@ class Matching:
         """Match the samples of every distinct query, or of the whole table where nothing is known of it."""
         table = trial.table(self.config.space)
         units = unit_vectors(table)
-        if not table.space or len(units) < 2:
-            return
         queries = {task.query.tobytes(): (place, task.query) for place, task in reversed(list(enumerate(trial.tasks)))}
         for place, query in queries.values() or [(None, np.arange(table.rows()))]:
             rows = query[np.unique(np.linspace(0, len(query) - 1, min(self.config.most, len(query))).astype(int))]
             codes = np.asarray(table.target)[rows]
             here = {name: x[rows] for name, x in units.items()}
-            yield from self._matched(trial, place, rows, here, torch.from_numpy(codes))
+            yield from self._alone(place, here, torch.from_numpy(codes), own=not table.space or len(units) < 2)
+            if table.space and len(units) > 1:
+                yield from self._matched(trial, place, rows, here, torch.from_numpy(codes))
+
+    def _alone(self, place: int | None, units: Mapping[str, Tensor], codes: Tensor, *, own: bool) -> Iterator[Outcome]:
+        """Each modality's neighbours among itself; `own` says that this is all there is to say."""
+        found = []
+        for name, x in units.items() if (codes >= 0).any() else ():
+            _, near = nearest(x, x, min(self.config.neighbours + 1, len(x)), MEMORY)
+            scores = {"same_class": same_class_share(near, codes), "same_class_by_chance": same_class_by_chance(codes)}
+            found.append(scores)
+            yield Outcome(task=place, setting={"gallery": name, "queries": name}, scores=scores)
+        if own:
+            yield Outcome(task=place, scores=_means(found))
 
     def _matched(
         self, trial: Trial, place: int | None, rows: Codes, units: Mapping[str, Tensor], codes: Tensor
     ) -> Iterator[Outcome]:
         wanted = min(max(self.config.neighbours + 1, SHOWN), len(rows))
-        means: dict[str, list[float]] = {}
+        found = []
         for asked, held in permutations(units, 2):
             _, near = nearest(units[held], units[asked], wanted, MEMORY)
             scores = {
@@ -85,13 +96,11 @@ class Matching:
             if (codes >= 0).any():
                 scores["same_class"] = same_class_share(near, codes)
                 scores["same_class_by_chance"] = same_class_by_chance(codes)
-            for name, value in scores.items():
-                means.setdefault(name, []).append(value)
+            found.append(scores)
             setting: dict[str, Scalar] = {"gallery": held, "queries": asked}
             shown = self._shown(asked, held, near, rows)
             yield Outcome(task=place, setting=setting, scores=scores, artefacts=(shown,))
-        both = {name: float(np.mean(values)) for name, values in means.items()}
-        yield Outcome(task=place, scores=both, artefacts=self._laid_out(trial, units, codes))
+        yield Outcome(task=place, scores=_means(found), artefacts=self._laid_out(trial, units, codes))
 
     def _shown(self, asked: str, held: str, near: Tensor, rows: Codes) -> RowGroups:
         """For a few samples from all over, the sample and what was nearest to it; a star where that is its own."""
@@ -124,3 +133,8 @@ class Matching:
         if any(classes):
             columns["class"] = tuple(classes * len(units))
         return (Columns(name="t-sne", columns=columns),)
+
+
+def _means(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each score."""
+    return {name: float(np.mean([scores[name] for scores in found])) for name in found[0]} if found else {}

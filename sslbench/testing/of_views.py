@@ -145,14 +145,18 @@ def is_made_of_installed_operations(subject: Subject) -> Iterator[str]:
 def makes_views(subject: Subject) -> Iterator[str]:
     """As a whole it must make finite views in range, the same ones for the same draws, for every role."""
     planned, _ = _planned(subject)
-    layouts = [o.choice.spec.layouts for operations in planned.roles.values() for o in operations]
-    tried = {what: m for what, m in MODALITIES.items() if all(m.layout in taken for taken in layouts)}
-    if not tried:
-        yield "its operations have no layout in common"
-    for what, modality in tried.items():
-        built = build_augmentation(planned, SIDE, {"x": modality}, None)
+    for what, modalities in _seen_by(planned).items():
+        built = build_augmentation(planned, SIDE, modalities, None)
         for role in built.roles:
-            yield from (f"{what}, role {role!r}: {wrong}" for wrong in _wrong(built, modality, role))
+            yield from (f"{what}, role {role!r}: {wrong}" for wrong in _wrong(built, modalities, role))
+
+
+def _seen_by(planned: PlannedAugmentation) -> dict[str, dict[str, Modality]]:
+    """Every modality that all operations take, alone; where there is none, one of each layout that any takes, together."""
+    layouts = [o.choice.spec.layouts for operations in planned.roles.values() for o in operations]
+    alone = {what: {"x": m} for what, m in MODALITIES.items() if all(m.layout in taken for taken in layouts)}
+    several = {m.layout: m for m in MODALITIES.values() if any(m.layout in taken for taken in layouts)}
+    return alone or {"modalities together": {str(layout): m for layout, m in several.items()}}
 
 
 def _planned(subject: Subject) -> tuple[PlannedAugmentation, list[str]]:
@@ -162,13 +166,17 @@ def _planned(subject: Subject) -> tuple[PlannedAugmentation, list[str]]:
     return planned[0], problems
 
 
-def _wrong(built: BuiltAugmentation, modality: Modality, role: str) -> Iterator[str]:
-    maker, rows = ViewMaker(modalities={"x": modality}, sizes={}, seed=0), torch.arange(ROWS)
-    first, second = (maker.make(sample(modality), rows, 0, built, {role: Role(count=2)})[role] for _ in range(2))
-    for one, same in zip(first, second, strict=True):
-        if not torch.equal(one["x"], same["x"]):
-            yield "views differ for the same draws"
-        if not torch.isfinite(one["x"]).all():
-            yield "views are not finite"
-        elif modality.layout == "image" and not -1e-4 <= float(one["x"].min()) <= float(one["x"].max()) <= 1 + 1e-4:
-            yield "pictures leave [0, 1]"
+def _wrong(built: BuiltAugmentation, modalities: Mapping[str, Modality], role: str) -> Iterator[str]:
+    maker, rows = ViewMaker(modalities=modalities, sizes={}, seed=0), torch.arange(ROWS)
+    given = {name: sample(modality)["x"] for name, modality in modalities.items()}
+    first, second = (maker.make(given, rows, 0, built, {role: Role(count=2)})[role] for _ in range(2))
+    for name, modality in modalities.items():
+        for one, same in zip(first, second, strict=True):
+            if not torch.equal(one[name], same[name]):
+                yield "views differ for the same draws"
+            if not torch.isfinite(one[name]).all():
+                yield "views are not finite"
+            elif (
+                modality.layout == "image" and not -1e-4 <= float(one[name].min()) <= float(one[name].max()) <= 1 + 1e-4
+            ):
+                yield "pictures leave [0, 1]"
