@@ -35,6 +35,7 @@ TOYS = {
     "augmentation": {"name": "toy-shift"},
     "backbones": {"image": {"name": "toy-mean"}},
 }
+PAIRS = {**TOYS, "backbones": {name: {"name": "toy-mean"} for name in ("image", "profile")}}
 SHARDED = ("mae", "moco-v2-plus", "deepcluster-v2", "barlow-twins", "toy-queue")
 """Tokens, a queue, assignments, batch statistics, a momentum network: a sample of all methods, where time is short."""
 TOY_METHODS = ("toy-masks", "toy-assignments", "toy-queue", "toy-sizes")
@@ -42,14 +43,15 @@ TOY_METHODS = ("toy-masks", "toy-assignments", "toy-queue", "toy-sizes")
 
 def everything() -> dict:
     """Every installed method that trains, on digits, and the toys that carry a queue, masks, assignments, view sizes."""
-    wanted = {}
+    wanted, toys = {}, [*STEPS, "view.size=16", "train.batch=16"]
     for component in discover(installed_entries()).all("method"):
         spec = component.spec
         if spec.trains:
             backbone = "micro-vit" if "tokens" in spec.requires else "micro-cnn"
             smoke = [f"method.{k}={json.dumps(v)}" for k, v in vars_of(spec.smoke).items()]
             wanted[spec.name] = ({**PICTURES, "backbone": {"name": backbone}}, [*STEPS, *smoke])
-    toys = [*STEPS, "view.size=16", "train.batch=16"]
+            if spec.modalities[0] == 2:
+                wanted[spec.name] = (PAIRS, [*toys, *smoke])
     return wanted | dict.fromkeys(TOY_METHODS, (TOYS, toys))
 
 

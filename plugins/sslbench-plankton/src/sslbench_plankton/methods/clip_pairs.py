@@ -60,7 +60,7 @@ def sslbench_methods() -> Iterable[MethodSpec[ClipPairsConfig]]:
         summary="contrastive, two modalities: a sample's two sides attract each other and repel the batch",
         citation=CLIP,
         config=ClipPairsConfig,
-        smoke=ClipPairsConfig(out=8),
+        smoke=ClipPairsConfig(out=8, dropout=0.0),
         build=build,
         check=check,
         views=views,
