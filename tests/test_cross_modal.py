@@ -31,7 +31,7 @@ from sslbench_plankton.pulses import scaled
 
 import sslbench
 from sslbench.api import Facts, MethodParts, Modality, OperationParts, Source, Target
-from sslbench.api.errors import DataBroken, DataMissing
+from sslbench.api.errors import DataBroken, DataMissing, RequestError
 from sslbench.data.draws import KeyedDraws
 
 IMAGE = Modality(layout="image", shape=(1, 16, 16), facts=("size",))
@@ -280,6 +280,27 @@ def test_pairs_of_a_picture_and_measurements_run_whole(shared, tmp_path):
     figures = tmp_path / record.run / "figures"
     shown = {path.stem for path in figures.glob("*.png")}
     assert {"seen", "t-sne-flowcam-pairs", "retrieved-image-to-measurements-flowcam-pairs"} <= shown
+    pixels = np.asarray(Image.open(figures / "seen.png").convert("L"))
+    wide = pixels.shape[1]
+    third = pixels[:, int(wide * 2 / 6) : int(wide * 3 / 6)]  # the picture as a view, third of six columns
+    assert (third < 240).mean() > 0.2, "colours that a method sees are drawn, not burnt out"
+
+
+def test_strangers_need_two_modalities():
+    with pytest.raises(RequestError, match="swaps the second modality, and the data that is used has one"):
+        sslbench.run("simclr", "digits", settings={"augmentation.name": "strangers", "recipe": "quick"})
+
+
+def test_galleries_of_everything_are_asked_of_what_was_not_learnt_from():
+    told = "with these settings it asks rows that 'clip-pairs' has learnt from; possible: pretrain.pool=ANOTHER DATASET"
+    with pytest.raises(RequestError, match=told):
+        sslbench.run("clip-pairs", "pulse-pairs/lab", settings={**SMALL, "protocols.gallery.source": "all"})
+
+
+def test_bands_that_are_none_are_refused():
+    for bands in ((), (-1,), (0, 0)):
+        with pytest.raises(ValueError, match=r"bands = .* is not possible"):
+            CytosenseConfig(bands=bands)
 
 
 # ---- what it must show -----------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from sslbench.analysis.grids import deviations, select, study_frame
 from sslbench.api import Modality, Unavailable
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.parts import Shelf
-from sslbench.config.plan import Machine, Plan
+from sslbench.config.plan import Machine, Plan, make_plan
+from sslbench.config.rows import baseline_tree
 from sslbench.environment import places
 from sslbench.report.figures import draw
 from sslbench.report.study import named_wrongly
@@ -80,6 +81,16 @@ def test_the_papers_recipe(monkeypatch):
     local = {o.name: o.choice.config for o in dino.augmentations[0].roles["local"]}
     assert (local["crop"].scale, local["crop"].size) == ((0.1, 0.4), 96)
     assert dino.pool == "cytosense/uto"
+    assert clip.backbones["image"].config.published
+
+
+def test_random_weights_are_random_whatever_the_encoders_settings_say(monkeypatch):
+    monkeypatch.setenv("SSLBENCH_SOURCES", "")
+    plan = planned("paper")["convnext and cnn", "LAB to LAB"]
+    tree = baseline_tree(plan, "random-init")
+    catalog, shelf = discover(installed_entries()), Shelf(places(), announce=True)
+    fresh = make_plan(tree, catalog, shelf, Machine(threads=1, precision="float32"))
+    assert (fresh.backbones["image"].name, fresh.backbones["image"].config.published) == ("convnext_femto", False)
 
 
 def test_the_notebooks_numbers_stand_in_the_file():

@@ -107,7 +107,7 @@ def test_without_a_shared_space_a_modality_is_compared_with_itself_only():
     assert found == {("image", "image"), ("pulse", "pulse"), ("", ""), ("", "image"), ("", "pulse")}
     matched = list(Matching(MatchingConfig()).measure(trial(features, labels, space="")))
     assert [dict(o.setting) for o in matched] == [*({"gallery": m, "queries": m} for m in ("image", "pulse")), {}]
-    assert all(set(o.scores) == {"same_class", "same_class_by_chance"} for o in matched)
+    assert all(set(o.scores) == {"same_class_within", "same_class_by_chance"} for o in matched)
 
 
 @given(
@@ -157,6 +157,22 @@ def test_galleries_are_the_same_for_every_method():
     assert one == two
 
 
+def test_neighbours_beyond_those_that_are_asked_for_do_not_count():
+    features, labels = clouds()
+    one, ten = (
+        next(o.scores["same_class"] for o in Matching(MatchingConfig(points=0, neighbours=n)).measure(trial(features, labels))
+             if "top_1" in o.scores) for n in (1, 10)
+    )  # fmt: skip
+    assert one != ten
+
+
+@pytest.mark.parametrize("settings", [{"most": 1}, {"neighbours": 0}, {"points": -1}, {"examples": 0}])
+def test_matching_of_nothing_is_refused(settings):
+    (name,) = settings
+    with pytest.raises(ValueError, match=f"{name} = .* is not possible"):
+        MatchingConfig(**settings)
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [({"shots": ()}, "shots"), ({"shots": (0,)}, "shots"), ({"shots": (2, 2)}, "shots"), ({"draws": 0}, "draws = 0"),
@@ -182,7 +198,7 @@ def test_matching_formulas():
 def test_samples_that_are_alike_in_both_modalities_find_each_other():
     features, labels = clouds()
     features["pulse"] = features["image"] * 3
-    found: list[Outcome] = list(Matching(MatchingConfig(points=20)).measure(trial(features, labels)))[2:]
+    found: list[Outcome] = list(Matching(MatchingConfig(points=20)).measure(trial(features, labels)))[3:]
     assert [dict(o.setting) for o in found] == [
         {"gallery": "pulse", "queries": "image"}, {"gallery": "image", "queries": "pulse"}, {},
     ]  # fmt: skip

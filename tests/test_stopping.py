@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,15 +12,25 @@ import torch
 from lightning_fabric import Fabric
 
 import sslbench
-from sslbench.api import Loss
+from sslbench.api import Facts, Loss, Target
 from sslbench.api.errors import RequestError
 from sslbench.api.modules import Objective
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.parts import Shelf
+from sslbench.config.plan import Machine, make_plan
+from sslbench.config.request import read_request
 from sslbench.config.settings import TrainSettings
+from sslbench.data.prepare import Job, prepare
+from sslbench.data.table import open_prepared
+from sslbench.environment import places
+from sslbench.train.build import gather_material
 from sslbench.train.checkpoint import Progress
-from sslbench.train.feeds import FeatureFeed
+from sslbench.train.feeds import FeatureFeed, SampleFeed
 from sslbench.train.loop import Training, stale, train
+from sslbench.train.pretrain import _held
 from sslbench.train.world import Alone
 
+FACTS = Facts(modalities={}, shapes={}, samples=9, batch=128, epochs=1, target=Target(kind="none"))
 SETTINGS = {
     "recipe": "quick", "augmentation.name": "digits", "backbone.widths": [8, 8, 16, 16], "train.batch": 128,
     "train.precision": "float32", "seeds": [0], "baselines": "none", "measure": ["knn"], "threads": 1,
@@ -80,14 +92,47 @@ def test_a_training_that_goes_on_from_its_checkpoint_stops_at_the_same_epoch(tmp
     assert (history, kept, valley.weight.item()) == (whole, 4, 4.0)
 
 
+def material(tmp_path, groups: str = "", **settings):
+    """What a training on digits would be made of."""
+    catalog = discover(installed_entries())
+    overrides = [f"{path}={value}" for path, value in {**settings, "train.patience": 1}.items()]
+    tree = read_request(None, {"method": {"name": "simclr"}, "data": {"name": "digits"}}, overrides)
+    plan = make_plan(tree, catalog, Shelf(places()), Machine(threads=1, precision="float32"))
+    part = plan.pretrain_parts[0]
+    job = Job(key="x", name="digits", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
+    (tmp_path / "prepared").mkdir()
+    prepare(job, tmp_path / "prepared", lambda done, of: None)
+    table = open_prepared(tmp_path / "prepared", "digits")
+    if groups:
+        blocks = np.array([f"block {row // 7}" for row in range(len(table))])
+        table = replace(table, columns={**table.columns, groups: blocks}, groups=(groups,))
+    return gather_material(plan, [table], 0)
+
+
+@pytest.mark.parametrize("pool", ["train", "all"])
+def test_what_is_watched_and_what_is_learnt_from_have_no_row_in_common(tmp_path, pool):
+    made = material(tmp_path, **{"pretrain.pool": pool, "train.held_out": 0.1})
+    ((_, learnt),), ((_, watched),) = made.pool.members, made.held.members
+    assert not set(learnt) & set(watched)
+    assert (len(learnt), len(watched)) == {"train": (1221, 216), "all": (1797 - 180, 180)}[pool]
+
+
+def test_groups_are_watched_whole(tmp_path):
+    made = material(tmp_path, groups="block", **{"pretrain.pool": "all", "train.held_out": 0.1})
+    ((_, learnt),), ((_, watched),) = made.pool.members, made.held.members
+    assert not {row // 7 for row in learnt} & {row // 7 for row in watched}
+    assert 180 <= len(watched) < 187
+    assert len(learnt) + len(watched) == 1797
+
+
 @pytest.mark.parametrize(("pool", "learnt"), [("train", 1221), ("all", 1797 - 180)])
-def test_rows_that_are_watched_are_not_learnt_from(tmp_path, pool, learnt):
-    settings = {**SETTINGS, "train.epochs": 4, "train.patience": 2, "train.held_out": 0.1, "pretrain.pool": pool}
+def test_a_run_tells_when_it_stopped(tmp_path, pool, learnt):
+    settings = {**SETTINGS, "train.epochs": 4, "train.patience": 4, "train.held_out": 0.1, "pretrain.pool": pool}
     record = sslbench.run("simclr", "digits", out=tmp_path, settings=settings).records[0]
     assert record.status == "done", record.reason
     assert record.training[0]["samples"] == learnt
     assert all(epoch["validation_loss"] > 0 for epoch in record.training[0]["history"])
-    assert record.training[0]["notes"]["training"].startswith("stopped after ")
+    assert record.training[0]["notes"]["training"].startswith("ran all its 4 epochs, weights of epoch ")
 
 
 def test_the_training_loss_may_be_watched_instead(tmp_path):
@@ -124,4 +169,27 @@ def test_nothing_to_watch_fails_the_run_with_what_to_do(tmp_path):
     settings = {**SETTINGS, "train.epochs": 2, "train.patience": 1, "splits.validation": 0.0, "pretrain.pool": "train"}
     record = sslbench.run("simclr", "digits", out=tmp_path, settings=settings).records[0]
     assert record.status == "failed"
-    assert "no row is left to watch the loss on; raise splits.validation or train.held_out" in record.reason
+    assert "0 row(s) are left to watch the loss on; raise splits.validation or train.held_out" in record.reason
+
+
+def test_few_rows_are_watched_in_a_batch_of_a_power_of_two(tmp_path):
+    """So that one process watches the loss that two would watch."""
+    settings = {**SETTINGS, "train.epochs": 1, "train.patience": 1, "pretrain.pool": "all", "train.held_out": 0.02}
+    record = sslbench.run("simclr", "digits", out=tmp_path, settings=settings).records[0]
+    assert record.training[0]["samples"] == 1797 - 36
+    feed = SimpleNamespace(batch=128, world=Alone())
+    for rows, batch in ((2, 2), (17, 16), (127, 64), (128, 128), (300, 128)):
+        plan = SimpleNamespace(
+            method=SimpleNamespace(config=None), spec=SimpleNamespace(check=lambda *_: ()), facts=FACTS
+        )
+        pool = SimpleNamespace(held=range(rows), held_labels=None, pool=range(5))
+        made = _held(plan, SampleFeed(pool=[], views=None, roles={}, augmentations=[], batch=feed.batch, accumulate=4, seed=0,
+                                      world=feed.world), pool)  # fmt: skip
+        assert (made.batch, made.accumulate, made.first) == (batch, 1, 5)
+
+
+def test_a_method_that_remembers_rows_has_no_loss_on_others():
+    settings = {**SETTINGS, "train.epochs": 3, "train.patience": 1}
+    told = "train.watched: 'deepcluster-v2' remembers its training rows and has no loss on others; possible: training"
+    with pytest.raises(RequestError, match=told):
+        sslbench.run("deepcluster-v2", "digits", settings=settings)

@@ -14,7 +14,7 @@ from sslbench.analysis.grids import aside, largest
 from sslbench.analysis.intervals import Estimate, over_folds, over_seeds
 from sslbench.results.record import ClassScore, Record, Score
 
-SHOWN = ("micro_accuracy", "macro_accuracy", "macro_f1", "ami_max", "rank_me", "top_5")
+SHOWN = ("micro_accuracy", "macro_accuracy", "macro_f1", "ami_max", "rank_me")
 R = TypeVar("R", Score, ClassScore)
 
 

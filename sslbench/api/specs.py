@@ -78,6 +78,16 @@ def same_shapes(config: Any, shapes: Shapes) -> Shapes:
     return shapes
 
 
+def as_it_is(config: C) -> C:
+    """Start from random weights anyway."""
+    return config
+
+
+def asks_nothing_learnt(config: Any) -> bool:
+    """Ask no row that a method may have learnt from."""
+    return False
+
+
 def none(config: Any) -> int:
     """Ask for nothing."""
     return 0
@@ -131,7 +141,9 @@ class MethodSpec(Spec[C]):
     `views` says which roles of views it takes; `modalities` how many at once, least and most; `requires` which
     capabilities every encoder must provide; `spaces` which embeddings it offers beside the encoder's. Without `trains`
     no data, view or schedule enters its key; without `backbone` it brings its own encoder; only with `takes_target`
-    is `Batch.target` filled. A `baseline` is a row that every table needs.
+    is `Batch.target` filled. A `baseline` is a row that every table needs. With `fresh` its encoders start from random
+    weights whatever their settings say; with `remembers_rows` its loss looks up what it knows of a training row, and it has
+    none on other rows.
     """
 
     build: Callable[[C, MethodParts], Method]
@@ -144,16 +156,23 @@ class MethodSpec(Spec[C]):
     backbone: bool = True
     takes_target: bool = False
     baseline: bool = False
+    fresh: bool = False
+    remembers_rows: bool = False
     recipes: tuple[Recipe, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneSpec(Spec[C]):
-    """An encoder of one modality; `provides` names its capabilities: 'tokens', 'depth', or anybody's word."""
+    """An encoder of one modality; `provides` names its capabilities: 'tokens', 'depth', or anybody's word.
+
+    `unlearnt` gives the same encoder without weights that it would fetch: for methods that want it so, and where a state is
+    put into it anyway.
+    """
 
     build: Callable[[C, Modality], Backbone]
     layouts: frozenset[Layout]
     provides: Callable[[C], frozenset[str]]
+    unlearnt: Callable[[C], C] = as_it_is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -294,7 +313,8 @@ class Metric:
 class ProtocolSpec(Spec[C]):
     """A measuring instrument. `views` asks for that many augmented views of each sample to be embedded as well.
 
-    Without `by_default` it measures only where a request names it.
+    Without `by_default` it measures only where a request names it. `asks_learnt` says whether it asks rows beyond the split's
+    test part, which is refused where a method has learnt from them.
     """
 
     build: Callable[[C], Instrument]
@@ -303,6 +323,7 @@ class ProtocolSpec(Spec[C]):
     views: Callable[[C], int] = none
     metrics: tuple[Metric, ...] = ()
     by_default: bool = True
+    asks_learnt: Callable[[C], bool] = asks_nothing_learnt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

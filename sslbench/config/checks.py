@@ -9,6 +9,7 @@ from typing import Any
 from sslbench.api.specs import Need
 from sslbench.api.values import Facts, Modality, Role, Shapes
 from sslbench.config.choices import Choice, PlannedAugmentation
+from sslbench.config.settings import TrainSettings
 
 
 def view_shapes(
@@ -64,6 +65,21 @@ def misfits(
     for operation in {o.name: o for a in augmentations for r in a.roles.values() for o in r}.values():
         found = operation.choice.spec.check(operation.choice.config, facts)
         problems += [f"augmentation.{operation.name}: {sentence}" for sentence in found]
+    return problems
+
+
+def learnt_rows(method: Choice, train: TrainSettings, protocols: Sequence[Choice], *, elsewhere: bool) -> list[str]:
+    """Say what would be asked, or watched, of rows that a method has learnt from, or that it knows nothing of."""
+    asking = [p.name for p in protocols if p.spec.asks_learnt(p.config)] if method.spec.trains and not elsewhere else []
+    problems = [
+        f"protocols.{name}: with these settings it asks rows that {method.name!r} has learnt from; "
+        "possible: pretrain.pool=ANOTHER DATASET, or settings that ask the test part"
+        for name in asking
+    ]
+    if train.holds_out and method.spec.remembers_rows:
+        problems.append(
+            f"train.watched: {method.name!r} remembers its training rows and has no loss on others; possible: training"
+        )
     return problems
 
 

@@ -29,6 +29,10 @@ class Choice:
     def spec(self) -> Any:
         return self.component.spec
 
+    def unlearnt(self) -> Choice:
+        """A backbone that starts from random weights, whatever its settings say."""
+        return replace(self, config=self.component.spec.unlearnt(self.config))
+
     def key(self) -> dict[str, Any]:
         """What of it enters a stage key."""
         return {

@@ -10,7 +10,7 @@ from sslbench.api.errors import RequestError
 from sslbench.api.specs import MethodSpec, Recipe
 from sslbench.api.values import Facts, Modality, Role, Target
 from sslbench.catalog.facts import Catalog, did_you_mean
-from sslbench.config.checks import misfits, unlike, view_shapes
+from sslbench.config.checks import learnt_rows, misfits, unlike, view_shapes
 from sslbench.config.choices import Choice, PlannedAugmentation, choose, choose_augmentations
 from sslbench.config.convert import convert, plain
 from sslbench.config.draft import (
@@ -139,6 +139,8 @@ def _complete(
         draft.problems.append(f"method: {method.name!r} is given labels, and nothing it would learn from has any")
     draft.problems += misfits(method, backbones, augmentations, facts)
     protocols = choose_protocols(draft, evaluate)
+    elsewhere = draft.section("pretrain", PretrainSettings).elsewhere
+    draft.problems += learnt_rows(method, train, protocols, elsewhere=elsewhere)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
     draft.settle()
     threads = draft.tree.get("threads") or machine.threads
@@ -189,11 +191,13 @@ def _backbones(
         section = {"name": section} if isinstance(section, str) else dict(section)
         path = f"backbones.{name}" if name in own else "backbone"
         if "name" not in section:
-            draft.problems.append(f"{path}: none named, and the recipe names none; add --backbone NAME")
+            which = f" for {name!r}" if len(used) > 1 else ""
+            how = f"--backbone {name}=NAME" if len(used) > 1 else "--backbone NAME"
+            draft.problems.append(f"{path}: none named{which}, and the recipe names none; add {how}")
             continue
         choice = choose(draft.catalog, "backbone", section.pop("name"), section, path, draft.problems)
         if choice is not None:
-            chosen[name] = choice
+            chosen[name] = choice.unlearnt() if spec.fresh else choice
     return used, chosen
 
 

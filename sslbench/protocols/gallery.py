@@ -22,9 +22,10 @@ class GalleryConfig:
     method lacks it, each only with itself.
 
     With `source` train a gallery comes from the bank and queries are the test part. With `all` it comes from all that is
-    labelled and the rest are queries; what a class does that a gallery would use up is then `exhausted`: `spare` one of it
-    as a query, `absent` from the queries and so from every mean over classes (what happens where nobody looks), or `excluded`
-    from the gallery too. How many such classes there were is a score, and which an artefact.
+    labelled and the rest are queries, of data that was not learnt from; what a class does that a gallery would use up is then
+    `exhausted`: `spare` one of it as a query, `absent` from the queries and so from every mean over classes (what happens
+    where nobody looks), or `excluded` from the gallery too. How many such classes there were is a score, and which an
+    artefact. `memory` bounds the work space in MB.
     """
 
     shots: tuple[int, ...] = (1, 2, 4, 8, 16)
@@ -51,6 +52,11 @@ def build(config: GalleryConfig) -> Instrument:
     return Gallery(config)
 
 
+def asks_learnt(config: GalleryConfig) -> bool:
+    """Queries are only of the test part where galleries come from the bank."""
+    return config.source == "all"
+
+
 @hookimpl
 def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
     yield ProtocolSpec(
@@ -70,4 +76,5 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
         targets=frozenset({"class"}),
         metrics=(Metric(name="exhausted_classes", low=0, high=2**31, higher_is_better=False),),
         by_default=False,
+        asks_learnt=asks_learnt,
     )

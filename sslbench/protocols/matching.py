@@ -27,6 +27,12 @@ class MatchingConfig:
     points: int = 300
     examples: int = 6
 
+    def __post_init__(self) -> None:
+        """Refuse what counts nothing."""
+        for name, least in (("most", 2), ("neighbours", 1), ("points", 0), ("examples", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} = {getattr(self, name)} is not possible; possible: {least} or more")
+
 
 def build(config: MatchingConfig) -> Instrument:
     """Reach the implementation."""
@@ -57,6 +63,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
             Metric(name="top_5", low=0, high=1),
             Metric(name="top_5_by_chance", low=0, high=1),
             Metric(name="same_class", low=0, high=1),
+            Metric(name="same_class_within", low=0, high=1),
             Metric(name="same_class_by_chance", low=0, high=1),
             Metric(name="modality_gap", low=0, high=2, higher_is_better=False),
         ),

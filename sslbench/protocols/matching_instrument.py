@@ -65,20 +65,22 @@ class Matching:
             rows = query[np.unique(np.linspace(0, len(query) - 1, min(self.config.most, len(query))).astype(int))]
             codes = np.asarray(table.target)[rows]
             here = {name: x[rows] for name, x in units.items()}
-            yield from self._alone(place, here, torch.from_numpy(codes), own=not table.space or len(units) < 2)
+            yield from self._alone(place, here, torch.from_numpy(codes))
             if table.space and len(units) > 1:
                 yield from self._matched(trial, place, rows, here, torch.from_numpy(codes))
 
-    def _alone(self, place: int | None, units: Mapping[str, Tensor], codes: Tensor, *, own: bool) -> Iterator[Outcome]:
-        """Each modality's neighbours among itself; `own` says that this is all there is to say."""
+    def _alone(self, place: int | None, units: Mapping[str, Tensor], codes: Tensor) -> Iterator[Outcome]:
+        """Each modality's neighbours among itself."""
         found = []
         for name, x in units.items() if (codes >= 0).any() else ():
             _, near = nearest(x, x, min(self.config.neighbours + 1, len(x)), MEMORY)
-            scores = {"same_class": same_class_share(near, codes), "same_class_by_chance": same_class_by_chance(codes)}
+            scores = {
+                "same_class_within": same_class_share(near, codes),
+                "same_class_by_chance": same_class_by_chance(codes),
+            }
             found.append(scores)
             yield Outcome(task=place, setting={"gallery": name, "queries": name}, scores=scores)
-        if own:
-            yield Outcome(task=place, scores=_means(found))
+        yield Outcome(task=place, scores=_means(found))
 
     def _matched(
         self, trial: Trial, place: int | None, rows: Codes, units: Mapping[str, Tensor], codes: Tensor
@@ -94,7 +96,7 @@ class Matching:
                 "modality_gap": modality_gap(units[asked], units[held]),
             }
             if (codes >= 0).any():
-                scores["same_class"] = same_class_share(near, codes)
+                scores["same_class"] = same_class_share(near[:, : self.config.neighbours + 1], codes)
                 scores["same_class_by_chance"] = same_class_by_chance(codes)
             found.append(scores)
             setting: dict[str, Scalar] = {"gallery": held, "queries": asked}
@@ -103,12 +105,12 @@ class Matching:
         yield Outcome(task=place, scores=_means(found), artefacts=self._laid_out(trial, units, codes))
 
     def _shown(self, asked: str, held: str, near: Tensor, rows: Codes) -> RowGroups:
-        """For a few samples from all over, the sample and what was nearest to it; a star where that is its own."""
+        """For a few samples from all over, the sample and what was nearest to it, and where its own is among these."""
         places = np.unique(np.linspace(0, len(rows) - 1, min(self.config.examples, len(rows))).astype(int)).tolist()
         groups = {}
         for number, at in enumerate(places, 1):
             found = near[at, :SHOWN].tolist()
-            rank = f"own at {found.index(at) + 1}" if at in found else "own not found"
+            rank = f"own at {found.index(at) + 1}" if at in found else f"own not in {SHOWN}"
             groups[f"{number}: {rank}"] = tuple(int(rows[i]) for i in (at, *found))
         return RowGroups(name=f"retrieved-{asked}-to-{held}", groups=groups, modalities=(asked, held))
 

@@ -44,7 +44,7 @@ def score(
     Draws of one question have scores of their own, and classes and a confusion of all together.
     """
     scores: list[Score] = []
-    predictions: dict[str, list[Any]] = {n: [] for n in ("id", "label", "predicted", "fold", "setting", "chosen_on")}
+    predictions = [_remembered(ids[:0], labels[:0], labels[:0], {"fold": 0, "setting": "", "chosen_on": ""})]
     counted: dict[tuple[int, str, str], NDArray[np.int64]] = {}
     for number, outcome in enumerate(outcomes):
         setting = _setting(outcome, tasks)
@@ -63,7 +63,7 @@ def score(
                 matrix = metrics.confusion(truth, _codes(said), len(target.names))
                 same = (fold, question, outcome.chosen_on)
                 counted[same] = counted.get(same, 0) + matrix
-                _remember(predictions, ids[outcome.rows], truth, _codes(said), line)
+                predictions.append(_remembered(ids[outcome.rows], truth, _codes(said), line))
         for name, value in sorted(found.items()):
             scores.append(
                 Score(
@@ -74,7 +74,7 @@ def score(
             )  # fmt: skip
         for artefact in outcome.artefacts:
             _write_artefact(folder, f"{number:03d}-fold{fold}-{artefact.name}", artefact)
-    parquet.write_table(arrow.table(predictions), folder / "predictions.parquet")
+    parquet.write_table(arrow.concat_tables(predictions), folder / "predictions.parquet")
     confusions, classes = [], list[ClassScore]()
     for (fold, question, chosen_on), matrix in counted.items():
         classes += _class_scores(matrix, target, where, fold, question)
@@ -137,18 +137,13 @@ def _sparse(matrix: NDArray[np.int64]) -> list[list[int]]:
     return [[int(r), int(c), int(matrix[r, c])] for r, c in zip(*np.nonzero(matrix), strict=True)]
 
 
-def _remember(
-    predictions: dict[str, list[Any]],
-    ids: NDArray[np.str_],
-    truth: NDArray[np.int64],
-    said: NDArray[np.int64],
-    line: Mapping[str, Any],
-) -> None:
-    predictions["id"] += ids.tolist()
-    predictions["label"] += truth.tolist()
-    predictions["predicted"] += said.tolist()
-    for name, value in line.items():
-        predictions[name] += [value] * len(ids)
+def _remembered(
+    ids: NDArray[np.str_], truth: NDArray[np.int64], said: NDArray[np.int64], line: Mapping[str, Any]
+) -> arrow.Table:
+    """One answer's rows, as arrays and not as Python's objects: a protocol may give hundreds of answers a sample."""
+    kinds = {"fold": arrow.int64(), "setting": arrow.string(), "chosen_on": arrow.string()}
+    told = {name: arrow.repeat(arrow.scalar(line[name], kind), len(ids)) for name, kind in kinds.items()}
+    return arrow.table({"id": arrow.array(ids.tolist(), arrow.string()), "label": truth, "predicted": said, **told})
 
 
 def _write_artefact(folder: Path, name: str, artefact: Artefact) -> None:

@@ -73,6 +73,8 @@ def show_lines(catalog: Catalog, kind: Kind, name: str) -> Iterator[str]:
     if isinstance(spec, MethodSpec):
         yield from _method(spec, catalog.recipes(spec))
     if isinstance(spec, DatasetSpec):
+        if spec.card.modalities:
+            yield f"modalities: {', '.join(f'{name} ({m.layout})' for name, m in spec.card.modalities.items())}"
         yield f"licence: {spec.card.licence}"
         yield f"source: {spec.card.source}"
         yield f"how to get it: {spec.card.obtain}"

@@ -40,7 +40,7 @@ def keep(figure: Any, path: Path, *, tight: bool = False) -> Path:
 
 def show(axes: Any, picture: NDArray[Any]) -> None:
     """A picture [C, H, W] of values to 255: of three channels or more the first three, of fewer the first."""
-    channels = np.moveaxis(picture[: 3 if len(picture) >= 3 else 1], 0, -1)
+    channels = np.moveaxis(picture[: 3 if len(picture) >= 3 else 1], 0, -1).astype(np.uint8)
     axes.imshow(channels.squeeze(-1) if channels.shape[-1] == 1 else channels, cmap="gray", vmin=0, vmax=255)
 
 
@@ -56,3 +56,4 @@ def show_sample(axes: Any, values: NDArray[Any], layout: Layout, steps: int | No
             axes.plot(channel, color=colour, linewidth=0.7)
     else:
         axes.bar(np.arange(len(values)), values, color=BANDS[0], width=1.0)
+        axes.set_yscale("symlog")  # measurements have units of their own, and one would hide all others

@@ -58,5 +58,5 @@ def _draw(table: Prepared, shown: Sequence[str], groups: Mapping[str, Sequence[i
             steps = stored.get(f"{modality}.length")
             length = None if steps is None else int(steps[place])
             show_sample(axes, stored[modality][place], table.modalities[modality].layout, length)
-            axes.set_title(name[:14], fontsize=5, pad=1)
+            axes.set_title(name[:18], fontsize=5, pad=1)
     return keep(figure, path)

@@ -53,9 +53,9 @@ def _views(plan: Plan, table: Prepared, rows: np.ndarray[Any, np.dtype[np.int64]
 
     from sslbench.train.build import build_augmentation, make_views
 
-    pool = Pool(members=[(table, rows)], modalities=plan.modalities)
+    pool = Pool(members=[(table, np.arange(len(table)))], modalities=plan.modalities)
     maker = make_views(plan, plan.modalities, SEED, torch.device("cpu"))
     augmentation = build_augmentation(plan.augmentations[0], plan.view, plan.modalities, pool)
-    natural = maker.natural(pool.read(np.arange(len(rows))))
+    natural = maker.natural(pool.read(rows))
     made = maker.make(natural, torch.from_numpy(rows), 0, augmentation, {role: plan.roles[role]})
     return list(made[role][:VIEWS])

@@ -182,7 +182,8 @@ def _summed(frames: Frames, settings: TableSettings, rows: Sequence[str], folder
         return None
     if settings.of == "costs":
         found = mean_costs(told_apart(chosen, by), by)
-        shown = found.assign(**{name: [f"{value:,.0f}" for value in found[name]] for name in COSTS})
+        shown = found.assign(**{name: [f"{value:,.{int(value < 10)}f}" for value in found[name]] for name in COSTS[2:]})
+        shown = shown.assign(**{name: [f"{value:,.0f}" for value in found[name]] for name in COSTS[:2]})
         note = "means over trainings; of several that a run made, seconds are shared equally"
     else:
         found = most_confused(told_apart(chosen, by), by, settings.most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sslbench.analysis.grids import EVERY, LARGEST
 from sslbench.analysis.intervals import Estimate
 from sslbench.analysis.published import Verdict
-from sslbench.analysis.tables import Row, against, class_rows, columns_of, rows_of
+from sslbench.analysis.tables import Row, against, class_rows, columns_of, own_question, rows_of
 from sslbench.results.record import Record
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ SHORT = {
     "macro_f1": "macro F1",
     "ami_max": "AMI max",
     "rank_me": "RankMe",
+    "top_5": "top 5",
+    "top_5_by_chance": "by chance",
 }
 ACCURACIES = ("micro_accuracy", "macro_accuracy")
 EXTREMES = 5
@@ -46,7 +50,7 @@ def cell(estimate: Estimate | None) -> str:
 
 def results_table(rows: Sequence[Row]) -> Table:
     """Protocols and metrics across, runs down."""
-    metrics = (*ACCURACIES, "ami_max", "rank_me")
+    metrics = (*ACCURACIES, "ami_max", "rank_me", "top_5", "top_5_by_chance")
     columns = columns_of(rows, metrics)
     table = Table(box=None, pad_edge=False, header_style="bold")
     several = len({row.dataset for row in rows}) > 1
@@ -125,6 +129,20 @@ def classes_table(record: Record, dataset: str, protocol: str) -> Table | None:
     return table
 
 
+def asked_of(records: Sequence[Record]) -> list[str]:
+    """What the numbers are of where a protocol asks several questions and several times: the largest, and how often."""
+    told: dict[str, None] = {}
+    for record in records:
+        for protocol in dict.fromkeys(score.protocol for score in record.scores):
+            own = own_question([score for score in record.scores if score.protocol == protocol])
+            settings = [json.loads(score.setting) for score in own]
+            for fact in [fact for fact in LARGEST if any(fact in setting for setting in settings)]:
+                most = max(setting[fact] for setting in settings if fact in setting)
+                draws = len({setting["draw"] for setting in settings if "draw" in setting})
+                told[f"{protocol}: {fact} {most}, {EVERY}" + (f", mean of {draws} draws" if draws > 1 else "")] = None
+    return list(told)
+
+
 def against_table(records: Sequence[Record]) -> Table | None:
     """What clusters were set against beside the classes, each with its null; None where nothing was."""
     found = against(records)
@@ -152,6 +170,8 @@ def show_results(console: Console, records: Sequence[Record], published: Sequenc
     _titled(
         console, results_title(rows, names[0] if len(names) == 1 else f"{len(names)} datasets"), results_table(rows)
     )
+    for line in asked_of(records):
+        console.print(line, style="dim", highlight=False, markup=False)
     if (beside := against_table(records)) is not None:
         _titled(console, "clusters against what else is known of a sample", beside)
     reasons = [_reason(record) for record in records if record.reason]
@@ -167,7 +187,8 @@ def show_results(console: Console, records: Sequence[Record], published: Sequenc
         _titled(console, f"{data['part']}: what was learnt from", accounted(data["account"]))
     first = records[0]
     for data in first.evaluated_on:
-        for protocol in ("linear", "knn"):
+        others = [protocol["name"] for protocol in first.protocols]
+        for protocol in dict.fromkeys(("linear", "knn", *others)):
             table = classes_table(first, data["part"], protocol)
             if table is not None:
                 name = first.method["name"]

@@ -120,9 +120,10 @@ def _trainings(record: Record) -> list[dict[str, Any]]:
     several = max(1, len(record.training))
     found = []
     for training, rate in zip(record.training, record.cost.get("samples_per_second", ()), strict=False):
-        epochs = len(training.get("history", ()))
+        epochs, samples = len(training.get("history", ())), training.get("samples", 0)
+        batch = max(1, min(record.settings["train"]["batch"], samples))
         values = (
-            epochs, epochs * training.get("samples", 0), record.cost["seconds"].get("pretrain", 0.0) / several, rate,
+            epochs, epochs * (samples // batch) * batch, record.cost["seconds"].get("pretrain", 0.0) / several, rate,
             record.cost["peak_memory"] / 2**20,
         )  # fmt: skip
         found.append({"seed": training["seed"], "fold": training["fold"], **dict(zip(COSTS, values, strict=True))})

@@ -76,7 +76,10 @@ def noise(modality: Modality, rng: np.random.Generator) -> NDArray[Any]:
 
 
 def small(plan: Plan) -> Plan:
-    """The same plan on a few generated rows: one seed, one fold, as many epochs as there are steps to measure."""
+    """The same plan on a few generated rows: one seed, one fold, as many epochs as there are steps to measure.
+
+    Nothing is fetched for it, and it never stops early.
+    """
     values = sum(int(np.prod([side or SIDE for side in m.shape])) for m in plan.modalities.values())
     rows = int(np.clip(BUDGET // max(values, 1), FEWEST, MOST))
 
@@ -84,10 +87,14 @@ def small(plan: Plan) -> Plan:
         made = Generated(part.dataset.modalities, part.dataset.target, rows, part.choice.spec.card.groups)
         return replace(part, dataset=made, fingerprint=made.fingerprint)
 
-    train = replace(plan.train, epochs=STEPS, steps=0, snapshots=(), batch=min(plan.train.batch, rows), warmup=0.0)
+    train = replace(
+        plan.train, epochs=STEPS, steps=0, snapshots=(), batch=min(plan.train.batch, rows), warmup=0.0, patience=0,
+        least_epochs=0,
+    )  # fmt: skip
     splits = SplitSettings(folds=plan.splits.folds, fractions=plan.splits.fractions)
     return replace(
         plan, pretrain_parts=(generated(plan.pretrain_parts[0]),), evaluate_parts=(generated(plan.evaluate_parts[0]),),
+        backbones={name: choice.unlearnt() for name, choice in plan.backbones.items()},
         train=train, splits=splits, seeds=plan.seeds[:1], folds=(0,),
     )  # fmt: skip
 

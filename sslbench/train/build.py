@@ -18,7 +18,7 @@ from sslbench.api.values import Modality, Target
 from sslbench.config.checks import sized
 from sslbench.config.choices import Choice, PlannedAugmentation
 from sslbench.config.plan import Plan
-from sslbench.data.splits import divide
+from sslbench.data.splits import divide, group_key
 from sslbench.data.table import Pool, Prepared, Rows, normalised
 from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
 from sslbench.environment import seed_everything
@@ -65,16 +65,20 @@ def gather_material(plan: Plan, tables: Sequence[Prepared], fold: int) -> Materi
 
 
 def held_out(plan: Plan, table: Prepared, fold: int, rows: Rows) -> tuple[Rows, Rows]:
-    """What is learnt from, and what the loss is watched on: the split's validation part, or a share of the pool's rows."""
+    """What is learnt from, and what the loss is watched on: the split's validation part, or a share of the pool's groups."""
     none = rows[:0]
     if not plan.train.holds_out or not len(rows):
         return rows, none
     if table.target.kind == "class" and (table.labels >= 0).any() and (plan.pool == "train" or plan.spec.takes_target):
         watched = divide(table.labels, table.columns, plan.splits, fold, table.groups).validation
         return (np.setdiff1d(rows, watched), watched) if len(watched) else (rows, none)
-    count = max(1, round(plan.train.held_out * len(rows)))
-    watched = np.sort(np.random.default_rng([REFERENCE_SEED, len(rows)]).choice(rows, size=count, replace=False))
-    return np.setdiff1d(rows, watched), watched
+    key = group_key(table.columns, plan.splits, table.groups) if table.groups else None
+    group = np.arange(len(rows)) if key is None else np.unique(key[rows], return_inverse=True)[1]
+    order = np.random.default_rng([REFERENCE_SEED, len(rows)]).permutation(int(group.max()) + 1)
+    sizes = np.cumsum(np.bincount(group)[order])
+    wanted = order[: 1 + int(np.searchsorted(sizes, round(plan.train.held_out * len(rows))))]
+    inside = np.isin(group, wanted)
+    return rows[~inside], rows[inside]
 
 
 def pool_rows(plan: Plan, table: Prepared, fold: int) -> Rows:
@@ -120,9 +124,15 @@ def _reference(pool: Pool, wanted: int) -> Mapping[str, Any]:
     return {name: torch.from_numpy(values) for name, values in pool.read(np.sort(rows)).items()}
 
 
-def build_method(plan: Plan, modalities: Mapping[str, Modality], target: Target, samples: int, seed: int) -> Method:
-    """Build encoders and method; torch is seeded by (seed, slot), never by the method's name."""
-    encoders = {name: _encoder(choice, modalities[name], name, seed) for name, choice in plan.backbones.items()}
+def build_method(
+    plan: Plan, modalities: Mapping[str, Modality], target: Target, samples: int, seed: int, *, learnt: bool = True
+) -> Method:
+    """Build encoders and method; torch is seeded by (seed, slot), never by the method's name.
+
+    Without `learnt` no weights are fetched that a state, or nobody, will need.
+    """
+    chosen = {name: choice if learnt else choice.unlearnt() for name, choice in plan.backbones.items()}
+    encoders = {name: _encoder(choice, modalities[name], name, seed) for name, choice in chosen.items()}
     used = {slot: _used(choice, modalities, slot, seed) for slot, choice in plan.method.uses.items()}
     facts = replace(plan.facts, modalities=modalities, target=target, samples=samples)
     seed_everything(seed, "method")

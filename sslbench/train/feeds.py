@@ -38,7 +38,10 @@ class Feed(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SampleFeed:
-    """Views of a pool's samples, made on the device; several augmentations give several weighted batches a pass."""
+    """Views of a pool's samples, made on the device; several augmentations give several weighted batches a pass.
+
+    `first` is the number of the pool's first row, where another pool comes before it.
+    """
 
     pool: Pool
     views: ViewMaker
@@ -49,6 +52,7 @@ class SampleFeed:
     seed: int
     world: World
     labels: NDArray[np.int64] | None = None
+    first: int = 0
 
     def steps(self) -> int:
         return batches_of(len(self.pool), self.batch)
@@ -63,7 +67,7 @@ class SampleFeed:
 
     def _pass(self, rows: Rows, stored: Stored, epoch: int) -> Pass:
         device = self.views.device
-        index = torch.from_numpy(rows).to(device)
+        index = torch.from_numpy(rows + self.first).to(device)
         view = self.views.natural(stored)
         target = None if self.labels is None else torch.from_numpy(self.labels[rows]).to(device)
         result = []

@@ -54,12 +54,14 @@ def pretrain(
         trained = train(_training(plan, material, cast(TrainedMethod, method), seed, folder, watch))
         history, rate, seconds = trained.history, trained.samples_per_second, trained.seconds
         if plan.train.patience:
-            stopped = {"training": f"stopped after {len(history)} epochs, weights of epoch {trained.kept}"}
+            most = plan.train.lasting(len(material.pool) // min(plan.train.batch, len(material.pool))).epochs
+            told = "stopped after" if len(history) < most else "ran all its"
+            stopped = {"training": f"{told} {len(history)} epochs, weights of epoch {trained.kept}"}
     weights = whole_weights(method)
     if world().rank:
         return
     if sharded(method):
-        method = build_method(plan, material.modalities, material.target, len(material.pool), seed)
+        method = build_method(plan, material.modalities, material.target, len(material.pool), seed, learnt=False)
         method.load_state_dict(weights)
     if plan.spec.trains:
         _illustrate(plan, material, cast(TrainedMethod, method), seed, folder)
@@ -108,19 +110,27 @@ def _training(
         fabric=fabric,
         world=here,
         seed=seed,
-        held=_held(feed, material) if plan.train.holds_out else None,
+        held=_held(plan, feed, material) if plan.train.holds_out else None,
         checkpoint=folder / "training.checkpoint",
         watch=watch,
         epoch_ended=ended,
     )
 
 
-def _held(feed: SampleFeed, material: Material) -> SampleFeed:
-    """The same views of rows that are not learnt from; whole batches, as large as there are rows for."""
-    batch = min(feed.batch, len(material.held)) // feed.world.size * feed.world.size
-    if not batch:
-        raise ValueError("no row is left to watch the loss on; raise splits.validation or train.held_out")
-    return replace(feed, pool=material.held, batch=batch, accumulate=1, labels=material.held_labels)
+def _held(plan: Plan, feed: SampleFeed, material: Material) -> SampleFeed:
+    """The same views of rows that are not learnt from, numbered behind those that are; only whole batches count.
+
+    Of fewer rows than a batch has, a power of two is taken, so that it is one for any usual number of processes.
+    """
+    rows = len(material.held)
+    batch = feed.batch if rows >= feed.batch else 1 << max(rows.bit_length() - 1, 0)
+    wrong = list(plan.spec.check(plan.method.config, replace(plan.facts, batch=batch))) if rows > 1 else []
+    if rows < 2 or batch % feed.world.size or wrong:
+        told = "; ".join(wrong) or f"{rows} row(s) are left to watch the loss on"
+        raise ValueError(f"train.patience: {told}; raise splits.validation or train.held_out")
+    return replace(
+        feed, pool=material.held, batch=batch, accumulate=1, labels=material.held_labels, first=len(material.pool)
+    )
 
 
 def channels_last(plan: Plan, method: Method) -> Method:
@@ -158,6 +168,6 @@ def _illustrate(plan: Plan, material: Material, method: TrainedMethod, seed: int
 def reopen(plan: Plan, seed: int, folder: Path, epoch: int | None) -> Method:
     """Build a method again and put its state back: the last, or a snapshot's."""
     modalities, target, samples = load_material(folder)
-    method = build_method(plan, modalities, target, samples, seed)
+    method = build_method(plan, modalities, target, samples, seed, learnt=False)
     loaded = load_method(folder, "method" if epoch is None else f"epoch-{epoch}", method)
     return channels_last(plan, loaded).eval()

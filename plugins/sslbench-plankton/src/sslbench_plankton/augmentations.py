@@ -7,6 +7,20 @@ from collections.abc import Iterable
 from sslbench.api import Apply, AugmentationSpec, Setting, hookimpl
 from sslbench_plankton.citations import CROSS_MODAL, PLANKTON_MAE
 
+TOGETHER = {
+    "turn": Apply(operation="mirror-together", p=0.5),
+    "crop": Apply(operation="random-resized-crop", settings={"scale": (0.8, 1.0)}),
+    "jitter": Apply(
+        operation="colour-jitter",
+        settings={"brightness": 0.2, "contrast": 0.2, "saturation": 0.0, "hue": 0.0},
+    ),
+    "upside-down": Apply(operation="vertical-flip", p=0.5),
+    "bands": Apply(operation="band-scale", p=0.5),
+    "lost-bands": Apply(operation="band-drop", p=0.25),
+    "window": Apply(operation="time-crop"),
+}
+"""One particle seen twice: turned round in both at once, then a crop and light, bands and a window of time."""
+
 
 @hookimpl
 def sslbench_augmentations() -> Iterable[AugmentationSpec]:
@@ -26,18 +40,14 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
         version=1,
         summary="a picture and a profile of one particle, turned round together; crop, light, bands, a window of time",
         citation=CROSS_MODAL,
-        operations={
-            "turn": Apply(operation="mirror-together", p=0.5),
-            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.8, 1.0)}),
-            "jitter": Apply(
-                operation="colour-jitter",
-                settings={"brightness": 0.2, "contrast": 0.2, "saturation": 0.0, "hue": 0.0},
-            ),
-            "upside-down": Apply(operation="vertical-flip", p=0.5),
-            "bands": Apply(operation="band-scale", p=0.5),
-            "lost-bands": Apply(operation="band-drop", p=0.25),
-            "window": Apply(operation="time-crop"),
-        },
+        operations=TOGETHER,
+    )
+    yield AugmentationSpec(
+        name="strangers",
+        version=1,
+        summary="a control: cross-modal, on pictures beside other particles' profiles",
+        citation=CROSS_MODAL,
+        operations={"strangers": Apply(operation="strangers"), **TOGETHER},
     )
     jitter: dict[str, Setting] = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.0, "hue": 0.0}
     yield AugmentationSpec(

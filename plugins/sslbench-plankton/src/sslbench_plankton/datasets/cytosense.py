@@ -27,6 +27,11 @@ class CytosenseConfig:
     legend: int = 25
     bands: tuple[int, ...] = tuple(range(BANDS))
 
+    def __post_init__(self) -> None:
+        """Refuse no bands, and places before the first."""
+        if not self.bands or min(self.bands) < 0 or len(set(self.bands)) < len(self.bands):
+            raise ValueError(f"bands = {list(self.bands)} is not possible; possible: different places, from 0")
+
 
 def build(config: CytosenseConfig, source: Source) -> Dataset:
     """Reach the reader."""

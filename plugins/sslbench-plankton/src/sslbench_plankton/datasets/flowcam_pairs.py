@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Dataset, DatasetSpec, Source, hookimpl
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
 from sslbench_plankton.citations import FLOWCAM
 
 
@@ -58,5 +58,9 @@ def sslbench_datasets() -> Iterable[DatasetSpec[FlowcamPairsConfig]]:
                 "take Training/data of github.com/VickoT/FlowCam_Image_Classifier: a folder `images` of a folder a class, "
                 "and its runs' rows in one table measurements.csv"
             ),
+            modalities={
+                "image": Modality(layout="image", shape=(3, 0, 0)),
+                "measurements": Modality(layout="vector", shape=(40,)),
+            },
         ),
     )

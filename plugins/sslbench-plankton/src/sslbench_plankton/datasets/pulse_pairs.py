@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sslbench.api import Card, Dataset, DatasetSpec, Source, hookimpl
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
 from sslbench_plankton.citations import SSLBENCH
 
 
@@ -52,5 +52,9 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PulsePairsConfig]]:
             source="drawn on demand",
             obtain="it is drawn on demand",
             embedded=True,
+            modalities={
+                "image": Modality(layout="image", shape=(1, 0, 0)),
+                "profile": Modality(layout="sequence", shape=(0, 6)),
+            },
         ),
     )

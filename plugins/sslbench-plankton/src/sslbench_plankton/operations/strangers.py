@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Apply, AugmentationSpec, Layout, OperationParts, OperationSpec, hookimpl
+from sslbench.api import Facts, Layout, OperationParts, OperationSpec, hookimpl
 from sslbench_plankton.citations import SSLBENCH
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ LAYOUTS: frozenset[Layout] = frozenset({"image", "sequence", "vector"})
 class StrangersConfig:
     """Of how many training rows one is drawn for every sample."""
 
-    rows: int = 512
+    rows: int = 4096
 
 
 def build(config: StrangersConfig, parts: OperationParts) -> Operation:
@@ -30,6 +30,12 @@ def build(config: StrangersConfig, parts: OperationParts) -> Operation:
     from sslbench_plankton.operations.strangers_operation import strangers
 
     return strangers(parts)
+
+
+def check(config: StrangersConfig, facts: Facts) -> Iterable[str]:
+    """Say where nobody can be beside anybody."""
+    if len(facts.modalities) < 2:
+        yield "'strangers' swaps the second modality, and the data that is used has one"
 
 
 def reference(config: StrangersConfig) -> int:
@@ -42,20 +48,5 @@ def sslbench_operations() -> Iterable[OperationSpec[StrangersConfig]]:
     yield OperationSpec(
         name="strangers", version=1, summary="all modalities but the first are those of a random training row",
         citation=SSLBENCH, config=StrangersConfig, smoke=StrangersConfig(rows=8), build=build, layouts=LAYOUTS,
-        reference=reference,
+        reference=reference, check=check,
     )  # fmt: skip
-
-
-@hookimpl
-def sslbench_augmentations() -> Iterable[AugmentationSpec]:
-    yield AugmentationSpec(
-        name="strangers",
-        version=1,
-        summary="a control: pictures beside other individuals' profiles, a crop of the one and a window of the other",
-        citation=SSLBENCH,
-        operations={
-            "strangers": Apply(operation="strangers"),
-            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.8, 1.0)}),
-            "window": Apply(operation="time-crop"),
-        },
-    )

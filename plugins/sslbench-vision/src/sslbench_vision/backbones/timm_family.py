@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sslbench.api import BackboneSpec, Facts, Modality, Setting, hookimpl
@@ -51,6 +51,11 @@ def check(config: TimmConfig, facts: Facts) -> Iterable[str]:
                 yield f"{modality.shape[1]} px is not a multiple of {config.model!r}'s patch of {patch}; set view.size"
 
 
+def unlearnt(config: TimmConfig) -> TimmConfig:
+    """The same network from random weights."""
+    return replace(config, published=False)
+
+
 def answers_to(name: str) -> Mapping[str, Setting] | None:
     """Answer to timm's names."""
     from sslbench_vision.backbones.timm_model import names
@@ -78,6 +83,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[TimmConfig]]:
         check=check,
         layouts=frozenset({"image"}),
         provides=provides,
+        unlearnt=unlearnt,
         answers_to=answers_to,
         members=members,
     )

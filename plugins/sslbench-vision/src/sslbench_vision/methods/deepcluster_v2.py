@@ -65,6 +65,7 @@ def sslbench_methods() -> Iterable[MethodSpec[DeepclusterV2Config]]:
         check=check,
         views=views,
         family="clustering",
+        remembers_rows=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__clusters=256),

@@ -45,4 +45,5 @@ def sslbench_methods() -> Iterable[MethodSpec[RandomInitConfig]]:
         modalities=(1, 8),
         trains=False,
         baseline=True,
+        fresh=True,
     )
