@@ -139,7 +139,7 @@ def _complete(
         draft.problems.append(f"method: {method.name!r} is given labels, and nothing it would learn from has any")
     draft.problems += misfits(method, backbones, augmentations, facts)
     protocols = choose_protocols(draft, evaluate)
-    elsewhere = draft.section("pretrain", PretrainSettings).elsewhere
+    elsewhere = draft.section("pretrain", PretrainSettings).elsewhere or bool(draft.tree.get("evaluate"))
     draft.problems += learnt_rows(method, train, protocols, elsewhere=elsewhere)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
     draft.settle()
