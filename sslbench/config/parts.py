@@ -200,7 +200,9 @@ def _used(shelf: Shelf, slot: str, choice: Choice, part: str, *, fetch: bool) ->
 def missing_sentence(catalog: Catalog, choice: Choice, name: str, looked: str) -> str:
     """Say where a dataset was looked for, where to get it, what to set, and what runs right now."""
     spec: DatasetSpec[Any] = choice.spec
-    now = [c.name for c in catalog.all("dataset") if c.spec.card.embedded]
-    instead = f"; runs right now: --dataset {now[0]}" if now else ""
+    now = [c for c in catalog.all("dataset") if c.spec.card.embedded]
+    several = {*spec.card.modalities} if len(spec.card.modalities) > 1 else set[str]()
+    alike = [c for c in now if several and several == set(c.spec.card.modalities)]
+    instead = f"; runs right now: --dataset {(alike or now)[0].name}" if now else ""
     how = "set data.root=FOLDER, or add its parent to $SSLBENCH_SOURCES"
     return f"dataset {name!r} is not here: {looked}; {spec.card.obtain}; {how}{instead}"
