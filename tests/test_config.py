@@ -318,7 +318,10 @@ def test_weighted_augmentation_sets():
 def test_every_recipe_of_every_method_makes_a_plan(method, recipe):
     """On a dataset as its card announces it; a recipe without a backbone leaves that to the request."""
     request = {"method": {"name": method}, "data": {"name": "cifar10"}}
-    if "backbone.name" not in recipe.settings:
+    if CATALOG.find("method", method)[0].spec.modalities[0] == 2:
+        request["data"] = {"name": "cytosense"}
+        request["backbones"] = {"image": {"name": "micro-cnn"}, "profile": {"name": "profile-cnn"}}
+    elif "backbone.name" not in recipe.settings:
         request["backbone"] = {"name": "micro-cnn"}
     tree = read_request(None, request, [f"recipe={recipe.name}"])
     plan = make_plan(tree, CATALOG, Shelf(places(), announce=True), MACHINE)
