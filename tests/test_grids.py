@@ -46,10 +46,24 @@ def test_rows_beside_count_only_where_methods_are_told_apart():
 
 def test_a_baseline_that_answers_several_points_has_no_label_where_they_differ():
     frame = study_frame(
-        scores(value=[1.0, 2.0], run=["a", "b"]), {"a": [{"x": 1, "y": 5}, {"x": 2, "y": 5}], "b": [{"x": 1, "y": 6}]}
+        scores(value=[1.0, 2.0], run=["a", "b"]),
+        {"a": [{"x": 1, "y": 5, BESIDE: True}, {"x": 2, "y": 5, BESIDE: True}], "b": [{"x": 1, "y": 6}]},
     )
     assert frame["x"].isna().tolist() == [True, False]
     assert frame["y"].tolist() == [5, 6]
+
+
+def test_a_run_that_several_points_ask_for_stands_at_each_of_them():
+    """An encoder that learns nothing is one run for every pool that was asked for."""
+    points = {"a": [{"x": 1, "y": 5}, {"x": 2, "y": 5}], "b": [{"x": 1, "y": 6}]}
+    frame = study_frame(scores(value=[1.0, 2.0], run=["a", "b"]), points)
+    shown = select(frame, {}, ["x", "y"])
+    assert shown[["x", "y", "value"]].to_numpy().tolist() == [[1, 5, 1.0], [2, 5, 1.0], [1, 6, 2.0]]
+    assert pd.api.types.is_numeric_dtype(shown["x"])
+    assert select(frame, {"x": 2}, [])["value"].tolist() == [1.0]
+    assert select(frame, {}, ["y"])["value"].tolist() == [1.0, 2.0], "where the axis is not told it counts once"
+    alone = study_frame(scores(value=[1.0, 2.0], run=["a", "b"]), points, several=False)
+    assert alone["x"].isna().tolist() == [True, False]
 
 
 def test_a_run_without_numbers_keeps_its_row():

@@ -61,32 +61,55 @@ def largest(settings: Sequence[str]) -> list[bool]:
     return [all(one.get(fact, value) == value for fact, value in most.items()) for one in told]
 
 
-def study_frame(scores: pd.DataFrame, points: Points) -> pd.DataFrame:
+class Several(tuple[Any, ...]):
+    """The labels of a run that several points ask for, on an axis in which these differ; `select` shows it at each."""
+
+
+def study_frame(scores: pd.DataFrame, points: Points, *, several: bool = True) -> pd.DataFrame:
     """Scores with each run's labels, and what its protocol varied."""
     if scores.empty:
         return scores
-    frame = labelled(scores, points)
+    frame = labelled(scores, points, several=several)
     settings = [json.loads(setting) for setting in frame["setting"]]
     return frame.assign(**{fact: [one.get(fact, np.nan) for one in settings] for fact in VARIED})
 
 
-def labelled(frame: pd.DataFrame, points: Points) -> pd.DataFrame:
-    """Lay each run's labels beside its rows: one column per axis, empty where a run answers points that differ in it."""
+def labelled(frame: pd.DataFrame, points: Points, *, several: bool = True) -> pd.DataFrame:
+    """Lay each run's labels beside its rows: one column per axis.
+
+    Where a run answers points that differ in an axis it bears all their labels (without `several` none); a row beside, such
+    as a baseline, which nobody asked for, bears none.
+    """
     frame = frame.copy()
     axes = list(dict.fromkeys(axis for labels in points.values() for point in labels for axis in point))
     for axis in [axis for axis in axes if axis not in frame]:  # one that is called like a fact is that fact
-        frame[axis] = frame["run"].map({run: _common(labels, axis) for run, labels in points.items()})
+        common = {run: _common(labels, axis, several=several) for run, labels in points.items()}
+        frame[axis] = [common.get(run) for run in frame["run"]]
     return frame
 
 
-def _common(labels: Sequence[Mapping[str, Any]], axis: str) -> Any:
-    values = {str(point.get(axis)): point.get(axis) for point in labels}
-    value = next(iter(values.values())) if len(values) == 1 else None
-    return str(value) if isinstance(value, (list, tuple)) else value
+def _common(labels: Sequence[Mapping[str, Any]], axis: str, *, several: bool) -> Any:
+    named = [point.get(axis) for point in labels]
+    values = {str(v): str(v) if isinstance(v, (list, tuple)) else v for v in named}
+    if len(values) == 1:
+        return next(iter(values.values()))
+    beside = any(point.get(BESIDE) for point in labels)
+    return Several(values.values()) if several and not beside else None
+
+
+def spread_out(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
+    """Rows of runs that several points ask for, once for each of their labels on these axes."""
+    for axis in dict.fromkeys(axes):
+        if axis in frame and any(isinstance(label, Several) for label in frame[axis]):
+            lists = [list(label) if isinstance(label, Several) else [label] for label in frame[axis]]
+            frame = frame.assign(**{axis: pd.Series(lists, index=frame.index)}).explode(axis, ignore_index=True)
+            frame[axis] = frame[axis].infer_objects()
+    return frame
 
 
 def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) -> pd.DataFrame:
     """The scores that `where` means; a list means any of its values. Rows beside count only where methods are told apart."""
+    frame = spread_out(frame, (*where, *named))
     if BESIDE in frame and "method" not in (*where, *named):
         frame = frame[frame[BESIDE].isna()]
     for name, wanted in where.items():

@@ -63,10 +63,10 @@ def find_bias(study: Study, results: Results, points: Points, asked: BiasSetting
         raise RequestError(
             [f"bias: axis {asked.axis}: {study.name!r} has no such axis{did_you_mean(asked.axis, axes)}"]
         )
-    whole = _measured(study_frame(results.scores, points), asked, "micro_accuracy")
+    whole = _measured(study_frame(results.scores, points, several=False), asked, "micro_accuracy")
     frame = whole.assign(**{"class": whole["dataset"]})
     if asked.of == "classes":
-        frame = _measured(study_frame(classes_frame(results.classes), points), asked, asked.metric)
+        frame = _measured(study_frame(classes_frame(results.classes), points, several=False), asked, asked.metric)
     others = [axis for axis in axes if axis != asked.axis and axis in frame]
     apart = [
         fact for fact in (*APART, *others) if fact != "method" and not (asked.of == "datasets" and fact == "dataset")
@@ -74,7 +74,9 @@ def find_bias(study: Study, results: Results, points: Points, asked: BiasSetting
     by = ("method", *dict.fromkeys(fact for fact in apart if frame[fact].nunique() > 1))
     overall = responses(whole.assign(**{"class": "overall"}), asked.axis, by)
     mistaken = (
-        _mistaken(study_frame(results.confusions, points), asked, by) if asked.of == "classes" else pd.DataFrame()
+        _mistaken(study_frame(results.confusions, points, several=False), asked, by)
+        if asked.of == "classes"
+        else pd.DataFrame()
     )
     pairs = responses(mistaken, asked.axis, by) if len(mistaken) else mistaken
     return Bias(classes=responses(frame, asked.axis, by), scores=frame, overall=overall, pairs=pairs, by=by)

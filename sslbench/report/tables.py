@@ -22,6 +22,7 @@ from sslbench.analysis.grids import (
     estimates,
     labelled,
     select,
+    spread_out,
     study_frame,
     told_apart,
     whole,
@@ -69,8 +70,9 @@ def frames_of(
         return frame[frame["status"] == "done"] if len(frame) else frame
 
     def named(frame: pd.DataFrame) -> pd.DataFrame:
-        return labelled(frame, points) if len(frame) else frame
+        return spread_out(labelled(frame, points), axes) if len(frame) else frame
 
+    axes = list(dict.fromkeys(axis for labels in points.values() for point in labels for axis in point))
     labels = named(results.labels)
     if len(labels):
         labels["fraction"] = labels["fraction"].where(labels["fraction"] < 1)
