@@ -251,10 +251,10 @@ def test_every_plankton_card_says_where_it_is_from():
         for component in found
         if component.spec.card.source != "a folder" and not component.spec.card.embedded
     ]
-    assert len(published) == 7  # beside them anybody's folder, and what is drawn
+    assert len(published) == 9  # beside them anybody's folder, and what is drawn
     for component in published:
         card = component.spec.card
-        assert any(word in card.source + card.obtain for word in ("doi", "Fairdata")), component.name
+        assert any(word in card.source + card.obtain for word in ("doi", "Fairdata", "github.com")), component.name
         assert card.licence
         assert card.modalities
 

@@ -137,7 +137,7 @@ def dismiss() -> None:
     if started_together():
         meet()
         distributed.broadcast_object_list([None], src=0)
-        distributed.destroy_process_group()
+        part()
 
 
 def follow(join: Callable[[str, Path], None]) -> None:
@@ -147,7 +147,7 @@ def follow(join: Callable[[str, Path], None]) -> None:
         heard: list[Any] = [None]
         distributed.broadcast_object_list(heard, src=0)
         if heard[0] is None:
-            distributed.destroy_process_group()
+            part()
             return
         name, folder = heard[0]
         with contextlib.suppress(Exception):  # the first process met the same one, and records it

@@ -38,7 +38,7 @@ class ClipPairs(JointSpace):
 
     def __init__(self, config: ClipPairsConfig, parts: MethodParts) -> None:
         super().__init__(ProjectionConfig(out=config.out, dropout=config.dropout, unit=config.unit), parts)
-        self.scale = nn.Parameter(torch.tensor(config.scale))
+        self.scale = nn.Parameter(torch.tensor([config.scale]))  # of one number, because scalars cannot be sharded
         self.exact, self.buckets = config.columns == "exact", config.buckets
 
     def loss(self, batch: Batch, step: Step) -> Loss:

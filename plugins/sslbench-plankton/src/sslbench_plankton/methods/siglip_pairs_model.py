@@ -29,8 +29,8 @@ class SiglipPairs(JointSpace):
 
     def __init__(self, config: SiglipPairsConfig, parts: MethodParts) -> None:
         super().__init__(ProjectionConfig(out=config.out, dropout=config.dropout, unit=config.unit), parts)
-        self.scale = nn.Parameter(torch.tensor(config.scale))
-        self.bias = nn.Parameter(torch.tensor(config.bias))
+        self.scale = nn.Parameter(torch.tensor([config.scale]))  # of one number, because scalars cannot be sharded
+        self.bias = nn.Parameter(torch.tensor([config.bias]))
         self.buckets = config.buckets
 
     def loss(self, batch: Batch, step: Step) -> Loss:
