@@ -48,7 +48,7 @@ def test_every_scale_can_be_planned_without_the_data(scale, points, monkeypatch)
 
 
 def test_the_papers_recipe(monkeypatch):
-    """Every constant of papers.md 3.2 to 3.5 that is a setting."""
+    """Every constant of the paper (arXiv 2603.16427, released code) that is a setting."""
     monkeypatch.setenv("SSLBENCH_SOURCES", "")
     plans = planned("paper")
     clip, dino = plans["convnext and cnn", "LAB to LAB"], plans["dino convnext", "UTO to SEA"]

@@ -22,8 +22,8 @@ def sin_cos_positions(grid: tuple[int, int], width: int) -> Tensor:
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(D)) v of [B, heads, N, D], by whatever is quickest on the device.
 
-    torch's fused kernel for CPUs takes 2 to 8 times as long for half precision as these three products do, and goes back
-    through a few dozen tokens slower than through hundreds (torch 2.15; `benchmarks/speed`).
+    For half precision on CPUs torch's fused kernel takes, forward and backward, 2 to 8 times as long as these three products
+    for 17 to 197 tokens, and about as long for 1,024 (torch 2.15; see `benchmarks/speed`).
     """
     if fused(q.device, q.dtype):
         return nn.functional.scaled_dot_product_attention(q, k, v)
