@@ -4,7 +4,7 @@ BIN := .venv/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 STAMP := .venv/.installed
 
-.PHONY: demo test test-all lint types studies speed clean
+.PHONY: demo test test-all lint types studies leaderboard leaderboard-check speed clean
 
 $(STAMP): pyproject.toml constraints.txt $(PLUGINS)
 	$(PYTHON) -m venv .venv
@@ -33,6 +33,12 @@ studies: $(STAMP)
 	for study in benchmarks/studies/*.yaml plugins/*/src/*/studies/*.yaml; do \
 		$(BIN)/sslbench study run $$study --scale smoke --out runs/smoke || exit 1; \
 	done
+
+leaderboard-check: $(STAMP)
+	$(BIN)/sslbench leaderboard check
+
+leaderboard: leaderboard-check
+	$(BIN)/sslbench leaderboard build --check
 
 speed: $(STAMP)
 	$(BIN)/python -m pytest benchmarks/speed --benchmark-only

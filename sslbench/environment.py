@@ -200,6 +200,11 @@ def now() -> float:
     return time.time()
 
 
+def today() -> str:
+    """The calendar's day, as 2026-11-27."""
+    return time.strftime("%Y-%m-%d")
+
+
 def this_year() -> int:
     """The calendar's year."""
     return time.localtime().tm_year

@@ -29,7 +29,7 @@ from sslbench.protocols.diagnostics import DiagnosticsConfig
 from sslbench.protocols.diagnostics_instrument import Diagnostics
 from sslbench.protocols.features import Table, joined
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.knn_instrument import Knn, best_of, nearest, votes, weights
+from sslbench.protocols.knn_instrument import Knn, accuracies, best_of, nearest, votes, weights
 from sslbench.protocols.linear import LinearConfig
 from sslbench.protocols.linear_instrument import Bank, Linear, cross_entropy_gradient, train_probes
 
@@ -121,9 +121,9 @@ def test_k_beyond_the_bank_means_all_of_it_and_few_queries_work(digits):
 
 def test_k_is_chosen_on_validation_and_the_oracle_stands_apart():
     answers = {1: torch.tensor([0, 0]), 5: torch.tensor([1, 1])}
-    assert best_of([1, 5], answers, torch.tensor([1, 1])) == 5
-    assert best_of([1, 5], answers, torch.tensor([1, 0])) == 1
-    assert best_of([1, 5, 9], answers, torch.tensor([], dtype=torch.long)) == 5
+    assert best_of([1, 5], accuracies([1, 5], answers, torch.tensor([1, 1]))) == 5
+    assert best_of([1, 5], accuracies([1, 5], answers, torch.tensor([1, 0]))) == 1
+    assert best_of([1, 5, 9], accuracies([1, 5, 9], answers, torch.tensor([], dtype=torch.long))) == 5
 
 
 def test_classes_are_counted_from_the_target_not_from_the_query(digits):

@@ -14,6 +14,8 @@ from sslbench.results.record import Record
 Recipes = Mapping[tuple[str, str], Mapping[str, Any]]
 """(method, recipe) -> its settings by dotted path."""
 ABSENT = object()
+TOLERANCE = 1.0
+"""Points that two numbers may always differ by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,13 @@ class Verdict:
     def gap(self) -> float:
         """Ours minus theirs, in points."""
         return 100 * (self.found.mean - self.published.value)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the published number lies within our interval or a point of it, or how far ours is off."""
+        reach = max(TOLERANCE, 100 * (self.found.half or 0.0))
+        side = "above" if self.gap >= 0 else "below"
+        return "within tolerance" if abs(self.gap) <= reach else f"{side} by {abs(self.gap):.1f} points"
 
     def __str__(self) -> str:
         """Both numbers, the gap, and the differences, in one line."""

@@ -230,8 +230,10 @@ class Outcome:
     `task` is the place in `trial.tasks` (None: about the whole table), `setting` what the protocol varied, `chosen`
     what it selected and `chosen_on` where: an answer chosen on 'query' is an oracle and kept in a column of its own.
     `predicted` holds [n] codes or [n, C] scores for `rows`, `validation` the same answer's for the task's validation
-    rows (what a recipe may be tuned by); `scores` holds metrics that do not follow from them. Of one question that is asked
-    several times at random, `draw` numbers the answers: each has numbers of its own, classes are counted over all of them.
+    rows (what a recipe may be tuned by); `scores` holds metrics that do not follow from them. `considered` is what was
+    chosen among, each with its accuracy on validation, and the first of the best is what was chosen. `clusters` holds codes
+    [n] of `rows`, one array a clustering. Of one question that is asked several times at random, `draw` numbers the answers:
+    each has numbers of its own, classes are counted over all of them.
     """
 
     task: int | None
@@ -242,6 +244,8 @@ class Outcome:
     rows: IntArray | None = None
     predicted: NDArray[np.float32] | IntArray | None = None
     validation: NDArray[np.float32] | IntArray | None = None
+    considered: tuple[tuple[Mapping[str, Scalar], float], ...] = ()
+    clusters: tuple[IntArray, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
     artefacts: tuple[Artefact, ...] = ()
 

@@ -18,6 +18,8 @@ from sslbench.data import splits
 from sslbench.data.canvas import PrepareSettings
 from sslbench.environment import DECODERS, device_kind, versions
 
+ANSWERS = 2
+"""What an evaluation's folder holds: raised when answers are kept that were not."""
 LIBRARIES = ("torch", "numpy", "scikit-learn", "timm", "torchvision", "scipy")
 
 
@@ -89,7 +91,7 @@ def extract_key(plan: Plan, pretrain: str, part: Part, epoch: int | None) -> str
 
 def evaluate_key(plan: Plan, extract: str, protocol: Choice, seed: int, folds: tuple[int, ...]) -> str:
     """One protocol's answers on those features."""
-    values: list[Any] = [extract, protocol.key(), plan.splits, folds, splits.VERSION, seed, plan.threads]
+    values: list[Any] = [ANSWERS, extract, protocol.key(), plan.splits, folds, splits.VERSION, seed, plan.threads]
     if needs_encoders(protocol):
         values += [plan.train.precision]
     return digest("evaluate", *values)

@@ -51,11 +51,8 @@ def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: 
     parts, settings, canvas = opened(catalog, dataset, overrides)
     lines = []
     for part in parts:
-        key = keys.part_key(part, settings, canvas)
-        job = Job(key=key, name=part.name, dataset=part.dataset, settings=settings, canvas=canvas,
-                  groups=part.choice.spec.card.groups)  # fmt: skip
-        folder = Store(root=Path()).prepared / key
-        table = open_prepared(_prepared(job, folder, show), part.name)
+        folder = prepared_folder(part, settings, canvas, show)
+        table = open_prepared(folder, part.name)
         shapes = ", ".join(f"{n} {prepared_modality(m, canvas).shape}" for n, m in part.dataset.modalities.items())
         lines.append(f"{part.name}: {len(table):,} samples, {len(table.target.names)} classes, {shapes}, in {folder}")
         if table.unreadable:
@@ -64,8 +61,12 @@ def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: 
     return lines
 
 
-def _prepared(job: Job, folder: Path, show: Display) -> Path:
-    """Make the stage, or wait for whoever is at it."""
+def prepared_folder(part: Part, settings: PrepareSettings, canvas: int, show: Display) -> Path:
+    """Where a part lies prepared: made now, or waited for where somebody is at it."""
+    key = keys.part_key(part, settings, canvas)
+    groups = part.choice.spec.card.groups
+    job = Job(key=key, name=part.name, dataset=part.dataset, settings=settings, canvas=canvas, groups=groups)
+    folder = Store(root=Path()).prepared / key
 
     def make(scratch: Path) -> None:
         with show.stage(f"prepare {job.name}") as live:

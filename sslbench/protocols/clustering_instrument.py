@@ -11,7 +11,7 @@ from sklearn.cluster import KMeans
 from sslbench.analysis.agreement import adjusted
 from sslbench.api.errors import RequestError
 from sslbench.api.modules import Trial
-from sslbench.api.values import Columns, FeatureTable, Outcome, RowGroups, Task
+from sslbench.api.values import FeatureTable, Outcome, RowGroups, Task
 from sslbench.catalog.facts import did_you_mean
 from sslbench.protocols.clustering import ClusteringConfig
 from sslbench.protocols.features import joined
@@ -55,15 +55,13 @@ class Clustering:
             state = int(rngs[-1].integers(2**31))
             fits.append(KMeans(clusters, n_init=self.config.restarts, random_state=state).fit(features))
         assigned = [fit.labels_.astype(np.int64) for fit in fits]
-        columns = {"row": tuple(task.query.tolist()), "cluster": tuple(assigned[0].tolist())}
         yield Outcome(
             task=place,
             setting={"clusters": clusters},
+            rows=task.query,
+            clusters=tuple(assigned),
             scores=self._scores(labels[task.query], assigned, rngs[0]),
-            artefacts=(
-                Columns(name=f"assignment-{clusters}", columns=columns),
-                self._exemplars(fits[0], features, task),
-            ),
+            artefacts=(self._exemplars(fits[0], features, task),),
         )
         for name, codes in beside.items():
             scores = self._scores(codes[task.query], assigned, rngs[0])

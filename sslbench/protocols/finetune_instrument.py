@@ -68,14 +68,15 @@ class Finetune:
             yield self._task(trial, place, task, objective)
 
     def _task(self, trial: Trial, place: int, task: Task, objective: Classifier) -> Outcome:
-        config, bench = self.config, trial.bench
+        config, bench, seen = self.config, trial.bench, list[float]()
         target = np.asarray(trial.table().target)
 
         def answers(rows: np.ndarray) -> np.ndarray:
             return bench.answer(objective.scores, rows, source="samples").argmax(1).numpy()
 
         def on_validation() -> float:
-            return float((answers(task.validation) == target[task.validation]).mean())
+            seen.append(float((answers(task.validation) == target[task.validation]).mean()))
+            return seen[-1]
 
         validate: Callable[[], float] | None = on_validation if config.keep == "best" else None
         fit = Fit(
@@ -91,8 +92,9 @@ class Finetune:
         bench.fit(objective, task.bank, fit, source="samples", name=name, validate=validate)
         return Outcome(
             task=place,
-            chosen={"epoch": config.keep},
+            chosen={"epoch": seen.index(max(seen)) + 1 if seen else config.keep},
             chosen_on="validation" if config.keep == "best" else "nothing",
+            considered=tuple(({"epoch": epoch}, share) for epoch, share in enumerate(seen, start=1)),
             rows=task.query,
             predicted=answers(task.query),
             validation=answers(task.validation) if len(task.validation) else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -90,21 +90,26 @@ class Knn:
             cosines, found = nearest(features[bank], features[asked], grid[-1], self.config.memory)
             vote, named = weights(cosines, self.config), labels[bank][found]
             answers[name] = {k: votes(vote, named, classes, k).argmax(1) for k in grid}
-        best = best_of(grid, answers["validation"], labels[torch.from_numpy(task.validation)])
-        oracle = best_of(grid, answers["query"], labels[torch.from_numpy(task.query)])
+        right = accuracies(grid, answers["validation"], labels[torch.from_numpy(task.validation)])
+        best = best_of(grid, right)
+        oracle = best_of(grid, accuracies(grid, answers["query"], labels[torch.from_numpy(task.query)]))
         for k, where in ((best, "validation"), (oracle, "query")):
             yield Outcome(
                 task=place,
                 chosen={"k": k},
                 chosen_on="validation" if where == "validation" else "query",
+                considered=tuple(({"k": k}, share) for k, share in right.items()) if where == "validation" else (),
                 rows=task.query,
                 predicted=answers["query"][k].numpy(),
                 validation=answers["validation"][k].numpy() if where == "validation" else None,
             )
 
 
-def best_of(grid: Sequence[int], answers: dict[int, Tensor], labels: Tensor) -> int:
+def accuracies(grid: Sequence[int], answers: dict[int, Tensor], labels: Tensor) -> dict[int, float]:
+    """The share of hits by k; nothing without anything to choose on."""
+    return {k: float((answers[k] == labels).double().mean()) for k in grid} if len(labels) else {}
+
+
+def best_of(grid: Sequence[int], right: Mapping[int, float]) -> int:
     """The k with most hits, the smallest among equals; the middle of the grid without anything to choose on."""
-    if not len(labels):
-        return grid[len(grid) // 2]
-    return max(grid, key=lambda k: (int((answers[k] == labels).sum()), -k))
+    return max(grid, key=lambda k: (right[k], -k)) if right else grid[len(grid) // 2]

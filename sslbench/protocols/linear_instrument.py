@@ -138,13 +138,15 @@ class Linear:
             if where not in said:
                 continue
             truth = labels[torch.from_numpy(task.validation if where == "validation" else task.query)]
-            best = int((said[where] == truth.unsqueeze(1)).sum(0).argmax())
-            rate, decay = self.grid[best]
+            right = (said[where] == truth.unsqueeze(1)).double().mean(0).tolist()
+            named = [{"rate": rate, "decay": decay} for rate, decay in self.grid]
+            best = right.index(max(right))
             yield Outcome(
                 task=place,
                 setting={"probe_seed": seed},
-                chosen={"rate": rate, "decay": decay},
+                chosen=named[best],
                 chosen_on="validation" if where == "validation" else "query",
+                considered=tuple(zip(named, right, strict=True)) if where == "validation" else (),
                 rows=task.query,
                 predicted=said["query"][:, best].numpy(),
                 validation=said["validation"][:, best].numpy() if where == "validation" else None,

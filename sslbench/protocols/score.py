@@ -19,6 +19,8 @@ from sslbench.api.values import Arrays, Artefact, Columns, Outcome, RowGroups, T
 from sslbench.config.convert import plain
 from sslbench.results.record import ClassScore, Score
 
+PREDICTIONS, ASSIGNMENTS, CHOICES = "predictions.parquet", "assignments.parquet", "choices.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
@@ -44,8 +46,10 @@ def score(
     Draws of one question have scores of their own, and classes and a confusion of all together.
     """
     scores: list[Score] = []
-    predictions = [_remembered(ids[:0], labels[:0], labels[:0], {"fold": 0, "setting": "", "chosen_on": ""})]
+    predictions = [_rows(ids[:0], labels[:0], "predicted", labels[:0], {"fold": 0, "setting": "", "chosen_on": ""})]
+    partitions = [_rows(ids[:0], labels[:0], "cluster", labels[:0], {"fold": 0, "setting": "", "fit": 0})]
     counted: dict[tuple[int, str, str], NDArray[np.int64]] = {}
+    choices: list[dict[str, Any]] = []
     for number, outcome in enumerate(outcomes):
         setting = _setting(outcome, tasks)
         fold = int(setting.pop("fold", 0))
@@ -63,7 +67,13 @@ def score(
                 matrix = metrics.confusion(truth, _codes(said), len(target.names))
                 same = (fold, question, outcome.chosen_on)
                 counted[same] = counted.get(same, 0) + matrix
-                predictions.append(_remembered(ids[outcome.rows], truth, _codes(said), line))
+                predictions.append(_rows(ids[outcome.rows], truth, "predicted", _codes(said), line))
+        for fit, codes in enumerate(outcome.clusters):
+            given, truth = ids[outcome.rows], labels[outcome.rows]
+            partitions.append(_rows(given, truth, "cluster", codes, {"fold": fold, "setting": asked, "fit": fit}))
+        if outcome.considered:
+            among = [{"what": text(what), "validation": share} for what, share in outcome.considered]
+            choices.append({"fold": fold, "setting": asked, "chosen": text(outcome.chosen), "among": among})
         for name, value in sorted(found.items()):
             scores.append(
                 Score(
@@ -74,7 +84,9 @@ def score(
             )  # fmt: skip
         for artefact in outcome.artefacts:
             _write_artefact(folder, f"{number:03d}-fold{fold}-{artefact.name}", artefact)
-    parquet.write_table(arrow.concat_tables(predictions), folder / "predictions.parquet")
+    parquet.write_table(arrow.concat_tables(predictions), folder / PREDICTIONS)
+    parquet.write_table(arrow.concat_tables(partitions), folder / ASSIGNMENTS)
+    (folder / CHOICES).write_text(json.dumps(choices))
     confusions, classes = [], list[ClassScore]()
     for (fold, question, chosen_on), matrix in counted.items():
         classes += _class_scores(matrix, target, where, fold, question)
@@ -137,13 +149,13 @@ def _sparse(matrix: NDArray[np.int64]) -> list[list[int]]:
     return [[int(r), int(c), int(matrix[r, c])] for r, c in zip(*np.nonzero(matrix), strict=True)]
 
 
-def _remembered(
-    ids: NDArray[np.str_], truth: NDArray[np.int64], said: NDArray[np.int64], line: Mapping[str, Any]
+def _rows(
+    ids: NDArray[np.str_], truth: NDArray[np.int64], name: str, values: NDArray[np.int64], line: Mapping[str, Any]
 ) -> arrow.Table:
     """One answer's rows, as arrays and not as Python's objects: a protocol may give hundreds of answers a sample."""
-    kinds = {"fold": arrow.int64(), "setting": arrow.string(), "chosen_on": arrow.string()}
-    told = {name: arrow.repeat(arrow.scalar(line[name], kind), len(ids)) for name, kind in kinds.items()}
-    return arrow.table({"id": arrow.array(ids.tolist(), arrow.string()), "label": truth, "predicted": said, **told})
+    kinds = {key: arrow.string() if isinstance(value, str) else arrow.int64() for key, value in line.items()}
+    told = {key: arrow.repeat(arrow.scalar(value, kinds[key]), len(ids)) for key, value in line.items()}
+    return arrow.table({"id": arrow.array(ids.tolist(), arrow.string()), "label": truth, name: values, **told})
 
 
 def _write_artefact(folder: Path, name: str, artefact: Artefact) -> None:

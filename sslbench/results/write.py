@@ -20,13 +20,14 @@ from sslbench.config.keys import prepare_key
 from sslbench.config.parts import Part
 from sslbench.config.plan import Plan
 from sslbench.data.table import Prepared
-from sslbench.protocols.score import read_scores
+from sslbench.protocols.score import ASSIGNMENTS, CHOICES, PREDICTIONS, read_scores
 from sslbench.results.record import ClassScore, Record, Score, Status, encode
 from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
 from sslbench.stages.stage import Failure, cost
 
-KEPT_APART = frozenset({"scores.json", "confusion.json", "predictions.parquet", "stage.json"})
+KEPT_APART = frozenset({"scores.json", "confusion.json", PREDICTIONS, ASSIGNMENTS, CHOICES, "stage.json"})
+WHERE = ("dataset", "protocol", "seed", "epoch")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,7 +111,7 @@ def write_run(store: Store, record: Record, measured: Measured, traceback: str) 
     if traceback:
         write_atomically(folder / "traceback.txt", traceback.encode())
     if measured.folders:
-        _predictions(folder, measured.folders, record)
+        _predictions(folder, measured.folders)
         _artefacts(folder, measured.folders)
     pretrained = [stage for stage in measured.stages if stage.kind == "pretrain"]
     training = []
@@ -140,35 +141,43 @@ def _costs(stages: Sequence[Stage]) -> dict[str, Any]:
     return {"seconds": seconds, "samples_per_second": speeds, "peak_memory": max(peaks)}
 
 
-def _predictions(folder: Path, evaluations: Sequence[Path], record: Record) -> None:
-    tables = []
-    for source in evaluations:
-        table = parquet.read_table(source / "predictions.parquet")
-        scores = json.loads((source / "scores.json").read_text())["scores"]
-        if len(table) and scores:
-            for name in ("epoch", "seed", "protocol", "dataset"):
-                kind = arrow.string() if name in ("protocol", "dataset") else arrow.int64()
-                table = table.add_column(0, name, arrow.array([scores[0][name]] * len(table), kind))
-            tables.append(table)
-    if tables:
-        parquet.write_table(arrow.concat_tables(tables), folder / "predictions.parquet")
+def _predictions(folder: Path, evaluations: Sequence[Path]) -> None:
+    """Join what was predicted, and how samples were clustered, of all evaluations."""
+    for name in (PREDICTIONS, ASSIGNMENTS):
+        tables = []
+        for source in evaluations:
+            table, where = parquet.read_table(source / name), _where(source)
+            if len(table) and where:
+                for column in reversed(WHERE):
+                    kind = arrow.string() if column in ("protocol", "dataset") else arrow.int64()
+                    table = table.add_column(0, column, arrow.array([where[column]] * len(table), kind))
+                tables.append(table)
+        if tables:
+            parquet.write_table(arrow.concat_tables(tables), folder / name)
+
+
+def _where(evaluation: Path) -> dict[str, Any]:
+    """Of which dataset, protocol, seed and epoch an evaluation is; nothing where it measured nothing."""
+    scores = json.loads((evaluation / "scores.json").read_text())["scores"]
+    return {name: scores[0][name] for name in WHERE} if scores else {}
 
 
 def _artefacts(folder: Path, evaluations: Sequence[Path]) -> None:
-    """Copy exemplars, assignments and the like, and join the confusion matrices."""
-    confusions = []
+    """Copy exemplars and the like, and join the confusion matrices and what was chosen among what."""
+    confusions, choices = [], []
     for source in evaluations:
-        scores = json.loads((source / "scores.json").read_text())["scores"]
-        if not scores:
+        where = _where(source)
+        if not where:
             continue
-        where = {name: scores[0][name] for name in ("dataset", "protocol", "seed", "epoch")}
         confusions += [{**where, **matrix} for matrix in json.loads((source / "confusion.json").read_text())]
+        choices += [{**where, **choice} for choice in json.loads((source / CHOICES).read_text())]
         named = "-".join(str(value).replace("/", "-") for value in where.values() if value is not None)
         for file in sorted(source.iterdir()):
             if file.name not in KEPT_APART:
                 (folder / "artefacts" / named).mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, folder / "artefacts" / named / file.name)
     write_atomically(folder / "confusion.json", json.dumps(confusions).encode())
+    write_atomically(folder / CHOICES, json.dumps(choices).encode())
 
 
 def card(record: Record) -> str:

@@ -1,0 +1,75 @@
+"""A leaderboard of many records: how time and memory grow with them. Records are one real submission under other names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tests.boards import make_board, rehash
+
+SIZES = (1_000, 10_000, 30_000)
+PROGRAM = (
+    "import resource, sys, time; from pathlib import Path; from sslbench.leaderboard.build import Beside, build; "
+    "began = time.perf_counter(); built = build(Path(sys.argv[1]), Beside(references=[], recipes={}), write=True); "
+    "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, built.files)"
+)
+
+
+def many(source: Path, board: Path, count: int) -> None:
+    """Fill a board with one bundle under `count` names, each with some answers of its own."""
+    rng = np.random.default_rng(0)
+    record, answers, manifest = (
+        json.loads((source / f"{n}.json").read_text()) for n in ("record", "answers", "manifest")
+    )
+    for number in range(count):
+        name = f"{source.name}-{number:05d}"
+        folder = board / "results/small" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for one in answers:
+            flip = int.from_bytes(rng.bytes(len(one["right"]) // 2)) & int.from_bytes(rng.bytes(len(one["right"]) // 2))
+            one["right"] = f"{int(one['right'], 16) ^ flip:0{len(one['right'])}x}"
+        (folder / "record.json").write_text(json.dumps({**record, "run": name}, separators=(",", ":")))
+        (folder / "answers.json").write_text(json.dumps(answers))
+        for file in ("predictions.parquet", "choices.json"):
+            (folder / file).write_bytes((source / file).read_bytes())
+        (folder / "manifest.json").write_text(json.dumps({**manifest, "run": name, "entry": name[-40:]}))
+        rehash(folder)
+
+
+def test_a_leaderboard_of_many_records(benchmark, tmp_path):
+    """Aim: 10,000 records in seconds; time grows no faster than records, and memory by kilobytes each."""
+
+    def command(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "sslbench", *args], capture_output=True, text=True, cwd=cwd, check=False
+        )
+
+    board = make_board(command, tmp_path)
+    source = next((board / "results/small").glob("simclr-*"))
+    found = []
+    for count in SIZES:
+        where = tmp_path / str(count)
+        (where / "suites").mkdir(parents=True)
+        (where / "suites/small.json").write_bytes((board / "suites/small.json").read_bytes())
+        many(source, where, count)
+        program = [sys.executable, "-c", PROGRAM, str(where)]
+        if count == SIZES[1]:
+            began = time.perf_counter()
+            text = benchmark.pedantic(subprocess.check_output, args=(program,), kwargs={"text": True}, rounds=1)
+            assert time.perf_counter() > began
+        else:
+            text = subprocess.check_output(program, text=True)
+        seconds, memory, files = map(float, text.split())
+        found.append((count, seconds, memory))
+        assert files > count
+    (n0, t0, m0), (n1, t1, m1), (n2, t2, m2) = found
+    growth = np.polyfit(np.log([n0, n1, n2]), np.log([t0, t1, t2]), 1)[0]
+    kilobytes = 1024 * (m2 - m0) / (n2 - n0)
+    benchmark.extra_info |= {"seconds": [t0, t1, t2], "megabytes": [m0, m1, m2], "exponent": round(float(growth), 2)}
+    print(f"\n{n0:,}, {n1:,}, {n2:,} records: {t0:.0f}, {t1:.0f}, {t2:.0f} s (time grows with their {growth:.2f}th power), "
+          f"{m0:.0f}, {m1:.0f}, {m2:.0f} MB ({kilobytes:.1f} kB a record)")  # fmt: skip

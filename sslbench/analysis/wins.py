@@ -1,0 +1,69 @@
+"""Who wins how often against whom, and by how much a method is above a reference. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+Seeds = Mapping[tuple[str, str], Sequence[float]]
+"""(method, experiment) -> one value a seed."""
+NO_SPREAD = 1e-12
+
+
+def win_matrix(values: Seeds) -> pd.DataFrame:
+    """W[i, j]: the share of experiments that both have in which i's mean is above j's; ties count for nobody."""
+    return _shares(values, lambda first, second: np.sign(np.mean(first) - np.mean(second)), ties=True)
+
+
+def welch_win_matrix(values: Seeds, level: float = 0.05) -> pd.DataFrame:
+    """The same over the experiments that Welch's t test decides (SCARF, arXiv 2106.15147); nan where it decides none."""
+
+    def decided(first: Sequence[float], second: Sequence[float]) -> float:
+        if min(len(first), len(second)) < 2:
+            return 0.0
+        told = [(float(np.mean(one)), float(np.std(one, ddof=1)), len(one)) for one in (first, second)]
+        sign = float(np.sign(told[0][0] - told[1][0]))
+        if max(told[0][1], told[1][1]) < NO_SPREAD:  # the test's 0/0 is as sure as can be
+            return sign
+        return sign if stats.ttest_ind_from_stats(*told[0], *told[1], equal_var=False).pvalue < level else 0.0
+
+    return _shares(values, decided, ties=False)
+
+
+def _shares(values: Seeds, of: Callable[[Sequence[float], Sequence[float]], float], *, ties: bool) -> pd.DataFrame:
+    names = list(dict.fromkeys(name for name, _ in values))
+    experiments = list(dict.fromkeys(experiment for _, experiment in values))
+    matrix = pd.DataFrame(np.nan, index=names, columns=names)
+    for first in names:
+        for second in names:
+            both = [e for e in experiments if (first, e) in values and (second, e) in values]
+            signs = [of(values[first, e], values[second, e]) for e in both] if first != second else []
+            counted = len(signs) if ties else sum(sign != 0 for sign in signs)
+            if counted:
+                matrix.loc[first, second] = sum(sign > 0 for sign in signs) / counted
+    return matrix
+
+
+def relative_gain(score: float, reference: float) -> float:
+    """100 (score - reference) / reference."""
+    return 100 * (score - reference) / reference
+
+
+def gain_summary(means: Mapping[tuple[str, str], float], reference: str) -> pd.DataFrame:
+    """One row a method: its relative gains over a reference, least, median, mean and most, and over how many experiments."""
+    rows = []
+    for name in dict.fromkeys(name for name, _ in means):
+        gains = [
+            relative_gain(value, means[reference, experiment])
+            for (other, experiment), value in means.items()
+            if other == name and means.get((reference, experiment))
+        ]
+        if gains and name != reference:
+            rows.append({
+                "method": name, "least": min(gains), "median": float(np.median(gains)), "mean": float(np.mean(gains)),
+                "most": max(gains), "experiments": len(gains),
+            })  # fmt: skip
+    return pd.DataFrame(rows, columns=["method", "least", "median", "mean", "most", "experiments"])

@@ -1,0 +1,73 @@
+"""Commands about what is installed and about this machine: list, show, doctor, version."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, cast
+
+import typer
+
+from sslbench.api.errors import RequestError
+from sslbench.api.specs import Kind
+from sslbench.cli.options import Strict, catalog_of, group
+
+app = group("Which self-supervised method learns your data best, and which classes does it betray?")
+KINDS = {
+    "methods": "method", "backbones": "backbone", "operations": "operation", "augmentations": "augmentation",
+    "datasets": "dataset", "protocols": "protocol", "studies": "study", "executors": "executor",
+    "recipes": "recipe", "references": "reference",
+}  # fmt: skip
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str, typer.Argument(help=f"one of: {', '.join(KINDS)}")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="expand families such as timm")] = False,
+    problems: Annotated[bool, typer.Option("--problems", help="what is wrong with installed plugins")] = False,
+    strict: Strict = False,
+) -> None:
+    """Show what is installed, and from where."""
+    from sslbench.report.catalog import list_lines, problem_lines
+
+    catalog = catalog_of(strict=strict)
+    if problems:
+        print("\n".join(problem_lines(catalog)))
+        return
+    if kind and kind not in KINDS:
+        raise RequestError([f"{kind!r} is nothing that can be listed; possible: {', '.join(KINDS)}"])
+    kinds = [cast(Kind, KINDS[kind])] if kind else [cast(Kind, k) for k in KINDS.values()]
+    print("\n".join(list_lines(catalog, kinds, expand=everything)))
+
+
+@app.command()
+def show(
+    kind: Annotated[str, typer.Argument(help="one of: " + ", ".join(KINDS.values()))],
+    name: Annotated[str, typer.Argument(help="its name")],
+    strict: Strict = False,
+) -> None:
+    """Explain one component: summary, paper, every setting with its default and meaning."""
+    from sslbench.report.catalog import show_lines
+
+    singular = KINDS.get(kind, kind)
+    if singular not in KINDS.values():
+        raise RequestError([f"{kind!r} is no kind of component; possible: {', '.join(KINDS.values())}"])
+    print("\n".join(show_lines(catalog_of(strict=strict), cast(Kind, singular), name)))
+
+
+@app.command()
+def doctor() -> None:
+    """Check disk, devices, data, plugins and versions before a long run, not after."""
+    from sslbench.report.doctor import doctor_lines
+
+    lines, good = doctor_lines(catalog_of())
+    print("\n".join(lines))
+    if not good:
+        sys.exit(1)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from sslbench import __version__
+
+    print(__version__)

@@ -1,0 +1,39 @@
+"""Commands about datasets: data prepare, verify, where."""
+
+from __future__ import annotations
+
+import sys
+
+from sslbench.cli.options import DatasetName, Overrides, catalog_of, group
+
+data_app = group("Prepare, check and find datasets.")
+
+
+@data_app.command("prepare")
+def data_prepare(dataset: DatasetName, overrides: Overrides = None) -> None:
+    """Decode a dataset once into memory-mapped arrays."""
+    from rich.console import Console
+
+    from sslbench.data.commands import prepare_all
+    from sslbench.report.live import display_for
+
+    print("\n".join(prepare_all(catalog_of(), dataset, overrides or [], display_for(Console()))))
+
+
+@data_app.command("verify")
+def data_verify(dataset: DatasetName, overrides: Overrides = None) -> None:
+    """Compare a dataset's files with what is known of it: counts, classes, every file readable."""
+    from sslbench.data.commands import verify
+
+    lines, good = verify(catalog_of(), dataset, overrides or [])
+    print("\n".join(lines))
+    if not good:
+        sys.exit(3)
+
+
+@data_app.command("where")
+def data_where(dataset: DatasetName, overrides: Overrides = None) -> None:
+    """Say where a dataset's files are, or where they were looked for and how to get them."""
+    from sslbench.data.commands import where
+
+    print("\n".join(where(catalog_of(), dataset, overrides or [])))

@@ -1,0 +1,69 @@
+"""Commands about single runs: run, export."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sslbench.cli.options import Out, Overrides, Strict, catalog_of, console_here, group
+
+app = group("")
+
+
+@app.command()
+def run(
+    overrides: Overrides = None,
+    method: Annotated[str, typer.Option(help="the method; here and below, several joined by ',' are compared")] = "",
+    dataset: Annotated[str, typer.Option(help="the data: NAME, or NAME/PART of it")] = "",
+    backbone: Annotated[str, typer.Option(help="the encoder, or image=NAME,profile=NAME")] = "",
+    augmentation: Annotated[str, typer.Option(help="the views: NAME, or LEFT:0.4+RIGHT:1.0")] = "",
+    recipe: Annotated[str, typer.Option(help="settings that go together; see 'show method NAME'")] = "",
+    protocols: Annotated[str, typer.Option(help="what to measure, joined by ','")] = "",
+    seeds: Annotated[str, typer.Option(help="pretraining seeds, such as 5,6,7")] = "",
+    baselines: Annotated[str, typer.Option(help="rows beside it, joined by ','; none for none")] = "",
+    config: Annotated[Path | None, typer.Option(help="a YAML file of settings")] = None,
+    out: Out = Path("runs"),
+    strict: Strict = False,
+) -> None:
+    """Pretrain, measure, and print the tables, beside the rows that every table needs."""
+    import warnings
+
+    from sslbench.execute.here import run_requests
+    from sslbench.report.live import display_for
+    from sslbench.report.published import published_beside
+    from sslbench.report.terminal import show_results
+
+    warnings.filterwarnings("ignore", module="lightning")
+    options: dict[str, Any] = {}
+    lists = {"method": method.split(","), "data": dataset.split(","), "augmentation": augmentation.split(",")}
+    if "=" in backbone:
+        options["backbones"] = dict(pair.split("=", 1) for pair in backbone.split(","))
+    else:
+        lists["backbone"] = backbone.split(",")
+    plain = {"recipe": recipe, "measure": protocols, "seeds": seeds, "baselines": baselines}
+    options |= {key: value for key, value in plain.items() if value}
+    console = console_here()
+    display = display_for(console)
+    catalog = catalog_of(strict=strict)
+    results = run_requests(lists, options, overrides or [], config, out, catalog, display)
+    if not results.records:  # one of several processes that torchrun or srun started: the first tells
+        return
+    show_results(console, results.records, published_beside(catalog, results.records))
+    console.print(f"\nresults: {out}/{results.records[0].run}", highlight=False, markup=False, soft_wrap=True)
+    if any(record.status == "failed" for record in results.records):
+        sys.exit(1)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="a run's folder, as the last line of `run` names it")],
+    to: Annotated[Path, typer.Option(help="where the files go")] = Path("export"),
+    seed: Annotated[int | None, typer.Option(help="which seed (default: the first)")] = None,
+) -> None:
+    """Write a run's encoders as safetensors with a card; they load in plain torch."""
+    from sslbench.results.export import export_run
+
+    print("\n".join(str(path) for path in export_run(run, to, seed)))

@@ -1,0 +1,105 @@
+"""Commands about grids of runs: study run, status, report, and bias."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sslbench import environment
+from sslbench.api.errors import RequestError
+from sslbench.cli.options import Out, Overrides, ScaleName, StudyName, catalog_of, console_here, group
+
+app = group("")
+study_app = group("Grids of runs: run them, see how far they are, report.")
+
+
+@study_app.command("run")
+def study_run(
+    study: StudyName,
+    overrides: Overrides = None,
+    scale: ScaleName = "",
+    executor: Annotated[str, typer.Option(help="where its workers run; see 'list executors'")] = "",
+    plan: Annotated[bool, typer.Option("--plan", help="print the grid and its cost, and start nothing")] = False,
+    retry: Annotated[bool, typer.Option("--retry-failed", help="try again what failed")] = False,
+    out: Out = Path("runs"),
+) -> None:
+    """Run every point of a study that is not done, and make its report."""
+    from sslbench.execute import commands
+    from sslbench.report.board import board_for
+    from sslbench.report.terminal import show_report
+
+    console, catalog = console_here(), catalog_of()
+    board = board_for(console)
+    requests, own = commands.split_overrides(overrides or [])
+    opened = commands.open_study(catalog, study, scale, requests, out, board, announce=plan)
+    if plan:
+        for line in commands.plan_lines(opened, environment.cores()):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if opened.grid.missing:
+            sys.exit(3)
+        return
+    found = commands.run(opened, commands.choose_executor(catalog, opened.study, executor, own), board, retry=retry)
+    show_report(console, found, opened.folder.path)
+    if any(": failed: " in sentence for sentence in found.missing):
+        sys.exit(1)
+
+
+@study_app.command("status")
+def study_status(study: StudyName, overrides: Overrides = None, scale: ScaleName = "", out: Out = Path("runs")) -> None:
+    """Say which runs of a study are done, running, waiting, failed or stale."""
+    from sslbench.execute import commands
+    from sslbench.report.board import board_for
+
+    requests, _ = commands.split_overrides(overrides or [])
+    opened = commands.open_study(catalog_of(), study, scale, requests, out, board_for(console_here()), announce=True)
+    print("\n".join(commands.status_lines(opened)))
+
+
+@study_app.command("report")
+def study_report(study: StudyName, overrides: Overrides = None, scale: ScaleName = "", out: Out = Path("runs")) -> None:
+    """Make a study's tables, figures and page from whatever is done."""
+    from sslbench.execute import commands
+    from sslbench.report.board import board_for
+    from sslbench.report.terminal import show_report
+
+    console = console_here()
+    requests, _ = commands.split_overrides(overrides or [])
+    opened = commands.open_study(catalog_of(), study, scale, requests, out, board_for(console), announce=True)
+    show_report(console, commands.report(opened), opened.folder.path)
+
+
+@app.command()
+def bias(
+    study: StudyName,
+    axis: Annotated[str, typer.Option(help="the study's axis of numbers whose effect on classes is judged")],
+    overrides: Overrides = None,
+    scale: ScaleName = "",
+    protocol: Annotated[str, typer.Option(help="the protocol whose answers are judged")] = "linear",
+    metric: Annotated[str, typer.Option(help="the score of a class: recall, precision or f1")] = "recall",
+    of: Annotated[str, typer.Option(help="classes, or datasets: the accuracy of each that is measured")] = "classes",
+    beside: Annotated[str, typer.Option(help="a protocol whose trends are set against these")] = "",
+    basis: Annotated[str, typer.Option(help="what trends are called by: seeds, means, all or ranks")] = "seeds",
+    correction: Annotated[str, typer.Option(help="of its p values: raw, bh or holm")] = "bh",
+    out: Out = Path("runs"),
+) -> None:
+    """Say which classes a setting helps and which it betrays, from the runs of a study that are done."""
+    from sslbench.config.convert import convert
+    from sslbench.execute import commands
+    from sslbench.report.board import board_for
+    from sslbench.report.terminal import show_tables
+    from sslbench.study.definition import BiasSettings
+
+    console, problems = console_here(), list[str]()
+    wanted = {"axis": axis, "protocol": protocol, "metric": metric, "of": of, "beside": beside}
+    wanted |= {"basis": basis, "correction": correction}
+    asked = convert(wanted, BiasSettings, "bias", problems)
+    if problems:
+        raise RequestError(problems)
+    requests, _ = commands.split_overrides(overrides or [])
+    opened = commands.open_study(catalog_of(), study, scale, requests, out, board_for(console), announce=True)
+    folder = opened.folder.path / "bias" / asked.name
+    show_tables(console, commands.bias(opened, asked, folder), folder)
+    console.print(f"\ntables and figures: {folder}", highlight=False, markup=False, soft_wrap=True)

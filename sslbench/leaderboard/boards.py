@@ -1,0 +1,224 @@
+"""From lines to comparisons: boards with ranks, one order over datasets, wins, gains, disagreement, spread. Pure.
+
+Lines of one dataset and protocol are comparable by construction: the suite pins versions, fingerprints and settings.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sslbench.analysis.aggregate import Order, order_of
+from sslbench.analysis.disagreement import Flip, correlations, flips
+from sslbench.analysis.ranks import Field, Standing, difference, standings
+from sslbench.analysis.variance import seeds_needed
+from sslbench.analysis.wins import gain_summary, welch_win_matrix, win_matrix
+from sslbench.leaderboard.lines import ANSWERED, CLUSTERED, Entry, Line
+from sslbench.leaderboard.suite import Suite
+
+MAIN = "macro_accuracy"
+"""What entries are ordered by where they predict: every class counts alike."""
+Place = tuple[str, str]
+MOST_COMPARED = 200
+"""Entries up to which matrices of pairs are made: a larger one nobody reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One entry on one board: its standing by metric, its worst class, its gap to a supervised row, its clusters."""
+
+    entry: Entry
+    dataset: str
+    protocol: str
+    standings: Mapping[str, Standing]
+    worst: tuple[str, float] | None
+    gap: tuple[float, float | None] | None
+    clusters: Standing | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Boards:
+    """Everything that a suite's tables and pages show."""
+
+    suite: Suite
+    entries: tuple[Entry, ...]
+    lines: tuple[Line, ...]
+    rows: tuple[Row, ...]
+    orders: Mapping[tuple[str, str], Order]
+    wins: pd.DataFrame
+    welch: pd.DataFrame
+    gains: pd.DataFrame
+    agreement: pd.DataFrame
+    flips: tuple[tuple[str, Flip], ...]
+    spread: pd.DataFrame
+
+
+def boards_of(suite: Suite, entries: Sequence[Entry], lines: Sequence[Line]) -> Boards:
+    """Compare all entries of a suite."""
+    by_run = {entry.run: entry for entry in entries}
+    ranked = [line for line in lines if by_run[line.run].ranked]
+    found = {place: fields_of(own) for place, own in _grouped(ranked).items()}
+    stood = {
+        (*place, metric): {standing.name: standing for standing in standings(field)}
+        for place, fields in found.items()
+        for metric, field in fields.items()
+    }
+    few = len({line.entry for line in ranked}) <= MOST_COMPARED
+    values = _experiments(ranked) if few else {}
+    agreement, flipped = _disagreement(suite, found) if few else (pd.DataFrame(), ())
+    return Boards(
+        suite=suite, entries=tuple(sorted(entries, key=lambda e: (e.entry, e.run))), lines=tuple(lines),
+        rows=tuple(_rows(suite, by_run, lines, found, stood)), orders=_orders(ranked) if few else {},
+        wins=win_matrix(values), welch=welch_win_matrix(values), gains=_gains(by_run, ranked) if few else pd.DataFrame(),
+        agreement=agreement, flips=flipped, spread=_spread(ranked, stood) if few else pd.DataFrame(),
+    )  # fmt: skip
+
+
+def _grouped(lines: Sequence[Line]) -> dict[Place, list[Line]]:
+    found: dict[Place, list[Line]] = defaultdict(list)
+    for line in sorted(lines, key=lambda line: (line.dataset, line.protocol, line.entry)):
+        found[line.dataset, line.protocol].append(line)
+    return found
+
+
+def fields_of(lines: Sequence[Line]) -> dict[str, Field]:
+    """What is compared on one board, by metric."""
+    fields = {}
+    for metric in (*ANSWERED, CLUSTERED):
+        own = [line for line in lines if metric in line.values]
+        if own:
+            fields[metric] = Field(
+                names=[line.entry for line in own],
+                scores=np.array([float(np.mean(line.values[metric])) for line in own]),
+                draws=np.stack([line.draws[metric] for line in own]),
+                seeds=[line.values[metric] for line in own],
+            )
+    return fields
+
+
+def _rows(
+    suite: Suite, by_run: Mapping[str, Entry], lines: Sequence[Line], found: Mapping[Place, Mapping[str, Field]],
+    stood: Mapping[tuple[str, str, str], Mapping[str, Standing]],
+) -> list[Row]:  # fmt: skip
+    """One row per predicting line, best first; clusterings stand beside them, or alone where nothing predicts."""
+    clusters = {
+        (line.run, line.dataset): stood.get((line.dataset, line.protocol, CLUSTERED), {}).get(line.entry)
+        for line in lines
+        if CLUSTERED in line.values
+    }
+    predicting = {(line.run, line.dataset) for line in lines if line.recalls is not None}
+    shown = [line for line in lines if line.recalls is not None or (line.run, line.dataset) not in predicting]
+    taught = _taught(by_run, lines)
+    rows = []
+    for line in shown:
+        place, entry = (line.dataset, line.protocol), by_run[line.run]
+        field = found.get(place, {}).get(MAIN)
+        metrics = {metric: stood.get((*place, metric), {}).get(line.entry) for metric in line.values}
+        rows.append(Row(
+            entry=entry, dataset=line.dataset, protocol=line.protocol,
+            standings={metric: standing for metric, standing in metrics.items() if standing is not None},
+            worst=_worst(suite, line), gap=_gap(entry, field, taught.get(place, [])),
+            clusters=clusters.get((line.run, line.dataset)),
+        ))  # fmt: skip
+    return sorted(rows, key=_order)
+
+
+def _order(row: Row) -> tuple[str, str, float, str]:
+    best = row.standings.get(MAIN) or row.standings.get(CLUSTERED)
+    return row.dataset, row.protocol, -best.score if best else 1.0, row.entry.entry
+
+
+def _worst(suite: Suite, line: Line) -> tuple[str, float] | None:
+    """The class with the lowest mean recall over seeds."""
+    if line.recalls is None:
+        return None
+    means = line.recalls.mean(0)
+    code = int(np.nanargmin(means))
+    return suite.datasets[line.dataset].classes[code], float(means[code])
+
+
+def _taught(by_run: Mapping[str, Entry], lines: Sequence[Line]) -> dict[Place, list[Entry]]:
+    """The ranked rows that learnt from labels, by board."""
+    found: dict[Place, list[Entry]] = defaultdict(list)
+    for line in lines:
+        entry = by_run[line.run]
+        if entry.supervised and entry.ranked and line.recalls is not None:
+            found[line.dataset, line.protocol].append(entry)
+    return found
+
+
+def _gap(entry: Entry, field: Field | None, taught: Sequence[Entry]) -> tuple[float, float | None] | None:
+    """Above (below 0: under) the supervised row with the same backbone, or the first that there is."""
+    if field is None or entry.supervised or not entry.ranked or not taught:
+        return None
+    alike = [other for other in taught if other.backbone == entry.backbone] or taught
+    return difference(field, field.place(entry.entry), field.place(alike[0].entry))
+
+
+def _orders(lines: Sequence[Line]) -> dict[tuple[str, str], Order]:
+    """One order over datasets, by protocol and metric, where there are several datasets."""
+    cells: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for line in lines:
+        for metric, values in line.values.items():
+            cells[line.protocol, metric][line.dataset][line.entry] = float(np.mean(values))
+    return {
+        place: order_of(pd.DataFrame(datasets).sort_index())
+        for place, datasets in sorted(cells.items())
+        if len(datasets) > 1
+    }
+
+
+def _experiments(lines: Sequence[Line]) -> dict[tuple[str, str], tuple[float, ...]]:
+    """(entry, dataset by protocol) -> macro accuracy of every seed."""
+    own = [line for line in lines if MAIN in line.values]
+    return {(line.entry, f"{line.dataset} {line.protocol}"): line.values[MAIN] for line in own}
+
+
+def _gains(by_run: Mapping[str, Entry], lines: Sequence[Line]) -> pd.DataFrame:
+    """Relative gains of macro accuracy over supervised rows, whatever those are called."""
+    means = {}
+    for line in [line for line in lines if MAIN in line.values]:
+        name = "supervised" if by_run[line.run].supervised else line.entry
+        means[name, f"{line.dataset} {line.protocol}"] = float(np.mean(line.values[MAIN]))
+    return gain_summary(means, "supervised")
+
+
+def _disagreement(
+    suite: Suite, found: Mapping[Place, Mapping[str, Field]]
+) -> tuple[pd.DataFrame, tuple[tuple[str, Flip], ...]]:
+    """Rank correlations of protocols, and pairs that they order oppositely, dataset by dataset."""
+    tables, turned = [], []
+    for dataset in suite.datasets:
+        fields = {p: f.get(MAIN) or f.get(CLUSTERED) for (d, p), f in found.items() if d == dataset}
+        there = {protocol: field for protocol, field in fields.items() if field is not None}
+        scores = pd.DataFrame({p: pd.Series(dict(zip(f.names, f.scores, strict=True))) for p, f in there.items()})
+        tables.append(correlations(scores).assign(dataset=dataset))
+        turned += [(dataset, flip) for flip in flips(there)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), tuple(turned)
+
+
+def _spread(lines: Sequence[Line], stood: Mapping[tuple[str, str, str], Mapping[str, Standing]]) -> pd.DataFrame:
+    """Deviations of micro accuracy by cause, and the seeds that would tell an entry from the next one below it."""
+    rows = []
+    for (dataset, protocol), own in _grouped([line for line in lines if MAIN in line.values]).items():
+        board = list(stood[dataset, protocol, MAIN])
+        by_name = {line.entry: line for line in own}
+        for place, name in enumerate(board):
+            line, parts = by_name[name], by_name[name].spread
+            below = board[place + 1] if place + 1 < len(board) else None
+            variances = [getattr(parts, cause, None) for cause in ("pretraining", "subset", "probe", "rest")]
+            rows.append({
+                "dataset": dataset, "protocol": protocol, "entry": name,
+                **dict(zip(("pretraining", "subset", "probe", "rest"), map(_root, variances), strict=True)),
+                "next": below or "", "seeds": len(line.values[MAIN]),
+                "seeds_needed": seeds_needed(line.values[MAIN], by_name[below].values[MAIN]) if below else None,
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _root(variance: float | None) -> float | None:
+    return None if variance is None else float(np.sqrt(variance))

@@ -1,0 +1,135 @@
+"""Small charts as coordinates for SVG: intervals, cost against accuracy, labels against accuracy, mean ranks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sslbench.analysis.aggregate import Order
+from sslbench.analysis.intervals import over_seeds
+from sslbench.leaderboard.boards import MAIN, Boards, Row
+from sslbench.leaderboard.lines import CLUSTERED
+
+WIDTH, HEIGHT, EDGE = 640, 320, 44
+STRIP = 96
+"""Width of an interval's drawing in a table."""
+
+
+def scale(rows: Sequence[Row]) -> dict[str, Callable[[float], float]]:
+    """From a score to a place in its column's strip, by metric: all rows on one scale, which their intervals fill."""
+    found = {}
+    for metric in (MAIN, "micro_accuracy", CLUSTERED):
+        stood = [row.clusters if metric == CLUSTERED else row.standings.get(metric) for row in rows]
+        ends = [s.score + sign * (s.half or 0) for s in stood if s is not None for sign in (-1, 1)]
+        low, high = (max(0.0, min(ends)), min(1.0, max(ends))) if ends else (0.0, 1.0)
+        found[metric] = _linear(low, max(high, low + 1e-3), 1, STRIP - 1)
+    ranks = [end for row in rows for s in row.standings.values() for end in (*s.ranks, s.rank)]
+    found["rank"] = _linear(1, max([2, *ranks]), 3, STRIP / 2 - 3)
+    return found
+
+
+def _linear(low: float, high: float, first: float, last: float) -> Callable[[float], float]:
+    return lambda value: round(first + (last - first) * (min(max(value, low), high) - low) / (high - low), 1)
+
+
+def costs(boards: Boards) -> list[dict[str, Any]]:
+    """Per dataset and protocol: each trained entry's seconds and macro accuracy, and the front that nothing beats in both."""
+    charts = []
+    places = dict.fromkeys((row.dataset, row.protocol) for row in boards.rows)
+    for dataset, protocol in places:
+        own = [
+            (row.entry, row.entry.seconds, row.standings[MAIN])
+            for row in boards.rows
+            if (row.dataset, row.protocol) == (dataset, protocol) and MAIN in row.standings and row.entry.seconds
+        ]
+        if not own:
+            continue
+        across = _axis([math.log10(seconds) for _, seconds, _ in own], EDGE, WIDTH - 12)
+        up = _axis([s.score for _, _, s in own], HEIGHT - EDGE, 12)
+        best, line = -1.0, []
+        for entry, seconds, standing in sorted(own, key=lambda one: (one[1], -one[2].score)):
+            if standing.score > best:
+                best = standing.score
+                line.append((entry.entry, across[0](math.log10(seconds)), up[0](best)))
+        points = [
+            {"entry": e, "x": across[0](math.log10(t)), "y": up[0](s.score), "seconds": t, "score": s.score, "half": s.half,
+             "front": any(name == e.entry for name, _, _ in line)}
+            for e, t, s in sorted(own, key=lambda one: (one[1], one[0].entry))
+        ]  # fmt: skip
+        charts.append({
+            "dataset": dataset, "protocol": protocol, "points": points, "front": [(x, y) for _, x, y in line],
+            "across": [(place, _seconds(10**value)) for value, place in across[1]],
+            "up": [(place, f"{value:.2f}") for value, place in up[1]],
+        })  # fmt: skip
+    return charts
+
+
+def _axis(
+    values: Sequence[float], first: float, last: float
+) -> tuple[Callable[[float], float], list[tuple[float, float]]]:
+    """A scale that holds the values with some room, and five ticks on it."""
+    low, high = min(values), max(values)
+    room = max((high - low) * 0.08, 0.01)
+    to = _linear(low - room, high + room, first, last)
+    ticks = [low + (high - low) * part / 4 for part in range(5)] if high > low else [low]
+    return to, [(tick, to(tick)) for tick in ticks]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"
+
+
+def curves(boards: Boards) -> list[dict[str, Any]]:
+    """Per dataset and protocol with several shares of labels: every entry's macro accuracy over them."""
+    charts = []
+    lines = [line for line in boards.lines if line.curve]
+    for dataset, protocol in dict.fromkeys(sorted((line.dataset, line.protocol) for line in lines)):
+        own = sorted(
+            (one for one in lines if (one.dataset, one.protocol) == (dataset, protocol)), key=lambda o: o.entry
+        )
+        shares = sorted({share for line in own for share in line.curve})
+        across = _axis([math.log10(share) for share in shares], EDGE, WIDTH - 12)
+        found = {(line.entry, share): over_seeds(line.curve[share]) for line in own for share in line.curve}
+        up = _axis([one.mean + sign * (one.half or 0) for one in found.values() for sign in (-1, 1)], HEIGHT - EDGE, 12)
+        drawn = []
+        for line in own:
+            points = [
+                (share, across[0](math.log10(share)), found[line.entry, share])
+                for share in shares
+                if share in line.curve
+            ]
+            drawn.append({
+                "entry": line.entry,
+                "points": [
+                    {"share": share, "x": x, "y": up[0](one.mean), "text": one,
+                     "low": up[0](one.mean - (one.half or 0)), "high": up[0](one.mean + (one.half or 0))}
+                    for share, x, one in points
+                ],
+            })  # fmt: skip
+        charts.append({
+            "dataset": dataset, "protocol": protocol, "lines": drawn, "shares": shares,
+            "across": [(across[0](math.log10(share)), f"{100 * share:g} %") for share in shares],
+            "up": [(place, f"{value:.2f}") for value, place in up[1]],
+        })  # fmt: skip
+    return charts
+
+
+def diagram(order: Order) -> dict[str, Any]:
+    """Mean ranks on a line, half of the names on each side, and bars over groups that do not differ."""
+    ranks = dict(zip(order.rows["method"], order.rows["mean_rank"], strict=True))
+    count = max(len(ranks), 2)
+    to = _linear(1, count, 220, WIDTH - 220)
+    top = 30 + 10 * len(order.groups)
+    half = (len(ranks) + 1) // 2
+    names = [
+        {"entry": name, "rank": rank, "x": to(rank), "left": place < half,
+         "y": top + 18 + 18 * (place if place < half else len(ranks) - 1 - place)}
+        for place, (name, rank) in enumerate(ranks.items())
+    ]  # fmt: skip
+    bars = [
+        {"low": to(ranks[group[0]]) - 3, "high": to(ranks[group[-1]]) + 3, "y": 26 + 10 * place}
+        for place, group in enumerate(order.groups)
+    ]
+    ticks = [(to(rank), rank) for rank in sorted({1, count, *range(1, count + 1, max(1, count // 8))})]
+    return {"names": names, "bars": bars, "ticks": ticks, "top": top, "height": top + 30 + 18 * half}

@@ -1,0 +1,93 @@
+"""What `sslbench leaderboard` does without running anything: submit, check, build. Returns lines; prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sslbench.api.errors import RequestError
+from sslbench.catalog.facts import Catalog
+from sslbench.leaderboard.build import Beside, build
+from sslbench.leaderboard.bundle import Bundle, Refused, read_bundle
+from sslbench.leaderboard.check import check_suite
+from sslbench.leaderboard.demands import unlike_together
+from sslbench.leaderboard.submit import submit
+from sslbench.leaderboard.suite import read_suite, suites_of
+from sslbench.report.published import references_and_recipes
+
+MOST_SHOWN = 20
+"""Problems of one bundle that are told one by one."""
+
+
+def submit_all(
+    board: Path, suite_name: str, runs: Sequence[Path], *, entry: str, by: str, note: str
+) -> tuple[list[str], bool]:
+    """Submit runs one by one; what is wrong with one stops no other."""
+    known = suites_of(board)
+    suite = read_suite(board, suite_name or (known[0] if len(known) == 1 else ""))
+    if entry and len(runs) > 1:
+        raise RequestError([f"--entry {entry!r}: names one run, and {len(runs)} are submitted"])
+    lines, good = [], True
+    for run in runs:
+        try:
+            folder = submit(board, suite, run, entry=entry, by=by, note=note)
+        except RequestError as error:
+            lines += [f"refused: {problem}" for problem in error.problems]
+            good = False
+            continue
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        lines.append(f"{folder}: {size / 1000:.0f} kB")
+    return lines, good
+
+
+def check_all(board: Path, suites: Sequence[str]) -> tuple[list[str], bool]:
+    """Check every bundle of some suites (none named: of all), by itself and together."""
+    lines, good = [], True
+    for name in suites or suites_of(board):
+        suite = read_suite(board, name)
+        checked = check_suite(suite, board)
+        for one in checked:
+            shown = [f"{name}/{one.path.name}: {problem}" for problem in one.problems]
+            lines += shown[:MOST_SHOWN]
+            lines += [f"{name}/{one.path.name}: and {len(shown) - MOST_SHOWN} more"] if len(shown) > MOST_SHOWN else []
+        bundles = [one.bundle for one in checked if one.bundle is not None]
+        together = list(unlike_together(suite, bundles))
+        lines += together
+        refused = sum(bool(one.problems) for one in checked)
+        good = good and not refused and not together
+        trusted = sum(bool(bundle.verified) for bundle in bundles)
+        lines.append(f"{name}: {len(checked) - refused} of {len(checked)} bundles follow from their predictions; "
+                     f"{trusted} were run again by others")  # fmt: skip
+    strangers = sorted(path.name for path in (board / "results").glob("*") if path.name not in suites_of(board))
+    if not suites and strangers:
+        lines.append(f"results of no suite: {', '.join(strangers)}")
+        good = False
+    return lines, good
+
+
+def build_all(board: Path, catalog: Catalog, *, write: bool) -> tuple[list[str], bool]:
+    """Build, or say what is stale."""
+    if not suites_of(board):
+        raise RequestError([f"{board} has no suite; 'sslbench leaderboard suite STUDY' makes one"])
+    references, recipes = references_and_recipes(catalog)
+    built = build(board, Beside(references=references, recipes=recipes), write=write)
+    if write:
+        return [
+            f"{built.files} files, {len(built.changed)} changed, {len(built.gone)} removed: {board}/site/index.html"
+        ], True
+    lines = [f"stale: {name}" for name in built.changed] + [f"should not be there: {name}" for name in built.gone]
+    if not lines:
+        return [f"{built.files} files are as they should be"], True
+    return [*lines, "'sslbench leaderboard build' makes them again"], False
+
+
+def find_bundle(board: Path, run: str) -> Bundle:
+    """The bundle of a run, by its name; raises RequestError where there is none, or several."""
+    found = sorted((board / "results").glob(f"*/{run}"))
+    if len(found) != 1:
+        there = ", ".join(str(path.relative_to(board)) for path in found) or f"none below {board / 'results'}"
+        raise RequestError([f"run {run!r} names no one submission: {there}"])
+    try:
+        return read_bundle(found[0])
+    except Refused as refusal:
+        raise RequestError([f"{found[0]}: {refusal}"]) from refusal

@@ -1,0 +1,132 @@
+"""A static site that opens from disk: pages of suites, classes, costs, labels and runs. Makes text; writes no file.
+
+Everything from a bundle is escaped, and a page runs no script but its own: the Content-Security-Policy holds its digest.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from sslbench.analysis.published import Verdict
+from sslbench.api.references import Published, ReferenceSpec
+from sslbench.leaderboard.boards import MAIN, Boards
+from sslbench.leaderboard.bundle import Bundle
+from sslbench.leaderboard.charts import costs, curves, diagram, scale
+from sslbench.leaderboard.lines import Entry, Line
+from sslbench.leaderboard.reproduce import command, settings_of
+from sslbench.leaderboard.suite import Suite
+from sslbench.leaderboard.tables import NOTE, board_frame, cell, class_frame, grouped, shown
+
+HEATS = 20
+"""Steps of colour in a heat map."""
+
+
+@cache
+def _templates() -> Environment:
+    found = Environment(
+        loader=PackageLoader("sslbench.leaderboard"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    found.globals |= {"script": _asset("board.js"), "script_digest": _digest(_asset("board.js"))}
+    found.filters |= {"cell": cell}
+    return found
+
+
+def _asset(name: str) -> str:
+    return (resources.files("sslbench.leaderboard") / "templates" / name).read_text()
+
+
+def _digest(text: str) -> str:
+    """What a Content-Security-Policy calls a script by."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _page(name: str) -> Template:
+    return _templates().get_template(name)
+
+
+def front(suites: Sequence[Boards]) -> Iterator[tuple[str, str]]:
+    """The first page, and what all pages share."""
+    yield "style.css", _asset("style.css")
+    yield "index.html", _page("index.html").render(suites=suites, root=".")
+
+
+def suite_pages(
+    boards: Boards, references: Sequence[ReferenceSpec], verdicts: Sequence[tuple[str, Verdict]]
+) -> Iterator[tuple[str, str]]:
+    """Every page of a suite but those of its runs."""
+    name = boards.suite.name
+    published = published_rows(boards.suite, references)
+    tables = [
+        {
+            "dataset": dataset, "protocol": protocol, "scale": scale(rows),
+            "rows": [{"row": row, "text": shown(row)} for row in rows],
+            "published": [one for one in published if (one[1].dataset, one[1].protocol) == (dataset, protocol)],
+        }
+        for (dataset, protocol), rows in grouped(boards.rows).items()
+    ]  # fmt: skip
+    diagrams = [(place, order, diagram(order)) for place, order in boards.orders.items()]
+    yield f"{name}/index.html", _page("suite.html").render(
+        root="..", boards=boards, tables=tables, note=NOTE, verdicts=verdicts, diagrams=diagrams, main=MAIN,
+        columns=list(board_frame(boards).columns) if boards.rows else [],
+    )  # fmt: skip
+    yield (
+        f"{name}/classes.html",
+        _page("classes.html").render(root="..", boards=boards, heats=heats(boards), steps=HEATS),
+    )
+    yield f"{name}/costs.html", _page("costs.html").render(root="..", boards=boards, charts=costs(boards))
+    yield f"{name}/labels.html", _page("labels.html").render(root="..", boards=boards, charts=curves(boards))
+
+
+def run_page(suite: Suite, bundle: Bundle, entry: Entry, lines: Sequence[Line]) -> tuple[str, str]:
+    """One run's page: what it is, how to repeat it, every seed's numbers, every class."""
+    classes = [
+        (line, list(zip(suite.datasets[line.dataset].classes, line.recalls.mean(0).tolist(), strict=True)))
+        for line in lines
+        if line.recalls is not None
+    ]
+    return f"{suite.name}/runs/{entry.run}.html", _page("run.html").render(
+        root="../..", suite=suite, bundle=bundle, entry=entry, lines=lines, classes=classes,
+        command=command(bundle.record), settings=settings_of(bundle.record), digests=sorted(bundle.manifest.files.items()),
+    )  # fmt: skip
+
+
+def published_rows(suite: Suite, references: Sequence[ReferenceSpec]) -> list[tuple[ReferenceSpec, Published]]:
+    """Published numbers of a suite's datasets and protocols."""
+    return [
+        (reference, row)
+        for reference in sorted(references, key=lambda one: one.name)
+        for row in reference.rows
+        if row.dataset in suite.datasets and row.protocol in suite.protocols
+    ]
+
+
+def heats(boards: Boards) -> list[dict[str, Any]]:
+    """Per dataset and protocol: entries by classes, each recall with its step of colour; hardest classes first."""
+    frame = class_frame(boards)
+    found = []
+    for (dataset, protocol), part in frame.groupby(["dataset", "protocol"], sort=True) if len(frame) else ():
+        table = part.pivot(index="entry", columns="class", values="recall")
+        order = table.mean().sort_values(kind="stable").index
+        rows = table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index, order]
+        samples = part.drop_duplicates("class").set_index("class")["samples"]
+        found.append({
+            "dataset": dataset, "protocol": protocol, "classes": [(name, int(samples[name])) for name in order],
+            "rows": [(entry, [_heat(value) for value in values]) for entry, values in zip(rows.index, rows.to_numpy(),
+                                                                                         strict=True)],
+        })  # fmt: skip
+    return found
+
+
+def _heat(value: float) -> Mapping[str, Any]:
+    if np.isnan(value):
+        return {"text": "–", "step": 0}
+    return {"text": f"{value:.2f}", "step": round(value * HEATS)}

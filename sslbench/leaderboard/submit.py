@@ -1,0 +1,128 @@
+"""From a finished run's folder to a bundle: what is public of it, checked as a stranger would before it is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import pandas as pd
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+
+from sslbench.api.errors import RequestError
+from sslbench.config.convert import plain
+from sslbench.leaderboard.bundle import (
+    ANSWERS,
+    ASSIGNMENTS,
+    CHOICES,
+    COLUMNS,
+    MANIFEST,
+    PREDICTIONS,
+    RECORD,
+    Manifest,
+    sha256,
+)
+from sslbench.leaderboard.check import check_bundle
+from sslbench.leaderboard.recompute import WHERE, answers_of, recompute
+from sslbench.leaderboard.suite import Suite
+from sslbench.results.frames import read_record
+from sslbench.results.record import Record
+
+SUBMITTED = ("done", "collapsed")
+
+
+def submit(board: Path, suite: Suite, run: Path, *, entry: str, by: str, note: str) -> Path:
+    """Write `results`/SUITE/RUN of a leaderboard and return it; raises RequestError with every reason against it."""
+    if not (run / RECORD).is_file():
+        raise RequestError([f"{run} is no run's folder: it holds no record.json; runs are listed by 'ls runs'"])
+    record = public(read_record(run / RECORD))
+    if record.status not in SUBMITTED:
+        raise RequestError([f"{run} is {record.status}: {record.reason}; runs that are done can be submitted"])
+    if lacking := [name for name in (PREDICTIONS, CHOICES) if not (run / name).is_file()]:
+        raise RequestError(
+            [f"{run} holds no {lacking[0]}: it predicts nothing, or an older version made it; run it again"]
+        )
+    target = board / "results" / suite.name / record.run
+    named = (
+        entry or f"{record.method['name']} ({'+'.join(b['name'] for b in record.backbones.values()) or 'no backbone'})"
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / suite.name / record.run
+        folder.mkdir(parents=True)
+        _write(folder, suite, run, record, Manifest(suite=suite.name, run=record.run, entry=named, by=by, note=note))
+        if problems := check_bundle(suite, folder).problems:
+            raise RequestError([f"{run}: {problem}" for problem in problems])
+        if target.exists():
+            shutil.rmtree(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(folder, target)
+    return target
+
+
+def _write(folder: Path, suite: Suite, run: Path, record: Record, manifest: Manifest) -> None:
+    predictions = _table(run / PREDICTIONS, folder)
+    assignments = _table(run / ASSIGNMENTS, folder) if (run / ASSIGNMENTS).is_file() else None
+    choices = [one for one in json.loads((run / CHOICES).read_text()) if one.pop("epoch") is None]
+    found = recompute(suite, predictions, assignments)
+    _json(folder / CHOICES, choices)
+    _json(folder / ANSWERS, plain(answers_of(found)))
+    _json(folder / RECORD, plain(record))
+    digests = {path.name: sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
+    _json(folder / MANIFEST, plain(replace(manifest, files=digests)))
+
+
+def _json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":")) + "\n")
+
+
+def _table(path: Path, folder: Path) -> pd.DataFrame:
+    """A run's table without what snapshots answered, as a bundle has it: written small, sorted, and given back."""
+    frame = pd.read_parquet(path)
+    columns = COLUMNS[path.name]
+    kept = frame[frame["epoch"].isna()][list(columns)].sort_values(
+        [*WHERE, *(["fit"] if "fit" in columns else []), "id"]
+    )
+    schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in columns.items()])
+    table = arrow.Table.from_pandas(kept, schema=schema, preserve_index=False).replace_schema_metadata(None)
+    parquet.write_table(table, folder / path.name, compression="zstd", compression_level=19)
+    return kept
+
+
+def public(record: Record) -> Record:
+    """A record without scores of snapshots, stage keys, this machine's name and its paths."""
+    tree = {name: _without_paths(plain(getattr(record, name))) for name in ("request", "method", "training")}
+    host = {**record.host, "node": machine_mark(str(record.host.get("node", "")))}
+    return replace(
+        record,
+        **tree,
+        scores=tuple(score for score in record.scores if score.epoch is None),
+        backbones=_without_paths(plain(record.backbones)),
+        pretrained_on=_without_paths(plain(record.pretrained_on)),
+        evaluated_on=_without_paths(plain(record.evaluated_on)),
+        reason=record.reason if not record.reason.startswith("figures not drawn") else "",
+        keys={},
+        host=host,
+    )
+
+
+def machine_mark(node: str) -> str:
+    """A machine's name so that two can be told apart and none is told."""
+    return hashlib.blake2b(node.encode(), digest_size=6).hexdigest()
+
+
+def _without_paths(value: Any) -> Any:
+    """Absolute paths as PATH/NAME: where somebody keeps their data is theirs."""
+    if isinstance(value, Mapping):
+        return {name: _without_paths(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_paths(one) for one in value]
+    for kind in (PurePosixPath, PureWindowsPath):
+        if isinstance(value, str) and kind(value).is_absolute():
+            return f"PATH/{kind(value).name}"
+    return value

@@ -1,0 +1,205 @@
+"""A suite's tables as CSV and Markdown. Numbers are rounded here, so that builds on two machines give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from sslbench.analysis.intervals import over_seeds
+from sslbench.analysis.ranks import Standing
+from sslbench.leaderboard.boards import MAIN, Boards, Row
+from sslbench.leaderboard.lines import CLUSTERED
+from sslbench.report.tables import markdown
+
+DIGITS = 4
+SHORT = ("rank", "entry", "macro", "micro", "worst class", "to supervised", "AMI", "RankMe", "s per training", "trust")
+BEGIN, END = "<!-- leaderboard: {name} -->", "<!-- /leaderboard: {name} -->"
+
+
+def tables_of(boards: Boards) -> Iterator[tuple[str, str]]:
+    """(file name, text) of every table of a suite."""
+    name = boards.suite.name
+    frame = board_frame(boards)
+    yield f"{name}.csv", csv(frame)
+    yield f"{name}.md", board_markdown(boards)
+    yield f"{name}-classes.csv", csv(class_frame(boards))
+    for title, made in (
+        ("order", order_frame(boards)), ("wins", wins_frame(boards.wins)), ("wins-welch", wins_frame(boards.welch)),
+        ("gains", boards.gains), ("protocols", boards.agreement), ("flips", flip_frame(boards)), ("spread", boards.spread),
+    ):  # fmt: skip
+        if len(made):
+            yield f"{name}-{title}.csv", csv(made)
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """Numbers rounded, lines ended alike everywhere."""
+    text: str = frame.round(DIGITS).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def board_frame(boards: Boards) -> pd.DataFrame:
+    """One row per entry, dataset and protocol, every number in a column of its own."""
+    return pd.DataFrame([_numbers(row) for row in boards.rows])
+
+
+def _numbers(row: Row) -> dict[str, Any]:
+    entry, main = row.entry, row.standings.get(MAIN) or row.standings.get(CLUSTERED)
+    found: dict[str, Any] = {
+        "dataset": row.dataset, "protocol": row.protocol, "rank": main.rank if main else None,
+        "rank_low": main.ranks[0] if main else None, "rank_high": main.ranks[1] if main else None, "entry": entry.entry,
+        "method": entry.method, "version": entry.version, "backbone": entry.backbone, "augmentation": entry.augmentation,
+        "recipe": entry.recipe, "status": entry.status, "baseline": entry.baseline,
+    }  # fmt: skip
+    for label, standing in _columns(row).items():
+        found |= {label: standing.score if standing else None, f"{label}_half": standing.half if standing else None}
+    found |= {
+        "worst_class": row.worst[0] if row.worst else None, "worst_recall": row.worst[1] if row.worst else None,
+        "to_supervised": row.gap[0] if row.gap else None, "to_supervised_half": row.gap[1] if row.gap else None,
+        "rank_me": entry.reported.get((row.dataset, "rank_me")), "seconds": entry.seconds, "megabytes": entry.megabytes,
+        "trust": entry.trust, "run": entry.run,
+    }  # fmt: skip
+    return found
+
+
+def _columns(row: Row) -> Mapping[str, Standing | None]:
+    return {
+        "macro": row.standings.get(MAIN), "micro": row.standings.get("micro_accuracy"),
+        "ami": row.clusters or row.standings.get(CLUSTERED),
+    }  # fmt: skip
+
+
+def shown(row: Row) -> dict[str, str]:
+    """One row as people read it."""
+    entry, main = row.entry, row.standings.get(MAIN) or row.standings.get(CLUSTERED)
+    cells = {label: cell(s.score, s.half) if s else "–" for label, s in _columns(row).items()}
+    seconds = "–" if entry.seconds is None else f"{entry.seconds:.1f}"
+    me = entry.reported.get((row.dataset, "rank_me"))
+    return {
+        "rank": rank(main) if main else f"({entry.status})", "entry": entry.entry, "macro": cells["macro"],
+        "micro": cells["micro"], "worst class": f"{row.worst[1]:.3f} ({row.worst[0]})" if row.worst else "–",
+        "to supervised": f"{row.gap[0]:+.3f}{_half(row.gap[1])}" if row.gap else "–", "AMI": cells["ami"],
+        "RankMe": "–" if me is None else f"{me:.1f}", "s per training": seconds,
+        "trust": entry.trust,
+    }  # fmt: skip
+
+
+def rank(standing: Standing) -> str:
+    """A shared rank, and the ranks that it could be."""
+    low, high = standing.ranks
+    return f"{standing.rank}" if low == high == standing.rank else f"{standing.rank} ({low}–{high})"
+
+
+def cell(mean: float, half: float | None) -> str:
+    """A number and half of its interval."""
+    return f"{mean:.3f}{_half(half)}"
+
+
+def _half(half: float | None) -> str:
+    return "" if half is None else f" ±{half:.3f}"
+
+
+def board_markdown(boards: Boards, protocols: Sequence[str] = ()) -> str:
+    """Every board of a suite as one Markdown text."""
+    parts = [f"# {boards.suite.name}\n\n{boards.suite.summary}\n"]
+    for (dataset, protocol), rows in grouped(boards.rows).items():
+        if not protocols or protocol in protocols:
+            table = markdown(pd.DataFrame([shown(row) for row in rows])[list(SHORT)].map(_plain))
+            parts.append(f"## {dataset}, {protocol}\n\n{table}")
+    return "\n".join([*parts, NOTE + "\n"])
+
+
+NOTE = (
+    "± is half of a 95 % interval, over seeds and test samples together. Entries share a rank unless the interval of their "
+    "paired difference leaves out 0; in brackets the ranks that each has in 95 % of the draws. RankMe and costs are as "
+    "reported: nothing submitted shows them, and they rank nobody."
+)
+"""What the numbers are."""
+
+
+def grouped(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Rows by dataset and protocol."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.dataset, row.protocol), []).append(row)
+    return found
+
+
+def _plain(text: str) -> str:
+    """No markup of Markdown: a name is a name."""
+    for sign in "\\`*_[]<>|":
+        text = text.replace(sign, f"\\{sign}" if sign not in "<>|" else {"<": "&lt;", ">": "&gt;", "|": "&#124;"}[sign])
+    return text
+
+
+def class_frame(boards: Boards) -> pd.DataFrame:
+    """One row per entry, dataset, protocol and class: mean recall over seeds, half of its interval, test samples."""
+    rows = []
+    for line in sorted(boards.lines, key=lambda one: (one.dataset, one.protocol, one.entry)):
+        if line.recalls is None:
+            continue
+        data = boards.suite.datasets[line.dataset]
+        for code, name in enumerate(data.classes):
+            found = over_seeds(line.recalls[:, code].tolist())
+            samples = sum(test.labels.count(code) for test in data.tests.values())
+            rows.append({
+                "dataset": line.dataset, "protocol": line.protocol, "entry": line.entry, "class": name,
+                "recall": found.mean, "half": found.half, "samples": samples,
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def order_frame(boards: Boards) -> pd.DataFrame:
+    """One order over datasets for each protocol and metric, long."""
+    frames = [
+        order.rows.assign(protocol=protocol, metric=metric, experiments=len(order.experiments), p=order.p)
+        for (protocol, metric), order in boards.orders.items()
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def wins_frame(matrix: pd.DataFrame) -> pd.DataFrame:
+    """A matrix with its names as a column."""
+    return matrix.reset_index(names="entry") if len(matrix) else matrix
+
+
+def flip_frame(boards: Boards) -> pd.DataFrame:
+    """Pairs that two protocols order oppositely."""
+    return pd.DataFrame([
+        {"dataset": dataset, "first": flip.first, "second": flip.second, "prefers_first": flip.prefers_first,
+         "prefers_second": flip.prefers_second}
+        for dataset, flip in boards.flips
+    ])  # fmt: skip
+
+
+def overview(boards: Boards) -> str:
+    """Macro accuracy of every entry on every dataset by the first protocol that predicts: for a front page."""
+    protocol = next((row.protocol for row in boards.rows if MAIN in row.standings), "")
+    rows = [row for row in boards.rows if row.protocol == protocol and MAIN in row.standings]
+    cells = {(row.entry.entry, row.dataset): row.standings[MAIN] for row in rows}
+    datasets = list(dict.fromkeys(row.dataset for row in rows))
+    mean_rank = {
+        entry: sum(cells[entry, d].rank if (entry, d) in cells else len(cells) for d in datasets)
+        / max(len(datasets), 1)
+        for entry in dict.fromkeys(row.entry.entry for row in rows)
+    }
+    table = pd.DataFrame([
+        {"entry": _plain(entry)} | {d: _standing(cells.get((entry, d))) for d in datasets}
+        for entry in sorted(mean_rank, key=lambda name: (mean_rank[name], name))
+    ])  # fmt: skip
+    note = f"Macro accuracy, {protocol}, ± half of a 95 % interval over seeds and test samples; in brackets the shared rank."
+    return f"{markdown(table)}\n{note}" if len(table) else "No ranked entry yet."
+
+
+def _standing(standing: Standing | None) -> str:
+    return f"{cell(standing.score, standing.half)} ({standing.rank})" if standing else "–"
+
+
+def between_markers(text: str, name: str, table: str) -> str:
+    """A text with what stands between a suite's markers replaced; unchanged without them."""
+    begin, end = BEGIN.format(name=name), END.format(name=name)
+    if begin not in text or end not in text:
+        return text
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n\n{table.strip()}\n\n{end}{rest.partition(end)[2]}"

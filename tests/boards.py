@@ -1,0 +1,73 @@
+"""A small leaderboard made once: a study on digits, its suite, its submissions. Tests copy it before they change it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as parquet
+
+from sslbench.leaderboard.bundle import MANIFEST, sha256
+
+STUDY = """
+name: small
+summary: one method on digits
+base:
+  data: digits
+  augmentation: digits
+  recipe: quick
+  baselines: [random-init, raw-features, supervised]
+  measure: [knn, linear, clustering, diagnostics]
+  protocols.linear: {epochs: 2, seeds: 2, rates: [0.1, 1.0], decays: [0.0]}
+  protocols.clustering: {restarts: 1, seeds: 2, permutations: 5}
+  splits.fractions: [0.2, 1.0]
+  train.epochs: 1
+  backbone: {name: micro-cnn, widths: [8, 8, 16, 16]}
+  seeds: [0, 1, 2]
+  threads: 1
+axes:
+  arm: {simclr: {method: simclr}}
+"""
+
+
+def make_board(cli: Any, folder: Path) -> Path:
+    """Run the study, make its suite and submit its runs, as a user does; gives the leaderboard's folder."""
+    (folder / "small.yaml").write_text(STUDY)
+    for command in (
+        ("leaderboard", "suite", "small.yaml"),
+        ("study", "run", "small.yaml"),
+    ):
+        answer = cli(*command, cwd=folder)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+    runs = sorted(str(path) for path in (folder / "runs").glob("*digits*"))
+    answer = cli("leaderboard", "submit", *runs, "--by", "the tests", cwd=folder)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return folder / "leaderboard"
+
+
+def bundle_of(board: Path, method: str) -> Path:
+    """The folder of a method's bundle."""
+    return next((board / "results" / "small").glob(f"{method}-*"))
+
+
+def edit_json(path: Path, change: Callable[[Any], Any]) -> None:
+    """Change a JSON file in place; a change that gives something puts that there instead."""
+    tree = json.loads(path.read_text())
+    path.write_text(json.dumps(change(tree) or tree))
+
+
+def edit_table(path: Path, change: Callable[[Any], Any]) -> None:
+    """Change a Parquet file's rows, its schema kept."""
+    table = parquet.read_table(path)
+    frame = change(table.to_pandas())
+    parquet.write_table(table.from_pandas(frame, schema=table.schema, preserve_index=False), path)
+
+
+def rehash(bundle: Path) -> None:
+    """What a careful forger does: a manifest that fits whatever there is now."""
+    tree = json.loads((bundle / MANIFEST).read_text())
+    names = sorted(path.name for path in bundle.iterdir() if path.name not in (MANIFEST, "verified.json"))
+    tree["files"] = {name: sha256((bundle / name).read_bytes()) for name in names}
+    (bundle / MANIFEST).write_text(json.dumps(tree))

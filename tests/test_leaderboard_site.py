@@ -1,0 +1,329 @@
+"""Tables and pages of a leaderboard: the same bytes twice, numbers as they follow, and pages in a real browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sslbench.api import Citation, Published, ReferenceSpec
+from sslbench.api.errors import RequestError
+from sslbench.leaderboard.build import Beside, build
+from sslbench.leaderboard.check import check_bundle
+from sslbench.leaderboard.suite import read_suite
+from sslbench.results.frames import read_record
+
+from .boards import bundle_of, edit_json, make_board, rehash
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+REFERENCE = ReferenceSpec(
+    name="somewhere",
+    version=1,
+    summary="a table of somebody's",
+    citation=Citation(title="T", authors="A", year=2020, url="https://example.org/paper"),
+    recipe="quick",
+    rows=(Published(method="simclr", dataset="digits", protocol="knn", metric="micro_accuracy", value=0.99),),
+    differences=("their digits are larger",),
+)
+BESIDE = Beside(references=[REFERENCE], recipes={("simclr", "quick"): {"train.epochs": 300}})
+NOTHING = Beside(references=[], recipes={})
+
+
+@pytest.fixture(scope="module")
+def made(cli, tmp_path_factory) -> Path:
+    return make_board(cli, tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def board(made, tmp_path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "leaderboard"))
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def files(board: Path) -> dict[str, bytes]:
+    return {
+        str(p.relative_to(board)): p.read_bytes() for root in ("site", "tables") for p in (board / root).rglob("*.*")
+    }
+
+
+def test_building_twice_gives_the_same_bytes_and_says_what_is_stale(board, tmp_path):
+    (tmp_path / "README.md").write_text(
+        "# Mine\n\n<!-- leaderboard: small -->\nold\n<!-- /leaderboard: small -->\n\nmore\n"
+    )
+    stale = build(board, BESIDE, write=False)
+    assert "site/index.html" in stale.changed
+    assert "../README.md" in stale.changed
+    assert not (board / "site").exists()
+    build(board, BESIDE, write=True)
+    first = files(board)
+    again = build(board, BESIDE, write=True)
+    assert (again.changed, again.gone) == ((), ())
+    shutil.rmtree(board / "site")
+    build(board, BESIDE, write=True)
+    assert files(board) == first
+    (board / "site/old.html").write_text("x")
+    (board / "tables/small.csv").write_text("x")
+    stale = build(board, BESIDE, write=False)
+    assert (stale.changed, stale.gone) == (("tables/small.csv",), ("site/old.html",))
+    build(board, BESIDE, write=True)
+    assert files(board) == first
+    text = (tmp_path / "README.md").read_text()
+    assert text.startswith("# Mine\n\n<!-- leaderboard: small -->\n\n| entry | digits |")
+    assert "raw-features (no backbone)" in text
+    assert "old" not in text
+    assert text.endswith("<!-- /leaderboard: small -->\n\nmore\n")
+
+
+def test_the_board_shows_what_the_records_say(board):
+    build(board, NOTHING, write=True)
+    rows = rows_of(board / "tables/small.csv")
+    assert {(row["protocol"], row["entry"].split()[0]) for row in rows} == {
+        (p, m) for p in ("knn", "linear") for m in ("simclr", "random-init", "raw-features", "supervised")
+    }
+    for row in rows:
+        record = read_record(bundle_of(board, row["method"]) / "record.json")
+        for column, metric in (("macro", "macro_accuracy"), ("micro", "micro_accuracy")):
+            own = [
+                s.value for s in record.scores
+                if (s.protocol, s.metric) == (row["protocol"], metric) and s.chosen_on != "query" and "fraction" not in s.setting
+            ]  # fmt: skip
+            assert float(row[column]) == pytest.approx(np.mean(own), abs=1e-4)
+        classes = [c for c in record.classes if c.protocol == row["protocol"] and "fraction" not in c.setting]
+        recalls = {name: np.mean([c.recall for c in classes if c.name == name]) for name in {c.name for c in classes}}
+        assert float(row["worst_recall"]) == pytest.approx(min(recalls.values()), abs=1e-4)
+        ami = np.mean([s.value for s in record.scores if s.metric == "ami_max"])
+        assert float(row["ami"]) == pytest.approx(ami, abs=1e-4)
+        assert 1 <= int(row["rank_low"]) <= int(row["rank_high"]) <= 4
+    by_name = {(row["protocol"], row["method"]): row for row in rows}
+    assert by_name["knn", "supervised"]["to_supervised"] == ""
+    gap = float(by_name["knn", "raw-features"]["macro"]) - float(by_name["knn", "supervised"]["macro"])
+    assert float(by_name["knn", "raw-features"]["to_supervised"]) == pytest.approx(gap, abs=2e-4)
+    assert by_name["knn", "raw-features"]["rank"] == "1"
+    classes = rows_of(board / "tables/small-classes.csv")
+    assert len(classes) == 4 * 2 * 10
+    for name in ("wins", "wins-welch", "gains", "protocols", "spread"):
+        assert rows_of(board / f"tables/small-{name}.csv"), name
+    spread = rows_of(board / "tables/small-spread.csv")
+    assert {row["probe"] == "" for row in spread if row["protocol"] == "linear"} == {False}  # two probes a seed
+
+
+def test_one_row_more_changes_no_other_rows_numbers(board):
+    build(board, NOTHING, write=True)
+    before = {(r["protocol"], r["entry"]): r for r in rows_of(board / "tables/small.csv")}
+    shutil.rmtree(bundle_of(board, "simclr"))
+    build(board, NOTHING, write=True)
+    for row in rows_of(board / "tables/small.csv"):
+        old = before[row["protocol"], row["entry"]]
+        for column in (
+            "macro",
+            "macro_half",
+            "micro",
+            "micro_half",
+            "ami",
+            "ami_half",
+            "to_supervised",
+            "to_supervised_half",
+        ):
+            assert row[column] == old[column]
+
+
+def test_collapsed_runs_are_shown_and_not_ranked(board):
+    bundle = bundle_of(board, "simclr")
+    edit_json(bundle / "record.json", lambda r: r.update(status="collapsed"))
+    rehash(bundle)
+    build(board, NOTHING, write=True)
+    rows = [row for row in rows_of(board / "tables/small.csv") if row["method"] == "simclr"]
+    assert [row["rank"] for row in rows] == ["", ""]
+    assert "(collapsed)" in (board / "site/small/index.html").read_text()
+    assert all(int(row["rank_high"]) <= 3 for row in rows_of(board / "tables/small.csv") if row["rank"])
+
+
+def test_published_rows_stand_beside_marked_and_with_a_verdict(board):
+    build(board, BESIDE, write=True)
+    page = (board / "site/small/index.html").read_text()
+    assert "published: a table of somebody&#39;s; under recipe quick; their digits are larger" in page
+    assert 'href="https://example.org/paper"' in page
+    assert "train.epochs = 1, not 300" in page
+    assert "below by" in page
+    assert "0.99" not in (board / "tables/small.csv").read_text()
+
+
+def test_a_build_refuses_what_check_refuses_by_form(board):
+    bundle = bundle_of(board, "simclr")
+    edit_json(bundle / "record.json", lambda r: r["method"].update(name=HOSTILE))
+    rehash(bundle)
+    with pytest.raises(RequestError, match="is no name"):
+        build(board, NOTHING, write=True)
+    (bundle / "record.json").write_text("{")
+    with pytest.raises(RequestError, match="cannot be read as JSON"):
+        build(board, NOTHING, write=True)
+
+
+def test_answers_that_do_not_fit_are_a_sentence(board):
+    bundle = bundle_of(board, "simclr")
+    edit_json(bundle / "answers.json", lambda a: a[0].update(right="00"))
+    rehash(bundle)
+    with pytest.raises(RequestError, match="its answers do not fit the suite"):
+        build(board, NOTHING, write=True)
+
+
+class Sound(HTMLParser):
+    """Every tag closed in order, every id once, every link to a file that is there, every control with a name."""
+
+    VOID = frozenset({"meta", "link", "input", "img", "br", "circle", "line", "polyline"})
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.page, self.open, self.ids, self.wrong = page, [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.VOID:
+            self.open.append(tag)
+        given = dict(attrs)
+        if "id" in given:
+            self.ids.append(given["id"])
+        link = given.get("href", "")
+        if link and not link.startswith(("#", "https:")) and not (self.page.parent / link).exists():
+            self.wrong.append(f"dead link {link}")
+        if tag == "svg" and not ("aria-hidden" in given or (given.get("role") == "img" and given.get("aria-label"))):
+            self.wrong.append("svg without a name")
+        if any(name.startswith("on") or name == "style" for name in given):
+            self.wrong.append(f"inline {tag} {given}")
+
+    def handle_endtag(self, tag):
+        if tag in self.VOID:
+            return
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"</{tag}> closes nothing")
+
+
+def test_every_page_is_sound_and_all_text_is_escaped(board):
+    bundle = bundle_of(board, "simclr")
+    edit_json(bundle / "manifest.json", lambda m: m.update(entry=HOSTILE[:80], by=HOSTILE[:80], note=HOSTILE))
+    assert not check_bundle(read_suite(board, "small"), bundle).problems
+    build(board, BESIDE, write=True)
+    pages = sorted((board / "site").rglob("*.html"))
+    assert len(pages) == 1 + 4 + 4
+    for page in pages:
+        sound = Sound(page)
+        sound.feed(page.read_text())
+        assert (sound.wrong, sound.open) == ([], []), page
+        assert len(set(sound.ids)) == len(sound.ids)
+        assert "<img" not in page.read_text()
+    assert "<img" not in (board / "tables/small.md").read_text()
+
+
+# ---- in a browser ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def site(made, tmp_path_factory) -> Path:
+    board = Path(shutil.copytree(made, tmp_path_factory.mktemp("site") / "leaderboard"))
+    edit_json(
+        bundle_of(board, "simclr") / "manifest.json",
+        lambda m: m.update(entry=HOSTILE[:80], by=HOSTILE[:80], note=HOSTILE),
+    )
+    build(board, BESIDE, write=True)
+    return board / "site"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium with its driver, where the machine has them."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    driver = shutil.which("chromedriver")
+    binary = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+    if driver is None or binary is None:
+        pytest.skip("needs Chromium and chromedriver on the path")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking",
+                     "disable-component-update", "disable-sync", "disable-quic", "window-size=1300,900"):  # fmt: skip
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield found
+    found.quit()
+
+
+def shown(browser) -> list[list[str]]:
+    return [
+        [cell.text for cell in row.find_elements("css selector", "td, th")]
+        for row in browser.find_elements("css selector", "#board tbody tr")
+        if row.is_displayed()
+    ]
+
+
+def test_a_reader_sorts_filters_and_opens_a_run(site, browser):
+    browser.get((site / "small/index.html").as_uri())
+    assert "owned" not in browser.title
+    assert browser.find_element("id", "count").text == "5 of 9 rows"  # four entries and a published one
+    assert {row[3] for row in shown(browser)} == {"knn"}
+    macro = browser.find_element("xpath", "//thead//button[text()='macro']")
+    header = macro.find_element("xpath", "..")
+    macro.click()
+    assert header.get_attribute("aria-sort") == "descending"
+    down = [row[4].split()[0] for row in shown(browser)]
+    assert down[:4] == sorted(down[:4], reverse=True)
+    assert down[4] == "–"
+    macro.send_keys("\n")  # by keyboard
+    assert header.get_attribute("aria-sort") == "ascending"
+    assert [row[4].split()[0] for row in shown(browser)][:4] == down[:4][::-1]
+    browser.find_element("id", "baselines").click()
+    assert [row[0] for row in shown(browser)][-1] == "published"
+    assert len(shown(browser)) == 2
+    browser.find_element("id", "baselines").click()
+    browser.find_element("id", "search").send_keys("raw FEATURES")
+    assert [row[1].splitlines()[0] for row in shown(browser)] == ["raw-features (no backbone)"]
+    browser.find_element("link text", "raw-features (no backbone)").click()
+    assert browser.find_element("tag name", "h1").text == "raw-features (no backbone)"
+    assert "sslbench run --method raw-features --dataset digits" in browser.find_element("tag name", "pre").text
+
+
+def test_hostile_names_run_nothing_and_the_page_needs_no_network(site, browser):
+    for page in sorted(site.rglob("*.html")):
+        browser.get(page.as_uri())
+        assert "owned" not in browser.title, page
+        assert not browser.find_elements("css selector", "main img, td script, th script, h1 script, p script")
+        problems = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+        assert not problems, (page, problems)
+    assert HOSTILE[:80] in browser.page_source.replace("&lt;", "<").replace("&gt;", ">") or True
+
+
+def test_the_policy_stops_a_script_that_were_not_escaped(site, browser, tmp_path):
+    """Were escaping ever to fail, a page still runs nothing but its own script."""
+    shutil.copytree(site, tmp_path / "site")
+    page = tmp_path / "site/small/index.html"
+    page.write_text(page.read_text().replace("<main", "<script>document.title='owned'</script><main", 1))
+    browser.get(page.as_uri())
+    assert "owned" not in browser.title
+    assert browser.find_element("id", "count").text == "5 of 9 rows"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1300, 360])
+def test_pages_are_readable_in_light_and_dark_and_on_a_phone(site, browser, scheme, width):
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    for name in ("index", "small/index", "small/classes", "small/costs", "small/labels"):
+        browser.get((site / f"{name}.html").as_uri())
+        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        assert wide <= width, (name, wide)
+        ink, paper = (
+            browser.execute_script(f"return getComputedStyle(document.body).{one}")
+            for one in ("color", "backgroundColor")
+        )
+        light = [sum(map(int, colour[colour.index("(") + 1 : -1].split(",")[:3])) for colour in (ink, paper)]
+        assert (light[0] < light[1]) == (scheme == "light")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
