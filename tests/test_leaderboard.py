@@ -198,6 +198,38 @@ def test_forged_predictions_are_refused_by_name(board, what):
     assert sentence in problems(bundle)
 
 
+@settings(max_examples=60)
+@given(st.data())
+def test_whatever_a_record_holds_the_check_answers_in_sentences(made, tmp_path_factory, data):
+    board = Path(shutil.copytree(made, tmp_path_factory.mktemp("odd") / "leaderboard"))
+    bundle = bundle_of(board, "raw-features")
+    name = data.draw(st.sampled_from(["record.json", "answers.json", "choices.json", "manifest.json"]))
+    values = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5), lambda inner: st.lists(
+        inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2), max_leaves=4)  # fmt: skip
+
+    def change(tree):
+        node, parent, key = tree, None, None
+        while isinstance(node, (dict, list)) and node and (parent is None or data.draw(st.integers(0, 3))):
+            key = data.draw(st.sampled_from(sorted(node))) if isinstance(node, dict) else data.draw(
+                st.integers(0, min(len(node), 5) - 1))  # fmt: skip
+            parent, node = node, node[key]
+        parent[key] = data.draw(values)
+
+    edit_json(bundle / name, change)
+    if name != "manifest.json":
+        rehash(bundle)
+    for sentence in check_bundle(read_suite(board, "small"), bundle).problems:
+        assert sentence
+        assert "\n" not in sentence
+
+
+def test_a_text_too_long_for_a_table_is_refused(board):
+    bundle = bundle_of(board, "simclr")
+    edit_table(bundle / "predictions.parquet", lambda f: f.assign(setting="x" * 5000))
+    rehash(bundle)
+    assert "predictions.parquet: setting holds 5,000 characters; at most 500 are taken" in problems(bundle)
+
+
 @settings(max_examples=15)
 @given(st.data())
 def test_no_single_prediction_can_be_changed(made, tmp_path_factory, data):

@@ -65,6 +65,7 @@ def board_check(
 def board_verify(
     run: Annotated[str, typer.Argument(help="a submitted run's name")],
     by: Annotated[str, typer.Option(help="who runs it again")],
+    overrides: Overrides = None,
     out: Out = Path("runs"),
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
@@ -74,7 +75,7 @@ def board_verify(
     from sslbench.report.live import display_for
 
     bundle = find_bundle(board, run)
-    found = verify(bundle, catalog_of(), out, by, display_for(console_here()))
+    found = verify(bundle, overrides or [], catalog_of(), out, by, display_for(console_here()))
     print(f"{remember(bundle, found)}: at most {100 * found.furthest:.2f} points apart ({found.where})")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sslbench.catalog.facts import Catalog
 from sslbench.config.convert import plain
 from sslbench.config.parts import Shelf
 from sslbench.config.plan import Plan
+from sslbench.config.request import read_request
 from sslbench.config.rows import plans_of
 from sslbench.data.commands import prepared_folder
 from sslbench.data.splits import divide
@@ -100,14 +101,19 @@ def _test(plan: Plan, table: Prepared, fold: int) -> Test:
     return test_of(ids[query], table.labels[query])
 
 
-def verify(bundle: Bundle, catalog: Catalog, out: Path, by: str, show: Display) -> Verification:
-    """Run a submission's request here and compare; raises RequestError on the machine that it was submitted from."""
+def verify(
+    bundle: Bundle, overrides: Sequence[str], catalog: Catalog, out: Path, by: str, show: Display
+) -> Verification:
+    """Run a submission's request here and compare; raises RequestError on the machine that it was submitted from.
+
+    `overrides` say where its data lies here: a bundle tells no folder of its author's.
+    """
     machine = machine_mark(environment.node())
     if machine == bundle.record.host.get("node"):
         raise RequestError(
             [f"{bundle.name} was submitted from this machine; somebody else must run it again, elsewhere"]
         )
-    tree = {**plain(bundle.record.request), "baselines": "none"}
+    tree = read_request(None, {**plain(bundle.record.request), "baselines": "none"}, overrides)
     plan = plans_of(tree, catalog, Shelf(environment.places()), this_machine(), show.say)[0]
     again = run_plans([plan], Store(root=out), catalog, show).records[0]
     if again.status not in ("done", "collapsed"):

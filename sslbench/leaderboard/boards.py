@@ -217,7 +217,7 @@ def _spread(lines: Sequence[Line], stood: Mapping[tuple[str, str, str], Mapping[
                 "next": below or "", "seeds": len(line.values[MAIN]),
                 "seeds_needed": seeds_needed(line.values[MAIN], by_name[below].values[MAIN]) if below else None,
             })  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"seeds_needed": "Int64"}) if rows else pd.DataFrame()
 
 
 def _root(variance: float | None) -> float | None:

@@ -101,7 +101,7 @@ def _read(suite: Suite, path: Path) -> Bundle:
         bundle = read_bundle(path)
     except Refused as refusal:
         raise RequestError([f"{path.name}: {refusal}; 'sslbench leaderboard check' says all"]) from refusal
-    if problems := [*misshapen(bundle), *unlike(suite, bundle)]:
+    if problems := [*misshapen(bundle)] or [*unlike(suite, bundle)]:
         raise RequestError([f"{bundle.name}: {problem}; 'sslbench leaderboard check' says all" for problem in problems])
     return bundle
 

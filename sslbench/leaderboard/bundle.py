@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
 from sslbench.api.errors import SslbenchError
+from sslbench.leaderboard.suite import NAME
 from sslbench.results.record import Record, decode
 
 SCHEMA = 1
@@ -28,7 +28,8 @@ LARGEST = 1_000_000
 """Bytes that a bundle may hold."""
 MOST_ROWS = 2_000_000
 """Rows that a table of a bundle may hold: a small file can unpack to anything."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+LONGEST_TEXT = 500
+"""Characters that an id, a setting or a name in a table may have."""
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     PREDICTIONS: {
         "dataset": "string", "protocol": "string", "seed": "int64", "fold": "int64", "setting": "string", "id": "string",
@@ -192,15 +193,18 @@ def _made(cls: type[Any], values: Any, path: Path) -> Any:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a Parquet file of a bundle whose columns and size are as announced; raises Refused."""
+    """Read a Parquet file of a bundle whose columns and size are as announced; raises Refused.
+
+    Texts are read as dictionaries: a small file could hold one long text for millions of rows.
+    """
     wanted = COLUMNS[path.name]
+    texts = [name for name, kind in wanted.items() if kind == "string"]
     try:
-        opened = parquet.ParquetFile(path)
-        kinds = {
-            name: str(kind) for name, kind in zip(opened.schema_arrow.names, opened.schema_arrow.types, strict=True)
-        }
+        schema = parquet.read_schema(path)
+        kinds = {name: str(kind) for name, kind in zip(schema.names, schema.types, strict=True)}
         if kinds != dict(wanted):
             raise Refused(f"{path.name} has columns {kinds}; expected {dict(wanted)}")
+        opened = parquet.ParquetFile(path, read_dictionary=texts)
         if opened.metadata.num_rows > MOST_ROWS:
             raise Refused(f"{path.name} holds {opened.metadata.num_rows:,} rows; at most {MOST_ROWS:,} are taken")
         frame: pd.DataFrame = opened.read().to_pandas()
@@ -208,7 +212,10 @@ def read_table(path: Path) -> pd.DataFrame:
         raise Refused(f"{path.name}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
     if frame.isna().any().any():
         raise Refused(f"{path.name} holds empty cells")
-    return frame
+    for name in texts:
+        if (longest := max(map(len, frame[name].cat.categories), default=0)) > LONGEST_TEXT:
+            raise Refused(f"{path.name}: {name} holds {longest:,} characters; at most {LONGEST_TEXT} are taken")
+    return frame.astype(dict.fromkeys(texts, object))
 
 
 def bits(right: NDArray[np.bool_]) -> str:

@@ -55,7 +55,15 @@ class Checked:
 
 
 def check_bundle(suite: Suite, path: Path) -> Checked:
-    """Check one bundle by itself."""
+    """Check one bundle by itself; whatever it holds, what comes is sentences."""
+    try:
+        return _checked(suite, path)
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
+        told = f"holds what no submission holds ({type(error).__name__}: {' '.join(str(error).split()):.120})"
+        return Checked(path=path, bundle=None, found=None, problems=(told,))
+
+
+def _checked(suite: Suite, path: Path) -> Checked:
     try:
         bundle = read_bundle(path)
         problems = list(misshapen(bundle))

@@ -14,12 +14,31 @@ from sslbench.results.record import Record
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}")
 LONGEST = 2000
 """Characters that a text of a record may have."""
+LISTS = (
+    "augmentations",
+    "pretrained_on",
+    "evaluated_on",
+    "protocols",
+    "seeds",
+    "folds",
+    "scores",
+    "classes",
+    "training",
+)
+TREES = ("method", "backbones", "settings", "request", "versions", "cost", "host", "clock")
+"""Fields of a record by what they must be."""
 STATUSES = ("done", "collapsed", "diverged", "unavailable", "failed")
 
 
 def misshapen(bundle: Bundle) -> Iterator[str]:
     """Say what about a bundle's form is wrong; nothing may be computed from one that is."""
     yield from _files(bundle)
+    lists = [name for name in LISTS if not isinstance(getattr(bundle.record, name), (list, tuple))]
+    trees = [name for name in TREES if not isinstance(getattr(bundle.record, name), dict)]
+    if lists or trees:
+        yield from (f"{RECORD}: {name} is no list" for name in lists)
+        yield from (f"{RECORD}: {name} holds no settings" for name in trees)
+        return
     yield from _names(bundle)
     yield from _fields(bundle.record)
 

@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from sslbench.analysis.published import Verdict
@@ -37,6 +38,7 @@ def _templates() -> Environment:
     )  # fmt: skip
     found.globals |= {"script": _asset("board.js"), "script_digest": _digest(_asset("board.js"))}
     found.filters |= {"cell": cell}
+    found.tests |= {"missing": pd.isna}
     return found
 
 

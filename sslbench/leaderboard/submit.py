@@ -30,7 +30,7 @@ from sslbench.leaderboard.bundle import (
 )
 from sslbench.leaderboard.check import check_bundle
 from sslbench.leaderboard.recompute import WHERE, answers_of, recompute
-from sslbench.leaderboard.suite import Suite
+from sslbench.leaderboard.suite import NAME, Suite
 from sslbench.results.frames import read_record
 from sslbench.results.record import Record
 
@@ -42,6 +42,8 @@ def submit(board: Path, suite: Suite, run: Path, *, entry: str, by: str, note: s
     if not (run / RECORD).is_file():
         raise RequestError([f"{run} is no run's folder: it holds no record.json; runs are listed by 'ls runs'"])
     record = public(read_record(run / RECORD))
+    if not NAME.fullmatch(record.run):
+        raise RequestError([f"{run}: its record calls it {record.run!r:.60}, which is no name"])
     if record.status not in SUBMITTED:
         raise RequestError([f"{run} is {record.status}: {record.reason}; runs that are done can be submitted"])
     if lacking := [name for name in (PREDICTIONS, CHOICES) if not (run / name).is_file()]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from sslbench.config.convert import convert, plain
 
 SCHEMA = 1
 SUITES = "suites"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+"""What may become a file's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,8 @@ def read_suite(board: Path, name: str) -> Suite:
     suite = _typed(tree if isinstance(tree, dict) else {}, problems)
     if suite.schema != SCHEMA:
         problems = [f"is of schema {suite.schema}; this version reads {SCHEMA}"]
+    if suite.name != name or not NAME.fullmatch(name):
+        problems.append(f"is called {suite.name!r:.60}; a suite's file has its name: letters, digits and . _ + -")
     if problems:
         raise RequestError([f"{path}: {problem}" for problem in problems])
     return suite

@@ -41,7 +41,8 @@ def csv(frame: pd.DataFrame) -> str:
 
 def board_frame(boards: Boards) -> pd.DataFrame:
     """One row per entry, dataset and protocol, every number in a column of its own."""
-    return pd.DataFrame([_numbers(row) for row in boards.rows])
+    frame = pd.DataFrame([_numbers(row) for row in boards.rows])
+    return frame.astype(dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64")) if len(frame) else frame
 
 
 def _numbers(row: Row) -> dict[str, Any]:
