@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -22,6 +22,7 @@ from sslbench.analysis import agreement, geometry, metrics
 from sslbench.analysis.intervals import over_folds, over_seeds, paired
 from sslbench.api.errors import RequestError
 from sslbench.api.values import Target, Task
+from sslbench.protocols import neighbours
 from sslbench.protocols.bench import HarnessTrial
 from sslbench.protocols.clustering import ClusteringConfig
 from sslbench.protocols.clustering_instrument import Clustering
@@ -29,7 +30,7 @@ from sslbench.protocols.diagnostics import DiagnosticsConfig
 from sslbench.protocols.diagnostics_instrument import Diagnostics
 from sslbench.protocols.features import Table, joined
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.knn_instrument import Knn, accuracies, best_of, nearest, votes, weights
+from sslbench.protocols.knn_instrument import Knn, accuracies, best_of, votes, weights
 from sslbench.protocols.linear import LinearConfig
 from sslbench.protocols.linear_instrument import Bank, Linear, cross_entropy_gradient, train_probes
 
@@ -73,36 +74,62 @@ def test_knn_agrees_with_scikit_learn(digits, vote):
     assert (outcome.predicted == expected).mean() > 0.997  # ties and rounding
 
 
-@settings(max_examples=30)
-@given(st.integers(1, 60), st.integers(1, 40), st.integers(1, 80), st.integers(1, 6), st.booleans())
+@pytest.fixture(params=["bfloat16", "float32"])
+def precision(request, monkeypatch):
+    """Either way of choosing candidates, whatever this machine would choose."""
+    monkeypatch.setattr(neighbours, "best_precision", lambda: request.param)
+
+
+@pytest.mark.usefixtures("precision")
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(1, 90), st.integers(1, 40), st.integers(1, 80), st.integers(1, 6), st.booleans())
 def test_neighbours_are_the_sorted_cosines_for_any_memory(bank, query, k, width, repeated):
     generator = torch.Generator().manual_seed(bank * 1000 + query)
     b = torch.nn.functional.normalize(torch.randn(bank, width, generator=generator), dim=1)
     b = b[torch.arange(bank) % max(1, bank // 2)] if repeated else b
     q = torch.nn.functional.normalize(torch.randn(query, width, generator=generator), dim=1)
-    found = [nearest(b, q, k, memory) for memory in (1, 256)]
+    found = [neighbours.nearest(b, q, k, memory) for memory in (1, 256)]
     assert torch.equal(found[0][1], found[1][1])
     exact = torch.einsum("qd,bd->qb", q.double(), b.double())
-    expected = torch.argsort(torch.round(exact, decimals=12), dim=1, descending=True, stable=True)[:, : min(k, bank)]
-    assert torch.equal(
-        torch.gather(exact, 1, found[0][1]).round(decimals=9), torch.gather(exact, 1, expected).round(decimals=9)
-    )
+    expected = exact.sort(dim=1, descending=True).values[:, : min(k, bank)]
+    assert torch.allclose(torch.gather(exact, 1, found[0][1]), expected, atol=1e-6)
+    assert torch.allclose(found[0][0].double(), expected, atol=1e-6)
 
 
-def test_tiles_change_no_neighbour(monkeypatch):
-    from sslbench.protocols import knn_instrument
-
+@pytest.mark.usefixtures("precision")
+@pytest.mark.parametrize("spread", [1.0, 1e-3])
+def test_tiles_change_no_neighbour(monkeypatch, spread):
+    """Rows that lie closer together than half precision can tell are asked for again."""
     generator = torch.Generator().manual_seed(0)
-    bank = torch.nn.functional.normalize(torch.randn(3000, 16, generator=generator), dim=1)
+    bank = torch.nn.functional.normalize(1 + spread * torch.randn(3000, 16, generator=generator), dim=1)
     bank[100:105] = bank[0]
     query = bank[:50].clone()
-    whole = nearest(bank, query, 20, 256)
-    original = knn_instrument._candidates
-    monkeypatch.setattr(knn_instrument, "_candidates", lambda b, p, wanted, tile: original(b, p, wanted, 37))
-    tiled = nearest(bank, query, 20, 256)
+    whole = neighbours.nearest(bank, query, 20, 256)
+    exact = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :20]
+    assert torch.allclose(whole[0].double(), exact, atol=1e-6)
+    monkeypatch.setattr(neighbours, "TILE", 37)
+    monkeypatch.setattr(neighbours, "BLOCK", 7)
+    tiled = neighbours.nearest(bank, query, 20, 1)
     assert torch.equal(whole[0], tiled[0])
     assert torch.equal(whole[1], tiled[1])
-    assert whole[1][0, :6].tolist() == [0, 100, 101, 102, 103, 104]
+    assert whole[1][0, :6].tolist() == [0, 100, 101, 102, 103, 104] or spread < 1
+
+
+@given(st.integers(1, 40), st.integers(1, 300))
+def test_the_largest_of_groups_are_the_largest(wanted, columns):
+    scores = torch.randn(3, columns, generator=torch.Generator().manual_seed(columns))
+    wanted = min(wanted, columns)
+    values, places = neighbours.largest(scores, wanted)
+    assert torch.equal(values, scores.topk(wanted, dim=1).values)
+    assert torch.equal(values, scores.gather(1, places))
+
+
+def test_the_bound_of_half_precision_holds():
+    generator = torch.Generator().manual_seed(1)
+    first, second = (torch.randn(400, 64, generator=generator) for _ in range(2))
+    rounded = (first.bfloat16() @ second.bfloat16().T).double()
+    wrong = (rounded - first.double() @ second.double().T).abs()
+    assert (wrong <= neighbours.HALF_ERROR * first.norm(dim=1, keepdim=True) * second.norm(dim=1)).all()
 
 
 def test_an_exact_match_silences_all_others_under_inverse_votes():

@@ -61,7 +61,7 @@ def asks_learnt(config: GalleryConfig) -> bool:
 def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
     yield ProtocolSpec(
         name="gallery",
-        version=1,
+        version=2,
         summary="k-NN from 1 to 16 labelled samples a class, drawn again and again, in and across modalities",
         citation=Citation(
             title="The Distance-Weighted k-Nearest-Neighbor Rule",

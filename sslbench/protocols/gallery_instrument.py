@@ -16,7 +16,8 @@ from sslbench.api.values import Columns, FeatureTable, Outcome, Scalar, Task
 from sslbench.protocols.features import vectors
 from sslbench.protocols.gallery import GalleryConfig
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.knn_instrument import nearest, votes, weights
+from sslbench.protocols.knn_instrument import votes, weights
+from sslbench.protocols.neighbours import nearest
 
 Rows = NDArray[np.int64]
 VOTE = KnnConfig(vote="inverse")

@@ -39,7 +39,7 @@ def build(config: KnnConfig) -> Instrument:
 def sslbench_protocols() -> Iterable[ProtocolSpec[KnnConfig]]:
     yield ProtocolSpec(
         name="knn",
-        version=1,
+        version=2,
         summary="weighted vote of the k nearest training samples by cosine; k chosen on validation",
         citation=Citation(
             title="Unsupervised Feature Learning via Non-Parametric Instance Discrimination",

@@ -1,4 +1,4 @@
-"""Weighted k-NN: exact neighbours in bounded memory, the same for any tile size; votes for a whole grid of k."""
+"""Weighted k-NN: votes of exact neighbours for a whole grid of k."""
 
 from __future__ import annotations
 
@@ -12,44 +12,7 @@ from sslbench.api.modules import Trial
 from sslbench.api.values import Outcome, Task
 from sslbench.protocols.features import joined
 from sslbench.protocols.knn import KnnConfig
-
-SPARE = 16
-"""Candidates kept beyond k, so that rounding in a tile's product cannot lose a neighbour."""
-
-
-def nearest(bank: Tensor, query: Tensor, k: int, memory: int) -> tuple[Tensor, Tensor]:
-    """Cosines [Q, k] and rows [Q, k] of the nearest unit-length bank rows, best first, ties to the lower row.
-
-    Candidates come from float32 products of tiles; their cosines are then taken again in float64, one by one, so that
-    the answer does not depend on the tiles. `memory` bounds the work space in MB.
-    """
-    k = min(k, len(bank))
-    wanted = min(k + SPARE, len(bank))
-    tile = max(1, min(len(bank), 16384))
-    rows = max(1, min(256, memory * 2**20 // (4 * (2 * tile + 5 * wanted * query.shape[1]))))
-    cosines, places = [], []
-    for start in range(0, len(query), rows):
-        part = query[start : start + rows]
-        candidates = _candidates(bank, part, wanted, tile)
-        exact = torch.einsum("qd,qcd->qc", part.double(), bank[candidates].double())
-        by_row = torch.argsort(candidates, dim=1)
-        exact, candidates = exact.gather(1, by_row), candidates.gather(1, by_row)
-        order = torch.argsort(torch.round(exact, decimals=12), dim=1, descending=True, stable=True)[:, :k]
-        cosines.append(exact.gather(1, order).float())
-        places.append(candidates.gather(1, order))
-    return torch.cat(cosines), torch.cat(places)
-
-
-def _candidates(bank: Tensor, part: Tensor, wanted: int, tile: int) -> Tensor:
-    best = torch.empty(len(part), 0)
-    rows = torch.empty(len(part), 0, dtype=torch.long)
-    for start in range(0, len(bank), tile):
-        close = part @ bank[start : start + tile].T
-        values, places = close.topk(min(wanted, close.shape[1]), dim=1)
-        best, rows = torch.cat([best, values], 1), torch.cat([rows, places + start], 1)
-        best, kept = best.topk(min(wanted, best.shape[1]), dim=1)
-        rows = rows.gather(1, kept)
-    return rows
+from sslbench.protocols.neighbours import nearest
 
 
 def weights(cosines: Tensor, config: KnnConfig) -> Tensor:

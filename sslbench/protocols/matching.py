@@ -45,7 +45,7 @@ def build(config: MatchingConfig) -> Instrument:
 def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
     yield ProtocolSpec(
         name="matching",
-        version=1,
+        version=2,
         summary="retrieval of a sample's other modality, share of its class among neighbours, and the modality gap",
         citation=Citation(
             title="Mind the Gap: Understanding the Modality Gap in Multi-modal Contrastive Representation Learning",

@@ -13,8 +13,8 @@ from torch import Tensor
 from sslbench.api.modules import Trial
 from sslbench.api.values import Artefact, Columns, Outcome, RowGroups, Scalar
 from sslbench.protocols.gallery_instrument import unit_vectors
-from sslbench.protocols.knn_instrument import nearest
 from sslbench.protocols.matching import MatchingConfig
+from sslbench.protocols.neighbours import nearest
 
 Codes = NDArray[np.int64]
 MEMORY, SHOWN = 256, 5
