@@ -53,7 +53,7 @@ def nearest(bank: Tensor, query: Tensor, k: int, memory: int) -> tuple[Tensor, T
     """
     centred = Centred(bank=bank, centre=bank.mean(0), memory=memory)
     ways = _half if best_precision() == "bfloat16" else _single
-    found = [ways(centred, part, min(k, len(bank))) for part in query.split(_queries(SHARE * k + SPARE, memory))]
+    found = [ways(centred, part, min(k, len(bank))) for part in torch.split(query, _queries(SHARE * k + SPARE, memory))]
     return torch.cat([cosines for cosines, _ in found]), torch.cat([rows for _, rows in found])
 
 
@@ -74,7 +74,7 @@ def _half(of: Centred, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     wanted = min(SHARE * k + SPARE, len(of.bank))
     found = _candidates(of, query.bfloat16(), wanted)
-    longest = max(float((tile - of.centre).norm(dim=1).max()) for tile in of.bank.split(TILE))
+    longest = max(float((tile - of.centre).norm(dim=1).max()) for tile in torch.split(of.bank, TILE))
     reach = 2 * HALF_ERROR * longest * query.norm(dim=1, keepdim=True)
     near = (found.scores >= found.scores[:, k - 1 : k] - reach).sum(1)
     proved = (near < wanted) | (wanted == len(of.bank))
@@ -87,7 +87,7 @@ def _half(of: Centred, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def _candidates(of: Centred, query: Tensor, wanted: int) -> Candidates:
     """The `wanted` largest products with centred rows, in the query's precision."""
-    parts = query.split(BLOCK)
+    parts = torch.split(query, BLOCK)
     kept = [Candidates(scores=torch.empty(len(p), 0), rows=torch.empty(len(p), 0, dtype=torch.long)) for p in parts]
     for start in range(0, len(of.bank), TILE):
         tile = (of.bank[start : start + TILE] - of.centre).to(query.dtype)
@@ -121,7 +121,7 @@ def _ordered(of: Centred, query: Tensor, candidates: Tensor, k: int) -> tuple[Te
     rows = candidates.sort(dim=1).values
     apart = torch.cat([
         of.bank[own].sub_(of.centre).mul_(part.unsqueeze(1)).sum(2)
-        for part, own in zip(query.split(block), rows.split(block), strict=True)
+        for part, own in zip(torch.split(query, block), torch.split(rows, block), strict=True)
     ])  # fmt: skip
     order = torch.argsort(apart, dim=1, descending=True, stable=True)[:, :k]
     common = (query * of.centre).sum(1, keepdim=True)
