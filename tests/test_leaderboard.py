@@ -332,8 +332,11 @@ def test_a_suite_needs_its_baselines_and_each_run_once(board):
     shutil.rmtree(bundle_of(board, "random-init"))
     shutil.rmtree(bundle_of(board, "supervised"))
     assert "small: no baseline with backbone micro-cnn on digits" in refused(board)
+    shutil.copytree(board / "results/small", board / "results/other")
+    assert "results of no suite: other" in "\n".join(check_all(board, [])[0])
     shutil.move(board / "suites/small.json", board / "suites/other.json")
-    assert "results of no suite: small" in "\n".join(check_all(board, [])[0])
+    with pytest.raises(RequestError, match="is called 'small'; a suite's file has its name"):
+        check_all(board, [])
 
 
 # ---- submitting ------------------------------------------------------------------------------------------------------

@@ -269,7 +269,9 @@ def test_clustering_finds_clusters_and_names_exemplars():
     assert outcomes[0].scores["ami_max"] > 0.99
     assert abs(outcomes[0].scores["ami_max_null"]) < 0.02
     assert outcomes[1].scores["ami_max"] < 0.7
-    for rows in outcomes[0].artefacts[1].groups.values():
+    assert len(outcomes[0].clusters) == 3
+    assert all(len(codes) == len(outcomes[0].rows) for codes in outcomes[0].clusters)
+    for rows in outcomes[0].artefacts[0].groups.values():
         assert len(rows) == 8
         assert len(set(labels[list(rows)])) == 1
 

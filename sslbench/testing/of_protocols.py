@@ -50,8 +50,11 @@ def measures(subject: Subject) -> Iterator[str]:
         for name, value in outcome.scores.items():
             if not math.isfinite(value):
                 yield f"{name} is {value}"
-        if outcome.rows is not None and len(np.atleast_1d(codes(outcome))) != len(outcome.rows):
-            yield f"{len(codes(outcome))} predictions for {len(outcome.rows)} rows"
+        rows = 0 if outcome.rows is None else len(outcome.rows)
+        if outcome.predicted is not None and len(np.atleast_1d(codes(outcome))) != rows:
+            yield f"{len(codes(outcome))} predictions for {rows} rows"
+        for clusters in [clusters for clusters in outcome.clusters if len(clusters) != rows]:
+            yield f"a clustering of {len(clusters)} for {rows} rows"
 
 
 @check("protocol", change="seed what is random with trial.rng()", needs=("measures",))
