@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +58,7 @@ def test_a_leaderboard_of_many_records(benchmark, tmp_path):
         many(source, where, count)
         program = [sys.executable, "-c", PROGRAM, str(where)]
         if count == SIZES[1]:
-            began = time.perf_counter()
             text = benchmark.pedantic(subprocess.check_output, args=(program,), kwargs={"text": True}, rounds=1)
-            assert time.perf_counter() > began
         else:
             text = subprocess.check_output(program, text=True)
         seconds, memory, files = map(float, text.split())

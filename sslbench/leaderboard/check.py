@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator
@@ -46,11 +47,10 @@ NULL_DEVIATIONS = 4.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What a check found: the bundle where it could be read, what followed, and problems by sentence."""
+    """What a check found: the bundle where it could be read, and problems by sentence."""
 
     path: Path
     bundle: Bundle | None
-    found: Recomputed | None
     problems: tuple[str, ...]
 
 
@@ -60,7 +60,7 @@ def check_bundle(suite: Suite, path: Path) -> Checked:
         return _checked(suite, path)
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
         told = f"holds what no submission holds ({type(error).__name__}: {' '.join(str(error).split()):.120})"
-        return Checked(path=path, bundle=None, found=None, problems=(told,))
+        return Checked(path=path, bundle=None, problems=(told,))
 
 
 def _checked(suite: Suite, path: Path) -> Checked:
@@ -68,12 +68,12 @@ def _checked(suite: Suite, path: Path) -> Checked:
         bundle = read_bundle(path)
         problems = list(misshapen(bundle))
         if problems:
-            return Checked(path=path, bundle=None, found=None, problems=tuple(problems))
+            return Checked(path=path, bundle=None, problems=tuple(problems))
         predictions = read_table(path / PREDICTIONS)
         assignments = read_table(path / ASSIGNMENTS) if (path / ASSIGNMENTS).exists() else None
         choices = read_json(path / CHOICES) if (path / CHOICES).exists() else []
     except Refused as refusal:
-        return Checked(path=path, bundle=None, found=None, problems=(str(refusal),))
+        return Checked(path=path, bundle=None, problems=(str(refusal),))
     problems += unlike(suite, bundle)
     found = recompute(suite, predictions, assignments)
     problems += found.problems
@@ -82,7 +82,7 @@ def _checked(suite: Suite, path: Path) -> Checked:
         problems += _answers(bundle, found)
     problems += chosen_wrongly(choices if isinstance(choices, list) else [], bundle.record)
     problems += [*_seeds(suite, bundle.record, found), *_plausible(suite, bundle.record, found), *_verified(bundle)]
-    return Checked(path=path, bundle=bundle, found=found, problems=tuple(problems))
+    return Checked(path=path, bundle=bundle, problems=tuple(problems))
 
 
 def _metrics(record: Record, found: Recomputed) -> Iterator[str]:
@@ -91,7 +91,8 @@ def _metrics(record: Record, found: Recomputed) -> Iterator[str]:
     for score in record.scores:
         place = place_of(score)
         if score.chosen_on == "query" or place not in found.metrics:
-            if score.chosen_on != "query" and score.metric in (*FOLLOW, *CLUSTERED) and "against" not in score.setting:
+            follows = score.metric in (*FOLLOW, *CLUSTERED) and "against" not in json.loads(score.setting)
+            if follows and score.chosen_on != "query":
                 yield f"{told(place)}: reports {score.metric}, and no prediction that it follows from is submitted"
             continue
         followed = found.metrics[place].get(score.metric)
@@ -136,13 +137,19 @@ def _answers(bundle: Bundle, found: Recomputed) -> Iterator[str]:
 
 
 def _seeds(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
-    """Every seed of the record has answers, and no answer is of another."""
-    answered = {place[2] for place in found.right}
-    for seed in sorted(answered - set(record.seeds)):
-        yield f"{PREDICTIONS} holds answers of seed {seed}, which the record has not"
-    if record.status == "done":
-        for seed in sorted(set(record.seeds) - answered):
-            yield f"{PREDICTIONS} holds no answers of seed {seed}, which the record has"
+    """Whatever is answered is answered for every seed and fold and for no other: no seed that went wrong is left out."""
+    answered: dict[tuple[str, str], set[tuple[int, int]]] = defaultdict(set)
+    for dataset, protocol, seed, fold, _ in found.metrics:
+        answered[dataset, protocol].add((seed, fold))
+    wanted = {(seed, fold) for seed in record.seeds for fold in suite.folds}
+    for (dataset, protocol), there in sorted(answered.items()):
+        where = f"by {protocol} on {dataset}"
+        for seed in sorted({seed for seed, _ in there} - set(record.seeds)):
+            yield f"{PREDICTIONS} holds answers of seed {seed}, which the record has not, {where}"
+        for seed, fold in sorted(wanted - there):
+            yield f"{PREDICTIONS} holds no answers of seed {seed}, which the record has, {where}, fold {fold}"
+    if not answered:
+        yield f"{PREDICTIONS} holds no answers"
 
 
 def _plausible(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:

@@ -210,7 +210,8 @@ def _clustered(bundle: Bundle) -> list[Line]:
     """Lines of what has clusters only: compared over seeds, for a clustering is no mean of right answers."""
     found: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for score in bundle.record.scores:
-        if score.metric == CLUSTERED and "against" not in json.loads(score.setting):
+        own = score.chosen_on != "query" and "against" not in json.loads(score.setting)
+        if score.metric == CLUSTERED and own:
             found[score.dataset, score.protocol][score.seed].append(score.value)
     lines = []
     for place, seeds in sorted(found.items()):

@@ -25,6 +25,8 @@ FOLLOW = ("micro_accuracy", "macro_accuracy", "macro_precision", "macro_f1")
 CLUSTERED = ("ami_max", "ami_arithmetic")
 """Metrics that follow from cluster assignments."""
 NULL_DRAWS = 200
+CLOSE = 1e-6
+"""How far apart two programs' means of the same answers may be."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,8 +66,9 @@ def recompute(suite: Suite, predictions: pd.DataFrame, assignments: pd.DataFrame
             _from_predictions(found, place, rows, len(suite.datasets[place[0]].classes))
     if assignments is not None:
         for place, rows in _groups(assignments, list(WHERE)):
-            one = rows[rows["fit"] == rows["fit"].min()]
-            wrong = list(_strange(suite, place, one, "cluster"))
+            wrong = [
+                told_wrong for _, one in rows.groupby("fit") for told_wrong in _strange(suite, place, one, "cluster")
+            ]
             found.problems += wrong
             if not wrong:
                 _from_assignments(found, place, rows)
@@ -156,7 +159,7 @@ def place_of(score: Any) -> Place:
 
 def chosen_wrongly(choices: Sequence[Mapping[str, Any]], record: Record) -> Iterator[str]:
     """Say where what was chosen is not the first of the best on validation, or no choice stands behind a score."""
-    behind: dict[Place, str] = {}
+    behind: dict[Place, tuple[str, float]] = {}
     for choice in choices:
         try:
             place: Any = tuple(choice[name] for name in WHERE)
@@ -166,12 +169,21 @@ def chosen_wrongly(choices: Sequence[Mapping[str, Any]], record: Record) -> Iter
         except (KeyError, TypeError, ValueError) as error:
             yield f"choices.json: not a choice: {error!r:.80}"
             return
-        behind[place] = chosen
+        behind[place] = chosen, best[1]
         if chosen != best[0]:
             yield f"{told(place)}: chose {chosen}, but {best[0]} is better on validation ({best[1]:.4f})"
-    for place in sorted({place_of(s) for s in record.scores if s.chosen_on == "validation"}):
-        of_record = next(s.chosen for s in record.scores if place_of(s) == place and s.chosen_on == "validation")
+    yield from dict.fromkeys(_unchosen(behind, record))
+
+
+def _unchosen(behind: Mapping[Place, tuple[str, float]], record: Record) -> Iterator[str]:
+    """Scores that no choice stands behind, or another one; once for each metric of a place."""
+    for score in [score for score in record.scores if score.chosen_on == "validation"]:
+        place = place_of(score)
         if place not in behind:
             yield f"{told(place)}: says that it was chosen on validation, and no choices are submitted"
-        elif behind[place] != of_record:
-            yield f"{told(place)}: chose {behind[place]}, and the record says {of_record}"
+            continue
+        chosen, share = behind[place]
+        if chosen != score.chosen:
+            yield f"{told(place)}: chose {chosen}, and the record says {score.chosen}"
+        elif score.metric == "validation_micro_accuracy" and abs(score.value - share) > CLOSE:
+            yield f"{told(place)}: {score.metric} is {score.value:.6f}, and its choices say {share:.6f}"

@@ -24,7 +24,7 @@ from sslbench.leaderboard.charts import costs, curves, diagram, scale
 from sslbench.leaderboard.lines import Entry, Line
 from sslbench.leaderboard.reproduce import command, settings_of
 from sslbench.leaderboard.suite import Suite
-from sslbench.leaderboard.tables import NOTE, board_frame, cell, class_frame, grouped, shown
+from sslbench.leaderboard.tables import NOTE, cell, class_frame, grouped, shown
 
 HEATS = 20
 """Steps of colour in a heat map."""
@@ -78,7 +78,6 @@ def suite_pages(
     diagrams = [(place, order, diagram(order)) for place, order in boards.orders.items()]
     yield f"{name}/index.html", _page("suite.html").render(
         root="..", boards=boards, tables=tables, note=NOTE, verdicts=verdicts, diagrams=diagrams, main=MAIN,
-        columns=list(board_frame(boards).columns) if boards.rows else [],
     )  # fmt: skip
     yield (
         f"{name}/classes.html",
