@@ -22,7 +22,7 @@ from sslbench.train.batch_norm import share_statistics
 from sslbench.train.build import build_augmentation, build_method, gather_material, make_views
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Training, make_fabric, train
-from sslbench.train.ranks import part as part_together
+from sslbench.train.ranks import vanish
 from sslbench.train.sharding import whole_weights
 from sslbench.train.world import world
 from tests.toys import data, methods, parts
@@ -122,4 +122,4 @@ if __name__ == "__main__":
         found = steps_of(method_name, wanted, changes, errand["processes"], errand["strategy"], folder / errand["name"])
         if world().rank == 0:
             save_file(found, folder / f"{method_name}-{errand['name']}.safetensors")
-    part_together()  # who leaves while another still writes crashes in gloo's threads
+    vanish()

@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from torch import nn
 
 import sslbench
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.train import ranks
 from sslbench.train.batch_norm import SharedBatchNorm, share_statistics
 
 from .conftest import ROOT, TINY
@@ -164,6 +167,24 @@ def test_a_run_that_two_processes_share_says_so_and_agrees_with_one(tmp_path):
         losses.append([epoch["loss"] for epoch in record.training[0]["history"]])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert losses[0] == pytest.approx(losses[2], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("way", "sentence"),
+    [
+        ("second alone", "no disk is left here"),
+        ("abort", "ended with 1 and left no error; what they printed is in ranks.log of the stage"),
+        ("wind down", None),
+    ],
+)
+def test_how_processes_end_is_told(tmp_path, monkeypatch, way, sentence):
+    """An error of any of them; none where one was killed; and none where only the interpreter's end fails."""
+    monkeypatch.setattr(ranks, "PROGRAM", "tests.ending_program")
+    plan = SimpleNamespace(train=SimpleNamespace(devices=2), threads=1)
+    errand = ranks.Errand(tree={"way": way}, threads=1, precision="float32", seed=0, fold=0, tables=())
+    with pytest.raises(RuntimeError, match=sentence) if sentence else nullcontext():
+        ranks.spawn(plan, errand, tmp_path, lambda moment: None)
+    assert (tmp_path / "ranks.log").exists() == bool(sentence)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from sslbench.config.plan import Machine, make_plan
 from sslbench.data.table import open_prepared
 from sslbench.train.loop import silent
 from sslbench.train.pretrain import pretrain
-from sslbench.train.ranks import part, post, report
+from sslbench.train.ranks import post, report, vanish
 
 
 def main(folder: Path) -> None:
@@ -23,16 +23,15 @@ def main(folder: Path) -> None:
     errand = json.loads((folder / "errand.json").read_text())
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
     machine = Machine(threads=errand["threads"], precision=errand["precision"])
-    first = environment.rank() == 0
+    rank = environment.rank()
     try:
         plan = make_plan(errand["tree"], catalog, Shelf(environment.places()), machine)
         tables = [open_prepared(Path(path), name) for path, name in errand["tables"]]
-        pretrain(plan, tables, errand["seed"], errand["fold"], folder, post(folder) if first else silent)
-        part()
+        pretrain(plan, tables, errand["seed"], errand["fold"], folder, silent if rank else post(folder))
     except Exception as error:
-        if first:
-            report(folder, error)
+        report(folder, rank, error)
         raise
+    vanish()
 
 
 if __name__ == "__main__":

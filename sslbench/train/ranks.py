@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ TICK = 0.5
 PATIENCE = timedelta(days=14)
 """How long processes that are called into pretrainings wait for the next call."""
 PROGRAM = "sslbench.execute.rank"
+ERRORS = "error-{}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,8 @@ class Errand:
 
 def spawn(plan: Plan, errand: Errand, folder: Path, watch: Callable[[Moment], None]) -> None:
     """Start `train.devices` processes on one errand and wait; raises what the first of them raised."""
-    for left in ("moment.json", "error.json"):
-        (folder / left).unlink(missing_ok=True)
+    for left in (folder / "moment.json", *folder.glob(ERRORS.format("*"))):
+        left.unlink(missing_ok=True)
     write_atomically(folder / "errand.json", json.dumps(asdict(errand)).encode())
     torchrun = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={plan.train.devices}")
     with (folder / "ranks.log").open("wb") as log:
@@ -60,9 +62,9 @@ def spawn(plan: Plan, errand: Errand, folder: Path, watch: Callable[[Moment], No
             process.terminate()
             process.wait()
     if process.returncode:
-        raise _error(folder)
-    for left in ("moment.json", "errand.json", "ranks.log"):
-        (folder / left).unlink(missing_ok=True)
+        raise _error(folder, process.returncode)
+    for done in ("moment.json", "errand.json", "ranks.log"):
+        (folder / done).unlink(missing_ok=True)
 
 
 def post(folder: Path) -> Callable[[Moment], None]:
@@ -84,20 +86,21 @@ def show(folder: Path, watch: Callable[[Moment], None]) -> None:
         watch(Moment(**json.loads(path.read_text())))
 
 
-def report(folder: Path, error: Exception) -> None:
-    """Leave an error for the process that waits."""
+def report(folder: Path, rank: int, error: Exception) -> None:
+    """Leave one process's error for the process that waits."""
     content = {"kind": type(error).__name__, "text": str(error)}
     if isinstance(error, Diverged):
         content |= {"step": str(error.step), "value": str(error.value)}
-    write_atomically(folder / "error.json", json.dumps(content).encode())
+    write_atomically(folder / ERRORS.format(rank), json.dumps(content).encode())
 
 
-def _error(folder: Path) -> Exception:
-    path = folder / "error.json"
-    if not path.exists():
-        lines = (folder / "ranks.log").read_text(errors="replace").strip().splitlines()
-        return RuntimeError(f"the processes that share a step ended early: {lines[-1] if lines else 'no word'}")
-    content = json.loads(path.read_text())
+def _error(folder: Path, code: int) -> Exception:
+    """What went wrong first: who fails alone is told before whoever then missed him."""
+    told = sorted(folder.glob(ERRORS.format("*")), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    if not told:
+        told_where = f"what they printed is in ranks.log of the stage {folder.name}"
+        return RuntimeError(f"the processes that share a step ended with {code} and left no error; {told_where}")
+    content = json.loads(told[0].read_text())
     if content["kind"] == "Diverged":
         return Diverged(int(content["step"]), float(content["value"]))
     return Unavailable(content["text"]) if content["kind"] == "Unavailable" else RuntimeError(content["text"])
@@ -130,6 +133,15 @@ def part() -> None:
     if distributed.is_initialized():
         distributed.barrier()
         distributed.destroy_process_group()
+
+
+def vanish() -> None:
+    """End this process now, its work done and on disk: threads of gloo may abort while an interpreter winds down."""
+    with contextlib.suppress(RuntimeError):  # the others are done as well, whoever of them has gone already
+        part()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def dismiss() -> None:

@@ -15,10 +15,11 @@ from sslbench.api import Modality, Target
 from sslbench_vision.datasets.factor_shapes import FACTORS, FactorShapesConfig
 
 Values = NDArray[np.float64]
-BACKGROUND, LUMINANCE, CHROMA, CHECKS, NOISE, ASPECT = 0.25, 0.55, 0.045, 1.1, 0.03, 1.5
+BACKGROUND, LUMINANCE, CHROMA, CHECKS, NOISE, ASPECT = 0.25, 0.55, 0.045, 1.8, 0.03, 1.5
+SHAPES = (0.8, 3.0)
 CLASSES: Mapping[str, tuple[str, str]] = {
     "hue": ("reddish", "bluish-green"), "orientation": ("lying", "standing"), "scale": ("small", "large"),
-    "texture": ("plain", "checked"), "shape": ("diamond", "rectangle"),
+    "texture": ("plain", "checked"), "shape": ("star", "rectangle"),
 }  # fmt: skip
 
 
@@ -46,16 +47,16 @@ def drawn(part: str, label: int, rng: np.random.Generator) -> Factors:
     pairs = {
         "hue": rng.normal(label * math.pi, 1.0),
         "orientation": rng.normal(label * math.pi / 2, 0.45),
-        "scale": rng.normal((0.85, 1.05)[label], 0.05),
-        "texture": rng.normal((0.06, 0.2)[label], 0.035),
-        "shape": (1.0, 8.0)[label],
+        "scale": rng.normal((0.72, 0.92)[label], 0.05),
+        "texture": rng.normal((0.06, 0.26)[label], 0.05),
+        "shape": SHAPES[label],
     }
     whole = {
         "hue": rng.uniform(0, 2 * math.pi),
         "orientation": rng.uniform(0, math.pi),
-        "scale": rng.uniform(0.78, 1.12),
-        "texture": rng.uniform(0.04, 0.22),
-        "shape": rng.choice([1.0, 8.0]),
+        "scale": rng.uniform(0.65, 0.99),
+        "texture": rng.uniform(0.0, 0.32),
+        "shape": rng.choice(SHAPES),
     }
     right, down = rng.uniform(-0.1, 0.1, 2)
     return Factors(
@@ -71,7 +72,7 @@ def draw(factors: Factors, side: int, rng: np.random.Generator) -> NDArray[np.ui
     across = down * math.cos(factors.orientation) - right * math.sin(factors.orientation)
     long, short = half_axes(factors.scale, factors.shape)
     inside = (np.abs(along / long) ** factors.shape + np.abs(across / short) ** factors.shape) <= 1
-    pitch = 2 * math.pi * CHECKS / math.sqrt(long * short)
+    pitch = 2 * math.pi * CHECKS / factors.scale
     checks = factors.texture * np.sin(pitch * along) * np.sin(pitch * across)
     luminance = np.where(inside, LUMINANCE + checks, BACKGROUND)
     red, blue = CHROMA * math.cos(factors.hue) * inside, CHROMA * math.sin(factors.hue) * inside
