@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     accuracy_score,
@@ -16,147 +15,26 @@ from sklearn.metrics import (
     confusion_matrix,
     precision_recall_fscore_support,
 )
-from sklearn.neighbors import KNeighborsClassifier
 
 from sslbench.analysis import agreement, geometry, metrics
 from sslbench.analysis.intervals import over_folds, over_seeds, paired
 from sslbench.api.errors import RequestError
-from sslbench.api.values import Target, Task
-from sslbench.protocols import neighbours
-from sslbench.protocols.bench import HarnessTrial
 from sslbench.protocols.clustering import ClusteringConfig
 from sslbench.protocols.clustering_instrument import Clustering
 from sslbench.protocols.diagnostics import DiagnosticsConfig
 from sslbench.protocols.diagnostics_instrument import Diagnostics
 from sslbench.protocols.features import Table, joined
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.knn_instrument import Knn, accuracies, best_of, votes, weights
+from sslbench.protocols.knn_instrument import Knn
 from sslbench.protocols.linear import LinearConfig
 from sslbench.protocols.linear_instrument import Bank, Linear, cross_entropy_gradient, train_probes
+
+from .trials import accuracy, digit_pixels, trial_of
 
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    loaded = load_digits()
-    return loaded.data.astype(np.float32), loaded.target.astype(np.int64)
-
-
-def trial_of(
-    features: np.ndarray, labels: np.ndarray, *, seed: int = 0, classes: int | None = None, **columns: np.ndarray
-) -> HarnessTrial:
-    order = np.random.default_rng(0).permutation(len(labels))
-    a, b = int(0.7 * len(order)), int(0.8 * len(order))
-    task = Task(setting={"fold": 0}, bank=order[:a], validation=order[a:b], query=order[b:])
-    table = Table(features={"image": features}, target=labels, columns=columns)
-    names = tuple(map(str, range(classes or int(labels.max()) + 1)))
-    return HarnessTrial(
-        tasks=[task], target=Target(kind="class", names=names), bench=None, key=(seed, "p", "d"), open_table=lambda space: table
-    )  # type: ignore[arg-type]  # fmt: skip
-
-
-def accuracy(outcomes, labels: np.ndarray, *, on: str = "validation") -> float:
-    chosen = next(o for o in outcomes if o.chosen_on == on)
-    return float((labels[chosen.rows] == chosen.predicted).mean())
-
-
-@pytest.mark.parametrize("vote", ["exponential", "inverse"])
-def test_knn_agrees_with_scikit_learn(digits, vote):
-    features, labels = digits
-    trial = trial_of(features, labels)
-    task = trial.tasks[0]
-    outcome = next(Knn(KnnConfig(neighbours=(15,), vote=vote)).measure(trial))
-
-    def weigh(distance):
-        return np.exp(-distance / 0.07) if vote == "exponential" else 1 / np.maximum(distance, 1e-12)
-
-    theirs = KNeighborsClassifier(15, metric="cosine", algorithm="brute", weights=weigh)
-    expected = theirs.fit(features[task.bank], labels[task.bank]).predict(features[task.query])
-    assert (outcome.predicted == expected).mean() > 0.997  # ties and rounding
-
-
-@pytest.fixture(params=["bfloat16", "float32"])
-def precision(request, monkeypatch):
-    """Either way of choosing candidates, whatever this machine would choose."""
-    monkeypatch.setattr(neighbours, "best_precision", lambda: request.param)
-
-
-@pytest.mark.usefixtures("precision")
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.integers(1, 90), st.integers(1, 40), st.integers(1, 80), st.integers(1, 6), st.booleans())
-def test_neighbours_are_the_sorted_cosines_for_any_memory(bank, query, k, width, repeated):
-    generator = torch.Generator().manual_seed(bank * 1000 + query)
-    b = torch.nn.functional.normalize(torch.randn(bank, width, generator=generator), dim=1)
-    b = b[torch.arange(bank) % max(1, bank // 2)] if repeated else b
-    q = torch.nn.functional.normalize(torch.randn(query, width, generator=generator), dim=1)
-    found = [neighbours.nearest(b, q, k, memory) for memory in (1, 256)]
-    assert torch.equal(found[0][1], found[1][1])
-    exact = torch.einsum("qd,bd->qb", q.double(), b.double())
-    expected = exact.sort(dim=1, descending=True).values[:, : min(k, bank)]
-    assert torch.allclose(torch.gather(exact, 1, found[0][1]), expected, atol=1e-6)
-    assert torch.allclose(found[0][0].double(), expected, atol=1e-6)
-
-
-@pytest.mark.usefixtures("precision")
-@pytest.mark.parametrize("spread", [1.0, 1e-3])
-def test_tiles_change_no_neighbour(monkeypatch, spread):
-    """Rows that lie closer together than half precision can tell are asked for again."""
-    generator = torch.Generator().manual_seed(0)
-    bank = torch.nn.functional.normalize(1 + spread * torch.randn(3000, 16, generator=generator), dim=1)
-    bank[100:105] = bank[0]
-    query = bank[:50].clone()
-    whole = neighbours.nearest(bank, query, 20, 256)
-    exact = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :20]
-    assert torch.allclose(whole[0].double(), exact, atol=1e-6)
-    monkeypatch.setattr(neighbours, "TILE", 37)
-    monkeypatch.setattr(neighbours, "BLOCK", 7)
-    tiled = neighbours.nearest(bank, query, 20, 1)
-    assert torch.equal(whole[0], tiled[0])
-    assert torch.equal(whole[1], tiled[1])
-    assert whole[1][0, :6].tolist() == [0, 100, 101, 102, 103, 104] or spread < 1
-
-
-@given(st.integers(1, 40), st.integers(1, 300))
-def test_the_largest_of_groups_are_the_largest(wanted, columns):
-    scores = torch.randn(3, columns, generator=torch.Generator().manual_seed(columns))
-    wanted = min(wanted, columns)
-    values, places = neighbours.largest(scores, wanted)
-    assert torch.equal(values, scores.topk(wanted, dim=1).values)
-    assert torch.equal(values, scores.gather(1, places))
-
-
-def test_the_bound_of_half_precision_holds():
-    generator = torch.Generator().manual_seed(1)
-    first, second = (torch.randn(400, 64, generator=generator) for _ in range(2))
-    rounded = (first.bfloat16() @ second.bfloat16().T).double()
-    wrong = (rounded - first.double() @ second.double().T).abs()
-    assert (wrong <= neighbours.HALF_ERROR * first.norm(dim=1, keepdim=True) * second.norm(dim=1)).all()
-
-
-def test_an_exact_match_silences_all_others_under_inverse_votes():
-    cosines = torch.tensor([[1.0, 0.999, 0.99], [0.9, 0.8, 0.7]])
-    vote = weights(cosines, KnnConfig(vote="inverse"))
-    assert vote[0].tolist() == [1, 0, 0]
-    assert vote[1].tolist() == pytest.approx([10, 5, 1 / 0.3], rel=1e-5)
-    assert votes(vote, torch.tensor([[0, 1, 1], [0, 1, 1]]), 3, 2)[1].tolist() == pytest.approx([10, 5, 0], rel=1e-5)
-
-
-def test_k_beyond_the_bank_means_all_of_it_and_few_queries_work(digits):
-    features, labels = digits[0][:30], digits[1][:30]
-    outcomes = list(Knn(KnnConfig(neighbours=(200,))).measure(trial_of(features, labels)))
-    assert outcomes[0].chosen["k"] == 21
-
-
-def test_k_is_chosen_on_validation_and_the_oracle_stands_apart():
-    answers = {1: torch.tensor([0, 0]), 5: torch.tensor([1, 1])}
-    assert best_of([1, 5], accuracies([1, 5], answers, torch.tensor([1, 1]))) == 5
-    assert best_of([1, 5], accuracies([1, 5], answers, torch.tensor([1, 0]))) == 1
-    assert best_of([1, 5, 9], accuracies([1, 5, 9], answers, torch.tensor([], dtype=torch.long))) == 5
-
-
-def test_classes_are_counted_from_the_target_not_from_the_query(digits):
-    features, labels = digits
-    outcomes = list(Knn(KnnConfig(neighbours=(3,))).measure(trial_of(features, labels, classes=12)))
-    assert accuracy(outcomes, labels) > 0.95
+    return digit_pixels()
 
 
 def test_the_probes_gradient_is_autograds():
@@ -168,21 +46,37 @@ def test_the_probes_gradient_is_autograds():
     assert torch.allclose(cross_entropy_gradient(scores.detach(), targets), scores.grad)
 
 
-def a_bank(digits, rows: slice, seed: int) -> Bank:
+def a_bank(digits, rows: slice, seeds: range) -> Bank:
     features, labels = torch.from_numpy(digits[0][rows]), torch.from_numpy(digits[1][rows])
-    return Bank(features=features, labels=labels, rng=np.random.default_rng(seed))
+    return Bank(features=features, labels=labels, rngs=[np.random.default_rng(seed) for seed in seeds])
 
 
 def test_a_probe_alone_is_the_probe_in_the_grid_and_among_other_banks(digits):
     """Rates, decays, folds, fractions and seeds are solved together, and none changes another."""
     config = LinearConfig(epochs=3)
     grid = [(0.01, 0.0), (0.1, 1e-3), (1.0, 0.0)]
-    parts = [(slice(0, 600), 0), (slice(600, 1200), 1), (slice(0, 40), 2)]
-    together = train_probes([a_bank(digits, rows, seed) for rows, seed in parts], 10, grid, config)
-    for probes, (rows, seed) in zip(together, parts, strict=True):
-        for place, one in enumerate(grid):
-            alone = train_probes([a_bank(digits, rows, seed)], 10, [one], config)[0].weights
-            assert torch.allclose(probes.weights[:, place], alone[:, 0], atol=1e-4)
+    parts = [(slice(0, 600), range(2)), (slice(600, 1200), range(1, 2)), (slice(0, 40), range(2, 3))]
+    together = train_probes([a_bank(digits, *part) for part in parts], 10, grid, config, "float32")
+    for every, (rows, seeds) in zip(together, parts, strict=True):
+        for probes, seed in zip(every, seeds, strict=True):
+            for place, one in enumerate(grid):
+                bank = a_bank(digits, rows, range(seed, seed + 1))
+                alone = train_probes([bank], 10, [one], config, "float32")[0][0]
+                assert torch.allclose(probes.weights[:, place], alone.weights[:, 0], atol=1e-4)
+                assert torch.allclose(probes.biases[place], alone.biases[0], atol=1e-4)
+
+
+def test_half_precision_moves_no_probe_by_more_than_a_fifth_of_a_point(digits):
+    config, grid = LinearConfig(), [(0.003, 0.0), (0.03, 1e-4), (0.3, 1e-3)]
+    bank, query = a_bank(digits, slice(0, 1200), range(20)), torch.from_numpy(digits[0][1200:])
+    truth = torch.from_numpy(digits[1][1200:])
+    right = []
+    for precision in ("float32", "bfloat16"):
+        every = train_probes([bank], 10, grid, config, precision)[0]
+        bank = a_bank(digits, slice(0, 1200), range(20))
+        said = torch.stack([probes.scores(query).argmax(2) for probes in every])
+        right.append((said == truth[:, None]).double().mean((0, 1)))
+    assert torch.allclose(right[0], right[1], atol=0.002)
 
 
 def test_the_linear_probe_reaches_logistic_regression(digits):

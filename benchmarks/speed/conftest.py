@@ -1,19 +1,44 @@
-"""Ratios within one run: every benchmark measures its limit or its peer beside itself and prints both."""
+"""Ratios within one run: every benchmark measures its limit or its peer beside itself and states a figure of both."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
+
+from .figures import Figure, keep
+
+State = Callable[[Figure], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--results` writes what was found into RESULTS.md."""
+    parser.addoption("--results", action="store_true", help="write the figures into benchmarks/speed/RESULTS.md")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def two_threads() -> None:
     """The size of the machine that the figures are for."""
     torch.set_num_threads(2)
+
+
+@pytest.fixture
+def state(request: pytest.FixtureRequest) -> Iterator[State]:
+    """State a figure: it is printed, and kept where `--results` was asked for."""
+    figures: list[Figure] = []
+
+    def stated(figure: Figure) -> None:
+        figures.append(figure)
+        aim = f" (aim {figure.aim:g}{figure.unit}: {figure.verdict})" if figure.aim is not None else ""
+        print(f"\n{figure.what} against {figure.against}: {figure.found:.3g}{figure.unit}{aim} {figure.note}")
+
+    yield stated
+    if figures and request.config.getoption("--results"):
+        keep(Path(__file__).parent, figures)
 
 
 def alternately(first: Callable[[], object], second: Callable[[], object], rounds: int = 5) -> float:

@@ -11,6 +11,9 @@ import numpy as np
 
 from tests.boards import make_board, rehash
 
+from .conftest import State
+from .figures import Figure
+
 SIZES = (1_000, 10_000, 30_000)
 PROGRAM = (
     "import resource, sys, time; from pathlib import Path; from sslbench.leaderboard.build import Beside, build; "
@@ -40,7 +43,7 @@ def many(source: Path, board: Path, count: int) -> None:
         rehash(folder)
 
 
-def test_a_leaderboard_of_many_records(benchmark, tmp_path):
+def test_a_leaderboard_of_many_records(benchmark, state: State, tmp_path):
     """Aim: 10,000 records in seconds; time grows no faster than records, and memory by kilobytes each."""
 
     def command(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -67,6 +70,10 @@ def test_a_leaderboard_of_many_records(benchmark, tmp_path):
     (n0, t0, m0), (n1, t1, m1), (n2, t2, m2) = found
     growth = np.polyfit(np.log([n0, n1, n2]), np.log([t0, t1, t2]), 1)[0]
     kilobytes = 1024 * (m2 - m0) / (n2 - n0)
-    benchmark.extra_info |= {"seconds": [t0, t1, t2], "megabytes": [m0, m1, m2], "exponent": round(float(growth), 2)}
-    print(f"\n{n0:,}, {n1:,}, {n2:,} records: {t0:.0f}, {t1:.0f}, {t2:.0f} s (time grows with their {growth:.2f}th power), "
-          f"{m0:.0f}, {m1:.0f}, {m2:.0f} MB ({kilobytes:.1f} kB a record)")  # fmt: skip
+    what = f"leaderboard build, {n1:,} records"
+    told = f"{t0:.0f}, {t1:.0f} and {t2:.0f} s for {n0:,}, {n1:,} and {n2:,}"
+    state(Figure(what=what, against="60 s", found=t1 / 60, better="less", aim=1, note=told))
+    what = f"leaderboard build, {n0:,} to {n2:,} records"
+    state(Figure(what=what, against="exponent of time in records", found=float(growth), better="less", aim=1.1))
+    note = f"{m0:.0f}, {m1:.0f} and {m2:.0f} MB"
+    state(Figure(what=what, against="memory a record", found=kilobytes, better="less", aim=10, unit=" kB", note=note))

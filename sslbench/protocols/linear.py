@@ -40,7 +40,7 @@ def build(config: LinearConfig) -> Instrument:
 def sslbench_protocols() -> Iterable[ProtocolSpec[LinearConfig]]:
     yield ProtocolSpec(
         name="linear",
-        version=1,
+        version=2,
         summary="linear probe on frozen features; rate and decay from a grid, chosen on validation",
         citation=Citation(
             title="Understanding intermediate layers using linear classifier probes",

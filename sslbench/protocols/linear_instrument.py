@@ -1,6 +1,7 @@
 """Linear probes solved together: every rate and decay, for every task and probe seed, is a slice of one product.
 
-The gradient of softmax cross-entropy is written out, so a whole grid costs two matrix products a step.
+The gradient of softmax cross-entropy is written out, so a whole grid costs two matrix products a step. Their factors are in
+half precision where the hardware gains by it; weights, momentum and what is answered are in single precision.
 """
 
 from __future__ import annotations
@@ -16,28 +17,29 @@ from torch import Tensor
 
 from sslbench.api.modules import Trial
 from sslbench.api.values import Outcome, Task
+from sslbench.environment import best_precision
 from sslbench.protocols.features import joined
 from sslbench.protocols.linear import LinearConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Probes:
-    """Trained probes of one bank: weights [D + 1, G, C] over standardised features, for G settings."""
+    """One seed's probes of one bank: weights [D, G, C] over standardised features and biases [G, C], for G settings."""
 
     weights: Tensor
+    biases: Tensor
     mean: Tensor
     scale: Tensor
 
     def scores(self, features: Tensor) -> Tensor:
         """[n, D] -> [n, G, C]."""
-        groups, classes = self.weights.shape[1:]
-        return (standardised(features, self.mean, self.scale) @ self.weights.flatten(1)).view(-1, groups, classes)
+        apart = standardised(features, self.mean, self.scale) @ self.weights.flatten(1)
+        return apart.view(-1, *self.biases.shape) + self.biases
 
 
 def standardised(features: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-    """[..., n, D] -> [..., n, D + 1]: zero mean, unit deviation, and a column of ones for the bias."""
-    whitened = (features - mean) * scale
-    return torch.cat([whitened, torch.ones(*whitened.shape[:-1], 1)], dim=-1)
+    """[n, D] -> [n, D]: zero mean and unit deviation."""
+    return (features - mean).mul_(scale)
 
 
 def cross_entropy_gradient(scores: Tensor, targets: Tensor) -> Tensor:
@@ -49,11 +51,11 @@ def cross_entropy_gradient(scores: Tensor, targets: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bank:
-    """Labelled features [n, D] to learn from, and the generator of their order and start."""
+    """Labelled features [n, D] to learn from, and for each probe seed the generator of their order and start."""
 
     features: Tensor
     labels: Tensor
-    rng: np.random.Generator
+    rngs: Sequence[np.random.Generator]
 
     def batches(self, most: int) -> tuple[int, int]:
         """Rows in a batch, and batches in an epoch."""
@@ -62,46 +64,78 @@ class Bank:
 
 
 def train_probes(
-    banks: Sequence[Bank], classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig
-) -> list[Probes]:
-    """Train one probe per bank and (rate, decay); banks with equally many batches are solved as one product."""
+    banks: Sequence[Bank], classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig, precision: str
+) -> list[list[Probes]]:
+    """Train one probe per bank, seed and (rate, decay); banks with equally many batches are solved as one product."""
     alike: dict[tuple[int, int], list[int]] = defaultdict(list)
     for place, bank in enumerate(banks):
         alike[bank.batches(config.batch)].append(place)
-    probes: dict[int, Probes] = {}
+    probes: dict[int, list[Probes]] = {}
     for places in alike.values():
-        probes |= dict(zip(places, _train_alike([banks[p] for p in places], classes, grid, config), strict=True))
+        together = Together(banks=[banks[p] for p in places], precision=getattr(torch, precision))
+        probes |= dict(zip(places, together.train(classes, grid, config), strict=True))
     return [probes[place] for place in range(len(banks))]
 
 
-def _train_alike(
-    banks: Sequence[Bank], classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig
-) -> list[Probes]:
-    """J banks, G settings: weights [J, D + 1, G * C], and for each step one batch of every bank [J, B, D + 1]."""
-    mean = torch.stack([bank.features.mean(0, keepdim=True) for bank in banks])
-    deviation = torch.stack([bank.features.std(0, correction=0, keepdim=True) for bank in banks])
-    scale = 1 / deviation.clamp(min=1e-6)
-    width, wide = mean.shape[-1] + 1, len(grid) * classes
-    starts = [bank.rng.normal(0, 0.01, (width, 1, classes)).astype(np.float32) for bank in banks]
-    weights = torch.stack([torch.from_numpy(s).repeat(1, len(grid), 1).flatten(1) for s in starts])
-    velocity = torch.zeros_like(weights)
-    rates = torch.tensor([rate for rate, _ in grid]).repeat_interleave(classes)
-    decays = torch.tensor([decay for _, decay in grid]).repeat_interleave(classes)
-    batch, steps = banks[0].batches(config.batch)
-    for epoch in range(config.epochs):
-        orders = [torch.from_numpy(bank.rng.permutation(len(bank.labels))) for bank in banks]
-        for step in range(steps):
-            progress = (epoch + step / steps) / config.epochs
-            rows = [order[step * batch : (step + 1) * batch] for order in orders]
-            features = torch.stack([bank.features[r] for bank, r in zip(banks, rows, strict=True)])
-            targets = torch.cat([bank.labels[r] for bank, r in zip(banks, rows, strict=True)])
-            inputs = standardised(features, mean, scale)
-            scores = (inputs @ weights).view(-1, len(grid), classes)
-            slope = cross_entropy_gradient(scores, targets).view(len(banks), batch, wide) * len(banks)
-            velocity.mul_(config.momentum).add_(inputs.mT @ slope).add_(decays * weights)
-            weights -= rates * (0.5 + 0.5 * math.cos(math.pi * progress)) * velocity
-    shaped = weights.view(len(banks), width, len(grid), classes)
-    return [Probes(weights=w, mean=m, scale=s) for w, m, s in zip(shaped, mean, scale, strict=True)]
+class Together:
+    """Banks of equally many batches: for each step one batch of every bank and seed [J, B, D] and weights [J, D, G * C]."""
+
+    def __init__(self, banks: Sequence[Bank], precision: torch.dtype) -> None:
+        self.banks, self.precision = banks, precision
+        self.means = [bank.features.mean(0) for bank in banks]
+        self.scales = [1 / bank.features.std(0, correction=0).clamp(min=1e-6) for bank in banks]
+        self.inputs = [
+            standardised(bank.features, mean, scale).to(precision)
+            for bank, mean, scale in zip(banks, self.means, self.scales, strict=True)
+        ]
+        self.jobs = [(place, rng) for place, bank in enumerate(banks) for rng in bank.rngs]
+
+    def train(self, classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig) -> Iterator[list[Probes]]:
+        """Yield every bank's probes, one for each of its seeds."""
+        weights = self._starts(classes).repeat(1, 1, len(grid))
+        biases = weights[:, -1:].clone()
+        weights = weights[:, :-1].contiguous()
+        velocity, drift = torch.zeros_like(weights), torch.zeros_like(biases)
+        rates = torch.tensor([rate for rate, _ in grid]).repeat_interleave(classes)
+        decays = torch.tensor([decay for _, decay in grid]).repeat_interleave(classes)
+        for progress, inputs, targets in self._steps(config):
+            factor = -rates * (0.5 + 0.5 * math.cos(math.pi * progress))
+            scores = (inputs @ weights.to(self.precision)).float().add_(biases)
+            slope = cross_entropy_gradient(scores.view(-1, len(grid), classes), targets).mul_(len(self.jobs))
+            slope = slope.view(scores.shape)
+            velocity.mul_(config.momentum).add_(inputs.mT @ slope.to(self.precision)).addcmul_(decays, weights)
+            drift.mul_(config.momentum).add_(slope.sum(1, keepdim=True)).addcmul_(decays, biases)
+            weights.addcmul_(velocity, factor)
+            biases.addcmul_(drift, factor)
+        place = 0
+        for bank, mean, scale in zip(self.banks, self.means, self.scales, strict=True):
+            mine = range(place, place + len(bank.rngs))
+            place += len(bank.rngs)
+            yield [
+                Probes(
+                    weights=weights[j].view(-1, len(grid), classes), biases=biases[j].view(len(grid), classes),
+                    mean=mean, scale=scale,
+                )
+                for j in mine
+            ]  # fmt: skip
+
+    def _starts(self, classes: int) -> Tensor:
+        """[J, D + 1, C]: small weights, and the biases last."""
+        width = self.inputs[0].shape[1] + 1
+        return torch.stack(
+            [torch.from_numpy(rng.normal(0, 0.01, (width, classes)).astype(np.float32)) for _, rng in self.jobs]
+        )
+
+    def _steps(self, config: LinearConfig) -> Iterator[tuple[float, Tensor, Tensor]]:
+        """Progress in [0, 1), inputs [J, B, D] and targets [J * B] of every step."""
+        batch, steps = self.banks[0].batches(config.batch)
+        for epoch in range(config.epochs):
+            orders = [(place, torch.from_numpy(rng.permutation(len(self.inputs[place])))) for place, rng in self.jobs]
+            for step in range(steps):
+                rows = [(place, order[step * batch : (step + 1) * batch]) for place, order in orders]
+                inputs = torch.stack([self.inputs[place][own] for place, own in rows])
+                targets = torch.cat([self.banks[place].labels[own] for place, own in rows])
+                yield (epoch + step / steps) / config.epochs, inputs, targets
 
 
 class Linear:
@@ -115,16 +149,16 @@ class Linear:
         """Yield, for every task and probe seed, the choice on validation and what was best on the query."""
         table = trial.table(self.config.space)
         features, labels = torch.from_numpy(joined(table)), torch.from_numpy(np.asarray(table.target))
-        jobs = [(place, seed) for place in range(len(trial.tasks)) for seed in range(self.config.seeds)]
         banks = []
-        for place, seed in jobs:
-            task = trial.tasks[place]
+        for task in trial.tasks:
             rows = torch.from_numpy(task.bank)
-            rng = trial.rng("probe", seed, str(sorted(task.setting.items())))
-            banks.append(Bank(features=features[rows], labels=labels[rows], rng=rng))
-        trained = train_probes(banks, len(trial.target.names), self.grid, self.config)
-        for (place, seed), probes in zip(jobs, trained, strict=True):
-            yield from self._answers(place, trial.tasks[place], seed, features, labels, probes)
+            told = str(sorted(task.setting.items()))
+            rngs = [trial.rng("probe", seed, told) for seed in range(self.config.seeds)]
+            banks.append(Bank(features=features[rows], labels=labels[rows], rngs=rngs))
+        trained = train_probes(banks, len(trial.target.names), self.grid, self.config, best_precision())
+        for place, every in enumerate(trained):
+            for seed, probes in enumerate(every):
+                yield from self._answers(place, trial.tasks[place], seed, features, labels, probes)
 
     def _answers(
         self, place: int, task: Task, seed: int, features: Tensor, labels: Tensor, probes: Probes

@@ -96,9 +96,9 @@ SETS = (
             "size": Apply(
                 operation="affine",
                 p=0.0,
-                settings={"degrees": 0.0, "translate": (0.0, 0.0), "scale": (0.75, 1.35), "shear": 0.0, "fill": "edge"},
+                settings={"degrees": 0.0, "translate": (0.0, 0.0), "scale": (0.8, 1.25), "shear": 0.0, "fill": "edge"},
             ),
-            "blur": Apply(operation="blur", p=0.0, settings={"sigma": (0.5, 2.0)}),
+            "blur": Apply(operation="blur", p=0.0, settings={"sigma": (0.5, 2.0), "kernel": 11}),
         },
     ),
 )

@@ -48,7 +48,7 @@ def build(config: FactorShapesConfig, source: Source) -> Dataset:
 def sslbench_datasets() -> Iterable[DatasetSpec[FactorShapesConfig]]:
     yield DatasetSpec(
         name="factor-shapes",
-        version=2,
+        version=4,
         summary="SYNTHETIC: coloured shapes in five pairs of classes, each pair alike but for one factor",
         citation=SSLBENCH,
         config=FactorShapesConfig,

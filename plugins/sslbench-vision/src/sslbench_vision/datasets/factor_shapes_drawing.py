@@ -15,19 +15,17 @@ from sslbench.api import Modality, Target
 from sslbench_vision.datasets.factor_shapes import FACTORS, FactorShapesConfig
 
 Values = NDArray[np.float64]
-BACKGROUND, LUMINANCE, CHROMA, CHECKS, NOISE, ASPECT = 0.25, 0.55, 0.045, 1.8, 0.03, 1.5
-SHAPES = (0.8, 3.0)
+BACKGROUND, LUMINANCE, CHROMA, CHECKS, NOISE, ASPECT = 0.25, 0.55, 0.03, 1.6, 0.03, 1.5
 CLASSES: Mapping[str, tuple[str, str]] = {
     "hue": ("reddish", "bluish-green"), "orientation": ("lying", "standing"), "scale": ("small", "large"),
-    "texture": ("plain", "checked"), "shape": ("star", "rectangle"),
+    "texture": ("plain", "checked"), "shape": ("whole", "ring"),
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
     """One shape: the angle of its hue (of equal luminance) and of its long axis, the root of its area as a share of half the
-    picture's side, the contrast of its checks, the exponent of its superellipse (1 diamond, 8 nearly a rectangle), and where
-    it lies.
+    picture's side, the contrast of its checks, how far the hole in its middle reaches to its rim, and where it lies.
     """
 
     hue: float
@@ -47,16 +45,16 @@ def drawn(part: str, label: int, rng: np.random.Generator) -> Factors:
     pairs = {
         "hue": rng.normal(label * math.pi, 1.0),
         "orientation": rng.normal(label * math.pi / 2, 0.45),
-        "scale": rng.normal((0.72, 0.92)[label], 0.05),
-        "texture": rng.normal((0.06, 0.26)[label], 0.05),
-        "shape": SHAPES[label],
+        "scale": rng.normal((0.74, 0.92)[label], 0.045),
+        "texture": rng.normal((0.08, 0.32)[label], 0.06),
+        "shape": np.clip(rng.normal((0.12, 0.44)[label], 0.08), 0, 1),
     }
     whole = {
         "hue": rng.uniform(0, 2 * math.pi),
         "orientation": rng.uniform(0, math.pi),
         "scale": rng.uniform(0.65, 0.99),
-        "texture": rng.uniform(0.0, 0.32),
-        "shape": rng.choice(SHAPES),
+        "texture": rng.uniform(0.0, 0.4),
+        "shape": rng.uniform(0.0, 0.55),
     }
     right, down = rng.uniform(-0.1, 0.1, 2)
     return Factors(
@@ -65,13 +63,14 @@ def drawn(part: str, label: int, rng: np.random.Generator) -> Factors:
 
 
 def draw(factors: Factors, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """[3, side, side]: a chequered superellipse of given area, rotated, of one luminance in any hue (Rec. 601), on grey."""
+    """[3, side, side]: a chequered ellipse or ring of given area, rotated, of one luminance in any hue (Rec. 601), on grey."""
     ticks = (np.arange(2 * side) + 0.5) / side - 1
     down, right = np.meshgrid(ticks - factors.down, ticks - factors.right, indexing="ij")
     along = right * math.cos(factors.orientation) + down * math.sin(factors.orientation)
     across = down * math.cos(factors.orientation) - right * math.sin(factors.orientation)
     long, short = half_axes(factors.scale, factors.shape)
-    inside = (np.abs(along / long) ** factors.shape + np.abs(across / short) ** factors.shape) <= 1
+    reach = np.hypot(along / long, across / short)
+    inside = (factors.shape <= reach) & (reach <= 1)
     pitch = 2 * math.pi * CHECKS / factors.scale
     checks = factors.texture * np.sin(pitch * along) * np.sin(pitch * across)
     luminance = np.where(inside, LUMINANCE + checks, BACKGROUND)
@@ -82,10 +81,9 @@ def draw(factors: Factors, side: int, rng: np.random.Generator) -> NDArray[np.ui
     return pixels
 
 
-def half_axes(scale: float, exponent: float) -> tuple[float, float]:
-    """Half axes of a superellipse of area scale^2: |x/a|^p + |y/b|^p = 1 has the area 4ab G(1 + 1/p)^2 / G(1 + 2/p)."""
-    share = 4 * math.gamma(1 + 1 / exponent) ** 2 / math.gamma(1 + 2 / exponent)
-    short = scale / math.sqrt(share * ASPECT)
+def half_axes(scale: float, hole: float) -> tuple[float, float]:
+    """Half axes a = ASPECT b of an ellipse whose area without its hole, pi a b (1 - hole^2), is scale^2."""
+    short = scale / math.sqrt(math.pi * ASPECT * (1 - hole**2))
     return ASPECT * short, short
 
 

@@ -1,0 +1,92 @@
+"""Trainings without the stages around them: a plan, a pool of noise or of prepared files, the feed, and epochs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sslbench.api.modules import TrainedMethod
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.parts import Shelf
+from sslbench.config.plan import Machine, Plan, make_plan
+from sslbench.config.request import read_request
+from sslbench.data.prepare import Job, prepare
+from sslbench.data.table import Column, Pool, Prepared, open_prepared
+from sslbench.environment import best_precision, places
+from sslbench.train.build import build_augmentation, build_method, make_views
+from sslbench.train.feeds import Pass, SampleFeed
+from sslbench.train.loop import Trained, Training, make_fabric, train
+from sslbench.train.world import Alone
+
+
+def a_plan(request: Mapping[str, Any], *overrides: str) -> Plan:
+    """A request's plan on two threads, in the precision that the machine is best at."""
+    machine = Machine(threads=2, precision=best_precision())
+    tree = read_request(None, request, ["train.epochs=1", *overrides])
+    return make_plan(tree, discover(installed_entries()), Shelf(places()), machine)
+
+
+def noise(plan: Plan, rows: int, side: int, channels: int = 1) -> Pool:
+    """Pictures of noise: their content changes no time."""
+    pictures = np.random.default_rng(0).integers(0, 256, (rows, channels, side, side), dtype=np.uint8)
+    chosen = np.arange(rows)
+    table = Prepared(
+        key="noise", name="noise", modalities=plan.modalities, target=plan.facts.target, labels=np.full(rows, -1), columns={},
+        data={"image": Column(values=pictures)}, kept=chosen,
+    )  # fmt: skip
+    return Pool(members=[(table, chosen)], modalities=plan.modalities)
+
+
+def from_files(plan: Plan, folder: Path) -> Pool:
+    """Prepare the plan's dataset into a folder, and open all of it."""
+    folder.mkdir(parents=True)
+    dataset = plan.pretrain_parts[0].dataset
+    job = Job(key="files", name="files", dataset=dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
+    prepare(job, folder, lambda done, total: None)
+    table = open_prepared(folder, "files")
+    return Pool(members=[(table, np.arange(len(table)))], modalities=plan.modalities)
+
+
+def a_feed(plan: Plan, pool: Pool) -> SampleFeed:
+    """Batches of the pool's views, as a training takes them."""
+    fabric = make_fabric(plan.train.precision)
+    return SampleFeed(
+        pool=pool, views=make_views(plan, plan.modalities, 0, fabric.device), roles=plan.roles,
+        augmentations=[build_augmentation(a, plan.view, plan.modalities, pool) for a in plan.augmentations],
+        batch=plan.train.batch, accumulate=1, seed=0, world=Alone(),
+    )  # fmt: skip
+
+
+def a_method(plan: Plan, rows: int) -> TrainedMethod:
+    """The plan's method, fresh."""
+    method = build_method(plan, plan.modalities, plan.facts.target, rows, 0)
+    assert isinstance(method, TrainedMethod)
+    return method
+
+
+class Ready:
+    """A feed whose first step's views are handed out again and again: nothing is left but the step itself."""
+
+    def __init__(self, feed: SampleFeed) -> None:
+        self.passes = next(iter(feed.epoch(0, 0)))
+        self.count = feed.steps()
+        self.survey = feed.survey
+
+    def steps(self) -> int:
+        """As many as the feed has."""
+        return self.count
+
+    def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
+        """The first step's, again."""
+        return iter([self.passes] * self.count)
+
+
+def epoch(plan: Plan, method: TrainedMethod, feed: SampleFeed | Ready, epochs: int = 1) -> Trained:
+    """Train for an epoch or more."""
+    settings = replace(plan.train, epochs=epochs)
+    fabric = make_fabric(plan.train.precision)
+    return train(Training(objective=method, feed=feed, settings=settings, fabric=fabric, world=Alone(), seed=0))

@@ -1,0 +1,25 @@
+"""Neighbours in a bank of so many rows and columns, for so many queries: prints the process's peak MB before and after."""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+
+from sslbench.environment import peak_memory
+from sslbench.protocols.neighbours import nearest
+
+PIECE = 10_000
+
+if __name__ == "__main__":
+    rows, width, queries = map(int, sys.argv[1:])
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    bank = torch.empty(rows, width)
+    for piece in torch.split(bank, PIECE):
+        piece.normal_()
+        piece.div_(piece.norm(dim=1, keepdim=True))
+    query = bank[:queries].clone()
+    before = peak_memory()
+    nearest(bank, query, 200, 256)
+    print(before / 2**20, peak_memory() / 2**20)

@@ -1,0 +1,151 @@
+"""Whole trainings against LightlySSL's: its own transform, loader, modules and loss at their defaults, on two cores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from .conftest import State, alternately
+from .figures import Figure
+from .harness import Ready, a_feed, a_method, a_plan, epoch, from_files, noise
+
+pytest.importorskip("lightly")
+
+CORES = 2
+
+
+class Pictures(Dataset):  # type: ignore[type-arg]
+    """Pictures opened and changed one by one, as LightlySSL's examples do."""
+
+    def __init__(self, opened: Callable[[int], Image.Image], count: int, transform: Callable[..., object]) -> None:
+        self.opened, self.count, self.transform = opened, count, transform
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> object:
+        return self.transform(self.opened(index).convert("RGB"))
+
+
+def an_epoch(loader: DataLoader, loss: Callable[[list[Tensor]], Tensor], model: nn.Module) -> None:  # type: ignore[type-arg]
+    """One epoch as the examples write it."""
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.06)
+    for views in loader:
+        optimiser.zero_grad()
+        loss(views).backward()
+        optimiser.step()
+
+
+def loader_of(data: Dataset, batch: int) -> DataLoader:  # type: ignore[type-arg]
+    return DataLoader(data, batch_size=batch, shuffle=True, drop_last=True, num_workers=CORES)
+
+
+def test_simclr_against_lightly(benchmark, state: State):
+    """ResNet-18 at 32 px, batch 256, 2,048 pictures of CIFAR-10's kind."""
+    from lightly.loss import NTXentLoss
+    from lightly.models.modules import SimCLRProjectionHead
+    from lightly.transforms import SimCLRTransform
+
+    rows, batch, side = 2048, 256, 32
+    arrays = np.random.default_rng(0).integers(0, 256, (rows, side, side, 3), dtype=np.uint8)
+    loader = loader_of(Pictures(lambda i: Image.fromarray(arrays[i]), rows, SimCLRTransform(input_size=side)), batch)
+    encoder = nn.Sequential(*list(torchvision.models.resnet18().children())[:-1], nn.Flatten())
+    model = nn.Sequential(encoder, SimCLRProjectionHead(512, 512, 128))
+    criterion = NTXentLoss()
+    request = {"method": {"name": "simclr", "hidden": 512, "out": 128}, "data": {"name": "digits"}}
+    plan = a_plan(
+        request, "recipe=none", f"view.size={side}", "prepare.size=32", "prepare.channels=3", f"train.batch={batch}",
+        "augmentation.name=simclr", "backbone.name=torchvision-resnet18", "backbone.stem=standard",
+    )  # fmt: skip
+    feed, method = a_feed(plan, noise(plan, rows, side, 3)), a_method(plan, rows)
+    gain = alternately(
+        lambda: an_epoch(loader, lambda views: criterion(model(views[0]), model(views[1])), model),
+        lambda: epoch(plan, method, feed), 2,
+    )  # fmt: skip
+    benchmark.pedantic(epoch, args=(plan, method, feed), rounds=1)
+    what = "SimCLR, ResNet-18, 32 px, batch 256, end to end"
+    state(Figure(what=what, against="LightlySSL, end to end", found=gain, aim=1.6, unit="x", note=plan.train.precision))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """256 photographs' worth of JPEG files of 320 x 256 pixels, smooth as photographs are."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for number in range(256):
+        coarse = rng.integers(0, 256, (20, 25, 3), dtype=np.uint8)
+        place = folder / f"kind{number % 2}"
+        place.mkdir(exist_ok=True)
+        Image.fromarray(coarse).resize((320, 256), Image.Resampling.BICUBIC).save(
+            place / f"{number:03d}.jpg", quality=90
+        )
+    return folder
+
+
+class LightlyMae(nn.Module):
+    """Their masked encoder and decoder at their defaults, around timm's ViT-Tiny."""
+
+    def __init__(self) -> None:
+        from lightly.models.modules import MAEDecoderTIMM, MaskedVisionTransformerTIMM
+        from timm import create_model
+
+        super().__init__()
+        vit = create_model("vit_tiny_patch16_224", num_classes=0)
+        self.backbone = MaskedVisionTransformerTIMM(vit=vit)
+        self.length, self.patch = self.backbone.sequence_length, vit.patch_embed.patch_size[0]
+        self.decoder = MAEDecoderTIMM(
+            num_patches=vit.patch_embed.num_patches, patch_size=self.patch, embed_dim=vit.embed_dim
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, 224, 224] -> the mean square error of hidden patches."""
+        from lightly.models import utils
+
+        size = (len(images), self.length)
+        kept, hidden = utils.random_token_mask(size=size, mask_ratio=0.75, device=images.device)
+        seen = self.decoder.embed(self.backbone.encode(images=images, idx_keep=kept))
+        tokens = utils.repeat_token(self.decoder.mask_token, size)
+        tokens = utils.set_at_index(tokens, kept, seen.type_as(tokens))
+        rebuilt = self.decoder.predict(utils.get_at_index(self.decoder.decode(tokens), hidden))
+        target = utils.get_at_index(utils.patchify(images, self.patch), hidden - 1)
+        return nn.functional.mse_loss(rebuilt, target)
+
+
+def test_mae_from_files_against_lightly(benchmark, state: State, files, tmp_path):
+    """ViT-T/16 at 224 px, mask 0.75, decoder of 8 blocks and 512; ours reads files once, and later epochs read memory."""
+    from lightly.transforms import MAETransform
+
+    batch, paths = 64, sorted(files.glob("*/*.jpg"))
+    loader = loader_of(Pictures(lambda i: Image.open(paths[i]), len(paths), MAETransform()), batch)
+    model = LightlyMae()
+    request = {"method": {"name": "mae"}, "data": {"name": "image-folder", "root": str(files)}}
+    plan = a_plan(
+        request, "recipe=none", "view.size=224", f"train.batch={batch}", "augmentation.name=crop-flip",
+        "backbone.name=vit_tiny_patch16_224",
+    )  # fmt: skip
+    began = time.perf_counter()
+    pool = from_files(plan, tmp_path / "prepared")
+    reading = time.perf_counter() - began
+    feed, method = a_feed(plan, pool), a_method(plan, len(pool))
+    gain = alternately(
+        lambda: an_epoch(loader, lambda views: model(views[0]), model), lambda: epoch(plan, method, feed), 2
+    )
+    busy = alternately(lambda: epoch(plan, method, Ready(feed)), lambda: epoch(plan, method, feed), 2)
+    began = time.perf_counter()
+    benchmark.pedantic(epoch, args=(plan, method, feed), rounds=1)
+    later = time.perf_counter() - began
+    what = "MAE, ViT-T/16, 224 px, from image files"
+    state(Figure(what=what, against="LightlySSL, end to end", found=gain, aim=2, unit="x", note=plan.train.precision))
+    note = f"reading the files once takes {reading / later:.2f} of an epoch"
+    state(
+        Figure(what=f"{what}, second epoch", against="the same steps on ready tensors", found=busy, aim=0.95, note=note)
+    )

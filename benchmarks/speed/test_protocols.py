@@ -1,0 +1,163 @@
+"""The protocols against the libraries that people would use instead: neighbours, linear probes, clustering scores."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import adjusted_mutual_info_score
+from sklearn.neighbors import NearestNeighbors
+
+from sslbench.analysis.agreement import adjusted
+from sslbench.environment import best_precision
+from sslbench.protocols.linear import LinearConfig
+from sslbench.protocols.linear_instrument import Bank, train_probes
+from sslbench.protocols.neighbours import nearest
+from tests.conftest import ROOT
+
+from .conftest import State, alternately
+from .figures import Figure
+
+WIDTH, BANK, CLASSES = 512, 50_000, 10
+
+
+def features(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit vectors around ten centres, and which; as a trained encoder's features, most alike within their class."""
+    rng = torch.Generator().manual_seed(seed)
+    centres = torch.randn(CLASSES, WIDTH, generator=torch.Generator().manual_seed(99))
+    labels = torch.arange(count) % CLASSES
+    values = 0.16 * centres[labels] + torch.randn(count, WIDTH, generator=rng)
+    return values / values.norm(dim=1, keepdim=True), labels
+
+
+def test_neighbours_against_scikit_learn_and_lightly(benchmark, state: State):
+    """Every one finds the 200 nearest of 50,000 for 10,000 queries; ours serves all k of the grid at once."""
+    lightly = pytest.importorskip("lightly.utils.benchmarking.knn")
+    bank, labels = features(BANK, 0)
+    query, _ = features(2_000, 1)
+    scikit = NearestNeighbors(n_neighbors=200, algorithm="brute").fit(bank.numpy())
+
+    def ours() -> object:
+        return nearest(bank, query, 200, 256)
+
+    def theirs() -> object:
+        return [lightly.knn_predict(part, bank.T, labels, CLASSES, 200, 0.1) for part in torch.split(query, 500)]
+
+    by_scikit = 1 / alternately(ours, lambda: scikit.kneighbors(query.numpy()), 3)
+    by_lightly = 1 / alternately(ours, theirs, 3)
+    benchmark.pedantic(ours, rounds=1)
+    exact = nearest(bank, query[:100], 200, 256)[0].numpy()
+    brute = np.sort((query[:100].double() @ bank.double().T).numpy(), axis=1)[:, ::-1][:, :200]
+    assert np.abs(exact - brute).max() < 1e-6
+    what = "k-NN, bank of 50,000 x 512, 200 neighbours"
+    state(Figure(what=what, against="scikit-learn, brute force", found=by_scikit, aim=4, unit="x"))
+    state(Figure(what=what, against="LightlySSL's knn_predict, one k", found=by_lightly, aim=1, unit="x"))
+
+
+@pytest.mark.parametrize(("rows", "width"), [(50_000, 512), (200_000, 512), (1_000_000, 384)])
+def test_neighbours_in_bounded_memory(benchmark, state: State, rows, width):
+    """Beyond the bank and the queries, 256 MB for any bank; a process of its own for each, so that peaks are its own."""
+
+    program = [sys.executable, "-m", "benchmarks.speed.neighbours_program", str(rows), str(width), "1000"]
+    text = benchmark.pedantic(subprocess.check_output, args=(program,), kwargs={"text": True, "cwd": ROOT}, rounds=1)
+    before, after = map(float, text.split())
+    what = f"k-NN, bank of {rows:,} x {width}, memory beyond the bank"
+    state(
+        Figure(what=what, against="256 MB", found=after - before, better="less", aim=256, unit=" MB",
+               note=f"{after:,.0f} MB in all, {before:,.0f} of them before")
+    )  # fmt: skip
+
+
+def test_linear_probes_together_against_one_after_another(benchmark, state: State):
+    """13 rates x 3 decays x 5 seeds on 50,000 x 512; plain PyTorch's time is that of its first fits, times all."""
+    bank, labels = features(BANK, 0)
+    query, truth = features(10_000, 1)
+    rates = tuple(float(r) for r in np.geomspace(0.001, 1.0, 13))
+    config = LinearConfig(rates=rates, decays=(0.0, 1e-4, 1e-3), epochs=3)
+    grid = [(rate, decay) for rate in config.rates for decay in config.decays]
+
+    def ours() -> list[float]:
+        rngs = [np.random.default_rng(seed) for seed in range(5)]
+        own = Bank(features=bank, labels=labels, rngs=rngs)
+        probes = train_probes([own], CLASSES, grid, config, best_precision())[0]
+        return [float((p.scores(query).argmax(2) == truth[:, None]).double().mean(0).max()) for p in probes]
+
+    began = time.perf_counter()
+    found = benchmark.pedantic(ours, rounds=1)
+    together = time.perf_counter() - began
+    mean, deviation = bank.mean(0), bank.std(0)
+    some = grid[:: len(grid) // 4]
+    began = time.perf_counter()
+    alone = [plain(bank, labels, mean, deviation, rate, decay, config) for rate, decay in some]
+    apart = (time.perf_counter() - began) / len(some) * len(grid) * 5
+    best = max(float((fit((query - mean) / deviation).argmax(1) == truth).double().mean()) for fit in alone)
+    what = "linear probes, 13 rates x 3 decays x 5 seeds, 50,000 x 512, 3 epochs"
+    note = f"accuracy {np.mean(found):.4f}, of the best of {len(some)} plain fits {best:.4f}"
+    state(
+        Figure(
+            what=what, against="plain PyTorch, one after another", found=apart / together, aim=10, unit="x", note=note
+        )
+    )
+    assert abs(np.mean(found) - best) < 0.01
+    began = time.perf_counter()
+    scikit = LogisticRegression(max_iter=200).fit(((bank - mean) / deviation).numpy(), labels.numpy())
+    one = time.perf_counter() - began
+    right = scikit.score(((query - mean) / deviation).numpy(), truth.numpy())
+    note = f"theirs {right:.4f}"
+    state(
+        Figure(what=what, against="one LogisticRegression of scikit-learn", found=one / together, unit="x", note=note)
+    )
+
+
+def plain(bank, labels, mean, deviation, rate, decay, config) -> torch.nn.Linear:
+    """One probe as a tutorial writes it, on features that were standardised before."""
+    values = (bank - mean) / deviation
+    probe = torch.nn.Linear(WIDTH, CLASSES)
+    optimiser = torch.optim.SGD(probe.parameters(), lr=rate, momentum=config.momentum, weight_decay=decay)
+    steps = len(values) // config.batch
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.epochs * steps)
+    for _ in range(config.epochs):
+        order = torch.randperm(len(values))
+        for step in range(steps):
+            rows = order[step * config.batch : (step + 1) * config.batch]
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(probe(values[rows]), labels[rows]).backward()
+            optimiser.step()
+            schedule.step()
+    return probe
+
+
+def test_adjusted_mutual_information_with_its_null(benchmark, state: State):
+    """10,000 samples, ten clusters, 200 permutations of the labels."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 10_000)
+    clusters = np.where(rng.random(10_000) < 0.5, labels, rng.integers(0, 10, 10_000))
+
+    def ours() -> object:
+        return adjusted(labels, clusters, 200, np.random.default_rng(1))
+
+    def theirs() -> list[float]:
+        other = np.random.default_rng(1)
+        return [
+            adjusted_mutual_info_score(other.permutation(labels), clusters, average_method="max") for _ in range(200)
+        ]
+
+    gain = 1 / alternately(ours, theirs, 3)
+    benchmark(ours)
+    assert np.mean(theirs()) == pytest.approx(
+        adjusted(labels, clusters, 200, np.random.default_rng(1))["ami_max_null"], abs=1e-9
+    )
+    state(
+        Figure(
+            what="AMI and its null of 200 draws, 10,000 samples",
+            against="200 calls of scikit-learn",
+            found=gain,
+            aim=5,
+            unit="x",
+        )
+    )

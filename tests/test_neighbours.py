@@ -1,0 +1,121 @@
+"""Nearest neighbours and their votes: exact, the same for any tile and memory, and scikit-learn's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.neighbors import KNeighborsClassifier
+
+from sslbench.protocols import neighbours
+from sslbench.protocols.knn import KnnConfig
+from sslbench.protocols.knn_instrument import Knn, accuracies, best_of, votes, weights
+
+from .trials import accuracy, digit_pixels, trial_of
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    return digit_pixels()
+
+
+@pytest.mark.parametrize("vote", ["exponential", "inverse"])
+def test_knn_agrees_with_scikit_learn(digits, vote):
+    features, labels = digits
+    trial = trial_of(features, labels)
+    task = trial.tasks[0]
+    outcome = next(Knn(KnnConfig(neighbours=(15,), vote=vote)).measure(trial))
+
+    def weigh(distance):
+        return np.exp(-distance / 0.07) if vote == "exponential" else 1 / np.maximum(distance, 1e-12)
+
+    theirs = KNeighborsClassifier(15, metric="cosine", algorithm="brute", weights=weigh)
+    expected = theirs.fit(features[task.bank], labels[task.bank]).predict(features[task.query])
+    assert (outcome.predicted == expected).mean() > 0.997  # ties and rounding
+
+
+@pytest.fixture(params=["bfloat16", "float32"])
+def precision(request, monkeypatch):
+    """Either way of choosing candidates, whatever this machine would choose."""
+    monkeypatch.setattr(neighbours, "best_precision", lambda: request.param)
+
+
+@pytest.mark.usefixtures("precision")
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(1, 90), st.integers(1, 40), st.integers(1, 80), st.integers(1, 6), st.booleans())
+def test_neighbours_are_the_sorted_cosines_for_any_memory(bank, query, k, width, repeated):
+    generator = torch.Generator().manual_seed(bank * 1000 + query)
+    b = torch.nn.functional.normalize(torch.randn(bank, width, generator=generator), dim=1)
+    b = b[torch.arange(bank) % max(1, bank // 2)] if repeated else b
+    q = torch.nn.functional.normalize(torch.randn(query, width, generator=generator), dim=1)
+    found = [neighbours.nearest(b, q, k, memory) for memory in (1, 256)]
+    assert torch.equal(found[0][1], found[1][1])
+    exact = torch.einsum("qd,bd->qb", q.double(), b.double())
+    expected = exact.sort(dim=1, descending=True).values[:, : min(k, bank)]
+    assert torch.allclose(torch.gather(exact, 1, found[0][1]), expected, atol=1e-6)
+    assert torch.allclose(found[0][0].double(), expected, atol=1e-6)
+
+
+@pytest.mark.usefixtures("precision")
+@pytest.mark.parametrize("spread", [1.0, 1e-3])
+def test_tiles_change_no_neighbour(monkeypatch, spread):
+    """Rows that lie closer together than half precision can tell are asked for again."""
+    generator = torch.Generator().manual_seed(0)
+    bank = torch.nn.functional.normalize(1 + spread * torch.randn(3000, 16, generator=generator), dim=1)
+    bank[100:105] = bank[0]
+    query = bank[:50].clone()
+    whole = neighbours.nearest(bank, query, 20, 256)
+    exact = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :20]
+    assert torch.allclose(whole[0].double(), exact, atol=1e-6)
+    monkeypatch.setattr(neighbours, "TILE", 37)
+    monkeypatch.setattr(neighbours, "BLOCK", 7)
+    tiled = neighbours.nearest(bank, query, 20, 1)
+    assert torch.equal(whole[0], tiled[0])
+    assert torch.equal(whole[1], tiled[1])
+    assert whole[1][0, :6].tolist() == [0, 100, 101, 102, 103, 104] or spread < 1
+
+
+@given(st.integers(1, 40), st.integers(1, 300))
+def test_the_largest_of_groups_are_the_largest(wanted, columns):
+    scores = torch.randn(3, columns, generator=torch.Generator().manual_seed(columns))
+    wanted = min(wanted, columns)
+    values, places = neighbours.largest(scores, wanted)
+    assert torch.equal(values, scores.topk(wanted, dim=1).values)
+    assert torch.equal(values, scores.gather(1, places))
+
+
+def test_the_bound_of_half_precision_holds():
+    generator = torch.Generator().manual_seed(1)
+    first, second = (torch.randn(400, 64, generator=generator) for _ in range(2))
+    rounded = (first.bfloat16() @ second.bfloat16().T).double()
+    wrong = (rounded - first.double() @ second.double().T).abs()
+    assert (wrong <= neighbours.HALF_ERROR * first.norm(dim=1, keepdim=True) * second.norm(dim=1)).all()
+
+
+def test_an_exact_match_silences_all_others_under_inverse_votes():
+    cosines = torch.tensor([[1.0, 0.999, 0.99], [0.9, 0.8, 0.7]])
+    vote = weights(cosines, KnnConfig(vote="inverse"))
+    assert vote[0].tolist() == [1, 0, 0]
+    assert vote[1].tolist() == pytest.approx([10, 5, 1 / 0.3], rel=1e-5)
+    assert votes(vote, torch.tensor([[0, 1, 1], [0, 1, 1]]), 3, 2)[1].tolist() == pytest.approx([10, 5, 0], rel=1e-5)
+
+
+def test_k_beyond_the_bank_means_all_of_it_and_few_queries_work(digits):
+    features, labels = digits[0][:30], digits[1][:30]
+    outcomes = list(Knn(KnnConfig(neighbours=(200,))).measure(trial_of(features, labels)))
+    assert outcomes[0].chosen["k"] == 21
+
+
+def test_k_is_chosen_on_validation_and_the_oracle_stands_apart():
+    answers = {1: torch.tensor([0, 0]), 5: torch.tensor([1, 1])}
+    assert best_of([1, 5], accuracies([1, 5], answers, torch.tensor([1, 1]))) == 5
+    assert best_of([1, 5], accuracies([1, 5], answers, torch.tensor([1, 0]))) == 1
+    assert best_of([1, 5, 9], accuracies([1, 5, 9], answers, torch.tensor([], dtype=torch.long))) == 5
+
+
+def test_classes_are_counted_from_the_target_not_from_the_query(digits):
+    features, labels = digits
+    outcomes = list(Knn(KnnConfig(neighbours=(3,))).measure(trial_of(features, labels, classes=12)))
+    assert accuracy(outcomes, labels) > 0.95

@@ -1,0 +1,36 @@
+"""Trials made by hand: features, labels and a split, as the harness hands them to an instrument."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from sslbench.api.values import Target, Task
+from sslbench.protocols.bench import HarnessTrial
+from sslbench.protocols.features import Table
+
+
+@cache
+def digit_pixels() -> tuple[np.ndarray, np.ndarray]:
+    loaded = load_digits()
+    return loaded.data.astype(np.float32), loaded.target.astype(np.int64)
+
+
+def trial_of(
+    features: np.ndarray, labels: np.ndarray, *, seed: int = 0, classes: int | None = None, **columns: np.ndarray
+) -> HarnessTrial:
+    order = np.random.default_rng(0).permutation(len(labels))
+    a, b = int(0.7 * len(order)), int(0.8 * len(order))
+    task = Task(setting={"fold": 0}, bank=order[:a], validation=order[a:b], query=order[b:])
+    table = Table(features={"image": features}, target=labels, columns=columns)
+    names = tuple(map(str, range(classes or int(labels.max()) + 1)))
+    return HarnessTrial(
+        tasks=[task], target=Target(kind="class", names=names), bench=None, key=(seed, "p", "d"), open_table=lambda space: table
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def accuracy(outcomes, labels: np.ndarray, *, on: str = "validation") -> float:
+    chosen = next(o for o in outcomes if o.chosen_on == on)
+    return float((labels[chosen.rows] == chosen.predicted).mean())
