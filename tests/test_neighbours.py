@@ -77,13 +77,28 @@ def test_tiles_change_no_neighbour(monkeypatch, spread):
     assert whole[1][0, :6].tolist() == [0, 100, 101, 102, 103, 104] or spread < 1
 
 
-@given(st.integers(1, 40), st.integers(1, 300))
-def test_the_largest_of_groups_are_the_largest(wanted, columns):
+@given(st.integers(1, 40), st.integers(1, 700))
+def test_the_groups_bound_is_below_the_kth_largest(k, columns):
     scores = torch.randn(3, columns, generator=torch.Generator().manual_seed(columns))
-    wanted = min(wanted, columns)
-    values, places = neighbours.largest(scores, wanted)
-    assert torch.equal(values, scores.topk(wanted, dim=1).values)
-    assert torch.equal(values, scores.gather(1, places))
+    bound = neighbours.kth_of_groups(scores, k)
+    if k > columns:
+        assert (bound == -torch.inf).all()
+    else:
+        assert (bound <= scores.topk(k, dim=1).values[:, -1:]).all()
+        assert ((scores >= bound).sum(1) < max(2.5 * k, k + 5)).all()
+
+
+@given(st.integers(1, 6), st.integers(1, 40), st.integers(0, 12))
+def test_chosen_scores_are_packed_side_by_side(queries, columns, most):
+    generator = torch.Generator().manual_seed(columns)
+    scores = torch.randn(queries, columns, generator=generator)
+    found, lost = neighbours.packed(scores > 0.5, scores, most)
+    for place, row in enumerate(scores):
+        there = (row > 0.5).nonzero().squeeze(1)
+        kept = found.scores[place] > -torch.inf
+        assert bool(lost[place]) == (len(there) > most)
+        assert found.rows[place][kept].tolist() == ([] if lost[place] else there.tolist())
+        assert torch.equal(found.scores[place][kept], row[found.rows[place][kept]])
 
 
 def test_the_bound_of_half_precision_holds():

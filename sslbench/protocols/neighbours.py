@@ -1,46 +1,53 @@
 """Nearest neighbours by cosine, exact and in bounded memory, the same for any size of a tile. No vote and no label.
 
-Quick products choose candidates; a bound on what rounding can do says for which queries these must hold every neighbour, and
-the others are asked again in single precision. Cosines of candidates are then taken one by one. The bank's mean is taken off
-every row first: that moves all cosines of a query alike, and leaves less to round.
+Quick products choose candidates: what lies within twice the rounding error of the k-th best may be among the k nearest, and
+nothing else may. Queries with too many of these are asked again in single precision. Cosines of candidates are then taken one
+by one. The bank's mean is taken off every row first: that moves all cosines of a query alike, and leaves less to round.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding, pad
 
 from sslbench.environment import best_precision
 
 SPARE = 16
-"""Candidates kept beyond k in single precision, whose products are as good as the cosines themselves."""
-SHARE = 3
-"""Candidates kept in half precision, over k."""
+"""Candidates kept beyond k where even single precision cannot tell rows apart."""
+MOST = 8
+"""Candidates that may be held, over k, before a query is given up in this precision; and SPARE squared more."""
 TILE = 16384
 """Bank rows that are multiplied at once."""
 BLOCK = 256
 """Queries that are, at most."""
 GROUP = 16
 """Neighbouring columns of which only the largest is looked at first."""
+CACHED = 2**20
+"""Numbers that are worked on at once where they should stay in a processor's cache."""
 HALF_ERROR = 2**-8 + 2**-9 + 2**-12
 """What a product of two bfloat16 vectors is off by at most, over the product of their lengths: both roundings (2^-9 each) and
 that of the sum (2^-9); the small terms are the last."""
+SINGLE_ERROR = 2**-24
+"""The same of single precision, for every number that is summed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Centred:
-    """A bank [n, D], its mean [D], and the MB that may be worked in."""
+    """A bank [n, D], its mean [D], the longest of its rows without the mean, and the MB that may be worked in."""
 
     bank: Tensor
     centre: Tensor
+    longest: float
     memory: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidates:
-    """Approximate scores [Q, w], best first, and their bank rows [Q, w]."""
+    """Approximate scores [Q, w] and their bank rows [Q, w], in no order; a place without one has the score -inf."""
 
     scores: Tensor
     rows: Tensor
@@ -51,78 +58,140 @@ def nearest(bank: Tensor, query: Tensor, k: int, memory: int) -> tuple[Tensor, T
 
     `memory` bounds the work space in MB.
     """
-    centred = Centred(bank=bank, centre=bank.mean(0), memory=memory)
-    ways = _half if best_precision() == "bfloat16" else _single
-    found = [ways(centred, part, min(k, len(bank))) for part in torch.split(query, _queries(SHARE * k + SPARE, memory))]
+    k, centre = min(k, len(bank)), bank.mean(0)
+    longest = max(float((tile - centre).norm(dim=1).max()) for tile in torch.split(bank, TILE))
+    centred = Centred(bank=bank, centre=centre, longest=longest, memory=memory)
+    found = [_nearest(centred, part, k) for part in torch.split(query, _queries(k, memory))]
     return torch.cat([cosines for cosines, _ in found]), torch.cat([rows for _, rows in found])
 
 
-def _queries(wanted: int, memory: int) -> int:
+def _most(k: int) -> int:
+    return MOST * k + SPARE**2
+
+
+def _queries(k: int, memory: int) -> int:
     """How many queries' candidates (a score and a row each, twice while they are merged) fit in a quarter of the memory."""
-    return max(1, memory * 2**20 // (4 * 24 * wanted))
+    return max(1, memory * 2**20 // (4 * 24 * _most(k)))
 
 
-def _single(of: Centred, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """By single precision alone."""
-    return _ordered(of, query, _candidates(of, query, min(k + SPARE, len(of.bank))).rows, k)
-
-
-def _half(of: Centred, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """By half precision where that is proof, by single where it is not.
-
-    Whatever lies more than twice the error below the k-th score cannot be among the k nearest.
-    """
-    wanted = min(SHARE * k + SPARE, len(of.bank))
-    found = _candidates(of, query.bfloat16(), wanted)
-    longest = max(float((tile - of.centre).norm(dim=1).max()) for tile in torch.split(of.bank, TILE))
-    reach = 2 * HALF_ERROR * longest * query.norm(dim=1, keepdim=True)
-    near = (found.scores >= found.scores[:, k - 1 : k] - reach).sum(1)
-    proved = (near < wanted) | (wanted == len(of.bank))
-    most = int(near[proved].max()) if bool(proved.any()) else k
-    cosines, rows = _ordered(of, query, found.rows[:, :most], k)
-    if not bool(proved.all()):
-        cosines[~proved], rows[~proved] = _single(of, query[~proved], k)
+def _nearest(of: Centred, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """By half precision where the hardware gains by it, by single where that is no proof, and at last by its order alone."""
+    cosines, rows = query.new_empty(len(query), k), torch.empty(len(query), k, dtype=torch.long)
+    left = torch.arange(len(query))
+    half = [(torch.bfloat16, HALF_ERROR)] if best_precision() == "bfloat16" else []
+    for precision, error in (*half, (torch.float32, SINGLE_ERROR * query.shape[1])):
+        asked = query[left]
+        found = _within(of, asked.to(precision), k, 2 * error * of.longest * asked.norm(dim=1))
+        told = (found.scores > -torch.inf).any(1)
+        if bool(told.any()):
+            sure = Candidates(scores=found.scores[told], rows=found.rows[told])
+            cosines[left[told]], rows[left[told]] = _ordered(of, asked[told], sure, k)
+        left = left[~told]
+        if not len(left):
+            return cosines, rows
+    asked = query[left]
+    cosines[left], rows[left] = _ordered(of, asked, _best(of, asked, min(k + SPARE, len(of.bank))), k)
     return cosines, rows
 
 
-def _candidates(of: Centred, query: Tensor, wanted: int) -> Candidates:
-    """The `wanted` largest products with centred rows, in the query's precision."""
-    parts = torch.split(query, BLOCK)
-    kept = [Candidates(scores=torch.empty(len(p), 0), rows=torch.empty(len(p), 0, dtype=torch.long)) for p in parts]
+def _within(of: Centred, query: Tensor, k: int, reach: Tensor) -> Candidates:
+    """Rows whose product, in the query's precision, is within `reach` [Q] of the k-th largest; none where too many are."""
+    parts, reaches = torch.split(query, BLOCK), torch.split(reach.unsqueeze(1), BLOCK)
+    kept = [_none(len(part)) for part in parts]
+    least = [torch.full((len(part), 1), -torch.inf) for part in parts]
     for start in range(0, len(of.bank), TILE):
         tile = (of.bank[start : start + TILE] - of.centre).to(query.dtype)
         for place, part in enumerate(parts):
-            values, rows = largest(part @ tile.T, min(wanted, len(tile)))
-            scores = torch.cat([kept[place].scores, values.float()], 1)
-            rows = torch.cat([kept[place].rows, rows + start], 1)
-            scores, best = scores.topk(min(wanted, scores.shape[1]), dim=1)
-            kept[place] = Candidates(scores=scores, rows=rows.gather(1, best))
-    return Candidates(scores=torch.cat([one.scores for one in kept]), rows=torch.cat([one.rows for one in kept]))
+            scores = part @ tile.T
+            least[place] = torch.maximum(least[place], kth_of_groups(scores, k) - reaches[place])
+            more, lost = packed(scores >= least[place].to(scores.dtype), scores, _most(k))
+            kept[place] = _joined(kept[place], Candidates(scores=more.scores, rows=more.rows + start))
+            if kept[place].scores.shape[1] > _most(k):
+                kept[place], least[place], gone = _sifted(kept[place], k, reaches[place], least[place])
+                lost = lost | gone
+            least[place][lost] = torch.inf
+            kept[place].scores[lost] = -torch.inf
+    return _stacked([_sifted(one, k, reaches[place], least[place])[0] for place, one in enumerate(kept)])
 
 
-def largest(scores: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
-    """The `wanted` largest of [Q, n] and their places, best first.
+def kth_of_groups(scores: Tensor, k: int) -> Tensor:
+    """[Q, n] -> [Q, 1]: a bound below the k-th largest, and close to it; -inf where there are fewer.
 
-    They lie in the `wanted` groups whose largest are the largest, and those are far fewer columns.
+    The k-th largest of the groups' largest: k different columns reach it.
     """
     groups = scores.shape[1] // GROUP
-    if groups < 2 * wanted or scores.shape[1] % GROUP:
-        return scores.topk(wanted, dim=1)
-    by_group = scores.view(len(scores), GROUP, groups)  # columns that are `groups` apart are one group
-    chosen = by_group.amax(1).topk(wanted, dim=1, sorted=False).indices
-    places = (chosen.unsqueeze(2) + torch.arange(GROUP) * groups).flatten(1)
-    values, kept = scores.gather(1, places).topk(wanted, dim=1)
-    return values, places.gather(1, kept)
+    if groups >= 4 * k:  # columns that are `groups` apart are one group
+        scores = scores[:, : groups * GROUP].view(len(scores), GROUP, groups).amax(1)
+    if scores.shape[1] < k:
+        return torch.full((len(scores), 1), -torch.inf)
+    return scores.float().kthvalue(scores.shape[1] - k + 1, dim=1, keepdim=True).values
 
 
-def _ordered(of: Centred, query: Tensor, candidates: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k nearest of the candidates [Q, w] by their cosines, each summed alone: no tile and no neighbour moves a digit."""
-    block = max(1, of.memory * 2**20 // (32 * candidates.shape[1] * query.shape[1]))
-    rows = candidates.sort(dim=1).values
+def packed(chosen: Tensor, scores: Tensor, most: int) -> tuple[Candidates, Tensor]:
+    """The chosen [Q, n] scores and their columns, side by side; and [Q] where they are more than `most`: none of those."""
+    places, columns = chosen.nonzero(as_tuple=True)
+    counts = torch.bincount(places, minlength=len(scores))
+    lost = counts > most
+    if bool(lost.any()):
+        inside = ~lost[places]
+        places, columns, counts = places[inside], columns[inside], counts.masked_fill(lost, 0)
+    sideways = torch.arange(len(places)) - (counts.cumsum(0) - counts)[places]
+    found = torch.full((len(scores), int(counts.max())), -torch.inf)
+    rows = torch.zeros(found.shape, dtype=torch.long)
+    found[places, sideways] = scores[places, columns].float()
+    rows[places, sideways] = columns
+    return Candidates(scores=found, rows=rows), lost
+
+
+def _sifted(kept: Candidates, k: int, reach: Tensor, least: Tensor) -> tuple[Candidates, Tensor, Tensor]:
+    """What is still within reach of the k-th best, the bound [Q, 1] that says so, and [Q] where that is too much."""
+    if kept.scores.shape[1] >= k:
+        bound = kept.scores.kthvalue(kept.scores.shape[1] - k + 1, dim=1, keepdim=True).values - reach
+        least = torch.maximum(least, bound)
+    fewer, lost = packed((kept.scores >= least) & (kept.scores > -torch.inf), kept.scores, _most(k))
+    return Candidates(scores=fewer.scores, rows=kept.rows.gather(1, fewer.rows)), least, lost
+
+
+def _none(count: int) -> Candidates:
+    return Candidates(scores=torch.empty(count, 0), rows=torch.empty(count, 0, dtype=torch.long))
+
+
+def _joined(one: Candidates, other: Candidates) -> Candidates:
+    return Candidates(scores=torch.cat([one.scores, other.scores], 1), rows=torch.cat([one.rows, other.rows], 1))
+
+
+def _stacked(every: Sequence[Candidates]) -> Candidates:
+    """Blocks of queries below each other, as wide as the widest."""
+    wide = max(one.scores.shape[1] for one in every)
+    scores = [pad(one.scores, (0, wide - one.scores.shape[1]), value=-torch.inf) for one in every]
+    rows = [pad(one.rows, (0, wide - one.rows.shape[1])) for one in every]
+    return Candidates(scores=torch.cat(scores), rows=torch.cat(rows))
+
+
+def _best(of: Centred, query: Tensor, wanted: int) -> Candidates:
+    """The `wanted` largest products in single precision, however near to each other."""
+    parts = torch.split(query, BLOCK)
+    kept = [_none(len(part)) for part in parts]
+    for start in range(0, len(of.bank), TILE):
+        tile = of.bank[start : start + TILE] - of.centre
+        for place, part in enumerate(parts):
+            values, rows = (part @ tile.T).topk(min(wanted, len(tile)), dim=1)
+            both = _joined(kept[place], Candidates(scores=values, rows=rows + start))
+            scores, best = both.scores.topk(min(wanted, both.scores.shape[1]), dim=1)
+            kept[place] = Candidates(scores=scores, rows=both.rows.gather(1, best))
+    return _stacked(kept)
+
+
+def _ordered(of: Centred, query: Tensor, candidates: Candidates, k: int) -> tuple[Tensor, Tensor]:
+    """The k nearest of the candidates by their cosines, each summed alone: no tile and no neighbour moves a digit."""
+    beyond = len(of.bank)
+    rows = torch.where(candidates.scores > -torch.inf, candidates.rows, beyond).sort(dim=1).values
+    block = max(1, CACHED // (rows.shape[1] * query.shape[1]))
     apart = torch.cat([
-        of.bank[own].sub_(of.centre).mul_(part.unsqueeze(1)).sum(2)
+        embedding(own.clamp(max=beyond - 1), of.bank).sub_(of.centre).mul_(part.unsqueeze(1)).sum(2)
         for part, own in zip(torch.split(query, block), torch.split(rows, block), strict=True)
     ])  # fmt: skip
+    apart[rows == beyond] = -torch.inf
     order = torch.argsort(apart, dim=1, descending=True, stable=True)[:, :k]
     common = (query * of.centre).sum(1, keepdim=True)
     return apart.gather(1, order) + common, rows.gather(1, order)
