@@ -41,7 +41,7 @@ leaderboard: leaderboard-check
 	$(BIN)/sslbench leaderboard build --check
 
 speed: $(STAMP)
-	$(BIN)/python -m pytest benchmarks/speed --benchmark-only
+	$(BIN)/python -m pytest benchmarks/speed --benchmark-only --results -s
 
 clean:
 	rm -rf .venv runs

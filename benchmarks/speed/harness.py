@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from sslbench.data.table import Column, Pool, Prepared, open_prepared
 from sslbench.environment import best_precision, places
 from sslbench.train.build import build_augmentation, build_method, make_views
 from sslbench.train.feeds import Pass, SampleFeed
-from sslbench.train.loop import Trained, Training, make_fabric, train
+from sslbench.train.loop import Moment, Trained, Training, make_fabric, silent, train
 from sslbench.train.world import Alone
 
 
@@ -30,9 +31,18 @@ def a_plan(request: Mapping[str, Any], *overrides: str) -> Plan:
     return make_plan(tree, discover(installed_entries()), Shelf(places()), machine)
 
 
-def noise(plan: Plan, rows: int, side: int, channels: int = 1) -> Pool:
-    """Pictures of noise: their content changes no time."""
-    pictures = np.random.default_rng(0).integers(0, 256, (rows, channels, side, side), dtype=np.uint8)
+def noise(plan: Plan, rows: int, side: int, channels: int = 1, file: Path | None = None) -> Pool:
+    """Pictures of noise, whose content changes no time, in memory or mapped from a file."""
+    rng, shape = np.random.default_rng(0), (rows, channels, side, side)
+    if file is None:
+        pictures = rng.integers(0, 256, shape, dtype=np.uint8)
+    else:
+        written = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
+        for start in range(0, rows, 4096):
+            piece = written[start : start + 4096]
+            piece[:] = rng.integers(0, 256, piece.shape, dtype=np.uint8)
+        written.flush()
+        pictures = np.load(file, mmap_mode="r")
     chosen = np.arange(rows)
     table = Prepared(
         key="noise", name="noise", modalities=plan.modalities, target=plan.facts.target, labels=np.full(rows, -1), columns={},
@@ -85,8 +95,31 @@ class Ready:
         return iter([self.passes] * self.count)
 
 
-def epoch(plan: Plan, method: TrainedMethod, feed: SampleFeed | Ready, epochs: int = 1) -> Trained:
+class Short:
+    """A feed of which every epoch ends after some steps: a large set's rates without a large set's time."""
+
+    def __init__(self, feed: SampleFeed, most: int) -> None:
+        self.feed, self.count, self.survey = feed, min(most, feed.steps()), feed.survey
+
+    def steps(self) -> int:
+        """No more than the feed has."""
+        return self.count
+
+    def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
+        """The first steps of the feed's."""
+        return itertools.islice(self.feed.epoch(epoch, start), self.count - start)
+
+
+def epoch(
+    plan: Plan,
+    method: TrainedMethod,
+    feed: SampleFeed | Ready | Short,
+    epochs: int = 1,
+    watch: Callable[[Moment], None] = silent,
+) -> Trained:
     """Train for an epoch or more."""
     settings = replace(plan.train, epochs=epochs)
     fabric = make_fabric(plan.train.precision)
-    return train(Training(objective=method, feed=feed, settings=settings, fabric=fabric, world=Alone(), seed=0))
+    return train(
+        Training(objective=method, feed=feed, settings=settings, fabric=fabric, world=Alone(), seed=0, watch=watch)
+    )

@@ -1,0 +1,43 @@
+"""A training on so many rows for so many epochs of eight steps: prints MB of its own memory at its peak in each epoch.
+
+Only anonymous memory counts: pages that are mapped from the prepared file are the system's, to take back when it likes.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import torch
+
+from sslbench.train.loop import Moment
+
+from .harness import Short, a_feed, a_method, a_plan, epoch, noise
+
+SIDE = 32
+
+
+def own_memory() -> float:
+    """MB that belong to this process alone."""
+    told = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) / 1024 for line in told.splitlines() if line.startswith("RssAnon"))
+
+
+if __name__ == "__main__":
+    rows, epochs = map(int, sys.argv[1:])
+    torch.set_num_threads(2)
+    plan = a_plan(
+        {"method": {"name": "simclr"}, "data": {"name": "digits"}},
+        f"view.size={SIDE}", "prepare.size=32", "train.batch=256", "recipe=quick", "backbone.name=micro-cnn",
+    )  # fmt: skip
+    peaks: dict[int, float] = defaultdict(float)
+
+    def watch(moment: Moment) -> None:
+        peaks[moment.epoch] = max(peaks[moment.epoch], own_memory())
+
+    with tempfile.TemporaryDirectory() as folder:
+        feed = Short(a_feed(plan, noise(plan, rows, SIDE, file=Path(folder) / "pictures.npy")), 8)
+        epoch(plan, a_method(plan, rows), feed, epochs, watch)
+    print(*(peaks[number] for number in sorted(peaks)))

@@ -1,0 +1,160 @@
+"""How time and memory grow with what is asked for: batch, picture, data set, epochs and processes; and many seeds at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from torch.func import functional_call, grad, stack_module_state, vmap
+
+from sslbench.api import Modality
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.choices import choose
+from tests.conftest import ROOT
+
+from .conftest import State, alternately
+from .figures import Figure
+from .harness import Short, a_feed, a_method, a_plan, epoch, noise
+
+REQUEST = {"method": {"name": "simclr"}, "data": {"name": "digits"}}
+BASE = ("prepare.size=32", "recipe=quick", "backbone.name=micro-cnn")
+STEPS = 8
+
+
+def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
+    """Of the power of size that time grows with."""
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+
+
+def seconds_a_step(batch: int, side: int, rows: int, file: Path | None = None) -> float:
+    """The best of three short epochs."""
+    plan = a_plan(REQUEST, *BASE, f"train.batch={batch}", f"view.size={side}")
+    feed, method = Short(a_feed(plan, noise(plan, rows, 32, file=file)), STEPS), a_method(plan, rows)
+    epoch(plan, method, feed)
+    taken = []
+    for _ in range(3):
+        began = time.perf_counter()
+        epoch(plan, method, feed)
+        taken.append((time.perf_counter() - began) / feed.steps())
+    return min(taken)
+
+
+@pytest.mark.parametrize(
+    ("what", "sizes", "measure", "aim"),
+    [
+        ("batch, 32 to 512", (32, 128, 512), lambda n, folder: seconds_a_step(n, 32, 4096), 1.0),
+        ("pixels, 32 to 128 a side", (32, 64, 128), lambda n, folder: seconds_a_step(64, n, 1024), None),
+        ("rows, 1,000 to 1,000,000", (10**3, 10**4, 10**5, 10**6),
+         lambda n, folder: seconds_a_step(128, 32, n, folder / "rows.npy"), 0.05),
+    ],
+)  # fmt: skip
+def test_growth_of_a_step(benchmark, state: State, tmp_path, what, sizes, measure: Callable[[int, Path], float], aim):
+    """A step's time against its batch, its pictures' pixels, and the rows that there are to choose from."""
+    found = [measure(size, tmp_path) for size in sizes[:-1]]
+    found.append(benchmark.pedantic(measure, args=(sizes[-1], tmp_path), rounds=1))
+    counts = [size**2 for size in sizes] if "pixels" in what else sizes
+    note = ", ".join(f"{1000 * one:.0f}" for one in found) + " ms a step"
+    state(Figure(what=f"time of a step in its {what}", against="exponent", found=exponent(counts, found), better="less",
+                 aim=aim, note=note))  # fmt: skip
+
+
+def test_own_memory_is_flat_over_rows_and_epochs(benchmark, state: State):
+    """No copy of the data in memory: 64 times the rows and four epochs more cost nothing."""
+
+    def peaks(rows: int, epochs: int) -> list[float]:
+        program = [sys.executable, "-m", "benchmarks.speed.memory_program", str(rows), str(epochs)]
+        return [float(one) for one in subprocess.check_output(program, text=True, cwd=ROOT).split()]
+
+    small, large = peaks(2_048, 5), benchmark.pedantic(peaks, args=(131_072, 5), rounds=1)
+    what, note = "a training's own memory", f"{max(small):.0f} and {max(large):.0f} MB; the data are 2 and 134 MB"
+    state(
+        Figure(
+            what=f"{what}, 131,072 rows",
+            against="2,048 rows",
+            found=max(large) / max(small),
+            better="less",
+            aim=1.05,
+            note=note,
+        )
+    )
+    note = ", ".join(f"{one:.0f}" for one in large) + " MB"
+    state(
+        Figure(
+            what=f"{what}, epochs 2 to 5",
+            against="epoch 1",
+            found=max(large[1:]) / large[0],
+            better="less",
+            aim=1.05,
+            note=note,
+        )
+    )
+
+
+def test_five_seeds_at_once_by_vmap(benchmark, state: State):
+    """Forward and backward of five micro CNNs on batches of their own: as one stacked model, and one after another."""
+    problems: list[str] = []
+    choice = choose(discover(installed_entries()), "backbone", "micro-cnn", {}, "backbone", problems)
+    assert choice is not None, problems
+    models = [choice.spec.build(choice.config, Modality(layout="image", shape=(1, 32, 32))) for _ in range(5)]
+    for model in models:
+        model.requires_grad_(False)
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):  # vmap cannot change running statistics in place
+                module.track_running_stats, module.running_mean, module.running_var, module.num_batches_tracked = (
+                    False, None, None, None)  # fmt: skip
+    weights, buffers = stack_module_state(models)
+    x = torch.rand(5, 64, 1, 32, 32)
+
+    def loss(own: dict[str, torch.Tensor], other: dict[str, torch.Tensor], pictures: torch.Tensor) -> torch.Tensor:
+        return functional_call(models[0], (own, other), (pictures,)).square().mean()
+
+    def one_after_another() -> None:
+        for place, model in enumerate(models):
+            grad(loss)(dict(model.named_parameters()), dict(model.named_buffers()), x[place])
+
+    together = vmap(grad(loss))
+    gain = 1 / alternately(lambda: together(weights, buffers, x), one_after_another)
+    benchmark(partial(together, weights, buffers, x))
+    note = "grouped convolutions; not built in, for it gains nothing here"
+    state(
+        Figure(
+            what="five seeds of micro-cnn, stacked by vmap",
+            against="one after another",
+            found=gain,
+            aim=1.5,
+            unit="x",
+            note=note,
+        )
+    )
+
+
+def test_five_seeds_at_once_in_processes(benchmark, state: State, tmp_path):
+    """A run of five seeds by two workers of one thread, against one after another on two threads."""
+    study = {
+        "name": "seeds", "summary": "five seeds of one small model",
+        "base": {"data": "digits", "method": "simclr", "backbone": "micro-cnn", "augmentation": "digits", "baselines": "none",
+                 "recipe": "quick", "measure": ["knn"], "train.epochs": 8},
+        "axes": {"which": {str(seed): {"seeds": [seed]} for seed in range(5)}},
+    }  # fmt: skip
+    path = tmp_path / "seeds.yaml"
+    path.write_text(yaml.safe_dump(study))
+
+    def timed(name: str, workers: int) -> float:
+        program = [sys.executable, "-m", "sslbench", "study", "run", str(path), "--out", str(tmp_path / name)]
+        began = time.perf_counter()
+        subprocess.run(
+            [*program, f"executor.workers={workers}", f"threads={3 - workers}"], check=True, capture_output=True
+        )
+        return time.perf_counter() - began
+
+    one, two = timed("one", 1), benchmark.pedantic(timed, args=("two", 2), rounds=1)
+    state(Figure(what="five seeds of micro-cnn, two processes of one thread", against="one after another on two threads",
+                 found=one / two, aim=1.5, unit="x"))  # fmt: skip
