@@ -20,8 +20,9 @@ from sslbench.data.table import open_prepared
 from sslbench.environment import places, rank
 from sslbench.train.batch_norm import share_statistics
 from sslbench.train.build import build_augmentation, build_method, gather_material, make_views
+from sslbench.train.fabric import make_fabric
 from sslbench.train.feeds import SampleFeed
-from sslbench.train.loop import Training, make_fabric, train
+from sslbench.train.loop import Training, train
 from sslbench.train.ranks import vanish
 from sslbench.train.sharding import whole_weights
 from sslbench.train.world import world

@@ -19,8 +19,9 @@ from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import Column, Pool, Prepared, open_prepared
 from sslbench.environment import best_precision, places
 from sslbench.train.build import build_augmentation, build_method, make_views
+from sslbench.train.fabric import make_fabric
 from sslbench.train.feeds import Pass, SampleFeed
-from sslbench.train.loop import Moment, Trained, Training, make_fabric, silent, train
+from sslbench.train.loop import Moment, Trained, Training, silent, train
 from sslbench.train.world import Alone
 
 

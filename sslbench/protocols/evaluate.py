@@ -20,7 +20,8 @@ from sslbench.protocols.bench import HarnessBench, HarnessTrial
 from sslbench.protocols.features import extract, open_features
 from sslbench.protocols.score import Where, score
 from sslbench.train.build import build_augmentation, load_material, make_views
-from sslbench.train.loop import Moment, make_fabric
+from sslbench.train.fabric import make_fabric
+from sslbench.train.loop import Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -27,8 +27,9 @@ from sslbench.environment import places
 from sslbench.testing.check import Subject
 from sslbench.testing.props import LAYOUTS
 from sslbench.train.build import Material, build_augmentation, build_method, gather_material, make_views
+from sslbench.train.fabric import make_fabric
 from sslbench.train.feeds import SampleFeed
-from sslbench.train.loop import Trained, Training, make_fabric, train
+from sslbench.train.loop import Trained, Training, train
 from sslbench.train.world import Alone
 
 BATCH, EPOCHS = 32, 6

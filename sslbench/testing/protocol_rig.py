@@ -20,7 +20,8 @@ from sslbench.data.views import ViewMaker
 from sslbench.protocols.bench import HarnessBench, HarnessTrial
 from sslbench.protocols.features import Table
 from sslbench.testing.check import Subject
-from sslbench.train.loop import make_fabric, silent
+from sslbench.train.fabric import make_fabric
+from sslbench.train.loop import silent
 
 CLASSES, WIDTH, STEPS = 4, 16, 5
 BANK, VALIDATION, QUERY = 120, 40, 200

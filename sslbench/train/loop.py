@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -24,10 +22,7 @@ from sslbench.data.draws import KeyedDraws
 from sslbench.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from sslbench.train.feeds import Feed, Pass
 from sslbench.train.optimisers import build_optimiser, set_rates
-from sslbench.train.sharding import shard
 from sslbench.train.world import Processes
-
-PRECISIONS: Mapping[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float64": "64-true"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,27 +82,6 @@ class _Doorway(nn.Module):
 
     def forward(self, call: Callable[[Objective], Tensor]) -> Tensor:
         return call(self.objective)
-
-
-def make_fabric(precision: str, settings: TrainSettings | None = None) -> Fabric:
-    """One device of whatever kind is here, or those that training settings ask for, in the precision that was planned."""
-    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it announces every fit
-    settings = settings or TrainSettings()
-    together: dict[str, Any] = {}
-    if settings.processes > 1:
-        together = {"strategy": _strategy(settings), "num_nodes": settings.nodes}
-    fabric = Fabric(
-        accelerator="auto", devices=settings.devices, precision=PRECISIONS[precision],
-        plugins=[environment.cluster(settings.processes)], **together,
-    )  # fmt: skip
-    fabric.launch()
-    return fabric
-
-
-def _strategy(settings: TrainSettings) -> Any:
-    if settings.strategy == "ddp":
-        return "ddp"
-    return ModelParallelStrategy(shard, data_parallel_size=settings.processes, tensor_parallel_size=1)
 
 
 def stale(settings: TrainSettings, progress: Progress) -> bool:

@@ -29,8 +29,9 @@ from sslbench.train.build import (
     save_material,
     save_method,
 )
+from sslbench.train.fabric import make_fabric
 from sslbench.train.feeds import SampleFeed
-from sslbench.train.loop import Moment, Training, make_fabric, train
+from sslbench.train.loop import Moment, Training, train
 from sslbench.train.sharding import sharded, whole_weights
 from sslbench.train.world import Alone, world
 

@@ -63,7 +63,7 @@ def drawn(part: str, label: int, rng: np.random.Generator) -> Factors:
 
 
 def draw(factors: Factors, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """[3, side, side]: a chequered ellipse or ring of given area, rotated, of one luminance in any hue (Rec. 601), on grey."""
+    """[3, side, side]: a chequered ellipse or ring of given area, turned, of one luminance in any hue (Rec. 601), on grey."""
     ticks = (np.arange(2 * side) + 0.5) / side - 1
     down, right = np.meshgrid(ticks - factors.down, ticks - factors.right, indexing="ij")
     along = right * math.cos(factors.orientation) + down * math.sin(factors.orientation)
