@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from benchmarks.speed.figures import TABLE, Figure, keep
 
 

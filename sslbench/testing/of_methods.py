@@ -244,6 +244,14 @@ def stays_finite_in_half_precision(subject: Subject) -> Iterator[str]:
     yield from (f"the gradient of {name!r} is not finite under bfloat16" for name in bad)
 
 
+@check("method", change="keep the one number in a tensor of shape [1]", needs=("builds",))
+def can_be_shared_out(subject: Subject) -> Iterator[str]:
+    """Processes that share the weights (train.strategy=fsdp) part them along a first dimension, which a scalar has not."""
+    for name, parameter in rig_of(subject).build().named_parameters():
+        if parameter.dim() == 0:
+            yield f"the parameter {name!r} is a scalar"
+
+
 @check(
     "method", change="refuse it in check() with a sentence that says what is possible", needs=("gives_a_finite_scalar",)
 )

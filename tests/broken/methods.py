@@ -142,6 +142,18 @@ class Rounded(Sound):
         return Loss(total=-torch.log(1 - (1 - 1e-4 * torch.sigmoid(z))).mean())
 
 
+class Scaled(Sound):
+    """Learns how much its spread counts."""
+
+    def __init__(self, config, parts):
+        super().__init__(config, parts)
+        self.scale = nn.Parameter(torch.tensor(1.0))
+
+    def loss(self, batch, step):
+        total = super().loss(batch, step).total
+        return Loss(total=total + (self.scale - 2).square())
+
+
 BROKEN = {
     "builds": method(Unbuilt),
     "embeds_every_space": method(Sound, spaces=("joint",)),
@@ -154,6 +166,7 @@ BROKEN = {
     "learns": method(Level),
     "does_not_collapse": method(Collapsed),
     "stays_finite_in_half_precision": method(Rounded),
+    "can_be_shared_out": method(Scaled),
     "works_with_one_row_or_says_no": method(Sound, check=lambda config, facts: ()),
     "offers_recipes_that_can_be_planned": method(Sound, recipes=(Recipe(name="r", summary="r", settings={"train.epoch": 1}),)),
     "keeps_its_settings": method(Sound, config=Dated, smoke=Dated()),
