@@ -32,9 +32,9 @@ def a_plan(request: Mapping[str, Any], *overrides: str) -> Plan:
     return make_plan(tree, discover(installed_entries()), Shelf(places()), machine)
 
 
-def noise(plan: Plan, rows: int, side: int, channels: int = 1, file: Path | None = None) -> Pool:
+def noise(plan: Plan, rows: int, side: int, file: Path | None = None) -> Pool:
     """Pictures of noise, whose content changes no time, in memory or mapped from a file."""
-    rng, shape = np.random.default_rng(0), (rows, channels, side, side)
+    rng, shape = np.random.default_rng(0), (rows, plan.modalities["image"].shape[0], side, side)
     if file is None:
         pictures = rng.integers(0, 256, shape, dtype=np.uint8)
     else:

@@ -61,12 +61,12 @@ def test_simclr_against_lightly(benchmark, state: State):
     encoder = nn.Sequential(*list(torchvision.models.resnet18().children())[:-1], nn.Flatten())
     model = nn.Sequential(encoder, SimCLRProjectionHead(512, 512, 128))
     criterion = NTXentLoss()
-    request = {"method": {"name": "simclr", "hidden": 512, "out": 128}, "data": {"name": "digits"}}
+    request = {"method": {"name": "simclr", "hidden": 512, "out": 128}, "data": {"name": "factor-shapes"}}
     plan = a_plan(
-        request, "recipe=none", f"view.size={side}", "prepare.size=32", "prepare.channels=3", f"train.batch={batch}",
+        request, "recipe=none", f"view.size={side}", "prepare.size=32", f"train.batch={batch}",
         "augmentation.name=simclr", "backbone.name=torchvision-resnet18", "backbone.stem=standard",
     )  # fmt: skip
-    feed, method = a_feed(plan, noise(plan, rows, side, 3)), a_method(plan, rows)
+    feed, method = a_feed(plan, noise(plan, rows, side)), a_method(plan, rows)
     gain = alternately(
         lambda: an_epoch(loader, lambda views: criterion(model(views[0]), model(views[1])), model),
         lambda: epoch(plan, method, feed), 2,

@@ -76,13 +76,13 @@ def test_barlow_twins_against_stable_pretraining(benchmark, state: State):
     rows = case.batch * case.steps
     request = {
         "method": {"name": "barlow-twins", "hidden": case.projector, "out": case.projector},
-        "data": {"name": "digits"},
+        "data": {"name": "factor-shapes"},
     }
     plan = a_plan(
         request, "recipe=none", "augmentation.name=byol", f"backbone.name={case.backbone}", f"view.size={case.side}",
-        f"train.batch={case.batch}", "train.optimiser=adamw", "train.precision=bfloat16", "prepare.channels=3",
+        f"train.batch={case.batch}", "train.optimiser=adamw", "train.precision=bfloat16",
     )  # fmt: skip
-    pool = noise(plan, rows, case.side, 3)
+    pool = noise(plan, rows, case.side)
     pictures = torch.from_numpy(pool.read(pool.members[0][1])["image"])
     theirs, feed, method = Theirs(case, pictures, device), a_feed(plan, pool), a_method(plan, rows)
 
