@@ -147,7 +147,7 @@ def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Gen
     for made in tables:
         write_atomically(folder / f"{made.name}.md", markdown(made.frame).encode())
     draw_curves(found.scores, found.classes, by, asked.axis, asked.score.replace("_", " "), folder / "curves")
-    draw_counts(counts, by, folder / "trends")
+    draw_counts(counts, by, asked.basis, asked.of, folder / "trends")
     return tuple(tables)
 
 

@@ -23,15 +23,26 @@ def draw_curves(
     figure, grid = pyplot().subplots(
         tall, wide, figsize=(4.4 * wide, 3.4 * tall), squeeze=False, sharex=True, sharey=True, layout="constrained"
     )
-    for axes, (key, group) in zip(grid.flat, groups, strict=False):
+    named = []
+    for place, (axes, (key, group)) in enumerate(zip(grid.flat, groups, strict=False)):
         mine = classes[(classes[list(by)] == list(key)).all(axis=1)]
         order = mine["slope_seeds"].abs().sort_values(ascending=False, kind="stable").index
-        _panel(axes, group, set(mine.loc[order, "class"][:NAMED]), axis)
+        named.append(set(mine.loc[order, "class"][:NAMED]))
+        _panel(axes, group, named[-1], axis)
         axes.set_title(", ".join(map(str, key)))
-        axes.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))  # beside: curves are everywhere
-        axes.set(xlabel=axis, ylabel=metric)
+        if place % wide == 0:
+            axes.set_ylabel(metric)
+        if place + wide >= len(groups):  # the lowest of its column
+            axes.set_xlabel(axis)
+            axes.tick_params(labelbottom=True)
     for axes in list(grid.flat)[len(groups) :]:
         axes.axis("off")
+    if all(one == named[0] for one in named):
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, fontsize=8, loc="outside right upper")
+    else:
+        for axes in list(grid.flat)[: len(groups)]:
+            axes.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))  # beside: curves are everywhere
     keep(figure, path, tight=True)
 
 
@@ -47,13 +58,13 @@ def _panel(axes: Any, group: pd.DataFrame, named: set[Any], axis: str) -> None:
         axes.fill_between(mean.index, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
 
 
-def draw_counts(counts: pd.DataFrame, by: Sequence[str], path: Path) -> None:
-    """Bars of how many classes rise and fall, judged on seed means, by correction."""
+def draw_counts(counts: pd.DataFrame, by: Sequence[str], basis: str, of: str, path: Path) -> None:
+    """Bars of how many classes (or datasets) rise and fall, judged by one basis, by correction."""
     import seaborn as sns
 
     pyplot()
     kinds = ["descending", "ascending"]
-    mine = counts[counts["basis"] == "means"]
+    mine = counts[counts["basis"] == basis]
     long = mine.melt(id_vars=[*by, "correction"], value_vars=kinds, var_name="trend", value_name="classes")
     long["group"] = long[list(by)].astype(str).agg(", ".join, axis=1)
     height = max(2.2, 0.5 * long["group"].nunique() + 1)
@@ -65,5 +76,5 @@ def draw_counts(counts: pd.DataFrame, by: Sequence[str], path: Path) -> None:
         axes.set_xlim(0, max(1, 1.1 * long["classes"].max()))  # nothing moves is an answer too
         for bars in axes.containers:
             axes.bar_label(bars, fontsize=7, padding=2)
-    grid.set_titles("{col_name}").set_axis_labels("classes", "")
+    grid.set_titles("{col_name}").set_axis_labels(f"{of} that move, by {basis}", "")
     keep(grid.figure, path, tight=True)
