@@ -76,7 +76,7 @@ SETS = (
     ),
     AugmentationSpec(
         name="factor-shapes",
-        version=1,
+        version=2,
         summary="for the shapes of that name: moves and light, which are no factor; hue, rotation, size and blur, each of "
         "which takes one factor away, wait for a probability",
         citation=SSLBENCH,
