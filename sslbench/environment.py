@@ -154,6 +154,11 @@ def best_precision() -> str:
 
     if torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    return cpu_precision()
+
+
+def cpu_precision() -> str:
+    """The same of products on the processor, whatever else is here."""
     fast = Path("/proc/cpuinfo")
     flags = fast.read_text() if fast.exists() else ""
     return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"

@@ -39,7 +39,7 @@ def test_knn_agrees_with_scikit_learn(digits, vote):
 @pytest.fixture(params=["bfloat16", "float32"])
 def precision(request, monkeypatch):
     """Either way of choosing candidates, whatever this machine would choose."""
-    monkeypatch.setattr(neighbours, "best_precision", lambda: request.param)
+    monkeypatch.setattr(neighbours, "cpu_precision", lambda: request.param)
 
 
 @pytest.mark.usefixtures("precision")
@@ -101,12 +101,25 @@ def test_chosen_scores_are_packed_side_by_side(queries, columns, most):
         assert torch.equal(found.scores[place][kept], row[found.rows[place][kept]])
 
 
-def test_the_bound_of_half_precision_holds():
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("kind", ["random", "every rounding one way"])
+def test_no_product_is_further_off_than_the_bound(precision, kind):
     generator = torch.Generator().manual_seed(1)
     first, second = (torch.randn(400, 64, generator=generator) for _ in range(2))
-    rounded = (first.bfloat16() @ second.bfloat16().T).double()
-    wrong = (rounded - first.double() @ second.double().T).abs()
-    assert (wrong <= neighbours.HALF_ERROR * first.norm(dim=1, keepdim=True) * second.norm(dim=1)).all()
+    if kind != "random":  # 1.0039 is nearly half way between two bfloat16s
+        first, second = torch.full((3, 64), 1.0039), torch.full((5, 64), 1.0039)
+    longest, rough = second.norm(dim=1).max(), (second - second.bfloat16()).norm(dim=1).max()
+    of = neighbours.Centred(bank=second, centre=torch.zeros(64), longest=float(longest), rough=float(rough), tile=7)
+    found = (first.to(precision) @ second.to(precision).T).double()
+    wrong = (found - first.double() @ second.double().T).abs().max(1).values
+    assert (wrong <= neighbours.error(of, first, precision)).all()
+
+
+@pytest.mark.usefixtures("precision")
+def test_nobody_asks_and_nobody_answers():
+    """Settings may leave no validation row at all."""
+    cosines, rows = neighbours.nearest(torch.eye(4), torch.empty(0, 4), 3, 256)
+    assert cosines.shape == rows.shape == (0, 3)
 
 
 def test_an_exact_match_silences_all_others_under_inverse_votes():

@@ -139,7 +139,8 @@ def test_mae_from_files_against_lightly(benchmark, state: State, files, tmp_path
     gain = alternately(
         lambda: an_epoch(loader, lambda views: model(views[0]), model), lambda: epoch(plan, method, feed), 2
     )
-    busy = alternately(lambda: epoch(plan, method, Ready(feed)), lambda: epoch(plan, method, feed), 2)
+    ready = Ready(feed)
+    busy = alternately(lambda: epoch(plan, method, ready), lambda: epoch(plan, method, feed), 2)
     began = time.perf_counter()
     benchmark.pedantic(epoch, args=(plan, method, feed), rounds=1)
     later = time.perf_counter() - began

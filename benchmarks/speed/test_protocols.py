@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.neighbors import NearestNeighbors
 
 from sslbench.analysis.agreement import adjusted
-from sslbench.environment import best_precision
+from sslbench.environment import cpu_precision
 from sslbench.protocols.linear import LinearConfig
 from sslbench.protocols.linear_instrument import Bank, train_probes
 from sslbench.protocols.neighbours import nearest
@@ -84,7 +84,7 @@ def test_linear_probes_together_against_one_after_another(benchmark, state: Stat
     def ours() -> list[float]:
         rngs = [np.random.default_rng(seed) for seed in range(5)]
         own = Bank(features=bank, labels=labels, rngs=rngs)
-        probes = train_probes([own], CLASSES, grid, config, best_precision())[0]
+        probes = train_probes([own], CLASSES, grid, config, cpu_precision())[0]
         return [float((p.scores(query).argmax(2) == truth[:, None]).double().mean(0).max()) for p in probes]
 
     began = time.perf_counter()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sslbench.api.modules import Trial
 from sslbench.api.values import Outcome, Task
-from sslbench.environment import best_precision
+from sslbench.environment import cpu_precision
 from sslbench.protocols.features import joined
 from sslbench.protocols.linear import LinearConfig
 
@@ -155,7 +155,7 @@ class Linear:
             told = str(sorted(task.setting.items()))
             rngs = [trial.rng("probe", seed, told) for seed in range(self.config.seeds)]
             banks.append(Bank(features=features[rows], labels=labels[rows], rngs=rngs))
-        trained = train_probes(banks, len(trial.target.names), self.grid, self.config, best_precision())
+        trained = train_probes(banks, len(trial.target.names), self.grid, self.config, cpu_precision())
         for place, every in enumerate(trained):
             for seed, probes in enumerate(every):
                 yield from self._answers(place, trial.tasks[place], seed, features, labels, probes)

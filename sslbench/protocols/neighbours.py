@@ -14,35 +14,35 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, pad
 
-from sslbench.environment import best_precision
+from sslbench.environment import cpu_precision
 
 SPARE = 16
 """Candidates kept beyond k where even single precision cannot tell rows apart."""
 MOST = 8
 """Candidates that may be held, over k, before a query is given up in this precision; and SPARE squared more."""
 TILE = 16384
-"""Bank rows that are multiplied at once."""
+"""Bank rows that are multiplied at once, at most."""
 BLOCK = 256
 """Queries that are, at most."""
 GROUP = 16
-"""Neighbouring columns of which only the largest is looked at first."""
+"""Columns, as far apart as there are groups, of which only the largest is looked at first."""
 CACHED = 2**20
 """Numbers that are worked on at once where they should stay in a processor's cache."""
-HALF_ERROR = 2**-8 + 2**-9 + 2**-12
-"""What a product of two bfloat16 vectors is off by at most, over the product of their lengths: both roundings (2^-9 each) and
-that of the sum (2^-9); the small terms are the last."""
-SINGLE_ERROR = 2**-24
-"""The same of single precision, for every number that is summed."""
+HALF, SINGLE = 2**-8, 2**-24
+"""What one rounding to bfloat16 and to float32 is off by at most, over the number's size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Centred:
-    """A bank [n, D], its mean [D], the longest of its rows without the mean, and the MB that may be worked in."""
+    """A bank [n, D], its mean [D]; of its rows without the mean the longest, and how far one moves at most when it is rounded
+    to bfloat16; and how many rows are multiplied at once.
+    """
 
     bank: Tensor
     centre: Tensor
     longest: float
-    memory: int
+    rough: float
+    tile: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,11 +58,32 @@ def nearest(bank: Tensor, query: Tensor, k: int, memory: int) -> tuple[Tensor, T
 
     `memory` bounds the work space in MB.
     """
-    k, centre = min(k, len(bank)), bank.mean(0)
-    longest = max(float((tile - centre).norm(dim=1).max()) for tile in torch.split(bank, TILE))
-    centred = Centred(bank=bank, centre=centre, longest=longest, memory=memory)
+    k = min(k, len(bank))
+    if not len(query):
+        return query.new_empty(0, k), torch.empty(0, k, dtype=torch.long)
+    tile = min(TILE, max(k, memory * 2**20 // (4 * 6 * bank.shape[1])))
+    centre, longest, rough = bank.mean(0), 0.0, 0.0
+    for part in torch.split(bank, tile):
+        apart = part - centre
+        longest = max(longest, float(apart.norm(dim=1).max()))
+        rough = max(rough, float((apart - apart.bfloat16()).norm(dim=1).max()))
+    centred = Centred(bank=bank, centre=centre, longest=longest, rough=rough, tile=tile)
     found = [_nearest(centred, part, k) for part in torch.split(query, _queries(k, memory))]
     return torch.cat([cosines for cosines, _ in found]), torch.cat([rows for _, rows in found])
+
+
+def error(of: Centred, query: Tensor, precision: torch.dtype) -> Tensor:
+    """[Q]: what a product of a query [Q, D] with a centred row is off by at most, both rounded, and their product, too.
+
+    Each factor's rounding is measured; the result's is its unit of the largest product; sums are of float32, ours and theirs.
+    """
+    rounded = query.to(precision).float()
+    length = rounded.norm(dim=1)
+    rough, unit = (of.rough, HALF) if precision == torch.bfloat16 else (0.0, SINGLE)
+    factors = (query - rounded).norm(dim=1) * of.longest + length * rough
+    sums = 2 * query.shape[1] * SINGLE * length * (of.longest + rough)
+    bound: Tensor = factors + unit * length * (of.longest + rough) + sums
+    return bound
 
 
 def _most(k: int) -> int:
@@ -70,18 +91,18 @@ def _most(k: int) -> int:
 
 
 def _queries(k: int, memory: int) -> int:
-    """How many queries' candidates (a score and a row each, twice while they are merged) fit in a quarter of the memory."""
-    return max(1, memory * 2**20 // (4 * 24 * _most(k)))
+    """How many queries' candidates (score and row, four times while they are merged) fit in a quarter of the memory."""
+    return max(1, memory * 2**20 // (4 * 48 * _most(k)))
 
 
 def _nearest(of: Centred, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """By half precision where the hardware gains by it, by single where that is no proof, and at last by its order alone."""
     cosines, rows = query.new_empty(len(query), k), torch.empty(len(query), k, dtype=torch.long)
     left = torch.arange(len(query))
-    half = [(torch.bfloat16, HALF_ERROR)] if best_precision() == "bfloat16" else []
-    for precision, error in (*half, (torch.float32, SINGLE_ERROR * query.shape[1])):
+    half = [torch.bfloat16] if cpu_precision() == "bfloat16" else []
+    for precision in (*half, torch.float32):
         asked = query[left]
-        found = _within(of, asked.to(precision), k, 2 * error * of.longest * asked.norm(dim=1))
+        found = _within(of, asked.to(precision), k, 2 * error(of, asked, precision))
         told = (found.scores > -torch.inf).any(1)
         if bool(told.any()):
             sure = Candidates(scores=found.scores[told], rows=found.rows[told])
@@ -99,8 +120,8 @@ def _within(of: Centred, query: Tensor, k: int, reach: Tensor) -> Candidates:
     parts, reaches = torch.split(query, BLOCK), torch.split(reach.unsqueeze(1), BLOCK)
     kept = [_none(len(part)) for part in parts]
     least = [torch.full((len(part), 1), -torch.inf) for part in parts]
-    for start in range(0, len(of.bank), TILE):
-        tile = (of.bank[start : start + TILE] - of.centre).to(query.dtype)
+    for start in range(0, len(of.bank), of.tile):
+        tile = (of.bank[start : start + of.tile] - of.centre).to(query.dtype)
         for place, part in enumerate(parts):
             scores = part @ tile.T
             least[place] = torch.maximum(least[place], kth_of_groups(scores, k) - reaches[place])
@@ -172,8 +193,8 @@ def _best(of: Centred, query: Tensor, wanted: int) -> Candidates:
     """The `wanted` largest products in single precision, however near to each other."""
     parts = torch.split(query, BLOCK)
     kept = [_none(len(part)) for part in parts]
-    for start in range(0, len(of.bank), TILE):
-        tile = of.bank[start : start + TILE] - of.centre
+    for start in range(0, len(of.bank), of.tile):
+        tile = of.bank[start : start + of.tile] - of.centre
         for place, part in enumerate(parts):
             values, rows = (part @ tile.T).topk(min(wanted, len(tile)), dim=1)
             both = _joined(kept[place], Candidates(scores=values, rows=rows + start))
