@@ -20,8 +20,8 @@ ROWS, TABLE = "results.json", "RESULTS.md"
 HEAD = """<!-- written by `make speed`; do not edit -->
 # How fast, against what
 
-Every figure is a ratio of two times (or sizes) that were measured in turn in one run; `aim` says which is better. Absolute
-numbers in notes are of the machine beside them and of no other.
+Figures are ratios of what was measured in turn in one run, exponents, or sizes with their unit; `aim` says which is better.
+Absolute numbers in notes are of the machine beside them and of no other.
 
 """
 

@@ -36,7 +36,7 @@ def features(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_neighbours_against_scikit_learn_and_lightly(benchmark, state: State):
-    """Every one finds the 200 nearest of 50,000 for 10,000 queries; ours serves all k of the grid at once."""
+    """Every one finds the 200 nearest of 50,000 for 2,000 queries; ours serves all k of the grid at once."""
     lightly = pytest.importorskip("lightly.utils.benchmarking.knn")
     bank, labels = features(BANK, 0)
     query, _ = features(2_000, 1)
@@ -74,7 +74,7 @@ def test_neighbours_in_bounded_memory(benchmark, state: State, rows, width):
 
 
 def test_linear_probes_together_against_one_after_another(benchmark, state: State):
-    """13 rates x 3 decays x 5 seeds on 50,000 x 512; plain PyTorch's time is that of its first fits, times all."""
+    """13 rates x 3 decays x 5 seeds on 50,000 x 512; plain PyTorch's time is that of five fits, times all."""
     bank, labels = features(BANK, 0)
     query, truth = features(10_000, 1)
     rates = tuple(float(r) for r in np.geomspace(0.001, 1.0, 13))
@@ -115,7 +115,7 @@ def test_linear_probes_together_against_one_after_another(benchmark, state: Stat
 
 
 def plain(bank, labels, mean, deviation, rate, decay, config) -> torch.nn.Linear:
-    """One probe as a tutorial writes it, on features that were standardised before."""
+    """One probe as a tutorial writes it, from features as they come."""
     values = (bank - mean) / deviation
     probe = torch.nn.Linear(WIDTH, CLASSES)
     optimiser = torch.optim.SGD(probe.parameters(), lr=rate, momentum=config.momentum, weight_decay=decay)

@@ -34,7 +34,7 @@ def test_training_end_to_end_against_compute_alone(benchmark, state: State, back
 
 
 def test_batched_views_against_torchvision_one_by_one(benchmark, state: State):
-    """The augmentation of the quick recipe's kind: crop, flip, brightness and contrast, 256 pictures of 32 px."""
+    """The augmentation of the quick recipe's kind: crop, flip and colour jitter, 256 pictures of 32 px."""
     plan = a_plan(SIMCLR, *SETTINGS, "augmentation.name=simclr", "augmentation.blur.p=0", "augmentation.grey.p=0")
     feed = a_feed(plan, noise(plan, ROWS, SIDE))
     pictures = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8)

@@ -2,7 +2,7 @@
 `factor_shapes_drawing`.
 
 Every part (hue, orientation, scale, texture, shape) has two classes that are equal in all other factors, which vary at
-random. So a part is scored within its pair, and a method that loses a factor falls on that part and on no other.
+random. So a part is scored within its pair, and a method that loses a factor falls on that part.
 """
 
 from __future__ import annotations
