@@ -36,10 +36,10 @@ def planned(scale: str) -> tuple[Study, list[Plan]]:
         ("paper-flip", 5 * 21),
         ("paper-fine-tuned", 3 * 11),
         ("paper-imagenet", 4 * 3 * 11),
-        ("laptop", 5 * 6),
-        ("laptop-rotation", 5 * 3),
-        ("laptop-size", 5 * 3),
-        ("laptop-blur", 5 * 3),
+        ("laptop", 5 * 6 * 2),
+        ("laptop-rotation", 5 * 3 * 2),
+        ("laptop-size", 5 * 3 * 2),
+        ("laptop-blur", 5 * 3 * 2),
     ],
 )
 def test_every_sweep_can_be_planned_without_the_data(scale, runs, monkeypatch):
