@@ -116,6 +116,26 @@ def test_no_product_is_further_off_than_the_bound(precision, kind):
 
 
 @pytest.mark.usefixtures("precision")
+def test_more_equal_rows_than_can_be_held_are_still_neighbours():
+    """A thousand rows that nothing tells apart, and one that is nearer."""
+    bank = torch.nn.functional.normalize(torch.randn(1001, 8, generator=torch.Generator().manual_seed(0)), dim=1)
+    bank[:1000] = bank[0]
+    query = torch.nn.functional.normalize(bank[:1] + 0.5 * bank[1000:], dim=1)
+    cosines, rows = neighbours.nearest(bank, query, 5, 256)
+    expected = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :5]
+    assert torch.allclose(cosines.double(), expected, atol=1e-6)
+    assert len(set(rows[0].tolist())) == 5
+
+
+@pytest.mark.parametrize("broken", ["bank", "query"])
+def test_features_that_are_no_numbers_are_refused(broken):
+    found = {"bank": torch.eye(4), "query": torch.eye(4)}
+    found[broken][2, 1] = torch.nan
+    with pytest.raises(ValueError, match="some features are no finite numbers"):
+        neighbours.nearest(found["bank"], found["query"], 2, 256)
+
+
+@pytest.mark.usefixtures("precision")
 def test_nobody_asks_and_nobody_answers():
     """Settings may leave no validation row at all."""
     cosines, rows = neighbours.nearest(torch.eye(4), torch.empty(0, 4), 3, 256)

