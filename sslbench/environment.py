@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 VERSIONED = ("sslbench", "torch", "numpy", "scikit-learn", "timm", "torchvision", "lightning-fabric", "pillow", "scipy")
 DECODERS = ("pillow", "numpy")
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +149,7 @@ def device_kind() -> str:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
 
 
-def best_precision() -> str:
+def best_precision() -> Precision:
     """bfloat16 where the hardware gains by it, else float32."""
     import torch
 
@@ -157,7 +158,7 @@ def best_precision() -> str:
     return cpu_precision()
 
 
-def cpu_precision() -> str:
+def cpu_precision() -> Precision:
     """The same of products on the processor, whatever else is here."""
     fast = Path("/proc/cpuinfo")
     flags = fast.read_text() if fast.exists() else ""

@@ -6,7 +6,7 @@ import pytest
 
 import sslbench
 from sslbench import environment
-from sslbench.protocols import linear_instrument, neighbours
+from sslbench.protocols import neighbours
 
 from .conftest import TINY
 
@@ -19,11 +19,15 @@ def test_every_fast_path_on_and_off_gives_the_same_table(tmp_path, monkeypatch):
                 "measure": ["knn", "linear"], "baselines": ["random-init"], "threads": 1}  # fmt: skip
     found = {}
     for precision in ("bfloat16", "float32"):
-        monkeypatch.setattr(environment, "best_precision", lambda precision=precision: precision)
-        for module in (linear_instrument, neighbours):
-            monkeypatch.setattr(module, "cpu_precision", lambda precision=precision: precision)
+        for module, name in (
+            (environment, "best_precision"),
+            (environment, "cpu_precision"),
+            (neighbours, "cpu_precision"),
+        ):
+            monkeypatch.setattr(module, name, lambda precision=precision: precision)
         results = sslbench.run("mae", "digits", out=tmp_path / precision, settings=settings)
-        assert all(record.settings["train"]["precision"] == precision for record in results.records)
+        for record in results.records:
+            assert (record.settings["train"]["precision"], record.settings["products"]) == (precision, precision)
         scores = results.scores
         chosen = scores[scores["metric"].isin(["micro_accuracy", "macro_accuracy"])]
         found[precision] = chosen.set_index(["method", "protocol", "metric", "chosen_on"])["value"].sort_index()

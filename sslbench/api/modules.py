@@ -232,6 +232,11 @@ class Trial(Protocol):
     @property
     def bench(self) -> Bench: ...
 
+    @property
+    def products(self) -> str:
+        """What products of matrices on the processor may be made in: 'bfloat16' where it gains by that, else 'float32'."""
+        ...
+
     def rng(self, *name: Scalar) -> np.random.Generator:
         """A generator keyed by seed, protocol, data and name, never by the method: arms share draws."""
         ...

@@ -91,7 +91,8 @@ def extract_key(plan: Plan, pretrain: str, part: Part, epoch: int | None) -> str
 
 def evaluate_key(plan: Plan, extract: str, protocol: Choice, seed: int, folds: tuple[int, ...]) -> str:
     """One protocol's answers on those features."""
-    values: list[Any] = [ANSWERS, extract, protocol.key(), plan.splits, folds, splits.VERSION, seed, plan.threads]
+    values: list[Any] = [ANSWERS, extract, protocol.key(), plan.splits, folds, splits.VERSION, seed]
+    values += [plan.threads, plan.products]
     if needs_encoders(protocol):
         values += [plan.train.precision]
     return digest("evaluate", *values)

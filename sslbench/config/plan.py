@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import MethodSpec, Recipe
@@ -31,6 +31,7 @@ from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSe
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import prepared_modality
 from sslbench.data.splits import SplitSettings, undividable
+from sslbench.environment import Precision
 
 LABEL_PRESERVING = "label-preserving"
 """As an augmentation's name: the one that the evaluation data says leaves its labels true."""
@@ -59,6 +60,7 @@ class Plan:
     seeds: tuple[int, ...]
     folds: tuple[int, ...]
     threads: int
+    products: Precision
     recipe: str
     request: Tree
 
@@ -70,10 +72,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What a plan takes from the machine where a request leaves it open; both enter the keys."""
+    """What a plan takes from the machine where a request leaves it open; all enter the keys.
+
+    `precision` is of the device that trains, `products` of the processor, on which protocols solve on features.
+    """
 
     threads: int
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
+    products: Precision = "float32"
 
 
 def make_plan(tree: Tree, catalog: Catalog, shelf: Shelf, machine: Machine) -> Plan:
@@ -149,7 +155,8 @@ def _complete(
         method=method, backbones=backbones, augmentations=augmentations, label_preserving=gentle, protocols=protocols,
         pretrain_parts=pretrain, evaluate_parts=evaluate, modalities=encoded, roles=roles, facts=facts, train=train,
         view=view, canvas=canvas, prepare=prepare, splits=splits, pool=pool,
-        seeds=seeds, folds=folds, threads=threads, recipe=recipe.name if recipe else "none", request=plain(draft.tree),
+        seeds=seeds, folds=folds, threads=threads, products=machine.products,
+        recipe=recipe.name if recipe else "none", request=plain(draft.tree),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 from sslbench import environment
 from sslbench.api.errors import DataBroken, RequestError
@@ -117,8 +117,9 @@ def _join(stages: Mapping[str, Stage], key: str, folder: Path) -> None:
 
 def this_machine() -> Machine:
     """What requests leave open and this machine settles."""
-    precision = cast(Literal["float32", "bfloat16"], environment.best_precision())
-    return Machine(threads=environment.cores(), precision=precision)
+    return Machine(
+        threads=environment.cores(), precision=environment.best_precision(), products=environment.cpu_precision()
+    )
 
 
 def _written(value: Any) -> str:

@@ -158,6 +158,7 @@ class HarnessTrial:
     bench: HarnessBench
     key: tuple[Scalar, ...]
     open_table: Callable[[str], FeatureTable]
+    products: str = "float32"
 
     def rng(self, *name: Scalar) -> np.random.Generator:
         """Keyed by seed, protocol and data, and by the name."""

@@ -95,7 +95,9 @@ def evaluate_stage(
         watch=watch,
     )
     key = (subject.seed, protocol.component.name, table.key)
-    trial = HarnessTrial(tasks=tasks, target=table.target, bench=bench, key=key, open_table=open_table)
+    trial = HarnessTrial(
+        tasks=tasks, target=table.target, bench=bench, key=key, open_table=open_table, products=plan.products
+    )
     instrument: Instrument = protocol.spec.build(protocol.config)
     where = Where(dataset=table.name, protocol=protocol.component.name, seed=subject.seed, epoch=subject.epoch)
     ids = table.columns.get("id", np.arange(len(table)).astype(str))

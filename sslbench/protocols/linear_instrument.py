@@ -1,7 +1,7 @@
 """Linear probes solved together: every rate and decay, for every task and probe seed, is a slice of one product.
 
 The gradient of softmax cross-entropy is written out, so a whole grid costs two matrix products a step. Their factors are in
-half precision where the hardware gains by it; weights, momentum and what is answered are in single precision.
+half precision where the plan says so; weights, momentum and what is answered are in single precision.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from torch import Tensor
 
 from sslbench.api.modules import Trial
 from sslbench.api.values import Outcome, Task
-from sslbench.environment import cpu_precision
 from sslbench.protocols.features import joined
 from sslbench.protocols.linear import LinearConfig
 
@@ -155,7 +154,7 @@ class Linear:
             told = str(sorted(task.setting.items()))
             rngs = [trial.rng("probe", seed, told) for seed in range(self.config.seeds)]
             banks.append(Bank(features=features[rows], labels=labels[rows], rngs=rngs))
-        trained = train_probes(banks, len(trial.target.names), self.grid, self.config, cpu_precision())
+        trained = train_probes(banks, len(trial.target.names), self.grid, self.config, trial.products)
         for place, every in enumerate(trained):
             for seed, probes in enumerate(every):
                 yield from self._answers(place, trial.tasks[place], seed, features, labels, probes)

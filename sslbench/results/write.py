@@ -74,7 +74,8 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
         test_share=1 / plan.splits.folds,
         settings={
             "train": plain(plan.train), "view": plan.view, "canvas": plan.canvas, "prepare": plain(plan.prepare),
-            "splits": plain(plan.splits), "threads": plan.threads, "device": environment.device_kind(),
+            "splits": plain(plan.splits), "threads": plan.threads, "products": plan.products,
+            "device": environment.device_kind(),
         },
         request=plan.request,
         versions=environment.versions(),
