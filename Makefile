@@ -41,6 +41,7 @@ leaderboard: leaderboard-check
 	$(BIN)/sslbench leaderboard build --check
 
 speed: $(STAMP)
+	rm -f benchmarks/speed/results.json
 	$(BIN)/python -m pytest benchmarks/speed --benchmark-only --results -s
 
 clean:

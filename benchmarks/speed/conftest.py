@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from .figures import Figure, keep
 
@@ -21,9 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def two_threads() -> None:
-    """The size of the machine that the figures are for."""
+def two_threads() -> Iterator[None]:
+    """The size of the machine that the figures are for, torch's and scikit-learn's."""
     torch.set_num_threads(2)
+    with threadpool_limits(2):
+        yield
 
 
 @pytest.fixture

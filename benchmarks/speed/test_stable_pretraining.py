@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from sslbench.environment import cores
+
 from .conftest import State, alternately
 from .figures import Figure
 from .harness import a_feed, a_method, a_plan, epoch, noise
@@ -51,8 +53,9 @@ class Theirs:
         ])  # fmt: skip
         self.views, self.device = gpu.StackedMultiView(chain).to(device), device
         self.loader = DataLoader(
-            TensorDataset(pictures), case.batch, shuffle=True, drop_last=True, pin_memory=device.type == "cuda"
-        )
+            TensorDataset(pictures), case.batch, shuffle=True, drop_last=True, pin_memory=device.type == "cuda",
+            num_workers=min(8, cores()), persistent_workers=True,
+        )  # fmt: skip
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
 
     def epoch(self) -> None:
