@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from sslbench.analysis.aggregate import Order
 from sslbench.analysis.intervals import over_seeds
@@ -51,33 +54,43 @@ def costs(boards: Boards) -> list[dict[str, Any]]:
         for entry, seconds, standing in sorted(own, key=lambda one: (one[1], -one[2].score)):
             if standing.score > best:
                 best = standing.score
-                line.append((entry.entry, across[0](math.log10(seconds)), up[0](best)))
+                line.append((entry.entry, across(math.log10(seconds)), up(best)))
         points = [
-            {"entry": e, "x": across[0](math.log10(t)), "y": up[0](s.score), "seconds": t, "score": s.score, "half": s.half,
+            {"entry": e, "x": across(math.log10(t)), "y": up(s.score), "seconds": t, "score": s.score, "half": s.half,
              "front": any(name == e.entry for name, _, _ in line)}
             for e, t, s in sorted(own, key=lambda one: (one[1], one[0].entry))
         ]  # fmt: skip
         charts.append({
             "dataset": dataset, "protocol": protocol, "points": points, "front": [(x, y) for _, x, y in line],
-            "across": [(place, _seconds(10**value)) for value, place in across[1]],
-            "up": [(place, f"{value:.2f}") for value, place in up[1]],
+            "across": [(across(math.log10(t)), f"{t:g} s") for t in _round([10**end for end in across.ends])],
+            "up": [(up(value), f"{value:g}") for value in _round(up.ends)],
         })  # fmt: skip
     return charts
 
 
-def _axis(
-    values: Sequence[float], first: float, last: float
-) -> tuple[Callable[[float], float], list[tuple[float, float]]]:
-    """A scale that holds the values with some room, and five ticks on it."""
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A scale that holds values with some room, between two places of a drawing."""
+
+    ends: tuple[float, float]
+    places: tuple[float, float]
+
+    def __call__(self, value: float) -> float:
+        return _linear(*self.ends, *self.places)(value)
+
+
+def _axis(values: Sequence[float], first: float, last: float) -> Axis:
     low, high = min(values), max(values)
     room = max((high - low) * 0.08, 0.01)
-    to = _linear(low - room, high + room, first, last)
-    ticks = [low + (high - low) * part / 4 for part in range(5)] if high > low else [low]
-    return to, [(tick, to(tick)) for tick in ticks]
+    return Axis(ends=(low - room, high + room), places=(first, last))
 
 
-def _seconds(value: float) -> str:
-    return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"
+def _round(ends: Sequence[float]) -> list[float]:
+    """Some round numbers between two: multiples of 1, 2 or 5 and, over more than a decade, those times powers of ten."""
+    low, high = ends
+    far = low > 0 and high > 10 * low
+    locator = LogLocator(subs=(1, 2, 5)) if far else MaxNLocator(5, steps=[1, 2, 5, 10])
+    return [round(float(one), 9) for one in locator.tick_values(low, high) if low <= one <= high]
 
 
 def curves(boards: Boards) -> list[dict[str, Any]]:
@@ -95,22 +108,20 @@ def curves(boards: Boards) -> list[dict[str, Any]]:
         drawn = []
         for line in own:
             points = [
-                (share, across[0](math.log10(share)), found[line.entry, share])
-                for share in shares
-                if share in line.curve
+                (share, across(math.log10(share)), found[line.entry, share]) for share in shares if share in line.curve
             ]
             drawn.append({
                 "entry": line.entry,
                 "points": [
-                    {"share": share, "x": x, "y": up[0](one.mean), "text": one,
-                     "low": up[0](one.mean - (one.half or 0)), "high": up[0](one.mean + (one.half or 0))}
+                    {"share": share, "x": x, "y": up(one.mean), "text": one,
+                     "low": up(one.mean - (one.half or 0)), "high": up(one.mean + (one.half or 0))}
                     for share, x, one in points
                 ],
             })  # fmt: skip
         charts.append({
             "dataset": dataset, "protocol": protocol, "lines": drawn, "shares": shares,
-            "across": [(across[0](math.log10(share)), f"{100 * share:g} %") for share in shares],
-            "up": [(place, f"{value:.2f}") for value, place in up[1]],
+            "across": [(across(math.log10(share)), f"{100 * share:g} %") for share in shares],
+            "up": [(up(value), f"{value:g}") for value in _round(up.ends)],
         })  # fmt: skip
     return charts
 
