@@ -26,6 +26,7 @@ from sslbench.stages.graph import Run, distinct
 from sslbench.stages.stage import failure_of, finished, forgive
 from sslbench.study.definition import Study
 from sslbench.study.grid import Grid, Point, make_grid
+from sslbench.study.status import Costs
 
 SPARING = 40
 """How many times as long as it took to look, until the next look."""
@@ -115,7 +116,8 @@ def _forgive(runs: Sequence[Run]) -> None:
 class Counter:
     """Counts what is settled, cheaply: what was done once is not looked at again. What needs a failed stage never comes.
 
-    Of thousands of stages a look takes a tenth of a second of a core that workers need: the next one waits 40 times as long.
+    Time left is what the stages that are left cost by those of their shape, at the pace of all workers so far. Of thousands
+    of stages a look takes a tenth of a second of a core that workers need: the next one waits 40 times as long.
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
@@ -124,7 +126,7 @@ class Counter:
         self._stages = distinct(runs)
         self._of_stages = len(self._stages)
         self._began = environment.stopwatch()
-        self._at_first: int | None = None
+        self._costs, self._worked = Costs(), 0.0
         self._failed: set[Path] = set()
         self._last: Tally | None = None
         self._next = 0.0
@@ -143,16 +145,17 @@ class Counter:
         left_over = {}
         for path, stage in self._stages.items():
             if finished(path):
+                seconds = self._costs.learn(stage)
+                self._worked += seconds if self._last else 0.0
                 continue
             if failure_of(path) is not None or self._failed & set(stage.needs):
                 self._failed.add(path)
             else:
                 left_over[path] = stage
         self._stages = left_over
-        left = len(self._stages)
-        self._at_first = left if self._at_first is None else self._at_first
-        done, seconds = self._at_first - left, environment.stopwatch() - self._began
+        work = self._costs.of(left_over.values())
+        pace = self._worked / (environment.stopwatch() - self._began)
         return Tally(
-            runs=self._of_runs, runs_left=len(self._runs), stages=self._of_stages, stages_left=left,
-            seconds_left=seconds / done * left if done else None,
+            runs=self._of_runs, runs_left=len(self._runs), stages=self._of_stages, stages_left=len(left_over),
+            seconds_left=work / pace if work is not None and pace else None,
         )  # fmt: skip

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any, Literal
 
-from sslbench.stages.graph import Run, distinct
+from sslbench.stages.graph import Run, Stage, distinct
 from sslbench.stages.lease import Leases, holder
 from sslbench.stages.stage import cost, failure_of, finished
 
@@ -51,18 +50,38 @@ def earlier_runs(listed: Sequence[Mapping[str, Any]], points: Sequence[Mapping[s
     return [row["run"] for row in listed if any(point in wanted for point in row["points"])]
 
 
-def seconds_left(runs: Sequence[Run]) -> float | None:
-    """What the stages that are not made would take one after another, by those of their shape or else kind that are.
+class Costs:
+    """What stages cost, learnt from those that are made: seconds per row of their shape, or else of their kind."""
 
-    None where nothing is known of one of them.
-    """
-    by_shape: dict[str, list[float]] = defaultdict(list)
-    left = []
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._rows: dict[str, int] = defaultdict(int)
+
+    def learn(self, stage: Stage) -> float:
+        """Take in a stage that is made, and say what it cost."""
+        seconds: float = cost(stage.folder)["seconds"]
+        for name in (stage.shape, stage.kind):
+            self._seconds[name] += seconds
+            self._rows[name] += max(stage.rows, 1)
+        return seconds
+
+    def of(self, stages: Iterable[Stage]) -> float | None:
+        """What stages would take one after another; None where nothing is known of one of them."""
+        total = 0.0
+        for stage in stages:
+            name = stage.shape if self._rows[stage.shape] else stage.kind
+            if not self._rows[name]:
+                return None
+            total += self._seconds[name] / self._rows[name] * max(stage.rows, 1)
+        return total
+
+
+def seconds_left(runs: Sequence[Run]) -> float | None:
+    """What the stages that are not made would take one after another, by those that are; None where that is not known."""
+    costs, left = Costs(), []
     for path, stage in distinct(runs).items():
         if finished(path):
-            for name in (stage.shape, stage.kind):
-                by_shape[name].append(cost(path)["seconds"])
+            costs.learn(stage)
         elif failure_of(path) is None:
             left.append(stage)
-    known = [by_shape.get(stage.shape) or by_shape.get(stage.kind) for stage in left]
-    return sum(fmean(values) for values in known if values) if all(known) else None
+    return costs.of(left)
