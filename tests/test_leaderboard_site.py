@@ -109,6 +109,19 @@ def test_the_board_shows_what_the_records_say(board):
     assert by_name["knn", "raw-features"]["rank"] == "1"
     classes = rows_of(board / "tables/small-classes.csv")
     assert len(classes) == 4 * 2 * 10
+    gaps = [row for row in rows_of(board / "tables/small-bias.csv") if row["protocol"] == "knn"]
+    assert len(gaps) == 3 * 10
+    mean = np.mean([float(row["gap"]) for row in gaps if row["entry"].startswith("raw")])
+    assert mean == pytest.approx(float(by_name["knn", "raw-features"]["to_supervised"]), abs=2e-4)
+    won = [
+        row for row in gaps if row["entry"].startswith("raw") and float(row["p_holm"]) < 0.05 and float(row["gap"]) > 0
+    ]
+    assert won  # of a supervised row that was trained for one epoch
+    best = max(won, key=lambda row: float(row["gap"]))
+    assert (
+        f'{best["class"]} <span class="aside">{float(best["gap"]):+.2f}</span>'
+        in (board / "site/small/bias.html").read_text()
+    )
     for name in ("wins", "wins-welch", "gains", "protocols", "spread"):
         assert rows_of(board / f"tables/small-{name}.csv"), name
     spread = rows_of(board / "tables/small-spread.csv")
@@ -211,7 +224,7 @@ def test_every_page_is_sound_and_all_text_is_escaped(board):
     assert not check_bundle(read_suite(board, "small"), bundle).problems
     build(board, BESIDE, write=True)
     pages = sorted((board / "site").rglob("*.html"))
-    assert len(pages) == 1 + 4 + 4
+    assert len(pages) == 1 + 5 + 4
     for page in pages:
         sound = Sound(page)
         sound.feed(page.read_text())
@@ -315,7 +328,7 @@ def test_pages_are_readable_in_light_and_dark_and_on_a_phone(site, browser, sche
     )
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    for name in ("index", "small/index", "small/classes", "small/costs", "small/labels"):
+    for name in ("index", "small/index", "small/classes", "small/bias", "small/costs", "small/labels"):
         browser.get((site / f"{name}.html").as_uri())
         wide = browser.execute_script("return document.documentElement.scrollWidth")
         assert wide <= width, (name, wide)

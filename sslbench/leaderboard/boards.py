@@ -17,7 +17,8 @@ from sslbench.analysis.disagreement import Flip, correlations, flips
 from sslbench.analysis.ranks import Field, Standing, difference, standings
 from sslbench.analysis.variance import seeds_needed
 from sslbench.analysis.wins import gain_summary, welch_win_matrix, win_matrix
-from sslbench.leaderboard.lines import ANSWERED, CLUSTERED, Entry, Line
+from sslbench.leaderboard.bias import Bias, biases
+from sslbench.leaderboard.lines import ANSWERED, CLUSTERED, Entry, Line, alike, taught_rows
 from sslbench.leaderboard.suite import Suite
 
 MAIN = "macro_accuracy"
@@ -55,6 +56,7 @@ class Boards:
     agreement: pd.DataFrame
     flips: tuple[tuple[str, Flip], ...]
     spread: pd.DataFrame
+    bias: tuple[Bias, ...]
 
 
 def boards_of(suite: Suite, entries: Sequence[Entry], lines: Sequence[Line]) -> Boards:
@@ -75,6 +77,7 @@ def boards_of(suite: Suite, entries: Sequence[Entry], lines: Sequence[Line]) -> 
         rows=tuple(_rows(suite, by_run, lines, found, stood)), orders=_orders(ranked) if few else {},
         wins=win_matrix(values), welch=welch_win_matrix(values), gains=_gains(by_run, ranked) if few else pd.DataFrame(),
         agreement=agreement, flips=flipped, spread=_spread(ranked, stood) if few else pd.DataFrame(),
+        bias=tuple(biases(suite, by_run, ranked)),
     )  # fmt: skip
 
 
@@ -112,7 +115,7 @@ def _rows(
     }
     predicting = {(line.run, line.dataset) for line in lines if line.recalls is not None}
     shown = [line for line in lines if line.recalls is not None or (line.run, line.dataset) not in predicting]
-    taught = _taught(by_run, lines)
+    taught = taught_rows(by_run, lines)
     rows = []
     for line in shown:
         place, entry = (line.dataset, line.protocol), by_run[line.run]
@@ -141,22 +144,12 @@ def _worst(suite: Suite, line: Line) -> tuple[str, float] | None:
     return suite.datasets[line.dataset].classes[code], float(means[code])
 
 
-def _taught(by_run: Mapping[str, Entry], lines: Sequence[Line]) -> dict[Place, list[Entry]]:
-    """The ranked rows that learnt from labels, by board."""
-    found: dict[Place, list[Entry]] = defaultdict(list)
-    for line in lines:
-        entry = by_run[line.run]
-        if entry.supervised and entry.ranked and line.recalls is not None:
-            found[line.dataset, line.protocol].append(entry)
-    return found
-
-
 def _gap(entry: Entry, field: Field | None, taught: Sequence[Entry]) -> tuple[float, float | None] | None:
-    """Above (below 0: under) the supervised row with the same backbone, or the first that there is."""
-    if field is None or entry.supervised or not entry.ranked or not taught:
+    """Above (below 0: under) a supervised row."""
+    other = alike(entry, taught)
+    if field is None or entry.supervised or not entry.ranked or other is None:
         return None
-    alike = [other for other in taught if other.backbone == entry.backbone] or taught
-    return difference(field, field.place(entry.entry), field.place(alike[0].entry))
+    return difference(field, field.place(entry.entry), field.place(other.entry))
 
 
 def _orders(lines: Sequence[Line]) -> dict[tuple[str, str], Order]:

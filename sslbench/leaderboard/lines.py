@@ -38,7 +38,10 @@ DRAWS = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Line:
-    """One entry on one dataset by one protocol: values by metric and seed, draws by metric, recalls [S, C] if it predicts."""
+    """One entry on one dataset by one protocol: values by metric and seed, draws by metric.
+
+    If it predicts also recalls [S, C], and for each test sample [n] the share of seeds that are right, in half precision.
+    """
 
     entry: str
     run: str
@@ -47,6 +50,7 @@ class Line:
     values: Mapping[str, tuple[float, ...]]
     draws: Mapping[str, Draws]
     recalls: NDArray[np.float64] | None = None
+    right: NDArray[np.float16] | None = None
     curve: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
     spread: Split | None = None
 
@@ -163,7 +167,8 @@ def _answered(bundle: Bundle, place: tuple[str, str], answers: Sequence[Answers]
     )
     return Line(
         entry=bundle.manifest.entry, run=bundle.manifest.run, dataset=dataset, protocol=protocol, values=values, draws=draws,
-        recalls=recalls, curve=_curve(bundle.record, place), spread=_spread(data, answers),
+        recalls=recalls, right=right.mean(0).astype(np.float16),
+        curve=_curve(bundle.record, place), spread=_spread(data, answers),
     )  # fmt: skip
 
 
@@ -222,3 +227,18 @@ def _clustered(bundle: Bundle) -> list[Line]:
             values={CLUSTERED: values}, draws={CLUSTERED: drawn},
         ))  # fmt: skip
     return lines
+
+
+def taught_rows(by_run: Mapping[str, Entry], lines: Sequence[Line]) -> dict[tuple[str, str], list[Entry]]:
+    """The ranked rows that learnt from labels, by board."""
+    found: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for line in lines:
+        entry = by_run[line.run]
+        if entry.supervised and entry.ranked and line.recalls is not None:
+            found[line.dataset, line.protocol].append(entry)
+    return found
+
+
+def alike(entry: Entry, taught: Sequence[Entry]) -> Entry | None:
+    """The supervised row with the same backbone, or the first that there is."""
+    return next((other for other in taught if other.backbone == entry.backbone), taught[0] if taught else None)

@@ -18,7 +18,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from sslbench.analysis.published import Verdict
 from sslbench.api.references import Published, ReferenceSpec
-from sslbench.leaderboard.boards import MAIN, Boards
+from sslbench.leaderboard.bias import Bias, often_lost
+from sslbench.leaderboard.boards import MAIN, MOST_COMPARED, Boards
 from sslbench.leaderboard.bundle import Bundle
 from sslbench.leaderboard.charts import costs, curves, diagram, scale
 from sslbench.leaderboard.lines import Entry, Line
@@ -83,6 +84,7 @@ def suite_pages(
         f"{name}/classes.html",
         _page("classes.html").render(root="..", boards=boards, heats=heats(boards), steps=HEATS),
     )
+    yield f"{name}/bias.html", _page("bias.html").render(root="..", boards=boards, fields=hidden(boards))
     yield f"{name}/costs.html", _page("costs.html").render(root="..", boards=boards, charts=costs(boards))
     yield f"{name}/labels.html", _page("labels.html").render(root="..", boards=boards, charts=curves(boards))
 
@@ -125,6 +127,23 @@ def heats(boards: Boards) -> list[dict[str, Any]]:
                                                                                          strict=True)],
         })  # fmt: skip
     return found
+
+
+def hidden(boards: Boards) -> list[dict[str, Any]]:
+    """Per dataset and protocol: what hides behind the means of its entries, and the classes that most of them lose."""
+    found: dict[tuple[str, str], list[Bias]] = {}
+    for one in boards.bias:
+        found.setdefault((one.line.dataset, one.line.protocol), []).append(one)
+    return [
+        {
+            "dataset": dataset,
+            "protocol": protocol,
+            "rows": rows[:MOST_COMPARED],
+            "more": len(rows[MOST_COMPARED:]),
+            "lost": often_lost(rows),
+        }
+        for (dataset, protocol), rows in found.items()
+    ]
 
 
 def _heat(value: float) -> Mapping[str, Any]:

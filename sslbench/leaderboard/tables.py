@@ -26,7 +26,8 @@ def tables_of(boards: Boards) -> Iterator[tuple[str, str]]:
     yield f"{name}.md", board_markdown(boards)
     yield f"{name}-classes.csv", csv(class_frame(boards))
     for title, made in (
-        ("order", order_frame(boards)), ("wins", wins_frame(boards.wins)), ("wins-welch", wins_frame(boards.welch)),
+        ("bias", bias_frame(boards)), ("order", order_frame(boards)), ("wins", wins_frame(boards.wins)),
+        ("wins-welch", wins_frame(boards.welch)),
         ("gains", boards.gains), ("protocols", boards.agreement), ("flips", flip_frame(boards)), ("spread", boards.spread),
     ):  # fmt: skip
         if len(made):
@@ -149,6 +150,17 @@ def class_frame(boards: Boards) -> pd.DataFrame:
                 "recall": found.mean, "half": found.half, "samples": samples,
             })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def bias_frame(boards: Boards) -> pd.DataFrame:
+    """One row per entry, dataset, protocol and class beside a supervised row: the difference, and Holm's p over classes."""
+    return pd.DataFrame([
+        {"dataset": one.line.dataset, "protocol": one.line.protocol, "entry": one.line.entry, "against": one.against,
+         "class": gap.name, "recall": gap.recall, "gap": gap.gap, "p_holm": gap.p}
+        for one in boards.bias
+        if one.against
+        for gap in one.classes
+    ])  # fmt: skip
 
 
 def order_frame(boards: Boards) -> pd.DataFrame:
