@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
-from sslbench.analysis.class_gaps import Answered, class_gaps
+from sslbench.analysis.class_gaps import answered, class_gaps
 
-CLASSES, SEEDS = 10, 5
-
-
-def answered(right: np.ndarray, labels: np.ndarray, classes: int = CLASSES) -> Answered:
-    recalls = np.stack([right[:, labels == c].mean(1) for c in range(classes)], 1)
-    return Answered(recalls=recalls, right=right.mean(0))
+CLASSES = 10
 
 
-def drawn(rng: np.random.Generator, ease: np.ndarray, labels: np.ndarray, lost: float) -> Answered:
-    """A row whose seeds differ, whose samples are as hard as everybody's and a little its own, and which loses class 3."""
-    own = ease + rng.normal(0, 0.1, len(ease)) + rng.normal(0, 0.03, (SEEDS, CLASSES))[:, labels] - lost * (labels == 3)
-    return answered((rng.random(own.shape) < np.clip(own, 0, 1)).astype(float), labels)
+@dataclass(frozen=True)
+class Case:
+    """Samples a class, seeds, how far those differ, probes of each seed, and what class 3 loses with which power."""
+
+    samples: int
+    seeds: int
+    spread: float
+    probes: int
+    lost: float
+    power: float
+
+    def row(self, rng: np.random.Generator, ease: np.ndarray, labels: np.ndarray, lost: float):
+        """Samples are as hard as everybody's and a little its own; probes of a seed share its luck."""
+        own = ease + rng.normal(0, 0.1, len(ease)) - lost * (labels == 3)
+        own = own + rng.normal(0, self.spread, (self.seeds, CLASSES))[:, labels]
+        right = rng.random((self.probes, *own.shape)) < np.clip(own, 0, 1)
+        return answered(right.mean(0), labels, CLASSES)
 
 
-@pytest.mark.parametrize(("samples", "lost", "power"), [(36, 0.25, 0.7), (200, 0.15, 0.8)])
-def test_classes_are_lost_at_the_nominal_rate_and_found_where_planted(samples, lost, power):
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(36, 5, 0.03, 1, 0.25, 0.7), Case(200, 5, 0.03, 1, 0.15, 0.7), Case(200, 5, 0.05, 1, 0.3, 0.7),
+        Case(100, 5, 0.03, 10, 0.2, 0.7), Case(100, 3, 0.05, 1, 0.5, 0.5), Case(100, 2, 0.03, 1, 0.6, 0.2),
+    ],
+)  # fmt: skip
+def test_classes_are_lost_at_the_nominal_rate_and_found_where_planted(case):
     rng, wrong, found, count = np.random.default_rng(0), 0, 0, 400
-    labels = np.repeat(np.arange(CLASSES), samples)
+    labels = np.repeat(np.arange(CLASSES), case.samples)
     for _ in range(count):
         ease = rng.beta(8, 1.5, len(labels))
-        gap, p = class_gaps(drawn(rng, ease, labels, lost), drawn(rng, ease, labels, 0.0), labels)
+        gap, p = class_gaps(case.row(rng, ease, labels, case.lost), case.row(rng, ease, labels, 0.0), labels)
         found += bool(p[3] < 0.05 and gap[3] < 0)
         wrong += bool((np.delete(p, 3) < 0.05).any())
     assert wrong / count <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / count)
-    assert found / count >= power
+    assert found / count >= case.power
 
 
 def test_classes_that_say_nothing_have_no_p():

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sslbench.api import Citation, Published, ReferenceSpec
@@ -16,6 +17,7 @@ from sslbench.api.errors import RequestError
 from sslbench.leaderboard.build import Beside, build
 from sslbench.leaderboard.check import check_bundle
 from sslbench.leaderboard.suite import read_suite
+from sslbench.leaderboard.tables import csv as csv_of
 from sslbench.results.frames import read_record
 
 from .boards import bundle_of, edit_json, make_board, rehash
@@ -109,8 +111,9 @@ def test_the_board_shows_what_the_records_say(board):
     assert by_name["knn", "raw-features"]["rank"] == "1"
     classes = rows_of(board / "tables/small-classes.csv")
     assert len(classes) == 4 * 2 * 10
-    gaps = [row for row in rows_of(board / "tables/small-bias.csv") if row["protocol"] == "knn"]
-    assert len(gaps) == 3 * 10
+    every = [row for row in rows_of(board / "tables/small-bias.csv") if row["protocol"] == "knn"]
+    gaps = [row for row in every if row["against"]]
+    assert (len(every), len(gaps)) == (4 * 10, 3 * 10)
     mean = np.mean([float(row["gap"]) for row in gaps if row["entry"].startswith("raw")])
     assert mean == pytest.approx(float(by_name["knn", "raw-features"]["to_supervised"]), abs=2e-4)
     won = [
@@ -178,6 +181,38 @@ def test_a_build_refuses_what_check_refuses_by_form(board):
     (bundle / "record.json").write_text("{")
     with pytest.raises(RequestError, match="cannot be read as JSON"):
         build(board, NOTHING, write=True)
+
+
+def test_a_build_refuses_two_bundles_of_one_name(board):
+    bundle = bundle_of(board, "simclr")
+    other = Path(shutil.copytree(bundle, bundle.with_name(f"{bundle.name[:-1]}z")))
+    edit_json(other / "record.json", lambda r: r.update(run=other.name))
+    edit_json(other / "manifest.json", lambda m: m.update(run=other.name))
+    rehash(other)
+    with pytest.raises(RequestError, match=r"are both called 'simclr \(micro-cnn\)' on digits; name one otherwise"):
+        build(board, NOTHING, write=True)
+
+
+def test_gains_are_over_the_supervised_row_of_the_same_backbone(board):
+    build(board, NOTHING, write=True)
+    before = rows_of(board / "tables/small-gains.csv")
+    bundle = bundle_of(board, "supervised")
+    other = Path(shutil.copytree(bundle, bundle.with_name(f"supervised-micro-vit-{bundle.name[-10:]}")))
+    (other / "answers.json").write_bytes((bundle_of(board, "random-init") / "answers.json").read_bytes())
+    edit_json(
+        other / "record.json",
+        lambda r: (r.update(run=other.name), r["backbones"]["image"].update(name="micro-vit"), r)[2],
+    )
+    edit_json(other / "manifest.json", lambda m: m.update(run=other.name, entry="supervised (micro-vit)"))
+    rehash(other)
+    build(board, NOTHING, write=True)
+    assert rows_of(board / "tables/small-gains.csv") == before
+    assert "supervised (micro-vit)" in (board / "tables/small.csv").read_text()
+
+
+def test_a_name_is_no_formula_and_a_small_p_is_no_zero():
+    frame = pd.DataFrame({"entry": ["=HYPERLINK(1)", "simclr"], "p": [1.234e-9, 0.0456], "gap": [-0.123456, np.nan]})
+    assert csv_of(frame) == "entry,p,gap\n'=HYPERLINK(1),1.2e-09,-0.1235\nsimclr,0.046,\n"
 
 
 def test_answers_that_do_not_fit_are_a_sentence(board):

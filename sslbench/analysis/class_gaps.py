@@ -11,44 +11,62 @@ from scipy import stats
 from sslbench.analysis.responses import corrected
 
 Values = NDArray[np.float64]
+Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answered:
-    """A row's recalls by seed [S, C], and for each test sample [n] the share of seeds that answer it rightly."""
+    """A row's answers: recalls by seed [S, C], for each test sample [n] the share that is right, and for each class [C] what
+    single answers, alike in nothing, add to the variance of its mean recall.
+    """
 
     recalls: Values
-    right: Values
+    right: NDArray[np.float16]
+    noise: Values
 
-    def of_seeds(self, labels: NDArray[np.int64], counts: Values) -> Values:
-        """Variance [C] of the mean recalls that comes from seeds alone, without what single answers of theirs add."""
-        seeds = len(self.recalls)
-        if seeds == 1:
-            return np.zeros(len(counts))
-        single = self.right * (1 - self.right) / (seeds - 1)
-        noise: Values = np.bincount(labels, single, len(counts)) / counts**2
-        own: Values = np.maximum(self.recalls.var(0, ddof=1) / seeds - noise, 0.0)
-        return own
+    def of_seeds(self) -> tuple[Values, Values]:
+        """The variance [C] of mean recalls over seeds, and what of it is seeds' alone; 0 for one, which says nothing."""
+        if len(self.recalls) == 1:
+            return np.zeros_like(self.noise), np.zeros_like(self.noise)
+        whole: Values = self.recalls.var(0, ddof=1) / len(self.recalls)
+        return whole, np.maximum(whole - self.noise, 0.0)
 
 
-def class_gaps(own: Answered, other: Answered, labels: NDArray[np.int64]) -> tuple[Values, Values]:
+def answered(right: Values, labels: Codes, classes: int) -> Answered:
+    """What is kept of shares of right answers [S, n] (0 to 1, over probes and draws) to samples of these classes [n].
+
+    Single answers are the interaction of seeds and samples in an analysis of variance of each class; a class without samples
+    has recall nan.
+    """
+    counts = np.bincount(labels, minlength=classes).astype(np.float64)
+    seeds, per_sample = len(right), right.mean(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recalls = np.stack([np.bincount(labels, one, classes) / counts for one in right])
+        apart = right - per_sample - (recalls - recalls.mean(0))[:, labels]
+        squares = np.bincount(labels, (apart**2).sum(0), classes)
+        noise = squares / ((seeds - 1) * (counts - 1)) / (seeds * counts)
+    noise = np.where(np.isfinite(noise), noise, 0.0)
+    return Answered(recalls=recalls, right=per_sample.astype(np.float16), noise=noise)
+
+
+def class_gaps(own: Answered, other: Answered, labels: Codes) -> tuple[Values, Values]:
     """Difference of mean recall of each class [C], and two-sided p [C] that there is none, by Holm's rule over classes.
 
     `labels` [n] are the classes of the shared test samples. The error is of samples, which are paired, and of each row's own
     seeds (Satterthwaite's degrees of freedom); that of samples is no smaller than one answer's. p is 1 for a class with fewer
     than two samples, whose difference may be nan; rows with one seed say nothing of other seeds.
     """
-    gap = own.recalls.mean(0) - other.recalls.mean(0)
+    gap: Values = own.recalls.mean(0) - other.recalls.mean(0)
     counts = np.bincount(labels, minlength=len(gap)).astype(np.float64)
-    apart = own.right - other.right
+    apart = own.right.astype(np.float64) - other.right
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(labels, apart, len(counts)) / counts
         squares = np.bincount(labels, (apart - mean[labels]) ** 2, len(counts))
         of_samples = np.maximum(squares / (counts - 1), 1 / counts) / counts
-        parts = np.stack([of_samples, own.of_seeds(labels, counts), other.of_seeds(labels, counts)])
-        freedom = np.stack(
-            [counts - 1, *(np.full(len(counts), max(len(one.recalls) - 1.0, 1.0)) for one in (own, other))]
-        )
-        left = parts.sum(0) ** 2 / (parts**2 / freedom).sum(0)
-        p = 2 * stats.t.sf(np.abs(gap) / np.sqrt(parts.sum(0)), left)
+        variance, spread = of_samples.copy(), of_samples**2 / (counts - 1)
+        for row in (own, other):
+            whole, alone = row.of_seeds()
+            variance += alone
+            spread += whole**2 / max(len(row.recalls) - 1, 1)
+        p = 2 * stats.t.sf(np.abs(gap) / np.sqrt(variance), variance**2 / spread)
     return gap, corrected(np.where(np.isnan(p), 1.0, p), "holm")

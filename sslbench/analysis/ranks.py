@@ -20,7 +20,9 @@ MOST_FREEDOM = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A row's score, half of its interval (None for one seed), the rank it shares, and the ranks that it could have."""
+    """A row's score, half of its interval (None for one seed), the rank it shares, and the ranks that it could have:
+    below those that are surely better, above those that are surely worse.
+    """
 
     name: str
     score: float
@@ -60,15 +62,15 @@ def standings(field: Field) -> list[Standing]:
     if not len(field.names):
         return []
     halves = intervals(field)
-    below = np.zeros(len(field.names), np.int64)
+    above, below = np.zeros(len(field.names), np.int64), np.zeros(len(field.names), np.int64)
     for rows, better in surely_better(field):
-        below[rows] = better.sum(1)
-    low, high = rank_ranges(field.draws)
+        above[rows] = better.sum(1)
+        below += better.sum(0)
     order = sorted(range(len(field.names)), key=lambda i: (-field.scores[i], field.names[i]))
     return [
         Standing(
-            name=field.names[i], score=float(field.scores[i]), half=halves[i], rank=1 + int(below[i]),
-            ranks=(int(low[i]), int(high[i])),
+            name=field.names[i], score=float(field.scores[i]), half=halves[i], rank=1 + int(above[i]),
+            ranks=(1 + int(above[i]), len(field.names) - int(below[i])),
         )
         for i in order
     ]  # fmt: skip
@@ -116,13 +118,3 @@ def _quantiles(squared: Values, shares: Values) -> Values:
     freedom = np.divide(squared**2, shares, out=np.full(squared.shape, float(MOST_FREEDOM)), where=shares > 0)
     found: Values = table[np.clip(freedom, 1, MOST_FREEDOM).astype(np.int64) - 1]
     return found
-
-
-def rank_ranges(draws: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The lowest and highest rank [m] of each row in 95 % of the draws [m, B]; equal scores share the better rank."""
-    ranks = np.empty(draws.shape, np.int32)
-    for draw in range(draws.shape[1]):
-        ordered = np.sort(draws[:, draw])
-        ranks[:, draw] = 1 + len(ordered) - np.searchsorted(ordered, draws[:, draw], side="right")
-    low, high = np.quantile(ranks, [(1 - SURE) / 2, (1 + SURE) / 2], axis=1, method="inverted_cdf")
-    return low.astype(np.int64), high.astype(np.int64)

@@ -52,16 +52,16 @@ def relative_gain(score: float, reference: float) -> float:
     return 100 * (score - reference) / reference
 
 
-def gain_summary(means: Mapping[tuple[str, str], float], reference: str) -> pd.DataFrame:
-    """One row a method: its relative gains over a reference, least, median, mean and most, and over how many experiments."""
+def gain_summary(means: Mapping[tuple[str, str], float], references: Mapping[tuple[str, str], float]) -> pd.DataFrame:
+    """One row a method: its relative gains over its own reference in each experiment that has one, and how many those are."""
     rows = []
     for name in dict.fromkeys(name for name, _ in means):
         gains = [
-            relative_gain(value, means[reference, experiment])
+            relative_gain(value, references[name, experiment])
             for (other, experiment), value in means.items()
-            if other == name and means.get((reference, experiment))
+            if other == name and references.get((name, experiment))
         ]
-        if gains and name != reference:
+        if gains:
             rows.append({
                 "method": name, "least": min(gains), "median": float(np.median(gains)), "mean": float(np.mean(gains)),
                 "most": max(gains), "experiments": len(gains),

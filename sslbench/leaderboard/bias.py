@@ -9,7 +9,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.analysis.class_gaps import Answered, class_gaps
+from sslbench.analysis.class_gaps import class_gaps
 from sslbench.leaderboard.lines import Entry, Line, alike, samples, taught_rows
 from sslbench.leaderboard.suite import Suite, SuiteData
 
@@ -80,20 +80,14 @@ def biases(suite: Suite, by_run: Mapping[str, Entry], lines: Sequence[Line]) -> 
 
 def _gaps(data: SuiteData, line: Line, means: NDArray[np.float64], other: Line | None) -> tuple[Gap, ...]:
     gap, p = [None] * len(means), [None] * len(means)
-    if other is not None:
-        gap, p = (one.tolist() for one in class_gaps(_answered(line), _answered(other), samples(data)[0]))
+    if other is not None and line.answered is not None and other.answered is not None:
+        gap, p = (one.tolist() for one in class_gaps(line.answered, other.answered, samples(data)[0]))
     gaps = [
         Gap(name=name, recall=float(means[code]), gap=gap[code], p=p[code])
         for code, name in enumerate(data.classes)
         if not np.isnan(means[code])
     ]
     return tuple(sorted(gaps, key=lambda one: (one.recall, one.name)))
-
-
-def _answered(line: Line) -> Answered:
-    if line.recalls is None or line.right is None:
-        raise ValueError(f"{line.entry} predicts nothing on {line.dataset}")
-    return Answered(recalls=line.recalls, right=line.right.astype(np.float64))
 
 
 def often_lost(found: Sequence[Bias]) -> list[tuple[str, int, int]]:

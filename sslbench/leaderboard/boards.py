@@ -18,7 +18,7 @@ from sslbench.analysis.ranks import Field, Standing, difference, standings
 from sslbench.analysis.variance import seeds_needed
 from sslbench.analysis.wins import gain_summary, welch_win_matrix, win_matrix
 from sslbench.leaderboard.bias import Bias, biases
-from sslbench.leaderboard.lines import ANSWERED, CLUSTERED, Entry, Line, alike, taught_rows
+from sslbench.leaderboard.lines import ANSWERED, CLUSTERED, SETTLED, Entry, Line, alike, taught_rows
 from sslbench.leaderboard.suite import Suite
 
 MAIN = "macro_accuracy"
@@ -96,7 +96,7 @@ def fields_of(lines: Sequence[Line]) -> dict[str, Field]:
         if own:
             fields[metric] = Field(
                 names=[line.entry for line in own],
-                scores=np.array([float(np.mean(line.values[metric])) for line in own]),
+                scores=np.round([float(np.mean(line.values[metric])) for line in own], SETTLED),
                 draws=np.stack([line.draws[metric] for line in own]),
                 seeds=[line.values[metric] for line in own],
             )
@@ -172,12 +172,17 @@ def _experiments(lines: Sequence[Line]) -> dict[tuple[str, str], tuple[float, ..
 
 
 def _gains(by_run: Mapping[str, Entry], lines: Sequence[Line]) -> pd.DataFrame:
-    """Relative gains of macro accuracy over supervised rows, whatever those are called."""
-    means = {}
-    for line in [line for line in lines if MAIN in line.values]:
-        name = "supervised" if by_run[line.run].supervised else line.entry
-        means[name, f"{line.dataset} {line.protocol}"] = float(np.mean(line.values[MAIN]))
-    return gain_summary(means, "supervised")
+    """Relative gains of macro accuracy, each over the supervised row that its gap is told of."""
+    taught = taught_rows(by_run, lines)
+    own = [line for line in lines if MAIN in line.values]
+    means = {(line.entry, f"{line.dataset} {line.protocol}"): float(np.mean(line.values[MAIN])) for line in own}
+    references = {}
+    for line in own:
+        experiment, entry = f"{line.dataset} {line.protocol}", by_run[line.run]
+        other = alike(entry, taught.get((line.dataset, line.protocol), []))
+        if other is not None and not entry.supervised:
+            references[line.entry, experiment] = means[other.entry, experiment]
+    return gain_summary(means, references)
 
 
 def _disagreement(

@@ -73,10 +73,14 @@ def files_of(board: Path, beside: Beside) -> Iterator[tuple[str, str]]:
             list[Line](),
             list[tuple[str, Verdict]](),
         )
-        weights = Weights(suite)
+        weights, known = Weights(suite), dict[tuple[str, str], str]()
         for path in folders(board, name):
             bundle = _read(suite, path)
             entry, own = _lines(bundle, weights)
+            for dataset in entry.datasets:
+                if (other := known.setdefault((entry.entry, dataset), bundle.name)) != bundle.name:
+                    both = f"{other} and {bundle.name} are both called {entry.entry!r} on {dataset}"
+                    raise RequestError([f"{both}; name one otherwise with --entry"])
             entries.append(entry)
             lines += own
             judged += [

@@ -23,6 +23,7 @@ from sslbench.analysis.bootstrap import (
     seeded_draws,
     strata,
 )
+from sslbench.analysis.class_gaps import Answered, answered
 from sslbench.analysis.variance import Split, split
 from sslbench.leaderboard.bundle import Answers, Bundle, unbits
 from sslbench.leaderboard.suite import Suite, SuiteData
@@ -34,14 +35,13 @@ CLUSTERED = "ami_max"
 REPORTED = ("rank_me",)
 """Metrics that nothing submitted shows: never ranked."""
 DRAWS = 500
+SETTLED = 12
+"""Digits that a sum has on every machine: what lies between two printed numbers must fall to the same side everywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Line:
-    """One entry on one dataset by one protocol: values by metric and seed, draws by metric.
-
-    If it predicts also recalls [S, C], and for each test sample [n] the share of seeds that are right, in half precision.
-    """
+    """One entry on one dataset by one protocol: values by metric and seed, draws by metric, answers if it predicts."""
 
     entry: str
     run: str
@@ -49,10 +49,14 @@ class Line:
     protocol: str
     values: Mapping[str, tuple[float, ...]]
     draws: Mapping[str, Draws]
-    recalls: NDArray[np.float64] | None = None
-    right: NDArray[np.float16] | None = None
+    answered: Answered | None = None
     curve: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
     spread: Split | None = None
+
+    @property
+    def recalls(self) -> NDArray[np.float64] | None:
+        """[S, C], where it predicts."""
+        return self.answered.recalls if self.answered else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,6 @@ class Entry:
     supervised: bool
     datasets: tuple[str, ...]
     seconds: float | None
-    megabytes: float
     reported: Mapping[tuple[str, str], float]
     trust: str
 
@@ -120,7 +123,7 @@ def entry_of(bundle: Bundle) -> Entry:
         status=record.status, baseline=record.baseline, supervised=bool(record.method.get("takes_target")),
         datasets=tuple(data["part"] for data in record.evaluated_on),
         seconds=round(float(spent) / trainings, 1) if learnt and spent is not None else None,
-        megabytes=round(record.cost.get("peak_memory", 0) / 2**20), reported=_reported(record), trust=_trust(bundle),
+        reported=_reported(record), trust=_trust(bundle),
     )  # fmt: skip
 
 
@@ -158,16 +161,11 @@ def _answered(bundle: Bundle, place: tuple[str, str], answers: Sequence[Answers]
     values, draws = {}, {}
     for metric in ANSWERED:
         worth, drawn = weights.of(dataset, metric)
-        values[metric] = tuple((right @ worth).tolist())
+        values[metric] = tuple(np.round(right @ worth, SETTLED).tolist())
         draws[metric] = answered_draws(right, drawn, _own_rng(bundle, place, metric))
-    labels, _ = samples(data)
-    classes = range(len(data.classes))
-    recalls = np.stack(
-        [right[:, labels == c].mean(1) if (labels == c).any() else right[:, 0] * np.nan for c in classes], 1
-    )
     return Line(
         entry=bundle.manifest.entry, run=bundle.manifest.run, dataset=dataset, protocol=protocol, values=values, draws=draws,
-        recalls=recalls, right=right.mean(0).astype(np.float16),
+        answered=answered(right, samples(data)[0], len(data.classes)),
         curve=_curve(bundle.record, place), spread=_spread(data, answers),
     )  # fmt: skip
 
@@ -236,6 +234,8 @@ def taught_rows(by_run: Mapping[str, Entry], lines: Sequence[Line]) -> dict[tupl
         entry = by_run[line.run]
         if entry.supervised and entry.ranked and line.recalls is not None:
             found[line.dataset, line.protocol].append(entry)
+    for own in found.values():
+        own.sort(key=lambda one: one.entry)
     return found
 
 

@@ -38,7 +38,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     found.globals |= {"script": _asset("board.js"), "script_digest": _digest(_asset("board.js"))}
-    found.filters |= {"cell": cell}
+    found.filters |= {"cell": cell, "p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}"}
     found.tests |= {"missing": pd.isna}
     return found
 

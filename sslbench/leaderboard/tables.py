@@ -14,6 +14,8 @@ from sslbench.leaderboard.lines import CLUSTERED
 from sslbench.report.tables import markdown
 
 DIGITS = 4
+PS = ("p", "p_holm")
+"""Columns that keep two digits however small they are."""
 SHORT = ("rank", "entry", "macro", "micro", "worst class", "to supervised", "AMI", "RankMe", "s per training", "trust")
 BEGIN, END = "<!-- leaderboard: {name} -->", "<!-- /leaderboard: {name} -->"
 
@@ -36,8 +38,19 @@ def tables_of(boards: Boards) -> Iterator[tuple[str, str]]:
 
 def csv(frame: pd.DataFrame) -> str:
     """Numbers rounded, lines ended alike everywhere."""
-    text: str = frame.round(DIGITS).to_csv(index=False, lineterminator="\n")
+    rounded = frame.round({name: DIGITS for name in frame.columns if name not in PS})
+    for name in rounded.columns:
+        if name in PS:
+            rounded[name] = rounded[name].map(lambda p: float(f"{p:.2g}"), na_action="ignore")
+        elif rounded[name].dtype.kind == "O" or pd.api.types.is_string_dtype(rounded[name]):
+            rounded[name] = rounded[name].map(_inert, na_action="ignore")
+    text: str = rounded.to_csv(index=False, lineterminator="\n")
     return text
+
+
+def _inert(cell: object) -> object:
+    """A name that a spreadsheet would take for a formula, quoted as spreadsheets do."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
 
 
 def board_frame(boards: Boards) -> pd.DataFrame:
@@ -59,7 +72,7 @@ def _numbers(row: Row) -> dict[str, Any]:
     found |= {
         "worst_class": row.worst[0] if row.worst else None, "worst_recall": row.worst[1] if row.worst else None,
         "to_supervised": row.gap[0] if row.gap else None, "to_supervised_half": row.gap[1] if row.gap else None,
-        "rank_me": entry.reported.get((row.dataset, "rank_me")), "seconds": entry.seconds, "megabytes": entry.megabytes,
+        "rank_me": entry.reported.get((row.dataset, "rank_me")), "seconds": entry.seconds,
         "trust": entry.trust, "run": entry.run,
     }  # fmt: skip
     return found
@@ -114,8 +127,9 @@ def board_markdown(boards: Boards, protocols: Sequence[str] = ()) -> str:
 
 NOTE = (
     "± is half of a 95 % interval, over seeds and test samples together. Entries share a rank unless the interval of their "
-    "paired difference leaves out 0; in brackets the ranks that each has in 95 % of the draws. RankMe and costs are as "
-    "reported: nothing submitted shows them, and they rank nobody."
+    "paired difference leaves out 0; in brackets the ranks that remain: below all that are surely better, above all that are "
+    "surely worse. AMI has seeds only, for a clustering is no mean over samples. RankMe and costs are as reported: nothing "
+    "submitted shows them, and they rank nobody."
 )
 """What the numbers are."""
 
@@ -153,12 +167,11 @@ def class_frame(boards: Boards) -> pd.DataFrame:
 
 
 def bias_frame(boards: Boards) -> pd.DataFrame:
-    """One row per entry, dataset, protocol and class beside a supervised row: the difference, and Holm's p over classes."""
+    """One row per entry, dataset, protocol and class: recall, and beside a supervised row the difference and Holm's p."""
     return pd.DataFrame([
         {"dataset": one.line.dataset, "protocol": one.line.protocol, "entry": one.line.entry, "against": one.against,
          "class": gap.name, "recall": gap.recall, "gap": gap.gap, "p_holm": gap.p}
         for one in boards.bias
-        if one.against
         for gap in one.classes
     ])  # fmt: skip
 
@@ -191,9 +204,9 @@ def overview(boards: Boards) -> str:
     protocol = next((row.protocol for row in boards.rows if MAIN in row.standings), "")
     rows = [row for row in boards.rows if row.protocol == protocol and MAIN in row.standings]
     cells = {(row.entry.entry, row.dataset): row.standings[MAIN] for row in rows}
-    datasets = list(dict.fromkeys(row.dataset for row in rows))
+    datasets, entries = list(dict.fromkeys(row.dataset for row in rows)), len({row.entry.entry for row in rows})
     mean_rank = {
-        entry: sum(cells[entry, d].rank if (entry, d) in cells else len(cells) for d in datasets)
+        entry: sum(cells[entry, d].rank if (entry, d) in cells else entries + 1 for d in datasets)
         / max(len(datasets), 1)
         for entry in dict.fromkeys(row.entry.entry for row in rows)
     }
@@ -201,7 +214,10 @@ def overview(boards: Boards) -> str:
         {"entry": _plain(entry)} | {d: _standing(cells.get((entry, d))) for d in datasets}
         for entry in sorted(mean_rank, key=lambda name: (mean_rank[name], name))
     ])  # fmt: skip
-    note = f"Macro accuracy, {protocol}, ± half of a 95 % interval over seeds and test samples; in brackets the shared rank."
+    note = (
+        f"Macro accuracy, {protocol}, ± half of a 95 % interval over seeds and test samples; in brackets the shared rank, by "
+        "whose mean rows are ordered."
+    )
     return f"{markdown(table)}\n{note}" if len(table) else "No ranked entry yet."
 
 

@@ -109,6 +109,7 @@ def _fill(final: Path, title: str, claim: Claim, make: Make, leases: Leases, say
     _inherit(final, scratch)
     if any(scratch.glob("*.checkpoint")):
         say(f"{title}: goes on from a checkpoint")
+    environment.forget_peak_memory()
     started = environment.stopwatch()
     make(scratch)
     spent = {"seconds": round(environment.stopwatch() - started, 3), "peak_memory": environment.peak_memory()}
