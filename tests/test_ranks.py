@@ -202,18 +202,15 @@ def test_causes_of_spread_are_parted():
     for _ in range(300):
         of_seed, of_fold = rng.normal(0, 3, 6), rng.normal(0, 2, 5)
         both = rng.normal(0, 1, (6, 5))
-        found.append(split(pd.DataFrame([
-            {"seed": s, "fold": f, "value": of_seed[s] + of_fold[f] + both[s, f] + rng.normal(0, 0.5)}
-            for s in range(6) for f in range(5) for _ in range(3)
-        ])))  # fmt: skip
+        found.append(split((of_seed[:, None] + of_fold + both)[..., None] + rng.normal(0, 0.5, (6, 5, 3))))
     for cause, wanted in (("pretraining", 9), ("subset", 4), ("probe", 0.25), ("rest", 1)):
         assert np.mean([getattr(one, cause) for one in found]) == pytest.approx(wanted, rel=0.15), cause
 
 
 def test_what_was_not_varied_has_no_share():
-    one_fold = split(pd.DataFrame({"seed": [0, 1], "fold": [0, 0], "value": [0.1, 0.3]}))
+    one_fold = split(np.array([[[0.1]], [[0.3]]]))
     assert (one_fold.pretraining, one_fold.subset, one_fold.probe) == (pytest.approx(0.02), None, None)
-    nothing = split(pd.DataFrame({"seed": [0], "fold": [0], "value": [0.1]}))
+    nothing = split(np.array([[[0.1]]]))
     assert nothing.pretraining is nothing.subset is nothing.probe is None
 
 

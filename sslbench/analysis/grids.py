@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sslbench.analysis.intervals import over_folds, over_seeds
+from sslbench.results.record import setting_of
 
 SCORE_FACTS = (
     "method",
@@ -51,12 +51,12 @@ PAIRED = ("dataset", "protocol", "metric", "seed", "fold", "epoch", *VARIED)
 
 def aside(setting: str) -> bool:
     """Whether a score's setting (JSON) says that it answers another question than its protocol's own."""
-    return bool(set(UNSET) & set(json.loads(setting)))
+    return bool(set(UNSET) & set(setting_of(setting)))
 
 
 def largest(settings: Sequence[str]) -> list[bool]:
     """Of scores of one run, which have the largest of those numbers that a protocol varies and sums up by its largest."""
-    told = [json.loads(setting) for setting in settings]
+    told = [setting_of(setting) for setting in settings]
     most = {fact: max((one[fact] for one in told if fact in one), default=None) for fact in LARGEST}
     return [all(one.get(fact, value) == value for fact, value in most.items()) for one in told]
 
@@ -70,7 +70,7 @@ def study_frame(scores: pd.DataFrame, points: Points, *, several: bool = True) -
     if scores.empty:
         return scores
     frame = labelled(scores, points, several=several)
-    settings = [json.loads(setting) for setting in frame["setting"]]
+    settings = [setting_of(setting) for setting in frame["setting"]]
     return frame.assign(**{fact: [one.get(fact, np.nan) for one in settings] for fact in VARIED})
 
 

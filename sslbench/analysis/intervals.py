@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -21,13 +22,19 @@ class Estimate:
     over: Literal["seeds", "folds"]
 
 
+@cache
+def quantile(confidence: float, freedom: int) -> float:
+    """Of Student's t, two-sided; kept, for thousands of intervals ask for the same few."""
+    return float(stats.t.ppf((1 + confidence) / 2, freedom))
+
+
 def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     """Student's t over seeds."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return Estimate(mean=mean, half=None, n=len(values), over="seeds")
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * error
+    half = quantile(confidence, len(values) - 1) * error
     return Estimate(mean=mean, half=half, n=len(values), over="seeds")
 
 
@@ -37,7 +44,7 @@ def over_folds(values: Sequence[float], test_share: float, confidence: float = 0
     if len(values) < 2:
         return Estimate(mean=mean, half=None, n=len(values), over="folds")
     inflated = float(np.var(values, ddof=1)) * (1 / len(values) + test_share / (1 - test_share))
-    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * math.sqrt(inflated)
+    half = quantile(confidence, len(values) - 1) * math.sqrt(inflated)
     return Estimate(mean=mean, half=half, n=len(values), over="folds")
 
 

@@ -54,7 +54,9 @@ class Verdict:
 
 def verdicts(records: Sequence[Record], references: Sequence[ReferenceSpec], recipes: Recipes) -> Iterator[Verdict]:
     """Every published number that a finished record may stand beside."""
-    for row in rows_of([record for record in records if record.status == "done"]):
+    asked = {(published.method, reference.recipe) for reference in references for published in reference.rows}
+    beside = [r for r in records if r.status == "done" and (r.method["name"], r.recipe) in asked]
+    for row in rows_of(beside):
         for reference in references:
             if row.record.recipe != reference.recipe:
                 continue

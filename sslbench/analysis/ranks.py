@@ -14,6 +14,7 @@ Values = NDArray[np.float64]
 BLOCK = 256
 """Rows that are compared with all others at once."""
 SURE = 0.95
+NORMAL = float(stats.norm.ppf((1 + SURE) / 2))
 MOST_FREEDOM = 200
 """Degrees of freedom from which on Student's t is taken for normal."""
 
@@ -86,9 +87,13 @@ def surely_better(field: Field) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
         rows = slice(start, start + BLOCK)
         together = centred[rows] @ centred.T / (field.draws.shape[1] - 1)
         squared = np.maximum(variances[rows, None] + variances[None, :] - 2 * together, 0)
-        reach = _quantiles(squared, shares[rows, None] + shares[None, :]) * np.sqrt(squared)
         gaps = field.scores[None, :] - field.scores[rows, None]
-        yield rows, (gaps > reach) & (gaps > 1e-12)
+        better = (gaps > NORMAL * np.sqrt(squared)) & (gaps > 1e-12)
+        doubtful = np.nonzero(better)  # Student's quantile is above the normal one: looked up for these alone
+        exact = squared[doubtful]
+        freedom = shares[rows][doubtful[0]] + shares[doubtful[1]]
+        better[doubtful] = gaps[doubtful] > _quantiles(exact, freedom) * np.sqrt(exact)
+        yield rows, better
 
 
 def intervals(field: Field) -> list[float | None]:
@@ -114,7 +119,7 @@ def difference(field: Field, first: int, second: int) -> tuple[float, float | No
 def _quantiles(squared: Values, shares: Values) -> Values:
     """Student's t of Satterthwaite's degrees of freedom, which `shares` (variance squared by freedom of the seeds) leave."""
     table = stats.t.ppf((1 + SURE) / 2, np.arange(1, MOST_FREEDOM))
-    table = np.concatenate([table, [stats.norm.ppf((1 + SURE) / 2)]])
+    table = np.concatenate([table, [NORMAL]])
     freedom = np.divide(squared**2, shares, out=np.full(squared.shape, float(MOST_FREEDOM)), where=shares > 0)
     found: Values = table[np.clip(freedom, 1, MOST_FREEDOM).astype(np.int64) - 1]
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 
 from sslbench.analysis.grids import aside, largest
 from sslbench.analysis.intervals import Estimate, over_folds, over_seeds
-from sslbench.results.record import ClassScore, Record, Score
+from sslbench.results.record import ClassScore, Record, Score, setting_of
 
 SHOWN = ("micro_accuracy", "macro_accuracy", "macro_f1", "ami_max", "rank_me")
 R = TypeVar("R", Score, ClassScore)
@@ -102,7 +101,7 @@ def against(
         for score in record.scores:
             metric = score.metric.removesuffix("_null")
             if metric in with_null and score.epoch is None:
-                name = json.loads(score.setting).get("against", "class")
+                name = setting_of(score.setting).get("against", "class")
                 grouped[score.dataset, metric, name if metric == score.metric else f"null of {name}"].append(score)
         if all(name.removeprefix("null of ") == "class" for _, _, name in grouped):
             continue

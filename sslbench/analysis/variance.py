@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 MOST_SEEDS = 10_000
@@ -23,28 +23,25 @@ class Split:
     rest: float | None
 
 
-def split(frame: pd.DataFrame) -> Split:
-    """Part the variance of `value` by columns seed, fold and probe (balanced), by the method of moments; never below 0.
+def split(values: NDArray[np.float64]) -> Split:
+    """Part the variance of values [seeds, folds, probes] by the method of moments; never below 0.
 
     Seeds cross folds, probes are within both. What seeds and folds do together is the rest. With one fold, seeds and the
     rest cannot be told apart and count as pretraining; with one seed, folds and the rest count as the subset.
     """
-    cells = frame.groupby(["seed", "fold"])["value"]
-    probes = int(cells.size().min())
-    table = cells.mean().unstack("fold")
-    within = float(cells.var(ddof=1).mean()) if probes > 1 else None
+    seeds, folds, probes = values.shape
+    table = values.mean(2)
+    within = float(values.var(2, ddof=1).mean()) if probes > 1 else None
     own = (within or 0.0) / probes
-    seeds, folds = table.shape
     if seeds < 2 and folds < 2:
         return Split(pretraining=None, subset=None, probe=within, rest=None)
     if folds < 2 or seeds < 2:
-        found = max(0.0, float(np.var(table.to_numpy().ravel(), ddof=1)) - own)
+        found = max(0.0, float(np.var(table, ddof=1)) - own)
         return Split(
             pretraining=found if folds < 2 else None, subset=found if seeds < 2 else None, probe=within, rest=None
         )
-    values = table.to_numpy()
-    by_seed, by_fold = values.mean(1, keepdims=True), values.mean(0, keepdims=True)
-    residual = float(((values - by_seed - by_fold + values.mean()) ** 2).sum() / ((seeds - 1) * (folds - 1)))
+    by_seed, by_fold = table.mean(1, keepdims=True), table.mean(0, keepdims=True)
+    residual = float(((table - by_seed - by_fold + table.mean()) ** 2).sum() / ((seeds - 1) * (folds - 1)))
     return Split(
         pretraining=max(0.0, float(np.var(by_seed, ddof=1)) - residual / folds),
         subset=max(0.0, float(np.var(by_fold, ddof=1)) - residual / seeds),

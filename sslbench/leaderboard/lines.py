@@ -5,14 +5,12 @@ A bundle is read, becomes lines, and is let go, so that memory grows by a few ki
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from sslbench.analysis.bootstrap import (
@@ -27,7 +25,7 @@ from sslbench.analysis.class_gaps import Answered, answered
 from sslbench.analysis.variance import Split, split
 from sslbench.leaderboard.bundle import Answers, Bundle, unbits
 from sslbench.leaderboard.suite import Suite, SuiteData
-from sslbench.results.record import Record
+from sslbench.results.record import Record, setting_of
 
 ANSWERED = {"micro_accuracy": False, "macro_accuracy": True}
 """Metrics that are means of right answers, and whether classes count alike."""
@@ -189,12 +187,11 @@ def _right(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answers]) ->
 
 def _spread(data: SuiteData, answers: Sequence[Answers]) -> Split | None:
     """Where micro accuracy's variance comes from; None where cells hold unequally many answers."""
-    rows = [
-        {"seed": one.seed, "fold": one.fold, "value": unbits(one.right, len(data.tests[str(one.fold)].labels)).mean()}
-        for one in answers
-    ]
-    frame = pd.DataFrame(rows)
-    return split(frame) if frame.groupby(["seed", "fold"]).size().nunique() == 1 else None
+    cells: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for one in answers:
+        cells[one.seed][one.fold].append(float(unbits(one.right, len(data.tests[str(one.fold)].labels)).mean()))
+    sizes = {(len(folds), len(probes)) for folds in cells.values() for probes in folds.values()}
+    return split(np.array([list(folds.values()) for folds in cells.values()])) if len(sizes) == 1 else None
 
 
 def _curve(record: Record, place: tuple[str, str]) -> dict[float, tuple[float, ...]]:
@@ -202,7 +199,7 @@ def _curve(record: Record, place: tuple[str, str]) -> dict[float, tuple[float, .
     found: dict[float, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for score in record.scores:
         if (score.dataset, score.protocol, score.metric) == (*place, "macro_accuracy") and score.chosen_on != "query":
-            found[float(json.loads(score.setting).get("fraction", 1.0))][score.seed].append(score.value)
+            found[float(setting_of(score.setting).get("fraction", 1.0))][score.seed].append(score.value)
     curve = {
         share: tuple(float(np.mean(v)) for _, v in sorted(seeds.items())) for share, seeds in sorted(found.items())
     }
@@ -213,7 +210,7 @@ def _clustered(bundle: Bundle) -> list[Line]:
     """Lines of what has clusters only: compared over seeds, for a clustering is no mean of right answers."""
     found: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for score in bundle.record.scores:
-        own = score.chosen_on != "query" and "against" not in json.loads(score.setting)
+        own = score.chosen_on != "query" and "against" not in setting_of(score.setting)
         if score.metric == CLUSTERED and own:
             found[score.dataset, score.protocol][score.seed].append(score.value)
     lines = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sslbench.config.convert import plain
@@ -31,6 +33,12 @@ class Score:
     chosen_on: str
     metric: str
     value: float
+
+
+@lru_cache(maxsize=4096)
+def setting_of(text: str) -> Mapping[str, Any]:
+    """What a protocol varied, from a score's setting (JSON); few texts, asked for by every score of thousands of records."""
+    return MappingProxyType(json.loads(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
