@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ def told(place: Place) -> str:
     return f"{protocol} on {dataset}, seed {seed}, fold {fold}{extra}"
 
 
+@lru_cache(maxsize=1024)
 def is_setting(text: str) -> bool:
     """Whether a text is a JSON object of plain values, as settings of scores are."""
     try:
