@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from sslbench.leaderboard.tables import csv as csv_of
 from sslbench.results.frames import read_record
 
 from .boards import bundle_of, edit_json, make_board, rehash
+from .sound import Sound
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 REFERENCE = ReferenceSpec(
@@ -221,36 +221,6 @@ def test_answers_that_do_not_fit_are_a_sentence(board):
     rehash(bundle)
     with pytest.raises(RequestError, match="its answers do not fit the suite"):
         build(board, NOTHING, write=True)
-
-
-class Sound(HTMLParser):
-    """Every tag closed in order, every id once, every link to a file that is there, every control with a name."""
-
-    VOID = frozenset({"meta", "link", "input", "img", "br", "circle", "line", "polyline"})
-
-    def __init__(self, page: Path) -> None:
-        super().__init__()
-        self.page, self.open, self.ids, self.wrong = page, [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in self.VOID:
-            self.open.append(tag)
-        given = dict(attrs)
-        if "id" in given:
-            self.ids.append(given["id"])
-        link = given.get("href", "")
-        if link and not link.startswith(("#", "https:")) and not (self.page.parent / link).exists():
-            self.wrong.append(f"dead link {link}")
-        if tag == "svg" and not ("aria-hidden" in given or (given.get("role") == "img" and given.get("aria-label"))):
-            self.wrong.append("svg without a name")
-        if any(name.startswith("on") or name == "style" for name in given):
-            self.wrong.append(f"inline {tag} {given}")
-
-    def handle_endtag(self, tag):
-        if tag in self.VOID:
-            return
-        if not self.open or self.open.pop() != tag:
-            self.wrong.append(f"</{tag}> closes nothing")
 
 
 def test_every_page_is_sound_and_all_text_is_escaped(board):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +17,8 @@ from sslbench.analysis.disagreement import correlations, flips
 from sslbench.analysis.ranks import Field, difference, standings
 from sslbench.analysis.variance import power, seeds_needed, split
 from sslbench.analysis.wins import gain_summary, relative_gain, welch_win_matrix, win_matrix
+from sslbench.leaderboard.bundle import Answers, bits
+from sslbench.leaderboard.lines import spread_of
 
 RNG = np.random.default_rng(7)
 
@@ -212,6 +216,17 @@ def test_what_was_not_varied_has_no_share():
     assert (one_fold.pretraining, one_fold.subset, one_fold.probe) == (pytest.approx(0.02), None, None)
     nothing = split(np.array([[[0.1]]]))
     assert nothing.pretraining is nothing.subset is nothing.probe is None
+
+
+def test_answers_in_any_order_have_the_same_spread():
+    data = SimpleNamespace(tests={"0": SimpleNamespace(labels=range(8)), "1": SimpleNamespace(labels=range(8))})
+    made = [
+        Answers(dataset="d", protocol="p", seed=seed, fold=fold, setting="{}", right=bits(RNG.random(8) < 0.3 + 0.5 * fold))
+        for seed in range(3) for fold in range(2)
+    ]  # fmt: skip
+    turned = [*made[:2], *reversed(made[2:])]
+    assert spread_of(data, made) == spread_of(data, turned)  # type: ignore[arg-type]
+    assert spread_of(data, made[:-1]) is None  # type: ignore[arg-type]
 
 
 def test_power_and_seeds_are_those_of_another_library():

@@ -18,11 +18,8 @@ from sslbench.execute.commands import folder_name
 from sslbench.report.board import Lines, doing, duration, told
 from sslbench.report.live import Post, Tally
 from sslbench.results.record import APART
-from sslbench.stages.graph import Stage
-from sslbench.stages.stage import DONE
 from sslbench.study.definition import find_study, flat, read_study
 from sslbench.study.grid import points_of
-from sslbench.study.status import Costs
 
 from .conftest import ROOT, TINY
 
@@ -338,23 +335,3 @@ def test_flat_and_words_for_people(capsys):
     lines.show(tally, [post])
     lines.show(tally, [post])
     assert capsys.readouterr().out.count("3/4 runs") == 1
-
-
-def test_time_left_is_told_by_rows_of_the_same_shape_then_kind(tmp_path):
-    def stage(name: str, kind: str, shape: str, rows: int, seconds: float | None = None) -> Stage:
-        made = Stage(
-            kind=kind, key=name, folder=tmp_path / name, title=name, needs=(), make=print, shape=shape, rows=rows
-        )
-        if seconds is not None:
-            made.folder.mkdir()
-            (made.folder / DONE).write_text(json.dumps({"seconds": seconds}))
-        return made
-
-    costs = Costs()
-    assert costs.of([]) == 0
-    assert costs.of([stage("a", "pretrain", "narrow", 10)]) is None
-    assert costs.learn(stage("b", "pretrain", "narrow", 100, 10.0)) == 10
-    assert costs.learn(stage("c", "pretrain", "wide", 100, 30.0)) == 30
-    assert costs.of([stage("d", "pretrain", "narrow", 50), stage("e", "pretrain", "wide", 10)]) == pytest.approx(5 + 3)
-    assert costs.of([stage("f", "pretrain", "new", 100)]) == pytest.approx(20)
-    assert costs.of([stage("g", "pretrain", "narrow", 50), stage("h", "extract", "narrow-features", 50)]) is None

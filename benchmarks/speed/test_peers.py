@@ -63,9 +63,9 @@ class Theirs:
 
 def compare(state: State, what: str, theirs: Theirs, ours: Callable[[], object], aim: float, precision: str) -> None:
     """State the gain over theirs as the examples are, and over theirs in our precision."""
-    for own, named, wanted in (("float32", "as its examples", aim), (precision, "under autocast", None)):
+    for own, wanted in {"float32": aim, **({} if precision == "float32" else {precision: None})}.items():
         gain = alternately(partial(theirs.epoch, getattr(torch, own)), ours, 2)
-        against = f"LightlySSL, end to end, {named} ({own})"
+        against = f"LightlySSL, end to end, {'as its examples' if own == 'float32' else 'under autocast'} ({own})"
         state(Figure(what=what, against=against, found=gain, aim=wanted, unit="x", note=f"ours in {precision}"))
 
 

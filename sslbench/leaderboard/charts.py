@@ -62,7 +62,7 @@ def costs(boards: Boards) -> list[dict[str, Any]]:
         ]  # fmt: skip
         charts.append({
             "dataset": dataset, "protocol": protocol, "points": points, "front": [(x, y) for _, x, y in line],
-            "across": [(across(math.log10(t)), f"{t:g} s") for t in _round([10**end for end in across.ends])],
+            "across": [(across(math.log10(t)), f"{t:g} s") for t in _round([10**end for end in across.ends], decades=True)],
             "up": [(up(value), f"{value:g}") for value in _round(up.ends)],
         })  # fmt: skip
     return charts
@@ -85,11 +85,10 @@ def _axis(values: Sequence[float], first: float, last: float) -> Axis:
     return Axis(ends=(low - room, high + room), places=(first, last))
 
 
-def _round(ends: Sequence[float]) -> list[float]:
-    """Some round numbers between two: multiples of 1, 2 or 5 and, over more than a decade, those times powers of ten."""
+def _round(ends: Sequence[float], *, decades: bool = False) -> list[float]:
+    """Some round numbers between two: multiples of 1, 2 or 5, or for a scale by `decades` those times powers of ten."""
     low, high = ends
-    far = low > 0 and high > 10 * low
-    locator = LogLocator(subs=(1, 2, 5)) if far else MaxNLocator(5, steps=[1, 2, 5, 10])
+    locator = LogLocator(subs=(1, 2, 5)) if decades and high > 10 * low else MaxNLocator(5, steps=[1, 2, 5, 10])
     return [round(float(one), 9) for one in locator.tick_values(low, high) if low <= one <= high]
 
 

@@ -164,7 +164,7 @@ def _answered(bundle: Bundle, place: tuple[str, str], answers: Sequence[Answers]
     return Line(
         entry=bundle.manifest.entry, run=bundle.manifest.run, dataset=dataset, protocol=protocol, values=values, draws=draws,
         answered=answered(right, samples(data)[0], len(data.classes)),
-        curve=_curve(bundle.record, place), spread=_spread(data, answers),
+        curve=_curve(bundle.record, place), spread=spread_of(data, answers),
     )  # fmt: skip
 
 
@@ -185,13 +185,15 @@ def _right(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answers]) ->
     ])  # fmt: skip
 
 
-def _spread(data: SuiteData, answers: Sequence[Answers]) -> Split | None:
+def spread_of(data: SuiteData, answers: Sequence[Answers]) -> Split | None:
     """Where micro accuracy's variance comes from; None where cells hold unequally many answers."""
     cells: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in answers:
         cells[one.seed][one.fold].append(float(unbits(one.right, len(data.tests[str(one.fold)].labels)).mean()))
     sizes = {(len(folds), len(probes)) for folds in cells.values() for probes in folds.values()}
-    return split(np.array([list(folds.values()) for folds in cells.values()])) if len(sizes) == 1 else None
+    if len(sizes) > 1:
+        return None
+    return split(np.array([[probes for _, probes in sorted(folds.items())] for folds in cells.values()]))
 
 
 def _curve(record: Record, place: tuple[str, str]) -> dict[float, tuple[float, ...]]:
