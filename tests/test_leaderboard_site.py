@@ -13,8 +13,9 @@ import pytest
 
 from sslbench.api import Citation, Published, ReferenceSpec
 from sslbench.api.errors import RequestError
-from sslbench.leaderboard.build import Beside, build
+from sslbench.leaderboard.build import build
 from sslbench.leaderboard.check import check_bundle
+from sslbench.leaderboard.reading import Beside
 from sslbench.leaderboard.suite import read_suite
 from sslbench.leaderboard.tables import csv as csv_of
 from sslbench.results.frames import read_record
@@ -213,6 +214,49 @@ def test_gains_are_over_the_supervised_row_of_the_same_backbone(board):
 def test_a_name_is_no_formula_and_a_small_p_is_no_zero():
     frame = pd.DataFrame({"entry": ["=HYPERLINK(1)", "simclr"], "p": [1.234e-9, 0.0456], "gap": [-0.123456, np.nan]})
     assert csv_of(frame) == "entry,p,gap\n'=HYPERLINK(1),1.2e-09,-0.1235\nsimclr,0.046,\n"
+
+
+def test_several_processes_make_the_same_files_and_tell_the_same_problems(board, monkeypatch):
+    build(board, BESIDE, write=True)
+    first = files(board)
+    monkeypatch.setattr("sslbench.leaderboard.reading.MANY", 1)
+    monkeypatch.setattr("sslbench.leaderboard.reading.TOGETHER", 1)
+    shutil.rmtree(board / "site")
+    build(board, BESIDE, write=True, processes=2)
+    assert files(board) == first
+    edit_json(bundle_of(board, "simclr") / "record.json", lambda r: r.update(pool="all", seeds=[7]))
+    rehash(bundle_of(board, "simclr"))
+    with pytest.raises(RequestError) as told:
+        build(board, NOTHING, write=True, processes=2)
+    assert [problem.partition(" ")[2].split(";")[0] for problem in told.value.problems] == [
+        "learnt from pool all",
+        "has seeds 7",
+    ]
+
+
+def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch):
+    build(board, NOTHING, write=True)
+    whole = files(board)
+    monkeypatch.setattr("sslbench.leaderboard.tables.MOST_SHOWN", 3)
+    monkeypatch.setattr("sslbench.leaderboard.site.MOST_SHOWN", 3)
+    for module in ("site", "charts"):
+        monkeypatch.setattr(f"sslbench.leaderboard.{module}.MOST_COMPARED", 3)
+    monkeypatch.setattr("sslbench.leaderboard.tables.TOGETHER", 3)
+    build(board, NOTHING, write=True)
+    part = files(board)
+    assert {name for name in whole if part[name] != whole[name]} == {
+        "tables/small.md", *(f"site/small/{page}.html" for page in ("index", "classes", "bias", "labels"))
+    }  # fmt: skip
+    board_page = part["site/small/index.html"].decode()
+    assert board_page.count('data-kind="own"') + board_page.count('data-kind="baseline"') == 2 * 3
+    assert "digits, knn: 1 more in the CSV" in board_page
+    assert "1 more in small.csv" in part["tables/small.md"].decode()
+    for page, told in (
+        ("classes", "1 more are in the"),
+        ("bias", "1 more in the CSV"),
+        ("labels", "1 more are not drawn"),
+    ):
+        assert told in part[f"site/small/{page}.html"].decode()
 
 
 def test_answers_that_do_not_fit_are_a_sentence(board):

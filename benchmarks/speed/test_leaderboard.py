@@ -15,11 +15,16 @@ from .conftest import State
 from .figures import Figure
 
 SIZES = (1_000, 10_000, 30_000)
-PROGRAM = (
-    "import resource, sys, time; from pathlib import Path; from sslbench.leaderboard.build import Beside, build; "
-    "began = time.perf_counter(); built = build(Path(sys.argv[1]), Beside(references=[], recipes={}), write=True); "
-    "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, built.files)"
-)
+PROGRAM = """
+import resource, sys, time
+from pathlib import Path
+from sslbench.environment import cores
+from sslbench.leaderboard.build import build
+from sslbench.leaderboard.reading import Beside
+began = time.perf_counter()
+built = build(Path(sys.argv[1]), Beside(references=[], recipes={}), write=True, processes=cores())
+print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, built.files)
+"""
 
 
 def many(source: Path, board: Path, count: int) -> None:

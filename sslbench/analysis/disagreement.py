@@ -55,7 +55,7 @@ def _pairs(field: Field) -> set[tuple[str, str]]:
     """(better, worse) names."""
     names: Sequence[str] = field.names
     return {
-        (names[better], names[rows.start + worse])
-        for rows, matrix in surely_better(field)
+        (names[columns[better]], names[rows[worse]])
+        for rows, columns, matrix in surely_better(field)
         for worse, better in np.argwhere(matrix).tolist()
     }

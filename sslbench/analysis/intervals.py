@@ -9,6 +9,7 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 
@@ -36,6 +37,14 @@ def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     half = quantile(confidence, len(values) - 1) * error
     return Estimate(mean=mean, half=half, n=len(values), over="seeds")
+
+
+def halves_over_seeds(values: NDArray[np.float64], confidence: float = 0.95) -> NDArray[np.float64]:
+    """Half of Student's interval over seeds of each of many means [C], from [S, C]; nan for one seed."""
+    if len(values) < 2:
+        return np.full(values.shape[1], np.nan)
+    found: NDArray[np.float64] = values.std(0, ddof=1) / math.sqrt(len(values))
+    return quantile(confidence, len(values) - 1) * found
 
 
 def over_folds(values: Sequence[float], test_share: float, confidence: float = 0.95) -> Estimate:

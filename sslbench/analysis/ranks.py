@@ -11,23 +11,32 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Values = NDArray[np.float64]
-BLOCK = 256
+Codes = NDArray[np.int64]
+BLOCK = 64
 """Rows that are compared with all others at once."""
 SURE = 0.95
 NORMAL = float(stats.norm.ppf((1 + SURE) / 2))
 MOST_FREEDOM = 200
 """Degrees of freedom from which on Student's t is taken for normal."""
+QUANTILES = np.append(stats.t.ppf((1 + SURE) / 2, np.arange(1, MOST_FREEDOM)), NORMAL)
+LEAST_GAP, ROOM = 1e-12, 0.999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """A row's score, half of its interval (None for one seed), the rank it shares, and the ranks that it could have:
-    below those that are surely better, above those that are surely worse.
+class Scored:
+    """A score and half of its 95 % interval (None for one seed)."""
+
+    score: float
+    half: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing(Scored):
+    """A row's score, the rank it shares, and the ranks that it could have: below those that are surely better, above those
+    that are surely worse.
     """
 
     name: str
-    score: float
-    half: float | None
     rank: int
     ranks: tuple[int, int]
 
@@ -60,48 +69,53 @@ def standings(field: Field) -> list[Standing]:
     Two rows differ when the 95 % interval of their difference leaves out 0: its error comes from draws over shared samples
     and own seeds, its quantile from Student's t with the degrees of freedom that the seeds leave (Satterthwaite).
     """
-    if not len(field.names):
-        return []
-    halves = intervals(field)
     above, below = np.zeros(len(field.names), np.int64), np.zeros(len(field.names), np.int64)
-    for rows, better in surely_better(field):
-        above[rows] = better.sum(1)
-        below += better.sum(0)
+    for rows, columns, better in surely_better(field):
+        above[rows] += better.sum(1)
+        below[columns] += better.sum(0)
     order = sorted(range(len(field.names)), key=lambda i: (-field.scores[i], field.names[i]))
     return [
         Standing(
-            name=field.names[i], score=float(field.scores[i]), half=halves[i], rank=1 + int(above[i]),
-            ranks=(1 + int(above[i]), len(field.names) - int(below[i])),
+            name=field.names[i], score=float(field.scores[i]), half=half_of(field.draws[i], field.seeds[i]),
+            rank=1 + int(above[i]), ranks=(1 + int(above[i]), len(field.names) - int(below[i])),
         )
         for i in order
     ]  # fmt: skip
 
 
-def surely_better(field: Field) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
-    """Block by block: rows, and for each [rows, m] who is surely better than it."""
-    centred = field.draws - field.draws.mean(1, keepdims=True)
-    variances = centred.var(1, ddof=1).astype(np.float64)
-    of_seeds, freedom = field.seed_variances(), np.array([max(1, len(s) - 1) for s in field.seeds])
-    shares = of_seeds**2 / freedom
-    for start in range(0, len(field.names), BLOCK):
-        rows = slice(start, start + BLOCK)
-        together = centred[rows] @ centred.T / (field.draws.shape[1] - 1)
-        squared = np.maximum(variances[rows, None] + variances[None, :] - 2 * together, 0)
-        gaps = field.scores[None, :] - field.scores[rows, None]
-        better = (gaps > NORMAL * np.sqrt(squared)) & (gaps > 1e-12)
-        doubtful = np.nonzero(better)  # Student's quantile is above the normal one: looked up for these alone
-        exact = squared[doubtful]
-        freedom = shares[rows][doubtful[0]] + shares[doubtful[1]]
-        better[doubtful] = gaps[doubtful] > _quantiles(exact, freedom) * np.sqrt(exact)
-        yield rows, better
+def surely_better(field: Field) -> Iterator[tuple[Codes, Codes, NDArray[np.bool_]]]:
+    """Block by block: rows, columns, and for each [rows, columns] whether the column is surely better than the row.
+
+    Rows are taken by score, so a block meets only columns that are no worse.
+    """
+    order = np.argsort(-field.scores, kind="stable")
+    scores, of_seeds = field.scores[order], field.seed_variances()[order]
+    shares = of_seeds**2 / np.array([max(1, len(field.seeds[place]) - 1) for place in order])
+    centred = field.draws[order]
+    centred -= centred.mean(1, keepdims=True)
+    variances = np.einsum("mb,mb->m", centred, centred, dtype=np.float64) / (centred.shape[1] - 1)
+    for start in range(0, len(order), BLOCK):
+        rows, columns = slice(start, start + BLOCK), slice(0, start + BLOCK)
+        together = centred[rows] @ centred[columns].T
+        together *= np.float32(2 / (centred.shape[1] - 1))
+        gaps = scores[None, columns] - scores[rows, None]
+        # Student's quantile is above the normal one, and looked up only for pairs that pass that with room for rounding
+        near = variances[rows, None] + variances[None, columns] - together
+        worse, better = np.nonzero((gaps > LEAST_GAP) & (gaps**2 > ROOM * NORMAL**2 * near))
+        squared, apart = np.maximum(near[worse, better], 0), gaps[worse, better]
+        sure = np.zeros(gaps.shape, np.bool_)
+        freedom = shares[rows][worse] + shares[columns][better]
+        sure[worse, better] = apart > _quantiles(squared, freedom) * np.sqrt(squared)
+        yield order[rows], order[columns], sure
 
 
-def intervals(field: Field) -> list[float | None]:
-    """Half of the 95 % interval of each score; None for one seed."""
-    variances = field.draws.var(1, ddof=1).astype(np.float64)
-    freedom = np.array([max(1, len(s) - 1) for s in field.seeds])
-    halves = _quantiles(variances, field.seed_variances() ** 2 / freedom) * np.sqrt(variances)
-    return [float(half) if len(s) > 1 else None for half, s in zip(halves, field.seeds, strict=True)]
+def half_of(draws: NDArray[np.float32], seeds: Sequence[float]) -> float | None:
+    """Half of a score's 95 % interval, from draws of it and its value by seed; None for one seed."""
+    if len(seeds) < 2:
+        return None
+    variance = np.array([draws.var(ddof=1)], np.float64)
+    share = (np.var(seeds, ddof=1, keepdims=True) / len(seeds)) ** 2 / (len(seeds) - 1)
+    return float(_quantiles(variance, share)[0] * np.sqrt(variance[0]))
 
 
 def difference(field: Field, first: int, second: int) -> tuple[float, float | None]:
@@ -118,8 +132,6 @@ def difference(field: Field, first: int, second: int) -> tuple[float, float | No
 
 def _quantiles(squared: Values, shares: Values) -> Values:
     """Student's t of Satterthwaite's degrees of freedom, which `shares` (variance squared by freedom of the seeds) leave."""
-    table = stats.t.ppf((1 + SURE) / 2, np.arange(1, MOST_FREEDOM))
-    table = np.concatenate([table, [NORMAL]])
     freedom = np.divide(squared**2, shares, out=np.full(squared.shape, float(MOST_FREEDOM)), where=shares > 0)
-    found: Values = table[np.clip(freedom, 1, MOST_FREEDOM).astype(np.int64) - 1]
+    found: Values = QUANTILES[np.clip(freedom, 1, MOST_FREEDOM).astype(np.int64) - 1]
     return found

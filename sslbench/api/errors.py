@@ -21,6 +21,10 @@ class RequestError(SslbenchError):
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
 
+    def __reduce__(self) -> tuple[type[RequestError], tuple[tuple[str, ...]]]:
+        """As it is sent from another process."""
+        return type(self), (self.problems,)
+
 
 class DataMissing(SslbenchError):
     """A dataset's files are not where they were looked for."""

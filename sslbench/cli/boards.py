@@ -85,9 +85,10 @@ def board_build(
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
     """Make the tables and the site from all bundles."""
+    from sslbench.environment import cores
     from sslbench.leaderboard.commands import build_all
 
-    _tell(*build_all(board, catalog_of(), write=not check))
+    _tell(*build_all(board, catalog_of(), write=not check, processes=cores()))
 
 
 def _tell(lines: list[str], good: bool) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.analysis.class_gaps import class_gaps
-from sslbench.leaderboard.lines import Entry, Line, alike, samples, taught_rows
+from sslbench.leaderboard.lines import Entry, Line, alike, by_place, samples, taught_rows
 from sslbench.leaderboard.suite import Suite, SuiteData
 
 SURE = 0.05
@@ -31,13 +32,24 @@ class Gap:
         return self.p is not None and self.p < SURE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bias:
-    """An entry on one board: every class, hardest first, beside which row."""
+    """An entry on one board, beside which row: for every class [C], hardest first, its name, recall, gap and p (nan without a
+    row beside).
+    """
 
     line: Line
     against: str
-    classes: tuple[Gap, ...]
+    names: tuple[str, ...]
+    recalls: NDArray[np.float64]
+    gaps: NDArray[np.float64]
+    ps: NDArray[np.float64]
+
+    @property
+    def classes(self) -> list[Gap]:
+        """Class by class."""
+        rows = zip(self.names, self.recalls.tolist(), _told(self.gaps), _told(self.ps), strict=True)
+        return [Gap(name=name, recall=recall, gap=gap, p=p) for name, recall, gap, p in rows]
 
     @property
     def lost(self) -> list[Gap]:
@@ -50,51 +62,50 @@ class Bias:
         return sorted((one for one in self.classes if one.sure and (one.gap or 0) > 0), key=lambda one: -(one.gap or 0))
 
     @property
-    def mean(self) -> float:
-        """Over classes."""
-        return fmean(one.recall for one in self.classes)
-
-    @property
     def spread(self) -> float:
         """The best class's recall less the worst's."""
-        recalls = [one.recall for one in self.classes]
-        return max(recalls) - min(recalls)
+        return float(self.recalls[-1] - self.recalls[0])
+
+
+def _told(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def biases(suite: Suite, by_run: Mapping[str, Entry], lines: Sequence[Line]) -> list[Bias]:
     """Every predicting line, by dataset and protocol, the best mean recall first."""
     taught = taught_rows(by_run, lines)
-    by_place = {(line.run, line.dataset, line.protocol): line for line in lines}
     found = []
-    for line in lines:
-        if line.recalls is None:
-            continue
-        entry = by_run[line.run]
-        row = None if entry.supervised else alike(entry, taught.get((line.dataset, line.protocol), []))
-        other = by_place[row.run, line.dataset, line.protocol] if row else None
-        against = row.entry if row else ""
-        classes = _gaps(suite.datasets[line.dataset], line, line.recalls.mean(0), other)
-        found.append(Bias(line=line, against=against, classes=classes))
-    return sorted(found, key=lambda one: (one.line.dataset, one.line.protocol, -one.mean, one.line.entry))
+    for place, own in by_place(lines).items():
+        data, here = suite.datasets[place[0]], {line.run: line for line in own if line.recalls is not None}
+        codes = samples(data)[0]
+        for line in here.values():
+            entry = by_run[line.run]
+            row = None if entry.supervised else alike(entry, taught.get(place, []))
+            found.append(_beside(data, codes, line, here[row.run] if row else None))
+    return sorted(
+        found, key=lambda one: (one.line.dataset, one.line.protocol, -float(one.recalls.mean()), one.line.entry)
+    )
 
 
-def _gaps(data: SuiteData, line: Line, means: NDArray[np.float64], other: Line | None) -> tuple[Gap, ...]:
-    gap, p = [None] * len(means), [None] * len(means)
-    if other is not None and line.answered is not None and other.answered is not None:
-        gap, p = (one.tolist() for one in class_gaps(line.answered, other.answered, samples(data)[0]))
-    gaps = [
-        Gap(name=name, recall=float(means[code]), gap=gap[code], p=p[code])
-        for code, name in enumerate(data.classes)
-        if not np.isnan(means[code])
-    ]
-    return tuple(sorted(gaps, key=lambda one: (one.recall, one.name)))
+def _beside(data: SuiteData, codes: NDArray[np.int64], line: Line, other: Line | None) -> Bias:
+    answered, beside = line.answered, other.answered if other else None
+    if answered is None:
+        raise ValueError(f"{line.entry} predicts nothing")
+    recalls = answered.recalls.mean(0)
+    gaps = ps = np.full(len(recalls), np.nan)
+    if beside is not None:
+        gaps, ps = class_gaps(answered, beside, codes)
+    order = [code for code in np.lexsort((data.classes, recalls)).tolist() if not np.isnan(recalls[code])]
+    return Bias(
+        line=line, against=other.entry if other else "", names=tuple(data.classes[code] for code in order),
+        recalls=recalls[order], gaps=gaps[order], ps=ps[order],
+    )  # fmt: skip
 
 
 def often_lost(found: Sequence[Bias]) -> list[tuple[str, int, int]]:
     """(class, entries that surely lose it, entries compared) of one board, the most often lost first."""
     compared = [one for one in found if one.against]
-    counts: dict[str, int] = {}
-    for one in compared:
-        for lost in one.lost:
-            counts[lost.name] = counts.get(lost.name, 0) + 1
+    counts = Counter(
+        name for one in compared for name in compress(one.names, ((one.gaps < 0) & (one.ps < SURE)).tolist())
+    )
     return [(name, count, len(compared)) for name, count in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))]

@@ -14,31 +14,31 @@ import pandas as pd
 
 from sslbench.analysis.aggregate import Order, order_of
 from sslbench.analysis.disagreement import Flip, correlations, flips
-from sslbench.analysis.ranks import Field, Standing, difference, standings
+from sslbench.analysis.ranks import Field, Scored, Standing, difference, standings
 from sslbench.analysis.variance import seeds_needed
 from sslbench.analysis.wins import gain_summary, welch_win_matrix, win_matrix
 from sslbench.leaderboard.bias import Bias, biases
-from sslbench.leaderboard.lines import ANSWERED, CLUSTERED, SETTLED, Entry, Line, alike, taught_rows
+from sslbench.leaderboard.lines import CLUSTERED, MAIN, Entry, Line, Place, alike, by_place, taught_rows
 from sslbench.leaderboard.suite import Suite
 
-MAIN = "macro_accuracy"
-"""What entries are ordered by where they predict: every class counts alike."""
-Place = tuple[str, str]
 MOST_COMPARED = 200
 """Entries up to which matrices of pairs are made: a larger one nobody reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One entry on one board: its standing by metric, its worst class, its gap to a supervised row, its clusters."""
+    """One entry on one board: where it stands, its scores by metric, its worst class, its gap to a supervised row.
+
+    Clusters of the same encoders stand among the scores of what predicts. What is not ranked has no standing and no scores.
+    """
 
     entry: Entry
     dataset: str
     protocol: str
-    standings: Mapping[str, Standing]
+    standing: Standing | None
+    scores: Mapping[str, Scored]
     worst: tuple[str, float] | None
     gap: tuple[float, float | None] | None
-    clusters: Standing | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,7 +49,7 @@ class Boards:
     entries: tuple[Entry, ...]
     lines: tuple[Line, ...]
     rows: tuple[Row, ...]
-    orders: Mapping[tuple[str, str], Order]
+    orders: Mapping[Place, Order]
     wins: pd.DataFrame
     welch: pd.DataFrame
     gains: pd.DataFrame
@@ -63,76 +63,53 @@ def boards_of(suite: Suite, entries: Sequence[Entry], lines: Sequence[Line]) -> 
     """Compare all entries of a suite."""
     by_run = {entry.run: entry for entry in entries}
     ranked = [line for line in lines if by_run[line.run].ranked]
-    found = {place: fields_of(own) for place, own in _grouped(ranked).items()}
-    stood = {
-        (*place, metric): {standing.name: standing for standing in standings(field)}
-        for place, fields in found.items()
-        for metric, field in fields.items()
-    }
     few = len({line.entry for line in ranked}) <= MOST_COMPARED
     values = _experiments(ranked) if few else {}
-    agreement, flipped = _disagreement(suite, found) if few else (pd.DataFrame(), ())
+    rows = _rows(suite, by_run, lines)
+    agreement, flipped = _disagreement(suite, ranked) if few else (pd.DataFrame(), ())
     return Boards(
-        suite=suite, entries=tuple(sorted(entries, key=lambda e: (e.entry, e.run))), lines=tuple(lines),
-        rows=tuple(_rows(suite, by_run, lines, found, stood)), orders=_orders(ranked) if few else {},
-        wins=win_matrix(values), welch=welch_win_matrix(values), gains=_gains(by_run, ranked) if few else pd.DataFrame(),
-        agreement=agreement, flips=flipped, spread=_spread(ranked, stood) if few else pd.DataFrame(),
-        bias=tuple(biases(suite, by_run, ranked)),
+        suite=suite, entries=tuple(sorted(entries, key=lambda e: (e.entry, e.run))), lines=tuple(lines), rows=tuple(rows),
+        orders=_orders(ranked) if few else {}, wins=win_matrix(values), welch=welch_win_matrix(values),
+        gains=_gains(by_run, ranked) if few else pd.DataFrame(), agreement=agreement, flips=flipped,
+        spread=_spread(ranked, rows) if few else pd.DataFrame(), bias=tuple(biases(suite, by_run, ranked)),
     )  # fmt: skip
 
 
-def _grouped(lines: Sequence[Line]) -> dict[Place, list[Line]]:
-    found: dict[Place, list[Line]] = defaultdict(list)
-    for line in sorted(lines, key=lambda line: (line.dataset, line.protocol, line.entry)):
-        found[line.dataset, line.protocol].append(line)
-    return found
+def field_of(lines: Sequence[Line]) -> Field:
+    """What is compared on one board: the lines that predict, or where none does all."""
+    own = [line for line in lines if line.main == MAIN] or lines
+    return Field(
+        names=[line.entry for line in own],
+        scores=np.array([line.scores[line.main].score for line in own]),
+        draws=np.stack([line.draws for line in own]),
+        seeds=[line.values[line.main] for line in own],
+    )
 
 
-def fields_of(lines: Sequence[Line]) -> dict[str, Field]:
-    """What is compared on one board, by metric."""
-    fields = {}
-    for metric in (*ANSWERED, CLUSTERED):
-        own = [line for line in lines if metric in line.values]
-        if own:
-            fields[metric] = Field(
-                names=[line.entry for line in own],
-                scores=np.round([float(np.mean(line.values[metric])) for line in own], SETTLED),
-                draws=np.stack([line.draws[metric] for line in own]),
-                seeds=[line.values[metric] for line in own],
-            )
-    return fields
-
-
-def _rows(
-    suite: Suite, by_run: Mapping[str, Entry], lines: Sequence[Line], found: Mapping[Place, Mapping[str, Field]],
-    stood: Mapping[tuple[str, str, str], Mapping[str, Standing]],
-) -> list[Row]:  # fmt: skip
+def _rows(suite: Suite, by_run: Mapping[str, Entry], lines: Sequence[Line]) -> list[Row]:
     """One row per predicting line, best first; clusterings stand beside them, or alone where nothing predicts."""
-    clusters = {
-        (line.run, line.dataset): stood.get((line.dataset, line.protocol, CLUSTERED), {}).get(line.entry)
-        for line in lines
-        if CLUSTERED in line.values
-    }
+    clusters = {(line.run, line.dataset): line.scores for line in lines if line.main == CLUSTERED}
     predicting = {(line.run, line.dataset) for line in lines if line.recalls is not None}
-    shown = [line for line in lines if line.recalls is not None or (line.run, line.dataset) not in predicting]
     taught = taught_rows(by_run, lines)
     rows = []
-    for line in shown:
-        place, entry = (line.dataset, line.protocol), by_run[line.run]
-        field = found.get(place, {}).get(MAIN)
-        metrics = {metric: stood.get((*place, metric), {}).get(line.entry) for metric in line.values}
-        rows.append(Row(
-            entry=entry, dataset=line.dataset, protocol=line.protocol,
-            standings={metric: standing for metric, standing in metrics.items() if standing is not None},
-            worst=_worst(suite, line), gap=_gap(entry, field, taught.get(place, [])),
-            clusters=clusters.get((line.run, line.dataset)),
-        ))  # fmt: skip
+    for place, own in by_place(lines).items():
+        shown = [line for line in own if line.recalls is not None or (line.run, line.dataset) not in predicting]
+        compared = [line for line in shown if by_run[line.run].ranked]
+        field = field_of(compared) if compared else None
+        stood = {standing.name: standing for standing in standings(field)} if field else {}
+        for line in shown:
+            entry, standing = by_run[line.run], stood.get(line.entry)
+            beside = clusters.get((line.run, line.dataset), {})
+            rows.append(Row(
+                entry=entry, dataset=line.dataset, protocol=line.protocol, standing=standing,
+                scores={**beside, **line.scores} if entry.ranked else {}, worst=_worst(suite, line),
+                gap=None if line.recalls is None else _gap(entry, field, taught.get(place, [])),
+            ))  # fmt: skip
     return sorted(rows, key=_order)
 
 
 def _order(row: Row) -> tuple[str, str, float, str]:
-    best = row.standings.get(MAIN) or row.standings.get(CLUSTERED)
-    return row.dataset, row.protocol, -best.score if best else 1.0, row.entry.entry
+    return row.dataset, row.protocol, -row.standing.score if row.standing else 1.0, row.entry.entry
 
 
 def _worst(suite: Suite, line: Line) -> tuple[str, float] | None:
@@ -185,26 +162,25 @@ def _gains(by_run: Mapping[str, Entry], lines: Sequence[Line]) -> pd.DataFrame:
     return gain_summary(means, references)
 
 
-def _disagreement(
-    suite: Suite, found: Mapping[Place, Mapping[str, Field]]
-) -> tuple[pd.DataFrame, tuple[tuple[str, Flip], ...]]:
+def _disagreement(suite: Suite, lines: Sequence[Line]) -> tuple[pd.DataFrame, tuple[tuple[str, Flip], ...]]:
     """Rank correlations of protocols, and pairs that they order oppositely, dataset by dataset."""
     tables, turned = [], []
+    fields = {place: field_of(own) for place, own in by_place(lines).items()}
     for dataset in suite.datasets:
-        fields = {p: f.get(MAIN) or f.get(CLUSTERED) for (d, p), f in found.items() if d == dataset}
-        there = {protocol: field for protocol, field in fields.items() if field is not None}
+        there = {protocol: field for (of, protocol), field in fields.items() if of == dataset}
         scores = pd.DataFrame({p: pd.Series(dict(zip(f.names, f.scores, strict=True))) for p, f in there.items()})
         tables.append(correlations(scores).assign(dataset=dataset))
         turned += [(dataset, flip) for flip in flips(there)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), tuple(turned)
 
 
-def _spread(lines: Sequence[Line], stood: Mapping[tuple[str, str, str], Mapping[str, Standing]]) -> pd.DataFrame:
+def _spread(lines: Sequence[Line], ranked: Sequence[Row]) -> pd.DataFrame:
     """Deviations of micro accuracy by cause, and the seeds that would tell an entry from the next one below it."""
     rows = []
-    for (dataset, protocol), own in _grouped([line for line in lines if MAIN in line.values]).items():
-        board = list(stood[dataset, protocol, MAIN])
+    for (dataset, protocol), own in by_place([line for line in lines if line.main == MAIN]).items():
         by_name = {line.entry: line for line in own}
+        here = [row.entry.entry for row in ranked if (row.dataset, row.protocol) == (dataset, protocol)]
+        board = [name for name in here if name in by_name]
         for place, name in enumerate(board):
             line, parts = by_name[name], by_name[name].spread
             below = board[place + 1] if place + 1 < len(board) else None

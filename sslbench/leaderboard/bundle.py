@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sslbench.api.errors import SslbenchError
 from sslbench.leaderboard.suite import NAME
-from sslbench.results.record import Record, decode
+from sslbench.results.record import Record, record_of
 
 SCHEMA = 1
 MANIFEST, RECORD, ANSWERS = "manifest.json", "record.json", "answers.json"
@@ -122,9 +122,9 @@ def read_bundle(path: Path) -> Bundle:
             raise Refused(f"{MANIFEST}: {name} {value!r:.60} is no name; possible: letters, digits and . _ + -")
     for name, value, most in (("entry", manifest.entry, 80), ("by", manifest.by, 80), ("note", manifest.note, 500)):
         _text(name, value, most)
-    read_json(path / RECORD)
+    values = read_json(path / RECORD)
     try:
-        record = decode((path / RECORD).read_bytes())
+        record = record_of(values)
     except (ValueError, TypeError, AttributeError) as error:
         raise Refused(f"{RECORD}: {' '.join(str(error).split())}") from error
     answers = tuple(_made(Answers, one, path / ANSWERS) for one in _listed(read_json(path / ANSWERS), ANSWERS))

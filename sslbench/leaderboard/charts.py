@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from sslbench.analysis.aggregate import Order
 from sslbench.analysis.intervals import over_seeds
-from sslbench.leaderboard.boards import MAIN, Boards, Row
-from sslbench.leaderboard.lines import CLUSTERED
+from sslbench.leaderboard.boards import MOST_COMPARED, Boards, Row
+from sslbench.leaderboard.lines import CLUSTERED, MAIN, by_place
 
 WIDTH, HEIGHT, EDGE = 640, 320, 44
 STRIP = 96
@@ -23,11 +24,11 @@ def scale(rows: Sequence[Row]) -> dict[str, Callable[[float], float]]:
     """From a score to a place in its column's strip, by metric: all rows on one scale, which their intervals fill."""
     found = {}
     for metric in (MAIN, "micro_accuracy", CLUSTERED):
-        stood = [row.clusters if metric == CLUSTERED else row.standings.get(metric) for row in rows]
-        ends = [s.score + sign * (s.half or 0) for s in stood if s is not None for sign in (-1, 1)]
+        known = [row.scores[metric] for row in rows if metric in row.scores]
+        ends = [one.score + sign * (one.half or 0) for one in known for sign in (-1, 1)]
         low, high = (max(0.0, min(ends)), min(1.0, max(ends))) if ends else (0.0, 1.0)
         found[metric] = _linear(low, max(high, low + 1e-3), 1, STRIP - 1)
-    ranks = [end for row in rows for s in row.standings.values() for end in (*s.ranks, s.rank)]
+    ranks = [end for row in rows if row.standing for end in row.standing.ranks]
     found["rank"] = _linear(1, max([2, *ranks]), 3, STRIP / 2 - 3)
     return found
 
@@ -37,33 +38,36 @@ def _linear(low: float, high: float, first: float, last: float) -> Callable[[flo
 
 
 def costs(boards: Boards) -> list[dict[str, Any]]:
-    """Per dataset and protocol: each trained entry's seconds and macro accuracy, and the front that nothing beats in both."""
+    """Per dataset and protocol: each trained entry's seconds and macro accuracy, and the front that nothing beats in both.
+
+    Of very many entries the front and the best are drawn.
+    """
     charts = []
-    places = dict.fromkeys((row.dataset, row.protocol) for row in boards.rows)
-    for dataset, protocol in places:
-        own = [
-            (row.entry, row.entry.seconds, row.standings[MAIN])
-            for row in boards.rows
-            if (row.dataset, row.protocol) == (dataset, protocol) and MAIN in row.standings and row.entry.seconds
-        ]
+    for (dataset, protocol), rows in groupby(boards.rows, key=lambda row: (row.dataset, row.protocol)):
+        timed = [(row.entry, row.entry.seconds, row.scores[MAIN]) for row in rows if MAIN in row.scores]
+        own = [(entry, seconds, one) for entry, seconds, one in timed if seconds]
         if not own:
             continue
-        across = _axis([math.log10(seconds) for _, seconds, _ in own], EDGE, WIDTH - 12)
-        up = _axis([s.score for _, _, s in own], HEIGHT - EDGE, 12)
-        best, line = -1.0, []
-        for entry, seconds, standing in sorted(own, key=lambda one: (one[1], -one[2].score)):
-            if standing.score > best:
-                best = standing.score
-                line.append((entry.entry, across(math.log10(seconds)), up(best)))
-        points = [
-            {"entry": e, "x": across(math.log10(t)), "y": up(s.score), "seconds": t, "score": s.score, "half": s.half,
-             "front": any(name == e.entry for name, _, _ in line)}
-            for e, t, s in sorted(own, key=lambda one: (one[1], one[0].entry))
-        ]  # fmt: skip
+        best, front = -1.0, []
+        for entry, seconds, one in sorted(own, key=lambda point: (point[1], -point[2].score)):
+            if one.score > best:
+                best = one.score
+                front.append((entry, seconds, one))
+        ahead = {entry.entry for entry, _, _ in front}
+        others = [point for point in own if point[0].entry not in ahead][: max(0, MOST_COMPARED - len(front))]
+        drawn = sorted([*front, *others], key=lambda point: (point[1], point[0].entry))
+        across = _axis([math.log10(seconds) for _, seconds, _ in drawn], EDGE, WIDTH - 12)
+        up = _axis([one.score for _, _, one in drawn], HEIGHT - EDGE, 12)
         charts.append({
-            "dataset": dataset, "protocol": protocol, "points": points, "front": [(x, y) for _, x, y in line],
+            "dataset": dataset, "protocol": protocol,
+            "points": [
+                {"entry": entry, "x": across(math.log10(seconds)), "y": up(one.score), "seconds": seconds,
+                 "score": one.score, "half": one.half, "front": entry.entry in ahead}
+                for entry, seconds, one in drawn
+            ],
+            "front": [(across(math.log10(seconds)), up(one.score)) for _, seconds, one in front],
             "across": [(across(math.log10(t)), f"{t:g} s") for t in _round([10**end for end in across.ends], decades=True)],
-            "up": [(up(value), f"{value:g}") for value in _round(up.ends)],
+            "up": [(up(value), f"{value:g}") for value in _round(up.ends)], "more": len(own) - len(drawn),
         })  # fmt: skip
     return charts
 
@@ -93,13 +97,11 @@ def _round(ends: Sequence[float], *, decades: bool = False) -> list[float]:
 
 
 def curves(boards: Boards) -> list[dict[str, Any]]:
-    """Per dataset and protocol with several shares of labels: every entry's macro accuracy over them."""
+    """Per dataset and protocol with several shares of labels: every entry's macro accuracy over them, of many the best."""
     charts = []
-    lines = [line for line in boards.lines if line.curve]
-    for dataset, protocol in dict.fromkeys(sorted((line.dataset, line.protocol) for line in lines)):
-        own = sorted(
-            (one for one in lines if (one.dataset, one.protocol) == (dataset, protocol)), key=lambda o: o.entry
-        )
+    for (dataset, protocol), lines in by_place([line for line in boards.lines if line.curve]).items():
+        best = sorted(lines, key=lambda line: (-line.scores[line.main].score, line.entry))[:MOST_COMPARED]
+        own = sorted(best, key=lambda line: line.entry)
         shares = sorted({share for line in own for share in line.curve})
         across = _axis([math.log10(share) for share in shares], EDGE, WIDTH - 12)
         found = {(line.entry, share): over_seeds(line.curve[share]) for line in own for share in line.curve}
@@ -118,7 +120,7 @@ def curves(boards: Boards) -> list[dict[str, Any]]:
                 ],
             })  # fmt: skip
         charts.append({
-            "dataset": dataset, "protocol": protocol, "lines": drawn, "shares": shares,
+            "dataset": dataset, "protocol": protocol, "lines": drawn, "shares": shares, "more": len(lines) - len(own),
             "across": [(across(math.log10(share)), f"{100 * share:g} %") for share in shares],
             "up": [(up(value), f"{value:g}") for value in _round(up.ends)],
         })  # fmt: skip

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from sslbench.api.errors import RequestError
 from sslbench.catalog.facts import Catalog
-from sslbench.leaderboard.build import Beside, build
+from sslbench.leaderboard.build import build
 from sslbench.leaderboard.bundle import Bundle, Refused, read_bundle
 from sslbench.leaderboard.check import check_suite
 from sslbench.leaderboard.demands import unlike_together
+from sslbench.leaderboard.reading import Beside
 from sslbench.leaderboard.submit import submit
 from sslbench.leaderboard.suite import read_suite, suites_of
 from sslbench.report.published import references_and_recipes
@@ -65,12 +66,12 @@ def check_all(board: Path, suites: Sequence[str]) -> tuple[list[str], bool]:
     return lines, good
 
 
-def build_all(board: Path, catalog: Catalog, *, write: bool) -> tuple[list[str], bool]:
+def build_all(board: Path, catalog: Catalog, *, write: bool, processes: int) -> tuple[list[str], bool]:
     """Build, or say what is stale."""
     if not suites_of(board):
         raise RequestError([f"{board} has no suite; 'sslbench leaderboard suite STUDY' makes one"])
     references, recipes = references_and_recipes(catalog)
-    built = build(board, Beside(references=references, recipes=recipes), write=write)
+    built = build(board, Beside(references=references, recipes=recipes), write=write, processes=processes)
     if write:
         return [
             f"{built.files} files, {len(built.changed)} changed, {len(built.gone)} removed: {board}/site/index.html"

@@ -9,6 +9,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +23,21 @@ from sslbench.analysis.bootstrap import (
     strata,
 )
 from sslbench.analysis.class_gaps import Answered, answered
+from sslbench.analysis.ranks import Scored, half_of
 from sslbench.analysis.variance import Split, split
 from sslbench.leaderboard.bundle import Answers, Bundle, unbits
 from sslbench.leaderboard.suite import Suite, SuiteData
 from sslbench.results.record import Record, setting_of
 
-ANSWERED = {"micro_accuracy": False, "macro_accuracy": True}
+MAIN = "macro_accuracy"
+"""What entries are ordered by where they predict: every class counts alike."""
+ANSWERED = {"micro_accuracy": False, MAIN: True}
 """Metrics that are means of right answers, and whether classes count alike."""
 CLUSTERED = "ami_max"
 REPORTED = ("rank_me",)
 """Metrics that nothing submitted shows: never ranked."""
+Place = tuple[str, str]
+"""A board: dataset and protocol."""
 DRAWS = 500
 SETTLED = 12
 """Digits that a sum has on every machine: what lies between two printed numbers must fall to the same side everywhere."""
@@ -39,17 +45,32 @@ SETTLED = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Line:
-    """One entry on one dataset by one protocol: values by metric and seed, draws by metric, answers if it predicts."""
+    """One entry on one dataset by one protocol: values by metric and seed, scores by metric, and of what predicts its answers
+    and draws of the metric that it is ordered by.
+    """
 
     entry: str
     run: str
     dataset: str
     protocol: str
     values: Mapping[str, tuple[float, ...]]
-    draws: Mapping[str, Draws]
+    scores: Mapping[str, Scored]
+    drawn: Draws | None = None
     answered: Answered | None = None
     curve: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
     spread: Split | None = None
+
+    @property
+    def main(self) -> str:
+        """The metric that it is ordered by."""
+        return MAIN if MAIN in self.values else CLUSTERED
+
+    @property
+    def draws(self) -> Draws:
+        """Of the metric that it is ordered by."""
+        if self.drawn is not None:
+            return self.drawn
+        return _draws_over_seeds(self.run, (self.dataset, self.protocol), self.values[CLUSTERED])
 
     @property
     def recalls(self) -> NDArray[np.float64] | None:
@@ -134,7 +155,7 @@ def _trust(bundle: Bundle) -> str:
 
 
 def _reported(record: Record) -> dict[tuple[str, str], float]:
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    found: dict[Place, list[float]] = defaultdict(list)
     for score in record.scores:
         if score.metric in REPORTED:
             found[score.dataset, score.metric].append(score.value)
@@ -143,14 +164,14 @@ def _reported(record: Record) -> dict[tuple[str, str], float]:
 
 def lines_of(bundle: Bundle, weights: Weights) -> list[Line]:
     """Every line of a bundle."""
-    answers: dict[tuple[str, str], list[Answers]] = defaultdict(list)
+    answers: dict[Place, list[Answers]] = defaultdict(list)
     for one in bundle.answers:
-        answers[one.dataset, one.protocol].append(one)
+        answers[intern(one.dataset), intern(one.protocol)].append(one)
     lines = [_answered(bundle, place, own, weights) for place, own in sorted(answers.items())]
     return [line for line in lines if line is not None] + _clustered(bundle)
 
 
-def _answered(bundle: Bundle, place: tuple[str, str], answers: Sequence[Answers], weights: Weights) -> Line | None:
+def _answered(bundle: Bundle, place: Place, answers: Sequence[Answers], weights: Weights) -> Line | None:
     dataset, protocol = place
     data, seeds = weights.suite.datasets[dataset], tuple(bundle.record.seeds)
     right = _right(data, seeds, answers)
@@ -160,17 +181,23 @@ def _answered(bundle: Bundle, place: tuple[str, str], answers: Sequence[Answers]
     for metric in ANSWERED:
         worth, drawn = weights.of(dataset, metric)
         values[metric] = tuple(np.round(right @ worth, SETTLED).tolist())
-        draws[metric] = answered_draws(right, drawn, _own_rng(bundle, place, metric))
+        draws[metric] = answered_draws(right, drawn, _own_rng(bundle.manifest.run, place, metric))
     return Line(
-        entry=bundle.manifest.entry, run=bundle.manifest.run, dataset=dataset, protocol=protocol, values=values, draws=draws,
+        entry=bundle.manifest.entry, run=bundle.manifest.run, dataset=dataset, protocol=protocol, values=values,
+        drawn=draws[MAIN], scores={metric: scored(values[metric], draws[metric]) for metric in values},
         answered=answered(right, samples(data)[0], len(data.classes)),
         curve=_curve(bundle.record, place), spread=spread_of(data, answers),
     )  # fmt: skip
 
 
-def _own_rng(bundle: Bundle, place: tuple[str, str], metric: str) -> np.random.Generator:
+def scored(values: Sequence[float], draws: Draws) -> Scored:
+    """The mean over seeds, the same on every machine, and half of its interval."""
+    return Scored(score=round(float(np.mean(values)), SETTLED), half=half_of(draws, values))
+
+
+def _own_rng(run: str, place: Place, metric: str) -> np.random.Generator:
     """A generator of this entry alone: who else is on the board changes none of its draws."""
-    return np.random.default_rng(zlib.crc32(f"{bundle.manifest.run}/{'/'.join(place)}/{metric}".encode()))
+    return np.random.default_rng(zlib.crc32(f"{run}/{'/'.join(place)}/{metric}".encode()))
 
 
 def _right(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answers]) -> NDArray[np.float64] | None:
@@ -196,7 +223,7 @@ def spread_of(data: SuiteData, answers: Sequence[Answers]) -> Split | None:
     return split(np.array([[probes for _, probes in sorted(folds.items())] for folds in cells.values()]))
 
 
-def _curve(record: Record, place: tuple[str, str]) -> dict[float, tuple[float, ...]]:
+def _curve(record: Record, place: Place) -> dict[float, tuple[float, ...]]:
     """Macro accuracy by share of labels and seed, for a protocol that was given several."""
     found: dict[float, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for score in record.scores:
@@ -210,25 +237,37 @@ def _curve(record: Record, place: tuple[str, str]) -> dict[float, tuple[float, .
 
 def _clustered(bundle: Bundle) -> list[Line]:
     """Lines of what has clusters only: compared over seeds, for a clustering is no mean of right answers."""
-    found: dict[tuple[str, str], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[Place, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for score in bundle.record.scores:
         own = score.chosen_on != "query" and "against" not in setting_of(score.setting)
         if score.metric == CLUSTERED and own:
-            found[score.dataset, score.protocol][score.seed].append(score.value)
+            found[intern(score.dataset), intern(score.protocol)][score.seed].append(score.value)
     lines = []
     for place, seeds in sorted(found.items()):
         values = tuple(float(np.mean(own)) for _, own in sorted(seeds.items()))
-        drawn = seeded_draws(values, DRAWS, _own_rng(bundle, place, CLUSTERED))
+        draws = _draws_over_seeds(bundle.manifest.run, place, values)
         lines.append(Line(
             entry=bundle.manifest.entry, run=bundle.manifest.run, dataset=place[0], protocol=place[1],
-            values={CLUSTERED: values}, draws={CLUSTERED: drawn},
+            values={CLUSTERED: values}, scores={CLUSTERED: scored(values, draws)},
         ))  # fmt: skip
     return lines
 
 
-def taught_rows(by_run: Mapping[str, Entry], lines: Sequence[Line]) -> dict[tuple[str, str], list[Entry]]:
+def _draws_over_seeds(run: str, place: Place, values: Sequence[float]) -> Draws:
+    return seeded_draws(values, DRAWS, _own_rng(run, place, CLUSTERED))
+
+
+def by_place(lines: Sequence[Line]) -> dict[Place, list[Line]]:
+    """Lines by dataset and protocol, in order of name."""
+    found: dict[Place, list[Line]] = defaultdict(list)
+    for line in sorted(lines, key=lambda line: (line.dataset, line.protocol, line.entry)):
+        found[line.dataset, line.protocol].append(line)
+    return found
+
+
+def taught_rows(by_run: Mapping[str, Entry], lines: Sequence[Line]) -> dict[Place, list[Entry]]:
     """The ranked rows that learnt from labels, by board."""
-    found: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    found: dict[Place, list[Entry]] = defaultdict(list)
     for line in lines:
         entry = by_run[line.run]
         if entry.supervised and entry.ranked and line.recalls is not None:

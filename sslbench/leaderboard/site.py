@@ -16,16 +16,15 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from sslbench.analysis.published import Verdict
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.leaderboard.bias import Bias, often_lost
-from sslbench.leaderboard.boards import MAIN, MOST_COMPARED, Boards
+from sslbench.leaderboard.boards import MOST_COMPARED, Boards
 from sslbench.leaderboard.bundle import Bundle
 from sslbench.leaderboard.charts import costs, curves, diagram, scale
-from sslbench.leaderboard.lines import Entry, Line
+from sslbench.leaderboard.lines import Entry, Line, by_place, samples
 from sslbench.leaderboard.reproduce import command, settings_of
 from sslbench.leaderboard.suite import Suite
-from sslbench.leaderboard.tables import NOTE, cell, class_frame, grouped, shown
+from sslbench.leaderboard.tables import MOST_SHOWN, NOTE, cell, grouped, shown
 
 HEATS = 20
 """Steps of colour in a heat map."""
@@ -63,22 +62,23 @@ def front(suites: Sequence[Boards]) -> Iterator[tuple[str, str]]:
 
 
 def suite_pages(
-    boards: Boards, references: Sequence[ReferenceSpec], verdicts: Sequence[tuple[str, Verdict]]
+    boards: Boards, references: Sequence[ReferenceSpec], judged: Sequence[tuple[str, str, str]]
 ) -> Iterator[tuple[str, str]]:
     """Every page of a suite but those of its runs."""
     name = boards.suite.name
     published = published_rows(boards.suite, references)
     tables = [
         {
-            "dataset": dataset, "protocol": protocol, "scale": scale(rows),
-            "rows": [{"row": row, "text": shown(row)} for row in rows],
+            "dataset": dataset, "protocol": protocol, "scale": scale(rows[:MOST_SHOWN]),
+            "rows": [{"row": row, "text": shown(row)} for row in rows[:MOST_SHOWN]],
+            "more": max(0, len(rows) - MOST_SHOWN),
             "published": [one for one in published if (one[1].dataset, one[1].protocol) == (dataset, protocol)],
         }
         for (dataset, protocol), rows in grouped(boards.rows).items()
     ]  # fmt: skip
     diagrams = [(place, order, diagram(order)) for place, order in boards.orders.items()]
     yield f"{name}/index.html", _page("suite.html").render(
-        root="..", boards=boards, tables=tables, note=NOTE, verdicts=verdicts, diagrams=diagrams, main=MAIN,
+        root="..", boards=boards, tables=tables, note=NOTE, judged=judged, diagrams=diagrams,
     )  # fmt: skip
     yield (
         f"{name}/classes.html",
@@ -113,18 +113,21 @@ def published_rows(suite: Suite, references: Sequence[ReferenceSpec]) -> list[tu
 
 
 def heats(boards: Boards) -> list[dict[str, Any]]:
-    """Per dataset and protocol: entries by classes, each recall with its step of colour; hardest classes first."""
-    frame = class_frame(boards)
+    """Per dataset and protocol: entries by classes, each recall with its step of colour; hardest classes first, and of very
+    many entries the best.
+    """
     found = []
-    for (dataset, protocol), part in frame.groupby(["dataset", "protocol"], sort=True) if len(frame) else ():
-        table = part.pivot(index="entry", columns="class", values="recall")
-        order = table.mean().sort_values(kind="stable").index
-        rows = table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index, order]
-        samples = part.drop_duplicates("class").set_index("class")["samples"]
+    for (dataset, protocol), lines in by_place([one for one in boards.lines if one.recalls is not None]).items():
+        data = boards.suite.datasets[dataset]
+        counts = np.bincount(samples(data)[0], minlength=len(data.classes))
+        recalls = np.stack([line.recalls.mean(0) for line in lines if line.recalls is not None])
+        there = [code for code in np.lexsort((data.classes, recalls.mean(0))).tolist() if counts[code]]
+        means = recalls[:, there].mean(1).tolist()
+        best = sorted(range(len(lines)), key=lambda row: (-means[row], lines[row].entry))[:MOST_COMPARED]
         found.append({
-            "dataset": dataset, "protocol": protocol, "classes": [(name, int(samples[name])) for name in order],
-            "rows": [(entry, [_heat(value) for value in values]) for entry, values in zip(rows.index, rows.to_numpy(),
-                                                                                         strict=True)],
+            "dataset": dataset, "protocol": protocol, "more": len(lines) - len(best),
+            "classes": [(data.classes[code], int(counts[code])) for code in there],
+            "rows": [(lines[row].entry, [_heat(value) for value in recalls[row, there].tolist()]) for row in best],
         })  # fmt: skip
     return found
 
@@ -147,6 +150,4 @@ def hidden(boards: Boards) -> list[dict[str, Any]]:
 
 
 def _heat(value: float) -> Mapping[str, Any]:
-    if np.isnan(value):
-        return {"text": "–", "step": 0}
     return {"text": f"{value:.2f}", "step": round(value * HEATS)}

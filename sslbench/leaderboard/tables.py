@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from sslbench.analysis.intervals import over_seeds
-from sslbench.analysis.ranks import Standing
-from sslbench.leaderboard.boards import MAIN, Boards, Row
-from sslbench.leaderboard.lines import CLUSTERED
+from sslbench.analysis.intervals import halves_over_seeds
+from sslbench.analysis.ranks import Scored, Standing
+from sslbench.leaderboard.boards import Boards, Row
+from sslbench.leaderboard.lines import CLUSTERED, MAIN, Line, by_place, samples
 from sslbench.report.tables import markdown
 
+Values = NDArray[np.float64]
+One = TypeVar("One")
 DIGITS = 4
 PS = ("p", "p_holm")
 """Columns that keep two digits however small they are."""
 SHORT = ("rank", "entry", "macro", "micro", "worst class", "to supervised", "AMI", "RankMe", "s per training", "trust")
+COLUMNS = {"macro": MAIN, "micro": "micro_accuracy", "ami": CLUSTERED}
+TOGETHER = 1000
+"""Entries whose classes become text at once: memory does not grow with a table."""
+MOST_SHOWN = 500
+"""Rows of a board that are shown to people: a longer table nobody reads, and its CSV holds them all."""
 BEGIN, END = "<!-- leaderboard: {name} -->", "<!-- /leaderboard: {name} -->"
 
 
@@ -26,17 +35,23 @@ def tables_of(boards: Boards) -> Iterator[tuple[str, str]]:
     frame = board_frame(boards)
     yield f"{name}.csv", csv(frame)
     yield f"{name}.md", board_markdown(boards)
-    yield f"{name}-classes.csv", csv(class_frame(boards))
+    yield f"{name}-classes.csv", "".join(_texts(class_frames(boards))) or "\n"
+    if boards.bias:
+        yield f"{name}-bias.csv", "".join(_texts(bias_frames(boards)))
     for title, made in (
-        ("bias", bias_frame(boards)), ("order", order_frame(boards)), ("wins", wins_frame(boards.wins)),
-        ("wins-welch", wins_frame(boards.welch)),
+        ("order", order_frame(boards)), ("wins", wins_frame(boards.wins)), ("wins-welch", wins_frame(boards.welch)),
         ("gains", boards.gains), ("protocols", boards.agreement), ("flips", flip_frame(boards)), ("spread", boards.spread),
     ):  # fmt: skip
         if len(made):
             yield f"{name}-{title}.csv", csv(made)
 
 
-def csv(frame: pd.DataFrame) -> str:
+def _texts(frames: Iterable[pd.DataFrame]) -> Iterator[str]:
+    """One table's text, part by part."""
+    return (csv(frame, header=not place) for place, frame in enumerate(frames))
+
+
+def csv(frame: pd.DataFrame, *, header: bool = True) -> str:
     """Numbers rounded, lines ended alike everywhere."""
     rounded = frame.round({name: DIGITS for name in frame.columns if name not in PS})
     for name in rounded.columns:
@@ -44,7 +59,7 @@ def csv(frame: pd.DataFrame) -> str:
             rounded[name] = rounded[name].map(lambda p: float(f"{p:.2g}"), na_action="ignore")
         elif rounded[name].dtype.kind == "O" or pd.api.types.is_string_dtype(rounded[name]):
             rounded[name] = rounded[name].map(_inert, na_action="ignore")
-    text: str = rounded.to_csv(index=False, lineterminator="\n")
+    text: str = rounded.to_csv(index=False, header=header, lineterminator="\n")
     return text
 
 
@@ -60,15 +75,15 @@ def board_frame(boards: Boards) -> pd.DataFrame:
 
 
 def _numbers(row: Row) -> dict[str, Any]:
-    entry, main = row.entry, row.standings.get(MAIN) or row.standings.get(CLUSTERED)
+    entry, main = row.entry, row.standing
     found: dict[str, Any] = {
         "dataset": row.dataset, "protocol": row.protocol, "rank": main.rank if main else None,
         "rank_low": main.ranks[0] if main else None, "rank_high": main.ranks[1] if main else None, "entry": entry.entry,
         "method": entry.method, "version": entry.version, "backbone": entry.backbone, "augmentation": entry.augmentation,
         "recipe": entry.recipe, "status": entry.status, "baseline": entry.baseline,
     }  # fmt: skip
-    for label, standing in _columns(row).items():
-        found |= {label: standing.score if standing else None, f"{label}_half": standing.half if standing else None}
+    for label, one in _columns(row).items():
+        found |= {label: one.score if one else None, f"{label}_half": one.half if one else None}
     found |= {
         "worst_class": row.worst[0] if row.worst else None, "worst_recall": row.worst[1] if row.worst else None,
         "to_supervised": row.gap[0] if row.gap else None, "to_supervised_half": row.gap[1] if row.gap else None,
@@ -78,16 +93,13 @@ def _numbers(row: Row) -> dict[str, Any]:
     return found
 
 
-def _columns(row: Row) -> Mapping[str, Standing | None]:
-    return {
-        "macro": row.standings.get(MAIN), "micro": row.standings.get("micro_accuracy"),
-        "ami": row.clusters or row.standings.get(CLUSTERED),
-    }  # fmt: skip
+def _columns(row: Row) -> Mapping[str, Scored | None]:
+    return {label: row.scores.get(metric) for label, metric in COLUMNS.items()}
 
 
 def shown(row: Row) -> dict[str, str]:
     """One row as people read it."""
-    entry, main = row.entry, row.standings.get(MAIN) or row.standings.get(CLUSTERED)
+    entry, main = row.entry, row.standing
     cells = {label: cell(s.score, s.half) if s else "–" for label, s in _columns(row).items()}
     seconds = "–" if entry.seconds is None else f"{entry.seconds:.1f}"
     me = entry.reported.get((row.dataset, "rank_me"))
@@ -120,9 +132,13 @@ def board_markdown(boards: Boards, protocols: Sequence[str] = ()) -> str:
     parts = [f"# {boards.suite.name}\n\n{boards.suite.summary}\n"]
     for (dataset, protocol), rows in grouped(boards.rows).items():
         if not protocols or protocol in protocols:
-            table = markdown(pd.DataFrame([shown(row) for row in rows])[list(SHORT)].map(_plain))
-            parts.append(f"## {dataset}, {protocol}\n\n{table}")
+            table = markdown(pd.DataFrame([shown(row) for row in rows[:MOST_SHOWN]])[list(SHORT)].map(_plain))
+            parts.append(f"## {dataset}, {protocol}\n\n{table}{_more(boards, len(rows))}")
     return "\n".join([*parts, NOTE + "\n"])
+
+
+def _more(boards: Boards, rows: int) -> str:
+    return f"\n{rows - MOST_SHOWN:,} more in {boards.suite.name}.csv.\n" if rows > MOST_SHOWN else ""
 
 
 NOTE = (
@@ -149,31 +165,45 @@ def _plain(text: str) -> str:
     return text
 
 
-def class_frame(boards: Boards) -> pd.DataFrame:
+def class_frames(boards: Boards) -> Iterator[pd.DataFrame]:
     """One row per entry, dataset, protocol and class: mean recall over seeds, half of its interval, test samples."""
-    rows = []
-    for line in sorted(boards.lines, key=lambda one: (one.dataset, one.protocol, one.entry)):
-        if line.recalls is None:
-            continue
-        data = boards.suite.datasets[line.dataset]
-        for code, name in enumerate(data.classes):
-            found = over_seeds(line.recalls[:, code].tolist())
-            samples = sum(test.labels.count(code) for test in data.tests.values())
-            rows.append({
-                "dataset": line.dataset, "protocol": line.protocol, "entry": line.entry, "class": name,
-                "recall": found.mean, "half": found.half, "samples": samples,
+    for (dataset, protocol), own in by_place([one for one in boards.lines if one.recalls is not None]).items():
+        data = boards.suite.datasets[dataset]
+        counts = np.bincount(samples(data)[0], minlength=len(data.classes))
+        for lines in _parts(own):
+            means, halves = zip(*map(_recalls, lines), strict=True)
+            entries = np.array([line.entry for line in lines], object)
+            yield pd.DataFrame({
+                "dataset": dataset, "protocol": protocol, "entry": np.repeat(entries, len(counts)),
+                "class": np.tile(np.array(data.classes, object), len(lines)), "recall": np.concatenate(means),
+                "half": np.concatenate(halves), "samples": np.tile(counts, len(lines)),
             })  # fmt: skip
-    return pd.DataFrame(rows)
 
 
-def bias_frame(boards: Boards) -> pd.DataFrame:
+def _parts(rows: Sequence[One]) -> Iterator[Sequence[One]]:
+    return (rows[start : start + TOGETHER] for start in range(0, len(rows), TOGETHER))
+
+
+def _recalls(line: Line) -> tuple[Values, Values]:
+    """Every class's mean recall, and half of its interval."""
+    recalls = line.recalls if line.recalls is not None else np.empty((0, 0))
+    return recalls.mean(0), halves_over_seeds(recalls)
+
+
+def bias_frames(boards: Boards) -> Iterator[pd.DataFrame]:
     """One row per entry, dataset, protocol and class: recall, and beside a supervised row the difference and Holm's p."""
-    return pd.DataFrame([
-        {"dataset": one.line.dataset, "protocol": one.line.protocol, "entry": one.line.entry, "against": one.against,
-         "class": gap.name, "recall": gap.recall, "gap": gap.gap, "p_holm": gap.p}
-        for one in boards.bias
-        for gap in one.classes
-    ])  # fmt: skip
+    for some in _parts(boards.bias):
+        sizes = [len(one.names) for one in some]
+        told = {
+            "dataset": [one.line.dataset for one in some], "protocol": [one.line.protocol for one in some],
+            "entry": [one.line.entry for one in some], "against": [one.against for one in some],
+        }  # fmt: skip
+        yield pd.DataFrame({
+            **{name: np.repeat(np.array(values, object), sizes) for name, values in told.items()},
+            "class": [name for one in some for name in one.names],
+            "recall": np.concatenate([one.recalls for one in some]), "gap": np.concatenate([one.gaps for one in some]),
+            "p_holm": np.concatenate([one.ps for one in some]),
+        })  # fmt: skip
 
 
 def order_frame(boards: Boards) -> pd.DataFrame:
@@ -201,9 +231,9 @@ def flip_frame(boards: Boards) -> pd.DataFrame:
 
 def overview(boards: Boards) -> str:
     """Macro accuracy of every entry on every dataset by the first protocol that predicts: for a front page."""
-    protocol = next((row.protocol for row in boards.rows if MAIN in row.standings), "")
-    rows = [row for row in boards.rows if row.protocol == protocol and MAIN in row.standings]
-    cells = {(row.entry.entry, row.dataset): row.standings[MAIN] for row in rows}
+    protocol = next((row.protocol for row in boards.rows if MAIN in row.scores), "")
+    rows = [row for row in boards.rows if row.protocol == protocol and MAIN in row.scores]
+    cells = {(row.entry.entry, row.dataset): row.standing for row in rows if row.standing}
     datasets, entries = list(dict.fromkeys(row.dataset for row in rows)), len({row.entry.entry for row in rows})
     mean_rank = {
         entry: sum(cells[entry, d].rank if (entry, d) in cells else entries + 1 for d in datasets)
@@ -212,13 +242,13 @@ def overview(boards: Boards) -> str:
     }
     table = pd.DataFrame([
         {"entry": _plain(entry)} | {d: _standing(cells.get((entry, d))) for d in datasets}
-        for entry in sorted(mean_rank, key=lambda name: (mean_rank[name], name))
+        for entry in sorted(mean_rank, key=lambda name: (mean_rank[name], name))[:MOST_SHOWN]
     ])  # fmt: skip
     note = (
         f"Macro accuracy, {protocol}, ± half of a 95 % interval over seeds and test samples; in brackets the shared rank, by "
         "whose mean rows are ordered."
     )
-    return f"{markdown(table)}\n{note}" if len(table) else "No ranked entry yet."
+    return f"{markdown(table)}{_more(boards, entries)}\n{note}" if len(table) else "No ranked entry yet."
 
 
 def _standing(standing: Standing | None) -> str:

@@ -96,12 +96,16 @@ def encode(record: Record) -> bytes:
 
 def decode(content: bytes) -> Record:
     """Read a record; raises ValueError for another schema or fields that are not its own."""
-    values = json.loads(content)
+    return record_of(json.loads(content))
+
+
+def record_of(values: dict[str, Any]) -> Record:
+    """The record that a tree is; raises ValueError likewise."""
     if values.get("schema") != SCHEMA:
         raise ValueError(f"record of schema {values.get('schema')!r}; this version reads {SCHEMA}")
     try:
-        values["scores"] = tuple(Score(**score) for score in values["scores"])
-        values["classes"] = tuple(ClassScore(**row) for row in values["classes"])
-        return Record(**values)
+        scores = tuple(Score(**score) for score in values["scores"])
+        classes = tuple(ClassScore(**row) for row in values["classes"])
+        return Record(**{**values, "scores": scores, "classes": classes})
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a record: {error}") from error
