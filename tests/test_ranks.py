@@ -18,7 +18,7 @@ from sslbench.analysis.ranks import Field, difference, standings
 from sslbench.analysis.variance import power, seeds_needed, split
 from sslbench.analysis.wins import gain_summary, relative_gain, welch_win_matrix, win_matrix
 from sslbench.leaderboard.bundle import Answers, bits
-from sslbench.leaderboard.lines import spread_of
+from sslbench.leaderboard.lines import scored, spread_of
 
 RNG = np.random.default_rng(7)
 
@@ -122,6 +122,25 @@ def test_a_rank_lies_within_the_ranks_that_it_could_be(rows):
     found = standings(field({f"m{i}": np.array(row).reshape(3, 20) for i, row in enumerate(rows)}))
     for one in found:
         assert 1 <= one.rank == one.ranks[0] <= one.ranks[1] <= len(rows)
+
+
+def test_a_score_is_the_same_in_whatever_order_a_machine_adds():
+    orders = [(0.1, 0.2, 0.3), (0.3, 0.2, 0.1), (0.2, 0.3, 0.1)]
+    assert len({float(np.mean(order)) for order in orders}) > 1
+    draws = np.zeros(5, np.float32)
+    assert {scored(order, draws).score for order in orders} == {0.2}
+
+
+def test_ranks_are_those_of_all_pairs_one_by_one():
+    rng = np.random.default_rng(8)
+    hard = rng.normal(0, 1, 150)
+    made = field({f"m{i}": answers(rng, 150, 3, rng.normal(), hard, 0.2) for i in range(40)})
+    above = dict.fromkeys(made.names, 0)
+    for one, first in enumerate(made.names):
+        for other in range(40):
+            gap, half = difference(made, other, one)
+            above[first] += half is not None and gap > half
+    assert {row.name: row.rank - 1 for row in standings(made)} == above
 
 
 def test_blocks_of_rows_give_what_one_block_gives(monkeypatch):

@@ -62,7 +62,10 @@ def test_a_study_against_its_runs_one_by_one(benchmark, state: State, tmp_path):
     asked = sum(sum(one.values()) for one in alone)
     distinct = sum({key: seconds for one in alone for key, seconds in one.items()}.values())
     what = "10 runs that share data and pretraining, as a study"
-    note = f"{sum(own.values()):.0f} s in {len(own)} stages; one by one {asked:.0f} s in {sum(map(len, alone))}"
+    note = (
+        f"{sum(own.values()):.0f} s in {len(own)} stages; one by one {asked:.0f} s in {sum(map(len, alone))}, each run in a "
+        "cold process"
+    )
     state(Figure(what=what, against="time of their distinct stages, one by one", found=sum(own.values()) / distinct,
                  better="less", aim=1.15, note=note))  # fmt: skip
     note = f"{apart:.0f} and {together:.0f} s with every start of a program"
