@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 from pathlib import Path
 
@@ -234,29 +235,54 @@ def test_several_processes_make_the_same_files_and_tell_the_same_problems(board,
     ]
 
 
-def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch):
+def test_what_predicts_nothing_is_ranked_by_clusters_beside_all_others(board):
+    bundle = bundle_of(board, "random-init")
+    edit_json(bundle / "answers.json", lambda answers: answers.clear())
+    rehash(bundle)
+    build(board, NOTHING, write=True)
+    (row,) = (row for row in rows_of(board / "tables/small.csv") if row["protocol"] == "clustering")
+    others = [float(r["ami"]) for r in rows_of(board / "tables/small.csv") if r["protocol"] == "knn"]
+    assert (row["method"], int(row["rank_high"])) == ("random-init", 1 + len(others))
+    assert int(row["rank"]) > 1
+    assert float(row["ami"]) < max(others)
+
+
+def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch, tmp_path):
+    (tmp_path / "README.md").write_text("<!-- leaderboard: small -->\n<!-- /leaderboard: small -->\n")
+    for method in ("random-init", "raw-features"):
+        edit_json(bundle_of(board, method) / "record.json", lambda r: r.update(baseline=False))
+        rehash(bundle_of(board, method))
     build(board, NOTHING, write=True)
     whole = files(board)
-    monkeypatch.setattr("sslbench.leaderboard.tables.MOST_SHOWN", 3)
-    monkeypatch.setattr("sslbench.leaderboard.site.MOST_SHOWN", 3)
-    for module in ("site", "charts"):
-        monkeypatch.setattr(f"sslbench.leaderboard.{module}.MOST_COMPARED", 3)
+    monkeypatch.setattr("sslbench.leaderboard.tables.MOST_SHOWN", 1)
+    for module in ("site", "charts", "boards"):
+        monkeypatch.setattr(f"sslbench.leaderboard.{module}.MOST_COMPARED", 1)
     monkeypatch.setattr("sslbench.leaderboard.tables.TOGETHER", 3)
     build(board, NOTHING, write=True)
     part = files(board)
-    assert {name for name in whole if part[name] != whole[name]} == {
-        "tables/small.md", *(f"site/small/{page}.html" for page in ("index", "classes", "bias", "labels"))
-    }  # fmt: skip
+    kept = {name for name in whole if name.startswith(("site/small/runs", "site/style")) or name.endswith("s.csv")}
+    left_out = {f"tables/small-{name}.csv" for name in ("wins", "gains", "protocols")}
+    assert {name: part[name] for name in kept - left_out} == {name: whole[name] for name in kept - left_out}
+    assert part["tables/small.csv"] == whole["tables/small.csv"]
     board_page = part["site/small/index.html"].decode()
-    assert board_page.count('data-kind="own"') + board_page.count('data-kind="baseline"') == 2 * 3
-    assert "digits, knn: 1 more in the CSV" in board_page
-    assert "1 more in small.csv" in part["tables/small.md"].decode()
+    baselines = board_page.count('data-kind="baseline"')
+    assert (board_page.count('data-kind="own"') + baselines, baselines) == (2 + 2, 2)
+    assert "digits, knn: the best and the baselines are shown, sorted and searched; 2 more in the" in board_page
+    assert "2 more in small.csv" in part["tables/small.md"].decode()
+    assert "3 more on the leaderboard's pages" in (tmp_path / "README.md").read_text()
     for page, told in (
-        ("classes", "1 more are in the"),
-        ("bias", "1 more in the CSV"),
-        ("labels", "1 more are not drawn"),
+        ("classes", "3 more are in the"),
+        ("bias", "3 more in the CSV"),
+        ("labels", "3 more are not shown"),
     ):
         assert told in part[f"site/small/{page}.html"].decode()
+    costs = part["site/small/costs.html"].decode()
+    assert (
+        costs.count('class="dot best"')
+        + costs.count('class="dot"')
+        + sum(int(more) for more in re.findall(r"The front and the best; (\d+) more", costs))
+        == 2 * 2
+    )
 
 
 def test_answers_that_do_not_fit_are_a_sentence(board):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -134,13 +135,15 @@ def test_a_score_is_the_same_in_whatever_order_a_machine_adds():
 def test_ranks_are_those_of_all_pairs_one_by_one():
     rng = np.random.default_rng(8)
     hard = rng.normal(0, 1, 150)
-    made = field({f"m{i}": answers(rng, 150, 3, rng.normal(), hard, 0.2) for i in range(40)})
-    above = dict.fromkeys(made.names, 0)
-    for one, first in enumerate(made.names):
-        for other in range(40):
-            gap, half = difference(made, other, one)
-            above[first] += half is not None and gap > half
-    assert {row.name: row.rank - 1 for row in standings(made)} == above
+    made = field({f"m{i}": answers(rng, 150, 3, rng.normal(), hard, 0.2) for i in range(80)})
+    better = np.zeros((80, 80), bool)
+    for one, other in itertools.permutations(range(80), 2):
+        gap, half = difference(made, one, other)
+        better[one, other] = half is not None and gap > half
+    ranks = {row.name: row.ranks for row in standings(made)}
+    assert ranks == {
+        name: (1 + better[:, place].sum(), 80 - better[place].sum()) for place, name in enumerate(made.names)
+    }
 
 
 def test_blocks_of_rows_give_what_one_block_gives(monkeypatch):

@@ -13,7 +13,7 @@ from scipy import stats
 Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
 BLOCK = 64
-"""Rows that are compared with all others at once."""
+"""Rows that are compared at once with all that are no worse."""
 SURE = 0.95
 NORMAL = float(stats.norm.ppf((1 + SURE) / 2))
 MOST_FREEDOM = 200
@@ -86,7 +86,7 @@ def standings(field: Field) -> list[Standing]:
 def surely_better(field: Field) -> Iterator[tuple[Codes, Codes, NDArray[np.bool_]]]:
     """Block by block: rows, columns, and for each [rows, columns] whether the column is surely better than the row.
 
-    Rows are taken by score, so a block meets only columns that are no worse.
+    Rows are taken by score, so that a block meets no columns but those before it and its own.
     """
     order = np.argsort(-field.scores, kind="stable")
     scores, of_seeds = field.scores[order], field.seed_variances()[order]

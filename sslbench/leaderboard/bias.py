@@ -10,10 +10,11 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.analysis.class_gaps import class_gaps
-from sslbench.leaderboard.lines import Entry, Line, alike, by_place, samples, taught_rows
-from sslbench.leaderboard.suite import Suite, SuiteData
+from sslbench.analysis.class_gaps import Answered, class_gaps
+from sslbench.leaderboard.lines import SETTLED, Entry, Line, alike, by_place, samples, taught_rows
+from sslbench.leaderboard.suite import Suite
 
+Values = NDArray[np.float64]
 SURE = 0.05
 
 
@@ -41,9 +42,9 @@ class Bias:
     line: Line
     against: str
     names: tuple[str, ...]
-    recalls: NDArray[np.float64]
-    gaps: NDArray[np.float64]
-    ps: NDArray[np.float64]
+    recalls: Values
+    gaps: Values
+    ps: Values
 
     @property
     def classes(self) -> list[Gap]:
@@ -67,7 +68,7 @@ class Bias:
         return float(self.recalls[-1] - self.recalls[0])
 
 
-def _told(values: NDArray[np.float64]) -> list[float | None]:
+def _told(values: Values) -> list[float | None]:
     return [None if np.isnan(value) else value for value in values.tolist()]
 
 
@@ -76,30 +77,34 @@ def biases(suite: Suite, by_run: Mapping[str, Entry], lines: Sequence[Line]) -> 
     taught = taught_rows(by_run, lines)
     found = []
     for place, own in by_place(lines).items():
-        data, here = suite.datasets[place[0]], {line.run: line for line in own if line.recalls is not None}
-        codes = samples(data)[0]
-        for line in here.values():
+        data = suite.datasets[place[0]]
+        codes, here = samples(data)[0], {line.run: line.answered for line in own if line.answered is not None}
+        for line in [line for line in own if line.run in here]:
             entry = by_run[line.run]
             row = None if entry.supervised else alike(entry, taught.get(place, []))
-            found.append(_beside(data, codes, line, here[row.run] if row else None))
+            recalls, gaps, ps = _beside(codes, here[line.run], here[row.run] if row else None)
+            there = [code for code, recall in enumerate(recalls.tolist()) if not np.isnan(recall)]
+            order = sorted(there, key=lambda code: (round(float(recalls[code]), SETTLED), data.classes[code]))
+            found.append(Bias(
+                line=line, against=row.entry if row else "", names=tuple(data.classes[code] for code in order),
+                recalls=recalls[order], gaps=gaps[order], ps=ps[order],
+            ))  # fmt: skip
     return sorted(
-        found, key=lambda one: (one.line.dataset, one.line.protocol, -float(one.recalls.mean()), one.line.entry)
+        found,
+        key=lambda one: (
+            one.line.dataset,
+            one.line.protocol,
+            -round(float(one.recalls.mean()), SETTLED),
+            one.line.entry,
+        ),
     )
 
 
-def _beside(data: SuiteData, codes: NDArray[np.int64], line: Line, other: Line | None) -> Bias:
-    answered, beside = line.answered, other.answered if other else None
-    if answered is None:
-        raise ValueError(f"{line.entry} predicts nothing")
-    recalls = answered.recalls.mean(0)
-    gaps = ps = np.full(len(recalls), np.nan)
-    if beside is not None:
-        gaps, ps = class_gaps(answered, beside, codes)
-    order = [code for code in np.lexsort((data.classes, recalls)).tolist() if not np.isnan(recalls[code])]
-    return Bias(
-        line=line, against=other.entry if other else "", names=tuple(data.classes[code] for code in order),
-        recalls=recalls[order], gaps=gaps[order], ps=ps[order],
-    )  # fmt: skip
+def _beside(codes: NDArray[np.int64], own: Answered, other: Answered | None) -> tuple[Values, Values, Values]:
+    """Mean recall of every class, and where there is another row its gap and p, else nan."""
+    recalls = own.recalls.mean(0)
+    unknown = np.full(len(recalls), np.nan)
+    return recalls, *(class_gaps(own, other, codes) if other else (unknown, unknown))
 
 
 def often_lost(found: Sequence[Bias]) -> list[tuple[str, int, int]]:

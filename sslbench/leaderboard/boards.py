@@ -22,7 +22,7 @@ from sslbench.leaderboard.lines import CLUSTERED, MAIN, Entry, Line, Place, alik
 from sslbench.leaderboard.suite import Suite
 
 MOST_COMPARED = 200
-"""Entries up to which matrices of pairs are made: a larger one nobody reads."""
+"""Entries up to which matrices of pairs are made, and that a picture shows: a larger one nobody reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,13 @@ def boards_of(suite: Suite, entries: Sequence[Entry], lines: Sequence[Line]) -> 
     )  # fmt: skip
 
 
+def foremost(boards: Boards, lines: Sequence[Line]) -> list[Line]:
+    """Those of a board's lines that a picture shows: ranked ones by score, then the others."""
+    ranked = {entry.run for entry in boards.entries if entry.ranked}
+    order = sorted(lines, key=lambda line: (line.run not in ranked, -line.scores[line.main].score, line.entry))
+    return order[:MOST_COMPARED]
+
+
 def field_of(lines: Sequence[Line]) -> Field:
     """What is compared on one board: the lines that predict, or where none does all."""
     own = [line for line in lines if line.main == MAIN] or lines
@@ -94,7 +101,7 @@ def _rows(suite: Suite, by_run: Mapping[str, Entry], lines: Sequence[Line]) -> l
     rows = []
     for place, own in by_place(lines).items():
         shown = [line for line in own if line.recalls is not None or (line.run, line.dataset) not in predicting]
-        compared = [line for line in shown if by_run[line.run].ranked]
+        compared = [line for line in own if by_run[line.run].ranked] if shown else []
         field = field_of(compared) if compared else None
         stood = {standing.name: standing for standing in standings(field)} if field else {}
         for line in shown:
@@ -174,24 +181,24 @@ def _disagreement(suite: Suite, lines: Sequence[Line]) -> tuple[pd.DataFrame, tu
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), tuple(turned)
 
 
-def _spread(lines: Sequence[Line], ranked: Sequence[Row]) -> pd.DataFrame:
+def _spread(lines: Sequence[Line], rows: Sequence[Row]) -> pd.DataFrame:
     """Deviations of micro accuracy by cause, and the seeds that would tell an entry from the next one below it."""
-    rows = []
+    found = []
     for (dataset, protocol), own in by_place([line for line in lines if line.main == MAIN]).items():
         by_name = {line.entry: line for line in own}
-        here = [row.entry.entry for row in ranked if (row.dataset, row.protocol) == (dataset, protocol)]
+        here = [row.entry.entry for row in rows if (row.dataset, row.protocol) == (dataset, protocol)]
         board = [name for name in here if name in by_name]
         for place, name in enumerate(board):
             line, parts = by_name[name], by_name[name].spread
             below = board[place + 1] if place + 1 < len(board) else None
             variances = [getattr(parts, cause, None) for cause in ("pretraining", "subset", "probe", "rest")]
-            rows.append({
+            found.append({
                 "dataset": dataset, "protocol": protocol, "entry": name,
                 **dict(zip(("pretraining", "subset", "probe", "rest"), map(_root, variances), strict=True)),
                 "next": below or "", "seeds": len(line.values[MAIN]),
                 "seeds_needed": seeds_needed(line.values[MAIN], by_name[below].values[MAIN]) if below else None,
             })  # fmt: skip
-    return pd.DataFrame(rows).astype({"seeds_needed": "Int64"}) if rows else pd.DataFrame()
+    return pd.DataFrame(found).astype({"seeds_needed": "Int64"}) if found else pd.DataFrame()
 
 
 def _root(variance: float | None) -> float | None:

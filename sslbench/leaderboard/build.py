@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,7 +31,8 @@ class Built:
 def build(board: Path, beside: Beside, *, write: bool, processes: int = 1) -> Built:
     """Make every file, and write those that differ (without `write` only name them); files of earlier builds go.
 
-    Raises RequestError for a bundle that `check` would refuse by its form.
+    Raises RequestError for a bundle that `check` would refuse by its form. A script that asks for several `processes` needs a
+    main guard, for they are spawned.
     """
     changed, made = [], set[str]()
     for name, text in files_of(board, beside, processes):
@@ -56,10 +57,11 @@ def files_of(board: Path, beside: Beside, processes: int) -> Iterator[tuple[str,
     shown = readme.read_text() if readme.is_file() else ""
     for name in suites_of(board):
         suite, kept = read_suite(board, name), list[Read]()
+        known: dict[tuple[str, str], str] = {}
         for one in read_every(suite, beside, folders(board, name), processes):
             yield f"{SITE}/{one.page[0]}", one.page[1]
             kept.append(replace(one, page=("", "")))
-        _one_of_each_name(kept)
+            _refuse_another_of_its_name(one, known)
         boards = boards_of(suite, [one.entry for one in kept], [line for one in kept for line in one.lines])
         judged = [(one.entry.entry, *told) for one in kept for told in one.judged]
         for page, text in suite_pages(boards, beside.references, judged):
@@ -74,10 +76,8 @@ def files_of(board: Path, beside: Beside, processes: int) -> Iterator[tuple[str,
         yield f"../{README}", shown
 
 
-def _one_of_each_name(kept: Sequence[Read]) -> None:
-    known: dict[tuple[str, str], str] = {}
-    for one in kept:
-        for dataset in one.entry.datasets:
-            if (other := known.setdefault((one.entry.entry, dataset), one.name)) != one.name:
-                both = f"{other} and {one.name} are both called {one.entry.entry!r} on {dataset}"
-                raise RequestError([f"{both}; name one otherwise with --entry"])
+def _refuse_another_of_its_name(one: Read, known: dict[tuple[str, str], str]) -> None:
+    for dataset in one.entry.datasets:
+        if (other := known.setdefault((one.entry.entry, dataset), one.name)) != one.name:
+            both = f"{other} and {one.name} are both called {one.entry.entry!r} on {dataset}"
+            raise RequestError([f"{both}; name one otherwise with --entry"])

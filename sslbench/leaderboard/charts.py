@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from sslbench.analysis.aggregate import Order
 from sslbench.analysis.intervals import over_seeds
-from sslbench.leaderboard.boards import MOST_COMPARED, Boards, Row
+from sslbench.leaderboard.boards import MOST_COMPARED, Boards, Row, foremost
 from sslbench.leaderboard.lines import CLUSTERED, MAIN, by_place
 
 WIDTH, HEIGHT, EDGE = 640, 320, 44
@@ -100,8 +100,7 @@ def curves(boards: Boards) -> list[dict[str, Any]]:
     """Per dataset and protocol with several shares of labels: every entry's macro accuracy over them, of many the best."""
     charts = []
     for (dataset, protocol), lines in by_place([line for line in boards.lines if line.curve]).items():
-        best = sorted(lines, key=lambda line: (-line.scores[line.main].score, line.entry))[:MOST_COMPARED]
-        own = sorted(best, key=lambda line: line.entry)
+        own = sorted(foremost(boards, lines), key=lambda line: line.entry)
         shares = sorted({share for line in own for share in line.curve})
         across = _axis([math.log10(share) for share in shares], EDGE, WIDTH - 12)
         found = {(line.entry, share): over_seeds(line.curve[share]) for line in own for share in line.curve}

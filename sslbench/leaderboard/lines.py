@@ -1,6 +1,7 @@
 """From bundles to lines: an entry on a dataset by a protocol, with all that comparing it needs and no more. Pure.
 
-A bundle is read, becomes lines, and is let go, so that memory grows by a few kilobytes an entry.
+A bundle is read, becomes lines, and is let go, so that memory grows by some kilobytes an entry (two more bytes for every
+test sample and protocol).
 """
 
 from __future__ import annotations

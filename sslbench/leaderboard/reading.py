@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from sslbench.analysis.published import Recipes, verdicts
 from sslbench.api.errors import RequestError
 from sslbench.api.references import ReferenceSpec
@@ -23,6 +25,8 @@ MANY = 500
 """Bundles from which on the start of processes is worth its seconds."""
 TOGETHER = 50
 """Bundles that a process is given at once."""
+MOST = 8
+"""Processes beyond which whoever writes the pages has no time for more."""
 MORE = "'sslbench leaderboard check' says all"
 
 
@@ -75,11 +79,13 @@ class Reader:
 
 
 def read_every(suite: Suite, beside: Beside, paths: Sequence[Path], processes: int) -> Iterator[Read]:
-    """Every bundle in turn; no more than a few wait in memory."""
+    """Every bundle in turn; no more than two parts a process wait in memory."""
     if processes < 2 or len(paths) < MANY:
         yield from map(Reader(suite, beside), paths)
         return
-    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (suite, beside)) as pool:
+    processes = min(processes, MOST)
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _start, (suite, beside))
+    try:
         waiting = deque[Future[list[Read]]]()
         for start in range(0, len(paths), TOGETHER):
             waiting.append(pool.submit(_read, paths[start : start + TOGETHER]))
@@ -87,6 +93,8 @@ def read_every(suite: Suite, beside: Beside, paths: Sequence[Path], processes: i
                 yield from waiting.popleft().result()
         for one in waiting:
             yield from one.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _reader: list[Reader] = []
@@ -94,6 +102,7 @@ _reader: list[Reader] = []
 
 
 def _start(suite: Suite, beside: Beside) -> None:
+    threadpool_limits(1)  # as many processes as cores already
     _reader.append(Reader(suite, beside))
 
 

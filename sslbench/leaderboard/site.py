@@ -18,13 +18,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.leaderboard.bias import Bias, often_lost
-from sslbench.leaderboard.boards import MOST_COMPARED, Boards
+from sslbench.leaderboard.boards import MOST_COMPARED, Boards, foremost
 from sslbench.leaderboard.bundle import Bundle
 from sslbench.leaderboard.charts import costs, curves, diagram, scale
-from sslbench.leaderboard.lines import Entry, Line, by_place, samples
+from sslbench.leaderboard.lines import SETTLED, Entry, Line, by_place, samples
 from sslbench.leaderboard.reproduce import command, settings_of
 from sslbench.leaderboard.suite import Suite
-from sslbench.leaderboard.tables import MOST_SHOWN, NOTE, cell, grouped, shown
+from sslbench.leaderboard.tables import NOTE, cell, grouped, in_part, shown
 
 HEATS = 20
 """Steps of colour in a heat map."""
@@ -69,12 +69,12 @@ def suite_pages(
     published = published_rows(boards.suite, references)
     tables = [
         {
-            "dataset": dataset, "protocol": protocol, "scale": scale(rows[:MOST_SHOWN]),
-            "rows": [{"row": row, "text": shown(row)} for row in rows[:MOST_SHOWN]],
-            "more": max(0, len(rows) - MOST_SHOWN),
+            "dataset": dataset, "protocol": protocol, "scale": scale(top),
+            "rows": [{"row": row, "text": shown(row)} for row in top], "more": len(rows) - len(top),
             "published": [one for one in published if (one[1].dataset, one[1].protocol) == (dataset, protocol)],
         }
         for (dataset, protocol), rows in grouped(boards.rows).items()
+        for top in [in_part(rows)]
     ]  # fmt: skip
     diagrams = [(place, order, diagram(order)) for place, order in boards.orders.items()]
     yield f"{name}/index.html", _page("suite.html").render(
@@ -120,14 +120,13 @@ def heats(boards: Boards) -> list[dict[str, Any]]:
     for (dataset, protocol), lines in by_place([one for one in boards.lines if one.recalls is not None]).items():
         data = boards.suite.datasets[dataset]
         counts = np.bincount(samples(data)[0], minlength=len(data.classes))
-        recalls = np.stack([line.recalls.mean(0) for line in lines if line.recalls is not None])
-        there = [code for code in np.lexsort((data.classes, recalls.mean(0))).tolist() if counts[code]]
-        means = recalls[:, there].mean(1).tolist()
-        best = sorted(range(len(lines)), key=lambda row: (-means[row], lines[row].entry))[:MOST_COMPARED]
+        recalls = {line.run: line.recalls.mean(0) for line in lines if line.recalls is not None}
+        hard = np.stack(list(recalls.values())).mean(0).round(SETTLED)
+        order, best = np.lexsort((data.classes, hard)).tolist(), foremost(boards, lines)
         found.append({
             "dataset": dataset, "protocol": protocol, "more": len(lines) - len(best),
-            "classes": [(data.classes[code], int(counts[code])) for code in there],
-            "rows": [(lines[row].entry, [_heat(value) for value in recalls[row, there].tolist()]) for row in best],
+            "classes": [(data.classes[code], int(counts[code])) for code in order],
+            "rows": [(line.entry, [_heat(value) for value in recalls[line.run][order].tolist()]) for line in best],
         })  # fmt: skip
     return found
 
@@ -150,4 +149,6 @@ def hidden(boards: Boards) -> list[dict[str, Any]]:
 
 
 def _heat(value: float) -> Mapping[str, Any]:
+    if np.isnan(value):
+        return {"text": "–", "step": 0}
     return {"text": f"{value:.2f}", "step": round(value * HEATS)}

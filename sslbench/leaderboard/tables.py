@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sslbench.analysis.intervals import halves_over_seeds
 from sslbench.analysis.ranks import Scored, Standing
 from sslbench.leaderboard.boards import Boards, Row
-from sslbench.leaderboard.lines import CLUSTERED, MAIN, Line, by_place, samples
+from sslbench.leaderboard.lines import CLUSTERED, MAIN, by_place, samples
 from sslbench.report.tables import markdown
 
 Values = NDArray[np.float64]
@@ -23,9 +23,9 @@ PS = ("p", "p_holm")
 SHORT = ("rank", "entry", "macro", "micro", "worst class", "to supervised", "AMI", "RankMe", "s per training", "trust")
 COLUMNS = {"macro": MAIN, "micro": "micro_accuracy", "ami": CLUSTERED}
 TOGETHER = 1000
-"""Entries whose classes become text at once: memory does not grow with a table."""
+"""Entries whose classes become text at once: of all of them there is the text, and no frame."""
 MOST_SHOWN = 500
-"""Rows of a board that are shown to people: a longer table nobody reads, and its CSV holds them all."""
+"""Rows of a board that are shown to people, and its baselines: a longer table nobody reads, and its CSV holds them all."""
 BEGIN, END = "<!-- leaderboard: {name} -->", "<!-- /leaderboard: {name} -->"
 
 
@@ -132,13 +132,16 @@ def board_markdown(boards: Boards, protocols: Sequence[str] = ()) -> str:
     parts = [f"# {boards.suite.name}\n\n{boards.suite.summary}\n"]
     for (dataset, protocol), rows in grouped(boards.rows).items():
         if not protocols or protocol in protocols:
-            table = markdown(pd.DataFrame([shown(row) for row in rows[:MOST_SHOWN]])[list(SHORT)].map(_plain))
-            parts.append(f"## {dataset}, {protocol}\n\n{table}{_more(boards, len(rows))}")
+            top = in_part(rows)
+            table = markdown(pd.DataFrame([shown(row) for row in top])[list(SHORT)].map(_plain))
+            more = f"\n{len(rows) - len(top):,} more in {boards.suite.name}.csv.\n" if len(rows) > len(top) else ""
+            parts.append(f"## {dataset}, {protocol}\n\n{table}{more}")
     return "\n".join([*parts, NOTE + "\n"])
 
 
-def _more(boards: Boards, rows: int) -> str:
-    return f"\n{rows - MOST_SHOWN:,} more in {boards.suite.name}.csv.\n" if rows > MOST_SHOWN else ""
+def in_part(rows: Sequence[Row]) -> list[Row]:
+    """What is shown of a board's rows: the best, and every baseline."""
+    return [row for place, row in enumerate(rows) if place < MOST_SHOWN or row.entry.baseline]
 
 
 NOTE = (
@@ -171,23 +174,18 @@ def class_frames(boards: Boards) -> Iterator[pd.DataFrame]:
         data = boards.suite.datasets[dataset]
         counts = np.bincount(samples(data)[0], minlength=len(data.classes))
         for lines in _parts(own):
-            means, halves = zip(*map(_recalls, lines), strict=True)
+            recalls = [line.recalls for line in lines if line.recalls is not None]
             entries = np.array([line.entry for line in lines], object)
             yield pd.DataFrame({
                 "dataset": dataset, "protocol": protocol, "entry": np.repeat(entries, len(counts)),
-                "class": np.tile(np.array(data.classes, object), len(lines)), "recall": np.concatenate(means),
-                "half": np.concatenate(halves), "samples": np.tile(counts, len(lines)),
+                "class": np.tile(np.array(data.classes, object), len(lines)),
+                "recall": np.concatenate([one.mean(0) for one in recalls]),
+                "half": np.concatenate([halves_over_seeds(one) for one in recalls]), "samples": np.tile(counts, len(lines)),
             })  # fmt: skip
 
 
 def _parts(rows: Sequence[One]) -> Iterator[Sequence[One]]:
     return (rows[start : start + TOGETHER] for start in range(0, len(rows), TOGETHER))
-
-
-def _recalls(line: Line) -> tuple[Values, Values]:
-    """Every class's mean recall, and half of its interval."""
-    recalls = line.recalls if line.recalls is not None else np.empty((0, 0))
-    return recalls.mean(0), halves_over_seeds(recalls)
 
 
 def bias_frames(boards: Boards) -> Iterator[pd.DataFrame]:
@@ -248,7 +246,8 @@ def overview(boards: Boards) -> str:
         f"Macro accuracy, {protocol}, ± half of a 95 % interval over seeds and test samples; in brackets the shared rank, by "
         "whose mean rows are ordered."
     )
-    return f"{markdown(table)}{_more(boards, entries)}\n{note}" if len(table) else "No ranked entry yet."
+    more = f"\n{entries - MOST_SHOWN:,} more on the leaderboard's pages.\n" if entries > MOST_SHOWN else ""
+    return f"{markdown(table)}{more}\n{note}" if len(table) else "No ranked entry yet."
 
 
 def _standing(standing: Standing | None) -> str:
