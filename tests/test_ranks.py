@@ -15,7 +15,8 @@ from scipy import stats
 from sslbench.analysis.aggregate import cliques, nemenyi, order_of
 from sslbench.analysis.bootstrap import answered_draws, resampled_weights, sample_weights, seeded_draws, strata
 from sslbench.analysis.disagreement import correlations, flips
-from sslbench.analysis.ranks import Field, difference, standings
+from sslbench.analysis.intervals import over_seeds
+from sslbench.analysis.ranks import Field, difference, half_of, standings
 from sslbench.analysis.variance import power, seeds_needed, split
 from sslbench.analysis.wins import gain_summary, relative_gain, welch_win_matrix, win_matrix
 from sslbench.leaderboard.bundle import Answers, bits
@@ -123,6 +124,13 @@ def test_a_rank_lies_within_the_ranks_that_it_could_be(rows):
     found = standings(field({f"m{i}": np.array(row).reshape(3, 20) for i, row in enumerate(rows)}))
     for one in found:
         assert 1 <= one.rank == one.ranks[0] <= one.ranks[1] <= len(rows)
+
+
+def test_intervals_over_seeds_alone_are_students_whatever_the_draws():
+    values = (0.2, 0.26, 0.31)
+    wanted = over_seeds(values).half
+    halves = [half_of(seeded_draws(values, 500, np.random.default_rng(i)), values) for i in range(60)]
+    assert halves == pytest.approx([wanted] * 60, rel=0.12)
 
 
 def test_a_score_is_the_same_in_whatever_order_a_machine_adds():

@@ -18,7 +18,8 @@ SURE = 0.95
 NORMAL = float(stats.norm.ppf((1 + SURE) / 2))
 MOST_FREEDOM = 200
 """Degrees of freedom from which on Student's t is taken for normal."""
-QUANTILES = np.append(stats.t.ppf((1 + SURE) / 2, np.arange(1, MOST_FREEDOM)), NORMAL)
+FREEDOMS = np.arange(1, MOST_FREEDOM + 1)
+QUANTILES = np.append(stats.t.ppf((1 + SURE) / 2, FREEDOMS[:-1]), NORMAL)
 LEAST_GAP, ROOM = 1e-12, 0.999
 
 
@@ -58,6 +59,10 @@ class Field:
     def _places(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.names)}
 
+    def freedoms(self) -> Values:
+        """Degrees of freedom of each one's seeds [m]; as many as count for one seed, whose variance is not known."""
+        return np.array([float(len(s) - 1) if len(s) > 1 else float(MOST_FREEDOM) for s in self.seeds])
+
     def seed_variances(self) -> Values:
         """The variance of each mean over seeds [m]; 0 for one seed, which says nothing of it."""
         return np.array([np.var(s, ddof=1) / len(s) if len(s) > 1 else 0.0 for s in self.seeds])
@@ -89,8 +94,8 @@ def surely_better(field: Field) -> Iterator[tuple[Codes, Codes, NDArray[np.bool_
     Rows are taken by score, so that a block meets no columns but those before it and its own.
     """
     order = np.argsort(-field.scores, kind="stable")
-    scores, of_seeds = field.scores[order], field.seed_variances()[order]
-    shares = of_seeds**2 / np.array([max(1, len(field.seeds[place]) - 1) for place in order])
+    scores, freedoms = field.scores[order], field.freedoms()[order]
+    shares = field.seed_variances()[order] ** 2 / freedoms
     centred = field.draws[order]
     centred -= centred.mean(1, keepdims=True)
     variances = np.einsum("mb,mb->m", centred, centred, dtype=np.float64) / (centred.shape[1] - 1)
@@ -104,8 +109,9 @@ def surely_better(field: Field) -> Iterator[tuple[Codes, Codes, NDArray[np.bool_
         worse, better = np.nonzero((gaps > LEAST_GAP) & (gaps**2 > ROOM * NORMAL**2 * near))
         squared, apart = np.maximum(near[worse, better], 0), gaps[worse, better]
         sure = np.zeros(gaps.shape, np.bool_)
-        freedom = shares[rows][worse] + shares[columns][better]
-        sure[worse, better] = apart > _quantiles(squared, freedom) * np.sqrt(squared)
+        share = shares[rows][worse] + shares[columns][better]
+        least = np.minimum(freedoms[rows][worse], freedoms[columns][better])
+        sure[worse, better] = apart > _quantiles(squared, share, least) * np.sqrt(squared)
         yield order[rows], order[columns], sure
 
 
@@ -113,9 +119,9 @@ def half_of(draws: NDArray[np.float32], seeds: Sequence[float]) -> float | None:
     """Half of a score's 95 % interval, from draws of it and its value by seed; None for one seed."""
     if len(seeds) < 2:
         return None
-    variance = np.array([draws.var(ddof=1)], np.float64)
-    share = (np.var(seeds, ddof=1, keepdims=True) / len(seeds)) ** 2 / (len(seeds) - 1)
-    return float(_quantiles(variance, share)[0] * np.sqrt(variance[0]))
+    variance, freedom = np.array([draws.var(ddof=1)], np.float64), np.array([len(seeds) - 1.0])
+    share = (np.var(seeds, ddof=1, keepdims=True) / len(seeds)) ** 2 / freedom
+    return float(_quantiles(variance, share, freedom)[0] * np.sqrt(variance[0]))
 
 
 def difference(field: Field, first: int, second: int) -> tuple[float, float | None]:
@@ -125,13 +131,16 @@ def difference(field: Field, first: int, second: int) -> tuple[float, float | No
         return gap, None
     squared = np.array([np.var(field.draws[first] - field.draws[second], ddof=1)], np.float64)
     pair = [first, second]
-    freedom = np.array([len(field.seeds[place]) - 1 for place in pair])
-    share = (field.seed_variances()[pair] ** 2 / freedom).sum(keepdims=True)
-    return gap, float(_quantiles(squared, share)[0] * np.sqrt(squared[0]))
+    freedoms = field.freedoms()[pair]
+    share = (field.seed_variances()[pair] ** 2 / freedoms).sum(keepdims=True)
+    return gap, float(_quantiles(squared, share, freedoms.min(keepdims=True))[0] * np.sqrt(squared[0]))
 
 
-def _quantiles(squared: Values, shares: Values) -> Values:
-    """Student's t of Satterthwaite's degrees of freedom, which `shares` (variance squared by freedom of the seeds) leave."""
+def _quantiles(squared: Values, shares: Values, least: Values) -> Values:
+    """Student's t of Satterthwaite's degrees of freedom, which `shares` (variance squared by freedom of the seeds) leave.
+
+    They are never fewer than the `least` of any part; draws, which only estimate a variance, could make them so.
+    """
     freedom = np.divide(squared**2, shares, out=np.full(squared.shape, float(MOST_FREEDOM)), where=shares > 0)
-    found: Values = QUANTILES[np.clip(freedom, 1, MOST_FREEDOM).astype(np.int64) - 1]
+    found: Values = np.interp(np.clip(freedom, least, MOST_FREEDOM), FREEDOMS, QUANTILES)
     return found
