@@ -19,13 +19,13 @@ SIZES = (1_000, 10_000, 30_000)
 PROGRAM = """
 import resource, sys, time
 from pathlib import Path
-from sslbench.environment import cores
+from sslbench.environment import cores, peak_memory
 from sslbench.leaderboard.build import build
 from sslbench.leaderboard.reading import Beside
 began = time.perf_counter()
 built = build(Path(sys.argv[1]), Beside(references=[], recipes={}), write=True, processes=cores())
-own, largest = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-print(time.perf_counter() - began, own, largest, built.files)
+readers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+print(time.perf_counter() - began, peak_memory() / 2**20, readers, built.files)
 """
 
 

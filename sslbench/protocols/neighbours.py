@@ -213,10 +213,10 @@ def _ordered(of: Centred, query: Tensor, candidates: Candidates, k: int) -> tupl
     beyond = len(of.bank)
     rows = torch.where(candidates.scores > -torch.inf, candidates.rows, beyond).sort(dim=1).values
     block = max(1, CACHED // (rows.shape[1] * query.shape[1]))
-    apart = torch.cat([
-        embedding(own.clamp(max=beyond - 1), of.bank).sub_(of.centre).mul_(part.unsqueeze(1)).sum(2)
-        for part, own in zip(torch.split(query, block), torch.split(rows, block), strict=True)
-    ])  # fmt: skip
+    apart = query.new_empty(rows.shape)  # made first: small results between large blocks would leave holes in the heap
+    for part, own, told in zip(*(torch.split(of_all, block) for of_all in (query, rows, apart)), strict=True):
+        alone = embedding(own.clamp(max=beyond - 1), of.bank).sub_(of.centre).mul_(part.unsqueeze(1))
+        torch.sum(alone, dim=2, out=told)
     apart[rows == beyond] = -torch.inf
     order = torch.argsort(apart, dim=1, descending=True, stable=True)[:, :k]
     common = (query * of.centre).sum(1, keepdim=True)
