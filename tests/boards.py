@@ -9,7 +9,9 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 
+from sslbench.api import Citation, Published, ReferenceSpec
 from sslbench.leaderboard.bundle import MANIFEST, sha256
+from sslbench.leaderboard.reading import Beside
 
 STUDY = """
 name: small
@@ -30,6 +32,19 @@ base:
 axes:
   arm: {simclr: {method: simclr}}
 """
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+REFERENCE = ReferenceSpec(
+    name="somewhere",
+    version=1,
+    summary="a table of somebody's",
+    citation=Citation(title="T", authors="A", year=2020, url="https://example.org/paper"),
+    recipe="quick",
+    rows=(Published(method="simclr", dataset="digits", protocol="knn", metric="micro_accuracy", value=0.99),),
+    differences=("their digits are larger",),
+)
+BESIDE = Beside(references=[REFERENCE], recipes={("simclr", "quick"): {"train.epochs": 300}})
+NOTHING = Beside(references=[], recipes={})
 
 
 def make_board(cli: Any, folder: Path) -> Path:

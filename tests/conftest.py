@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from .boards import make_board
 
 settings.register_profile("no deadline", deadline=None)  # a test that shares its cores is slow, not wrong
 settings.load_profile("no deadline")
@@ -57,6 +60,18 @@ def cli() -> Cli:
         )
 
     return call
+
+
+@pytest.fixture(scope="session")
+def made_board(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small leaderboard, made once for all who copy it."""
+    return make_board(cli, tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def board(made_board: Path, tmp_path: Path) -> Path:
+    """A copy of it that may be changed."""
+    return Path(shutil.copytree(made_board, tmp_path / "leaderboard"))
 
 
 TINY = {

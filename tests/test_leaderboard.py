@@ -28,18 +28,8 @@ from sslbench.leaderboard.submit import machine_mark
 from sslbench.leaderboard.suite import read_suite
 from sslbench.results.frames import read_record
 
-from .boards import bundle_of, edit_json, edit_table, make_board, rehash
+from .boards import bundle_of, edit_json, edit_table, rehash
 from .forgeries import FORGED, TABLES, score_of
-
-
-@pytest.fixture(scope="module")
-def made(cli, tmp_path_factory) -> Path:
-    return make_board(cli, tmp_path_factory.mktemp("made"))
-
-
-@pytest.fixture
-def board(made, tmp_path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "leaderboard"))
 
 
 def refused(board: Path) -> str:
@@ -53,35 +43,35 @@ def problems(bundle: Path) -> str:
     return "\n".join(check_bundle(read_suite(bundle.parents[2], "small"), bundle).problems)
 
 
-def test_everything_submitted_follows_from_its_predictions(made):
-    lines, good = check_all(made, [])
+def test_everything_submitted_follows_from_its_predictions(made_board):
+    lines, good = check_all(made_board, [])
     assert good, lines
     assert lines == ["small: 4 of 4 bundles follow from their predictions; 0 were run again by others"]
-    for bundle in (made / "results/small").iterdir():
+    for bundle in (made_board / "results/small").iterdir():
         assert sum(file.stat().st_size for file in bundle.iterdir()) < 200_000
 
 
-def test_a_bundle_tells_nothing_of_the_machine_and_no_snapshot(made):
-    for bundle in (made / "results/small").iterdir():
+def test_a_bundle_tells_nothing_of_the_machine_and_no_snapshot(made_board):
+    for bundle in (made_board / "results/small").iterdir():
         text = (bundle / "record.json").read_text()
-        assert str(made.parent) not in text
+        assert str(made_board.parent) not in text
         assert f'"{environment.host()["node"]}"' not in text
         record = read_record(bundle / "record.json")
         assert all(score.epoch is None for score in record.scores)
         assert not record.keys
 
 
-def test_the_suite_holds_labels_and_no_sample(made):
-    suite = read_suite(made, "small")
+def test_the_suite_holds_labels_and_no_sample(made_board):
+    suite = read_suite(made_board, "small")
     test = suite.datasets["digits"].tests["0"]
     assert len(test.labels) == 360
     assert suite.seeds == (0, 1, 2)
     assert suite.baselines == ("random-init", "raw-features", "supervised")
-    assert (made / "suites/small.json").stat().st_size < 5000
+    assert (made_board / "suites/small.json").stat().st_size < 5000
 
 
-def test_the_command_of_a_run_is_that_run(made):
-    for bundle in sorted((made / "results/small").iterdir()):
+def test_the_command_of_a_run_is_that_run(made_board):
+    for bundle in sorted((made_board / "results/small").iterdir()):
         words = shlex.split(command(read_record(bundle / "record.json")))
         options = {"method": {"name": words[3]}, "data": {"name": words[5]}}
         assert (words[:3], words[4]) == (["sslbench", "run", "--method"], "--dataset")
@@ -118,8 +108,8 @@ def test_forged_predictions_are_refused_by_name(board, what):
 
 @settings(max_examples=60)
 @given(st.data())
-def test_whatever_a_record_holds_the_check_answers_in_sentences(made, tmp_path_factory, data):
-    board = Path(shutil.copytree(made, tmp_path_factory.mktemp("odd") / "leaderboard"))
+def test_whatever_a_record_holds_the_check_answers_in_sentences(made_board, tmp_path_factory, data):
+    board = Path(shutil.copytree(made_board, tmp_path_factory.mktemp("odd") / "leaderboard"))
     bundle = bundle_of(board, "raw-features")
     name = data.draw(st.sampled_from(["record.json", "answers.json", "choices.json", "manifest.json"]))
     values = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5), lambda inner: st.lists(
@@ -150,8 +140,8 @@ def test_a_text_too_long_for_a_table_is_refused(board):
 
 @settings(max_examples=15)
 @given(st.data())
-def test_no_single_prediction_can_be_changed(made, tmp_path_factory, data):
-    board = Path(shutil.copytree(made, tmp_path_factory.mktemp("forged") / "leaderboard"))
+def test_no_single_prediction_can_be_changed(made_board, tmp_path_factory, data):
+    board = Path(shutil.copytree(made_board, tmp_path_factory.mktemp("forged") / "leaderboard"))
     bundle = bundle_of(board, "random-init")
 
     def change(frame):
@@ -264,8 +254,8 @@ def test_a_suite_needs_its_baselines_and_each_run_once(board):
 # ---- submitting ------------------------------------------------------------------------------------------------------
 
 
-def test_what_cannot_be_submitted_says_why(made, board, cli, tmp_path):
-    runs = made.parent / "runs"
+def test_what_cannot_be_submitted_says_why(made_board, board, cli, tmp_path):
+    runs = made_board.parent / "runs"
     run = next(runs.glob("simclr-*"))
     answer = cli("leaderboard", "submit", str(tmp_path), str(run), "--board", str(board))
     assert answer.returncode == 1
