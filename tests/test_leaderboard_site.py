@@ -230,9 +230,11 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
     build(board, NOTHING, write=True)
     whole = files(board)
     monkeypatch.setattr("sslbench.leaderboard.tables.MOST_SHOWN", 1)
-    for module in ("site", "charts", "boards"):
+    for module in ("site", "charts", "together"):
         monkeypatch.setattr(f"sslbench.leaderboard.{module}.MOST_COMPARED", 1)
-    monkeypatch.setattr("sslbench.leaderboard.tables.TOGETHER", 3)
+    for name, few in (("leaderboard.tables.TOGETHER", 3), ("leaderboard.spool.LITTLE", 1), ("leaderboard.build.LITTLE", 9),
+                      ("analysis.ranks.ROWS", 2), ("analysis.ranks.COLUMNS", 1)):  # fmt: skip
+        monkeypatch.setattr(f"sslbench.{name}", few)
     build(board, NOTHING, write=True)
     part = files(board)
     kept = {name for name in whole if name.startswith(("site/small/runs", "site/style")) or name.endswith("s.csv")}
@@ -248,7 +250,7 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
     for page, told in (
         ("classes", "3 more are in the"),
         ("bias", "3 more in the CSV"),
-        ("labels", "3 more are not shown"),
+        ("labels", "3 more are in the CSV"),
     ):
         assert told in part[f"site/small/{page}.html"].decode()
     costs = part["site/small/costs.html"].decode()

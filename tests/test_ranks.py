@@ -159,7 +159,8 @@ def test_blocks_of_rows_give_what_one_block_gives(monkeypatch):
     hard = rng.normal(0, 1, 200)
     made = {f"m{i}": answers(rng, 200, 3, i / 3, hard, 0.1) for i in range(12)}
     whole = standings(field(made))
-    monkeypatch.setattr("sslbench.analysis.ranks.BLOCK", 5)
+    monkeypatch.setattr("sslbench.analysis.ranks.ROWS", 5)
+    monkeypatch.setattr("sslbench.analysis.ranks.COLUMNS", 3)
     assert standings(field(made)) == whole
 
 

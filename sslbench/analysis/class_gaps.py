@@ -14,7 +14,7 @@ Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Answered:
     """A row's answers: recalls by seed [S, C], for each test sample [n] the share that is right, and for each class [C] what
     single answers, alike in nothing, add to the variance of its mean recall.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,9 @@ from scipy import stats
 
 Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
-BLOCK = 64
-"""Rows that are compared at once with all that are no worse."""
+Draws = NDArray[np.float32]
+ROWS, COLUMNS = 2048, 256
+"""Rows, and columns, that are compared at once: of a long board not all draws are in memory."""
 SURE = 0.95
 NORMAL = float(stats.norm.ppf((1 + SURE) / 2))
 MOST_FREEDOM = 200
@@ -23,7 +25,13 @@ QUANTILES = np.append(stats.t.ppf((1 + SURE) / 2, FREEDOMS[:-1]), NORMAL)
 LEAST_GAP, ROOM = 1e-12, 0.999
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows(Protocol):
+    """Draws of one row after another [B]; an array [m, B] will do."""
+
+    def __getitem__(self, at: int, /) -> Draws: ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scored:
     """A score and half of its 95 % interval (None for one seed)."""
 
@@ -31,7 +39,7 @@ class Scored:
     half: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Standing(Scored):
     """A row's score, the rank it shares, and the ranks that it could have: below those that are surely better, above those
     that are surely worse.
@@ -44,11 +52,14 @@ class Standing(Scored):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Field:
-    """Rows that are compared: names, scores [m] (more is better), draws of them [m, B], and each one's value by seed."""
+    """Rows that are compared: names, scores [m] (more is better), draws of each [B], and each one's value by seed.
+
+    Draws are taken some rows at a time, so they may lie elsewhere than in memory.
+    """
 
     names: Sequence[str]
     scores: Values
-    draws: NDArray[np.float32]
+    draws: Rows
     seeds: Sequence[Sequence[float]]
 
     def place(self, name: str) -> int:
@@ -59,10 +70,12 @@ class Field:
     def _places(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.names)}
 
+    @cached_property
     def freedoms(self) -> Values:
         """Degrees of freedom of each one's seeds [m]; as many as count for one seed, whose variance is not known."""
         return np.array([float(len(s) - 1) if len(s) > 1 else float(MOST_FREEDOM) for s in self.seeds])
 
+    @cached_property
     def seed_variances(self) -> Values:
         """The variance of each mean over seeds [m]; 0 for one seed, which says nothing of it."""
         return np.array([np.var(s, ddof=1) / len(s) if len(s) > 1 else 0.0 for s in self.seeds])
@@ -94,28 +107,49 @@ def surely_better(field: Field) -> Iterator[tuple[Codes, Codes, NDArray[np.bool_
     Rows are taken by score, so that a block meets no columns but those before it and its own.
     """
     order = np.argsort(-field.scores, kind="stable")
-    scores, freedoms = field.scores[order], field.freedoms()[order]
-    shares = field.seed_variances()[order] ** 2 / freedoms
-    centred = field.draws[order]
-    centred -= centred.mean(1, keepdims=True)
-    variances = np.einsum("mb,mb->m", centred, centred, dtype=np.float64) / (centred.shape[1] - 1)
-    for start in range(0, len(order), BLOCK):
-        rows, columns = slice(start, start + BLOCK), slice(0, start + BLOCK)
-        together = centred[rows] @ centred[columns].T
-        together *= np.float32(2 / (centred.shape[1] - 1))
-        gaps = scores[None, columns] - scores[rows, None]
-        # Student's quantile is above the normal one, and looked up only for pairs that pass that with room for rounding
-        near = variances[rows, None] + variances[None, columns] - together
-        worse, better = np.nonzero((gaps > LEAST_GAP) & (gaps**2 > ROOM * NORMAL**2 * near))
-        squared, apart = np.maximum(near[worse, better], 0), gaps[worse, better]
-        sure = np.zeros(gaps.shape, np.bool_)
-        share = shares[rows][worse] + shares[columns][better]
-        least = np.minimum(freedoms[rows][worse], freedoms[columns][better])
-        sure[worse, better] = apart > _quantiles(squared, share, least) * np.sqrt(squared)
-        yield order[rows], order[columns], sure
+    known = _known(field, order)
+    for start in range(0, len(order), ROWS):
+        rows = slice(start, start + ROWS)
+        draws = _centred(field.draws, order[rows])
+        for first in range(0, min(start + ROWS, len(order)), COLUMNS):
+            columns = slice(first, first + COLUMNS)
+            together = draws @ _centred(field.draws, order[columns]).T
+            together *= np.float32(2 / (draws.shape[1] - 1))
+            yield order[rows], order[columns], _sure(known[rows], known[columns], together)
 
 
-def half_of(draws: NDArray[np.float32], seeds: Sequence[float]) -> float | None:
+def _known(field: Field, order: Codes) -> Values:
+    """What is known of each row alone, in this order [m, 4]: score, variance of its draws, freedom and share of its seeds."""
+    freedoms = field.freedoms
+    variances = np.empty(len(order))
+    for start in range(0, len(order), COLUMNS):
+        codes = order[start : start + COLUMNS]
+        centred = _centred(field.draws, codes)
+        variances[codes] = np.einsum("mb,mb->m", centred, centred, dtype=np.float64) / (centred.shape[1] - 1)
+    return np.stack([field.scores, variances, freedoms, field.seed_variances**2 / freedoms], axis=1)[order]
+
+
+def _centred(draws: Rows, codes: Codes) -> Draws:
+    """Some rows' draws less their mean [k, B]."""
+    some: Draws = np.stack([draws[code] for code in codes])
+    some -= some.mean(1, keepdims=True)
+    return some
+
+
+def _sure(rows: Values, columns: Values, together: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether each column is surely better than each row, from what is known of them and twice their covariances."""
+    gaps = columns[None, :, 0] - rows[:, None, 0]
+    # Student's quantile is above the normal one, and looked up only for pairs that pass that with room for rounding
+    near = rows[:, None, 1] + columns[None, :, 1] - together
+    worse, better = np.nonzero((gaps > LEAST_GAP) & (gaps**2 > ROOM * NORMAL**2 * near))
+    squared, apart = np.maximum(near[worse, better], 0), gaps[worse, better]
+    sure = np.zeros(gaps.shape, np.bool_)
+    share, least = rows[worse, 3] + columns[better, 3], np.minimum(rows[worse, 2], columns[better, 2])
+    sure[worse, better] = apart > _quantiles(squared, share, least) * np.sqrt(squared)
+    return sure
+
+
+def half_of(draws: Draws, seeds: Sequence[float]) -> float | None:
     """Half of a score's 95 % interval, from draws of it and its value by seed; None for one seed."""
     if len(seeds) < 2:
         return None
@@ -131,8 +165,8 @@ def difference(field: Field, first: int, second: int) -> tuple[float, float | No
         return gap, None
     squared = np.array([np.var(field.draws[first] - field.draws[second], ddof=1)], np.float64)
     pair = [first, second]
-    freedoms = field.freedoms()[pair]
-    share = (field.seed_variances()[pair] ** 2 / freedoms).sum(keepdims=True)
+    freedoms = field.freedoms[pair]
+    share = (field.seed_variances[pair] ** 2 / freedoms).sum(keepdims=True)
     return gap, float(_quantiles(squared, share, freedoms.min(keepdims=True))[0] * np.sqrt(squared[0]))
 
 

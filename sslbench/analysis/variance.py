@@ -13,7 +13,7 @@ from scipy import stats
 MOST_SEEDS = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Split:
     """Variances of one number that is measured once, by cause; None where a cause was not varied."""
 

@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from sslbench.api.errors import DataBroken, DataMissing
@@ -77,13 +77,22 @@ def contents(root: Path, files: Sequence[Path], remember: Path) -> Sequence[str]
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all, whatever happens on the way."""
+    write_parts(path, [content])
+
+
+def write_parts(path: Path, parts: Iterable[bytes], *, lasting: bool = True) -> None:
+    """Write a file as `write_atomically` does, from parts that need not be in memory together.
+
+    What is not `lasting` is not waited for until the disk has it: a file that can be made again may be lost with the machine.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            file.writelines(parts)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import compress
 
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.analysis.class_gaps import Answered, class_gaps
-from sslbench.leaderboard.lines import SETTLED, Entry, Line, alike, by_place, samples, taught_rows
-from sslbench.leaderboard.suite import Suite
+from sslbench.leaderboard.lines import SETTLED, Entry, Line, alike, samples
+from sslbench.leaderboard.suite import SuiteData
 
 Values = NDArray[np.float64]
 SURE = 0.05
@@ -33,13 +33,13 @@ class Gap:
         return self.p is not None and self.p < SURE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Bias:
     """An entry on one board, beside which row: for every class [C], hardest first, its name, recall, gap and p (nan without a
     row beside).
     """
 
-    line: Line
+    entry: Entry
     against: str
     names: tuple[str, ...]
     recalls: Values
@@ -72,32 +72,25 @@ def _told(values: Values) -> list[float | None]:
     return [None if np.isnan(value) else value for value in values.tolist()]
 
 
-def biases(suite: Suite, by_run: Mapping[str, Entry], lines: Sequence[Line]) -> list[Bias]:
-    """Every predicting line, by dataset and protocol, the best mean recall first."""
-    taught = taught_rows(by_run, lines)
-    found = []
-    for place, own in by_place(lines).items():
-        data = suite.datasets[place[0]]
-        codes, here = samples(data)[0], {line.run: line.answered for line in own if line.answered is not None}
-        for line in [line for line in own if line.run in here]:
-            entry = by_run[line.run]
-            row = None if entry.supervised else alike(entry, taught.get(place, []))
-            recalls, gaps, ps = _beside(codes, here[line.run], here[row.run] if row else None)
-            there = [code for code, recall in enumerate(recalls.tolist()) if not np.isnan(recall)]
-            order = sorted(there, key=lambda code: (round(float(recalls[code]), SETTLED), data.classes[code]))
-            found.append(Bias(
-                line=line, against=row.entry if row else "", names=tuple(data.classes[code] for code in order),
-                recalls=recalls[order], gaps=gaps[order], ps=ps[order],
-            ))  # fmt: skip
-    return sorted(
-        found,
-        key=lambda one: (
-            one.line.dataset,
-            one.line.protocol,
-            -round(float(one.recalls.mean()), SETTLED),
-            one.line.entry,
-        ),
-    )
+def biases(data: SuiteData, lines: Iterable[Line], taught: Mapping[str, Line]) -> Iterator[Bias]:
+    """One of every ranked line that predicts, of one dataset and protocol, beside the supervised row like it."""
+    codes = samples(data)[0]
+    for line in lines:
+        if line.answered is None or not line.entry.ranked:
+            continue
+        other = alike(line.entry, taught)
+        recalls, gaps, ps = _beside(codes, line.answered, other.answered if other else None)
+        there = [code for code, recall in enumerate(recalls.tolist()) if not np.isnan(recall)]
+        order = [code for _, _, code in sorted((round(float(recalls[c]), SETTLED), data.classes[c], c) for c in there)]
+        yield Bias(
+            entry=line.entry, against=other.entry.name if other else "", names=tuple(data.classes[c] for c in order),
+            recalls=recalls[order], gaps=gaps[order], ps=ps[order],
+        )  # fmt: skip
+
+
+def by_recall(one: Bias) -> tuple[float, str]:
+    """What entries are ordered by: the best mean recall first, then names."""
+    return -round(float(one.recalls.mean()), SETTLED), one.entry.name
 
 
 def _beside(codes: NDArray[np.int64], own: Answered, other: Answered | None) -> tuple[Values, Values, Values]:
@@ -107,10 +100,10 @@ def _beside(codes: NDArray[np.int64], own: Answered, other: Answered | None) -> 
     return recalls, *(class_gaps(own, other, codes) if other else (unknown, unknown))
 
 
-def often_lost(found: Sequence[Bias]) -> list[tuple[str, int, int]]:
+def often_lost(found: Iterable[Bias]) -> list[tuple[str, int, int]]:
     """(class, entries that surely lose it, entries compared) of one board, the most often lost first."""
-    compared = [one for one in found if one.against]
-    counts = Counter(
-        name for one in compared for name in compress(one.names, ((one.gaps < 0) & (one.ps < SURE)).tolist())
-    )
-    return [(name, count, len(compared)) for name, count in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))]
+    counts, compared = Counter[str](), 0
+    for one in found:
+        compared += bool(one.against)
+        counts.update(compress(one.names, ((one.gaps < 0) & (one.ps < SURE)).tolist()))
+    return [(name, count, compared) for name, count in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from sslbench.analysis.aggregate import Order
 from sslbench.analysis.intervals import over_seeds
-from sslbench.leaderboard.boards import MOST_COMPARED, Boards, Row, foremost
-from sslbench.leaderboard.lines import CLUSTERED, MAIN, by_place
+from sslbench.leaderboard.boards import Board, Row
+from sslbench.leaderboard.lines import CLUSTERED, MAIN
+from sslbench.leaderboard.together import MOST_COMPARED
 
 WIDTH, HEIGHT, EDGE = 640, 320, 44
 STRIP = 96
@@ -37,39 +37,36 @@ def _linear(low: float, high: float, first: float, last: float) -> Callable[[flo
     return lambda value: round(first + (last - first) * (min(max(value, low), high) - low) / (high - low), 1)
 
 
-def costs(boards: Boards) -> list[dict[str, Any]]:
+def costs(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
     """Per dataset and protocol: each trained entry's seconds and macro accuracy, and the front that nothing beats in both.
 
     Of very many entries the front and the best are drawn.
     """
-    charts = []
-    for (dataset, protocol), rows in groupby(boards.rows, key=lambda row: (row.dataset, row.protocol)):
-        timed = [(row.entry, row.entry.seconds, row.scores[MAIN]) for row in rows if MAIN in row.scores]
-        own = [(entry, seconds, one) for entry, seconds, one in timed if seconds]
-        if not own:
+    for board in boards:
+        timed = [(row.entry.seconds, row.scores[MAIN].score, at) for at, row in enumerate(board.rows)
+                 if row.entry.seconds and MAIN in row.scores]  # fmt: skip
+        if not timed:
             continue
-        best, front = -1.0, []
-        for entry, seconds, one in sorted(own, key=lambda point: (point[1], -point[2].score)):
-            if one.score > best:
-                best = one.score
-                front.append((entry, seconds, one))
-        ahead = {entry.entry for entry, _, _ in front}
-        others = [point for point in own if point[0].entry not in ahead][: max(0, MOST_COMPARED - len(front))]
-        drawn = sorted([*front, *others], key=lambda point: (point[1], point[0].entry))
-        across = _axis([math.log10(seconds) for _, seconds, _ in drawn], EDGE, WIDTH - 12)
-        up = _axis([one.score for _, _, one in drawn], HEIGHT - EDGE, 12)
-        charts.append({
-            "dataset": dataset, "protocol": protocol,
+        best, ahead = -1.0, dict[int, None]()
+        for _, score, at in sorted(timed, key=lambda point: (point[0], -point[1])):
+            if score > best:
+                best, ahead[at] = score, None
+        others = [at for _, _, at in timed if at not in ahead][: max(0, MOST_COMPARED - len(ahead))]
+        points = [(at, row.entry, row.entry.seconds or 0.0, row.scores[MAIN])
+                  for at, row in zip([*ahead, *others], board.rows.at([*ahead, *others]), strict=True)]  # fmt: skip
+        across = _axis([math.log10(seconds) for _, _, seconds, _ in points], EDGE, WIDTH - 12)
+        up = _axis([one.score for *_, one in points], HEIGHT - EDGE, 12)
+        yield {
+            "dataset": board.dataset, "protocol": board.protocol,
             "points": [
                 {"entry": entry, "x": across(math.log10(seconds)), "y": up(one.score), "seconds": seconds,
-                 "score": one.score, "half": one.half, "front": entry.entry in ahead}
-                for entry, seconds, one in drawn
+                 "score": one.score, "half": one.half, "front": at in ahead}
+                for at, entry, seconds, one in sorted(points, key=lambda point: (point[2], point[1].name))
             ],
-            "front": [(across(math.log10(seconds)), up(one.score)) for _, seconds, one in front],
+            "front": [(across(math.log10(seconds)), up(one.score)) for _, _, seconds, one in points[: len(ahead)]],
             "across": [(across(math.log10(t)), f"{t:g} s") for t in _round([10**end for end in across.ends], decades=True)],
-            "up": [(up(value), f"{value:g}") for value in _round(up.ends)], "more": len(own) - len(drawn),
-        })  # fmt: skip
-    return charts
+            "up": [(up(value), f"{value:g}") for value in _round(up.ends)], "more": len(timed) - len(points),
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,34 +93,38 @@ def _round(ends: Sequence[float], *, decades: bool = False) -> list[float]:
     return [round(float(one), 9) for one in locator.tick_values(low, high) if low <= one <= high]
 
 
-def curves(boards: Boards) -> list[dict[str, Any]]:
+def curves(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
     """Per dataset and protocol with several shares of labels: every entry's macro accuracy over them, of many the best."""
-    charts = []
-    for (dataset, protocol), lines in by_place([line for line in boards.lines if line.curve]).items():
-        own = sorted(foremost(boards, lines), key=lambda line: line.entry)
+    for board in boards:
+        told = [at for at, line in enumerate(board.lines) if line.curve]
+        own = sorted(board.lines.at(told[:MOST_COMPARED]), key=lambda line: line.entry.name)
+        if not own:
+            continue
         shares = sorted({share for line in own for share in line.curve})
         across = _axis([math.log10(share) for share in shares], EDGE, WIDTH - 12)
-        found = {(line.entry, share): over_seeds(line.curve[share]) for line in own for share in line.curve}
+        found = {(line.entry.name, share): over_seeds(line.curve[share]) for line in own for share in line.curve}
         up = _axis([one.mean + sign * (one.half or 0) for one in found.values() for sign in (-1, 1)], HEIGHT - EDGE, 12)
         drawn = []
         for line in own:
             points = [
-                (share, across(math.log10(share)), found[line.entry, share]) for share in shares if share in line.curve
+                (share, across(math.log10(share)), found[line.entry.name, share])
+                for share in shares
+                if share in line.curve
             ]
             drawn.append({
-                "entry": line.entry,
+                "entry": line.entry.name,
                 "points": [
                     {"share": share, "x": x, "y": up(one.mean), "text": one,
                      "low": up(one.mean - (one.half or 0)), "high": up(one.mean + (one.half or 0))}
                     for share, x, one in points
                 ],
             })  # fmt: skip
-        charts.append({
-            "dataset": dataset, "protocol": protocol, "lines": drawn, "shares": shares, "more": len(lines) - len(own),
+        yield {
+            "dataset": board.dataset, "protocol": board.protocol, "lines": drawn, "shares": shares,
+            "more": len(told) - len(own),
             "across": [(across(math.log10(share)), f"{100 * share:g} %") for share in shares],
             "up": [(up(value), f"{value:g}") for value in _round(up.ends)],
-        })  # fmt: skip
-    return charts
+        }  # fmt: skip
 
 
 def diagram(order: Order) -> dict[str, Any]:

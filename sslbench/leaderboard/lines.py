@@ -1,16 +1,14 @@
 """From bundles to lines: an entry on a dataset by a protocol, with all that comparing it needs and no more. Pure.
 
-A bundle is read, becomes lines, and is let go, so that memory grows by some kilobytes an entry (two more bytes for every
-test sample and protocol).
+A bundle is read, becomes lines, and is let go; a line is some kilobytes, and two more bytes for every test sample.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from sys import intern
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,46 +42,11 @@ SETTLED = 12
 """Digits that a sum has on every machine: what lies between two printed numbers must fall to the same side everywhere."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Line:
-    """One entry on one dataset by one protocol: values by metric and seed, scores by metric, and of what predicts its answers
-    and draws of the metric that it is ordered by.
-    """
-
-    entry: str
-    run: str
-    dataset: str
-    protocol: str
-    values: Mapping[str, tuple[float, ...]]
-    scores: Mapping[str, Scored]
-    drawn: Draws | None = None
-    answered: Answered | None = None
-    curve: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
-    spread: Split | None = None
-
-    @property
-    def main(self) -> str:
-        """The metric that it is ordered by."""
-        return MAIN if MAIN in self.values else CLUSTERED
-
-    @property
-    def draws(self) -> Draws:
-        """Of the metric that it is ordered by."""
-        if self.drawn is not None:
-            return self.drawn
-        return _draws_over_seeds(self.run, (self.dataset, self.protocol), self.values[CLUSTERED])
-
-    @property
-    def recalls(self) -> NDArray[np.float64] | None:
-        """[S, C], where it predicts."""
-        return self.answered.recalls if self.answered else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """What is known of one submitted run, its numbers apart: `reported` are metrics by dataset that nothing shows."""
 
-    entry: str
+    name: str
     run: str
     by: str
     note: str
@@ -104,6 +67,41 @@ class Entry:
     def ranked(self) -> bool:
         """Whether it is compared at all."""
         return self.status == "done"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Line:
+    """One entry on one dataset by one protocol: values by metric and seed, scores by metric (of clusters of the same encoders
+    too), draws of the metric that it is ordered by, and of what predicts its answers.
+
+    What only clusters encoders that predict elsewhere on this dataset is no row of its own: it is not `shown`.
+    """
+
+    entry: Entry
+    dataset: str
+    protocol: str
+    values: Mapping[str, tuple[float, ...]]
+    scores: Mapping[str, Scored]
+    draws: Draws
+    shown: bool = True
+    answered: Answered | None = None
+    curve: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
+    spread: Split | None = None
+
+    @property
+    def main(self) -> str:
+        """The metric that it is ordered by."""
+        return MAIN if MAIN in self.values else CLUSTERED
+
+    @property
+    def score(self) -> Scored:
+        """Of the metric that it is ordered by."""
+        return self.scores[self.main]
+
+    @property
+    def recalls(self) -> NDArray[np.float64] | None:
+        """[S, C], where it predicts."""
+        return self.answered.recalls if self.answered else None
 
 
 class Weights:
@@ -137,7 +135,7 @@ def entry_of(bundle: Bundle) -> Entry:
     spent = record.cost.get("seconds", {}).get("pretrain")
     learnt = any(one.get("history") for one in record.training)
     return Entry(
-        entry=manifest.entry, run=manifest.run, by=manifest.by, note=manifest.note, method=record.method["name"],
+        name=manifest.entry, run=manifest.run, by=manifest.by, note=manifest.note, method=record.method["name"],
         version=record.method["version"], backbone="+".join(b["name"] for b in record.backbones.values()) or "none",
         augmentation="+".join(a["name"] for a in record.augmentations) or "none", recipe=record.recipe,
         status=record.status, baseline=record.baseline, supervised=bool(record.method.get("takes_target")),
@@ -163,18 +161,24 @@ def _reported(record: Record) -> dict[tuple[str, str], float]:
     return {place: float(np.mean(values)) for place, values in found.items()}
 
 
-def lines_of(bundle: Bundle, weights: Weights) -> list[Line]:
-    """Every line of a bundle."""
+def lines_of(bundle: Bundle, entry: Entry, weights: Weights) -> list[Line]:
+    """Every line of a bundle, which is this entry."""
     answers: dict[Place, list[Answers]] = defaultdict(list)
     for one in bundle.answers:
-        answers[intern(one.dataset), intern(one.protocol)].append(one)
-    lines = [_answered(bundle, place, own, weights) for place, own in sorted(answers.items())]
-    return [line for line in lines if line is not None] + _clustered(bundle)
+        answers[one.dataset, one.protocol].append(one)
+    made = [_answered(bundle.record, entry, place, own, weights) for place, own in sorted(answers.items())]
+    predicted = [line for line in made if line is not None]
+    clustered = _clustered(bundle.record, entry)
+    there, beside = {line.dataset for line in predicted}, {line.dataset: line.scores for line in clustered}
+    return [
+        *(replace(line, scores={**beside.get(line.dataset, {}), **line.scores}) for line in predicted),
+        *(replace(line, shown=line.dataset not in there) for line in clustered),
+    ]
 
 
-def _answered(bundle: Bundle, place: Place, answers: Sequence[Answers], weights: Weights) -> Line | None:
+def _answered(record: Record, entry: Entry, place: Place, answers: Sequence[Answers], weights: Weights) -> Line | None:
     dataset, protocol = place
-    data, seeds = weights.suite.datasets[dataset], tuple(bundle.record.seeds)
+    data, seeds = weights.suite.datasets[dataset], tuple(record.seeds)
     right = _right(data, seeds, answers)
     if right is None:
         return None
@@ -182,12 +186,12 @@ def _answered(bundle: Bundle, place: Place, answers: Sequence[Answers], weights:
     for metric in ANSWERED:
         worth, drawn = weights.of(dataset, metric)
         values[metric] = tuple(np.round(right @ worth, SETTLED).tolist())
-        draws[metric] = answered_draws(right, drawn, _own_rng(bundle.manifest.run, place, metric))
+        draws[metric] = answered_draws(right, drawn, _own_rng(entry.run, place, metric))
     return Line(
-        entry=bundle.manifest.entry, run=bundle.manifest.run, dataset=dataset, protocol=protocol, values=values,
-        drawn=draws[MAIN], scores={metric: scored(values[metric], draws[metric]) for metric in values},
+        entry=entry, dataset=dataset, protocol=protocol, values=values, draws=draws[MAIN],
+        scores={metric: scored(values[metric], draws[metric]) for metric in values},
         answered=answered(right, samples(data)[0], len(data.classes)),
-        curve=_curve(bundle.record, place), spread=spread_of(data, answers),
+        curve=_curve(record, place), spread=spread_of(data, answers),
     )  # fmt: skip
 
 
@@ -236,48 +240,35 @@ def _curve(record: Record, place: Place) -> dict[float, tuple[float, ...]]:
     return curve if len(curve) > 1 else {}
 
 
-def _clustered(bundle: Bundle) -> list[Line]:
+def _clustered(record: Record, entry: Entry) -> list[Line]:
     """Lines of what has clusters only: compared over seeds, for a clustering is no mean of right answers."""
     found: dict[Place, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for score in bundle.record.scores:
+    for score in record.scores:
         own = score.chosen_on != "query" and "against" not in setting_of(score.setting)
         if score.metric == CLUSTERED and own:
-            found[intern(score.dataset), intern(score.protocol)][score.seed].append(score.value)
+            found[score.dataset, score.protocol][score.seed].append(score.value)
     lines = []
     for place, seeds in sorted(found.items()):
         values = tuple(float(np.mean(own)) for _, own in sorted(seeds.items()))
-        draws = _draws_over_seeds(bundle.manifest.run, place, values)
+        draws = seeded_draws(values, DRAWS, _own_rng(entry.run, place, CLUSTERED))
         lines.append(Line(
-            entry=bundle.manifest.entry, run=bundle.manifest.run, dataset=place[0], protocol=place[1],
-            values={CLUSTERED: values}, scores={CLUSTERED: scored(values, draws)},
+            entry=entry, dataset=place[0], protocol=place[1], values={CLUSTERED: values}, draws=draws,
+            scores={CLUSTERED: scored(values, draws)},
         ))  # fmt: skip
     return lines
 
 
-def _draws_over_seeds(run: str, place: Place, values: Sequence[float]) -> Draws:
-    return seeded_draws(values, DRAWS, _own_rng(run, place, CLUSTERED))
-
-
-def by_place(lines: Sequence[Line]) -> dict[Place, list[Line]]:
-    """Lines by dataset and protocol, in order of name."""
-    found: dict[Place, list[Line]] = defaultdict(list)
-    for line in sorted(lines, key=lambda line: (line.dataset, line.protocol, line.entry)):
-        found[line.dataset, line.protocol].append(line)
-    return found
-
-
-def taught_rows(by_run: Mapping[str, Entry], lines: Sequence[Line]) -> dict[Place, list[Entry]]:
-    """The ranked rows that learnt from labels, by board."""
-    found: dict[Place, list[Entry]] = defaultdict(list)
+def taught(lines: Iterable[Line]) -> dict[str, Line]:
+    """The ranked row that learnt from labels, by backbone: the first by name; of all backbones under the empty name."""
+    found: dict[str, Line] = {}
     for line in lines:
-        entry = by_run[line.run]
-        if entry.supervised and entry.ranked and line.recalls is not None:
-            found[line.dataset, line.protocol].append(entry)
-    for own in found.values():
-        own.sort(key=lambda one: one.entry)
+        if line.entry.supervised and line.entry.ranked and line.answered is not None:
+            for backbone in (line.entry.backbone, ""):
+                if backbone not in found or line.entry.name < found[backbone].entry.name:
+                    found[backbone] = line
     return found
 
 
-def alike(entry: Entry, taught: Sequence[Entry]) -> Entry | None:
-    """The supervised row with the same backbone, or the first that there is."""
-    return next((other for other in taught if other.backbone == entry.backbone), taught[0] if taught else None)
+def alike(entry: Entry, taught: Mapping[str, Line]) -> Line | None:
+    """The supervised row with the same backbone, or the first that there is; none for one that is supervised itself."""
+    return None if entry.supervised else taught.get(entry.backbone, taught.get(""))

@@ -58,7 +58,8 @@ class Reader:
     def __call__(self, path: Path) -> Read:
         bundle = self._sound(path)
         try:
-            entry, lines = entry_of(bundle), lines_of(bundle, self.weights)
+            entry = entry_of(bundle)
+            lines = lines_of(bundle, entry, self.weights)
         except (KeyError, ValueError, TypeError) as error:
             told = f"its answers do not fit the suite ({type(error).__name__}: {error})"
             raise RequestError([f"{bundle.name}: {told}; {MORE}"]) from error

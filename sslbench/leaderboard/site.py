@@ -15,16 +15,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from numpy.typing import NDArray
 
 from sslbench.api.references import Published, ReferenceSpec
-from sslbench.leaderboard.bias import Bias, often_lost
-from sslbench.leaderboard.boards import MOST_COMPARED, Boards, foremost
+from sslbench.leaderboard.bias import often_lost
 from sslbench.leaderboard.bundle import Bundle
 from sslbench.leaderboard.charts import costs, curves, diagram, scale
-from sslbench.leaderboard.lines import SETTLED, Entry, Line, by_place, samples
+from sslbench.leaderboard.lines import SETTLED, Entry, Line, samples
 from sslbench.leaderboard.reproduce import command, settings_of
 from sslbench.leaderboard.suite import Suite
-from sslbench.leaderboard.tables import NOTE, cell, grouped, in_part, shown
+from sslbench.leaderboard.tables import NOTE, cell, in_part, shown
+from sslbench.leaderboard.together import MOST_COMPARED, Boards
 
 HEATS = 20
 """Steps of colour in a heat map."""
@@ -69,24 +70,27 @@ def suite_pages(
     published = published_rows(boards.suite, references)
     tables = [
         {
-            "dataset": dataset, "protocol": protocol, "scale": scale(top),
-            "rows": [{"row": row, "text": shown(row)} for row in top], "more": len(rows) - len(top),
-            "published": [one for one in published if (one[1].dataset, one[1].protocol) == (dataset, protocol)],
+            "dataset": board.dataset, "protocol": board.protocol, "scale": scale(top),
+            "rows": [{"row": row, "text": shown(row)} for row in top], "more": len(board.rows) - len(top),
+            "published": [one for one in published if (one[1].dataset, one[1].protocol) == (board.dataset, board.protocol)],
         }
-        for (dataset, protocol), rows in grouped(boards.rows).items()
-        for top in [in_part(rows)]
+        for board in boards.every
+        if (top := in_part(board.rows))
     ]  # fmt: skip
-    diagrams = [(place, order, diagram(order)) for place, order in boards.orders.items()]
+    diagrams = [(place, order, diagram(order)) for place, order in boards.together.orders.items()]
     yield f"{name}/index.html", _page("suite.html").render(
         root="..", boards=boards, tables=tables, note=NOTE, judged=judged, diagrams=diagrams,
     )  # fmt: skip
     yield (
         f"{name}/classes.html",
-        _page("classes.html").render(root="..", boards=boards, heats=heats(boards), steps=HEATS),
+        _page("classes.html").render(root="..", boards=boards, heats=list(heats(boards)), steps=HEATS),
     )
-    yield f"{name}/bias.html", _page("bias.html").render(root="..", boards=boards, fields=hidden(boards))
-    yield f"{name}/costs.html", _page("costs.html").render(root="..", boards=boards, charts=costs(boards))
-    yield f"{name}/labels.html", _page("labels.html").render(root="..", boards=boards, charts=curves(boards))
+    yield f"{name}/bias.html", _page("bias.html").render(root="..", boards=boards, fields=list(hidden(boards)))
+    yield f"{name}/costs.html", _page("costs.html").render(root="..", boards=boards, charts=list(costs(boards.every)))
+    yield (
+        f"{name}/labels.html",
+        _page("labels.html").render(root="..", boards=boards, charts=list(curves(boards.every))),
+    )
 
 
 def run_page(suite: Suite, bundle: Bundle, entry: Entry, lines: Sequence[Line]) -> tuple[str, str]:
@@ -112,40 +116,36 @@ def published_rows(suite: Suite, references: Sequence[ReferenceSpec]) -> list[tu
     ]
 
 
-def heats(boards: Boards) -> list[dict[str, Any]]:
+def heats(boards: Boards) -> Iterator[dict[str, Any]]:
     """Per dataset and protocol: entries by classes, each recall with its step of colour; hardest classes first, and of very
     many entries the best.
     """
-    found = []
-    for (dataset, protocol), lines in by_place([one for one in boards.lines if one.recalls is not None]).items():
-        data = boards.suite.datasets[dataset]
+    for board in boards.every:
+        data = boards.suite.datasets[board.dataset]
         counts = np.bincount(samples(data)[0], minlength=len(data.classes))
-        recalls = {line.run: line.recalls.mean(0) for line in lines if line.recalls is not None}
-        hard = np.stack(list(recalls.values())).mean(0).round(SETTLED)
-        order, best = np.lexsort((data.classes, hard)).tolist(), foremost(boards, lines)
-        found.append({
-            "dataset": dataset, "protocol": protocol, "more": len(lines) - len(best),
-            "classes": [(data.classes[code], int(counts[code])) for code in order],
-            "rows": [(line.entry, [_heat(value) for value in recalls[line.run][order].tolist()]) for line in best],
-        })  # fmt: skip
-    return found
+        told = ((line.entry.name, line.recalls.mean(0)) for line in board.lines if line.recalls is not None)
+        best, total, many = list[tuple[str, NDArray[np.float64]]](), np.zeros(len(counts)), 0
+        for many, (name, recalls) in enumerate(told, 1):
+            total += recalls
+            if many <= MOST_COMPARED:
+                best.append((name, recalls))
+        if many:
+            order = np.lexsort((np.array(data.classes), (total / many).round(SETTLED))).tolist()
+            yield {
+                "dataset": board.dataset, "protocol": board.protocol, "more": many - len(best),
+                "classes": [(data.classes[code], int(counts[code])) for code in order],
+                "rows": [(name, [_heat(value) for value in recalls[order].tolist()]) for name, recalls in best],
+            }  # fmt: skip
 
 
-def hidden(boards: Boards) -> list[dict[str, Any]]:
+def hidden(boards: Boards) -> Iterator[dict[str, Any]]:
     """Per dataset and protocol: what hides behind the means of its entries, and the classes that most of them lose."""
-    found: dict[tuple[str, str], list[Bias]] = {}
-    for one in boards.bias:
-        found.setdefault((one.line.dataset, one.line.protocol), []).append(one)
-    return [
-        {
-            "dataset": dataset,
-            "protocol": protocol,
-            "rows": rows[:MOST_COMPARED],
-            "more": len(rows[MOST_COMPARED:]),
-            "lost": often_lost(rows),
-        }
-        for (dataset, protocol), rows in found.items()
-    ]
+    for board in boards.every:
+        if len(board.bias):
+            yield {
+                "dataset": board.dataset, "protocol": board.protocol, "rows": board.bias[:MOST_COMPARED],
+                "more": len(board.bias[MOST_COMPARED:]), "lost": often_lost(board.bias),
+            }  # fmt: skip
 
 
 def _heat(value: float) -> Mapping[str, Any]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sslbench.analysis.intervals import halves_over_seeds
+from sslbench.analysis.intervals import halves_over_seeds, over_seeds
 from sslbench.analysis.ranks import Scored, Standing
-from sslbench.leaderboard.boards import Boards, Row
-from sslbench.leaderboard.lines import CLUSTERED, MAIN, by_place, samples
+from sslbench.leaderboard.boards import Board, Row
+from sslbench.leaderboard.lines import CLUSTERED, MAIN, samples
+from sslbench.leaderboard.together import Boards, Together
 from sslbench.report.tables import markdown
 
 Values = NDArray[np.float64]
@@ -29,26 +31,32 @@ MOST_SHOWN = 500
 BEGIN, END = "<!-- leaderboard: {name} -->", "<!-- /leaderboard: {name} -->"
 
 
-def tables_of(boards: Boards) -> Iterator[tuple[str, str]]:
-    """(file name, text) of every table of a suite."""
-    name = boards.suite.name
-    frame = board_frame(boards)
-    yield f"{name}.csv", csv(frame)
-    yield f"{name}.md", board_markdown(boards)
-    yield f"{name}-classes.csv", "".join(_texts(class_frames(boards))) or "\n"
-    if boards.bias:
-        yield f"{name}-bias.csv", "".join(_texts(bias_frames(boards)))
+def tables_of(boards: Boards) -> Iterator[tuple[str, Iterable[str]]]:
+    """(file name, parts of its text) of every table of a suite."""
+    suite, every, whole = boards.suite, boards.every, boards.together
+    name = suite.name
+    yield f"{name}.csv", _texts(board_frames(every))
+    yield f"{name}.md", [board_markdown(boards)]
+    yield f"{name}-classes.csv", _texts(class_frames(boards))
+    if any(len(board.bias) for board in every):
+        yield f"{name}-bias.csv", _texts(bias_frames(every))
+    if any(line.curve for board in every for line in board.lines):
+        yield f"{name}-labels.csv", _texts(label_frames(every))
     for title, made in (
-        ("order", order_frame(boards)), ("wins", wins_frame(boards.wins)), ("wins-welch", wins_frame(boards.welch)),
-        ("gains", boards.gains), ("protocols", boards.agreement), ("flips", flip_frame(boards)), ("spread", boards.spread),
+        ("order", order_frame(whole)), ("wins", wins_frame(whole.wins)), ("wins-welch", wins_frame(whole.welch)),
+        ("gains", whole.gains), ("protocols", whole.agreement), ("flips", flip_frame(whole)), ("spread", whole.spread),
     ):  # fmt: skip
         if len(made):
-            yield f"{name}-{title}.csv", csv(made)
+            yield f"{name}-{title}.csv", [csv(made)]
 
 
 def _texts(frames: Iterable[pd.DataFrame]) -> Iterator[str]:
-    """One table's text, part by part."""
-    return (csv(frame, header=not place) for place, frame in enumerate(frames))
+    """One table's text, part by part; a line without words where there is none."""
+    place = 0
+    for place, frame in enumerate(frames, 1):
+        yield csv(frame, header=place == 1)
+    if not place:
+        yield "\n"
 
 
 def csv(frame: pd.DataFrame, *, header: bool = True) -> str:
@@ -68,17 +76,19 @@ def _inert(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
 
 
-def board_frame(boards: Boards) -> pd.DataFrame:
+def board_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
     """One row per entry, dataset and protocol, every number in a column of its own."""
-    frame = pd.DataFrame([_numbers(row) for row in boards.rows])
-    return frame.astype(dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64")) if len(frame) else frame
+    for board in boards:
+        for rows in _parts(board.rows):
+            frame = pd.DataFrame([_numbers(row) for row in rows])
+            yield frame.astype(dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64"))
 
 
 def _numbers(row: Row) -> dict[str, Any]:
     entry, main = row.entry, row.standing
     found: dict[str, Any] = {
         "dataset": row.dataset, "protocol": row.protocol, "rank": main.rank if main else None,
-        "rank_low": main.ranks[0] if main else None, "rank_high": main.ranks[1] if main else None, "entry": entry.entry,
+        "rank_low": main.ranks[0] if main else None, "rank_high": main.ranks[1] if main else None, "entry": entry.name,
         "method": entry.method, "version": entry.version, "backbone": entry.backbone, "augmentation": entry.augmentation,
         "recipe": entry.recipe, "status": entry.status, "baseline": entry.baseline,
     }  # fmt: skip
@@ -104,7 +114,7 @@ def shown(row: Row) -> dict[str, str]:
     seconds = "–" if entry.seconds is None else f"{entry.seconds:.1f}"
     me = entry.reported.get((row.dataset, "rank_me"))
     return {
-        "rank": rank(main) if main else f"({entry.status})", "entry": entry.entry, "macro": cells["macro"],
+        "rank": rank(main) if main else f"({entry.status})", "entry": entry.name, "macro": cells["macro"],
         "micro": cells["micro"], "worst class": f"{row.worst[1]:.3f} ({row.worst[0]})" if row.worst else "–",
         "to supervised": f"{row.gap[0]:+.3f}{_half(row.gap[1])}" if row.gap else "–", "AMI": cells["ami"],
         "RankMe": "–" if me is None else f"{me:.1f}", "s per training": seconds,
@@ -127,19 +137,20 @@ def _half(half: float | None) -> str:
     return "" if half is None else f" ±{half:.3f}"
 
 
-def board_markdown(boards: Boards, protocols: Sequence[str] = ()) -> str:
+def board_markdown(boards: Boards) -> str:
     """Every board of a suite as one Markdown text."""
-    parts = [f"# {boards.suite.name}\n\n{boards.suite.summary}\n"]
-    for (dataset, protocol), rows in grouped(boards.rows).items():
-        if not protocols or protocol in protocols:
-            top = in_part(rows)
+    suite = boards.suite
+    parts = [f"# {suite.name}\n\n{suite.summary}\n"]
+    for board in boards.every:
+        top = in_part(board.rows)
+        if top:
             table = markdown(pd.DataFrame([shown(row) for row in top])[list(SHORT)].map(_plain))
-            more = f"\n{len(rows) - len(top):,} more in {boards.suite.name}.csv.\n" if len(rows) > len(top) else ""
-            parts.append(f"## {dataset}, {protocol}\n\n{table}{more}")
+            more = f"\n{len(board.rows) - len(top):,} more in {suite.name}.csv.\n" if len(board.rows) > len(top) else ""
+            parts.append(f"## {board.dataset}, {board.protocol}\n\n{table}{more}")
     return "\n".join([*parts, NOTE + "\n"])
 
 
-def in_part(rows: Sequence[Row]) -> list[Row]:
+def in_part(rows: Iterable[Row]) -> list[Row]:
     """What is shown of a board's rows: the best, and every baseline."""
     return [row for place, row in enumerate(rows) if place < MOST_SHOWN or row.entry.baseline]
 
@@ -153,14 +164,6 @@ NOTE = (
 """What the numbers are."""
 
 
-def grouped(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
-    """Rows by dataset and protocol."""
-    found: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        found.setdefault((row.dataset, row.protocol), []).append(row)
-    return found
-
-
 def _plain(text: str) -> str:
     """No markup of Markdown: a name is a name."""
     for sign in "\\`*_[]<>|":
@@ -170,45 +173,56 @@ def _plain(text: str) -> str:
 
 def class_frames(boards: Boards) -> Iterator[pd.DataFrame]:
     """One row per entry, dataset, protocol and class: mean recall over seeds, half of its interval, test samples."""
-    for (dataset, protocol), own in by_place([one for one in boards.lines if one.recalls is not None]).items():
-        data = boards.suite.datasets[dataset]
+    for board in boards.every:
+        data = boards.suite.datasets[board.dataset]
         counts = np.bincount(samples(data)[0], minlength=len(data.classes))
-        for lines in _parts(own):
+        for lines in _parts(line for line in board.lines if line.recalls is not None):
             recalls = [line.recalls for line in lines if line.recalls is not None]
-            entries = np.array([line.entry for line in lines], object)
+            entries = np.array([line.entry.name for line in lines], object)
             yield pd.DataFrame({
-                "dataset": dataset, "protocol": protocol, "entry": np.repeat(entries, len(counts)),
+                "dataset": board.dataset, "protocol": board.protocol, "entry": np.repeat(entries, len(counts)),
                 "class": np.tile(np.array(data.classes, object), len(lines)),
                 "recall": np.concatenate([one.mean(0) for one in recalls]),
                 "half": np.concatenate([halves_over_seeds(one) for one in recalls]), "samples": np.tile(counts, len(lines)),
             })  # fmt: skip
 
 
-def _parts(rows: Sequence[One]) -> Iterator[Sequence[One]]:
-    return (rows[start : start + TOGETHER] for start in range(0, len(rows), TOGETHER))
+def label_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
+    """One row per entry, dataset, protocol and share of labels, of several: macro accuracy and half of its interval."""
+    for board in boards:
+        for lines in _parts(line for line in board.lines if line.curve):
+            yield pd.DataFrame([
+                {"dataset": board.dataset, "protocol": board.protocol, "entry": line.entry.name, "share": share,
+                 "macro": one.mean, "macro_half": one.half, "seeds": len(values)}
+                for line in lines for share, values in line.curve.items() for one in [over_seeds(values)]
+            ])  # fmt: skip
 
 
-def bias_frames(boards: Boards) -> Iterator[pd.DataFrame]:
+def _parts(values: Iterable[One]) -> Iterator[list[One]]:
+    every = iter(values)
+    return iter(lambda: list(islice(every, TOGETHER)), [])
+
+
+def bias_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
     """One row per entry, dataset, protocol and class: recall, and beside a supervised row the difference and Holm's p."""
-    for some in _parts(boards.bias):
-        sizes = [len(one.names) for one in some]
-        told = {
-            "dataset": [one.line.dataset for one in some], "protocol": [one.line.protocol for one in some],
-            "entry": [one.line.entry for one in some], "against": [one.against for one in some],
-        }  # fmt: skip
-        yield pd.DataFrame({
-            **{name: np.repeat(np.array(values, object), sizes) for name, values in told.items()},
-            "class": [name for one in some for name in one.names],
-            "recall": np.concatenate([one.recalls for one in some]), "gap": np.concatenate([one.gaps for one in some]),
-            "p_holm": np.concatenate([one.ps for one in some]),
-        })  # fmt: skip
+    for board in boards:
+        for some in _parts(board.bias):
+            sizes = [len(one.names) for one in some]
+            told = {"entry": [one.entry.name for one in some], "against": [one.against for one in some]}
+            yield pd.DataFrame({
+                "dataset": board.dataset, "protocol": board.protocol,
+                **{name: np.repeat(np.array(values, object), sizes) for name, values in told.items()},
+                "class": [name for one in some for name in one.names],
+                "recall": np.concatenate([one.recalls for one in some]), "gap": np.concatenate([one.gaps for one in some]),
+                "p_holm": np.concatenate([one.ps for one in some]),
+            })  # fmt: skip
 
 
-def order_frame(boards: Boards) -> pd.DataFrame:
+def order_frame(whole: Together) -> pd.DataFrame:
     """One order over datasets for each protocol and metric, long."""
     frames = [
         order.rows.assign(protocol=protocol, metric=metric, experiments=len(order.experiments), p=order.p)
-        for (protocol, metric), order in boards.orders.items()
+        for (protocol, metric), order in whole.orders.items()
     ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
@@ -218,40 +232,42 @@ def wins_frame(matrix: pd.DataFrame) -> pd.DataFrame:
     return matrix.reset_index(names="entry") if len(matrix) else matrix
 
 
-def flip_frame(boards: Boards) -> pd.DataFrame:
+def flip_frame(whole: Together) -> pd.DataFrame:
     """Pairs that two protocols order oppositely."""
     return pd.DataFrame([
         {"dataset": dataset, "first": flip.first, "second": flip.second, "prefers_first": flip.prefers_first,
          "prefers_second": flip.prefers_second}
-        for dataset, flip in boards.flips
+        for dataset, flip in whole.flips
     ])  # fmt: skip
 
 
-def overview(boards: Boards) -> str:
+def overview(boards: Sequence[Board]) -> str:
     """Macro accuracy of every entry on every dataset by the first protocol that predicts: for a front page."""
-    protocol = next((row.protocol for row in boards.rows if MAIN in row.scores), "")
-    rows = [row for row in boards.rows if row.protocol == protocol and MAIN in row.scores]
-    cells = {(row.entry.entry, row.dataset): row.standing for row in rows if row.standing}
-    datasets, entries = list(dict.fromkeys(row.dataset for row in rows)), len({row.entry.entry for row in rows})
-    mean_rank = {
-        entry: sum(cells[entry, d].rank if (entry, d) in cells else entries + 1 for d in datasets)
-        / max(len(datasets), 1)
-        for entry in dict.fromkeys(row.entry.entry for row in rows)
-    }
-    table = pd.DataFrame([
-        {"entry": _plain(entry)} | {d: _standing(cells.get((entry, d))) for d in datasets}
-        for entry in sorted(mean_rank, key=lambda name: (mean_rank[name], name))[:MOST_SHOWN]
-    ])  # fmt: skip
+    protocol = next((board.protocol for board in boards for row in board.rows[:1] if MAIN in row.scores), "")
+    own = {board.dataset: board for board in boards if board.protocol == protocol}
+    ranks = {dataset: _ranks(board.rows) for dataset, board in own.items()}
+    entries = list(dict.fromkeys(name for known in ranks.values() for name in known))
+    if not entries:
+        return "No ranked entry yet."
+    mean = {name: sum(known.get(name, len(entries) + 1) for known in ranks.values()) / len(ranks) for name in entries}
+    top = sorted(entries, key=lambda name: (mean[name], name))[:MOST_SHOWN]
+    cells = {dataset: _standings(board.rows, set(top)) for dataset, board in own.items()}
+    table = pd.DataFrame([{"entry": _plain(n)} | {d: known.get(n, "–") for d, known in cells.items()} for n in top])
     note = (
         f"Macro accuracy, {protocol}, ± half of a 95 % interval over seeds and test samples; in brackets the shared rank, by "
         "whose mean rows are ordered."
     )
-    more = f"\n{entries - MOST_SHOWN:,} more on the leaderboard's pages.\n" if entries > MOST_SHOWN else ""
-    return f"{markdown(table)}{more}\n{note}" if len(table) else "No ranked entry yet."
+    more = f"\n{len(entries) - MOST_SHOWN:,} more on the leaderboard's pages.\n" if len(entries) > MOST_SHOWN else ""
+    return f"{markdown(table)}{more}\n{note}"
 
 
-def _standing(standing: Standing | None) -> str:
-    return f"{cell(standing.score, standing.half)} ({standing.rank})" if standing else "–"
+def _ranks(rows: Iterable[Row]) -> dict[str, int]:
+    return {row.entry.name: row.standing.rank for row in rows if row.standing and MAIN in row.scores}
+
+
+def _standings(rows: Iterable[Row], names: Container[str]) -> dict[str, str]:
+    told = ((row.entry.name, row.standing) for row in rows if row.entry.name in names and MAIN in row.scores)
+    return {name: f"{cell(one.score, one.half)} ({one.rank})" for name, one in told if one}
 
 
 def between_markers(text: str, name: str, table: str) -> str:

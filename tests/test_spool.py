@@ -1,0 +1,37 @@
+"""A sequence on disk is a list: property tests against one."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sslbench.leaderboard import spool
+from sslbench.leaderboard.spool import Spool
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.text(max_size=40))), st.integers(0, 200), st.data())
+def test_a_shelf_is_read_as_a_list_is_in_memory_and_on_disk(values, little, data):
+    kept = spool.LITTLE
+    try:
+        spool.LITTLE = little + 1
+        made = Spool(values)
+    finally:
+        spool.LITTLE = kept
+    assert (list(made), len(made)) == (values, len(values))
+    at = data.draw(st.slices(len(values)))
+    assert list(made[at]) == values[at]
+    order = data.draw(st.permutations(range(len(values))))
+    assert list(made.at(order)) == [values[place] for place in order]
+    assert list(made.by(lambda value: value[0])) == sorted(values, key=lambda value: value[0])
+    assert [made[place] for place in range(len(values))] == values
+
+
+def test_views_share_a_file_and_none_sees_what_another_puts():
+    made = Spool([np.arange(3), np.arange(5)])
+    last = made[1:]
+    made.append(np.arange(7))
+    last.append(np.arange(2))
+    assert ([len(one) for one in made], [len(one) for one in last]) == ([3, 5, 7], [5, 2])
+    assert [one.sum() for one, other in zip(made, made, strict=True) if len(one) == len(other)] == [3, 10, 21]
+    with pytest.raises(IndexError):
+        made[3]
