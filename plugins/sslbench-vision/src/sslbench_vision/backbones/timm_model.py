@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sslbench.api import Modality, Unavailable
 from sslbench.api.modules import Backbone, widen
+from sslbench_vision.backbones.small_maps import with_small_maps
 from sslbench_vision.backbones.timm_family import TimmConfig
 from sslbench_vision.backbones.transformer import fused, linear_rates
 
@@ -68,6 +69,7 @@ class TimmEncoder(Backbone):
             size = {"img_size": modality.shape[1:], "dynamic_img_size": config.any_size}
         self.network: Any = _created(config, {"in_chans": modality.shape[0], **size})
         self.width = int(self.network.num_features)
+        with_small_maps(self.network)
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, C, H, W] -> [B, D]."""
