@@ -59,6 +59,7 @@ def test_neighbours_are_the_sorted_cosines_for_any_memory(bank, query, k, width,
 
 
 @pytest.mark.usefixtures("precision")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("spread", [1.0, 1e-3])
 def test_tiles_change_no_neighbour(monkeypatch, spread):
     """Rows that lie closer together than half precision can tell are asked for again."""
@@ -77,28 +78,53 @@ def test_tiles_change_no_neighbour(monkeypatch, spread):
     assert whole[1][0, :6].tolist() == [0, 100, 101, 102, 103, 104] or spread < 1
 
 
-@given(st.integers(1, 40), st.integers(1, 700))
-def test_the_groups_bound_is_below_the_kth_largest(k, columns):
-    scores = torch.randn(3, columns, generator=torch.Generator().manual_seed(columns))
-    bound = neighbours.kth_of_groups(scores, k)
-    if k > columns:
-        assert (bound == -torch.inf).all()
-    else:
-        assert (bound <= scores.topk(k, dim=1).values[:, -1:]).all()
-        assert ((scores >= bound).sum(1) < max(2.5 * k, k + 5)).all()
+floats = st.floats(-4, 4, width=16)
 
 
-@given(st.integers(1, 6), st.integers(1, 40), st.integers(0, 12))
-def test_chosen_scores_are_packed_side_by_side(queries, columns, most):
-    generator = torch.Generator().manual_seed(columns)
-    scores = torch.randn(queries, columns, generator=generator)
-    found, lost = neighbours.packed(scores > 0.5, scores, most)
-    for place, row in enumerate(scores):
-        there = (row > 0.5).nonzero().squeeze(1)
-        kept = found.scores[place] > -torch.inf
-        assert bool(lost[place]) == (len(there) > most)
-        assert found.rows[place][kept].tolist() == ([] if lost[place] else there.tolist())
-        assert torch.equal(found.scores[place][kept], row[found.rows[place][kept]])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@given(st.lists(floats, min_size=1, max_size=30))
+def test_integers_are_in_the_order_of_their_numbers_and_turn_back(dtype, values):
+    numbers = torch.tensor(values).to(dtype)
+    keys = neighbours.ordered(numbers)
+    assert torch.equal(neighbours.ordered(keys.view(dtype)).view(dtype), numbers)
+    differ = numbers[:, None] != numbers
+    assert torch.equal((keys[:, None] < keys)[differ], (numbers[:, None] < numbers)[differ])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("shift", [-9.0, 0.0, 2.0])
+@given(st.integers(1, 40), st.lists(st.integers(1, 1400), min_size=1, max_size=3))
+def test_the_kept_maxima_are_of_different_rows_and_little_below_the_largest(dtype, shift, k, tiles):
+    scores = (shift + torch.randn(3, sum(tiles), generator=torch.Generator().manual_seed(sum(tiles)))).to(dtype)
+    top = None
+    for part in scores.split(tiles, dim=1):
+        top = neighbours.largest(part, top, k)
+    keys = neighbours.ordered(scores).numpy()
+    assert top.shape == (3, min(k, scores.shape[1]))
+    for own, of_all in zip(np.sort(top, axis=1), np.sort(keys, axis=1)[:, -top.shape[1] :], strict=True):
+        assert (own <= of_all).all()
+        assert np.isin(own, keys).all()
+    if shift >= 0 and sum(tiles) >= k:
+        assert (
+            (keys >= top.min(1)[:, None]).sum(1) < max(2.5 * k, k + 5) * (1 if dtype == torch.float32 else 1.3)
+        ).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@given(st.integers(1, 6), st.integers(0, 9))
+def test_nothing_that_may_be_among_the_largest_is_below_the_least_key(dtype, k, seed):
+    """Whatever scores become within their error and one rounding."""
+    rng = torch.Generator().manual_seed(seed)
+    true = torch.randn(4, 60, generator=rng)
+    off = 0.05 * torch.rand(4, generator=rng)
+    scores = (true + off[:, None] * (2 * torch.rand(4, 60, generator=rng) - 1)).to(dtype)
+    top = neighbours.largest(scores, None, k)
+    lost = np.array([False, False, False, True])
+    least = neighbours.least_keys(top, off, k, dtype, lost)
+    found = neighbours.ordered(scores).numpy() >= least[:, None]
+    assert found[:3][np.asarray(true[:3] >= true[:3].topk(k).values[:, -1:])].all()
+    assert not found[3].any()
+    assert not neighbours.least_keys(None, off, k, dtype, ~lost)[3] > neighbours.ordered(scores).numpy().min()
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
@@ -111,8 +137,19 @@ def test_no_product_is_further_off_than_the_bound(precision, kind):
     longest, rough = second.norm(dim=1).max(), (second - second.bfloat16()).norm(dim=1).max()
     of = neighbours.Centred(bank=second, centre=torch.zeros(64), longest=float(longest), rough=float(rough), tile=7)
     found = (first.to(precision) @ second.to(precision).T).double()
-    wrong = (found - first.double() @ second.double().T).abs().max(1).values
-    assert (wrong <= neighbours.error(of, first, precision)).all()
+    wrong = (found - first.double() @ second.double().T).abs()
+    rounding = neighbours.UNITS[precision] * found.abs() / (1 - neighbours.UNITS[precision])
+    assert (wrong <= neighbours.error(of, first, precision)[:, None] + rounding).all()
+
+
+@given(st.integers(1, 9), st.integers(1, 30), st.integers(1, 20))
+def test_products_with_some_rows_are_those_of_all(queries, rows, width):
+    rng = torch.Generator().manual_seed(rows)
+    bank, query = torch.randn(rows, width, generator=rng), torch.randn(queries, width, generator=rng)
+    chosen = torch.rand(queries, rows, generator=rng) < 0.4
+    offsets = torch.cat([torch.zeros(1, dtype=torch.long), chosen.sum(1).cumsum(0)])
+    found = neighbours.products(bank, query, offsets, chosen.nonzero()[:, 1])
+    assert torch.allclose(found, (query @ bank.T)[chosen], atol=1e-5)
 
 
 @pytest.mark.usefixtures("precision")

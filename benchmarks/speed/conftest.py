@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from threadpoolctl import threadpool_limits
+from torch.profiler import ProfilerActivity, profile
 
 from .figures import Figure, keep
 
@@ -56,3 +57,12 @@ def alternately(first: Callable[[], object], second: Callable[[], object], round
         second()
         ratios.append((middle - started) / (time.perf_counter() - middle))
     return statistics.median(ratios)
+
+
+def shares(run: Callable[[], object]) -> dict[str, float]:
+    """A profile: what share of a run's time each of torch's operations takes by itself."""
+    with profile(activities=[ProfilerActivity.CPU]) as watched:
+        began = time.perf_counter()
+        run()
+        whole = time.perf_counter() - began
+    return {one.key: one.self_cpu_time_total / 1e6 / whole for one in watched.key_averages()}

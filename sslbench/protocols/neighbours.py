@@ -1,21 +1,27 @@
 """Nearest neighbours by cosine, exact and in bounded memory, the same for any size of a tile. No vote and no label.
 
 Quick products choose candidates: what lies within twice the rounding error of the k-th best may be among the k nearest, and
-nothing else may. Queries with too many of these are asked again in single precision. Cosines of candidates are then taken one
-by one. The bank's mean is taken off every row first: that moves all cosines of a query alike, and leaves less to round.
+nothing else may. They are compared as integers in the order of their numbers, which a processor does several times as fast.
+Queries with too many candidates are asked again in single precision. Cosines of candidates are then taken one by one.
+The bank's mean is taken off every row first: that moves all cosines of a query alike, and leaves less to round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import embedding, pad
 
 from sslbench.environment import cpu_precision
 
+Keys = NDArray[np.signedinteger[Any]]
+"""Integers in the order of the scores that they stand for."""
 SPARE = 16
 """Candidates kept beyond k where even single precision cannot tell rows apart."""
 MOST = 8
@@ -26,16 +32,17 @@ BLOCK = 256
 """Queries that are, at most."""
 GROUP = 16
 """Columns, as far apart as there are groups, of which only the largest is looked at first."""
-CACHED = 2**20
-"""Numbers that are worked on at once where they should stay in a processor's cache."""
-HALF, SINGLE = 2**-8, 2**-24
-"""What one rounding to bfloat16 and to float32 is off by at most, over the number's size."""
+UNITS = {torch.bfloat16: 2**-8, torch.float32: 2**-24}
+"""What one rounding is off by at most, over the number's size."""
+SINGLE = UNITS[torch.float32]
+INTEGERS = {torch.bfloat16: torch.int16, torch.float32: torch.int32}
+"""As wide as the numbers that a product is made in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Centred:
     """A bank [n, D], its mean [D]; of its rows without the mean the longest, and how far one moves at most when it is rounded
-    to bfloat16; and how many rows are multiplied at once.
+    to bfloat16; how many rows are multiplied at once; and where there is room for them all rows less the mean, also rounded.
     """
 
     bank: Tensor
@@ -43,14 +50,31 @@ class Centred:
     longest: float
     rough: float
     tile: int
+    apart: Tensor | None = None
+    half: Tensor | None = None
+
+    def tiles(self, precision: torch.dtype) -> Iterator[tuple[int, Tensor]]:
+        """(first row, rows without the mean) one after another."""
+        for start in range(0, len(self.bank), self.tile):
+            rows = slice(start, start + self.tile)
+            if self.half is not None and precision == torch.bfloat16:
+                yield start, self.half[rows]
+            else:
+                apart = self.bank[rows] - self.centre if self.apart is None else self.apart[rows]
+                yield start, apart.to(precision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidates:
-    """Approximate scores [Q, w] and their bank rows [Q, w], in no order; a place without one has the score -inf."""
+    """Rows [c] that may be near to queries, whose places [c], and the keys of their scores [c]; by tile, by place, by row."""
 
-    scores: Tensor
-    rows: Tensor
+    places: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    keys: Keys
+
+    def at(self, which: NDArray[Any]) -> Candidates:
+        """Some of them."""
+        return Candidates(places=self.places[which], rows=self.rows[which], keys=self.keys[which])
 
 
 def nearest(bank: Tensor, query: Tensor, k: int, memory: int) -> tuple[Tensor, Tensor]:
@@ -66,28 +90,33 @@ def nearest(bank: Tensor, query: Tensor, k: int, memory: int) -> tuple[Tensor, T
         )
     if not len(query):
         return query.new_empty(0, k), torch.empty(0, k, dtype=torch.long)
-    tile = min(TILE, max(k, memory * 2**20 // (4 * 6 * bank.shape[1])))
-    longest, rough = 0.0, 0.0
-    for part in torch.split(bank, tile):
-        apart = part - centre
-        longest = max(longest, float(apart.norm(dim=1).max()))
-        rough = max(rough, float((apart - apart.bfloat16()).norm(dim=1).max()))
-    centred = Centred(bank=bank, centre=centre, longest=longest, rough=rough, tile=tile)
-    found = [_nearest(centred, part, k) for part in torch.split(query, _queries(k, memory))]
+    of = _centred(bank, centre, max(k, memory * 2**20 // (4 * 6 * bank.shape[1])), memory)
+    found = [_nearest(of, part, k) for part in torch.split(query, _queries(k, memory))]
     return torch.cat([cosines for cosines, _ in found]), torch.cat([rows for _, rows in found])
 
 
-def error(of: Centred, query: Tensor, precision: torch.dtype) -> Tensor:
-    """[Q]: what a product of a query [Q, D] with a centred row is off by at most, both rounded, and their product, too.
+def _centred(bank: Tensor, centre: Tensor, room: int, memory: int) -> Centred:
+    """What is known of a bank before anything is asked; rows less the mean are kept if three fifths of the memory will do."""
+    apart = bank - centre if 6 * bank.numel() <= memory * 2**20 * 3 // 5 else None
+    half = apart.bfloat16() if apart is not None and cpu_precision() == "bfloat16" else None
+    of = Centred(bank=bank, centre=centre, longest=0.0, rough=0.0, tile=min(TILE, room), apart=apart, half=half)
+    longest, rough = 0.0, 0.0
+    for _, part in of.tiles(torch.float32):
+        longest = max(longest, float(part.norm(dim=1).max()))
+        rough = max(rough, float((part - part.bfloat16()).norm(dim=1).max()))
+    return replace(of, longest=longest, rough=rough)
 
-    Each factor's rounding is measured; the result's is its unit of the largest product; sums are of float32, ours and theirs.
+
+def error(of: Centred, query: Tensor, precision: torch.dtype) -> Tensor:
+    """[Q]: what a product of a query [Q, D] with a centred row is off by at most, both rounded, before it is rounded itself.
+
+    Each factor's rounding is measured; sums are of float32, ours and theirs.
     """
     rounded = query.to(precision).float()
     length = rounded.norm(dim=1)
-    rough, unit = (of.rough, HALF) if precision == torch.bfloat16 else (0.0, SINGLE)
+    rough = of.rough if precision == torch.bfloat16 else 0.0
     factors = (query - rounded).norm(dim=1) * of.longest + length * rough
-    sums = 2 * query.shape[1] * SINGLE * length * (of.longest + rough)
-    bound: Tensor = factors + unit * length * (of.longest + rough) + sums
+    bound: Tensor = factors + 2 * query.shape[1] * SINGLE * length * (of.longest + rough)
     return bound
 
 
@@ -96,128 +125,192 @@ def _most(k: int) -> int:
 
 
 def _queries(k: int, memory: int) -> int:
-    """How many queries' candidates (score and row, four times while they are merged) fit in a quarter of the memory."""
-    return max(1, memory * 2**20 // (4 * 48 * _most(k)))
+    """How many queries' candidates (place, row and key, a few times while they are merged) fit in a quarter of the memory."""
+    return max(1, min(2**15, memory * 2**20 // (4 * 48 * _most(k))))
 
 
 def _nearest(of: Centred, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """By half precision where the hardware gains by it, by single where that is no proof, and at last by its order alone."""
-    cosines, rows = query.new_empty(len(query), k), torch.empty(len(query), k, dtype=torch.long)
+    found, rows = query.new_empty(len(query), k), torch.empty(len(query), k, dtype=torch.long)
     left = torch.arange(len(query))
     half = [torch.bfloat16] if cpu_precision() == "bfloat16" else []
     for precision in (*half, torch.float32):
-        asked = query[left]
-        found = _within(of, asked.to(precision), k, 2 * error(of, asked, precision))
-        told = (found.scores > -torch.inf).any(1)
-        if bool(told.any()):
-            sure = Candidates(scores=found.scores[told], rows=found.rows[told])
-            cosines[left[told]], rows[left[told]] = _ordered(of, asked[told], sure, k)
-        left = left[~told]
+        candidates, lost = _within(of, query[left], precision, k)
+        told = left[~lost]
+        if len(told):
+            found[told], rows[told] = _ordered(of, query[left], candidates, ~lost, k)
+        left = left[lost]
         if not len(left):
-            return cosines, rows
-    asked = query[left]
-    cosines[left], rows[left] = _ordered(of, asked, _best(of, asked, min(k + SPARE, len(of.bank))), k)
-    return cosines, rows
+            return found, rows
+    for at in torch.split(left, BLOCK):
+        every = torch.ones(len(at), dtype=torch.bool)
+        found[at], rows[at] = _ordered(of, query[at], _best(of, query[at], k), every, k)
+    return found, rows
 
 
-def _within(of: Centred, query: Tensor, k: int, reach: Tensor) -> Candidates:
-    """Rows whose product, in the query's precision, is within `reach` [Q] of the k-th largest; none where too many are."""
-    parts, reaches = torch.split(query, BLOCK), torch.split(reach.unsqueeze(1), BLOCK)
-    kept = [_none(len(part)) for part in parts]
-    least = [torch.full((len(part), 1), -torch.inf) for part in parts]
-    for start in range(0, len(of.bank), of.tile):
-        tile = (of.bank[start : start + of.tile] - of.centre).to(query.dtype)
-        for place, part in enumerate(parts):
-            scores = part @ tile.T
-            least[place] = torch.maximum(least[place], kth_of_groups(scores, k) - reaches[place])
-            more, lost = packed(scores >= least[place].to(scores.dtype), scores, _most(k))
-            kept[place] = _joined(kept[place], Candidates(scores=more.scores, rows=more.rows + start))
-            if kept[place].scores.shape[1] > _most(k):
-                kept[place], least[place], gone = _sifted(kept[place], k, reaches[place], least[place])
-                lost = lost | gone
-            least[place][lost] = torch.inf
-            kept[place].scores[lost] = -torch.inf
-    return _stacked([_sifted(one, k, reaches[place], least[place])[0] for place, one in enumerate(kept)])
+def _within(of: Centred, query: Tensor, precision: torch.dtype, k: int) -> tuple[Candidates, Tensor]:
+    """Rows whose product, in this precision, may be the k-th largest or above it, and [Q] which queries are given none."""
+    blocks = [
+        Block(query=part.to(precision), off=error(of, part, precision), k=k) for part in torch.split(query, BLOCK)
+    ]
+    for start, tile in of.tiles(precision):
+        for block in blocks:
+            block.look(block.query @ tile.T, start)
+    by_tile = zip(*(block.found() for block in blocks), strict=True)
+    pieces = [(place * BLOCK, piece) for tile in by_tile for place, piece in enumerate(tile)]
+    candidates = Candidates(
+        places=np.concatenate([piece.places + first for first, piece in pieces]),
+        rows=np.concatenate([piece.rows for _, piece in pieces]), keys=np.concatenate([piece.keys for _, piece in pieces]),
+    )  # fmt: skip
+    return candidates, torch.from_numpy(np.concatenate([block.lost for block in blocks]))
 
 
-def kth_of_groups(scores: Tensor, k: int) -> Tensor:
-    """[Q, n] -> [Q, 1]: a bound below the k-th largest, and close to it; -inf where there are fewer.
+@dataclass(slots=True, kw_only=True, eq=False)
+class Block:
+    """Queries [Q, D] that are asked together, how far products may be off [Q], and what has been found so far: `top`
+    [Q, k] the largest keys that different rows reach, candidates, how many they are, and which queries have too many.
+    """
 
-    The k-th largest of the groups' largest: k different columns reach it.
+    query: Tensor
+    off: Tensor
+    k: int
+    top: Keys | None = None
+    pieces: list[Candidates] = field(default_factory=list)
+    counts: NDArray[np.intp] = field(init=False)
+    lost: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts, self.lost = np.zeros(len(self.query), np.intp), np.zeros(len(self.query), np.bool_)
+
+    def look(self, scores: Tensor, start: int) -> None:
+        """Take what may be near of some rows' scores [Q, n], the first of which is row `start`."""
+        self.top = largest(scores, self.top, self.k)
+        least = self._least()
+        # the bits of positive scores are in order as they are, and above those of all others
+        keys = bits_of(scores) if least.min() > 0 else ordered(scores)
+        flat = np.flatnonzero((keys >= torch.from_numpy(least).unsqueeze(1)).numpy())
+        places, columns = np.divmod(flat, scores.shape[1])
+        self.pieces.append(Candidates(places=places, rows=columns + start, keys=keys.view(-1).numpy()[flat]))
+        self.counts += np.bincount(places, minlength=len(least))
+        if self.counts.max() > _most(self.k):
+            self.pieces = sifted(self.pieces, least)
+            self.counts = np.bincount(np.concatenate([one.places for one in self.pieces]), minlength=len(least))
+            self.lost |= self.counts > _most(self.k)
+            self.pieces = self.found()
+
+    def _least(self) -> Keys:
+        """[Q]: the key that a candidate has at least; what nothing has for a query that is lost."""
+        return least_keys(self.top, self.off, self.k, self.query.dtype, self.lost)
+
+    def found(self) -> list[Candidates]:
+        """What is within reach of all that has been looked at, tile by tile."""
+        return sifted(self.pieces, self._least())
+
+
+def bits_of(scores: Tensor) -> Tensor:
+    """Floating-point numbers as integers of their width."""
+    return scores.view(INTEGERS[scores.dtype])
+
+
+def ordered(scores: Tensor) -> Tensor:
+    """Integers as wide as floating-point numbers, in their order (-0 just below 0); of such integers the numbers' bits again.
+
+    The bits of a number that is not negative are in order as they are; of a negative one all but its sign are turned.
+    """
+    bits = bits_of(scores)
+    known = torch.iinfo(bits.dtype)
+    turned = bits >> (known.bits - 1)
+    return turned.bitwise_and_(known.max).bitwise_xor_(bits)
+
+
+def largest(scores: Tensor, top: Keys | None, k: int) -> Keys:
+    """[Q, up to k]: keys of some of the largest of scores [Q, n], and of those kept before, each of another row.
+
+    Of many columns the largest of groups: all of a group count as one, and one without a positive score as some score of it,
+    so the least of them may be a little below the k-th largest.
     """
     groups = scores.shape[1] // GROUP
     if groups >= 4 * k:  # columns that are `groups` apart are one group
-        scores = scores[:, : groups * GROUP].view(len(scores), GROUP, groups).amax(1)
-    if scores.shape[1] < k:
-        return torch.full((len(scores), 1), -torch.inf)
-    return scores.float().kthvalue(scores.shape[1] - k + 1, dim=1, keepdim=True).values
+        some = bits_of(scores)[:, : groups * GROUP].view(len(scores), GROUP, groups).amax(1)
+        scores = some.view(scores.dtype)
+    keys: Keys = ordered(scores).numpy()
+    every = keys if top is None else np.concatenate([top, keys], axis=1)
+    return every if every.shape[1] <= k else np.partition(every, -k, axis=1)[:, -k:]
 
 
-def packed(chosen: Tensor, scores: Tensor, most: int) -> tuple[Candidates, Tensor]:
-    """The chosen [Q, n] scores and their columns, side by side; and [Q] where they are more than `most`: none of those."""
-    places, columns = chosen.nonzero(as_tuple=True)
-    counts = torch.bincount(places, minlength=len(scores))
-    lost = counts > most
-    if bool(lost.any()):
-        inside = ~lost[places]
-        places, columns, counts = places[inside], columns[inside], counts.masked_fill(lost, 0)
+def least_keys(top: Keys | None, off: Tensor, k: int, precision: torch.dtype, lost: NDArray[np.bool_]) -> Keys:
+    """[Q]: the least key that one has that may be as near as the k-th largest; above all keys for the lost.
+
+    With scores off by e [Q] and then rounded by u of their size, k rows are truly above c - e - u|c|, c being the k-th
+    largest; whatever is, has a score above c - 2(e + u|c|) but for products of u, which 1 + 2u holds.
+    """
+    known = torch.iinfo(INTEGERS[precision])
+    if top is None or top.shape[1] < k:
+        return np.where(lost, known.max, known.min).astype(np.int16 if known.bits == 16 else np.int32)
+    kth = torch.from_numpy(np.ascontiguousarray(top.min(1)))
+    score, unit = ordered(kth.view(precision)).view(precision).float(), UNITS[precision]  # the turn undoes itself
+    least = (score - 2 * (1 + 2 * unit) * (off + unit * score.abs())).to(precision)
+    keys = ordered(torch.where(least == 0, -0.0, least))
+    keys[torch.from_numpy(lost)] = known.max
+    found: Keys = keys.numpy()
+    return found
+
+
+def sifted(pieces: list[Candidates], least: Keys) -> list[Candidates]:
+    """Every piece without what is below the least [Q] of its query."""
+    return [piece.at(np.flatnonzero(piece.keys >= least[piece.places])) for piece in pieces]
+
+
+def _best(of: Centred, query: Tensor, k: int) -> Candidates:
+    """The k largest products in single precision and some more, however near to each other."""
+    wanted = min(k + SPARE, len(of.bank))
+    scores, rows = query.new_empty(len(query), 0), torch.empty(len(query), 0, dtype=torch.long)
+    for start, tile in of.tiles(torch.float32):
+        values, columns = (query @ tile.T).topk(min(wanted, len(tile)), dim=1)
+        scores, rows = torch.cat([scores, values], 1), torch.cat([rows, columns + start], 1)
+        scores, best = scores.topk(min(wanted, scores.shape[1]), dim=1)
+        rows = rows.gather(1, best)
+    places = np.repeat(np.arange(len(query)), rows.shape[1])
+    found = Candidates(places=places, rows=rows.flatten().numpy(), keys=ordered(scores).flatten().numpy())
+    return found.at(np.lexsort((found.rows, found.places, found.rows // of.tile)))
+
+
+def _ordered(of: Centred, query: Tensor, candidates: Candidates, told: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k nearest of the candidates of those that are told, by their cosines."""
+    cosines = _apart(of, query, candidates)
+    # tiles are in order of their rows, so a stable sort by places leaves those so; of 16 bits it looks at no pair
+    order = torch.from_numpy(np.argsort(candidates.places.astype(np.uint16), kind="stable"))
+    places, near = (torch.from_numpy(one)[order] for one in (candidates.places, candidates.rows))
+    counts = torch.bincount(places, minlength=len(query))
     sideways = torch.arange(len(places)) - (counts.cumsum(0) - counts)[places]
-    found = torch.full((len(scores), int(counts.max())), -torch.inf)
+    found = torch.full((len(query), int(counts.max())), -torch.inf)
     rows = torch.zeros(found.shape, dtype=torch.long)
-    found[places, sideways] = scores[places, columns].float()
-    rows[places, sideways] = columns
-    return Candidates(scores=found, rows=rows), lost
+    rows[places, sideways], found[places, sideways] = near, cosines[order]
+    best = torch.argsort(found[told], dim=1, descending=True, stable=True)[:, :k]
+    common = (query[told] * of.centre).sum(1, keepdim=True)
+    return found[told].gather(1, best) + common, rows[told].gather(1, best)
 
 
-def _sifted(kept: Candidates, k: int, reach: Tensor, least: Tensor) -> tuple[Candidates, Tensor, Tensor]:
-    """What is still within reach of the k-th best, the bound [Q, 1] that says so, and [Q] where that is too much."""
-    if kept.scores.shape[1] >= k:
-        bound = kept.scores.kthvalue(kept.scores.shape[1] - k + 1, dim=1, keepdim=True).values - reach
-        least = torch.maximum(least, bound)
-    fewer, lost = packed((kept.scores >= least) & (kept.scores > -torch.inf), kept.scores, _most(k))
-    return Candidates(scores=fewer.scores, rows=kept.rows.gather(1, fewer.rows)), least, lost
+def _apart(of: Centred, query: Tensor, candidates: Candidates) -> Tensor:
+    """[c]: cosines of queries [Q, D] with their candidates, less what all rows have in common; a tile stays in the cache."""
+    found = torch.empty(len(candidates.rows))
+    ends = np.searchsorted(candidates.rows // of.tile, np.arange(-(-len(of.bank) // of.tile) + 1))
+    for own, (start, tile) in zip(map(slice, ends, ends[1:]), of.tiles(torch.float32), strict=True):
+        counts = np.bincount(candidates.places[own], minlength=len(query))
+        offsets = torch.from_numpy(np.concatenate([[0], counts.cumsum()]))
+        found[own] = products(tile, query, offsets, torch.from_numpy(candidates.rows[own] - start))
+    return found
 
 
-def _none(count: int) -> Candidates:
-    return Candidates(scores=torch.empty(count, 0), rows=torch.empty(count, 0, dtype=torch.long))
+def products(bank: Tensor, query: Tensor, offsets: Tensor, rows: Tensor) -> Tensor:
+    """[c]: products of queries [Q, D] with some of the bank's rows [c], the q-th with those from offsets q to q + 1 [Q + 1].
 
-
-def _joined(one: Candidates, other: Candidates) -> Candidates:
-    return Candidates(scores=torch.cat([one.scores, other.scores], 1), rows=torch.cat([one.rows, other.rows], 1))
-
-
-def _stacked(every: Sequence[Candidates]) -> Candidates:
-    """Blocks of queries below each other, as wide as the widest."""
-    wide = max(one.scores.shape[1] for one in every)
-    scores = [pad(one.scores, (0, wide - one.scores.shape[1]), value=-torch.inf) for one in every]
-    rows = [pad(one.rows, (0, wide - one.rows.shape[1])) for one in every]
-    return Candidates(scores=torch.cat(scores), rows=torch.cat(rows))
-
-
-def _best(of: Centred, query: Tensor, wanted: int) -> Candidates:
-    """The `wanted` largest products in single precision, however near to each other."""
-    parts = torch.split(query, BLOCK)
-    kept = [_none(len(part)) for part in parts]
-    for start in range(0, len(of.bank), of.tile):
-        tile = of.bank[start : start + of.tile] - of.centre
-        for place, part in enumerate(parts):
-            values, rows = (part @ tile.T).topk(min(wanted, len(tile)), dim=1)
-            both = _joined(kept[place], Candidates(scores=values, rows=rows + start))
-            scores, best = both.scores.topk(min(wanted, both.scores.shape[1]), dim=1)
-            kept[place] = Candidates(scores=scores, rows=both.rows.gather(1, best))
-    return _stacked(kept)
-
-
-def _ordered(of: Centred, query: Tensor, candidates: Candidates, k: int) -> tuple[Tensor, Tensor]:
-    """The k nearest of the candidates by their cosines, each summed alone: no tile and no neighbour moves a digit."""
-    beyond = len(of.bank)
-    rows = torch.where(candidates.scores > -torch.inf, candidates.rows, beyond).sort(dim=1).values
-    block = max(1, CACHED // (rows.shape[1] * query.shape[1]))
-    apart = query.new_empty(rows.shape)  # made first: small results between large blocks would leave holes in the heap
-    for part, own, told in zip(*(torch.split(of_all, block) for of_all in (query, rows, apart)), strict=True):
-        alone = embedding(own.clamp(max=beyond - 1), of.bank).sub_(of.centre).mul_(part.unsqueeze(1))
-        torch.sum(alone, dim=2, out=told)
-    apart[rows == beyond] = -torch.inf
-    order = torch.argsort(apart, dim=1, descending=True, stable=True)[:, :k]
-    common = (query * of.centre).sum(1, keepdim=True)
-    return apart.gather(1, order) + common, rows.gather(1, order)
+    Each is summed alone: no tile and no neighbour moves a digit.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
+        pattern = torch.sparse_csr_tensor(
+            offsets, rows, torch.zeros(len(rows)), (len(query), len(bank)), check_invariants=False
+        )
+    found: Tensor = torch.sparse.sampled_addmm(pattern, query, bank.T, beta=0.0).values()
+    return found
