@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -86,3 +87,4 @@ def test_a_study_with_two_workers_against_one(benchmark, state: State, tmp_path)
     two = benchmark.pedantic(timed, args=program, rounds=1)
     what = "24 runs that share 8 pretrainings, two workers of one thread"
     state(Figure(what=what, against="one worker of one thread", found=one / two, aim=1.6, unit="x"))
+    state(Figure(what="throughput of a study in its workers, 1 to 2", against="exponent", found=math.log2(one / two)))
