@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sslbench.config.settings import TrainSettings
 from sslbench.data.draws import KeyedDraws
 from sslbench.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from sslbench.train.feeds import Feed, Pass
+from sslbench.train.heap import kept_heap
 from sslbench.train.optimisers import build_optimiser, set_rates
 from sslbench.train.world import Processes
 
@@ -95,7 +97,8 @@ def train(training: Training) -> Trained:
 
     Raises Diverged at the first loss that is not finite.
     """
-    return _Loop(training).run()
+    with kept_heap() if training.fabric.device.type == "cpu" else nullcontext():
+        return _Loop(training).run()
 
 
 @dataclass(slots=True)

@@ -1,0 +1,39 @@
+"""The C library's heap during a training: large memory is fetched once, and given back at the end."""
+
+import ctypes
+import sys
+
+import pytest
+import torch
+
+from sslbench.train.heap import kept_heap
+
+if sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"):
+    pytest.skip("glibc's heap alone has these settings", allow_module_level=True)
+import resource
+
+LARGE = 2**24
+"""Numbers of a tensor of 64 MB, 16,384 pages."""
+
+
+def faults() -> int:
+    """Pages that ten large tensors one after another had to fetch."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        torch.ones(LARGE)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def test_large_tensors_are_fetched_once_while_a_heap_is_kept():
+    before = faults()
+    with kept_heap():
+        faults()  # the heap grows
+        kept = faults()
+    assert kept < 2_000 < 100_000 < before
+    assert faults() > 10_000
+
+
+def test_a_heap_is_let_go_after_an_error_too():
+    with pytest.raises(RuntimeError, match="must match"), kept_heap():
+        torch.ones(LARGE) + torch.ones(3)
+    assert faults() > 10_000
