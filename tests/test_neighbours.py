@@ -92,7 +92,7 @@ def test_integers_are_in_the_order_of_their_numbers_and_turn_back(dtype, values)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-@pytest.mark.parametrize("shift", [-9.0, 0.0, 2.0])
+@pytest.mark.parametrize("shift", [-9.0, -3.0, 0.0, 2.0])
 @given(st.integers(1, 40), st.lists(st.integers(1, 1400), min_size=1, max_size=3))
 def test_the_kept_maxima_are_of_different_rows_and_little_below_the_largest(dtype, shift, k, tiles):
     scores = (shift + torch.randn(3, sum(tiles), generator=torch.Generator().manual_seed(sum(tiles)))).to(dtype)
@@ -104,10 +104,8 @@ def test_the_kept_maxima_are_of_different_rows_and_little_below_the_largest(dtyp
     for own, of_all in zip(np.sort(top, axis=1), np.sort(keys, axis=1)[:, -top.shape[1] :], strict=True):
         assert (own <= of_all).all()
         assert np.isin(own, keys).all()
-    if shift >= 0 and sum(tiles) >= k:
-        assert (
-            (keys >= top.min(1)[:, None]).sum(1) < max(2.5 * k, k + 5) * (1 if dtype == torch.float32 else 1.3)
-        ).all()
+    if dtype == torch.float32 and sum(tiles) >= k:
+        assert ((keys >= top.min(1)[:, None]).sum(1) < max(2.5 * k, k + 5)).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
@@ -162,6 +160,21 @@ def test_more_equal_rows_than_can_be_held_are_still_neighbours():
     expected = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :5]
     assert torch.allclose(cosines.double(), expected, atol=1e-6)
     assert len(set(rows[0].tolist())) == 5
+
+
+@pytest.mark.usefixtures("precision")
+def test_a_bank_in_order_of_its_classes_is_not_asked_twice(monkeypatch):
+    """The first tile holds classes that are far from most queries, so that none of its scores is positive."""
+    rng = torch.Generator().manual_seed(0)
+    centres = torch.nn.functional.normalize(torch.randn(4, 32, generator=rng), dim=1)
+    bank = centres.repeat_interleave(2048, 0) + 0.05 * torch.randn(8192, 32, generator=rng)
+    bank = torch.nn.functional.normalize(bank, dim=1)
+    query = bank[::64].clone()
+    monkeypatch.setattr(neighbours, "TILE", 2048)
+    monkeypatch.setattr(neighbours, "_best", None)
+    cosines, _ = neighbours.nearest(bank, query, 20, 256)
+    exact = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :20]
+    assert torch.allclose(cosines.double(), exact, atol=1e-6)
 
 
 @pytest.mark.parametrize("broken", ["bank", "query"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 
@@ -17,7 +17,7 @@ from sslbench.leaderboard.site import front, suite_pages
 from sslbench.leaderboard.spool import LITTLE, Spool
 from sslbench.leaderboard.suite import read_suite, suites_of
 from sslbench.leaderboard.tables import between_markers, overview, tables_of
-from sslbench.leaderboard.together import Boards, boards_of
+from sslbench.leaderboard.together import Boards, Together, boards_of
 
 TABLES, SITE = "tables", "site"
 README = "README.md"
@@ -48,7 +48,7 @@ def build(board: Path, beside: Beside, *, write: bool, processes: int = 1) -> Bu
             if not _is(board / name, text):
                 changed.append(name)
                 if write:
-                    write_parts(board / name, _content(text), lasting=False)
+                    write_parts(board / name, _content(text), lasting=name == f"../{README}")
     files = (path for root in (TABLES, SITE) for path in (board / root).rglob("*") if path.is_file())
     gone = sorted(name for path in files if (name := path.relative_to(board).as_posix()) not in made)
     for name in gone if write else ():
@@ -91,7 +91,7 @@ def files_of(board: Path, beside: Beside, processes: int) -> Iterator[tuple[str,
         for page, parts in tables_of(boards):
             yield f"{TABLES}/{page}", parts
         shown = between_markers(shown, name, overview(boards.every))
-        every.append(boards)
+        every.append(replace(boards, every=(), together=Together()))  # a front page tells no more of it
     for page, text in front(every):
         yield f"{SITE}/{page}", [text]
     if shown:

@@ -1,5 +1,6 @@
 """A sequence that lies on disk: values too many for memory, written once and read one at a time, whatever they are.
 
+Of little there is no file; large ones lie where temporary files do (`TMPDIR`), which should be no memory itself.
 What is pickled here is read by the process that wrote it and by nobody else; nothing of a bundle is ever unpickled.
 """
 

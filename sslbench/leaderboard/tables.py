@@ -245,13 +245,13 @@ def overview(boards: Sequence[Board]) -> str:
     """Macro accuracy of every entry on every dataset by the first protocol that predicts: for a front page."""
     protocol = next((board.protocol for board in boards for row in board.rows[:1] if MAIN in row.scores), "")
     own = {board.dataset: board for board in boards if board.protocol == protocol}
-    ranks = {dataset: _ranks(board.rows) for dataset, board in own.items()}
+    ranks = {dataset: known for dataset, board in own.items() if (known := _ranks(board.rows))}
     entries = list(dict.fromkeys(name for known in ranks.values() for name in known))
     if not entries:
         return "No ranked entry yet."
     mean = {name: sum(known.get(name, len(entries) + 1) for known in ranks.values()) / len(ranks) for name in entries}
     top = sorted(entries, key=lambda name: (mean[name], name))[:MOST_SHOWN]
-    cells = {dataset: _standings(board.rows, set(top)) for dataset, board in own.items()}
+    cells = {dataset: _standings(own[dataset].rows, set(top)) for dataset in ranks}
     table = pd.DataFrame([{"entry": _plain(n)} | {d: known.get(n, "–") for d, known in cells.items()} for n in top])
     note = (
         f"Macro accuracy, {protocol}, ± half of a 95 % interval over seeds and test samples; in brackets the shared rank, by "

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from sslbench.leaderboard.spool import Spool
 from sslbench.leaderboard.suite import Suite
 
 MOST_COMPARED = 200
-"""Entries of a board up to which pairs are put into matrices, and that a picture shows: a larger one nobody reads."""
+"""Entries of a suite up to which pairs are put into matrices, and that a picture shows: a larger one nobody reads."""
 CAUSES = ("pretraining", "subset", "probe", "rest")
 Lines = Mapping[Place, Sequence[Line]]
 """Ranked ones of every board, the best first."""
@@ -59,9 +60,10 @@ def boards_of(suite: Suite, runs: int, lines: Mapping[Place, Spool[Line]]) -> Bo
 
 def together(boards: Sequence[Board]) -> Together:
     """Compare the ranked entries of all boards."""
-    if any(len(board.lines) > MOST_COMPARED for board in boards):
+    if _many(boards):
         return Together()
-    ranked = {(board.dataset, board.protocol): [line for line in board.lines if line.entry.ranked] for board in boards}
+    lines = {(board.dataset, board.protocol): [line for line in board.lines if line.entry.ranked] for board in boards}
+    ranked = {place: own for place, own in lines.items() if own}
     predicting = {place: [line for line in own if line.main == MAIN] for place, own in ranked.items()}
     values = {
         (line.entry.name, " ".join(place)): line.values[MAIN]
@@ -74,6 +76,17 @@ def together(boards: Sequence[Board]) -> Together:
         gains=_gains(predicting, {key: float(np.mean(own)) for key, own in values.items()}),
         agreement=agreement, flips=flipped, spread=_spread(predicting),
     )  # fmt: skip
+
+
+def _many(boards: Sequence[Board]) -> bool:
+    """Whether more entries are ranked, on any board, than are compared pair by pair."""
+    names = set[str]()
+    for line in chain.from_iterable(board.lines for board in boards):
+        if line.entry.ranked:
+            names.add(line.entry.name)
+        if len(names) > MOST_COMPARED:
+            return True
+    return False
 
 
 def _orders(ranked: Lines) -> dict[Place, Order]:

@@ -226,15 +226,23 @@ def ordered(scores: Tensor) -> Tensor:
 def largest(scores: Tensor, top: Keys | None, k: int) -> Keys:
     """[Q, up to k]: keys of some of the largest of scores [Q, n], and of those kept before, each of another row.
 
-    Of many columns the largest of groups: all of a group count as one, and one without a positive score as some score of it,
-    so the least of them may be a little below the k-th largest.
+    Of many columns the largest of groups: all of a group count as one, so the least may be a little below the k-th largest.
     """
-    groups = scores.shape[1] // GROUP
-    if groups >= 4 * k:  # columns that are `groups` apart are one group
-        some = bits_of(scores)[:, : groups * GROUP].view(len(scores), GROUP, groups).amax(1)
-        scores = some.view(scores.dtype)
-    keys: Keys = ordered(scores).numpy()
-    every = keys if top is None else np.concatenate([top, keys], axis=1)
+    if scores.shape[1] // GROUP < 4 * k:
+        return _upper(ordered(scores), top, k)
+    found = _upper(_maxima(bits_of(scores)), top, k)  # bits of positive scores are in order, and above all others
+    return found if found.min() > 0 else _upper(_maxima(ordered(scores)), top, k)
+
+
+def _maxima(keys: Tensor) -> Tensor:
+    """[Q, n] -> [Q, groups]: of columns that are `groups` apart the largest."""
+    groups = keys.shape[1] // GROUP
+    return keys[:, : groups * GROUP].view(len(keys), GROUP, groups).amax(1)
+
+
+def _upper(keys: Tensor, top: Keys | None, k: int) -> Keys:
+    """[Q, up to k]: the largest, together with those kept before."""
+    every: Keys = keys.numpy() if top is None else np.concatenate([top, keys.numpy()], axis=1)
     return every if every.shape[1] <= k else np.partition(every, -k, axis=1)[:, -k:]
 
 

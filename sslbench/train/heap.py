@@ -7,6 +7,7 @@ to a sixth of a step (`benchmarks/speed`). What is kept is no more than a step's
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,10 +22,14 @@ LARGE, MANY = 32 * 2**20, 65_536
 
 @contextmanager
 def kept_heap() -> Iterator[None]:
-    """Keep freed memory in the heap meanwhile, and then give it back; other C libraries than glibc are left as they are."""
+    """Keep freed memory in the heap meanwhile, and then give it back.
+
+    Other C libraries than glibc are left as they are, and so is one whose user has settings for it. Afterwards large memory
+    is mapped from 32 MB on, which is where glibc's own rule ends when such memory has been freed.
+    """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     set_to, trim = getattr(library, "mallopt", None), getattr(library, "malloc_trim", None)
-    if set_to is None or trim is None:
+    if set_to is None or trim is None or any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
         yield
         return
     set_to(MOST_MAPPED, 0)

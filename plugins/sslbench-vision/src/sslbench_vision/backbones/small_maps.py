@@ -15,7 +15,7 @@ class MapConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """[B, I, H, W] -> [B, O, H', W']."""
-        learns = torch.is_grad_enabled() and self.weight.requires_grad
+        learns = torch.is_grad_enabled() and self.weight.requires_grad and input.dim() == 4
         if learns and input.device.type == "cpu" and self._smaller(*input.shape[2:]):
             return convolved(input, self.weight, self.bias, self.stride, self.padding)  # type: ignore[arg-type]
         return super().forward(input)
