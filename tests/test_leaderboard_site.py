@@ -139,6 +139,18 @@ def test_collapsed_runs_are_shown_and_not_ranked(board):
     assert all(int(row["rank_high"]) <= 3 for row in rows_of(board / "tables/small.csv") if row["rank"])
 
 
+def test_a_board_where_nobody_is_ranked_makes_no_comparison(board):
+    (board.parent / "README.md").write_text("<!-- leaderboard: small -->\n<!-- /leaderboard: small -->\n")
+    for bundle in (board / "results/small").iterdir():
+        edit_json(bundle / "record.json", lambda r: r.update(status="collapsed"))
+        rehash(bundle)
+    build(board, NOTHING, write=True)
+    assert "No ranked entry yet." in (board.parent / "README.md").read_text()
+    assert {row["rank"] for row in rows_of(board / "tables/small.csv")} == {""}
+    made = {path.stem for path in (board / "tables").glob("small-*.csv")}
+    assert made == {"small-classes", "small-labels"}
+
+
 def test_published_rows_stand_beside_marked_and_with_a_verdict(board):
     build(board, BESIDE, write=True)
     page = (board / "site/small/index.html").read_text()
