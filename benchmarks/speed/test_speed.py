@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 from dataclasses import replace
@@ -79,7 +78,7 @@ def test_a_kept_heap_against_one_that_gives_back(benchmark, state: State):
 
     A setting of a user's, here one without effect, has the heap left alone.
     """
-    program = "from benchmarks.speed.test_growth import training; f = training(512, 32, 4096); print(min(f() for _ in range(3)))"
+    program = "from benchmarks.speed.test_growth import training as t; f = t(512, 32, 4096); print(min(f() for _ in '123'))"
 
     def seconds(**environment: str) -> float:
         text = subprocess.check_output(
@@ -87,7 +86,6 @@ def test_a_kept_heap_against_one_that_gives_back(benchmark, state: State):
         )
         return float(text)
 
-    gains = [seconds(MALLOC_PERTURB_="0") / seconds() for _ in range(2)]
-    gains.append(seconds(MALLOC_PERTURB_="0") / benchmark.pedantic(seconds, rounds=1))
+    gain = seconds(MALLOC_PERTURB_="0") / benchmark.pedantic(seconds, rounds=1)
     what = "SimCLR, micro-cnn, 32 px, batch 512, with a kept heap"
-    state(Figure(what=what, against="glibc's own settings", found=statistics.median(gains), aim=1, unit="x"))
+    state(Figure(what=what, against="glibc's own settings", found=gain, aim=1, unit="x"))
