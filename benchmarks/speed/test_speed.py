@@ -78,7 +78,9 @@ def test_a_kept_heap_against_one_that_gives_back(benchmark, state: State):
 
     A setting of a user's, here one without effect, has the heap left alone.
     """
-    program = "from benchmarks.speed.test_growth import training as t; f = t(512, 32, 4096); print(min(f() for _ in '123'))"
+    program = (
+        "from benchmarks.speed.test_growth import training as t; f = t(512, 32, 4096); print(min(f() for _ in '123'))"
+    )
 
     def seconds(**environment: str) -> float:
         text = subprocess.check_output(

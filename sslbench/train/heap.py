@@ -1,7 +1,8 @@
 """The C library's heap while a training runs on a processor: what a step gives back stays for the next one. Nothing else.
 
-Every step asks for the same large tensors. Above 32 MB glibc fetches each anew from the system, page by page, which takes
-a tenth of a step and at large batches a third (`benchmarks/speed`). What is kept is no more than a step's peak, a tenth above what it was.
+Every step asks for the same large tensors. Above 32 MB glibc fetches each anew from the system, page by page, which takes a
+tenth of a step, and at large batches a third (`benchmarks/speed`). What is kept is no more than a step's peak, a tenth above
+what it was.
 """
 
 from __future__ import annotations
