@@ -22,7 +22,7 @@ base:
   recipe: quick
   baselines: [random-init, raw-features, supervised]
   measure: [knn, linear, clustering, diagnostics]
-  protocols.linear: {epochs: 2, seeds: 2, rates: [0.1, 1.0], decays: [0.0]}
+  protocols.linear: {epochs: 2, min_steps: 0, seeds: 2, rates: [0.1, 1.0], decays: [0.0]}
   protocols.clustering: {restarts: 1, seeds: 2, permutations: 5}
   splits.fractions: [0.2, 1.0]
   train.epochs: 1

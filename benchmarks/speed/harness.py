@@ -56,7 +56,7 @@ def from_files(plan: Plan, folder: Path) -> Pool:
     """Prepare the plan's dataset into a folder, and open all of it."""
     folder.mkdir(parents=True)
     dataset = plan.pretrain_parts[0].dataset
-    job = Job(key="files", name="files", dataset=dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
+    job = Job(name="files", dataset=dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
     prepare(job, folder, lambda done, total: None)
     table = open_prepared(folder, "files")
     return Pool(members=[(table, np.arange(len(table)))], modalities=plan.modalities)

@@ -97,7 +97,7 @@ def test_linear_probes_together_against_one_after_another(benchmark, state: Stat
     bank, labels = features(BANK, 0)
     query, truth = features(10_000, 1)
     rates = tuple(float(r) for r in np.geomspace(0.001, 1.0, 13))
-    config = LinearConfig(rates=rates, decays=(0.0, 1e-4, 1e-3), epochs=3)
+    config = LinearConfig(rates=rates, decays=(0.0, 1e-4, 1e-3), epochs=3, min_steps=0)
     grid = [(rate, decay) for rate in config.rates for decay in config.decays]
 
     def ours() -> np.ndarray:
@@ -139,12 +139,13 @@ def test_linear_probes_together_against_one_after_another(benchmark, state: Stat
 
 
 def plain(bank, labels, mean, deviation, rate, decay, config) -> torch.nn.Linear:
-    """One probe as a tutorial writes it, from features as they come; from small weights, as ours."""
+    """One probe as a tutorial writes it, from features as they come; from zero weights, and biases do not decay."""
     values = (bank - mean) / deviation
     probe = torch.nn.Linear(WIDTH, CLASSES)
     for parameter in probe.parameters():
-        torch.nn.init.normal_(parameter, 0, 0.01)
-    optimiser = torch.optim.SGD(probe.parameters(), lr=rate, momentum=config.momentum, weight_decay=decay)
+        torch.nn.init.zeros_(parameter)
+    groups = [{"params": probe.weight, "weight_decay": decay}, {"params": probe.bias}]
+    optimiser = torch.optim.SGD(groups, lr=rate, momentum=config.momentum)
     steps = len(values) // config.batch
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.epochs * steps)
     for _ in range(config.epochs):

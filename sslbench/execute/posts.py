@@ -70,6 +70,10 @@ class Posts:
         with self._log.open("a") as log:
             log.write(f"{text}\n")
 
+    def warn(self, text: str) -> None:
+        """Write a warning to the log."""
+        self.say(text)
+
 
 def read_posts(folder: Path) -> list[Post]:
     """What workers are doing, as far as they have said."""

@@ -65,11 +65,15 @@ class HarnessBench:
         objective.to(self.fabric.device)
         seed_everything("fit", self.seed, name)
         best: list[tuple[float, dict[str, Tensor]]] = []
+        # raised epochs are validated only as often as was asked for: validating may cost more than an epoch of few rows
+        validated = fit.list_validation_epochs(len(rows))
+        fit = fit.scale_to(len(rows))
 
         def ended(epoch: int) -> None:
-            score = validate() if validate is not None else 0.0
-            if validate is not None and (not best or score > best[0][0]):
-                best[:] = [(score, copy.deepcopy(objective.state_dict()))]
+            if validate is not None and epoch in validated:
+                score = validate()
+                if not best or score > best[0][0]:
+                    best[:] = [(score, copy.deepcopy(objective.state_dict()))]
             objective.train()
 
         training = Training(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import Citation, Need, ProtocolSpec, hookimpl
+from sslbench.api import Citation, Facts, Need, ProtocolSpec, hookimpl
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -16,14 +16,19 @@ if TYPE_CHECKING:
 class FinetuneConfig:
     """How encoder and head are trained together (arXiv 2503.11341, section 3).
 
-    The paper's schedule is epochs=50, warmup=5, rate=2e-3; the default is a fifth of it. `head` is a linear layer, or
-    width -> `bottleneck` -> norm -> activation -> classes (LayerNorm and GELU after encoders that offer tokens,
-    BatchNorm and ReLU after others). `layer_decay` and `drop_path` act where an encoder knows its depth. The last
-    epoch counts, or with `keep=best` the best on validation.
+    The paper's schedule is epochs=50, warmup=5, rate=2e-3; the default is a fifth of it. `warmup` counts epochs. `epochs` is
+    raised until `min_steps` optimizer steps are taken, and `warmup` keeps its share of them; `batch` is reduced until an
+    epoch has `min_batches` batches, though not below 8 samples: min_steps=0 and min_batches=1 take the schedule as it is
+    written, which with few labels leaves every row near chance. `rate` does not depend on the batch. `head` is a linear
+    layer, or width -> `bottleneck` -> norm -> activation -> classes (LayerNorm and GELU after encoders that offer tokens,
+    BatchNorm and ReLU after others). `layer_decay` and `drop_path` act where an encoder knows its depth. The last epoch
+    counts, or with `keep=best` the best on validation, of as many as `epochs` says, evenly spread.
     """
 
     epochs: int = 10
+    min_steps: int = 400
     batch: int = 128
+    min_batches: int = 4
     rate: float = 1e-3
     decay: float = 0.01
     warmup: float = 1.0
@@ -34,6 +39,21 @@ class FinetuneConfig:
     smoothing: float = 0.1
     augment: bool = True
     keep: Literal["last", "best"] = "last"
+
+
+def reset_unused(config: FinetuneConfig) -> FinetuneConfig:
+    """Reset the width of a bottleneck that the head does not have."""
+    return config if config.head == "bottleneck" else replace(config, bottleneck=FinetuneConfig().bottleneck)
+
+
+def warn(config: FinetuneConfig, facts: Facts) -> Iterable[str]:
+    """Warn of a budget that is too small for few labels."""
+    least = FinetuneConfig().min_steps
+    if config.min_steps < least:
+        yield (
+            f"min_steps={config.min_steps}: with few labels, encoders fine-tuned for so few steps stay near chance. "
+            f"Use {least:,} or more"
+        )
 
 
 def build(config: FinetuneConfig) -> Instrument:
@@ -47,7 +67,7 @@ def build(config: FinetuneConfig) -> Instrument:
 def sslbench_protocols() -> Iterable[ProtocolSpec[FinetuneConfig]]:
     yield ProtocolSpec(
         name="finetune",
-        version=1,
+        version=2,
         summary="encoder and head trained together on the labels, with layer decay, drop path and smoothing",
         citation=Citation(
             title="How transferable are features in deep neural networks?",
@@ -56,8 +76,10 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[FinetuneConfig]]:
             url="https://arxiv.org/abs/1411.1792",
         ),
         config=FinetuneConfig,
-        smoke=FinetuneConfig(epochs=1, warmup=0, bottleneck=16),
+        smoke=FinetuneConfig(epochs=1, min_steps=0, warmup=0, bottleneck=16),
         build=build,
+        warnings=warn,
+        reset_unused=reset_unused,
         needs=frozenset({Need.ENCODERS}),
         targets=frozenset({"class"}),
     )

@@ -81,7 +81,9 @@ class Finetune:
         validate: Callable[[], float] | None = on_validation if config.keep == "best" else None
         fit = Fit(
             epochs=config.epochs,
+            min_steps=config.min_steps,
             batch=config.batch,
+            min_batches=config.min_batches,
             rate=config.rate,
             decay=config.decay,
             warmup=min(config.warmup, config.epochs / 2),
@@ -90,11 +92,12 @@ class Finetune:
         )
         name = "-".join(f"{key}{value}" for key, value in task.setting.items())
         bench.fit(objective, task.bank, fit, source="samples", name=name, validate=validate)
+        epochs = fit.list_validation_epochs(len(task.bank))[: len(seen)]
         return Outcome(
             task=place,
-            chosen={"epoch": seen.index(max(seen)) + 1 if seen else config.keep},
+            chosen={"epoch": epochs[seen.index(max(seen))] if seen else config.keep},
             chosen_on="validation" if config.keep == "best" else "nothing",
-            considered=tuple(({"epoch": epoch}, share) for epoch, share in enumerate(seen, start=1)),
+            considered=tuple(({"epoch": epoch}, share) for epoch, share in zip(epochs, seen, strict=True)),
             rows=task.query,
             predicted=answers(task.query),
             validation=answers(task.validation) if len(task.validation) else None,

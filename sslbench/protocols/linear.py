@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Citation, Need, ProtocolSpec, hookimpl
+from sslbench.api import Citation, Facts, Need, ProtocolSpec, hookimpl
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -16,17 +16,30 @@ if TYPE_CHECKING:
 class LinearConfig:
     """A grid of probes, all trained at once on standardised features (batch norm without affine, arXiv 2111.06377, A.2).
 
-    SGD with momentum and a cosine to 0; rate and decay are chosen on validation. `seeds` probes per pretraining seed
-    are averaged within it.
+    SGD with momentum and a cosine to 0, from zero weights; rate and decay are chosen on validation. Units that are constant
+    in the bank are left out. `epochs` is raised until `min_steps` optimizer steps are taken, so that small banks are trained
+    to convergence too. `decays` are those of the weights; biases do not decay. `seeds` probes per pretraining seed are
+    averaged within it; they differ by the order of their batches.
     """
 
     rates: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-    decays: tuple[float, ...] = (0.0, 1e-4, 1e-3)
+    decays: tuple[float, ...] = (0.0, 1e-4, 1e-3, 1e-2, 1e-1)
     epochs: int = 30
+    min_steps: int = 1200
     batch: int = 256
     momentum: float = 0.9
     seeds: int = 1
     space: str = ""
+
+
+def warn(config: LinearConfig, facts: Facts) -> Iterable[str]:
+    """Warn of a budget that is too small for few labels."""
+    least = LinearConfig().min_steps
+    if config.min_steps < least:
+        yield (
+            f"min_steps={config.min_steps}: with few labels, probes trained for so few steps score below a converged one. "
+            f"Use {least:,} or more"
+        )
 
 
 def build(config: LinearConfig) -> Instrument:
@@ -40,7 +53,7 @@ def build(config: LinearConfig) -> Instrument:
 def sslbench_protocols() -> Iterable[ProtocolSpec[LinearConfig]]:
     yield ProtocolSpec(
         name="linear",
-        version=2,
+        version=3,
         summary="linear probe on frozen features; rate and decay from a grid, chosen on validation",
         citation=Citation(
             title="Understanding intermediate layers using linear classifier probes",
@@ -49,8 +62,9 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[LinearConfig]]:
             url="https://arxiv.org/abs/1610.01644",
         ),
         config=LinearConfig,
-        smoke=LinearConfig(epochs=3, rates=(0.1, 1.0), decays=(0.0,)),
+        smoke=LinearConfig(epochs=3, min_steps=0, rates=(0.1, 1.0), decays=(0.0,)),
         build=build,
+        warnings=warn,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),
     )

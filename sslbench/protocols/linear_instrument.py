@@ -20,10 +20,16 @@ from sslbench.api.values import Outcome, Task
 from sslbench.protocols.features import joined
 from sslbench.protocols.linear import LinearConfig
 
+ROUNDING = 8 * torch.finfo(torch.float32).eps
+"""Deviation, relative to a unit's largest magnitude, up to which a unit is constant: the rounding of float32 operations."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Probes:
-    """One seed's probes of one bank: weights [D, G, C] over standardised features and biases [G, C], for G settings."""
+    """One seed's probes of one bank: weights [D, G, C] over standardised features and biases [G, C], for G settings.
+
+    `mean` [D] and `scale` [D] are the bank's; units that are constant in the bank have scale 0 and no part in any score.
+    """
 
     weights: Tensor
     biases: Tensor
@@ -41,16 +47,34 @@ def standardised(features: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
     return (features - mean).mul_(scale)
 
 
+def compute_standardization(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the mean and the inverse deviation of every unit.
+
+    `features` [n, D] float32 -> two tensors [D]. A unit that is constant up to rounding has scale 0: it carries no
+    information, and 1 / deviation would magnify whatever other rows hold there. The limit is relative to the unit's largest
+    magnitude, so that units that are small as a whole keep what they carry.
+    """
+    if not len(features):
+        return features.new_zeros(features.shape[1]), features.new_zeros(features.shape[1])
+    # float64, a few units at a time: float32 sums would hide a small deviation beside a large mean
+    moments = [torch.var_mean(units.double(), dim=0, correction=0) for units in torch.split(features, 64, 1)]
+    variance, mean = (torch.cat(parts) for parts in zip(*moments, strict=True))
+    deviation = variance.sqrt()
+    smallest = (ROUNDING * features.abs().amax(0).double()).clamp(min=torch.finfo(torch.float32).tiny)
+    scale = torch.where(deviation > smallest, 1 / deviation, 0.0)
+    return mean.float(), scale.float()
+
+
 def cross_entropy_gradient(scores: Tensor, targets: Tensor) -> Tensor:
     """[B, G, C] and [B] -> d(mean cross-entropy)/d(scores), for each of G probes on its own."""
     gradient = torch.softmax(scores, dim=2)
     gradient[torch.arange(len(targets)), :, targets] -= 1
-    return gradient / len(targets)
+    return gradient.div_(len(targets))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bank:
-    """Labelled features [n, D] to learn from, and for each probe seed the generator of their order and start."""
+    """Labelled features [n, D] to learn from, and for each probe seed the generator of their order."""
 
     features: Tensor
     labels: Tensor
@@ -81,8 +105,8 @@ class Together:
 
     def __init__(self, banks: Sequence[Bank], precision: torch.dtype) -> None:
         self.banks, self.precision = banks, precision
-        self.means = [bank.features.mean(0) for bank in banks]
-        self.scales = [1 / bank.features.std(0, correction=0).clamp(min=1e-6) for bank in banks]
+        moments = [compute_standardization(bank.features) for bank in banks]
+        self.means, self.scales = [mean for mean, _ in moments], [scale for _, scale in moments]
         self.inputs = [
             standardised(bank.features, mean, scale).to(precision)
             for bank, mean, scale in zip(banks, self.means, self.scales, strict=True)
@@ -91,9 +115,9 @@ class Together:
 
     def train(self, classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig) -> Iterator[list[Probes]]:
         """Yield every bank's probes, one for each of its seeds."""
-        weights = self._starts(classes).repeat(1, 1, len(grid))
-        biases = weights[:, -1:].clone()
-        weights = weights[:, :-1].contiguous()
+        # from zero, not from random values: the problem is convex, and a unit that hardly varies keeps a small weight
+        weights = torch.zeros(len(self.jobs), self.inputs[0].shape[1], len(grid) * classes)
+        biases = torch.zeros(len(self.jobs), 1, len(grid) * classes)
         velocity, drift = torch.zeros_like(weights), torch.zeros_like(biases)
         rates = torch.tensor([rate for rate, _ in grid]).repeat_interleave(classes)
         decays = torch.tensor([decay for _, decay in grid]).repeat_interleave(classes)
@@ -103,7 +127,7 @@ class Together:
             slope = cross_entropy_gradient(scores.view(-1, len(grid), classes), targets).mul_(len(self.jobs))
             slope = slope.view(scores.shape)
             velocity.mul_(config.momentum).add_(inputs.mT @ slope.to(self.precision)).addcmul_(decays, weights)
-            drift.mul_(config.momentum).add_(slope.sum(1, keepdim=True)).addcmul_(decays, biases)
+            drift.mul_(config.momentum).add_(slope.sum(1, keepdim=True))
             weights.addcmul_(velocity, factor)
             biases.addcmul_(drift, factor)
         place = 0
@@ -118,23 +142,17 @@ class Together:
                 for j in mine
             ]  # fmt: skip
 
-    def _starts(self, classes: int) -> Tensor:
-        """[J, D + 1, C]: small weights, and the biases last."""
-        width = self.inputs[0].shape[1] + 1
-        return torch.stack(
-            [torch.from_numpy(rng.normal(0, 0.01, (width, classes)).astype(np.float32)) for _, rng in self.jobs]
-        )
-
     def _steps(self, config: LinearConfig) -> Iterator[tuple[float, Tensor, Tensor]]:
         """Progress in [0, 1), inputs [J, B, D] and targets [J * B] of every step."""
         batch, steps = self.banks[0].batches(config.batch)
-        for epoch in range(config.epochs):
+        epochs = max(config.epochs, math.ceil(config.min_steps / steps))
+        for epoch in range(epochs):
             orders = [(place, torch.from_numpy(rng.permutation(len(self.inputs[place])))) for place, rng in self.jobs]
             for step in range(steps):
                 rows = [(place, order[step * batch : (step + 1) * batch]) for place, order in orders]
                 inputs = torch.stack([self.inputs[place][own] for place, own in rows])
                 targets = torch.cat([self.banks[place].labels[own] for place, own in rows])
-                yield (epoch + step / steps) / config.epochs, inputs, targets
+                yield (epoch + step / steps) / epochs, inputs, targets
 
 
 class Linear:
@@ -173,7 +191,8 @@ class Linear:
             truth = labels[torch.from_numpy(task.validation if where == "validation" else task.query)]
             right = (said[where] == truth.unsqueeze(1)).double().mean(0).tolist()
             named = [{"rate": rate, "decay": decay} for rate, decay in self.grid]
-            best = right.index(max(right))
+            # the smallest validation sets have many ties: the most regularized setting generalizes best
+            best = max(range(len(right)), key=lambda place: (right[place], self.grid[place][1], -self.grid[place][0]))
             yield Outcome(
                 task=place,
                 setting={"probe_seed": seed},

@@ -33,6 +33,8 @@ class Display(Protocol):
 
     def say(self, text: str) -> None: ...
 
+    def warn(self, text: str) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
@@ -85,6 +87,14 @@ class Quiet:
     def say(self, text: str) -> None:
         """Say nothing."""
 
+    def warn(self, text: str) -> None:
+        """Show nothing."""
+
+
+def print_warning(console: Console, text: str) -> None:
+    """Print a line in yellow, as it is."""
+    console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
 
 class _Bar(_Silent):
     def __init__(self, progress: Progress, task: TaskID) -> None:
@@ -122,6 +132,10 @@ class Bars:
     def say(self, text: str) -> None:
         """Print a line above the bars."""
         self._console.print(text, highlight=False, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Print a warning above the bars."""
+        print_warning(self._console, text)
 
 
 class _Lines(_Silent):
@@ -168,6 +182,10 @@ class Lines:
     def say(self, text: str) -> None:
         """Print a line."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """Print a warning."""
+        print_warning(self._console, text)
 
 
 def display_for(console: Console) -> Display:
