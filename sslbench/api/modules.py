@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 
 import torch
@@ -34,12 +35,18 @@ if TYPE_CHECKING:
 
 
 class Backbone(nn.Module, ABC):
-    """Encode [B, *shape] in the modality's natural range as [B, width] float32; it normalises its own input."""
+    """Encode [B, *shape] in the modality's natural range as [B, width] float32; it normalises its own input.
+
+    The statistics are those of the pretraining pool, and of published weights their own: a backbone that loads such weights
+    calls `use_statistics`. `pooling` names how places become one vector ('avg', 'token'), for the record and the card.
+    """
 
     width: int
+    pooling: str = ""
 
     def __init__(self, modality: Modality) -> None:
         super().__init__()
+        self._channels = modality.shape[0 if modality.layout == "image" else -1]
         channels = len(modality.mean)
         shape = (channels, 1, 1) if modality.layout == "image" else (channels,)
         self.register_buffer("mean", torch.tensor(modality.mean).view(shape))
@@ -49,9 +56,34 @@ class Backbone(nn.Module, ABC):
         """Subtract the mean and divide by the deviation that the encoder was built with."""
         return (x - self.get_buffer("mean")) / self.get_buffer("std")
 
+    def use_statistics(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Normalize with the statistics of the images that the weights were trained on.
+
+        One value per channel that the weights take. Data of one channel is then repeated to as many by `normalise`, which is
+        exact at image borders too; for data of another number of channels, the values repeat.
+        """
+        for name, values in (("mean", mean), ("std", std)):
+            buffer = self.get_buffer(name)
+            count = self._channels if self._channels > 1 else len(values)
+            repeated = [values[place % len(values)] for place in range(count)]
+            setattr(self, name, buffer.new_tensor(repeated).view(-1, *buffer.shape[1:]))
+
     @abstractmethod
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, *shape] -> [B, width]; `length` [B] counts the true steps of padded sequences."""
+
+
+@runtime_checkable
+class PublishedWeights(Protocol):
+    """An encoder whose library publishes weights; both methods raise whatever the library or the network does."""
+
+    def published(self) -> Mapping[str, Tensor]:
+        """Fetch the weights, by the names of the encoder's `network`."""
+        ...
+
+    def published_statistics(self) -> tuple[Sequence[float], Sequence[float]]:
+        """Return mean and standard deviation per channel of the images, in [0, 1], that the weights were trained on."""
+        ...
 
 
 @runtime_checkable
@@ -86,6 +118,18 @@ class DropPath(Protocol):
         ...
 
 
+@runtime_checkable
+class LearnedPositions(Protocol):
+    """Capability 'learned-positions': an encoder that learns its positions, and can have fixed ones instead."""
+
+    def fix_positions(self) -> None:
+        """Replace learned positions by fixed sine-cosine ones, which take no gradient.
+
+        Positions that came with published weights keep their values, and take no gradient either.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Group:
     """Parameters that are trained alike.
@@ -112,7 +156,10 @@ class Objective(nn.Module, ABC):
         """Act exactly once an epoch, without gradients, on buffers alone; train or eval mode is put back afterwards."""
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
-        """Move what follows the weights, without gradients; one carry per `loss` call of the step."""
+        """Move what follows the weights, without gradients; one carry per `loss` call of the step.
+
+        Passes of a step may differ in size: what is averaged over carries needs their numbers of rows.
+        """
 
     def groups(self) -> Sequence[Group]:
         """Say how parameters are trained; every trainable one in exactly one group."""
@@ -172,9 +219,17 @@ class Operation(Protocol):
     def __call__(self, view: View, draws: Draws) -> View: ...
 
 
+SMALLEST_BATCH = 8
+"""Rows below which `Fit.min_batches` reduces no batch: batch norm needs several."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """How `bench.fit` trains; with `augment` the views are changed in ways that the dataset says keep a label."""
+    """How `bench.fit` trains; with `augment` the views are changed in ways that the dataset says keep a label.
+
+    min_steps: optimizer steps; `epochs` is raised until so many are taken, and `warmup` (epochs) keeps its share of them.
+    min_batches: batches per epoch; `batch` is reduced until an epoch has so many, though not below 8 rows.
+    """
 
     epochs: int
     batch: int
@@ -185,6 +240,19 @@ class Fit:
     schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
     layer_decay: float = 1.0
     augment: bool = False
+    min_steps: int = 0
+    min_batches: int = 1
+
+    def scale_to(self, rows: int) -> Fit:
+        """Return the fit that so many rows get: a smaller batch and more epochs where its minimums ask for that."""
+        batch = max(min(self.batch, rows // self.min_batches), min(self.batch, SMALLEST_BATCH))
+        epochs = max(self.epochs, math.ceil(self.min_steps / max(1, rows // batch)))
+        return replace(self, batch=batch, epochs=epochs, warmup=self.warmup * epochs / self.epochs)
+
+    def list_validation_epochs(self, rows: int) -> tuple[int, ...]:
+        """Return the epochs after which so many rows are validated: as many as were asked for, spread over all there are."""
+        epochs = self.scale_to(rows).epochs
+        return tuple(round(epochs * place / self.epochs) for place in range(1, self.epochs + 1))
 
 
 class Bench(Protocol):
@@ -206,7 +274,8 @@ class Bench(Protocol):
     ) -> None:
         """Train on these rows; batches have the one role 'view' and a target.
 
-        With `validate` (higher is better, called after every epoch) the best epoch's weights are put back at the end.
+        With `validate` (higher is better, called after each of `Fit.list_validation_epochs`) the best epoch's weights are put
+        back at the end.
         `name` is its progress line. With source 'features' a view maps modality to features.
         """
         ...

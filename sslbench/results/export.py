@@ -35,7 +35,8 @@ def export_run(run: Path, to: Path, seed: int | None) -> list[Path]:
         backbone = record.backbones.get(modality, {}).get("name", "own")
         path = to / f"{modality}-{backbone}-seed{seed}.safetensors"
         outside = {name: state.get(f"{prefix.removesuffix('network.')}{name}") for name in ("mean", "std")}
-        taken = {name: str([round(v, 6) for v in t.flatten().tolist()]) for name, t in outside.items() if t is not None}
+        # the shortest decimals that are the same float32 again, for whoever loads the file
+        taken = {n: str([float(str(v)) for v in t.flatten().numpy()]) for n, t in outside.items() if t is not None}
         save_file(encoder, path, metadata={"backbone": str(backbone), "run": record.run, "modality": modality, **taken})
         written.append(path)
         normalised[path.name] = taken

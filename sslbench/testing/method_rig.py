@@ -139,7 +139,7 @@ def _table(plan: Plan) -> Prepared:
     """The samples, prepared in a folder that is gone afterwards: mapped files stay readable."""
     part = plan.pretrain_parts[0]
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
-        job = Job(key="kit", name="kit", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
+        job = Job(name="kit", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
         prepare(job, Path(folder), lambda done, total: None)
         return open_prepared(Path(folder), "kit")
 

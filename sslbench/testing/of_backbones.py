@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sslbench.api.modules import Backbone, Depth, DropPath, Tokens
+from sslbench.api.modules import Backbone, Depth, DropPath, LearnedPositions, PublishedWeights, Tokens
 from sslbench.api.values import Modality
 from sslbench.environment import seed_everything
 from sslbench.testing.check import NotAsked, Subject, check
@@ -185,6 +185,47 @@ def drops_paths_in_training_only(subject: Subject) -> Iterator[str]:
         encoder.set_drop_path(0.9)
         if not torch.equal(before, encoder(x)):
             yield "set_drop_path() changes the features in evaluation"
+
+
+@check(
+    "backbone",
+    change="drop 'learned-positions' from provides(), or implement fix_positions(): positions that take no gradient",
+    needs=("encodes",),
+)
+def fixes_its_positions(subject: Subject) -> Iterator[str]:
+    """A method that needs fixed positions (MAE) freezes those of its encoder, and nothing else of it."""
+    encoder = built(subject, _for_capability(subject, "learned-positions"))
+    if not isinstance(encoder, LearnedPositions):
+        yield "it provides 'learned-positions' but lacks fix_positions()"
+        return
+    before = {name: (parameter.requires_grad, parameter.clone()) for name, parameter in encoder.named_parameters()}
+    encoder.fix_positions()
+    after = dict(encoder.named_parameters())
+    frozen = [
+        name for name, (learns, _) in before.items() if learns and not (name in after and after[name].requires_grad)
+    ]
+    if len(frozen) != 1:
+        yield f"fix_positions() freezes {', '.join(map(repr, frozen)) or 'nothing'}, not its positions alone"
+    changed = [n for n, (_, old) in before.items() if n not in frozen and not torch.equal(old, after[n])]
+    yield from (f"fix_positions() changes {name!r}" for name in changed)
+
+
+@check(
+    "backbone",
+    change="implement published_statistics(): mean and deviation per channel of the images that the weights were trained on",
+    needs=("encodes",),
+)
+def states_the_statistics_of_published_weights(subject: Subject) -> Iterator[str]:
+    """Published weights must receive images normalized as those that they were trained on, not as the data at hand."""
+    encoder = built(subject, next(iter(modalities(subject).values())))
+    if not hasattr(encoder, "published"):
+        raise NotAsked("it offers no published weights")
+    if not isinstance(encoder, PublishedWeights):
+        yield "it has published() but lacks published_statistics()"
+        return
+    mean, std = encoder.published_statistics()
+    if not mean or len(mean) != len(std) or any(one <= 0 for one in std):
+        yield f"published_statistics() gives mean {list(mean)} and deviation {list(std)}"
 
 
 def _for_capability(subject: Subject, capability: str) -> Modality:

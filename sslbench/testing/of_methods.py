@@ -224,7 +224,8 @@ def does_not_collapse(subject: Subject) -> Iterator[str]:
         features = torch.cat([piece[name] for piece in found]).detach().numpy()
         shape = describe(features, len(features))
         if shape["collapsed"]:
-            yield f"the features of {name!r} have rank {shape['rank_me']:.2f} and spread {shape['spread']:.2g}"
+            rank = shape["centered_effective_rank"]
+            yield f"the features of {name!r} have rank {rank:.2f} and spread {shape['spread']:.2g}"
 
 
 @check(

@@ -103,6 +103,16 @@ class Drops(Mean):
         return self.kept * super().forward(x, length)
 
 
+class Positioned(Mean):
+    def fix_positions(self):
+        """Freeze nothing."""
+
+
+class Published(Mean):
+    def published(self):
+        return dict(self.state_dict())
+
+
 BROKEN = {
     "encodes": backbone(Wrong),
     "repeats_itself": backbone(Dropout),
@@ -115,4 +125,6 @@ BROKEN = {
     "knows_its_depth": backbone(Deep, "depth"),
     "takes_any_size": backbone(OneSize, "any-size", layouts=("image",)),
     "drops_paths_in_training_only": backbone(Drops, "drop-path"),
+    "fixes_its_positions": backbone(Positioned, "learned-positions"),
+    "states_the_statistics_of_published_weights": backbone(Published),
 }

@@ -107,5 +107,5 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
     yield OperationSpec(
         name="mirror-together", version=1, summary="mirror the picture and reverse the sequence: one particle, turned round",
         citation=CROSS_MODAL, config=MirrorConfig, smoke=MirrorConfig(), build=build_mirror,
-        layouts=frozenset({"image", "sequence"}),
+        layouts=frozenset({"image", "sequence"}), random=False,
     )  # fmt: skip

@@ -42,6 +42,8 @@ class Residual(nn.Module):
 class MicroCnn(Backbone):
     """Provides depth, drop path and any size."""
 
+    pooling = "avg"
+
     def __init__(self, config: MicroCnnConfig, modality: Modality) -> None:
         super().__init__(modality)
         channels, side = modality.shape[0], min(modality.shape[1:])

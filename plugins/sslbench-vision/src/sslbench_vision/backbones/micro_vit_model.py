@@ -23,6 +23,7 @@ class MicroVit(Backbone):
         self.patch = (side, side)
         self.width = config.width
         self.pool = config.pool
+        self.pooling = "token" if config.pool == "class" else "avg"
         self.depth = config.depth + 1
         self.embed = nn.Conv2d(channels, config.width, side, stride=side)
         self.class_token = nn.Parameter(torch.zeros(1, 1, config.width))

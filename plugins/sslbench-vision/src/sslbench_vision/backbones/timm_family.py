@@ -18,12 +18,14 @@ class TimmConfig:
     """The timm model's name; its head is left out and it is built for the pictures' channels and size.
 
     With `any_size` a vision transformer's positions are stretched to whatever it is given, as local views need it. With
-    `published` it starts from timm's published weights, the first layer's summed or repeated for other channels.
+    `published` it starts from timm's published weights and normalizes images with the statistics that these were trained
+    with. With `repeat_gray`, which `published` implies, images of one channel are repeated to three.
     """
 
     model: str = "resnet18"
     any_size: bool = False
     published: bool = False
+    repeat_gray: bool = False
 
 
 def build(config: TimmConfig, modality: Modality) -> Backbone:
@@ -38,7 +40,9 @@ def provides(config: TimmConfig) -> frozenset[str]:
     from sslbench_vision.backbones.timm_model import is_convolutional, is_vit
 
     if is_vit(config.model):
-        return frozenset({"tokens", "depth", "drop-path", *(["any-size"] if config.any_size else [])})
+        return frozenset(
+            {"tokens", "depth", "drop-path", "learned-positions", *(["any-size"] if config.any_size else [])}
+        )
     return frozenset({"any-size"}) if is_convolutional(config.model) else frozenset()
 
 
@@ -52,8 +56,8 @@ def check(config: TimmConfig, facts: Facts) -> Iterable[str]:
 
 
 def unlearnt(config: TimmConfig) -> TimmConfig:
-    """The same network from random weights."""
-    return replace(config, published=False)
+    """The same network, with a first layer of the same shape, from random weights."""
+    return replace(config, published=False, repeat_gray=config.repeat_gray or config.published)
 
 
 def answers_to(name: str) -> Mapping[str, Setting] | None:
@@ -70,16 +74,22 @@ def members() -> Iterable[str]:
     return names()
 
 
+def libraries(config: TimmConfig) -> Iterable[str]:
+    """Name the library that holds the networks."""
+    return ("timm",)
+
+
 @hookimpl
 def sslbench_backbones() -> Iterable[BackboneSpec[TimmConfig]]:
     yield BackboneSpec(
         name="timm",
-        version=2,
+        version=3,
         summary="every timm model by its timm name, such as resnet18 or vit_tiny_patch16_224",
         citation=TIMM,
         config=TimmConfig,
         smoke=TimmConfig(model="resnet10t"),
         build=build,
+        libraries=libraries,
         check=check,
         layouts=frozenset({"image"}),
         provides=provides,

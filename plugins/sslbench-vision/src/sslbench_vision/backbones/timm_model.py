@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,8 +16,10 @@ from sslbench.api import Modality, Unavailable
 from sslbench.api.modules import Backbone, widen
 from sslbench_vision.backbones.small_maps import with_small_maps
 from sslbench_vision.backbones.timm_family import TimmConfig
-from sslbench_vision.backbones.transformer import fused, linear_rates
+from sslbench_vision.backbones.transformer import fused, linear_rates, sin_cos_positions
 
+RGB = 3
+"""Channels of the images that timm's published weights were trained on."""
 CONVOLUTIONAL = ("resnet", "convnext", "efficientnet", "vgg", "regnet", "densenet", "mobilenetv3", "resnetv2")
 
 
@@ -58,17 +61,43 @@ def _created(config: TimmConfig, shape: dict[str, Any]) -> Any:
         ) from error
 
 
+def statistics_of(model: str) -> tuple[Sequence[float], Sequence[float]]:
+    """Return mean and standard deviation of the images that a model's published weights were trained on.
+
+    They differ between timm's models (0.5 for tf_efficientnet_lite0, ImageNet's for resnet18): never assume ImageNet's.
+    """
+    published: Any = timm.get_pretrained_cfg(model)
+    return published.mean, published.std
+
+
+def pooling_of(network: Any) -> str:
+    """Name how a timm model pools positions: 'avg', 'token' and so on; empty where it does not say."""
+    pooling = getattr(network, "global_pool", None)
+    if pooling is None:
+        pooling = getattr(getattr(network, "head", None), "global_pool", "")
+    return pooling if isinstance(pooling, str) else str(getattr(pooling, "pool_type", ""))
+
+
 class TimmEncoder(Backbone):
     """Any timm model without its head."""
 
     def __init__(self, config: TimmConfig, modality: Modality) -> None:
         super().__init__(modality)
         self.model = config.model
-        size: dict[str, Any] = {}
+        own = modality.shape[0]
+        # Repeating a gray image is exact. Summing the first layer's weights is not, where channels have other statistics:
+        # zero padding then stands for another gray in each channel.
+        channels = RGB if own == 1 and (config.published or config.repeat_gray) else own
+        self.size: dict[str, Any] = {}
         if is_vit(config.model):
-            size = {"img_size": modality.shape[1:], "dynamic_img_size": config.any_size}
-        self.network: Any = _created(config, {"in_chans": modality.shape[0], **size})
+            self.size = {"img_size": modality.shape[1:], "dynamic_img_size": config.any_size}
+        self.network: Any = _created(config, {"in_chans": channels, **self.size})
         self.width = int(self.network.num_features)
+        self.pooling = pooling_of(self.network)
+        if config.published:
+            self.use_statistics(*self.published_statistics())
+        elif channels != own:
+            self.use_statistics(modality.mean * channels, modality.std * channels)
         with_small_maps(self.network)
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
@@ -79,19 +108,24 @@ class TimmEncoder(Backbone):
     def published(self) -> dict[str, Tensor]:
         """The published weights' tensors, downloaded by timm; raises whatever the network does."""
         _hush()
-        network = timm.create_model(self.model, pretrained=True, num_classes=0)
+        network = timm.create_model(self.model, pretrained=True, num_classes=0, **self.size)
         state: dict[str, Tensor] = network.state_dict()
         return state
 
+    def published_statistics(self) -> tuple[Sequence[float], Sequence[float]]:
+        """The statistics in timm's `pretrained_cfg` of this model."""
+        return statistics_of(self.model)
+
 
 class TimmVit(TimmEncoder):
-    """A timm vision transformer: provides tokens, depth and drop path."""
+    """A timm vision transformer: provides tokens, depth, drop path and learned positions."""
 
     def __init__(self, config: TimmConfig, modality: Modality) -> None:
         super().__init__(config, modality)
         self.patch = tuple(self.network.patch_embed.patch_size)
         self.prefix = int(self.network.num_prefix_tokens)
         self.depth = len(self.network.blocks) + 1
+        self.has_published_positions = config.published
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, C, H, W] -> [B, D]."""
@@ -126,6 +160,17 @@ class TimmVit(TimmEncoder):
         if "blocks" in parts:
             return int(parts[parts.index("blocks") + 1]) + 1
         return self.depth if "norm" in parts or "fc_norm" in parts else 0
+
+    def fix_positions(self) -> None:
+        """Give patches fixed sine-cosine positions and prefix tokens none; published positions stay, and both are frozen."""
+        positions = self.network.pos_embed
+        if positions is None:
+            return
+        positions.requires_grad_(False)
+        if not self.has_published_positions:
+            patches = sin_cos_positions(self.network.patch_embed.grid_size, positions.shape[-1])
+            prefix = positions.shape[1] - patches.shape[1]
+            positions.data.copy_(nn.functional.pad(patches, (0, 0, prefix, 0)))
 
     def set_drop_path(self, rate: float) -> None:
         """Drop branches, more often with depth."""

@@ -56,6 +56,11 @@ def members() -> Iterable[str]:
     return [PREFIX + model for model in (*RESNETS, *VGGS, *CONVNEXTS)]
 
 
+def libraries(config: TorchvisionConfig) -> Iterable[str]:
+    """Name the library that holds the networks."""
+    return ("torchvision",)
+
+
 @hookimpl
 def sslbench_backbones() -> Iterable[BackboneSpec[TorchvisionConfig]]:
     yield BackboneSpec(
@@ -66,6 +71,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[TorchvisionConfig]]:
         config=TorchvisionConfig,
         smoke=TorchvisionConfig(),
         build=build,
+        libraries=libraries,
         layouts=frozenset({"image"}),
         provides=provides,
         answers_to=answers_to,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torchvision
@@ -17,6 +18,8 @@ SMALL = 64
 
 class TorchvisionEncoder(Backbone):
     """A torchvision model without its head; provides depth by stage, and any size."""
+
+    pooling = "avg"
 
     def __init__(self, config: TorchvisionConfig, modality: Modality) -> None:
         super().__init__(modality)
@@ -89,3 +92,8 @@ class TorchvisionEncoder(Backbone):
         weights = torchvision.models.get_model_weights(self.model)
         state: dict[str, Tensor] = weights.DEFAULT.get_state_dict(progress=False, check_hash=True)
         return state
+
+    def published_statistics(self) -> tuple[Sequence[float], Sequence[float]]:
+        """The statistics that torchvision's own preprocessing for the default weights uses."""
+        preprocessing = torchvision.models.get_model_weights(self.model).DEFAULT.transforms()
+        return preprocessing.mean, preprocessing.std

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
 from sslbench_vision.citations import TIMM
 
 if TYPE_CHECKING:
@@ -20,22 +21,48 @@ class PretrainedConfig:
 
     `weights` is a local safetensors or torch file (read with weights_only); without it, `package` names an installed
     Python package that carries them, and without both the backbone's published weights are downloaded. `keys` says
-    how the file's names become the encoder's. Loading is refused below the share `match` of tensors.
+    how the file's names become the encoder's. Loading is refused below the share `match` of tensors. `mean` and `std`, one
+    value per channel of images in [0, 1], are the statistics that the weights were trained with; empty: as their source
+    states them (the backbone's library, or the file's header).
     """
 
     weights: Path | None = None
     package: str = ""
     keys: Literal["same", "efficientnet-lite"] = "same"
     match: float = 0.9
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
 
 def build(config: PretrainedConfig, parts: MethodParts) -> Method:
     """Reach the implementation."""
-    from sslbench_vision.methods.pretrained_model import load
+    from sslbench_vision.methods.pretrained_model import describe_statistics, load
     from sslbench_vision.methods.untrained_model import Untrained
 
-    notes = {f"{name} weights": load(encoder, config) for name, encoder in parts.encoders.items()}
+    notes = {f"{name} weights": load(encoder, config, name) for name, encoder in parts.encoders.items()}
+    notes |= {f"{name} normalization": describe_statistics(encoder) for name, encoder in parts.encoders.items()}
     return Untrained(parts.encoders, notes)
+
+
+def check(config: PretrainedConfig, facts: Facts) -> Iterable[str]:
+    """Say which statistics cannot be meant."""
+    if len(config.mean) != len(config.std):
+        yield (
+            f"mean={list(config.mean)} and std={list(config.std)} differ in length. Set both method.mean and method.std, "
+            "with one value per channel"
+        )
+    if not all(math.isfinite(value) for value in (*config.mean, *config.std)) or any(one <= 0 for one in config.std):
+        yield f"mean={list(config.mean)}, std={list(config.std)}: expected finite means, and deviations above 0"
+
+
+def libraries(config: PretrainedConfig) -> Iterable[str]:
+    """Name the package that carries the weights."""
+    return (config.package,) if config.package and config.weights is None else ()
+
+
+def reset_unused(config: PretrainedConfig) -> PretrainedConfig:
+    """Reset the package where the weights are a file."""
+    return config if config.weights is None else replace(config, package="")
 
 
 def views(config: PretrainedConfig) -> Mapping[str, Role]:
@@ -47,15 +74,19 @@ def views(config: PretrainedConfig) -> Mapping[str, Role]:
 def sslbench_methods() -> Iterable[MethodSpec[PretrainedConfig]]:
     yield MethodSpec(
         name="pretrained",
-        version=1,
+        version=2,
         summary="an encoder with published weights, or with yours",
         citation=TIMM,
         config=PretrainedConfig,
         smoke=PretrainedConfig(),
         build=build,
+        check=check,
         views=views,
         family="pretrained",
         modalities=(1, 1),
         trains=False,
+        frozen_weights=True,
+        libraries=libraries,
+        reset_unused=reset_unused,
         baseline=True,
     )

@@ -1,20 +1,28 @@
-"""Put published weights into an encoder, say how many tensors matched, and refuse a poor match."""
+"""Put published weights into an encoder with the statistics of their images, and refuse a poor match."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
+from typing import TypeAlias
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sslbench.api import Unavailable
-from sslbench.api.modules import Backbone
+from sslbench.api.modules import Backbone, PublishedWeights
 from sslbench_vision.methods.pretrained import PretrainedConfig
+
+Statistics: TypeAlias = tuple[Sequence[float], Sequence[float]]
+"""Mean and standard deviation per channel of images in [0, 1]."""
 
 STAGE_SIZES = {0: 1, 1: 2, 2: 2, 3: 3, 4: 3, 5: 4, 6: 1}  # blocks per stage of EfficientNet-Lite0
 LITE_BLOCK = {
@@ -37,33 +45,106 @@ def efficientnet_lite_keys(name: str) -> str:
     return f"{LITE_OUTSIDE.get(module, module)}.{rest}"
 
 
-def load(encoder: Backbone, config: PretrainedConfig) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Weights:
+    """Tensors by name, the statistics that their source states, and what the user calls the source."""
+
+    state: Mapping[str, Tensor]
+    statistics: Statistics | None
+    source: str
+
+
+def load(encoder: Backbone, config: PretrainedConfig, modality: str = "image") -> str:
     """Fill an encoder from a file, a package or the network, and say how many tensors matched.
 
-    Raises Unavailable with what to do when there are no weights, or too few of them match.
+    The encoder normalizes its images as those that the weights were trained on. Raises Unavailable with what to do when
+    there are no weights, too few of them match, or nobody states the statistics.
     """
-    state = _state(encoder, config)
+    weights = _weights(encoder, config, modality)
+    state = weights.state
     if config.keys == "efficientnet-lite":
         state = {efficientnet_lite_keys(name): value for name, value in state.items()}
     target = _network(encoder)
+    channels = accept_channels(target, state)
     mine = target.state_dict()
     matched = {name: adapted(state[name], mine[name]) for name in mine if name in state}
     fitting = {name: value for name, value in matched.items() if value.shape == mine[name].shape}
+    if misshapen := [name for name in matched if name not in fitting and name not in ("mean", "std")]:
+        name = misshapen[0]
+        raise Unavailable(
+            f"{name!r} has shape {tuple(matched[name].shape)} in the weights and {tuple(mine[name].shape)} in the encoder. "
+            "Set the backbone as the weights were trained, such as backbone.stem=standard"
+        )
     share = len(fitting) / max(len(mine), 1)
     if share < config.match:
         raise Unavailable(
             f"{len(fitting)} of {len(mine)} tensors match ({share:.0%}), fewer than method.match={config.match}; "
             f"first without: {next(n for n in mine if n not in fitting)!r}; name the backbone that the weights are of"
         )
+    mean, std = statistics_of(weights, config, channels)
+    if target is encoder:  # its statistics are in the state as well, in the shape of the data's channels
+        fitting = {name: value for name, value in fitting.items() if name not in ("mean", "std")}
     target.load_state_dict(fitting, strict=False)
+    encoder.use_statistics(mean, std)
     return f"{len(fitting)} of {len(mine)} tensors matched ({share:.0%})"
 
 
+def statistics_of(weights: Weights, config: PretrainedConfig, channels: int) -> Statistics:
+    """The statistics that the user or the source states, one value per channel that the network takes.
+
+    A network of one channel, whose weights were of one or did not fit, takes the means over channels. Raises Unavailable
+    where neither states them, or for another number of channels.
+    """
+    found = (config.mean, config.std) if config.mean else weights.statistics
+    if found is None:
+        raise Unavailable(
+            f"{weights.source}: the file does not state the normalization of its images. Set method.mean and method.std "
+            "(for ImageNet weights of timm often [0.485,0.456,0.406] and [0.229,0.224,0.225], for some [0.5,0.5,0.5]: see "
+            "timm.get_pretrained_cfg(NAME))"
+        )
+    mean, std = (tuple(values) for values in found)
+    if channels == 1:
+        return (fmean(mean),), (fmean(std),)
+    if len(mean) not in (1, 3, channels):  # three repeat, as the weights of three do: see `adapted`
+        raise Unavailable(
+            f"{weights.source}: the weights take images of {channels} channels, and mean and std are of {len(mean)}. Set "
+            "method.mean and method.std with one value per channel"
+        )
+    return (mean, std) if len(mean) > 1 else (mean * channels, std * channels)
+
+
+def describe_statistics(encoder: Backbone) -> str:
+    """What an encoder subtracts from its input and divides it by."""
+    mean, std = (", ".join(f"{value:.4g}" for value in encoder.get_buffer(name).flatten()) for name in ("mean", "std"))
+    return f"less mean {mean}, divided by deviation {std}"
+
+
+def accept_channels(network: nn.Module, state: Mapping[str, Tensor]) -> int:
+    """Give the first convolution of a network for gray images as many channels as its weights have.
+
+    The encoder then repeats gray images. That is exact, whereas a sum of the weights over channels is not where channels have
+    other statistics: zero padding stands for another gray in each. Returns how many channels the network takes.
+    """
+    named = ((name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d))
+    name, first = next(named, ("", None))
+    if first is None:
+        return 1
+    theirs = state.get(f"{name}.weight")
+    if theirs is not None and first.in_channels == 1 and theirs.shape == (first.out_channels, 3, *first.kernel_size):
+        first.in_channels, first.weight = 3, nn.Parameter(theirs.detach().clone())
+    return first.in_channels
+
+
 def adapted(theirs: Tensor, mine: Tensor) -> Tensor:
-    """A first convolution of three channels summed for one-channel pictures, as timm does it."""
-    if theirs.ndim == 4 and mine.ndim == 4 and theirs.shape[1] == 3 and mine.shape[1] == 1:
-        return theirs.sum(1, keepdim=True)
-    return theirs
+    """A first convolution of three channels for images of another number, at the same scale, as timm does it.
+
+    Summed for one channel, where `accept_channels` found no convolution to widen; else repeated.
+    """
+    if theirs.ndim != 4 or mine.ndim != 4 or theirs.shape[1] != 3:
+        return theirs
+    channels = mine.shape[1]
+    repeated = theirs.repeat(1, math.ceil(channels / 3), 1, 1)[:, :channels] * (3 / channels)
+    return theirs.sum(1, keepdim=True) if channels == 1 else repeated
 
 
 def _network(encoder: Backbone) -> nn.Module:
@@ -71,11 +152,15 @@ def _network(encoder: Backbone) -> nn.Module:
     return inner if isinstance(inner, nn.Module) else encoder
 
 
-def _state(encoder: Backbone, config: PretrainedConfig) -> Mapping[str, Tensor]:
+def _weights(encoder: Backbone, config: PretrainedConfig, modality: str) -> Weights:
     if config.weights is not None:
-        return read_weights(config.weights)
+        state, statistics = read_file(config.weights, modality)
+        return Weights(state=state, statistics=statistics, source=f"method.weights={config.weights}")
     if config.package:
-        return read_weights(_packaged(config.package))
+        # a package carries the weights of the backbone that the user names, so that its library knows the statistics
+        known = encoder.published_statistics() if isinstance(encoder, PublishedWeights) else None
+        state = read_weights(_packaged(config.package))
+        return Weights(state=state, statistics=known, source=f"method.package={config.package}")
     published = getattr(encoder, "published", None)
     if published is None:
         raise Unavailable(
@@ -83,14 +168,52 @@ def _state(encoder: Backbone, config: PretrainedConfig) -> Mapping[str, Tensor]:
             "or set method.weights=FILE"
         )
     try:
-        state: Mapping[str, Tensor] = published()
+        state = published()
+        statistics = encoder.published_statistics() if isinstance(encoder, PublishedWeights) else None
     except Exception as error:  # a hub's many ways to say that it cannot be reached
         first = " ".join(str(error).split())[:120]
         raise Unavailable(
             f"the published weights cannot be fetched here ({type(error).__name__}: {first}); "
-            "download the file elsewhere and set method.weights=FILE"
+            "download the file elsewhere and set method.weights=FILE, and method.mean and method.std"
         ) from error
-    return state
+    return Weights(state=state, statistics=statistics, source="the backbone's published weights")
+
+
+def read_file(path: Path, modality: str) -> tuple[Mapping[str, Tensor], Statistics | None]:
+    """Read tensors, and the statistics where the file states them.
+
+    It states them in its header (`mean` and `std`, as `sslbench export` writes them), or as tensors `mean` and `std` beside
+    those of an encoder. Of a run's encoder-seed*.safetensors the encoder of a modality is taken.
+    """
+    state, header = read_weights(path), _header(path)
+    prefix = json.loads(header.get("encoders", "{}")).get(modality, "")
+    outside = prefix.removesuffix("network.")
+    mean, std = (_numbers(header.get(name, state.get(f"{outside}{name}")), path, name) for name in ("mean", "std"))
+    if prefix:
+        state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    elif "mean" in state:
+        state = {name.removeprefix("network."): value for name, value in state.items()}
+    return state, (mean, std) if mean and len(mean) == len(std) else None
+
+
+def _numbers(value: str | Tensor | None, path: Path, name: str) -> Sequence[float]:
+    """Read what a file states of its images' statistics: a tensor, or a list in its header; nothing where it states none."""
+    if isinstance(value, Tensor):
+        return [float(one) for one in value.flatten()]
+    try:
+        return [float(one) for one in json.loads(value or "[]")]
+    except (ValueError, TypeError) as error:
+        raise Unavailable(
+            f"method.weights={path}: its header's {name} is {value!r:.60}, not a list of numbers. Set method.mean and "
+            "method.std"
+        ) from error
+
+
+def _header(path: Path) -> Mapping[str, str]:
+    if path.suffix != ".safetensors":
+        return {}
+    with safe_open(path, framework="pt") as opened:
+        return opened.metadata() or {}
 
 
 def read_weights(path: Path) -> Mapping[str, Tensor]:

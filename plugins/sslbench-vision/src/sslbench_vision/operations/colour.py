@@ -85,5 +85,5 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
     ):
         yield OperationSpec(
             name=name, version=1, summary=summary, citation=TORCHVISION, config=config, smoke=config(),
-            build=build, layouts=frozenset({"image"}),
+            build=build, layouts=frozenset({"image"}), random=config is ColourJitterConfig,
         )  # fmt: skip

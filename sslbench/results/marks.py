@@ -1,0 +1,19 @@
+"""Marks that every table sets beside a method's name: what a reader must know before comparing its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MARKS = {"takes_target": "labels", "identical_views": "identical views"}
+"""A record's facts about its method, and the mark of each: it was given labels; the views that it compared are identical."""
+
+
+def marks_of(method: Mapping[str, Any]) -> str:
+    """Return the marks of a record's method, joined by commas; empty for most."""
+    return ", ".join(mark for fact, mark in MARKS.items() if method.get(fact))
+
+
+def with_marks(name: str, marks: str) -> str:
+    """Return a name with its marks in brackets."""
+    return f"{name} ({marks})" if marks else name
