@@ -89,7 +89,7 @@ def steps_of(
     part = plan.pretrain_parts[0]
     prepared = folder / f"{name}-{rank()}"
     prepared.mkdir(parents=True)
-    prepare(Job(key=name, name=name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=()),
+    prepare(Job(name=name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=()),
             prepared, lambda done, total: None)  # fmt: skip
     material = gather_material(plan, [open_prepared(prepared, name)], 0)
     method = build_method(plan, material.modalities, material.target, len(material.pool), 0).double()

@@ -18,13 +18,18 @@ from sslbench_vision.backbones.timm_model import TimmEncoder, TimmVit
 from sslbench_vision.backbones.torchvision_family import TorchvisionConfig
 from sslbench_vision.backbones.torchvision_model import TorchvisionEncoder
 from sslbench_vision.backbones.transformer import sin_cos_positions
-from sslbench_vision.methods.mae_model import keep_lowest, masked_error, patchify, target_patches, unpatchify
+from sslbench_vision.methods.dino import DinoConfig
+from sslbench_vision.methods.dino_model import Dino
+from sslbench_vision.methods.mae import MaeConfig
+from sslbench_vision.methods.mae_model import Mae, keep_lowest, masked_error, patchify, target_patches, unpatchify
+from sslbench_vision.methods.moco_v3 import MocoV3Config
+from sslbench_vision.methods.moco_v3_model import MocoV3
 from sslbench_vision.methods.pretrained import PretrainedConfig
 from sslbench_vision.methods.pretrained_model import adapted, load, read_weights
 from sslbench_vision.methods.untrained_model import Raw
 
 import sslbench
-from sslbench.api import Modality, Unavailable
+from sslbench.api import Facts, MethodParts, Modality, Target, Unavailable
 from sslbench.api.modules import Depth, DropPath, Tokens
 
 from .conftest import TINY
@@ -212,3 +217,65 @@ def test_the_micro_vits_patch_divides_any_side():
     found = {side: patch_of(MicroVitConfig(), side) for side in (8, 28, 32, 64, 96, 30, 29)}
     assert found == {8: 2, 28: 4, 32: 4, 64: 8, 96: 12, 30: 3, 29: 29}
     assert patch_of(MicroVitConfig(patch=7), 28) == 7
+
+
+def mae_on(encoder, **settings):
+    """MAE as a request for it builds it, with a small decoder."""
+    config = MaeConfig(decoder_depth=1, decoder_width=32, decoder_heads=2, **settings)
+    facts = Facts(modalities={"image": PICTURE}, shapes={}, samples=8, batch=4, epochs=1, target=Target(kind="none"))
+    return Mae(config, MethodParts(encoders={"image": encoder}, used={}, facts=facts))
+
+
+@pytest.mark.parametrize("any_size", [False, True])
+def test_mae_gives_a_timm_vit_fixed_sine_cosine_positions(any_size):
+    """MAE, section 3: positions are fixed, those of the class token zero, and are saved with the encoder."""
+    config = TimmConfig(model="vit_tiny_patch16_224", any_size=any_size)
+    method = mae_on(TimmVit(config, PICTURE))
+    positions = method.encoder.network.pos_embed
+    assert not positions.requires_grad
+    assert torch.equal(positions[:, :1], torch.zeros(1, 1, 192))
+    assert torch.equal(positions[:, 1:], sin_cos_positions((2, 2), 192))
+    assert id(positions) not in {id(p) for group in method.groups() for p in group.parameters}
+    assert method.encoder.tokens(torch.rand(2, 3, 32, 32), torch.tensor([[0], [3]])).shape == (2, 2, 192)
+    if any_size:
+        assert method.encoder(torch.rand(2, 3, 48, 48)).shape == (2, 192)
+    learned = mae_on(TimmVit(config, PICTURE), fixed_positions=False).encoder.network.pos_embed
+    assert learned.requires_grad
+    again = TimmVit(config, PICTURE)
+    again.load_state_dict(method.encoder.state_dict())
+    assert torch.equal(again.network.pos_embed, positions)
+
+
+def test_published_positions_stay_as_they_are_and_are_frozen():
+    """Weights learned with other positions would not know sine-cosine ones."""
+    encoder = TimmVit(TimmConfig(model="vit_tiny_patch16_224"), PICTURE)
+    encoder.has_published_positions = True
+    before = encoder.network.pos_embed.clone()
+    kept = mae_on(encoder).encoder.network.pos_embed
+    assert torch.equal(kept, before)
+    assert not kept.requires_grad
+
+
+def test_moco_v3_may_fix_positions_in_both_networks():
+    facts = Facts(modalities={"image": PICTURE}, shapes={}, samples=8, batch=4, epochs=1, target=Target(kind="none"))
+    encoder = TimmVit(TimmConfig(model="vit_tiny_patch16_224"), PICTURE)
+    config = MocoV3Config(hidden=8, out=4, fixed_positions=True)
+    method = MocoV3(config, MethodParts(encoders={"image": encoder}, used={}, facts=facts))
+    for network in (method.encoder, method.teacher.encoder):
+        assert torch.equal(network.network.pos_embed[:, 1:], sin_cos_positions((2, 2), 192))
+        assert not network.network.pos_embed.requires_grad
+
+
+def test_dino_drops_paths_of_the_student_alone():
+    """0.1 unless it is set (main_dino.py, --drop_path_rate): none in the teacher, none in evaluation."""
+    facts = Facts(modalities={"image": PICTURE}, shapes={}, samples=8, batch=4, epochs=1, target=Target(kind="none"))
+    for settings, expected in (({}, 0.1), ({"drop_path": 0.0}, 0.0)):
+        encoder = TimmVit(TimmConfig(model="vit_tiny_patch16_224", any_size=True), PICTURE)
+        config = DinoConfig(prototypes=8, hidden=8, bottleneck=4, **settings)
+        method = Dino(config, MethodParts(encoders={"image": encoder}, used={}, facts=facts))
+        rates = [
+            [getattr(block.drop_path1, "drop_prob", 0.0) for block in network.network.blocks]
+            for network in (method.encoder, method.teacher.encoder)
+        ]
+        assert rates[0] == pytest.approx([expected * i / 11 for i in range(12)])
+        assert rates[1] == [0.0] * 12

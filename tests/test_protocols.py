@@ -21,7 +21,7 @@ from sslbench.analysis.intervals import over_folds, over_seeds, paired
 from sslbench.api.errors import RequestError
 from sslbench.protocols.clustering import ClusteringConfig
 from sslbench.protocols.clustering_instrument import Clustering
-from sslbench.protocols.diagnostics import DiagnosticsConfig
+from sslbench.protocols.diagnostics import DiagnosticsConfig, sslbench_protocols
 from sslbench.protocols.diagnostics_instrument import Diagnostics
 from sslbench.protocols.features import Table, joined
 from sslbench.protocols.knn import KnnConfig
@@ -53,7 +53,7 @@ def a_bank(digits, rows: slice, seeds: range) -> Bank:
 
 def test_a_probe_alone_is_the_probe_in_the_grid_and_among_other_banks(digits):
     """Rates, decays, folds, fractions and seeds are solved together, and none changes another."""
-    config = LinearConfig(epochs=3)
+    config = LinearConfig(epochs=3, min_steps=0)
     grid = [(0.01, 0.0), (0.1, 1e-3), (1.0, 0.0)]
     parts = [(slice(0, 600), range(2)), (slice(600, 1200), range(1, 2)), (slice(0, 40), range(2, 3))]
     together = train_probes([a_bank(digits, *part) for part in parts], 10, grid, config, "float32")
@@ -88,7 +88,7 @@ def test_the_linear_probe_reaches_logistic_regression(digits):
     assert ours >= theirs.score(features[task.query] / 16, labels[task.query]) - 0.02
 
 
-@pytest.mark.parametrize("instrument", [Knn(KnnConfig()), Linear(LinearConfig(epochs=20))])
+@pytest.mark.parametrize("instrument", [Knn(KnnConfig()), Linear(LinearConfig(epochs=20, min_steps=0))])
 def test_calibration_perfect_features_score_one_and_random_ones_chance(instrument):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 5, 1500)
@@ -98,7 +98,7 @@ def test_calibration_perfect_features_score_one_and_random_ones_chance(instrumen
     assert accuracy(list(instrument.measure(trial_of(noise, labels))), labels) == pytest.approx(0.2, abs=0.07)
 
 
-@pytest.mark.parametrize("instrument", [Knn(KnnConfig(neighbours=(5,))), Linear(LinearConfig(epochs=2))])
+@pytest.mark.parametrize("instrument", [Knn(KnnConfig(neighbours=(5,))), Linear(LinearConfig(epochs=2, min_steps=0))])
 def test_instruments_leave_their_input_alone_and_repeat_themselves(instrument, digits):
     features, labels = digits[0].copy(), digits[1].copy()
     first = [o.predicted for o in instrument.measure(trial_of(features, labels))]
@@ -198,16 +198,35 @@ def test_clusters_are_set_against_what_else_is_known():
         list(Clustering(ClusteringConfig(against=("dept",))).measure(trial))
 
 
-def test_rank_me_reaches_its_ceiling_only_for_isotropic_features():
+def test_centered_rank_reaches_its_ceiling_only_for_isotropic_features():
     rng = np.random.default_rng(0)
     isotropic = rng.normal(size=(4000, 16)).astype(np.float32)
-    assert geometry.rank_me(isotropic) == pytest.approx(16, rel=0.01)
-    assert geometry.rank_ceiling(isotropic) == 16
+    assert geometry.centered_effective_rank(isotropic) == pytest.approx(16, rel=0.01)
+    assert geometry.centered_rank_ceiling(isotropic) == 16
     few = rng.normal(size=(5, 16)).astype(np.float32)
-    assert geometry.rank_ceiling(few) == 4
-    assert geometry.rank_me(few) <= 4 + 1e-9
+    assert geometry.centered_rank_ceiling(few) == 4
+    assert geometry.centered_effective_rank(few) <= 4 + 1e-9
     line = np.outer(rng.normal(size=200), rng.normal(size=16)).astype(np.float32)
-    assert geometry.rank_me(line) == pytest.approx(1, abs=1e-3)
+    assert geometry.centered_effective_rank(line) == pytest.approx(1, abs=1e-3)
+
+
+def test_rank_me_is_the_published_measure_and_not_the_centered_one():
+    """Garrido et al. 2023, eq. 1 and 2, by loops: singular values as they are, 1e-7 added to each share."""
+    rng = np.random.default_rng(0)
+    offset = (rng.normal(size=(200, 8)) + 5).astype(np.float32)
+    values = [float(np.sqrt(max(v, 0))) for v in np.linalg.eigvalsh(offset.astype(float).T @ offset.astype(float))]
+    expected = np.exp(-sum(p * np.log(p) for p in (v / sum(values) + 1e-7 for v in values)))
+    assert geometry.rank_me(offset) == pytest.approx(expected, rel=1e-9)
+    assert geometry.rank_me(offset) < 5 < 7.5 < geometry.centered_effective_rank(offset)
+    moved = offset - offset.mean(0)
+    assert geometry.centered_effective_rank(moved) == pytest.approx(geometry.centered_effective_rank(offset), rel=1e-4)
+    assert geometry.rank_me(moved) == pytest.approx(geometry.centered_effective_rank(offset), rel=1e-4)
+    assert geometry.rank_me(np.zeros((5, 3), np.float32)) == 1
+    assert geometry.rank_me(np.ones((1, 3), np.float32)) == 1  # never below 1, where the protocol's range begins
+    scores = next(Diagnostics(DiagnosticsConfig()).measure(trial_of(offset, np.arange(200) % 2))).scores
+    declared = {metric.name for metric in next(iter(sslbench_protocols())).metrics}
+    assert scores.keys() <= declared
+    assert scores["rank_me"] < 5 < scores["centered_effective_rank"] < scores["centered_rank_ceiling"]
 
 
 def test_collapse_is_seen_and_a_narrow_cone_is_not_collapse():

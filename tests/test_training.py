@@ -29,7 +29,9 @@ from sslbench.results.record import APART
 from sslbench.train.optimisers import (
     Lars,
     build_optimiser,
+    clip_each_gradient,
     depth_rates,
+    larc_scale,
     parameter_groups,
     peak_rate,
     rate_at,
@@ -37,6 +39,7 @@ from sslbench.train.optimisers import (
 )
 
 from .conftest import TINY
+from .test_config import problems_of
 
 SMALL_CNN = {
     "recipe": "quick", "augmentation.name": "digits", "backbone.widths": [8, 8, 16, 16], "train.epochs": 2, "train.batch": 128,
@@ -135,6 +138,19 @@ def test_one_dimensional_parameters_do_not_decay():
     assert {len(g["params"][0].shape): g["weight_decay"] for g in groups} == {2: 0.1, 1: 0.0}
 
 
+def test_norms_and_biases_decay_where_they_are_meant_to():
+    settings = TrainSettings(optimiser="sgd", decay=0.1, decay_norms_and_biases=True, epochs=1, rate=1.0, momentum=0.0)
+    objective = Line()
+    optimiser = build_optimiser(objective, settings)
+    set_rates(optimiser, settings, 0.0)
+    before = {name: parameter.detach().clone() for name, parameter in objective.named_parameters()}
+    for parameter in objective.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    for name, parameter in objective.named_parameters():
+        torch.testing.assert_close(parameter.detach(), before[name] * 0.9)
+
+
 def test_groups_must_hold_every_parameter_once():
     class Forgetful(Line):
         def groups(self):
@@ -181,6 +197,37 @@ def test_lars_is_its_equation():
     assert torch.allclose(bias, expected_bias)
 
 
+def test_larcs_scale_is_bounded_at_rate_0_as_just_above_it():
+    """A warm-up may begin at rate 0: its first update enters the momentum, and must not be scaled there without a bound."""
+    after = []
+    for rate in (0.0, 1e-12):
+        weight = nn.Parameter(torch.tensor([[3.0, 4.0]]))
+        groups = [{"params": [weight], "weight_decay": 0.1, "lr": rate}]
+        optimiser = Lars(groups, momentum=0.9, trust=0.02, clip=True)
+        weight.grad = torch.tensor([[100.0, 200.0]])
+        optimiser.step()
+        after.append(optimiser.state[weight]["velocity"])
+    torch.testing.assert_close(after[0], torch.tensor([[100.3, 200.4]]))
+    torch.testing.assert_close(after[0], after[1])
+    assert larc_scale(torch.tensor(0.002), 0.5).item() == pytest.approx(0.004)
+    assert larc_scale(torch.tensor(3.0), 0.5).item() == 1
+
+
+@pytest.mark.parametrize("limit", [0.5, 3.0, 100.0])
+def test_each_gradient_is_scaled_by_its_own_norm(limit):
+    objective = Line()
+    objective.layer.weight.grad = torch.full((2, 3), 2.0)
+    objective.layer.bias.grad = torch.tensor([0.3, 0.4])
+    clip_each_gradient(objective.parameters(), limit)
+    assert objective.layer.weight.grad.norm().item() == pytest.approx(min(limit, math.sqrt(24)), rel=1e-5)
+    assert objective.layer.bias.grad.norm().item() == pytest.approx(0.5, rel=1e-5)
+
+
+def test_clipping_by_parameter_is_refused_where_no_process_holds_a_whole_gradient():
+    found = problems_of("train.clip_by=parameter", "train.strategy=fsdp", "train.devices=2")
+    assert any(line.startswith("train.clip_by: 'parameter' is not possible; possible: 'global'") for line in found)
+
+
 def comparable(record: Path) -> dict:
     content = json.loads(record.read_text())
     return {name: value for name, value in content.items() if name not in APART}
@@ -188,7 +235,8 @@ def comparable(record: Path) -> dict:
 
 RUN = [
     "run", "--method", "mae", "--dataset", "digits", "--baselines", "none", "--seeds", "0", "--protocols",
-    "knn,finetune", "train.epochs=6", "train.batch=64", "protocols.finetune.epochs=2", "train.checkpoint_seconds=0",
+    "knn,finetune", "train.epochs=6", "train.batch=64", "protocols.finetune.epochs=2",
+    "protocols.finetune.min_steps=0", "train.checkpoint_seconds=0",
     "backbone.width=16", "backbone.heads=2", "backbone.depth=1", "threads=1", "train.average=0.9",
 ]  # fmt: skip
 

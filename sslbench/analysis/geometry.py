@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Features = NDArray[np.float32]
 COLLAPSED_SPREAD, COLLAPSED_RANK = 1e-3, 1.5
+RANK_ME_EPSILON = 1e-7
+"""Added to every share of a singular value (RankMe, section 3.1, for float32)."""
 
 
 def unit(features: Features) -> NDArray[np.float64]:
@@ -19,9 +21,22 @@ def unit(features: Features) -> NDArray[np.float64]:
 
 
 def rank_me(features: Features) -> float:
-    """exp of the entropy of the centred singular values' shares (RankMe, Garrido et al. 2023, eq. 1-2).
+    """Return RankMe: exp of the entropy of the singular values' shares (Garrido et al. 2023, eq. 1 and 2).
 
-    Centring caps the rank at min(n - 1, D): see `rank_ceiling`.
+    The features are not centered, so a common offset counts as a direction. At least 1; 1 for features of zeros.
+    """
+    values = np.linalg.svd(features.astype(np.float64), compute_uv=False)
+    if values.sum() <= 0:
+        return 1.0
+    shares = values / values.sum() + RANK_ME_EPSILON
+    return max(1.0, float(math.exp(-(shares * np.log(shares)).sum())))
+
+
+def centered_effective_rank(features: Features) -> float:
+    """Return the effective rank of centered features: exp of the entropy of their singular values' shares.
+
+    The effective rank is that of Roy and Vetterli (2007), on features whose mean is subtracted, so that a common offset
+    neither hides a collapse nor looks like one. At most `centered_rank_ceiling`.
     """
     wide = features.astype(np.float64)
     values = np.linalg.svd(wide - wide.mean(0), compute_uv=False)
@@ -31,8 +46,8 @@ def rank_me(features: Features) -> float:
     return float(math.exp(-(shares * np.log(shares)).sum()))
 
 
-def rank_ceiling(features: Features) -> int:
-    """The largest rank that centred features of this shape can have."""
+def centered_rank_ceiling(features: Features) -> int:
+    """Return the largest rank that centered features of this shape can have: min(n - 1, D)."""
     return int(min(len(features) - 1, features.shape[1]))
 
 
@@ -55,10 +70,19 @@ def uniformity(features: Features) -> float:
 
 
 def describe(features: Features, most: int = 2048) -> Mapping[str, float]:
-    """Rank, its ceiling, spread, and whether the features have collapsed, on at most `most` evenly spread rows."""
+    """Return ranks, spread, and whether the features have collapsed, on at most `most` evenly spread rows.
+
+    A collapse is judged by the centered effective rank: RankMe is close to 1 for features in a narrow cone as well.
+    """
     rows = np.unique(np.linspace(0, len(features) - 1, min(most, len(features))).astype(int))
     sample = np.asarray(features[rows], dtype=np.float32)
-    rank, width = rank_me(sample), spread(sample)
+    rank, width = centered_effective_rank(sample), spread(sample)
     collapsed = not np.isfinite(sample).all() or width < COLLAPSED_SPREAD or rank < COLLAPSED_RANK
-    ceiling = float(rank_ceiling(sample))
-    return {"rank_me": rank, "rank_ceiling": ceiling, "spread": width, "collapsed": float(collapsed and ceiling > 1)}
+    ceiling = float(centered_rank_ceiling(sample))
+    return {
+        "rank_me": rank_me(sample),
+        "centered_effective_rank": rank,
+        "centered_rank_ceiling": ceiling,
+        "spread": width,
+        "collapsed": float(collapsed and ceiling > 1),
+    }

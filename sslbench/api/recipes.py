@@ -13,7 +13,8 @@ class RecipeSpec:
     """Settings for a method that another plugin offers, chosen as `recipe=NAME`.
 
     `recipe=auto` takes it before the method's own when the data is one of `datasets` and its ranges hold the number of
-    samples and the view's pixels; without `datasets` only who names it gets it.
+    samples and the view's pixels; without `datasets` only who names it gets it. `source` says where the settings come from
+    (without it: the work that is cited).
     """
 
     name: str
@@ -22,6 +23,7 @@ class RecipeSpec:
     citation: Citation
     method: str
     settings: Mapping[str, Setting]
+    source: str = ""
     datasets: tuple[str, ...] = ()
     samples: tuple[int, int] = (0, 2**62)
     pixels: tuple[int, int] = (0, 2**62)
@@ -30,5 +32,6 @@ class RecipeSpec:
     def recipe(self) -> Recipe:
         """It as one of the method's own."""
         return Recipe(
-            name=self.name, summary=self.summary, settings=self.settings, samples=self.samples, pixels=self.pixels
-        )
+            name=self.name, summary=self.summary, settings=self.settings, source=self.source or self.citation.title,
+            samples=self.samples, pixels=self.pixels,
+        )  # fmt: skip

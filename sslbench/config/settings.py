@@ -18,7 +18,10 @@ class TrainSettings:
     and `warmup` keeps its share of them: trainings on pools of different sizes are then equally long.
     `rate` is the peak learning rate; with `scale_rate` it is per 256 rows. `warmup` counts epochs, and is at most half of
     them however short the training; it begins at `warmup_from`. Weight decay moves by a cosine to `final_decay` where that
-    is given. `trust` is LARS's coefficient; with `trust_clip` no tensor's rate rises above the scheduled one. `average` is
+    is given. It leaves out norms and biases, that is, parameters of fewer than two dimensions, unless
+    `decay_norms_and_biases` includes them (LARS then scales them as well). `clip` is the largest norm of the gradients (0:
+    no limit): with `clip_by` 'global' that of all gradients together, with 'parameter' that of each parameter's own
+    gradient. `trust` is LARS's coefficient; with `trust_clip` no tensor's rate rises above the scheduled one. `average` is
     the decay of a moving average of the weights that is measured instead of them (0: none). `snapshots` are epochs whose
     encoders are measured beside the last. `checkpoint_seconds` changes no number and enters no key. `devices` on each of
     `nodes` machines share every step; more than one process splits `batch` evenly, and sees the views of one. With
@@ -39,6 +42,7 @@ class TrainSettings:
     scale_rate: bool = False
     decay: float = 0.05
     final_decay: float | None = None
+    decay_norms_and_biases: bool = False
     momentum: float = 0.9
     nesterov: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
@@ -50,6 +54,7 @@ class TrainSettings:
     final_rate: float = 0.0
     layer_decay: float = 1.0
     clip: float = 0.0
+    clip_by: Literal["global", "parameter"] = "global"
     average: float = 0.0
     patience: int = 0
     least_epochs: int = 0
@@ -57,7 +62,7 @@ class TrainSettings:
     held_out: float = 0.05
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     snapshots: tuple[int, ...] = ()
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: float = field(default=60.0, metadata={"identity": False})
     devices: int = 1
     nodes: int = 1
     strategy: Literal["ddp", "fsdp"] = "ddp"
@@ -98,10 +103,11 @@ class PretrainSettings:
     pool: str = "train"
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def called(self, choice: Mapping[str, Any]) -> str:
-        """What rows learnt from it have in common: its name, and a mark of its settings (a choice's key) if it has any."""
-        mark = hashlib.blake2b(json.dumps(choice, sort_keys=True).encode(), digest_size=3).hexdigest()
-        return f"{self.pool}-{mark}" if self.elsewhere and self.settings else self.pool
+    def called(self, title: str, content: Any) -> str:
+        """Name what rows learned from it have in common: its name; with settings its title and a mark of its content."""
+        mark = hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=3).hexdigest()
+        name = "/".join([title, *self.pool.split("/")[1:]])
+        return f"{name}-{mark}" if self.elsewhere and self.settings else self.pool
 
     @property
     def elsewhere(self) -> bool:
@@ -127,6 +133,11 @@ def problems_of(train: TrainSettings) -> list[str]:
         "train.decay": (train.decay >= 0, "0 or more"),
         "train.warmup": (train.warmup >= 0, "0 or more"),
         "train.layer_decay": (0 < train.layer_decay <= 1, "above 0, at most 1"),
+        "train.clip": (train.clip >= 0, "0 or more"),
+        "train.clip_by": (
+            train.clip_by == "global" or train.strategy == "ddp",
+            "'global' with train.strategy=fsdp, where no process holds a parameter's whole gradient",
+        ),
         "train.average": (0 <= train.average < 1, "from 0, below 1"),
         "train.patience": (
             train.patience == 0 or (train.patience > 0 and not train.average and train.strategy == "ddp"),

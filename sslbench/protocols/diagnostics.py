@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Citation, Metric, Need, ProtocolSpec, hookimpl
+from sslbench.api import Citation, Metric, Need, ProtocolSpec, RenamedMetric, hookimpl
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -36,7 +36,7 @@ def two_views(config: DiagnosticsConfig) -> int:
 def sslbench_protocols() -> Iterable[ProtocolSpec[DiagnosticsConfig]]:
     yield ProtocolSpec(
         name="diagnostics",
-        version=1,
+        version=2,
         summary="rank, alignment, uniformity and spread of the features, and whether they have collapsed",
         citation=Citation(
             title="RankMe: Assessing the Downstream Performance of Pretrained Self-Supervised Representations",
@@ -50,12 +50,18 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[DiagnosticsConfig]]:
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "labels", "none"}),
         views=two_views,
+        label_fractions=False,
         metrics=(
             Metric(name="rank_me", low=1, high=2**31),
-            Metric(name="rank_ceiling", low=0, high=2**31),
+            Metric(name="centered_effective_rank", low=1, high=2**31),
+            Metric(name="centered_rank_ceiling", low=0, high=2**31),
             Metric(name="spread", low=0, high=2),
             Metric(name="collapsed", low=0, high=1, higher_is_better=False),
             Metric(name="alignment", low=0, high=4, higher_is_better=False),
             Metric(name="uniformity", low=-8, high=0, higher_is_better=False),
+        ),
+        renamed_metrics=(
+            RenamedMetric(old="rank_me", new="centered_effective_rank", until=1),
+            RenamedMetric(old="rank_ceiling", new="centered_rank_ceiling", until=1),
         ),
     )

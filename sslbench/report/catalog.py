@@ -110,7 +110,7 @@ def _method(spec: MethodSpec[Any], recipes: Sequence[Recipe]) -> Iterator[str]:
     if spec.takes_target:
         yield "this method is given labels"
     for recipe in recipes:
-        yield f"recipe {recipe.name}: {recipe.summary}"
+        yield f"recipe {recipe.name}: {recipe.summary}" + (f" (source: {recipe.source})" if recipe.source else "")
         yield from _set(recipe.settings)
 
 
@@ -120,6 +120,7 @@ def _set(settings: Mapping[str, Any]) -> Iterator[str]:
 
 def _recipe(spec: RecipeSpec) -> Iterator[str]:
     yield f"for method {spec.method}; recipe=auto takes it for: {', '.join(spec.datasets) or 'nothing'}"
+    yield f"source: {spec.recipe.source}"
     yield from _set(spec.settings)
 
 

@@ -1,4 +1,8 @@
-"""What the loop is fed: for every optimiser step, the batches of its passes, each with the weight of its loss."""
+"""What the loop is fed: for every optimiser step, the batches of its passes, each with the weight of its loss.
+
+The weights of one augmentation's passes add up to its own weight, so that a step's loss is a mean over rows however
+many passes and processes share them.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,15 @@ from sslbench.data.table import Pool
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 
 Pass = Sequence[tuple[float, Batch]]
+
+
+def row_share(rows: int, batch: int, processes: int = 1) -> float:
+    """Return the weight of a pass in a step's loss: its share of the batch's rows, times the number of processes.
+
+    `rows` are those of this process's pass, `batch` those of the whole step. Gradients and losses are averaged over
+    processes afterwards, so the shares are multiplied by their number.
+    """
+    return rows * processes / batch
 
 
 class Feed(Protocol):
@@ -60,22 +73,23 @@ class SampleFeed:
     def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
         order = epoch_order(len(self.pool), self.batch, self.seed, epoch)[start:]
         passes = [part for rows in order for part in np.array_split(rows, min(self.accumulate, len(rows)))]
-        sizes = [min(self.accumulate, len(rows)) for rows in order]
+        steps = [(min(self.accumulate, len(rows)), len(rows)) for rows in order]
         stored = read_ahead(self.pool, [share(part, self.world.rank, self.world.size) for part in passes])
-        for size in sizes:
-            yield [self._pass(*next(stored), epoch) for _ in range(size)]
+        for passes_of_step, batch in steps:
+            yield [self._pass(*next(stored), epoch, batch) for _ in range(passes_of_step)]
 
-    def _pass(self, rows: Rows, stored: Stored, epoch: int) -> Pass:
+    def _pass(self, rows: Rows, stored: Stored, epoch: int, batch: int) -> Pass:
         device = self.views.device
         index = torch.from_numpy(rows + self.first).to(device)
         view = self.views.natural(stored)
         target = None if self.labels is None else torch.from_numpy(self.labels[rows]).to(device)
+        share_of_step = row_share(len(rows), batch, self.world.size)
         result = []
         for augmentation in self.augmentations:
             made = self.views.make(view, index, epoch, augmentation, self.roles)
             draws = KeyedDraws.of(index, self.seed, epoch, augmentation.name, "method")
-            batch = Batch(views=made, index=index, draws=draws, target=target)
-            result.append((augmentation.weight, batch))
+            views = Batch(views=made, index=index, draws=draws, target=target)
+            result.append((augmentation.weight * share_of_step, views))
         return result
 
     def survey(self) -> Survey:

@@ -23,7 +23,7 @@ from sslbench.data.draws import KeyedDraws
 from sslbench.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from sslbench.train.feeds import Feed, Pass
 from sslbench.train.heap import kept_heap
-from sslbench.train.optimisers import build_optimiser, set_rates
+from sslbench.train.optimisers import build_optimiser, clip_each_gradient, set_rates
 from sslbench.train.world import Processes
 
 
@@ -190,7 +190,7 @@ class _Loop:
         with torch.no_grad():
             for passes in feed.epoch(0, 0):
                 for weight, batch in (pair for part in passes for pair in part):
-                    losses.append(float(self._loss(batch, self._now())[0].total) * weight / len(passes))
+                    losses.append(float(self._loss(batch, self._now())[0].total) * weight)
         objective.train()
         return self.training.world.mean([sum(losses) / feed.steps()])[0]
 
@@ -226,7 +226,7 @@ class _Loop:
         self.optimiser.zero_grad(set_to_none=True)
         carries: list[Mapping[str, Tensor]] = []
         total = 0.0
-        batches = [(weight / len(passes), batch) for part in passes for weight, batch in part]
+        batches = [pair for part in passes for pair in part]
         for place, (weight, batch) in enumerate(batches):
             with training.fabric.no_backward_sync(self.doorway, enabled=place < len(batches) - 1):
                 loss, root = self._loss(batch, step)
@@ -238,7 +238,9 @@ class _Loop:
         if not math.isfinite(total):
             raise Diverged(step.index, total)
         set_rates(self.optimiser, settings, step.epoch + self.progress.step / training.feed.steps())
-        if settings.clip > 0:
+        if settings.clip > 0 and settings.clip_by == "parameter":
+            clip_each_gradient(training.objective.parameters(), settings.clip)
+        elif settings.clip > 0:
             training.fabric.clip_gradients(self.doorway, self.optimiser, max_norm=settings.clip)
         self.optimiser.step()
         with torch.no_grad():

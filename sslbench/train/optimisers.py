@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -60,8 +60,9 @@ def depth_rates(objective: nn.Module, layer_decay: float) -> dict[int, float]:
 
 
 def parameter_groups(objective: Objective, settings: TrainSettings) -> list[dict[str, Any]]:
-    """The objective's groups, split by depth and by whether they decay: one-dimensional parameters never do.
+    """Return the objective's groups, split by depth and by whether they decay.
 
+    Parameters of fewer than two dimensions (norms, biases, scales) decay with `decay_norms_and_biases` only.
     Raises ValueError when a trainable parameter is in no group, or in two.
     """
     rates = depth_rates(objective, settings.layer_decay) if settings.layer_decay < 1 else {}
@@ -70,7 +71,7 @@ def parameter_groups(objective: Objective, settings: TrainSettings) -> list[dict
     for place, group in enumerate(objective.groups()):
         for parameter in group.parameters:
             seen.append(id(parameter))
-            decays = group.decay and parameter.ndim > 1
+            decays = group.decay and (parameter.ndim > 1 or settings.decay_norms_and_biases)
             key = (place, rates.get(id(parameter), 1.0), decays)
             made = groups.setdefault(key, _options(group, key[1], decays, settings))
             made["params"].append(parameter)
@@ -104,11 +105,23 @@ def set_rates(optimiser: torch.optim.Optimizer, settings: TrainSettings, epoch: 
     return rate
 
 
+@torch.no_grad()
+def clip_each_gradient(parameters: Iterable[nn.Parameter], limit: float) -> None:
+    """Scale every gradient whose own norm is above the limit down to it.
+
+    g * min(1, limit / (|g| + 1e-6)), as `clip_gradients` of DINO's code does (facebookresearch/dino, utils.py).
+    """
+    for parameter in parameters:
+        if parameter.grad is not None:
+            norm = torch.linalg.vector_norm(parameter.grad)
+            parameter.grad.mul_((limit / (norm + 1e-6)).clamp(max=1))
+
+
 class Lars(torch.optim.Optimizer):
     """SGD whose step is scaled per tensor by trust * |w| / |g| (You, Gitman, Ginsburg 2017).
 
-    Tensors that do not decay (biases, norms) are neither adapted nor decayed. With `clip` (LARC) the scale replaces the
-    scheduled rate where it is smaller, and never multiplies it.
+    Tensors that do not decay (biases, norms, unless the settings decay them) are neither adapted nor decayed. With
+    `clip` (LARC) the scale replaces the scheduled rate where it is smaller, and never multiplies it.
     """
 
     def __init__(
@@ -128,7 +141,7 @@ class Lars(torch.optim.Optimizer):
                 if group["weight_decay"] > 0:
                     update = update + group["weight_decay"] * parameter
                     scale = lars_scale(parameter, update, group["trust"])
-                    update = update * ((scale / group["lr"]).clamp(max=1) if group["clip"] and group["lr"] else scale)
+                    update = update * (larc_scale(scale, group["lr"]) if group["clip"] else scale)
                 state = self.state[parameter]
                 if "velocity" not in state:
                     state["velocity"] = torch.zeros_like(parameter)
@@ -140,6 +153,14 @@ def lars_scale(weight: Tensor, update: Tensor, trust: float) -> Tensor:
     """trust * |w| / |g|, and 1 where either is zero."""
     w, g = torch.linalg.vector_norm(weight), torch.linalg.vector_norm(update)
     return torch.where((w > 0) & (g > 0), trust * w / g.clamp(min=1e-12), torch.ones_like(w))
+
+
+def larc_scale(scale: Tensor, rate: float) -> Tensor:
+    """Return min(scale / rate, 1), the factor that bounds a tensor's own rate by the scheduled one (NVIDIA Apex, LARC).
+
+    At rate 0, where a warm-up may begin, it is 1, the limit: the step is zero, but the update enters the momentum.
+    """
+    return (scale / rate).clamp(max=1) if rate > 0 else torch.ones_like(scale)
 
 
 def build_optimiser(objective: Objective, settings: TrainSettings) -> torch.optim.Optimizer:

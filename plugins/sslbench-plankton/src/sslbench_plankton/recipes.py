@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from sslbench.api import RecipeSpec, Setting, hookimpl
 from sslbench_plankton.citations import PLANKTON_MAE
 
-FINETUNING: Mapping[str, Setting] = {
+FINETUNING: Mapping[str, Setting] = {  # section 3: fine-tuning
     "protocols.finetune.epochs": 50,
     "protocols.finetune.batch": 128,
     "protocols.finetune.rate": 2e-3,
@@ -24,7 +24,7 @@ FINETUNING: Mapping[str, Setting] = {
     "protocols.finetune.drop_path": 0.2,
     "protocols.finetune.smoothing": 0.1,
 }
-PRETRAINING: Mapping[str, Setting] = {
+PRETRAINING: Mapping[str, Setting] = {  # section 3: pretraining
     "augmentation.name": "plankton",
     "method.mask": 0.75,
     "train.optimiser": "adamw",
@@ -40,6 +40,7 @@ def sslbench_recipes() -> Iterable[RecipeSpec]:
         version=1,
         summary="the plankton MAE study's masks, views and fine-tuning on a micro ViT, for small pictures and two cores",
         citation=PLANKTON_MAE,
+        source="arXiv 2503.11341, section 3; encoder, decoder and schedule: sslbench, for two cores",
         method="mae",
         datasets=("daplankton", "plankton-folder"),
         pixels=(0, 96 * 96),
@@ -61,6 +62,7 @@ def sslbench_recipes() -> Iterable[RecipeSpec]:
         version=1,
         summary="the plankton MAE study's: ViT-L/16 at 224 px, batch 4,096, 800 epochs; fine-tuning of 50 epochs",
         citation=PLANKTON_MAE,
+        source="arXiv 2503.11341, section 3; the warm-up: MAE, appendix A.1",
         method="mae",
         datasets=("daplankton", "plankton-folder"),
         pixels=(96 * 96 + 1, 2**62),

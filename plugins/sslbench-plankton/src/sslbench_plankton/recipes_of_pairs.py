@@ -1,7 +1,8 @@
 """The recipes of the cross-modal plankton study (arXiv 2603.16427, its released code): data, no code.
 
-Departures: the learnt scale is not decayed (one-dimensional parameters never are); encoders normalise by the data's own
-statistics instead of to [-1, 1]; the baseline has no layer of 512 between encoder and head, and is measured by its encoder.
+Departures: encoders normalise by the data's own statistics instead of to [-1, 1]; the baseline has no layer of 512
+between encoder and head, is measured by its encoder, and drops paths in the student alone (in a ViT; timm's ConvNeXt and
+EfficientNet drop none here).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from sslbench.api import RecipeSpec, Setting, hookimpl
 from sslbench_plankton.citations import CROSS_MODAL
 from sslbench_plankton.methods.pair_rules import quick
 
+RELEASED = "Jookare/cross-modal-plankton, its configurations"
 PAIRS = ("cytosense", "pulse-pairs")
 SMALL, LARGE = (0, 96 * 96), (96 * 96 + 1, 2**62)
 PICTURES: Mapping[str, Setting] = {"view.size": 224, "prepare.size": 236}
@@ -34,8 +36,9 @@ CONTRAST: Mapping[str, Setting] = {
     "train.nesterov": True,
     "train.rate": 5e-3,
     "train.decay": 1e-3,
+    "train.decay_norms_and_biases": True,  # src/model.py: one SGD for all parameters, the learned scale among them
     "train.warmup": 5,
-    "train.warmup_from": 5e-5,
+    "train.warmup_from": 5e-5,  # 1 % of the rate
     "train.epochs": 100,
 }
 HEAD: Mapping[str, Setting] = {"method.hidden": 256, "method.bottleneck": 64, "method.prototypes": 512}
@@ -46,13 +49,16 @@ DINO: Mapping[str, Setting] = {
     "augmentation.name": "cross-modal-dino",
     "backbones.image.name": "convnext_femto",
     "backbones.image.published": True,
+    "method.drop_path": 0.1,  # src/model_dino.py, drop_path_rate
     "method.local": 6,
     "train.watched": "training",
     "train.optimiser": "adamw",
     "train.rate": 1e-4,
     "train.decay": 0.04,
     "train.final_decay": 0.4,
+    "train.decay_norms_and_biases": True,  # src/model_dino.py: one AdamW for all parameters
     "train.warmup": 10,
+    "train.warmup_from": 1e-6,  # 1 % of the rate
     "train.epochs": 300,
 }
 SMALL_DINO: Mapping[str, Setting] = {
@@ -62,6 +68,7 @@ SMALL_DINO: Mapping[str, Setting] = {
     "method.warmup": 0,
     "method.teacher_temperature": 0.04,
     "method.momentum": 0.98,
+    "method.drop_path": 0.0,
     "method.local": 6,
     "train.epochs": 30,
     "train.batch": 128,
@@ -75,7 +82,8 @@ SMALL_DINO: Mapping[str, Setting] = {
 def recipe(method: str, summary: str, settings: Mapping[str, Setting], *, small: bool) -> RecipeSpec:
     """A recipe for pairs of a picture and a profile."""
     return RecipeSpec(
-        name=f"{method.removesuffix('-pairs')}-cross-modal{'-small' if small else ''}", version=1, summary=summary,
+        name=f"{method.removesuffix('-pairs')}-cross-modal{'-small' if small else ''}", version=1 if small else 2,
+        summary=summary, source=RELEASED + ("; sizes and schedule: sslbench, for two cores" if small else ""),
         citation=CROSS_MODAL, method=method, datasets=PAIRS, pixels=SMALL if small else LARGE, settings=settings,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sslbench.api import Facts, MethodParts, MethodSpec, Recipe, Role, hookimpl
 from sslbench_plankton.citations import CLIP
-from sslbench_plankton.methods.pair_rules import one_view, quick, undividable
+from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, undividable
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Method
@@ -67,5 +67,5 @@ def sslbench_methods() -> Iterable[MethodSpec[ClipPairsConfig]]:
         family="cross-modal",
         modalities=(2, 2),
         spaces=("joint",),
-        recipes=(Recipe(name="quick", summary=quick.__doc__ or "", settings=quick()),),
+        recipes=(Recipe(name="quick", summary=quick.__doc__ or "", settings=quick(), source=QUICK_SOURCE),),
     )

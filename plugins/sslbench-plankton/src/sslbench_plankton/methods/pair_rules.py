@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from sslbench.api import Facts, Role, Setting
 
+QUICK_SOURCE = "sslbench: a first setting for two cores, tuned on no data"
+
 
 def one_view() -> Mapping[str, Role]:
     """One view of both modalities."""

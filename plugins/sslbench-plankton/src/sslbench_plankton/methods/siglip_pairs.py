@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sslbench.api import Facts, MethodParts, MethodSpec, Recipe, Role, hookimpl
 from sslbench_plankton.citations import SIGLIP
-from sslbench_plankton.methods.pair_rules import one_view, quick, undividable
+from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, undividable
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Method
@@ -62,5 +62,5 @@ def sslbench_methods() -> Iterable[MethodSpec[SiglipPairsConfig]]:
         family="cross-modal",
         modalities=(2, 2),
         spaces=("joint",),
-        recipes=(Recipe(name="quick", summary=quick.__doc__ or "", settings=quick()),),
+        recipes=(Recipe(name="quick", summary=quick.__doc__ or "", settings=quick(), source=QUICK_SOURCE),),
     )

@@ -22,12 +22,13 @@ def colourful(
     blur: Probability = 0.0,
     solarise: Probability = 0.0,
     roles: Mapping[str, Mapping[str, Mapping[str, Setting]]] | None = None,
+    version: int = 1,
 ) -> AugmentationSpec:
     """Crop, jitter (limits of brightness, contrast, saturation, hue), grey, blur, solarise, flip, as most papers order it."""
     limits = dict(zip(("brightness", "contrast", "saturation", "hue"), jitter, strict=True))
     return AugmentationSpec(
         name=name,
-        version=1,
+        version=version,
         summary=summary,
         citation=citation,
         operations={
@@ -68,8 +69,8 @@ SETS = (
         blur=(1.0, 0.1), solarise=(0.0, 0.2),
     ),
     colourful(
-        "ressl", "a strong view, and a weak one that is only cropped and flipped (ReSSL, section 3.2)", RESSL, blur=0.5,
-        roles={"weak": UNTOUCHED},
+        "ressl", "a strong view, and a weak one that is only cropped and flipped (ReSSL, section 3.2)", RESSL,
+        scale=(0.2, 1.0), jitter=(0.4, 0.4, 0.4, 0.1), blur=0.5, roles={"weak": UNTOUCHED}, version=2,
     ),
     colourful(
         "w-mse", "crop of at least a fifth, jitter, some grey, flip (W-MSE, section 5)", W_MSE, scale=(0.2, 1.0),

@@ -2,6 +2,9 @@
 
 Bias study: Bendidi et al., "No Free Lunch in Self Supervised Representation Learning" (arXiv 2304.11718), appendix B.1:
 CIFAR, ResNet-18, plain SGD, 1,000 epochs. solo-learn: its current CIFAR configurations (da Costa et al. 2022).
+
+Every recipe names its source; a constant from elsewhere says so beside it. `tests/test_recipe_sources.py` holds a table
+of all of them.
 """
 
 from __future__ import annotations
@@ -12,13 +15,18 @@ from sslbench.api import Recipe, Setting
 
 Settings = Mapping[str, Setting]
 
+SCRIPTS = "IhabBendidi/original_solo, bash_files/cifar10"
+"""The bias study's own scripts, which also say what its appendix leaves out: projectors, queues, temperatures."""
+CONFIGURATION = "vturrisi/solo-learn, scripts/pretrain/cifar"
+
+# what solo-learn's CIFAR configurations and the bias study's scripts have in common
 CIFAR: Settings = {
-    "backbone.name": "torchvision-resnet18",
+    "backbone.name": "torchvision-resnet18",  # solo-learn, backbones/resnet: a first convolution of 3x3, padding 2, no pool
     "backbone.stem": "small",
     "backbone.stem_padding": 2,
     "train.epochs": 1000,
-    "train.scale_rate": True,
-    "train.warmup": 10,
+    "train.scale_rate": True,  # solo-learn, args: lr times batch / 256
+    "train.warmup": 10,  # solo-learn's defaults, as the next
     "train.warmup_from": 3e-5,
 }
 
@@ -27,18 +35,26 @@ def bias_study(
     *, rate: float, decay: float, batch: int = 512, augmentation: str = "bias-study", name: str = "bias-study",
     **more: Setting,
 ) -> Recipe:  # fmt: skip
-    """The appendix's column; in `more`, two underscores stand for the dot of a setting's path."""
+    """Return the appendix's column, or what the scripts set instead under another name.
+
+    In `more`, two underscores stand for the dot of a setting's path.
+    """
+    from_scripts = name != "bias-study"
+    # the scripts train by torch's SGD with its weight decay on every parameter; the appendix does not say
+    decays_all: Settings = {"train.decay_norms_and_biases": True} if from_scripts else {}
     return Recipe(
         name=name,
         summary="CIFAR, ResNet-18, SGD, 1,000 epochs (arXiv 2304.11718, appendix B.1)"
-        + ("; with what its scripts set instead" if name != "bias-study" else ""),
+        + ("; with what its scripts set instead" if from_scripts else ""),
+        source=SCRIPTS if from_scripts else f"arXiv 2304.11718, appendix B.1; what that leaves out: {SCRIPTS}",
         settings={
             **CIFAR,
             "augmentation.name": augmentation,
             "train.batch": batch,
-            "train.optimiser": "sgd",
+            "train.optimiser": "sgd",  # the scripts' LARS flags are discarded beside it
             "train.rate": rate,
             "train.decay": decay,
+            **decays_all,
             **dotted(more),
         },
     )
@@ -47,11 +63,19 @@ def bias_study(
 def solo_learn(
     *, rate: float, decay: float, augmentation: str, optimiser: str = "lars", batch: int = 256, **more: Setting
 ) -> Recipe:
-    """solo-learn's CIFAR configuration; its LARS trusts 0.02 and never exceeds the global rate."""
-    lars: Settings = {"train.trust": 0.02, "train.trust_clip": True} if optimiser == "lars" else {}
+    """Return solo-learn's CIFAR configuration of a method.
+
+    Its LARS trusts 0.02, never exceeds the global rate, and leaves norms and biases out (eta, clip_lr,
+    exclude_bias_n_norm); its SGD decays them like all else.
+    """
+    own: Mapping[str, Settings] = {
+        "lars": {"train.trust": 0.02, "train.trust_clip": True},
+        "sgd": {"train.decay_norms_and_biases": True},
+    }
     return Recipe(
         name="solo-learn",
         summary=f"solo-learn's CIFAR configuration: ResNet-18, {optimiser.upper()}, 1,000 epochs",
+        source=CONFIGURATION,
         settings={
             **CIFAR,
             "augmentation.name": augmentation,
@@ -59,7 +83,7 @@ def solo_learn(
             "train.optimiser": optimiser,
             "train.rate": rate,
             "train.decay": decay,
-            **lars,
+            **own.get(optimiser, {}),
             **dotted(more),
         },
     )
@@ -74,6 +98,7 @@ def quick(**more: Setting) -> Recipe:
     return Recipe(
         name="quick",
         summary="two cores, small pictures: a micro CNN, one-cycle; picked on validation data of NDSB plankton",
+        source="sslbench: picked on validation data of NDSB plankton",
         settings={
             "backbone.name": "micro-cnn",
             "augmentation.name": "small-objects",
@@ -90,11 +115,12 @@ def quick(**more: Setting) -> Recipe:
     )
 
 
-def original(summary: str, **more: Setting) -> Recipe:
-    """A method's own paper: ResNet-50 at 224 px unless it says otherwise, with the rate per 256 rows."""
+def original(summary: str, source: str, **more: Setting) -> Recipe:
+    """Return the recipe of a method's own paper: ResNet-50 at 224 px unless it says otherwise, with the rate per 256 rows."""
     return Recipe(
         name="original",
         summary=f"the paper's: {summary}",
+        source=source,
         settings={
             "backbone.name": "resnet50",
             "view.size": 224,

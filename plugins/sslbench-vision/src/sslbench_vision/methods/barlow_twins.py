@@ -60,11 +60,14 @@ def sslbench_methods() -> Iterable[MethodSpec[BarlowTwinsConfig]]:
         check=check,
         views=views,
         family="redundancy",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__out=512, method__off_diagonal=0.0051, method__scale=0.1),
             original(
-                "ResNet-50 at 224 px, LARS, batch 2,048, 1,000 epochs", augmentation__name="byol", train__epochs=1000,
+                "ResNet-50 at 224 px, LARS, batch 2,048, 1,000 epochs",
+                "Barlow Twins, section 2.2",
+                augmentation__name="byol", train__epochs=1000,
                 train__batch=2048, train__optimiser="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
                 train__final_rate=1.6e-3, method__bias_rate=0.024,
             ),

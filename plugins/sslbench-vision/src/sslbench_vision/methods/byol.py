@@ -60,12 +60,15 @@ def sslbench_methods() -> Iterable[MethodSpec[ByolConfig]]:
         check=check,
         views=views,
         family="distillation",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__out=128, method__predictor_hidden=512, method__momentum=0.9,
                   method__final_momentum=0.99),
             original(
-                "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs", augmentation__name="byol", train__epochs=1000,
+                "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs",
+                "BYOL, section 3.3 and appendix B",
+                augmentation__name="byol", train__epochs=1000,
                 train__batch=4096, train__optimiser="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
             ),
             bias_study(rate=1.0, decay=1e-5, method__momentum=0.99),

@@ -56,7 +56,7 @@ def check(config: DeepclusterV2Config, facts: Facts) -> Iterable[str]:
 def sslbench_methods() -> Iterable[MethodSpec[DeepclusterV2Config]]:
     yield MethodSpec(
         name="deepcluster-v2",
-        version=1,
+        version=2,
         summary="clustering: classify views by k-means clusters of the last epoch's embeddings",
         citation=SWAV,
         config=DeepclusterV2Config,
@@ -65,19 +65,21 @@ def sslbench_methods() -> Iterable[MethodSpec[DeepclusterV2Config]]:
         check=check,
         views=views,
         family="clustering",
+        compares_views=True,
         remembers_rows=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__clusters=256),
             original(
                 "ResNet-50 at 224 px with six local views, LARS, batch 4,096, 800 epochs",
+                "SwAV, appendix A; facebookresearch/swav, scripts/deepclusterv2_800ep_pretrain.sh",
                 augmentation__name="swav", method__local=6, train__epochs=800, train__batch=4096,
                 train__optimiser="lars", train__rate=0.3, train__final_rate=4.8e-3, train__decay=1e-6,
                 train__warmup=10, train__warmup_from=0.3,
             ),
             bias_study(rate=0.6, decay=1e-6, train__warmup=11, method__first_epoch="ignored"),
-            bias_study(rate=0.6, decay=1e-6, name="bias-study-script", train__warmup=11, train__final_rate=6e-4,
-                       method__first_epoch="ignored"),
+            bias_study(rate=0.6, decay=1e-6, name="bias-study-script", train__warmup=11, train__warmup_from=0.0,
+                       train__final_rate=6e-4, method__first_epoch="ignored"),
             solo_learn(rate=0.6, decay=1e-6, augmentation="solo-learn-symmetric", train__warmup=11,
                        train__warmup_from=0.0, train__final_rate=6e-4, method__first_epoch="ignored"),
         ),

@@ -23,6 +23,8 @@ class DinoConfig:
     """The head, its prototypes, temperatures, the centre's momentum, the teacher's way, and the views.
 
     The teacher's temperature rises linearly over `warmup` epochs; prototypes are frozen for the first `freeze` epochs.
+    `drop_path` is the rate at which the student drops residual branches, where its encoder can; the teacher drops none
+    (0.1 in the authors' main_dino.py, `--drop_path_rate`).
     """
 
     hidden: int = 2048
@@ -37,6 +39,7 @@ class DinoConfig:
     final_momentum: float = 1.0
     freeze: int = 1
     local: int = 0
+    drop_path: float = 0.1
     keep: Literal["teacher", "student"] = "teacher"
 
 
@@ -57,6 +60,8 @@ def check(config: DinoConfig, facts: Facts) -> Iterable[str]:
     for name in ("temperature", "first_teacher_temperature", "teacher_temperature"):
         if getattr(config, name) <= 0:
             yield f"method.{name} = {getattr(config, name)} is not above 0"
+    if not 0 <= config.drop_path < 1:
+        yield f"method.drop_path = {config.drop_path} is not possible; possible: from 0, below 1"
     if config.freeze >= facts.epochs:
         yield f"method.freeze = {config.freeze} leaves no epoch of train.epochs = {facts.epochs} to train prototypes"
 
@@ -65,30 +70,34 @@ def check(config: DinoConfig, facts: Facts) -> Iterable[str]:
 def sslbench_methods() -> Iterable[MethodSpec[DinoConfig]]:
     yield MethodSpec(
         name="dino",
-        version=1,
+        version=2,
         summary="self-distillation: a student's soft clusters follow a centred, sharpened momentum teacher's",
         citation=DINO,
         config=DinoConfig,
-        smoke=DinoConfig(hidden=16, bottleneck=8, prototypes=32, freeze=0),
+        smoke=DinoConfig(hidden=16, bottleneck=8, prototypes=32, freeze=0, drop_path=0.0),
         build=build,
         check=check,
         views=views,
         family="clustering",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__bottleneck=128, method__prototypes=1024, method__warmup=0,
-                  method__teacher_temperature=0.04, method__momentum=0.98),
+                  method__teacher_temperature=0.04, method__momentum=0.98, method__drop_path=0.0),
             original(
                 "ViT-S/16 at 224 px with ten local views, AdamW, batch 1,024, 800 epochs",
+                "DINO, section 3.2 and appendix; facebookresearch/dino, main_dino.py",
                 backbone__name="vit_small_patch16_224", backbone__any_size=True, augmentation__name="dino",
                 method__local=10, train__epochs=800, train__batch=1024, train__optimiser="adamw", train__rate=5e-4,
                 train__final_rate=1e-6, train__decay=0.04, train__final_decay=0.4, train__warmup=10, train__clip=3.0,
+                train__clip_by="parameter",  # clip_gradients: each parameter's gradient by its own norm
             ),
             bias_study(rate=0.3, decay=1e-4, batch=256, method__prototypes=4096, method__warmup=50,
                        method__momentum=0.9995, method__keep="student"),
             bias_study(rate=0.3, decay=1e-6, batch=256, name="bias-study-script", method__prototypes=4096,
                        method__warmup=50, method__momentum=0.9995, method__keep="student"),
+            # without warmup_teacher_temperature_epochs in its configuration, the teacher's temperature is 0.07 at once
             solo_learn(rate=0.3, decay=1e-6, augmentation="solo-learn-asymmetric", method__prototypes=4096,
-                       method__warmup=50, method__momentum=0.9995, method__keep="student"),
+                       method__warmup=0, method__momentum=0.9995, method__keep="student"),
         ),
     )  # fmt: skip

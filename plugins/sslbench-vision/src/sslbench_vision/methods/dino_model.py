@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api import Batch, Loss, MethodParts, Step
-from sslbench.api.modules import Backbone, Group, equation
+from sslbench.api.modules import Backbone, DropPath, Group, equation
 from sslbench_vision.joint.embedding import JointEmbedding
 from sslbench_vision.joint.heads import mlp
 from sslbench_vision.joint.momentum import Teacher
@@ -64,6 +64,8 @@ class Dino(JointEmbedding):
         super().__init__(parts, lambda width: Head(width, config))
         self.config = config
         self.teacher = Teacher(self, config.momentum, config.final_momentum)
+        if isinstance(self.encoder, DropPath):  # after the copy: the teacher drops nothing (DINO, main_dino.py)
+            self.encoder.set_drop_path(config.drop_path)
         self.register_buffer("centre", torch.zeros(config.prototypes))
 
     @property
@@ -88,13 +90,15 @@ class Dino(JointEmbedding):
             for j, student in enumerate(cosines)
             if i != j
         ]
-        centre = step.world.gather(torch.cat(taught)).mean(0)
-        return Loss(total=torch.stack(losses).mean(), carry={"centre": centre})
+        logits = step.world.gather(torch.cat(taught))
+        carry = {"centre": logits.mean(0), "rows": torch.tensor(float(len(logits)), device=logits.device)}
+        return Loss(total=torch.stack(losses).mean(), carry=carry)
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
         """The teacher follows, and so does the centre (eq. 4)."""
         self.teacher.follow(self, step)
-        newest = torch.stack([carry["centre"] for carry in carries]).mean(0)
+        rows = torch.stack([carry["rows"] for carry in carries])  # passes may differ in size
+        newest = (torch.stack([carry["centre"] for carry in carries]) * (rows / rows.sum()).unsqueeze(1)).sum(0)
         self.centre.lerp_(newest.to(self.centre.dtype), 1 - self.config.centre_momentum)
 
     def groups(self) -> Sequence[Group]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api import Arrays, Artefact, Batch, Loss, MethodParts, Step
-from sslbench.api.modules import Backbone, Tokens, TrainedMethod, equation
+from sslbench.api.modules import Backbone, LearnedPositions, Tokens, TrainedMethod, equation
 from sslbench_vision.backbones.transformer import Block, sin_cos_positions
 from sslbench_vision.methods.mae import MaeConfig
 
@@ -95,11 +95,14 @@ class Mae(TrainedMethod):
         self.config = config
         self.modality, encoder = next(iter(parts.encoders.items()))
         self.encoder = encoder
+        if config.fixed_positions and isinstance(encoder, LearnedPositions):
+            encoder.fix_positions()
         tokens = cast(Tokens, encoder)
         self.patch = tokens.patch
         channels, height, width = parts.facts.modalities[self.modality].shape
         self.grid = (height // self.patch[0], width // self.patch[1])
-        pixels = self.patch[0] * self.patch[1] * channels
+        # an encoder that repeats gray images has more channels than the data
+        pixels = self.patch[0] * self.patch[1] * max(channels, encoder.get_buffer("mean").shape[0])
         self.decoder = Decoder(encoder.width, config, self.grid, tokens.prefix, pixels)
 
     @property
@@ -131,11 +134,14 @@ class Mae(TrainedMethod):
         if self.config.normalise_patches:
             scale = torch.sqrt(patches.var(-1, keepdim=True) + 1e-6)
             rebuilt = rebuilt.float() * scale + patches.mean(-1, keepdim=True)
-        shape = (x.shape[1], x.shape[2], x.shape[3])
+        shape = (patches.shape[-1] // (self.patch[0] * self.patch[1]), x.shape[2], x.shape[3])
         mask = hidden.unsqueeze(-1)
         filled = unpatchify(rebuilt * mask + patches * (1 - mask), self.patch, shape)
         seen = unpatchify((1 - mask).expand_as(patches).contiguous(), self.patch, shape)
         mean, std = self.encoder.get_buffer("mean"), self.encoder.get_buffer("std")
-        pictures = {"visible": x * seen, "rebuilt": (filled * std + mean).clamp(0, 1), "original": x}
+        shown = filled * std + mean
+        if x.shape[1] == 1:
+            seen, shown = seen.mean(1, keepdim=True), shown.mean(1, keepdim=True)
+        pictures = {"visible": x * seen, "rebuilt": shown.clamp(0, 1), "original": x}
         arrays = {name: values.float().cpu().numpy() for name, values in pictures.items()}
         return (Arrays(name="triplets", layout="image", arrays=arrays),)

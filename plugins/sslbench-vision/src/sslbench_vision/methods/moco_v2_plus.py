@@ -56,7 +56,7 @@ def check(config: MocoV2PlusConfig, facts: Facts) -> Iterable[str]:
 def sslbench_methods() -> Iterable[MethodSpec[MocoV2PlusConfig]]:
     yield MethodSpec(
         name="moco-v2-plus",
-        version=1,
+        version=2,
         summary="contrastive: find the own key of a momentum network among a queue of others' keys",
         citation=MOCO_V2,
         config=MocoV2PlusConfig,
@@ -65,13 +65,15 @@ def sslbench_methods() -> Iterable[MethodSpec[MocoV2PlusConfig]]:
         check=check,
         views=views,
         family="contrastive",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__batch_norm=True, method__queue=2048, method__momentum=0.99,
                   method__final_momentum=1.0, method__temperature=0.1),
             original(
-                "ResNet-50 at 224 px, SGD, batch 256, 200 epochs", augmentation__name="moco-v2", train__epochs=200,
-                train__batch=256, train__optimiser="sgd", train__rate=0.03, train__decay=1e-4, method__hidden=2048,
+                "ResNet-50 at 224 px, SGD, batch 256, 200 epochs", "MoCo v2, section 3; MoCo, section 4, and its code",
+                augmentation__name="moco-v2", train__epochs=200, train__batch=256, train__optimiser="sgd",
+                train__rate=0.03, train__decay=1e-4, train__decay_norms_and_biases=True, method__hidden=2048,
             ),
             bias_study(rate=0.3, decay=1e-4, method__hidden=2048, method__out=256, method__queue=32_768,
                        method__momentum=0.99),

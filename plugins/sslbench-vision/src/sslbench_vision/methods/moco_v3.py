@@ -1,6 +1,7 @@
 """MoCo v3: contrast predictions with a momentum network's keys of the same batch. Spec only; see `moco_v3_model`.
 
-For a ViT the paper freezes the random patch projection: `freeze_stem`. For a ResNet it has two projector layers, no norm
+For a ViT the paper freezes the random patch projection (`freeze_stem`) and has fixed sine-cosine positions
+(`fixed_positions`). For a ResNet it has two projector layers, no norm
 after the predictor and temperature 1. The bias study has no such method.
 """
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MocoV3Config:
-    """Projector and predictor, the temperature, the momentum's way, and whether the encoder's stem stays random."""
+    """Projector and predictor, the temperature, the momentum's way, and whether the encoder's stem stays random.
+
+    With `fixed_positions` an encoder that learns its positions has fixed sine-cosine ones instead.
+    """
 
     hidden: int = 4096
     out: int = 256
@@ -30,6 +34,7 @@ class MocoV3Config:
     momentum: float = 0.99
     final_momentum: float = 1.0
     freeze_stem: bool = False
+    fixed_positions: bool = False
 
 
 def build(config: MocoV3Config, parts: MethodParts) -> Method:
@@ -58,7 +63,7 @@ def check(config: MocoV3Config, facts: Facts) -> Iterable[str]:
 def sslbench_methods() -> Iterable[MethodSpec[MocoV3Config]]:
     yield MethodSpec(
         name="moco-v3",
-        version=1,
+        version=2,
         summary="contrastive: predict a momentum network's key of the other view among the batch's keys",
         citation=MOCO_V3,
         config=MocoV3Config,
@@ -67,13 +72,17 @@ def sslbench_methods() -> Iterable[MethodSpec[MocoV3Config]]:
         check=check,
         views=views,
         family="contrastive",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__out=128, method__momentum=0.98),
             original(
-                "ViT-B/16 at 224 px, AdamW, batch 4,096, 300 epochs", backbone__name="vit_base_patch16_224",
-                augmentation__name="byol", train__epochs=300, train__batch=4096, train__optimiser="adamw",
-                train__rate=1.5e-4, train__decay=0.1, train__warmup=40, method__freeze_stem=True,
+                "ViT-B/16 at 224 px, AdamW, batch 4,096, 300 epochs", "MoCo v3, section 5; facebookresearch/moco-v3",
+                backbone__name="vit_base_patch16_224", augmentation__name="byol", train__epochs=300, train__batch=4096,
+                train__optimiser="adamw", train__rate=1.5e-4, train__decay=0.1, train__warmup=40,
+                train__decay_norms_and_biases=True,  # main_moco.py: AdamW on all parameters
+                method__freeze_stem=True,  # section 4.2
+                method__fixed_positions=True,  # vits.py, build_2d_sincos_position_embedding
             ),
             solo_learn(rate=0.3, decay=1e-6, augmentation="solo-learn-asymmetric", method__projector_layers=2,
                        method__predictor_norm=False),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api import Batch, Loss, MethodParts, Step, Unavailable
-from sslbench.api.modules import Backbone, Depth, equation
+from sslbench.api.modules import Backbone, Depth, LearnedPositions, equation
 from sslbench_vision.joint.embedding import JointEmbedding, numbered
 from sslbench_vision.joint.heads import End, mlp
 from sslbench_vision.joint.momentum import Teacher
@@ -48,6 +48,8 @@ class MocoV3(JointEmbedding):
         super().__init__(parts, lambda width: mlp((width, *hidden, config.out), end="plain-norm"))
         end: End = "plain-norm" if config.predictor_norm else "unbiased"
         self.predictor = mlp((config.out, config.hidden, config.out), end=end)
+        if config.fixed_positions and isinstance(self.encoder, LearnedPositions):  # before the teacher copies them
+            self.encoder.fix_positions()
         self.teacher = Teacher(self, config.momentum, config.final_momentum)
         self.temperature = config.temperature
         if config.freeze_stem:

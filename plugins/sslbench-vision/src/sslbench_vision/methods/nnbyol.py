@@ -66,12 +66,15 @@ def sslbench_methods() -> Iterable[MethodSpec[NnbyolConfig]]:
         check=check,
         views=views,
         family="distillation",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__out=128, method__predictor_hidden=512, method__momentum=0.9,
                   method__final_momentum=0.99, method__queue=4096),
             original(
-                "none of its own; BYOL's, with NNCLR's queue", augmentation__name="byol", train__epochs=1000,
+                "none of its own; BYOL's, with NNCLR's queue",
+                "BYOL, section 3.3 and appendix B; the queue: NNCLR, section 4.1",
+                augmentation__name="byol", train__epochs=1000,
                 train__batch=4096, train__optimiser="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
             ),
             bias_study(rate=1.0, decay=1e-5, method__momentum=0.99, method__queue=65_536, method__own_neighbour=True),

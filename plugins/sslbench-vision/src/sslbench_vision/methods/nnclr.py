@@ -65,12 +65,15 @@ def sslbench_methods() -> Iterable[MethodSpec[NnclrConfig]]:
         check=check,
         views=views,
         family="contrastive",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__out=128, method__predictor_hidden=512, method__queue=2048,
                   method__temperature=0.2),
             original(
-                "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs", augmentation__name="byol", train__epochs=1000,
+                "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs",
+                "NNCLR, section 4.1",
+                augmentation__name="byol", train__epochs=1000,
                 train__batch=4096, train__optimiser="lars", train__rate=0.3, train__decay=1e-6, train__warmup=10,
             ),
             bias_study(rate=0.4, decay=1e-5, method__temperature=0.2, method__queue=65_536, method__own_neighbour=True),

@@ -56,7 +56,7 @@ def check(config: ResslConfig, facts: Facts) -> Iterable[str]:
 def sslbench_methods() -> Iterable[MethodSpec[ResslConfig]]:
     yield MethodSpec(
         name="ressl",
-        version=1,
+        version=2,
         summary="relational: a strong view's similarities to a queue follow the weak view's",
         citation=RESSL,
         config=ResslConfig,
@@ -65,17 +65,21 @@ def sslbench_methods() -> Iterable[MethodSpec[ResslConfig]]:
         check=check,
         views=views,
         family="relational",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__out=128, method__batch_norm=True,
                   method__queue=2048, method__momentum=0.98, method__final_momentum=1.0),
             original(
-                "ResNet-50 at 224 px, SGD, batch 256, 200 epochs", augmentation__name="ressl", train__epochs=200,
-                train__batch=256, train__optimiser="sgd", train__rate=0.05, train__decay=1e-4, train__warmup=5,
+                "ResNet-50 at 224 px, SGD, batch 256, 200 epochs", "ReSSL, section 4 and its code",
+                augmentation__name="ressl", train__epochs=200, train__batch=256, train__optimiser="sgd",
+                train__rate=0.05, train__decay=1e-4, train__warmup=5,
             ),
             bias_study(rate=0.05, decay=1e-4, augmentation="bias-study-weak", method__out=256, method__queue=65_536,
                        method__momentum=0.99, method__final_momentum=1.0),
-            solo_learn(rate=0.05, decay=1e-4, optimiser="sgd", augmentation="ressl", method__out=256,
+            # its augmentations/ressl.yaml crops from 0.08 with saturation 0.2, where the paper has 0.2 and 0.4
+            solo_learn(rate=0.05, decay=1e-4, optimiser="sgd", augmentation="ressl",
+                       augmentation__crop__scale=(0.08, 1.0), augmentation__jitter__saturation=0.2, method__out=256,
                        method__queue=65_536, method__momentum=0.99, method__final_momentum=1.0),
         ),
     )  # fmt: skip

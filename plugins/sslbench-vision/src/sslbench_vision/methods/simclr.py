@@ -61,11 +61,14 @@ def sslbench_methods() -> Iterable[MethodSpec[SimclrConfig]]:
         check=check,
         views=views,
         family="contrastive",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__batch_norm=True),
             original(
-                "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs", augmentation__name="simclr", train__epochs=1000,
+                "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs",
+                "SimCLR, section 2.3 and appendix B",
+                augmentation__name="simclr", train__epochs=1000,
                 train__batch=4096, train__optimiser="lars", train__rate=0.3, train__decay=1e-6, train__warmup=10,
             ),
             bias_study(rate=0.4, decay=1e-5, method__hidden=2048, method__out=256, method__temperature=0.2),

@@ -49,7 +49,7 @@ def check(config: SimsiamConfig, facts: Facts) -> Iterable[str]:
 def sslbench_methods() -> Iterable[MethodSpec[SimsiamConfig]]:
     yield MethodSpec(
         name="simsiam",
-        version=1,
+        version=2,
         summary="distillation: predict the other view behind a stopped gradient; no negatives, no momentum",
         citation=SIMSIAM,
         config=SimsiamConfig,
@@ -58,15 +58,17 @@ def sslbench_methods() -> Iterable[MethodSpec[SimsiamConfig]]:
         check=check,
         views=views,
         family="distillation",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__out=512, method__predictor_hidden=128),
             original(
-                "ResNet-50 at 224 px, SGD, batch 512, 100 epochs", augmentation__name="moco-v2", train__epochs=100,
-                train__batch=512, train__optimiser="sgd", train__rate=0.05, train__decay=1e-4,
+                "ResNet-50 at 224 px, SGD, batch 512, 100 epochs", "SimSiam, section 3 (baseline settings) and its code",
+                augmentation__name="moco-v2", train__epochs=100, train__batch=512, train__optimiser="sgd",
+                train__rate=0.05, train__decay=1e-4, train__decay_norms_and_biases=True,
             ),
-            bias_study(rate=0.5, decay=1e-5, backbone__zero_init=True),
+            bias_study(rate=0.5, decay=1e-5, backbone__zero_init=True),  # --zero_init_residual of its script
             solo_learn(rate=0.5, decay=1e-5, optimiser="sgd", augmentation="moco-v2",
-                       augmentation__crop__scale=(0.08, 1.0), backbone__zero_init=True),
+                       augmentation__crop__scale=(0.08, 1.0)),
         ),
     )  # fmt: skip

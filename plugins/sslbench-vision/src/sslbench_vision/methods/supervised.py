@@ -41,6 +41,7 @@ def check(config: SupervisedConfig, facts: Facts) -> Iterable[str]:
 RECIPE = Recipe(
     name="quick",
     summary="AdamW, one-cycle, the data's own label-preserving augmentation",
+    source="sslbench: for every dataset alike, tuned on none",
     settings={
         "augmentation.name": "label-preserving",
         "train.optimiser": "adamw",

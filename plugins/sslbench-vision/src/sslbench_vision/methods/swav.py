@@ -61,7 +61,7 @@ def check(config: SwavConfig, facts: Facts) -> Iterable[str]:
 def sslbench_methods() -> Iterable[MethodSpec[SwavConfig]]:
     yield MethodSpec(
         name="swav",
-        version=1,
+        version=2,
         summary="clustering: predict a view's balanced cluster assignment from another view",
         citation=SWAV,
         config=SwavConfig,
@@ -70,14 +70,16 @@ def sslbench_methods() -> Iterable[MethodSpec[SwavConfig]]:
         check=check,
         views=views,
         family="clustering",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             # no queue: at a one-cycle's peak rate its rows are stale, the loss jumps to log(prototypes), half the rank goes
             quick(method__hidden=512, method__prototypes=256, method__queue=0),
             original(
-                "ResNet-50 at 224 px with six local views, LARS, batch 256, 400 epochs", augmentation__name="swav",
-                method__local=6, train__epochs=400, train__batch=256, train__optimiser="lars", train__rate=0.6,
-                train__final_rate=6e-4, train__decay=1e-6,
+                "ResNet-50 at 224 px with six local views, LARS, batch 256, 400 epochs",
+                "SwAV, appendix A; facebookresearch/swav, scripts/swav_400ep_bs256_pretrain.sh",
+                augmentation__name="swav", method__local=6, train__epochs=400, train__batch=256,
+                train__optimiser="lars", train__rate=0.6, train__final_rate=6e-4, train__decay=1e-6,
             ),
             bias_study(rate=0.6, decay=1e-6, method__queue_from=50, method__freeze=2),
             bias_study(rate=0.6, decay=1e-6, name="bias-study-script", train__final_rate=6e-4, method__queue_from=50,

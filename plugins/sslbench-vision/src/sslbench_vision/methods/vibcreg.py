@@ -66,11 +66,13 @@ def sslbench_methods() -> Iterable[MethodSpec[VibcregConfig]]:
         check=check,
         views=views,
         family="redundancy",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__out=512, method__groups=16),
             original(
                 "its weights; ResNet-18 and the bias study's schedule, for its own was not at hand",
+                "weights: solo-learn; schedule: arXiv 2304.11718, appendix B.1",
                 backbone__name="torchvision-resnet18", view__size=0, augmentation__name="bias-study-wide",
                 train__epochs=1000, train__batch=512, train__optimiser="sgd", train__rate=0.3, train__decay=1e-4,
                 train__warmup=10,

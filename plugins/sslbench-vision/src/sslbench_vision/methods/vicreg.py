@@ -61,11 +61,14 @@ def sslbench_methods() -> Iterable[MethodSpec[VicregConfig]]:
         check=check,
         views=views,
         family="redundancy",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__out=512),
             original(
-                "ResNet-50 at 224 px, LARS, batch 2,048, 1,000 epochs", augmentation__name="byol", train__epochs=1000,
+                "ResNet-50 at 224 px, LARS, batch 2,048, 1,000 epochs",
+                "VICReg, section 4.2; facebookresearch/vicreg, main_vicreg.py",
+                augmentation__name="byol", train__epochs=1000,
                 train__batch=2048, train__optimiser="lars", train__rate=0.2, train__decay=1e-6, train__warmup=10,
                 train__final_rate=1.6e-3,
             ),

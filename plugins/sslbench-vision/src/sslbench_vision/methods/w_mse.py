@@ -58,7 +58,7 @@ def check(config: WMseConfig, facts: Facts) -> Iterable[str]:
 def sslbench_methods() -> Iterable[MethodSpec[WMseConfig]]:
     yield MethodSpec(
         name="w-mse",
-        version=1,
+        version=2,
         summary="redundancy reduction: whiten every sub-batch, then views of a sample should be one",
         citation=W_MSE,
         config=WMseConfig,
@@ -67,14 +67,17 @@ def sslbench_methods() -> Iterable[MethodSpec[WMseConfig]]:
         check=check,
         views=views,
         family="redundancy",
+        compares_views=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__out=32, method__whitening=64),
             original(
-                "CIFAR-10, ResNet-18, Adam, batch 512, 1,000 epochs", backbone__name="torchvision-resnet18",
-                backbone__stem="small", view__size=0, augmentation__name="w-mse", train__scale_rate=False,
-                train__epochs=1000, train__batch=512, train__optimiser="adam", train__rate=3e-3, train__decay=1e-6,
-                train__warmup=1,
+                "CIFAR-10, ResNet-18, Adam, batch 512, 1,000 epochs",
+                "W-MSE, section 5; htdt/self-supervised, README.md",
+                backbone__name="torchvision-resnet18", backbone__stem="small", view__size=0, augmentation__name="w-mse",
+                train__scale_rate=False, train__epochs=1000, train__batch=512, train__optimiser="adam", train__rate=3e-3,
+                train__decay=1e-6, train__warmup=1,
+                train__decay_norms_and_biases=True,  # train.py: Adam on all parameters
             ),
             solo_learn(rate=2e-3, decay=1e-6, optimiser="adam", augmentation="solo-learn-symmetric",
                        augmentation__crop__scale=(0.2, 1.0), augmentation__blur__p=0.0, train__warmup_from=0.0),
