@@ -99,7 +99,7 @@ def material(tmp_path, groups: str = "", **settings):
     tree = read_request(None, {"method": {"name": "simclr"}, "data": {"name": "digits"}}, overrides)
     plan = make_plan(tree, catalog, Shelf(places()), Machine(threads=1, precision="float32"))
     part = plan.pretrain_parts[0]
-    job = Job(key="x", name="digits", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
+    job = Job(name="digits", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
     (tmp_path / "prepared").mkdir()
     prepare(job, tmp_path / "prepared", lambda done, of: None)
     table = open_prepared(tmp_path / "prepared", "digits")

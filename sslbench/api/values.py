@@ -162,6 +162,8 @@ class FeatureTable(Protocol):
     `space` is the one that every modality's features are of, '' where they are the encoders' own.
     `features`: modality -> [n, D], or [n, T, D] for a series; `augmented`: modality -> [n, V, D] where a protocol asked
     for views; `lengths`: modality -> [n] steps where they differ; `target`: [n] class codes (-1 unknown) or [n, C].
+    `groups`: [n] the group of each sample, None where there are none: a protocol that divides samples itself keeps each
+    group on one side.
     """
 
     @property
@@ -176,6 +178,8 @@ class FeatureTable(Protocol):
     def target(self) -> NDArray[np.int64]: ...
     @property
     def columns(self) -> Mapping[str, NDArray[np.str_]]: ...
+    @property
+    def groups(self) -> NDArray[np.str_] | None: ...
 
     def rows(self) -> int: ...
 
@@ -233,7 +237,8 @@ class Outcome:
     rows (what a recipe may be tuned by); `scores` holds metrics that do not follow from them. `considered` is what was
     chosen among, each with its accuracy on validation, and the first of the best is what was chosen. `clusters` holds codes
     [n] of `rows`, one array a clustering. Of one question that is asked several times at random, `draw` numbers the answers:
-    each has numbers of its own, classes are counted over all of them.
+    each has numbers of its own, classes are counted over all of them. `bank` are the labeled rows that the answer was learned
+    from, where they are not the task's.
     """
 
     task: int | None
@@ -242,6 +247,7 @@ class Outcome:
     chosen_on: Literal["validation", "query", "nothing"] = "nothing"
     draw: int | None = None
     rows: IntArray | None = None
+    bank: IntArray | None = None
     predicted: NDArray[np.float32] | IntArray | None = None
     validation: NDArray[np.float32] | IntArray | None = None
     considered: tuple[tuple[Mapping[str, Scalar], float], ...] = ()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,17 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sslbench.api.errors import RequestError
 from sslbench.api.values import Task
+from sslbench.data.groups import Columns, Rows, find_non_numbers, find_shared, group_columns, group_key
 
 VERSION = 1
-Rows = NDArray[np.int64]
-Columns = Mapping[str, NDArray[np.str_]]
+SEPARATION_VERSION = 1
+"""Version of the rules that keep groups, transfers and unlabeled test samples apart."""
+
+Reason = Literal["group_in_test", "group_in_training", "unknown_class", "other_part", "other_group"]
+"""Why a labeled sample is in no part: its group is in the test set; it is a validation sample of a group of the training
+set; its class is not in the bank of a transfer; its 'split' is none of train, validation and test; its value of the
+transfer's column is neither the bank's nor the query's.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +36,8 @@ class SplitSettings:
     Samples of one value in the column `groups` stay together; with `block` its values are numbers, such as seconds, and
     samples that follow each other by at most so much stay together too. A sample without a value stands alone.
     With `transfer` (a column), the bank is the group `bank` and the query the group `query`; when both are one group, it
-    is divided by folds.
+    is divided by folds. Where samples of one group are on both sides of a transfer or of the official split, the test set
+    keeps its samples and the others of that group are left out, and counted in the record.
     """
 
     folds: int = 5
@@ -44,11 +53,12 @@ class SplitSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Division:
-    """The rows of one fold."""
+    """The rows of one fold; `left_out` are the labeled rows that are in no part, by reason."""
 
     bank: Rows
     validation: Rows
     query: Rows
+    left_out: Mapping[Reason, Rows] = field(default_factory=dict)
 
 
 def lone_settings(settings: SplitSettings) -> list[str]:
@@ -72,15 +82,12 @@ def lone_settings(settings: SplitSettings) -> list[str]:
 
 def absent(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> list[str]:
     """Say which columns, and which groups of a transfer, a rule or the dataset's card names that the data has not."""
-    kept = (settings.groups,) if settings.groups else groups
+    kept = group_columns(settings, groups)
     named = [*(("splits.groups", name) for name in kept), ("splits.transfer", settings.transfer)]
     strangers = [(path, name) for path, name in named if name and name not in columns]
     possible = ", ".join(sorted(columns))
     problems = [f"{path}: no column {name!r}; possible: {possible}" for path, name in strangers]
-    if settings.block and settings.groups in columns:
-        wrong = [value for value in columns[settings.groups].tolist() if value and not _is_number(value)]
-        told = f"splits.block: needs numbers in column {settings.groups!r}"
-        problems += [f"{told}, and {len(wrong)} of its values are none, such as {wrong[0]!r}"] if wrong else []
+    problems += find_bad_blocks(columns, settings)
     if settings.transfer not in columns:
         return problems
     names = sorted(set(columns[settings.transfer].tolist()))
@@ -94,16 +101,26 @@ def undividable(labels: Rows, columns: Columns, settings: SplitSettings, groups:
     """Say why a dataset cannot be divided so: what it has not, or fewer groups than there would be parts."""
     if problems := absent(columns, settings, groups):
         return problems
+    sides = _sides(labels, columns, settings, groups)
+    if problems := _find_empty_sides(sides, settings):
+        return problems
     key = group_key(columns, settings, groups)
     if key is None:
         return []
-    official, divided = has_official_split(labels, columns, settings), labels >= 0
-    column, value = (settings.transfer, settings.bank) if settings.transfer else ("split", "train")
-    if settings.transfer or official:
-        divided &= columns[column] == value
-    named = official and not settings.transfer and "validation" in set(columns["split"].tolist())
-    inner = settings.validation > 0 and not named
-    return _too_few(len(set(key[divided].tolist())), 1 + inner if official else max(settings.folds, 2 + inner))
+    inner = settings.validation > 0 and not len(sides.validation)
+    parts = 1 + inner if len(sides.query) else max(settings.folds, 2 + inner)
+    problems = _too_few(len(set(key[sides.bank].tolist())), parts)
+    if problems or len(sides.query) or not inner or settings.folds > 2:
+        return problems
+    folds = _folds(labels, sides.bank, key, settings.folds)  # with two, one large group may be all of a side
+    return _too_few(min(len(set(key[sides.bank[folds != fold]].tolist())) for fold in range(settings.folds)), 2)
+
+
+def find_bad_blocks(columns: Columns, settings: SplitSettings) -> list[str]:
+    """Say which values of the column in `splits.groups` are no numbers, where `splits.block` needs numbers."""
+    wrong = find_non_numbers(columns[settings.groups]) if settings.block and settings.groups in columns else []
+    told = f"splits.block: needs numbers in column {settings.groups!r}"
+    return [f"{told}, and {len(wrong)} of its values are none, such as {wrong[0]!r}"] if wrong else []
 
 
 def _too_few(groups: int, parts: int) -> list[str]:
@@ -132,20 +149,17 @@ def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, g
     """
     if problems := absent(columns, settings, groups):
         raise RequestError(problems)
-    known = np.flatnonzero(labels >= 0)
+    sides = _sides(labels, columns, settings, groups)
+    if problems := _find_empty_sides(sides, settings):
+        raise RequestError(problems)
     key = group_key(columns, settings, groups)
-    if settings.transfer:
-        inside = columns[settings.transfer]
-        if settings.bank != settings.query:
-            return _transfer(labels, inside, settings, known, key)
-        known = known[inside[known] == settings.bank]
-    split = columns.get("split")
-    if not settings.transfer and settings.official and split is not None and "test" in set(split[known].tolist()):
-        return _official(labels, split, settings, known, key)
-    folds = _folds(labels, known, key, settings.folds)
-    query = known[folds == fold]
-    bank, validation = _inner(labels, known[folds != fold], key, settings.validation)
-    return Division(bank=bank, validation=validation, query=query)
+    bank, validation, query = sides.bank, sides.validation, sides.query
+    if not len(query):
+        folds = _folds(labels, bank, key, settings.folds)
+        bank, query = bank[folds != fold], bank[folds == fold]
+    if not len(validation):
+        bank, validation = _inner(labels, bank, key, settings.validation)
+    return Division(bank=bank, validation=validation, query=query, left_out=sides.left_out)
 
 
 def has_official_split(labels: Rows, columns: Columns, settings: SplitSettings) -> bool:
@@ -153,7 +167,13 @@ def has_official_split(labels: Rows, columns: Columns, settings: SplitSettings) 
     split = columns.get("split")
     if settings.transfer:
         return settings.bank != settings.query
-    return settings.official and split is not None and "test" in set(split[labels >= 0].tolist())
+    return settings.official and split is not None and "test" in set(split[is_labeled(labels)].tolist())
+
+
+def is_labeled(labels: Rows) -> NDArray[np.bool_]:
+    """Tell [n] which samples have a label: `labels` are codes [n], or several labels per sample [n, C]; -1 is unknown."""
+    known: NDArray[np.bool_] = labels >= 0
+    return known if known.ndim == 1 else np.any(known, axis=1)
 
 
 def tasks_of(division: Division, labels: Rows, fractions: Sequence[float], fold: int) -> tuple[Task, ...]:
@@ -168,59 +188,85 @@ def tasks_of(division: Division, labels: Rows, fractions: Sequence[float], fold:
     return tuple(tasks)
 
 
-def _official(
-    labels: Rows, split: NDArray[np.str_], settings: SplitSettings, known: Rows, key: NDArray[np.str_] | None
-) -> Division:
-    query = known[split[known] == "test"]
-    validation = known[split[known] == "validation"]
-    bank = known[split[known] == "train"]
-    if not len(validation):
-        bank, validation = _inner(labels, bank, key, settings.validation)
-    return Division(bank=bank, validation=validation, query=query)
+def rule_versions(settings: SplitSettings, groups: Sequence[str], target: str) -> tuple[int, ...]:
+    """List the versions of the rules by which a dataset is divided: part of the key of whatever depends on its division.
+
+    `groups` are the group columns of the dataset's card, `target` is the kind of its target.
+    """
+    separated = settings.transfer or group_columns(settings, groups) or target != "class"
+    return (VERSION, SEPARATION_VERSION) if separated else (VERSION,)
+
+
+def _sides(labels: Rows, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> Division:
+    """Find what the data itself says of each part: its query is empty where folds decide, and so is its validation part
+    where a share of the bank is taken.
+    """
+    known = np.flatnonzero(labels >= 0)
+    key = group_key(columns, settings, groups)
+    if settings.transfer:
+        return _transfer(labels, columns[settings.transfer], settings, known, key)
+    if has_official_split(labels, columns, settings):
+        return _official(columns["split"], known, key)
+    return Division(bank=known, validation=known[:0], query=known[:0])
+
+
+def _official(split: NDArray[np.str_], known: Rows, key: NDArray[np.str_] | None) -> Division:
+    """The test set is as published; training and validation samples of its groups are left out.
+
+    Of a group in training and validation the training samples stay, for they are needed more.
+    """
+    query, bank, validation = (known[split[known] == part] for part in ("test", "train", "validation"))
+    bank, bank_lost = _without_shared(key, bank, query)
+    validation, validation_lost = _without_shared(key, validation, query)
+    validation, in_training = _without_shared(key, validation, bank)
+    left_out: dict[Reason, Rows] = {
+        "group_in_test": np.concatenate([bank_lost, validation_lost]),
+        "group_in_training": in_training,
+        "other_part": known[~np.isin(split[known], ["train", "validation", "test"])],
+    }
+    return Division(bank=bank, validation=validation, query=query, left_out=_nonempty(left_out))
 
 
 def _transfer(
     labels: Rows, column: NDArray[np.str_], settings: SplitSettings, known: Rows, key: NDArray[np.str_] | None
 ) -> Division:
-    source = known[column[known] == settings.bank]
-    query = known[column[known] == settings.query]
-    bank, validation = _inner(labels, source, key, settings.validation)
-    seen = np.isin(labels[query], np.unique(labels[source]))
-    return Division(bank=bank, validation=validation, query=query[seen])
+    """The test set is as it would be without groups, so that it can be compared; samples of its groups leave the bank."""
+    bank, asked = known[column[known] == settings.bank], known[column[known] == settings.query]
+    left_out: dict[Reason, Rows] = {"other_group": known[~np.isin(column[known], [settings.bank, settings.query])]}
+    if settings.bank == settings.query:
+        return Division(bank=bank, validation=bank[:0], query=bank[:0], left_out=_nonempty(left_out))
+    query = asked[np.isin(labels[asked], labels[bank])]
+    bank, left_out["group_in_test"] = _without_shared(key, bank, query)
+    query = query[np.isin(labels[query], labels[bank])]
+    left_out["unknown_class"] = np.setdiff1d(asked, query)
+    return Division(bank=bank, validation=bank[:0], query=query, left_out=_nonempty(left_out))
 
 
-def group_key(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> NDArray[np.str_] | None:
-    """Name [n] the group of each sample that no split cuts; None where nothing is kept together."""
-    names = (settings.groups,) if settings.groups else tuple(groups)
-    if not names:
-        return None
-    if settings.block:
-        return chained(columns[settings.groups], settings.block)
-    parts = [columns[name] for name in names]
-    return apart_without(np.array(["\x1f".join(values) for values in zip(*(p.tolist() for p in parts), strict=True)]))
+def _without_shared(key: NDArray[np.str_] | None, rows: Rows, others: Rows) -> tuple[Rows, Rows]:
+    """Part rows into those whose group holds none of `others`, and the rest."""
+    shared = find_shared(key, rows, others)
+    return rows[~shared], rows[shared]
 
 
-def chained(values: NDArray[np.str_], block: float) -> NDArray[np.str_]:
-    """Name [n] the chain of each sample: in one chain, neighbouring values differ by at most `block`; '' is a chain alone."""
-    numbers = np.array([float(value) if value else np.nan for value in values.tolist()])
-    order = np.argsort(numbers, kind="stable")  # nan last, and no two of them closer than anything
-    breaks = ~(np.diff(numbers[order]) <= block)
-    chain = np.zeros(len(numbers), np.int64)
-    chain[order[1:]] = np.cumsum(breaks)
-    return chain.astype(np.str_)
+def _nonempty(left_out: Mapping[Reason, Rows]) -> Mapping[Reason, Rows]:
+    return {reason: rows for reason, rows in left_out.items() if len(rows)}
 
 
-def apart_without(key: NDArray[np.str_]) -> NDArray[np.str_]:
-    """Give samples without any value a group each."""
-    empty = np.char.strip(key, "\x1f") == ""
-    return np.where(empty, np.char.add("\x1falone ", np.arange(len(key)).astype(np.str_)), key)
-
-
-def _is_number(value: str) -> bool:
-    try:
-        return math.isfinite(float(value))
-    except ValueError:
-        return False
+def _find_empty_sides(sides: Division, settings: SplitSettings) -> list[str]:
+    """Say why nothing is left to learn from, or to test on."""
+    lost = len(sides.left_out.get("group_in_test", ()))
+    if not len(sides.bank) and lost:
+        told = f"splits.groups: the groups of all {lost} training samples are in the test set, so none is left"
+        fix = "other values in splits.bank and splits.query" if settings.transfer else "set splits.official=false"
+        return [f"{told}. Name another column in splits.groups, or {fix}"]
+    if settings.transfer and not len(sides.bank):
+        return [f"splits.bank: no sample of {settings.bank!r} has a label. Name another value of {settings.transfer!r}"]
+    if settings.transfer and settings.bank != settings.query and not len(sides.query):
+        told = f"splits.query: {settings.query!r} has no sample of a class that {settings.bank!r} has"
+        return [f"{told}, so nothing is left to test. Name other values in splits.bank and splits.query"]
+    if len(sides.query) and not len(sides.bank):
+        return ["splits.official: no labeled sample has 'train' in column 'split'. Set splits.official=false"]
+    return []
 
 
 def _folds(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, folds: int) -> Rows:

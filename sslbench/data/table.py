@@ -124,7 +124,8 @@ def normalised(modalities: Mapping[str, Modality], pool: Pool, most: int = 4096)
         total, squares, count = sums[name]
         mean = total / max(count, 1)
         std = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0))
-        std = np.where(std > 1e-6, std, 1.0)
+        # constant up to float32 rounding, which is relative: a channel of small values (in volts) is scaled too
+        std = np.where(std > 1e-6 * np.sqrt(squares / max(count, 1)), std, 1.0)
         result[name] = replace(modality, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
     return result
 

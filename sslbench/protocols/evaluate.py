@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from sslbench.api.modules import Instrument, Method
 from sslbench.api.values import FeatureTable, Task
-from sslbench.config.choices import Choice
+from sslbench.config.keys import Evaluation
+from sslbench.config.parts import Part
 from sslbench.config.plan import Plan
+from sslbench.data.groups import group_key
 from sslbench.data.splits import divide, tasks_of
 from sslbench.data.table import Prepared
 from sslbench.data.views import BuiltAugmentation
 from sslbench.environment import seed_from
 from sslbench.protocols.bench import HarnessBench, HarnessTrial
-from sslbench.protocols.features import extract, open_features
+from sslbench.protocols.features import extract, extract_views, open_features
 from sslbench.protocols.score import Where, score
 from sslbench.train.build import build_augmentation, load_material, make_views
 from sslbench.train.fabric import make_fabric
@@ -26,60 +28,74 @@ from sslbench.train.loop import Moment
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Subject:
-    """What is measured: a trained method's folder and live encoders, on one prepared table."""
+    """What is measured: a trained method's folder and live encoders, on one part and its prepared table."""
 
     plan: Plan
     method: Method
     pretrained: Path
+    part: Part
     table: Prepared
     seed: int
-    epoch: int | None
 
 
 def extract_stage(subject: Subject, folder: Path, tick: Callable[[int, int], None]) -> None:
-    """Write the features of the table, and of two label-preserving views of each sample."""
+    """Write the features of the table."""
     fabric = make_fabric(subject.plan.train.precision)
     modalities, _, _ = load_material(subject.pretrained)
     views = make_views(subject.plan, modalities, 0, fabric.device)
-    wanted = any(protocol.spec.views(protocol.config) for protocol in subject.plan.protocols)
-    augmentation = _label_preserving(subject) if wanted else None
     with fabric.autocast():
-        extract(subject.method.to(fabric.device), subject.table, views, folder, augmentation, tick)
+        extract(subject.method.to(fabric.device), subject.table, views, folder, tick)
+
+
+def extract_views_stage(subject: Subject, folder: Path, tick: Callable[[int, int], None]) -> None:
+    """Write the features of two views of each sample, by the part's label-preserving augmentation."""
+    fabric = make_fabric(subject.plan.train.precision)
+    modalities, _, _ = load_material(subject.pretrained)
+    views = make_views(subject.plan, modalities, 0, fabric.device)
+    augmentation = _label_preserving(subject)
+    if augmentation is None:
+        raise ValueError(f"{subject.part.name} names no label-preserving augmentation")
+    with fabric.autocast():
+        extract_views(subject.method.to(fabric.device), subject.table, views, folder, augmentation, tick)
 
 
 def _label_preserving(subject: Subject) -> BuiltAugmentation | None:
-    planned = subject.plan.label_preserving
+    planned = subject.plan.label_preserving.get(subject.part.name)
     modalities, _, _ = load_material(subject.pretrained)
     return None if planned is None else build_augmentation(planned, subject.plan.view, modalities, None)
 
 
-def tasks_for(plan: Plan, table: Prepared, folds: Sequence[int]) -> tuple[Task, ...]:
-    """Every fold and label fraction of one table."""
+def tasks_for(plan: Plan, table: Prepared, folds: Sequence[int], fraction: float | None) -> tuple[Task, ...]:
+    """Every fold of one table, with a share of its labels (None: all)."""
     if table.target.kind != "class" or not (table.labels >= 0).any():
         return ()
     tasks: list[Task] = []
     for fold in folds:
         division = divide(table.labels, table.columns, plan.splits, fold, table.groups)
-        tasks += tasks_of(division, table.labels, plan.splits.fractions, fold)
+        tasks += tasks_of(division, table.labels, (1.0 if fraction is None else fraction,), fold)
     return tuple(tasks)
 
 
 def evaluate_stage(
     subject: Subject,
-    protocol: Choice,
+    asked: Evaluation,
     features: Path,
-    folds: Sequence[int],
+    augmented: Path | None,
     folder: Path,
     watch: Callable[[str, Moment], None],
 ) -> None:
-    """Let one protocol measure, and write what follows from its answers."""
-    plan, table = subject.plan, subject.table
-    tasks = tasks_for(plan, table, folds)
+    """Let one protocol measure, and write what follows from its answers.
+
+    `features` and `augmented` are the folders that the two extract stages left; None where no views are asked for.
+    """
+    plan, table, protocol = subject.plan, subject.table, asked.protocol
+    tasks = tasks_for(plan, table, asked.folds, asked.fraction)
     fabric = make_fabric(plan.train.precision)
     modalities, _, _ = load_material(subject.pretrained)
 
     def open_table(space: str) -> FeatureTable:
-        return open_features(features, table, space)
+        groups = group_key(table.columns, plan.splits, table.groups) if table.target.kind == "class" else None
+        return replace(open_features(features, augmented, table, space), groups=groups)
 
     bench = HarnessBench(
         trained=subject.method.encoders,
@@ -94,11 +110,12 @@ def evaluate_stage(
         checkpoint_seconds=plan.train.checkpoint_seconds,
         watch=watch,
     )
-    key = (subject.seed, protocol.component.name, table.key)
+    # not the table's own key, in which versions and settings are that change no sample
+    key = (subject.seed, protocol.component.name, subject.part.fingerprint())
     trial = HarnessTrial(
         tasks=tasks, target=table.target, bench=bench, key=key, open_table=open_table, products=plan.products
     )
     instrument: Instrument = protocol.spec.build(protocol.config)
-    where = Where(dataset=table.name, protocol=protocol.component.name, seed=subject.seed, epoch=subject.epoch)
+    where = Where(protocol=protocol.component.name, seed=subject.seed, epoch=asked.epoch)
     ids = table.columns.get("id", np.arange(len(table)).astype(str))
     score(instrument.measure(trial), tasks, table.target, table.labels, ids, where, folder)

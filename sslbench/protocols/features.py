@@ -20,6 +20,8 @@ from sslbench.data.table import Pool, Prepared
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 
 BATCH = 256
+AUGMENTED = "@augmented"
+"""What the arrays of augmented views are called after their modality."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,6 +34,7 @@ class Table:
     augmented: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     lengths: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     space: str = ""
+    groups: NDArray[np.str_] | None = None
 
     def rows(self) -> int:
         """How many samples there are."""
@@ -56,32 +59,53 @@ def vectors(table: FeatureTable, modality: str) -> NDArray[np.float32]:
     return averaged
 
 
-def extract(
+def extract(method: Method, table: Prepared, views: ViewMaker, folder: Path, tick: Callable[[int, int], None]) -> None:
+    """Embed every row of a table and write one array per space."""
+
+    def embedded(rows: NDArray[np.int64], view: View) -> Mapping[str, Tensor]:
+        return embed(method, views.plain(view), table.modalities)
+
+    _write_arrays(method, table, views, folder, embedded, tick)
+    lengths = {n.removesuffix(".length"): v.tolist() for n, v in _lengths(table).items()}
+    (folder / "lengths.json").write_text(json.dumps(lengths))
+
+
+def extract_views(
     method: Method,
     table: Prepared,
     views: ViewMaker,
     folder: Path,
-    augmentation: BuiltAugmentation | None,
+    augmentation: BuiltAugmentation,
     tick: Callable[[int, int], None],
 ) -> None:
-    """Embed every row of a table and write one array per space; with an augmentation, two random views as well."""
+    """Embed two random views of every row of a table and write one array per modality."""
+
+    def embedded(rows: NDArray[np.int64], view: View) -> Mapping[str, Tensor]:
+        return _two_views(method, view, rows, views, augmentation)
+
+    _write_arrays(method, table, views, folder, embedded, tick)
+
+
+def _write_arrays(
+    method: Method,
+    table: Prepared,
+    views: ViewMaker,
+    folder: Path,
+    embedded: Callable[[NDArray[np.int64], View], Mapping[str, Tensor]],
+    tick: Callable[[int, int], None],
+) -> None:
+    """Write what is embedded of every row of a table, array by array."""
     method.eval()
     writers: dict[str, NDArray[np.float32]] = {}
     pool = Pool(members=[(table, np.arange(len(table)))], modalities=table.modalities)
     batches = [np.arange(i, min(i + BATCH, len(table))) for i in range(0, len(table), BATCH)]
     with torch.no_grad():
         for rows, stored in read_ahead(pool, batches):
-            view = views.natural(stored)
-            found = dict(embed(method, views.plain(view), table.modalities))
-            if augmentation is not None:
-                found |= _two_views(method, view, rows, views, augmentation)
-            for name, values in found.items():
+            for name, values in embedded(rows, views.natural(stored)).items():
                 _put(writers, folder, name, rows, values, _shape(name, values, table))
             tick(int(rows[-1]) + 1, len(table))
     for array in writers.values():
         array.flush()  # type: ignore[attr-defined]
-    lengths = {n.removesuffix(".length"): v.tolist() for n, v in _lengths(table).items()}
-    (folder / "lengths.json").write_text(json.dumps(lengths))
 
 
 def embed(method: Method, view: View, modalities: Mapping[str, Modality]) -> Mapping[str, Tensor]:
@@ -107,7 +131,7 @@ def _two_views(
     index = torch.from_numpy(rows).to(views.device)
     made = views.make(view, index, 0, augmentation, {"view": Role(count=2)})["view"]
     both = [method.embed(v) for v in made]
-    return {f"{name}@augmented": torch.stack([b[name] for b in both], 1) for name in both[0] if "." not in name}
+    return {f"{name}{AUGMENTED}": torch.stack([b[name] for b in both], 1) for name in both[0] if "." not in name}
 
 
 def _put(
@@ -140,12 +164,13 @@ def _lengths(table: Prepared) -> dict[str, NDArray[np.int64]]:
     }
 
 
-def open_features(folder: Path, table: Prepared, space: str = "") -> Table:
-    """Map the features of a space; modalities that lack it show their encoder's."""
+def open_features(folder: Path, views: Path | None, table: Prepared, space: str = "") -> Table:
+    """Map the features of a space, and those of augmented views; modalities that lack the space show their encoder's."""
     arrays: dict[str, Any] = {path.stem: path for path in sorted(folder.glob("*.npy"))}
-    plain = {name: path for name, path in arrays.items() if "." not in name and "@" not in name}
+    plain = {name: path for name, path in arrays.items() if "." not in name}
     chosen = {name: arrays.get(f"{name}.{space}", path) for name, path in plain.items()}
-    augmented = {name: arrays[f"{name}@augmented"] for name in plain if f"{name}@augmented" in arrays}
+    found = () if views is None else sorted(views.glob("*.npy"))
+    augmented = {path.stem.removesuffix(AUGMENTED): path for path in found}
     lengths = json.loads((folder / "lengths.json").read_text())
     return Table(
         space=space if all(f"{name}.{space}" in arrays for name in plain) else "",

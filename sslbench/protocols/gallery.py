@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from sslbench.api import Citation, Metric, Need, ProtocolSpec, hookimpl
@@ -25,7 +25,8 @@ class GalleryConfig:
     labelled and the rest are queries, of data that was not learnt from; what a class does that a gallery would use up is then
     `exhausted`: `spare` one of it as a query, `absent` from the queries and so from every mean over classes (what happens
     where nobody looks), or `excluded` from the gallery too. How many such classes there were is a score, and which an
-    artefact. `memory` bounds the work space in MB.
+    artefact. Where samples have groups, a query of a group that is in the gallery is left out, and how many were is a score.
+    `memory` bounds the work space in MB.
     """
 
     shots: tuple[int, ...] = (1, 2, 4, 8, 16)
@@ -34,7 +35,7 @@ class GalleryConfig:
     source: Literal["train", "all"] = "train"
     exhausted: Literal["spare", "absent", "excluded"] = "spare"
     space: str = "joint"
-    memory: int = 256
+    memory: int = field(default=256, metadata={"identity": False})
 
     def __post_init__(self) -> None:
         """Refuse galleries of nothing."""
@@ -43,6 +44,11 @@ class GalleryConfig:
         for name in ("draws", "neighbours"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)} is not possible; possible: 1 or more")
+
+
+def reset_unused(config: GalleryConfig) -> GalleryConfig:
+    """Reset what becomes of classes that a gallery uses up, where queries are not taken from what it leaves."""
+    return config if config.source == "all" else replace(config, exhausted=GalleryConfig().exhausted)
 
 
 def build(config: GalleryConfig) -> Instrument:
@@ -61,7 +67,7 @@ def asks_learnt(config: GalleryConfig) -> bool:
 def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
     yield ProtocolSpec(
         name="gallery",
-        version=2,
+        version=3,
         summary="k-NN from 1 to 16 labelled samples a class, drawn again and again, in and across modalities",
         citation=Citation(
             title="The Distance-Weighted k-Nearest-Neighbor Rule",
@@ -72,9 +78,13 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
         config=GalleryConfig,
         smoke=GalleryConfig(shots=(1, 2), draws=2),
         build=build,
+        reset_unused=reset_unused,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),
-        metrics=(Metric(name="exhausted_classes", low=0, high=2**31, higher_is_better=False),),
+        metrics=(
+            Metric(name="exhausted_classes", low=0, high=2**31, higher_is_better=False),
+            Metric(name="queries_left_out", low=0, high=2**31, higher_is_better=False),
+        ),
         by_default=False,
         asks_learnt=asks_learnt,
     )

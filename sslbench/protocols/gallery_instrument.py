@@ -25,11 +25,15 @@ VOTE = KnnConfig(vote="inverse")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Drawn:
-    """One gallery, the queries that it is asked, and the classes [.] that it takes more of than there is."""
+    """One gallery, the queries that it is asked, and the classes [.] that it takes more of than there is.
+
+    `left_out` are samples that are no queries because one of their group is in the gallery; None where there are no groups.
+    """
 
     gallery: Rows
     query: Rows
     exhausted: Rows
+    left_out: Rows | None = None
 
 
 def taken(labels: Rows, rows: Rows, shots: int, rng: np.random.Generator) -> Rows:
@@ -40,12 +44,22 @@ def taken(labels: Rows, rows: Rows, shots: int, rng: np.random.Generator) -> Row
 
 
 def draw_gallery(
-    labels: Rows, ids: NDArray[np.str_], task: Task, shots: int, config: GalleryConfig, rng: np.random.Generator
+    labels: Rows,
+    ids: NDArray[np.str_],
+    task: Task,
+    shots: int,
+    config: GalleryConfig,
+    rng: np.random.Generator,
+    groups: NDArray[np.str_] | None = None,
 ) -> Drawn:
-    """A gallery and its queries, by the rules of the settings; rows are drawn in the order of their ids [n]."""
+    """A gallery and its queries, by the rules of the settings; rows are drawn in the order of their ids [n].
+
+    No group [n] is on both sides: a query of the gallery's groups is left out.
+    """
     bank = task.bank[np.argsort(ids[task.bank])]
     if config.source == "train":
-        codes, counts = np.unique(labels[bank], return_counts=True)
+        codes = np.union1d(labels[bank], labels[task.query])  # a class that is asked and not in the bank gives nothing
+        counts = np.array([(labels[bank] == code).sum() for code in codes.tolist()], np.int64)
         return Drawn(gallery=taken(labels, bank, shots, rng), query=task.query, exhausted=codes[counts < shots])
     rows = np.concatenate([task.bank, task.validation, task.query])
     rows = rows[np.argsort(ids[rows])]
@@ -60,7 +74,11 @@ def draw_gallery(
         if len(own):
             kept = count - 1 if config.exhausted == "spare" else count
             gallery = np.concatenate([gallery, rng.permutation(own)[:kept]])
-    return Drawn(gallery=gallery, query=np.setdiff1d(rows, gallery), exhausted=exhausted)
+    query = np.setdiff1d(rows, gallery)
+    if groups is None:
+        return Drawn(gallery=gallery, query=query, exhausted=exhausted)
+    shared = np.isin(groups[query], groups[gallery])
+    return Drawn(gallery=gallery, query=query[~shared], exhausted=exhausted, left_out=query[shared])
 
 
 def named_sets(modalities: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -83,7 +101,7 @@ class Gallery:
             used_up: dict[str, list[Scalar]] = {"class": [], "samples": [], "shots": []}
             for shots, draw in product(self.config.shots, range(self.config.draws)):
                 rng = trial.rng("gallery", str(task.setting.get("fold")), shots, draw)
-                drawn = draw_gallery(labels, table.columns["id"], task, shots, self.config, rng)
+                drawn = draw_gallery(labels, table.columns["id"], task, shots, self.config, rng, table.groups)
                 if draw == 0:
                     _tell(used_up, drawn, labels, task, shots, trial.target.names)
                 yield from self._answers(place, shots, draw, drawn, units, labels, len(trial.target.names), table.space)
@@ -97,6 +115,9 @@ class Gallery:
         if not len(drawn.query) or not len(drawn.gallery):
             return
         codes = torch.from_numpy(labels[drawn.gallery])
+        scores = {"exhausted_classes": float(len(drawn.exhausted))}
+        if drawn.left_out is not None:
+            scores["queries_left_out"] = float(len(drawn.left_out))
         sets = named_sets(list(units))
         for (held, inside), (asked, outside) in product(sets, sets):
             if not shared and not (inside == outside or len(inside) > 1):
@@ -117,8 +138,9 @@ class Gallery:
                 setting={**{name: value for name, value in names.items() if value}, "shots": shots},
                 draw=draw,
                 rows=drawn.query,
+                bank=drawn.gallery,
                 predicted=vote.argmax(1).numpy(),
-                scores={"exhausted_classes": float(len(drawn.exhausted))},
+                scores=scores,
             )
 
 

@@ -20,16 +20,32 @@ from sslbench.config.convert import plain
 from sslbench.results.record import ClassScore, Score
 
 PREDICTIONS, ASSIGNMENTS, CHOICES = "predictions.parquet", "assignments.parquet", "choices.json"
+UNNAMED = ""
+"""The dataset's name in the files of an evaluation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """What an evaluation is of."""
+    """What an evaluation is of. What the dataset is called is up to each record that uses the evaluation."""
 
-    dataset: str
     protocol: str
     seed: int
     epoch: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Counted:
+    """The answers to one question over its draws: a confusion matrix [C, C], and the samples [C] that were learned from."""
+
+    matrix: NDArray[np.int64]
+    taught: NDArray[np.int64] | None = None
+
+    def add(self, matrix: NDArray[np.int64], labels: NDArray[np.int64] | None) -> None:
+        """Add a draw: its confusion matrix, and the labels that it learned from; the most of a class in any draw counts."""
+        self.matrix = self.matrix + matrix
+        if labels is not None:
+            taught = np.bincount(labels, minlength=len(matrix))
+            self.taught = taught if self.taught is None else np.maximum(self.taught, taught)
 
 
 def text(values: Mapping[str, Any]) -> str:
@@ -46,9 +62,10 @@ def score(
     Draws of one question have scores of their own, and classes and a confusion of all together.
     """
     scores: list[Score] = []
-    predictions = [_rows(ids[:0], labels[:0], "predicted", labels[:0], {"fold": 0, "setting": "", "chosen_on": ""})]
-    partitions = [_rows(ids[:0], labels[:0], "cluster", labels[:0], {"fold": 0, "setting": "", "fit": 0})]
-    counted: dict[tuple[int, str, str], NDArray[np.int64]] = {}
+    none = np.zeros(0, np.int64)  # of labels [n, C] no row would fit a table's column
+    predictions = [_rows(ids[:0], none, "predicted", none, {"fold": 0, "setting": "", "chosen_on": ""})]
+    partitions = [_rows(ids[:0], none, "cluster", none, {"fold": 0, "setting": "", "fit": 0})]
+    counted: dict[tuple[int, str, str], Counted] = {}
     choices: list[dict[str, Any]] = []
     for number, outcome in enumerate(outcomes):
         setting = _setting(outcome, tasks)
@@ -66,7 +83,7 @@ def score(
             if target.kind == "class" and outcome.chosen_on != "query":
                 matrix = metrics.confusion(truth, _codes(said), len(target.names))
                 same = (fold, question, outcome.chosen_on)
-                counted[same] = counted.get(same, 0) + matrix
+                counted.setdefault(same, Counted(matrix=0 * matrix)).add(matrix, _taught(outcome, tasks, labels))
                 predictions.append(_rows(ids[outcome.rows], truth, "predicted", _codes(said), line))
         for fit, codes in enumerate(outcome.clusters):
             given, truth = ids[outcome.rows], labels[outcome.rows]
@@ -77,7 +94,7 @@ def score(
         for name, value in sorted(found.items()):
             scores.append(
                 Score(
-                    dataset=where.dataset, protocol=where.protocol, seed=where.seed, fold=fold, epoch=where.epoch,
+                    dataset=UNNAMED, protocol=where.protocol, seed=where.seed, fold=fold, epoch=where.epoch,
                     setting=asked, chosen=text(outcome.chosen), chosen_on=outcome.chosen_on, metric=name,
                     value=_finite(name, value),
                 )
@@ -88,19 +105,19 @@ def score(
     parquet.write_table(arrow.concat_tables(partitions), folder / ASSIGNMENTS)
     (folder / CHOICES).write_text(json.dumps(choices))
     confusions, classes = [], list[ClassScore]()
-    for (fold, question, chosen_on), matrix in counted.items():
-        classes += _class_scores(matrix, target, where, fold, question)
+    for (fold, question, chosen_on), one in counted.items():
+        classes += _class_scores(one, target, where, fold, question)
         line = {"fold": fold, "setting": question, "chosen_on": chosen_on}
-        confusions.append({**line, "counts": _sparse(matrix)})
+        confusions.append({**line, "counts": _sparse(one.matrix)})
     (folder / "confusion.json").write_text(json.dumps(confusions))
     content = {"scores": plain(scores), "classes": plain(classes)}
     (folder / "scores.json").write_text(json.dumps(content, sort_keys=True, allow_nan=False))
 
 
-def read_scores(folder: Path) -> tuple[list[Score], list[ClassScore]]:
-    """What `score` wrote."""
-    content = json.loads((folder / "scores.json").read_text())
-    return [Score(**s) for s in content["scores"]], [ClassScore(**c) for c in content["classes"]]
+def read_scores(folder: Path, dataset: str) -> tuple[list[Score], list[ClassScore]]:
+    """Read what `score` wrote, of a dataset of that name."""
+    content, named = json.loads((folder / "scores.json").read_text()), {"dataset": dataset}
+    return [Score(**(s | named)) for s in content["scores"]], [ClassScore(**(c | named)) for c in content["classes"]]
 
 
 def _finite(name: str, value: float) -> float:
@@ -116,6 +133,12 @@ def _setting(outcome: Outcome, tasks: Sequence[Task]) -> dict[str, Any]:
     return {**base, **outcome.setting}
 
 
+def _taught(outcome: Outcome, tasks: Sequence[Task], labels: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """The labels that an answer was learned from, where they are known."""
+    bank = outcome.bank if outcome.bank is not None or outcome.task is None else tasks[outcome.task].bank
+    return None if bank is None else labels[bank]
+
+
 def _codes(said: NDArray[Any]) -> NDArray[np.int64]:
     return (said.argmax(1) if said.ndim == 2 else said).astype(np.int64)
 
@@ -126,11 +149,11 @@ def _derived(truth: NDArray[np.int64], said: NDArray[Any], target: Target) -> Ma
     return metrics.summary(metrics.confusion(truth, _codes(said), len(target.names)))
 
 
-def _class_scores(matrix: NDArray[np.int64], target: Target, where: Where, fold: int, setting: str) -> list[ClassScore]:
-    found = metrics.class_scores(matrix)
+def _class_scores(counted: Counted, target: Target, where: Where, fold: int, setting: str) -> list[ClassScore]:
+    found = metrics.class_scores(counted.matrix)
     return [
         ClassScore(
-            dataset=where.dataset,
+            dataset=UNNAMED,
             protocol=where.protocol,
             seed=where.seed,
             fold=fold,
@@ -140,6 +163,7 @@ def _class_scores(matrix: NDArray[np.int64], target: Target, where: Where, fold:
             precision=float(found.precision[place]),
             f1=float(found.f1[place]),
             support=int(found.support[place]),
+            training_samples=None if counted.taught is None else int(counted.taught[place]),
         )
         for place, name in enumerate(target.names)
     ]

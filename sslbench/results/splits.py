@@ -12,33 +12,48 @@ from numpy.typing import NDArray
 
 from sslbench.api.files import write_atomically
 from sslbench.config.plan import Plan
-from sslbench.data.splits import VERSION, Division, divide, group_key, tasks_of
+from sslbench.data.groups import group_columns, group_key
+from sslbench.data.splits import Division, divide, rule_versions, tasks_of
 from sslbench.data.table import Prepared
+from sslbench.results.coverage import count_left_out, count_missing_classes
 
 
-def index_file(ids: Sequence[str], division: Division) -> tuple[str, str]:
-    """The file's text (one line per sample: part, tab, id; sorted) and its hash."""
+def index_file(ids: Sequence[str], division: Division, versions: Sequence[int]) -> tuple[str, str]:
+    """The file's text (one line per sample: part, tab, id; sorted) and its hash; `versions` are of the rules that divide."""
     parts = (("bank", division.bank), ("query", division.query), ("validation", division.validation))
     lines = sorted(f"{name}\t{ids[row]}" for name, rows in parts for row in rows.tolist())
     body = "\n".join(lines) + "\n"
     digest = hashlib.blake2b(body.encode(), digest_size=8).hexdigest()
-    return f"# split version {VERSION}, hash {digest}\n{body}", digest
+    return f"# split version {'.'.join(map(str, versions))}, hash {digest}\n{body}", digest
 
 
 def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Write the split of every table and fold below `root`/splits; returns by table the hashes by fold, and the counts."""
+    """Write the split of every table and fold below `root`/splits; returns by table the hashes by fold, and the counts.
+
+    By fold as well are the classes that are not both learned and tested, and the samples that are in no part.
+    """
     found: dict[str, dict[str, Any]] = {}
     for table in tables:
         if table.target.kind != "class" or not (table.labels >= 0).any():
             continue
         divisions = {fold: divide(table.labels, table.columns, plan.splits, fold, table.groups) for fold in plan.folds}
+        versions = rule_versions(plan.splits, table.groups, table.target.kind)
+        key = group_key(table.columns, plan.splits, table.groups)
         hashes = {}
         for fold, division in divisions.items():
-            text, hashes[str(fold)] = index_file(table.columns["id"].tolist(), division)
+            text, hashes[str(fold)] = index_file(table.columns["id"].tolist(), division, versions)
             name = f"{table.name.replace('/', '-')}-fold{fold}-{hashes[str(fold)]}.tsv"
             if not (root / "splits" / name).exists():
                 write_atomically(root / "splits" / name, text.encode())
-        found[table.name] = {"splits": hashes, "divided": divided(plan, table, divisions)}
+        found[table.name] = {
+            "splits": hashes,
+            "divided": divided(plan, table, divisions),
+            "missing_classes": {
+                str(fold): count_missing_classes(division, table.labels, table.target.names)
+                for fold, division in divisions.items()
+            },
+            "left_out": {str(fold): count_left_out(division, key) for fold, division in divisions.items()},
+        }
     return found
 
 
@@ -62,7 +77,7 @@ def _per_class(labels: NDArray[np.int64]) -> dict[str, int]:
 
 def _groups(plan: Plan, table: Prepared, rows: NDArray[np.int64]) -> str:
     """What no split cuts, in words."""
-    names = [plan.splits.groups] if plan.splits.groups else list(table.groups)
+    names = group_columns(plan.splits, table.groups)
     if not names:
         return "none"
     told = " and ".join(names) + (f" within {plan.splits.block:g}" if plan.splits.block else "")

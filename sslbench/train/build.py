@@ -18,10 +18,10 @@ from sslbench.api.values import Modality, Target
 from sslbench.config.checks import sized
 from sslbench.config.choices import Choice, PlannedAugmentation
 from sslbench.config.plan import Plan
-from sslbench.data.splits import divide, group_key
 from sslbench.data.table import Pool, Prepared, Rows, normalised
 from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
 from sslbench.environment import seed_everything
+from sslbench.train.pool import divide_pool
 
 REFERENCE_SEED = 0
 
@@ -44,7 +44,7 @@ class Material:
 def gather_material(plan: Plan, tables: Sequence[Prepared], fold: int) -> Material:
     """Pool the rows that a method may learn from: never a test row under pool `train`, and only labelled ones for one
     that is given targets."""
-    parted = [(table, *held_out(plan, table, fold, pool_rows(plan, table, fold))) for table in tables]
+    parted = [(table, *rows) for table, rows in zip(tables, divide_pool(plan, tables, fold), strict=True)]
     members = [(table, rows) for table, rows, _ in parted if len(rows)]
     pool = Pool(members=members, modalities=plan.modalities)
     held = Pool(members=[(table, rows) for table, _, rows in parted if len(rows)], modalities=plan.modalities)
@@ -62,36 +62,6 @@ def gather_material(plan: Plan, tables: Sequence[Prepared], fold: int) -> Materi
     return Material(
         pool=pool, held=held, modalities=modalities, target=target, labels=coded(pool), held_labels=coded(held)
     )
-
-
-def held_out(plan: Plan, table: Prepared, fold: int, rows: Rows) -> tuple[Rows, Rows]:
-    """What is learnt from, and what the loss is watched on: the split's validation part, or a share of the pool's groups."""
-    none = rows[:0]
-    if not plan.train.holds_out or not len(rows):
-        return rows, none
-    if table.target.kind == "class" and (table.labels >= 0).any() and (plan.pool == "train" or plan.spec.takes_target):
-        watched = divide(table.labels, table.columns, plan.splits, fold, table.groups).validation
-        return (np.setdiff1d(rows, watched), watched) if len(watched) else (rows, none)
-    key = group_key(table.columns, plan.splits, table.groups) if table.groups else None
-    group = np.arange(len(rows)) if key is None else np.unique(key[rows], return_inverse=True)[1]
-    order = np.random.default_rng([REFERENCE_SEED, len(rows)]).permutation(int(group.max()) + 1)
-    sizes = np.cumsum(np.bincount(group)[order])
-    wanted = order[: 1 + int(np.searchsorted(sizes, round(plan.train.held_out * len(rows))))]
-    inside = np.isin(group, wanted)
-    return rows[~inside], rows[inside]
-
-
-def pool_rows(plan: Plan, table: Prepared, fold: int) -> Rows:
-    """The rows of one table that may be learnt from."""
-    if table.target.kind != "class" or not (table.labels >= 0).any():
-        return np.arange(0 if plan.spec.takes_target else len(table))
-    if plan.pool != "train" and not plan.spec.takes_target:
-        return np.arange(len(table))
-    division = divide(table.labels, table.columns, plan.splits, fold, table.groups)
-    if plan.spec.takes_target:
-        return division.bank
-    unlabelled = np.flatnonzero((table.labels < 0) & (table.columns.get("split", np.array("")) != "test"))
-    return np.sort(np.concatenate([division.bank, unlabelled]))
 
 
 def make_views(plan: Plan, modalities: Mapping[str, Modality], seed: int, device: torch.device) -> ViewMaker:
@@ -173,6 +143,18 @@ def load_method(folder: Path, name: str, method: Method) -> Method:
     """Put a saved state into a freshly built method."""
     method.load_state_dict(load_file(folder / f"{name}.safetensors"))
     return method
+
+
+def describe_encoders(method: Method, modalities: Mapping[str, Modality]) -> dict[str, dict[str, Any]]:
+    """Describe what each encoder with weights takes: statistics that it normalizes with, size of its input, and pooling."""
+    found = {}
+    for name, encoder in method.encoders.items():
+        shape = modalities[name].shape
+        mean, std = ([round(v, 6) for v in encoder.get_buffer(one).flatten().tolist()] for one in ("mean", "std"))
+        size = list(shape[1:] if modalities[name].layout == "image" else shape)
+        if any(True for _ in encoder.parameters()):
+            found[name] = {"mean": mean, "std": std, "size": size, "pooling": encoder.pooling}
+    return found
 
 
 def save_material(folder: Path, material: Material) -> None:

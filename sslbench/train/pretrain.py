@@ -22,6 +22,7 @@ from sslbench.train.build import (
     Material,
     build_augmentation,
     build_method,
+    describe_encoders,
     gather_material,
     load_material,
     load_method,
@@ -68,7 +69,10 @@ def pretrain(
         _illustrate(plan, material, cast(TrainedMethod, method), seed, folder)
     save_method(folder, "method", method, weights)
     save_material(folder, material)
-    content = {"history": list(history), "samples": len(material.pool), "notes": {**method.notes(), **stopped}}
+    content = {
+        "history": list(history), "samples": len(material.pool), "notes": {**method.notes(), **stopped},
+        "encoders": describe_encoders(method, material.modalities),
+    }  # fmt: skip
     (folder / "training.json").write_text(json.dumps(content))
     (folder / "speed.json").write_text(json.dumps({"samples_per_second": round(rate, 1), "seconds": round(seconds, 1)}))
 

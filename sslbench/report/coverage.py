@@ -1,0 +1,106 @@
+"""Sentences about what a table of classes does not cover: classes that are not learned or not tested, samples left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sslbench.analysis.tables import count_tested, count_untaught
+from sslbench.results.record import Record
+
+LISTED = 5
+"""Names in a sentence; the record and `Results.missing_classes` hold all."""
+MISSING = {
+    "without_training": ("no training samples", "test"),
+    "without_test": ("no test samples and are in no mean over classes", "training"),
+    "unknown_in_transfer": ("no samples in the transfer's bank and are left out of its test set", "left-out"),
+    "without_both": ("neither training nor test samples", "labeled"),
+}
+LEFT_OUT = {
+    "group_in_test": ("training sample", "test set"),
+    "group_in_training": ("validation sample", "training set"),
+}
+
+
+def describe_missing_classes(data: Mapping[str, Any], kinds: Sequence[str] = tuple(MISSING)) -> list[str]:
+    """Say which classes of a dataset are not learned or not tested, one sentence for each of `kinds` that there is.
+
+    `data` is an entry of a record's `evaluated_on`. Counts of several folds are added up.
+    """
+    folds = data.get("missing_classes", {})
+    sentences = []
+    for kind in kinds:
+        counts: dict[str, int] = {}
+        for fold in folds.values():
+            for name, samples in fold[kind].items():
+                counts[name] = counts.get(name, 0) + samples
+        if counts:
+            lacking, of = MISSING[kind]
+            often = sum(bool(fold[kind]) for fold in folds.values())
+            where = f" in {often} of {len(folds)} folds" if len(folds) > 1 else ""
+            sentences.append(f"{_classes(counts, lacking)}{where}: {list_counts(counts, f'{of} sample')}")
+    return sentences
+
+
+def describe_left_out(data: Mapping[str, Any]) -> list[str]:
+    """Say how many labeled samples of a dataset are in no part of its split, and why; `data` as above.
+
+    A transfer's samples of other values than the bank's and the query's are left out by request, and not told.
+    """
+    reasons: Mapping[str, Mapping[str, int]] = next(iter(data.get("left_out", {}).values()), {})
+    sentences = []
+    for reason, (sample, part) in LEFT_OUT.items():
+        if reason in reasons:
+            samples, groups = reasons[reason]["samples"], reasons[reason]["groups"]
+            whose = "the group is" if groups == 1 else "the groups are"
+            told = f"{_plural(samples, sample)} of {_plural(groups, 'group')} left out"
+            sentences.append(f"{told}: {whose} in the {part}")
+    if "other_part" in reasons:
+        told = _plural(reasons["other_part"]["samples"], "labeled sample")
+        sentences.append(f"{told} left out: their 'split' is none of train, validation and test")
+    return sentences
+
+
+def describe_coverage(records: Sequence[Record]) -> list[str]:
+    """Say of every dataset, and every transfer within one, what its split does not cover; each sentence once."""
+    sentences: dict[str, None] = {}
+    for record in records:
+        splits = record.settings["splits"]
+        way = f" from {splits['bank']} to {splits['query']}" if splits["transfer"] else ""
+        for data in record.evaluated_on:
+            found = (*describe_missing_classes(data), *describe_left_out(data))
+            sentences |= dict.fromkeys(f"{data['part']}{way}: {sentence}" for sentence in found)
+    return list(sentences)
+
+
+def describe_classes(record: Record, dataset: str, protocol: str) -> list[str]:
+    """Say which classes a protocol's table of classes and its macro accuracy do not cover."""
+    data = next(data for data in record.evaluated_on if data["part"] == dataset)
+    sentences = []
+    untaught = count_untaught(record, dataset, protocol)
+    if untaught:
+        lacking = "no training samples and are not among the worst"
+        sentences.append(f"{_classes(untaught, lacking)}: {list_counts(untaught, 'test sample')}")
+    sentences += describe_missing_classes(data, ("without_test", "unknown_in_transfer", "without_both"))
+    tested, every = count_tested(record, dataset, protocol)
+    if untaught or tested < every:
+        told = f"macro accuracy is the mean over {tested} of {every} classes, those with test samples"
+        sentences.append(told + (f"; {len(untaught)} of them had no training samples" if untaught else ""))
+    return sentences + describe_left_out(data)
+
+
+def list_counts(counts: Mapping[str, int], unit: str) -> str:
+    """List names with their counts, the largest first, and how many more there are."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{name} ({_plural(count, unit)})" for name, count in ordered[:LISTED])
+    return listed + (f" and {len(ordered) - LISTED} more" if len(ordered) > LISTED else "")
+
+
+def _classes(counts: Mapping[str, int], lacking: str) -> str:
+    if len(counts) > 1:
+        return f"{len(counts)} classes have {lacking}"
+    return f"1 class has {lacking.replace(' are ', ' is ')}"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,50 @@
+"""What of a dataset a split does not cover: classes without training or test samples, and samples that are in no part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.data.splits import Division
+
+
+def count_missing_classes(
+    division: Division, labels: NDArray[np.int64], names: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """Count the samples of every class that is not both learned and tested, by what it lacks.
+
+    `labels` [n] are codes of `names`, -1 unknown. Returns four counts by class:
+
+    - without_training: its test samples
+    - without_test: its training samples
+    - unknown_in_transfer: its samples that would be tested, had the transfer's bank the class
+    - without_both: its labeled samples, which are all for validation or in no part
+    """
+
+    def count(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.bincount(labels[rows], minlength=len(names))
+
+    nothing = labels[:0]
+    unknown = count(division.left_out.get("unknown_class", nothing))
+    bank, query, known = count(division.bank), count(division.query), count(np.flatnonzero(labels >= 0))
+    neither = (bank == 0) & (query == 0) & (unknown == 0)
+    kinds = {
+        "without_training": (query, (bank == 0) & (query > 0)),
+        "without_test": (bank, (bank > 0) & (query == 0) & (unknown == 0)),
+        "unknown_in_transfer": (unknown, unknown > 0),
+        "without_both": (known, neither),
+    }
+    return {
+        kind: {name: int(n) for name, n, wanted in zip(names, counts, chosen, strict=True) if wanted}
+        for kind, (counts, chosen) in kinds.items()
+    }
+
+
+def count_left_out(division: Division, key: NDArray[np.str_] | None) -> Mapping[str, Mapping[str, int]]:
+    """Count the labeled samples that are in no part, and their groups, by reason; `key` [n] names each sample's group."""
+    return {
+        reason: {"samples": len(rows), "groups": 0 if key is None else len(set(key[rows].tolist()))}
+        for reason, rows in division.left_out.items()
+    }

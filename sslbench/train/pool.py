@@ -1,0 +1,110 @@
+"""Which rows a training learns from, and on which rows its loss is watched. No group of samples is on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.config.plan import Plan
+from sslbench.data.groups import joint_group_keys
+from sslbench.data.splits import divide
+from sslbench.data.table import Prepared, Rows
+
+HOLDOUT_SEED = 0
+Keys = Sequence[NDArray[np.str_] | None]
+"""By table, the group [n] of each row, or None where it has no groups."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidates:
+    """The rows of one table that may be learned from, and what its split says of others.
+
+    With `is_divided` the validation rows, even if there are none, are those on which the loss is watched.
+    """
+
+    learned: Rows
+    validation: Rows
+    query: Rows
+    is_divided: bool
+
+
+def divide_pool(plan: Plan, tables: Sequence[Prepared], fold: int) -> list[tuple[Rows, Rows]]:
+    """Choose, for every table, the rows to learn from and the rows on which the loss is watched.
+
+    Under pool `train`, and for a method that takes labels, no row is of a group that any table validates or tests with.
+    Raises ValueError where holding out a group would leave nothing to learn from.
+    """
+    keys = joint_group_keys([(table.columns, table.groups) for table in tables], plan.splits)
+    found = [find_candidates(plan, table, fold) for table in tables]
+    asked = [np.concatenate([one.validation, one.query]) for one in found]
+    learned = _drop_groups(keys, [one.learned for one in found], asked)
+    if not plan.train.holds_out:
+        return [(rows, rows[:0]) for rows in learned]
+    free = [rows[:0] if one.is_divided else rows for one, rows in zip(found, learned, strict=True)]
+    shares = hold_out(keys, free, plan.train.held_out)
+    watched = [one.validation if one.is_divided else rows for one, rows in zip(found, shares, strict=True)]
+    kept = [np.setdiff1d(rows, out) for rows, out in zip(learned, watched, strict=True)]
+    kept = _drop_groups(keys, kept, watched)
+    if any(map(len, learned)) and not any(map(len, kept)):
+        told = f"train.watched: the {sum(map(len, learned))} samples to learn from are of one group, so none can be held out"
+        raise ValueError(f"{told}. Set train.watched=training, or name another column in splits.groups")
+    return list(zip(kept, watched, strict=True))
+
+
+def find_candidates(plan: Plan, table: Prepared, fold: int) -> Candidates:
+    """Find the rows of one table that may be learned from: never a test row under pool `train`, and only labeled rows for a
+    method that takes labels.
+    """
+    everything, split = np.arange(len(table)), table.columns.get("split", np.full(len(table), ""))
+    none = everything[:0]
+    is_class = table.target.kind == "class" and bool((table.labels >= 0).any())
+    if not is_class and plan.spec.takes_target:
+        return Candidates(learned=none, validation=none, query=none, is_divided=False)
+    if plan.pool != "train" and not plan.spec.takes_target:
+        return Candidates(learned=everything, validation=none, query=none, is_divided=False)
+    if not is_class:
+        # samples with several labels have no division of their own: their 'split' is all that is known of it
+        has_labels = table.target.kind == "labels"
+        query, validation = np.flatnonzero(split == "test"), np.flatnonzero((split == "validation") & has_labels)
+        learned = np.setdiff1d(everything, np.concatenate([query, validation]))
+        return Candidates(learned=learned, validation=validation, query=query, is_divided=len(validation) > 0)
+    division = divide(table.labels, table.columns, plan.splits, fold, table.groups)
+    learned = division.bank
+    if not plan.spec.takes_target:
+        unlabeled = (table.labels < 0) & (split != "test")
+        if plan.splits.transfer:
+            unlabeled &= table.columns[plan.splits.transfer] == plan.splits.bank
+        learned = np.sort(np.concatenate([learned, np.flatnonzero(unlabeled)]))
+    return Candidates(learned=learned, validation=division.validation, query=division.query, is_divided=True)
+
+
+def hold_out(keys: Keys, rows: Sequence[Rows], share: float) -> list[Rows]:
+    """Choose a share of the rows of every table, in whole groups; tables that have groups are taken together."""
+    held = [one[:0] for one in rows]
+    with_groups = [place for place, key in enumerate(keys) if key is not None and len(rows[place])]
+    alone = [[place] for place, key in enumerate(keys) if key is None and len(rows[place])]
+    for places in [*alone, *([with_groups] if with_groups else [])]:
+        names = [np.arange(len(rows[p])) if (key := keys[p]) is None else key[rows[p]] for p in places]
+        inside = choose_groups(np.unique(np.concatenate(names), return_inverse=True)[1], share)
+        ends = np.cumsum([len(rows[p]) for p in places])[:-1]
+        for place, chosen in zip(places, np.split(inside, ends), strict=True):
+            held[place] = rows[place][chosen]
+    return held
+
+
+def choose_groups(group: Rows, share: float) -> NDArray[np.bool_]:
+    """Tell [n] which rows are of the randomly chosen groups that hold at least `share` of all rows; `group` [n] is coded."""
+    order = np.random.default_rng([HOLDOUT_SEED, len(group)]).permutation(int(group.max()) + 1)
+    sizes = np.cumsum(np.bincount(group)[order])
+    wanted = order[: 1 + int(np.searchsorted(sizes, round(share * len(group))))]
+    return np.isin(group, wanted)
+
+
+def _drop_groups(keys: Keys, rows: Sequence[Rows], others: Sequence[Rows]) -> list[Rows]:
+    """Drop the rows of every table whose group holds one of `others` in any table."""
+    named = [key[other] for key, other in zip(keys, others, strict=True) if key is not None]
+    taken = np.unique(np.concatenate(named)) if named else np.zeros(0, np.str_)
+    return [own if key is None else own[~np.isin(key[own], taken)] for key, own in zip(keys, rows, strict=True)]
