@@ -46,7 +46,7 @@ FORGED: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "fingerprint": (lambda r: _set(r, ["evaluated_on", 0, "fingerprint"], "0" * 32), "digits has fingerprint 000"),
     "dataset": (lambda r: _set(r, ["evaluated_on", 0, "part"], "other"), "is measured on other, which the suite has not"),
     "reader": (lambda r: _set(r, ["evaluated_on", 0, "version"], 9), "digits is read by version 9"),
-    "protocol": (lambda r: _set(r, ["protocols", 0, "version"], 9), "knn is of version 9"),
+    "protocol": (lambda r: _set(r, ["protocols", 0, "version"], 9), "knn: version 9 was used, and suite 'small' was measured with version"),
     "setting": (
         lambda r: next(p for p in r["protocols"] if p["name"] == "knn")["settings"].update(temperature=0.5),
         "knn.temperature is 0.5; the suite's is 0.07",

@@ -30,10 +30,11 @@ def test_clusters_against_a_column_are_shown_beside_the_classes(tmp_path, capsys
         "data.columns.pen": "pen-([01])",
     }
     settings |= {"measure": ["clustering"], "baselines": "none", "protocols.clustering.against": ["pen"]}
-    records = sslbench.run("raw-features", "image-folder", out=tmp_path / "runs", settings=settings).records
+    results = sslbench.run("raw-features", "image-folder", out=tmp_path / "runs", settings=settings)
+    records = results.records
     assert records[0].status == "done", records[0].reason
     console = Console(width=160, file=io.StringIO())
-    show_results(console, records)
+    show_results(console, results)
     lines = [line.split() for line in console.file.getvalue().splitlines() if "ami max" in line]
     assert [line[2] for line in lines] == ["class", "pen"]
     assert all(len(line) == 7 for line in lines), lines  # run, dataset, what, ami, max, score, null

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from sslbench.leaderboard.build import build
 from sslbench.leaderboard.check import check_bundle
 from sslbench.leaderboard.suite import read_suite
 from sslbench.leaderboard.tables import csv as csv_of
+from sslbench.leaderboard.versions import installed_protocols
+from sslbench.protocols.diagnostics import sslbench_protocols
 from sslbench.results.frames import read_record
 
 from .boards import BESIDE, HOSTILE, NOTHING, bundle_of, edit_json, rehash
@@ -296,3 +299,26 @@ def test_every_page_is_sound_and_all_text_is_escaped(board):
         assert len(set(sound.ids)) == len(sound.ids)
         assert "<img" not in page.read_text()
     assert "<img" not in (board / "tables/small.md").read_text()
+
+
+def test_a_suite_of_earlier_versions_says_so_and_names_the_centered_rank(board):
+    spec = next(iter(sslbench_protocols()))
+    installed = installed_protocols([spec])
+    build(board, replace(NOTHING, protocols=installed), write=True)
+    assert "earlier versions" not in (board / "site/small/index.html").read_text()
+    assert "rank_me" in rows_of(board / "tables/small.csv")[0]
+    edit_json(board / "suites/small.json", lambda suite: suite["protocols"]["diagnostics"].update(version=1))
+    for bundle in (board / "results/small").iterdir():
+        record = bundle / "record.json"
+        edit_json(
+            record, lambda r: [p.update(version=1) for p in r["protocols"] if p["name"] == "diagnostics"] and None
+        )
+        rehash(bundle)
+    build(board, replace(NOTHING, protocols=installed), write=True)
+    for name in ("site/small/index.html", "tables/small.md"):
+        text = (board / name).read_text()
+        assert f"earlier versions of protocols: diagnostics 1 (now {spec.version})" in text, name
+        assert "centered effective rank" in text, name
+        assert "RankMe" not in text, name
+    assert "rank_me" not in rows_of(board / "tables/small.csv")[0]
+    assert float(rows_of(board / "tables/small.csv")[0]["centered_effective_rank"]) > 1

@@ -163,7 +163,7 @@ def test_a_run_on_a_pool_says_what_it_learnt_from(tmp_path):
     assert record.training[0]["samples"] == 80
     assert record.pretrained_on[0]["account"]["rows"][1] == ["other", 81, 0, 1, 0, 0, 0, 0, 80]
     console = Console(width=160, file=io.StringIO())
-    show_results(console, results.records)
+    show_results(console, results)
     shown = console.file.getvalue()
     assert "pool: what was learnt from" in shown
     row = next(line for line in shown.split("\n") if line.startswith("other"))

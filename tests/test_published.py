@@ -14,6 +14,7 @@ from sslbench.api import Citation, Published, ReferenceSpec
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.report.published import published_beside
 from sslbench.report.terminal import show_results
+from sslbench.results.frames import Results
 
 CITATION = Citation(title="t", authors="a", year=2026, url="https://example.org")
 ROW = Published(method="simclr", dataset="digits", protocol="knn", metric="micro_accuracy", value=0.9)
@@ -65,7 +66,7 @@ def test_installed_tables_are_in_the_words_of_this_project(record):
 
 def test_it_is_printed_below_the_table(record):
     console = Console(file=io.StringIO(), width=300)
-    show_results(console, [record], list(verdicts([record], [REFERENCE], RECIPES)))
+    show_results(console, Results(records=(record,)), list(verdicts([record], [REFERENCE], RECIPES)))
     assert "published: simclr on digits, knn micro_accuracy: " in console.file.getvalue()
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sslbench.analysis.aggregate import cliques, nemenyi, order_of
-from sslbench.analysis.bootstrap import answered_draws, resampled_weights, sample_weights, seeded_draws, strata
+from sslbench.analysis.bootstrap import resampled_weights, sample_draws, sample_weights, strata
 from sslbench.analysis.disagreement import correlations, flips
-from sslbench.analysis.intervals import over_seeds
-from sslbench.analysis.ranks import Field, difference, half_of, standings
+from sslbench.analysis.ranks import Field, difference, standings
+from sslbench.analysis.score_variance import variance_of_answers, variance_over_seeds
 from sslbench.analysis.variance import power, seeds_needed, split
 from sslbench.analysis.wins import gain_summary, relative_gain, welch_win_matrix, win_matrix
 from sslbench.leaderboard.bundle import Answers, bits
@@ -34,8 +34,10 @@ def field(right: dict[str, np.ndarray], draws: int = 400, seed: int = 0) -> Fiel
     return Field(
         names=list(right),
         scores=np.array([one.mean() for one in right.values()]),
-        draws=np.stack([answered_draws(one.astype(float), weights, rng) for one in right.values()]),
-        seeds=[one.mean(1).tolist() for one in right.values()],
+        draws=np.stack([sample_draws(one.astype(float), weights) for one in right.values()]),
+        variances=[
+            variance_of_answers(one.astype(float), codes, shares, depends_on_seed=True) for one in right.values()
+        ],
     )
 
 
@@ -66,27 +68,7 @@ def test_draws_keep_every_class_as_large_as_it_is():
     codes, shares = strata(labels, np.zeros(55, np.int64), by_class=True)
     weights = resampled_weights(codes, shares, 200, np.random.default_rng(0))
     assert weights[:, labels == 0].sum(1) == pytest.approx(0.5)
-    assert weights.mean(0) == pytest.approx(sample_weights(codes, shares), abs=0.03)
-
-
-def test_the_variance_of_a_mean_over_few_seeds_is_unbiased():
-    values = RNG.normal(0, 1, (400, 3))
-    spread = [seeded_draws(row, 500, np.random.default_rng(i)).var(ddof=1) for i, row in enumerate(values)]
-    assert np.mean(spread) == pytest.approx(1 / 3, rel=0.1)
-
-
-@pytest.mark.parametrize(("seeds", "wobble"), [(5, 0.0), (5, 0.6), (3, 0.6)])
-def test_equal_methods_are_called_different_as_seldom_as_promised(seeds, wobble):
-    rng = np.random.default_rng(11)
-    wrong, reach, tries = 0, 0, 250
-    for number in range(tries):
-        hard = rng.normal(0, 1.5, 300)
-        made = {name: answers(rng, 300, seeds, 0.8, hard, wobble) for name in "ab"}
-        gap, half = difference(field(made, 300, number), 0, 1)
-        wrong += abs(gap) > half
-        reach += half
-    assert wrong / tries < 0.09
-    assert reach / tries < 0.35
+    assert weights.mean(0) == pytest.approx(sample_weights(codes, shares), abs=0.04)
 
 
 def test_methods_far_apart_are_told_apart_and_ties_share_a_rank():
@@ -112,11 +94,10 @@ def test_shared_test_samples_make_a_small_gap_sure():
     assert [(one.name, one.rank) for one in found] == [("better", 1), ("base", 2)]
 
 
-def test_one_seed_has_no_interval_and_equal_rows_tie():
-    same = RNG.random((1, 50)) < 0.5
-    found = standings(field({"x": same, "y": same}))
-    assert [(one.rank, one.half) for one in found] == [(1, None), (1, None)]
-    assert standings(Field(names=[], scores=np.array([]), draws=np.zeros((0, 3), np.float32), seeds=[])) == []
+def test_equal_rows_tie_and_an_empty_field_has_no_rows():
+    same = RNG.random((3, 50)) < 0.5
+    assert [one.rank for one in standings(field({"x": same, "y": same}))] == [1, 1]
+    assert standings(Field(names=[], scores=np.array([]), draws=np.zeros((0, 3), np.float32), variances=[])) == []
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=60, max_size=60), min_size=1, max_size=6))
@@ -126,18 +107,11 @@ def test_a_rank_lies_within_the_ranks_that_it_could_be(rows):
         assert 1 <= one.rank == one.ranks[0] <= one.ranks[1] <= len(rows)
 
 
-def test_intervals_over_seeds_alone_are_students_whatever_the_draws():
-    values = (0.2, 0.26, 0.31)
-    wanted = over_seeds(values).half
-    halves = [half_of(seeded_draws(values, 500, np.random.default_rng(i)), values) for i in range(60)]
-    assert halves == pytest.approx([wanted] * 60, rel=0.12)
-
-
 def test_a_score_is_the_same_in_whatever_order_a_machine_adds():
     orders = [(0.1, 0.2, 0.3), (0.3, 0.2, 0.1), (0.2, 0.3, 0.1)]
     assert len({float(np.mean(order)) for order in orders}) > 1
-    draws = np.zeros(5, np.float32)
-    assert {scored(order, draws).score for order in orders} == {0.2}
+    variance = variance_over_seeds((0.1, 0.2, 0.3), depends_on_seed=True)
+    assert {scored(order, variance).score for order in orders} == {0.2}
 
 
 def test_ranks_are_those_of_all_pairs_one_by_one():

@@ -1,11 +1,10 @@
-"""Draws of a score over what it could have been: test samples, which all methods share, and seeds, which each has its own.
+"""Draws of a score over the test samples that it could have been measured on, the same draws for all methods. Pure.
 
-A metric that is a mean of right answers is a weight for every sample, so a thousand draws are one matrix product. Pure.
+A metric that is a mean of right answers is a weight for every sample, so hundreds of draws are one matrix product. Seeds are
+not drawn: each method has its own, and `score_variance` adds their variance.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,34 +30,20 @@ def sample_weights(codes: Codes, shares: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def resampled_weights(codes: Codes, shares: NDArray[np.float64], draws: int, rng: np.random.Generator) -> Draws:
-    """The same [draws, n] when each stratum's samples are drawn again with replacement."""
+    """The same [draws, n] when each stratum's samples are drawn again with replacement.
+
+    Deviations from the weights are scaled by sqrt(n / (n - 1)), which makes variances unbiased in small strata.
+    """
     weights = np.zeros((draws, len(codes)), np.float32)
     for stratum, share in enumerate(shares):
         rows = np.flatnonzero(codes == stratum)
-        counts = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=draws)
-        weights[:, rows] = counts * (share / len(rows))
+        n = len(rows)
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=draws)
+        weights[:, rows] = (1 + (counts - 1) * np.sqrt(n / max(n - 1, 1))) * (share / n)
     return weights
 
 
-def score_draws(per_seed: NDArray[np.floating], rng: np.random.Generator) -> Draws:
-    """Draws of the mean over seeds [draws] from each seed's own [draws, S].
-
-    One seed fewer than there are is drawn each time, which makes the variance of the mean unbiased (McCarthy and Snowden, The
-    bootstrap and finite population sampling, 1985).
-    """
-    draws, seeds = per_seed.shape
-    if seeds == 1:
-        return per_seed[:, 0].astype(np.float32)
-    picked = rng.multinomial(seeds - 1, np.full(seeds, 1 / seeds), size=draws) / (seeds - 1)
-    found: Draws = (per_seed * picked).sum(1).astype(np.float32)
+def sample_draws(right: NDArray[np.floating], weights: Draws) -> Draws:
+    """Draws [draws] of a mean score over seeds, from shares of right answers [S, n], 0 to 1."""
+    found: Draws = weights @ right.mean(0, dtype=np.float64).astype(np.float32)
     return found
-
-
-def answered_draws(right: NDArray[np.floating], weights: Draws, rng: np.random.Generator) -> Draws:
-    """Draws [draws] of a score from how often each seed answered each sample rightly [S, n], 0 to 1."""
-    return score_draws(weights @ right.T.astype(np.float32), rng)
-
-
-def seeded_draws(values: Sequence[float], draws: int, rng: np.random.Generator) -> Draws:
-    """Draws [draws] of a mean over seeds that says nothing of its samples."""
-    return score_draws(np.tile(np.asarray(values, np.float64), (draws, 1)), rng)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.intervals import over_folds, over_seeds
+from sslbench.analysis.accuracy import Accuracy, KnownVariance
+from sslbench.analysis.intervals import Estimate, over_folds, over_seeds
+from sslbench.analysis.score_variance import half_width
+from sslbench.results.answers import question_of
 from sslbench.results.record import setting_of
 
 SCORE_FACTS = (
@@ -158,10 +163,13 @@ def above(frame: pd.DataFrame, method: str, axes: Sequence[str]) -> pd.DataFrame
     return paired.assign(value=paired["value"] - paired["base"])
 
 
-def estimates(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """One row per group: mean, half of the 95 % interval's width, n, and what the n are (seeds, or folds of one seed).
+def estimates(
+    frame: pd.DataFrame, by: Sequence[str], variances: Mapping[Accuracy, KnownVariance] = MappingProxyType({})
+) -> pd.DataFrame:
+    """One row per group: mean, half of the 95 % interval's width, n, what the interval covers, and its test samples.
 
-    Folds of one seed are corrected for the share that each tests: column `test_share`, without which it is a fifth.
+    An accuracy of one run whose variance is known has an interval over seeds and test samples; else it is over seeds, or over
+    folds of one seed, corrected for the share that each tests: column `test_share`, without which it is a fifth.
     """
     rows = []
     for key, group in frame.groupby(list(by), dropna=False, sort=False):
@@ -170,9 +178,27 @@ def estimates(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         alone = len(seeds) == 1 and len(folds) > 1
         share = float(group["test_share"].iloc[0]) if "test_share" in group else 0.2
         found = over_folds(folds.tolist(), share) if alone else over_seeds(seeds.tolist())
+        if (known := _known_variance(group, variances)) is not None:
+            found = Estimate(
+                mean=float(seeds.mean()), half=half_width(known.variance), n=len(seeds),
+                over="seeds and test samples" if known.variance.n_seeds > 1 else "test samples",
+                test_samples=known.test_samples,
+            )  # fmt: skip
         places = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
-        rows.append({**places, "mean": found.mean, "half": found.half, "n": found.n, "over": found.over})
-    return pd.DataFrame(rows, columns=[*by, "mean", "half", "n", "over"])
+        rows.append({**places, **asdict(found)})
+    return pd.DataFrame(rows, columns=[*by, "mean", "half", "n", "over", "test_samples"])
+
+
+def _known_variance(group: pd.DataFrame, variances: Mapping[Accuracy, KnownVariance]) -> KnownVariance | None:
+    """The variance of a group that is one accuracy of one run; None for a mean of several, or of other metrics."""
+    if not variances or not {"run", "setting", "epoch"} <= {*group} or group["epoch"].notna().any():
+        return None
+    columns = (group[name] for name in ("run", "dataset", "protocol", "setting", "metric"))
+    found = {
+        Accuracy(run, question_of(dataset, protocol, setting), metric)
+        for run, dataset, protocol, setting, metric in zip(*columns, strict=True)
+    }
+    return variances.get(found.pop()) if len(found) == 1 else None
 
 
 def deviations(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -211,10 +237,16 @@ def unit_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def classes_frame(classes: pd.DataFrame) -> pd.DataFrame:
-    """Class scores as scores: their recall, precision and F1 are metrics, and 'class' is one more fact."""
+    """Class scores as scores: their recall, precision and F1 are metrics, and 'class' is one more fact.
+
+    Of a class that was not learned, for it has no training samples, nothing is said.
+    """
     if classes.empty:
         return classes
-    kept = [name for name in classes.columns if name not in ("recall", "precision", "f1", "support", "name")]
+    counts = ("recall", "precision", "f1", "support", "training_samples", "name")
+    kept = [name for name in classes.columns if name not in counts]
+    if "training_samples" in classes:
+        classes = classes[classes["training_samples"].ne(0) | classes["training_samples"].isna()]
     named = classes.rename(columns={"name": "class"})
     metrics = ("recall", "precision", "f1")
     melted = named.melt(id_vars=[*kept, "class"], value_vars=metrics, var_name="metric", value_name="value")

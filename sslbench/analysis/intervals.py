@@ -9,18 +9,21 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A mean of n values, half of its interval's width (None with one value), and what the n are."""
+    """A mean of n values, half of its interval's width (None where nothing is known), and what the interval covers.
+
+    `test_samples` counts the samples that an interval over test samples covers, else 0.
+    """
 
     mean: float
     half: float | None
     n: int
-    over: Literal["seeds", "folds"]
+    over: Literal["seeds", "folds", "seeds and test samples", "test samples"]
+    test_samples: int = 0
 
 
 @cache
@@ -37,14 +40,6 @@ def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     half = quantile(confidence, len(values) - 1) * error
     return Estimate(mean=mean, half=half, n=len(values), over="seeds")
-
-
-def halves_over_seeds(values: NDArray[np.float64], confidence: float = 0.95) -> NDArray[np.float64]:
-    """Half of Student's interval over seeds of each of many means [C], from [S, C]; nan for one seed."""
-    if len(values) < 2:
-        return np.full(values.shape[1], np.nan)
-    found: NDArray[np.float64] = values.std(0, ddof=1) / math.sqrt(len(values))
-    return quantile(confidence, len(values) - 1) * found
 
 
 def over_folds(values: Sequence[float], test_share: float, confidence: float = 0.95) -> Estimate:

@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from sslbench.analysis.score_variance import (
+    NORMAL_QUANTILE,
+    ScoreVariance,
+    half_width,
+    satterthwaite,
+    t_quantile,
+    total_variance,
+)
 
 Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Draws = NDArray[np.float32]
 ROWS, COLUMNS = 2048, 256
 """Rows, and columns, that are compared at once: of a long board not all draws are in memory."""
-SURE = 0.95
-NORMAL = float(stats.norm.ppf((1 + SURE) / 2))
-MOST_FREEDOM = 200
-"""Degrees of freedom from which on Student's t is taken for normal."""
-FREEDOMS = np.arange(1, MOST_FREEDOM + 1)
-QUANTILES = np.append(stats.t.ppf((1 + SURE) / 2, FREEDOMS[:-1]), NORMAL)
 LEAST_GAP, ROOM = 1e-12, 0.999
+Verdict: TypeAlias = Literal["better", "worse", "undecided", "undecided: one seed"]
 
 
 class Rows(Protocol):
@@ -33,7 +36,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """A score and half of its 95 % interval (None for one seed)."""
+    """A score and half of its 95 % interval (None where nothing is known of its error)."""
 
     score: float
     half: float | None
@@ -52,7 +55,8 @@ class Standing(Scored):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Field:
-    """Rows that are compared: names, scores [m] (more is better), draws of each [B], and each one's value by seed.
+    """Rows that are compared: names, scores [m] (more is better), draws of each over shared test samples [B], and the
+    variance of each score.
 
     Draws are taken some rows at a time, so they may lie elsewhere than in memory.
     """
@@ -60,7 +64,7 @@ class Field:
     names: Sequence[str]
     scores: Values
     draws: Rows
-    seeds: Sequence[Sequence[float]]
+    variances: Sequence[ScoreVariance]
 
     def place(self, name: str) -> int:
         """Where a row is."""
@@ -70,22 +74,17 @@ class Field:
     def _places(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.names)}
 
-    @cached_property
-    def freedoms(self) -> Values:
-        """Degrees of freedom of each one's seeds [m]; as many as count for one seed, whose variance is not known."""
-        return np.array([float(len(s) - 1) if len(s) > 1 else float(MOST_FREEDOM) for s in self.seeds])
-
-    @cached_property
-    def seed_variances(self) -> Values:
-        """The variance of each mean over seeds [m]; 0 for one seed, which says nothing of it."""
-        return np.array([np.var(s, ddof=1) / len(s) if len(s) > 1 else 0.0 for s in self.seeds])
+    def column(self, name: str) -> Values:
+        """One number of every row's variance [m]."""
+        return np.array([float(getattr(variance, name)) for variance in self.variances])
 
 
 def standings(field: Field) -> list[Standing]:
     """Every row with its rank, best first, equal scores by name.
 
     Two rows differ when the 95 % interval of their difference leaves out 0: its error comes from draws over shared samples
-    and own seeds, its quantile from Student's t with the degrees of freedom that the seeds leave (Satterthwaite).
+    and own seeds, its quantile from Student's t with the degrees of freedom that the seeds leave (Satterthwaite). What
+    depends on its seed and has one only differs from nothing.
     """
     above, below = np.zeros(len(field.names), np.int64), np.zeros(len(field.names), np.int64)
     for rows, columns, better in surely_better(field):
@@ -94,7 +93,7 @@ def standings(field: Field) -> list[Standing]:
     order = sorted(range(len(field.names)), key=lambda i: (-field.scores[i], field.names[i]))
     return [
         Standing(
-            name=field.names[i], score=float(field.scores[i]), half=half_of(field.draws[i], field.seeds[i]),
+            name=field.names[i], score=float(field.scores[i]), half=half_width(field.variances[i]),
             rank=1 + int(above[i]), ranks=(1 + int(above[i]), len(field.names) - int(below[i])),
         )
         for i in order
@@ -118,15 +117,34 @@ def surely_better(field: Field) -> Iterator[tuple[Codes, Codes, NDArray[np.bool_
             yield order[rows], order[columns], _sure(known[rows], known[columns], together)
 
 
-def _known(field: Field, order: Codes) -> Values:
-    """What is known of each row alone, in this order [m, 4]: score, variance of its draws, freedom and share of its seeds."""
-    freedoms = field.freedoms
-    variances = np.empty(len(order))
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Known:
+    """What is known of each row alone [m]; `samples` is the variance of its draws."""
+
+    score: Values
+    samples: Values
+    seeds: Values
+    interaction: Values
+    floor: Values
+    freedom: Values
+    decidable: NDArray[np.bool_]
+
+    def __getitem__(self, rows: slice | Codes) -> _Known:
+        return _Known(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+
+def _known(field: Field, order: Codes) -> _Known:
+    """What is known of each row, in this order."""
+    samples = np.empty(len(order))
     for start in range(0, len(order), COLUMNS):
         codes = order[start : start + COLUMNS]
         centred = _centred(field.draws, codes)
-        variances[codes] = np.einsum("mb,mb->m", centred, centred, dtype=np.float64) / (centred.shape[1] - 1)
-    return np.stack([field.scores, variances, freedoms, field.seed_variances**2 / freedoms], axis=1)[order]
+        samples[codes] = np.einsum("mb,mb->m", centred, centred, dtype=np.float64) / (centred.shape[1] - 1)
+    return _Known(
+        score=field.scores, samples=samples, seeds=field.column("over_seeds"),
+        interaction=field.column("interaction"), floor=field.column("floor"), freedom=field.column("freedom"),
+        decidable=field.column("seeds_known") > 0,
+    )[order]  # fmt: skip
 
 
 def _centred(draws: Rows, codes: Codes) -> Draws:
@@ -136,45 +154,54 @@ def _centred(draws: Rows, codes: Codes) -> Draws:
     return some
 
 
-def _sure(rows: Values, columns: Values, together: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _sure(rows: _Known, columns: _Known, together: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Whether each column is surely better than each row, from what is known of them and twice their covariances."""
-    gaps = columns[None, :, 0] - rows[:, None, 0]
+    gaps = columns.score - rows.score[:, None]
     # Student's quantile is above the normal one, and looked up only for pairs that pass that with room for rounding
-    near = rows[:, None, 1] + columns[None, :, 1] - together
-    worse, better = np.nonzero((gaps > LEAST_GAP) & (gaps**2 > ROOM * NORMAL**2 * near))
-    squared, apart = np.maximum(near[worse, better], 0), gaps[worse, better]
+    total = total_variance(
+        rows.samples[:, None] + columns.samples - together,
+        rows.seeds[:, None] + columns.seeds,
+        rows.interaction[:, None] + columns.interaction,
+        np.maximum(rows.floor[:, None], columns.floor),
+    )
+    decidable = rows.decidable[:, None] & columns.decidable & (total > 0)
+    worse, better = np.nonzero((gaps > LEAST_GAP) & decidable & (gaps**2 > ROOM * NORMAL_QUANTILE**2 * total))
     sure = np.zeros(gaps.shape, np.bool_)
-    share, least = rows[worse, 3] + columns[better, 3], np.minimum(rows[worse, 2], columns[better, 2])
-    sure[worse, better] = apart > _quantiles(squared, share, least) * np.sqrt(squared)
+    one, other = rows[worse], columns[better]
+    reach = _half_widths(total[worse, better], (one.seeds, one.freedom), (other.seeds, other.freedom))
+    sure[worse, better] = gaps[worse, better] > reach
     return sure
 
 
-def half_of(draws: Draws, seeds: Sequence[float]) -> float | None:
-    """Half of a score's 95 % interval, from draws of it and its value by seed; None for one seed."""
-    if len(seeds) < 2:
-        return None
-    variance, freedom = np.array([draws.var(ddof=1)], np.float64), np.array([len(seeds) - 1.0])
-    share = (np.var(seeds, ddof=1, keepdims=True) / len(seeds)) ** 2 / freedom
-    return float(_quantiles(variance, share, freedom)[0] * np.sqrt(variance[0]))
+def _half_widths(total: Values, one: tuple[Values, Values], other: tuple[Values, Values]) -> Values:
+    """Half of the 95 % interval of each pair's difference: its variance, and each row's (variance over seeds, freedom)."""
+    parts = one[0] ** 2 / one[1] + other[0] ** 2 / other[1]
+    freedom = satterthwaite(total, parts, np.minimum(one[1], other[1]))
+    found: Values = t_quantile(freedom) * np.sqrt(total)
+    return found
 
 
 def difference(field: Field, first: int, second: int) -> tuple[float, float | None]:
-    """By how much one row is above another, and half of the 95 % interval; None where either has one seed."""
+    """By how much one row is above another, and half of the 95 % interval; None where a seed says nothing of others."""
     gap = float(field.scores[first] - field.scores[second])
-    if min(len(field.seeds[first]), len(field.seeds[second])) < 2:
+    one, other = field.variances[first], field.variances[second]
+    if not (one.seeds_known and other.seeds_known):
         return gap, None
-    squared = np.array([np.var(field.draws[first] - field.draws[second], ddof=1)], np.float64)
-    pair = [first, second]
-    freedoms = field.freedoms[pair]
-    share = (field.seed_variances[pair] ** 2 / freedoms).sum(keepdims=True)
-    return gap, float(_quantiles(squared, share, freedoms.min(keepdims=True))[0] * np.sqrt(squared[0]))
+    total = total_variance(
+        np.var([field.draws[first] - field.draws[second]], axis=1, ddof=1, dtype=np.float64),
+        one.over_seeds + other.over_seeds, one.interaction + other.interaction, max(one.floor, other.floor),
+    )  # fmt: skip
+    if total[0] <= 0:
+        return gap, None
+    seeds = [(np.array([row.over_seeds]), np.array([row.freedom])) for row in (one, other)]
+    return gap, float(_half_widths(total, *seeds)[0])
 
 
-def _quantiles(squared: Values, shares: Values, least: Values) -> Values:
-    """Student's t of Satterthwaite's degrees of freedom, which `shares` (variance squared by freedom of the seeds) leave.
-
-    They are never fewer than the `least` of any part; draws, which only estimate a variance, could make them so.
-    """
-    freedom = np.divide(squared**2, shares, out=np.full(squared.shape, float(MOST_FREEDOM)), where=shares > 0)
-    found: Values = np.interp(np.clip(freedom, least, MOST_FREEDOM), FREEDOMS, QUANTILES)
-    return found
+def verdict(field: Field, row: int, other: int) -> Verdict:
+    """Say how a row compares with another, by the 95 % interval of their paired difference."""
+    if not (field.variances[row].seeds_known and field.variances[other].seeds_known):
+        return "undecided: one seed"
+    gap, half = difference(field, row, other)
+    if half is None or abs(gap) <= max(half, LEAST_GAP):
+        return "undecided"
+    return "better" if gap > 0 else "worse"

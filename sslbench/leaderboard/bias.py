@@ -63,6 +63,16 @@ class Bias:
         return sorted((one for one in self.classes if one.sure and (one.gap or 0) > 0), key=lambda one: -(one.gap or 0))
 
     @property
+    def decidable(self) -> bool:
+        """Whether classes can be compared: there is a supervised row, and both have more than one seed."""
+        return bool(self.against) and not np.isnan(self.ps).all()
+
+    @property
+    def undecided(self) -> str:
+        """Why they cannot."""
+        return "undecided: one seed" if self.against else "–"
+
+    @property
     def spread(self) -> float:
         """The best class's recall less the worst's."""
         return float(self.recalls[-1] - self.recalls[0])
@@ -80,7 +90,8 @@ def biases(data: SuiteData, lines: Iterable[Line], taught: Mapping[str, Line]) -
             continue
         other = alike(line.entry, taught)
         recalls, gaps, ps = _beside(codes, line.answered, other.answered if other else None)
-        there = [code for code, recall in enumerate(recalls.tolist()) if not np.isnan(recall)]
+        known = [name not in line.untaught for name in data.classes] & ~np.isnan(recalls)
+        there = np.flatnonzero(known).tolist()
         order = [code for _, _, code in sorted((round(float(recalls[c]), SETTLED), data.classes[c], c) for c in there)]
         yield Bias(
             entry=line.entry, against=other.entry.name if other else "", names=tuple(data.classes[c] for c in order),
@@ -104,6 +115,6 @@ def often_lost(found: Iterable[Bias]) -> list[tuple[str, int, int]]:
     """(class, entries that surely lose it, entries compared) of one board, the most often lost first."""
     counts, compared = Counter[str](), 0
     for one in found:
-        compared += bool(one.against)
+        compared += one.decidable
         counts.update(compress(one.names, ((one.gaps < 0) & (one.ps < SURE)).tolist()))
     return [(name, count, compared) for name, count in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))]

@@ -6,16 +6,18 @@ board lies on disk, for there may be very many entries; what a comparison needs 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 
 import numpy as np
 
+from sslbench.analysis.accuracy import MAIN
 from sslbench.analysis.bootstrap import Draws
 from sslbench.analysis.ranks import Field, Scored, Standing, difference, standings
+from sslbench.analysis.score_variance import ScoreVariance
 from sslbench.leaderboard.bias import Bias, biases, by_recall
-from sslbench.leaderboard.lines import MAIN, Entry, Line, Place, alike, taught
+from sslbench.leaderboard.lines import Entry, Line, Place, alike, taught
 from sslbench.leaderboard.spool import Spool
 from sslbench.leaderboard.suite import Suite, SuiteData
 
@@ -64,15 +66,15 @@ def _best_first(line: Line) -> tuple[bool, bool, float, str]:
 
 def field_of(lines: Iterable[Line]) -> Field:
     """What is compared on one board, of ranked lines the best first: those that predict, or where none does all."""
-    names, scores, draws, seeds = list[str](), list[float](), Spool[Draws](), list[Sequence[float]]()
+    names, scores, draws, variances = list[str](), list[float](), Spool[Draws](), list[ScoreVariance]()
     ranked = takewhile(lambda line: line.entry.ranked, lines)
-    main, compared = next(groupby(ranked, key=lambda line: line.main), (MAIN, ()))
+    _, compared = next(groupby(ranked, key=lambda line: line.main), (MAIN, ()))
     for line in compared:
         names.append(line.entry.name)
         scores.append(line.score.score)
         draws.append(line.draws)
-        seeds.append(line.values[main])
-    return Field(names=names, scores=np.array(scores), draws=draws, seeds=seeds)
+        variances.append(line.variance)
+    return Field(names=names, scores=np.array(scores), draws=draws, variances=variances)
 
 
 def _rows(data: SuiteData, lines: Spool[Line], taught: Mapping[str, Line]) -> Iterator[Row]:
@@ -88,12 +90,13 @@ def _rows(data: SuiteData, lines: Spool[Line], taught: Mapping[str, Line]) -> It
 
 
 def _worst(data: SuiteData, line: Line) -> tuple[str, float] | None:
-    """The class with the lowest mean recall over seeds."""
+    """The class with the lowest mean recall over seeds, of those that had training samples."""
     if line.recalls is None:
         return None
     means = line.recalls.mean(0)
-    code = int(np.nanargmin(means))
-    return data.classes[code], float(means[code])
+    taught = [code for code, name in enumerate(data.classes) if name not in line.untaught and not np.isnan(means[code])]
+    code = min(taught, key=lambda code: float(means[code]), default=None)
+    return None if code is None else (data.classes[code], float(means[code]))
 
 
 def _gap(line: Line, field: Field, taught: Mapping[str, Line]) -> tuple[float, float | None] | None:

@@ -85,12 +85,12 @@ def files_of(board: Path, beside: Beside, processes: int) -> Iterator[tuple[str,
             judged += [(one.entry.name, *told) for told in one.judged]
             for line in one.lines:
                 lines[line.dataset, line.protocol].append(line)
-        boards = boards_of(suite, runs, lines)
+        boards = boards_of(suite, runs, lines, beside.protocols)
         for page, text in suite_pages(boards, beside.references, judged):
             yield f"{SITE}/{page}", [text]
         for page, parts in tables_of(boards):
             yield f"{TABLES}/{page}", parts
-        shown = between_markers(shown, name, overview(boards.every))
+        shown = between_markers(shown, name, overview(boards))
         every.append(replace(boards, every=(), together=Together()))  # a front page tells no more of it
     for page, text in front(every):
         yield f"{SITE}/{page}", [text]

@@ -9,10 +9,11 @@ from typing import Any
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from sslbench.analysis.accuracy import MAIN
 from sslbench.analysis.aggregate import Order
 from sslbench.analysis.intervals import over_seeds
 from sslbench.leaderboard.boards import Board, Row
-from sslbench.leaderboard.lines import CLUSTERED, MAIN
+from sslbench.leaderboard.lines import CLUSTERED
 from sslbench.leaderboard.together import MOST_COMPARED
 
 WIDTH, HEIGHT, EDGE = 640, 320, 44

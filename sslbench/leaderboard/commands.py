@@ -14,6 +14,7 @@ from sslbench.leaderboard.demands import unlike_together
 from sslbench.leaderboard.reading import Beside
 from sslbench.leaderboard.submit import submit
 from sslbench.leaderboard.suite import read_suite, suites_of
+from sslbench.leaderboard.versions import installed_protocols
 from sslbench.report.published import references_and_recipes
 
 MOST_SHOWN = 20
@@ -71,7 +72,9 @@ def build_all(board: Path, catalog: Catalog, *, write: bool, processes: int) -> 
     if not suites_of(board):
         raise RequestError([f"{board} has no suite; 'sslbench leaderboard suite STUDY' makes one"])
     references, recipes = references_and_recipes(catalog)
-    built = build(board, Beside(references=references, recipes=recipes), write=write, processes=processes)
+    protocols = installed_protocols(component.spec for component in catalog.all("protocol"))
+    beside = Beside(references=references, recipes=recipes, protocols=protocols)
+    built = build(board, beside, write=write, processes=processes)
     if write:
         return [
             f"{built.files} files, {len(built.changed)} changed, {len(built.gone)} removed: {board}/site/index.html"

@@ -30,7 +30,11 @@ def unlike(suite: Suite, bundle: Bundle) -> Iterator[str]:
         if of_suite is None:
             yield f"is measured by {name}, which the suite has not; it has {', '.join(suite.protocols)}"
         elif protocol["version"] != of_suite.version:
-            yield f"{name} is of version {protocol['version']}; the suite's is {of_suite.version}"
+            yield (
+                f"{name}: version {protocol['version']} was used, and suite {suite.name!r} was measured with version "
+                f"{of_suite.version}, so the numbers cannot be compared. Make a suite of the current versions: "
+                "sslbench leaderboard suite STUDY"
+            )
         else:
             yield from _settings(name, protocol.get("settings", {}), of_suite.settings)
     if lacking := [name for name in suite.protocols if name not in asked]:

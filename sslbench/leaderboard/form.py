@@ -24,6 +24,7 @@ LISTS = (
     "scores",
     "classes",
     "training",
+    "warnings",
 )
 TREES = ("method", "backbones", "settings", "request", "versions", "cost", "host", "clock")
 """Fields of a record by what they must be."""
@@ -90,6 +91,8 @@ def _fields(record: Record) -> Iterator[str]:
             return
     if not all(type(seed) is int for seed in record.seeds):
         yield f"{RECORD}: seeds {record.seeds!r:.60} are no whole numbers"
+    if not all(isinstance(text, str) for text in record.warnings):
+        yield f"{RECORD}: warnings holds something that is no text"
     for number in _numbers(record.cost):
         if not math.isfinite(number) or number < 0:
             yield f"{RECORD}: cost holds {number}, which is no cost"

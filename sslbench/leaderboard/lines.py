@@ -5,7 +5,6 @@ A bundle is read, becomes lines, and is let go; a line is some kilobytes, and tw
 
 from __future__ import annotations
 
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,38 +12,30 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.analysis.bootstrap import (
-    Draws,
-    answered_draws,
-    resampled_weights,
-    sample_weights,
-    seeded_draws,
-    strata,
-)
+from sslbench.analysis.accuracy import ACCURACIES, DRAWS, MAIN, Weighting, make_weighting
+from sslbench.analysis.bootstrap import Draws, sample_draws
 from sslbench.analysis.class_gaps import Answered, answered
-from sslbench.analysis.ranks import Scored, half_of
+from sslbench.analysis.ranks import Scored
+from sslbench.analysis.score_variance import ScoreVariance, half_width, variance_of_answers, variance_over_seeds
+from sslbench.analysis.tables import count_untaught
 from sslbench.analysis.variance import Split, split
 from sslbench.leaderboard.bundle import Answers, Bundle, unbits
 from sslbench.leaderboard.suite import Suite, SuiteData
+from sslbench.results.marks import marks_of
 from sslbench.results.record import Record, setting_of
 
-MAIN = "macro_accuracy"
-"""What entries are ordered by where they predict: every class counts alike."""
-ANSWERED = {"micro_accuracy": False, MAIN: True}
-"""Metrics that are means of right answers, and whether classes count alike."""
 CLUSTERED = "ami_max"
-REPORTED = ("rank_me",)
-"""Metrics that nothing submitted shows: never ranked."""
+REPORTED = "rank_me"
+"""A metric that nothing submitted shows: never ranked."""
 Place = tuple[str, str]
 """A board: dataset and protocol."""
-DRAWS = 500
 SETTLED = 12
 """Digits that a sum has on every machine: what lies between two printed numbers must fall to the same side everywhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What is known of one submitted run, its numbers apart: `reported` are metrics by dataset that nothing shows."""
+    """What is known of one submitted run, its numbers apart: `reported` is the metric by dataset that nothing shows."""
 
     name: str
     run: str
@@ -58,10 +49,12 @@ class Entry:
     status: str
     baseline: bool
     supervised: bool
+    marks: str
     datasets: tuple[str, ...]
     seconds: float | None
-    reported: Mapping[tuple[str, str], float]
+    reported: Mapping[str, float]
     trust: str
+    depends_on_seed: bool
 
     @property
     def ranked(self) -> bool:
@@ -72,8 +65,9 @@ class Entry:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Line:
     """One entry on one dataset by one protocol: values by metric and seed, scores by metric (of clusters of the same encoders
-    too), draws of the metric that it is ordered by, and of what predicts its answers.
+    too), draws and the variance of the metric that it is ordered by, and of what predicts its answers.
 
+    `untaught` are classes that it had to answer for without a training sample: they are not among the worst.
     What only clusters encoders that predict elsewhere on this dataset is no row of its own: it is not `shown`.
     """
 
@@ -83,8 +77,10 @@ class Line:
     values: Mapping[str, tuple[float, ...]]
     scores: Mapping[str, Scored]
     draws: Draws
+    variance: ScoreVariance
     shown: bool = True
     answered: Answered | None = None
+    untaught: frozenset[str] = frozenset()
     curve: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
     spread: Split | None = None
 
@@ -105,19 +101,18 @@ class Line:
 
 
 class Weights:
-    """What each test sample of a suite's datasets is worth, and what it was worth in each draw; made once a dataset."""
+    """Weightings of a suite's datasets; made once a dataset and metric."""
 
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
-        self._made: dict[tuple[str, str], tuple[NDArray[np.float64], Draws]] = {}
+        self._made: dict[tuple[str, str], Weighting] = {}
 
-    def of(self, dataset: str, metric: str) -> tuple[NDArray[np.float64], Draws]:
-        """Weights [n] over all folds' test samples one after another, and draws of them [draws, n]."""
+    def of(self, dataset: str, metric: str) -> Weighting:
+        """The weighting of all folds' test samples one after another."""
         if (dataset, metric) not in self._made:
             labels, folds = samples(self.suite.datasets[dataset])
-            codes, shares = strata(labels, folds, by_class=ANSWERED[metric])
-            rng = np.random.default_rng(zlib.crc32(f"{self.suite.name}/{dataset}/{metric}".encode()))
-            self._made[dataset, metric] = sample_weights(codes, shares), resampled_weights(codes, shares, DRAWS, rng)
+            name = f"{self.suite.name}/{dataset}/{metric}"
+            self._made[dataset, metric] = make_weighting(labels, folds, metric, name)
         return self._made[dataset, metric]
 
 
@@ -139,9 +134,10 @@ def entry_of(bundle: Bundle) -> Entry:
         version=record.method["version"], backbone="+".join(b["name"] for b in record.backbones.values()) or "none",
         augmentation="+".join(a["name"] for a in record.augmentations) or "none", recipe=record.recipe,
         status=record.status, baseline=record.baseline, supervised=bool(record.method.get("takes_target")),
+        marks=marks_of(record.method),
         datasets=tuple(data["part"] for data in record.evaluated_on),
         seconds=round(float(spent) / trainings, 1) if learnt and spent is not None else None,
-        reported=_reported(record), trust=_trust(bundle),
+        reported=_reported(record), trust=_trust(bundle), depends_on_seed=record.depends_on_seed,
     )  # fmt: skip
 
 
@@ -153,12 +149,12 @@ def _trust(bundle: Bundle) -> str:
     return f"verified by {who}"
 
 
-def _reported(record: Record) -> dict[tuple[str, str], float]:
-    found: dict[Place, list[float]] = defaultdict(list)
+def _reported(record: Record) -> dict[str, float]:
+    found: dict[str, list[float]] = defaultdict(list)
     for score in record.scores:
-        if score.metric in REPORTED:
-            found[score.dataset, score.metric].append(score.value)
-    return {place: float(np.mean(values)) for place, values in found.items()}
+        if score.metric == REPORTED:
+            found[score.dataset].append(score.value)
+    return {dataset: float(np.mean(values)) for dataset, values in found.items()}
 
 
 def lines_of(bundle: Bundle, entry: Entry, weights: Weights) -> list[Line]:
@@ -182,27 +178,26 @@ def _answered(record: Record, entry: Entry, place: Place, answers: Sequence[Answ
     right = _right(data, seeds, answers)
     if right is None:
         return None
-    values, draws = {}, {}
-    for metric in ANSWERED:
-        worth, drawn = weights.of(dataset, metric)
-        values[metric] = tuple(np.round(right @ worth, SETTLED).tolist())
-        draws[metric] = answered_draws(right, drawn, _own_rng(entry.run, place, metric))
+    values, scores, variances = {}, {}, {}
+    for metric in ACCURACIES:
+        worth = weights.of(dataset, metric)
+        values[metric] = tuple(np.round(right @ worth.weights, SETTLED).tolist())
+        variances[metric] = variance_of_answers(right, worth.codes, worth.shares, depends_on_seed=entry.depends_on_seed)
+        scores[metric] = scored(values[metric], variances[metric])
     return Line(
-        entry=entry, dataset=dataset, protocol=protocol, values=values, draws=draws[MAIN],
-        scores={metric: scored(values[metric], draws[metric]) for metric in values},
-        answered=answered(right, samples(data)[0], len(data.classes)),
-        curve=_curve(record, place), spread=spread_of(data, answers),
+        entry=entry, dataset=dataset, protocol=protocol, values=values, scores=scores,
+        draws=sample_draws(right, weights.of(dataset, MAIN).drawn), variance=variances[MAIN],
+        answered=answered(
+            right, samples(data)[0], len(data.classes), depends_on_seed=entry.depends_on_seed
+        ),
+        untaught=frozenset(count_untaught(record, dataset, protocol)), curve=_curve(record, place),
+        spread=spread_of(data, answers),
     )  # fmt: skip
 
 
-def scored(values: Sequence[float], draws: Draws) -> Scored:
+def scored(values: Sequence[float], variance: ScoreVariance) -> Scored:
     """The mean over seeds, the same on every machine, and half of its interval."""
-    return Scored(score=round(float(np.mean(values)), SETTLED), half=half_of(draws, values))
-
-
-def _own_rng(run: str, place: Place, metric: str) -> np.random.Generator:
-    """A generator of this entry alone: who else is on the board changes none of its draws."""
-    return np.random.default_rng(zlib.crc32(f"{run}/{'/'.join(place)}/{metric}".encode()))
+    return Scored(score=round(float(np.mean(values)), SETTLED), half=half_width(variance))
 
 
 def _right(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answers]) -> NDArray[np.float64] | None:
@@ -250,10 +245,10 @@ def _clustered(record: Record, entry: Entry) -> list[Line]:
     lines = []
     for place, seeds in sorted(found.items()):
         values = tuple(float(np.mean(own)) for _, own in sorted(seeds.items()))
-        draws = seeded_draws(values, DRAWS, _own_rng(entry.run, place, CLUSTERED))
+        variance = variance_over_seeds(values, depends_on_seed=entry.depends_on_seed)
         lines.append(Line(
-            entry=entry, dataset=place[0], protocol=place[1], values={CLUSTERED: values}, draws=draws,
-            scores={CLUSTERED: scored(values, draws)},
+            entry=entry, dataset=place[0], protocol=place[1], values={CLUSTERED: values},
+            draws=np.zeros(DRAWS, np.float32), variance=variance, scores={CLUSTERED: scored(values, variance)},
         ))  # fmt: skip
     return lines
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from sslbench.leaderboard.form import misshapen
 from sslbench.leaderboard.lines import Entry, Line, Weights, entry_of, lines_of
 from sslbench.leaderboard.site import run_page
 from sslbench.leaderboard.suite import Suite
+from sslbench.leaderboard.versions import InstalledProtocol
 
 MANY = 500
 """Bundles from which on the start of processes is worth its seconds."""
@@ -32,10 +33,11 @@ MORE = "'sslbench leaderboard check' says all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """Published numbers of everything installed, and the recipes that they belong to."""
+    """Published numbers of everything installed, the recipes that they belong to, and the installed protocols."""
 
     references: Sequence[ReferenceSpec]
     recipes: Recipes
+    protocols: Mapping[str, InstalledProtocol] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

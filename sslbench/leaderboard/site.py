@@ -24,8 +24,9 @@ from sslbench.leaderboard.charts import costs, curves, diagram, scale
 from sslbench.leaderboard.lines import SETTLED, Entry, Line, samples
 from sslbench.leaderboard.reproduce import command, settings_of
 from sslbench.leaderboard.suite import Suite
-from sslbench.leaderboard.tables import NOTE, cell, in_part, shown
+from sslbench.leaderboard.tables import REPORTED_AS, cell, in_part, note_of, shown, test_samples
 from sslbench.leaderboard.together import MOST_COMPARED, Boards
+from sslbench.report.coverage import describe_coverage
 
 HEATS = 20
 """Steps of colour in a heat map."""
@@ -71,7 +72,7 @@ def suite_pages(
     tables = [
         {
             "dataset": board.dataset, "protocol": board.protocol, "scale": scale(top),
-            "rows": [{"row": row, "text": shown(row)} for row in top], "more": len(board.rows) - len(top),
+            "rows": [{"row": row, "text": shown(row, boards.reported)} for row in top], "more": len(board.rows) - len(top),
             "published": [one for one in published if (one[1].dataset, one[1].protocol) == (board.dataset, board.protocol)],
         }
         for board in boards.every
@@ -79,7 +80,9 @@ def suite_pages(
     ]  # fmt: skip
     diagrams = [(place, order, diagram(order)) for place, order in boards.together.orders.items()]
     yield f"{name}/index.html", _page("suite.html").render(
-        root="..", boards=boards, tables=tables, note=NOTE, judged=judged, diagrams=diagrams,
+        root="..", boards=boards, tables=tables, note=note_of(boards), judged=judged, diagrams=diagrams,
+        reported=REPORTED_AS[boards.reported],
+        counts={name: test_samples(boards.suite, name) for name in boards.suite.datasets},
     )  # fmt: skip
     yield (
         f"{name}/classes.html",
@@ -102,7 +105,8 @@ def run_page(suite: Suite, bundle: Bundle, entry: Entry, lines: Sequence[Line]) 
     ]
     return f"{suite.name}/runs/{entry.run}.html", _page("run.html").render(
         root="../..", suite=suite, bundle=bundle, entry=entry, lines=lines, classes=classes,
-        command=command(bundle.record), settings=settings_of(bundle.record), digests=sorted(bundle.manifest.files.items()),
+        coverage=describe_coverage([bundle.record]), command=command(bundle.record),
+        settings=settings_of(bundle.record), digests=sorted(bundle.manifest.files.items()),
     )  # fmt: skip
 
 
@@ -134,6 +138,7 @@ def heats(boards: Boards) -> Iterator[dict[str, Any]]:
             yield {
                 "dataset": board.dataset, "protocol": board.protocol, "more": many - len(best),
                 "classes": [(data.classes[code], int(counts[code])) for code in order],
+                "untested": [name for name, count in zip(data.classes, counts.tolist(), strict=True) if not count],
                 "rows": [(name, [_heat(value) for value in recalls[order].tolist()]) for name, recalls in best],
             }  # fmt: skip
 

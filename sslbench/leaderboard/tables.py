@@ -10,19 +10,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sslbench.analysis.intervals import halves_over_seeds, over_seeds
+from sslbench.analysis.accuracy import MAIN
+from sslbench.analysis.class_gaps import recall_half_widths
+from sslbench.analysis.intervals import over_seeds
 from sslbench.analysis.ranks import Scored, Standing
 from sslbench.leaderboard.boards import Board, Row
-from sslbench.leaderboard.lines import CLUSTERED, MAIN, samples
+from sslbench.leaderboard.lines import CLUSTERED, samples
+from sslbench.leaderboard.suite import Suite
 from sslbench.leaderboard.together import Boards, Together
 from sslbench.report.tables import markdown
+from sslbench.results.marks import with_marks
 
 Values = NDArray[np.float64]
 One = TypeVar("One")
 DIGITS = 4
 PS = ("p", "p_holm")
 """Columns that keep two digits however small they are."""
-SHORT = ("rank", "entry", "macro", "micro", "worst class", "to supervised", "AMI", "RankMe", "s per training", "trust")
+REPORTED_AS = {"rank_me": "RankMe", "centered_effective_rank": "centered effective rank"}
+"""How the metric is called that nothing submitted shows."""
 COLUMNS = {"macro": MAIN, "micro": "micro_accuracy", "ami": CLUSTERED}
 TOGETHER = 1000
 """Entries whose classes become text at once: of all of them there is the text, and no frame."""
@@ -35,7 +40,7 @@ def tables_of(boards: Boards) -> Iterator[tuple[str, Iterable[str]]]:
     """(file name, parts of its text) of every table of a suite."""
     suite, every, whole = boards.suite, boards.every, boards.together
     name = suite.name
-    yield f"{name}.csv", _texts(board_frames(every))
+    yield f"{name}.csv", _texts(board_frames(every, boards.reported))
     yield f"{name}.md", [board_markdown(boards)]
     yield f"{name}-classes.csv", _texts(class_frames(boards))
     if any(len(board.bias) for board in every):
@@ -76,28 +81,28 @@ def _inert(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
 
 
-def board_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
+def board_frames(boards: Sequence[Board], reported: str) -> Iterator[pd.DataFrame]:
     """One row per entry, dataset and protocol, every number in a column of its own."""
     for board in boards:
         for rows in _parts(board.rows):
-            frame = pd.DataFrame([_numbers(row) for row in rows])
+            frame = pd.DataFrame([_numbers(row, reported) for row in rows])
             yield frame.astype(dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64"))
 
 
-def _numbers(row: Row) -> dict[str, Any]:
+def _numbers(row: Row, reported: str) -> dict[str, Any]:
     entry, main = row.entry, row.standing
     found: dict[str, Any] = {
         "dataset": row.dataset, "protocol": row.protocol, "rank": main.rank if main else None,
         "rank_low": main.ranks[0] if main else None, "rank_high": main.ranks[1] if main else None, "entry": entry.name,
         "method": entry.method, "version": entry.version, "backbone": entry.backbone, "augmentation": entry.augmentation,
-        "recipe": entry.recipe, "status": entry.status, "baseline": entry.baseline,
+        "recipe": entry.recipe, "status": entry.status, "baseline": entry.baseline, "marks": entry.marks,
     }  # fmt: skip
     for label, one in _columns(row).items():
         found |= {label: one.score if one else None, f"{label}_half": one.half if one else None}
     found |= {
         "worst_class": row.worst[0] if row.worst else None, "worst_recall": row.worst[1] if row.worst else None,
         "to_supervised": row.gap[0] if row.gap else None, "to_supervised_half": row.gap[1] if row.gap else None,
-        "rank_me": entry.reported.get((row.dataset, "rank_me")), "seconds": entry.seconds,
+        reported: entry.reported.get(row.dataset), "seconds": entry.seconds,
         "trust": entry.trust, "run": entry.run,
     }  # fmt: skip
     return found
@@ -107,17 +112,18 @@ def _columns(row: Row) -> Mapping[str, Scored | None]:
     return {label: row.scores.get(metric) for label, metric in COLUMNS.items()}
 
 
-def shown(row: Row) -> dict[str, str]:
+def shown(row: Row, reported: str) -> dict[str, str]:
     """One row as people read it."""
     entry, main = row.entry, row.standing
     cells = {label: cell(s.score, s.half) if s else "–" for label, s in _columns(row).items()}
     seconds = "–" if entry.seconds is None else f"{entry.seconds:.1f}"
-    me = entry.reported.get((row.dataset, "rank_me"))
+    me = entry.reported.get(row.dataset)
     return {
-        "rank": rank(main) if main else f"({entry.status})", "entry": entry.name, "macro": cells["macro"],
+        "rank": rank(main) if main else f"({entry.status})", "entry": with_marks(entry.name, entry.marks),
+        "macro": cells["macro"],
         "micro": cells["micro"], "worst class": f"{row.worst[1]:.3f} ({row.worst[0]})" if row.worst else "–",
         "to supervised": f"{row.gap[0]:+.3f}{_half(row.gap[1])}" if row.gap else "–", "AMI": cells["ami"],
-        "RankMe": "–" if me is None else f"{me:.1f}", "s per training": seconds,
+        REPORTED_AS[reported]: "–" if me is None else f"{me:.1f}", "s per training": seconds,
         "trust": entry.trust,
     }  # fmt: skip
 
@@ -140,14 +146,28 @@ def _half(half: float | None) -> str:
 def board_markdown(boards: Boards) -> str:
     """Every board of a suite as one Markdown text."""
     suite = boards.suite
-    parts = [f"# {suite.name}\n\n{suite.summary}\n"]
+    parts = [f"# {suite.name}\n\n{suite.summary}\n", *([f"{boards.versions}\n"] if boards.versions else [])]
     for board in boards.every:
         top = in_part(board.rows)
         if top:
-            table = markdown(pd.DataFrame([shown(row) for row in top])[list(SHORT)].map(_plain))
+            table = markdown(pd.DataFrame([shown(row, boards.reported) for row in top]).map(_plain))
             more = f"\n{len(board.rows) - len(top):,} more in {suite.name}.csv.\n" if len(board.rows) > len(top) else ""
-            parts.append(f"## {board.dataset}, {board.protocol}\n\n{table}{more}")
-    return "\n".join([*parts, NOTE + "\n"])
+            count = test_samples(suite, board.dataset)
+            parts.append(f"## {board.dataset}, {board.protocol} ({count:,} test samples)\n\n{table}{more}")
+    return "\n".join([*parts, note_of(boards) + "\n"])
+
+
+def test_samples(suite: Suite, dataset: str) -> int:
+    """Count the test samples of all folds of a dataset."""
+    return sum(len(test.labels) for test in suite.datasets[dataset].tests.values())
+
+
+test_samples.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's
+
+
+def note_of(boards: Boards) -> str:
+    """Say what a suite's numbers are, and which of its protocols are outdated."""
+    return NOTE.format(reported=REPORTED_AS[boards.reported])
 
 
 def in_part(rows: Iterable[Row]) -> list[Row]:
@@ -158,8 +178,9 @@ def in_part(rows: Iterable[Row]) -> list[Row]:
 NOTE = (
     "± is half of a 95 % interval, over seeds and test samples together. Entries share a rank unless the interval of their "
     "paired difference leaves out 0; in brackets the ranks that remain: below all that are surely better, above all that are "
-    "surely worse. AMI has seeds only, for a clustering is no mean over samples. RankMe and costs are as reported: nothing "
-    "submitted shows them, and they rank nobody."
+    "surely worse. A trained entry with one seed is neither better nor worse than another: its interval covers the test "
+    "samples of one training. AMI has seeds only, for a clustering is no mean over samples. Costs and {reported} are as "
+    "reported: nothing submitted shows them, and they rank nobody."
 )
 """What the numbers are."""
 
@@ -172,18 +193,22 @@ def _plain(text: str) -> str:
 
 
 def class_frames(boards: Boards) -> Iterator[pd.DataFrame]:
-    """One row per entry, dataset, protocol and class: mean recall over seeds, half of its interval, test samples."""
+    """One row per entry, dataset, protocol and class: mean recall, half of its interval over seeds and test samples, and how
+    many test samples there are.
+    """
     for board in boards.every:
         data = boards.suite.datasets[board.dataset]
-        counts = np.bincount(samples(data)[0], minlength=len(data.classes))
-        for lines in _parts(line for line in board.lines if line.recalls is not None):
-            recalls = [line.recalls for line in lines if line.recalls is not None]
+        codes = samples(data)[0]
+        counts = np.bincount(codes, minlength=len(data.classes))
+        for lines in _parts(line for line in board.lines if line.answered is not None):
+            rows = [line.answered for line in lines if line.answered is not None]
             entries = np.array([line.entry.name for line in lines], object)
             yield pd.DataFrame({
                 "dataset": board.dataset, "protocol": board.protocol, "entry": np.repeat(entries, len(counts)),
                 "class": np.tile(np.array(data.classes, object), len(lines)),
-                "recall": np.concatenate([one.mean(0) for one in recalls]),
-                "half": np.concatenate([halves_over_seeds(one) for one in recalls]), "samples": np.tile(counts, len(lines)),
+                "recall": np.concatenate([row.recalls.mean(0) for row in rows]),
+                "half": np.concatenate([recall_half_widths(row, codes) for row in rows]),
+                "samples": np.tile(counts, len(lines)),
             })  # fmt: skip
 
 
@@ -241,10 +266,10 @@ def flip_frame(whole: Together) -> pd.DataFrame:
     ])  # fmt: skip
 
 
-def overview(boards: Sequence[Board]) -> str:
+def overview(boards: Boards) -> str:
     """Macro accuracy of every entry on every dataset by the first protocol that predicts: for a front page."""
-    protocol = next((board.protocol for board in boards for row in board.rows[:1] if MAIN in row.scores), "")
-    own = {board.dataset: board for board in boards if board.protocol == protocol}
+    protocol = next((board.protocol for board in boards.every for row in board.rows[:1] if MAIN in row.scores), "")
+    own = {board.dataset: board for board in boards.every if board.protocol == protocol}
     ranks = {dataset: known for dataset, board in own.items() if (known := _ranks(board.rows))}
     entries = list(dict.fromkeys(name for known in ranks.values() for name in known))
     if not entries:
@@ -253,10 +278,13 @@ def overview(boards: Sequence[Board]) -> str:
     top = sorted(entries, key=lambda name: (mean[name], name))[:MOST_SHOWN]
     cells = {dataset: _standings(own[dataset].rows, set(top)) for dataset in ranks}
     table = pd.DataFrame([{"entry": _plain(n)} | {d: known.get(n, "–") for d, known in cells.items()} for n in top])
+    counts = ", ".join(f"{dataset} {test_samples(boards.suite, dataset):,}" for dataset in ranks)
     note = (
-        f"Macro accuracy, {protocol}, ± half of a 95 % interval over seeds and test samples; in brackets the shared rank, by "
-        "whose mean rows are ordered."
+        f"Macro accuracy, {protocol}, ± half of a 95 % interval over seeds and test samples ({counts}); in brackets the "
+        "shared rank, by whose mean rows are ordered."
     )
+    if boards.versions:
+        note += f" {boards.versions}"
     more = f"\n{len(entries) - MOST_SHOWN:,} more on the leaderboard's pages.\n" if len(entries) > MOST_SHOWN else ""
     return f"{markdown(table)}{more}\n{note}"
 

@@ -13,14 +13,16 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
+from sslbench.analysis.accuracy import MAIN
 from sslbench.analysis.aggregate import Order, order_of
 from sslbench.analysis.disagreement import Flip, correlations, flips
 from sslbench.analysis.variance import seeds_needed
 from sslbench.analysis.wins import gain_summary, welch_win_matrix, win_matrix
 from sslbench.leaderboard.boards import Board, board_of, field_of
-from sslbench.leaderboard.lines import MAIN, Line, Place, alike, taught
+from sslbench.leaderboard.lines import REPORTED, Line, Place, alike, taught
 from sslbench.leaderboard.spool import Spool
 from sslbench.leaderboard.suite import Suite
+from sslbench.leaderboard.versions import InstalledProtocol, current_name, version_note
 
 MOST_COMPARED = 200
 """Entries of a suite up to which pairs are put into matrices, and that a picture shows: a larger one nobody reads."""
@@ -44,18 +46,28 @@ class Together:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Boards:
-    """Everything that a suite's tables and pages show: how many runs, every board by name, and those together."""
+    """Everything that a suite's tables and pages show: how many runs, every board by name, and those together.
+
+    `reported` is what the metric that nothing submitted shows is called today; `versions` says which protocols are outdated.
+    """
 
     suite: Suite
     runs: int
     every: tuple[Board, ...]
     together: Together
+    reported: str = REPORTED
+    versions: str = ""
 
 
-def boards_of(suite: Suite, runs: int, lines: Mapping[Place, Spool[Line]]) -> Boards:
+def boards_of(
+    suite: Suite, runs: int, lines: Mapping[Place, Spool[Line]], installed: Mapping[str, InstalledProtocol]
+) -> Boards:
     """Compare all entries of a suite."""
     every = tuple(board_of(suite, place, own) for place, own in sorted(lines.items(), key=lambda one: one[0]))
-    return Boards(suite=suite, runs=runs, every=every, together=together(every))
+    return Boards(
+        suite=suite, runs=runs, every=every, together=together(every),
+        reported=current_name(suite, REPORTED, installed), versions=version_note(suite, installed),
+    )  # fmt: skip
 
 
 def together(boards: Sequence[Board]) -> Together:

@@ -21,6 +21,7 @@ from sslbench.catalog.facts import did_you_mean
 from sslbench.report.bias_figures import draw_counts, draw_curves
 from sslbench.report.tables import TableMade, markdown
 from sslbench.results.frames import Results
+from sslbench.results.marks import with_marks
 from sslbench.study.definition import BiasSettings, Study
 
 SHOWN, LEAST_MISTAKEN = 5, 0.02
@@ -107,7 +108,8 @@ def _measured(frame: pd.DataFrame, asked: BiasSettings, metric: str) -> pd.DataF
     if numbers.isna().all():
         found = ", ".join(map(str, chosen[asked.axis].dropna().unique()[:4]))
         raise RequestError([f"bias: axis {asked.axis}: its values are no numbers ({found}); name an axis of numbers"])
-    return chosen.assign(**{asked.axis: numbers}).dropna(subset=[asked.axis])
+    named = [with_marks(name, marks) for name, marks in zip(chosen["method"], chosen["marks"], strict=True)]
+    return chosen.assign(**{asked.axis: numbers}, method=named).dropna(subset=[asked.axis])
 
 
 def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Generator) -> tuple[TableMade, ...]:

@@ -12,11 +12,12 @@ import numpy as np
 from sslbench.data.table import Prepared
 from sslbench.report.drawing import keep, pyplot, show_sample
 from sslbench.report.examples import classes_of
+from sslbench.stages.graph import Stage
 
 MOST, CELL = 8, 0.75
 
 
-def draw_exemplars(evaluations: Sequence[Path], tables: Sequence[Prepared], folder: Path) -> list[Path]:
+def draw_exemplars(evaluations: Sequence[Stage], tables: Sequence[Prepared], folder: Path) -> list[Path]:
     """Draw every group of rows that the first evaluation of a dataset by a protocol left: `NAME-DATASET` as PNG and SVG."""
     made: dict[str, Path] = {}
     named = {table.name: table for table in tables}
@@ -30,15 +31,14 @@ def draw_exemplars(evaluations: Sequence[Path], tables: Sequence[Prepared], fold
     return list(made.values())
 
 
-def artefacts_of(evaluations: Sequence[Path]) -> list[tuple[str, Mapping[str, Any]]]:
+def artefacts_of(evaluations: Sequence[Stage]) -> list[tuple[str, Mapping[str, Any]]]:
     """Every artefact that evaluations left as text, with the dataset that each is of."""
     found: list[tuple[str, Mapping[str, Any]]] = []
     for stage in evaluations:
-        scores = json.loads((stage / "scores.json").read_text())["scores"]
-        for file in sorted(stage.glob("*.json")) if scores else ():
+        for file in sorted(stage.folder.glob("*.json")):
             content = json.loads(file.read_text())
             if isinstance(content, dict) and "name" in content:
-                found.append((str(scores[0]["dataset"]), content))
+                found.append((str(stage.facts["dataset"]), content))
     return found
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from sslbench.report.drawing import keep, pyplot
 from sslbench.report.exemplars import artefacts_of
+from sslbench.stages.graph import Stage
 
 SIDE, LISTED = 3.6, 24
 
 
-def draw_points(evaluations: Sequence[Path], folder: Path) -> list[Path]:
+def draw_points(evaluations: Sequence[Stage], folder: Path) -> list[Path]:
     """Draw the first table with columns x and y of each name and dataset: `NAME-DATASET` as PNG and SVG."""
     made: dict[str, Path] = {}
     for dataset, content in artefacts_of(evaluations):

@@ -18,6 +18,7 @@ from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.catalog.facts import did_you_mean
 from sslbench.report.bias import bias_report
+from sslbench.report.coverage import describe_coverage
 from sslbench.report.figures import draw
 from sslbench.report.tables import Frames, TableMade, frames_of, make_table, markdown
 from sslbench.results.frames import Results
@@ -29,7 +30,10 @@ SHOWN = ("micro_accuracy", "macro_accuracy", "ami_max", "rank_me")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a report shows: tables, figures, claims with verdicts, numbers that were expected, and what is missing."""
+    """What a report shows: tables, figures, claims with verdicts, numbers that were expected, and what is missing.
+
+    `coverage` says which classes are not both learned and tested, and which samples were left out.
+    """
 
     tables: tuple[TableMade, ...]
     figures: tuple[tuple[str, str], ...]
@@ -39,6 +43,7 @@ class Report:
     bias: Mapping[str, tuple[TableMade, ...]]
     shown: frozenset[str] = frozenset()
     published: tuple[Verdict, ...] = ()
+    coverage: tuple[str, ...] = ()
 
 
 def named_wrongly(study: Study) -> list[str]:
@@ -115,12 +120,13 @@ def make_report(
     report = Report(
         tables=tuple(tables),
         figures=tuple((figure.name, figure.title) for figure in study.figures if figure.name not in undrawn),
-        expected=compared(frames.scores, study.expect),
+        expected=compared(frames, study.expect),
         directions=_judgements(directions, folder / "tables"),
         missing=(*missing, *undrawn.values()),
         bias=bias,
         shown=frozenset(figure.name for figure in study.figures if figure.kind == "shown"),
         published=published,
+        coverage=tuple(describe_coverage(results.records)),
     )
     _page(study, report, folder)
     return report
@@ -162,14 +168,14 @@ def default_table(study: Study, frame: pd.DataFrame) -> TableSettings:
     return TableSettings(name="scores", rows=tuple(dict.fromkeys(rows)), where={"metric": SHOWN})
 
 
-def compared(frame: pd.DataFrame, expected: Sequence[Expected]) -> pd.DataFrame:
+def compared(frames: Frames, expected: Sequence[Expected]) -> pd.DataFrame:
     """What was expected beside what was found; within the stated margin or not."""
-    rows = []
+    rows, frame = [], frames.scores
     for number in expected:
         chosen = select(frame, number.where, ()) if len(frame) else frame
         found, verdict = "–", "not run"
         if len(chosen):
-            made = estimates(chosen.assign(all=""), ["all"]).iloc[0]
+            made = estimates(chosen.assign(all=""), ["all"], frames.variances).iloc[0]
             found = cell(made["mean"], made["half"])
             verdict = "as expected" if abs(made["mean"] - number.value) <= number.within else "differs"
         what = ", ".join(f"{name} {value}" for name, value in number.where.items())

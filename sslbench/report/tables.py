@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from sslbench.analysis.accuracy import Accuracy, KnownVariance, known_variances
 from sslbench.analysis.beside import beside, count_beside, rows_of, score_beside
 from sslbench.analysis.counts import mean_costs, most_confused
 from sslbench.analysis.grids import (
@@ -29,7 +30,9 @@ from sslbench.analysis.grids import (
     with_unmeasured,
 )
 from sslbench.api.files import write_atomically
+from sslbench.results.answers import read_answers
 from sslbench.results.frames import DIVIDED, Results
+from sslbench.results.marks import with_marks
 from sslbench.results.record import COSTS
 from sslbench.study.definition import TableSettings
 
@@ -59,6 +62,7 @@ class Frames:
     absent: pd.DataFrame
     published: pd.DataFrame | None
     scale: str
+    variances: Mapping[Accuracy, KnownVariance]
 
 
 def frames_of(
@@ -88,6 +92,7 @@ def frames_of(
         absent=named(runs[runs["status"] != "done"] if len(runs) else runs),
         published=published,
         scale=scale,
+        variances=known_variances({record.run: read_answers(results.root, record) for record in results.records}),
     )
 
 
@@ -111,15 +116,27 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
     if settings.over:
         found = across(apart, by, settings.over)
     else:
-        found = (deviations if settings.spread == "deviation" else estimates)(apart, by)
+        found = deviations(apart, by) if settings.spread == "deviation" else estimates(apart, by, frames.variances)
     note = _note(settings, found)
     if frames.published is not None and not settings.against:
         fixed = {name: value for name, value in settings.where.items() if not isinstance(value, (list, tuple))}
         found = beside(found, {**fixed, "scale": frames.scale}, frames.published)
         found["cell"] = [score_beside(row) for row in rows_of(found)]
     told = {name: wanted for name, wanted in settings.where.items() if name in frames.absent}
-    shown = with_unmeasured(crossed(found, rows, settings.columns), rows, select(frames.absent, told, [*UNSET]))
+    marked = add_marks(found, apart, by)
+    shown = with_unmeasured(crossed(marked, rows, settings.columns), rows, select(frames.absent, told, [*UNSET]))
     return _made(settings, found.drop(columns="cell", errors="ignore"), shown, len(rows), note, folder)
+
+
+def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Set the marks that all runs of a row bear beside its method, or beside its first label where no method is named."""
+    told = "method" if "method" in by else by[0]
+    marks = {}
+    for key, group in runs.groupby(list(by), dropna=False, sort=False):
+        marks[tuple(map(str, key))] = group["marks"].iloc[0] if group["marks"].nunique() == 1 else ""
+    own = [marks.get(tuple(map(str, key)), "") for key in found[list(by)].itertuples(index=False)]
+    labels = [with_marks(str(label), mark) if mark else label for label, mark in zip(found[told], own, strict=True)]
+    return found.assign(**{told: labels})
 
 
 def _note(settings: TableSettings, found: pd.DataFrame) -> str:
@@ -127,9 +144,11 @@ def _note(settings: TableSettings, found: pd.DataFrame) -> str:
     less = f"less {settings.against}'s, paired by seed: " if settings.against else ""
     if settings.over or settings.spread == "deviation":
         return f"{less}mean ± standard deviation over {over} (n - 1; deviation_n in the CSV divides by n), n = {counts}"
-    return less + (
-        "one seed, so no interval" if counts == "1" else f"mean ± half of the 95 % interval over {over}, n = {counts}"
-    )
+    samples = sorted({int(count) for count in found["test_samples"] if count})
+    tested = f" ({_span(samples[0], samples[-1], ',')} test samples)" if samples else ""
+    if found["half"].isna().all():
+        return f"{less}one seed, so no interval"
+    return f"{less}mean ± half of the 95 % interval over {over}{tested}, n = {counts}"
 
 
 def _published(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TableMade | None:
@@ -184,12 +203,13 @@ def _summed(frames: Frames, settings: TableSettings, rows: Sequence[str], folder
         return None
     if settings.of == "costs":
         found = mean_costs(told_apart(chosen, by), by)
-        shown = found.assign(**{name: [f"{value:,.{int(value < 10)}f}" for value in found[name]] for name in COSTS[2:]})
+        shown = add_marks(found, told_apart(chosen, by), by)
+        shown = shown.assign(**{name: [f"{value:,.{int(value < 10)}f}" for value in found[name]] for name in COSTS[2:]})
         shown = shown.assign(**{name: [f"{value:,.0f}" for value in found[name]] for name in COSTS[:2]})
         note = "means over trainings; of several that a run made, seconds are shared equally"
     else:
         found = most_confused(told_apart(chosen, by), by, settings.most)
-        shown = found.assign(share=[f"{share:.3f}" for share in found["share"]])
+        shown = add_marks(found, told_apart(chosen, by), by).assign(share=[f"{share:.3f}" for share in found["share"]])
         note = "share of a class's answers, over all seeds, folds and draws together"
     for name in by:
         shown[name] = [UNSET.get(name, "–") if pd.isna(value) else whole(value) for value in shown[name]]
@@ -218,8 +238,8 @@ def _labelled(
     return _made(settings, found, shown, len(rows), note, folder)
 
 
-def _span(low: int, high: int) -> str:
-    return str(low) if low == high else f"{low} to {high}"
+def _span(low: int, high: int, thousands: str = "") -> str:
+    return f"{low:{thousands}}" if low == high else f"{low:{thousands}} to {high:{thousands}}"
 
 
 def _made(

@@ -14,7 +14,13 @@ from rich.table import Table
 from sslbench.analysis.grids import EVERY, LARGEST
 from sslbench.analysis.intervals import Estimate
 from sslbench.analysis.published import Verdict
-from sslbench.analysis.tables import Row, against, class_rows, columns_of, own_question, rows_of
+from sslbench.analysis.tables import Row, against, class_rows, columns_of, own_answers, own_question, rows_of
+from sslbench.analysis.verdicts import judge_rows
+from sslbench.report.comparison import coverage_lines, results_title, verdict_table, verdict_title
+from sslbench.report.coverage import describe_classes, describe_left_out, describe_missing_classes
+from sslbench.results.answers import TestAnswers, read_answers
+from sslbench.results.frames import Results
+from sslbench.results.marks import marks_of, with_marks
 from sslbench.results.record import Record
 
 if TYPE_CHECKING:
@@ -66,7 +72,7 @@ def results_table(rows: Sequence[Row]) -> Table:
     for row in rows:
         record = row.record
         backbone = "+".join(b["name"] for b in record.backbones.values()) or "none"
-        name = escape(record.method["name"]) + (" (labels)" if record.method["takes_target"] else "")
+        name = escape(with_marks(record.method["name"], marks_of(record.method)))
         data = [escape(row.dataset)] if several else []
         views = [escape(_views(row))] if viewed else []
         if record.status in ("unavailable", "failed", "diverged"):
@@ -81,40 +87,9 @@ def _views(row: Row) -> str:
     return "+".join(augmentation["name"] for augmentation in row.record.augmentations)
 
 
-def results_title(rows: Sequence[Row], dataset: str) -> str:
-    """What was asked of which data, and what the numbers of a table are means over."""
-    estimates = [estimate for row in rows for estimate in row.cells.values()]
-    if not estimates:
-        return f"{dataset}: nothing measured"
-    counts = sorted({estimate.n for estimate in estimates})
-    listed = ", ".join(map(str, counts))
-    if {estimate.over for estimate in estimates} == {"folds"}:
-        spread = f"mean ± 95 % interval over folds (corrected resampled t), n = {listed}"
-    elif counts == [1]:
-        spread = "one seed, so no interval"
-    else:
-        spread = f"mean ± 95 % interval over seeds, n = {listed}"
-    recipes = dict.fromkeys(row.record.recipe for row in rows if not row.record.baseline)
-    recipe = f"recipe {', '.join(recipes)}; " if recipes else ""
-    first = next((row for row in rows if row.dataset == dataset), None)
-    samples = _samples(first.record, dataset) if first else ""
-    return f"{dataset}{samples}: {recipe}{spread}"
-
-
-def _samples(record: Record, dataset: str) -> str:
-    """How many samples there are, how many were learnt from, and from which group to which, in brackets."""
-    facts = next(data for data in record.evaluated_on if data["part"] == dataset)
-    if "samples" not in facts:
-        return ""
-    splits = record.settings["splits"]
-    learnt = next((f", {t['samples']:,} learnt from" for t in record.training if "samples" in t), "")
-    way = f", from {splits['bank']} to {splits['query']}" if splits["transfer"] else ""
-    return f" ({facts['samples']:,} samples{learnt}{way})"
-
-
-def classes_table(record: Record, dataset: str, protocol: str) -> Table | None:
-    """The worst and the best classes under one protocol."""
-    rows = class_rows(record, dataset, protocol)
+def classes_table(record: Record, dataset: str, protocol: str, answers: TestAnswers | None = None) -> Table | None:
+    """The worst and the best classes under one protocol, of those that have training and test samples."""
+    rows = class_rows(record, dataset, protocol, answers)
     if not rows:
         return None
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -162,14 +137,21 @@ def against_table(records: Sequence[Record]) -> Table | None:
     return table
 
 
-def show_results(console: Console, records: Sequence[Record], published: Sequence[Verdict] = ()) -> None:
-    """Print one table per dataset, what could not be measured and why, published numbers, and extreme classes."""
-    rows = rows_of(records)
+def show_results(console: Console, results: Results, published: Sequence[Verdict] = ()) -> None:
+    """Print one table per dataset, how its rows compare, what could not be measured, published numbers, extreme classes."""
+    records = results.records
+    answers = {record.run: read_answers(results.root, record) for record in records}
+    rows = rows_of(records, answers)
     names = list(dict.fromkeys(row.dataset for row in rows))
     rows.sort(key=lambda row: names.index(row.dataset))
-    _titled(
-        console, results_title(rows, names[0] if len(names) == 1 else f"{len(names)} datasets"), results_table(rows)
-    )
+    _titled(console, results_title(rows), results_table(rows))
+    for line in coverage_lines(rows):
+        console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
+    judged = list(judge_rows(rows, answers))
+    for dataset in names:
+        own = [one for one in judged if one.dataset == dataset]
+        if own:
+            _titled(console, verdict_title(own, dataset), verdict_table(own, rows))
     for line in asked_of(records):
         console.print(line, style="dim", highlight=False, markup=False)
     if (beside := against_table(records)) is not None:
@@ -179,6 +161,7 @@ def show_results(console: Console, records: Sequence[Record], published: Sequenc
         notes = record.training[0].get("notes", {}) if record.training else {}
         reasons += [f"{record.method['name']}: {name}: {text}" for name, text in notes.items()]
     reasons += _left_out(records)
+    reasons += dict.fromkeys(sentence for record in records for sentence in record.warnings)
     for reason in reasons:
         console.print(reason, style="yellow", highlight=False, markup=False, soft_wrap=True)
     for verdict in published:
@@ -188,12 +171,17 @@ def show_results(console: Console, records: Sequence[Record], published: Sequenc
     first = records[0]
     for data in first.evaluated_on:
         others = [protocol["name"] for protocol in first.protocols]
+        told = [*describe_missing_classes(data), *describe_left_out(data)]
         for protocol in dict.fromkeys(("linear", "knn", *others)):
-            table = classes_table(first, data["part"], protocol)
+            own_answer = own_answers(first, data["part"], answers).get(protocol)
+            table = classes_table(first, data["part"], protocol, own_answer)
             if table is not None:
                 name = first.method["name"]
                 _titled(console, f"{name} on {data['part']}, {protocol}: recall of the worst and best classes", table)
+                told = describe_classes(first, data["part"], protocol)
                 break
+        for sentence in told:
+            console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _reason(record: Record) -> str:
@@ -245,6 +233,8 @@ def show_report(console: Console, report: Report, folder: Path) -> None:
         console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
     if len(report.expected):
         _titled(console, "expected and found", _text_table(report.expected))
+    for sentence in report.coverage:
+        console.print(f"not covered: {sentence}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     for sentence in report.missing:
         console.print(f"missing: {sentence}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     console.print(f"\nreport: {folder}/index.html", highlight=False, markup=False, soft_wrap=True)
