@@ -55,11 +55,12 @@ def versions(names: tuple[str, ...] = VERSIONED) -> Mapping[str, str]:
 
 @cache
 def _version(name: str) -> str:
-    """What is installed; '' for nothing."""
+    """What is installed of a distribution, or of the distributions that hold a package of that name; '' for nothing."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return ""
+        holders = sorted(set(importlib.metadata.packages_distributions().get(name, ())))
+        return " ".join(f"{holder} {importlib.metadata.version(holder)}" for holder in holders)
 
 
 def host() -> Mapping[str, str | int]:

@@ -13,13 +13,11 @@ from pathlib import Path
 
 from sslbench import environment
 from sslbench.config import keys
-from sslbench.config.checks import needs_encoders
-from sslbench.config.choices import Choice
 from sslbench.config.parts import Part
 from sslbench.config.plan import Plan
 from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import Prepared, open_prepared
-from sslbench.protocols.evaluate import Subject, evaluate_stage, extract_stage
+from sslbench.protocols.evaluate import Subject, evaluate_stage, extract_stage, extract_views_stage
 from sslbench.report.examples import draw_examples
 from sslbench.report.exemplars import draw_exemplars
 from sslbench.report.illustrations import draw_illustrations
@@ -52,26 +50,18 @@ def stages_of(plan: Plan, store: Store) -> Iterator[Stage]:
     pool = [_prepare(plan, store, part) for part in plan.pretrain_parts]
     tables = [_prepare(plan, store, part) for part in plan.evaluate_parts]
     yield from (*pool, *tables)
-    for seed in plan.seeds:
-        for fold, folds in _units(plan):
-            trained = _pretrain(plan, store, pool, seed, fold)
-            yield trained
-            for epoch in (*plan.train.snapshots, None) if plan.spec.trains else (None,):
-                for part, table in zip(plan.evaluate_parts, tables, strict=True):
-                    yield from _measure(plan, store, trained, part, table, epoch, folds)
-
-
-def _units(plan: Plan) -> Sequence[tuple[int, tuple[int, ...]]]:
-    """Which fold is pretrained on, and which it is measured on: one pretraining each where folds limit the pool."""
-    if plan.pool == "train" or plan.spec.takes_target:
-        return [(fold, (fold,)) for fold in plan.folds]
-    return [(plan.folds[0], plan.folds)]
+    for training in keys.trainings(plan):
+        trained = _pretrain(plan, store, pool, training.seed, training.fold)
+        yield trained
+        for epoch in keys.epochs_of(plan):
+            for part, table in zip(plan.evaluate_parts, tables, strict=True):
+                yield from _measure(plan, store, trained, training, part, table, epoch)
 
 
 def _prepare(plan: Plan, store: Store, part: Part) -> Stage:
     key = keys.prepare_key(plan, part)
     groups = part.choice.spec.card.groups
-    job = Job(key=key, name=part.name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=groups)
+    job = Job(name=part.name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=groups)
 
     def make(scratch: Path, live: Line) -> None:
         prepare(job, scratch, live.tick)
@@ -121,39 +111,51 @@ def _who(plan: Plan, seed: int) -> str:
 
 
 def _measure(
-    plan: Plan, store: Store, trained: Stage, part: Part, table: Stage, epoch: int | None, folds: tuple[int, ...]
+    plan: Plan, store: Store, trained: Stage, training: keys.Training, part: Part, table: Stage, epoch: int | None
 ) -> Iterator[Stage]:
-    """The features of one evaluation part, and every protocol's answers."""
-    seed = trained.seed
+    """The features of one evaluation part, those of its augmented views where asked for, and every protocol's answers."""
+    seed = training.seed
     key = keys.extract_key(plan, trained.key, part, epoch)
+    augmented_key = keys.views_key(plan, key, part)
     features = store.stage("extract", key)
+    augmented = store.stage("extract", augmented_key) if augmented_key else None
     who = _who(plan, seed) + ("" if epoch is None else f" epoch {epoch}")
 
     def subject() -> Subject:
         _threads(plan)
         method = reopen(plan, seed, trained.folder, epoch)
         opened = _opened(table.folder, part.name)
-        return Subject(plan=plan, method=method, pretrained=trained.folder, table=opened, seed=seed, epoch=epoch)
+        return Subject(plan=plan, method=method, pretrained=trained.folder, part=part, table=opened, seed=seed)
 
     def embed(folder: Path, live: Line) -> None:
         extract_stage(subject(), folder, live.tick)
 
-    def measure(protocol: Choice, folder: Path, live: Line) -> None:
-        evaluate_stage(subject(), protocol, features, folds, folder, watch=live.named)
+    def embed_views(folder: Path, live: Line) -> None:
+        extract_views_stage(subject(), folder, live.tick)
 
-    known = partial(Stage, seed=seed, fold=folds[0], rows=table.rows)
+    def measure(asked: keys.Evaluation, folder: Path, live: Line) -> None:
+        views = augmented if asked.asks_views else None
+        evaluate_stage(subject(), asked, features, views, folder, watch=live.named)
+
+    known = partial(Stage, seed=seed, fold=training.folds[0], rows=table.rows)
+    inputs = (trained.folder, table.folder)
     yield known(
-        kind="extract", key=key, folder=features, title=f"{who} features of {part.name}", make=embed,
-        needs=(trained.folder, table.folder), shape=keys.encoder_shape(plan),
+        kind="extract", key=key, folder=features, title=f"{who} features of {part.name}", make=embed, needs=inputs,
+        shape=keys.encoder_shape(plan),
     )  # fmt: skip
-    for protocol in plan.protocols:
-        if epoch is not None and needs_encoders(protocol):
-            continue
-        answer = keys.evaluate_key(plan, key, protocol, seed, folds)
+    if augmented_key and augmented:
         yield known(
-            kind="evaluate", key=answer, folder=store.stage("evaluate", answer), make=partial(measure, protocol),
-            needs=(features,), title=f"{who} {protocol.name} on {part.name}",
-            shape=keys.encoder_shape(plan, protocol.key()),
+            kind="extract", key=augmented_key, folder=augmented, title=f"{who} features of views of {part.name}",
+            make=embed_views, needs=inputs, shape=keys.encoder_shape(plan, "views"),
+        )  # fmt: skip
+    for asked in keys.evaluations(plan, training, part, epoch):
+        answer = keys.evaluate_key(plan, key, augmented_key, asked)
+        less = f" with {asked.fraction:.3g} of the labels" if asked.fraction not in (None, 1.0) else ""
+        yield known(
+            kind="evaluate", key=answer, folder=store.stage("evaluate", answer), make=partial(measure, asked),
+            needs=(features, augmented) if augmented and asked.asks_views else (features,),
+            title=f"{who} {asked.protocol.name} on {part.name}{less}",
+            shape=keys.encoder_shape(plan, asked.protocol.key(), asked.fraction), facts=asked.facts,
         )  # fmt: skip
 
 
@@ -164,7 +166,7 @@ def record_of(plan: Plan, name: str, stages: Sequence[Stage], store: Store) -> R
     measured = Measured(stages=[stage for stage in done if stage.kind != "prepare"])
     for stage in done:
         if stage.kind == "evaluate":
-            measured.add(stage.folder)
+            measured.add(stage)
     folders = {stage.key: stage.folder for stage in done if stage.kind == "prepare"}
     measured.tables = _tables(plan, (*plan.pretrain_parts, *plan.evaluate_parts), folders)
     measured.splits = save_splits(plan, _tables(plan, plan.evaluate_parts, folders), store.root)
@@ -182,7 +184,7 @@ def _undrawn(
     try:
         for folder in [stage.folder for stage in done if stage.kind == "pretrain"][:1]:
             draw_illustrations(folder, figures)
-        evaluations = [stage.folder for stage in done if stage.kind == "evaluate"]
+        evaluations = [stage for stage in done if stage.kind == "evaluate"]
         draw_exemplars(evaluations, tables, figures)
         draw_points(evaluations, figures)
         for table in learnt:

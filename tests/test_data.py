@@ -139,7 +139,7 @@ def test_a_relative_root_is_looked_for_where_all_data_is(tmp_path, cli):
     save(tmp_path / "sources/mine/pictures/a/1.png", Image.fromarray(PHOTO[:9, :9]))
     env = {"SSLBENCH_SOURCES": str(tmp_path / "sources"), "SSLBENCH_DATA": str(tmp_path / "data")}
     found = cli("data", "where", "image-folder", "data.root=mine/pictures", env=env)
-    assert found.stdout.startswith("image-folder: 1 samples"), found.stderr
+    assert found.stdout.startswith("pictures: 1 samples"), found.stderr
     lost = cli("data", "where", "image-folder", "data.root=mine/picturs", env=env)
     assert "looked in mine/picturs" in lost.stdout + lost.stderr
 

@@ -119,6 +119,13 @@ def test_cells_are_called_by_compound_concentration_or_mechanism(plates, tmp_pat
     assert np.bincount(mechanisms.labels + 1).tolist() == [16, 16], "a dose without a published mechanism has no label"
 
 
+def test_cells_are_found_again_with_another_version_of_what_finds_them(plates, tmp_path):
+    config = Bbbc021Config(side=SIDE, blur=1.0, area=30, doses=(1, 2))
+    for version in ("1.0", "1.1", "1.0"):
+        build(config, Source(root=plates, folders=(), work=tmp_path, versions={"scikit-image": version}))
+    assert len(list((tmp_path / "cells").glob("*.json"))) == 2
+
+
 def test_plates_may_be_zips_and_are_the_same_data(plates, tmp_path):
     root = tmp_path / "zips"
     for plate in ("Week1/Week1_22123", "Week2/Week2_24121"):

@@ -39,8 +39,8 @@ class Ragged:
         return "ragged"
 
 
-def ragged_job(n: int = 40, key: str = "ragged") -> Job:
-    return Job(key=key, name="ragged", dataset=Ragged(n), settings=PrepareSettings(), canvas=0, groups=())
+def ragged_job(n: int = 40) -> Job:
+    return Job(name="ragged", dataset=Ragged(n), settings=PrepareSettings(), canvas=0, groups=())
 
 
 def made(job: Job, folder: Path) -> Prepared:
@@ -91,9 +91,9 @@ def test_two_processes_prepare_once(tmp_path):
 
 
 def test_a_shape_that_was_not_announced_is_unreadable(tmp_path):
-    job = ragged_job(10, "wrong")
+    job = ragged_job(10)
     job.dataset.rows[3] = np.zeros((4, 5), np.float32)
-    job = Job(key="wrong", name="r", dataset=job.dataset, settings=PrepareSettings(unreadable=0.5), canvas=0, groups=())
+    job = Job(name="r", dataset=job.dataset, settings=PrepareSettings(unreadable=0.5), canvas=0, groups=())
     table = made(job, tmp_path)
     assert len(table) == 9
     assert "profile has shape (4, 5), announced (0, 2)" in table.unreadable[0]

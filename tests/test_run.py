@@ -47,8 +47,9 @@ def finished(cli, tmp_path_factory) -> tuple[Path, str]:
 def test_the_terminal_shows_every_row_protocol_and_the_extreme_classes(finished):
     _, text = finished
     for word in ("mae", "random-init", "raw-features", "supervised (labels)", "pretrained", "unavailable", "clustering",
-                 "finetune", "knn", "linear", "RankMe", "digits (1,797 samples, 1,221 learnt from): recipe tiny; ",
-                 "mean ± 95 % interval over seeds, n = 2", "worst and best classes", "method.weights=FILE",
+                 "finetune", "knn", "linear", "RankMe", "digits (1,797 samples, 1,221 learned from): recipe tiny; ",
+                 "mean over 2 seeds", "test samples: 360", "± is half of a 95 % interval over seeds and test samples",
+                 "which row is better?", "vs random-init", "worst and best classes", "method.weights=FILE",
                  "results: "):  # fmt: skip
         assert word in text, word
     assert "Traceback" not in text
@@ -235,7 +236,7 @@ def test_instrument_transfer_on_real_pictures(shared, tmp_path):
     assert record.status == "done", record.reason
     taught = {c.name for c in record.classes if c.support > 0}
     assert len(taught) == 2  # ZooScan shows two of the fourteen groups, and only those are tested
-    assert class_rows(record, "image-folder", "knn")[0].support > 0
+    assert class_rows(record, root.name, "knn")[0].support > 0
 
 
 def test_a_pool_of_parts_and_a_row_for_each(shared, tmp_path):
@@ -274,10 +275,10 @@ def test_unlabelled_pictures_are_learnt_from_and_never_tested(tmp_path):
     results = sslbench.run("mae", "image-folder", out=tmp_path / "runs", settings=settings)
     mae, taught = results.records
     console = Console(width=160, file=io.StringIO())
-    show_results(console, results.records)
+    show_results(console, results)
     shown = console.file.getvalue()
-    assert "image-folder: 1 unreadable sample(s) left out: 0/broken.png" in shown
-    assert "image-folder (200 samples, " in shown
+    assert "tree: 1 unreadable sample(s) left out: 0/broken.png" in shown
+    assert "tree (200 samples, " in shown
     labelled = mae.evaluated_on[0]["labelled"]
     assert (mae.evaluated_on[0]["samples"], labelled) == (200, 120)
     assert mae.training[0]["samples"] == taught.training[0]["samples"] + 80

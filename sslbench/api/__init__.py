@@ -21,6 +21,7 @@ from sslbench.api.specs import (
     OperationSpec,
     ProtocolSpec,
     Recipe,
+    RenamedMetric,
     Setting,
     Source,
     Spec,
@@ -57,6 +58,6 @@ __all__ = [
     "DataBroken", "DataMissing", "Dataset", "DatasetSpec", "Diverged", "Draws", "Event", "Executor", "ExecutorSpec",
     "Facts", "FeatureTable", "Layout", "Loss", "MethodParts", "MethodSpec", "Metric", "Modality", "Need",
     "OperationParts", "OperationSpec", "Outcome", "ProtocolSpec", "Published", "Recipe", "RecipeSpec", "ReferenceSpec",
-    "RequestError", "Role", "RowGroups", "Scalar", "Setting", "Shapes", "Source", "Spec", "SslbenchError", "Step",
-    "StudySpec", "Survey", "Target", "Task", "Unavailable", "Use", "View", "World", "hookimpl",
+    "RenamedMetric", "RequestError", "Role", "RowGroups", "Scalar", "Setting", "Shapes", "Source", "Spec", "SslbenchError",
+    "Step", "StudySpec", "Survey", "Target", "Task", "Unavailable", "Use", "View", "World", "hookimpl",
 ]  # fmt: skip

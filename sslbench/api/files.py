@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +18,8 @@ from sslbench.api.specs import Source
 PICTURES = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".pbm", ".jp2", ".tga"}
 )
+
+LONGEST_TITLE = 64
 
 
 def find(source: Source, names: Sequence[str]) -> Path:
@@ -33,6 +36,23 @@ def find(source: Source, names: Sequence[str]) -> Path:
         if path.exists():
             return path
     raise DataMissing("looked in " + ", ".join(str(path) for path in looked))
+
+
+def name_folder(title: str, root: Path | None) -> str:
+    """Name a user's data by its title, else by the last part of its folder's path; '' without either.
+
+    Of a folder's name the characters that a title may not have (see `title_problem`) become '-'.
+    """
+    if title or root is None:
+        return title
+    return re.sub(r"[^\w.-]+", "-", Path(os.path.abspath(root)).name).strip("-.")[:LONGEST_TITLE]  # noqa: PTH100 - keeps links
+
+
+def title_problem(title: str) -> str:
+    """Say why a title cannot be a part of file names and columns; '' where it can."""
+    if re.fullmatch(rf"\w[\w.-]{{0,{LONGEST_TITLE - 1}}}", title):
+        return ""
+    return f"{title!r} is not possible. Use letters, digits and . _ -, at most {LONGEST_TITLE}, the first not . or -"
 
 
 def pictures(folder: Path) -> Iterator[Path]:
@@ -64,8 +84,10 @@ def contents(root: Path, files: Sequence[Path], remember: Path) -> Sequence[str]
     """A digest of each file's bytes, in order: equal files have equal ones, wherever they lie."""
     signature = hashlib.blake2b(digest_size=16)
     for path in files:
-        stat = path.stat()
-        signature.update(f"{path.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+        # two folders may hold files of equal names, sizes and times (unpacked, or written by one program): the inode and the
+        # time of the last change to it, which no program sets, tell them apart
+        told = (stat := path.stat()).st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+        signature.update(f"{path.relative_to(root)}\0{told}\n".encode())
     known = remember / f"contents-{signature.hexdigest()}.json"
     if known.exists():
         found: list[str] = json.loads(known.read_text())

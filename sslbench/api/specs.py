@@ -11,6 +11,21 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
+from sslbench.api.defaults import (
+    as_it_is,
+    asks_nothing_learnt,
+    change_nothing,
+    name_nothing,
+    need_no_library,
+    no_members,
+    no_other_name,
+    none,
+    nothing_wrong,
+    one_part,
+    same_shapes,
+    uses_nothing,
+    warn_of_nothing,
+)
 from sslbench.api.values import Facts, Layout, Modality, Role, Scalar, Shapes, Target
 
 if TYPE_CHECKING:
@@ -53,54 +68,16 @@ class Use:
 class Recipe:
     """Settings that go together: dotted path -> value, above the defaults and below the user's own.
 
-    `recipe=auto` takes a method's first recipe whose ranges hold the number of samples and the view's pixels.
+    `recipe=auto` takes a method's first recipe whose ranges hold the number of samples and the view's pixels. `source`
+    says where the settings come from: a paper's section, a file of published code, or an own measurement.
     """
 
     name: str
     summary: str
     settings: Mapping[str, Setting]
+    source: str = ""
     samples: tuple[int, int] = (0, 2**62)
     pixels: tuple[int, int] = (0, 2**62)
-
-
-def uses_nothing(config: Any) -> Mapping[str, Use]:
-    """Use no other component."""
-    return {}
-
-
-def nothing_wrong(config: Any, facts: Facts) -> Iterable[str]:
-    """Accept every setting."""
-    return ()
-
-
-def same_shapes(config: Any, shapes: Shapes) -> Shapes:
-    """Change no size."""
-    return shapes
-
-
-def as_it_is(config: C) -> C:
-    """Start from random weights anyway."""
-    return config
-
-
-def asks_nothing_learnt(config: Any) -> bool:
-    """Ask no row that a method may have learnt from."""
-    return False
-
-
-def none(config: Any) -> int:
-    """Ask for nothing."""
-    return 0
-
-
-def no_other_name(name: str) -> Mapping[str, Setting] | None:
-    """Answer to the spec's own name only."""
-    return None
-
-
-def no_members() -> Iterable[str]:
-    """Stand for one component only."""
-    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +85,14 @@ class Spec(Generic[C]):
     """What every component says about itself.
 
     `name` is lower-case words joined by '-'; `version` is raised when numbers may change; `config` is a frozen
-    dataclass with defaults and *is* the schema; `smoke` is a tiny setting of it. `check` returns one sentence per
-    impossible setting and imports no torch. A *family* answers to further names (`answers_to` gives their settings,
-    asked only when nobody has the name) and lists them in `members`.
+    dataclass with defaults and *is* the schema; `smoke` is a tiny setting of it. `check` returns one sentence per impossible
+    setting, `warnings` one per setting that works poorly, from its name on ('min_steps=10: ...'); neither imports torch. A
+    *family* answers to further names (`answers_to` gives settings, if nobody has the name) and lists them in `members`.
+
+    What the settings are decides which results are reused. A setting that changes no number is declared as
+    `field(default=256, metadata={"identity": False})`; a dataset's `root` and `title` are never part of it. `reset_unused`
+    returns the settings with those that other settings switch off put back to their defaults. `libraries` names the
+    distributions or packages whose installed version the numbers depend on, beyond those that training depends on anyway.
     """
 
     name: str
@@ -121,8 +103,11 @@ class Spec(Generic[C]):
     smoke: C
     uses: Callable[[C], Mapping[str, Use]] = uses_nothing
     check: Callable[[C, Facts], Iterable[str]] = nothing_wrong
+    warnings: Callable[[C, Facts], Iterable[str]] = warn_of_nothing
     answers_to: Callable[[str], Mapping[str, Setting] | None] = no_other_name
     members: Callable[[], Iterable[str]] = no_members
+    reset_unused: Callable[[C], C] = change_nothing
+    libraries: Callable[[C], Iterable[str]] = need_no_library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -143,7 +128,9 @@ class MethodSpec(Spec[C]):
     no data, view or schedule enters its key; without `backbone` it brings its own encoder; only with `takes_target`
     is `Batch.target` filled. A `baseline` is a row that every table needs. With `fresh` its encoders start from random
     weights whatever their settings say; with `remembers_rows` its loss looks up what it knows of a training row, and it has
-    none on other rows.
+    none on other rows. With `frozen_weights` an encoder that is not trained is the same for every seed. With
+    `compares_views` its loss compares augmented views of a sample, and a request whose augmentation changes nothing of a
+    modality is refused. With `identical_views` it is meant to compare identical views, such as two passes of dropout.
     """
 
     build: Callable[[C, MethodParts], Method]
@@ -158,7 +145,15 @@ class MethodSpec(Spec[C]):
     baseline: bool = False
     fresh: bool = False
     remembers_rows: bool = False
+    frozen_weights: bool = False
+    compares_views: bool = False
+    identical_views: bool = False
     recipes: tuple[Recipe, ...] = ()
+
+    @property
+    def depends_on_seed(self) -> bool:
+        """Whether another seed gives other encoders."""
+        return self.trains or (self.backbone and not self.frozen_weights)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +161,8 @@ class BackboneSpec(Spec[C]):
     """An encoder of one modality; `provides` names its capabilities: 'tokens', 'depth', or anybody's word.
 
     `unlearnt` gives the same encoder without weights that it would fetch: for methods that want it so, and where a state is
-    put into it anyway.
+    put into it anyway; its tensors have the same shapes. Weights come with the statistics of their images: where `build`
+    loads some it calls `Backbone.use_statistics`, and an encoder that offers them to others is a `PublishedWeights`.
     """
 
     build: Callable[[C, Modality], Backbone]
@@ -185,13 +181,17 @@ class OperationParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationSpec(Spec[C]):
-    """One step of an augmentation: code. `shapes` says the sizes after it, so that they are known when planning."""
+    """One step of an augmentation: code. `shapes` says the sizes after it, so that they are known when planning.
+
+    Without `random` it does the same to every view of a sample (a center crop), and makes no two views differ.
+    """
 
     build: Callable[[C, OperationParts], Operation]
     layouts: frozenset[Layout]
     shapes: Callable[[C, Shapes], Shapes] = same_shapes
     reference: Callable[[C], int] = none
     across_samples: bool = False
+    random: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +262,8 @@ class Source:
     """Where a dataset may look: `root` if the user named one, then `folders` in order; and what it uses.
 
     `work` is where it may unpack or download to (the last of the folders); without `fetch` it must not download.
+    `versions` are the installed versions of the libraries that the spec names: part of the name of anything kept in `work`
+    that was computed with them.
     """
 
     root: Path | None
@@ -270,11 +272,7 @@ class Source:
     part: str = ""
     fetch: bool = True
     used: Mapping[str, Dataset] = field(default_factory=dict)
-
-
-def one_part(config: Any) -> tuple[str, ...]:
-    """Be one dataset without named parts."""
-    return ("",)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,12 +281,15 @@ class DatasetSpec(Spec[C]):
 
     `label_preserving` names an augmentation that leaves every label true; protocols that train use it for all arms. `build`
     raises DataMissing or DataBroken for what is wrong with the files, RequestError for settings that do not fit them.
+    `title` names the data in tables, records and files: of a user's folder `sslbench.api.files.name_folder` (default, or '':
+    the dataset's own name).
     """
 
     build: Callable[[C, Source], Dataset]
     card: Card
     parts: Callable[[C], tuple[str, ...]] = one_part
     label_preserving: str = ""
+    title: Callable[[C], str] = name_nothing
 
 
 class Need(Enum):
@@ -310,11 +311,21 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenamedMetric:
+    """A metric that a protocol called `old` up to version `until`, and calls `new` today."""
+
+    old: str
+    new: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolSpec(Spec[C]):
     """A measuring instrument. `views` asks for that many augmented views of each sample to be embedded as well.
 
-    Without `by_default` it measures only where a request names it. `asks_learnt` says whether it asks rows beyond the split's
-    test part, which is refused where a method has learnt from them.
+    With `label_fractions` it answers anew for each share of labels in `splits.fractions`; one that learns from no label
+    answers once. Without `by_default` it measures only where a request names it. `asks_learnt` says whether it asks rows
+    beyond the split's test part, which is refused where a method has learnt from them.
     """
 
     build: Callable[[C], Instrument]
@@ -322,6 +333,8 @@ class ProtocolSpec(Spec[C]):
     targets: frozenset[Literal["class", "labels", "none"]]
     views: Callable[[C], int] = none
     metrics: tuple[Metric, ...] = ()
+    renamed_metrics: tuple[RenamedMetric, ...] = ()
+    label_fractions: bool = True
     by_default: bool = True
     asks_learnt: Callable[[C], bool] = asks_nothing_learnt
 

@@ -44,6 +44,7 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 BACKBONE_NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
 CALLABLES = (
     "build", "uses", "check", "answers_to", "members", "views", "provides", "shapes", "reference", "parts", "missing",
+    "reset_unused", "libraries", "title", "warnings",
 )  # fmt: skip
 
 

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from sslbench.api.specs import Need
 from sslbench.api.values import Facts, Modality, Role, Shapes
 from sslbench.config.choices import Choice, PlannedAugmentation
+from sslbench.config.parts import Part
 from sslbench.config.settings import TrainSettings
+from sslbench.data.splits import SplitSettings, find_bad_blocks
 
 
 def view_shapes(
@@ -21,10 +25,10 @@ def view_shapes(
 ) -> dict[str, Shapes]:
     """The shapes of one sample in each role, after its augmentation."""
     result: dict[str, Shapes] = {}
-    for role in roles:
+    for role, wanted in roles.items():
         shapes: Shapes = {name: modality.shape for name, modality in encoded.items()}
         for augmentation in augmentations[:1]:
-            if role in augmentation.roles:
+            if wanted.augment and role in augmentation.roles:
                 shapes = dict(stored)
                 for operation in augmentation.roles[role]:
                     shapes = operation.choice.spec.shapes(sized(operation.choice.config, view), shapes)
@@ -81,6 +85,35 @@ def learnt_rows(method: Choice, train: TrainSettings, protocols: Sequence[Choice
             f"train.watched: {method.name!r} remembers its training rows and has no loss on others; possible: training"
         )
     return problems
+
+
+def check_training_data(
+    method: Choice, pretrain: Sequence[Part], evaluate: Sequence[Part], pool: str, splits: SplitSettings
+) -> list[str]:
+    """Say why a method could not learn from the parts of its pool, or would learn from samples that test it."""
+    problems = []
+    tested = {part.name for part in evaluate}
+    for part in pretrain:
+        problems += find_bad_blocks(part.dataset.columns, splits)
+        if part.dataset.target.kind != "labels":
+            continue
+        if method.spec.takes_target:
+            told = (
+                f"method: {method.name!r} learns one class per sample, and {part.name!r} has several labels per sample"
+            )
+            problems.append(f"{told}. Name a method that takes no labels, or a dataset with classes")
+        elif method.spec.trains and pool == "train" and part.name in tested and not _has_test_samples(part):
+            told = f"data: {part.name!r} has several labels per sample and no 'split' column that says which are for testing"
+            problems.append(
+                f"{told}, so training would include its test samples. Add a 'split' column, or use pretrain.pool=OTHER"
+            )
+    if method.spec.takes_target and not any((part.dataset.labels >= 0).any() for part in pretrain):
+        problems.append(f"method: {method.name!r} is given labels, and nothing it would learn from has any")
+    return problems
+
+
+def _has_test_samples(part: Part) -> bool:
+    return "test" in part.dataset.columns.get("split", np.zeros(0, np.str_)).tolist()
 
 
 def unlike(learnt: Mapping[str, Modality], measured: Mapping[str, Modality], name: str) -> list[str]:

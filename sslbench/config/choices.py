@@ -9,6 +9,10 @@ from typing import Any, cast
 from sslbench.api.specs import Apply, AugmentationSpec, Kind
 from sslbench.catalog.facts import Catalog, Component, did_you_mean
 from sslbench.config.convert import convert, key_form, plain
+from sslbench.environment import versions
+
+PLACE = ("root", "title")
+"""Settings of a dataset that say where its files are and what it is called, and nothing of what they hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,16 +37,38 @@ class Choice:
         """A backbone that starts from random weights, whatever its settings say."""
         return replace(self, config=self.component.spec.unlearnt(self.config))
 
+    @property
+    def title(self) -> str:
+        """Return what tables, records and files call a dataset."""
+        title: str = self.spec.title(self.config)
+        return title or self.asked
+
     def key(self) -> dict[str, Any]:
-        """What of it enters a stage key."""
+        """Return what enters a stage key: the settings that act, and the versions that the numbers depend on."""
+        config = key_form(self.spec.reset_unused(self.config))
+        if (
+            self.component.kind == "dataset"
+        ):  # what lies there is its fingerprint, wherever it lies and whatever it is called
+            config = {name: value for name, value in config.items() if name not in PLACE}
+        libraries = self.library_versions()
         return {
             "kind": self.component.kind,
             "name": self.component.name,
             "version": self.spec.version,
-            "config": key_form(self.config),
+            "config": config,
             **({"part": self.part} if self.part else {}),
+            **({"libraries": libraries} if libraries else {}),
             "uses": {slot: choice.key() for slot, choice in self.uses.items()},
         }
+
+    def library_versions(self) -> dict[str, str]:
+        """Return the installed versions of the libraries that the component names."""
+        return dict(versions(tuple(self.spec.libraries(self.config))))
+
+    def asked_settings(self) -> dict[str, Any]:
+        """Return all settings as they were asked for, of what it uses too."""
+        used = {slot: choice.asked_settings() for slot, choice in self.uses.items()}
+        return {"name": self.asked, "part": self.part, "settings": plain(self.config), "uses": used}
 
     def described(self) -> dict[str, Any]:
         """What of it enters a record."""
@@ -76,8 +102,17 @@ class PlannedAugmentation:
     roles: Mapping[str, tuple[PlannedOperation, ...]]
 
     def key(self) -> dict[str, Any]:
+        """Return what enters a record."""
         roles = {role: [operation.key() for operation in operations] for role, operations in self.roles.items()}
         return {"name": self.name, "version": self.version, "weight": self.weight, "roles": roles}
+
+    def stage_key(self) -> dict[str, Any]:
+        """Return what enters a stage key: the operations that are ever applied.
+
+        Operations draw by their own names, so that one without any probability leaves all others as they are.
+        """
+        acting = {role: tuple(o for o in operations if any(o.p)) for role, operations in self.roles.items()}
+        return replace(self, roles=acting).key()
 
 
 def choose(

@@ -69,9 +69,10 @@ def plain(value: Any) -> Any:
 
 
 def key_form(value: Any) -> Any:
-    """A value as it enters a key: a path by its content's digest, everything else as it is."""
+    """Return a value as it enters a key: a file by its content's digest, without the fields that change no number."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: key_form(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = [f for f in dataclasses.fields(value) if f.metadata.get("identity", True)]
+        return {f.name: key_form(getattr(value, f.name)) for f in fields}
     if isinstance(value, Mapping):
         return {str(name): key_form(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -11,7 +11,7 @@ from sslbench.api.specs import MethodSpec, Recipe
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.choices import Choice, choose
 from sslbench.config.convert import convert
-from sslbench.config.parts import Found, Part, Shelf, open_parts
+from sslbench.config.parts import Found, Part, Shelf, merge_equal_parts, open_parts
 from sslbench.config.request import Tree
 from sslbench.config.settings import PretrainSettings, TrainSettings, ViewSettings, problems_of
 from sslbench.data.canvas import PrepareSettings
@@ -54,6 +54,9 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
         draft.problems.append(f"data: no dataset named; add --dataset NAME{did_you_mean('', names)}")
         return [], []
     first = open_parts(draft.catalog, name, settings, draft.shelf)
+    titles = {part.choice.title for part in first.parts if hasattr(part.choice.config, "title")}
+    if len(titles) == 1:  # a record's request gives its data the same name wherever the folder lies
+        draft.tree = {**draft.tree, "data": {**draft.tree["data"], "title": titles.pop()}}
     asked = draft.section("pretrain", PretrainSettings)
     pool = asked.pool
     evaluate = first
@@ -69,10 +72,19 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
         shared = settings if str(other).split("/")[0] == name.split("/")[0] else {}
         evaluate = open_parts(draft.catalog, str(other), shared, draft.shelf, path="evaluate")
     elif asked.elsewhere:
-        shared = {**(settings if pool.split("/")[0] == name.split("/")[0] else {}), **asked.settings}
+        shared = dict(settings) if pool.split("/")[0] == name.split("/")[0] else {}
+        if "root" in asked.settings:
+            shared.pop("title", None)  # of another folder
+        shared |= asked.settings
         first = open_parts(draft.catalog, pool, shared, draft.shelf, path="pretrain.pool")
     for found in {id(f): f for f in (first, evaluate)}.values():
         _collect(draft, found)
+        found.parts = merge_equal_parts(found.parts, "data.title", draft.problems)
+    if (
+        first is not evaluate
+    ):  # one dataset may be learned from under other settings; folders of one title are a mistake
+        titled = [part for part in (*evaluate.parts, *first.parts) if part.choice.title != part.choice.asked]
+        merge_equal_parts(titled, "data.title", draft.problems)
     most = draft.section("prepare", PrepareSettings).samples
     return [part.at_most(most) for part in evaluate.parts], [part.at_most(most) for part in first.parts]
 

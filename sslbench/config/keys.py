@@ -1,26 +1,33 @@
 """What each stage depends on, and nothing else: the hash under which its output is kept.
 
-Labels enter only where a method takes them, data and schedule only where it trains, the backbone only where one is used.
+Labels enter only where a method takes them, data and schedule only where it trains, the backbone only where one is used;
+where files lie, what a dataset is called and settings that are off enter nowhere.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sslbench.config.checks import needs_encoders
 from sslbench.config.choices import Choice
-from sslbench.config.convert import plain
+from sslbench.config.convert import key_form, plain
 from sslbench.config.parts import Part
 from sslbench.config.plan import Plan
-from sslbench.data import splits
+from sslbench.config.settings import TrainSettings
+from sslbench.config.unused import is_divided, reset_unused_splits, reset_unused_training
 from sslbench.data.canvas import PrepareSettings
+from sslbench.data.prepare import prepared_modality
+from sslbench.data.splits import SplitSettings, rule_versions
 from sslbench.environment import DECODERS, device_kind, versions
 
-ANSWERS = 2
+ANSWERS = 3
 """What an evaluation's folder holds: raised when answers are kept that were not."""
 LIBRARIES = ("torch", "numpy", "scikit-learn", "timm", "torchvision", "scipy")
+HARNESS = ("sslbench",)
 
 
 def digest(*values: Any) -> str:
@@ -29,23 +36,129 @@ def digest(*values: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
+def stage_digest(kind: str, *values: Any) -> str:
+    """Digest what a stage depends on; the harness's own version is always among it."""
+    return digest(kind, versions(HARNESS), *values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """One pretraining of a plan: its seed, the fold that limits its pool, and the folds that it is measured on."""
+
+    seed: int
+    fold: int
+    folds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evaluation:
+    """One answer of a protocol: on which part, with which encoder (`epoch` None: the last), on which folds.
+
+    `fraction` is the share of labels that it learns from; None for a protocol that learns from none.
+    """
+
+    part: Part
+    protocol: Choice
+    seed: int
+    epoch: int | None
+    folds: tuple[int, ...]
+    fraction: float | None
+
+    @property
+    def asks_views(self) -> bool:
+        """Whether the protocol wants features of augmented views."""
+        return bool(self.protocol.spec.views(self.protocol.config))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a record tells of it."""
+        return {
+            "dataset": self.part.name, "protocol": self.protocol.component.name, "epoch": self.epoch,
+            "folds": list(self.folds), "fraction": self.fraction,
+        }  # fmt: skip
+
+
+def trainings(plan: Plan) -> Iterator[Training]:
+    """List every pretraining of a plan: one for each fold where folds limit the pool."""
+    by_fold = plan.pool == "train" or plan.spec.takes_target
+    units = [(fold, (fold,)) for fold in plan.folds] if by_fold else [(plan.folds[0], plan.folds)]
+    for seed in plan.seeds:
+        yield from (Training(seed=seed, fold=fold, folds=folds) for fold, folds in units)
+
+
+def epochs_of(plan: Plan) -> tuple[int | None, ...]:
+    """List the epochs whose encoders are measured; None is the last."""
+    return (*plan.train.snapshots, None) if plan.spec.trains else (None,)
+
+
+def evaluations(plan: Plan, training: Training, part: Part, epoch: int | None) -> Iterator[Evaluation]:
+    """List what is asked of one encoder on one part: each protocol, for each share of labels where it learns from them."""
+    for protocol in plan.protocols:
+        if epoch is not None and needs_encoders(protocol):
+            continue
+        by_labels = protocol.spec.label_fractions and is_divided(part.dataset)
+        for fraction in plan.splits.fractions if by_labels else (None,):
+            yield Evaluation(
+                part=part, protocol=protocol, seed=training.seed, epoch=epoch, folds=training.folds, fraction=fraction
+            )
+
+
 def prepare_key(plan: Plan, part: Part) -> str:
-    """A part's files, settings and canvas, and the libraries that decode."""
+    """A part's prepared samples, and how many of them may be unreadable."""
     return part_key(part, plan.prepare, plan.canvas)
 
 
 def part_key(part: Part, settings: PrepareSettings, canvas: int) -> str:
     """The same, outside a plan."""
-    pictures = any(m.layout == "image" for m in part.dataset.modalities.values())
-    fit = (canvas, settings.fit, settings.background, settings.unreadable) if pictures else ()
-    return digest(part.choice.key(), part.part, part.fingerprint(), fit, versions(DECODERS))
+    return stage_digest("prepare", samples_key(part, settings, canvas), settings.unreadable)
+
+
+def samples_key(part: Part, settings: PrepareSettings, canvas: int) -> str:
+    """Prepared samples: files and how they are read, the canvas where images are laid on one, the libraries that decode."""
+    images = {name: m for name, m in part.dataset.modalities.items() if m.layout == "image"}
+    prepared = {name: prepared_modality(modality, canvas) for name, modality in images.items()}
+    is_resized = any(prepared[name].shape != modality.shape for name, modality in images.items())
+    values: list[Any] = [settings.background] if images else []
+    values += [settings.fit, {name: modality.shape for name, modality in prepared.items()}] if is_resized else []
+    values += [part.choice.spec.card.groups, versions(DECODERS)]
+    return stage_digest("samples", part.choice.key(), part.part, part.fingerprint(), *values)
+
+
+def split_rule(splits: SplitSettings, part: Part) -> Any:
+    """How a part is divided."""
+    groups, kind = part.choice.spec.card.groups, part.dataset.target.kind
+    return reset_unused_splits(splits, part.dataset), groups, rule_versions(splits, groups, kind)
 
 
 def rows_key(plan: Plan, fold: int) -> str:
-    """Which samples a method may learn from."""
-    parts = [prepare_key(plan, part) for part in plan.pretrain_parts]
-    rule = (plan.splits, fold, splits.VERSION) if plan.pool == "train" or plan.spec.takes_target else ()
-    return digest(parts, plan.pool, rule)
+    """Which samples a method may learn from, and on which its loss is watched."""
+    parts = [samples_key(part, plan.prepare, plan.canvas) for part in plan.pretrain_parts]
+    rule: Any = ()
+    if plan.pool == "train" or plan.spec.takes_target:
+        rule = [fold, *(split_rule(plan.splits, part) for part in plan.pretrain_parts)]
+    elif plan.train.holds_out:  # no label divides this pool: whole groups of a share of it are held out
+        whole = SplitSettings(groups=plan.splits.groups, block=plan.splits.block if plan.splits.groups else 0.0)
+        cards = [(part.choice.spec.card.groups, part.dataset.target.kind) for part in plan.pretrain_parts]
+        rule = [(whole, groups, rule_versions(whole, groups, kind)) for groups, kind in cards]
+    return digest(parts, plan.pool == "train", rule, plan.train.holds_out, _held_share(plan))
+
+
+def _held_share(plan: Plan) -> float | None:
+    """The share of the pool that is held out, where it is not the validation part of a split."""
+    by_labels = plan.pool == "train" or plan.spec.takes_target
+    shared = not by_labels or not all(is_divided(part.dataset) for part in plan.pretrain_parts)
+    return plan.train.held_out if plan.train.holds_out and shared else None
+
+
+def training_settings(plan: Plan) -> Any:
+    """The settings that a training depends on; the share that is held out belongs to the rows."""
+    train = reset_unused_training(plan.train)
+    return key_form(replace(train, held_out=TrainSettings().held_out))
+
+
+def view_sizes(plan: Plan) -> Any:
+    """The size at which images are encoded; nothing without images."""
+    return plan.view if any(m.layout == "image" for m in plan.modalities.values()) else None
 
 
 def pretrain_key(plan: Plan, seed: int, fold: int) -> str:
@@ -54,13 +167,13 @@ def pretrain_key(plan: Plan, seed: int, fold: int) -> str:
     shapes = {name: (m.layout, m.shape, m.facts) for name, m in plan.modalities.items()}
     values: list[Any] = [plan.method.key(), shapes, versions(LIBRARIES)]
     if spec.backbone:
-        values += [{m: c.key() for m, c in plan.backbones.items()}, seed]
+        values += [{m: c.key() for m, c in plan.backbones.items()}, seed if spec.depends_on_seed else None]
     if spec.backbone or spec.trains:
-        values += [rows_key(plan, fold), plan.view, plan.canvas]
+        values += [rows_key(plan, fold)]
     if spec.trains:
-        train = {k: v for k, v in plain(plan.train).items() if k != "checkpoint_seconds"}
-        values += [[a.key() for a in plan.augmentations], train, seed, plan.threads, device_kind()]
-    return digest("pretrain", *values)
+        values += [[a.stage_key() for a in plan.augmentations], plan.facts.shapes, view_sizes(plan)]
+        values += [training_settings(plan), seed, plan.threads, device_kind()]
+    return stage_digest("pretrain", *values)
 
 
 def pretrain_shape(plan: Plan) -> str:
@@ -70,7 +183,7 @@ def pretrain_shape(plan: Plan) -> str:
     if plan.spec.trains:
         own = plan.train
         train = (own.batch, own.accumulate, own.optimiser, own.precision, own.compile)
-        values += [[a.key() for a in plan.augmentations], plan.view, plan.canvas, train]
+        values += [[a.stage_key() for a in plan.augmentations], plan.view, plan.canvas, train]
     return digest("shape", *values)
 
 
@@ -83,27 +196,53 @@ def encoder_shape(plan: Plan, *more: Any) -> str:
 
 def extract_key(plan: Plan, pretrain: str, part: Part, epoch: int | None) -> str:
     """The features of one evaluation part under one encoder."""
-    views = any(protocol.spec.views(protocol.config) for protocol in plan.protocols)
-    gentle = plan.label_preserving.key() if plan.label_preserving and views else None
-    values = (plan.view, epoch, gentle, plan.train.precision, plan.threads, device_kind())
-    return digest("extract", pretrain, prepare_key(plan, part), *values)
+    values = (view_sizes(plan), epoch, plan.train.precision, plan.threads, device_kind())
+    return stage_digest("extract", pretrain, samples_key(part, plan.prepare, plan.canvas), *values)
 
 
-def evaluate_key(plan: Plan, extract: str, protocol: Choice, seed: int, folds: tuple[int, ...]) -> str:
+def views_key(plan: Plan, extract: str, part: Part) -> str | None:
+    """The features of label-preserving views of the same samples; None where no protocol asks for any."""
+    is_asked = any(protocol.spec.views(protocol.config) for protocol in plan.protocols)
+    augmentation = plan.label_preserving.get(part.name)
+    return stage_digest("views", extract, augmentation.stage_key()) if is_asked and augmentation else None
+
+
+def evaluate_key(plan: Plan, extract: str, views: str | None, asked: Evaluation) -> str:
     """One protocol's answers on those features."""
-    values: list[Any] = [ANSWERS, extract, protocol.key(), plan.splits, folds, splits.VERSION, seed]
+    rule = split_rule(plan.splits, asked.part) if asked.part.dataset.target.kind == "class" else None
+    protocol, augmentation = asked.protocol, plan.label_preserving.get(asked.part.name)
+    values: list[Any] = [ANSWERS, extract, protocol.key(), rule, asked.folds, asked.fraction, asked.seed]
     values += [plan.threads, plan.products]
+    if asked.asks_views:
+        values += [views]
     if needs_encoders(protocol):
-        values += [plan.train.precision]
-    return digest("evaluate", *values)
+        values += [plan.train.precision, augmentation.stage_key() if augmentation else None]
+    return stage_digest("evaluate", *values)
 
 
 def run_id(plan: Plan) -> str:
-    """A run's folder: readable first, unique by what it is."""
+    """A run's folder: readable first, unique by what its record tells.
+
+    The stages of one training stand for those of all: they differ by seed and fold.
+    """
     backbone = "+".join(c.name for c in plan.backbones.values()) or "own"
-    data = "+".join(dict.fromkeys(part.choice.name for part in plan.evaluate_parts))
-    keys = [pretrain_key(plan, seed, fold) for seed in plan.seeds for fold in plan.folds]
-    parts = [prepare_key(plan, part) for part in plan.evaluate_parts]
-    rest = digest(keys, parts, [p.key() for p in plan.protocols], plan.splits, plan.folds, plan.view, plan.seeds)
+    names = [part.name for part in plan.evaluate_parts]
+    first = next(trainings(plan))
+    keys = [pretrain_key(plan, first.seed, first.fold)]
+    for epoch in epochs_of(plan):
+        for part in plan.evaluate_parts:
+            extract = extract_key(plan, keys[0], part, epoch)
+            views = views_key(plan, extract, part)
+            keys += [evaluate_key(plan, extract, views, asked) for asked in evaluations(plan, first, part, epoch)]
+    told: list[Any] = [
+        names,
+        [part.name for part in plan.pretrain_parts],
+        plan.pool,
+        plan.recipe,
+        plan.seeds,
+        plan.folds,
+    ]
+    told += [plan.splits, plan.prepare.unreadable]
+    data = "+".join(dict.fromkeys(part.choice.title for part in plan.evaluate_parts))
     readable = "-".join((plan.method.name, backbone, data)).replace("/", "_").replace(" ", "_")
-    return f"{readable[:80]}-{rest[:10]}"
+    return f"{readable[:80]}-{digest(keys, told)[:10]}"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api.errors import DataBroken, DataMissing, RequestError
+from sslbench.api.files import title_problem
 from sslbench.api.specs import Card, Dataset, DatasetSpec, Source
 from sslbench.api.values import Target
 from sslbench.catalog.facts import Catalog, did_you_mean
@@ -35,7 +36,14 @@ class Part:
 
     @property
     def name(self) -> str:
-        return f"{self.choice.name}/{self.part}" if self.part else self.choice.name
+        return part_name(self.choice, self.part)
+
+    def is_same_data(self, other: Part) -> bool:
+        """Tell whether another part holds the same samples, read with the same settings."""
+        if self.dataset is other.dataset:
+            return True
+        same_settings = (self.choice.key(), self.part) == (other.choice.key(), other.part)
+        return same_settings and self.fingerprint() == other.fingerprint()
 
     def at_most(self, samples: int) -> Part:
         """The same, with no more samples than that (0: all)."""
@@ -43,6 +51,11 @@ class Part:
             return self
         whole = self.fingerprint
         return replace(self, dataset=Fewer(self.dataset, samples), fingerprint=lambda: marked(whole(), samples))
+
+
+def part_name(choice: Choice, part: str) -> str:
+    """Name a part of a dataset as tables, records and files do."""
+    return f"{choice.title}/{part}" if part else choice.title
 
 
 @dataclass(slots=True)
@@ -65,7 +78,7 @@ class Shelf:
 
     def open(self, choice: Choice, part: str, *, fetch: bool) -> Dataset:
         """Open one part, and whatever datasets it uses; raises what the dataset raises."""
-        key = json.dumps([choice.key(), part, fetch], sort_keys=True)
+        key = json.dumps([choice.asked_settings(), part, fetch], sort_keys=True)
         if key not in self._opened:
             try:
                 self._opened[key] = _build(choice, part, self, fetch=fetch)
@@ -73,7 +86,7 @@ class Shelf:
                 if not self.announce or not choice.spec.card.modalities:
                     raise
                 self._opened[key] = Announced(choice.spec.card, part)
-                self.stood_in.append(f"{choice.name}/{part}" if part else choice.name)
+                self.stood_in.append(part_name(choice, part))
         return self._opened[key]
 
 
@@ -108,6 +121,18 @@ def _evenly(samples: int, classes: int) -> Mapping[str, int]:
     return {f"class {place}": max(1, (samples or ANNOUNCED) // number) for place in range(number)}
 
 
+def merge_equal_parts(parts: Sequence[Part], path: str, problems: list[str]) -> list[Part]:
+    """Keep parts that are named twice once; two different ones of one name are a problem, for a table could not tell them
+    apart.
+    """
+    kept: dict[str, Part] = {}
+    for part in parts:
+        if not kept.setdefault(part.name, part).is_same_data(part):
+            told = f"{path}: two different datasets of this request are called {part.name!r}"
+            problems.append(f"{told}. Give one of them another title, or ask for them in requests of their own")
+    return list(kept.values())
+
+
 @dataclass(slots=True)
 class Found:
     """What opening gave: parts, and sentences about what is wrong or missing."""
@@ -132,6 +157,8 @@ def open_parts(
         name, _, inside = word.strip().partition("/")
         before = len(found.problems)
         choice = choose(catalog, "dataset", name, settings, path, found.problems)
+        if choice is not None and (wrong := title_problem(choice.title)):
+            found.problems.append(f"{path}.title: {wrong}")
         if choice is None or len(found.problems) > before:
             continue  # with settings that are not the user's nothing would be found where the user has it
         wanted = parts_of(choice, inside)
@@ -177,6 +204,7 @@ def _build(choice: Choice, part: str, shelf: Shelf, *, fetch: bool) -> Dataset:
         part=part,
         fetch=fetch,
         used=used,
+        versions=choice.library_versions(),
     )
     dataset: Dataset = choice.spec.build(choice.config, source)
     return dataset

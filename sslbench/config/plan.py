@@ -10,7 +10,8 @@ from sslbench.api.errors import RequestError
 from sslbench.api.specs import MethodSpec, Recipe
 from sslbench.api.values import Facts, Modality, Role, Target
 from sslbench.catalog.facts import Catalog, did_you_mean
-from sslbench.config.checks import learnt_rows, misfits, unlike, view_shapes
+from sslbench.config.budget import collect_warnings
+from sslbench.config.checks import check_training_data, learnt_rows, misfits, unlike, view_shapes
 from sslbench.config.choices import Choice, PlannedAugmentation, choose, choose_augmentations
 from sslbench.config.convert import convert, plain
 from sslbench.config.draft import (
@@ -25,6 +26,7 @@ from sslbench.config.draft import (
     native_side,
 )
 from sslbench.config.form import in_form
+from sslbench.config.identical_views import NONE, find_identical_views, refuse_identical_views
 from sslbench.config.parts import Part, Shelf
 from sslbench.config.request import Tree, with_recipe
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
@@ -35,16 +37,21 @@ from sslbench.environment import Precision
 
 LABEL_PRESERVING = "label-preserving"
 """As an augmentation's name: the one that the evaluation data says leaves its labels true."""
+UNAUGMENTED = PlannedAugmentation(name=NONE, version=2, weight=1.0, roles={})
+"""What a method gets that augments no role, and what `augmentation.name=none` asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
-    """Everything a run is, typed, found and checked; nothing of it has run yet."""
+    """Everything a run is, typed, found and checked; nothing of it has run yet.
+
+    `label_preserving` is by the name of an evaluated part the augmentation that leaves its labels true; a part may have none.
+    """
 
     method: Choice
     backbones: Mapping[str, Choice]
     augmentations: tuple[PlannedAugmentation, ...]
-    label_preserving: PlannedAugmentation | None
+    label_preserving: Mapping[str, PlannedAugmentation]
     protocols: tuple[Choice, ...]
     pretrain_parts: tuple[Part, ...]
     evaluate_parts: tuple[Part, ...]
@@ -63,11 +70,18 @@ class Plan:
     products: Precision
     recipe: str
     request: Tree
+    warnings: tuple[str, ...] = ()
 
     @property
     def spec(self) -> MethodSpec[Any]:
         spec: MethodSpec[Any] = self.method.spec
         return spec
+
+    @property
+    def has_identical_views(self) -> bool:
+        """Whether the method compares views of a sample that are identical in some modality."""
+        compares = self.spec.trains and (self.spec.compares_views or self.spec.identical_views)
+        return compares and any(find_identical_views(a, self.roles, self.modalities) for a in self.augmentations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +145,8 @@ def _complete(
     roles = method.spec.views(method.config)
     gentle = _label_preserving(draft, evaluate)
     augmentations = _augmentations(draft, method.spec, roles, evaluate)
+    if augmentations == (UNAUGMENTED,):
+        roles = {name: replace(role, augment=False) for name, role in roles.items()}
     shapes = view_shapes(encoded, {n: m.shape for n, m in used.items()}, roles, augmentations, view)
     rows = sum(len(part.dataset.labels) for part in pretrain)
     target = pretrain[0].dataset.target if method.spec.takes_target else Target(kind="none")
@@ -141,22 +157,26 @@ def _complete(
     for part in here:
         draft.problems += unlike(learnt.dataset.modalities, part.dataset.modalities, part.name) if learnt else []
         draft.problems += undividable(part.dataset.labels, part.dataset.columns, splits, part.choice.spec.card.groups)
-    if method.spec.takes_target and not any((part.dataset.labels >= 0).any() for part in pretrain):
-        draft.problems.append(f"method: {method.name!r} is given labels, and nothing it would learn from has any")
+    pool = draft.section("pretrain", PretrainSettings).pool
+    draft.problems += check_training_data(method, pretrain, evaluate, pool, splits)
     draft.problems += misfits(method, backbones, augmentations, facts)
+    asked = (draft.tree.get("augmentation") or {}).get("name")
+    draft.problems += refuse_identical_views(draft.catalog, method, augmentations, roles, facts, asked)
     protocols = choose_protocols(draft, evaluate)
     elsewhere = draft.section("pretrain", PretrainSettings).elsewhere or bool(draft.tree.get("evaluate"))
     draft.problems += learnt_rows(method, train, protocols, elsewhere=elsewhere)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
     draft.settle()
     threads = draft.tree.get("threads") or machine.threads
-    pool = draft.section("pretrain", PretrainSettings).called(plain(pretrain[0].choice.key()))
+    content = [[part.choice.key(), part.part, part.fingerprint()] for part in pretrain]
+    pool = draft.section("pretrain", PretrainSettings).called(pretrain[0].choice.title, plain(content))
     return Plan(
         method=method, backbones=backbones, augmentations=augmentations, label_preserving=gentle, protocols=protocols,
         pretrain_parts=pretrain, evaluate_parts=evaluate, modalities=encoded, roles=roles, facts=facts, train=train,
         view=view, canvas=canvas, prepare=prepare, splits=splits, pool=pool,
         seeds=seeds, folds=folds, threads=threads, products=machine.products,
         recipe=recipe.name if recipe else "none", request=plain(draft.tree),
+        warnings=collect_warnings(method, backbones, protocols, train, facts),
     )  # fmt: skip
 
 
@@ -208,11 +228,14 @@ def _backbones(
     return used, chosen
 
 
-def _label_preserving(draft: Draft, evaluate: Sequence[Part]) -> PlannedAugmentation | None:
-    """What the data says leaves its labels true, for protocols that train and for alignment; the same for every arm."""
-    name = evaluate[0].choice.spec.label_preserving
-    found = choose_augmentations(draft.catalog, {"name": name}, ["view"], draft.problems) if name else ()
-    return found[0] if found else None
+def _label_preserving(draft: Draft, evaluate: Sequence[Part]) -> dict[str, PlannedAugmentation]:
+    """What each part says leaves its labels true, for protocols that train and for alignment; the same for every arm."""
+    named = {part.name: part.choice.spec.label_preserving for part in evaluate}
+    found = {
+        name: choose_augmentations(draft.catalog, {"name": name}, ["view"], draft.problems)
+        for name in dict.fromkeys(filter(None, named.values()))
+    }
+    return {part: found[name][0] for part, name in named.items() if found.get(name)}
 
 
 def _augmentations(
@@ -220,14 +243,17 @@ def _augmentations(
 ) -> tuple[PlannedAugmentation, ...]:
     augmented = [name for name, role in roles.items() if role.augment]
     section = dict(draft.tree.get("augmentation") or {})
-    if section.get("name") == LABEL_PRESERVING:
-        section["name"] = evaluate[0].choice.spec.label_preserving
-        augmented = augmented if section["name"] else []
+    name = section.get("name")
     if not spec.trains:
         return ()
-    if not augmented:
-        return (PlannedAugmentation(name="none", version=1, weight=1.0, roles=dict.fromkeys(roles, ())),)
-    if "name" not in section:
+    if name == NONE:
+        told = "has no effect with augmentation.name=none. Remove one of them"
+        draft.problems += [f"augmentation.{setting}: {told}" for setting in section if setting != "name"]
+    if name == LABEL_PRESERVING:
+        name = evaluate[0].choice.spec.label_preserving or NONE
+    if not augmented or name == NONE:
+        return (UNAUGMENTED,)
+    if name is None:
         draft.problems.append("augmentation: none named, and the recipe names none; add --augmentation NAME")
         return ()
-    return choose_augmentations(draft.catalog, section, augmented, draft.problems)
+    return choose_augmentations(draft.catalog, {**section, "name": name}, augmented, draft.problems)

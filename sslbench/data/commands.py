@@ -65,7 +65,7 @@ def prepared_folder(part: Part, settings: PrepareSettings, canvas: int, show: Di
     """Where a part lies prepared: made now, or waited for where somebody is at it."""
     key = keys.part_key(part, settings, canvas)
     groups = part.choice.spec.card.groups
-    job = Job(key=key, name=part.name, dataset=part.dataset, settings=settings, canvas=canvas, groups=groups)
+    job = Job(name=part.name, dataset=part.dataset, settings=settings, canvas=canvas, groups=groups)
     folder = Store(root=Path()).prepared / key
 
     def make(scratch: Path) -> None:

@@ -26,9 +26,8 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Job:
-    """What to prepare, under which key, and how."""
+    """What to prepare, and how; `name` is what progress and errors call it."""
 
-    key: str
     name: str
     dataset: Dataset
     settings: PrepareSettings
@@ -64,7 +63,6 @@ def prepare(job: Job, folder: Path, tick: Tick) -> None:
     parquet.write_table(arrow.table(columns), folder / "columns.parquet")
     meta = {
         "schema": SCHEMA,
-        "name": job.name,
         "target": {"kind": dataset.target.kind, "names": list(dataset.target.names)},
         "modalities": described,
         "unreadable": unreadable,
@@ -154,12 +152,16 @@ Answer = Mapping[str, tuple[tuple[int, ...], NDArray[Any]]]
 
 
 def _read_all(job: Job, writers: Mapping[str, _Writer]) -> Iterator[Answer | Exception]:
-    """Every row in order, read by threads (decoding lets go of the interpreter), few at a time in memory."""
-    stem = seed_from(job.key)
+    """Every row in order, read by threads (decoding lets go of the interpreter), few at a time in memory.
+
+    What is random, such as the noise of a border, follows from a sample's id alone: it is the same wherever the data lies and
+    whatever lies beside the sample.
+    """
+    ids = job.dataset.columns["id"]
 
     def read(row: int) -> Answer | Exception:
         try:
-            sample = job.dataset.read(row, np.random.default_rng([stem, row]))
+            sample = job.dataset.read(row, np.random.default_rng(seed_from("read", ids[row])))
             return {name: (_original(sample, name), writer.fit(sample[name])) for name, writer in writers.items()}
         except Exception as error:  # a broken file is a fact about the data, reported by name
             return error

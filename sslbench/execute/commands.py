@@ -125,7 +125,7 @@ def _results(opened: Opened) -> tuple[Results, Mapping[str, Sequence[Mapping[str
     points = {row.name: [{**point, BESIDE: True} for point in row.points] if row.beside else row.points for row in rows}
     paths = [opened.folder.store.run(name) / "record.json" for name in points]
     records = tuple(read_record(path) for path in paths if path.exists())
-    return Results(records=records, root=opened.folder.store.root), points
+    return Results(records=records, root=opened.folder.store.root, repeat_shared=True), points
 
 
 def plan_lines(opened: Opened, workers: int) -> Iterator[str]:

@@ -85,6 +85,8 @@ def run_plans(plans: Sequence[Plan], store: Store, catalog: Catalog, show: Displ
         forgive(folder)
     if environment.processes() > 1:
         _check_processes(plans)
+    for sentence in dict.fromkeys(sentence for plan in plans for sentence in plan.warnings):
+        show.warn(sentence)
     if environment.rank():
         follow(partial(_join, {stage.key: stage for stage in stages.values() if stage.kind == "pretrain"}))
         return Results(records=())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sslbench.api import Citation, Metric, Need, ProtocolSpec, hookimpl
@@ -31,6 +31,11 @@ class ClusteringConfig:
     space: str = ""
 
 
+def reset_unused(config: ClusteringConfig) -> ClusteringConfig:
+    """Reset the number of bins where no column is binned."""
+    return config if config.against else replace(config, bins=ClusteringConfig().bins)
+
+
 def build(config: ClusteringConfig) -> Instrument:
     """Reach the implementation."""
     from sslbench.protocols.clustering_instrument import Clustering
@@ -42,7 +47,7 @@ def build(config: ClusteringConfig) -> Instrument:
 def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
     yield ProtocolSpec(
         name="clustering",
-        version=1,
+        version=2,
         summary="k-means on test features; adjusted mutual information with the labels, beside its permutation null",
         citation=Citation(
             title="Information Theoretic Measures for Clusterings Comparison",
@@ -53,8 +58,10 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
         config=ClusteringConfig,
         smoke=ClusteringConfig(restarts=1, seeds=1, permutations=2),
         build=build,
+        reset_unused=reset_unused,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),
+        label_fractions=False,
         metrics=(
             Metric(name="ami_max", low=-1, high=1),
             Metric(name="ami_arithmetic", low=-1, high=1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from sslbench.api import Citation, Need, ProtocolSpec, hookimpl
@@ -25,7 +25,12 @@ class KnnConfig:
     vote: Literal["exponential", "inverse"] = "exponential"
     temperature: float = 0.07
     space: str = ""
-    memory: int = 256
+    memory: int = field(default=256, metadata={"identity": False})
+
+
+def reset_unused(config: KnnConfig) -> KnnConfig:
+    """Reset the temperature where no vote depends on it."""
+    return config if config.vote == "exponential" else replace(config, temperature=KnnConfig().temperature)
 
 
 def build(config: KnnConfig) -> Instrument:
@@ -49,6 +54,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[KnnConfig]]:
         ),
         config=KnnConfig,
         smoke=KnnConfig(neighbours=(1, 3)),
+        reset_unused=reset_unused,
         build=build,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),

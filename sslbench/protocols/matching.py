@@ -58,6 +58,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
         build=build,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "none"}),
+        label_fractions=False,
         metrics=(
             Metric(name="top_1", low=0, high=1),
             Metric(name="top_5", low=0, high=1),

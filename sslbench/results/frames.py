@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 import pandas as pd
 
 from sslbench.api.errors import SslbenchError
+from sslbench.results.marks import marks_of
 from sslbench.results.record import COSTS, ClassScore, Record, Score, decode
+from sslbench.results.shared import Evaluations, Mark, find_holders
 
 HEAD = (
     "run",
@@ -26,19 +28,28 @@ HEAD = (
     "bank",
     "query",
     "test_share",
+    "marks",
 )
 DIVIDED = ("samples", "classes", "least", "most", "groups")
 HELD = ("validation_samples", "test_samples")
-PAIR = ("dataset", "protocol", "seed", "fold", "epoch", "setting", "class", "taken_for", "count", "share")
+MISSING = ("fold", "lacks", "class", "samples")
+DATA = ("dataset", "fingerprint")
+PAIR = (*DATA, "protocol", "seed", "fold", "epoch", "setting", "class", "taken_for", "count", "share")
 KINDS: Mapping[str, Any] = {"scores": Score, "classes": ClassScore}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Results:
-    """Finished runs: the records, and their numbers as tidy frames (one number a row); `root` holds the runs' folders."""
+    """Finished runs: the records, and their numbers as tidy frames (one number a row); `root` holds the runs' folders.
+
+    What several runs share is made once and shown once: its rows bear the name of the first of those runs that is done
+    (records are in the order of their names in `load_results`). With `repeat_shared` every run shows all rows of its own,
+    as a study needs it, whose points may share runs.
+    """
 
     records: tuple[Record, ...]
     root: Path | None = None
+    repeat_shared: bool = False
 
     def __repr__(self) -> str:
         """What there is, not all that is in it."""
@@ -48,19 +59,19 @@ class Results:
     @property
     def scores(self) -> pd.DataFrame:
         """One row per run, dataset, protocol, seed, fold, setting and metric; nothing that was chosen on test data."""
-        return _frame(self.records, "scores", lambda score: score.chosen_on != "query")
+        return self._frame("scores", lambda score: score.chosen_on != "query")
 
     @property
     def oracles(self) -> pd.DataFrame:
         """The same columns, for settings chosen on the test data themselves: bounds, not results."""
-        return _frame(self.records, "scores", lambda score: score.chosen_on == "query")
+        return self._frame("scores", lambda score: score.chosen_on == "query")
 
     @property
     def runs(self) -> pd.DataFrame:
         """One row per run and dataset that it is measured on, with its status and the reason where it has no numbers."""
         parts = [(record, data["part"]) for record in self.records for data in record.evaluated_on]
-        rows = [{**_head(record), "dataset": part, "reason": record.reason} for record, part in parts]
-        return pd.DataFrame(rows, columns=[*HEAD, "dataset", "reason"])
+        rows = [{**_head(record), **_data(record, part), "reason": record.reason} for record, part in parts]
+        return pd.DataFrame(rows, columns=[*HEAD, *DATA, "reason"])
 
     @property
     def samples(self) -> pd.DataFrame:
@@ -71,6 +82,17 @@ class Results:
     def labels(self) -> pd.DataFrame:
         """One row per run, dataset, fold and fraction of labels: how many those are, and how many test samples there are."""
         return self._divided(lambda divided: divided["labels"], ("fold", "fraction", *DIVIDED[:4], *HELD))
+
+    @property
+    def missing_classes(self) -> pd.DataFrame:
+        """One row per run, dataset, fold and class that is not both learned and tested: what it lacks (without_training,
+        without_test, unknown_in_transfer, without_both), and how many samples it has of the other part.
+        """
+        rows = []
+        for record in self.records:
+            for data in record.evaluated_on:
+                rows += [{**_head(record), **_data(record, data["part"]), **row} for row in _missing(data)]
+        return pd.DataFrame(rows, columns=[*HEAD, *DATA, *MISSING])
 
     @property
     def pools(self) -> pd.DataFrame:
@@ -85,34 +107,77 @@ class Results:
     def costs(self) -> pd.DataFrame:
         """One row per training of a run and dataset that it is measured on: how long it was, and what it took."""
         rows = []
+        holders = (
+            {} if self.repeat_shared else find_holders(self.records, lambda record: _training_marks(record).values())
+        )
         for record in self.records:
+            marks = _training_marks(record)
             for training in _trainings(record):
-                rows += [{**_head(record), "dataset": data["part"], **training} for data in record.evaluated_on]
-        return pd.DataFrame(rows, columns=[*HEAD, "dataset", "seed", "fold", *COSTS])
+                for data in record.evaluated_on:
+                    mark = marks.get((training["seed"], training["fold"], data["part"]))
+                    if holders.get(mark, record.run) == record.run:
+                        rows.append({**_head(record), **_data(record, data["part"]), **training})
+        return pd.DataFrame(rows, columns=[*HEAD, *DATA, "seed", "fold", *COSTS])
 
     @property
     def confusions(self) -> pd.DataFrame:
         """One row per run, dataset, protocol, seed, fold, setting, class and what of it was taken for which class: how many
         test samples, and their share of that class. Empty without the runs' folders.
         """
-        rows = []
+        rows, holders = [], self._holders()
         for record in self.records:
             path = self.root / record.run / "confusion.json" if self.root else None
             matrices = json.loads(path.read_text()) if path is not None and path.exists() else []
-            rows += [{**_head(record), **pair} for one in matrices for pair in _pairs(one, record)]
+            head, evaluations = _head(record), Evaluations(record)
+            for one in matrices:
+                place = (one["dataset"], one["protocol"], one["seed"], one["epoch"])
+                mark = _mark(head, evaluations.find(*place, fold=one["fold"], setting=one["setting"]), one["dataset"])
+                if holders.get(mark, record.run) == record.run:
+                    rows += [{**head, **pair} for pair in _pairs(one, record)]
         return pd.DataFrame(rows, columns=[*HEAD, *PAIR])
 
     def _divided(self, of: Callable[[Any], Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> pd.DataFrame:
         rows = []
         for record in self.records:
             for data in [data for data in record.evaluated_on if "divided" in data]:
-                rows += [{**_head(record), "dataset": data["part"], **row} for row in of(data["divided"])]
-        return pd.DataFrame(rows, columns=[*HEAD, "dataset", *columns])
+                rows += [{**_head(record), **_data(record, data["part"]), **row} for row in of(data["divided"])]
+        return pd.DataFrame(rows, columns=[*HEAD, *DATA, *columns])
 
     @property
     def classes(self) -> pd.DataFrame:
         """One row per run, dataset, protocol, seed, fold, setting and class."""
-        return _frame(self.records, "classes", lambda row: True)
+        return self._frame("classes", lambda row: True)
+
+    def _frame(self, field: str, wanted: Callable[[Any], bool]) -> pd.DataFrame:
+        """Rows of one kind; those of a stage that another record shows are left out."""
+        rows, holders = [], self._holders()
+        for record in self.records:
+            head, evaluations, prints = _head(record), Evaluations(record), _fingerprints(record)
+            for row in filter(wanted, getattr(record, field)):
+                mark = _mark(head, evaluations.stage_of(row), row.dataset)
+                if holders.get(mark, record.run) == record.run:
+                    rows.append({**head, "dataset": row.dataset, "fingerprint": prints.get(row.dataset), **asdict(row)})
+        own = [one.name for one in fields(KINDS[field]) if one.name not in DATA]
+        return pd.DataFrame(rows, columns=[*HEAD, *DATA, *own])
+
+    def _holders(self) -> dict[Mark, str]:
+        """Which run shows what of the evaluations that several share."""
+        if self.repeat_shared:
+            return {}
+        return find_holders(
+            self.records,
+            lambda record: [_mark(_head(record), key, dataset) for key, dataset in Evaluations(record).list_stages()],
+        )
+
+
+def _missing(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The classes of one dataset that are not both learned and tested, by fold; nothing for records of older versions."""
+    return [
+        dict(zip(MISSING, (int(fold), lacks, name, samples), strict=True))
+        for fold, kinds in data.get("missing_classes", {}).items()
+        for lacks, classes in kinds.items()
+        for name, samples in classes.items()
+    ]
 
 
 def _trainings(record: Record) -> list[dict[str, Any]]:
@@ -138,7 +203,7 @@ def _pairs(matrix: Mapping[str, Any], record: Record) -> list[dict[str, Any]]:
     of_class = Counter[int]()
     for true, _, count in matrix["counts"]:
         of_class[true] += count
-    facts = {name: matrix[name] for name in PAIR[:6]}
+    facts = {**_data(record, matrix["dataset"]), **{name: matrix[name] for name in PAIR[2:7]}}
     return [
         {**facts, "class": names[true], "taken_for": names[said], "count": count, "share": count / of_class[true]}
         for true, said, count in matrix["counts"]
@@ -152,10 +217,26 @@ def _members(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"member": data["part"], "pictures": data.get("samples", 0), "kept": data.get("samples", 0)}]
 
 
-def _frame(records: Iterable[Record], field: str, wanted: Callable[[Any], bool]) -> pd.DataFrame:
-    pairs = [(record, row) for record in records for row in getattr(record, field) if wanted(row)]
-    columns = [*HEAD, *(one.name for one in fields(KINDS[field]))]
-    return pd.DataFrame([{**_head(record), **asdict(row)} for record, row in pairs], columns=columns)
+def _fingerprints(record: Record) -> dict[str, str]:
+    """What is in each dataset that a run is measured on, by its name."""
+    return {data["part"]: data.get("fingerprint", "") for data in record.evaluated_on}
+
+
+def _data(record: Record, part: str) -> dict[str, str]:
+    """The columns that tell a dataset: its name, and what is in it."""
+    return dict(zip(DATA, (part, _fingerprints(record).get(part, "")), strict=True))
+
+
+def _mark(head: Mapping[str, Any], stage: str | None, dataset: str) -> Mark:
+    """What a row of a stage has in common with the same row in another record; None where the stage is not known."""
+    return stage and (stage, dataset, *(value for name, value in head.items() if name not in ("run", "status")))
+
+
+def _training_marks(record: Record) -> dict[tuple[int, int, str], Mark]:
+    """The mark of each training and dataset, by seed, fold and dataset."""
+    head, kinds = _head(record), [key for key in record.keys if key.startswith("pretrain/")]
+    places = [(key, record.keys[key]["seed"], record.keys[key]["fold"]) for key in kinds]
+    return {(s, f, d["part"]): _mark(head, key, d["part"]) for key, s, f in places for d in record.evaluated_on}
 
 
 def _head(record: Record) -> dict[str, Any]:
@@ -167,6 +248,7 @@ def _head(record: Record) -> dict[str, Any]:
         "run": record.run, "method": record.method["name"], "backbone": backbone or "none", "status": record.status,
         "augmentation": augmentation, "recipe": record.recipe, "pool": record.pool, "baseline": record.baseline,
         "bank": splits["bank"], "query": splits["query"], "test_share": record.test_share,
+        "marks": marks_of(record.method),
     }  # fmt: skip
 
 

@@ -43,7 +43,11 @@ def setting_of(text: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScore:
-    """One class under one protocol, seed and fold; recall is None where the class has no test sample."""
+    """One class under one protocol, seed and fold; recall is None where the class has no test sample.
+
+    `training_samples` are the labeled samples of the class that the protocol learned from: with 0 its recall says nothing
+    of the method. None: not known.
+    """
 
     dataset: str
     protocol: str
@@ -55,6 +59,7 @@ class ClassScore:
     precision: float
     f1: float
     support: int
+    training_samples: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +88,19 @@ class Record:
     scores: Sequence[Score] = ()
     classes: Sequence[ClassScore] = ()
     training: Sequence[Mapping[str, Any]] = ()
+    warnings: Sequence[str] = ()
     keys: Mapping[str, Any] = field(default_factory=dict)
     cost: Mapping[str, Any] = field(default_factory=dict)
     host: Mapping[str, Any] = field(default_factory=dict)
     clock: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def depends_on_seed(self) -> bool:
+        """Whether another pretraining seed gives other encoders: raw features and frozen weights do not depend on it."""
+        stated = self.method.get("depends_on_seed")
+        if stated is None:  # written before records stored it
+            return bool(self.backbones) or any(one.get("history") for one in self.training)
+        return bool(stated)
 
 
 def encode(record: Record) -> bytes:

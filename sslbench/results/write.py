@@ -37,16 +37,18 @@ class Measured:
     scores: list[Score] = field(default_factory=list)
     classes: list[ClassScore] = field(default_factory=list)
     stages: Sequence[Stage] = ()
-    folders: list[Path] = field(default_factory=list)
+    evaluations: list[Stage] = field(default_factory=list)
     tables: Sequence[Prepared] = ()
     splits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def add(self, folder: Path) -> None:
-        """Take in one evaluation."""
-        scores, classes = read_scores(folder)
+    def add(self, evaluation: Stage) -> None:
+        """Take in one evaluation that measured something."""
+        scores, classes = read_scores(evaluation.folder, str(evaluation.facts["dataset"]))
         self.scores += scores
-        self.classes += classes
-        self.folders.append(folder)
+        self.classes += (
+            classes if evaluation.facts["epoch"] is None else ()
+        )  # its rows tell no epoch: they are of the last
+        self.evaluations += [evaluation] if scores else []
 
 
 def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measured) -> Record:
@@ -58,7 +60,9 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
         run=name,
         status=status,
         reason=failure.reason if failure else "",
-        method=plan.method.described() | {"family": plan.spec.family, "takes_target": plan.spec.takes_target},
+        method=plan.method.described()
+        | {name: getattr(plan.spec, name) for name in ("family", "takes_target", "depends_on_seed")}
+        | {"identical_views": plan.has_identical_views, "random_init": plan.spec.fresh and not plan.spec.trains},
         baseline=plan.spec.baseline,
         backbones={modality: choice.described() for modality, choice in plan.backbones.items()},
         augmentations=[a.key() for a in plan.augmentations],
@@ -81,7 +85,8 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
         versions=environment.versions(),
         scores=tuple(measured.scores),
         classes=tuple(measured.classes),
-        keys={f"{s.kind}/{s.key}": {"seed": s.seed, "fold": s.fold} for s in measured.stages},
+        warnings=plan.warnings,
+        keys={f"{s.kind}/{s.key}": {"seed": s.seed, "fold": s.fold, **s.facts} for s in measured.stages},
         host=environment.host(),
         clock={"finished": environment.now()},
     )  # fmt: skip
@@ -111,9 +116,9 @@ def write_run(store: Store, record: Record, measured: Measured, traceback: str) 
     (folder / "traceback.txt").unlink(missing_ok=True)
     if traceback:
         write_atomically(folder / "traceback.txt", traceback.encode())
-    if measured.folders:
-        _predictions(folder, measured.folders)
-        _artefacts(folder, measured.folders)
+    if measured.evaluations:
+        _predictions(folder, measured.evaluations)
+        _artefacts(folder, measured.evaluations)
     pretrained = [stage for stage in measured.stages if stage.kind == "pretrain"]
     training = []
     for stage in pretrained:
@@ -133,7 +138,7 @@ def write_run(store: Store, record: Record, measured: Measured, traceback: str) 
 def _costs(stages: Sequence[Stage]) -> dict[str, Any]:
     seconds: dict[str, float] = {}
     speeds, peaks = [], [0]
-    for stage in stages:
+    for stage in {stage.folder: stage for stage in stages}.values():  # frozen weights are one stage for all seeds
         spent = cost(stage.folder)
         seconds[stage.kind] = round(seconds.get(stage.kind, 0.0) + spent["seconds"], 3)
         peaks.append(spent["peak_memory"])
@@ -142,13 +147,13 @@ def _costs(stages: Sequence[Stage]) -> dict[str, Any]:
     return {"seconds": seconds, "samples_per_second": speeds, "peak_memory": max(peaks)}
 
 
-def _predictions(folder: Path, evaluations: Sequence[Path]) -> None:
+def _predictions(folder: Path, evaluations: Sequence[Stage]) -> None:
     """Join what was predicted, and how samples were clustered, of all evaluations."""
     for name in (PREDICTIONS, ASSIGNMENTS):
         tables = []
         for source in evaluations:
-            table, where = parquet.read_table(source / name), _where(source)
-            if len(table) and where:
+            table, where = parquet.read_table(source.folder / name), _where(source)
+            if len(table):
                 for column in reversed(WHERE):
                     kind = arrow.string() if column in ("protocol", "dataset") else arrow.int64()
                     table = table.add_column(0, column, arrow.array([where[column]] * len(table), kind))
@@ -157,23 +162,23 @@ def _predictions(folder: Path, evaluations: Sequence[Path]) -> None:
             parquet.write_table(arrow.concat_tables(tables), folder / name)
 
 
-def _where(evaluation: Path) -> dict[str, Any]:
-    """Of which dataset, protocol, seed and epoch an evaluation is; nothing where it measured nothing."""
-    scores = json.loads((evaluation / "scores.json").read_text())["scores"]
-    return {name: scores[0][name] for name in WHERE} if scores else {}
+def _where(evaluation: Stage) -> dict[str, Any]:
+    """Of which dataset, protocol, seed and epoch an evaluation is."""
+    told = {**evaluation.facts, "seed": evaluation.seed}
+    return {name: told[name] for name in WHERE}
 
 
-def _artefacts(folder: Path, evaluations: Sequence[Path]) -> None:
+def _artefacts(folder: Path, evaluations: Sequence[Stage]) -> None:
     """Copy exemplars and the like, and join the confusion matrices and what was chosen among what."""
     confusions, choices = [], []
     for source in evaluations:
         where = _where(source)
-        if not where:
-            continue
-        confusions += [{**where, **matrix} for matrix in json.loads((source / "confusion.json").read_text())]
-        choices += [{**where, **choice} for choice in json.loads((source / CHOICES).read_text())]
+        confusions += [{**where, **matrix} for matrix in json.loads((source.folder / "confusion.json").read_text())]
+        choices += [{**where, **choice} for choice in json.loads((source.folder / CHOICES).read_text())]
         named = "-".join(str(value).replace("/", "-") for value in where.values() if value is not None)
-        for file in sorted(source.iterdir()):
+        if (fraction := source.facts["fraction"]) not in (None, 1.0):
+            named += f"-fraction{fraction:g}"
+        for file in sorted(source.folder.iterdir()):
             if file.name not in KEPT_APART:
                 (folder / "artefacts" / named).mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, folder / "artefacts" / named / file.name)
@@ -193,7 +198,21 @@ def card(record: Record) -> str:
         f"- backbone: {backbone}",
         f"- pretrained on: {data}; pool: {record.pool}",
         f"- recipe: {record.recipe}; seeds: {', '.join(map(str, record.seeds))}",
+        *input_lines(record),
+        *(["- views: identical, nothing is augmented"] if record.method.get("identical_views") else []),
         f"- labels used in pretraining: {'yes' if record.method['takes_target'] else 'no'}",
         f"- status: {record.status} {record.reason}".rstrip(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def input_lines(record: Record) -> list[str]:
+    """What each encoder takes, one line per modality and difference between trainings: size, statistics and pooling."""
+    lines: dict[str, None] = {}
+    for training in record.training:
+        for modality, encoder in training.get("encoders", {}).items():
+            mean, std = (", ".join(f"{value:g}" for value in encoder[name]) for name in ("mean", "std"))
+            size = " x ".join(str(side or "any") for side in encoder["size"])
+            pooling = f"; pooling {encoder['pooling']}" if encoder["pooling"] else ""
+            lines[f"- input {modality}: {size}, normalized with mean {mean} and deviation {std}{pooling}"] = None
+    return list(lines)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from sslbench.report.live import Line
 
@@ -16,7 +16,8 @@ Kind = Literal["prepare", "pretrain", "extract", "evaluate"]
 class Stage:
     """One stage: its folder (equal folders are the same stage), the folders it reads, and how it is made.
 
-    `shape` says which stages cost alike per row, and `rows` how many it goes through, epochs counted.
+    `shape` says which stages cost alike per row, and `rows` how many it goes through, epochs counted. `facts` tell a record
+    what was asked (dataset, protocol, epoch, folds, share of labels): runs that share a stage may have other names for it.
     """
 
     kind: Kind
@@ -29,6 +30,7 @@ class Stage:
     fold: int = 0
     shape: str = ""
     rows: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

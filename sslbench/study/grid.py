@@ -6,6 +6,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -80,6 +81,7 @@ def make_grid(
     plans: dict[str, Plan] = {}
     answers: dict[str, list[Labels]] = defaultdict(list)
     asked: set[str] = set()
+    folders: dict[str, Path | None] = {}
     said: set[str] = set()
 
     def say_once(text: str) -> None:
@@ -98,6 +100,11 @@ def make_grid(
             missing.setdefault(str(error))
             continue
         asked.add(run_id(found[0]))
+        for part in found[0].evaluate_parts:
+            folder = folders.setdefault(part.name, getattr(part.choice.config, "root", None))
+            if folder != getattr(part.choice.config, "root", None):
+                told = f"data.title: {part.name!r} is another folder at other points of this study"
+                problems[f"{told}. Set data.title, for tables tell data apart by its name"].append(str(point))
         for plan in found:
             name = run_id(plan)
             plans.setdefault(name, plan)

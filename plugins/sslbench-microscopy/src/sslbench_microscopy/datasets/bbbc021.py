@@ -59,16 +59,22 @@ def build(config: Bbbc021Config, source: Source) -> Dataset:
     return open_screen(config, source)
 
 
+def libraries(config: Bbbc021Config) -> tuple[str, ...]:
+    """Name the libraries that find cells."""
+    return ("numpy", "pillow", "scipy", "scikit-image")
+
+
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[Bbbc021Config]]:
     yield DatasetSpec(
         name="bbbc021",
-        version=1,
+        version=2,
         summary="breast-cancer cells under 113 compounds at 8 concentrations, cut out of 13,200 fluorescence fields",
         citation=BBBC,
         config=Bbbc021Config,
         smoke=Bbbc021Config(),
         build=build,
+        libraries=libraries,
         label_preserving="crop-flip",
         card=Card(
             licence="as its page says; non-commercial, to our knowledge (not checked)",

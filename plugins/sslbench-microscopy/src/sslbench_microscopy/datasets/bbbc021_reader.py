@@ -39,7 +39,7 @@ def open_screen(config: Bbbc021Config, source: Source) -> Dataset:
     treated = chosen(rows, config.compounds, config.doses)
     beside = untreated(rows, {plate_of(row) for row in treated}) if config.untreated else []
     fields = located(root, source.work, [*treated, *beside])
-    centres, ranges = _surveyed(fields, config, source.work / "cells")
+    centres, ranges = _surveyed(fields, config, source.versions, source.work / "cells")
     cells = [(field, y, x) for field in fields for y, x in centres[field.name]]
     if not cells:
         raise DataBroken(f"{len(fields)} fields below {root} show no cell; try data.area and data.blur")
@@ -106,7 +106,9 @@ class Cells:
         return {"image": np.stack(scaled)}
 
     def fingerprint(self) -> str:
-        """A digest of every file that shows a cell, wherever it lies, with what was done to the cell."""
+        """A digest of every file that shows a cell, wherever it lies, of what was done to the cell, and of where it was found
+        and how bright its plate is.
+        """
         fields = list(dict.fromkeys(field for field, _, _ in self.cells))
         files = [file for field in fields for file in field.files]
         root = Path(os.path.commonpath([file.parent for file in files]))
@@ -121,6 +123,9 @@ class Cells:
                 *(next(stains) for _ in field.files),
             )
             digest.update(f"{told}\n".encode())
+        plates = sorted({field.plate for field in fields})
+        found = (self.columns["id"].tolist(), [(plate, self.ranges[plate]) for plate in plates])
+        digest.update(json.dumps(found).encode())
         return digest.hexdigest()
 
 
@@ -151,11 +156,14 @@ def _scaled(stain: NDArray[np.uint16], low: float, high: float) -> NDArray[np.ui
 
 
 def _surveyed(
-    fields: Sequence[Field], config: Bbbc021Config, remember: Path
+    fields: Sequence[Field], config: Bbbc021Config, versions: Mapping[str, str], remember: Path
 ) -> tuple[Mapping[str, Sequence[tuple[int, int]]], Ranges]:
-    """The nuclei of every field, and every plate's ranges of its stains; done once for the same files and settings."""
-    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for field in fields for file in field.files]
-    settings = (config.side, config.blur, config.area, SHARES, 1)
+    """The nuclei of every field, and every plate's ranges of its stains; done once for the same files, settings and versions
+    of the libraries that find them.
+    """
+    files = [(str(file), file.stat()) for field in fields for file in field.files]
+    stats = [(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path, stat in files]
+    settings = (config.side, config.blur, config.area, SHARES, 1, sorted(versions.items()))
     known = remember / f"{hashlib.blake2b(repr((stats, settings)).encode(), digest_size=16).hexdigest()}.json"
     if not known.exists():
         with ThreadPoolExecutor() as threads:

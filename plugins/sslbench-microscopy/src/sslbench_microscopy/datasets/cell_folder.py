@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from sslbench.api import Card, DataMissing, Dataset, DatasetSpec, Modality, Source, Use, hookimpl
 from sslbench.api.changed import Changed
+from sslbench.api.files import name_folder
 from sslbench_microscopy.citations import BIAS_STUDY
 
 LARGEST = 4096
@@ -18,7 +19,7 @@ LARGEST = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellFolderConfig:
-    """A tree of crops below `root`; `levels`, `channels`, `minimum` and `classes` are those of `image-folder`.
+    """A tree of crops below `root`; `title`, `levels`, `channels`, `minimum` and `classes` are those of `image-folder`.
 
     Every crop is laid on a square of `side` pixels without resizing it, so that sizes can be compared: what is larger loses
     its edges, what is smaller gets a border (0: left as it is). `source` is a regular expression for the part of a file's
@@ -27,6 +28,7 @@ class CellFolderConfig:
     """
 
     root: Path | None = None
+    title: str = ""
     levels: tuple[str, ...] = ("class",)
     channels: Literal["auto", "grey", "colour"] = "auto"
     minimum: int = 1
@@ -70,6 +72,11 @@ def build(config: CellFolderConfig, source: Source) -> Dataset:
     return Changed(whole, modalities, partial(framed_sample, config.side), columns=pictures)
 
 
+def title(config: CellFolderConfig) -> str:
+    """Name the data by its title, else by its folder."""
+    return name_folder(config.title, config.root)
+
+
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[CellFolderConfig]]:
     yield DatasetSpec(
@@ -82,6 +89,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[CellFolderConfig]]:
         build=build,
         uses=uses,
         label_preserving="crop-flip",
+        title=title,
         card=Card(
             licence="yours",
             citation=BIAS_STUDY,

@@ -102,7 +102,7 @@ def build(config: DaplanktonConfig, source: Source) -> Dataset:
 def sslbench_datasets() -> Iterable[DatasetSpec[DaplanktonConfig]]:
     yield DatasetSpec(
         name="daplankton",
-        version=1,
+        version=2,
         summary="111,924 phytoplankton images, 44 classes, three instruments, lab and sea",
         citation=DAPLANKTON,
         config=DaplanktonConfig,

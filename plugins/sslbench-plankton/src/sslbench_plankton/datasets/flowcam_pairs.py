@@ -19,10 +19,12 @@ class FlowcamPairsConfig:
     """Where the folder is, if not `flowcam_protist_pairs` in the usual places; `table` and `images` lie in it.
 
     Pictures lie in a folder a class and are called RUN_ID.png; the table's column `key` holds the ID, its column `run` a
-    file name that begins with RUN. `ignore` are numbers that tell where and when instead of what.
+    file name that begins with RUN. `ignore` are numbers that tell where and when instead of what. `title` names another
+    export than the published one in tables, records and files.
     """
 
     root: Path | None = None
+    title: str = ""
     table: str = "measurements.csv"
     images: str = "images"
     key: str = "Original Reference ID"
@@ -40,6 +42,11 @@ def build(config: FlowcamPairsConfig, source: Source) -> Dataset:
     return open_pairs(config, source)
 
 
+def title(config: FlowcamPairsConfig) -> str:
+    """Name the data by its title, where it has one."""
+    return config.title
+
+
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[FlowcamPairsConfig]]:
     yield DatasetSpec(
@@ -50,6 +57,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[FlowcamPairsConfig]]:
         config=FlowcamPairsConfig,
         smoke=FlowcamPairsConfig(),
         build=build,
+        title=title,
         card=Card(
             licence="MIT",
             citation=FLOWCAM,

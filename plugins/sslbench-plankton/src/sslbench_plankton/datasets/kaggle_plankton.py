@@ -42,7 +42,7 @@ def parts(config: KagglePlanktonConfig) -> tuple[str, ...]:
 def sslbench_datasets() -> Iterable[DatasetSpec[KagglePlanktonConfig]]:
     yield DatasetSpec(
         name="kaggle-plankton",
-        version=1,
+        version=2,
         summary="ISIIS shadowgraphs of zooplankton, 121 classes: 30,336 labelled images, 130,000 without labels",
         citation=PLANKTON_SET,
         config=KagglePlanktonConfig,

@@ -12,14 +12,16 @@ from typing import Any
 
 from sslbench.api import Card, DataMissing, Dataset, DatasetSpec, Modality, Source, Use, hookimpl
 from sslbench.api.changed import Changed
+from sslbench.api.files import name_folder
 from sslbench_plankton.citations import PLANKTON_MAE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanktonFolderConfig:
-    """A tree of pictures below `root`; `levels`, `minimum` and `columns` are those of `image-folder`."""
+    """A tree of pictures below `root`; `title`, `levels`, `minimum` and `columns` are those of `image-folder`."""
 
     root: Path | None = None
+    title: str = ""
     levels: tuple[str, ...] = ("class",)
     minimum: int = 1
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -41,11 +43,16 @@ def build(config: PlanktonFolderConfig, source: Source) -> Dataset:
     return Changed(source.used["folder"], {"image": Modality(layout="image", shape=(1, 0, 0))}, padded)
 
 
+def title(config: PlanktonFolderConfig) -> str:
+    """Name the data by its title, else by its folder."""
+    return name_folder(config.title, config.root)
+
+
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[PlanktonFolderConfig]]:
     yield DatasetSpec(
         name="plankton-folder",
-        version=1,
+        version=2,
         summary="your own folder of plankton pictures, grey and padded as the plankton MAE study does: data.root=FOLDER",
         citation=PLANKTON_MAE,
         config=PlanktonFolderConfig,
@@ -53,6 +60,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PlanktonFolderConfig]]:
         build=build,
         uses=uses,
         label_preserving="plankton",
+        title=title,
         card=Card(
             licence="yours",
             citation=PLANKTON_MAE,

@@ -40,7 +40,7 @@ def build(config: PmidConfig, source: Source) -> Dataset:
 def sslbench_datasets() -> Iterable[DatasetSpec[PmidConfig]]:
     yield DatasetSpec(
         name="pmid2019",
-        version=1,
+        version=2,
         summary="individuals of 10,819 micrographs of phytoplankton, 24 classes; layout not verified",
         citation=PMID,
         config=PmidConfig,

@@ -36,7 +36,7 @@ def build(config: SykeIfcbConfig, source: Source) -> Dataset:
 def sslbench_datasets() -> Iterable[DatasetSpec[SykeIfcbConfig]]:
     yield DatasetSpec(
         name="syke-ifcb-2022",
-        version=1,
+        version=2,
         summary="about 63,000 images of Baltic phytoplankton, 50 classes, Imaging FlowCytobot",
         citation=SYKE_IFCB,
         config=SykeIfcbConfig,

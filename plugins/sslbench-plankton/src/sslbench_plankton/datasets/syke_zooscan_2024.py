@@ -37,7 +37,7 @@ def build(config: SykeZooscanConfig, source: Source) -> Dataset:
 def sslbench_datasets() -> Iterable[DatasetSpec[SykeZooscanConfig]]:
     yield DatasetSpec(
         name="syke-zooscan-2024",
-        version=1,
+        version=2,
         summary="22,753 images of Baltic zooplankton, 20 classes, ZooScan",
         citation=SYKE_ZOOSCAN,
         config=SykeZooscanConfig,

@@ -46,7 +46,7 @@ def build(config: UdeDiatomsConfig, source: Source) -> Dataset:
 def sslbench_datasets() -> Iterable[DatasetSpec[UdeDiatomsConfig]]:
     yield DatasetSpec(
         name="ude-diatoms-2024",
-        version=1,
+        version=2,
         summary="83,570 images of freshwater diatoms, 611 taxa; layout not verified",
         citation=UDE_DIATOMS,
         config=UdeDiatomsConfig,

@@ -45,7 +45,7 @@ def build(config: ZoolakeConfig, source: Source) -> Dataset:
 def sslbench_datasets() -> Iterable[DatasetSpec[ZoolakeConfig]]:
     yield DatasetSpec(
         name="zoolake",
-        version=1,
+        version=2,
         summary="about 17,900 images of lake zooplankton, 35 classes, with a published split",
         citation=ZOOLAKE,
         config=ZoolakeConfig,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from sslbench.api import Card, Citation, Dataset, DatasetSpec, Source, hookimpl
+from sslbench.api.files import name_folder
 
 CITATION = Citation(title="your own pictures", authors="you", year=2026, url="https://github.com/sslbench/sslbench")
 
@@ -22,10 +23,12 @@ class ImageFolderConfig:
     `unlabelled` (or unlabeled), are learnt from without a label. `channels` is auto (grey if every picture is), grey or
     colour. `columns` read more facts from file names, name: regular expression (its group, if it has one), such as
     {second: 'cam-(\\d+)-'}, so that `splits.groups=second` can keep together what was seen together. Of the classes only
-    those of at least `minimum` pictures are used, and of those only `classes` where any are named.
+    those of at least `minimum` pictures are used, and of those only `classes` where any are named. `title` names the data
+    in tables, records and files; by default it is called like its folder.
     """
 
     root: Path | None = None
+    title: str = ""
     levels: tuple[str, ...] = ("class",)
     channels: Literal["auto", "grey", "colour"] = "auto"
     minimum: int = 1
@@ -50,6 +53,11 @@ def build(config: ImageFolderConfig, source: Source) -> Dataset:
     return open_folder(config, source)
 
 
+def title(config: ImageFolderConfig) -> str:
+    """Name the data by its title, else by its folder."""
+    return name_folder(config.title, config.root)
+
+
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[ImageFolderConfig]]:
     yield DatasetSpec(
@@ -61,6 +69,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[ImageFolderConfig]]:
         smoke=ImageFolderConfig(),
         build=build,
         label_preserving="crop-flip",
+        title=title,
         card=Card(
             licence="yours",
             citation=CITATION,

@@ -31,7 +31,7 @@ class PoolConfig:
     hold are kept once. `as_many_as_without` names members without which a pool would be smaller: so many are drawn.
     """
 
-    members: Mapping[str, Any] = field(default_factory=dict)
+    members: Mapping[str, Any] = field(default_factory=dict, metadata={"identity": False})  # told by what the pool uses
     without: tuple[str, ...] = ()
     crosswalk: Path | None = None
     same_name: bool = False

@@ -1,0 +1,67 @@
+"""Put settings that others switch off back to their defaults, so that changing them changes no stage key. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sslbench.api.specs import Dataset
+from sslbench.config.settings import TrainSettings
+from sslbench.data.splits import SplitSettings, has_official_split
+
+TRAIN, SPLITS = TrainSettings(), SplitSettings()
+
+
+def reset_unused_training(train: TrainSettings) -> TrainSettings:
+    """Reset what the optimizer, the schedule, the stopping rule and the number of processes leave unused."""
+    unused: set[str] = set()
+    if train.optimiser in ("adam", "adamw"):
+        unused |= {"momentum", "nesterov"}
+    else:
+        unused |= {"betas"}
+    if train.optimiser != "lars":
+        unused |= {"trust", "trust_clip"}
+    if train.schedule == "one-cycle":
+        unused |= {"warmup", "warmup_from"}
+    if train.schedule == "constant":
+        unused |= {"final_rate"}
+    if not train.warmup:
+        unused |= {"warmup_from"}
+    if not train.clip:
+        unused |= {"clip_by"}
+    if not train.decay and not train.final_decay:
+        unused |= {"decay_norms_and_biases"}
+    if not train.patience:
+        unused |= {"least_epochs", "watched"}
+    if not train.holds_out:
+        unused |= {"held_out"}
+    if train.processes == 1:
+        unused |= {"strategy"}
+    values: dict[str, Any] = {name: getattr(TRAIN, name) for name in unused}
+    if train.steps:  # the epochs follow from the steps; of the warm-up only its share of them counts
+        share = 0.0 if "warmup" in unused else train.warmup / train.epochs
+        values |= {"epochs": 1, "warmup": share}
+    return replace(train, **values)
+
+
+def is_divided(dataset: Dataset) -> bool:
+    """Tell whether a dataset has class labels, by which it is divided."""
+    return dataset.target.kind == "class" and bool((dataset.labels >= 0).any())
+
+
+def reset_unused_splits(splits: SplitSettings, dataset: Dataset) -> SplitSettings:
+    """Reset what a dataset leaves unused of the rule by which it is divided; label fractions are no part of the rule."""
+    unused = {"fractions"}
+    if not splits.transfer:
+        unused |= {"bank", "query"}
+    if not splits.groups:
+        unused |= {"block"}
+    if not is_divided(dataset):
+        unused |= {"transfer", "bank", "query", "folds", "validation", "official"}
+    elif has_official_split(dataset.labels, dataset.columns, splits):
+        unused |= {"folds"}
+    possible = replace(splits, transfer="", official=True)
+    if splits.transfer or not has_official_split(dataset.labels, dataset.columns, possible):
+        unused |= {"official"}
+    values: dict[str, Any] = {name: getattr(SPLITS, name) for name in unused}
+    return replace(splits, **values)

@@ -1,0 +1,48 @@
+"""Which record shows the rows of a stage that several records share, so that no number counts twice. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sslbench.results.record import ClassScore, Record, Score, setting_of
+
+Mark = Hashable
+"""What makes two rows the same: the stage that gave them, and all that their records say of it but the run."""
+
+
+def find_holders(records: Sequence[Record], marks: Callable[[Record], Iterable[Mark]]) -> dict[Mark, str]:
+    """Map every mark to the run that shows it: of the records that have it the first one that is done, else the first."""
+    found: dict[Mark, str] = {}
+    for record in sorted(records, key=lambda record: record.status != "done"):
+        for mark in marks(record):
+            found.setdefault(mark, record.run)
+    return found
+
+
+class Evaluations:
+    """The evaluate stages of a record, found by what its rows say; none are known of records of older versions."""
+
+    def __init__(self, record: Record) -> None:
+        self.by_place: dict[tuple[Any, ...], list[tuple[str, Mapping[str, Any]]]] = {}
+        for key, facts in record.keys.items():
+            if key.startswith("evaluate/") and "folds" in facts:
+                place = (facts["dataset"], facts["protocol"], facts["seed"], facts["epoch"])
+                self.by_place.setdefault(place, []).append((key, facts))
+
+    def stage_of(self, row: Score | ClassScore) -> str | None:
+        """Find the stage that a row is of; None where that is not known."""
+        return self.find(
+            row.dataset, row.protocol, row.seed, getattr(row, "epoch", None), fold=row.fold, setting=row.setting
+        )
+
+    def find(self, *place: Any, fold: int, setting: str) -> str | None:
+        """Find the stage by dataset, protocol, seed and epoch, and of several by the fold and the share of labels."""
+        stages = self.by_place.get(place, [])
+        fraction = setting_of(setting).get("fraction", 1.0)
+        fitting = [one for one in stages if one[1]["fraction"] in (None, fraction)]
+        return next((key for key, facts in fitting if fold in facts["folds"]), fitting[0][0] if fitting else None)
+
+    def list_stages(self) -> list[tuple[str, str]]:
+        """List the key of every stage, and what the record calls its dataset."""
+        return [(key, facts["dataset"]) for stages in self.by_place.values() for key, facts in stages]
