@@ -200,7 +200,8 @@ def test_folds_are_pretrained_apart_and_their_interval_is_labelled(cli, tmp_path
     answer = cli("run", "--method", "mae", "--dataset", "digits", "--seeds", "0", "--protocols", "knn", "--baselines",
                  "random-init", "--out", str(tmp_path), "folds=all", *OVERRIDES)  # fmt: skip
     assert answer.returncode == 0, answer.stderr
-    assert "over folds (corrected resampled t), n = 5" in answer.stdout
+    assert "test samples: 1,797" in answer.stdout
+    assert "± is half of a 95 % interval over test samples" in answer.stdout
     record = decode(next(tmp_path.glob("mae-*/record.json")).read_bytes())
     assert len({stage for stage in record.keys if stage.startswith("pretrain/")}) == 5
     values = [s for s in record.scores if s.metric == "micro_accuracy" and s.chosen_on == "validation"]

@@ -111,9 +111,6 @@ TINY = Recipe(
         "method.decoder_width": 128,
         "train.rate": 1e-3,
         "train.precision": "float32",  # twice as fast as bfloat16 at this size on a CPU
-        "protocols.finetune.batch": 32,
-        "protocols.finetune.rate": 2e-3,
-        "protocols.finetune.min_steps": 800,  # micro-vit from random weights: below its linear probe after 400
     },
     samples=(0, 5_000),
     pixels=(0, 32 * 32),
