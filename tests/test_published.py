@@ -54,7 +54,7 @@ def test_another_recipe_method_or_a_collapsed_run_stands_beside_nothing(record, 
 
 def test_installed_tables_are_in_the_words_of_this_project(record):
     catalog = discover(installed_entries())
-    assert not published_beside(catalog, [record])
+    assert not published_beside(catalog, Results(records=(record,)))
     for component in catalog.all("reference"):
         assert all(0.5 < row.value < 1 for row in component.spec.rows)
         known = {"micro_accuracy", "macro_accuracy"}

@@ -110,7 +110,7 @@ def test_a_minimum_below_the_default_is_warned_of(name):
     ("train", "start"),
     [
         (TrainSettings(epochs=2, batch=100), "train.epochs=2: at most 20 optimizer steps, 1,000 samples"),
-        (TrainSettings(steps=20, batch=100), "train.steps=20: at most 20 optimizer steps"),
+        (TrainSettings(steps=20, batch=100), "train.steps=20: encoders trained so briefly"),
     ],
 )
 def test_a_short_pretraining_is_warned_of_by_the_setting_that_was_written(train, start):
@@ -122,6 +122,7 @@ def test_a_short_pretraining_is_warned_of_by_the_setting_that_was_written(train,
 def test_enough_steps_are_not_warned_of():
     assert list(warn_of_few_steps(TrainSettings(epochs=50, batch=100), replace(FACTS, epochs=50))) == []
     assert list(warn_of_few_steps(TrainSettings(epochs=500), replace(FACTS, epochs=500, samples=10))) == []
+    assert list(warn_of_few_steps(TrainSettings(steps=MIN_TRAINING_STEPS), replace(FACTS, epochs=1, samples=300))) == []
 
 
 def test_a_plan_collects_the_warnings_of_its_components():

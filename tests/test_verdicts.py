@@ -14,7 +14,8 @@ from sslbench.analysis.accuracy import accuracy_variance, field_of_answers, know
 from sslbench.analysis.class_gaps import answered, recall_half_widths
 from sslbench.analysis.grids import estimates
 from sslbench.analysis.tables import class_rows, own_answers, rows_of
-from sslbench.analysis.verdicts import judge_rows
+from sslbench.analysis.verdicts import RowVerdict, judge_rows
+from sslbench.report.comparison import verdict_table
 from sslbench.report.terminal import show_results
 from sslbench.results.answers import read_answers
 
@@ -126,3 +127,15 @@ def test_rows_that_answered_other_samples_are_not_paired(finished):
             ids=ids, folds=own.folds, labels=own.labels, right=own.right, depends_on_seed=own.depends_on_seed
         )
     assert list(judge_rows(rows_of(results.records, answers), answers)) == []
+
+
+def test_the_best_row_is_in_the_table_though_nothing_is_compared_with_it(finished):
+    rows = rows_of(finished[0, 1, 2].records)[:2]
+    worse, best = (row.record.run for row in rows)
+    told = RowVerdict(
+        run=worse, dataset="digits", protocol="knn", metric="macro_accuracy", against="best", other=best,
+        verdict="worse", difference=-0.1, half_width=0.05,
+    )  # fmt: skip
+    table = verdict_table([told], rows)
+    cells = [list(column.cells) for column in table.columns]
+    assert cells[1] == ["[red]worse[/]", "best"]

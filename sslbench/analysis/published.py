@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+from sslbench.analysis.accuracy import AnswersByRun
 from sslbench.analysis.intervals import Estimate
 from sslbench.analysis.tables import rows_of
 from sslbench.api.references import Published, ReferenceSpec
@@ -52,11 +54,16 @@ class Verdict:
         )
 
 
-def verdicts(records: Sequence[Record], references: Sequence[ReferenceSpec], recipes: Recipes) -> Iterator[Verdict]:
+def verdicts(
+    records: Sequence[Record],
+    references: Sequence[ReferenceSpec],
+    recipes: Recipes,
+    answers: AnswersByRun = MappingProxyType({}),
+) -> Iterator[Verdict]:
     """Every published number that a finished record may stand beside."""
     asked = {(published.method, reference.recipe) for reference in references for published in reference.rows}
     beside = [r for r in records if r.status == "done" and (r.method["name"], r.recipe) in asked]
-    for row in rows_of(beside):
+    for row in rows_of(beside, answers):
         for reference in references:
             if row.record.recipe != reference.recipe:
                 continue

@@ -166,6 +166,7 @@ def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers
     """
     half_widths = _recall_half_widths(record, dataset, answers) if answers is not None else {}
     by_class: dict[str, dict[int, list[tuple[float, float, int]]]] = defaultdict(lambda: defaultdict(list))
+    draws = _count_draws(record, dataset, protocol)
     for row in _class_scores(record, dataset, protocol):
         if row.recall is not None and row.training_samples != 0:
             by_class[row.name][row.seed].append((row.recall, row.f1, row.support))
@@ -177,7 +178,7 @@ def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers
             over = "seeds and test samples" if recall.n > 1 else "test samples"
             recall = replace(recall, half=half_widths[name], over=over)
         f1 = float(np.mean([f for found in seeds.values() for _, f, _ in found]))
-        support = float(np.mean([s for found in seeds.values() for _, _, s in found]))
+        support = float(np.mean([s for found in seeds.values() for _, _, s in found])) / draws
         result.append(ClassRow(name=name, recall=recall, f1=f1, support=support))
     return sorted(result, key=lambda row: (row.recall.mean, row.name))
 
@@ -193,11 +194,18 @@ def _recall_half_widths(record: Record, dataset: str, answers: TestAnswers) -> d
 def count_untaught(record: Record, dataset: str, protocol: str) -> dict[str, int]:
     """Count the test samples of every class that a protocol had to answer for without a training sample, in any fold."""
     found: dict[tuple[str, int], int] = {}
+    draws = _count_draws(record, dataset, protocol)
     for row in _class_scores(record, dataset, protocol):
         if row.training_samples == 0 and row.support:
-            found[row.name, row.fold] = row.support
+            found[row.name, row.fold] = -(-row.support // draws)
     names = dict.fromkeys(name for name, _ in found)
     return {name: sum(support for (one, _), support in found.items() if one == name) for name in names}
+
+
+def _count_draws(record: Record, dataset: str, protocol: str) -> int:
+    """Count how often a protocol asked its question: classes count the samples of all draws together."""
+    mine = own_question([s for s in record.scores if s.dataset == dataset and s.protocol == protocol])
+    return max(1, len({setting_of(score.setting).get("draw") for score in mine}))
 
 
 def count_tested(record: Record, dataset: str, protocol: str) -> tuple[int, int]:

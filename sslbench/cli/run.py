@@ -51,7 +51,7 @@ def run(
     results = run_requests(lists, options, overrides or [], config, out, catalog, display)
     if not results.records:  # one of several processes that torchrun or srun started: the first tells
         return
-    show_results(console, results, published_beside(catalog, results.records))
+    show_results(console, results, published_beside(catalog, results))
     console.print(f"\nresults: {out}/{results.records[0].run}", highlight=False, markup=False, soft_wrap=True)
     if any(record.status == "failed" for record in results.records):
         sys.exit(1)

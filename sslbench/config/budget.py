@@ -25,12 +25,13 @@ def collect_warnings(
 def warn_of_few_steps(train: TrainSettings, facts: Facts) -> Iterator[str]:
     """Yield a warning where a pretraining takes fewer optimizer steps than MIN_TRAINING_STEPS.
 
-    `facts.samples` includes test samples, which most pools leave out: the number of steps is an upper limit.
+    `facts.samples` includes test samples, which most pools leave out: without `train.steps` the number is an upper limit.
     """
-    steps = facts.epochs * max(1, facts.samples // facts.batch)
+    steps = train.steps or facts.epochs * max(1, facts.samples // facts.batch)
     if steps < MIN_TRAINING_STEPS:
         setting = f"train.steps={train.steps}" if train.steps else f"train.epochs={train.epochs}"
+        told = f"at most {steps:,} optimizer steps, {facts.samples:,} samples in batches of {facts.batch:,}; "
         yield (
-            f"{setting}: at most {steps:,} optimizer steps, {facts.samples:,} samples in batches of {facts.batch:,}; "
-            f"encoders trained so briefly stay close to random ones. Set train.steps={MIN_TRAINING_STEPS} or more"
+            f"{setting}: {'' if train.steps else told}encoders trained so briefly stay close to random ones. "
+            f"Set train.steps={MIN_TRAINING_STEPS} or more"
         )

@@ -109,7 +109,7 @@ def run(opened: Opened, executor: Executor, board: Board, *, retry: bool) -> Rep
 def report(opened: Opened) -> Report:
     """Tables and figures of whatever is done."""
     results, points = _results(opened)
-    published = published_beside(opened.catalog, results.records)
+    published = published_beside(opened.catalog, results)
     return make_report(opened.study, results, points, opened.folder.path, published)
 
 

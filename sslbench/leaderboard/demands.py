@@ -77,6 +77,24 @@ def unlike_together(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:
         if len(kinds) > 1:
             yield f"{entry!r} is of several versions or components: {', '.join(kinds.values())}; name one otherwise"
     yield from _baselines(suite, bundles)
+    yield from _untaught(bundles)
+
+
+def _untaught(bundles: Sequence[Bundle]) -> Iterator[str]:
+    """Bundles that were measured on one dataset by one protocol learned the same classes, for their splits are the same."""
+    first: dict[tuple[str, str], tuple[frozenset[str], str]] = {}
+    for bundle in bundles:
+        own: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for row in bundle.record.classes:
+            if row.training_samples is not None:
+                own[row.dataset, row.protocol] |= {row.name} if row.training_samples == 0 else set()
+        for place, names in own.items():
+            known, other = first.setdefault(place, (frozenset(names), bundle.name))
+            if names != known:
+                yield (
+                    f"{bundle.name}: has other classes without training samples on {place[0]} by {place[1]} than {other}; "
+                    "check which one was changed"
+                )
 
 
 def _baselines(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:

@@ -62,13 +62,14 @@ class Reader:
         try:
             entry = entry_of(bundle)
             lines = lines_of(bundle, entry, self.weights)
-        except (KeyError, ValueError, TypeError) as error:
+            page = run_page(self.suite, bundle, entry, lines)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
             told = f"its answers do not fit the suite ({type(error).__name__}: {error})"
             raise RequestError([f"{bundle.name}: {told}; {MORE}"]) from error
         found = verdicts([bundle.record], self.beside.references, self.beside.recipes)
         return Read(
             name=bundle.name, entry=entry, lines=tuple(lines), judged=tuple((one.verdict, str(one)) for one in found),
-            page=run_page(self.suite, bundle, entry, lines),
+            page=page,
         )  # fmt: skip
 
     def _sound(self, path: Path) -> Bundle:

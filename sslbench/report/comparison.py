@@ -77,7 +77,7 @@ def verdict_title(verdicts: Sequence[RowVerdict], dataset: str) -> str:
 
 
 def verdict_table(verdicts: Sequence[RowVerdict], rows: Sequence[Row]) -> Table:
-    """One row per run: its verdict against the best row and against the random encoder, by protocol."""
+    """One row per run, in the order of `rows`: its verdict against the best row and the random encoder, by protocol."""
     records = {row.record.run: row.record for row in rows}
     found = {(one.run, one.protocol, one.against): one for one in verdicts}
     columns = [
@@ -93,10 +93,14 @@ def verdict_table(verdicts: Sequence[RowVerdict], rows: Sequence[Row]) -> Table:
         table.add_column(f"{protocol}\nvs {'best' if against == 'best' else others[protocol, against]}")
     several = len({tuple(sorted(_backbones(record))) for record in records.values() if record.backbones}) > 1
     best = {(one.protocol, one.other) for one in verdicts if one.against == "best"}
-    for run in dict.fromkeys(one.run for one in verdicts):
+    viewed = len({_views(record) for record in records.values() if not record.baseline}) > 1
+    shown = {one.run for one in verdicts} | {run for _, run in best}
+    for run in [run for run in records if run in shown]:
         record = records[run]
-        name = with_marks(record.method["name"], marks_of(record.method))
-        named = f"{name}, {'+'.join(_backbones(record))}" if several and record.backbones else name
+        facts = [with_marks(record.method["name"], marks_of(record.method))]
+        facts += ["+".join(_backbones(record))] if several and record.backbones else []
+        facts += [_views(record)] if viewed and record.augmentations else []
+        named = ", ".join(facts)
         cells = [
             "best" if against == "best" and (protocol, run) in best else _cell(found.get((run, protocol, against)))
             for protocol, against in columns
@@ -110,6 +114,10 @@ def _cell(one: RowVerdict | None) -> str:
         return "–"
     color = COLORS.get(one.verdict)
     return f"[{color}]{one.verdict}[/]" if color else one.verdict
+
+
+def _views(record: Record) -> str:
+    return "+".join(augmentation["name"] for augmentation in record.augmentations)
 
 
 def _backbones(record: Record) -> list[str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sslbench.analysis.published import Recipes, Verdict, verdicts
 from sslbench.api.references import ReferenceSpec
 from sslbench.catalog.facts import Catalog
-from sslbench.results.record import Record
+from sslbench.results.answers import read_answers
+from sslbench.results.frames import Results
 
 
-def published_beside(catalog: Catalog, records: Sequence[Record]) -> tuple[Verdict, ...]:
+def published_beside(catalog: Catalog, results: Results) -> tuple[Verdict, ...]:
     """Every verdict that the installed references give."""
-    return tuple(verdicts(records, *references_and_recipes(catalog)))
+    answers = {record.run: read_answers(results.root, record) for record in results.records}
+    return tuple(verdicts(results.records, *references_and_recipes(catalog), answers))
 
 
 def references_and_recipes(catalog: Catalog) -> tuple[list[ReferenceSpec], Recipes]:

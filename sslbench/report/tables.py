@@ -135,8 +135,13 @@ def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str]) -> pd.
     for key, group in runs.groupby(list(by), dropna=False, sort=False):
         marks[tuple(map(str, key))] = group["marks"].iloc[0] if group["marks"].nunique() == 1 else ""
     own = [marks.get(tuple(map(str, key)), "") for key in found[list(by)].itertuples(index=False)]
-    labels = [with_marks(str(label), mark) if mark else label for label, mark in zip(found[told], own, strict=True)]
-    return found.assign(**{told: labels})
+    labels = zip(found[told], own, strict=True)
+    return found.assign(**{told: [with_marks(_label(told, label), mark) if mark else label for label, mark in labels]})
+
+
+def _label(name: str, value: Any) -> str:
+    """A label as tables show it: what is not set has a name."""
+    return str(UNSET.get(name, "–") if pd.isna(value) else whole(value))
 
 
 def _note(settings: TableSettings, found: pd.DataFrame) -> str:
