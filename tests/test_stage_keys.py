@@ -92,6 +92,12 @@ def test_the_label_preserving_augmentation_is_part_of_what_trains_with_it():
     assert changed(first, second) == {"extract", "evaluate"}, "the features of views, and no encoder"
 
 
+def test_the_label_preserving_augmentation_is_no_part_of_what_does_not_use_it():
+    asked = ["measure=[finetune]", "protocols.finetune.augment=false"]
+    one, other = (planned(*asked, data="scans", catalog=relabeled(name)) for name in ("crop", "crop-flip"))
+    assert answers_of(one) == answers_of(other)
+
+
 def test_every_dataset_is_fine_tuned_with_its_own_augmentation_in_any_order(tmp_path):
     tiny = ["measure=[finetune]", "protocols.finetune.epochs=2", "protocols.finetune.min_steps=0", "splits.fractions=[0.1]",
             "baselines=none", "pretrain.pool=digits", "backbone.name=micro-cnn", "backbone.widths=[8,8,16,16]", "seeds=[0]"]  # fmt: skip

@@ -32,6 +32,11 @@ def need_no_library(config: Any) -> Iterable[str]:
     return ()
 
 
+def may_augment(config: Any) -> bool:
+    """Say that samples may be augmented."""
+    return True
+
+
 def name_nothing(config: Any) -> str:
     """Return no title, so that the dataset's own name is used."""
     return ""

@@ -15,6 +15,7 @@ from sslbench.api.defaults import (
     as_it_is,
     asks_nothing_learnt,
     change_nothing,
+    may_augment,
     name_nothing,
     need_no_library,
     no_members,
@@ -89,10 +90,9 @@ class Spec(Generic[C]):
     setting, `warnings` one per setting that works poorly, from its name on ('min_steps=10: ...'); neither imports torch. A
     *family* answers to further names (`answers_to` gives settings, if nobody has the name) and lists them in `members`.
 
-    What the settings are decides which results are reused. A setting that changes no number is declared as
-    `field(default=256, metadata={"identity": False})`; a dataset's `root` and `title` are never part of it. `reset_unused`
-    returns the settings with those that other settings switch off put back to their defaults. `libraries` names the
-    distributions or packages whose installed version the numbers depend on, beyond those that training depends on anyway.
+    The settings decide which results are reused: one that changes no number is `field(default=256, metadata={"identity":
+    False})`, a dataset's `root` and `title` never count, `reset_unused` resets what other settings switch off, and
+    `libraries` names packages whose installed version the numbers depend on, beyond those of every training.
     """
 
     name: str
@@ -127,10 +127,9 @@ class MethodSpec(Spec[C]):
     capabilities every encoder must provide; `spaces` which embeddings it offers beside the encoder's. Without `trains`
     no data, view or schedule enters its key; without `backbone` it brings its own encoder; only with `takes_target`
     is `Batch.target` filled. A `baseline` is a row that every table needs. With `fresh` its encoders start from random
-    weights whatever their settings say; with `remembers_rows` its loss looks up what it knows of a training row, and it has
-    none on other rows. With `frozen_weights` an encoder that is not trained is the same for every seed. With
-    `compares_views` its loss compares augmented views of a sample, and a request whose augmentation changes nothing of a
-    modality is refused. With `identical_views` it is meant to compare identical views, such as two passes of dropout.
+    weights whatever their settings say; with `remembers_rows` its loss looks up a training row, and it has none on others.
+    With `frozen_weights` an untrained encoder is the same for every seed. With `compares_views` its loss compares augmented
+    views, and a request that augments nothing of a modality is refused, but with `identical_views`, which are meant to be.
     """
 
     build: Callable[[C, MethodParts], Method]
@@ -323,9 +322,9 @@ class RenamedMetric:
 class ProtocolSpec(Spec[C]):
     """A measuring instrument. `views` asks for that many augmented views of each sample to be embedded as well.
 
-    With `label_fractions` it answers anew for each share of labels in `splits.fractions`; one that learns from no label
-    answers once. Without `by_default` it measures only where a request names it. `asks_learnt` says whether it asks rows
-    beyond the split's test part, which is refused where a method has learnt from them.
+    With `label_fractions` it answers anew for each share of labels in `splits.fractions`, else once. `augments` says whether
+    its trainings augment samples. Without `by_default` it measures only where a request names it. `asks_learnt` says whether
+    it asks rows beyond the split's test part, which is refused where a method has learnt from them.
     """
 
     build: Callable[[C], Instrument]
@@ -335,6 +334,7 @@ class ProtocolSpec(Spec[C]):
     metrics: tuple[Metric, ...] = ()
     renamed_metrics: tuple[RenamedMetric, ...] = ()
     label_fractions: bool = True
+    augments: Callable[[C], bool] = may_augment
     by_default: bool = True
     asks_learnt: Callable[[C], bool] = asks_nothing_learnt
 

@@ -216,7 +216,8 @@ def evaluate_key(plan: Plan, extract: str, views: str | None, asked: Evaluation)
     if asked.asks_views:
         values += [views]
     if needs_encoders(protocol):
-        values += [plan.train.precision, augmentation.stage_key() if augmentation else None]
+        is_used = augmentation is not None and protocol.spec.augments(protocol.config)
+        values += [plan.train.precision, augmentation.stage_key() if augmentation and is_used else None]
     return stage_digest("evaluate", *values)
 
 

@@ -46,6 +46,11 @@ def reset_unused(config: FinetuneConfig) -> FinetuneConfig:
     return config if config.head == "bottleneck" else replace(config, bottleneck=FinetuneConfig().bottleneck)
 
 
+def augments(config: FinetuneConfig) -> bool:
+    """Tell whether training images are augmented."""
+    return config.augment
+
+
 def warn(config: FinetuneConfig, facts: Facts) -> Iterable[str]:
     """Warn of a budget that is too small for few labels."""
     least = FinetuneConfig().min_steps
@@ -80,6 +85,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[FinetuneConfig]]:
         build=build,
         warnings=warn,
         reset_unused=reset_unused,
+        augments=augments,
         needs=frozenset({Need.ENCODERS}),
         targets=frozenset({"class"}),
     )
