@@ -48,7 +48,7 @@ def test_the_terminal_shows_every_row_protocol_and_the_extreme_classes(finished)
     _, text = finished
     for word in ("mae", "random-init", "raw-features", "supervised (labels)", "pretrained", "unavailable", "clustering",
                  "finetune", "knn", "linear", "RankMe", "digits (1,797 samples, 1,221 learned from): recipe tiny; ",
-                 "mean over 2 seeds", "test samples: 360", "± is half of a 95 % interval over seeds and test samples",
+                 "mean over 2 seeds", "test samples: 360", "± is the half-width of a 95 % interval over seeds and test samples",
                  "which row is better?", "vs random-init", "worst and best classes", "method.weights=FILE",
                  "results: "):  # fmt: skip
         assert word in text, word
@@ -201,7 +201,7 @@ def test_folds_are_pretrained_apart_and_their_interval_is_labelled(cli, tmp_path
                  "random-init", "--out", str(tmp_path), "folds=all", *OVERRIDES)  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     assert "test samples: 1,797" in answer.stdout
-    assert "± is half of a 95 % interval over test samples" in answer.stdout
+    assert "± is the half-width of a 95 % interval over test samples" in answer.stdout
     record = decode(next(tmp_path.glob("mae-*/record.json")).read_bytes())
     assert len({stage for stage in record.keys if stage.startswith("pretrain/")}) == 5
     values = [s for s in record.scores if s.metric == "micro_accuracy" and s.chosen_on == "validation"]

@@ -93,7 +93,7 @@ def test_every_row_has_a_verdict_against_the_best_and_the_random_encoder(finishe
         assert one.verdict == (("better" if one.difference > 0 else "worse") if decided else "undecided")
     text = printed(results)
     for word in ("which row is better? macro accuracy", "vs best", "vs random-init", "best",
-                 "± is half of a 95 % interval over seeds and test samples", "mean over 3 seeds"):  # fmt: skip
+                 "± is the half-width of a 95 % interval over seeds and test samples", "mean over 3 seeds"):  # fmt: skip
         assert word in text, word
 
 

@@ -176,11 +176,11 @@ def in_part(rows: Iterable[Row]) -> list[Row]:
 
 
 NOTE = (
-    "± is half of a 95 % interval, over seeds and test samples together. Entries share a rank unless the interval of their "
-    "paired difference leaves out 0; in brackets the ranks that remain: below all that are surely better, above all that are "
-    "surely worse. A trained entry with one seed is neither better nor worse than another: its interval covers the test "
-    "samples of one training. AMI has seeds only, for a clustering is no mean over samples. Costs and {reported} are as "
-    "reported: nothing submitted shows them, and they rank nobody."
+    "± is the half-width of a 95 % interval, over seeds and test samples. Entries share a rank unless the interval of their "
+    "paired difference excludes 0; the ranks in brackets are those that remain possible: below all entries that are "
+    "significantly better, above all that are significantly worse. A trained entry with one seed is neither better nor worse "
+    "than another: its interval covers the test samples of one training. AMI has intervals over seeds only, for it is not a "
+    "mean over samples. Costs and {reported} are as reported: no submitted file shows them, and they do not rank entries."
 )
 """What the numbers are."""
 
@@ -280,8 +280,8 @@ def overview(boards: Boards) -> str:
     table = pd.DataFrame([{"entry": _plain(n)} | {d: known.get(n, "–") for d, known in cells.items()} for n in top])
     counts = ", ".join(f"{dataset} {test_samples(boards.suite, dataset):,}" for dataset in ranks)
     note = (
-        f"Macro accuracy, {protocol}, ± half of a 95 % interval over seeds and test samples ({counts}); in brackets the "
-        "shared rank, by whose mean rows are ordered."
+        f"Macro accuracy, {protocol}, ± the half-width of a 95 % interval over seeds and test samples ({counts}); in "
+        "brackets the shared rank, by whose mean rows are ordered."
     )
     if boards.versions:
         note += f" {boards.versions}"

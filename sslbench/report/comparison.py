@@ -60,12 +60,12 @@ def coverage_lines(rows: Sequence[Row]) -> Iterator[str]:
     others = [over for over in covered if over not in accuracies]
     if accuracies:
         yield (
-            "± is half of a 95 % interval over "
+            "± is the half-width of a 95 % interval over "
             + " or ".join(accuracies)
             + (f"; other metrics: over {' or '.join(others)}" if others else "")
         )
     elif others:
-        yield f"± is half of a 95 % interval over {' or '.join(others)}"
+        yield f"± is the half-width of a 95 % interval over {' or '.join(others)}"
     if "test samples" in accuracies:
         yield "one seed: the interval says nothing of other trainings"
 

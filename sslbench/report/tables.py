@@ -153,7 +153,7 @@ def _note(settings: TableSettings, found: pd.DataFrame) -> str:
     tested = f" ({_span(samples[0], samples[-1], ',')} test samples)" if samples else ""
     if found["half"].isna().all():
         return f"{less}one seed, so no interval"
-    return f"{less}mean ± half of the 95 % interval over {over}{tested}, n = {counts}"
+    return f"{less}mean ± half-width of the 95 % interval over {over}{tested}, n = {counts}"
 
 
 def _published(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TableMade | None:

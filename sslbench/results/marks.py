@@ -1,4 +1,4 @@
-"""Marks that every table sets beside a method's name: what a reader must know before comparing its numbers."""
+"""Marks after a method's name in every table: facts that a reader must know before comparing its numbers."""
 
 from __future__ import annotations
 

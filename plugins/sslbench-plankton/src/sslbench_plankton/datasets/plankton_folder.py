@@ -18,7 +18,7 @@ from sslbench_plankton.citations import PLANKTON_MAE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanktonFolderConfig:
-    """A tree of pictures below `root`; `title`, `levels`, `minimum` and `columns` are those of `image-folder`."""
+    """A tree of images below `root`; `title`, `levels`, `minimum` and `columns` are those of `image-folder`."""
 
     root: Path | None = None
     title: str = ""

@@ -23,7 +23,7 @@ class ImageFolderConfig:
     `unlabelled` (or unlabeled), are learnt from without a label. `channels` is auto (grey if every picture is), grey or
     colour. `columns` read more facts from file names, name: regular expression (its group, if it has one), such as
     {second: 'cam-(\\d+)-'}, so that `splits.groups=second` can keep together what was seen together. Of the classes only
-    those of at least `minimum` pictures are used, and of those only `classes` where any are named. `title` names the data
+    those of at least `minimum` images are used, and of those only `classes` where any are named. `title` names the data
     in tables, records and files; by default it is called like its folder.
     """
 

@@ -3,7 +3,7 @@
 Bias study: Bendidi et al., "No Free Lunch in Self Supervised Representation Learning" (arXiv 2304.11718), appendix B.1:
 CIFAR, ResNet-18, plain SGD, 1,000 epochs. solo-learn: its current CIFAR configurations (da Costa et al. 2022).
 
-Every recipe names its source; a constant from elsewhere says so beside it. `tests/test_recipe_sources.py` holds a table
+Every recipe names its source; a constant from elsewhere says so in a comment. `tests/test_recipe_sources.py` holds a table
 of all of them.
 """
 
@@ -51,7 +51,7 @@ def bias_study(
             **CIFAR,
             "augmentation.name": augmentation,
             "train.batch": batch,
-            "train.optimiser": "sgd",  # the scripts' LARS flags are discarded beside it
+            "train.optimiser": "sgd",  # the parser discards the scripts' LARS flags for SGD
             "train.rate": rate,
             "train.decay": decay,
             **decays_all,
