@@ -60,6 +60,17 @@ def unlearnt(config: TimmConfig) -> TimmConfig:
     return replace(config, published=False, repeat_gray=config.repeat_gray or config.published)
 
 
+def reset_unused(config: TimmConfig) -> TimmConfig:
+    """Reset what only a vision transformer has, and what published weights imply."""
+    from sslbench_vision.backbones.timm_model import is_vit
+
+    return replace(
+        config,
+        any_size=config.any_size and is_vit(config.model),
+        repeat_gray=config.repeat_gray and not config.published,
+    )
+
+
 def answers_to(name: str) -> Mapping[str, Setting] | None:
     """Answer to timm's names."""
     from sslbench_vision.backbones.timm_model import names
@@ -93,6 +104,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[TimmConfig]]:
         check=check,
         layouts=frozenset({"image"}),
         provides=provides,
+        reset_unused=reset_unused,
         unlearnt=unlearnt,
         answers_to=answers_to,
         members=members,

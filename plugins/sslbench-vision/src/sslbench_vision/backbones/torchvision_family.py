@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from sslbench.api import BackboneSpec, Modality, Setting, hookimpl
@@ -40,6 +40,16 @@ def build(config: TorchvisionConfig, modality: Modality) -> Backbone:
     return TorchvisionEncoder(config, modality)
 
 
+def reset_unused(config: TorchvisionConfig) -> TorchvisionConfig:
+    """Reset what only a ResNet has, and the padding of a small stem where the stem is the standard one."""
+    default, is_resnet = TorchvisionConfig(), config.model in RESNETS
+    return replace(
+        config,
+        stem_padding=config.stem_padding if is_resnet and config.stem != "standard" else default.stem_padding,
+        zero_init=config.zero_init if is_resnet else default.zero_init,
+    )
+
+
 def provides(config: TorchvisionConfig) -> frozenset[str]:
     """What it can do beyond encoding."""
     return frozenset({"any-size", "depth"})
@@ -74,6 +84,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[TorchvisionConfig]]:
         libraries=libraries,
         layouts=frozenset({"image"}),
         provides=provides,
+        reset_unused=reset_unused,
         answers_to=answers_to,
         members=members,
     )

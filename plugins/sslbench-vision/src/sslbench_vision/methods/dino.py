@@ -7,7 +7,7 @@ measures the teacher; solo-learn measures the student: `keep`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
@@ -55,6 +55,12 @@ def views(config: DinoConfig) -> Mapping[str, Role]:
     return {"global": Role(count=2), **({"local": Role(count=config.local)} if config.local else {})}
 
 
+def reset_unused(config: DinoConfig) -> DinoConfig:
+    """Reset the temperature from which a warm-up that is off would start."""
+    default = DinoConfig().first_teacher_temperature
+    return config if config.warmup else replace(config, first_teacher_temperature=default)
+
+
 def check(config: DinoConfig, facts: Facts) -> Iterable[str]:
     """Say which settings cannot work."""
     for name in ("temperature", "first_teacher_temperature", "teacher_temperature"):
@@ -77,6 +83,7 @@ def sslbench_methods() -> Iterable[MethodSpec[DinoConfig]]:
         smoke=DinoConfig(hidden=16, bottleneck=8, prototypes=32, freeze=0, drop_path=0.0),
         build=build,
         check=check,
+        reset_unused=reset_unused,
         views=views,
         family="clustering",
         compares_views=True,

@@ -7,7 +7,7 @@ of earlier embeddings of each global view. The authors' queue is split among pro
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
@@ -46,6 +46,11 @@ def views(config: SwavConfig) -> Mapping[str, Role]:
     return {"global": Role(count=2), **({"local": Role(count=config.local)} if config.local else {})}
 
 
+def reset_unused(config: SwavConfig) -> SwavConfig:
+    """Reset the epoch from which a queue that is off would be used."""
+    return config if config.queue else replace(config, queue_from=SwavConfig().queue_from)
+
+
 def check(config: SwavConfig, facts: Facts) -> Iterable[str]:
     """Say which settings cannot work."""
     for name in ("temperature", "epsilon"):
@@ -68,6 +73,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SwavConfig]]:
         smoke=SwavConfig(hidden=16, out=8, prototypes=12, queue=64, queue_from=1, freeze=0),
         build=build,
         check=check,
+        reset_unused=reset_unused,
         views=views,
         family="clustering",
         compares_views=True,

@@ -1,0 +1,61 @@
+"""Plan requests and list the keys of their stages, for tests of what is computed again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sslbench import environment
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.parts import Shelf
+from sslbench.config.plan import Machine, Plan, make_plan
+from sslbench.config.request import read_request
+from sslbench.pipeline import stages_of
+from sslbench.results.store import Store
+
+CATALOG = discover(installed_entries())
+MACHINE = Machine(threads=1, precision="float32")
+ALL = ("prepare", "pretrain", "extract", "evaluate")
+
+
+def planned(*overrides: str, method: str = "mae", machine: Machine = MACHINE, catalog=CATALOG, data="digits") -> Plan:
+    options = {"method": {"name": method}, "data": {"name": data} if isinstance(data, str) else data}
+    tree = read_request(None, options, ["seeds=[0]", *overrides])
+    return make_plan(tree, catalog, Shelf(environment.places()), machine)
+
+
+def keys_of(plan: Plan) -> dict[str, set[str]]:
+    """The keys of a plan's stages by kind."""
+    found: dict[str, set[str]] = {kind: set() for kind in ALL}
+    for stage in stages_of(plan, Store(root=Path("out"), prepared=Path("prepared"))):
+        found[stage.kind].add(stage.key)
+    return found
+
+
+def answers_of(plan: Plan) -> dict[tuple[str, float | None], str]:
+    """The keys of the answers by protocol and share of labels."""
+    stages = list(stages_of(plan, Store(root=Path("out"), prepared=Path("prepared"))))
+    return {(s.facts["protocol"], s.facts["fraction"]): s.key for s in stages if s.kind == "evaluate"}
+
+
+def changed(first: Plan, second: Plan) -> set[str]:
+    """The kinds of stages of which any key differs."""
+    one, other = keys_of(first), keys_of(second)
+    return {kind for kind in ALL if one[kind] != other[kind]}
+
+
+def picture_tree(root: Path, sides: tuple[int, int] = (9, 14)) -> Path:
+    """Write twelve gray images of two classes, three of each source, wider than high."""
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        path = root / f"{'ab'[number % 2]}/s{number // 3}-r{number // 6}-{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, sides, dtype=np.uint8)).save(path)
+    return root
+
+
+def folder(root: Path, **settings) -> dict:
+    columns = {"source": r"s(\d)", "roll": r"r(\d)"}
+    return {"name": "plankton-folder", "root": str(root), "columns": columns, **settings}
