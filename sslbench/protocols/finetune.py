@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from sslbench.api import Citation, Facts, Need, ProtocolSpec, hookimpl
+from sslbench.protocols.budget import warn_of_few_steps
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -53,12 +54,8 @@ def augments(config: FinetuneConfig) -> bool:
 
 def warn(config: FinetuneConfig, facts: Facts) -> Iterable[str]:
     """Warn of a budget that is too small for few labels."""
-    least = FinetuneConfig().min_steps
-    if config.min_steps < least:
-        yield (
-            f"min_steps={config.min_steps}: with few labels, encoders fine-tuned for so few steps stay near chance. "
-            f"Use {least:,} or more"
-        )
+    consequence = "encoders fine-tuned for so few steps stay near chance"
+    return warn_of_few_steps(config.min_steps, FinetuneConfig().min_steps, consequence)
 
 
 def build(config: FinetuneConfig) -> Instrument:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sslbench.api import Citation, Facts, Need, ProtocolSpec, hookimpl
+from sslbench.protocols.budget import warn_of_few_steps
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -34,12 +35,8 @@ class LinearConfig:
 
 def warn(config: LinearConfig, facts: Facts) -> Iterable[str]:
     """Warn of a budget that is too small for few labels."""
-    least = LinearConfig().min_steps
-    if config.min_steps < least:
-        yield (
-            f"min_steps={config.min_steps}: with few labels, probes trained for so few steps score below a converged one. "
-            f"Use {least:,} or more"
-        )
+    consequence = "probes trained for so few steps score below a converged one"
+    return warn_of_few_steps(config.min_steps, LinearConfig().min_steps, consequence)
 
 
 def build(config: LinearConfig) -> Instrument:

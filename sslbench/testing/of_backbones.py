@@ -193,7 +193,7 @@ def drops_paths_in_training_only(subject: Subject) -> Iterator[str]:
     needs=("encodes",),
 )
 def fixes_its_positions(subject: Subject) -> Iterator[str]:
-    """A method that needs fixed positions (MAE) freezes those of its encoder, and nothing else of it."""
+    """A method that needs fixed positions freezes those of its encoder, and nothing else of it."""
     encoder = built(subject, _for_capability(subject, "learned-positions"))
     if not isinstance(encoder, LearnedPositions):
         yield "it provides 'learned-positions' but lacks fix_positions()"
