@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from sslbench.api.errors import SslbenchError
 from sslbench.leaderboard.suite import NAME
 from sslbench.results.record import Record, record_of
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
 
 SCHEMA = 1
 MANIFEST, RECORD, ANSWERS = "manifest.json", "record.json", "answers.json"
-PREDICTIONS, ASSIGNMENTS, CHOICES = "predictions.parquet", "assignments.parquet", "choices.json"
 VERIFIED = "verified.json"
 NEEDED, ALSO = (RECORD, ANSWERS, PREDICTIONS), (ASSIGNMENTS, CHOICES)
 LARGEST = 1_000_000

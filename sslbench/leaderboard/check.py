@@ -14,9 +14,6 @@ import numpy as np
 
 from sslbench.analysis.metrics import class_scores
 from sslbench.leaderboard.bundle import (
-    ASSIGNMENTS,
-    CHOICES,
-    PREDICTIONS,
     RECORD,
     Bundle,
     Refused,
@@ -39,6 +36,7 @@ from sslbench.leaderboard.recompute import (
 )
 from sslbench.leaderboard.suite import Suite
 from sslbench.results.record import ClassScore, Record, Score
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
 
 CLOSE = 1e-9
 NULL_DEVIATIONS = 4.0

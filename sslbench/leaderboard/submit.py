@@ -19,11 +19,8 @@ from sslbench.api.errors import RequestError
 from sslbench.config.convert import plain
 from sslbench.leaderboard.bundle import (
     ANSWERS,
-    ASSIGNMENTS,
-    CHOICES,
     COLUMNS,
     MANIFEST,
-    PREDICTIONS,
     RECORD,
     Manifest,
     sha256,
@@ -33,6 +30,7 @@ from sslbench.leaderboard.recompute import WHERE, answers_of, recompute
 from sslbench.leaderboard.suite import NAME, Suite
 from sslbench.results.frames import read_record
 from sslbench.results.record import Record
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
 
 SUBMITTED = ("done", "collapsed")
 

@@ -18,8 +18,8 @@ from sslbench.analysis import metrics
 from sslbench.api.values import Arrays, Artefact, Columns, Outcome, RowGroups, Target, Task
 from sslbench.config.convert import plain
 from sslbench.results.record import ClassScore, Score
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
 
-PREDICTIONS, ASSIGNMENTS, CHOICES = "predictions.parquet", "assignments.parquet", "choices.json"
 UNNAMED = ""
 """The dataset's name in the files of an evaluation."""
 

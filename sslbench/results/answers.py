@@ -15,8 +15,8 @@ import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
 from sslbench.results.record import Record, setting_of
+from sslbench.results.store import PREDICTIONS
 
-PREDICTIONS = "predictions.parquet"
 REPEATS = ("draw", "probe_seed")
 """Settings that ask one question again: their answers are averaged within a seed."""
 NAMES = ("dataset", "protocol", "setting", "id")

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from sslbench import environment
 
+PREDICTIONS, ASSIGNMENTS, CHOICES = "predictions.parquet", "assignments.parquet", "choices.json"
+"""Files of an evaluation, a run and a submission: answers to test samples, clusters, and what was chosen among what."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:

@@ -20,9 +20,9 @@ from sslbench.config.keys import prepare_key
 from sslbench.config.parts import Part
 from sslbench.config.plan import Plan
 from sslbench.data.table import Prepared
-from sslbench.protocols.score import ASSIGNMENTS, CHOICES, PREDICTIONS, read_scores
+from sslbench.protocols.score import read_scores
 from sslbench.results.record import ClassScore, Record, Score, Status, encode
-from sslbench.results.store import Store
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, Store
 from sslbench.stages.graph import Stage
 from sslbench.stages.stage import Failure, cost
 
