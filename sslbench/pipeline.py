@@ -16,6 +16,7 @@ from sslbench.config import keys
 from sslbench.config.parts import Part
 from sslbench.config.plan import Plan
 from sslbench.data.prepare import Job, prepare
+from sslbench.data.splits import SplitSettings, estimate_bank
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.protocols.evaluate import Subject, evaluate_stage, extract_stage, extract_views_stage
 from sslbench.report.examples import draw_examples
@@ -137,16 +138,16 @@ def _measure(
         views = augmented if asked.asks_views else None
         evaluate_stage(subject(), asked, features, views, folder, watch=live.named)
 
-    known = partial(Stage, seed=seed, fold=training.folds[0], rows=table.rows)
+    known = partial(Stage, seed=seed, fold=training.folds[0])
     inputs = (trained.folder, table.folder)
     yield known(
         kind="extract", key=key, folder=features, title=f"{who} features of {part.name}", make=embed, needs=inputs,
-        shape=keys.encoder_shape(plan),
+        shape=keys.encoder_shape(plan), rows=table.rows,
     )  # fmt: skip
     if augmented_key and augmented:
         yield known(
             kind="extract", key=augmented_key, folder=augmented, title=f"{who} features of views of {part.name}",
-            make=embed_views, needs=inputs, shape=keys.encoder_shape(plan, "views"),
+            make=embed_views, needs=inputs, shape=keys.encoder_shape(plan, "views"), rows=table.rows,
         )  # fmt: skip
     for asked in keys.evaluations(plan, training, part, epoch):
         answer = keys.evaluate_key(plan, key, augmented_key, asked)
@@ -156,7 +157,23 @@ def _measure(
             needs=(features, augmented) if augmented and asked.asks_views else (features,),
             title=f"{who} {asked.protocol.name} on {part.name}{less}",
             shape=keys.encoder_shape(plan, asked.protocol.key(), asked.fraction), facts=asked.facts,
+            rows=_evaluated_rows(plan, asked, table.rows),
         )  # fmt: skip
+
+
+def _evaluated_rows(plan: Plan, asked: keys.Evaluation, rows: int) -> int:
+    """About how many rows an evaluation goes through: those of the table, or those that its trainings pass."""
+    protocol = asked.protocol
+    if protocol.spec.samples_seen is None:
+        return rows
+    bank = _bank_rows(asked.part, plan.splits) * (asked.fraction or 1.0)
+    seen: int = protocol.spec.samples_seen(protocol.config, max(1, round(bank)))
+    return len(asked.folds) * seen
+
+
+@lru_cache(maxsize=256)
+def _bank_rows(part: Part, splits: SplitSettings) -> int:
+    return estimate_bank(part.dataset.labels, part.dataset.columns, splits, part.choice.spec.card.groups)
 
 
 def record_of(plan: Plan, name: str, stages: Sequence[Stage], store: Store) -> Record:

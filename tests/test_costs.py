@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sslbench import environment
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.parts import Shelf
+from sslbench.config.plan import Machine, make_plan
+from sslbench.config.request import read_request
+from sslbench.pipeline import stages_of
+from sslbench.protocols.finetune_instrument import Classifier
+from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
 from sslbench.stages.stage import DONE
+from sslbench.study.estimate import FIT_STEPS, estimate
 from sslbench.study.status import Costs
 
 
@@ -45,3 +54,37 @@ def test_a_peak_can_be_forgotten():
     del held
     environment.forget_peak_memory()
     assert environment.peak_memory() < before + 100 * 2**20
+
+
+@pytest.fixture
+def asked():
+    tree = read_request(None, {"method": {"name": "random-init"}, "data": {"name": "digits"}}, [
+        "seeds=[0]", "threads=1", "measure=[knn,linear,finetune]", "splits.fractions=[0.05,1.0]",
+        "backbone={name: micro-cnn, widths: [8, 8, 16, 16]}",
+    ])  # fmt: skip
+    catalog = discover(installed_entries())
+    return make_plan(tree, catalog, Shelf(environment.places()), Machine(threads=1, precision="float32"))
+
+
+def test_rows_of_an_evaluation_are_those_that_its_trainings_pass(asked):
+    rows = {
+        (stage.facts["protocol"], stage.facts["fraction"]): stage.rows
+        for stage in stages_of(asked, Store(root=Path("out"), prepared=Path("prepared")))
+        if stage.kind == "evaluate"
+    }
+    assert rows["knn", 1.0] == 1797
+    assert 400 * 8 <= rows["finetune", 0.05] < 410 * 16, "sixty labels, in batches of fifteen"
+    assert 400 * 128 <= rows["finetune", 1.0] < 410 * 128
+    assert rows["linear", 0.05] == 1200 * 61
+    assert rows["linear", 1.0] == 1200 * 256
+
+
+def test_a_plan_times_a_few_steps_of_a_training_and_not_its_minimum_of_steps(asked, monkeypatch):
+    steps = []
+    loss = Classifier.loss
+    monkeypatch.setattr(Classifier, "loss", lambda self, batch, step: steps.append(1) or loss(self, batch, step))
+    grid = SimpleNamespace(rows=[SimpleNamespace(plan=asked)])
+    found = estimate(grid, Store(root=Path("out"), prepared=Path("prepared")), stages_of)
+    assert found.unmeasured == ()
+    assert len(steps) <= 2 * (FIT_STEPS + 2)
+    assert found.seconds["evaluate"] > 0

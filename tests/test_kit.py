@@ -10,14 +10,8 @@ import torch
 from sslbench.api import AugmentationSpec, RecipeSpec, ReferenceSpec, hookimpl
 from sslbench.api.errors import RequestError
 from sslbench.api.executors import ExecutorSpec
-from sslbench.api.specs import (
-    BackboneSpec,
-    DatasetSpec,
-    MethodSpec,
-    OperationSpec,
-    ProtocolSpec,
-    StudySpec,
-)
+from sslbench.api.protocols import ProtocolSpec
+from sslbench.api.specs import BackboneSpec, DatasetSpec, MethodSpec, OperationSpec, StudySpec
 from sslbench.catalog.discovery import Entry, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.testing import conformance

@@ -2,7 +2,9 @@
 
 from sslbench.api.errors import DataBroken, DataMissing, Diverged, RequestError, SslbenchError, Unavailable
 from sslbench.api.executors import Crew, Executor, ExecutorSpec
+from sslbench.api.fits import Fit
 from sslbench.api.hooks import hookimpl
+from sslbench.api.protocols import Metric, Need, ProtocolSpec, RenamedMetric
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.api.specs import (
@@ -15,13 +17,9 @@ from sslbench.api.specs import (
     DatasetSpec,
     MethodParts,
     MethodSpec,
-    Metric,
-    Need,
     OperationParts,
     OperationSpec,
-    ProtocolSpec,
     Recipe,
-    RenamedMetric,
     Setting,
     Source,
     Spec,
@@ -56,7 +54,7 @@ from sslbench.api.values import (
 __all__ = [
     "Apply", "Arrays", "Artefact", "AugmentationSpec", "BackboneSpec", "Batch", "Card", "Citation", "Columns", "Crew",
     "DataBroken", "DataMissing", "Dataset", "DatasetSpec", "Diverged", "Draws", "Event", "Executor", "ExecutorSpec",
-    "Facts", "FeatureTable", "Layout", "Loss", "MethodParts", "MethodSpec", "Metric", "Modality", "Need",
+    "Facts", "FeatureTable", "Fit", "Layout", "Loss", "MethodParts", "MethodSpec", "Metric", "Modality", "Need",
     "OperationParts", "OperationSpec", "Outcome", "ProtocolSpec", "Published", "Recipe", "RecipeSpec", "ReferenceSpec",
     "RenamedMetric", "RequestError", "Role", "RowGroups", "Scalar", "Setting", "Shapes", "Source", "Spec", "SslbenchError",
     "Step", "StudySpec", "Survey", "Target", "Task", "Unavailable", "Use", "View", "World", "hookimpl",

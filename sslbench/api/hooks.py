@@ -17,17 +17,10 @@ from typing import Any
 import pluggy
 
 from sslbench.api.executors import ExecutorSpec
+from sslbench.api.protocols import ProtocolSpec
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
-from sslbench.api.specs import (
-    AugmentationSpec,
-    BackboneSpec,
-    DatasetSpec,
-    MethodSpec,
-    OperationSpec,
-    ProtocolSpec,
-    StudySpec,
-)
+from sslbench.api.specs import AugmentationSpec, BackboneSpec, DatasetSpec, MethodSpec, OperationSpec, StudySpec
 from sslbench.api.values import Event
 
 GROUP = "sslbench"

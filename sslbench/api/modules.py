@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from sslbench.api.fits import Fit as Fit
 from sslbench.api.values import (
     Artefact,
     Batch,
@@ -217,42 +217,6 @@ class Operation(Protocol):
     """One step of an augmentation on a batch: a new mapping; the inputs stay untouched."""
 
     def __call__(self, view: View, draws: Draws) -> View: ...
-
-
-SMALLEST_BATCH = 8
-"""Rows below which `Fit.min_batches` reduces no batch: batch norm needs several."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
-    """How `bench.fit` trains; with `augment` the views are changed in ways that the dataset says keep a label.
-
-    min_steps: optimizer steps; `epochs` is raised until so many are taken, and `warmup` (epochs) keeps its share of them.
-    min_batches: batches per epoch; `batch` is reduced until an epoch has so many, though not below 8 rows.
-    """
-
-    epochs: int
-    batch: int
-    rate: float
-    optimiser: Literal["sgd", "adamw", "lars"] = "adamw"
-    decay: float = 0.0
-    warmup: float = 0
-    schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
-    layer_decay: float = 1.0
-    augment: bool = False
-    min_steps: int = 0
-    min_batches: int = 1
-
-    def scale_to(self, rows: int) -> Fit:
-        """Return the fit that so many rows get: a smaller batch and more epochs where its minimums ask for that."""
-        batch = max(min(self.batch, rows // self.min_batches), min(self.batch, SMALLEST_BATCH))
-        epochs = max(self.epochs, math.ceil(self.min_steps / max(1, rows // batch)))
-        return replace(self, batch=batch, epochs=epochs, warmup=self.warmup * epochs / self.epochs)
-
-    def list_validation_epochs(self, rows: int) -> tuple[int, ...]:
-        """Return the epochs after which so many rows are validated: as many as were asked for, spread over all there are."""
-        epochs = self.scale_to(rows).epochs
-        return tuple(round(epochs * place / self.epochs) for place in range(1, self.epochs + 1))
 
 
 class Bench(Protocol):

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from sslbench.api.defaults import (
     as_it_is,
-    asks_nothing_learnt,
     change_nothing,
-    may_augment,
     name_nothing,
     need_no_library,
     no_members,
@@ -33,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sslbench.api.modules import Backbone, Instrument, Method, Operation
+    from sslbench.api.modules import Backbone, Method, Operation
 
 C = TypeVar("C")
 Kind: TypeAlias = Literal[
@@ -289,54 +286,6 @@ class DatasetSpec(Spec[C]):
     parts: Callable[[C], tuple[str, ...]] = one_part
     label_preserving: str = ""
     title: Callable[[C], str] = name_nothing
-
-
-class Need(Enum):
-    """What a protocol measures with."""
-
-    FEATURES = "one vector per sample and modality"
-    SEQUENCES = "one vector per step"
-    ENCODERS = "the trained encoders, a loop and the samples"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """A metric beyond those that the harness derives from predictions."""
-
-    name: str
-    low: float
-    high: float
-    higher_is_better: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenamedMetric:
-    """A metric that a protocol called `old` up to version `until`, and calls `new` today."""
-
-    old: str
-    new: str
-    until: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProtocolSpec(Spec[C]):
-    """A measuring instrument. `views` asks for that many augmented views of each sample to be embedded as well.
-
-    With `label_fractions` it answers anew for each share of labels in `splits.fractions`, else once. `augments` says whether
-    its trainings augment samples. Without `by_default` it measures only where a request names it. `asks_learnt` says whether
-    it asks rows beyond the split's test part, which is refused where a method has learnt from them.
-    """
-
-    build: Callable[[C], Instrument]
-    needs: frozenset[Need]
-    targets: frozenset[Literal["class", "labels", "none"]]
-    views: Callable[[C], int] = none
-    metrics: tuple[Metric, ...] = ()
-    renamed_metrics: tuple[RenamedMetric, ...] = ()
-    label_fractions: bool = True
-    augments: Callable[[C], bool] = may_augment
-    by_default: bool = True
-    asks_learnt: Callable[[C], bool] = asks_nothing_learnt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

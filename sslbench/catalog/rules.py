@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sslbench.api.executors import ExecutorSpec
+from sslbench.api.protocols import Metric, ProtocolSpec
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.api.specs import (
@@ -20,9 +21,7 @@ from sslbench.api.specs import (
     DatasetSpec,
     Kind,
     MethodSpec,
-    Metric,
     OperationSpec,
-    ProtocolSpec,
     Recipe,
     Spec,
     StudySpec,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sslbench.api.specs import Need
+from sslbench.api.protocols import Need
 from sslbench.api.values import Facts, Modality, Role, Shapes
 from sslbench.config.choices import Choice, PlannedAugmentation
 from sslbench.config.parts import Part

@@ -162,6 +162,19 @@ def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, g
     return Division(bank=bank, validation=validation, query=query, left_out=sides.left_out)
 
 
+def estimate_bank(labels: Rows, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> int:
+    """Estimate how many labeled rows one fold learns from, without dividing anything.
+
+    All labeled rows count where the rule names a column that is not there, as of data that is only announced.
+    """
+    known = int(is_labeled(labels).sum())
+    if labels.ndim > 1 or absent(columns, settings, groups):
+        return known
+    sides = _sides(labels, columns, settings, groups)
+    share = 1.0 if len(sides.query) else 1 - 1 / settings.folds
+    return round(len(sides.bank) * share * (1.0 if len(sides.validation) else 1 - settings.validation))
+
+
 def has_official_split(labels: Rows, columns: Columns, settings: SplitSettings) -> bool:
     """Whether folds make no sense because the data says what is tested."""
     split = columns.get("split")

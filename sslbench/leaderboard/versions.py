@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sslbench.api.specs import ProtocolSpec, RenamedMetric
+from sslbench.api.protocols import ProtocolSpec, RenamedMetric
 from sslbench.leaderboard.suite import Suite
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import Citation, Facts, Need, ProtocolSpec, hookimpl
+from sslbench.api import Citation, Facts, Fit, Need, ProtocolSpec, hookimpl
 from sslbench.protocols.budget import warn_of_few_steps
 
 if TYPE_CHECKING:
@@ -40,6 +40,20 @@ class FinetuneConfig:
     smoothing: float = 0.1
     augment: bool = True
     keep: Literal["last", "best"] = "last"
+
+
+def make_fit(config: FinetuneConfig) -> Fit:
+    """Return the training that the settings ask for, before it is scaled to a bank."""
+    return Fit(
+        epochs=config.epochs, min_steps=config.min_steps, batch=config.batch, min_batches=config.min_batches,
+        rate=config.rate, decay=config.decay, warmup=min(config.warmup, config.epochs / 2),
+        layer_decay=config.layer_decay, augment=config.augment,
+    )  # fmt: skip
+
+
+def samples_seen(config: FinetuneConfig, rows: int) -> int:
+    """Return how many images fine-tuning on so many rows passes."""
+    return make_fit(config).count_samples(rows)
 
 
 def reset_unused(config: FinetuneConfig) -> FinetuneConfig:
@@ -83,6 +97,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[FinetuneConfig]]:
         warnings=warn,
         reset_unused=reset_unused,
         augments=augments,
+        samples_seen=samples_seen,
         needs=frozenset({Need.ENCODERS}),
         targets=frozenset({"class"}),
     )

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sslbench.api.modules import Backbone, DropPath, Fit, Objective, Tokens, Trial
+from sslbench.api.modules import Backbone, DropPath, Objective, Tokens, Trial
 from sslbench.api.values import Batch, Loss, Outcome, Step, Task, View
-from sslbench.protocols.finetune import FinetuneConfig
+from sslbench.protocols.finetune import FinetuneConfig, make_fit
 
 
 def make_head(width: int, classes: int, config: FinetuneConfig, *, tokens: bool) -> nn.Module:
@@ -79,17 +79,7 @@ class Finetune:
             return seen[-1]
 
         validate: Callable[[], float] | None = on_validation if config.keep == "best" else None
-        fit = Fit(
-            epochs=config.epochs,
-            min_steps=config.min_steps,
-            batch=config.batch,
-            min_batches=config.min_batches,
-            rate=config.rate,
-            decay=config.decay,
-            warmup=min(config.warmup, config.epochs / 2),
-            layer_decay=config.layer_decay,
-            augment=config.augment,
-        )
+        fit = make_fit(config)
         name = "-".join(f"{key}{value}" for key, value in task.setting.items())
         bench.fit(objective, task.bank, fit, source="samples", name=name, validate=validate)
         epochs = fit.list_validation_epochs(len(task.bank))[: len(seen)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,6 +34,18 @@ class LinearConfig:
     space: str = ""
 
 
+def count_epochs(config: LinearConfig, batches: int) -> int:
+    """Return the epochs that a bank of so many batches is trained for: as many as `min_steps` asks for."""
+    return max(config.epochs, math.ceil(config.min_steps / batches))
+
+
+def samples_seen(config: LinearConfig, rows: int) -> int:
+    """Return how many rows the probes of a bank of so many rows pass."""
+    batch = min(config.batch, rows)
+    batches = max(1, rows // batch)
+    return count_epochs(config, batches) * batches * batch
+
+
 def warn(config: LinearConfig, facts: Facts) -> Iterable[str]:
     """Warn of a budget that is too small for few labels."""
     consequence = "probes trained for so few steps score below a converged one"
@@ -62,6 +75,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[LinearConfig]]:
         smoke=LinearConfig(epochs=3, min_steps=0, rates=(0.1, 1.0), decays=(0.0,)),
         build=build,
         warnings=warn,
+        samples_seen=samples_seen,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),
     )

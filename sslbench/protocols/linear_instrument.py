@@ -18,7 +18,7 @@ from torch import Tensor
 from sslbench.api.modules import Trial
 from sslbench.api.values import Outcome, Task
 from sslbench.protocols.features import joined
-from sslbench.protocols.linear import LinearConfig
+from sslbench.protocols.linear import LinearConfig, count_epochs
 
 ROUNDING = 8 * torch.finfo(torch.float32).eps
 """Deviation, relative to a unit's largest magnitude, up to which a unit is constant: the rounding of float32 operations."""
@@ -145,7 +145,7 @@ class Together:
     def _steps(self, config: LinearConfig) -> Iterator[tuple[float, Tensor, Tensor]]:
         """Progress in [0, 1), inputs [J, B, D] and targets [J * B] of every step."""
         batch, steps = self.banks[0].batches(config.batch)
-        epochs = max(config.epochs, math.ceil(config.min_steps / steps))
+        epochs = count_epochs(config, steps)
         for epoch in range(epochs):
             orders = [(place, torch.from_numpy(rng.permutation(len(self.inputs[place])))) for place, rng in self.jobs]
             for step in range(steps):

@@ -31,6 +31,8 @@ BUDGET, FEWEST, MOST = 2**22, 30, 384
 """Values to generate for a modality, and the rows that this may come to."""
 SIDE, LENGTH = 64, 64
 STEPS = 3
+FIT_STEPS = 8
+"""Steps of a protocol's training that are timed: a training has a minimum of steps, however few the rows."""
 StagesOf = Callable[[Plan, Store], Iterable[Stage]]
 
 
@@ -169,19 +171,33 @@ def _needed(stages: Mapping[str, Stage], asked: Collection[str]) -> Sequence[str
 
 
 def _timed(stage: Stage) -> float:
-    """Make a stage; seconds per row of a step after the first, where it takes steps, else of the whole."""
+    """Make a stage; seconds per row of a step after the first, where it takes steps, else of the whole.
+
+    A protocol's training is left after its first steps, and counts as long as all of them would take.
+    """
     watch = _Watch()
     stage.folder.mkdir(parents=True)
     began = environment.stopwatch()
-    stage.make(stage.folder, watch)
-    whole = environment.stopwatch() - began
+    try:
+        stage.make(stage.folder, watch)
+        whole = environment.stopwatch() - began
+    except _SeenEnough as seen:
+        whole = seen.seconds
     if stage.kind == "pretrain" and len(watch.times) > 1:
         return (watch.times[-1] - watch.times[0]) / (stage.rows * (len(watch.times) - 1) / len(watch.times))
     return whole / max(stage.rows, 1)
 
 
+class _SeenEnough(Exception):
+    """Enough steps of a protocol's training were timed; all of them would take so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"a training of {seconds:.1f} s")
+        self.seconds = seconds
+
+
 class _Watch:
-    """Notes when steps end."""
+    """Notes when steps end; ends a protocol's training after its first steps."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -193,4 +209,8 @@ class _Watch:
         self.times.append(environment.stopwatch())
 
     def named(self, name: str, moment: Moment) -> None:
-        """Note nothing."""
+        """Note a step of a protocol's training; raises _SeenEnough after FIT_STEPS of them."""
+        self.times.append(environment.stopwatch())
+        if len(self.times) > FIT_STEPS:
+            per_step = (self.times[-1] - self.times[0]) / FIT_STEPS
+            raise _SeenEnough(per_step * moment.epochs * moment.of)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sslbench.api.modules import Backbone, Instrument
-from sslbench.api.specs import Need
+from sslbench.api.protocols import Need
 from sslbench.api.values import Modality, Outcome, Target, Task
 from sslbench.data.table import Column, Prepared
 from sslbench.data.views import ViewMaker

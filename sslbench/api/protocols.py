@@ -1,0 +1,64 @@
+"""What a protocol says about itself: what it measures with and on, and its metrics. Importing this costs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Literal
+
+from sslbench.api.defaults import asks_nothing_learnt, may_augment, none
+from sslbench.api.specs import C, Spec
+
+if TYPE_CHECKING:
+    from sslbench.api.modules import Instrument
+
+
+class Need(Enum):
+    """What a protocol measures with."""
+
+    FEATURES = "one vector per sample and modality"
+    SEQUENCES = "one vector per step"
+    ENCODERS = "the trained encoders, a loop and the samples"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A metric beyond those that the harness derives from predictions."""
+
+    name: str
+    low: float
+    high: float
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenamedMetric:
+    """A metric that a protocol called `old` up to version `until`, and calls `new` today."""
+
+    old: str
+    new: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolSpec(Spec[C]):
+    """A measuring instrument. `views` asks for that many augmented views of each sample to be embedded as well.
+
+    With `label_fractions` it answers anew for each share of labels in `splits.fractions`, else once. `augments` says whether
+    its trainings augment samples, and `samples_seen` how many they pass for a bank of so many rows, for cost estimates (None:
+    as many as the data has). Without `by_default` it measures only where a request names it. `asks_learnt` says whether it
+    asks rows beyond the split's test part, which is refused where a method has learnt from them.
+    """
+
+    build: Callable[[C], Instrument]
+    needs: frozenset[Need]
+    targets: frozenset[Literal["class", "labels", "none"]]
+    views: Callable[[C], int] = none
+    metrics: tuple[Metric, ...] = ()
+    renamed_metrics: tuple[RenamedMetric, ...] = ()
+    label_fractions: bool = True
+    augments: Callable[[C], bool] = may_augment
+    samples_seen: Callable[[C, int], int] | None = None
+    by_default: bool = True
+    asks_learnt: Callable[[C], bool] = asks_nothing_learnt
