@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_sample_images
 from sslbench_plankton.padding import edge_statistics, pad_square
-from sslbench_vision.datasets.image_folder_reader import read_picture
 
-from sslbench.api.errors import DataBroken, DataMissing, RequestError
+from sslbench.api.errors import DataBroken, DataMissing
 from sslbench.api.files import find, fingerprint, unpack
 from sslbench.api.specs import Source
 from sslbench.catalog.discovery import discover, installed_entries
@@ -69,7 +68,8 @@ def test_any_format_and_any_size(tmp_path, cli):
     (tmp_path / "pictures/b/broken.png").write_bytes(b"\x89PNG not really")
     (tmp_path / "pictures/b/notes.txt").write_text("not a picture")
     (tmp_path / "pictures/b/._mac.png").write_text("hidden")
-    folder = prepared(tmp_path / "pictures", tmp_path / "data", cli, "view.size=32", "prepare.unreadable=0.2")
+    more = ("view.size=32", "prepare.unreadable=0.2", "data.pages=0")
+    folder = prepared(tmp_path / "pictures", tmp_path / "data", cli, *more)
     meta = json.loads((folder / "meta.json").read_text())
     assert np.load(folder / "image.npy").shape == (13, 3, 64, 64)
     assert len(np.load(folder / "kept.npy")) == 12
@@ -82,16 +82,17 @@ def test_any_format_and_any_size(tmp_path, cli):
 
 def test_too_many_unreadable_files_is_an_error(tmp_path, cli):
     save(tmp_path / "a/x.png", Image.fromarray(PHOTO[:9, :9]))
-    (tmp_path / "a/y.png").write_bytes(b"no")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/y.png").write_bytes(b"no")
     answer = cli("data", "prepare", "image-folder", f"data.root={tmp_path}", env={"SSLBENCH_DATA": str(tmp_path / "d")})
     assert answer.returncode == 3
-    assert "1 of 2 samples cannot be read, more than the share prepare.unreadable=0.05; first: a/y.png" in answer.stderr
+    assert "1 of 2 samples cannot be read, more than the share prepare.unreadable=0.05; first: b/y.png" in answer.stderr
     assert "Traceback" not in answer.stderr
 
 
 @pytest.mark.parametrize(
     ("root", "sentence"),
-    [("absent", "looked in"), ("empty", "holds no picture that Pillow reads")],
+    [("absent", "looked in"), ("empty", "holds no image file that can be read")],
 )
 def test_no_folder_or_no_picture(tmp_path, cli, root, sentence):
     (tmp_path / "empty").mkdir()
@@ -100,60 +101,14 @@ def test_no_folder_or_no_picture(tmp_path, cli, root, sentence):
     assert sentence in answer.stderr
 
 
-def test_layouts_of_folders(tmp_path):
-    from sslbench_vision.datasets.image_folder import ImageFolderConfig, build
-
-    picture = Image.fromarray(PHOTO[:9, :9])
-
-    def opened(name: str, *files: str, **config):
-        for file in files:
-            save(tmp_path / name / file, picture)
-        source = Source(root=tmp_path / name, folders=(), work=tmp_path / "work")
-        return build(ImageFolderConfig(root=tmp_path / name, **config), source)
-
-    split = opened("split", "train/a/1.png", "val/a/2.png", "test/b/3.png")
-    assert split.columns["split"].tolist() == ["test", "train", "validation"]
-    assert split.target.names == ("a", "b")
-    flat = opened("flat", "1.png", "2.png")
-    assert flat.target.kind == "none"
-    assert flat.labels.tolist() == [-1, -1]
-    beside = opened("beside", "unlabelled/1.png", "unlabelled/deep/2.png", "a/3.png", "b/4.png")
-    assert sorted(beside.labels.tolist()) == [-1, -1, 0, 1]
-    levels = opened("levels", "ISIIS/a/1.png", "SPC/a/1.png", levels=("instrument", "class"))
-    assert levels.columns["instrument"].tolist() == ["ISIIS", "SPC"]
-    assert levels.target.names == ("a",)
-    assert len(set(levels.columns["id"])) == 2
-    named = opened("named", "a/cam-17-x.png", "b/other.png", columns={"second": r"cam-(\d+)", "odd": "other"})
-    assert named.columns["second"].tolist() == ["17", ""]
-    assert named.columns["odd"].tolist() == ["", "other"]
-    with pytest.raises(
-        RequestError, match=r"columns\.second: 'camera-\(\\\\d\+\)' is found in no file name, such as 'cam-17-x\.png'"
-    ):
-        opened("named", columns={"second": r"camera-(\d+)"})
-    for columns, sentence in (({"second": "("}, "is no regular expression"), ({"id": "x"}, "is a column already")):
-        with pytest.raises(ValueError, match=sentence):
-            ImageFolderConfig(columns=columns)
-
-
 def test_a_relative_root_is_looked_for_where_all_data_is(tmp_path, cli):
-    save(tmp_path / "sources/mine/pictures/a/1.png", Image.fromarray(PHOTO[:9, :9]))
+    for name in "ab":
+        save(tmp_path / f"sources/mine/pictures/{name}/1.png", Image.fromarray(PHOTO[:9, :9]))
     env = {"SSLBENCH_SOURCES": str(tmp_path / "sources"), "SSLBENCH_DATA": str(tmp_path / "data")}
     found = cli("data", "where", "image-folder", "data.root=mine/pictures", env=env)
-    assert found.stdout.startswith("pictures: 1 samples"), found.stderr
+    assert found.stdout.startswith("pictures: 2 samples"), found.stderr
     lost = cli("data", "where", "image-folder", "data.root=mine/picturs", env=env)
     assert "looked in mine/picturs" in lost.stdout + lost.stderr
-
-
-def test_deep_grey_keeps_its_scale_and_alpha_lies_on_white(tmp_path):
-    deep = np.array([[0, 1000], [32768, 65535]], np.uint16)
-    save(tmp_path / "deep.png", Image.fromarray(deep))
-    assert read_picture(tmp_path / "deep.png", grey=True).tolist() == [[[0, 4], [128, 255]]]
-    clear = Image.new("RGBA", (2, 2), (10, 20, 30, 0))
-    save(tmp_path / "clear.png", clear)
-    assert (read_picture(tmp_path / "clear.png", grey=False) == 255).all()
-    save(tmp_path / "nan.tif", Image.fromarray(np.array([[np.nan, 1.0]], np.float32)))
-    with pytest.raises(DataBroken, match="not finite"):
-        read_picture(tmp_path / "nan.tif", grey=True)
 
 
 @settings(max_examples=50)
@@ -221,9 +176,8 @@ def test_daplankton_in_its_layout_and_as_a_zip_in_a_zip(tmp_path, shared, cli):
     assert verified.returncode == 3
     assert "class 'Ciliata' has 0 samples, known are 243" in verified.stdout
     where = cli("data", "where", "daplankton", env={"SSLBENCH_SOURCES": str(tmp_path / "tree")})
-    assert [line.split(":")[0] for line in where.stdout.splitlines()[:5]] == [
-        f"daplankton/{part}" for part in ("lab/ifcb", "lab/cs", "lab/fc", "sea/ifcb", "sea/cs")
-    ]
+    named = [line.split(":")[0] for line in where.stdout.splitlines() if line.startswith("daplankton/")]
+    assert named == [f"daplankton/{part}" for part in ("lab/ifcb", "lab/cs", "lab/fc", "sea/ifcb", "sea/cs")]
     inner = tmp_path / "DAPlankton.zip"
     with zipfile.ZipFile(inner, "w") as archive:
         for file in sorted((tmp_path / "tree").rglob("*.jpg")):

@@ -176,7 +176,9 @@ def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers
         if name in half_widths:
             over: Literal["seeds and test samples", "test samples"]
             over = "seeds and test samples" if recall.n > 1 else "test samples"
-            recall = replace(recall, half=half_widths[name], over=over)
+            width = half_widths[name]
+            # Student's t of two test samples is wider than recalls can be
+            recall = replace(recall, half=None if width is None else min(width, 1.0), over=over)
         f1 = float(np.mean([f for found in seeds.values() for _, f, _ in found]))
         support = float(np.mean([s for found in seeds.values() for _, _, s in found])) / draws
         result.append(ClassRow(name=name, recall=recall, f1=f1, support=support))

@@ -1,6 +1,14 @@
 """All that a plugin may import: values, specs, hooks, errors (no torch) and, apart, `sslbench.api.modules` (torch)."""
 
-from sslbench.api.errors import DataBroken, DataMissing, Diverged, RequestError, SslbenchError, Unavailable
+from sslbench.api.errors import (
+    DataBroken,
+    DataMissing,
+    Diverged,
+    RequestError,
+    SslbenchError,
+    Unavailable,
+    UnexpectedLayout,
+)
 from sslbench.api.executors import Crew, Executor, ExecutorSpec
 from sslbench.api.fits import Fit
 from sslbench.api.hooks import hookimpl
@@ -31,6 +39,7 @@ from sslbench.api.values import (
     Artefact,
     Batch,
     Columns,
+    DataDescription,
     Draws,
     Event,
     Facts,
@@ -52,10 +61,11 @@ from sslbench.api.values import (
 )
 
 __all__ = [
-    "Apply", "Arrays", "Artefact", "AugmentationSpec", "BackboneSpec", "Batch", "Card", "Citation", "Columns", "Crew",
-    "DataBroken", "DataMissing", "Dataset", "DatasetSpec", "Diverged", "Draws", "Event", "Executor", "ExecutorSpec",
-    "Facts", "FeatureTable", "Fit", "Layout", "Loss", "MethodParts", "MethodSpec", "Metric", "Modality", "Need",
-    "OperationParts", "OperationSpec", "Outcome", "ProtocolSpec", "Published", "Recipe", "RecipeSpec", "ReferenceSpec",
-    "RenamedMetric", "RequestError", "Role", "RowGroups", "Scalar", "Setting", "Shapes", "Source", "Spec", "SslbenchError",
-    "Step", "StudySpec", "Survey", "Target", "Task", "Unavailable", "Use", "View", "World", "hookimpl",
+    "Apply", "Arrays", "Artefact", "AugmentationSpec", "BackboneSpec", "Batch", "Card", "Citation", "Columns",
+    "Crew", "DataBroken", "DataDescription", "DataMissing", "Dataset", "DatasetSpec", "Diverged", "Draws", "Event",
+    "Executor", "ExecutorSpec", "Facts", "FeatureTable", "Fit", "Layout", "Loss", "MethodParts", "MethodSpec",
+    "Metric", "Modality", "Need", "OperationParts", "OperationSpec", "Outcome", "ProtocolSpec", "Published",
+    "Recipe", "RecipeSpec", "ReferenceSpec", "RenamedMetric", "RequestError", "Role", "RowGroups", "Scalar",
+    "Setting", "Shapes", "Source", "Spec", "SslbenchError", "Step", "StudySpec", "Survey", "Target", "Task",
+    "Unavailable", "UnexpectedLayout", "Use", "View", "World", "hookimpl",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Sample: TypeAlias = Mapping[str, NDArray[Any]]
     Change: TypeAlias = Callable[[Sample, np.random.Generator], Sample]
 
-ASKED_FOR = ("contents", "account")
+ASKED_FOR = ("contents", "account", "describe", "sizes")
 """What a dataset may have beside what every dataset has."""
 
 

@@ -38,6 +38,21 @@ class DataBroken(SslbenchError):
     exit_code = 3
 
 
+class UnexpectedLayout(DataBroken):
+    """Data of another form than the one that the dataset reads; `layout` names it where it is known ('voc', 'idx', …).
+
+    The catalog adds which installed datasets read that form (`Card.layouts`).
+    """
+
+    def __init__(self, text: str, layout: str = "") -> None:
+        super().__init__(text)
+        self.layout = layout
+
+    def __reduce__(self) -> tuple[type[UnexpectedLayout], tuple[str, str]]:
+        """Keep the layout where the error is sent from another process."""
+        return type(self), (str(self), self.layout)
+
+
 class Unavailable(SslbenchError):
     """A component cannot work here (weights not at hand, no network); its row says so and never vanishes."""
 

@@ -9,15 +9,13 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from sslbench.api.errors import DataBroken, DataMissing
 from sslbench.api.specs import Source
-
-PICTURES = frozenset(
-    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".pbm", ".jp2", ".tga"}
-)
 
 LONGEST_TITLE = 64
 
@@ -55,13 +53,6 @@ def title_problem(title: str) -> str:
     return f"{title!r} is not possible. Use letters, digits and . _ -, at most {LONGEST_TITLE}, the first not . or -"
 
 
-def pictures(folder: Path) -> Iterator[Path]:
-    """Every picture below a folder, sorted by its path, hidden files left out."""
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in PICTURES and not path.name.startswith(".") and path.is_file():
-            yield path
-
-
 def read_table(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
     """The rows of a CSV file with a head, empty cells as ''; raises DataBroken where a needed column is lacking."""
     with path.open(newline="", encoding="utf-8-sig") as opened:
@@ -76,25 +67,46 @@ def fingerprint(root: Path, files: Sequence[Path], remember: Path) -> str:
     """A digest of names, sizes and contents; `remember` is a folder that saves reading unchanged files again."""
     digest = hashlib.blake2b(digest_size=16)
     for path, content in zip(files, contents(root, files, remember), strict=True):
-        digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0{content}\n".encode())
+        digest.update(f"{name_sample(root, path)}\0{path.stat().st_size}\0{content}\n".encode())
     return digest.hexdigest()
 
 
 def contents(root: Path, files: Sequence[Path], remember: Path) -> Sequence[str]:
     """A digest of each file's bytes, in order: equal files have equal ones, wherever they lie."""
+    known = remember / f"contents-{sign_files(root, files)}.json"
+    if known.exists():
+        found: list[str] = json.loads(known.read_text())
+        return found
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(_digest, files))
+    write_atomically(known, json.dumps(found).encode())
+    return found
+
+
+def _digest(path: Path) -> str:
+    """Digest a file's bytes; one that may not be read has its name's, and is counted where it is decoded."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        content = b"not read: " + os.fsencode(path.name)
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def name_sample(root: Path, path: Path) -> str:
+    """Name a file by its path below a root; bytes that are no UTF-8 are written as escapes."""
+    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+
+
+def sign_files(root: Path, files: Sequence[Path], *settings: Any) -> str:
+    """Sign files by their paths, sizes and times, without reading them; `settings` distinguish what is kept of them."""
     signature = hashlib.blake2b(digest_size=16)
     for path in files:
         # two folders may hold files of equal names, sizes and times (unpacked, or written by one program): the inode and the
         # time of the last change to it, which no program sets, tell them apart
         told = (stat := path.stat()).st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
-        signature.update(f"{path.relative_to(root)}\0{told}\n".encode())
-    known = remember / f"contents-{signature.hexdigest()}.json"
-    if known.exists():
-        found: list[str] = json.loads(known.read_text())
-        return found
-    found = [hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in files]
-    write_atomically(known, json.dumps(found).encode())
-    return found
+        signature.update(f"{name_sample(root, path)}\0{told}\n".encode())
+    signature.update(repr(settings).encode() if settings else b"")
+    return signature.hexdigest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

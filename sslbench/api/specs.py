@@ -218,6 +218,7 @@ class Card:
     `groups` are columns whose values may not cross a split; `embedded` data needs no download at all; `counts` are
     the known samples by part and class, and `totals` those of a part and its classes (0: not known), which `data verify`
     compares with what is there; `modalities` is what a plan is made with while the data is missing (a side of 0 varies).
+    `layouts` are forms of data that it reads whoever made them ('voc', 'idx'), for users who have such data.
     """
 
     licence: str
@@ -230,6 +231,7 @@ class Card:
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     totals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     modalities: Mapping[str, Modality] = field(default_factory=dict)
+    layouts: tuple[str, ...] = ()
 
 
 class Dataset(Protocol):
@@ -238,9 +240,10 @@ class Dataset(Protocol):
     `columns` has one row per sample: 'id' (unique), 'split' where there is an official one, and group columns.
     `labels` holds [n] codes (-1 unknown) or [n, C] zeros and ones. `read` may raise anything: the row is then left
     out and counted. Images are uint8 [C, H, W]; everything else float32. Beside a picture that it has padded it may
-    give 'image.size', the height and width before. Two things more are asked for where a dataset has them:
-    `contents() -> Sequence[str]`, a digest of each sample's own bytes, and `account`, rows of a table that says what of
-    what it was made of.
+    give 'image.size', the height and width before. Some things more are used where a dataset has them:
+    `contents() -> Sequence[str]`, a digest of each sample's own bytes; `account`, rows of a table that says what of
+    what it was made of; `describe() -> DataDescription`, what the reader found; and `sizes`, height and width [n, 2] of each
+    image before it is prepared (0: unknown).
     """
 
     modalities: Mapping[str, Modality]

@@ -61,6 +61,14 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DataDescription:
+    """What a reader found: facts by topic (layout, formats, sizes, …), and notes on what it assumed or left out."""
+
+    facts: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known when a request is planned.
 

@@ -19,6 +19,8 @@ from sslbench.config.request import read_request
 from sslbench.config.settings import ViewSettings
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import Job, prepare, prepared_modality
+from sslbench.data.splits import SplitSettings
+from sslbench.data.summary import DataSummary, describe_summary, summarize_data
 from sslbench.data.table import open_prepared
 from sslbench.report.live import Display
 from sslbench.results.store import Store
@@ -105,7 +107,7 @@ def verify(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> tuple[li
         verdict = f"{len(broken)} unreadable" if broken else "all readable"
         if known or any(totals):
             verdict += ", differs from what is known" if wrong else ", counts as known"
-        lines.append(f"{part.name}: {len(labels):,} samples, {len(names)} classes: {verdict}")
+        lines += [*describe_summary(_summary(part)), f"{part.name}: {verdict}"]
     return lines, good
 
 
@@ -128,6 +130,10 @@ def where(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> list[str]
         root = getattr(part.dataset, "root", None)
         embedded = part.choice.spec.card.embedded
         inside = f"in {root}" if root is not None else "comes with a dependency" if embedded else "in the folders below"
-        lines.append(f"{part.name}: {len(part.dataset.labels):,} samples, {inside}")
+        lines += [*describe_summary(_summary(part)), f"  found {inside}"]
     sources = ", ".join(map(str, places.sources)) or "none"
     return [*lines, f"looked in data.root, then $SSLBENCH_SOURCES ({sources}), then $SSLBENCH_DATA ({places.data})"]
+
+
+def _summary(part: Part) -> DataSummary:
+    return summarize_data(part.name, part.dataset, SplitSettings(), part.choice.spec.card.groups)

@@ -43,6 +43,10 @@ class Fewer:
         self.labels: NDArray[np.int64] = whole.labels[self.rows]
         if (account := getattr(whole, "account", None)) is not None:
             self.account = account  # of the whole, of which these are some
+        if (describe := getattr(whole, "describe", None)) is not None:
+            self.describe = describe
+        if (sizes := getattr(whole, "sizes", None)) is not None:
+            self.sizes = sizes[self.rows]
         self.columns: Mapping[str, NDArray[np.str_]] = {k: v[self.rows] for k, v in whole.columns.items()}
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:

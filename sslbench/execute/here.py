@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, Plan
 from sslbench.config.request import read_request
 from sslbench.config.rows import plans_of
+from sslbench.data.summary import describe_summary, summarize_data
 from sslbench.pipeline import run_of
 from sslbench.report.live import Display, Quiet
 from sslbench.results.frames import Results, read_record
@@ -68,7 +69,17 @@ def run_requests(
             problems += error.problems
     if problems:
         raise RequestError(list(dict.fromkeys(problems)))
+    for line in data_lines(plans):
+        show.say(line)
     return run_plans(sorted(plans, key=lambda plan: plan.spec.baseline), Store(root=out), catalog, show)
+
+
+def data_lines(plans: Sequence[Plan]) -> Iterator[str]:
+    """Describe the data of plans, each part once."""
+    parts = {part.name: (part, plan) for plan in plans for part in (*plan.pretrain_parts, *plan.evaluate_parts)}
+    for part, plan in parts.values():
+        groups = part.choice.spec.card.groups
+        yield from describe_summary(summarize_data(part.name, part.dataset, plan.splits, groups))
 
 
 def run_plans(plans: Sequence[Plan], store: Store, catalog: Catalog, show: Display) -> Results:

@@ -19,6 +19,7 @@ from sslbench.config.convert import plain
 from sslbench.config.keys import prepare_key
 from sslbench.config.parts import Part
 from sslbench.config.plan import Plan
+from sslbench.data.summary import summarize_data
 from sslbench.data.table import Prepared
 from sslbench.protocols.score import read_scores
 from sslbench.results.record import ClassScore, Record, Score, Status, encode
@@ -97,6 +98,7 @@ def _data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, A
     facts: dict[str, Any] = {"part": part.name, **part.choice.described(), "fingerprint": part.fingerprint()}
     if account := getattr(part.dataset, "account", None):
         facts["account"] = {"columns": list(account[0]), "rows": [list(row.values()) for row in account]}
+    facts["found"] = plain(summarize_data(part.name, part.dataset, plan.splits, part.choice.spec.card.groups))
     if table is not None:
         facts |= {
             "prepared": table.key,

@@ -46,6 +46,7 @@ def pad_edges(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def padded(sample: Mapping[str, NDArray[Any]], rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-    """One grey sample as a square [1, S, S], and its size before padding."""
-    grey = sample["image"][0]
-    return {"image": pad_square(grey, rng)[None], "image.size": np.array(grey.shape)}
+    """Pad one sample to a square [C, S, S], channel by channel, and return its size before padding."""
+    image = sample["image"]
+    square = np.stack([pad_square(channel, rng) for channel in image])
+    return {"image": square, "image.size": np.array(image.shape[1:])}

@@ -1,22 +1,21 @@
-"""Plankton pictures as a dataset: grey, cut to what shows the individual, padded to squares (arXiv 2503.11341, section 3)."""
+"""Plankton images as a dataset: gray, cut to what shows the individual, padded to squares (arXiv 2503.11341, section 3)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from sslbench.api import DataBroken, Modality, Target
+from sslbench.api import DataBroken, DataDescription, Modality, Target
 from sslbench.api.files import contents, fingerprint
+from sslbench.api.image_set import ImageOptions, ImageSet
 from sslbench_plankton.padding import pad_square
 
 Box = tuple[int, int, int, int]
-GREY: Mapping[str, Modality] = {"image": Modality(layout="image", shape=(1, 0, 0))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +34,19 @@ class Specimen:
 class PlanktonPictures:
     """The individuals below `root`; `legend` rows at the bottom of every file are no picture.
 
-    `beside` are the files that say what is where: annotations, tables, lists of a split.
+    `beside` are the files that say what is where: annotations, tables, lists of a split. Color is converted to gray, as in
+    the study, unless `channels` is colour.
     """
 
     def __init__(
-        self, root: Path, specimens: Sequence[Specimen], remember: Path, *, legend: int = 0, beside: Sequence[Path] = ()
+        self,
+        root: Path,
+        specimens: Sequence[Specimen],
+        remember: Path,
+        *,
+        legend: int = 0,
+        beside: Sequence[Path] = (),
+        channels: Literal["grey", "colour"] = "grey",
     ) -> None:
         self.root, self.specimens, self.remember = root, specimens, remember
         self.legend, self.beside = legend, beside
@@ -51,7 +58,12 @@ class PlanktonPictures:
         for name in ("split", "instrument"):
             if any(told := [getattr(specimen, name) for specimen in specimens]):
                 self.columns = {**self.columns, name: np.array(told)}
-        self.modalities = GREY
+        files = list(dict.fromkeys(specimen.file for specimen in specimens))
+        self.numbers = {file: number for number, file in enumerate(files)}
+        self.images = ImageSet(root, files, remember, ImageOptions(channels=channels))
+        self.modalities: Mapping[str, Modality] = {
+            "image": Modality(layout="image", shape=(self.images.channels, 0, 0))
+        }
 
     def _ids(self) -> Sequence[str]:
         """Paths, with the box where a file shows several individuals."""
@@ -62,17 +74,21 @@ class PlanktonPictures:
         ]
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """One square picture [1, S, S], and its size before padding; raises DataBroken for a box that shows nothing."""
+        """One square image [C, S, S], and its size before padding; raises DataBroken for a box that shows nothing."""
         specimen = self.specimens[row]
-        with Image.open(specimen.file) as opened:
-            grey = np.asarray(opened.convert("L"), np.uint8)
-        grey = grey[: max(0, len(grey) - self.legend)]
+        image = self.images.read(self.numbers[specimen.file])
+        image = image[:, : max(0, image.shape[1] - self.legend)]
         if specimen.box is not None:
             left, top, right, bottom = specimen.box
-            grey = grey[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-        if not grey.size:
+            image = image[:, max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        if not image.size:
             raise DataBroken(f"nothing is left of it ({specimen.box or f'{self.legend} rows of legend'})")
-        return {"image": pad_square(grey, rng)[None], "image.size": np.array(grey.shape)}
+        square = np.stack([pad_square(channel, rng) for channel in image])
+        return {"image": square, "image.size": np.array(image.shape[1:])}
+
+    def describe(self) -> DataDescription:
+        """Describe the image files."""
+        return DataDescription(facts=self.images.describe())
 
     def contents(self) -> Sequence[str]:
         """A digest of each file's bytes, and behind a '#' the box in it."""

@@ -10,7 +10,8 @@ from pathlib import Path
 from defusedxml import DefusedXmlException, ElementTree
 
 from sslbench.api import DataBroken, DataMissing, Source
-from sslbench.api.files import find, pictures, read_table, unpack
+from sslbench.api.files import find, read_table, unpack
+from sslbench.api.image_listing import list_images
 from sslbench_plankton.pictures import Specimen
 
 
@@ -32,7 +33,7 @@ def opened(source: Source, names: Sequence[str], inside: str) -> Path:
 
 def _below(place: Path, inside: str) -> Path | None:
     if not inside:
-        return place if next(pictures(place), None) else None
+        return place if list_images(place).files else None
     if place.as_posix().endswith(f"/{inside}"):
         return place
     return next((path for path in sorted(place.rglob(inside)) if path.is_dir()), None)
@@ -45,13 +46,13 @@ def subfolders(root: Path) -> list[Path]:
 
 def classes(root: Path) -> list[Specimen]:
     """One class per folder of `root`, at whatever depth below it its files lie; raises DataBroken when there are none."""
-    found = [Specimen(file=file, label=file.relative_to(root).parts[0]) for file in pictures(root)]
+    found = [Specimen(file=file, label=file.relative_to(root).parts[0]) for file in list_images(root).files]
     return _some(root, [specimen for specimen in found if specimen.label != specimen.file.name])
 
 
 def unlabelled(root: Path) -> list[Specimen]:
     """Every picture below `root`; raises DataBroken when there are none."""
-    return _some(root, [Specimen(file=file) for file in pictures(root)])
+    return _some(root, [Specimen(file=file) for file in list_images(root).files])
 
 
 def listed(found: Sequence[Specimen], lists: Mapping[str, Path]) -> list[Specimen]:
@@ -76,7 +77,7 @@ def tabled(root: Path, table: Path, image: str, label: str) -> list[Specimen]:
     """
     if not table.is_file():
         raise DataBroken(f"{table} is no file; name the table with data.table")
-    files_there = list(pictures(root))
+    files_there = list_images(root).files
     often = Counter(file.name for file in files_there)
     by_name = {file.name: file for file in files_there if often[file.name] == 1}
     rows = [(row[image], row[label]) for row in read_table(table, (image, label))]
@@ -96,7 +97,7 @@ def boxed(images: Path, annotations: Path) -> list[Specimen]:
 
     Raises DataBroken for XML that cannot be read, and where no box is found.
     """
-    by_stem = {file.stem: file for file in pictures(images)}
+    by_stem = {file.stem: file for file in list_images(images).files}
     found: list[Specimen] = []
     for path in sorted(annotations.glob("*.xml")):
         if path.stem not in by_stem:

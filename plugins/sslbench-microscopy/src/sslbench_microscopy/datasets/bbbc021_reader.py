@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from sslbench.api import DataBroken, Dataset, Modality, Source, Target
 from sslbench.api.files import contents, find, write_atomically
+from sslbench.api.images import decode_image
 from sslbench_microscopy.datasets.bbbc021 import Bbbc021Config
 from sslbench_microscopy.detection import nuclei
 from sslbench_microscopy.fields import UNTREATED, Field, chosen, located, plate_of, read_rows, untreated
@@ -133,13 +133,13 @@ class Cells:
 def read_stain(file: Path) -> NDArray[np.uint16]:
     """One stain of a field [H, W]; raises DataBroken for what is no grey picture."""
     try:
-        with Image.open(file) as opened:
-            stain = np.asarray(opened)
-    except (OSError, ValueError, SyntaxError) as error:
+        stain = decode_image(file)
+    except (DataBroken, OSError, ValueError, SyntaxError) as error:
         raise DataBroken(f"{file} cannot be read: {error}; fetch its plate again") from error
-    if stain.ndim != 2:
+    if len(stain) != 1:
         raise DataBroken(f"{file} is no picture of one stain: its shape is {stain.shape}; fetch its plate again")
-    return stain.astype(np.uint16)
+    plane: NDArray[np.uint16] = stain[0].astype(np.uint16)
+    return plane
 
 
 def _label(field: Field, by: str) -> str:

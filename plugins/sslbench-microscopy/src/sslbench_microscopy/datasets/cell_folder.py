@@ -15,11 +15,13 @@ from sslbench.api.files import name_folder
 from sslbench_microscopy.citations import BIAS_STUDY
 
 LARGEST = 4096
+PASSED = ("root", "levels", "skip", "table", "copies", "channels", "pages", "intensity_range", "minimum", "classes")
+"""Settings that are passed on to `image-folder` as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellFolderConfig:
-    """A tree of crops below `root`; `title`, `levels`, `channels`, `minimum` and `classes` are those of `image-folder`.
+    """A tree of crops below `root`; what is not told here is as in `image-folder`.
 
     Every crop is laid on a square of `side` pixels without resizing it, so that sizes can be compared: what is larger loses
     its edges, what is smaller gets a border (0: left as it is). `source` is a regular expression for the part of a file's
@@ -29,8 +31,13 @@ class CellFolderConfig:
 
     root: Path | None = None
     title: str = ""
-    levels: tuple[str, ...] = ("class",)
-    channels: Literal["auto", "grey", "colour"] = "auto"
+    levels: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    table: str = "auto"
+    copies: Literal["keep", "drop"] = "keep"
+    channels: Literal["auto", "grey", "colour"] | tuple[int, ...] = "auto"
+    pages: int | Literal["all", "max", "mean"] | None = None
+    intensity_range: Literal["percentiles", "minmax", "type"] | tuple[float, float] = "percentiles"
     minimum: int = 1
     classes: tuple[str, ...] = ()
     side: int = 196
@@ -48,10 +55,7 @@ class CellFolderConfig:
 
 def uses(config: CellFolderConfig) -> Mapping[str, Use]:
     """The folder."""
-    settings: dict[str, Any] = {
-        "root": config.root, "levels": config.levels, "channels": config.channels, "minimum": config.minimum,
-        "classes": config.classes,
-    }  # fmt: skip
+    settings: dict[str, Any] = {name: getattr(config, name) for name in PASSED}
     return {"folder": Use(kind="dataset", name="image-folder", settings=settings)}
 
 
@@ -81,7 +85,7 @@ def title(config: CellFolderConfig) -> str:
 def sslbench_datasets() -> Iterable[DatasetSpec[CellFolderConfig]]:
     yield DatasetSpec(
         name="cell-folder",
-        version=1,
+        version=2,
         summary="your own crops of cells, unresized, split by the picture that they were cut from: data.root=FOLDER",
         citation=BIAS_STUDY,
         config=CellFolderConfig,

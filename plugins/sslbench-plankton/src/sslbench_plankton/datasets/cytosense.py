@@ -49,7 +49,7 @@ def parts(config: CytosenseConfig) -> tuple[str, ...]:
 def sslbench_datasets() -> Iterable[DatasetSpec[CytosenseConfig]]:
     yield DatasetSpec(
         name="cytosense",
-        version=1,
+        version=2,
         summary="phytoplankton, a picture and a pulse of six bands each: 24 classes in the lab, 38 at sea, 32,930 unlabelled",
         citation=CYTOSENSE,
         config=CytosenseConfig,

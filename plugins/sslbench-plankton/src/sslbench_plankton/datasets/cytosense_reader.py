@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from sslbench.api import DataBroken, DataMissing, Dataset, Modality, Source, Target
+from sslbench.api import DataBroken, DataDescription, DataMissing, Dataset, Modality, Source, Target
 from sslbench.api.files import contents, fingerprint, read_table
+from sslbench.api.image_set import ImageOptions, ImageSet
 from sslbench_plankton.datasets.cytosense import CytosenseConfig
 from sslbench_plankton.padding import pad_edges
 from sslbench_plankton.pulses import scaled
@@ -52,6 +52,8 @@ class Particles:
         labelled: bool,
     ) -> None:
         self.config, self.folder, self.rows, self.remember = config, folder, rows, source.work
+        files = [folder / row["image"] for row in rows]
+        self.images = ImageSet(folder, files, source.work, ImageOptions(channels="grey"))
         names = tuple(sorted({row["class"] for row in rows} - {""})) if labelled else ()
         code = {name: place for place, name in enumerate(names)}
         self.labels = np.array([code.get(row.get("class", ""), -1) for row in rows], np.int64)
@@ -64,8 +66,7 @@ class Particles:
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """A grey square picture [1, S, S] with its file's size, and a scaled profile [T, bands]."""
-        with Image.open(self.folder / self.rows[row]["image"]) as picture:
-            grey = np.asarray(picture.convert("L"), np.uint8)
+        grey = self.images.read(row)[0]
         if len(grey) <= self.config.legend:
             raise DataBroken(f"nothing is left of it above {self.config.legend} rows of legend")
         profile = self._profile(self.folder / self.rows[row]["profile"])
@@ -74,6 +75,10 @@ class Particles:
             "image.size": np.array(grey.shape),
             "profile": scaled(profile),
         }
+
+    def describe(self) -> DataDescription:
+        """Describe the image files."""
+        return DataDescription(facts=self.images.describe())
 
     def _profile(self, path: Path) -> NDArray[np.float32]:
         """Counts [T, bands], none below 0; raises DataBroken for a table that has not all bands, or no number."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
 from sslbench_plankton.citations import DAPLANKTON
@@ -73,10 +74,12 @@ class DaplanktonConfig:
 
     With `joined` the parts are lab and sea, each with all its instruments and a column `instrument` (IFCB, CS, FC) that
     `splits.transfer` can name: learn on one, test on another.
+    `channels=colour` keeps the color that the study converts to gray.
     """
 
     root: Path | None = None
     joined: bool = False
+    channels: Literal["grey", "colour"] = "grey"
 
 
 def counts() -> Mapping[str, Mapping[str, int]]:
@@ -95,14 +98,14 @@ def build(config: DaplanktonConfig, source: Source) -> Dataset:
     """Reach the reader."""
     from sslbench_plankton.datasets.daplankton_reader import open_part
 
-    return open_part(source)
+    return open_part(config, source)
 
 
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[DaplanktonConfig]]:
     yield DatasetSpec(
         name="daplankton",
-        version=2,
+        version=3,
         summary="111,924 phytoplankton images, 44 classes, three instruments, lab and sea",
         citation=DAPLANKTON,
         config=DaplanktonConfig,

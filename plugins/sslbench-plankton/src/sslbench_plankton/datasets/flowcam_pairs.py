@@ -51,7 +51,7 @@ def title(config: FlowcamPairsConfig) -> str:
 def sslbench_datasets() -> Iterable[DatasetSpec[FlowcamPairsConfig]]:
     yield DatasetSpec(
         name="flowcam-pairs",
-        version=1,
+        version=2,
         summary="FlowCam particles: a colour picture and a row of measurements each, joined by run and particle",
         citation=FLOWCAM,
         config=FlowcamPairsConfig,

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from sslbench.api import DataBroken, DataMissing, Dataset, Modality, Source, Target
-from sslbench.api.files import contents, find, fingerprint, pictures, read_table
+from sslbench.api import DataBroken, DataDescription, DataMissing, Dataset, Modality, Source, Target
+from sslbench.api.files import contents, find, fingerprint, read_table
+from sslbench.api.image_listing import list_images
+from sslbench.api.image_set import ImageOptions, ImageSet
 from sslbench_plankton.datasets.flowcam_pairs import FlowcamPairsConfig
 from sslbench_plankton.padding import pad_edges
 
@@ -23,7 +24,7 @@ def open_pairs(config: FlowcamPairsConfig, source: Source) -> Dataset:
     root = find(source, ("flowcam_protist_pairs",))
     if not (root / config.table).is_file() or not (root / config.images).is_dir():
         raise DataMissing(f"no {config.table} beside a folder {config.images} in {root}")
-    files = list(pictures(root / config.images))
+    files = list_images(root / config.images).files
     return Measured(config, source, root, files, joined(files, read_rows(root / config.table, config)))
 
 
@@ -74,6 +75,7 @@ class Measured:
     ) -> None:
         self.root, self.files, self.remember = root, files, source.work
         self.table = root / config.table
+        self.images = ImageSet(root, files, source.work, ImageOptions(channels="colour"))
         self.measured, self.values = numbers(rows, config.ignore)
         folders = [file.relative_to(root / config.images).parts[0] for file in files]
         names = tuple(sorted(set(folders)))
@@ -90,10 +92,13 @@ class Measured:
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """A square colour picture [3, S, S] with its file's size, and its measurements [D]."""
-        with Image.open(self.files[row]) as picture:
-            colours = np.asarray(picture.convert("RGB"), np.uint8)
-        square = np.stack([pad_edges(colours[..., channel]) for channel in range(3)])
-        return {"image": square, "image.size": np.array(colours.shape[:2]), "measurements": self.values[row]}
+        image = self.images.read(row)
+        square = np.stack([pad_edges(channel) for channel in image])
+        return {"image": square, "image.size": np.array(image.shape[1:]), "measurements": self.values[row]}
+
+    def describe(self) -> DataDescription:
+        """Describe the image files."""
+        return DataDescription(facts=self.images.describe())
 
     def contents(self) -> Sequence[str]:
         """A digest of each picture's bytes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
 from sslbench_plankton.citations import PLANKTON_SET
@@ -18,9 +19,13 @@ INSIDE = {"labelled": "train", "unlabelled": "test"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KagglePlanktonConfig:
-    """Where the tree or its zips are, if not in one of the usual folders."""
+    """Where the tree or its zips are, if not in one of the usual folders.
+
+    `channels=colour` keeps the color that the study converts to gray.
+    """
 
     root: Path | None = None
+    channels: Literal["grey", "colour"] = "grey"
 
 
 def build(config: KagglePlanktonConfig, source: Source) -> Dataset:
@@ -30,7 +35,7 @@ def build(config: KagglePlanktonConfig, source: Source) -> Dataset:
 
     root = opened(source, FOLDERS, INSIDE[source.part])
     found = classes(root) if source.part == "labelled" else unlabelled(root)
-    return PlanktonPictures(root, found, source.work / "fingerprints")
+    return PlanktonPictures(root, found, source.work / "fingerprints", channels=config.channels)
 
 
 def parts(config: KagglePlanktonConfig) -> tuple[str, ...]:
@@ -42,7 +47,7 @@ def parts(config: KagglePlanktonConfig) -> tuple[str, ...]:
 def sslbench_datasets() -> Iterable[DatasetSpec[KagglePlanktonConfig]]:
     yield DatasetSpec(
         name="kaggle-plankton",
-        version=2,
+        version=3,
         summary="ISIIS shadowgraphs of zooplankton, 121 classes: 30,336 labelled images, 130,000 without labels",
         citation=PLANKTON_SET,
         config=KagglePlanktonConfig,

@@ -1,4 +1,4 @@
-"""Anybody's folder of plankton pictures, prepared as the plankton MAE study prepares its own. Spec only.
+"""A user's folder of plankton images, prepared as the plankton MAE study prepares its own. Spec only.
 
 Finding and labelling the files is `image-folder`'s; the padding is in `padding`.
 """
@@ -8,29 +8,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sslbench.api import Card, DataMissing, Dataset, DatasetSpec, Modality, Source, Use, hookimpl
 from sslbench.api.changed import Changed
 from sslbench.api.files import name_folder
 from sslbench_plankton.citations import PLANKTON_MAE
 
+PASSED = ("root", "levels", "skip", "table", "time", "copies", "channels", "pages", "minimum")
+"""Settings that are passed on as they are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanktonFolderConfig:
-    """A tree of images below `root`; `title`, `levels`, `minimum` and `columns` are those of `image-folder`."""
+    """A tree of images below `root`; all settings are those of `image-folder`, but that color is converted to gray, as in the
+    study, unless `channels` is colour.
+    """
 
     root: Path | None = None
     title: str = ""
-    levels: tuple[str, ...] = ("class",)
-    minimum: int = 1
+    levels: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    table: str = "auto"
     columns: Mapping[str, str] = field(default_factory=dict)
+    time: str = ""
+    copies: Literal["keep", "drop"] = "keep"
+    channels: Literal["grey", "colour"] = "grey"
+    pages: int | Literal["all", "max", "mean"] | None = None
+    minimum: int = 1
 
 
 def uses(config: PlanktonFolderConfig) -> Mapping[str, Use]:
     """The folder."""
-    settings: dict[str, Any] = {"levels": config.levels, "minimum": config.minimum, "channels": "grey"}
-    settings |= {"root": config.root, "columns": dict(config.columns)}
+    settings: dict[str, Any] = {name: getattr(config, name) for name in PASSED} | {"columns": dict(config.columns)}
     return {"folder": Use(kind="dataset", name="image-folder", settings=settings)}
 
 
@@ -40,7 +50,9 @@ def build(config: PlanktonFolderConfig, source: Source) -> Dataset:
         raise DataMissing("no folder named")
     from sslbench_plankton.padding import padded
 
-    return Changed(source.used["folder"], {"image": Modality(layout="image", shape=(1, 0, 0))}, padded)
+    whole = source.used["folder"]
+    channels = whole.modalities["image"].shape[0]
+    return Changed(whole, {"image": Modality(layout="image", shape=(channels, 0, 0))}, padded)
 
 
 def title(config: PlanktonFolderConfig) -> str:
@@ -52,8 +64,8 @@ def title(config: PlanktonFolderConfig) -> str:
 def sslbench_datasets() -> Iterable[DatasetSpec[PlanktonFolderConfig]]:
     yield DatasetSpec(
         name="plankton-folder",
-        version=2,
-        summary="your own folder of plankton pictures, grey and padded as the plankton MAE study does: data.root=FOLDER",
+        version=3,
+        summary="your own folder of plankton images, gray and padded as the plankton MAE study does: data.root=FOLDER",
         citation=PLANKTON_MAE,
         config=PlanktonFolderConfig,
         smoke=PlanktonFolderConfig(),
@@ -65,6 +77,6 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PlanktonFolderConfig]]:
             licence="yours",
             citation=PLANKTON_MAE,
             source="a folder",
-            obtain="it is your own folder of pictures: one folder per class, or a flat folder of unlabelled ones",
+            obtain="it is your own folder of images: one folder per class, or a flat folder of unlabeled ones",
         ),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
 from sslbench_plankton.citations import PMID
@@ -17,11 +18,15 @@ FOLDERS = ("pmid2019", "PMID2019", "PMID2019.zip")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PmidConfig:
-    """Where the tree is, if not in a folder `pmid2019` of the usual places, and where in it pictures and boxes are."""
+    """Where the tree is, if not in a folder `pmid2019` of the usual places, and where in it pictures and boxes are.
+
+    `channels=colour` keeps the color that the study converts to gray.
+    """
 
     root: Path | None = None
     images: str = "JPEGImages"
     annotations: str = "Annotations"
+    channels: Literal["grey", "colour"] = "grey"
 
 
 def build(config: PmidConfig, source: Source) -> Dataset:
@@ -33,14 +38,14 @@ def build(config: PmidConfig, source: Source) -> Dataset:
     root = annotations.parents[config.annotations.count("/")]
     found = boxed(root / config.images, annotations)
     beside = sorted(annotations.glob("*.xml"))
-    return PlanktonPictures(root, found, source.work / "fingerprints", beside=beside)
+    return PlanktonPictures(root, found, source.work / "fingerprints", beside=beside, channels=config.channels)
 
 
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[PmidConfig]]:
     yield DatasetSpec(
         name="pmid2019",
-        version=2,
+        version=3,
         summary="individuals of 10,819 micrographs of phytoplankton, 24 classes; layout not verified",
         citation=PMID,
         config=PmidConfig,
@@ -50,6 +55,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PmidConfig]]:
         card=Card(
             licence="not stated where it was looked for",
             citation=PMID,
+            layouts=("voc",),
             source="doi 10.1093/icesjms/fsz171",
             obtain=(
                 "ask the paper's authors (doi 10.1093/icesjms/fsz171) and put it into a folder 'pmid2019'; layout not "

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
 from sslbench_plankton.citations import SYKE_IFCB
@@ -18,9 +19,13 @@ INSIDE = "labeled_20201020"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SykeIfcbConfig:
-    """Where the tree or its zip is, if not in one of the usual folders."""
+    """Where the tree or its zip is, if not in one of the usual folders.
+
+    `channels=colour` keeps the color that the study converts to gray.
+    """
 
     root: Path | None = None
+    channels: Literal["grey", "colour"] = "grey"
 
 
 def build(config: SykeIfcbConfig, source: Source) -> Dataset:
@@ -29,14 +34,14 @@ def build(config: SykeIfcbConfig, source: Source) -> Dataset:
     from sslbench_plankton.trees import classes, opened
 
     root = opened(source, FOLDERS, INSIDE)
-    return PlanktonPictures(root, classes(root), source.work / "fingerprints")
+    return PlanktonPictures(root, classes(root), source.work / "fingerprints", channels=config.channels)
 
 
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[SykeIfcbConfig]]:
     yield DatasetSpec(
         name="syke-ifcb-2022",
-        version=2,
+        version=3,
         summary="about 63,000 images of Baltic phytoplankton, 50 classes, Imaging FlowCytobot",
         citation=SYKE_IFCB,
         config=SykeIfcbConfig,

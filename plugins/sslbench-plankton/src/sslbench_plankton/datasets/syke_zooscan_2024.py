@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
 from sslbench_plankton.citations import SYKE_ZOOSCAN
@@ -18,10 +19,14 @@ INSIDE = "images/SYKE-plankton_ZooScan_2024"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SykeZooscanConfig:
-    """Where the tree or its zip is, if not in one of the usual folders, and how many rows of pixels the legend takes."""
+    """Where the tree or its zip is, if not in one of the usual folders, and how many rows of pixels the legend takes.
+
+    `channels=colour` keeps the color that the study converts to gray.
+    """
 
     root: Path | None = None
     legend: int = 25
+    channels: Literal["grey", "colour"] = "grey"
 
 
 def build(config: SykeZooscanConfig, source: Source) -> Dataset:
@@ -30,14 +35,16 @@ def build(config: SykeZooscanConfig, source: Source) -> Dataset:
     from sslbench_plankton.trees import classes, opened
 
     root = opened(source, FOLDERS, INSIDE)
-    return PlanktonPictures(root, classes(root), source.work / "fingerprints", legend=config.legend)
+    return PlanktonPictures(
+        root, classes(root), source.work / "fingerprints", legend=config.legend, channels=config.channels
+    )
 
 
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[SykeZooscanConfig]]:
     yield DatasetSpec(
         name="syke-zooscan-2024",
-        version=2,
+        version=3,
         summary="22,753 images of Baltic zooplankton, 20 classes, ZooScan",
         citation=SYKE_ZOOSCAN,
         config=SykeZooscanConfig,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
 from sslbench_plankton.citations import UDE_DIATOMS
@@ -20,6 +21,7 @@ class UdeDiatomsConfig:
     """Where the tree is, if not in a folder `ude-diatoms-2024` of the usual places.
 
     `images` is the folder of the pictures in it; `table` a CSV file in it with a column of paths and one of classes.
+    `channels=colour` keeps the color that the study converts to gray.
     """
 
     root: Path | None = None
@@ -27,6 +29,7 @@ class UdeDiatomsConfig:
     table: str = ""
     image_column: str = "filename"
     class_column: str = "taxon"
+    channels: Literal["grey", "colour"] = "grey"
 
 
 def build(config: UdeDiatomsConfig, source: Source) -> Dataset:
@@ -36,17 +39,19 @@ def build(config: UdeDiatomsConfig, source: Source) -> Dataset:
 
     root = opened(source, FOLDERS, "")
     if not config.table:
-        return PlanktonPictures(root, classes(root / config.images), source.work / "fingerprints")
+        return PlanktonPictures(
+            root, classes(root / config.images), source.work / "fingerprints", channels=config.channels
+        )
     table = root / config.table
     found = tabled(root / config.images, table, config.image_column, config.class_column)
-    return PlanktonPictures(root, found, source.work / "fingerprints", beside=[table])
+    return PlanktonPictures(root, found, source.work / "fingerprints", beside=[table], channels=config.channels)
 
 
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[UdeDiatomsConfig]]:
     yield DatasetSpec(
         name="ude-diatoms-2024",
-        version=2,
+        version=3,
         summary="83,570 images of freshwater diatoms, 611 taxa; layout not verified",
         citation=UDE_DIATOMS,
         config=UdeDiatomsConfig,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
 from sslbench_plankton.citations import ZOOLAKE
@@ -21,10 +22,12 @@ class ZoolakeConfig:
     """Where the tree or data.zip is, if not in one of the usual folders.
 
     With `published_split` samples belong to the parts that the lists beside the tree name, where there are lists.
+    `channels=colour` keeps the color that the study converts to gray.
     """
 
     root: Path | None = None
     published_split: bool = True
+    channels: Literal["grey", "colour"] = "grey"
 
 
 def build(config: ZoolakeConfig, source: Source) -> Dataset:
@@ -38,14 +41,14 @@ def build(config: ZoolakeConfig, source: Source) -> Dataset:
     if config.published_split and lists.is_dir():
         beside = [lists / f"{part}_filenames.txt" for part in ("train", "val", "test")]
         found = listed(found, dict(zip(("train", "validation", "test"), beside, strict=True)))
-    return PlanktonPictures(root.parent, found, source.work / "fingerprints", beside=beside)
+    return PlanktonPictures(root.parent, found, source.work / "fingerprints", beside=beside, channels=config.channels)
 
 
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[ZoolakeConfig]]:
     yield DatasetSpec(
         name="zoolake",
-        version=2,
+        version=3,
         summary="about 17,900 images of lake zooplankton, 35 classes, with a published split",
         citation=ZOOLAKE,
         config=ZoolakeConfig,

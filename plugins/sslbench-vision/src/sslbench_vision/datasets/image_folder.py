@@ -1,4 +1,4 @@
-"""Anybody's folder of pictures, as a dataset. Spec only; reading is in `image_folder_reader`."""
+"""A user's folder of images, as a dataset. Spec only; reading is in `image_folder_reader`."""
 
 from __future__ import annotations
 
@@ -10,40 +10,77 @@ from typing import Literal
 
 from sslbench.api import Card, Citation, Dataset, DatasetSpec, Source, hookimpl
 from sslbench.api.files import name_folder
+from sslbench_vision.datasets.file_times import make_expression
 
-CITATION = Citation(title="your own pictures", authors="you", year=2026, url="https://github.com/sslbench/sslbench")
+AUTO = "auto"
+MAX_PIXELS = 178_956_970
+"""The limit of Pillow: a spec does not import it."""
+
+CITATION = Citation(title="your own images", authors="you", year=2026, url="https://github.com/sslbench/sslbench")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFolderConfig:
-    """A tree of pictures.
+    """A tree of images below `root`, a folder or a zip file.
 
-    Below `root`: class folders; or train, validation (or val) and test folders of classes; or, with `levels` such as
-    [instrument, class], folders named by those columns. Pictures outside any class folder, and those in a folder
-    `unlabelled` (or unlabeled), are learnt from without a label. `channels` is auto (grey if every picture is), grey or
-    colour. `columns` read more facts from file names, name: regular expression (its group, if it has one), such as
-    {second: 'cam-(\\d+)-'}, so that `splits.groups=second` can keep together what was seen together. Of the classes only
-    those of at least `minimum` images are used, and of those only `classes` where any are named. `title` names the data
-    in tables, records and files; by default it is called like its folder.
+    Labels: without `levels` the layout is recognized: CLASS/image, SPLIT/CLASS/image, CLASS/SPLIT/image or images without
+    labels; what is ambiguous is refused. `levels` names the folders from the root on, such as [instrument, class] or
+    [split, class]: each becomes a column. Images in a folder `unlabeled` (or unlabelled) have no label. `skip` lists
+    patterns of paths that are left out, such as 'old/*'. A `table` beside the images (CSV or TSV) gives classes, splits and
+    other columns: `auto` reads a manifest or an export of EcoTaxa in the folder where `levels` is not set, none reads none.
+    `path_column`, `class_column` and `split_column` name its columns if they have unusual names.
+
+    Columns for `splits`: `columns` read facts from file names, name: regular expression (its group, if it has one), such as
+    {second: 'cam-(\\d+)-'}; `time` reads a column of seconds by a pattern such as D%Y%m%dT%H%M%S, so that
+    `splits.groups=time splits.block=60` keeps together what was taken within a minute. Where files are identical, the
+    column `copy` names them: `splits.groups=copy` keeps them together. `copies=drop` reads one of each, and none that is in
+    two classes.
+
+    Pixels: `channels` is auto (gray if all files are, else color; more than three channels as they are), grey, colour, or
+    numbers of channels. `pages` chooses among the pages of a file: a number, all (as channels), max or mean.
+    `intensity_range` is what becomes black and white of images of more than 8 bits, one range for the dataset: percentiles
+    (0.1 and 99.9), minmax, type or two numbers. Files above `max_pixels` pixels are left out.
+
+    Of the classes only those of at least `minimum` images are used, and of those only `classes` where any are named. `title`
+    names the data in tables, records and files; by default it is called like its folder.
     """
 
     root: Path | None = None
     title: str = ""
-    levels: tuple[str, ...] = ("class",)
-    channels: Literal["auto", "grey", "colour"] = "auto"
+    levels: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    table: str = AUTO
+    path_column: str = ""
+    class_column: str = ""
+    split_column: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    time: str = ""
+    copies: Literal["keep", "drop"] = "keep"
+    channels: Literal["auto", "grey", "colour"] | tuple[int, ...] = "auto"
+    pages: int | Literal["all", "max", "mean"] | None = None
+    intensity_range: Literal["percentiles", "minmax", "type"] | tuple[float, float] = "percentiles"
+    max_pixels: int = MAX_PIXELS
     minimum: int = 1
     classes: tuple[str, ...] = ()
-    columns: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what is no regular expression, and names that are taken."""
+        """Refuse what is no regular expression or pattern, names that are taken, and ranges without width."""
         for name, pattern in self.columns.items():
-            if name in ("id", "split", "class", *self.levels):
+            if name in ("id", "split", "class", "copy", "time", *self.levels):
                 raise ValueError(f"columns.{name}: is a column already")
             try:
                 re.compile(pattern)
             except (re.error, TypeError) as error:
                 raise ValueError(f"columns.{name}: {pattern!r} is no regular expression: {error}") from error
+        if self.time:
+            try:
+                make_expression(self.time)
+            except ValueError as error:
+                raise ValueError(f"time: {error}") from error
+        if isinstance(self.intensity_range, tuple) and self.intensity_range[0] >= self.intensity_range[1]:
+            raise ValueError(f"intensity_range: {list(self.intensity_range)} is not possible. Possible: [black, white]")
+        if self.channels == ():
+            raise ValueError("channels: the list is empty. Name at least one channel, such as [0]")
 
 
 def build(config: ImageFolderConfig, source: Source) -> Dataset:
@@ -62,8 +99,8 @@ def title(config: ImageFolderConfig) -> str:
 def sslbench_datasets() -> Iterable[DatasetSpec[ImageFolderConfig]]:
     yield DatasetSpec(
         name="image-folder",
-        version=1,
-        summary="your own folder of pictures: data.root=FOLDER",
+        version=2,
+        summary="your own folder of images: data.root=FOLDER",
         citation=CITATION,
         config=ImageFolderConfig,
         smoke=ImageFolderConfig(),
@@ -74,6 +111,6 @@ def sslbench_datasets() -> Iterable[DatasetSpec[ImageFolderConfig]]:
             licence="yours",
             citation=CITATION,
             source="a folder",
-            obtain="it is your own folder of pictures: one folder per class, or a flat folder of unlabelled ones",
+            obtain="it is your own folder of images: one folder per class, or a flat folder of unlabeled ones",
         ),
     )

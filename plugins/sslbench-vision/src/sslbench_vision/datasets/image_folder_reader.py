@@ -1,152 +1,243 @@
-"""Read trees of pictures in any format that Pillow reads. Unreadable files raise, and the harness counts them."""
+"""Read a tree of images: list the files, label them by their folders or a table, decode them all alike."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from sslbench.api import DataBroken, DataMissing, Dataset, Modality, RequestError, Source, Target
-from sslbench.api.files import contents, fingerprint, pictures
+from sslbench.api import (
+    DataBroken,
+    DataDescription,
+    DataMissing,
+    Dataset,
+    Modality,
+    RequestError,
+    Source,
+    Target,
+    UnexpectedLayout,
+)
+from sslbench.api.files import contents, fingerprint, name_sample, unpack
+from sslbench.api.image_listing import list_images
+from sslbench.api.image_set import ImageOptions, ImageSet
+from sslbench_vision.datasets.file_times import read_time
 from sslbench_vision.datasets.image_folder import ImageFolderConfig
+from sslbench_vision.datasets.image_folder_layout import AmbiguousLayoutError, recognize_layout, settle_split
+from sslbench_vision.datasets.image_folder_table import AUTO, NONE, find_table, read_image_table
+from sslbench_vision.datasets.other_layouts import recognize_other_layout
 
-SPLITS = {"train": "train", "training": "train", "val": "validation", "validation": "validation", "valid": "validation",
-          "test": "test", "testing": "test", "unlabelled": "unlabelled", "unlabeled": "unlabelled"}  # fmt: skip
-GREY = frozenset({"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labeling:
+    """Of each image its split, class and other columns, and what they were read from."""
+
+    rows: tuple[dict[str, str], ...]
+    description: str
+    notes: tuple[str, ...]
+    table: Path | None = None
 
 
 def open_folder(config: ImageFolderConfig, source: Source) -> Dataset:
-    """List the tree; raises DataMissing without a root, DataBroken without a picture in it."""
+    """List and label the tree.
+
+    Raises DataMissing without a root, UnexpectedLayout for what is not a tree of images, RequestError for settings that do
+    not fit it or that it needs.
+    """
     if source.root is None:
         raise DataMissing("no folder named")
-    if not source.root.is_dir():
-        raise DataMissing(f"looked in {source.root}")
-    files = list(pictures(source.root))
-    if not files:
-        raise DataBroken(f"{source.root} holds no picture that Pillow reads; point data.root at the folder above them")
-    return PictureFiles(source.root, files, config, source.work / "fingerprints")
+    root = _open_root(source.root, source.work)
+    listing = list_images(root, config.skip, (source.work,))
+    other = recognize_other_layout(root)
+    if not listing.files:
+        told = f"it looks like {other.description}" if other else "name the folder above the images in data.root"
+        raise UnexpectedLayout(
+            f"{source.root} holds no image file that can be read; {told}", other.name if other else ""
+        )
+    folder = ImageFolder(root, listing.files, config, source.work / "fingerprints", listing.skipped)
+    asked = config.levels or config.classes or config.table not in (AUTO, NONE)
+    if len(folder.target.names) == 1 and not asked:
+        only = folder.target.names[0]
+        told = f"all labeled images of {source.root} are in one folder, {only!r}"
+        like = f"; it looks like {other.description}" if other else ""
+        answer = (
+            f"Set data.root to that folder if they have no labels, or data.levels=[class] if {only!r} is the only class"
+        )
+        raise UnexpectedLayout(f"{told}{like}. {answer}", other.name if other else "")
+    return folder
 
 
-class PictureFiles:
-    """Pictures below a root, labelled by their folders."""
+def _open_root(root: Path, work: Path) -> Path:
+    """Open a folder, or unpack a zip file; raises DataMissing for neither, DataBroken for another file."""
+    if root.is_dir():
+        return root
+    if not root.is_file():
+        raise DataMissing(f"looked in {root}")
+    if root.suffix.lower() != ".zip":
+        raise DataBroken(f"{root} is a file. Unpack it, and set data.root to the folder of its images")
+    stamp = root.stat()
+    return unpack(root, work / "extracted" / f"{root.stem}-{stamp.st_size}-{stamp.st_mtime_ns}")
 
-    def __init__(self, root: Path, files: Sequence[Path], config: ImageFolderConfig, remember: Path) -> None:
-        self.root, self.remember = root, remember
-        rows = [_place(path.relative_to(root).parts[:-1], config.levels) for path in files]
-        used = {"", *_used(Counter(row["class"] for row in rows if row["class"]), config)}
-        kept = [i for i, row in enumerate(rows) if row["class"] in used]
-        self.files = [files[i] for i in kept]
-        rows = [rows[i] for i in kept]
+
+class ImageFolder:
+    """Images below a root, labeled by their folders or a table."""
+
+    def __init__(
+        self,
+        root: Path,
+        files: Sequence[Path],
+        config: ImageFolderConfig,
+        remember: Path,
+        skipped: Mapping[str, Sequence[str]],
+    ) -> None:
+        self.root, self.remember, self.skipped = root, remember, skipped
+        self.labeling = label_images(root, files, config)
+        digests = contents(root, files, remember)
+        self.kept, self.dropped = choose_rows(self.labeling.rows, digests, config)
+        rows = [self.labeling.rows[i] for i in self.kept]
+        self.files = [files[i] for i in self.kept]
         names = tuple(sorted({row["class"] for row in rows} - {""}))
         codes = {name: code for code, name in enumerate(names)} | {"": -1}
         self.labels = np.array([codes[row["class"]] for row in rows], np.int64)
         self.target = Target(kind="class", names=names) if names else Target(kind="none")
-        columns: dict[str, NDArray[np.str_]] = {
-            "id": np.array([path.relative_to(root).as_posix() for path in self.files])
+        self.columns: Mapping[str, NDArray[np.str_]] = {
+            "id": np.array([name_sample(root, path) for path in self.files]),
+            **_label_columns(rows),
+            **_name_columns(self.files, config),
+            **_copy_column([digests[i] for i in self.kept]),
         }
-        for name in [n for n in rows[0] if n != "class"]:
-            values = [row[name] for row in rows]
-            if any(values):
-                columns[name] = np.array(values)
-        for name, pattern in config.columns.items():
-            columns[name] = np.array([_found(pattern, path.name) for path in self.files])
-            if not (columns[name] != "").any():
-                told = f"columns.{name}: {pattern!r} is found in no file name, such as {self.files[0].name!r}"
-                raise RequestError([told])
-        self.columns: Mapping[str, NDArray[np.str_]] = columns
-        self.grey = config.channels == "grey" or (config.channels == "auto" and all(_headers(self.files)))
-        shape = (1 if self.grey else 3, 0, 0)
+        options = ImageOptions(
+            channels=config.channels, pages=config.pages, intensity_range=config.intensity_range,
+            max_pixels=config.max_pixels,
+        )  # fmt: skip
+        self.images = ImageSet(root, self.files, remember, options)
+        if problems := self.images.find_problems():
+            raise RequestError(problems)
+        shape = (self.images.channels, 0, 0)
         self.modalities: Mapping[str, Modality] = {"image": Modality(layout="image", shape=shape)}
 
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Height and width [n, 2] of each image."""
+        return self.images.sizes
+
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """Decode one file: [1 or 3, H, W] uint8."""
-        return {"image": read_picture(self.files[row], grey=self.grey)}
+        """Decode one file: uint8 [C, H, W]."""
+        return {"image": self.images.read(row)}
+
+    def describe(self) -> DataDescription:
+        """Describe the layout, the files and what was skipped."""
+        facts = {"layout": self.labeling.description, **self.images.describe()}
+        if self.skipped:
+            facts["skipped"] = "; ".join(_count_examples(reason, paths) for reason, paths in self.skipped.items())
+        notes = [*self.labeling.notes, *self.dropped]
+        if "copy" in self.columns:
+            notes.append(
+                "splits.groups=copy keeps identical files on one side of a split; copies=drop reads one of each"
+            )
+        return DataDescription(facts=facts, notes=tuple(notes))
 
     def contents(self) -> Sequence[str]:
         """A digest of each file's bytes."""
         return contents(self.root, self.files, self.remember)
 
     def fingerprint(self) -> str:
-        """A digest of names, sizes and contents."""
-        return fingerprint(self.root, self.files, self.remember)
+        """A digest of names, sizes and contents, the table's too."""
+        beside = [self.labeling.table] if self.labeling.table else []
+        inside = [path for path in beside if path.is_relative_to(self.root)]
+        return fingerprint(self.root, [*self.files, *inside], self.remember)
 
 
-def _place(folders: tuple[str, ...], levels: Sequence[str]) -> dict[str, str]:
-    """What a file's folders say: its split, its class ('' if none) and its group columns."""
-    split = ""
-    if folders and folders[0].lower() in SPLITS:
-        split, folders = SPLITS[folders[0].lower()], folders[1:]
-    row = {"split": split, **dict.fromkeys(levels, "")}
-    row.update(dict(zip(levels, folders, strict=False)))
-    if split == "unlabelled" or len(folders) < len(levels):
-        row["class"] = ""
-        row["split"] = "" if split in ("", "unlabelled") else split
-    return {"split": row.pop("split"), "class": row.pop("class", ""), **row}
+def label_images(root: Path, files: Sequence[Path], config: ImageFolderConfig) -> Labeling:
+    """Label images by the table beside them, else by their folders; raises RequestError for what is ambiguous."""
+    wanted = NONE if config.levels and config.table == AUTO else config.table
+    table = find_table(root, wanted)
+    if table is not None:
+        names = [name_sample(root, path) for path in files]
+        asked = [(name, getattr(config, name)) for name in ("path_column", "class_column", "split_column")]
+        read = read_image_table(root, table, names, asked)
+        rows, told = settle_split(read.rows)
+        return Labeling(rows=rows, description=read.description, notes=(*read.notes, *told), table=table)
+    try:
+        layout = recognize_layout([path.relative_to(root).parts[:-1] for path in files], config.levels)
+    except AmbiguousLayoutError as error:
+        raise RequestError([str(error)]) from error
+    return Labeling(rows=layout.rows, description=layout.description, notes=layout.notes)
 
 
-def _used(counts: Mapping[str, int], config: ImageFolderConfig) -> set[str]:
-    """The classes that are used; raises RequestError for one that is named and not there."""
+def choose_rows(
+    rows: Sequence[Mapping[str, str]], digests: Sequence[str], config: ImageFolderConfig
+) -> tuple[list[int], list[str]]:
+    """Choose the images that are used, by class and, with copies=drop, one of each; and note what is left out.
+
+    Raises RequestError for a class that is named and not there.
+    """
+    counts = Counter(row["class"] for row in rows if row["class"])
     if strangers := [name for name in config.classes if name not in counts]:
         near = difflib.get_close_matches(strangers[0], counts, n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else f"; there are {', '.join(sorted(counts)[:8])}, …"
-        raise RequestError([f"classes: {len(strangers)} without any picture, such as {strangers[0]!r}{hint}"])
-    return {name for name in config.classes or counts if counts[name] >= config.minimum}
+        raise RequestError([f"classes: {len(strangers)} without any image, such as {strangers[0]!r}{hint}"])
+    used = {"", *(name for name in config.classes or counts if counts[name] >= config.minimum)}
+    kept = [i for i, row in enumerate(rows) if row["class"] in used]
+    notes = (
+        [f"{len(counts) + 1 - len(used)} classes are left out by classes or minimum"]
+        if len(counts) + 1 > len(used)
+        else []
+    )
+    if config.copies == "drop":
+        labels: dict[str, set[str]] = {}
+        first: dict[str, int] = {}
+        for i in kept:
+            labels.setdefault(digests[i], set()).add(rows[i]["class"])
+            first.setdefault(digests[i], i)
+        single = [i for i in kept if first[digests[i]] == i and len(labels[digests[i]]) == 1]
+        notes.append(f"{len(kept) - len(single):,} identical files are left out by copies=drop")
+        kept = single
+    return kept, notes
 
 
-def _found(pattern: str, name: str) -> str:
-    """The part of a file's name that a pattern's first group is, or all that it matches; '' if it does not."""
+def _label_columns(rows: Sequence[Mapping[str, str]]) -> dict[str, NDArray[np.str_]]:
+    """Make a column of everything but the class that any row has."""
+    names = dict.fromkeys(name for row in rows for name in row if name not in ("class", "id"))
+    columns = {name: np.array([row.get(name, "") for row in rows]) for name in names}
+    return {name: values for name, values in columns.items() if (values != "").any()}
+
+
+def _name_columns(files: Sequence[Path], config: ImageFolderConfig) -> dict[str, NDArray[np.str_]]:
+    """Read columns from file names; raises RequestError for a pattern that is in none."""
+    readers = {name: (f"columns.{name}", pattern, partial(_find, pattern)) for name, pattern in config.columns.items()}
+    if config.time:
+        readers["time"] = ("time", config.time, partial(read_time, pattern=config.time))
+    found = {}
+    for name, (setting, pattern, read) in readers.items():
+        found[name] = np.array([read(path.name) for path in files])
+        if not (found[name] != "").any():
+            raise RequestError([f"{setting}: {pattern!r} is found in no file name, such as {files[0].name!r}"])
+    return found
+
+
+def _copy_column(digests: Sequence[str]) -> dict[str, NDArray[np.str_]]:
+    """Name by its content each file that is there more than once."""
+    often = Counter(digests)
+    names = np.array([digest if often[digest] > 1 else "" for digest in digests])
+    return {"copy": names} if (names != "").any() else {}
+
+
+def _find(pattern: str, name: str) -> str:
+    """Find in a file's name a pattern's first group, or all that it matches; '' if it does not."""
     match = re.search(pattern, name)
     return "" if match is None else match[1 if match.re.groups else 0] or ""
 
 
-def _headers(files: Sequence[Path]) -> Iterator[bool]:
-    """Whether each readable file is grey, from its header alone."""
-
-    def grey(path: Path) -> bool:
-        try:
-            with Image.open(path) as opened:
-                return opened.mode in GREY
-        except (OSError, ValueError, SyntaxError):
-            return True  # counted as unreadable when it is read
-
-    with ThreadPoolExecutor() as threads:
-        yield from threads.map(grey, files, chunksize=64)
-
-
-def read_picture(path: Path, *, grey: bool) -> NDArray[np.uint8]:
-    """Decode the first frame as [1 or 3, H, W]: 16-bit and float grey are stretched to their range, alpha lies on white.
-
-    Raises OSError, ValueError or DataBroken for what cannot be read.
-    """
-    with Image.open(path) as opened:
-        opened.seek(0)
-        if opened.mode.startswith("I") or opened.mode == "F":
-            plane = _stretched(np.asarray(opened))
-            return plane[None] if grey else np.repeat(plane[None], 3, axis=0)
-        picture: Image.Image = opened
-        if opened.mode in ("LA", "PA", "RGBA", "RGBa", "La") or "transparency" in opened.info:
-            solid = opened.convert("RGBA")
-            picture = Image.new("RGBA", solid.size, (255, 255, 255, 255))
-            picture.alpha_composite(solid)
-        array = np.asarray(picture.convert("L" if grey else "RGB"), np.uint8)
-    return array[None] if grey else np.ascontiguousarray(np.moveaxis(array, -1, 0))
-
-
-def _stretched(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Deep grey as 0..255: whole numbers of 16 bits by their full range, everything else by the picture's own."""
-    wide = values.astype(np.float64)
-    if not np.isfinite(wide).all():
-        raise DataBroken("holds values that are not finite")
-    low, high = float(wide.min()), float(wide.max())
-    if values.dtype.kind in "iu" and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0
-    span = high - low
-    return np.round((wide - low) * (255 / span) if span else np.zeros_like(wide)).astype(np.uint8)
+def _count_examples(reason: str, paths: Sequence[str]) -> str:
+    shown = ", ".join(paths[:EXAMPLES]) + (", …" if len(paths) > EXAMPLES else "")
+    return f"{len(paths):,} {reason} ({shown})"

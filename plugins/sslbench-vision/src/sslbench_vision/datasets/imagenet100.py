@@ -49,7 +49,7 @@ def build(config: ImageNet100Config, source: Source) -> Dataset:
 def sslbench_datasets() -> Iterable[DatasetSpec[ImageNet100Config]]:
     yield DatasetSpec(
         name="imagenet100",
-        version=1,
+        version=2,
         summary="about 130,000 photographs of 100 ImageNet classes (CMC's list), official validation part as test",
         citation=CMC,
         config=ImageNet100Config,

@@ -1,16 +1,15 @@
-"""Read a hundred classes of an ImageNet tree: as any folder of pictures, but that its validation part is what is tested."""
+"""Read a hundred classes of an ImageNet tree as a folder of images, whose validation part is the test set."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from sslbench.api import Dataset, Source
-from sslbench.api.files import find, pictures
+from sslbench.api.files import find
+from sslbench.api.image_listing import list_images
 from sslbench_vision.datasets.image_folder import ImageFolderConfig
-from sslbench_vision.datasets.image_folder_reader import PictureFiles
+from sslbench_vision.datasets.image_folder_reader import ImageFolder
 from sslbench_vision.datasets.imagenet100 import CLASS_LIST
 
 
@@ -19,7 +18,7 @@ def digest(names: Sequence[str]) -> str:
     return hashlib.blake2b("".join(f"{name}\n" for name in names).encode(), digest_size=16).hexdigest()
 
 
-class ImageNet100(PictureFiles):
+class ImageNet100(ImageFolder):
     """The pictures of the list's classes; `account` says which list that was."""
 
     @property
@@ -32,9 +31,7 @@ class ImageNet100(PictureFiles):
 def open_tree(source: Source) -> Dataset:
     """List the tree; raises DataMissing where there is none, DataBroken for a class without a picture."""
     root = find(source, ["imagenet100", "imagenet", "ILSVRC2012"])
-    config = ImageFolderConfig(root=root, channels="colour", classes=tuple(CLASS_LIST.split()))
-    inside = [path for part in ("train", "val") if (root / part).is_dir() for path in pictures(root / part)]
-    opened = ImageNet100(root, inside, config, source.work / "fingerprints")
-    split = np.where(opened.columns["split"] == "validation", "test", opened.columns["split"])
-    opened.columns = {**opened.columns, "split": split}
-    return opened
+    classes = tuple(CLASS_LIST.split())
+    config = ImageFolderConfig(root=root, levels=("split", "class"), channels="colour", classes=classes)
+    inside = [path for part in ("train", "val") if (root / part).is_dir() for path in list_images(root / part).files]
+    return ImageNet100(root, inside, config, source.work / "fingerprints", {})

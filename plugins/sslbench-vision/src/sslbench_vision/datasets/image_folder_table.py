@@ -1,0 +1,159 @@
+"""Read classes, splits and groups of images from a table beside them: CSV or TSV, a manifest or an export of EcoTaxa."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from sslbench.api import DataBroken, RequestError
+from sslbench_vision.datasets.image_folder_layout import SPLITS
+
+PATH_COLUMNS = (
+    "path",
+    "file",
+    "file_path",
+    "filepath",
+    "filename",
+    "file_name",
+    "image",
+    "image_path",
+    "img_file_name",
+)
+CLASS_COLUMNS = ("class", "label", "category", "species", "taxon", "object_annotation_category")
+SPLIT_COLUMNS = ("split", "subset", "partition", "set")
+NAMES = ("manifest", "metadata", "labels", "annotations")
+"""Stems of file names that are looked for, beside those that begin with 'ecotaxa'."""
+
+NONE, AUTO = "none", "auto"
+RESERVED = frozenset({"id", "class", "split"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTable:
+    """A table's rows for the images of a folder: for each image its 'class', 'split' and other columns ('' unknown)."""
+
+    file: Path
+    description: str
+    rows: tuple[dict[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def find_table(root: Path, asked: str) -> Path | None:
+    """Find the table of a folder: the one that is asked for, else a manifest in it, else None.
+
+    Raises RequestError for a table that is not there, and for several manifests.
+    """
+    if asked == NONE:
+        return None
+    if asked != AUTO:
+        path = root / asked
+        if not path.is_file():
+            raise RequestError([f"table: {str(path)!r} is not a file. Name it relative to the folder of the images"])
+        return path
+    found = [
+        path
+        for path in sorted(root.iterdir())
+        if path.suffix.lower() in (".csv", ".tsv")
+        and (path.stem.lower() in NAMES or path.stem.lower().startswith("ecotaxa"))
+        and _find_column(_read_head(path), PATH_COLUMNS)
+    ]
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise RequestError([f"table: there are several: {names}. Set table to one of them, or table=none"])
+    return found[0] if found else None
+
+
+def read_image_table(root: Path, file: Path, names: Sequence[str], asked: Sequence[tuple[str, str]]) -> ImageTable:
+    """Read what a table states of the images `names` (relative paths); `asked` are settings and the columns they name.
+
+    Raises RequestError for a column that is not there or a table that names none of the images, DataBroken for an image that
+    it names twice with different values.
+    """
+    head, rows = _read_rows(file)
+    chosen: dict[str, str] = {}
+    for setting, column in asked:
+        usual = {"path_column": PATH_COLUMNS, "class_column": CLASS_COLUMNS, "split_column": SPLIT_COLUMNS}[setting]
+        if column and column not in head:
+            raise RequestError([f"{setting}: {file.name} has no column {column!r}. It has: {', '.join(head)}"])
+        chosen[setting] = column or _find_column(head, usual)
+    if not chosen["path_column"]:
+        told = f"path_column: {file.name} has none that usually names files. It has: {', '.join(head)}"
+        raise RequestError([f"{told}. Set path_column to one of them"])
+    by_path = _match(file, rows, chosen["path_column"], names)
+    matched = [by_path.get(name) for name in names]
+    if not any(matched):
+        told = f"table: column {chosen['path_column']!r} of {file.name} names no image of the folder"
+        raise RequestError([f"{told}, such as {names[0]!r}. Set path_column, or table=none"])
+    kept = [name for name in head if name not in chosen.values() and name.strip() and name.lower() not in RESERVED]
+    read = tuple(_read_row(row or {}, chosen, kept) for row in matched)
+    return ImageTable(
+        file=file, rows=read, description=_describe(file, chosen),
+        notes=tuple(_note(file, rows, matched, chosen["path_column"])),
+    )  # fmt: skip
+
+
+def _read_head(file: Path) -> list[str]:
+    return _read_rows(file, head_only=True)[0]
+
+
+def _read_rows(file: Path, *, head_only: bool = False) -> tuple[list[str], list[dict[str, str]]]:
+    """Read a table's head and rows; the line of types in EcoTaxa's exports ([t], [f]) is no row."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as opened:
+            line = opened.readline()
+            opened.seek(0)
+            delimiter = "\t" if "\t" in line else ";" if line.count(";") > line.count(",") else ","
+            reader = csv.DictReader(opened, delimiter=delimiter)
+            head = list(reader.fieldnames or ())
+            rows = [] if head_only else [{name: row[name] or "" for name in head} for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataBroken(f"{file} cannot be read as a table in UTF-8: {error}") from error
+    return head, [row for row in rows if not all(value in ("[t]", "[f]") for value in row.values())]
+
+
+def _find_column(head: Sequence[str], usual: Sequence[str]) -> str:
+    """Find the first usual name among a table's columns, in any case; '' without one."""
+    lower = {name.strip().lower(): name for name in reversed(head)}
+    return next((lower[name] for name in usual if name in lower), "")
+
+
+def _match(file: Path, rows: Sequence[dict[str, str]], column: str, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Find the row of each image: by its path below the folder, else by its file name where that is unique."""
+    there = set(names)
+    often = Counter(PurePosixPath(name).name for name in names)
+    unique = {PurePosixPath(name).name: name for name in names if often[PurePosixPath(name).name] == 1}
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        path = row[column].replace("\\", "/").strip().removeprefix("./")
+        name = path if path in there else unique.get(PurePosixPath(path).name, "")
+        if name and found.setdefault(name, row) != row:
+            raise DataBroken(f"{file.name} has two different rows for {name}. Remove one of them")
+    return found
+
+
+def _read_row(row: dict[str, str], chosen: dict[str, str], kept: Sequence[str]) -> dict[str, str]:
+    split = row.get(chosen["split_column"], "").strip()
+    values = {"split": SPLITS.get(split.lower(), split), "class": row.get(chosen["class_column"], "").strip()}
+    return values | {name: row.get(name, "") for name in kept}
+
+
+def _describe(file: Path, chosen: dict[str, str]) -> str:
+    facts = {"class": chosen["class_column"], "split": chosen["split_column"]}
+    told = ", ".join(f"{what} from column {column!r}" for what, column in facts.items() if column)
+    return f"table {file.name}: files from column {chosen['path_column']!r}, {told or 'no class and no split column'}"
+
+
+def _note(
+    file: Path, rows: Sequence[dict[str, str]], matched: Sequence[dict[str, str] | None], column: str
+) -> list[str]:
+    """Note images without a row, and rows without an image."""
+    notes = []
+    if without := sum(row is None for row in matched):
+        notes.append(f"{without:,} of {len(matched):,} images are not in {file.name} and have no label")
+    used = {id(row) for row in matched if row is not None}
+    if lost := [row[column] for row in rows if id(row) not in used]:
+        notes.append(f"{len(lost):,} of {len(rows):,} rows of {file.name} name no image, such as {lost[0]!r}")
+    return notes

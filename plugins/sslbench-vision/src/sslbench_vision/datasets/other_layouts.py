@@ -1,0 +1,56 @@
+"""Recognize data that is not a folder of classified images: boxes beside images, archives of arrays. Lists names only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+SEARCHED = 20_000
+"""Files that are looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherLayout:
+    """A form of data: its name for `Card.layouts`, and what to call it."""
+
+    name: str
+    description: str
+
+
+VOC = OtherLayout(name="voc", description="Pascal VOC, XML files with boxes beside images")
+COCO = OtherLayout(name="coco", description="COCO, a JSON file with boxes or masks beside images")
+YOLO = OtherLayout(name="yolo", description="YOLO, text files with boxes beside images")
+IDX = OtherLayout(name="idx", description="idx files, arrays of images and labels in the format of MNIST")
+CIFAR = OtherLayout(name="cifar", description="batches of CIFAR, pickled arrays of images and labels")
+ARRAYS = OtherLayout(name="arrays", description="archives of arrays, which must be written as image files first")
+
+
+def recognize_other_layout(root: Path) -> OtherLayout | None:
+    """Recognize data by the names of its files; None for what is not known."""
+    paths = list(islice(_list_files(root), SEARCHED))
+    names = {path.name.lower() for path in paths}
+    suffixes = {path.suffix.lower() for path in paths}
+    by_suffix = {suffix: [p for p in paths if p.suffix.lower() == suffix] for suffix in (".xml", ".json", ".txt")}
+    if any(name.endswith(("-ubyte", "-ubyte.gz")) for name in names) or any(_is_idx(path) for path in paths[:20]):
+        return IDX
+    if names & {"data_batch_1", "data_batch_1.bin", "cifar-10-python.tar.gz", "cifar-100-python.tar.gz"}:
+        return CIFAR
+    if any(path.parent.name.lower().startswith("annotation") for path in by_suffix[".xml"]):
+        return VOC
+    if any("instances" in p.name.lower() or p.name.lower() == "_annotations.coco.json" for p in by_suffix[".json"]):
+        return COCO
+    if any("labels" in {part.lower() for part in path.parts[:-1]} for path in by_suffix[".txt"]):
+        return YOLO
+    if suffixes & {".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".parquet", ".tfrecord", ".pt"}:
+        return ARRAYS
+    return None
+
+
+def _list_files(root: Path) -> Iterator[Path]:
+    return (path.relative_to(root) if path.is_relative_to(root) else path for path in root.rglob("*"))
+
+
+def _is_idx(path: Path) -> bool:
+    return path.name.lower().startswith(("train-images", "train-labels", "t10k-images", "t10k-labels"))

@@ -1,0 +1,250 @@
+"""A set of image files read alike: the same channels, and one intensity range for all. Imports no torch.
+
+What the files state is read once and kept; what must be decided by the user is a problem that names the setting.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.api.files import sign_files, write_atomically
+from sslbench.api.images import (
+    MAX_PIXELS,
+    ImageHeader,
+    Pages,
+    convert_to_gray,
+    decode_image,
+    read_header,
+    scale_to_bytes,
+)
+
+Channels: TypeAlias = Literal["auto", "grey", "colour"] | tuple[int, ...]
+"""Channels that an image gets: as the files have them, gray, color, or those with these numbers (from 0)."""
+
+IntensityRange: TypeAlias = Literal["percentiles", "minmax", "type"] | tuple[float, float]
+"""What becomes black and white of images of more than 8 bits, one range for the whole dataset."""
+
+PERCENTILES = (0.1, 99.9)
+SAMPLED_VALUES = 2**22
+"""Pixels per channel, over all files, that percentiles are taken of."""
+
+VERSION = 1
+Span: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageOptions:
+    """How image files are read; the names are those of the settings that users write."""
+
+    channels: Channels = "auto"
+    pages: Pages = None
+    intensity_range: IntensityRange = "percentiles"
+    max_pixels: int = MAX_PIXELS
+
+
+class ImageSet:
+    """Image files below `root`, read with the same options; `remember` is the folder for what need not be computed again."""
+
+    def __init__(self, root: Path, files: Sequence[Path], remember: Path, options: ImageOptions) -> None:
+        self.root, self.files, self.remember, self.options = root, files, remember, options
+
+    @cached_property
+    def headers(self) -> Sequence[ImageHeader]:
+        """What each file states."""
+        known = self._known("headers", self.options.max_pixels)
+        if known.exists():
+            return [ImageHeader(**header) for header in json.loads(known.read_text())]
+        with ThreadPoolExecutor() as threads:
+            found = list(threads.map(lambda path: read_header(path, self.options.max_pixels), self.files))
+        write_atomically(known, json.dumps([asdict(header) for header in found]).encode())
+        return found
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Height and width [n, 2] of each file, 0 where it cannot be read."""
+        return np.array([(header.height, header.width) for header in self.headers], np.int64).reshape(-1, 2)
+
+    @cached_property
+    def channels(self) -> int:
+        """Channels of every image that is read."""
+        asked = self.options.channels
+        if isinstance(asked, tuple):
+            return len(asked)
+        if asked != "auto":
+            return 1 if asked == "grey" else 3
+        counts = set(self._decoded_channels())
+        return max(counts, default=1) if len(counts) < 2 else 3
+
+    def find_problems(self) -> list[str]:
+        """List what a setting must decide: pages, channels and ranges; each starts with the setting's name."""
+        return [*self._find_page_problems(), *self._find_channel_problems(), *self._find_range_problems()]
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """Read one image as [channels, H, W]; raises what `decode_image` raises, ValueError for other channels."""
+        values = decode_image(self.files[number], self.options.pages, self.headers[number])
+        if isinstance(self.options.channels, tuple):
+            values = values[list(self.options.channels)]
+        if values.dtype != np.uint8:
+            values = scale_to_bytes(values, *self.span)
+        if len(values) == self.channels:
+            return values
+        if self.channels == 1 and len(values) == 3:
+            return convert_to_gray(values)
+        if self.channels == 3 and len(values) == 1:
+            return np.repeat(values, 3, axis=0)
+        raise ValueError(f"has {len(values)} channels, the others {self.channels}")
+
+    @cached_property
+    def span(self) -> Span:
+        """Black and white of images of more than 8 bits: one value each, or one per channel where channels are no colors."""
+        asked = self.options.intensity_range
+        if isinstance(asked, tuple):
+            return (asked[0],), (asked[1],)
+        deep = [i for i, header in enumerate(self.headers) if header.dtype != "uint8" and not header.problem]
+        if not deep or asked == "type":
+            limits = [np.iinfo(self.headers[i].dtype) for i in deep[:1]]
+            return (float(limits[0].min) if limits else 0.0,), (float(limits[0].max) if limits else 255.0,)
+        known = self._known("span", asdict(self.options), VERSION)
+        if not known.exists():
+            write_atomically(known, json.dumps(self._measure_span(deep)).encode())
+        low, high = json.loads(known.read_text())
+        return tuple(low), tuple(high)
+
+    def describe(self) -> dict[str, str]:
+        """Describe what the files are and how they are read, by topic."""
+        headers = [header for header in self.headers if not header.problem]
+        found = {"formats": _count(header.format for header in headers)}
+        if headers:
+            sides = np.array([(header.width, header.height) for header in headers])
+            (left, top), (right, bottom) = sides.min(axis=0), sides.max(axis=0)
+            same = (left, top) == (right, bottom)
+            found["sizes"] = f"{left} x {top} pixels" + ("" if same else f" to {right} x {bottom}")
+            found["bit depth"] = self._describe_depth(headers)
+            found["channels"] = self._describe_channels(headers)
+        pages = [header.pages for header in headers if header.pages > 1]
+        if pages:
+            found["pages"] = f"{len(pages)} files have up to {max(pages)}; read with pages={self.options.pages}"
+        if rotated := sum(header.rotated for header in headers):
+            found["orientation"] = f"{rotated} files are turned upright by their EXIF tag"
+        if transparent := sum(header.transparent for header in headers):
+            found["transparency"] = f"{transparent} files are shown on white"
+        broken = [(path, header) for path, header in zip(self.files, self.headers, strict=True) if header.problem]
+        if broken:
+            path, header = broken[0]
+            found["unreadable"] = f"{len(broken)} file(s), such as {self._relative(path)}: {header.problem}"
+        return found
+
+    def _describe_depth(self, headers: Sequence[ImageHeader]) -> str:
+        text = _count(f"{header.stored_bits} bits" for header in headers)
+        if any(header.dtype != "uint8" for header in headers):
+            low, high = (" and ".join(f"{value:.6g}" for value in side) for side in self.span)
+            asked = self.options.intensity_range
+            how = {"percentiles": f"the percentiles {PERCENTILES[0]} and {PERCENTILES[1]} of all pixels",
+                   "minmax": "the extremes of all pixels", "type": "the range of the type"}  # fmt: skip
+            by = "set" if isinstance(asked, tuple) else how[asked]
+            text += f"; {low} is shown as black and {high} as white ({by}; setting intensity_range)"
+        narrowed = sum(header.dtype == "uint8" and header.stored_bits > 8 for header in headers)
+        return text + (f"; of {narrowed} color PNG files only the upper 8 bits are read" if narrowed else "")
+
+    def _describe_channels(self, headers: Sequence[ImageHeader]) -> str:
+        names = {1: "gray", 3: "color"}
+        text = _count(names.get(header.channels, f"{header.channels} channels") for header in headers)
+        colored = sum(header.channels == 3 for header in headers)
+        if isinstance(self.options.channels, tuple):
+            return f"{text}; channels {', '.join(map(str, self.options.channels))} are read"
+        if self.channels == 1 and colored:
+            return f"{text}; color is converted to gray (setting channels)"
+        return f"{text}; read as {names.get(self.channels, f'{self.channels} channels')}"
+
+    def _decoded_channels(self) -> list[int]:
+        """Channels of each readable file, its pages counted where all are read."""
+        every = self.options.pages == "all"
+        return [h.channels * (h.pages if every else 1) for h in self.headers if not h.problem]
+
+    def _find_page_problems(self) -> list[str]:
+        several = [(p, h.pages) for p, h in zip(self.files, self.headers, strict=True) if h.pages > 1]
+        if self.options.pages is not None or not several:
+            return []
+        path, count = several[0]
+        told = (
+            f"{len(several)} of {len(self.files)} files have several pages, such as {self._relative(path)} with {count}"
+        )
+        return [f"pages: {told}. Set the number of one (pages=0), all as channels (pages=all), pages=max or pages=mean"]
+
+    def _find_channel_problems(self) -> list[str]:
+        asked, counts = self.options.channels, sorted(set(self._decoded_channels()))
+        if isinstance(asked, tuple):
+            least = min(counts, default=0)
+            wrong = [number for number in asked if not 0 <= number < least]
+            return [f"channels: a file has {least} channels, and none is numbered {wrong[0]}"] if wrong else []
+        if asked == "auto" and len(counts) > 1 and not set(counts) <= {1, 3}:
+            told = ", ".join(map(str, counts))
+            return [
+                f"channels: files have different numbers of channels: {told}. Set those to read, such as channels=[0]"
+            ]
+        if asked != "auto" and not set(counts) <= {1, 3}:
+            told = f"channels={asked}: files have {counts[-1]} channels, which are neither gray nor color"
+            return [f"{told}. Set channels=auto for all of them, or numbers such as channels=[0,1,2]"]
+        return []
+
+    def _find_range_problems(self) -> list[str]:
+        asked, kinds = (
+            self.options.intensity_range,
+            sorted({h.dtype for h in self.headers if not h.problem} - {"uint8"}),
+        )
+        if asked == "type" and any(kind.startswith("float") for kind in kinds):
+            return [f"intensity_range=type: files hold {kinds[0]} numbers, whose type has no range. Set [black, white]"]
+        if asked == "type" and len(kinds) > 1:
+            return [f"intensity_range=type: files are of several types: {', '.join(kinds)}. Set [black, white]"]
+        return []
+
+    def _measure_span(self, deep: Sequence[int]) -> Span:
+        """Measure black and white over all deep images; raises nothing for a file that cannot be decoded."""
+        share = max(64, SAMPLED_VALUES // len(deep))
+
+        def sample(number: int) -> NDArray[np.float64] | None:
+            try:
+                values = decode_image(self.files[number], self.options.pages, self.headers[number])
+            except Exception:  # reported where the file is read
+                return None
+            if isinstance(self.options.channels, tuple):
+                values = values[list(self.options.channels)]
+            flat = values.reshape(len(values), -1).astype(np.float64)
+            if self.options.intensity_range == "minmax":
+                return np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1)
+            return flat[:, :: max(1, flat.shape[1] // share)]
+
+        with ThreadPoolExecutor() as threads:
+            samples = [one for one in threads.map(sample, deep) if one is not None]
+        if not samples:
+            return (0.0,), (255.0,)
+        colors = len(samples[0]) in (1, 3)
+        if colors:
+            samples = [one.reshape(1, -1) for one in samples]
+        samples = [one for one in samples if len(one) == len(samples[0])]
+        whole = np.concatenate(samples, axis=1)
+        ends = (0, 100) if self.options.intensity_range == "minmax" else PERCENTILES
+        low, high = np.percentile(whole, ends, axis=1)
+        return tuple(low.tolist()), tuple(high.tolist())
+
+    def _known(self, what: str, *settings: Any) -> Path:
+        """Name the file that keeps something computed of these files."""
+        return self.remember / f"{what}-{sign_files(self.root, self.files, *settings)}.json"
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+
+def _count(names: Iterable[str]) -> str:
+    """Count names, the most frequent first, such as 'PNG (40), TIFF (2)'."""
+    return ", ".join(f"{name} ({count:,})" for name, count in Counter(names).most_common()) or "none"

@@ -1,0 +1,142 @@
+"""Summarize the data that was found: classes, splits, files, what was skipped, and identical samples."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.api.errors import RequestError
+from sslbench.api.specs import Dataset
+from sslbench.api.values import DataDescription
+from sslbench.data.splits import SplitSettings, divide
+
+SHOWN = 12
+"""Classes that are named; of more, the largest and the smallest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copies:
+    """Samples of identical bytes, beyond the first of each: all, and those of which another one has another label.
+
+    `learned` are the test samples of the first fold that are identical to a training sample; None where it is not known.
+    """
+
+    samples: int
+    across_classes: int
+    example: tuple[str, str]
+    learned: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSummary:
+    """What a dataset holds: counts of samples, classes and official splits, what its reader found, and identical samples."""
+
+    name: str
+    samples: int
+    unlabeled: int
+    classes: Mapping[str, int]
+    splits: Mapping[str, int]
+    facts: Mapping[str, str]
+    notes: tuple[str, ...]
+    copies: Copies | None
+
+
+def summarize_data(
+    name: str, dataset: Dataset, splits: SplitSettings | None = None, groups: Sequence[str] = ()
+) -> DataSummary:
+    """Summarize one part of a dataset; its samples are compared by their bytes where it has digests of them.
+
+    With `splits` and the group columns of the dataset's card, the identical samples on two sides of the first fold are
+    counted.
+    """
+    labels, names = dataset.labels, dataset.target.names
+    if labels.ndim == 1:
+        counts = np.bincount(labels[labels >= 0], minlength=len(names))
+        unlabeled = int((labels < 0).sum())
+    else:
+        counts, unlabeled = labels.sum(axis=0), int((labels.sum(axis=1) == 0).sum())
+    split = dataset.columns.get("split")
+    describe = getattr(dataset, "describe", None)
+    described: DataDescription = describe() if describe else DataDescription(facts={})
+    return DataSummary(
+        name=name, samples=len(labels), unlabeled=unlabeled,
+        classes={label: int(count) for label, count in zip(names, counts, strict=True)},
+        splits=dict(Counter(filter(None, split.tolist()))) if split is not None else {},
+        facts=dict(described.facts), notes=described.notes, copies=find_copies(dataset, splits, groups),
+    )  # fmt: skip
+
+
+def find_copies(dataset: Dataset, splits: SplitSettings | None = None, groups: Sequence[str] = ()) -> Copies | None:
+    """Find samples of identical bytes; None where there are none, or where the dataset has no digests."""
+    contents = getattr(dataset, "contents", None)
+    if contents is None:
+        return None
+    rows: dict[str, list[int]] = defaultdict(list)
+    digests = np.array(contents())
+    for row, digest in enumerate(digests.tolist()):
+        rows[digest].append(row)
+    alike = [group for group in rows.values() if len(group) > 1]
+    if not alike:
+        return None
+    ids, labels = dataset.columns["id"], dataset.labels.tolist()
+    contradicting = [group for group in alike if len({str(labels[row]) for row in group}) > 1]
+    return Copies(
+        samples=sum(len(group) - 1 for group in alike),
+        across_classes=sum(len(group) - 1 for group in contradicting),
+        example=(str(ids[alike[0][0]]), str(ids[alike[0][1]])),
+        learned=_count_learned(dataset, digests, splits, groups) if splits else None,
+    )
+
+
+def _count_learned(
+    dataset: Dataset, digests: NDArray[np.str_], splits: SplitSettings, groups: Sequence[str]
+) -> int | None:
+    """Count the test samples of the first fold that are identical to a training sample; None where nothing is divided."""
+    if dataset.target.kind != "class":
+        return None
+    try:
+        division = divide(dataset.labels, dataset.columns, splits, 0, groups)
+    except RequestError:  # a plan reports it; what was found is described all the same
+        return None
+    return int(np.isin(digests[division.query], digests[division.bank]).sum())
+
+
+def describe_summary(summary: DataSummary) -> Iterator[str]:
+    """Describe a summary, one fact a line; the first line names the data."""
+    classes = f"{len(summary.classes)} classes" if summary.classes else "no labels"
+    without = f", {summary.unlabeled:,} without a label" if summary.unlabeled and summary.classes else ""
+    yield f"{summary.name}: {summary.samples:,} samples, {classes}{without}"
+    if summary.classes:
+        yield f"  classes: {_list_counts(summary.classes)}"
+    if summary.splits:
+        yield f"  official split: {', '.join(f'{name} {count:,}' for name, count in summary.splits.items())}"
+    for topic, text in summary.facts.items():
+        yield f"  {topic}: {text}"
+    for note in summary.notes:
+        yield f"  note: {note}"
+    if summary.copies:
+        yield f"  identical samples: {describe_copies(summary.copies)}"
+
+
+def describe_copies(copies: Copies) -> str:
+    """Describe identical samples, and how to handle them."""
+    parts = [f"{copies.samples:,}, such as {copies.example[0]} and {copies.example[1]}"]
+    if copies.across_classes:
+        parts.append(f"{copies.across_classes:,} of them in different classes")
+    if copies.learned:
+        parts.append(f"{copies.learned:,} test samples of the first fold are identical to training samples")
+    return "; ".join(parts)
+
+
+def _list_counts(counts: Mapping[str, int]) -> str:
+    """List names with their counts; of many, the largest and the smallest."""
+    ordered = sorted(counts.items(), key=lambda pair: -pair[1])
+    if len(ordered) <= SHOWN:
+        return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    half = SHOWN // 2
+    first, last = (", ".join(f"{name} {count:,}" for name, count in part) for part in (ordered[:half], ordered[-half:]))
+    return f"{first}, …, {last}"

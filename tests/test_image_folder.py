@@ -1,0 +1,347 @@
+"""A user's folder: which layout it has, what is skipped, which table is beside it, and what is said of all that."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from sslbench_vision.datasets.file_times import make_expression, read_time
+from sslbench_vision.datasets.image_folder import ImageFolderConfig, build
+from sslbench_vision.datasets.image_folder_layout import AmbiguousLayoutError, recognize_layout
+
+import sslbench
+from sslbench.api.errors import DataBroken, DataMissing, RequestError, UnexpectedLayout
+from sslbench.api.image_listing import list_images
+from sslbench.api.specs import Source
+from sslbench.data.splits import SplitSettings
+from sslbench.data.summary import describe_summary, summarize_data
+
+RNG = np.random.default_rng(0)
+
+
+def write(root: Path, *files: str) -> Path:
+    """Write small different images."""
+    for file in files:
+        path = root / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(RNG.integers(0, 256, (9, 9), dtype=np.uint8)).save(path, format="PNG")
+    return root
+
+
+def open_images(root: Path, **config):
+    source = Source(root=root, folders=(), work=root.parent / f"work-{root.name}")
+    return build(ImageFolderConfig(root=root, **config), source)
+
+
+def labels_of(dataset) -> dict[str, str]:
+    names = {-1: "", **dict(enumerate(dataset.target.names))}
+    return {str(name): names[int(code)] for name, code in zip(dataset.columns["id"], dataset.labels, strict=True)}
+
+
+def test_class_folders_at_any_depth(tmp_path):
+    found = open_images(write(tmp_path / "set", "a/1.png", "a/deep/2.png", "b/3.png"))
+    assert labels_of(found) == {"a/1.png": "a", "a/deep/2.png": "a", "b/3.png": "b"}
+    assert "folders below the class folders are not used: 'deep'" in found.describe().notes[0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "splits"),
+    [
+        (("train", "val", "test"), ("train", "validation", "test")),
+        (("training_set", "test_set"), ("train", "test")),
+        (("Train", "Valid"), ("train", "test")),
+    ],
+)
+def test_split_folders_are_official_splits(tmp_path, parts, splits):
+    root = write(tmp_path / "set", *(f"{part}/{name}/1.png" for part in parts for name in ("a", "b")))
+    found = open_images(root)
+    by_part = dict(zip((i.split("/")[0] for i in found.columns["id"]), found.columns["split"], strict=True))
+    assert by_part == dict(zip(parts, splits, strict=True))
+    assert found.target.names == ("a", "b")
+    if "Valid" in parts:
+        assert "the validation part is the test set" in found.describe().notes[0]
+
+
+def test_splits_inside_classes(tmp_path):
+    found = open_images(write(tmp_path / "set", *(f"{c}/{p}/1.png" for c in "ab" for p in ("train", "test"))))
+    assert found.columns["split"].tolist() == ["test", "train"] * 2
+    assert found.describe().facts["layout"].startswith("CLASS/SPLIT/image")
+
+
+def test_one_labeled_part_is_no_split(tmp_path):
+    found = open_images(write(tmp_path / "set", "train/a/1.png", "train/b/2.png", "test/3.png"))
+    assert "split" not in found.columns
+    assert labels_of(found)["test/3.png"] == ""
+    assert any("folds are drawn within it" in note for note in found.describe().notes)
+
+
+def test_images_without_labels(tmp_path):
+    assert open_images(write(tmp_path / "flat", "1.png", "2.png")).target.kind == "none"
+    beside = open_images(write(tmp_path / "beside", "unlabelled/1.png", "unlabelled/deep/2.png", "a/3.png", "b/4.png"))
+    assert sorted(beside.labels.tolist()) == [-1, -1, 0, 1]
+
+
+def test_levels_name_the_folders(tmp_path):
+    root = write(tmp_path / "set", "ISIIS/a/1.png", "SPC/a/1.png", "SPC/b/2.png")
+    found = open_images(root, levels=("instrument", "class"))
+    assert found.columns["instrument"].tolist() == ["ISIIS", "SPC", "SPC"]
+    assert found.target.names == ("a", "b")
+    vehicles = open_images(write(tmp_path / "vehicles", "car/1.png", "bus/1.png", "train/1.png"), levels=("class",))
+    assert vehicles.target.names == ("bus", "car", "train")
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        (
+            ("car/1.png", "bus/1.png", "train/1.png"),
+            r"levels: 'train' is named like a split, beside 'bus', 'car'\. Set",
+        ),
+        (("train/a/1.png", "test/a/1.png", "b/1.png"), r"levels: 'test', 'train' are named like a split, beside 'b'\."),
+        (("train/1.png", "test/2.png"), r"levels: 'test', 'train' hold images and no class folders\. Set"),
+        (("images/a/1.png", "images/b/1.png"), r"root: holds one folder with images, 'images', with 'a', 'b' below it"),
+    ],
+)
+def test_what_is_ambiguous_is_refused(tmp_path, files, sentence):
+    with pytest.raises(RequestError, match=sentence):
+        open_images(write(tmp_path / "set", *files))
+
+
+def test_one_class_is_a_question(tmp_path):
+    root = write(tmp_path / "set", "JPEGImages/1.png", "JPEGImages/2.png")
+    with pytest.raises(UnexpectedLayout, match=r"in one folder, 'JPEGImages'\. Set data\.root to that folder"):
+        open_images(root)
+    (root / "Annotations").mkdir()
+    (root / "Annotations/1.xml").write_text("<annotation/>")
+    with pytest.raises(UnexpectedLayout, match="it looks like Pascal VOC") as found:
+        open_images(root)
+    assert found.value.layout == "voc"
+    assert open_images(root, levels=("class",)).target.names == ("JPEGImages",)
+
+
+def test_other_data_is_named_with_who_reads_it(tmp_path, cli):
+    (tmp_path / "arrays").mkdir()
+    (tmp_path / "arrays/train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3]))
+    answer = cli("data", "where", "image-folder", f"data.root={tmp_path / 'arrays'}")
+    assert answer.returncode == 3
+    assert "it looks like idx files" in answer.stderr
+    assert "Datasets that read this form: mnist" in answer.stderr
+
+
+def test_a_zip_is_read_and_another_file_is_refused(tmp_path):
+    write(tmp_path / "set", "a/1.png", "b/2.png")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for file in sorted((tmp_path / "set").rglob("*.png")):
+            archive.write(file, file.relative_to(tmp_path / "set"))
+    assert open_images(tmp_path / "set.zip").target.names == ("a", "b")
+    (tmp_path / "set.tar").write_bytes(b"tar")
+    with pytest.raises(DataBroken, match=r"set\.tar is a file\. Unpack it"):
+        open_images(tmp_path / "set.tar")
+    with pytest.raises(DataMissing):
+        open_images(tmp_path / "absent")
+
+
+def test_system_folders_and_own_output_are_skipped_and_counted(tmp_path):
+    root = write(
+        tmp_path / "set", "a/1.png", "b/2.png", ".ipynb_checkpoints/1.png", "a/.ipynb_checkpoints/1.png", "@eaDir/1.png",
+        ".Trash-1000/files/1.png", "$RECYCLE.BIN/1.png", "runs/stages/pretrain/x/1.png", "runs/one/figure.png",
+        "old/1.png",
+    )  # fmt: skip
+    (root / "one-run").mkdir()
+    for name in ("record.json", "request.yaml", "figure.png"):
+        shutil.copy(root / "a/1.png", root / "one-run" / name)
+    (root / "notes.txt").write_text("notes")
+    found = open_images(root, skip=("old",))
+    assert sorted(found.columns["id"]) == ["a/1.png", "b/2.png"]
+    skipped = found.describe().facts["skipped"]
+    for part in (
+        "5 hidden or system folder",
+        "2 written by sslbench",
+        "1 extension .txt (notes.txt)",
+        "1 named in skip",
+    ):
+        assert part in skipped
+
+
+def test_files_are_images_by_extension_or_by_content(tmp_path):
+    names = ("1.PNG", "2.jfif", "3.jpe", "4.avif", "5.pnm", "6.dib", "7", "8.png")
+    root = write(tmp_path / "set", *(f"a/{name}" for name in names), "b/1")
+    assert len(list_images(root).files) == len(names) + 1
+    (root / "b/readme").write_text("not an image")
+    (root / "b/paper.pdf").write_bytes(b"%PDF")
+    skipped = list_images(root).skipped
+    assert skipped["no extension and not an image"] == ("b/readme",)
+    assert skipped["extension .pdf"] == ("b/paper.pdf",)
+
+
+def test_linked_folders_are_followed_once(tmp_path):
+    root = write(tmp_path / "set", "a/1.png", "b/2.png")
+    write(tmp_path / "elsewhere", "3.png")
+    (root / "c").symlink_to(tmp_path / "elsewhere")
+    (root / "again").symlink_to(tmp_path / "elsewhere")
+    (root / "loop").symlink_to(root)
+    (root / "a/gone.png").symlink_to(root / "nowhere.png")
+    listing = list_images(root)
+    assert [path.relative_to(root).as_posix() for path in listing.files] == ["a/1.png", "again/3.png", "b/2.png"]
+    assert listing.skipped["links to a folder that is read already"] == ("c/", "loop/")
+    assert listing.skipped["broken link"] == ("a/gone.png",)
+
+
+def test_spellings_of_one_name_are_one_class(tmp_path):
+    found = open_images(write(tmp_path / "set", "Ch\u00e9/1.png", "Che\u0301/2.png", "Disc/3.png", "disc/4.png"))
+    assert found.target.names == ("Ch\u00e9", "Disc", "disc") or found.target.names == ("Disc", "Ch\u00e9", "disc")
+    assert any("differ only in upper and lower case" in note for note in found.describe().notes)
+
+
+def test_names_that_are_no_utf8_are_escaped(tmp_path):
+    root = write(tmp_path / "set", "a/1.png", "b/2.png")
+    shutil.copy(root / "a/1.png", bytes(root / "a") + b"/caf\xe9.png")
+    found = open_images(root)
+    assert "a/caf\\xe9.png" in found.columns["id"]
+    assert json.dumps(found.columns["id"].tolist()).isascii()
+    assert found.fingerprint()
+
+
+def test_columns_from_file_names(tmp_path):
+    root = write(tmp_path / "set", "a/cam-17-x.png", "b/other.png")
+    found = open_images(root, columns={"second": r"cam-(\d+)", "odd": "other"})
+    assert found.columns["second"].tolist() == ["17", ""]
+    assert found.columns["odd"].tolist() == ["", "other"]
+    told = r"columns\.second: 'camera-\(\\\\d\+\)' is found in no file name, such as 'cam-17-x\.png'"
+    with pytest.raises(RequestError, match=told):
+        open_images(root, columns={"second": r"camera-(\d+)"})
+    for columns, sentence in (({"second": "("}, "is no regular expression"), ({"id": "x"}, "is a column already")):
+        with pytest.raises(ValueError, match=sentence):
+            ImageFolderConfig(columns=columns)
+
+
+@given(st.datetimes(min_value=datetime.datetime(1971, 1, 1)))
+def test_times_are_read_from_file_names(time):
+    time = time.replace(microsecond=0)
+    name = f"cam_{time:%Y}{time:%m%dT%H%M%S}_7.png"
+    if time.year >= 1000:
+        expected = (time - datetime.datetime(1970, 1, 1)).total_seconds()
+        assert float(read_time(name, "%Y%m%dT%H%M%S")) == expected
+
+
+def test_patterns_of_times_are_checked(tmp_path):
+    for pattern, sentence in (("%Q", "'%Q' is not possible"), ("abc", "names no part of a time")):
+        with pytest.raises(ValueError, match=sentence):
+            make_expression(pattern)
+    assert read_time("99999999.png", "%Y%m%d") == ""
+    root = write(tmp_path / "set", *(f"{c}/D20240101T00{m:02d}00_{m}.png" for c in "ab" for m in range(0, 60, 5)))
+    found = open_images(root, time="D%Y%m%dT%H%M%S")
+    assert found.columns["time"][0] == "1704067200"
+    with pytest.raises(RequestError, match="time: '%Y-%m' is found in no file name"):
+        open_images(root, time="%Y-%m")
+
+
+def test_a_manifest_gives_classes_splits_and_groups(tmp_path):
+    root = write(tmp_path / "set", *(f"images/{n}.png" for n in range(6)), "images/extra.png")
+    rows = [f"images/{n}.png,{'ab'[n % 2]},{'train' if n < 4 else 'val'},camera {n % 3}" for n in range(6)]
+    (root / "manifest.csv").write_text("\n".join(["path,label,subset,camera", *rows, "images/lost.png,a,train,x"]))
+    found = open_images(root)
+    assert found.target.names == ("a", "b")
+    assert found.columns["camera"][0] == "camera 0"
+    assert sorted(set(found.columns["split"])) == ["", "test", "train"]
+    told = found.describe()
+    assert told.facts["layout"] == (
+        "table manifest.csv: files from column 'path', class from column 'label', split from column 'subset'"
+    )
+    notes = ("1 of 7 images are not in manifest.csv", "1 of 7 rows of manifest.csv name no image", "test set")
+    assert all(any(note in line for line in told.notes) for note in notes)
+    before = found.fingerprint()
+    (root / "manifest.csv").write_text("\n".join(["path,label,subset,camera", *rows]))
+    assert open_images(root).fingerprint() != before
+    with pytest.raises(UnexpectedLayout, match="in one folder, 'images'"):
+        open_images(root, table="none")
+
+
+def test_an_export_of_ecotaxa_is_read(tmp_path):
+    root = write(tmp_path / "set", "1.jpg", "2.jpg", "deep/3.jpg")
+    head = "object_id\timg_file_name\tobject_annotation_category\tobject_depth_min"
+    rows = ["[t]\t[t]\t[t]\t[f]", "o1\t1.jpg\tCopepoda\t10", "o2\t2.jpg\tdetritus\t20", "o3\tx\\3.jpg\tCopepoda\t30"]
+    (root / "ecotaxa_export.tsv").write_text("\n".join([head, *rows]))
+    found = open_images(root)
+    assert labels_of(found) == {"1.jpg": "Copepoda", "2.jpg": "detritus", "deep/3.jpg": "Copepoda"}
+    assert found.columns["object_depth_min"].tolist() == ["10", "20", "30"]
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"table": "absent.csv"}, r"table: '.*absent\.csv' is not a file"),
+        ({"class_column": "kind"}, r"class_column: manifest\.csv has no column 'kind'\. It has: path, class"),
+        (
+            {"path_column": "class"},
+            r"table: column 'class' of manifest\.csv names no image of the folder, such as '1\.png'",
+        ),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(tmp_path, config, sentence):
+    root = write(tmp_path / "set", "1.png", "2.png")
+    (root / "manifest.csv").write_text("path,class\n1.png,a\n2.png,b\n")
+    with pytest.raises(RequestError, match=sentence):
+        open_images(root, **config)
+    shutil.copy(root / "manifest.csv", root / "labels.csv")
+    with pytest.raises(RequestError, match=r"table: there are several: labels\.csv, manifest\.csv"):
+        open_images(root)
+    (root / "labels.csv").write_text("path,class\n1.png,a\n1.png,b\n")
+    with pytest.raises(DataBroken, match=r"labels\.csv has two different rows for 1\.png"):
+        open_images(root, table="labels.csv")
+
+
+def test_identical_files_are_counted_and_can_be_kept_together_or_dropped(tmp_path):
+    root = write(tmp_path / "set", *(f"{c}/{n}.png" for c in "ab" for n in range(10)))
+    for path in sorted(root.rglob("*.png")):
+        shutil.copy(path, path.with_name(f"{path.stem} copy.png"))
+    shutil.copy(root / "a/0.png", root / "b/from a.png")
+    found = open_images(root)
+    copies = summarize_data("set", found, SplitSettings()).copies
+    assert (copies.samples, copies.across_classes) == (21, 2)
+    assert copies.learned
+    together = SplitSettings(groups="copy")
+    assert summarize_data("set", found, together).copies.learned == 0
+    lines = "\n".join(describe_summary(summarize_data("set", found, SplitSettings())))
+    assert "2 of them in different classes" in lines
+    assert "splits.groups=copy keeps identical files on one side" in lines
+    single = open_images(root, copies="drop")
+    assert len(single.labels) == 19, "one of each, and none of the image that is in two classes"
+    assert summarize_data("set", single, SplitSettings()).copies is None
+
+
+def test_what_was_found_is_printed_and_recorded(tmp_path, cli):
+    root = write(tmp_path / "set", *(f"{c}/{n}.png" for c in "ab" for n in range(10)))
+    (root / "a/broken.png").write_bytes(b"no image")
+    env = {"SSLBENCH_DATA": str(tmp_path / "data")}
+    for command in ("where", "verify"):
+        told = cli("data", command, "image-folder", f"data.root={root}", env=env).stdout
+        assert "classes: a 11, b 10" in told
+        assert "layout: CLASS/image, recognized by the folders' names" in told
+        assert "unreadable: 1 file(s), such as a/broken.png" in told
+    settings = {"data.root": str(root), "view.size": 16, "measure": ["knn"], "baselines": [], "seeds": [0]}
+    record = sslbench.run("raw-features", "image-folder", out=tmp_path / "runs", settings=settings).records[0]
+    facts = record.evaluated_on[0]["found"]
+    assert facts["classes"] == {"a": 11, "b": 10}
+    assert facts["facts"]["formats"] == "PNG (20)"
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "train", "test", "unlabeled", "x"]), max_size=3), min_size=1))
+def test_every_image_of_any_tree_gets_a_row_or_the_tree_is_refused(paths):
+    folders = [tuple(path) for path in paths]
+    with contextlib.suppress(AmbiguousLayoutError):
+        layout = recognize_layout(folders, ())
+        assert len(layout.rows) == len(folders)
+        for path, row in zip(folders, layout.rows, strict=True):
+            assert row["class"] in ("", *path)
+            assert row["split"] in ("", "train", "validation", "test")
+            assert not (path and path[0] == "unlabeled" and row["class"])
