@@ -196,3 +196,45 @@ def test_gray_is_what_pillow_makes_of_color(seed, height, width):
 def test_a_range_becomes_black_and_white(low, width):
     values = np.array([[[low - 1, low, low + width / 2, low + width, low + width + 1]]])
     assert scale_to_bytes(values, [low], [low + width])[0, 0, [0, 1, 3, 4]].tolist() == [0, 0, 255, 255]
+
+
+def test_plankton_readers_decode_as_image_folder_does(tmp_path):
+    """16-bit gray was clipped to white, and transparency showed what it hid."""
+    from sslbench_plankton.datasets import kaggle_plankton
+    from sslbench_vision.datasets import image_folder
+
+    from sslbench.api.specs import Source
+
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        (tmp_path / f"train/{name}").mkdir(parents=True)
+        deep = rng.integers(400, 4096, (9, 9)).astype(np.uint16)
+        Image.fromarray(deep).save(tmp_path / f"train/{name}/deep.png")
+        clear = np.dstack([deep // 16, rng.integers(0, 2, (9, 9)) * 255]).astype(np.uint8)
+        Image.fromarray(clear, "LA").save(tmp_path / f"train/{name}/clear.png")
+    source = Source(root=tmp_path, folders=(), work=tmp_path / "work", part="labelled")
+    plankton = kaggle_plankton.build(kaggle_plankton.KagglePlanktonConfig(root=tmp_path), source)
+    folder = Source(root=tmp_path / "train", folders=(), work=tmp_path / "work")
+    everyday = image_folder.build(image_folder.ImageFolderConfig(), folder)
+    for row in range(4):
+        assert plankton.columns["id"][row] == everyday.columns["id"][row]
+        expected = everyday.read(row, rng)["image"]
+        assert (plankton.read(row, rng)["image"] == expected).all()
+        assert 50 < expected.mean() < 250
+
+
+def test_images_of_five_channels_are_learned_from(tmp_path):
+    import sslbench
+
+    rng = np.random.default_rng(0)
+    for name, light in (("a", 40), ("b", 200)):
+        (tmp_path / f"set/{name}").mkdir(parents=True)
+        for number in range(12):
+            values = np.clip(rng.normal(light, 20, (5, 12, 12)), 0, 255).astype(np.uint8)
+            path = tmp_path / f"set/{name}/{number}.tif"
+            tifffile.imwrite(path, values, photometric="minisblack", planarconfig="separate")
+    asked = {"data.root": str(tmp_path / "set"), "view.size": 16, "measure": ["knn"], "baselines": [], "seeds": [0]}
+    asked |= {"backbone.name": "micro-cnn", "backbone.widths": [4, 8, 8, 8], "train.epochs": 1, "threads": 1}
+    results = sslbench.run("simclr", "image-folder", out=tmp_path / "runs", settings=asked)
+    assert results.records[0].status == "done"
+    assert results.scores.query("metric == 'micro_accuracy'").value.min() > 0.8

@@ -1,4 +1,7 @@
-"""Colour operations on [B, C, H, W] in [0, 1], every sample by its own factor. They agree with torchvision's."""
+"""Color operations on [B, C, H, W] in [0, 1], every sample by its own factor. They agree with torchvision's.
+
+Only three channels are colors: saturation, hue and gray change nothing of images with another number of channels.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,15 @@ GREY = (0.2989, 0.587, 0.114)
 """ITU-R 601 weights, as torchvision rounds them."""
 
 
+def has_color(x: Tensor) -> bool:
+    """Whether the channels of [B, C, H, W] are colors."""
+    return x.shape[1] == 3
+
+
 def luminance(x: Tensor) -> Tensor:
-    """[B, 3, H, W] -> [B, 1, H, W]; one channel stays as it is."""
-    if x.shape[1] == 1:
-        return x
+    """[B, C, H, W] -> [B, 1, H, W]; the mean of channels that are no colors."""
+    if not has_color(x):
+        return x.mean(1, keepdim=True) if x.shape[1] > 1 else x
     return (GREY[0] * x[:, 0] + GREY[1] * x[:, 1] + GREY[2] * x[:, 2]).unsqueeze(1)
 
 
@@ -36,12 +44,12 @@ def contrast(x: Tensor, factor: Tensor) -> Tensor:
 def saturation(x: Tensor, factor: Tensor) -> Tensor:
     """Move away from the pixel's luminance."""
     f = factor.view(-1, 1, 1, 1)
-    return x if x.shape[1] == 1 else (f * x + (1 - f) * luminance(x)).clamp_(0, 1)
+    return (f * x + (1 - f) * luminance(x)).clamp_(0, 1) if has_color(x) else x
 
 
 def hue(x: Tensor, shift: Tensor) -> Tensor:
     """Turn the hue by a share [B] of the circle: to hue, saturation and value and back."""
-    if x.shape[1] == 1:
+    if not has_color(x):
         return x
     value, low = x.amax(1), x.amin(1)
     chroma = value - low
@@ -70,7 +78,7 @@ def jitter(config: ColourJitterConfig, parts: OperationParts) -> OnPictures:
 
     def change(x: Tensor, draws: Draws) -> Tensor:
         order = draws.uniform("order", len(changes)).argsort(1)
-        active = [c for c in changes if c[2] < c[3] and (x.shape[1] > 1 or c[0] in ("brightness", "contrast"))]
+        active = [c for c in changes if c[2] < c[3] and (has_color(x) or c[0] in ("brightness", "contrast"))]
         factors = {name: between(draws.uniform(name), low, high) for name, _, low, high, _ in active}
         used = {name: draws.uniform(f"{name}/apply") < p for name, _, _, _, p in active}
         place = {name: number for number, (name, *_) in enumerate(changes)}
@@ -86,8 +94,8 @@ def jitter(config: ColourJitterConfig, parts: OperationParts) -> OnPictures:
 
 
 def to_grey(parts: OperationParts) -> OnPictures:
-    """Every channel becomes the luminance."""
-    return OnPictures(parts, lambda x, draws: luminance(x).expand_as(x).clone())
+    """Replace every color by the luminance."""
+    return OnPictures(parts, lambda x, draws: luminance(x).expand_as(x).clone() if has_color(x) else x)
 
 
 def solarise(threshold: float, parts: OperationParts) -> OnPictures:
