@@ -18,6 +18,7 @@ from sslbench.analysis.tables import Row, against, class_rows, columns_of, own_a
 from sslbench.analysis.verdicts import judge_rows
 from sslbench.report.comparison import coverage_lines, results_title, verdict_table, verdict_title
 from sslbench.report.coverage import describe_classes, describe_left_out, describe_missing_classes
+from sslbench.report.reading import describe_learning
 from sslbench.results.answers import TestAnswers, read_answers
 from sslbench.results.frames import Results
 from sslbench.results.marks import marks_of, with_marks
@@ -145,7 +146,7 @@ def show_results(console: Console, results: Results, published: Sequence[Verdict
     names = list(dict.fromkeys(row.dataset for row in rows))
     rows.sort(key=lambda row: names.index(row.dataset))
     _titled(console, results_title(rows), results_table(rows))
-    for line in coverage_lines(rows):
+    for line in (*coverage_lines(rows), *describe_learning(rows)):
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
     judged = list(judge_rows(rows, answers))
     for dataset in names:
