@@ -237,6 +237,13 @@ def peak_memory() -> int:
     return (int(told[1]) if told else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024
 
 
+def free_memory() -> int:
+    """Bytes of memory that programs can still get; 0 where the system does not say."""
+    known = Path("/proc/meminfo")
+    told = re.search(r"MemAvailable:\s*(\d+) kB", known.read_text()) if known.exists() else None
+    return int(told[1]) * 1024 if told else 0
+
+
 def free_disk(path: Path) -> int:
     """Bytes free where a path is, or will be."""
     while not path.exists():

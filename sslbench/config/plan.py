@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,6 +38,8 @@ from sslbench.environment import Precision
 
 LABEL_PRESERVING = "label-preserving"
 """As an augmentation's name: the one that the evaluation data says leaves its labels true."""
+SMALL_SAMPLES, SMALL_PIXELS = 5_000, 32 * 32
+"""Up to so many samples, of so many pixels each as they are encoded, `Machine.small_threads` counts."""
 UNAUGMENTED = PlannedAugmentation(name=NONE, version=2, weight=1.0, roles={})
 """What a method gets that augments no role, and what `augmentation.name=none` asks for."""
 
@@ -89,11 +92,14 @@ class Machine:
     """What a plan takes from the machine where a request leaves it open; all enter the keys.
 
     `precision` is of the device that trains, `products` of the processor, on which protocols solve on features.
+    `small_threads` are the threads of runs on few small images (None: `threads`): their products are too small to be shared,
+    and processes side by side use the cores better.
     """
 
     threads: int
     precision: Precision
     products: Precision = "float32"
+    small_threads: int | None = None
 
 
 def make_plan(tree: Tree, catalog: Catalog, shelf: Shelf, machine: Machine) -> Plan:
@@ -167,7 +173,7 @@ def _complete(
     draft.problems += learnt_rows(method, train, protocols, elsewhere=elsewhere)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
     draft.settle()
-    threads = draft.tree.get("threads") or machine.threads
+    threads = draft.tree.get("threads") or _threads(machine, encoded, rows)
     content = [[part.choice.key(), part.part, part.fingerprint()] for part in pretrain]
     pool = draft.section("pretrain", PretrainSettings).called(pretrain[0].choice.title, plain(content))
     return Plan(
@@ -178,6 +184,13 @@ def _complete(
         recipe=recipe.name if recipe else "none", request=plain(draft.tree),
         warnings=collect_warnings(method, backbones, protocols, train, facts),
     )  # fmt: skip
+
+
+def _threads(machine: Machine, modalities: Mapping[str, Modality], rows: int) -> int:
+    """Choose the threads by the data alone: the number of runs or seeds changes no key."""
+    pixels = [math.prod(m.shape[1:]) if m.layout == "image" else math.inf for m in modalities.values()]
+    is_small = rows <= SMALL_SAMPLES and max(pixels, default=math.inf) <= SMALL_PIXELS
+    return machine.small_threads or machine.threads if is_small else machine.threads
 
 
 def _restricted(draft: Draft, modalities: Mapping[str, Modality]) -> dict[str, Modality]:

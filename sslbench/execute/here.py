@@ -19,6 +19,7 @@ from sslbench.config.plan import Machine, Plan
 from sslbench.config.request import read_request
 from sslbench.config.rows import plans_of
 from sslbench.data.summary import describe_summary, summarize_data
+from sslbench.execute.extra_workers import extra_workers
 from sslbench.pipeline import run_of
 from sslbench.report.live import Display, Quiet
 from sslbench.results.frames import Results, read_record
@@ -102,7 +103,8 @@ def run_plans(plans: Sequence[Plan], store: Store, catalog: Catalog, show: Displ
         follow(partial(_join, {stage.key: stage for stage in stages.values() if stage.kind == "pretrain"}))
         return Results(records=())
     try:
-        work(list(runs.values()), Leases(), show, Herald(catalog, show.say), again=True)
+        with extra_workers(plans, stages.values(), store, show.say):
+            work(list(runs.values()), Leases(), show, Herald(catalog, show.say), again=True)
     finally:
         dismiss()
     for folder in stages:
@@ -131,8 +133,9 @@ def _join(stages: Mapping[str, Stage], key: str, folder: Path) -> None:
 def this_machine() -> Machine:
     """What requests leave open and this machine settles."""
     return Machine(
-        threads=environment.cores(), precision=environment.best_precision(), products=environment.cpu_precision()
-    )
+        threads=environment.cores(), precision=environment.best_precision(), products=environment.cpu_precision(),
+        small_threads=None if environment.gpus() else 1,
+    )  # fmt: skip
 
 
 def _written(value: Any) -> str:

@@ -19,12 +19,15 @@ from sslbench.stages.stage import POLL, State, attempt, failure_of, finished
 from sslbench.train.loop import Moment
 
 
-def work(runs: Sequence[Run], leases: Leases, show: Display, herald: Herald, *, again: bool = False) -> None:
+def work(
+    runs: Sequence[Run], leases: Leases, show: Display, herald: Herald, *, again: bool = False, assists: bool = False
+) -> None:
     """Make every stage of every run, and close each run as soon as its last stage is settled.
 
-    A run that has a record is closed; with `again` its record is written anew all the same.
+    A run that has a record is closed; with `again` its record is written anew all the same. A worker that `assists` another
+    makes stages only: the other closes the runs and reports them.
     """
-    _Worker(runs=list(runs), leases=leases, show=show, herald=herald, again=again).work()
+    _Worker(runs=list(runs), leases=leases, show=show, herald=herald, again=again, assists=assists).work()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,13 +37,14 @@ class _Worker:
     show: Display
     herald: Herald
     again: bool
+    assists: bool
     settled: dict[Path, State] = field(default_factory=dict)
     first: dict[Path, str] = field(init=False)
     begun: set[str] = field(default_factory=set)
 
     def work(self) -> None:
         self.first = wanted_by(self.runs)
-        for run in self.runs:
+        for run in () if self.assists else self.runs:
             self.herald.tell(Event(kind="planned", run=run.name, values={"stages": len(run.stages)}))
         waiting = list(distinct(self.runs).values())
         self._close()
@@ -71,7 +75,7 @@ class _Worker:
         run = self.first[stage.folder]
 
         def make(folder: Path) -> None:
-            if run not in self.begun:
+            if run not in self.begun and not self.assists:
                 self.begun.add(run)
                 self.herald.tell(Event(kind="started", run=run))
             with self.show.stage(stage.title) as line:
@@ -84,6 +88,8 @@ class _Worker:
 
     def _close(self) -> None:
         """Write the record of every run that has nothing left to wait for."""
+        if self.assists:
+            return
         for run in [r for r in self.runs if all(stage.folder in self.settled for stage in r.stages)]:
             self.runs.remove(run)
             with self.leases.claim(run.record) as claim:
