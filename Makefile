@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml constraints.txt $(PLUGINS)
 	touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/sslbench run --method mae --dataset digits
+	$(BIN)/sslbench run --method simclr --dataset shifted-digits
 
 # two processes, each with whole files: what a file's tests share is made once
 test: $(STAMP) lint types

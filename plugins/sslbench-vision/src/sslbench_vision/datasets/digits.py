@@ -1,4 +1,8 @@
-"""scikit-learn's digits: 1,797 real scans of 8x8 pixels that come with a dependency. The data that always runs."""
+"""scikit-learn's digits: 1,797 real scans of 8x8 pixels that come with a dependency. The data that always runs.
+
+`digits` has them as they are. `shifted-digits` places each on a larger canvas in a contrast of its own, where
+pixels alone tell little: the same digit lies elsewhere in every image. That is in `digits_canvas`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sslbench.api import Card, Citation, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, Citation, Dataset, DatasetSpec, Modality, RecipeSpec, Source, hookimpl
+from sslbench_vision.citations import SSLBENCH
 
 CITATION = Citation(
     title="Optical Recognition of Handwritten Digits",
@@ -33,8 +38,31 @@ def build(config: DigitsConfig, source: Source) -> Dataset:
     return ArrayPictures(pictures, loaded.target.astype(np.int64), tuple("0123456789"), {})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftedDigitsConfig:
+    """Side of the canvas in pixels, the lowest contrast (1: that of the scans), and the seed of places and contrasts."""
+
+    side: int = 16
+    contrast: float = 0.4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a canvas that cannot hold a digit."""
+        if self.side < 8 or not 0 < self.contrast <= 1:
+            raise ValueError(
+                f"side={self.side}, contrast={self.contrast}: use a side of 8 or more and a contrast above 0 and at most 1"
+            )
+
+
+def build_shifted(config: ShiftedDigitsConfig, source: Source) -> Dataset:
+    """Draw every image."""
+    from sslbench_vision.datasets.digits_canvas import draw_shifted_digits
+
+    return draw_shifted_digits(config)
+
+
 @hookimpl
-def sslbench_datasets() -> Iterable[DatasetSpec[DigitsConfig]]:
+def sslbench_datasets() -> Iterable[DatasetSpec[DigitsConfig] | DatasetSpec[ShiftedDigitsConfig]]:
     yield DatasetSpec(
         name="digits",
         version=1,
@@ -52,4 +80,51 @@ def sslbench_datasets() -> Iterable[DatasetSpec[DigitsConfig]]:
             embedded=True,
             modalities={"image": Modality(layout="image", shape=(1, 8, 8))},
         ),
+    )
+    yield DatasetSpec(
+        name="shifted-digits",
+        version=1,
+        summary="the same 1,797 scans, each at a random place on a canvas of 16x16 and in a random contrast",
+        citation=CITATION,
+        config=ShiftedDigitsConfig,
+        smoke=ShiftedDigitsConfig(),
+        build=build_shifted,
+        label_preserving="digits",
+        card=Card(
+            licence="as shipped by scikit-learn (BSD-3)",
+            citation=CITATION,
+            source="scikit-learn's load_digits, placed on a synthetic canvas",
+            obtain="it comes with scikit-learn",
+            embedded=True,
+            modalities={"image": Modality(layout="image", shape=(1, 0, 0))},
+        ),
+    )
+
+
+@hookimpl
+def sslbench_recipes() -> Iterable[RecipeSpec]:
+    yield RecipeSpec(
+        name="shifted-digits",
+        version=1,
+        summary="two cores, two minutes: a micro CNN of 8 to 64 channels, its views those of written digits",
+        citation=SSLBENCH,
+        source="sslbench: epochs picked on validation data of shifted-digits; optimizer and head as in simclr/quick",
+        method="simclr",
+        datasets=("shifted-digits",),
+        samples=(0, 5_000),
+        pixels=(0, 32 * 32),
+        settings={
+            "backbone.name": "micro-cnn",
+            "backbone.widths": (8, 16, 32, 64),
+            "augmentation.name": "digits",
+            "method.hidden": 512,
+            "method.batch_norm": True,
+            "train.epochs": 50,
+            "train.batch": 64,
+            "train.optimiser": "adamw",
+            "train.rate": 2e-3,
+            "train.decay": 1e-2,
+            "train.schedule": "one-cycle",
+            "protocols.finetune.batch": 64,  # as many steps as the default, of half the samples
+        },
     )

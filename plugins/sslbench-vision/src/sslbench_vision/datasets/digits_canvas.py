@@ -1,0 +1,28 @@
+"""Place scanned digits on a canvas, each shifted and in a contrast of its own. Pure NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench_vision.datasets.digits import ShiftedDigitsConfig
+from sslbench_vision.datasets.labelled import ArrayPictures
+
+
+def place_on_canvas(scan: NDArray[np.float64], config: ShiftedDigitsConfig, row: int) -> NDArray[np.uint8]:
+    """Return [side, side]: a scan [h, w] in [0, 1] at a place and in a contrast that follow from seed and row alone."""
+    rng = np.random.default_rng([config.seed, row])
+    height, width = scan.shape
+    top, left = rng.integers(0, config.side - height + 1), rng.integers(0, config.side - width + 1)
+    canvas = np.zeros((config.side, config.side), np.uint8)
+    canvas[top : top + height, left : left + width] = np.round(scan * rng.uniform(config.contrast, 1) * 255)
+    return canvas
+
+
+def draw_shifted_digits(config: ShiftedDigitsConfig) -> ArrayPictures:
+    """Draw every scan once."""
+    from sklearn.datasets import load_digits
+
+    loaded = load_digits()
+    images = np.stack([place_on_canvas(scan / 16, config, row) for row, scan in enumerate(loaded.images)])
+    return ArrayPictures(images[:, None], loaded.target.astype(np.int64), tuple("0123456789"), {})
