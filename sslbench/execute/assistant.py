@@ -16,6 +16,7 @@ from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.events import Herald
 from sslbench.config.parts import Shelf
 from sslbench.config.plan import make_plan
+from sslbench.execute.extra_workers import POSTS
 from sslbench.execute.here import this_machine
 from sslbench.execute.posts import Posts
 from sslbench.execute.worker import end_with
@@ -31,7 +32,7 @@ def main(folder: Path, number: str) -> None:
     content = json.loads((folder / "runs.json").read_text())
     store = Store(root=Path(content["store"]["root"]), prepared=Path(content["store"]["prepared"]))
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
-    posts = Posts(folder, f"worker-{number}")
+    posts = Posts(folder / POSTS, f"worker-{number}")
     shelf = Shelf(environment.places())
     plans = [make_plan(run["tree"], catalog, shelf, this_machine()) for run in content["runs"]]
     names = {run["name"] for run in content["runs"]}

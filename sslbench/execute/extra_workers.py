@@ -25,6 +25,8 @@ from sslbench.stages.graph import Stage
 from sslbench.stages.stage import finished
 
 PROGRAM = "sslbench.execute.assistant"
+POSTS = "posts"
+"""The folder of the workers' posts, in the folder that they are told."""
 WORTHWHILE = 100_000
 """Samples that a process must have to pass: it needs some seconds to start, and passes some thousand samples in each."""
 TRAINING = 5_000
@@ -38,19 +40,20 @@ PATIENCE = 5.0
 @contextmanager
 def extra_workers(
     plans: Sequence[Plan], stages: Iterable[Stage], store: Store, say: Callable[[str], None]
-) -> Iterator[None]:
+) -> Iterator[Path | None]:
     """Run further workers on the stages while the block runs, as many as cores, memory and work allow.
 
-    `say` gets what they had to say, and the last line of one that failed: the run then took longer, and lacks nothing.
+    Yields the folder in which they post what they are doing (`posts.read_posts`), or None where there are none. `say` gets
+    what they had to say, and the last line of one that failed: the run then takes longer, and lacks nothing.
     """
     count = count_extra_workers(plans, stages)
     if not count:
-        yield
+        yield None
         return
     with tempfile.TemporaryDirectory(prefix="sslbench-") as folder:
         workers = [_start(Path(folder), plans, store, number) for number in range(1, count + 1)]
         try:
-            yield
+            yield Path(folder) / POSTS
         finally:
             failed = [number for number, worker in enumerate(workers, 1) if worker.poll()]
             for worker in workers:
@@ -60,7 +63,7 @@ def extra_workers(
             for number in failed:
                 output = (Path(folder) / f"output-{number}.log").read_text(errors="replace").strip().splitlines()
                 say(f"further worker {number} ended early: {output[-1] if output else 'it printed nothing'}")
-            for log in sorted(Path(folder).glob("worker-*.log")):
+            for log in sorted((Path(folder) / POSTS).glob("*.log")):
                 for line in log.read_text().splitlines():
                     say(line)
 
