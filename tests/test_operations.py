@@ -251,3 +251,28 @@ def draws_of_jitter(photos: torch.Tensor) -> torch.Tensor:
 
     only = maker().make({"image": photos}, torch.arange(16), 0, an_augmentation("jitter"), {"view": Role(count=1)})
     return only["view"][0]["image"]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_augmentation_makes_views_under_autocast(photos, channels):
+    """The alignment diagnostic makes its views there: a crop then leaves half precision, which the next operation gets."""
+    from sslbench.api import Role
+    from sslbench.catalog.discovery import discover, installed_entries
+    from sslbench.config.choices import choose_augmentations
+    from sslbench.train.build import build_augmentation
+
+    catalog, problems = discover(installed_entries()), list[str]()
+    modalities = {"image": Modality(layout="image", shape=(channels, 64, 64))}
+    view_maker = ViewMaker(modalities=modalities, sizes={"image": (64, 64)}, seed=3)
+    tried = 0
+    for component in catalog.all("augmentation"):
+        if component.origin.distribution != "sslbench-vision":
+            continue
+        (planned,) = choose_augmentations(catalog, {"name": component.name}, ["view"], problems)
+        built = build_augmentation(planned, 64, modalities, None)
+        with torch.autocast("cpu", torch.bfloat16):
+            views = view_maker.make({"image": photos[:, :channels]}, torch.arange(16), 0, built, {"view": Role(count=1)})
+        assert torch.isfinite(views["view"][0]["image"].float()).all(), component.name
+        tried += 1
+    assert problems == []
+    assert tried > 5

@@ -87,7 +87,7 @@ def jitter(config: ColourJitterConfig, parts: OperationParts) -> OnPictures:
             for name, apply, *_ in active:
                 rows = torch.nonzero((order[:, turn] == place[name]) & used[name]).squeeze(1)
                 if len(rows):
-                    result[rows] = apply(result[rows], factors[name][rows])
+                    result[rows] = apply(result[rows], factors[name][rows]).to(x.dtype)  # views under autocast
         return result
 
     return OnPictures(parts, change)
