@@ -237,11 +237,11 @@ def peak_memory() -> int:
     return (int(told[1]) if told else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024
 
 
-def free_memory() -> int:
-    """Bytes of memory that programs can still get; 0 where the system does not say."""
+def free_memory() -> int | None:
+    """Bytes of memory that programs can still get; None where the system does not say."""
     known = Path("/proc/meminfo")
     told = re.search(r"MemAvailable:\s*(\d+) kB", known.read_text()) if known.exists() else None
-    return int(told[1]) * 1024 if told else 0
+    return int(told[1]) * 1024 if told else None
 
 
 def free_disk(path: Path) -> int:

@@ -271,7 +271,9 @@ def test_every_augmentation_makes_views_under_autocast(photos, channels):
         (planned,) = choose_augmentations(catalog, {"name": component.name}, ["view"], problems)
         built = build_augmentation(planned, 64, modalities, None)
         with torch.autocast("cpu", torch.bfloat16):
-            views = view_maker.make({"image": photos[:, :channels]}, torch.arange(16), 0, built, {"view": Role(count=1)})
+            views = view_maker.make(
+                {"image": photos[:, :channels]}, torch.arange(16), 0, built, {"view": Role(count=1)}
+            )
         assert torch.isfinite(views["view"][0]["image"].float()).all(), component.name
         tried += 1
     assert problems == []

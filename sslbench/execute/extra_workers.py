@@ -80,8 +80,10 @@ def count_extra_workers(plans: Sequence[Plan], stages: Iterable[Stage]) -> int:
         return 0
     left = [stage.rows for stage in stages if stage.kind in ("pretrain", "evaluate") and not finished(stage.folder)]
     trainings = [rows for rows in left if rows >= TRAINING]
-    by_work = min(sum(trainings) // WORTHWHILE, len(trainings) - 1)
-    return max(0, min(environment.cores() // threads - 1, by_work, environment.free_memory() // MEMORY))
+    memory = environment.free_memory()
+    limits = [environment.cores() // threads - 1, sum(trainings) // WORTHWHILE, len(trainings) - 1]
+    limits += [] if memory is None else [memory // MEMORY]
+    return max(0, min(limits))
 
 
 def _start(folder: Path, plans: Sequence[Plan], store: Store, number: int) -> subprocess.Popen[bytes]:
