@@ -204,6 +204,17 @@ def count_untaught(record: Record, dataset: str, protocol: str) -> dict[str, int
     return {name: sum(support for (one, _), support in found.items() if one == name) for name in names}
 
 
+def count_test_samples(record: Record, dataset: str, protocol: str) -> dict[str, int]:
+    """Count the test samples of every class that a protocol tests, the fewest of any fold."""
+    found: dict[str, int] = {}
+    draws = _count_draws(record, dataset, protocol)
+    for row in _class_scores(record, dataset, protocol):
+        if row.support:
+            count = -(-row.support // draws)
+            found[row.name] = min(count, found.get(row.name, count))
+    return found
+
+
 def _count_draws(record: Record, dataset: str, protocol: str) -> int:
     """Count how often a protocol asked its question: classes count the samples of all draws together."""
     mine = own_question([s for s in record.scores if s.dataset == dataset and s.protocol == protocol])

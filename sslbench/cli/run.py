@@ -1,4 +1,4 @@
-"""Commands about single runs: run, export."""
+"""Commands about single runs: run, compare, export."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ def run(
     import warnings
 
     from sslbench.execute.here import run_requests
+    from sslbench.report.last_lines import last_lines
     from sslbench.report.live import display_for
     from sslbench.report.published import published_beside
+    from sslbench.report.run_page import write_run_page
     from sslbench.report.terminal import show_results
 
     warnings.filterwarnings("ignore", module="lightning")
@@ -52,9 +54,25 @@ def run(
     if not results.records:  # one of several processes that torchrun or srun started: the first tells
         return
     show_results(console, results, published_beside(catalog, results))
-    console.print(f"\nresults: {out}/{results.records[0].run}", highlight=False, markup=False, soft_wrap=True)
+    console.print()
+    for line in last_lines(results, write_run_page(results), out):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if any(record.status == "failed" for record in results.records):
         sys.exit(1)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="a run's folder, or its name below --out")],
+    second: Annotated[str, typer.Argument(help="the run that it is compared with")],
+    protocol: Annotated[str, typer.Option(help="which protocol's predictions (default: linear, else knn)")] = "",
+    out: Out = Path("runs"),
+) -> None:
+    """Compare two runs: the paired difference overall and by class, and samples only one classifies correctly."""
+    from sslbench.report.compared_runs import compare_runs
+    from sslbench.report.comparison_tables import show_comparisons
+
+    show_comparisons(console_here(), compare_runs(first, second, out, protocol=protocol))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from sslbench.api.specs import Apply, AugmentationSpec, Kind
 from sslbench.catalog.facts import Catalog, Component, did_you_mean
-from sslbench.config.convert import convert, key_form, plain
+from sslbench.config.convert import convert, file_settings, key_form, plain
 from sslbench.environment import versions
 
 PLACE = ("root", "title")
@@ -72,11 +72,13 @@ class Choice:
 
     def described(self) -> dict[str, Any]:
         """What of it enters a record."""
+        files = file_settings(type(self.config))
         return {
             "name": self.asked,
             "version": self.spec.version,
             "from": str(self.component.origin),
             "settings": plain(self.config),
+            **({"files": files} if files else {}),
         }
 
 

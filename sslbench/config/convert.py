@@ -68,6 +68,15 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def file_settings(cls: type[Any]) -> list[str]:
+    """List the settings of a dataclass whose type is a file or folder, alone or among others."""
+    return [name for name, kind in typing.get_type_hints(cls).items() if _holds_path(kind)]
+
+
+def _holds_path(kind: Any) -> bool:
+    return kind is Path or any(_holds_path(one) for one in get_args(kind))
+
+
 def key_form(value: Any) -> Any:
     """Return a value as it enters a key: a file by its content's digest, without the fields that change no number."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

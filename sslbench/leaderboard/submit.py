@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -26,6 +24,7 @@ from sslbench.leaderboard.bundle import (
     sha256,
 )
 from sslbench.leaderboard.check import check_bundle
+from sslbench.leaderboard.publication import publish
 from sslbench.leaderboard.recompute import WHERE, answers_of, recompute
 from sslbench.leaderboard.suite import NAME, Suite
 from sslbench.results.frames import read_record
@@ -39,7 +38,7 @@ def submit(board: Path, suite: Suite, run: Path, *, entry: str, by: str, note: s
     """Write `results`/SUITE/RUN of a leaderboard and return it; raises RequestError with every reason against it."""
     if not (run / RECORD).is_file():
         raise RequestError([f"{run} is no run's folder: it holds no record.json; runs are listed by 'ls runs'"])
-    record = public(read_record(run / RECORD))
+    record = read_record(run / RECORD)
     if not NAME.fullmatch(record.run):
         raise RequestError([f"{run}: its record calls it {record.run!r:.60}, which is no name"])
     if record.status not in SUBMITTED:
@@ -48,6 +47,7 @@ def submit(board: Path, suite: Suite, run: Path, *, entry: str, by: str, note: s
         raise RequestError(
             [f"{run} holds no {lacking[0]}: it predicts nothing, or an older version made it; run it again"]
         )
+    record = publish(record)
     target = board / "results" / suite.name / record.run
     named = (
         entry or f"{record.method['name']} ({'+'.join(b['name'] for b in record.backbones.values()) or 'no backbone'})"
@@ -92,37 +92,3 @@ def _table(path: Path, folder: Path) -> pd.DataFrame:
     table = arrow.Table.from_pandas(kept, schema=schema, preserve_index=False).replace_schema_metadata(None)
     parquet.write_table(table, folder / path.name, compression="zstd", compression_level=19)
     return kept
-
-
-def public(record: Record) -> Record:
-    """A record without scores of snapshots, stage keys, this machine's name and its paths."""
-    tree = {name: _without_paths(plain(getattr(record, name))) for name in ("request", "method", "training")}
-    host = {**record.host, "node": machine_mark(str(record.host.get("node", "")))}
-    return replace(
-        record,
-        **tree,
-        scores=tuple(score for score in record.scores if score.epoch is None),
-        backbones=_without_paths(plain(record.backbones)),
-        pretrained_on=_without_paths(plain(record.pretrained_on)),
-        evaluated_on=_without_paths(plain(record.evaluated_on)),
-        reason=record.reason if not record.reason.startswith("figures not drawn") else "",
-        keys={},
-        host=host,
-    )
-
-
-def machine_mark(node: str) -> str:
-    """A machine's name so that two can be told apart and none is told."""
-    return hashlib.blake2b(node.encode(), digest_size=6).hexdigest()
-
-
-def _without_paths(value: Any) -> Any:
-    """Absolute paths as PATH/NAME: where somebody keeps their data is theirs."""
-    if isinstance(value, Mapping):
-        return {name: _without_paths(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_without_paths(one) for one in value]
-    for kind in (PurePosixPath, PureWindowsPath):
-        if isinstance(value, str) and kind(value).is_absolute():
-            return f"PATH/{kind(value).name}"
-    return value

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from sslbench.analysis.tables import Row
 from sslbench.analysis.verdicts import Against, RowVerdict
+from sslbench.report.balance import describe_balance
 from sslbench.results.marks import marks_of, with_marks
 from sslbench.results.record import Record
 
@@ -68,6 +69,9 @@ def coverage_lines(rows: Sequence[Row]) -> Iterator[str]:
         yield f"± is the half-width of a 95 % interval over {' or '.join(others)}"
     if "test samples" in accuracies:
         yield "one seed: the interval says nothing of other trainings"
+    for dataset in counts:
+        told = list(describe_balance([row for row in rows if row.dataset == dataset]))
+        yield from (f"{dataset}: {line}" if len(counts) > 1 else line for line in told)
 
 
 def verdict_title(verdicts: Sequence[RowVerdict], dataset: str) -> str:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sslbench.analysis.accuracy import AnswersByRun
+from sslbench.analysis.best_row import find_best_row, order_protocols
 from sslbench.analysis.grids import EVERY, LARGEST
 from sslbench.analysis.intervals import Estimate
 from sslbench.analysis.published import Verdict
@@ -169,20 +171,27 @@ def show_results(console: Console, results: Results, published: Sequence[Verdict
         console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
     for data in {d["part"]: d for record in records for d in record.pretrained_on if "account" in d}.values():
         _titled(console, f"{data['part']}: what was learnt from", accounted(data["account"]))
-    first = records[0]
-    for data in first.evaluated_on:
-        others = [protocol["name"] for protocol in first.protocols]
-        told = [*describe_missing_classes(data), *describe_left_out(data)]
-        for protocol in dict.fromkeys(("linear", "knn", *others)):
-            own_answer = own_answers(first, data["part"], answers).get(protocol)
-            table = classes_table(first, data["part"], protocol, own_answer)
-            if table is not None:
-                name = first.method["name"]
-                _titled(console, f"{name} on {data['part']}, {protocol}: recall of the worst and best classes", table)
-                told = describe_classes(first, data["part"], protocol)
-                break
-        for sentence in told:
-            console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    for dataset in names:
+        _show_classes(console, rows, dataset, answers)
+
+
+def _show_classes(console: Console, rows: Sequence[Row], dataset: str, answers: AnswersByRun) -> None:
+    """Print the worst and best classes of the best row of a dataset, and what they do not cover."""
+    best = find_best_row(rows, dataset)
+    shown = next(row for row in rows if row.dataset == dataset) if best is None else best.row
+    record = shown.record
+    data = next(data for data in record.evaluated_on if data["part"] == dataset)
+    sentences = [*describe_missing_classes(data), *describe_left_out(data)]
+    for protocol in order_protocols([shown]) if best is None else [best.protocol]:
+        own_answer = own_answers(record, dataset, answers).get(protocol)
+        table = classes_table(record, dataset, protocol, own_answer)
+        if table is not None:
+            title = f"{record.method['name']} on {dataset}, {protocol}: recall of the worst and best classes"
+            _titled(console, title if best is None else f"{title} (the best row)", table)
+            sentences = describe_classes(record, dataset, protocol)
+            break
+    for sentence in sentences:
+        console.print(sentence, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _reason(record: Record) -> str:

@@ -1,0 +1,55 @@
+"""Sentences about the balance of a dataset: unequal classes, classes with few test samples, and groups that no split cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sslbench.analysis.best_row import order_protocols
+from sslbench.analysis.tables import Row, count_test_samples
+
+IMBALANCED = 10
+"""Classes are called imbalanced where the largest has more than so many times the samples of the smallest."""
+FEW_TEST_SAMPLES = 10
+"""A class with fewer test samples is named: a single answer moves its recall by more than a tenth."""
+
+
+def describe_balance(rows: Sequence[Row]) -> Iterator[str]:
+    """Say of one dataset how unequal its classes are, which have few test samples, and what the split keeps together.
+
+    `rows` are all rows of that dataset. Yields at most three sentences, none for data without classes.
+    """
+    if not rows:
+        return
+    data = next(data for data in rows[0].record.evaluated_on if data["part"] == rows[0].dataset)
+    divided = data.get("divided")
+    if not divided:
+        return
+    least, most = divided["least"], divided["most"]
+    if most > IMBALANCED * least:
+        yield (
+            f"imbalanced classes: {least:,} to {most:,} samples each (1 to {most / least:,.0f}); micro accuracy depends "
+            "mostly on the largest classes, macro accuracy weighs all alike"
+        )
+    yield from _describe_small_classes(rows)
+    groups = str(divided["groups"])
+    if groups.startswith("none"):
+        yield f"groups: {groups.replace('none', 'none declared', 1)}; the split separates single samples"
+    else:
+        yield f"groups: {groups}; each group is entirely on one side of the split"
+
+
+def _describe_small_classes(rows: Sequence[Row]) -> Iterator[str]:
+    for protocol in order_protocols(rows):
+        for row in rows:
+            counts = count_test_samples(row.record, row.dataset, protocol)
+            if not counts:
+                continue
+            few = {name: count for name, count in counts.items() if count < FEW_TEST_SAMPLES}
+            if few:
+                name, fewest = min(few.items(), key=lambda item: (item[1], item[0]))
+                have = "1 class has" if len(few) == 1 else f"{len(few)} of {len(counts)} classes have"
+                yield (
+                    f"{have} fewer than {FEW_TEST_SAMPLES} test samples (the fewest: {name}, {fewest}), and each is "
+                    f"1/{len(counts)} of macro accuracy"
+                )
+            return

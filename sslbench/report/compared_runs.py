@@ -1,0 +1,108 @@
+"""Two finished runs side by side: found by folder or name, and refused where their answers cannot be paired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslbench.analysis.best_row import DEFAULT_PROTOCOLS
+from sslbench.analysis.run_comparison import Comparison, compare_answers
+from sslbench.analysis.tables import own_answers
+from sslbench.api.errors import RequestError
+from sslbench.results.answers import TestAnswers, read_answers
+from sslbench.results.frames import read_record
+from sslbench.results.record import Record
+from sslbench.results.store import PREDICTIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRuns:
+    """Two runs on one dataset under one protocol."""
+
+    first: Record
+    second: Record
+    dataset: str
+    protocol: str
+    comparison: Comparison
+
+
+def compare_runs(first: str, second: str, out: Path, *, protocol: str = "") -> list[ComparedRuns]:
+    """Compare two runs on every dataset that both were measured on.
+
+    A run is its folder, or its name below `out`. Without a protocol the preferred one that both have is taken. Raises
+    RequestError for a folder that holds no finished run, and for runs that share no test samples, data or protocol.
+    """
+    folders = [find_run(name, out) for name in (first, second)]
+    records = [read_record(folder / "record.json") for folder in folders]
+    if folders[0].resolve() == folders[1].resolve():
+        raise RequestError([f"{second}: is the same run as {first}. Name two different runs"])
+    for name, record in zip((first, second), records, strict=True):
+        if record.status not in ("done", "collapsed"):
+            raise RequestError([f"{name}: is {record.status}, so it has no answers. Name a run that is done"])
+    answers = [read_answers(folder.parent, record) for folder, record in zip(folders, records, strict=True)]
+    parts = [[data["part"] for data in record.evaluated_on] for record in records]
+    shared = [part for part in parts[0] if part in parts[1]]
+    if not shared:
+        told = " and ".join(", ".join(part) for part in parts)
+        raise RequestError([f"{second}: shares no dataset with {first} ({told}). Name runs on the same data"])
+    compared = []
+    for part in shared:
+        by_protocol = [
+            own_answers(record, part, {record.run: own}) for record, own in zip(records, answers, strict=True)
+        ]
+        chosen = _choose_protocol(by_protocol, protocol, (first, second), part)
+        own, other = (found[chosen] for found in by_protocol)
+        if problems := list(_differences(records, part, chosen, own, other)):
+            raise RequestError([f"{second}: {problem}" for problem in problems])
+        names = list(dict.fromkeys(row.name for row in records[0].classes if row.dataset == part))
+        found = compare_answers(own, other, names)
+        compared.append(
+            ComparedRuns(first=records[0], second=records[1], dataset=part, protocol=chosen, comparison=found)
+        )
+    return compared
+
+
+def find_run(name: str, out: Path) -> Path:
+    """Find a run's folder by its path or by its name below `out`; raises RequestError where neither holds a record."""
+    for folder in (Path(name), out / name):
+        if (folder / "record.json").is_file():
+            return folder
+    below = sorted(path.parent.name for path in out.glob("*/record.json")) if out.is_dir() else []
+    near = [run for run in below if run.startswith(name)] or below
+    listed = f"Runs below {out}: {', '.join(near[:5])}{', …' if len(near) > 5 else ''}" if near else f"{out} holds no run"
+    raise RequestError([f"{name}: is no run: no record.json in {name} or {out / name}. {listed}"])
+
+
+def _choose_protocol(
+    by_protocol: Sequence[dict[str, TestAnswers]], wanted: str, names: Sequence[str], part: str
+) -> str:
+    shared = [protocol for protocol in by_protocol[0] if protocol in by_protocol[1]]
+    if not shared:
+        told = "; ".join(f"{n}: {', '.join(found) or 'none'}" for n, found in zip(names, by_protocol, strict=True))
+        raise RequestError([
+            f"{names[1]}: no protocol predicted classes of {part} in both runs ({told}), or {PREDICTIONS} is missing. "
+            "Measure both with one protocol, such as --protocols knn"
+        ])  # fmt: skip
+    if wanted and wanted not in shared:
+        raise RequestError([f"--protocol {wanted}: is not in both runs. Possible: {', '.join(shared)}"])
+    return wanted or next((name for name in DEFAULT_PROTOCOLS if name in shared), shared[0])
+
+
+def _differences(
+    records: Sequence[Record], part: str, protocol: str, own: TestAnswers, other: TestAnswers
+) -> Iterator[str]:
+    """Say why answers of two runs cannot be paired."""
+    data = [next(one for one in record.evaluated_on if one["part"] == part) for record in records]
+    if data[0]["fingerprint"] != data[1]["fingerprint"]:
+        yield f"the files of {part} differ between the two runs. Run one of them again on the same data"
+    elif not own.same_samples(other):
+        yield (
+            f"the test samples of {part} differ between the two runs ({len(own.ids):,} and {len(other.ids):,}). "
+            "Run both with the same splits, folds and prepare settings"
+        )
+    versions = [
+        next(one["version"] for one in record.protocols if one["name"] == protocol) for record in records
+    ]
+    if versions[0] != versions[1]:
+        yield f"{protocol} has version {versions[0]} in one run and {versions[1]} in the other. Run the older one again"

@@ -1,0 +1,215 @@
+"""The page of one `run` command: what a terminal shows, every class, confusions, misclassified images, the encoder's input."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+from rich.table import Table
+from rich.text import Text
+
+from sslbench.analysis.accuracy import AnswersByRun
+from sslbench.analysis.best_row import BestRow, find_best_row, own_settings
+from sslbench.analysis.tables import Row, class_rows, own_answers, rows_of
+from sslbench.analysis.verdicts import judge_rows
+from sslbench.api.files import write_atomically
+from sslbench.report.comparison import coverage_lines, results_title, verdict_table, verdict_title
+from sslbench.report.coverage import describe_coverage
+from sslbench.report.run_images import (
+    EncoderInput,
+    Misclassified,
+    encoder_inputs,
+    figure_uri,
+    find_misclassified,
+    open_table,
+)
+from sslbench.report.terminal import cell, results_table
+from sslbench.results.answers import read_answers
+from sslbench.results.frames import Results
+from sslbench.results.marks import marks_of, with_marks
+from sslbench.results.record import Record, encode
+from sslbench.results.store import Store
+
+PAGE = "index.html"
+VERSION = 1
+"""Raised when a page of the same records looks different, so that pages are written again."""
+MATRIX = 40
+"""Classes up to which confusions are shown as a matrix."""
+CONFUSIONS = 15
+"""Pairs of confused classes that are listed."""
+STEPS = 10
+"""Steps of color in a matrix."""
+SOURCE = re.compile(r'<meta name="sslbench-source" content="([0-9a-f]+)">')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageTable:
+    """A table as text: its title, headers, rows, and how many columns are names."""
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    labels: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusions:
+    """How often samples of one class are predicted as another: shares by true and predicted class, and the largest."""
+
+    names: Sequence[str]
+    matrix: Sequence[Sequence[tuple[str, int]]]
+    listed: Sequence[tuple[str, str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetPage:
+    """What a page shows of one dataset; `best` names the method that is looked at, and the protocol."""
+
+    name: str
+    verdicts: PageTable | None
+    best: str
+    protocol: str
+    classes: PageTable | None
+    confusions: Confusions | None
+    misclassified: Sequence[Misclassified]
+    inputs: Sequence[EncoderInput]
+    images_missing: bool
+
+
+def write_run_page(results: Results) -> Path | None:
+    """Write the page of all records into the folder of the first and return its path; unchanged records cost nothing.
+
+    None for results without a folder.
+    """
+    if results.root is None or not results.records:
+        return None
+    store = Store(root=results.root)
+    path = store.run(results.records[0].run) / PAGE
+    source = hashlib.blake2b(digest_size=16)
+    source.update(f"page {VERSION}".encode())
+    for record in results.records:
+        source.update(encode(record))
+    if path.exists() and (found := SOURCE.search(path.read_text()[:2000])) and found[1] == source.hexdigest():
+        return path
+    answers = {record.run: read_answers(results.root, record) for record in results.records}
+    rows = rows_of(results.records, answers)
+    names = list(dict.fromkeys(row.dataset for row in rows))
+    template = Environment(loader=PackageLoader("sslbench.report"), autoescape=True).get_template("run.html")
+    page = template.render(
+        source=source.hexdigest(),
+        title=results_title(rows),
+        table=as_page_table("", results_table(rows), labels=2),
+        notes=list(coverage_lines(rows)),
+        datasets=[_dataset(results, store, rows, name, answers) for name in names],
+        coverage=describe_coverage(results.records),
+        warnings=list(dict.fromkeys(_warnings(results.records))),
+        seen=_seen(store, results.records),
+        runs=[(record, f"../{record.run}") for record in results.records],
+        steps=STEPS,
+    )
+    write_atomically(path, page.encode())
+    return path
+
+
+def as_page_table(title: str, table: Table, labels: int) -> PageTable:
+    """Take over the text of a terminal's table, whose headers may have several lines."""
+    columns = [[Text.from_markup(str(value)).plain for value in column.cells] for column in table.columns]
+    headers = [Text.from_markup(str(column.header)).plain for column in table.columns]
+    return PageTable(title=title, headers=headers, rows=list(zip(*columns, strict=True)), labels=labels)
+
+
+def _dataset(
+    results: Results, store: Store, rows: Sequence[Row], name: str, answers: AnswersByRun
+) -> DatasetPage:
+    own = [row for row in rows if row.dataset == name]
+    judged = [one for one in judge_rows(own, answers) if one.dataset == name]
+    best = find_best_row(own, name)
+    shown = own[0] if best is None else best.row
+    table = open_table(store, shown.record, name)
+    misclassified, inputs = [], []
+    if table is not None:
+        inputs = encoder_inputs(shown.record, table)
+        if best is not None:
+            misclassified = find_misclassified(store, shown.record, name, best.protocol, table)
+    return DatasetPage(
+        name=name,
+        verdicts=as_page_table(verdict_title(judged, name), verdict_table(judged, own), labels=1) if judged else None,
+        best=with_marks(shown.record.method["name"], marks_of(shown.record.method)),
+        protocol="" if best is None else best.protocol,
+        classes=None if best is None else _classes(own, best, answers),
+        confusions=None if best is None else _confusions(results, best),
+        misclassified=misclassified, inputs=inputs, images_missing=table is None,
+    )  # fmt: skip
+
+
+def _classes(rows: Sequence[Row], best: BestRow, answers: AnswersByRun) -> PageTable | None:
+    """Recall of every class by method, the worst of the best row first."""
+    by_row: list[tuple[str, Mapping[str, str]]] = []
+    for row in rows:
+        own = own_answers(row.record, row.dataset, answers).get(best.protocol)
+        found = class_rows(row.record, row.dataset, best.protocol, own)
+        if found:
+            backbones = "+".join(backbone["name"] for backbone in row.record.backbones.values())
+            title = f"{with_marks(row.record.method['name'], marks_of(row.record.method))}\n{backbones}".strip()
+            by_row.append((title, {one.name: cell(one.recall) for one in found}))
+    own = own_answers(best.row.record, best.row.dataset, answers).get(best.protocol)
+    order = class_rows(best.row.record, best.row.dataset, best.protocol, own)
+    if not order:
+        return None
+    return PageTable(
+        title="",
+        headers=["class", "test samples", *(title for title, _ in by_row)],
+        rows=[
+            [one.name, f"{one.support:.0f}", *(cells.get(one.name, "–") for _, cells in by_row)] for one in order
+        ],
+        labels=1,
+    )  # fmt: skip
+
+
+def _confusions(results: Results, best: BestRow) -> Confusions | None:
+    frame = Results(records=(best.row.record,), root=results.root).confusions
+    if frame.empty:
+        return None
+    wanted = own_settings(best.row.record, best.row.dataset, best.protocol)
+    chosen = frame[
+        (frame["dataset"] == best.row.dataset) & (frame["protocol"] == best.protocol) & frame["epoch"].isna()
+        & frame["setting"].isin(list(wanted))
+    ]  # fmt: skip
+    if chosen.empty:
+        return None
+    counts = chosen.groupby(["class", "taken_for"], sort=True)["count"].sum()
+    shares = (counts / counts.groupby("class").transform("sum")).rename("share").reset_index()
+    names = sorted({*shares["class"], *shares["taken_for"]})
+    wrong = shares[shares["class"] != shares["taken_for"]].sort_values(
+        ["share", "class", "taken_for"], ascending=[False, True, True]
+    )
+    wrong = wrong[wrong["share"] > 0]
+    matrix = _matrix(shares, names) if len(names) <= MATRIX else []
+    listed = [(str(a), str(b), float(share)) for a, b, share in wrong[:CONFUSIONS].itertuples(index=False)]
+    return Confusions(names=names, matrix=matrix, listed=listed)
+
+
+def _matrix(shares: pd.DataFrame, names: Sequence[str]) -> list[list[tuple[str, int]]]:
+    table = shares.pivot_table(index="class", columns="taken_for", values="share", fill_value=0.0)
+    table = table.reindex(index=names, columns=names, fill_value=0.0)
+    return [
+        [(f"{value:.2f}" if value else "", round(float(value) * STEPS)) for value in line] for line in table.to_numpy()
+    ]
+
+
+def _seen(store: Store, records: Sequence[Record]) -> list[tuple[str, str]]:
+    """The figure of augmented views of every method that has one."""
+    drawn = [(record, figure_uri(store.run(record.run) / "figures/seen.png")) for record in records]
+    return [(record.method["name"], image) for record, image in drawn if image is not None]
+
+
+def _warnings(records: Sequence[Record]) -> Iterator[str]:
+    for record in records:
+        if record.reason:
+            yield f"{record.method['name']}: {record.status}: {record.reason}"
+        yield from record.warnings
