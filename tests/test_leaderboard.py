@@ -23,8 +23,8 @@ from sslbench.execute.here import this_machine
 from sslbench.leaderboard.bundle import bits, unbits
 from sslbench.leaderboard.check import check_bundle
 from sslbench.leaderboard.commands import check_all, find_bundle
-from sslbench.leaderboard.reproduce import command
 from sslbench.leaderboard.publication import machine_mark
+from sslbench.leaderboard.reproduce import command
 from sslbench.leaderboard.suite import read_suite
 from sslbench.results.frames import read_record
 

@@ -31,7 +31,9 @@ def find_best_row(rows: Sequence[Row], dataset: str) -> BestRow | None:
     finished = [row for row in rows if row.dataset == dataset and row.record.status == "done"]
     candidates = [row for row in finished if not row.record.baseline] or finished
     for protocol in order_protocols(candidates):
-        scored = [(round(row.cells[protocol, MAIN].mean, DIGITS), row) for row in candidates if (protocol, MAIN) in row.cells]
+        scored = [
+            (round(row.cells[protocol, MAIN].mean, DIGITS), row) for row in candidates if (protocol, MAIN) in row.cells
+        ]
         if scored:
             return BestRow(row=max(scored, key=lambda pair: pair[0])[1], protocol=protocol)
     return None

@@ -1,4 +1,4 @@
-"""Two runs that answered the same test samples: paired differences overall and by class, and samples one of them fails. Pure."""
+"""Two runs on the same test samples: paired differences overall and by class, samples that one run fails. Pure."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ def _compare_classes(
     only_first: NDArray[np.bool_],
     only_second: NDArray[np.bool_],
 ) -> list[ClassDifference]:
-    rows = [
+    own, other = (
         answered(one.right, one.labels, len(names), depends_on_seed=one.depends_on_seed) for one in (first, second)
-    ]
-    gaps, ps = class_gaps(*rows, first.labels)
-    recalls = [row.recalls.mean(0) for row in rows]
+    )
+    gaps, ps = class_gaps(own, other, first.labels)
+    recalls = own.recalls.mean(0), other.recalls.mean(0)
     counts, won, lost = (
         np.bincount(first.labels[chosen], minlength=len(names)) for chosen in (slice(None), only_first, only_second)
     )

@@ -81,7 +81,7 @@ def export(
     to: Annotated[Path, typer.Option(help="where the files go")] = Path("export"),
     seed: Annotated[int | None, typer.Option(help="which seed (default: the first)")] = None,
 ) -> None:
-    """Write a run's encoders as safetensors with a card; they load in plain torch."""
+    """Write a run's encoders as programs and weights that load without sslbench, with a card of lines that do so."""
     from sslbench.results.export import export_run
 
-    print("\n".join(str(path) for path in export_run(run, to, seed)))
+    print("\n".join(str(path) for path in export_run(run, to, seed, catalog_of())))

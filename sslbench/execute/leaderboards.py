@@ -25,8 +25,8 @@ from sslbench.data.table import Prepared, open_prepared
 from sslbench.execute.commands import Opened
 from sslbench.execute.here import run_plans, this_machine
 from sslbench.leaderboard.bundle import RECORD, VERIFIED, Bundle, Verification
-from sslbench.leaderboard.recompute import place_of
 from sslbench.leaderboard.publication import machine_mark
+from sslbench.leaderboard.recompute import place_of
 from sslbench.leaderboard.suite import Suite, SuiteData, SuiteProtocol, Test, test_of
 from sslbench.report.live import Display
 from sslbench.results.record import Record

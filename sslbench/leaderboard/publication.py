@@ -18,8 +18,8 @@ from sslbench.config.convert import plain
 from sslbench.results.record import Record
 
 DATA = (
-    "part", "name", "version", "from", "settings", "fingerprint", "samples", "labelled", "classes", "unreadable", "splits",
-    "divided", "missing_classes", "left_out",
+    "part", "name", "version", "from", "settings", "fingerprint", "samples", "labelled", "classes", "modalities",
+    "unreadable", "splits", "divided", "missing_classes", "left_out",
 )  # fmt: skip
 """Fields of a dataset that a run learned from or was measured on."""
 TRAINING = ("seed", "fold", "samples", "history", "encoders")
@@ -85,7 +85,13 @@ def _publish_unreadable(text: str) -> str:
 
 def _file_settings(record: Record) -> Iterator[str]:
     """Names of the settings that hold files, as each component of the record states them."""
-    components = (record.method, *record.backbones.values(), *record.protocols, *record.pretrained_on, *record.evaluated_on)
+    components = (
+        record.method,
+        *record.backbones.values(),
+        *record.protocols,
+        *record.pretrained_on,
+        *record.evaluated_on,
+    )
     for component in components:
         yield from component.get("files", ())
 

@@ -70,7 +70,9 @@ def find_run(name: str, out: Path) -> Path:
             return folder
     below = sorted(path.parent.name for path in out.glob("*/record.json")) if out.is_dir() else []
     near = [run for run in below if run.startswith(name)] or below
-    listed = f"Runs below {out}: {', '.join(near[:5])}{', …' if len(near) > 5 else ''}" if near else f"{out} holds no run"
+    listed = (
+        f"Runs below {out}: {', '.join(near[:5])}{', …' if len(near) > 5 else ''}" if near else f"{out} holds no run"
+    )
     raise RequestError([f"{name}: is no run: no record.json in {name} or {out / name}. {listed}"])
 
 
@@ -101,8 +103,6 @@ def _differences(
             f"the test samples of {part} differ between the two runs ({len(own.ids):,} and {len(other.ids):,}). "
             "Run both with the same splits, folds and prepare settings"
         )
-    versions = [
-        next(one["version"] for one in record.protocols if one["name"] == protocol) for record in records
-    ]
+    versions = [next(one["version"] for one in record.protocols if one["name"] == protocol) for record in records]
     if versions[0] != versions[1]:
         yield f"{protocol} has version {versions[0]} in one run and {versions[1]} in the other. Run the older one again"

@@ -70,8 +70,8 @@ def coverage_lines(rows: Sequence[Row]) -> Iterator[str]:
     if "test samples" in accuracies:
         yield "one seed: the interval says nothing of other trainings"
     for dataset in counts:
-        told = list(describe_balance([row for row in rows if row.dataset == dataset]))
-        yield from (f"{dataset}: {line}" if len(counts) > 1 else line for line in told)
+        balance = describe_balance([row for row in rows if row.dataset == dataset])
+        yield from (f"{dataset}: {line}" if len(counts) > 1 else line for line in balance)
 
 
 def verdict_title(verdicts: Sequence[RowVerdict], dataset: str) -> str:

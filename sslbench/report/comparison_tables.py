@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from sslbench.analysis.run_comparison import ClassDifference, Comparison
+from sslbench.report.compared_runs import ComparedRuns
 from sslbench.report.comparison import COLORS
 from sslbench.results.marks import marks_of, with_marks
-from sslbench.report.compared_runs import ComparedRuns
 
 LISTED = 10
 """Samples of a kind that a terminal lists."""
@@ -59,7 +59,11 @@ def overall_table(found: Comparison, first: str, second: str) -> Table:
         color = COLORS.get(one.verdict)
         verdict = f"[{color}]{one.verdict}[/]" if color else one.verdict
         table.add_row(
-            one.metric.replace("_", " "), f"{one.first:.3f}", f"{one.second:.3f}", f"{one.difference:+.3f}{spread}", verdict
+            one.metric.replace("_", " "),
+            f"{one.first:.3f}",
+            f"{one.second:.3f}",
+            f"{one.difference:+.3f}{spread}",
+            verdict,
         )
     return table
 

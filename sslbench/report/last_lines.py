@@ -21,7 +21,9 @@ def last_lines(results: Results, page: Path | None, out: Path) -> Iterator[str]:
     run = results.records[0].run
     folder = out / run
     yield f"results: {folder}"
-    named = {} if page is None else {page.name: "open it in a browser: tables, classes, confusions, misclassified images"}
+    named = (
+        {} if page is None else {page.name: "open it in a browser: tables, classes, confusions, misclassified images"}
+    )
     named |= {name: about for name, about in FILES.items() if (folder / name).exists()}
     widest = max(map(len, named), default=0)
     yield from (f"  {name.ljust(widest)}  {about}" for name, about in named.items())

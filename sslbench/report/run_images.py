@@ -57,7 +57,9 @@ def open_table(store: Store, record: Record, dataset: str) -> Prepared | None:
     return open_prepared(folder, dataset) if (folder / "meta.json").exists() else None
 
 
-def find_misclassified(store: Store, record: Record, dataset: str, protocol: str, table: Prepared) -> list[Misclassified]:
+def find_misclassified(
+    store: Store, record: Record, dataset: str, protocol: str, table: Prepared
+) -> list[Misclassified]:
     """List test samples that a run misclassifies, those that most seeds get wrong first; empty without images."""
     modality = _image_modality(table)
     path = store.run(record.run) / PREDICTIONS

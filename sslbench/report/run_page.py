@@ -1,4 +1,4 @@
-"""The page of one `run` command: what a terminal shows, every class, confusions, misclassified images, the encoder's input."""
+"""The page of one `run` command: tables, every class, confusions, misclassified images and the input of the encoder."""
 
 from __future__ import annotations
 
@@ -123,9 +123,7 @@ def as_page_table(title: str, table: Table, labels: int) -> PageTable:
     return PageTable(title=title, headers=headers, rows=list(zip(*columns, strict=True)), labels=labels)
 
 
-def _dataset(
-    results: Results, store: Store, rows: Sequence[Row], name: str, answers: AnswersByRun
-) -> DatasetPage:
+def _dataset(results: Results, store: Store, rows: Sequence[Row], name: str, answers: AnswersByRun) -> DatasetPage:
     own = [row for row in rows if row.dataset == name]
     judged = [one for one in judge_rows(own, answers) if one.dataset == name]
     best = find_best_row(own, name)
@@ -196,7 +194,7 @@ def _confusions(results: Results, best: BestRow) -> Confusions | None:
 
 def _matrix(shares: pd.DataFrame, names: Sequence[str]) -> list[list[tuple[str, int]]]:
     table = shares.pivot_table(index="class", columns="taken_for", values="share", fill_value=0.0)
-    table = table.reindex(index=names, columns=names, fill_value=0.0)
+    table = table.reindex(index=pd.Index(names), columns=pd.Index(names), fill_value=0.0)
     return [
         [(f"{value:.2f}" if value else "", round(float(value) * STEPS)) for value in line] for line in table.to_numpy()
     ]

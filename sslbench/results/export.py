@@ -1,21 +1,51 @@
-"""Write a run's encoders as plain safetensors with a card: each loads in torch without sslbench."""
+"""Write a run's encoders for use without sslbench: a program, plain weights, and a card whose lines run unchanged."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from sslbench.api.errors import RequestError
+from sslbench.api.values import Modality
+from sslbench.catalog.facts import Catalog
 from sslbench.results.frames import read_record
+from sslbench.results.image_reading import reader_source
+from sslbench.results.program import EncoderInput, rebuild_encoder, save_program
+from sslbench.results.record import Record
 from sslbench.results.write import card
 
+READER = "read_image.py"
+NETWORK = "network."
+"""Where the module of a library lies in an encoder that wraps it."""
 
-def export_run(run: Path, to: Path, seed: int | None) -> list[Path]:
-    """Write `to`/RUN: one file per encoder of one seed, and a card; raises RequestError without such a run or seed."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedEncoder:
+    """The files of one encoder, and what it takes and gives; `statistics` are mean and deviation as they are written.
+
+    `program` is empty for an encoder that a method builds itself.
+    """
+
+    modality: str
+    weights: str
+    program: str
+    takes: EncoderInput | None
+    width: int
+    statistics: Mapping[str, str]
+
+
+def export_run(run: Path, to: Path, seed: int | None, catalog: Catalog) -> list[Path]:
+    """Write `to`/RUN: a program and the weights of every encoder of one seed, how images are read, and a card.
+
+    Raises RequestError without such a run or seed, or where an encoder cannot be built or recorded.
+    """
     if not (run / "record.json").exists():
         raise RequestError([f"{run} is no run's folder: it holds no record.json; runs are listed by 'ls runs'"])
     record = read_record(run / "record.json")
@@ -25,41 +55,128 @@ def export_run(run: Path, to: Path, seed: int | None) -> list[Path]:
         raise RequestError([f"{run} has no encoder of seed {seed}; possible: {', '.join(map(str, record.seeds))}"])
     with safe_open(files[0], framework="pt") as opened:
         prefixes = json.loads((opened.metadata() or {}).get("encoders", "{}"))
+    if not prefixes:
+        raise RequestError([f"{record.run}: its method has no encoder with weights to export"])
     state = load_file(files[0])
     to = to / record.run
     to.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
-    normalised: dict[str, dict[str, str]] = {}
-    for modality, prefix in prefixes.items():
-        encoder = {k.removeprefix(prefix): v.contiguous() for k, v in state.items() if k.startswith(prefix)}
-        backbone = record.backbones.get(modality, {}).get("name", "own")
-        path = to / f"{modality}-{backbone}-seed{seed}.safetensors"
-        outside = {name: state.get(f"{prefix.removesuffix('network.')}{name}") for name in ("mean", "std")}
-        # the shortest decimals that are the same float32 again, for whoever loads the file
-        taken = {n: str([float(str(v)) for v in t.flatten().numpy()]) for n, t in outside.items() if t is not None}
-        save_file(encoder, path, metadata={"backbone": str(backbone), "run": record.run, "modality": modality, **taken})
-        written.append(path)
-        normalised[path.name] = taken
-    if not written:
-        raise RequestError([f"{record.run}: its method has no encoder with weights to export"])
-    (to / "card.md").write_text(f"{card(record)}\n{loading(normalised)}")
+    exported = [
+        _export_encoder(record, modality, _below(state, prefix.removesuffix(NETWORK)), prefix, seed, to, catalog)
+        for modality, prefix in prefixes.items()
+    ]
+    written = [to / name for one in exported for name in (one.program, one.weights) if name]
+    if any(one.takes is not None and one.takes.modality.layout == "image" for one in exported):
+        (to / READER).write_text(reader_source())
+        written.append(to / READER)
+    (to / "card.md").write_text(f"{card(record)}\n{describe_use(record, exported)}")
     return [*written, to / "card.md"]
 
 
-def loading(files: Mapping[str, Mapping[str, str]]) -> str:
-    """How exported files are read again, in words and lines that run without sslbench, and what goes in."""
-    lines = []
-    for name, taken in files.items():
-        less = f"  # less {taken['mean']}, divided by {taken['std']}" if taken else ""
-        lines.append(f'    load_file("{name}"){less}')
-    return "\n".join([
-        "## Loading",
-        "",
-        "Each file holds one encoder's tensors under the names of its module; one that wraps a timm or torchvision model",
-        "loads in that model. Pictures go in from 0 to 1, less the mean and divided by the deviation that stand beside it.",
-        "",
-        "    from safetensors.torch import load_file",
-        "",
-        *lines,
-        "",
-    ])  # fmt: skip
+def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def _export_encoder(
+    record: Record, modality: str, own: Mapping[str, Tensor], prefix: str, seed: int, to: Path, catalog: Catalog
+) -> ExportedEncoder:
+    name = str(record.backbones.get(modality, {}).get("name", "own"))
+    # the shortest decimals that are the same float32 again, for whoever loads the file
+    statistics = {n: str([float(str(v)) for v in own[n].flatten().numpy()]) for n in ("mean", "std") if n in own}
+    weights = _below(own, NETWORK) if prefix.endswith(NETWORK) else own
+    file = f"{modality}-{name}-seed{seed}"
+    save_file(
+        {key: value.contiguous() for key, value in weights.items()}, to / f"{file}.safetensors",
+        metadata={"backbone": name, "run": record.run, "modality": modality, **statistics},
+    )  # fmt: skip
+    takes, width, program = None, 0, ""
+    if modality in record.backbones:
+        takes = read_input(record, modality)
+        encoder = rebuild_encoder(record.backbones[modality], takes, own, catalog)
+        width, program = encoder.width, f"{file}.pt2"
+        save_program(encoder, takes, to / program)
+    return ExportedEncoder(
+        modality=modality,
+        weights=f"{file}.safetensors",
+        program=program,
+        takes=takes,
+        width=width,
+        statistics=statistics,
+    )
+
+
+def read_input(record: Record, modality: str) -> EncoderInput:
+    """Read from a record what an encoder takes; raises RequestError for a record of an earlier version."""
+    stored = next((data["modalities"] for data in record.evaluated_on if "modalities" in data), None)
+    facts = next((one["encoders"][modality] for one in record.training if modality in one.get("encoders", {})), None)
+    if stored is None or facts is None:
+        raise RequestError([
+            f"{record.run}: its record, written by an earlier version, does not state the size of its samples. Delete "
+            "its record.json and repeat the command of the run, which writes only the record again"
+        ])  # fmt: skip
+    described = stored[modality]
+    settings: Mapping[str, Any] = record.settings
+    return EncoderInput(
+        modality=Modality(layout=described["layout"], shape=tuple(described["shape"]), facts=tuple(described["facts"])),
+        size=tuple(facts["size"]),
+        bfloat16=settings["train"]["precision"] == "bfloat16",
+        squashed=settings["prepare"]["fit"] == "squash" and "size" in described["facts"],
+    )
+
+
+def describe_use(record: Record, exported: Sequence[ExportedEncoder]) -> str:
+    """Describe every encoder and write the lines that apply it to a file, without sslbench."""
+    parts = ["## Use without sslbench", "", "Run the lines in this folder. They need torch, NumPy and Pillow."]
+    for one in exported:
+        parts += ["", f"### {one.modality}", ""]
+        if one.takes is None:
+            parts += ["The method builds this encoder itself: weights only."]
+        else:
+            parts += _describe_program(record, one, one.takes)
+        parts += ["", f"Weights alone, under the names of the encoder's module{_describe_statistics(one)}:", ""]
+        parts += ["    from safetensors.torch import load_file", "", f'    state = load_file("{one.weights}")']
+    return "\n".join([*parts, ""])
+
+
+def _describe_statistics(one: ExportedEncoder) -> str:
+    if not one.statistics:
+        return ""
+    return f" (its input is less {one.statistics['mean']}, divided by {one.statistics['std']})"
+
+
+def _describe_program(record: Record, one: ExportedEncoder, takes: EncoderInput) -> list[str]:
+    shape, precision = takes.modality.shape, "bfloat16" if takes.bfloat16 else "float32"
+    head = ["    import numpy as np", "    import torch"]
+    load = f'    encoder = torch.export.load("{one.program}").module()'
+    mean, std = one.statistics.get("mean", "none"), one.statistics.get("std", "none")
+    told = [
+        f"- width of the vector: {one.width}",
+        f"- normalization, in the program: less {mean}, divided by {std}",
+        f"- computed in {precision}; written by torch {record.versions.get('torch', '?')}",
+        "- one sample at a time",
+    ]
+    if takes.modality.layout != "image":
+        sides = " x ".join(str(side or "any") for side in shape)
+        names = "steps x channels" if takes.modality.layout == "sequence" else "values"
+        return [
+            f"- input: float32, {names}: {sides}, in the units of the data", *told, "", *head, "", load,
+            f'    values = np.load("{one.modality}.npy").astype(np.float32)',
+            f"    vector = encoder(torch.from_numpy(values[None]))[0]  # [{one.width}]",
+        ]  # fmt: skip
+    prepare = record.settings["prepare"]
+    call = (
+        f"channels={shape[0]}, height={shape[1]}, width={shape[2]}, fit={prepare['fit']!r}, "
+        f"background={prepare['background']!r}"
+    ).replace("'", '"')
+    extra = ', torch.tensor([read_aspect("image.png")])' if takes.squashed else ""
+    size = " x ".join(map(str, takes.size))
+    return [
+        f"- input: {shape[0]} channel{'s' if shape[0] > 1 else ''}, {shape[1]} x {shape[2]} pixels, values 0 to 255; an "
+        f"image of another size is put on such a canvas ({prepare['fit']})",
+        f"- resizing, in the program: to {size} (bilinear, antialiased), values 0 to 1",
+        *told,
+        "- steps of a dataset's own reader, such as padding of plankton images, come before and are not in these files",
+        "", head[1], "",
+        f"    from read_image import {'read_aspect, ' if takes.squashed else ''}read_image", "", load,
+        f'    image = read_image("image.png", {call})',
+        f"    vector = encoder(torch.from_numpy(image){extra})[0]  # [{one.width}]",
+    ]  # fmt: skip

@@ -105,6 +105,10 @@ def _data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, A
             "samples": len(table),
             "labelled": int((table.labels >= 0).sum()) if table.labels.ndim == 1 else len(table),
             "classes": len(table.target.names),
+            "modalities": {
+                name: {"layout": what.layout, "shape": list(what.shape), "facts": list(what.facts)}
+                for name, what in table.modalities.items()
+            },
             "unreadable": list(table.unreadable),
         }
     return facts

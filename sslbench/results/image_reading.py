@@ -1,0 +1,72 @@
+"""Read an image file as an exported encoder takes it. `reader_source` writes this as a file that needs no sslbench."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from sslbench.data.canvas import MIDDLE, Background, Fit, edge_mode, facing, on_canvas, resize
+
+HEAD = '''"""Read an image file as the exported encoder beside this file takes it. Needs NumPy and Pillow."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageOps
+
+MIDDLE = {middle}
+'''
+
+
+def read_image(
+    file: str,
+    channels: int,
+    height: int,
+    width: int,
+    fit: Fit,
+    background: Background,
+    black: float | None = None,
+    white: float | None = None,
+) -> NDArray[np.uint8]:
+    """Read a file upright as [1, channels, height, width] of 0 to 255, transparency on white.
+
+    An image of another size is put on a canvas by `fit`. Values of more than 8 bits need `black` and `white`, the values
+    shown as 0 and 255. Raises ValueError without them, and for a number of channels that is neither 1 nor 3.
+    """
+    if channels not in (1, 3):
+        raise ValueError(f"{channels} channels: read the file yourself, as an array [1, {channels}, {height}, {width}]")
+    with Image.open(file) as opened:
+        image = ImageOps.exif_transpose(opened)
+    if image.mode.startswith("I") or image.mode == "F":
+        if black is None or white is None:
+            raise ValueError(
+                f"{file}: has more than 8 bits per value. Set black and white, the values shown as 0 and 255"
+            )
+        shares = np.clip((np.asarray(image, np.float64) - black) / (white - black), 0, 1)
+        image = Image.fromarray(np.round(shares * 255).astype(np.uint8))
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        ground.alpha_composite(image.convert("RGBA"))
+        image = ground
+    array = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint8)
+    planes = array[None] if channels == 1 else np.ascontiguousarray(np.moveaxis(array, -1, 0))
+    planes = facing(planes, background)
+    if planes.shape[1:] != (height, width):
+        planes = on_canvas(planes, height, fit)
+    return planes[None].copy()
+
+
+def read_aspect(file: str) -> float:
+    """Read the width of an image file over its height, upright."""
+    with Image.open(file) as opened:
+        image = ImageOps.exif_transpose(opened)
+    return image.width / image.height
+
+
+def reader_source() -> str:
+    """Write the functions above, and those that they call, as one file without sslbench."""
+    functions = (facing, on_canvas, resize, edge_mode, read_image, read_aspect)
+    return "\n\n".join([HEAD.format(middle=MIDDLE), *(inspect.getsource(function) for function in functions)])
