@@ -29,7 +29,7 @@ HOST = ("node",)
 COST = ("seconds", "samples_per_second", "peak_memory")
 LOCATION = PLACE[0]
 """The setting of a dataset that says where its files are; what a dataset is called is public."""
-UNREADABLE = re.compile(r"(?P<id>.*?): (?P<kind>[A-Za-z_][A-Za-z0-9_.]*): ", re.DOTALL)
+UNREADABLE = re.compile(r"(?P<id>.*?): (?P<kind>[A-Za-z_][A-Za-z0-9_]*): ", re.DOTALL)
 """How a record lists a sample that could not be read: its id, the type of the error, and a message."""
 
 

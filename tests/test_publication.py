@@ -1,0 +1,110 @@
+"""A submission publishes listed fields only: no path, no message, and nothing of the machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import sslbench
+from sslbench import environment
+from sslbench.config.convert import plain
+from sslbench.leaderboard.publication import publish
+from sslbench.results.record import Record
+
+SECRET = "/home/a-person/private"
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory) -> Record:
+    """A run on a folder with an unreadable file, whose message quotes the whole path."""
+    root = tmp_path_factory.mktemp("home-of-a-person") / "cells"
+    for number in range(24):
+        path = root / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((16, 16), number, np.uint8)).save(path)
+    (root / "a/broken.png").write_bytes(b"")
+    settings = {
+        "data.root": str(root), "seeds": [0], "baselines": "none", "measure": ["knn"], "backbone.name": "micro-cnn",
+        "prepare.unreadable": 0.5,
+    }  # fmt: skip
+    found = sslbench.run("random-init", "image-folder", out=root.parent / "runs", settings=settings).records[0]
+    assert found.status == "done", found.reason
+    assert "home-of-a-person" in json.dumps(plain(found))
+    return found
+
+
+def test_nothing_submitted_tells_where_files_lie_or_what_the_machine_is(record):
+    text = json.dumps(plain(publish(record)))
+    assert "home-of-a-person" not in text
+    host = environment.host()
+    assert f'"{host["node"]}"' not in text
+    assert str(host["system"]) not in text
+    assert publish(record).evaluated_on[0]["unreadable"][0].startswith("a/broken.png: ")
+    assert publish(record).request["data"]["root"] == "PATH/cells"
+    assert publish(record).scores == record.scores
+
+
+MESSAGE = f"read {SECRET}/x.png: permission denied"
+OPEN = ("method", "backbones", "protocols", "pretrained_on", "evaluated_on", "training", "cost", "host", "keys", "reason",
+        "warnings")  # fmt: skip
+"""Fields of a record in which a later version may add a message."""
+CLOSED = {"run", "status", "schema", "baseline", "augmentations", "recipe", "pool", "seeds", "folds", "test_share", "settings",
+          "request", "versions", "scores", "classes", "clock"}  # fmt: skip
+"""Fields of names, numbers and settings."""
+
+
+def with_message(value):
+    """A field's value with a message in it, in whatever form the field has."""
+    if isinstance(value, str):
+        return MESSAGE
+    if isinstance(value, (list, tuple)):
+        return [with_message(one) for one in value] or [MESSAGE]
+    nested = {name: with_message(one) for name, one in value.items() if name == "image"}
+    return {**value, **nested, "found": MESSAGE, "notes": {"weights": [MESSAGE]}}
+
+
+@pytest.mark.parametrize("field", OPEN)
+def test_a_message_in_any_field_stays_at_home(record, field):
+    """Whatever a later version adds to a record is not published before it is listed."""
+    changed = replace(record, **{field: with_message(getattr(record, field))})
+    assert SECRET in json.dumps(plain(changed))
+    if field == "backbones":
+        changed = replace(changed, backbones={"image": changed.backbones["image"]})
+    assert SECRET not in json.dumps(plain(publish(changed)))
+
+
+def test_every_field_of_a_record_is_known_to_these_tests():
+    assert {one.name for one in fields(Record)} == {*OPEN, *CLOSED}
+
+
+def test_settings_that_hold_files_are_masked_wherever_they_are_and_however_they_are_written(record):
+    method = {**record.method, "files": ["weights"], "settings": {"weights": "../private/weights.pt", "scale": 0.5}}
+    request = {
+        **record.request, "method": {"weights": "../private/weights.pt"}, "data": {"members": {"sea": {"root": "private/sea"}}},
+        "augmentation": {"images": ["~/private/a", "C:\\private\\b"]},
+    }  # fmt: skip
+    found = publish(replace(record, method=method, request=request))
+    assert found.method["settings"] == {"weights": "PATH/weights.pt", "scale": 0.5}
+    assert "private" not in json.dumps(found.request)
+
+
+def test_a_component_states_which_of_its_settings_hold_files(record):
+    assert record.evaluated_on[0]["files"] == ["root"]
+    assert "files" not in record.backbones["image"]
+
+
+@pytest.mark.parametrize(
+    ("text", "published"),
+    [
+        ("a/b: c.png: OSError: /home/x is broken", "a/b: c.png: OSError"),
+        (f"{SECRET}/x.png: OSError: broken", "unreadable"),
+        ("no error is named", "unreadable"),
+    ],
+)
+def test_an_unreadable_sample_is_listed_by_its_id_and_the_type_of_the_error(record, text, published):
+    data = [{**record.evaluated_on[0], "unreadable": [text]}]
+    assert publish(replace(record, evaluated_on=data)).evaluated_on[0]["unreadable"] == [published]
