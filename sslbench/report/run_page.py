@@ -49,7 +49,7 @@ SOURCE = re.compile(r'<meta name="sslbench-source" content="([0-9a-f]+)">')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageTable:
-    """A table as text: its title, headers, rows, and how many columns are names."""
+    """A table as text: its title, headers, rows, and how many of its first columns are names."""
 
     title: str
     headers: Sequence[str]
@@ -103,7 +103,7 @@ def write_run_page(results: Results) -> Path | None:
     page = template.render(
         source=source.hexdigest(),
         title=results_title(rows),
-        table=as_page_table("", results_table(rows), labels=2),
+        table=as_page_table("", results_table(rows)),
         notes=list(coverage_lines(rows)),
         datasets=[_dataset(results, store, rows, name, answers) for name in names],
         coverage=describe_coverage(results.records),
@@ -116,10 +116,12 @@ def write_run_page(results: Results) -> Path | None:
     return path
 
 
-def as_page_table(title: str, table: Table, labels: int) -> PageTable:
+def as_page_table(title: str, table: Table) -> PageTable:
     """Take over the text of a terminal's table, whose headers may have several lines."""
     columns = [[Text.from_markup(str(value)).plain for value in column.cells] for column in table.columns]
     headers = [Text.from_markup(str(column.header)).plain for column in table.columns]
+    numbers = [place for place, column in enumerate(table.columns) if column.justify == "right"]
+    labels = min(numbers, default=len(headers))
     return PageTable(title=title, headers=headers, rows=list(zip(*columns, strict=True)), labels=labels)
 
 
@@ -136,7 +138,7 @@ def _dataset(results: Results, store: Store, rows: Sequence[Row], name: str, ans
             misclassified = find_misclassified(store, shown.record, name, best.protocol, table)
     return DatasetPage(
         name=name,
-        verdicts=as_page_table(verdict_title(judged, name), verdict_table(judged, own), labels=1) if judged else None,
+        verdicts=as_page_table(verdict_title(judged, name), verdict_table(judged, own)) if judged else None,
         best=with_marks(shown.record.method["name"], marks_of(shown.record.method)),
         protocol="" if best is None else best.protocol,
         classes=None if best is None else _classes(own, best, answers),

@@ -187,7 +187,8 @@ def _show_classes(console: Console, rows: Sequence[Row], dataset: str, answers: 
         table = classes_table(record, dataset, protocol, own_answer)
         if table is not None:
             title = f"{record.method['name']} on {dataset}, {protocol}: recall of the worst and best classes"
-            _titled(console, title if best is None else f"{title} (the best row)", table)
+            several = sum(row.dataset == dataset and not row.record.baseline for row in rows) > 1
+            _titled(console, f"{title} (best method)" if several and best else title, table)
             sentences = describe_classes(record, dataset, protocol)
             break
     for sentence in sentences:

@@ -22,6 +22,8 @@ from sslbench.results.record import Record
 from sslbench.results.write import card
 
 READER = "read_image.py"
+READABLE = (1, 3)
+"""Channels of the images that `read_image` reads; others are given as arrays."""
 NETWORK = "network."
 """Where the module of a library lies in an encoder that wraps it."""
 
@@ -65,11 +67,16 @@ def export_run(run: Path, to: Path, seed: int | None, catalog: Catalog) -> list[
         for modality, prefix in prefixes.items()
     ]
     written = [to / name for one in exported for name in (one.program, one.weights) if name]
-    if any(one.takes is not None and one.takes.modality.layout == "image" for one in exported):
+    if any(_is_readable(one) for one in exported):
         (to / READER).write_text(reader_source())
         written.append(to / READER)
     (to / "card.md").write_text(f"{card(record)}\n{describe_use(record, exported)}")
     return [*written, to / "card.md"]
+
+
+def _is_readable(one: ExportedEncoder) -> bool:
+    modality = one.takes.modality if one.takes else None
+    return modality is not None and modality.layout == "image" and modality.shape[0] in READABLE
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -143,6 +150,24 @@ def _describe_statistics(one: ExportedEncoder) -> str:
     return f" (its input is less {one.statistics['mean']}, divided by {one.statistics['std']})"
 
 
+def _describe_array(takes: EncoderInput) -> str:
+    sides = " x ".join(str(side or "any") for side in takes.modality.shape)
+    if takes.modality.layout == "image":
+        return f"an array uint8 of channels x height x width: {sides}, values 0 to 255, which is resized in the program"
+    names = "steps x channels" if takes.modality.layout == "sequence" else "values"
+    return f"an array float32 of {names}: {sides}, in the units of the data"
+
+
+def _array_lines(one: ExportedEncoder, takes: EncoderInput) -> list[str]:
+    kind = "uint8" if takes.modality.layout == "image" else "float32"
+    aspect = ", torch.ones(1)" if takes.squashed else ""
+    comment = "  # ones: the width of the image over its height" if takes.squashed else ""
+    return [
+        f'    values = np.load("{one.modality}.npy").astype(np.{kind})',
+        f"    vector = encoder(torch.from_numpy(values[None]){aspect})[0]  # [{one.width}]{comment}",
+    ]
+
+
 def _describe_program(record: Record, one: ExportedEncoder, takes: EncoderInput) -> list[str]:
     shape, precision = takes.modality.shape, "bfloat16" if takes.bfloat16 else "float32"
     head = ["    import numpy as np", "    import torch"]
@@ -154,14 +179,8 @@ def _describe_program(record: Record, one: ExportedEncoder, takes: EncoderInput)
         f"- computed in {precision}; written by torch {record.versions.get('torch', '?')}",
         "- one sample at a time",
     ]
-    if takes.modality.layout != "image":
-        sides = " x ".join(str(side or "any") for side in shape)
-        names = "steps x channels" if takes.modality.layout == "sequence" else "values"
-        return [
-            f"- input: float32, {names}: {sides}, in the units of the data", *told, "", *head, "", load,
-            f'    values = np.load("{one.modality}.npy").astype(np.float32)',
-            f"    vector = encoder(torch.from_numpy(values[None]))[0]  # [{one.width}]",
-        ]  # fmt: skip
+    if takes.modality.layout != "image" or shape[0] not in READABLE:
+        return [f"- input: {_describe_array(takes)}", *told, "", *head, "", load, *_array_lines(one, takes)]
     prepare = record.settings["prepare"]
     call = (
         f"channels={shape[0]}, height={shape[1]}, width={shape[2]}, fit={prepare['fit']!r}, "
@@ -174,7 +193,7 @@ def _describe_program(record: Record, one: ExportedEncoder, takes: EncoderInput)
         f"image of another size is put on such a canvas ({prepare['fit']})",
         f"- resizing, in the program: to {size} (bilinear, antialiased), values 0 to 1",
         *told,
-        "- steps of a dataset's own reader, such as padding of plankton images, come before and are not in these files",
+        "- steps of a dataset's own reader, such as padding, come before and are not in these files",
         "", head[1], "",
         f"    from read_image import {'read_aspect, ' if takes.squashed else ''}read_image", "", load,
         f'    image = read_image("image.png", {call})',
