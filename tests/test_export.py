@@ -114,7 +114,7 @@ def exported(folder, tmp_path_factory) -> dict[str, tuple[Path, np.ndarray]]:
         card = (target / "card.md").read_text()
         (target / "lines.py").write_text(
             "\n".join(line[4:] for line in card.splitlines() if line.startswith("    ") or not line)
-            + "\nnumpy = __import__('numpy')\nnumpy.save('vector.npy', vector.detach().numpy())\n"
+            + "\nnumpy = __import__('numpy')\nnumpy.save('vector.npy', vector.numpy())\n"
         )
     return found
 

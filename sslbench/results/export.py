@@ -113,14 +113,14 @@ def _export_encoder(
 
 def read_input(record: Record, modality: str) -> EncoderInput:
     """Read from a record what an encoder takes; raises RequestError for a record of an earlier version."""
-    stored = next((data["modalities"] for data in record.evaluated_on if "modalities" in data), None)
+    known = (data.get("modalities", {}) for data in (*record.evaluated_on, *record.pretrained_on))
+    described = next((one[modality] for one in known if modality in one), None)
     facts = next((one["encoders"][modality] for one in record.training if modality in one.get("encoders", {})), None)
-    if stored is None or facts is None:
+    if described is None or facts is None:
         raise RequestError([
             f"{record.run}: its record, written by an earlier version, does not state the size of its samples. Delete "
             "its record.json and repeat the command of the run, which writes only the record again"
         ])  # fmt: skip
-    described = stored[modality]
     settings: Mapping[str, Any] = record.settings
     return EncoderInput(
         modality=Modality(layout=described["layout"], shape=tuple(described["shape"]), facts=tuple(described["facts"])),

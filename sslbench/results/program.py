@@ -87,7 +87,7 @@ def rebuild_encoder(
         raise RequestError(
             [f"backbone {name}: the run's weights do not fit it: {' '.join(str(error).split())}"]
         ) from error
-    return encoder.eval()
+    return encoder.requires_grad_(False).eval()
 
 
 def save_program(encoder: Backbone, takes: EncoderInput, path: Path) -> None:
