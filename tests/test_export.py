@@ -31,12 +31,12 @@ COMMON = {"seeds": [0], "baselines": "none", "measure": ["knn"], "train.precisio
 IMAGES = {
     "micro-cnn": {"backbone": {"name": "micro-cnn", "widths": [8, 8, 16, 16]}},
     "micro-vit": {"backbone": {"name": "micro-vit", "depth": 1, "width": 16, "heads": 2}},
-    "timm": {"backbone": {"name": "test_resnet"}},
-    "timm-vit": {"backbone": {"name": "test_vit"}},
+    "timm": {"backbone": {"name": "test_vit"}},
     "torchvision": {"backbone": {"name": "torchvision-resnet18"}},
     "color": {
         "backbone": {"name": "micro-cnn", "widths": [8, 8, 16, 16]}, "data.channels": "colour", "prepare.fit": "squash",
     },
+    "deep": {"backbone": {"name": "micro-cnn", "widths": [8, 8, 16, 16]}},
     "bfloat16": {
         "backbone": {"name": "micro-cnn", "widths": [8, 8, 16, 16]}, "train.precision": "bfloat16", "prepare.fit": "crop",
         "prepare.background": "light",
@@ -75,7 +75,7 @@ for folder in sys.argv[1:]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Images of many shapes and modes in two classes: gray, color, transparent, turned by EXIF."""
+    """Images of many shapes in two classes: gray, color and palettes, and the same with 12 bits in 16."""
     root, rng = tmp_path_factory.mktemp("files") / "images", np.random.default_rng(0)
     for number in range(20):
         path = root / "ab"[number % 2] / f"{number:02d}.png"
@@ -84,7 +84,10 @@ def folder(tmp_path_factory) -> Path:
         channels = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
         image = Image.fromarray(channels).resize((int(width), int(height)), Image.Resampling.BILINEAR)
         image.convert(("RGB", "L", "P")[number % 3]).save(path)
-    return root
+        deep = np.asarray(image.convert("L"), np.uint16) * 16 + number  # 12 bits in files of 16
+        (root.parent / "deep" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(deep).save(root.parent / "deep" / path.parent.name / path.name)
+    return root.parent
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +96,11 @@ def exported(folder, tmp_path_factory) -> dict[str, tuple[Path, np.ndarray]]:
     out = tmp_path_factory.mktemp("export")
     found = {}
     for name, settings in IMAGES.items():
-        record = _run("image-folder", out / "runs", {"data.root": str(folder), "data.channels": "grey", **settings})
+        root = folder / ("deep" if name == "deep" else "images")
+        record = _run("image-folder", out / "runs", {"data.root": str(root), "data.channels": "grey", **settings})
         target = _exported(out, record, name)
         row, vector, identifier = _stored(out / "runs", record, "image")
-        (target / "image.png").write_bytes((folder / identifier).read_bytes())
+        (target / "image.png").write_bytes((root / identifier).read_bytes())
         found[name] = (target, vector, row)
     for name, settings in SERIES.items():
         asked = {"backbones": {"profile": {"name": name, **settings}}, "prepare.samples": 40}

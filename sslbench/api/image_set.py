@@ -120,6 +120,11 @@ class ImageSet:
         low, high = json.loads(known.read_text())
         return tuple(low), tuple(high)
 
+    @property
+    def deep_span(self) -> Span | None:
+        """Black and white of images of more than 8 bits; None where there are no such images."""
+        return self.span if any(header.dtype != "uint8" and not header.problem for header in self.headers) else None
+
     def describe(self) -> dict[str, str]:
         """Describe what the files are and how they are read, by topic."""
         headers = [header for header in self.headers if not header.problem]

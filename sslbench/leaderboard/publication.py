@@ -19,7 +19,7 @@ from sslbench.results.record import Record
 
 DATA = (
     "part", "name", "version", "from", "settings", "fingerprint", "samples", "labelled", "classes", "modalities",
-    "unreadable", "splits", "divided", "missing_classes", "left_out",
+    "intensity_span", "unreadable", "splits", "divided", "missing_classes", "left_out",
 )  # fmt: skip
 """Fields of a dataset that a run learned from or was measured on."""
 TRAINING = ("seed", "fold", "samples", "history", "encoders")

@@ -67,16 +67,16 @@ def export_run(run: Path, to: Path, seed: int | None, catalog: Catalog) -> list[
         for modality, prefix in prefixes.items()
     ]
     written = [to / name for one in exported for name in (one.program, one.weights) if name]
-    if any(_is_readable(one) for one in exported):
+    if any(one.takes is not None and _is_readable(one.takes) for one in exported):
         (to / READER).write_text(reader_source())
         written.append(to / READER)
     (to / "card.md").write_text(f"{card(record)}\n{describe_use(record, exported)}")
     return [*written, to / "card.md"]
 
 
-def _is_readable(one: ExportedEncoder) -> bool:
-    modality = one.takes.modality if one.takes else None
-    return modality is not None and modality.layout == "image" and modality.shape[0] in READABLE
+def _is_readable(takes: EncoderInput) -> bool:
+    """Whether `read_image` reads the files of an encoder."""
+    return takes.modality.layout == "image" and takes.modality.shape[0] in READABLE and not takes.selected
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -122,11 +122,14 @@ def read_input(record: Record, modality: str) -> EncoderInput:
             "its record.json and repeat the command of the run, which writes only the record again"
         ])  # fmt: skip
     settings: Mapping[str, Any] = record.settings
+    span = next((data["intensity_span"] for data in record.evaluated_on if "intensity_span" in data), None)
     return EncoderInput(
         modality=Modality(layout=described["layout"], shape=tuple(described["shape"]), facts=tuple(described["facts"])),
         size=tuple(facts["size"]),
         bfloat16=settings["train"]["precision"] == "bfloat16",
         squashed=settings["prepare"]["fit"] == "squash" and "size" in described["facts"],
+        span=None if span is None or len(span[0]) > 1 else (span[0][0], span[1][0]),
+        selected=any(isinstance(data["settings"].get("channels"), list) for data in record.evaluated_on),
     )
 
 
@@ -179,13 +182,15 @@ def _describe_program(record: Record, one: ExportedEncoder, takes: EncoderInput)
         f"- computed in {precision}; written by torch {record.versions.get('torch', '?')}",
         "- one sample at a time",
     ]
-    if takes.modality.layout != "image" or shape[0] not in READABLE:
+    if not _is_readable(takes):
         return [f"- input: {_describe_array(takes)}", *told, "", *head, "", load, *_array_lines(one, takes)]
     prepare = record.settings["prepare"]
     call = (
         f"channels={shape[0]}, height={shape[1]}, width={shape[2]}, fit={prepare['fit']!r}, "
         f"background={prepare['background']!r}"
     ).replace("'", '"')
+    if takes.span:
+        call += f", black={takes.span[0]!r}, white={takes.span[1]!r}"
     extra = ', torch.tensor([read_aspect("image.png")])' if takes.squashed else ""
     size = " x ".join(map(str, takes.size))
     return [

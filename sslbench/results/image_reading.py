@@ -34,11 +34,14 @@ def read_image(
     """Read a file upright as [1, channels, height, width] of 0 to 255, transparency on white.
 
     An image of another size is put on a canvas by `fit`. Values of more than 8 bits need `black` and `white`, the values
-    shown as 0 and 255. Raises ValueError without them, and for a number of channels that is neither 1 nor 3.
+    shown as 0 and 255. Raises ValueError without them, for a file of several pages, and for a number of channels that is
+    neither 1 nor 3.
     """
     if channels not in (1, 3):
         raise ValueError(f"{channels} channels: read the file yourself, as an array [1, {channels}, {height}, {width}]")
     with Image.open(file) as opened:
+        if getattr(opened, "n_frames", 1) > 1 and opened.format != "MPO":
+            raise ValueError(f"{file}: has several pages. Save the one to read as a file of its own")
         image = ImageOps.exif_transpose(opened)
     if image.mode.startswith("I") or image.mode == "F":
         if black is None or white is None:

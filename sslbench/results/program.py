@@ -27,12 +27,15 @@ class EncoderInput:
     """What one encoder takes: the modality as stored, the size of its view, and whether it was run in bfloat16.
 
     `squashed`: images of any shape fill the canvas, so that the program takes their width over their height as well.
+    `span`: the values of images of more than 8 bits that are shown as 0 and 255. `selected`: channels were chosen by number.
     """
 
     modality: Modality
     size: tuple[int, ...]
     bfloat16: bool
     squashed: bool
+    span: tuple[float, float] | None = None
+    selected: bool = False
 
 
 class EncoderProgram(nn.Module):

@@ -15,6 +15,7 @@ import yaml
 
 from sslbench import environment
 from sslbench.api.files import write_atomically
+from sslbench.api.image_set import ImageSet
 from sslbench.config.convert import plain
 from sslbench.config.keys import prepare_key
 from sslbench.config.parts import Part
@@ -99,6 +100,9 @@ def _data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, A
     if account := getattr(part.dataset, "account", None):
         facts["account"] = {"columns": list(account[0]), "rows": [list(row.values()) for row in account]}
     facts["found"] = plain(summarize_data(part.name, part.dataset, plan.splits, part.choice.spec.card.groups))
+    images = getattr(part.dataset, "images", None)
+    if isinstance(images, ImageSet) and (span := images.deep_span):
+        facts["intensity_span"] = [list(span[0]), list(span[1])]
     if table is not None:
         facts |= {
             "prepared": table.key,
