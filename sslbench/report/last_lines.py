@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def last_lines(results: Results, page: Path | None, out: Path) -> Iterator[str]:
     widest = max(map(len, named), default=0)
     yield from (f"  {name.ljust(widest)}  {about}" for name, about in named.items())
     if any(folder.glob("encoder-*.safetensors")) and any(one.get("encoders") for one in results.records[0].training):
-        yield f"encoder for use outside sslbench: sslbench export {folder}"
+        yield f"encoder for use outside sslbench: sslbench export {shlex.quote(str(folder))}"
     done = [record.run for record in results.records if record.status == "done"]
     if len(done) > 1:
-        yield f"two runs class by class: sslbench compare {out / done[0]} {out / done[1]}"
+        pair = " ".join(shlex.quote(str(out / name)) for name in done[:2])
+        yield f"two runs class by class: sslbench compare {pair}"
