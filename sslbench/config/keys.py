@@ -20,6 +20,7 @@ from sslbench.config.plan import Plan
 from sslbench.config.settings import TrainSettings
 from sslbench.config.unused import is_divided, reset_unused_splits, reset_unused_training
 from sslbench.data.canvas import PrepareSettings
+from sslbench.data.groups import UNGROUPED
 from sslbench.data.prepare import prepared_modality
 from sslbench.data.splits import SplitSettings, rule_versions
 from sslbench.environment import DECODERS, device_kind, versions
@@ -127,7 +128,7 @@ def samples_key(part: Part, settings: PrepareSettings, canvas: int) -> str:
 def split_rule(splits: SplitSettings, part: Part) -> Any:
     """How a part is divided."""
     groups, kind = part.choice.spec.card.groups, part.dataset.target.kind
-    return reset_unused_splits(splits, part.dataset), groups, rule_versions(splits, groups, kind)
+    return reset_unused_splits(splits, part.dataset, groups), groups, rule_versions(splits, groups, kind)
 
 
 def rows_key(plan: Plan, fold: int) -> str:
@@ -137,10 +138,16 @@ def rows_key(plan: Plan, fold: int) -> str:
     if plan.pool == "train" or plan.spec.takes_target:
         rule = [fold, *(split_rule(plan.splits, part) for part in plan.pretrain_parts)]
     elif plan.train.holds_out:  # no label divides this pool: whole groups of a share of it are held out
-        whole = SplitSettings(groups=plan.splits.groups, block=plan.splits.block if plan.splits.groups else 0.0)
-        cards = [(part.choice.spec.card.groups, part.dataset.target.kind) for part in plan.pretrain_parts]
-        rule = [(whole, groups, rule_versions(whole, groups, kind)) for groups, kind in cards]
+        rule = [_held_groups(plan.splits, part) for part in plan.pretrain_parts]
     return digest(parts, plan.pool == "train", rule, plan.train.holds_out, _held_share(plan))
+
+
+def _held_groups(splits: SplitSettings, part: Part) -> Any:
+    """Which groups of a part are held out whole."""
+    groups, kind = part.choice.spec.card.groups, part.dataset.target.kind
+    named = "" if splits.groups == UNGROUPED and not groups else splits.groups
+    whole = SplitSettings(groups=named, block=splits.block if named else 0.0)
+    return whole, groups, rule_versions(whole, groups, kind)
 
 
 def _held_share(plan: Plan) -> float | None:

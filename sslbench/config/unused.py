@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from sslbench.api.specs import Dataset
 from sslbench.config.settings import TrainSettings
+from sslbench.data.groups import UNGROUPED
 from sslbench.data.splits import SplitSettings, has_official_split
 
 TRAIN, SPLITS = TrainSettings(), SplitSettings()
@@ -49,12 +51,17 @@ def is_divided(dataset: Dataset) -> bool:
     return dataset.target.kind == "class" and bool((dataset.labels >= 0).any())
 
 
-def reset_unused_splits(splits: SplitSettings, dataset: Dataset) -> SplitSettings:
-    """Reset what a dataset leaves unused of the rule by which it is divided; label fractions are no part of the rule."""
+def reset_unused_splits(splits: SplitSettings, dataset: Dataset, groups: Sequence[str]) -> SplitSettings:
+    """Reset what a dataset leaves unused of the rule by which it is divided; label fractions are no part of the rule.
+
+    `groups` are the group columns of the dataset's card.
+    """
     unused = {"fractions"}
+    if splits.groups == UNGROUPED and not groups:
+        unused |= {"groups"}
     if not splits.transfer:
         unused |= {"bank", "query"}
-    if not splits.groups:
+    if splits.groups in ("", UNGROUPED):
         unused |= {"block"}
     if not is_divided(dataset):
         unused |= {"transfer", "bank", "query", "folds", "validation", "official"}

@@ -14,10 +14,17 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.int64]
 Columns = Mapping[str, NDArray[np.str_]]
+UNGROUPED = "none"
+"""In `splits.groups`: no samples are kept together, not even those that the dataset's card names."""
 
 
 def group_columns(settings: SplitSettings, groups: Sequence[str]) -> tuple[str, ...]:
-    """List the columns that name a group: the one in `splits.groups`, else those of the dataset card, `groups`."""
+    """List the columns that name a group: the one in `splits.groups`, else those of the dataset card, `groups`.
+
+    With `splits.groups=none` there are none.
+    """
+    if settings.groups == UNGROUPED:
+        return ()
     return (settings.groups,) if settings.groups else tuple(groups)
 
 
@@ -33,12 +40,13 @@ def joint_group_keys(
     """Name [n] the group of each sample of several datasets; None where a dataset keeps nothing together.
 
     Each table is its columns and the group columns of its card. Samples of two tables are in one group where the same
-    columns name it by the same values. A dataset without the column in `splits.groups` is divided by its own card's.
+    columns name it by the same values. A dataset without the column in `splits.groups` is divided by its own card's,
+    unless that says none.
     """
     found: list[NDArray[np.str_] | None] = [None] * len(tables)
     alike: dict[tuple[str, ...], list[int]] = {}
     for place, (columns, groups) in enumerate(tables):
-        possible = (group_columns(settings, groups), tuple(groups))
+        possible = () if settings.groups == UNGROUPED else (group_columns(settings, groups), tuple(groups))
         names = next((names for names in possible if all(name in columns for name in names)), ())
         if names:
             alike.setdefault(names, []).append(place)

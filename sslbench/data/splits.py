@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sslbench.api.errors import RequestError
 from sslbench.api.values import Task
-from sslbench.data.groups import Columns, Rows, find_non_numbers, find_shared, group_columns, group_key
+from sslbench.data.groups import UNGROUPED, Columns, Rows, find_non_numbers, find_shared, group_columns, group_key
 
 VERSION = 1
 SEPARATION_VERSION = 1
@@ -33,8 +33,10 @@ transfer's column is neither the bank's nor the query's.
 class SplitSettings:
     """How samples are divided: k folds where there is no official split, an inner validation part, groups kept whole.
 
-    Samples of one value in the column `groups` stay together; with `block` its values are numbers, such as seconds, and
-    samples that follow each other by at most so much stay together too. A sample without a value stands alone.
+    Samples of one value in the column `groups` stay together. By default it is the column that the dataset's card names,
+    such as the image that crops were cut from; with `groups` = none nothing is kept together. With `block` its values are
+    numbers, such as seconds, and samples that follow each other by at most so much stay together too. A sample without a
+    value stands alone.
     With `transfer` (a column), the bank is the group `bank` and the query the group `query`; when both are one group, it
     is divided by folds. Where samples of one group are on both sides of a transfer or of the official split, the test set
     keeps its samples and the others of that group are left out, and counted in the record.
@@ -73,7 +75,7 @@ def lone_settings(settings: SplitSettings) -> list[str]:
         )
     if settings.block < 0:
         problems.append(f"splits.block: {settings.block:g} is not possible; possible: 0 or more")
-    if settings.block and not settings.groups:
+    if settings.block and settings.groups in ("", UNGROUPED):
         problems.append(
             f"splits.block = {settings.block:g} means nothing without splits.groups=COLUMN, whose numbers it is of"
         )
@@ -125,7 +127,8 @@ def find_bad_blocks(columns: Columns, settings: SplitSettings) -> list[str]:
 
 def _too_few(groups: int, parts: int) -> list[str]:
     told = f"splits.groups: {groups} group(s) of samples cannot be divided into {parts} parts"
-    return [] if groups >= parts else [f"{told}; lower splits.folds, or set splits.validation=0"]
+    fix = "lower splits.folds, set splits.validation=0, or set splits.groups=none to let a group lie on both sides"
+    return [] if groups >= parts else [f"{told}; {fix}"]
 
 
 def subset_size(available: float, fraction: float) -> int:

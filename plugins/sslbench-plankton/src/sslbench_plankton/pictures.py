@@ -34,8 +34,9 @@ class Specimen:
 class PlanktonPictures:
     """The individuals below `root`; `legend` rows at the bottom of every file are no picture.
 
-    `beside` are the files that say what is where: annotations, tables, lists of a split. Color is converted to gray, as in
-    the study, unless `channels` is colour.
+    `beside` are the files that say what is where: annotations, tables, lists of a split. Where individuals are cut out by
+    boxes, the column `source` names the image of each. Color is converted to gray, as in the study, unless `channels` is
+    colour.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class PlanktonPictures:
         for name in ("split", "instrument"):
             if any(told := [getattr(specimen, name) for specimen in specimens]):
                 self.columns = {**self.columns, name: np.array(told)}
+        if any(specimen.box is not None for specimen in specimens):
+            self.columns = {**self.columns, "source": np.array(self._sources())}
         files = list(dict.fromkeys(specimen.file for specimen in specimens))
         self.numbers = {file: number for number, file in enumerate(files)}
         self.images = ImageSet(root, files, remember, ImageOptions(channels=channels))
@@ -65,12 +68,16 @@ class PlanktonPictures:
             "image": Modality(layout="image", shape=(self.images.channels, 0, 0))
         }
 
+    def _sources(self) -> Sequence[str]:
+        """The path of the image that each individual was cut from: individuals of one image share it."""
+        return [specimen.file.relative_to(self.root).as_posix() for specimen in self.specimens]
+
     def _ids(self) -> Sequence[str]:
         """Paths, with the box where a file shows several individuals."""
-        paths = [specimen.file.relative_to(self.root).as_posix() for specimen in self.specimens]
         boxes = [specimen.box for specimen in self.specimens]
         return [
-            path if box is None else f"{path}#{','.join(map(str, box))}" for path, box in zip(paths, boxes, strict=True)
+            path if box is None else f"{path}#{','.join(map(str, box))}"
+            for path, box in zip(self._sources(), boxes, strict=True)
         ]
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:

@@ -20,6 +20,7 @@ FOLDERS = ("pmid2019", "PMID2019", "PMID2019.zip")
 class PmidConfig:
     """Where the tree is, if not in a folder `pmid2019` of the usual places, and where in it pictures and boxes are.
 
+    Individuals of one image are never on both sides of a split (column `source`; splits.groups=none separates them).
     `channels=colour` keeps the color that the study converts to gray.
     """
 
@@ -61,6 +62,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PmidConfig]]:
                 "ask the paper's authors (doi 10.1093/icesjms/fsz171) and put it into a folder 'pmid2019'; layout not "
                 "verified: set data.images and data.annotations where they differ"
             ),
+            groups=("source",),
             totals={"": (0, 24)},
             modalities={"image": Modality(layout="image", shape=(1, 0, 0))},
         ),

@@ -1,0 +1,63 @@
+"""Crops of one image never lie on two sides of a split, unless the user sets otherwise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sslbench.data.groups import joint_group_keys
+from sslbench.data.splits import SplitSettings, divide
+
+from .stage_plans import changed, planned
+
+OBJECT = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
+
+
+@pytest.fixture(scope="module")
+def micrographs(tmp_path_factory):
+    """Thirty images in VOC layout, each with six cells of two classes."""
+    root, rng = tmp_path_factory.mktemp("voc"), np.random.default_rng(0)
+    for name in ("JPEGImages", "Annotations"):
+        (root / name).mkdir()
+    for number in range(30):
+        Image.fromarray(rng.integers(0, 256, (40, 60), dtype=np.uint8)).save(root / f"JPEGImages/{number}.png")
+        cells = [OBJECT.format("ab"[cell % 2], 10 * cell, 5, 10 * cell + 9, 14) for cell in range(6)]
+        (root / f"Annotations/{number}.xml").write_text(f"<annotation>{''.join(cells)}</annotation>")
+    return root
+
+
+def sides_of(plan):
+    """The images on each side of the first split."""
+    (part,) = plan.evaluate_parts
+    columns, groups = part.dataset.columns, part.choice.spec.card.groups
+    division = divide(part.dataset.labels, columns, plan.splits, 0, groups)
+    return [
+        {columns["id"][row].split("#")[0] for row in rows}
+        for rows in (division.bank, division.validation, division.query)
+    ]
+
+
+def test_cells_of_one_image_lie_on_one_side(micrographs):
+    data = {"name": "pmid2019", "root": str(micrographs)}
+    sides = sides_of(planned(data=data))
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 30
+    loose = sides_of(planned("splits.groups=none", data=data))
+    assert sum(map(len, loose)) > 30, "the user set otherwise"
+    assert "evaluate" in changed(planned(data=data), planned("splits.groups=none", data=data))
+
+
+def test_groups_that_are_switched_off_hold_out_no_group(micrographs):
+    data = {"name": "pmid2019", "root": str(micrographs)}
+    asked = ("pretrain.pool=all", "train.patience=1", "measure=[knn]")
+    assert "pretrain" in changed(planned(*asked, data=data), planned(*asked, "splits.groups=none", data=data))
+
+
+def test_data_without_groups_is_the_same_with_none():
+    assert not changed(planned("measure=[knn]"), planned("measure=[knn]", "splits.groups=none"))
+
+
+def test_a_pool_of_several_datasets_keeps_nothing_together_with_none():
+    tables = [({"source": np.array(["a", "a", "b"])}, ("source",))] * 2
+    assert [key is not None for key in joint_group_keys(tables, SplitSettings())] == [True, True]
+    assert joint_group_keys(tables, SplitSettings(groups="none")) == [None, None]
