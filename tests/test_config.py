@@ -256,6 +256,8 @@ def test_all_problems_at_once():
             ["train.steps=100", "train.snapshots=[1]"],
             "train.snapshots: (1,) is not possible; possible: from 1 to train.epochs, and none with train.steps",
         ),
+        (["splits.groups=none", "splits.block=60"], "splits.block = 60 means nothing without splits.groups=COLUMN"),
+        (["prepare.sampling=balanced"], "prepare.sampling=balanced: has no effect on all samples. Set prepare.samples"),
         (["splits.bank=SPC"], "splits.bank = SPC means nothing without splits.transfer=COLUMN"),
         (["backbones.sound.name=micro-vit"], "backbones.sound: the data has no such modality"),
     ],

@@ -18,6 +18,7 @@ from sslbench_plankton.padding import edge_statistics, pad_square
 from sslbench.api.errors import DataBroken, DataMissing
 from sslbench.api.files import find, fingerprint, unpack
 from sslbench.api.specs import Source
+from sslbench.api.values import Target
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.choices import choose
 from sslbench.config.parts import Shelf
@@ -239,7 +240,7 @@ def test_fewer_samples_are_drawn_from_every_split_and_class(tmp_path):
     catalog = discover(installed_entries())
     digits = catalog.components["dataset"]["digits"].spec
     whole = digits.build(digits.config(), Source(root=None, folders=(), work=tmp_path))
-    few = Fewer(whole, 300)
+    few = Fewer(whole, 300, "stratified")
     assert len(few.labels) == 300
     assert set(few.labels) == set(range(10))
     row = few.rows[17]
@@ -250,3 +251,43 @@ def test_fewer_samples_are_drawn_from_every_split_and_class(tmp_path):
     part = Shelf(places()).part(choose(catalog, "dataset", "digits", {}, "data", []), "", fetch=False)
     assert part.at_most(0) is part.at_most(1797) is part
     assert part.at_most(300).fingerprint() == few.fingerprint()
+    assert part.at_most(300).fingerprint() == f"{whole.fingerprint()}-300-2", "keys of earlier requests are kept"
+    assert part.at_most(300, "balanced").fingerprint() == Fewer(whole, 300, "balanced").fingerprint()
+    assert part.at_most(300, "balanced").fingerprint() != few.fingerprint()
+
+
+class Uneven:
+    """Labels and official splits without anything to read."""
+
+    def __init__(self, labels, split):
+        self.labels, self.columns = (
+            np.array(labels),
+            {"id": np.arange(len(labels)).astype(str), "split": np.array(split)},
+        )
+        self.modalities, self.target = {}, Target(kind="class", names=("a", "b", "c"))
+
+
+def test_balanced_samples_are_the_same_number_of_every_class_in_each_split():
+    labels = np.array(([0] * 80 + [1] * 40 + [2] * 4 + [-1] * 36) * 2)
+    split = np.array(["train"] * 160 + ["test"] * 160)
+
+    def counts(sampling):
+        rows = Fewer(Uneven(labels, split), 160, sampling).rows
+        return [
+            [int(((labels == code) & (split == part))[rows].sum()) for code in (0, 1, 2, -1)]
+            for part in ("train", "test")
+        ]
+
+    assert counts("stratified") == [[40, 20, 2, 18]] * 2
+    assert counts("balanced") == [[29, 29, 4, 18]] * 2, (
+        "a class with 4 samples has 4, and unlabeled ones keep their share"
+    )
+
+
+@given(st.lists(st.integers(0, 4), min_size=20, max_size=200), st.integers(5, 250))
+def test_balanced_samples_differ_only_where_a_class_has_no_more(labels, samples):
+    labels = np.array(labels)
+    rows = Fewer(Uneven(labels, ["train"] * len(labels)), samples, "balanced").rows
+    kept, there = (np.unique(values, return_counts=True)[1] for values in (labels[rows], labels))
+    assert len(set(rows.tolist())) == len(rows) == min(samples, len(labels))
+    assert all(count in (kept.max(), kept.max() - 1) or count == all_ for count, all_ in zip(kept, there, strict=True))

@@ -147,6 +147,7 @@ SWITCHED_ON = [
     ((), "splits.validation=0.3", "pretrain"),
     ((), "prepare.background=dark", "prepare"),
     ((), "prepare.samples=500", "prepare"),
+    (("prepare.samples=500",), "prepare.sampling=balanced", "prepare"),
     ((), "view.size=16", "pretrain"),
     (("measure=[knn]",), "protocols.knn.temperature=0.5", "evaluate"),
     (("measure=[finetune]",), "protocols.finetune.bottleneck=16", "evaluate"),

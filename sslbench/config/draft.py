@@ -14,7 +14,7 @@ from sslbench.config.convert import convert
 from sslbench.config.parts import Found, Part, Shelf, merge_equal_parts, open_parts
 from sslbench.config.request import Tree
 from sslbench.config.settings import PretrainSettings, TrainSettings, ViewSettings, problems_of
-from sslbench.data.canvas import PrepareSettings
+from sslbench.data.canvas import PrepareSettings, find_unused_sampling
 from sslbench.data.splits import SplitSettings, has_official_split, lone_settings
 
 DEFAULT_VIEW, LARGEST_CANVAS = 64, 256
@@ -85,8 +85,9 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
     ):  # one dataset may be learned from under other settings; folders of one title are a mistake
         titled = [part for part in (*evaluate.parts, *first.parts) if part.choice.title != part.choice.asked]
         merge_equal_parts(titled, "data.title", draft.problems)
-    most = draft.section("prepare", PrepareSettings).samples
-    return [part.at_most(most) for part in evaluate.parts], [part.at_most(most) for part in first.parts]
+    asked_for = draft.section("prepare", PrepareSettings)
+    most, sampling = asked_for.samples, asked_for.sampling
+    return [p.at_most(most, sampling) for p in evaluate.parts], [p.at_most(most, sampling) for p in first.parts]
 
 
 def _collect(draft: Draft, found: Found) -> None:
@@ -126,6 +127,7 @@ def check_sections(draft: Draft) -> None:
     draft.problems += problems_of(draft.section("train", TrainSettings))
     draft.problems += lone_settings(draft.section("splits", SplitSettings))
     draft.section("pretrain", PretrainSettings)
+    draft.problems += find_unused_sampling(draft.section("prepare", PrepareSettings))
     prepare, view = draft.section("prepare", PrepareSettings), draft.section("view", ViewSettings)
     counts = {f"prepare.{name}": getattr(prepare, name) for name in ("samples", "size", "unreadable")}
     for path, value in {**counts, "view.size": view.size, "threads": draft.tree.get("threads", 0)}.items():

@@ -18,7 +18,7 @@ from sslbench.api.specs import Card, Dataset, DatasetSpec, Source
 from sslbench.api.values import Target
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.choices import Choice, choose, parts_of
-from sslbench.data.fewer import Fewer, marked
+from sslbench.data.fewer import Fewer, Sampling, marked
 from sslbench.environment import Places
 
 ANNOUNCED = 1000
@@ -45,12 +45,13 @@ class Part:
         same_settings = (self.choice.key(), self.part) == (other.choice.key(), other.part)
         return same_settings and self.fingerprint() == other.fingerprint()
 
-    def at_most(self, samples: int) -> Part:
-        """The same, with no more samples than that (0: all)."""
+    def at_most(self, samples: int, sampling: Sampling = "stratified") -> Part:
+        """The same, with no more samples than that (0: all), or one of each class where there are more classes."""
         if not 0 < samples < len(self.dataset.labels):
             return self
         whole = self.fingerprint
-        return replace(self, dataset=Fewer(self.dataset, samples), fingerprint=lambda: marked(whole(), samples))
+        few = Fewer(self.dataset, samples, sampling)
+        return replace(self, dataset=few, fingerprint=lambda: marked(whole(), samples, sampling))
 
 
 def part_name(choice: Choice, part: str) -> str:

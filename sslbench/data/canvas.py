@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sslbench.data.fewer import Sampling
+
 Fit = Literal["pad", "squash", "crop"]
 Background = Literal["as-is", "light", "dark"]
 MIDDLE = 128
@@ -16,8 +18,10 @@ MIDDLE = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareSettings:
-    """What is kept of a dataset: at most `samples` of each part (0: all), an equal share of every class and official split.
+    """What is kept of a dataset: at most `samples` of each part (0: all), but at least one of every class.
 
+    With `sampling` = stratified every class keeps its share of all samples: a class with a tenth of them has a tenth of
+    `samples`. With balanced every class has the same number, or all that it has. Each official split keeps its share.
     Pictures of mixed size get a canvas of `size` pixels (0: twice the view's size, at most 256) and are made to fit:
     `pad` keeps the shape and fills with the edges' commonest colour, `squash` fills the canvas (crops are then drawn in
     the picture's own proportions), `crop` keeps the middle square. With `background` 'light' or 'dark' a picture whose edges
@@ -26,10 +30,18 @@ class PrepareSettings:
     """
 
     samples: int = 0
+    sampling: Sampling = "stratified"
     size: int = 0
     fit: Fit = "pad"
     background: Background = "as-is"
     unreadable: float = 0.05
+
+
+def find_unused_sampling(settings: PrepareSettings) -> list[str]:
+    """Say where `prepare.sampling` is set and nothing is sampled."""
+    if settings.samples or settings.sampling == "stratified":
+        return []
+    return [f"prepare.sampling={settings.sampling}: has no effect on all samples. Set prepare.samples=NUMBER"]
 
 
 def facing(picture: NDArray[np.uint8], background: Background) -> NDArray[np.uint8]:

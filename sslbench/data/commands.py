@@ -17,7 +17,7 @@ from sslbench.config.form import in_form
 from sslbench.config.parts import Part, Shelf, open_parts
 from sslbench.config.request import read_request
 from sslbench.config.settings import ViewSettings
-from sslbench.data.canvas import PrepareSettings
+from sslbench.data.canvas import PrepareSettings, find_unused_sampling
 from sslbench.data.prepare import Job, prepare, prepared_modality
 from sslbench.data.splits import SplitSettings
 from sslbench.data.summary import DataSummary, describe_summary, summarize_data
@@ -40,12 +40,14 @@ def opened(
     found = open_parts(catalog, tree["data"]["name"], settings, Shelf(environment.places()), fetch=fetch)
     prepare_settings = convert(tree.get("prepare") or {}, PrepareSettings, "prepare", found.problems)
     view = convert(tree.get("view") or {}, ViewSettings, "view", found.problems).size
+    found.problems += find_unused_sampling(prepare_settings)
     if found.problems:
         raise RequestError([*found.problems, *found.missing])
     if found.missing:
         raise DataMissing("\n".join(found.missing))
     canvas = prepare_settings.size or min(2 * (view or DEFAULT_VIEW), LARGEST_CANVAS)
-    return [part.at_most(prepare_settings.samples) for part in found.parts], prepare_settings, canvas
+    parts = [part.at_most(prepare_settings.samples, prepare_settings.sampling) for part in found.parts]
+    return parts, prepare_settings, canvas
 
 
 def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: Display) -> list[str]:
