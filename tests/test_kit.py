@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 import torch
@@ -12,13 +14,15 @@ from sslbench.api.errors import RequestError
 from sslbench.api.executors import ExecutorSpec
 from sslbench.api.protocols import ProtocolSpec
 from sslbench.api.specs import BackboneSpec, DatasetSpec, MethodSpec, OperationSpec, StudySpec
+from sslbench.api.values import Layout, Modality
 from sslbench.catalog.discovery import Entry, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.testing import conformance
 from sslbench.testing.check import CHECKS, Subject, verdict
 from sslbench.testing.kit import as_test, cases, subjects_of, table, with_props
+from sslbench.testing.of_every_kind import LAYOUTS
 
-from .broken import BROKEN
+from .broken import BROKEN, datasets, protocols
 
 HOOK = {
     MethodSpec: "methods", BackboneSpec: "backbones", OperationSpec: "operations", AugmentationSpec: "augmentations",
@@ -27,6 +31,17 @@ HOOK = {
     ReferenceSpec: "references",
 }  # fmt: skip
 IN_PROCESS = sorted(BROKEN)
+PICTURE = {"image": Modality(layout="picture", shape=(3, 0, 0))}
+UNKNOWN = {
+    "targets: 'classes' is known to no run": lambda folder: replace(
+        protocols.SOUND(folder), targets=frozenset({"classes"})
+    ),
+    "needs: there is none": lambda folder: replace(protocols.SOUND(folder), needs=frozenset()),
+    "the layout of the card's 'image': 'picture' is known to no run": lambda folder: replace(
+        BROKEN["says_that_it_is_missing"](folder), card=replace(datasets.CARD, modalities=PICTURE)
+    ),
+}
+"""What `names_what_runs_know` finds of other kinds than backbones."""
 RAISED = ("builds", "can_be_read", "keeps_its_settings", "takes_any_size")
 """Checks whose finding is whatever the component raises."""
 INSTALLED = {
@@ -79,6 +94,29 @@ def test_a_broken_toy_is_caught_by_its_check_alone(name, tmp_path):
     assert [n for n, v in said.items() if v.state == "broken"] == [name], {n: v.found for n, v in said.items()}
     for n, v in said.items():
         assert v.state != "not tried" or "is broken" in v.found, n
+
+
+@pytest.mark.parametrize(
+    ("check", "finding", "make"),
+    [("is_taken_by_a_run", *case) for case in datasets.UNUSABLE.items()]
+    + [("tells_what_it_chose", *case) for case in protocols.MISSTATED.items()]
+    + [("names_what_runs_know", *case) for case in UNKNOWN.items()],
+)
+def test_what_no_run_can_use_is_caught_by_its_check_alone(check, finding, make, tmp_path):
+    (subject,) = subjects(make(tmp_path))
+    said = {one.name: verdict(subject, one) for _, one in cases([subject])}
+    assert [name for name, found in said.items() if found.state == "broken"] == [check]
+    assert finding in said[check].found
+
+
+def test_a_protocol_that_tells_its_choice_keeps_every_promise(tmp_path):
+    (subject,) = subjects(protocols.SOUND(tmp_path))
+    assert {verdict(subject, one).state for _, one in cases([subject])} <= {"kept", "not asked"}
+    assert verdict(subject, CHECKS["tells_what_it_chose"]).state == "kept"
+
+
+def test_the_kit_knows_every_layout():
+    assert set(LAYOUTS) == set(get_args(Layout))
 
 
 def test_every_check_has_its_toy():

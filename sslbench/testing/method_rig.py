@@ -97,7 +97,7 @@ def rig_of(subject: Subject) -> MethodRig:
 
 def _rig(subject: Subject, batch: int) -> MethodRig:
     plan = planned(subject, batch)
-    return MethodRig(plan=plan, material=gather_material(plan, [_table(plan)], 0))
+    return MethodRig(plan=plan, material=gather_material(plan, [prepare_samples(plan)], 0))
 
 
 def planned(subject: Subject, batch: int = BATCH) -> Plan:
@@ -135,8 +135,8 @@ def _encoder_for(subject: Subject, layout: str) -> str:
     return "kit-encoder"
 
 
-def _table(plan: Plan) -> Prepared:
-    """The samples, prepared in a folder that is gone afterwards: mapped files stay readable."""
+def prepare_samples(plan: Plan) -> Prepared:
+    """Prepare the samples that a plan learns from in a folder that is gone afterwards: mapped files stay readable."""
     part = plan.pretrain_parts[0]
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
         job = Job(name="kit", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import tempfile
 from collections import Counter
@@ -13,24 +14,33 @@ from typing import Any
 
 import numpy as np
 
-from sslbench.api.errors import DataMissing
-from sslbench.api.specs import Dataset, Source
+from sslbench.api.errors import DataMissing, RequestError
+from sslbench.api.specs import Card, Dataset, Source
 from sslbench.config.choices import choose
 from sslbench.config.convert import plain
 from sslbench.config.parts import Shelf
+from sslbench.config.plan import Machine, Plan, make_plan
+from sslbench.config.request import read_request
 from sslbench.environment import places
 from sslbench.testing.check import NotAsked, Subject, check
+from sslbench.testing.method_rig import MethodRig, prepare_samples
+from sslbench.train.build import gather_material
 
-FEW = 12
+FEW, SIDE = 12, 16
 
 
 def opened(subject: Subject) -> Dataset:
     """Its first part, opened afresh with smoke settings where they find it, else with its defaults."""
+    return _found(subject)[1]
+
+
+def _found(subject: Subject) -> tuple[Any, Dataset]:
+    """The settings that find its first part, and that part."""
     spec, reasons = subject.spec, []
     for settings in (spec.smoke, spec.config()):
         choice = choose(subject.catalog, "dataset", spec.name, plain(settings), "data", [])
         try:
-            return Shelf(places()).open(choice, spec.parts(settings)[0], fetch=False)  # type: ignore[arg-type]
+            return settings, Shelf(places()).open(choice, spec.parts(settings)[0], fetch=False)  # type: ignore[arg-type]
         except DataMissing as missing:
             reasons.append(str(missing))
     raise NotAsked(f"its files are not here: {reasons[-1]}")
@@ -126,6 +136,61 @@ def reads_what_it_announces(subject: Subject) -> Iterator[str]:
                 yield f"row {row}: {name!r} is {value.dtype} {value.shape}; announced {modality.shape} of {np.dtype(wanted)}"
             elif not np.isfinite(value).all():
                 yield f"row {row}: {name!r} is not finite"
+
+
+@check(
+    "dataset",
+    change="announce a layout, a shape, a target and a split that a run knows, or say in build() what lacks",
+    needs=("names_what_runs_know", "reads_what_it_announces"),
+)
+def is_taken_by_a_run(subject: Subject) -> Iterator[str]:
+    """Data that no run can plan, prepare and encode is of use to nobody, however well it is read."""
+    settings, dataset = _found(subject)
+    if unusable := list(_unusable(dataset, subject.spec.card)):
+        yield from unusable
+        return
+    for name in dataset.modalities:
+        try:
+            plan = _plan(subject, settings, name)
+        except RequestError as error:
+            yield from (f"{name!r}: {problem}" for problem in error.problems)
+            continue
+        rig = MethodRig(plan=plan, material=gather_material(plan, [prepare_samples(plan)], 0))
+        method = rig.build()
+        embedded = [features for _, view in rig.feed().survey()() for features in method.embed(view).values()]
+        if not all(features.isfinite().all() for features in embedded):
+            yield f"{name!r}: the features of an untrained encoder are not finite"
+
+
+def _unusable(dataset: Dataset, card: Card) -> Iterator[str]:
+    """Find what a run does not refuse and does not use either."""
+    for name, modality in dataset.modalities.items():
+        if not re.fullmatch(r"\w[\w-]*", name):
+            yield f"{name!r} is no name for a modality, for no setting can name it; use letters, digits, '_' and '-'"
+        announced = card.modalities.get(name, modality)
+        if (announced.layout, len(announced.shape)) != (modality.layout, len(modality.shape)):
+            told = f"the card announces {name!r} as {announced.layout} of {len(announced.shape)} dimensions"
+            yield f"{told}, the data as {modality.layout} of {len(modality.shape)}"
+    if card.modalities and card.modalities.keys() != dataset.modalities.keys():
+        yield f"the card announces {', '.join(card.modalities)}; the data has {', '.join(dataset.modalities)}"
+    split = np.asarray(dataset.columns.get("split", []))
+    for value in sorted({*split.tolist()} - {"", "train", "validation", "test"}):
+        yield f"{value!r} in column 'split' is none of train, validation and test; no run learns from it or tests on it"
+
+
+def _plan(subject: Subject, settings: Any, modality: str) -> Plan:
+    """Plan a run of the kit's untrained encoder on one modality of some samples; raises RequestError with what stands
+    against it.
+    """
+    spec = subject.spec
+    part = "/".join(filter(None, (spec.name, spec.parts(settings)[0])))
+    request = {
+        "method": {"name": "kit-as-is"}, "data": {**plain(settings), "name": part}, "seeds": [0], "recipe": "none",
+        "measure": [], "backbones": {modality: {"name": "kit-encoder"}}, "prepare": {"samples": FEW},
+        "train": {"batch": 2, "precision": "float32"}, "view": {"size": SIDE},
+    }  # fmt: skip
+    machine = Machine(threads=1, precision="float32")
+    return make_plan(read_request(None, request, []), subject.catalog, Shelf(places()), machine)
 
 
 @check(

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from sslbench.api.protocols import Need
 from sslbench.catalog.facts import DATA
 from sslbench.config.convert import convert, plain
 from sslbench.testing.check import NotAsked, Subject, check
 
+LAYOUTS: Mapping[str, int] = {"vector": 1, "sequence": 2, "image": 3}
+"""Every layout, and the dimensions of one sample in it."""
+TARGETS = ("class", "labels", "none")
 FRESH = """
 import json, sys
 from sslbench.catalog.discovery import HEAVY, discover, installed_entries
@@ -70,6 +74,34 @@ def keeps_its_settings(subject: Subject) -> Iterator[str]:
         yield from problems
         if not problems and again != settings:
             yield f"{settings} is {again} after being written and read"
+
+
+@check(
+    "dataset",
+    "backbone",
+    "operation",
+    "protocol",
+    change=f"use {', '.join(LAYOUTS)} for layouts, {', '.join(TARGETS)} for targets, and members of Need for needs",
+)
+def names_what_runs_know(subject: Subject) -> Iterator[str]:
+    """A layout or target that nothing else has fits no other component, so every run refuses it."""
+    spec, kind = subject.spec, subject.component.kind
+    if kind == "dataset":
+        for name, modality in spec.card.modalities.items():
+            yield from _unknown(f"the layout of the card's {name!r}", [modality.layout], LAYOUTS)
+            if len(modality.shape) != LAYOUTS.get(modality.layout, len(modality.shape)):
+                yield f"the shape of the card's {name!r} is {modality.shape}, and its layout {modality.layout}"
+    elif kind == "protocol":
+        yield from _unknown("targets", spec.targets, TARGETS)
+        yield from _unknown("needs", spec.needs, [*Need])
+    else:
+        yield from _unknown("layouts", spec.layouts, LAYOUTS)
+
+
+def _unknown(what: str, values: Collection[Any], known: Collection[Any]) -> Iterator[str]:
+    if not values:
+        yield f"{what}: there is none"
+    yield from (f"{what}: {value!r} is known to no run" for value in sorted(map(str, {*values} - {*known})))
 
 
 @check(change="fill title, authors, year and url of the spec's citation", tier="advised")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,16 @@ from sslbench.testing.protocol_rig import CLASSES, QUERY, Question, answers, que
 
 EASY, SOME, HARD = 0.1, 2.0, 5.0
 DRAWS = 3
+ROUNDING = 1e-6
 
 
 def codes(outcome: Outcome) -> NDArray[np.int64]:
     """The predicted classes [n]."""
-    said = np.asarray(outcome.predicted)
+    return codes_of(np.asarray(outcome.predicted))
+
+
+def codes_of(said: NDArray[Any]) -> NDArray[np.int64]:
+    """Codes [n], or scores [n, C], as codes [n]."""
     return said.argmax(1) if said.ndim == 2 else said.astype(np.int64)
 
 
@@ -104,6 +110,56 @@ def is_at_chance_where_nothing_can_be_known(subject: Subject) -> Iterator[str]:
     for place, mean in enumerate(np.mean(found, axis=0)):
         if mean > high:
             yield f"answer {place} is right in {mean:.2f} of samples whose labels are random; chance is {1 / CLASSES:.2f}"
+
+
+@check(
+    "protocol",
+    change="name what was selected in chosen, where in chosen_on, and all candidates with their accuracy in considered",
+    needs=("reads_no_query_label",),
+)
+def tells_what_it_chose(subject: Subject) -> Iterator[str]:
+    """A choice that nobody sees can be neither checked nor compared, and its answers look as if nothing had been tuned."""
+    asked = question(SOME)
+    said = answers(subject, asked)[0]
+    outcomes = chosen(said)
+    if not outcomes:
+        raise NotAsked("it predicts no classes")
+    for outcome in said:
+        yield from _misstated(outcome, asked)
+    silent = [place for place, outcome in enumerate(outcomes) if not _admits_validation(outcome, asked)]
+    moved: set[int] = set()
+    for shift in range(1, CLASSES if silent else 1):
+        labels = asked.labels.copy()
+        labels[asked.task.validation] = (labels[asked.task.validation] + shift) % CLASSES
+        others = chosen(answers(subject, replace(asked, labels=labels))[0])
+        same = len(others) == len(outcomes)
+        moved |= {n for n in silent if not same or (codes(others[n]) != codes(outcomes[n])).any()}
+    yield from (
+        f"answer {place} changes with the labels of the validation rows, and names no choice" for place in sorted(moved)
+    )
+
+
+def _misstated(outcome: Outcome, asked: Question) -> Iterator[str]:
+    """Find where an answer says of its choice what cannot be so."""
+    if outcome.chosen_on != "nothing" and not outcome.chosen:
+        yield f"an answer is chosen on {outcome.chosen_on}, and does not say what was chosen"
+    if outcome.chosen_on == "validation" and not outcome.considered:
+        yield f"{dict(outcome.chosen)} is chosen on validation, and what it was chosen among is not told"
+    if not outcome.considered:
+        return
+    best = max(share for _, share in outcome.considered)
+    if not any(dict(what) == dict(outcome.chosen) and share == best for what, share in outcome.considered):
+        yield f"{dict(outcome.chosen)} is not among the best of what was considered"
+    if outcome.validation is not None:
+        found = float((codes_of(outcome.validation) == asked.labels[asked.task.validation]).mean())
+        if abs(found - best) > ROUNDING:
+            yield f"{dict(outcome.chosen)} has {best:.4f} on validation by considered, and {found:.4f} by its predictions"
+
+
+def _admits_validation(outcome: Outcome, asked: Question) -> bool:
+    """Whether an answer says that it was chosen on, or learned from, validation rows."""
+    learned = outcome.bank is not None and bool(np.isin(outcome.bank, asked.task.validation).any())
+    return learned or outcome.chosen_on == "validation"
 
 
 @check(

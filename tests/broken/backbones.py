@@ -114,6 +114,7 @@ class Published(Mean):
 
 
 BROKEN = {
+    "names_what_runs_know": backbone(Mean, layouts=("image", "picture")),
     "encodes": backbone(Wrong),
     "repeats_itself": backbone(Dropout),
     "sees_each_sample_alone": backbone(Centred),

@@ -74,6 +74,45 @@ class Online(Pictures):
             return
 
 
+class UnknownLayout(Pictures):
+    """Announces a layout that no backbone takes."""
+
+    def __init__(self, config, source):
+        super().__init__(config, source)
+        self.modalities = {"image": Modality(layout="picture", shape=(1, 8, 8))}
+
+    def read(self, row, rng):
+        return {"image": super().read(row, rng)["image"].astype(np.float32)}
+
+
+class UnknownSplit(Pictures):
+    """Has an official split in words that no run knows."""
+
+    def __init__(self, config, source):
+        super().__init__(config, source)
+        self.columns = {**self.columns, "split": np.array(["training", "testing"] * 10)}
+
+
+class Dotted(Pictures):
+    """Names a modality as no setting can name it."""
+
+    def __init__(self, config, source):
+        super().__init__(config, source)
+        self.modalities = {"image.left": Modality(layout="image", shape=(1, 8, 8))}
+
+    def read(self, row, rng):
+        return {"image.left": super().read(row, rng)["image"]}
+
+
+class OneGroup(Pictures):
+    """Keeps all its samples together, so that nothing is left to divide."""
+
+    def __init__(self, config, source):
+        super().__init__(config, source)
+        self.columns = {**self.columns, "dish": np.full(20, "a")}
+
+
+IMAGE = {"image": Modality(layout="image", shape=(1, 8, 8))}
 BROKEN = {
     "says_that_it_is_missing": dataset(Pictures, embedded=False),
     "has_a_card": dataset(Pictures, licence=""),
@@ -81,6 +120,19 @@ BROKEN = {
     "has_the_samples_of_its_card": dataset(Pictures, counts={"": {"a": 10, "b": 11}}),
     "reads_what_it_announces": dataset(Floats),
     "is_the_same_twice": dataset(Moody),
+    "is_taken_by_a_run": dataset(UnknownLayout),
     "can_be_read_by_threads": dataset(Shared),
     "needs_no_network_once_it_is_here": dataset(Online),
 }
+UNUSABLE = {
+    "'training' in column 'split' is none of train, validation and test": dataset(UnknownSplit),
+    "'image.left' is no name for a modality": dataset(Dotted),
+    "splits.groups: 1 group(s) of samples cannot be divided": dataset(OneGroup, groups=("dish",)),
+    "the card announces image, profile; the data has image": dataset(
+        Pictures, modalities={**IMAGE, "profile": Modality(layout="sequence", shape=(0, 2))}
+    ),
+    "the card announces 'image' as vector of 1 dimensions, the data as image of 3": dataset(
+        Pictures, modalities={"image": Modality(layout="vector", shape=(4,))}
+    ),
+}
+"""What `is_taken_by_a_run` finds of datasets that are read well and that no run can use as they are meant."""

@@ -87,6 +87,57 @@ class InPlace(Nearest):
         return super().learnt(table, task, trial)
 
 
+class Hides(Nearest):
+    """Chooses how many units to look at by the accuracy on validation rows, and does not say so."""
+
+    def measure(self, trial):
+        table = trial.table()
+        for place, task in enumerate(trial.tasks):
+            features, labels = self.learnt(table, task, trial)
+
+            def said(rows, units, features=features, labels=labels):
+                return self.answer(table.features["x"][rows, :units], features[:, :units], labels)
+
+            held_out = table.target[task.validation]
+            shares = {units: float((said(task.validation, units) == held_out).mean()) for units in (4, 16)}
+            best = max(shares, key=lambda units: shares[units])
+            predicted, validation = said(task.query, best), said(task.validation, best)
+            yield Outcome(
+                task=place, rows=task.query, predicted=predicted, validation=validation, **self.told(shares, best)
+            )
+
+    def told(self, shares, best):
+        return {}
+
+
+class Tells(Hides):
+    """A sound protocol with a choice, as a measure of its misstatements below."""
+
+    def told(self, shares, best):
+        among = tuple(({"units": units}, share) for units, share in shares.items())
+        return {"chosen": {"units": best}, "chosen_on": "validation", "considered": among}
+
+
+class TellsNoName(Tells):
+    def told(self, shares, best):
+        return {**super().told(shares, best), "chosen": {}}
+
+
+class TellsNoRivals(Tells):
+    def told(self, shares, best):
+        return {**super().told(shares, best), "considered": ()}
+
+
+class TellsAnother(Tells):
+    def told(self, shares, best):
+        return super().told(shares, 20 - best)
+
+
+class TellsMore(Tells):
+    def told(self, shares, best):
+        return super().told({units: min(1.0, share + 0.05) for units, share in shares.items()}, best)
+
+
 class LikesNoise(Nearest):
     def answer(self, query, features, labels):
         noise = features[labels == 0].std(0).mean()
@@ -102,5 +153,15 @@ BROKEN = {
     "does_not_care_about_the_order_of_rows": protocol(First),
     "leaves_the_features_alone": protocol(InPlace),
     "falls_with_noise": protocol(LikesNoise),
+    "tells_what_it_chose": protocol(Hides),
     "declares_the_range_of_its_metrics": protocol(Undeclared, Metric(name="beauty", low=0.0, high=0.5)),
 }
+
+MISSTATED = {
+    "does not say what was chosen": protocol(TellsNoName),
+    "what it was chosen among is not told": protocol(TellsNoRivals),
+    "is not among the best of what was considered": protocol(TellsAnother),
+    "on validation by considered, and": protocol(TellsMore),
+}
+"""What `tells_what_it_chose` finds of protocols that misstate their choice."""
+SOUND = protocol(Tells)
