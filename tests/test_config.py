@@ -297,6 +297,11 @@ def test_files_that_are_no_requests(tmp_path):
             planned(file=file)
 
 
+def test_a_backbone_that_is_named_for_a_modality_keeps_its_name_beside_its_settings():
+    tree = read_request(None, {"backbones": {"image": "micro-cnn"}}, ["backbones.image.widths=[4,8]"])
+    assert tree["backbones"] == {"image": {"name": "micro-cnn", "widths": [4, 8]}}
+
+
 def test_missing_data_alone_is_missing_data():
     with pytest.raises(DataMissing) as raised:
         planned("data.name=daplankton")

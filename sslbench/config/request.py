@@ -107,8 +107,12 @@ def _content(layer: DictConfig) -> dict[str, Any]:
 
 
 def _named(layer: DictConfig) -> DictConfig:
-    """Let `method: NAME` stand for `method: {name: NAME}`."""
+    """Let `method: NAME` stand for `method: {name: NAME}`, and `backbones: {image: NAME}` for `{image: {name: NAME}}`."""
     for component in COMPONENTS:
         if isinstance(value := layer.get(component), str):
             layer[component] = {"name": value}
+    if isinstance(backbones := layer.get("backbones"), DictConfig):
+        for modality in list(backbones):
+            if not OmegaConf.is_interpolation(backbones, modality) and isinstance(backbones[modality], str):
+                backbones[modality] = {"name": backbones[modality]}
     return layer
