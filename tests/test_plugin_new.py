@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import site
 import subprocess
@@ -67,16 +68,22 @@ def test_a_run_uses_all_of_them(stranger, tmp_path):
         (tmp_path / "data/new-dataset" / name).mkdir(parents=True)
         for number in range(40):
             picture = np.clip(rng.normal(light, 30, (3, 16, 16)), 0, 255).astype(np.uint8)
-            np.save(tmp_path / "data/new-dataset" / name / f"{number}.npy", picture)
-    named = [f"--{kind}={'new-' + kind}" for kind in ("method", "dataset", "backbone", "augmentation")]
+            path = tmp_path / "data/new-dataset" / name / str(number)
+            np.save(f"{path}.image.npy", picture)
+            np.save(f"{path}.series.npy", rng.normal(light, 30, (5 + number, 2)))
+    named = [f"--{kind}={'new-' + kind}" for kind in ("method", "dataset", "augmentation")]
+    named += ["--backbone", "image=new-backbone"]
     answer = call(
         python, "-m", "sslbench", "run", *named, "--protocols=new-protocol,knn", "--baselines=none", "--seeds=0",
-        f"--out={tmp_path}/runs", "view.size=16", "train.epochs=2", "train.batch=16", "backbone.widths=[4,8]",
+        f"--out={tmp_path}/runs", "view.size=16", "train.epochs=2", "train.batch=16", "backbones.image.widths=[4,8]",
         SSLBENCH_SOURCES=str(tmp_path / "data"),
     )  # fmt: skip
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "new-protocol" in answer.stdout
     assert "results: " in answer.stdout
+    told = json.loads(next((tmp_path / "runs").glob("*/choices.json")).read_text())
+    chosen = [choice for choice in told if choice["protocol"] == "new-protocol"]
+    assert {len(choice["among"]) for choice in chosen} == {2}, "its choice of a distance is in the run's files"
 
 
 def test_the_table_of_checks(stranger):
@@ -85,6 +92,7 @@ def test_the_table_of_checks(stranger):
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "protocol/new-protocol (version 1, new-protocol 0.1.0)" in answer.stdout
     assert "kept       reads_no_query_label" in answer.stdout
+    assert "kept       tells_what_it_chose" in answer.stdout
 
 
 @pytest.mark.parametrize(
