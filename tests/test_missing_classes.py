@@ -27,6 +27,8 @@ from sslbench.results.frames import load_results
 from sslbench.results.record import decode, encode
 from sslbench.study.definition import read_study
 
+from .stage_plans import folder, picture_tree, planned
+
 COUNTS = {
     "train": {"ant": 12, "bee": 12, "cod": 4}, "test": {"ant": 5, "bee": 5, "dab": 3, "eel": 1},
     "val": {"ant": 3, "bee": 3, "fox": 2},
@@ -194,3 +196,15 @@ def test_a_gallery_counts_a_class_without_any_sample_as_exhausted():
     task = Task(setting={"fold": 0}, bank=np.array([0, 1, 2, 5, 6, 7]), validation=rows[:0], query=np.array([3, 8, 10]))
     drawn = draw_gallery(labels, rows.astype(str), task, 2, GalleryConfig(), np.random.default_rng(0))
     assert drawn.exhausted.tolist() == [2]
+
+
+def test_classes_in_two_spellings_are_named(tmp_path):
+    data = folder(picture_tree(tmp_path / "mine"))
+    assert not [text for text in planned("measure=[knn]", data=data).warnings if "classes of" in text]
+    for old, new in (("a/s0-r0-0.png", "A/1.png"), ("b/s0-r0-1.png", "c d/1.png"), ("a/s0-r0-2.png", "c_d/1.png")):
+        (tmp_path / "mine" / new).parent.mkdir(exist_ok=True)
+        (tmp_path / "mine" / old).rename(tmp_path / "mine" / new)
+    (warning,) = [
+        text for text in planned("measure=[knn]", "splits.folds=2", data=data).warnings if "classes of" in text
+    ]
+    assert "count as different classes: 'A' and 'a'; 'c d' and 'c_d'. Rename them where they are one class" in warning

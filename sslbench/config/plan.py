@@ -14,6 +14,7 @@ from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.budget import collect_warnings
 from sslbench.config.checks import check_training_data, learnt_rows, misfits, unlike, view_shapes
 from sslbench.config.choices import Choice, PlannedAugmentation, choose, choose_augmentations
+from sslbench.config.class_names import warn_of_similar_classes
 from sslbench.config.convert import convert, plain
 from sslbench.config.draft import (
     LARGEST_CANVAS,
@@ -182,7 +183,10 @@ def _complete(
         view=view, canvas=canvas, prepare=prepare, splits=splits, pool=pool,
         seeds=seeds, folds=folds, threads=threads, products=machine.products,
         recipe=recipe.name if recipe else "none", request=plain(draft.tree),
-        warnings=collect_warnings(method, backbones, protocols, train, facts),
+        warnings=(
+            *warn_of_similar_classes((*evaluate, *pretrain)),
+            *collect_warnings(method, backbones, protocols, train, facts),
+        ),
     )  # fmt: skip
 
 
