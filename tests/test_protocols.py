@@ -180,6 +180,14 @@ def test_clustering_finds_clusters_and_names_exemplars():
         assert len(set(labels[list(rows)])) == 1
 
 
+def test_more_clusters_than_samples_are_asked_once():
+    features = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    trial = trial_of(features, np.arange(40) % 4)
+    query = len(trial.tasks[0].query)
+    outcomes = list(Clustering(ClusteringConfig(clusters=(2, query + 1, query + 2))).measure(trial))
+    assert [o.setting["clusters"] for o in outcomes] == [2, query]
+
+
 def test_clusters_are_set_against_what_else_is_known():
     rng = np.random.default_rng(0)
     labels, hidden = rng.integers(0, 4, 600), rng.uniform(0, 100, 600)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
+from sslbench_plankton.datasets import pmid2019, ude_diatoms_2024
 
+from sslbench.api import DataBroken, Source
 from sslbench.data.groups import joint_group_keys
 from sslbench.data.splits import SplitSettings, divide
 
@@ -61,3 +65,14 @@ def test_a_pool_of_several_datasets_keeps_nothing_together_with_none():
     tables = [({"source": np.array(["a", "a", "b"])}, ("source",))] * 2
     assert [key is not None for key in joint_group_keys(tables, SplitSettings())] == [True, True]
     assert joint_group_keys(tables, SplitSettings(groups="none")) == [None, None]
+
+
+def test_an_annotation_of_two_images_and_an_image_of_two_classes_are_errors(micrographs, tmp_path):
+    shutil.copytree(micrographs, tmp_path / "voc")
+    shutil.copy(tmp_path / "voc/JPEGImages/3.png", tmp_path / "voc/JPEGImages/3.jpg")
+    place = Source(root=tmp_path / "voc", folders=(), work=tmp_path)
+    with pytest.raises(DataBroken, match=r"3\.png and .*3\.jpg have one annotation by their names|3\.jpg and .*3\.png"):
+        pmid2019.build(pmid2019.PmidConfig(), place)
+    (tmp_path / "voc/taxa.csv").write_text("filename,taxon\n1.png,a\n2.png,b\n1.png,b\n2.png,b\n")
+    with pytest.raises(DataBroken, match=r"1 images have two classes; first: 1\.png"):
+        ude_diatoms_2024.build(ude_diatoms_2024.UdeDiatomsConfig(table="taxa.csv"), place)

@@ -35,7 +35,8 @@ class Clustering:
             if task.query.tobytes() in seen:
                 continue
             seen.add(task.query.tobytes())
-            for clusters in self.config.clusters or (len(trial.target.names),):
+            wanted = self.config.clusters or (len(trial.target.names),)
+            for clusters in dict.fromkeys(min(number, len(task.query)) for number in wanted):
                 yield from self._cluster(trial, place, task, clusters, features[task.query], labels, beside)
 
     def _cluster(
@@ -48,7 +49,6 @@ class Clustering:
         labels: Codes,
         beside: Mapping[str, Codes],
     ) -> Iterator[Outcome]:
-        clusters = min(clusters, len(features))
         fits, rngs = [], []
         for seed in range(self.config.seeds):
             rngs.append(trial.rng("kmeans", clusters, seed, str(task.setting.get("fold"))))

@@ -73,13 +73,13 @@ def listed(found: Sequence[Specimen], lists: Mapping[str, Path]) -> list[Specime
 def tabled(root: Path, table: Path, image: str, label: str) -> list[Specimen]:
     """The rows of a CSV table with a column of paths (or file names) and one of classes.
 
-    Raises DataBroken for a table without those columns, or with rows whose picture is not there.
+    Raises DataBroken for a table without those columns, or with rows whose image is not there or has two classes.
     """
     if not table.is_file():
         raise DataBroken(f"{table} is no file; name the table with data.table")
     files_there = list_images(root).files
-    often = Counter(file.name for file in files_there)
-    by_name = {file.name: file for file in files_there if often[file.name] == 1}
+    named = Counter(file.name for file in files_there)
+    by_name = {file.name: file for file in files_there if named[file.name] == 1}
     rows = [(row[image], row[label]) for row in read_table(table, (image, label))]
     files = [root / path if (root / path).is_file() else by_name.get(Path(path).name) for path, _ in rows]
     absent = [path for (path, _), file in zip(rows, files, strict=True) if file is None]
@@ -88,16 +88,22 @@ def tabled(root: Path, table: Path, image: str, label: str) -> list[Specimen]:
             f"{table}: {len(absent)} of {len(rows)} pictures are not below {root}, or not the only ones of "
             f"their name; first: {absent[0]}"
         )
-    found = [Specimen(file=f, label=c) for (_, c), f in zip(rows, files, strict=True) if f is not None]
-    return _some(root, list(dict.fromkeys(found)))
+    found = dict.fromkeys(Specimen(file=f, label=c) for (_, c), f in zip(rows, files, strict=True) if f is not None)
+    often = Counter(specimen.file for specimen in found)
+    if several := [file for file, count in often.items() if count > 1]:
+        raise DataBroken(f"{table}: {len(several)} images have two classes; first: {several[0].name}")
+    return _some(root, list(found))
 
 
 def boxed(images: Path, annotations: Path) -> list[Specimen]:
     """The individuals of a tree in Pascal VOC's layout: an XML file per picture, a named box per individual.
 
-    Raises DataBroken for XML that cannot be read, and where no box is found.
+    Raises DataBroken for XML that cannot be read, for two images of one annotation, and where no box is found.
     """
-    by_stem = {file.stem: file for file in list_images(images).files}
+    by_stem: dict[str, Path] = {}
+    for file in list_images(images).files:
+        if (other := by_stem.setdefault(file.stem, file)) != file:
+            raise DataBroken(f"{file} and {other} have one annotation by their names; keep one of them")
     found: list[Specimen] = []
     for path in sorted(annotations.glob("*.xml")):
         if path.stem not in by_stem:
