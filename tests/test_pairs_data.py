@@ -132,10 +132,10 @@ def test_pictures_without_a_row_are_told(tmp_path):
     source = Source(root=tmp_path, folders=(), work=tmp_path)
     with pytest.raises(DataMissing, match=r"no measurements.csv beside a folder images"):
         open_pairs(FlowcamPairsConfig(), source)
-    table.write_text("Original Reference ID,Image File,Length\nY,run_1.tif,3\n")
+    table.write_text("Original Reference ID,Image File,Source Image,Length\nY,run_1.tif,1,3\n")
     with pytest.raises(DataBroken, match=r"1 of 1 pictures have no row of measurements; first: run_X.png"):
         open_pairs(FlowcamPairsConfig(), source)
-    table.write_text("Original Reference ID,Image File,Length\nX,run_1.tif,3\nX,run_2.tif,4\n")
+    table.write_text("Original Reference ID,Image File,Source Image,Length\nX,run_1.tif,1,3\nX,run_2.tif,1,4\n")
     with pytest.raises(DataBroken, match="run 'run' has particle 'X' twice"):
         open_pairs(FlowcamPairsConfig(), source)
     with pytest.raises(DataBroken, match="no column of the table holds numbers that differ"):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from sslbench_plankton.datasets import pmid2019, ude_diatoms_2024
 
-from sslbench.api import DataBroken, Source
+from sslbench.api import DataBroken, RequestError, Source
 from sslbench.data.groups import joint_group_keys
 from sslbench.data.splits import SplitSettings, divide
 
@@ -76,3 +76,22 @@ def test_an_annotation_of_two_images_and_an_image_of_two_classes_are_errors(micr
     (tmp_path / "voc/taxa.csv").write_text("filename,taxon\n1.png,a\n2.png,b\n1.png,b\n2.png,b\n")
     with pytest.raises(DataBroken, match=r"1 images have two classes; first: 1\.png"):
         ude_diatoms_2024.build(ude_diatoms_2024.UdeDiatomsConfig(table="taxa.csv"), place)
+
+
+def test_particles_of_one_flowcam_image_stay_together(tmp_path):
+    table, rng = ["Original Reference ID,Image File,Source Image,Area"], np.random.default_rng(0)
+    for number in range(60):
+        path = tmp_path / f"images/{'ab'[number % 2]}/run{number // 30}_{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(path)
+        table.append(f"{number},run{number // 30}_1.tif,{number % 30 // 3},{rng.uniform():.3f}")
+    (tmp_path / "measurements.csv").write_text("\n".join(table))
+    data = {"name": "flowcam-pairs", "root": str(tmp_path)}
+    asked = ("backbones.image.name=micro-cnn", "augmentation.name=crop-flip", "measure=[knn]")
+    (part,) = planned(*asked, method="random-init", data=data).evaluate_parts
+    assert len(set(part.dataset.columns["source"].tolist())) == 20, "images are numbered anew in each run"
+    assert part.choice.spec.card.groups == ("source",)
+    with pytest.raises(RequestError, match=r"data\.source: 'Frame' is no column of measurements\.csv"):
+        planned(*asked, method="random-init", data={**data, "source": "Frame"})
+    (loose,) = planned(*asked, method="random-init", data={**data, "source": "none"}).evaluate_parts
+    assert set(loose.dataset.columns["source"].tolist()) == {""}

@@ -21,6 +21,8 @@ class FlowcamPairsConfig:
     Pictures lie in a folder a class and are called RUN_ID.png; the table's column `key` holds the ID, its column `run` a
     file name that begins with RUN. `ignore` are numbers that tell where and when instead of what. `title` names another
     export than the published one in tables, records and files.
+    Particles that were cut out of one image are never on both sides of a split: `source` is the column that numbers the
+    images of a run (none: nothing is kept together).
     """
 
     root: Path | None = None
@@ -29,6 +31,7 @@ class FlowcamPairsConfig:
     images: str = "images"
     key: str = "Original Reference ID"
     run: str = "Image File"
+    source: str = "Source Image"
     ignore: tuple[str, ...] = (
         "Particle ID", "Capture X", "Capture Y", "Image X", "Image Y", "Source Image", "Elapsed Time", "Calibration Image",
         "Camera",
@@ -66,6 +69,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[FlowcamPairsConfig]]:
                 "take Training/data of github.com/VickoT/FlowCam_Image_Classifier: a folder `images` of a folder a class, "
                 "and its runs' rows in one table measurements.csv"
             ),
+            groups=("source",),
             modalities={
                 "image": Modality(layout="image", shape=(3, 0, 0)),
                 "measurements": Modality(layout="vector", shape=(40,)),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api import DataBroken, DataDescription, DataMissing, Dataset, Modality, Source, Target
+from sslbench.api import DataBroken, DataDescription, DataMissing, Dataset, Modality, RequestError, Source, Target
 from sslbench.api.files import contents, find, fingerprint, read_table
 from sslbench.api.image_listing import list_images
 from sslbench.api.image_set import ImageOptions, ImageSet
@@ -17,6 +17,8 @@ from sslbench_plankton.datasets.flowcam_pairs import FlowcamPairsConfig
 from sslbench_plankton.padding import pad_edges
 
 Row = Mapping[str, str]
+NONE = "none"
+"""In place of a column: particles of one image are not kept together."""
 
 
 def open_pairs(config: FlowcamPairsConfig, source: Source) -> Dataset:
@@ -67,6 +69,21 @@ def numbers(rows: Sequence[Row], ignore: Sequence[str]) -> tuple[tuple[str, ...]
     return tuple(names), np.stack(columns, 1).astype(np.float32)
 
 
+def source_images(rows: Sequence[Row], config: FlowcamPairsConfig) -> NDArray[np.str_]:
+    """Name [n] the image that each particle was cut from, as RUN/NUMBER; '' where it is not known.
+
+    Raises RequestError for a column that the table has not.
+    """
+    if config.source == NONE:
+        return np.full(len(rows), "")
+    if config.source not in rows[0]:
+        told = f"source: {config.source!r} is no column of {config.table}"
+        raise RequestError([f"{told}. Name the one of the image that a particle was cut from, or set it to none"])
+    runs = [row[config.run].rpartition("_")[0] for row in rows]
+    numbers_of = [row[config.source] for row in rows]
+    return np.array([f"{run}/{number}" if number else "" for run, number in zip(runs, numbers_of, strict=True)])
+
+
 class Measured:
     """Pictures, and what the instrument measured of them."""
 
@@ -84,6 +101,7 @@ class Measured:
         self.columns: Mapping[str, NDArray[np.str_]] = {
             "id": np.array([file.relative_to(root).as_posix() for file in files]),
             "run": np.array([file.stem.rpartition("_")[0] for file in files]),
+            "source": source_images(rows, config),
         }
         self.modalities: Mapping[str, Modality] = {
             "image": Modality(layout="image", shape=(3, 0, 0)),
