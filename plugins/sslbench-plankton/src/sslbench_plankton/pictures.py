@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from sslbench.api import DataBroken, DataDescription, Modality, Target
 from sslbench.api.files import contents, fingerprint
 from sslbench.api.image_set import ImageOptions, ImageSet
+from sslbench_plankton.left_out import note_unused_images
 from sslbench_plankton.padding import pad_square
 
 Box = tuple[int, int, int, int]
+NO_FOLDER, NO_BOX, NO_ROW = "they lie in no class folder", "no annotation names them", "the table does not name them"
+"""Why images are not used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,7 @@ class PlanktonPictures:
 
     `beside` are the files that say what is where: annotations, tables, lists of a split. Where individuals are cut out by
     boxes, the column `source` names the image of each. Color is converted to gray, as in the study, unless `channels` is
-    colour.
+    colour. `searched` is the folder of all images and why some are not used, `notes` what else was left out.
     """
 
     def __init__(
@@ -48,9 +51,12 @@ class PlanktonPictures:
         legend: int = 0,
         beside: Sequence[Path] = (),
         channels: Literal["grey", "colour"] = "grey",
+        searched: tuple[Path, str] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.root, self.specimens, self.remember = root, specimens, remember
         self.legend, self.beside = legend, beside
+        self.searched, self.notes = searched, notes
         names = tuple(sorted({specimen.label for specimen in specimens} - {""}))
         code = {name: place for place, name in enumerate(names)} | {"": -1}
         self.labels = np.array([code[specimen.label] for specimen in specimens], np.int64)
@@ -94,8 +100,9 @@ class PlanktonPictures:
         return {"image": square, "image.size": np.array(image.shape[1:])}
 
     def describe(self) -> DataDescription:
-        """Describe the image files."""
-        return DataDescription(facts=self.images.describe())
+        """Describe the image files, and which are not used."""
+        unused = note_unused_images(self.searched[0], self.numbers, self.searched[1]) if self.searched else []
+        return DataDescription(facts=self.images.describe(), notes=(*self.notes, *unused))
 
     def contents(self) -> Sequence[str]:
         """A digest of each file's bytes, and behind a '#' the box in it."""

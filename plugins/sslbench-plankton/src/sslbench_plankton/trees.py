@@ -64,10 +64,15 @@ def listed(found: Sequence[Specimen], lists: Mapping[str, Path]) -> list[Specime
     for part, path in lists.items():
         if not path.is_file():
             raise DataBroken(f"{path} is missing beside the other lists of the split; set data.published_split=false")
-        for line in filter(None, map(str.strip, path.read_text().splitlines())):
+        for line in list_names(path):
             if part_of.setdefault(Path(line).name, part) != part:
                 raise DataBroken(f"{path}: {line} is in the list of {part_of[Path(line).name]!r} as well")
     return [replace(specimen, split=part_of.get(specimen.file.name, "")) for specimen in found]
+
+
+def list_names(path: Path) -> list[str]:
+    """List the file names of a list, one a line."""
+    return list(filter(None, map(str.strip, path.read_text().splitlines())))
 
 
 def tabled(root: Path, table: Path, image: str, label: str) -> list[Specimen]:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api import DataBroken, Dataset, Modality, Source, Target
+from sslbench.api import DataBroken, DataDescription, Dataset, Modality, Source, Target
 from sslbench.api.files import contents, find, write_atomically
 from sslbench.api.images import decode_image
 from sslbench_microscopy.datasets.bbbc021 import Bbbc021Config
@@ -48,7 +48,7 @@ def open_screen(config: Bbbc021Config, source: Source) -> Dataset:
         raise DataBroken(
             f"none of {len(cells)} cells below {root} has an untreated one on its plate; try data.untreated=false"
         )
-    return Cells(used, ranges, config, source.work)
+    return Cells(used, ranges, config, source.work, note_unmatched(cells, used) if not config.cells else ())
 
 
 def matched(cells: Sequence[Cell], most: int, *, untreated: bool) -> list[Cell]:
@@ -60,6 +60,15 @@ def matched(cells: Sequence[Cell], most: int, *, untreated: bool) -> list[Cell]:
     against = [cell for cell in order if not cell[0].treated]
     treated = _at_most(treated, Counter(cell[0].plate for cell in against))[: most // 2 if most else None]
     return sorted([*treated, *_at_most(against, Counter(cell[0].plate for cell in treated))], key=called)
+
+
+def note_unmatched(cells: Sequence[Cell], used: Sequence[Cell]) -> tuple[str, ...]:
+    """Note the treated cells that are left out, because their plate has fewer untreated ones."""
+    there, kept = (Counter(cell[0].compound for cell in some if cell[0].treated) for some in (cells, used))
+    lost = [
+        f"{there[name] - kept[name]:,} of {there[name]:,} {name}" for name in sorted(there) if kept[name] < there[name]
+    ]
+    return (f"treated cells left out, as their plate has fewer untreated ones: {', '.join(lost)}",) if lost else ()
 
 
 def _at_most(cells: Sequence[Cell], by_plate: Counter[str]) -> list[Cell]:
@@ -82,9 +91,11 @@ def called(cell: Cell) -> str:
 class Cells:
     """Squares of three stains about the nuclei: actin, tubulin and DNA as red, green and blue."""
 
-    def __init__(self, cells: Sequence[Cell], ranges: Ranges, config: Bbbc021Config, work: Path) -> None:
+    def __init__(
+        self, cells: Sequence[Cell], ranges: Ranges, config: Bbbc021Config, work: Path, notes: tuple[str, ...] = ()
+    ) -> None:
         self.cells, self.ranges, self.side = cells, ranges, config.side
-        self.work = work
+        self.work, self.notes = work, notes
         labels = [_label(field, config.label) for field, _, _ in cells]
         names = tuple(sorted(set(labels) - {""}))
         codes = {name: code for code, name in enumerate(names)} | {"": -1}
@@ -104,6 +115,15 @@ class Cells:
         stains = [read_stain(file)[place] for file in field.files]
         scaled = [_scaled(stain, *span) for stain, span in zip(stains, self.ranges[field.plate], strict=True)]
         return {"image": np.stack(scaled)}
+
+    def describe(self) -> DataDescription:
+        """Describe the fields, and which cells are not used."""
+        fields = {cell[0].name for cell in self.cells}
+        facts = {"layout": f"cells cut from {len(fields):,} fields of {len({c[0].plate for c in self.cells}):,} plates"}
+        margin = (self.side + 1) // 2
+        return DataDescription(
+            facts=facts, notes=(f"cells within {margin} pixels of an edge are left out", *self.notes)
+        )
 
     def fingerprint(self) -> str:
         """A digest of every file that shows a cell, wherever it lies, of what was done to the cell, and of where it was found

@@ -13,7 +13,9 @@ from sslbench.api import DataBroken, DataDescription, DataMissing, Dataset, Moda
 from sslbench.api.files import contents, fingerprint, read_table
 from sslbench.api.image_set import ImageOptions, ImageSet
 from sslbench_plankton.datasets.cytosense import CytosenseConfig
+from sslbench_plankton.left_out import note_unused_images
 from sslbench_plankton.padding import pad_edges
+from sslbench_plankton.pictures import NO_ROW
 from sslbench_plankton.pulses import scaled
 from sslbench_plankton.trees import opened
 
@@ -77,8 +79,9 @@ class Particles:
         }
 
     def describe(self) -> DataDescription:
-        """Describe the image files."""
-        return DataDescription(facts=self.images.describe())
+        """Describe the image files, and which the table does not name."""
+        notes = note_unused_images(self.folder, {*self.images.files}, NO_ROW)
+        return DataDescription(facts=self.images.describe(), notes=tuple(notes))
 
     def _profile(self, path: Path) -> NDArray[np.float32]:
         """Counts [T, bands], none below 0; raises DataBroken for a table that has not all bands, or no number."""

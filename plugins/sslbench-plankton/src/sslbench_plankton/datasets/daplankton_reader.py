@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sslbench.api import Dataset, Source
 from sslbench_plankton.datasets.daplankton import DaplanktonConfig
-from sslbench_plankton.pictures import PlanktonPictures
+from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
 from sslbench_plankton.trees import classes, opened, subfolders
 
 FOLDERS = ("daplankton", "DAPlankton", "DAPlankton.zip", "daplankton.zip")
@@ -21,6 +21,10 @@ def open_part(config: DaplanktonConfig, source: Source) -> Dataset:
     if not instrument:
         folder = opened(source, FOLDERS, f"DAPlankton_{subset}")
         found = [replace(one, instrument=at.name) for at in subfolders(folder) for one in classes(at)]
-        return PlanktonPictures(folder.parent, found, source.work / "fingerprints", channels=config.channels)
-    folder = opened(source, FOLDERS, f"DAPlankton_{subset}/{instrument.upper()}")
-    return PlanktonPictures(folder.parents[1], classes(folder), source.work / "fingerprints", channels=config.channels)
+        root = folder.parent
+    else:
+        folder = opened(source, FOLDERS, f"DAPlankton_{subset}/{instrument.upper()}")
+        found, root = classes(folder), folder.parents[1]
+    return PlanktonPictures(
+        root, found, source.work / "fingerprints", channels=config.channels, searched=(folder, NO_FOLDER)
+    )

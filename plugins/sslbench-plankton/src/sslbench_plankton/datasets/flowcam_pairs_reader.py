@@ -14,6 +14,7 @@ from sslbench.api.files import contents, find, fingerprint, read_table
 from sslbench.api.image_listing import list_images
 from sslbench.api.image_set import ImageOptions, ImageSet
 from sslbench_plankton.datasets.flowcam_pairs import FlowcamPairsConfig
+from sslbench_plankton.left_out import note_unused_columns
 from sslbench_plankton.padding import pad_edges
 
 Row = Mapping[str, str]
@@ -91,7 +92,7 @@ class Measured:
         self, config: FlowcamPairsConfig, source: Source, root: Path, files: Sequence[Path], rows: Sequence[Row]
     ) -> None:
         self.root, self.files, self.remember = root, files, source.work
-        self.table = root / config.table
+        self.table, self.config, self.rows = root / config.table, config, rows
         self.images = ImageSet(root, files, source.work, ImageOptions(channels="colour"))
         self.measured, self.values = numbers(rows, config.ignore)
         folders = [file.relative_to(root / config.images).parts[0] for file in files]
@@ -115,8 +116,13 @@ class Measured:
         return {"image": square, "image.size": np.array(image.shape[1:]), "measurements": self.values[row]}
 
     def describe(self) -> DataDescription:
-        """Describe the image files."""
-        return DataDescription(facts=self.images.describe())
+        """Describe the image files, and what of the table is not used."""
+        used = {(row[self.config.run], row[self.config.key]) for row in self.rows}
+        every = read_table(self.table, (self.config.key, self.config.run))
+        unused = sum((row[self.config.run], row[self.config.key]) not in used for row in every)
+        notes = [f"{unused:,} row(s) of {self.table.name} have no image and are left out"] if unused else []
+        notes += note_unused_columns(self.rows, self.measured)
+        return DataDescription(facts=self.images.describe(), notes=tuple(notes))
 
     def contents(self) -> Sequence[str]:
         """A digest of each picture's bytes."""

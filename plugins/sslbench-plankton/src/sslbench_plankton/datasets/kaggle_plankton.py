@@ -30,12 +30,14 @@ class KagglePlanktonConfig:
 
 def build(config: KagglePlanktonConfig, source: Source) -> Dataset:
     """List the files."""
-    from sslbench_plankton.pictures import PlanktonPictures
+    from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
     from sslbench_plankton.trees import classes, opened, unlabelled
 
     root = opened(source, FOLDERS, INSIDE[source.part])
     found = classes(root) if source.part == "labelled" else unlabelled(root)
-    return PlanktonPictures(root, found, source.work / "fingerprints", channels=config.channels)
+    return PlanktonPictures(
+        root, found, source.work / "fingerprints", channels=config.channels, searched=(root, NO_FOLDER)
+    )
 
 
 def parts(config: KagglePlanktonConfig) -> tuple[str, ...]:

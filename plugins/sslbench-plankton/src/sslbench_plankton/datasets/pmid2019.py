@@ -32,14 +32,21 @@ class PmidConfig:
 
 def build(config: PmidConfig, source: Source) -> Dataset:
     """List the files."""
-    from sslbench_plankton.pictures import PlanktonPictures
+    from sslbench_plankton.pictures import NO_BOX, PlanktonPictures
     from sslbench_plankton.trees import boxed, opened
 
     annotations = opened(source, FOLDERS, config.annotations)
     root = annotations.parents[config.annotations.count("/")]
     found = boxed(root / config.images, annotations)
     beside = sorted(annotations.glob("*.xml"))
-    return PlanktonPictures(root, found, source.work / "fingerprints", beside=beside, channels=config.channels)
+    return PlanktonPictures(
+        root,
+        found,
+        source.work / "fingerprints",
+        beside=beside,
+        channels=config.channels,
+        searched=(root / config.images, NO_BOX),
+    )
 
 
 @hookimpl

@@ -30,11 +30,13 @@ class SykeIfcbConfig:
 
 def build(config: SykeIfcbConfig, source: Source) -> Dataset:
     """List the files."""
-    from sslbench_plankton.pictures import PlanktonPictures
+    from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
     from sslbench_plankton.trees import classes, opened
 
     root = opened(source, FOLDERS, INSIDE)
-    return PlanktonPictures(root, classes(root), source.work / "fingerprints", channels=config.channels)
+    return PlanktonPictures(
+        root, classes(root), source.work / "fingerprints", channels=config.channels, searched=(root, NO_FOLDER)
+    )
 
 
 @hookimpl

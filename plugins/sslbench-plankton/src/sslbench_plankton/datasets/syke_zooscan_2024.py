@@ -31,12 +31,17 @@ class SykeZooscanConfig:
 
 def build(config: SykeZooscanConfig, source: Source) -> Dataset:
     """List the files."""
-    from sslbench_plankton.pictures import PlanktonPictures
+    from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
     from sslbench_plankton.trees import classes, opened
 
     root = opened(source, FOLDERS, INSIDE)
     return PlanktonPictures(
-        root, classes(root), source.work / "fingerprints", legend=config.legend, channels=config.channels
+        root,
+        classes(root),
+        source.work / "fingerprints",
+        legend=config.legend,
+        channels=config.channels,
+        searched=(root, NO_FOLDER),
     )
 
 

@@ -34,17 +34,28 @@ class UdeDiatomsConfig:
 
 def build(config: UdeDiatomsConfig, source: Source) -> Dataset:
     """List the files."""
-    from sslbench_plankton.pictures import PlanktonPictures
+    from sslbench_plankton.pictures import NO_FOLDER, NO_ROW, PlanktonPictures
     from sslbench_plankton.trees import classes, opened, tabled
 
     root = opened(source, FOLDERS, "")
     if not config.table:
         return PlanktonPictures(
-            root, classes(root / config.images), source.work / "fingerprints", channels=config.channels
+            root,
+            classes(root / config.images),
+            source.work / "fingerprints",
+            channels=config.channels,
+            searched=(root / config.images, NO_FOLDER),
         )
     table = root / config.table
     found = tabled(root / config.images, table, config.image_column, config.class_column)
-    return PlanktonPictures(root, found, source.work / "fingerprints", beside=[table], channels=config.channels)
+    return PlanktonPictures(
+        root,
+        found,
+        source.work / "fingerprints",
+        beside=[table],
+        channels=config.channels,
+        searched=(root / config.images, NO_ROW),
+    )
 
 
 @hookimpl

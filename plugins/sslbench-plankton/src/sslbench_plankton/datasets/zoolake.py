@@ -32,16 +32,27 @@ class ZoolakeConfig:
 
 def build(config: ZoolakeConfig, source: Source) -> Dataset:
     """List the files."""
-    from sslbench_plankton.pictures import PlanktonPictures
-    from sslbench_plankton.trees import classes, listed, opened
+    from sslbench_plankton.left_out import note_missing_names
+    from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
+    from sslbench_plankton.trees import classes, list_names, listed, opened
 
     root = opened(source, FOLDERS, INSIDE)
     lists = root.parent / "zoolake_train_test_val_separated"
-    found, beside = classes(root), []
+    found, beside, notes = classes(root), [], []
     if config.published_split and lists.is_dir():
         beside = [lists / f"{part}_filenames.txt" for part in ("train", "val", "test")]
         found = listed(found, dict(zip(("train", "validation", "test"), beside, strict=True)))
-    return PlanktonPictures(root.parent, found, source.work / "fingerprints", beside=beside, channels=config.channels)
+        files = [specimen.file for specimen in found]
+        notes = [note for path in beside for note in note_missing_names(list_names(path), files, path.name)]
+    return PlanktonPictures(
+        root.parent,
+        found,
+        source.work / "fingerprints",
+        beside=beside,
+        channels=config.channels,
+        searched=(root, NO_FOLDER),
+        notes=notes,
+    )
 
 
 @hookimpl
