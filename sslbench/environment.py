@@ -11,6 +11,7 @@ import random
 import re
 import resource
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -140,13 +141,26 @@ def gpu_names() -> tuple[str, ...]:
 
 def gpus() -> int:
     """How many GPUs this process may use."""
+    if not has_gpu_driver():
+        return 0
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
+GPU_NODES = ("nvidia*", "nvhost*", "nvmap", "kfd", "dxg")
+"""What Linux shows under /dev where a driver of GPUs is loaded, those of boards and of Windows' subsystem included."""
+
+
+def has_gpu_driver() -> bool:
+    """Whether torch could find a GPU. It is asked only then: importing it takes seconds, which a plan does not need."""
+    return sys.platform != "linux" or any(any(Path("/dev").glob(name)) for name in GPU_NODES)
+
+
 def device_kind() -> str:
     """The kind of device that numbers depend on: a GPU's name, or 'cpu'."""
+    if not has_gpu_driver():
+        return "cpu"
     import torch
 
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
@@ -154,6 +168,8 @@ def device_kind() -> str:
 
 def best_precision() -> Precision:
     """bfloat16 where the hardware gains by it, else float32."""
+    if not has_gpu_driver():
+        return cpu_precision()
     import torch
 
     if torch.cuda.is_available():

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sslbench import environment
 from sslbench.config import keys
@@ -18,7 +19,6 @@ from sslbench.config.plan import Plan
 from sslbench.data.prepare import Job, prepare
 from sslbench.data.splits import SplitSettings, estimate_bank
 from sslbench.data.table import Prepared, open_prepared
-from sslbench.protocols.evaluate import Subject, evaluate_stage, extract_stage, extract_views_stage
 from sslbench.report.examples import draw_examples
 from sslbench.report.exemplars import draw_exemplars
 from sslbench.report.illustrations import draw_illustrations
@@ -26,13 +26,20 @@ from sslbench.report.live import Line
 from sslbench.report.points import draw_points
 from sslbench.report.seen import draw_seen
 from sslbench.results.record import Record
+from sslbench.results.reuse import NOTE, describe_inputs, is_written, note_written
 from sslbench.results.splits import save_splits
 from sslbench.results.store import Store
 from sslbench.results.write import Measured, make_record, write_run
 from sslbench.stages.graph import Run, Stage
 from sslbench.stages.stage import failure_of, finished
-from sslbench.train.pretrain import pretrain, reopen
-from sslbench.train.ranks import Errand, call, spawn, started_together
+
+UNDRAWN = "figures not drawn"
+"""How a record's reason begins where they could not be drawn; they are tried again the next time."""
+
+if TYPE_CHECKING:
+    from sslbench.protocols.evaluate import Subject
+
+# What makes a stage imports torch and much else, so it is imported by whoever makes one: plans and finished runs need none.
 
 
 def run_of(plan: Plan, store: Store) -> Run:
@@ -41,7 +48,11 @@ def run_of(plan: Plan, store: Store) -> Run:
     stages = tuple(stages_of(plan, store))
 
     def close() -> None:
-        record_of(plan, name, stages, store)
+        inputs = describe_inputs(plan, name, stages)
+        if not is_written(store, name, inputs):
+            (store.run(name) / NOTE).unlink(missing_ok=True)
+            if UNDRAWN not in record_of(plan, name, stages, store).reason:
+                note_written(store, name, inputs)
 
     return Run(name=name, stages=stages, record=store.run(name) / "record.json", close=close)
 
@@ -77,6 +88,9 @@ def _pretrain(plan: Plan, store: Store, pool: Sequence[Stage], seed: int, fold: 
     key = keys.pretrain_key(plan, seed, fold)
 
     def make(folder: Path, live: Line) -> None:
+        from sslbench.train.pretrain import pretrain
+        from sslbench.train.ranks import Errand, call, spawn, started_together
+
         _threads(plan)
         named = [(stage.folder, part.name) for stage, part in zip(pool, plan.pretrain_parts, strict=True)]
         if plan.train.processes > 1 and plan.spec.trains and not started_together():
@@ -123,18 +137,27 @@ def _measure(
     who = _who(plan, seed) + ("" if epoch is None else f" epoch {epoch}")
 
     def subject() -> Subject:
+        from sslbench.protocols.evaluate import Subject
+        from sslbench.train.pretrain import reopen
+
         _threads(plan)
         method = reopen(plan, seed, trained.folder, epoch)
         opened = _opened(table.folder, part.name)
         return Subject(plan=plan, method=method, pretrained=trained.folder, part=part, table=opened, seed=seed)
 
     def embed(folder: Path, live: Line) -> None:
+        from sslbench.protocols.evaluate import extract_stage
+
         extract_stage(subject(), folder, live.tick)
 
     def embed_views(folder: Path, live: Line) -> None:
+        from sslbench.protocols.evaluate import extract_views_stage
+
         extract_views_stage(subject(), folder, live.tick)
 
     def measure(asked: keys.Evaluation, folder: Path, live: Line) -> None:
+        from sslbench.protocols.evaluate import evaluate_stage
+
         views = augmented if asked.asks_views else None
         evaluate_stage(subject(), asked, features, views, folder, watch=live.named)
 
@@ -210,7 +233,7 @@ def _undrawn(
             alone = sum(other.name == table.name for other in dict.fromkeys(tables)) == 1
             draw_examples(table, figures, "" if alone else f"-{table.key[:6]}")
     except Exception as error:  # whatever a plugin's pictures do to a drawing library
-        return f"figures not drawn: {type(error).__name__}: {' '.join(str(error).split())}"
+        return f"{UNDRAWN}: {type(error).__name__}: {' '.join(str(error).split())}"
     return ""
 
 

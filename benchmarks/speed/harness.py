@@ -21,7 +21,8 @@ from sslbench.environment import best_precision, places
 from sslbench.train.build import build_augmentation, build_method, make_views
 from sslbench.train.fabric import make_fabric
 from sslbench.train.feeds import Pass, SampleFeed
-from sslbench.train.loop import Moment, Trained, Training, silent, train
+from sslbench.train.loop import Trained, Training, silent, train
+from sslbench.train.moment import Moment
 from sslbench.train.world import Alone
 
 

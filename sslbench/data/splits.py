@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sslbench.api.errors import RequestError
 from sslbench.api.values import Task
@@ -287,6 +286,8 @@ def _find_empty_sides(sides: Division, settings: SplitSettings) -> list[str]:
 
 def _folds(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, folds: int) -> Rows:
     """The fold [n] of each row: stratified, and no group in two folds."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # takes longer than a plan does
+
     if len(rows) < folds:
         raise RequestError([f"splits.folds: {len(rows)} labelled samples cannot make {folds} folds; lower it"])
     result = np.empty(len(rows), dtype=np.int64)

@@ -28,7 +28,6 @@ from sslbench.stages.graph import Run, Stage, distinct
 from sslbench.stages.lease import Leases
 from sslbench.stages.stage import failure_of, forgive
 from sslbench.stages.work import work
-from sslbench.train.ranks import dismiss, follow
 
 
 def run(
@@ -100,13 +99,18 @@ def run_plans(plans: Sequence[Plan], store: Store, catalog: Catalog, show: Displ
     for sentence in dict.fromkeys(sentence for plan in plans for sentence in plan.warnings):
         show.warn(sentence)
     if environment.rank():
+        from sslbench.train.ranks import follow
+
         follow(partial(_join, {stage.key: stage for stage in stages.values() if stage.kind == "pretrain"}))
         return Results(records=())
     try:
         with extra_workers(plans, stages.values(), store, show.say):
             work(list(runs.values()), Leases(), show, Herald(catalog, show.say), again=True)
     finally:
-        dismiss()
+        if environment.processes() > 1:
+            from sslbench.train.ranks import dismiss
+
+            dismiss()
     for folder in stages:
         if (failure := failure_of(folder)) is not None and failure.code in (2, 3):
             raise RequestError([failure.reason]) if failure.code == 2 else DataBroken(failure.reason)

@@ -11,7 +11,7 @@ from pathlib import Path
 from sslbench import environment
 from sslbench.api.files import write_atomically
 from sslbench.report.live import Line, Post, describe
-from sslbench.train.loop import Moment
+from sslbench.train.moment import Moment
 
 EVERY = 1.0
 """Seconds between two posts at least."""

@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -23,7 +22,9 @@ from sslbench.data.views import BuiltAugmentation, ViewMaker
 from sslbench.environment import seed_everything, seed_from
 from sslbench.protocols.features import BATCH
 from sslbench.train.feeds import FeatureFeed, Feed, SampleFeed
-from sslbench.train.loop import Moment, Training, silent, train
+from sslbench.train.lightning import Fabric
+from sslbench.train.loop import Training, silent, train
+from sslbench.train.moment import Moment
 from sslbench.train.world import Alone
 
 Rows = NDArray[np.int64]

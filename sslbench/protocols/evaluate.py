@@ -23,7 +23,7 @@ from sslbench.protocols.features import extract, extract_views, open_features
 from sslbench.protocols.score import Where, score
 from sslbench.train.build import build_augmentation, load_material, make_views
 from sslbench.train.fabric import make_fabric
-from sslbench.train.loop import Moment
+from sslbench.train.moment import Moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

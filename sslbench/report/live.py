@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from sslbench import environment
-from sslbench.train.loop import Moment
+from sslbench.train.moment import Moment
 
 PLAIN_SECONDS = 10.0
 

@@ -69,6 +69,14 @@ def cost(final: Path) -> dict[str, Any]:
     return found
 
 
+def stamp(final: Path) -> int:
+    """When a stage was made, in nanoseconds of its file system's clock; 0 for one that is not there."""
+    try:
+        return (final / DONE).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def attempt(final: Path, title: str, make: Make, leases: Leases, say: Callable[[str], None]) -> State:
     """Make a stage unless it is there or somebody else is at it; a failure is kept as a file, and raised by nobody."""
     if state := _settled(final):

@@ -16,7 +16,7 @@ from sslbench.report.live import Display, Line
 from sslbench.stages.graph import Run, Stage, distinct, wanted_by
 from sslbench.stages.lease import Leases
 from sslbench.stages.stage import POLL, State, attempt, failure_of, finished
-from sslbench.train.loop import Moment
+from sslbench.train.moment import Moment
 
 
 def work(

@@ -25,7 +25,7 @@ from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
 from sslbench.stages.stage import finished
 from sslbench.study.grid import Grid
-from sslbench.train.loop import Moment
+from sslbench.train.moment import Moment
 
 BUDGET, FEWEST, MOST = 2**22, 30, 384
 """Values to generate for a modality, and the rows that this may come to."""

@@ -6,11 +6,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
-
 from sslbench import environment
 from sslbench.config.settings import TrainSettings
+from sslbench.train.lightning import Fabric, ModelParallelStrategy
 from sslbench.train.sharding import shard
 
 PRECISIONS: Mapping[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float64": "64-true"}

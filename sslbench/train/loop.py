@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -23,20 +22,10 @@ from sslbench.data.draws import KeyedDraws
 from sslbench.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from sslbench.train.feeds import Feed, Pass
 from sslbench.train.heap import kept_heap
+from sslbench.train.lightning import Fabric
+from sslbench.train.moment import Moment
 from sslbench.train.optimisers import build_optimiser, clip_each_gradient, set_rates
 from sslbench.train.world import Processes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """What a watcher sees after each step."""
-
-    epoch: int
-    epochs: int
-    step: int
-    of: int
-    loss: float
-    samples_per_second: float
 
 
 def silent(moment: Moment) -> None:

@@ -32,7 +32,8 @@ from sslbench.train.build import (
 )
 from sslbench.train.fabric import make_fabric
 from sslbench.train.feeds import SampleFeed
-from sslbench.train.loop import Moment, Training, train
+from sslbench.train.loop import Training, train
+from sslbench.train.moment import Moment
 from sslbench.train.sharding import sharded, whole_weights
 from sslbench.train.world import Alone, world
 

@@ -24,7 +24,7 @@ from sslbench import environment
 from sslbench.api.errors import Diverged, Unavailable
 from sslbench.api.files import write_atomically
 from sslbench.config.plan import Plan
-from sslbench.train.loop import Moment
+from sslbench.train.moment import Moment
 
 TICK = 0.5
 PATIENCE = timedelta(days=14)

@@ -1,0 +1,80 @@
+"""Whether a run's folder still holds what its stages and request would give, so that nothing of it is written again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sslbench import environment
+from sslbench.api.files import write_atomically
+from sslbench.config.keys import digest
+from sslbench.config.plan import Plan
+from sslbench.results.record import SCHEMA
+from sslbench.results.store import Store
+from sslbench.stages.graph import Stage
+from sslbench.stages.stage import failure_of, stamp
+
+NOTE = "written.json"
+"""In a run's folder: what it was written from, and the sizes of its files."""
+WRITTEN = 1
+"""What a run's folder holds: raised when this version writes other files or fields from the same stages."""
+
+
+def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage]) -> str:
+    """Digest all that a run's folder follows from: the request, the data, versions, and each stage that is done or failed."""
+    parts = [
+        (part.name, part.choice.described(), part.fingerprint(), repr(getattr(part.dataset, "account", None)))
+        for part in (*plan.pretrain_parts, *plan.evaluate_parts)
+    ]
+    made = [
+        (
+            stage.kind,
+            stage.key,
+            stage.seed,
+            stage.fold,
+            stage.facts,
+            stamp(stage.folder),
+            repr(failure_of(stage.folder)),
+        )
+        for stage in stages
+    ]
+    settings = (
+        plan.request,
+        plan.warnings,
+        plan.recipe,
+        plan.pool,
+        plan.threads,
+        plan.products,
+        plan.view,
+        plan.canvas,
+    )
+    here = (environment.versions(), environment.device_kind(), WRITTEN, SCHEMA)
+    return digest(name, settings, plan.train, plan.prepare, plan.splits, plan.seeds, plan.folds, parts, made, here)
+
+
+def is_written(store: Store, name: str, inputs: str) -> bool:
+    """Tell whether a run's folder was written from these inputs and none of its files is gone or has another size."""
+    note = store.run(name) / NOTE
+    if not note.exists():
+        return False
+    content = json.loads(note.read_text())
+    return content["inputs"] == inputs and content["files"] == {
+        name: size for name, size in _sizes(store.root, map(Path, content["files"])).items() if size is not None
+    }
+
+
+def note_written(store: Store, name: str, inputs: str) -> None:
+    """Note what a run's folder was written from. It comes last: a folder that was left half written has no note."""
+    folder = store.run(name)
+    record: dict[str, Any] = json.loads((folder / "record.json").read_text())
+    hashes = [one for data in record["evaluated_on"] for one in data.get("splits", {}).values()]
+    splits = [path for one in hashes for path in (store.root / "splits").glob(f"*-{one}.tsv")]
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != NOTE and path.name[0] != "."]
+    sizes = _sizes(store.root, [path.relative_to(store.root) for path in (*sorted(files), *splits)])
+    write_atomically(folder / NOTE, json.dumps({"inputs": inputs, "files": sizes}, indent=1).encode())
+
+
+def _sizes(root: Path, files: Iterable[Path]) -> dict[str, int | None]:
+    return {str(path): (root / path).stat().st_size if (root / path).exists() else None for path in files}
