@@ -240,6 +240,15 @@ def stopwatch() -> float:
     return time.perf_counter()
 
 
+def busy_stopwatch() -> tuple[float, float]:
+    """Seconds of a clock that only goes forward, and processor seconds of this process, where they say what work takes.
+
+    Beside a GPU they do not: both are the clock then.
+    """
+    now = time.perf_counter()
+    return (now, now) if has_gpu_driver() else (now, time.process_time())
+
+
 def forget_peak_memory() -> None:
     """Begin to look for the peak anew, where the system can: a worker makes many stages."""
     with contextlib.suppress(OSError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sslbench import environment
 from sslbench.config import keys
+from sslbench.config.checks import needs_encoders
 from sslbench.config.parts import Part
 from sslbench.config.plan import Plan
 from sslbench.data.prepare import Job, prepare
@@ -80,7 +81,8 @@ def _prepare(plan: Plan, store: Store, part: Part) -> Stage:
 
     return Stage(
         kind="prepare", key=key, folder=store.prepared / key, title=f"prepare {part.name}", needs=(), make=make,
-        shape=keys.digest(part.choice.key(), plan.canvas), rows=len(part.dataset.labels),
+        shape=keys.digest(part.choice.key(), plan.canvas), family=keys.digest(part.choice.component.name, plan.canvas),
+        rows=len(part.dataset.labels),
     )  # fmt: skip
 
 
@@ -108,7 +110,8 @@ def _pretrain(plan: Plan, store: Store, pool: Sequence[Stage], seed: int, fold: 
         kind="pretrain", key=key, folder=store.stage("pretrain", key),
         title=f"{_who(plan, seed)} {'pretrain' if plan.spec.trains else 'weights'}",
         needs=tuple(stage.folder for stage in pool), make=make, seed=seed, fold=fold, shape=keys.pretrain_shape(plan),
-        rows=_trained_rows(plan, sum(stage.rows for stage in pool)),
+        rows=_trained_rows(plan, sum(stage.rows for stage in pool)), family=keys.pretrain_family(plan),
+        encoder=keys.encoder_shape(plan), passes_encoder=plan.spec.trains,
     )  # fmt: skip
 
 
@@ -161,16 +164,18 @@ def _measure(
         views = augmented if asked.asks_views else None
         evaluate_stage(subject(), asked, features, views, folder, watch=live.named)
 
-    known = partial(Stage, seed=seed, fold=training.folds[0])
+    encoder = keys.encoder_shape(plan)
+    known = partial(Stage, seed=seed, fold=training.folds[0], encoder=encoder)
     inputs = (trained.folder, table.folder)
     yield known(
         kind="extract", key=key, folder=features, title=f"{who} features of {part.name}", make=embed, needs=inputs,
-        shape=keys.encoder_shape(plan), rows=table.rows,
+        shape=encoder, rows=table.rows, family=encoder, passes_encoder=True,
     )  # fmt: skip
     if augmented_key and augmented:
         yield known(
             kind="extract", key=augmented_key, folder=augmented, title=f"{who} features of views of {part.name}",
             make=embed_views, needs=inputs, shape=keys.encoder_shape(plan, "views"), rows=table.rows,
+            family=keys.encoder_shape(plan, "views"), passes_encoder=True,
         )  # fmt: skip
     for asked in keys.evaluations(plan, training, part, epoch):
         answer = keys.evaluate_key(plan, key, augmented_key, asked)
@@ -180,7 +185,8 @@ def _measure(
             needs=(features, augmented) if augmented and asked.asks_views else (features,),
             title=f"{who} {asked.protocol.name} on {part.name}{less}",
             shape=keys.encoder_shape(plan, asked.protocol.key(), asked.fraction), facts=asked.facts,
-            rows=_evaluated_rows(plan, asked, table.rows),
+            rows=_evaluated_rows(plan, asked, table.rows), passes_encoder=needs_encoders(asked.protocol),
+            family=keys.evaluate_family(plan, asked.protocol),
         )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request, with_recipe
 from sslbench.environment import places
 from sslbench.report.catalog import show_lines
-from sslbench.study.estimate import small
+from sslbench.study.measure import small
 
 CATALOG = discover(installed_entries())
 MACHINE = Machine(threads=2, precision="float32")

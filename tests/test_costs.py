@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +18,9 @@ from sslbench.protocols.finetune_instrument import Classifier
 from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
 from sslbench.stages.stage import DONE
-from sslbench.study.estimate import FIT_STEPS, estimate
+from sslbench.study.estimate import estimate
+from sslbench.study.measure import FIT_STEPS
+from sslbench.study.rates import Rates
 from sslbench.study.status import Costs
 
 
@@ -83,8 +84,7 @@ def test_a_plan_times_a_few_steps_of_a_training_and_not_its_minimum_of_steps(ask
     steps = []
     loss = Classifier.loss
     monkeypatch.setattr(Classifier, "loss", lambda self, batch, step: steps.append(1) or loss(self, batch, step))
-    grid = SimpleNamespace(rows=[SimpleNamespace(plan=asked)])
-    found = estimate(grid, Store(root=Path("out"), prepared=Path("prepared")), stages_of)
+    found = estimate([asked], Store(root=Path("out"), prepared=Path("prepared")), stages_of, 60.0, Rates())
     assert found.unmeasured == ()
     assert len(steps) <= 2 * (FIT_STEPS + 2)
     assert found.seconds["evaluate"] > 0

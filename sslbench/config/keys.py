@@ -201,6 +201,18 @@ def encoder_shape(plan: Plan, *more: Any) -> str:
     return digest("encoder", shapes, encoders, plan.view, plan.canvas, plan.threads, plan.train.precision, *more)
 
 
+def pretrain_family(plan: Plan) -> str:
+    """Trainings that cost about alike per row: one method and encoder at one size, under whatever settings."""
+    return encoder_shape(plan, "family", plan.method.component.name)
+
+
+def evaluate_family(plan: Plan, protocol: Choice) -> str:
+    """Evaluations that cost about alike per row: one protocol, and one encoder where it passes rows through that."""
+    if needs_encoders(protocol):
+        return encoder_shape(plan, "family", protocol.component.name)
+    return digest("family", protocol.component.name, plan.threads)
+
+
 def extract_key(plan: Plan, pretrain: str, part: Part, epoch: int | None) -> str:
     """The features of one evaluation part under one encoder."""
     values = (view_sizes(plan), epoch, plan.train.precision, plan.threads, device_kind())

@@ -22,6 +22,7 @@ from sslbench.execute.studies import StudyFolder, run_study
 from sslbench.pipeline import run_of, stages_of
 from sslbench.report.bias import bias_report
 from sslbench.report.board import Board, doing, duration
+from sslbench.report.costs import doubt_lines, stage_lines
 from sslbench.report.published import published_beside
 from sslbench.report.study import Report, make_report, named_wrongly
 from sslbench.report.tables import TableMade
@@ -30,7 +31,7 @@ from sslbench.results.store import Store
 from sslbench.stages.graph import Run
 from sslbench.stages.lease import Leases
 from sslbench.study.definition import BiasSettings, Study, find_study, flat, read_study
-from sslbench.study.estimate import estimate
+from sslbench.study.estimate import PLAN_SECONDS, estimate
 from sslbench.study.grid import Grid, Point, make_grid, nested, points_of
 from sslbench.study.published import published_wrongly
 from sslbench.study.status import ORDER, Standing, earlier_runs, seconds_left, standing
@@ -146,17 +147,15 @@ def plan_lines(opened: Opened, workers: int) -> Iterator[str]:
     yield from (f"missing: dataset {name!r}; planned by what its card says of it" for name in grid.stood_in)
     if not grid.rows:
         return
-    found = estimate(grid, opened.folder.store, stages_of)
-    total = sum(found.seconds.values())
-    for kind, count in found.stages.items():
-        done = f", {found.done[kind]} of them done" if found.done[kind] else ""
-        yield f"  {kind}: {count} distinct stages{done}, {duration(found.seconds[kind])}"
-    asked = sum(len(run_of(row.plan, opened.folder.store).stages) for row in grid.rows)
+    plans = [row.plan for row in grid.rows]
+    found = estimate(plans, opened.folder.store, stages_of, PLAN_SECONDS)
+    yield from stage_lines(found)
+    asked = sum(1 for plan in plans for _ in stages_of(plan, opened.folder.store))
     yield (
-        f"{sum(found.stages.values())} distinct stages ({asked} asked for): about {duration(total)} one after another, "
-        f"{duration(total / workers)} with {workers} worker(s); from one measured step of {found.shapes} shapes"
+        f"{sum(found.stages.values())} distinct stages ({asked} asked for): about {duration(found.total)} one after another, "
+        f"{duration(found.total / workers)} with {workers} worker(s)"
     )
-    yield from (f"not measured: {sentence}" for sentence in found.unmeasured)
+    yield from doubt_lines(found)
 
 
 def status_lines(opened: Opened) -> Iterator[str]:

@@ -60,7 +60,7 @@ def is_written(store: Store, name: str, inputs: str) -> bool:
     if not note.exists():
         return False
     content = json.loads(note.read_text())
-    return content["inputs"] == inputs and content["files"] == {
+    return bool(content["inputs"] == inputs) and content["files"] == {
         name: size for name, size in _sizes(store.root, map(Path, content["files"])).items() if size is not None
     }
 

@@ -16,8 +16,10 @@ Kind = Literal["prepare", "pretrain", "extract", "evaluate"]
 class Stage:
     """One stage: its folder (equal folders are the same stage), the folders it reads, and how it is made.
 
-    `shape` says which stages cost alike per row, and `rows` how many it goes through, epochs counted. `facts` tell a record
-    what was asked (dataset, protocol, epoch, folds, share of labels): runs that share a stage may have other names for it.
+    `shape` says which stages cost alike per row, and `rows` how many it goes through, epochs counted. Stages of one `family`
+    differ in settings and cost about alike per row; `encoder` says whose pass a row costs, if `passes_encoder`. `facts` tell
+    a record what was asked (dataset, protocol, epoch, folds, share of labels): runs that share a stage may have other names
+    for it.
     """
 
     kind: Kind
@@ -30,6 +32,9 @@ class Stage:
     fold: int = 0
     shape: str = ""
     rows: int = 0
+    family: str = ""
+    encoder: str = ""
+    passes_encoder: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

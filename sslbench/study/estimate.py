@@ -1,216 +1,114 @@
-"""What a study would cost, from one measured step of each distinct shape, before anything starts.
-
-A shape is measured on a few generated rows, through the very stages that a run is made of; the seconds scale with rows
-and epochs. It works without the data, because only sizes enter. It knows nothing of caches, disks and other users.
-"""
+"""About how long stages take, before anything starts: by what is known of this machine, else by timing a few steps."""
 
 from __future__ import annotations
 
-import tempfile
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sslbench import environment
-from sslbench.api.values import Modality, Target
-from sslbench.config.parts import Part
 from sslbench.config.plan import Plan
-from sslbench.data.splits import SplitSettings
 from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
 from sslbench.stages.stage import finished
-from sslbench.study.grid import Grid
-from sslbench.train.moment import Moment
+from sslbench.study.measure import Limit, StagesOf, measure_plan
+from sslbench.study.rates import FORWARD, Rates, open_rates
 
-BUDGET, FEWEST, MOST = 2**22, 30, 384
-"""Values to generate for a modality, and the rows that this may come to."""
-SIDE, LENGTH = 64, 64
-STEPS = 3
-FIT_STEPS = 8
-"""Steps of a protocol's training that are timed: a training has a minimum of steps, however few the rows."""
-StagesOf = Callable[[Plan, Store], Iterable[Stage]]
+KINDS = ("prepare", "pretrain", "extract", "evaluate")
+PLAN_SECONDS, RUN_SECONDS = 6.0, 3.0
+"""Time for measuring before a plan is printed, and before a run starts."""
+SHARE = 0.05
+"""Measuring ends when it took this share of what it is about, if that is sooner than its limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Distinct stages by kind, how many of them are done, and the seconds the others would take one after another."""
+    """Distinct stages by kind, how many of them are done, and the seconds the others would take one after another.
+
+    `unmeasured` says what could not be timed, `guessed` how many stages are judged by others that are like them.
+    """
 
     stages: Mapping[str, int]
     done: Mapping[str, int]
     seconds: Mapping[str, float]
-    shapes: int
+    by_method: Mapping[str, float]
+    guessed: int
+    unknown: int
     unmeasured: tuple[str, ...]
 
-
-class Generated:
-    """Random samples of announced sizes: enough to take a step with. Each is a group of its own."""
-
-    def __init__(self, modalities: Mapping[str, Modality], target: Target, rows: int, groups: Sequence[str]) -> None:
-        self.modalities = modalities
-        names = target.names[: rows // 10]
-        self.target = replace(target, names=names) if target.kind == "class" else target
-        number = np.arange(rows)
-        self.labels: NDArray[np.int64] = number % len(names) if target.kind == "class" else np.full(rows, -1)
-        if target.kind == "labels":
-            self.labels = np.random.default_rng(0).integers(0, 2, (rows, len(target.names)))
-        self.columns: Mapping[str, NDArray[np.str_]] = dict.fromkeys(("id", *groups), number.astype(np.str_))
-
-    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """Noise of the right shape."""
-        return {name: noise(modality, rng) for name, modality in self.modalities.items()}
-
-    def fingerprint(self) -> str:
-        """Nothing that matters: what is made of it is thrown away."""
-        return "generated"
+    @property
+    def total(self) -> float:
+        return sum(self.seconds.values())
 
 
-def noise(modality: Modality, rng: np.random.Generator) -> NDArray[Any]:
-    """One sample of a modality; sides that vary are 64."""
-    shape = tuple(side or (SIDE if modality.layout == "image" else LENGTH) for side in modality.shape)
-    if modality.layout == "image":
-        return rng.integers(0, 256, shape, dtype=np.uint8)
-    return rng.normal(size=shape).astype(np.float32)
+def estimate(
+    plans: Sequence[Plan], store: Store, stages_of: StagesOf, limit: float, rates: Rates | None = None
+) -> Estimate:
+    """Count the distinct stages of plans, and say about how long those take that are not done.
 
-
-def small(plan: Plan) -> Plan:
-    """The same plan on a few generated rows: one seed, one fold, as many epochs as there are steps to measure.
-
-    Nothing is fetched for it, and it never stops early.
+    Costs of finished stages count first, then what this machine measured before. Only then steps are timed, for `limit`
+    seconds at most (0: none), the plan with most work first.
     """
-    values = sum(int(np.prod([side or SIDE for side in m.shape])) for m in plan.modalities.values())
-    rows = int(np.clip(BUDGET // max(values, 1), FEWEST, MOST))
-
-    def generated(part: Part) -> Part:
-        made = Generated(part.dataset.modalities, part.dataset.target, rows, part.choice.spec.card.groups)
-        return replace(part, dataset=made, fingerprint=made.fingerprint)
-
-    train = replace(
-        plan.train, epochs=STEPS, steps=0, snapshots=(), batch=min(plan.train.batch, rows), warmup=0.0, patience=0,
-        least_epochs=0,
-    )  # fmt: skip
-    splits = SplitSettings(folds=plan.splits.folds, fractions=plan.splits.fractions)
-    return replace(
-        plan, pretrain_parts=(generated(plan.pretrain_parts[0]),), evaluate_parts=(generated(plan.evaluate_parts[0]),),
-        backbones={name: choice.unlearnt() for name, choice in plan.backbones.items()},
-        train=train, splits=splits, seeds=plan.seeds[:1], folds=(0,),
-    )  # fmt: skip
-
-
-def estimate(grid: Grid, store: Store, stages_of: StagesOf) -> Estimate:
-    """Count a grid's distinct stages, and time one of each shape."""
+    rates = rates or open_rates()
     stages: dict[Path, Stage] = {}
-    rates: dict[str, float] = {}
-    unmeasured: list[str] = []
-    for row in grid.rows:
-        mine = list(stages_of(row.plan, store))
-        waiting = [stage for stage in mine if not finished(stage.folder)]
-        rates |= _measured(row.plan, {stage.shape for stage in waiting} - rates.keys(), stages_of, unmeasured)
-        stages |= {stage.folder: stage for stage in mine}
-    done = [stage for path, stage in stages.items() if finished(path)]
-    left = [stage for path, stage in stages.items() if not finished(path)]
-    seconds: Counter[str] = Counter()
+    owner: dict[Path, Plan] = {}
+    for plan in plans:
+        for stage in stages_of(plan, store):
+            stages.setdefault(stage.folder, stage)
+            owner.setdefault(stage.folder, plan)
+    rates.learn(stages.values())
+    left = [stage for stage in stages.values() if not finished(stage.folder)]
+    problems = _measure(left, owner, stages_of, rates, limit) if limit else []
+    seconds = dict.fromkeys(KINDS, 0.0)
+    by_method: dict[str, float] = {}
     for stage in left:
-        seconds[stage.kind] += rates.get(stage.shape, 0.0) * max(stage.rows, 1)  # type: ignore[assignment]
-    kinds = ("prepare", "pretrain", "extract", "evaluate")
+        took = rates.seconds(stage) or 0.0
+        seconds[stage.kind] += took
+        name = owner[stage.folder].method.name if stage.kind != "prepare" else "prepare"
+        by_method[name] = by_method.get(name, 0.0) + took
     return Estimate(
-        stages={kind: sum(s.kind == kind for s in stages.values()) for kind in kinds},
-        done={kind: sum(s.kind == kind for s in done) for kind in kinds},
-        seconds={kind: float(seconds[kind]) for kind in kinds},
-        shapes=len(rates),
-        unmeasured=tuple(dict.fromkeys(unmeasured)),
-    )
+        stages={kind: sum(stage.kind == kind for stage in stages.values()) for kind in KINDS},
+        done={kind: sum(finished(s.folder) for s in stages.values() if s.kind == kind) for kind in KINDS},
+        seconds=seconds, by_method=by_method,
+        guessed=sum(stage.shape not in rates.known and rates.seconds(stage) is not None for stage in left),
+        unknown=sum(rates.seconds(stage) is None for stage in left),
+        unmeasured=tuple(dict.fromkeys(problems)),
+    )  # fmt: skip
 
 
-def _measured(plan: Plan, shapes: Collection[str], stages_of: StagesOf, unmeasured: list[str]) -> Mapping[str, float]:
-    """Seconds per row of these shapes; a stage of the small plan stands for the real ones of its place."""
-    if not shapes:
-        return {}
-    whole = replace(
-        plan, train=replace(plan.train, snapshots=())
-    )  # snapshots are not measured by all, which moves places
-    wanted = _by_place(stages_of(whole, Store(root=Path(), prepared=Path())), lambda stage: stage.shape)
-    rates: dict[str, float] = {}
-    with tempfile.TemporaryDirectory(prefix="sslbench-estimate-") as folder:
-        store = Store(root=Path(folder), prepared=Path(folder) / "prepared")
-        little = _by_place(stages_of(small(plan), store), lambda stage: str(stage.folder))
-        shape_of = {
-            path: shape for kind, paths in little.items() for path, shape in zip(paths, wanted[kind], strict=False)
-        }
-        stages = {str(stage.folder): stage for stage in stages_of(small(plan), store)}
-        for path in _needed(stages, [path for path, shape in shape_of.items() if shape in shapes]):
-            try:
-                per_row = _timed(stages[path])
-            except Exception as error:  # whatever a component cannot do on noise is said, and costs nothing more
-                unmeasured.append(f"{plan.method.name}: {stages[path].kind}: {type(error).__name__}: {error}")
-                break
-            if shape_of.get(path) in shapes:
-                rates[shape_of[path]] = per_row
-    return rates
+def _measure(
+    left: Sequence[Stage], owner: Mapping[Path, Plan], stages_of: StagesOf, rates: Rates, limit: float
+) -> list[str]:
+    """Time a stage of every family that nothing is known of, and keep what was found."""
+    problems: list[str] = []
+    tried: set[int] = set()
+    watch: Limit | None = None
+    while plan := _next(left, owner, rates, tried):
+        tried.add(id(plan))
+        if watch is None:
+            import sslbench.protocols.evaluate
+            import sslbench.train.pretrain  # noqa: F401 - imported now, so that its seconds are not taken for a step's
+
+            watch = Limit(limit)
+        known = {rate.family for rate in rates.known.values()}
+        families = {s.family for s in left if owner[s.folder] is plan} - known
+        measure_plan(plan, families, stages_of, rates, watch, problems)
+        about = sum(rates.seconds(stage) or 0.0 for stage in left)
+        if watch.is_reached or watch.spent > SHARE * about > 0:
+            break
+    if watch is not None:
+        rates.keep()
+    return problems
 
 
-def _by_place(stages: Iterable[Stage], value: Callable[[Stage], str]) -> Mapping[str, Sequence[str]]:
-    """The different values of the stages of each kind, in order."""
-    found: dict[str, dict[str, None]] = {}
-    for stage in stages:
-        found.setdefault(stage.kind, {})[value(stage)] = None
-    return {kind: list(values) for kind, values in found.items()}
-
-
-def _needed(stages: Mapping[str, Stage], asked: Collection[str]) -> Sequence[str]:
-    """The stages that are asked for and all that they read, in an order in which they can be made."""
-    needed = set(asked)
-    for path in reversed(list(stages)):
-        if path in needed:
-            needed.update(map(str, stages[path].needs))
-    return [path for path in stages if path in needed]
-
-
-def _timed(stage: Stage) -> float:
-    """Make a stage; seconds per row of a step after the first, where it takes steps, else of the whole.
-
-    A protocol's training is left after its first steps, and counts as long as all of them would take.
-    """
-    watch = _Watch()
-    stage.folder.mkdir(parents=True)
-    began = environment.stopwatch()
-    try:
-        stage.make(stage.folder, watch)
-        whole = environment.stopwatch() - began
-    except _SeenEnough as seen:
-        whole = seen.seconds
-    if stage.kind == "pretrain" and len(watch.times) > 1:
-        return (watch.times[-1] - watch.times[0]) / (stage.rows * (len(watch.times) - 1) / len(watch.times))
-    return whole / max(stage.rows, 1)
-
-
-class _SeenEnough(Exception):
-    """Enough steps of a protocol's training were timed; all of them would take so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"a training of {seconds:.1f} s")
-        self.seconds = seconds
-
-
-class _Watch:
-    """Notes when steps end; ends a protocol's training after its first steps."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def tick(self, done: int, total: int) -> None:
-        """Note nothing."""
-
-    def moment(self, moment: Moment) -> None:
-        self.times.append(environment.stopwatch())
-
-    def named(self, name: str, moment: Moment) -> None:
-        """Note a step of a protocol's training; raises _SeenEnough after FIT_STEPS of them."""
-        self.times.append(environment.stopwatch())
-        if len(self.times) > FIT_STEPS:
-            per_step = (self.times[-1] - self.times[0]) / FIT_STEPS
-            raise _SeenEnough(per_step * moment.epochs * moment.of)
+def _next(left: Sequence[Stage], owner: Mapping[Path, Plan], rates: Rates, tried: set[int]) -> Plan | None:
+    """Choose the plan with most work of unknown cost; None where all is known."""
+    known = {rate.family for rate in rates.known.values()}
+    work: dict[int, float] = {}
+    plans: dict[int, Plan] = {}
+    for stage in left:
+        plan = owner[stage.folder]
+        if stage.kind != "prepare" and stage.family not in known and id(plan) not in tried:
+            passes = FORWARD[stage.kind] if stage.passes_encoder else 0.01
+            work[id(plan)] = work.get(id(plan), 0.0) + passes * stage.rows
+            plans[id(plan)] = plan
+    return plans[max(work, key=lambda key: work[key])] if work else None

@@ -1,0 +1,206 @@
+"""Time a few steps of stages that nothing is known of, on generated rows, through the very stages that a run is made of.
+
+It works without the data, because only sizes enter. It knows nothing of caches, disks and other users.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench import environment
+from sslbench.api.values import Modality, Target
+from sslbench.config.parts import Part
+from sslbench.config.plan import Plan
+from sslbench.data.splits import SplitSettings
+from sslbench.results.store import Store
+from sslbench.stages.graph import Stage
+from sslbench.study.rates import Rates
+from sslbench.train.moment import Moment
+
+BUDGET, FEWEST, MOST = 2**20, 30, 256
+"""Values to generate for a modality, and the rows that this may come to."""
+EVALUATED = 2
+"""So many times as many rows are evaluated: a protocol's batch is a part of its bank, and tiny batches cost more per row."""
+STEP, LEAST_BATCH = 2**19, 8
+"""Values of one batch that is timed, and its rows at least."""
+SIDE, LENGTH = 64, 64
+FIT_STEPS = 3
+"""Steps of a protocol's training that are timed: a training has a minimum of steps, however few the rows."""
+StagesOf = Callable[[Plan, Store], Iterable[Stage]]
+
+
+class Generated:
+    """Random samples of announced sizes: enough to take a step with. Each is a group of its own."""
+
+    def __init__(self, modalities: Mapping[str, Modality], target: Target, rows: int, groups: Sequence[str]) -> None:
+        self.modalities = modalities
+        names = target.names[: rows // 10]
+        self.target = replace(target, names=names) if target.kind == "class" else target
+        number = np.arange(rows)
+        self.labels: NDArray[np.int64] = number % len(names) if target.kind == "class" else np.full(rows, -1)
+        if target.kind == "labels":
+            self.labels = np.random.default_rng(0).integers(0, 2, (rows, len(target.names)))
+        self.columns: Mapping[str, NDArray[np.str_]] = dict.fromkeys(("id", *groups), number.astype(np.str_))
+
+    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+        """Noise of the right shape."""
+        return {name: noise(modality, rng) for name, modality in self.modalities.items()}
+
+    def fingerprint(self) -> str:
+        """Tell tables of different lengths apart; what is made of them is thrown away."""
+        return f"generated {len(self.labels)}"
+
+
+def noise(modality: Modality, rng: np.random.Generator) -> NDArray[Any]:
+    """One sample of a modality; sides that vary are 64."""
+    shape = tuple(side or (SIDE if modality.layout == "image" else LENGTH) for side in modality.shape)
+    if modality.layout == "image":
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    return rng.normal(size=shape).astype(np.float32)
+
+
+def small(plan: Plan) -> Plan:
+    """The same plan on a few generated rows: one seed, one fold, and two or a few more steps.
+
+    Nothing is fetched for it, and it never stops early.
+    """
+    values = sum(int(np.prod([side or SIDE for side in m.shape])) for m in plan.modalities.values())
+    rows = int(np.clip(BUDGET // max(values, 1), FEWEST, MOST))
+    batch = int(np.clip(STEP // max(values, 1), LEAST_BATCH, min(plan.train.batch, rows)))
+
+    def generated(part: Part, rows: int) -> Part:
+        made = Generated(part.dataset.modalities, part.dataset.target, rows, part.choice.spec.card.groups)
+        return replace(part, dataset=made, fingerprint=made.fingerprint)
+
+    train = replace(
+        plan.train, epochs=1 if rows >= 2 * batch else 2, steps=0, snapshots=(), batch=batch, accumulate=1, warmup=0.0,
+        patience=0, least_epochs=0, devices=1, nodes=1, strategy="ddp",
+    )  # fmt: skip
+    splits = SplitSettings(folds=plan.splits.folds, fractions=plan.splits.fractions)
+    return replace(
+        plan, pretrain_parts=(generated(plan.pretrain_parts[0], rows),), evaluate_parts=(generated(plan.evaluate_parts[0], EVALUATED * rows),),
+        backbones={name: choice.unlearnt() for name, choice in plan.backbones.items()},
+        train=train, splits=splits, seeds=plan.seeds[:1], folds=(0,),
+    )  # fmt: skip
+
+
+class Limit:
+    """How long measuring may take; `spent` counts what it took, without what was imported before."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._began = environment.stopwatch()
+
+    @property
+    def spent(self) -> float:
+        return environment.stopwatch() - self._began
+
+    @property
+    def is_reached(self) -> bool:
+        return self.spent >= self.seconds
+
+
+def measure_plan(
+    plan: Plan, families: Collection[str], stages_of: StagesOf, rates: Rates, limit: Limit, problems: list[str]
+) -> None:
+    """Time one stage of each of these families, as long as there is time; a stage of a small plan stands for the real one.
+
+    What a component cannot do with generated rows is added to `problems`, and costs nothing more.
+    """
+    whole = replace(
+        plan, train=replace(plan.train, snapshots=())
+    )  # snapshots are not measured by all, which moves places
+    wanted: dict[str, dict[str, Stage]] = {}
+    for stage in stages_of(whole, Store(root=Path(), prepared=Path())):
+        wanted.setdefault(stage.kind, {}).setdefault(stage.shape, stage)
+    with tempfile.TemporaryDirectory(prefix="sslbench-estimate-") as folder:
+        store = Store(root=Path(folder), prepared=Path(folder) / "prepared")
+        stages = {str(stage.folder): stage for stage in stages_of(small(plan), store)}
+        little: dict[str, list[str]] = {}
+        for path, stage in stages.items():
+            little.setdefault(stage.kind, []).append(path)
+        real = {
+            path: stage
+            for kind, paths in little.items()
+            for path, stage in zip(paths, wanted.get(kind, {}).values(), strict=False)
+        }
+        ordered = sorted(real.items(), key=lambda item: item[1].facts.get("fraction") or 1.0)  # most labels come last
+        first = {stage.family: path for path, stage in ordered if stage.family in families}
+        for path in _needed(stages, list(first.values())):
+            if limit.is_reached:
+                return
+            try:
+                per_row = _timed(stages[path])
+            except Exception as error:  # a fact about a component, and no reason to refuse a plan
+                stage = stages[path]
+                problems.append(f"{plan.method.name}: {stage.kind}: {type(error).__name__}: {error}")
+                return
+            if path in real:
+                rates.add(real[path], per_row * max(real[path].rows, 1), real=False)
+
+
+def _needed(stages: Mapping[str, Stage], asked: Collection[str]) -> Sequence[str]:
+    """The stages that are asked for and all that they read, in an order in which they can be made."""
+    needed = set(asked)
+    for path in reversed(list(stages)):
+        if path in needed:
+            needed.update(map(str, stages[path].needs))
+    return [path for path in stages if path in needed]
+
+
+def _timed(stage: Stage) -> float:
+    """Make a stage; seconds per row of a step after the first, where it takes steps, else of the whole.
+
+    A protocol's training is left after its first steps, and counts as long as all of them would take.
+    """
+    watch = _Watch()
+    stage.folder.mkdir(parents=True)
+    began = environment.busy_stopwatch()
+    try:
+        stage.make(stage.folder, watch)
+        whole = _between(began, environment.busy_stopwatch())
+    except _SeenEnough as seen:
+        whole = seen.seconds
+    if stage.kind == "pretrain" and len(watch.times) > 1:
+        return _between(watch.times[0], watch.times[-1]) / (stage.rows * (len(watch.times) - 1) / len(watch.times))
+    return whole / max(stage.rows, 1)
+
+
+def _between(first: tuple[float, float], last: tuple[float, float]) -> float:
+    """Seconds between two looks, not counting those in which other programs had the processors."""
+    return min(last[0] - first[0], last[1] - first[1])
+
+
+class _SeenEnough(Exception):
+    """Enough steps of a protocol's training were timed; all of them would take so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"a training of {seconds:.1f} s")
+        self.seconds = seconds
+
+
+class _Watch:
+    """Notes when steps end; ends a protocol's training after its first steps."""
+
+    def __init__(self) -> None:
+        self.times: list[tuple[float, float]] = []
+
+    def tick(self, done: int, total: int) -> None:
+        """Note nothing."""
+
+    def moment(self, moment: Moment) -> None:
+        self.times.append(environment.busy_stopwatch())
+
+    def named(self, name: str, moment: Moment) -> None:
+        """Note a step of a protocol's training; raises _SeenEnough after FIT_STEPS of them."""
+        self.times.append(environment.busy_stopwatch())
+        if len(self.times) > FIT_STEPS:
+            per_step = _between(self.times[0], self.times[-1]) / FIT_STEPS
+            raise _SeenEnough(per_step * moment.epochs * moment.of)
