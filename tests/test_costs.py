@@ -84,7 +84,8 @@ def test_a_plan_times_a_few_steps_of_a_training_and_not_its_minimum_of_steps(ask
     steps = []
     loss = Classifier.loss
     monkeypatch.setattr(Classifier, "loss", lambda self, batch, step: steps.append(1) or loss(self, batch, step))
-    found = estimate([asked], Store(root=Path("out"), prepared=Path("prepared")), stages_of, 60.0, Rates())
+    stages = list(stages_of(asked, Store(root=Path("out"), prepared=Path("prepared"))))
+    found = estimate([(asked, stages)], stages_of, 60.0, Rates())
     assert found.unmeasured == ()
     assert len(steps) <= 2 * (FIT_STEPS + 2)
     assert found.seconds["evaluate"] > 0

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from sslbench.api.errors import RequestError
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.execute.commands import folder_name
-from sslbench.report.board import Lines, doing, duration, told
+from sslbench.report.board import Lines, doing, told
+from sslbench.report.duration import duration
 from sslbench.report.live import Post, Tally
 from sslbench.results.record import APART
 from sslbench.study.definition import find_study, flat, read_study

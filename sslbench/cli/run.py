@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from sslbench import environment
 from sslbench.cli.options import Out, Overrides, Strict, catalog_of, console_here, group
+from sslbench.cli.run_plan import say_reading, show_lines, show_plan
 
 app = group("")
 
@@ -25,13 +27,20 @@ def run(
     seeds: Annotated[str, typer.Option(help="pretraining seeds, such as 5,6,7")] = "",
     baselines: Annotated[str, typer.Option(help="rows beside it, joined by ','; none for none")] = "",
     config: Annotated[Path | None, typer.Option(help="a YAML file of settings")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="print what it would do and its cost, and start nothing")
+    ] = False,
     out: Out = Path("runs"),
     strict: Strict = False,
 ) -> None:
     """Pretrain, measure, and print the tables, beside the rows that every table needs."""
     import warnings
 
+    console = console_here()
+    if not environment.rank():
+        say_reading(console, [value for value in (method, dataset) if value])
     from sslbench.execute.here import run_requests
+    from sslbench.execute.run_costs import RunCosts
     from sslbench.report.last_lines import last_lines
     from sslbench.report.live import display_for
     from sslbench.report.published import published_beside
@@ -47,13 +56,17 @@ def run(
         lists["backbone"] = backbone.split(",")
     plain = {"recipe": recipe, "measure": protocols, "seeds": seeds, "baselines": baselines}
     options |= {key: value for key, value in plain.items() if value}
-    console = console_here()
     display = display_for(console)
     catalog = catalog_of(strict=strict)
-    results = run_requests(lists, options, overrides or [], config, out, catalog, display)
+    if plan:
+        show_plan(console, lists, options, overrides or [], config, out, catalog, display)
+        return
+    costs = RunCosts(display)
+    results = run_requests(lists, options, overrides or [], config, out, catalog, display, costs)
     if not results.records:  # one of several processes that torchrun or srun started: the first tells
         return
     show_results(console, results, published_beside(catalog, results))
+    show_lines(console, costs.took_lines())
     console.print()
     for line in last_lines(results, write_run_page(results), out):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

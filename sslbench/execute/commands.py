@@ -21,8 +21,9 @@ from sslbench.execute.posts import read_posts
 from sslbench.execute.studies import StudyFolder, run_study
 from sslbench.pipeline import run_of, stages_of
 from sslbench.report.bias import bias_report
-from sslbench.report.board import Board, doing, duration
+from sslbench.report.board import Board, doing
 from sslbench.report.costs import doubt_lines, stage_lines
+from sslbench.report.duration import duration
 from sslbench.report.published import published_beside
 from sslbench.report.study import Report, make_report, named_wrongly
 from sslbench.report.tables import TableMade
@@ -147,10 +148,10 @@ def plan_lines(opened: Opened, workers: int) -> Iterator[str]:
     yield from (f"missing: dataset {name!r}; planned by what its card says of it" for name in grid.stood_in)
     if not grid.rows:
         return
-    plans = [row.plan for row in grid.rows]
-    found = estimate(plans, opened.folder.store, stages_of, PLAN_SECONDS)
+    planned = [(row.plan, tuple(stages_of(row.plan, opened.folder.store))) for row in grid.rows]
+    found = estimate(planned, stages_of, PLAN_SECONDS)
     yield from stage_lines(found)
-    asked = sum(1 for plan in plans for _ in stages_of(plan, opened.folder.store))
+    asked = sum(len(stages) for _, stages in planned)
     yield (
         f"{sum(found.stages.values())} distinct stages ({asked} asked for): about {duration(found.total)} one after another, "
         f"{duration(found.total / workers)} with {workers} worker(s)"

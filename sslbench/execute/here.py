@@ -20,6 +20,7 @@ from sslbench.config.request import read_request
 from sslbench.config.rows import plans_of
 from sslbench.data.summary import describe_summary, summarize_data
 from sslbench.execute.extra_workers import extra_workers
+from sslbench.execute.run_costs import RunCosts
 from sslbench.pipeline import run_of
 from sslbench.report.live import Display, Quiet
 from sslbench.results.frames import Results, read_record
@@ -55,11 +56,29 @@ def run_requests(
     out: Path,
     catalog: Catalog,
     show: Display,
+    costs: RunCosts | None = None,
 ) -> Results:
-    """Run a small study: every combination of the listed components, and the baselines of each; equal rows run once."""
+    """Run a small study: every combination of the listed components, and the baselines of each; equal rows run once.
+
+    With `costs` it says first what it does and how long that takes.
+    """
+    shelf = Shelf(environment.places())
+    plans = plan_requests(lists, options, overrides, file, catalog, shelf, show)
+    return run_plans(plans, Store(root=out), catalog, show, costs)
+
+
+def plan_requests(
+    lists: Mapping[str, Sequence[str]],
+    options: Mapping[str, Any],
+    overrides: Sequence[str],
+    file: Path | None,
+    catalog: Catalog,
+    shelf: Shelf,
+    show: Display,
+) -> list[Plan]:
+    """Plan every combination of the listed components, and the baselines of each; raises RequestError with every problem."""
     plans: list[Plan] = []
     problems: list[str] = []
-    shelf = Shelf(environment.places())
     for names in itertools.product(*lists.values()):
         chosen = {component: {"name": name} for component, name in zip(lists, names, strict=True) if name}
         tree = read_request(file, {**options, **chosen}, overrides)
@@ -71,7 +90,7 @@ def run_requests(
         raise RequestError(list(dict.fromkeys(problems)))
     for line in data_lines(plans):
         show.say(line)
-    return run_plans(sorted(plans, key=lambda plan: plan.spec.baseline), Store(root=out), catalog, show)
+    return sorted(plans, key=lambda plan: plan.spec.baseline)
 
 
 def data_lines(plans: Sequence[Plan]) -> Iterator[str]:
@@ -82,22 +101,33 @@ def data_lines(plans: Sequence[Plan]) -> Iterator[str]:
         yield from describe_summary(summarize_data(part.name, part.dataset, plan.splits, groups))
 
 
-def run_plans(plans: Sequence[Plan], store: Store, catalog: Catalog, show: Display) -> Results:
+def list_runs(plans: Sequence[Plan], store: Store) -> list[tuple[Plan, Run]]:
+    """List the distinct runs of plans, each with the first plan that asks for it."""
+    found: dict[str, tuple[Plan, Run]] = {}
+    for plan in plans:
+        run = run_of(plan, store)
+        found.setdefault(run.name, (plan, run))
+    return list(found.values())
+
+
+def run_plans(
+    plans: Sequence[Plan], store: Store, catalog: Catalog, show: Display, costs: RunCosts | None = None
+) -> Results:
     """Run plans to their records, equal ones once; what failed before is tried again.
 
     Raises DataBroken or RequestError where a stage met one: a user can mend those.
     """
-    runs: dict[str, Run] = {}
-    for plan in plans:
-        found = run_of(plan, store)
-        runs.setdefault(found.name, found)
-    stages = distinct(runs.values())
-    for folder in stages:
-        forgive(folder)
+    planned = list_runs(plans, store)
+    runs = [run for _, run in planned]
+    stages = distinct(runs)
     if environment.processes() > 1:
         _check_processes(plans)
     for sentence in dict.fromkeys(sentence for plan in plans for sentence in plan.warnings):
         show.warn(sentence)
+    if costs is not None and not environment.rank():
+        costs.begin(planned)
+    for folder in stages:
+        forgive(folder)
     if environment.rank():
         from sslbench.train.ranks import follow
 
@@ -105,16 +135,18 @@ def run_plans(plans: Sequence[Plan], store: Store, catalog: Catalog, show: Displ
         return Results(records=())
     try:
         with extra_workers(plans, stages.values(), store, show.say):
-            work(list(runs.values()), Leases(), show, Herald(catalog, show.say), again=True)
+            work(list(runs), Leases(), show, Herald(catalog, show.say), again=True)
     finally:
         if environment.processes() > 1:
             from sslbench.train.ranks import dismiss
 
             dismiss()
+    if costs is not None:
+        costs.end()
     for folder in stages:
         if (failure := failure_of(folder)) is not None and failure.code in (2, 3):
             raise RequestError([failure.reason]) if failure.code == 2 else DataBroken(failure.reason)
-    return Results(records=tuple(read_record(run.record) for run in runs.values()), root=store.root)
+    return Results(records=tuple(read_record(run.record) for run in runs), root=store.root)
 
 
 def _check_processes(plans: Sequence[Plan]) -> None:

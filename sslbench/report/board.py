@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from sslbench import environment
+from sslbench.report.duration import duration
 from sslbench.report.live import Post, Tally
 
 PLAIN_SECONDS = 10.0
@@ -34,14 +35,6 @@ def told(tally: Tally) -> str:
     left = "" if tally.seconds_left is None or not tally.stages_left else f", {duration(tally.seconds_left)} left"
     done, of = tally.runs - tally.runs_left, tally.runs
     return f"{done}/{of} runs, {tally.stages - tally.stages_left}/{tally.stages} stages{left}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:,.0f} {unit}" if seconds >= 10 * size else f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def doing(post: Post) -> str:

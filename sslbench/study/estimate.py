@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sslbench.config.plan import Plan
-from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
-from sslbench.stages.stage import finished
+from sslbench.stages.stage import failure_of, finished
 from sslbench.study.measure import Limit, StagesOf, measure_plan
 from sslbench.study.rates import FORWARD, Rates, open_rates
 
@@ -24,11 +23,13 @@ SHARE = 0.05
 class Estimate:
     """Distinct stages by kind, how many of them are done, and the seconds the others would take one after another.
 
-    `unmeasured` says what could not be timed, `guessed` how many stages are judged by others that are like them.
+    Stages that failed before, and those that need them, are `failed`, and cost nothing. `guessed` counts stages that are
+    judged by others that are like them, `unknown` those that are like none; `unmeasured` says what could not be timed.
     """
 
     stages: Mapping[str, int]
     done: Mapping[str, int]
+    failed: Mapping[str, int]
     seconds: Mapping[str, float]
     by_method: Mapping[str, float]
     guessed: int
@@ -41,7 +42,7 @@ class Estimate:
 
 
 def estimate(
-    plans: Sequence[Plan], store: Store, stages_of: StagesOf, limit: float, rates: Rates | None = None
+    planned: Sequence[tuple[Plan, Sequence[Stage]]], stages_of: StagesOf, limit: float, rates: Rates | None = None
 ) -> Estimate:
     """Count the distinct stages of plans, and say about how long those take that are not done.
 
@@ -51,12 +52,13 @@ def estimate(
     rates = rates or open_rates()
     stages: dict[Path, Stage] = {}
     owner: dict[Path, Plan] = {}
-    for plan in plans:
-        for stage in stages_of(plan, store):
+    for plan, own in planned:
+        for stage in own:
             stages.setdefault(stage.folder, stage)
             owner.setdefault(stage.folder, plan)
     rates.learn(stages.values())
-    left = [stage for stage in stages.values() if not finished(stage.folder)]
+    failed = find_failed(stages.values())
+    left = [stage for stage in stages.values() if not finished(stage.folder) and stage.folder not in failed]
     problems = _measure(left, owner, stages_of, rates, limit) if limit else []
     seconds = dict.fromkeys(KINDS, 0.0)
     by_method: dict[str, float] = {}
@@ -68,11 +70,21 @@ def estimate(
     return Estimate(
         stages={kind: sum(stage.kind == kind for stage in stages.values()) for kind in KINDS},
         done={kind: sum(finished(s.folder) for s in stages.values() if s.kind == kind) for kind in KINDS},
+        failed={kind: sum(stages[path].kind == kind for path in failed) for kind in KINDS},
         seconds=seconds, by_method=by_method,
         guessed=sum(stage.shape not in rates.known and rates.seconds(stage) is not None for stage in left),
         unknown=sum(rates.seconds(stage) is None for stage in left),
         unmeasured=tuple(dict.fromkeys(problems)),
     )  # fmt: skip
+
+
+def find_failed(stages: Iterable[Stage]) -> set[Path]:
+    """Find the stages that failed before, and those that need one that did; they are in an order in which they are made."""
+    failed: set[Path] = set()
+    for stage in stages:
+        if not finished(stage.folder) and (failure_of(stage.folder) is not None or failed & set(stage.needs)):
+            failed.add(stage.folder)
+    return failed
 
 
 def _measure(

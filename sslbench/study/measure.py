@@ -81,11 +81,12 @@ def small(plan: Plan) -> Plan:
 
     train = replace(
         plan.train, epochs=1 if rows >= 2 * batch else 2, steps=0, snapshots=(), batch=batch, accumulate=1, warmup=0.0,
-        patience=0, least_epochs=0, devices=1, nodes=1, strategy="ddp",
+        patience=0, least_epochs=0, devices=1, nodes=1, strategy="ddp", compile=False,
     )  # fmt: skip
     splits = SplitSettings(folds=plan.splits.folds, fractions=plan.splits.fractions)
     return replace(
-        plan, pretrain_parts=(generated(plan.pretrain_parts[0], rows),), evaluate_parts=(generated(plan.evaluate_parts[0], EVALUATED * rows),),
+        plan, pretrain_parts=(generated(plan.pretrain_parts[0], rows),),
+        evaluate_parts=(generated(plan.evaluate_parts[0], EVALUATED * rows),),
         backbones={name: choice.unlearnt() for name, choice in plan.backbones.items()},
         train=train, splits=splits, seeds=plan.seeds[:1], folds=(0,),
     )  # fmt: skip

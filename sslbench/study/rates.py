@@ -79,7 +79,8 @@ class Rates:
                 encoder.append(rate.per_row * FORWARD[stage.kind] / FORWARD[rate.kind])
         if stage.kind == "pretrain" and not stage.rows:  # nothing is trained: rates of trainings say nothing
             return sum(family) / len(family) if family else 0.0
-        found = family or encoder or kind
+        # of protocols on features each costs what it costs: another one's rate says nothing
+        found = family or encoder or (kind if stage.passes_encoder or stage.kind != "evaluate" else [])
         return sum(found) / len(found) if found else None
 
     def keep(self) -> None:

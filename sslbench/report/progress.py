@@ -1,0 +1,78 @@
+"""How much of a whole run is done, and about how long the rest takes. Counts; prints nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sslbench import environment
+from sslbench.report.duration import duration
+
+TRUSTED_SECONDS, TRUSTED_SHARE = 20.0, 0.05
+"""Work that must be done before its pace corrects the estimate: seconds, or a share of the whole."""
+NOUNS = {"prepare": "preparation", "pretrain": "training", "extract": "feature table", "evaluate": "evaluation"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """One stage that will be made, and about how many seconds it takes."""
+
+    title: str
+    kind: str
+    seconds: float
+
+
+class Whole:
+    """All stages that a run makes. The time left that it tells never grows, whatever the estimates were."""
+
+    def __init__(self, stages: Sequence[Expected]) -> None:
+        self.total = sum(stage.seconds for stage in stages)
+        self._waiting = list(stages)
+        self._of: dict[str, int] = defaultdict(int)
+        for stage in stages:
+            self._of[stage.kind] += 1
+        self._begun: dict[str, int] = defaultdict(int)
+        self._current: Expected | None = None
+        self._share = 0.0
+        self._done = 0.0
+        self._began = environment.stopwatch()
+        self._least = self.total
+
+    @property
+    def done(self) -> float:
+        """Seconds of the estimate that are done."""
+        return self._done + (self._current.seconds * self._share if self._current else 0.0)
+
+    def begin(self, title: str) -> None:
+        """Begin a stage."""
+        self._current = next((stage for stage in self._waiting if stage.title == title), None)
+        self._share = 0.0
+        if self._current:
+            self._waiting.remove(self._current)
+            self._begun[self._current.kind] += 1
+
+    def advance(self, done: int, total: int) -> None:
+        """Note how far the stage is."""
+        self._share = min(1.0, done / total) if total else 0.0
+
+    def end(self) -> None:
+        """End the stage."""
+        self._done += self._current.seconds if self._current else 0.0
+        self._current, self._share = None, 0.0
+
+    def seconds_left(self) -> float:
+        """About how long the rest takes: by the estimate, corrected by the pace so far; never more than was told before."""
+        done, elapsed = self.done, environment.stopwatch() - self._began
+        trusted = done > min(TRUSTED_SECONDS, TRUSTED_SHARE * self.total)
+        left = (self.total - done) * (elapsed / done if trusted and done else 1.0)
+        self._least = max(0.0, min(self._least, left))
+        return self._least
+
+    def describe(self) -> str:
+        """Say which stage of its kind this is, and the time left of the whole."""
+        left = f"{duration(self.seconds_left())} left of the whole"
+        if self._current is None:
+            return left
+        kind = self._current.kind
+        return f"{NOUNS[kind]} {self._begun[kind]} of {self._of[kind]}, {left}"
