@@ -10,7 +10,7 @@ import typer
 
 from sslbench import environment
 from sslbench.cli.options import Out, Overrides, Strict, catalog_of, console_here, group
-from sslbench.cli.run_plan import say_reading, show_lines, show_plan
+from sslbench.cli.run_plan import leave_with_word, say_reading, show_lines, show_plan
 
 app = group("")
 
@@ -62,7 +62,8 @@ def run(
         show_plan(console, lists, options, overrides or [], config, out, catalog, display)
         return
     costs = RunCosts(display)
-    results = run_requests(lists, options, overrides or [], config, out, catalog, display, costs)
+    with leave_with_word(console, lambda: costs.describe_kept(out)):
+        results = run_requests(lists, options, overrides or [], config, out, catalog, display, costs)
     if not results.records:  # one of several processes that torchrun or srun started: the first tells
         return
     show_results(console, results, published_beside(catalog, results))

@@ -1,9 +1,11 @@
-"""What `run` prints before anything starts: its first line, and the plan that `--plan` asks for."""
+"""What `run` prints besides tables: its first line, the plan that `--plan` asks for, and a word when it is interrupted."""
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,20 @@ def show_lines(console: Console, lines: Iterable[str]) -> None:
     """Print lines as they are."""
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def leave_with_word(console: Console, describe_kept: Callable[[], str]) -> Iterator[None]:
+    """End by Ctrl-C or SIGTERM with a checkpoint, what is kept, and how to go on."""
+    from sslbench.train.interrupt import Interrupted, orderly_end
+
+    try:
+        with orderly_end():
+            yield
+    except Interrupted as signal:
+        command = shlex.join(["sslbench", *sys.argv[1:]])
+        show_lines(console, [f"stopped. {describe_kept()}", f"to go on, repeat the command: {command}"])
+        sys.exit(signal.code)
 
 
 def show_plan(

@@ -11,6 +11,7 @@ import typer
 from sslbench import environment
 from sslbench.api.errors import RequestError
 from sslbench.cli.options import Out, Overrides, ScaleName, StudyName, catalog_of, console_here, group
+from sslbench.cli.run_plan import leave_with_word
 
 app = group("")
 study_app = group("Grids of runs: run them, see how far they are, report.")
@@ -41,7 +42,9 @@ def study_run(
         if opened.grid.missing:
             sys.exit(3)
         return
-    found = commands.run(opened, commands.choose_executor(catalog, opened.study, executor, own), board, retry=retry)
+    chosen = commands.choose_executor(catalog, opened.study, executor, own)
+    with leave_with_word(console, lambda: f"Finished stages and checkpoints are kept in {out}"):
+        found = commands.run(opened, chosen, board, retry=retry)
     show_report(console, found, opened.folder.path)
     if any(": failed: " in sentence for sentence in found.missing):
         sys.exit(1)

@@ -13,7 +13,7 @@ from sslbench.report.costs import doubt_lines, run_lines, stage_lines, took_line
 from sslbench.report.live import Display
 from sslbench.report.progress import Expected, Whole
 from sslbench.stages.graph import Run, Stage
-from sslbench.stages.stage import cost, finished
+from sslbench.stages.stage import cost, finished, has_checkpoint
 from sslbench.study.estimate import PLAN_SECONDS, RUN_SECONDS, estimate, find_failed
 from sslbench.study.rates import open_rates
 
@@ -50,6 +50,14 @@ class RunCosts:
             rates = open_rates()
             rates.learn(stage for stage, _ in self._left.values())
             rates.keep()
+
+    def describe_kept(self, out: Path) -> str:
+        """Say what is kept of a run that was interrupted: stages that are whole, and the checkpoint of another."""
+        made = [stage for path, (stage, _) in self._left.items() if finished(path)]
+        begun = [stage for path, (stage, _) in self._left.items() if not finished(path) and has_checkpoint(path)]
+        parts = [f"{len(made)} of {len(self._left)} stages that had to be made"]
+        parts += [f"a checkpoint of {stage.title!r}" for stage in begun]
+        return f"Kept in {out}: {', '.join(parts)}"
 
     def spent(self) -> list[tuple[float, str]]:
         """List the seconds and the kind of every stage that was made."""

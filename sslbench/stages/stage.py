@@ -77,6 +77,12 @@ def stamp(final: Path) -> int:
         return 0
 
 
+def has_checkpoint(final: Path) -> bool:
+    """Whether the last maker of an unfinished stage left a checkpoint."""
+    earlier = max(final.parent.glob(f".{final.name}.part-*"), default=None)
+    return earlier is not None and any(earlier.glob("*.checkpoint"))
+
+
 def attempt(final: Path, title: str, make: Make, leases: Leases, say: Callable[[str], None]) -> State:
     """Make a stage unless it is there or somebody else is at it; a failure is kept as a file, and raised by nobody."""
     if state := _settled(final):

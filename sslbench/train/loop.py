@@ -19,6 +19,7 @@ from sslbench.api.modules import Backbone, Objective
 from sslbench.api.values import Batch, Loss, Step
 from sslbench.config.settings import TrainSettings
 from sslbench.data.draws import KeyedDraws
+from sslbench.train import interrupt
 from sslbench.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from sslbench.train.feeds import Feed, Pass
 from sslbench.train.heap import kept_heap
@@ -86,7 +87,7 @@ def train(training: Training) -> Trained:
 
     Raises Diverged at the first loss that is not finite.
     """
-    with kept_heap() if training.fabric.device.type == "cpu" else nullcontext():
+    with kept_heap() if training.fabric.device.type == "cpu" else nullcontext(), interrupt.awaited():
         return _Loop(training).run()
 
 
@@ -269,10 +270,15 @@ class _Loop:
         )
 
     def _save(self, *, last: bool) -> None:
+        """Write a checkpoint where one is due; raises Interrupted after one that a signal asked for."""
         training, now = self.training, environment.stopwatch()
-        due = last or now - self.saved >= training.settings.checkpoint_seconds
-        if training.checkpoint is None or not training.world.agreed(due):
-            return
-        self.saved = now
-        self.progress.seconds = self.before + now - self.began
-        save_checkpoint(training.checkpoint, self.progress, training.objective, self.raw, self.average, training.world)
+        ends = interrupt.is_requested()
+        due = last or ends or now - self.saved >= training.settings.checkpoint_seconds
+        if training.checkpoint is not None and training.world.agreed(due):
+            self.saved = now
+            self.progress.seconds = self.before + now - self.began
+            save_checkpoint(
+                training.checkpoint, self.progress, training.objective, self.raw, self.average, training.world
+            )
+        if ends:
+            interrupt.leave()
