@@ -17,8 +17,6 @@ from sslbench.config.settings import PretrainSettings, TrainSettings, ViewSettin
 from sslbench.data.canvas import PrepareSettings, find_unused_sampling
 from sslbench.data.splits import SplitSettings, has_official_split, lone_settings
 
-DEFAULT_VIEW, LARGEST_CANVAS = 64, 256
-
 
 @dataclass(slots=True)
 class Draft:
@@ -93,13 +91,6 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
 def _collect(draft: Draft, found: Found) -> None:
     draft.problems += found.problems
     draft.missing += found.missing
-
-
-def native_side(parts: Sequence[Part]) -> int:
-    """The side of pictures that all share one size, else the default."""
-    shapes = {m.shape for part in parts for m in part.dataset.modalities.values() if m.layout == "image"}
-    sides = {shape[1] for shape in shapes if shape[1] == shape[2] and shape[1] > 0}
-    return sides.pop() if len(sides) == 1 and len(shapes) == 1 else DEFAULT_VIEW
 
 
 def choose_recipe(draft: Draft, spec: MethodSpec[Any], rows: int, pixels: int) -> Recipe | None:

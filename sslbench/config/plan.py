@@ -17,7 +17,6 @@ from sslbench.config.choices import Choice, PlannedAugmentation, choose, choose_
 from sslbench.config.class_names import warn_of_similar_classes
 from sslbench.config.convert import convert, plain
 from sslbench.config.draft import (
-    LARGEST_CANVAS,
     Draft,
     check_sections,
     choose_data,
@@ -25,13 +24,13 @@ from sslbench.config.draft import (
     choose_protocols,
     choose_recipe,
     choose_seeds,
-    native_side,
 )
 from sslbench.config.form import in_form
 from sslbench.config.identical_views import NONE, find_identical_views, refuse_identical_views
 from sslbench.config.parts import Part, Shelf
 from sslbench.config.request import Tree, with_recipe
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
+from sslbench.config.sizes import default_canvas, default_view, warn_of_enlarging
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import prepared_modality
 from sslbench.data.splits import SplitSettings, undividable
@@ -121,7 +120,7 @@ def make_plan(tree: Tree, catalog: Catalog, shelf: Shelf, machine: Machine) -> P
         raise RequestError(["data: no part of the dataset can be opened"])
     view_asked = draft.section("view", ViewSettings).size
     rows = sum(len(part.dataset.labels) for part in pretrain)
-    recipe = choose_recipe(draft, method.spec, rows, (view_asked or native_side(pretrain)) ** 2)
+    recipe = choose_recipe(draft, method.spec, rows, (view_asked or default_view(pretrain)) ** 2)
     if recipe is not None:
         draft.tree = with_recipe(draft.tree, recipe)
         config_tree = {k: v for k, v in draft.tree.get("method", {}).items() if k != "name"}
@@ -143,8 +142,10 @@ def _complete(
     check_sections(draft)
     prepare = draft.section("prepare", PrepareSettings)
     splits = draft.section("splits", SplitSettings)
-    view = draft.section("view", ViewSettings).size or native_side((*pretrain, *evaluate))
-    canvas = prepare.size or min(2 * view, max(LARGEST_CANVAS, view))
+    view_asked = draft.section("view", ViewSettings).size
+    view = view_asked or default_view((*pretrain, *evaluate))
+    canvas = prepare.size or default_canvas(view, (*pretrain, *evaluate))
+    enlarged = tuple(warn_of_enlarging(view_asked, (*pretrain, *evaluate)))
     stored = {name: prepared_modality(m, canvas) for name, m in pretrain[0].dataset.modalities.items()}
     stored = _restricted(draft, stored)
     used, backbones = _backbones(draft, method.spec, stored)
@@ -185,7 +186,7 @@ def _complete(
         recipe=recipe.name if recipe else "none", request=plain(draft.tree),
         warnings=(
             *warn_of_similar_classes((*evaluate, *pretrain)),
-            *collect_warnings(method, backbones, protocols, train, facts),
+            *collect_warnings(method, backbones, protocols, train, facts), *enlarged,
         ),
     )  # fmt: skip
 

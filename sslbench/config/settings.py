@@ -88,7 +88,11 @@ class TrainSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewSettings:
-    """The side in pixels at which pictures are encoded (0: their own where all share one, else 64)."""
+    """The side in pixels at which images are encoded.
+
+    0: their own where all have one square shape, else the median of their longer sides, at most 64, so that none is
+    enlarged without a request.
+    """
 
     size: int = 0
 

@@ -22,7 +22,8 @@ class PrepareSettings:
 
     With `sampling` = stratified every class keeps its share of all samples: a class with a tenth of them has a tenth of
     `samples`. With balanced every class has the same number, or all that it has. Each official split keeps its share.
-    Pictures of mixed size get a canvas of `size` pixels (0: twice the view's size, at most 256) and are made to fit:
+    Pictures of mixed size get a canvas of `size` pixels (0: twice the view's size, at most that of the
+    largest image and 256) and are made to fit:
     `pad` keeps the shape and fills with the edges' commonest colour, `squash` fills the canvas (crops are then drawn in
     the picture's own proportions), `crop` keeps the middle square. With `background` 'light' or 'dark' a picture whose edges
     are mostly the other is inverted, so that cameras of opposite kinds (shadowgraph, dark field) are seen alike. More than

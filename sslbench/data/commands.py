@@ -12,11 +12,11 @@ from sslbench.api.errors import DataBroken, DataMissing, RequestError, SslbenchE
 from sslbench.catalog.facts import Catalog
 from sslbench.config import keys
 from sslbench.config.convert import convert
-from sslbench.config.draft import DEFAULT_VIEW, LARGEST_CANVAS
 from sslbench.config.form import in_form
 from sslbench.config.parts import Part, Shelf, open_parts
 from sslbench.config.request import read_request
 from sslbench.config.settings import ViewSettings
+from sslbench.config.sizes import default_canvas, default_view
 from sslbench.data.canvas import PrepareSettings, find_unused_sampling
 from sslbench.data.prepare import Job, prepare, prepared_modality
 from sslbench.data.splits import SplitSettings
@@ -45,9 +45,8 @@ def opened(
         raise RequestError([*found.problems, *found.missing])
     if found.missing:
         raise DataMissing("\n".join(found.missing))
-    canvas = prepare_settings.size or min(2 * (view or DEFAULT_VIEW), LARGEST_CANVAS)
     parts = [part.at_most(prepare_settings.samples, prepare_settings.sampling) for part in found.parts]
-    return parts, prepare_settings, canvas
+    return parts, prepare_settings, prepare_settings.size or default_canvas(view or default_view(parts), parts)
 
 
 def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: Display) -> list[str]:
