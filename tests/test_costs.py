@@ -13,14 +13,15 @@ from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
+from sslbench.execute.studies import Counter
 from sslbench.pipeline import stages_of
 from sslbench.protocols.finetune_instrument import Classifier
 from sslbench.results.store import Store
-from sslbench.stages.graph import Stage
+from sslbench.stages.graph import Run, Stage
 from sslbench.stages.stage import DONE
 from sslbench.study.estimate import estimate
 from sslbench.study.measure import FIT_STEPS
-from sslbench.study.rates import Rates
+from sslbench.study.rates import Rates, open_rates
 from sslbench.study.status import Costs
 
 
@@ -42,6 +43,31 @@ def test_time_left_is_told_by_rows_of_the_same_shape_then_kind(tmp_path):
     assert costs.of([stage("d", "pretrain", "narrow", 50), stage("e", "pretrain", "wide", 10)]) == pytest.approx(5 + 3)
     assert costs.of([stage("f", "pretrain", "new", 100)]) == pytest.approx(20)
     assert costs.of([stage("g", "pretrain", "narrow", 50), stage("h", "extract", "narrow-features", 50)]) is None
+
+
+def test_the_time_left_of_a_study_is_known_from_the_start_and_never_grows(tmp_path, monkeypatch):
+    monkeypatch.setenv("SSLBENCH_DATA", str(tmp_path / "data"))
+    now = [0.0]
+    monkeypatch.setattr(environment, "stopwatch", lambda: now[0])
+    stages = [
+        Stage(kind="pretrain", key=str(n), folder=tmp_path / str(n), title="", needs=(), make=print, shape="s", rows=10)
+        for n in range(4)
+    ]
+    run = Run(name="run", stages=tuple(stages), record=tmp_path / "record.json", close=print)
+    assert Counter([run]).count().seconds_left is None, "nothing is known"
+    rates = open_rates()
+    rates.add(stages[0], 100.0, real=True)
+    rates.keep()
+    counter = Counter([run], workers=2)
+    assert counter.count().seconds_left == pytest.approx(200.0)
+    told = []
+    for stage, seconds in zip(stages, (300.0, 50.0, 50.0, 50.0), strict=True):
+        now[0] += seconds
+        stage.folder.mkdir()
+        (stage.folder / DONE).write_text(json.dumps({"seconds": seconds}))
+        told.append(counter.count().seconds_left)
+    assert told == sorted(told, reverse=True)
+    assert (told[0], told[-1]) == (pytest.approx(200.0), 0.0)
 
 
 @pytest.mark.skipif(

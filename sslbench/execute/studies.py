@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +27,7 @@ from sslbench.stages.graph import Run, distinct
 from sslbench.stages.stage import failure_of, finished, forgive
 from sslbench.study.definition import Study
 from sslbench.study.grid import Grid, Point, make_grid
+from sslbench.study.rates import open_rates
 from sslbench.study.status import Costs
 
 SPARING = 40
@@ -88,7 +90,7 @@ def run_study(
     if retry:
         _forgive(runs)
     clear_posts(folder.workers)
-    tally = Counter(runs)
+    tally = Counter(runs, max(1, environment.cores() // threads))
     command = (sys.executable, "-m", "sslbench.execute.worker", str(folder.path.absolute()))
     crew = Crew(command=command, threads=threads, folder=folder.workers.absolute())
 
@@ -100,6 +102,9 @@ def run_study(
     with board:
         if tick():
             executor.run(crew, tick, board.say)
+    rates = open_rates()
+    rates.learn(distinct(runs).values())
+    rates.keep()
     return runs
 
 
@@ -116,17 +121,19 @@ def _forgive(runs: Sequence[Run]) -> None:
 class Counter:
     """Counts what is settled, cheaply: what was done once is not looked at again. What needs a failed stage never comes.
 
-    Time left is what the stages that are left cost by those of their shape, at the pace of all workers so far. Of thousands
-    of stages a look takes a tenth of a second of a core that workers need: the next one waits 40 times as long.
+    Time left is what the stages that are left cost by those of their shape, at the pace of all workers so far; until some
+    are made it is what this machine knows of them. It never grows. Of thousands of stages a look takes a tenth of a second
+    of a core that workers need: the next one waits 40 times as long.
     """
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, runs: Sequence[Run], workers: int = 1) -> None:
         self._runs = {run.record for run in runs}
         self._of_runs = len(runs)
         self._stages = distinct(runs)
         self._of_stages = len(self._stages)
         self._began = environment.stopwatch()
         self._costs, self._worked = Costs(), 0.0
+        self._rates, self._workers, self._least = open_rates(), workers, math.inf
         self._failed: set[Path] = set()
         self._last: Tally | None = None
         self._next = 0.0
@@ -154,8 +161,12 @@ class Counter:
                 left_over[path] = stage
         self._stages = left_over
         work = self._costs.of(left_over.values())
-        pace = self._worked / (environment.stopwatch() - self._began)
+        pace = self._worked / max(environment.stopwatch() - self._began, 1e-9)
+        if work is not None and pace:
+            self._least = min(self._least, work / pace)
+        elif (guessed := [self._rates.seconds(stage) for stage in left_over.values()]) and None not in guessed:
+            self._least = min(self._least, sum(filter(None, guessed)) / self._workers)
         return Tally(
             runs=self._of_runs, runs_left=len(self._runs), stages=self._of_stages, stages_left=len(left_over),
-            seconds_left=work / pace if work is not None and pace else None,
+            seconds_left=self._least if math.isfinite(self._least) else None,
         )  # fmt: skip
