@@ -17,7 +17,7 @@ from sslbench.execute.here import list_runs, run_requests
 from sslbench.execute.run_costs import RunCosts
 from sslbench.pipeline import stages_of
 from sslbench.report.costs import run_lines, took_lines
-from sslbench.report.live import Lines
+from sslbench.report.live import Bars, Lines
 from sslbench.report.progress import Expected, Whole
 from sslbench.results.store import Store
 from sslbench.study.estimate import estimate
@@ -75,6 +75,19 @@ def test_lines_of_progress_end_with_the_whole(clock):
         clock[0] += 60.0
         line.tick(10, 100)
     assert "; evaluation 1 of 2, 19 min left of the whole" in text.getvalue()
+
+
+def test_a_terminal_shows_a_bar_for_the_whole():
+    text = StringIO()
+    bars = Bars(Console(file=text, width=120, force_terminal=True))
+    bars.expect(Whole([Expected(title=name, kind="pretrain", seconds=600.0) for name in ("a", "b")]))
+    with bars.stage("a") as line:
+        line.tick(1, 2)
+    with bars.stage("b") as line:
+        line.tick(0, 2)
+    assert "training 1 of 2" in text.getvalue()
+    assert "training 2 of 2" in text.getvalue()
+    assert "left of the whole" in text.getvalue()
 
 
 def test_stages_of_unknown_cost_are_judged_by_those_that_are_like_them(tmp_path):

@@ -53,6 +53,8 @@ class RunCosts:
 
     def describe_kept(self, out: Path) -> str:
         """Say what is kept of a run that was interrupted: stages that are whole, and the checkpoint of another."""
+        if not self._left:
+            return "Nothing was begun"
         made = [stage for path, (stage, _) in self._left.items() if finished(path)]
         begun = [stage for path, (stage, _) in self._left.items() if not finished(path) and has_checkpoint(path)]
         parts = [f"{len(made)} of {len(self._left)} stages that had to be made"]
