@@ -9,6 +9,7 @@ from typing import Any
 
 from sslbench import environment
 from sslbench.api.files import write_atomically
+from sslbench.api.specs import Dataset
 from sslbench.config.keys import digest
 from sslbench.config.plan import Plan
 from sslbench.results.record import SCHEMA
@@ -25,7 +26,7 @@ WRITTEN = 1
 def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage]) -> str:
     """Digest all that a run's folder follows from: the request, the data, versions, and each stage that is done or failed."""
     parts = [
-        (part.name, part.choice.described(), part.fingerprint(), repr(getattr(part.dataset, "account", None)))
+        (part.name, part.choice.described(), part.fingerprint(), *_told_by(part.dataset))
         for part in (*plan.pretrain_parts, *plan.evaluate_parts)
     ]
     made = [
@@ -74,6 +75,12 @@ def note_written(store: Store, name: str, inputs: str) -> None:
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != NOTE and path.name[0] != "."]
     sizes = _sizes(store.root, [path.relative_to(store.root) for path in (*sorted(files), *splits)])
     write_atomically(folder / NOTE, json.dumps({"inputs": inputs, "files": sizes}, indent=1).encode())
+
+
+def _told_by(dataset: Dataset) -> tuple[str, str]:
+    """What a dataset says of itself beside its samples."""
+    describe = getattr(dataset, "describe", None)
+    return repr(getattr(dataset, "account", None)), repr(describe()) if describe else ""
 
 
 def _sizes(root: Path, files: Iterable[Path]) -> dict[str, int | None]:
