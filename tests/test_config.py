@@ -155,7 +155,7 @@ def test_a_recipe_for_somebody_elses_method(tmp_path):
         Image.new("L", (9, 7)).save(tmp_path / name / "1.png")
     mine = ("data.name=plankton-folder", f"data.root={tmp_path}")
     small = planned(*mine)
-    assert (small.recipe, small.backbones["image"].name, small.view) == ("plankton-mae-small", "micro-vit", 64)
+    assert (small.recipe, small.backbones["image"].name, small.view) == ("plankton-mae-small", "micro-vit", 8)
     finetune = next(p.config for p in small.protocols if p.name == "finetune")
     assert (finetune.epochs, finetune.rate, finetune.batch, finetune.warmup) == (50, 2e-3, 128, 5)
     large = planned(*mine, "view.size=224")
