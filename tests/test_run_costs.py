@@ -59,6 +59,22 @@ def test_the_time_left_of_the_whole_never_grows(clock):
     assert told[-1] == 0
 
 
+def test_stages_that_another_worker_makes_count(clock):
+    made = set()
+    whole = Whole(
+        [Expected(title=n, kind="pretrain", seconds=100.0, is_made=lambda n=n: n in made) for n in ("a", "b", "c")],
+        workers=2,
+    )
+    assert whole.seconds_left() == pytest.approx(150.0)
+    whole.begin("a")
+    clock[0] = 100.0
+    made.update("ab")
+    whole.end()
+    whole.begin("c")
+    assert whole.seconds_left() == pytest.approx(50.0)
+    assert whole.describe().startswith("training 3 of 3, ")
+
+
 def test_a_slow_machine_is_told_by_its_pace(clock):
     whole = Whole([Expected(title="a", kind="pretrain", seconds=100.0)])
     whole.begin("a")

@@ -24,6 +24,7 @@ from sslbench.pipeline import run_of
 from sslbench.results.store import Store
 from sslbench.stages.lease import Leases
 from sslbench.stages.work import work
+from sslbench.train.interrupt import Interrupted, orderly_end
 
 
 def main(folder: Path, number: str) -> None:
@@ -42,4 +43,8 @@ def main(folder: Path, number: str) -> None:
 
 if __name__ == "__main__":
     end_with(os.getppid())
-    main(Path(sys.argv[1]), sys.argv[2])
+    try:
+        with orderly_end():
+            main(Path(sys.argv[1]), sys.argv[2])
+    except Interrupted as signal:
+        sys.exit(signal.code)

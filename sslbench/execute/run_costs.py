@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sslbench import environment
 from sslbench.config.plan import Plan
+from sslbench.execute.extra_workers import count_extra_workers
 from sslbench.pipeline import stages_of
 from sslbench.report.costs import doubt_lines, run_lines, stage_lines, took_lines
 from sslbench.report.live import Display
@@ -38,11 +40,19 @@ class RunCosts:
                 if not finished(stage.folder) and stage.folder not in failed:
                     self._left.setdefault(stage.folder, (stage, plan.method.name))
         expected = [
-            Expected(title=stage.title, kind=stage.kind, seconds=rates.seconds(stage) or 0.0)
+            Expected(
+                title=stage.title,
+                kind=stage.kind,
+                seconds=rates.seconds(stage) or 0.0,
+                is_made=partial(finished, stage.folder),
+            )
             for stage, _ in self._left.values()
         ]
         if expected:
-            self.show.expect(Whole(expected))
+            workers = 1 + count_extra_workers(
+                [plan for plan, _ in planned], [stage for stage, _ in self._left.values()]
+            )
+            self.show.expect(Whole(expected, workers))
 
     def end(self) -> None:
         """Keep what stages cost on this machine, for estimates to come."""

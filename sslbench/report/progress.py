@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sslbench import environment
@@ -16,17 +16,18 @@ NOUNS = {"prepare": "preparation", "pretrain": "training", "extract": "feature t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """One stage that will be made, and about how many seconds it takes."""
+    """One stage that will be made, and about how many seconds it takes; another worker may make it as well."""
 
     title: str
     kind: str
     seconds: float
+    is_made: Callable[[], bool] = lambda: False
 
 
 class Whole:
     """All stages that a run makes. The time left that it tells never grows, whatever the estimates were."""
 
-    def __init__(self, stages: Sequence[Expected]) -> None:
+    def __init__(self, stages: Sequence[Expected], workers: int = 1) -> None:
         self.total = sum(stage.seconds for stage in stages)
         self._waiting = list(stages)
         self._of: dict[str, int] = defaultdict(int)
@@ -37,7 +38,8 @@ class Whole:
         self._share = 0.0
         self._done = 0.0
         self._began = environment.stopwatch()
-        self._least = self.total
+        self._workers = workers
+        self._least = self.total / workers
 
     @property
     def done(self) -> float:
@@ -48,6 +50,10 @@ class Whole:
         """Begin a stage."""
         self._current = next((stage for stage in self._waiting if stage.title == title), None)
         self._share = 0.0
+        for stage in [stage for stage in self._waiting if stage.is_made() and stage is not self._current]:
+            self._waiting.remove(stage)
+            self._begun[stage.kind] += 1
+            self._done += stage.seconds
         if self._current:
             self._waiting.remove(self._current)
             self._begun[self._current.kind] += 1
@@ -65,7 +71,7 @@ class Whole:
         """About how long the rest takes: by the estimate, corrected by the pace so far; never more than was told before."""
         done, elapsed = self.done, environment.stopwatch() - self._began
         trusted = done > min(TRUSTED_SECONDS, TRUSTED_SHARE * self.total)
-        left = (self.total - done) * (elapsed / done if trusted and done else 1.0)
+        left = (self.total - done) * (elapsed / done if trusted and done else 1 / self._workers)
         self._least = max(0.0, min(self._least, left))
         return self._least
 
