@@ -59,7 +59,7 @@ def test_only_a_view_that_was_asked_for_and_enlarges_is_warned_of():
 def test_fewer_samples_keep_their_sizes():
     whole = part((1, 0, 0), [[row + 1, row + 1] for row in range(10)]).dataset
     whole.columns, whole.target = {"id": np.arange(10).astype(np.str_)}, None
-    fewer = Fewer(whole, 3)
+    fewer = Fewer(whole, 3, "stratified")
     assert fewer.sizes.tolist() == [[row + 1, row + 1] for row in fewer.rows]
 
 

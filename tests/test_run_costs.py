@@ -156,7 +156,7 @@ def test_a_run_says_what_it_reuses_and_what_took_the_time(tmp_path):
         return sum(seconds for seconds, _ in costs.spent()), {kind for _, kind in costs.spent()}
 
     run("measure=[knn]")
-    assert "reused: nothing; to compute: 1 preparation, 1 pretraining, 1 feature table, 1 evaluation" in text.getvalue()
+    assert "1 pretraining, 1 feature table, 1 evaluation, about" in text.getvalue()
     seconds, kinds = run("measure=[knn,linear]")
     assert "1 pretraining, 1 feature table, 1 evaluation; to compute: 1 evaluation, about" in text.getvalue()
     assert seconds > 0

@@ -145,7 +145,6 @@ def _complete(
     view_asked = draft.section("view", ViewSettings).size
     view = view_asked or default_view((*pretrain, *evaluate))
     canvas = prepare.size or default_canvas(view, (*pretrain, *evaluate))
-    enlarged = tuple(warn_of_enlarging(view_asked, (*pretrain, *evaluate)))
     stored = {name: prepared_modality(m, canvas) for name, m in pretrain[0].dataset.modalities.items()}
     stored = _restricted(draft, stored)
     used, backbones = _backbones(draft, method.spec, stored)
@@ -185,8 +184,8 @@ def _complete(
         seeds=seeds, folds=folds, threads=threads, products=machine.products,
         recipe=recipe.name if recipe else "none", request=plain(draft.tree),
         warnings=(
-            *warn_of_similar_classes((*evaluate, *pretrain)),
-            *collect_warnings(method, backbones, protocols, train, facts), *enlarged,
+            *warn_of_similar_classes((*evaluate, *pretrain)), *warn_of_enlarging(view_asked, (*pretrain, *evaluate)),
+            *collect_warnings(method, backbones, protocols, train, facts),
         ),
     )  # fmt: skip
 
