@@ -54,9 +54,31 @@ PAIRED = ("dataset", "protocol", "metric", "seed", "fold", "epoch", *VARIED)
 """What two values must have in common to be set against each other."""
 
 
-def aside(setting: str) -> bool:
-    """Whether a score's setting (JSON) says that it answers another question than its protocol's own."""
-    return bool(set(UNSET) & set(setting_of(setting)))
+def find_own(settings: Sequence[str]) -> list[bool]:
+    """Say which scores of one protocol and one run answer the protocol's own question, by their settings (JSON).
+
+    These are the scores without any fact of UNSET. Where every score has such a fact (only few labels were asked for, or
+    only pairs of modalities), the scores with its largest number count, or with its first name.
+    """
+    found = [setting_of(setting) for setting in settings]
+    own = [True] * len(found)
+    for fact in UNSET:
+        values = [one.get(fact) for one, wanted in zip(found, own, strict=True) if wanted]
+        shown = choose_shown(values)
+        own = [wanted and one.get(fact) == shown for one, wanted in zip(found, own, strict=True)]
+    return own
+
+
+def describe_fact(fact: str, value: Any) -> str:
+    """Say under which value of a fact numbers were measured."""
+    return f"{100 * value:g} % of the training labels" if fact == "fraction" else f"{fact} {value}"
+
+
+def choose_shown(values: Sequence[Any]) -> Any:
+    """Return the value of a fact that a table shows where nobody asks for one: none, else the largest or the first."""
+    if None in values or not values:
+        return None
+    return max(values) if all(isinstance(value, (int, float)) for value in values) else values[0]
 
 
 def largest(settings: Sequence[str]) -> list[bool]:
@@ -123,12 +145,25 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) 
         frame = frame[frame[name].isin(values) | unset]
     for name in UNSET:
         if name in frame and name not in named and name not in where:
-            frame = frame[frame[name].isna()]
+            frame = _without_fact(frame, name)
     for name in LARGEST:
         if name in frame and name not in named and name not in where and frame[name].notna().any():
             most = frame.groupby(["run", "protocol"], dropna=False)[name].transform("max")
             frame = frame[frame[name].isna() | (frame[name] == most)]
     return frame
+
+
+def _without_fact(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The scores without a fact; of a protocol whose scores all have it, those with the value that a table shows."""
+    unset = frame[name].isna()
+    if unset.all() or "protocol" not in frame:
+        return frame[unset]
+    shown = {
+        protocol: choose_shown([None if pd.isna(value) else value for value in values])
+        for protocol, values in frame.groupby("protocol", sort=False)[name]
+    }
+    return frame[[shown[protocol] == (None if lacks else value) for protocol, value, lacks in zip(
+        frame["protocol"], frame[name], unset, strict=True)]]  # fmt: skip
 
 
 def told_apart(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 
 from sslbench.analysis.accuracy import ACCURACIES, MAIN, AnswersByRun, accuracy_variance
 from sslbench.analysis.class_gaps import answered, recall_half_widths
-from sslbench.analysis.grids import aside, largest
+from sslbench.analysis.grids import find_own, largest
 from sslbench.analysis.intervals import Estimate, over_folds, over_seeds
 from sslbench.analysis.score_variance import half_width
 from sslbench.results.answers import Question, TestAnswers, question_of
@@ -72,17 +72,16 @@ def estimate(scores: Sequence[Score], test_share: float, answers: TestAnswers | 
 
 
 def own_question(rows: Sequence[R]) -> list[R]:
-    """Of one run's scores on a dataset, those that answer each protocol's own question."""
-    kept = [row for row in rows if not aside(row.setting)]
+    """Of one run's scores on a dataset, those that answer each protocol's own question (see `find_own`)."""
     by_protocol: dict[str, list[R]] = defaultdict(list)
-    for row in kept:
+    for row in rows:
         by_protocol[row.protocol].append(row)
-    return [
-        row
-        for own in by_protocol.values()
-        for row, wanted in zip(own, largest([one.setting for one in own]), strict=True)
-        if wanted
-    ]
+    kept: list[R] = []
+    for same in by_protocol.values():
+        own = [row for row, wanted in zip(same, find_own([one.setting for one in same]), strict=True) if wanted]
+        most = largest([one.setting for one in own])
+        kept += [row for row, wanted in zip(own, most, strict=True) if wanted]
+    return kept
 
 
 def rows_of(records: Sequence[Record], answers: AnswersByRun = MappingProxyType({})) -> list[Row]:

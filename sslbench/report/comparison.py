@@ -48,7 +48,9 @@ def coverage_lines(rows: Sequence[Row]) -> Iterator[str]:
     covered: dict[str, dict[str, None]] = {}
     for row in rows:
         facts = next(data for data in row.record.evaluated_on if data["part"] == row.dataset)
-        whole = [one for one in facts.get("divided", {}).get("labels", ()) if one["fraction"] == 1.0]
+        divided = facts.get("divided", {}).get("labels", ())
+        most = max((one["fraction"] for one in divided), default=1.0)
+        whole = [one for one in divided if one["fraction"] == most]
         counts.setdefault(row.dataset, sum(one["test_samples"] for one in whole))
         for (protocol, metric), estimate in row.cells.items():
             if estimate.half is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from sslbench.analysis.grids import (
     cell,
     classes_frame,
     crossed,
+    describe_fact,
     deviations,
     estimates,
     labelled,
@@ -117,7 +118,7 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
         found = across(apart, by, settings.over)
     else:
         found = deviations(apart, by) if settings.spread == "deviation" else estimates(apart, by, frames.variances)
-    note = _note(settings, found)
+    note = "; ".join([_note(settings, found), *_list_shown_facts(chosen, {*by, *settings.where})])
     if frames.published is not None and not settings.against:
         fixed = {name: value for name, value in settings.where.items() if not isinstance(value, (list, tuple))}
         found = beside(found, {**fixed, "scale": frames.scale}, frames.published)
@@ -154,6 +155,12 @@ def _note(settings: TableSettings, found: pd.DataFrame) -> str:
     if found["half"].isna().all():
         return f"{less}one seed, so no interval"
     return f"{less}mean ± half-width of the 95 % interval over {over}{tested}, n = {counts}"
+
+
+def _list_shown_facts(chosen: pd.DataFrame, named: Collection[str]) -> list[str]:
+    """Name the facts under which all of a protocol's scores were measured, though the table does not ask for them."""
+    facts = [fact for fact in UNSET if fact in chosen and fact not in named]
+    return [describe_fact(fact, value) for fact in facts for value in chosen[fact].dropna().unique()]
 
 
 def _published(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TableMade | None:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from sslbench.analysis.accuracy import AnswersByRun
 from sslbench.analysis.best_row import find_best_row, order_protocols
-from sslbench.analysis.grids import EVERY, LARGEST
+from sslbench.analysis.grids import EVERY, LARGEST, UNSET, describe_fact
 from sslbench.analysis.intervals import Estimate
 from sslbench.analysis.published import Verdict
 from sslbench.analysis.tables import Row, against, class_rows, columns_of, own_answers, own_question, rows_of
@@ -108,16 +108,24 @@ def classes_table(record: Record, dataset: str, protocol: str, answers: TestAnsw
 
 
 def asked_of(records: Sequence[Record]) -> list[str]:
-    """What the numbers are of where a protocol asks several questions and several times: the largest, and how often."""
+    """Say what numbers are of where a protocol answers several questions, several times, or not its own question."""
     told: dict[str, None] = {}
     for record in records:
-        for protocol in dict.fromkeys(score.protocol for score in record.scores):
-            own = own_question([score for score in record.scores if score.protocol == protocol])
+        last = [score for score in record.scores if score.epoch is None]
+        for protocol in dict.fromkeys(score.protocol for score in last):
+            own = own_question([score for score in last if score.protocol == protocol])
             settings = [json.loads(score.setting) for score in own]
-            for fact in [fact for fact in LARGEST if any(fact in setting for setting in settings)]:
-                most = max(setting[fact] for setting in settings if fact in setting)
-                draws = len({setting["draw"] for setting in settings if "draw" in setting})
-                told[f"{protocol}: {fact} {most}, {EVERY}" + (f", mean of {draws} draws" if draws > 1 else "")] = None
+            facts = [
+                f"{fact} {max(setting[fact] for setting in settings if fact in setting)}"
+                for fact in LARGEST
+                if any(fact in setting for setting in settings)
+            ]
+            instead = {fact: setting[fact] for setting in settings for fact in UNSET if fact in setting}
+            facts += [describe_fact(fact, value) for fact, value in instead.items()] or [EVERY] * bool(facts)
+            draws = len({setting["draw"] for setting in settings if "draw" in setting})
+            facts += [f"mean of {draws} draws"] if facts and draws > 1 else []
+            if facts:
+                told[f"{protocol}: {', '.join(facts)}"] = None
     return list(told)
 
 
