@@ -203,7 +203,7 @@ def test_all_problems_at_once():
     text = "\n".join(found)
     for sentence in (
         "method.msak: no such setting; did you mean 'method.mask'?",
-        "train.epochs: 0 is not possible; possible: at least 1",
+        "train.epochs: 0 is not possible. Possible: 1 or more",
         "train.rate: expected a number, got 'fast'",
         "augmentation.cropp: 'crop-flip' has no such operation; did you mean 'crop'?",
         "augmentation.crop.scale: expected a list, got 0.5",
@@ -235,8 +235,11 @@ def test_all_problems_at_once():
         (["train.epochs=${oc.env:HOME}"], "request: Unsupported interpolation type oc.env"),
         (["modalities.profile.facts=[]"], "modalities.profile: the data has none; possible: image"),
         (["splits.block=60"], "splits.block = 60 means nothing without splits.groups=COLUMN"),
-        (["splits.fractions=[0.1,0.1]"], "splits.fractions: [0.1, 0.1] is not possible; possible: different shares"),
-        (["splits.fractions=[2.0]"], "splits.fractions: [2.0] is not possible"),
+        (
+            ["splits.fractions=[0.1,0.1]"],
+            "splits.fractions: [0.1, 0.1] is not possible. Possible: at least 1 value, none twice",
+        ),
+        (["splits.fractions=[2.0]"], "splits.fractions: 2.0 is not possible. Possible: above 0, at most 1"),
         (["splits.groups=id", "splits.block=-1"], "splits.block: -1 is not possible"),
         (
             ["protocols=knn"],
@@ -246,15 +249,15 @@ def test_all_problems_at_once():
         (["protocols.knn=7"], "protocols.knn: expected settings, each with a name, got 7"),
         (["data=[digits]"], "data: expected settings, each with a name, got ['digits']"),
         (["method.name=5"], "method.name: expected text, got 5"),
-        (["measure=5"], "measure: expected text, got 5; or expected a list, got 5"),
+        (["measure=5"], "protocols.5: protocol '5' is not installed"),
         (["threads=x"], "threads: expected a whole number, got 'x'"),
-        (["threads=-1"], "threads: -1 is not possible; possible: 0 or more"),
-        (["prepare.size=-1"], "prepare.size: -1 is not possible; possible: 0 or more"),
-        (["view.size=-1"], "view.size: -1 is not possible; possible: 0 or more"),
+        (["threads=-1"], "threads: -1 is not possible. Possible: 0 or more"),
+        (["prepare.size=-1"], "prepare.size: -1 is not possible. Possible: 0 or more"),
+        (["view.size=-1"], "view.size: -1 is not possible. Possible: 0 or more"),
         (["train.steps=-1"], "train.steps: -1 is not possible"),
         (
             ["train.steps=100", "train.snapshots=[1]"],
-            "train.snapshots: (1,) is not possible; possible: from 1 to train.epochs, and none with train.steps",
+            "train.snapshots: [1] is not possible. Possible: from 1 to train.epochs, and none with train.steps",
         ),
         (["splits.groups=none", "splits.block=60"], "splits.block = 60 means nothing without splits.groups=COLUMN"),
         (["prepare.sampling=balanced"], "prepare.sampling=balanced: has no effect on all samples. Set prepare.samples"),
@@ -290,7 +293,7 @@ def test_files_that_are_no_requests(tmp_path):
     listed.write_text("- 1\n- 2\n")
     for file, sentence in (
         (broken, "cannot be read as YAML"),
-        (listed, "holds a list, not settings"),
+        (listed, "contains no settings"),
         (tmp_path / "absent.yaml", "cannot be read as YAML"),
     ):
         with pytest.raises(RequestError, match=sentence):

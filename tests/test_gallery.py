@@ -166,23 +166,6 @@ def test_neighbours_beyond_those_that_are_asked_for_do_not_count():
     assert one != ten
 
 
-@pytest.mark.parametrize("settings", [{"most": 1}, {"neighbours": 0}, {"points": -1}, {"examples": 0}])
-def test_matching_of_nothing_is_refused(settings):
-    (name,) = settings
-    with pytest.raises(ValueError, match=f"{name} = .* is not possible"):
-        MatchingConfig(**settings)
-
-
-@pytest.mark.parametrize(
-    ("settings", "told"),
-    [({"shots": ()}, "shots"), ({"shots": (0,)}, "shots"), ({"shots": (2, 2)}, "shots"), ({"draws": 0}, "draws = 0"),
-     ({"neighbours": 0}, "neighbours = 0")],
-)  # fmt: skip
-def test_galleries_of_nothing_are_refused(settings, told):
-    with pytest.raises(ValueError, match=told):
-        GalleryConfig(**settings)
-
-
 def test_matching_formulas():
     rows = torch.tensor([[0, 1, 2], [2, 1, 0], [0, 1, 3], [1, 2, 0]])
     assert found_within(rows, 1) == 0.25

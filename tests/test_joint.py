@@ -272,8 +272,12 @@ def test_a_frozen_stem_stays_random():
     [
         ("byol", {"train.batch": 1}, "train.batch = 1 has no batch statistics, which 'byol' needs"),
         ("nnclr", {"train.batch": 1}, "train.batch = 1 leaves 'nnclr' nothing to contrast with"),
-        ("moco-v2-plus", {"method.queue": 0}, "method.queue = 0 holds no key"),
-        ("ressl", {"method.teacher_temperature": 0.0}, "method.teacher_temperature = 0.0 is not above 0"),
+        ("moco-v2-plus", {"method.queue": 0}, "method.queue: 0 is not possible. Possible: 1 or more"),
+        (
+            "ressl",
+            {"method.teacher_temperature": 0.0},
+            "method.teacher_temperature: 0.0 is not possible. Possible: above 0",
+        ),
         ("w-mse", {"method.whitening": 32}, "method.whitening = 32 rows cannot whiten method.out = 32 dimensions"),
         ("w-mse", {"train.batch": 32}, "train.batch = 32 is smaller than method.whitening = 64"),
         ("vibcreg", {"method.groups": 7}, "is not a multiple of method.groups = 7"),

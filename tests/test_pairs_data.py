@@ -167,9 +167,3 @@ def test_where_a_set_of_pairs_is_missing_another_that_is_here_is_named(monkeypat
         sslbench.run("clip-pairs", "cytosense", settings={"seeds": [0]})
     with pytest.raises(DataMissing, match=r"runs right now: --dataset digits"):
         sslbench.run("simclr", "daplankton", settings={"seeds": [0]})
-
-
-def test_bands_that_are_none_are_refused():
-    for bands in ((), (-1,), (0, 0)):
-        with pytest.raises(ValueError, match=r"bands = .* is not possible"):
-            CytosenseConfig(bands=bands)

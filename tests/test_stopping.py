@@ -153,11 +153,11 @@ def test_a_method_that_is_given_labels_is_watched_with_them(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"train.patience": -1}, "train.patience: -1 is not possible; possible: 0 or more"),
+        ({"train.patience": -1}, "train.patience: -1 is not possible. Possible: 0 or more"),
         ({"train.patience": 2, "train.average": 0.9}, "0 with train.average"),
         ({"train.patience": 2, "train.snapshots": [1]}, "none with train.steps or train.patience"),
-        ({"train.least_epochs": 9}, "train.least_epochs: 9 is not possible; possible: from 0 to train.epochs"),
-        ({"train.held_out": 1.0}, "train.held_out: 1.0 is not possible; possible: above 0, below 1"),
+        ({"train.least_epochs": 9}, "train.least_epochs: 9 is not possible. Possible: from 0 to train.epochs"),
+        ({"train.held_out": 1.0}, "train.held_out: 1.0 is not possible. Possible: above 0, below 1"),
     ],
 )
 def test_impossible_patience_is_a_sentence(settings, told):

@@ -121,7 +121,7 @@ def test_a_plan_tells_every_problem_of_every_point_at_once(cli, tmp_path):
     answer = cli("study", "run", str(write(tmp_path, wrong)), "--out", str(tmp_path / "runs"))
     assert answer.returncode == 2
     for sentence in ("train.epoch: no such setting", "at method.mask=0.5, backbone.name=micro-cnn", "needs tokens",
-                     "method.mask = 1.5 hides nothing or everything", "tables[t]: 'mask' is no axis and no fact",
+                     "method.mask: 1.5 is not possible. Possible: above 0, below 1", "tables[t]: 'mask' is no axis and no fact",
                      "backbone 'resnet-8' is not installed"):  # fmt: skip
         assert sentence in answer.stderr, answer.stderr
     assert "Traceback" not in answer.stderr

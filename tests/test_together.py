@@ -212,11 +212,11 @@ def test_torchrun_may_start_the_command_itself(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"train.strategy": "fsdp"}, "train.strategy: 'fsdp' is not possible; possible: 'ddp' with one process"),
-        ({"train.devices": 0}, "train.devices: 0 is not possible; possible: at least 1"),
+        ({"train.strategy": "fsdp"}, "train.strategy: 'fsdp' is not possible. Possible: 'ddp' with one process"),
+        ({"train.devices": 0}, "train.devices: 0 is not possible. Possible: 1 or more"),
         (
             {"train.devices": 2, "train.batch": 33},
-            "train.batch: 33 is not possible; possible: a multiple of train.devices",
+            "train.batch: 33 is not possible. Possible: a multiple of train.devices",
         ),
     ],
 )

@@ -225,7 +225,7 @@ def test_each_gradient_is_scaled_by_its_own_norm(limit):
 
 def test_clipping_by_parameter_is_refused_where_no_process_holds_a_whole_gradient():
     found = problems_of("train.clip_by=parameter", "train.strategy=fsdp", "train.devices=2")
-    assert any(line.startswith("train.clip_by: 'parameter' is not possible; possible: 'global'") for line in found)
+    assert any(line.startswith("train.clip_by: 'parameter' is not possible. Possible: 'global'") for line in found)
 
 
 def comparable(record: Path) -> dict:

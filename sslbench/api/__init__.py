@@ -13,6 +13,22 @@ from sslbench.api.executors import Crew, Executor, ExecutorSpec
 from sslbench.api.fits import Fit
 from sslbench.api.hooks import hookimpl
 from sslbench.api.protocols import Metric, Need, ProtocolSpec, RenamedMetric
+from sslbench.api.ranges import (
+    AnyFloat,
+    Ascending,
+    Length,
+    Limit,
+    Momentum,
+    NonEmpty,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Range,
+    Several,
+    Share,
+    Span,
+)
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.api.specs import (
@@ -61,11 +77,13 @@ from sslbench.api.values import (
 )
 
 __all__ = [
-    "Apply", "Arrays", "Artefact", "AugmentationSpec", "BackboneSpec", "Batch", "Card", "Citation", "Columns",
-    "Crew", "DataBroken", "DataDescription", "DataMissing", "Dataset", "DatasetSpec", "Diverged", "Draws", "Event",
-    "Executor", "ExecutorSpec", "Facts", "FeatureTable", "Fit", "Layout", "Loss", "MethodParts", "MethodSpec",
-    "Metric", "Modality", "Need", "OperationParts", "OperationSpec", "Outcome", "ProtocolSpec", "Published",
-    "Recipe", "RecipeSpec", "ReferenceSpec", "RenamedMetric", "RequestError", "Role", "RowGroups", "Scalar",
-    "Setting", "Shapes", "Source", "Spec", "SslbenchError", "Step", "StudySpec", "Survey", "Target", "Task",
-    "Unavailable", "UnexpectedLayout", "Use", "View", "World", "hookimpl",
+    "AnyFloat", "Apply", "Arrays", "Artefact", "Ascending", "AugmentationSpec", "BackboneSpec", "Batch", "Card",
+    "Citation", "Columns", "Crew", "DataBroken", "DataDescription", "DataMissing", "Dataset", "DatasetSpec",
+    "Diverged", "Draws", "Event", "Executor", "ExecutorSpec", "Facts", "FeatureTable", "Fit", "Layout", "Length",
+    "Limit", "Loss", "MethodParts", "MethodSpec", "Metric", "Modality", "Momentum", "Need", "NonEmpty",
+    "NonNegativeFloat", "NonNegativeInt", "OperationParts", "OperationSpec", "Outcome", "PositiveFloat",
+    "PositiveInt", "ProtocolSpec", "Published", "Range", "Recipe", "RecipeSpec", "ReferenceSpec", "RenamedMetric",
+    "RequestError", "Role", "RowGroups", "Scalar", "Setting", "Several", "Shapes", "Share", "Source", "Span", "Spec",
+    "SslbenchError", "Step", "StudySpec", "Survey", "Target", "Task", "Unavailable", "UnexpectedLayout", "Use",
+    "View", "World", "hookimpl",
 ]  # fmt: skip

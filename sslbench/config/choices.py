@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
+from sslbench.api.ranges import Length, Range, Share
 from sslbench.api.specs import Apply, AugmentationSpec, Kind
 from sslbench.catalog.facts import Catalog, Component, did_you_mean
 from sslbench.config.convert import convert, file_settings, key_form, plain
@@ -80,6 +81,13 @@ class Choice:
             "settings": plain(self.config),
             **({"files": files} if files else {}),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probabilities:
+    """How likely an operation is applied: one number, or one per view."""
+
+    p: Annotated[tuple[Share, ...], Length(different=False)] = (1.0,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -221,13 +229,15 @@ def _operation(
             continue
         settings.update(layer)
     p = settings.pop("p")
-    values = tuple(p) if isinstance(p, (list, tuple)) else (p,)
-    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and 0 <= v <= 1 for v in values):
-        problems.append(f"{path}.p: {p!r} is not a probability, nor one per view; possible: from 0 to 1")
-        values = (1.0,)
+    refused: list[str] = []
+    values = convert({"p": p if isinstance(p, (list, tuple)) else [p]}, Probabilities, "", refused).p
+    if refused:
+        problems.append(
+            f"{path}.p: {p!r} is not a probability, nor one per view. Possible: {Range(at_least=0, at_most=1)}"
+        )
     before = len(problems)
     choice = choose(catalog, "operation", apply.operation, settings, path, problems)
     problems[before:] = sorted(set(problems[before:]) - set(problems[:before]))
     if choice is None:
         return None
-    return PlannedOperation(name=name, p=tuple(float(v) for v in values), choice=choice)
+    return PlannedOperation(name=name, p=values, choice=choice)

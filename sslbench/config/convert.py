@@ -1,7 +1,10 @@
 """Turn plain mappings into frozen typed dataclasses, strictly, and back.
 
 OmegaConf's own conversion turns tuples into lists, accepts nan and three values for a pair, refuses Literal and stops at
-the first error; this one has none of these faults. It knows types, not settings.
+the first error; this one has none of these faults. It knows types and the ranges stated beside them, not settings.
+
+Text is taken as it was typed: a setting that is text takes the number 2024 as '2024', and a setting that is a number takes
+'010' as 10, which YAML 1.1 reads as 8 (see `yaml_values`). A quoted number stays text.
 """
 
 from __future__ import annotations
@@ -10,14 +13,21 @@ import dataclasses
 import difflib
 import hashlib
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from sslbench.api.ranges import Limit
+from sslbench.config.yaml_values import NUMBER, parse_scalar
 
 SETTINGS = "expected settings, each with a name"
+WHOLE = re.compile(r"[-+]?[0-9]+")
+TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+"""The words of YAML 1.1 for a setting that is true or false; for any other setting they are names."""
 
 
 class _Mismatch(Exception):
@@ -30,7 +40,7 @@ class _Mismatch(Exception):
 
 def convert(values: object, cls: type[Any], path: str, problems: list[str]) -> Any:
     """Make a dataclass from a mapping of names to values; what is wrong is added to `problems`, and its default stands in."""
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
     fields = {f.name: f for f in dataclasses.fields(cls)}
     given: dict[str, Any] = {}
     if not isinstance(values, Mapping):
@@ -95,6 +105,12 @@ def _value(value: Any, kind: Any) -> Any:
     origin, args = get_origin(kind), get_args(kind)
     if kind is Any:
         return value
+    if origin is Annotated:
+        found = _value(value, args[0])
+        for limit in args[1:]:
+            if isinstance(limit, Limit) and not limit.allows(found):
+                raise _Mismatch(f"{_shown(plain(value))} is not possible. Possible: {limit}")
+        return found
     if origin in (Union, types.UnionType):
         return _any_of(value, args)
     if origin is Literal:
@@ -120,14 +136,21 @@ def _named(name: str, value: Any, kind: Any) -> Any:
 
 
 def _any_of(value: Any, kinds: Sequence[Any]) -> Any:
+    for kind in [kind for kind in kinds if type(value) is _bare(kind)]:
+        return _value(value, kind)
     found: dict[Any, _Mismatch] = {}
-    for kind in sorted(kinds, key=lambda k: k is float):  # an int given for int | float stays an int
+    for kind in sorted(kinds, key=lambda k: _bare(k) is float):  # an int given for int | float stays an int
         try:
             return _value(value, kind)
         except _Mismatch as mismatch:
             found[kind] = mismatch
     found.pop(type(None), None)  # that nothing is possible too helps nobody who wrote something
     raise next(iter(found.values())) if len(found) == 1 else _Mismatch("; or ".join(map(str, found.values())))
+
+
+def _bare(kind: Any) -> Any:
+    """A type without its range."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def _tuple(value: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -146,6 +169,10 @@ def _scalar(value: Any, kind: Any) -> Any:
         if value is None:
             return None
         raise _Mismatch(f"expected nothing (null), got {_shown(value)}")
+    if isinstance(value, str) and kind in (int, float, bool):
+        value = _parsed(value, kind)
+    elif kind in (str, Path) and isinstance(value, (bool, int, float)):
+        value = str(value).lower() if isinstance(value, bool) else str(value)
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise _Mismatch(f"{value!r} is not a finite number")
@@ -160,6 +187,16 @@ def _scalar(value: Any, kind: Any) -> Any:
         return value
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
     raise _Mismatch(f"expected {names.get(kind, getattr(kind, '__name__', kind))}, got {_shown(value)}")
+
+
+def _parsed(text: str, kind: type[Any]) -> Any:
+    """A text as the number or truth value that it writes; unchanged where it writes none, or was quoted."""
+    if parse_scalar(text) != text:
+        return text
+    if kind is bool:
+        return TRUTH.get(text.lower(), text)
+    pattern, number = (WHOLE, int) if kind is int else (NUMBER, float)
+    return number(text) if pattern.fullmatch(text) else text
 
 
 def _shown(value: Any) -> str:

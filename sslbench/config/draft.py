@@ -119,10 +119,7 @@ def check_sections(draft: Draft) -> None:
     draft.problems += lone_settings(draft.section("splits", SplitSettings))
     draft.section("pretrain", PretrainSettings)
     draft.problems += find_unused_sampling(draft.section("prepare", PrepareSettings))
-    prepare, view = draft.section("prepare", PrepareSettings), draft.section("view", ViewSettings)
-    counts = {f"prepare.{name}": getattr(prepare, name) for name in ("samples", "size", "unreadable")}
-    for path, value in {**counts, "view.size": view.size, "threads": draft.tree.get("threads", 0)}.items():
-        draft.problems += [f"{path}: {value} is not possible; possible: 0 or more"] if value < 0 else []
+    draft.section("view", ViewSettings)
 
 
 def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ...]:

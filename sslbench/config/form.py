@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from sslbench.api.ranges import NonNegativeInt
 from sslbench.config.convert import convert
 
 Settings = Mapping[str, Any]
@@ -50,7 +51,7 @@ class Form:
     evaluate: str | None = None
     seeds: Any = None
     folds: Any = None
-    threads: int | None = None
+    threads: NonNegativeInt | None = None
 
 
 KEYS = tuple(one.name for one in fields(Form))
@@ -66,8 +67,14 @@ def in_form(tree: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
         found = _problems(str(key), value)
         problems += found
         if not found and value is not None:
-            kept[str(key)] = _without_nothing(str(key), value)
+            kept[str(key)] = _without_nothing(str(key), _typed(str(key), value))
     return kept
+
+
+def _typed(key: str, value: Any) -> Any:
+    """Give a value the type of its key; lists stay lists."""
+    found = getattr(convert({key: value}, Form, "", []), key)
+    return list(found) if isinstance(found, tuple) else found
 
 
 def _problems(key: str, value: Any) -> list[str]:

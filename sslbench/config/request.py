@@ -11,11 +11,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Recipe
 from sslbench.config.form import COMPONENTS, in_form
+from sslbench.config.yaml_values import parse_override, read_yaml
 
 Tree = dict[str, Any]
 
@@ -77,29 +77,29 @@ def _file(file: Path | None, problems: list[str]) -> DictConfig:
     if file is None:
         return OmegaConf.create({})
     try:
-        loaded = OmegaConf.load(file)
-    except (OSError, YAMLError, OmegaConfBaseException) as error:
-        problems.append(f"{file}: cannot be read as YAML: {' '.join(str(error).split())}")
-        return OmegaConf.create({})
-    if not isinstance(loaded, DictConfig):
-        problems.append(f"{file}: holds a list, not settings; write 'key: value' lines")
-        return OmegaConf.create({})
-    return loaded
+        loaded = read_yaml(file)
+        if loaded is not None and not isinstance(loaded, dict):
+            raise ValueError(f"{file}: contains no settings. Write 'key: value' lines")
+        return OmegaConf.create(loaded or {})
+    except ValueError as error:
+        problems.append(str(error))
+    except OmegaConfBaseException as error:
+        problems.append(f"{file}: {' '.join(str(error).split())}")
+    return OmegaConf.create({})
 
 
 def _overrides(overrides: Sequence[str], problems: list[str]) -> DictConfig:
-    good = []
+    layer = OmegaConf.create({})
     for text in overrides:
-        name, equals, _ = text.partition("=")
+        name, equals, value = text.partition("=")
         if not equals or not name or name.startswith("-"):
             problems.append(f"{text!r}: expected key=value, such as train.epochs=20")
-        else:
-            good.append(text)
-    try:
-        return OmegaConf.from_dotlist(good)
-    except (YAMLError, OmegaConfBaseException) as error:
-        problems.append(f"overrides: {' '.join(str(error).split())}")
-        return OmegaConf.create({})
+            continue
+        try:
+            OmegaConf.update(layer, name, parse_override(value))
+        except (OmegaConfBaseException, ValueError, TypeError) as error:
+            problems.append(f"{text!r}: {' '.join(str(error).split())}")
+    return layer
 
 
 def _content(layer: DictConfig) -> dict[str, Any]:

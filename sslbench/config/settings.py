@@ -6,7 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from sslbench.api.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range, Several
+from sslbench.config.convert import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,38 +36,41 @@ class TrainSettings:
     later to start, and no use to a method that encodes patches one by one.
     """
 
-    epochs: int = 100
-    steps: int = 0
-    batch: int = 256
-    accumulate: int = 1
+    epochs: PositiveInt = 100
+    steps: NonNegativeInt = 0
+    batch: PositiveInt = 256
+    accumulate: PositiveInt = 1
     optimiser: Literal["sgd", "adam", "adamw", "lars"] = "adamw"
-    rate: float = 1e-3
+    rate: PositiveFloat = 1e-3
     scale_rate: bool = False
-    decay: float = 0.05
-    final_decay: float | None = None
+    decay: NonNegativeFloat = 0.05
+    final_decay: NonNegativeFloat | None = None
     decay_norms_and_biases: bool = False
-    momentum: float = 0.9
+    momentum: Annotated[float, Range(at_least=0, below=1)] = 0.9
     nesterov: bool = False
-    betas: tuple[float, float] = (0.9, 0.999)
-    trust: float = 1e-3
+    betas: tuple[Annotated[float, Range(at_least=0, below=1)], Annotated[float, Range(at_least=0, below=1)]] = (
+        0.9,
+        0.999,
+    )
+    trust: PositiveFloat = 1e-3
     trust_clip: bool = False
     schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
-    warmup: float = 0.0
-    warmup_from: float = 0.0
-    final_rate: float = 0.0
-    layer_decay: float = 1.0
-    clip: float = 0.0
+    warmup: NonNegativeFloat = 0.0
+    warmup_from: NonNegativeFloat = 0.0
+    final_rate: NonNegativeFloat = 0.0
+    layer_decay: Annotated[float, Range(above=0, at_most=1)] = 1.0
+    clip: NonNegativeFloat = 0.0
     clip_by: Literal["global", "parameter"] = "global"
-    average: float = 0.0
-    patience: int = 0
-    least_epochs: int = 0
+    average: Annotated[float, Range(at_least=0, below=1)] = 0.0
+    patience: NonNegativeInt = 0
+    least_epochs: NonNegativeInt = 0
     watched: Literal["validation", "training"] = "validation"
-    held_out: float = 0.05
+    held_out: Annotated[float, Range(above=0, below=1)] = 0.05
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    snapshots: tuple[int, ...] = ()
-    checkpoint_seconds: float = field(default=60.0, metadata={"identity": False})
-    devices: int = 1
-    nodes: int = 1
+    snapshots: Several[PositiveInt] = ()
+    checkpoint_seconds: NonNegativeFloat = field(default=60.0, metadata={"identity": False})
+    devices: PositiveInt = 1
+    nodes: PositiveInt = 1
     strategy: Literal["ddp", "fsdp"] = "ddp"
     compile: bool = False
 
@@ -94,7 +100,7 @@ class ViewSettings:
     enlarged without a request.
     """
 
-    size: int = 0
+    size: NonNegativeInt = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,51 +133,37 @@ class ModalitySettings:
 
 
 def problems_of(train: TrainSettings) -> list[str]:
-    """Say which training settings make no sense, one sentence each."""
+    """Say which training settings do not fit together, one sentence each; each is within its own range."""
     rules = {
-        "train.epochs": (train.epochs >= 1, "at least 1"),
-        "train.steps": (train.steps >= 0, "0 or more"),
-        "train.batch": (train.batch >= 1, "at least 1"),
-        "train.accumulate": (1 <= train.accumulate <= train.batch, "from 1 to train.batch"),
-        "train.rate": (train.rate > 0, "above 0"),
-        "train.decay": (train.decay >= 0, "0 or more"),
-        "train.warmup": (train.warmup >= 0, "0 or more"),
-        "train.layer_decay": (0 < train.layer_decay <= 1, "above 0, at most 1"),
-        "train.clip": (train.clip >= 0, "0 or more"),
+        "train.accumulate": (train.accumulate <= train.batch, "from 1 to train.batch"),
         "train.clip_by": (
             train.clip_by == "global" or train.strategy == "ddp",
             "'global' with train.strategy=fsdp, where no process holds a parameter's whole gradient",
         ),
-        "train.average": (0 <= train.average < 1, "from 0, below 1"),
         "train.patience": (
-            train.patience == 0 or (train.patience > 0 and not train.average and train.strategy == "ddp"),
-            "0 or more, and 0 with train.average or train.strategy=fsdp, whose weights cannot be put back",
+            train.patience == 0 or (not train.average and train.strategy == "ddp"),
+            "0 with train.average or train.strategy=fsdp, whose weights cannot be put back",
         ),
-        "train.least_epochs": (0 <= train.least_epochs <= train.epochs, "from 0 to train.epochs"),
-        "train.held_out": (0 < train.held_out < 1, "above 0, below 1"),
+        "train.least_epochs": (train.least_epochs <= train.epochs, "from 0 to train.epochs"),
         "train.nesterov": (
             not train.nesterov or (train.optimiser == "sgd" and train.momentum > 0),
             "false but with train.optimiser=sgd and train.momentum above 0",
         ),
-        "train.devices": (train.devices >= 1, "at least 1"),
-        "train.nodes": (train.nodes >= 1, "at least 1"),
         "train.strategy": (
             train.strategy == "ddp" or (train.processes > 1 and train.average == 0),
             "'ddp' with one process or with train.average",
         ),
-        "train.batch ": (
+        "train.batch": (
             train.processes <= 1 or train.batch % (train.processes * train.accumulate) == 0,
             "a multiple of train.devices x train.nodes x train.accumulate",
         ),
         "train.snapshots": (
-            all(1 <= e <= train.epochs for e in train.snapshots)
+            all(epoch <= train.epochs for epoch in train.snapshots)
             and not (train.snapshots and (train.steps or train.patience)),
             "from 1 to train.epochs, and none with train.steps or train.patience",
         ),
     }
-    values = {path: getattr(train, path.strip().removeprefix("train.")) for path in rules}
+    values = {path: plain(getattr(train, path.removeprefix("train."))) for path in rules}
     return [
-        f"{path.strip()}: {values[path]!r} is not possible; possible: {want}"
-        for path, (ok, want) in rules.items()
-        if not ok
+        f"{path}: {values[path]!r} is not possible. Possible: {want}" for path, (ok, want) in rules.items() if not ok
     ]

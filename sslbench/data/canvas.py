@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sslbench.api.ranges import NonNegativeInt, Share
 from sslbench.data.fewer import Sampling
 
 Fit = Literal["pad", "squash", "crop"]
@@ -30,12 +31,12 @@ class PrepareSettings:
     the share `unreadable` is an error.
     """
 
-    samples: int = 0
+    samples: NonNegativeInt = 0
     sampling: Sampling = "stratified"
-    size: int = 0
+    size: NonNegativeInt = 0
     fit: Fit = "pad"
     background: Background = "as-is"
-    unreadable: float = 0.05
+    unreadable: Share = 0.05
 
 
 def find_unused_sampling(settings: PrepareSettings) -> list[str]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api.errors import RequestError
+from sslbench.api.ranges import NonEmpty, NonNegativeFloat, Range
 from sslbench.api.values import Task
 from sslbench.data.groups import UNGROUPED, Columns, Rows, find_non_numbers, find_shared, group_columns, group_key
 
@@ -41,15 +42,15 @@ class SplitSettings:
     keeps its samples and the others of that group are left out, and counted in the record.
     """
 
-    folds: int = 5
-    validation: float = 0.15
+    folds: Annotated[int, Range(at_least=2)] = 5
+    validation: Annotated[float, Range(at_least=0, below=1)] = 0.15
     groups: str = ""
-    block: float = 0.0
+    block: NonNegativeFloat = 0.0
     transfer: str = ""
     bank: str = ""
     query: str = ""
     official: bool = True
-    fractions: tuple[float, ...] = (1.0,)
+    fractions: NonEmpty[Annotated[float, Range(above=0, at_most=1)]] = (1.0,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,13 +68,6 @@ def lone_settings(settings: SplitSettings) -> list[str]:
     named = {"splits.bank": settings.bank, "splits.query": settings.query}
     given = [f"{path} = {value}" for path, value in named.items() if value and not settings.transfer]
     problems = [f"{what} means nothing without splits.transfer=COLUMN, whose value it is" for what in given]
-    shares = settings.fractions
-    if not shares or len(set(shares)) != len(shares) or not all(0 < share <= 1 for share in shares):
-        problems.append(
-            f"splits.fractions: {list(shares)} is not possible; possible: different shares above 0, at most 1"
-        )
-    if settings.block < 0:
-        problems.append(f"splits.block: {settings.block:g} is not possible; possible: 0 or more")
     if settings.block and settings.groups in ("", UNGROUPED):
         problems.append(
             f"splits.block = {settings.block:g} means nothing without splits.groups=COLUMN, whose numbers it is of"

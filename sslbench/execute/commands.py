@@ -16,6 +16,7 @@ from sslbench.config.choices import choose
 from sslbench.config.keys import digest
 from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine
+from sslbench.config.yaml_values import parse_override
 from sslbench.execute.here import this_machine
 from sslbench.execute.posts import read_posts
 from sslbench.execute.studies import StudyFolder, run_study
@@ -84,12 +85,12 @@ def split_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def choose_executor(catalog: Catalog, study: Study, name: str, overrides: Sequence[str]) -> Executor:
     """The executor that is asked for; raises RequestError for what it has not, or what must be installed first."""
-    settings = flat(study.executor) | {k: _number(v) for k, _, v in (o.partition("=") for o in overrides)}
+    settings = flat(study.executor) | {k: parse_override(v) for k, _, v in (o.partition("=") for o in overrides)}
     tree = nested({path.removeprefix("executor."): value for path, value in settings.items()})
     declared = tree.pop("name", "local")
     wanted = name or declared
     if wanted != declared:
-        tree = nested({k.partition(".")[2]: _number(v) for k, _, v in (o.partition("=") for o in overrides)})
+        tree = nested({k.partition(".")[2]: parse_override(v) for k, _, v in (o.partition("=") for o in overrides)})
     problems: list[str] = []
     choice = choose(catalog, "executor", wanted, tree, "executor", problems)
     if choice is not None and (missing := choice.spec.missing()):
@@ -180,9 +181,3 @@ def status_lines(opened: Opened) -> Iterator[str]:
         if one.state != "done":
             yield f"  {one.state:8} {one.run}: {one.done}/{one.of} stages{f'; {one.reason}' if one.reason else ''}"
     yield from (f"missing: {sentence}" for sentence in opened.grid.missing)
-
-
-def _number(text: str) -> Any:
-    import yaml
-
-    return yaml.safe_load(text)

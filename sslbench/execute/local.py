@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Citation, ExecutorSpec, hookimpl
+from sslbench.api import Citation, ExecutorSpec, NonNegativeInt, hookimpl
 
 if TYPE_CHECKING:
     from sslbench.api import Executor
@@ -23,7 +23,7 @@ CITATION = Citation(
 class LocalConfig:
     """How many worker processes (0: as many as the cores allow, or one for each GPU), each with its share of either."""
 
-    workers: int = 0
+    workers: NonNegativeInt = 0
 
 
 def build(config: LocalConfig) -> Executor:

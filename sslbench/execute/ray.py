@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Citation, ExecutorSpec, hookimpl
+from sslbench.api import Citation, ExecutorSpec, NonNegativeFloat, NonNegativeInt, PositiveInt, hookimpl
 
 if TYPE_CHECKING:
     from sslbench.api import Executor
@@ -21,9 +21,9 @@ class RayConfig:
     """
 
     address: str = ""
-    workers: int = 2
-    gpus: float = 0.0
-    retries: int = 20
+    workers: PositiveInt = 2
+    gpus: NonNegativeFloat = 0.0
+    retries: NonNegativeInt = 20
 
 
 def build(config: RayConfig) -> Executor:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sslbench.api import Citation, ExecutorSpec, hookimpl
+from sslbench.api import Citation, ExecutorSpec, NonNegativeFloat, NonNegativeInt, PositiveInt, hookimpl
 
 if TYPE_CHECKING:
     from sslbench.api import Executor
@@ -21,11 +21,11 @@ class SlurmConfig:
     checkpoint. `options` holds any further sbatch setting, such as {account: ocean, qos: long}.
     """
 
-    workers: int = 4
+    workers: PositiveInt = 4
     partition: str = ""
-    minutes: int = 60
-    gpus: int = 0
-    memory_gb: float = 0.0
+    minutes: PositiveInt = 60
+    gpus: NonNegativeInt = 0
+    memory_gb: NonNegativeFloat = 0.0
     options: Mapping[str, str | int | float] = field(default_factory=dict)
 
 

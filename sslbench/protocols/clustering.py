@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import Citation, Metric, Need, ProtocolSpec, hookimpl
+from sslbench.api import Citation, Metric, Need, NonNegativeInt, PositiveInt, ProtocolSpec, Range, Several, hookimpl
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -21,13 +21,13 @@ class ClusteringConfig:
     clusterings are also set against columns of the data: what was written beside a sample, numbers in `bins` equal shares.
     """
 
-    clusters: tuple[int, ...] = ()
-    restarts: int = 3
-    seeds: int = 3
-    permutations: int = 20
-    exemplars: int = 8
+    clusters: Several[Annotated[int, Range(at_least=2)]] = ()
+    restarts: PositiveInt = 3
+    seeds: PositiveInt = 3
+    permutations: NonNegativeInt = 20
+    exemplars: NonNegativeInt = 8
     against: tuple[str, ...] = ()
-    bins: int = 10
+    bins: Annotated[int, Range(at_least=2)] = 10
     space: str = ""
 
 

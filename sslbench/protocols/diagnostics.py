@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import Citation, Metric, Need, ProtocolSpec, RenamedMetric, hookimpl
+from sslbench.api import Citation, Metric, Need, ProtocolSpec, Range, RenamedMetric, hookimpl
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class DiagnosticsConfig:
     """`most` bounds the rows that are looked at."""
 
-    most: int = 2048
+    most: Annotated[int, Range(at_least=2)] = 2048
     space: str = ""
 
 

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from sslbench.api import Citation, Facts, Fit, Need, ProtocolSpec, hookimpl
+from sslbench.api import (
+    Citation,
+    Facts,
+    Fit,
+    Need,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ProtocolSpec,
+    Range,
+    hookimpl,
+)
 from sslbench.protocols.budget import warn_of_few_steps
 
 if TYPE_CHECKING:
@@ -26,18 +38,18 @@ class FinetuneConfig:
     counts, or with `keep=best` the best on validation, of as many as `epochs` says, evenly spread.
     """
 
-    epochs: int = 10
-    min_steps: int = 400
-    batch: int = 128
-    min_batches: int = 4
-    rate: float = 1e-3
-    decay: float = 0.01
-    warmup: float = 1.0
+    epochs: PositiveInt = 10
+    min_steps: NonNegativeInt = 400
+    batch: PositiveInt = 128
+    min_batches: PositiveInt = 4
+    rate: PositiveFloat = 1e-3
+    decay: NonNegativeFloat = 0.01
+    warmup: NonNegativeFloat = 1.0
     head: Literal["linear", "bottleneck"] = "bottleneck"
-    bottleneck: int = 512
-    layer_decay: float = 0.75
-    drop_path: float = 0.2
-    smoothing: float = 0.1
+    bottleneck: PositiveInt = 512
+    layer_decay: Annotated[float, Range(above=0, at_most=1)] = 0.75
+    drop_path: Annotated[float, Range(at_least=0, below=1)] = 0.2
+    smoothing: Annotated[float, Range(at_least=0, below=1)] = 0.1
     augment: bool = True
     keep: Literal["last", "best"] = "last"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import Citation, Metric, Need, ProtocolSpec, hookimpl
+from sslbench.api import Citation, Metric, Need, NonEmpty, PositiveInt, ProtocolSpec, hookimpl
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -29,21 +29,13 @@ class GalleryConfig:
     `memory` bounds the work space in MB.
     """
 
-    shots: tuple[int, ...] = (1, 2, 4, 8, 16)
-    draws: int = 5
-    neighbours: int = 3
+    shots: NonEmpty[PositiveInt] = (1, 2, 4, 8, 16)
+    draws: PositiveInt = 5
+    neighbours: PositiveInt = 3
     source: Literal["train", "all"] = "train"
     exhausted: Literal["spare", "absent", "excluded"] = "spare"
     space: str = "joint"
-    memory: int = field(default=256, metadata={"identity": False})
-
-    def __post_init__(self) -> None:
-        """Refuse galleries of nothing."""
-        if not self.shots or min(self.shots) < 1 or len(set(self.shots)) < len(self.shots):
-            raise ValueError(f"shots = {list(self.shots)} is not possible; possible: different numbers, 1 or more")
-        for name in ("draws", "neighbours"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)} is not possible; possible: 1 or more")
+    memory: PositiveInt = field(default=256, metadata={"identity": False})
 
 
 def reset_unused(config: GalleryConfig) -> GalleryConfig:

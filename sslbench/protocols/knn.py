@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import Citation, Need, ProtocolSpec, hookimpl
+from sslbench.api import Citation, Need, NonEmpty, PositiveFloat, PositiveInt, ProtocolSpec, hookimpl
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -21,11 +21,11 @@ class KnnConfig:
     and changes no answer.
     """
 
-    neighbours: tuple[int, ...] = (1, 5, 10, 20, 50, 100, 200)
+    neighbours: NonEmpty[PositiveInt] = (1, 5, 10, 20, 50, 100, 200)
     vote: Literal["exponential", "inverse"] = "exponential"
-    temperature: float = 0.07
+    temperature: PositiveFloat = 0.07
     space: str = ""
-    memory: int = field(default=256, metadata={"identity": False})
+    memory: PositiveInt = field(default=256, metadata={"identity": False})
 
 
 def reset_unused(config: KnnConfig) -> KnnConfig:

@@ -5,9 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import Citation, Facts, Need, ProtocolSpec, hookimpl
+from sslbench.api import (
+    Citation,
+    Facts,
+    Need,
+    NonEmpty,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ProtocolSpec,
+    Range,
+    hookimpl,
+)
 from sslbench.protocols.budget import warn_of_few_steps
 
 if TYPE_CHECKING:
@@ -24,13 +36,13 @@ class LinearConfig:
     averaged within it; they differ by the order of their batches.
     """
 
-    rates: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-    decays: tuple[float, ...] = (0.0, 1e-4, 1e-3, 1e-2, 1e-1)
-    epochs: int = 30
-    min_steps: int = 1200
-    batch: int = 256
-    momentum: float = 0.9
-    seeds: int = 1
+    rates: NonEmpty[PositiveFloat] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+    decays: NonEmpty[NonNegativeFloat] = (0.0, 1e-4, 1e-3, 1e-2, 1e-1)
+    epochs: PositiveInt = 30
+    min_steps: NonNegativeInt = 1200
+    batch: PositiveInt = 256
+    momentum: Annotated[float, Range(at_least=0, below=1)] = 0.9
+    seeds: PositiveInt = 1
     space: str = ""
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import Citation, Metric, Need, ProtocolSpec, hookimpl
+from sslbench.api import Citation, Metric, Need, NonNegativeInt, PositiveInt, ProtocolSpec, Range, hookimpl
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -22,16 +22,10 @@ class MatchingConfig:
     """
 
     space: str = "joint"
-    most: int = 2048
-    neighbours: int = 10
-    points: int = 300
-    examples: int = 6
-
-    def __post_init__(self) -> None:
-        """Refuse what counts nothing."""
-        for name, least in (("most", 2), ("neighbours", 1), ("points", 0), ("examples", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} = {getattr(self, name)} is not possible; possible: {least} or more")
+    most: Annotated[int, Range(at_least=2)] = 2048
+    neighbours: PositiveInt = 10
+    points: NonNegativeInt = 300
+    examples: PositiveInt = 6
 
 
 def build(config: MatchingConfig) -> Instrument:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from sslbench.api.errors import RequestError
+from sslbench.api.ranges import Range, limits_in
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, DatasetSpec, Kind, MethodSpec, Recipe, StudySpec
@@ -89,7 +90,7 @@ def _settings(kind: Kind, component: Component, implied: dict[str, Any]) -> Iter
     if meaning and not meaning.startswith(f"{config.__name__}("):
         yield ""
         yield from (f"  {line}" for line in meaning.splitlines())
-    hints = get_type_hints(config)
+    hints, stated = get_type_hints(config), get_type_hints(config, include_extras=True)
     prefix = {"dataset": "data", "protocol": f"protocols.{component.name}", "operation": "augmentation.NAME"}.get(
         kind, kind
     )
@@ -97,7 +98,8 @@ def _settings(kind: Kind, component: Component, implied: dict[str, Any]) -> Iter
     yield "" if fields else "no settings"
     for field in fields:
         default = implied.get(field.name, getattr(component.spec.config(), field.name))
-        yield f"  {prefix}.{field.name} = {default!r}  ({_named(hints[field.name])})"
+        possible = "".join(f"; {limit}" for limit in limits_in(stated[field.name]) if str(limit) != str(Range()))
+        yield f"  {prefix}.{field.name} = {default!r}  ({_named(hints[field.name])}{possible})"
 
 
 def _named(hint: Any) -> str:

@@ -25,16 +25,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from sslbench.analysis.directions import Direction
 from sslbench.analysis.grids import SCORE_FACTS
 from sslbench.api.errors import RequestError
+from sslbench.api.ranges import AnyFloat, NonNegativeFloat, PositiveInt
 from sslbench.api.specs import Setting
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.catalog.suites import studies_here
 from sslbench.config.convert import convert
 from sslbench.config.form import COMPONENTS
+from sslbench.config.yaml_values import parse_numbers, read_yaml
 
 Where = Mapping[str, "str | int | float | tuple[str | int | float, ...]"]
 RANGE = frozenset({"from", "to", "step"})
@@ -60,7 +60,7 @@ class TableSettings:
     columns: tuple[str, ...] = ("protocol", "metric")
     where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
     against: str = ""
-    most: int = 10
+    most: PositiveInt = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +128,8 @@ class Expected:
     """A number to expect: the scores it is the mean of, how far off is still as expected, and who says so."""
 
     where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
-    value: float = 0.0
-    within: float = 0.0
+    value: AnyFloat = 0.0
+    within: NonNegativeFloat = 0.0
     source: str = ""
 
 
@@ -209,9 +209,9 @@ def find_study(catalog: Catalog, name: str) -> Path:
 def read_study(file: Path, scale: str) -> Study:
     """Read a study at a scale ('': as it stands); raises RequestError with every problem."""
     try:
-        loaded = yaml.safe_load(file.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise RequestError([f"{file}: cannot be read as YAML: {' '.join(str(error).split())}"]) from error
+        loaded = read_yaml(file)
+    except ValueError as error:
+        raise RequestError([str(error)]) from error
     if not isinstance(loaded, Mapping):
         raise RequestError([f"{file}: holds no settings; write 'name: …', 'base: …', 'axes: …'"])
     problems: list[str] = []
@@ -277,7 +277,7 @@ def _axis(name: str, values: Any, problems: list[str]) -> Axis:
     if not all(_nameable(value) for value in values):
         problems.append(f"{path}: what a list holds must have a name; write named groups, got {values!r:.60}")
         return Axis(name=name, values={})
-    labels = [tuple(value) if isinstance(value, list) else value for value in values]
+    labels = [tuple(value) if isinstance(value, list) else value for value in parse_numbers(values)]
     if len(set(labels)) != len(labels):
         problems.append(f"{path}: names a value twice: {values!r:.60}")
     return Axis(name=name, values={label: flat({name: value}) for label, value in zip(labels, values, strict=True)})
@@ -290,7 +290,7 @@ def _nameable(value: Any) -> bool:
 
 def _range(values: Mapping[str, Any], path: str, problems: list[str]) -> list[Any]:
     """Both ends belong to it; decimals are counted, not summed, so that 0.1 + 0.1 + 0.1 is 0.3."""
-    numbers = [values.get(key) for key in ("from", "to", "step")]
+    numbers = parse_numbers([values.get(key) for key in ("from", "to", "step")])
     if set(values) != RANGE or not all(type(number) in (int, float) for number in numbers):
         problems.append(f"{path}: a range has the numbers from, to and step, got {dict(values)!r:.80}")
         return [0]

@@ -9,9 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import (
+    Card,
+    Dataset,
+    DatasetSpec,
+    Modality,
+    NonEmpty,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    Range,
+    Source,
+    hookimpl,
+)
 from sslbench_microscopy.citations import BBBC
 
 DOSES = 8
@@ -28,28 +40,19 @@ class Bbbc021Config:
     """
 
     root: Path | None = None
-    compounds: tuple[str, ...] = ("nocodazole",)
-    doses: tuple[int, ...] = (1, 2, 3, 4)
+    compounds: NonEmpty[str] = ("nocodazole",)
+    doses: NonEmpty[Annotated[int, Range(at_least=1, at_most=DOSES)]] = (1, 2, 3, 4)
     untreated: bool = True
     label: Literal["compound", "concentration", "mechanism"] = "compound"
-    cells: int = 0
-    side: int = 196
-    blur: float = 2.0
-    area: int = 150
+    cells: NonNegativeInt = 0
+    side: PositiveInt = 196
+    blur: NonNegativeFloat = 2.0
+    area: PositiveInt = 150
 
     def __post_init__(self) -> None:
-        """Refuse what no screen has."""
-        if not self.compounds or len(set(self.compounds)) != len(self.compounds):
-            raise ValueError(
-                f"compounds = {list(self.compounds)} is not possible; possible: one or more different names"
-            )
-        if not self.doses or len(set(self.doses)) != len(self.doses) or not set(self.doses) <= set(range(1, DOSES + 1)):
-            raise ValueError(f"doses = {list(self.doses)} is not possible; possible: different ranks from 1 to {DOSES}")
+        """Refuse one cell for two groups."""
         if self.cells == 1 and self.untreated:
             raise ValueError("cells = 1 is not possible with untreated cells; possible: 2 or more, or 0 for all")
-        for name, low in (("cells", 0), ("side", 1), ("blur", 0), ("area", 1)):
-            if getattr(self, name) < low:
-                raise ValueError(f"{name} = {getattr(self, name)} is not possible; possible: {low} or more")
 
 
 def build(config: Bbbc021Config, source: Source) -> Dataset:

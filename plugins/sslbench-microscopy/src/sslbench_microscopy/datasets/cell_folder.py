@@ -7,9 +7,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from sslbench.api import Card, DataMissing, Dataset, DatasetSpec, Modality, Source, Use, hookimpl
+from sslbench.api import (
+    AnyFloat,
+    Card,
+    DataMissing,
+    Dataset,
+    DatasetSpec,
+    Modality,
+    NonEmpty,
+    NonNegativeInt,
+    PositiveInt,
+    Range,
+    Source,
+    Span,
+    Use,
+    hookimpl,
+)
 from sslbench.api.changed import Changed
 from sslbench.api.files import name_folder
 from sslbench_microscopy.citations import BIAS_STUDY
@@ -35,18 +50,16 @@ class CellFolderConfig:
     skip: tuple[str, ...] = ()
     table: str = "auto"
     copies: Literal["keep", "drop"] = "keep"
-    channels: Literal["auto", "grey", "colour"] | tuple[int, ...] = "auto"
-    pages: int | Literal["all", "max", "mean"] | None = None
-    intensity_range: Literal["percentiles", "minmax", "type"] | tuple[float, float] = "percentiles"
-    minimum: int = 1
+    channels: Literal["auto", "grey", "colour"] | NonEmpty[NonNegativeInt] = "auto"
+    pages: NonNegativeInt | Literal["all", "max", "mean"] | None = None
+    intensity_range: Literal["percentiles", "minmax", "type"] | Span[AnyFloat] = "percentiles"
+    minimum: PositiveInt = 1
     classes: tuple[str, ...] = ()
-    side: int = 196
+    side: Annotated[int, Range(at_least=0, at_most=LARGEST)] = 196
     source: str = r"^(.+)[ _-]\d+\.\w+$"
 
     def __post_init__(self) -> None:
-        """Refuse sides that no picture has, and what is no regular expression."""
-        if not 0 <= self.side <= LARGEST:
-            raise ValueError(f"side = {self.side} is not possible; possible: 0 to {LARGEST} pixels")
+        """Refuse what is no regular expression."""
         try:
             re.compile(self.source)
         except re.error as error:

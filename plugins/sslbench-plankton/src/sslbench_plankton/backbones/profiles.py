@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import BackboneSpec, Layout, Modality, hookimpl
+from sslbench.api import BackboneSpec, Layout, Modality, PositiveInt, Range, hookimpl
 from sslbench_plankton.citations import CROSS_MODAL
 
 if TYPE_CHECKING:
@@ -22,22 +22,22 @@ SEQUENCE: frozenset[Layout] = frozenset({"sequence"})
 class ProfileCnnConfig:
     """The ResNet-18 pattern in one dimension: channels of its four stages, blocks in each, and the steps that it sees."""
 
-    widths: tuple[int, int, int, int] = (32, 64, 128, 256)
-    blocks: int = 2
-    steps: int = 224
+    widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (32, 64, 128, 256)
+    blocks: PositiveInt = 2
+    steps: PositiveInt = 224
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileTransformerConfig:
     """Post-norm layers over steps behind a class token, with learnt positions."""
 
-    width: int = 128
-    depth: int = 6
-    heads: int = 4
-    hidden: int = 256
-    dropout: float = 0.2
-    positions: int = 2048
-    steps: int = 224
+    width: PositiveInt = 128
+    depth: PositiveInt = 6
+    heads: PositiveInt = 4
+    hidden: PositiveInt = 256
+    dropout: Annotated[float, Range(at_least=0, below=1)] = 0.2
+    positions: Annotated[int, Range(at_least=3)] = 2048
+    steps: PositiveInt = 224
 
     def __post_init__(self) -> None:
         """Refuse more steps than positions: one is the class token's, and one is kept for padding."""
@@ -49,8 +49,8 @@ class ProfileTransformerConfig:
 class ProfileLstmConfig:
     """One bidirectional layer; the feature is the last state of either direction."""
 
-    width: int = 128
-    steps: int = 224
+    width: PositiveInt = 128
+    steps: PositiveInt = 224
 
 
 def build_cnn(config: ProfileCnnConfig, modality: Modality) -> Backbone:

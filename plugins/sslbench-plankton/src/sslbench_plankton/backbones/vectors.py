@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import BackboneSpec, Modality, hookimpl
+from sslbench.api import BackboneSpec, Modality, PositiveFloat, PositiveInt, hookimpl
 from sslbench_plankton.citations import SSLBENCH
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class VectorMlpConfig:
     """Layers of one width, batch norm and ReLU after each; values are standardised and held within `clip` deviations."""
 
-    width: int = 128
-    depth: int = 2
-    clip: float = 5.0
+    width: PositiveInt = 128
+    depth: PositiveInt = 2
+    clip: PositiveFloat = 5.0
 
 
 def build(config: VectorMlpConfig, modality: Modality) -> Backbone:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, NonEmpty, NonNegativeInt, Source, hookimpl
 from sslbench_plankton.citations import CYTOSENSE
 
 BANDS = 6
@@ -24,13 +24,8 @@ class CytosenseConfig:
     """
 
     root: Path | None = None
-    legend: int = 25
-    bands: tuple[int, ...] = tuple(range(BANDS))
-
-    def __post_init__(self) -> None:
-        """Refuse no bands, and places before the first."""
-        if not self.bands or min(self.bands) < 0 or len(set(self.bands)) < len(self.bands):
-            raise ValueError(f"bands = {list(self.bands)} is not possible; possible: different places, from 0")
+    legend: NonNegativeInt = 25
+    bands: NonEmpty[NonNegativeInt] = tuple(range(BANDS))
 
 
 def build(config: CytosenseConfig, source: Source) -> Dataset:

@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sslbench.api import Card, DataMissing, Dataset, DatasetSpec, Modality, Source, Use, hookimpl
+from sslbench.api import (
+    Card,
+    DataMissing,
+    Dataset,
+    DatasetSpec,
+    Modality,
+    NonNegativeInt,
+    PositiveInt,
+    Source,
+    Use,
+    hookimpl,
+)
 from sslbench.api.changed import Changed
 from sslbench.api.files import name_folder
 from sslbench_plankton.citations import PLANKTON_MAE
@@ -34,8 +45,8 @@ class PlanktonFolderConfig:
     time: str = ""
     copies: Literal["keep", "drop"] = "keep"
     channels: Literal["grey", "colour"] = "grey"
-    pages: int | Literal["all", "max", "mean"] | None = None
-    minimum: int = 1
+    pages: NonNegativeInt | Literal["all", "max", "mean"] | None = None
+    minimum: PositiveInt = 1
 
 
 def uses(config: PlanktonFolderConfig) -> Mapping[str, Use]:

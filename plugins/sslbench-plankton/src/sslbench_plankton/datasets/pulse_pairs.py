@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import (
+    Card,
+    Dataset,
+    DatasetSpec,
+    Modality,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    Source,
+    hookimpl,
+)
 from sslbench_plankton.citations import SSLBENCH
 
 
@@ -17,9 +27,9 @@ class PulsePairsConfig:
     but one, so that some are rare; `uto` is twice as many as `lab` of the same kind as `sea`, without labels.
     """
 
-    samples: int = 150
-    noise: float = 3.0
-    seed: int = 0
+    samples: PositiveInt = 150
+    noise: NonNegativeFloat = 3.0
+    seed: NonNegativeInt = 0
 
 
 def build(config: PulsePairsConfig, source: Source) -> Dataset:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, NonNegativeInt, Source, hookimpl
 from sslbench_plankton.citations import SYKE_ZOOSCAN
 
 FOLDERS = ("syke-zooscan-2024", "SYKE-plankton_ZooScan_2024", "SYKE-plankton_ZooScan_2024.zip")
@@ -25,7 +25,7 @@ class SykeZooscanConfig:
     """
 
     root: Path | None = None
-    legend: int = 25
+    legend: NonNegativeInt = 25
     channels: Literal["grey", "colour"] = "grey"
 
 

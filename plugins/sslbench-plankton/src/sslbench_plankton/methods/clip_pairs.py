@@ -8,9 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Recipe, Role, hookimpl
+from sslbench.api import (
+    AnyFloat,
+    Facts,
+    MethodParts,
+    MethodSpec,
+    NonNegativeFloat,
+    PositiveInt,
+    Range,
+    Recipe,
+    Role,
+    hookimpl,
+)
 from sslbench_plankton.citations import CLIP
 from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, undividable
 
@@ -27,12 +38,12 @@ class ClipPairsConfig:
     column term does not (exact). A batch is split into `buckets` that do not see each other.
     """
 
-    out: int = 512
-    dropout: float = 0.2
-    unit: float = 224.0
-    scale: float = 1.0
+    out: PositiveInt = 512
+    dropout: Annotated[float, Range(at_least=0, below=1)] = 0.2
+    unit: NonNegativeFloat = 224.0
+    scale: AnyFloat = 1.0
     columns: Literal["exact", "released"] = "exact"
-    buckets: int = 1
+    buckets: PositiveInt = 1
 
 
 def build(config: ClipPairsConfig, parts: MethodParts) -> Method:

@@ -18,7 +18,7 @@ def undividable(buckets: int, facts: Facts) -> Iterable[str]:
     """Say which batches cannot be contrasted."""
     if facts.batch < 2:
         yield f"train.batch = {facts.batch} leaves nothing to contrast with; possible: 2 or more"
-    if buckets < 1 or facts.batch % max(buckets, 1) or facts.batch // max(buckets, 1) < 2:
+    if facts.batch % buckets or facts.batch // buckets < 2:
         yield f"method.buckets = {buckets} does not divide train.batch = {facts.batch} into parts of 2 or more"
 
 

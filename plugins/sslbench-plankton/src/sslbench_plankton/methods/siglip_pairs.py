@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Recipe, Role, hookimpl
+from sslbench.api import (
+    AnyFloat,
+    Facts,
+    MethodParts,
+    MethodSpec,
+    NonNegativeFloat,
+    PositiveInt,
+    Range,
+    Recipe,
+    Role,
+    hookimpl,
+)
 from sslbench_plankton.citations import SIGLIP
 from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, undividable
 
@@ -22,12 +33,12 @@ class SiglipPairsConfig:
     into `buckets` that do not see each other.
     """
 
-    out: int = 512
-    dropout: float = 0.2
-    unit: float = 224.0
-    scale: float = 1.0
-    bias: float = -10.0
-    buckets: int = 1
+    out: PositiveInt = 512
+    dropout: Annotated[float, Range(at_least=0, below=1)] = 0.2
+    unit: NonNegativeFloat = 224.0
+    scale: AnyFloat = 1.0
+    bias: AnyFloat = -10.0
+    buckets: PositiveInt = 1
 
 
 def build(config: SiglipPairsConfig, parts: MethodParts) -> Method:

@@ -9,7 +9,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Layout, OperationParts, OperationSpec, Shapes, hookimpl
+from sslbench.api import (
+    Layout,
+    NonNegativeFloat,
+    OperationParts,
+    OperationSpec,
+    PositiveInt,
+    Shapes,
+    Share,
+    Span,
+    hookimpl,
+)
 from sslbench_plankton.citations import CROSS_MODAL
 
 if TYPE_CHECKING:
@@ -22,32 +32,27 @@ SEQUENCE: frozenset[Layout] = frozenset({"sequence"})
 class BandScaleConfig:
     """Each band of each sample is multiplied by a number of its own from this range."""
 
-    factor: tuple[float, float] = (0.95, 1.05)
+    factor: Span[NonNegativeFloat] = (0.95, 1.05)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BandDropConfig:
     """Each band is set to 0 with probability `p_band`, but at least one and at most `most` of a sample's."""
 
-    p_band: float = 0.05
-    most: int = 4
-
-    def __post_init__(self) -> None:
-        """Refuse what drops nothing."""
-        if self.most < 1:
-            raise ValueError(f"most = {self.most} is not possible; possible: 1 or more")
+    p_band: Share = 0.05
+    most: PositiveInt = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeCropConfig:
     """Resample the true steps to `steps`, and keep `keep` of them from a random start."""
 
-    steps: int = 236
-    keep: int = 224
+    steps: PositiveInt = 236
+    keep: PositiveInt = 224
 
     def __post_init__(self) -> None:
         """Refuse windows that are longer than what they are cut from."""
-        if not 1 <= self.keep <= self.steps:
+        if self.keep > self.steps:
             raise ValueError(f"keep = {self.keep} is not possible; possible: 1 to {self.steps}, the steps")
 
 

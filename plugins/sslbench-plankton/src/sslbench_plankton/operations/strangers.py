@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import Facts, Layout, OperationParts, OperationSpec, hookimpl
+from sslbench.api import Facts, Layout, OperationParts, OperationSpec, Range, hookimpl
 from sslbench_plankton.citations import SSLBENCH
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ LAYOUTS: frozenset[Layout] = frozenset({"image", "sequence", "vector"})
 class StrangersConfig:
     """Of how many training rows one is drawn for every sample."""
 
-    rows: int = 4096
+    rows: Annotated[int, Range(at_least=2)] = 4096
 
 
 def build(config: StrangersConfig, parts: OperationParts) -> Operation:

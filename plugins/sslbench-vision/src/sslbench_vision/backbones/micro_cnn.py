@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import BackboneSpec, Modality, hookimpl
+from sslbench.api import BackboneSpec, Modality, PositiveInt, hookimpl
 from sslbench_vision.citations import RESNET
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class MicroCnnConfig:
     """Channels of the stem and the three stages after it (the last is the feature's width), and blocks in each stage."""
 
-    widths: tuple[int, int, int, int] = (32, 64, 128, 256)
-    blocks: int = 1
+    widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (32, 64, 128, 256)
+    blocks: PositiveInt = 1
 
 
 def build(config: MicroCnnConfig, modality: Modality) -> Backbone:

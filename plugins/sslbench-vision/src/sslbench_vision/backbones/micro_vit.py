@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import BackboneSpec, Facts, Modality, hookimpl
+from sslbench.api import BackboneSpec, Facts, Modality, NonNegativeInt, PositiveInt, hookimpl
 from sslbench_vision.citations import VIT
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class MicroVitConfig:
     """Patch side in pixels (0: about an eighth of the picture's side, at least 2), depth, width, heads, and the feature."""
 
-    patch: int = 0
-    depth: int = 4
-    width: int = 128
-    heads: int = 4
+    patch: NonNegativeInt = 0
+    depth: PositiveInt = 4
+    width: PositiveInt = 128
+    heads: PositiveInt = 4
     pool: Literal["mean", "class"] = "mean"
 
 

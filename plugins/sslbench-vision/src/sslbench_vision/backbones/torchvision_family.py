@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import BackboneSpec, Modality, Setting, hookimpl
+from sslbench.api import BackboneSpec, Modality, NonNegativeInt, Setting, hookimpl
 from sslbench_vision.citations import TORCHVISION
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class TorchvisionConfig:
 
     model: str = "resnet18"
     stem: Literal["auto", "standard", "small"] = "auto"
-    stem_padding: int = 1
+    stem_padding: NonNegativeInt = 1
     zero_init: bool = False
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, NonNegativeInt, Range, Source, hookimpl
 from sslbench_vision.citations import SSLBENCH
 
 FACTORS = ("hue", "orientation", "scale", "texture", "shape")
@@ -20,16 +21,9 @@ FACTORS = ("hue", "orientation", "scale", "texture", "shape")
 class FactorShapesConfig:
     """How many pictures over all parts, their side in pixels, and the seed that they are drawn from."""
 
-    samples: int = 2000
-    side: int = 32
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse sizes that show nothing."""
-        if self.samples < 2 * len(FACTORS) or self.side < 16:
-            raise ValueError(
-                f"at least {2 * len(FACTORS)} samples and a side of 16, not {self.samples} and {self.side}"
-            )
+    samples: Annotated[int, Range(at_least=2 * len(FACTORS))] = 2000
+    side: Annotated[int, Range(at_least=16)] = 32
+    seed: NonNegativeInt = 0
 
 
 def parts(config: FactorShapesConfig) -> tuple[str, ...]:

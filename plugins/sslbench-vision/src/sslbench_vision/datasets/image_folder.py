@@ -8,7 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from sslbench.api import Card, Citation, Dataset, DatasetSpec, Source, hookimpl
+from sslbench.api import (
+    AnyFloat,
+    Card,
+    Citation,
+    Dataset,
+    DatasetSpec,
+    NonEmpty,
+    NonNegativeInt,
+    PositiveInt,
+    Source,
+    Span,
+    hookimpl,
+)
 from sslbench.api.files import name_folder
 from sslbench_vision.datasets.file_times import make_expression
 
@@ -56,11 +68,11 @@ class ImageFolderConfig:
     columns: Mapping[str, str] = field(default_factory=dict)
     time: str = ""
     copies: Literal["keep", "drop"] = "keep"
-    channels: Literal["auto", "grey", "colour"] | tuple[int, ...] = "auto"
-    pages: int | Literal["all", "max", "mean"] | None = None
-    intensity_range: Literal["percentiles", "minmax", "type"] | tuple[float, float] = "percentiles"
-    max_pixels: int = MAX_PIXELS
-    minimum: int = 1
+    channels: Literal["auto", "grey", "colour"] | NonEmpty[NonNegativeInt] = "auto"
+    pages: NonNegativeInt | Literal["all", "max", "mean"] | None = None
+    intensity_range: Literal["percentiles", "minmax", "type"] | Span[AnyFloat] = "percentiles"
+    max_pixels: PositiveInt = MAX_PIXELS
+    minimum: PositiveInt = 1
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeFloat, PositiveFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import BARLOW_TWINS
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class BarlowTwinsConfig:
     """The projector, the weight of off-diagonal entries, a factor of the whole loss, and the rate of biases and norms."""
 
-    hidden: int = 8192
-    out: int = 8192
-    off_diagonal: float = 0.005
-    scale: float = 1.0
-    bias_rate: float = 1.0
+    hidden: PositiveInt = 8192
+    out: PositiveInt = 8192
+    off_diagonal: NonNegativeFloat = 0.005
+    scale: PositiveFloat = 1.0
+    bias_rate: NonNegativeFloat = 1.0
 
 
 def build(config: BarlowTwinsConfig, parts: MethodParts) -> Method:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, Momentum, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import BYOL
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 class ByolConfig:
     """Projector and predictor, the momentum's way, and how the two directions are put together."""
 
-    hidden: int = 4096
-    out: int = 256
-    predictor_hidden: int = 4096
-    momentum: float = 0.996
-    final_momentum: float = 1.0
+    hidden: PositiveInt = 4096
+    out: PositiveInt = 256
+    predictor_hidden: PositiveInt = 4096
+    momentum: Momentum = 0.996
+    final_momentum: Momentum = 1.0
     reduction: Literal["sum", "mean"] = "sum"
 
 

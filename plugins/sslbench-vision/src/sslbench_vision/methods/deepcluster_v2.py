@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeInt, PositiveFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SWAV
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 class DeepclusterV2Config:
     """The projector, the clusterings (one head of centroids each), k-means steps before every epoch, and the views."""
 
-    hidden: int = 2048
-    out: int = 128
-    clusters: int = 3000
-    heads: int = 3
-    iterations: int = 10
-    temperature: float = 0.1
-    local: int = 0
+    hidden: PositiveInt = 2048
+    out: PositiveInt = 128
+    clusters: PositiveInt = 3000
+    heads: PositiveInt = 3
+    iterations: PositiveInt = 10
+    temperature: PositiveFloat = 0.1
+    local: NonNegativeInt = 0
     first_epoch: Literal["survey", "ignored"] = "survey"
 
 
@@ -46,8 +46,6 @@ def views(config: DeepclusterV2Config) -> Mapping[str, Role]:
 
 def check(config: DeepclusterV2Config, facts: Facts) -> Iterable[str]:
     """Say which settings cannot work."""
-    if config.temperature <= 0:
-        yield f"method.temperature = {config.temperature} is not above 0"
     if config.clusters > facts.samples:
         yield f"method.clusters = {config.clusters} are more than the {facts.samples} training samples"
 

@@ -8,9 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import (
+    Facts,
+    MethodParts,
+    MethodSpec,
+    Momentum,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Range,
+    Role,
+    hookimpl,
+)
 from sslbench_vision.citations import DINO
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -27,19 +38,19 @@ class DinoConfig:
     (0.1 in the authors' main_dino.py, `--drop_path_rate`).
     """
 
-    hidden: int = 2048
-    bottleneck: int = 256
-    prototypes: int = 65_536
-    temperature: float = 0.1
-    first_teacher_temperature: float = 0.04
-    teacher_temperature: float = 0.07
-    warmup: int = 30
-    centre_momentum: float = 0.9
-    momentum: float = 0.996
-    final_momentum: float = 1.0
-    freeze: int = 1
-    local: int = 0
-    drop_path: float = 0.1
+    hidden: PositiveInt = 2048
+    bottleneck: PositiveInt = 256
+    prototypes: PositiveInt = 65_536
+    temperature: PositiveFloat = 0.1
+    first_teacher_temperature: PositiveFloat = 0.04
+    teacher_temperature: PositiveFloat = 0.07
+    warmup: NonNegativeInt = 30
+    centre_momentum: Momentum = 0.9
+    momentum: Momentum = 0.996
+    final_momentum: Momentum = 1.0
+    freeze: NonNegativeInt = 1
+    local: NonNegativeInt = 0
+    drop_path: Annotated[float, Range(at_least=0, below=1)] = 0.1
     keep: Literal["teacher", "student"] = "teacher"
 
 
@@ -63,11 +74,6 @@ def reset_unused(config: DinoConfig) -> DinoConfig:
 
 def check(config: DinoConfig, facts: Facts) -> Iterable[str]:
     """Say which settings cannot work."""
-    for name in ("temperature", "first_teacher_temperature", "teacher_temperature"):
-        if getattr(config, name) <= 0:
-            yield f"method.{name} = {getattr(config, name)} is not above 0"
-    if not 0 <= config.drop_path < 1:
-        yield f"method.drop_path = {config.drop_path} is not possible; possible: from 0, below 1"
     if config.freeze >= facts.epochs:
         yield f"method.freeze = {config.freeze} leaves no epoch of train.epochs = {facts.epochs} to train prototypes"
 

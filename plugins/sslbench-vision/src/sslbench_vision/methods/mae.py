@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Recipe, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeInt, PositiveInt, Range, Recipe, Role, hookimpl
 from sslbench_vision.citations import MAE
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ class MaeConfig:
     With `fixed_positions` an encoder that learns its positions has fixed sine-cosine ones instead (MAE, section 3 and A.1).
     """
 
-    mask: float = 0.75
-    decoder_depth: int = 8
-    decoder_width: int = 512
-    decoder_heads: int = 16
+    mask: Annotated[float, Range(above=0, below=1)] = 0.75
+    decoder_depth: NonNegativeInt = 8
+    decoder_width: PositiveInt = 512
+    decoder_heads: PositiveInt = 16
     normalise_patches: bool = True
     fixed_positions: bool = True
 
@@ -47,8 +47,6 @@ def views(config: MaeConfig) -> Mapping[str, Role]:
 
 def check(config: MaeConfig, facts: Facts) -> Iterable[str]:
     """Say which settings cannot work."""
-    if not 0 < config.mask < 1:
-        yield f"method.mask = {config.mask} hides nothing or everything; possible: between 0 and 1"
     if config.decoder_width % config.decoder_heads or config.decoder_width % 4:
         yield (
             f"method.decoder_width = {config.decoder_width} must be a multiple of 4 and of "

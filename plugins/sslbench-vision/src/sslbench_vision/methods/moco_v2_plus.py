@@ -11,7 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import (
+    MethodParts,
+    MethodSpec,
+    Momentum,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Role,
+    hookimpl,
+)
 from sslbench_vision.citations import MOCO_V2
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -23,13 +32,13 @@ if TYPE_CHECKING:
 class MocoV2PlusConfig:
     """The projector (hidden width 0: the encoder's own), the temperature, the queue, and the momentum's way."""
 
-    hidden: int = 0
-    out: int = 128
+    hidden: NonNegativeInt = 0
+    out: PositiveInt = 128
     batch_norm: bool = False
-    temperature: float = 0.2
-    queue: int = 65_536
-    momentum: float = 0.999
-    final_momentum: float = 0.999
+    temperature: PositiveFloat = 0.2
+    queue: PositiveInt = 65_536
+    momentum: Momentum = 0.999
+    final_momentum: Momentum = 0.999
 
 
 def build(config: MocoV2PlusConfig, parts: MethodParts) -> Method:
@@ -44,14 +53,6 @@ def views(config: MocoV2PlusConfig) -> Mapping[str, Role]:
     return {"view": Role(count=2)}
 
 
-def check(config: MocoV2PlusConfig, facts: Facts) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if config.temperature <= 0:
-        yield f"method.temperature = {config.temperature} is not above 0"
-    if config.queue < 1:
-        yield f"method.queue = {config.queue} holds no key; possible: 1 or more"
-
-
 @hookimpl
 def sslbench_methods() -> Iterable[MethodSpec[MocoV2PlusConfig]]:
     yield MethodSpec(
@@ -62,7 +63,6 @@ def sslbench_methods() -> Iterable[MethodSpec[MocoV2PlusConfig]]:
         config=MocoV2PlusConfig,
         smoke=MocoV2PlusConfig(hidden=16, out=8, queue=64),
         build=build,
-        check=check,
         views=views,
         family="contrastive",
         compares_views=True,

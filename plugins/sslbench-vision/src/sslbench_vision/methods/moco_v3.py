@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, Momentum, PositiveFloat, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import MOCO_V3
 from sslbench_vision.joint.recipes import original, quick, solo_learn
 
@@ -26,13 +26,13 @@ class MocoV3Config:
     With `fixed_positions` an encoder that learns its positions has fixed sine-cosine ones instead.
     """
 
-    hidden: int = 4096
-    out: int = 256
-    projector_layers: int = 3
+    hidden: PositiveInt = 4096
+    out: PositiveInt = 256
+    projector_layers: Annotated[int, Range(at_least=2)] = 3
     predictor_norm: bool = True
-    temperature: float = 0.2
-    momentum: float = 0.99
-    final_momentum: float = 1.0
+    temperature: PositiveFloat = 0.2
+    momentum: Momentum = 0.99
+    final_momentum: Momentum = 1.0
     freeze_stem: bool = False
     fixed_positions: bool = False
 
@@ -51,10 +51,6 @@ def views(config: MocoV3Config) -> Mapping[str, Role]:
 
 def check(config: MocoV3Config, facts: Facts) -> Iterable[str]:
     """Say which settings cannot work."""
-    if config.temperature <= 0:
-        yield f"method.temperature = {config.temperature} is not above 0"
-    if config.projector_layers < 2:
-        yield f"method.projector_layers = {config.projector_layers} is not possible; possible: 2 or more"
     if facts.batch < 2:
         yield "train.batch = 1 leaves 'moco-v3' nothing to contrast with; possible: 2 or more"
 

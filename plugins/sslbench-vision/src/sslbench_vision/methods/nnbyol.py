@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, Momentum, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import NNCLR
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 class NnbyolConfig:
     """BYOL's settings, and the queue of momentum embeddings."""
 
-    hidden: int = 4096
-    out: int = 256
-    predictor_hidden: int = 4096
-    momentum: float = 0.996
-    final_momentum: float = 1.0
+    hidden: PositiveInt = 4096
+    out: PositiveInt = 256
+    predictor_hidden: PositiveInt = 4096
+    momentum: Momentum = 0.996
+    final_momentum: Momentum = 1.0
     reduction: Literal["sum", "mean"] = "sum"
-    queue: int = 98_304
+    queue: Annotated[int, Range(at_least=2)] = 98_304
     own_neighbour: bool = False
 
 
@@ -49,8 +49,6 @@ def check(config: NnbyolConfig, facts: Facts) -> Iterable[str]:
     """Say which settings cannot work."""
     if facts.batch < 2:
         yield "train.batch = 1 has no batch statistics, which 'nnbyol' needs; possible: 2 or more"
-    if config.queue < 2:
-        yield f"method.queue = {config.queue} holds no neighbour; possible: 2 or more"
 
 
 @hookimpl

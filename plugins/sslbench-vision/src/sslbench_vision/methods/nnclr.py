@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, PositiveFloat, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import NNCLR
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class NnclrConfig:
     """Projector and predictor, the temperature, and the queue."""
 
-    hidden: int = 2048
-    out: int = 256
-    predictor_hidden: int = 4096
-    temperature: float = 0.1
-    queue: int = 98_304
+    hidden: PositiveInt = 2048
+    out: PositiveInt = 256
+    predictor_hidden: PositiveInt = 4096
+    temperature: PositiveFloat = 0.1
+    queue: Annotated[int, Range(at_least=2)] = 98_304
     own_neighbour: bool = False
 
 
@@ -44,12 +44,8 @@ def views(config: NnclrConfig) -> Mapping[str, Role]:
 
 def check(config: NnclrConfig, facts: Facts) -> Iterable[str]:
     """Say which settings cannot work."""
-    if config.temperature <= 0:
-        yield f"method.temperature = {config.temperature} is not above 0"
     if facts.batch < 2:
         yield "train.batch = 1 leaves 'nnclr' nothing to contrast with; possible: 2 or more"
-    if config.queue < 2:
-        yield f"method.queue = {config.queue} holds no neighbour; possible: 2 or more"
 
 
 @hookimpl

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import AnyFloat, Facts, MethodParts, MethodSpec, PositiveFloat, Role, Share, hookimpl
 from sslbench_vision.citations import TIMM
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ class PretrainedConfig:
     weights: Path | None = None
     package: str = ""
     keys: Literal["same", "efficientnet-lite"] = "same"
-    match: float = 0.9
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
+    match: Share = 0.9
+    mean: tuple[AnyFloat, ...] = ()
+    std: tuple[PositiveFloat, ...] = ()
 
 
 def build(config: PretrainedConfig, parts: MethodParts) -> Method:

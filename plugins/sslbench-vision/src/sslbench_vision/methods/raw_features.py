@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import MethodParts, MethodSpec, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SSLBENCH
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class RawFeaturesConfig:
     """Pictures are averaged down to at most this many pixels a side; sequences become moments per channel."""
 
-    side: int = 32
+    side: PositiveInt = 32
 
 
 def build(config: RawFeaturesConfig, parts: MethodParts) -> Method:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import MethodParts, MethodSpec, Momentum, PositiveFloat, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import RESSL
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 class ResslConfig:
     """The projector, both temperatures (the momentum network's is the sharper), the queue, and the momentum's way."""
 
-    hidden: int = 4096
-    out: int = 512
+    hidden: PositiveInt = 4096
+    out: PositiveInt = 512
     batch_norm: bool = False
-    temperature: float = 0.1
-    teacher_temperature: float = 0.04
-    queue: int = 131_072
-    momentum: float = 0.999
-    final_momentum: float = 0.999
+    temperature: PositiveFloat = 0.1
+    teacher_temperature: PositiveFloat = 0.04
+    queue: Annotated[int, Range(at_least=2)] = 131_072
+    momentum: Momentum = 0.999
+    final_momentum: Momentum = 0.999
 
 
 def build(config: ResslConfig, parts: MethodParts) -> Method:
@@ -43,15 +43,6 @@ def views(config: ResslConfig) -> Mapping[str, Role]:
     return {"strong": Role(count=1), "weak": Role(count=1)}
 
 
-def check(config: ResslConfig, facts: Facts) -> Iterable[str]:
-    """Say which settings cannot work."""
-    for name in ("temperature", "teacher_temperature"):
-        if getattr(config, name) <= 0:
-            yield f"method.{name} = {getattr(config, name)} is not above 0"
-    if config.queue < 2:
-        yield f"method.queue = {config.queue} gives nothing to relate to; possible: 2 or more"
-
-
 @hookimpl
 def sslbench_methods() -> Iterable[MethodSpec[ResslConfig]]:
     yield MethodSpec(
@@ -62,7 +53,6 @@ def sslbench_methods() -> Iterable[MethodSpec[ResslConfig]]:
         config=ResslConfig,
         smoke=ResslConfig(hidden=16, out=8, queue=64),
         build=build,
-        check=check,
         views=views,
         family="relational",
         compares_views=True,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeInt, PositiveFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SIMCLR
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class SimclrConfig:
     """The projector (hidden width 0: the encoder's own) and the temperature. The paper's head has one hidden layer."""
 
-    hidden: int = 0
-    out: int = 128
+    hidden: NonNegativeInt = 0
+    out: PositiveInt = 128
     batch_norm: bool = False
-    temperature: float = 0.1
+    temperature: PositiveFloat = 0.1
 
 
 def build(config: SimclrConfig, parts: MethodParts) -> Method:
@@ -42,8 +42,6 @@ def views(config: SimclrConfig) -> Mapping[str, Role]:
 
 def check(config: SimclrConfig, facts: Facts) -> Iterable[str]:
     """Say which settings cannot work."""
-    if config.temperature <= 0:
-        yield f"method.temperature = {config.temperature} is not above 0"
     if facts.batch < 2:
         yield "train.batch = 1 leaves 'simclr' nothing to contrast with; possible: 2 or more"
 

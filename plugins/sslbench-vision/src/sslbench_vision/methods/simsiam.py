@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SIMSIAM
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class SimsiamConfig:
     """Projector (three layers, the last norm without affine) and the bottleneck of a predictor."""
 
-    hidden: int = 2048
-    out: int = 2048
-    predictor_hidden: int = 512
+    hidden: PositiveInt = 2048
+    out: PositiveInt = 2048
+    predictor_hidden: PositiveInt = 512
     constant_predictor_rate: bool = True
 
 

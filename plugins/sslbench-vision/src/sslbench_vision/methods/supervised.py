@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Recipe, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, Range, Recipe, Role, hookimpl
 from sslbench_vision.citations import SSLBENCH
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class SupervisedConfig:
     """Label smoothing of the cross-entropy."""
 
-    smoothing: float = 0.1
+    smoothing: Annotated[float, Range(at_least=0, below=1)] = 0.1
 
 
 def build(config: SupervisedConfig, parts: MethodParts) -> Method:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeInt, PositiveFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SWAV
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 class SwavConfig:
     """The projector, the prototypes and for how many epochs they are frozen, the balancing, the queue, and the views."""
 
-    hidden: int = 2048
-    out: int = 128
-    prototypes: int = 3000
-    temperature: float = 0.1
-    epsilon: float = 0.05
-    iterations: int = 3
-    queue: int = 3840
-    queue_from: int = 15
-    freeze: int = 1
-    local: int = 0
+    hidden: PositiveInt = 2048
+    out: PositiveInt = 128
+    prototypes: PositiveInt = 3000
+    temperature: PositiveFloat = 0.1
+    epsilon: PositiveFloat = 0.05
+    iterations: PositiveInt = 3
+    queue: NonNegativeInt = 3840
+    queue_from: NonNegativeInt = 15
+    freeze: NonNegativeInt = 1
+    local: NonNegativeInt = 0
 
 
 def build(config: SwavConfig, parts: MethodParts) -> Method:
@@ -53,9 +53,6 @@ def reset_unused(config: SwavConfig) -> SwavConfig:
 
 def check(config: SwavConfig, facts: Facts) -> Iterable[str]:
     """Say which settings cannot work."""
-    for name in ("temperature", "epsilon"):
-        if getattr(config, name) <= 0:
-            yield f"method.{name} = {getattr(config, name)} is not above 0"
     if config.freeze >= facts.epochs:
         yield f"method.freeze = {config.freeze} leaves no epoch of train.epochs = {facts.epochs} to train prototypes"
     if facts.batch < 2:

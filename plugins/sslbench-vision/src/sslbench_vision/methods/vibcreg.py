@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeFloat, NonNegativeInt, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import VIBCREG
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 class VibcregConfig:
     """VICReg's settings, the whitening (groups of dimensions, Newton steps; no steps: none), and what may not covary."""
 
-    hidden: int = 2048
-    out: int = 2048
-    invariance: float = 25.0
-    variance: float = 25.0
-    covariance: float = 200.0
+    hidden: PositiveInt = 2048
+    out: PositiveInt = 2048
+    invariance: NonNegativeFloat = 25.0
+    variance: NonNegativeFloat = 25.0
+    covariance: NonNegativeFloat = 200.0
     halved_variance: bool = False
     covariance_of: Literal["correlations", "columns"] = "correlations"
-    groups: int = 64
-    iterations: int = 5
+    groups: PositiveInt = 64
+    iterations: NonNegativeInt = 5
 
 
 def build(config: VibcregConfig, parts: MethodParts) -> Method:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import VICREG
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class VicregConfig:
     """The projector (its last layer without bias) and the weights of invariance, variance and covariance."""
 
-    hidden: int = 8192
-    out: int = 8192
-    invariance: float = 25.0
-    variance: float = 25.0
-    covariance: float = 1.0
+    hidden: PositiveInt = 8192
+    out: PositiveInt = 8192
+    invariance: NonNegativeFloat = 25.0
+    variance: NonNegativeFloat = 25.0
+    covariance: NonNegativeFloat = 1.0
     halved_variance: bool = True
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import Facts, MethodParts, MethodSpec, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import W_MSE
 from sslbench_vision.joint.recipes import original, quick, solo_learn
 
@@ -24,12 +24,12 @@ class WMseConfig:
     is mixed into the covariance.
     """
 
-    hidden: int = 1024
-    out: int = 64
-    views: int = 2
-    whitening: int = 128
-    repetitions: int = 1
-    shrinkage: float = 0.0
+    hidden: PositiveInt = 1024
+    out: PositiveInt = 64
+    views: Annotated[int, Range(at_least=2)] = 2
+    whitening: Annotated[int, Range(at_least=2)] = 128
+    repetitions: PositiveInt = 1
+    shrinkage: Annotated[float, Range(at_least=0, below=1)] = 0.0
 
 
 def build(config: WMseConfig, parts: MethodParts) -> Method:

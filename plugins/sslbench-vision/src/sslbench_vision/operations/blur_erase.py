@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sslbench.api import Layout, OperationParts, OperationSpec, hookimpl
+from sslbench.api import (
+    Layout,
+    NonNegativeFloat,
+    NonNegativeInt,
+    OperationParts,
+    OperationSpec,
+    PositiveFloat,
+    Share,
+    Span,
+    hookimpl,
+)
 from sslbench_vision.citations import TORCHVISION
 
 if TYPE_CHECKING:
@@ -17,17 +27,17 @@ if TYPE_CHECKING:
 class BlurConfig:
     """Deviation in pixels, drawn per sample; the kernel's width in pixels (odd; 0: a tenth of the side)."""
 
-    sigma: tuple[float, float] = (0.1, 2.0)
-    kernel: int = 0
+    sigma: Span[NonNegativeFloat] = (0.1, 2.0)
+    kernel: NonNegativeInt = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EraseConfig:
     """Fill a box of a random share of the area with one value."""
 
-    scale: tuple[float, float] = (0.02, 0.33)
-    ratio: tuple[float, float] = (0.3, 3.3)
-    fill: float = 0.0
+    scale: Span[Share] = (0.02, 0.33)
+    ratio: Span[PositiveFloat] = (0.3, 3.3)
+    fill: Share = 0.0
 
 
 def build_blur(config: BlurConfig, parts: OperationParts) -> Operation:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from sslbench.api import OperationParts, OperationSpec, hookimpl
+from sslbench.api import NonNegativeFloat, OperationParts, OperationSpec, Range, Share, hookimpl
 from sslbench_vision.citations import TORCHVISION
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ class ColourJitterConfig:
     Pictures of one channel have no saturation or hue to change.
     """
 
-    brightness: float = 0.4
-    contrast: float = 0.4
-    saturation: float = 0.4
-    hue: float = 0.1
-    brightness_p: float = 1.0
-    contrast_p: float = 1.0
-    saturation_p: float = 1.0
-    hue_p: float = 1.0
+    brightness: NonNegativeFloat = 0.4
+    contrast: NonNegativeFloat = 0.4
+    saturation: NonNegativeFloat = 0.4
+    hue: Annotated[float, Range(at_least=0, at_most=0.5)] = 0.1
+    brightness_p: Share = 1.0
+    contrast_p: Share = 1.0
+    saturation_p: Share = 1.0
+    hue_p: Share = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class GreyConfig:
 class SolariseConfig:
     """Values from the threshold on are inverted."""
 
-    threshold: float = 0.5
+    threshold: Share = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

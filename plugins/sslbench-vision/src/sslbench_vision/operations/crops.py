@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from sslbench.api import Layout, OperationParts, OperationSpec, Shapes, hookimpl
+from sslbench.api import (
+    Layout,
+    NonNegativeFloat,
+    NonNegativeInt,
+    OperationParts,
+    OperationSpec,
+    PositiveFloat,
+    Range,
+    Shapes,
+    Share,
+    Span,
+    hookimpl,
+)
 from sslbench_vision.citations import TORCHVISION
 
 if TYPE_CHECKING:
@@ -20,9 +32,9 @@ class RandomResizedCropConfig:
     `size` 0 is the size at which pictures are encoded. The share and the ratio are of the scene, in its own proportions.
     """
 
-    size: int = 0
-    scale: tuple[float, float] = (0.08, 1.0)
-    ratio: tuple[float, float] = (0.75, 1.3333333333333333)
+    size: NonNegativeInt = 0
+    scale: Span[Annotated[float, Range(above=0, at_most=1)]] = (0.08, 1.0)
+    ratio: Span[PositiveFloat] = (0.75, 1.3333333333333333)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
 
@@ -30,8 +42,8 @@ class RandomResizedCropConfig:
 class CentreCropConfig:
     """Cut the middle box of a share of the side, and resize it."""
 
-    size: int = 0
-    share: float = 0.875
+    size: NonNegativeInt = 0
+    share: Annotated[float, Range(above=0, at_most=1)] = 0.875
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
 
@@ -39,8 +51,8 @@ class CentreCropConfig:
 class PadConfig:
     """Add a border of a random share of the side, filled with one value, and resize to what it was."""
 
-    share: tuple[float, float] = (0.1, 0.4)
-    fill: float = 0.0
+    share: Span[NonNegativeFloat] = (0.1, 0.4)
+    fill: Share = 0.0
 
 
 def resized(config: RandomResizedCropConfig | CentreCropConfig, shapes: Shapes) -> Shapes:

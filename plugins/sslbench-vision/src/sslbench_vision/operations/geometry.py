@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from sslbench.api import OperationParts, OperationSpec, hookimpl
+from sslbench.api import OperationParts, OperationSpec, PositiveFloat, Range, Share, Span, hookimpl
 from sslbench_vision.citations import TORCHVISION
 
 if TYPE_CHECKING:
@@ -22,35 +22,35 @@ class FlipConfig:
 class RotationConfig:
     """Rotate by up to `degrees` either way; outside is `fill`, or the nearest edge."""
 
-    degrees: float = 180.0
-    fill: float | Literal["edge"] = "edge"
+    degrees: Annotated[float, Range(at_least=0, at_most=180)] = 180.0
+    fill: Share | Literal["edge"] = "edge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranslationConfig:
     """Move by up to this share of width and height either way."""
 
-    share: tuple[float, float] = (0.1, 0.1)
-    fill: float | Literal["edge"] = "edge"
+    share: tuple[Share, Share] = (0.1, 0.1)
+    fill: Share | Literal["edge"] = "edge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShearConfig:
     """Shear along x by up to `degrees` either way."""
 
-    degrees: float = 10.0
-    fill: float | Literal["edge"] = "edge"
+    degrees: Annotated[float, Range(at_least=0, below=90)] = 10.0
+    fill: Share | Literal["edge"] = "edge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AffineConfig:
     """Rotate, move, scale and shear at once, about the centre."""
 
-    degrees: float = 20.0
-    translate: tuple[float, float] = (0.1, 0.1)
-    scale: tuple[float, float] = (1.0, 1.0)
-    shear: float = 10.0
-    fill: float | Literal["edge"] = "edge"
+    degrees: Annotated[float, Range(at_least=0, at_most=180)] = 20.0
+    translate: tuple[Share, Share] = (0.1, 0.1)
+    scale: Span[PositiveFloat] = (1.0, 1.0)
+    shear: Annotated[float, Range(at_least=0, below=90)] = 10.0
+    fill: Share | Literal["edge"] = "edge"
 
 
 def build_horizontal(config: FlipConfig, parts: OperationParts) -> Operation:

@@ -1,0 +1,147 @@
+"""Every setting states which numbers are possible, and a request with another is refused before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin
+
+import pytest
+
+from sslbench.api import Length, NonEmpty, PositiveInt, Range, Share, Span
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.convert import convert
+from sslbench.config.form import Form
+from sslbench.config.settings import TrainSettings, ViewSettings
+from sslbench.data.canvas import PrepareSettings
+from sslbench.data.splits import SplitSettings
+from sslbench.study.definition import Expected, TableSettings
+
+CATALOG = discover(installed_entries(), disabled=())
+KINDS = ("method", "backbone", "operation", "dataset", "protocol", "executor")
+HARNESS = (TrainSettings, ViewSettings, PrepareSettings, SplitSettings, Form, Expected, TableSettings)
+CONFIGS = {config.__name__: config for config in HARNESS}
+CONFIGS |= {f"{kind}/{one.name}": one.spec.config for kind in KINDS for one in CATALOG.all(kind)}
+FREE = {"SlurmConfig.options", "TableSettings.where", "Expected.where"}
+"""Settings of somebody else's: they are passed on, or compared with what scores are called."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number somewhere in a setting's type, its range, and how a value of the setting is written around it."""
+
+    setting: str
+    kind: type
+    limit: Range | None
+    shape: tuple[int, ...]
+
+
+def numbers_of(config: type) -> Iterator[Number]:
+    for name, hint in typing.get_type_hints(config, include_extras=True).items():
+        if f"{config.__name__}.{name}" not in FREE:
+            yield from numbers_in(name, hint, ())
+
+
+def numbers_in(name: str, hint: Any, shape: tuple[int, ...]) -> Iterator[Number]:
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated and args[0] in (int, float):
+        yield Number(name, args[0], next((one for one in args[1:] if isinstance(one, Range)), None), shape)
+    elif hint in (int, float):
+        yield Number(name, hint, None, shape)
+    elif origin is Annotated:
+        yield from numbers_in(name, args[0], shape)
+    elif origin is tuple:
+        count = 1 if args[-1] is Ellipsis else len(args)
+        yield from numbers_in(name, args[0], (*shape, count))
+    elif origin is not typing.Literal:
+        for one in args:
+            yield from numbers_in(name, one, shape)
+
+
+def outside(number: Number) -> list[Any]:
+    """Values beyond each end of a range."""
+    limit, step = number.limit, 1 if number.kind is int else 0.5
+    ends = [limit.at_least, limit.at_most, limit.above, limit.below]
+    values = [end + way for end, way in zip(ends, (-step, step, 0, 0), strict=True) if end is not None]
+    found = [number.kind(value) for value in values]
+    for count in number.shape:
+        found = [[value] * count for value in found]
+    return found
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_number_states_its_range_and_a_value_outside_it_is_refused(name):
+    for number in numbers_of(CONFIGS[name]):
+        assert number.limit is not None, f"{name}: {number.setting} states no range"
+        for value in outside(number):
+            problems: list[str] = []
+            convert({number.setting: value}, CONFIGS[name], "path", problems)
+            assert any(p.startswith(f"path.{number.setting}: ") for p in problems), (number, value)
+            assert any(f"is not possible. Possible: {number.limit}" in p for p in problems), problems
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_defaults_and_the_small_settings_of_the_kit_are_possible(name):
+    config = CONFIGS[name]
+    kind, _, component = name.partition("/")
+    smoke = [one.spec.smoke for one in CATALOG.all(kind) if one.name == component] if component else []
+    for values in (config(), *smoke):
+        problems: list[str] = []
+        given = {field.name: getattr(values, field.name) for field in dataclasses.fields(config)}
+        assert convert(given, config, "", problems) == values
+        assert not problems
+
+
+@pytest.mark.parametrize(
+    ("config", "settings"),
+    [
+        ("protocol/knn", {"neighbours": [0]}), ("protocol/knn", {"neighbours": []}), ("protocol/finetune", {"epochs": 0}),
+        ("protocol/clustering", {"clusters": [0]}), ("TrainSettings", {"batch": 0}), ("SplitSettings", {"folds": 1}),
+        ("protocol/linear", {"rates": []}), ("protocol/gallery", {"shots": [2, 2]}), ("protocol/matching", {"most": 1}),
+        ("operation/random-resized-crop", {"scale": [0.9, 0.1]}), ("dataset/bbbc021", {"compounds": []}),
+        ("dataset/cytosense", {"bands": [1, 1]}), ("Form", {"threads": -1}),
+    ],
+)  # fmt: skip
+def test_what_measures_nothing_is_refused(config, settings):
+    (name,) = settings
+    problems: list[str] = []
+    convert(settings, CONFIGS[config], "", problems)
+    assert [problem.split(":")[0] for problem in problems] == [name]
+    assert "is not possible. Possible: " in problems[0]
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """Settings as the author of a plugin states them."""
+
+    count: PositiveInt = 1
+    share: Share | None = None
+    exact: Annotated[float, Range(above=-1, at_most=1)] = 0.0
+    ends: Span[Share] = (0.0, 1.0)
+    names: NonEmpty[str] = ("a",)
+    pair: Annotated[tuple[int, ...], Length(at_least=2, different=False)] = (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "possible"),
+    [
+        ({"count": 0}, "x.count: 0 is not possible. Possible: 1 or more"),
+        ({"share": 1.5}, "x.share: 1.5 is not possible. Possible: from 0 to 1"),
+        ({"exact": -1}, "x.exact: -1 is not possible. Possible: above -1, at most 1"),
+        ({"ends": [1, 0]}, "x.ends: [1, 0] is not possible. Possible: the smaller number first"),
+        ({"ends": [0, 2]}, "x.ends: 2 is not possible. Possible: from 0 to 1"),
+        ({"names": []}, "x.names: [] is not possible. Possible: at least 1 value, none twice"),
+        ({"pair": [1]}, "x.pair: [1] is not possible. Possible: at least 2 values"),
+    ],
+)
+def test_a_range_is_stated_beside_the_type_and_explains_itself(settings, possible):
+    problems: list[str] = []
+    assert convert(settings, Plugins, "x", problems) == Plugins()
+    assert problems == [possible]
+
+
+def test_a_range_leaves_the_types_of_a_dataclass_as_they_are():
+    hints = typing.get_type_hints(Plugins)
+    assert (hints["count"], hints["ends"]) == (int, tuple[float, float])
