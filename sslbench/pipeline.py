@@ -17,7 +17,7 @@ from sslbench.config import keys
 from sslbench.config.checks import needs_encoders
 from sslbench.config.parts import Part
 from sslbench.config.plan import Plan
-from sslbench.data.prepare import Job, prepare
+from sslbench.data.prepare import Job, prepare, prepared_bytes
 from sslbench.data.splits import SplitSettings, estimate_bank
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.report.examples import draw_examples
@@ -81,6 +81,7 @@ def _prepare(plan: Plan, store: Store, part: Part) -> Stage:
 
     return Stage(
         kind="prepare", key=key, folder=store.prepared / key, title=f"prepare {part.name}", needs=(), make=make,
+        size=prepared_bytes(part.dataset, plan.canvas),
         shape=keys.digest(part.choice.key(), plan.canvas), family=keys.digest(part.choice.component.name, plan.canvas),
         rows=len(part.dataset.labels),
     )  # fmt: skip

@@ -53,6 +53,12 @@ class UnexpectedLayout(DataBroken):
         return type(self), (str(self), self.layout)
 
 
+class DiskFull(SslbenchError):
+    """A disk has no room for what must be written; work resumes once there is some."""
+
+    exit_code = 3
+
+
 class Unavailable(SslbenchError):
     """A component cannot work here (weights not at hand, no network); its row says so and never vanishes."""
 

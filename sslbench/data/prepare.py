@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from sslbench.api.errors import DataBroken
 from sslbench.api.specs import Dataset
 from sslbench.api.values import Modality
 from sslbench.data.canvas import PrepareSettings, facing, on_canvas
+from sslbench.data.disk_arrays import create_array
 from sslbench.data.table import SCHEMA
 from sslbench.environment import cores, seed_from
 
@@ -82,6 +84,18 @@ def prepared_modality(modality: Modality, canvas: int) -> Modality:
     return modality
 
 
+def stored_type(modality: Modality) -> type[np.uint8] | type[np.float32]:
+    """Return the type that a modality's values are stored in."""
+    return np.uint8 if modality.layout == "image" else np.float32
+
+
+def prepared_bytes(dataset: Dataset, canvas: int) -> int:
+    """Return how many bytes a dataset takes once prepared, without series of any length, which are known once read."""
+    shapes = {name: prepared_modality(modality, canvas).shape for name, modality in dataset.modalities.items()}
+    per_row = [math.prod(shapes[name]) * stored_type(m)().itemsize for name, m in dataset.modalities.items()]
+    return len(dataset.labels) * sum(per_row)
+
+
 class _Writer:
     """One modality's column, filled row by row in order."""
 
@@ -90,16 +104,13 @@ class _Writer:
         self.source = modality
         self.modality = prepared_modality(modality, job.canvas)
         self.ragged = modality.layout == "sequence" and modality.shape[0] == 0
-        self.kind = np.uint8 if modality.layout == "image" else np.float32
+        self.kind = stored_type(modality)
         self.sizes = np.zeros((rows, 2), np.int32) if "size" in self.modality.facts else None
         if self.ragged:
             self.lengths = np.zeros(rows, np.int64)
             self.file = (folder / f"{name}.raw").open("wb")
         else:
-            path = folder / f"{name}.npy"
-            self.values = np.lib.format.open_memmap(
-                path, mode="w+", dtype=self.kind, shape=(rows, *self.modality.shape)
-            )
+            self.values = create_array(folder / f"{name}.npy", self.kind, (rows, *self.modality.shape))
 
     def fit(self, value: NDArray[Any]) -> NDArray[Any]:
         """What is stored of one sample; raises ValueError for a shape that was not announced."""
@@ -130,7 +141,7 @@ class _Writer:
             np.save(self.folder / f"{self.name}.offsets.npy", np.concatenate([[0], np.cumsum(self.lengths)]))
             raw.unlink()
         else:
-            self.values.flush()
+            self.values.flush()  # type: ignore[attr-defined]
         if self.sizes is not None:
             np.save(self.folder / f"{self.name}.size.npy", self.sizes)
         return {

@@ -27,6 +27,7 @@ from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run, Stage, distinct
 from sslbench.stages.lease import Leases
+from sslbench.stages.space import require_space_for
 from sslbench.stages.stage import failure_of, forgive
 from sslbench.stages.work import work
 
@@ -122,6 +123,7 @@ def run_plans(
     stages = distinct(runs)
     if environment.processes() > 1:
         _check_processes(plans)
+    require_space_for(stages.values())
     for sentence in dict.fromkeys(sentence for plan in plans for sentence in plan.warnings):
         show.warn(sentence)
     if costs is not None and not environment.rank():
@@ -176,4 +178,4 @@ def this_machine() -> Machine:
 
 def _written(value: Any) -> str:
     """A Python value as an override writes it."""
-    return json.dumps(list(value) if isinstance(value, tuple) else value)
+    return json.dumps(list(value) if isinstance(value, tuple) else value, default=str)

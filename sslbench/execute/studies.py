@@ -24,6 +24,7 @@ from sslbench.report.board import Board
 from sslbench.report.live import Tally
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run, distinct
+from sslbench.stages.space import require_space_for
 from sslbench.stages.stage import failure_of, finished, forgive
 from sslbench.study.definition import Study
 from sslbench.study.grid import Grid, Point, make_grid
@@ -87,6 +88,7 @@ def run_study(
     if grid.missing:
         raise DataMissing("\n".join(grid.missing))
     runs = [run_of(row.plan, folder.store) for row in grid.rows]
+    require_space_for(distinct(runs).values())
     if retry:
         _forgive(runs)
     clear_posts(folder.workers)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sslbench.api.modules import Backbone, Method
 from sslbench.api.values import FeatureTable, Modality, Role, View
+from sslbench.data.disk_arrays import create_array
 from sslbench.data.loader import read_ahead
 from sslbench.data.table import Pool, Prepared
 from sslbench.data.views import BuiltAugmentation, ViewMaker
@@ -143,8 +144,7 @@ def _put(
     shape: tuple[int, ...],
 ) -> None:
     if name not in writers:
-        path = folder / f"{name}.npy"
-        writers[name] = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+        writers[name] = create_array(folder / f"{name}.npy", np.float32, shape)
     array = writers[name]
     array[rows[0] : rows[-1] + 1, *(slice(s) for s in values.shape[1:])] = values.float().cpu().numpy()
 

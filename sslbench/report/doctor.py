@@ -6,7 +6,9 @@ from sslbench import environment
 from sslbench.api.errors import DataBroken, DataMissing
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import Choice
+from sslbench.config.draft import DEFAULT_VIEW, LARGEST_CANVAS
 from sslbench.config.parts import Shelf
+from sslbench.data.prepare import prepared_bytes
 
 LEAST_DISK = 5 * 2**30
 
@@ -26,11 +28,11 @@ def doctor_lines(catalog: Catalog) -> tuple[list[str], bool]:
     lines += [f"  {problem.kind}: {problem}" for problem in catalog.problems]
     for component in catalog.all("dataset"):
         choice = Choice(component=component, config=component.spec.config(), asked=component.name)
-        lines.append(f"data: {component.name}: {_state(choice)}")
+        lines.append(f"data: {component.name}: {_state(choice, free)}")
     return lines, enough and not serious
 
 
-def _state(choice: Choice) -> str:
+def _state(choice: Choice, free: int) -> str:
     here: list[str] = []
     shelf = Shelf(environment.places())
     for part in choice.spec.parts(choice.config):
@@ -40,5 +42,7 @@ def _state(choice: Choice) -> str:
             if not here:
                 return f"not here ({error})"
         else:
-            here.append(f"{len(dataset.labels):,} samples{f' in {part}' if part else ''}")
+            size = prepared_bytes(dataset, min(2 * DEFAULT_VIEW, LARGEST_CANVAS)) / 2**30
+            told = f"{len(dataset.labels):,} samples{f' in {part}' if part else ''}"
+            here.append(f"{told} ({size:.2f} GiB once prepared{', more than is free' if size * 2**30 > free else ''})")
     return ", ".join(here)

@@ -19,7 +19,7 @@ class Stage:
     `shape` says which stages cost alike per row, and `rows` how many it goes through, epochs counted. Stages of one `family`
     differ in settings and cost about alike per row; `encoder` says whose pass a row costs, if `passes_encoder`. `facts` tell
     a record what was asked (dataset, protocol, epoch, folds, share of labels): runs that share a stage may have other names
-    for it.
+    for it. `size` is how many bytes it will write, where that is known before it is made.
     """
 
     kind: Kind
@@ -35,6 +35,7 @@ class Stage:
     family: str = ""
     encoder: str = ""
     passes_encoder: bool = False
+    size: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

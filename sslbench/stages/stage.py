@@ -19,6 +19,7 @@ from typing import Any, Literal
 from sslbench import environment
 from sslbench.api.errors import Diverged, Unavailable
 from sslbench.api.files import write_atomically
+from sslbench.data.disk_arrays import find_disk_full
 from sslbench.stages.lease import Claim, Leases, clear
 
 DONE = "stage.json"
@@ -99,7 +100,8 @@ def attempt(final: Path, title: str, make: Make, leases: Leases, say: Callable[[
         except Exception as error:  # somebody's code failed: a fact about this stage, and no reason to stop others
             if finished(final):
                 return "done"
-            write_atomically(_failed(final), json.dumps(_described(error, title)).encode())
+            told = find_disk_full(error, final.parent) or error
+            write_atomically(_failed(final), json.dumps(_described(told, title)).encode())
             return "failed"
     clear(final)
     return "done"
