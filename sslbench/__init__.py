@@ -5,6 +5,11 @@ Two functions do from Python what the command line does. Importing this package 
 
 from __future__ import annotations
 
+import sys
+
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:  # `python -m sslbench` would import a `random.py` of the user's
+    del sys.path[0]
+
 from typing import TYPE_CHECKING, Any
 
 from sslbench.environment import let_waiting_threads_sleep

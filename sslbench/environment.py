@@ -19,12 +19,16 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sslbench.api.errors import SslbenchError
+
 if TYPE_CHECKING:
     import torch
     from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 
 VERSIONED = ("sslbench", "torch", "numpy", "scikit-learn", "timm", "torchvision", "lightning-fabric", "pillow", "scipy")
 DECODERS = ("pillow", "numpy")
+APART = {"PYTHONSAFEPATH": "1"}
+"""Makes a Python program ignore modules in its working folder, as its option -P does."""
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -38,15 +42,37 @@ class Places:
 
 def places() -> Places:
     """Read $SSLBENCH_DATA (default: the user's cache folder) and $SSLBENCH_SOURCES (folders joined by ':')."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    data = Path(os.environ.get("SSLBENCH_DATA", cache / "sslbench")).expanduser()
-    sources = os.environ.get("SSLBENCH_SOURCES", "").split(os.pathsep)
-    return Places(data=data.absolute(), sources=tuple(Path(s).expanduser().absolute() for s in sources if s))
+    data = _folder("SSLBENCH_DATA", _variable("SSLBENCH_DATA")) if _variable("SSLBENCH_DATA") else _cache() / "sslbench"
+    sources = _variable("SSLBENCH_SOURCES").split(os.pathsep)
+    return Places(data=data, sources=tuple(_folder("SSLBENCH_SOURCES", source) for source in sources if source))
+
+
+def _variable(name: str, default: str = "") -> str:
+    """Return the value of an environment variable; one that is empty counts as not set."""
+    return os.environ.get(name) or default
+
+
+def _folder(variable: str, text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise SslbenchError(f"${variable}: {text!r} names no user's home folder. Write the path in full") from error
+
+
+def _cache() -> Path:
+    if cache := _variable("XDG_CACHE_HOME"):
+        return _folder("XDG_CACHE_HOME", cache)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError as error:
+        raise SslbenchError(
+            "$SSLBENCH_DATA: is not set, and this user has no home folder. Set it to a folder for prepared data"
+        ) from error
 
 
 def disabled_plugins() -> tuple[str, ...]:
     """Read $SSLBENCH_DISABLE: plugins or distributions, joined by ','."""
-    return tuple(name.strip() for name in os.environ.get("SSLBENCH_DISABLE", "").split(",") if name.strip())
+    return tuple(name.strip() for name in _variable("SSLBENCH_DISABLE").split(",") if name.strip())
 
 
 def versions(names: tuple[str, ...] = VERSIONED) -> Mapping[str, str]:
@@ -86,14 +112,14 @@ def cores() -> int:
 
 def processes() -> int:
     """How many processes torchrun or srun has started together; 1 where neither did."""
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        return int(os.environ["WORLD_SIZE"])
-    return int(os.environ.get("SLURM_NTASKS", "1")) if "SLURM_STEP_ID" in os.environ else 1
+    if _variable("TORCHELASTIC_RUN_ID"):
+        return int(_variable("WORLD_SIZE", "1"))
+    return int(_variable("SLURM_NTASKS", "1")) if _variable("SLURM_STEP_ID") else 1
 
 
 def rank() -> int:
     """Which of them this one is."""
-    return int(os.environ.get("RANK" if "TORCHELASTIC_RUN_ID" in os.environ else "SLURM_PROCID", "0"))
+    return int(_variable("RANK" if _variable("TORCHELASTIC_RUN_ID") else "SLURM_PROCID", "0"))
 
 
 def backend() -> str:
@@ -106,7 +132,17 @@ def backend() -> str:
 def for_ranks(threads: int) -> dict[str, str]:
     """The environment of processes that share a step: each with its threads, none bound to this one's Slurm step."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "TORCHELASTIC_"))}
-    return {**kept, "OMP_NUM_THREADS": str(threads)}
+    return {**kept, "OMP_NUM_THREADS": str(threads), **APART}
+
+
+def isolated_python() -> tuple[str, ...]:
+    """Return the command of a child interpreter; it imports no module from the working folder, such as a `random.py`."""
+    return (sys.executable, "-P")
+
+
+def keep_children_apart() -> None:
+    """Let every Python program that this process starts, also through libraries, ignore modules in the working folder."""
+    os.environ.update(APART)
 
 
 def cluster(processes: int) -> ClusterEnvironment:
@@ -120,7 +156,7 @@ def cluster(processes: int) -> ClusterEnvironment:
 
     if processes == 1:
         return LightningEnvironment()
-    return TorchElasticEnvironment() if "TORCHELASTIC_RUN_ID" in os.environ else SLURMEnvironment(auto_requeue=False)
+    return TorchElasticEnvironment() if _variable("TORCHELASTIC_RUN_ID") else SLURMEnvironment(auto_requeue=False)
 
 
 def let_waiting_threads_sleep() -> None:
@@ -128,7 +164,7 @@ def let_waiting_threads_sleep() -> None:
 
     A choice that the user made stays.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["OMP_WAIT_POLICY"] = _variable("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def gpu_names() -> tuple[str, ...]:

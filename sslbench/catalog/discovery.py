@@ -46,15 +46,42 @@ class _Broken(Exception):
 
 def installed_entries() -> Iterator[Entry]:
     """Every entry point of the group `sslbench`, sorted, so that nothing depends on the order of installation."""
-    versions: dict[str, str] = {}
-    for point in sorted(importlib.metadata.entry_points(group=hooks.GROUP), key=lambda p: (p.name, p.value)):
-        name = point.dist.name if point.dist else "unknown"
-        if name not in versions:
-            versions[name] = point.dist.version if point.dist else "0"
-        yield Entry(
-            origin=Origin(plugin=point.name, distribution=name, version=versions[name]),
-            load=point.load,
+    entries: dict[str, list[Entry]] = {}
+    for distribution in importlib.metadata.distributions():
+        name = _metadata_of(distribution, "name", "unknown")
+        if name not in entries or name == "unknown":  # of two installed versions the first on the path is imported
+            entries.setdefault(name, []).extend(_entries_of(distribution, name))
+    found = [entry for own in entries.values() for entry in own]
+    yield from sorted(found, key=lambda entry: (entry.origin.plugin, entry.origin.distribution))
+
+
+def _entries_of(distribution: importlib.metadata.Distribution, name: str) -> list[Entry]:
+    """The entry points of one distribution; a list of them that cannot be read is one that fails."""
+    try:
+        points = list(distribution.entry_points.select(group=hooks.GROUP))
+    except Exception as error:
+        if f"[{hooks.GROUP}]" not in (distribution.read_text("entry_points.txt") or ""):
+            return []
+        origin = Origin(
+            plugin="entry_points.txt", distribution=name, version=_metadata_of(distribution, "version", "0")
         )
+        return [Entry(origin=origin, load=partial(_refuse, f"entry_points.txt cannot be read: {error}"))]
+    version = _metadata_of(distribution, "version", "0") if points else "0"
+    return [
+        Entry(origin=Origin(plugin=point.name, distribution=name, version=version), load=point.load) for point in points
+    ]
+
+
+def _metadata_of(distribution: importlib.metadata.Distribution, field: str, default: str) -> str:
+    """Read a field of a distribution's metadata, which may be absent or damaged."""
+    try:
+        return str(getattr(distribution, field) or default)
+    except Exception:
+        return default
+
+
+def _refuse(reason: str) -> None:
+    raise ValueError(reason)
 
 
 def discover(entries: Iterable[Entry], *, disabled: Collection[str] = (), strict: bool = False) -> Catalog:
@@ -69,7 +96,7 @@ def discover(entries: Iterable[Entry], *, disabled: Collection[str] = (), strict
         if {entry.origin.plugin, entry.origin.distribution} & set(disabled):
             continue
         try:
-            components, ears, advice = _load(entry)
+            components, ears, advice = _guarded("inspection", partial(_load, entry))
         except _Broken as broken:
             problems.append(Problem(origin=entry.origin, stage=broken.stage, error=str(broken)))
             continue
@@ -109,7 +136,7 @@ def _guarded(stage: str, action: Callable[[], Any]) -> Any:
     """Run a plugin's code; whatever it raises, SystemExit included, becomes a fact about that plugin."""
     try:
         return action()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _Broken):
         raise
     except BaseException as error:  # a plugin may raise anything at all, and must harm no other
         line = " ".join(str(error).split()) or "no message"

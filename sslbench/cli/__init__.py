@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
+from sslbench import environment
 from sslbench.api.errors import RequestError, SslbenchError
 from sslbench.cli import boards, catalog, data, plugins, run, studies
+from sslbench.cli.failures import describe_failure, write_report
 
 app = catalog.app
 for commands in (run.app, studies.app):
@@ -18,15 +22,21 @@ app.add_typer(boards.board_app, name="leaderboard")
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in sentences, not in a traceback."""
+    """Run the command line. Problems of a request or of the system end in error messages, never in a traceback."""
+    environment.keep_children_apart()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file's name may hold what the terminal's encoding lacks
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except SslbenchError as error:
-        _fail(error)
+        lines = error.problems if isinstance(error, RequestError) else str(error).splitlines()
+        _fail(lines, error.exit_code)
+    except Exception as error:
+        _fail([describe_failure(error) or write_report(error)], 1)
 
 
-def _fail(error: SslbenchError) -> NoReturn:
-    lines = error.problems if isinstance(error, RequestError) else str(error).splitlines()
+def _fail(lines: Sequence[str], code: int) -> NoReturn:
     for line in lines:
         print(f"error: {line}", file=sys.stderr)
-    sys.exit(error.exit_code)
+    sys.exit(code)

@@ -178,7 +178,10 @@ def _scalar(value: Any, kind: Any) -> Any:
             raise _Mismatch(f"{value!r} is not a finite number")
         return float(value)
     if kind is Path and isinstance(value, (str, Path)):
-        return Path(value).expanduser()
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:
+            raise _Mismatch(f"{str(value)!r} names no user's home folder. Write the path in full") from None
     if isinstance(kind, type) and issubclass(kind, Enum) and isinstance(value, str):
         if value in kind.__members__:
             return kind[value]

@@ -10,6 +10,7 @@ from typing import Any
 
 import ray
 
+from sslbench import environment
 from sslbench.api.errors import SslbenchError
 from sslbench.api.executors import Crew
 from sslbench.execute.ray import RayConfig
@@ -19,7 +20,7 @@ TICK = 0.5
 
 def run_worker(command: Sequence[str], number: int, threads: int) -> int:
     """What a task does: run the program; returns its exit code."""
-    variables = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    variables = {**os.environ, "OMP_NUM_THREADS": str(threads), **environment.APART}
     return subprocess.run([*command, str(number)], env=variables, check=False).returncode
 
 

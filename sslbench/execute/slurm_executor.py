@@ -6,6 +6,7 @@ Needs nothing of a job but that it runs: what is done, and by whom, the study's 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import submitit
 from submitit.helpers import DelayedSubmission
 
+from sslbench import environment
 from sslbench.api.errors import SslbenchError
 from sslbench.api.executors import Crew
 from sslbench.execute.slurm import SlurmConfig
@@ -29,7 +31,7 @@ class Worker:
 
     def __call__(self, command: Sequence[str], number: int, threads: int) -> int:
         """Run one worker; returns its exit code."""
-        variables = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        variables = {**os.environ, "OMP_NUM_THREADS": str(threads), **environment.APART}
         return subprocess.run([*command, str(number)], env=variables, check=False).returncode
 
     def checkpoint(self, *arguments: Any) -> DelayedSubmission:
@@ -61,7 +63,8 @@ class Slurm:
 
         Raises SslbenchError when jobs keep ending while work is left.
         """
-        executor = submitit.SlurmExecutor(folder=crew.folder / "slurm", max_num_timeout=ROUNDS)
+        python = shlex.join(environment.isolated_python())
+        executor = submitit.SlurmExecutor(folder=crew.folder / "slurm", max_num_timeout=ROUNDS, python=python)
         executor.update_parameters(**self._parameters(crew))
         numbers = range(self.config.workers)
         try:

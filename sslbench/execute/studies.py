@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -93,7 +92,7 @@ def run_study(
         _forgive(runs)
     clear_posts(folder.workers)
     tally = Counter(runs, max(1, environment.cores() // threads))
-    command = (sys.executable, "-m", "sslbench.execute.worker", str(folder.path.absolute()))
+    command = (*environment.isolated_python(), "-m", "sslbench.execute.worker", str(folder.path.absolute()))
     crew = Crew(command=command, threads=threads, folder=folder.workers.absolute())
 
     def tick() -> bool:

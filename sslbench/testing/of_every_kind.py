@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from sslbench.api.protocols import Need
 from sslbench.catalog.facts import DATA
 from sslbench.config.convert import convert, plain
+from sslbench.environment import isolated_python
 from sslbench.testing.check import NotAsked, Subject, check
 
 LAYOUTS: Mapping[str, int] = {"vector": 1, "sequence": 2, "image": 3}
@@ -34,7 +34,7 @@ print(json.dumps({"found": found, "problems": problems}))
 @lru_cache
 def fresh(distribution: str) -> dict[str, Any]:
     """What a process of its own finds of a distribution: components and problems."""
-    run = subprocess.run([sys.executable, "-c", FRESH, distribution], capture_output=True, text=True, check=False)
+    run = subprocess.run([*isolated_python(), "-c", FRESH, distribution], capture_output=True, text=True, check=False)
     if run.returncode:
         said = run.stderr.strip().splitlines() or ["nothing"]
         raise RuntimeError(f"a fresh process that looks for it ends with {run.returncode} and says: {said[-1]}")

@@ -52,7 +52,7 @@ def spawn(plan: Plan, errand: Errand, folder: Path, watch: Callable[[Moment], No
     write_atomically(folder / "errand.json", json.dumps(asdict(errand)).encode())
     torchrun = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={plan.train.devices}")
     with (folder / "ranks.log").open("wb") as log:
-        program = [sys.executable, *torchrun, "-m", PROGRAM, str(folder)]
+        program = [*environment.isolated_python(), *torchrun, "-m", PROGRAM, str(folder)]
         process = subprocess.Popen(program, stdout=log, stderr=log, env=environment.for_ranks(plan.threads))
         try:
             while process.poll() is None:
