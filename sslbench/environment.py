@@ -70,6 +70,11 @@ def _cache() -> Path:
         ) from error
 
 
+def columns() -> int:
+    """Return the width that $COLUMNS asks for; 0 where it is not a number."""
+    return int(width) if (width := _variable("COLUMNS")).isdecimal() else 0
+
+
 def disabled_plugins() -> tuple[str, ...]:
     """Read $SSLBENCH_DISABLE: plugins or distributions, joined by ','."""
     return tuple(name.strip() for name in _variable("SSLBENCH_DISABLE").split(",") if name.strip())

@@ -23,6 +23,9 @@ BoardFolder = Annotated[Path, typer.Option("--board", help="the leaderboard's fo
 DatasetName = Annotated[str, typer.Argument(help="NAME, or NAME/PART of it")]
 
 
+LOG_WIDTH = 160
+
+
 def group(about: str) -> typer.Typer:
     """Commands that go together."""
     return typer.Typer(
@@ -38,8 +41,8 @@ def catalog_of(*, strict: bool = False) -> Catalog:
 
 
 def console_here() -> Console:
-    """A terminal as it is; a log has no edge to wrap at."""
+    """Return the terminal as it is; a log, which has no edge to wrap at, is as wide as $COLUMNS says, else 160."""
     from rich.console import Console
 
     console = Console()
-    return console if console.is_terminal else Console(width=160)
+    return console if console.is_terminal else Console(width=environment.columns() or LOG_WIDTH)

@@ -10,6 +10,7 @@ from rich.table import Table
 from sslbench.analysis.tables import Row
 from sslbench.analysis.verdicts import Against, RowVerdict
 from sslbench.report.balance import describe_balance
+from sslbench.report.narrow import plain_table
 from sslbench.results.marks import marks_of, with_marks
 from sslbench.results.record import Record
 
@@ -92,7 +93,7 @@ def verdict_table(verdicts: Sequence[RowVerdict], rows: Sequence[Row]) -> Table:
         for against in AGAINST
         if any((one.protocol, one.against) == (protocol, against) for one in verdicts)
     ]
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("method")
     others = {(one.protocol, one.against): records[one.other].method["name"] for one in verdicts}
     for protocol, against in columns:

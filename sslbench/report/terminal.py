@@ -20,6 +20,7 @@ from sslbench.analysis.tables import Row, against, class_rows, columns_of, own_a
 from sslbench.analysis.verdicts import judge_rows
 from sslbench.report.comparison import coverage_lines, results_title, verdict_table, verdict_title
 from sslbench.report.coverage import describe_classes, describe_left_out, describe_missing_classes
+from sslbench.report.narrow import plain_table, print_table
 from sslbench.report.reading import describe_learning
 from sslbench.results.answers import TestAnswers, read_answers
 from sslbench.results.frames import Results
@@ -61,7 +62,7 @@ def results_table(rows: Sequence[Row]) -> Table:
     """Protocols and metrics across, runs down."""
     metrics = (*ACCURACIES, "ami_max", "rank_me", "top_5", "top_5_by_chance")
     columns = columns_of(rows, metrics)
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     several = len({row.dataset for row in rows}) > 1
     if several:
         table.add_column("data")
@@ -79,7 +80,8 @@ def results_table(rows: Sequence[Row]) -> Table:
         data = [escape(row.dataset)] if several else []
         views = [escape(_views(row))] if viewed else []
         if record.status in ("unavailable", "failed", "diverged"):
-            table.add_row(*data, name, escape(backbone), *views, f"[yellow]{record.status}[/]")
+            status = [f"[yellow]{record.status}[/]", *["–"] * (len(columns) - 1)]
+            table.add_row(*data, name, escape(backbone), *views, *status)
             continue
         mark = "" if record.status == "done" else f" [red]({record.status}, not ranked)[/]"
         table.add_row(*data, name + mark, escape(backbone), *views, *(cell(row.cells.get(place)) for place in columns))
@@ -95,7 +97,7 @@ def classes_table(record: Record, dataset: str, protocol: str, answers: TestAnsw
     rows = class_rows(record, dataset, protocol, answers)
     if not rows:
         return None
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for name, side in (("class", "left"), ("recall", "right"), ("F1", "right"), ("test samples", "right")):
         table.add_column(name, justify="right" if side == "right" else "left")
     shown = rows if len(rows) <= 2 * EXTREMES else [*rows[:EXTREMES], None, *rows[-EXTREMES:]]
@@ -134,7 +136,7 @@ def against_table(records: Sequence[Record]) -> Table | None:
     found = against(records)
     if not found:
         return None
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for name in ("run", "dataset", "against"):
         table.add_column(name)
     for name in ("score", "null"):
@@ -155,7 +157,8 @@ def show_results(console: Console, results: Results, published: Sequence[Verdict
     rows = rows_of(records, answers)
     names = list(dict.fromkeys(row.dataset for row in rows))
     rows.sort(key=lambda row: names.index(row.dataset))
-    _titled(console, results_title(rows), results_table(rows))
+    shown = results_table(rows)
+    _titled(console, results_title(rows), shown, [column.justify for column in shown.columns].count("left"))
     for line in (*coverage_lines(rows), *describe_learning(rows)):
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
     judged = list(judge_rows(rows, answers))
@@ -164,9 +167,9 @@ def show_results(console: Console, results: Results, published: Sequence[Verdict
         if own:
             _titled(console, verdict_title(own, dataset), verdict_table(own, rows))
     for line in asked_of(records):
-        console.print(line, style="dim", highlight=False, markup=False)
+        console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
     if (beside := against_table(records)) is not None:
-        _titled(console, "clusters against what else is known of a sample", beside)
+        _titled(console, "clusters against what else is known of a sample", beside, labels=3)
     reasons = [_reason(record) for record in records if record.reason]
     for record in records:
         notes = record.training[0].get("notes", {}) if record.training else {}
@@ -210,7 +213,7 @@ def _reason(record: Record) -> str:
 
 def accounted(account: Mapping[str, Sequence[Any]]) -> Table:
     """What a dataset was made of, as it says itself: the first column names, the others count."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for place, name in enumerate(account["columns"]):
         table.add_column(escape(name), justify="left" if place == 0 else "right")
     for row in account["rows"]:
@@ -228,20 +231,22 @@ def _left_out(records: Sequence[Record]) -> Sequence[str]:
     return list(found.values())
 
 
-def _titled(console: Console, title: str, table: Table) -> None:
-    """A table below its title; rich's own titles wrap at the table's width."""
+def _titled(console: Console, title: str, table: Table, labels: int = 1) -> None:
+    """Print a table below its title, which wraps where the terminal does; the first `labels` columns name its rows."""
     console.print()
     console.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
-    console.print(table)
+    print_table(console, table, labels)
 
 
 def show_report(console: Console, report: Report, folder: Path) -> None:
     """Print a study's tables, what was expected, what is missing, and where the rest lies."""
     for made in report.tables:
-        _titled(console, f"{made.title or made.name}: {made.note}", _text_table(made.frame[:LONGEST]))
+        _titled(console, f"{made.title or made.name}: {made.note}", _text_table(made.frame[:LONGEST]), made.labels)
         if len(made.frame) > LONGEST:
             console.print(
-                f"… and {len(made.frame) - LONGEST} rows more in {folder}/tables/{made.name}.md", markup=False
+                f"… and {len(made.frame) - LONGEST} rows more in {folder}/tables/{made.name}.md",
+                markup=False,
+                soft_wrap=True,
             )
     for name, tables in report.bias.items():
         show_tables(console, tables, folder / "bias" / name)
@@ -262,13 +267,15 @@ def show_report(console: Console, report: Report, folder: Path) -> None:
 def show_tables(console: Console, tables: Sequence[TableMade], folder: Path) -> None:
     """Print tables, of long ones the beginning and where the rest lies."""
     for made in tables:
-        _titled(console, f"{made.title or made.name}: {made.note}", _text_table(made.frame[:LONGEST]))
+        _titled(console, f"{made.title or made.name}: {made.note}", _text_table(made.frame[:LONGEST]), made.labels)
         if len(made.frame) > LONGEST:
-            console.print(f"… and {len(made.frame) - LONGEST} rows more in {folder}/{made.name}.md", markup=False)
+            console.print(
+                f"… and {len(made.frame) - LONGEST} rows more in {folder}/{made.name}.md", markup=False, soft_wrap=True
+            )
 
 
 def _text_table(frame: pd.DataFrame) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for name in frame.columns:
         numbers = frame[name].astype(str).str.match(r"^[-–0-9.]").all()
         table.add_column(escape(str(name)), justify="right" if numbers else "left")
