@@ -79,7 +79,7 @@ def test_a_run_without_room_for_its_data_ends_before_it_starts_and_goes_on_with_
     room = {"free": 1000}
     monkeypatch.setattr(disk_arrays, "free_disk", lambda folder: room["free"])
     with pytest.raises(
-        DiskFull, match=r"prepared: its disk is full: 0\.1 MiB needed, 0\.0 MiB free\. Free some space"
+        DiskFull, match=r"prepared: its disk is full: 1\.1 MiB needed, 0\.0 MiB free\. Free some space"
     ) as raised:
         sslbench.run("raw-features", "digits", out=tmp_path, settings=SETTINGS)
     assert raised.value.exit_code == 3

@@ -125,13 +125,13 @@ def test_a_number_is_read_as_one_only_where_it_is_its_usual_form():
 @pytest.mark.parametrize("name", ["2024", "no", "1e3", "plate #2"])
 def test_folders_of_such_names_are_the_data(name, tmp_path, monkeypatch):
     for folder, count in ((name.partition(" ")[0], 5), (name, 3)):
-        for place in range(count):
-            path = tmp_path / folder / "a" / f"{place}.png"
+        for place in range(2 * count):
+            path = tmp_path / folder / "ab"[place % 2] / f"{place}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.full((9, 9), 20 * place, np.uint8)).save(path)
     monkeypatch.chdir(tmp_path)
     found = where(CATALOG, "image-folder", [f"data.root={name}"])
-    assert f": {3 if ' ' in name else 5} samples" in found[0]
+    assert any(f": {6 if ' ' in name else 10} samples" in line for line in found)
 
 
 def test_files_of_any_encoding_and_depth_are_read_or_refused_by_name(tmp_path):

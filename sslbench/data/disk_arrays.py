@@ -42,7 +42,8 @@ def create_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArra
 def require_space(folder: Path, needed: int) -> None:
     """Raise DiskFull where a folder's disk has no room for so many bytes."""
     if needed and (free := free_disk(folder)) < needed + RESERVE:
-        raise DiskFull(_describe_space(folder, f"{needed / 2**20:,.1f} MiB needed, {free / 2**20:,.1f} MiB free"))
+        room = f"{(needed + RESERVE) / 2**20:,.1f} MiB needed, {free / 2**20:,.1f} MiB free"
+        raise DiskFull(_describe_space(folder, room))
 
 
 def find_disk_full(error: BaseException, folder: Path) -> DiskFull | None:
