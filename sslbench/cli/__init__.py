@@ -11,6 +11,7 @@ from sslbench import environment
 from sslbench.api.errors import RequestError, SslbenchError
 from sslbench.cli import boards, catalog, data, plugins, run, studies
 from sslbench.cli.failures import describe_failure, write_report
+from sslbench.execute.library_warnings import silence_library_warnings
 
 app = catalog.app
 for commands in (run.app, studies.app):
@@ -24,6 +25,7 @@ app.add_typer(boards.board_app, name="leaderboard")
 def main() -> None:
     """Run the command line. Problems of a request or of the system end in error messages, never in a traceback."""
     environment.keep_children_apart()
+    silence_library_warnings()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file's name may hold what the terminal's encoding lacks
             stream.reconfigure(errors="backslashreplace")

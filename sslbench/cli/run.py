@@ -34,8 +34,6 @@ def run(
     strict: Strict = False,
 ) -> None:
     """Pretrain, measure, and print the tables, beside the rows that every table needs."""
-    import warnings
-
     console = console_here()
     if not environment.rank():
         say_reading(console, [value for value in (method, dataset) if value])
@@ -47,7 +45,6 @@ def run(
     from sslbench.report.run_page import write_run_page
     from sslbench.report.terminal import show_results
 
-    warnings.filterwarnings("ignore", module="lightning")
     options: dict[str, Any] = {}
     lists = {"method": method.split(","), "data": dataset.split(","), "augmentation": augmentation.split(",")}
     if "=" in backbone:

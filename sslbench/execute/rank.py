@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
 from pathlib import Path
 
 from sslbench import environment
@@ -12,6 +11,7 @@ from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.data.table import open_prepared
+from sslbench.execute.library_warnings import silence_library_warnings
 from sslbench.train.loop import silent
 from sslbench.train.pretrain import pretrain
 from sslbench.train.ranks import post, report, vanish
@@ -19,7 +19,7 @@ from sslbench.train.ranks import post, report, vanish
 
 def main(folder: Path) -> None:
     """Plan again what the errand says, and train with the others."""
-    warnings.filterwarnings("ignore", module="lightning")
+    silence_library_warnings()
     errand = json.loads((folder / "errand.json").read_text())
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
     machine = Machine(threads=errand["threads"], precision=errand["precision"])

@@ -9,12 +9,12 @@ import os
 import sys
 import threading
 import time
-import warnings
 from pathlib import Path
 
 from sslbench import environment
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.events import Herald
+from sslbench.execute.library_warnings import silence_library_warnings
 from sslbench.execute.posts import Posts
 from sslbench.execute.studies import StudyFolder
 from sslbench.pipeline import run_of
@@ -25,7 +25,7 @@ from sslbench.train.interrupt import Interrupted, orderly_end
 
 def main(folder: Path, number: str) -> None:
     """Plan the study again, as its folder says, and work."""
-    warnings.filterwarnings("ignore", module="lightning")
+    silence_library_warnings()
     study = StudyFolder(path=folder)
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
     posts = Posts(study.workers, f"{environment.node()}-{number}")
