@@ -111,7 +111,7 @@ def classes_table(record: Record, dataset: str, protocol: str, answers: TestAnsw
 
 def asked_of(records: Sequence[Record]) -> list[str]:
     """Say what numbers are of where a protocol answers several questions, several times, or not its own question."""
-    told: dict[str, None] = {}
+    told: dict[str, dict[str, None]] = {}
     for record in records:
         last = [score for score in record.scores if score.epoch is None]
         for protocol in dict.fromkeys(score.protocol for score in last):
@@ -127,8 +127,8 @@ def asked_of(records: Sequence[Record]) -> list[str]:
             draws = len({setting["draw"] for setting in settings if "draw" in setting})
             facts += [f"mean of {draws} draws"] if facts and draws > 1 else []
             if facts:
-                told[f"{protocol}: {', '.join(facts)}"] = None
-    return list(told)
+                told.setdefault(", ".join(facts), {})[protocol] = None
+    return [f"{', '.join(protocols)}: {text}" for text, protocols in told.items()]
 
 
 def against_table(records: Sequence[Record]) -> Table | None:
