@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import warnings
 from pathlib import Path
 
 from sslbench import environment
@@ -18,6 +17,7 @@ from sslbench.config.parts import Shelf
 from sslbench.config.plan import make_plan
 from sslbench.execute.extra_workers import POSTS
 from sslbench.execute.here import this_machine
+from sslbench.execute.library_warnings import silence_library_warnings
 from sslbench.execute.posts import Posts
 from sslbench.execute.worker import end_with
 from sslbench.pipeline import run_of
@@ -29,7 +29,7 @@ from sslbench.train.interrupt import Interrupted, orderly_end
 
 def main(folder: Path, number: str) -> None:
     """Plan the runs again, and work on those whose names agree: others were planned with other components."""
-    warnings.filterwarnings("ignore", module="lightning")
+    silence_library_warnings()
     content = json.loads((folder / "runs.json").read_text())
     store = Store(root=Path(content["store"]["root"]), prepared=Path(content["store"]["prepared"]))
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())

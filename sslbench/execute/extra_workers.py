@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -93,8 +92,8 @@ def _start(folder: Path, plans: Sequence[Plan], store: Store, number: int) -> su
         "runs": [{"name": run_id(plan), "tree": plain(plan.request)} for plan in plans],
     }
     write_atomically(folder / "runs.json", json.dumps(content).encode())
-    program = [sys.executable, "-P", "-m", PROGRAM, str(folder), str(number)]
-    variables = {**os.environ, "OMP_NUM_THREADS": str(max(plan.threads for plan in plans))}
+    program = [*environment.isolated_python(), "-m", PROGRAM, str(folder), str(number)]
+    variables = {**os.environ, "OMP_NUM_THREADS": str(max(plan.threads for plan in plans)), **environment.APART}
     with (folder / f"output-{number}.log").open("wb") as log:
         return subprocess.Popen(program, env=variables, stdout=log, stderr=log, start_new_session=True)
 

@@ -8,10 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from sslbench.api import Card, Citation, Dataset, DatasetSpec, Modality, RecipeSpec, Source, hookimpl
+from sslbench.api import (
+    Card,
+    Citation,
+    Dataset,
+    DatasetSpec,
+    Modality,
+    NonNegativeInt,
+    Range,
+    RecipeSpec,
+    Source,
+    hookimpl,
+)
 from sslbench_vision.citations import SSLBENCH
 
 CITATION = Citation(
@@ -42,16 +54,9 @@ def build(config: DigitsConfig, source: Source) -> Dataset:
 class ShiftedDigitsConfig:
     """Side of the canvas in pixels, the lowest contrast (1: that of the scans), and the seed of places and contrasts."""
 
-    side: int = 16
-    contrast: float = 0.4
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse a canvas that cannot hold a digit."""
-        if self.side < 8 or not 0 < self.contrast <= 1:
-            raise ValueError(
-                f"side={self.side}, contrast={self.contrast}: use a side of 8 or more and a contrast above 0 and at most 1"
-            )
+    side: Annotated[int, Range(at_least=8)] = 16
+    contrast: Annotated[float, Range(above=0, at_most=1)] = 0.4
+    seed: NonNegativeInt = 0
 
 
 def build_shifted(config: ShiftedDigitsConfig, source: Source) -> Dataset:
