@@ -11,6 +11,7 @@ from rich.table import Table
 from sslbench.analysis.run_comparison import ClassDifference, Comparison
 from sslbench.report.compared_runs import ComparedRuns
 from sslbench.report.comparison import COLORS
+from sslbench.report.narrow import plain_table, print_table
 from sslbench.results.marks import marks_of, with_marks
 
 LISTED = 10
@@ -26,12 +27,12 @@ def show_comparisons(console: Console, compared: Sequence[ComparedRuns]) -> None
         found = one.comparison
         title = f"{one.dataset}, {one.protocol}: {first} less {second}, paired over {found.test_samples:,} test samples"
         _print(console, f"\n{title}", style="bold")
-        console.print(overall_table(found, first, second))
+        print_table(console, overall_table(found, first, second), labels=1)
         _print(console, "± is the half-width of the 95 % interval over seeds and test samples", style="dim")
         shown = largest_differences(found.classes)
         console.print()
         _print(console, "recall by class", style="bold")
-        console.print(classes_table(shown, first, second))
+        print_table(console, classes_table(shown, first, second), labels=1)
         if len(shown) < len(found.classes):
             _print(console, f"{len(found.classes) - len(shown)} more classes with smaller differences", style="dim")
         _print(console, "p is corrected for the number of classes (Holm); –: one seed", style="dim")
@@ -49,7 +50,7 @@ def run_titles(one: ComparedRuns) -> tuple[str, str]:
 
 def overall_table(found: Comparison, first: str, second: str) -> Table:
     """Tabulate the accuracies of two runs and their differences."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("metric")
     for name in (first, second, "difference"):
         table.add_column(escape(name), justify="right")
@@ -70,7 +71,7 @@ def overall_table(found: Comparison, first: str, second: str) -> Table:
 
 def classes_table(classes: Sequence[ClassDifference], first: str, second: str) -> Table:
     """Tabulate recalls by class, their differences, and how many samples only one run classifies correctly."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("class")
     for name in (first, second, "difference", "p", "test samples", f"only {first}", f"only {second}"):
         table.add_column(escape(name), justify="right")
