@@ -6,8 +6,8 @@ from sslbench import environment
 from sslbench.api.errors import DataBroken, DataMissing
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import Choice
-from sslbench.config.draft import DEFAULT_VIEW, LARGEST_CANVAS
 from sslbench.config.parts import Shelf
+from sslbench.config.sizes import DEFAULT_VIEW, LARGEST_CANVAS
 from sslbench.data.prepare import prepared_bytes
 
 LEAST_DISK = 5 * 2**30
