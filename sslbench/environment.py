@@ -271,11 +271,6 @@ def today() -> str:
     return time.strftime("%Y-%m-%d")
 
 
-def this_year() -> int:
-    """The calendar's year."""
-    return time.localtime().tm_year
-
-
 def stopwatch() -> float:
     """Seconds of a clock that only goes forward."""
     return time.perf_counter()

@@ -243,9 +243,5 @@ def test_which_picture_a_cell_was_cut_from():
     assert pictures_of(["p1_0.png", "p1_1.png"], "none").tolist() == ["", ""]
     with pytest.raises(RequestError, match=r"is found in no file name, such as 'x.png'; name the part .*, or none"):
         pictures_of(["x.png", "y.png"], pattern)
-    for settings, told in (
-        ({"source": "(("}, "is no regular expression"),
-        ({"side": 5000}, "possible: 0 to 4096 pixels"),
-    ):
-        with pytest.raises(ValueError, match=told):
-            CellFolderConfig(**settings)
+    with pytest.raises(ValueError, match="is no regular expression"):
+        CellFolderConfig(source="((")

@@ -103,5 +103,3 @@ def test_a_window_of_the_resampled_steps_is_kept(pair):
         assert any(torch.equal(made["profile"][row], whole[row, start : start + 16]) for start in range(5))
     with pytest.raises(ValueError, match="keep = 30 is not possible; possible: 1 to 20"):
         TimeCropConfig(steps=20, keep=30)
-    with pytest.raises(ValueError, match="most = 0"):
-        BandDropConfig(most=0)

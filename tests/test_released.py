@@ -137,5 +137,5 @@ def test_imagenet_100_is_a_published_list_of_classes(tmp_path):
     assert DIGEST in opened.account[0]["class list"]
     shutil.rmtree(tmp_path / "train" / names[7])
     shutil.rmtree(tmp_path / "val" / names[7])
-    with pytest.raises(RequestError, match=f"classes: 1 without any picture, such as '{names[7]}'; did you mean "):
+    with pytest.raises(RequestError, match=f"classes: 1 without any image, such as '{names[7]}'; did you mean "):
         open_tree(source)

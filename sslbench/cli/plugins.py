@@ -39,6 +39,6 @@ def plugin_new(
     from sslbench import __version__
     from sslbench.testing.new import new_plugin
 
-    written = new_plugin(name, kind, folder, __version__, environment.this_year(), catalog_of())
+    written = new_plugin(name, kind, folder, __version__, int(environment.today()[:4]), catalog_of())
     lines = [str(path) for path in written]
     print("\n".join([*lines, f"next: pip install --editable '{folder / name}[test]' && sslbench plugin check {name}"]))

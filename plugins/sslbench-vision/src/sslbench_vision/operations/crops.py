@@ -33,7 +33,7 @@ class RandomResizedCropConfig:
     """
 
     size: NonNegativeInt = 0
-    scale: Span[Annotated[float, Range(above=0, at_most=1)]] = (0.08, 1.0)
+    scale: Span[PositiveFloat] = (0.08, 1.0)
     ratio: Span[PositiveFloat] = (0.75, 1.3333333333333333)
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 

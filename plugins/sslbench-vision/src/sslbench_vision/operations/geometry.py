@@ -22,7 +22,7 @@ class FlipConfig:
 class RotationConfig:
     """Rotate by up to `degrees` either way; outside is `fill`, or the nearest edge."""
 
-    degrees: Annotated[float, Range(at_least=0, at_most=180)] = 180.0
+    degrees: Annotated[float, Range(at_least=0, at_most=360)] = 180.0
     fill: Share | Literal["edge"] = "edge"
 
 
@@ -46,7 +46,7 @@ class ShearConfig:
 class AffineConfig:
     """Rotate, move, scale and shear at once, about the centre."""
 
-    degrees: Annotated[float, Range(at_least=0, at_most=180)] = 20.0
+    degrees: Annotated[float, Range(at_least=0, at_most=360)] = 20.0
     translate: tuple[Share, Share] = (0.1, 0.1)
     scale: Span[PositiveFloat] = (1.0, 1.0)
     shear: Annotated[float, Range(at_least=0, below=90)] = 10.0
