@@ -60,7 +60,14 @@ class DiskFull(SslbenchError):
 
 
 class Unavailable(SslbenchError):
-    """A component cannot work here (weights not at hand, no network); its row says so and never vanishes."""
+    """A component cannot work here (weights not at hand, no network); its row says so and never vanishes.
+
+    `lasting` says that the same settings and versions always end so: such a stage is not tried again.
+    """
+
+    def __init__(self, text: str, *, lasting: bool = False) -> None:
+        super().__init__(text)
+        self.lasting = lasting
 
 
 class Diverged(SslbenchError):

@@ -43,8 +43,12 @@ def run_lines(plans: Sequence[Plan], found: Estimate) -> Iterator[str]:
         f"to compare: {_count(methods, 'method')} ({', '.join(methods)}) on {', '.join(data)}, "
         f"{_count(seeds, 'seed')}, {_count(protocols, 'protocol')} ({', '.join(protocols)})"
     )
-    left = {kind: count - found.done[kind] - found.failed[kind] for kind, count in found.stages.items()}
+    left = {
+        kind: count - found.done[kind] - found.failed[kind] - found.unavailable[kind]
+        for kind, count in found.stages.items()
+    }
     again = f"; to try again: {_listed(found.failed)} that failed before" if any(found.failed.values()) else ""
+    again += f"; unavailable: {_listed(found.unavailable)}" if any(found.unavailable.values()) else ""
     if not any(left.values()):
         yield f"reused: all results ({_listed(found.done)}); nothing to compute{again}"
         return

@@ -37,13 +37,17 @@ Make = Callable[[Path], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a stage has no output: `status` is the run's, `code` the exit code that a command ends with."""
+    """Why a stage has no output: `status` is the run's, `code` the exit code that a command ends with.
+
+    A `lasting` one follows from settings and versions alone, so another attempt ends alike.
+    """
 
     status: Literal["failed", "diverged", "unavailable"]
     reason: str
     stage: str = ""
     traceback: str = ""
     code: int = 1
+    lasting: bool = False
 
 
 def finished(final: Path) -> bool:
@@ -60,8 +64,10 @@ def failure_of(final: Path) -> Failure | None:
 
 
 def forgive(final: Path) -> None:
-    """Forget a failure, so that the stage is tried again."""
-    _failed(final).unlink(missing_ok=True)
+    """Forget a failure, so that the stage is tried again; one that is lasting is kept."""
+    failure = failure_of(final)
+    if failure is not None and not failure.lasting:
+        _failed(final).unlink(missing_ok=True)
 
 
 def cost(final: Path) -> dict[str, Any]:
@@ -178,6 +184,7 @@ def _described(error: Exception, title: str) -> dict[str, Any]:
         "stage": title,
         "traceback": "" if status != "failed" else traceback.format_exc(),
         "code": getattr(error, "exit_code", 1),
+        "lasting": getattr(error, "lasting", False),
     }
 
 

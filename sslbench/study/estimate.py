@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +24,15 @@ SHARE = 0.05
 class Estimate:
     """Distinct stages by kind, how many of them are done, and the seconds the others would take one after another.
 
-    Stages that failed before, and those that need them, are `failed`, and cost nothing. `guessed` counts stages that are
+    Stages that failed before, and those that need them, are `failed`, or `unavailable` where the failure is lasting, and cost
+    nothing. `guessed` counts stages that are
     judged by others that are like them, `unknown` those that are like none; `unmeasured` says what could not be timed.
     """
 
     stages: Mapping[str, int]
     done: Mapping[str, int]
     failed: Mapping[str, int]
+    unavailable: Mapping[str, int]
     seconds: Mapping[str, float]
     by_method: Mapping[str, float]
     guessed: int
@@ -70,7 +73,8 @@ def estimate(
     return Estimate(
         stages={kind: sum(stage.kind == kind for stage in stages.values()) for kind in KINDS},
         done={kind: sum(finished(s.folder) for s in stages.values() if s.kind == kind) for kind in KINDS},
-        failed={kind: sum(stages[path].kind == kind for path in failed) for kind in KINDS},
+        failed=_count_by_kind(stages[path] for path, lasting in failed.items() if not lasting),
+        unavailable=_count_by_kind(stages[path] for path, lasting in failed.items() if lasting),
         seconds=seconds, by_method=by_method,
         guessed=sum(stage.shape not in rates.known and rates.seconds(stage) is not None for stage in left),
         unknown=sum(rates.seconds(stage) is None for stage in left),
@@ -78,12 +82,24 @@ def estimate(
     )  # fmt: skip
 
 
-def find_failed(stages: Iterable[Stage]) -> set[Path]:
-    """Find the stages that failed before, and those that need one that did; they are in an order in which they are made."""
-    failed: set[Path] = set()
+def _count_by_kind(stages: Iterable[Stage]) -> dict[str, int]:
+    counts = Counter(str(stage.kind) for stage in stages)
+    return {kind: counts[kind] for kind in KINDS}
+
+
+def find_failed(stages: Iterable[Stage]) -> dict[Path, bool]:
+    """Find the stages that failed before, and those that need one that did, and whether the failure is lasting.
+
+    The stages are in an order in which they can be made.
+    """
+    failed: dict[Path, bool] = {}
     for stage in stages:
-        if not finished(stage.folder) and (failure_of(stage.folder) is not None or failed & set(stage.needs)):
-            failed.add(stage.folder)
+        if finished(stage.folder):
+            continue
+        failure = failure_of(stage.folder)
+        inherited = [failed[path] for path in stage.needs if path in failed]
+        if failure is not None or inherited:
+            failed[stage.folder] = any(inherited) or (failure is not None and failure.lasting)
     return failed
 
 

@@ -165,7 +165,8 @@ def _weights(encoder: Backbone, config: PretrainedConfig, modality: str) -> Weig
     if published is None:
         raise Unavailable(
             "this backbone has no published weights; name one of timm's, such as resnet18 or vit_tiny_patch16_224, "
-            "or set method.weights=FILE"
+            "or set method.weights=FILE",
+            lasting=True,
         )
     try:
         state = published()
