@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api.files import sign_files, write_atomically
+from sslbench.api.files import map_files, sign_files, write_atomically
 from sslbench.api.images import (
     MAX_PIXELS,
     ImageHeader,
@@ -64,8 +64,7 @@ class ImageSet:
         known = self._known("headers", self.options.max_pixels)
         if known.exists():
             return [ImageHeader(**header) for header in json.loads(known.read_text())]
-        with ThreadPoolExecutor() as threads:
-            found = list(threads.map(lambda path: read_header(path, self.options.max_pixels), self.files))
+        found = map_files(lambda path: read_header(path, self.options.max_pixels), self.files)
         write_atomically(known, json.dumps([asdict(header) for header in found]).encode())
         return found
 

@@ -60,7 +60,7 @@ class ImageHeader:
 def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     """Read what an image file states; a file that cannot be read has a `problem`."""
     try:
-        header = _tiff_header(path) if _needs_tifffile(path) else _pillow_header(path)
+        header = _find_header(path)
     except Exception as error:  # whatever a decoder raises is a fact about the file
         return ImageHeader(problem=_describe(error, path))
     pixels = header.height * header.width
@@ -135,18 +135,19 @@ def _describe(error: Exception, path: Path) -> str:
     return text or type(error).__name__
 
 
-def _needs_tifffile(path: Path) -> bool:
-    """Whether a file is a TIFF that Pillow cannot open, or of whose values it does not keep all bits."""
-    try:
-        with open_image(path) as opened:
-            if opened.format != TIFF:
-                return False
-            narrowed = _stored_bits(opened) > 8 and opened.mode not in GRAY_MODES
-            lost = opened.tag_v2.get(SAMPLES_PER_PIXEL, 1) != len(opened.getbands())  # type: ignore[attr-defined]
-            return narrowed or lost or opened.mode == "I"  # mode I reads uint32 as int32
-    except UnidentifiedImageError:
-        with path.open("rb") as file:
-            return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+def _is_narrowed(opened: Image.Image) -> bool:
+    """Whether an image is a TIFF of whose values Pillow does not keep all bits, or not all channels."""
+    if opened.format != TIFF:
+        return False
+    lost = opened.tag_v2.get(SAMPLES_PER_PIXEL, 1) != len(opened.getbands())  # type: ignore[attr-defined]
+    narrowed = _stored_bits(opened) > 8 and opened.mode not in GRAY_MODES
+    return narrowed or lost or opened.mode == "I"  # mode I reads uint32 as int32
+
+
+def _is_tiff(path: Path) -> bool:
+    """Whether a file begins as a TIFF does; Pillow cannot identify all of them."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def _stored_bits(opened: Image.Image) -> int:
@@ -159,18 +160,27 @@ def _stored_bits(opened: Image.Image) -> int:
     return 16 if opened.mode.startswith("I;16") or any(";16" in mode for mode in raw) else 8
 
 
-def _pillow_header(path: Path) -> ImageHeader:
-    with open_image(path) as opened:
-        bits, orientation = _stored_bits(opened), _find_orientation(opened)
-        turned = opened.format != TIFF and orientation in (5, 6, 7, 8)  # of a TIFF Pillow gives the turned size
-        width, height = opened.size[::-1] if turned else opened.size
-        kinds = {"I": "int32", "F": "float32"}
-        dtype = kinds.get(opened.mode, "uint16" if opened.mode.startswith("I;16") else "uint8")
-        return ImageHeader(
-            format=str(opened.format), channels=1 if opened.mode in GRAY_MODES else 3, dtype=dtype, stored_bits=bits,
-            height=height, width=width, pages=_count_pages(opened), transparent=_is_transparent(opened),
-            rotated=orientation != 1,
-        )  # fmt: skip
+def _find_header(path: Path) -> ImageHeader:
+    try:
+        with open_image(path) as opened:
+            return _tiff_header(path) if _is_narrowed(opened) else _pillow_header(opened)
+    except UnidentifiedImageError:
+        if _is_tiff(path):
+            return _tiff_header(path)
+        raise
+
+
+def _pillow_header(opened: Image.Image) -> ImageHeader:
+    bits, orientation = _stored_bits(opened), _find_orientation(opened)
+    turned = opened.format != TIFF and orientation in (5, 6, 7, 8)  # of a TIFF Pillow gives the turned size
+    width, height = opened.size[::-1] if turned else opened.size
+    kinds = {"I": "int32", "F": "float32"}
+    dtype = kinds.get(opened.mode, "uint16" if opened.mode.startswith("I;16") else "uint8")
+    return ImageHeader(
+        format=str(opened.format), channels=1 if opened.mode in GRAY_MODES else 3, dtype=dtype, stored_bits=bits,
+        height=height, width=width, pages=_count_pages(opened), transparent=_is_transparent(opened),
+        rotated=orientation != 1,
+    )  # fmt: skip
 
 
 def _find_orientation(opened: Image.Image) -> int:

@@ -14,7 +14,7 @@ from sslbench.study.measure import Limit, StagesOf, measure_plan
 from sslbench.study.rates import FORWARD, Rates, open_rates
 
 KINDS = ("prepare", "pretrain", "extract", "evaluate")
-PLAN_SECONDS, RUN_SECONDS = 6.0, 3.0
+PLAN_SECONDS, RUN_SECONDS = 5.0, 3.0
 """Time for measuring before a plan is printed, and before a run starts."""
 SHARE = 0.05
 """Measuring ends when it took this share of what it is about, if that is sooner than its limit."""

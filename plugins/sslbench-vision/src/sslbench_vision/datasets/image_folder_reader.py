@@ -57,8 +57,8 @@ def open_folder(config: ImageFolderConfig, source: Source) -> Dataset:
         raise DataMissing("no folder named")
     root = _open_root(source.root, source.work)
     listing = list_images(root, config.skip, (source.work,))
-    other = recognize_other_layout(root)
     if not listing.files:
+        other = recognize_other_layout(root)
         told = f"it looks like {other.description}" if other else "name the folder above the images in data.root"
         raise UnexpectedLayout(
             f"{source.root} holds no image file that can be read; {told}", other.name if other else ""
@@ -66,7 +66,7 @@ def open_folder(config: ImageFolderConfig, source: Source) -> Dataset:
     folder = ImageFolder(root, listing.files, config, source.work / "fingerprints", listing.skipped)
     asked = config.levels or config.classes or config.table not in (AUTO, NONE)
     if len(folder.target.names) == 1 and not asked:
-        only = folder.target.names[0]
+        only, other = folder.target.names[0], recognize_other_layout(root)
         told = f"all labeled images of {source.root} are in one folder, {only!r}"
         like = f"; it looks like {other.description}" if other else ""
         answer = (
@@ -103,6 +103,7 @@ class ImageFolder:
         self.labeling = label_images(root, files, config)
         digests = contents(root, files, remember)
         self.kept, self.dropped = choose_rows(self.labeling.rows, digests, config)
+        self.digests = [digests[i] for i in self.kept]
         rows = [self.labeling.rows[i] for i in self.kept]
         self.files = [files[i] for i in self.kept]
         names = tuple(sorted({row["class"] for row in rows} - {""}))
@@ -113,7 +114,7 @@ class ImageFolder:
             "id": np.array([name_sample(root, path) for path in self.files]),
             **_label_columns(rows),
             **_name_columns(self.files, config),
-            **_copy_column([digests[i] for i in self.kept]),
+            **_copy_column(self.digests),
         }
         options = ImageOptions(
             channels=config.channels, pages=config.pages, intensity_range=config.intensity_range,
@@ -148,13 +149,14 @@ class ImageFolder:
 
     def contents(self) -> Sequence[str]:
         """A digest of each file's bytes."""
-        return contents(self.root, self.files, self.remember)
+        return self.digests
 
     def fingerprint(self) -> str:
         """A digest of names, sizes and contents, the table's too."""
-        beside = [self.labeling.table] if self.labeling.table else []
-        inside = [path for path in beside if path.is_relative_to(self.root)]
-        return fingerprint(self.root, [*self.files, *inside], self.remember)
+        table = self.labeling.table
+        inside = [table] if table and table.is_relative_to(self.root) else []
+        known = [*self.digests, *contents(self.root, inside, self.remember)]
+        return fingerprint(self.root, [*self.files, *inside], self.remember, known)
 
 
 def label_images(root: Path, files: Sequence[Path], config: ImageFolderConfig) -> Labeling:
