@@ -140,6 +140,8 @@ def test_a_long_run_names_the_settings_that_make_it_shorter(tmp_path):
     for stage in asked[0][1]:
         rates.add(stage, 1000.0, real=True)
     line = next(line for line in run_lines(plans, estimate(asked, stages_of, 0.0, rates)) if "shorter" in line)
+    shared = "\n".join(run_lines(plans, estimate(asked, stages_of, 0.0, rates), workers=2))
+    assert "on this machine in 2 processes; one after another" in shared
     for setting in ("longer than 10 min", "seeds=0", "train.epochs=25", "--protocols knn"):
         assert setting in line
 

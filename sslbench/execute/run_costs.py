@@ -14,7 +14,7 @@ from sslbench.pipeline import stages_of
 from sslbench.report.costs import doubt_lines, run_lines, stage_lines, took_lines
 from sslbench.report.live import Display
 from sslbench.report.progress import Expected, Whole
-from sslbench.stages.graph import Run, Stage
+from sslbench.stages.graph import Run, Stage, distinct
 from sslbench.stages.stage import cost, finished, has_checkpoint
 from sslbench.study.estimate import PLAN_SECONDS, RUN_SECONDS, estimate, find_failed
 from sslbench.study.rates import open_rates
@@ -32,7 +32,9 @@ class RunCosts:
         rates = open_rates()
         limit = RUN_SECONDS if environment.processes() == 1 else 0.0
         found = estimate([(plan, run.stages) for plan, run in planned], stages_of, limit, rates)
-        for line in run_lines([plan for plan, _ in planned], found):
+        plans = [plan for plan, _ in planned]
+        workers = 1 + count_extra_workers(plans, distinct(run for _, run in planned).values())
+        for line in run_lines(plans, found, workers):
             self.show.say(line)
         failed = find_failed(stage for _, run in planned for stage in run.stages)
         for plan, run in planned:
@@ -49,9 +51,6 @@ class RunCosts:
             for stage, _ in self._left.values()
         ]
         if expected:
-            workers = 1 + count_extra_workers(
-                [plan for plan, _ in planned], [stage for stage, _ in self._left.values()]
-            )
             self.show.expect(Whole(expected, workers))
 
     def end(self) -> None:
@@ -91,6 +90,8 @@ class RunCosts:
 def plan_lines(planned: Sequence[tuple[Plan, Run]]) -> Iterator[str]:
     """Say what a run would do, how long each kind of stage takes, and what is not known of that."""
     found = estimate([(plan, run.stages) for plan, run in planned], stages_of, PLAN_SECONDS)
-    yield from run_lines([plan for plan, _ in planned], found)
+    plans = [plan for plan, _ in planned]
+    workers = 1 + count_extra_workers(plans, distinct(run for _, run in planned).values())
+    yield from run_lines(plans, found, workers)
     yield from stage_lines(found)
     yield from doubt_lines(found)

@@ -33,8 +33,8 @@ def doubt_lines(found: Estimate) -> Iterator[str]:
     yield from (f"not measured: {sentence}" for sentence in found.unmeasured)
 
 
-def run_lines(plans: Sequence[Plan], found: Estimate) -> Iterator[str]:
-    """Say what a run does, what of it is there already, and about how long the rest takes on this machine."""
+def run_lines(plans: Sequence[Plan], found: Estimate, workers: int = 1) -> Iterator[str]:
+    """Say what a run does, what of it is there already, and about how long the rest takes with so many processes."""
     methods = list(dict.fromkeys(plan.method.name for plan in plans))
     data = list(dict.fromkeys(part.name for plan in plans for part in plan.evaluate_parts))
     seeds = list(dict.fromkeys(seed for plan in plans for seed in plan.seeds))
@@ -52,11 +52,15 @@ def run_lines(plans: Sequence[Plan], found: Estimate) -> Iterator[str]:
     if not any(left.values()):
         yield f"reused: all results ({_listed(found.done)}); nothing to compute{again}"
         return
-    about = f"about {duration(found.total)} on this machine{_shares(found.seconds, found.by_method)}"
+    seconds = found.total / workers
+    by = f" in {workers} processes" if workers > 1 else ""
+    about = f"about {duration(seconds)} on this machine{by}"
+    about += f"; one after another {duration(found.total)}" if workers > 1 else ""
+    about += _shares(found.seconds, found.by_method)
     if found.unknown:
         about += f"; {found.unknown} stages of unknown cost are not counted"
     yield f"reused: {_listed(found.done)}; to compute: {_listed(left)}, {about}{again}"
-    if found.total > LONG:
+    if seconds > LONG:
         yield f"this takes longer than {duration(LONG)}. To make it shorter: {'; '.join(shorter(plans))}"
 
 

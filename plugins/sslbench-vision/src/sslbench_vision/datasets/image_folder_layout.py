@@ -66,23 +66,24 @@ def _recognize_levels(folders: Sequence[Folders]) -> tuple[str, ...]:
     below = {name: {path[1] for path in labeled if len(path) > 1 and path[0] == name} for name in tops}
     if parts and others:
         raise AmbiguousLayoutError(
-            f"levels: {_list(parts)} {_are(parts)} named like a split, beside {_list(others)}. Set levels=[class] if "
-            f"all are classes, levels=[split,class] if it is a split, or skip={_pattern(others)} to leave folders out"
+            f"levels: {_list(parts)} {_are(parts)} named like a split, beside {_list(others)}. Set data.levels=[class] "
+            f"if all are classes, data.levels=[split,class] if it is a split, or data.skip={_pattern(others)} to leave "
+            "folders out"
         )
     if parts:
         if any(below[name] for name in parts):
             return ("split", "class")
         raise AmbiguousLayoutError(
-            f"levels: {_list(parts)} {_hold(parts)} images and no class folders. Set levels=[class] if they are classes, or "
-            "levels=[split] if they are parts of a split of unlabeled images"
+            f"levels: {_list(parts)} {_hold(parts)} images and no class folders. Set data.levels=[class] if they are "
+            "classes, or data.levels=[split] if they are parts of a split of unlabeled images"
         )
     inner = set().union(*below.values()) if below else set()
     if inner and all(below.values()) and {name.lower() for name in inner} <= SPLITS.keys() and len(inner) > 1:
         return ("class", "split")
     if len(others) == 1 and len(tops) == 1 and below[others[0]] and all(path for path in labeled):
         raise AmbiguousLayoutError(
-            f"root: holds one folder with images, {others[0]!r}, with {_list(sorted(inner))} below it. Set root to that "
-            "folder if those are the classes, or levels=[class] if it is the only class"
+            f"root: holds one folder with images, {others[0]!r}, with {_list(sorted(inner))} below it. Set data.root to that "
+            "folder if those are the classes, or data.levels=[class] if it is the only class"
         )
     return ("class",)
 
@@ -109,7 +110,7 @@ def _note_levels(folders: Sequence[Folders], levels: Sequence[str], *, asked: bo
     if deeper:
         shown = _list([name for name, _ in deeper.most_common()])
         notes.append(
-            f"folders below the {levels[-1]} folders are not used: {shown}. levels names folders from the root on"
+            f"folders below the {levels[-1]} folders are not used: {shown}. data.levels names folders from the root on"
         )
     if len(labeled) < len(folders):
         notes.append(f"{len(folders) - len(labeled):,} images in a folder 'unlabeled' have no label")

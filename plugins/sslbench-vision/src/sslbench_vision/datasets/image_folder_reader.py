@@ -143,7 +143,7 @@ class ImageFolder:
         notes = [*self.labeling.notes, *self.dropped]
         if "copy" in self.columns:
             notes.append(
-                "splits.groups=copy keeps identical files on one side of a split; copies=drop reads one of each"
+                "splits.groups=copy keeps identical files on one side of a split; data.copies=drop reads one of each"
             )
         return DataDescription(facts=facts, notes=tuple(notes))
 

@@ -62,7 +62,7 @@ def find_table(root: Path, asked: str) -> Path | None:
     ]
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
-        raise RequestError([f"table: there are several: {names}. Set table to one of them, or table=none"])
+        raise RequestError([f"table: there are several: {names}. Set data.table to one of them, or data.table=none"])
     return found[0] if found else None
 
 
@@ -81,12 +81,12 @@ def read_image_table(root: Path, file: Path, names: Sequence[str], asked: Sequen
         chosen[setting] = column or _find_column(head, usual)
     if not chosen["path_column"]:
         told = f"path_column: {file.name} has none that usually names files. It has: {', '.join(head)}"
-        raise RequestError([f"{told}. Set path_column to one of them"])
+        raise RequestError([f"{told}. Set data.path_column to one of them"])
     by_path = _match(file, rows, chosen["path_column"], names)
     matched = [by_path.get(name) for name in names]
     if not any(matched):
         told = f"table: column {chosen['path_column']!r} of {file.name} names no image of the folder"
-        raise RequestError([f"{told}, such as {names[0]!r}. Set path_column, or table=none"])
+        raise RequestError([f"{told}, such as {names[0]!r}. Set data.path_column, or data.table=none"])
     kept = [name for name in head if name not in chosen.values() and name.strip() and name.lower() not in RESERVED]
     read = tuple(_read_row(row or {}, chosen, kept) for row in matched)
     return ImageTable(
