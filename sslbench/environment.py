@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 
 VERSIONED = ("sslbench", "torch", "numpy", "scikit-learn", "timm", "torchvision", "lightning-fabric", "pillow", "scipy")
-DECODERS = ("pillow", "numpy")
+DECODERS = ("pillow", "numpy", "tifffile", "imagecodecs")
 APART = {"PYTHONSAFEPATH": "1"}
 """Makes a Python program ignore modules in its working folder, as its option -P does."""
 Precision = Literal["float32", "bfloat16"]

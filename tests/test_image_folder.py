@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import json
 import shutil
 import zipfile
@@ -190,9 +191,10 @@ def test_linked_folders_are_followed_once(tmp_path):
     (root / "again").symlink_to(tmp_path / "elsewhere")
     (root / "loop").symlink_to(root)
     (root / "a/gone.png").symlink_to(root / "nowhere.png")
+    (root / "deep").symlink_to(tmp_path)  # holds a folder that is read already
     listing = list_images(root)
     assert [path.relative_to(root).as_posix() for path in listing.files] == ["a/1.png", "again/3.png", "b/2.png"]
-    assert listing.skipped["links to a folder that is read already"] == ("c/", "loop/")
+    assert listing.skipped["links to a folder that is read already"] == ("c/", "deep/elsewhere/", "deep/set/", "loop/")
     assert listing.skipped["broken link"] == ("a/gone.png",)
 
 
@@ -238,6 +240,7 @@ def test_patterns_of_times_are_checked(tmp_path):
         with pytest.raises(ValueError, match=sentence):
             make_expression(pattern)
     assert read_time("99999999.png", "%Y%m%d") == ""
+    assert read_time("99999999_19700102.png", "%Y%m%d") == "86400"
     root = write(tmp_path / "set", *(f"{c}/D20240101T00{m:02d}00_{m}.png" for c in "ab" for m in range(0, 60, 5)))
     found = open_images(root, time="D%Y%m%dT%H%M%S")
     assert found.columns["time"][0] == "1704067200"
@@ -264,6 +267,33 @@ def test_a_manifest_gives_classes_splits_and_groups(tmp_path):
     assert open_images(root).fingerprint() != before
     with pytest.raises(UnexpectedLayout, match="in one folder, 'images'"):
         open_images(root, table="none")
+
+
+def test_a_table_elsewhere_counts_for_the_fingerprint(tmp_path):
+    root = write(tmp_path / "set", "1.png", "2.png")
+    table = tmp_path / "labels.csv"
+    table.write_text("path,class\n1.png,a\n2.png,b\n")
+    before = open_images(root, table=str(table)).fingerprint()
+    table.write_text("path,class\n1.png,b\n2.png,a\n")
+    assert open_images(root, table=str(table)).fingerprint() != before
+
+
+def test_rows_are_matched_by_their_whole_path_first(tmp_path):
+    root = write(tmp_path / "set", "a/1.png", "b/2.png", "c/3.png")
+    (root / "manifest.csv").write_text(
+        ",path,class\n0,x/1.png,wrong\n1,a/1.png,right\n2,2.png,two\n3,x/3.png,p\n4,y/3.png,q\n"
+    )
+    assert labels_of(open_images(root)) == {"a/1.png": "right", "b/2.png": "two", "c/3.png": ""}
+    (root / "manifest.csv").write_text(",path\n0,a/1.png\n1,b/2.png\n")
+    assert open_images(root).target.kind == "none", "a column without a name is no class"
+
+
+def test_parts_that_are_no_split_are_refused(tmp_path):
+    root = write(tmp_path / "set", *(f"{part}/{name}/1.png" for part in ("train", "holdout") for name in "ab"))
+    with pytest.raises(
+        RequestError, match=r"levels: labeled images are in parts 'holdout', 'train', of which none is a test"
+    ):
+        open_images(root, levels=("split", "class"))
 
 
 def test_an_export_of_ecotaxa_is_read(tmp_path):
@@ -300,6 +330,23 @@ def test_tables_that_do_not_fit_are_refused(tmp_path, config, sentence):
         open_images(root, table="labels.csv")
 
 
+def test_a_minimum_that_no_class_has_is_refused(tmp_path):
+    with pytest.raises(RequestError, match=r"minimum: no class has 5 images; the largest has 1\. Lower data\.minimum"):
+        open_images(write(tmp_path / "set", "a/1.png", "b/2.png"), minimum=5)
+
+
+def test_errors_of_the_system_are_not_remembered(tmp_path, monkeypatch):
+    root = write(tmp_path / "set", "a/1.png", "b/2.png")
+
+    def fail(path, *more):
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "open", fail)
+        assert "unreadable" in open_images(root).describe().facts
+    assert "unreadable" not in open_images(root).describe().facts
+
+
 def test_identical_files_are_counted_and_can_be_kept_together_or_dropped(tmp_path):
     root = write(tmp_path / "set", *(f"{c}/{n}.png" for c in "ab" for n in range(10)))
     for path in sorted(root.rglob("*.png")):
@@ -314,7 +361,10 @@ def test_identical_files_are_counted_and_can_be_kept_together_or_dropped(tmp_pat
     lines = "\n".join(describe_summary(summarize_data("set", found, SplitSettings())))
     assert "2 of them in different classes" in lines
     assert "splits.groups=copy keeps identical files on one side" in lines
+    shutil.copy(root / "a/1.png", write(root, "unlabeled/other.png") / "unlabeled/same.png")
     single = open_images(root, copies="drop")
+    assert labels_of(single)["a/1 copy.png"] == "a", "the labeled one of a labeled and an unlabeled file is kept"
+    single = open_images(root, copies="drop", skip=("unlabeled",))
     assert len(single.labels) == 19, "one of each, and none of the image that is in two classes"
     assert summarize_data("set", single, SplitSettings()).copies is None
 

@@ -83,8 +83,11 @@ def contents(root: Path, files: Sequence[Path], remember: Path) -> Sequence[str]
         found: list[str] = json.loads(known.read_text())
         return found
     found = map_files(_digest, files)
-    write_atomically(known, json.dumps(found).encode())
-    return found
+    if "" not in found:
+        write_atomically(known, json.dumps(found).encode())
+        return found
+    names = (f"not read: {name_sample(root, path)}" for path in files)
+    return [digest or _hash(name.encode()) for digest, name in zip(found, names, strict=True)]
 
 
 def map_files(function: Callable[[Path], T], files: Sequence[Path]) -> list[T]:
@@ -95,11 +98,14 @@ def map_files(function: Callable[[Path], T], files: Sequence[Path]) -> list[T]:
 
 
 def _digest(path: Path) -> str:
-    """Digest a file's bytes; one that may not be read has its name's, and is counted where it is decoded."""
+    """Digest a file's bytes; '' for one that cannot be read now, which is counted where it is decoded."""
     try:
-        content = path.read_bytes()
+        return _hash(path.read_bytes())
     except OSError:
-        content = b"not read: " + os.fsencode(path.name)
+        return ""
+
+
+def _hash(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 

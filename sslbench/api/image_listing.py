@@ -64,7 +64,7 @@ def list_images(root: Path, skip: Sequence[str] = (), own: Collection[Path] = ()
     search = _Search(root, skip, {folder.resolve() for folder in own})
     search.visit(root)
     while search.links:  # after all real folders: of a folder and a link to it, the folder counts
-        search.follow(search.links.pop(0))
+        search.visit(search.links.pop(0))
     skipped = {reason: tuple(sorted(paths)) for reason, paths in sorted(search.skipped.items())}
     return ImageListing(files=tuple(sorted(search.files)), skipped=skipped)
 
@@ -83,7 +83,10 @@ class _Search:
         self.skipped.setdefault(reason, []).append(path.relative_to(self.root).as_posix() + ending)
 
     def visit(self, folder: Path) -> None:
-        """Take a folder's files, and visit its folders; links to folders wait."""
+        """Take the files of a folder that was not visited before, and visit its folders; links to folders wait."""
+        if folder.resolve() in self.visited:
+            self.leave_out("links to a folder that is read already", folder, "/")
+            return
         self.visited.add(folder.resolve())
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -100,13 +103,6 @@ class _Search:
                 self.links.append(path)
             else:
                 self.visit(path)
-
-    def follow(self, link: Path) -> None:
-        """Visit a linked folder that was not visited before."""
-        if link.resolve() in self.visited:
-            self.leave_out("links to a folder that is read already", link, "/")
-        else:
-            self.visit(link)
 
     def reason_to_skip(self, folder: Path) -> str:
         """State why a folder is not read; '' where it is."""

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import PIL
+import tifffile
 from numpy.typing import NDArray
 
 from sslbench.api.files import map_files, sign_files, write_atomically
@@ -61,11 +63,12 @@ class ImageSet:
     @cached_property
     def headers(self) -> Sequence[ImageHeader]:
         """What each file states."""
-        known = self._known("headers", self.options.max_pixels)
+        known = self._known("headers", self.options.max_pixels, VERSION, PIL.__version__, tifffile.__version__)
         if known.exists():
             return [ImageHeader(**header) for header in json.loads(known.read_text())]
         found = map_files(lambda path: read_header(path, self.options.max_pixels), self.files)
-        write_atomically(known, json.dumps([asdict(header) for header in found]).encode())
+        if not any(header.is_passing for header in found):
+            write_atomically(known, json.dumps([asdict(header) for header in found]).encode())
         return found
 
     @property

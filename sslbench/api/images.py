@@ -6,6 +6,7 @@ reads.
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,10 @@ MAX_PIXELS = 178_956_970
 GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 TIFF = "TIFF"
-ORIENTATION, SAMPLES_PER_PIXEL = 0x0112, 277
+ORIENTATION, SAMPLES_PER_PIXEL, SAMPLE_FORMAT = 0x0112, 277, 339
+
+PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EAGAIN, errno.ETIMEDOUT})
+"""Errors of the system that say nothing of a file."""
 
 _limit = threading.Lock()
 
@@ -55,6 +59,7 @@ class ImageHeader:
     transparent: bool = False
     rotated: bool = False
     problem: str = ""
+    is_passing: bool = False
 
 
 def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> ImageHeader:
@@ -62,7 +67,8 @@ def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     try:
         header = _find_header(path)
     except Exception as error:  # whatever a decoder raises is a fact about the file
-        return ImageHeader(problem=_describe(error, path))
+        passing = isinstance(error, MemoryError) or getattr(error, "errno", None) in PASSING
+        return ImageHeader(problem=_describe(error, path), is_passing=passing)
     pixels = header.height * header.width
     if pixels > max_pixels:
         told = f"{header.width} x {header.height} = {pixels:,} pixels, more than max_pixels={max_pixels:,}"
@@ -118,15 +124,16 @@ def convert_to_gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image with Pillow, of any number of pixels: the limit is the caller's to check, by the size in the header."""
-    with _limit:  # Pillow's limit is a global of its module, checked while a header is read
-        pillow_limit = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = None
-        try:
-            opened = Image.open(path)
-        finally:
-            Image.MAX_IMAGE_PIXELS = pillow_limit
-    with opened:
-        yield opened
+    with path.open("rb") as file:  # of a path, Pillow maps some TIFF files into memory and does not turn them upright
+        with _limit:  # Pillow's limit is a global of its module, checked while a header is read
+            pillow_limit = Image.MAX_IMAGE_PIXELS
+            Image.MAX_IMAGE_PIXELS = None
+            try:
+                opened = Image.open(file)
+            finally:
+                Image.MAX_IMAGE_PIXELS = pillow_limit
+        with opened:
+            yield opened
 
 
 def _describe(error: Exception, path: Path) -> str:
@@ -141,7 +148,8 @@ def _is_narrowed(opened: Image.Image) -> bool:
         return False
     lost = opened.tag_v2.get(SAMPLES_PER_PIXEL, 1) != len(opened.getbands())  # type: ignore[attr-defined]
     narrowed = _stored_bits(opened) > 8 and opened.mode not in GRAY_MODES
-    return narrowed or lost or opened.mode == "I"  # mode I reads uint32 as int32
+    unsigned = opened.tag_v2.get(SAMPLE_FORMAT, (1,)) in ((1,), 1)  # type: ignore[attr-defined]
+    return narrowed or lost or opened.mode == "I" or not unsigned  # mode I reads uint32 as int32, L reads int8 as uint8
 
 
 def _is_tiff(path: Path) -> bool:
@@ -222,12 +230,22 @@ def _read_pillow(path: Path, pages: Sequence[int]) -> Iterator[NDArray[Any]]:
 def _tiff_header(path: Path) -> ImageHeader:
     with tifffile.TiffFile(path) as opened:
         first = opened.pages.first
-        kind = np.dtype(first.dtype)
+        kind, orientation = np.dtype(first.dtype), _find_tag(first, ORIENTATION)
+        size = (first.imagelength, first.imagewidth)
+        height, width = size[::-1] if orientation in (5, 6, 7, 8) else size
+        if kind.kind not in "iuf":
+            return ImageHeader(format=TIFF, height=height, width=width, problem=f"holds values of type {kind.name}")
         return ImageHeader(
             decoder="tifffile", format=TIFF, channels=first.samplesperpixel - _count_alpha(first), dtype=kind.name,
-            stored_bits=8 * kind.itemsize, height=first.imagelength, width=first.imagewidth, pages=len(opened.pages),
+            stored_bits=8 * kind.itemsize, height=height, width=width, pages=len(opened.pages), rotated=orientation != 1,
             transparent=_count_alpha(first) > 0,
         )  # fmt: skip
+
+
+def _find_tag(page: Any, number: int) -> int:
+    """Find the value of a tag of a TIFF page; 1 where it has none."""
+    tag = page.tags.get(number)
+    return int(tag.value) if tag else 1
 
 
 def _count_alpha(page: Any) -> int:
@@ -246,8 +264,7 @@ def _read_tiff(path: Path, pages: Sequence[int]) -> Iterator[NDArray[Any]]:
             elif page.axes.endswith("S"):
                 values = np.moveaxis(values, -1, 0)
             channels = len(values) - _count_alpha(page)
-            tag = page.tags.get(274)
-            yield np.ascontiguousarray(_turn_upright(values[:channels], int(tag.value) if tag else 1))
+            yield np.ascontiguousarray(_turn_upright(values[:channels], _find_tag(page, ORIENTATION)))
 
 
 def _turn_upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -83,7 +83,7 @@ def find_copies(dataset: Dataset, splits: SplitSettings | None = None, groups: S
     if not alike:
         return None
     ids, labels = dataset.columns["id"], dataset.labels.tolist()
-    contradicting = [group for group in alike if len({str(labels[row]) for row in group}) > 1]
+    contradicting = [group for group in alike if len({str(labels[row]) for row in group if labels[row] != -1}) > 1]
     return Copies(
         samples=sum(len(group) - 1 for group in alike),
         across_classes=sum(len(group) - 1 for group in contradicting),

@@ -50,8 +50,9 @@ def extra_workers(
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="sslbench-") as folder:
-        workers = [_start(Path(folder), plans, store, number) for number in range(1, count + 1)]
+        workers: list[subprocess.Popen[bytes]] = []
         try:
+            workers.extend(_start(Path(folder), plans, store, number) for number in range(1, count + 1))
             yield Path(folder) / POSTS
         finally:
             failed = [number for number, worker in enumerate(workers, 1) if worker.poll()]

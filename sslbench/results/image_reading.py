@@ -39,9 +39,14 @@ def read_image(
     """
     if channels not in (1, 3):
         raise ValueError(f"{channels} channels: read the file yourself, as an array [1, {channels}, {height}, {width}]")
-    with Image.open(file) as opened:
+    with open(file, "rb") as binary, Image.open(binary) as opened:  # noqa: PTH123 - of a path, Pillow maps and does not turn
         if getattr(opened, "n_frames", 1) > 1 and opened.format != "MPO":
             raise ValueError(f"{file}: has several pages. Save the one to read as a file of its own")
+        bits = getattr(opened, "tag_v2", {}).get(258, (8,))
+        if opened.format == "TIFF" and (opened.mode == "I" or (opened.mode in ("RGB", "RGBA") and max(bits) > 8)):
+            raise ValueError(
+                f"{file}: Pillow does not keep all its bits. Read it with tifffile, and scale it to 0 to 255"
+            )
         image = ImageOps.exif_transpose(opened)
     if image.mode.startswith("I") or image.mode == "F":
         if black is None or white is None:
@@ -64,7 +69,7 @@ def read_image(
 
 def read_aspect(file: str) -> float:
     """Read the width of an image file over its height, upright."""
-    with Image.open(file) as opened:
+    with open(file, "rb") as binary, Image.open(binary) as opened:  # noqa: PTH123 - as above
         image = ImageOps.exif_transpose(opened)
     return image.width / image.height
 

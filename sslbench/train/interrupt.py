@@ -31,12 +31,15 @@ _state = _State()
 
 
 def is_requested() -> bool:
-    """Tell whether a signal has asked the training to end after this step."""
+    """Tell whether a signal has asked the training to end after this step, which has ended: its time limit is over."""
+    if _state.code:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     return bool(_state.code)
 
 
 def leave() -> None:
     """Raise Interrupted: the training has saved what it has."""
+    signal.setitimer(signal.ITIMER_REAL, 0)  # not a second time, while others are told to end
     raise Interrupted(_state.code)
 
 

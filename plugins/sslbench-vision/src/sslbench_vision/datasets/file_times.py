@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime
 
@@ -22,9 +23,8 @@ def make_expression(pattern: str) -> re.Pattern[str]:
 
 def read_time(name: str, pattern: str) -> str:
     """Read the seconds since 1970 (UTC) from a file's name, as text; '' where the pattern is not in it."""
-    found = make_expression(pattern).search(name)
-    try:
-        time = found and datetime.strptime(found[0], pattern).replace(tzinfo=UTC)
-    except ValueError:  # digits that are no date
-        return ""
-    return f"{time.timestamp():.6f}".rstrip("0").rstrip(".") if time else ""
+    for found in make_expression(pattern).finditer(name):
+        with contextlib.suppress(ValueError):  # digits that are no date
+            time = datetime.strptime(found[0], pattern).replace(tzinfo=UTC)
+            return f"{time.timestamp():.6f}".rstrip("0").rstrip(".")
+    return ""

@@ -130,13 +130,21 @@ def _note_spellings(rows: Sequence[dict[str, str]]) -> list[str]:
 
 
 def settle_split(rows: tuple[dict[str, str], ...]) -> tuple[tuple[dict[str, str], ...], list[str]]:
-    """Make the validation part the test set where no labeled image is in a test part; drop a split of one labeled part."""
+    """Make the validation part the test set where no labeled image is in a test part; drop a split of one labeled part.
+
+    Raises AmbiguousLayoutError for other parts than train, validation and test.
+    """
     labeled = {row["split"] for row in rows if row["class"]} - {""}
     if "test" in labeled or not labeled:
         return rows, []
     if {"train", "validation"} <= labeled:
         told = "there is no test part with labels: the validation part is the test set"
         return tuple({**row, "split": "test"} if row["split"] == "validation" else row for row in rows), [told]
+    if len(labeled) > 1:
+        raise AmbiguousLayoutError(
+            f"levels: labeled images are in parts {_list(sorted(labeled))}, of which none is a test part. Rename them to "
+            "train, validation and test, or read them as another column than split"
+        )
     told = f"only the part {_list(sorted(labeled))} has labels: folds are drawn within it"
     return tuple({**row, "split": ""} for row in rows), [told]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -153,27 +154,31 @@ class ImageFolder:
 
     def fingerprint(self) -> str:
         """A digest of names, sizes and contents, the table's too."""
-        table = self.labeling.table
-        inside = [table] if table and table.is_relative_to(self.root) else []
-        known = [*self.digests, *contents(self.root, inside, self.remember)]
-        return fingerprint(self.root, [*self.files, *inside], self.remember, known)
+        files = fingerprint(self.root, self.files, self.remember, self.digests)
+        if self.labeling.table is None:
+            return files
+        told = f"{files}\0".encode() + self.labeling.table.read_bytes()  # the table may lie anywhere
+        return hashlib.blake2b(told, digest_size=16).hexdigest()
 
 
 def label_images(root: Path, files: Sequence[Path], config: ImageFolderConfig) -> Labeling:
     """Label images by the table beside them, else by their folders; raises RequestError for what is ambiguous."""
-    wanted = NONE if config.levels and config.table == AUTO else config.table
-    table = find_table(root, wanted)
-    if table is not None:
-        names = [name_sample(root, path) for path in files]
-        asked = [(name, getattr(config, name)) for name in ("path_column", "class_column", "split_column")]
-        read = read_image_table(root, table, names, asked)
-        rows, told = settle_split(read.rows)
-        return Labeling(rows=rows, description=read.description, notes=(*read.notes, *told), table=table)
+    table = find_table(root, NONE if config.levels and config.table == AUTO else config.table)
     try:
+        if table is not None:
+            return _label_by_table(root, table, files, config)
         layout = recognize_layout([path.relative_to(root).parts[:-1] for path in files], config.levels)
     except AmbiguousLayoutError as error:
         raise RequestError([str(error)]) from error
     return Labeling(rows=layout.rows, description=layout.description, notes=layout.notes)
+
+
+def _label_by_table(root: Path, table: Path, files: Sequence[Path], config: ImageFolderConfig) -> Labeling:
+    names = [name_sample(root, path) for path in files]
+    asked = [(name, getattr(config, name)) for name in ("path_column", "class_column", "split_column")]
+    read = read_image_table(root, table, names, asked)
+    rows, told = settle_split(read.rows)
+    return Labeling(rows=rows, description=read.description, notes=(*read.notes, *told), table=table)
 
 
 def choose_rows(
@@ -199,11 +204,16 @@ def choose_rows(
         labels: dict[str, set[str]] = {}
         first: dict[str, int] = {}
         for i in kept:
-            labels.setdefault(digests[i], set()).add(rows[i]["class"])
+            labels.setdefault(digests[i], set()).update({rows[i]["class"]} - {""})
+        for i in sorted(kept, key=lambda i: not rows[i]["class"]):  # of a labeled and an unlabeled one the labeled one
             first.setdefault(digests[i], i)
-        single = [i for i in kept if first[digests[i]] == i and len(labels[digests[i]]) == 1]
+        single = [i for i in kept if first[digests[i]] == i and len(labels[digests[i]]) < 2]
         notes.append(f"{len(kept) - len(single):,} identical files are left out by copies=drop")
         kept = single
+    if not kept:
+        most = max(counts.values(), default=0)
+        told = f"minimum: no class has {config.minimum} images; the largest has {most}. Lower data.minimum"
+        raise RequestError([told])
     return kept, notes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -110,7 +110,9 @@ def _read_rows(file: Path, *, head_only: bool = False) -> tuple[list[str], list[
             head = list(reader.fieldnames or ())
             rows = [] if head_only else [{name: row[name] or "" for name in head} for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataBroken(f"{file} cannot be read as a table in UTF-8: {error}") from error
+        raise DataBroken(
+            f"{file} cannot be read as a table in UTF-8: {error}. Save it in UTF-8, or set data.table=none"
+        ) from error
     return head, [row for row in rows if not all(value in ("[t]", "[f]") for value in row.values())]
 
 
@@ -121,22 +123,32 @@ def _find_column(head: Sequence[str], usual: Sequence[str]) -> str:
 
 
 def _match(file: Path, rows: Sequence[dict[str, str]], column: str, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Find the row of each image: by its path below the folder, else by its file name where that is unique."""
-    there = set(names)
-    often = Counter(PurePosixPath(name).name for name in names)
-    unique = {PurePosixPath(name).name: name for name in names if often[PurePosixPath(name).name] == 1}
+    """Find the row of each image: by its path below the folder, else by its file name where images and rows have it once."""
+    paths = [row[column].replace("\\", "/").strip().removeprefix("./") for row in rows]
     found: dict[str, dict[str, str]] = {}
-    for row in rows:
-        path = row[column].replace("\\", "/").strip().removeprefix("./")
-        name = path if path in there else unique.get(PurePosixPath(path).name, "")
-        if name and found.setdefault(name, row) != row:
-            raise DataBroken(f"{file.name} has two different rows for {name}. Remove one of them")
-    return found
+    there = set(names)
+    for path, row in zip(paths, rows, strict=True):
+        if path in there and found.setdefault(path, row) != row:
+            raise DataBroken(f"{file.name} has two different rows for {path}. Remove one of them")
+    images = _find_unique(name for name in names if name not in found)
+    tabled = _find_unique(path for path in paths if path not in there)
+    row_of = dict(zip(paths, rows, strict=True))
+    return found | {images[name]: row_of[path] for name, path in tabled.items() if name in images}
+
+
+def _find_unique(paths: Iterable[str]) -> dict[str, str]:
+    """Find the path of each file name that only one of these paths has."""
+    listed = list(paths)
+    often = Counter(PurePosixPath(path).name for path in listed)
+    return {PurePosixPath(path).name: path for path in listed if often[PurePosixPath(path).name] == 1}
 
 
 def _read_row(row: dict[str, str], chosen: dict[str, str], kept: Sequence[str]) -> dict[str, str]:
-    split = row.get(chosen["split_column"], "").strip()
-    values = {"split": SPLITS.get(split.lower(), split), "class": row.get(chosen["class_column"], "").strip()}
+    def cell(setting: str) -> str:
+        return row.get(chosen[setting], "").strip() if chosen[setting] else ""
+
+    split = cell("split_column")
+    values = {"split": SPLITS.get(split.lower(), split), "class": cell("class_column")}
     return values | {name: row.get(name, "") for name in kept}
 
 
