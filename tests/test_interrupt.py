@@ -100,6 +100,15 @@ def test_a_step_that_does_not_end_is_left_after_a_while(monkeypatch, signals):
     assert not interrupt.is_requested()
 
 
+def test_what_is_saved_after_a_step_may_take_longer_than_the_step(monkeypatch):
+    monkeypatch.setattr(interrupt, "GRACE", 0.2)
+    with interrupt.orderly_end(), interrupt.awaited():
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.is_requested()
+        interrupt.stop_clock()
+        time.sleep(0.4)  # a checkpoint is written
+
+
 def test_the_same_signal_twice_does_not_wait(monkeypatch):
     monkeypatch.setattr(interrupt, "GRACE", 30)
     with pytest.raises(interrupt.Interrupted):

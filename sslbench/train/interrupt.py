@@ -31,15 +31,18 @@ _state = _State()
 
 
 def is_requested() -> bool:
-    """Tell whether a signal has asked the training to end after this step, which has ended: its time limit is over."""
-    if _state.code:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    """Tell whether a signal has asked the training to end after this step."""
     return bool(_state.code)
+
+
+def stop_clock() -> None:
+    """End the time limit of a step: it has ended, and what is saved after it may take longer."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def leave() -> None:
     """Raise Interrupted: the training has saved what it has."""
-    signal.setitimer(signal.ITIMER_REAL, 0)  # not a second time, while others are told to end
+    stop_clock()  # not a second time, while others are told to end
     raise Interrupted(_state.code)
 
 

@@ -272,7 +272,8 @@ class _Loop:
     def _save(self, *, last: bool) -> None:
         """Write a checkpoint where one is due; raises Interrupted after one that a signal asked for."""
         training, now = self.training, environment.stopwatch()
-        ends = interrupt.is_requested()
+        if ends := interrupt.is_requested():
+            interrupt.stop_clock()
         due = last or ends or now - self.saved >= training.settings.checkpoint_seconds
         if training.checkpoint is not None and training.world.agreed(due):
             self.saved = now
