@@ -20,7 +20,7 @@ from sslbench_vision.datasets.image_folder import ImageFolderConfig, build
 from sslbench_vision.datasets.image_folder_layout import AmbiguousLayoutError, recognize_layout
 
 import sslbench
-from sslbench.api.errors import DataBroken, DataMissing, RequestError, UnexpectedLayout
+from sslbench.api.errors import DataBroken, DataMissing, RequestError, UnexpectedFormat
 from sslbench.api.image_listing import list_images
 from sslbench.api.specs import Source
 from sslbench.data.splits import SplitSettings
@@ -119,23 +119,27 @@ def test_what_is_ambiguous_is_refused(tmp_path, files, sentence):
 
 def test_one_class_is_a_question(tmp_path):
     root = write(tmp_path / "set", "JPEGImages/1.png", "JPEGImages/2.png")
-    with pytest.raises(UnexpectedLayout, match=r"in one folder, 'JPEGImages'\. Set data\.root to that folder"):
+    with pytest.raises(UnexpectedFormat, match=r"in one folder, 'JPEGImages'\. Set data\.root to that folder"):
         open_images(root)
     (root / "Annotations").mkdir()
     (root / "Annotations/1.xml").write_text("<annotation/>")
-    with pytest.raises(UnexpectedLayout, match="it looks like Pascal VOC") as found:
+    with pytest.raises(UnexpectedFormat, match="it looks like Pascal VOC") as found:
         open_images(root)
-    assert found.value.layout == "voc"
+    assert found.value.format == "voc"
     assert open_images(root, levels=("class",)).target.names == ("JPEGImages",)
 
 
-def test_other_data_is_named_with_who_reads_it(tmp_path, cli):
+@pytest.mark.parametrize(
+    ("file", "looks", "reader"),
+    [("train-images-idx3-ubyte", "idx files", "mnist"), ("data_batch_1", "batches of CIFAR", "cifar10, cifar100")],
+)
+def test_other_data_is_named_with_the_datasets_that_read_it(tmp_path, cli, file, looks, reader):
     (tmp_path / "arrays").mkdir()
-    (tmp_path / "arrays/train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3]))
+    (tmp_path / "arrays" / file).write_bytes(bytes([0, 0, 8, 3]))
     answer = cli("data", "where", "image-folder", f"data.root={tmp_path / 'arrays'}")
     assert answer.returncode == 3
-    assert "it looks like idx files" in answer.stderr
-    assert "Datasets that read this form: mnist" in answer.stderr
+    assert f"it looks like {looks}" in answer.stderr
+    assert f"Datasets that read this format: {reader}" in answer.stderr
 
 
 def test_a_zip_is_read_and_another_file_is_refused(tmp_path):
@@ -157,6 +161,7 @@ def test_system_folders_and_own_output_are_skipped_and_counted(tmp_path):
         ".Trash-1000/files/1.png", "$RECYCLE.BIN/1.png", "runs/stages/pretrain/x/1.png", "runs/one/figure.png",
         "old/1.png",
     )  # fmt: skip
+    (root / "runs/stages/pretrain/x/stage.json").write_text("{}")
     (root / "one-run").mkdir()
     for name in ("record.json", "request.yaml", "figure.png"):
         shutil.copy(root / "a/1.png", root / "one-run" / name)
@@ -248,88 +253,6 @@ def test_patterns_of_times_are_checked(tmp_path):
         open_images(root, time="%Y-%m")
 
 
-def test_a_manifest_gives_classes_splits_and_groups(tmp_path):
-    root = write(tmp_path / "set", *(f"images/{n}.png" for n in range(6)), "images/extra.png")
-    rows = [f"images/{n}.png,{'ab'[n % 2]},{'train' if n < 4 else 'val'},camera {n % 3}" for n in range(6)]
-    (root / "manifest.csv").write_text("\n".join(["path,label,subset,camera", *rows, "images/lost.png,a,train,x"]))
-    found = open_images(root)
-    assert found.target.names == ("a", "b")
-    assert found.columns["camera"][0] == "camera 0"
-    assert sorted(set(found.columns["split"])) == ["", "test", "train"]
-    told = found.describe()
-    assert told.facts["layout"] == (
-        "table manifest.csv: files from column 'path', class from column 'label', split from column 'subset'"
-    )
-    notes = ("1 of 7 images are not in manifest.csv", "1 of 7 rows of manifest.csv name no image", "test set")
-    assert all(any(note in line for line in told.notes) for note in notes)
-    before = found.fingerprint()
-    (root / "manifest.csv").write_text("\n".join(["path,label,subset,camera", *rows]))
-    assert open_images(root).fingerprint() != before
-    with pytest.raises(UnexpectedLayout, match="in one folder, 'images'"):
-        open_images(root, table="none")
-
-
-def test_a_table_elsewhere_counts_for_the_fingerprint(tmp_path):
-    root = write(tmp_path / "set", "1.png", "2.png")
-    table = tmp_path / "labels.csv"
-    table.write_text("path,class\n1.png,a\n2.png,b\n")
-    before = open_images(root, table=str(table)).fingerprint()
-    table.write_text("path,class\n1.png,b\n2.png,a\n")
-    assert open_images(root, table=str(table)).fingerprint() != before
-
-
-def test_rows_are_matched_by_their_whole_path_first(tmp_path):
-    root = write(tmp_path / "set", "a/1.png", "b/2.png", "c/3.png")
-    (root / "manifest.csv").write_text(
-        ",path,class\n0,x/1.png,wrong\n1,a/1.png,right\n2,2.png,two\n3,x/3.png,p\n4,y/3.png,q\n"
-    )
-    assert labels_of(open_images(root)) == {"a/1.png": "right", "b/2.png": "two", "c/3.png": ""}
-    (root / "manifest.csv").write_text(",path\n0,a/1.png\n1,b/2.png\n")
-    assert open_images(root).target.kind == "none", "a column without a name is no class"
-
-
-def test_parts_that_are_no_split_are_refused(tmp_path):
-    root = write(tmp_path / "set", *(f"{part}/{name}/1.png" for part in ("train", "holdout") for name in "ab"))
-    with pytest.raises(
-        RequestError, match=r"levels: labeled images are in parts 'holdout', 'train', of which none is a test"
-    ):
-        open_images(root, levels=("split", "class"))
-
-
-def test_an_export_of_ecotaxa_is_read(tmp_path):
-    root = write(tmp_path / "set", "1.jpg", "2.jpg", "deep/3.jpg")
-    head = "object_id\timg_file_name\tobject_annotation_category\tobject_depth_min"
-    rows = ["[t]\t[t]\t[t]\t[f]", "o1\t1.jpg\tCopepoda\t10", "o2\t2.jpg\tdetritus\t20", "o3\tx\\3.jpg\tCopepoda\t30"]
-    (root / "ecotaxa_export.tsv").write_text("\n".join([head, *rows]))
-    found = open_images(root)
-    assert labels_of(found) == {"1.jpg": "Copepoda", "2.jpg": "detritus", "deep/3.jpg": "Copepoda"}
-    assert found.columns["object_depth_min"].tolist() == ["10", "20", "30"]
-
-
-@pytest.mark.parametrize(
-    ("config", "sentence"),
-    [
-        ({"table": "absent.csv"}, r"table: '.*absent\.csv' is not a file"),
-        ({"class_column": "kind"}, r"class_column: manifest\.csv has no column 'kind'\. It has: path, class"),
-        (
-            {"path_column": "class"},
-            r"table: column 'class' of manifest\.csv names no image of the folder, such as '1\.png'",
-        ),
-    ],
-)
-def test_tables_that_do_not_fit_are_refused(tmp_path, config, sentence):
-    root = write(tmp_path / "set", "1.png", "2.png")
-    (root / "manifest.csv").write_text("path,class\n1.png,a\n2.png,b\n")
-    with pytest.raises(RequestError, match=sentence):
-        open_images(root, **config)
-    shutil.copy(root / "manifest.csv", root / "labels.csv")
-    with pytest.raises(RequestError, match=r"table: there are several: labels\.csv, manifest\.csv"):
-        open_images(root)
-    (root / "labels.csv").write_text("path,class\n1.png,a\n1.png,b\n")
-    with pytest.raises(DataBroken, match=r"labels\.csv has two different rows for 1\.png"):
-        open_images(root, table="labels.csv")
-
-
 def test_a_minimum_that_no_class_has_is_refused(tmp_path):
     with pytest.raises(RequestError, match=r"minimum: no class has 5 images; the largest has 1\. Lower data\.minimum"):
         open_images(write(tmp_path / "set", "a/1.png", "b/2.png"), minimum=5)
@@ -355,9 +278,9 @@ def test_identical_files_are_counted_and_can_be_kept_together_or_dropped(tmp_pat
     found = open_images(root)
     copies = summarize_data("set", found, SplitSettings()).copies
     assert (copies.samples, copies.across_classes) == (21, 2)
-    assert copies.learned
+    assert copies.in_training
     together = SplitSettings(groups="copy")
-    assert summarize_data("set", found, together).copies.learned == 0
+    assert summarize_data("set", found, together).copies.in_training == 0
     lines = "\n".join(describe_summary(summarize_data("set", found, SplitSettings())))
     assert "2 of them in different classes" in lines
     assert "splits.groups=copy keeps identical files on one side" in lines

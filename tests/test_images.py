@@ -13,7 +13,8 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 
 from sslbench.api.errors import DataBroken
-from sslbench.api.image_set import ImageOptions, ImageSet
+from sslbench.api.image_options import ImageOptions
+from sslbench.api.image_set import ImageSet
 from sslbench.api.images import convert_to_gray, decode_image, read_header, scale_to_bytes
 
 PHOTO = load_sample_images().images[0][:60, :90]

@@ -7,7 +7,7 @@ from sslbench.api.errors import (
     RequestError,
     SslbenchError,
     Unavailable,
-    UnexpectedLayout,
+    UnexpectedFormat,
 )
 from sslbench.api.executors import Crew, Executor, ExecutorSpec
 from sslbench.api.fits import Fit
@@ -84,6 +84,6 @@ __all__ = [
     "NonNegativeFloat", "NonNegativeInt", "OperationParts", "OperationSpec", "Outcome", "PositiveFloat",
     "PositiveInt", "ProtocolSpec", "Published", "Range", "Recipe", "RecipeSpec", "ReferenceSpec", "RenamedMetric",
     "RequestError", "Role", "RowGroups", "Scalar", "Setting", "Several", "Shapes", "Share", "Source", "Span", "Spec",
-    "SslbenchError", "Step", "StudySpec", "Survey", "Target", "Task", "Unavailable", "UnexpectedLayout", "Use",
+    "SslbenchError", "Step", "StudySpec", "Survey", "Target", "Task", "Unavailable", "UnexpectedFormat", "Use",
     "View", "World", "hookimpl",
 ]  # fmt: skip

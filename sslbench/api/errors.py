@@ -38,19 +38,19 @@ class DataBroken(SslbenchError):
     exit_code = 3
 
 
-class UnexpectedLayout(DataBroken):
-    """Data of another form than the one that the dataset reads; `layout` names it where it is known ('voc', 'idx', …).
+class UnexpectedFormat(DataBroken):
+    """Data in another format than the dataset reads; `format` names it where it is known, else it is ''.
 
-    The catalog adds which installed datasets read that form (`Card.layouts`).
+    The catalog adds which installed datasets read that format (`Card.formats`).
     """
 
-    def __init__(self, text: str, layout: str = "") -> None:
+    def __init__(self, text: str, format: str = "") -> None:
         super().__init__(text)
-        self.layout = layout
+        self.format = format
 
-    def __reduce__(self) -> tuple[type[UnexpectedLayout], tuple[str, str]]:
-        """Keep the layout where the error is sent from another process."""
-        return type(self), (str(self), self.layout)
+    def __reduce__(self) -> tuple[type[UnexpectedFormat], tuple[str, str]]:
+        """Keep the format where the error is sent from another process."""
+        return type(self), (str(self), self.format)
 
 
 class DiskFull(SslbenchError):

@@ -91,7 +91,7 @@ def contents(root: Path, files: Sequence[Path], remember: Path) -> Sequence[str]
 
 
 def map_files(function: Callable[[Path], T], files: Sequence[Path]) -> list[T]:
-    """Apply a function to files, in order, by threads that take many at a time: a hand-over costs as much as a small file."""
+    """Apply a function to files, in order, by threads that take many at a time."""
     chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
     with ThreadPoolExecutor() as threads:
         return [one for found in threads.map(lambda chunk: [function(path) for path in chunk], chunks) for one in found]
@@ -112,7 +112,7 @@ def _hash(content: bytes) -> str:
 def name_sample(root: Path, path: Path) -> str:
     """Name a file by its path below a root; bytes that are no UTF-8 are written as escapes."""
     text, folder = os.fspath(path), os.fspath(root) + os.sep
-    # pathlib takes ten times as long, and there may be a hundred thousand files
+    # not by pathlib, which is slow for a hundred thousand files
     below = text[len(folder) :] if text.startswith(folder) else os.fspath(path.relative_to(root))
     return os.fsencode(below.replace(os.sep, "/")).decode("utf-8", "backslashreplace")
 

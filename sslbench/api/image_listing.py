@@ -12,23 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 NOT_IMAGES = frozenset(
-    {
-        ".pdf",
-        ".eps",
-        ".ps",
-        ".mpg",
-        ".mpeg",
-        ".wmf",
-        ".emf",
-        ".h5",
-        ".hdf",
-        ".grib",
-        ".bufr",
-        ".fli",
-        ".flc",
-        ".iim",
-        ".gbr",
-    }
+    {".pdf", ".eps", ".ps", ".mpg", ".mpeg", ".wmf", ".emf", ".h5", ".hdf", ".grib", ".bufr", ".fli", ".flc", ".iim"}
 )
 """Extensions that Pillow knows and that hold documents, movies or arrays."""
 
@@ -38,7 +22,6 @@ SYSTEM_FOLDERS = frozenset(
 """Folders that file servers and operating systems write."""
 
 SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini", "Icon\r"})
-STAGE_KINDS = ("prepare", "pretrain", "extract", "evaluate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +73,8 @@ class _Search:
         self.visited.add(folder.resolve())
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
-            self.leave_out("no permission to read", folder, "/")
+        except OSError as error:
+            self.leave_out(f"not readable, {(error.strerror or 'unknown error').lower()}", folder, "/")
             return
         for entry in entries:
             path = Path(entry.path)
@@ -136,10 +119,10 @@ class _Search:
 
 
 def is_own_output(folder: Path) -> bool:
-    """Whether sslbench wrote a folder: an output folder with stages, or the folder of one run."""
+    """Whether sslbench wrote a folder: the folder of one run, or an output folder with a finished stage."""
     if (folder / "record.json").is_file() and (folder / "request.yaml").is_file():
         return True
-    return any((folder / "stages" / kind).is_dir() for kind in STAGE_KINDS)
+    return any((folder / "stages").glob("*/*/stage.json"))
 
 
 def is_image(path: Path) -> bool:

@@ -9,10 +9,10 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import PIL
@@ -20,21 +20,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from sslbench.api.files import map_files, sign_files, write_atomically
-from sslbench.api.images import (
-    MAX_PIXELS,
-    ImageHeader,
-    Pages,
-    convert_to_gray,
-    decode_image,
-    read_header,
-    scale_to_bytes,
-)
-
-Channels: TypeAlias = Literal["auto", "grey", "colour"] | tuple[int, ...]
-"""Channels that an image gets: as the files have them, gray, color, or those with these numbers (from 0)."""
-
-IntensityRange: TypeAlias = Literal["percentiles", "minmax", "type"] | tuple[float, float]
-"""What becomes black and white of images of more than 8 bits, one range for the whole dataset."""
+from sslbench.api.image_options import ImageOptions
+from sslbench.api.images import ImageHeader, convert_to_gray, decode_image, is_transient, read_header, scale_to_bytes
 
 PERCENTILES = (0.1, 99.9)
 SAMPLED_VALUES = 2**22
@@ -42,16 +29,6 @@ SAMPLED_VALUES = 2**22
 
 VERSION = 1
 Span: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageOptions:
-    """How image files are read; the names are those of the settings that users write."""
-
-    channels: Channels = "auto"
-    pages: Pages = None
-    intensity_range: IntensityRange = "percentiles"
-    max_pixels: int = MAX_PIXELS
 
 
 class ImageSet:
@@ -67,7 +44,7 @@ class ImageSet:
         if known.exists():
             return [ImageHeader(**header) for header in json.loads(known.read_text())]
         found = map_files(lambda path: read_header(path, self.options.max_pixels), self.files)
-        if not any(header.is_passing for header in found):
+        if not any(header.is_transient for header in found):
             write_atomically(known, json.dumps([asdict(header) for header in found]).encode())
         return found
 
@@ -117,10 +94,12 @@ class ImageSet:
             limits = [np.iinfo(self.headers[i].dtype) for i in deep[:1]]
             return (float(limits[0].min) if limits else 0.0,), (float(limits[0].max) if limits else 255.0,)
         known = self._known("span", asdict(self.options), VERSION)
-        if not known.exists():
-            write_atomically(known, json.dumps(self._measure_span(deep)).encode())
-        low, high = json.loads(known.read_text())
-        return tuple(low), tuple(high)
+        if known.exists():
+            low, high = json.loads(known.read_text())
+            return tuple(low), tuple(high)
+        span = self._measure_span(deep)
+        write_atomically(known, json.dumps(span).encode())
+        return span
 
     @property
     def deep_span(self) -> Span | None:
@@ -141,6 +120,8 @@ class ImageSet:
         pages = [header.pages for header in headers if header.pages > 1]
         if pages:
             found["pages"] = f"{len(pages)} files have up to {max(pages)}; read with pages={self.options.pages}"
+        if previews := sum(header.format == "MPO" for header in headers):
+            found["previews"] = f"of {previews} MPO files the first image is read; the others are its previews"
         if rotated := sum(header.rotated for header in headers):
             found["orientation"] = f"{rotated} files are turned upright by their EXIF tag"
         if transparent := sum(header.transparent for header in headers):
@@ -216,13 +197,18 @@ class ImageSet:
         return []
 
     def _measure_span(self, deep: Sequence[int]) -> Span:
-        """Measure black and white over all deep images; raises nothing for a file that cannot be decoded."""
+        """Measure black and white over all deep images but those that cannot be decoded.
+
+        Raises an error that is not of a file: a range without some of the files would be kept.
+        """
         share = max(64, SAMPLED_VALUES // len(deep))
 
         def sample(number: int) -> NDArray[np.float64] | None:
             try:
                 values = decode_image(self.files[number], self.options.pages, self.headers[number])
-            except Exception:  # reported where the file is read
+            except Exception as error:  # reported where the file is read
+                if is_transient(error):
+                    raise
                 return None
             if isinstance(self.options.channels, tuple):
                 values = values[list(self.options.channels)]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import tifffile
@@ -20,19 +20,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sslbench.api.errors import DataBroken
-
-Pages: TypeAlias = int | Literal["all", "max", "mean"] | None
-"""Which pages of a file are read: one of them (from 0), all as channels, their maximum or mean; None: files have one."""
-
-MAX_PIXELS = 178_956_970
-"""Pixels above which Pillow refuses an image by default."""
+from sslbench.api.image_options import MAX_PIXELS, Pages
 
 GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 TIFF = "TIFF"
 ORIENTATION, SAMPLES_PER_PIXEL, SAMPLE_FORMAT = 0x0112, 277, 339
 
-PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EAGAIN, errno.ETIMEDOUT})
+TRANSIENT_ERRORS = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EAGAIN, errno.ETIMEDOUT}
+)
 """Errors of the system that say nothing of a file."""
 
 _limit = threading.Lock()
@@ -59,7 +56,7 @@ class ImageHeader:
     transparent: bool = False
     rotated: bool = False
     problem: str = ""
-    is_passing: bool = False
+    is_transient: bool = False
 
 
 def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> ImageHeader:
@@ -67,13 +64,17 @@ def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> ImageHeader:
     try:
         header = _find_header(path)
     except Exception as error:  # whatever a decoder raises is a fact about the file
-        passing = isinstance(error, MemoryError) or getattr(error, "errno", None) in PASSING
-        return ImageHeader(problem=_describe(error, path), is_passing=passing)
+        return ImageHeader(problem=_describe(error, path), is_transient=is_transient(error))
     pixels = header.height * header.width
     if pixels > max_pixels:
         told = f"{header.width} x {header.height} = {pixels:,} pixels, more than max_pixels={max_pixels:,}"
         return ImageHeader(format=header.format, height=header.height, width=header.width, problem=told)
     return header
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether an error says nothing of a file, such as too many open files or too little memory."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in TRANSIENT_ERRORS
 
 
 def decode_image(path: Path, pages: Pages = None, header: ImageHeader | None = None) -> NDArray[Any]:

@@ -218,7 +218,7 @@ class Card:
     `groups` are columns whose values may not cross a split; `embedded` data needs no download at all; `counts` are
     the known samples by part and class, and `totals` those of a part and its classes (0: not known), which `data verify`
     compares with what is there; `modalities` is what a plan is made with while the data is missing (a side of 0 varies).
-    `layouts` are forms of data that it reads whoever made them ('voc', 'idx'), for users who have such data.
+    `formats` are general formats that it reads, by which users who have such data find it.
     """
 
     licence: str
@@ -231,7 +231,7 @@ class Card:
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     totals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     modalities: Mapping[str, Modality] = field(default_factory=dict)
-    layouts: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
 
 
 class Dataset(Protocol):

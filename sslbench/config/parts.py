@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api.errors import DataBroken, DataMissing, RequestError, UnexpectedLayout
+from sslbench.api.errors import DataBroken, DataMissing, RequestError, UnexpectedFormat
 from sslbench.api.files import title_problem
 from sslbench.api.specs import Card, Dataset, DatasetSpec, Source
 from sslbench.api.values import Target
@@ -181,7 +181,7 @@ def _open(
         except DataMissing as error:
             missing.setdefault(str(error), []).append(f"{choice.name}/{part}" if part else choice.name)
         except DataBroken as error:
-            readers = _name_readers(catalog, error.layout) if isinstance(error, UnexpectedLayout) else ""
+            readers = _name_readers(catalog, error.format) if isinstance(error, UnexpectedFormat) else ""
             found.missing.append(f"dataset {choice.name!r} cannot be used: {error}{readers}")
         except RequestError as error:
             told = (f"{path}.{problem}" for problem in error.problems)
@@ -191,12 +191,12 @@ def _open(
         found.missing.append(missing_sentence(catalog, choice, ", ".join(named), looked))
 
 
-def _name_readers(catalog: Catalog, layout: str) -> str:
-    """Say which installed datasets read a form of data; '' where the form is not known."""
-    if not layout:
+def _name_readers(catalog: Catalog, name: str) -> str:
+    """List the installed datasets that read a format; '' where the format is not known."""
+    if not name:
         return ""
-    readers = [component.name for component in catalog.all("dataset") if layout in component.spec.card.layouts]
-    return f". Datasets that read this form: {', '.join(readers) or 'none of those that are installed'}"
+    readers = [component.name for component in catalog.all("dataset") if name in component.spec.card.formats]
+    return f". Datasets that read this format: {', '.join(readers) or 'none of those that are installed'}"
 
 
 def _build(choice: Choice, part: str, shelf: Shelf, *, fetch: bool) -> Dataset:

@@ -22,13 +22,13 @@ SHOWN = 12
 class Copies:
     """Samples of identical bytes, beyond the first of each: all, and those of which another one has another label.
 
-    `learned` are the test samples of the first fold that are identical to a training sample; None where it is not known.
+    `in_training` counts the test samples of the first fold that are identical to a training sample; None: not known.
     """
 
     samples: int
     across_classes: int
     example: tuple[str, str]
-    learned: int | None = None
+    in_training: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +88,11 @@ def find_copies(dataset: Dataset, splits: SplitSettings | None = None, groups: S
         samples=sum(len(group) - 1 for group in alike),
         across_classes=sum(len(group) - 1 for group in contradicting),
         example=(str(ids[alike[0][0]]), str(ids[alike[0][1]])),
-        learned=_count_learned(dataset, digests, splits, groups) if splits else None,
+        in_training=_count_in_training(dataset, digests, splits, groups) if splits else None,
     )
 
 
-def _count_learned(
+def _count_in_training(
     dataset: Dataset, digests: NDArray[np.str_], splits: SplitSettings, groups: Sequence[str]
 ) -> int | None:
     """Count the test samples of the first fold that are identical to a training sample; None where nothing is divided."""
@@ -127,8 +127,8 @@ def describe_copies(copies: Copies) -> str:
     parts = [f"{copies.samples:,}, such as {copies.example[0]} and {copies.example[1]}"]
     if copies.across_classes:
         parts.append(f"{copies.across_classes:,} of them in different classes")
-    if copies.learned:
-        parts.append(f"{copies.learned:,} test samples of the first fold are identical to training samples")
+    if copies.in_training:
+        parts.append(f"{copies.in_training:,} test samples of the first fold are identical to training samples")
     return "; ".join(parts)
 
 

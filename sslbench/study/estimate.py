@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from sslbench.config.plan import Plan
-from sslbench.stages.graph import Stage
+from sslbench.stages.graph import Kind, Stage
 from sslbench.stages.stage import failure_of, finished
 from sslbench.study.measure import Limit, StagesOf, measure_plan
 from sslbench.study.rates import FORWARD, Rates, open_rates
 
-KINDS = ("prepare", "pretrain", "extract", "evaluate")
+KINDS: tuple[str, ...] = get_args(Kind)
 PLAN_SECONDS, RUN_SECONDS = 5.0, 3.0
 """Time for measuring before a plan is printed, and before a run starts."""
 SHARE = 0.05

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api import DataBroken, DataDescription, Modality, Target
 from sslbench.api.files import contents, fingerprint
-from sslbench.api.image_set import ImageOptions, ImageSet
+from sslbench.api.image_options import GrayOrColor, ImageOptions
+from sslbench.api.image_set import ImageSet
 from sslbench_plankton.left_out import note_unused_images
 from sslbench_plankton.padding import pad_square
 
@@ -50,7 +51,7 @@ class PlanktonPictures:
         *,
         legend: int = 0,
         beside: Sequence[Path] = (),
-        channels: Literal["grey", "colour"] = "grey",
+        channels: GrayOrColor = "grey",
         searched: tuple[Path, str] | None = None,
         notes: Sequence[str] = (),
     ) -> None:

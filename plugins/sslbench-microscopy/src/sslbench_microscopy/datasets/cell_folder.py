@@ -10,23 +10,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from sslbench.api import (
-    AnyFloat,
     Card,
     DataMissing,
     Dataset,
     DatasetSpec,
     Modality,
-    NonEmpty,
-    NonNegativeInt,
     PositiveInt,
     Range,
     Source,
-    Span,
     Use,
     hookimpl,
 )
 from sslbench.api.changed import Changed
 from sslbench.api.files import name_folder
+from sslbench.api.image_options import Channels, IntensityRange, Pages
 from sslbench_microscopy.citations import BIAS_STUDY
 
 LARGEST = 4096
@@ -50,9 +47,9 @@ class CellFolderConfig:
     skip: tuple[str, ...] = ()
     table: str = "auto"
     copies: Literal["keep", "drop"] = "keep"
-    channels: Literal["auto", "grey", "colour"] | NonEmpty[NonNegativeInt] = "auto"
-    pages: NonNegativeInt | Literal["all", "max", "mean"] | None = None
-    intensity_range: Literal["percentiles", "minmax", "type"] | Span[AnyFloat] = "percentiles"
+    channels: Channels = "auto"
+    pages: Pages = None
+    intensity_range: IntensityRange = "percentiles"
     minimum: PositiveInt = 1
     classes: tuple[str, ...] = ()
     side: Annotated[int, Range(at_least=0, at_most=LARGEST)] = 196

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from sslbench.api import DataBroken, DataDescription, DataMissing, Dataset, Modality, Source, Target
 from sslbench.api.files import contents, fingerprint, read_table
-from sslbench.api.image_set import ImageOptions, ImageSet
+from sslbench.api.image_options import ImageOptions
+from sslbench.api.image_set import ImageSet
 from sslbench_plankton.datasets.cytosense import CytosenseConfig
 from sslbench_plankton.left_out import note_unused_images
 from sslbench_plankton.padding import pad_edges

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import DAPLANKTON
 
 PARTS = ("lab/ifcb", "lab/cs", "lab/fc", "sea/ifcb", "sea/cs")
@@ -79,7 +79,7 @@ class DaplanktonConfig:
 
     root: Path | None = None
     joined: bool = False
-    channels: Literal["grey", "colour"] = "grey"
+    channels: GrayOrColor = "grey"
 
 
 def counts() -> Mapping[str, Mapping[str, int]]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sslbench.api import DataBroken, DataDescription, DataMissing, Dataset, Modality, RequestError, Source, Target
 from sslbench.api.files import contents, find, fingerprint, read_table
 from sslbench.api.image_listing import list_images
-from sslbench.api.image_set import ImageOptions, ImageSet
+from sslbench.api.image_options import ImageOptions
+from sslbench.api.image_set import ImageSet
 from sslbench_plankton.datasets.flowcam_pairs import FlowcamPairsConfig
 from sslbench_plankton.left_out import note_unused_columns
 from sslbench_plankton.padding import pad_edges

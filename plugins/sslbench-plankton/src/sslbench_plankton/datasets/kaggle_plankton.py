@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import PLANKTON_SET
 
 FOLDERS = ("kaggle-plankton", "ndsb", "datasciencebowl", "datasciencebowl.zip", "ndsb_plankton")
@@ -25,7 +25,7 @@ class KagglePlanktonConfig:
     """
 
     root: Path | None = None
-    channels: Literal["grey", "colour"] = "grey"
+    channels: GrayOrColor = "grey"
 
 
 def build(config: KagglePlanktonConfig, source: Source) -> Dataset:

@@ -16,7 +16,6 @@ from sslbench.api import (
     Dataset,
     DatasetSpec,
     Modality,
-    NonNegativeInt,
     PositiveInt,
     Source,
     Use,
@@ -24,6 +23,7 @@ from sslbench.api import (
 )
 from sslbench.api.changed import Changed
 from sslbench.api.files import name_folder
+from sslbench.api.image_options import GrayOrColor, Pages
 from sslbench_plankton.citations import PLANKTON_MAE
 
 PASSED = ("root", "levels", "skip", "table", "time", "copies", "channels", "pages", "minimum")
@@ -44,8 +44,8 @@ class PlanktonFolderConfig:
     columns: Mapping[str, str] = field(default_factory=dict)
     time: str = ""
     copies: Literal["keep", "drop"] = "keep"
-    channels: Literal["grey", "colour"] = "grey"
-    pages: NonNegativeInt | Literal["all", "max", "mean"] | None = None
+    channels: GrayOrColor = "grey"
+    pages: Pages = None
     minimum: PositiveInt = 1
 
 

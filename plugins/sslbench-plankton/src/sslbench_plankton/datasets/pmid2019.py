@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import PMID
 
 FOLDERS = ("pmid2019", "PMID2019", "PMID2019.zip")
@@ -27,7 +27,7 @@ class PmidConfig:
     root: Path | None = None
     images: str = "JPEGImages"
     annotations: str = "Annotations"
-    channels: Literal["grey", "colour"] = "grey"
+    channels: GrayOrColor = "grey"
 
 
 def build(config: PmidConfig, source: Source) -> Dataset:
@@ -63,7 +63,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PmidConfig]]:
         card=Card(
             licence="not stated where it was looked for",
             citation=PMID,
-            layouts=("voc",),
+            formats=("voc",),
             source="doi 10.1093/icesjms/fsz171",
             obtain=(
                 "ask the paper's authors (doi 10.1093/icesjms/fsz171) and put it into a folder 'pmid2019'; layout not "

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import SYKE_IFCB
 
 FOLDERS = ("syke-ifcb-2022", "SYKE-plankton_IFCB_2022", "phytoplankton_labeled.zip", "phytoplankton_labeled")
@@ -25,7 +25,7 @@ class SykeIfcbConfig:
     """
 
     root: Path | None = None
-    channels: Literal["grey", "colour"] = "grey"
+    channels: GrayOrColor = "grey"
 
 
 def build(config: SykeIfcbConfig, source: Source) -> Dataset:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, NonNegativeInt, Source, hookimpl
+from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import SYKE_ZOOSCAN
 
 FOLDERS = ("syke-zooscan-2024", "SYKE-plankton_ZooScan_2024", "SYKE-plankton_ZooScan_2024.zip")
@@ -26,7 +26,7 @@ class SykeZooscanConfig:
 
     root: Path | None = None
     legend: NonNegativeInt = 25
-    channels: Literal["grey", "colour"] = "grey"
+    channels: GrayOrColor = "grey"
 
 
 def build(config: SykeZooscanConfig, source: Source) -> Dataset:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import UDE_DIATOMS
 
 FOLDERS = ("ude-diatoms-2024", "UDE_DIATOMS_in_the_Wild_2024", "ude-diatoms-2024.zip")
@@ -29,7 +29,7 @@ class UdeDiatomsConfig:
     table: str = ""
     image_column: str = "filename"
     class_column: str = "taxon"
-    channels: Literal["grey", "colour"] = "grey"
+    channels: GrayOrColor = "grey"
 
 
 def build(config: UdeDiatomsConfig, source: Source) -> Dataset:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import ZOOLAKE
 
 FOLDERS = ("zoolake", "ZooLake", "zoolake.zip", "data.zip")
@@ -27,7 +27,7 @@ class ZoolakeConfig:
 
     root: Path | None = None
     published_split: bool = True
-    channels: Literal["grey", "colour"] = "grey"
+    channels: GrayOrColor = "grey"
 
 
 def build(config: ZoolakeConfig, source: Source) -> Dataset:

@@ -64,6 +64,7 @@ def spec_of(release: Release, summary: str) -> DatasetSpec[CifarConfig]:
         label_preserving="crop-flip",
         card=Card(
             licence="not stated by its authors",
+            formats=("cifar",),
             citation=CITATION,
             source=PAGE,
             obtain=f"get {release.archive} from its page and extract it, or let sslbench do so where there is a network",

@@ -9,24 +9,19 @@ from pathlib import Path
 from typing import Literal
 
 from sslbench.api import (
-    AnyFloat,
     Card,
     Citation,
     Dataset,
     DatasetSpec,
-    NonEmpty,
-    NonNegativeInt,
     PositiveInt,
     Source,
-    Span,
     hookimpl,
 )
 from sslbench.api.files import name_folder
+from sslbench.api.image_options import MAX_PIXELS, Channels, IntensityRange, Pages
 from sslbench_vision.datasets.file_times import make_expression
 
 AUTO = "auto"
-MAX_PIXELS = 178_956_970
-"""The limit of Pillow: a spec does not import it."""
 
 CITATION = Citation(title="your own images", authors="you", year=2026, url="https://github.com/sslbench/sslbench")
 
@@ -38,7 +33,7 @@ class ImageFolderConfig:
     Labels: without `levels` the layout is recognized: CLASS/image, SPLIT/CLASS/image, CLASS/SPLIT/image or images without
     labels; what is ambiguous is refused. `levels` names the folders from the root on, such as [instrument, class] or
     [split, class]: each becomes a column. Images in a folder `unlabeled` (or unlabelled) have no label. `skip` lists
-    patterns of paths that are left out, such as 'old/*'. A `table` beside the images (CSV or TSV) gives classes, splits and
+    patterns of paths that are left out, such as 'old/*'. A `table` next to the images (CSV or TSV) gives classes, splits and
     other columns: `auto` reads a manifest or an export of EcoTaxa in the folder where `levels` is not set, none reads none.
     `path_column`, `class_column` and `split_column` name its columns if they have unusual names.
 
@@ -68,9 +63,9 @@ class ImageFolderConfig:
     columns: Mapping[str, str] = field(default_factory=dict)
     time: str = ""
     copies: Literal["keep", "drop"] = "keep"
-    channels: Literal["auto", "grey", "colour"] | NonEmpty[NonNegativeInt] = "auto"
-    pages: NonNegativeInt | Literal["all", "max", "mean"] | None = None
-    intensity_range: Literal["percentiles", "minmax", "type"] | Span[AnyFloat] = "percentiles"
+    channels: Channels = "auto"
+    pages: Pages = None
+    intensity_range: IntensityRange = "percentiles"
     max_pixels: PositiveInt = MAX_PIXELS
     minimum: PositiveInt = 1
     classes: tuple[str, ...] = ()
@@ -91,8 +86,6 @@ class ImageFolderConfig:
                 raise ValueError(f"time: {error}") from error
         if isinstance(self.intensity_range, tuple) and self.intensity_range[0] >= self.intensity_range[1]:
             raise ValueError(f"intensity_range: {list(self.intensity_range)} is not possible. Possible: [black, white]")
-        if self.channels == ():
-            raise ValueError("channels: the list is empty. Name at least one channel, such as [0]")
 
 
 def build(config: ImageFolderConfig, source: Source) -> Dataset:

@@ -24,16 +24,17 @@ from sslbench.api import (
     RequestError,
     Source,
     Target,
-    UnexpectedLayout,
+    UnexpectedFormat,
 )
 from sslbench.api.files import contents, fingerprint, name_sample, unpack
 from sslbench.api.image_listing import list_images
-from sslbench.api.image_set import ImageOptions, ImageSet
+from sslbench.api.image_options import ImageOptions
+from sslbench.api.image_set import ImageSet
 from sslbench_vision.datasets.file_times import read_time
 from sslbench_vision.datasets.image_folder import ImageFolderConfig
 from sslbench_vision.datasets.image_folder_layout import AmbiguousLayoutError, recognize_layout, settle_split
 from sslbench_vision.datasets.image_folder_table import AUTO, NONE, find_table, read_image_table
-from sslbench_vision.datasets.other_layouts import recognize_other_layout
+from sslbench_vision.datasets.other_formats import recognize_other_format
 
 EXAMPLES = 3
 
@@ -51,7 +52,7 @@ class Labeling:
 def open_folder(config: ImageFolderConfig, source: Source) -> Dataset:
     """List and label the tree.
 
-    Raises DataMissing without a root, UnexpectedLayout for what is not a tree of images, RequestError for settings that do
+    Raises DataMissing without a root, UnexpectedFormat for what is not a tree of images, RequestError for settings that do
     not fit it or that it needs.
     """
     if source.root is None:
@@ -59,21 +60,21 @@ def open_folder(config: ImageFolderConfig, source: Source) -> Dataset:
     root = _open_root(source.root, source.work)
     listing = list_images(root, config.skip, (source.work,))
     if not listing.files:
-        other = recognize_other_layout(root)
+        other = recognize_other_format(root)
         told = f"it looks like {other.description}" if other else "name the folder above the images in data.root"
-        raise UnexpectedLayout(
+        raise UnexpectedFormat(
             f"{source.root} holds no image file that can be read; {told}", other.name if other else ""
         )
     folder = ImageFolder(root, listing.files, config, source.work / "fingerprints", listing.skipped)
     asked = config.levels or config.classes or config.table not in (AUTO, NONE)
     if len(folder.target.names) == 1 and not asked:
-        only, other = folder.target.names[0], recognize_other_layout(root)
+        only, other = folder.target.names[0], recognize_other_format(root)
         told = f"all labeled images of {source.root} are in one folder, {only!r}"
         like = f"; it looks like {other.description}" if other else ""
         answer = (
             f"Set data.root to that folder if they have no labels, or data.levels=[class] if {only!r} is the only class"
         )
-        raise UnexpectedLayout(f"{told}{like}. {answer}", other.name if other else "")
+        raise UnexpectedFormat(f"{told}{like}. {answer}", other.name if other else "")
     return folder
 
 

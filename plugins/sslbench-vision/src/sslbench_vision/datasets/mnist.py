@@ -82,7 +82,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[MnistConfig]]:
             licence="not stated in the files; ask its authors",
             citation=CITATION,
             source="four idx files",
-            layouts=("idx",),
+            formats=("idx",),
             obtain="put its four idx files (gzipped or not) into a folder 'mnist'",
             checksums=MD5,
             counts={"": dict(zip("0123456789", KNOWN, strict=True))},

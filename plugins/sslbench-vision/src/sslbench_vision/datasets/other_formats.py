@@ -12,22 +12,22 @@ SEARCHED = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OtherLayout:
-    """A form of data: its name for `Card.layouts`, and what to call it."""
+class OtherFormat:
+    """A form of data: its name for `Card.formats`, and what to call it."""
 
     name: str
     description: str
 
 
-VOC = OtherLayout(name="voc", description="Pascal VOC, XML files with boxes beside images")
-COCO = OtherLayout(name="coco", description="COCO, a JSON file with boxes or masks beside images")
-YOLO = OtherLayout(name="yolo", description="YOLO, text files with boxes beside images")
-IDX = OtherLayout(name="idx", description="idx files, arrays of images and labels in the format of MNIST")
-CIFAR = OtherLayout(name="cifar", description="batches of CIFAR, pickled arrays of images and labels")
-ARRAYS = OtherLayout(name="arrays", description="archives of arrays, which must be written as image files first")
+VOC = OtherFormat(name="voc", description="Pascal VOC, XML files with boxes beside images")
+COCO = OtherFormat(name="coco", description="COCO, a JSON file with boxes or masks beside images")
+YOLO = OtherFormat(name="yolo", description="YOLO, text files with boxes beside images")
+IDX = OtherFormat(name="idx", description="idx files, arrays of images and labels in the format of MNIST")
+CIFAR = OtherFormat(name="cifar", description="batches of CIFAR, pickled arrays of images and labels")
+ARRAYS = OtherFormat(name="arrays", description="archives of arrays, which must be written as image files first")
 
 
-def recognize_other_layout(root: Path) -> OtherLayout | None:
+def recognize_other_format(root: Path) -> OtherFormat | None:
     """Recognize data by the names of its files; None for what is not known."""
     paths = list(islice(_list_files(root), SEARCHED))
     names = {path.name.lower() for path in paths}
