@@ -17,7 +17,6 @@ from sslbench.api import Recipe
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.convert import convert, key_form, plain
-from sslbench.config.keys import evaluate_key, evaluations, pretrain_key, trainings
 from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request, with_recipe
@@ -337,17 +336,3 @@ def test_every_recipe_of_every_method_makes_a_plan(method, recipe):
     tree = read_request(None, request, [f"recipe={recipe.name}"])
     plan = make_plan(tree, CATALOG, Shelf(places(), announce=True), MACHINE)
     assert plan.recipe == recipe.name
-
-
-def asked_first(plan):
-    return next(evaluations(plan, next(trainings(plan)), plan.evaluate_parts[0], None))
-
-
-def test_what_products_are_made_in_is_part_of_an_answer_and_of_no_pretraining():
-    tree = read_request(None, {"method": {"name": "mae"}, "data": {"name": "digits"}}, [])
-    first, second = (
-        make_plan(tree, CATALOG, Shelf(places()), dataclasses.replace(MACHINE, products=precision)) for precision in ("float32", "bfloat16")
-    )  # fmt: skip
-    told = [(pretrain_key(p, 0, 0), evaluate_key(p, "features", None, asked_first(p))) for p in (first, second)]
-    assert told[0][0] == told[1][0]
-    assert told[0][1] != told[1][1]

@@ -259,7 +259,7 @@ def test_what_cannot_be_submitted_says_why(made_board, board, cli, tmp_path):
     run = next(runs.glob("simclr-*"))
     answer = cli("leaderboard", "submit", str(tmp_path), str(run), "--board", str(board))
     assert answer.returncode == 1
-    assert "is no run's folder" in answer.stdout
+    assert "is no run: no record.json in" in answer.stdout
     assert f"results/small/{run.name}: " in answer.stdout
     broken = Path(shutil.copytree(run, tmp_path / run.name))
     (broken / "choices.json").unlink()

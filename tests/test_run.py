@@ -188,7 +188,7 @@ def test_an_exported_encoder_loads_in_plain_torch(finished, cli, tmp_path):
     assert "labels used in pretraining: no" in card
     assert f'load_file("{file.name}")' in card
     for arguments, sentence in (
-        ([str(tmp_path)], "is no run's folder"),
+        ([str(tmp_path)], "is no run: no record.json in"),
         ([str(run), "--seed", "7"], "has no encoder of seed 7; possible: 0, 1"),
     ):
         answer = cli("export", *arguments)
@@ -320,12 +320,6 @@ def test_show_explains_settings_recipes_and_cards(cli):
     assert "augmentation.crop: random-resized-crop" in cli("show", "augmentation", "crop-flip").stdout
     assert "backbone.model = 'vit_tiny_patch16_224'" in cli("show", "backbone", "vit_tiny_patch16_224").stdout
     assert "protocols.knn.neighbours" in cli("show", "protocol", "knn").stdout
-
-
-def test_doctor_looks_at_everything(cli):
-    answer = cli("doctor")
-    for piece in ("versions: sslbench", "device: ", "disk: ", "plugins: 0 problem(s)", "data: digits: 1,797 samples"):
-        assert piece in answer.stdout
 
 
 def test_cells_show_means_and_intervals():

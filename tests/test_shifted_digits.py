@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
-from sslbench_vision.datasets.digits import ShiftedDigitsConfig
-from sslbench_vision.datasets.digits_canvas import draw_shifted_digits
+from sslbench_vision.datasets.shifted_digits import ShiftedDigitsConfig
+from sslbench_vision.datasets.shifted_digits_drawing import draw_shifted_digits
 
 from sslbench.api.errors import RequestError
 

@@ -155,3 +155,8 @@ def test_files_of_equal_names_sizes_and_times_are_told_apart(tmp_path):
     found = [contents(tmp_path / n, [tmp_path / n / "x.pgm"], tmp_path / "known") for n in ("one", "other", "one")]
     assert found[0] != found[1]
     assert found[0] == found[2]
+
+
+def test_the_precision_of_products_is_part_of_answers_alone():
+    plans = [planned("measure=[knn]", machine=replace(MACHINE, products=p)) for p in ("float32", "bfloat16")]
+    assert changed(*plans) == {"evaluate"}

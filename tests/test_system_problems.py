@@ -193,3 +193,9 @@ def test_entry_points_of_others_that_cannot_be_read_are_problems_of_theirs(
     assert not [problem for problem in catalog.problems if problem.origin.distribution == "unrelated"]
     assert bool(own) == bool(told)
     assert told in " ".join(own)
+
+
+def test_doctor_looks_at_everything(cli):
+    answer = cli("doctor")
+    for piece in ("versions: sslbench", "device: ", "disk: ", "plugins: 0 problem(s)", "data: digits: 1,797 samples"):
+        assert piece in answer.stdout

@@ -88,11 +88,13 @@ def compare(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="a run's folder, as the last line of `run` names it")],
+    run: Annotated[str, typer.Argument(help="a run's folder, or its name below --out")],
     to: Annotated[Path, typer.Option(help="where the files go")] = Path("export"),
     seed: Annotated[int | None, typer.Option(help="which seed (default: the first)")] = None,
+    out: Out = Path("runs"),
 ) -> None:
     """Write a run's encoders as programs and weights that load without sslbench, with a card of lines that do so."""
     from sslbench.results.export import export_run
+    from sslbench.results.find import find_run
 
-    print("\n".join(str(path) for path in export_run(run, to, seed, catalog_of())))
+    print("\n".join(str(path) for path in export_run(find_run(run, out), to, seed, catalog_of())))

@@ -27,6 +27,7 @@ from sslbench.leaderboard.check import check_bundle
 from sslbench.leaderboard.publication import publish
 from sslbench.leaderboard.recompute import WHERE, answers_of, recompute
 from sslbench.leaderboard.suite import NAME, Suite
+from sslbench.results.find import find_run
 from sslbench.results.frames import read_record
 from sslbench.results.record import Record
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
@@ -36,9 +37,7 @@ SUBMITTED = ("done", "collapsed")
 
 def submit(board: Path, suite: Suite, run: Path, *, entry: str, by: str, note: str) -> Path:
     """Write `results`/SUITE/RUN of a leaderboard and return it; raises RequestError with every reason against it."""
-    if not (run / RECORD).is_file():
-        raise RequestError([f"{run} is no run's folder: it holds no record.json; runs are listed by 'ls runs'"])
-    record = read_record(run / RECORD)
+    record = read_record(find_run(str(run), run.parent) / RECORD)
     if not NAME.fullmatch(record.run):
         raise RequestError([f"{run}: its record calls it {record.run!r:.60}, which is no name"])
     if record.status not in SUBMITTED:

@@ -11,6 +11,7 @@ from sslbench.analysis.run_comparison import Comparison, compare_answers
 from sslbench.analysis.tables import own_answers
 from sslbench.api.errors import RequestError
 from sslbench.results.answers import TestAnswers, read_answers
+from sslbench.results.find import find_run
 from sslbench.results.frames import read_record
 from sslbench.results.record import Record
 from sslbench.results.store import PREDICTIONS
@@ -61,19 +62,6 @@ def compare_runs(first: str, second: str, out: Path, *, protocol: str = "") -> l
             ComparedRuns(first=records[0], second=records[1], dataset=part, protocol=chosen, comparison=found)
         )
     return compared
-
-
-def find_run(name: str, out: Path) -> Path:
-    """Find a run's folder by its path or by its name below `out`; raises RequestError where neither holds a record."""
-    for folder in (Path(name), out / name):
-        if (folder / "record.json").is_file():
-            return folder
-    below = sorted(path.parent.name for path in out.glob("*/record.json")) if out.is_dir() else []
-    near = [run for run in below if run.startswith(name)] or below
-    listed = (
-        f"Runs below {out}: {', '.join(near[:5])}{', …' if len(near) > 5 else ''}" if near else f"{out} holds no run"
-    )
-    raise RequestError([f"{name}: is no run: no record.json in {name} or {out / name}. {listed}"])
 
 
 def _choose_protocol(

@@ -46,10 +46,8 @@ class ExportedEncoder:
 def export_run(run: Path, to: Path, seed: int | None, catalog: Catalog) -> list[Path]:
     """Write `to`/RUN: a program and the weights of every encoder of one seed, how images are read, and a card.
 
-    Raises RequestError without such a run or seed, or where an encoder cannot be built or recorded.
+    `run` is a run's folder. Raises RequestError without such a seed, or where an encoder cannot be built or recorded.
     """
-    if not (run / "record.json").exists():
-        raise RequestError([f"{run} is no run's folder: it holds no record.json; runs are listed by 'ls runs'"])
     record = read_record(run / "record.json")
     seed = record.seeds[0] if seed is None else seed
     files = sorted(run.glob(f"encoder-seed{seed}-fold*.safetensors"))

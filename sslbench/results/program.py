@@ -101,7 +101,7 @@ def save_program(encoder: Backbone, takes: EncoderInput, path: Path) -> None:
     program = EncoderProgram(encoder, takes).eval()
     sample, dynamic = _example(takes)
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # torch warns of its own modules, such as nn.LSTM
+        warnings.filterwarnings("ignore", module="torch")  # it warns of its own modules, such as nn.LSTM
         try:
             exported = torch.export.export(program, sample, dynamic_shapes=dynamic)
         except Exception as error:  # whatever torch raises at code that it cannot record

@@ -51,7 +51,7 @@ def recognize_layout(folders: Sequence[Folders], levels: Sequence[str]) -> Layou
     tidy = [tuple(unicodedata.normalize("NFC", name) for name in path) for path in folders]
     used = tuple(levels) or _recognize_levels(tidy)
     rows = tuple(_read_row(path, used) for path in tidy)
-    notes = [*_note_levels(tidy, used, asked=bool(levels)), *_note_spellings(rows)]
+    notes = _note_levels(tidy, used)
     if "split" in used:
         rows, told = settle_split(rows)
         notes += told
@@ -99,7 +99,7 @@ def _read_row(path: Folders, levels: Sequence[str]) -> dict[str, str]:
     return row
 
 
-def _note_levels(folders: Sequence[Folders], levels: Sequence[str], *, asked: bool) -> list[str]:
+def _note_levels(folders: Sequence[Folders], levels: Sequence[str]) -> list[str]:
     """Note images that lie above the last level, and folders below it."""
     notes = []
     labeled = [path for path in folders if not (path and path[0].lower() in UNLABELED)]
@@ -115,18 +115,6 @@ def _note_levels(folders: Sequence[Folders], levels: Sequence[str], *, asked: bo
     if len(labeled) < len(folders):
         notes.append(f"{len(folders) - len(labeled):,} images in a folder 'unlabeled' have no label")
     return notes
-
-
-def _note_spellings(rows: Sequence[dict[str, str]]) -> list[str]:
-    """Note classes whose names differ in case alone."""
-    spellings: dict[str, set[str]] = {}
-    for row in rows:
-        spellings.setdefault(row["class"].casefold(), set()).add(row["class"])
-    return [
-        f"classes {_list(sorted(names))} differ only in upper and lower case, and are different classes"
-        for names in spellings.values()
-        if len(names) > 1
-    ]
 
 
 def settle_split(rows: tuple[dict[str, str], ...]) -> tuple[tuple[dict[str, str], ...], list[str]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench_vision.datasets.digits import ShiftedDigitsConfig
 from sslbench_vision.datasets.labelled import ArrayPictures
+from sslbench_vision.datasets.shifted_digits import ShiftedDigitsConfig
 
 
 def place_on_canvas(scan: NDArray[np.float64], config: ShiftedDigitsConfig, row: int) -> NDArray[np.uint8]:

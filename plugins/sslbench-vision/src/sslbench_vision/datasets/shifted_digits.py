@@ -1,0 +1,84 @@
+"""scikit-learn's digits, each at a random place on a larger canvas and in a random contrast: pixels alone tell little.
+
+Spec and recipe; drawing is in `shifted_digits_drawing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+from sslbench.api import Card, Dataset, DatasetSpec, Modality, NonNegativeInt, Range, RecipeSpec, Source, hookimpl
+from sslbench_vision.citations import SSLBENCH
+from sslbench_vision.datasets.digits import CITATION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftedDigitsConfig:
+    """Side of the canvas in pixels, the lowest contrast (1: that of the scans), and the seed of places and contrasts."""
+
+    side: Annotated[int, Range(at_least=8)] = 16
+    contrast: Annotated[float, Range(above=0, at_most=1)] = 0.4
+    seed: NonNegativeInt = 0
+
+
+def build_shifted(config: ShiftedDigitsConfig, source: Source) -> Dataset:
+    """Draw every image."""
+    from sslbench_vision.datasets.shifted_digits_drawing import draw_shifted_digits
+
+    return draw_shifted_digits(config)
+
+
+@hookimpl
+def sslbench_datasets() -> Iterable[DatasetSpec[ShiftedDigitsConfig]]:
+    yield DatasetSpec(
+        name="shifted-digits",
+        version=1,
+        summary="the same 1,797 scans, each at a random place on a canvas of 16x16 and in a random contrast",
+        citation=CITATION,
+        config=ShiftedDigitsConfig,
+        smoke=ShiftedDigitsConfig(),
+        build=build_shifted,
+        label_preserving="digits",
+        card=Card(
+            licence="as shipped by scikit-learn (BSD-3)",
+            citation=CITATION,
+            source="scikit-learn's load_digits, placed on a synthetic canvas",
+            obtain="it comes with scikit-learn",
+            embedded=True,
+            modalities={"image": Modality(layout="image", shape=(1, 0, 0))},
+        ),
+    )
+
+
+@hookimpl
+def sslbench_recipes() -> Iterable[RecipeSpec]:
+    yield RecipeSpec(
+        name="shifted-digits",
+        version=1,
+        summary="two cores, two minutes: a micro CNN of 8 to 64 channels, its views those of written digits",
+        citation=SSLBENCH,
+        source="sslbench: epochs and fine-tuning picked on validation data of shifted-digits; the rest as in simclr/quick",
+        method="simclr",
+        datasets=("shifted-digits",),
+        samples=(0, 5_000),
+        pixels=(0, 32 * 32),
+        settings={
+            "backbone.name": "micro-cnn",
+            "backbone.widths": (8, 16, 32, 64),
+            "augmentation.name": "digits",
+            "method.hidden": 512,
+            "method.batch_norm": True,
+            "train.epochs": 40,
+            "train.batch": 64,
+            "train.optimiser": "adamw",
+            "train.rate": 2e-3,
+            "train.decay": 1e-2,
+            "train.schedule": "one-cycle",
+            "protocols.finetune.batch": 64,  # as many steps as the default, of half the samples
+            "protocols.finetune.rate": 2e-3,
+            "protocols.finetune.drop_path": 0.0,  # there are three blocks
+            "protocols.finetune.augment": False,
+        },
+    )
