@@ -87,6 +87,10 @@ def test_a_problem_of_the_system_is_one_line_that_says_what_to_do(error, told):
     assert "\n" not in sentence
 
 
+def test_a_file_that_code_expected_is_no_problem_of_the_system():
+    assert describe_failure(FileNotFoundError(errno.ENOENT, "No such file or directory", "/x/y")) is None
+
+
 @pytest.mark.parametrize(
     ("error", "lines", "code"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import tempfile
 import traceback
@@ -14,6 +15,10 @@ OUT_OF_MEMORY = (
     "cannot allocate memory",
     "unable to allocate",
 )
+OF_THE_SYSTEM = (
+    errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE,
+)  # fmt: skip
+"""Errors about a file that no code can prevent; a file that is not there may be a fault of sslbench or of a plugin."""
 FOLDERS = "Check --out, data.root and $SSLBENCH_DATA"
 
 
@@ -29,16 +34,16 @@ def describe_failure(error: BaseException) -> str | None:
     return None
 
 
-def _describe_file(error: OSError) -> str:
+def _describe_file(error: OSError) -> str | None:
     from sslbench.data.disk_arrays import find_disk_full
 
     path = Path(str(error.filename))
     if (full := find_disk_full(error, path.parent)) is not None:
         return str(full)
     reason = (error.strerror or type(error).__name__).lower()
-    if isinstance(error, PermissionError) or reason == "read-only file system":
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{path}: {reason}. Use a folder that you may write to and files that you may read. {FOLDERS}"
-    return f"{path}: {reason}. {FOLDERS}"
+    return f"{path}: {reason}. {FOLDERS}" if error.errno in OF_THE_SYSTEM else None
 
 
 def write_report(error: BaseException) -> str:
