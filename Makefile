@@ -25,6 +25,7 @@ test-all: $(STAMP) lint types
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 types: $(STAMP)
 	$(BIN)/mypy sslbench $(wildcard plugins/*/src)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sslbench.environment import let_waiting_threads_sleep
 
 if TYPE_CHECKING:
-    from sslbench.execute.here import run as run
+    from sslbench.app.run import run as run
     from sslbench.results.frames import load_results as load_results
 
 __version__ = "0.1.0"
@@ -25,7 +25,7 @@ __all__ = ["__version__", "load_results", "run"]
 
 def __getattr__(name: str) -> Any:
     if name == "run":
-        from sslbench.execute.here import run
+        from sslbench.app.run import run
 
         return run
     if name == "load_results":

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow.parquet as parquet
 
 from sslbench.api import Citation, Published, ReferenceSpec
-from sslbench.leaderboard.bundle import MANIFEST, sha256
-from sslbench.leaderboard.reading import Beside
+from sslbench.leaderboard.site.load import Beside
+from sslbench.leaderboard.submission.bundle import MANIFEST, sha256
 
 STUDY = """
 name: small

@@ -1,4 +1,4 @@
-"""One of two processes that end as the errand says; torchrun starts it in the place of `sslbench.execute.rank`."""
+"""One of two processes that end as the errand says; torchrun starts it in the place of `sslbench.train.distributed.worker`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from sslbench import environment
-from sslbench.train.ranks import meet, report, vanish
+from sslbench.train.distributed.launch import meet, report, vanish
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])

@@ -9,7 +9,7 @@ import torch.distributed as distributed
 from torch import nn
 
 from sslbench.environment import rank
-from sslbench.train.batch_norm import share_statistics
+from sslbench.train.distributed.sync_batch_norm import share_statistics
 
 
 def main() -> None:

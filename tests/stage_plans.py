@@ -9,10 +9,10 @@ from PIL import Image
 
 from sslbench import environment
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
-from sslbench.pipeline import stages_of
+from sslbench.pipeline.stages import stages_of
 from sslbench.results.store import Store
 
 CATALOG = discover(installed_entries())

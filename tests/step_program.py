@@ -12,20 +12,20 @@ from torch import Tensor
 
 from sslbench.catalog.discovery import Entry, discover, installed_entries
 from sslbench.catalog.facts import Origin
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import open_prepared
 from sslbench.environment import places, rank
-from sslbench.train.batch_norm import share_statistics
 from sslbench.train.build import build_augmentation, build_method, gather_material, make_views
-from sslbench.train.fabric import make_fabric
+from sslbench.train.distributed.fabric import make_fabric
+from sslbench.train.distributed.fsdp import whole_weights
+from sslbench.train.distributed.launch import vanish
+from sslbench.train.distributed.process_group import world
+from sslbench.train.distributed.sync_batch_norm import share_statistics
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Training, train
-from sslbench.train.ranks import vanish
-from sslbench.train.sharding import whole_weights
-from sslbench.train.world import world
 from tests.toys import data, methods, parts
 
 ENTRIES = [

@@ -14,9 +14,9 @@ from sslbench.api import Loss, Role
 from sslbench.api.modules import Objective
 from sslbench.config.settings import TrainSettings
 from sslbench.data.views import BuiltAugmentation
+from sslbench.train.distributed.process_group import Alone
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Training, train
-from sslbench.train.world import Alone
 
 from .test_joint import batch_of, built, step_at
 

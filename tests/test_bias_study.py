@@ -8,7 +8,7 @@ import pytest
 import sslbench_vision.studies
 
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, Plan
 from sslbench.environment import places
 from sslbench.study.definition import Study, read_study

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from sslbench.analysis.class_gaps import answered, class_gaps
+from sslbench.analysis.statistics.class_differences import answered, class_gaps
 
 CLASSES = 10
 

@@ -8,7 +8,7 @@ from PIL import Image
 from rich.console import Console
 
 import sslbench
-from sslbench.report.terminal import show_results
+from sslbench.report.console.terminal import show_results
 
 from .conftest import TINY
 

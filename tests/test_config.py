@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from sslbench.api import Recipe
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.convert import convert, key_form, plain
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request, with_recipe
+from sslbench.convert import convert, key_form, plain
 from sslbench.environment import places
-from sslbench.report.catalog import show_lines
+from sslbench.report.console.listing import show_lines
 from sslbench.study.measure import small
 
 CATALOG = discover(installed_entries())

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from sslbench.api.errors import RequestError
+from sslbench.app.run import run_plans
 from sslbench.catalog.discovery import Entry, discover, installed_entries
 from sslbench.catalog.facts import Origin
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
-from sslbench.data.draws import KeyedDraws
+from sslbench.data.keyed_random import KeyedDraws
 from sslbench.environment import places
-from sslbench.execute.here import run_plans
-from sslbench.report.live import Quiet
+from sslbench.progress import Quiet
 from sslbench.results.store import Store
 
 from .toys import data, methods, parts

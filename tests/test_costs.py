@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from sslbench import environment
+from sslbench.app.study_folder import Counter
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
-from sslbench.execute.studies import Counter
-from sslbench.pipeline import stages_of
-from sslbench.protocols.finetune_instrument import Classifier
+from sslbench.pipeline.stages import stages_of
+from sslbench.protocols.finetune_evaluator import Classifier
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run, Stage
 from sslbench.stages.stage import DONE

@@ -22,7 +22,7 @@ from sslbench_plankton.operations.strangers import build as build_strangers
 import sslbench
 from sslbench.api import Facts, MethodParts, Modality, OperationParts, Target
 from sslbench.api.errors import RequestError
-from sslbench.data.draws import KeyedDraws
+from sslbench.data.keyed_random import KeyedDraws
 
 IMAGE = Modality(layout="image", shape=(1, 16, 16), facts=("size",))
 PROFILE = Modality(layout="sequence", shape=(0, 6), facts=("length",))

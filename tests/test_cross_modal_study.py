@@ -12,16 +12,16 @@ import torch
 from sslbench_vision.backbones.timm_family import TimmConfig
 from sslbench_vision.backbones.timm_family import build as build_timm
 
-from sslbench.analysis.counts import mean_costs, most_confused
-from sslbench.analysis.directions import Direction, judged
-from sslbench.analysis.grids import deviations, select, study_frame
+from sslbench.analysis.tables.cost_tables import mean_costs, most_confused
+from sslbench.analysis.tables.hypotheses import Direction, judged
+from sslbench.analysis.tables.selection import deviations, select, study_frame
 from sslbench.api import Modality, Unavailable
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.parts import Shelf
+from sslbench.config.baselines import baseline_tree
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, Plan, make_plan
-from sslbench.config.rows import baseline_tree
 from sslbench.environment import places
-from sslbench.report.figures import draw
+from sslbench.report.figures.study_figures import draw
 from sslbench.report.study import named_wrongly
 from sslbench.study.definition import FigureSettings, read_study
 from sslbench.study.grid import make_grid, points_of

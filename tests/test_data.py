@@ -21,9 +21,9 @@ from sslbench.api.specs import Source
 from sslbench.api.values import Target
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.choices import choose
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.data.canvas import edge_mode, facing, on_canvas
-from sslbench.data.fewer import Fewer, some_rows
+from sslbench.data.subset import Fewer, some_rows
 from sslbench.environment import places
 
 PHOTO = load_sample_images().images[0]

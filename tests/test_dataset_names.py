@@ -15,7 +15,7 @@ import sslbench
 from sslbench.api.errors import RequestError
 from sslbench.api.files import name_folder, title_problem
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.environment import places

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sslbench.analysis.directions import Direction, judged
-from sslbench.analysis.intervals import over_folds
+from sslbench.analysis.statistics.intervals import over_folds
+from sslbench.analysis.tables.hypotheses import Direction, judged
 
 FACTS = {"method": "m", "backbone": "b", "augmentation": "a", "dataset": "d", "protocol": "finetune", "metric": "x", "recipe": "r",
          "pool": "p", "fraction": np.nan, "epoch": np.nan, "bank": "", "query": "", "run": "r", "setting": "{}"}  # fmt: skip

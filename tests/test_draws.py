@@ -3,7 +3,7 @@
 import torch
 from scipy import stats
 
-from sslbench.data.draws import KeyedDraws
+from sslbench.data.keyed_random import KeyedDraws
 
 
 def test_the_same_sample_draws_the_same_in_any_batch():

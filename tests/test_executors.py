@@ -126,7 +126,7 @@ def test_ray_runs_a_study_and_a_killed_worker_is_replaced(locally, tmp_path):
 
     def disturb() -> None:
         found = subprocess.run(
-            ["pgrep", "-f", f"sslbench.execute.worker {tmp_path}"], capture_output=True, text=True, check=True
+            ["pgrep", "-f", f"sslbench.app.worker {tmp_path}"], capture_output=True, text=True, check=True
         )
         subprocess.run(["kill", "-9", found.stdout.split()[0]], check=True)
 

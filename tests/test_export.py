@@ -14,11 +14,11 @@ from PIL import Image
 
 from sslbench import environment
 from sslbench.api.errors import RequestError
+from sslbench.app.run import run_requests
 from sslbench.catalog.discovery import Entry, discover, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.data.table import open_prepared
-from sslbench.execute.here import run_requests
-from sslbench.report.live import Quiet
+from sslbench.progress import Quiet
 from sslbench.results.export import export_run
 from sslbench.results.frames import read_record
 from sslbench.results.record import encode

@@ -10,10 +10,10 @@ import pytest
 
 import sslbench
 from sslbench import environment
+from sslbench.app import extra_workers as extra
+from sslbench.app.run import this_machine
 from sslbench.config.plan import Machine
-from sslbench.execute import extra_workers as extra
-from sslbench.execute.here import this_machine
-from sslbench.pipeline import run_of
+from sslbench.pipeline.stages import run_of
 from sslbench.results.frames import read_record
 from sslbench.results.store import Store
 from sslbench.stages.stage import finished

@@ -6,7 +6,7 @@ import pytest
 
 import sslbench
 from sslbench import environment
-from sslbench.protocols import neighbours
+from sslbench.protocols import nearest_neighbors
 
 from .conftest import TINY
 
@@ -22,7 +22,7 @@ def test_every_fast_path_on_and_off_gives_the_same_table(tmp_path, monkeypatch):
         for module, name in (
             (environment, "best_precision"),
             (environment, "cpu_precision"),
-            (neighbours, "cpu_precision"),
+            (nearest_neighbors, "cpu_precision"),
         ):
             monkeypatch.setattr(module, name, lambda precision=precision: precision)
         results = sslbench.run("mae", "digits", out=tmp_path / precision, settings=settings)

@@ -90,8 +90,8 @@ def test_a_run_without_room_for_its_data_ends_before_it_starts_and_goes_on_with_
 
 def test_the_size_of_prepared_data_is_known_before_it_is_made(tmp_path, monkeypatch):
     monkeypatch.setenv("SSLBENCH_DATA", str(tmp_path))
-    from sslbench.data.commands import opened, prepare_all
-    from sslbench.report.live import Quiet
+    from sslbench.app.data import opened, prepare_all
+    from sslbench.progress import Quiet
 
     from .test_config import CATALOG
 

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
-from sslbench.analysis.signed_ranks import signed_rank_p
-from sslbench.analysis.tables import own_question
+from sslbench.analysis.statistics.signed_rank_test import signed_rank_p
+from sslbench.analysis.tables.run_tables import own_question
 from sslbench.api import Outcome, Task
-from sslbench.protocols.features import Table
+from sslbench.evaluation.features import Table
 from sslbench.protocols.gallery import GalleryConfig
-from sslbench.protocols.gallery_instrument import Gallery, draw_gallery
+from sslbench.protocols.gallery_evaluator import Gallery, draw_gallery
 from sslbench.protocols.matching import MatchingConfig
-from sslbench.protocols.matching_instrument import (
+from sslbench.protocols.matching_evaluator import (
     Matching,
     found_within,
     modality_gap,

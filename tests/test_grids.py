@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from sslbench.analysis.grids import (
+from sslbench.analysis.tables.selection import (
     BESIDE,
     above,
     crossed,

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sslbench.train.heap import kept_heap
+from sslbench.train.malloc import kept_heap
 
 resource = pytest.importorskip("resource", reason="POSIX counts page faults")
 HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -42,7 +42,7 @@ def test_large_tensors_are_fetched_once_while_a_heap_is_kept():
 def test_settings_of_a_user_are_left_alone(monkeypatch, setting, calls):
     asked = []
     library = SimpleNamespace(mallopt=lambda *to: asked.append(to), malloc_trim=lambda *to: asked.append(to))
-    monkeypatch.setattr("sslbench.train.heap.ctypes.CDLL", lambda name: library)
+    monkeypatch.setattr("sslbench.train.malloc.ctypes.CDLL", lambda name: library)
     monkeypatch.setenv(setting, "100000")
     with kept_heap():
         pass

@@ -10,23 +10,23 @@ import pytest
 from rich.console import Console
 
 import sslbench
-from sslbench.analysis.tables import rows_of
+from sslbench.analysis.tables.run_tables import rows_of
 from sslbench.api.errors import RequestError
 from sslbench.api.values import Modality, Role
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.choices import choose_augmentations
+from sslbench.config.datasets import Shelf
 from sslbench.config.identical_views import find_identical_views
-from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.environment import places
-from sslbench.leaderboard.boards import Row
-from sslbench.leaderboard.bundle import read_bundle
-from sslbench.leaderboard.lines import entry_of
-from sslbench.leaderboard.site import run_page
-from sslbench.leaderboard.tables import shown
+from sslbench.leaderboard.site.pages import run_page
+from sslbench.leaderboard.site.tables import shown
+from sslbench.leaderboard.standings.board import Row
+from sslbench.leaderboard.standings.entries import entry_of
+from sslbench.leaderboard.submission.bundle import read_bundle
+from sslbench.report.console.terminal import results_table
 from sslbench.report.tables import frames_of, make_table
-from sslbench.report.terminal import results_table
 from sslbench.results.marks import marks_of, with_marks
 from sslbench.study.definition import TableSettings
 

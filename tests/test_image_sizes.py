@@ -10,9 +10,9 @@ from PIL import Image
 
 import sslbench
 from sslbench.api import Modality
-from sslbench.config import parts
+from sslbench.config import datasets
 from sslbench.config.sizes import default_canvas, default_view, warn_of_enlarging
-from sslbench.data.fewer import Fewer
+from sslbench.data.subset import Fewer
 
 SETTINGS = {"baselines": "none", "measure": ["knn"], "threads": 1, "seeds": [0]}
 
@@ -82,8 +82,8 @@ def folder(tmp_path, monkeypatch):
         path = tmp_path / "cells" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (20 + number % 5, 28), dtype=np.uint8)).save(path)
-    build = parts._build
-    monkeypatch.setattr(parts, "_build", lambda *told, **more: Sized(build(*told, **more)))
+    build = datasets._build
+    monkeypatch.setattr(datasets, "_build", lambda *told, **more: Sized(build(*told, **more)))
     return tmp_path / "cells"
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import sslbench
-from sslbench.config.convert import plain
+from sslbench.convert import plain
 from sslbench.train import interrupt, loop
 
 from .conftest import TINY

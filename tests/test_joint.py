@@ -19,9 +19,9 @@ from sslbench.api import Batch, Facts, Loss, MethodParts, Modality, Step, Target
 from sslbench.api.errors import RequestError
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.settings import TrainSettings
-from sslbench.data.draws import KeyedDraws
-from sslbench.train.optimisers import build_optimiser, set_rates
-from sslbench.train.world import Alone
+from sslbench.data.keyed_random import KeyedDraws
+from sslbench.train.distributed.process_group import Alone
+from sslbench.train.optimizers import build_optimiser, set_rates
 
 PICTURE = Modality(layout="image", shape=(1, 16, 16), mean=(0.5,), std=(0.25,))
 ROWS = 40

@@ -19,8 +19,8 @@ from sslbench.catalog.discovery import Entry, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.testing import conformance
 from sslbench.testing.check import CHECKS, Subject, verdict
+from sslbench.testing.component_checks import LAYOUTS
 from sslbench.testing.kit import as_test, cases, subjects_of, table, with_props
-from sslbench.testing.of_every_kind import LAYOUTS
 
 from .broken import BROKEN, datasets, protocols
 

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 
 from sslbench import environment
 from sslbench.api.errors import RequestError
+from sslbench.app.run import this_machine
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.baselines import plans_of
+from sslbench.config.datasets import Shelf
 from sslbench.config.keys import run_id
-from sslbench.config.parts import Shelf
 from sslbench.config.request import read_request
-from sslbench.config.rows import plans_of
-from sslbench.execute.here import this_machine
-from sslbench.leaderboard.bundle import bits, unbits
-from sslbench.leaderboard.check import check_bundle
 from sslbench.leaderboard.commands import check_all, find_bundle
-from sslbench.leaderboard.publication import machine_mark
-from sslbench.leaderboard.reproduce import command
-from sslbench.leaderboard.suite import read_suite
+from sslbench.leaderboard.submission.bundle import bits, unbits
+from sslbench.leaderboard.submission.check import check_bundle
+from sslbench.leaderboard.submission.command import command
+from sslbench.leaderboard.submission.publication import machine_mark
+from sslbench.leaderboard.submission.suite import read_suite
 from sslbench.results.frames import read_record
 
 from .boards import bundle_of, edit_json, edit_table, rehash

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sslbench.leaderboard.build import build
+from sslbench.leaderboard.site.build import build
 
 from .boards import BESIDE, HOSTILE, bundle_of, edit_json
 

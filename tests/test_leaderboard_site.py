@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 
 from sslbench.api.errors import RequestError
-from sslbench.leaderboard.build import build
-from sslbench.leaderboard.check import check_bundle
-from sslbench.leaderboard.suite import read_suite
-from sslbench.leaderboard.tables import csv as csv_of
-from sslbench.leaderboard.versions import installed_protocols
+from sslbench.leaderboard.site.build import build
+from sslbench.leaderboard.site.tables import csv as csv_of
+from sslbench.leaderboard.submission.check import check_bundle
+from sslbench.leaderboard.submission.suite import read_suite
+from sslbench.leaderboard.submission.versions import installed_protocols
 from sslbench.protocols.diagnostics import sslbench_protocols
 from sslbench.results.frames import read_record
 
@@ -210,8 +210,8 @@ def test_a_name_is_no_formula_and_a_small_p_is_no_zero():
 def test_several_processes_make_the_same_files_and_tell_the_same_problems(board, monkeypatch):
     build(board, BESIDE, write=True)
     first = files(board)
-    monkeypatch.setattr("sslbench.leaderboard.reading.MANY", 1)
-    monkeypatch.setattr("sslbench.leaderboard.reading.TOGETHER", 1)
+    monkeypatch.setattr("sslbench.leaderboard.site.load.MANY", 1)
+    monkeypatch.setattr("sslbench.leaderboard.site.load.TOGETHER", 1)
     shutil.rmtree(board / "site")
     build(board, BESIDE, write=True, processes=2)
     assert files(board) == first
@@ -244,11 +244,11 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
         rehash(bundle_of(board, method))
     build(board, NOTHING, write=True)
     whole = files(board)
-    monkeypatch.setattr("sslbench.leaderboard.tables.MOST_SHOWN", 1)
-    for module in ("site", "charts", "together"):
+    monkeypatch.setattr("sslbench.leaderboard.site.tables.MOST_SHOWN", 1)
+    for module in ("site.pages", "site.charts", "standings.across_boards"):
         monkeypatch.setattr(f"sslbench.leaderboard.{module}.MOST_COMPARED", 1)
-    for name, few in (("leaderboard.tables.TOGETHER", 3), ("leaderboard.spool.LITTLE", 1), ("leaderboard.build.LITTLE", 9),
-                      ("analysis.ranks.ROWS", 2), ("analysis.ranks.COLUMNS", 1)):  # fmt: skip
+    for name, few in (("leaderboard.site.tables.TOGETHER", 3), ("leaderboard.standings.disk_list.LITTLE", 1), ("leaderboard.site.build.LITTLE", 9),
+                      ("analysis.statistics.shared_ranks.ROWS", 2), ("analysis.statistics.shared_ranks.COLUMNS", 1)):  # fmt: skip
         monkeypatch.setattr(f"sslbench.{name}", few)
     build(board, NOTHING, write=True)
     part = files(board)

@@ -17,7 +17,7 @@ from sslbench.config.settings import TrainSettings
 from sslbench.data.splits import SplitSettings, divide, tasks_of, undividable
 from sslbench.data.table import Prepared
 from sslbench.protocols.gallery import GalleryConfig
-from sslbench.protocols.gallery_instrument import draw_gallery
+from sslbench.protocols.gallery_evaluator import draw_gallery
 from sslbench.train.pool import divide_pool
 
 WAYS = ("folds", "official", "official with validation", "transfer", "within one value")

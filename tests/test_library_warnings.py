@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from sslbench.execute.library_warnings import silence_library_warnings
+from sslbench.library_warnings import silence_library_warnings
 
 
 @pytest.mark.parametrize(

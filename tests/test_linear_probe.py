@@ -15,10 +15,10 @@ from sklearn.preprocessing import StandardScaler
 
 from sslbench.api.values import Modality, Target, Task
 from sslbench.data.table import normalised
-from sslbench.protocols.bench import HarnessTrial
-from sslbench.protocols.features import Table
+from sslbench.evaluation.bench import HarnessTrial
+from sslbench.evaluation.features import Table
 from sslbench.protocols.linear import LinearConfig
-from sslbench.protocols.linear_instrument import Bank, Linear, compute_standardization, train_probes
+from sslbench.protocols.linear_evaluator import Bank, Linear, compute_standardization, train_probes
 
 from .trials import accuracy, digit_pixels, trial_of
 

@@ -20,7 +20,7 @@ from sslbench_microscopy.sources import pictures_of
 
 from sslbench.api import DataBroken, DataMissing, Dataset, RequestError, Source
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.parts import Shelf, open_parts
+from sslbench.config.datasets import Shelf, open_parts
 from sslbench.config.plan import Machine
 from sslbench.environment import places
 from sslbench.study.definition import read_study

@@ -12,16 +12,16 @@ from PIL import Image
 from rich.console import Console
 
 import sslbench
-from sslbench.analysis.grids import classes_frame
-from sslbench.analysis.tables import class_rows, count_tested, count_untaught
+from sslbench.analysis.tables.run_tables import class_rows, count_tested, count_untaught
+from sslbench.analysis.tables.selection import classes_frame
 from sslbench.api import Outcome, Target, Task
 from sslbench.data.splits import Division
+from sslbench.evaluation.scores import Where, read_scores, score
 from sslbench.protocols.gallery import GalleryConfig
-from sslbench.protocols.gallery_instrument import draw_gallery
-from sslbench.protocols.score import Where, read_scores, score
+from sslbench.protocols.gallery_evaluator import draw_gallery
+from sslbench.report.console.terminal import show_report, show_results
 from sslbench.report.coverage import describe_coverage, list_counts
 from sslbench.report.study import make_report
-from sslbench.report.terminal import show_report, show_results
 from sslbench.results.coverage import count_left_out, count_missing_classes
 from sslbench.results.frames import load_results
 from sslbench.results.record import decode, encode

@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 from rich.markup import escape
 
-from sslbench.analysis.intervals import Estimate
+from sslbench.analysis.statistics.intervals import Estimate
 from sslbench.cli.options import LOG_WIDTH, console_here
-from sslbench.report.narrow import plain_table, print_table
-from sslbench.report.terminal import results_table
+from sslbench.report.console.narrow_tables import plain_table, print_table
+from sslbench.report.console.terminal import results_table
 
 NAMES = (
     "deepcluster-v2",

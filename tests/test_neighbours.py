@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
-from sslbench.protocols import neighbours
+from sslbench.protocols import nearest_neighbors
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.knn_instrument import Knn, accuracies, best_of, votes, weights
+from sslbench.protocols.knn_evaluator import Knn, accuracies, best_of, votes, weights
 
 from .trials import accuracy, digit_pixels, trial_of
 
@@ -39,7 +39,7 @@ def test_knn_agrees_with_scikit_learn(digits, vote):
 @pytest.fixture(params=["bfloat16", "float32"])
 def precision(request, monkeypatch):
     """Either way of choosing candidates, whatever this machine would choose."""
-    monkeypatch.setattr(neighbours, "cpu_precision", lambda: request.param)
+    monkeypatch.setattr(nearest_neighbors, "cpu_precision", lambda: request.param)
 
 
 @pytest.mark.usefixtures("precision")
@@ -50,7 +50,7 @@ def test_neighbours_are_the_sorted_cosines_for_any_memory(bank, query, k, width,
     b = torch.nn.functional.normalize(torch.randn(bank, width, generator=generator), dim=1)
     b = b[torch.arange(bank) % max(1, bank // 2)] if repeated else b
     q = torch.nn.functional.normalize(torch.randn(query, width, generator=generator), dim=1)
-    found = [neighbours.nearest(b, q, k, memory) for memory in (1, 256)]
+    found = [nearest_neighbors.nearest(b, q, k, memory) for memory in (1, 256)]
     assert torch.equal(found[0][1], found[1][1])
     exact = torch.einsum("qd,bd->qb", q.double(), b.double())
     expected = exact.sort(dim=1, descending=True).values[:, : min(k, bank)]
@@ -67,12 +67,12 @@ def test_tiles_change_no_neighbour(monkeypatch, spread):
     bank = torch.nn.functional.normalize(1 + spread * torch.randn(3000, 16, generator=generator), dim=1)
     bank[100:105] = bank[0]
     query = bank[:50].clone()
-    whole = neighbours.nearest(bank, query, 20, 256)
+    whole = nearest_neighbors.nearest(bank, query, 20, 256)
     exact = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :20]
     assert torch.allclose(whole[0].double(), exact, atol=1e-6)
-    monkeypatch.setattr(neighbours, "TILE", 37)
-    monkeypatch.setattr(neighbours, "BLOCK", 7)
-    tiled = neighbours.nearest(bank, query, 20, 1)
+    monkeypatch.setattr(nearest_neighbors, "TILE", 37)
+    monkeypatch.setattr(nearest_neighbors, "BLOCK", 7)
+    tiled = nearest_neighbors.nearest(bank, query, 20, 1)
     assert torch.equal(whole[0], tiled[0])
     assert torch.equal(whole[1], tiled[1])
     assert whole[1][0, :6].tolist() == [0, 100, 101, 102, 103, 104] or spread < 1
@@ -85,8 +85,8 @@ floats = st.floats(-4, 4, width=16)
 @given(st.lists(floats, min_size=1, max_size=30))
 def test_integers_are_in_the_order_of_their_numbers_and_turn_back(dtype, values):
     numbers = torch.tensor(values).to(dtype)
-    keys = neighbours.ordered(numbers)
-    assert torch.equal(neighbours.ordered(keys.view(dtype)).view(dtype), numbers)
+    keys = nearest_neighbors.ordered(numbers)
+    assert torch.equal(nearest_neighbors.ordered(keys.view(dtype)).view(dtype), numbers)
     differ = numbers[:, None] != numbers
     assert torch.equal((keys[:, None] < keys)[differ], (numbers[:, None] < numbers)[differ])
 
@@ -98,8 +98,8 @@ def test_the_kept_maxima_are_of_different_rows_and_little_below_the_largest(dtyp
     scores = (shift + torch.randn(3, sum(tiles), generator=torch.Generator().manual_seed(sum(tiles)))).to(dtype)
     top = None
     for part in scores.split(tiles, dim=1):
-        top = neighbours.largest(part, top, k)
-    keys = neighbours.ordered(scores).numpy()
+        top = nearest_neighbors.largest(part, top, k)
+    keys = nearest_neighbors.ordered(scores).numpy()
     assert top.shape == (3, min(k, scores.shape[1]))
     for own, of_all in zip(np.sort(top, axis=1), np.sort(keys, axis=1)[:, -top.shape[1] :], strict=True):
         assert (own <= of_all).all()
@@ -116,13 +116,16 @@ def test_nothing_that_may_be_among_the_largest_is_below_the_least_key(dtype, k, 
     true = torch.randn(4, 60, generator=rng)
     off = 0.05 * torch.rand(4, generator=rng)
     scores = (true + off[:, None] * (2 * torch.rand(4, 60, generator=rng) - 1)).to(dtype)
-    top = neighbours.largest(scores, None, k)
+    top = nearest_neighbors.largest(scores, None, k)
     lost = np.array([False, False, False, True])
-    least = neighbours.least_keys(top, off, k, dtype, lost)
-    found = neighbours.ordered(scores).numpy() >= least[:, None]
+    least = nearest_neighbors.least_keys(top, off, k, dtype, lost)
+    found = nearest_neighbors.ordered(scores).numpy() >= least[:, None]
     assert found[:3][np.asarray(true[:3] >= true[:3].topk(k).values[:, -1:])].all()
     assert not found[3].any()
-    assert not neighbours.least_keys(None, off, k, dtype, ~lost)[3] > neighbours.ordered(scores).numpy().min()
+    assert (
+        not nearest_neighbors.least_keys(None, off, k, dtype, ~lost)[3]
+        > nearest_neighbors.ordered(scores).numpy().min()
+    )
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
@@ -133,11 +136,13 @@ def test_no_product_is_further_off_than_the_bound(precision, kind):
     if kind != "random":  # 1.0039 is nearly half way between two bfloat16s
         first, second = torch.full((3, 64), 1.0039), torch.full((5, 64), 1.0039)
     longest, rough = second.norm(dim=1).max(), (second - second.bfloat16()).norm(dim=1).max()
-    of = neighbours.Centred(bank=second, centre=torch.zeros(64), longest=float(longest), rough=float(rough), tile=7)
+    of = nearest_neighbors.Centred(
+        bank=second, centre=torch.zeros(64), longest=float(longest), rough=float(rough), tile=7
+    )
     found = (first.to(precision) @ second.to(precision).T).double()
     wrong = (found - first.double() @ second.double().T).abs()
-    rounding = neighbours.UNITS[precision] * found.abs() / (1 - neighbours.UNITS[precision])
-    assert (wrong <= neighbours.error(of, first, precision)[:, None] + rounding).all()
+    rounding = nearest_neighbors.UNITS[precision] * found.abs() / (1 - nearest_neighbors.UNITS[precision])
+    assert (wrong <= nearest_neighbors.error(of, first, precision)[:, None] + rounding).all()
 
 
 @given(st.integers(1, 9), st.integers(1, 30), st.integers(1, 20))
@@ -146,7 +151,7 @@ def test_products_with_some_rows_are_those_of_all(queries, rows, width):
     bank, query = torch.randn(rows, width, generator=rng), torch.randn(queries, width, generator=rng)
     chosen = torch.rand(queries, rows, generator=rng) < 0.4
     offsets = torch.cat([torch.zeros(1, dtype=torch.long), chosen.sum(1).cumsum(0)])
-    found = neighbours.products(bank, query, offsets, chosen.nonzero()[:, 1])
+    found = nearest_neighbors.products(bank, query, offsets, chosen.nonzero()[:, 1])
     assert torch.allclose(found, (query @ bank.T)[chosen], atol=1e-5)
 
 
@@ -156,7 +161,7 @@ def test_more_equal_rows_than_can_be_held_are_still_neighbours():
     bank = torch.nn.functional.normalize(torch.randn(1001, 8, generator=torch.Generator().manual_seed(0)), dim=1)
     bank[:1000] = bank[0]
     query = torch.nn.functional.normalize(bank[:1] + 0.5 * bank[1000:], dim=1)
-    cosines, rows = neighbours.nearest(bank, query, 5, 256)
+    cosines, rows = nearest_neighbors.nearest(bank, query, 5, 256)
     expected = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :5]
     assert torch.allclose(cosines.double(), expected, atol=1e-6)
     assert len(set(rows[0].tolist())) == 5
@@ -170,9 +175,9 @@ def test_a_bank_in_order_of_its_classes_is_not_asked_twice(monkeypatch):
     bank = centres.repeat_interleave(2048, 0) + 0.05 * torch.randn(8192, 32, generator=rng)
     bank = torch.nn.functional.normalize(bank, dim=1)
     query = bank[::64].clone()
-    monkeypatch.setattr(neighbours, "TILE", 2048)
-    monkeypatch.setattr(neighbours, "_best", None)
-    cosines, _ = neighbours.nearest(bank, query, 20, 256)
+    monkeypatch.setattr(nearest_neighbors, "TILE", 2048)
+    monkeypatch.setattr(nearest_neighbors, "_best", None)
+    cosines, _ = nearest_neighbors.nearest(bank, query, 20, 256)
     exact = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :20]
     assert torch.allclose(cosines.double(), exact, atol=1e-6)
 
@@ -182,13 +187,13 @@ def test_features_that_are_no_numbers_are_refused(broken):
     found = {"bank": torch.eye(4), "query": torch.eye(4)}
     found[broken][2, 1] = torch.nan
     with pytest.raises(ValueError, match="some features are no finite numbers"):
-        neighbours.nearest(found["bank"], found["query"], 2, 256)
+        nearest_neighbors.nearest(found["bank"], found["query"], 2, 256)
 
 
 @pytest.mark.usefixtures("precision")
 def test_nobody_asks_and_nobody_answers():
     """Settings may leave no validation row at all."""
-    cosines, rows = neighbours.nearest(torch.eye(4), torch.empty(0, 4), 3, 256)
+    cosines, rows = nearest_neighbors.nearest(torch.eye(4), torch.empty(0, 4), 3, 256)
     assert cosines.shape == rows.shape == (0, 3)
 
 

@@ -20,8 +20,8 @@ from torchvision.transforms import InterpolationMode, RandomResizedCrop
 from torchvision.transforms import functional as tv
 
 from sslbench.api import Modality, OperationParts
-from sslbench.api.pictures import crop_resize
-from sslbench.data.draws import KeyedDraws
+from sslbench.api.image_boxes import crop_resize
+from sslbench.data.keyed_random import KeyedDraws
 from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
 
 CLOSE = 1e-4

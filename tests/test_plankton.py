@@ -26,8 +26,8 @@ from sslbench_plankton.datasets.zoolake import build as zoolake
 
 from sslbench.api import DataBroken, DataMissing, Source
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.datasets import Shelf, open_parts
 from sslbench.config.keys import pretrain_key
-from sslbench.config.parts import Shelf, open_parts
 from sslbench.config.plan import Machine
 from sslbench.data.splits import SplitSettings, divide
 from sslbench.environment import places

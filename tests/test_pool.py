@@ -21,9 +21,9 @@ from sslbench_vision.datasets.pool_rules import REASONS, Member, account, canoni
 import sslbench
 from sslbench.api.errors import RequestError, SslbenchError
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.parts import Shelf, open_parts
+from sslbench.config.datasets import Shelf, open_parts
 from sslbench.environment import places
-from sslbench.report.terminal import show_results
+from sslbench.report.console.terminal import show_results
 
 from .conftest import TINY
 

@@ -25,7 +25,7 @@ from sslbench_plankton.operations.profiles import (
 from sslbench_plankton.resampling import resampled
 
 from sslbench.api import Modality, OperationParts
-from sslbench.data.draws import KeyedDraws
+from sslbench.data.keyed_random import KeyedDraws
 
 SIX = Modality(layout="sequence", shape=(0, 6))
 PARTS = OperationParts(modalities={"image": Modality(layout="image", shape=(1, 8, 8)), "profile": SIX}, reference={})

@@ -16,18 +16,18 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from sslbench.analysis import agreement, geometry, metrics
-from sslbench.analysis.intervals import over_folds, over_seeds, paired
+from sslbench.analysis.statistics import adjusted_mutual_info, feature_geometry, metrics
+from sslbench.analysis.statistics.intervals import over_folds, over_seeds, paired
 from sslbench.api.errors import RequestError
+from sslbench.evaluation.features import Table, joined
 from sslbench.protocols.clustering import ClusteringConfig
-from sslbench.protocols.clustering_instrument import Clustering
+from sslbench.protocols.clustering_evaluator import Clustering
 from sslbench.protocols.diagnostics import DiagnosticsConfig, sslbench_protocols
-from sslbench.protocols.diagnostics_instrument import Diagnostics
-from sslbench.protocols.features import Table, joined
+from sslbench.protocols.diagnostics_evaluator import Diagnostics
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.knn_instrument import Knn
+from sslbench.protocols.knn_evaluator import Knn
 from sslbench.protocols.linear import LinearConfig
-from sslbench.protocols.linear_instrument import Bank, Linear, cross_entropy_gradient, train_probes
+from sslbench.protocols.linear_evaluator import Bank, Linear, cross_entropy_gradient, train_probes
 
 from .trials import accuracy, digit_pixels, trial_of
 
@@ -139,7 +139,7 @@ def test_micro_and_macro_differ_where_classes_do():
 def test_ami_agrees_with_scikit_learn_in_both_normalisations(classes, clusters, n, seed):
     rng = np.random.default_rng(seed)
     labels, assigned = rng.integers(0, classes, n), rng.integers(0, clusters, n)
-    found = agreement.adjusted(labels, assigned, 0, rng)
+    found = adjusted_mutual_info.adjusted(labels, assigned, 0, rng)
     for name, method in (("ami_max", "max"), ("ami_arithmetic", "arithmetic")):
         expected = adjusted_mutual_info_score(labels, assigned, average_method=method)
         assert found[name] == pytest.approx(expected, abs=1e-9)
@@ -148,7 +148,7 @@ def test_ami_agrees_with_scikit_learn_in_both_normalisations(classes, clusters, 
 def test_the_permutation_null_is_scikit_learns_of_the_same_permutations():
     rng = np.random.default_rng(0)
     labels, assigned = rng.integers(0, 5, 300), rng.integers(3, 9, 300)
-    found = agreement.adjusted(labels, assigned, 20, np.random.default_rng(1))
+    found = adjusted_mutual_info.adjusted(labels, assigned, 20, np.random.default_rng(1))
     other = np.random.default_rng(1)
     null = [adjusted_mutual_info_score(other.permutation(labels), assigned, average_method="max") for _ in range(20)]
     assert found["ami_max_null"] == pytest.approx(np.mean(null), abs=1e-9)
@@ -159,7 +159,7 @@ def test_the_permutation_null_is_the_papers():
     """Deviations found with 200 permutations of random labels against a fixed partition: n = 700, K = 2: mean 0.0001, deviation 0.0017; n = 1000, K = 10: 0.0000, 0.0034."""
     for n, k, deviation in ((700, 2, 0.0017), (1000, 10, 0.0034)):
         rng = np.random.default_rng(0)
-        found = agreement.adjusted(np.arange(n) % k, rng.integers(0, k, n), 200, rng)
+        found = adjusted_mutual_info.adjusted(np.arange(n) % k, rng.integers(0, k, n), 200, rng)
         assert found["ami_max_null"] == pytest.approx(0, abs=4 * deviation / np.sqrt(200))
         assert found["ami_max_null_sd"] == pytest.approx(deviation, rel=0.35)
 
@@ -209,13 +209,13 @@ def test_clusters_are_set_against_what_else_is_known():
 def test_centered_rank_reaches_its_ceiling_only_for_isotropic_features():
     rng = np.random.default_rng(0)
     isotropic = rng.normal(size=(4000, 16)).astype(np.float32)
-    assert geometry.centered_effective_rank(isotropic) == pytest.approx(16, rel=0.01)
-    assert geometry.centered_rank_ceiling(isotropic) == 16
+    assert feature_geometry.centered_effective_rank(isotropic) == pytest.approx(16, rel=0.01)
+    assert feature_geometry.centered_rank_ceiling(isotropic) == 16
     few = rng.normal(size=(5, 16)).astype(np.float32)
-    assert geometry.centered_rank_ceiling(few) == 4
-    assert geometry.centered_effective_rank(few) <= 4 + 1e-9
+    assert feature_geometry.centered_rank_ceiling(few) == 4
+    assert feature_geometry.centered_effective_rank(few) <= 4 + 1e-9
     line = np.outer(rng.normal(size=200), rng.normal(size=16)).astype(np.float32)
-    assert geometry.centered_effective_rank(line) == pytest.approx(1, abs=1e-3)
+    assert feature_geometry.centered_effective_rank(line) == pytest.approx(1, abs=1e-3)
 
 
 def test_rank_me_is_the_published_measure_and_not_the_centered_one():
@@ -224,13 +224,17 @@ def test_rank_me_is_the_published_measure_and_not_the_centered_one():
     offset = (rng.normal(size=(200, 8)) + 5).astype(np.float32)
     values = [float(np.sqrt(max(v, 0))) for v in np.linalg.eigvalsh(offset.astype(float).T @ offset.astype(float))]
     expected = np.exp(-sum(p * np.log(p) for p in (v / sum(values) + 1e-7 for v in values)))
-    assert geometry.rank_me(offset) == pytest.approx(expected, rel=1e-9)
-    assert geometry.rank_me(offset) < 5 < 7.5 < geometry.centered_effective_rank(offset)
+    assert feature_geometry.rank_me(offset) == pytest.approx(expected, rel=1e-9)
+    assert feature_geometry.rank_me(offset) < 5 < 7.5 < feature_geometry.centered_effective_rank(offset)
     moved = offset - offset.mean(0)
-    assert geometry.centered_effective_rank(moved) == pytest.approx(geometry.centered_effective_rank(offset), rel=1e-4)
-    assert geometry.rank_me(moved) == pytest.approx(geometry.centered_effective_rank(offset), rel=1e-4)
-    assert geometry.rank_me(np.zeros((5, 3), np.float32)) == 1
-    assert geometry.rank_me(np.ones((1, 3), np.float32)) == 1  # never below 1, where the protocol's range begins
+    assert feature_geometry.centered_effective_rank(moved) == pytest.approx(
+        feature_geometry.centered_effective_rank(offset), rel=1e-4
+    )
+    assert feature_geometry.rank_me(moved) == pytest.approx(feature_geometry.centered_effective_rank(offset), rel=1e-4)
+    assert feature_geometry.rank_me(np.zeros((5, 3), np.float32)) == 1
+    assert (
+        feature_geometry.rank_me(np.ones((1, 3), np.float32)) == 1
+    )  # never below 1, where the protocol's range begins
     scores = next(Diagnostics(DiagnosticsConfig()).measure(trial_of(offset, np.arange(200) % 2))).scores
     declared = {metric.name for metric in next(iter(sslbench_protocols())).metrics}
     assert scores.keys() <= declared
@@ -242,15 +246,15 @@ def test_collapse_is_seen_and_a_narrow_cone_is_not_collapse():
     point = np.ones((300, 8), np.float32) + 1e-6 * rng.normal(size=(300, 8)).astype(np.float32)
     line = np.outer(rng.normal(size=300), np.ones(8)).astype(np.float32)
     cone = np.ones((300, 8), np.float32) + 0.02 * rng.normal(size=(300, 8)).astype(np.float32)
-    assert [geometry.describe(f)["collapsed"] for f in (point, line, cone)] == [1, 1, 0]
+    assert [feature_geometry.describe(f)["collapsed"] for f in (point, line, cone)] == [1, 1, 0]
     outcome = next(Diagnostics(DiagnosticsConfig()).measure(trial_of(point, np.arange(300) % 2)))
     assert outcome.scores["collapsed"] == 1
 
 
 def test_alignment_and_uniformity_are_their_definitions():
     first, second = np.array([[2.0, 0], [0, 3]], np.float32), np.array([[0, 1.0], [0, 1]], np.float32)
-    assert geometry.alignment(first, second) == pytest.approx((2 + 0) / 2)
-    assert geometry.uniformity(first) == pytest.approx(-4)
+    assert feature_geometry.alignment(first, second) == pytest.approx((2 + 0) / 2)
+    assert feature_geometry.uniformity(first) == pytest.approx(-4)
 
 
 def test_series_are_averaged_over_their_true_steps():

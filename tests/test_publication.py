@@ -11,8 +11,8 @@ from PIL import Image
 
 import sslbench
 from sslbench import environment
-from sslbench.config.convert import plain
-from sslbench.leaderboard.publication import publish
+from sslbench.convert import plain
+from sslbench.leaderboard.submission.publication import publish
 from sslbench.results.record import Record
 
 SECRET = "/home/a-person/private"

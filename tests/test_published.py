@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 import sslbench
-from sslbench.analysis.published import verdicts
+from sslbench.analysis.tables.published import verdicts
 from sslbench.api import Citation, Published, ReferenceSpec
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.report.console.terminal import show_results
 from sslbench.report.published import published_beside
-from sslbench.report.terminal import show_results
 from sslbench.results.frames import Results
 
 CITATION = Citation(title="t", authors="a", year=2026, url="https://example.org")

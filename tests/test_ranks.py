@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sslbench.analysis.aggregate import cliques, nemenyi, order_of
-from sslbench.analysis.bootstrap import resampled_weights, sample_draws, sample_weights, strata
-from sslbench.analysis.disagreement import correlations, flips
-from sslbench.analysis.ranks import Field, difference, standings
-from sslbench.analysis.score_variance import variance_of_answers, variance_over_seeds
-from sslbench.analysis.variance import power, seeds_needed, split
-from sslbench.analysis.wins import gain_summary, relative_gain, welch_win_matrix, win_matrix
-from sslbench.leaderboard.bundle import Answers, bits
-from sslbench.leaderboard.lines import scored, spread_of
+from sslbench.analysis.statistics.bootstrap import resampled_weights, sample_draws, sample_weights, strata
+from sslbench.analysis.statistics.protocol_agreement import correlations, flips
+from sslbench.analysis.statistics.rank_aggregation import cliques, nemenyi, order_of
+from sslbench.analysis.statistics.score_variance import variance_of_answers, variance_over_seeds
+from sslbench.analysis.statistics.shared_ranks import Field, difference, standings
+from sslbench.analysis.statistics.variance_components import power, seeds_needed, split
+from sslbench.analysis.statistics.win_matrix import gain_summary, relative_gain, welch_win_matrix, win_matrix
+from sslbench.leaderboard.standings.entries import scored, spread_of
+from sslbench.leaderboard.submission.bundle import Answers, bits
 
 RNG = np.random.default_rng(7)
 
@@ -133,8 +133,8 @@ def test_blocks_of_rows_give_what_one_block_gives(monkeypatch):
     hard = rng.normal(0, 1, 200)
     made = {f"m{i}": answers(rng, 200, 3, i / 3, hard, 0.1) for i in range(12)}
     whole = standings(field(made))
-    monkeypatch.setattr("sslbench.analysis.ranks.ROWS", 5)
-    monkeypatch.setattr("sslbench.analysis.ranks.COLUMNS", 3)
+    monkeypatch.setattr("sslbench.analysis.statistics.shared_ranks.ROWS", 5)
+    monkeypatch.setattr("sslbench.analysis.statistics.shared_ranks.COLUMNS", 3)
     assert standings(field(made)) == whole
 
 

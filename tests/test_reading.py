@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sslbench.analysis.intervals import Estimate
-from sslbench.analysis.tables import Row
-from sslbench.report.reading import LABELS, LEARNED, PIXELS, describe_learning
+from sslbench.analysis.statistics.intervals import Estimate
+from sslbench.analysis.tables.run_tables import Row
+from sslbench.report.baseline_note import LABELS, LEARNED, PIXELS, describe_learning
 from sslbench.results.record import Record
 
 

@@ -10,9 +10,17 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from sslbench.analysis.power import found_shares, planted
-from sslbench.analysis.responses import BASES, CORRECTIONS, agreement, corrected, responses, trend, trend_counts
-from sslbench.analysis.shared_bias import cube, shared, shared_bias, signs
+from sslbench.analysis.statistics.class_trends import (
+    BASES,
+    CORRECTIONS,
+    agreement,
+    corrected,
+    responses,
+    trend,
+    trend_counts,
+)
+from sslbench.analysis.statistics.power import found_shares, planted
+from sslbench.analysis.statistics.shared_bias import cube, shared, shared_bias, signs
 
 RNG = np.random.default_rng
 

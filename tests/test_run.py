@@ -20,10 +20,10 @@ from sslbench_vision.backbones.micro_vit import MicroVitConfig
 from sslbench_vision.backbones.micro_vit_model import MicroVit
 
 import sslbench
-from sslbench.analysis.tables import class_rows, estimate, rows_of
+from sslbench.analysis.tables.run_tables import class_rows, estimate, rows_of
 from sslbench.api import Modality
 from sslbench.api.errors import SslbenchError
-from sslbench.report.terminal import cell, show_results
+from sslbench.report.console.terminal import cell, show_results
 from sslbench.results.record import APART, Score, decode, encode
 
 from .conftest import TINY
@@ -338,7 +338,7 @@ def test_pictures_that_cannot_be_drawn_cost_no_numbers(monkeypatch, tmp_path):
     def broken(table, folder, mark):
         raise ValueError("no such\ncolour")
 
-    monkeypatch.setattr("sslbench.pipeline.draw_examples", broken)
+    monkeypatch.setattr("sslbench.pipeline.stages.draw_examples", broken)
     settings = {"seeds": [0], "measure": ["knn"], "baselines": "none", "backbone.name": "micro-cnn"}
     record = sslbench.run("random-init", "digits", out=tmp_path, settings=settings).records[0]
     assert (record.status, record.reason) == ("done", "figures not drawn: ValueError: no such colour")

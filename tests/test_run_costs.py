@@ -9,16 +9,16 @@ import pytest
 from rich.console import Console
 
 from sslbench import environment
+from sslbench.app.run import list_runs, run_requests
+from sslbench.app.run_costs import RunCosts
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
-from sslbench.execute.here import list_runs, run_requests
-from sslbench.execute.run_costs import RunCosts
-from sslbench.pipeline import stages_of
-from sslbench.report.costs import run_lines, took_lines
-from sslbench.report.live import Bars, Lines
-from sslbench.report.progress import Expected, Whole
+from sslbench.pipeline.stages import stages_of
+from sslbench.progress import Expected, Whole
+from sslbench.report.console.costs import run_lines, took_lines
+from sslbench.report.console.progress_bars import Bars, Lines
 from sslbench.results.store import Store
 from sslbench.study.estimate import estimate
 from sslbench.study.rates import Rates

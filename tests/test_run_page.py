@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sslbench.analysis.best_row import find_best_row
-from sslbench.analysis.intervals import Estimate
-from sslbench.analysis.tables import Row, rows_of
-from sslbench.analysis.verdicts import judge_rows
+from sslbench.analysis.statistics.intervals import Estimate
+from sslbench.analysis.tables.best_row import find_best_row
+from sslbench.analysis.tables.run_tables import Row, rows_of
+from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.api.errors import RequestError
 from sslbench.report.balance import describe_balance
 from sslbench.report.compared_runs import compare_runs

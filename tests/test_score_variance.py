@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sslbench.analysis.bootstrap import resampled_weights, sample_draws, strata
-from sslbench.analysis.class_gaps import answered, class_gap_ps, class_gaps, recall_half_widths
-from sslbench.analysis.intervals import over_seeds
-from sslbench.analysis.ranks import Field, difference, standings, verdict
-from sslbench.analysis.score_variance import half_width, total_variance, variance_of_answers, variance_over_seeds
+from sslbench.analysis.statistics.bootstrap import resampled_weights, sample_draws, strata
+from sslbench.analysis.statistics.class_differences import answered, class_gap_ps, class_gaps, recall_half_widths
+from sslbench.analysis.statistics.intervals import over_seeds
+from sslbench.analysis.statistics.score_variance import (
+    half_width,
+    total_variance,
+    variance_of_answers,
+    variance_over_seeds,
+)
+from sslbench.analysis.statistics.shared_ranks import Field, difference, standings, verdict
 
 SPREADS = (0.0, 0.15, 0.5)
 """Deviation of a method's ability between seeds, in logits."""

@@ -12,9 +12,9 @@ import pytest
 
 from sslbench.api import Length, NonEmpty, PositiveInt, Range, Share, Span
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.convert import convert
-from sslbench.config.form import Form
+from sslbench.config.request_schema import Form
 from sslbench.config.settings import TrainSettings, ViewSettings
+from sslbench.convert import convert
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.splits import SplitSettings
 from sslbench.study.definition import Expected, TableSettings

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 import sslbench
-from sslbench.analysis.tables import own_question
-from sslbench.report.terminal import show_results
+from sslbench.analysis.tables.run_tables import own_question
+from sslbench.report.console.terminal import show_results
 from sslbench.results.record import Score
 
 from .test_grids import scores, select, study_frame

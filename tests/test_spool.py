@@ -5,18 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslbench.leaderboard import spool
-from sslbench.leaderboard.spool import Spool
+from sslbench.leaderboard.standings import disk_list
+from sslbench.leaderboard.standings.disk_list import Spool
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.text(max_size=40))), st.integers(0, 200), st.data())
 def test_a_shelf_is_read_as_a_list_is_in_memory_and_on_disk(values, little, data):
-    kept = spool.LITTLE
+    kept = disk_list.LITTLE
     try:
-        spool.LITTLE = little + 1
+        disk_list.LITTLE = little + 1
         made = Spool(values)
     finally:
-        spool.LITTLE = kept
+        disk_list.LITTLE = kept
     assert (list(made), len(made)) == (values, len(values))
     at = data.draw(st.slices(len(values)))
     assert list(made[at]) == values[at]

@@ -8,10 +8,10 @@ import pytest
 
 from sslbench import environment
 from sslbench.api.files import contents
+from sslbench.app.run import run_requests
 from sslbench.config.choices import choose
 from sslbench.config.keys import run_id
-from sslbench.execute.here import run_requests
-from sslbench.report.live import Quiet
+from sslbench.progress import Quiet
 
 from .stage_plans import ALL, CATALOG, MACHINE, answers_of, changed, folder, keys_of, picture_tree, planned
 

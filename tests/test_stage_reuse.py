@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sslbench import environment
+from sslbench.config.datasets import Shelf
 from sslbench.config.keys import run_id
-from sslbench.config.parts import Shelf
 from sslbench.config.plan import make_plan
 from sslbench.config.request import read_request
 from sslbench.data.prepare import Job, prepare

@@ -16,7 +16,7 @@ from sslbench.api import Facts, Loss, Target
 from sslbench.api.errors import RequestError
 from sslbench.api.modules import Objective
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.config.settings import TrainSettings
@@ -25,10 +25,10 @@ from sslbench.data.table import open_prepared
 from sslbench.environment import places
 from sslbench.train.build import gather_material
 from sslbench.train.checkpoint import Progress
+from sslbench.train.distributed.process_group import Alone
 from sslbench.train.feeds import FeatureFeed, SampleFeed
 from sslbench.train.loop import Training, stale, train
 from sslbench.train.pretrain import _held
-from sslbench.train.world import Alone
 
 FACTS = Facts(modalities={}, shapes={}, samples=9, batch=128, epochs=1, target=Target(kind="none"))
 SETTINGS = {

@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslbench.api.errors import RequestError
+from sslbench.app.study import folder_name
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.execute.commands import folder_name
-from sslbench.report.board import Lines, doing, told
-from sslbench.report.duration import duration
-from sslbench.report.live import Post, Tally
+from sslbench.progress import Post, Tally, duration
+from sslbench.report.console.study_progress import Lines, doing, told
 from sslbench.results.record import APART
 from sslbench.study.definition import find_study, flat, read_study
 from sslbench.study.grid import points_of

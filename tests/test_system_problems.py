@@ -14,7 +14,7 @@ from sslbench import cli, environment
 from sslbench.api.errors import RequestError, SslbenchError
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.cli.failures import describe_failure, write_report
-from sslbench.config.convert import convert
+from sslbench.convert import convert
 
 from .test_typed_text import Settings
 

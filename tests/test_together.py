@@ -18,8 +18,8 @@ from torch import nn
 
 import sslbench
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.train import ranks
-from sslbench.train.batch_norm import SharedBatchNorm, share_statistics
+from sslbench.train.distributed import launch
+from sslbench.train.distributed.sync_batch_norm import SharedBatchNorm, share_statistics
 
 from .conftest import ROOT, TINY
 
@@ -179,11 +179,11 @@ def test_a_run_that_two_processes_share_says_so_and_agrees_with_one(tmp_path):
 )
 def test_how_processes_end_is_told(tmp_path, monkeypatch, way, sentence):
     """An error of any of them; none where one was killed; and none where only the interpreter's end fails."""
-    monkeypatch.setattr(ranks, "PROGRAM", "tests.ending_program")
+    monkeypatch.setattr(launch, "PROGRAM", "tests.ending_program")
     plan = SimpleNamespace(train=SimpleNamespace(devices=2), threads=1)
-    errand = ranks.Errand(tree={"way": way}, threads=1, precision="float32", seed=0, fold=0, tables=())
+    errand = launch.Errand(tree={"way": way}, threads=1, precision="float32", seed=0, fold=0, tables=())
     with pytest.raises(RuntimeError, match=sentence) if sentence else nullcontext():
-        ranks.spawn(plan, errand, tmp_path, lambda moment: None)
+        launch.spawn(plan, errand, tmp_path, lambda moment: None)
     assert (tmp_path / "ranks.log").exists() == bool(sentence)
 
 

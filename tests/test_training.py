@@ -21,12 +21,12 @@ from sslbench_vision.backbones.torchvision_model import TorchvisionEncoder
 from torch import nn
 
 import sslbench
-from sslbench.analysis.tables import rows_of
+from sslbench.analysis.tables.run_tables import rows_of
 from sslbench.api import Modality
 from sslbench.api.modules import Group, Objective
 from sslbench.config.settings import TrainSettings
 from sslbench.results.record import APART
-from sslbench.train.optimisers import (
+from sslbench.train.optimizers import (
     Lars,
     build_optimiser,
     clip_each_gradient,

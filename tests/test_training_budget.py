@@ -13,7 +13,7 @@ from sslbench.api.modules import Fit
 from sslbench.api.values import Facts, Target
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.budget import MIN_TRAINING_STEPS, collect_warnings, warn_of_few_steps
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.config.settings import TrainSettings

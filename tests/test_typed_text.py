@@ -12,11 +12,11 @@ import yaml
 from PIL import Image
 
 from sslbench.api.errors import RequestError
-from sslbench.config.convert import convert
+from sslbench.app.data import where
 from sslbench.config.request import read_request
-from sslbench.config.yaml_values import parse_override, parse_scalar, read_yaml
-from sslbench.data.commands import where
+from sslbench.convert import convert
 from sslbench.study.definition import read_study
+from sslbench.yaml_values import parse_override, parse_scalar, read_yaml
 
 from .test_config import CATALOG
 

@@ -10,13 +10,13 @@ import pytest
 from rich.console import Console
 
 import sslbench
-from sslbench.analysis.accuracy import accuracy_variance, field_of_answers, known_variances
-from sslbench.analysis.class_gaps import answered, recall_half_widths
-from sslbench.analysis.grids import estimates
-from sslbench.analysis.tables import class_rows, own_answers, rows_of
-from sslbench.analysis.verdicts import RowVerdict, judge_rows
-from sslbench.report.comparison import verdict_table
-from sslbench.report.terminal import show_results
+from sslbench.analysis.statistics.accuracy import accuracy_variance, field_of_answers, known_variances
+from sslbench.analysis.statistics.class_differences import answered, recall_half_widths
+from sslbench.analysis.tables.run_tables import class_rows, own_answers, rows_of
+from sslbench.analysis.tables.selection import estimates
+from sslbench.analysis.tables.verdicts import RowVerdict, judge_rows
+from sslbench.report.console.terminal import show_results
+from sslbench.report.console.verdicts import verdict_table
 from sslbench.results.answers import read_answers
 
 SETTINGS = {

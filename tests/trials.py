@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from sslbench.api.values import Target, Task
-from sslbench.protocols.bench import HarnessTrial
-from sslbench.protocols.features import Table
+from sslbench.evaluation.bench import HarnessTrial
+from sslbench.evaluation.features import Table
 
 
 @cache

@@ -12,18 +12,18 @@ import numpy as np
 
 from sslbench.api.modules import TrainedMethod
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import Column, Pool, Prepared, open_prepared
 from sslbench.environment import best_precision, places
+from sslbench.progress import Moment
 from sslbench.train.build import build_augmentation, build_method, make_views
-from sslbench.train.fabric import make_fabric
+from sslbench.train.distributed.fabric import make_fabric
+from sslbench.train.distributed.process_group import Alone
 from sslbench.train.feeds import Pass, SampleFeed
 from sslbench.train.loop import Trained, Training, silent, train
-from sslbench.train.moment import Moment
-from sslbench.train.world import Alone
 
 
 def a_plan(request: Mapping[str, Any], *overrides: str) -> Plan:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from sslbench.train.moment import Moment
+from sslbench.progress import Moment
 
 from .harness import Short, a_feed, a_method, a_plan, epoch, noise
 

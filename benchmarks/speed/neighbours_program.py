@@ -7,7 +7,7 @@ import sys
 import torch
 
 from sslbench.environment import forget_peak_memory, peak_memory
-from sslbench.protocols.neighbours import nearest
+from sslbench.protocols.nearest_neighbors import nearest
 
 PIECE = 10_000
 

@@ -24,8 +24,8 @@ PROGRAM = """
 import resource, sys, time
 from pathlib import Path
 from sslbench.environment import cores, peak_memory
-from sslbench.leaderboard.build import build
-from sslbench.leaderboard.reading import Beside
+from sslbench.leaderboard.site.build import build
+from sslbench.leaderboard.site.load import Beside
 began = time.perf_counter()
 built = build(Path(sys.argv[1]), Beside(references=[], recipes={}), write=True, processes=cores())
 readers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

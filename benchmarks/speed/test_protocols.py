@@ -14,13 +14,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.neighbors import NearestNeighbors
 
-from sslbench.analysis.agreement import adjusted
+from sslbench.analysis.statistics.adjusted_mutual_info import adjusted
 from sslbench.environment import cpu_precision
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.knn_instrument import votes, weights
+from sslbench.protocols.knn_evaluator import votes, weights
 from sslbench.protocols.linear import LinearConfig
-from sslbench.protocols.linear_instrument import Bank, train_probes
-from sslbench.protocols.neighbours import nearest
+from sslbench.protocols.linear_evaluator import Bank, train_probes
+from sslbench.protocols.nearest_neighbors import nearest
 from tests.conftest import ROOT
 
 from .conftest import State, alternately, shares

@@ -10,7 +10,6 @@ from sslbench.api.errors import (
     UnexpectedFormat,
 )
 from sslbench.api.executors import Crew, Executor, ExecutorSpec
-from sslbench.api.fits import Fit
 from sslbench.api.hooks import hookimpl
 from sslbench.api.protocols import Metric, Need, ProtocolSpec, RenamedMetric
 from sslbench.api.ranges import (
@@ -50,6 +49,7 @@ from sslbench.api.specs import (
     StudySpec,
     Use,
 )
+from sslbench.api.training_budget import Fit
 from sslbench.api.values import (
     Arrays,
     Artefact,

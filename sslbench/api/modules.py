@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast, runtime
 import torch
 from torch import Tensor, nn
 
-from sslbench.api.fits import Fit as Fit
+from sslbench.api.training_budget import Fit as Fit
 from sslbench.api.values import (
     Artefact,
     Batch,

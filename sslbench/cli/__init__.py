@@ -11,7 +11,7 @@ from sslbench import environment
 from sslbench.api.errors import RequestError, SslbenchError
 from sslbench.cli import boards, catalog, data, plugins, run, studies
 from sslbench.cli.failures import describe_failure, write_report
-from sslbench.execute.library_warnings import silence_library_warnings
+from sslbench.library_warnings import silence_library_warnings
 
 app = catalog.app
 for commands in (run.app, studies.app):

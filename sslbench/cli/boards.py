@@ -19,11 +19,11 @@ def board_suite(
 ) -> None:
     """Make a suite of a study: what everybody who submits to it has in common."""
     from sslbench.api.files import write_atomically
-    from sslbench.execute import commands
-    from sslbench.execute.leaderboards import suite_of
-    from sslbench.leaderboard.suite import suite_file, write_suite
-    from sslbench.report.board import board_for
-    from sslbench.report.live import display_for
+    from sslbench.app import study as commands
+    from sslbench.app.leaderboard import suite_of
+    from sslbench.leaderboard.submission.suite import suite_file, write_suite
+    from sslbench.report.console.progress_bars import display_for
+    from sslbench.report.console.study_progress import board_for
 
     console = console_here()
     opened = commands.open_study(
@@ -70,9 +70,9 @@ def board_verify(
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
     """Run a submission again, on another machine than its own, and write how far apart the two are."""
-    from sslbench.execute.leaderboards import remember, verify
+    from sslbench.app.leaderboard import remember, verify
     from sslbench.leaderboard.commands import find_bundle
-    from sslbench.report.live import display_for
+    from sslbench.report.console.progress_bars import display_for
 
     bundle = find_bundle(board, run)
     found = verify(bundle, overrides or [], catalog_of(), out, by, display_for(console_here()))

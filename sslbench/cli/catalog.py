@@ -27,7 +27,7 @@ def list_(
     strict: Strict = False,
 ) -> None:
     """Show what is installed, and from where."""
-    from sslbench.report.catalog import list_lines, problem_lines
+    from sslbench.report.console.listing import list_lines, problem_lines
 
     catalog = catalog_of(strict=strict)
     if problems:
@@ -46,7 +46,7 @@ def show(
     strict: Strict = False,
 ) -> None:
     """Explain one component: summary, paper, every setting with its default and meaning."""
-    from sslbench.report.catalog import show_lines
+    from sslbench.report.console.listing import show_lines
 
     singular = KINDS.get(kind, kind)
     if singular not in KINDS.values():
@@ -57,7 +57,7 @@ def show(
 @app.command()
 def doctor() -> None:
     """Check disk, devices, data, plugins and versions before a long run, not after."""
-    from sslbench.report.doctor import doctor_lines
+    from sslbench.report.console.doctor import doctor_lines
 
     lines, good = doctor_lines(catalog_of())
     print("\n".join(lines))

@@ -14,8 +14,8 @@ def data_prepare(dataset: DatasetName, overrides: Overrides = None) -> None:
     """Decode a dataset once into memory-mapped arrays."""
     from rich.console import Console
 
-    from sslbench.data.commands import prepare_all
-    from sslbench.report.live import display_for
+    from sslbench.app.data import prepare_all
+    from sslbench.report.console.progress_bars import display_for
 
     print("\n".join(prepare_all(catalog_of(), dataset, overrides or [], display_for(Console()))))
 
@@ -23,7 +23,7 @@ def data_prepare(dataset: DatasetName, overrides: Overrides = None) -> None:
 @data_app.command("verify")
 def data_verify(dataset: DatasetName, overrides: Overrides = None) -> None:
     """Compare a dataset's files with what is known of it: counts, classes, every file readable."""
-    from sslbench.data.commands import verify
+    from sslbench.app.data import verify
 
     lines, good = verify(catalog_of(), dataset, overrides or [])
     print("\n".join(lines))
@@ -34,6 +34,6 @@ def data_verify(dataset: DatasetName, overrides: Overrides = None) -> None:
 @data_app.command("where")
 def data_where(dataset: DatasetName, overrides: Overrides = None) -> None:
     """Say where a dataset's files are, or where they were looked for and how to get them."""
-    from sslbench.data.commands import where
+    from sslbench.app.data import where
 
     print("\n".join(where(catalog_of(), dataset, overrides or [])))

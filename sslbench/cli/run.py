@@ -37,13 +37,13 @@ def run(
     console = console_here()
     if not environment.rank():
         say_reading(console, [value for value in (method, dataset) if value])
-    from sslbench.execute.here import run_requests
-    from sslbench.execute.run_costs import RunCosts
-    from sslbench.report.last_lines import last_lines
-    from sslbench.report.live import display_for
+    from sslbench.app.run import run_requests
+    from sslbench.app.run_costs import RunCosts
+    from sslbench.report.console.last_lines import last_lines
+    from sslbench.report.console.progress_bars import display_for
+    from sslbench.report.console.terminal import show_results
     from sslbench.report.published import published_beside
     from sslbench.report.run_page import write_run_page
-    from sslbench.report.terminal import show_results
 
     options: dict[str, Any] = {}
     lists = {"method": method.split(","), "data": dataset.split(","), "augmentation": augmentation.split(",")}
@@ -81,7 +81,7 @@ def compare(
 ) -> None:
     """Compare two runs: the paired difference overall and by class, and samples only one classifies correctly."""
     from sslbench.report.compared_runs import compare_runs
-    from sslbench.report.comparison_tables import show_comparisons
+    from sslbench.report.console.compared_runs import show_comparisons
 
     show_comparisons(console_here(), compare_runs(first, second, out, protocol=protocol))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sslbench.catalog.facts import Catalog
-    from sslbench.report.live import Display
+    from sslbench.progress import Display
 
 
 def say_reading(console: Console, names: Sequence[str]) -> None:
@@ -56,9 +56,9 @@ def show_plan(
     display: Display,
 ) -> None:
     """Print what a run would do and about how long it takes; exits with 3 where its data is not here."""
-    from sslbench.config.parts import Shelf
-    from sslbench.execute.here import list_runs, plan_requests
-    from sslbench.execute.run_costs import plan_lines
+    from sslbench.app.run import list_runs, plan_requests
+    from sslbench.app.run_costs import plan_lines
+    from sslbench.config.datasets import Shelf
     from sslbench.results.store import Store
 
     shelf = Shelf(environment.places(), announce=True)

@@ -28,9 +28,9 @@ def study_run(
     out: Out = Path("runs"),
 ) -> None:
     """Run every point of a study that is not done, and make its report."""
-    from sslbench.execute import commands
-    from sslbench.report.board import board_for
-    from sslbench.report.terminal import show_report
+    from sslbench.app import study as commands
+    from sslbench.report.console.study_progress import board_for
+    from sslbench.report.console.terminal import show_report
 
     console, catalog = console_here(), catalog_of()
     board = board_for(console)
@@ -53,8 +53,8 @@ def study_run(
 @study_app.command("status")
 def study_status(study: StudyName, overrides: Overrides = None, scale: ScaleName = "", out: Out = Path("runs")) -> None:
     """Say which runs of a study are done, running, waiting, failed or stale."""
-    from sslbench.execute import commands
-    from sslbench.report.board import board_for
+    from sslbench.app import study as commands
+    from sslbench.report.console.study_progress import board_for
 
     requests, _ = commands.split_overrides(overrides or [])
     opened = commands.open_study(catalog_of(), study, scale, requests, out, board_for(console_here()), announce=True)
@@ -64,9 +64,9 @@ def study_status(study: StudyName, overrides: Overrides = None, scale: ScaleName
 @study_app.command("report")
 def study_report(study: StudyName, overrides: Overrides = None, scale: ScaleName = "", out: Out = Path("runs")) -> None:
     """Make a study's tables, figures and page from whatever is done."""
-    from sslbench.execute import commands
-    from sslbench.report.board import board_for
-    from sslbench.report.terminal import show_report
+    from sslbench.app import study as commands
+    from sslbench.report.console.study_progress import board_for
+    from sslbench.report.console.terminal import show_report
 
     console = console_here()
     requests, _ = commands.split_overrides(overrides or [])
@@ -89,10 +89,10 @@ def bias(
     out: Out = Path("runs"),
 ) -> None:
     """Say which classes a setting helps and which it betrays, from the runs of a study that are done."""
-    from sslbench.config.convert import convert
-    from sslbench.execute import commands
-    from sslbench.report.board import board_for
-    from sslbench.report.terminal import show_tables
+    from sslbench.app import study as commands
+    from sslbench.convert import convert
+    from sslbench.report.console.study_progress import board_for
+    from sslbench.report.console.terminal import show_tables
     from sslbench.study.definition import BiasSettings
 
     console, problems = console_here(), list[str]()

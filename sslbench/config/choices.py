@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 from sslbench.api.ranges import Length, Range, Share
 from sslbench.api.specs import Apply, AugmentationSpec, Kind
 from sslbench.catalog.facts import Catalog, Component, did_you_mean
-from sslbench.config.convert import convert, file_settings, key_form, plain
+from sslbench.convert import convert, file_settings, key_form, plain
 from sslbench.environment import versions
 
 PLACE = ("root", "title")

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from sslbench.config.parts import Part
+from sslbench.config.datasets import Part
 
 
 def warn_of_similar_classes(parts: Iterable[Part]) -> list[str]:

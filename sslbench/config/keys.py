@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sslbench.config.checks import needs_encoders
 from sslbench.config.choices import Choice
-from sslbench.config.convert import key_form, plain
-from sslbench.config.parts import Part
+from sslbench.config.compatibility import needs_encoders
+from sslbench.config.datasets import Part
+from sslbench.config.inactive_settings import is_divided, reset_unused_splits, reset_unused_training
 from sslbench.config.plan import Plan
 from sslbench.config.settings import TrainSettings
-from sslbench.config.unused import is_divided, reset_unused_splits, reset_unused_training
+from sslbench.convert import key_form, plain
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.groups import UNGROUPED
 from sslbench.data.prepare import prepared_modality

@@ -12,11 +12,12 @@ from sslbench.api.specs import MethodSpec, Recipe
 from sslbench.api.values import Facts, Modality, Role, Target
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.budget import collect_warnings
-from sslbench.config.checks import check_training_data, learnt_rows, misfits, unlike, view_shapes
 from sslbench.config.choices import Choice, PlannedAugmentation, choose, choose_augmentations
 from sslbench.config.class_names import warn_of_similar_classes
-from sslbench.config.convert import convert, plain
-from sslbench.config.draft import (
+from sslbench.config.compatibility import check_training_data, learnt_rows, misfits, unlike, view_shapes
+from sslbench.config.datasets import Part, Shelf
+from sslbench.config.identical_views import NONE, find_identical_views, refuse_identical_views
+from sslbench.config.plan_builder import (
     Draft,
     check_sections,
     choose_data,
@@ -25,12 +26,11 @@ from sslbench.config.draft import (
     choose_recipe,
     choose_seeds,
 )
-from sslbench.config.form import in_form
-from sslbench.config.identical_views import NONE, find_identical_views, refuse_identical_views
-from sslbench.config.parts import Part, Shelf
 from sslbench.config.request import Tree, with_recipe
+from sslbench.config.request_schema import in_form
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
 from sslbench.config.sizes import default_canvas, default_view, warn_of_enlarging
+from sslbench.convert import convert, plain
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import prepared_modality
 from sslbench.data.splits import SplitSettings, undividable

@@ -14,8 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Recipe
-from sslbench.config.form import COMPONENTS, in_form
-from sslbench.config.yaml_values import parse_override, read_yaml
+from sslbench.config.request_schema import COMPONENTS, in_form
+from sslbench.yaml_values import parse_override, read_yaml
 
 Tree = dict[str, Any]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from sslbench.api.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range, Several
-from sslbench.config.convert import plain
+from sslbench.convert import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.config.parts import Part
+from sslbench.config.datasets import Part
 
 DEFAULT_VIEW, LARGEST_CANVAS = 64, 256
 MULTIPLE = 4

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sslbench.api.ranges import NonNegativeInt, Share
-from sslbench.data.fewer import Sampling
+from sslbench.data.subset import Sampling
 
 Fit = Literal["pad", "squash", "crop"]
 Background = Literal["as-is", "light", "dark"]

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sslbench.api.image_boxes import crop_resize, middle
 from sslbench.api.modules import Operation
-from sslbench.api.pictures import crop_resize, middle
 from sslbench.api.values import Draws, Modality, Role, View
-from sslbench.data.draws import KeyedDraws
+from sslbench.data.keyed_random import KeyedDraws
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

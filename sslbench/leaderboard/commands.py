@@ -7,14 +7,14 @@ from pathlib import Path
 
 from sslbench.api.errors import RequestError
 from sslbench.catalog.facts import Catalog
-from sslbench.leaderboard.build import build
-from sslbench.leaderboard.bundle import Bundle, Refused, read_bundle
-from sslbench.leaderboard.check import check_suite
-from sslbench.leaderboard.demands import unlike_together
-from sslbench.leaderboard.reading import Beside
-from sslbench.leaderboard.submit import submit
-from sslbench.leaderboard.suite import read_suite, suites_of
-from sslbench.leaderboard.versions import installed_protocols
+from sslbench.leaderboard.site.build import build
+from sslbench.leaderboard.site.load import Beside
+from sslbench.leaderboard.submission.bundle import Bundle, Refused, read_bundle
+from sslbench.leaderboard.submission.check import check_suite
+from sslbench.leaderboard.submission.requirements import unlike_together
+from sslbench.leaderboard.submission.submit import submit
+from sslbench.leaderboard.submission.suite import read_suite, suites_of
+from sslbench.leaderboard.submission.versions import installed_protocols
 from sslbench.report.published import references_and_recipes
 
 MOST_SHOWN = 20

@@ -1,4 +1,4 @@
-"""k-means on frozen features against the labels, as a spec. The implementation is `clustering_instrument`."""
+"""k-means on frozen features against the labels, as a spec. The implementation is `clustering_evaluator`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def reset_unused(config: ClusteringConfig) -> ClusteringConfig:
 
 def build(config: ClusteringConfig) -> Instrument:
     """Reach the implementation."""
-    from sslbench.protocols.clustering_instrument import Clustering
+    from sslbench.protocols.clustering_evaluator import Clustering
 
     return Clustering(config)
 

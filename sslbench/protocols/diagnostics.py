@@ -1,4 +1,4 @@
-"""The health of features, without labels, as a spec. The implementation is `diagnostics_instrument`."""
+"""The health of features, without labels, as a spec. The implementation is `diagnostics_evaluator`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DiagnosticsConfig:
 
 def build(config: DiagnosticsConfig) -> Instrument:
     """Reach the implementation."""
-    from sslbench.protocols.diagnostics_instrument import Diagnostics
+    from sslbench.protocols.diagnostics_evaluator import Diagnostics
 
     return Diagnostics(config)
 

@@ -1,4 +1,4 @@
-"""Fine-tuning the whole encoder, as a spec. The implementation is `finetune_instrument`."""
+"""Fine-tuning the whole encoder, as a spec. The implementation is `finetune_evaluator`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sslbench.api import (
     Range,
     hookimpl,
 )
-from sslbench.protocols.budget import warn_of_few_steps
+from sslbench.protocols.budget_warnings import warn_of_few_steps
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -86,7 +86,7 @@ def warn(config: FinetuneConfig, facts: Facts) -> Iterable[str]:
 
 def build(config: FinetuneConfig) -> Instrument:
     """Reach the implementation."""
-    from sslbench.protocols.finetune_instrument import Finetune
+    from sslbench.protocols.finetune_evaluator import Finetune
 
     return Finetune(config)
 

@@ -1,4 +1,4 @@
-"""Recognition by a small labelled gallery, across modalities, as a spec. The implementation is `gallery_instrument`."""
+"""Recognition by a small labelled gallery, across modalities, as a spec. The implementation is `gallery_evaluator`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def reset_unused(config: GalleryConfig) -> GalleryConfig:
 
 def build(config: GalleryConfig) -> Instrument:
     """Reach the implementation."""
-    from sslbench.protocols.gallery_instrument import Gallery
+    from sslbench.protocols.gallery_evaluator import Gallery
 
     return Gallery(config)
 

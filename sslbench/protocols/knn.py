@@ -1,4 +1,4 @@
-"""k nearest neighbours on frozen features, as a spec. The implementation is `knn_instrument`."""
+"""k nearest neighbours on frozen features, as a spec. The implementation is `knn_evaluator`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def reset_unused(config: KnnConfig) -> KnnConfig:
 
 def build(config: KnnConfig) -> Instrument:
     """Reach the implementation."""
-    from sslbench.protocols.knn_instrument import Knn
+    from sslbench.protocols.knn_evaluator import Knn
 
     return Knn(config)
 

@@ -1,4 +1,4 @@
-"""The linear probe on frozen features, as a spec. The implementation is `linear_instrument`."""
+"""The linear probe on frozen features, as a spec. The implementation is `linear_evaluator`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sslbench.api import (
     Range,
     hookimpl,
 )
-from sslbench.protocols.budget import warn_of_few_steps
+from sslbench.protocols.budget_warnings import warn_of_few_steps
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Instrument
@@ -66,7 +66,7 @@ def warn(config: LinearConfig, facts: Facts) -> Iterable[str]:
 
 def build(config: LinearConfig) -> Instrument:
     """Reach the implementation."""
-    from sslbench.protocols.linear_instrument import Linear
+    from sslbench.protocols.linear_evaluator import Linear
 
     return Linear(config)
 

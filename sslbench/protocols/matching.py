@@ -1,4 +1,4 @@
-"""How two modalities of one sample find each other in a shared space, as a spec. See `matching_instrument`."""
+"""How two modalities of one sample find each other in a shared space, as a spec. See `matching_evaluator`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MatchingConfig:
 
 def build(config: MatchingConfig) -> Instrument:
     """Reach the implementation."""
-    from sslbench.protocols.matching_instrument import Matching
+    from sslbench.protocols.matching_evaluator import Matching
 
     return Matching(config)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sslbench.analysis.best_row import order_protocols
-from sslbench.analysis.tables import Row, count_test_samples
+from sslbench.analysis.tables.best_row import order_protocols
+from sslbench.analysis.tables.run_tables import Row, count_test_samples
 
 IMBALANCED = 10
 """Classes are called imbalanced where the largest has more than so many times the samples of the smallest."""

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.grids import APART, classes_frame, select, study_frame
-from sslbench.analysis.power import found_shares
-from sslbench.analysis.responses import LEVEL, agreement, responses, trend, trend_counts
-from sslbench.analysis.shared_bias import shared_bias
+from sslbench.analysis.statistics.class_trends import LEVEL, agreement, responses, trend, trend_counts
+from sslbench.analysis.statistics.power import found_shares
+from sslbench.analysis.statistics.shared_bias import shared_bias
+from sslbench.analysis.tables.selection import APART, classes_frame, select, study_frame
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.catalog.facts import did_you_mean
-from sslbench.report.bias_figures import draw_counts, draw_curves
+from sslbench.report.figures.bias_figures import draw_counts, draw_curves
 from sslbench.report.tables import TableMade, markdown
 from sslbench.results.frames import Results
 from sslbench.results.marks import with_marks

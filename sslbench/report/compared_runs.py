@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.analysis.best_row import DEFAULT_PROTOCOLS
-from sslbench.analysis.run_comparison import Comparison, compare_answers
-from sslbench.analysis.tables import own_answers
+from sslbench.analysis.statistics.run_comparison import Comparison, compare_answers
+from sslbench.analysis.tables.best_row import DEFAULT_PROTOCOLS
+from sslbench.analysis.tables.run_tables import own_answers
 from sslbench.api.errors import RequestError
 from sslbench.results.answers import TestAnswers, read_answers
 from sslbench.results.find import find_run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sslbench.analysis.tables import count_tested, count_untaught
+from sslbench.analysis.tables.run_tables import count_tested, count_untaught
 from sslbench.results.record import Record
 
 LISTED = 5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sslbench.analysis.published import Recipes, Verdict, verdicts
+from sslbench.analysis.tables.published import Recipes, Verdict, verdicts
 from sslbench.api.references import ReferenceSpec
 from sslbench.catalog.facts import Catalog
 from sslbench.results.answers import read_answers

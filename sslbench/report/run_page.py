@@ -13,14 +13,15 @@ from jinja2 import Environment, PackageLoader
 from rich.table import Table
 from rich.text import Text
 
-from sslbench.analysis.accuracy import AnswersByRun
-from sslbench.analysis.best_row import BestRow, find_best_row, own_settings
-from sslbench.analysis.tables import Row, class_rows, own_answers, rows_of
-from sslbench.analysis.verdicts import judge_rows
+from sslbench.analysis.statistics.accuracy import AnswersByRun
+from sslbench.analysis.tables.best_row import BestRow, find_best_row, own_settings
+from sslbench.analysis.tables.run_tables import Row, class_rows, own_answers, rows_of
+from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.api.files import write_atomically
-from sslbench.report.comparison import coverage_lines, results_title, verdict_table, verdict_title
+from sslbench.report.console.terminal import cell, results_table
+from sslbench.report.console.verdicts import coverage_lines, results_title, verdict_table, verdict_title
 from sslbench.report.coverage import describe_coverage
-from sslbench.report.run_images import (
+from sslbench.report.figures.run_images import (
     EncoderInput,
     Misclassified,
     encoder_inputs,
@@ -28,7 +29,6 @@ from sslbench.report.run_images import (
     find_misclassified,
     open_table,
 )
-from sslbench.report.terminal import cell, results_table
 from sslbench.results.answers import read_answers
 from sslbench.results.frames import Results
 from sslbench.results.marks import marks_of, with_marks

@@ -11,15 +11,15 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
-from sslbench.analysis.directions import Judged, judged
-from sslbench.analysis.grids import BESIDE, SCORE_FACTS, UNSET, cell, estimates, labelled, select
-from sslbench.analysis.published import Verdict
+from sslbench.analysis.tables.hypotheses import Judged, judged
+from sslbench.analysis.tables.published import Verdict
+from sslbench.analysis.tables.selection import BESIDE, SCORE_FACTS, UNSET, cell, estimates, labelled, select
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.catalog.facts import did_you_mean
 from sslbench.report.bias import bias_report
 from sslbench.report.coverage import describe_coverage
-from sslbench.report.figures import draw
+from sslbench.report.figures.study_figures import draw
 from sslbench.report.tables import Frames, TableMade, frames_of, make_table, markdown
 from sslbench.results.frames import Results
 from sslbench.study.definition import Expected, FigureSettings, Study, TableSettings

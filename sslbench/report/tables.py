@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from sslbench.analysis.accuracy import Accuracy, KnownVariance, known_variances
-from sslbench.analysis.beside import beside, count_beside, rows_of, score_beside
-from sslbench.analysis.counts import mean_costs, most_confused
-from sslbench.analysis.grids import (
+from sslbench.analysis.statistics.accuracy import Accuracy, KnownVariance, known_variances
+from sslbench.analysis.tables.cost_tables import mean_costs, most_confused
+from sslbench.analysis.tables.published_columns import beside, count_beside, rows_of, score_beside
+from sslbench.analysis.tables.selection import (
     UNSET,
     above,
     across,

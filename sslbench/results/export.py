@@ -15,11 +15,11 @@ from torch import Tensor
 from sslbench.api.errors import RequestError
 from sslbench.api.values import Modality
 from sslbench.catalog.facts import Catalog
+from sslbench.results.card import card
 from sslbench.results.frames import read_record
 from sslbench.results.image_reading import reader_source
 from sslbench.results.program import EncoderInput, rebuild_encoder, save_program
 from sslbench.results.record import Record
-from sslbench.results.write import card
 
 READER = "read_image.py"
 READABLE = (1, 3)

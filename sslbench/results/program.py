@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api.errors import RequestError
+from sslbench.api.image_boxes import crop_resize, middle
 from sslbench.api.modules import Backbone
-from sslbench.api.pictures import crop_resize, middle
 from sslbench.api.values import Modality
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import choose

@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal
 
-from sslbench.config.convert import plain
+from sslbench.convert import plain
 
 SCHEMA = 1
 Status = Literal["done", "collapsed", "diverged", "unavailable", "failed"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sslbench.report.live import Line
+from sslbench.progress import Line
 
 Kind = Literal["prepare", "pretrain", "extract", "evaluate"]
 

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from sslbench.api.values import Event
 from sslbench.catalog.events import Herald
-from sslbench.report.live import Display, Line
+from sslbench.progress import Display, Line, Moment
 from sslbench.stages.graph import Run, Stage, distinct, wanted_by
 from sslbench.stages.lease import Leases
 from sslbench.stages.stage import POLL, State, attempt, failure_of, finished
-from sslbench.train.moment import Moment
 
 
 def work(

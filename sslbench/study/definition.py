@@ -25,16 +25,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sslbench.analysis.directions import Direction
-from sslbench.analysis.grids import SCORE_FACTS
+from sslbench.analysis.tables.hypotheses import Direction
+from sslbench.analysis.tables.selection import SCORE_FACTS
 from sslbench.api.errors import RequestError
 from sslbench.api.ranges import AnyFloat, NonNegativeFloat, PositiveInt
 from sslbench.api.specs import Setting
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.catalog.suites import studies_here
-from sslbench.config.convert import convert
-from sslbench.config.form import COMPONENTS
-from sslbench.config.yaml_values import parse_numbers, read_yaml
+from sslbench.config.request_schema import COMPONENTS
+from sslbench.convert import convert
+from sslbench.yaml_values import parse_numbers, read_yaml
 
 Where = Mapping[str, "str | int | float | tuple[str | int | float, ...]"]
 RANGE = frozenset({"from", "to", "step"})

@@ -114,7 +114,7 @@ def _measure(
     while plan := _next(left, owner, rates, tried):
         tried.add(id(plan))
         if watch is None:
-            import sslbench.protocols.evaluate
+            import sslbench.evaluation.stage
             import sslbench.train.pretrain  # noqa: F401 - imported now, so that its seconds are not taken for a step's
 
             watch = Limit(limit)

@@ -14,11 +14,11 @@ from omegaconf import OmegaConf
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.specs import Setting
 from sslbench.catalog.facts import Catalog
+from sslbench.config.baselines import plans_of
+from sslbench.config.datasets import Shelf
 from sslbench.config.keys import run_id
-from sslbench.config.parts import Shelf
 from sslbench.config.plan import Machine, Plan
 from sslbench.config.request import Tree, read_request
-from sslbench.config.rows import plans_of
 from sslbench.study.definition import Study
 
 Labels = Mapping[str, Setting]

@@ -9,20 +9,18 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sslbench import environment
-from sslbench.api.values import Modality, Target
-from sslbench.config.parts import Part
+from sslbench.config.datasets import Part
 from sslbench.config.plan import Plan
 from sslbench.data.splits import SplitSettings
+from sslbench.data.synthetic import SIDE, Generated
+from sslbench.progress import Moment
 from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
 from sslbench.study.rates import Rates
-from sslbench.train.moment import Moment
 
 BUDGET, FEWEST, MOST = 2**20, 30, 256
 """Values to generate for a modality, and the rows that this may come to."""
@@ -30,40 +28,9 @@ EVALUATED = 2
 """So many times as many rows are evaluated: a protocol's batch is a part of its bank, and tiny batches cost more per row."""
 STEP, LEAST_BATCH = 2**19, 8
 """Values of one batch that is timed, and its rows at least."""
-SIDE, LENGTH = 64, 64
 FIT_STEPS = 3
 """Steps of a protocol's training that are timed: a training has a minimum of steps, however few the rows."""
 StagesOf = Callable[[Plan, Store], Iterable[Stage]]
-
-
-class Generated:
-    """Random samples of announced sizes: enough to take a step with. Each is a group of its own."""
-
-    def __init__(self, modalities: Mapping[str, Modality], target: Target, rows: int, groups: Sequence[str]) -> None:
-        self.modalities = modalities
-        names = target.names[: rows // 10]
-        self.target = replace(target, names=names) if target.kind == "class" else target
-        number = np.arange(rows)
-        self.labels: NDArray[np.int64] = number % len(names) if target.kind == "class" else np.full(rows, -1)
-        if target.kind == "labels":
-            self.labels = np.random.default_rng(0).integers(0, 2, (rows, len(target.names)))
-        self.columns: Mapping[str, NDArray[np.str_]] = dict.fromkeys(("id", *groups), number.astype(np.str_))
-
-    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """Noise of the right shape."""
-        return {name: noise(modality, rng) for name, modality in self.modalities.items()}
-
-    def fingerprint(self) -> str:
-        """Tell tables of different lengths apart; what is made of them is thrown away."""
-        return f"generated {len(self.labels)}"
-
-
-def noise(modality: Modality, rng: np.random.Generator) -> NDArray[Any]:
-    """One sample of a modality; sides that vary are 64."""
-    shape = tuple(side or (SIDE if modality.layout == "image" else LENGTH) for side in modality.shape)
-    if modality.layout == "image":
-        return rng.integers(0, 256, shape, dtype=np.uint8)
-    return rng.normal(size=shape).astype(np.float32)
 
 
 def small(plan: Plan) -> Plan:

@@ -1,4 +1,4 @@
-"""The file of published numbers that a study names. Reads and checks it; what stands beside what is `analysis.beside`."""
+"""Read and check the file of published numbers that a study names."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from sslbench.analysis.beside import COUNTED, OWN
-from sslbench.analysis.grids import SCORE_FACTS
+from sslbench.analysis.tables.published_columns import COUNTED, OWN
+from sslbench.analysis.tables.selection import SCORE_FACTS
 from sslbench.api.errors import RequestError
 from sslbench.catalog.facts import did_you_mean
 from sslbench.study.definition import Study

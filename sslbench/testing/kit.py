@@ -8,14 +8,7 @@ from typing import Any
 from sslbench.api.errors import RequestError
 from sslbench.catalog.discovery import Entry, discover
 from sslbench.catalog.facts import KINDS, Catalog, Origin, did_you_mean
-from sslbench.testing import (  # noqa: F401 - importing them registers their checks
-    of_backbones,
-    of_data,
-    of_datasets,
-    of_every_kind,
-    of_methods,
-    of_protocols,
-    of_views,
+from sslbench.testing import (
     props,
 )
 from sslbench.testing.check import CHECKS, Check, Subject, Verdict, checks_of, verdict

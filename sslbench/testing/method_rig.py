@@ -16,21 +16,21 @@ from sslbench.api.errors import RequestError
 from sslbench.api.modules import Method
 from sslbench.api.specs import MethodSpec
 from sslbench.api.values import Batch, Step
-from sslbench.config.convert import plain
-from sslbench.config.parts import Shelf
+from sslbench.config.datasets import Shelf
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
-from sslbench.data.draws import KeyedDraws
+from sslbench.convert import plain
+from sslbench.data.keyed_random import KeyedDraws
 from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.environment import places
 from sslbench.testing.check import Subject
 from sslbench.testing.props import LAYOUTS
 from sslbench.train.build import Material, build_augmentation, build_method, gather_material, make_views
-from sslbench.train.fabric import make_fabric
+from sslbench.train.distributed.fabric import make_fabric
+from sslbench.train.distributed.process_group import Alone
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Trained, Training, train
-from sslbench.train.world import Alone
 
 BATCH, EPOCHS = 32, 6
 

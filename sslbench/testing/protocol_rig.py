@@ -17,10 +17,10 @@ from sslbench.api.protocols import Need
 from sslbench.api.values import Modality, Outcome, Target, Task
 from sslbench.data.table import Column, Prepared
 from sslbench.data.views import ViewMaker
-from sslbench.protocols.bench import HarnessBench, HarnessTrial
-from sslbench.protocols.features import Table
+from sslbench.evaluation.bench import HarnessBench, HarnessTrial
+from sslbench.evaluation.features import Table
 from sslbench.testing.check import Subject
-from sslbench.train.fabric import make_fabric
+from sslbench.train.distributed.fabric import make_fabric
 from sslbench.train.loop import silent
 
 CLASSES, WIDTH, STEPS = 4, 16, 5

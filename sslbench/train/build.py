@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from sslbench.api.modules import Backbone, Method
 from sslbench.api.specs import MethodParts, OperationParts
 from sslbench.api.values import Modality, Target
-from sslbench.config.checks import sized
 from sslbench.config.choices import Choice, PlannedAugmentation
+from sslbench.config.compatibility import sized
 from sslbench.config.plan import Plan
 from sslbench.data.table import Pool, Prepared, Rows, normalised
 from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker

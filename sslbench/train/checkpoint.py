@@ -12,8 +12,8 @@ from torch import nn
 
 from sslbench import environment
 from sslbench.api.files import write_atomically
-from sslbench.train.sharding import restore, whole_state
-from sslbench.train.world import Processes
+from sslbench.train.distributed.fsdp import restore, whole_state
+from sslbench.train.distributed.process_group import Processes
 
 
 @dataclass(slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sslbench.api.values import Batch, Role, Survey, View, World
-from sslbench.data.draws import KeyedDraws
+from sslbench.data.keyed_random import KeyedDraws
 from sslbench.data.loader import Rows, Stored, batches_of, epoch_order, read_ahead, share
 from sslbench.data.table import Pool
 from sslbench.data.views import BuiltAugmentation, ViewMaker

@@ -18,15 +18,15 @@ from sslbench.api.errors import Diverged
 from sslbench.api.modules import Backbone, Objective
 from sslbench.api.values import Batch, Loss, Step
 from sslbench.config.settings import TrainSettings
-from sslbench.data.draws import KeyedDraws
+from sslbench.data.keyed_random import KeyedDraws
+from sslbench.progress import Moment
 from sslbench.train import interrupt
 from sslbench.train.checkpoint import Progress, load_checkpoint, save_checkpoint
+from sslbench.train.distributed.lightning import Fabric
+from sslbench.train.distributed.process_group import Processes
 from sslbench.train.feeds import Feed, Pass
-from sslbench.train.heap import kept_heap
-from sslbench.train.lightning import Fabric
-from sslbench.train.moment import Moment
-from sslbench.train.optimisers import build_optimiser, clip_each_gradient, set_rates
-from sslbench.train.world import Processes
+from sslbench.train.malloc import kept_heap
+from sslbench.train.optimizers import build_optimiser, clip_each_gradient, set_rates
 
 
 def silent(moment: Moment) -> None:

@@ -14,10 +14,10 @@ import torch
 from sslbench.api.modules import Method, TrainedMethod
 from sslbench.api.values import Arrays, Batch, Step
 from sslbench.config.plan import Plan
-from sslbench.data.draws import KeyedDraws
+from sslbench.data.keyed_random import KeyedDraws
 from sslbench.data.table import Pool, Prepared
 from sslbench.environment import seed_everything
-from sslbench.train.batch_norm import share_statistics
+from sslbench.progress import Moment
 from sslbench.train.build import (
     Material,
     build_augmentation,
@@ -30,12 +30,12 @@ from sslbench.train.build import (
     save_material,
     save_method,
 )
-from sslbench.train.fabric import make_fabric
+from sslbench.train.distributed.fabric import make_fabric
+from sslbench.train.distributed.fsdp import sharded, whole_weights
+from sslbench.train.distributed.process_group import Alone, world
+from sslbench.train.distributed.sync_batch_norm import share_statistics
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Training, train
-from sslbench.train.moment import Moment
-from sslbench.train.sharding import sharded, whole_weights
-from sslbench.train.world import Alone, world
 
 SHOWN = 16
 

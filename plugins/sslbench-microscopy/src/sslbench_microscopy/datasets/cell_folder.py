@@ -21,9 +21,9 @@ from sslbench.api import (
     Use,
     hookimpl,
 )
-from sslbench.api.changed import Changed
 from sslbench.api.files import name_folder
 from sslbench.api.image_options import Channels, IntensityRange, Pages
+from sslbench.api.transformed_dataset import Changed
 from sslbench_microscopy.citations import BIAS_STUDY
 
 LARGEST = 4096

@@ -21,9 +21,9 @@ from sslbench.api import (
     Use,
     hookimpl,
 )
-from sslbench.api.changed import Changed
 from sslbench.api.files import name_folder
 from sslbench.api.image_options import GrayOrColor, Pages
+from sslbench.api.transformed_dataset import Changed
 from sslbench_plankton.citations import PLANKTON_MAE
 
 PASSED = ("root", "levels", "skip", "table", "time", "copies", "channels", "pages", "minimum")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api import Draws, OperationParts, View
-from sslbench.api.pictures import crop_resize, whole
+from sslbench.api.image_boxes import crop_resize, whole
 from sslbench_vision.operations.crops import CentreCropConfig, PadConfig, RandomResizedCropConfig
 from sslbench_vision.operations.pictures import OnPictures, between, pictures_of
 

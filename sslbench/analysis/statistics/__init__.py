@@ -1,0 +1,1 @@
+"""Compute statistics from arrays. Pure: no torch, no files."""

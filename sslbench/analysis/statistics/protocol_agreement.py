@@ -1,0 +1,61 @@
+"""Where measuring instruments disagree about the same encoders: rank correlations, and methods that change places. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sslbench.analysis.statistics.shared_ranks import Field, surely_better
+
+LEAST = 3
+"""Methods below which no correlation of ranks is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """Two methods of which one protocol surely prefers the first and another surely the second."""
+
+    first: str
+    second: str
+    prefers_first: str
+    prefers_second: str
+
+
+def correlations(scores: pd.DataFrame) -> pd.DataFrame:
+    """Kendall's tau-b of every pair of protocols over the methods [methods, protocols] that both have: columns first, second,
+    tau, p and methods; fewer than three methods, or all of them equal, give nan.
+    """
+    rows = []
+    for first, second in itertools.combinations(map(str, scores.columns), 2):
+        both = scores[[first, second]].dropna()
+        tau, p = np.nan, np.nan
+        if len(both) >= LEAST and both.nunique().min() > 1:
+            tau, p = stats.kendalltau(both[first], both[second])
+        rows.append({"first": first, "second": second, "tau": float(tau), "p": float(p), "methods": len(both)})
+    return pd.DataFrame(rows, columns=["first", "second", "tau", "p", "methods"])
+
+
+def flips(fields: Mapping[str, Field]) -> list[Flip]:
+    """Every pair that two protocols order oppositely, both surely."""
+    sure = {protocol: _pairs(field) for protocol, field in fields.items()}
+    found = []
+    for one, other in itertools.combinations(sure, 2):
+        for better, worse in sorted(sure[one]):
+            if (worse, better) in sure[other]:
+                found.append(Flip(first=better, second=worse, prefers_first=one, prefers_second=other))
+    return found
+
+
+def _pairs(field: Field) -> set[tuple[str, str]]:
+    """(better, worse) names."""
+    names: Sequence[str] = field.names
+    return {
+        (names[columns[better]], names[rows[worse]])
+        for rows, columns, matrix in surely_better(field)
+        for worse, better in np.argwhere(matrix).tolist()
+    }

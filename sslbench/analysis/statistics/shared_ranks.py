@@ -1,0 +1,207 @@
+"""Ranks that admit ties: a method stands below those that are surely better than it, and below nobody else. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.analysis.statistics.score_variance import (
+    NORMAL_QUANTILE,
+    ScoreVariance,
+    half_width,
+    satterthwaite,
+    t_quantile,
+    total_variance,
+)
+
+Values = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Draws = NDArray[np.float32]
+ROWS, COLUMNS = 2048, 256
+"""Rows, and columns, that are compared at once: of a long board not all draws are in memory."""
+LEAST_GAP, ROOM = 1e-12, 0.999
+Verdict: TypeAlias = Literal["better", "worse", "undecided", "undecided: one seed"]
+
+
+class Rows(Protocol):
+    """Draws of one row after another [B]; an array [m, B] will do."""
+
+    def __getitem__(self, at: int, /) -> Draws: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A score and half of its 95 % interval (None where nothing is known of its error)."""
+
+    score: float
+    half: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing(Scored):
+    """A row's score, the rank it shares, and the ranks that it could have: below those that are surely better, above those
+    that are surely worse.
+    """
+
+    name: str
+    rank: int
+    ranks: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Field:
+    """Rows that are compared: names, scores [m] (more is better), draws of each over shared test samples [B], and the
+    variance of each score.
+
+    Draws are taken some rows at a time, so they may lie elsewhere than in memory.
+    """
+
+    names: Sequence[str]
+    scores: Values
+    draws: Rows
+    variances: Sequence[ScoreVariance]
+
+    def place(self, name: str) -> int:
+        """Where a row is."""
+        return self._places[name]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}
+
+    def column(self, name: str) -> Values:
+        """One number of every row's variance [m]."""
+        return np.array([float(getattr(variance, name)) for variance in self.variances])
+
+
+def standings(field: Field) -> list[Standing]:
+    """Every row with its rank, best first, equal scores by name.
+
+    Two rows differ when the 95 % interval of their difference leaves out 0: its error comes from draws over shared samples
+    and own seeds, its quantile from Student's t with the degrees of freedom that the seeds leave (Satterthwaite). What
+    depends on its seed and has one only differs from nothing.
+    """
+    above, below = np.zeros(len(field.names), np.int64), np.zeros(len(field.names), np.int64)
+    for rows, columns, better in surely_better(field):
+        above[rows] += better.sum(1)
+        below[columns] += better.sum(0)
+    order = sorted(range(len(field.names)), key=lambda i: (-field.scores[i], field.names[i]))
+    return [
+        Standing(
+            name=field.names[i], score=float(field.scores[i]), half=half_width(field.variances[i]),
+            rank=1 + int(above[i]), ranks=(1 + int(above[i]), len(field.names) - int(below[i])),
+        )
+        for i in order
+    ]  # fmt: skip
+
+
+def surely_better(field: Field) -> Iterator[tuple[Codes, Codes, NDArray[np.bool_]]]:
+    """Block by block: rows, columns, and for each [rows, columns] whether the column is surely better than the row.
+
+    Rows are taken by score, so that a block meets no columns but those before it and its own.
+    """
+    order = np.argsort(-field.scores, kind="stable")
+    known = _known(field, order)
+    for start in range(0, len(order), ROWS):
+        rows = slice(start, start + ROWS)
+        draws = _centred(field.draws, order[rows])
+        for first in range(0, min(start + ROWS, len(order)), COLUMNS):
+            columns = slice(first, first + COLUMNS)
+            together = draws @ _centred(field.draws, order[columns]).T
+            together *= np.float32(2 / (draws.shape[1] - 1))
+            yield order[rows], order[columns], _sure(known[rows], known[columns], together)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Known:
+    """What is known of each row alone [m]; `samples` is the variance of its draws."""
+
+    score: Values
+    samples: Values
+    seeds: Values
+    interaction: Values
+    floor: Values
+    freedom: Values
+    decidable: NDArray[np.bool_]
+
+    def __getitem__(self, rows: slice | Codes) -> _Known:
+        return _Known(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+
+def _known(field: Field, order: Codes) -> _Known:
+    """What is known of each row, in this order."""
+    samples = np.empty(len(order))
+    for start in range(0, len(order), COLUMNS):
+        codes = order[start : start + COLUMNS]
+        centred = _centred(field.draws, codes)
+        samples[codes] = np.einsum("mb,mb->m", centred, centred, dtype=np.float64) / (centred.shape[1] - 1)
+    return _Known(
+        score=field.scores, samples=samples, seeds=field.column("over_seeds"),
+        interaction=field.column("interaction"), floor=field.column("floor"), freedom=field.column("freedom"),
+        decidable=field.column("seeds_known") > 0,
+    )[order]  # fmt: skip
+
+
+def _centred(draws: Rows, codes: Codes) -> Draws:
+    """Some rows' draws less their mean [k, B]."""
+    some: Draws = np.stack([draws[code] for code in codes])
+    some -= some.mean(1, keepdims=True)
+    return some
+
+
+def _sure(rows: _Known, columns: _Known, together: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Whether each column is surely better than each row, from what is known of them and twice their covariances."""
+    gaps = columns.score - rows.score[:, None]
+    # Student's quantile is above the normal one, and looked up only for pairs that pass that with room for rounding
+    total = total_variance(
+        rows.samples[:, None] + columns.samples - together,
+        rows.seeds[:, None] + columns.seeds,
+        rows.interaction[:, None] + columns.interaction,
+        np.maximum(rows.floor[:, None], columns.floor),
+    )
+    decidable = rows.decidable[:, None] & columns.decidable & (total > 0)
+    worse, better = np.nonzero((gaps > LEAST_GAP) & decidable & (gaps**2 > ROOM * NORMAL_QUANTILE**2 * total))
+    sure = np.zeros(gaps.shape, np.bool_)
+    one, other = rows[worse], columns[better]
+    reach = _half_widths(total[worse, better], (one.seeds, one.freedom), (other.seeds, other.freedom))
+    sure[worse, better] = gaps[worse, better] > reach
+    return sure
+
+
+def _half_widths(total: Values, one: tuple[Values, Values], other: tuple[Values, Values]) -> Values:
+    """Half of the 95 % interval of each pair's difference: its variance, and each row's (variance over seeds, freedom)."""
+    parts = one[0] ** 2 / one[1] + other[0] ** 2 / other[1]
+    freedom = satterthwaite(total, parts, np.minimum(one[1], other[1]))
+    found: Values = t_quantile(freedom) * np.sqrt(total)
+    return found
+
+
+def difference(field: Field, first: int, second: int) -> tuple[float, float | None]:
+    """By how much one row is above another, and half of the 95 % interval; None where a seed says nothing of others."""
+    gap = float(field.scores[first] - field.scores[second])
+    one, other = field.variances[first], field.variances[second]
+    if not (one.seeds_known and other.seeds_known):
+        return gap, None
+    total = total_variance(
+        np.var([field.draws[first] - field.draws[second]], axis=1, ddof=1, dtype=np.float64),
+        one.over_seeds + other.over_seeds, one.interaction + other.interaction, max(one.floor, other.floor),
+    )  # fmt: skip
+    if total[0] <= 0:
+        return gap, None
+    seeds = [(np.array([row.over_seeds]), np.array([row.freedom])) for row in (one, other)]
+    return gap, float(_half_widths(total, *seeds)[0])
+
+
+def verdict(field: Field, row: int, other: int) -> Verdict:
+    """Say how a row compares with another, by the 95 % interval of their paired difference."""
+    if not (field.variances[row].seeds_known and field.variances[other].seeds_known):
+        return "undecided: one seed"
+    gap, half = difference(field, row, other)
+    if half is None or abs(gap) <= max(half, LEAST_GAP):
+        return "undecided"
+    return "better" if gap > 0 else "worse"

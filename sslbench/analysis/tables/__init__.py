@@ -1,0 +1,1 @@
+"""Make tables from records. Pure: no torch, no files."""

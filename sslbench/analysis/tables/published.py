@@ -1,0 +1,104 @@
+"""Our numbers beside published ones: only under the same recipe, and with every difference said. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from sslbench.analysis.statistics.accuracy import AnswersByRun
+from sslbench.analysis.statistics.intervals import Estimate
+from sslbench.analysis.tables.run_tables import rows_of
+from sslbench.api.references import Published, ReferenceSpec
+from sslbench.results.record import Record
+
+Recipes = Mapping[tuple[str, str], Mapping[str, Any]]
+"""(method, recipe) -> its settings by dotted path."""
+ABSENT = object()
+TOLERANCE = 1.0
+"""Points that two numbers may always differ by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One published number, ours, and what was done otherwise."""
+
+    record: Record
+    reference: ReferenceSpec
+    published: Published
+    found: Estimate
+    differences: tuple[str, ...]
+
+    @property
+    def gap(self) -> float:
+        """Ours minus theirs, in points."""
+        return 100 * (self.found.mean - self.published.value)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the published number lies within our interval or a point of it, or how far ours is off."""
+        reach = max(TOLERANCE, 100 * (self.found.half or 0.0))
+        side = "above" if self.gap >= 0 else "below"
+        return "within tolerance" if abs(self.gap) <= reach else f"{side} by {abs(self.gap):.1f} points"
+
+    def __str__(self) -> str:
+        """Both numbers, the gap, and the differences, in one line."""
+        half = "" if self.found.half is None else f" ±{self.found.half:.3f}"
+        side = "above" if self.gap >= 0 else "below"
+        done = "; ".join(self.differences) or "nothing else differs"
+        return (
+            f"{self.published.method} on {self.published.dataset}, {self.published.protocol} {self.published.metric}: "
+            f"{self.found.mean:.3f}{half}, {abs(self.gap):.1f} points {side} the published {self.published.value:.3f} "
+            f"({self.reference.name}). Differs: {done}"
+        )
+
+
+def verdicts(
+    records: Sequence[Record],
+    references: Sequence[ReferenceSpec],
+    recipes: Recipes,
+    answers: AnswersByRun = MappingProxyType({}),
+) -> Iterator[Verdict]:
+    """Every published number that a finished record may stand beside."""
+    asked = {(published.method, reference.recipe) for reference in references for published in reference.rows}
+    beside = [r for r in records if r.status == "done" and (r.method["name"], r.recipe) in asked]
+    for row in rows_of(beside, answers):
+        for reference in references:
+            if row.record.recipe != reference.recipe:
+                continue
+            for published in reference.rows:
+                same = (published.method, published.dataset) == (row.record.method["name"], row.dataset)
+                found = row.cells.get((published.protocol, published.metric)) if same else None
+                if found is not None:
+                    recipe = recipes.get((published.method, reference.recipe), {})
+                    told = tuple(_differences(row.record, {**recipe, **reference.settings}))
+                    yield Verdict(record=row.record, reference=reference, published=published, found=found,
+                                  differences=(*told, *reference.differences))  # fmt: skip
+
+
+def _differences(record: Record, wanted: Mapping[str, Any]) -> Iterator[str]:
+    """What a run was told otherwise; of a component of another name only the name."""
+    others = [p for p in wanted if p.endswith(".name") and _at(record.request, p) != wanted[p]]
+    for path, value in wanted.items():
+        inside_other = any(path.startswith(other.removesuffix("name")) and path != other for other in others)
+        found = _at(record.request, path)
+        if not inside_other and _plain(found) != _plain(value):
+            yield f"{path} = {'not set' if found is ABSENT else found}, not {value}"
+    prepared = record.request.get("prepare") or {}
+    yield from (f"prepare.{name} = {value}" for name, value in prepared.items())
+    if record.pool != "train":
+        yield f"pretrain.pool = {record.pool}"
+
+
+def _at(tree: Mapping[str, Any], path: str) -> Any:
+    value: Any = tree
+    for name in path.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            return ABSENT
+        value = value[name]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

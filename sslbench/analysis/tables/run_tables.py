@@ -1,0 +1,238 @@
+"""Records into tables: one row per run and dataset, one column per protocol and metric, worst and best classes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from sslbench.analysis.statistics.accuracy import ACCURACIES, MAIN, AnswersByRun, accuracy_variance
+from sslbench.analysis.statistics.class_differences import answered, recall_half_widths
+from sslbench.analysis.statistics.intervals import Estimate, over_folds, over_seeds
+from sslbench.analysis.statistics.score_variance import half_width
+from sslbench.analysis.tables.selection import find_own, largest
+from sslbench.results.answers import Question, TestAnswers, question_of
+from sslbench.results.record import ClassScore, Record, Score, setting_of
+
+SHOWN = ("micro_accuracy", "macro_accuracy", "macro_f1", "ami_max", "rank_me")
+R = TypeVar("R", Score, ClassScore)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One run on one dataset: estimates by (protocol, metric), the oracle's, and what each seed gave."""
+
+    record: Record
+    dataset: str
+    cells: Mapping[tuple[str, str], Estimate]
+    oracle: Mapping[tuple[str, str], Estimate]
+    by_seed: Mapping[tuple[str, str], Mapping[int, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRow:
+    """One class: recall over seeds, F1, and how many test samples there are."""
+
+    name: str
+    recall: Estimate
+    f1: float
+    support: float
+
+
+def seed_means(scores: Sequence[Score]) -> Mapping[int, float]:
+    """One number per pretraining seed: folds, probe seeds and draws are averaged within it."""
+    values: dict[int, list[float]] = defaultdict(list)
+    for score in scores:
+        values[score.seed].append(score.value)
+    return {seed: float(np.mean(found)) for seed, found in sorted(values.items())}
+
+
+def estimate(scores: Sequence[Score], test_share: float, answers: TestAnswers | None = None) -> Estimate:
+    """Estimate one metric of one question: over seeds and test samples where it is an accuracy whose answers are known.
+
+    Else over seeds; with one seed and several folds over folds, corrected, and labelled so.
+    """
+    means = seed_means(scores)
+    if answers is not None and scores[0].metric in ACCURACIES:
+        variance = accuracy_variance(answers, scores[0].metric)
+        return Estimate(
+            mean=float(np.mean(list(means.values()))), half=half_width(variance), n=len(means),
+            over="seeds and test samples" if variance.n_seeds > 1 else "test samples", test_samples=len(answers.ids),
+        )  # fmt: skip
+    folds: dict[int, list[float]] = defaultdict(list)
+    for score in scores:
+        folds[score.fold].append(score.value)
+    if len(means) == 1 and len(folds) > 1:
+        return over_folds([float(np.mean(v)) for _, v in sorted(folds.items())], test_share)
+    return over_seeds(list(means.values()))
+
+
+def own_question(rows: Sequence[R]) -> list[R]:
+    """Of one run's scores on a dataset, those that answer each protocol's own question (see `find_own`)."""
+    by_protocol: dict[str, list[R]] = defaultdict(list)
+    for row in rows:
+        by_protocol[row.protocol].append(row)
+    kept: list[R] = []
+    for same in by_protocol.values():
+        own = [row for row, wanted in zip(same, find_own([one.setting for one in same]), strict=True) if wanted]
+        most = largest([one.setting for one in own])
+        kept += [row for row, wanted in zip(own, most, strict=True) if wanted]
+    return kept
+
+
+def rows_of(records: Sequence[Record], answers: AnswersByRun = MappingProxyType({})) -> list[Row]:
+    """One row per run and evaluated dataset; a run without numbers keeps its row.
+
+    With a run's answers the intervals of its accuracies cover test samples as well as seeds.
+    """
+    rows = []
+    for record in records:
+        for data in record.evaluated_on:
+            mine = own_question([s for s in record.scores if s.dataset == data["part"] and s.epoch is None])
+            results = _grouped([s for s in mine if s.chosen_on != "query"])
+            oracle = _grouped([s for s in mine if s.chosen_on == "query"])
+            own = own_answers(record, data["part"], answers)
+            rows.append(
+                Row(
+                    record=record,
+                    dataset=data["part"],
+                    cells={
+                        (protocol, metric): estimate(found, record.test_share, own.get(protocol))
+                        for (protocol, metric), found in results.items()
+                    },
+                    oracle={place: estimate(found, record.test_share) for place, found in oracle.items()},
+                    by_seed={place: seed_means(found) for place, found in results.items()},
+                )
+            )
+    return rows
+
+
+def own_answers(record: Record, dataset: str, answers: AnswersByRun) -> dict[str, TestAnswers]:
+    """A run's answers to each protocol's own question on a dataset, where it asks one question only."""
+    asked: dict[str, set[Question]] = defaultdict(set)
+    mine = [s for s in record.scores if s.dataset == dataset and s.epoch is None and s.metric == MAIN]
+    for score in own_question([s for s in mine if s.chosen_on != "query"]):
+        asked[score.protocol].add(question_of(dataset, score.protocol, score.setting))
+    by_question = answers.get(record.run, {})
+    found = {protocol: by_question.get(next(iter(own))) for protocol, own in asked.items() if len(own) == 1}
+    return {protocol: own for protocol, own in found.items() if own is not None}
+
+
+def against(
+    records: Sequence[Record], metrics: Sequence[str] = SHOWN
+) -> dict[tuple[str, str, str], dict[str, Estimate]]:
+    """(run, dataset, metric) -> what a clustering was set against ('class' among them) -> its estimate, and its null's.
+
+    Null estimates are named 'null of NAME'. Empty where no run was set against anything but the classes.
+    """
+    found: dict[tuple[str, str, str], dict[str, Estimate]] = {}
+    for record in records:
+        grouped: dict[tuple[str, str, str], list[Score]] = defaultdict(list)
+        with_null = {metric for metric in metrics if any(score.metric == f"{metric}_null" for score in record.scores)}
+        for score in record.scores:
+            metric = score.metric.removesuffix("_null")
+            if metric in with_null and score.epoch is None:
+                name = setting_of(score.setting).get("against", "class")
+                grouped[score.dataset, metric, name if metric == score.metric else f"null of {name}"].append(score)
+        if all(name.removeprefix("null of ") == "class" for _, _, name in grouped):
+            continue
+        for (dataset, metric, name), scores in grouped.items():
+            found.setdefault((record.run, dataset, metric), {})[name] = estimate(scores, record.test_share)
+    return found
+
+
+def _grouped(scores: Sequence[Score]) -> dict[tuple[str, str], list[Score]]:
+    grouped: dict[tuple[str, str], list[Score]] = defaultdict(list)
+    for score in scores:
+        grouped[score.protocol, score.metric].append(score)
+    return grouped
+
+
+def columns_of(rows: Sequence[Row], metrics: Sequence[str] = SHOWN) -> list[tuple[str, str]]:
+    """The (protocol, metric) columns that any row has, protocols in order of name, metrics in the order given."""
+    there = {place for row in rows for place in row.cells}
+    return sorted((p for p in there if p[1] in metrics), key=lambda place: (place[0], metrics.index(place[1])))
+
+
+def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers | None = None) -> list[ClassRow]:
+    """Every class with training and test samples, worst recall first; `count_untaught` tells of the others.
+
+    With the run's answers the intervals of recalls cover test samples as well as seeds.
+    """
+    half_widths = _recall_half_widths(record, dataset, answers) if answers is not None else {}
+    by_class: dict[str, dict[int, list[tuple[float, float, int]]]] = defaultdict(lambda: defaultdict(list))
+    draws = _count_draws(record, dataset, protocol)
+    for row in _class_scores(record, dataset, protocol):
+        if row.recall is not None and row.training_samples != 0:
+            by_class[row.name][row.seed].append((row.recall, row.f1, row.support))
+    result = []
+    for name, seeds in by_class.items():
+        recall = over_seeds([float(np.mean([r for r, _, _ in found])) for _, found in sorted(seeds.items())])
+        if name in half_widths:
+            over: Literal["seeds and test samples", "test samples"]
+            over = "seeds and test samples" if recall.n > 1 else "test samples"
+            width = half_widths[name]
+            # Student's t of two test samples is wider than recalls can be
+            recall = replace(recall, half=None if width is None else min(width, 1.0), over=over)
+        f1 = float(np.mean([f for found in seeds.values() for _, f, _ in found]))
+        support = float(np.mean([s for found in seeds.values() for _, _, s in found])) / draws
+        result.append(ClassRow(name=name, recall=recall, f1=f1, support=support))
+    return sorted(result, key=lambda row: (row.recall.mean, row.name))
+
+
+def _recall_half_widths(record: Record, dataset: str, answers: TestAnswers) -> dict[str, float | None]:
+    """Half of the 95 % interval of each class's recall; None for a class with one test sample."""
+    names = list(dict.fromkeys(row.name for row in record.classes if row.dataset == dataset))
+    own = answered(answers.right, answers.labels, len(names), depends_on_seed=answers.depends_on_seed)
+    found = recall_half_widths(own, answers.labels).tolist()
+    return {name: None if np.isnan(half) else half for name, half in zip(names, found, strict=True)}
+
+
+def count_untaught(record: Record, dataset: str, protocol: str) -> dict[str, int]:
+    """Count the test samples of every class that a protocol had to answer for without a training sample, in any fold."""
+    found: dict[tuple[str, int], int] = {}
+    draws = _count_draws(record, dataset, protocol)
+    for row in _class_scores(record, dataset, protocol):
+        if row.training_samples == 0 and row.support:
+            found[row.name, row.fold] = -(-row.support // draws)
+    names = dict.fromkeys(name for name, _ in found)
+    return {name: sum(support for (one, _), support in found.items() if one == name) for name in names}
+
+
+def count_test_samples(record: Record, dataset: str, protocol: str) -> dict[str, int]:
+    """Count the test samples of every class that a protocol tests, the fewest of any fold."""
+    found: dict[str, int] = {}
+    draws = _count_draws(record, dataset, protocol)
+    for row in _class_scores(record, dataset, protocol):
+        if row.support:
+            count = -(-row.support // draws)
+            found[row.name] = min(count, found.get(row.name, count))
+    return found
+
+
+def _count_draws(record: Record, dataset: str, protocol: str) -> int:
+    """Count how often a protocol asked its question: classes count the samples of all draws together."""
+    mine = own_question([s for s in record.scores if s.dataset == dataset and s.protocol == protocol])
+    return max(1, len({setting_of(score.setting).get("draw") for score in mine}))
+
+
+def count_tested(record: Record, dataset: str, protocol: str) -> tuple[int, int]:
+    """Count the classes over which a macro mean is taken, the fewest of any fold, and all classes."""
+    tested: dict[int, set[str]] = defaultdict(set)
+    rows = _class_scores(record, dataset, protocol)
+    for row in rows:
+        tested[row.fold] |= {row.name} if row.recall is not None else set()
+    return min(map(len, tested.values()), default=0), len({row.name for row in rows})
+
+
+def _class_scores(record: Record, dataset: str, protocol: str) -> list[ClassScore]:
+    return own_question([row for row in record.classes if row.dataset == dataset and row.protocol == protocol])
+
+
+def ranked(record: Record) -> bool:
+    """Whether a run may be compared at all."""
+    return record.status == "done"

@@ -1,0 +1,111 @@
+"""How each row of a run's table compares with the best row and with the random encoder, by paired differences. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from sslbench.analysis.statistics.accuracy import MAIN, AnswersByRun, field_of_answers
+from sslbench.analysis.statistics.score_variance import variance_over_seeds
+from sslbench.analysis.statistics.shared_ranks import Field, Verdict, difference, verdict
+from sslbench.analysis.tables.run_tables import Row, own_answers
+from sslbench.results.answers import TestAnswers
+from sslbench.results.record import Record
+
+CLUSTERS = "ami_max"
+"""What rows are compared by where none of them predicts."""
+Against: TypeAlias = Literal["best", "random"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowVerdict:
+    """How a run's score on a dataset compares with another run's: the difference and half of its 95 % interval."""
+
+    run: str
+    dataset: str
+    protocol: str
+    metric: str
+    against: Against
+    other: str
+    verdict: Verdict
+    difference: float
+    half_width: float | None
+
+
+def judge_rows(rows: Sequence[Row], answers: AnswersByRun) -> Iterator[RowVerdict]:
+    """Compare finished rows by dataset and protocol, by macro accuracy, or by clusters where no protocol predicts.
+
+    The best row is the one with the highest score; a random encoder is the one of the same backbones. Rows that answered
+    other test samples than the first cannot be paired and are left out.
+    """
+    by_dataset: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.record.status == "done":
+            by_dataset[row.dataset].append(row)
+    for dataset, own in by_dataset.items():
+        records = {row.record.run: row.record for row in own}
+        fields = dict(_accuracy_fields(own, answers)) or dict(_cluster_fields(own))
+        for (protocol, metric), field in fields.items():
+            yield from _judge(field, records, dataset, protocol, metric)
+
+
+def _accuracy_fields(rows: Sequence[Row], answers: AnswersByRun) -> Iterator[tuple[tuple[str, str], Field]]:
+    found: dict[str, dict[str, TestAnswers]] = defaultdict(dict)
+    for row in rows:
+        for protocol, own in own_answers(row.record, row.dataset, answers).items():
+            if not found[protocol] or own.same_samples(next(iter(found[protocol].values()))):
+                found[protocol][row.record.run] = own
+    for protocol, by_run in sorted(found.items()):
+        yield (protocol, MAIN), field_of_answers(by_run, MAIN)
+
+
+def _cluster_fields(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, str], Field]]:
+    """Clusters are no mean over samples: their variance is over seeds alone."""
+    protocols = sorted({protocol for row in rows for protocol, metric in row.cells if metric == CLUSTERS})
+    for protocol in protocols:
+        own = [row for row in rows if (protocol, CLUSTERS) in row.cells]
+        values = [list(row.by_seed[protocol, CLUSTERS].values()) for row in own]
+        yield (
+            (protocol, CLUSTERS),
+            Field(
+                names=[row.record.run for row in own],
+                scores=np.array([float(np.mean(one)) for one in values]),
+                draws=np.zeros((len(own), 2), np.float32),
+                variances=[
+                    variance_over_seeds(one, depends_on_seed=row.record.depends_on_seed)
+                    for one, row in zip(values, own, strict=True)
+                ],
+            ),
+        )
+
+
+def _judge(
+    field: Field, records: Mapping[str, Record], dataset: str, protocol: str, metric: str
+) -> Iterator[RowVerdict]:
+    best = int(np.argmax(field.scores))
+    for place, run in enumerate(field.names):
+        others: dict[Against, int | None] = {"best": best, "random": _random_encoder(field, records, run)}
+        for against, other in others.items():
+            if other is None or other == place:
+                continue
+            gap, half_width = difference(field, place, other)
+            yield RowVerdict(
+                run=run, dataset=dataset, protocol=protocol, metric=metric, against=against, other=field.names[other],
+                verdict=verdict(field, place, other), difference=gap, half_width=half_width,
+            )  # fmt: skip
+
+
+def _random_encoder(field: Field, records: Mapping[str, Record], run: str) -> int | None:
+    """The row of random encoders like a run's; the only one that there is stands for a run without backbones."""
+    random = [place for place, name in enumerate(field.names) if records[name].method.get("random_init")]
+    own = records[run].backbones
+    alike = [place for place in random if _names(records[field.names[place]]) == _names(records[run])]
+    return next(iter(alike), random[0] if not own and len(random) == 1 else None)
+
+
+def _names(record: Record) -> Mapping[str, str]:
+    return {modality: backbone["name"] for modality, backbone in record.backbones.items()}

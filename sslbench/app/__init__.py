@@ -1,0 +1,1 @@
+"""Carry out the commands: run, study, data, leaderboard, and their workers."""

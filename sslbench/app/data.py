@@ -1,0 +1,140 @@
+"""What `sslbench data` does: prepare, verify, where. Returns lines; prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sslbench import environment
+from sslbench.api.errors import DataBroken, DataMissing, RequestError, SslbenchError
+from sslbench.catalog.facts import Catalog
+from sslbench.config import keys
+from sslbench.config.datasets import Part, Shelf, open_parts
+from sslbench.config.request import read_request
+from sslbench.config.request_schema import in_form
+from sslbench.config.settings import ViewSettings
+from sslbench.config.sizes import default_canvas, default_view
+from sslbench.convert import convert
+from sslbench.data.canvas import PrepareSettings, find_unused_sampling
+from sslbench.data.prepare import Job, prepare, prepared_modality
+from sslbench.data.splits import SplitSettings
+from sslbench.data.summary import DataSummary, describe_summary, summarize_data
+from sslbench.data.table import open_prepared
+from sslbench.progress import Display
+from sslbench.results.store import Store
+from sslbench.stages.lease import Leases
+from sslbench.stages.stage import failure_of, forgive, produce
+
+
+def opened(
+    catalog: Catalog, dataset: str, overrides: Sequence[str], *, fetch: bool = True
+) -> tuple[list[Part], PrepareSettings, int]:
+    """Open a dataset's parts and the settings that preparing depends on; raises with every problem."""
+    problems: list[str] = []
+    tree = in_form(read_request(None, {"data": {"name": dataset}}, overrides), problems)
+    if problems:
+        raise RequestError(problems)
+    settings = {k: v for k, v in tree["data"].items() if k != "name"}
+    found = open_parts(catalog, tree["data"]["name"], settings, Shelf(environment.places()), fetch=fetch)
+    prepare_settings = convert(tree.get("prepare") or {}, PrepareSettings, "prepare", found.problems)
+    view = convert(tree.get("view") or {}, ViewSettings, "view", found.problems).size
+    found.problems += find_unused_sampling(prepare_settings)
+    if found.problems:
+        raise RequestError([*found.problems, *found.missing])
+    if found.missing:
+        raise DataMissing("\n".join(found.missing))
+    parts = [part.at_most(prepare_settings.samples, prepare_settings.sampling) for part in found.parts]
+    return parts, prepare_settings, prepare_settings.size or default_canvas(view or default_view(parts), parts)
+
+
+def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: Display) -> list[str]:
+    """Prepare every part that is named, and say what came of it."""
+    parts, settings, canvas = opened(catalog, dataset, overrides)
+    lines = []
+    for part in parts:
+        folder = prepared_folder(part, settings, canvas, show)
+        table = open_prepared(folder, part.name)
+        shapes = ", ".join(f"{n} {prepared_modality(m, canvas).shape}" for n, m in part.dataset.modalities.items())
+        lines.append(f"{part.name}: {len(table):,} samples, {len(table.target.names)} classes, {shapes}, in {folder}")
+        if table.unreadable:
+            lines.append(f"{part.name}: {len(table.unreadable)} unreadable sample(s) left out:")
+            lines += [f"  {sentence}" for sentence in table.unreadable]
+    return lines
+
+
+def prepared_folder(part: Part, settings: PrepareSettings, canvas: int, show: Display) -> Path:
+    """Where a part lies prepared: made now, or waited for where somebody is at it."""
+    key = keys.part_key(part, settings, canvas)
+    groups = part.choice.spec.card.groups
+    job = Job(name=part.name, dataset=part.dataset, settings=settings, canvas=canvas, groups=groups)
+    folder = Store(root=Path()).prepared / key
+
+    def make(scratch: Path) -> None:
+        with show.stage(f"prepare {job.name}") as live:
+            prepare(job, scratch, live.tick)
+
+    forgive(folder)
+    produce(folder, f"prepare {job.name}", make, Leases(), show.say)
+    if failure := failure_of(folder):
+        raise DataBroken(failure.reason) if failure.code == DataBroken.exit_code else SslbenchError(failure.reason)
+    return folder
+
+
+def verify(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> tuple[list[str], bool]:
+    """Compare counts with what is known, and read every sample once."""
+    parts, _, _ = opened(catalog, dataset, overrides)
+    lines, good = [], True
+    for part in parts:
+        known = part.choice.spec.card.counts.get(part.part, {})
+        names, labels = part.dataset.target.names, part.dataset.labels
+        found = {name: int((labels == code).sum()) for code, name in enumerate(names)}
+        wrong = [
+            f"{part.name}: class {name!r} has {found.get(name, 0)} samples, known are {count}"
+            for name, count in known.items()
+            if found.get(name, 0) != count
+        ]
+        wrong += [f"{part.name}: class {name!r} is not known" for name in found if known and name not in known]
+        totals = part.choice.spec.card.totals.get(part.part, (0, 0))
+        wrong += [
+            f"{part.name}: {there:,} {what}, known are {count:,}"
+            for what, there, count in zip(("samples", "classes"), (len(labels), len(names)), totals, strict=True)
+            if count and there != count
+        ]
+        broken = _unreadable(part)
+        good = good and not wrong and not broken
+        lines += [*wrong, *broken]
+        verdict = f"{len(broken)} unreadable" if broken else "all readable"
+        if known or any(totals):
+            verdict += ", differs from what is known" if wrong else ", counts as known"
+        lines += [*describe_summary(_summary(part)), f"{part.name}: {verdict}"]
+    return lines, good
+
+
+def _unreadable(part: Part) -> list[str]:
+    lines = []
+    for row in range(len(part.dataset.labels)):
+        try:
+            part.dataset.read(row, np.random.default_rng(row))
+        except Exception as error:  # whatever a decoder raises is a fact about the file
+            lines.append(f"{part.name}: {part.dataset.columns['id'][row]} cannot be read: {error}")
+    return lines
+
+
+def where(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> list[str]:
+    """Say where the data was found and what it is; raises DataMissing with where it was looked for."""
+    places = environment.places()
+    parts, _, _ = opened(catalog, dataset, overrides, fetch=False)
+    lines = []
+    for part in parts:
+        root = getattr(part.dataset, "root", None)
+        embedded = part.choice.spec.card.embedded
+        inside = f"in {root}" if root is not None else "comes with a dependency" if embedded else "in the folders below"
+        lines += [*describe_summary(_summary(part)), f"  found {inside}"]
+    sources = ", ".join(map(str, places.sources)) or "none"
+    return [*lines, f"looked in data.root, then $SSLBENCH_SOURCES ({sources}), then $SSLBENCH_DATA ({places.data})"]
+
+
+def _summary(part: Part) -> DataSummary:
+    return summarize_data(part.name, part.dataset, SplitSettings(), part.choice.spec.card.groups)

@@ -1,0 +1,50 @@
+"""A further worker of one `run`, as a program: `python -m sslbench.app.extra_worker FOLDER NUMBER`.
+
+It makes stages and closes no run. It ends with the process that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from sslbench import environment
+from sslbench.app.extra_workers import POSTS
+from sslbench.app.run import this_machine
+from sslbench.app.worker import end_with
+from sslbench.app.worker_progress import Posts
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.catalog.events import Herald
+from sslbench.config.datasets import Shelf
+from sslbench.config.plan import make_plan
+from sslbench.library_warnings import silence_library_warnings
+from sslbench.pipeline.stages import run_of
+from sslbench.results.store import Store
+from sslbench.stages.lease import Leases
+from sslbench.stages.work import work
+from sslbench.train.interrupt import Interrupted, orderly_end
+
+
+def main(folder: Path, number: str) -> None:
+    """Plan the runs again, and work on those whose names agree: others were planned with other components."""
+    silence_library_warnings()
+    content = json.loads((folder / "runs.json").read_text())
+    store = Store(root=Path(content["store"]["root"]), prepared=Path(content["store"]["prepared"]))
+    catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
+    posts = Posts(folder / POSTS, f"worker-{number}")
+    shelf = Shelf(environment.places())
+    plans = [make_plan(run["tree"], catalog, shelf, this_machine()) for run in content["runs"]]
+    names = {run["name"] for run in content["runs"]}
+    runs = {run.name: run for plan in plans if (run := run_of(plan, store)).name in names}
+    work(list(runs.values()), Leases(), posts, Herald(catalog, posts.say), assists=True)
+
+
+if __name__ == "__main__":
+    end_with(os.getppid())
+    try:
+        with orderly_end():
+            main(Path(sys.argv[1]), sys.argv[2])
+    except Interrupted as signal:
+        sys.exit(signal.code)

@@ -1,0 +1,147 @@
+"""What of a leaderboard needs data or training: a suite from a study, and a submission run again. Prints nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sslbench import environment
+from sslbench.api.errors import RequestError, SslbenchError
+from sslbench.api.files import write_atomically
+from sslbench.app.data import prepared_folder
+from sslbench.app.run import run_plans, this_machine
+from sslbench.app.study import Opened
+from sslbench.catalog.facts import Catalog
+from sslbench.config.baselines import plans_of
+from sslbench.config.datasets import Shelf
+from sslbench.config.plan import Plan
+from sslbench.config.request import read_request
+from sslbench.convert import plain
+from sslbench.data.splits import divide
+from sslbench.data.table import Prepared, open_prepared
+from sslbench.leaderboard.submission.bundle import RECORD, VERIFIED, Bundle, Verification
+from sslbench.leaderboard.submission.publication import machine_mark
+from sslbench.leaderboard.submission.recompute import place_of
+from sslbench.leaderboard.submission.suite import Suite, SuiteData, SuiteProtocol, Test, test_of
+from sslbench.progress import Display
+from sslbench.results.record import Record
+from sslbench.results.store import Store
+
+
+def suite_of(opened: Opened, show: Display) -> Suite:
+    """What a study demands of everybody; raises RequestError where its runs have no common protocols, seeds or data."""
+    problems = list(opened.grid.missing)
+    suite = Suite(
+        name=opened.study.name, summary=opened.study.summary, study=opened.study.name, scale=opened.study.scale
+    )
+    datasets: dict[str, SuiteData] = {}
+    protocols: dict[str, SuiteProtocol] = {}
+    seeds, folds, pools = set[tuple[int, ...]](), set[tuple[int, ...]](), set[str]()
+    baselines: dict[str, None] = {}
+    for row in opened.grid.rows:
+        plan = row.plan
+        seeds.add(tuple(plan.seeds))
+        folds.add(tuple(plan.folds))
+        pools.add(plan.pool)
+        baselines |= {plan.method.name: None} if plan.spec.baseline else {}
+        _alike(protocols, _protocols(plan), "protocol", problems)
+        _alike(datasets, _datasets(plan, show, datasets), "dataset", problems)
+    alike: tuple[tuple[str, set[Any]], ...] = (("seeds", seeds), ("folds", folds), ("pools", pools))
+    for name, values in alike:
+        if len(values) > 1:
+            problems.append(f"its runs have several {name}: {', '.join(map(str, sorted(values)))}; a suite has one")
+    if problems or not opened.grid.rows:
+        raise RequestError([f"{opened.study.name} is no suite: {problem}" for problem in problems or ["no run"]])
+    return replace(
+        suite, seeds=seeds.pop(), folds=folds.pop(), pool=pools.pop(), baselines=tuple(sorted(baselines)), datasets=datasets,
+        protocols=protocols,
+    )  # fmt: skip
+
+
+def _alike(known: dict[str, Any], found: Mapping[str, Any], kind: str, problems: list[str]) -> None:
+    for name, value in found.items():
+        if known.setdefault(name, value) != value:
+            sentence = f"its runs have {kind} {name} in several forms; a suite has one of each name"
+            problems += [sentence] if sentence not in problems else []
+
+
+def _protocols(plan: Plan) -> dict[str, SuiteProtocol]:
+    return {
+        choice.name: SuiteProtocol(
+            version=choice.spec.version, settings=plain(choice.config),
+            metrics={metric.name: (float(metric.low), float(metric.high)) for metric in choice.spec.metrics},
+        )
+        for choice in plan.protocols
+    }  # fmt: skip
+
+
+def _datasets(plan: Plan, show: Display, known: Mapping[str, SuiteData]) -> dict[str, SuiteData]:
+    """Every evaluation part with its test splits; one that is known by the same fingerprint is not prepared again."""
+    found = {}
+    for part in plan.evaluate_parts:
+        if part.name in known and known[part.name].fingerprint == part.fingerprint():
+            found[part.name] = known[part.name]
+            continue
+        table = open_prepared(prepared_folder(part, plan.prepare, plan.canvas, show), part.name)
+        found[part.name] = SuiteData(
+            version=part.choice.spec.version, fingerprint=part.fingerprint(), classes=tuple(table.target.names),
+            tests={str(fold): _test(plan, table, fold) for fold in plan.folds},
+        )  # fmt: skip
+    return found
+
+
+def _test(plan: Plan, table: Prepared, fold: int) -> Test:
+    query = divide(table.labels, table.columns, plan.splits, fold, table.groups).query
+    ids = table.columns.get("id", np.arange(len(table)).astype(str))
+    return test_of(ids[query], table.labels[query])
+
+
+def verify(
+    bundle: Bundle, overrides: Sequence[str], catalog: Catalog, out: Path, by: str, show: Display
+) -> Verification:
+    """Run a submission's request here and compare; raises RequestError on the machine that it was submitted from.
+
+    `overrides` say where its data lies here: a bundle tells no folder of its author's.
+    """
+    machine = machine_mark(environment.node())
+    if machine == bundle.record.host.get("node"):
+        raise RequestError(
+            [f"{bundle.name} was submitted from this machine; somebody else must run it again, elsewhere"]
+        )
+    tree = read_request(None, {**plain(bundle.record.request), "baselines": "none"}, overrides)
+    plan = plans_of(tree, catalog, Shelf(environment.places()), this_machine(), show.say)[0]
+    again = run_plans([plan], Store(root=out), catalog, show).records[0]
+    if again.status not in ("done", "collapsed"):
+        raise SslbenchError(f"{bundle.name} did not run here: {again.status}: {again.reason}")
+    furthest, where = apart(bundle.record, again)
+    return Verification(
+        by=by, on=environment.today(), machine=machine, record=bundle.manifest.files[RECORD], furthest=furthest,
+        where=where, versions=dict(again.versions),
+    )  # fmt: skip
+
+
+def apart(first: Record, second: Record) -> tuple[float, str]:
+    """How far two records' accuracies are apart at most, and where; raises SslbenchError where they share none."""
+    values = {(place_of(s), s.metric): s.value for s in second.scores if s.epoch is None and s.chosen_on != "query"}
+    gaps = {
+        (place_of(s), s.metric): abs(s.value - values[place_of(s), s.metric])
+        for s in first.scores
+        if s.metric.endswith("_accuracy") and s.chosen_on != "query" and (place_of(s), s.metric) in values
+    }
+    if not gaps:
+        raise SslbenchError("the two runs have no accuracy in common")
+    (place, metric), gap = max(gaps.items(), key=lambda item: item[1])
+    return round(gap, 6), f"{metric} of {place[1]} on {place[0]}, seed {place[2]}, fold {place[3]}"
+
+
+def remember(bundle: Bundle, verification: Verification) -> Path:
+    """Write a verification beside the bundle, in place of an earlier one by the same."""
+    kept = [one for one in bundle.verified if one.by != verification.by]
+    path = bundle.path / VERIFIED
+    write_atomically(path, (json.dumps(plain([*kept, verification]), indent=1, sort_keys=True) + "\n").encode())
+    return path

@@ -1,0 +1,181 @@
+"""Runs in this process: what `sslbench run` and `sslbench.run()` do."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sslbench import environment
+from sslbench.api.errors import DataBroken, RequestError
+from sslbench.app.extra_workers import extra_workers
+from sslbench.app.run_costs import RunCosts
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.catalog.events import Herald
+from sslbench.catalog.facts import Catalog
+from sslbench.config.baselines import plans_of
+from sslbench.config.datasets import Shelf
+from sslbench.config.plan import Machine, Plan
+from sslbench.config.request import read_request
+from sslbench.data.summary import describe_summary, summarize_data
+from sslbench.pipeline.stages import run_of
+from sslbench.progress import Display, Quiet
+from sslbench.results.frames import Results, read_record
+from sslbench.results.store import Store
+from sslbench.stages.graph import Run, Stage, distinct
+from sslbench.stages.lease import Leases
+from sslbench.stages.space import require_space_for
+from sslbench.stages.stage import failure_of, forgive
+from sslbench.stages.work import work
+
+
+def run(
+    method: str,
+    dataset: str,
+    *,
+    out: str | Path = "runs",
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    display: Display | None = None,
+) -> Results:
+    """Do what `sslbench run` does; `settings` maps dotted paths to values. The first record is the method's own."""
+    overrides = [f"{path}={_written(value)}" for path, value in (settings or {}).items()]
+    catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
+    lists = {"method": method.split(","), "data": dataset.split(",")}
+    file = Path(config) if config else None
+    return run_requests(lists, {}, overrides, file, Path(out), catalog, display or Quiet())
+
+
+def run_requests(
+    lists: Mapping[str, Sequence[str]],
+    options: Mapping[str, Any],
+    overrides: Sequence[str],
+    file: Path | None,
+    out: Path,
+    catalog: Catalog,
+    show: Display,
+    costs: RunCosts | None = None,
+) -> Results:
+    """Run a small study: every combination of the listed components, and the baselines of each; equal rows run once.
+
+    With `costs` it says first what it does and how long that takes.
+    """
+    shelf = Shelf(environment.places())
+    plans = plan_requests(lists, options, overrides, file, catalog, shelf, show)
+    return run_plans(plans, Store(root=out), catalog, show, costs)
+
+
+def plan_requests(
+    lists: Mapping[str, Sequence[str]],
+    options: Mapping[str, Any],
+    overrides: Sequence[str],
+    file: Path | None,
+    catalog: Catalog,
+    shelf: Shelf,
+    show: Display,
+) -> list[Plan]:
+    """Plan every combination of the listed components, and the baselines of each; raises RequestError with every problem."""
+    plans: list[Plan] = []
+    problems: list[str] = []
+    for names in itertools.product(*lists.values()):
+        chosen = {component: {"name": name} for component, name in zip(lists, names, strict=True) if name}
+        tree = read_request(file, {**options, **chosen}, overrides)
+        try:
+            plans += plans_of(tree, catalog, shelf, this_machine(), show.say)
+        except RequestError as error:
+            problems += error.problems
+    if problems:
+        raise RequestError(list(dict.fromkeys(problems)))
+    for line in data_lines(plans):
+        show.say(line)
+    return sorted(plans, key=lambda plan: plan.spec.baseline)
+
+
+def data_lines(plans: Sequence[Plan]) -> Iterator[str]:
+    """Describe the data of plans, each part once."""
+    parts = {part.name: (part, plan) for plan in plans for part in (*plan.pretrain_parts, *plan.evaluate_parts)}
+    for part, plan in parts.values():
+        groups = part.choice.spec.card.groups
+        yield from describe_summary(summarize_data(part.name, part.dataset, plan.splits, groups))
+
+
+def list_runs(plans: Sequence[Plan], store: Store) -> list[tuple[Plan, Run]]:
+    """List the distinct runs of plans, each with the first plan that asks for it."""
+    found: dict[str, tuple[Plan, Run]] = {}
+    for plan in plans:
+        run = run_of(plan, store)
+        found.setdefault(run.name, (plan, run))
+    return list(found.values())
+
+
+def run_plans(
+    plans: Sequence[Plan], store: Store, catalog: Catalog, show: Display, costs: RunCosts | None = None
+) -> Results:
+    """Run plans to their records, equal ones once; what failed before is tried again.
+
+    Raises DataBroken or RequestError where a stage met one: a user can mend those.
+    """
+    planned = list_runs(plans, store)
+    runs = [run for _, run in planned]
+    stages = distinct(runs)
+    if environment.processes() > 1:
+        _check_processes(plans)
+    require_space_for(stages.values())
+    for sentence in dict.fromkeys(sentence for plan in plans for sentence in plan.warnings):
+        show.warn(sentence)
+    if costs is not None and not environment.rank():
+        costs.begin(planned)
+    for folder in stages:
+        forgive(folder)
+    if environment.rank():
+        from sslbench.train.distributed.launch import follow
+
+        follow(partial(_join, {stage.key: stage for stage in stages.values() if stage.kind == "pretrain"}))
+        return Results(records=())
+    try:
+        with extra_workers(plans, stages.values(), store, show.say):
+            work(list(runs), Leases(), show, Herald(catalog, show.say), again=True)
+    finally:
+        if environment.processes() > 1:
+            from sslbench.train.distributed.launch import dismiss
+
+            dismiss()
+    if costs is not None:
+        costs.end()
+    for folder in stages:
+        if (failure := failure_of(folder)) is not None and failure.code in (2, 3):
+            raise RequestError([failure.reason]) if failure.code == 2 else DataBroken(failure.reason)
+    return Results(records=tuple(read_record(run.record) for run in runs), root=store.root)
+
+
+def _check_processes(plans: Sequence[Plan]) -> None:
+    """Several processes were started together: every training must be theirs."""
+    started = environment.processes()
+    for plan in plans:
+        if plan.spec.trains and plan.train.processes != started:
+            raise RequestError([
+                f"train.devices x train.nodes = {plan.train.processes}, but {started} processes were started together; "
+                f"set train.devices to the processes on each machine and train.nodes to the machines"
+            ])  # fmt: skip
+
+
+def _join(stages: Mapping[str, Stage], key: str, folder: Path) -> None:
+    """Take part in a pretraining that the first process leads; its errors are the first's to tell."""
+    with Quiet().stage(key) as line:
+        stages[key].make(folder, line)
+
+
+def this_machine() -> Machine:
+    """What requests leave open and this machine settles."""
+    return Machine(
+        threads=environment.cores(), precision=environment.best_precision(), products=environment.cpu_precision(),
+        small_threads=None if environment.gpus() else 1,
+    )  # fmt: skip
+
+
+def _written(value: Any) -> str:
+    """A Python value as an override writes it."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, default=str)

@@ -1,0 +1,183 @@
+"""What `sslbench study` does: plan, run, status, report. Returns values and lines; prints nothing but progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sslbench import environment
+from sslbench.analysis.tables.selection import BESIDE
+from sslbench.api.errors import RequestError
+from sslbench.api.executors import Executor
+from sslbench.app.run import this_machine
+from sslbench.app.study_folder import StudyFolder, run_study
+from sslbench.app.worker_progress import read_posts
+from sslbench.catalog.facts import Catalog
+from sslbench.config.choices import choose
+from sslbench.config.datasets import Shelf
+from sslbench.config.keys import digest
+from sslbench.config.plan import Machine
+from sslbench.pipeline.stages import run_of, stages_of
+from sslbench.progress import duration
+from sslbench.report.bias import bias_report
+from sslbench.report.console.costs import doubt_lines, stage_lines
+from sslbench.report.console.study_progress import Board, doing
+from sslbench.report.published import published_beside
+from sslbench.report.study import Report, make_report, named_wrongly
+from sslbench.report.tables import TableMade
+from sslbench.results.frames import Results, read_record
+from sslbench.results.store import Store
+from sslbench.stages.graph import Run
+from sslbench.stages.lease import Leases
+from sslbench.study.definition import BiasSettings, Study, find_study, flat, read_study
+from sslbench.study.estimate import PLAN_SECONDS, estimate
+from sslbench.study.grid import Grid, Point, make_grid, nested, points_of
+from sslbench.study.published import published_wrongly
+from sslbench.study.status import ORDER, Standing, earlier_runs, seconds_left, standing
+from sslbench.yaml_values import parse_override
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Opened:
+    """A study at a scale, planned: its folder, points and rows."""
+
+    catalog: Catalog
+    study: Study
+    folder: StudyFolder
+    points: Sequence[Point]
+    grid: Grid
+    machine: Machine
+
+
+def open_study(
+    catalog: Catalog, name: str, scale: str, overrides: Sequence[str], out: Path, board: Board, *, announce: bool
+) -> Opened:
+    """Read and plan a study; raises RequestError with every problem of the file and of every point."""
+    study = read_study(find_study(catalog, name), scale)
+    points = points_of(study, overrides)
+    machine = this_machine()
+    problems = named_wrongly(study)
+    problems += published_wrongly(study)
+    against = {table.name: catalog.find("method", table.against) for table in study.tables if table.against}
+    problems += [f"tables[{name}].against: {found}" for name, found in against.items() if isinstance(found, str)]
+    try:
+        grid = make_grid(points, catalog, Shelf(environment.places(), announce=announce), machine, board.say)
+    except RequestError as error:
+        raise RequestError([*problems, *error.problems]) from error
+    if problems:
+        raise RequestError(problems)
+    folder = StudyFolder(path=Store(root=out).study(folder_name(study, overrides)))
+    return Opened(catalog=catalog, study=study, folder=folder, points=points, grid=grid, machine=machine)
+
+
+def folder_name(study: Study, overrides: Sequence[str]) -> str:
+    """What a study's folder is called: its name, its scale, and a mark of whatever else was asked for."""
+    return "-".join(filter(None, (study.name, study.scale, digest(sorted(overrides))[:6] if overrides else "")))
+
+
+def split_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Those of requests, and those of the executor (`executor.workers=2`)."""
+    own = [text for text in overrides if text.startswith("executor.")]
+    return [text for text in overrides if text not in own], own
+
+
+def choose_executor(catalog: Catalog, study: Study, name: str, overrides: Sequence[str]) -> Executor:
+    """The executor that is asked for; raises RequestError for what it has not, or what must be installed first."""
+    settings = flat(study.executor) | {k: parse_override(v) for k, _, v in (o.partition("=") for o in overrides)}
+    tree = nested({path.removeprefix("executor."): value for path, value in settings.items()})
+    declared = tree.pop("name", "local")
+    wanted = name or declared
+    if wanted != declared:
+        tree = nested({k.partition(".")[2]: parse_override(v) for k, _, v in (o.partition("=") for o in overrides)})
+    problems: list[str] = []
+    choice = choose(catalog, "executor", wanted, tree, "executor", problems)
+    if choice is not None and (missing := choice.spec.missing()):
+        problems.append(missing)
+    if problems or choice is None:
+        raise RequestError(problems)
+    executor: Executor = choice.spec.build(choice.config)
+    return executor
+
+
+def run(opened: Opened, executor: Executor, board: Board, *, retry: bool) -> Report:
+    """Do everything that is not done, and report."""
+    opened.folder.write(opened.study, opened.points, opened.grid, opened.machine)
+    threads = max((row.plan.threads for row in opened.grid.rows), default=1)
+    run_study(opened.folder, opened.grid, executor, threads, board, retry=retry)
+    return report(opened)
+
+
+def report(opened: Opened) -> Report:
+    """Tables and figures of whatever is done."""
+    results, points = _results(opened)
+    published = published_beside(opened.catalog, results)
+    return make_report(opened.study, results, points, opened.folder.path, published)
+
+
+def bias(opened: Opened, asked: BiasSettings, folder: Path) -> Sequence[TableMade]:
+    """Tables and figures of how classes answer to an axis; raises RequestError for what cannot be judged."""
+    results, points = _results(opened)
+    return bias_report(opened.study, results, points, asked, folder)
+
+
+def _results(opened: Opened) -> tuple[Results, Mapping[str, Sequence[Mapping[str, Any]]]]:
+    """The records that are there, and the points that each run answers."""
+    rows = opened.grid.rows
+    points = {row.name: [{**point, BESIDE: True} for point in row.points] if row.beside else row.points for row in rows}
+    paths = [opened.folder.store.run(name) / "record.json" for name in points]
+    records = tuple(read_record(path) for path in paths if path.exists())
+    return Results(records=records, root=opened.folder.store.root, repeat_shared=True), points
+
+
+def plan_lines(opened: Opened, workers: int) -> Iterator[str]:
+    """The grid, its distinct stages, what they would cost, and what is missing."""
+    study, grid = opened.study, opened.grid
+    yield f"{study.name}: {study.summary}" if study.summary else study.name
+    if study.cost:
+        yield f"its author says: {study.cost}"
+    for axis in study.axes:
+        yield f"  {axis.name}: {', '.join(map(str, axis.values))}"
+    seeds = sorted({len(row.plan.seeds) for row in grid.rows})
+    baselines = sum(row.plan.spec.baseline for row in grid.rows)
+    yield (
+        f"{len(opened.points)} points, {len(grid.rows)} runs ({baselines} of them baselines) "
+        f"of {' or '.join(map(str, seeds)) or 'no'} seeds"
+    )
+    yield from (f"missing: {sentence}" for sentence in grid.missing)
+    yield from (f"missing: dataset {name!r}; planned by what its card says of it" for name in grid.stood_in)
+    if not grid.rows:
+        return
+    planned = [(row.plan, tuple(stages_of(row.plan, opened.folder.store))) for row in grid.rows]
+    found = estimate(planned, stages_of, PLAN_SECONDS)
+    yield from stage_lines(found)
+    asked = sum(len(stages) for _, stages in planned)
+    yield (
+        f"{sum(found.stages.values())} distinct stages ({asked} asked for): about {duration(found.total)} one after another, "
+        f"{duration(found.total / workers)} with {workers} worker(s)"
+    )
+    yield from doubt_lines(found)
+
+
+def status_lines(opened: Opened) -> Iterator[str]:
+    """Every row that is not done, how many there are of each kind, and the time left by what is done so far."""
+    leases = Leases()
+    listed = opened.folder.earlier()
+    found: list[Standing] = []
+    runs: list[Run] = []
+    for row in opened.grid.rows:
+        earlier = earlier_runs(listed, row.points)
+        there = [name for name in earlier if (opened.folder.store.run(name) / "record.json").exists()]
+        runs.append(run_of(row.plan, opened.folder.store))
+        found.append(standing(runs[-1], leases, there))
+    yield ", ".join(f"{sum(s.state == state for s in found)} {state}" for state in ORDER) + f" of {len(found)} runs"
+    posts = read_posts(opened.folder.workers)
+    left = seconds_left(runs)
+    if left:
+        yield f"about {duration(left / max(1, len(posts)))} left with {max(1, len(posts))} worker(s)"
+    yield from (f"  {post.worker}: {doing(post)}" for post in posts)
+    for one in found:
+        if one.state != "done":
+            yield f"  {one.state:8} {one.run}: {one.done}/{one.of} stages{f'; {one.reason}' if one.reason else ''}"
+    yield from (f"missing: {sentence}" for sentence in opened.grid.missing)

@@ -1,0 +1,94 @@
+"""How workers tell what they are doing: one small file each, which anybody who sees the folder can read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sslbench import environment
+from sslbench.api.files import write_atomically
+from sslbench.progress import Line, Moment, Post, Whole, describe
+
+EVERY = 1.0
+"""Seconds between two posts at least."""
+
+
+@dataclass(slots=True)
+class _Poster:
+    """One stage's progress, posted."""
+
+    path: Path
+    worker: str
+    title: str
+    began: float
+    last: float = 0.0
+
+    def post(self, done: int, total: int, detail: str) -> None:
+        now = environment.stopwatch()
+        if now - self.last < EVERY and done:
+            return
+        self.last = now
+        post = Post(
+            worker=self.worker, title=self.title, done=done, total=total, detail=detail, seconds=now - self.began
+        )
+        write_atomically(self.path, json.dumps(asdict(post)).encode())
+
+    def tick(self, done: int, total: int) -> None:
+        self.post(done, total, "")
+
+    def moment(self, moment: Moment) -> None:
+        done = (moment.epoch - 1) * moment.of + moment.step
+        self.post(done, moment.epochs * moment.of, describe(moment))
+
+    def named(self, name: str, moment: Moment) -> None:
+        self.moment(moment)
+
+
+class Posts:
+    """A worker's display: a file that holds its present stage, and a log of what it says."""
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        self._path, self._log, self._worker = folder / f"{worker}.json", folder / f"{worker}.log", worker
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def expect(self, whole: Whole) -> None:
+        """Count nothing: a study counts the stages of all its workers."""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Line]:
+        """Post the stage while it runs."""
+        poster = _Poster(self._path, self._worker, name, environment.stopwatch())
+        poster.post(0, 0, "")
+        try:
+            yield poster
+        finally:
+            self._path.unlink(missing_ok=True)
+
+    def say(self, text: str) -> None:
+        """Write a line to the log."""
+        with self._log.open("a") as log:
+            log.write(f"{text}\n")
+
+    def warn(self, text: str) -> None:
+        """Write a warning to the log."""
+        self.say(text)
+
+
+def read_posts(folder: Path) -> list[Post]:
+    """What workers are doing, as far as they have said."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(Post(**json.loads(path.read_text())))
+        except (FileNotFoundError, ValueError, TypeError):
+            continue
+    return found
+
+
+def clear_posts(folder: Path) -> None:
+    """Forget what workers of an earlier start said; their logs stay."""
+    for path in folder.glob("*.json"):
+        path.unlink(missing_ok=True)

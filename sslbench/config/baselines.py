@@ -1,0 +1,54 @@
+"""The rows of a request's table: the method that was asked for, and the baselines that every table needs beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sslbench.api.errors import RequestError
+from sslbench.catalog.facts import Catalog
+from sslbench.config.datasets import Shelf
+from sslbench.config.plan import Machine, Plan, make_plan
+from sslbench.config.request import Tree
+
+SHARED = (
+    "data", "evaluate", "backbone", "backbones", "modalities", "view", "prepare", "splits", "pretrain", "protocols",
+    "measure", "threads",
+)  # fmt: skip
+"""What a baseline has in common with the method, so that their rows can be compared."""
+
+
+def plans_of(tree: Tree, catalog: Catalog, shelf: Shelf, machine: Machine, say: Callable[[str], None]) -> list[Plan]:
+    """The method's plan, and those of its baselines; a baseline that does not fit is left out, and said so."""
+    first = make_plan(tree, catalog, shelf, machine)
+    plans = [first]
+    for name in baselines_of(first, catalog):
+        try:
+            plans.append(make_plan(baseline_tree(first, name), catalog, shelf, machine))
+        except RequestError as error:
+            say(f"baseline {name!r} left out: {error.problems[0]}")
+    return plans
+
+
+def baseline_tree(plan: Plan, name: str) -> Tree:
+    """The request of a baseline beside a plan: its own recipe, and everything else that makes rows comparable."""
+    tree = {key: plan.request[key] for key in SHARED if key in plan.request}
+    train: dict[str, Any] = {"epochs": plan.train.epochs, "batch": plan.train.batch, "precision": plan.train.precision}
+    train |= {name: getattr(plan.train, name) for name in ("steps", "checkpoint_seconds", "devices", "nodes")}
+    return {**tree, "method": {"name": name}, "seeds": list(plan.seeds), "folds": list(plan.folds), "train": train}
+
+
+def baselines_of(plan: Plan, catalog: Catalog) -> Sequence[str]:
+    """Which baselines a request asks for: all that are installed, unless it says otherwise.
+
+    Raises RequestError for a name that nobody has.
+    """
+    wanted = plan.request.get("baselines")
+    if wanted is None:
+        wanted = [c.name for c in catalog.all("method") if c.spec.baseline]
+    if isinstance(wanted, str):
+        wanted = [] if wanted == "none" else wanted.split(",")
+    found = [catalog.find("method", name) for name in wanted]
+    if unknown := [f"baselines: {answer}" for answer in found if isinstance(answer, str)]:
+        raise RequestError(unknown)
+    return [name for name in wanted if name != plan.method.component.name]

@@ -1,0 +1,209 @@
+"""Which datasets, and which parts of them, a request means: found, opened, and described before anything is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sslbench.api.errors import DataBroken, DataMissing, RequestError, UnexpectedFormat
+from sslbench.api.files import title_problem
+from sslbench.api.specs import Dataset, DatasetSpec, Source
+from sslbench.catalog.facts import Catalog, did_you_mean
+from sslbench.config.choices import Choice, choose, parts_of
+from sslbench.data.placeholder import Announced
+from sslbench.data.subset import Fewer, Sampling, marked
+from sslbench.environment import Places
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """One part of a dataset, opened; `name` is what a row of a table calls it. Its fingerprint is taken once."""
+
+    choice: Choice
+    part: str
+    dataset: Dataset
+    fingerprint: Callable[[], str]
+
+    @property
+    def name(self) -> str:
+        return part_name(self.choice, self.part)
+
+    def is_same_data(self, other: Part) -> bool:
+        """Tell whether another part holds the same samples, read with the same settings."""
+        if self.dataset is other.dataset:
+            return True
+        same_settings = (self.choice.key(), self.part) == (other.choice.key(), other.part)
+        return same_settings and self.fingerprint() == other.fingerprint()
+
+    def at_most(self, samples: int, sampling: Sampling = "stratified") -> Part:
+        """The same, with no more samples than that (0: all), or one of each class where there are more classes."""
+        if not 0 < samples < len(self.dataset.labels):
+            return self
+        whole = self.fingerprint
+        few = Fewer(self.dataset, samples, sampling)
+        return replace(self, dataset=few, fingerprint=lambda: marked(whole(), samples, sampling))
+
+
+def part_name(choice: Choice, part: str) -> str:
+    """Name a part of a dataset as tables, records and files do."""
+    return f"{choice.title}/{part}" if part else choice.title
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Opens every dataset once. With `announce` a missing one is stood in for by what its card says of it, so that a plan
+    can be made without the data; nothing can be read of it, and `stood_in` names it.
+    """
+
+    places: Places
+    announce: bool = False
+    stood_in: list[str] = field(default_factory=list)
+    _opened: dict[str, Dataset] = field(default_factory=dict)
+    _prints: dict[int, Callable[[], str]] = field(default_factory=dict)
+
+    def part(self, choice: Choice, part: str, *, fetch: bool) -> Part:
+        """Open one part; however often it is asked for, its files are looked through once."""
+        dataset = self.open(choice, part, fetch=fetch)
+        fingerprint = self._prints.setdefault(id(dataset), cache(dataset.fingerprint))
+        return Part(choice=choice, part=part, dataset=dataset, fingerprint=fingerprint)
+
+    def open(self, choice: Choice, part: str, *, fetch: bool) -> Dataset:
+        """Open one part, and whatever datasets it uses; raises what the dataset raises."""
+        key = json.dumps([choice.asked_settings(), part, fetch], sort_keys=True)
+        if key not in self._opened:
+            try:
+                self._opened[key] = _build(choice, part, self, fetch=fetch)
+            except DataMissing:
+                if not self.announce or not choice.spec.card.modalities:
+                    raise
+                self._opened[key] = Announced(choice.spec.card, part)
+                self.stood_in.append(part_name(choice, part))
+        return self._opened[key]
+
+
+def merge_equal_parts(parts: Sequence[Part], path: str, problems: list[str]) -> list[Part]:
+    """Keep parts that are named twice once; two different ones of one name are a problem, for a table could not tell them
+    apart.
+    """
+    kept: dict[str, Part] = {}
+    for part in parts:
+        if not kept.setdefault(part.name, part).is_same_data(part):
+            told = f"{path}: two different datasets of this request are called {part.name!r}"
+            problems.append(f"{told}. Give one of them another title, or ask for them in requests of their own")
+    return list(kept.values())
+
+
+@dataclass(slots=True)
+class Found:
+    """What opening gave: parts, and sentences about what is wrong or missing."""
+
+    parts: list[Part]
+    problems: list[str]
+    missing: list[str]
+
+
+def open_parts(
+    catalog: Catalog,
+    reference: str,
+    settings: Mapping[str, Any],
+    shelf: Shelf,
+    *,
+    path: str = "data",
+    fetch: bool = True,
+) -> Found:
+    """Open every part that `name`, `name/sea` or `name/sea/ifcb+name/lab` means."""
+    found = Found([], [], [])
+    for word in reference.split("+"):
+        name, _, inside = word.strip().partition("/")
+        before = len(found.problems)
+        choice = choose(catalog, "dataset", name, settings, path, found.problems)
+        if choice is not None and (wrong := title_problem(choice.title)):
+            found.problems.append(f"{path}.title: {wrong}")
+        if choice is None or len(found.problems) > before:
+            continue  # with settings that are not the user's nothing would be found where the user has it
+        wanted = parts_of(choice, inside)
+        if not wanted:
+            offered = choice.spec.parts(choice.config)
+            found.problems.append(f"{path}: {name!r} has no part {inside!r}{did_you_mean(inside, offered)}")
+        _open(catalog, choice, wanted, shelf, found, path, fetch=fetch)
+    return found
+
+
+def _open(
+    catalog: Catalog, choice: Choice, wanted: Sequence[str], shelf: Shelf, found: Found, path: str, *, fetch: bool
+) -> None:
+    """Open parts; those that are missing for the same reason share one sentence."""
+    missing: dict[str, list[str]] = {}
+    for part in wanted:
+        try:
+            found.parts.append(shelf.part(choice, part, fetch=fetch))
+        except DataMissing as error:
+            missing.setdefault(str(error), []).append(f"{choice.name}/{part}" if part else choice.name)
+        except DataBroken as error:
+            readers = _name_readers(catalog, error.format) if isinstance(error, UnexpectedFormat) else ""
+            found.missing.append(f"dataset {choice.name!r} cannot be used: {error}{readers}")
+        except RequestError as error:
+            told = (f"{path}.{problem}" for problem in error.problems)
+            found.problems += [problem for problem in told if problem not in found.problems]
+    for looked, names in missing.items():
+        named = [choice.name] if len(names) == len(wanted) > 1 else names
+        found.missing.append(missing_sentence(catalog, choice, ", ".join(named), looked))
+
+
+def _name_readers(catalog: Catalog, name: str) -> str:
+    """List the installed datasets that read a format; '' where the format is not known."""
+    if not name:
+        return ""
+    readers = [component.name for component in catalog.all("dataset") if name in component.spec.card.formats]
+    return f". Datasets that read this format: {', '.join(readers) or 'none of those that are installed'}"
+
+
+def _build(choice: Choice, part: str, shelf: Shelf, *, fetch: bool) -> Dataset:
+    places = shelf.places
+    used = {
+        f"{slot}/{name}" if name else slot: _used(shelf, slot, c, name, fetch=fetch)
+        for slot, c in choice.uses.items()
+        if c.component.kind == "dataset"
+        for name in parts_of(c, c.part)
+    }
+    source = Source(
+        root=_rooted(getattr(choice.config, "root", None), places),
+        folders=(*places.sources, places.data),
+        work=places.data,
+        part=part,
+        fetch=fetch,
+        used=used,
+        versions=choice.library_versions(),
+    )
+    dataset: Dataset = choice.spec.build(choice.config, source)
+    return dataset
+
+
+def _rooted(root: Path | None, places: Places) -> Path | None:
+    """A relative root that is not below the working folder is looked for where all data is."""
+    if root is None or root.is_absolute() or root.exists():
+        return root
+    return next((folder / root for folder in (*places.sources, places.data) if (folder / root).exists()), root)
+
+
+def _used(shelf: Shelf, slot: str, choice: Choice, part: str, *, fetch: bool) -> Dataset:
+    """Open a part of what a dataset uses; raises DataMissing that names whose files are missing and how to get them."""
+    try:
+        return shelf.open(choice, part, fetch=fetch)
+    except DataMissing as error:
+        raise DataMissing(f"{slot} ({choice.name}): {error}; {choice.spec.card.obtain}") from error
+
+
+def missing_sentence(catalog: Catalog, choice: Choice, name: str, looked: str) -> str:
+    """Say where a dataset was looked for, where to get it, what to set, and what runs right now."""
+    spec: DatasetSpec[Any] = choice.spec
+    now = [c for c in catalog.all("dataset") if c.spec.card.embedded]
+    several = {*spec.card.modalities} if len(spec.card.modalities) > 1 else set[str]()
+    alike = [c for c in now if several and several == set(c.spec.card.modalities)]
+    instead = f"; runs right now: --dataset {(alike or now)[0].name}" if now else ""
+    how = "set data.root=FOLDER, or add its parent to $SSLBENCH_SOURCES"
+    return f"dataset {name!r} is not here: {looked}; {spec.card.obtain}; {how}{instead}"

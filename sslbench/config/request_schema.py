@@ -1,0 +1,95 @@
+"""The form of a request: which keys hold a name, a list, a number or settings of their own. It knows no setting below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sslbench.api.ranges import NonNegativeInt
+from sslbench.convert import convert
+
+Settings = Mapping[str, Any]
+Sections = Mapping[str, Mapping[str, Any] | None]
+COMPONENTS = ("method", "backbone", "augmentation", "data")
+SEVERAL = ("backbones", "modalities", "protocols")
+HINTS = {
+    "protocols": "which protocols run is measure=NAME,NAME",
+    "backbones": "one for every modality is backbone=NAME",
+    "train": "write train.epochs=5",
+    "data": "name it with data=NAME, its folder with data.root=FOLDER",
+    "method": "name it with method=NAME, its settings with method.SETTING=VALUE",
+    "backbone": "name it with backbone=NAME, its settings with backbone.SETTING=VALUE",
+    "augmentation": "name it with augmentation=NAME, its settings with augmentation.OPERATION.SETTING=VALUE",
+    "modalities": "write modalities.NAME.facts=[]",
+    "view": "write view.size=64",
+    "prepare": "write prepare.samples=1000",
+    "splits": "write splits.folds=5",
+    "pretrain": "write pretrain.pool=all",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """Everything that a request may hold, by the type it is written in; what is null is not asked for."""
+
+    method: Settings | None = None
+    backbone: Settings | None = None
+    augmentation: Settings | None = None
+    data: Settings | None = None
+    train: Settings | None = None
+    view: Settings | None = None
+    prepare: Settings | None = None
+    splits: Settings | None = None
+    pretrain: Settings | None = None
+    recipe: str | None = None
+    backbones: Mapping[str, str | Mapping[str, Any] | None] | None = None
+    modalities: Sections | None = None
+    protocols: Sections | None = None
+    measure: str | tuple[str, ...] | None = None
+    baselines: str | tuple[str, ...] | None = None
+    evaluate: str | None = None
+    seeds: Any = None
+    folds: Any = None
+    threads: NonNegativeInt | None = None
+
+
+KEYS = tuple(one.name for one in fields(Form))
+
+
+def in_form(tree: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """A request without what is not in its form, which is told, and without what is null: all else can still be checked.
+
+    A component's name that is null is none; a section that is null is an empty one.
+    """
+    kept = {}
+    for key, value in tree.items():
+        found = _problems(str(key), value)
+        problems += found
+        if not found and value is not None:
+            kept[str(key)] = _without_nothing(str(key), _typed(str(key), value))
+    return kept
+
+
+def _typed(key: str, value: Any) -> Any:
+    """Give a value the type of its key; lists stay lists."""
+    found = getattr(convert({key: value}, Form, "", []), key)
+    return list(found) if isinstance(found, tuple) else found
+
+
+def _problems(key: str, value: Any) -> list[str]:
+    problems: list[str] = []
+    convert({key: value}, Form, "", problems)
+    name = value.get("name") if key in COMPONENTS and isinstance(value, Mapping) else None
+    if name is not None and not isinstance(name, str):
+        problems.append(f"{key}.name: expected text, got {name!r:.60}")
+    hint = HINTS.get(key, "")
+    return [f"{problem}; {hint}" if hint and problem.startswith(f"{key}: ") else problem for problem in problems]
+
+
+def _without_nothing(key: str, value: Any) -> Any:
+    if key in COMPONENTS:
+        return {name: one for name, one in value.items() if name != "name" or one is not None}
+    if key in SEVERAL:
+        return {name: {} if one is None else one for name, one in value.items()}
+    return value

@@ -1,0 +1,44 @@
+"""Generate random samples of given sizes, for timing a few steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.api.values import Modality, Target
+
+SIDE, LENGTH = 64, 64
+
+
+class Generated:
+    """Random samples of announced sizes: enough to take a step with. Each is a group of its own."""
+
+    def __init__(self, modalities: Mapping[str, Modality], target: Target, rows: int, groups: Sequence[str]) -> None:
+        self.modalities = modalities
+        names = target.names[: rows // 10]
+        self.target = replace(target, names=names) if target.kind == "class" else target
+        number = np.arange(rows)
+        self.labels: NDArray[np.int64] = number % len(names) if target.kind == "class" else np.full(rows, -1)
+        if target.kind == "labels":
+            self.labels = np.random.default_rng(0).integers(0, 2, (rows, len(target.names)))
+        self.columns: Mapping[str, NDArray[np.str_]] = dict.fromkeys(("id", *groups), number.astype(np.str_))
+
+    def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+        """Noise of the right shape."""
+        return {name: noise(modality, rng) for name, modality in self.modalities.items()}
+
+    def fingerprint(self) -> str:
+        """Tell tables of different lengths apart; what is made of them is thrown away."""
+        return f"generated {len(self.labels)}"
+
+
+def noise(modality: Modality, rng: np.random.Generator) -> NDArray[Any]:
+    """One sample of a modality; sides that vary are 64."""
+    shape = tuple(side or (SIDE if modality.layout == "image" else LENGTH) for side in modality.shape)
+    if modality.layout == "image":
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    return rng.normal(size=shape).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Evaluate encoders: extract features, run protocols, and derive scores."""

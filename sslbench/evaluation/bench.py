@@ -1,0 +1,174 @@
+"""The harness lent to a protocol that trains: fresh encoders, the loop, and answers; and the trial it comes with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sslbench.api.modules import Backbone, Fit, Objective
+from sslbench.api.values import FeatureTable, Role, Scalar, Target, Task, View
+from sslbench.config.settings import TrainSettings
+from sslbench.data.loader import read_ahead
+from sslbench.data.table import Pool, Prepared
+from sslbench.data.views import BuiltAugmentation, ViewMaker
+from sslbench.environment import seed_everything, seed_from
+from sslbench.evaluation.features import BATCH
+from sslbench.progress import Moment
+from sslbench.train.distributed.lightning import Fabric
+from sslbench.train.distributed.process_group import Alone
+from sslbench.train.feeds import FeatureFeed, Feed, SampleFeed
+from sslbench.train.loop import Training, silent, train
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HarnessBench:
+    """A Bench over one prepared table."""
+
+    trained: Mapping[str, Backbone]
+    table: Prepared
+    features: Callable[[], FeatureTable]
+    views: ViewMaker
+    augmentation: BuiltAugmentation | None
+    fabric: Fabric
+    seed: int
+    precision: Literal["auto", "float32", "bfloat16"]
+    folder: Path
+    checkpoint_seconds: float
+    watch: Callable[[str, Moment], None] = field(default=lambda name, moment: silent(moment))
+
+    def encoders(self) -> Mapping[str, Backbone]:
+        """Fresh copies; torch is seeded by the seed alone, so that every arm starts its head alike."""
+        copies = {name: copy.deepcopy(encoder).train() for name, encoder in self.trained.items()}
+        seed_everything("bench", self.seed)
+        return copies
+
+    def fit(
+        self,
+        objective: Objective,
+        rows: Rows,
+        fit: Fit,
+        *,
+        source: Literal["samples", "features"],
+        name: str,
+        validate: Callable[[], float] | None = None,
+    ) -> None:
+        """Train through the one loop, with a checkpoint of its own."""
+        objective.to(self.fabric.device)
+        seed_everything("fit", self.seed, name)
+        best: list[tuple[float, dict[str, Tensor]]] = []
+        # raised epochs are validated only as often as was asked for: validating may cost more than an epoch of few rows
+        validated = fit.list_validation_epochs(len(rows))
+        fit = fit.scale_to(len(rows))
+
+        def ended(epoch: int) -> None:
+            if validate is not None and epoch in validated:
+                score = validate()
+                if not best or score > best[0][0]:
+                    best[:] = [(score, copy.deepcopy(objective.state_dict()))]
+            objective.train()
+
+        training = Training(
+            objective=objective,
+            feed=self._feed(rows, fit, source, name),
+            settings=settings_of(fit, self.precision, self.checkpoint_seconds),
+            fabric=self.fabric,
+            world=Alone(),
+            seed=self.seed,
+            # with validate the best weights live outside the checkpoint: such a fit starts again from its beginning
+            checkpoint=None if validate is not None else self.folder / f"{name}.checkpoint",
+            watch=lambda moment: self.watch(name, moment),
+            epoch_ended=ended,
+        )
+        train(training)
+        if best:
+            objective.load_state_dict(best[0][1])
+
+    def _feed(self, rows: Rows, fit: Fit, source: Literal["samples", "features"], name: str) -> Feed:
+        labels = self.table.labels[rows]
+        seed = seed_from("fit", self.seed, name)
+        if source == "features":
+            features = {m: np.asarray(v[rows]) for m, v in self.features().features.items()}
+            return FeatureFeed(features=features, labels=labels, batch=fit.batch, seed=seed, device=self.fabric.device)
+        plain = BuiltAugmentation(name="none", weight=1.0, roles={"view": ()})
+        augment = fit.augment and self.augmentation is not None
+        return SampleFeed(
+            pool=Pool(members=[(self.table, rows)], modalities=self.table.modalities),
+            views=self.views,
+            roles={"view": Role(count=1, augment=augment)},
+            augmentations=[self.augmentation if augment and self.augmentation else plain],
+            batch=fit.batch,
+            accumulate=1,
+            seed=seed,
+            world=Alone(),
+            labels=labels,
+        )
+
+    def answer(
+        self, function: Callable[[View], Tensor], rows: Rows, *, source: Literal["samples", "features"]
+    ) -> Tensor:
+        """Apply a function in evaluation mode, un-augmented; a bound method's module is put back afterwards."""
+        owner = getattr(function, "__self__", None)
+        mode = owner.training if isinstance(owner, nn.Module) else False
+        if isinstance(owner, nn.Module):
+            owner.eval()
+        pieces = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
+        with torch.no_grad(), self.fabric.autocast():
+            answers = [function(view).float().cpu() for view in self._views(pieces, source)]
+        if isinstance(owner, nn.Module):
+            owner.train(mode)
+        return torch.cat(answers) if answers else torch.empty(0)
+
+    def _views(self, pieces: Sequence[Rows], source: Literal["samples", "features"]) -> Iterator[View]:
+        if source == "features":
+            features = self.features().features
+            return iter([{m: torch.from_numpy(np.asarray(v[rows])) for m, v in features.items()} for rows in pieces])
+        pool = Pool(members=[(self.table, np.arange(len(self.table)))], modalities=self.table.modalities)
+        return (self.views.plain(self.views.natural(pair[1])) for pair in read_ahead(pool, list(pieces)))
+
+
+def settings_of(
+    fit: Fit, precision: Literal["auto", "float32", "bfloat16"], checkpoint_seconds: float
+) -> TrainSettings:
+    """The loop's settings for a fit."""
+    return TrainSettings(
+        epochs=fit.epochs,
+        batch=fit.batch,
+        optimiser=fit.optimiser,
+        rate=fit.rate,
+        decay=fit.decay,
+        schedule=fit.schedule,
+        warmup=fit.warmup,
+        layer_decay=fit.layer_decay,
+        precision=precision,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HarnessTrial:
+    """A Trial: what a protocol sees, and nothing about who is measured."""
+
+    tasks: Sequence[Task]
+    target: Target
+    bench: HarnessBench
+    key: tuple[Scalar, ...]
+    open_table: Callable[[str], FeatureTable]
+    products: str = "float32"
+
+    def rng(self, *name: Scalar) -> np.random.Generator:
+        """Keyed by seed, protocol and data, and by the name."""
+        return np.random.default_rng(seed_from(*self.key, *name))
+
+    def table(self, space: str = "") -> FeatureTable:
+        """The features of a space."""
+        return self.open_table(space)

@@ -1,0 +1,1 @@
+"""Write the tables and pages of a leaderboard."""

@@ -1,0 +1,105 @@
+"""A leaderboard's tables and site from its bundles: the same bytes every time. Trusts what `check` has passed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+
+from sslbench.api.errors import RequestError
+from sslbench.api.files import write_parts
+from sslbench.leaderboard.site.load import Beside, Read, read_every
+from sslbench.leaderboard.site.pages import front, suite_pages
+from sslbench.leaderboard.site.tables import between_markers, overview, tables_of
+from sslbench.leaderboard.standings.across_boards import Boards, Together, boards_of
+from sslbench.leaderboard.standings.disk_list import LITTLE, Spool
+from sslbench.leaderboard.standings.entries import Line, Place
+from sslbench.leaderboard.submission.bundle import folders
+from sslbench.leaderboard.submission.suite import read_suite, suites_of
+
+TABLES, SITE = "tables", "site"
+README = "README.md"
+Text = SpooledTemporaryFile[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What a build changed, or would have: files below the leaderboard, and how many there are in all."""
+
+    changed: tuple[str, ...]
+    gone: tuple[str, ...]
+    files: int
+
+
+def build(board: Path, beside: Beside, *, write: bool, processes: int = 1) -> Built:
+    """Make every file, and write those that differ (without `write` only name them); files of earlier builds go.
+
+    Raises RequestError for a bundle that `check` would refuse by its form. A script that asks for several `processes` needs a
+    main guard, for they are spawned.
+    """
+    changed, made = [], set[str]()
+    for name, parts in files_of(board, beside, processes):
+        made.add(name)
+        with SpooledTemporaryFile(LITTLE) as text:
+            for part in parts:
+                text.write(part.encode())
+            if not _is(board / name, text):
+                changed.append(name)
+                if write:
+                    write_parts(board / name, _content(text), lasting=name == f"../{README}")
+    files = (path for root in (TABLES, SITE) for path in (board / root).rglob("*") if path.is_file())
+    gone = sorted(name for path in files if (name := path.relative_to(board).as_posix()) not in made)
+    for name in gone if write else ():
+        (board / name).unlink()
+    return Built(changed=tuple(changed), gone=tuple(gone), files=len(made))
+
+
+def _is(path: Path, text: Text) -> bool:
+    """Whether a file holds a text."""
+    if not path.is_file() or path.stat().st_size != text.tell():
+        return False
+    with path.open("rb") as there:
+        return all(part == there.read(len(part)) for part in _content(text))
+
+
+def _content(text: Text) -> Iterator[bytes]:
+    """A text from its start, part by part."""
+    text.seek(0)
+    return iter(lambda: text.read(LITTLE), b"")
+
+
+def files_of(board: Path, beside: Beside, processes: int) -> Iterator[tuple[str, Iterable[str]]]:
+    """(path below the leaderboard, parts of its text) of every file; each run's page is let go before the next is read."""
+    every: list[Boards] = []
+    readme = board.parent / README
+    shown = readme.read_text() if readme.is_file() else ""
+    for name in suites_of(board):
+        suite = read_suite(board, name)
+        runs, judged, known = 0, list[tuple[str, str, str]](), dict[tuple[str, str], str]()
+        lines: dict[Place, Spool[Line]] = defaultdict(Spool)
+        for runs, one in enumerate(read_every(suite, beside, folders(board, name), processes), 1):  # noqa: B007
+            yield f"{SITE}/{one.page[0]}", [one.page[1]]
+            _refuse_another_of_its_name(one, known)
+            judged += [(one.entry.name, *told) for told in one.judged]
+            for line in one.lines:
+                lines[line.dataset, line.protocol].append(line)
+        boards = boards_of(suite, runs, lines, beside.protocols)
+        for page, text in suite_pages(boards, beside.references, judged):
+            yield f"{SITE}/{page}", [text]
+        for page, parts in tables_of(boards):
+            yield f"{TABLES}/{page}", parts
+        shown = between_markers(shown, name, overview(boards))
+        every.append(replace(boards, every=(), together=Together()))  # a front page tells no more of it
+    for page, text in front(every):
+        yield f"{SITE}/{page}", [text]
+    if shown:
+        yield f"../{README}", [shown]
+
+
+def _refuse_another_of_its_name(one: Read, known: dict[tuple[str, str], str]) -> None:
+    for dataset in one.entry.datasets:
+        if (other := known.setdefault((one.entry.name, dataset), one.name)) != one.name:
+            both = f"{other} and {one.name} are both called {one.entry.name!r} on {dataset}"
+            raise RequestError([f"{both}; name one otherwise with --entry"])

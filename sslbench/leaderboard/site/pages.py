@@ -1,0 +1,159 @@
+"""A static site that opens from disk: pages of suites, classes, costs, labels and runs. Makes text; writes no file.
+
+Everything from a bundle is escaped, and a page runs no script but its own: the Content-Security-Policy holds its digest.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from numpy.typing import NDArray
+
+from sslbench.api.references import Published, ReferenceSpec
+from sslbench.leaderboard.site.charts import costs, curves, diagram, scale
+from sslbench.leaderboard.site.tables import REPORTED_AS, cell, in_part, note_of, shown, test_samples
+from sslbench.leaderboard.standings.across_boards import MOST_COMPARED, Boards
+from sslbench.leaderboard.standings.class_bias import often_lost
+from sslbench.leaderboard.standings.entries import SETTLED, Entry, Line, samples
+from sslbench.leaderboard.submission.bundle import Bundle
+from sslbench.leaderboard.submission.command import command, settings_of
+from sslbench.leaderboard.submission.suite import Suite
+from sslbench.report.coverage import describe_coverage
+
+HEATS = 20
+"""Steps of colour in a heat map."""
+
+
+@cache
+def _templates() -> Environment:
+    found = Environment(
+        loader=PackageLoader("sslbench.leaderboard.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    found.globals |= {"script": _asset("board.js"), "script_digest": _digest(_asset("board.js"))}
+    found.filters |= {"cell": cell, "p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}"}
+    found.tests |= {"missing": pd.isna}
+    return found
+
+
+def _asset(name: str) -> str:
+    return (resources.files("sslbench.leaderboard.site") / "templates" / name).read_text()
+
+
+def _digest(text: str) -> str:
+    """What a Content-Security-Policy calls a script by."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _page(name: str) -> Template:
+    return _templates().get_template(name)
+
+
+def front(suites: Sequence[Boards]) -> Iterator[tuple[str, str]]:
+    """The first page, and what all pages share."""
+    yield "style.css", _asset("style.css")
+    yield "index.html", _page("index.html").render(suites=suites, root=".")
+
+
+def suite_pages(
+    boards: Boards, references: Sequence[ReferenceSpec], judged: Sequence[tuple[str, str, str]]
+) -> Iterator[tuple[str, str]]:
+    """Every page of a suite but those of its runs."""
+    name = boards.suite.name
+    published = published_rows(boards.suite, references)
+    tables = [
+        {
+            "dataset": board.dataset, "protocol": board.protocol, "scale": scale(top),
+            "rows": [{"row": row, "text": shown(row, boards.reported)} for row in top], "more": len(board.rows) - len(top),
+            "published": [one for one in published if (one[1].dataset, one[1].protocol) == (board.dataset, board.protocol)],
+        }
+        for board in boards.every
+        if (top := in_part(board.rows))
+    ]  # fmt: skip
+    diagrams = [(place, order, diagram(order)) for place, order in boards.together.orders.items()]
+    yield f"{name}/index.html", _page("suite.html").render(
+        root="..", boards=boards, tables=tables, note=note_of(boards), judged=judged, diagrams=diagrams,
+        reported=REPORTED_AS[boards.reported],
+        counts={name: test_samples(boards.suite, name) for name in boards.suite.datasets},
+    )  # fmt: skip
+    yield (
+        f"{name}/classes.html",
+        _page("classes.html").render(root="..", boards=boards, heats=list(heats(boards)), steps=HEATS),
+    )
+    yield f"{name}/bias.html", _page("bias.html").render(root="..", boards=boards, fields=list(hidden(boards)))
+    yield f"{name}/costs.html", _page("costs.html").render(root="..", boards=boards, charts=list(costs(boards.every)))
+    yield (
+        f"{name}/labels.html",
+        _page("labels.html").render(root="..", boards=boards, charts=list(curves(boards.every))),
+    )
+
+
+def run_page(suite: Suite, bundle: Bundle, entry: Entry, lines: Sequence[Line]) -> tuple[str, str]:
+    """One run's page: what it is, how to repeat it, every seed's numbers, every class."""
+    classes = [
+        (line, list(zip(suite.datasets[line.dataset].classes, line.recalls.mean(0).tolist(), strict=True)))
+        for line in lines
+        if line.recalls is not None
+    ]
+    return f"{suite.name}/runs/{entry.run}.html", _page("run.html").render(
+        root="../..", suite=suite, bundle=bundle, entry=entry, lines=lines, classes=classes,
+        coverage=describe_coverage([bundle.record]), command=command(bundle.record),
+        settings=settings_of(bundle.record), digests=sorted(bundle.manifest.files.items()),
+    )  # fmt: skip
+
+
+def published_rows(suite: Suite, references: Sequence[ReferenceSpec]) -> list[tuple[ReferenceSpec, Published]]:
+    """Published numbers of a suite's datasets and protocols."""
+    return [
+        (reference, row)
+        for reference in sorted(references, key=lambda one: one.name)
+        for row in reference.rows
+        if row.dataset in suite.datasets and row.protocol in suite.protocols
+    ]
+
+
+def heats(boards: Boards) -> Iterator[dict[str, Any]]:
+    """Per dataset and protocol: entries by classes, each recall with its step of colour; hardest classes first, and of very
+    many entries the best.
+    """
+    for board in boards.every:
+        data = boards.suite.datasets[board.dataset]
+        counts = np.bincount(samples(data)[0], minlength=len(data.classes))
+        told = ((line.entry.name, line.recalls.mean(0)) for line in board.lines if line.recalls is not None)
+        best, total, many = list[tuple[str, NDArray[np.float64]]](), np.zeros(len(counts)), 0
+        for many, (name, recalls) in enumerate(told, 1):
+            total += recalls
+            if many <= MOST_COMPARED:
+                best.append((name, recalls))
+        if many:
+            order = np.lexsort((np.array(data.classes), (total / many).round(SETTLED))).tolist()
+            yield {
+                "dataset": board.dataset, "protocol": board.protocol, "more": many - len(best),
+                "classes": [(data.classes[code], int(counts[code])) for code in order],
+                "untested": [name for name, count in zip(data.classes, counts.tolist(), strict=True) if not count],
+                "rows": [(name, [_heat(value) for value in recalls[order].tolist()]) for name, recalls in best],
+            }  # fmt: skip
+
+
+def hidden(boards: Boards) -> Iterator[dict[str, Any]]:
+    """Per dataset and protocol: what hides behind the means of its entries, and the classes that most of them lose."""
+    for board in boards.every:
+        if len(board.bias):
+            yield {
+                "dataset": board.dataset, "protocol": board.protocol, "rows": board.bias[:MOST_COMPARED],
+                "more": len(board.bias[MOST_COMPARED:]), "lost": often_lost(board.bias),
+            }  # fmt: skip
+
+
+def _heat(value: float) -> Mapping[str, Any]:
+    if np.isnan(value):
+        return {"text": "–", "step": 0}
+    return {"text": f"{value:.2f}", "step": round(value * HEATS)}

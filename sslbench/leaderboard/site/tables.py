@@ -1,0 +1,307 @@
+"""A suite's tables as CSV and Markdown. Numbers are rounded here, so that builds on two machines give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sslbench.analysis.statistics.accuracy import MAIN
+from sslbench.analysis.statistics.class_differences import recall_half_widths
+from sslbench.analysis.statistics.intervals import over_seeds
+from sslbench.analysis.statistics.shared_ranks import Scored, Standing
+from sslbench.leaderboard.standings.across_boards import Boards, Together
+from sslbench.leaderboard.standings.board import Board, Row
+from sslbench.leaderboard.standings.entries import CLUSTERED, samples
+from sslbench.leaderboard.submission.suite import Suite
+from sslbench.report.tables import markdown
+from sslbench.results.marks import with_marks
+
+Values = NDArray[np.float64]
+One = TypeVar("One")
+DIGITS = 4
+PS = ("p", "p_holm")
+"""Columns that keep two digits however small they are."""
+REPORTED_AS = {"rank_me": "RankMe", "centered_effective_rank": "centered effective rank"}
+"""How the metric is called that nothing submitted shows."""
+COLUMNS = {"macro": MAIN, "micro": "micro_accuracy", "ami": CLUSTERED}
+TOGETHER = 1000
+"""Entries whose classes become text at once: of all of them there is the text, and no frame."""
+MOST_SHOWN = 500
+"""Rows of a board that are shown to people, and its baselines: a longer table nobody reads, and its CSV holds them all."""
+BEGIN, END = "<!-- leaderboard: {name} -->", "<!-- /leaderboard: {name} -->"
+
+
+def tables_of(boards: Boards) -> Iterator[tuple[str, Iterable[str]]]:
+    """(file name, parts of its text) of every table of a suite."""
+    suite, every, whole = boards.suite, boards.every, boards.together
+    name = suite.name
+    yield f"{name}.csv", _texts(board_frames(every, boards.reported))
+    yield f"{name}.md", [board_markdown(boards)]
+    yield f"{name}-classes.csv", _texts(class_frames(boards))
+    if any(len(board.bias) for board in every):
+        yield f"{name}-bias.csv", _texts(bias_frames(every))
+    if any(line.curve for board in every for line in board.lines):
+        yield f"{name}-labels.csv", _texts(label_frames(every))
+    for title, made in (
+        ("order", order_frame(whole)), ("wins", wins_frame(whole.wins)), ("wins-welch", wins_frame(whole.welch)),
+        ("gains", whole.gains), ("protocols", whole.agreement), ("flips", flip_frame(whole)), ("spread", whole.spread),
+    ):  # fmt: skip
+        if len(made):
+            yield f"{name}-{title}.csv", [csv(made)]
+
+
+def _texts(frames: Iterable[pd.DataFrame]) -> Iterator[str]:
+    """One table's text, part by part; a line without words where there is none."""
+    place = 0
+    for place, frame in enumerate(frames, 1):
+        yield csv(frame, header=place == 1)
+    if not place:
+        yield "\n"
+
+
+def csv(frame: pd.DataFrame, *, header: bool = True) -> str:
+    """Numbers rounded, lines ended alike everywhere."""
+    rounded = frame.round({name: DIGITS for name in frame.columns if name not in PS})
+    for name in rounded.columns:
+        if name in PS:
+            rounded[name] = rounded[name].map(lambda p: float(f"{p:.2g}"), na_action="ignore")
+        elif rounded[name].dtype.kind == "O" or pd.api.types.is_string_dtype(rounded[name]):
+            rounded[name] = rounded[name].map(_inert, na_action="ignore")
+    text: str = rounded.to_csv(index=False, header=header, lineterminator="\n")
+    return text
+
+
+def _inert(cell: object) -> object:
+    """A name that a spreadsheet would take for a formula, quoted as spreadsheets do."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
+
+
+def board_frames(boards: Sequence[Board], reported: str) -> Iterator[pd.DataFrame]:
+    """One row per entry, dataset and protocol, every number in a column of its own."""
+    for board in boards:
+        for rows in _parts(board.rows):
+            frame = pd.DataFrame([_numbers(row, reported) for row in rows])
+            yield frame.astype(dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64"))
+
+
+def _numbers(row: Row, reported: str) -> dict[str, Any]:
+    entry, main = row.entry, row.standing
+    found: dict[str, Any] = {
+        "dataset": row.dataset, "protocol": row.protocol, "rank": main.rank if main else None,
+        "rank_low": main.ranks[0] if main else None, "rank_high": main.ranks[1] if main else None, "entry": entry.name,
+        "method": entry.method, "version": entry.version, "backbone": entry.backbone, "augmentation": entry.augmentation,
+        "recipe": entry.recipe, "status": entry.status, "baseline": entry.baseline, "marks": entry.marks,
+    }  # fmt: skip
+    for label, one in _columns(row).items():
+        found |= {label: one.score if one else None, f"{label}_half": one.half if one else None}
+    found |= {
+        "worst_class": row.worst[0] if row.worst else None, "worst_recall": row.worst[1] if row.worst else None,
+        "to_supervised": row.gap[0] if row.gap else None, "to_supervised_half": row.gap[1] if row.gap else None,
+        reported: entry.reported.get(row.dataset), "seconds": entry.seconds,
+        "trust": entry.trust, "run": entry.run,
+    }  # fmt: skip
+    return found
+
+
+def _columns(row: Row) -> Mapping[str, Scored | None]:
+    return {label: row.scores.get(metric) for label, metric in COLUMNS.items()}
+
+
+def shown(row: Row, reported: str) -> dict[str, str]:
+    """One row as people read it."""
+    entry, main = row.entry, row.standing
+    cells = {label: cell(s.score, s.half) if s else "–" for label, s in _columns(row).items()}
+    seconds = "–" if entry.seconds is None else f"{entry.seconds:.1f}"
+    me = entry.reported.get(row.dataset)
+    return {
+        "rank": rank(main) if main else f"({entry.status})", "entry": with_marks(entry.name, entry.marks),
+        "macro": cells["macro"],
+        "micro": cells["micro"], "worst class": f"{row.worst[1]:.3f} ({row.worst[0]})" if row.worst else "–",
+        "to supervised": f"{row.gap[0]:+.3f}{_half(row.gap[1])}" if row.gap else "–", "AMI": cells["ami"],
+        REPORTED_AS[reported]: "–" if me is None else f"{me:.1f}", "s per training": seconds,
+        "trust": entry.trust,
+    }  # fmt: skip
+
+
+def rank(standing: Standing) -> str:
+    """A shared rank, and the ranks that it could be."""
+    low, high = standing.ranks
+    return f"{standing.rank}" if low == high == standing.rank else f"{standing.rank} ({low}–{high})"
+
+
+def cell(mean: float, half: float | None) -> str:
+    """A number and half of its interval."""
+    return f"{mean:.3f}{_half(half)}"
+
+
+def _half(half: float | None) -> str:
+    return "" if half is None else f" ±{half:.3f}"
+
+
+def board_markdown(boards: Boards) -> str:
+    """Every board of a suite as one Markdown text."""
+    suite = boards.suite
+    parts = [f"# {suite.name}\n\n{suite.summary}\n", *([f"{boards.versions}\n"] if boards.versions else [])]
+    for board in boards.every:
+        top = in_part(board.rows)
+        if top:
+            table = markdown(pd.DataFrame([shown(row, boards.reported) for row in top]).map(_plain))
+            more = f"\n{len(board.rows) - len(top):,} more in {suite.name}.csv.\n" if len(board.rows) > len(top) else ""
+            count = test_samples(suite, board.dataset)
+            parts.append(f"## {board.dataset}, {board.protocol} ({count:,} test samples)\n\n{table}{more}")
+    return "\n".join([*parts, note_of(boards) + "\n"])
+
+
+def test_samples(suite: Suite, dataset: str) -> int:
+    """Count the test samples of all folds of a dataset."""
+    return sum(len(test.labels) for test in suite.datasets[dataset].tests.values())
+
+
+test_samples.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's
+
+
+def note_of(boards: Boards) -> str:
+    """Say what a suite's numbers are, and which of its protocols are outdated."""
+    return NOTE.format(reported=REPORTED_AS[boards.reported])
+
+
+def in_part(rows: Iterable[Row]) -> list[Row]:
+    """What is shown of a board's rows: the best, and every baseline."""
+    return [row for place, row in enumerate(rows) if place < MOST_SHOWN or row.entry.baseline]
+
+
+NOTE = (
+    "± is the half-width of a 95 % interval, over seeds and test samples. Entries share a rank unless the interval of their "
+    "paired difference excludes 0; the ranks in brackets are those that remain possible: below all entries that are "
+    "significantly better, above all that are significantly worse. A trained entry with one seed is neither better nor worse "
+    "than another: its interval covers the test samples of one training. AMI has intervals over seeds only, for it is not a "
+    "mean over samples. Costs and {reported} are as reported: no submitted file shows them, and they do not rank entries."
+)
+"""What the numbers are."""
+
+
+def _plain(text: str) -> str:
+    """No markup of Markdown: a name is a name."""
+    for sign in "\\`*_[]<>|":
+        text = text.replace(sign, f"\\{sign}" if sign not in "<>|" else {"<": "&lt;", ">": "&gt;", "|": "&#124;"}[sign])
+    return text
+
+
+def class_frames(boards: Boards) -> Iterator[pd.DataFrame]:
+    """One row per entry, dataset, protocol and class: mean recall, half of its interval over seeds and test samples, and how
+    many test samples there are.
+    """
+    for board in boards.every:
+        data = boards.suite.datasets[board.dataset]
+        codes = samples(data)[0]
+        counts = np.bincount(codes, minlength=len(data.classes))
+        for lines in _parts(line for line in board.lines if line.answered is not None):
+            rows = [line.answered for line in lines if line.answered is not None]
+            entries = np.array([line.entry.name for line in lines], object)
+            yield pd.DataFrame({
+                "dataset": board.dataset, "protocol": board.protocol, "entry": np.repeat(entries, len(counts)),
+                "class": np.tile(np.array(data.classes, object), len(lines)),
+                "recall": np.concatenate([row.recalls.mean(0) for row in rows]),
+                "half": np.concatenate([recall_half_widths(row, codes) for row in rows]),
+                "samples": np.tile(counts, len(lines)),
+            })  # fmt: skip
+
+
+def label_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
+    """One row per entry, dataset, protocol and share of labels, of several: macro accuracy and half of its interval."""
+    for board in boards:
+        for lines in _parts(line for line in board.lines if line.curve):
+            yield pd.DataFrame([
+                {"dataset": board.dataset, "protocol": board.protocol, "entry": line.entry.name, "share": share,
+                 "macro": one.mean, "macro_half": one.half, "seeds": len(values)}
+                for line in lines for share, values in line.curve.items() for one in [over_seeds(values)]
+            ])  # fmt: skip
+
+
+def _parts(values: Iterable[One]) -> Iterator[list[One]]:
+    every = iter(values)
+    return iter(lambda: list(islice(every, TOGETHER)), [])
+
+
+def bias_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
+    """One row per entry, dataset, protocol and class: recall, and beside a supervised row the difference and Holm's p."""
+    for board in boards:
+        for some in _parts(board.bias):
+            sizes = [len(one.names) for one in some]
+            told = {"entry": [one.entry.name for one in some], "against": [one.against for one in some]}
+            yield pd.DataFrame({
+                "dataset": board.dataset, "protocol": board.protocol,
+                **{name: np.repeat(np.array(values, object), sizes) for name, values in told.items()},
+                "class": [name for one in some for name in one.names],
+                "recall": np.concatenate([one.recalls for one in some]), "gap": np.concatenate([one.gaps for one in some]),
+                "p_holm": np.concatenate([one.ps for one in some]),
+            })  # fmt: skip
+
+
+def order_frame(whole: Together) -> pd.DataFrame:
+    """One order over datasets for each protocol and metric, long."""
+    frames = [
+        order.rows.assign(protocol=protocol, metric=metric, experiments=len(order.experiments), p=order.p)
+        for (protocol, metric), order in whole.orders.items()
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def wins_frame(matrix: pd.DataFrame) -> pd.DataFrame:
+    """A matrix with its names as a column."""
+    return matrix.reset_index(names="entry") if len(matrix) else matrix
+
+
+def flip_frame(whole: Together) -> pd.DataFrame:
+    """Pairs that two protocols order oppositely."""
+    return pd.DataFrame([
+        {"dataset": dataset, "first": flip.first, "second": flip.second, "prefers_first": flip.prefers_first,
+         "prefers_second": flip.prefers_second}
+        for dataset, flip in whole.flips
+    ])  # fmt: skip
+
+
+def overview(boards: Boards) -> str:
+    """Macro accuracy of every entry on every dataset by the first protocol that predicts: for a front page."""
+    protocol = next((board.protocol for board in boards.every for row in board.rows[:1] if MAIN in row.scores), "")
+    own = {board.dataset: board for board in boards.every if board.protocol == protocol}
+    ranks = {dataset: known for dataset, board in own.items() if (known := _ranks(board.rows))}
+    entries = list(dict.fromkeys(name for known in ranks.values() for name in known))
+    if not entries:
+        return "No ranked entry yet."
+    mean = {name: sum(known.get(name, len(entries) + 1) for known in ranks.values()) / len(ranks) for name in entries}
+    top = sorted(entries, key=lambda name: (mean[name], name))[:MOST_SHOWN]
+    cells = {dataset: _standings(own[dataset].rows, set(top)) for dataset in ranks}
+    table = pd.DataFrame([{"entry": _plain(n)} | {d: known.get(n, "–") for d, known in cells.items()} for n in top])
+    counts = ", ".join(f"{dataset} {test_samples(boards.suite, dataset):,}" for dataset in ranks)
+    note = (
+        f"Macro accuracy, {protocol}, ± the half-width of a 95 % interval over seeds and test samples ({counts}); in "
+        "brackets the shared rank, by whose mean rows are ordered."
+    )
+    if boards.versions:
+        note += f" {boards.versions}"
+    more = f"\n{len(entries) - MOST_SHOWN:,} more on the leaderboard's pages.\n" if len(entries) > MOST_SHOWN else ""
+    return f"{markdown(table)}{more}\n{note}"
+
+
+def _ranks(rows: Iterable[Row]) -> dict[str, int]:
+    return {row.entry.name: row.standing.rank for row in rows if row.standing and MAIN in row.scores}
+
+
+def _standings(rows: Iterable[Row], names: Container[str]) -> dict[str, str]:
+    told = ((row.entry.name, row.standing) for row in rows if row.entry.name in names and MAIN in row.scores)
+    return {name: f"{cell(one.score, one.half)} ({one.rank})" for name, one in told if one}
+
+
+def between_markers(text: str, name: str, table: str) -> str:
+    """A text with what stands between a suite's markers replaced; unchanged without them."""
+    begin, end = BEGIN.format(name=name), END.format(name=name)
+    if begin not in text or end not in text:
+        return text
+    before, _, rest = text.partition(begin)
+    return f"{before}{begin}\n\n{table.strip()}\n\n{end}{rest.partition(end)[2]}"

@@ -1,0 +1,1 @@
+"""Compare submitted results: entries, boards, and what all boards of a suite show together."""

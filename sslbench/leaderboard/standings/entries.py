@@ -1,0 +1,274 @@
+"""From bundles to lines: an entry on a dataset by a protocol, with all that comparing it needs and no more. Pure.
+
+A bundle is read, becomes lines, and is let go; a line is some kilobytes, and two more bytes for every test sample.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.analysis.statistics.accuracy import ACCURACIES, DRAWS, MAIN, Weighting, make_weighting
+from sslbench.analysis.statistics.bootstrap import Draws, sample_draws
+from sslbench.analysis.statistics.class_differences import Answered, answered
+from sslbench.analysis.statistics.score_variance import (
+    ScoreVariance,
+    half_width,
+    variance_of_answers,
+    variance_over_seeds,
+)
+from sslbench.analysis.statistics.shared_ranks import Scored
+from sslbench.analysis.statistics.variance_components import Split, split
+from sslbench.analysis.tables.run_tables import count_untaught
+from sslbench.leaderboard.submission.bundle import Answers, Bundle, unbits
+from sslbench.leaderboard.submission.suite import Suite, SuiteData
+from sslbench.results.marks import marks_of
+from sslbench.results.record import Record, setting_of
+
+CLUSTERED = "ami_max"
+REPORTED = "rank_me"
+"""A metric that nothing submitted shows: never ranked."""
+Place = tuple[str, str]
+"""A board: dataset and protocol."""
+SETTLED = 12
+"""Digits that a sum has on every machine: what lies between two printed numbers must fall to the same side everywhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What is known of one submitted run, its numbers apart: `reported` is the metric by dataset that nothing shows."""
+
+    name: str
+    run: str
+    by: str
+    note: str
+    method: str
+    version: int
+    backbone: str
+    augmentation: str
+    recipe: str
+    status: str
+    baseline: bool
+    supervised: bool
+    marks: str
+    datasets: tuple[str, ...]
+    seconds: float | None
+    reported: Mapping[str, float]
+    trust: str
+    depends_on_seed: bool
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it is compared at all."""
+        return self.status == "done"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Line:
+    """One entry on one dataset by one protocol: values by metric and seed, scores by metric (of clusters of the same encoders
+    too), draws and the variance of the metric that it is ordered by, and of what predicts its answers.
+
+    `untaught` are classes that it had to answer for without a training sample: they are not among the worst.
+    What only clusters encoders that predict elsewhere on this dataset is no row of its own: it is not `shown`.
+    """
+
+    entry: Entry
+    dataset: str
+    protocol: str
+    values: Mapping[str, tuple[float, ...]]
+    scores: Mapping[str, Scored]
+    draws: Draws
+    variance: ScoreVariance
+    shown: bool = True
+    answered: Answered | None = None
+    untaught: frozenset[str] = frozenset()
+    curve: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
+    spread: Split | None = None
+
+    @property
+    def main(self) -> str:
+        """The metric that it is ordered by."""
+        return MAIN if MAIN in self.values else CLUSTERED
+
+    @property
+    def score(self) -> Scored:
+        """Of the metric that it is ordered by."""
+        return self.scores[self.main]
+
+    @property
+    def recalls(self) -> NDArray[np.float64] | None:
+        """[S, C], where it predicts."""
+        return self.answered.recalls if self.answered else None
+
+
+class Weights:
+    """Weightings of a suite's datasets; made once a dataset and metric."""
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+        self._made: dict[tuple[str, str], Weighting] = {}
+
+    def of(self, dataset: str, metric: str) -> Weighting:
+        """The weighting of all folds' test samples one after another."""
+        if (dataset, metric) not in self._made:
+            labels, folds = samples(self.suite.datasets[dataset])
+            name = f"{self.suite.name}/{dataset}/{metric}"
+            self._made[dataset, metric] = make_weighting(labels, folds, metric, name)
+        return self._made[dataset, metric]
+
+
+def samples(data: SuiteData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Class codes and folds of all test samples, fold after fold."""
+    labels = [np.array(test.labels, np.int64) for test in data.tests.values()]
+    folds = [np.full(len(some), place) for place, some in enumerate(labels)]
+    return np.concatenate(labels), np.concatenate(folds)
+
+
+def entry_of(bundle: Bundle) -> Entry:
+    """What is told of a run beside its numbers."""
+    record, manifest = bundle.record, bundle.manifest
+    trainings = max(1, len(record.training))
+    spent = record.cost.get("seconds", {}).get("pretrain")
+    learnt = any(one.get("history") for one in record.training)
+    return Entry(
+        name=manifest.entry, run=manifest.run, by=manifest.by, note=manifest.note, method=record.method["name"],
+        version=record.method["version"], backbone="+".join(b["name"] for b in record.backbones.values()) or "none",
+        augmentation="+".join(a["name"] for a in record.augmentations) or "none", recipe=record.recipe,
+        status=record.status, baseline=record.baseline, supervised=bool(record.method.get("takes_target")),
+        marks=marks_of(record.method),
+        datasets=tuple(data["part"] for data in record.evaluated_on),
+        seconds=round(float(spent) / trainings, 1) if learnt and spent is not None else None,
+        reported=_reported(record), trust=_trust(bundle), depends_on_seed=record.depends_on_seed,
+    )  # fmt: skip
+
+
+def _trust(bundle: Bundle) -> str:
+    """Whose word a row is."""
+    if not bundle.verified:
+        return "self-reported"
+    who = ", ".join(f"{one.by} ({one.on}, at most {100 * one.furthest:.1f} points apart)" for one in bundle.verified)
+    return f"verified by {who}"
+
+
+def _reported(record: Record) -> dict[str, float]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for score in record.scores:
+        if score.metric == REPORTED:
+            found[score.dataset].append(score.value)
+    return {dataset: float(np.mean(values)) for dataset, values in found.items()}
+
+
+def lines_of(bundle: Bundle, entry: Entry, weights: Weights) -> list[Line]:
+    """Every line of a bundle, which is this entry."""
+    answers: dict[Place, list[Answers]] = defaultdict(list)
+    for one in bundle.answers:
+        answers[one.dataset, one.protocol].append(one)
+    made = [_answered(bundle.record, entry, place, own, weights) for place, own in sorted(answers.items())]
+    predicted = [line for line in made if line is not None]
+    clustered = _clustered(bundle.record, entry)
+    there, beside = {line.dataset for line in predicted}, {line.dataset: line.scores for line in clustered}
+    return [
+        *(replace(line, scores={**beside.get(line.dataset, {}), **line.scores}) for line in predicted),
+        *(replace(line, shown=line.dataset not in there) for line in clustered),
+    ]
+
+
+def _answered(record: Record, entry: Entry, place: Place, answers: Sequence[Answers], weights: Weights) -> Line | None:
+    dataset, protocol = place
+    data, seeds = weights.suite.datasets[dataset], tuple(record.seeds)
+    right = _right(data, seeds, answers)
+    if right is None:
+        return None
+    values, scores, variances = {}, {}, {}
+    for metric in ACCURACIES:
+        worth = weights.of(dataset, metric)
+        values[metric] = tuple(np.round(right @ worth.weights, SETTLED).tolist())
+        variances[metric] = variance_of_answers(right, worth.codes, worth.shares, depends_on_seed=entry.depends_on_seed)
+        scores[metric] = scored(values[metric], variances[metric])
+    return Line(
+        entry=entry, dataset=dataset, protocol=protocol, values=values, scores=scores,
+        draws=sample_draws(right, weights.of(dataset, MAIN).drawn), variance=variances[MAIN],
+        answered=answered(
+            right, samples(data)[0], len(data.classes), depends_on_seed=entry.depends_on_seed
+        ),
+        untaught=frozenset(count_untaught(record, dataset, protocol)), curve=_curve(record, place),
+        spread=spread_of(data, answers),
+    )  # fmt: skip
+
+
+def scored(values: Sequence[float], variance: ScoreVariance) -> Scored:
+    """The mean over seeds, the same on every machine, and half of its interval."""
+    return Scored(score=round(float(np.mean(values)), SETTLED), half=half_width(variance))
+
+
+def _right(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answers]) -> NDArray[np.float64] | None:
+    """Shares of right answers [S, n] over probes and draws, folds one after another; None where a seed lacks a fold."""
+    by_cell: dict[tuple[int, str], list[NDArray[np.bool_]]] = defaultdict(list)
+    for one in answers:
+        by_cell[one.seed, str(one.fold)].append(unbits(one.right, len(data.tests[str(one.fold)].labels)))
+    if any((seed, fold) not in by_cell for seed in seeds for fold in data.tests):
+        return None
+    return np.stack([
+        np.concatenate([np.mean(by_cell[seed, fold], axis=0) for fold in data.tests]) for seed in seeds
+    ])  # fmt: skip
+
+
+def spread_of(data: SuiteData, answers: Sequence[Answers]) -> Split | None:
+    """Where micro accuracy's variance comes from; None where cells hold unequally many answers."""
+    cells: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for one in answers:
+        cells[one.seed][one.fold].append(float(unbits(one.right, len(data.tests[str(one.fold)].labels)).mean()))
+    sizes = {(len(folds), len(probes)) for folds in cells.values() for probes in folds.values()}
+    if len(sizes) > 1:
+        return None
+    return split(np.array([[probes for _, probes in sorted(folds.items())] for folds in cells.values()]))
+
+
+def _curve(record: Record, place: Place) -> dict[float, tuple[float, ...]]:
+    """Macro accuracy by share of labels and seed, for a protocol that was given several."""
+    found: dict[float, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for score in record.scores:
+        if (score.dataset, score.protocol, score.metric) == (*place, "macro_accuracy") and score.chosen_on != "query":
+            found[float(setting_of(score.setting).get("fraction", 1.0))][score.seed].append(score.value)
+    curve = {
+        share: tuple(float(np.mean(v)) for _, v in sorted(seeds.items())) for share, seeds in sorted(found.items())
+    }
+    return curve if len(curve) > 1 else {}
+
+
+def _clustered(record: Record, entry: Entry) -> list[Line]:
+    """Lines of what has clusters only: compared over seeds, for a clustering is no mean of right answers."""
+    found: dict[Place, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for score in record.scores:
+        own = score.chosen_on != "query" and "against" not in setting_of(score.setting)
+        if score.metric == CLUSTERED and own:
+            found[score.dataset, score.protocol][score.seed].append(score.value)
+    lines = []
+    for place, seeds in sorted(found.items()):
+        values = tuple(float(np.mean(own)) for _, own in sorted(seeds.items()))
+        variance = variance_over_seeds(values, depends_on_seed=entry.depends_on_seed)
+        lines.append(Line(
+            entry=entry, dataset=place[0], protocol=place[1], values={CLUSTERED: values},
+            draws=np.zeros(DRAWS, np.float32), variance=variance, scores={CLUSTERED: scored(values, variance)},
+        ))  # fmt: skip
+    return lines
+
+
+def taught(lines: Iterable[Line]) -> dict[str, Line]:
+    """The ranked row that learnt from labels, by backbone: the first by name; of all backbones under the empty name."""
+    found: dict[str, Line] = {}
+    for line in lines:
+        if line.entry.supervised and line.entry.ranked and line.answered is not None:
+            for backbone in (line.entry.backbone, ""):
+                if backbone not in found or line.entry.name < found[backbone].entry.name:
+                    found[backbone] = line
+    return found
+
+
+def alike(entry: Entry, taught: Mapping[str, Line]) -> Line | None:
+    """The supervised row with the same backbone, or the first that there is; none for one that is supervised itself."""
+    return None if entry.supervised else taught.get(entry.backbone, taught.get(""))

@@ -1,0 +1,185 @@
+"""Refuse a bundle whose numbers do not follow from it, one sentence per problem. What arithmetic cannot see is not here."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sslbench.analysis.statistics.metrics import class_scores
+from sslbench.leaderboard.submission.bundle import (
+    RECORD,
+    Bundle,
+    Refused,
+    folders,
+    read_bundle,
+    read_json,
+    read_table,
+)
+from sslbench.leaderboard.submission.recompute import (
+    CLUSTERED,
+    FOLLOW,
+    Recomputed,
+    answers_of,
+    chosen_wrongly,
+    place_of,
+    recompute,
+    told,
+)
+from sslbench.leaderboard.submission.requirements import unlike
+from sslbench.leaderboard.submission.schema import misshapen
+from sslbench.leaderboard.submission.suite import Suite
+from sslbench.results.record import ClassScore, Record, Score
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
+
+CLOSE = 1e-9
+NULL_DEVIATIONS = 4.0
+"""How many deviations of one draw the means of two nulls may lie apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a check found: the bundle where it could be read, and problems by sentence."""
+
+    path: Path
+    bundle: Bundle | None
+    problems: tuple[str, ...]
+
+
+def check_bundle(suite: Suite, path: Path) -> Checked:
+    """Check one bundle by itself; whatever it holds, what comes is sentences."""
+    try:
+        return _checked(suite, path)
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
+        told = f"holds what no submission holds ({type(error).__name__}: {' '.join(str(error).split()):.120})"
+        return Checked(path=path, bundle=None, problems=(told,))
+
+
+def _checked(suite: Suite, path: Path) -> Checked:
+    try:
+        bundle = read_bundle(path)
+        problems = list(misshapen(bundle))
+        if problems:
+            return Checked(path=path, bundle=None, problems=tuple(problems))
+        predictions = read_table(path / PREDICTIONS)
+        assignments = read_table(path / ASSIGNMENTS) if (path / ASSIGNMENTS).exists() else None
+        choices = read_json(path / CHOICES) if (path / CHOICES).exists() else []
+    except Refused as refusal:
+        return Checked(path=path, bundle=None, problems=(str(refusal),))
+    problems += unlike(suite, bundle)
+    found = recompute(suite, predictions, assignments)
+    problems += found.problems
+    if not found.problems:
+        problems += [*_metrics(bundle.record, found), *_classes(suite, bundle.record, found)]
+        problems += _answers(bundle, found)
+    problems += chosen_wrongly(choices if isinstance(choices, list) else [], bundle.record)
+    problems += [*_seeds(suite, bundle.record, found), *_plausible(suite, bundle.record, found), *_verified(bundle)]
+    return Checked(path=path, bundle=bundle, problems=tuple(problems))
+
+
+def _metrics(record: Record, found: Recomputed) -> Iterator[str]:
+    """Every score that follows is the one that followed, and everything that followed is there."""
+    seen = set()
+    for score in record.scores:
+        place = place_of(score)
+        if score.chosen_on == "query" or place not in found.metrics:
+            follows = score.metric in (*FOLLOW, *CLUSTERED) and "against" not in json.loads(score.setting)
+            if follows and score.chosen_on != "query":
+                yield f"{told(place)}: reports {score.metric}, and no prediction that it follows from is submitted"
+            continue
+        followed = found.metrics[place].get(score.metric)
+        if followed is not None:
+            seen.add((place, score.metric))
+            if abs(followed - score.value) > CLOSE:
+                yield f"{told(place)}: {score.metric} is {score.value:.6f}, and {followed:.6f} follows from its predictions"
+        elif score.metric == "ami_max_null" and place in found.nulls:
+            mean, deviation = found.nulls[place]
+            if abs(score.value - mean) > NULL_DEVIATIONS * deviation + 1e-6:
+                found_here = f"permuted labels give {mean:.6f} ±{deviation:.6f}"
+                yield f"{told(place)}: {score.metric} is {score.value:.6f}, and {found_here}"
+    for place, values in found.metrics.items():
+        for metric in values:
+            if (place, metric) not in seen:
+                yield f"{told(place)}: {metric} follows from what was predicted, and the record lacks it"
+
+
+def _classes(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
+    """Recall, precision, F1 and support of every class."""
+    reported: dict[Any, dict[str, Any]] = defaultdict(dict)
+    for one in record.classes:
+        reported[place_of(one)][one.name] = one
+    for place, matrix in found.matrices.items():
+        scores, names = class_scores(matrix), suite.datasets[place[0]].classes
+        for code, name in enumerate(names):
+            row: ClassScore | None = reported.get(place, {}).get(name)
+            if row is None:
+                yield f"{told(place)}: the record lacks class {name!r}"
+                continue
+            recall = None if math.isnan(scores.recall[code]) else float(scores.recall[code])
+            same = (row.recall is None) == (recall is None) and row.support == scores.support[code]
+            gaps = [(row.recall or 0) - (recall or 0), row.precision - scores.precision[code], row.f1 - scores.f1[code]]
+            if not same or not np.allclose(gaps, 0, atol=CLOSE):
+                yield f"{told(place)}: recall, precision, F1 or support of class {name!r} is not what was predicted"
+
+
+def _answers(bundle: Bundle, found: Recomputed) -> Iterator[str]:
+    """The bits that comparisons are made from are those of the predictions."""
+    if sorted(map(repr, bundle.answers)) != sorted(map(repr, answers_of(found))):
+        yield "answers.json is not what follows from predictions.parquet"
+
+
+def _seeds(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
+    """Whatever is answered is answered for every seed and fold and for no other: no seed that went wrong is left out."""
+    answered: dict[tuple[str, str], set[tuple[int, int]]] = defaultdict(set)
+    for dataset, protocol, seed, fold, _ in found.metrics:
+        answered[dataset, protocol].add((seed, fold))
+    wanted = {(seed, fold) for seed in record.seeds for fold in suite.folds}
+    for (dataset, protocol), there in sorted(answered.items()):
+        where = f"by {protocol} on {dataset}"
+        for seed in sorted({seed for seed, _ in there} - set(record.seeds)):
+            yield f"{PREDICTIONS} holds answers of seed {seed}, which the record has not, {where}"
+        for seed, fold in sorted(wanted - there):
+            yield f"{PREDICTIONS} holds no answers of seed {seed}, which the record has, {where}, fold {fold}"
+    if not answered:
+        yield f"{PREDICTIONS} holds no answers"
+
+
+def _plausible(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
+    """Values within the range of their metric, seeds that really differ, and a training that took time."""
+    for score in record.scores:
+        low, high = _range(suite, score)
+        if not low - CLOSE <= score.value <= high + CLOSE:
+            yield f"{told(place_of(score))}: {score.metric} is {score.value:g}, which is not from {low:g} to {high:g}"
+    trained = [one for one in record.training if one.get("history")]
+    if trained and float(record.cost.get("seconds", {}).get("pretrain", 0)) <= 0:
+        yield f"{RECORD}: trains, and says that it took no time"
+    if trained and len({repr(one["history"]) for one in trained if one.get("fold") == trained[0].get("fold")}) < len(
+        {one.get("seed") for one in trained}
+    ):
+        yield f"{RECORD}: two seeds have the same losses in every epoch, as one training has"
+
+
+def _range(suite: Suite, score: Score) -> tuple[float, float]:
+    protocol = suite.protocols.get(score.protocol)
+    declared = protocol.metrics.get(score.metric) if protocol else None
+    return declared or (0.0, 1.0)
+
+
+def _verified(bundle: Bundle) -> Iterator[str]:
+    """A verification is of this very record, and from another machine."""
+    for one in bundle.verified:
+        if one.record != bundle.manifest.files.get(RECORD):
+            yield f"verified.json: {one.by!r:.40} has verified another record"
+        if one.machine == bundle.record.host.get("node"):
+            yield f"verified.json: {one.by!r:.40} has run it on the machine that it was submitted from"
+
+
+def check_suite(suite: Suite, board: Path) -> list[Checked]:
+    """Check every bundle of a suite."""
+    return [check_bundle(suite, path) for path in folders(board, suite.name)]

@@ -1,0 +1,42 @@
+"""How a submitted run is repeated: one command, and every setting that it was asked with."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from sslbench.convert import plain
+from sslbench.results.record import Record
+
+NAMED = {"method.name": "--method", "data.name": "--dataset"}
+LEFT_OUT = ("baselines",)
+"""A row's own run has no rows beside it."""
+
+
+def settings_of(record: Record) -> dict[str, Any]:
+    """The request as dotted paths."""
+    return dict(sorted(_flat(plain(record.request), "").items()))
+
+
+def command(record: Record) -> str:
+    """The command that runs it again; PATH/ stands where its author's own folders were."""
+    settings = {name: value for name, value in settings_of(record).items() if name not in LEFT_OUT}
+    words = [word for name, option in NAMED.items() if name in settings for word in (option, str(settings.pop(name)))]
+    words += [f"{name}={_written(value)}" for name, value in settings.items()]
+    return " ".join(["sslbench run", *map(shlex.quote, words), "baselines=none"])
+
+
+def _flat(tree: Mapping[str, Any], above: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            found |= _flat(value, f"{above}{name}.")
+        else:
+            found[f"{above}{name}"] = value
+    return found
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

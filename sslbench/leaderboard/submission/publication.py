@@ -1,0 +1,120 @@
+"""What a submission publishes of a record: a list of fields. A field that is not listed stays where it was measured.
+
+Sentences for people (reasons, warnings, notes, what a reader says of its files) are not listed: they quote paths, names and
+error messages of the machine. Of the machine itself a mark is published, by which a verification elsewhere is told apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from sslbench.config.choices import PLACE
+from sslbench.convert import plain
+from sslbench.results.record import Record
+
+DATA = (
+    "part", "name", "version", "from", "settings", "fingerprint", "samples", "labelled", "classes", "modalities",
+    "intensity_span", "unreadable", "splits", "divided", "missing_classes", "left_out",
+)  # fmt: skip
+"""Fields of a dataset that a run learned from or was measured on."""
+TRAINING = ("seed", "fold", "samples", "history", "encoders")
+COMPONENT = ("name", "version", "from", "settings")
+METHOD = (*COMPONENT, "family", "takes_target", "depends_on_seed", "identical_views", "random_init")
+HOST = ("node",)
+COST = ("seconds", "samples_per_second", "peak_memory")
+LOCATION = PLACE[0]
+"""The setting of a dataset that says where its files are; what a dataset is called is public."""
+UNREADABLE = re.compile(r"(?P<id>.*?): (?P<kind>[A-Za-z_][A-Za-z0-9_]*): ", re.DOTALL)
+"""How a record lists a sample that could not be read: its id, the type of the error, and a message."""
+
+
+def publish(record: Record) -> Record:
+    """Keep the fields of a record that may be published; scores of snapshots are left out.
+
+    Settings that name files hold PATH/NAME. An unreadable sample is listed by its id, which is its file's name below the
+    dataset's root, and the type of its error.
+    """
+    files = {LOCATION, *_file_settings(record)}
+    return replace(
+        record,
+        reason="",
+        warnings=(),
+        keys={},
+        scores=tuple(score for score in record.scores if score.epoch is None),
+        method=_without_paths(_keep(record.method, METHOD), files),
+        backbones={name: _without_paths(_keep(one, COMPONENT), files) for name, one in record.backbones.items()},
+        protocols=[_without_paths(_keep(one, COMPONENT), files) for one in record.protocols],
+        augmentations=_without_paths(plain(record.augmentations), files),
+        settings=_without_paths(plain(record.settings), files),
+        request=_without_paths(plain(record.request), files),
+        pretrained_on=[_publish_data(data, files) for data in record.pretrained_on],
+        evaluated_on=[_publish_data(data, files) for data in record.evaluated_on],
+        training=[_keep(one, TRAINING) for one in record.training],
+        cost=_keep(record.cost, COST),
+        host={name: machine_mark(str(record.host.get(name, ""))) for name in HOST},
+    )
+
+
+def machine_mark(node: str) -> str:
+    """Hash the name of a machine: two machines can be told apart, and none is identified."""
+    return hashlib.blake2b(node.encode(), digest_size=6).hexdigest()
+
+
+def _keep(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: plain(values[name]) for name in names if name in values}
+
+
+def _publish_data(data: Mapping[str, Any], files: Collection[str]) -> dict[str, Any]:
+    kept: dict[str, Any] = _without_paths(_keep(data, DATA), files)
+    if "unreadable" in data:
+        kept["unreadable"] = [_publish_unreadable(text) for text in data["unreadable"]]
+    return kept
+
+
+def _publish_unreadable(text: str) -> str:
+    found = UNREADABLE.match(text)
+    if found is None or _is_absolute(found["id"]):
+        return "unreadable"
+    return f"{found['id']}: {found['kind']}"
+
+
+def _file_settings(record: Record) -> Iterator[str]:
+    """Names of the settings that hold files, as each component of the record states them."""
+    components = (
+        record.method,
+        *record.backbones.values(),
+        *record.protocols,
+        *record.pretrained_on,
+        *record.evaluated_on,
+    )
+    for component in components:
+        yield from component.get("files", ())
+
+
+def _without_paths(value: Any, files: Collection[str]) -> Any:
+    """Put PATH/NAME for the value of every setting that holds a file, at any depth, and for any absolute path."""
+    if isinstance(value, Mapping):
+        return {
+            name: _hide(one) if name in files and one is not None else _without_paths(one, files)
+            for name, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_without_paths(one, files) for one in value]
+    return _hide(value) if isinstance(value, str) and _is_absolute(value) else value
+
+
+def _hide(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_hide(one) for one in value]
+    if not isinstance(value, str):
+        return "PATH"
+    return f"PATH/{PureWindowsPath(value).name}"  # which takes both kinds of slashes
+
+
+def _is_absolute(text: str) -> bool:
+    return text.startswith("~") or any(kind(text).is_absolute() for kind in (PurePosixPath, PureWindowsPath))

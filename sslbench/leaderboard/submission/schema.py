@@ -1,0 +1,122 @@
+"""Whether a bundle is one by its form: files, names, types and sizes. Computes no number."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from sslbench.leaderboard.submission.bundle import ALSO, MANIFEST, NEEDED, RECORD, Bundle, sha256
+from sslbench.leaderboard.submission.recompute import is_setting
+from sslbench.results.record import Record
+
+WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}")
+LONGEST = 2000
+"""Characters that a text of a record may have."""
+LISTS = (
+    "augmentations",
+    "pretrained_on",
+    "evaluated_on",
+    "protocols",
+    "seeds",
+    "folds",
+    "scores",
+    "classes",
+    "training",
+    "warnings",
+)
+TREES = ("method", "backbones", "settings", "request", "versions", "cost", "host", "clock")
+"""Fields of a record by what they must be."""
+STATUSES = ("done", "collapsed", "diverged", "unavailable", "failed")
+
+
+def misshapen(bundle: Bundle) -> Iterator[str]:
+    """Say what about a bundle's form is wrong; nothing may be computed from one that is."""
+    yield from _files(bundle)
+    lists = [name for name in LISTS if not isinstance(getattr(bundle.record, name), (list, tuple))]
+    trees = [name for name in TREES if not isinstance(getattr(bundle.record, name), dict)]
+    if lists or trees:
+        yield from (f"{RECORD}: {name} is no list" for name in lists)
+        yield from (f"{RECORD}: {name} holds no settings" for name in trees)
+        return
+    yield from _names(bundle)
+    yield from _fields(bundle.record)
+
+
+def _files(bundle: Bundle) -> Iterator[str]:
+    """Every file has the digest that the manifest holds."""
+    there = [name for name in (*NEEDED, *ALSO) if (bundle.path / name).exists()]
+    for name in sorted({*there, *bundle.manifest.files}):
+        if name not in there:
+            yield f"{MANIFEST} lists {name}, which is missing"
+        elif sha256((bundle.path / name).read_bytes()) != bundle.manifest.files.get(name):
+            yield f"{name} is not the file that {MANIFEST} holds the SHA-256 of"
+
+
+def _names(bundle: Bundle) -> Iterator[str]:
+    """Names are names: they become files, columns and links."""
+    record, manifest = bundle.record, bundle.manifest
+    if bundle.path.name != manifest.run or bundle.path.parent.name != manifest.suite:
+        yield f"lies in {bundle.path.parent.name}/{bundle.path.name}, and {MANIFEST} says {manifest.suite}/{manifest.run}"
+    if manifest.run != record.run:
+        yield f"{MANIFEST} says run {manifest.run}, the record {record.run!r:.60}"
+    try:
+        named = [("method", record.method["name"]), ("method.from", record.method["from"].split()[0])]
+        named += [(f"backbones.{m}", b["name"]) for m, b in record.backbones.items()]
+        named += [("augmentations", a["name"]) for a in record.augmentations]
+        named += [("evaluated_on", d["part"]) for d in record.evaluated_on]
+        named += [("protocols", p["name"]) for p in record.protocols]
+        named += [("scores", s.metric) for s in record.scores]
+        versions = [record.method["version"], *(p["version"] for p in record.protocols)]
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        yield f"{RECORD}: not a record: {type(error).__name__} {error}"
+        return
+    for where, name in dict.fromkeys((where, str(name)) for where, name in named):
+        if not WORD.fullmatch(name):
+            yield f"{RECORD}: {where} {name!r:.60} is no name; possible: letters, digits and . _ / + -"
+    if not all(type(version) is int for version in versions):
+        yield f"{RECORD}: a version is no whole number"
+
+
+def _fields(record: Record) -> Iterator[str]:
+    """Types that the code rests on, finite numbers, and no text that is longer than anybody needs."""
+    if record.status not in STATUSES:
+        yield f"{RECORD}: status {record.status!r:.60} is not possible; possible: {', '.join(STATUSES)}"
+    yield from (f"{RECORD}: {problem}" for problem in _oversized(_tree(record), ""))
+    for score in record.scores:
+        whole = type(score.seed) is type(score.fold) is int and isinstance(score.value, (int, float))
+        if not whole or not math.isfinite(score.value) or not is_setting(score.setting):
+            yield f"{RECORD}: not a score: {score!r:.160}"
+            return
+    if not all(type(seed) is int for seed in record.seeds):
+        yield f"{RECORD}: seeds {record.seeds!r:.60} are no whole numbers"
+    if not all(isinstance(text, str) for text in record.warnings):
+        yield f"{RECORD}: warnings holds something that is no text"
+    for number in _numbers(record.cost):
+        if not math.isfinite(number) or number < 0:
+            yield f"{RECORD}: cost holds {number}, which is no cost"
+
+
+def _tree(record: Record) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in ("scores", "classes")}
+
+
+def _oversized(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, str) and len(value) > LONGEST:
+        yield f"{path.lstrip('.')} holds {len(value):,} characters; at most {LONGEST:,} are taken"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{path.lstrip('.')} is {value}, which is not finite"
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from _oversized(one, f"{path}.{name:.60}")
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _oversized(one, path)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, (int, float)):
+        yield float(value)
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _numbers(one)

@@ -1,0 +1,93 @@
+"""From a finished run's folder to a bundle: what is public of it, checked as a stranger would before it is written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+
+from sslbench.api.errors import RequestError
+from sslbench.convert import plain
+from sslbench.leaderboard.submission.bundle import (
+    ANSWERS,
+    COLUMNS,
+    MANIFEST,
+    RECORD,
+    Manifest,
+    sha256,
+)
+from sslbench.leaderboard.submission.check import check_bundle
+from sslbench.leaderboard.submission.publication import publish
+from sslbench.leaderboard.submission.recompute import WHERE, answers_of, recompute
+from sslbench.leaderboard.submission.suite import NAME, Suite
+from sslbench.results.find import find_run
+from sslbench.results.frames import read_record
+from sslbench.results.record import Record
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
+
+SUBMITTED = ("done", "collapsed")
+
+
+def submit(board: Path, suite: Suite, run: Path, *, entry: str, by: str, note: str) -> Path:
+    """Write `results`/SUITE/RUN of a leaderboard and return it; raises RequestError with every reason against it."""
+    record = read_record(find_run(str(run), run.parent) / RECORD)
+    if not NAME.fullmatch(record.run):
+        raise RequestError([f"{run}: its record calls it {record.run!r:.60}, which is no name"])
+    if record.status not in SUBMITTED:
+        raise RequestError([f"{run} is {record.status}: {record.reason}; runs that are done can be submitted"])
+    if lacking := [name for name in (PREDICTIONS, CHOICES) if not (run / name).is_file()]:
+        raise RequestError(
+            [f"{run} holds no {lacking[0]}: it predicts nothing, or an older version made it; run it again"]
+        )
+    record = publish(record)
+    target = board / "results" / suite.name / record.run
+    named = (
+        entry or f"{record.method['name']} ({'+'.join(b['name'] for b in record.backbones.values()) or 'no backbone'})"
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / suite.name / record.run
+        folder.mkdir(parents=True)
+        _write(folder, suite, run, record, Manifest(suite=suite.name, run=record.run, entry=named, by=by, note=note))
+        if problems := check_bundle(suite, folder).problems:
+            raise RequestError([f"{run}: {problem}" for problem in problems])
+        if target.exists():
+            shutil.rmtree(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(folder, target)
+    return target
+
+
+def _write(folder: Path, suite: Suite, run: Path, record: Record, manifest: Manifest) -> None:
+    predictions = _table(run / PREDICTIONS, folder)
+    assignments = _table(run / ASSIGNMENTS, folder) if (run / ASSIGNMENTS).is_file() else None
+    choices = [one for one in json.loads((run / CHOICES).read_text()) if one.pop("epoch") is None]
+    found = recompute(suite, predictions, assignments)
+    _json(folder / CHOICES, choices)
+    _json(folder / ANSWERS, plain(answers_of(found)))
+    _json(folder / RECORD, plain(record))
+    digests = {path.name: sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
+    _json(folder / MANIFEST, plain(replace(manifest, files=digests)))
+
+
+def _json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":")) + "\n")
+
+
+def _table(path: Path, folder: Path) -> pd.DataFrame:
+    """A run's table without what snapshots answered, as a bundle has it: written small, sorted, and given back."""
+    frame = pd.read_parquet(path)
+    columns = COLUMNS[path.name]
+    kept = frame[frame["epoch"].isna()][list(columns)].sort_values(
+        [*WHERE, *(["fit"] if "fit" in columns else []), "id"]
+    )
+    schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in columns.items()])
+    table = arrow.Table.from_pandas(kept, schema=schema, preserve_index=False).replace_schema_metadata(None)
+    parquet.write_table(table, folder / path.name, compression="zstd", compression_level=19)
+    return kept

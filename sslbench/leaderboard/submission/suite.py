@@ -1,0 +1,132 @@
+"""What a suite demands of a submission: data by fingerprint, test splits by digest, protocols by version, seeds, baselines.
+
+A file anybody can read (`leaderboard/suites/NAME.json`). It holds labels in the order of sample ids and no sample.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.api.errors import RequestError
+from sslbench.convert import convert, plain
+
+SCHEMA = 1
+SUITES = "suites"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+"""What may become a file's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """One fold's test split: a digest of its ids, and class codes in the order of sorted ids."""
+
+    __test__ = False  # no test of pytest's
+    ids: str = ""
+    labels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteData:
+    """One dataset: its version and fingerprint, its classes in order, and its test splits by fold."""
+
+    version: int = 0
+    fingerprint: str = ""
+    classes: tuple[str, ...] = ()
+    tests: Mapping[str, Test] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteProtocol:
+    """One protocol: its version, its settings, and the range of every metric that it declares."""
+
+    version: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A study that feeds a leaderboard, and what everybody who submits to it must have in common."""
+
+    schema: int = SCHEMA
+    name: str = ""
+    summary: str = ""
+    study: str = ""
+    scale: str = ""
+    seeds: tuple[int, ...] = ()
+    folds: tuple[int, ...] = (0,)
+    pool: str = ""
+    baselines: tuple[str, ...] = ()
+    datasets: Mapping[str, SuiteData] = field(default_factory=dict)
+    protocols: Mapping[str, SuiteProtocol] = field(default_factory=dict)
+
+
+def ids_digest(ids: Sequence[str]) -> str:
+    """A digest of sample ids, whatever their order."""
+    return hashlib.blake2b("\n".join(sorted(ids)).encode(), digest_size=16).hexdigest()
+
+
+def test_of(ids: NDArray[np.str_], labels: NDArray[np.int64]) -> Test:
+    """The digest and labels of one test split."""
+    return Test(ids=ids_digest(ids.tolist()), labels=tuple(labels[np.argsort(ids, kind="stable")].tolist()))
+
+
+def suite_file(board: Path, name: str) -> Path:
+    """Where a suite's file is."""
+    return board / SUITES / f"{name}.json"
+
+
+def write_suite(suite: Suite) -> bytes:
+    """A suite as JSON, short lists in one line."""
+    return (json.dumps(plain(suite), sort_keys=True, separators=(",", ":")) + "\n").encode()
+
+
+def read_suite(board: Path, name: str) -> Suite:
+    """Read a suite; raises RequestError where there is none, or it cannot be read."""
+    path = suite_file(board, name)
+    if not path.is_file():
+        known = ", ".join(suites_of(board)) or f"none in {board / SUITES}; 'sslbench leaderboard suite STUDY' makes one"
+        raise RequestError([f"suite {name!r} does not exist; possible: {known}"])
+    try:
+        tree = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise RequestError([f"{path}: cannot be read as JSON: {error}"]) from error
+    problems: list[str] = []
+    suite = _typed(tree if isinstance(tree, dict) else {}, problems)
+    if suite.schema != SCHEMA:
+        problems = [f"is of schema {suite.schema}; this version reads {SCHEMA}"]
+    if suite.name != name or not NAME.fullmatch(name):
+        problems.append(f"is called {suite.name!r:.60}; a suite's file has its name: letters, digits and . _ + -")
+    if problems:
+        raise RequestError([f"{path}: {problem}" for problem in problems])
+    return suite
+
+
+def _typed(tree: dict[str, Any], problems: list[str]) -> Suite:
+    """The converter knows no mapping of dataclasses: those are made one by one."""
+    data = {}
+    for name, values in dict(tree.pop("datasets", {})).items():
+        tests = {
+            f: convert(t, Test, f"datasets.{name}.{f}", problems) for f, t in dict(values.pop("tests", {})).items()
+        }
+        data[name] = convert({**values, "tests": tests}, SuiteData, f"datasets.{name}", problems)
+    protocols = {
+        name: convert(values, SuiteProtocol, f"protocols.{name}", problems)
+        for name, values in dict(tree.pop("protocols", {})).items()
+    }
+    made: Suite = convert({**tree, "datasets": data, "protocols": protocols}, Suite, "suite", problems)
+    return made
+
+
+def suites_of(board: Path) -> list[str]:
+    """The names of all suites of a leaderboard."""
+    return sorted(path.stem for path in (board / SUITES).glob("*.json"))

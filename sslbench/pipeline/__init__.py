@@ -1,0 +1,1 @@
+"""Run the stages of one run, and write its record."""

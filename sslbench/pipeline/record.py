@@ -1,0 +1,197 @@
+"""From what the stages left to a record, and a run's own folder: record, request, predictions, encoder and its card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import yaml
+
+from sslbench import environment
+from sslbench.api.files import write_atomically
+from sslbench.api.image_set import ImageSet
+from sslbench.config.datasets import Part
+from sslbench.config.keys import prepare_key
+from sslbench.config.plan import Plan
+from sslbench.convert import plain
+from sslbench.data.summary import summarize_data
+from sslbench.data.table import Prepared
+from sslbench.evaluation.scores import read_scores
+from sslbench.results.card import card
+from sslbench.results.record import ClassScore, Record, Score, Status, encode
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, Store
+from sslbench.stages.graph import Stage
+from sslbench.stages.stage import Failure, cost
+
+KEPT_APART = frozenset({"scores.json", "confusion.json", PREDICTIONS, ASSIGNMENTS, CHOICES, "stage.json"})
+WHERE = ("dataset", "protocol", "seed", "epoch")
+
+
+@dataclass(slots=True, kw_only=True)
+class Measured:
+    """What a run has so far."""
+
+    scores: list[Score] = field(default_factory=list)
+    classes: list[ClassScore] = field(default_factory=list)
+    stages: Sequence[Stage] = ()
+    evaluations: list[Stage] = field(default_factory=list)
+    tables: Sequence[Prepared] = ()
+    splits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def add(self, evaluation: Stage) -> None:
+        """Take in one evaluation that measured something."""
+        scores, classes = read_scores(evaluation.folder, str(evaluation.facts["dataset"]))
+        self.scores += scores
+        self.classes += (
+            classes if evaluation.facts["epoch"] is None else ()
+        )  # its rows tell no epoch: they are of the last
+        self.evaluations += [evaluation] if scores else []
+
+
+def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measured) -> Record:
+    """Everything about a run in one value; cost, host and clock stand apart from the rest."""
+    collapsed = any(score.metric == "collapsed" and score.value > 0 for score in measured.scores)
+    status: Status = failure.status if failure else "collapsed" if collapsed else "done"
+    by_key = {table.key: table for table in measured.tables}  # two folders that one dataset reads have one name
+    return Record(
+        run=name,
+        status=status,
+        reason=failure.reason if failure else "",
+        method=plan.method.described()
+        | {name: getattr(plan.spec, name) for name in ("family", "takes_target", "depends_on_seed")}
+        | {"identical_views": plan.has_identical_views, "random_init": plan.spec.fresh and not plan.spec.trains},
+        baseline=plan.spec.baseline,
+        backbones={modality: choice.described() for modality, choice in plan.backbones.items()},
+        augmentations=[a.key() for a in plan.augmentations],
+        recipe=plan.recipe,
+        pool=plan.pool,
+        pretrained_on=[_data(plan, part, by_key) for part in plan.pretrain_parts],
+        evaluated_on=[
+            _data(plan, part, by_key) | {"splits": {}, **measured.splits.get(part.name, {})} for part in plan.evaluate_parts
+        ],
+        protocols=[protocol.described() for protocol in plan.protocols],
+        seeds=plan.seeds,
+        folds=plan.folds,
+        test_share=1 / plan.splits.folds,
+        settings={
+            "train": plain(plan.train), "view": plan.view, "canvas": plan.canvas, "prepare": plain(plan.prepare),
+            "splits": plain(plan.splits), "threads": plan.threads, "products": plan.products,
+            "device": environment.device_kind(),
+        },
+        request=plan.request,
+        versions=environment.versions(),
+        scores=tuple(measured.scores),
+        classes=tuple(measured.classes),
+        warnings=plan.warnings,
+        keys={f"{s.kind}/{s.key}": {"seed": s.seed, "fold": s.fold, **s.facts} for s in measured.stages},
+        host=environment.host(),
+        clock={"finished": environment.now()},
+    )  # fmt: skip
+
+
+def _data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:
+    table = tables.get(prepare_key(plan, part))
+    facts: dict[str, Any] = {"part": part.name, **part.choice.described(), "fingerprint": part.fingerprint()}
+    if account := getattr(part.dataset, "account", None):
+        facts["account"] = {"columns": list(account[0]), "rows": [list(row.values()) for row in account]}
+    facts["found"] = plain(summarize_data(part.name, part.dataset, plan.splits, part.choice.spec.card.groups))
+    images = getattr(part.dataset, "images", None)
+    if isinstance(images, ImageSet) and (span := images.deep_span):
+        facts["intensity_span"] = [list(span[0]), list(span[1])]
+    if table is not None:
+        facts |= {
+            "prepared": table.key,
+            "samples": len(table),
+            "labelled": int((table.labels >= 0).sum()) if table.labels.ndim == 1 else len(table),
+            "classes": len(table.target.names),
+            "modalities": {
+                name: {"layout": what.layout, "shape": list(what.shape), "facts": list(what.facts)}
+                for name, what in table.modalities.items()
+            },
+            "unreadable": list(table.unreadable),
+        }
+    return facts
+
+
+def write_run(store: Store, record: Record, measured: Measured, traceback: str) -> Record:
+    """Write a run's folder and complete its record, which comes last: a record means a whole folder."""
+    folder = store.run(record.run)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "request.yaml", yaml.safe_dump(plain(record.request), sort_keys=True).encode())
+    (folder / "traceback.txt").unlink(missing_ok=True)
+    if traceback:
+        write_atomically(folder / "traceback.txt", traceback.encode())
+    if measured.evaluations:
+        _predictions(folder, measured.evaluations)
+        _artefacts(folder, measured.evaluations)
+    pretrained = [stage for stage in measured.stages if stage.kind == "pretrain"]
+    training = []
+    for stage in pretrained:
+        content = json.loads((stage.folder / "training.json").read_text())
+        training.append({"seed": stage.seed, "fold": stage.fold, **content})
+        target = folder / f"encoder-seed{stage.seed}-fold{stage.fold}.safetensors"
+        if not target.exists():
+            shutil.copyfile(stage.folder / "method.safetensors", target.with_suffix(".part"))
+            target.with_suffix(".part").replace(target)
+    record = replace(record, training=tuple(training), cost=_costs(measured.stages))
+    note = "- files: encoder-seed*.safetensors hold the method's whole state; `sslbench export` writes plain encoders\n"
+    write_atomically(folder / "card.md", (card(record) + note).encode())
+    write_atomically(folder / "record.json", encode(record))
+    return record
+
+
+def _costs(stages: Sequence[Stage]) -> dict[str, Any]:
+    seconds: dict[str, float] = {}
+    speeds, peaks = [], [0]
+    for stage in {stage.folder: stage for stage in stages}.values():  # frozen weights are one stage for all seeds
+        spent = cost(stage.folder)
+        seconds[stage.kind] = round(seconds.get(stage.kind, 0.0) + spent["seconds"], 3)
+        peaks.append(spent["peak_memory"])
+        if stage.kind == "pretrain":
+            speeds.append(json.loads((stage.folder / "speed.json").read_text())["samples_per_second"])
+    return {"seconds": seconds, "samples_per_second": speeds, "peak_memory": max(peaks)}
+
+
+def _predictions(folder: Path, evaluations: Sequence[Stage]) -> None:
+    """Join what was predicted, and how samples were clustered, of all evaluations."""
+    for name in (PREDICTIONS, ASSIGNMENTS):
+        tables = []
+        for source in evaluations:
+            table, where = parquet.read_table(source.folder / name), _where(source)
+            if len(table):
+                for column in reversed(WHERE):
+                    kind = arrow.string() if column in ("protocol", "dataset") else arrow.int64()
+                    table = table.add_column(0, column, arrow.array([where[column]] * len(table), kind))
+                tables.append(table)
+        if tables:
+            parquet.write_table(arrow.concat_tables(tables), folder / name)
+
+
+def _where(evaluation: Stage) -> dict[str, Any]:
+    """Of which dataset, protocol, seed and epoch an evaluation is."""
+    told = {**evaluation.facts, "seed": evaluation.seed}
+    return {name: told[name] for name in WHERE}
+
+
+def _artefacts(folder: Path, evaluations: Sequence[Stage]) -> None:
+    """Copy exemplars and the like, and join the confusion matrices and what was chosen among what."""
+    confusions, choices = [], []
+    for source in evaluations:
+        where = _where(source)
+        confusions += [{**where, **matrix} for matrix in json.loads((source.folder / "confusion.json").read_text())]
+        choices += [{**where, **choice} for choice in json.loads((source.folder / CHOICES).read_text())]
+        named = "-".join(str(value).replace("/", "-") for value in where.values() if value is not None)
+        if (fraction := source.facts["fraction"]) not in (None, 1.0):
+            named += f"-fraction{fraction:g}"
+        for file in sorted(source.folder.iterdir()):
+            if file.name not in KEPT_APART:
+                (folder / "artefacts" / named).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, folder / "artefacts" / named / file.name)
+    write_atomically(folder / "confusion.json", json.dumps(confusions).encode())
+    write_atomically(folder / CHOICES, json.dumps(choices).encode())

@@ -1,0 +1,115 @@
+"""k-means (scikit-learn's) on the query's features, scored by AMI; exemplars are the samples nearest to centroids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+
+from sslbench.analysis.statistics.adjusted_mutual_info import adjusted
+from sslbench.api.errors import RequestError
+from sslbench.api.modules import Trial
+from sslbench.api.values import FeatureTable, Outcome, RowGroups, Task
+from sslbench.catalog.facts import did_you_mean
+from sslbench.evaluation.features import joined
+from sslbench.protocols.clustering import ClusteringConfig
+
+Codes = NDArray[np.int64]
+
+
+class Clustering:
+    """The protocol: every K, several seeds, and the spread over them."""
+
+    def __init__(self, config: ClusteringConfig) -> None:
+        self.config = config
+
+    def measure(self, trial: Trial) -> Iterator[Outcome]:
+        """Cluster the query of every fold once: how many labels a task may use makes no difference to it."""
+        table = trial.table(self.config.space)
+        features, labels = joined(table), np.asarray(table.target)
+        beside = {name: codes_of(column_of(table, name), self.config.bins) for name in self.config.against}
+        seen: set[bytes] = set()
+        for place, task in enumerate(trial.tasks):
+            if task.query.tobytes() in seen:
+                continue
+            seen.add(task.query.tobytes())
+            wanted = self.config.clusters or (len(trial.target.names),)
+            for clusters in dict.fromkeys(min(number, len(task.query)) for number in wanted):
+                yield from self._cluster(trial, place, task, clusters, features[task.query], labels, beside)
+
+    def _cluster(
+        self,
+        trial: Trial,
+        place: int,
+        task: Task,
+        clusters: int,
+        features: NDArray[np.float32],
+        labels: Codes,
+        beside: Mapping[str, Codes],
+    ) -> Iterator[Outcome]:
+        fits, rngs = [], []
+        for seed in range(self.config.seeds):
+            rngs.append(trial.rng("kmeans", clusters, seed, str(task.setting.get("fold"))))
+            state = int(rngs[-1].integers(2**31))
+            fits.append(KMeans(clusters, n_init=self.config.restarts, random_state=state).fit(features))
+        assigned = [fit.labels_.astype(np.int64) for fit in fits]
+        yield Outcome(
+            task=place,
+            setting={"clusters": clusters},
+            rows=task.query,
+            clusters=tuple(assigned),
+            scores=self._scores(labels[task.query], assigned, rngs[0]),
+            artefacts=(self._exemplars(fits[0], features, task),),
+        )
+        for name, codes in beside.items():
+            scores = self._scores(codes[task.query], assigned, rngs[0])
+            yield Outcome(task=place, setting={"clusters": clusters, "against": name}, scores=scores)
+
+    def _scores(self, codes: Codes, assigned: Sequence[Codes], rng: np.random.Generator) -> dict[str, float]:
+        """The first clustering's null, and the mean of all clusterings' scores; samples without a code are left out."""
+        known = codes >= 0
+        found = [
+            adjusted(codes[known], clusters[known], self.config.permutations if seed == 0 else 0, rng)
+            for seed, clusters in enumerate(assigned)
+        ]
+        scores = dict(found[0])
+        for name in ("ami_max", "ami_arithmetic"):
+            scores[name] = float(np.mean([one[name] for one in found]))
+        if len(found) > 1:
+            scores["ami_max_sd"] = float(np.std([one["ami_max"] for one in found], ddof=1))
+        return scores
+
+    def _exemplars(self, fitted: KMeans, features: NDArray[np.float32], task: Task) -> RowGroups:
+        distances = fitted.transform(features)
+        groups = {}
+        for cluster in range(distances.shape[1]):
+            inside = np.flatnonzero(fitted.labels_ == cluster)
+            near = inside[np.argsort(distances[inside, cluster], kind="stable")[: self.config.exemplars]]
+            groups[f"cluster {cluster}"] = tuple(int(row) for row in task.query[near])
+        return RowGroups(name=f"exemplars-{distances.shape[1]}", groups=groups)
+
+
+def column_of(table: FeatureTable, name: str) -> NDArray[np.str_]:
+    """A column of the data; raises RequestError with those there are."""
+    if name not in table.columns:
+        told = did_you_mean(name, sorted(table.columns))
+        raise RequestError([f"protocols.clustering.against: no column {name!r}{told}"])
+    return table.columns[name]
+
+
+def codes_of(column: NDArray[np.str_], bins: int) -> Codes:
+    """Codes [n] of a column's values: numbers in `bins` shares of equal size, anything else by its text, '' as -1."""
+    there = column != ""
+    codes = np.full(len(column), -1, np.int64)
+    try:
+        values = column[there].astype(np.float64)
+    except ValueError:
+        values = None
+    if values is None or len(set(values.tolist())) <= bins:
+        codes[there] = np.unique(column[there], return_inverse=True)[1]
+    else:
+        edges = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
+        codes[there] = np.searchsorted(edges, values, side="right")
+    return codes

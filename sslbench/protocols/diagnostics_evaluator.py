@@ -1,0 +1,34 @@
+"""Diagnostics of features on the query of every fold. The formulas live in `analysis.statistics.feature_geometry`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from sslbench.analysis.statistics import feature_geometry
+from sslbench.api.modules import Trial
+from sslbench.api.values import Outcome
+from sslbench.evaluation.features import joined
+from sslbench.protocols.diagnostics import DiagnosticsConfig
+
+
+class Diagnostics:
+    """The protocol."""
+
+    def __init__(self, config: DiagnosticsConfig) -> None:
+        self.config = config
+
+    def measure(self, trial: Trial) -> Iterator[Outcome]:
+        """Describe the features of every distinct query, or of the whole table where nothing is known of it."""
+        table = trial.table(self.config.space)
+        features = joined(table)
+        queries = {task.query.tobytes(): (place, task.query) for place, task in reversed(list(enumerate(trial.tasks)))}
+        for place, query in queries.values() or [(None, np.arange(table.rows()))]:
+            rows = query[np.unique(np.linspace(0, len(query) - 1, min(self.config.most, len(query))).astype(int))]
+            scores = dict(feature_geometry.describe(features[rows], self.config.most))
+            scores["uniformity"] = feature_geometry.uniformity(features[rows])
+            if table.augmented:
+                both = np.concatenate([np.asarray(v[rows]) for _, v in sorted(table.augmented.items())], axis=2)
+                scores["alignment"] = feature_geometry.alignment(both[:, 0], both[:, 1])
+            yield Outcome(task=place, scores=scores)

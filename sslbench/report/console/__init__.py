@@ -1,0 +1,1 @@
+"""Format tables and progress for terminals."""

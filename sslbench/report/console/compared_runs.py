@@ -1,0 +1,101 @@
+"""Two runs compared, as a terminal shows them: overall, by class, and the samples that one of them fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sslbench.analysis.statistics.run_comparison import ClassDifference, Comparison
+from sslbench.report.compared_runs import ComparedRuns
+from sslbench.report.console.narrow_tables import plain_table, print_table
+from sslbench.report.console.verdicts import COLORS
+from sslbench.results.marks import marks_of, with_marks
+
+LISTED = 10
+"""Samples of a kind that a terminal lists."""
+CLASSES = 20
+"""Classes that a terminal shows: those with the largest differences, in either direction."""
+
+
+def show_comparisons(console: Console, compared: Sequence[ComparedRuns]) -> None:
+    """Print the paired differences of two runs on each dataset, the first run less the second."""
+    for one in compared:
+        first, second = run_titles(one)
+        found = one.comparison
+        title = f"{one.dataset}, {one.protocol}: {first} less {second}, paired over {found.test_samples:,} test samples"
+        _print(console, f"\n{title}", style="bold")
+        print_table(console, overall_table(found, first, second), labels=1)
+        _print(console, "± is the half-width of the 95 % interval over seeds and test samples", style="dim")
+        shown = largest_differences(found.classes)
+        console.print()
+        _print(console, "recall by class", style="bold")
+        print_table(console, classes_table(shown, first, second), labels=1)
+        if len(shown) < len(found.classes):
+            _print(console, f"{len(found.classes) - len(shown)} more classes with smaller differences", style="dim")
+        _print(console, "p is corrected for the number of classes (Holm); –: one seed", style="dim")
+        for name, ids in ((first, found.only_first), (second, found.only_second)):
+            _print(console, f"{describe_samples(name, ids, LISTED)}")
+
+
+def run_titles(one: ComparedRuns) -> tuple[str, str]:
+    """Name two runs by their methods, and by their runs where the methods are the same."""
+    names = [with_marks(record.method["name"], marks_of(record.method)) for record in (one.first, one.second)]
+    if names[0] == names[1]:
+        names = [one.first.run, one.second.run]
+    return names[0], names[1]
+
+
+def overall_table(found: Comparison, first: str, second: str) -> Table:
+    """Tabulate the accuracies of two runs and their differences."""
+    table = plain_table()
+    table.add_column("metric")
+    for name in (first, second, "difference"):
+        table.add_column(escape(name), justify="right")
+    table.add_column("verdict")
+    for one in found.overall:
+        spread = "" if one.half_width is None else f" ±{one.half_width:.3f}"
+        color = COLORS.get(one.verdict)
+        verdict = f"[{color}]{one.verdict}[/]" if color else one.verdict
+        table.add_row(
+            one.metric.replace("_", " "),
+            f"{one.first:.3f}",
+            f"{one.second:.3f}",
+            f"{one.difference:+.3f}{spread}",
+            verdict,
+        )
+    return table
+
+
+def classes_table(classes: Sequence[ClassDifference], first: str, second: str) -> Table:
+    """Tabulate recalls by class, their differences, and how many samples only one run classifies correctly."""
+    table = plain_table()
+    table.add_column("class")
+    for name in (first, second, "difference", "p", "test samples", f"only {first}", f"only {second}"):
+        table.add_column(escape(name), justify="right")
+    for one in classes:
+        color = ("green" if one.difference > 0 else "red") if one.differs else ""
+        gap = f"[{color}]{one.difference:+.3f}[/]" if color else f"{one.difference:+.3f}"
+        p = "–" if one.p is None else f"{one.p:.3f}"
+        counts = (str(one.test_samples), str(one.only_first), str(one.only_second))
+        table.add_row(escape(one.name), f"{one.first:.3f}", f"{one.second:.3f}", gap, p, *counts)
+    return table
+
+
+def largest_differences(classes: Sequence[ClassDifference], most: int = CLASSES) -> list[ClassDifference]:
+    """Keep the classes with the largest differences in either direction, in their order."""
+    kept = {one.name for one in sorted(classes, key=lambda one: -abs(one.difference))[:most]}
+    return [one for one in classes if one.name in kept]
+
+
+def describe_samples(name: str, ids: Sequence[str], most: int) -> str:
+    """Count and list the samples that only one run classifies correctly."""
+    more = f" and {len(ids) - most:,} more" if len(ids) > most else ""
+    listed = f": {', '.join(ids[:most])}{more}" if ids else ""
+    return f"classified correctly only by {name}, in most seeds: {len(ids):,}{listed}"
+
+
+def _print(console: Console, text: str, *, style: str = "") -> None:
+    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,116 @@
+"""What a run or a study will take, and what it took, as lines. Formats; measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sslbench.config.plan import Plan
+from sslbench.progress import duration
+from sslbench.study.estimate import Estimate
+
+LONG = 600.0
+"""Seconds from which a run is called long."""
+NOUNS = {
+    "prepare": ("preparation", "preparations"), "pretrain": ("pretraining", "pretrainings"),
+    "extract": ("feature table", "feature tables"), "evaluate": ("evaluation", "evaluations"),
+}  # fmt: skip
+FEWER_SAMPLES = 5000
+
+
+def stage_lines(found: Estimate) -> Iterator[str]:
+    """Say of each kind of stage how many there are, how many are done, and about how long the others take."""
+    for kind, count in found.stages.items():
+        done = f", {found.done[kind]} of them done" if found.done[kind] else ""
+        yield f"  {kind}: {count} distinct stages{done}, {duration(found.seconds[kind])}"
+
+
+def doubt_lines(found: Estimate) -> Iterator[str]:
+    """Say what an estimate does not know."""
+    if found.guessed:
+        yield f"{found.guessed} stages were not measured: they are judged by stages that are like them"
+    if found.unknown:
+        yield f"{found.unknown} stages are not counted: nothing like them was measured on this machine"
+    yield from (f"not measured: {sentence}" for sentence in found.unmeasured)
+
+
+def run_lines(plans: Sequence[Plan], found: Estimate, workers: int = 1) -> Iterator[str]:
+    """Say what a run does, what of it is there already, and about how long the rest takes with so many processes."""
+    methods = list(dict.fromkeys(plan.method.name for plan in plans))
+    data = list(dict.fromkeys(part.name for plan in plans for part in plan.evaluate_parts))
+    seeds = list(dict.fromkeys(seed for plan in plans for seed in plan.seeds))
+    protocols = list(dict.fromkeys(protocol.name for plan in plans for protocol in plan.protocols))
+    yield (
+        f"to compare: {_count(methods, 'method')} ({', '.join(methods)}) on {', '.join(data)}, "
+        f"{_count(seeds, 'seed')}, {_count(protocols, 'protocol')} ({', '.join(protocols)})"
+    )
+    left = {
+        kind: count - found.done[kind] - found.failed[kind] - found.unavailable[kind]
+        for kind, count in found.stages.items()
+    }
+    again = f"; to try again: {_listed(found.failed)} that failed before" if any(found.failed.values()) else ""
+    again += f"; unavailable: {_listed(found.unavailable)}" if any(found.unavailable.values()) else ""
+    if not any(left.values()):
+        yield f"reused: all results ({_listed(found.done)}); nothing to compute{again}"
+        return
+    seconds = found.total / workers
+    by = f" in {workers} processes" if workers > 1 else ""
+    about = f"about {duration(seconds)} on this machine{by}"
+    about += f"; one after another {duration(found.total)}" if workers > 1 else ""
+    about += _shares(found.seconds, found.by_method)
+    if found.unknown:
+        about += f"; {found.unknown} stages of unknown cost are not counted"
+    yield f"reused: {_listed(found.done)}; to compute: {_listed(left)}, {about}{again}"
+    if seconds > LONG:
+        yield f"this takes longer than {duration(LONG)}. To make it shorter: {'; '.join(shorter(plans))}"
+
+
+def shorter(plans: Sequence[Plan]) -> Iterator[str]:
+    """Name the settings that make a run shorter, those that are not at their least already."""
+    first = plans[0]
+    rows = max(len(part.dataset.labels) for plan in plans for part in (*plan.pretrain_parts, *plan.evaluate_parts))
+    if len(first.seeds) > 1:
+        yield f"seeds={first.seeds[0]} (one of {len(first.seeds)} seeds, so no interval over trainings)"
+    if len(first.folds) > 1:
+        yield f"folds={first.folds[0]} (one of {len(first.folds)} folds)"
+    trained = next((plan for plan in plans if plan.spec.trains), None)
+    if trained is not None and not trained.train.steps and trained.train.epochs > 1:
+        yield f"train.epochs={max(1, trained.train.epochs // 2)} (of {trained.train.epochs})"
+    if trained is not None and trained.train.steps > 1:
+        yield f"train.steps={trained.train.steps // 2} (of {trained.train.steps})"
+    if rows > FEWER_SAMPLES:
+        yield f"prepare.samples={FEWER_SAMPLES} (of {rows:,} samples)"
+    if any(m.layout == "image" for m in first.modalities.values()) and first.view >= 64:
+        yield f"view.size={first.view // 2} (a quarter of the pixels of {first.view})"
+    if len(first.protocols) > 1:
+        least = next((p.name for p in first.protocols if p.spec.samples_seen is None), first.protocols[0].name)
+        yield f"--protocols {least} (one of {len(first.protocols)})"
+    if len(plans) > 1:
+        yield f"--baselines none ({len(plans)} rows now)"
+
+
+def took_lines(seconds: Mapping[str, float], by_method: Mapping[str, float]) -> Iterator[str]:
+    """Say what took the time of a run, by kind of stage and by method; nothing where no stage was made."""
+    total = sum(seconds.values())
+    if total >= 1:
+        yield f"time: {duration(total)} of computing{_shares(seconds, by_method)}"
+
+
+def _shares(seconds: Mapping[str, float], by_method: Mapping[str, float]) -> str:
+    """The largest parts of a time, by kind and by method."""
+    parts = [_parts({NOUNS[kind][1]: value for kind, value in seconds.items()}), _parts(by_method)]
+    told = "; ".join(filter(None, parts))
+    return f" ({told})" if told else ""
+
+
+def _parts(seconds: Mapping[str, float]) -> str:
+    known = sorted(((value, name) for name, value in seconds.items() if value >= 0.5), reverse=True)
+    return ", ".join(f"{name} {duration(value)}" for value, name in known)
+
+
+def _count(values: Sequence[object], noun: str) -> str:
+    return f"{len(values)} {noun}{'' if len(values) == 1 else 's'}"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    told = [f"{count} {NOUNS[kind][count != 1]}" for kind, count in counts.items() if count]
+    return ", ".join(told) or "nothing"

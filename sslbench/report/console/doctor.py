@@ -1,0 +1,48 @@
+"""What could go wrong in a long run, looked at before it: versions, device, memory, disk, plugins, data."""
+
+from __future__ import annotations
+
+from sslbench import environment
+from sslbench.api.errors import DataBroken, DataMissing
+from sslbench.catalog.facts import Catalog
+from sslbench.config.choices import Choice
+from sslbench.config.datasets import Shelf
+from sslbench.config.sizes import DEFAULT_VIEW, LARGEST_CANVAS
+from sslbench.data.prepare import prepared_bytes
+
+LEAST_DISK = 5 * 2**30
+
+
+def doctor_lines(catalog: Catalog) -> tuple[list[str], bool]:
+    """One line per finding, and whether nothing is wrong."""
+    places = environment.places()
+    free = environment.free_disk(places.data)
+    serious = [p for p in catalog.problems if p.kind != "advice"]
+    lines = [f"versions: {', '.join(f'{n} {v}' for n, v in environment.versions().items())}"]
+    lines.append(f"device: {environment.device_kind()}, {environment.cores()} cores, {environment.best_precision()}")
+    enough = free >= LEAST_DISK
+    lines.append(
+        f"disk: {free / 2**30:.1f} GiB free for {places.data}{'' if enough else ': fewer than 5 GiB, make room'}"
+    )
+    lines.append(f"plugins: {len(catalog.problems)} problem(s)")
+    lines += [f"  {problem.kind}: {problem}" for problem in catalog.problems]
+    for component in catalog.all("dataset"):
+        choice = Choice(component=component, config=component.spec.config(), asked=component.name)
+        lines.append(f"data: {component.name}: {_state(choice, free)}")
+    return lines, enough and not serious
+
+
+def _state(choice: Choice, free: int) -> str:
+    here: list[str] = []
+    shelf = Shelf(environment.places())
+    for part in choice.spec.parts(choice.config):
+        try:
+            dataset = shelf.open(choice, part, fetch=False)
+        except (DataMissing, DataBroken) as error:
+            if not here:
+                return f"not here ({error})"
+        else:
+            size = prepared_bytes(dataset, min(2 * DEFAULT_VIEW, LARGEST_CANVAS)) / 2**30
+            told = f"{len(dataset.labels):,} samples{f' in {part}' if part else ''}"
+            here.append(f"{told} ({size:.2f} GiB once prepared{', more than is free' if size * 2**30 > free else ''})")
+    return ", ".join(here)

@@ -1,0 +1,131 @@
+"""What a run's table is of, what its intervals cover, and how its rows compare, as a terminal shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from sslbench.analysis.tables.run_tables import Row
+from sslbench.analysis.tables.verdicts import Against, RowVerdict
+from sslbench.report.balance import describe_balance
+from sslbench.report.console.narrow_tables import plain_table
+from sslbench.results.marks import marks_of, with_marks
+from sslbench.results.record import Record
+
+AGAINST: tuple[Against, ...] = ("best", "random")
+COLORS = {"better": "green", "worse": "red"}
+
+
+def results_title(rows: Sequence[Row]) -> str:
+    """Say what was measured: the data, its samples, recipe and seeds."""
+    names = list(dict.fromkeys(row.dataset for row in rows))
+    if not any(row.cells for row in rows):
+        return f"{', '.join(names)}: nothing measured"
+    dataset = names[0] if len(names) == 1 else f"{len(names)} datasets"
+    recipes = dict.fromkeys(row.record.recipe for row in rows if not row.record.baseline)
+    recipe = f"recipe {', '.join(recipes)}; " if recipes else ""
+    counts = sorted({estimate.n for row in rows for estimate in row.cells.values() if estimate.over != "folds"})
+    seeds = f"mean over {', '.join(map(str, counts))} seeds" if counts and counts != [1] else "one seed"
+    samples = _describe_samples(rows[0].record, dataset) if len(names) == 1 else ""
+    return f"{dataset}{samples}: {recipe}{seeds}"
+
+
+def _describe_samples(record: Record, dataset: str) -> str:
+    """How many samples there are, how many were learned from, and from which group to which, in brackets."""
+    facts = next(data for data in record.evaluated_on if data["part"] == dataset)
+    if "samples" not in facts:
+        return ""
+    splits = record.settings["splits"]
+    learned = next((f", {t['samples']:,} learned from" for t in record.training if "samples" in t), "")
+    way = f", from {splits['bank']} to {splits['query']}" if splits["transfer"] else ""
+    return f" ({facts['samples']:,} samples{learned}{way})"
+
+
+def coverage_lines(rows: Sequence[Row]) -> Iterator[str]:
+    """Say how many test samples there are and what each interval covers."""
+    counts: dict[str, int] = {}
+    covered: dict[str, dict[str, None]] = {}
+    for row in rows:
+        facts = next(data for data in row.record.evaluated_on if data["part"] == row.dataset)
+        divided = facts.get("divided", {}).get("labels", ())
+        most = max((one["fraction"] for one in divided), default=1.0)
+        whole = [one for one in divided if one["fraction"] == most]
+        counts.setdefault(row.dataset, sum(one["test_samples"] for one in whole))
+        for (protocol, metric), estimate in row.cells.items():
+            if estimate.half is not None:
+                covered.setdefault(estimate.over, {})[f"{protocol} {metric}"] = None
+    known = [f"{dataset} {count:,}" for dataset, count in counts.items() if count]
+    told = known[0].rpartition(" ")[2] if len(counts) == 1 and known else ", ".join(known)
+    if known:
+        yield f"test samples: {told}"
+    accuracies = [over for over in covered if over.endswith("test samples")]
+    others = [over for over in covered if over not in accuracies]
+    if accuracies:
+        yield (
+            "± is the half-width of a 95 % interval over "
+            + " or ".join(accuracies)
+            + (f"; other metrics: over {' or '.join(others)}" if others else "")
+        )
+    elif others:
+        yield f"± is the half-width of a 95 % interval over {' or '.join(others)}"
+    if "test samples" in accuracies:
+        yield "one seed: the interval says nothing of other trainings"
+    for dataset in counts:
+        balance = describe_balance([row for row in rows if row.dataset == dataset])
+        yield from (f"{dataset}: {line}" if len(counts) > 1 else line for line in balance)
+
+
+def verdict_title(verdicts: Sequence[RowVerdict], dataset: str) -> str:
+    """Say what the verdicts of a dataset compare."""
+    metric = verdicts[0].metric.replace("_", " ")
+    return f"{dataset}: which row is better? {metric}, 95 % interval of the paired difference"
+
+
+def verdict_table(verdicts: Sequence[RowVerdict], rows: Sequence[Row]) -> Table:
+    """One row per run, in the order of `rows`: its verdict against the best row and the random encoder, by protocol."""
+    records = {row.record.run: row.record for row in rows}
+    found = {(one.run, one.protocol, one.against): one for one in verdicts}
+    columns = [
+        (protocol, against)
+        for protocol in dict.fromkeys(one.protocol for one in verdicts)
+        for against in AGAINST
+        if any((one.protocol, one.against) == (protocol, against) for one in verdicts)
+    ]
+    table = plain_table()
+    table.add_column("method")
+    others = {(one.protocol, one.against): records[one.other].method["name"] for one in verdicts}
+    for protocol, against in columns:
+        table.add_column(f"{protocol}\nvs {'best' if against == 'best' else others[protocol, against]}")
+    several = len({tuple(sorted(_backbones(record))) for record in records.values() if record.backbones}) > 1
+    best = {(one.protocol, one.other) for one in verdicts if one.against == "best"}
+    viewed = len({_views(record) for record in records.values() if not record.baseline}) > 1
+    shown = {one.run for one in verdicts} | {run for _, run in best}
+    for run in [run for run in records if run in shown]:
+        record = records[run]
+        facts = [with_marks(record.method["name"], marks_of(record.method))]
+        facts += ["+".join(_backbones(record))] if several and record.backbones else []
+        facts += [_views(record)] if viewed and record.augmentations else []
+        named = ", ".join(facts)
+        cells = [
+            "best" if against == "best" and (protocol, run) in best else _cell(found.get((run, protocol, against)))
+            for protocol, against in columns
+        ]
+        table.add_row(escape(named), *cells)
+    return table
+
+
+def _cell(one: RowVerdict | None) -> str:
+    if one is None:
+        return "–"
+    color = COLORS.get(one.verdict)
+    return f"[{color}]{one.verdict}[/]" if color else one.verdict
+
+
+def _views(record: Record) -> str:
+    return "+".join(augmentation["name"] for augmentation in record.augmentations)
+
+
+def _backbones(record: Record) -> list[str]:
+    return [backbone["name"] for backbone in record.backbones.values()]

@@ -1,0 +1,61 @@
+"""What a method sees of a few samples: as read, as prepared, and in two augmented views. A figure of every trained run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sslbench.api.values import View
+from sslbench.config.plan import Plan
+from sslbench.data.table import Pool, Prepared
+from sslbench.report.figures.style import keep, pyplot, show_sample
+
+SAMPLES, VIEWS, CELL, SEED = 3, 2, 1.15, 0
+
+
+def draw_seen(plan: Plan, table: Prepared, folder: Path) -> Path | None:
+    """Draw `seen` as PNG and SVG: a line a sample; None for a method that takes no augmented view."""
+    roles = [role for role, wanted in plan.roles.items() if wanted.augment]
+    if not plan.spec.trains or not roles or not len(table):
+        return None
+    rows = np.unique(np.linspace(0, len(table) - 1, SAMPLES).astype(np.int64))
+    stored = table.read(rows)
+    views = _views(plan, table, rows, roles[0])
+    told = ("read", "prepared", *(f"view {number + 1}" for number in range(len(views))))
+    columns = [f"{name}\n{what}" for name in plan.modalities for what in told]
+    figure, grid = pyplot().subplots(
+        len(rows), len(columns), figsize=(CELL * len(columns), CELL * len(rows) + 0.4), squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, title in zip(grid[0], columns, strict=True):
+        axes.set_title(title, fontsize=7)
+    for line, (place, row) in zip(grid, enumerate(table.kept[rows].tolist()), strict=True):
+        read = plan.pretrain_parts[0].dataset.read(row, np.random.default_rng(SEED))
+        cells = iter(line)
+        for name, modality in plan.modalities.items():
+            lengths: list[Any] = [None, *(source.get(f"{name}.length") for source in (stored, *views))]
+            values = [read[name], stored[name][place], *(view[name][place].numpy() for view in views)]
+            for value, length in zip(values, lengths, strict=True):
+                axes = next(cells)
+                bright = modality.layout == "image" and value.dtype != np.uint8
+                shown = np.clip(value, 0, 1) * 255 if bright else value
+                show_sample(axes, shown, modality.layout, None if length is None else int(length[place]))
+    return keep(figure, folder / "seen")
+
+
+def _views(plan: Plan, table: Prepared, rows: np.ndarray[Any, np.dtype[np.int64]], role: str) -> list[View]:
+    """Up to two views of these rows in the first role that is augmented, by the first augmentation."""
+    import torch
+
+    from sslbench.train.build import build_augmentation, make_views
+
+    pool = Pool(members=[(table, np.arange(len(table)))], modalities=plan.modalities)
+    maker = make_views(plan, plan.modalities, SEED, torch.device("cpu"))
+    augmentation = build_augmentation(plan.augmentations[0], plan.view, plan.modalities, pool)
+    natural = maker.natural(pool.read(rows))
+    made = maker.make(natural, torch.from_numpy(rows), 0, augmentation, {role: plan.roles[role]})
+    return list(made[role][:VIEWS])

@@ -1,0 +1,89 @@
+"""Pictures of what was prepared, as a figure of a run: what a method really saw, three classes that are named most alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.data.table import Prepared
+from sslbench.report.figures.style import keep, pyplot, show
+
+CLASSES, EACH, CELL = 3, 3, 0.9
+
+
+def draw_examples(table: Prepared, folder: Path, mark: str = "") -> list[Path]:
+    """Draw `examples-NAME` as PNG and SVG for every picture modality: a row for the table, or for each member of a pool.
+
+    `mark` tells tables of one name apart.
+    """
+    made = []
+    for modality, what in table.modalities.items():
+        if what.layout == "image" and len(table):
+            which = "" if len(table.modalities) == 1 else f"-{modality}"
+            name = f"examples-{table.name.replace('/', '-')}{mark}{which}"
+            rows = {label: chosen(classes_of(table, rows), rows) for label, rows in _blocks(table).items()}
+            made.append(_draw(table, modality, rows, folder / name))
+    return made
+
+
+def _blocks(table: Prepared) -> Mapping[str, NDArray[np.int64]]:
+    """Which rows are of one collection."""
+    members = table.columns.get("member")
+    if members is None:
+        return {table.name: np.arange(len(table))}
+    return {label: np.flatnonzero(members == label) for label in dict.fromkeys(members.tolist())}
+
+
+def classes_of(table: Prepared, rows: NDArray[np.int64]) -> list[str]:
+    """The class of each row, '' where none is known."""
+    if "class" in table.columns:
+        return [str(name) for name in table.columns["class"][rows]]
+    if table.target.kind != "class":
+        return [""] * len(rows)
+    return [table.target.names[code] if code >= 0 else "" for code in table.labels[rows]]
+
+
+def chosen(classes: Sequence[str], rows: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """Rows from all over each of a few classes; without classes from all over."""
+    told = alike(sorted(set(classes) - {""}))
+    if not told:
+        return {"": _spread(rows, CLASSES * EACH)}
+    return {name: _spread(rows[np.array(classes) == name], EACH) for name in told}
+
+
+def alike(names: Sequence[str], most: int = CLASSES) -> list[str]:
+    """So many neighbours of a sorted list whose names begin most alike: similar classes, where names follow a system."""
+    starts = range(max(1, len(names) - most + 1))
+    shared = [_common_start(names[at], names[min(at + most, len(names)) - 1]) if names else 0 for at in starts]
+    best = int(np.argmax(shared))
+    return list(names[best : best + most])
+
+
+def _common_start(first: str, last: str) -> int:
+    """How many letters two names, and all that lie between them in a sorted list, begin with."""
+    return next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+
+
+def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    places = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64))
+    spread: NDArray[np.int64] = rows[places]
+    return spread
+
+
+def _draw(table: Prepared, modality: str, blocks: Mapping[str, Mapping[str, NDArray[np.int64]]], path: Path) -> Path:
+    wide = CLASSES * EACH
+    figure, grid = pyplot().subplots(
+        len(blocks), wide, figsize=(CELL * wide, (CELL + 0.35) * len(blocks)), squeeze=False, layout="constrained"
+    )
+    for axes in grid.flat:
+        axes.axis("off")
+    for line, (label, groups) in zip(grid, blocks.items(), strict=True):
+        line[0].text(-0.1, 0.5, label, rotation=90, ha="right", va="center", fontsize=7, transform=line[0].transAxes)
+        for place, (name, rows) in enumerate(groups.items()):
+            line[place * EACH].set_title(name, fontsize=7, loc="left")
+            for axes, picture in zip(line[place * EACH :], table.read(rows)[modality], strict=False):
+                show(axes, picture)
+    return keep(figure, path)

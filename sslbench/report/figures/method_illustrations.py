@@ -1,0 +1,43 @@
+"""What a method shows of itself (reconstructions, prototypes) as figures of a run. Draws what is there; computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.report.figures.style import keep, pyplot, show
+
+PREFIX = "illustration-"
+ROWS, CELL = 8, 1.1
+
+
+def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
+    """Draw every set of pictures that a pretraining left: a column per caption, a row per sample, as PNG and SVG.
+
+    Of more than three channels the first three are drawn, of two the first.
+    """
+    made = []
+    for file in sorted(stage.glob(f"{PREFIX}*.npz")):
+        with np.load(file) as opened:
+            arrays = {
+                name: opened[name][:ROWS] for name in opened.files if opened[name].ndim == 4 and len(opened[name])
+            }
+        if arrays:
+            made.append(_draw(arrays, folder / file.stem.removeprefix(PREFIX)))
+    return made
+
+
+def _draw(arrays: Mapping[str, NDArray[np.float32]], path: Path) -> Path:
+    rows = max(len(pictures) for pictures in arrays.values())
+    size = (CELL * len(arrays), CELL * rows + 0.3)
+    figure, grid = pyplot().subplots(rows, len(arrays), figsize=size, squeeze=False, layout="constrained")
+    for column, (caption, pictures) in enumerate(arrays.items()):
+        grid[0, column].set_title(caption, fontsize=9)
+        for row in range(rows):
+            grid[row, column].axis("off")
+            if row < len(pictures):
+                show(grid[row, column], np.clip(pictures[row], 0, 1) * 255)
+    return keep(figure, path)

@@ -1,0 +1,160 @@
+"""Images of a run's page: test samples that are misclassified, and what the encoder takes. Read from the prepared table."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as compute
+import pyarrow.parquet as parquet
+from numpy.typing import NDArray
+from PIL import Image
+
+from sslbench.analysis.tables.best_row import own_settings
+from sslbench.data.table import Prepared, open_prepared
+from sslbench.results.record import Record
+from sslbench.results.store import PREDICTIONS, Store
+
+SHOWN, PER_CLASS = 48, 6
+"""Misclassified images on a page, and of one class."""
+INPUTS = 8
+"""Test images shown as the encoder takes them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misclassified:
+    """A test sample: its class, the class predicted most often, how many of the predictions are wrong, and its image."""
+
+    id: str
+    label: str
+    predicted: str
+    wrong: int
+    predictions: int
+    image: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderInput:
+    """Images as one encoder takes them, without augmentation, and their size in pixels."""
+
+    modality: str
+    channels: int
+    height: int
+    width: int
+    images: Sequence[str]
+
+
+def open_table(store: Store, record: Record, dataset: str) -> Prepared | None:
+    """Open the prepared samples that a run was measured on; None where they are no longer on disk."""
+    data = next(data for data in record.evaluated_on if data["part"] == dataset)
+    folder = store.prepared / str(data.get("prepared", ""))
+    return open_prepared(folder, dataset) if (folder / "meta.json").exists() else None
+
+
+def find_misclassified(
+    store: Store, record: Record, dataset: str, protocol: str, table: Prepared
+) -> list[Misclassified]:
+    """List test samples that a run misclassifies, those that most seeds get wrong first; empty without images."""
+    modality = _image_modality(table)
+    path = store.run(record.run) / PREDICTIONS
+    if modality is None or not path.exists():
+        return []
+    wanted = own_settings(record, dataset, protocol)
+    columns = ["dataset", "protocol", "setting", "epoch", "id", "label", "predicted"]
+    answers = parquet.read_table(path, columns=columns)
+    answers = answers.filter(
+        compute.and_(
+            compute.and_(compute.equal(answers["dataset"], dataset), compute.equal(answers["protocol"], protocol)),
+            compute.is_null(answers["epoch"]),
+        )
+    )
+    asked: Counter[str] = Counter()
+    wrong: dict[str, Counter[int]] = {}
+    labels: dict[str, int] = {}
+    for row in answers.to_pylist():
+        if row["setting"] not in wanted:
+            continue
+        asked[row["id"]] += 1
+        labels[row["id"]] = row["label"]
+        if row["label"] != row["predicted"]:
+            wrong.setdefault(row["id"], Counter())[row["predicted"]] += 1
+    chosen = _choose(wrong, labels)
+    places = {name: place for place, name in enumerate(table.columns["id"].tolist())}
+    rows = np.array([places[name] for name in chosen if name in places], np.int64)
+    images = encode_images(table.read(rows)[modality]) if len(rows) else []
+    names = table.target.names
+    return [
+        Misclassified(
+            id=name, label=names[labels[name]], predicted=names[wrong[name].most_common(1)[0][0]],
+            wrong=wrong[name].total(), predictions=asked[name], image=image,
+        )
+        for name, image in zip([name for name in chosen if name in places], images, strict=True)
+    ]  # fmt: skip
+
+
+def _choose(wrong: Mapping[str, Counter[int]], labels: Mapping[str, int]) -> list[str]:
+    """Samples that are wrong most often first, a few of each class."""
+    kept: list[str] = []
+    by_class: Counter[int] = Counter()
+    for name in sorted(wrong, key=lambda name: (-wrong[name].total(), labels[name], name)):
+        if by_class[labels[name]] < PER_CLASS:
+            by_class[labels[name]] += 1
+            kept.append(name)
+    return kept[:SHOWN]
+
+
+def encoder_inputs(record: Record, table: Prepared) -> list[EncoderInput]:
+    """Make the views without augmentation that the encoders of a run take of a few samples, for every image modality."""
+    from sslbench.data.views import ViewMaker
+
+    encoders: Mapping[str, Any] = next((one["encoders"] for one in record.training if one.get("encoders")), {})
+    sizes = {
+        name: (int(facts["size"][0]), int(facts["size"][1]))
+        for name, facts in encoders.items()
+        if name in table.modalities and table.modalities[name].layout == "image"
+    }
+    if not sizes or not len(table):
+        return []
+    squashed = record.settings["prepare"]["fit"] == "squash"
+    maker = ViewMaker(modalities=table.modalities, sizes=sizes, seed=0, squashed=squashed)
+    rows = np.unique(np.linspace(0, len(table) - 1, INPUTS).astype(np.int64))
+    view = maker.plain(maker.natural(table.read(rows)))
+    return [
+        EncoderInput(
+            modality=name, channels=int(view[name].shape[1]), height=size[0], width=size[1],
+            images=encode_images((view[name].clamp(0, 1) * 255).round().byte().contiguous().numpy()),
+        )
+        for name, size in sizes.items()
+    ]  # fmt: skip
+
+
+def _image_modality(table: Prepared) -> str | None:
+    return next((name for name, what in table.modalities.items() if what.layout == "image"), None)
+
+
+def encode_images(images: NDArray[np.uint8]) -> list[str]:
+    """Encode images [n, C, H, W] as data URIs of PNG: of three channels or more the first three, of fewer the first."""
+    return [_encode(image) for image in images]
+
+
+def _encode(image: NDArray[np.uint8]) -> str:
+    channels = np.moveaxis(image[:3], 0, -1) if len(image) >= 3 else image[0]
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(channels)).save(buffer, "PNG")
+    return embed_png(buffer.getvalue())
+
+
+def embed_png(content: bytes) -> str:
+    """Write a PNG as a data URI, so that a page needs no file beside it."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def figure_uri(path: Path) -> str | None:
+    """Embed a figure of a run; None where it was not drawn."""
+    return embed_png(path.read_bytes()) if path.exists() else None

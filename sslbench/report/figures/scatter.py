@@ -1,0 +1,47 @@
+"""Points in the plane that a protocol laid out (t-SNE, say), as a figure of a run: a panel for each way to colour them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sslbench.report.figures.cluster_exemplars import artefacts_of
+from sslbench.report.figures.style import keep, pyplot
+from sslbench.stages.graph import Stage
+
+SIDE, LISTED = 3.6, 24
+
+
+def draw_points(evaluations: Sequence[Stage], folder: Path) -> list[Path]:
+    """Draw the first table with columns x and y of each name and dataset: `NAME-DATASET` as PNG and SVG."""
+    made: dict[str, Path] = {}
+    for dataset, content in artefacts_of(evaluations):
+        columns = content.get("columns") or {}
+        name = f"{content['name']}-{dataset.replace('/', '-')}"
+        if {"x", "y"} < set(columns) and columns["x"] and name not in made:
+            made[name] = _draw(columns, folder / name)
+    return list(made.values())
+
+
+def _draw(columns: Mapping[str, Sequence[Any]], path: Path) -> Path:
+    import seaborn as sns
+
+    hues = [name for name in columns if name not in ("x", "y")]
+    pyplot_ = pyplot()
+    sns.set_theme(context="paper", style="white")
+    figure, grid = pyplot_.subplots(
+        1, len(hues), figsize=(1.5 * SIDE * len(hues), SIDE), squeeze=False, layout="constrained"
+    )
+    for axes, hue in zip(grid[0], hues, strict=True):
+        values = [str(value) for value in columns[hue]]
+        told = sorted(set(values))
+        palette = sns.color_palette("colorblind" if len(told) <= 10 else "husl", len(told))
+        sns.scatterplot(
+            x=list(columns["x"]), y=list(columns["y"]), hue=values, hue_order=told, palette=palette, s=9, linewidth=0,
+            legend=len(told) <= LISTED, ax=axes,
+        )  # fmt: skip
+        axes.set(title=hue, xticks=[], yticks=[], xlabel="", ylabel="")
+        if len(told) <= LISTED:
+            sns.move_legend(axes, "center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=6, title="")
+    return keep(figure, path, tight=True)

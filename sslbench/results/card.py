@@ -1,0 +1,37 @@
+"""Write the model card of a run."""
+
+from __future__ import annotations
+
+from sslbench.results.record import Record
+
+
+def card(record: Record) -> str:
+    """A model card: what the encoder is, what it learnt from, and under which licences."""
+    backbone = ", ".join(f"{m}: {b['name']}" for m, b in record.backbones.items()) or "the method's own"
+    learnt = ", ".join(dict.fromkeys(str(t["samples"]) for t in record.training if "samples" in t)) or "no"
+    data = f"{learnt} samples of " + ", ".join(f"{d['part']} ({d.get('samples', '?')})" for d in record.pretrained_on)
+    lines = [
+        f"# {record.run}",
+        "",
+        f"- method: {record.method['name']} (version {record.method['version']}, {record.method['from']})",
+        f"- backbone: {backbone}",
+        f"- pretrained on: {data}; pool: {record.pool}",
+        f"- recipe: {record.recipe}; seeds: {', '.join(map(str, record.seeds))}",
+        *input_lines(record),
+        *(["- views: identical, nothing is augmented"] if record.method.get("identical_views") else []),
+        f"- labels used in pretraining: {'yes' if record.method['takes_target'] else 'no'}",
+        f"- status: {record.status} {record.reason}".rstrip(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def input_lines(record: Record) -> list[str]:
+    """What each encoder takes, one line per modality and difference between trainings: size, statistics and pooling."""
+    lines: dict[str, None] = {}
+    for training in record.training:
+        for modality, encoder in training.get("encoders", {}).items():
+            mean, std = (", ".join(f"{value:g}" for value in encoder[name]) for name in ("mean", "std"))
+            size = " x ".join(str(side or "any") for side in encoder["size"])
+            pooling = f"; pooling {encoder['pooling']}" if encoder["pooling"] else ""
+            lines[f"- input {modality}: {size}, normalized with mean {mean} and deviation {std}{pooling}"] = None
+    return list(lines)

@@ -1,0 +1,263 @@
+"""What a dataset promises. What can be tried without its files is tried anyway; the rest is not asked where they lack."""
+
+from __future__ import annotations
+
+import re
+import socket
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sslbench.api.errors import DataMissing, RequestError
+from sslbench.api.specs import Card, Dataset, Source
+from sslbench.config.choices import choose
+from sslbench.config.datasets import Shelf
+from sslbench.config.plan import Machine, Plan, make_plan
+from sslbench.config.request import read_request
+from sslbench.convert import plain
+from sslbench.environment import places
+from sslbench.testing.check import NotAsked, Subject, check
+from sslbench.testing.method_rig import MethodRig, prepare_samples
+from sslbench.train.build import gather_material
+
+FEW, SIDE = 12, 16
+
+
+def opened(subject: Subject) -> Dataset:
+    """Its first part, opened afresh with smoke settings where they find it, else with its defaults."""
+    return _found(subject)[1]
+
+
+def _found(subject: Subject) -> tuple[Any, Dataset]:
+    """The settings that find its first part, and that part."""
+    spec, reasons = subject.spec, []
+    for settings in (spec.smoke, spec.config()):
+        choice = choose(subject.catalog, "dataset", spec.name, plain(settings), "data", [])
+        try:
+            return settings, Shelf(places()).open(choice, spec.parts(settings)[0], fetch=False)  # type: ignore[arg-type]
+        except DataMissing as missing:
+            reasons.append(str(missing))
+    raise NotAsked(f"its files are not here: {reasons[-1]}")
+
+
+def some_rows(dataset: Dataset) -> list[int]:
+    """Rows spread over the whole."""
+    return sorted({int(row) for row in np.linspace(0, len(dataset.labels) - 1, FEW)})
+
+
+def read(dataset: Dataset, row: int) -> dict[str, Any]:
+    """One sample, with the generator that the harness would give."""
+    return dict(dataset.read(row, np.random.default_rng([1, row])))
+
+
+@check("dataset", change="raise DataMissing with where you looked; the harness adds how to get it")
+def says_that_it_is_missing(subject: Subject) -> Iterator[str]:
+    """Whoever lacks the files must read where they were looked for, not a traceback."""
+    spec = subject.spec
+    if spec.card.embedded:
+        raise NotAsked("it is embedded")
+    with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
+        source = Source(
+            root=None, folders=(Path(folder),), work=Path(folder), part=spec.parts(spec.smoke)[0], fetch=False
+        )
+        try:
+            spec.build(spec.smoke, source)
+        except DataMissing:
+            return
+    yield "build() raises no DataMissing in a place that holds nothing"
+
+
+@check("dataset", change="fill licence, source and obtain of the card", tier="advised")
+def has_a_card(subject: Subject) -> Iterator[str]:
+    """One must know what one may do with data, and where it comes from, before using it."""
+    card = subject.spec.card
+    yield from (f"card.{name} is empty" for name in ("licence", "source", "obtain") if not getattr(card, name).strip())
+
+
+@check(
+    "dataset", change="give one label and one value of every column per sample, ids that differ, and labels from -1 up"
+)
+def describes_its_samples(subject: Subject) -> Iterator[str]:
+    """Splits, groups and predictions are matched by these columns."""
+    dataset = opened(subject)
+    rows = len(dataset.labels)
+    yield from (
+        f"column {n!r} has {len(v)} values for {rows} samples" for n, v in dataset.columns.items() if len(v) != rows
+    )
+    ids = Counter(np.asarray(dataset.columns.get("id", [])).tolist())
+    if not ids:
+        yield "there is no column 'id'"
+    elif (twice := ids.most_common(1)[0])[1] > 1:
+        yield f"the id {twice[0]!r} is there {twice[1]} times"
+    names = len(dataset.target.names)
+    if dataset.target.kind == "class" and rows and not -1 <= dataset.labels.min() <= dataset.labels.max() < names:
+        yield f"labels go from {dataset.labels.min()} to {dataset.labels.max()}, and there are {names} names"
+    missing = [name for name in subject.spec.card.groups if name not in dataset.columns]
+    yield from (f"the card's group {name!r} is no column" for name in missing)
+
+
+@check("dataset", change="correct the reader, or the counts of the card", needs=("describes_its_samples",))
+def has_the_samples_of_its_card(subject: Subject) -> Iterator[str]:
+    """A reader that drops or doubles files makes numbers that nobody can compare."""
+    known = subject.spec.card.counts.get(subject.spec.parts(subject.spec.smoke)[0])
+    if not known:
+        raise NotAsked("its card gives no counts")
+    dataset = opened(subject)
+    for code, name in enumerate(dataset.target.names):
+        if (found := int((dataset.labels == code).sum())) != known.get(name, 0):
+            yield f"class {name!r} has {found} samples, and {known.get(name, 0)} on the card"
+
+
+@check(
+    "dataset",
+    change="give uint8 [C, H, W] for pictures and float32 for all else, in the shapes of `modalities`",
+    needs=("describes_its_samples",),
+)
+def reads_what_it_announces(subject: Subject) -> Iterator[str]:
+    """Columns are laid out from the announced shapes; a sample that differs is left out as unreadable."""
+    dataset = opened(subject)
+    for row in some_rows(dataset):
+        sample = read(dataset, row)
+        for name, modality in dataset.modalities.items():
+            value, wanted = sample.get(name), np.uint8 if modality.layout == "image" else np.float32
+            if value is None:
+                yield f"row {row} has no {name!r}"
+            elif (
+                value.dtype != wanted
+                or value.ndim != len(modality.shape)
+                or any(side not in (0, found) for side, found in zip(modality.shape, value.shape, strict=False))
+            ):
+                yield f"row {row}: {name!r} is {value.dtype} {value.shape}; announced {modality.shape} of {np.dtype(wanted)}"
+            elif not np.isfinite(value).all():
+                yield f"row {row}: {name!r} is not finite"
+
+
+@check(
+    "dataset",
+    change="announce a layout, a shape, a target and a split that a run knows, or say in build() what lacks",
+    needs=("names_what_runs_know", "reads_what_it_announces"),
+)
+def is_taken_by_a_run(subject: Subject) -> Iterator[str]:
+    """Data that no run can plan, prepare and encode is of use to nobody, however well it is read."""
+    settings, dataset = _found(subject)
+    if unusable := list(_unusable(dataset, subject.spec.card)):
+        yield from unusable
+        return
+    for name in dataset.modalities:
+        try:
+            plan = _plan(subject, settings, name)
+        except RequestError as error:
+            yield from (f"{name!r}: {problem}" for problem in error.problems)
+            continue
+        rig = MethodRig(plan=plan, material=gather_material(plan, [prepare_samples(plan)], 0))
+        method = rig.build()
+        embedded = [features for _, view in rig.feed().survey()() for features in method.embed(view).values()]
+        if not all(features.isfinite().all() for features in embedded):
+            yield f"{name!r}: the features of an untrained encoder are not finite"
+
+
+def _unusable(dataset: Dataset, card: Card) -> Iterator[str]:
+    """Find what a run does not refuse and does not use either."""
+    for name, modality in dataset.modalities.items():
+        if not re.fullmatch(r"\w[\w-]*", name):
+            yield f"{name!r} is no name for a modality, for no setting can name it; use letters, digits, '_' and '-'"
+        announced = card.modalities.get(name, modality)
+        if (announced.layout, len(announced.shape)) != (modality.layout, len(modality.shape)):
+            told = f"the card announces {name!r} as {announced.layout} of {len(announced.shape)} dimensions"
+            yield f"{told}, the data as {modality.layout} of {len(modality.shape)}"
+    if card.modalities and card.modalities.keys() != dataset.modalities.keys():
+        yield f"the card announces {', '.join(card.modalities)}; the data has {', '.join(dataset.modalities)}"
+    split = np.asarray(dataset.columns.get("split", []))
+    for value in sorted({*split.tolist()} - {"", "train", "validation", "test"}):
+        yield f"{value!r} in column 'split' is none of train, validation and test; no run learns from it or tests on it"
+
+
+def _plan(subject: Subject, settings: Any, modality: str) -> Plan:
+    """Plan a run of the kit's untrained encoder on one modality of some samples; raises RequestError with what stands
+    against it.
+    """
+    spec = subject.spec
+    part = "/".join(filter(None, (spec.name, spec.parts(settings)[0])))
+    request = {
+        "method": {"name": "kit-as-is"}, "data": {**plain(settings), "name": part}, "seeds": [0], "recipe": "none",
+        "measure": [], "backbones": {modality: {"name": "kit-encoder"}}, "prepare": {"samples": FEW},
+        "train": {"batch": 2, "precision": "float32"}, "view": {"size": SIDE},
+    }  # fmt: skip
+    machine = Machine(threads=1, precision="float32")
+    return make_plan(read_request(None, request, []), subject.catalog, Shelf(places()), machine)
+
+
+@check(
+    "dataset",
+    change="sort whatever a folder or a dictionary lists, and draw from the generator that read() is given",
+    needs=("reads_what_it_announces",),
+)
+def is_the_same_twice(subject: Subject) -> Iterator[str]:
+    """Row numbers, splits and fingerprints must agree between machines and days."""
+    first, second = opened(subject), opened(subject)
+    if first.fingerprint() != second.fingerprint():
+        yield "the fingerprint differs between two openings"
+    if not np.array_equal(first.labels, second.labels):
+        yield "the labels differ between two openings"
+    for name, values in first.columns.items():
+        if not np.array_equal(values, second.columns[name]):
+            yield f"column {name!r} differs between two openings"
+    for row in some_rows(first):
+        one, other = read(first, row), read(second, row)
+        yield from (
+            f"row {row}: {n!r} differs between two readings" for n in one if not np.array_equal(one[n], other[n])
+        )
+
+
+@check(
+    "dataset", change="keep no open file or buffer between calls of read(), or lock it", needs=("is_the_same_twice",)
+)
+def can_be_read_by_threads(subject: Subject) -> Iterator[str]:
+    """Data is prepared by several threads that share one dataset."""
+    dataset = opened(subject)
+    rows = some_rows(dataset) * 4
+    expected = {row: read(dataset, row) for row in set(rows)}
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda row: read(dataset, row), rows))
+    wrong = {r for r, s in zip(rows, found, strict=True) if any(not np.array_equal(expected[r][n], s[n]) for n in s)}
+    yield from (f"row {row} is another one when threads read" for row in sorted(wrong))
+
+
+@check(
+    "dataset",
+    change="download in build() only, where source.fetch allows it and files lack",
+    needs=("reads_what_it_announces",),
+)
+def needs_no_network_once_it_is_here(subject: Subject) -> Iterator[str]:
+    """Compute nodes have no network, and a benchmark must not depend on a server."""
+    with _no_network() as tried:
+        dataset = opened(subject)
+        for row in some_rows(dataset):
+            read(dataset, row)
+    yield from (f"it connects to {address}" for address in dict.fromkeys(tried))
+
+
+@contextmanager
+def _no_network() -> Iterator[list[str]]:
+    """Refuse every connection, and say where to."""
+    tried: list[str] = []
+    real = socket.socket.connect
+
+    def refuse(self: socket.socket, address: Any) -> None:
+        if self.family == socket.AF_UNIX:
+            real(self, address)
+            return
+        tried.append(str(address))
+        raise ConnectionRefusedError("the conformance kit allows no network here")
+
+    socket.socket.connect = refuse  # type: ignore[method-assign,assignment]
+    try:
+        yield tried
+    finally:
+        socket.socket.connect = real  # type: ignore[method-assign]

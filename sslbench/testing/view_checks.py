@@ -1,0 +1,182 @@
+"""What operations and augmentations promise, on noise in its natural range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from sslbench.api.specs import OperationParts
+from sslbench.api.values import Modality, Role, View
+from sslbench.config.choices import PlannedAugmentation, choose_augmentations
+from sslbench.config.compatibility import sized
+from sslbench.data.keyed_random import KeyedDraws
+from sslbench.data.views import BuiltAugmentation, ViewMaker
+from sslbench.testing.backbone_checks import OTHERS, PICTURES
+from sslbench.testing.check import NotAsked, Subject, check
+from sslbench.train.build import build_augmentation
+
+ROWS, SIDE = 8, 32
+MODALITIES: Mapping[str, Modality] = {**PICTURES, **OTHERS}
+
+
+def tried_on(subject: Subject) -> dict[str, Modality]:
+    """What an operation says that it takes."""
+    return {what: m for what, m in MODALITIES.items() if m.layout in subject.spec.layouts}
+
+
+def sample(modality: Modality) -> dict[str, Tensor]:
+    """Rows of one modality called 'x', and a fact that no operation knows."""
+    generator = torch.Generator().manual_seed(1)
+    return {"x": torch.rand(ROWS, *modality.shape, generator=generator), "x.mark": torch.arange(float(ROWS))}
+
+
+def applied(subject: Subject, modality: Modality, view: View, rows: Tensor | None = None, seed: int = 0) -> View:
+    """What the operation, with its smoke settings, makes of a view."""
+    config = sized(subject.spec.smoke, SIDE)
+    wanted = subject.spec.reference(config)
+    reference = {"x": torch.rand(wanted, *modality.shape)} if wanted else {}
+    operation = subject.spec.build(config, OperationParts(modalities={"x": modality}, reference=reference))
+    draws = KeyedDraws.of(torch.arange(ROWS) if rows is None else rows, seed)
+    made: View = operation(view, draws)
+    return made
+
+
+@check(
+    "operation",
+    change="return a mapping in which every modality has the shape that `shapes` announces, in its own dtype",
+)
+def gives_what_it_announces(subject: Subject) -> Iterator[str]:
+    """Plans are made from the announced shapes, before anything runs."""
+    for what, modality in tried_on(subject).items():
+        made = applied(subject, modality, sample(modality))["x"]
+        announced = tuple(subject.spec.shapes(sized(subject.spec.smoke, SIDE), {"x": modality.shape})["x"])
+        if made.shape != (ROWS, *announced) or made.dtype != torch.float32:
+            yield f"{what} becomes {tuple(made.shape)} of {made.dtype}; announced is {announced} of float32"
+
+
+@check(
+    "operation",
+    change="clamp pictures to [0, 1], and divide by nothing that may be 0",
+    needs=("gives_what_it_announces",),
+)
+def stays_in_range(subject: Subject) -> Iterator[str]:
+    """The next operation, and the encoder's statistics, count on pictures in [0, 1] and finite numbers."""
+    for what, modality in tried_on(subject).items():
+        for view in (sample(modality), {k: torch.zeros_like(x) for k, x in sample(modality).items()}):
+            made = applied(subject, modality, view)["x"]
+            low, high = float(made.min()), float(made.max())
+            if not torch.isfinite(made).all() or (modality.layout == "image" and not -1e-4 <= low <= high <= 1 + 1e-4):
+                yield f"{what}, at most {float(view['x'].max()):.2g}, becomes [{low:.4g}, {high:.4g}]"
+
+
+@check(
+    "operation",
+    change="make a new mapping and new tensors; no in-place arithmetic on what comes in",
+    needs=("gives_what_it_announces",),
+)
+def leaves_its_input_alone(subject: Subject) -> Iterator[str]:
+    """Every view is made from the same tensors, so what one changes all others inherit."""
+    for what, modality in tried_on(subject).items():
+        view, kept = sample(modality), sample(modality)
+        applied(subject, modality, view)
+        if view.keys() != kept.keys() or any(not torch.equal(view[name], kept[name]) for name in kept):
+            yield f"{what} is changed in place"
+
+
+@check("operation", change="keep what you do not know: start from dict(view)", needs=("leaves_its_input_alone",))
+def hands_on_what_it_does_not_know(subject: Subject) -> Iterator[str]:
+    """Side information, such as a picture's original size, must reach the method through every operation."""
+    for what, modality in tried_on(subject).items():
+        view = sample(modality)
+        made = applied(subject, modality, view)
+        if "x.mark" not in made or not torch.equal(made["x.mark"], view["x.mark"]):
+            yield f"a fact about {what} is lost or changed"
+
+
+@check(
+    "operation",
+    change="take every random number from draws.uniform() or draws.normal()",
+    needs=("leaves_its_input_alone",),
+)
+def draws_from_what_it_is_given(subject: Subject) -> Iterator[str]:
+    """Views are keyed by seed, epoch and sample, so that a resumed run and another machine see the same ones."""
+    for what, modality in tried_on(subject).items():
+        made = []
+        for ambient in (0, 1):
+            torch.manual_seed(ambient)
+            made.append(applied(subject, modality, sample(modality))["x"])
+        if not torch.equal(*made):
+            yield f"{what} becomes something else with the same draws"
+
+
+@check(
+    "operation",
+    change="use no statistics of the batch, or say across_samples=True",
+    needs=("draws_from_what_it_is_given",),
+)
+def treats_each_sample_alone(subject: Subject) -> Iterator[str]:
+    """A sample's view must be the same in any batch, on one process or many."""
+    if subject.spec.across_samples:
+        raise NotAsked("it says that it looks across samples")
+    for what, modality in tried_on(subject).items():
+        view, rows = sample(modality), torch.tensor([5, 2])
+        together = applied(subject, modality, view)["x"][rows]
+        alone = applied(subject, modality, {name: x[rows] for name, x in view.items()}, rows)["x"]
+        if not torch.allclose(together, alone, atol=1e-5):
+            yield f"{what} has another view in a smaller batch, by up to {float((together - alone).abs().max()):.2g}"
+
+
+@check(
+    "augmentation", change="name operations that are installed, settings that they have, and probabilities from 0 to 1"
+)
+def is_made_of_installed_operations(subject: Subject) -> Iterator[str]:
+    """An augmentation is data: it works only where its operations are, with settings that they have."""
+    _, problems = _planned(subject)
+    yield from problems
+
+
+@check(
+    "augmentation",
+    change="check the order of operations and their settings",
+    needs=("is_made_of_installed_operations",),
+)
+def makes_views(subject: Subject) -> Iterator[str]:
+    """As a whole it must make finite views in range, the same ones for the same draws, for every role."""
+    planned, _ = _planned(subject)
+    for what, modalities in _seen_by(planned).items():
+        built = build_augmentation(planned, SIDE, modalities, None)
+        for role in built.roles:
+            yield from (f"{what}, role {role!r}: {wrong}" for wrong in _wrong(built, modalities, role))
+
+
+def _seen_by(planned: PlannedAugmentation) -> dict[str, dict[str, Modality]]:
+    """Every modality that all operations take, alone; where there is none, one of each layout that any takes, together."""
+    layouts = [o.choice.spec.layouts for operations in planned.roles.values() for o in operations]
+    alone = {what: {"x": m} for what, m in MODALITIES.items() if all(m.layout in taken for taken in layouts)}
+    several = {m.layout: m for m in MODALITIES.values() if any(m.layout in taken for taken in layouts)}
+    return alone or {"modalities together": {str(layout): m for layout, m in several.items()}}
+
+
+def _planned(subject: Subject) -> tuple[PlannedAugmentation, list[str]]:
+    problems: list[str] = []
+    roles = ("view", *subject.spec.roles)
+    planned = choose_augmentations(subject.catalog, {"name": subject.spec.name}, roles, problems)
+    return planned[0], problems
+
+
+def _wrong(built: BuiltAugmentation, modalities: Mapping[str, Modality], role: str) -> Iterator[str]:
+    maker, rows = ViewMaker(modalities=modalities, sizes={}, seed=0), torch.arange(ROWS)
+    given = {name: sample(modality)["x"] for name, modality in modalities.items()}
+    first, second = (maker.make(given, rows, 0, built, {role: Role(count=2)})[role] for _ in range(2))
+    for name, modality in modalities.items():
+        for one, same in zip(first, second, strict=True):
+            if not torch.equal(one[name], same[name]):
+                yield "views differ for the same draws"
+            if not torch.isfinite(one[name]).all():
+                yield "views are not finite"
+            elif (
+                modality.layout == "image" and not -1e-4 <= float(one[name].min()) <= float(one[name].max()) <= 1 + 1e-4
+            ):
+                yield "pictures leave [0, 1]"

@@ -1,0 +1,1 @@
+"""Share one training between processes."""
