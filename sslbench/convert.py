@@ -18,6 +18,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -40,7 +41,7 @@ class _Mismatch(Exception):
 
 def convert(values: object, cls: type[Any], path: str, problems: list[str]) -> Any:
     """Make a dataclass from a mapping of names to values; what is wrong is added to `problems`, and its default stands in."""
-    hints = typing.get_type_hints(cls, include_extras=True)
+    hints = _type_hints(cls)  # type: ignore[arg-type]  # a class is hashable
     fields = {f.name: f for f in dataclasses.fields(cls)}
     given: dict[str, Any] = {}
     if not isinstance(values, Mapping):
@@ -61,8 +62,16 @@ def convert(values: object, cls: type[Any], path: str, problems: list[str]) -> A
     try:
         return cls(**given)
     except (TypeError, ValueError) as error:
-        problems.append(f"{path or cls.__name__}: {error}")
+        first = re.match(r"\w+", str(error))
+        is_named = path and first is not None and first[0] in fields
+        problems.append(f"{path}.{error}" if is_named else f"{path or cls.__name__}: {error}")
         return cls()
+
+
+@cache
+def _type_hints(cls: type[object]) -> Mapping[str, Any]:
+    """Resolve the types of a dataclass, which is slow, once: a study converts the same settings for every point."""
+    return typing.get_type_hints(cls, include_extras=True)
 
 
 def plain(value: Any) -> Any:
@@ -81,6 +90,11 @@ def plain(value: Any) -> Any:
 def file_settings(cls: type[Any]) -> list[str]:
     """List the settings of a dataclass whose type is a file or folder, alone or among others."""
     return [name for name, kind in typing.get_type_hints(cls).items() if _holds_path(kind)]
+
+
+def text_file_settings(cls: type[Any]) -> list[str]:
+    """List the settings of a dataclass that are text and may be a path: those with `names_file` in their metadata."""
+    return [field.name for field in dataclasses.fields(cls) if field.metadata.get("names_file")]
 
 
 def _holds_path(kind: Any) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import sslbench
-from sslbench.api.errors import RequestError
+from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.files import name_folder, title_problem
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.datasets import Shelf
@@ -77,6 +77,24 @@ def test_a_title_that_cannot_be_a_file_name_is_refused(tmp_path):
     for title in ("a/b", "a b", "..", "x" * 65, "a+b"):
         with pytest.raises(RequestError, match=r"data\.title: '.*' is not possible\. Use letters, digits and \. _ -"):
             planned(name="image-folder", root=str(root), title=title)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["data.classes=[none]"], "data.classes: 1 without any image"),
+        (["data.time=abc"], "data.time: 'abc' names no part of a time"),
+        (["pretrain.pool=image-folder", "pretrain.settings.classes=[none]"], "pretrain.settings.classes: 1 without"),
+        (["pretrain.pool=image-folder", "pretrain.settings.clases=[a]"], "pretrain.settings.clases: no such setting"),
+        (["evaluate=image-folder", "data.classes=[none]"], "data.classes: 1 without any image"),
+    ],
+)
+def test_a_problem_of_a_dataset_names_the_setting_as_the_user_writes_it(tmp_path, asked, told):
+    root = images(tmp_path / "mine")
+    with pytest.raises(RequestError) as refused:
+        planned(*asked, name="image-folder", root=str(root))
+    assert refused.value.problems[0].startswith(told)
+    assert len({problem.partition(".")[0] for problem in refused.value.problems}) == 1
 
 
 def test_two_datasets_of_one_name_in_one_request_are_refused(tmp_path):
@@ -186,3 +204,9 @@ def test_another_title_computes_nothing_again_and_names_all_of_its_record(tmp_pa
     values = [[replace(s, dataset="") for s in record.scores] for record in (before, after)]
     assert values[0] == values[1]
     assert set(sslbench.load_results(out).scores["dataset"]) == {"mine", "lake"}
+
+
+def test_a_missing_folder_says_once_how_to_obtain_it():
+    with pytest.raises(DataMissing) as missing:
+        planned(name="plankton-folder", root="no/such/folder")
+    assert str(missing.value).count("it is your own folder of images") == 1

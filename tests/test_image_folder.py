@@ -173,7 +173,7 @@ def test_system_folders_and_own_output_are_skipped_and_counted(tmp_path):
         "5 hidden or system folder",
         "2 written by sslbench",
         "1 extension .txt (notes.txt)",
-        "1 named in skip",
+        "1 named in data.skip",
     ):
         assert part in skipped
 

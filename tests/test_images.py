@@ -107,7 +107,7 @@ def test_pages_are_chosen_joined_or_projected(tmp_path):
         decode_image(tmp_path / "stack.tif")
     with pytest.raises(DataBroken, match=r"has 3 page\(s\), and none is numbered 3"):
         decode_image(tmp_path / "stack.tif", 3)
-    problem = "pages: 1 of 1 files have several pages, such as stack.tif with 3. Set the number of one"
+    problem = "pages: 1 of 1 files have several pages, such as stack.tif with 3. Set the number of one (data.pages=0)"
     assert image_set(tmp_path).find_problems()[0].startswith(problem)
     assert image_set(tmp_path, pages="all").channels == 3
     assert image_set(tmp_path, pages=1).find_problems() == []
@@ -123,8 +123,8 @@ def test_too_many_pixels_are_a_problem_of_one_file(tmp_path, recwarn):
     Image.fromarray(PHOTO).save(tmp_path / "large.png")
     Image.fromarray(PHOTO[:9, :9]).save(tmp_path / "small.png")
     found = image_set(tmp_path, max_pixels=100)
-    assert "90 x 60 = 5,400 pixels, more than max_pixels=100" in found.describe()["unreadable"]
-    with pytest.raises(DataBroken, match="more than max_pixels=100"):
+    assert "90 x 60 = 5,400 pixels, more than data.max_pixels=100" in found.describe()["unreadable"]
+    with pytest.raises(DataBroken, match=r"more than data\.max_pixels=100"):
         found.read(0)
     assert found.read(1).shape == (3, 9, 9)
     assert not recwarn.list
@@ -160,7 +160,7 @@ def test_channels_that_are_no_colors_have_ranges_of_their_own(tmp_path):
     chosen = image_set(tmp_path, intensity_range="minmax", channels=(3, 1))
     assert (chosen.channels, chosen.read(0).shape) == (2, (2, 4, 6))
     assert image_set(tmp_path, channels=(4,)).find_problems() == [
-        "channels: a file has 4 channels, and none is numbered 4"
+        "channels: a file has 4 channels, and none is numbered 4. Set numbers from 0 to 3"
     ]
     assert "neither gray nor color" in image_set(tmp_path, channels="grey").find_problems()[0]
     Image.fromarray(PHOTO).save(tmp_path / "photo.png")
@@ -171,6 +171,7 @@ def test_a_type_without_a_range_is_refused(tmp_path):
     Image.fromarray(np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)).save(tmp_path / "float.tif")
     problem = image_set(tmp_path, intensity_range="type").find_problems()[0]
     assert problem.startswith("intensity_range=type: files hold float32 numbers")
+    assert problem.endswith("Set data.intensity_range=[BLACK,WHITE]")
 
 
 def test_color_is_kept_unless_all_files_are_gray(tmp_path):

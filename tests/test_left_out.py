@@ -59,7 +59,7 @@ def test_columns_and_rows_that_are_no_measurement_are_noted(tmp_path):
     pairs = open_pairs(FlowcamPairsConfig(ignore=("Original Reference ID", "Source Image", "Camera")), source(tmp_path))
     assert pairs.describe().notes == (
         "1 row(s) of measurements.csv have no image and are left out",
-        "columns left out, by the setting ignore: Original Reference ID, Source Image, Camera",
+        "columns left out, by the setting data.ignore: Original Reference ID, Source Image, Camera",
         "columns left out, which hold no numbers: Image File, Date",
         "columns left out, which are the same in every row: Gain",
         "columns left out, in which some cells are no finite number: Length",

@@ -241,7 +241,9 @@ def test_which_picture_a_cell_was_cut_from():
         "",
     ]
     assert pictures_of(["p1_0.png", "p1_1.png"], "none").tolist() == ["", ""]
-    with pytest.raises(RequestError, match=r"is found in no file name, such as 'x.png'; name the part .*, or none"):
+    with pytest.raises(
+        RequestError, match=r"is found in no file name, such as 'x.png'; name the part .*, or set data.source=none"
+    ):
         pictures_of(["x.png", "y.png"], pattern)
     with pytest.raises(ValueError, match="is no regular expression"):
         CellFolderConfig(source="((")

@@ -92,8 +92,21 @@ def test_settings_that_hold_files_are_masked_wherever_they_are_and_however_they_
     assert "private" not in json.dumps(found.request)
 
 
+@pytest.mark.parametrize(
+    ("table", "published"),
+    [("../private/labels.csv", "PATH/labels.csv"), ("private\\labels.csv", "PATH/labels.csv"), ("labels.csv", "labels.csv"),
+     ("auto", "auto"), ({"a": "/home/a"}, {"a": "PATH/a"})],
+)  # fmt: skip
+def test_a_text_that_names_a_file_is_published_without_its_folder(record, table, published):
+    found = publish(
+        replace(record, request={**record.request, "data": {"table": table, "members": {"a": {"table": table}}}})
+    )
+    assert found.request["data"] == {"table": published, "members": {"a": {"table": published}}}
+
+
 def test_a_component_states_which_of_its_settings_hold_files(record):
     assert record.evaluated_on[0]["files"] == ["root"]
+    assert record.evaluated_on[0]["text_files"] == ["table"]
     assert "files" not in record.backbones["image"]
 
 

@@ -135,6 +135,12 @@ def test_imagenet_100_is_a_published_list_of_classes(tmp_path):
     assert opened.target.names == tuple(sorted(names))
     assert (len(opened.labels), (opened.columns["split"] == "test").sum()) == (300, 100)
     assert DIGEST in opened.account[0]["class list"]
+    (tmp_path / "test").mkdir()
+    (tmp_path / "solution.csv").touch()
+    (tmp_path / "val" / ".hidden.JPEG").touch()
+    skipped = open_tree(source).describe().facts["skipped"]
+    assert "beside train and val (solution.csv, test/" in skipped
+    assert "1 hidden or system file (val/.hidden.JPEG)" in skipped
     shutil.rmtree(tmp_path / "train" / names[7])
     shutil.rmtree(tmp_path / "val" / names[7])
     with pytest.raises(RequestError, match=f"classes: 1 without any image, such as '{names[7]}'; did you mean "):

@@ -130,6 +130,17 @@ def test_measuring_ends_in_time_and_its_rates_are_kept(tmp_path, monkeypatch):
     assert again.seconds["pretrain"] > 0
 
 
+def test_a_component_that_is_unavailable_for_good_costs_nothing(tmp_path):
+    asked_for = ("backbone.name=micro-cnn", "seeds=[0]", "measure=[knn,finetune]")
+    asked = planned(tmp_path, "method.name=pretrained", *asked_for)
+    rates = Rates()
+    for stage in planned(tmp_path, "method.name=random-init", *asked_for)[0][1]:
+        rates.add(stage, 1000.0, real=True)
+    found = estimate(asked, stages_of, 60.0, rates)
+    assert found.by_method.get("pretrained", 0.0) == 0
+    assert found.unavailable["evaluate"] == found.stages["evaluate"] > 0
+
+
 def test_a_long_run_names_the_settings_that_make_it_shorter(tmp_path):
     rates = Rates()
     asked = planned(tmp_path, "seeds=[0,1]", "train.epochs=50", "measure=[knn,linear]")
@@ -139,11 +150,15 @@ def test_a_long_run_names_the_settings_that_make_it_shorter(tmp_path):
     assert not any("shorter" in line for line in run_lines(plans, estimate(asked, stages_of, 0.0, rates)))
     for stage in asked[0][1]:
         rates.add(stage, 1000.0, real=True)
-    line = next(line for line in run_lines(plans, estimate(asked, stages_of, 0.0, rates)) if "shorter" in line)
+    lines = list(run_lines(plans, estimate(asked, stages_of, 0.0, rates)))
+    place = lines.index("this takes longer than 10 min. To make it shorter:")
     shared = "\n".join(run_lines(plans, estimate(asked, stages_of, 0.0, rates), workers=2))
     assert "on this machine in 2 processes; one after another" in shared
-    for setting in ("longer than 10 min", "seeds=0", "train.epochs=25", "--protocols knn"):
-        assert setting in line
+    assert [line.split(" (")[0] for line in lines[place + 1 :]] == [
+        "  seeds=0", "  train.epochs=25", "  --protocols knn"
+    ]  # fmt: skip
+    assert any(line.startswith("  by stage: ") for line in lines[:place])
+    assert any(line.startswith("  by method: ") for line in lines[:place])
 
 
 def test_a_run_says_what_it_reuses_and_what_took_the_time(tmp_path):

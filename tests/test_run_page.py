@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import sslbench
 from sslbench.analysis.statistics.intervals import Estimate
 from sslbench.analysis.tables.best_row import find_best_row
 from sslbench.analysis.tables.run_tables import Row, rows_of
@@ -144,15 +145,21 @@ def test_the_best_row_is_the_best_method_by_the_default_protocol(rows, name, pro
     assert (best.row.record.run, best.protocol) == (name, protocol)
 
 
-def balance(least: int, most: int, tested: dict[str, int], groups: str = "none") -> list[str]:
+def balance(least: int, most: int, tested: dict[str, int], groups: str = "none", most_tested: int = 0) -> list[str]:
     classes = [
         ClassScore(dataset="d", protocol="knn", seed=0, fold=fold, setting="{}", name=name, recall=0.5, precision=0.5, f1=0.5,
                    support=count + fold, training_samples=5)
         for name, count in tested.items() for fold in (0, 1)
     ]  # fmt: skip
-    data = {"part": "d", "divided": {"least": least, "most": most, "groups": groups, "labels": []}}
-    record = SimpleNamespace(run="r", baseline=False, status="done", evaluated_on=[data], classes=classes, scores=[])
-    cells = {("knn", "macro_accuracy"): Estimate(mean=0.5, half=None, n=1, over="seeds")}
+    data = {
+        "part": "d",
+        "divided": {"least": least, "most": most, "groups": groups, "labels": [{"test_samples": 2852}]},
+    }
+    protocols = [{"name": "knn"}, {"name": "diagnostics", "max_test_samples": most_tested}]
+    record = SimpleNamespace(run="r", baseline=False, status="done", evaluated_on=[data], classes=classes, scores=[],
+                             protocols=protocols)  # fmt: skip
+    one = Estimate(mean=0.5, half=None, n=1, over="seeds")
+    cells = {("knn", "macro_accuracy"): one, ("diagnostics", "rank_me"): one}
     return list(describe_balance([Row(record=record, dataset="d", cells=cells, oracle={}, by_seed={})]))
 
 
@@ -164,6 +171,19 @@ def test_imbalance_small_classes_and_groups_are_stated_where_they_matter():
     told = "2 of 3 classes have fewer than 10 test samples (the fewest: a, 8), and each is 1/3 of macro accuracy"
     assert found[1] == told
     assert found[2] == "groups: 6 of source, 3 alone; each group is entirely on one side of the split"
+
+
+@pytest.mark.parametrize(
+    ("most", "told"), [(2048, ["fewer test samples: diagnostics 2,048 of 2,852"]), (2852, []), (0, [])]
+)
+def test_a_protocol_that_uses_fewer_test_samples_than_there_are_is_named(most, told):
+    assert balance(20, 30, {"a": 20, "b": 30}, most_tested=most)[:-1] == told
+
+
+def test_a_record_states_the_limit_of_each_protocol(tmp_path):
+    settings = {"measure": ["knn", "diagnostics"], "protocols.diagnostics.most": 50, "baselines": "none", "seeds": [0]}
+    (record,) = sslbench.run("raw-features", "digits", out=tmp_path, settings=settings).records
+    assert [one.get("max_test_samples") for one in record.protocols] == [None, 50]
 
 
 def test_two_runs_are_compared_as_the_table_compares_them(command, cli):

@@ -153,7 +153,7 @@ def test_a_plan_works_without_the_data_and_says_what_is_missing(cli, tmp_path):
     out = str(tmp_path / "runs")
     answer = cli("study", "run", str(path), "--plan", "--out", out)
     assert answer.returncode == 0, answer.stderr
-    for sentence in ("2 points, 2 runs (0 of them baselines) of 1 seeds", "dataset 'mnist'; planned by what its card says",
+    for sentence in ("2 points, 2 runs (0 of them baselines) of 1 seed\n", "dataset 'mnist'; planned by what its card says",
                      "pretrain: 2 distinct stages", "one after another", "judged by stages that are like them"):  # fmt: skip
         assert sentence in answer.stdout, answer.stdout
     answer = cli("study", "run", str(path), "--out", out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import subprocess
 import sys
@@ -120,6 +121,34 @@ def test_no_error_shows_a_traceback(error, lines, code, monkeypatch, capsys):
     assert len(shown) == len(lines)
     for line, start in zip(shown, lines, strict=True):
         assert line.startswith(start)
+
+
+PLUGIN = """
+from pathlib import Path
+def build(path):
+    Path(path).read_bytes()
+"""
+
+
+@pytest.mark.parametrize("place", ["plugin/file", "missing"], ids=["a file as a folder", "no file"])
+def test_an_error_in_the_code_of_a_plugin_names_the_plugin_and_a_report(place, tmp_path, monkeypatch):
+    install(tmp_path, "hastily", "[sslbench]\nhastily = hastily.components\n")
+    package = tmp_path / "hastily"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "components.py").write_text(PLUGIN)
+    (tmp_path / "plugin").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(OSError) as raised:  # noqa: PT011 - of two types
+        importlib.import_module("hastily.components").build(tmp_path / place)
+    line = describe_failure(raised.value) or write_report(raised.value)
+    (report,) = tmp_path.glob("sslbench-error-*.txt")
+    assert "the plugin hastily 1" in line
+    assert line.endswith(f"with the file {report}")
+    assert "build" in report.read_text()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "no folder"))
+    assert "the plugin hastily 1" in (describe_failure(raised.value) or "the plugin hastily 1")
 
 
 def test_an_unforeseen_error_is_written_to_a_file(monkeypatch, tmp_path):

@@ -79,7 +79,7 @@ class _Search:
         for entry in entries:
             path = Path(entry.path)
             if not entry.is_dir():
-                self.take(path)
+                self.take(path, is_file=entry.is_file())
             elif reason := self.reason_to_skip(path):
                 self.leave_out(reason, path, "/")
             elif entry.is_symlink():
@@ -91,24 +91,22 @@ class _Search:
         """State why a folder is not read; '' where it is."""
         name = folder.name
         if self.is_named(folder):
-            return "named in skip"
+            return "named in data.skip"
         if name.startswith(".") or name in SYSTEM_FOLDERS:
             return "hidden or system folder"
         if folder.resolve() in self.own or is_own_output(folder):
             return "written by sslbench"
         return ""
 
-    def take(self, path: Path) -> None:
+    def take(self, path: Path, *, is_file: bool) -> None:
         """Take a file that is an image by its extension, or by its content where it has none."""
         extension = path.suffix.lower()
         if self.is_named(path):
-            self.leave_out("named in skip", path)
+            self.leave_out("named in data.skip", path)
         elif path.name.startswith(".") or path.name in SYSTEM_FILES:
             self.leave_out("hidden or system file", path)
-        elif not path.exists():
-            self.leave_out("broken link", path)
-        elif not path.is_file():
-            self.leave_out("not a file", path)
+        elif not is_file:
+            self.leave_out("not a file" if path.exists() else "broken link", path)
         elif extension in image_extensions() or (not extension and is_image(path)):
             self.files.append(path)
         else:

@@ -28,6 +28,7 @@ SAMPLED_VALUES = 2**22
 """Pixels per channel, over all files, that percentiles are taken of."""
 
 VERSION = 1
+RANGE_HINT = "data.intensity_range=[BLACK,WHITE]"
 Span: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 
 
@@ -45,7 +46,7 @@ class ImageSet:
             return [ImageHeader(**header) for header in json.loads(known.read_text())]
         found = map_files(lambda path: read_header(path, self.options.max_pixels), self.files)
         if not any(header.is_transient for header in found):
-            write_atomically(known, json.dumps([asdict(header) for header in found]).encode())
+            write_atomically(known, json.dumps([header.as_dict() for header in found]).encode())
         return found
 
     @property
@@ -65,7 +66,10 @@ class ImageSet:
         return max(counts, default=1) if len(counts) < 2 else 3
 
     def find_problems(self) -> list[str]:
-        """List what a setting must decide: pages, channels and ranges; each starts with the setting's name."""
+        """List what a setting must decide: pages, channels and ranges.
+
+        Each starts with the setting's name, before which a plan puts its section; further settings are named in full.
+        """
         return [*self._find_page_problems(), *self._find_channel_problems(), *self._find_range_problems()]
 
     def read(self, number: int) -> NDArray[np.uint8]:
@@ -119,7 +123,7 @@ class ImageSet:
             found["channels"] = self._describe_channels(headers)
         pages = [header.pages for header in headers if header.pages > 1]
         if pages:
-            found["pages"] = f"{len(pages)} files have up to {max(pages)}; read with pages={self.options.pages}"
+            found["pages"] = f"{len(pages)} files have up to {max(pages)}; read with data.pages={self.options.pages}"
         if previews := sum(header.format == "MPO" for header in headers):
             found["previews"] = f"of {previews} MPO files the first image is read; the others are its previews"
         if rotated := sum(header.rotated for header in headers):
@@ -140,7 +144,7 @@ class ImageSet:
             how = {"percentiles": f"the percentiles {PERCENTILES[0]} and {PERCENTILES[1]} of all pixels",
                    "minmax": "the extremes of all pixels", "type": "the range of the type"}  # fmt: skip
             by = "set" if isinstance(asked, tuple) else how[asked]
-            text += f"; {low} is shown as black and {high} as white ({by}; setting intensity_range)"
+            text += f"; {low} is shown as black and {high} as white ({by}; setting data.intensity_range)"
         narrowed = sum(header.dtype == "uint8" and header.stored_bits > 8 for header in headers)
         return text + (f"; of {narrowed} color PNG files only the upper 8 bits are read" if narrowed else "")
 
@@ -151,7 +155,7 @@ class ImageSet:
         if isinstance(self.options.channels, tuple):
             return f"{text}; channels {', '.join(map(str, self.options.channels))} are read"
         if self.channels == 1 and colored:
-            return f"{text}; color is converted to gray (setting channels)"
+            return f"{text}; color is converted to gray (setting data.channels)"
         return f"{text}; read as {names.get(self.channels, f'{self.channels} channels')}"
 
     def _decoded_channels(self) -> list[int]:
@@ -167,22 +171,24 @@ class ImageSet:
         told = (
             f"{len(several)} of {len(self.files)} files have several pages, such as {self._relative(path)} with {count}"
         )
-        return [f"pages: {told}. Set the number of one (pages=0), all as channels (pages=all), pages=max or pages=mean"]
+        how = "the number of one (data.pages=0), all as channels (data.pages=all), data.pages=max or data.pages=mean"
+        return [f"pages: {told}. Set {how}"]
 
     def _find_channel_problems(self) -> list[str]:
         asked, counts = self.options.channels, sorted(set(self._decoded_channels()))
         if isinstance(asked, tuple):
             least = min(counts, default=0)
             wrong = [number for number in asked if not 0 <= number < least]
-            return [f"channels: a file has {least} channels, and none is numbered {wrong[0]}"] if wrong else []
+            told = f"channels: a file has {least} channels, and none is numbered {wrong[0]}" if wrong else ""
+            return [f"{told}. Set numbers from 0 to {least - 1}"] if told else []
         if asked == "auto" and len(counts) > 1 and not set(counts) <= {1, 3}:
             told = ", ".join(map(str, counts))
             return [
-                f"channels: files have different numbers of channels: {told}. Set those to read, such as channels=[0]"
+                f"channels: files have different numbers of channels: {told}. Set those to read, such as data.channels=[0]"
             ]
         if asked != "auto" and not set(counts) <= {1, 3}:
             told = f"channels={asked}: files have {counts[-1]} channels, which are neither gray nor color"
-            return [f"{told}. Set channels=auto for all of them, or numbers such as channels=[0,1,2]"]
+            return [f"{told}. Set data.channels=auto for all of them, or numbers such as data.channels=[0,1,2]"]
         return []
 
     def _find_range_problems(self) -> list[str]:
@@ -191,9 +197,9 @@ class ImageSet:
             sorted({h.dtype for h in self.headers if not h.problem} - {"uint8"}),
         )
         if asked == "type" and any(kind.startswith("float") for kind in kinds):
-            return [f"intensity_range=type: files hold {kinds[0]} numbers, whose type has no range. Set [black, white]"]
+            return [f"intensity_range=type: files hold {kinds[0]} numbers, whose type has no range. Set {RANGE_HINT}"]
         if asked == "type" and len(kinds) > 1:
-            return [f"intensity_range=type: files are of several types: {', '.join(kinds)}. Set [black, white]"]
+            return [f"intensity_range=type: files are of several types: {', '.join(kinds)}. Set {RANGE_HINT}"]
         return []
 
     def _measure_span(self, deep: Sequence[int]) -> Span:

@@ -48,7 +48,8 @@ class ProtocolSpec(Spec[C]):
     With `label_fractions` it answers anew for each share of labels in `splits.fractions`, else once. `augments` says whether
     its trainings augment samples, and `samples_seen` how many they pass for a bank of so many rows, for cost estimates (None:
     as many as the data has). Without `by_default` it measures only where a request names it. `asks_learnt` says whether it
-    asks rows beyond the split's test part, which is refused where a method has learnt from them.
+    asks rows beyond the split's test part, which is refused where a method has learnt from them. `max_test_samples` is how
+    many of the test samples it uses at most (0: all), which is stated under tables.
     """
 
     build: Callable[[C], Instrument]
@@ -62,3 +63,4 @@ class ProtocolSpec(Spec[C]):
     samples_seen: Callable[[C, int], int] | None = None
     by_default: bool = True
     asks_learnt: Callable[[C], bool] = asks_nothing_learnt
+    max_test_samples: Callable[[C], int] = none

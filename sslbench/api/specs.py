@@ -89,7 +89,8 @@ class Spec(Generic[C]):
 
     The settings decide which results are reused: one that changes no number is `field(default=256, metadata={"identity":
     False})`, a dataset's `root` and `title` never count, `reset_unused` resets what other settings switch off, and
-    `libraries` names packages whose installed version the numbers depend on, beyond those of every training.
+    `libraries` names packages whose installed version the numbers depend on, beyond those of every training. A text that may
+    name a file is `field(default="", metadata={"names_file": True})`: like a Path it is published without its folder.
     """
 
     name: str

@@ -140,10 +140,11 @@ def plan_lines(opened: Opened, workers: int) -> Iterator[str]:
     for axis in study.axes:
         yield f"  {axis.name}: {', '.join(map(str, axis.values))}"
     seeds = sorted({len(row.plan.seeds) for row in grid.rows})
+    ending = "" if seeds == [1] else "s"
     baselines = sum(row.plan.spec.baseline for row in grid.rows)
     yield (
         f"{len(opened.points)} points, {len(grid.rows)} runs ({baselines} of them baselines) "
-        f"of {' or '.join(map(str, seeds)) or 'no'} seeds"
+        f"of {' or '.join(map(str, seeds)) or 'no'} seed{ending}"
     )
     yield from (f"missing: {sentence}" for sentence in grid.missing)
     yield from (f"missing: dataset {name!r}; planned by what its card says of it" for name in grid.stood_in)

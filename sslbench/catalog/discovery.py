@@ -32,10 +32,11 @@ HEAVY = ("torch", "torchvision", "timm")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One entry point: who offers it and how to load it."""
+    """One entry point: who offers it, how to load it, and the package that it is in ('': not known)."""
 
     origin: Origin
     load: Callable[[], Any]
+    package: str = ""
 
 
 class _Broken(Exception):
@@ -68,7 +69,12 @@ def _entries_of(distribution: importlib.metadata.Distribution, name: str) -> lis
         return [Entry(origin=origin, load=partial(_refuse, f"entry_points.txt cannot be read: {error}"))]
     version = _metadata_of(distribution, "version", "0") if points else "0"
     return [
-        Entry(origin=Origin(plugin=point.name, distribution=name, version=version), load=point.load) for point in points
+        Entry(
+            origin=Origin(plugin=point.name, distribution=name, version=version),
+            load=point.load,
+            package=point.value.partition(":")[0].strip().partition(".")[0],
+        )
+        for point in points
     ]
 
 

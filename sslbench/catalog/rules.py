@@ -43,7 +43,7 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 BACKBONE_NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
 CALLABLES = (
     "build", "uses", "check", "answers_to", "members", "views", "provides", "shapes", "reference", "parts", "missing",
-    "reset_unused", "libraries", "title", "warnings",
+    "reset_unused", "libraries", "title", "warnings", "max_test_samples",
 )  # fmt: skip
 
 

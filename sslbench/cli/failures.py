@@ -7,6 +7,10 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sslbench.catalog.facts import Origin
 
 OUT_OF_MEMORY = (
     "out of memory",
@@ -34,6 +38,16 @@ def describe_failure(error: BaseException) -> str | None:
     return None
 
 
+def find_plugin(error: BaseException) -> Origin | None:
+    """Find the plugin of another distribution whose code an error passed through last; None without one."""
+    from sslbench.catalog.discovery import installed_entries
+
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    packages = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame in frames]
+    plugins = {entry.package: entry.origin for entry in installed_entries() if entry.package not in ("", "sslbench")}
+    return next((plugins[name] for name in reversed(packages) if name in plugins), None)
+
+
 def _describe_file(error: OSError) -> str | None:
     from sslbench.data.disk_arrays import find_disk_full
 
@@ -42,23 +56,45 @@ def _describe_file(error: OSError) -> str | None:
         return str(full)
     reason = (error.strerror or type(error).__name__).lower()
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{path}: {reason}. Use a folder that you may write to and files that you may read. {FOLDERS}"
-    return f"{path}: {reason}. {FOLDERS}" if error.errno in OF_THE_SYSTEM else None
+        use = "Use a folder that you may write to and files that you may read"
+        return f"{path}: {reason}. {use}. {FOLDERS}{_name_plugin(error)}"
+    return f"{path}: {reason}. {FOLDERS}{_name_plugin(error)}" if error.errno in OF_THE_SYSTEM else None
+
+
+def _name_plugin(error: BaseException) -> str:
+    """Say whom to ask about an error in a plugin's code, whose files may be others than the user's; '' for other errors."""
+    if (origin := find_plugin(error)) is None:
+        return ""
+    told = f". If these are right, report it to the authors of the plugin {origin}"
+    try:
+        return f"{told} with the file {_save_report(error)}"
+    except OSError:  # of a disk on which nothing can be written
+        return told
 
 
 def write_report(error: BaseException) -> str:
     """Write a traceback to a file, and return one line with its path; the traceback itself where no file can be written."""
+    about = f"{type(error).__name__}: {' '.join(str(error).split()):.200}"
+    origin = find_plugin(error)
+    culprit = f"of sslbench or of the plugin {origin}" if origin else "of sslbench or of a plugin"
+    try:
+        return f"{about}. This is a fault {culprit}. Report it with the file {_save_report(error)}"
+    except OSError:
+        return f"{about}\n{_report(error)}"
+
+
+def _save_report(error: BaseException) -> str:
+    """Write a traceback to a new file, and return its path."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="sslbench-error-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as file:
+        file.write(_report(error))
+    return file.name
+
+
+def _report(error: BaseException) -> str:
     from sslbench import __version__
     from sslbench.environment import host
 
     lines = traceback.format_exception(error)
-    content = f"sslbench {__version__}\n{dict(host())}\n{sys.argv}\n\n{''.join(lines)}"
-    about = f"{type(error).__name__}: {' '.join(str(error).split()):.200}"
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="sslbench-error-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
-        ) as file:
-            file.write(content)
-    except OSError:
-        return f"{about}\n{content}"
-    return f"{about}. This is a fault of sslbench or of a plugin. Report it with the file {file.name}"
+    return f"sslbench {__version__}\n{dict(host())}\n{sys.argv}\n\n{''.join(lines)}"

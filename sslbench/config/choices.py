@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Annotated, Any, cast
 
 from sslbench.api.ranges import Length, Range, Share
 from sslbench.api.specs import Apply, AugmentationSpec, Kind
 from sslbench.catalog.facts import Catalog, Component, did_you_mean
-from sslbench.convert import convert, file_settings, key_form, plain
+from sslbench.convert import convert, file_settings, key_form, plain, text_file_settings
 from sslbench.environment import versions
 
 PLACE = ("root", "title")
@@ -71,15 +72,22 @@ class Choice:
         used = {slot: choice.asked_settings() for slot, choice in self.uses.items()}
         return {"name": self.asked, "part": self.part, "settings": plain(self.config), "uses": used}
 
+    def _with_uses(self) -> Iterator[Choice]:
+        yield self
+        for choice in self.uses.values():
+            yield from choice._with_uses()
+
     def described(self) -> dict[str, Any]:
         """What of it enters a record."""
-        files = file_settings(type(self.config))
+        configs = [type(choice.config) for choice in self._with_uses()]
+        files, text_files = ([*dict.fromkeys(chain(*map(of, configs)))] for of in (file_settings, text_file_settings))
         return {
             "name": self.asked,
             "version": self.spec.version,
             "from": str(self.component.origin),
             "settings": plain(self.config),
             **({"files": files} if files else {}),
+            **({"text_files": text_files} if text_files else {}),
         }
 
 

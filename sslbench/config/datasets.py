@@ -113,9 +113,13 @@ def open_parts(
     shelf: Shelf,
     *,
     path: str = "data",
+    settings_path: str = "",
     fetch: bool = True,
 ) -> Found:
-    """Open every part that `name`, `name/sea` or `name/sea/ifcb+name/lab` means."""
+    """Open every part that `name`, `name/sea` or `name/sea/ifcb+name/lab` means.
+
+    `path` is the setting that names the dataset, and `settings_path` the section of its settings, if that is another.
+    """
     found = Found([], [], [])
     for word in reference.split("+"):
         name, _, inside = word.strip().partition("/")
@@ -130,6 +134,10 @@ def open_parts(
             offered = choice.spec.parts(choice.config)
             found.problems.append(f"{path}: {name!r} has no part {inside!r}{did_you_mean(inside, offered)}")
         _open(catalog, choice, wanted, shelf, found, path, fetch=fetch)
+    if settings_path:
+        found.problems = [
+            settings_path + told.removeprefix(path) if told.startswith(f"{path}.") else told for told in found.problems
+        ]
     return found
 
 
@@ -206,4 +214,5 @@ def missing_sentence(catalog: Catalog, choice: Choice, name: str, looked: str) -
     alike = [c for c in now if several and several == set(c.spec.card.modalities)]
     instead = f"; runs right now: --dataset {(alike or now)[0].name}" if now else ""
     how = "set data.root=FOLDER, or add its parent to $SSLBENCH_SOURCES"
-    return f"dataset {name!r} is not here: {looked}; {spec.card.obtain}; {how}{instead}"
+    obtain = "" if spec.card.obtain in looked else f"; {spec.card.obtain}"  # what it reads may be obtained alike
+    return f"dataset {name!r} is not here: {looked}{obtain}; {how}{instead}"

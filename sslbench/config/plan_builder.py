@@ -68,13 +68,15 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
         )
     if other := draft.tree.get("evaluate"):
         shared = settings if str(other).split("/")[0] == name.split("/")[0] else {}
-        evaluate = open_parts(draft.catalog, str(other), shared, draft.shelf, path="evaluate")
+        evaluate = open_parts(draft.catalog, str(other), shared, draft.shelf, path="evaluate", settings_path="data")
     elif asked.elsewhere:
         shared = dict(settings) if pool.split("/")[0] == name.split("/")[0] else {}
         if "root" in asked.settings:
             shared.pop("title", None)  # of another folder
         shared |= asked.settings
-        first = open_parts(draft.catalog, pool, shared, draft.shelf, path="pretrain.pool")
+        first = open_parts(
+            draft.catalog, pool, shared, draft.shelf, path="pretrain.pool", settings_path="pretrain.settings"
+        )
     for found in {id(f): f for f in (first, evaluate)}.values():
         _collect(draft, found)
         found.parts = merge_equal_parts(found.parts, "data.title", draft.problems)

@@ -16,6 +16,7 @@ import yaml
 from sslbench import environment
 from sslbench.api.files import write_atomically
 from sslbench.api.image_set import ImageSet
+from sslbench.config.choices import Choice
 from sslbench.config.datasets import Part
 from sslbench.config.keys import prepare_key
 from sslbench.config.plan import Plan
@@ -75,7 +76,7 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
         evaluated_on=[
             _data(plan, part, by_key) | {"splits": {}, **measured.splits.get(part.name, {})} for part in plan.evaluate_parts
         ],
-        protocols=[protocol.described() for protocol in plan.protocols],
+        protocols=[_protocol(choice) for choice in plan.protocols],
         seeds=plan.seeds,
         folds=plan.folds,
         test_share=1 / plan.splits.folds,
@@ -93,6 +94,11 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
         host=environment.host(),
         clock={"finished": environment.now()},
     )  # fmt: skip
+
+
+def _protocol(choice: Choice) -> dict[str, Any]:
+    most = choice.spec.max_test_samples(choice.config)
+    return {**choice.described(), **({"max_test_samples": most} if most else {})}
 
 
 def _data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:

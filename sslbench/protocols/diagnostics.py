@@ -32,6 +32,11 @@ def two_views(config: DiagnosticsConfig) -> int:
     return 2
 
 
+def max_test_samples(config: DiagnosticsConfig) -> int:
+    """Return the limit on the test samples."""
+    return config.most
+
+
 @hookimpl
 def sslbench_protocols() -> Iterable[ProtocolSpec[DiagnosticsConfig]]:
     yield ProtocolSpec(
@@ -51,6 +56,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[DiagnosticsConfig]]:
         targets=frozenset({"class", "labels", "none"}),
         views=two_views,
         label_fractions=False,
+        max_test_samples=max_test_samples,
         metrics=(
             Metric(name="rank_me", low=1, high=2**31),
             Metric(name="centered_effective_rank", low=1, high=2**31),

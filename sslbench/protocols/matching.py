@@ -35,6 +35,11 @@ def build(config: MatchingConfig) -> Instrument:
     return Matching(config)
 
 
+def max_test_samples(config: MatchingConfig) -> int:
+    """Return the limit on the test samples."""
+    return config.most
+
+
 @hookimpl
 def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
     yield ProtocolSpec(
@@ -53,6 +58,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "none"}),
         label_fractions=False,
+        max_test_samples=max_test_samples,
         metrics=(
             Metric(name="top_1", low=0, high=1),
             Metric(name="top_5", low=0, high=1),

@@ -1,4 +1,4 @@
-"""Sentences about the balance of a dataset: unequal classes, classes with few test samples, and groups that no split cuts."""
+"""Sentences about a dataset's test: unequal classes, classes with few test samples, limits, and groups that no split cuts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FEW_TEST_SAMPLES = 10
 def describe_balance(rows: Sequence[Row]) -> Iterator[str]:
     """Say of one dataset how unequal its classes are, which have few test samples, and what the split keeps together.
 
-    `rows` are all rows of that dataset. Yields at most three sentences, none for data without classes.
+    `rows` are all rows of that dataset. Yields at most four sentences, none for data without classes.
     """
     if not rows:
         return
@@ -31,11 +31,21 @@ def describe_balance(rows: Sequence[Row]) -> Iterator[str]:
             "mostly on the largest classes, macro accuracy weighs all alike"
         )
     yield from _describe_small_classes(rows)
+    yield from _describe_limits(rows, max((one["test_samples"] for one in divided.get("labels", ())), default=0))
     groups = str(divided["groups"])
     if groups.startswith("none"):
         yield f"groups: {groups.replace('none', 'none declared', 1)}; the split separates single samples"
     else:
         yield f"groups: {groups}; each group is entirely on one side of the split"
+
+
+def _describe_limits(rows: Sequence[Row], test_samples: int) -> Iterator[str]:
+    """Say which protocols measure fewer test samples than there are."""
+    measured = {protocol for row in rows for protocol, _ in row.cells}
+    limits = {one["name"]: one.get("max_test_samples", 0) for row in rows for one in row.record.protocols}
+    limited = [f"{name} {limit:,}" for name, limit in limits.items() if name in measured and 0 < limit < test_samples]
+    if limited:
+        yield f"fewer test samples: {', '.join(limited)} of {test_samples:,}"
 
 
 def _describe_small_classes(rows: Sequence[Row]) -> Iterator[str]:

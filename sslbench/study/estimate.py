@@ -63,7 +63,9 @@ def estimate(
     rates.learn(stages.values())
     failed = find_failed(stages.values())
     left = [stage for stage in stages.values() if not finished(stage.folder) and stage.folder not in failed]
-    problems = _measure(left, owner, stages_of, rates, limit) if limit else []
+    problems, unavailable = _measure(left, owner, stages_of, rates, limit) if limit else ([], set())
+    failed |= {s.folder: True for s in left if s.kind != "prepare" and id(owner[s.folder]) in unavailable}
+    left = [stage for stage in left if stage.folder not in failed]
     seconds = dict.fromkeys(KINDS, 0.0)
     by_method: dict[str, float] = {}
     for stage in left:
@@ -106,9 +108,13 @@ def find_failed(stages: Iterable[Stage]) -> dict[Path, bool]:
 
 def _measure(
     left: Sequence[Stage], owner: Mapping[Path, Plan], stages_of: StagesOf, rates: Rates, limit: float
-) -> list[str]:
-    """Time a stage of every family that nothing is known of, and keep what was found."""
+) -> tuple[list[str], set[int]]:
+    """Time a stage of every family that nothing is known of, and keep what was found.
+
+    Returns what could not be measured, and the ids of plans of which a component is unavailable for good.
+    """
     problems: list[str] = []
+    unavailable: set[int] = set()
     tried: set[int] = set()
     watch: Limit | None = None
     while plan := _next(left, owner, rates, tried):
@@ -120,13 +126,14 @@ def _measure(
             watch = Limit(limit)
         known = {rate.family for rate in rates.known.values()}
         families = {s.family for s in left if owner[s.folder] is plan} - known
-        measure_plan(plan, families, stages_of, rates, watch, problems)
+        if not measure_plan(plan, families, stages_of, rates, watch, problems):
+            unavailable.add(id(plan))
         about = sum(rates.seconds(stage) or 0.0 for stage in left)
         if watch.is_reached or watch.spent > SHARE * about > 0:
             break
     if watch is not None:
         rates.keep()
-    return problems
+    return problems, unavailable
 
 
 def _next(left: Sequence[Stage], owner: Mapping[Path, Plan], rates: Rates, tried: set[int]) -> Plan | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sslbench import environment
+from sslbench.api.errors import Unavailable
 from sslbench.config.datasets import Part
 from sslbench.config.plan import Plan
 from sslbench.data.splits import SplitSettings
@@ -77,10 +78,11 @@ class Limit:
 
 def measure_plan(
     plan: Plan, families: Collection[str], stages_of: StagesOf, rates: Rates, limit: Limit, problems: list[str]
-) -> None:
+) -> bool:
     """Time one stage of each of these families, as long as there is time; a stage of a small plan stands for the real one.
 
-    What a component cannot do with generated rows is added to `problems`, and costs nothing more.
+    What a component cannot do with generated rows is added to `problems`, and costs nothing more. Returns whether the plan
+    can be run, as far as is known: not where a component is unavailable for good.
     """
     whole = replace(
         plan, train=replace(plan.train, snapshots=())
@@ -103,15 +105,16 @@ def measure_plan(
         first = {stage.family: path for path, stage in ordered if stage.family in families}
         for path in _needed(stages, list(first.values())):
             if limit.is_reached:
-                return
+                return True
             try:
                 per_row = _timed(stages[path])
             except Exception as error:  # a fact about a component, and no reason to refuse a plan
                 stage = stages[path]
                 problems.append(f"{plan.method.name}: {stage.kind}: {type(error).__name__}: {error}")
-                return
+                return not (isinstance(error, Unavailable) and error.lasting)
             if path in real:
                 rates.add(real[path], per_row * max(real[path].rows, 1), real=False)
+    return True
 
 
 def _needed(stages: Mapping[str, Stage], asked: Collection[str]) -> Sequence[str]:

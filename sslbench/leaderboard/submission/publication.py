@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -36,10 +36,11 @@ UNREADABLE = re.compile(r"(?P<id>.*?): (?P<kind>[A-Za-z_][A-Za-z0-9_]*): ", re.D
 def publish(record: Record) -> Record:
     """Keep the fields of a record that may be published; scores of snapshots are left out.
 
-    Settings that name files hold PATH/NAME. An unreadable sample is listed by its id, which is its file's name below the
-    dataset's root, and the type of its error.
+    Settings that name files hold PATH/NAME; those that are text only where they name a folder too. An unreadable sample is
+    listed by its id, which is its file's name below the dataset's root, and the type of its error.
     """
-    files = {LOCATION, *_file_settings(record)}
+    files = dict.fromkeys(_file_settings(record, "text_files"), True)
+    files |= dict.fromkeys((LOCATION, *_file_settings(record, "files")), False)
     return replace(
         record,
         reason="",
@@ -69,7 +70,7 @@ def _keep(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: plain(values[name]) for name in names if name in values}
 
 
-def _publish_data(data: Mapping[str, Any], files: Collection[str]) -> dict[str, Any]:
+def _publish_data(data: Mapping[str, Any], files: Mapping[str, bool]) -> dict[str, Any]:
     kept: dict[str, Any] = _without_paths(_keep(data, DATA), files)
     if "unreadable" in data:
         kept["unreadable"] = [_publish_unreadable(text) for text in data["unreadable"]]
@@ -83,8 +84,8 @@ def _publish_unreadable(text: str) -> str:
     return f"{found['id']}: {found['kind']}"
 
 
-def _file_settings(record: Record) -> Iterator[str]:
-    """Names of the settings that hold files, as each component of the record states them."""
+def _file_settings(record: Record, kind: str) -> Iterator[str]:
+    """List the settings that hold files, by type ('files') or as text ('text_files'), as each component states them."""
     components = (
         record.method,
         *record.backbones.values(),
@@ -93,14 +94,17 @@ def _file_settings(record: Record) -> Iterator[str]:
         *record.evaluated_on,
     )
     for component in components:
-        yield from component.get("files", ())
+        yield from component.get(kind, ())
 
 
-def _without_paths(value: Any, files: Collection[str]) -> Any:
-    """Put PATH/NAME for the value of every setting that holds a file, at any depth, and for any absolute path."""
+def _without_paths(value: Any, files: Mapping[str, bool]) -> Any:
+    """Put PATH/NAME for the value of every setting that holds a file, at any depth, and for any absolute path.
+
+    `files` says of these settings whether they are text: of a text a file's name alone, or a word such as 'auto', stays.
+    """
     if isinstance(value, Mapping):
         return {
-            name: _hide(one) if name in files and one is not None else _without_paths(one, files)
+            name: _hide(one) if _is_file(one, files.get(name)) else _without_paths(one, files)
             for name, one in value.items()
         }
     if isinstance(value, list):
@@ -114,6 +118,12 @@ def _hide(value: Any) -> Any:
     if not isinstance(value, str):
         return "PATH"
     return f"PATH/{PureWindowsPath(value).name}"  # which takes both kinds of slashes
+
+
+def _is_file(value: Any, is_text: bool | None) -> bool:
+    if is_text:
+        return isinstance(value, str) and ("/" in value or "\\" in value)
+    return is_text is not None and value is not None
 
 
 def _is_absolute(text: str) -> bool:

@@ -21,7 +21,7 @@ def stage_lines(found: Estimate) -> Iterator[str]:
     """Say of each kind of stage how many there are, how many are done, and about how long the others take."""
     for kind, count in found.stages.items():
         done = f", {found.done[kind]} of them done" if found.done[kind] else ""
-        yield f"  {kind}: {count} distinct stages{done}, {duration(found.seconds[kind])}"
+        yield f"  {kind}: {count} distinct stage{'' if count == 1 else 's'}{done}, {duration(found.seconds[kind])}"
 
 
 def doubt_lines(found: Estimate) -> Iterator[str]:
@@ -56,12 +56,15 @@ def run_lines(plans: Sequence[Plan], found: Estimate, workers: int = 1) -> Itera
     by = f" in {workers} processes" if workers > 1 else ""
     about = f"about {duration(seconds)} on this machine{by}"
     about += f"; one after another {duration(found.total)}" if workers > 1 else ""
-    about += _shares(found.seconds, found.by_method)
     if found.unknown:
         about += f"; {found.unknown} stages of unknown cost are not counted"
     yield f"reused: {_listed(found.done)}; to compute: {_listed(left)}, {about}{again}"
+    for basis, parts in zip(("stage", "method"), _largest_parts(found.seconds, found.by_method), strict=True):
+        if parts:
+            yield f"  by {basis}: {parts}"
     if seconds > LONG:
-        yield f"this takes longer than {duration(LONG)}. To make it shorter: {'; '.join(shorter(plans))}"
+        yield f"this takes longer than {duration(LONG)}. To make it shorter:"
+        yield from (f"  {setting}" for setting in shorter(plans))
 
 
 def shorter(plans: Sequence[Plan]) -> Iterator[str]:
@@ -96,10 +99,13 @@ def took_lines(seconds: Mapping[str, float], by_method: Mapping[str, float]) -> 
 
 
 def _shares(seconds: Mapping[str, float], by_method: Mapping[str, float]) -> str:
-    """The largest parts of a time, by kind and by method."""
-    parts = [_parts({NOUNS[kind][1]: value for kind, value in seconds.items()}), _parts(by_method)]
-    told = "; ".join(filter(None, parts))
+    told = "; ".join(filter(None, _largest_parts(seconds, by_method)))
     return f" ({told})" if told else ""
+
+
+def _largest_parts(seconds: Mapping[str, float], by_method: Mapping[str, float]) -> tuple[str, str]:
+    """List the parts of a time, by kind of stage and by method, the largest first."""
+    return _parts({NOUNS[kind][1]: value for kind, value in seconds.items()}), _parts(by_method)
 
 
 def _parts(seconds: Mapping[str, float]) -> str:

@@ -23,7 +23,7 @@ def pictures_of(files: Sequence[str], pattern: str) -> NDArray[np.str_]:
     names = [Path(file).name for file in files]
     found = [re.search(pattern, name) for name in names] if pattern != NONE else [None for _ in names]
     pictures = ["" if match is None else match[1 if match.re.groups else 0] or "" for match in found]
-    told = "name the part of a file's name that says which picture, or none if every crop is one of its own"
+    told = "name the part of a file's name that says which picture, or set data.source=none if every crop is one of its own"
     if pattern != NONE and not any(pictures):
         raise RequestError([f"source: '{pattern}' is found in no file name, such as {names[0]!r}; {told}"])
     if len(names) > 1 and len({*pictures}) == 1 and pictures[0]:

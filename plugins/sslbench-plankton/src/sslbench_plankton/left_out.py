@@ -48,7 +48,7 @@ def _reason(cells: Sequence[str]) -> str:
         return "which hold no numbers"
     if wrong:
         return "in which some cells are no finite number"
-    return "which are the same in every row" if len(set(map(float, cells))) == 1 else "by the setting ignore"
+    return "which are the same in every row" if len(set(map(float, cells))) == 1 else "by the setting data.ignore"
 
 
 def _is_number(cell: str) -> bool:

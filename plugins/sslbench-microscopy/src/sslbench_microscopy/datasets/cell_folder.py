@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -45,7 +45,7 @@ class CellFolderConfig:
     title: str = ""
     levels: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
-    table: str = "auto"
+    table: str = field(default="auto", metadata={"names_file": True})
     copies: Literal["keep", "drop"] = "keep"
     channels: Channels = "auto"
     pages: Pages = None

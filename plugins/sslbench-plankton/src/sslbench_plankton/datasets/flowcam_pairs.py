@@ -7,7 +7,7 @@ loaders and encoders of vectors on, and no evidence about learning across modali
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
@@ -27,8 +27,8 @@ class FlowcamPairsConfig:
 
     root: Path | None = None
     title: str = ""
-    table: str = "measurements.csv"
-    images: str = "images"
+    table: str = field(default="measurements.csv", metadata={"names_file": True})
+    images: str = field(default="images", metadata={"names_file": True})
     key: str = "Original Reference ID"
     run: str = "Image File"
     source: str = "Source Image"

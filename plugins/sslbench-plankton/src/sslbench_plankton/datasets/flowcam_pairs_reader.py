@@ -80,7 +80,7 @@ def source_images(rows: Sequence[Row], config: FlowcamPairsConfig) -> NDArray[np
         return np.full(len(rows), "")
     if config.source not in rows[0]:
         told = f"source: {config.source!r} is no column of {config.table}"
-        raise RequestError([f"{told}. Name the one of the image that a particle was cut from, or set it to none"])
+        raise RequestError([f"{told}. Name the one of the image that a particle was cut from, or set data.source=none"])
     runs = [row[config.run].rpartition("_")[0] for row in rows]
     numbers_of = [row[config.source] for row in rows]
     return np.array([f"{run}/{number}" if number else "" for run, number in zip(runs, numbers_of, strict=True)])

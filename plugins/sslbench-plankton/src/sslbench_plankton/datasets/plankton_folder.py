@@ -40,7 +40,7 @@ class PlanktonFolderConfig:
     title: str = ""
     levels: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
-    table: str = "auto"
+    table: str = field(default="auto", metadata={"names_file": True})
     columns: Mapping[str, str] = field(default_factory=dict)
     time: str = ""
     copies: Literal["keep", "drop"] = "keep"

@@ -6,7 +6,7 @@ Read as one folder per class or, with `table`, as pictures and a CSV file that n
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
@@ -25,8 +25,8 @@ class UdeDiatomsConfig:
     """
 
     root: Path | None = None
-    images: str = ""
-    table: str = ""
+    images: str = field(default="", metadata={"names_file": True})
+    table: str = field(default="", metadata={"names_file": True})
     image_column: str = "filename"
     class_column: str = "taxon"
     channels: GrayOrColor = "grey"

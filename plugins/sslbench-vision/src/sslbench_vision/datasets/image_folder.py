@@ -56,7 +56,7 @@ class ImageFolderConfig:
     title: str = ""
     levels: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
-    table: str = AUTO
+    table: str = field(default=AUTO, metadata={"names_file": True})
     path_column: str = ""
     class_column: str = ""
     split_column: str = ""

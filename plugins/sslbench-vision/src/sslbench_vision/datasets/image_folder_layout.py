@@ -140,7 +140,7 @@ def settle_split(rows: tuple[dict[str, str], ...]) -> tuple[tuple[dict[str, str]
 def _describe(levels: Sequence[str], rows: Sequence[dict[str, str]], *, asked: bool) -> str:
     if not any(row["class"] or row["split"] for row in rows):
         return "images without class folders: no labels"
-    how = "as levels states" if asked else "recognized by the folders' names"
+    how = "as data.levels states" if asked else "recognized by the folders' names"
     return f"{'/'.join(levels).upper()}/image, {how}"
 
 

@@ -197,7 +197,7 @@ def choose_rows(
     used = {"", *(name for name in config.classes or counts if counts[name] >= config.minimum)}
     kept = [i for i, row in enumerate(rows) if row["class"] in used]
     notes = (
-        [f"{len(counts) + 1 - len(used)} classes are left out by classes or minimum"]
+        [f"{len(counts) + 1 - len(used)} classes are left out by data.classes or data.minimum"]
         if len(counts) + 1 > len(used)
         else []
     )
@@ -209,7 +209,7 @@ def choose_rows(
         for i in sorted(kept, key=lambda i: not rows[i]["class"]):  # of a labeled and an unlabeled one the labeled one
             first.setdefault(digests[i], i)
         single = [i for i in kept if first[digests[i]] == i and len(labels[digests[i]]) < 2]
-        notes.append(f"{len(kept) - len(single):,} identical files are left out by copies=drop")
+        notes.append(f"{len(kept) - len(single):,} identical files are left out by data.copies=drop")
         kept = single
     if not kept:
         most = max(counts.values(), default=0)

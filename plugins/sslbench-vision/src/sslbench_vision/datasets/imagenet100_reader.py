@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from sslbench.api import Dataset, Source
 from sslbench.api.files import find
@@ -11,6 +12,9 @@ from sslbench.api.image_listing import list_images
 from sslbench_vision.datasets.image_folder import ImageFolderConfig
 from sslbench_vision.datasets.image_folder_reader import ImageFolder
 from sslbench_vision.datasets.imagenet100 import CLASS_LIST
+
+PARTS = ("train", "val")
+"""Folders that are read: the images of a test part have no labels."""
 
 
 def digest(names: Sequence[str]) -> str:
@@ -28,10 +32,26 @@ class ImageNet100(ImageFolder):
         return [{"member": "imagenet100", "pictures": len(self.files), "class list": listed, "kept": len(self.files)}]
 
 
+def list_parts(root: Path) -> tuple[list[Path], dict[str, list[str]]]:
+    """List the images of the parts that are read, and by reason the paths below `root` that are skipped."""
+    files: list[Path] = []
+    skipped: dict[str, list[str]] = {}
+    for entry in sorted(root.iterdir()):
+        ending = "/" if entry.is_dir() else ""
+        if entry.name in PARTS and ending:
+            listing = list_images(entry)
+            files += listing.files
+            for reason, paths in listing.skipped.items():
+                skipped.setdefault(reason, []).extend(f"{entry.name}/{path}" for path in paths)
+        else:
+            skipped.setdefault(f"beside {' and '.join(PARTS)}", []).append(entry.name + ending)
+    return files, skipped
+
+
 def open_tree(source: Source) -> Dataset:
     """List the tree; raises DataMissing where there is none, DataBroken for a class without a picture."""
     root = find(source, ["imagenet100", "imagenet", "ILSVRC2012"])
     classes = tuple(CLASS_LIST.split())
     config = ImageFolderConfig(root=root, levels=("split", "class"), channels="colour", classes=classes)
-    inside = [path for part in ("train", "val") if (root / part).is_dir() for path in list_images(root / part).files]
-    return ImageNet100(root, inside, config, source.work / "fingerprints", {})
+    files, skipped = list_parts(root)
+    return ImageNet100(root, files, config, source.work / "fingerprints", skipped)
