@@ -32,7 +32,10 @@ EXPECTED = {
     "misspelt-hook": ("broken", "hooks: 'sslbench_method' is no hook; possible: sslbench_augmentations"),
     "undecorated-hook": ("broken", "hooks: 'sslbench_methods' lacks the decorator @hookimpl"),
     "default-argument": ("broken", "sslbench_event: argument 'event' has a default, so it would never be passed"),
-    "heavy-import": ("advice", "import: imports torch at discovery; import it inside build()"),
+    "heavy-import": (
+        "advice",
+        "import: imports torch at discovery; put the implementation into a module next to the spec and name it as text",
+    ),
     "slow-import": ("advice", "import: took 0."),
 }
 

@@ -10,14 +10,13 @@ import pytest
 import torch
 from sslbench_plankton.backbones.profiles import ProfileCnnConfig, build_cnn
 from sslbench_plankton.backbones.vectors import VectorMlpConfig
-from sslbench_plankton.backbones.vectors import build as build_mlp
+from sslbench_plankton.backbones.vectors_model import VectorMlp
 from sslbench_plankton.methods.clip_pairs import ClipPairsConfig
-from sslbench_plankton.methods.clip_pairs import build as build_clip
-from sslbench_plankton.methods.clip_pairs_model import clip_loss
+from sslbench_plankton.methods.clip_pairs_model import ClipPairs, clip_loss
 from sslbench_plankton.methods.siglip_pairs_model import siglip_loss
 from sslbench_plankton.operations.profiles import TimeCropConfig, build_crop
 from sslbench_plankton.operations.strangers import StrangersConfig
-from sslbench_plankton.operations.strangers import build as build_strangers
+from sslbench_plankton.operations.strangers_operation import strangers
 
 import sslbench
 from sslbench.api import Facts, MethodParts, Modality, OperationParts, Target
@@ -89,10 +88,10 @@ def test_siglips_loss_pair_by_pair(buckets):
 def method(**settings):
     modalities = {"image": IMAGE, "profile": PROFILE}
     narrow = Modality(layout="vector", shape=(256,))
-    encoders = {"image": build_mlp(VectorMlpConfig(width=4), narrow), "profile": build_cnn(
+    encoders = {"image": VectorMlp(VectorMlpConfig(width=4), narrow), "profile": build_cnn(
         ProfileCnnConfig(widths=(4, 4, 4, 4), blocks=1, steps=32), PROFILE)}  # fmt: skip
     facts = Facts(modalities=modalities, shapes={}, samples=9, batch=4, epochs=1, target=Target(kind="none"))
-    return build_clip(
+    return ClipPairs(
         ClipPairsConfig(out=3, dropout=0.0, **settings), MethodParts(encoders=encoders, used={}, facts=facts)
     )
 
@@ -119,7 +118,7 @@ def test_projections_are_told_sizes_as_they_were_before_any_crop():
 def test_strangers_stand_beside_a_picture_the_same_ones_for_any_batch():
     reference = {"image": torch.zeros(5, 16), "profile": torch.arange(5.0).view(5, 1, 1).expand(5, 7, 6),
                  "profile.length": torch.arange(5) + 1}  # fmt: skip
-    operation = build_strangers(
+    operation = strangers(
         StrangersConfig(), OperationParts(modalities={"image": IMAGE, "profile": PROFILE}, reference=reference)
     )
     view = {"image": torch.rand(40, 16), "profile": torch.full((40, 9, 6), 9.0), "profile.length": torch.full((40,), 9)}

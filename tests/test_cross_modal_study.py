@@ -10,7 +10,7 @@ import pytest
 import sslbench_plankton.studies
 import torch
 from sslbench_vision.backbones.timm_family import TimmConfig
-from sslbench_vision.backbones.timm_family import build as build_timm
+from sslbench_vision.backbones.timm_model import timm_encoder as build_timm
 
 from sslbench.analysis.tables.cost_tables import mean_costs, most_confused
 from sslbench.analysis.tables.hypotheses import Direction, judged

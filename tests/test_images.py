@@ -216,8 +216,8 @@ def test_a_range_becomes_black_and_white(low, width):
 
 def test_plankton_readers_decode_as_image_folder_does(tmp_path):
     """16-bit gray was clipped to white, and transparency showed what it hid."""
-    from sslbench_plankton.datasets import kaggle_plankton
-    from sslbench_vision.datasets import image_folder
+    from sslbench_plankton.datasets import kaggle_plankton, kaggle_plankton_reader
+    from sslbench_vision.datasets import image_folder, image_folder_reader
 
     from sslbench.api.specs import Source
 
@@ -229,9 +229,9 @@ def test_plankton_readers_decode_as_image_folder_does(tmp_path):
         clear = np.dstack([deep // 16, rng.integers(0, 2, (9, 9)) * 255]).astype(np.uint8)
         Image.fromarray(clear, "LA").save(tmp_path / f"train/{name}/clear.png")
     source = Source(root=tmp_path, folders=(), work=tmp_path / "work", part="labelled")
-    plankton = kaggle_plankton.build(kaggle_plankton.KagglePlanktonConfig(root=tmp_path), source)
+    plankton = kaggle_plankton_reader.open_kaggle_plankton(kaggle_plankton.KagglePlanktonConfig(root=tmp_path), source)
     folder = Source(root=tmp_path / "train", folders=(), work=tmp_path / "work")
-    everyday = image_folder.build(image_folder.ImageFolderConfig(), folder)
+    everyday = image_folder_reader.open_folder(image_folder.ImageFolderConfig(), folder)
     for row in range(4):
         assert plankton.columns["id"][row] == everyday.columns["id"][row]
         expected = everyday.read(row, rng)["image"]

@@ -42,7 +42,7 @@ def built(name: str, **settings):
     assert not list(spec.check(config, facts))
     torch.manual_seed(0)
     encoder = MicroCnn(MicroCnnConfig(widths=(4, 4, 8, 8)), PICTURE)
-    method = spec.build(config, MethodParts(encoders={"image": encoder}, used={}, facts=facts))
+    method = spec.implementation()(config, MethodParts(encoders={"image": encoder}, used={}, facts=facts))
     return method.train(), {role: wanted.count for role, wanted in spec.views(config).items()}
 
 

@@ -6,7 +6,14 @@ import numpy as np
 from PIL import Image
 from sslbench_microscopy.datasets.bbbc021_reader import matched, note_unmatched
 from sslbench_microscopy.fields import Field
-from sslbench_plankton.datasets import pmid2019, ude_diatoms_2024, zoolake
+from sslbench_plankton.datasets import (
+    pmid2019,
+    pmid2019_reader,
+    ude_diatoms_2024,
+    ude_diatoms_2024_reader,
+    zoolake,
+    zoolake_reader,
+)
 from sslbench_plankton.datasets.flowcam_pairs import FlowcamPairsConfig
 from sslbench_plankton.datasets.flowcam_pairs_reader import open_pairs
 
@@ -29,11 +36,11 @@ def test_images_that_no_annotation_and_no_table_names_are_noted(tmp_path):
     save(*(tmp_path / f"JPEGImages/{name}.png" for name in ("one", "two", "three")))
     (tmp_path / "Annotations").mkdir()
     (tmp_path / "Annotations/one.xml").write_text(f"<annotation>{OBJECT}</annotation>")
-    (note,) = pmid2019.build(pmid2019.PmidConfig(), source(tmp_path)).describe().notes
+    (note,) = pmid2019_reader.open_pmid2019(pmid2019.PmidConfig(), source(tmp_path)).describe().notes
     assert note == "2 image file(s) below JPEGImages are left out: no annotation names them, such as three.png"
     (tmp_path / "taxa.csv").write_text("filename,taxon\none.png,a\ntwo.png,b\n")
     settings = ude_diatoms_2024.UdeDiatomsConfig(images="JPEGImages", table="taxa.csv")
-    (note,) = ude_diatoms_2024.build(settings, source(tmp_path)).describe().notes
+    (note,) = ude_diatoms_2024_reader.open_ude_diatoms_2024(settings, source(tmp_path)).describe().notes
     assert note.startswith("1 image file(s) below JPEGImages are left out: the table does not name them")
 
 
@@ -43,7 +50,7 @@ def test_images_outside_class_folders_and_names_without_an_image_are_noted(tmp_p
     lists.mkdir()
     for part, names in {"train": "1.png\ngone.png\n", "val": "", "test": "2.png\n"}.items():
         (lists / f"{part}_filenames.txt").write_text(names)
-    assert zoolake.build(zoolake.ZoolakeConfig(), source(tmp_path)).describe().notes == (
+    assert zoolake_reader.open_zoolake(zoolake.ZoolakeConfig(), source(tmp_path)).describe().notes == (
         "1 name(s) in train_filenames.txt are of no image, such as gone.png",
         "1 name(s) in train_filenames.txt are of several images, such as 1.png",
         "1 image file(s) below zooplankton_0p5x are left out: they lie in no class folder, such as loose.png",

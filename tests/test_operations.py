@@ -13,9 +13,9 @@ from sslbench_vision.operations import blur_erase_operation as blur_erase
 from sslbench_vision.operations import colour_operation as colour
 from sslbench_vision.operations import crops_operation as crops
 from sslbench_vision.operations import geometry_operation as geometry
-from sslbench_vision.operations.colour import ColourJitterConfig
+from sslbench_vision.operations.colour import ColourJitterConfig, GreyConfig, InvertConfig, SolariseConfig
 from sslbench_vision.operations.crops import CentreCropConfig, PadConfig, RandomResizedCropConfig
-from sslbench_vision.operations.geometry import AffineConfig
+from sslbench_vision.operations.geometry import AffineConfig, FlipConfig
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 from torchvision.transforms import functional as tv
 
@@ -83,8 +83,8 @@ def test_affine(photos, fill):
 
 def test_flips(photos):
     view = {"image": photos}
-    assert torch.equal(geometry.flip(parts(), 3)(view, draws())["image"], tv.hflip(photos))
-    assert torch.equal(geometry.flip(parts(), 2)(view, draws())["image"], tv.vflip(photos))
+    assert torch.equal(geometry.flip_horizontally(FlipConfig(), parts())(view, draws())["image"], tv.hflip(photos))
+    assert torch.equal(geometry.flip_vertically(FlipConfig(), parts())(view, draws())["image"], tv.vflip(photos))
 
 
 @pytest.mark.parametrize(
@@ -131,11 +131,11 @@ def test_jitter_probabilities_are_separate(photos):
 
 def test_grey_solarise_invert(photos):
     view = {"image": photos}
-    grey = colour.to_grey(parts())(view, draws())["image"]
+    grey = colour.to_grey(GreyConfig(), parts())(view, draws())["image"]
     assert distance(grey, tv.rgb_to_grayscale(photos, 3)) < CLOSE
-    solarised = colour.solarise(0.5, parts())(view, draws())["image"]
+    solarised = colour.solarise(SolariseConfig(threshold=0.5), parts())(view, draws())["image"]
     assert distance(solarised, tv.solarize(photos, 0.5)) < CLOSE
-    assert distance(colour.solarise(0.0, parts())(view, draws())["image"], tv.invert(photos)) < CLOSE
+    assert distance(colour.invert(InvertConfig(), parts())(view, draws())["image"], tv.invert(photos)) < CLOSE
 
 
 def test_blur(photos):
@@ -215,7 +215,7 @@ def an_augmentation(*names: str) -> BuiltAugmentation:
         "crop": BuiltOperation(name="crop", p=(1.0,), operation=crops.RandomResizedCrop(RandomResizedCropConfig(size=64), parts())),
         "affine": BuiltOperation(name="affine", p=(0.5,), operation=geometry.affine(AffineConfig(), parts())),
         "jitter": BuiltOperation(name="jitter", p=(0.8,), operation=colour.jitter(ColourJitterConfig(), parts())),
-        "flip": BuiltOperation(name="flip", p=(0.5,), operation=geometry.flip(parts(), 3)),
+        "flip": BuiltOperation(name="flip", p=(0.5,), operation=geometry.flip_horizontally(FlipConfig(), parts())),
     }  # fmt: skip
     return BuiltAugmentation(name="set", weight=1.0, roles={"view": [made[name] for name in names]})
 

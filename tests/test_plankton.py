@@ -12,17 +12,17 @@ import pytest
 import sslbench_plankton.studies
 from PIL import Image
 from sslbench_plankton.datasets.kaggle_plankton import KagglePlanktonConfig
-from sslbench_plankton.datasets.kaggle_plankton import build as kaggle
+from sslbench_plankton.datasets.kaggle_plankton_reader import open_kaggle_plankton as kaggle
 from sslbench_plankton.datasets.pmid2019 import PmidConfig
-from sslbench_plankton.datasets.pmid2019 import build as pmid
+from sslbench_plankton.datasets.pmid2019_reader import open_pmid2019 as pmid
 from sslbench_plankton.datasets.syke_ifcb_2022 import SykeIfcbConfig
-from sslbench_plankton.datasets.syke_ifcb_2022 import build as syke_ifcb
+from sslbench_plankton.datasets.syke_ifcb_2022_reader import open_syke_ifcb_2022 as syke_ifcb
 from sslbench_plankton.datasets.syke_zooscan_2024 import SykeZooscanConfig
-from sslbench_plankton.datasets.syke_zooscan_2024 import build as syke_zooscan
+from sslbench_plankton.datasets.syke_zooscan_2024_reader import open_syke_zooscan_2024 as syke_zooscan
 from sslbench_plankton.datasets.ude_diatoms_2024 import UdeDiatomsConfig
-from sslbench_plankton.datasets.ude_diatoms_2024 import build as ude
+from sslbench_plankton.datasets.ude_diatoms_2024_reader import open_ude_diatoms_2024 as ude
 from sslbench_plankton.datasets.zoolake import ZoolakeConfig
-from sslbench_plankton.datasets.zoolake import build as zoolake
+from sslbench_plankton.datasets.zoolake_reader import open_zoolake as zoolake
 
 from sslbench.api import DataBroken, DataMissing, Source
 from sslbench.catalog.discovery import discover, installed_entries

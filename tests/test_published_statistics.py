@@ -11,7 +11,7 @@ from sslbench_vision.backbones import timm_model
 from sslbench_vision.backbones.micro_cnn import MicroCnnConfig
 from sslbench_vision.backbones.micro_cnn_model import MicroCnn
 from sslbench_vision.backbones.timm_family import TimmConfig, unlearnt
-from sslbench_vision.backbones.timm_family import build as build_timm
+from sslbench_vision.backbones.timm_model import timm_encoder as build_timm
 from sslbench_vision.backbones.torchvision_family import TorchvisionConfig
 from sslbench_vision.backbones.torchvision_model import TorchvisionEncoder
 from sslbench_vision.methods.pretrained import PretrainedConfig

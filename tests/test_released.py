@@ -17,7 +17,7 @@ from sslbench_vision.datasets.cifar10 import RELEASE as CIFAR10
 from sslbench_vision.datasets.cifar100 import RELEASE as CIFAR100
 from sslbench_vision.datasets.cifar_reader import grey, open_release, read_binary, read_python
 from sslbench_vision.datasets.cifar_release import CifarConfig
-from sslbench_vision.datasets.imagenet100 import CLASS_LIST, DIGEST
+from sslbench_vision.datasets.imagenet100 import CLASS_LIST, DIGEST, ImageNet100Config
 from sslbench_vision.datasets.imagenet100_reader import digest, open_tree
 from sslbench_vision.datasets.strokes import slant, thickness
 
@@ -131,7 +131,7 @@ def test_imagenet_100_is_a_published_list_of_classes(tmp_path):
             for place in range(count):
                 Image.new("RGB", (9, 7), (place, 20, 30)).save(folder / f"{place}.JPEG")
     source = Source(root=tmp_path, folders=(), work=tmp_path / "work")
-    opened = open_tree(source)
+    opened = open_tree(ImageNet100Config(), source)
     assert opened.target.names == tuple(sorted(names))
     assert (len(opened.labels), (opened.columns["split"] == "test").sum()) == (300, 100)
     assert DIGEST in opened.account[0]["class list"]
@@ -144,4 +144,4 @@ def test_imagenet_100_is_a_published_list_of_classes(tmp_path):
     shutil.rmtree(tmp_path / "train" / names[7])
     shutil.rmtree(tmp_path / "val" / names[7])
     with pytest.raises(RequestError, match=f"classes: 1 without any image, such as '{names[7]}'; did you mean "):
-        open_tree(source)
+        open_tree(ImageNet100Config(), source)

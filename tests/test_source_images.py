@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from sslbench_plankton.datasets import pmid2019, ude_diatoms_2024
+from sslbench_plankton.datasets import pmid2019, pmid2019_reader, ude_diatoms_2024, ude_diatoms_2024_reader
 
 from sslbench.api import DataBroken, RequestError, Source
 from sslbench.data.groups import joint_group_keys
@@ -72,10 +72,10 @@ def test_an_annotation_of_two_images_and_an_image_of_two_classes_are_errors(micr
     shutil.copy(tmp_path / "voc/JPEGImages/3.png", tmp_path / "voc/JPEGImages/3.jpg")
     place = Source(root=tmp_path / "voc", folders=(), work=tmp_path)
     with pytest.raises(DataBroken, match=r"3\.png and .*3\.jpg have one annotation by their names|3\.jpg and .*3\.png"):
-        pmid2019.build(pmid2019.PmidConfig(), place)
+        pmid2019_reader.open_pmid2019(pmid2019.PmidConfig(), place)
     (tmp_path / "voc/taxa.csv").write_text("filename,taxon\n1.png,a\n2.png,b\n1.png,b\n2.png,b\n")
     with pytest.raises(DataBroken, match=r"1 images have two classes; first: 1\.png"):
-        ude_diatoms_2024.build(ude_diatoms_2024.UdeDiatomsConfig(table="taxa.csv"), place)
+        ude_diatoms_2024_reader.open_ude_diatoms_2024(ude_diatoms_2024.UdeDiatomsConfig(table="taxa.csv"), place)
 
 
 def test_particles_of_one_flowcam_image_stay_together(tmp_path):

@@ -100,7 +100,7 @@ def test_five_seeds_at_once_by_vmap(benchmark, state: State):
     problems: list[str] = []
     choice = choose(discover(installed_entries()), "backbone", "micro-cnn", {}, "backbone", problems)
     assert choice is not None, problems
-    models = [choice.spec.build(choice.config, Modality(layout="image", shape=(1, 32, 32))) for _ in range(5)]
+    models = [choice.build(Modality(layout="image", shape=(1, 32, 32))) for _ in range(5)]
     for model in models:
         model.requires_grad_(False)
         for module in model.modules():

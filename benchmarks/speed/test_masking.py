@@ -26,7 +26,7 @@ def test_an_encoder_pays_for_visible_patches_alone(benchmark, state: State, name
     choice = choose(discover(installed_entries()), "backbone", name, {}, "backbone", problems)
     assert choice is not None, problems
     modality = Modality(layout="image", shape=(1, side, side))
-    encoder = choice.spec.build(choice.config, modality)
+    encoder = choice.build(modality)
     x = torch.rand(count, 1, side, side)
     patches = (side // encoder.patch[0]) ** 2
     keep = torch.rand(count, patches).argsort(1)[:, : patches // 4]

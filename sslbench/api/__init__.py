@@ -4,6 +4,7 @@ from sslbench.api.errors import (
     DataBroken,
     DataMissing,
     Diverged,
+    ImplementationError,
     RequestError,
     SslbenchError,
     Unavailable,
@@ -79,8 +80,8 @@ from sslbench.api.values import (
 __all__ = [
     "AnyFloat", "Apply", "Arrays", "Artefact", "Ascending", "AugmentationSpec", "BackboneSpec", "Batch", "Card",
     "Citation", "Columns", "Crew", "DataBroken", "DataDescription", "DataMissing", "Dataset", "DatasetSpec",
-    "Diverged", "Draws", "Event", "Executor", "ExecutorSpec", "Facts", "FeatureTable", "Fit", "Layout", "Length",
-    "Limit", "Loss", "MethodParts", "MethodSpec", "Metric", "Modality", "Momentum", "Need", "NonEmpty",
+    "Diverged", "Draws", "Event", "Executor", "ExecutorSpec", "Facts", "FeatureTable", "Fit", "ImplementationError", "Layout",
+    "Length", "Limit", "Loss", "MethodParts", "MethodSpec", "Metric", "Modality", "Momentum", "Need", "NonEmpty",
     "NonNegativeFloat", "NonNegativeInt", "OperationParts", "OperationSpec", "Outcome", "PositiveFloat",
     "PositiveInt", "ProtocolSpec", "Published", "Range", "Recipe", "RecipeSpec", "ReferenceSpec", "RenamedMetric",
     "RequestError", "Role", "RowGroups", "Scalar", "Setting", "Several", "Shapes", "Share", "Source", "Span", "Spec",

@@ -70,6 +70,10 @@ class Unavailable(SslbenchError):
         self.lasting = lasting
 
 
+class ImplementationError(SslbenchError):
+    """The implementation that a spec names cannot be imported."""
+
+
 class Diverged(SslbenchError):
     """Training met a loss that is not finite."""
 

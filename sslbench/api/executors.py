@@ -19,7 +19,7 @@ def nothing_missing() -> str:
 class ExecutorSpec(Spec[C]):
     """Where the workers of a study run. `missing` says in one sentence what must be installed first, if anything."""
 
-    build: Callable[[C], Executor]
+    build: str | Callable[[C], Executor]
     missing: Callable[[], str] = nothing_missing
 
 

@@ -52,7 +52,7 @@ class ProtocolSpec(Spec[C]):
     many of the test samples it uses at most (0: all), which is stated under tables.
     """
 
-    build: Callable[[C], Instrument]
+    build: str | Callable[[C], Instrument]
     needs: frozenset[Need]
     targets: frozenset[Literal["class", "labels", "none"]]
     views: Callable[[C], int] = none

@@ -1,6 +1,6 @@
 """What a plugin says about itself: frozen facts, one dataclass per kind of component. Importing this costs no torch.
 
-A spec is not the component: `build` makes that, and reaches the implementation only when it is called.
+A spec is not the component: `build` names the implementation, which is imported only when it is needed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from sslbench.api.defaults import (
     uses_nothing,
     warn_of_nothing,
 )
+from sslbench.api.errors import ImplementationError
+from sslbench.api.implementations import load_implementation
 from sslbench.api.values import Facts, Layout, Modality, Role, Scalar, Shapes, Target
 
 if TYPE_CHECKING:
@@ -82,6 +84,9 @@ class Recipe:
 class Spec(Generic[C]):
     """What every component says about itself.
 
+    `build` makes the component from its config and the parts of its kind. It is the text "package.module:Name" of a class or
+    function, as in entry points, or a callable. The text is imported by `implementation`, so listing components imports none.
+
     `name` is lower-case words joined by '-'; `version` is raised when numbers may change; `config` is a frozen
     dataclass with defaults and *is* the schema; `smoke` is a tiny setting of it. `check` returns one sentence per impossible
     setting, `warnings` one per setting that works poorly, from its name on ('min_steps=10: ...'); neither imports torch. A
@@ -99,6 +104,7 @@ class Spec(Generic[C]):
     citation: Citation
     config: type[C]
     smoke: C
+    build: str | Callable[..., Any]
     uses: Callable[[C], Mapping[str, Use]] = uses_nothing
     check: Callable[[C, Facts], Iterable[str]] = nothing_wrong
     warnings: Callable[[C, Facts], Iterable[str]] = warn_of_nothing
@@ -106,6 +112,13 @@ class Spec(Generic[C]):
     members: Callable[[], Iterable[str]] = no_members
     reset_unused: Callable[[C], C] = change_nothing
     libraries: Callable[[C], Iterable[str]] = need_no_library
+
+    def implementation(self) -> Callable[..., Any]:
+        """Return what `build` names, imported on the first call; raises ImplementationError in one line."""
+        try:
+            return load_implementation(self.build)
+        except ImplementationError as error:
+            raise ImplementationError(f"{self.name!r}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -130,7 +143,7 @@ class MethodSpec(Spec[C]):
     views, and a request that augments nothing of a modality is refused, but with `identical_views`, which are meant to be.
     """
 
-    build: Callable[[C, MethodParts], Method]
+    build: str | Callable[[C, MethodParts], Method]
     views: Callable[[C], Mapping[str, Role]]
     family: str
     modalities: tuple[int, int] = (1, 1)
@@ -162,7 +175,7 @@ class BackboneSpec(Spec[C]):
     loads some it calls `Backbone.use_statistics`, and an encoder that offers them to others is a `PublishedWeights`.
     """
 
-    build: Callable[[C, Modality], Backbone]
+    build: str | Callable[[C, Modality], Backbone]
     layouts: frozenset[Layout]
     provides: Callable[[C], frozenset[str]]
     unlearnt: Callable[[C], C] = as_it_is
@@ -183,7 +196,7 @@ class OperationSpec(Spec[C]):
     Without `random` it does the same to every view of a sample (a center crop), and makes no two views differ.
     """
 
-    build: Callable[[C, OperationParts], Operation]
+    build: str | Callable[[C, OperationParts], Operation]
     layouts: frozenset[Layout]
     shapes: Callable[[C, Shapes], Shapes] = same_shapes
     reference: Callable[[C], int] = none
@@ -285,7 +298,7 @@ class DatasetSpec(Spec[C]):
     the dataset's own name).
     """
 
-    build: Callable[[C, Source], Dataset]
+    build: str | Callable[[C, Source], Dataset]
     card: Card
     parts: Callable[[C], tuple[str, ...]] = one_part
     label_preserving: str = ""

@@ -97,7 +97,7 @@ def choose_executor(catalog: Catalog, study: Study, name: str, overrides: Sequen
         problems.append(missing)
     if problems or choice is None:
         raise RequestError(problems)
-    executor: Executor = choice.spec.build(choice.config)
+    executor: Executor = choice.build()
     return executor
 
 

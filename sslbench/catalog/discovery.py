@@ -178,13 +178,11 @@ def _components(origin: Origin, hook: str, function: Callable[[], Any]) -> list[
 
 
 def _advice(origin: Origin, seconds: float, heavy: list[str]) -> list[Problem]:
-    mend = "import it inside build(), from a module beside the spec"
+    mend = "put the implementation into a module next to the spec and name it as text, build='package.module:Name'"
     if heavy:
         error = f"imports {', '.join(heavy)} at discovery; {mend}"
     elif seconds > SLOW_SECONDS:
-        error = (
-            f"took {seconds:.1f} s of computing to import; move what is slow to the implementation that build() reaches"
-        )
+        error = f"took {seconds:.1f} s of computing to import; {mend}"
     else:
         return []
     return [Problem(origin=origin, stage="import", error=error, kind="advice")]

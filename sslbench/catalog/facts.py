@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast, get_args
 
+from sslbench.api.errors import ImplementationError
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, Kind, MethodSpec, Recipe, Setting, Spec, StudySpec
@@ -54,6 +55,14 @@ class Component:
     @property
     def name(self) -> str:
         return cast(str, self.spec.name)
+
+    def implementation(self) -> Callable[..., Any]:
+        """Return the callable that the spec names; raises ImplementationError that also names the plugin."""
+        try:
+            return cast(Callable[..., Any], self.spec.implementation())
+        except ImplementationError as error:
+            problem = Problem(origin=self.origin, stage="build", error=f"{self.kind} {error}")
+            raise ImplementationError(str(problem)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sslbench.api.executors import ExecutorSpec
+from sslbench.api.implementations import FORM, is_implementation_name
 from sslbench.api.protocols import Metric, ProtocolSpec
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import Published, ReferenceSpec
@@ -42,7 +43,7 @@ HOOKS: Mapping[str, tuple[Kind, type[Any]]] = {
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 BACKBONE_NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
 CALLABLES = (
-    "build", "uses", "check", "answers_to", "members", "views", "provides", "shapes", "reference", "parts", "missing",
+    "uses", "check", "answers_to", "members", "views", "provides", "shapes", "reference", "parts", "missing",
     "reset_unused", "libraries", "title", "warnings", "max_test_samples",
 )  # fmt: skip
 
@@ -69,6 +70,7 @@ def broken_rules(kind: Kind, spec: Any) -> Iterator[str]:
             yield f"{spec.name!r}: means something else in recipe={spec.name}"
         return
     yield from _config(spec)
+    yield from _build(spec)
     for name in CALLABLES:
         value = getattr(spec, name, None)
         if hasattr(spec, name) and not callable(value):
@@ -104,6 +106,14 @@ def _config(spec: Spec[Any]) -> Iterator[str]:
         yield f"{spec.name!r}: config {config.__name__} has no default for {', '.join(missing)}"
     if not isinstance(spec.smoke, config):
         yield f"{spec.name!r}: smoke is {_a(spec.smoke)}, not a {config.__name__}"
+
+
+def _build(spec: Spec[Any]) -> Iterator[str]:
+    build: Any = spec.build
+    if isinstance(build, str) and not is_implementation_name(build):
+        yield f"{spec.name!r}: build={build!r} is not of the form {FORM!r}"
+    elif not isinstance(build, str) and not callable(build):
+        yield f"{spec.name!r}: build is {_a(build)}, neither a text of the form {FORM!r} nor a function"
 
 
 def _facts(spec: Any) -> Iterator[str]:

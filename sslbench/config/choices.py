@@ -35,6 +35,10 @@ class Choice:
     def spec(self) -> Any:
         return self.component.spec
 
+    def build(self, *parts: Any) -> Any:
+        """Make the component from its settings and the parts of its kind; raises ImplementationError."""
+        return self.component.implementation()(self.config, *parts)
+
     def unlearnt(self) -> Choice:
         """A backbone that starts from random weights, whatever its settings say."""
         return replace(self, config=self.component.spec.unlearnt(self.config))

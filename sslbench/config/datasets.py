@@ -187,7 +187,7 @@ def _build(choice: Choice, part: str, shelf: Shelf, *, fetch: bool) -> Dataset:
         used=used,
         versions=choice.library_versions(),
     )
-    dataset: Dataset = choice.spec.build(choice.config, source)
+    dataset: Dataset = choice.build(source)
     return dataset
 
 

@@ -115,7 +115,7 @@ def evaluate_stage(
     trial = HarnessTrial(
         tasks=tasks, target=table.target, bench=bench, key=key, open_table=open_table, products=plan.products
     )
-    instrument: Instrument = protocol.spec.build(protocol.config)
+    instrument: Instrument = protocol.build()
     where = Where(protocol=protocol.component.name, seed=subject.seed, epoch=asked.epoch)
     ids = table.columns.get("id", np.arange(len(table)).astype(str))
     score(instrument.measure(trial), tasks, table.target, table.labels, ids, where, folder)

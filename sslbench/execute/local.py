@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sslbench.api import Citation, ExecutorSpec, NonNegativeInt, hookimpl
-
-if TYPE_CHECKING:
-    from sslbench.api import Executor
 
 CITATION = Citation(
     title="subprocess, in the Python standard library",
@@ -26,13 +22,6 @@ class LocalConfig:
     workers: NonNegativeInt = 0
 
 
-def build(config: LocalConfig) -> Executor:
-    """Reach the implementation."""
-    from sslbench.execute.local_executor import Local
-
-    return Local(config)
-
-
 @hookimpl
 def sslbench_executors() -> Iterable[ExecutorSpec[LocalConfig]]:
     yield ExecutorSpec(
@@ -42,5 +31,5 @@ def sslbench_executors() -> Iterable[ExecutorSpec[LocalConfig]]:
         citation=CITATION,
         config=LocalConfig,
         smoke=LocalConfig(workers=1),
-        build=build,
+        build="sslbench.execute.local_executor:Local",
     )

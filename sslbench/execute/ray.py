@@ -5,12 +5,8 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sslbench.api import Citation, ExecutorSpec, NonNegativeFloat, NonNegativeInt, PositiveInt, hookimpl
-
-if TYPE_CHECKING:
-    from sslbench.api import Executor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +20,6 @@ class RayConfig:
     workers: PositiveInt = 2
     gpus: NonNegativeFloat = 0.0
     retries: NonNegativeInt = 20
-
-
-def build(config: RayConfig) -> Executor:
-    """Reach the implementation."""
-    from sslbench.execute.ray_executor import RayExecutor
-
-    return RayExecutor(config)
 
 
 def missing() -> str:
@@ -54,6 +43,6 @@ def sslbench_executors() -> Iterable[ExecutorSpec[RayConfig]]:
         ),
         config=RayConfig,
         smoke=RayConfig(workers=1),
-        build=build,
+        build="sslbench.execute.ray_executor:RayExecutor",
         missing=missing,
     )

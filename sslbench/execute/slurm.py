@@ -5,12 +5,8 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sslbench.api import Citation, ExecutorSpec, NonNegativeFloat, NonNegativeInt, PositiveInt, hookimpl
-
-if TYPE_CHECKING:
-    from sslbench.api import Executor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +23,6 @@ class SlurmConfig:
     gpus: NonNegativeInt = 0
     memory_gb: NonNegativeFloat = 0.0
     options: Mapping[str, str | int | float] = field(default_factory=dict)
-
-
-def build(config: SlurmConfig) -> Executor:
-    """Reach the implementation."""
-    from sslbench.execute.slurm_executor import Slurm
-
-    return Slurm(config)
 
 
 def missing() -> str:
@@ -57,6 +46,6 @@ def sslbench_executors() -> Iterable[ExecutorSpec[SlurmConfig]]:
         ),
         config=SlurmConfig,
         smoke=SlurmConfig(workers=1),
-        build=build,
+        build="sslbench.execute.slurm_executor:Slurm",
         missing=missing,
     )

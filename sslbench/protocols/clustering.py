@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from sslbench.api import Citation, Metric, Need, NonNegativeInt, PositiveInt, ProtocolSpec, Range, Several, hookimpl
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Instrument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +33,6 @@ def reset_unused(config: ClusteringConfig) -> ClusteringConfig:
     return config if config.against else replace(config, bins=ClusteringConfig().bins)
 
 
-def build(config: ClusteringConfig) -> Instrument:
-    """Reach the implementation."""
-    from sslbench.protocols.clustering_evaluator import Clustering
-
-    return Clustering(config)
-
-
 @hookimpl
 def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
     yield ProtocolSpec(
@@ -57,7 +47,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
         ),
         config=ClusteringConfig,
         smoke=ClusteringConfig(restarts=1, seeds=1, permutations=2),
-        build=build,
+        build="sslbench.protocols.clustering_evaluator:Clustering",
         reset_unused=reset_unused,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),

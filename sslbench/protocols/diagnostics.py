@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from sslbench.api import Citation, Metric, Need, ProtocolSpec, Range, RenamedMetric, hookimpl
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Instrument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +15,6 @@ class DiagnosticsConfig:
 
     most: Annotated[int, Range(at_least=2)] = 2048
     space: str = ""
-
-
-def build(config: DiagnosticsConfig) -> Instrument:
-    """Reach the implementation."""
-    from sslbench.protocols.diagnostics_evaluator import Diagnostics
-
-    return Diagnostics(config)
 
 
 def two_views(config: DiagnosticsConfig) -> int:
@@ -51,7 +41,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[DiagnosticsConfig]]:
         ),
         config=DiagnosticsConfig,
         smoke=DiagnosticsConfig(most=256),
-        build=build,
+        build="sslbench.protocols.diagnostics_evaluator:Diagnostics",
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "labels", "none"}),
         views=two_views,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from sslbench.api import (
     Citation,
@@ -20,9 +20,6 @@ from sslbench.api import (
     hookimpl,
 )
 from sslbench.protocols.budget_warnings import warn_of_few_steps
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Instrument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +81,6 @@ def warn(config: FinetuneConfig, facts: Facts) -> Iterable[str]:
     return warn_of_few_steps(config.min_steps, FinetuneConfig().min_steps, consequence)
 
 
-def build(config: FinetuneConfig) -> Instrument:
-    """Reach the implementation."""
-    from sslbench.protocols.finetune_evaluator import Finetune
-
-    return Finetune(config)
-
-
 @hookimpl
 def sslbench_protocols() -> Iterable[ProtocolSpec[FinetuneConfig]]:
     yield ProtocolSpec(
@@ -105,7 +95,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[FinetuneConfig]]:
         ),
         config=FinetuneConfig,
         smoke=FinetuneConfig(epochs=1, min_steps=0, warmup=0, bottleneck=16),
-        build=build,
+        build="sslbench.protocols.finetune_evaluator:Finetune",
         warnings=warn,
         reset_unused=reset_unused,
         augments=augments,

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sslbench.api import Citation, Metric, Need, NonEmpty, PositiveInt, ProtocolSpec, hookimpl
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Instrument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +40,6 @@ def reset_unused(config: GalleryConfig) -> GalleryConfig:
     return config if config.source == "all" else replace(config, exhausted=GalleryConfig().exhausted)
 
 
-def build(config: GalleryConfig) -> Instrument:
-    """Reach the implementation."""
-    from sslbench.protocols.gallery_evaluator import Gallery
-
-    return Gallery(config)
-
-
 def asks_learnt(config: GalleryConfig) -> bool:
     """Queries are only of the test part where galleries come from the bank."""
     return config.source == "all"
@@ -69,7 +59,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
         ),
         config=GalleryConfig,
         smoke=GalleryConfig(shots=(1, 2), draws=2),
-        build=build,
+        build="sslbench.protocols.gallery_evaluator:Gallery",
         reset_unused=reset_unused,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sslbench.api import Citation, Need, NonEmpty, PositiveFloat, PositiveInt, ProtocolSpec, hookimpl
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Instrument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +30,6 @@ def reset_unused(config: KnnConfig) -> KnnConfig:
     return config if config.vote == "exponential" else replace(config, temperature=KnnConfig().temperature)
 
 
-def build(config: KnnConfig) -> Instrument:
-    """Reach the implementation."""
-    from sslbench.protocols.knn_evaluator import Knn
-
-    return Knn(config)
-
-
 @hookimpl
 def sslbench_protocols() -> Iterable[ProtocolSpec[KnnConfig]]:
     yield ProtocolSpec(
@@ -55,7 +45,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[KnnConfig]]:
         config=KnnConfig,
         smoke=KnnConfig(neighbours=(1, 3)),
         reset_unused=reset_unused,
-        build=build,
+        build="sslbench.protocols.knn_evaluator:Knn",
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),
     )

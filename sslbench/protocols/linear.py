@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from sslbench.api import (
     Citation,
@@ -21,9 +21,6 @@ from sslbench.api import (
     hookimpl,
 )
 from sslbench.protocols.budget_warnings import warn_of_few_steps
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Instrument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +61,6 @@ def warn(config: LinearConfig, facts: Facts) -> Iterable[str]:
     return warn_of_few_steps(config.min_steps, LinearConfig().min_steps, consequence)
 
 
-def build(config: LinearConfig) -> Instrument:
-    """Reach the implementation."""
-    from sslbench.protocols.linear_evaluator import Linear
-
-    return Linear(config)
-
-
 @hookimpl
 def sslbench_protocols() -> Iterable[ProtocolSpec[LinearConfig]]:
     yield ProtocolSpec(
@@ -85,7 +75,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[LinearConfig]]:
         ),
         config=LinearConfig,
         smoke=LinearConfig(epochs=3, min_steps=0, rates=(0.1, 1.0), decays=(0.0,)),
-        build=build,
+        build="sslbench.protocols.linear_evaluator:Linear",
         warnings=warn,
         samples_seen=samples_seen,
         needs=frozenset({Need.FEATURES}),

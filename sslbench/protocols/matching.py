@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from sslbench.api import Citation, Metric, Need, NonNegativeInt, PositiveInt, ProtocolSpec, Range, hookimpl
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Instrument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +23,6 @@ class MatchingConfig:
     neighbours: PositiveInt = 10
     points: NonNegativeInt = 300
     examples: PositiveInt = 6
-
-
-def build(config: MatchingConfig) -> Instrument:
-    """Reach the implementation."""
-    from sslbench.protocols.matching_evaluator import Matching
-
-    return Matching(config)
 
 
 def max_test_samples(config: MatchingConfig) -> int:
@@ -54,7 +44,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
         ),
         config=MatchingConfig,
         smoke=MatchingConfig(points=20),
-        build=build,
+        build="sslbench.protocols.matching_evaluator:Matching",
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "none"}),
         label_fractions=False,

@@ -30,7 +30,7 @@ def modalities(subject: Subject) -> dict[str, Modality]:
 def built(subject: Subject, modality: Modality) -> Backbone:
     """Build it with its smoke settings; torch is seeded as the harness does it."""
     seed_everything(0, "encoder")
-    encoder: Backbone = subject.spec.build(subject.spec.smoke, modality)
+    encoder: Backbone = subject.component.implementation()(subject.spec.smoke, modality)
     return encoder.eval()
 
 
@@ -39,7 +39,11 @@ def noise(modality: Modality, rows: int = ROWS) -> Tensor:
     return torch.rand(rows, *modality.shape, generator=torch.Generator().manual_seed(1))
 
 
-@check("backbone", change="build from the modality's layout and shape, and return [B, width] in float32")
+@check(
+    "backbone",
+    change="build from the modality's layout and shape, and return [B, width] in float32",
+    needs=("has_an_implementation",),
+)
 def encodes(subject: Subject) -> Iterator[str]:
     """Everything downstream takes one vector of the announced width per sample."""
     for what, modality in modalities(subject).items():

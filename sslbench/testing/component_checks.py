@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from sslbench.api.errors import ImplementationError
 from sslbench.api.protocols import Need
 from sslbench.catalog.facts import DATA
 from sslbench.convert import convert, plain
@@ -44,10 +45,31 @@ def fresh(distribution: str) -> dict[str, Any]:
     return content
 
 
-@check(change="move torch, and what needs it, into the module that build() reaches")
+@check(
+    change="move torch, and what needs it, into the module of the implementation, which build='package.module:Name' names"
+)
 def imports_lightly(subject: Subject) -> Iterator[str]:
     """Every command imports every plugin, so one that loads torch slows all of them, for everybody."""
     yield from fresh(subject.component.origin.distribution)["problems"]
+
+
+@check(
+    "method",
+    "backbone",
+    "operation",
+    "dataset",
+    "protocol",
+    "executor",
+    change="write build='package.module:Name' with a module that can be imported and a class or function in it",
+)
+def has_an_implementation(subject: Subject) -> Iterator[str]:
+    """The implementation is imported only when it is needed, so a wrong name in `build` ends a run, not the listing."""
+    if subject.component.kind == "executor" and (missing := subject.spec.missing()):
+        raise NotAsked(str(missing))
+    try:
+        subject.component.implementation()
+    except ImplementationError as error:
+        yield str(error)
 
 
 @check(

@@ -56,7 +56,11 @@ def read(dataset: Dataset, row: int) -> dict[str, Any]:
     return dict(dataset.read(row, np.random.default_rng([1, row])))
 
 
-@check("dataset", change="raise DataMissing with where you looked; the harness adds how to get it")
+@check(
+    "dataset",
+    change="raise DataMissing with where you looked; the harness adds how to get it",
+    needs=("has_an_implementation",),
+)
 def says_that_it_is_missing(subject: Subject) -> Iterator[str]:
     """Whoever lacks the files must read where they were looked for, not a traceback."""
     spec = subject.spec
@@ -67,7 +71,7 @@ def says_that_it_is_missing(subject: Subject) -> Iterator[str]:
             root=None, folders=(Path(folder),), work=Path(folder), part=spec.parts(spec.smoke)[0], fetch=False
         )
         try:
-            spec.build(spec.smoke, source)
+            subject.component.implementation()(spec.smoke, source)
         except DataMissing:
             return
     yield "build() raises no DataMissing in a place that holds nothing"
@@ -81,7 +85,9 @@ def has_a_card(subject: Subject) -> Iterator[str]:
 
 
 @check(
-    "dataset", change="give one label and one value of every column per sample, ids that differ, and labels from -1 up"
+    "dataset",
+    change="give one label and one value of every column per sample, ids that differ, and labels from -1 up",
+    needs=("has_an_implementation",),
 )
 def describes_its_samples(subject: Subject) -> Iterator[str]:
     """Splits, groups and predictions are matched by these columns."""

@@ -27,7 +27,7 @@ REPEATS, RATES = 20, (3e-3, 3e-4, 3e-5, 3e-6)
 @check(
     "method",
     change="mend build(), views() or check(), or give `smoke` settings that suit 32 rows and pictures of 16 px",
-    needs=("keeps_its_settings",),
+    needs=("keeps_its_settings", "has_an_implementation"),
 )
 def builds(subject: Subject) -> Iterator[str]:
     """Nothing can be measured of a method that cannot be planned and built."""

@@ -19,7 +19,6 @@ from sslbench.api import (
     Card,
     Citation,
     DatasetSpec,
-    MethodParts,
     MethodSpec,
     Modality,
     OperationParts,
@@ -31,7 +30,7 @@ from sslbench.api import (
 )
 
 if TYPE_CHECKING:
-    from sslbench.api.modules import Backbone, Method, Operation
+    from sslbench.api.modules import Operation
     from sslbench.api.specs import Dataset
     from sslbench.api.values import Draws, View
 
@@ -92,20 +91,6 @@ def _drawn(modality: Modality, label: int, rng: np.random.Generator) -> NDArray[
     )
 
 
-def encoder(config: EncoderConfig, modality: Modality) -> Backbone:
-    """Reach the implementation."""
-    from sslbench.testing.props_model import Encoder
-
-    return Encoder(config, modality)
-
-
-def as_is(config: NoConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench.testing.props_model import AsIs
-
-    return AsIs(parts)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseConfig:
     """The noise's deviation."""
@@ -150,14 +135,15 @@ def sslbench_datasets() -> Iterable[DatasetSpec[SamplesConfig]]:
 @hookimpl
 def sslbench_backbones() -> Iterable[BackboneSpec[EncoderConfig]]:
     yield BackboneSpec(name="kit-encoder", version=1, summary="patches, a layer, and their mean", citation=KIT,
-                       config=EncoderConfig, smoke=EncoderConfig(width=8), build=encoder,
+                       config=EncoderConfig, smoke=EncoderConfig(width=8), build="sslbench.testing.props_model:Encoder",
                        layouts=frozenset({"image", "sequence", "vector"}), provides=provides)  # fmt: skip
 
 
 @hookimpl
 def sslbench_methods() -> Iterable[MethodSpec[NoConfig]]:
     yield MethodSpec(name="kit-as-is", version=1, summary="an encoder, untrained", citation=KIT, config=NoConfig,
-                     smoke=NoConfig(), build=as_is, views=one_view, family="kit", trains=False)  # fmt: skip
+                     smoke=NoConfig(),
+                     build="sslbench.testing.props_model:AsIs", views=one_view, family="kit", trains=False)  # fmt: skip
 
 
 @hookimpl

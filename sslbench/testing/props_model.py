@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sslbench.api.modules import Backbone, Method
 from sslbench.api.specs import MethodParts
 from sslbench.api.values import Modality
-from sslbench.testing.props import EncoderConfig
+from sslbench.testing.props import EncoderConfig, NoConfig
 
 PATCH = 4
 
@@ -61,7 +61,7 @@ class Encoder(Backbone):
 class AsIs(Method):
     """Encoders as they were built."""
 
-    def __init__(self, parts: MethodParts) -> None:
+    def __init__(self, config: NoConfig, parts: MethodParts) -> None:
         super().__init__()
         self.kept = nn.ModuleDict(dict(parts.encoders))
 

@@ -42,7 +42,11 @@ def accuracies(subject: Subject, asked: Question) -> list[float]:
     return [float((codes(o) == asked.labels[o.rows]).mean()) for o in found]
 
 
-@check("protocol", change="yield Outcome(task=...) for every task, and declare every further metric in the spec")
+@check(
+    "protocol",
+    change="yield Outcome(task=...) for every task, and declare every further metric in the spec",
+    needs=("has_an_implementation",),
+)
 def measures(subject: Subject) -> Iterator[str]:
     """A protocol that says nothing, or more than it declares, leaves holes in every table."""
     asked = question(SOME)

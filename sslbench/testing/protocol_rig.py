@@ -92,7 +92,7 @@ def answers(subject: Subject, asked: Question) -> tuple[Sequence[Outcome], Table
     views = subject.spec.views(subject.spec.config())
     augmented = {"x": np.repeat(values[:, None], views, axis=1)} if views else {}
     table = Table(features={"x": values}, target=asked.labels, columns={"id": asked.ids}, augmented=augmented)
-    instrument: Instrument = subject.spec.build(subject.spec.config())
+    instrument: Instrument = subject.component.implementation()(subject.spec.config())
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
         return list(instrument.measure(_trial(asked, table, Path(folder)))), table
 

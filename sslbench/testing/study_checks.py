@@ -47,11 +47,15 @@ def stands_beside_recipes_that_exist(subject: Subject) -> Iterator[str]:
             yield f"method {name!r} has no recipe {subject.spec.recipe!r}"
 
 
-@check("executor", change="return '' or one sentence from missing(), and give it settings that build() takes")
+@check(
+    "executor",
+    change="return '' or one sentence from missing(), and give it settings that build() takes",
+    needs=("has_an_implementation",),
+)
 def says_what_it_lacks(subject: Subject) -> Iterator[str]:
     """An engine that is not installed must be one sentence, not a traceback."""
     sentence = subject.spec.missing()
     if not isinstance(sentence, str) or "\n" in sentence:
         yield f"missing() gives {sentence!r}"
     elif not sentence:
-        subject.spec.build(subject.spec.smoke)
+        subject.component.implementation()(subject.spec.smoke)

@@ -37,7 +37,9 @@ def applied(subject: Subject, modality: Modality, view: View, rows: Tensor | Non
     config = sized(subject.spec.smoke, SIDE)
     wanted = subject.spec.reference(config)
     reference = {"x": torch.rand(wanted, *modality.shape)} if wanted else {}
-    operation = subject.spec.build(config, OperationParts(modalities={"x": modality}, reference=reference))
+    operation = subject.component.implementation()(
+        config, OperationParts(modalities={"x": modality}, reference=reference)
+    )
     draws = KeyedDraws.of(torch.arange(ROWS) if rows is None else rows, seed)
     made: View = operation(view, draws)
     return made
@@ -46,6 +48,7 @@ def applied(subject: Subject, modality: Modality, view: View, rows: Tensor | Non
 @check(
     "operation",
     change="return a mapping in which every modality has the shape that `shapes` announces, in its own dtype",
+    needs=("has_an_implementation",),
 )
 def gives_what_it_announces(subject: Subject) -> Iterator[str]:
     """Plans are made from the announced shapes, before anything runs."""

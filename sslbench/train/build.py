@@ -80,11 +80,12 @@ def build_augmentation(
     for role, operations in planned.roles.items():
         built = []
         for operation in operations:
-            spec, config = operation.choice.spec, sized(operation.choice.config, view)
-            wanted = spec.reference(config)
+            component, config = operation.choice.component, sized(operation.choice.config, view)
+            wanted = component.spec.reference(config)
             reference = _reference(pool, wanted) if wanted and pool is not None else {}
             parts = OperationParts(modalities=modalities, reference=reference)
-            built.append(BuiltOperation(name=operation.name, p=operation.p, operation=spec.build(config, parts)))
+            made = component.implementation()(config, parts)
+            built.append(BuiltOperation(name=operation.name, p=operation.p, operation=made))
         roles[role] = tuple(built)
     return BuiltAugmentation(name=planned.name, weight=planned.weight, roles=roles)
 
@@ -106,13 +107,13 @@ def build_method(
     used = {slot: _used(choice, modalities, slot, seed) for slot, choice in plan.method.uses.items()}
     facts = replace(plan.facts, modalities=modalities, target=target, samples=samples)
     seed_everything(seed, "method")
-    method: Method = plan.spec.build(plan.method.config, MethodParts(encoders=encoders, used=used, facts=facts))
+    method: Method = plan.method.build(MethodParts(encoders=encoders, used=used, facts=facts))
     return method
 
 
 def _encoder(choice: Choice, modality: Modality, slot: str, seed: int) -> Backbone:
     seed_everything(seed, "encoder", slot)
-    encoder: Backbone = choice.spec.build(choice.config, modality)
+    encoder: Backbone = choice.build(modality)
     return encoder
 
 

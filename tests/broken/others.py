@@ -30,5 +30,6 @@ BROKEN = {
     ),
     "can_be_read": study("axis: {}"),
     "offers_a_smoke_scale": study("{name: s, summary: s, scales: {smoke: {base: {seeds: [0]}}}}"),
+    "has_an_implementation": lambda folder: ExecutorSpec(**SETTINGS, build="tests.broken.others:absent"),
     "says_what_it_lacks": lambda folder: ExecutorSpec(**SETTINGS, build=lambda config: None, missing=lambda: 3),
 }

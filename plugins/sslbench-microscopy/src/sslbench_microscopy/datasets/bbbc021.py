@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 
 from sslbench.api import (
     Card,
-    Dataset,
     DatasetSpec,
     Modality,
     NonEmpty,
@@ -21,7 +20,6 @@ from sslbench.api import (
     NonNegativeInt,
     PositiveInt,
     Range,
-    Source,
     hookimpl,
 )
 from sslbench_microscopy.citations import BBBC
@@ -55,13 +53,6 @@ class Bbbc021Config:
             raise ValueError("cells = 1 is not possible with untreated cells; possible: 2 or more, or 0 for all")
 
 
-def build(config: Bbbc021Config, source: Source) -> Dataset:
-    """Reach the reader."""
-    from sslbench_microscopy.datasets.bbbc021_reader import open_screen
-
-    return open_screen(config, source)
-
-
 def libraries(config: Bbbc021Config) -> tuple[str, ...]:
     """Name the libraries that find cells."""
     return ("numpy", "pillow", "scipy", "scikit-image")
@@ -76,7 +67,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[Bbbc021Config]]:
         citation=BBBC,
         config=Bbbc021Config,
         smoke=Bbbc021Config(),
-        build=build,
+        build="sslbench_microscopy.datasets.bbbc021_reader:open_screen",
         libraries=libraries,
         label_preserving="crop-flip",
         card=Card(

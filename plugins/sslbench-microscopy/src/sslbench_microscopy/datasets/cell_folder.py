@@ -5,25 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from sslbench.api import (
     Card,
-    DataMissing,
-    Dataset,
     DatasetSpec,
-    Modality,
     PositiveInt,
     Range,
-    Source,
     Use,
     hookimpl,
 )
 from sslbench.api.files import name_folder
 from sslbench.api.image_options import Channels, IntensityRange, Pages
-from sslbench.api.transformed_dataset import Changed
 from sslbench_microscopy.citations import BIAS_STUDY
 
 LARGEST = 4096
@@ -69,23 +63,6 @@ def uses(config: CellFolderConfig) -> Mapping[str, Use]:
     return {"folder": Use(kind="dataset", name="image-folder", settings=settings)}
 
 
-def build(config: CellFolderConfig, source: Source) -> Dataset:
-    """Frame what the folder gives; raises DataMissing without one, RequestError where no picture is told from another."""
-    if "folder" not in source.used:
-        raise DataMissing("no folder named")
-    from sslbench_microscopy.sources import pictures_of
-
-    whole = source.used["folder"]
-    pictures = {**whole.columns, "source": pictures_of(whole.columns["id"].tolist(), config.source)}
-    if not config.side:
-        return Changed(whole, whole.modalities, columns=pictures)
-    from sslbench_microscopy.framing import framed_sample
-
-    channels = whole.modalities["image"].shape[0]
-    modalities = {"image": Modality(layout="image", shape=(channels, config.side, config.side))}
-    return Changed(whole, modalities, partial(framed_sample, config.side), columns=pictures)
-
-
 def title(config: CellFolderConfig) -> str:
     """Name the data by its title, else by its folder."""
     return name_folder(config.title, config.root)
@@ -100,7 +77,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[CellFolderConfig]]:
         citation=BIAS_STUDY,
         config=CellFolderConfig,
         smoke=CellFolderConfig(),
-        build=build,
+        build="sslbench_microscopy.datasets.cell_folder_reader:open_cell_folder",
         uses=uses,
         label_preserving="crop-flip",
         title=title,

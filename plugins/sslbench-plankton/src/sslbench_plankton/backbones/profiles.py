@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from sslbench.api import BackboneSpec, Layout, Modality, PositiveInt, Range, hookimpl
+from sslbench.api import BackboneSpec, Layout, PositiveInt, Range, hookimpl
 from sslbench_plankton.citations import CROSS_MODAL
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Backbone
 
 SEQUENCE: frozenset[Layout] = frozenset({"sequence"})
 
@@ -53,27 +50,6 @@ class ProfileLstmConfig:
     steps: PositiveInt = 224
 
 
-def build_cnn(config: ProfileCnnConfig, modality: Modality) -> Backbone:
-    """Reach the implementation."""
-    from sslbench_plankton.backbones.profiles_model import ProfileCnn
-
-    return ProfileCnn(config, modality)
-
-
-def build_transformer(config: ProfileTransformerConfig, modality: Modality) -> Backbone:
-    """Reach the implementation."""
-    from sslbench_plankton.backbones.profiles_model import ProfileTransformer
-
-    return ProfileTransformer(config, modality)
-
-
-def build_lstm(config: ProfileLstmConfig, modality: Modality) -> Backbone:
-    """Reach the implementation."""
-    from sslbench_plankton.backbones.profiles_model import ProfileLstm
-
-    return ProfileLstm(config, modality)
-
-
 def provides(config: object) -> frozenset[str]:
     """Profiles of any number of steps."""
     return frozenset({"any-size"})
@@ -84,15 +60,16 @@ def sslbench_backbones() -> Iterable[BackboneSpec]:  # type: ignore[type-arg]
     yield BackboneSpec(
         name="profile-cnn", version=1, summary="a one-dimensional ResNet-18 of 32 to 256 channels, max-pooled",
         citation=CROSS_MODAL, config=ProfileCnnConfig, smoke=ProfileCnnConfig(widths=(4, 4, 8, 8), blocks=1, steps=32),
-        build=build_cnn, layouts=SEQUENCE, provides=provides,
+        build="sslbench_plankton.backbones.profiles_model:ProfileCnn", layouts=SEQUENCE, provides=provides,
     )  # fmt: skip
     yield BackboneSpec(
         name="profile-transformer", version=1, summary="six post-norm layers over the steps, read at a class token",
-        citation=CROSS_MODAL, config=ProfileTransformerConfig, build=build_transformer, layouts=SEQUENCE,
+        citation=CROSS_MODAL, config=ProfileTransformerConfig,
+        build="sslbench_plankton.backbones.profiles_model:ProfileTransformer", layouts=SEQUENCE,
         smoke=ProfileTransformerConfig(width=8, depth=1, heads=2, hidden=16, positions=64, steps=32), provides=provides,
     )  # fmt: skip
     yield BackboneSpec(
         name="profile-lstm", version=1, summary="one bidirectional LSTM, its last states side by side",
         citation=CROSS_MODAL, config=ProfileLstmConfig, smoke=ProfileLstmConfig(width=8, steps=16),
-        build=build_lstm, layouts=SEQUENCE, provides=provides,
+        build="sslbench_plankton.backbones.profiles_model:ProfileLstm", layouts=SEQUENCE, provides=provides,
     )  # fmt: skip

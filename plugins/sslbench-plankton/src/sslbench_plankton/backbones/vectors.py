@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sslbench.api import BackboneSpec, Modality, PositiveFloat, PositiveInt, hookimpl
+from sslbench.api import BackboneSpec, PositiveFloat, PositiveInt, hookimpl
 from sslbench_plankton.citations import SSLBENCH
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Backbone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +18,6 @@ class VectorMlpConfig:
     clip: PositiveFloat = 5.0
 
 
-def build(config: VectorMlpConfig, modality: Modality) -> Backbone:
-    """Reach the implementation."""
-    from sslbench_plankton.backbones.vectors_model import VectorMlp
-
-    return VectorMlp(config, modality)
-
-
 def provides(config: VectorMlpConfig) -> frozenset[str]:
     """Nothing beyond encoding."""
     return frozenset()
@@ -38,6 +27,7 @@ def provides(config: VectorMlpConfig) -> frozenset[str]:
 def sslbench_backbones() -> Iterable[BackboneSpec[VectorMlpConfig]]:
     yield BackboneSpec(
         name="vector-mlp", version=1, summary="fully connected layers for vectors of measurements", citation=SSLBENCH,
-        config=VectorMlpConfig, smoke=VectorMlpConfig(width=8, depth=1), build=build, layouts=frozenset({"vector"}),
+        config=VectorMlpConfig, smoke=VectorMlpConfig(width=8, depth=1),
+        build="sslbench_plankton.backbones.vectors_model:VectorMlp", layouts=frozenset({"vector"}),
         provides=provides,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, NonEmpty, NonNegativeInt, Source, hookimpl
+from sslbench.api import Card, DatasetSpec, Modality, NonEmpty, NonNegativeInt, hookimpl
 from sslbench_plankton.citations import CYTOSENSE
 
 BANDS = 6
@@ -28,13 +28,6 @@ class CytosenseConfig:
     bands: NonEmpty[NonNegativeInt] = tuple(range(BANDS))
 
 
-def build(config: CytosenseConfig, source: Source) -> Dataset:
-    """Reach the reader."""
-    from sslbench_plankton.datasets.cytosense_reader import open_part
-
-    return open_part(config, source)
-
-
 def parts(config: CytosenseConfig) -> tuple[str, ...]:
     """Cultures, samples of the Baltic Sea, and the stream of the Utö station, which has no labels."""
     return ("lab", "sea", "uto")
@@ -49,7 +42,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[CytosenseConfig]]:
         citation=CYTOSENSE,
         config=CytosenseConfig,
         smoke=CytosenseConfig(),
-        build=build,
+        build="sslbench_plankton.datasets.cytosense_reader:open_part",
         parts=parts,
         label_preserving="cross-modal",
         card=Card(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, DatasetSpec, Modality, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import DAPLANKTON
 
@@ -94,13 +94,6 @@ def parts(config: DaplanktonConfig) -> tuple[str, ...]:
     return ("lab", "sea") if config.joined else PARTS
 
 
-def build(config: DaplanktonConfig, source: Source) -> Dataset:
-    """Reach the reader."""
-    from sslbench_plankton.datasets.daplankton_reader import open_part
-
-    return open_part(config, source)
-
-
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[DaplanktonConfig]]:
     yield DatasetSpec(
@@ -110,7 +103,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[DaplanktonConfig]]:
         citation=DAPLANKTON,
         config=DaplanktonConfig,
         smoke=DaplanktonConfig(),
-        build=build,
+        build="sslbench_plankton.datasets.daplankton_reader:open_part",
         parts=parts,
         label_preserving="plankton",
         card=Card(

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, DatasetSpec, Modality, hookimpl
 from sslbench_plankton.citations import FLOWCAM
 
 
@@ -38,13 +38,6 @@ class FlowcamPairsConfig:
     )  # fmt: skip
 
 
-def build(config: FlowcamPairsConfig, source: Source) -> Dataset:
-    """Reach the reader."""
-    from sslbench_plankton.datasets.flowcam_pairs_reader import open_pairs
-
-    return open_pairs(config, source)
-
-
 def title(config: FlowcamPairsConfig) -> str:
     """Name the data by its title, where it has one."""
     return config.title
@@ -59,7 +52,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[FlowcamPairsConfig]]:
         citation=FLOWCAM,
         config=FlowcamPairsConfig,
         smoke=FlowcamPairsConfig(),
-        build=build,
+        build="sslbench_plankton.datasets.flowcam_pairs_reader:open_pairs",
         title=title,
         card=Card(
             licence="MIT",

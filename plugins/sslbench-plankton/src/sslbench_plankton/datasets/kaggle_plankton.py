@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, DatasetSpec, Modality, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import PLANKTON_SET
 
-FOLDERS = ("kaggle-plankton", "ndsb", "datasciencebowl", "datasciencebowl.zip", "ndsb_plankton")
 INSIDE = {"labelled": "train", "unlabelled": "test"}
 
 
@@ -26,18 +25,6 @@ class KagglePlanktonConfig:
 
     root: Path | None = None
     channels: GrayOrColor = "grey"
-
-
-def build(config: KagglePlanktonConfig, source: Source) -> Dataset:
-    """List the files."""
-    from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
-    from sslbench_plankton.trees import classes, opened, unlabelled
-
-    root = opened(source, FOLDERS, INSIDE[source.part])
-    found = classes(root) if source.part == "labelled" else unlabelled(root)
-    return PlanktonPictures(
-        root, found, source.work / "fingerprints", channels=config.channels, searched=(root, NO_FOLDER)
-    )
 
 
 def parts(config: KagglePlanktonConfig) -> tuple[str, ...]:
@@ -54,7 +41,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[KagglePlanktonConfig]]:
         citation=PLANKTON_SET,
         config=KagglePlanktonConfig,
         smoke=KagglePlanktonConfig(),
-        build=build,
+        build="sslbench_plankton.datasets.kaggle_plankton_reader:open_kaggle_plankton",
         parts=parts,
         label_preserving="plankton",
         card=Card(

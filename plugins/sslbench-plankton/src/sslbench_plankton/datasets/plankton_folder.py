@@ -12,18 +12,13 @@ from typing import Any, Literal
 
 from sslbench.api import (
     Card,
-    DataMissing,
-    Dataset,
     DatasetSpec,
-    Modality,
     PositiveInt,
-    Source,
     Use,
     hookimpl,
 )
 from sslbench.api.files import name_folder
 from sslbench.api.image_options import GrayOrColor, Pages
-from sslbench.api.transformed_dataset import Changed
 from sslbench_plankton.citations import PLANKTON_MAE
 
 PASSED = ("root", "levels", "skip", "table", "time", "copies", "channels", "pages", "minimum")
@@ -55,17 +50,6 @@ def uses(config: PlanktonFolderConfig) -> Mapping[str, Use]:
     return {"folder": Use(kind="dataset", name="image-folder", settings=settings)}
 
 
-def build(config: PlanktonFolderConfig, source: Source) -> Dataset:
-    """Pad what the folder gives; raises DataMissing without one."""
-    if "folder" not in source.used:
-        raise DataMissing("no folder named")
-    from sslbench_plankton.padding import padded
-
-    whole = source.used["folder"]
-    channels = whole.modalities["image"].shape[0]
-    return Changed(whole, {"image": Modality(layout="image", shape=(channels, 0, 0))}, padded)
-
-
 def title(config: PlanktonFolderConfig) -> str:
     """Name the data by its title, else by its folder."""
     return name_folder(config.title, config.root)
@@ -80,7 +64,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PlanktonFolderConfig]]:
         citation=PLANKTON_MAE,
         config=PlanktonFolderConfig,
         smoke=PlanktonFolderConfig(),
-        build=build,
+        build="sslbench_plankton.datasets.plankton_folder_reader:open_plankton_folder",
         uses=uses,
         label_preserving="plankton",
         title=title,

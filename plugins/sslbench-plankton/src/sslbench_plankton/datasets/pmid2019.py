@@ -9,11 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, DatasetSpec, Modality, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import PMID
-
-FOLDERS = ("pmid2019", "PMID2019", "PMID2019.zip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,25 +28,6 @@ class PmidConfig:
     channels: GrayOrColor = "grey"
 
 
-def build(config: PmidConfig, source: Source) -> Dataset:
-    """List the files."""
-    from sslbench_plankton.pictures import NO_BOX, PlanktonPictures
-    from sslbench_plankton.trees import boxed, opened
-
-    annotations = opened(source, FOLDERS, config.annotations)
-    root = annotations.parents[config.annotations.count("/")]
-    found = boxed(root / config.images, annotations)
-    beside = sorted(annotations.glob("*.xml"))
-    return PlanktonPictures(
-        root,
-        found,
-        source.work / "fingerprints",
-        beside=beside,
-        channels=config.channels,
-        searched=(root / config.images, NO_BOX),
-    )
-
-
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[PmidConfig]]:
     yield DatasetSpec(
@@ -58,7 +37,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PmidConfig]]:
         citation=PMID,
         config=PmidConfig,
         smoke=PmidConfig(),
-        build=build,
+        build="sslbench_plankton.datasets.pmid2019_reader:open_pmid2019",
         label_preserving="plankton",
         card=Card(
             licence="not stated where it was looked for",

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from sslbench.api import (
     Card,
-    Dataset,
     DatasetSpec,
     Modality,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
-    Source,
     hookimpl,
 )
 from sslbench_plankton.citations import SSLBENCH
@@ -32,13 +30,6 @@ class PulsePairsConfig:
     seed: NonNegativeInt = 0
 
 
-def build(config: PulsePairsConfig, source: Source) -> Dataset:
-    """Reach the generator."""
-    from sslbench_plankton.datasets.pulse_pairs_reader import PulsePairs
-
-    return PulsePairs(config, source.part)
-
-
 def parts(config: PulsePairsConfig) -> tuple[str, ...]:
     """As the published set is divided: cultures, samples of the sea, and a station's stream that nobody has labelled."""
     return ("lab", "sea", "uto")
@@ -55,7 +46,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PulsePairsConfig]]:
         citation=SSLBENCH,
         config=PulsePairsConfig,
         smoke=PulsePairsConfig(samples=5),
-        build=build,
+        build="sslbench_plankton.datasets.pulse_pairs_reader:open_part",
         card=Card(
             licence="MIT",
             citation=SSLBENCH,

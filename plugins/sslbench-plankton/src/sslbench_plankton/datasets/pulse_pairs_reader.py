@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api import Modality, Target
+from sslbench.api import Modality, Source, Target
 from sslbench_plankton.datasets.pulse_pairs import PulsePairsConfig
 from sslbench_plankton.pulses import Species, picture, pulse, scaled
 
@@ -91,3 +91,8 @@ class PulsePairs:
     def fingerprint(self) -> str:
         """A digest of the settings: what is drawn from them is this dataset's version."""
         return hashlib.blake2b(f"{self.config!r} {self.part}".encode(), digest_size=16).hexdigest()
+
+
+def open_part(config: PulsePairsConfig, source: Source) -> PulsePairs:
+    """Return the pairs of the part that is asked for."""
+    return PulsePairs(config, source.part)

@@ -9,12 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, DatasetSpec, Modality, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import SYKE_IFCB
-
-FOLDERS = ("syke-ifcb-2022", "SYKE-plankton_IFCB_2022", "phytoplankton_labeled.zip", "phytoplankton_labeled")
-INSIDE = "labeled_20201020"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +25,6 @@ class SykeIfcbConfig:
     channels: GrayOrColor = "grey"
 
 
-def build(config: SykeIfcbConfig, source: Source) -> Dataset:
-    """List the files."""
-    from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
-    from sslbench_plankton.trees import classes, opened
-
-    root = opened(source, FOLDERS, INSIDE)
-    return PlanktonPictures(
-        root, classes(root), source.work / "fingerprints", channels=config.channels, searched=(root, NO_FOLDER)
-    )
-
-
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[SykeIfcbConfig]]:
     yield DatasetSpec(
@@ -48,7 +34,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[SykeIfcbConfig]]:
         citation=SYKE_IFCB,
         config=SykeIfcbConfig,
         smoke=SykeIfcbConfig(),
-        build=build,
+        build="sslbench_plankton.datasets.syke_ifcb_2022_reader:open_syke_ifcb_2022",
         label_preserving="plankton",
         card=Card(
             licence="CC BY 4.0",

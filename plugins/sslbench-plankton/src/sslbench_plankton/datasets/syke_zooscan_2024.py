@@ -9,12 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, NonNegativeInt, Source, hookimpl
+from sslbench.api import Card, DatasetSpec, Modality, NonNegativeInt, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import SYKE_ZOOSCAN
-
-FOLDERS = ("syke-zooscan-2024", "SYKE-plankton_ZooScan_2024", "SYKE-plankton_ZooScan_2024.zip")
-INSIDE = "images/SYKE-plankton_ZooScan_2024"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,22 +26,6 @@ class SykeZooscanConfig:
     channels: GrayOrColor = "grey"
 
 
-def build(config: SykeZooscanConfig, source: Source) -> Dataset:
-    """List the files."""
-    from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
-    from sslbench_plankton.trees import classes, opened
-
-    root = opened(source, FOLDERS, INSIDE)
-    return PlanktonPictures(
-        root,
-        classes(root),
-        source.work / "fingerprints",
-        legend=config.legend,
-        channels=config.channels,
-        searched=(root, NO_FOLDER),
-    )
-
-
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[SykeZooscanConfig]]:
     yield DatasetSpec(
@@ -54,7 +35,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[SykeZooscanConfig]]:
         citation=SYKE_ZOOSCAN,
         config=SykeZooscanConfig,
         smoke=SykeZooscanConfig(),
-        build=build,
+        build="sslbench_plankton.datasets.syke_zooscan_2024_reader:open_syke_zooscan_2024",
         label_preserving="plankton",
         card=Card(
             licence="CC BY 4.0",

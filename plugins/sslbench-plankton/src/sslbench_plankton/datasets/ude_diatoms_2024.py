@@ -9,11 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, DatasetSpec, Modality, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import UDE_DIATOMS
-
-FOLDERS = ("ude-diatoms-2024", "UDE_DIATOMS_in_the_Wild_2024", "ude-diatoms-2024.zip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,32 +30,6 @@ class UdeDiatomsConfig:
     channels: GrayOrColor = "grey"
 
 
-def build(config: UdeDiatomsConfig, source: Source) -> Dataset:
-    """List the files."""
-    from sslbench_plankton.pictures import NO_FOLDER, NO_ROW, PlanktonPictures
-    from sslbench_plankton.trees import classes, opened, tabled
-
-    root = opened(source, FOLDERS, "")
-    if not config.table:
-        return PlanktonPictures(
-            root,
-            classes(root / config.images),
-            source.work / "fingerprints",
-            channels=config.channels,
-            searched=(root / config.images, NO_FOLDER),
-        )
-    table = root / config.table
-    found = tabled(root / config.images, table, config.image_column, config.class_column)
-    return PlanktonPictures(
-        root,
-        found,
-        source.work / "fingerprints",
-        beside=[table],
-        channels=config.channels,
-        searched=(root / config.images, NO_ROW),
-    )
-
-
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[UdeDiatomsConfig]]:
     yield DatasetSpec(
@@ -67,7 +39,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[UdeDiatomsConfig]]:
         citation=UDE_DIATOMS,
         config=UdeDiatomsConfig,
         smoke=UdeDiatomsConfig(),
-        build=build,
+        build="sslbench_plankton.datasets.ude_diatoms_2024_reader:open_ude_diatoms_2024",
         label_preserving="plankton",
         card=Card(
             licence="CC0 1.0",

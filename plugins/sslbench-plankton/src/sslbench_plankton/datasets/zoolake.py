@@ -9,12 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, DatasetSpec, Modality, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import ZOOLAKE
-
-FOLDERS = ("zoolake", "ZooLake", "zoolake.zip", "data.zip")
-INSIDE = "zooplankton_0p5x"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,31 +27,6 @@ class ZoolakeConfig:
     channels: GrayOrColor = "grey"
 
 
-def build(config: ZoolakeConfig, source: Source) -> Dataset:
-    """List the files."""
-    from sslbench_plankton.left_out import note_missing_names
-    from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
-    from sslbench_plankton.trees import classes, list_names, listed, opened
-
-    root = opened(source, FOLDERS, INSIDE)
-    lists = root.parent / "zoolake_train_test_val_separated"
-    found, beside, notes = classes(root), [], []
-    if config.published_split and lists.is_dir():
-        beside = [lists / f"{part}_filenames.txt" for part in ("train", "val", "test")]
-        found = listed(found, dict(zip(("train", "validation", "test"), beside, strict=True)))
-        files = [specimen.file for specimen in found]
-        notes = [note for path in beside for note in note_missing_names(list_names(path), files, path.name)]
-    return PlanktonPictures(
-        root.parent,
-        found,
-        source.work / "fingerprints",
-        beside=beside,
-        channels=config.channels,
-        searched=(root, NO_FOLDER),
-        notes=notes,
-    )
-
-
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[ZoolakeConfig]]:
     yield DatasetSpec(
@@ -64,7 +36,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[ZoolakeConfig]]:
         citation=ZOOLAKE,
         config=ZoolakeConfig,
         smoke=ZoolakeConfig(),
-        build=build,
+        build="sslbench_plankton.datasets.zoolake_reader:open_zoolake",
         label_preserving="plankton",
         card=Card(
             licence="CC0 1.0",

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from sslbench.api import (
     AnyFloat,
     Facts,
-    MethodParts,
     MethodSpec,
     NonNegativeFloat,
     PositiveInt,
@@ -24,9 +23,6 @@ from sslbench.api import (
 )
 from sslbench_plankton.citations import CLIP
 from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, undividable
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +40,6 @@ class ClipPairsConfig:
     scale: AnyFloat = 1.0
     columns: Literal["exact", "released"] = "exact"
     buckets: PositiveInt = 1
-
-
-def build(config: ClipPairsConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_plankton.methods.clip_pairs_model import ClipPairs
-
-    return ClipPairs(config, parts)
 
 
 def views(config: ClipPairsConfig) -> Mapping[str, Role]:
@@ -72,7 +61,7 @@ def sslbench_methods() -> Iterable[MethodSpec[ClipPairsConfig]]:
         citation=CLIP,
         config=ClipPairsConfig,
         smoke=ClipPairsConfig(out=8, dropout=0.0),
-        build=build,
+        build="sslbench_plankton.methods.clip_pairs_model:ClipPairs",
         check=check,
         views=views,
         family="cross-modal",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from sslbench.api import (
     AnyFloat,
     Facts,
-    MethodParts,
     MethodSpec,
     NonNegativeFloat,
     PositiveInt,
@@ -20,9 +19,6 @@ from sslbench.api import (
 )
 from sslbench_plankton.citations import SIGLIP
 from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, undividable
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +35,6 @@ class SiglipPairsConfig:
     scale: AnyFloat = 1.0
     bias: AnyFloat = -10.0
     buckets: PositiveInt = 1
-
-
-def build(config: SiglipPairsConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_plankton.methods.siglip_pairs_model import SiglipPairs
-
-    return SiglipPairs(config, parts)
 
 
 def views(config: SiglipPairsConfig) -> Mapping[str, Role]:
@@ -67,7 +56,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SiglipPairsConfig]]:
         citation=SIGLIP,
         config=SiglipPairsConfig,
         smoke=SiglipPairsConfig(out=8, dropout=0.0),
-        build=build,
+        build="sslbench_plankton.methods.siglip_pairs_model:SiglipPairs",
         check=check,
         views=views,
         family="cross-modal",

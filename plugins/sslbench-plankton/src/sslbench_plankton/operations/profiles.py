@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sslbench.api import (
     Layout,
     NonNegativeFloat,
-    OperationParts,
     OperationSpec,
     PositiveInt,
     Shapes,
@@ -21,9 +19,6 @@ from sslbench.api import (
     hookimpl,
 )
 from sslbench_plankton.citations import CROSS_MODAL
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Operation
 
 SEQUENCE: frozenset[Layout] = frozenset({"sequence"})
 
@@ -66,51 +61,27 @@ def cropped(config: TimeCropConfig, shapes: Shapes) -> Shapes:
     return {name: (config.keep, shape[1]) if len(shape) == 2 else shape for name, shape in shapes.items()}
 
 
-def build_scale(config: BandScaleConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_plankton.operations.profiles_operation import band_scale
-
-    return band_scale(config, parts)
-
-
-def build_drop(config: BandDropConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_plankton.operations.profiles_operation import band_drop
-
-    return band_drop(config, parts)
-
-
-def build_crop(config: TimeCropConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_plankton.operations.profiles_operation import time_crop
-
-    return time_crop(config, parts)
-
-
-def build_mirror(config: MirrorConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_plankton.operations.profiles_operation import mirror_together
-
-    return mirror_together(parts)
-
-
 @hookimpl
 def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
     yield OperationSpec(
         name="band-scale", version=1, summary="multiply each band by a factor near 1", citation=CROSS_MODAL,
-        config=BandScaleConfig, smoke=BandScaleConfig(), build=build_scale, layouts=SEQUENCE,
+        config=BandScaleConfig, smoke=BandScaleConfig(),
+        build="sslbench_plankton.operations.profiles_operation:band_scale", layouts=SEQUENCE,
     )  # fmt: skip
     yield OperationSpec(
         name="band-drop", version=1, summary="set one to four bands to 0", citation=CROSS_MODAL,
-        config=BandDropConfig, smoke=BandDropConfig(), build=build_drop, layouts=SEQUENCE,
+        config=BandDropConfig, smoke=BandDropConfig(),
+        build="sslbench_plankton.operations.profiles_operation:band_drop", layouts=SEQUENCE,
     )  # fmt: skip
     yield OperationSpec(
         name="time-crop", version=1, summary="resample to a number of steps, and keep a window of them",
-        citation=CROSS_MODAL, config=TimeCropConfig, smoke=TimeCropConfig(steps=20, keep=16), build=build_crop,
+        citation=CROSS_MODAL, config=TimeCropConfig, smoke=TimeCropConfig(steps=20, keep=16),
+        build="sslbench_plankton.operations.profiles_operation:time_crop",
         layouts=SEQUENCE, shapes=cropped,
     )  # fmt: skip
     yield OperationSpec(
         name="mirror-together", version=1, summary="mirror the picture and reverse the sequence: one particle, turned round",
-        citation=CROSS_MODAL, config=MirrorConfig, smoke=MirrorConfig(), build=build_mirror,
+        citation=CROSS_MODAL, config=MirrorConfig, smoke=MirrorConfig(),
+        build="sslbench_plankton.operations.profiles_operation:mirror_together",
         layouts=frozenset({"image", "sequence"}), random=False,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sslbench.api import Draws, Layout, OperationParts, View
 from sslbench.api.modules import Operation
-from sslbench_plankton.operations.profiles import BandDropConfig, BandScaleConfig, TimeCropConfig
+from sslbench_plankton.operations.profiles import BandDropConfig, BandScaleConfig, MirrorConfig, TimeCropConfig
 from sslbench_plankton.resampling import resampled
 
 Change = Callable[[Tensor, "Tensor | None", Draws], "dict[str, Tensor]"]
@@ -83,7 +83,7 @@ def time_crop(config: TimeCropConfig, parts: OperationParts) -> OnSequences:
     return OnSequences(parts, change)
 
 
-def mirror_together(parts: OperationParts) -> Operation:
+def mirror_together(config: MirrorConfig, parts: OperationParts) -> Operation:
     """Pictures left to right and sequences end to start, as when the particle had passed the other way round."""
     pictures, reverse = named(parts, "image"), OnSequences(parts, lambda x, n, draws: {"": reversed_in_time(x, n)})
 

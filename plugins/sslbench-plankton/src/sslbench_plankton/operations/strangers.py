@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from sslbench.api import Facts, Layout, OperationParts, OperationSpec, Range, hookimpl
+from sslbench.api import Facts, Layout, OperationSpec, Range, hookimpl
 from sslbench_plankton.citations import SSLBENCH
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Operation
 
 LAYOUTS: frozenset[Layout] = frozenset({"image", "sequence", "vector"})
 
@@ -23,13 +20,6 @@ class StrangersConfig:
     """Of how many training rows one is drawn for every sample."""
 
     rows: Annotated[int, Range(at_least=2)] = 4096
-
-
-def build(config: StrangersConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_plankton.operations.strangers_operation import strangers
-
-    return strangers(parts)
 
 
 def check(config: StrangersConfig, facts: Facts) -> Iterable[str]:
@@ -47,6 +37,7 @@ def reference(config: StrangersConfig) -> int:
 def sslbench_operations() -> Iterable[OperationSpec[StrangersConfig]]:
     yield OperationSpec(
         name="strangers", version=1, summary="all modalities but the first are those of a random training row",
-        citation=SSLBENCH, config=StrangersConfig, smoke=StrangersConfig(rows=8), build=build, layouts=LAYOUTS,
+        citation=SSLBENCH, config=StrangersConfig, smoke=StrangersConfig(rows=8),
+        build="sslbench_plankton.operations.strangers_operation:strangers", layouts=LAYOUTS,
         reference=reference, check=check,
     )  # fmt: skip

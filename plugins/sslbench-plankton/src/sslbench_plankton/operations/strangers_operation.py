@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from sslbench.api import Draws, OperationParts, View
 from sslbench.api.modules import Operation
+from sslbench_plankton.operations.strangers import StrangersConfig
 
 
-def strangers(parts: OperationParts) -> Operation:
+def strangers(config: StrangersConfig, parts: OperationParts) -> Operation:
     """One row of the reference set for each sample, by its own draw."""
     others = sorted(parts.modalities)[1:]
     stored = {name: x for name, x in parts.reference.items() if name.partition(".")[0] in others}

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sslbench.api import BackboneSpec, Modality, PositiveInt, hookimpl
+from sslbench.api import BackboneSpec, PositiveInt, hookimpl
 from sslbench_vision.citations import RESNET
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Backbone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,13 +15,6 @@ class MicroCnnConfig:
 
     widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (32, 64, 128, 256)
     blocks: PositiveInt = 1
-
-
-def build(config: MicroCnnConfig, modality: Modality) -> Backbone:
-    """Reach the implementation."""
-    from sslbench_vision.backbones.micro_cnn_model import MicroCnn
-
-    return MicroCnn(config, modality)
 
 
 def provides(config: MicroCnnConfig) -> frozenset[str]:
@@ -42,7 +31,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[MicroCnnConfig]]:
         citation=RESNET,
         config=MicroCnnConfig,
         smoke=MicroCnnConfig(widths=(4, 4, 8, 8)),
-        build=build,
+        build="sslbench_vision.backbones.micro_cnn_model:MicroCnn",
         layouts=frozenset({"image"}),
         provides=provides,
     )

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from sslbench.api import BackboneSpec, Facts, Modality, NonNegativeInt, PositiveInt, hookimpl
+from sslbench.api import BackboneSpec, Facts, NonNegativeInt, PositiveInt, hookimpl
 from sslbench_vision.citations import VIT
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Backbone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +25,6 @@ def patch_of(config: MicroVitConfig, side: int) -> int:
     """The patch's side for a picture's side: unless it is set, the divisor from 2 on that is nearest to an eighth."""
     divisors = [d for d in range(2, side + 1) if side % d == 0]
     return config.patch or min(divisors, key=lambda d: abs(d - side / 8), default=2)
-
-
-def build(config: MicroVitConfig, modality: Modality) -> Backbone:
-    """Reach the implementation."""
-    from sslbench_vision.backbones.micro_vit_model import MicroVit
-
-    return MicroVit(config, modality)
 
 
 def check(config: MicroVitConfig, facts: Facts) -> Iterable[str]:
@@ -62,7 +52,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[MicroVitConfig]]:
         citation=VIT,
         config=MicroVitConfig,
         smoke=MicroVitConfig(depth=1, width=16, heads=2),
-        build=build,
+        build="sslbench_vision.backbones.micro_vit_model:MicroVit",
         check=check,
         layouts=frozenset({"image"}),
         provides=provides,

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from sslbench.api import BackboneSpec, Facts, Modality, Setting, hookimpl
+from sslbench.api import BackboneSpec, Facts, Setting, hookimpl
+from sslbench_vision.backbones.timm_names import is_convolutional, is_vit, names
 from sslbench_vision.citations import TIMM
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Backbone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +25,8 @@ class TimmConfig:
     repeat_gray: bool = False
 
 
-def build(config: TimmConfig, modality: Modality) -> Backbone:
-    """Reach the implementation."""
-    from sslbench_vision.backbones.timm_model import TimmEncoder, TimmVit, is_vit
-
-    return (TimmVit if is_vit(config.model) else TimmEncoder)(config, modality)
-
-
 def provides(config: TimmConfig) -> frozenset[str]:
     """Vision transformers can look at some patches only."""
-    from sslbench_vision.backbones.timm_model import is_convolutional, is_vit
-
     if is_vit(config.model):
         return frozenset(
             {"tokens", "depth", "drop-path", "learned-positions", *(["any-size"] if config.any_size else [])}
@@ -62,8 +50,6 @@ def unlearnt(config: TimmConfig) -> TimmConfig:
 
 def reset_unused(config: TimmConfig) -> TimmConfig:
     """Reset what only a vision transformer has, and what published weights imply."""
-    from sslbench_vision.backbones.timm_model import is_vit
-
     return replace(
         config,
         any_size=config.any_size and is_vit(config.model),
@@ -73,15 +59,11 @@ def reset_unused(config: TimmConfig) -> TimmConfig:
 
 def answers_to(name: str) -> Mapping[str, Setting] | None:
     """Answer to timm's names."""
-    from sslbench_vision.backbones.timm_model import names
-
     return {"model": name} if name in names() else None
 
 
 def members() -> Iterable[str]:
     """All of timm's names."""
-    from sslbench_vision.backbones.timm_model import names
-
     return names()
 
 
@@ -99,7 +81,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[TimmConfig]]:
         citation=TIMM,
         config=TimmConfig,
         smoke=TimmConfig(model="resnet10t"),
-        build=build,
+        build="sslbench_vision.backbones.timm_model:timm_encoder",
         libraries=libraries,
         check=check,
         layouts=frozenset({"image"}),

@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import timm
 import torch
-from timm.models import is_model_in_modules
 from torch import Tensor, nn
 
 from sslbench.api import Modality, Unavailable
 from sslbench.api.modules import Backbone, widen
 from sslbench_vision.backbones.small_maps import with_small_maps
 from sslbench_vision.backbones.timm_family import TimmConfig
+from sslbench_vision.backbones.timm_names import is_vit
 from sslbench_vision.backbones.transformer import fused, linear_rates, sin_cos_positions
 
 RGB = 3
 """Channels of the images that timm's published weights were trained on."""
-CONVOLUTIONAL = ("resnet", "convnext", "efficientnet", "vgg", "regnet", "densenet", "mobilenetv3", "resnetv2")
-
-
-@lru_cache(maxsize=1)
-def names() -> frozenset[str]:
-    """timm's model names, with and without the tag of published weights."""
-    return frozenset(timm.list_models()) | frozenset(timm.list_pretrained())
-
-
-def is_vit(model: str) -> bool:
-    """Whether a model is a plain vision transformer."""
-    return bool(is_model_in_modules(model.split(".")[0], ["vision_transformer"]))
-
-
-def is_convolutional(model: str) -> bool:
-    """Whether a model takes pictures of any size."""
-    return bool(is_model_in_modules(model.split(".")[0], list(CONVOLUTIONAL)))
 
 
 def _hush() -> None:
@@ -179,3 +161,8 @@ class TimmVit(TimmEncoder):
         for block, own in zip(self.network.blocks, linear_rates(rate, len(self.network.blocks)), strict=True):
             for name in ("drop_path1", "drop_path2"):
                 setattr(block, name, DropPath(own).train(block.training) if own > 0 else nn.Identity())
+
+
+def timm_encoder(config: TimmConfig, modality: Modality) -> TimmEncoder:
+    """Return the encoder of a timm model, with tokens where it is a plain vision transformer."""
+    return (TimmVit if is_vit(config.model) else TimmEncoder)(config, modality)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from sslbench.api import BackboneSpec, Modality, NonNegativeInt, Setting, hookimpl
+from sslbench.api import BackboneSpec, NonNegativeInt, Setting, hookimpl
 from sslbench_vision.citations import TORCHVISION
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Backbone
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 VGGS = ("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", "vgg11", "vgg13", "vgg16", "vgg19")
@@ -31,13 +28,6 @@ class TorchvisionConfig:
     stem: Literal["auto", "standard", "small"] = "auto"
     stem_padding: NonNegativeInt = 1
     zero_init: bool = False
-
-
-def build(config: TorchvisionConfig, modality: Modality) -> Backbone:
-    """Reach the implementation."""
-    from sslbench_vision.backbones.torchvision_model import TorchvisionEncoder
-
-    return TorchvisionEncoder(config, modality)
 
 
 def reset_unused(config: TorchvisionConfig) -> TorchvisionConfig:
@@ -80,7 +70,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[TorchvisionConfig]]:
         citation=TORCHVISION,
         config=TorchvisionConfig,
         smoke=TorchvisionConfig(),
-        build=build,
+        build="sslbench_vision.backbones.torchvision_model:TorchvisionEncoder",
         libraries=libraries,
         layouts=frozenset({"image"}),
         provides=provides,

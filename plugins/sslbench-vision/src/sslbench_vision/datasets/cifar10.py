@@ -25,4 +25,8 @@ RELEASE = Release(
 
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[CifarConfig]]:
-    yield spec_of(RELEASE, "60,000 small photographs, 32x32 colour, 10 classes, official split")
+    yield spec_of(
+        RELEASE,
+        "60,000 small photographs, 32x32 colour, 10 classes, official split",
+        "sslbench_vision.datasets.cifar_reader:open_cifar10",
+    )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sslbench.api import DataBroken, DataMissing, Dataset, Source
 from sslbench.api.files import find, write_atomically
+from sslbench_vision.datasets import cifar10, cifar100
 from sslbench_vision.datasets.cifar_release import CifarConfig, Release
 from sslbench_vision.datasets.labelled import ArrayPictures
 
@@ -72,6 +73,16 @@ def grey(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """[n, 3, H, W] as [n, 1, H, W], by Rec. 601's weights in thousandths, as Pillow and torchvision have them."""
     red, green, blue = (pictures[:, channel].astype(np.int32) for channel in range(3))
     return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)[:, None]
+
+
+def open_cifar10(config: CifarConfig, source: Source) -> Dataset:
+    """Open the collection of 10 classes; raises what `open_release` raises."""
+    return open_release(config, source, cifar10.RELEASE)
+
+
+def open_cifar100(config: CifarConfig, source: Source) -> Dataset:
+    """Open the collection of 100 classes; raises what `open_release` raises."""
+    return open_release(config, source, cifar100.RELEASE)
 
 
 def open_release(config: CifarConfig, source: Source, release: Release) -> Dataset:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sslbench.api import Card, Citation, Dataset, DatasetSpec, Modality, Source
+from sslbench.api import Card, Citation, DatasetSpec, Modality
 
 PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 CITATION = Citation(
@@ -45,14 +45,8 @@ class Release:
     label_key: bytes
 
 
-def spec_of(release: Release, summary: str) -> DatasetSpec[CifarConfig]:
-    """The dataset that a release is."""
-
-    def build(config: CifarConfig, source: Source) -> Dataset:
-        from sslbench_vision.datasets.cifar_reader import open_release
-
-        return open_release(config, source, release)
-
+def spec_of(release: Release, summary: str, build: str) -> DatasetSpec[CifarConfig]:
+    """Return the spec of a release; `build` names the function that opens it."""
     return DatasetSpec(
         name=release.name,
         version=1,

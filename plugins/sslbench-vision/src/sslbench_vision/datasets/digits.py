@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
-from sslbench.api import Card, Citation, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, Citation, DatasetSpec, Modality, hookimpl
 
 CITATION = Citation(
     title="Optical Recognition of Handwritten Digits",
@@ -22,17 +20,6 @@ class DigitsConfig:
     """Nothing to set."""
 
 
-def build(config: DigitsConfig, source: Source) -> Dataset:
-    """Load the scans, 0 to 16 stretched to 0 to 255."""
-    from sklearn.datasets import load_digits
-
-    from sslbench_vision.datasets.labelled import ArrayPictures
-
-    loaded = load_digits()
-    pictures = np.round(loaded.images * (255 / 16)).astype(np.uint8)[:, None]
-    return ArrayPictures(pictures, loaded.target.astype(np.int64), tuple("0123456789"), {})
-
-
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[DigitsConfig]]:
     yield DatasetSpec(
@@ -42,7 +29,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[DigitsConfig]]:
         citation=CITATION,
         config=DigitsConfig,
         smoke=DigitsConfig(),
-        build=build,
+        build="sslbench_vision.datasets.digits_reader:open_digits",
         label_preserving="crop",
         card=Card(
             licence="as shipped by scikit-learn (BSD-3)",

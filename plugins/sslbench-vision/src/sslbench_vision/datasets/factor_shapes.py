@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, NonNegativeInt, Range, Source, hookimpl
+from sslbench.api import Card, DatasetSpec, Modality, NonNegativeInt, Range, hookimpl
 from sslbench_vision.citations import SSLBENCH
 
 FACTORS = ("hue", "orientation", "scale", "texture", "shape")
@@ -31,13 +31,6 @@ def parts(config: FactorShapesConfig) -> tuple[str, ...]:
     return FACTORS
 
 
-def build(config: FactorShapesConfig, source: Source) -> Dataset:
-    """Reach the drawing."""
-    from sslbench_vision.datasets.factor_shapes_drawing import FactorShapes
-
-    return FactorShapes(config, source.part)
-
-
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[FactorShapesConfig]]:
     yield DatasetSpec(
@@ -47,7 +40,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[FactorShapesConfig]]:
         citation=SSLBENCH,
         config=FactorShapesConfig,
         smoke=FactorShapesConfig(samples=100, side=16),
-        build=build,
+        build="sslbench_vision.datasets.factor_shapes_drawing:open_part",
         parts=parts,
         card=Card(
             licence="MIT",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api import Modality, Target
+from sslbench.api import Modality, Source, Target
 from sslbench_vision.datasets.factor_shapes import FACTORS, FactorShapesConfig
 
 Values = NDArray[np.float64]
@@ -108,3 +108,8 @@ class FactorShapes:
     def fingerprint(self) -> str:
         """A digest of what it is drawn from; how is this dataset's version."""
         return hashlib.blake2b(f"{self.part} {asdict(self.config)}".encode(), digest_size=16).hexdigest()
+
+
+def open_part(config: FactorShapesConfig, source: Source) -> FactorShapes:
+    """Return the pair of classes of the part that is asked for."""
+    return FactorShapes(config, source.part)

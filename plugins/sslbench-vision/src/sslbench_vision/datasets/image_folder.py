@@ -11,10 +11,8 @@ from typing import Literal
 from sslbench.api import (
     Card,
     Citation,
-    Dataset,
     DatasetSpec,
     PositiveInt,
-    Source,
     hookimpl,
 )
 from sslbench.api.files import name_folder
@@ -88,13 +86,6 @@ class ImageFolderConfig:
             raise ValueError(f"intensity_range: {list(self.intensity_range)} is not possible. Possible: [black, white]")
 
 
-def build(config: ImageFolderConfig, source: Source) -> Dataset:
-    """Reach the reader."""
-    from sslbench_vision.datasets.image_folder_reader import open_folder
-
-    return open_folder(config, source)
-
-
 def title(config: ImageFolderConfig) -> str:
     """Name the data by its title, else by its folder."""
     return name_folder(config.title, config.root)
@@ -109,7 +100,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[ImageFolderConfig]]:
         citation=CITATION,
         config=ImageFolderConfig,
         smoke=ImageFolderConfig(),
-        build=build,
+        build="sslbench_vision.datasets.image_folder_reader:open_folder",
         label_preserving="crop-flip",
         title=title,
         card=Card(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Citation, Dataset, DatasetSpec, Modality, Source, hookimpl
+from sslbench.api import Card, Citation, DatasetSpec, Modality, hookimpl
 
 CMC = Citation(
     title="Contrastive Multiview Coding",
@@ -38,13 +38,6 @@ class ImageNet100Config:
     root: Path | None = None
 
 
-def build(config: ImageNet100Config, source: Source) -> Dataset:
-    """Reach the reader."""
-    from sslbench_vision.datasets.imagenet100_reader import open_tree
-
-    return open_tree(source)
-
-
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[ImageNet100Config]]:
     yield DatasetSpec(
@@ -54,7 +47,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[ImageNet100Config]]:
         citation=CMC,
         config=ImageNet100Config,
         smoke=ImageNet100Config(),
-        build=build,
+        build="sslbench_vision.datasets.imagenet100_reader:open_tree",
         label_preserving="crop-flip",
         card=Card(
             licence="ImageNet's terms of access: research only, no redistribution",

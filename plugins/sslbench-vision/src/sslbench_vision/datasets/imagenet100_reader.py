@@ -11,7 +11,7 @@ from sslbench.api.files import find
 from sslbench.api.image_listing import list_images
 from sslbench_vision.datasets.image_folder import ImageFolderConfig
 from sslbench_vision.datasets.image_folder_reader import ImageFolder
-from sslbench_vision.datasets.imagenet100 import CLASS_LIST
+from sslbench_vision.datasets.imagenet100 import CLASS_LIST, ImageNet100Config
 
 PARTS = ("train", "val")
 """Folders that are read: the images of a test part have no labels."""
@@ -48,10 +48,10 @@ def list_parts(root: Path) -> tuple[list[Path], dict[str, list[str]]]:
     return files, skipped
 
 
-def open_tree(source: Source) -> Dataset:
+def open_tree(config: ImageNet100Config, source: Source) -> Dataset:
     """List the tree; raises DataMissing where there is none, DataBroken for a class without a picture."""
     root = find(source, ["imagenet100", "imagenet", "ILSVRC2012"])
     classes = tuple(CLASS_LIST.split())
-    config = ImageFolderConfig(root=root, levels=("split", "class"), channels="colour", classes=classes)
+    tree = ImageFolderConfig(root=root, levels=("split", "class"), channels="colour", classes=classes)
     files, skipped = list_parts(root)
-    return ImageNet100(root, files, config, source.work / "fingerprints", skipped)
+    return ImageNet100(root, files, tree, source.work / "fingerprints", skipped)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sslbench.api import Card, Citation, DataBroken, DataMissing, Dataset, DatasetSpec, Modality, Source, hookimpl
-from sslbench.api.files import find
+from sslbench.api import Card, Citation, DatasetSpec, Modality, hookimpl
 
 CITATION = Citation(
     title="Gradient-Based Learning Applied to Document Recognition",
@@ -38,35 +32,6 @@ class MnistConfig:
     root: Path | None = None
 
 
-def read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
-    """Read one idx file and check its digest; raises DataMissing or DataBroken."""
-    for path in (folder / f"{name}.gz", folder / name, folder / "raw" / name, folder / "MNIST" / "raw" / name):
-        if path.exists():
-            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-            if hashlib.md5(content, usedforsecurity=False).hexdigest() != MD5[name]:
-                raise DataBroken(f"{path} is not the released file (its MD5 differs); fetch it again")
-            dimensions = content[3]
-            shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(dimensions))
-            return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
-    raise DataMissing(f"no {name} or {name}.gz in {folder}")
-
-
-def build(config: MnistConfig, source: Source) -> Dataset:
-    """Open the four files."""
-    from sslbench_vision.datasets.labelled import ArrayPictures
-    from sslbench_vision.datasets.strokes import slant, thickness
-
-    folder = find(source, ["mnist", "MNIST"])
-    train, train_labels, test, test_labels = (read_idx(folder, name) for name in FILES)
-    pictures = np.concatenate([train, test])[:, None]
-    labels = np.concatenate([train_labels, test_labels]).astype(np.int64)
-    split = np.array(["train"] * len(train) + ["test"] * len(test))
-    ink = pictures[:, 0] / 255
-    written = {"slant": slant(ink), "thickness": thickness(ink)}
-    columns = {name: np.array([f"{value:.3f}" for value in values]) for name, values in written.items()}
-    return ArrayPictures(pictures, labels, tuple("0123456789"), {"split": split, **columns})
-
-
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[MnistConfig]]:
     yield DatasetSpec(
@@ -76,7 +41,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[MnistConfig]]:
         citation=CITATION,
         config=MnistConfig,
         smoke=MnistConfig(),
-        build=build,
+        build="sslbench_vision.datasets.mnist_reader:open_mnist",
         label_preserving="crop",
         card=Card(
             licence="not stated in the files; ask its authors",

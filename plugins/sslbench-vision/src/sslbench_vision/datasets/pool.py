@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sslbench.api import Card, Citation, Dataset, DatasetSpec, Source, Use, hookimpl
+from sslbench.api import Card, Citation, DatasetSpec, Use, hookimpl
 
 CITATION = Citation(title="pooled datasets", authors="theirs", year=2026, url="https://github.com/sslbench/sslbench")
 
@@ -65,13 +65,6 @@ def uses(config: PoolConfig) -> Mapping[str, Use]:
     return {label: Use(kind="dataset", name=member.pop("name"), settings=member) for label, member in named.items()}
 
 
-def build(config: PoolConfig, source: Source) -> Dataset:
-    """Reach the reader."""
-    from sslbench_vision.datasets.pool_reader import pooled
-
-    return pooled(config, source.used)
-
-
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[PoolConfig]]:
     yield DatasetSpec(
@@ -81,7 +74,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PoolConfig]]:
         citation=CITATION,
         config=PoolConfig,
         smoke=PoolConfig(members={"digits": "digits"}),
-        build=build,
+        build="sslbench_vision.datasets.pool_reader:open_pool",
         uses=uses,
         card=Card(
             licence="its members'",

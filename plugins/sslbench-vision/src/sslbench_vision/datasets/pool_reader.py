@@ -13,9 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api import DataBroken, DataMissing, Dataset, Modality, Target
+from sslbench.api import DataBroken, DataMissing, Dataset, Modality, Source, Target
 from sslbench_vision.datasets.pool import PoolConfig
 from sslbench_vision.datasets.pool_rules import Member, account, drawn, naming, reasons
+
+
+def open_pool(config: PoolConfig, source: Source) -> Dataset:
+    """Put the members that the source gives together; raises what `pooled` raises."""
+    return pooled(config, source.used)
 
 
 def pooled(config: PoolConfig, members: Mapping[str, Dataset]) -> Dataset:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import Card, Dataset, DatasetSpec, Modality, NonNegativeInt, Range, RecipeSpec, Source, hookimpl
+from sslbench.api import Card, DatasetSpec, Modality, NonNegativeInt, Range, RecipeSpec, hookimpl
 from sslbench_vision.citations import SSLBENCH
 from sslbench_vision.datasets.digits import CITATION
 
@@ -23,13 +23,6 @@ class ShiftedDigitsConfig:
     seed: NonNegativeInt = 0
 
 
-def build_shifted(config: ShiftedDigitsConfig, source: Source) -> Dataset:
-    """Draw every image."""
-    from sslbench_vision.datasets.shifted_digits_drawing import draw_shifted_digits
-
-    return draw_shifted_digits(config)
-
-
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[ShiftedDigitsConfig]]:
     yield DatasetSpec(
@@ -39,7 +32,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[ShiftedDigitsConfig]]:
         citation=CITATION,
         config=ShiftedDigitsConfig,
         smoke=ShiftedDigitsConfig(),
-        build=build_shifted,
+        build="sslbench_vision.datasets.shifted_digits_drawing:open_shifted_digits",
         label_preserving="digits",
         card=Card(
             licence="as shipped by scikit-learn (BSD-3)",

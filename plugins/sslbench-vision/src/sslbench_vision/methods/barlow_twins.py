@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeFloat, PositiveFloat, PositiveInt, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, NonNegativeFloat, PositiveFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import BARLOW_TWINS
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +23,6 @@ class BarlowTwinsConfig:
     off_diagonal: NonNegativeFloat = 0.005
     scale: PositiveFloat = 1.0
     bias_rate: NonNegativeFloat = 1.0
-
-
-def build(config: BarlowTwinsConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.barlow_twins_model import BarlowTwins
-
-    return BarlowTwins(config, parts)
 
 
 def views(config: BarlowTwinsConfig) -> Mapping[str, Role]:
@@ -56,7 +45,7 @@ def sslbench_methods() -> Iterable[MethodSpec[BarlowTwinsConfig]]:
         citation=BARLOW_TWINS,
         config=BarlowTwinsConfig,
         smoke=BarlowTwinsConfig(hidden=16, out=8),
-        build=build,
+        build="sslbench_vision.methods.barlow_twins_model:BarlowTwins",
         check=check,
         views=views,
         family="redundancy",

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Momentum, PositiveInt, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, Momentum, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import BYOL
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +24,6 @@ class ByolConfig:
     momentum: Momentum = 0.996
     final_momentum: Momentum = 1.0
     reduction: Literal["sum", "mean"] = "sum"
-
-
-def build(config: ByolConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.byol_model import Byol
-
-    return Byol(config, parts)
 
 
 def views(config: ByolConfig) -> Mapping[str, Role]:
@@ -56,7 +46,7 @@ def sslbench_methods() -> Iterable[MethodSpec[ByolConfig]]:
         citation=BYOL,
         config=ByolConfig,
         smoke=ByolConfig(hidden=16, out=8, predictor_hidden=16),
-        build=build,
+        build="sslbench_vision.methods.byol_model:Byol",
         check=check,
         views=views,
         family="distillation",

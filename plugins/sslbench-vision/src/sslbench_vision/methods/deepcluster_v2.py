@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeInt, PositiveFloat, PositiveInt, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, NonNegativeInt, PositiveFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SWAV
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +27,6 @@ class DeepclusterV2Config:
     temperature: PositiveFloat = 0.1
     local: NonNegativeInt = 0
     first_epoch: Literal["survey", "ignored"] = "survey"
-
-
-def build(config: DeepclusterV2Config, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.deepcluster_v2_model import DeepclusterV2
-
-    return DeepclusterV2(config, parts)
 
 
 def views(config: DeepclusterV2Config) -> Mapping[str, Role]:
@@ -59,7 +49,7 @@ def sslbench_methods() -> Iterable[MethodSpec[DeepclusterV2Config]]:
         citation=SWAV,
         config=DeepclusterV2Config,
         smoke=DeepclusterV2Config(hidden=16, out=8, clusters=12, heads=2, iterations=2),
-        build=build,
+        build="sslbench_vision.methods.deepcluster_v2_model:DeepclusterV2",
         check=check,
         views=views,
         family="clustering",

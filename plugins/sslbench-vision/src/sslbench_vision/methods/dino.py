@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from sslbench.api import (
     Facts,
-    MethodParts,
     MethodSpec,
     Momentum,
     NonNegativeInt,
@@ -24,9 +23,6 @@ from sslbench.api import (
 )
 from sslbench_vision.citations import DINO
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +48,6 @@ class DinoConfig:
     local: NonNegativeInt = 0
     drop_path: Annotated[float, Range(at_least=0, below=1)] = 0.1
     keep: Literal["teacher", "student"] = "teacher"
-
-
-def build(config: DinoConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.dino_model import Dino
-
-    return Dino(config, parts)
 
 
 def views(config: DinoConfig) -> Mapping[str, Role]:
@@ -87,7 +76,7 @@ def sslbench_methods() -> Iterable[MethodSpec[DinoConfig]]:
         citation=DINO,
         config=DinoConfig,
         smoke=DinoConfig(hidden=16, bottleneck=8, prototypes=32, freeze=0, drop_path=0.0),
-        build=build,
+        build="sslbench_vision.methods.dino_model:Dino",
         check=check,
         reset_unused=reset_unused,
         views=views,

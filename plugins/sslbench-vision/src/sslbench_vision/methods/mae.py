@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeInt, PositiveInt, Range, Recipe, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, NonNegativeInt, PositiveInt, Range, Recipe, Role, hookimpl
 from sslbench_vision.citations import MAE
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +28,6 @@ class MaeConfig:
     decoder_heads: PositiveInt = 16
     normalise_patches: bool = True
     fixed_positions: bool = True
-
-
-def build(config: MaeConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.mae_model import Mae
-
-    return Mae(config, parts)
 
 
 def views(config: MaeConfig) -> Mapping[str, Role]:
@@ -124,7 +114,7 @@ def sslbench_methods() -> Iterable[MethodSpec[MaeConfig]]:
         citation=MAE,
         config=MaeConfig,
         smoke=MaeConfig(decoder_depth=1, decoder_width=32, decoder_heads=2),
-        build=build,
+        build="sslbench_vision.methods.mae_model:Mae",
         check=check,
         views=views,
         family="masked",

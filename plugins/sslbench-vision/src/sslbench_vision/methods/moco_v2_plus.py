@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sslbench.api import (
-    MethodParts,
     MethodSpec,
     Momentum,
     NonNegativeInt,
@@ -23,9 +21,6 @@ from sslbench.api import (
 )
 from sslbench_vision.citations import MOCO_V2
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +34,6 @@ class MocoV2PlusConfig:
     queue: PositiveInt = 65_536
     momentum: Momentum = 0.999
     final_momentum: Momentum = 0.999
-
-
-def build(config: MocoV2PlusConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.moco_v2_plus_model import MocoV2Plus
-
-    return MocoV2Plus(config, parts)
 
 
 def views(config: MocoV2PlusConfig) -> Mapping[str, Role]:
@@ -62,7 +50,7 @@ def sslbench_methods() -> Iterable[MethodSpec[MocoV2PlusConfig]]:
         citation=MOCO_V2,
         config=MocoV2PlusConfig,
         smoke=MocoV2PlusConfig(hidden=16, out=8, queue=64),
-        build=build,
+        build="sslbench_vision.methods.moco_v2_plus_model:MocoV2Plus",
         views=views,
         family="contrastive",
         compares_views=True,

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Momentum, PositiveFloat, PositiveInt, Range, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, Momentum, PositiveFloat, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import MOCO_V3
 from sslbench_vision.joint.recipes import original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +32,6 @@ class MocoV3Config:
     final_momentum: Momentum = 1.0
     freeze_stem: bool = False
     fixed_positions: bool = False
-
-
-def build(config: MocoV3Config, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.moco_v3_model import MocoV3
-
-    return MocoV3(config, parts)
 
 
 def views(config: MocoV3Config) -> Mapping[str, Role]:
@@ -64,7 +54,7 @@ def sslbench_methods() -> Iterable[MethodSpec[MocoV3Config]]:
         citation=MOCO_V3,
         config=MocoV3Config,
         smoke=MocoV3Config(hidden=16, out=8),
-        build=build,
+        build="sslbench_vision.methods.moco_v3_model:MocoV3",
         check=check,
         views=views,
         family="contrastive",

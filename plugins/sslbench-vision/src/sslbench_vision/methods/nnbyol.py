@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Momentum, PositiveInt, Range, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, Momentum, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import NNCLR
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +28,6 @@ class NnbyolConfig:
     reduction: Literal["sum", "mean"] = "sum"
     queue: Annotated[int, Range(at_least=2)] = 98_304
     own_neighbour: bool = False
-
-
-def build(config: NnbyolConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.nnbyol_model import Nnbyol
-
-    return Nnbyol(config, parts)
 
 
 def views(config: NnbyolConfig) -> Mapping[str, Role]:
@@ -60,7 +50,7 @@ def sslbench_methods() -> Iterable[MethodSpec[NnbyolConfig]]:
         citation=NNCLR,
         config=NnbyolConfig,
         smoke=NnbyolConfig(hidden=16, out=8, predictor_hidden=16, queue=64),
-        build=build,
+        build="sslbench_vision.methods.nnbyol_model:Nnbyol",
         check=check,
         views=views,
         family="distillation",

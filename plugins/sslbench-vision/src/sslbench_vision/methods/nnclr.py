@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from sslbench.api import Facts, MethodParts, MethodSpec, PositiveFloat, PositiveInt, Range, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, PositiveFloat, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import NNCLR
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +25,6 @@ class NnclrConfig:
     temperature: PositiveFloat = 0.1
     queue: Annotated[int, Range(at_least=2)] = 98_304
     own_neighbour: bool = False
-
-
-def build(config: NnclrConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.nnclr_model import Nnclr
-
-    return Nnclr(config, parts)
 
 
 def views(config: NnclrConfig) -> Mapping[str, Role]:
@@ -57,7 +47,7 @@ def sslbench_methods() -> Iterable[MethodSpec[NnclrConfig]]:
         citation=NNCLR,
         config=NnclrConfig,
         smoke=NnclrConfig(hidden=16, out=8, predictor_hidden=16, queue=64),
-        build=build,
+        build="sslbench_vision.methods.nnclr_model:Nnclr",
         check=check,
         views=views,
         family="contrastive",

@@ -6,13 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from sslbench.api import AnyFloat, Facts, MethodParts, MethodSpec, PositiveFloat, Role, Share, hookimpl
+from sslbench.api import AnyFloat, Facts, MethodSpec, PositiveFloat, Role, Share, hookimpl
 from sslbench_vision.citations import TIMM
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +29,6 @@ class PretrainedConfig:
     match: Share = 0.9
     mean: tuple[AnyFloat, ...] = ()
     std: tuple[PositiveFloat, ...] = ()
-
-
-def build(config: PretrainedConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.pretrained_model import describe_statistics, load
-    from sslbench_vision.methods.untrained_model import Untrained
-
-    notes = {f"{name} weights": load(encoder, config, name) for name, encoder in parts.encoders.items()}
-    notes |= {f"{name} normalization": describe_statistics(encoder) for name, encoder in parts.encoders.items()}
-    return Untrained(parts.encoders, notes)
 
 
 def check(config: PretrainedConfig, facts: Facts) -> Iterable[str]:
@@ -79,7 +66,7 @@ def sslbench_methods() -> Iterable[MethodSpec[PretrainedConfig]]:
         citation=TIMM,
         config=PretrainedConfig,
         smoke=PretrainedConfig(),
-        build=build,
+        build="sslbench_vision.methods.pretrained_model:Pretrained",
         check=check,
         views=views,
         family="pretrained",

@@ -17,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from sslbench.api import Unavailable
+from sslbench.api import MethodParts, Unavailable
 from sslbench.api.modules import Backbone, PublishedWeights
 from sslbench_vision.methods.pretrained import PretrainedConfig
+from sslbench_vision.methods.untrained_model import Untrained
 
 Statistics: TypeAlias = tuple[Sequence[float], Sequence[float]]
 """Mean and standard deviation per channel of images in [0, 1]."""
@@ -52,6 +53,15 @@ class Weights:
     state: Mapping[str, Tensor]
     statistics: Statistics | None
     source: str
+
+
+class Pretrained(Untrained):
+    """Encoders with published weights; notes how many tensors matched, and the statistics of the images."""
+
+    def __init__(self, config: PretrainedConfig, parts: MethodParts) -> None:
+        notes = {f"{name} weights": load(encoder, config, name) for name, encoder in parts.encoders.items()}
+        notes |= {f"{name} normalization": describe_statistics(encoder) for name, encoder in parts.encoders.items()}
+        super().__init__(parts.encoders, notes)
 
 
 def load(encoder: Backbone, config: PretrainedConfig, modality: str = "image") -> str:

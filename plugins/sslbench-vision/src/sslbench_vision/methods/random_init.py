@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sslbench.api import MethodParts, MethodSpec, Role, hookimpl
+from sslbench.api import MethodSpec, Role, hookimpl
 from sslbench_vision.citations import SSLBENCH
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomInitConfig:
     """Nothing to set."""
-
-
-def build(config: RandomInitConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.untrained_model import Untrained
-
-    return Untrained(parts.encoders)
 
 
 def views(config: RandomInitConfig) -> Mapping[str, Role]:
@@ -39,7 +28,7 @@ def sslbench_methods() -> Iterable[MethodSpec[RandomInitConfig]]:
         citation=SSLBENCH,
         config=RandomInitConfig,
         smoke=RandomInitConfig(),
-        build=build,
+        build="sslbench_vision.methods.untrained_model:RandomInit",
         views=views,
         family="baseline",
         modalities=(1, 8),

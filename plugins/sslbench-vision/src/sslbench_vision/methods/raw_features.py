@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sslbench.api import MethodParts, MethodSpec, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SSLBENCH
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +14,6 @@ class RawFeaturesConfig:
     """Pictures are averaged down to at most this many pixels a side; sequences become moments per channel."""
 
     side: PositiveInt = 32
-
-
-def build(config: RawFeaturesConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.untrained_model import Raw, Untrained
-
-    return Untrained({name: Raw(m, config.side) for name, m in parts.facts.modalities.items()})
 
 
 def views(config: RawFeaturesConfig) -> Mapping[str, Role]:
@@ -41,7 +30,7 @@ def sslbench_methods() -> Iterable[MethodSpec[RawFeaturesConfig]]:
         citation=SSLBENCH,
         config=RawFeaturesConfig,
         smoke=RawFeaturesConfig(side=4),
-        build=build,
+        build="sslbench_vision.methods.untrained_model:RawFeatures",
         views=views,
         family="baseline",
         modalities=(1, 8),

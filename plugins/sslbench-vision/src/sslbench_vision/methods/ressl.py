@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from sslbench.api import MethodParts, MethodSpec, Momentum, PositiveFloat, PositiveInt, Range, Role, hookimpl
+from sslbench.api import MethodSpec, Momentum, PositiveFloat, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import RESSL
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +28,6 @@ class ResslConfig:
     final_momentum: Momentum = 0.999
 
 
-def build(config: ResslConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.ressl_model import Ressl
-
-    return Ressl(config, parts)
-
-
 def views(config: ResslConfig) -> Mapping[str, Role]:
     """A strong view for the network that learns, a weak one for the momentum network."""
     return {"strong": Role(count=1), "weak": Role(count=1)}
@@ -52,7 +42,7 @@ def sslbench_methods() -> Iterable[MethodSpec[ResslConfig]]:
         citation=RESSL,
         config=ResslConfig,
         smoke=ResslConfig(hidden=16, out=8, queue=64),
-        build=build,
+        build="sslbench_vision.methods.ressl_model:Ressl",
         views=views,
         family="relational",
         compares_views=True,

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeInt, PositiveFloat, PositiveInt, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, NonNegativeInt, PositiveFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SIMCLR
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +22,6 @@ class SimclrConfig:
     out: PositiveInt = 128
     batch_norm: bool = False
     temperature: PositiveFloat = 0.1
-
-
-def build(config: SimclrConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.simclr_model import Simclr
-
-    return Simclr(config, parts)
 
 
 def views(config: SimclrConfig) -> Mapping[str, Role]:
@@ -55,7 +44,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SimclrConfig]]:
         citation=SIMCLR,
         config=SimclrConfig,
         smoke=SimclrConfig(hidden=16, out=8),
-        build=build,
+        build="sslbench_vision.methods.simclr_model:Simclr",
         check=check,
         views=views,
         family="contrastive",

@@ -7,14 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sslbench.api import Facts, MethodParts, MethodSpec, PositiveInt, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SIMSIAM
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +21,6 @@ class SimsiamConfig:
     out: PositiveInt = 2048
     predictor_hidden: PositiveInt = 512
     constant_predictor_rate: bool = True
-
-
-def build(config: SimsiamConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.simsiam_model import Simsiam
-
-    return Simsiam(config, parts)
 
 
 def views(config: SimsiamConfig) -> Mapping[str, Role]:
@@ -54,7 +43,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SimsiamConfig]]:
         citation=SIMSIAM,
         config=SimsiamConfig,
         smoke=SimsiamConfig(hidden=16, out=16, predictor_hidden=8),
-        build=build,
+        build="sslbench_vision.methods.simsiam_model:Simsiam",
         check=check,
         views=views,
         family="distillation",

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from sslbench.api import Facts, MethodParts, MethodSpec, Range, Recipe, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, Range, Recipe, Role, hookimpl
 from sslbench_vision.citations import SSLBENCH
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +15,6 @@ class SupervisedConfig:
     """Label smoothing of the cross-entropy."""
 
     smoothing: Annotated[float, Range(at_least=0, below=1)] = 0.1
-
-
-def build(config: SupervisedConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.supervised_model import Supervised
-
-    return Supervised(config, parts)
 
 
 def views(config: SupervisedConfig) -> Mapping[str, Role]:
@@ -61,7 +51,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SupervisedConfig]]:
         citation=SSLBENCH,
         config=SupervisedConfig,
         smoke=SupervisedConfig(),
-        build=build,
+        build="sslbench_vision.methods.supervised_model:Supervised",
         check=check,
         views=views,
         family="supervised",

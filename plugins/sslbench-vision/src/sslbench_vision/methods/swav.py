@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeInt, PositiveFloat, PositiveInt, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, NonNegativeInt, PositiveFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SWAV
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +28,6 @@ class SwavConfig:
     queue_from: NonNegativeInt = 15
     freeze: NonNegativeInt = 1
     local: NonNegativeInt = 0
-
-
-def build(config: SwavConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.swav_model import Swav
-
-    return Swav(config, parts)
 
 
 def views(config: SwavConfig) -> Mapping[str, Role]:
@@ -68,7 +57,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SwavConfig]]:
         citation=SWAV,
         config=SwavConfig,
         smoke=SwavConfig(hidden=16, out=8, prototypes=12, queue=64, queue_from=1, freeze=0),
-        build=build,
+        build="sslbench_vision.methods.swav_model:Swav",
         check=check,
         reset_unused=reset_unused,
         views=views,

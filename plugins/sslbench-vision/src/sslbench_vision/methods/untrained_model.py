@@ -8,8 +8,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sslbench.api import Modality
+from sslbench.api import MethodParts, Modality
 from sslbench.api.modules import Backbone, Method
+from sslbench_vision.methods.random_init import RandomInitConfig
+from sslbench_vision.methods.raw_features import RawFeaturesConfig
 
 
 class Untrained(Method):
@@ -27,6 +29,20 @@ class Untrained(Method):
     @property
     def encoders(self) -> Mapping[str, Backbone]:
         return {name: cast(Backbone, module) for name, module in self.kept.items()}
+
+
+class RandomInit(Untrained):
+    """Encoders with their random starting weights."""
+
+    def __init__(self, config: RandomInitConfig, parts: MethodParts) -> None:
+        super().__init__(parts.encoders)
+
+
+class RawFeatures(Untrained):
+    """The data itself, for each modality."""
+
+    def __init__(self, config: RawFeaturesConfig, parts: MethodParts) -> None:
+        super().__init__({name: Raw(modality, config.side) for name, modality in parts.facts.modalities.items()})
 
 
 class Raw(Backbone):

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeFloat, NonNegativeInt, PositiveInt, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, NonNegativeFloat, NonNegativeInt, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import VIBCREG
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +28,6 @@ class VibcregConfig:
     covariance_of: Literal["correlations", "columns"] = "correlations"
     groups: PositiveInt = 64
     iterations: NonNegativeInt = 5
-
-
-def build(config: VibcregConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.vibcreg_model import Vibcreg
-
-    return Vibcreg(config, parts)
 
 
 def views(config: VibcregConfig) -> Mapping[str, Role]:
@@ -62,7 +52,7 @@ def sslbench_methods() -> Iterable[MethodSpec[VibcregConfig]]:
         citation=VIBCREG,
         config=VibcregConfig,
         smoke=VibcregConfig(hidden=16, out=8, groups=2),
-        build=build,
+        build="sslbench_vision.methods.vibcreg_model:Vibcreg",
         check=check,
         views=views,
         family="redundancy",

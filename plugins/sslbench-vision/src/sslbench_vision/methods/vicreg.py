@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from sslbench.api import Facts, MethodParts, MethodSpec, NonNegativeFloat, PositiveInt, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, NonNegativeFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import VICREG
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +24,6 @@ class VicregConfig:
     variance: NonNegativeFloat = 25.0
     covariance: NonNegativeFloat = 1.0
     halved_variance: bool = True
-
-
-def build(config: VicregConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.vicreg_model import Vicreg
-
-    return Vicreg(config, parts)
 
 
 def views(config: VicregConfig) -> Mapping[str, Role]:
@@ -57,7 +46,7 @@ def sslbench_methods() -> Iterable[MethodSpec[VicregConfig]]:
         citation=VICREG,
         config=VicregConfig,
         smoke=VicregConfig(hidden=16, out=8),
-        build=build,
+        build="sslbench_vision.methods.vicreg_model:Vicreg",
         check=check,
         views=views,
         family="redundancy",

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from sslbench.api import Facts, MethodParts, MethodSpec, PositiveInt, Range, Role, hookimpl
+from sslbench.api import Facts, MethodSpec, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import W_MSE
 from sslbench_vision.joint.recipes import original, quick, solo_learn
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +27,6 @@ class WMseConfig:
     whitening: Annotated[int, Range(at_least=2)] = 128
     repetitions: PositiveInt = 1
     shrinkage: Annotated[float, Range(at_least=0, below=1)] = 0.0
-
-
-def build(config: WMseConfig, parts: MethodParts) -> Method:
-    """Reach the implementation."""
-    from sslbench_vision.methods.w_mse_model import WMse
-
-    return WMse(config, parts)
 
 
 def views(config: WMseConfig) -> Mapping[str, Role]:
@@ -63,7 +53,7 @@ def sslbench_methods() -> Iterable[MethodSpec[WMseConfig]]:
         citation=W_MSE,
         config=WMseConfig,
         smoke=WMseConfig(hidden=16, out=4, whitening=16),
-        build=build,
+        build="sslbench_vision.methods.w_mse_model:WMse",
         check=check,
         views=views,
         family="redundancy",

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sslbench.api import (
     Layout,
     NonNegativeFloat,
     NonNegativeInt,
-    OperationParts,
     OperationSpec,
     PositiveFloat,
     Share,
@@ -18,9 +16,6 @@ from sslbench.api import (
     hookimpl,
 )
 from sslbench_vision.citations import TORCHVISION
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,28 +35,14 @@ class EraseConfig:
     fill: Share = 0.0
 
 
-def build_blur(config: BlurConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_vision.operations.blur_erase_operation import blur
-
-    return blur(config, parts)
-
-
-def build_erase(config: EraseConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_vision.operations.blur_erase_operation import erase
-
-    return erase(config, parts)
-
-
 @hookimpl
 def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
     image: frozenset[Layout] = frozenset({"image"})
     yield OperationSpec(
         name="blur", version=1, summary="Gaussian blur", citation=TORCHVISION, config=BlurConfig, smoke=BlurConfig(),
-        build=build_blur, layouts=image,
+        build="sslbench_vision.operations.blur_erase_operation:blur", layouts=image,
     )  # fmt: skip
     yield OperationSpec(
         name="erase", version=1, summary="fill a random box", citation=TORCHVISION, config=EraseConfig,
-        smoke=EraseConfig(), build=build_erase, layouts=image,
+        smoke=EraseConfig(), build="sslbench_vision.operations.blur_erase_operation:erase", layouts=image,
     )  # fmt: skip

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from sslbench.api import NonNegativeFloat, OperationParts, OperationSpec, Range, Share, hookimpl
+from sslbench.api import NonNegativeFloat, OperationSpec, Range, Share, hookimpl
 from sslbench_vision.citations import TORCHVISION
 
-if TYPE_CHECKING:
-    from sslbench.api.modules import Operation
+IMPLEMENTATIONS = "sslbench_vision.operations.colour_operation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,43 +46,15 @@ class InvertConfig:
     """Nothing to set."""
 
 
-def build_jitter(config: ColourJitterConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_vision.operations.colour_operation import jitter
-
-    return jitter(config, parts)
-
-
-def build_grey(config: GreyConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_vision.operations.colour_operation import to_grey
-
-    return to_grey(parts)
-
-
-def build_solarise(config: SolariseConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_vision.operations.colour_operation import solarise
-
-    return solarise(config.threshold, parts)
-
-
-def build_invert(config: InvertConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_vision.operations.colour_operation import solarise
-
-    return solarise(0.0, parts)
-
-
 @hookimpl
 def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
-    for name, summary, config, build in (
-        ("colour-jitter", "change brightness, contrast, saturation and hue", ColourJitterConfig, build_jitter),
-        ("grey", "take the colour away, keep the channels", GreyConfig, build_grey),
-        ("solarise", "invert bright values", SolariseConfig, build_solarise),
-        ("invert", "invert all values", InvertConfig, build_invert),
+    for name, summary, config, function in (
+        ("colour-jitter", "change brightness, contrast, saturation and hue", ColourJitterConfig, "jitter"),
+        ("grey", "take the colour away, keep the channels", GreyConfig, "to_grey"),
+        ("solarise", "invert bright values", SolariseConfig, "solarise"),
+        ("invert", "invert all values", InvertConfig, "invert"),
     ):
         yield OperationSpec(
             name=name, version=1, summary=summary, citation=TORCHVISION, config=config, smoke=config(),
-            build=build, layouts=frozenset({"image"}), random=config is ColourJitterConfig,
+            build=f"{IMPLEMENTATIONS}:{function}", layouts=frozenset({"image"}), random=config is ColourJitterConfig,
         )  # fmt: skip

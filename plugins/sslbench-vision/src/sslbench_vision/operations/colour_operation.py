@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sslbench.api import Draws, OperationParts
-from sslbench_vision.operations.colour import ColourJitterConfig
+from sslbench_vision.operations.colour import ColourJitterConfig, GreyConfig, InvertConfig, SolariseConfig
 from sslbench_vision.operations.pictures import OnPictures, between
 
 GREY = (0.2989, 0.587, 0.114)
@@ -93,11 +93,16 @@ def jitter(config: ColourJitterConfig, parts: OperationParts) -> OnPictures:
     return OnPictures(parts, change)
 
 
-def to_grey(parts: OperationParts) -> OnPictures:
+def to_grey(config: GreyConfig, parts: OperationParts) -> OnPictures:
     """Replace every color by the luminance."""
     return OnPictures(parts, lambda x, draws: luminance(x).expand_as(x).clone() if has_color(x) else x)
 
 
-def solarise(threshold: float, parts: OperationParts) -> OnPictures:
-    """Values from the threshold on are inverted."""
-    return OnPictures(parts, lambda x, draws: torch.where(x >= threshold, 1 - x, x))
+def solarise(config: SolariseConfig, parts: OperationParts) -> OnPictures:
+    """Invert values from the threshold on."""
+    return OnPictures(parts, lambda x, draws: torch.where(x >= config.threshold, 1 - x, x))
+
+
+def invert(config: InvertConfig, parts: OperationParts) -> OnPictures:
+    """Invert all values."""
+    return solarise(SolariseConfig(threshold=0.0), parts)

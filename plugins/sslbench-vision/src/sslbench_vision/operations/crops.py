@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from sslbench.api import (
     Layout,
     NonNegativeFloat,
     NonNegativeInt,
-    OperationParts,
     OperationSpec,
     PositiveFloat,
     Range,
@@ -20,9 +19,6 @@ from sslbench.api import (
     hookimpl,
 )
 from sslbench_vision.citations import TORCHVISION
-
-if TYPE_CHECKING:
-    from sslbench.api.modules import Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,40 +57,22 @@ def resized(config: RandomResizedCropConfig | CentreCropConfig, shapes: Shapes) 
     return {n: (s[0], size, size) if len(s) == 3 and size else s for n, s in shapes.items()}
 
 
-def build_random(config: RandomResizedCropConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_vision.operations.crops_operation import RandomResizedCrop
-
-    return RandomResizedCrop(config, parts)
-
-
-def build_centre(config: CentreCropConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_vision.operations.crops_operation import CentreCrop
-
-    return CentreCrop(config, parts)
-
-
-def build_pad(config: PadConfig, parts: OperationParts) -> Operation:
-    """Reach the implementation."""
-    from sslbench_vision.operations.crops_operation import pad_operation
-
-    return pad_operation(config, parts)
-
-
 @hookimpl
 def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
     image: frozenset[Layout] = frozenset({"image"})
     yield OperationSpec(
         name="random-resized-crop", version=1, summary="cut a random box and resize it, antialiased",
-        citation=TORCHVISION, config=RandomResizedCropConfig, smoke=RandomResizedCropConfig(), build=build_random,
+        citation=TORCHVISION, config=RandomResizedCropConfig, smoke=RandomResizedCropConfig(),
+        build="sslbench_vision.operations.crops_operation:RandomResizedCrop",
         layouts=image, shapes=resized,
     )  # fmt: skip
     yield OperationSpec(
         name="centre-crop", version=1, summary="cut the middle and resize it", citation=TORCHVISION,
-        config=CentreCropConfig, smoke=CentreCropConfig(), build=build_centre, layouts=image, shapes=resized, random=False,
+        config=CentreCropConfig, smoke=CentreCropConfig(),
+        build="sslbench_vision.operations.crops_operation:CentreCrop", layouts=image, shapes=resized, random=False,
     )  # fmt: skip
     yield OperationSpec(
         name="pad", version=1, summary="add a border and resize to what it was", citation=TORCHVISION,
-        config=PadConfig, smoke=PadConfig(), build=build_pad, layouts=image,
+        config=PadConfig, smoke=PadConfig(),
+        build="sslbench_vision.operations.crops_operation:pad_operation", layouts=image,
     )  # fmt: skip

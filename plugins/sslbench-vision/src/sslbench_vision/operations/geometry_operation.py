@@ -9,13 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api import Draws, OperationParts
-from sslbench_vision.operations.geometry import AffineConfig
+from sslbench_vision.operations.geometry import AffineConfig, FlipConfig, RotationConfig, ShearConfig, TranslationConfig
 from sslbench_vision.operations.pictures import OnPictures, between
 
 
-def flip(parts: OperationParts, axis: int) -> OnPictures:
-    """Mirror along an axis."""
-    return OnPictures(parts, lambda pictures, draws: pictures.flip(axis))
+def flip_horizontally(config: FlipConfig, parts: OperationParts) -> OnPictures:
+    """Mirror left and right."""
+    return OnPictures(parts, lambda pictures, draws: pictures.flip(3))
+
+
+def flip_vertically(config: FlipConfig, parts: OperationParts) -> OnPictures:
+    """Mirror top and bottom."""
+    return OnPictures(parts, lambda pictures, draws: pictures.flip(2))
 
 
 def inverse_matrices(angle: Tensor, translate: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
@@ -60,3 +65,18 @@ def affine(config: AffineConfig, parts: OperationParts) -> OnPictures:
         return apply_affine(pictures, inverse, config.fill)
 
     return OnPictures(parts, change)
+
+
+def rotation(config: RotationConfig, parts: OperationParts) -> OnPictures:
+    """Rotate only."""
+    return affine(AffineConfig(degrees=config.degrees, translate=(0, 0), shear=0, fill=config.fill), parts)
+
+
+def translation(config: TranslationConfig, parts: OperationParts) -> OnPictures:
+    """Move only."""
+    return affine(AffineConfig(degrees=0, translate=config.share, shear=0, fill=config.fill), parts)
+
+
+def shear(config: ShearConfig, parts: OperationParts) -> OnPictures:
+    """Shear only."""
+    return affine(AffineConfig(degrees=0, translate=(0, 0), shear=config.degrees, fill=config.fill), parts)

@@ -1,0 +1,19 @@
+"""The files of Kaggle-Plankton."""
+
+from __future__ import annotations
+
+from sslbench.api import Dataset, Source
+from sslbench_plankton.datasets.kaggle_plankton import INSIDE, KagglePlanktonConfig
+from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
+from sslbench_plankton.trees import classes, opened, unlabelled
+
+FOLDERS = ("kaggle-plankton", "ndsb", "datasciencebowl", "datasciencebowl.zip", "ndsb_plankton")
+
+
+def open_kaggle_plankton(config: KagglePlanktonConfig, source: Source) -> Dataset:
+    """List the files."""
+    root = opened(source, FOLDERS, INSIDE[source.part])
+    found = classes(root) if source.part == "labelled" else unlabelled(root)
+    return PlanktonPictures(
+        root, found, source.work / "fingerprints", channels=config.channels, searched=(root, NO_FOLDER)
+    )

@@ -1,0 +1,22 @@
+"""The padded images of a user's folder."""
+
+from __future__ import annotations
+
+from sslbench.api import (
+    DataMissing,
+    Dataset,
+    Modality,
+    Source,
+)
+from sslbench.api.transformed_dataset import Changed
+from sslbench_plankton.datasets.plankton_folder import PlanktonFolderConfig
+from sslbench_plankton.padding import padded
+
+
+def open_plankton_folder(config: PlanktonFolderConfig, source: Source) -> Dataset:
+    """Pad what the folder gives; raises DataMissing without one."""
+    if "folder" not in source.used:
+        raise DataMissing("no folder named")
+    whole = source.used["folder"]
+    channels = whole.modalities["image"].shape[0]
+    return Changed(whole, {"image": Modality(layout="image", shape=(channels, 0, 0))}, padded)

@@ -1,0 +1,26 @@
+"""The individuals of PMID2019, cut out by their boxes."""
+
+from __future__ import annotations
+
+from sslbench.api import Dataset, Source
+from sslbench_plankton.datasets.pmid2019 import PmidConfig
+from sslbench_plankton.pictures import NO_BOX, PlanktonPictures
+from sslbench_plankton.trees import boxed, opened
+
+FOLDERS = ("pmid2019", "PMID2019", "PMID2019.zip")
+
+
+def open_pmid2019(config: PmidConfig, source: Source) -> Dataset:
+    """List the files."""
+    annotations = opened(source, FOLDERS, config.annotations)
+    root = annotations.parents[config.annotations.count("/")]
+    found = boxed(root / config.images, annotations)
+    beside = sorted(annotations.glob("*.xml"))
+    return PlanktonPictures(
+        root,
+        found,
+        source.work / "fingerprints",
+        beside=beside,
+        channels=config.channels,
+        searched=(root / config.images, NO_BOX),
+    )

@@ -1,0 +1,19 @@
+"""The files of SYKE-plankton_IFCB_2022."""
+
+from __future__ import annotations
+
+from sslbench.api import Dataset, Source
+from sslbench_plankton.datasets.syke_ifcb_2022 import SykeIfcbConfig
+from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
+from sslbench_plankton.trees import classes, opened
+
+FOLDERS = ("syke-ifcb-2022", "SYKE-plankton_IFCB_2022", "phytoplankton_labeled.zip", "phytoplankton_labeled")
+INSIDE = "labeled_20201020"
+
+
+def open_syke_ifcb_2022(config: SykeIfcbConfig, source: Source) -> Dataset:
+    """List the files."""
+    root = opened(source, FOLDERS, INSIDE)
+    return PlanktonPictures(
+        root, classes(root), source.work / "fingerprints", channels=config.channels, searched=(root, NO_FOLDER)
+    )

@@ -1,0 +1,33 @@
+"""The files of UDE DIATOMS in the Wild 2024."""
+
+from __future__ import annotations
+
+from sslbench.api import Dataset, Source
+from sslbench_plankton.datasets.ude_diatoms_2024 import UdeDiatomsConfig
+from sslbench_plankton.pictures import NO_FOLDER, NO_ROW, PlanktonPictures
+from sslbench_plankton.trees import classes, opened, tabled
+
+FOLDERS = ("ude-diatoms-2024", "UDE_DIATOMS_in_the_Wild_2024", "ude-diatoms-2024.zip")
+
+
+def open_ude_diatoms_2024(config: UdeDiatomsConfig, source: Source) -> Dataset:
+    """List the files."""
+    root = opened(source, FOLDERS, "")
+    if not config.table:
+        return PlanktonPictures(
+            root,
+            classes(root / config.images),
+            source.work / "fingerprints",
+            channels=config.channels,
+            searched=(root / config.images, NO_FOLDER),
+        )
+    table = root / config.table
+    found = tabled(root / config.images, table, config.image_column, config.class_column)
+    return PlanktonPictures(
+        root,
+        found,
+        source.work / "fingerprints",
+        beside=[table],
+        channels=config.channels,
+        searched=(root / config.images, NO_ROW),
+    )

@@ -1,0 +1,33 @@
+"""The files of ZooLake, with its published split."""
+
+from __future__ import annotations
+
+from sslbench.api import Dataset, Source
+from sslbench_plankton.datasets.zoolake import ZoolakeConfig
+from sslbench_plankton.left_out import note_missing_names
+from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
+from sslbench_plankton.trees import classes, list_names, listed, opened
+
+FOLDERS = ("zoolake", "ZooLake", "zoolake.zip", "data.zip")
+INSIDE = "zooplankton_0p5x"
+
+
+def open_zoolake(config: ZoolakeConfig, source: Source) -> Dataset:
+    """List the files."""
+    root = opened(source, FOLDERS, INSIDE)
+    lists = root.parent / "zoolake_train_test_val_separated"
+    found, beside, notes = classes(root), [], []
+    if config.published_split and lists.is_dir():
+        beside = [lists / f"{part}_filenames.txt" for part in ("train", "val", "test")]
+        found = listed(found, dict(zip(("train", "validation", "test"), beside, strict=True)))
+        files = [specimen.file for specimen in found]
+        notes = [note for path in beside for note in note_missing_names(list_names(path), files, path.name)]
+    return PlanktonPictures(
+        root.parent,
+        found,
+        source.work / "fingerprints",
+        beside=beside,
+        channels=config.channels,
+        searched=(root, NO_FOLDER),
+        notes=notes,
+    )
