@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from sslbench.api.ranges import Limit
+from sslbench.old_names import find_new_path, find_new_value
 from sslbench.yaml_values import NUMBER, parse_scalar
 
 SETTINGS = "expected settings, each with a name"
@@ -50,7 +51,10 @@ def convert(values: object, cls: type[Any], path: str, problems: list[str]) -> A
     for name, value in values.items():
         where = f"{path}.{name}" if path else str(name)
         if name not in fields:
-            problems.append(f"{where}: no such setting{_nearest(str(name), fields, path)}")
+            new = find_new_path(where)
+            problems.append(
+                f"{where} is now {new}" if new else f"{where}: no such setting{_nearest(str(name), fields, path)}"
+            )
             continue
         if dataclasses.is_dataclass(hints[name]) and isinstance(value, Mapping):
             given[name] = convert(value, typing.cast(type[Any], hints[name]), where, problems)
@@ -58,7 +62,7 @@ def convert(values: object, cls: type[Any], path: str, problems: list[str]) -> A
         try:
             given[name] = _value(value, hints[name])
         except _Mismatch as mismatch:
-            problems.append(f"{'.'.join((where, *mismatch.below))}: {mismatch}")
+            problems.append(_wrong_value(where, value, mismatch))
     try:
         return cls(**given)
     except (TypeError, ValueError) as error:
@@ -72,6 +76,12 @@ def convert(values: object, cls: type[Any], path: str, problems: list[str]) -> A
 def _type_hints(cls: type[object]) -> Mapping[str, Any]:
     """Resolve the types of a dataclass, which is slow, once: a study converts the same settings for every point."""
     return typing.get_type_hints(cls, include_extras=True)
+
+
+def _wrong_value(where: str, value: Any, mismatch: _Mismatch) -> str:
+    if isinstance(value, str) and (new := find_new_value(where, value)):
+        return f"{where}={value} is now {where}={new}"
+    return f"{'.'.join((where, *mismatch.below))}: {mismatch}"
 
 
 def plain(value: Any) -> Any:

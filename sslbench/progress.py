@@ -16,13 +16,13 @@ NOUNS = {"prepare": "preparation", "pretrain": "training", "extract": "feature t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class TrainingStep:
     """What a watcher sees after each step."""
 
     epoch: int
     epochs: int
     step: int
-    of: int
+    steps: int
     loss: float
     samples_per_second: float
 
@@ -37,7 +37,7 @@ class Expected:
     is_made: Callable[[], bool] = lambda: False
 
 
-class Whole:
+class RunProgress:
     """All stages that a run makes. The time left that it tells never grows, whatever the estimates were."""
 
     def __init__(self, stages: Sequence[Expected], workers: int = 1) -> None:
@@ -97,22 +97,22 @@ class Whole:
         return f"{NOUNS[kind]} {self._begun[kind]} of {self._of[kind]}, {left}"
 
 
-class Line(Protocol):
+class StageProgress(Protocol):
     """One stage's progress."""
 
     def tick(self, done: int, total: int) -> None: ...
 
-    def moment(self, moment: Moment) -> None: ...
+    def moment(self, moment: TrainingStep) -> None: ...
 
-    def named(self, name: str, moment: Moment) -> None: ...
+    def named(self, name: str, moment: TrainingStep) -> None: ...
 
 
 class Display(Protocol):
     """Where progress goes."""
 
-    def expect(self, whole: Whole) -> None: ...
+    def expect(self, whole: RunProgress) -> None: ...
 
-    def stage(self, name: str) -> AbstractContextManager[Line]: ...
+    def stage(self, name: str) -> AbstractContextManager[StageProgress]: ...
 
     def say(self, text: str) -> None: ...
 
@@ -120,7 +120,7 @@ class Display(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
+class WorkerProgress:
     """What a worker is doing: a stage, how much of it is done, and for how many seconds."""
 
     worker: str
@@ -132,7 +132,7 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class StudyCounts:
     """How far a study is."""
 
     runs: int
@@ -142,35 +142,35 @@ class Tally:
     seconds_left: float | None
 
 
-def describe(moment: Moment) -> str:
+def describe(moment: TrainingStep) -> str:
     """What is known of a training step, in words."""
     speed = f"{moment.samples_per_second:,.0f} samples/s"
     return f"epoch {moment.epoch}/{moment.epochs} loss {moment.loss:.4g} {speed}"
 
 
-class Silent:
+class NoProgress:
     """A stage whose progress is not shown."""
 
     def tick(self, done: int, total: int) -> None:
         """Show nothing."""
 
-    def moment(self, moment: Moment) -> None:
+    def moment(self, moment: TrainingStep) -> None:
         """Show nothing."""
 
-    def named(self, name: str, moment: Moment) -> None:
+    def named(self, name: str, moment: TrainingStep) -> None:
         """Show nothing."""
 
 
-class Quiet:
+class NoDisplay:
     """No display: what Python callers get."""
 
-    def expect(self, whole: Whole) -> None:
+    def expect(self, whole: RunProgress) -> None:
         """Count nothing."""
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Line]:
+    def stage(self, name: str) -> Iterator[StageProgress]:
         """Show nothing."""
-        yield Silent()
+        yield NoProgress()
 
     def say(self, text: str) -> None:
         """Say nothing."""

@@ -22,9 +22,9 @@ base:
   recipe: quick
   baselines: [random-init, raw-features, supervised]
   measure: [knn, linear, clustering, diagnostics]
-  protocols.linear: {epochs: 2, min_steps: 0, seeds: 2, rates: [0.1, 1.0], decays: [0.0]}
-  protocols.clustering: {restarts: 1, seeds: 2, permutations: 5}
-  splits.fractions: [0.2, 1.0]
+  protocol_settings.linear: {epochs: 2, min_steps: 0, seeds: 2, rates: [0.1, 1.0], decays: [0.0]}
+  protocol_settings.clustering: {restarts: 1, seeds: 2, permutations: 5}
+  splits.label_fractions: [0.2, 1.0]
   train.epochs: 1
   backbone: {name: micro-cnn, widths: [8, 8, 16, 16]}
   seeds: [0, 1, 2]

@@ -41,7 +41,7 @@ FORGED: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "seed": (lambda r: _set(r, ["seeds", 2], 7), "has seeds 0, 1, 7; the suite's are 0, 1, 2"),
     "seed of answers": (lambda r: r["seeds"].remove(2), "holds answers of seed 2, which the record has not"),
-    "pool": (lambda r: r.update(pool="all"), "learnt from pool all; the suite's is train"),
+    "pool": (lambda r: r.update(pool="all"), "learned from pool all; the suite's is train"),
     "fold": (lambda r: r["folds"].append(1), "has folds 0, 1; the suite's are 0"),
     "fingerprint": (lambda r: _set(r, ["evaluated_on", 0, "fingerprint"], "0" * 32), "digits has fingerprint 000"),
     "dataset": (lambda r: _set(r, ["evaluated_on", 0, "part"], "other"), "is measured on other, which the suite has not"),

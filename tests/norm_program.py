@@ -1,4 +1,4 @@
-"""Shared batch normalisation beside torch's SyncBatchNorm, two processes on one GPU or two: exits where they differ."""
+"""Shared batch normalization beside torch's SyncBatchNorm, two processes on one GPU or two: exits where they differ."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from sslbench import environment
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.pipeline.stages import stages_of
@@ -23,7 +23,7 @@ ALL = ("prepare", "pretrain", "extract", "evaluate")
 def planned(*overrides: str, method: str = "mae", machine: Machine = MACHINE, catalog=CATALOG, data="digits") -> Plan:
     options = {"method": {"name": method}, "data": {"name": data} if isinstance(data, str) else data}
     tree = read_request(None, options, ["seeds=[0]", *overrides])
-    return make_plan(tree, catalog, Shelf(environment.places()), machine)
+    return make_plan(tree, catalog, DatasetCache(environment.places()), machine)
 
 
 def keys_of(plan: Plan) -> dict[str, set[str]]:
@@ -46,7 +46,7 @@ def changed(first: Plan, second: Plan) -> set[str]:
     return {kind for kind in ALL if one[kind] != other[kind]}
 
 
-def picture_tree(root: Path, sides: tuple[int, int] = (9, 14)) -> Path:
+def image_tree(root: Path, sides: tuple[int, int] = (9, 14)) -> Path:
     """Write twelve gray images of two classes, three of each source, wider than high."""
     rng = np.random.default_rng(0)
     for number in range(12):

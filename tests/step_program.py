@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sslbench.catalog.discovery import Entry, discover, installed_entries
 from sslbench.catalog.facts import Origin
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.data.prepare import Job, prepare
@@ -85,7 +85,7 @@ def steps_of(
     """Train for two epochs of two steps; the state afterwards and the losses."""
     catalog = discover([*installed_entries(), *ENTRIES], strict=True)
     tree = read_request(None, {**request, "method": {"name": name}}, overrides)
-    plan = make_plan(tree, catalog, Shelf(places()), Machine(threads=1, precision="float32"))
+    plan = make_plan(tree, catalog, DatasetCache(places()), Machine(threads=1, precision="float32"))
     part = plan.pretrain_parts[0]
     prepared = folder / f"{name}-{rank()}"
     prepared.mkdir(parents=True)
@@ -100,7 +100,7 @@ def steps_of(
     feed = SampleFeed(
         pool=material.pool, views=make_views(plan, material.modalities, 0, fabric.device), roles=plan.roles,
         augmentations=[build_augmentation(a, plan.view, material.modalities, material.pool) for a in plan.augmentations],
-        batch=settings.batch, accumulate=settings.accumulate, seed=0, world=world(), labels=material.labels,
+        batch=settings.batch_size, accumulate=settings.grad_accumulation, seed=0, world=world(), labels=material.labels,
     )  # fmt: skip
     trained = train(
         Training(objective=method, feed=Doubled(feed, 2), settings=settings, fabric=fabric, world=world(), seed=0)

@@ -14,7 +14,7 @@ from sslbench.api import Loss, Role
 from sslbench.api.modules import Objective
 from sslbench.config.settings import TrainSettings
 from sslbench.data.views import BuiltAugmentation
-from sslbench.train.distributed.process_group import Alone
+from sslbench.train.distributed.process_group import SingleProcess
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Training, train
 
@@ -70,7 +70,7 @@ def feed(accumulate: int, weights=WEIGHTS["plain"], world=None, rows: int = ROWS
     augmentations = [BuiltAugmentation(name=str(factor), weight=w, roles={"view": ()}) for w, factor in weights]
     return SampleFeed(
         pool=Rows(rows), views=Scaled(), roles={"view": Role(count=1)}, augmentations=augmentations, batch=batch,
-        accumulate=accumulate, seed=0, world=world or Alone(),
+        accumulate=accumulate, seed=0, world=world or SingleProcess(),
     )  # fmt: skip
 
 
@@ -78,10 +78,10 @@ def trained(accumulate: int, weights=WEIGHTS["plain"], precision="32-true", **se
     """The objective and the history of three steps of SGD."""
     objective = Fitted()
     chosen = TrainSettings(
-        optimiser="sgd", momentum=0.0, rate=0.01, schedule="constant", decay=0.0, batch=ROWS, accumulate=accumulate,
+        optimizer="sgd", momentum=0.0, lr=0.01, schedule="constant", weight_decay=0.0, batch_size=ROWS, grad_accumulation=accumulate,
         **{"epochs": 3, **settings},
     )  # fmt: skip
-    held = feed(accumulate, weights) if chosen.holds_out else None
+    held = feed(accumulate, weights) if chosen.has_holdout else None
     fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
     training = Training(
         objective=objective,
@@ -89,7 +89,7 @@ def trained(accumulate: int, weights=WEIGHTS["plain"], precision="32-true", **se
         held=held,
         settings=chosen,
         fabric=fabric,
-        world=Alone(),
+        world=SingleProcess(),
         seed=0,
     )
     return objective, train(training).history
@@ -138,7 +138,7 @@ def test_shares_of_unequal_processes_add_up_to_the_mean_over_rows():
 
 
 def test_dinos_center_is_a_mean_over_the_rows_of_all_passes():
-    method, roles = built("dino", centre_momentum=0.0)
+    method, roles = built("dino", center_momentum=0.0)
     method.eval()  # batch statistics are those of a pass
     whole = batch_of(roles, torch.arange(16))
     parts = [slice(0, 6), slice(6, 11), slice(11, 16)]
@@ -146,7 +146,7 @@ def test_dinos_center_is_a_mean_over_the_rows_of_all_passes():
     for part in parts:
         views = {r: tuple({"image": v["image"][part]} for v in made) for r, made in whole.views.items()}
         carries.append(method.loss(SimpleNamespace(views=views), step_at()).carry)
-    expected = method.loss(whole, step_at()).carry["centre"]
+    expected = method.loss(whole, step_at()).carry["center"]
     with torch.no_grad():
         method.after_step(step_at(), carries)
-    torch.testing.assert_close(method.centre, expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(method.center, expected, rtol=1e-4, atol=1e-6)

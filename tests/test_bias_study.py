@@ -8,7 +8,7 @@ import pytest
 import sslbench_vision.studies
 
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan
 from sslbench.environment import places
 from sslbench.study.definition import Study, read_study
@@ -21,7 +21,7 @@ def planned(scale: str) -> tuple[Study, list[Plan]]:
     study = read_study(HERE / "augmentation_bias.yaml", scale)
     machine = Machine(threads=1, precision="float32")
     grid = make_grid(
-        points_of(study, []), discover(installed_entries()), Shelf(places(), announce=True), machine, print
+        points_of(study, []), discover(installed_entries()), DatasetCache(places(), announce=True), machine, print
     )
     return study, [row.plan for row in grid.rows]
 
@@ -46,8 +46,8 @@ def test_every_sweep_can_be_planned_without_the_data(scale, runs, monkeypatch):
     monkeypatch.setenv("SSLBENCH_SOURCES", "")
     study, plans = planned(scale)
     assert len(plans) == runs
-    assert {asked.axis for asked in study.bias} <= {axis.name for axis in study.axes}
-    assert study.bias
+    assert {asked.axis for asked in study.class_effects} <= {axis.name for axis in study.axes}
+    assert study.class_effects
     if scale.startswith("paper"):
         assert "torchvision-resnet18" in {plan.backbones["image"].name for plan in plans}
         assert {plan.train.epochs for plan in plans} == ({400} if scale == "paper-imagenet" else {1000})

@@ -13,7 +13,7 @@ import pytest
 from sslbench.api import Event
 from sslbench.api.errors import RequestError
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.catalog.events import Herald
+from sslbench.catalog.events import EventBus
 
 BAD = Path(__file__).parent / "bad_plugins"
 NAMES = sorted(path.name for path in BAD.iterdir() if (path / "pyproject.toml").exists())
@@ -150,7 +150,7 @@ def test_strict_discovery_raises_from_python():
 
 
 def test_events_reach_sound_listeners():
-    from sslbench.catalog.facts import Catalog, Listener, Origin
+    from sslbench.catalog.facts import Catalog, EventListener, Origin
 
     heard, said = [], []
     origin = Origin(plugin="ear", distribution="d", version="1")
@@ -158,8 +158,8 @@ def test_events_reach_sound_listeners():
     def fail(event: Event) -> None:
         raise ValueError("deaf")
 
-    deaf = Listener(origin=Origin(plugin="deaf", distribution="d", version="1"), hear=fail)
-    herald = Herald(Catalog(listeners=(deaf, Listener(origin=origin, hear=heard.append))), said.append)
+    deaf = EventListener(origin=Origin(plugin="deaf", distribution="d", version="1"), hear=fail)
+    herald = EventBus(Catalog(listeners=(deaf, EventListener(origin=origin, hear=heard.append))), said.append)
     for _ in range(3):
         herald.tell(Event(kind="started", run="r"))
     assert len(heard) == 3

@@ -29,7 +29,11 @@ def test_clusters_against_a_column_are_shown_beside_the_classes(tmp_path, capsys
         "data.root": str(tmp_path / "scans"),
         "data.columns.pen": "pen-([01])",
     }
-    settings |= {"measure": ["clustering"], "baselines": "none", "protocols.clustering.against": ["pen"]}
+    settings |= {
+        "protocols": ["clustering"],
+        "baselines": "none",
+        "protocol_settings.clustering.also_score_against": ["pen"],
+    }
     results = sslbench.run("raw-features", "image-folder", out=tmp_path / "runs", settings=settings)
     records = results.records
     assert records[0].status == "done", records[0].reason

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sslbench.api import Recipe
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request, with_recipe
 from sslbench.convert import convert, key_form, plain
@@ -28,7 +28,7 @@ CATALOG = discover(installed_entries())
 MACHINE = Machine(threads=2, precision="float32")
 
 
-class Colour(enum.Enum):
+class Color(enum.Enum):
     RED = 1
     BLUE = 2
 
@@ -51,7 +51,7 @@ class Everything:
     maybe: int | None = None
     where: Path | None = None
     table: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    colour: Colour = Colour.RED
+    color: Color = Color.RED
     inner: Inner = Inner()
 
 
@@ -72,7 +72,7 @@ def converted(**values):
         ({"pair": 1.0}, "x.pair: expected a list, got 1.0"),
         ({"many": [1, "2"]}, "x.many: expected a whole number, got '2'"),
         ({"kind": "c"}, "x.kind: 'c' is not possible; possible: 'a', 'b', 3"),
-        ({"colour": "GREEN"}, "x.colour: 'GREEN' is not possible; possible: RED, BLUE"),
+        ({"color": "GREEN"}, "x.color: 'GREEN' is not possible; possible: RED, BLUE"),
         ({"table": [1]}, "x.table: expected settings, each with a name, got [1]"),
         ({"inner": {"dept": 2}}, "x.inner.dept: no such setting; did you mean 'x.inner.depth'?; possible: depth"),
         ({"inner": 3}, "x.inner: expected Inner, got 3"),
@@ -88,12 +88,12 @@ def test_what_is_not_of_its_type_is_a_sentence(values, sentence):
 def test_what_is_of_its_type_arrives_typed():
     value, problems = converted(
         share=1, pair=[0, 2], many=[1, 2], kind=3, either="edge", maybe=None, where="a/b", table={"a": 1},
-        colour="BLUE", inner={"depth": 4},
+        color="BLUE", inner={"depth": 4},
     )  # fmt: skip
     assert problems == []
     assert value == Everything(
         share=1.0, pair=(0.0, 2.0), many=(1, 2), kind=3, either="edge", where=Path("a/b"), table={"a": 1},
-        colour=Colour.BLUE, inner=Inner(depth=4),
+        color=Color.BLUE, inner=Inner(depth=4),
     )  # fmt: skip
     assert isinstance(value.share, float)
 
@@ -116,7 +116,7 @@ def test_a_path_enters_a_key_by_its_content(tmp_path):
 
 def planned(*overrides: str, file: Path | None = None, **options):
     tree = read_request(file, {"method": {"name": "mae"}, "data": {"name": "digits"}, **options}, overrides)
-    return make_plan(tree, CATALOG, Shelf(places()), MACHINE)
+    return make_plan(tree, CATALOG, DatasetCache(places()), MACHINE)
 
 
 def problems_of(*overrides: str, **options) -> list[str]:
@@ -133,17 +133,17 @@ def test_layers_win_in_order(tmp_path):
     file = tmp_path / "request.yaml"
     file.write_text("train: {epochs: 7, batch: 32}\nmethod: {mask: 0.5}\n")
     plan = planned("train.epochs=3", file=file)
-    assert (plan.train.epochs, plan.train.batch, plan.method.config.mask) == (3, 32, 0.5)
+    assert (plan.train.epochs, plan.train.batch_size, plan.method.config.mask) == (3, 32, 0.5)
     assert plan.method.config.decoder_depth == 2  # the recipe's, below the file
 
 
 def test_steps_are_as_many_whole_epochs_as_come_nearest():
-    train = planned("train.steps=1000", "train.epochs=40", "train.warmup=4").train
-    assert train.lasting(30).epochs == 33
-    assert train.lasting(30).warmup == pytest.approx(3.3)
-    assert train.lasting(5000).epochs == 1
-    assert planned("train.epochs=7").train.lasting(30).epochs == 7
-    assert small(planned("train.steps=1000000")).train.lasting(1).epochs <= 2  # a plan's cost is of a few steps
+    train = planned("train.steps=1000", "train.epochs=40", "train.warmup_epochs=4").train
+    assert train.with_epochs(30).epochs == 33
+    assert train.with_epochs(30).warmup_epochs == pytest.approx(3.3)
+    assert train.with_epochs(5000).epochs == 1
+    assert planned("train.epochs=7").train.with_epochs(30).epochs == 7
+    assert small(planned("train.steps=1000000")).train.with_epochs(1).epochs <= 2  # a plan's cost is of a few steps
 
 
 def test_a_recipe_for_somebody_elses_method(tmp_path):
@@ -158,7 +158,7 @@ def test_a_recipe_for_somebody_elses_method(tmp_path):
     finetune = next(p.config for p in small.protocols if p.name == "finetune")
     assert (finetune.epochs, finetune.rate, finetune.batch, finetune.warmup) == (50, 2e-3, 128, 5)
     large = planned(*mine, "view.size=224")
-    assert (large.recipe, large.train.batch, large.train.epochs) == ("plankton-mae", 4096, 800)
+    assert (large.recipe, large.train.batch_size, large.train.epochs) == ("plankton-mae", 4096, 800)
     assert planned("recipe=plankton-mae-small").recipe == "plankton-mae-small"  # by its name for any data
     assert planned().recipe == "tiny"
     assert "possible: auto, none, original, plankton-mae, plankton-mae-small, quick, tiny" in "\n".join(
@@ -180,36 +180,36 @@ def test_another_backbone_or_augmentation_drops_the_recipes_settings_below_it():
             "backbone.width": 9,
             "augmentation.name": "crop",
             "augmentation.crop.p": 0.5,
-            "train.rate": 1.0,
+            "train.lr": 1.0,
         },
     )
     kept = with_recipe({"backbone": {"name": "wide"}}, recipe)
     assert kept["backbone"] == {"name": "wide", "width": 9}
     assert kept["augmentation"] == {"name": "crop", "crop": {"p": 0.5}}
     dropped = with_recipe(
-        {"backbone": {"name": "deep"}, "augmentation": {"name": "flip"}, "train": {"rate": 2.0}}, recipe
+        {"backbone": {"name": "deep"}, "augmentation": {"name": "flip"}, "train": {"lr": 2.0}}, recipe
     )
-    assert dropped == {"backbone": {"name": "deep"}, "augmentation": {"name": "flip"}, "train": {"rate": 2.0}}
+    assert dropped == {"backbone": {"name": "deep"}, "augmentation": {"name": "flip"}, "train": {"lr": 2.0}}
 
 
 def test_all_problems_at_once():
     found = problems_of(
-        "method.msak=0.5", "train.epochs=0", "train.rate=fast", "augmentation.cropp.scale=[0.1,1]",
-        "augmentation.name=crop-flip", "augmentation.crop.scale=0.5", "augmentation.flip.p=2", "backbone.name=micro-cnn", "protocols.knn.neighbors=[1]",
-        "measure=[knn,liner]", "seeds=[1,1]", "folds=9", "view.size=x",
+        "method.msak=0.5", "train.epochs=0", "train.lr=fast", "augmentation.cropp.scale=[0.1,1]",
+        "augmentation.name=crop-flip", "augmentation.crop.scale=0.5", "augmentation.flip.p=2", "backbone.name=micro-cnn", "protocol_settings.knn.neighbors=[1]",
+        "protocols=[knn,liner]", "seeds=[1,1]", "folds=9", "view.size=x",
         "modalities=3",
     )  # fmt: skip
     text = "\n".join(found)
     for sentence in (
         "method.msak: no such setting; did you mean 'method.mask'?",
         "train.epochs: 0 is not possible. Possible: 1 or more",
-        "train.rate: expected a number, got 'fast'",
+        "train.lr: expected a number, got 'fast'",
         "augmentation.cropp: 'crop-flip' has no such operation; did you mean 'crop'?",
         "augmentation.crop.scale: expected a list, got 0.5",
         "augmentation.flip.p: 2 is not a probability",
         "backbone: 'mae' needs tokens, which 'micro-cnn' does not provide (it has any-size, depth, drop-path)",
-        "protocols.knn.neighbors: no such setting; did you mean 'protocols.knn.neighbours'?",
-        "protocols.liner: protocol 'liner' is not installed; did you mean 'linear'?",
+        "protocol_settings.knn.neighbors: no such setting; did you mean 'protocol_settings.knn.neighbors'?",
+        "protocol_settings.liner: protocol 'liner' is not installed; did you mean 'linear'?",
         "seeds: [1, 1] is not possible",
         "folds: 9 is not possible; possible: all, or whole numbers below 5",
         "view.size: expected a whole number, got 'x'",
@@ -233,32 +233,35 @@ def test_all_problems_at_once():
         (["augmentation.roles.local.crop.size=4"], "augmentation.roles.local: the method has no such role"),
         (["train.epochs=${oc.env:HOME}"], "request: Unsupported interpolation type oc.env"),
         (["modalities.profile.facts=[]"], "modalities.profile: the data has none; possible: image"),
-        (["splits.block=60"], "splits.block = 60 means nothing without splits.groups=COLUMN"),
+        (["splits.group_gap=60"], "splits.group_gap = 60 means nothing without splits.groups=COLUMN"),
         (
-            ["splits.fractions=[0.1,0.1]"],
-            "splits.fractions: [0.1, 0.1] is not possible. Possible: at least 1 value, none twice",
+            ["splits.label_fractions=[0.1,0.1]"],
+            "splits.label_fractions: [0.1, 0.1] is not possible. Possible: at least 1 value, none twice",
         ),
-        (["splits.fractions=[2.0]"], "splits.fractions: 2.0 is not possible. Possible: above 0, at most 1"),
-        (["splits.groups=id", "splits.block=-1"], "splits.block: -1 is not possible"),
+        (["splits.label_fractions=[2.0]"], "splits.label_fractions: 2.0 is not possible. Possible: above 0, at most 1"),
+        (["splits.groups=id", "splits.group_gap=-1"], "splits.group_gap: -1 is not possible"),
         (
             ["protocols=knn"],
-            "protocols: expected settings, each with a name, got 'knn'; which protocols run is measure=",
+            "protocols: expected settings, each with a name, got 'knn'; which protocols run is protocols=",
         ),
         (["train=5"], "train: expected settings, each with a name, got 5"),
-        (["protocols.knn=7"], "protocols.knn: expected settings, each with a name, got 7"),
+        (["protocol_settings.knn=7"], "protocol_settings.knn: expected settings, each with a name, got 7"),
         (["data=[digits]"], "data: expected settings, each with a name, got ['digits']"),
         (["method.name=5"], "method.name: expected text, got 5"),
-        (["measure=5"], "protocols.5: protocol '5' is not installed"),
+        (["protocols=5"], "protocols.5: protocol '5' is not installed"),
         (["threads=x"], "threads: expected a whole number, got 'x'"),
         (["threads=-1"], "threads: -1 is not possible. Possible: 0 or more"),
         (["prepare.size=-1"], "prepare.size: -1 is not possible. Possible: 0 or more"),
         (["view.size=-1"], "view.size: -1 is not possible. Possible: 0 or more"),
         (["train.steps=-1"], "train.steps: -1 is not possible"),
         (
-            ["train.steps=100", "train.snapshots=[1]"],
-            "train.snapshots: [1] is not possible. Possible: from 1 to train.epochs, and none with train.steps",
+            ["train.steps=100", "train.eval_epochs=[1]"],
+            "train.eval_epochs: [1] is not possible. Possible: from 1 to train.epochs, and none with train.steps",
         ),
-        (["splits.groups=none", "splits.block=60"], "splits.block = 60 means nothing without splits.groups=COLUMN"),
+        (
+            ["splits.groups=none", "splits.group_gap=60"],
+            "splits.group_gap = 60 means nothing without splits.groups=COLUMN",
+        ),
         (["prepare.sampling=balanced"], "prepare.sampling=balanced: has no effect on all samples. Set prepare.samples"),
         (["splits.bank=SPC"], "splits.bank = SPC means nothing without splits.transfer=COLUMN"),
         (["backbones.sound.name=micro-vit"], "backbones.sound: the data has no such modality"),
@@ -272,9 +275,9 @@ def test_each_mistake_has_its_sentence(overrides, sentence):
 
 ODD = ("x", "5", "-1", "[a]", "[1]", "{a: 1}", "null", "true", "''", "[]", "{}")
 KEYS = (
-    "train", "train.batch", "view", "prepare", "splits", "splits.fractions", "pretrain", "pretrain.settings", "data",
+    "train", "train.batch_size", "view", "prepare", "splits", "splits.label_fractions", "pretrain", "pretrain.settings", "data",
     "data.root", "modalities", "modalities.image", "backbones", "backbones.image", "backbone", "backbone.name", "protocols",
-    "protocols.knn", "protocols.knn.k", "augmentation", "augmentation.name", "augmentation.crop", "measure", "method",
+    "protocol_settings.knn", "protocol_settings.knn.k", "augmentation", "augmentation.name", "augmentation.crop", "measure", "method",
     "method.name", "folds", "seeds", "recipe", "threads", "baselines", "evaluate",
 )  # fmt: skip
 
@@ -334,5 +337,5 @@ def test_every_recipe_of_every_method_makes_a_plan(method, recipe):
     elif "backbone.name" not in recipe.settings:
         request["backbone"] = {"name": "micro-cnn"}
     tree = read_request(None, request, [f"recipe={recipe.name}"])
-    plan = make_plan(tree, CATALOG, Shelf(places(), announce=True), MACHINE)
+    plan = make_plan(tree, CATALOG, DatasetCache(places(), announce=True), MACHINE)
     assert plan.recipe == recipe.name

@@ -10,12 +10,12 @@ from sslbench.api.errors import RequestError
 from sslbench.app.run import run_plans
 from sslbench.catalog.discovery import Entry, discover, installed_entries
 from sslbench.catalog.facts import Origin
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
-from sslbench.data.keyed_random import KeyedDraws
+from sslbench.data.keyed_random import CounterRandom
 from sslbench.environment import places
-from sslbench.progress import Quiet
+from sslbench.progress import NoDisplay
 from sslbench.results.store import Store
 
 from .toys import data, methods, parts
@@ -26,7 +26,7 @@ ENTRIES = [
     for module in (data, methods, parts)
 ]
 CATALOG = discover([*installed_entries(), *ENTRIES], strict=True)
-SHORT = ("train.epochs=2", "train.batch=16", "seeds=[0]", "view.size=16", "measure=[knn]")
+SHORT = ("train.epochs=2", "train.batch_size=16", "seeds=[0]", "view.size=16", "protocols=[knn]")
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +36,8 @@ def forget():
 
 def run(out, method: str, dataset: str, *overrides: str):
     tree = read_request(None, {"method": {"name": method}, "data": {"name": dataset}}, [*SHORT, *overrides])
-    plan = make_plan(tree, CATALOG, Shelf(places()), MACHINE)
-    record = run_plans([plan], Store(root=out), CATALOG, Quiet()).records[0]
+    plan = make_plan(tree, CATALOG, DatasetCache(places()), MACHINE)
+    record = run_plans([plan], Store(root=out), CATALOG, NoDisplay()).records[0]
     trace = (out / record.run / "traceback.txt").read_text() if record.status == "failed" else ""
     assert record.status in ("done", "collapsed"), trace or record.reason
     return record
@@ -45,11 +45,11 @@ def run(out, method: str, dataset: str, *overrides: str):
 
 MEAN = "backbone.name=toy-mean"
 BOTH = ("backbones.image.name=toy-mean", "backbones.profile.name=toy-mean", "augmentation.name=toy-shift")
-PICTURE = ("backbones.image.name=toy-mean", "augmentation.name=toy-shift")
+IMAGE = ("backbones.image.name=toy-mean", "augmentation.name=toy-shift")
 
 
 def test_two_modalities_ragged_sequences_and_side_information(tmp_path):
-    record = run(tmp_path, "toy-pairs", "toy-pairs", *BOTH, "protocols.knn.space=joint")
+    record = run(tmp_path, "toy-pairs", "toy-pairs", *BOTH, "protocol_settings.knn.space=joint")
     assert set(record.backbones) == {"image", "profile"}
     assert len(methods.SEEN["sizes"]) > 5
     assert methods.SEEN["lengths"] <= set(range(3, 9))
@@ -71,10 +71,10 @@ def test_a_method_of_one_modality_says_what_to_name(tmp_path):
 
 
 def test_masks_are_a_samples_own_whatever_the_batch(tmp_path):
-    run(tmp_path / "a", "toy-masks", "toy-pairs", *PICTURE, "train.batch=40")
+    run(tmp_path / "a", "toy-masks", "toy-pairs", *IMAGE, "train.batch_size=40")
     large = dict(methods.SEEN["masks"])
     methods.SEEN.clear()
-    run(tmp_path / "b", "toy-masks", "toy-pairs", *PICTURE, "train.batch=40", "train.accumulate=8")
+    run(tmp_path / "b", "toy-masks", "toy-pairs", *IMAGE, "train.batch_size=40", "train.grad_accumulation=8")
     small = methods.SEEN["masks"]
     assert large == small
     assert len({tuple(mask) for mask in large.values()}) > 20
@@ -85,10 +85,10 @@ def test_two_processes_draw_what_one_draws():
     from sslbench.data.loader import share
 
     rows = torch.arange(10)
-    whole = KeyedDraws.of(rows, 0, 0, "method").uniform("mask", 4)
+    whole = CounterRandom.of(rows, 0, 0, "method").uniform("mask", 4)
     shares = [torch.from_numpy(share(rows.numpy(), rank, 2)) for rank in (0, 1)]
     assert torch.equal(torch.cat(shares), rows)
-    assert torch.equal(whole, torch.cat([KeyedDraws.of(part, 0, 0, "method").uniform("mask", 4) for part in shares]))
+    assert torch.equal(whole, torch.cat([CounterRandom.of(part, 0, 0, "method").uniform("mask", 4) for part in shares]))
 
 
 def test_assignments_are_made_once_an_epoch_before_it_starts(tmp_path):
@@ -101,7 +101,7 @@ def test_a_momentum_network_and_a_queue(tmp_path):
     assert set(methods.SEEN["carries"]) == {1}
     assert {"loss", "queue"} <= set(record.training[0]["history"][0])
     methods.SEEN.clear()
-    run(tmp_path, "toy-queue", "toy-spectra", MEAN, "augmentation.name=toy-shift", "train.accumulate=2")
+    run(tmp_path, "toy-queue", "toy-spectra", MEAN, "augmentation.name=toy-shift", "train.grad_accumulation=2")
     assert set(methods.SEEN["carries"]) == {2}
 
 
@@ -124,9 +124,9 @@ def test_views_of_two_sizes_and_one_that_is_not_augmented(tmp_path):
     shapes = methods.SEEN["shapes"]
     assert shapes == {"global": [(1, 16, 16)] * 2, "local": [(1, 8, 8)] * 3, "original": [(1, 16, 16)]}
     first = {}
-    for rows, pictures in methods.SEEN["original"].values():
-        for row, picture in zip(rows, pictures, strict=True):
-            assert torch.equal(first.setdefault(row, picture), picture)
+    for rows, images in methods.SEEN["original"].values():
+        for row, image in zip(rows, images, strict=True):
+            assert torch.equal(first.setdefault(row, image), image)
 
 
 def test_an_encoder_that_takes_one_size_is_refused_for_two(tmp_path):
@@ -142,7 +142,7 @@ def test_an_encoder_of_spectra_meets_every_step_of_a_series(tmp_path):
         MEAN,
         "augmentation.name=toy-scarf",
         "evaluate=toy-series",
-        "measure=[knn,linear]",
+        "protocols=[knn,linear]",
     )
     folder = next((tmp_path / "stages/extract").iterdir())
     assert np.load(folder / "series.npy").shape == (60, 5, 8)
@@ -152,7 +152,7 @@ def test_an_encoder_of_spectra_meets_every_step_of_a_series(tmp_path):
 def test_a_protocol_trains_a_head_in_the_loop_and_methods_share_its_draws(tmp_path):
     scores = {}
     for method in ("toy-queue", "toy-masks"):
-        record = run(tmp_path, method, "toy-spectra", MEAN, "augmentation.name=toy-shift", "measure=[toy-head]")
+        record = run(tmp_path, method, "toy-spectra", MEAN, "augmentation.name=toy-shift", "protocols=[toy-head]")
         scores[method] = {s.metric: s.value for s in record.scores}
         assert scores[method]["micro_accuracy"] > 0.8
     assert scores["toy-queue"]["draw"] == scores["toy-masks"]["draw"]
@@ -168,7 +168,7 @@ def test_a_method_that_trains_nothing_shares_one_stage_over_schedules(tmp_path):
 
 
 def test_only_a_method_that_takes_targets_gets_them(tmp_path):
-    record = run(tmp_path, "supervised", "toy-spectra", MEAN, "augmentation.name=toy-shift", "measure=[knn]")
+    record = run(tmp_path, "supervised", "toy-spectra", MEAN, "augmentation.name=toy-shift", "protocols=[knn]")
     assert record.method["takes_target"]
     seen = []
     original = methods.Masks.loss
@@ -193,6 +193,8 @@ def test_arms_start_from_the_same_weights():
         tree = read_request(
             None, {"method": {"name": name}, "data": {"name": "toy-spectra"}}, [MEAN, "augmentation.name=toy-shift"]
         )
-        plan = make_plan(tree, CATALOG, Shelf(places()), MACHINE)
-        weights.append(build_method(plan, plan.modalities, plan.facts.target, 60, 3).encoders["spectrum"].linear.weight)
+        plan = make_plan(tree, CATALOG, DatasetCache(places()), MACHINE)
+        weights.append(
+            build_method(plan, plan.modalities, plan.context.target, 60, 3).encoders["spectrum"].linear.weight
+        )
     assert torch.equal(weights[0], weights[1])

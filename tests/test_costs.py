@@ -11,7 +11,7 @@ import pytest
 from sslbench import environment
 from sslbench.app.study_folder import Counter
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.pipeline.stages import stages_of
@@ -86,11 +86,11 @@ def test_a_peak_can_be_forgotten():
 @pytest.fixture
 def asked():
     tree = read_request(None, {"method": {"name": "random-init"}, "data": {"name": "digits"}}, [
-        "seeds=[0]", "threads=1", "measure=[knn,linear,finetune]", "splits.fractions=[0.05,1.0]",
+        "seeds=[0]", "threads=1", "protocols=[knn,linear,finetune]", "splits.label_fractions=[0.05,1.0]",
         "backbone={name: micro-cnn, widths: [8, 8, 16, 16]}",
     ])  # fmt: skip
     catalog = discover(installed_entries())
-    return make_plan(tree, catalog, Shelf(environment.places()), Machine(threads=1, precision="float32"))
+    return make_plan(tree, catalog, DatasetCache(environment.places()), Machine(threads=1, precision="float32"))
 
 
 def test_rows_of_an_evaluation_are_those_that_its_trainings_pass(asked):

@@ -1,4 +1,4 @@
-"""A picture and a profile of one particle: the equations, what projections are told, and the falsification."""
+"""A image and a profile of one particle: the equations, what projections are told, and the falsification."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from sslbench_plankton.backbones.vectors_model import VectorMlp
 from sslbench_plankton.methods.clip_pairs import ClipPairsConfig
 from sslbench_plankton.methods.clip_pairs_model import ClipPairs, clip_loss
 from sslbench_plankton.methods.siglip_pairs_model import siglip_loss
+from sslbench_plankton.operations.mismatched_pairs import StrangersConfig
+from sslbench_plankton.operations.mismatched_pairs_operation import mismatch_pairs
 from sslbench_plankton.operations.profiles import TimeCropConfig, build_crop
-from sslbench_plankton.operations.strangers import StrangersConfig
-from sslbench_plankton.operations.strangers_operation import strangers
 
 import sslbench
-from sslbench.api import Facts, MethodParts, Modality, OperationParts, Target
+from sslbench.api import MethodParts, Modality, OperationParts, PlanContext, Target
 from sslbench.api.errors import RequestError
-from sslbench.data.keyed_random import KeyedDraws
+from sslbench.data.keyed_random import CounterRandom
 
 IMAGE = Modality(layout="image", shape=(1, 16, 16), facts=("size",))
 PROFILE = Modality(layout="sequence", shape=(0, 6), facts=("length",))
 SMALL = {
     "backbones.image.widths": [16, 32, 48, 64], "backbones.profile.widths": [16, 24, 32, 48], "backbones.profile.blocks": 1,
-    "view.size": 32, "train.batch": 64, "train.epochs": 12, "train.rate": 3e-3, "seeds": [0], "baselines": "none",
-    "threads": 1, "data.samples": 60, "measure": ["gallery", "matching"], "protocols.gallery.shots": [1, 8],
-    "protocols.matching.points": 20,
+    "view.size": 32, "train.batch_size": 64, "train.epochs": 12, "train.lr": 3e-3, "seeds": [0], "baselines": "none",
+    "threads": 1, "data.samples": 60, "protocols": ["gallery", "matching"], "protocol_settings.gallery.shots": [1, 8],
+    "protocol_settings.matching.points": 20,
 }  # fmt: skip
 
 
@@ -90,9 +90,9 @@ def method(**settings):
     narrow = Modality(layout="vector", shape=(256,))
     encoders = {"image": VectorMlp(VectorMlpConfig(width=4), narrow), "profile": build_cnn(
         ProfileCnnConfig(widths=(4, 4, 4, 4), blocks=1, steps=32), PROFILE)}  # fmt: skip
-    facts = Facts(modalities=modalities, shapes={}, samples=9, batch=4, epochs=1, target=Target(kind="none"))
+    facts = PlanContext(modalities=modalities, shapes={}, samples=9, batch_size=4, epochs=1, target=Target(kind="none"))
     return ClipPairs(
-        ClipPairsConfig(out=3, dropout=0.0, **settings), MethodParts(encoders=encoders, used={}, facts=facts)
+        ClipPairsConfig(out=3, dropout=0.0, **settings), MethodParts(encoders=encoders, dependencies={}, context=facts)
     )
 
 
@@ -102,7 +102,7 @@ def test_projections_are_told_sizes_as_they_were_before_any_crop():
     view = {"image": torch.rand(2, 256), "image.size": torch.tensor([[40, 90], [20, 20]]),
             "profile": torch.rand(2, 90, 6), "profile.length": torch.tensor([90, 45])}  # fmt: skip
     parts = OperationParts(modalities={"profile": PROFILE}, reference={})
-    cropped = build_crop(TimeCropConfig(), parts)(view, KeyedDraws.of(torch.arange(2), 0))
+    cropped = build_crop(TimeCropConfig(), parts)(view, CounterRandom.of(torch.arange(2), 0))
     assert cropped["profile.length"].tolist() == [224, 224]
     feature = torch.zeros(2, 4)
     with torch.no_grad():
@@ -115,32 +115,34 @@ def test_projections_are_told_sizes_as_they_were_before_any_crop():
     assert method(unit=0.0).projections["profile"].in_features == 4
 
 
-def test_strangers_stand_beside_a_picture_the_same_ones_for_any_batch():
+def test_strangers_stand_beside_a_image_the_same_ones_for_any_batch():
     reference = {"image": torch.zeros(5, 16), "profile": torch.arange(5.0).view(5, 1, 1).expand(5, 7, 6),
                  "profile.length": torch.arange(5) + 1}  # fmt: skip
-    operation = strangers(
+    operation = mismatch_pairs(
         StrangersConfig(), OperationParts(modalities={"image": IMAGE, "profile": PROFILE}, reference=reference)
     )
     view = {"image": torch.rand(40, 16), "profile": torch.full((40, 9, 6), 9.0), "profile.length": torch.full((40,), 9)}
-    made = operation(view, KeyedDraws.of(torch.arange(40), 0))
+    made = operation(view, CounterRandom.of(torch.arange(40), 0))
     assert torch.equal(made["image"], view["image"])
     rows = made["profile"][:, 0, 0].long()
     assert set(rows.tolist()) == set(range(5))
     assert torch.equal(made["profile.length"], rows + 1), "a profile's length comes with it"
     assert made["profile"].shape == view["profile"].shape
-    some = operation({name: x[7:9] for name, x in view.items()}, KeyedDraws.of(torch.arange(7, 9), 0))
+    some = operation({name: x[7:9] for name, x in view.items()}, CounterRandom.of(torch.arange(7, 9), 0))
     assert torch.equal(some["profile"], made["profile"][7:9])
 
 
 def test_strangers_need_two_modalities():
     with pytest.raises(RequestError, match="swaps the second modality, and the data that is used has one"):
-        sslbench.run("simclr", "digits", settings={"augmentation.name": "strangers", "recipe": "quick"})
+        sslbench.run("simclr", "digits", settings={"augmentation.name": "mismatched-pairs", "recipe": "quick"})
 
 
-def test_galleries_of_everything_are_asked_of_what_was_not_learnt_from():
-    told = "with these settings it asks rows that 'clip-pairs' has learnt from; possible: pretrain.pool=ANOTHER DATASET"
+def test_galleries_of_everything_are_asked_of_what_was_not_learned_from():
+    told = (
+        "with these settings it asks rows that 'clip-pairs' has learned from; possible: pretrain.pool=ANOTHER DATASET"
+    )
     with pytest.raises(RequestError, match=told):
-        sslbench.run("clip-pairs", "pulse-pairs/lab", settings={**SMALL, "protocols.gallery.source": "all"})
+        sslbench.run("clip-pairs", "pulse-pairs/lab", settings={**SMALL, "protocol_settings.gallery.source": "all"})
 
 
 # ---- what it must show -----------------------------------------------------------------------------------------------
@@ -156,32 +158,32 @@ def accuracies(record) -> dict[tuple[str, str, int], float]:
 
 
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory):
-    """CLIP on pairs, and on pictures beside other individuals' pulses."""
+def learned(tmp_path_factory):
+    """CLIP on pairs, and on images beside other individuals' pulses."""
     out = tmp_path_factory.mktemp("runs")
     own = sslbench.run("clip-pairs", "pulse-pairs/lab", out=out, settings=SMALL).records[0]
-    control = {**SMALL, "augmentation.name": "strangers"}
+    control = {**SMALL, "augmentation.name": "mismatched-pairs"}
     strangers = sslbench.run("clip-pairs", "pulse-pairs/lab", out=out, settings=control).records[0]
     assert own.status == strangers.status == "done", (own.reason, strangers.reason)
     return own, strangers
 
 
-def test_modalities_recognise_each_other_unless_strangers_were_paired_in_training(learnt):
+def test_modalities_recognize_each_other_unless_strangers_were_paired_in_training(learned):
     """Chance is 1/12. Five of the classes' kinds show in both modalities, so that 5/12 is the most that can be had."""
-    own, strangers = map(accuracies, learnt)
+    own, strangers = map(accuracies, learned)
     for way in (("image", "profile", 8), ("profile", "image", 8)):
         assert own[way] > 0.28
         assert strangers[way] < 0.17
 
 
-def test_accuracy_rises_with_the_gallery_and_both_modalities_do_not_harm(learnt):
-    found = accuracies(learnt[0])
+def test_accuracy_rises_with_the_gallery_and_both_modalities_do_not_harm(learned):
+    found = accuracies(learned[0])
     assert all(found[held, asked, 8] > found[held, asked, 1] for held in ("", "image") for asked in ("", "image"))
     assert found["", "", 8] > max(found["image", "image", 8], found["profile", "profile", 8]) - 0.05
 
 
-def test_every_draw_is_a_number_and_classes_are_counted_over_all(learnt):
-    record = learnt[0]
+def test_every_draw_is_a_number_and_classes_are_counted_over_all(learned):
+    record = learned[0]
     asked = [s for s in record.scores if s.protocol == "gallery" and s.metric == "micro_accuracy"]
     assert len(asked) == 2 * 5 * 9
     settings = {row.setting for row in record.classes if row.protocol == "gallery"}

@@ -1,4 +1,4 @@
-"""The study of pictures and profiles: planned at every scale without the published data, and the tables that came with it."""
+"""The study of images and profiles: planned at every scale without the published data, and the tables that came with it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sslbench_vision.backbones.timm_family import TimmConfig
 from sslbench_vision.backbones.timm_model import timm_encoder as build_timm
 
 from sslbench.analysis.tables.cost_tables import mean_costs, most_confused
-from sslbench.analysis.tables.hypotheses import Direction, judged
+from sslbench.analysis.tables.hypotheses import Hypothesis, judge_hypothesis
 from sslbench.analysis.tables.selection import deviations, select, study_frame
 from sslbench.api import Modality, Unavailable
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.baselines import baseline_tree
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.environment import places
 from sslbench.report.figures.study_figures import draw
@@ -36,7 +36,7 @@ def planned(scale: str) -> dict[tuple[str, str], Plan]:
     assert not published_wrongly(study)
     machine = Machine(threads=1, precision="float32")
     grid = make_grid(
-        points_of(study, []), discover(installed_entries()), Shelf(places(), announce=True), machine, print
+        points_of(study, []), discover(installed_entries()), DatasetCache(places(), announce=True), machine, print
     )
     return {(p["arm"], p["transfer"]): row.plan for row in grid.rows for p in row.points}
 
@@ -53,9 +53,15 @@ def test_the_papers_recipe(monkeypatch):
     plans = planned("paper")
     clip, dino = plans["convnext and cnn", "LAB to LAB"], plans["dino convnext", "UTO to SEA"]
     train = clip.train
-    assert (train.optimiser, train.momentum, train.nesterov) == ("sgd", 0.9, True)
-    assert (train.rate, train.decay, train.warmup, train.warmup_from, train.final_rate) == (5e-3, 1e-3, 5, 5e-5, 1e-5)
-    assert (train.epochs, train.least_epochs, train.patience, train.watched, train.batch) == (
+    assert (train.optimizer, train.momentum, train.nesterov) == ("sgd", 0.9, True)
+    assert (train.lr, train.weight_decay, train.warmup_epochs, train.warmup_lr, train.min_lr) == (
+        5e-3,
+        1e-3,
+        5,
+        5e-5,
+        1e-5,
+    )
+    assert (train.epochs, train.min_epochs, train.patience, train.monitor, train.batch_size) == (
         100,
         30,
         30,
@@ -73,11 +79,11 @@ def test_the_papers_recipe(monkeypatch):
     assert (own["jitter"][1].brightness, own["jitter"][1].contrast) == (0.2, 0.2)
     assert (own["bands"][1].factor, own["lost-bands"][1].p_band, own["lost-bands"][1].most) == ((0.95, 1.05), 0.05, 4)
     assert (own["window"][1].steps, own["window"][1].keep) == (236, 224)
-    assert (dino.train.epochs, dino.train.patience, dino.train.watched, dino.train.rate) == (300, 30, "training", 1e-4)
-    assert (dino.train.decay, dino.train.final_decay, dino.train.warmup) == (0.04, 0.4, 10)
+    assert (dino.train.epochs, dino.train.patience, dino.train.monitor, dino.train.lr) == (300, 30, "training", 1e-4)
+    assert (dino.train.weight_decay, dino.train.final_weight_decay, dino.train.warmup_epochs) == (0.04, 0.4, 10)
     head = dino.method.config
     assert (head.hidden, head.bottleneck, head.prototypes, head.local) == (256, 64, 512, 6)
-    assert plans["dino efficientnet", "UTO to SEA"].train.rate == 5e-3
+    assert plans["dino efficientnet", "UTO to SEA"].train.lr == 5e-3
     local = {o.name: o.choice.config for o in dino.augmentations[0].roles["local"]}
     assert (local["crop"].scale, local["crop"].size) == ((0.1, 0.4), 96)
     assert dino.pool == "cytosense/uto"
@@ -88,7 +94,7 @@ def test_random_weights_are_random_whatever_the_encoders_settings_say(monkeypatc
     monkeypatch.setenv("SSLBENCH_SOURCES", "")
     plan = planned("paper")["convnext and cnn", "LAB to LAB"]
     tree = baseline_tree(plan, "random-init")
-    catalog, shelf = discover(installed_entries()), Shelf(places(), announce=True)
+    catalog, shelf = discover(installed_entries()), DatasetCache(places(), announce=True)
     fresh = make_plan(tree, catalog, shelf, Machine(threads=1, precision="float32"))
     assert (fresh.backbones["image"].name, fresh.backbones["image"].config.published) == ("convnext_femto", False)
 
@@ -104,11 +110,11 @@ def test_the_notebooks_numbers_stand_in_the_file():
 
 def test_weights_that_cannot_be_had_are_a_sentence(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    picture = Modality(layout="image", shape=(1, 32, 32))
+    image = Modality(layout="image", shape=(1, 32, 32))
     with pytest.raises(Unavailable, match=r"the published weights of 'resnet10t' cannot be had .*published=false"):
-        build_timm(TimmConfig(model="resnet10t", published=True), picture)
-    made = build_timm(TimmConfig(model="convnext_atto"), picture)
-    assert made(torch.rand(2, 1, 32, 32)).shape == (2, 320), "pictures of one channel"
+        build_timm(TimmConfig(model="resnet10t", published=True), image)
+    made = build_timm(TimmConfig(model="convnext_atto"), image)
+    assert made(torch.rand(2, 1, 32, 32)).shape == (2, 320), "images of one channel"
 
 
 # ---- what the study brought to tables and figures --------------------------------------------------------------------
@@ -148,13 +154,15 @@ def test_where_nobody_asks_the_largest_gallery_counts():
 
 def test_claims_are_judged_over_folds_with_the_p_of_whole_folds():
     place = {"protocol": "gallery", "metric": "micro_accuracy"}
-    better = Direction(claim="b is better", more={"arm": "b"}, less={"arm": "a"}, where=place)
-    (found,) = judged(gallery_scores(), better, ["arm"])
-    assert (found.verdict, found.n, found.over) == ("holds", 5, "folds")
+    better = Hypothesis(claim="b is better", greater={"arm": "b"}, lesser={"arm": "a"}, where=place)
+    (found,) = judge_hypothesis(gallery_scores(), better, ["arm"])
+    assert (found.verdict, found.n, found.unit) == ("holds", 5, "folds")
     assert found.difference == pytest.approx(0.1, abs=0.01)
     assert found.p == pytest.approx(2 / 2**5), "five folds can say no more, whatever the 25 galleries"
-    apart = Direction(claim="few samples differ more", of="spread", more={"shots": 1}, less={"shots": 4}, where=place)
-    (spread,) = judged(gallery_scores(), apart, ["arm"])
+    apart = Hypothesis(
+        claim="few samples differ more", statistic="spread", greater={"shots": 1}, lesser={"shots": 4}, where=place
+    )
+    (spread,) = judge_hypothesis(gallery_scores(), apart, ["arm"])
     assert spread.difference is not None
     assert spread.difference > 0.2
 

@@ -1,4 +1,4 @@
-"""Real pictures of every kind into memory-mapped arrays: once, safely, and with what cannot be read named."""
+"""Real images of every kind into memory-mapped arrays: once, safely, and with what cannot be read named."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from sslbench.api.specs import Source
 from sslbench.api.values import Target
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.choices import choose
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.data.canvas import edge_mode, facing, on_canvas
-from sslbench.data.subset import Fewer, some_rows
+from sslbench.data.subset import Subset, some_rows
 from sslbench.environment import places
 
 PHOTO = load_sample_images().images[0]
 
 
-def save(path: Path, picture: Image.Image, **options) -> None:
+def save(path: Path, image: Image.Image, **options) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(path, **options)
+    image.save(path, **options)
 
 
 def folder_of_everything(root: Path) -> None:
-    """Every kind of picture that a scientist's disk holds, in two classes."""
+    """Every kind of image that a scientist's disk holds, in two classes."""
     photo = Image.fromarray(PHOTO[:60, :90])
     deep = np.linspace(0, 65535, 50 * 40).reshape(50, 40).astype(np.uint16)
-    save(root / "a/colour.png", photo)
+    save(root / "a/color.png", photo)
     save(root / "a/photo.jpg", photo)
     save(root / "a/palette.png", photo.convert("P"))
     save(root / "a/alpha.png", photo.convert("RGBA"))
-    save(root / "b/grey.png", photo.convert("L"))
-    save(root / "b/grey_alpha.png", photo.convert("LA"))
+    save(root / "b/gray.png", photo.convert("L"))
+    save(root / "b/gray_alpha.png", photo.convert("LA"))
     save(root / "b/deep.png", Image.fromarray(deep))
     save(root / "b/deep.tif", Image.fromarray(deep))
     save(root / "b/float.tif", Image.fromarray(deep.astype(np.float32)))
@@ -65,12 +65,12 @@ def prepared(root: Path, data: Path, cli, *more: str) -> Path:
 
 
 def test_any_format_and_any_size(tmp_path, cli):
-    folder_of_everything(tmp_path / "pictures")
-    (tmp_path / "pictures/b/broken.png").write_bytes(b"\x89PNG not really")
-    (tmp_path / "pictures/b/notes.txt").write_text("not a picture")
-    (tmp_path / "pictures/b/._mac.png").write_text("hidden")
+    folder_of_everything(tmp_path / "images")
+    (tmp_path / "images/b/broken.png").write_bytes(b"\x89PNG not really")
+    (tmp_path / "images/b/notes.txt").write_text("not a image")
+    (tmp_path / "images/b/._mac.png").write_text("hidden")
     more = ("view.size=32", "prepare.unreadable=0.2", "data.pages=0")
-    folder = prepared(tmp_path / "pictures", tmp_path / "data", cli, *more)
+    folder = prepared(tmp_path / "images", tmp_path / "data", cli, *more)
     meta = json.loads((folder / "meta.json").read_text())
     assert np.load(folder / "image.npy").shape == (13, 3, 64, 64)
     assert len(np.load(folder / "kept.npy")) == 12
@@ -95,7 +95,7 @@ def test_too_many_unreadable_files_is_an_error(tmp_path, cli):
     ("root", "sentence"),
     [("absent", "looked in"), ("empty", "holds no image file that can be read")],
 )
-def test_no_folder_or_no_picture(tmp_path, cli, root, sentence):
+def test_no_folder_or_no_image(tmp_path, cli, root, sentence):
     (tmp_path / "empty").mkdir()
     answer = cli("data", "where", "image-folder", f"data.root={tmp_path / root}")
     assert answer.returncode == 3
@@ -104,32 +104,32 @@ def test_no_folder_or_no_picture(tmp_path, cli, root, sentence):
 
 def test_a_relative_root_is_looked_for_where_all_data_is(tmp_path, cli):
     for name in "ab":
-        save(tmp_path / f"sources/mine/pictures/{name}/1.png", Image.fromarray(PHOTO[:9, :9]))
+        save(tmp_path / f"sources/mine/images/{name}/1.png", Image.fromarray(PHOTO[:9, :9]))
     env = {"SSLBENCH_SOURCES": str(tmp_path / "sources"), "SSLBENCH_DATA": str(tmp_path / "data")}
-    found = cli("data", "where", "image-folder", "data.root=mine/pictures", env=env)
-    assert found.stdout.startswith("pictures: 2 samples"), found.stderr
+    found = cli("data", "where", "image-folder", "data.root=mine/images", env=env)
+    assert found.stdout.startswith("images: 2 samples"), found.stderr
     lost = cli("data", "where", "image-folder", "data.root=mine/picturs", env=env)
     assert "looked in mine/picturs" in lost.stdout + lost.stderr
 
 
 @settings(max_examples=50)
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 48), st.sampled_from(["pad", "squash", "crop"]))
-def test_every_picture_fits_every_canvas(height, width, size, fit):
-    picture = np.full((2, height, width), 77, np.uint8)
-    placed = on_canvas(picture, size, fit)
+def test_every_image_fits_every_canvas(height, width, size, fit):
+    image = np.full((2, height, width), 77, np.uint8)
+    placed = on_canvas(image, size, fit)
     assert placed.shape == (2, size, size)
     assert (placed == 77).all()
 
 
-def test_padding_uses_the_edges_commonest_colour():
-    picture = np.zeros((1, 4, 9), np.uint8)
-    picture[0, 0] = 200
-    picture[0, -1, :5] = 200
-    assert edge_mode(picture).tolist() == [200]
-    assert (on_canvas(picture, 9, "pad")[0, 0] == 200).all()
+def test_padding_uses_the_edges_commonest_color():
+    image = np.zeros((1, 4, 9), np.uint8)
+    image[0, 0] = 200
+    image[0, -1, :5] = 200
+    assert edge_mode(image).tolist() == [200]
+    assert (on_canvas(image, 9, "pad")[0, 0] == 200).all()
 
 
-def test_pictures_can_be_turned_to_one_background():
+def test_images_can_be_turned_to_one_background():
     """A shadowgraph's animal is dark on light, a dark field's light on dark."""
     light = np.full((1, 5, 7), 250, np.uint8)
     light[0, 2, 3] = 20
@@ -142,24 +142,24 @@ def test_pictures_can_be_turned_to_one_background():
 
 def test_plankton_padding_follows_the_paper():
     rng = np.random.default_rng(0)
-    picture = np.clip(rng.normal(180, 6, (40, 100)), 0, 255).astype(np.uint8)
-    picture[10:30, 20:80] = 40
-    mode, deviation = edge_statistics(picture)
-    edges = np.concatenate([picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]])
+    image = np.clip(rng.normal(180, 6, (40, 100)), 0, 255).astype(np.uint8)
+    image[10:30, 20:80] = 40
+    mode, deviation = edge_statistics(image)
+    edges = np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
     assert mode == np.bincount(edges).argmax()
     nearest = sorted(edges.astype(int), key=lambda v: abs(v - mode))[: round(0.2 * len(edges))]
     assert deviation == pytest.approx(np.std(nearest))
-    square = pad_square(picture, np.random.default_rng(1))
+    square = pad_square(image, np.random.default_rng(1))
     assert square.shape == (100, 100)
-    assert (square[30:70] == picture).all()
+    assert (square[30:70] == image).all()
     border = np.concatenate([square[:30], square[70:]]).astype(float)
     assert border.mean() == pytest.approx(mode, abs=0.5)
     assert border.std() == pytest.approx(np.hypot(deviation, 1 / np.sqrt(12)), rel=0.15)
-    assert (pad_square(picture, np.random.default_rng(1)) == square).all()
+    assert (pad_square(image, np.random.default_rng(1)) == square).all()
 
 
 def plankton_tree(root: Path, shared: Path) -> None:
-    """DAPlankton's published layout, filled with a few real pictures of other sets."""
+    """DAPlankton's published layout, filled with a few real images of other sets."""
     pictures = sorted((shared / "whoi_ifcb_guide/images").rglob("*.jpg"))[:60]
     place = iter(pictures * 4)
     for part, names in (("lab", ("IFCB", "CS", "FC")), ("sea", ("IFCB", "CS"))):
@@ -240,7 +240,7 @@ def test_fewer_samples_are_drawn_from_every_split_and_class(tmp_path):
     catalog = discover(installed_entries())
     digits = catalog.components["dataset"]["digits"].spec
     whole = digits.build(digits.config(), Source(root=None, folders=(), work=tmp_path))
-    few = Fewer(whole, 300, "stratified")
+    few = Subset(whole, 300, "stratified")
     assert len(few.labels) == 300
     assert set(few.labels) == set(range(10))
     row = few.rows[17]
@@ -248,11 +248,11 @@ def test_fewer_samples_are_drawn_from_every_split_and_class(tmp_path):
         assert (value == whole.read(int(row), np.random.default_rng(0))[name]).all()
     assert few.columns["id"][17] == whole.columns["id"][row]
     assert few.fingerprint() != whole.fingerprint()
-    part = Shelf(places()).part(choose(catalog, "dataset", "digits", {}, "data", []), "", fetch=False)
+    part = DatasetCache(places()).part(choose(catalog, "dataset", "digits", {}, "data", []), "", fetch=False)
     assert part.at_most(0) is part.at_most(1797) is part
     assert part.at_most(300).fingerprint() == few.fingerprint()
     assert part.at_most(300).fingerprint() == f"{whole.fingerprint()}-300-2", "keys of earlier requests are kept"
-    assert part.at_most(300, "balanced").fingerprint() == Fewer(whole, 300, "balanced").fingerprint()
+    assert part.at_most(300, "balanced").fingerprint() == Subset(whole, 300, "balanced").fingerprint()
     assert part.at_most(300, "balanced").fingerprint() != few.fingerprint()
 
 
@@ -272,7 +272,7 @@ def test_balanced_samples_are_the_same_number_of_every_class_in_each_split():
     split = np.array(["train"] * 160 + ["test"] * 160)
 
     def counts(sampling):
-        rows = Fewer(Uneven(labels, split), 160, sampling).rows
+        rows = Subset(Uneven(labels, split), 160, sampling).rows
         return [
             [int(((labels == code) & (split == part))[rows].sum()) for code in (0, 1, 2, -1)]
             for part in ("train", "test")
@@ -287,7 +287,7 @@ def test_balanced_samples_are_the_same_number_of_every_class_in_each_split():
 @given(st.lists(st.integers(0, 4), min_size=20, max_size=200), st.integers(5, 250))
 def test_balanced_samples_differ_only_where_a_class_has_no_more(labels, samples):
     labels = np.array(labels)
-    rows = Fewer(Uneven(labels, ["train"] * len(labels)), samples, "balanced").rows
+    rows = Subset(Uneven(labels, ["train"] * len(labels)), samples, "balanced").rows
     kept, there = (np.unique(values, return_counts=True)[1] for values in (labels[rows], labels))
     assert len(set(rows.tolist())) == len(rows) == min(samples, len(labels))
     assert all(count in (kept.max(), kept.max() - 1) or count == all_ for count, all_ in zip(kept, there, strict=True))

@@ -15,7 +15,7 @@ import sslbench
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.files import name_folder, title_problem
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.environment import places
@@ -38,11 +38,11 @@ def images(root: Path, seed: int = 0) -> Path:
 
 def planned(*overrides: str, **data):
     tree = read_request(None, {"method": {"name": "raw-features"}, "data": data}, ["seeds=[0]", *overrides])
-    return make_plan(tree, CATALOG, Shelf(places()), Machine(threads=1, precision="float32"))
+    return make_plan(tree, CATALOG, DatasetCache(places()), Machine(threads=1, precision="float32"))
 
 
 def run(root: Path, out: Path, **settings):
-    asked = {"data.root": str(root), "measure": ["knn"], "baselines": "none", "seeds": [0], "threads": 1, **settings}
+    asked = {"data.root": str(root), "protocols": ["knn"], "baselines": "none", "seeds": [0], "threads": 1, **settings}
     return sslbench.run("raw-features", "image-folder", out=out, settings=asked)
 
 
@@ -127,7 +127,7 @@ def test_two_folders_of_one_name_in_one_study_need_titles(tmp_path):
             tree = read_request(None, {"method": {"name": "raw-features"}, "data": data}, ["baselines=none"])
             points.append(Point(labels={"from": root.parent.name}, tree=tree))
         machine = Machine(threads=1, precision="float32")
-        return make_grid(points, CATALOG, Shelf(places()), machine, lambda text: None)
+        return make_grid(points, CATALOG, DatasetCache(places()), machine, lambda text: None)
 
     with pytest.raises(
         RequestError, match=r"data\.title: 'train' is another folder at other points of this study\. Set"
@@ -150,7 +150,12 @@ def test_two_folders_are_two_datasets_in_a_frame(tmp_path):
 
 def test_a_stage_that_several_requests_share_appears_once(tmp_path):
     root, out = images(tmp_path / "mine"), tmp_path / "out"
-    for settings in ({}, {"seeds": [0, 1]}, {"measure": ["knn", "clustering"]}, {"splits.fractions": [0.5, 1.0]}):
+    for settings in (
+        {},
+        {"seeds": [0, 1]},
+        {"protocols": ["knn", "clustering"]},
+        {"splits.label_fractions": [0.5, 1.0]},
+    ):
         run(root, out, **settings)
     results = sslbench.load_results(out)
     assert len(results.records) == 4
@@ -176,7 +181,7 @@ def test_a_training_that_several_requests_share_costs_once(tmp_path):
     run(images(tmp_path / "mine"), tmp_path)
     [record] = sslbench.load_results(tmp_path).records
     trained = replace(record, training=({"seed": 0, "fold": 0, "history": [{"loss": 1.0}], "samples": 30},),
-                      settings={**record.settings, "train": {**record.settings["train"], "batch": 10}},
+                      settings={**record.settings, "train": {**record.settings["train"], "batch_size": 10}},
                       cost={**record.cost, "samples_per_second": [1.0]})  # fmt: skip
     assert len(Results(records=(trained, replace(trained, run="other"))).costs) == 1
     assert len(Results(records=(trained, replace(trained, run="other")), repeat_shared=True).costs) == 2
@@ -199,7 +204,7 @@ def test_another_title_computes_nothing_again_and_names_all_of_its_record(tmp_pa
         assert {one["dataset"] for one in json.loads((folder / "confusion.json").read_text())} == {name}
         assert name in record.run
         assert (folder / f"figures/examples-{name}.png").exists()
-        assert all(path.name.startswith(name) for path in (folder / "artefacts").iterdir())
+        assert all(path.name.startswith(name) for path in (folder / "artifacts").iterdir())
         assert list((out / "splits").glob(f"{name}-fold0-*.tsv"))
     values = [[replace(s, dataset="") for s in record.scores] for record in (before, after)]
     assert values[0] == values[1]

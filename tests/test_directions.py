@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslbench.analysis.statistics.intervals import over_folds
-from sslbench.analysis.tables.hypotheses import Direction, judged
+from sslbench.analysis.tables.hypotheses import Hypothesis, judge_hypothesis
 
 FACTS = {"method": "m", "backbone": "b", "augmentation": "a", "dataset": "d", "protocol": "finetune", "metric": "x", "recipe": "r",
          "pool": "p", "fraction": np.nan, "epoch": np.nan, "bank": "", "query": "", "run": "r", "setting": "{}"}  # fmt: skip
@@ -26,7 +26,7 @@ def scores(*groups: tuple[dict, list[float]]) -> pd.DataFrame:
 
 
 LESS = [0.50, 0.60, 0.40, 0.55, 0.45]
-ABOVE = Direction(claim="c", more={"arm": "a"}, less={"arm": "b"}, where={"metric": "x"})
+ABOVE = Hypothesis(claim="c", greater={"arm": "a"}, lesser={"arm": "b"}, where={"metric": "x"})
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ ABOVE = Direction(claim="c", more={"arm": "a"}, less={"arm": "b"}, where={"metri
 )
 def test_a_claim_is_judged_by_paired_differences(gaps, verdict):
     frame = scores(({"arm": "a"}, list(np.add(LESS, gaps))), ({"arm": "b"}, LESS[::1]))
-    (found,) = judged(frame, ABOVE, ["arm"])
-    assert (found.verdict, found.n, found.over) == (verdict, 5, "folds")
+    (found,) = judge_hypothesis(frame, ABOVE, ["arm"])
+    assert (found.verdict, found.n, found.unit) == (verdict, 5, "folds")
     assert found.difference == pytest.approx(np.mean(gaps))
-    assert found.half == pytest.approx(over_folds(gaps, 0.2).half)
-    turned = judged(frame, Direction(claim="c", more={"arm": "b"}, less={"arm": "a"}), ["arm"])[0]
+    assert found.ci95_half_width == pytest.approx(over_folds(gaps, 0.2).half)
+    turned = judge_hypothesis(frame, Hypothesis(claim="c", greater={"arm": "b"}, lesser={"arm": "a"}), ["arm"])[0]
     assert {verdict, turned.verdict} in ({"holds", "fails"}, {"undecided"})
 
 
@@ -57,10 +57,10 @@ def test_every_place_has_its_own_verdict_and_unset_facts_are_named():
         *[({"arm": "b", "target": t, "fraction": np.nan}, LESS) for t in ("one", "two")],
         *[({"arm": arm, "target": "one", "fraction": 0.1}, [0.0] * 5) for arm in "ab"],
     )
-    claim = Direction(
-        claim="c", more={"arm": "a"}, less={"arm": "b"}, where={"fraction": "all labels"}, each=("target",)
+    claim = Hypothesis(
+        claim="c", greater={"arm": "a"}, lesser={"arm": "b"}, where={"fraction": "all labels"}, by=("target",)
     )
-    assert [(f.place, f.verdict) for f in judged(frame, claim, ["arm", "target"])] == [
+    assert [(f.place, f.verdict) for f in judge_hypothesis(frame, claim, ["arm", "target"])] == [
         ("one", "holds"),
         ("two", "fails"),
     ]
@@ -73,56 +73,62 @@ def test_a_lead_that_shrinks():
         ({"arm": "a"}, list(np.add(LESS, full))), ({"arm": "b"}, LESS),
     )  # fmt: skip
     claim = {"claim": "c", "more": {"arm": "a"}, "less": {"arm": "b"}}
-    shrinks = Direction(**claim, where={"fraction": 0.01}, than={"fraction": "all labels"})
-    found = judged(frame, shrinks, ["arm"])[0]
+    shrinks = Hypothesis(**claim, where={"fraction": 0.01}, versus={"fraction": "all labels"})
+    found = judge_hypothesis(frame, shrinks, ["arm"])[0]
     assert (found.verdict, found.difference) == ("holds", pytest.approx(0.18))
-    grows = Direction(**claim, where={"fraction": "all labels"}, than={"fraction": 0.01})
-    assert judged(frame, grows, ["arm"])[0].verdict == "fails"
+    grows = Hypothesis(**claim, where={"fraction": "all labels"}, versus={"fraction": 0.01})
+    assert judge_hypothesis(frame, grows, ["arm"])[0].verdict == "fails"
 
 
 def test_spread_is_judged_by_log_deviations():
     wide, narrow = [0.1, 0.9, 0.5, 0.2, 0.8], [0.50, 0.51, 0.505, 0.49, 0.50]
     groups = [({"arm": arm, "fraction": f}, v) for arm in "ab" for f, v in ((0.01, wide), (0.1, narrow))]
-    claim = Direction(claim="c", of="spread", more={"fraction": 0.01}, less={"fraction": (0.1, "all labels")})
-    found = judged(scores(*groups), claim, ["arm"])[0]
+    claim = Hypothesis(
+        claim="c", statistic="spread", greater={"fraction": 0.01}, lesser={"fraction": (0.1, "all labels")}
+    )
+    found = judge_hypothesis(scores(*groups), claim, ["arm"])[0]
     assert (found.verdict, found.n) == ("holds", 5)
     assert found.difference == pytest.approx(np.log(np.std(wide) / np.std(narrow)), abs=0.4)
     two = scores(*[(facts, values[:2]) for facts, values in groups])
-    assert judged(two, claim, ["arm"])[0].verdict == "not measured"  # without one of two folds no deviation is left
+    assert (
+        judge_hypothesis(two, claim, ["arm"])[0].verdict == "not measured"
+    )  # without one of two folds no deviation is left
 
 
 @settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_equal_spreads_are_rarely_told_apart(seed):
     rng = np.random.default_rng(seed)
-    claim = Direction(claim="c", of="spread", more={"arm": "a"}, less={"arm": "b"})
+    claim = Hypothesis(claim="c", statistic="spread", greater={"arm": "a"}, lesser={"arm": "b"})
     verdicts = [
-        judged(scores(*[({"arm": arm}, list(rng.normal(0.5, 0.1, 5))) for arm in "ab"]), claim, ["arm"])[0].verdict
+        judge_hypothesis(scores(*[({"arm": arm}, list(rng.normal(0.5, 0.1, 5))) for arm in "ab"]), claim, ["arm"])[
+            0
+        ].verdict
         for _ in range(20)
     ]
     assert verdicts.count("undecided") >= 14  # nominally 19 of 20, and never fewer by chance
 
 
 def test_what_was_not_measured_is_said():
-    assert judged(pd.DataFrame(), ABOVE, [])[0].place == "no run that it speaks of is done"
-    found = judged(scores(({"arm": "a"}, LESS)), ABOVE, ["arm"])[0]
+    assert judge_hypothesis(pd.DataFrame(), ABOVE, [])[0].place == "no run that it speaks of is done"
+    found = judge_hypothesis(scores(({"arm": "a"}, LESS)), ABOVE, ["arm"])[0]
     assert (found.verdict, found.place.startswith("no scores of ")) == ("not measured", True)
     without = scores(({"arm": "a"}, np.add(LESS, 0.1).tolist()), ({"arm": "b"}, LESS))
-    along = Direction(claim="c", more={"crop": 1}, less={"crop": 2})  # an axis that this scale has not
-    assert [(one.verdict, one.place) for one in judged(without, along, ["arm"])] == [
+    along = Hypothesis(claim="c", greater={"crop": 1}, lesser={"crop": 2})  # an axis that this scale has not
+    assert [(one.verdict, one.place) for one in judge_hypothesis(without, along, ["arm"])] == [
         ("not measured", "not at this scale")
     ]
-    only_placed = Direction(claim="c", more={"arm": "a"}, less={"arm": "b"}, where={"crop": 1}, each=("crop",))
-    assert [(one.verdict, one.place) for one in judged(without, only_placed, ["arm"])] == [("holds", "")]
+    only_placed = Hypothesis(claim="c", greater={"arm": "a"}, lesser={"arm": "b"}, where={"crop": 1}, by=("crop",))
+    assert [(one.verdict, one.place) for one in judge_hypothesis(without, only_placed, ["arm"])] == [("holds", "")]
     one = scores(({"arm": "a"}, [0.9]), ({"arm": "b"}, [0.1]))
-    assert judged(one, ABOVE, ["arm"])[0].verdict == "undecided"
+    assert judge_hypothesis(one, ABOVE, ["arm"])[0].verdict == "undecided"
 
 
 @given(st.lists(st.floats(-1, 1), min_size=5, max_size=5), st.floats(-0.5, 0.5))
 def test_what_is_added_to_both_sides_changes_nothing(gaps, shift):
     sides = [({"arm": "a"}, list(np.add(LESS, gaps))), ({"arm": "b"}, LESS)]
     moved = [(facts, [v + shift for v in values]) for facts, values in sides]
-    before, after = (judged(scores(*groups), ABOVE, ["arm"])[0] for groups in (sides, moved))
+    before, after = (judge_hypothesis(scores(*groups), ABOVE, ["arm"])[0] for groups in (sides, moved))
     assert after.difference == pytest.approx(before.difference, abs=1e-9)
-    if abs(abs(before.difference) - before.half) > 1e-6:
+    if abs(abs(before.difference) - before.ci95_half_width) > 1e-6:
         assert after.verdict == before.verdict

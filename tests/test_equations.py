@@ -14,10 +14,10 @@ from sslbench_vision.methods.barlow_twins_model import cross_correlation, identi
 from sslbench_vision.methods.byol_model import regression
 from sslbench_vision.methods.deepcluster_v2_model import cluster_loss, spherical_k_means
 from sslbench_vision.methods.dino import DinoConfig
-from sslbench_vision.methods.dino_model import centred_softmax, distillation, teacher_temperature
+from sslbench_vision.methods.dino_model import centered_softmax, distillation, teacher_temperature
 from sslbench_vision.methods.moco_v2_plus_model import info_nce
 from sslbench_vision.methods.moco_v3_model import batch_contrast
-from sslbench_vision.methods.nnclr_model import neighbour_contrast
+from sslbench_vision.methods.nnclr_model import neighbor_contrast
 from sslbench_vision.methods.ressl_model import relational
 from sslbench_vision.methods.simclr_model import nt_xent
 from sslbench_vision.methods.simsiam_model import negative_cosine
@@ -130,7 +130,7 @@ LOOPS = {
         lambda: batch_contrast(A, C, torch.arange(B), 0.2), lambda a, c, q: 2 * 0.2 * loop_contrast(a, c, 0.2)
     ),
     "byol": (lambda: regression(A, C), lambda a, c, q: np.mean([2 - 2 * cos(x, y) for x, y in zip(a, c, strict=True)])),
-    "nnclr": (lambda: neighbour_contrast(A, C, 0.1), lambda a, c, q: loop_contrast(a, c, 0.1)),
+    "nnclr": (lambda: neighbor_contrast(A, C, 0.1), lambda a, c, q: loop_contrast(a, c, 0.1)),
     "ressl": (lambda: relational(A, C, QUEUE, 0.1, 0.04), lambda a, c, q: loop_relational(a, c, q, 0.1, 0.04)),
     "simsiam": (lambda: negative_cosine(A, C), lambda a, c, q: np.mean([-cos(x, y) for x, y in zip(a, c, strict=True)])),
     "barlow-twins": (
@@ -141,7 +141,7 @@ LOOPS = {
     "vicreg covariance": (lambda: covariance(A), lambda a, c, q: loop_covariance(a)),
     "vibcreg": (lambda: correlation(A), lambda a, c, q: loop_correlation(a)),
     "dino": (
-        lambda: distillation(A / 0.1, centred_softmax(C, C.mean(0), 0.04)),
+        lambda: distillation(A / 0.1, centered_softmax(C, C.mean(0), 0.04)),
         lambda a, c, q: np.mean(
             [cross_entropy(softmax((y - c.mean(0)) / 0.04), x / 0.1) for x, y in zip(a, c, strict=True)]
         ),
@@ -172,7 +172,7 @@ def lightly_dino(student, teacher):
 
 
 def our_dino(student, teacher):
-    targets = [centred_softmax(t, torch.zeros(D, dtype=torch.float64), 0.07) for t in teacher]
+    targets = [centered_softmax(t, torch.zeros(D, dtype=torch.float64), 0.07) for t in teacher]
     return (distillation(student[0] / 0.1, targets[1]) + distillation(student[1] / 0.1, targets[0])) / 2
 
 
@@ -286,7 +286,7 @@ def test_schedules():
     assert momentum_at(0.99, 1.0, 0.0) == pytest.approx(0.99)
     assert momentum_at(0.99, 1.0, 0.5) == pytest.approx(0.995)
     assert momentum_at(0.99, 1.0, 1.0) == pytest.approx(1.0)
-    config = DinoConfig(first_teacher_temperature=0.04, teacher_temperature=0.07, warmup=4)
+    config = DinoConfig(first_teacher_temperature=0.04, teacher_temperature=0.07, teacher_warmup_epochs=4)
     found = [teacher_temperature(config, epoch) for epoch in range(6)]
     assert found == pytest.approx([0.04, 0.05, 0.06, 0.07, 0.07, 0.07])
-    assert teacher_temperature(DinoConfig(warmup=0), 0) == 0.07
+    assert teacher_temperature(DinoConfig(teacher_warmup_epochs=0), 0) == 0.07

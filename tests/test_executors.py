@@ -1,4 +1,4 @@
-"""Studies on real engines: the same records as `local`, whatever is cancelled, killed or set down on the way."""
+"""Studies on real engines: the same records as `local`, whatever is canceled, killed or set down on the way."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from sslbench.app.run import run_requests
 from sslbench.catalog.discovery import Entry, discover, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.data.table import open_prepared
-from sslbench.progress import Quiet
+from sslbench.progress import NoDisplay
 from sslbench.results.export import export_run
 from sslbench.results.frames import read_record
 from sslbench.results.record import encode
@@ -27,14 +27,14 @@ from .toys import data
 
 TOYS = Entry(origin=Origin(plugin="toys", distribution="toys", version="1"), load=lambda: data)
 CATALOG = discover([*installed_entries(), TOYS], disabled=())
-COMMON = {"seeds": [0], "baselines": "none", "measure": ["knn"], "train.precision": "float32", "view.size": 32}
+COMMON = {"seeds": [0], "baselines": "none", "protocols": ["knn"], "train.precision": "float32", "view.size": 32}
 IMAGES = {
     "micro-cnn": {"backbone": {"name": "micro-cnn", "widths": [8, 8, 16, 16]}},
     "micro-vit": {"backbone": {"name": "micro-vit", "depth": 1, "width": 16, "heads": 2}},
     "timm": {"backbone": {"name": "test_vit"}},
     "torchvision": {"backbone": {"name": "torchvision-resnet18"}},
     "color": {
-        "backbone": {"name": "micro-cnn", "widths": [8, 8, 16, 16]}, "data.channels": "colour", "prepare.fit": "squash",
+        "backbone": {"name": "micro-cnn", "widths": [8, 8, 16, 16]}, "data.channels": "color", "prepare.fit": "squash",
     },
     "deep": {"backbone": {"name": "micro-cnn", "widths": [8, 8, 16, 16]}},
     "bfloat16": {
@@ -97,7 +97,7 @@ def exported(folder, tmp_path_factory) -> dict[str, tuple[Path, np.ndarray]]:
     found = {}
     for name, settings in IMAGES.items():
         root = folder / ("deep" if name == "deep" else "images")
-        record = _run("image-folder", out / "runs", {"data.root": str(root), "data.channels": "grey", **settings})
+        record = _run("image-folder", out / "runs", {"data.root": str(root), "data.channels": "gray", **settings})
         target = _exported(out, record, name)
         row, vector, identifier = _stored(out / "runs", record, "image")
         (target / "image.png").write_bytes((root / identifier).read_bytes())
@@ -126,7 +126,7 @@ def exported(folder, tmp_path_factory) -> dict[str, tuple[Path, np.ndarray]]:
 def _run(dataset: str, out: Path, settings: dict):
     overrides = [f"{name}={json.dumps(value)}" for name, value in {**COMMON, **settings}.items()]
     lists = {"method": ["random-init"], "data": [dataset]}
-    record = run_requests(lists, {}, overrides, None, out, CATALOG, Quiet()).records[0]
+    record = run_requests(lists, {}, overrides, None, out, CATALOG, NoDisplay()).records[0]
     assert record.status == "done", record.reason
     return record
 

@@ -18,7 +18,7 @@ from sslbench.results.frames import read_record
 from sslbench.results.store import Store
 from sslbench.stages.stage import finished
 
-from .stage_plans import picture_tree, planned
+from .stage_plans import image_tree, planned
 
 TWO_CORES = Machine(threads=2, precision="float32", small_threads=1)
 
@@ -37,12 +37,12 @@ def count(*overrides: str, machine: Machine = TWO_CORES, **choices) -> int:
 
 def test_few_small_images_get_one_thread_whatever_else_is_asked(tmp_path):
     """The number of seeds must not change the threads: they are part of every key."""
-    for overrides in ((), ("seeds=[0,1,2]",), ("measure=[knn]",)):
+    for overrides in ((), ("seeds=[0,1,2]",), ("protocols=[knn]",)):
         assert planned(*overrides, machine=TWO_CORES).threads == 1
     assert planned("view.size=64", "augmentation.name=crop", machine=TWO_CORES).threads == 2
     assert planned("threads=2", machine=TWO_CORES).threads == 2
     assert planned(machine=replace(TWO_CORES, small_threads=None)).threads == 2
-    tree = picture_tree(tmp_path, sides=(64, 64))
+    tree = image_tree(tmp_path, sides=(64, 64))
     assert planned(machine=TWO_CORES, method="simclr", data={"name": "image-folder", "root": str(tree)}).threads == 2
 
 
@@ -50,8 +50,8 @@ def test_few_small_images_get_one_thread_whatever_else_is_asked(tmp_path):
 def test_a_second_worker_starts_where_a_core_is_idle_and_the_work_is_worth_it(monkeypatch):
     long = ("seeds=[0,1,2]", "train.epochs=100")
     assert count(*long) == 1
-    assert count("train.epochs=1", "measure=[knn]") == 0  # it would end before a second process has started
-    assert count("seeds=[0]", "train.epochs=1000", "measure=[diagnostics]") == 0  # one training: nothing to share
+    assert count("train.epochs=1", "protocols=[knn]") == 0  # it would end before a second process has started
+    assert count("seeds=[0]", "train.epochs=1000", "protocols=[diagnostics]") == 0  # one training: nothing to share
     assert count(*long, "threads=1") == 0  # who sets threads says how many cores the run may use
     assert count(*long, machine=replace(TWO_CORES, small_threads=None)) == 0
     monkeypatch.setattr(environment, "free_memory", lambda: 2**30)
@@ -61,7 +61,7 @@ def test_a_second_worker_starts_where_a_core_is_idle_and_the_work_is_worth_it(mo
 def test_an_extra_worker_makes_the_stages_that_the_run_would_make_and_closes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(extra, "count_extra_workers", lambda plans, stages: 1)
     machine = this_machine()
-    overrides = ("train.epochs=1", "measure=[knn]", "seeds=[0,1]")
+    overrides = ("train.epochs=1", "protocols=[knn]", "seeds=[0,1]")
     store, alone = Store(root=tmp_path / "shared"), Store(root=tmp_path / "alone")
     plan = planned(*overrides, machine=machine)
     run = run_of(plan, store)
@@ -75,7 +75,7 @@ def test_an_extra_worker_makes_the_stages_that_the_run_would_make_and_closes_not
     assert not run.record.exists()
     assert said == []
     monkeypatch.setattr(extra, "count_extra_workers", lambda plans, stages: 0)
-    settings = {"train.epochs": 1, "measure": ["knn"], "seeds": [0, 1], "baselines": "none"}
+    settings = {"train.epochs": 1, "protocols": ["knn"], "seeds": [0, 1], "baselines": "none"}
     before = {stage.folder: stage.folder.stat().st_mtime_ns for stage in run.stages}
     reused = sslbench.run("mae", "digits", out=store.root, settings=settings).records[0]
     assert {folder: folder.stat().st_mtime_ns for folder in before} == before

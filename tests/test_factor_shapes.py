@@ -13,29 +13,29 @@ PLAIN = {"hue": 0.0, "orientation": 0.3, "scale": 0.7, "texture": 0.1, "shape": 
 RNG = np.random.default_rng
 
 
-def luminance(pictures: np.ndarray) -> np.ndarray:
-    return np.tensordot(pictures.astype(float), [0.299, 0.587, 0.114], axes=([-3], [0]))
+def luminance(images: np.ndarray) -> np.ndarray:
+    return np.tensordot(images.astype(float), [0.299, 0.587, 0.114], axes=([-3], [0]))
 
 
-def pictures_of(part: str) -> tuple[np.ndarray, np.ndarray]:
+def images_of(part: str) -> tuple[np.ndarray, np.ndarray]:
     dataset = FactorShapes(CONFIG, part)
     return np.stack([dataset.read(row, RNG(9))["image"] for row in range(len(dataset.labels))]), dataset.labels
 
 
-def features(pictures: np.ndarray) -> np.ndarray:
-    """Small pictures, and how much of every direction and fineness there is, of luminance and both chromas."""
-    grey = luminance(pictures)
-    spectrum = np.abs(np.fft.rfft2(grey - grey.mean((1, 2), keepdims=True)))[:, :, :14].reshape(len(grey), -1)
-    chroma = np.stack([pictures[:, 0] - grey, pictures[:, 2] - grey], 1).mean((2, 3))
-    small = grey.reshape(len(grey), 8, 4, 8, 4).mean((2, 4)).reshape(len(grey), -1)
-    area = (np.abs(pictures[:, 0] - grey) + np.abs(pictures[:, 2] - grey)).reshape(len(grey), -1)
+def features(images: np.ndarray) -> np.ndarray:
+    """Small images, and how much of every direction and fineness there is, of luminance and both chromas."""
+    gray = luminance(images)
+    spectrum = np.abs(np.fft.rfft2(gray - gray.mean((1, 2), keepdims=True)))[:, :, :14].reshape(len(gray), -1)
+    chroma = np.stack([images[:, 0] - gray, images[:, 2] - gray], 1).mean((2, 3))
+    small = gray.reshape(len(gray), 8, 4, 8, 4).mean((2, 4)).reshape(len(gray), -1)
+    area = (np.abs(images[:, 0] - gray) + np.abs(images[:, 2] - gray)).reshape(len(gray), -1)
     return np.concatenate([small, spectrum, chroma, (area > 12).mean(1, keepdims=True)], 1)
 
 
 @pytest.mark.parametrize("part", FACTORS)
-def test_a_labelled_classifier_tells_every_pair_apart(part):
-    pictures, labels = pictures_of(part)
-    values = features(pictures)
+def test_a_labeled_classifier_tells_every_pair_apart(part):
+    images, labels = images_of(part)
+    values = features(images)
     forest = RandomForestClassifier(200, random_state=0, n_jobs=1).fit(values[:600], labels[:600])
     assert 0.8 < forest.score(values[600:], labels[600:]) <= 1  # the two of a pair overlap a little
 
@@ -54,8 +54,8 @@ def test_the_classes_of_a_pair_are_equal_in_all_other_factors(part):
 
 def test_hue_and_shape_change_no_luminance_and_no_area():
     turned = [draw(Factors(**{**PLAIN, "hue": hue}), 64, RNG(0)) for hue in np.linspace(0, 6, 7)]
-    grey = luminance(np.stack(turned))
-    assert np.abs(grey - grey[0]).max() < 1.1  # of 255: rounding
+    gray = luminance(np.stack(turned))
+    assert np.abs(gray - gray[0]).max() < 1.1  # of 255: rounding
     ticks = np.linspace(-1, 1, 801)
     for hole in (0.0, 0.3, 0.5):
         long, short = half_axes(0.7, hole)

@@ -1,4 +1,4 @@
-"""Half precision where the hardware gains by it, in training, attention, neighbours and probes: results stay what they are."""
+"""Half precision where the hardware gains by it, in training, attention, neighbors and probes: results stay what they are."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TOLERANCE = {"random-init": 0.015, "mae": 0.04}
 
 
 def test_every_fast_path_on_and_off_gives_the_same_table(tmp_path, monkeypatch):
-    settings = {**TINY, "train.epochs": 6, "train.precision": "auto", "protocols.linear.epochs": 15,
-                "measure": ["knn", "linear"], "baselines": ["random-init"], "threads": 1}  # fmt: skip
+    settings = {**TINY, "train.epochs": 6, "train.precision": "auto", "protocol_settings.linear.epochs": 15,
+                "protocols": ["knn", "linear"], "baselines": ["random-init"], "threads": 1}  # fmt: skip
     found = {}
     for precision in ("bfloat16", "float32"):
         for module, name in (

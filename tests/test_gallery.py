@@ -77,7 +77,7 @@ def voted(bank, codes, queries, k):
 @pytest.mark.parametrize("exact", [False, True])
 def test_all_nine_set_ups_agree_with_a_plain_transcription(exact):
     features, labels = clouds()
-    if exact:  # every picture of a class is the same, so that queries meet themselves
+    if exact:  # every image of a class is the same, so that queries meet themselves
         features["image"] = np.eye(CLASSES, 6, dtype=np.float32)[labels] + 0.1
     config = GalleryConfig(shots=(3,), draws=1)
     seen = trial(features, labels)
@@ -93,7 +93,7 @@ def test_all_nine_set_ups_agree_with_a_plain_transcription(exact):
         bank = np.concatenate([features[name][drawn.gallery] for name in sets[held]]).astype(np.float64)
         codes = np.tile(labels[drawn.gallery], len(sets[held]))
         queries = zip(*(features[name][drawn.query].astype(np.float64) for name in sets[asked]), strict=True)
-        assert said.tolist() == voted(bank, codes, queries, config.neighbours), (held, asked)
+        assert said.tolist() == voted(bank, codes, queries, config.neighbors), (held, asked)
 
 
 def test_without_a_shared_space_a_modality_is_compared_with_itself_only():
@@ -119,7 +119,7 @@ def test_who_is_drawn_and_who_is_asked(counts, shots, rule):
     labels = np.repeat(np.arange(len(counts)), counts)
     rows = np.arange(len(labels))
     task = Task(setting={}, bank=rows[::2], validation=rows[:0], query=rows[1::2])
-    config = GalleryConfig(shots=(shots,), source="all", exhausted=rule)
+    config = GalleryConfig(shots=(shots,), source="all", small_classes=rule)
     drawn = draw_gallery(labels, names_of(labels), task, shots, config, np.random.default_rng(0))
     assert not set(drawn.gallery) & set(drawn.query), "nobody is asked of a gallery that holds him"
     assert set(drawn.exhausted) == {code for code, count in enumerate(counts) if count <= shots}
@@ -139,7 +139,7 @@ def test_a_class_with_fewer_samples_gives_all_it_has_and_is_told():
     numbers = [o for o in outcomes if o.predicted is not None]
     assert {(o.setting["shots"], o.draw) for o in numbers} == {(1, 0), (1, 1), (8, 0), (8, 1)}
     assert {o.setting["shots"]: o.scores["exhausted_classes"] for o in numbers} == {1: 0.0, 8: 1.0}
-    (told,) = outcomes[-1].artefacts
+    (told,) = outcomes[-1].artifacts
     assert dict(told.columns) == {"class": ("c",), "samples": (6,), "shots": (8,)}
     drawn = draw_gallery(
         labels, names_of(labels), trial(features, labels).tasks[0], 8, config, np.random.default_rng(0)
@@ -157,10 +157,10 @@ def test_galleries_are_the_same_for_every_method():
     assert one == two
 
 
-def test_neighbours_beyond_those_that_are_asked_for_do_not_count():
+def test_neighbors_beyond_those_that_are_asked_for_do_not_count():
     features, labels = clouds()
     one, ten = (
-        next(o.scores["same_class"] for o in Matching(MatchingConfig(points=0, neighbours=n)).measure(trial(features, labels))
+        next(o.scores["same_class"] for o in Matching(MatchingConfig(points=0, neighbors=n)).measure(trial(features, labels))
              if "top_1" in o.scores) for n in (1, 10)
     )  # fmt: skip
     assert one != ten
@@ -186,11 +186,11 @@ def test_samples_that_are_alike_in_both_modalities_find_each_other():
         {"gallery": "pulse", "queries": "image"}, {"gallery": "image", "queries": "pulse"}, {},
     ]  # fmt: skip
     assert all(o.scores["top_1"] == 1 and o.scores["modality_gap"] < 1e-6 for o in found)
-    shown = found[0].artefacts[0]
+    shown = found[0].artifacts[0]
     assert shown.modalities == ("image", "pulse")
     assert all(rows[0] == rows[1] for rows in shown.groups.values()), "what was asked, and itself first"
     assert all(caption.endswith("own at 1") for caption in shown.groups)
-    laid = found[2].artefacts[0].columns
+    laid = found[2].artifacts[0].columns
     assert set(laid) == {"x", "y", "modality", "class"}
     assert {len(values) for values in laid.values()} == {40}
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from sslbench.analysis.tables.selection import (
-    BESIDE,
+    NOT_REQUESTED,
     above,
     crossed,
     estimates,
@@ -37,7 +37,8 @@ def test_fractions_and_snapshots_are_not_mixed_into_estimates():
 
 def test_rows_beside_count_only_where_methods_are_told_apart():
     frame = study_frame(
-        scores(value=[1.0, 2.0], run=["a", "b"], method=["m", "rows"]), {"a": [{"x": 1}], "b": [{"x": 1, BESIDE: True}]}
+        scores(value=[1.0, 2.0], run=["a", "b"], method=["m", "rows"]),
+        {"a": [{"x": 1}], "b": [{"x": 1, NOT_REQUESTED: True}]},
     )
     assert select(frame, {}, ("x",))["value"].tolist() == [1.0]
     assert select(frame, {}, ("method", "x"))["value"].tolist() == [1.0, 2.0]
@@ -47,7 +48,7 @@ def test_rows_beside_count_only_where_methods_are_told_apart():
 def test_a_baseline_that_answers_several_points_has_no_label_where_they_differ():
     frame = study_frame(
         scores(value=[1.0, 2.0], run=["a", "b"]),
-        {"a": [{"x": 1, "y": 5, BESIDE: True}, {"x": 2, "y": 5, BESIDE: True}], "b": [{"x": 1, "y": 6}]},
+        {"a": [{"x": 1, "y": 5, NOT_REQUESTED: True}, {"x": 2, "y": 5, NOT_REQUESTED: True}], "b": [{"x": 1, "y": 6}]},
     )
     assert frame["x"].isna().tolist() == [True, False]
     assert frame["y"].tolist() == [5, 6]
@@ -85,13 +86,13 @@ def test_values_above_a_baseline_are_paired_by_seed_and_backbone():
     frame = scores(
         method=["a", "a", "a", "z", "z", "z", "raw", "raw"], backbone=["b", "b", "c", "b", "b", "c", "none", "none"],
         seed=[0, 1, 0, 0, 1, 0, 0, 1], value=[0.9, 0.7, 0.5, 0.1, 0.3, 0.4, 0.2, 0.0], fraction=[None] * 8,
-        pictures=["p"] * 8, arm=["a", "a", "a", None, None, None, None, None],
+        images=["p"] * 8, arm=["a", "a", "a", None, None, None, None, None],
     )  # fmt: skip
-    found = above(frame, "z", ["pictures", "arm"])
+    found = above(frame, "z", ["images", "arm"])
     assert found[found["method"] == "a"]["value"].tolist() == pytest.approx([0.8, 0.4, 0.1])
     assert set(found["method"]) == {"a"}  # raw pixels have no counterpart among encoders
-    assert above(frame, "raw", ["pictures"])["value"].tolist() == pytest.approx([0.7, 0.7, 0.3, -0.1, 0.3, 0.2])
-    assert above(frame, "nobody", ["pictures"]).empty
+    assert above(frame, "raw", ["images"])["value"].tolist() == pytest.approx([0.7, 0.7, 0.3, -0.1, 0.3, 0.2])
+    assert above(frame, "nobody", ["images"]).empty
     named = frame.assign(backbone=["b", "b", "c", "b", "b", "c", "none", "none"])
     assert len(above(named, "z", ["backbone", "method"])) == 3  # axes that are called like facts
     table = crossed(estimates(found, ["method", "backbone"]), ["method"], ["backbone"])

@@ -15,14 +15,14 @@ from sslbench.api.errors import RequestError
 from sslbench.api.values import Modality, Role
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.choices import choose_augmentations
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.identical_views import find_identical_views
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.environment import places
 from sslbench.leaderboard.site.pages import run_page
 from sslbench.leaderboard.site.tables import shown
-from sslbench.leaderboard.standings.board import Row
+from sslbench.leaderboard.standings.board import BoardRow
 from sslbench.leaderboard.standings.entries import entry_of
 from sslbench.leaderboard.submission.bundle import read_bundle
 from sslbench.report.console.terminal import results_table
@@ -38,7 +38,10 @@ IMAGE, SERIES = Modality(layout="image", shape=(1, 8, 8)), Modality(layout="sequ
 
 def planned(*overrides: str, catalog=CATALOG):
     return make_plan(
-        read_request(None, {}, list(overrides)), catalog, Shelf(places()), Machine(threads=1, precision="float32")
+        read_request(None, {}, list(overrides)),
+        catalog,
+        DatasetCache(places()),
+        Machine(threads=1, precision="float32"),
     )
 
 
@@ -145,7 +148,7 @@ def test_a_method_that_declares_identical_views_passes_and_is_marked():
 def test_no_augmentation_gives_resized_views_and_needs_no_other_size():
     plan = planned("method.name=simclr", "data.name=digits", "backbone.name=micro-vit", "augmentation.name=none",
                    "view.size=8", "prepare.size=24")  # fmt: skip
-    assert plan.facts.shapes == {"view": {"image": (1, 8, 8)}}
+    assert plan.context.shapes == {"view": {"image": (1, 8, 8)}}
     assert plan.has_identical_views
     assert not planned("method.name=mae", "data.name=digits", "augmentation.name=none").has_identical_views
     told = problem(digits, "augmentation.name=none", "augmentation.crop.p=1")
@@ -156,8 +159,8 @@ def test_no_augmentation_gives_resized_views_and_needs_no_other_size():
 def records(tmp_path_factory):
     """A method without augmentation, with one, and the supervised row, all on images whose canvas is larger than a view."""
     out = tmp_path_factory.mktemp("runs")
-    settings = {"train.epochs": 1, "train.batch": 256, "view.size": 8, "prepare.size": 16, "backbone.name": "micro-cnn",
-                "backbone.widths": [8, 8, 16, 16], "seeds": [0], "measure": ["knn"], "threads": 1, "recipe": "none",
+    settings = {"train.epochs": 1, "train.batch_size": 256, "view.size": 8, "prepare.size": 16, "backbone.name": "micro-cnn",
+                "backbone.widths": [8, 8, 16, 16], "seeds": [0], "protocols": ["knn"], "threads": 1, "recipe": "none",
                 "baselines": "none", "prepare.samples": 300}  # fmt: skip
     for method, augmentation in (("simclr", "none"), ("simclr", "crop"), ("supervised", "crop")):
         sslbench.run(method, "digits", out=out, settings={**settings, "augmentation.name": augmentation})
@@ -215,7 +218,7 @@ def test_a_leaderboard_marks_an_entry_with_identical_views(identical):
     method = {**bundle.record.method, "identical_views": identical}
     bundle = dataclasses.replace(bundle, record=dataclasses.replace(bundle.record, method=method))
     entry = entry_of(bundle)
-    row = Row(entry=entry, dataset="digits", protocol="knn", standing=None, scores={}, worst=None, gap=None)
+    row = BoardRow(entry=entry, dataset="digits", protocol="knn", standing=None, scores={}, worst=None, gap=None)
     assert ("(identical views)" in shown(row, "rank_me")["entry"]) == identical
     _, page = run_page(SimpleNamespace(name="laptop", datasets={}), bundle, entry, [])
     assert ("; identical views</dd>" in page) == identical

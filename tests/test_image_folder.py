@@ -87,7 +87,7 @@ def test_one_labeled_part_is_no_split(tmp_path):
 
 def test_images_without_labels(tmp_path):
     assert open_images(write(tmp_path / "flat", "1.png", "2.png")).target.kind == "none"
-    beside = open_images(write(tmp_path / "beside", "unlabelled/1.png", "unlabelled/deep/2.png", "a/3.png", "b/4.png"))
+    beside = open_images(write(tmp_path / "beside", "unlabeled/1.png", "unlabeled/deep/2.png", "a/3.png", "b/4.png"))
     assert sorted(beside.labels.tolist()) == [-1, -1, 0, 1]
 
 
@@ -300,7 +300,7 @@ def test_what_was_found_is_printed_and_recorded(tmp_path, cli):
         assert "classes: a 11, b 10" in told
         assert "layout: CLASS/image, recognized by the folders' names" in told
         assert "unreadable: 1 file(s), such as a/broken.png" in told
-    settings = {"data.root": str(root), "view.size": 16, "measure": ["knn"], "baselines": [], "seeds": [0]}
+    settings = {"data.root": str(root), "view.size": 16, "protocols": ["knn"], "baselines": [], "seeds": [0]}
     record = sslbench.run("raw-features", "image-folder", out=tmp_path / "runs", settings=settings).records[0]
     facts = record.evaluated_on[0]["found"]
     assert facts["classes"] == {"a": 11, "b": 10}

@@ -12,9 +12,9 @@ import sslbench
 from sslbench.api import Modality
 from sslbench.config import datasets
 from sslbench.config.sizes import default_canvas, default_view, warn_of_enlarging
-from sslbench.data.subset import Fewer
+from sslbench.data.subset import Subset
 
-SETTINGS = {"baselines": "none", "measure": ["knn"], "threads": 1, "seeds": [0]}
+SETTINGS = {"baselines": "none", "protocols": ["knn"], "threads": 1, "seeds": [0]}
 
 
 def part(shape, sizes=None, rows=10):
@@ -59,7 +59,7 @@ def test_only_a_view_that_was_asked_for_and_enlarges_is_warned_of():
 def test_fewer_samples_keep_their_sizes():
     whole = part((1, 0, 0), [[row + 1, row + 1] for row in range(10)]).dataset
     whole.columns, whole.target = {"id": np.arange(10).astype(np.str_)}, None
-    fewer = Fewer(whole, 3, "stratified")
+    fewer = Subset(whole, 3, "stratified")
     assert fewer.sizes.tolist() == [[row + 1, row + 1] for row in fewer.rows]
 
 

@@ -162,7 +162,7 @@ def test_channels_that_are_no_colors_have_ranges_of_their_own(tmp_path):
     assert image_set(tmp_path, channels=(4,)).find_problems() == [
         "channels: a file has 4 channels, and none is numbered 4. Set numbers from 0 to 3"
     ]
-    assert "neither gray nor color" in image_set(tmp_path, channels="grey").find_problems()[0]
+    assert "neither gray nor color" in image_set(tmp_path, channels="gray").find_problems()[0]
     Image.fromarray(PHOTO).save(tmp_path / "photo.png")
     assert "different numbers of channels: 3, 4" in image_set(tmp_path).find_problems()[0]
 
@@ -180,7 +180,7 @@ def test_color_is_kept_unless_all_files_are_gray(tmp_path):
     Image.fromarray(PHOTO).save(tmp_path / "color.png")
     both = image_set(tmp_path)
     assert [both.read(row).shape[0] for row in (0, 1)] == [3, 3]
-    gray = image_set(tmp_path, channels="grey")
+    gray = image_set(tmp_path, channels="gray")
     assert (gray.read(0) == gray.read(1)).all()
     assert "color is converted to gray" in gray.describe()["channels"]
 
@@ -228,7 +228,7 @@ def test_plankton_readers_decode_as_image_folder_does(tmp_path):
         Image.fromarray(deep).save(tmp_path / f"train/{name}/deep.png")
         clear = np.dstack([deep // 16, rng.integers(0, 2, (9, 9)) * 255]).astype(np.uint8)
         Image.fromarray(clear, "LA").save(tmp_path / f"train/{name}/clear.png")
-    source = Source(root=tmp_path, folders=(), work=tmp_path / "work", part="labelled")
+    source = Source(root=tmp_path, folders=(), work=tmp_path / "work", part="labeled")
     plankton = kaggle_plankton_reader.open_kaggle_plankton(kaggle_plankton.KagglePlanktonConfig(root=tmp_path), source)
     folder = Source(root=tmp_path / "train", folders=(), work=tmp_path / "work")
     everyday = image_folder_reader.open_folder(image_folder.ImageFolderConfig(), folder)
@@ -249,7 +249,7 @@ def test_images_of_five_channels_are_learned_from(tmp_path):
             values = np.clip(rng.normal(light, 20, (5, 12, 12)), 0, 255).astype(np.uint8)
             path = tmp_path / f"set/{name}/{number}.tif"
             tifffile.imwrite(path, values, photometric="minisblack", planarconfig="separate")
-    asked = {"data.root": str(tmp_path / "set"), "view.size": 16, "measure": ["knn"], "baselines": [], "seeds": [0]}
+    asked = {"data.root": str(tmp_path / "set"), "view.size": 16, "protocols": ["knn"], "baselines": [], "seeds": [0]}
     asked |= {"backbone.name": "micro-cnn", "backbone.widths": [4, 8, 8, 8], "train.epochs": 1, "threads": 1}
     results = sslbench.run("simclr", "image-folder", out=tmp_path / "runs", settings=asked)
     assert results.records[0].status == "done"

@@ -43,7 +43,7 @@ SETTINGS = {
     "train.checkpoint_seconds": 10000,
     "threads": 1,
     "baselines": "none",
-    "measure": ["knn"],
+    "protocols": ["knn"],
 }
 ARGUMENTS = ["run", "--method", "mae", "--dataset", "digits", *(f"{k}={json.dumps(v)}" for k, v in SETTINGS.items())]
 

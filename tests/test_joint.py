@@ -10,20 +10,20 @@ from sslbench_vision.backbones.micro_cnn import MicroCnnConfig
 from sslbench_vision.backbones.micro_cnn_model import MicroCnn
 from sslbench_vision.backbones.micro_vit import MicroVitConfig
 from sslbench_vision.backbones.micro_vit_model import MicroVit
-from sslbench_vision.joint.queue import NOBODY, Queue, neighbours
+from sslbench_vision.joint.queue import NOBODY, Queue, neighbors
 from sslbench_vision.methods.moco_v3_model import freeze_stem
 from torch import nn
 
 import sslbench
-from sslbench.api import Batch, Facts, Loss, MethodParts, Modality, Step, Target, Unavailable
+from sslbench.api import Batch, Loss, MethodParts, Modality, PlanContext, Step, Target, Unavailable
 from sslbench.api.errors import RequestError
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.settings import TrainSettings
-from sslbench.data.keyed_random import KeyedDraws
-from sslbench.train.distributed.process_group import Alone
-from sslbench.train.optimizers import build_optimiser, set_rates
+from sslbench.data.keyed_random import CounterRandom
+from sslbench.train.distributed.process_group import SingleProcess
+from sslbench.train.optimizers import build_optimizer, set_rates
 
-PICTURE = Modality(layout="image", shape=(1, 16, 16), mean=(0.5,), std=(0.25,))
+IMAGE = Modality(layout="image", shape=(1, 16, 16), mean=(0.5,), std=(0.25,))
 ROWS = 40
 METHODS = {
     c.spec.name: c.spec
@@ -36,13 +36,13 @@ def built(name: str, **settings):
     """A method on a micro CNN, in its smoke setting, with a pool of ROWS samples."""
     spec = METHODS[name]
     config = dataclasses.replace(spec.smoke, **settings)
-    facts = Facts(
-        modalities={"image": PICTURE}, shapes={}, samples=ROWS, batch=16, epochs=4, target=Target(kind="none")
+    facts = PlanContext(
+        modalities={"image": IMAGE}, shapes={}, samples=ROWS, batch_size=16, epochs=4, target=Target(kind="none")
     )
     assert not list(spec.check(config, facts))
     torch.manual_seed(0)
-    encoder = MicroCnn(MicroCnnConfig(widths=(4, 4, 8, 8)), PICTURE)
-    method = spec.implementation()(config, MethodParts(encoders={"image": encoder}, used={}, facts=facts))
+    encoder = MicroCnn(MicroCnnConfig(widths=(4, 4, 8, 8)), IMAGE)
+    method = spec.implementation()(config, MethodParts(encoders={"image": encoder}, dependencies={}, context=facts))
     return method.train(), {role: wanted.count for role, wanted in spec.views(config).items()}
 
 
@@ -52,12 +52,12 @@ def batch_of(roles: dict[str, int], rows: torch.Tensor, seed: int = 0) -> Batch:
         role: tuple({"image": torch.rand(len(rows), 1, 16, 16, generator=draws)} for _ in range(count))
         for role, count in roles.items()
     }
-    return Batch(views=views, index=rows, draws=KeyedDraws.of(rows, 0, "test"))
+    return Batch(views=views, index=rows, random=CounterRandom.of(rows, 0, "test"))
 
 
 def step_at(epoch: int = 0, index: int = 0) -> Step:
-    draws = KeyedDraws.of(torch.tensor([index]), 0, "step")
-    return Step(index=index, of=40, epoch=epoch, epochs=4, draws=draws, world=Alone())
+    draws = CounterRandom.of(torch.tensor([index]), 0, "step")
+    return Step(index=index, total_steps=40, epoch=epoch, epochs=4, random=draws, processes=SingleProcess())
 
 
 def survey():
@@ -125,13 +125,13 @@ def test_a_queue_is_a_ring_of_the_newest():
     assert sorted(queue.owners.tolist()) == [7, 8, 9, 10, 11]
 
 
-def test_a_sample_is_not_its_own_neighbour_unless_allowed():
+def test_a_sample_is_not_its_own_neighbor_unless_allowed():
     queue = Queue(4, 2)
     rows = nn.functional.normalize(torch.tensor([[1.0, 0], [1, 0.2], [0, 1], [-1, 0]]), dim=1)
     queue.push(rows, torch.tensor([7, 8, 9, 10]))
     asked, owner = rows[:1], torch.tensor([7])
-    torch.testing.assert_close(neighbours(queue, asked, owner, own=True), rows[:1])
-    torch.testing.assert_close(neighbours(queue, asked, owner, own=False), rows[1:2])
+    torch.testing.assert_close(neighbors(queue, asked, owner, own=True), rows[:1])
+    torch.testing.assert_close(neighbors(queue, asked, owner, own=False), rows[1:2])
 
 
 @pytest.mark.parametrize("name", [n for n in sorted(METHODS) if hasattr(METHODS[n].smoke, "queue")])
@@ -169,18 +169,18 @@ def test_swavs_queue_counts_only_from_its_epoch_and_once_it_is_full():
 def test_prototypes_are_frozen_at_first(name):
     """Neither gradient, nor momentum, nor weight decay moves them before their epoch."""
     method, roles = built(name, freeze=1)
-    settings = TrainSettings(optimiser="adamw", rate=0.1, decay=0.1, schedule="constant", epochs=4)
-    optimiser = build_optimiser(method, settings)
+    settings = TrainSettings(optimizer="adamw", lr=0.1, weight_decay=0.1, schedule="constant", epochs=4)
+    optimizer = build_optimizer(method, settings)
     prototypes = dict(method.named_parameters())[
         "projector.prototypes.weight" if name == "dino" else "prototypes.weight"
     ]
     moved = []
     for epoch in (0, 0, 1):
         before = prototypes.detach().clone()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         method.loss(batch_of(roles, torch.arange(16)), step_at(epoch)).total.backward()
-        set_rates(optimiser, settings, epoch)
-        optimiser.step()
+        set_rates(optimizer, settings, epoch)
+        optimizer.step()
         moved.append(not torch.equal(before, prototypes))
     assert moved == [False, False, True]
 
@@ -206,10 +206,10 @@ def test_deepclusters_memory_is_what_was_embedded_last():
     assert changed.tolist() == [True] * 16 + [False] * (ROWS - 16)
 
 
-def test_dinos_centre_follows_the_teacher():
-    method, roles = built("dino", centre_momentum=0.5)
+def test_dinos_center_follows_the_teacher():
+    method, roles = built("dino", center_momentum=0.5)
     loss = one_step(method, roles, torch.arange(16))
-    torch.testing.assert_close(method.centre, loss.carry["centre"] * 0.5)
+    torch.testing.assert_close(method.center, loss.carry["center"] * 0.5)
 
 
 @pytest.mark.parametrize("keep", ["teacher", "student"])
@@ -258,7 +258,7 @@ def test_variance_may_be_halved_or_not():
 
 
 def test_a_frozen_stem_stays_random():
-    encoder = MicroVit(MicroVitConfig(depth=1, width=16, heads=2, patch=8), PICTURE)
+    encoder = MicroVit(MicroVitConfig(depth=1, width=16, heads=2, patch=8), IMAGE)
     freeze_stem(encoder)
     still = [name for name, p in encoder.named_parameters() if not p.requires_grad]
     assert still
@@ -270,8 +270,8 @@ def test_a_frozen_stem_stays_random():
 @pytest.mark.parametrize(
     ("name", "settings", "sentence"),
     [
-        ("byol", {"train.batch": 1}, "train.batch = 1 has no batch statistics, which 'byol' needs"),
-        ("nnclr", {"train.batch": 1}, "train.batch = 1 leaves 'nnclr' nothing to contrast with"),
+        ("byol", {"train.batch_size": 1}, "train.batch_size = 1 has no batch statistics, which 'byol' needs"),
+        ("nnclr", {"train.batch_size": 1}, "train.batch_size = 1 leaves 'nnclr' nothing to contrast with"),
         ("moco-v2-plus", {"method.queue": 0}, "method.queue: 0 is not possible. Possible: 1 or more"),
         (
             "ressl",
@@ -279,7 +279,7 @@ def test_a_frozen_stem_stays_random():
             "method.teacher_temperature: 0.0 is not possible. Possible: above 0",
         ),
         ("w-mse", {"method.whitening": 32}, "method.whitening = 32 rows cannot whiten method.out = 32 dimensions"),
-        ("w-mse", {"train.batch": 32}, "train.batch = 32 is smaller than method.whitening = 64"),
+        ("w-mse", {"train.batch_size": 32}, "train.batch_size = 32 is smaller than method.whitening = 64"),
         ("vibcreg", {"method.groups": 7}, "is not a multiple of method.groups = 7"),
         ("deepcluster-v2", {"method.clusters": 5000}, "method.clusters = 5000 are more than the"),
         ("dino", {"method.freeze": 50}, "method.freeze = 50 leaves no epoch"),

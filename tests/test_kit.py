@@ -31,14 +31,14 @@ HOOK = {
     ReferenceSpec: "references",
 }  # fmt: skip
 IN_PROCESS = sorted(BROKEN)
-PICTURE = {"image": Modality(layout="picture", shape=(3, 0, 0))}
+IMAGE = {"image": Modality(layout="image", shape=(3, 0, 0))}
 UNKNOWN = {
     "targets: 'classes' is known to no run": lambda folder: replace(
         protocols.SOUND(folder), targets=frozenset({"classes"})
     ),
     "needs: there is none": lambda folder: replace(protocols.SOUND(folder), needs=frozenset()),
-    "the layout of the card's 'image': 'picture' is known to no run": lambda folder: replace(
-        BROKEN["says_that_it_is_missing"](folder), card=replace(datasets.CARD, modalities=PICTURE)
+    "the layout of the card's 'image': 'image' is known to no run": lambda folder: replace(
+        BROKEN["says_that_it_is_missing"](folder), card=replace(datasets.CARD, modalities=IMAGE)
     ),
 }
 """What `names_what_runs_know` finds of other kinds than backbones."""
@@ -167,7 +167,7 @@ def test_a_table_says_why_it_matters_and_what_to_change(tmp_path):
     assert not good
     assert "broken     reaches_every_parameter: 'idle.weight' is in 1 groups" not in text
     assert "'idle.weight' gets no gradient; 'idle.bias' gets no gradient" in text
-    assert "why: A parameter without gradient is never learnt" in text
+    assert "why: A parameter without gradient is never learned" in text
     assert "to mend it: put every trainable parameter" in text
     lines, good = table(subjects(BROKEN["does_not_collapse"](tmp_path)))
     assert good

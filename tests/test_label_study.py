@@ -1,4 +1,4 @@
-"""A study of pools and few labels, whole: what learnt, what was measured, claims, and published numbers beside ours."""
+"""A study of pools and few labels, whole: what learned, what was measured, claims, and published numbers beside ours."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STUDY = {
     "published": "${folder}/published.csv",
     "axes": {
         "arm": {
-            "with": {"method": "mae", "train.steps": 6, "train.batch": 64, "augmentation": "crop", "pretrain": {
+            "with": {"method": "mae", "train.steps": 6, "train.batch_size": 64, "augmentation": "crop", "pretrain": {
                 "pool": "pool", "settings": {"members": {"here": {"name": "image-folder", "root": "scans/target"},
                                                          "there": {"name": "image-folder", "root": "scans/other"}}}}},
             "scratch": {"method": "random-init", "backbone": "micro-vit", "pretrain.pool": "all"},
@@ -99,7 +99,7 @@ def table(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(folder / f"tables/{name}.csv")
 
 
-def test_tables_tell_what_was_learnt_from_and_measured_on(finished):
+def test_tables_tell_what_was_learned_from_and_measured_on(finished):
     folder, _ = finished
     pools = table(folder, "pools").set_index("member")
     assert pools.loc["all", "kept"] == 400
@@ -154,7 +154,7 @@ def test_classes_figures_and_claims_are_there(finished):
     assert claims["n"].tolist() == [3, 3]
     page = (folder / "index.html").read_text()
     assert "more labels help" in page
-    assert "seen.csv" not in page  # a picture has no numbers
+    assert "seen.csv" not in page  # a image has no numbers
     assert "more labels help" in printed
 
 

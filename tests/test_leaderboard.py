@@ -17,7 +17,7 @@ from sslbench.api.errors import RequestError
 from sslbench.app.run import this_machine
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.baselines import plans_of
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.keys import run_id
 from sslbench.config.request import read_request
 from sslbench.leaderboard.commands import check_all, find_bundle
@@ -77,7 +77,7 @@ def test_the_command_of_a_run_is_that_run(made_board):
         assert (words[:3], words[4]) == (["sslbench", "run", "--method"], "--dataset")
         catalog = discover(installed_entries(), disabled=())
         plans = plans_of(
-            read_request(None, options, words[6:]), catalog, Shelf(environment.places()), this_machine(), print
+            read_request(None, options, words[6:]), catalog, DatasetCache(environment.places()), this_machine(), print
         )
         assert [run_id(plan) for plan in plans] == [bundle.name]
 
@@ -282,7 +282,7 @@ def test_what_cannot_be_submitted_says_why(made_board, board, cli, tmp_path):
 def test_a_study_of_several_forms_is_no_suite(cli, tmp_path):
     (tmp_path / "mixed.yaml").write_text(
         "name: mixed\nbase: {method: random-init, data: digits, measure: [knn], backbone: micro-cnn}\n"
-        "axes: {protocols.knn.temperature: [0.07, 0.2], seeds: [[0], [1]]}\n"
+        "axes: {protocol_settings.knn.temperature: [0.07, 0.2], seeds: [[0], [1]]}\n"
     )
     answer = cli("leaderboard", "suite", "mixed.yaml", cwd=tmp_path)
     assert answer.returncode == 2

@@ -111,6 +111,6 @@ def test_pages_are_readable_in_light_and_dark_and_on_a_phone(site, browser, sche
             browser.execute_script(f"return getComputedStyle(document.body).{one}")
             for one in ("color", "backgroundColor")
         )
-        light = [sum(map(int, colour[colour.index("(") + 1 : -1].split(",")[:3])) for colour in (ink, paper)]
+        light = [sum(map(int, color[color.index("(") + 1 : -1].split(",")[:3])) for color in (ink, paper)]
         assert (light[0] < light[1]) == (scheme == "light")
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

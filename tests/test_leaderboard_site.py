@@ -220,7 +220,7 @@ def test_several_processes_make_the_same_files_and_tell_the_same_problems(board,
     with pytest.raises(RequestError) as told:
         build(board, NOTHING, write=True, processes=2)
     assert [problem.partition(" ")[2].split(";")[0] for problem in told.value.problems] == [
-        "learnt from pool all",
+        "learned from pool all",
         "has seeds 7",
     ]
 

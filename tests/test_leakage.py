@@ -41,13 +41,13 @@ def name_groups(columns: dict[str, np.ndarray], settings: SplitSettings, card: t
     rows = len(columns["id"])
     if not names:
         return [(mark, row) for row in range(rows)]
-    if not settings.block:
+    if not settings.group_gap:
         values = [tuple(str(columns[name][row]) for name in names) for row in range(rows)]
         return [value if any(value) else (mark, row) for row, value in enumerate(values)]
     group, last, number = [(mark, row) for row in range(rows)], None, 0
     for row in sorted((r for r in range(rows) if columns["second"][r]), key=lambda r: float(columns["second"][r])):
         now = float(columns["second"][row])
-        number += last is None or now - last > settings.block
+        number += last is None or now - last > settings.group_gap
         group[row], last = number, now
     return group
 
@@ -127,7 +127,9 @@ def prepared(request: Request, name: str = "x", target: str = "class") -> Prepar
 
 
 def plan_of(rule: SplitSettings, pool: str, **values) -> SimpleNamespace:
-    train = TrainSettings(patience=1, held_out=values.pop("share", 0.1), watched=values.pop("watched", "validation"))
+    train = TrainSettings(
+        patience=1, holdout_fraction=values.pop("share", 0.1), monitor=values.pop("watched", "validation")
+    )
     return SimpleNamespace(splits=rule, pool=pool, train=train, spec=SimpleNamespace(takes_target=False, **values))
 
 

@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from sslbench.api.values import Modality, Target, Task
-from sslbench.data.table import normalised
+from sslbench.data.table import normalized
 from sslbench.evaluation.bench import HarnessTrial
 from sslbench.evaluation.features import Table
 from sslbench.protocols.linear import LinearConfig
@@ -22,7 +22,7 @@ from sslbench.protocols.linear_evaluator import Bank, Linear, compute_standardiz
 
 from .trials import accuracy, digit_pixels, trial_of
 
-QUICK = LinearConfig(epochs=20, min_steps=0, rates=(0.1,), decays=(0.0, 1e-2))
+QUICK = LinearConfig(epochs=20, min_steps=0, lrs=(0.1,), weight_decays=(0.0, 1e-2))
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 """C of scikit-learn's logistic regression, from which the best on the query counts."""
 ALLOWED = 0.005
@@ -93,7 +93,7 @@ class Volts:
 def test_input_channels_of_small_values_are_scaled_too():
     """The same limit as for units of features: it is relative, for channels have units of their own."""
     pool: Any = Volts()
-    found = normalised({"volts": Modality(layout="vector", shape=(3,))}, pool)["volts"]
+    found = normalized({"volts": Modality(layout="vector", shape=(3,))}, pool)["volts"]
     assert found.std == pytest.approx((Volts.values[:, 0].std(dtype=np.float64), 1.0, 1.0))
 
 
@@ -113,10 +113,12 @@ def probe(rows: int, config: LinearConfig) -> torch.Tensor:
 def test_epochs_are_raised_until_there_are_enough_steps_and_never_lowered():
     few = probe(41, LinearConfig(epochs=3, min_steps=50))
     assert torch.equal(few, probe(41, LinearConfig(epochs=50, min_steps=0)))
-    several = probe(200, LinearConfig(epochs=3, min_steps=50, batch=64))  # three batches, and a part that is left out
-    assert torch.equal(several, probe(200, LinearConfig(epochs=17, min_steps=0, batch=64)))
-    enough = probe(200, LinearConfig(epochs=20, min_steps=50, batch=64))
-    assert torch.equal(enough, probe(200, LinearConfig(epochs=20, min_steps=0, batch=64)))
+    several = probe(
+        200, LinearConfig(epochs=3, min_steps=50, batch_size=64)
+    )  # three batches, and a part that is left out
+    assert torch.equal(several, probe(200, LinearConfig(epochs=17, min_steps=0, batch_size=64)))
+    enough = probe(200, LinearConfig(epochs=20, min_steps=50, batch_size=64))
+    assert torch.equal(enough, probe(200, LinearConfig(epochs=20, min_steps=0, batch_size=64)))
 
 
 # ---- against scikit-learn
@@ -194,8 +196,8 @@ def test_the_probe_reaches_logistic_regression_from_one_percent_to_all_labels(na
 def test_accuracy_of_separable_classes_is_not_lost_by_strong_weight_decay():
     """The grid holds weight decays of 0.01 and 0.1, which validation rejects where they hurt."""
     features, labels = separable()
-    assert {1e-2, 1e-1} <= set(LinearConfig().decays)
+    assert {1e-2, 1e-1} <= set(LinearConfig().weight_decays)
     config = LinearConfig(min_steps=100, epochs=1)
-    weak = LinearConfig(min_steps=100, epochs=1, decays=(0.0,))
+    weak = LinearConfig(min_steps=100, epochs=1, weight_decays=(0.0,))
     found = [accuracy(list(Linear(c).measure(trial_of(features, labels))), labels) for c in (config, weak)]
     assert found[0] >= found[1] - 0.02

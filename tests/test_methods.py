@@ -29,21 +29,21 @@ from sslbench_vision.methods.pretrained_model import adapted, load, read_weights
 from sslbench_vision.methods.untrained_model import Raw
 
 import sslbench
-from sslbench.api import Facts, MethodParts, Modality, Target, Unavailable
+from sslbench.api import MethodParts, Modality, PlanContext, Target, Unavailable
 from sslbench.api.modules import Depth, DropPath, Tokens
 
 from .conftest import TINY
 
-PICTURE = Modality(layout="image", shape=(3, 32, 32), mean=(0.5,) * 3, std=(0.25,) * 3)
+IMAGE = Modality(layout="image", shape=(3, 32, 32), mean=(0.5,) * 3, std=(0.25,) * 3)
 
 
 def test_mae_target_and_error_are_their_loops():
     torch.manual_seed(0)
-    pictures = torch.rand(2, 3, 8, 12, dtype=torch.float64)
-    patches = patchify(pictures, (4, 4))
+    images = torch.rand(2, 3, 8, 12, dtype=torch.float64)
+    patches = patchify(images, (4, 4))
     assert patches.shape == (2, 6, 48)
-    assert torch.equal(patches[1, 4].view(4, 4, 3), pictures[1, :, 4:8, 4:8].permute(1, 2, 0))
-    assert torch.equal(unpatchify(patches, (4, 4), (3, 8, 12)), pictures)
+    assert torch.equal(patches[1, 4].view(4, 4, 3), images[1, :, 4:8, 4:8].permute(1, 2, 0))
+    assert torch.equal(unpatchify(patches, (4, 4), (3, 8, 12)), images)
     rebuilt = torch.rand_like(patches)
     hidden = torch.tensor([[1, 0, 1, 1, 0, 1], [0, 1, 1, 0, 1, 1]], dtype=torch.float64)
     errors = []
@@ -77,13 +77,13 @@ def test_positions_are_sines_and_cosines_of_both_axes():
 
 
 ENCODERS = {
-    "micro-vit": lambda: MicroVit(MicroVitConfig(depth=2, width=16, heads=2, patch=8), PICTURE),
-    "micro-cnn": lambda: MicroCnn(MicroCnnConfig(widths=(4, 8, 8, 16)), PICTURE),
-    "timm resnet": lambda: TimmEncoder(TimmConfig(model="resnet10t"), PICTURE),
-    "timm vit": lambda: TimmVit(TimmConfig(model="vit_tiny_patch16_224"), PICTURE),
-    "torchvision resnet18": lambda: TorchvisionEncoder(TorchvisionConfig(), PICTURE),
-    "torchvision vgg11": lambda: TorchvisionEncoder(TorchvisionConfig(model="vgg11"), PICTURE),
-    "torchvision convnext": lambda: TorchvisionEncoder(TorchvisionConfig(model="convnext_tiny"), PICTURE),
+    "micro-vit": lambda: MicroVit(MicroVitConfig(depth=2, width=16, heads=2, patch=8), IMAGE),
+    "micro-cnn": lambda: MicroCnn(MicroCnnConfig(widths=(4, 8, 8, 16)), IMAGE),
+    "timm resnet": lambda: TimmEncoder(TimmConfig(model="resnet10t"), IMAGE),
+    "timm vit": lambda: TimmVit(TimmConfig(model="vit_tiny_patch16_224"), IMAGE),
+    "torchvision resnet18": lambda: TorchvisionEncoder(TorchvisionConfig(), IMAGE),
+    "torchvision vgg11": lambda: TorchvisionEncoder(TorchvisionConfig(model="vgg11"), IMAGE),
+    "torchvision convnext": lambda: TorchvisionEncoder(TorchvisionConfig(model="convnext_tiny"), IMAGE),
 }
 
 
@@ -119,8 +119,8 @@ def test_encoders_keep_their_promises(name):
 def test_a_vision_transformer_may_take_views_of_other_sizes():
     """And gives the same as one built for a size, at that size."""
     torch.manual_seed(0)
-    fixed = TimmVit(TimmConfig(model="vit_tiny_patch16_224"), PICTURE).eval()
-    stretched = TimmVit(TimmConfig(model="vit_tiny_patch16_224", any_size=True), PICTURE).eval()
+    fixed = TimmVit(TimmConfig(model="vit_tiny_patch16_224"), IMAGE).eval()
+    stretched = TimmVit(TimmConfig(model="vit_tiny_patch16_224", any_size=True), IMAGE).eval()
     stretched.load_state_dict(fixed.state_dict())
     x = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(stretched(x), fixed(x))
@@ -129,10 +129,10 @@ def test_a_vision_transformer_may_take_views_of_other_sizes():
 
 
 def test_small_stems_keep_the_resolution():
-    network = TorchvisionEncoder(TorchvisionConfig(), PICTURE).network
+    network = TorchvisionEncoder(TorchvisionConfig(), IMAGE).network
     assert network.conv1.stride == (1, 1)
     assert network.conv1(torch.zeros(1, 3, 32, 32)).shape[-1] == 32
-    solo = TorchvisionEncoder(TorchvisionConfig(stem_padding=2), PICTURE).network
+    solo = TorchvisionEncoder(TorchvisionConfig(stem_padding=2), IMAGE).network
     assert solo.conv1(torch.zeros(1, 3, 32, 32)).shape[-1] == 34  # what solo-learn's padding of 2 gives
     large = Modality(layout="image", shape=(3, 96, 96))
     assert TorchvisionEncoder(TorchvisionConfig(), large).network.conv1.stride == (2, 2)
@@ -192,7 +192,7 @@ def test_imagenet_weights_from_a_registry_package():
 
 
 def test_published_weights_without_a_network_are_a_row_that_says_so(tmp_path):
-    settings = {**TINY, "baselines": "none", "measure": ["knn"]}
+    settings = {**TINY, "baselines": "none", "protocols": ["knn"]}
     record = sslbench.run(
         "pretrained", "digits", out=tmp_path, settings=settings | {"backbone.name": "micro-vit"}
     ).records[0]
@@ -201,7 +201,7 @@ def test_published_weights_without_a_network_are_a_row_that_says_so(tmp_path):
 
 
 def test_supervised_beats_random_init_and_says_that_it_saw_labels(tmp_path):
-    settings = {"seeds": [0], "train.epochs": 8, "measure": ["knn"], "baselines": "random-init", "backbone.name": "micro-cnn",
+    settings = {"seeds": [0], "train.epochs": 8, "protocols": ["knn"], "baselines": "random-init", "backbone.name": "micro-cnn",
                 "augmentation.name": "crop"}  # fmt: skip
     records = sslbench.run("supervised", "digits", out=tmp_path, settings=settings).records
     taught = next(r for r in records if r.method["name"] == "supervised")
@@ -222,15 +222,17 @@ def test_the_micro_vits_patch_divides_any_side():
 def mae_on(encoder, **settings):
     """MAE as a request for it builds it, with a small decoder."""
     config = MaeConfig(decoder_depth=1, decoder_width=32, decoder_heads=2, **settings)
-    facts = Facts(modalities={"image": PICTURE}, shapes={}, samples=8, batch=4, epochs=1, target=Target(kind="none"))
-    return Mae(config, MethodParts(encoders={"image": encoder}, used={}, facts=facts))
+    facts = PlanContext(
+        modalities={"image": IMAGE}, shapes={}, samples=8, batch_size=4, epochs=1, target=Target(kind="none")
+    )
+    return Mae(config, MethodParts(encoders={"image": encoder}, dependencies={}, context=facts))
 
 
 @pytest.mark.parametrize("any_size", [False, True])
 def test_mae_gives_a_timm_vit_fixed_sine_cosine_positions(any_size):
     """MAE, section 3: positions are fixed, those of the class token zero, and are saved with the encoder."""
     config = TimmConfig(model="vit_tiny_patch16_224", any_size=any_size)
-    method = mae_on(TimmVit(config, PICTURE))
+    method = mae_on(TimmVit(config, IMAGE))
     positions = method.encoder.network.pos_embed
     assert not positions.requires_grad
     assert torch.equal(positions[:, :1], torch.zeros(1, 1, 192))
@@ -239,16 +241,16 @@ def test_mae_gives_a_timm_vit_fixed_sine_cosine_positions(any_size):
     assert method.encoder.tokens(torch.rand(2, 3, 32, 32), torch.tensor([[0], [3]])).shape == (2, 2, 192)
     if any_size:
         assert method.encoder(torch.rand(2, 3, 48, 48)).shape == (2, 192)
-    learned = mae_on(TimmVit(config, PICTURE), fixed_positions=False).encoder.network.pos_embed
+    learned = mae_on(TimmVit(config, IMAGE), fixed_positions=False).encoder.network.pos_embed
     assert learned.requires_grad
-    again = TimmVit(config, PICTURE)
+    again = TimmVit(config, IMAGE)
     again.load_state_dict(method.encoder.state_dict())
     assert torch.equal(again.network.pos_embed, positions)
 
 
 def test_published_positions_stay_as_they_are_and_are_frozen():
     """Weights learned with other positions would not know sine-cosine ones."""
-    encoder = TimmVit(TimmConfig(model="vit_tiny_patch16_224"), PICTURE)
+    encoder = TimmVit(TimmConfig(model="vit_tiny_patch16_224"), IMAGE)
     encoder.has_published_positions = True
     before = encoder.network.pos_embed.clone()
     kept = mae_on(encoder).encoder.network.pos_embed
@@ -257,10 +259,12 @@ def test_published_positions_stay_as_they_are_and_are_frozen():
 
 
 def test_moco_v3_may_fix_positions_in_both_networks():
-    facts = Facts(modalities={"image": PICTURE}, shapes={}, samples=8, batch=4, epochs=1, target=Target(kind="none"))
-    encoder = TimmVit(TimmConfig(model="vit_tiny_patch16_224"), PICTURE)
+    facts = PlanContext(
+        modalities={"image": IMAGE}, shapes={}, samples=8, batch_size=4, epochs=1, target=Target(kind="none")
+    )
+    encoder = TimmVit(TimmConfig(model="vit_tiny_patch16_224"), IMAGE)
     config = MocoV3Config(hidden=8, out=4, fixed_positions=True)
-    method = MocoV3(config, MethodParts(encoders={"image": encoder}, used={}, facts=facts))
+    method = MocoV3(config, MethodParts(encoders={"image": encoder}, dependencies={}, context=facts))
     for network in (method.encoder, method.teacher.encoder):
         assert torch.equal(network.network.pos_embed[:, 1:], sin_cos_positions((2, 2), 192))
         assert not network.network.pos_embed.requires_grad
@@ -268,11 +272,13 @@ def test_moco_v3_may_fix_positions_in_both_networks():
 
 def test_dino_drops_paths_of_the_student_alone():
     """0.1 unless it is set (main_dino.py, --drop_path_rate): none in the teacher, none in evaluation."""
-    facts = Facts(modalities={"image": PICTURE}, shapes={}, samples=8, batch=4, epochs=1, target=Target(kind="none"))
+    facts = PlanContext(
+        modalities={"image": IMAGE}, shapes={}, samples=8, batch_size=4, epochs=1, target=Target(kind="none")
+    )
     for settings, expected in (({}, 0.1), ({"drop_path": 0.0}, 0.0)):
-        encoder = TimmVit(TimmConfig(model="vit_tiny_patch16_224", any_size=True), PICTURE)
+        encoder = TimmVit(TimmConfig(model="vit_tiny_patch16_224", any_size=True), IMAGE)
         config = DinoConfig(prototypes=8, hidden=8, bottleneck=4, **settings)
-        method = Dino(config, MethodParts(encoders={"image": encoder}, used={}, facts=facts))
+        method = Dino(config, MethodParts(encoders={"image": encoder}, dependencies={}, context=facts))
         rates = [
             [getattr(block.drop_path1, "drop_prob", 0.0) for block in network.network.blocks]
             for network in (method.encoder, method.teacher.encoder)

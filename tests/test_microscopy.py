@@ -16,11 +16,11 @@ from sslbench_microscopy.datasets.bbbc021 import Bbbc021Config, build
 from sslbench_microscopy.datasets.cell_folder import CellFolderConfig
 from sslbench_microscopy.detection import nuclei
 from sslbench_microscopy.framing import framed
-from sslbench_microscopy.sources import pictures_of
+from sslbench_microscopy.sources import images_of
 
 from sslbench.api import DataBroken, DataMissing, Dataset, RequestError, Source
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import Shelf, open_parts
+from sslbench.config.datasets import DatasetCache, open_parts
 from sslbench.config.plan import Machine
 from sslbench.environment import places
 from sslbench.study.definition import read_study
@@ -40,10 +40,10 @@ EDGE = (5, 40)
 def stain(places: list[tuple[int, int]], level: int, radius: float = 5.0) -> np.ndarray:
     """Discs on a dim ground: [80, 90] of 16 bits."""
     y, x = np.mgrid[:80, :90]
-    picture = np.full((80, 90), 300.0)
+    image = np.full((80, 90), 300.0)
     for row, column in places:
-        picture[(y - row) ** 2 + (x - column) ** 2 <= radius**2] = level
-    return picture.astype(np.uint16)
+        image[(y - row) ** 2 + (x - column) ** 2 <= radius**2] = level
+    return image.astype(np.uint16)
 
 
 def screen(root: Path, plates: tuple[str, ...] = ("Week1_22123", "Week2_24121")) -> Path:
@@ -165,7 +165,7 @@ def test_what_is_wrong_with_a_screen_is_a_sentence(plates, tmp_path):
     with pytest.raises(DataBroken, match=r"cannot be read: .*fetch its plate again"):
         opened(root, tmp_path / "w")
     lost.unlink()
-    with pytest.raises(DataBroken, match="1 pictures of the table are not there, such as"):
+    with pytest.raises(DataBroken, match="1 images of the table are not there, such as"):
         opened(root, tmp_path / "w")
     (root / "BBBC021_v1_image.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataBroken, match="has no column 'Image_PathName_Actin'; it has: a, b"):
@@ -184,21 +184,21 @@ def test_nuclei_are_found_where_they_are_also_when_they_touch():
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 50))
-def test_a_framed_picture_keeps_its_middle_and_its_scale(height, width, side):
-    picture = np.arange(3 * height * width, dtype=np.int64).reshape(3, height, width).astype(np.uint8)
-    square = framed(picture, side)
+def test_a_framed_image_keeps_its_middle_and_its_scale(height, width, side):
+    image = np.arange(3 * height * width, dtype=np.int64).reshape(3, height, width).astype(np.uint8)
+    square = framed(image, side)
     assert square.shape == (3, side, side)
     rows, columns = min(height, side), min(width, side)
     top, left = (side - rows) // 2, (side - columns) // 2
     y, x = (height - rows) // 2, (width - columns) // 2
     inside = square[:, top : top + rows, left : left + columns]
-    assert (inside == picture[:, y : y + rows, x : x + columns]).all()
+    assert (inside == image[:, y : y + rows, x : x + columns]).all()
 
 
 @pytest.mark.parametrize(("scale", "rows"), [("paper", 24), ("paper-doses", 72)])
 def test_the_published_grids_are_planned_without_their_data(scale, rows):
     points = points_of(read_study(STUDY, scale), [])
-    shelf = Shelf(places(), announce=True)
+    shelf = DatasetCache(places(), announce=True)
     grid = make_grid(points, discover(installed_entries()), shelf, Machine(threads=1, precision="float32"), print)
     assert (len(grid.rows), grid.stood_in) == (rows, ("bbbc021",))
     untrained = {(row.plan.method.component.name, row.beside) for row in grid.rows if not row.plan.spec.trains}
@@ -210,10 +210,10 @@ def test_a_point_may_take_away_what_the_base_says():
     assert frozen.tree["backbone"] == {"name": "tf_efficientnet_lite0"}
 
 
-def test_crops_of_one_picture_stay_on_one_side(shared, tmp_path, cli):
+def test_crops_of_one_image_stay_on_one_side(shared, tmp_path, cli):
     crops = sorted((shared / "bccd_cells/images").rglob("*.png"))[::20]
     blood = tree(tmp_path / "blood", {f"{file.parent.name}/{file.name}": file for file in crops})
-    found = open_parts(discover(installed_entries()), "cell-folder", {"root": str(blood)}, Shelf(places()))
+    found = open_parts(discover(installed_entries()), "cell-folder", {"root": str(blood)}, DatasetCache(places()))
     assert not found.problems + found.missing
     cells = found.parts[0].dataset
     assert cells.target.names == ("Platelets", "RBC", "WBC")
@@ -222,7 +222,7 @@ def test_crops_of_one_picture_stay_on_one_side(shared, tmp_path, cli):
     assert len(cells.contents()) == len(crops)
     told = cli("data", "where", "cell-folder", f"data.root={blood}", "data.source=^(Blood)")
     assert (
-        f"data.source: by '^(Blood)' all {len(crops)} cells come from one picture, 'Blood'" in told.stdout + told.stderr
+        f"data.source: by '^(Blood)' all {len(crops)} cells come from one image, 'Blood'" in told.stdout + told.stderr
     )
     assert told.returncode == 2
     wrong = cli("data", "where", "cell-folder", f"data.root={blood}", "data.side=-5")
@@ -232,18 +232,18 @@ def test_crops_of_one_picture_stay_on_one_side(shared, tmp_path, cli):
     assert "missing: dataset 'cell-folder' is not here" in planned.stdout
 
 
-def test_which_picture_a_cell_was_cut_from():
+def test_which_image_a_cell_was_cut_from():
     pattern = CellFolderConfig().source
-    assert pictures_of(["a/p1_0.png", "a/p1_1.png", "b/p2-7.png", "b/lone.png"], pattern).tolist() == [
+    assert images_of(["a/p1_0.png", "a/p1_1.png", "b/p2-7.png", "b/lone.png"], pattern).tolist() == [
         "p1",
         "p1",
         "p2",
         "",
     ]
-    assert pictures_of(["p1_0.png", "p1_1.png"], "none").tolist() == ["", ""]
+    assert images_of(["p1_0.png", "p1_1.png"], "none").tolist() == ["", ""]
     with pytest.raises(
         RequestError, match=r"is found in no file name, such as 'x.png'; name the part .*, or set data.source=none"
     ):
-        pictures_of(["x.png", "y.png"], pattern)
+        images_of(["x.png", "y.png"], pattern)
     with pytest.raises(ValueError, match="is no regular expression"):
         CellFolderConfig(source="((")

@@ -27,7 +27,7 @@ from sslbench.results.frames import load_results
 from sslbench.results.record import decode, encode
 from sslbench.study.definition import read_study
 
-from .stage_plans import folder, picture_tree, planned
+from .stage_plans import folder, image_tree, planned
 
 COUNTS = {
     "train": {"ant": 12, "bee": 12, "cod": 4}, "test": {"ant": 5, "bee": 5, "dab": 3, "eel": 1},
@@ -35,8 +35,8 @@ COUNTS = {
 }  # fmt: skip
 """Images of each class in each official part: cod is never tested, dab and eel are never learned, fox is neither."""
 PART = {"train": "train", "val": "validation", "test": "test"}
-FEW = {"measure": ["knn"], "baselines": "none", "seeds": [0], "view.size": 8, "prepare.size": 8, "threads": 1,
-       "protocols.knn.neighbours": [1]}  # fmt: skip
+FEW = {"protocols": ["knn"], "baselines": "none", "seeds": [0], "view.size": 8, "prepare.size": 8, "threads": 1,
+       "protocol_settings.knn.neighbors": [1]}  # fmt: skip
 
 
 def write_images(root: Path, counts: dict[str, dict[str, int]]) -> None:
@@ -199,12 +199,12 @@ def test_a_gallery_counts_a_class_without_any_sample_as_exhausted():
 
 
 def test_classes_in_two_spellings_are_named(tmp_path):
-    data = folder(picture_tree(tmp_path / "mine"))
-    assert not [text for text in planned("measure=[knn]", data=data).warnings if "classes of" in text]
+    data = folder(image_tree(tmp_path / "mine"))
+    assert not [text for text in planned("protocols=[knn]", data=data).warnings if "classes of" in text]
     for old, new in (("a/s0-r0-0.png", "A/1.png"), ("b/s0-r0-1.png", "c d/1.png"), ("a/s0-r0-2.png", "c_d/1.png")):
         (tmp_path / "mine" / new).parent.mkdir(exist_ok=True)
         (tmp_path / "mine" / old).rename(tmp_path / "mine" / new)
     (warning,) = [
-        text for text in planned("measure=[knn]", "splits.folds=2", data=data).warnings if "classes of" in text
+        text for text in planned("protocols=[knn]", "splits.folds=2", data=data).warnings if "classes of" in text
     ]
     assert "count as different classes: 'A' and 'a'; 'c d' and 'c_d'. Rename them where they are one class" in warning

@@ -51,13 +51,13 @@ def test_a_misspelt_baseline_is_refused(cli, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
-def test_data_of_other_channels_than_what_is_learnt_from_is_refused(tmp_path):
+def test_data_of_other_channels_than_what_is_learned_from_is_refused(tmp_path):
     from PIL import Image
 
     for name in "ab":
         (tmp_path / name).mkdir()
         Image.new("RGB", (9, 9), (200, 10, 10)).save(tmp_path / name / "1.png")
     with pytest.raises(
-        RequestError, match=rf"'image' of {tmp_path.name} has 3 channel\(s\), and what is learnt from 1; where"
+        RequestError, match=rf"'image' of {tmp_path.name} has 3 channel\(s\), and what is learned from 1; where"
     ):
         sslbench.run("mae", "image-folder", settings={"data.root": str(tmp_path), "pretrain.pool": "digits"})

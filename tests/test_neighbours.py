@@ -1,4 +1,4 @@
-"""Nearest neighbours and their votes: exact, the same for any tile and memory, and scikit-learn's."""
+"""Nearest neighbors and their votes: exact, the same for any tile and memory, and scikit-learn's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_knn_agrees_with_scikit_learn(digits, vote):
     features, labels = digits
     trial = trial_of(features, labels)
     task = trial.tasks[0]
-    outcome = next(Knn(KnnConfig(neighbours=(15,), vote=vote)).measure(trial))
+    outcome = next(Knn(KnnConfig(neighbors=(15,), vote=vote)).measure(trial))
 
     def weigh(distance):
         return np.exp(-distance / 0.07) if vote == "exponential" else 1 / np.maximum(distance, 1e-12)
@@ -45,7 +45,7 @@ def precision(request, monkeypatch):
 @pytest.mark.usefixtures("precision")
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 90), st.integers(1, 40), st.integers(1, 80), st.integers(1, 6), st.booleans())
-def test_neighbours_are_the_sorted_cosines_for_any_memory(bank, query, k, width, repeated):
+def test_neighbors_are_the_sorted_cosines_for_any_memory(bank, query, k, width, repeated):
     generator = torch.Generator().manual_seed(bank * 1000 + query)
     b = torch.nn.functional.normalize(torch.randn(bank, width, generator=generator), dim=1)
     b = b[torch.arange(bank) % max(1, bank // 2)] if repeated else b
@@ -61,7 +61,7 @@ def test_neighbours_are_the_sorted_cosines_for_any_memory(bank, query, k, width,
 @pytest.mark.usefixtures("precision")
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("spread", [1.0, 1e-3])
-def test_tiles_change_no_neighbour(monkeypatch, spread):
+def test_tiles_change_no_neighbor(monkeypatch, spread):
     """Rows that lie closer together than half precision can tell are asked for again."""
     generator = torch.Generator().manual_seed(0)
     bank = torch.nn.functional.normalize(1 + spread * torch.randn(3000, 16, generator=generator), dim=1)
@@ -136,8 +136,8 @@ def test_no_product_is_further_off_than_the_bound(precision, kind):
     if kind != "random":  # 1.0039 is nearly half way between two bfloat16s
         first, second = torch.full((3, 64), 1.0039), torch.full((5, 64), 1.0039)
     longest, rough = second.norm(dim=1).max(), (second - second.bfloat16()).norm(dim=1).max()
-    of = nearest_neighbors.Centred(
-        bank=second, centre=torch.zeros(64), longest=float(longest), rough=float(rough), tile=7
+    of = nearest_neighbors.Centered(
+        bank=second, center=torch.zeros(64), longest=float(longest), rough=float(rough), tile=7
     )
     found = (first.to(precision) @ second.to(precision).T).double()
     wrong = (found - first.double() @ second.double().T).abs()
@@ -156,7 +156,7 @@ def test_products_with_some_rows_are_those_of_all(queries, rows, width):
 
 
 @pytest.mark.usefixtures("precision")
-def test_more_equal_rows_than_can_be_held_are_still_neighbours():
+def test_more_equal_rows_than_can_be_held_are_still_neighbors():
     """A thousand rows that nothing tells apart, and one that is nearer."""
     bank = torch.nn.functional.normalize(torch.randn(1001, 8, generator=torch.Generator().manual_seed(0)), dim=1)
     bank[:1000] = bank[0]
@@ -171,8 +171,8 @@ def test_more_equal_rows_than_can_be_held_are_still_neighbours():
 def test_a_bank_in_order_of_its_classes_is_not_asked_twice(monkeypatch):
     """The first tile holds classes that are far from most queries, so that none of its scores is positive."""
     rng = torch.Generator().manual_seed(0)
-    centres = torch.nn.functional.normalize(torch.randn(4, 32, generator=rng), dim=1)
-    bank = centres.repeat_interleave(2048, 0) + 0.05 * torch.randn(8192, 32, generator=rng)
+    centers = torch.nn.functional.normalize(torch.randn(4, 32, generator=rng), dim=1)
+    bank = centers.repeat_interleave(2048, 0) + 0.05 * torch.randn(8192, 32, generator=rng)
     bank = torch.nn.functional.normalize(bank, dim=1)
     query = bank[::64].clone()
     monkeypatch.setattr(nearest_neighbors, "TILE", 2048)
@@ -207,7 +207,7 @@ def test_an_exact_match_silences_all_others_under_inverse_votes():
 
 def test_k_beyond_the_bank_means_all_of_it_and_few_queries_work(digits):
     features, labels = digits[0][:30], digits[1][:30]
-    outcomes = list(Knn(KnnConfig(neighbours=(200,))).measure(trial_of(features, labels)))
+    outcomes = list(Knn(KnnConfig(neighbors=(200,))).measure(trial_of(features, labels)))
     assert outcomes[0].chosen["k"] == 21
 
 
@@ -220,5 +220,5 @@ def test_k_is_chosen_on_validation_and_the_oracle_stands_apart():
 
 def test_classes_are_counted_from_the_target_not_from_the_query(digits):
     features, labels = digits
-    outcomes = list(Knn(KnnConfig(neighbours=(3,))).measure(trial_of(features, labels, classes=12)))
+    outcomes = list(Knn(KnnConfig(neighbors=(3,))).measure(trial_of(features, labels, classes=12)))
     assert accuracy(outcomes, labels) > 0.95

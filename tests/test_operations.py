@@ -1,4 +1,4 @@
-"""Every picture operation against torchvision's functional counterpart on the same parameters, within 1e-4 on [0, 1]."""
+"""Every image operation against torchvision's functional counterpart on the same parameters, within 1e-4 on [0, 1]."""
 
 import math
 
@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.datasets import load_sample_images
 from sslbench_vision.operations import blur_erase_operation as blur_erase
-from sslbench_vision.operations import colour_operation as colour
+from sslbench_vision.operations import color_operation as color
 from sslbench_vision.operations import crops_operation as crops
 from sslbench_vision.operations import geometry_operation as geometry
-from sslbench_vision.operations.colour import ColourJitterConfig, GreyConfig, InvertConfig, SolariseConfig
-from sslbench_vision.operations.crops import CentreCropConfig, PadConfig, RandomResizedCropConfig
+from sslbench_vision.operations.color import ColorJitterConfig, GrayConfig, InvertConfig, SolarizeConfig
+from sslbench_vision.operations.crops import CenterCropConfig, PadConfig, RandomResizedCropConfig
 from sslbench_vision.operations.geometry import AffineConfig, FlipConfig
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 from torchvision.transforms import functional as tv
 
 from sslbench.api import Modality, OperationParts
 from sslbench.api.image_boxes import crop_resize
-from sslbench.data.keyed_random import KeyedDraws
+from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
 
 CLOSE = 1e-4
@@ -39,8 +39,8 @@ def parts(size: int = 64) -> OperationParts:
     return OperationParts(modalities={"image": Modality(layout="image", shape=(3, size, size))}, reference={})
 
 
-def draws(n: int = 16) -> KeyedDraws:
-    return KeyedDraws.of(torch.arange(n), 0, "test")
+def draws(n: int = 16) -> CounterRandom:
+    return CounterRandom.of(torch.arange(n), 0, "test")
 
 
 def distance(ours: torch.Tensor, theirs: torch.Tensor) -> float:
@@ -90,25 +90,25 @@ def test_flips(photos):
 @pytest.mark.parametrize(
     ("ours", "theirs", "low", "high"),
     [
-        (colour.brightness, tv.adjust_brightness, 0.2, 1.8),
-        (colour.contrast, tv.adjust_contrast, 0.2, 1.8),
-        (colour.saturation, tv.adjust_saturation, 0.2, 1.8),
-        (colour.hue, tv.adjust_hue, -0.5, 0.5),
+        (color.brightness, tv.adjust_brightness, 0.2, 1.8),
+        (color.contrast, tv.adjust_contrast, 0.2, 1.8),
+        (color.saturation, tv.adjust_saturation, 0.2, 1.8),
+        (color.hue, tv.adjust_hue, -0.5, 0.5),
     ],
 )
-def test_colour(photos, ours, theirs, low, high):
+def test_color(photos, ours, theirs, low, high):
     factors = low + (high - low) * draws().uniform("f")
     expected = torch.stack([theirs(p, float(f)) for p, f in zip(photos, factors, strict=True)])
     assert distance(ours(photos, factors), expected) < CLOSE
-    grey = photos[:, :1]
-    expected = torch.stack([theirs(p, float(f)) for p, f in zip(grey, factors, strict=True)])
-    assert distance(ours(grey, factors), expected) < CLOSE
+    gray = photos[:, :1]
+    expected = torch.stack([theirs(p, float(f)) for p, f in zip(gray, factors, strict=True)])
+    assert distance(ours(gray, factors), expected) < CLOSE
 
 
 def test_jitter_applies_every_sample_in_its_own_order(photos):
-    config = ColourJitterConfig(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
+    config = ColorJitterConfig(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
     own = draws().fork("image")
-    ours = colour.jitter(config, parts())({"image": photos}, draws())["image"]
+    ours = color.jitter(config, parts())({"image": photos}, draws())["image"]
     names = ("brightness", "contrast", "saturation", "hue")
     order = own.uniform("order", 4).argsort(1)
     assert len({tuple(row) for row in order.tolist()}) > 8
@@ -123,19 +123,19 @@ def test_jitter_applies_every_sample_in_its_own_order(photos):
 
 
 def test_jitter_probabilities_are_separate(photos):
-    config = ColourJitterConfig(brightness=0.4, contrast=0, saturation=0, hue=0.5, brightness_p=0.0, hue_p=1.0)
-    ours = colour.jitter(config, parts())({"image": photos}, draws())["image"]
+    config = ColorJitterConfig(brightness=0.4, contrast=0, saturation=0, hue=0.5, brightness_p=0.0, hue_p=1.0)
+    ours = color.jitter(config, parts())({"image": photos}, draws())["image"]
     shift = -0.5 + draws().fork("image").uniform("hue")
-    assert distance(ours, colour.hue(photos, shift)) < 1e-6
+    assert distance(ours, color.hue(photos, shift)) < 1e-6
 
 
-def test_grey_solarise_invert(photos):
+def test_gray_solarize_invert(photos):
     view = {"image": photos}
-    grey = colour.to_grey(GreyConfig(), parts())(view, draws())["image"]
-    assert distance(grey, tv.rgb_to_grayscale(photos, 3)) < CLOSE
-    solarised = colour.solarise(SolariseConfig(threshold=0.5), parts())(view, draws())["image"]
-    assert distance(solarised, tv.solarize(photos, 0.5)) < CLOSE
-    assert distance(colour.invert(InvertConfig(), parts())(view, draws())["image"], tv.invert(photos)) < CLOSE
+    gray = color.to_gray(GrayConfig(), parts())(view, draws())["image"]
+    assert distance(gray, tv.rgb_to_grayscale(photos, 3)) < CLOSE
+    solarized = color.solarize(SolarizeConfig(threshold=0.5), parts())(view, draws())["image"]
+    assert distance(solarized, tv.solarize(photos, 0.5)) < CLOSE
+    assert distance(color.invert(InvertConfig(), parts())(view, draws())["image"], tv.invert(photos)) < CLOSE
 
 
 def test_blur(photos):
@@ -157,8 +157,8 @@ def test_pad_shrinks_into_a_border(photos):
     assert distance(ours, expected) < CLOSE
 
 
-def test_centre_crop(photos):
-    ours = crops.CentreCrop(CentreCropConfig(size=64, share=0.5), parts())({"image": photos}, draws())["image"]
+def test_center_crop(photos):
+    ours = crops.CenterCrop(CenterCropConfig(size=64, share=0.5), parts())({"image": photos}, draws())["image"]
     expected = tv.resize(tv.center_crop(photos, [64, 64]), [64, 64], antialias=True)
     assert distance(ours, expected) < CLOSE
 
@@ -168,7 +168,7 @@ def test_a_crop_scale_above_one_shows_a_border():
     config = RandomResizedCropConfig(size=32, scale=(1.5, 1.6), ratio=(1.0, 1.0))
     modality = {"image": Modality(layout="image", shape=(1, 32, 32))}
     crop = crops.RandomResizedCrop(config, OperationParts(modalities=modality, reference={}))
-    seen = crop({"image": white}, KeyedDraws.of(torch.arange(64), 0))["image"].mean((1, 2, 3))
+    seen = crop({"image": white}, CounterRandom.of(torch.arange(64), 0))["image"].mean((1, 2, 3))
     assert (seen < 0.75).all()
     assert (seen > 0.5).all()
 
@@ -176,7 +176,7 @@ def test_a_crop_scale_above_one_shows_a_border():
 def test_boxes_are_drawn_as_torchvision_draws_them():
     n = 4000
     config = RandomResizedCropConfig(scale=(0.08, 1.0))
-    ours = crops.random_boxes(KeyedDraws.of(torch.arange(n), 0), config, (100, 140), (100, 140), None).numpy()
+    ours = crops.random_boxes(CounterRandom.of(torch.arange(n), 0), config, (100, 140), (100, 140), None).numpy()
     torch.manual_seed(0)
     picture = torch.zeros(1, 100, 140)
     theirs = np.array([RandomResizedCrop.get_params(picture, [0.08, 1.0], [0.75, 4 / 3]) for _ in range(n)])
@@ -196,7 +196,7 @@ def test_boxes_stay_inside_the_canvas(height, width, low, seed, aspect):
     config = RandomResizedCropConfig(scale=(low, 1.0))
     ratio = torch.full((32,), aspect)
     room = (height, width)
-    boxes = crops.random_boxes(KeyedDraws.of(torch.arange(32), seed), config, room, room, ratio)
+    boxes = crops.random_boxes(CounterRandom.of(torch.arange(32), seed), config, room, room, ratio)
     top, left, rows, columns = boxes.T
     assert (rows >= 1).all() and (columns >= 1).all() and (top >= 0).all() and (left >= 0).all()  # noqa: PT018
     assert (top + rows <= height).all()
@@ -214,7 +214,7 @@ def an_augmentation(*names: str) -> BuiltAugmentation:
     made = {
         "crop": BuiltOperation(name="crop", p=(1.0,), operation=crops.RandomResizedCrop(RandomResizedCropConfig(size=64), parts())),
         "affine": BuiltOperation(name="affine", p=(0.5,), operation=geometry.affine(AffineConfig(), parts())),
-        "jitter": BuiltOperation(name="jitter", p=(0.8,), operation=colour.jitter(ColourJitterConfig(), parts())),
+        "jitter": BuiltOperation(name="jitter", p=(0.8,), operation=color.jitter(ColorJitterConfig(), parts())),
         "flip": BuiltOperation(name="flip", p=(0.5,), operation=geometry.flip_horizontally(FlipConfig(), parts())),
     }  # fmt: skip
     return BuiltAugmentation(name="set", weight=1.0, roles={"view": [made[name] for name in names]})
@@ -246,7 +246,7 @@ def test_leaving_an_operation_out_leaves_the_others_draws(photos):
 
 
 def draws_of_jitter(photos: torch.Tensor) -> torch.Tensor:
-    """The pictures after the jitter of `an_augmentation` alone, at their own size."""
+    """The images after the jitter of `an_augmentation` alone, at their own size."""
     from sslbench.api import Role
 
     only = maker().make({"image": photos}, torch.arange(16), 0, an_augmentation("jitter"), {"view": Role(count=1)})

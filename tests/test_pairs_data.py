@@ -1,4 +1,4 @@
-"""Readers of pictures beside profiles or measurements: published layouts, joins, and what is wrong with a tree in words."""
+"""Readers of images beside profiles or measurements: published layouts, joins, and what is wrong with a tree in words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sslbench.api.errors import DataBroken, DataMissing
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory) -> Path:
-    """The published layout, of drawn pairs: 25 rows of legend over every picture, counts beside it."""
+    """The published layout, of drawn pairs: 25 rows of legend over every image, counts beside it."""
     root = tmp_path_factory.mktemp("published") / "data"
     for part, samples in (("LAB", 4), ("SEA", 3), ("UTO", 2)):
         pairs = PulsePairs(PulsePairsConfig(samples=samples), "lab")
@@ -95,7 +95,7 @@ def test_what_is_wrong_with_a_cytosense_tree_is_a_sentence(tree, tmp_path):
     assert negative[0, 0] == scaled(np.zeros((1, 1), np.float32))[0, 0] == -1
 
 
-def test_edges_are_repeated_round_a_picture():
+def test_edges_are_repeated_round_a_image():
     made = pad_edges(np.arange(6, dtype=np.uint8).reshape(2, 3))
     assert made.tolist() == [[0, 1, 2], [3, 4, 5], [3, 4, 5]]
 
@@ -112,7 +112,7 @@ def test_pulse_pairs_has_the_published_sets_parts():
     assert not np.array_equal(sea.read(0, rng)["image"], lab.read(0, rng)["image"])
 
 
-def test_flowcam_pairs_join_pictures_with_their_rows(shared, tmp_path):
+def test_flowcam_pairs_join_images_with_their_rows(shared, tmp_path):
     source = Source(root=shared / "flowcam_protist_pairs", folders=(), work=tmp_path)
     pairs = open_pairs(FlowcamPairsConfig(), source)
     assert np.bincount(pairs.labels).tolist() == [500, 287, 418]
@@ -120,12 +120,12 @@ def test_flowcam_pairs_join_pictures_with_their_rows(shared, tmp_path):
     sample, place = pairs.read(700, np.random.default_rng(0)), pairs.measured
     assert sample["image"].shape[0] == 3
     height, width = (sample["measurements"][place.index(name)] for name in ("Image Height", "Image Width"))
-    assert sample["image.size"].tolist() == [height, width], "the row is of this very picture"
+    assert sample["image.size"].tolist() == [height, width], "the row is of this very image"
     assert 30 < len(place) < 48
     assert not {"Particle ID", "Elapsed Time", "Ch1 Peak", "Date"} & set(place)
 
 
-def test_pictures_without_a_row_are_told(tmp_path):
+def test_images_without_a_row_are_told(tmp_path):
     (tmp_path / "images/a").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(tmp_path / "images/a/run_X.png")
     table = tmp_path / "measurements.csv"
@@ -133,7 +133,7 @@ def test_pictures_without_a_row_are_told(tmp_path):
     with pytest.raises(DataMissing, match=r"no measurements.csv beside a folder images"):
         open_pairs(FlowcamPairsConfig(), source)
     table.write_text("Original Reference ID,Image File,Source Image,Length\nY,run_1.tif,1,3\n")
-    with pytest.raises(DataBroken, match=r"1 of 1 pictures have no row of measurements; first: run_X.png"):
+    with pytest.raises(DataBroken, match=r"1 of 1 images have no row of measurements; first: run_X.png"):
         open_pairs(FlowcamPairsConfig(), source)
     table.write_text("Original Reference ID,Image File,Source Image,Length\nX,run_1.tif,1,3\nX,run_2.tif,1,4\n")
     with pytest.raises(DataBroken, match="run 'run' has particle 'X' twice"):
@@ -142,13 +142,13 @@ def test_pictures_without_a_row_are_told(tmp_path):
         numbers([{"a": "1"}, {"a": "1"}], ())
 
 
-def test_pairs_of_a_picture_and_measurements_run_whole(shared, tmp_path):
-    """A loader test: the measurements are computed from the picture, so nothing is claimed of the numbers."""
+def test_pairs_of_a_image_and_measurements_run_whole(shared, tmp_path):
+    """A loader test: the measurements are computed from the image, so nothing is claimed of the numbers."""
     settings = {
         "backbones.image.name": "micro-cnn", "backbones.image.widths": [8, 8, 16, 16], "view.size": 32,
         "backbones.measurements.name": "vector-mlp", "augmentation": {"name": "crop-flip"}, "train.epochs": 2, "seeds": [0],
-        "baselines": "none", "measure": ["gallery", "matching"], "threads": 1, "data.root": str(shared / "flowcam_protist_pairs"),
-        "protocols.gallery.shots": [2], "protocols.gallery.draws": 2, "protocols.matching.points": 20,
+        "baselines": "none", "protocols": ["gallery", "matching"], "threads": 1, "data.root": str(shared / "flowcam_protist_pairs"),
+        "protocol_settings.gallery.shots": [2], "protocol_settings.gallery.draws": 2, "protocol_settings.matching.points": 20,
     }  # fmt: skip
     record = sslbench.run("siglip-pairs", "flowcam-pairs", out=tmp_path, settings=settings).records[0]
     assert record.status == "done", record.reason
@@ -157,8 +157,8 @@ def test_pairs_of_a_picture_and_measurements_run_whole(shared, tmp_path):
     assert {"seen", "t-sne-flowcam-pairs", "retrieved-image-to-measurements-flowcam-pairs"} <= shown
     pixels = np.asarray(Image.open(figures / "seen.png").convert("L"))
     wide = pixels.shape[1]
-    third = pixels[:, int(wide * 2 / 6) : int(wide * 3 / 6)]  # the picture as a view, third of six columns
-    assert (third < 240).mean() > 0.2, "colours that a method sees are drawn, not burnt out"
+    third = pixels[:, int(wide * 2 / 6) : int(wide * 3 / 6)]  # the image as a view, third of six columns
+    assert (third < 240).mean() > 0.2, "colors that a method sees are drawn, not burned out"
 
 
 def test_where_a_set_of_pairs_is_missing_another_that_is_here_is_named(monkeypatch, tmp_path):

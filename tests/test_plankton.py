@@ -1,4 +1,4 @@
-"""The plankton collections in their published layouts, on small trees made of real pictures of other collections."""
+"""The plankton collections in their published layouts, on small trees made of real images of other collections."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sslbench_plankton.datasets.zoolake_reader import open_zoolake as zoolake
 
 from sslbench.api import DataBroken, DataMissing, Source
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import Shelf, open_parts
+from sslbench.config.datasets import DatasetCache, open_parts
 from sslbench.config.keys import pretrain_key
 from sslbench.config.plan import Machine
 from sslbench.data.splits import SplitSettings, divide
@@ -43,7 +43,7 @@ def source(root: Path, work: Path, part: str = "") -> Source:
 
 
 def tree(root: Path, files: Mapping[str, Path]) -> Path:
-    """Copies of pictures under new names."""
+    """Copies of images under new names."""
     for name, file in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, root / name)
@@ -70,28 +70,28 @@ def test_kaggle_plankton_with_and_without_labels(shared, tmp_path):
         tmp_path / "k", {f"train/{f.parent.name}/{f.name}": f for f in files} | {f"test/{f.name}": f for f in files[:3]}
     )
     config = KagglePlanktonConfig()
-    labelled = kaggle(config, source(tmp_path / "k", tmp_path, "labelled"))
-    assert labelled.target.names == tuple(sorted({f.parent.name for f in files}))
-    assert len(labelled.labels) == len(files)
-    bare = kaggle(config, source(tmp_path / "k", tmp_path, "unlabelled"))
+    labeled = kaggle(config, source(tmp_path / "k", tmp_path, "labeled"))
+    assert labeled.target.names == tuple(sorted({f.parent.name for f in files}))
+    assert len(labeled.labels) == len(files)
+    bare = kaggle(config, source(tmp_path / "k", tmp_path, "unlabeled"))
     assert (bare.target.kind, bare.labels.tolist()) == ("none", [-1, -1, -1])
     (tmp_path / "zips").mkdir()
     zipped(tmp_path / "k", tmp_path / "zips/everything.zip")
-    again = kaggle(config, source(tmp_path / "zips", tmp_path, "labelled"))
-    assert again.columns["id"].tolist() == labelled.columns["id"].tolist()
-    assert again.fingerprint() == labelled.fingerprint()
-    grey = np.asarray(Image.open(files[0]).convert("L"))
-    row = labelled.columns["id"].tolist().index(f"{files[0].parent.name}/{files[0].name}")
-    sample = labelled.read(row, RNG)
-    assert sample["image"].shape == (1, max(grey.shape), max(grey.shape))
-    assert sample["image.size"].tolist() == list(grey.shape)
+    again = kaggle(config, source(tmp_path / "zips", tmp_path, "labeled"))
+    assert again.columns["id"].tolist() == labeled.columns["id"].tolist()
+    assert again.fingerprint() == labeled.fingerprint()
+    gray = np.asarray(Image.open(files[0]).convert("L"))
+    row = labeled.columns["id"].tolist().index(f"{files[0].parent.name}/{files[0].name}")
+    sample = labeled.read(row, RNG)
+    assert sample["image"].shape == (1, max(gray.shape), max(gray.shape))
+    assert sample["image.size"].tolist() == list(gray.shape)
 
 
 def test_any_folder_is_prepared_as_the_study_prepares_its_own(lake, tmp_path, cli):
     root = tree(tmp_path / "mine", {f"cam{n % 2}/{f.parent.name}/at-{n}.jpeg": f for n, f in enumerate(lake[:12])})
     settings = {"root": str(root), "levels": ["camera", "class"], "columns": {"number": r"at-(\d+)"}}
     catalog = discover(installed_entries())
-    found = open_parts(catalog, "plankton-folder", settings, Shelf(places()))
+    found = open_parts(catalog, "plankton-folder", settings, DatasetCache(places()))
     assert not found.problems + found.missing
     dataset = found.parts[0].dataset
     assert set(dataset.columns) == {"id", "camera", "number"}
@@ -108,7 +108,7 @@ def test_daplankton_with_its_instruments_joined(shared, tmp_path):
 
     plankton_tree(tmp_path / "tree", shared)
     settings = {"root": str(tmp_path / "tree"), "joined": True}
-    found = open_parts(discover(installed_entries()), "daplankton", settings, Shelf(places()))
+    found = open_parts(discover(installed_entries()), "daplankton", settings, DatasetCache(places()))
     assert [part.name for part in found.parts] == ["daplankton/lab", "daplankton/sea"]
     lab = found.parts[0].dataset
     assert sorted(set(lab.columns["instrument"])) == ["CS", "FC", "IFCB"]
@@ -148,13 +148,13 @@ def test_syke_zooscan_loses_its_legend_and_nothing_else(shared, tmp_path):
     (root / "SYKE-plankton_ZooScan_2024/class_splits").mkdir()
     outer = tmp_path / "outer"
     zipped(zipped(root, tmp_path / "inner/SYKE.zip").parent, outer / "package.zip")
-    grey = np.asarray(Image.open(file).convert("L"))
+    gray = np.asarray(Image.open(file).convert("L"))
     sample = syke_zooscan(SykeZooscanConfig(), source(outer, tmp_path / "work")).read(0, RNG)
-    height, width = grey.shape
+    height, width = gray.shape
     assert sample["image.size"].tolist() == [height - 25, width]
     side = max(height - 25, width)
     top, left = (side - height + 25) // 2, (side - width) // 2
-    assert (sample["image"][0, top : top + height - 25, left : left + width] == grey[:-25]).all()
+    assert (sample["image"][0, top : top + height - 25, left : left + width] == gray[:-25]).all()
     with pytest.raises(DataBroken, match=f"nothing is left of it \\({height + 5} rows of legend"):
         syke_zooscan(SykeZooscanConfig(legend=height + 5), source(outer, tmp_path / "work")).read(0, RNG)
     whole = syke_zooscan(SykeZooscanConfig(legend=0), source(outer, tmp_path / "work")).read(0, RNG)
@@ -177,8 +177,8 @@ def test_pmid2019_shows_what_the_boxes_hold(lake, tmp_path):
     assert dataset.target.names == ("Ceratium", "Noctiluca")
     assert dataset.columns["id"].tolist()[0] == "JPEGImages/one.jpeg#2,3,12,9"
     assert dataset.read(0, RNG)["image.size"].tolist() == [6, 10]
-    grey = np.asarray(Image.open(lake[0]).convert("L"))
-    assert (dataset.read(0, RNG)["image"][0, 2:8] == grey[3:9, 2:12]).all()
+    gray = np.asarray(Image.open(lake[0]).convert("L"))
+    assert (dataset.read(0, RNG)["image"][0, 2:8] == gray[3:9, 2:12]).all()
     with pytest.raises(DataBroken, match="nothing is left of it"):
         dataset.read(2, RNG)
     before = dataset.fingerprint()
@@ -188,7 +188,7 @@ def test_pmid2019_shows_what_the_boxes_hold(lake, tmp_path):
     assert pmid(PmidConfig(), source(root, tmp_path)).fingerprint() != before
     bomb = '<!DOCTYPE x [<!ENTITY a "aa">]><annotation>&a;</annotation>'
     (root / "Annotations/three.xml").write_text(VOC.format(name="three", objects=""))
-    with pytest.raises(DataBroken, match=r"three\.xml: no picture of that name"):
+    with pytest.raises(DataBroken, match=r"three\.xml: no image of that name"):
         pmid(PmidConfig(), source(root, tmp_path))
     (root / "Annotations/three.xml").unlink()
     for broken in ("<annotation>", bomb, VOC.format(name="two", objects="<object><name>a</name></object>")):
@@ -201,15 +201,15 @@ def test_ude_diatoms_by_folder_and_by_table(lake, tmp_path):
     folders = tree(tmp_path / "f", {f"{f.parent.name}/{f.name}": f for f in lake[::50]})
     by_folder = ude(UdeDiatomsConfig(), source(folders, tmp_path))
     assert by_folder.target.names == tuple(sorted({f.parent.name for f in lake[::50]}))
-    flat = tree(tmp_path / "t", {f"pictures/{f.name}": f for f in lake[::50]})
+    flat = tree(tmp_path / "t", {f"images/{f.name}": f for f in lake[::50]})
     rows = "".join(f"{f.name},{f.parent.name}\n" for f in lake[::50])
     (flat / "taxa.csv").write_text(f"filename,taxon\n{rows}")
-    tabled = ude(UdeDiatomsConfig(images="pictures", table="taxa.csv"), source(flat, tmp_path))
+    tabled = ude(UdeDiatomsConfig(images="images", table="taxa.csv"), source(flat, tmp_path))
     assert tabled.target.names == by_folder.target.names
     with pytest.raises(DataBroken, match="has no column 'species'; it has: filename, taxon"):
         ude(UdeDiatomsConfig(table="taxa.csv", class_column="species"), source(flat, tmp_path))
     (flat / "taxa.csv").write_text(f"filename,taxon\n{rows}gone.png,lost\n")
-    with pytest.raises(DataBroken, match=r"pictures are not below .*; first: gone\.png"):
+    with pytest.raises(DataBroken, match=r"images are not below .*; first: gone\.png"):
         ude(UdeDiatomsConfig(table="taxa.csv"), source(flat, tmp_path))
     with pytest.raises(DataBroken, match=r"none\.csv is no file"):
         ude(UdeDiatomsConfig(table="none.csv"), source(flat, tmp_path))
@@ -231,14 +231,14 @@ def test_what_is_not_there_is_missing_and_an_empty_tree_is_broken(tmp_path):
     with pytest.raises(DataMissing, match="no labeled_20201020 below"):
         syke_ifcb(SykeIfcbConfig(), Source(root=None, folders=(tmp_path,), work=tmp_path))
     (tmp_path / "syke-ifcb-2022/labeled_20201020/Ciliata").mkdir(parents=True)
-    with pytest.raises(DataBroken, match="holds no picture that can be used"):
+    with pytest.raises(DataBroken, match="holds no image that can be used"):
         syke_ifcb(SykeIfcbConfig(), Source(root=None, folders=(tmp_path,), work=tmp_path))
 
 
 def test_totals_that_are_known_are_verified(shared, cli, tmp_path):
     files = sorted((shared / "ndsb_plankton/train").rglob("*.jpg"))[::2000]
     tree(tmp_path, {f"train/{f.parent.name}/{f.name}": f for f in files})
-    answer = cli("data", "verify", "kaggle-plankton/labelled", f"data.root={tmp_path}")
+    answer = cli("data", "verify", "kaggle-plankton/labeled", f"data.root={tmp_path}")
     assert answer.returncode == 3
     assert f"{len(files)} samples, known are 30,336" in answer.stdout
     assert "all readable, differs from what is known" in answer.stdout
@@ -255,7 +255,7 @@ def test_every_plankton_card_says_where_it_is_from():
     for component in published:
         card = component.spec.card
         assert any(word in card.source + card.obtain for word in ("doi", "Fairdata", "github.com")), component.name
-        assert card.licence
+        assert card.license
         assert card.modalities
 
 
@@ -264,11 +264,11 @@ def test_no_split_cuts_a_sampling_burst_of_the_time_stamped_camera(shared):
         "root": str(shared / "cross_instrument_plankton"), "levels": ["instrument", "class"],
         "columns": {"second": r"SPC-PWSSC-(\d+)-"},
     }  # fmt: skip
-    found = open_parts(discover(installed_entries()), "plankton-folder", settings, Shelf(places()))
+    found = open_parts(discover(installed_entries()), "plankton-folder", settings, DatasetCache(places()))
     dataset = found.parts[0].dataset
     seconds = dataset.columns["second"]
     assert {len(set(seconds[dataset.columns["instrument"] == name]) - {""}) for name in ("ISIIS", "ZooScan")} == {0}
-    rule = SplitSettings(transfer="instrument", bank="SPC", query="SPC", groups="second", block=600)
+    rule = SplitSettings(transfer="instrument", bank="SPC", query="SPC", groups="second", group_gap=600)
     queries = []
     for fold in range(5):
         division = divide(dataset.labels, dataset.columns, rule, fold, ())
@@ -288,12 +288,12 @@ def test_the_plankton_study_can_be_planned_on_the_data_that_it_names(shared, mon
     study = read_study(PLANKTON_MAE, "laptop")
     monkeypatch.setenv("SSLBENCH_SOURCES", str(shared))
     grid = make_grid(
-        points_of(study, []), discover(installed_entries()), Shelf(places(), announce=True), MACHINE, print
+        points_of(study, []), discover(installed_entries()), DatasetCache(places(), announce=True), MACHINE, print
     )
     assert len(grid.rows) == 40
     trained = {pretrain_key(row.plan, 0, 0) for row in grid.rows}
     assert len(trained) == 5
-    by_arm = {row.points[0]["initialisation"]: row.plan for row in grid.rows}
+    by_arm = {row.points[0]["initialization"]: row.plan for row in grid.rows}
     sizes = {arm: len(plan.pretrain_parts[0].dataset.labels) for arm, plan in by_arm.items()}
     assert sizes["size-matched"] == sizes["no-target"] == 6473
     assert sizes["with-target"] > 2 * sizes["no-target"]
@@ -305,11 +305,11 @@ def test_the_plankton_study_can_be_planned_without_the_published_data(monkeypatc
     monkeypatch.setenv("SSLBENCH_SOURCES", "")
     study = read_study(PLANKTON_MAE, "paper")
     grid = make_grid(
-        points_of(study, []), discover(installed_entries()), Shelf(places(), announce=True), MACHINE, print
+        points_of(study, []), discover(installed_entries()), DatasetCache(places(), announce=True), MACHINE, print
     )
     assert len(grid.rows) == 65
     large = {(row.plan.backbones["image"].name, row.plan.view) for row in grid.rows}
     assert large == {("vit_large_patch16_224", 224), ("vit_large_patch16_224.mae", 224)}
     mae = next(row.plan for row in grid.rows if row.plan.method.name == "mae")
-    assert (mae.train.batch, mae.train.epochs, mae.train.rate, mae.train.warmup) == (4096, 800, 1.5e-4, 40)
-    assert mae.splits.fractions == (0.01, 0.05, 0.1, 1.0)
+    assert (mae.train.batch_size, mae.train.epochs, mae.train.lr, mae.train.warmup_epochs) == (4096, 800, 1.5e-4, 40)
+    assert mae.splits.label_fractions == (0.01, 0.05, 0.1, 1.0)

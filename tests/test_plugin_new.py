@@ -67,15 +67,15 @@ def test_a_run_uses_all_of_them(stranger, tmp_path):
     for name, light in (("bright", 180), ("dark", 60)):
         (tmp_path / "data/new-dataset" / name).mkdir(parents=True)
         for number in range(40):
-            picture = np.clip(rng.normal(light, 30, (3, 16, 16)), 0, 255).astype(np.uint8)
+            image = np.clip(rng.normal(light, 30, (3, 16, 16)), 0, 255).astype(np.uint8)
             path = tmp_path / "data/new-dataset" / name / str(number)
-            np.save(f"{path}.image.npy", picture)
+            np.save(f"{path}.image.npy", image)
             np.save(f"{path}.series.npy", rng.normal(light, 30, (5 + number, 2)))
     named = [f"--{kind}={'new-' + kind}" for kind in ("method", "dataset", "augmentation")]
     named += ["--backbone", "image=new-backbone"]
     answer = call(
         python, "-m", "sslbench", "run", *named, "--protocols=new-protocol,knn", "--baselines=none", "--seeds=0",
-        f"--out={tmp_path}/runs", "view.size=16", "train.epochs=2", "train.batch=16", "backbones.image.widths=[4,8]",
+        f"--out={tmp_path}/runs", "view.size=16", "train.epochs=2", "train.batch_size=16", "backbones.image.widths=[4,8]",
         SSLBENCH_SOURCES=str(tmp_path / "data"),
     )  # fmt: skip
     assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -21,7 +21,7 @@ from sslbench_vision.datasets.pool_rules import REASONS, Member, account, canoni
 import sslbench
 from sslbench.api.errors import RequestError, SslbenchError
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import Shelf, open_parts
+from sslbench.config.datasets import DatasetCache, open_parts
 from sslbench.environment import places
 from sslbench.report.console.terminal import show_results
 
@@ -53,9 +53,9 @@ def test_each_rule_leaves_out_what_it_should():
     mapped = naming({("lake", "other"): "Dinophyceae"})
     assert reasons([SEA, LAKE], ["sea"], mapped, by_name=False)["lake"][1] == "shared class"
     rows = account(said)
-    assert rows[1] == {"member": "lake", "pictures": 5, "target": 0, "same bytes": 1, "same name": 1, "shared class": 1,
+    assert rows[1] == {"member": "lake", "images": 5, "target": 0, "same bytes": 1, "same name": 1, "shared class": 1,
                        "repeated": 1, "not drawn": 0, "kept": 1}  # fmt: skip
-    assert rows[-1]["pictures"] == 7
+    assert rows[-1]["images"] == 7
 
 
 def test_spellings_of_a_class_are_one():
@@ -63,12 +63,12 @@ def test_spellings_of_a_class_are_one():
     assert canonical("Dolichospermum-Anabaenopsis") != canonical("Dolichospermum-Anabaenopsis-coiled")
 
 
-PICTURES = st.lists(
+IMAGES = st.lists(
     st.tuples(st.sampled_from("123456"), st.sampled_from("abc"), st.sampled_from(["", "x", "y", "z"])), max_size=12
 )
 
 
-@given(PICTURES, PICTURES, PICTURES, st.booleans())
+@given(IMAGES, IMAGES, IMAGES, st.booleans())
 def test_nothing_of_a_target_is_ever_left(target, one, two, by_name):
     members = [member("one", *one), member("target", *target), member("two", *two)]
     said = reasons(members, ["target"], naming({}), by_name=by_name)
@@ -82,7 +82,7 @@ def test_nothing_of_a_target_is_ever_left(target, one, two, by_name):
     assert not {k for _, _, k in kept if k} & {k for _, _, k in target}
     assert max(Counter(c for c, _, _ in kept).values(), default=0) <= 1
     for row in account(said):
-        assert row["pictures"] == row["kept"] + sum(row[reason] for reason in REASONS)
+        assert row["images"] == row["kept"] + sum(row[reason] for reason in REASONS)
 
 
 CROSSWALK = Path(sslbench_plankton.studies.__file__).parent / "plankton_mae_crosswalk.csv"
@@ -106,16 +106,16 @@ def test_the_crosswalk_of_the_plankton_study_is_that_of_the_cross_instrument_set
 
 def test_the_pool_without_both_instruments_holds_nothing_of_theirs(shared, tmp_path):
     cross = shared / "cross_instrument_plankton"
-    members = {"ndsb": {"name": "image-folder", "root": str(shared / "ndsb_plankton/train"), "channels": "grey"}}
+    members = {"ndsb": {"name": "image-folder", "root": str(shared / "ndsb_plankton/train"), "channels": "gray"}}
     members |= {
-        name: {"name": "image-folder", "root": str(cross / name), "channels": "grey"} for name in ("ISIIS", "SPC")
+        name: {"name": "image-folder", "root": str(cross / name), "channels": "gray"} for name in ("ISIIS", "SPC")
     }
     lines = [line for line in CROSSWALK.read_text().splitlines() if not line.startswith("zooscan,")]
     (tmp_path / "crosswalk.csv").write_text("\n".join(lines))  # of the members that are here
     settings = {"members": members, "crosswalk": str(tmp_path / "crosswalk.csv"), "same_name": True}
 
     def opened(**more):
-        found = open_parts(discover(installed_entries()), "pool", {**settings, **more}, Shelf(places()))
+        found = open_parts(discover(installed_entries()), "pool", {**settings, **more}, DatasetCache(places()))
         assert not found.problems + found.missing
         return found.parts[0].dataset
 
@@ -139,7 +139,7 @@ def test_the_pool_without_both_instruments_holds_nothing_of_theirs(shared, tmp_p
     assert bare.fingerprint() != whole.fingerprint()
 
 
-def test_a_run_on_a_pool_says_what_it_learnt_from(tmp_path):
+def test_a_run_on_a_pool_says_what_it_learned_from(tmp_path):
     from PIL import Image
     from sklearn.datasets import load_digits
 
@@ -155,7 +155,7 @@ def test_a_run_on_a_pool_says_what_it_learnt_from(tmp_path):
     pool = {"members": members, "without": ["target"], "crosswalk": str(tmp_path / "names.csv")}
     tree = {"method": {"name": "mae"}, "data": target, "pretrain": {"pool": "pool", "settings": pool}}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
-    settings = {**TINY, "seeds": [0], "view.size": 8, "measure": ["knn"], "baselines": "random-init"}
+    settings = {**TINY, "seeds": [0], "view.size": 8, "protocols": ["knn"], "baselines": "random-init"}
     results = sslbench.run("", "", out=tmp_path / "runs", config=tmp_path / "run.yaml", settings=settings)
     record = results.records[0]
     assert record.status == "done", record.reason
@@ -165,7 +165,7 @@ def test_a_run_on_a_pool_says_what_it_learnt_from(tmp_path):
     console = Console(width=160, file=io.StringIO())
     show_results(console, results)
     shown = console.file.getvalue()
-    assert "pool: what was learnt from" in shown
+    assert "pool: what was learned from" in shown
     row = next(line for line in shown.split("\n") if line.startswith("other"))
     assert row.split()[1:] == ["81", "0", "1", "0", "0", "0", "0", "80"]
     json.dumps(record.pretrained_on)

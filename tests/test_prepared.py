@@ -12,7 +12,7 @@ from sslbench.api.values import Modality, Target
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.loader import epoch_order, read_ahead
 from sslbench.data.prepare import Job, prepare
-from sslbench.data.table import Pool, Prepared, normalised, open_prepared
+from sslbench.data.table import Pool, Prepared, normalized, open_prepared
 from sslbench.stages.lease import Leases
 from sslbench.stages.stage import produce
 
@@ -59,7 +59,7 @@ def test_ragged_columns_are_padded_at_the_end_and_say_their_length(tmp_path):
         assert (batch["profile"][place, :length] == source.rows[row]).all()
         assert (batch["profile"][place, length:] == 0).all()
     pool = Pool(members=[(table, np.arange(40))], modalities=table.modalities)
-    described = normalised(table.modalities, pool)
+    described = normalized(table.modalities, pool)
     steps = np.concatenate(source.rows)
     assert described["profile"].mean == pytest.approx(steps.mean(0), abs=1e-5)
     assert described["profile"].std == pytest.approx(steps.std(0), abs=1e-5)

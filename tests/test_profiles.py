@@ -25,14 +25,14 @@ from sslbench_plankton.operations.profiles import (
 from sslbench_plankton.resampling import resampled
 
 from sslbench.api import Modality, OperationParts
-from sslbench.data.keyed_random import KeyedDraws
+from sslbench.data.keyed_random import CounterRandom
 
 SIX = Modality(layout="sequence", shape=(0, 6))
 PARTS = OperationParts(modalities={"image": Modality(layout="image", shape=(1, 8, 8)), "profile": SIX}, reference={})
 
 
-def draws(rows: int = 3) -> KeyedDraws:
-    return KeyedDraws.of(torch.arange(rows), 0)
+def draws(rows: int = 3) -> CounterRandom:
+    return CounterRandom.of(torch.arange(rows), 0)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_more_steps_than_positions_are_refused():
 
 @pytest.fixture
 def pair() -> dict[str, torch.Tensor]:
-    """Three particles of 9, 6 and 1 steps with six bands, and their pictures."""
+    """Three particles of 9, 6 and 1 steps with six bands, and their images."""
     length = torch.tensor([9, 6, 1])
     inside = (torch.arange(9) < length.unsqueeze(1)).unsqueeze(-1)
     return {"image": torch.rand(3, 1, 8, 8), "profile": torch.rand(3, 9, 6) * inside, "profile.length": length}
@@ -87,7 +87,7 @@ def test_bands_are_scaled_and_dropped(pair):
     ratio = scaled[0::3]  # of the particle that fills all steps
     assert torch.allclose(ratio, ratio[:, :1], atol=1e-5), "one factor for all steps of a band"
     assert 0.95 <= ratio.min() < 0.952 < 1.048 < ratio.max() <= 1.05001
-    kept = build_drop(BandDropConfig(p_band=0.5, most=4), PARTS)(many, draws(1200))["profile"]
+    kept = build_drop(BandDropConfig(p_band=0.5, max_bands=4), PARTS)(many, draws(1200))["profile"]
     gone = (kept[0::3] == 0).all(1).sum(1)
     assert set(gone.tolist()) == {1, 2, 3, 4}
     rare = (build_drop(BandDropConfig(), PARTS)(many, draws(1200))["profile"][0::3] == 0).all(1).sum(1)

@@ -98,7 +98,7 @@ def test_calibration_perfect_features_score_one_and_random_ones_chance(instrumen
     assert accuracy(list(instrument.measure(trial_of(noise, labels))), labels) == pytest.approx(0.2, abs=0.07)
 
 
-@pytest.mark.parametrize("instrument", [Knn(KnnConfig(neighbours=(5,))), Linear(LinearConfig(epochs=2, min_steps=0))])
+@pytest.mark.parametrize("instrument", [Knn(KnnConfig(neighbors=(5,))), Linear(LinearConfig(epochs=2, min_steps=0))])
 def test_instruments_leave_their_input_alone_and_repeat_themselves(instrument, digits):
     features, labels = digits[0].copy(), digits[1].copy()
     first = [o.predicted for o in instrument.measure(trial_of(features, labels))]
@@ -136,7 +136,7 @@ def test_micro_and_macro_differ_where_classes_do():
 
 @settings(max_examples=25)
 @given(st.integers(2, 6), st.integers(2, 6), st.integers(10, 200), st.integers(0, 1000))
-def test_ami_agrees_with_scikit_learn_in_both_normalisations(classes, clusters, n, seed):
+def test_ami_agrees_with_scikit_learn_in_both_normalizations(classes, clusters, n, seed):
     rng = np.random.default_rng(seed)
     labels, assigned = rng.integers(0, classes, n), rng.integers(0, clusters, n)
     found = adjusted_mutual_info.adjusted(labels, assigned, 0, rng)
@@ -175,7 +175,7 @@ def test_clustering_finds_clusters_and_names_exemplars():
     assert outcomes[1].scores["ami_max"] < 0.7
     assert len(outcomes[0].clusters) == 3
     assert all(len(codes) == len(outcomes[0].rows) for codes in outcomes[0].clusters)
-    for rows in outcomes[0].artefacts[0].groups.values():
+    for rows in outcomes[0].artifacts[0].groups.values():
         assert len(rows) == 8
         assert len(set(labels[list(rows)])) == 1
 
@@ -194,7 +194,7 @@ def test_clusters_are_set_against_what_else_is_known():
     features = (np.eye(4)[labels] + 10 * np.eye(4)[(hidden // 25).astype(int)]).astype(np.float32)
     features += rng.normal(0, 0.1, features.shape).astype(np.float32)
     written = np.where(rng.random(600) < 0.2, "", np.array([f"{value:.3f}" for value in hidden]))
-    config = ClusteringConfig(against=("depth", "place"), bins=4)
+    config = ClusteringConfig(also_score_against=("depth", "place"), bins=4)
     trial = trial_of(features, labels, depth=written, place=np.array(["deep", "shallow"])[(hidden < 50).astype(int)])
     of_class, of_depth, of_place = Clustering(config).measure(trial)
     assert "against" not in of_class.setting
@@ -203,7 +203,7 @@ def test_clusters_are_set_against_what_else_is_known():
     assert of_place.scores["ami_max"] == pytest.approx(0.5, abs=0.05)  # of four clusters' two bits it is one
     assert abs(of_depth.scores["ami_max_null"]) < 0.02
     with pytest.raises(RequestError, match=r"clustering\.against: no column 'dept'; did you mean 'depth'"):
-        list(Clustering(ClusteringConfig(against=("dept",))).measure(trial))
+        list(Clustering(ClusteringConfig(also_score_against=("dept",))).measure(trial))
 
 
 def test_centered_rank_reaches_its_ceiling_only_for_isotropic_features():

@@ -28,7 +28,7 @@ def record(tmp_path_factory) -> Record:
         Image.fromarray(np.full((16, 16), number, np.uint8)).save(path)
     (root / "a/broken.png").write_bytes(b"")
     settings = {
-        "data.root": str(root), "seeds": [0], "baselines": "none", "measure": ["knn"], "backbone.name": "micro-cnn",
+        "data.root": str(root), "seeds": [0], "baselines": "none", "protocols": ["knn"], "backbone.name": "micro-cnn",
         "prepare.unreadable": 0.5,
     }  # fmt: skip
     found = sslbench.run("random-init", "image-folder", out=root.parent / "runs", settings=settings).records[0]

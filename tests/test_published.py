@@ -22,14 +22,14 @@ REFERENCE = ReferenceSpec(
     name="theirs", version=1, summary="s", citation=CITATION, recipe="quick", rows=(ROW,), settings={"train.epochs": 200},
     differences=("their k is 200",),
 )  # fmt: skip
-RECIPES = {("simclr", "quick"): {"train.epochs": 20, "train.batch": 64, "backbone.name": "micro-cnn",
+RECIPES = {("simclr", "quick"): {"train.epochs": 20, "train.batch_size": 64, "backbone.name": "micro-cnn",
                                  "augmentation.name": "small-objects", "augmentation.crop.scale": (0.3, 1.0)}}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
-    settings = {"recipe": "quick", "train.epochs": 1, "train.batch": 64, "augmentation.name": "digits", "seeds": [0],
-                "measure": ["knn"], "baselines": "none", "prepare.samples": 600}  # fmt: skip
+    settings = {"recipe": "quick", "train.epochs": 1, "train.batch_size": 64, "augmentation.name": "digits", "seeds": [0],
+                "protocols": ["knn"], "baselines": "none", "prepare.samples": 600}  # fmt: skip
     return sslbench.run("simclr", "digits", out=tmp_path_factory.mktemp("runs"), settings=settings).records[0]
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from sslbench_vision.backbones import timm_model
 from sslbench_vision.backbones.micro_cnn import MicroCnnConfig
 from sslbench_vision.backbones.micro_cnn_model import MicroCnn
-from sslbench_vision.backbones.timm_family import TimmConfig, unlearnt
+from sslbench_vision.backbones.timm_family import TimmConfig, unlearned
 from sslbench_vision.backbones.timm_model import timm_encoder as build_timm
 from sslbench_vision.backbones.torchvision_family import TorchvisionConfig
 from sslbench_vision.backbones.torchvision_model import TorchvisionEncoder
@@ -160,7 +160,7 @@ def test_a_saved_state_brings_its_statistics_back_without_the_weights(hub):
     """What `reopen` does: the same encoder without weights, and the state put into it."""
     config = TimmConfig(model="resnet10t", published=True)
     published = build_timm(config, pool(1))
-    again = build_timm(unlearnt(config), pool(1))
+    again = build_timm(unlearned(config), pool(1))
     assert statistics(again) == ((0.1,) * 3, (0.2,) * 3)  # random weights are normalized with the pool's
     again.load_state_dict(published.state_dict())
     x = torch.rand(2, 1, SIDE, SIDE)
@@ -204,8 +204,8 @@ def test_statistics_that_cannot_be_meant_are_refused(values):
 
 
 def test_an_exported_encoder_is_measured_as_it_was_with_its_statistics_on_the_card(tmp_path):
-    settings = {"seeds": [0], "baselines": "none", "measure": ["knn"], "backbone.name": "micro-cnn"}
-    training = {"train.epochs": 1, "train.batch": 64, "augmentation.name": "crop"}
+    settings = {"seeds": [0], "baselines": "none", "protocols": ["knn"], "backbone.name": "micro-cnn"}
+    training = {"train.epochs": 1, "train.batch_size": 64, "augmentation.name": "crop"}
     trained = sslbench.run("simclr", "digits", out=tmp_path, settings=settings | training).records[0]
     export_run(tmp_path / trained.run, tmp_path / "exported", None, discover(installed_entries(), disabled=()))
     exported = tmp_path / "exported" / trained.run / "image-micro-cnn-seed0.safetensors"

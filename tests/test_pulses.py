@@ -1,4 +1,4 @@
-"""The synthetic pairs of a picture and a pulse: which tells which classes apart, and what the stated model promises."""
+"""The synthetic pairs of a image and a pulse: which tells which classes apart, and what the stated model promises."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TRAINING = 960
 
 @pytest.fixture(scope="module")
 def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Small pictures [n, 24, 32], pulses of 32 steps [n, 32, 6] and labels [n]."""
+    """Small images [n, 24, 32], pulses of 32 steps [n, 32, 6] and labels [n]."""
     pairs = PulsePairs(PulsePairsConfig(samples=120))
     samples = [pairs.read(row, RNG) for row in range(len(pairs.labels))]
-    pictures = [np.asarray(Image.fromarray(s["image"][0]).resize((32, 24), Image.Resampling.BILINEAR)) for s in samples]
+    images = [np.asarray(Image.fromarray(s["image"][0]).resize((32, 24), Image.Resampling.BILINEAR)) for s in samples]
     pulses = [resampled(torch.from_numpy(s["profile"])[None], None, 32)[0].numpy() for s in samples]
-    return np.stack(pictures).astype(float), np.stack(pulses), pairs.labels
+    return np.stack(images).astype(float), np.stack(pulses), pairs.labels
 
 
 def answers(values: np.ndarray, labels: np.ndarray, turned: list[np.ndarray]) -> np.ndarray:
@@ -35,16 +35,16 @@ def answers(values: np.ndarray, labels: np.ndarray, turned: list[np.ndarray]) ->
 
 
 def test_either_modality_alone_tells_what_it_may(drawn):
-    pictures, pulses, labels = drawn
+    images, pulses, labels = drawn
     group = labels[TRAINING:] // 4
-    by_picture = answers(pictures, labels, [pictures[:, :, ::-1], pictures[:, ::-1], pictures[:, ::-1, ::-1]])
+    by_image = answers(images, labels, [images[:, :, ::-1], images[:, ::-1], images[:, ::-1, ::-1]])
     by_pulse = answers(pulses, labels, [pulses[:, ::-1]])
-    assert 0.6 <= by_picture.mean() <= 0.9
+    assert 0.6 <= by_image.mean() <= 0.9
     assert 0.6 <= by_pulse.mean() <= 0.9
-    picture, light = ([right[group == g].mean() for g in range(3)] for right in (by_picture, by_pulse))
-    assert picture[0] > 0.9, "four classes differ in the picture"
+    image, light = ([right[group == g].mean() for g in range(3)] for right in (by_image, by_pulse))
+    assert image[0] > 0.9, "four classes differ in the image"
     assert light[1] > 0.9, "four in the pulse"
-    assert max(picture[1], picture[2], light[0], light[2]) < 0.7, "and alone neither tells the rest"
+    assert max(image[1], image[2], light[0], light[2]) < 0.7, "and alone neither tells the rest"
 
 
 def test_twelve_classes_and_the_same_individual_whenever_it_is_read():

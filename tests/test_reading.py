@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from sslbench.analysis.statistics.intervals import Estimate
-from sslbench.analysis.tables.run_tables import Row
+from sslbench.analysis.tables.run_tables import RunRow
 from sslbench.report.baseline_note import LABELS, LEARNED, PIXELS, describe_learning
 from sslbench.results.record import Record
 
 
-def row(name: str, *, baseline: bool = True, trained: bool = True, encoder: bool = True, **scores: float) -> Row:
+def row(name: str, *, baseline: bool = True, trained: bool = True, encoder: bool = True, **scores: float) -> RunRow:
     record = Record(
         run=name, status="done", method={"name": name}, baseline=baseline,
         backbones={"image": {"name": "micro-vit"}} if encoder else {}, augmentations=[], recipe="", pool="train",
@@ -18,10 +18,10 @@ def row(name: str, *, baseline: bool = True, trained: bool = True, encoder: bool
         settings={}, request={}, versions={}, training=[{"history": [{"loss": 1.0}] if trained else []}],
     )  # fmt: skip
     cells = {(p, "macro_accuracy"): Estimate(mean=v, half=None, n=1, over="seeds") for p, v in scores.items()}
-    return Row(record=record, dataset="digits", cells=cells, oracle={}, by_seed={})
+    return RunRow(record=record, dataset="digits", cells=cells, oracle={}, by_seed={})
 
 
-def rows(mae: float, supervised: float, pixels: float, **more: float) -> list[Row]:
+def rows(mae: float, supervised: float, pixels: float, **more: float) -> list[RunRow]:
     return [
         row("mae", baseline=False, knn=mae, **more),
         row("supervised", knn=supervised),

@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sslbench_vision.datasets.cifar10 import RELEASE as CIFAR10
 from sslbench_vision.datasets.cifar100 import RELEASE as CIFAR100
-from sslbench_vision.datasets.cifar_reader import grey, open_release, read_binary, read_python
+from sslbench_vision.datasets.cifar_reader import gray, open_release, read_binary, read_python
 from sslbench_vision.datasets.cifar_release import CifarConfig
 from sslbench_vision.datasets.imagenet100 import CLASS_LIST, DIGEST, ImageNet100Config
 from sslbench_vision.datasets.imagenet100_reader import digest, open_tree
@@ -62,7 +62,7 @@ def test_cifar_in_both_layouts(release, tmp_path):
         assert (pictures.reshape(60_000, -1) == pixels).all()
         assert (codes == labels).all()
     opened = open_release(
-        CifarConfig(root=python, channels="grey"), Source(root=python, folders=(), work=tmp_path), release
+        CifarConfig(root=python, channels="gray"), Source(root=python, folders=(), work=tmp_path), release
     )
     assert opened.modalities["image"].shape == (1, 32, 32)
     assert (opened.columns["split"] == "test").sum() == 10_000
@@ -78,10 +78,10 @@ def test_cifar_in_both_layouts(release, tmp_path):
         read_python(python, release)
 
 
-def test_grey_is_pillows():
+def test_gray_is_pillows():
     pixels = np.random.default_rng(0).integers(0, 256, (50, 3, 32, 32), dtype=np.uint8)
     theirs = [np.asarray(Image.fromarray(np.moveaxis(p, 0, -1)).convert("L")) for p in pixels]
-    assert np.abs(grey(pixels)[:, 0].astype(int) - np.stack(theirs)).max() <= 1  # Pillow's weights are of sixteen bits
+    assert np.abs(gray(pixels)[:, 0].astype(int) - np.stack(theirs)).max() <= 1  # Pillow's weights are of sixteen bits
 
 
 def bar(lean: float, width: float) -> np.ndarray:

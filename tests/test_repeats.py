@@ -11,7 +11,7 @@ import sslbench
 
 from .conftest import TINY
 
-SETTINGS = {**TINY, "threads": 1, "measure": ["knn"], "baselines": "none"}
+SETTINGS = {**TINY, "threads": 1, "protocols": ["knn"], "baselines": "none"}
 
 
 def stamps(folder):

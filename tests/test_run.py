@@ -106,7 +106,7 @@ def test_the_runs_folder_holds_splits_confusions_and_exemplars(finished):
     confusions = json.loads((folder / "confusion.json").read_text())
     assert {c["protocol"] for c in confusions} == {"knn", "linear", "finetune"}
     assert all(sum(count for _, _, count in c["counts"]) == 360 for c in confusions)
-    exemplars = json.loads(next((folder / "artefacts").rglob("*exemplars-10.json")).read_text())["groups"]
+    exemplars = json.loads(next((folder / "artifacts").rglob("*exemplars-10.json")).read_text())["groups"]
     assert len(exemplars) == 10
     assert (folder / "figures/exemplars-10-digits.png").stat().st_size > 2000
     triplets = np.load(next((out / "stages/pretrain").rglob("illustration-triplets.npz")))
@@ -132,7 +132,7 @@ def test_asking_twice_costs_nothing_and_changes_no_byte(finished, cli):
 def test_another_protocol_reuses_the_pretraining(finished, cli):
     out, _ = finished
     before = Counter(path.parts[-3] for path in out.rglob("stage.json"))
-    more = [*OVERRIDES, "protocols.knn.vote=inverse"]
+    more = [*OVERRIDES, "protocol_settings.knn.vote=inverse"]
     answer = cli("run", "--method", "mae", "--dataset", "digits", "--seeds", "0,1", "--protocols", "knn", "--baselines",
                  "none", "--out", str(out), *more)  # fmt: skip
     assert answer.returncode == 0, answer.stderr
@@ -196,7 +196,7 @@ def test_an_exported_encoder_loads_in_plain_torch(finished, cli, tmp_path):
         assert sentence in answer.stderr
 
 
-def test_folds_are_pretrained_apart_and_their_interval_is_labelled(cli, tmp_path):
+def test_folds_are_pretrained_apart_and_their_interval_is_labeled(cli, tmp_path):
     answer = cli("run", "--method", "mae", "--dataset", "digits", "--seeds", "0", "--protocols", "knn", "--baselines",
                  "random-init", "--out", str(tmp_path), "folds=all", *OVERRIDES)  # fmt: skip
     assert answer.returncode == 0, answer.stderr
@@ -217,7 +217,7 @@ def test_folds_are_pretrained_apart_and_their_interval_is_labelled(cli, tmp_path
 
 
 def test_label_fractions_are_rows_of_their_own(tmp_path):
-    settings = {**TINY, "splits.fractions": [0.1, 1.0], "measure": ["linear"], "baselines": "none",
+    settings = {**TINY, "splits.label_fractions": [0.1, 1.0], "protocols": ["linear"], "baselines": "none",
                 "backbone.name": "micro-vit"}  # fmt: skip
     record = sslbench.run("random-init", "digits", out=tmp_path, settings=settings).records[0]
     values = {s.setting: s.value for s in record.scores if s.metric == "micro_accuracy" and s.chosen_on == "validation"}
@@ -226,11 +226,11 @@ def test_label_fractions_are_rows_of_their_own(tmp_path):
     assert rows_of([record])[0].cells["linear", "micro_accuracy"].mean == everything
 
 
-def test_instrument_transfer_on_real_pictures(shared, tmp_path):
+def test_instrument_transfer_on_real_images(shared, tmp_path):
     root = shared / "cross_instrument_plankton"
     settings = {
         "data.root": str(root), "data.levels": ["instrument", "class"], "splits.transfer": "instrument",
-        "splits.bank": "ZooScan", "splits.query": "SPC", "view.size": 16, "seeds": [0], "measure": ["knn"],
+        "splits.bank": "ZooScan", "splits.query": "SPC", "view.size": 16, "seeds": [0], "protocols": ["knn"],
         "baselines": "none", "backbone.name": "micro-cnn",
     }  # fmt: skip
     record = sslbench.run("random-init", "image-folder", out=tmp_path, settings=settings).records[0]
@@ -244,7 +244,7 @@ def test_a_pool_of_parts_and_a_row_for_each(shared, tmp_path):
     from .test_data import plankton_tree
 
     plankton_tree(tmp_path / "tree", shared)
-    settings = {**TINY, "data.root": str(tmp_path / "tree"), "view.size": 16, "measure": ["knn"], "baselines": "supervised",
+    settings = {**TINY, "data.root": str(tmp_path / "tree"), "view.size": 16, "protocols": ["knn"], "baselines": "supervised",
                 "splits.folds": 3, "backbone.patch": 4}  # fmt: skip
     results = sslbench.run("mae", "daplankton", out=tmp_path / "runs", settings=settings)
     for record in results.records:
@@ -256,21 +256,21 @@ def test_a_pool_of_parts_and_a_row_for_each(shared, tmp_path):
     assert [d["part"] for d in one.records[0].evaluated_on] == ["daplankton/sea/ifcb"]
 
 
-def test_unlabelled_pictures_are_learnt_from_and_never_tested(tmp_path):
+def test_unlabeled_images_are_learned_from_and_never_tested(tmp_path):
     from PIL import Image
     from sklearn.datasets import load_digits
 
     loaded = load_digits()
     for place, (scan, label) in enumerate(zip(loaded.images[:200], loaded.target[:200], strict=True)):
-        folder = tmp_path / "tree" / ("unlabelled" if place < 80 else f"{label % 2}")
+        folder = tmp_path / "tree" / ("unlabeled" if place < 80 else f"{label % 2}")
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray((scan * 15).astype(np.uint8)).save(folder / f"{place}.png")
-    (tmp_path / "tree/0/broken.png").write_bytes(b"no picture")
+    (tmp_path / "tree/0/broken.png").write_bytes(b"no image")
     settings = {
         **TINY,
         "data.root": str(tmp_path / "tree"),
         "view.size": 8,
-        "measure": ["knn"],
+        "protocols": ["knn"],
         "baselines": "supervised",
     }
     results = sslbench.run("mae", "image-folder", out=tmp_path / "runs", settings=settings)
@@ -280,11 +280,11 @@ def test_unlabelled_pictures_are_learnt_from_and_never_tested(tmp_path):
     shown = console.file.getvalue()
     assert "tree: 1 unreadable sample(s) left out: 0/broken.png" in shown
     assert "tree (200 samples, " in shown
-    labelled = mae.evaluated_on[0]["labelled"]
-    assert (mae.evaluated_on[0]["samples"], labelled) == (200, 120)
+    labeled = mae.evaluated_on[0]["labeled"]
+    assert (mae.evaluated_on[0]["samples"], labeled) == (200, 120)
     assert mae.training[0]["samples"] == taught.training[0]["samples"] + 80
     assert sum(c.support for c in mae.classes) == 24
-    flat = {**settings, "data.root": str(tmp_path / "tree/unlabelled"), "measure": None, "baselines": "random-init"}
+    flat = {**settings, "data.root": str(tmp_path / "tree/unlabeled"), "protocols": None, "baselines": "random-init"}
     del flat["measure"]
     record = sslbench.run("mae", "image-folder", out=tmp_path / "runs", settings=flat).records[0]
     assert record.status == "done", record.reason
@@ -298,7 +298,7 @@ def test_a_failed_run_is_recorded_with_its_traceback(tmp_path, monkeypatch):
         raise ArithmeticError("on purpose")
 
     monkeypatch.setattr(mae_model, "masked_error", broken)
-    settings = {**TINY, "measure": ["knn"], "baselines": "random-init"}
+    settings = {**TINY, "protocols": ["knn"], "baselines": "random-init"}
     results = sslbench.run("mae", "digits", out=tmp_path, settings=settings)
     status = {r.method["name"]: r.status for r in results.records}
     assert status == {"mae": "failed", "random-init": "done"}
@@ -311,7 +311,7 @@ def test_show_explains_settings_recipes_and_cards(cli):
         "He, Chen, Xie",
         "method.mask = 0.75",
         "recipe original",
-        "train.rate = 0.00015",
+        "train.lr = 0.00015",
         "Share of hidden patches",
     ):
         assert piece in shown
@@ -319,7 +319,7 @@ def test_show_explains_settings_recipes_and_cards(cli):
     assert "CC BY 4.0" in cli("show", "dataset", "daplankton").stdout
     assert "augmentation.crop: random-resized-crop" in cli("show", "augmentation", "crop-flip").stdout
     assert "backbone.model = 'vit_tiny_patch16_224'" in cli("show", "backbone", "vit_tiny_patch16_224").stdout
-    assert "protocols.knn.neighbours" in cli("show", "protocol", "knn").stdout
+    assert "protocol_settings.knn.neighbors" in cli("show", "protocol", "knn").stdout
 
 
 def test_cells_show_means_and_intervals():
@@ -334,12 +334,12 @@ def test_cells_show_means_and_intervals():
     assert averaged.mean == pytest.approx(np.mean([0.5, 0.6]))
 
 
-def test_pictures_that_cannot_be_drawn_cost_no_numbers(monkeypatch, tmp_path):
+def test_images_that_cannot_be_drawn_cost_no_numbers(monkeypatch, tmp_path):
     def broken(table, folder, mark):
-        raise ValueError("no such\ncolour")
+        raise ValueError("no such\ncolor")
 
     monkeypatch.setattr("sslbench.pipeline.stages.draw_examples", broken)
-    settings = {"seeds": [0], "measure": ["knn"], "baselines": "none", "backbone.name": "micro-cnn"}
+    settings = {"seeds": [0], "protocols": ["knn"], "baselines": "none", "backbone.name": "micro-cnn"}
     record = sslbench.run("random-init", "digits", out=tmp_path, settings=settings).records[0]
-    assert (record.status, record.reason) == ("done", "figures not drawn: ValueError: no such colour")
+    assert (record.status, record.reason) == ("done", "figures not drawn: ValueError: no such color")
     assert record.scores

@@ -12,13 +12,13 @@ from sslbench import environment
 from sslbench.app.run import list_runs, run_requests
 from sslbench.app.run_costs import RunCosts
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.pipeline.stages import stages_of
-from sslbench.progress import Expected, Whole
+from sslbench.progress import Expected, RunProgress
 from sslbench.report.console.costs import run_lines, took_lines
-from sslbench.report.console.progress_bars import Bars, Lines
+from sslbench.report.console.progress_bars import Bars, PlainLines
 from sslbench.results.store import Store
 from sslbench.study.estimate import estimate
 from sslbench.study.rates import Rates
@@ -30,7 +30,7 @@ CATALOG = discover(installed_entries())
 
 def planned(tmp_path, *overrides):
     tree = read_request(None, {"method": {"name": "mae"}, "data": {"name": "digits"}}, ["threads=1", *overrides])
-    plan = make_plan(tree, CATALOG, Shelf(environment.places()), Machine(threads=1, precision="float32"))
+    plan = make_plan(tree, CATALOG, DatasetCache(environment.places()), Machine(threads=1, precision="float32"))
     return [(plan, run.stages) for plan, run in list_runs([plan], Store(root=tmp_path))]
 
 
@@ -43,7 +43,7 @@ def clock(monkeypatch):
 
 def test_the_time_left_of_the_whole_never_grows(clock):
     stages = [Expected(title=name, kind="pretrain", seconds=100.0) for name in ("a", "b", "c")]
-    whole = Whole(stages)
+    whole = RunProgress(stages)
     told = []
     for name, seconds in (("a", 50), ("b", 400), ("c", 20)):  # faster than expected, much slower, faster
         whole.begin(name)
@@ -61,7 +61,7 @@ def test_the_time_left_of_the_whole_never_grows(clock):
 
 def test_stages_that_another_worker_makes_count(clock):
     made = set()
-    whole = Whole(
+    whole = RunProgress(
         [Expected(title=n, kind="pretrain", seconds=100.0, is_made=lambda n=n: n in made) for n in ("a", "b", "c")],
         workers=2,
     )
@@ -76,7 +76,7 @@ def test_stages_that_another_worker_makes_count(clock):
 
 
 def test_a_slow_machine_is_told_by_its_pace(clock):
-    whole = Whole([Expected(title="a", kind="pretrain", seconds=100.0)])
+    whole = RunProgress([Expected(title="a", kind="pretrain", seconds=100.0)])
     whole.begin("a")
     clock[0] = 10.0
     whole.advance(50, 100)
@@ -85,8 +85,8 @@ def test_a_slow_machine_is_told_by_its_pace(clock):
 
 def test_lines_of_progress_end_with_the_whole(clock):
     text = StringIO()
-    lines = Lines(Console(file=text, width=200))
-    lines.expect(Whole([Expected(title=name, kind="evaluate", seconds=600.0) for name in ("knn", "linear")]))
+    lines = PlainLines(Console(file=text, width=200))
+    lines.expect(RunProgress([Expected(title=name, kind="evaluate", seconds=600.0) for name in ("knn", "linear")]))
     with lines.stage("knn") as line:
         clock[0] += 60.0
         line.tick(10, 100)
@@ -96,7 +96,7 @@ def test_lines_of_progress_end_with_the_whole(clock):
 def test_a_terminal_shows_a_bar_for_the_whole():
     text = StringIO()
     bars = Bars(Console(file=text, width=120, force_terminal=True))
-    bars.expect(Whole([Expected(title=name, kind="pretrain", seconds=600.0) for name in ("a", "b")]))
+    bars.expect(RunProgress([Expected(title=name, kind="pretrain", seconds=600.0) for name in ("a", "b")]))
     with bars.stage("a") as line:
         line.tick(1, 2)
     with bars.stage("b") as line:
@@ -108,10 +108,10 @@ def test_a_terminal_shows_a_bar_for_the_whole():
 
 def test_stages_of_unknown_cost_are_judged_by_those_that_are_like_them(tmp_path):
     rates = Rates()
-    [(_, small)] = planned(tmp_path, "seeds=[0]", "train.epochs=2", "measure=[knn]")
+    [(_, small)] = planned(tmp_path, "seeds=[0]", "train.epochs=2", "protocols=[knn]")
     for stage in small:
         rates.add(stage, 10.0, real=True)
-    [(plan, stages)] = planned(tmp_path, "seeds=[0]", "train.epochs=4", "train.batch=32", "measure=[knn,linear]")
+    [(plan, stages)] = planned(tmp_path, "seeds=[0]", "train.epochs=4", "train.batch_size=32", "protocols=[knn,linear]")
     found = estimate([(plan, stages)], stages_of, 0.0, rates)
     assert found.seconds["pretrain"] == pytest.approx(20.0), "twice as many epochs, in batches of another size"
     assert found.unknown == 1, "nothing is known of a linear probe"
@@ -120,10 +120,10 @@ def test_stages_of_unknown_cost_are_judged_by_those_that_are_like_them(tmp_path)
 
 def test_measuring_ends_in_time_and_its_rates_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("SSLBENCH_DATA", str(tmp_path))
-    first = estimate(planned(tmp_path, "seeds=[0]", "measure=[knn]"), stages_of, 1e-9)
+    first = estimate(planned(tmp_path, "seeds=[0]", "protocols=[knn]"), stages_of, 1e-9)
     assert first.unknown + first.guessed > 0
     assert list(tmp_path.glob("rates/*.json"))
-    asked = planned(tmp_path, "seeds=[0]", "measure=[knn]")
+    asked = planned(tmp_path, "seeds=[0]", "protocols=[knn]")
     assert estimate(asked, stages_of, 60.0).seconds["pretrain"] > 0
     again = estimate(asked, stages_of, 0.0)
     assert (again.unknown, again.unmeasured) == (0, ())
@@ -131,7 +131,7 @@ def test_measuring_ends_in_time_and_its_rates_are_kept(tmp_path, monkeypatch):
 
 
 def test_a_component_that_is_unavailable_for_good_costs_nothing(tmp_path):
-    asked_for = ("backbone.name=micro-cnn", "seeds=[0]", "measure=[knn,finetune]")
+    asked_for = ("backbone.name=micro-cnn", "seeds=[0]", "protocols=[knn,finetune]")
     asked = planned(tmp_path, "method.name=pretrained", *asked_for)
     rates = Rates()
     for stage in planned(tmp_path, "method.name=random-init", *asked_for)[0][1]:
@@ -143,7 +143,7 @@ def test_a_component_that_is_unavailable_for_good_costs_nothing(tmp_path):
 
 def test_a_long_run_names_the_settings_that_make_it_shorter(tmp_path):
     rates = Rates()
-    asked = planned(tmp_path, "seeds=[0,1]", "train.epochs=50", "measure=[knn,linear]")
+    asked = planned(tmp_path, "seeds=[0,1]", "train.epochs=50", "protocols=[knn,linear]")
     plans = [plan for plan, _ in asked]
     for stage in asked[0][1]:
         rates.add(stage, 1.0, real=True)
@@ -166,19 +166,19 @@ def test_a_run_says_what_it_reuses_and_what_took_the_time(tmp_path):
     overrides = [f"{name}={json.dumps(value)}" for name, value in TINY.items()] + ["threads=1", "baselines=none"]
 
     def run(*more):
-        show = Lines(Console(file=text, width=200))
+        show = PlainLines(Console(file=text, width=200))
         costs = RunCosts(show)
         lists = {"method": ["mae"], "data": ["digits"]}
         run_requests(lists, {}, [*overrides, *more], None, tmp_path, CATALOG, show, costs)
         return sum(seconds for seconds, _ in costs.spent()), {kind for _, kind in costs.spent()}
 
-    run("measure=[knn]")
+    run("protocols=[knn]")
     assert "1 pretraining, 1 feature table, 1 evaluation, about" in text.getvalue()
-    seconds, kinds = run("measure=[knn,linear]")
+    seconds, kinds = run("protocols=[knn,linear]")
     assert "1 pretraining, 1 feature table, 1 evaluation; to compute: 1 evaluation, about" in text.getvalue()
     assert seconds > 0
     assert kinds == {"evaluate"}
-    assert run("measure=[knn,linear]") == (0, set())
+    assert run("protocols=[knn,linear]") == (0, set())
     assert "reused: all results" in text.getvalue()
 
 

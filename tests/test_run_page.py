@@ -13,7 +13,7 @@ import pytest
 import sslbench
 from sslbench.analysis.statistics.intervals import Estimate
 from sslbench.analysis.tables.best_row import find_best_row
-from sslbench.analysis.tables.run_tables import Row, rows_of
+from sslbench.analysis.tables.run_tables import RunRow, rows_of
 from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.api.errors import RequestError
 from sslbench.report.balance import describe_balance
@@ -25,7 +25,13 @@ from sslbench.results.record import ClassScore
 
 from .sound import Sound
 
-SETTINGS = ["train.epochs=1", "train.batch=64", "threads=1", "backbone.widths=[8,8,16,16]", "augmentation.name=digits"]
+SETTINGS = [
+    "train.epochs=1",
+    "train.batch_size=64",
+    "threads=1",
+    "backbone.widths=[8,8,16,16]",
+    "augmentation.name=digits",
+]
 
 
 @pytest.fixture(scope="module")
@@ -120,13 +126,13 @@ def test_the_terminal_shows_the_classes_of_the_best_method(command):
     assert f"{min(scores, key=scores.get)} on digits, knn" not in text
 
 
-def row(name: str, knn: float, *, baseline: bool = False, linear: float | None = None, status: str = "done") -> Row:
+def row(name: str, knn: float, *, baseline: bool = False, linear: float | None = None, status: str = "done") -> RunRow:
     cells = {("knn", "macro_accuracy"): knn, ("linear", "macro_accuracy"): linear}
     record = SimpleNamespace(run=name, baseline=baseline, status=status)
     kept = {
         place: Estimate(mean=value, half=None, n=1, over="seeds") for place, value in cells.items() if value is not None
     }
-    return Row(record=record, dataset="d", cells=kept, oracle={}, by_seed={})
+    return RunRow(record=record, dataset="d", cells=kept, oracle={}, by_seed={})
 
 
 @pytest.mark.parametrize(
@@ -160,7 +166,7 @@ def balance(least: int, most: int, tested: dict[str, int], groups: str = "none",
                              protocols=protocols)  # fmt: skip
     one = Estimate(mean=0.5, half=None, n=1, over="seeds")
     cells = {("knn", "macro_accuracy"): one, ("diagnostics", "rank_me"): one}
-    return list(describe_balance([Row(record=record, dataset="d", cells=cells, oracle={}, by_seed={})]))
+    return list(describe_balance([RunRow(record=record, dataset="d", cells=cells, oracle={}, by_seed={})]))
 
 
 def test_imbalance_small_classes_and_groups_are_stated_where_they_matter():
@@ -181,7 +187,12 @@ def test_a_protocol_that_uses_fewer_test_samples_than_there_are_is_named(most, t
 
 
 def test_a_record_states_the_limit_of_each_protocol(tmp_path):
-    settings = {"measure": ["knn", "diagnostics"], "protocols.diagnostics.most": 50, "baselines": "none", "seeds": [0]}
+    settings = {
+        "protocols": ["knn", "diagnostics"],
+        "protocol_settings.diagnostics.max_samples": 50,
+        "baselines": "none",
+        "seeds": [0],
+    }
     (record,) = sslbench.run("raw-features", "digits", out=tmp_path, settings=settings).records
     assert [one.get("max_test_samples") for one in record.protocols] == [None, 50]
 

@@ -12,7 +12,7 @@ import pytest
 
 from sslbench.api import Length, NonEmpty, PositiveInt, Range, Share, Span
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.request_schema import Form
+from sslbench.config.request_schema import RequestSchema
 from sslbench.config.settings import TrainSettings, ViewSettings
 from sslbench.convert import convert
 from sslbench.data.canvas import PrepareSettings
@@ -21,7 +21,7 @@ from sslbench.study.definition import Expected, TableSettings
 
 CATALOG = discover(installed_entries(), disabled=())
 KINDS = ("method", "backbone", "operation", "dataset", "protocol", "executor")
-HARNESS = (TrainSettings, ViewSettings, PrepareSettings, SplitSettings, Form, Expected, TableSettings)
+HARNESS = (TrainSettings, ViewSettings, PrepareSettings, SplitSettings, RequestSchema, Expected, TableSettings)
 CONFIGS = {config.__name__: config for config in HARNESS}
 CONFIGS |= {f"{kind}/{one.name}": one.spec.config for kind in KINDS for one in CATALOG.all(kind)}
 FREE = {"SlurmConfig.options", "TableSettings.where", "Expected.where"}
@@ -97,7 +97,7 @@ def test_defaults_and_the_small_settings_of_the_kit_are_possible(name):
 @pytest.mark.parametrize(
     ("config", "settings"),
     [
-        ("protocol/knn", {"neighbours": [0]}), ("protocol/knn", {"neighbours": []}), ("protocol/finetune", {"epochs": 0}),
+        ("protocol/knn", {"neighbors": [0]}), ("protocol/knn", {"neighbors": []}), ("protocol/finetune", {"epochs": 0}),
         ("protocol/clustering", {"clusters": [0]}), ("TrainSettings", {"batch": 0}), ("SplitSettings", {"folds": 1}),
         ("protocol/linear", {"rates": []}), ("protocol/gallery", {"shots": [2, 2]}), ("protocol/matching", {"most": 1}),
         ("operation/random-resized-crop", {"scale": [0.9, 0.1]}), ("dataset/bbbc021", {"compounds": []}),

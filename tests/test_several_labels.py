@@ -13,12 +13,12 @@ from sslbench.api.errors import RequestError
 from sslbench.app.run import run_plans
 from sslbench.catalog.discovery import Entry, discover, installed_entries
 from sslbench.catalog.facts import Origin
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.data.table import Prepared
 from sslbench.environment import places
-from sslbench.progress import Quiet
+from sslbench.progress import NoDisplay
 from sslbench.results.store import Store
 from sslbench.train.pool import divide_pool
 
@@ -68,10 +68,10 @@ def catalog():
 
 
 def planned(catalog, method: str, dataset: str, *overrides: str):
-    short = ("train.epochs=2", "train.batch=8", "seeds=[0]", "measure=[diagnostics]", "augmentation.name=toy-shift",
+    short = ("train.epochs=2", "train.batch_size=8", "seeds=[0]", "protocols=[diagnostics]", "augmentation.name=toy-shift",
              "backbone.name=toy-mean")  # fmt: skip
     tree = read_request(None, {"method": {"name": method}, "data": {"name": dataset}}, [*short, *overrides])
-    return make_plan(tree, catalog, Shelf(places()), Machine(threads=1, precision="float32"))
+    return make_plan(tree, catalog, DatasetCache(places()), Machine(threads=1, precision="float32"))
 
 
 def test_several_labels_without_a_split_are_refused(catalog):
@@ -101,6 +101,6 @@ def test_several_labels_with_a_split_are_never_learned_from_test_samples(catalog
     )
     assert learned.tolist() == parts["train"]
     assert watched.tolist() == parts["validation"]
-    record = run_plans([plan], Store(root=tmp_path), catalog, Quiet()).records[0]
+    record = run_plans([plan], Store(root=tmp_path), catalog, NoDisplay()).records[0]
     assert record.status in ("done", "collapsed"), record.reason
     assert record.training[0]["samples"] == len(parts["train"])

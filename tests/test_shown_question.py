@@ -21,7 +21,7 @@ def score(setting: str, metric: str = "micro_accuracy") -> Score:
 
 
 def test_a_run_with_few_labels_only_shows_their_scores(tmp_path):
-    settings = {"seeds": [0], "splits.fractions": [0.1, 0.2], "measure": "knn", "baselines": "none"}
+    settings = {"seeds": [0], "splits.label_fractions": [0.1, 0.2], "protocols": "knn", "baselines": "none"}
     results = sslbench.run("raw-features", "digits", out=tmp_path, settings=settings)
     shown = io.StringIO()
     show_results(Console(file=shown, width=120), results)

@@ -14,7 +14,7 @@ from torch import nn
 
 from sslbench.api import Modality
 
-PICTURES = Modality(layout="image", shape=(3, 32, 32))
+IMAGES = Modality(layout="image", shape=(3, 32, 32))
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 
@@ -49,8 +49,8 @@ def test_one_product_is_torchs_convolution_with_its_gradients(size, kernel, stri
 def encoder(kind: str) -> nn.Module:
     torch.manual_seed(0)
     if kind == "timm":
-        return TimmEncoder(TimmConfig(model="resnet18"), PICTURES)
-    return TorchvisionEncoder(TorchvisionConfig(model=kind, stem="standard"), PICTURES)
+        return TimmEncoder(TimmConfig(model="resnet18"), IMAGES)
+    return TorchvisionEncoder(TorchvisionConfig(model=kind, stem="standard"), IMAGES)
 
 
 @pytest.mark.parametrize("kind", ["resnet18", "vgg11", "timm"])
@@ -62,13 +62,13 @@ def test_an_encoder_learns_the_same_and_answers_the_same_bits(monkeypatch, kind,
     assert torch.equal(torch.rand(1), drawn)
     assert [any(isinstance(m, MapConv2d) for m in one.modules()) for one in (own, plain)] == [True, False]
     assert list(own.state_dict()) == list(plain.state_dict())
-    pictures = torch.rand(64, 3, 32, 32)
+    images = torch.rand(64, 3, 32, 32)
     with torch.no_grad():
-        assert torch.equal(own.eval()(pictures), plain.eval()(pictures))
+        assert torch.equal(own.eval()(images), plain.eval()(images))
     gradients = []
     for one in (own.train(), plain.train()):
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-            loss = one(pictures).float().square().mean()
+            loss = one(images).float().square().mean()
         found = torch.autograd.grad(loss, list(one.parameters()), allow_unused=True)
         gradients.append(torch.cat([gradient.flatten() for gradient in found if gradient is not None]))
     assert float((gradients[0] - gradients[1]).norm() / gradients[1].norm()) < tolerance

@@ -53,12 +53,12 @@ def test_cells_of_one_image_lie_on_one_side(micrographs):
 
 def test_groups_that_are_switched_off_hold_out_no_group(micrographs):
     data = {"name": "pmid2019", "root": str(micrographs)}
-    asked = ("pretrain.pool=all", "train.patience=1", "measure=[knn]")
+    asked = ("pretrain.pool=all", "train.patience=1", "protocols=[knn]")
     assert "pretrain" in changed(planned(*asked, data=data), planned(*asked, "splits.groups=none", data=data))
 
 
 def test_data_without_groups_is_the_same_with_none():
-    assert not changed(planned("measure=[knn]"), planned("measure=[knn]", "splits.groups=none"))
+    assert not changed(planned("protocols=[knn]"), planned("protocols=[knn]", "splits.groups=none"))
 
 
 def test_a_pool_of_several_datasets_keeps_nothing_together_with_none():
@@ -87,7 +87,7 @@ def test_particles_of_one_flowcam_image_stay_together(tmp_path):
         table.append(f"{number},run{number // 30}_1.tif,{number % 30 // 3},{rng.uniform():.3f}")
     (tmp_path / "measurements.csv").write_text("\n".join(table))
     data = {"name": "flowcam-pairs", "root": str(tmp_path)}
-    asked = ("backbones.image.name=micro-cnn", "augmentation.name=crop-flip", "measure=[knn]")
+    asked = ("backbones.image.name=micro-cnn", "augmentation.name=crop-flip", "protocols=[knn]")
     (part,) = planned(*asked, method="random-init", data=data).evaluate_parts
     assert len(set(part.dataset.columns["source"].tolist())) == 20, "images are numbered anew in each run"
     assert part.choice.spec.card.groups == ("source",)

@@ -54,7 +54,7 @@ def labels_of(*sizes: int) -> np.ndarray:
     return np.repeat(np.arange(len(sizes)), sizes)
 
 
-def test_a_class_of_five_images_is_tested_validated_around_and_learnt_in_every_fold():
+def test_a_class_of_five_images_is_tested_validated_around_and_learned_in_every_fold():
     labels = labels_of(5, 400, 100)
     for fold in range(5):
         division = divide(labels, {}, SplitSettings(), fold, ())
@@ -106,7 +106,7 @@ def test_samples_that_follow_each_other_stay_together():
     seconds = (np.repeat(starts, 5) + np.tile([0, 90, 180, 270, 360], 60)).astype(str)
     labels = rng.integers(0, 3, 300)
     for fold in range(5):
-        division = divide(labels, {"second": seconds}, SplitSettings(groups="second", block=100), fold, ())
+        division = divide(labels, {"second": seconds}, SplitSettings(groups="second", group_gap=100), fold, ())
         sides = [set(np.repeat(starts, 5)[rows]) for rows in (division.bank, division.validation, division.query)]
         assert sum(map(len, sides)) == len(set.union(*sides))
     apart = chained(seconds, 80)
@@ -125,7 +125,7 @@ def test_samples_without_a_group_stand_alone():
 
 
 def test_a_block_needs_numbers():
-    settings = SplitSettings(groups="second", block=10)
+    settings = SplitSettings(groups="second", group_gap=10)
     with pytest.raises(
         RequestError, match="needs numbers in column 'second', and 1 of its values are none, such as 'x'"
     ):
@@ -151,7 +151,7 @@ def test_smaller_subsets_lie_in_larger_ones():
     assert banks[0] < banks[1] < banks[2]
 
 
-def test_official_split_and_unlabelled_rows():
+def test_official_split_and_unlabeled_rows():
     labels = np.array([0, 1] * 20 + [-1] * 10)
     split = np.array(["train"] * 30 + ["test"] * 10 + [""] * 10)
     division = divide(labels, {"split": split}, SplitSettings(), 0, ())
@@ -172,7 +172,7 @@ def test_transfer_between_groups_tests_only_classes_that_were_taught():
 
 
 def test_too_few_samples_is_a_sentence():
-    with pytest.raises(RequestError, match="3 labelled samples cannot make 5 folds"):
+    with pytest.raises(RequestError, match="3 labeled samples cannot make 5 folds"):
         divide(np.array([0, 1, 0]), {}, SplitSettings(), 0, ())
 
 

@@ -11,9 +11,9 @@ from sslbench.api.files import contents
 from sslbench.app.run import run_requests
 from sslbench.config.choices import choose
 from sslbench.config.keys import run_id
-from sslbench.progress import Quiet
+from sslbench.progress import NoDisplay
 
-from .stage_plans import ALL, CATALOG, MACHINE, answers_of, changed, folder, keys_of, picture_tree, planned
+from .stage_plans import ALL, CATALOG, MACHINE, answers_of, changed, folder, image_tree, keys_of, planned
 
 
 def relabeled(name: str):
@@ -26,7 +26,8 @@ def relabeled(name: str):
 
 def test_the_label_preserving_augmentation_is_part_of_what_trains_with_it():
     first, second = (
-        planned("measure=[knn,finetune,diagnostics]", data="scans", catalog=relabeled(n)) for n in ("crop", "crop-flip")
+        planned("protocols=[knn,finetune,diagnostics]", data="scans", catalog=relabeled(n))
+        for n in ("crop", "crop-flip")
     )
     one, other = answers_of(first), answers_of(second)
     assert one["knn", 1.0] == other["knn", 1.0]
@@ -36,19 +37,19 @@ def test_the_label_preserving_augmentation_is_part_of_what_trains_with_it():
 
 
 def test_the_label_preserving_augmentation_is_no_part_of_what_does_not_use_it():
-    asked = ["measure=[finetune]", "protocols.finetune.augment=false"]
+    asked = ["protocols=[finetune]", "protocol_settings.finetune.augment=false"]
     one, other = (planned(*asked, data="scans", catalog=relabeled(name)) for name in ("crop", "crop-flip"))
     assert answers_of(one) == answers_of(other)
 
 
 def test_every_dataset_is_fine_tuned_with_its_own_augmentation_in_any_order(tmp_path):
-    tiny = ["measure=[finetune]", "protocols.finetune.epochs=2", "protocols.finetune.min_steps=0", "splits.fractions=[0.1]",
+    tiny = ["protocols=[finetune]", "protocol_settings.finetune.epochs=2", "protocol_settings.finetune.min_steps=0", "splits.label_fractions=[0.1]",
             "baselines=none", "pretrain.pool=digits", "backbone.name=micro-cnn", "backbone.widths=[8,8,16,16]", "seeds=[0]"]  # fmt: skip
     catalog = relabeled("")
 
     def measured(data: str, out: str) -> dict[str, float]:
         lists = {"method": ["random-init"], "data": [data]}
-        results = run_requests(lists, {}, tiny, None, tmp_path / out, catalog, Quiet())
+        results = run_requests(lists, {}, tiny, None, tmp_path / out, catalog, NoDisplay())
         scores = results.scores[results.scores["metric"] == "micro_accuracy"]
         return dict(zip(scores["dataset"], scores["value"], strict=True))
 
@@ -61,13 +62,13 @@ def test_every_dataset_is_fine_tuned_with_its_own_augmentation_in_any_order(tmp_
 
 
 def test_rows_held_out_of_a_whole_pool_follow_its_groups(tmp_path):
-    data = folder(picture_tree(tmp_path / "mine"))
-    base = ("pretrain.pool=all", "train.patience=2", "measure=[knn]", "splits.folds=2")
+    data = folder(image_tree(tmp_path / "mine"))
+    base = ("pretrain.pool=all", "train.patience=2", "protocols=[knn]", "splits.folds=2")
     first = planned(*base, data=data)
     assert "pretrain" in changed(first, planned(*base, "splits.groups=source", data=data))
-    blocks = [planned(*base, "splits.groups=source", f"splits.block={b}", data=data) for b in (0.25, 0.5)]
+    blocks = [planned(*base, "splits.groups=source", f"splits.group_gap={b}", data=data) for b in (0.25, 0.5)]
     assert "pretrain" in changed(*blocks)
-    assert "pretrain" in changed(first, planned(*base, "train.held_out=0.2", data=data))
+    assert "pretrain" in changed(first, planned(*base, "train.holdout_fraction=0.2", data=data))
     loose = [planned(*base[:1], *base[2:], *more, data=data) for more in ((), ("splits.groups=source",))]
     assert changed(*loose) == {"evaluate"}, "where nothing is held out a pool has no groups"
 
@@ -78,7 +79,7 @@ def with_versions(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
 
 
 def test_the_version_of_a_package_of_weights_is_part_of_the_encoder(monkeypatch):
-    more = ("backbone.name=tf_efficientnet_lite0", "method.package=some-weights", "view.size=32", "measure=[knn]")
+    more = ("backbone.name=tf_efficientnet_lite0", "method.package=some-weights", "view.size=32", "protocols=[knn]")
     before = keys_of(planned(*more, method="pretrained"))
     with_versions(monkeypatch, some_weights="2.0")
     after = keys_of(planned(*more, method="pretrained"))
@@ -115,17 +116,17 @@ def test_the_version_of_the_harness_is_part_of_every_stage(monkeypatch):
         (("threads=3",), {}),
         (("train.precision=bfloat16",), {}),
         ((), {"products": "bfloat16"}),
-        (("splits.fractions=[0.1,1.0]",), {}),
-        (("splits.fractions=[1.0,0.1]",), {}),
+        (("splits.label_fractions=[0.1,1.0]",), {}),
+        (("splits.label_fractions=[1.0,0.1]",), {}),
         (("pretrain.pool=all",), {}),
         (("seeds=[1]",), {}),
         (("folds=[1]",), {}),
-        (("protocols.knn.temperature=0.1",), {}),
+        (("protocol_settings.knn.temperature=0.1",), {}),
         (("prepare.unreadable=0.5",), {}),
     ],
 )
 def test_a_run_has_a_folder_of_its_own_for_whatever_its_record_tells(method, more, machine):
-    asked = ("measure=[knn,linear]",)
+    asked = ("protocols=[knn,linear]",)
     if method == "random-init":
         asked = (*asked, "backbone.name=micro-cnn")
     second = planned(*asked, *more, method=method, machine=replace(MACHINE, **machine))
@@ -158,5 +159,5 @@ def test_files_of_equal_names_sizes_and_times_are_told_apart(tmp_path):
 
 
 def test_the_precision_of_products_is_part_of_answers_alone():
-    plans = [planned("measure=[knn]", machine=replace(MACHINE, products=p)) for p in ("float32", "bfloat16")]
+    plans = [planned("protocols=[knn]", machine=replace(MACHINE, products=p)) for p in ("float32", "bfloat16")]
     assert changed(*plans) == {"evaluate"}

@@ -12,11 +12,11 @@ import torch
 from lightning_fabric import Fabric
 
 import sslbench
-from sslbench.api import Facts, Loss, Target
+from sslbench.api import Loss, PlanContext, Target
 from sslbench.api.errors import RequestError
 from sslbench.api.modules import Objective
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.config.settings import TrainSettings
@@ -25,16 +25,16 @@ from sslbench.data.table import open_prepared
 from sslbench.environment import places
 from sslbench.train.build import gather_material
 from sslbench.train.checkpoint import Progress
-from sslbench.train.distributed.process_group import Alone
+from sslbench.train.distributed.process_group import SingleProcess
 from sslbench.train.feeds import FeatureFeed, SampleFeed
 from sslbench.train.loop import Training, stale, train
 from sslbench.train.pretrain import _held
 
-FACTS = Facts(modalities={}, shapes={}, samples=9, batch=128, epochs=1, target=Target(kind="none"))
+FACTS = PlanContext(modalities={}, shapes={}, samples=9, batch_size=128, epochs=1, target=Target(kind="none"))
 SETTINGS = {
-    "recipe": "quick", "augmentation.name": "digits", "backbone.widths": [8, 8, 16, 16], "train.batch": 128,
-    "train.precision": "float32", "seeds": [0], "baselines": "none", "measure": ["knn"], "threads": 1,
-    "protocols.knn.neighbours": [1],
+    "recipe": "quick", "augmentation.name": "digits", "backbone.widths": [8, 8, 16, 16], "train.batch_size": 128,
+    "train.precision": "float32", "seeds": [0], "baselines": "none", "protocols": ["knn"], "threads": 1,
+    "protocol_settings.knn.neighbors": [1],
 }  # fmt: skip
 
 
@@ -56,10 +56,12 @@ def walked(tmp_path, lowest: float, **settings) -> tuple[Valley, list[dict[str, 
     valley = Valley(lowest)
     rows = np.zeros((8, 1), np.float32)
     feed = FeatureFeed(features={"x": rows}, labels=np.zeros(8, np.int64), batch=8, seed=0, device=torch.device("cpu"))
-    chosen = TrainSettings(optimiser="sgd", rate=1.0, momentum=0.0, decay=0.0, schedule="constant", batch=8, **settings)
+    chosen = TrainSettings(
+        optimizer="sgd", lr=1.0, momentum=0.0, weight_decay=0.0, schedule="constant", batch_size=8, **settings
+    )
     training = Training(
         objective=valley, feed=feed, held=feed, settings=chosen, fabric=Fabric(accelerator="cpu", devices=1),
-        world=Alone(), seed=0, checkpoint=tmp_path / "checkpoint",
+        world=SingleProcess(), seed=0, checkpoint=tmp_path / "checkpoint",
     )  # fmt: skip
     found = train(training)
     return valley, list(found.history), found.kept
@@ -97,7 +99,7 @@ def material(tmp_path, groups: str = "", **settings):
     catalog = discover(installed_entries())
     overrides = [f"{path}={value}" for path, value in {**settings, "train.patience": 1}.items()]
     tree = read_request(None, {"method": {"name": "simclr"}, "data": {"name": "digits"}}, overrides)
-    plan = make_plan(tree, catalog, Shelf(places()), Machine(threads=1, precision="float32"))
+    plan = make_plan(tree, catalog, DatasetCache(places()), Machine(threads=1, precision="float32"))
     part = plan.pretrain_parts[0]
     job = Job(name="digits", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
     (tmp_path / "prepared").mkdir()
@@ -110,33 +112,39 @@ def material(tmp_path, groups: str = "", **settings):
 
 
 @pytest.mark.parametrize("pool", ["train", "all"])
-def test_what_is_watched_and_what_is_learnt_from_have_no_row_in_common(tmp_path, pool):
-    made = material(tmp_path, **{"pretrain.pool": pool, "train.held_out": 0.1})
-    ((_, learnt),), ((_, watched),) = made.pool.members, made.held.members
-    assert not set(learnt) & set(watched)
-    assert (len(learnt), len(watched)) == {"train": (1221, 216), "all": (1797 - 180, 180)}[pool]
+def test_what_is_watched_and_what_is_learned_from_have_no_row_in_common(tmp_path, pool):
+    made = material(tmp_path, **{"pretrain.pool": pool, "train.holdout_fraction": 0.1})
+    ((_, learned),), ((_, watched),) = made.pool.members, made.held.members
+    assert not set(learned) & set(watched)
+    assert (len(learned), len(watched)) == {"train": (1221, 216), "all": (1797 - 180, 180)}[pool]
 
 
 def test_groups_are_watched_whole(tmp_path):
-    made = material(tmp_path, groups="block", **{"pretrain.pool": "all", "train.held_out": 0.1})
-    ((_, learnt),), ((_, watched),) = made.pool.members, made.held.members
-    assert not {row // 7 for row in learnt} & {row // 7 for row in watched}
+    made = material(tmp_path, groups="block", **{"pretrain.pool": "all", "train.holdout_fraction": 0.1})
+    ((_, learned),), ((_, watched),) = made.pool.members, made.held.members
+    assert not {row // 7 for row in learned} & {row // 7 for row in watched}
     assert 180 <= len(watched) < 187
-    assert len(learnt) + len(watched) == 1797
+    assert len(learned) + len(watched) == 1797
 
 
-@pytest.mark.parametrize(("pool", "learnt"), [("train", 1221), ("all", 1797 - 180)])
-def test_a_run_tells_when_it_stopped(tmp_path, pool, learnt):
-    settings = {**SETTINGS, "train.epochs": 4, "train.patience": 4, "train.held_out": 0.1, "pretrain.pool": pool}
+@pytest.mark.parametrize(("pool", "learned"), [("train", 1221), ("all", 1797 - 180)])
+def test_a_run_tells_when_it_stopped(tmp_path, pool, learned):
+    settings = {
+        **SETTINGS,
+        "train.epochs": 4,
+        "train.patience": 4,
+        "train.holdout_fraction": 0.1,
+        "pretrain.pool": pool,
+    }
     record = sslbench.run("simclr", "digits", out=tmp_path, settings=settings).records[0]
     assert record.status == "done", record.reason
-    assert record.training[0]["samples"] == learnt
+    assert record.training[0]["samples"] == learned
     assert all(epoch["validation_loss"] > 0 for epoch in record.training[0]["history"])
     assert record.training[0]["notes"]["training"].startswith("ran all its 4 epochs, weights of epoch ")
 
 
 def test_the_training_loss_may_be_watched_instead(tmp_path):
-    settings = {**SETTINGS, "train.epochs": 3, "train.patience": 1, "train.watched": "training"}
+    settings = {**SETTINGS, "train.epochs": 3, "train.patience": 1, "train.monitor": "training"}
     record = sslbench.run("simclr", "digits", out=tmp_path, settings=settings).records[0]
     assert record.status == "done", record.reason
     assert "validation_loss" not in record.training[0]["history"][0]
@@ -154,10 +162,10 @@ def test_a_method_that_is_given_labels_is_watched_with_them(tmp_path):
     ("settings", "told"),
     [
         ({"train.patience": -1}, "train.patience: -1 is not possible. Possible: 0 or more"),
-        ({"train.patience": 2, "train.average": 0.9}, "0 with train.average"),
-        ({"train.patience": 2, "train.snapshots": [1]}, "none with train.steps or train.patience"),
-        ({"train.least_epochs": 9}, "train.least_epochs: 9 is not possible. Possible: from 0 to train.epochs"),
-        ({"train.held_out": 1.0}, "train.held_out: 1.0 is not possible. Possible: above 0, below 1"),
+        ({"train.patience": 2, "train.ema_decay": 0.9}, "0 with train.ema_decay"),
+        ({"train.patience": 2, "train.eval_epochs": [1]}, "none with train.steps or train.patience"),
+        ({"train.min_epochs": 9}, "train.min_epochs: 9 is not possible. Possible: from 0 to train.epochs"),
+        ({"train.holdout_fraction": 1.0}, "train.holdout_fraction: 1.0 is not possible. Possible: above 0, below 1"),
     ],
 )
 def test_impossible_patience_is_a_sentence(settings, told):
@@ -169,15 +177,21 @@ def test_nothing_to_watch_fails_the_run_with_what_to_do(tmp_path):
     settings = {**SETTINGS, "train.epochs": 2, "train.patience": 1, "splits.validation": 0.0, "pretrain.pool": "train"}
     record = sslbench.run("simclr", "digits", out=tmp_path, settings=settings).records[0]
     assert record.status == "failed"
-    assert "0 row(s) are left to watch the loss on; raise splits.validation or train.held_out" in record.reason
+    assert "0 row(s) are left to watch the loss on; raise splits.validation or train.holdout_fraction" in record.reason
 
 
 def test_few_rows_are_watched_in_a_batch_of_a_power_of_two(tmp_path):
     """So that one process watches the loss that two would watch."""
-    settings = {**SETTINGS, "train.epochs": 1, "train.patience": 1, "pretrain.pool": "all", "train.held_out": 0.02}
+    settings = {
+        **SETTINGS,
+        "train.epochs": 1,
+        "train.patience": 1,
+        "pretrain.pool": "all",
+        "train.holdout_fraction": 0.02,
+    }
     record = sslbench.run("simclr", "digits", out=tmp_path, settings=settings).records[0]
     assert record.training[0]["samples"] == 1797 - 36
-    feed = SimpleNamespace(batch=128, world=Alone())
+    feed = SimpleNamespace(batch=128, world=SingleProcess())
     for rows, batch in ((2, 2), (17, 16), (127, 64), (128, 128), (300, 128)):
         plan = SimpleNamespace(
             method=SimpleNamespace(config=None), spec=SimpleNamespace(check=lambda *_: ()), facts=FACTS
@@ -190,6 +204,6 @@ def test_few_rows_are_watched_in_a_batch_of_a_power_of_two(tmp_path):
 
 def test_a_method_that_remembers_rows_has_no_loss_on_others():
     settings = {**SETTINGS, "train.epochs": 3, "train.patience": 1}
-    told = "train.watched: 'deepcluster-v2' remembers its training rows and has no loss on others; possible: training"
+    told = "train.monitor: 'deepcluster-v2' remembers its training rows and has no loss on others; possible: training"
     with pytest.raises(RequestError, match=told):
         sslbench.run("deepcluster-v2", "digits", settings=settings)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sslbench.api.errors import RequestError
 from sslbench.app.study import folder_name
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.progress import Post, Tally, duration
-from sslbench.report.console.study_progress import Lines, doing, told
+from sslbench.progress import StudyCounts, WorkerProgress, duration
+from sslbench.report.console.study_progress import PlainStudyProgress, doing, told
 from sslbench.results.record import APART
 from sslbench.study.definition import find_study, flat, read_study
 from sslbench.study.grid import points_of
@@ -24,21 +24,21 @@ from sslbench.study.grid import points_of
 from .conftest import ROOT, TINY
 
 BASE = {**{k: v for k, v in TINY.items() if k != "seeds"}, "method": "mae", "data": "digits", "threads": 1,
-        "measure": ["knn", "linear"], "baselines": "none", "train.precision": "float32", "train.checkpoint_seconds": 0.2}  # fmt: skip
+        "protocols": ["knn", "linear"], "baselines": "none", "train.precision": "float32", "train.checkpoint_seconds": 0.2}  # fmt: skip
 STUDY = {
     "name": "votes",
-    "summary": "how neighbours vote",
+    "summary": "how neighbors vote",
     "base": {**BASE, "seeds": [0, 1]},
-    "axes": {"method.mask": [0.5, 0.75], "protocols.knn.vote": ["exponential", "inverse"]},
-    "tables": [{"name": "accuracy", "rows": ["method.mask", "protocols.knn.vote"], "where": {"metric": "micro_accuracy"}}],
+    "axes": {"method.mask": [0.5, 0.75], "protocol_settings.knn.vote": ["exponential", "inverse"]},
+    "tables": [{"name": "accuracy", "rows": ["method.mask", "protocol_settings.knn.vote"], "where": {"metric": "micro_accuracy"}}],
     "figures": [
-        {"name": "mask", "x": "method.mask", "hue": "protocols.knn.vote", "where": {"metric": "macro_accuracy", "protocol": "knn"}},
+        {"name": "mask", "x": "method.mask", "hue": "protocol_settings.knn.vote", "where": {"metric": "macro_accuracy", "protocol": "knn"}},
         {"name": "bars", "kind": "bar", "x": "protocol", "panels": "method.mask", "where": {"metric": "micro_accuracy"}},
-        {"name": "map", "kind": "heat", "x": "method.mask", "y": "protocols.knn.vote", "where": {"metric": "micro_accuracy", "protocol": "knn"}},
+        {"name": "map", "kind": "heat", "x": "method.mask", "y": "protocol_settings.knn.vote", "where": {"metric": "micro_accuracy", "protocol": "knn"}},
     ],
     "scales": {
         "smoke": {
-            "cost": "seconds", "base": {"seeds": [0]}, "axes": {"protocols.knn.vote": None, "method.mask": [0.5]},
+            "cost": "seconds", "base": {"seeds": [0]}, "axes": {"protocol_settings.knn.vote": None, "method.mask": [0.5]},
             "expect": [{"where": {"protocol": "knn", "metric": "micro_accuracy"}, "value": 0.5, "within": 0.5, "source": "a guess"}],
         }
     },
@@ -56,16 +56,16 @@ def study(content: dict, tmp_path: Path, scale: str = ""):
 
 
 def test_axes_are_lists_ranges_and_named_groups(tmp_path):
-    axes = {"train.epochs": {"from": 10, "to": 30, "step": 10}, "train.rate": {"from": 0.1, "to": 0.3, "step": 0.1},
+    axes = {"train.epochs": {"from": 10, "to": 30, "step": 10}, "train.lr": {"from": 0.1, "to": 0.3, "step": 0.1},
             "arm": {"a": {"method": "mae", "method.mask": 0.5}, "b": {"method": "simclr"}}}  # fmt: skip
     found = study({"base": {"data": "digits", "train": {"batch": 32}}, "axes": axes}, tmp_path)
     assert [list(axis.values) for axis in found.axes] == [[10, 20, 30], [0.1, 0.2, 0.3], ["a", "b"]]
-    points = points_of(found, ["train.batch=64"])
+    points = points_of(found, ["train.batch_size=64"])
     assert len(points) == 18
     assert points[0].tree["method"] == {"name": "mae", "mask": 0.5}
     assert points[1].tree["method"] == {"name": "simclr"}
     assert points[-1].tree["train"] == {"epochs": 30, "rate": 0.3, "batch": 64}
-    assert str(points[0]) == "train.epochs=10, train.rate=0.1, arm=a"
+    assert str(points[0]) == "train.epochs=10, train.lr=0.1, arm=a"
 
 
 def test_a_scale_changes_the_base_and_the_axes(tmp_path):
@@ -79,7 +79,7 @@ def test_a_scale_changes_the_base_and_the_axes(tmp_path):
 def test_a_range_has_both_ends_and_no_rounding_dust(tmp_path_factory, start, step, count, unit):
     values = {"from": start * unit, "to": (start + step * count) * unit, "step": step * unit}
     folder = tmp_path_factory.mktemp("range")
-    axis = study({"axes": {"train.rate": values}}, folder).axes[0]
+    axis = study({"axes": {"train.lr": values}}, folder).axes[0]
     assert list(axis.values) == pytest.approx([(start + step * n) * unit for n in range(count + 1)])
     assert all(len(str(value)) < 8 for value in axis.values)
 
@@ -207,7 +207,7 @@ def test_the_report_has_tables_figures_and_a_page(finished):
         assert (report / f"figures/{name}.svg").read_text().startswith("<?xml")
         assert len(pd.read_csv(report / f"figures/{name}.csv")) >= 8
     page = (report / "index.html").read_text()
-    assert "how neighbours vote" in page
+    assert "how neighbors vote" in page
     assert "figures/mask.svg" in page
     assert "Missing" not in page
     assert "exponential" in text
@@ -327,11 +327,11 @@ def test_flat_and_words_for_people(capsys):
         "a.b.c": [1],
     }
     assert [duration(s) for s in (5, 119, 121, 7300, 200_000)] == ["5 s", "119 s", "2.0 min", "2.0 h", "2.3 days"]
-    tally = Tally(runs=4, runs_left=1, stages=10, stages_left=5, seconds_left=60.0)
+    tally = StudyCounts(runs=4, runs_left=1, stages=10, stages_left=5, seconds_left=60.0)
     assert told(tally) == "3/4 runs, 5/10 stages, 60 s left"
-    post = Post(worker="w", title="mae seed 0 pretrain", done=1, total=4, detail="epoch 1/4", seconds=1.0)
+    post = WorkerProgress(worker="w", title="mae seed 0 pretrain", done=1, total=4, detail="epoch 1/4", seconds=1.0)
     assert doing(post) == "mae seed 0 pretrain: 25% epoch 1/4"
-    lines = Lines(Console(width=160))
+    lines = PlainStudyProgress(Console(width=160))
     lines.show(tally, [post])
     lines.show(tally, [post])
     assert capsys.readouterr().out.count("3/4 runs") == 1

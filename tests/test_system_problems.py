@@ -75,7 +75,7 @@ def test_the_home_of_a_user_that_does_not_exist_is_refused(monkeypatch):
         (OSError(errno.EROFS, "Read-only file system", "/x/y"), "/x/y: read-only file system. Use a folder"),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/x/y"), "/x/y: not a directory. Check --out"),
         (OSError(errno.ENOSPC, "No space left on device", "/x/y"), "/x: its disk is full"),
-        (MemoryError(), "memory: not enough for this request. Lower train.batch"),
+        (MemoryError(), "memory: not enough for this request. Lower train.batch_size"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "memory: not enough"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "memory: not enough"),
         (UnicodeEncodeError("utf-8", "caf\udce9", 3, 4, "surrogates not allowed"), "'caf\\udce9': is not UTF-8 text"),

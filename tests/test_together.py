@@ -27,12 +27,12 @@ TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 STEPS = [
     "recipe=none",
     "train.epochs=2",
-    "train.batch=32",
-    "train.optimiser=sgd",
-    "train.rate=0.1",
+    "train.batch_size=32",
+    "train.optimizer=sgd",
+    "train.lr=0.1",
     "train.schedule=constant",
 ]
-PICTURES = {"data": {"name": "digits"}, "augmentation": {"name": "crop-flip"}}
+IMAGES = {"data": {"name": "digits"}, "augmentation": {"name": "crop-flip"}}
 TOYS = {
     "data": {"name": "toy-pairs"},
     "augmentation": {"name": "toy-shift"},
@@ -46,13 +46,13 @@ TOY_METHODS = ("toy-masks", "toy-assignments", "toy-queue", "toy-sizes")
 
 def everything() -> dict:
     """Every installed method that trains, on digits, and the toys that carry a queue, masks, assignments, view sizes."""
-    wanted, toys = {}, [*STEPS, "view.size=16", "train.batch=16"]
+    wanted, toys = {}, [*STEPS, "view.size=16", "train.batch_size=16"]
     for component in discover(installed_entries()).all("method"):
         spec = component.spec
         if spec.trains:
             backbone = "micro-vit" if "tokens" in spec.requires else "micro-cnn"
             smoke = [f"method.{k}={json.dumps(v)}" for k, v in vars_of(spec.smoke).items()]
-            wanted[spec.name] = ({**PICTURES, "backbone": {"name": backbone}}, [*STEPS, *smoke])
+            wanted[spec.name] = ({**IMAGES, "backbone": {"name": backbone}}, [*STEPS, *smoke])
             if spec.modalities[0] == 2:
                 wanted[spec.name] = (PAIRS, [*toys, *smoke])
     return wanted | dict.fromkeys(TOY_METHODS, (TOYS, toys))
@@ -156,7 +156,7 @@ def test_shared_batch_norm_is_sync_batch_norm_on_gpus():
 
 
 def test_a_run_that_two_processes_share_says_so_and_agrees_with_one(tmp_path):
-    settings = {**TINY, "train.precision": "float32", "baselines": "none", "measure": ["knn"], "threads": 1}
+    settings = {**TINY, "train.precision": "float32", "baselines": "none", "protocols": ["knn"], "threads": 1}
     shares = {strategy: {"train.devices": 2, "train.strategy": strategy} for strategy in ("ddp", "fsdp")}
     losses = []
     for share in ({}, *shares.values()):
@@ -181,7 +181,7 @@ def test_how_processes_end_is_told(tmp_path, monkeypatch, way, sentence):
     """An error of any of them; none where one was killed; and none where only the interpreter's end fails."""
     monkeypatch.setattr(launch, "PROGRAM", "tests.ending_program")
     plan = SimpleNamespace(train=SimpleNamespace(devices=2), threads=1)
-    errand = launch.Errand(tree={"way": way}, threads=1, precision="float32", seed=0, fold=0, tables=())
+    errand = launch.WorkerTask(tree={"way": way}, threads=1, precision="float32", seed=0, fold=0, tables=())
     with pytest.raises(RuntimeError, match=sentence) if sentence else nullcontext():
         launch.spawn(plan, errand, tmp_path, lambda moment: None)
     assert (tmp_path / "ranks.log").exists() == bool(sentence)
@@ -215,8 +215,8 @@ def test_torchrun_may_start_the_command_itself(tmp_path):
         ({"train.strategy": "fsdp"}, "train.strategy: 'fsdp' is not possible. Possible: 'ddp' with one process"),
         ({"train.devices": 0}, "train.devices: 0 is not possible. Possible: 1 or more"),
         (
-            {"train.devices": 2, "train.batch": 33},
-            "train.batch: 33 is not possible. Possible: a multiple of train.devices",
+            {"train.devices": 2, "train.batch_size": 33},
+            "train.batch_size: 33 is not possible. Possible: a multiple of train.devices",
         ),
     ],
 )

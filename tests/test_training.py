@@ -1,4 +1,4 @@
-"""The loop: schedules and optimisers against closed forms, exact resume after SIGKILL, divergence, snapshots."""
+"""The loop: schedules and optimizers against closed forms, exact resume after SIGKILL, divergence, snapshots."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from torch import nn
 import sslbench
 from sslbench.analysis.tables.run_tables import rows_of
 from sslbench.api import Modality
-from sslbench.api.modules import Group, Objective
+from sslbench.api.modules import Objective, ParameterGroup
 from sslbench.config.settings import TrainSettings
 from sslbench.results.record import APART
 from sslbench.train.optimizers import (
     Lars,
-    build_optimiser,
+    build_optimizer,
     clip_each_gradient,
     depth_rates,
     larc_scale,
@@ -42,13 +42,13 @@ from .conftest import TINY
 from .test_config import problems_of
 
 SMALL_CNN = {
-    "recipe": "quick", "augmentation.name": "digits", "backbone.widths": [8, 8, 16, 16], "train.epochs": 2, "train.batch": 128,
-    "train.precision": "float32", "seeds": [0], "baselines": "none", "measure": ["knn"], "threads": 1,
+    "recipe": "quick", "augmentation.name": "digits", "backbone.widths": [8, 8, 16, 16], "train.epochs": 2, "train.batch_size": 128,
+    "train.precision": "float32", "seeds": [0], "baselines": "none", "protocols": ["knn"], "threads": 1,
 }  # fmt: skip
 
 
 def test_cosine_with_warmup_and_scaled_rate():
-    settings = TrainSettings(epochs=800, batch=4096, rate=1.5e-4, scale_rate=True, warmup=40)
+    settings = TrainSettings(epochs=800, batch_size=4096, lr=1.5e-4, scale_lr=True, warmup_epochs=40)
     assert peak_rate(settings) == pytest.approx(2.4e-3)  # 1.5e-4 x 4096 / 256
     assert rate_at(settings, 0) == 0
     assert rate_at(settings, 20) == pytest.approx(1.2e-3)
@@ -58,15 +58,15 @@ def test_cosine_with_warmup_and_scaled_rate():
 
 
 def test_one_cycle_agrees_with_torch():
-    settings = TrainSettings(epochs=10, rate=0.5, schedule="one-cycle")
-    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
+    settings = TrainSettings(epochs=10, lr=0.5, schedule="one-cycle")
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
     cycle = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, 0.5, total_steps=1001, pct_start=0.3, final_div_factor=1e9, cycle_momentum=False
+        optimizer, 0.5, total_steps=1001, pct_start=0.3, final_div_factor=1e9, cycle_momentum=False
     )
     for step in range(1000):
         # torch counts the peak at step 0.3 * total - 1, so the two are at most a step apart
         assert rate_at(settings, step / 100) == pytest.approx(cycle.get_last_lr()[0], abs=0.003)
-        optimiser.step()
+        optimizer.step()
         cycle.step()
 
 
@@ -134,19 +134,21 @@ class Line(Objective):
 
 
 def test_one_dimensional_parameters_do_not_decay():
-    groups = parameter_groups(Line(), TrainSettings(decay=0.1))
+    groups = parameter_groups(Line(), TrainSettings(weight_decay=0.1))
     assert {len(g["params"][0].shape): g["weight_decay"] for g in groups} == {2: 0.1, 1: 0.0}
 
 
 def test_norms_and_biases_decay_where_they_are_meant_to():
-    settings = TrainSettings(optimiser="sgd", decay=0.1, decay_norms_and_biases=True, epochs=1, rate=1.0, momentum=0.0)
+    settings = TrainSettings(
+        optimizer="sgd", weight_decay=0.1, decay_norms_and_biases=True, epochs=1, lr=1.0, momentum=0.0
+    )
     objective = Line()
-    optimiser = build_optimiser(objective, settings)
-    set_rates(optimiser, settings, 0.0)
+    optimizer = build_optimizer(objective, settings)
+    set_rates(optimizer, settings, 0.0)
     before = {name: parameter.detach().clone() for name, parameter in objective.named_parameters()}
     for parameter in objective.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    optimiser.step()
+    optimizer.step()
     for name, parameter in objective.named_parameters():
         torch.testing.assert_close(parameter.detach(), before[name] * 0.9)
 
@@ -154,40 +156,40 @@ def test_norms_and_biases_decay_where_they_are_meant_to():
 def test_groups_must_hold_every_parameter_once():
     class Forgetful(Line):
         def groups(self):
-            return (Group(parameters=(self.layer.weight,)),)
+            return (ParameterGroup(parameters=(self.layer.weight,)),)
 
     class Twice(Line):
         def groups(self):
-            return (Group(parameters=tuple(self.parameters())), Group(parameters=(self.layer.bias,)))
+            return (ParameterGroup(parameters=tuple(self.parameters())), ParameterGroup(parameters=(self.layer.bias,)))
 
     for wrong in (Forgetful(), Twice()):
         with pytest.raises(ValueError, match="must hold every trainable parameter exactly once"):
-            build_optimiser(wrong, TrainSettings())
+            build_optimizer(wrong, TrainSettings())
 
 
 def test_groups_can_be_constant_or_frozen_at_first():
     class Apart(Line):
         def groups(self):
-            head = Group(parameters=(self.layer.bias,), scheduled=False, rate=2.0)
-            return (Group(parameters=(self.layer.weight,), from_epoch=1), head)
+            head = ParameterGroup(parameters=(self.layer.bias,), scheduled=False, lr_multiplier=2.0)
+            return (ParameterGroup(parameters=(self.layer.weight,), from_epoch=1), head)
 
-    settings = TrainSettings(epochs=4, rate=1.0, decay=0)
-    optimiser = build_optimiser(Apart(), settings)
-    set_rates(optimiser, settings, 0.5)
-    assert [g["lr"] for g in optimiser.param_groups] == [0.0, 2.0]
-    set_rates(optimiser, settings, 2.0)
-    assert [g["lr"] for g in optimiser.param_groups] == pytest.approx([0.5, 2.0])
+    settings = TrainSettings(epochs=4, lr=1.0, weight_decay=0)
+    optimizer = build_optimizer(Apart(), settings)
+    set_rates(optimizer, settings, 0.5)
+    assert [g["lr"] for g in optimizer.param_groups] == [0.0, 2.0]
+    set_rates(optimizer, settings, 2.0)
+    assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([0.5, 2.0])
 
 
 def test_lars_is_its_equation():
     weight, bias = nn.Parameter(torch.tensor([[3.0, 4.0]])), nn.Parameter(torch.tensor([1.0]))
     groups = [{"params": [weight], "weight_decay": 0.1, "lr": 0.5}, {"params": [bias], "weight_decay": 0.0, "lr": 0.5}]
-    optimiser = Lars(groups, momentum=0.9, trust=0.01)
+    optimizer = Lars(groups, momentum=0.9, trust=0.01)
     velocity = torch.zeros(1, 2)
     expected_weight, expected_bias, bias_velocity = weight.detach().clone(), bias.detach().clone(), torch.zeros(1)
     for gradient in (torch.tensor([[1.0, 2.0]]), torch.tensor([[-2.0, 0.5]])):
         weight.grad, bias.grad = gradient, torch.tensor([0.3])
-        optimiser.step()
+        optimizer.step()
         decayed = gradient + 0.1 * expected_weight
         velocity = 0.9 * velocity + decayed * 0.01 * expected_weight.norm() / decayed.norm()
         expected_weight = expected_weight - 0.5 * velocity
@@ -203,10 +205,10 @@ def test_larcs_scale_is_bounded_at_rate_0_as_just_above_it():
     for rate in (0.0, 1e-12):
         weight = nn.Parameter(torch.tensor([[3.0, 4.0]]))
         groups = [{"params": [weight], "weight_decay": 0.1, "lr": rate}]
-        optimiser = Lars(groups, momentum=0.9, trust=0.02, clip=True)
+        optimizer = Lars(groups, momentum=0.9, trust=0.02, clip=True)
         weight.grad = torch.tensor([[100.0, 200.0]])
-        optimiser.step()
-        after.append(optimiser.state[weight]["velocity"])
+        optimizer.step()
+        after.append(optimizer.state[weight]["velocity"])
     torch.testing.assert_close(after[0], torch.tensor([[100.3, 200.4]]))
     torch.testing.assert_close(after[0], after[1])
     assert larc_scale(torch.tensor(0.002), 0.5).item() == pytest.approx(0.004)
@@ -224,8 +226,8 @@ def test_each_gradient_is_scaled_by_its_own_norm(limit):
 
 
 def test_clipping_by_parameter_is_refused_where_no_process_holds_a_whole_gradient():
-    found = problems_of("train.clip_by=parameter", "train.strategy=fsdp", "train.devices=2")
-    assert any(line.startswith("train.clip_by: 'parameter' is not possible. Possible: 'global'") for line in found)
+    found = problems_of("train.grad_clip_by=parameter", "train.strategy=fsdp", "train.devices=2")
+    assert any(line.startswith("train.grad_clip_by: 'parameter' is not possible. Possible: 'global'") for line in found)
 
 
 def comparable(record: Path) -> dict:
@@ -235,9 +237,9 @@ def comparable(record: Path) -> dict:
 
 RUN = [
     "run", "--method", "mae", "--dataset", "digits", "--baselines", "none", "--seeds", "0", "--protocols",
-    "knn,finetune", "train.epochs=6", "train.batch=64", "protocols.finetune.epochs=2",
-    "protocols.finetune.min_steps=0", "train.checkpoint_seconds=0",
-    "backbone.width=16", "backbone.heads=2", "backbone.depth=1", "threads=1", "train.average=0.9",
+    "knn,finetune", "train.epochs=6", "train.batch_size=64", "protocol_settings.finetune.epochs=2",
+    "protocol_settings.finetune.min_steps=0", "train.checkpoint_seconds=0",
+    "backbone.width=16", "backbone.heads=2", "backbone.depth=1", "threads=1", "train.ema_decay=0.9",
 ]  # fmt: skip
 
 
@@ -276,7 +278,7 @@ def test_a_checkpoint_in_mid_epoch_goes_on_exactly(tmp_path, monkeypatch):
     """The training stops after a step of the third epoch, as a kill would, and the next attempt goes on from there."""
     from sslbench.train import loop
 
-    settings = {**TINY, "train.epochs": 4, "train.checkpoint_seconds": 0, "baselines": "none", "measure": ["knn"]}
+    settings = {**TINY, "train.epochs": 4, "train.checkpoint_seconds": 0, "baselines": "none", "protocols": ["knn"]}
     whole = sslbench.run("mae", "digits", out=tmp_path / "whole", settings=settings)
     original, steps = loop._Loop._report, []
 
@@ -296,8 +298,8 @@ def test_a_checkpoint_in_mid_epoch_goes_on_exactly(tmp_path, monkeypatch):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_its_step(tmp_path):
-    settings = {**TINY, "train.rate": 1e30, "train.optimiser": "sgd", "train.warmup": 0.0, "train.epochs": 5,
-                "baselines": "none", "measure": ["knn"]}  # fmt: skip
+    settings = {**TINY, "train.lr": 1e30, "train.optimizer": "sgd", "train.warmup_epochs": 0.0, "train.epochs": 5,
+                "baselines": "none", "protocols": ["knn"]}  # fmt: skip
     record = sslbench.run("mae", "digits", out=tmp_path, settings=settings).records[0]
     assert record.status == "diverged"
     assert "at step" in record.reason
@@ -306,10 +308,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_step(tmp_path):
 
 
 def test_snapshots_are_measured_and_change_no_weight(tmp_path):
-    base = {**TINY, "train.epochs": 3, "baselines": "none", "measure": ["knn"]}
+    base = {**TINY, "train.epochs": 3, "baselines": "none", "protocols": ["knn"]}
     plain = sslbench.run("mae", "digits", out=tmp_path / "plain", settings=base).records[0]
     snapped = sslbench.run(
-        "mae", "digits", out=tmp_path / "snap", settings={**base, "train.snapshots": [1, 2]}
+        "mae", "digits", out=tmp_path / "snap", settings={**base, "train.eval_epochs": [1, 2]}
     ).records[0]
     weights = [next((tmp_path / name).glob("mae*/encoder-*.safetensors")).read_bytes() for name in ("plain", "snap")]
     assert weights[0] == weights[1]
@@ -318,17 +320,17 @@ def test_snapshots_are_measured_and_change_no_weight(tmp_path):
 
 
 def test_accumulation_of_a_mean_loss_is_the_larger_batch(tmp_path):
-    base = {**TINY, "train.precision": "float32", "train.batch": 128, "baselines": "none", "measure": ["knn"]}
+    base = {**TINY, "train.precision": "float32", "train.batch_size": 128, "baselines": "none", "protocols": ["knn"]}
     one = sslbench.run("mae", "digits", out=tmp_path, settings=base).records[0]
-    two = sslbench.run("mae", "digits", out=tmp_path, settings={**base, "train.accumulate": 4}).records[0]
+    two = sslbench.run("mae", "digits", out=tmp_path, settings={**base, "train.grad_accumulation": 4}).records[0]
     losses = [[epoch["loss"] for epoch in record.training[0]["history"]] for record in (one, two)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 def test_the_average_of_the_weights_is_what_is_kept(tmp_path):
-    base = {**TINY, "baselines": "none", "measure": ["knn"]}
+    base = {**TINY, "baselines": "none", "protocols": ["knn"]}
     plain = sslbench.run("mae", "digits", out=tmp_path, settings=base).records[0]
-    averaged = sslbench.run("mae", "digits", out=tmp_path, settings={**base, "train.average": 0.99}).records[0]
+    averaged = sslbench.run("mae", "digits", out=tmp_path, settings={**base, "train.ema_decay": 0.99}).records[0]
     assert plain.training[0]["history"] == averaged.training[0]["history"]
     weights = [(tmp_path / r.run).glob("encoder-*.safetensors") for r in (plain, averaged)]
     assert next(weights[0]).read_bytes() != next(weights[1]).read_bytes()

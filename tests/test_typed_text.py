@@ -155,9 +155,7 @@ def test_files_of_any_encoding_and_depth_are_read_or_refused_by_name(tmp_path):
 
 def test_axes_of_a_study_hold_names_as_they_were_typed(tmp_path):
     file = tmp_path / "study.yaml"
-    file.write_text(
-        "name: s\nbase: {method: simclr}\naxes:\n  data.title: [2024, no, 010]\n  train.rate: [1e-3, 0.01]\n"
-    )
+    file.write_text("name: s\nbase: {method: simclr}\naxes:\n  data.title: [2024, no, 010]\n  train.lr: [1e-3, 0.01]\n")
     axes = {axis.name: axis for axis in read_study(file, "").axes}
     assert list(axes["data.title"].values) == [2024, "no", "010"]
-    assert list(axes["train.rate"].values) == [0.001, 0.01]
+    assert list(axes["train.lr"].values) == [0.001, 0.01]

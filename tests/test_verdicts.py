@@ -20,8 +20,8 @@ from sslbench.report.console.verdicts import verdict_table
 from sslbench.results.answers import read_answers
 
 SETTINGS = {
-    "measure": ["knn", "linear"], "baselines": ["raw-features", "pretrained"], "protocols.linear.epochs": 2,
-    "protocols.linear.min_steps": 0, "protocols.linear.rates": [0.1], "protocols.linear.decays": [0.0],
+    "protocols": ["knn", "linear"], "baselines": ["raw-features", "pretrained"], "protocol_settings.linear.epochs": 2,
+    "protocol_settings.linear.min_steps": 0, "protocol_settings.linear.lrs": [0.1], "protocol_settings.linear.weight_decays": [0.0],
     "backbone": {"name": "micro-cnn", "widths": [8, 8, 16, 16]},
 }  # fmt: skip
 

@@ -12,16 +12,16 @@ import numpy as np
 
 from sslbench.api.modules import TrainedMethod
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import Column, Pool, Prepared, open_prepared
 from sslbench.environment import best_precision, places
-from sslbench.progress import Moment
+from sslbench.progress import TrainingStep
 from sslbench.train.build import build_augmentation, build_method, make_views
 from sslbench.train.distributed.fabric import make_fabric
-from sslbench.train.distributed.process_group import Alone
+from sslbench.train.distributed.process_group import SingleProcess
 from sslbench.train.feeds import Pass, SampleFeed
 from sslbench.train.loop import Trained, Training, silent, train
 
@@ -30,25 +30,26 @@ def a_plan(request: Mapping[str, Any], *overrides: str) -> Plan:
     """A request's plan on two threads, in the precision that the machine is best at."""
     machine = Machine(threads=2, precision=best_precision())
     tree = read_request(None, request, ["train.epochs=1", *overrides])
-    return make_plan(tree, discover(installed_entries()), Shelf(places()), machine)
+    return make_plan(tree, discover(installed_entries()), DatasetCache(places()), machine)
 
 
 def noise(plan: Plan, rows: int, side: int, file: Path | None = None) -> Pool:
-    """Pictures of noise, whose content changes no time, in memory or mapped from a file."""
+    """Images of noise, whose content changes no time, in memory or mapped from a file."""
     rng, shape = np.random.default_rng(0), (rows, plan.modalities["image"].shape[0], side, side)
     if file is None:
-        pictures = rng.integers(0, 256, shape, dtype=np.uint8)
+        images = rng.integers(0, 256, shape, dtype=np.uint8)
     else:
         written = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
         for start in range(0, rows, 4096):
             piece = written[start : start + 4096]
             piece[:] = rng.integers(0, 256, piece.shape, dtype=np.uint8)
         written.flush()
-        pictures = np.load(file, mmap_mode="r")
+        images = np.load(file, mmap_mode="r")
     chosen = np.arange(rows)
     table = Prepared(
-        key="noise", name="noise", modalities=plan.modalities, target=plan.facts.target, labels=np.full(rows, -1), columns={},
-        data={"image": Column(values=pictures)}, kept=chosen,
+        key="noise", name="noise", modalities=plan.modalities, target=plan.context.target, labels=np.full(rows, -1),
+        columns={},
+        data={"image": Column(values=images)}, kept=chosen,
     )  # fmt: skip
     return Pool(members=[(table, chosen)], modalities=plan.modalities)
 
@@ -69,13 +70,13 @@ def a_feed(plan: Plan, pool: Pool) -> SampleFeed:
     return SampleFeed(
         pool=pool, views=make_views(plan, plan.modalities, 0, fabric.device), roles=plan.roles,
         augmentations=[build_augmentation(a, plan.view, plan.modalities, pool) for a in plan.augmentations],
-        batch=plan.train.batch, accumulate=1, seed=0, world=Alone(),
+        batch=plan.train.batch_size, accumulate=1, seed=0, world=SingleProcess(),
     )  # fmt: skip
 
 
 def a_method(plan: Plan, rows: int) -> TrainedMethod:
     """The plan's method, fresh."""
-    method = build_method(plan, plan.modalities, plan.facts.target, rows, 0)
+    method = build_method(plan, plan.modalities, plan.context.target, rows, 0)
     assert isinstance(method, TrainedMethod)
     return method
 
@@ -117,11 +118,13 @@ def epoch(
     method: TrainedMethod,
     feed: SampleFeed | Ready | Short,
     epochs: int = 1,
-    watch: Callable[[Moment], None] = silent,
+    watch: Callable[[TrainingStep], None] = silent,
 ) -> Trained:
     """Train for an epoch or more."""
     settings = replace(plan.train, epochs=epochs)
     fabric = make_fabric(plan.train.precision)
     return train(
-        Training(objective=method, feed=feed, settings=settings, fabric=fabric, world=Alone(), seed=0, watch=watch)
+        Training(
+            objective=method, feed=feed, settings=settings, fabric=fabric, world=SingleProcess(), seed=0, watch=watch
+        )
     )

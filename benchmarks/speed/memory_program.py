@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from sslbench.progress import Moment
+from sslbench.progress import TrainingStep
 
 from .harness import Short, a_feed, a_method, a_plan, epoch, noise
 
@@ -30,14 +30,14 @@ if __name__ == "__main__":
     torch.set_num_threads(2)
     plan = a_plan(
         {"method": {"name": "simclr"}, "data": {"name": "digits"}},
-        f"view.size={SIDE}", "prepare.size=32", "train.batch=256", "recipe=quick", "backbone.name=micro-cnn",
+        f"view.size={SIDE}", "prepare.size=32", "train.batch_size=256", "recipe=quick", "backbone.name=micro-cnn",
     )  # fmt: skip
     peaks: dict[int, float] = defaultdict(float)
 
-    def watch(moment: Moment) -> None:
+    def watch(moment: TrainingStep) -> None:
         peaks[moment.epoch] = max(peaks[moment.epoch], own_memory())
 
     with tempfile.TemporaryDirectory() as folder:
-        feed = Short(a_feed(plan, noise(plan, rows, SIDE, file=Path(folder) / "pictures.npy")), 8)
+        feed = Short(a_feed(plan, noise(plan, rows, SIDE, file=Path(folder) / "images.npy")), 8)
         epoch(plan, a_method(plan, rows), feed, epochs, watch)
     print(*(peaks[number] for number in sorted(peaks)))

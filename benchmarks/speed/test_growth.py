@@ -1,4 +1,4 @@
-"""How time and memory grow with what is asked for: batch, picture, data set, epochs and processes; and many seeds at once."""
+"""How time and memory grow with what is asked for: batch, image, data set, epochs and processes; and many seeds at once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
 
 def training(batch: int, side: int, rows: int, file: Path | None = None) -> Callable[[], float]:
     """A warm training, that gives the seconds of a step of one more short epoch."""
-    plan = a_plan(REQUEST, *BASE, f"train.batch={batch}", f"view.size={side}")
+    plan = a_plan(REQUEST, *BASE, f"train.batch_size={batch}", f"view.size={side}")
     feed, method = Short(a_feed(plan, noise(plan, rows, 32, file=file)), STEPS), a_method(plan, rows)
 
     def more() -> float:
@@ -59,7 +59,7 @@ def training(batch: int, side: int, rows: int, file: Path | None = None) -> Call
     ],
 )  # fmt: skip
 def test_growth_of_a_step(benchmark, state: State, tmp_path, what, sizes, make, aim):
-    """A step's time against its batch, its pictures' pixels, and the rows that there are to choose from.
+    """A step's time against its batch, its images' pixels, and the rows that there are to choose from.
 
     Sizes are taken in turn, so that a drifting machine moves all of them, and of five times the best counts.
     """
@@ -110,8 +110,8 @@ def test_five_seeds_at_once_by_vmap(benchmark, state: State):
     weights, buffers = stack_module_state(models)
     x = torch.rand(5, 64, 1, 32, 32)
 
-    def loss(own: dict[str, torch.Tensor], other: dict[str, torch.Tensor], pictures: torch.Tensor) -> torch.Tensor:
-        return functional_call(models[0], (own, other), (pictures,)).square().mean()
+    def loss(own: dict[str, torch.Tensor], other: dict[str, torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+        return functional_call(models[0], (own, other), (images,)).square().mean()
 
     def one_after_another() -> None:
         for place, model in enumerate(models):

@@ -14,14 +14,14 @@ from sslbench.config.choices import choose
 from .conftest import State, alternately
 from .figures import Figure
 
-PICTURES = {"micro-vit": (64, 64), "vit_small_patch16_224": (224, 8)}
-"""Side and number of the pictures, by backbone."""
+IMAGES = {"micro-vit": (64, 64), "vit_small_patch16_224": (224, 8)}
+"""Side and number of the images, by backbone."""
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", IMAGES)
 def test_an_encoder_pays_for_visible_patches_alone(benchmark, state: State, name):
     """Forward and backward, mask 0.75; a quarter of the patches would cost a quarter if nothing else did."""
-    side, count = PICTURES[name]
+    side, count = IMAGES[name]
     problems: list[str] = []
     choice = choose(discover(installed_entries()), "backbone", name, {}, "backbone", problems)
     assert choice is not None, problems

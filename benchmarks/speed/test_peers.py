@@ -29,8 +29,8 @@ pytest.importorskip("lightly")
 CORES = 2
 
 
-class Pictures(Dataset):  # type: ignore[type-arg]
-    """Pictures opened and changed one by one, as LightlySSL's examples do."""
+class Images(Dataset):  # type: ignore[type-arg]
+    """Images opened and changed one by one, as LightlySSL's examples do."""
 
     def __init__(self, opened: Callable[[int], Image.Image], count: int, transform: Callable[..., object]) -> None:
         self.opened, self.count, self.transform = opened, count, transform
@@ -44,7 +44,7 @@ class Pictures(Dataset):  # type: ignore[type-arg]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Theirs:
-    """A training as the examples write it: loader, model, what it loses on a batch of views, and its optimiser."""
+    """A training as the examples write it: loader, model, what it loses on a batch of views, and its optimizer."""
 
     loader: DataLoader  # type: ignore[type-arg]
     model: nn.Module
@@ -52,13 +52,13 @@ class Theirs:
 
     def epoch(self, precision: torch.dtype) -> None:
         """One pass over the loader; float32 is the examples'."""
-        optimiser = torch.optim.SGD(self.model.parameters(), lr=0.06)
+        optimizer = torch.optim.SGD(self.model.parameters(), lr=0.06)
         for views in self.loader:
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             with torch.autocast("cpu", precision, enabled=precision != torch.float32):
                 loss = self.loss(views)
             loss.backward()
-            optimiser.step()
+            optimizer.step()
 
 
 def compare(state: State, what: str, theirs: Theirs, ours: Callable[[], object], aim: float, precision: str) -> None:
@@ -74,14 +74,14 @@ def loader_of(data: Dataset, batch: int) -> DataLoader:  # type: ignore[type-arg
 
 
 def test_simclr_against_lightly(benchmark, state: State):
-    """ResNet-18 at 32 px, batch 256, 4,096 pictures of CIFAR-10's kind; the same projector in both."""
+    """ResNet-18 at 32 px, batch 256, 4,096 images of CIFAR-10's kind; the same projector in both."""
     from lightly.loss import NTXentLoss
     from lightly.models.modules import SimCLRProjectionHead
     from lightly.transforms import SimCLRTransform
 
     rows, batch, side = 4096, 256, 32
     arrays = np.random.default_rng(0).integers(0, 256, (rows, side, side, 3), dtype=np.uint8)
-    loader = loader_of(Pictures(lambda i: Image.fromarray(arrays[i]), rows, SimCLRTransform(input_size=side)), batch)
+    loader = loader_of(Images(lambda i: Image.fromarray(arrays[i]), rows, SimCLRTransform(input_size=side)), batch)
     encoder = nn.Sequential(*list(torchvision.models.resnet18().children())[:-1], nn.Flatten())
     model = nn.Sequential(encoder, SimCLRProjectionHead(512, 512, 128))
     criterion = NTXentLoss()
@@ -89,7 +89,7 @@ def test_simclr_against_lightly(benchmark, state: State):
     head = {"hidden": 512, "out": 128, "batch_norm": True}
     request = {"method": {"name": "simclr", **head}, "data": {"name": "factor-shapes"}}
     plan = a_plan(
-        request, "recipe=none", f"view.size={side}", "prepare.size=32", f"train.batch={batch}",
+        request, "recipe=none", f"view.size={side}", "prepare.size=32", f"train.batch_size={batch}",
         "augmentation.name=simclr", "backbone.name=torchvision-resnet18", "backbone.stem=standard",
     )  # fmt: skip
     feed, method = a_feed(plan, noise(plan, rows, side)), a_method(plan, rows)
@@ -101,7 +101,7 @@ def test_simclr_against_lightly(benchmark, state: State):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> Path:
     """256 photographs' worth of JPEG files of 320 x 256 pixels, smooth as photographs are."""
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     for number in range(256):
         coarse = rng.integers(0, 256, (20, 25, 3), dtype=np.uint8)
@@ -147,12 +147,12 @@ def test_mae_from_files_against_lightly(benchmark, state: State, files, tmp_path
     from lightly.transforms import MAETransform
 
     batch, paths = 64, sorted(files.glob("*/*.jpg"))
-    loader = loader_of(Pictures(lambda i: Image.open(paths[i]), len(paths), MAETransform()), batch)
+    loader = loader_of(Images(lambda i: Image.open(paths[i]), len(paths), MAETransform()), batch)
     model = LightlyMae()
     theirs = Theirs(loader=loader, model=model, loss=lambda views: model(views[0]))
     request = {"method": {"name": "mae"}, "data": {"name": "image-folder", "root": str(files)}}
     plan = a_plan(
-        request, "recipe=none", "view.size=224", f"train.batch={batch}", "augmentation.name=crop-flip",
+        request, "recipe=none", "view.size=224", f"train.batch_size={batch}", "augmentation.name=crop-flip",
         "backbone.name=vit_tiny_patch16_224",
     )  # fmt: skip
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The protocols against the libraries that people would use instead: neighbours, linear probes, clustering scores."""
+"""The protocols against the libraries that people would use instead: neighbors, linear probes, clustering scores."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ WIDTH, BANK, CLASSES = 512, 50_000, 10
 
 
 def features(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Unit vectors around ten centres, and which; as a trained encoder's features, most alike within their class."""
+    """Unit vectors around ten centers, and which; as a trained encoder's features, most alike within their class."""
     rng = torch.Generator().manual_seed(seed)
-    centres = torch.randn(CLASSES, WIDTH, generator=torch.Generator().manual_seed(99))
+    centers = torch.randn(CLASSES, WIDTH, generator=torch.Generator().manual_seed(99))
     labels = torch.arange(count) % CLASSES
-    values = 0.16 * centres[labels] + torch.randn(count, WIDTH, generator=rng)
+    values = 0.16 * centers[labels] + torch.randn(count, WIDTH, generator=rng)
     return values / values.norm(dim=1, keepdim=True), labels
 
 
-def their_neighbours(
+def their_neighbors(
     library: str, bank: torch.Tensor, labels: torch.Tensor, query: torch.Tensor
 ) -> Callable[[], object]:
     """What a library does for the 200 nearest; LightlySSL's by 500 queries a call, as its memory wants it."""
@@ -51,7 +51,7 @@ def their_neighbours(
 
 
 @pytest.mark.parametrize(("library", "aim"), [("scikit-learn, brute force", 4), ("LightlySSL's knn_predict, one k", 1)])
-def test_neighbours_against_other_libraries(benchmark, state: State, library, aim):
+def test_neighbors_against_other_libraries(benchmark, state: State, library, aim):
     """Every one finds the 200 nearest of 50,000 for 10,000 queries; ours serves all k of the grid at once."""
     bank, labels = features(BANK, 0)
     query, _ = features(10_000, 1)
@@ -61,28 +61,28 @@ def test_neighbours_against_other_libraries(benchmark, state: State, library, ai
     def ours() -> object:
         cosines, found = nearest(bank, query, 200, 256)
         vote, named = weights(cosines, config), labels[found]
-        return [votes(vote, named, CLASSES, k) for k in config.neighbours]
+        return [votes(vote, named, CLASSES, k) for k in config.neighbors]
 
-    gain = 1 / alternately(ours, their_neighbours(library, bank, labels, query), 3)
+    gain = 1 / alternately(ours, their_neighbors(library, bank, labels, query), 3)
     benchmark.pedantic(ours, rounds=1)
     exact = nearest(bank, query[:100], 200, 256)[0].numpy()
     brute = np.sort((query[:100].double() @ bank.double().T).numpy(), axis=1)[:, ::-1][:, :200]
     assert np.abs(exact - brute).max() < 1e-6
-    what = "k-NN, bank of 50,000 x 512, 10,000 queries, 200 neighbours"
+    what = "k-NN, bank of 50,000 x 512, 10,000 queries, 200 neighbors"
     spent = shares(ours)
     products, cosines = spent["aten::mm"], spent["aten::sparse_sampled_addmm"]
     note = (
-        f"ours with the votes of k = {', '.join(map(str, config.neighbours))}; {products:.0%} of its time are products in "
+        f"ours with the votes of k = {', '.join(map(str, config.neighbors))}; {products:.0%} of its time are products in "
         f"{cpu_precision()}, {cosines:.0%} cosines of candidates, {1 - products - cosines:.0%} finding and ordering those"
     )
     state(Figure(what=what, against=library, found=gain, aim=aim, unit="x", note=note))
 
 
 @pytest.mark.parametrize(("rows", "width"), [(50_000, 512), (200_000, 512), (1_000_000, 384)])
-def test_neighbours_in_bounded_memory(benchmark, state: State, rows, width):
+def test_neighbors_in_bounded_memory(benchmark, state: State, rows, width):
     """Beyond the bank and the queries, 256 MB for any bank; a process of its own for each, so that peaks are its own."""
 
-    program = [sys.executable, "-m", "benchmarks.speed.neighbours_program", str(rows), str(width), "1000"]
+    program = [sys.executable, "-m", "benchmarks.speed.neighbors_program", str(rows), str(width), "1000"]
     text = benchmark.pedantic(subprocess.check_output, args=(program,), kwargs={"text": True, "cwd": ROOT}, rounds=1)
     before, after = map(float, text.split())
     what = f"k-NN, bank of {rows:,} x {width}, memory beyond the bank"
@@ -97,8 +97,8 @@ def test_linear_probes_together_against_one_after_another(benchmark, state: Stat
     bank, labels = features(BANK, 0)
     query, truth = features(10_000, 1)
     rates = tuple(float(r) for r in np.geomspace(0.001, 1.0, 13))
-    config = LinearConfig(rates=rates, decays=(0.0, 1e-4, 1e-3), epochs=3, min_steps=0)
-    grid = [(rate, decay) for rate in config.rates for decay in config.decays]
+    config = LinearConfig(lrs=rates, weight_decays=(0.0, 1e-4, 1e-3), epochs=3, min_steps=0)
+    grid = [(rate, decay) for rate in config.lrs for decay in config.weight_decays]
 
     def ours() -> np.ndarray:
         rngs = [np.random.default_rng(seed) for seed in range(5)]
@@ -145,16 +145,16 @@ def plain(bank, labels, mean, deviation, rate, decay, config) -> torch.nn.Linear
     for parameter in probe.parameters():
         torch.nn.init.zeros_(parameter)
     groups = [{"params": probe.weight, "weight_decay": decay}, {"params": probe.bias}]
-    optimiser = torch.optim.SGD(groups, lr=rate, momentum=config.momentum)
+    optimizer = torch.optim.SGD(groups, lr=rate, momentum=config.momentum)
     steps = len(values) // config.batch
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.epochs * steps)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.epochs * steps)
     for _ in range(config.epochs):
         order = torch.randperm(len(values))
         for step in range(steps):
             rows = order[step * config.batch : (step + 1) * config.batch]
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             torch.nn.functional.cross_entropy(probe(values[rows]), labels[rows]).backward()
-            optimiser.step()
+            optimizer.step()
             schedule.step()
     return probe
 

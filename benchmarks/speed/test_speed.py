@@ -20,7 +20,7 @@ from .harness import Ready, a_feed, a_method, a_plan, epoch, noise
 
 SIDE, ROWS, BATCH = 32, 2048, 256
 SIMCLR = {"method": {"name": "simclr"}, "data": {"name": "digits"}}
-SETTINGS = (f"view.size={SIDE}", "prepare.size=32", f"train.batch={BATCH}", "recipe=quick")
+SETTINGS = (f"view.size={SIDE}", "prepare.size=32", f"train.batch_size={BATCH}", "recipe=quick")
 
 
 @pytest.mark.parametrize("backbone", ["micro-cnn", "torchvision-resnet18"])
@@ -37,24 +37,24 @@ def test_training_end_to_end_against_compute_alone(benchmark, state: State, back
 
 
 def test_batched_views_against_torchvision_one_by_one(benchmark, state: State):
-    """The augmentation of the quick recipe's kind: crop, flip and colour jitter, 256 pictures of 32 px."""
-    plan = a_plan(SIMCLR, *SETTINGS, "augmentation.name=simclr", "augmentation.blur.p=0", "augmentation.grey.p=0")
+    """The augmentation of the quick recipe's kind: crop, flip and color jitter, 256 images of 32 px."""
+    plan = a_plan(SIMCLR, *SETTINGS, "augmentation.name=simclr", "augmentation.blur.p=0", "augmentation.gray.p=0")
     feed = a_feed(plan, noise(plan, ROWS, SIDE))
-    pictures = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8)
+    images = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8)
     theirs = v2.Compose([
         v2.RandomResizedCrop(SIDE, antialias=True), v2.RandomHorizontalFlip(),
         v2.RandomApply([v2.ColorJitter(0.8, 0.8, 0.8, 0.2)], 0.8), v2.ToDtype(torch.float32, scale=True),
     ])  # fmt: skip
-    view = {"image": pictures.float() / 255}
+    view = {"image": images.float() / 255}
     rows = torch.arange(BATCH)
 
     def ours() -> object:
         return feed.views.make(view, rows, 0, feed.augmentations[0], {"view": replace(plan.roles["view"], count=1)})
 
-    gain = alternately(lambda: [theirs(p) for p in pictures], ours)
+    gain = alternately(lambda: [theirs(p) for p in images], ours)
     benchmark(ours)
-    what = f"batched crop, flip, jitter of {BATCH} pictures of {SIDE} px"
-    state(Figure(what=what, against="torchvision v2, picture by picture", found=gain, unit="x"))
+    what = f"batched crop, flip, jitter of {BATCH} images of {SIDE} px"
+    state(Figure(what=what, against="torchvision v2, image by image", found=gain, unit="x"))
 
 
 @pytest.mark.parametrize("command", ["list", "show method mae", "--help"])

@@ -22,7 +22,7 @@ spt = pytest.importorskip("stable_pretraining", reason="the extra `peers` is not
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A ViT of timm's, its pictures, its batch and steps, and the projector's width."""
+    """A ViT of timm's, its images, its batch and steps, and the projector's width."""
 
     backbone: str
     side: int
@@ -56,24 +56,24 @@ class Theirs:
             TensorDataset(pictures), case.batch, shuffle=True, drop_last=True, pin_memory=device.type == "cuda",
             num_workers=min(8, cores()), persistent_workers=True,
         )  # fmt: skip
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
 
     def epoch(self) -> None:
-        """Every picture twice, in bfloat16."""
+        """Every image twice, in bfloat16."""
         for (pictures,) in self.loader:
             images = pictures.to(self.device, non_blocking=True).float().div_(255)
             first, second = (view["image"] for view in self.views({"image": images})["views"])
             with torch.autocast(self.device.type, torch.bfloat16):
                 loss = self.model(first, second).loss
-            self.optimiser.zero_grad()
+            self.optimizer.zero_grad()
             loss.backward()
-            self.optimiser.step()
+            self.optimizer.step()
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
 
 def test_barlow_twins_against_stable_pretraining(benchmark, state: State):
-    """Uint8 pictures in memory; views, forward, backward and step."""
+    """Uint8 images in memory; views, forward, backward and step."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     case = PUBLISHED if device.type == "cuda" else SMALL
     rows = case.batch * case.steps
@@ -83,7 +83,7 @@ def test_barlow_twins_against_stable_pretraining(benchmark, state: State):
     }
     plan = a_plan(
         request, "recipe=none", "augmentation.name=byol", f"backbone.name={case.backbone}", f"view.size={case.side}",
-        f"train.batch={case.batch}", "train.optimiser=adamw", "train.precision=bfloat16",
+        f"train.batch_size={case.batch}", "train.optimizer=adamw", "train.precision=bfloat16",
     )  # fmt: skip
     pool = noise(plan, rows, case.side)
     pictures = torch.from_numpy(pool.read(pool.members[0][1])["image"])
@@ -95,7 +95,7 @@ def test_barlow_twins_against_stable_pretraining(benchmark, state: State):
     gain = alternately(theirs.epoch, ours, 3)
     seconds = benchmark.pedantic(lambda: ours(), rounds=1) or benchmark.stats.stats.min
     what = f"Barlow Twins, {case.backbone}, {case.side} px, batch {case.batch}"
-    note = f"{rows / seconds:,.0f} pictures a second"
+    note = f"{rows / seconds:,.0f} images a second"
     state(
         Figure(
             what=what, against="stable-pretraining, augmentation on the device", found=gain, aim=1, unit="x", note=note

@@ -18,7 +18,7 @@ from .figures import Figure
 
 BASE = {
     "data": "digits", "method": "mae", "backbone": "micro-vit", "augmentation": "crop", "baselines": "none", "seeds": [0],
-    "measure": ["knn"], "threads": 1, "train": {"epochs": 8, "batch": 64, "precision": "float32"},
+    "protocols": ["knn"], "threads": 1, "train": {"epochs": 8, "batch_size": 64, "precision": "float32"},
 }  # fmt: skip
 MASKS, TEMPERATURES = [0.4, 0.75], [0.03, 0.05, 0.07, 0.1, 0.2]
 
@@ -44,7 +44,7 @@ def stages(folder: Path) -> dict[str, float]:
 
 def test_a_study_against_its_runs_one_by_one(benchmark, state: State, tmp_path):
     """Ten runs of two pretrainings: by one worker, and one by one, each from cold; the aim is the cost of distinct stages."""
-    study = written(tmp_path, {"method.mask": MASKS, "protocols.knn.temperature": TEMPERATURES})
+    study = written(tmp_path, {"method.mask": MASKS, "protocol_settings.knn.temperature": TEMPERATURES})
     out = str(tmp_path / "study")
     timed("study", "run", str(study), "--out", str(tmp_path / "warm"), "train.epochs=1")
     together = benchmark.pedantic(
@@ -77,8 +77,8 @@ def test_a_study_with_two_workers_against_one(benchmark, state: State, tmp_path)
     """24 runs of eight pretrainings on one thread each. Aim: 1.6 times as fast."""
     axes = {
         "method.mask": [0.4, 0.5, 0.6, 0.75],
-        "train.rate": [1e-3, 2e-3],
-        "protocols.knn.temperature": [0.05, 0.07, 0.1],
+        "train.lr": [1e-3, 2e-3],
+        "protocol_settings.knn.temperature": [0.05, 0.07, 0.1],
     }
     study = str(written(tmp_path, axes))
     timed("study", "run", study, "--out", str(tmp_path / "warm"), "train.epochs=1")

@@ -6,28 +6,28 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from sslbench.api.specs import Setting, Use
-    from sslbench.api.values import Facts, Shapes
+    from sslbench.api.specs import Dependency, Setting
+    from sslbench.api.values import PlanContext, Shapes
 
 C = TypeVar("C")
 
 
-def as_it_is(config: C) -> C:
+def keep_config(config: C) -> C:
     """Start from random weights anyway."""
     return config
 
 
-def asks_nothing_learnt(config: Any) -> bool:
-    """Ask no row that a method may have learnt from."""
+def tests_on_no_training_row(config: Any) -> bool:
+    """Ask no row that a method may have learned from."""
     return False
 
 
-def change_nothing(config: C) -> C:
+def keep_settings(config: C) -> C:
     """Return the settings as they are: none of them switches another off."""
     return config
 
 
-def need_no_library(config: Any) -> Iterable[str]:
+def no_libraries(config: Any) -> Iterable[str]:
     """Return no library."""
     return ()
 
@@ -37,22 +37,22 @@ def may_augment(config: Any) -> bool:
     return True
 
 
-def name_nothing(config: Any) -> str:
+def no_title(config: Any) -> str:
     """Return no title, so that the dataset's own name is used."""
     return ""
 
 
-def uses_nothing(config: Any) -> Mapping[str, Use]:
+def no_dependencies(config: Any) -> Mapping[str, Dependency]:
     """Use no other component."""
     return {}
 
 
-def nothing_wrong(config: Any, facts: Facts) -> Iterable[str]:
+def accept_all(config: Any, facts: PlanContext) -> Iterable[str]:
     """Accept every setting."""
     return ()
 
 
-def warn_of_nothing(config: Any, facts: Facts) -> Iterable[str]:
+def no_warnings(config: Any, facts: PlanContext) -> Iterable[str]:
     """Return no warning."""
     return ()
 
@@ -67,7 +67,7 @@ def none(config: Any) -> int:
     return 0
 
 
-def no_other_name(name: str) -> Mapping[str, Setting] | None:
+def resolve_no_name(name: str) -> Mapping[str, Setting] | None:
     """Answer to the spec's own name only."""
     return None
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from sslbench.api.renamed import missing_name
 from sslbench.api.specs import C, Spec
 
 
@@ -24,7 +25,7 @@ class ExecutorSpec(Spec[C]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
+class WorkerPool:
     """The workers that an executor is asked for.
 
     Each is the program `command` with its number added; it needs `threads` cores, works until nothing is left, and may be
@@ -39,9 +40,15 @@ class Crew:
 class Executor(Protocol):
     """Starts workers and waits for them. Knows nothing of what they do."""
 
-    def run(self, crew: Crew, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
+    def run(self, crew: WorkerPool, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
         """Keep workers running until `tick`, called about twice a second, says that nothing is left to do.
 
         A worker that ends while work is left is started again, in reason. `say` tells the user one line.
         """
         ...
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name)

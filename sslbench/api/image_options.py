@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 
 from sslbench.api.ranges import AnyFloat, NonEmpty, NonNegativeInt, PositiveInt, Span
 
-GrayOrColor: TypeAlias = Literal["grey", "colour"]
-Channels: TypeAlias = Literal["auto", "grey", "colour"] | NonEmpty[NonNegativeInt]
+GrayOrColor: TypeAlias = Literal["gray", "color"]
+Channels: TypeAlias = Literal["auto", "gray", "color"] | NonEmpty[NonNegativeInt]
 """Channels that an image gets: as the files have them, gray, color, or those with these numbers (from 0)."""
 
 Pages: TypeAlias = NonNegativeInt | Literal["all", "max", "mean"] | None

@@ -61,7 +61,7 @@ class ImageSet:
         if isinstance(asked, tuple):
             return len(asked)
         if asked != "auto":
-            return 1 if asked == "grey" else 3
+            return 1 if asked == "gray" else 3
         counts = set(self._decoded_channels())
         return max(counts, default=1) if len(counts) < 2 else 3
 

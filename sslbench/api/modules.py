@@ -1,4 +1,4 @@
-"""Behaviour: the classes that a plugin writes. Imports torch, so only implementations import it, never discovery."""
+"""Behavior: the classes that a plugin writes. Imports torch, so only implementations import it, never discovery."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast, runtime
 import torch
 from torch import Tensor, nn
 
+from sslbench.api.renamed import missing_name
 from sslbench.api.training_budget import Fit as Fit
 from sslbench.api.values import (
-    Artefact,
+    Artifact,
     Batch,
-    Draws,
     FeatureTable,
+    KeyedRandom,
     Loss,
     Modality,
     Outcome,
     Scalar,
     Step,
-    Survey,
     Target,
     Task,
+    UnaugmentedPass,
     View,
 )
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Backbone(nn.Module, ABC):
-    """Encode [B, *shape] in the modality's natural range as [B, width] float32; it normalises its own input.
+    """Encode [B, *shape] in the modality's natural range as [B, width] float32; it normalizes its own input.
 
     The statistics are those of the pretraining pool, and of published weights their own: a backbone that loads such weights
     calls `use_statistics`. `pooling` names how places become one vector ('avg', 'token'), for the record and the card.
@@ -52,14 +53,14 @@ class Backbone(nn.Module, ABC):
         self.register_buffer("mean", torch.tensor(modality.mean).view(shape))
         self.register_buffer("std", torch.tensor(modality.std).view(shape))
 
-    def normalise(self, x: Tensor) -> Tensor:
+    def normalize(self, x: Tensor) -> Tensor:
         """Subtract the mean and divide by the deviation that the encoder was built with."""
         return (x - self.get_buffer("mean")) / self.get_buffer("std")
 
     def use_statistics(self, mean: Sequence[float], std: Sequence[float]) -> None:
         """Normalize with the statistics of the images that the weights were trained on.
 
-        One value per channel that the weights take. Data of one channel is then repeated to as many by `normalise`, which is
+        One value per channel that the weights take. Data of one channel is then repeated to as many by `normalize`, which is
         exact at image borders too; for data of another number of channels, the values repeat.
         """
         for name, values in (("mean", mean), ("std", std)):
@@ -131,7 +132,7 @@ class LearnedPositions(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Group:
+class ParameterGroup:
     """Parameters that are trained alike.
 
     `rate` multiplies the scheduled learning rate (0: never trained); without `scheduled` the rate is constant;
@@ -139,9 +140,9 @@ class Group:
     """
 
     parameters: tuple[nn.Parameter, ...]
-    rate: float = 1.0
+    lr_multiplier: float = 1.0
     scheduled: bool = True
-    decay: bool = True
+    weight_decay: bool = True
     from_epoch: int = 0
 
 
@@ -152,7 +153,7 @@ class Objective(nn.Module, ABC):
     def loss(self, batch: Batch, step: Step) -> Loss:
         """Say how wrong it is. Pure: changes nothing but batch-norm statistics, and called twice gives one number."""
 
-    def before_epoch(self, step: Step, survey: Survey) -> None:
+    def before_epoch(self, step: Step, survey: UnaugmentedPass) -> None:
         """Act exactly once an epoch, without gradients, on buffers alone; train or eval mode is put back afterwards."""
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
@@ -161,9 +162,9 @@ class Objective(nn.Module, ABC):
         Passes of a step may differ in size: what is averaged over carries needs their numbers of rows.
         """
 
-    def groups(self) -> Sequence[Group]:
+    def groups(self) -> Sequence[ParameterGroup]:
         """Say how parameters are trained; every trainable one in exactly one group."""
-        return (Group(parameters=tuple(p for p in self.parameters() if p.requires_grad)),)
+        return (ParameterGroup(parameters=tuple(p for p in self.parameters() if p.requires_grad)),)
 
 
 class Method(nn.Module, ABC):
@@ -186,8 +187,8 @@ class Method(nn.Module, ABC):
 class TrainedMethod(Method, Objective, ABC):
     """A method that learns."""
 
-    def illustrate(self, batch: Batch, step: Step) -> Sequence[Artefact]:
-        """Show what was learnt, once, at the end, on held-out samples."""
+    def illustrate(self, batch: Batch, step: Step) -> Sequence[Artifact]:
+        """Show what was learned, once, at the end, on held-out samples."""
         return ()
 
 
@@ -216,7 +217,7 @@ def equation(function: E) -> E:
 class Operation(Protocol):
     """One step of an augmentation on a batch: a new mapping; the inputs stay untouched."""
 
-    def __call__(self, view: View, draws: Draws) -> View: ...
+    def __call__(self, view: View, draws: KeyedRandom) -> View: ...
 
 
 class Bench(Protocol):
@@ -266,7 +267,7 @@ class Trial(Protocol):
     def bench(self) -> Bench: ...
 
     @property
-    def products(self) -> str:
+    def cpu_matmul_dtype(self) -> str:
         """What products of matrices on the processor may be made in: 'bfloat16' where it gains by that, else 'float32'."""
         ...
 
@@ -279,7 +280,13 @@ class Trial(Protocol):
         ...
 
 
-class Instrument(Protocol):
+class Evaluator(Protocol):
     """A protocol, built."""
 
     def measure(self, trial: Trial) -> Iterator[Outcome]: ...
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name)

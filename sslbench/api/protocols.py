@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api.defaults import asks_nothing_learnt, may_augment, none
+from sslbench.api.defaults import may_augment, none, tests_on_no_training_row
 from sslbench.api.specs import C, Spec
 
 if TYPE_CHECKING:
-    from sslbench.api.modules import Instrument
+    from sslbench.api.modules import Evaluator
 
 
 class Need(Enum):
@@ -45,14 +45,14 @@ class RenamedMetric:
 class ProtocolSpec(Spec[C]):
     """A measuring instrument. `views` asks for that many augmented views of each sample to be embedded as well.
 
-    With `label_fractions` it answers anew for each share of labels in `splits.fractions`, else once. `augments` says whether
-    its trainings augment samples, and `samples_seen` how many they pass for a bank of so many rows, for cost estimates (None:
-    as many as the data has). Without `by_default` it measures only where a request names it. `asks_learnt` says whether it
-    asks rows beyond the split's test part, which is refused where a method has learnt from them. `max_test_samples` is how
+    With `label_fractions` it answers anew for each share of labels in `splits.label_fractions`, else once. `augments` says
+    whether its trainings augment samples, and `samples_seen` how many they pass for a bank of so many rows, for cost estimates (None:
+    as many as the data has). Without `by_default` it measures only where a request names it. `asks_learned` says whether it
+    asks rows beyond the split's test part, which is refused where a method has learned from them. `max_test_samples` is how
     many of the test samples it uses at most (0: all), which is stated under tables.
     """
 
-    build: str | Callable[[C], Instrument]
+    build: str | Callable[[C], Evaluator]
     needs: frozenset[Need]
     targets: frozenset[Literal["class", "labels", "none"]]
     views: Callable[[C], int] = none
@@ -61,6 +61,6 @@ class ProtocolSpec(Spec[C]):
     label_fractions: bool = True
     augments: Callable[[C], bool] = may_augment
     samples_seen: Callable[[C, int], int] | None = None
-    by_default: bool = True
-    asks_learnt: Callable[[C], bool] = asks_nothing_learnt
+    is_default: bool = True
+    tests_on_training_rows: Callable[[C], bool] = tests_on_no_training_row
     max_test_samples: Callable[[C], int] = none

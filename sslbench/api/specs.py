@@ -11,22 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from sslbench.api.defaults import (
-    as_it_is,
-    change_nothing,
-    name_nothing,
-    need_no_library,
+    accept_all,
+    keep_config,
+    keep_settings,
+    no_dependencies,
+    no_libraries,
     no_members,
-    no_other_name,
+    no_title,
+    no_warnings,
     none,
-    nothing_wrong,
     one_part,
+    resolve_no_name,
     same_shapes,
-    uses_nothing,
-    warn_of_nothing,
 )
 from sslbench.api.errors import ImplementationError
 from sslbench.api.implementations import load_implementation
-from sslbench.api.values import Facts, Layout, Modality, Role, Scalar, Shapes, Target
+from sslbench.api.renamed import missing_name
+from sslbench.api.values import Layout, Modality, PlanContext, Role, Scalar, Shapes, Target
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +53,7 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class Dependency:
     """Name another component that this one needs (a teacher, the members of a pool); it enters every key.
 
     A dataset may be named with a part, as in NAME/PART; every part that is meant comes under SLOT/PART.
@@ -105,13 +106,13 @@ class Spec(Generic[C]):
     config: type[C]
     smoke: C
     build: str | Callable[..., Any]
-    uses: Callable[[C], Mapping[str, Use]] = uses_nothing
-    check: Callable[[C, Facts], Iterable[str]] = nothing_wrong
-    warnings: Callable[[C, Facts], Iterable[str]] = warn_of_nothing
-    answers_to: Callable[[str], Mapping[str, Setting] | None] = no_other_name
+    dependencies: Callable[[C], Mapping[str, Dependency]] = no_dependencies
+    check: Callable[[C, PlanContext], Iterable[str]] = accept_all
+    warnings: Callable[[C, PlanContext], Iterable[str]] = no_warnings
+    resolve_name: Callable[[str], Mapping[str, Setting] | None] = resolve_no_name
     members: Callable[[], Iterable[str]] = no_members
-    reset_unused: Callable[[C], C] = change_nothing
-    libraries: Callable[[C], Iterable[str]] = need_no_library
+    reset_unused: Callable[[C], C] = keep_settings
+    libraries: Callable[[C], Iterable[str]] = no_libraries
 
     def implementation(self) -> Callable[..., Any]:
         """Return what `build` names, imported on the first call; raises ImplementationError in one line."""
@@ -126,8 +127,8 @@ class MethodParts:
     """What a method is built from: encoders by modality (copy one for a teacher), what it uses, and the facts."""
 
     encoders: Mapping[str, Backbone]
-    used: Mapping[str, Any]
-    facts: Facts
+    dependencies: Mapping[str, Any]
+    context: PlanContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +152,10 @@ class MethodSpec(Spec[C]):
     spaces: tuple[str, ...] = ()
     trains: bool = True
     backbone: bool = True
-    takes_target: bool = False
+    uses_labels: bool = False
     baseline: bool = False
-    fresh: bool = False
-    remembers_rows: bool = False
+    random_init: bool = False
+    has_per_sample_state: bool = False
     frozen_weights: bool = False
     compares_views: bool = False
     identical_views: bool = False
@@ -170,7 +171,7 @@ class MethodSpec(Spec[C]):
 class BackboneSpec(Spec[C]):
     """An encoder of one modality; `provides` names its capabilities: 'tokens', 'depth', or anybody's word.
 
-    `unlearnt` gives the same encoder without weights that it would fetch: for methods that want it so, and where a state is
+    `unlearned` gives the same encoder without weights that it would fetch: for methods that want it so, and where a state is
     put into it anyway; its tensors have the same shapes. Weights come with the statistics of their images: where `build`
     loads some it calls `Backbone.use_statistics`, and an encoder that offers them to others is a `PublishedWeights`.
     """
@@ -178,7 +179,7 @@ class BackboneSpec(Spec[C]):
     build: str | Callable[[C, Modality], Backbone]
     layouts: frozenset[Layout]
     provides: Callable[[C], frozenset[str]]
-    unlearnt: Callable[[C], C] = as_it_is
+    without_weights: Callable[[C], C] = keep_config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -205,28 +206,37 @@ class OperationSpec(Spec[C]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Apply:
-    """One operation in an augmentation: its name, one probability (or one per view), and its settings."""
+class OperationStep:
+    """One operation in an augmentation: its name, one probability (or one per view), and its settings.
+
+    `random_key` keys its random numbers (default: the operation's label in the augmentation). State the old label when a
+    label is renamed, so that views stay the same.
+    """
 
     operation: str
     p: float | tuple[float, ...] = 1.0
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    random_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentationSpec:
-    """An ordered, named set of operations: data, no code. `roles`: role -> operation -> what differs there."""
+    """An ordered, named set of operations: data, no code. `roles`: role -> operation -> what differs there.
+
+    `random_key` keys its random numbers (default: its name); state the old name when an augmentation is renamed.
+    """
 
     name: str
     version: int
     summary: str
     citation: Citation
-    operations: Mapping[str, Apply]
+    operations: Mapping[str, OperationStep]
     roles: Mapping[str, Mapping[str, Mapping[str, Setting]]] = field(default_factory=dict)
+    random_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class DatasetCard:
     """What one must know before using a dataset; `obtain` is the sentence read when it is missing.
 
     `groups` are columns whose values may not cross a split; `embedded` data needs no download at all; `counts` are
@@ -235,7 +245,7 @@ class Card:
     `formats` are general formats that it reads, by which users who have such data find it.
     """
 
-    licence: str
+    license: str
     citation: Citation
     source: str
     obtain: str
@@ -253,7 +263,7 @@ class Dataset(Protocol):
 
     `columns` has one row per sample: 'id' (unique), 'split' where there is an official one, and group columns.
     `labels` holds [n] codes (-1 unknown) or [n, C] zeros and ones. `read` may raise anything: the row is then left
-    out and counted. Images are uint8 [C, H, W]; everything else float32. Beside a picture that it has padded it may
+    out and counted. Images are uint8 [C, H, W]; everything else float32. Beside a image that it has padded it may
     give 'image.size', the height and width before. Some things more are used where a dataset has them:
     `contents() -> Sequence[str]`, a digest of each sample's own bytes; `account`, rows of a table that says what of
     what it was made of; `describe() -> DataDescription`, what the reader found; and `sizes`, height and width [n, 2] of each
@@ -284,7 +294,7 @@ class Source:
     work: Path
     part: str = ""
     fetch: bool = True
-    used: Mapping[str, Dataset] = field(default_factory=dict)
+    dependencies: Mapping[str, Dataset] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -299,10 +309,10 @@ class DatasetSpec(Spec[C]):
     """
 
     build: str | Callable[[C, Source], Dataset]
-    card: Card
+    card: DatasetCard
     parts: Callable[[C], tuple[str, ...]] = one_part
     label_preserving: str = ""
-    title: Callable[[C], str] = name_nothing
+    title: Callable[[C], str] = no_title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,3 +324,9 @@ class StudySpec:
     summary: str
     citation: Citation
     file: Path
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name)

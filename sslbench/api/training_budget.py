@@ -19,11 +19,11 @@ class Fit:
     """
 
     epochs: int
-    batch: int
-    rate: float
-    optimiser: Literal["sgd", "adamw", "lars"] = "adamw"
-    decay: float = 0.0
-    warmup: float = 0
+    batch_size: int
+    lr: float
+    optimizer: Literal["sgd", "adamw", "lars"] = "adamw"
+    weight_decay: float = 0.0
+    warmup_epochs: float = 0
     schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
     layer_decay: float = 1.0
     augment: bool = False
@@ -32,14 +32,14 @@ class Fit:
 
     def scale_to(self, rows: int) -> Fit:
         """Return the fit that so many rows get: a smaller batch and more epochs where its minimums ask for that."""
-        batch = max(min(self.batch, rows // self.min_batches), min(self.batch, SMALLEST_BATCH))
+        batch = max(min(self.batch_size, rows // self.min_batches), min(self.batch_size, SMALLEST_BATCH))
         epochs = max(self.epochs, math.ceil(self.min_steps / max(1, rows // batch)))
-        return replace(self, batch=batch, epochs=epochs, warmup=self.warmup * epochs / self.epochs)
+        return replace(self, batch_size=batch, epochs=epochs, warmup_epochs=self.warmup_epochs * epochs / self.epochs)
 
     def count_samples(self, rows: int) -> int:
         """Return how many samples the fit of so many rows passes, over all its epochs."""
         fit = self.scale_to(rows)
-        return fit.epochs * max(1, rows // fit.batch) * min(fit.batch, rows)
+        return fit.epochs * max(1, rows // fit.batch_size) * min(fit.batch_size, rows)
 
     def list_validation_epochs(self, rows: int) -> tuple[int, ...]:
         """Return the epochs after which so many rows are validated: as many as were asked for, spread over all there are."""

@@ -1,10 +1,11 @@
-"""A dataset whose samples are changed as they are read, such as padded or framed. What they are called and labelled stays."""
+"""A dataset whose samples are changed as they are read, such as padded or framed. What they are called and labeled stays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from sslbench.api.renamed import missing_name
 from sslbench.api.specs import Dataset
 from sslbench.api.values import Modality
 
@@ -24,7 +25,7 @@ def unchanged(sample: Sample, rng: np.random.Generator) -> Sample:
     return sample
 
 
-class Changed:
+class TransformedDataset:
     """Another dataset's samples, each through `change(sample, rng)`; how it changes them is the version of who wraps.
 
     `columns` are in place of the other's.
@@ -54,3 +55,9 @@ class Changed:
         if name in ASKED_FOR:
             return getattr(self.whole, name)
         raise AttributeError(name)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name)

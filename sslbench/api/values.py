@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from sslbench.api.renamed import missing_name
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -69,22 +71,22 @@ class DataDescription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class PlanContext:
     """What is known when a request is planned.
 
     `shapes` gives, for each role, the shapes after its augmentation; `samples` the rows to train on; `batch` the rows
-    of one optimiser step over all processes. `target.kind` is 'none' for a method that takes no target.
+    of one optimizer step over all processes. `target.kind` is 'none' for a method that takes no target.
     """
 
     modalities: Mapping[str, Modality]
     shapes: Mapping[str, Shapes]
     samples: int
-    batch: int
+    batch_size: int
     epochs: int
     target: Target
 
 
-class Draws(Protocol):
+class KeyedRandom(Protocol):
     """Random numbers keyed by (seed, epoch, sample, view, name): the same for any batch, process or resume point."""
 
     def uniform(self, name: str, *shape: int) -> Tensor:
@@ -95,17 +97,17 @@ class Draws(Protocol):
         """[B, *shape], mean 0 and deviation 1."""
         ...
 
-    def fork(self, name: str) -> Draws:
+    def fork(self, name: str) -> KeyedRandom:
         """Other numbers for the same samples."""
         ...
 
-    def __getitem__(self, rows: Tensor) -> Draws:
+    def __getitem__(self, rows: Tensor) -> KeyedRandom:
         """The same numbers, for some of the samples."""
         ...
 
 
-class World(Protocol):
-    """The processes that share one optimiser step."""
+class ProcessGroup(Protocol):
+    """The processes that share one optimizer step."""
 
     rank: int
     size: int
@@ -121,19 +123,19 @@ class World(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Step:
-    """Where training stands: `index` optimiser steps done `of` all, and draws [1] equal in every process."""
+    """Where training stands: `index` optimizer steps done `of` all, and draws [1] equal in every process."""
 
     index: int
-    of: int
+    total_steps: int
     epoch: int
     epochs: int
-    draws: Draws
-    world: World
+    random: KeyedRandom
+    processes: ProcessGroup
 
     @property
     def progress(self) -> float:
         """Share of the training done, 0 to 1."""
-        return self.index / max(self.of, 1)
+        return self.index / max(self.total_steps, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -142,20 +144,20 @@ class Batch:
 
     views: Mapping[str, tuple[View, ...]]
     index: Tensor
-    draws: Draws
+    random: KeyedRandom
     target: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Loss:
-    """A scalar to minimise, named parts for the log, and what `after_step` is to remember (detached)."""
+    """A scalar to minimize, named parts for the log, and what `after_step` is to remember (detached)."""
 
     total: Tensor
     terms: Mapping[str, Tensor] = field(default_factory=dict)
     carry: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-class Survey(Protocol):
+class UnaugmentedPass(Protocol):
     """Every training row once, un-augmented, in table order, this process's share: (index [b], view)."""
 
     def __call__(self) -> Iterator[tuple[Tensor, View]]: ...
@@ -203,11 +205,11 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowGroups:
+class SampleGroups:
     """Exemplars or retrievals: row numbers by caption; the report draws the samples themselves.
 
     With `modalities` the first of a group is shown as the first of them and the others as the second: a question, and what
-    was found for it. Without, every picture is shown.
+    was found for it. Without, every image is shown.
     """
 
     name: str
@@ -216,23 +218,23 @@ class RowGroups:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
-    """A small table: curves, spectra, counts. One with 'x' and 'y' is drawn as points, coloured by each other column."""
+class TableArtifact:
+    """A small table: curves, spectra, counts. One with 'x' and 'y' is drawn as points, colored by each other column."""
 
     name: str
     columns: Mapping[str, tuple[Scalar, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Arrays:
-    """Pictures that exist nowhere else (reconstructions, prototypes): caption -> [n, ...]."""
+class ImageArtifact:
+    """Images that exist nowhere else (reconstructions, prototypes): caption -> [n, ...]."""
 
     name: str
     layout: Layout
     arrays: Mapping[str, NDArray[np.float32]]
 
 
-Artefact: TypeAlias = RowGroups | Columns | Arrays
+Artifact: TypeAlias = SampleGroups | TableArtifact | ImageArtifact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -261,7 +263,7 @@ class Outcome:
     considered: tuple[tuple[Mapping[str, Scalar], float], ...] = ()
     clusters: tuple[IntArray, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
-    artefacts: tuple[Artefact, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,3 +274,9 @@ class Event:
     run: str
     stage: str = ""
     values: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name)

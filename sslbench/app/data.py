@@ -11,7 +11,7 @@ from sslbench import environment
 from sslbench.api.errors import DataBroken, DataMissing, RequestError, SslbenchError
 from sslbench.catalog.facts import Catalog
 from sslbench.config import keys
-from sslbench.config.datasets import Part, Shelf, open_parts
+from sslbench.config.datasets import DatasetCache, Part, open_parts
 from sslbench.config.request import read_request
 from sslbench.config.request_schema import in_form
 from sslbench.config.settings import ViewSettings
@@ -37,7 +37,7 @@ def opened(
     if problems:
         raise RequestError(problems)
     settings = {k: v for k, v in tree["data"].items() if k != "name"}
-    found = open_parts(catalog, tree["data"]["name"], settings, Shelf(environment.places()), fetch=fetch)
+    found = open_parts(catalog, tree["data"]["name"], settings, DatasetCache(environment.places()), fetch=fetch)
     prepare_settings = convert(tree.get("prepare") or {}, PrepareSettings, "prepare", found.problems)
     view = convert(tree.get("view") or {}, ViewSettings, "view", found.problems).size
     found.problems += find_unused_sampling(prepare_settings)

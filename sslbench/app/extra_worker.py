@@ -16,8 +16,8 @@ from sslbench.app.run import this_machine
 from sslbench.app.worker import end_with
 from sslbench.app.worker_progress import Posts
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.catalog.events import Herald
-from sslbench.config.datasets import Shelf
+from sslbench.catalog.events import EventBus
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import make_plan
 from sslbench.library_warnings import silence_library_warnings
 from sslbench.pipeline.stages import run_of
@@ -34,11 +34,11 @@ def main(folder: Path, number: str) -> None:
     store = Store(root=Path(content["store"]["root"]), prepared=Path(content["store"]["prepared"]))
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
     posts = Posts(folder / POSTS, f"worker-{number}")
-    shelf = Shelf(environment.places())
+    shelf = DatasetCache(environment.places())
     plans = [make_plan(run["tree"], catalog, shelf, this_machine()) for run in content["runs"]]
     names = {run["name"] for run in content["runs"]}
     runs = {run.name: run for plan in plans if (run := run_of(plan, store)).name in names}
-    work(list(runs.values()), Leases(), posts, Herald(catalog, posts.say), assists=True)
+    work(list(runs.values()), Leases(), posts, EventBus(catalog, posts.say), assists=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from sslbench.app.run import run_plans, this_machine
 from sslbench.app.study import Opened
 from sslbench.catalog.facts import Catalog
 from sslbench.config.baselines import plans_of
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Plan
 from sslbench.config.request import read_request
 from sslbench.convert import plain
@@ -114,7 +114,7 @@ def verify(
             [f"{bundle.name} was submitted from this machine; somebody else must run it again, elsewhere"]
         )
     tree = read_request(None, {**plain(bundle.record.request), "baselines": "none"}, overrides)
-    plan = plans_of(tree, catalog, Shelf(environment.places()), this_machine(), show.say)[0]
+    plan = plans_of(tree, catalog, DatasetCache(environment.places()), this_machine(), show.say)[0]
     again = run_plans([plan], Store(root=out), catalog, show).records[0]
     if again.status not in ("done", "collapsed"):
         raise SslbenchError(f"{bundle.name} did not run here: {again.status}: {again.reason}")

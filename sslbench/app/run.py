@@ -14,15 +14,15 @@ from sslbench.api.errors import DataBroken, RequestError
 from sslbench.app.extra_workers import extra_workers
 from sslbench.app.run_costs import RunCosts
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.catalog.events import Herald
+from sslbench.catalog.events import EventBus
 from sslbench.catalog.facts import Catalog
 from sslbench.config.baselines import plans_of
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan
 from sslbench.config.request import read_request
 from sslbench.data.summary import describe_summary, summarize_data
 from sslbench.pipeline.stages import run_of
-from sslbench.progress import Display, Quiet
+from sslbench.progress import Display, NoDisplay
 from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run, Stage, distinct
@@ -46,7 +46,7 @@ def run(
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
     lists = {"method": method.split(","), "data": dataset.split(",")}
     file = Path(config) if config else None
-    return run_requests(lists, {}, overrides, file, Path(out), catalog, display or Quiet())
+    return run_requests(lists, {}, overrides, file, Path(out), catalog, display or NoDisplay())
 
 
 def run_requests(
@@ -63,7 +63,7 @@ def run_requests(
 
     With `costs` it says first what it does and how long that takes.
     """
-    shelf = Shelf(environment.places())
+    shelf = DatasetCache(environment.places())
     plans = plan_requests(lists, options, overrides, file, catalog, shelf, show)
     return run_plans(plans, Store(root=out), catalog, show, costs)
 
@@ -74,7 +74,7 @@ def plan_requests(
     overrides: Sequence[str],
     file: Path | None,
     catalog: Catalog,
-    shelf: Shelf,
+    shelf: DatasetCache,
     show: Display,
 ) -> list[Plan]:
     """Plan every combination of the listed components, and the baselines of each; raises RequestError with every problem."""
@@ -137,7 +137,7 @@ def run_plans(
         return Results(records=())
     try:
         with extra_workers(plans, stages.values(), store, show.say):
-            work(list(runs), Leases(), show, Herald(catalog, show.say), again=True)
+            work(list(runs), Leases(), show, EventBus(catalog, show.say), again=True)
     finally:
         if environment.processes() > 1:
             from sslbench.train.distributed.launch import dismiss
@@ -164,14 +164,14 @@ def _check_processes(plans: Sequence[Plan]) -> None:
 
 def _join(stages: Mapping[str, Stage], key: str, folder: Path) -> None:
     """Take part in a pretraining that the first process leads; its errors are the first's to tell."""
-    with Quiet().stage(key) as line:
+    with NoDisplay().stage(key) as line:
         stages[key].make(folder, line)
 
 
 def this_machine() -> Machine:
     """What requests leave open and this machine settles."""
     return Machine(
-        threads=environment.cores(), precision=environment.best_precision(), products=environment.cpu_precision(),
+        threads=environment.cores(), precision=environment.best_precision(), cpu_matmul_dtype=environment.cpu_precision(),
         small_threads=None if environment.gpus() else 1,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from sslbench import environment
 from sslbench.app.extra_workers import count_extra_workers
 from sslbench.config.plan import Plan
 from sslbench.pipeline.stages import stages_of
-from sslbench.progress import Display, Expected, Whole
+from sslbench.progress import Display, Expected, RunProgress
 from sslbench.report.console.costs import doubt_lines, run_lines, stage_lines, took_lines
 from sslbench.stages.graph import Run, Stage, distinct
 from sslbench.stages.stage import cost, finished, has_checkpoint
@@ -27,7 +27,7 @@ class RunCosts:
     _left: dict[Path, tuple[Stage, str]] = field(default_factory=dict)
 
     def begin(self, planned: Sequence[tuple[Plan, Run]]) -> None:
-        """Say what a run does and about how long that takes, and let the display count towards it."""
+        """Say what a run does and about how long that takes, and let the display count toward it."""
         rates = open_rates()
         limit = RUN_SECONDS if environment.processes() == 1 else 0.0
         found = estimate([(plan, run.stages) for plan, run in planned], stages_of, limit, rates)
@@ -50,7 +50,7 @@ class RunCosts:
             for stage, _ in self._left.values()
         ]
         if expected:
-            self.show.expect(Whole(expected, workers))
+            self.show.expect(RunProgress(expected, workers))
 
     def end(self) -> None:
         """Keep what stages cost on this machine, for estimates to come."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sslbench import environment
-from sslbench.analysis.tables.selection import BESIDE
+from sslbench.analysis.tables.selection import NOT_REQUESTED
 from sslbench.api.errors import RequestError
 from sslbench.api.executors import Executor
 from sslbench.app.run import this_machine
@@ -16,14 +16,14 @@ from sslbench.app.study_folder import StudyFolder, run_study
 from sslbench.app.worker_progress import read_posts
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import choose
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.keys import digest
 from sslbench.config.plan import Machine
 from sslbench.pipeline.stages import run_of, stages_of
 from sslbench.progress import duration
 from sslbench.report.bias import bias_report
 from sslbench.report.console.costs import doubt_lines, stage_lines
-from sslbench.report.console.study_progress import Board, doing
+from sslbench.report.console.study_progress import StudyProgress, doing
 from sslbench.report.published import published_beside
 from sslbench.report.study import Report, make_report, named_wrongly
 from sslbench.report.tables import TableMade
@@ -31,7 +31,7 @@ from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run
 from sslbench.stages.lease import Leases
-from sslbench.study.definition import BiasSettings, Study, find_study, flat, read_study
+from sslbench.study.definition import ClassEffectSettings, Study, find_study, flat, read_study
 from sslbench.study.estimate import PLAN_SECONDS, estimate
 from sslbench.study.grid import Grid, Point, make_grid, nested, points_of
 from sslbench.study.published import published_wrongly
@@ -52,7 +52,14 @@ class Opened:
 
 
 def open_study(
-    catalog: Catalog, name: str, scale: str, overrides: Sequence[str], out: Path, board: Board, *, announce: bool
+    catalog: Catalog,
+    name: str,
+    scale: str,
+    overrides: Sequence[str],
+    out: Path,
+    board: StudyProgress,
+    *,
+    announce: bool,
 ) -> Opened:
     """Read and plan a study; raises RequestError with every problem of the file and of every point."""
     study = read_study(find_study(catalog, name), scale)
@@ -63,7 +70,7 @@ def open_study(
     against = {table.name: catalog.find("method", table.against) for table in study.tables if table.against}
     problems += [f"tables[{name}].against: {found}" for name, found in against.items() if isinstance(found, str)]
     try:
-        grid = make_grid(points, catalog, Shelf(environment.places(), announce=announce), machine, board.say)
+        grid = make_grid(points, catalog, DatasetCache(environment.places(), announce=announce), machine, board.say)
     except RequestError as error:
         raise RequestError([*problems, *error.problems]) from error
     if problems:
@@ -101,7 +108,7 @@ def choose_executor(catalog: Catalog, study: Study, name: str, overrides: Sequen
     return executor
 
 
-def run(opened: Opened, executor: Executor, board: Board, *, retry: bool) -> Report:
+def run(opened: Opened, executor: Executor, board: StudyProgress, *, retry: bool) -> Report:
     """Do everything that is not done, and report."""
     opened.folder.write(opened.study, opened.points, opened.grid, opened.machine)
     threads = max((row.plan.threads for row in opened.grid.rows), default=1)
@@ -116,7 +123,7 @@ def report(opened: Opened) -> Report:
     return make_report(opened.study, results, points, opened.folder.path, published)
 
 
-def bias(opened: Opened, asked: BiasSettings, folder: Path) -> Sequence[TableMade]:
+def bias(opened: Opened, asked: ClassEffectSettings, folder: Path) -> Sequence[TableMade]:
     """Tables and figures of how classes answer to an axis; raises RequestError for what cannot be judged."""
     results, points = _results(opened)
     return bias_report(opened.study, results, points, asked, folder)
@@ -125,7 +132,9 @@ def bias(opened: Opened, asked: BiasSettings, folder: Path) -> Sequence[TableMad
 def _results(opened: Opened) -> tuple[Results, Mapping[str, Sequence[Mapping[str, Any]]]]:
     """The records that are there, and the points that each run answers."""
     rows = opened.grid.rows
-    points = {row.name: [{**point, BESIDE: True} for point in row.points] if row.beside else row.points for row in rows}
+    points = {
+        row.name: [{**point, NOT_REQUESTED: True} for point in row.points] if row.beside else row.points for row in rows
+    }
     paths = [opened.folder.store.run(name) / "record.json" for name in points]
     records = tuple(read_record(path) for path in paths if path.exists())
     return Results(records=records, root=opened.folder.store.root, repeat_shared=True), points

@@ -11,16 +11,16 @@ from typing import Any
 
 from sslbench import environment
 from sslbench.api.errors import DataMissing
-from sslbench.api.executors import Crew, Executor
+from sslbench.api.executors import Executor, WorkerPool
 from sslbench.api.files import write_atomically
 from sslbench.app.worker_progress import clear_posts, read_posts
 from sslbench.catalog.facts import Catalog
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine
 from sslbench.convert import plain
 from sslbench.pipeline.stages import run_of
-from sslbench.progress import Tally
-from sslbench.report.console.study_progress import Board
+from sslbench.progress import StudyCounts
+from sslbench.report.console.study_progress import StudyProgress
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run, distinct
 from sslbench.stages.space import require_space_for
@@ -67,7 +67,7 @@ class StudyFolder:
         """Plan again what was planned."""
         content = self._read()
         points = [Point(labels=point["labels"], tree=point["tree"]) for point in content["points"]]
-        return make_grid(points, catalog, Shelf(environment.places()), Machine(**content["machine"]), say)
+        return make_grid(points, catalog, DatasetCache(environment.places()), Machine(**content["machine"]), say)
 
     def earlier(self) -> Sequence[Mapping[str, Any]]:
         """Runs that answered points of this study under other versions."""
@@ -81,7 +81,7 @@ class StudyFolder:
 
 
 def run_study(
-    folder: StudyFolder, grid: Grid, executor: Executor, threads: int, board: Board, *, retry: bool
+    folder: StudyFolder, grid: Grid, executor: Executor, threads: int, board: StudyProgress, *, retry: bool
 ) -> Sequence[Run]:
     """Let an executor's workers do everything that is not done; raises DataMissing before anything starts."""
     if grid.missing:
@@ -93,7 +93,7 @@ def run_study(
     clear_posts(folder.workers)
     tally = Counter(runs, max(1, environment.cores() // threads))
     command = (*environment.isolated_python(), "-m", "sslbench.app.worker", str(folder.path.absolute()))
-    crew = Crew(command=command, threads=threads, folder=folder.workers.absolute())
+    crew = WorkerPool(command=command, threads=threads, folder=folder.workers.absolute())
 
     def tick() -> bool:
         counted = tally.count()
@@ -136,10 +136,10 @@ class Counter:
         self._costs, self._worked = Costs(), 0.0
         self._rates, self._workers, self._least = open_rates(), workers, math.inf
         self._failed: set[Path] = set()
-        self._last: Tally | None = None
+        self._last: StudyCounts | None = None
         self._next = 0.0
 
-    def count(self) -> Tally:
+    def count(self) -> StudyCounts:
         """How many runs and stages are done, or were a moment ago."""
         began = environment.stopwatch()
         if self._last is None or began >= self._next:
@@ -148,7 +148,7 @@ class Counter:
             self._next = now + SPARING * (now - began)
         return self._last
 
-    def _look(self) -> Tally:
+    def _look(self) -> StudyCounts:
         self._runs = {path for path in self._runs if not path.exists()}
         left_over = {}
         for path, stage in self._stages.items():
@@ -167,7 +167,7 @@ class Counter:
             self._least = min(self._least, work / pace)
         elif (guessed := [self._rates.seconds(stage) for stage in left_over.values()]) and None not in guessed:
             self._least = min(self._least, sum(filter(None, guessed)) / self._workers)
-        return Tally(
+        return StudyCounts(
             runs=self._of_runs, runs_left=len(self._runs), stages=self._of_stages, stages_left=len(left_over),
             seconds_left=self._least if math.isfinite(self._least) else None,
         )  # fmt: skip

@@ -15,7 +15,7 @@ from sslbench import environment
 from sslbench.app.study_folder import StudyFolder
 from sslbench.app.worker_progress import Posts
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.catalog.events import Herald
+from sslbench.catalog.events import EventBus
 from sslbench.library_warnings import silence_library_warnings
 from sslbench.pipeline.stages import run_of
 from sslbench.stages.lease import Leases
@@ -31,7 +31,7 @@ def main(folder: Path, number: str) -> None:
     posts = Posts(study.workers, f"{environment.node()}-{number}")
     grid = study.grid(catalog, posts.say)
     runs = [run_of(row.plan, study.store) for row in grid.rows]
-    work(runs, Leases(), posts, Herald(catalog, posts.say))
+    work(runs, Leases(), posts, EventBus(catalog, posts.say))
 
 
 def end_with(parent: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sslbench import environment
 from sslbench.api.files import write_atomically
-from sslbench.progress import Line, Moment, Post, Whole, describe
+from sslbench.progress import RunProgress, StageProgress, TrainingStep, WorkerProgress, describe
 
 EVERY = 1.0
 """Seconds between two posts at least."""
@@ -31,7 +31,7 @@ class _Poster:
         if now - self.last < EVERY and done:
             return
         self.last = now
-        post = Post(
+        post = WorkerProgress(
             worker=self.worker, title=self.title, done=done, total=total, detail=detail, seconds=now - self.began
         )
         write_atomically(self.path, json.dumps(asdict(post)).encode())
@@ -39,11 +39,11 @@ class _Poster:
     def tick(self, done: int, total: int) -> None:
         self.post(done, total, "")
 
-    def moment(self, moment: Moment) -> None:
-        done = (moment.epoch - 1) * moment.of + moment.step
-        self.post(done, moment.epochs * moment.of, describe(moment))
+    def moment(self, moment: TrainingStep) -> None:
+        done = (moment.epoch - 1) * moment.steps + moment.step
+        self.post(done, moment.epochs * moment.steps, describe(moment))
 
-    def named(self, name: str, moment: Moment) -> None:
+    def named(self, name: str, moment: TrainingStep) -> None:
         self.moment(moment)
 
 
@@ -54,11 +54,11 @@ class Posts:
         self._path, self._log, self._worker = folder / f"{worker}.json", folder / f"{worker}.log", worker
         folder.mkdir(parents=True, exist_ok=True)
 
-    def expect(self, whole: Whole) -> None:
+    def expect(self, whole: RunProgress) -> None:
         """Count nothing: a study counts the stages of all its workers."""
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Line]:
+    def stage(self, name: str) -> Iterator[StageProgress]:
         """Post the stage while it runs."""
         poster = _Poster(self._path, self._worker, name, environment.stopwatch())
         poster.post(0, 0, "")
@@ -77,12 +77,12 @@ class Posts:
         self.say(text)
 
 
-def read_posts(folder: Path) -> list[Post]:
+def read_posts(folder: Path) -> list[WorkerProgress]:
     """What workers are doing, as far as they have said."""
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
-            found.append(Post(**json.loads(path.read_text())))
+            found.append(WorkerProgress(**json.loads(path.read_text())))
         except (FileNotFoundError, ValueError, TypeError):
             continue
     return found

@@ -20,9 +20,10 @@ import pluggy
 
 from sslbench.api import hooks
 from sslbench.api.errors import RequestError
+from sslbench.api.renamed import SPEC_FIELDS
 from sslbench.api.specs import Kind
 from sslbench.api.values import Event
-from sslbench.catalog.facts import KINDS, Catalog, Component, Listener, Origin, Problem
+from sslbench.catalog.facts import KINDS, Catalog, Component, EventListener, Origin, Problem
 from sslbench.catalog.rules import HOOKS, broken_rules
 
 SLOW_SECONDS = 0.25
@@ -96,7 +97,7 @@ def discover(entries: Iterable[Entry], *, disabled: Collection[str] = (), strict
     Raises RequestError in strict mode when any plugin is broken or any name is contested.
     """
     found: list[Component] = []
-    listeners: list[Listener] = []
+    listeners: list[EventListener] = []
     problems: list[Problem] = []
     for entry in entries:
         if {entry.origin.plugin, entry.origin.distribution} & set(disabled):
@@ -116,7 +117,7 @@ def discover(entries: Iterable[Entry], *, disabled: Collection[str] = (), strict
     return catalog
 
 
-def _load(entry: Entry) -> tuple[list[Component], list[Listener], list[Problem]]:
+def _load(entry: Entry) -> tuple[list[Component], list[EventListener], list[Problem]]:
     heavy_before = [name for name in HEAVY if name in sys.modules]
     started = time.thread_time()
     module = _guarded("import", entry.load)
@@ -125,13 +126,15 @@ def _load(entry: Entry) -> tuple[list[Component], list[Listener], list[Problem]]
     manager.add_hookspecs(hooks)
     _guarded("registration", lambda: manager.register(module, name=entry.origin.plugin))
     components: list[Component] = []
-    listeners: list[Listener] = []
+    listeners: list[EventListener] = []
     _check_names(module, manager)
     for caller in manager.get_hookcallers(module) or []:
         implementation = next(i for i in caller.get_hookimpls() if i.plugin is module)
         _check_signature(caller.name, implementation.function)
         if caller.name == "sslbench_event":
-            listeners.append(Listener(origin=entry.origin, hear=cast(Callable[[Event], None], implementation.function)))
+            listeners.append(
+                EventListener(origin=entry.origin, hear=cast(Callable[[Event], None], implementation.function))
+            )
         else:
             components += _components(entry.origin, caller.name, implementation.function)
     heavy = [name for name in HEAVY if name in sys.modules and name not in heavy_before]
@@ -146,6 +149,8 @@ def _guarded(stage: str, action: Callable[[], Any]) -> Any:
         raise
     except BaseException as error:  # a plugin may raise anything at all, and must harm no other
         line = " ".join(str(error).split()) or "no message"
+        old = next((name for name in SPEC_FIELDS if line.endswith(f"unexpected keyword argument {name!r}")), "")
+        line += f". {old} is now {SPEC_FIELDS[old]}" if old else ""
         raise _Broken(stage, f"{type(error).__name__}: {line}") from error
 
 
@@ -188,7 +193,7 @@ def _advice(origin: Origin, seconds: float, heavy: list[str]) -> list[Problem]:
     return [Problem(origin=origin, stage="import", error=error, kind="advice")]
 
 
-def _settle(found: list[Component], listeners: list[Listener], problems: list[Problem]) -> Catalog:
+def _settle(found: list[Component], listeners: list[EventListener], problems: list[Problem]) -> Catalog:
     claims: dict[tuple[Kind, str], list[Component]] = defaultdict(list)
     for component in found:
         claims[component.kind, component.name].append(component)

@@ -8,7 +8,7 @@ from sslbench.api.values import Event
 from sslbench.catalog.facts import Catalog, Origin, Problem
 
 
-class Herald:
+class EventBus:
     """Passes events on; `complain` hears of each failing listener once."""
 
     def __init__(self, catalog: Catalog, complain: Callable[[str], None]) -> None:

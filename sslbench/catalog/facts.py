@@ -12,6 +12,7 @@ from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, Kind, MethodSpec, Recipe, Setting, Spec, StudySpec
 from sslbench.api.values import Event
+from sslbench.old_names import COMPONENTS
 
 AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec | RecipeSpec | StudySpec | ReferenceSpec"
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -66,7 +67,7 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
+class EventListener:
     """A plugin's ear for events."""
 
     origin: Origin
@@ -80,7 +81,7 @@ class Catalog:
     components: Mapping[Kind, Mapping[str, Component]] = field(default_factory=dict)
     contested: Mapping[tuple[Kind, str], tuple[Origin, ...]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
-    listeners: tuple[Listener, ...] = ()
+    listeners: tuple[EventListener, ...] = ()
 
     def all(self, kind: Kind) -> tuple[Component, ...]:
         """Every usable component of a kind, by name."""
@@ -105,6 +106,8 @@ class Catalog:
         for component in known.values():
             if (settings := component.spec.answers_to(name) if kind not in DATA else None) is not None:
                 return component, settings
+        if name in COMPONENTS:
+            return f"{kind} {name!r} is now {COMPONENTS[name]!r}"
         broken = sum(problem.kind == "broken" for problem in self.problems)
         lost = f"; {broken} plugin(s) failed to load: run 'sslbench list --problems'" if broken else ""
         return f"{kind} {name!r} is not installed{did_you_mean(name, known)}{lost}"

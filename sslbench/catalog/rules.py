@@ -14,15 +14,15 @@ from sslbench.api.protocols import Metric, ProtocolSpec
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.api.specs import (
-    Apply,
     AugmentationSpec,
     BackboneSpec,
-    Card,
     Citation,
+    DatasetCard,
     DatasetSpec,
     Kind,
     MethodSpec,
     OperationSpec,
+    OperationStep,
     Recipe,
     Spec,
     StudySpec,
@@ -43,7 +43,7 @@ HOOKS: Mapping[str, tuple[Kind, type[Any]]] = {
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 BACKBONE_NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
 CALLABLES = (
-    "uses", "check", "answers_to", "members", "views", "provides", "shapes", "reference", "parts", "missing",
+    "dependencies", "check", "resolve_name", "members", "views", "provides", "shapes", "reference", "parts", "missing",
     "reset_unused", "libraries", "title", "warnings", "max_test_samples",
 )  # fmt: skip
 
@@ -125,7 +125,7 @@ def _facts(spec: Any) -> Iterator[str]:
         if not 1 <= least <= most:
             yield f"{spec.name!r}: modalities {spec.modalities!r} is not (least, most)"
     card: Any = getattr(spec, "card", None)
-    if isinstance(spec, DatasetSpec) and not isinstance(card, Card):
+    if isinstance(spec, DatasetSpec) and not isinstance(card, DatasetCard):
         yield f"{spec.name!r}: card is {_a(spec.card)}, not a Card"
     if isinstance(spec, ProtocolSpec) and not all(isinstance(metric, Metric) for metric in spec.metrics):
         yield f"{spec.name!r}: metrics hold something that is not a Metric"
@@ -134,7 +134,7 @@ def _facts(spec: Any) -> Iterator[str]:
 def _operations(spec: AugmentationSpec) -> Iterator[str]:
     operations: Mapping[str, Any] = spec.operations
     for name, apply in operations.items():
-        if not isinstance(apply, Apply):
+        if not isinstance(apply, OperationStep):
             yield f"{spec.name!r}: operation {name!r} is {_a(apply)}, not an Apply"
     for role, changes in spec.roles.items():
         for name in changes:

@@ -30,7 +30,7 @@ def describe_failure(error: BaseException) -> str | None:
     """Return one line about a problem of the system that a user can solve; None for everything else."""
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
-        return "memory: not enough for this request. Lower train.batch, view.size or prepare.samples, or use a larger machine"
+        return "memory: not enough for this request. Lower train.batch_size, view.size or prepare.samples"
     if isinstance(error, (UnicodeEncodeError, UnicodeDecodeError)):
         return f"{error.object!r:.200}: is not UTF-8 text. Rename files with such names; save text files in UTF-8"
     if isinstance(error, OSError) and error.filename is not None:

@@ -51,7 +51,7 @@ def run(
         options["backbones"] = dict(pair.split("=", 1) for pair in backbone.split(","))
     else:
         lists["backbone"] = backbone.split(",")
-    plain = {"recipe": recipe, "measure": protocols, "seeds": seeds, "baselines": baselines}
+    plain = {"recipe": recipe, "protocols": protocols, "seeds": seeds, "baselines": baselines}
     options |= {key: value for key, value in plain.items() if value}
     display = display_for(console)
     catalog = catalog_of(strict=strict)

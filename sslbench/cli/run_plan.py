@@ -58,12 +58,12 @@ def show_plan(
     """Print what a run would do and about how long it takes; exits with 3 where its data is not here."""
     from sslbench.app.run import list_runs, plan_requests
     from sslbench.app.run_costs import plan_lines
-    from sslbench.config.datasets import Shelf
+    from sslbench.config.datasets import DatasetCache
     from sslbench.results.store import Store
 
-    shelf = Shelf(environment.places(), announce=True)
+    shelf = DatasetCache(environment.places(), announce=True)
     plans = plan_requests(lists, options, overrides, config, catalog, shelf, display)
-    missing = list(dict.fromkeys(shelf.stood_in))
+    missing = list(dict.fromkeys(shelf.placeholders))
     show_lines(console, (f"missing: dataset {name!r}; planned by what its card says of it" for name in missing))
     for sentence in dict.fromkeys(sentence for plan in plans for sentence in plan.warnings):
         display.warn(sentence)

@@ -93,12 +93,12 @@ def bias(
     from sslbench.convert import convert
     from sslbench.report.console.study_progress import board_for
     from sslbench.report.console.terminal import show_tables
-    from sslbench.study.definition import BiasSettings
+    from sslbench.study.definition import ClassEffectSettings
 
     console, problems = console_here(), list[str]()
     wanted = {"axis": axis, "protocol": protocol, "metric": metric, "of": of, "beside": beside}
     wanted |= {"basis": basis, "correction": correction}
-    asked = convert(wanted, BiasSettings, "bias", problems)
+    asked = convert(wanted, ClassEffectSettings, "bias", problems)
     if problems:
         raise RequestError(problems)
     requests, _ = commands.split_overrides(overrides or [])

@@ -7,18 +7,20 @@ from typing import Any
 
 from sslbench.api.errors import RequestError
 from sslbench.catalog.facts import Catalog
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import Tree
 
 SHARED = (
-    "data", "evaluate", "backbone", "backbones", "modalities", "view", "prepare", "splits", "pretrain", "protocols",
-    "measure", "threads",
+    "data", "evaluate", "backbone", "backbones", "modalities", "view", "prepare", "splits", "pretrain", "protocol_settings",
+    "protocols", "threads",
 )  # fmt: skip
 """What a baseline has in common with the method, so that their rows can be compared."""
 
 
-def plans_of(tree: Tree, catalog: Catalog, shelf: Shelf, machine: Machine, say: Callable[[str], None]) -> list[Plan]:
+def plans_of(
+    tree: Tree, catalog: Catalog, shelf: DatasetCache, machine: Machine, say: Callable[[str], None]
+) -> list[Plan]:
     """The method's plan, and those of its baselines; a baseline that does not fit is left out, and said so."""
     first = make_plan(tree, catalog, shelf, machine)
     plans = [first]
@@ -33,7 +35,11 @@ def plans_of(tree: Tree, catalog: Catalog, shelf: Shelf, machine: Machine, say: 
 def baseline_tree(plan: Plan, name: str) -> Tree:
     """The request of a baseline beside a plan: its own recipe, and everything else that makes rows comparable."""
     tree = {key: plan.request[key] for key in SHARED if key in plan.request}
-    train: dict[str, Any] = {"epochs": plan.train.epochs, "batch": plan.train.batch, "precision": plan.train.precision}
+    train: dict[str, Any] = {
+        "epochs": plan.train.epochs,
+        "batch_size": plan.train.batch_size,
+        "precision": plan.train.precision,
+    }
     train |= {name: getattr(plan.train, name) for name in ("steps", "checkpoint_seconds", "devices", "nodes")}
     return {**tree, "method": {"name": name}, "seeds": list(plan.seeds), "folds": list(plan.folds), "train": train}
 

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Annotated, Any, cast
 
 from sslbench.api.ranges import Length, Range, Share
-from sslbench.api.specs import Apply, AugmentationSpec, Kind
+from sslbench.api.specs import AugmentationSpec, Kind, OperationStep
 from sslbench.catalog.facts import Catalog, Component, did_you_mean
 from sslbench.convert import convert, file_settings, key_form, plain, text_file_settings
 from sslbench.environment import versions
@@ -39,9 +39,9 @@ class Choice:
         """Make the component from its settings and the parts of its kind; raises ImplementationError."""
         return self.component.implementation()(self.config, *parts)
 
-    def unlearnt(self) -> Choice:
+    def without_weights(self) -> Choice:
         """A backbone that starts from random weights, whatever its settings say."""
-        return replace(self, config=self.component.spec.unlearnt(self.config))
+        return replace(self, config=self.component.spec.unlearned(self.config))
 
     @property
     def title(self) -> str:
@@ -107,11 +107,13 @@ class PlannedOperation:
     """One operation of an augmentation for one role."""
 
     name: str
+    random_key: str
     p: tuple[float, ...]
     choice: Choice
 
     def key(self) -> dict[str, Any]:
-        return {"name": self.name, "p": list(self.p), **self.choice.key()}
+        random_key = {"random_key": self.random_key} if self.random_key != self.name else {}
+        return {"name": self.name, **random_key, "p": list(self.p), **self.choice.key()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -119,6 +121,7 @@ class PlannedAugmentation:
     """An augmentation for the roles of a method, with the weight of its loss."""
 
     name: str
+    random_key: str
     version: int
     weight: float
     roles: Mapping[str, tuple[PlannedOperation, ...]]
@@ -126,7 +129,8 @@ class PlannedAugmentation:
     def key(self) -> dict[str, Any]:
         """Return what enters a record."""
         roles = {role: [operation.key() for operation in operations] for role, operations in self.roles.items()}
-        return {"name": self.name, "version": self.version, "weight": self.weight, "roles": roles}
+        random_key = {"random_key": self.random_key} if self.random_key != self.name else {}
+        return {"name": self.name, **random_key, "version": self.version, "weight": self.weight, "roles": roles}
 
     def stage_key(self) -> dict[str, Any]:
         """Return what enters a stage key: the operations that are ever applied.
@@ -183,7 +187,11 @@ def choose_augmentations(
             problems.append(f"augmentation.{unknown}: {name!r} has no such operation{did_you_mean(unknown, known)}")
         chosen = _roles(catalog, spec, section.get("roles", {}), overrides, roles, problems)
         share = _weight(weight, problems)
-        planned.append(PlannedAugmentation(name=name, version=spec.version, weight=share, roles=chosen))
+        planned.append(
+            PlannedAugmentation(
+                name=name, random_key=spec.random_key or name, version=spec.version, weight=share, roles=chosen
+            )
+        )
     return tuple(planned)
 
 
@@ -232,7 +240,7 @@ def _roles(
 
 
 def _operation(
-    catalog: Catalog, name: str, apply: Apply, layers: Sequence[Any], path: str, problems: list[str]
+    catalog: Catalog, name: str, apply: OperationStep, layers: Sequence[Any], path: str, problems: list[str]
 ) -> PlannedOperation | None:
     settings: dict[str, Any] = {"p": apply.p, **apply.settings}
     for layer in layers:
@@ -252,4 +260,4 @@ def _operation(
     problems[before:] = sorted(set(problems[before:]) - set(problems[:before]))
     if choice is None:
         return None
-    return PlannedOperation(name=name, p=values, choice=choice)
+    return PlannedOperation(name=name, random_key=apply.random_key or name, p=values, choice=choice)

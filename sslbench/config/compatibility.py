@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sslbench.api.protocols import Need
-from sslbench.api.values import Facts, Modality, Role, Shapes
+from sslbench.api.values import Modality, PlanContext, Role, Shapes
 from sslbench.config.choices import Choice, PlannedAugmentation
 from sslbench.config.datasets import Part
 from sslbench.config.settings import TrainSettings
@@ -37,7 +37,7 @@ def view_shapes(
 
 
 def sized(config: Any, view: int) -> Any:
-    """An operation's settings with `size: 0`, which stands for the size at which pictures are encoded, filled in."""
+    """An operation's settings with `size: 0`, which stands for the size at which images are encoded, filled in."""
     return replace(config, size=view) if getattr(config, "size", None) == 0 else config
 
 
@@ -45,7 +45,7 @@ def misfits(
     method: Choice,
     backbones: Mapping[str, Choice],
     augmentations: Sequence[PlannedAugmentation],
-    facts: Facts,
+    facts: PlanContext,
 ) -> list[str]:
     """Say what does not fit, one sentence each."""
     problems = [f"method: {sentence}" for sentence in method.spec.check(method.config, facts)]
@@ -72,17 +72,19 @@ def misfits(
     return problems
 
 
-def learnt_rows(method: Choice, train: TrainSettings, protocols: Sequence[Choice], *, elsewhere: bool) -> list[str]:
-    """Say what would be asked, or watched, of rows that a method has learnt from, or that it knows nothing of."""
-    asking = [p.name for p in protocols if p.spec.asks_learnt(p.config)] if method.spec.trains and not elsewhere else []
+def learned_rows(method: Choice, train: TrainSettings, protocols: Sequence[Choice], *, elsewhere: bool) -> list[str]:
+    """Say what would be asked, or watched, of rows that a method has learned from, or that it knows nothing of."""
+    asking = (
+        [p.name for p in protocols if p.spec.asks_learned(p.config)] if method.spec.trains and not elsewhere else []
+    )
     problems = [
-        f"protocols.{name}: with these settings it asks rows that {method.name!r} has learnt from; "
+        f"protocol_settings.{name}: with these settings it asks rows that {method.name!r} has learned from; "
         "possible: pretrain.pool=ANOTHER DATASET, or settings that ask the test part"
         for name in asking
     ]
-    if train.holds_out and method.spec.remembers_rows:
+    if train.has_holdout and method.spec.remembers_rows:
         problems.append(
-            f"train.watched: {method.name!r} remembers its training rows and has no loss on others; possible: training"
+            f"train.monitor: {method.name!r} remembers its training rows and has no loss on others; possible: training"
         )
     return problems
 
@@ -116,18 +118,18 @@ def _has_test_samples(part: Part) -> bool:
     return "test" in part.dataset.columns.get("split", np.zeros(0, np.str_)).tolist()
 
 
-def unlike(learnt: Mapping[str, Modality], measured: Mapping[str, Modality], name: str) -> list[str]:
-    """Say which modalities of the data that is measured an encoder of what is learnt from could not take."""
+def unlike(learned: Mapping[str, Modality], measured: Mapping[str, Modality], name: str) -> list[str]:
+    """Say which modalities of the data that is measured an encoder of what is learned from could not take."""
     problems = []
-    for modality in learnt.keys() & measured.keys():
-        ours, theirs = learnt[modality], measured[modality]
+    for modality in learned.keys() & measured.keys():
+        ours, theirs = learned[modality], measured[modality]
         if ours.layout != theirs.layout:
             problems.append(
-                f"data: {modality!r} of {name} is of layout {theirs.layout}, and what is learnt from of {ours.layout}"
+                f"data: {modality!r} of {name} is of layout {theirs.layout}, and what is learned from of {ours.layout}"
             )
         elif ours.layout == "image" and ours.shape[0] != theirs.shape[0]:
-            told = f"{modality!r} of {name} has {theirs.shape[0]} channel(s), and what is learnt from {ours.shape[0]}"
-            problems.append(f"data: {told}; where a dataset has the setting, channels=grey makes them alike")
+            told = f"{modality!r} of {name} has {theirs.shape[0]} channel(s), and what is learned from {ours.shape[0]}"
+            problems.append(f"data: {told}; where a dataset has the setting, channels=gray makes them alike")
     return problems
 
 

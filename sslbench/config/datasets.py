@@ -14,8 +14,8 @@ from sslbench.api.files import title_problem
 from sslbench.api.specs import Dataset, DatasetSpec, Source
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.choices import Choice, choose, parts_of
-from sslbench.data.placeholder import Announced
-from sslbench.data.subset import Fewer, Sampling, marked
+from sslbench.data.placeholder import PlaceholderDataset
+from sslbench.data.subset import Sampling, Subset, marked
 from sslbench.environment import Places
 
 
@@ -44,7 +44,7 @@ class Part:
         if not 0 < samples < len(self.dataset.labels):
             return self
         whole = self.fingerprint
-        few = Fewer(self.dataset, samples, sampling)
+        few = Subset(self.dataset, samples, sampling)
         return replace(self, dataset=few, fingerprint=lambda: marked(whole(), samples, sampling))
 
 
@@ -54,14 +54,14 @@ def part_name(choice: Choice, part: str) -> str:
 
 
 @dataclass(slots=True)
-class Shelf:
+class DatasetCache:
     """Opens every dataset once. With `announce` a missing one is stood in for by what its card says of it, so that a plan
     can be made without the data; nothing can be read of it, and `stood_in` names it.
     """
 
     places: Places
     announce: bool = False
-    stood_in: list[str] = field(default_factory=list)
+    placeholders: list[str] = field(default_factory=list)
     _opened: dict[str, Dataset] = field(default_factory=dict)
     _prints: dict[int, Callable[[], str]] = field(default_factory=dict)
 
@@ -80,8 +80,8 @@ class Shelf:
             except DataMissing:
                 if not self.announce or not choice.spec.card.modalities:
                     raise
-                self._opened[key] = Announced(choice.spec.card, part)
-                self.stood_in.append(part_name(choice, part))
+                self._opened[key] = PlaceholderDataset(choice.spec.card, part)
+                self.placeholders.append(part_name(choice, part))
         return self._opened[key]
 
 
@@ -98,7 +98,7 @@ def merge_equal_parts(parts: Sequence[Part], path: str, problems: list[str]) -> 
 
 
 @dataclass(slots=True)
-class Found:
+class OpenedParts:
     """What opening gave: parts, and sentences about what is wrong or missing."""
 
     parts: list[Part]
@@ -110,17 +110,17 @@ def open_parts(
     catalog: Catalog,
     reference: str,
     settings: Mapping[str, Any],
-    shelf: Shelf,
+    shelf: DatasetCache,
     *,
     path: str = "data",
     settings_path: str = "",
     fetch: bool = True,
-) -> Found:
+) -> OpenedParts:
     """Open every part that `name`, `name/sea` or `name/sea/ifcb+name/lab` means.
 
     `path` is the setting that names the dataset, and `settings_path` the section of its settings, if that is another.
     """
-    found = Found([], [], [])
+    found = OpenedParts([], [], [])
     for word in reference.split("+"):
         name, _, inside = word.strip().partition("/")
         before = len(found.problems)
@@ -142,7 +142,14 @@ def open_parts(
 
 
 def _open(
-    catalog: Catalog, choice: Choice, wanted: Sequence[str], shelf: Shelf, found: Found, path: str, *, fetch: bool
+    catalog: Catalog,
+    choice: Choice,
+    wanted: Sequence[str],
+    shelf: DatasetCache,
+    found: OpenedParts,
+    path: str,
+    *,
+    fetch: bool,
 ) -> None:
     """Open parts; those that are missing for the same reason share one sentence."""
     missing: dict[str, list[str]] = {}
@@ -170,7 +177,7 @@ def _name_readers(catalog: Catalog, name: str) -> str:
     return f". Datasets that read this format: {', '.join(readers) or 'none of those that are installed'}"
 
 
-def _build(choice: Choice, part: str, shelf: Shelf, *, fetch: bool) -> Dataset:
+def _build(choice: Choice, part: str, shelf: DatasetCache, *, fetch: bool) -> Dataset:
     places = shelf.places
     used = {
         f"{slot}/{name}" if name else slot: _used(shelf, slot, c, name, fetch=fetch)
@@ -184,7 +191,7 @@ def _build(choice: Choice, part: str, shelf: Shelf, *, fetch: bool) -> Dataset:
         work=places.data,
         part=part,
         fetch=fetch,
-        used=used,
+        dependencies=used,
         versions=choice.library_versions(),
     )
     dataset: Dataset = choice.build(source)
@@ -198,7 +205,7 @@ def _rooted(root: Path | None, places: Places) -> Path | None:
     return next((folder / root for folder in (*places.sources, places.data) if (folder / root).exists()), root)
 
 
-def _used(shelf: Shelf, slot: str, choice: Choice, part: str, *, fetch: bool) -> Dataset:
+def _used(shelf: DatasetCache, slot: str, choice: Choice, part: str, *, fetch: bool) -> Dataset:
     """Open a part of what a dataset uses; raises DataMissing that names whose files are missing and how to get them."""
     try:
         return shelf.open(choice, part, fetch=fetch)

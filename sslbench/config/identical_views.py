@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sslbench.api.values import Facts, Layout, Modality, Role
+from sslbench.api.values import Layout, Modality, PlanContext, Role
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import Choice, PlannedAugmentation, PlannedOperation, choose_augmentations
 
@@ -42,7 +42,7 @@ def refuse_identical_views(
     method: Choice,
     augmentations: Sequence[PlannedAugmentation],
     roles: Mapping[str, Role],
-    facts: Facts,
+    facts: PlanContext,
     asked: Any,
 ) -> list[str]:
     """Return one sentence per augmentation and modality whose compared views would be identical.
@@ -65,7 +65,7 @@ def refuse_identical_views(
     return problems
 
 
-def _fitting(catalog: Catalog, roles: Mapping[str, Role], facts: Facts, layout: Layout) -> list[str]:
+def _fitting(catalog: Catalog, roles: Mapping[str, Role], facts: PlanContext, layout: Layout) -> list[str]:
     """Return the installed augmentations that make views of a layout differ on this data."""
     augmented = [name for name, role in roles.items() if role.augment] or list(roles)
     acting = {name: Role(count=role.count) for name, role in roles.items()}

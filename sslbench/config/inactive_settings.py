@@ -17,32 +17,32 @@ TRAIN, SPLITS = TrainSettings(), SplitSettings()
 def reset_unused_training(train: TrainSettings) -> TrainSettings:
     """Reset what the optimizer, the schedule, the stopping rule and the number of processes leave unused."""
     unused: set[str] = set()
-    if train.optimiser in ("adam", "adamw"):
+    if train.optimizer in ("adam", "adamw"):
         unused |= {"momentum", "nesterov"}
     else:
         unused |= {"betas"}
-    if train.optimiser != "lars":
-        unused |= {"trust", "trust_clip"}
+    if train.optimizer != "lars":
+        unused |= {"lars_trust_coefficient", "larc"}
     if train.schedule == "one-cycle":
-        unused |= {"warmup", "warmup_from"}
+        unused |= {"warmup_epochs", "warmup_lr"}
     if train.schedule == "constant":
-        unused |= {"final_rate"}
-    if not train.warmup:
-        unused |= {"warmup_from"}
-    if not train.clip:
-        unused |= {"clip_by"}
-    if not train.decay and not train.final_decay:
+        unused |= {"min_lr"}
+    if not train.warmup_epochs:
+        unused |= {"warmup_lr"}
+    if not train.grad_clip:
+        unused |= {"grad_clip_by"}
+    if not train.weight_decay and not train.final_weight_decay:
         unused |= {"decay_norms_and_biases"}
     if not train.patience:
-        unused |= {"least_epochs", "watched"}
-    if not train.holds_out:
-        unused |= {"held_out"}
+        unused |= {"min_epochs", "monitor"}
+    if not train.has_holdout:
+        unused |= {"holdout_fraction"}
     if train.processes == 1:
         unused |= {"strategy"}
     values: dict[str, Any] = {name: getattr(TRAIN, name) for name in unused}
     if train.steps:  # the epochs follow from the steps; of the warm-up only its share of them counts
-        share = 0.0 if "warmup" in unused else train.warmup / train.epochs
-        values |= {"epochs": 1, "warmup": share}
+        share = 0.0 if "warmup_epochs" in unused else train.warmup_epochs / train.epochs
+        values |= {"epochs": 1, "warmup_epochs": share}
     return replace(train, **values)
 
 
@@ -56,13 +56,13 @@ def reset_unused_splits(splits: SplitSettings, dataset: Dataset, groups: Sequenc
 
     `groups` are the group columns of the dataset's card.
     """
-    unused = {"fractions"}
+    unused = {"label_fractions"}
     if splits.groups == UNGROUPED and not groups:
         unused |= {"groups"}
     if not splits.transfer:
         unused |= {"bank", "query"}
     if splits.groups in ("", UNGROUPED):
-        unused |= {"block"}
+        unused |= {"group_gap"}
     if not is_divided(dataset):
         unused |= {"transfer", "bank", "query", "folds", "validation", "official"}
     elif has_official_split(dataset.labels, dataset.columns, splits):

@@ -81,7 +81,7 @@ class Evaluation:
 
 def trainings(plan: Plan) -> Iterator[Training]:
     """List every pretraining of a plan: one for each fold where folds limit the pool."""
-    by_fold = plan.pool == "train" or plan.spec.takes_target
+    by_fold = plan.pool == "train" or plan.spec.uses_labels
     units = [(fold, (fold,)) for fold in plan.folds] if by_fold else [(plan.folds[0], plan.folds)]
     for seed in plan.seeds:
         yield from (Training(seed=seed, fold=fold, folds=folds) for fold, folds in units)
@@ -89,7 +89,7 @@ def trainings(plan: Plan) -> Iterator[Training]:
 
 def epochs_of(plan: Plan) -> tuple[int | None, ...]:
     """List the epochs whose encoders are measured; None is the last."""
-    return (*plan.train.snapshots, None) if plan.spec.trains else (None,)
+    return (*plan.train.eval_epochs, None) if plan.spec.trains else (None,)
 
 
 def evaluations(plan: Plan, training: Training, part: Part, epoch: int | None) -> Iterator[Evaluation]:
@@ -98,7 +98,7 @@ def evaluations(plan: Plan, training: Training, part: Part, epoch: int | None) -
         if epoch is not None and needs_encoders(protocol):
             continue
         by_labels = protocol.spec.label_fractions and is_divided(part.dataset)
-        for fraction in plan.splits.fractions if by_labels else (None,):
+        for fraction in plan.splits.label_fractions if by_labels else (None,):
             yield Evaluation(
                 part=part, protocol=protocol, seed=training.seed, epoch=epoch, folds=training.folds, fraction=fraction
             )
@@ -135,32 +135,32 @@ def rows_key(plan: Plan, fold: int) -> str:
     """Which samples a method may learn from, and on which its loss is watched."""
     parts = [samples_key(part, plan.prepare, plan.canvas) for part in plan.pretrain_parts]
     rule: Any = ()
-    if plan.pool == "train" or plan.spec.takes_target:
+    if plan.pool == "train" or plan.spec.uses_labels:
         rule = [fold, *(split_rule(plan.splits, part) for part in plan.pretrain_parts)]
-    elif plan.train.holds_out:  # no label divides this pool: whole groups of a share of it are held out
+    elif plan.train.has_holdout:  # no label divides this pool: whole groups of a share of it are held out
         rule = [_held_groups(plan.splits, part) for part in plan.pretrain_parts]
-    return digest(parts, plan.pool == "train", rule, plan.train.holds_out, _held_share(plan))
+    return digest(parts, plan.pool == "train", rule, plan.train.has_holdout, _held_share(plan))
 
 
 def _held_groups(splits: SplitSettings, part: Part) -> Any:
     """Which groups of a part are held out whole."""
     groups, kind = part.choice.spec.card.groups, part.dataset.target.kind
     named = "" if splits.groups == UNGROUPED and not groups else splits.groups
-    whole = SplitSettings(groups=named, block=splits.block if named else 0.0)
+    whole = SplitSettings(groups=named, group_gap=splits.group_gap if named else 0.0)
     return whole, groups, rule_versions(whole, groups, kind)
 
 
 def _held_share(plan: Plan) -> float | None:
     """The share of the pool that is held out, where it is not the validation part of a split."""
-    by_labels = plan.pool == "train" or plan.spec.takes_target
+    by_labels = plan.pool == "train" or plan.spec.uses_labels
     shared = not by_labels or not all(is_divided(part.dataset) for part in plan.pretrain_parts)
-    return plan.train.held_out if plan.train.holds_out and shared else None
+    return plan.train.holdout_fraction if plan.train.has_holdout and shared else None
 
 
 def training_settings(plan: Plan) -> Any:
     """The settings that a training depends on; the share that is held out belongs to the rows."""
     train = reset_unused_training(plan.train)
-    return key_form(replace(train, held_out=TrainSettings().held_out))
+    return key_form(replace(train, holdout_fraction=TrainSettings().holdout_fraction))
 
 
 def view_sizes(plan: Plan) -> Any:
@@ -178,7 +178,7 @@ def pretrain_key(plan: Plan, seed: int, fold: int) -> str:
     if spec.backbone or spec.trains:
         values += [rows_key(plan, fold)]
     if spec.trains:
-        values += [[a.stage_key() for a in plan.augmentations], plan.facts.shapes, view_sizes(plan)]
+        values += [[a.stage_key() for a in plan.augmentations], plan.context.shapes, view_sizes(plan)]
         values += [training_settings(plan), seed, plan.threads, device_kind()]
     return stage_digest("pretrain", *values)
 
@@ -189,7 +189,7 @@ def pretrain_shape(plan: Plan) -> str:
     values: list[Any] = [plan.method.key(), shapes, {m: c.key() for m, c in plan.backbones.items()}, plan.threads]
     if plan.spec.trains:
         own = plan.train
-        train = (own.batch, own.accumulate, own.optimiser, own.precision, own.compile)
+        train = (own.batch_size, own.grad_accumulation, own.optimizer, own.precision, own.compile)
         values += [[a.stage_key() for a in plan.augmentations], plan.view, plan.canvas, train]
     return digest("shape", *values)
 
@@ -231,7 +231,7 @@ def evaluate_key(plan: Plan, extract: str, views: str | None, asked: Evaluation)
     rule = split_rule(plan.splits, asked.part) if asked.part.dataset.target.kind == "class" else None
     protocol, augmentation = asked.protocol, plan.label_preserving.get(asked.part.name)
     values: list[Any] = [ANSWERS, extract, protocol.key(), rule, asked.folds, asked.fraction, asked.seed]
-    values += [plan.threads, plan.products]
+    values += [plan.threads, plan.cpu_matmul_dtype]
     if asked.asks_views:
         values += [views]
     if needs_encoders(protocol):

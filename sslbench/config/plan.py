@@ -9,13 +9,13 @@ from typing import Any
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import MethodSpec, Recipe
-from sslbench.api.values import Facts, Modality, Role, Target
+from sslbench.api.values import Modality, PlanContext, Role, Target
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.budget import collect_warnings
 from sslbench.config.choices import Choice, PlannedAugmentation, choose, choose_augmentations
 from sslbench.config.class_names import warn_of_similar_classes
-from sslbench.config.compatibility import check_training_data, learnt_rows, misfits, unlike, view_shapes
-from sslbench.config.datasets import Part, Shelf
+from sslbench.config.compatibility import check_training_data, learned_rows, misfits, unlike, view_shapes
+from sslbench.config.datasets import DatasetCache, Part
 from sslbench.config.identical_views import NONE, find_identical_views, refuse_identical_views
 from sslbench.config.plan_builder import (
     Draft,
@@ -40,7 +40,7 @@ LABEL_PRESERVING = "label-preserving"
 """As an augmentation's name: the one that the evaluation data says leaves its labels true."""
 SMALL_SAMPLES, SMALL_PIXELS = 5_000, 32 * 32
 """Up to so many samples, of so many pixels each as they are encoded, `Machine.small_threads` counts."""
-UNAUGMENTED = PlannedAugmentation(name=NONE, version=2, weight=1.0, roles={})
+UNAUGMENTED = PlannedAugmentation(name=NONE, random_key=NONE, version=2, weight=1.0, roles={})
 """What a method gets that augments no role, and what `augmentation.name=none` asks for."""
 
 
@@ -60,7 +60,7 @@ class Plan:
     evaluate_parts: tuple[Part, ...]
     modalities: Mapping[str, Modality]
     roles: Mapping[str, Role]
-    facts: Facts
+    context: PlanContext
     train: TrainSettings
     view: int
     canvas: int
@@ -70,7 +70,7 @@ class Plan:
     seeds: tuple[int, ...]
     folds: tuple[int, ...]
     threads: int
-    products: Precision
+    cpu_matmul_dtype: Precision
     recipe: str
     request: Tree
     warnings: tuple[str, ...] = ()
@@ -98,11 +98,11 @@ class Machine:
 
     threads: int
     precision: Precision
-    products: Precision = "float32"
+    cpu_matmul_dtype: Precision = "float32"
     small_threads: int | None = None
 
 
-def make_plan(tree: Tree, catalog: Catalog, shelf: Shelf, machine: Machine) -> Plan:
+def make_plan(tree: Tree, catalog: Catalog, shelf: DatasetCache, machine: Machine) -> Plan:
     """Make a plan of a request's tree.
 
     Raises RequestError with every problem, or DataMissing when nothing but data is missing.
@@ -158,11 +158,13 @@ def _complete(
     rows = sum(len(part.dataset.labels) for part in pretrain)
     target = pretrain[0].dataset.target if method.spec.takes_target else Target(kind="none")
     epochs = train.lasting(max(1, -(-rows // train.batch))).epochs
-    facts = Facts(modalities=encoded, shapes=shapes, samples=rows, batch=train.batch, epochs=epochs, target=target)
-    here = [p for p in evaluate if p.name not in draft.shelf.stood_in and p.dataset.target.kind == "class"]
-    learnt = next((p for p in pretrain if p.name not in draft.shelf.stood_in), None)
+    facts = PlanContext(
+        modalities=encoded, shapes=shapes, samples=rows, batch_size=train.batch, epochs=epochs, target=target
+    )
+    here = [p for p in evaluate if p.name not in draft.shelf.placeholders and p.dataset.target.kind == "class"]
+    learned = next((p for p in pretrain if p.name not in draft.shelf.placeholders), None)
     for part in here:
-        draft.problems += unlike(learnt.dataset.modalities, part.dataset.modalities, part.name) if learnt else []
+        draft.problems += unlike(learned.dataset.modalities, part.dataset.modalities, part.name) if learned else []
         draft.problems += undividable(part.dataset.labels, part.dataset.columns, splits, part.choice.spec.card.groups)
     pool = draft.section("pretrain", PretrainSettings).pool
     draft.problems += check_training_data(method, pretrain, evaluate, pool, splits)
@@ -171,7 +173,7 @@ def _complete(
     draft.problems += refuse_identical_views(draft.catalog, method, augmentations, roles, facts, asked)
     protocols = choose_protocols(draft, evaluate)
     elsewhere = draft.section("pretrain", PretrainSettings).elsewhere or bool(draft.tree.get("evaluate"))
-    draft.problems += learnt_rows(method, train, protocols, elsewhere=elsewhere)
+    draft.problems += learned_rows(method, train, protocols, elsewhere=elsewhere)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
     draft.settle()
     threads = draft.tree.get("threads") or _threads(machine, encoded, rows)
@@ -179,9 +181,9 @@ def _complete(
     pool = draft.section("pretrain", PretrainSettings).called(pretrain[0].choice.title, plain(content))
     return Plan(
         method=method, backbones=backbones, augmentations=augmentations, label_preserving=gentle, protocols=protocols,
-        pretrain_parts=pretrain, evaluate_parts=evaluate, modalities=encoded, roles=roles, facts=facts, train=train,
+        pretrain_parts=pretrain, evaluate_parts=evaluate, modalities=encoded, roles=roles, context=facts, train=train,
         view=view, canvas=canvas, prepare=prepare, splits=splits, pool=pool,
-        seeds=seeds, folds=folds, threads=threads, products=machine.products,
+        seeds=seeds, folds=folds, threads=threads, cpu_matmul_dtype=machine.cpu_matmul_dtype,
         recipe=recipe.name if recipe else "none", request=plain(draft.tree),
         warnings=(
             *warn_of_similar_classes((*evaluate, *pretrain)), *warn_of_enlarging(view_asked, (*pretrain, *evaluate)),
@@ -241,7 +243,7 @@ def _backbones(
             continue
         choice = choose(draft.catalog, "backbone", section.pop("name"), section, path, draft.problems)
         if choice is not None:
-            chosen[name] = choice.unlearnt() if spec.fresh else choice
+            chosen[name] = choice.without_weights() if spec.random_init else choice
     return used, chosen
 
 

@@ -10,7 +10,7 @@ from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.specs import MethodSpec, Recipe
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.choices import Choice, choose
-from sslbench.config.datasets import Found, Part, Shelf, merge_equal_parts, open_parts
+from sslbench.config.datasets import DatasetCache, OpenedParts, Part, merge_equal_parts, open_parts
 from sslbench.config.request import Tree
 from sslbench.config.settings import PretrainSettings, TrainSettings, ViewSettings, problems_of
 from sslbench.convert import convert
@@ -23,7 +23,7 @@ class Draft:
     """A plan in the making: the tree, and what is wrong so far."""
 
     catalog: Catalog
-    shelf: Shelf
+    shelf: DatasetCache
     tree: Tree
     problems: list[str]
     missing: list[str]
@@ -90,7 +90,7 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
     return [p.at_most(most, sampling) for p in evaluate.parts], [p.at_most(most, sampling) for p in first.parts]
 
 
-def _collect(draft: Draft, found: Found) -> None:
+def _collect(draft: Draft, found: OpenedParts) -> None:
     draft.problems += found.problems
     draft.missing += found.missing
 
@@ -126,9 +126,9 @@ def check_sections(draft: Draft) -> None:
 
 def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ...]:
     """The protocols that were asked for, or all that suit the data and measure by default."""
-    settings: Mapping[str, Any] = draft.tree.get("protocols") or {}
+    settings: Mapping[str, Any] = draft.tree.get("protocol_settings") or {}
     kinds = {part.dataset.target.kind for part in evaluate}
-    wanted = draft.tree.get("measure")
+    wanted = draft.tree.get("protocols")
     names = [c.name for c in draft.catalog.all("protocol")]
     if isinstance(wanted, str):
         wanted = [name.strip() for name in wanted.split(",") if name.strip()]
@@ -136,17 +136,17 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ..
         fitting = [c for c in draft.catalog.all("protocol") if kinds & c.spec.targets]
         wanted = [c.name for c in fitting if c.spec.by_default]
     for unknown in [name for name in settings if name not in names]:
-        draft.problems.append(f"protocols.{unknown}: no such protocol{did_you_mean(unknown, names)}")
+        draft.problems.append(f"protocol_settings.{unknown}: no such protocol{did_you_mean(unknown, names)}")
     chosen = []
     for name in wanted:
-        path = f"protocols.{name}"
+        path = f"protocol_settings.{name}"
         choice = choose(draft.catalog, "protocol", str(name), settings.get(name) or {}, path, draft.problems)
         if choice is not None:
             chosen.append(choice)
             if not kinds & choice.spec.targets:
                 measured = " or ".join(sorted(choice.spec.targets))
                 has = " and ".join(sorted(kinds)).replace("none", "no labels")
-                hint = "; pictures get a class by lying in a folder of its name" if kinds == {"none"} else ""
+                hint = "; images get a class by lying in a folder of its name" if kinds == {"none"} else ""
                 draft.problems.append(f"{path}: measures samples with a {measured}, the data has {has}{hint}")
     return tuple(chosen)
 

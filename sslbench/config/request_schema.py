@@ -12,9 +12,9 @@ from sslbench.convert import convert
 Settings = Mapping[str, Any]
 Sections = Mapping[str, Mapping[str, Any] | None]
 COMPONENTS = ("method", "backbone", "augmentation", "data")
-SEVERAL = ("backbones", "modalities", "protocols")
+SEVERAL = ("backbones", "modalities", "protocol_settings")
 HINTS = {
-    "protocols": "which protocols run is measure=NAME,NAME",
+    "protocol_settings": "write protocol_settings.knn.neighbors=[20]",
     "backbones": "one for every modality is backbone=NAME",
     "train": "write train.epochs=5",
     "data": "name it with data=NAME, its folder with data.root=FOLDER",
@@ -30,7 +30,7 @@ HINTS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class RequestSchema:
     """Everything that a request may hold, by the type it is written in; what is null is not asked for."""
 
     method: Settings | None = None
@@ -45,8 +45,8 @@ class Form:
     recipe: str | None = None
     backbones: Mapping[str, str | Mapping[str, Any] | None] | None = None
     modalities: Sections | None = None
-    protocols: Sections | None = None
-    measure: str | tuple[str, ...] | None = None
+    protocol_settings: Sections | None = None
+    protocols: str | tuple[str, ...] | None = None
     baselines: str | tuple[str, ...] | None = None
     evaluate: str | None = None
     seeds: Any = None
@@ -54,7 +54,7 @@ class Form:
     threads: NonNegativeInt | None = None
 
 
-KEYS = tuple(one.name for one in fields(Form))
+KEYS = tuple(one.name for one in fields(RequestSchema))
 
 
 def in_form(tree: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
@@ -73,13 +73,13 @@ def in_form(tree: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
 
 def _typed(key: str, value: Any) -> Any:
     """Give a value the type of its key; lists stay lists."""
-    found = getattr(convert({key: value}, Form, "", []), key)
+    found = getattr(convert({key: value}, RequestSchema, "", []), key)
     return list(found) if isinstance(found, tuple) else found
 
 
 def _problems(key: str, value: Any) -> list[str]:
     problems: list[str] = []
-    convert({key: value}, Form, "", problems)
+    convert({key: value}, RequestSchema, "", problems)
     name = value.get("name") if key in COMPONENTS and isinstance(value, Mapping) else None
     if name is not None and not isinstance(name, str):
         problems.append(f"{key}.name: expected text, got {name!r:.60}")

@@ -1,78 +1,90 @@
-"""The harness's own settings: how it trains, shows, pools, and which rows it makes. The schema is these dataclasses."""
+"""Define the settings of training, views, the pretraining pool and modalities."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from sslbench.api.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range, Several
+from sslbench.api.settings import setting, setting_from
 from sslbench.convert import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings:
-    """How a method is trained.
+    """Settings of pretraining: its length, optimizer, schedule, early stopping, precision and processes."""
 
-    `batch` counts rows of one optimiser step over all processes; `accumulate` splits it into that many passes.
-    With `steps` it is trained for as many whole epochs as come nearest to so many optimiser steps, whatever `epochs` says,
-    and `warmup` keeps its share of them: trainings on pools of different sizes are then equally long.
-    `rate` is the peak learning rate; with `scale_rate` it is per 256 rows. `warmup` counts epochs, and is at most half of
-    them however short the training; it begins at `warmup_from`. Weight decay moves by a cosine to `final_decay` where that
-    is given. It leaves out norms and biases, that is, parameters of fewer than two dimensions, unless
-    `decay_norms_and_biases` includes them (LARS then scales them as well). `clip` is the largest norm of the gradients (0:
-    no limit): with `clip_by` 'global' that of all gradients together, with 'parameter' that of each parameter's own
-    gradient. `trust` is LARS's coefficient; with `trust_clip` no tensor's rate rises above the scheduled one. `average` is
-    the decay of a moving average of the weights that is measured instead of them (0: none). `snapshots` are epochs whose
-    encoders are measured beside the last. `checkpoint_seconds` changes no number and enters no key. `devices` on each of
-    `nodes` machines share every step; more than one process splits `batch` evenly, and sees the views of one. With
-    `strategy` 'ddp' each holds a copy of everything, with 'fsdp' an equal part of weights, gradients and their moments.
-    With `patience` it stops after so many epochs without a smaller loss, though not before `least_epochs`, and the weights of
-    the epoch of least loss are kept. The loss is that of `watched`: `validation`, rows that are not learnt from (with pool
-    `train` the split's validation part, else a share `held_out` of the pool), always in the same views; or `training`.
-    With `compile` torch.compile makes kernels of the encoders' forward passes: faster on GPUs, minutes
-    later to start, and no use to a method that encodes patches one by one.
-    """
-
-    epochs: PositiveInt = 100
-    steps: NonNegativeInt = 0
-    batch: PositiveInt = 256
-    accumulate: PositiveInt = 1
-    optimiser: Literal["sgd", "adam", "adamw", "lars"] = "adamw"
-    rate: PositiveFloat = 1e-3
-    scale_rate: bool = False
-    decay: NonNegativeFloat = 0.05
-    final_decay: NonNegativeFloat | None = None
-    decay_norms_and_biases: bool = False
-    momentum: Annotated[float, Range(at_least=0, below=1)] = 0.9
-    nesterov: bool = False
-    betas: tuple[Annotated[float, Range(at_least=0, below=1)], Annotated[float, Range(at_least=0, below=1)]] = (
-        0.9,
-        0.999,
+    epochs: PositiveInt = setting(100, "Passes over the pretraining samples.")
+    steps: NonNegativeInt = setting(
+        0,
+        "Optimizer steps: train for the number of whole epochs that is closest to it, whatever `epochs` says (0: off).",
     )
-    trust: PositiveFloat = 1e-3
-    trust_clip: bool = False
-    schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
-    warmup: NonNegativeFloat = 0.0
-    warmup_from: NonNegativeFloat = 0.0
-    final_rate: NonNegativeFloat = 0.0
-    layer_decay: Annotated[float, Range(above=0, at_most=1)] = 1.0
-    clip: NonNegativeFloat = 0.0
-    clip_by: Literal["global", "parameter"] = "global"
-    average: Annotated[float, Range(at_least=0, below=1)] = 0.0
-    patience: NonNegativeInt = 0
-    least_epochs: NonNegativeInt = 0
-    watched: Literal["validation", "training"] = "validation"
-    held_out: Annotated[float, Range(above=0, below=1)] = 0.05
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    snapshots: Several[PositiveInt] = ()
-    checkpoint_seconds: NonNegativeFloat = field(default=60.0, metadata={"identity": False})
-    devices: PositiveInt = 1
-    nodes: PositiveInt = 1
-    strategy: Literal["ddp", "fsdp"] = "ddp"
-    compile: bool = False
+    batch_size: PositiveInt = setting(256, "Samples of one optimizer step, over all processes.")
+    grad_accumulation: PositiveInt = setting(1, "Passes into which the batch of one step is split to save memory.")
+    optimizer: Literal["sgd", "adam", "adamw", "lars"] = setting("adamw", "Optimizer.")
+    lr: PositiveFloat = setting(1e-3, "Peak learning rate; with `scale_lr` per 256 samples of the batch.")
+    scale_lr: bool = setting(False, "Multiply `lr` by batch_size / 256.")
+    weight_decay: NonNegativeFloat = setting(0.05, "Weight decay at the start of training.")
+    final_weight_decay: NonNegativeFloat | None = setting(
+        None, "Weight decay at the end, reached along a cosine (null: constant)."
+    )
+    decay_norms_and_biases: bool = setting(
+        False, "Apply weight decay (and the scaling of LARS) to parameters of fewer than two dimensions too."
+    )
+    momentum: Annotated[float, Range(at_least=0, below=1)] = setting(0.9, "Momentum of sgd and lars.")
+    nesterov: bool = setting(False, "Use Nesterov momentum with sgd.")
+    betas: tuple[Annotated[float, Range(at_least=0, below=1)], Annotated[float, Range(at_least=0, below=1)]] = setting(
+        (0.9, 0.999), "Decay rates of the moments of adam and adamw."
+    )
+    lars_trust_coefficient: PositiveFloat = setting(1e-3, "Trust coefficient of lars.")
+    larc: bool = setting(False, "Never let lars raise the learning rate of a tensor above the scheduled one (LARC).")
+    schedule: Literal["cosine", "one-cycle", "constant"] = setting(
+        "cosine", "Course of the learning rate after warm-up."
+    )
+    warmup_epochs: NonNegativeFloat = setting(0.0, "Epochs of linear warm-up, at most half of the training.")
+    warmup_lr: NonNegativeFloat = setting(0.0, "Learning rate at the start of the warm-up.")
+    min_lr: NonNegativeFloat = setting(0.0, "Learning rate at the end of the schedule.")
+    layer_decay: Annotated[float, Range(above=0, at_most=1)] = setting(
+        1.0, "Factor of the learning rate per layer from the head down (1: the same for all layers)."
+    )
+    grad_clip: NonNegativeFloat = setting(0.0, "Largest norm of the gradients (0: no limit).")
+    grad_clip_by: Literal["global", "parameter"] = setting(
+        "global", "Norm that `grad_clip` limits: of all gradients together, or of each parameter's gradient."
+    )
+    ema_decay: Annotated[float, Range(at_least=0, below=1)] = setting(
+        0.0, "Decay of a moving average of the weights, which is evaluated instead of them (0: none)."
+    )
+    patience: NonNegativeInt = setting(
+        0, "Stop after this number of epochs without a lower loss, and keep the weights of the best epoch (0: never)."
+    )
+    min_epochs: NonNegativeInt = setting(0, "Epochs before which `patience` never stops the training.")
+    monitor: Literal["validation", "training"] = setting(
+        "validation", "Loss that `patience` compares: on samples held out of training, or on the training samples."
+    )
+    holdout_fraction: Annotated[float, Range(above=0, below=1)] = setting(
+        0.05, "Share of the pool that is held out for `monitor`, where the split has no validation part for it."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = setting(
+        "auto", "Precision of training; auto uses bfloat16 where the device is faster with it."
+    )
+    eval_epochs: Several[PositiveInt] = setting(
+        (), "Epochs after which the encoder is evaluated, in addition to the last."
+    )
+    checkpoint_seconds: NonNegativeFloat = setting(
+        60.0, "Seconds between checkpoints; changes no number.", identity=False
+    )
+    devices: PositiveInt = setting(1, "Devices per machine that share every step.")
+    nodes: PositiveInt = setting(1, "Machines that share every step.")
+    strategy: Literal["ddp", "fsdp"] = setting(
+        "ddp",
+        "What each process holds: a copy of everything (ddp), or a part of weights, gradients and moments (fsdp).",
+    )
+    compile: bool = setting(
+        False, "Compile the encoders with torch.compile: faster on GPUs, but takes minutes to start."
+    )
 
     @property
     def processes(self) -> int:
@@ -80,90 +92,103 @@ class TrainSettings:
         return self.devices * self.nodes
 
     @property
-    def holds_out(self) -> bool:
+    def has_holdout(self) -> bool:
         """Whether rows are kept from training to watch its loss on them."""
-        return self.patience > 0 and self.watched == "validation"
+        return self.patience > 0 and self.monitor == "validation"
 
-    def lasting(self, steps: int) -> TrainSettings:
+    def with_epochs(self, steps: int) -> TrainSettings:
         """The same in epochs, where an epoch has so many steps."""
         if not self.steps:
             return self
         epochs = max(1, round(self.steps / steps))
-        return replace(self, epochs=epochs, steps=0, warmup=self.warmup * epochs / self.epochs)
+        return replace(self, epochs=epochs, steps=0, warmup_epochs=self.warmup_epochs * epochs / self.epochs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewSettings:
-    """The side in pixels at which images are encoded.
+    """Settings of the views that encoders receive."""
 
-    0: their own where all have one square shape, else the median of their longer sides, at most 64, so that none is
-    enlarged without a request.
-    """
-
-    size: NonNegativeInt = 0
+    size: NonNegativeInt = setting(
+        0,
+        "Side in pixels of the images that encoders receive (0: the images' own, at most 64; see docs/own-images.md).",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainSettings:
-    """What a method learns from: `train` (never a test image), `all` (every image without its label), or a dataset.
+    """Settings of the pretraining data."""
 
-    `settings` are that dataset's own, as `data` has them.
-    """
+    pool: str = setting(
+        "train", "Pretraining data: train (no test image), all (every image, without labels), or the name of a dataset."
+    )
+    settings: Mapping[str, Any] = setting_from(dict, "Settings of the dataset that `pool` names, as `data` has them.")
 
-    pool: str = "train"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    def called(self, title: str, content: Any) -> str:
+    def pool_name(self, title: str, content: Any) -> str:
         """Name what rows learned from it have in common: its name; with settings its title and a mark of its content."""
         mark = hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=3).hexdigest()
         name = "/".join([title, *self.pool.split("/")[1:]])
-        return f"{name}-{mark}" if self.elsewhere and self.settings else self.pool
+        return f"{name}-{mark}" if self.is_other_dataset and self.settings else self.pool
 
     @property
-    def elsewhere(self) -> bool:
-        """Whether a dataset of its own is learnt from."""
+    def is_other_dataset(self) -> bool:
+        """Whether a dataset of its own is learned from."""
         return self.pool not in ("train", "all")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModalitySettings:
-    """What is used of a modality; `facts` restricts those that reach the method."""
+    """Settings of one modality."""
 
-    facts: tuple[str, ...] | None = None
+    facts: tuple[str, ...] | None = setting(None, "Facts of the modality that reach the method (null: all).")
 
 
 def problems_of(train: TrainSettings) -> list[str]:
-    """Say which training settings do not fit together, one sentence each; each is within its own range."""
-    rules = {
-        "train.accumulate": (train.accumulate <= train.batch, "from 1 to train.batch"),
-        "train.clip_by": (
-            train.clip_by == "global" or train.strategy == "ddp",
-            "'global' with train.strategy=fsdp, where no process holds a parameter's whole gradient",
+    """Return one message per combination of training settings that is not possible."""
+    shared = train.devices * train.nodes * train.grad_accumulation
+    rules = [
+        (train.grad_accumulation > train.batch_size, "train.grad_accumulation", "is above train.batch_size. Lower it"),
+        (
+            train.grad_clip_by == "parameter" and train.strategy == "fsdp",
+            "train.grad_clip_by",
+            "cannot be combined with train.strategy=fsdp: no process holds a whole gradient. Use train.grad_clip_by=global",
         ),
-        "train.patience": (
-            train.patience == 0 or (not train.average and train.strategy == "ddp"),
-            "0 with train.average or train.strategy=fsdp, whose weights cannot be put back",
+        (
+            train.patience > 0 and (train.ema_decay > 0 or train.strategy == "fsdp"),
+            "train.patience",
+            f"cannot be combined with {'train.ema_decay' if train.ema_decay else 'train.strategy=fsdp'}: the best weights "
+            "could not be restored. Unset one of them",
         ),
-        "train.least_epochs": (train.least_epochs <= train.epochs, "from 0 to train.epochs"),
-        "train.nesterov": (
-            not train.nesterov or (train.optimiser == "sgd" and train.momentum > 0),
-            "false but with train.optimiser=sgd and train.momentum above 0",
+        (train.min_epochs > train.epochs, "train.min_epochs", "is above train.epochs. Lower it"),
+        (
+            train.nesterov and (train.optimizer != "sgd" or train.momentum == 0),
+            "train.nesterov",
+            "needs train.optimizer=sgd and train.momentum above 0. Set them, or train.nesterov=false",
         ),
-        "train.strategy": (
-            train.strategy == "ddp" or (train.processes > 1 and train.average == 0),
-            "'ddp' with one process or with train.average",
+        (
+            train.strategy == "fsdp" and train.processes == 1,
+            "train.strategy",
+            "needs several processes. Set train.devices or train.nodes, or use train.strategy=ddp",
         ),
-        "train.batch": (
-            train.processes <= 1 or train.batch % (train.processes * train.accumulate) == 0,
-            "a multiple of train.devices x train.nodes x train.accumulate",
+        (
+            train.strategy == "fsdp" and train.ema_decay > 0,
+            "train.strategy",
+            "cannot be combined with train.ema_decay. Use train.strategy=ddp, or train.ema_decay=0",
         ),
-        "train.snapshots": (
-            all(epoch <= train.epochs for epoch in train.snapshots)
-            and not (train.snapshots and (train.steps or train.patience)),
-            "from 1 to train.epochs, and none with train.steps or train.patience",
+        (
+            train.processes > 1 and train.batch_size % shared != 0,
+            "train.batch_size",
+            f"is not a multiple of train.devices x train.nodes x train.grad_accumulation = {shared}. Use a multiple",
         ),
-    }
-    values = {path: plain(getattr(train, path.removeprefix("train."))) for path in rules}
-    return [
-        f"{path}: {values[path]!r} is not possible. Possible: {want}" for path, (ok, want) in rules.items() if not ok
+        (
+            any(epoch > train.epochs for epoch in train.eval_epochs),
+            "train.eval_epochs",
+            "has epochs after train.epochs. Remove them",
+        ),
+        (
+            bool(train.eval_epochs) and (train.steps > 0 or train.patience > 0),
+            "train.eval_epochs",
+            "cannot be combined with train.steps or train.patience: the epochs are not known. Unset one of them",
+        ),
     ]
+    values = {path: plain(getattr(train, path.removeprefix("train."))) for _, path, _ in rules}
+    return [f"{path}={values[path]}: {problem}" for is_wrong, path, problem in rules if is_wrong]

@@ -31,7 +31,7 @@ def group_columns(settings: SplitSettings, groups: Sequence[str]) -> tuple[str, 
 def group_key(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> NDArray[np.str_] | None:
     """Name [n] the group of each sample that no split cuts; None where nothing is kept together."""
     names = group_columns(settings, groups)
-    return _key(columns, names, settings.block) if names else None
+    return _key(columns, names, settings.group_gap) if names else None
 
 
 def joint_group_keys(
@@ -52,7 +52,7 @@ def joint_group_keys(
             alike.setdefault(names, []).append(place)
     for names, places in alike.items():
         together = {name: np.concatenate([tables[place][0][name] for place in places]) for name in names}
-        key = _key(together, names, settings.block if names == (settings.groups,) else 0.0)
+        key = _key(together, names, settings.group_gap if names == (settings.groups,) else 0.0)
         # the columns' names are part of a group's: two columns may hold the same values by chance
         key = np.char.add("\x1f".join(names) + "\x1e", key)
         ends = np.cumsum([len(tables[place][0][names[0]]) for place in places])
@@ -67,7 +67,7 @@ def find_shared(key: NDArray[np.str_] | None, rows: Rows, others: Rows) -> NDArr
 
 
 def chained(values: NDArray[np.str_], block: float) -> NDArray[np.str_]:
-    """Name [n] the chain of each sample: in one chain, neighbouring values differ by at most `block`; '' is a chain alone."""
+    """Name [n] the chain of each sample: in one chain, neighboring values differ by at most `block`; '' is a chain alone."""
     numbers = np.array([float(value) if value else np.nan for value in values.tolist()])
     order = np.argsort(numbers, kind="stable")  # nan last, and no two of them closer than anything
     breaks = ~(np.diff(numbers[order]) <= block)

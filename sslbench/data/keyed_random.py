@@ -40,14 +40,14 @@ def _word(name: str) -> int:
     return _signed(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big"))
 
 
-class KeyedDraws:
+class CounterRandom:
     """Random numbers for the samples whose keys [B] these are."""
 
     def __init__(self, keys: Tensor) -> None:
         self.keys = keys
 
     @classmethod
-    def of(cls, samples: Tensor, *parts: object) -> KeyedDraws:
+    def of(cls, samples: Tensor, *parts: object) -> CounterRandom:
         """Key samples [B] of integers by whatever else must change the numbers (seed, epoch, role, …)."""
         return cls(mix(samples * _signed(GOLDEN) ^ _word("\x1f".join(map(str, parts)))))
 
@@ -63,10 +63,10 @@ class KeyedDraws:
         radius = torch.sqrt(-2 * torch.log1p(-self.uniform(f"{name}/radius", *shape)))
         return radius * torch.cos(2 * math.pi * self.uniform(f"{name}/angle", *shape))
 
-    def fork(self, name: str) -> KeyedDraws:
+    def fork(self, name: str) -> CounterRandom:
         """Other numbers for the same samples."""
-        return KeyedDraws(mix(self.keys + _word(name)))
+        return CounterRandom(mix(self.keys + _word(name)))
 
-    def __getitem__(self, rows: Tensor) -> KeyedDraws:
+    def __getitem__(self, rows: Tensor) -> CounterRandom:
         """The same numbers, for some of the samples."""
-        return KeyedDraws(self.keys[rows])
+        return CounterRandom(self.keys[rows])

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api.errors import DataMissing
-from sslbench.api.specs import Card
+from sslbench.api.specs import DatasetCard
 from sslbench.api.values import Target
 
 ANNOUNCED = 1000
 """Rows of a missing dataset whose card gives no count."""
 
 
-class Announced:
+class PlaceholderDataset:
     """A dataset that is not here, as its card announces it: sizes and classes, and nothing to read."""
 
-    def __init__(self, card: Card, part: str) -> None:
+    def __init__(self, card: DatasetCard, part: str) -> None:
         counts = dict(card.counts.get(part, {})) or _evenly(*card.totals.get(part, (0, 0)))
         self.modalities = card.modalities
         self.target = Target(kind="class", names=tuple(counts))

@@ -74,7 +74,7 @@ def prepare(job: Job, folder: Path, tick: Tick) -> None:
 
 
 def prepared_modality(modality: Modality, canvas: int) -> Modality:
-    """What a modality looks like once prepared: pictures of mixed size get a canvas and keep their size as a fact."""
+    """What a modality looks like once prepared: images of mixed size get a canvas and keep their size as a fact."""
     if modality.layout == "image" and 0 in modality.shape:
         return replace(modality, shape=(modality.shape[0], canvas, canvas), facts=(*modality.facts, "size"))
     if modality.layout == "image" and canvas and canvas < max(modality.shape[1:]):
@@ -154,7 +154,7 @@ class _Writer:
 
 
 def _original(sample: Mapping[str, NDArray[Any]], name: str) -> tuple[int, ...]:
-    """A picture's height and width before anything was done to it."""
+    """A image's height and width before anything was done to it."""
     given = sample.get(f"{name}.size")
     return tuple(int(side) for side in (sample[name].shape[1:3] if given is None else given))
 

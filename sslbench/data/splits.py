@@ -1,4 +1,4 @@
-"""Which rows are learnt from, chosen on and answered for. Pure: labels, columns and a rule in, row numbers out.
+"""Which rows are learned from, chosen on and answered for. Pure: labels, columns and a rule in, row numbers out.
 
 A split never depends on a run's seed: it is the same for everybody who names the same data and rule.
 """
@@ -45,12 +45,12 @@ class SplitSettings:
     folds: Annotated[int, Range(at_least=2)] = 5
     validation: Annotated[float, Range(at_least=0, below=1)] = 0.15
     groups: str = ""
-    block: NonNegativeFloat = 0.0
+    group_gap: NonNegativeFloat = 0.0
     transfer: str = ""
     bank: str = ""
     query: str = ""
     official: bool = True
-    fractions: NonEmpty[Annotated[float, Range(above=0, at_most=1)]] = (1.0,)
+    label_fractions: NonEmpty[Annotated[float, Range(above=0, at_most=1)]] = (1.0,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,9 +68,9 @@ def lone_settings(settings: SplitSettings) -> list[str]:
     named = {"splits.bank": settings.bank, "splits.query": settings.query}
     given = [f"{path} = {value}" for path, value in named.items() if value and not settings.transfer]
     problems = [f"{what} means nothing without splits.transfer=COLUMN, whose value it is" for what in given]
-    if settings.block and settings.groups in ("", UNGROUPED):
+    if settings.group_gap and settings.groups in ("", UNGROUPED):
         problems.append(
-            f"splits.block = {settings.block:g} means nothing without splits.groups=COLUMN, whose numbers it is of"
+            f"splits.group_gap = {settings.group_gap:g} means nothing without splits.groups=COLUMN, whose numbers it is of"
         )
     return problems
 
@@ -112,9 +112,9 @@ def undividable(labels: Rows, columns: Columns, settings: SplitSettings, groups:
 
 
 def find_bad_blocks(columns: Columns, settings: SplitSettings) -> list[str]:
-    """Say which values of the column in `splits.groups` are no numbers, where `splits.block` needs numbers."""
-    wrong = find_non_numbers(columns[settings.groups]) if settings.block and settings.groups in columns else []
-    told = f"splits.block: needs numbers in column {settings.groups!r}"
+    """Say which values of the column in `splits.groups` are no numbers, where `splits.group_gap` needs numbers."""
+    wrong = find_non_numbers(columns[settings.groups]) if settings.group_gap and settings.groups in columns else []
+    told = f"splits.group_gap: needs numbers in column {settings.groups!r}"
     return [f"{told}, and {len(wrong)} of its values are none, such as {wrong[0]!r}"] if wrong else []
 
 
@@ -139,7 +139,7 @@ def label_subset(labels: Rows, rows: Rows, fraction: float, rng: np.random.Gener
 
 
 def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, groups: Sequence[str]) -> Division:
-    """Divide the labelled rows of one dataset for one fold.
+    """Divide the labeled rows of one dataset for one fold.
 
     `groups` are the dataset card's own group columns; raises RequestError for a group or split that is not there.
     """
@@ -283,7 +283,7 @@ def _folds(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, folds: int) -
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # takes longer than a plan does
 
     if len(rows) < folds:
-        raise RequestError([f"splits.folds: {len(rows)} labelled samples cannot make {folds} folds; lower it"])
+        raise RequestError([f"splits.folds: {len(rows)} labeled samples cannot make {folds} folds; lower it"])
     result = np.empty(len(rows), dtype=np.int64)
     if key is None:
         order = StratifiedKFold(folds, shuffle=True, random_state=VERSION).split(rows, _splittable(labels[rows], folds))

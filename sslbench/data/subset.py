@@ -69,7 +69,7 @@ def marked(fingerprint: str, samples: int, sampling: Sampling) -> str:
     return f"{fingerprint}-{samples}{rule}-{VERSION}"
 
 
-class Fewer:
+class Subset:
     """Some samples of a dataset, the same for everybody; smaller numbers are no part of larger ones.
 
     Stratified, every class of every official split keeps its share; balanced, every class gets the same number in each

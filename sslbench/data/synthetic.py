@@ -14,7 +14,7 @@ from sslbench.api.values import Modality, Target
 SIDE, LENGTH = 64, 64
 
 
-class Generated:
+class SyntheticDataset:
     """Random samples of announced sizes: enough to take a step with. Each is a group of its own."""
 
     def __init__(self, modalities: Mapping[str, Modality], target: Target, rows: int, groups: Sequence[str]) -> None:

@@ -106,7 +106,7 @@ def _interleave(parts: Sequence[tuple[Rows, dict[str, NDArray[Any]]]], n: int) -
     return joined
 
 
-def normalised(modalities: Mapping[str, Modality], pool: Pool, most: int = 4096) -> dict[str, Modality]:
+def normalized(modalities: Mapping[str, Modality], pool: Pool, most: int = 4096) -> dict[str, Modality]:
     """Add mean and deviation per channel, measured on at most `most` evenly spread rows of the pool.
 
     Images are measured on [0, 1]; padded steps of sequences do not count.

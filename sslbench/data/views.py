@@ -16,8 +16,8 @@ from torch import Tensor
 
 from sslbench.api.image_boxes import crop_resize, middle
 from sslbench.api.modules import Operation
-from sslbench.api.values import Draws, Modality, Role, View
-from sslbench.data.keyed_random import KeyedDraws
+from sslbench.api.values import KeyedRandom, Modality, Role, View
+from sslbench.data.keyed_random import CounterRandom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,9 +52,9 @@ class ViewMaker:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def natural(self, stored: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-        """Move a batch to the device in its natural range: pictures [B, C, H, W] in [0, 1], the rest float32.
+        """Move a batch to the device in its natural range: images [B, C, H, W] in [0, 1], the rest float32.
 
-        A picture squashed onto its canvas carries 'aspect' [B], its scene's width over height.
+        A image squashed onto its canvas carries 'aspect' [B], its scene's width over height.
         """
         view: dict[str, Tensor] = {}
         for name, values in stored.items():
@@ -69,7 +69,7 @@ class ViewMaker:
         return view
 
     def plain(self, view: View) -> View:
-        """The un-augmented view: whole pictures (or their middle square) at the size that encoders expect."""
+        """The un-augmented view: whole images (or their middle square) at the size that encoders expect."""
         made = dict(view)
         for name, size in self.sizes.items():
             if name in made and made[name].shape[2:] != size:
@@ -87,13 +87,13 @@ class ViewMaker:
                 continue
             views = []
             for place in range(wanted.count):
-                draws = KeyedDraws.of(samples, self.seed, epoch, augmentation.name, role, place)
+                draws = CounterRandom.of(samples, self.seed, epoch, augmentation.name, role, place)
                 views.append(self._laid_out(_augmented(view, draws, augmentation.roles[role], place)))
             made[role] = tuple(views)
         return made
 
     def _laid_out(self, view: View) -> View:
-        """Pictures channels-last, as convolutions like them."""
+        """Images channels-last, as convolutions like them."""
         return {
             name: x.contiguous(memory_format=torch.channels_last)
             if name in self.modalities and self.modalities[name].layout == "image" and x.shape[1] > 1
@@ -102,7 +102,7 @@ class ViewMaker:
         }
 
 
-def _augmented(view: View, draws: Draws, operations: Sequence[BuiltOperation], place: int) -> View:
+def _augmented(view: View, draws: KeyedRandom, operations: Sequence[BuiltOperation], place: int) -> View:
     for built in operations:
         own = draws.fork(built.name)
         probability = built.probability(place)
@@ -113,7 +113,7 @@ def _augmented(view: View, draws: Draws, operations: Sequence[BuiltOperation], p
     return view
 
 
-def _sometimes(view: View, draws: Draws, operation: Operation, probability: float) -> View:
+def _sometimes(view: View, draws: KeyedRandom, operation: Operation, probability: float) -> View:
     """Apply an operation to the samples whose draw says so, and leave the others bit for bit."""
     chosen = torch.nonzero(draws.uniform("apply") < probability).squeeze(1)
     if not len(chosen):

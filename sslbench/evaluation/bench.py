@@ -21,9 +21,9 @@ from sslbench.data.table import Pool, Prepared
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 from sslbench.environment import seed_everything, seed_from
 from sslbench.evaluation.features import BATCH
-from sslbench.progress import Moment
+from sslbench.progress import TrainingStep
 from sslbench.train.distributed.lightning import Fabric
-from sslbench.train.distributed.process_group import Alone
+from sslbench.train.distributed.process_group import SingleProcess
 from sslbench.train.feeds import FeatureFeed, Feed, SampleFeed
 from sslbench.train.loop import Training, silent, train
 
@@ -44,7 +44,7 @@ class HarnessBench:
     precision: Literal["auto", "float32", "bfloat16"]
     folder: Path
     checkpoint_seconds: float
-    watch: Callable[[str, Moment], None] = field(default=lambda name, moment: silent(moment))
+    watch: Callable[[str, TrainingStep], None] = field(default=lambda name, moment: silent(moment))
 
     def encoders(self) -> Mapping[str, Backbone]:
         """Fresh copies; torch is seeded by the seed alone, so that every arm starts its head alike."""
@@ -82,7 +82,7 @@ class HarnessBench:
             feed=self._feed(rows, fit, source, name),
             settings=settings_of(fit, self.precision, self.checkpoint_seconds),
             fabric=self.fabric,
-            world=Alone(),
+            world=SingleProcess(),
             seed=self.seed,
             # with validate the best weights live outside the checkpoint: such a fit starts again from its beginning
             checkpoint=None if validate is not None else self.folder / f"{name}.checkpoint",
@@ -98,7 +98,9 @@ class HarnessBench:
         seed = seed_from("fit", self.seed, name)
         if source == "features":
             features = {m: np.asarray(v[rows]) for m, v in self.features().features.items()}
-            return FeatureFeed(features=features, labels=labels, batch=fit.batch, seed=seed, device=self.fabric.device)
+            return FeatureFeed(
+                features=features, labels=labels, batch=fit.batch_size, seed=seed, device=self.fabric.device
+            )
         plain = BuiltAugmentation(name="none", weight=1.0, roles={"view": ()})
         augment = fit.augment and self.augmentation is not None
         return SampleFeed(
@@ -106,10 +108,10 @@ class HarnessBench:
             views=self.views,
             roles={"view": Role(count=1, augment=augment)},
             augmentations=[self.augmentation if augment and self.augmentation else plain],
-            batch=fit.batch,
+            batch=fit.batch_size,
             accumulate=1,
             seed=seed,
-            world=Alone(),
+            world=SingleProcess(),
             labels=labels,
         )
 
@@ -142,12 +144,12 @@ def settings_of(
     """The loop's settings for a fit."""
     return TrainSettings(
         epochs=fit.epochs,
-        batch=fit.batch,
-        optimiser=fit.optimiser,
-        rate=fit.rate,
-        decay=fit.decay,
+        batch_size=fit.batch_size,
+        optimizer=fit.optimizer,
+        lr=fit.lr,
+        weight_decay=fit.weight_decay,
         schedule=fit.schedule,
-        warmup=fit.warmup,
+        warmup_epochs=fit.warmup_epochs,
         layer_decay=fit.layer_decay,
         precision=precision,
         checkpoint_seconds=checkpoint_seconds,
@@ -163,7 +165,7 @@ class HarnessTrial:
     bench: HarnessBench
     key: tuple[Scalar, ...]
     open_table: Callable[[str], FeatureTable]
-    products: str = "float32"
+    cpu_matmul_dtype: str = "float32"
 
     def rng(self, *name: Scalar) -> np.random.Generator:
         """Keyed by seed, protocol and data, and by the name."""

@@ -15,7 +15,7 @@ import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
 from sslbench.analysis.statistics import metrics
-from sslbench.api.values import Arrays, Artefact, Columns, Outcome, RowGroups, Target, Task
+from sslbench.api.values import Artifact, ImageArtifact, Outcome, SampleGroups, TableArtifact, Target, Task
 from sslbench.convert import plain
 from sslbench.results.record import ClassScore, Score
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
@@ -57,7 +57,7 @@ def score(
     outcomes: Iterable[Outcome], tasks: Sequence[Task], target: Target, labels: NDArray[np.int64], ids: NDArray[np.str_],
     where: Where, folder: Path,
 ) -> None:  # fmt: skip
-    """Derive and write scores, class scores, confusion, predictions and artefacts of one evaluation.
+    """Derive and write scores, class scores, confusion, predictions and artifacts of one evaluation.
 
     Draws of one question have scores of their own, and classes and a confusion of all together.
     """
@@ -99,8 +99,8 @@ def score(
                     value=_finite(name, value),
                 )
             )  # fmt: skip
-        for artefact in outcome.artefacts:
-            _write_artefact(folder, f"{number:03d}-fold{fold}-{artefact.name}", artefact)
+        for artifact in outcome.artifacts:
+            _write_artifact(folder, f"{number:03d}-fold{fold}-{artifact.name}", artifact)
     parquet.write_table(arrow.concat_tables(predictions), folder / PREDICTIONS)
     parquet.write_table(arrow.concat_tables(partitions), folder / ASSIGNMENTS)
     (folder / CHOICES).write_text(json.dumps(choices))
@@ -182,12 +182,12 @@ def _rows(
     return arrow.table({"id": arrow.array(ids.tolist(), arrow.string()), "label": truth, name: values, **told})
 
 
-def _write_artefact(folder: Path, name: str, artefact: Artefact) -> None:
-    if isinstance(artefact, Arrays):
-        np.savez_compressed(folder / f"{name}.npz", **dict(artefact.arrays))  # type: ignore[arg-type]
-    elif isinstance(artefact, RowGroups):
+def _write_artifact(folder: Path, name: str, artifact: Artifact) -> None:
+    if isinstance(artifact, ImageArtifact):
+        np.savez_compressed(folder / f"{name}.npz", **dict(artifact.arrays))  # type: ignore[arg-type]
+    elif isinstance(artifact, SampleGroups):
         (folder / f"{name}.json").write_text(
-            json.dumps({"name": artefact.name, "groups": plain(artefact.groups), "modalities": artefact.modalities})
+            json.dumps({"name": artifact.name, "groups": plain(artifact.groups), "modalities": artifact.modalities})
         )
-    elif isinstance(artefact, Columns):
-        (folder / f"{name}.json").write_text(json.dumps({"name": artefact.name, "columns": plain(artefact.columns)}))
+    elif isinstance(artifact, TableArtifact):
+        (folder / f"{name}.json").write_text(json.dumps({"name": artifact.name, "columns": plain(artifact.columns)}))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sslbench.api.modules import Instrument, Method
+from sslbench.api.modules import Evaluator, Method
 from sslbench.api.values import FeatureTable, Task
 from sslbench.config.datasets import Part
 from sslbench.config.keys import Evaluation
@@ -21,7 +21,7 @@ from sslbench.environment import seed_from
 from sslbench.evaluation.bench import HarnessBench, HarnessTrial
 from sslbench.evaluation.features import extract, extract_views, open_features
 from sslbench.evaluation.scores import Where, score
-from sslbench.progress import Moment
+from sslbench.progress import TrainingStep
 from sslbench.train.build import build_augmentation, load_material, make_views
 from sslbench.train.distributed.fabric import make_fabric
 
@@ -82,7 +82,7 @@ def evaluate_stage(
     features: Path,
     augmented: Path | None,
     folder: Path,
-    watch: Callable[[str, Moment], None],
+    watch: Callable[[str, TrainingStep], None],
 ) -> None:
     """Let one protocol measure, and write what follows from its answers.
 
@@ -113,9 +113,14 @@ def evaluate_stage(
     # not the table's own key, in which versions and settings are that change no sample
     key = (subject.seed, protocol.component.name, subject.part.fingerprint())
     trial = HarnessTrial(
-        tasks=tasks, target=table.target, bench=bench, key=key, open_table=open_table, products=plan.products
+        tasks=tasks,
+        target=table.target,
+        bench=bench,
+        key=key,
+        open_table=open_table,
+        cpu_matmul_dtype=plan.cpu_matmul_dtype,
     )
-    instrument: Instrument = protocol.build()
+    instrument: Evaluator = protocol.build()
     where = Where(protocol=protocol.component.name, seed=subject.seed, epoch=asked.epoch)
     ids = table.columns.get("id", np.arange(len(table)).astype(str))
     score(instrument.measure(trial), tasks, table.target, table.labels, ids, where, folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sslbench import environment
 from sslbench.api.errors import SslbenchError
-from sslbench.api.executors import Crew
+from sslbench.api.executors import WorkerPool
 from sslbench.execute.local import LocalConfig
 
 TICK = 0.5
@@ -24,7 +24,7 @@ class Local:
     def __init__(self, config: LocalConfig) -> None:
         self.config = config
 
-    def run(self, crew: Crew, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
+    def run(self, crew: WorkerPool, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
         """Keep the workers running until nothing is left; they end with this process.
 
         Raises SslbenchError when a worker keeps dying.
@@ -53,7 +53,7 @@ class Local:
                 worker.wait()
 
 
-def _start(crew: Crew, number: int, gpus: int) -> subprocess.Popen[bytes]:
+def _start(crew: WorkerPool, number: int, gpus: int) -> subprocess.Popen[bytes]:
     """Start one worker, with its threads and, where there are any, one of the GPUs in turn."""
     variables = {**os.environ, "OMP_NUM_THREADS": str(crew.threads), **environment.APART}
     if gpus:
@@ -63,5 +63,5 @@ def _start(crew: Crew, number: int, gpus: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen([*crew.command, str(number)], env=variables, stdout=log, stderr=log)
 
 
-def _log(crew: Crew, number: int) -> Path:
+def _log(crew: WorkerPool, number: int) -> Path:
     return crew.folder / f"worker-{number}.log"

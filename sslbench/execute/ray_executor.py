@@ -12,7 +12,7 @@ import ray
 
 from sslbench import environment
 from sslbench.api.errors import SslbenchError
-from sslbench.api.executors import Crew
+from sslbench.api.executors import WorkerPool
 from sslbench.execute.ray import RayConfig
 
 TICK = 0.5
@@ -30,7 +30,7 @@ class RayExecutor:
     def __init__(self, config: RayConfig) -> None:
         self.config = config
 
-    def run(self, crew: Crew, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
+    def run(self, crew: WorkerPool, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
         """Keep the tasks running until nothing is left; a local cluster ends with this call.
 
         Raises SslbenchError when a worker keeps ending while work is left.

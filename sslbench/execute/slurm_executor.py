@@ -17,7 +17,7 @@ from submitit.helpers import DelayedSubmission
 
 from sslbench import environment
 from sslbench.api.errors import SslbenchError
-from sslbench.api.executors import Crew
+from sslbench.api.executors import WorkerPool
 from sslbench.execute.slurm import SlurmConfig
 
 TICK, LOOK = 1.0, 5.0
@@ -58,7 +58,7 @@ class Slurm:
     def __init__(self, config: SlurmConfig) -> None:
         self.config = config
 
-    def run(self, crew: Crew, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
+    def run(self, crew: WorkerPool, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
         """Send a job array, and single jobs for those that ended too early; cancels what is left at the end.
 
         Raises SslbenchError when jobs keep ending while work is left.
@@ -94,12 +94,12 @@ class Slurm:
             for job in jobs.values():
                 job.cancel(check=False)
 
-    def _send(self, executor: Any, crew: Crew, numbers: Sequence[int]) -> list[Any]:
+    def _send(self, executor: Any, crew: WorkerPool, numbers: Sequence[int]) -> list[Any]:
         count = len(numbers)
         sent: list[Any] = executor.map_array(Worker(), [crew.command] * count, numbers, [crew.threads] * count)
         return sent
 
-    def _parameters(self, crew: Crew) -> dict[str, Any]:
+    def _parameters(self, crew: WorkerPool) -> dict[str, Any]:
         """What submitit is told, in its own words."""
         config = self.config
         wanted: dict[str, Any] = {"job_name": "sslbench", "time": config.minutes, "cpus_per_task": crew.threads}

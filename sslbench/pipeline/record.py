@@ -35,7 +35,7 @@ WHERE = ("dataset", "protocol", "seed", "epoch")
 
 
 @dataclass(slots=True, kw_only=True)
-class Measured:
+class RunMeasurements:
     """What a run has so far."""
 
     scores: list[Score] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Measured:
         self.evaluations += [evaluation] if scores else []
 
 
-def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measured) -> Record:
+def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMeasurements) -> Record:
     """Everything about a run in one value; cost, host and clock stand apart from the rest."""
     collapsed = any(score.metric == "collapsed" and score.value > 0 for score in measured.scores)
     status: Status = failure.status if failure else "collapsed" if collapsed else "done"
@@ -65,8 +65,8 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
         status=status,
         reason=failure.reason if failure else "",
         method=plan.method.described()
-        | {name: getattr(plan.spec, name) for name in ("family", "takes_target", "depends_on_seed")}
-        | {"identical_views": plan.has_identical_views, "random_init": plan.spec.fresh and not plan.spec.trains},
+        | {name: getattr(plan.spec, name) for name in ("family", "uses_labels", "depends_on_seed")}
+        | {"identical_views": plan.has_identical_views, "random_init": plan.spec.random_init and not plan.spec.trains},
         baseline=plan.spec.baseline,
         backbones={modality: choice.described() for modality, choice in plan.backbones.items()},
         augmentations=[a.key() for a in plan.augmentations],
@@ -82,7 +82,7 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: Measur
         test_share=1 / plan.splits.folds,
         settings={
             "train": plain(plan.train), "view": plan.view, "canvas": plan.canvas, "prepare": plain(plan.prepare),
-            "splits": plain(plan.splits), "threads": plan.threads, "products": plan.products,
+            "splits": plain(plan.splits), "threads": plan.threads, "cpu_matmul_dtype": plan.cpu_matmul_dtype,
             "device": environment.device_kind(),
         },
         request=plan.request,
@@ -114,7 +114,7 @@ def _data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, A
         facts |= {
             "prepared": table.key,
             "samples": len(table),
-            "labelled": int((table.labels >= 0).sum()) if table.labels.ndim == 1 else len(table),
+            "labeled": int((table.labels >= 0).sum()) if table.labels.ndim == 1 else len(table),
             "classes": len(table.target.names),
             "modalities": {
                 name: {"layout": what.layout, "shape": list(what.shape), "facts": list(what.facts)}
@@ -125,7 +125,7 @@ def _data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, A
     return facts
 
 
-def write_run(store: Store, record: Record, measured: Measured, traceback: str) -> Record:
+def write_run(store: Store, record: Record, measured: RunMeasurements, traceback: str) -> Record:
     """Write a run's folder and complete its record, which comes last: a record means a whole folder."""
     folder = store.run(record.run)
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ def write_run(store: Store, record: Record, measured: Measured, traceback: str) 
         write_atomically(folder / "traceback.txt", traceback.encode())
     if measured.evaluations:
         _predictions(folder, measured.evaluations)
-        _artefacts(folder, measured.evaluations)
+        _artifacts(folder, measured.evaluations)
     pretrained = [stage for stage in measured.stages if stage.kind == "pretrain"]
     training = []
     for stage in pretrained:
@@ -185,7 +185,7 @@ def _where(evaluation: Stage) -> dict[str, Any]:
     return {name: told[name] for name in WHERE}
 
 
-def _artefacts(folder: Path, evaluations: Sequence[Stage]) -> None:
+def _artifacts(folder: Path, evaluations: Sequence[Stage]) -> None:
     """Copy exemplars and the like, and join the confusion matrices and what was chosen among what."""
     confusions, choices = [], []
     for source in evaluations:
@@ -197,7 +197,7 @@ def _artefacts(folder: Path, evaluations: Sequence[Stage]) -> None:
             named += f"-fraction{fraction:g}"
         for file in sorted(source.folder.iterdir()):
             if file.name not in KEPT_APART:
-                (folder / "artefacts" / named).mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, folder / "artefacts" / named / file.name)
+                (folder / "artifacts" / named).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, folder / "artifacts" / named / file.name)
     write_atomically(folder / "confusion.json", json.dumps(confusions).encode())
     write_atomically(folder / CHOICES, json.dumps(choices).encode())

@@ -64,7 +64,7 @@ def divided(plan: Plan, table: Prepared, divisions: Mapping[int, Division]) -> d
     )
     labels = []
     for fold, division in divisions.items():
-        for task in tasks_of(division, table.labels, plan.splits.fractions, fold):
+        for task in tasks_of(division, table.labels, plan.splits.label_fractions, fold):
             counts = {"validation_samples": len(division.validation), "test_samples": len(division.query)}
             labels.append({**task.setting, **_per_class(table.labels[task.bank]), **counts})
     return {**_per_class(table.labels[everything]), "groups": _groups(plan, table, everything), "labels": labels}
@@ -72,7 +72,7 @@ def divided(plan: Plan, table: Prepared, divisions: Mapping[int, Division]) -> d
 
 def _per_class(labels: NDArray[np.int64]) -> dict[str, int]:
     counts = np.unique(labels, return_counts=True)[1]
-    return {"samples": len(labels), "classes": len(counts), "least": int(counts.min()), "most": int(counts.max())}
+    return {"samples": len(labels), "classes": len(counts), "min": int(counts.min()), "max": int(counts.max())}
 
 
 def _groups(plan: Plan, table: Prepared, rows: NDArray[np.int64]) -> str:
@@ -80,7 +80,7 @@ def _groups(plan: Plan, table: Prepared, rows: NDArray[np.int64]) -> str:
     names = group_columns(plan.splits, table.groups)
     if not names:
         return "none"
-    told = " and ".join(names) + (f" within {plan.splits.block:g}" if plan.splits.block else "")
+    told = " and ".join(names) + (f" within {plan.splits.group_gap:g}" if plan.splits.group_gap else "")
     named = rows[np.any([table.columns[name][rows] != "" for name in names], axis=0)]
     if not len(named):
         return f"none (no {' or '.join(names)} is known)"

@@ -20,9 +20,9 @@ from sslbench.config.plan import Plan
 from sslbench.data.prepare import Job, prepare, prepared_bytes
 from sslbench.data.splits import SplitSettings, estimate_bank
 from sslbench.data.table import Prepared, open_prepared
-from sslbench.pipeline.record import Measured, make_record, write_run
+from sslbench.pipeline.record import RunMeasurements, make_record, write_run
 from sslbench.pipeline.split_files import save_splits
-from sslbench.progress import Line
+from sslbench.progress import StageProgress
 from sslbench.report.figures.augmentation_preview import draw_seen
 from sslbench.report.figures.cluster_exemplars import draw_exemplars
 from sslbench.report.figures.dataset_examples import draw_examples
@@ -76,7 +76,7 @@ def _prepare(plan: Plan, store: Store, part: Part) -> Stage:
     groups = part.choice.spec.card.groups
     job = Job(name=part.name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=groups)
 
-    def make(scratch: Path, live: Line) -> None:
+    def make(scratch: Path, live: StageProgress) -> None:
         prepare(job, scratch, live.tick)
 
     return Stage(
@@ -90,14 +90,14 @@ def _prepare(plan: Plan, store: Store, part: Part) -> Stage:
 def _pretrain(plan: Plan, store: Store, pool: Sequence[Stage], seed: int, fold: int) -> Stage:
     key = keys.pretrain_key(plan, seed, fold)
 
-    def make(folder: Path, live: Line) -> None:
-        from sslbench.train.distributed.launch import Errand, call, spawn, started_together
+    def make(folder: Path, live: StageProgress) -> None:
+        from sslbench.train.distributed.launch import WorkerTask, call, spawn, started_together
         from sslbench.train.pretrain import pretrain
 
         _threads(plan)
         named = [(stage.folder, part.name) for stage, part in zip(pool, plan.pretrain_parts, strict=True)]
         if plan.train.processes > 1 and plan.spec.trains and not started_together():
-            errand = Errand(
+            errand = WorkerTask(
                 tree=plan.request, threads=plan.threads, precision=plan.train.precision, seed=seed, fold=fold,
                 tables=tuple((str(path.absolute()), name) for path, name in named),
             )  # fmt: skip
@@ -120,7 +120,7 @@ def _trained_rows(plan: Plan, pool: int) -> int:
     """How many rows a training goes through."""
     if not plan.spec.trains:
         return 0
-    return plan.train.steps * min(plan.train.batch, pool) or pool * plan.train.epochs
+    return plan.train.steps * min(plan.train.batch_size, pool) or pool * plan.train.epochs
 
 
 def _who(plan: Plan, seed: int) -> str:
@@ -149,17 +149,17 @@ def _measure(
         opened = _opened(table.folder, part.name)
         return Subject(plan=plan, method=method, pretrained=trained.folder, part=part, table=opened, seed=seed)
 
-    def embed(folder: Path, live: Line) -> None:
+    def embed(folder: Path, live: StageProgress) -> None:
         from sslbench.evaluation.stage import extract_stage
 
         extract_stage(subject(), folder, live.tick)
 
-    def embed_views(folder: Path, live: Line) -> None:
+    def embed_views(folder: Path, live: StageProgress) -> None:
         from sslbench.evaluation.stage import extract_views_stage
 
         extract_views_stage(subject(), folder, live.tick)
 
-    def measure(asked: keys.Evaluation, folder: Path, live: Line) -> None:
+    def measure(asked: keys.Evaluation, folder: Path, live: StageProgress) -> None:
         from sslbench.evaluation.stage import evaluate_stage
 
         views = augmented if asked.asks_views else None
@@ -210,7 +210,7 @@ def record_of(plan: Plan, name: str, stages: Sequence[Stage], store: Store) -> R
     """Gather what the stages left into the run's record and folder; what failed is said in it."""
     done = [stage for stage in stages if finished(stage.folder)]
     failures = [failure for stage in stages if (failure := failure_of(stage.folder)) is not None]
-    measured = Measured(stages=[stage for stage in done if stage.kind != "prepare"])
+    measured = RunMeasurements(stages=[stage for stage in done if stage.kind != "prepare"])
     for stage in done:
         if stage.kind == "evaluate":
             measured.add(stage)
@@ -218,14 +218,14 @@ def record_of(plan: Plan, name: str, stages: Sequence[Stage], store: Store) -> R
     measured.tables = _tables(plan, (*plan.pretrain_parts, *plan.evaluate_parts), folders)
     measured.splits = save_splits(plan, _tables(plan, plan.evaluate_parts, folders), store.root)
     record = make_record(plan, name, failures[0] if failures else None, measured)
-    learnt = _tables(plan, plan.pretrain_parts[:1], folders)
-    if undrawn := _undrawn(plan, done, measured.tables, learnt, store.run(name) / "figures"):
+    learned = _tables(plan, plan.pretrain_parts[:1], folders)
+    if undrawn := _undrawn(plan, done, measured.tables, learned, store.run(name) / "figures"):
         record = replace(record, reason="; ".join(filter(None, (record.reason, undrawn))))
     return write_run(store, record, measured, failures[0].traceback if failures else "")
 
 
 def _undrawn(
-    plan: Plan, done: Sequence[Stage], tables: Sequence[Prepared], learnt: Sequence[Prepared], figures: Path
+    plan: Plan, done: Sequence[Stage], tables: Sequence[Prepared], learned: Sequence[Prepared], figures: Path
 ) -> str:
     """Draw a run's own figures; say why where that fails, which must not cost its numbers."""
     try:
@@ -234,12 +234,12 @@ def _undrawn(
         evaluations = [stage for stage in done if stage.kind == "evaluate"]
         draw_exemplars(evaluations, tables, figures)
         draw_points(evaluations, figures)
-        for table in learnt:
+        for table in learned:
             draw_seen(plan, table, figures)
         for table in dict.fromkeys(tables):
             alone = sum(other.name == table.name for other in dict.fromkeys(tables)) == 1
             draw_examples(table, figures, "" if alone else f"-{table.key[:6]}")
-    except Exception as error:  # whatever a plugin's pictures do to a drawing library
+    except Exception as error:  # whatever a plugin's images do to a drawing library
         return f"{UNDRAWN}: {type(error).__name__}: {' '.join(str(error).split())}"
     return ""
 

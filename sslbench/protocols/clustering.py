@@ -23,14 +23,14 @@ class ClusteringConfig:
     seeds: PositiveInt = 3
     permutations: NonNegativeInt = 20
     exemplars: NonNegativeInt = 8
-    against: tuple[str, ...] = ()
+    also_score_against: tuple[str, ...] = ()
     bins: Annotated[int, Range(at_least=2)] = 10
     space: str = ""
 
 
 def reset_unused(config: ClusteringConfig) -> ClusteringConfig:
     """Reset the number of bins where no column is binned."""
-    return config if config.against else replace(config, bins=ClusteringConfig().bins)
+    return config if config.also_score_against else replace(config, bins=ClusteringConfig().bins)
 
 
 @hookimpl

@@ -11,7 +11,7 @@ from sklearn.cluster import KMeans
 from sslbench.analysis.statistics.adjusted_mutual_info import adjusted
 from sslbench.api.errors import RequestError
 from sslbench.api.modules import Trial
-from sslbench.api.values import FeatureTable, Outcome, RowGroups, Task
+from sslbench.api.values import FeatureTable, Outcome, SampleGroups, Task
 from sslbench.catalog.facts import did_you_mean
 from sslbench.evaluation.features import joined
 from sslbench.protocols.clustering import ClusteringConfig
@@ -29,7 +29,7 @@ class Clustering:
         """Cluster the query of every fold once: how many labels a task may use makes no difference to it."""
         table = trial.table(self.config.space)
         features, labels = joined(table), np.asarray(table.target)
-        beside = {name: codes_of(column_of(table, name), self.config.bins) for name in self.config.against}
+        beside = {name: codes_of(column_of(table, name), self.config.bins) for name in self.config.also_score_against}
         seen: set[bytes] = set()
         for place, task in enumerate(trial.tasks):
             if task.query.tobytes() in seen:
@@ -61,7 +61,7 @@ class Clustering:
             rows=task.query,
             clusters=tuple(assigned),
             scores=self._scores(labels[task.query], assigned, rngs[0]),
-            artefacts=(self._exemplars(fits[0], features, task),),
+            artifacts=(self._exemplars(fits[0], features, task),),
         )
         for name, codes in beside.items():
             scores = self._scores(codes[task.query], assigned, rngs[0])
@@ -81,21 +81,21 @@ class Clustering:
             scores["ami_max_sd"] = float(np.std([one["ami_max"] for one in found], ddof=1))
         return scores
 
-    def _exemplars(self, fitted: KMeans, features: NDArray[np.float32], task: Task) -> RowGroups:
+    def _exemplars(self, fitted: KMeans, features: NDArray[np.float32], task: Task) -> SampleGroups:
         distances = fitted.transform(features)
         groups = {}
         for cluster in range(distances.shape[1]):
             inside = np.flatnonzero(fitted.labels_ == cluster)
             near = inside[np.argsort(distances[inside, cluster], kind="stable")[: self.config.exemplars]]
             groups[f"cluster {cluster}"] = tuple(int(row) for row in task.query[near])
-        return RowGroups(name=f"exemplars-{distances.shape[1]}", groups=groups)
+        return SampleGroups(name=f"exemplars-{distances.shape[1]}", groups=groups)
 
 
 def column_of(table: FeatureTable, name: str) -> NDArray[np.str_]:
     """A column of the data; raises RequestError with those there are."""
     if name not in table.columns:
         told = did_you_mean(name, sorted(table.columns))
-        raise RequestError([f"protocols.clustering.against: no column {name!r}{told}"])
+        raise RequestError([f"protocol_settings.clustering.also_score_against: no column {name!r}{told}"])
     return table.columns[name]
 
 

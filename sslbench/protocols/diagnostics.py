@@ -13,7 +13,7 @@ from sslbench.api import Citation, Metric, Need, ProtocolSpec, Range, RenamedMet
 class DiagnosticsConfig:
     """`most` bounds the rows that are looked at."""
 
-    most: Annotated[int, Range(at_least=2)] = 2048
+    max_samples: Annotated[int, Range(at_least=2)] = 2048
     space: str = ""
 
 
@@ -24,7 +24,7 @@ def two_views(config: DiagnosticsConfig) -> int:
 
 def max_test_samples(config: DiagnosticsConfig) -> int:
     """Return the limit on the test samples."""
-    return config.most
+    return config.max_samples
 
 
 @hookimpl
@@ -40,7 +40,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[DiagnosticsConfig]]:
             url="https://arxiv.org/abs/2210.02885",
         ),
         config=DiagnosticsConfig,
-        smoke=DiagnosticsConfig(most=256),
+        smoke=DiagnosticsConfig(max_samples=256),
         build="sslbench.protocols.diagnostics_evaluator:Diagnostics",
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "labels", "none"}),

@@ -25,8 +25,10 @@ class Diagnostics:
         features = joined(table)
         queries = {task.query.tobytes(): (place, task.query) for place, task in reversed(list(enumerate(trial.tasks)))}
         for place, query in queries.values() or [(None, np.arange(table.rows()))]:
-            rows = query[np.unique(np.linspace(0, len(query) - 1, min(self.config.most, len(query))).astype(int))]
-            scores = dict(feature_geometry.describe(features[rows], self.config.most))
+            rows = query[
+                np.unique(np.linspace(0, len(query) - 1, min(self.config.max_samples, len(query))).astype(int))
+            ]
+            scores = dict(feature_geometry.describe(features[rows], self.config.max_samples))
             scores["uniformity"] = feature_geometry.uniformity(features[rows])
             if table.augmented:
                 both = np.concatenate([np.asarray(v[rows]) for _, v in sorted(table.augmented.items())], axis=2)

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from sslbench.api import (
     Citation,
-    Facts,
     Fit,
     Need,
     NonNegativeFloat,
     NonNegativeInt,
+    PlanContext,
     PositiveFloat,
     PositiveInt,
     ProtocolSpec,
@@ -37,16 +37,16 @@ class FinetuneConfig:
 
     epochs: PositiveInt = 10
     min_steps: NonNegativeInt = 400
-    batch: PositiveInt = 128
+    batch_size: PositiveInt = 128
     min_batches: PositiveInt = 4
-    rate: PositiveFloat = 1e-3
-    decay: NonNegativeFloat = 0.01
-    warmup: NonNegativeFloat = 1.0
+    lr: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.01
+    warmup_epochs: NonNegativeFloat = 1.0
     head: Literal["linear", "bottleneck"] = "bottleneck"
     bottleneck: PositiveInt = 512
     layer_decay: Annotated[float, Range(above=0, at_most=1)] = 0.75
     drop_path: Annotated[float, Range(at_least=0, below=1)] = 0.2
-    smoothing: Annotated[float, Range(at_least=0, below=1)] = 0.1
+    label_smoothing: Annotated[float, Range(at_least=0, below=1)] = 0.1
     augment: bool = True
     keep: Literal["last", "best"] = "last"
 
@@ -54,8 +54,8 @@ class FinetuneConfig:
 def make_fit(config: FinetuneConfig) -> Fit:
     """Return the training that the settings ask for, before it is scaled to a bank."""
     return Fit(
-        epochs=config.epochs, min_steps=config.min_steps, batch=config.batch, min_batches=config.min_batches,
-        rate=config.rate, decay=config.decay, warmup=min(config.warmup, config.epochs / 2),
+        epochs=config.epochs, min_steps=config.min_steps, batch_size=config.batch_size, min_batches=config.min_batches,
+        lr=config.lr, weight_decay=config.weight_decay, warmup_epochs=min(config.warmup_epochs, config.epochs / 2),
         layer_decay=config.layer_decay, augment=config.augment,
     )  # fmt: skip
 
@@ -75,7 +75,7 @@ def augments(config: FinetuneConfig) -> bool:
     return config.augment
 
 
-def warn(config: FinetuneConfig, facts: Facts) -> Iterable[str]:
+def warn(config: FinetuneConfig, facts: PlanContext) -> Iterable[str]:
     """Warn of a budget that is too small for few labels."""
     consequence = "encoders fine-tuned for so few steps stay near chance"
     return warn_of_few_steps(config.min_steps, FinetuneConfig().min_steps, consequence)
@@ -94,7 +94,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[FinetuneConfig]]:
             url="https://arxiv.org/abs/1411.1792",
         ),
         config=FinetuneConfig,
-        smoke=FinetuneConfig(epochs=1, min_steps=0, warmup=0, bottleneck=16),
+        smoke=FinetuneConfig(epochs=1, min_steps=0, warmup_epochs=0, bottleneck=16),
         build="sslbench.protocols.finetune_evaluator:Finetune",
         warnings=warn,
         reset_unused=reset_unused,

@@ -30,7 +30,7 @@ class Classifier(Objective):
     def __init__(self, encoders: Mapping[str, Backbone], classes: int, config: FinetuneConfig) -> None:
         super().__init__()
         self.encoders = nn.ModuleDict(dict(encoders))
-        self.smoothing = config.smoothing
+        self.smoothing = config.label_smoothing
         width = sum(encoder.width for encoder in encoders.values())
         self.head = make_head(width, classes, config, tokens=all(isinstance(e, Tokens) for e in encoders.values()))
         for encoder in encoders.values():

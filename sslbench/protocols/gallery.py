@@ -1,4 +1,4 @@
-"""Recognition by a small labelled gallery, across modalities, as a spec. The implementation is `gallery_evaluator`."""
+"""Recognition by a small labeled gallery, across modalities, as a spec. The implementation is `gallery_evaluator`."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from sslbench.api import Citation, Metric, Need, NonEmpty, PositiveInt, Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GalleryConfig:
-    """Galleries of `shots` samples a class, each drawn `draws` times; `neighbours` vote with 1/d, exact matches alone.
+    """Galleries of `shots` samples a class, each drawn `draws` times; `neighbors` vote with 1/d, exact matches alone.
 
     A class that has fewer samples gives all it has. Each modality alone and all of them together (the union of their
     vectors) is a gallery, and a query: what is measured where nobody asks is all against all, with the largest gallery.
-    A query of several modalities takes the neighbours of each. Modalities are compared in the space `space`; where the
+    A query of several modalities takes the neighbors of each. Modalities are compared in the space `space`; where the
     method lacks it, each only with itself.
 
     With `source` train a gallery comes from the bank and queries are the test part. With `all` it comes from all that is
-    labelled and the rest are queries, of data that was not learnt from; what a class does that a gallery would use up is then
+    labeled and the rest are queries, of data that was not learned from; what a class does that a gallery would use up is then
     `exhausted`: `spare` one of it as a query, `absent` from the queries and so from every mean over classes (what happens
     where nobody looks), or `excluded` from the gallery too. How many such classes there were is a score, and which an
-    artefact. Where samples have groups, a query of a group that is in the gallery is left out, and how many were is a score.
+    artifact. Where samples have groups, a query of a group that is in the gallery is left out, and how many were is a score.
     `memory` bounds the work space in MB.
     """
 
     shots: NonEmpty[PositiveInt] = (1, 2, 4, 8, 16)
     draws: PositiveInt = 5
-    neighbours: PositiveInt = 3
+    neighbors: PositiveInt = 3
     source: Literal["train", "all"] = "train"
-    exhausted: Literal["spare", "absent", "excluded"] = "spare"
+    small_classes: Literal["keep_one_query", "drop_queries", "drop_class"] = "keep_one_query"
     space: str = "joint"
     memory: PositiveInt = field(default=256, metadata={"identity": False})
 
 
 def reset_unused(config: GalleryConfig) -> GalleryConfig:
     """Reset what becomes of classes that a gallery uses up, where queries are not taken from what it leaves."""
-    return config if config.source == "all" else replace(config, exhausted=GalleryConfig().exhausted)
+    return config if config.source == "all" else replace(config, small_classes=GalleryConfig().small_classes)
 
 
-def asks_learnt(config: GalleryConfig) -> bool:
+def asks_learned(config: GalleryConfig) -> bool:
     """Queries are only of the test part where galleries come from the bank."""
     return config.source == "all"
 
@@ -50,7 +50,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
     yield ProtocolSpec(
         name="gallery",
         version=3,
-        summary="k-NN from 1 to 16 labelled samples a class, drawn again and again, in and across modalities",
+        summary="k-NN from 1 to 16 labeled samples a class, drawn again and again, in and across modalities",
         citation=Citation(
             title="The Distance-Weighted k-Nearest-Neighbor Rule",
             authors="Dudani",
@@ -67,6 +67,6 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[GalleryConfig]]:
             Metric(name="exhausted_classes", low=0, high=2**31, higher_is_better=False),
             Metric(name="queries_left_out", low=0, high=2**31, higher_is_better=False),
         ),
-        by_default=False,
-        asks_learnt=asks_learnt,
+        is_default=False,
+        tests_on_training_rows=asks_learned,
     )

@@ -1,4 +1,4 @@
-"""Small galleries: which samples they hold, and what their neighbours vote for queries of any modality."""
+"""Small galleries: which samples they hold, and what their neighbors vote for queries of any modality."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sslbench.api.modules import Trial
-from sslbench.api.values import Columns, FeatureTable, Outcome, Scalar, Task
+from sslbench.api.values import FeatureTable, Outcome, Scalar, TableArtifact, Task
 from sslbench.evaluation.features import vectors
 from sslbench.protocols.gallery import GalleryConfig
 from sslbench.protocols.knn import KnnConfig
@@ -66,13 +66,13 @@ def draw_gallery(
     codes, counts = np.unique(labels[rows], return_counts=True)
     exhausted = codes[counts <= shots]
     short = np.isin(labels[rows], exhausted)
-    if config.exhausted == "excluded":
+    if config.small_classes == "drop_class":
         rows, short = rows[~short], short[~short]
     gallery = taken(labels, rows[~short], shots, rng)
     for code, count in zip(codes, counts, strict=True):
         own = rows[short & (labels[rows] == code)]
         if len(own):
-            kept = count - 1 if config.exhausted == "spare" else count
+            kept = count - 1 if config.small_classes == "keep_one_query" else count
             gallery = np.concatenate([gallery, rng.permutation(own)[:kept]])
     query = np.setdiff1d(rows, gallery)
     if groups is None:
@@ -105,8 +105,8 @@ class Gallery:
                 if draw == 0:
                     _tell(used_up, drawn, labels, task, shots, trial.target.names)
                 yield from self._answers(place, shots, draw, drawn, units, labels, len(trial.target.names), table.space)
-            told = Columns(name="exhausted", columns={name: tuple(values) for name, values in used_up.items()})
-            yield Outcome(task=place, artefacts=(told,))
+            told = TableArtifact(name="exhausted", columns={name: tuple(values) for name, values in used_up.items()})
+            yield Outcome(task=place, artifacts=(told,))
 
     def _answers(
         self, place: int, shots: int, draw: int, drawn: Drawn, units: Mapping[str, Tensor], labels: Rows, classes: int,
@@ -127,7 +127,7 @@ class Gallery:
                 own = inside if shared else (modality,)
                 bank = torch.cat([units[name][drawn.gallery] for name in own])
                 query = units[modality][drawn.query]
-                cosines, rows = nearest(bank, query, self.config.neighbours, self.config.memory)
+                cosines, rows = nearest(bank, query, self.config.neighbors, self.config.memory)
                 found.append((cosines, codes.repeat(len(own))[rows]))
             cosines, named = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
             order = torch.argsort(cosines, dim=1, descending=True, stable=True)

@@ -1,4 +1,4 @@
-"""k nearest neighbours on frozen features, as a spec. The implementation is `knn_evaluator`."""
+"""k nearest neighbors on frozen features, as a spec. The implementation is `knn_evaluator`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sslbench.api import Citation, Need, NonEmpty, PositiveFloat, PositiveInt, P
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnnConfig:
-    """How neighbours are found and vote.
+    """How neighbors are found and vote.
 
-    k is chosen from `neighbours` on validation (values beyond the bank mean all of it). Votes: exp(cosine / T), or 1/d
+    k is chosen from `neighbors` on validation (values beyond the bank mean all of it). Votes: exp(cosine / T), or 1/d
     with d the cosine distance, where exact matches alone vote if there are any. `memory` bounds the work space in MB
     and changes no answer.
     """
 
-    neighbours: NonEmpty[PositiveInt] = (1, 5, 10, 20, 50, 100, 200)
+    neighbors: NonEmpty[PositiveInt] = (1, 5, 10, 20, 50, 100, 200)
     vote: Literal["exponential", "inverse"] = "exponential"
     temperature: PositiveFloat = 0.07
     space: str = ""
@@ -43,7 +43,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[KnnConfig]]:
             url="https://arxiv.org/abs/1805.01978",
         ),
         config=KnnConfig,
-        smoke=KnnConfig(neighbours=(1, 3)),
+        smoke=KnnConfig(neighbors=(1, 3)),
         reset_unused=reset_unused,
         build="sslbench.protocols.knn_evaluator:Knn",
         needs=frozenset({Need.FEATURES}),

@@ -1,4 +1,4 @@
-"""Weighted k-NN: votes of exact neighbours for a whole grid of k."""
+"""Weighted k-NN: votes of exact neighbors for a whole grid of k."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def votes(vote: Tensor, labels: Tensor, classes: int, k: int) -> Tensor:
 
 
 class Knn:
-    """The protocol: one set of neighbours per task, every k of the grid from it."""
+    """The protocol: one set of neighbors per task, every k of the grid from it."""
 
     def __init__(self, config: KnnConfig) -> None:
         self.config = config
@@ -46,7 +46,7 @@ class Knn:
 
     def _task(self, place: int, task: Task, features: Tensor, labels: Tensor, classes: int) -> Iterator[Outcome]:
         bank = torch.from_numpy(task.bank)
-        grid = sorted({min(k, len(bank)) for k in self.config.neighbours})
+        grid = sorted({min(k, len(bank)) for k in self.config.neighbors})
         answers = {}
         for name, rows in (("validation", task.validation), ("query", task.query)):
             asked = torch.from_numpy(rows)

@@ -26,7 +26,7 @@ ROUNDING = 8 * torch.finfo(torch.float32).eps
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Probes:
-    """One seed's probes of one bank: weights [D, G, C] over standardised features and biases [G, C], for G settings.
+    """One seed's probes of one bank: weights [D, G, C] over standardized features and biases [G, C], for G settings.
 
     `mean` [D] and `scale` [D] are the bank's; units that are constant in the bank have scale 0 and no part in any score.
     """
@@ -38,11 +38,11 @@ class Probes:
 
     def scores(self, features: Tensor) -> Tensor:
         """[n, D] -> [n, G, C]."""
-        apart = standardised(features, self.mean, self.scale) @ self.weights.flatten(1)
+        apart = standardized(features, self.mean, self.scale) @ self.weights.flatten(1)
         return apart.view(-1, *self.biases.shape) + self.biases
 
 
-def standardised(features: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+def standardized(features: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
     """[n, D] -> [n, D]: zero mean and unit deviation."""
     return (features - mean).mul_(scale)
 
@@ -74,7 +74,7 @@ def cross_entropy_gradient(scores: Tensor, targets: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bank:
-    """Labelled features [n, D] to learn from, and for each probe seed the generator of their order."""
+    """Labeled features [n, D] to learn from, and for each probe seed the generator of their order."""
 
     features: Tensor
     labels: Tensor
@@ -92,15 +92,15 @@ def train_probes(
     """Train one probe per bank, seed and (rate, decay); banks with equally many batches are solved as one product."""
     alike: dict[tuple[int, int], list[int]] = defaultdict(list)
     for place, bank in enumerate(banks):
-        alike[bank.batches(config.batch)].append(place)
+        alike[bank.batches(config.batch_size)].append(place)
     probes: dict[int, list[Probes]] = {}
     for places in alike.values():
-        together = Together(banks=[banks[p] for p in places], precision=getattr(torch, precision))
+        together = JointProbes(banks=[banks[p] for p in places], precision=getattr(torch, precision))
         probes |= dict(zip(places, together.train(classes, grid, config), strict=True))
     return [probes[place] for place in range(len(banks))]
 
 
-class Together:
+class JointProbes:
     """Banks of equally many batches: for each step one batch of every bank and seed [J, B, D] and weights [J, D, G * C]."""
 
     def __init__(self, banks: Sequence[Bank], precision: torch.dtype) -> None:
@@ -108,7 +108,7 @@ class Together:
         moments = [compute_standardization(bank.features) for bank in banks]
         self.means, self.scales = [mean for mean, _ in moments], [scale for _, scale in moments]
         self.inputs = [
-            standardised(bank.features, mean, scale).to(precision)
+            standardized(bank.features, mean, scale).to(precision)
             for bank, mean, scale in zip(banks, self.means, self.scales, strict=True)
         ]
         self.jobs = [(place, rng) for place, bank in enumerate(banks) for rng in bank.rngs]
@@ -144,7 +144,7 @@ class Together:
 
     def _steps(self, config: LinearConfig) -> Iterator[tuple[float, Tensor, Tensor]]:
         """Progress in [0, 1), inputs [J, B, D] and targets [J * B] of every step."""
-        batch, steps = self.banks[0].batches(config.batch)
+        batch, steps = self.banks[0].batches(config.batch_size)
         epochs = count_epochs(config, steps)
         for epoch in range(epochs):
             orders = [(place, torch.from_numpy(rng.permutation(len(self.inputs[place])))) for place, rng in self.jobs]
@@ -160,7 +160,7 @@ class Linear:
 
     def __init__(self, config: LinearConfig) -> None:
         self.config = config
-        self.grid = [(rate, decay) for rate in config.rates for decay in config.decays]
+        self.grid = [(rate, decay) for rate in config.lrs for decay in config.weight_decays]
 
     def measure(self, trial: Trial) -> Iterator[Outcome]:
         """Yield, for every task and probe seed, the choice on validation and what was best on the query."""
@@ -172,7 +172,7 @@ class Linear:
             told = str(sorted(task.setting.items()))
             rngs = [trial.rng("probe", seed, told) for seed in range(self.config.seeds)]
             banks.append(Bank(features=features[rows], labels=labels[rows], rngs=rngs))
-        trained = train_probes(banks, len(trial.target.names), self.grid, self.config, trial.products)
+        trained = train_probes(banks, len(trial.target.names), self.grid, self.config, trial.cpu_matmul_dtype)
         for place, every in enumerate(trained):
             for seed, probes in enumerate(every):
                 yield from self._answers(place, trial.tasks[place], seed, features, labels, probes)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sslbench.api.modules import Trial
-from sslbench.api.values import Artefact, Columns, Outcome, RowGroups, Scalar
+from sslbench.api.values import Artifact, Outcome, SampleGroups, Scalar, TableArtifact
 from sslbench.protocols.gallery_evaluator import unit_vectors
 from sslbench.protocols.matching import MatchingConfig
 from sslbench.protocols.nearest_neighbors import nearest
@@ -51,7 +51,7 @@ def modality_gap(first: Tensor, second: Tensor) -> float:
 
 
 class Matching:
-    """The protocol. Of a method without the space, or with one modality, only classes among neighbours are counted."""
+    """The protocol. Of a method without the space, or with one modality, only classes among neighbors are counted."""
 
     def __init__(self, config: MatchingConfig) -> None:
         self.config = config
@@ -62,7 +62,9 @@ class Matching:
         units = unit_vectors(table)
         queries = {task.query.tobytes(): (place, task.query) for place, task in reversed(list(enumerate(trial.tasks)))}
         for place, query in queries.values() or [(None, np.arange(table.rows()))]:
-            rows = query[np.unique(np.linspace(0, len(query) - 1, min(self.config.most, len(query))).astype(int))]
+            rows = query[
+                np.unique(np.linspace(0, len(query) - 1, min(self.config.max_samples, len(query))).astype(int))
+            ]
             codes = np.asarray(table.target)[rows]
             here = {name: x[rows] for name, x in units.items()}
             yield from self._alone(place, here, torch.from_numpy(codes))
@@ -70,12 +72,12 @@ class Matching:
                 yield from self._matched(trial, place, rows, here, torch.from_numpy(codes))
 
     def _alone(self, place: int | None, units: Mapping[str, Tensor], codes: Tensor) -> Iterator[Outcome]:
-        """Each modality's neighbours among itself."""
+        """Each modality's neighbors among itself."""
         found = []
         for name, x in units.items() if (codes >= 0).any() else ():
-            _, near = nearest(x, x, min(self.config.neighbours + 1, len(x)), MEMORY)
+            _, near = nearest(x, x, min(self.config.neighbors + 1, len(x)), MEMORY)
             scores = {
-                "same_class_within": same_class_share(near, codes),
+                "intra_modal_precision": same_class_share(near, codes),
                 "same_class_by_chance": same_class_by_chance(codes),
             }
             found.append(scores)
@@ -85,26 +87,26 @@ class Matching:
     def _matched(
         self, trial: Trial, place: int | None, rows: Codes, units: Mapping[str, Tensor], codes: Tensor
     ) -> Iterator[Outcome]:
-        wanted = min(max(self.config.neighbours + 1, SHOWN), len(rows))
+        wanted = min(max(self.config.neighbors + 1, SHOWN), len(rows))
         found = []
         for asked, held in permutations(units, 2):
             _, near = nearest(units[held], units[asked], wanted, MEMORY)
             scores = {
                 "top_1": found_within(near, 1),
                 "top_5": found_within(near, 5),
-                "top_5_by_chance": min(5, len(rows)) / len(rows),
+                "top_5_chance": min(5, len(rows)) / len(rows),
                 "modality_gap": modality_gap(units[asked], units[held]),
             }
             if (codes >= 0).any():
-                scores["same_class"] = same_class_share(near[:, : self.config.neighbours + 1], codes)
+                scores["same_class"] = same_class_share(near[:, : self.config.neighbors + 1], codes)
                 scores["same_class_by_chance"] = same_class_by_chance(codes)
             found.append(scores)
             setting: dict[str, Scalar] = {"gallery": held, "queries": asked}
             shown = self._shown(asked, held, near, rows)
-            yield Outcome(task=place, setting=setting, scores=scores, artefacts=(shown,))
-        yield Outcome(task=place, scores=_means(found), artefacts=self._laid_out(trial, units, codes))
+            yield Outcome(task=place, setting=setting, scores=scores, artifacts=(shown,))
+        yield Outcome(task=place, scores=_means(found), artifacts=self._laid_out(trial, units, codes))
 
-    def _shown(self, asked: str, held: str, near: Tensor, rows: Codes) -> RowGroups:
+    def _shown(self, asked: str, held: str, near: Tensor, rows: Codes) -> SampleGroups:
         """For a few samples from all over, the sample and what was nearest to it, and where its own is among these."""
         places = np.unique(np.linspace(0, len(rows) - 1, min(self.config.examples, len(rows))).astype(int)).tolist()
         groups = {}
@@ -112,9 +114,9 @@ class Matching:
             found = near[at, :SHOWN].tolist()
             rank = f"own at {found.index(at) + 1}" if at in found else f"own not in {SHOWN}"
             groups[f"{number}: {rank}"] = tuple(int(rows[i]) for i in (at, *found))
-        return RowGroups(name=f"retrieved-{asked}-to-{held}", groups=groups, modalities=(asked, held))
+        return SampleGroups(name=f"retrieved-{asked}-to-{held}", groups=groups, modalities=(asked, held))
 
-    def _laid_out(self, trial: Trial, units: Mapping[str, Tensor], codes: Tensor) -> tuple[Artefact, ...]:
+    def _laid_out(self, trial: Trial, units: Mapping[str, Tensor], codes: Tensor) -> tuple[Artifact, ...]:
         """All modalities' vectors of a few samples in the plane."""
         n = len(codes)
         chosen = np.unique(np.linspace(0, n - 1, min(self.config.points, n)).astype(int))
@@ -134,7 +136,7 @@ class Matching:
         }
         if any(classes):
             columns["class"] = tuple(classes * len(units))
-        return (Columns(name="t-sne", columns=columns),)
+        return (TableArtifact(name="t-sne", columns=columns),)
 
 
 def _means(found: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Nearest neighbours by cosine, exact and in bounded memory, the same for any size of a tile. No vote and no label.
+"""Nearest neighbors by cosine, exact and in bounded memory, the same for any size of a tile. No vote and no label.
 
 Quick products choose candidates: what lies within twice the rounding error of the k-th best may be among the k nearest, and
 nothing else may. They are compared as integers in the order of their numbers, which a processor does several times as fast.
@@ -40,13 +40,13 @@ INTEGERS = {torch.bfloat16: torch.int16, torch.float32: torch.int32}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Centred:
+class Centered:
     """A bank [n, D], its mean [D]; of its rows without the mean the longest, and how far one moves at most when it is rounded
     to bfloat16; how many rows are multiplied at once; and where there is room for them all rows less the mean, also rounded.
     """
 
     bank: Tensor
-    centre: Tensor
+    center: Tensor
     longest: float
     rough: float
     tile: int
@@ -60,7 +60,7 @@ class Centred:
             if self.half is not None and precision == torch.bfloat16:
                 yield start, self.half[rows]
             else:
-                apart = self.bank[rows] - self.centre if self.apart is None else self.apart[rows]
+                apart = self.bank[rows] - self.center if self.apart is None else self.apart[rows]
                 yield start, apart.to(precision)
 
 
@@ -83,23 +83,23 @@ def nearest(bank: Tensor, query: Tensor, k: int, memory: int) -> tuple[Tensor, T
     Of more than 8k + 256 rows that single precision cannot tell apart, any are taken. `memory` bounds the work space in MB.
     Raises ValueError for features that are no finite numbers.
     """
-    k, centre = min(k, len(bank)), bank.mean(0)
-    if not bool(torch.isfinite(centre).all() & torch.isfinite(query).all()):
+    k, center = min(k, len(bank)), bank.mean(0)
+    if not bool(torch.isfinite(center).all() & torch.isfinite(query).all()):
         raise ValueError(
-            "some features are no finite numbers, and nothing is near to them; try a lower train.rate, or float32"
+            "some features are no finite numbers, and nothing is near to them; try a lower train.lr, or float32"
         )
     if not len(query):
         return query.new_empty(0, k), torch.empty(0, k, dtype=torch.long)
-    of = _centred(bank, centre, max(k, memory * 2**20 // (4 * 6 * bank.shape[1])), memory)
+    of = _centered(bank, center, max(k, memory * 2**20 // (4 * 6 * bank.shape[1])), memory)
     found = [_nearest(of, part, k) for part in torch.split(query, _queries(k, memory))]
     return torch.cat([cosines for cosines, _ in found]), torch.cat([rows for _, rows in found])
 
 
-def _centred(bank: Tensor, centre: Tensor, room: int, memory: int) -> Centred:
+def _centered(bank: Tensor, center: Tensor, room: int, memory: int) -> Centered:
     """What is known of a bank before anything is asked; rows less the mean are kept if three fifths of the memory will do."""
-    apart = bank - centre if 6 * bank.numel() <= memory * 2**20 * 3 // 5 else None
+    apart = bank - center if 6 * bank.numel() <= memory * 2**20 * 3 // 5 else None
     half = apart.bfloat16() if apart is not None and cpu_precision() == "bfloat16" else None
-    of = Centred(bank=bank, centre=centre, longest=0.0, rough=0.0, tile=min(TILE, room), apart=apart, half=half)
+    of = Centered(bank=bank, center=center, longest=0.0, rough=0.0, tile=min(TILE, room), apart=apart, half=half)
     longest, rough = 0.0, 0.0
     for _, part in of.tiles(torch.float32):
         longest = max(longest, float(part.norm(dim=1).max()))
@@ -107,8 +107,8 @@ def _centred(bank: Tensor, centre: Tensor, room: int, memory: int) -> Centred:
     return replace(of, longest=longest, rough=rough)
 
 
-def error(of: Centred, query: Tensor, precision: torch.dtype) -> Tensor:
-    """[Q]: what a product of a query [Q, D] with a centred row is off by at most, both rounded, before it is rounded itself.
+def error(of: Centered, query: Tensor, precision: torch.dtype) -> Tensor:
+    """[Q]: what a product of a query [Q, D] with a centered row is off by at most, both rounded, before it is rounded itself.
 
     Each factor's rounding is measured; sums are of float32, ours and theirs.
     """
@@ -129,7 +129,7 @@ def _queries(k: int, memory: int) -> int:
     return max(1, min(2**15, memory * 2**20 // (4 * 48 * _most(k))))
 
 
-def _nearest(of: Centred, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _nearest(of: Centered, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """By half precision where the hardware gains by it, by single where that is no proof, and at last by its order alone."""
     found, rows = query.new_empty(len(query), k), torch.empty(len(query), k, dtype=torch.long)
     left = torch.arange(len(query))
@@ -148,7 +148,7 @@ def _nearest(of: Centred, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return found, rows
 
 
-def _within(of: Centred, query: Tensor, precision: torch.dtype, k: int) -> tuple[Candidates, Tensor]:
+def _within(of: Centered, query: Tensor, precision: torch.dtype, k: int) -> tuple[Candidates, Tensor]:
     """Rows whose product, in this precision, may be the k-th largest or above it, and [Q] which queries are given none."""
     blocks = [
         Block(query=part.to(precision), off=error(of, part, precision), k=k) for part in torch.split(query, BLOCK)
@@ -269,7 +269,7 @@ def sifted(pieces: list[Candidates], least: Keys) -> list[Candidates]:
     return [piece.at(np.flatnonzero(piece.keys >= least[piece.places])) for piece in pieces]
 
 
-def _best(of: Centred, query: Tensor, k: int) -> Candidates:
+def _best(of: Centered, query: Tensor, k: int) -> Candidates:
     """The k largest products in single precision and some more, however near to each other."""
     wanted = min(k + SPARE, len(of.bank))
     scores, rows = query.new_empty(len(query), 0), torch.empty(len(query), 0, dtype=torch.long)
@@ -283,7 +283,7 @@ def _best(of: Centred, query: Tensor, k: int) -> Candidates:
     return found.at(np.lexsort((found.rows, found.places, found.rows // of.tile)))
 
 
-def _ordered(of: Centred, query: Tensor, candidates: Candidates, told: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _ordered(of: Centered, query: Tensor, candidates: Candidates, told: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k nearest of the candidates of those that are told, by their cosines."""
     cosines = _apart(of, query, candidates)
     # tiles are in order of their rows, so a stable sort by places leaves those so; of 16 bits it looks at no pair
@@ -295,11 +295,11 @@ def _ordered(of: Centred, query: Tensor, candidates: Candidates, told: Tensor, k
     rows = torch.zeros(found.shape, dtype=torch.long)
     rows[places, sideways], found[places, sideways] = near, cosines[order]
     best = torch.argsort(found[told], dim=1, descending=True, stable=True)[:, :k]
-    common = (query[told] * of.centre).sum(1, keepdim=True)
+    common = (query[told] * of.center).sum(1, keepdim=True)
     return found[told].gather(1, best) + common, rows[told].gather(1, best)
 
 
-def _apart(of: Centred, query: Tensor, candidates: Candidates) -> Tensor:
+def _apart(of: Centered, query: Tensor, candidates: Candidates) -> Tensor:
     """[c]: cosines of queries [Q, D] with their candidates, less what all rows have in common; a tile stays in the cache."""
     found = torch.empty(len(candidates.rows))
     ends = np.searchsorted(candidates.rows // of.tile, np.arange(-(-len(of.bank) // of.tile) + 1))
@@ -313,7 +313,7 @@ def _apart(of: Centred, query: Tensor, candidates: Candidates) -> Tensor:
 def products(bank: Tensor, query: Tensor, offsets: Tensor, rows: Tensor) -> Tensor:
     """[c]: products of queries [Q, D] with some of the bank's rows [c], the q-th with those from offsets q to q + 1 [Q + 1].
 
-    Each is summed alone: no tile and no neighbour moves a digit.
+    Each is summed alone: no tile and no neighbor moves a digit.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")

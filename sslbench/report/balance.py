@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sslbench.analysis.tables.best_row import order_protocols
-from sslbench.analysis.tables.run_tables import Row, count_test_samples
+from sslbench.analysis.tables.run_tables import RunRow, count_test_samples
 
 IMBALANCED = 10
 """Classes are called imbalanced where the largest has more than so many times the samples of the smallest."""
@@ -13,7 +13,7 @@ FEW_TEST_SAMPLES = 10
 """A class with fewer test samples is named: a single answer moves its recall by more than a tenth."""
 
 
-def describe_balance(rows: Sequence[Row]) -> Iterator[str]:
+def describe_balance(rows: Sequence[RunRow]) -> Iterator[str]:
     """Say of one dataset how unequal its classes are, which have few test samples, and what the split keeps together.
 
     `rows` are all rows of that dataset. Yields at most four sentences, none for data without classes.
@@ -24,7 +24,7 @@ def describe_balance(rows: Sequence[Row]) -> Iterator[str]:
     divided = data.get("divided")
     if not divided:
         return
-    least, most = divided["least"], divided["most"]
+    least, most = divided["min"], divided["max"]
     if most > IMBALANCED * least:
         yield (
             f"imbalanced classes: {least:,} to {most:,} samples each (1 to {most / least:,.0f}); micro accuracy depends "
@@ -39,7 +39,7 @@ def describe_balance(rows: Sequence[Row]) -> Iterator[str]:
         yield f"groups: {groups}; each group is entirely on one side of the split"
 
 
-def _describe_limits(rows: Sequence[Row], test_samples: int) -> Iterator[str]:
+def _describe_limits(rows: Sequence[RunRow], test_samples: int) -> Iterator[str]:
     """Say which protocols measure fewer test samples than there are."""
     measured = {protocol for row in rows for protocol, _ in row.cells}
     limits = {one["name"]: one.get("max_test_samples", 0) for row in rows for one in row.record.protocols}
@@ -48,7 +48,7 @@ def _describe_limits(rows: Sequence[Row], test_samples: int) -> Iterator[str]:
         yield f"fewer test samples: {', '.join(limited)} of {test_samples:,}"
 
 
-def _describe_small_classes(rows: Sequence[Row]) -> Iterator[str]:
+def _describe_small_classes(rows: Sequence[RunRow]) -> Iterator[str]:
     for protocol in order_protocols(rows):
         for row in rows:
             counts = count_test_samples(row.record, row.dataset, protocol)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from sslbench.analysis.statistics.accuracy import MAIN
-from sslbench.analysis.tables.run_tables import Row
+from sslbench.analysis.tables.run_tables import RunRow
 
 LEARNED = "learned features score above pixels"
 LABELS = "pixels score above what was learned without labels, but not above the supervised row"
@@ -15,7 +15,7 @@ PIXELS = (
 )
 
 
-def describe_learning(rows: Sequence[Row]) -> Iterator[str]:
+def describe_learning(rows: Sequence[RunRow]) -> Iterator[str]:
     """Yield a line per dataset that compares trained rows with the row without an encoder, by macro accuracy.
 
     Of several rows the highest counts. Nothing for a dataset where either is missing, or that no protocol measured on both.
@@ -38,12 +38,12 @@ def describe_learning(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{dataset}: " + ". ".join(f"{reading}: {'; '.join(found[reading])}" for reading in found)
 
 
-def _is_trained(row: Row) -> bool:
+def _is_trained(row: RunRow) -> bool:
     """Whether its encoders were trained in this run."""
     return any(one.get("history") for one in row.record.training)
 
 
-def _find_best(rows: Sequence[Row], protocol: str) -> tuple[float, str] | None:
+def _find_best(rows: Sequence[RunRow], protocol: str) -> tuple[float, str] | None:
     """Return the highest score under a protocol, and the method that has it."""
     scores = [
         (row.cells[protocol, MAIN].mean, row.record.method["name"]) for row in rows if (protocol, MAIN) in row.cells

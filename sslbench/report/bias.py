@@ -22,7 +22,7 @@ from sslbench.report.figures.bias_figures import draw_counts, draw_curves
 from sslbench.report.tables import TableMade, markdown
 from sslbench.results.frames import Results
 from sslbench.results.marks import with_marks
-from sslbench.study.definition import BiasSettings, Study
+from sslbench.study.definition import ClassEffectSettings, Study
 
 SHOWN, LEAST_MISTAKEN = 5, 0.02
 SWEEPS, GAINS = (6, 10, 20), (0.05, 0.1, 0.2)
@@ -43,18 +43,18 @@ class Bias:
 
 
 def bias_report(
-    study: Study, results: Results, points: Points, asked: BiasSettings, folder: Path
+    study: Study, results: Results, points: Points, asked: ClassEffectSettings, folder: Path
 ) -> tuple[TableMade, ...]:
     """Judge, and write tables and figures into `folder`; raises RequestError for what cannot be judged."""
     found = find_bias(study, results, points, asked)
     tables = make_bias(found, asked, folder, np.random.default_rng(0))
-    if not asked.beside:
+    if not asked.compare_protocol:
         return tables
-    other = find_bias(study, results, points, replace(asked, protocol=asked.beside))
+    other = find_bias(study, results, points, replace(asked, protocol=asked.compare_protocol))
     return (*tables, _agreed(found, other, asked, folder))
 
 
-def find_bias(study: Study, results: Results, points: Points, asked: BiasSettings) -> Bias:
+def find_bias(study: Study, results: Results, points: Points, asked: ClassEffectSettings) -> Bias:
     """Judge every class of every group of runs that differ in the axis alone.
 
     Raises RequestError for an axis that the study has not or that is no number, and where nothing is done.
@@ -66,24 +66,26 @@ def find_bias(study: Study, results: Results, points: Points, asked: BiasSetting
         )
     whole = _measured(study_frame(results.scores, points, several=False), asked, "micro_accuracy")
     frame = whole.assign(**{"class": whole["dataset"]})
-    if asked.of == "classes":
+    if asked.source == "classes":
         frame = _measured(study_frame(classes_frame(results.classes), points, several=False), asked, asked.metric)
     others = [axis for axis in axes if axis != asked.axis and axis in frame]
     apart = [
-        fact for fact in (*APART, *others) if fact != "method" and not (asked.of == "datasets" and fact == "dataset")
+        fact
+        for fact in (*APART, *others)
+        if fact != "method" and not (asked.source == "datasets" and fact == "dataset")
     ]
     by = ("method", *dict.fromkeys(fact for fact in apart if frame[fact].nunique() > 1))
     overall = responses(whole.assign(**{"class": "overall"}), asked.axis, by)
     mistaken = (
         _mistaken(study_frame(results.confusions, points, several=False), asked, by)
-        if asked.of == "classes"
+        if asked.source == "classes"
         else pd.DataFrame()
     )
     pairs = responses(mistaken, asked.axis, by) if len(mistaken) else mistaken
     return Bias(classes=responses(frame, asked.axis, by), scores=frame, overall=overall, pairs=pairs, by=by)
 
 
-def _mistaken(confusions: pd.DataFrame, asked: BiasSettings, by: Sequence[str]) -> pd.DataFrame:
+def _mistaken(confusions: pd.DataFrame, asked: ClassEffectSettings, by: Sequence[str]) -> pd.DataFrame:
     """How often each class is taken for each other, as scores of pairs: those that make 2 % of a class somewhere."""
     if confusions.empty:
         return confusions
@@ -98,7 +100,7 @@ def _mistaken(confusions: pd.DataFrame, asked: BiasSettings, by: Sequence[str]) 
     return shares[most >= LEAST_MISTAKEN]
 
 
-def _measured(frame: pd.DataFrame, asked: BiasSettings, metric: str) -> pd.DataFrame:
+def _measured(frame: pd.DataFrame, asked: ClassEffectSettings, metric: str) -> pd.DataFrame:
     done = frame[frame["status"] == "done"] if len(frame) else frame
     chosen = select(done, {"protocol": asked.protocol, "metric": metric}, ["method"]) if len(done) else done
     if chosen.empty:
@@ -112,7 +114,7 @@ def _measured(frame: pd.DataFrame, asked: BiasSettings, metric: str) -> pd.DataF
     return chosen.assign(**{asked.axis: numbers}, method=named).dropna(subset=[asked.axis])
 
 
-def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Generator) -> tuple[TableMade, ...]:
+def make_bias(found: Bias, asked: ClassEffectSettings, folder: Path, rng: np.random.Generator) -> tuple[TableMade, ...]:
     """Write tables and figures into `folder`; gives the tables in the order in which they are read."""
     by, classes = found.by, found.classes
     counts = trend_counts(classes, by)
@@ -124,7 +126,7 @@ def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Gen
         chance += ", so they can call nothing moved"
     tables = [
         _overall(found, asked),
-        _made("trends", f"{asked.of.capitalize()} that rise or fall with {asked.axis}, by every rule", counts,
+        _made("trends", f"{asked.source.capitalize()} that rise or fall with {asked.axis}, by every rule", counts,
               len(by) + 2, chance),
         _moved(found, asked),
     ]  # fmt: skip
@@ -135,7 +137,7 @@ def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Gen
         shared = shared_bias(found.scores, asked.axis, methods, rng)
         note = "raw p < 0.05 of seed means; chance by permuting each method's settings"
         tables.append(
-            _made("shared", f"{asked.of.capitalize()} that several methods move with {asked.axis}", shared, 2, note)
+            _made("shared", f"{asked.source.capitalize()} that several methods move with {asked.axis}", shared, 2, note)
         )
     if found.classes["seeds"].max() > 1:
         tables.append(_power(found, asked, rng))
@@ -149,19 +151,19 @@ def make_bias(found: Bias, asked: BiasSettings, folder: Path, rng: np.random.Gen
     for made in tables:
         write_atomically(folder / f"{made.name}.md", markdown(made.frame).encode())
     draw_curves(found.scores, found.classes, by, asked.axis, asked.score.replace("_", " "), folder / "curves")
-    draw_counts(counts, by, asked.basis, asked.of, folder / "trends")
+    draw_counts(counts, by, asked.basis, asked.source, folder / "trends")
     return tuple(tables)
 
 
-def _agreed(found: Bias, other: Bias, asked: BiasSettings, folder: Path) -> TableMade:
+def _agreed(found: Bias, other: Bias, asked: ClassEffectSettings, folder: Path) -> TableMade:
     """How many classes have the same trend by both protocols (arXiv 2304.11718, appendix Table 1)."""
     frame = agreement(found.classes, other.classes, found.by, asked.basis, asked.correction)
     names = {
         f"descending_{place}": f"falling by {name}"
-        for place, name in (("first", asked.protocol), ("second", asked.beside))
+        for place, name in (("first", asked.protocol), ("second", asked.compare_protocol))
     }
     shown = frame.rename(columns={**names, "same": "same trend"})
-    title = f"Trends by {asked.protocol} and by {asked.beside}"
+    title = f"Trends by {asked.protocol} and by {asked.compare_protocol}"
     note = f"of all classes, the share with the same trend; trends by {asked.basis}, {asked.correction}"
     made = _made("agreement", title, shown, len(found.by), note)
     write_atomically(folder / "agreement.csv", shown.to_csv(index=False).encode())
@@ -169,7 +171,7 @@ def _agreed(found: Bias, other: Bias, asked: BiasSettings, folder: Path) -> Tabl
     return made
 
 
-def _power(found: Bias, asked: BiasSettings, rng: np.random.Generator) -> TableMade:
+def _power(found: Bias, asked: ClassEffectSettings, rng: np.random.Generator) -> TableMade:
     """What such a sweep can see: how often classes that gain so much would be called so, at the noise that was met."""
     by = [*found.by, "class", asked.axis]
     noise = float(found.scores.groupby([*by, "seed"])["value"].mean().groupby(by).std(ddof=1).median())
@@ -186,12 +188,12 @@ def _power(found: Bias, asked: BiasSettings, rng: np.random.Generator) -> TableM
     title = "What a sweep of so many settings can see"
     note = (
         f"share found of those that gain so much from the first setting to the last, and of still ones called moved; half "
-        f"of {classes} {asked.of} move; noise {noise:.3f} as here; {asked.basis}, {asked.correction}; 50 draws"
+        f"of {classes} {asked.source} move; noise {noise:.3f} as here; {asked.basis}, {asked.correction}; 50 draws"
     )
     return _made("power", title, pd.DataFrame(rows, columns=["settings", "seeds", "gain", "found", "false"]), 2, note)
 
 
-def _overall(found: Bias, asked: BiasSettings) -> TableMade:
+def _overall(found: Bias, asked: ClassEffectSettings) -> TableMade:
     """Stable overall, unstable inside: how far overall accuracy moves, and how far the classes do."""
     inside = found.classes.assign(range=found.classes["highest"] - found.classes["lowest"])
     moved = inside.groupby(list(found.by), dropna=False, sort=False)["range"].agg(["median", "max"]).reset_index()
@@ -207,28 +209,28 @@ def _overall(found: Bias, asked: BiasSettings) -> TableMade:
     )
     return _made(
         "overall",
-        f"Overall accuracy and its {asked.of} over {asked.axis} ({asked.protocol})",
+        f"Overall accuracy and its {asked.source} over {asked.axis} ({asked.protocol})",
         shown,
         len(found.by),
         note,
     )
 
 
-def _moved(found: Bias, asked: BiasSettings) -> TableMade:
+def _moved(found: Bias, asked: ClassEffectSettings) -> TableMade:
     """The classes that fall and rise most in every group."""
     note = f"change of {asked.score} {ALONG} {HALF}; trend by {asked.basis}, {asked.correction}"
     frame = _extremes(found.classes, found, asked)
-    return _made("classes", f"{asked.of.capitalize()} that fall and rise most", frame, len(found.by) + 1, note)
+    return _made("classes", f"{asked.source.capitalize()} that fall and rise most", frame, len(found.by) + 1, note)
 
 
-def _shifted(found: Bias, asked: BiasSettings) -> TableMade:
+def _shifted(found: Bias, asked: ClassEffectSettings) -> TableMade:
     """The pairs of classes that are confused less and more along the setting."""
     note = f"change of the share of the first taken for the second {ALONG} {HALF}; pairs of 2 % somewhere; {asked.correction}"
     frame = _extremes(found.pairs, found, asked)
     return _made("pairs", "Pairs whose confusion falls and rises most", frame, len(found.by) + 1, note)
 
 
-def _extremes(classes: pd.DataFrame, found: Bias, asked: BiasSettings) -> pd.DataFrame:
+def _extremes(classes: pd.DataFrame, found: Bias, asked: ClassEffectSettings) -> pd.DataFrame:
     """The few of every group whose slopes are lowest and highest, as a table for people."""
     by, settings = found.by, found.scores[asked.axis]
     span = float(settings.max() - settings.min())  # per degree, or per percent, a slope is too small to read

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from sslbench.analysis.statistics.accuracy import AnswersByRun
 from sslbench.analysis.tables.best_row import BestRow, find_best_row, own_settings
-from sslbench.analysis.tables.run_tables import Row, class_rows, own_answers, rows_of
+from sslbench.analysis.tables.run_tables import RunRow, class_rows, own_answers, rows_of
 from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.api.files import write_atomically
 from sslbench.report.console.terminal import cell, results_table
@@ -125,7 +125,7 @@ def as_page_table(title: str, table: Table) -> PageTable:
     return PageTable(title=title, headers=headers, rows=list(zip(*columns, strict=True)), labels=labels)
 
 
-def _dataset(results: Results, store: Store, rows: Sequence[Row], name: str, answers: AnswersByRun) -> DatasetPage:
+def _dataset(results: Results, store: Store, rows: Sequence[RunRow], name: str, answers: AnswersByRun) -> DatasetPage:
     own = [row for row in rows if row.dataset == name]
     judged = [one for one in judge_rows(own, answers) if one.dataset == name]
     best = find_best_row(own, name)
@@ -147,7 +147,7 @@ def _dataset(results: Results, store: Store, rows: Sequence[Row], name: str, ans
     )  # fmt: skip
 
 
-def _classes(rows: Sequence[Row], best: BestRow, answers: AnswersByRun) -> PageTable | None:
+def _classes(rows: Sequence[RunRow], best: BestRow, answers: AnswersByRun) -> PageTable | None:
     """Recall of every class by method, the worst of the best row first."""
     by_row: list[tuple[str, Mapping[str, str]]] = []
     for row in rows:

@@ -11,9 +11,17 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
-from sslbench.analysis.tables.hypotheses import Judged, judged
+from sslbench.analysis.tables.hypotheses import HypothesisVerdict, judge_hypothesis
 from sslbench.analysis.tables.published import Verdict
-from sslbench.analysis.tables.selection import BESIDE, SCORE_FACTS, UNSET, cell, estimates, labelled, select
+from sslbench.analysis.tables.selection import (
+    DEFAULT_FACT,
+    NOT_REQUESTED,
+    SCORE_FACTS,
+    cell,
+    estimates,
+    labeled,
+    select,
+)
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.catalog.facts import did_you_mean
@@ -54,19 +62,23 @@ def named_wrongly(study: Study) -> list[str]:
     used += [
         (
             f"tables[{t.name}]",
-            [n for n in (*t.rows, *t.columns, *t.where, *filter(None, [t.over])) if n not in more.get(t.of, ())],
+            [
+                n
+                for n in (*t.rows, *t.columns, *t.where, *filter(None, [t.aggregate_over]))
+                if n not in more.get(t.source, ())
+            ],
         )
         for t in study.tables
     ]
     used += [
         (
             f"figures[{f.name}]",
-            [n for n in (*filter(None, (f.x, f.y, f.hue, f.panels)), *f.where) if n not in more.get(f.of, ())],
+            [n for n in (*filter(None, (f.x, f.y, f.hue, f.panels)), *f.where) if n not in more.get(f.source, ())],
         )
         for f in study.figures
     ]
     used += [(f"expect[{place}]", tuple(e.where)) for place, e in enumerate(study.expect)]
-    used += [(f"directions[{d.claim}]", d.names) for d in study.directions]
+    used += [(f"directions[{d.claim}]", d.names) for d in study.hypotheses]
     strangers = [(where, name) for where, names in used for name in names if name not in known]
     problems = [f"{where}: {name!r} is no axis and no fact{did_you_mean(name, known)}" for where, name in strangers]
     problems += [f"figures[{f.name}]: needs x" for f in study.figures if not f.x and f.kind != "shown"]
@@ -74,15 +86,17 @@ def named_wrongly(study: Study) -> list[str]:
         f"figures[{f.name}]: needs the file that it shows" for f in study.figures if f.kind == "shown" and not f.file
     ]
     axes = [axis.name for axis in study.axes]
-    lost = [b.axis for b in study.bias if b.axis not in (*axes, *study.dropped)]
+    lost = [b.axis for b in study.class_effects if b.axis not in (*axes, *study.dropped)]
     problems += [f"bias: {name!r} is no axis{did_you_mean(name, axes)}" for name in lost]
     problems += [
         f"directions[{d.claim}]: names no {name}; add it to where, so that not all of them are averaged"
-        for d in study.directions
+        for d in study.hypotheses
         for name in ("protocol", "metric")
         if name not in d.names
     ]
-    problems += [f"directions[{d.claim}]: needs more and less" for d in study.directions if not (d.more and d.less)]
+    problems += [
+        f"directions[{d.claim}]: needs more and less" for d in study.hypotheses if not (d.greater and d.lesser)
+    ]
     return problems + [f"figures[{f.name}]: a heat map needs y" for f in study.figures if f.kind == "heat" and not f.y]
 
 
@@ -110,18 +124,18 @@ def make_report(
         else:
             tables.append(made)
     bias: dict[str, tuple[TableMade, ...]] = {}
-    for asked in (one for one in study.bias if one.axis not in study.dropped):
+    for asked in (one for one in study.class_effects if one.axis not in study.dropped):
         try:
             bias[asked.name] = bias_report(study, results, points, asked, folder / "bias" / asked.name)
         except RequestError as error:
             missing += error.problems
-    undrawn = _figures(study, frames, labelled(results.runs, points), folder)
-    directions = [one for claim in study.directions for one in judged(frames.scores, claim, axes)]
+    undrawn = _figures(study, frames, labeled(results.runs, points), folder)
+    directions = [one for claim in study.hypotheses for one in judge_hypothesis(frames.scores, claim, axes)]
     report = Report(
         tables=tuple(tables),
         figures=tuple((figure.name, figure.title) for figure in study.figures if figure.name not in undrawn),
         expected=compared(frames, study.expect),
-        directions=_judgements(directions, folder / "tables"),
+        directions=_judgments(directions, folder / "tables"),
         missing=(*missing, *undrawn.values()),
         bias=bias,
         shown=frozenset(figure.name for figure in study.figures if figure.kind == "shown"),
@@ -140,7 +154,7 @@ def _figures(study: Study, frames: Frames, runs: pd.DataFrame, folder: Path) -> 
             if figure.kind == "shown":
                 show(runs, figure, folder)
             else:
-                draw(getattr(frames, figure.of), _without(figure, study.dropped), folder / "figures")
+                draw(getattr(frames, figure.source), _without(figure, study.dropped), folder / "figures")
         except (ValueError, KeyError) as error:
             undrawn[figure.name] = f"figure {figure.name}: {error}"
     return undrawn
@@ -184,14 +198,14 @@ def compared(frames: Frames, expected: Sequence[Expected]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _judgements(found: Sequence[Judged], folder: Path) -> pd.DataFrame:
+def _judgments(found: Sequence[HypothesisVerdict], folder: Path) -> pd.DataFrame:
     """Claims as a table, written beside the others."""
     frame = pd.DataFrame([dataclasses.asdict(one) for one in found])
     if frame.empty:
         return frame
     write_atomically(folder / "directions.csv", frame.to_csv(index=False).encode())
-    gaps = ["–" if one.difference is None else cell(one.difference, one.half) for one in found]
-    shown = frame[["claim", "place"]].assign(difference=gaps, over=[f"{one.n} {one.over}".strip() for one in found])
+    gaps = ["–" if one.difference is None else cell(one.difference, one.ci95_half_width) for one in found]
+    shown = frame[["claim", "place"]].assign(difference=gaps, over=[f"{one.n} {one.unit}".strip() for one in found])
     shown["p (signed ranks)"] = ["–" if pd.isna(p) else f"{p:.3f}" for p in frame["p"]]
     shown["verdict"] = frame["verdict"]
     write_atomically(folder / "directions.md", markdown(shown).encode())
@@ -199,20 +213,20 @@ def _judgements(found: Sequence[Judged], folder: Path) -> pd.DataFrame:
 
 
 def show(runs: pd.DataFrame, figure: FigureSettings, folder: Path) -> None:
-    """Copy a picture that a run made to the study's figures; raises ValueError where no run that is meant has it."""
-    chosen = select(runs, figure.where, [*UNSET]) if len(runs) else runs
+    """Copy a image that a run made to the study's figures; raises ValueError where no run that is meant has it."""
+    chosen = select(runs, figure.where, [*DEFAULT_FACT]) if len(runs) else runs
     for run in chosen["run"] if len(chosen) else ():
         found = sorted((folder.parent.parent / run / "figures").glob(f"{figure.file}.png"))
         for ending in ("png", "svg") if found else ():
-            picture = found[0].with_suffix(f".{ending}").read_bytes()
-            write_atomically(folder / f"figures/{figure.name}.{ending}", picture)
+            image = found[0].with_suffix(f".{ending}").read_bytes()
+            write_atomically(folder / f"figures/{figure.name}.{ending}", image)
         if found:
             return
     raise ValueError(f"no run that it means has made {figure.file}.png")
 
 
 def _told(labels: Sequence[Mapping[str, Any]]) -> str:
-    told = (f"{name}={value}" for name, value in labels[0].items() if name != BESIDE)
+    told = (f"{name}={value}" for name, value in labels[0].items() if name != NOT_REQUESTED)
     return ", ".join(told) or "the only point"
 
 

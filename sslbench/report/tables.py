@@ -13,7 +13,7 @@ from sslbench.analysis.statistics.accuracy import Accuracy, KnownVariance, known
 from sslbench.analysis.tables.cost_tables import mean_costs, most_confused
 from sslbench.analysis.tables.published_columns import beside, count_beside, rows_of, score_beside
 from sslbench.analysis.tables.selection import (
-    UNSET,
+    DEFAULT_FACT,
     above,
     across,
     cell,
@@ -22,7 +22,7 @@ from sslbench.analysis.tables.selection import (
     describe_fact,
     deviations,
     estimates,
-    labelled,
+    labeled,
     select,
     spread_out,
     study_frame,
@@ -75,7 +75,7 @@ def frames_of(
         return frame[frame["status"] == "done"] if len(frame) else frame
 
     def named(frame: pd.DataFrame) -> pd.DataFrame:
-        return spread_out(labelled(frame, points), axes) if len(frame) else frame
+        return spread_out(labeled(frame, points), axes) if len(frame) else frame
 
     axes = list(dict.fromkeys(axis for labels in points.values() for point in labels for axis in point))
     labels = named(results.labels)
@@ -100,13 +100,13 @@ def frames_of(
 def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], folder: Path) -> TableMade | None:
     """Write a table into `folder`, and give it as it is shown; None when no run that it shows is done."""
     rows = settings.rows or ("method",)
-    if settings.of == "published":
+    if settings.source == "published":
         return _published(frames, settings, rows, folder)
-    if settings.of in ("samples", "labels", "pools"):
+    if settings.source in ("samples", "labels", "pools"):
         return _counted(frames, settings, rows, folder)
-    if settings.of in ("costs", "confusions"):
+    if settings.source in ("costs", "confusions"):
         return _summed(frames, settings, rows, folder)
-    frame: pd.DataFrame = getattr(frames, settings.of)
+    frame: pd.DataFrame = getattr(frames, settings.source)
     by = [*dict.fromkeys((*rows, *settings.columns))]
     chosen = select(frame, settings.where, by) if len(frame) else frame
     if settings.against and len(chosen):
@@ -114,8 +114,8 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
     if chosen.empty:
         return None
     apart = told_apart(chosen, by)
-    if settings.over:
-        found = across(apart, by, settings.over)
+    if settings.aggregate_over:
+        found = across(apart, by, settings.aggregate_over)
     else:
         found = deviations(apart, by) if settings.spread == "deviation" else estimates(apart, by, frames.variances)
     note = "; ".join([_note(settings, found), *_list_shown_facts(chosen, {*by, *settings.where})])
@@ -125,7 +125,7 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
         found["cell"] = [score_beside(row) for row in rows_of(found)]
     told = {name: wanted for name, wanted in settings.where.items() if name in frames.absent}
     marked = add_marks(found, apart, by)
-    shown = with_unmeasured(crossed(marked, rows, settings.columns), rows, select(frames.absent, told, [*UNSET]))
+    shown = with_unmeasured(crossed(marked, rows, settings.columns), rows, select(frames.absent, told, [*DEFAULT_FACT]))
     return _made(settings, found.drop(columns="cell", errors="ignore"), shown, len(rows), note, folder)
 
 
@@ -142,13 +142,13 @@ def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str]) -> pd.
 
 def _label(name: str, value: Any) -> str:
     """A label as tables show it: what is not set has a name."""
-    return str(UNSET.get(name, "–") if pd.isna(value) else whole(value))
+    return str(DEFAULT_FACT.get(name, "–") if pd.isna(value) else whole(value))
 
 
 def _note(settings: TableSettings, found: pd.DataFrame) -> str:
     counts, over = ", ".join(map(str, sorted(found["n"].unique()))), " or ".join(sorted(found["over"].unique()))
     less = f"less {settings.against}'s, paired by seed: " if settings.against else ""
-    if settings.over or settings.spread == "deviation":
+    if settings.aggregate_over or settings.spread == "deviation":
         return f"{less}mean ± standard deviation over {over} (n - 1; deviation_n in the CSV divides by n), n = {counts}"
     samples = sorted({int(count) for count in found["test_samples"] if count})
     tested = f" ({_span(samples[0], samples[-1], ',')} test samples)" if samples else ""
@@ -159,7 +159,7 @@ def _note(settings: TableSettings, found: pd.DataFrame) -> str:
 
 def _list_shown_facts(chosen: pd.DataFrame, named: Collection[str]) -> list[str]:
     """Name the facts under which all of a protocol's scores were measured, though the table does not ask for them."""
-    facts = [fact for fact in UNSET if fact in chosen and fact not in named]
+    facts = [fact for fact in DEFAULT_FACT if fact in chosen and fact not in named]
     return [describe_fact(fact, value) for fact in facts for value in chosen[fact].dropna().unique()]
 
 
@@ -181,21 +181,21 @@ def _meant(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:
     for name, wanted in settings.where.items():
         values = [str(value) for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
         if name in frame:
-            told = frame[name].astype(object).where(frame[name].notna(), UNSET.get(name, ""))
+            told = frame[name].astype(object).where(frame[name].notna(), DEFAULT_FACT.get(name, ""))
             frame = frame[told.astype(str).isin(values)]
     return frame
 
 
 def _counted(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TableMade | None:
-    frame = _meant(getattr(frames, settings.of), settings)
+    frame = _meant(getattr(frames, settings.source), settings)
     if frame.empty:
         return None
-    if settings.of == "labels":
-        return _labelled(frames, frame, settings, rows, folder)
+    if settings.source == "labels":
+        return _labeled(frames, frame, settings, rows, folder)
     note, count = "samples of all folds together; least and most of one class", "samples"
     own: Sequence[str] = DIVIDED
-    if settings.of == "pools":
-        note, count = "pictures, those left out and why, and those kept", "kept"
+    if settings.source == "pools":
+        note, count = "images, those left out and why, and those kept", "kept"
         own = ["member", *frame.select_dtypes("number").columns]
     found = frame[[*dict.fromkeys((*rows, *own))]].drop_duplicates()
     numbers = [name for name in own if pd.api.types.is_numeric_dtype(found[name])]
@@ -210,32 +210,32 @@ def _counted(frames: Frames, settings: TableSettings, rows: Sequence[str], folde
 def _summed(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TableMade | None:
     """What trainings cost, or which classes are taken for which."""
     by = list(rows)
-    frame = frames.costs if settings.of == "costs" else frames.confusions()
+    frame = frames.costs if settings.source == "costs" else frames.confusions()
     if frame.empty or (chosen := select(frame, settings.where, by)).empty:
         return None
-    if settings.of == "costs":
+    if settings.source == "costs":
         found = mean_costs(told_apart(chosen, by), by)
         shown = add_marks(found, told_apart(chosen, by), by)
         shown = shown.assign(**{name: [f"{value:,.{int(value < 10)}f}" for value in found[name]] for name in COSTS[2:]})
         shown = shown.assign(**{name: [f"{value:,.0f}" for value in found[name]] for name in COSTS[:2]})
         note = "means over trainings; of several that a run made, seconds are shared equally"
     else:
-        found = most_confused(told_apart(chosen, by), by, settings.most)
+        found = most_confused(told_apart(chosen, by), by, settings.limit)
         shown = add_marks(found, told_apart(chosen, by), by).assign(share=[f"{share:.3f}" for share in found["share"]])
         note = "share of a class's answers, over all seeds, folds and draws together"
     for name in by:
-        shown[name] = [UNSET.get(name, "–") if pd.isna(value) else whole(value) for value in shown[name]]
+        shown[name] = [DEFAULT_FACT.get(name, "–") if pd.isna(value) else whole(value) for value in shown[name]]
     shown.columns = pd.Index([str(name).replace("_", " ") for name in shown.columns])
     return None if found.empty else _made(settings, found, shown, len(by), note, folder)
 
 
-def _labelled(
+def _labeled(
     frames: Frames, frame: pd.DataFrame, settings: TableSettings, rows: Sequence[str], folder: Path
 ) -> TableMade:
     by = [*dict.fromkeys((*rows, *settings.columns))]
     places = frame.drop_duplicates([*by, "dataset", "bank", "query", "fold"]).groupby(by, dropna=False, sort=False)
     found = places.agg(
-        least=("least", "min"), most=("most", "max"), fewest=("samples", "min"), samples=("samples", "max")
+        least=("min", "min"), most=("max", "max"), fewest=("samples", "min"), samples=("samples", "max")
     ).reset_index()
     spans = zip(*(found[name] for name in ("least", "most", "fewest", "samples")), strict=True)
     cells = [f"{_span(a, b)} each, {_span(c, d)} in all" for a, b, c, d in spans]

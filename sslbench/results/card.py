@@ -6,10 +6,10 @@ from sslbench.results.record import Record
 
 
 def card(record: Record) -> str:
-    """A model card: what the encoder is, what it learnt from, and under which licences."""
+    """A model card: what the encoder is, what it learned from, and under which licenses."""
     backbone = ", ".join(f"{m}: {b['name']}" for m, b in record.backbones.items()) or "the method's own"
-    learnt = ", ".join(dict.fromkeys(str(t["samples"]) for t in record.training if "samples" in t)) or "no"
-    data = f"{learnt} samples of " + ", ".join(f"{d['part']} ({d.get('samples', '?')})" for d in record.pretrained_on)
+    learned = ", ".join(dict.fromkeys(str(t["samples"]) for t in record.training if "samples" in t)) or "no"
+    data = f"{learned} samples of " + ", ".join(f"{d['part']} ({d.get('samples', '?')})" for d in record.pretrained_on)
     lines = [
         f"# {record.run}",
         "",
@@ -19,7 +19,7 @@ def card(record: Record) -> str:
         f"- recipe: {record.recipe}; seeds: {', '.join(map(str, record.seeds))}",
         *input_lines(record),
         *(["- views: identical, nothing is augmented"] if record.method.get("identical_views") else []),
-        f"- labels used in pretraining: {'yes' if record.method['takes_target'] else 'no'}",
+        f"- labels used in pretraining: {'yes' if record.method['uses_labels'] else 'no'}",
         f"- status: {record.status} {record.reason}".rstrip(),
     ]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""Records as pandas data frames: what Python users analyse."""
+"""Records as pandas data frames: what Python users analyze."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HEAD = (
     "test_share",
     "marks",
 )
-DIVIDED = ("samples", "classes", "least", "most", "groups")
+DIVIDED = ("samples", "classes", "min", "max", "groups")
 HELD = ("validation_samples", "test_samples")
 MISSING = ("fold", "lacks", "class", "samples")
 DATA = ("dataset", "fingerprint")
@@ -96,11 +96,11 @@ class Results:
 
     @property
     def pools(self) -> pd.DataFrame:
-        """One row per run and member of what it learnt from: pictures, those left out by reason, and those kept."""
+        """One row per run and member of what it learned from: images, those left out by reason, and those kept."""
         rows = []
         for record in self.records:
-            learnt = [data for data in record.pretrained_on if any(one.get("history") for one in record.training)]
-            rows += [{**_head(record), **row} for data in learnt for row in _members(data)]
+            learned = [data for data in record.pretrained_on if any(one.get("history") for one in record.training)]
+            rows += [{**_head(record), **row} for data in learned for row in _members(data)]
         return pd.DataFrame(rows)
 
     @property
@@ -214,7 +214,7 @@ def _members(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What one dataset was made of, as it said itself; else it alone, whole."""
     if "account" in data:
         return [dict(zip(data["account"]["columns"], row, strict=True)) for row in data["account"]["rows"]]
-    return [{"member": data["part"], "pictures": data.get("samples", 0), "kept": data.get("samples", 0)}]
+    return [{"member": data["part"], "images": data.get("samples", 0), "kept": data.get("samples", 0)}]
 
 
 def _fingerprints(record: Record) -> dict[str, str]:

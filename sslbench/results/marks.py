@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-MARKS = {"takes_target": "labels", "identical_views": "identical views"}
+MARKS = {"uses_labels": "labels", "identical_views": "identical views"}
 """A record's facts about its method, and the mark of each: it was given labels; the views that it compared are identical."""
 
 

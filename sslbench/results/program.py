@@ -81,7 +81,7 @@ def rebuild_encoder(
         layout=takes.modality.layout, shape=shape, facts=takes.modality.facts, mean=(0.0,) * channels,
         std=(1.0,) * channels,
     )  # fmt: skip
-    encoder: Backbone = choice.unlearnt().build(modality)
+    encoder: Backbone = choice.without_weights().build(modality)
     for statistic in ("mean", "std"):  # published weights have their own, of another number of channels
         setattr(encoder, statistic, state[statistic].clone())
     try:

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from sslbench.convert import plain
+from sslbench.results.old_records import upgrade_record
 
-SCHEMA = 1
+SCHEMA = 2
 Status = Literal["done", "collapsed", "diverged", "unavailable", "failed"]
 COSTS = ("epochs", "samples_seen", "seconds", "samples_per_second", "peak_megabytes")
 """What is told of a training's length and of what it took."""
@@ -115,11 +116,13 @@ def decode(content: bytes) -> Record:
 
 def record_of(values: dict[str, Any]) -> Record:
     """The record that a tree is; raises ValueError likewise."""
-    if values.get("schema") != SCHEMA:
-        raise ValueError(f"record of schema {values.get('schema')!r}; this version reads {SCHEMA}")
     try:
+        if values.get("schema") == 1:
+            values = upgrade_record(values)
+        if values.get("schema") != SCHEMA:
+            raise ValueError(f"record of schema {values.get('schema')!r}; this version reads 1 and {SCHEMA}")
         scores = tuple(Score(**score) for score in values["scores"])
         classes = tuple(ClassScore(**row) for row in values["classes"])
         return Record(**{**values, "scores": scores, "classes": classes})
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a record: {error}") from error

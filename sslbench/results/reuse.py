@@ -47,7 +47,7 @@ def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage]) -> str:
         plan.recipe,
         plan.pool,
         plan.threads,
-        plan.products,
+        plan.cpu_matmul_dtype,
         plan.view,
         plan.canvas,
     )

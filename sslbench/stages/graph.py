@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sslbench.progress import Line
+from sslbench.progress import StageProgress
 
 Kind = Literal["prepare", "pretrain", "extract", "evaluate"]
 
@@ -27,7 +27,7 @@ class Stage:
     folder: Path
     title: str
     needs: tuple[Path, ...]
-    make: Callable[[Path, Line], None]
+    make: Callable[[Path, StageProgress], None]
     seed: int = 0
     fold: int = 0
     shape: str = ""

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sslbench.api.values import Event
-from sslbench.catalog.events import Herald
-from sslbench.progress import Display, Line, Moment
+from sslbench.catalog.events import EventBus
+from sslbench.progress import Display, StageProgress, TrainingStep
 from sslbench.stages.graph import Run, Stage, distinct, wanted_by
 from sslbench.stages.lease import Leases
 from sslbench.stages.stage import POLL, State, attempt, failure_of, finished
 
 
 def work(
-    runs: Sequence[Run], leases: Leases, show: Display, herald: Herald, *, again: bool = False, assists: bool = False
+    runs: Sequence[Run], leases: Leases, show: Display, herald: EventBus, *, again: bool = False, assists: bool = False
 ) -> None:
     """Make every stage of every run, and close each run as soon as its last stage is settled.
 
@@ -34,7 +34,7 @@ class _Worker:
     runs: list[Run]
     leases: Leases
     show: Display
-    herald: Herald
+    herald: EventBus
     again: bool
     assists: bool
     settled: dict[Path, State] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class _Worker:
                 self.begun.add(run)
                 self.herald.tell(Event(kind="started", run=run))
             with self.show.stage(stage.title) as line:
-                stage.make(folder, _Heard(line, self.herald, run, stage.kind))
+                stage.make(folder, EventForwarder(line, self.herald, run, stage.kind))
 
         state = attempt(stage.folder, stage.title, make, self.leases, self.show.say)
         if state == "done":
@@ -100,19 +100,19 @@ class _Worker:
             self.herald.tell(Event(kind="failed" if broken else "finished", run=run.name, values=values))
 
 
-class _Heard:
+class EventForwarder:
     """A line of the display that tells the listeners of every step as well."""
 
-    def __init__(self, line: Line, herald: Herald, run: str, stage: str) -> None:
+    def __init__(self, line: StageProgress, herald: EventBus, run: str, stage: str) -> None:
         self._line, self._herald, self._run, self._stage = line, herald, run, stage
 
     def tick(self, done: int, total: int) -> None:
         self._line.tick(done, total)
 
-    def moment(self, moment: Moment) -> None:
+    def moment(self, moment: TrainingStep) -> None:
         self._line.moment(moment)
         values = {"epoch": moment.epoch, "step": moment.step, "loss": moment.loss}
         self._herald.tell(Event(kind="step", run=self._run, stage=self._stage, values=values))
 
-    def named(self, name: str, moment: Moment) -> None:
+    def named(self, name: str, moment: TrainingStep) -> None:
         self._line.named(name, moment)

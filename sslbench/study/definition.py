@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sslbench.analysis.tables.hypotheses import Direction
+from sslbench.analysis.tables.hypotheses import Hypothesis
 from sslbench.analysis.tables.selection import SCORE_FACTS
 from sslbench.api.errors import RequestError
 from sslbench.api.ranges import AnyFloat, NonNegativeFloat, PositiveInt
@@ -53,14 +53,14 @@ class TableSettings:
 
     name: str = "scores"
     title: str = ""
-    of: Literal["scores", "classes", "samples", "labels", "pools", "costs", "confusions", "published"] = "scores"
+    source: Literal["scores", "classes", "samples", "labels", "pools", "costs", "confusions", "published"] = "scores"
     spread: Literal["interval", "deviation"] = "interval"
-    over: str = ""
+    aggregate_over: str = ""
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ("protocol", "metric")
     where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
     against: str = ""
-    most: PositiveInt = 10
+    limit: PositiveInt = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +70,14 @@ class FigureSettings:
     With `spread: deviation` the bars are standard deviations over folds, seeds and draws; with `band` a line has a band in
     place of bars; with `log` x grows by factors. `chance` is
     a metric whose mean in each panel is a dashed line, such as what a score is by chance. It may be `of` classes (their
-    recall, precision and f1 are metrics). Of `kind` shown it is a picture that a run made: `file` is its name, or a pattern,
+    recall, precision and f1 are metrics). Of `kind` shown it is a image that a run made: `file` is its name, or a pattern,
     in the figures of the first run that `where` means.
     """
 
     name: str = "scores"
     title: str = ""
     kind: Literal["line", "bar", "dots", "heat", "shown"] = "line"
-    of: Literal["scores", "classes"] = "scores"
+    source: Literal["scores", "classes"] = "scores"
     chance: str = ""
     spread: Literal["interval", "deviation"] = "interval"
     log: bool = False
@@ -91,7 +91,7 @@ class FigureSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BiasSettings:
+class ClassEffectSettings:
     """Whose answers to the numbers of an axis are judged: a protocol's, by a score of each class (recall, precision, f1).
 
     With `of: datasets` the accuracy of each dataset that is measured is judged as a class is. Classes are called rising or
@@ -101,8 +101,8 @@ class BiasSettings:
 
     axis: str = ""
     protocol: str = "linear"
-    of: Literal["classes", "datasets"] = "classes"
-    beside: str = ""
+    source: Literal["classes", "datasets"] = "classes"
+    compare_protocol: str = ""
     metric: Literal["recall", "precision", "f1"] = "recall"
     basis: Literal["means", "all", "ranks", "seeds"] = "seeds"
     correction: Literal["raw", "bh", "holm"] = "bh"
@@ -114,13 +114,13 @@ class BiasSettings:
         return f"{self.axis}-{self.protocol}-{self.score}{rule}"
 
     def __post_init__(self) -> None:
-        if self.of == "datasets" and self.metric != "recall":
+        if self.source == "datasets" and self.metric != "recall":
             raise ValueError(f"metric {self.metric} is one of classes; of datasets the accuracy is judged")
 
     @property
     def score(self) -> str:
         """What is judged: a class's metric, or the accuracy of a dataset."""
-        return self.metric if self.of == "classes" else "micro_accuracy"
+        return self.metric if self.source == "classes" else "micro_accuracy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +142,8 @@ class Scale:
     axes: Mapping[str, Any] = field(default_factory=dict)
     tables: tuple[Mapping[str, Any], ...] = ()
     figures: tuple[Mapping[str, Any], ...] = ()
-    directions: tuple[Mapping[str, Any], ...] = ()
-    bias: tuple[Mapping[str, Any], ...] = ()
+    hypotheses: tuple[Mapping[str, Any], ...] = ()
+    class_effects: tuple[Mapping[str, Any], ...] = ()
     expect: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -157,8 +157,8 @@ class Content:
     axes: Mapping[str, Any] = field(default_factory=dict)
     tables: tuple[Mapping[str, Any], ...] = ()
     figures: tuple[Mapping[str, Any], ...] = ()
-    directions: tuple[Mapping[str, Any], ...] = ()
-    bias: tuple[Mapping[str, Any], ...] = ()
+    hypotheses: tuple[Mapping[str, Any], ...] = ()
+    class_effects: tuple[Mapping[str, Any], ...] = ()
     published: Path | None = None
     scales: Mapping[str, Any] = field(default_factory=dict)
     executor: Mapping[str, Any] = field(default_factory=dict)
@@ -185,8 +185,8 @@ class Study:
     dropped: tuple[str, ...]
     tables: tuple[TableSettings, ...]
     figures: tuple[FigureSettings, ...]
-    directions: tuple[Direction, ...]
-    bias: tuple[BiasSettings, ...]
+    hypotheses: tuple[Hypothesis, ...]
+    class_effects: tuple[ClassEffectSettings, ...]
     published: Path | None
     expect: tuple[Expected, ...]
     executor: Mapping[str, Any]
@@ -239,8 +239,8 @@ def read_study(file: Path, scale: str) -> Study:
         dropped=tuple(dict.fromkeys(n for n in every if n not in {*(axis.name for axis in axes), *SCORE_FACTS})),
         tables=both("tables", TableSettings),
         figures=both("figures", FigureSettings),
-        directions=both("directions", Direction),
-        bias=both("bias", BiasSettings),
+        hypotheses=both("directions", Hypothesis),
+        class_effects=both("bias", ClassEffectSettings),
         published=content.published,
         expect=_several(variant.expect, Expected, f"scales.{scale}.expect", problems),
         executor=content.executor,

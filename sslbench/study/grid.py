@@ -15,7 +15,7 @@ from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.specs import Setting
 from sslbench.catalog.facts import Catalog
 from sslbench.config.baselines import plans_of
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.keys import run_id
 from sslbench.config.plan import Machine, Plan
 from sslbench.config.request import Tree, read_request
@@ -36,7 +36,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Row:
+class StudyRow:
     """One run of a study, and the points that it answers; those `beside` are asked for by none, such as baselines."""
 
     name: str
@@ -49,7 +49,7 @@ class Row:
 class Grid:
     """All rows of a study, and what could not be planned because its data is not here."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[StudyRow, ...]
     missing: tuple[str, ...]
     stood_in: tuple[str, ...]
 
@@ -70,7 +70,7 @@ def points_of(study: Study, overrides: Sequence[str]) -> list[Point]:
 
 
 def make_grid(
-    points: Sequence[Point], catalog: Catalog, shelf: Shelf, machine: Machine, say: Callable[[str], None]
+    points: Sequence[Point], catalog: Catalog, shelf: DatasetCache, machine: Machine, say: Callable[[str], None]
 ) -> Grid:
     """Plan every point, equal runs once.
 
@@ -113,9 +113,9 @@ def make_grid(
         raise RequestError([_placed(problem, places, len(points)) for problem, places in problems.items()])
     ordered = sorted(plans, key=lambda name: plans[name].spec.baseline)
     rows = tuple(
-        Row(name=name, plan=plans[name], points=tuple(answers[name]), beside=name not in asked) for name in ordered
+        StudyRow(name=name, plan=plans[name], points=tuple(answers[name]), beside=name not in asked) for name in ordered
     )
-    return Grid(rows=rows, missing=tuple(missing), stood_in=tuple(dict.fromkeys(shelf.stood_in)))
+    return Grid(rows=rows, missing=tuple(missing), stood_in=tuple(dict.fromkeys(shelf.placeholders)))
 
 
 def _placed(problem: str, places: Sequence[str], of: int) -> str:

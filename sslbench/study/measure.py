@@ -17,8 +17,8 @@ from sslbench.api.errors import Unavailable
 from sslbench.config.datasets import Part
 from sslbench.config.plan import Plan
 from sslbench.data.splits import SplitSettings
-from sslbench.data.synthetic import SIDE, Generated
-from sslbench.progress import Moment
+from sslbench.data.synthetic import SIDE, SyntheticDataset
+from sslbench.progress import TrainingStep
 from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
 from sslbench.study.rates import Rates
@@ -41,21 +41,22 @@ def small(plan: Plan) -> Plan:
     """
     values = sum(int(np.prod([side or SIDE for side in m.shape])) for m in plan.modalities.values())
     rows = int(np.clip(BUDGET // max(values, 1), FEWEST, MOST))
-    batch = int(np.clip(STEP // max(values, 1), LEAST_BATCH, min(plan.train.batch, rows)))
+    batch = int(np.clip(STEP // max(values, 1), LEAST_BATCH, min(plan.train.batch_size, rows)))
 
     def generated(part: Part, rows: int) -> Part:
-        made = Generated(part.dataset.modalities, part.dataset.target, rows, part.choice.spec.card.groups)
+        made = SyntheticDataset(part.dataset.modalities, part.dataset.target, rows, part.choice.spec.card.groups)
         return replace(part, dataset=made, fingerprint=made.fingerprint)
 
     train = replace(
-        plan.train, epochs=1 if rows >= 2 * batch else 2, steps=0, snapshots=(), batch=batch, accumulate=1, warmup=0.0,
-        patience=0, least_epochs=0, devices=1, nodes=1, strategy="ddp", compile=False,
+        plan.train, epochs=1 if rows >= 2 * batch else 2, steps=0, eval_epochs=(), batch_size=batch, grad_accumulation=1,
+        warmup_epochs=0.0,
+        patience=0, min_epochs=0, devices=1, nodes=1, strategy="ddp", compile=False,
     )  # fmt: skip
-    splits = SplitSettings(folds=plan.splits.folds, fractions=plan.splits.fractions)
+    splits = SplitSettings(folds=plan.splits.folds, label_fractions=plan.splits.label_fractions)
     return replace(
         plan, pretrain_parts=(generated(plan.pretrain_parts[0], rows),),
         evaluate_parts=(generated(plan.evaluate_parts[0], EVALUATED * rows),),
-        backbones={name: choice.unlearnt() for name, choice in plan.backbones.items()},
+        backbones={name: choice.without_weights() for name, choice in plan.backbones.items()},
         train=train, splits=splits, seeds=plan.seeds[:1], folds=(0,),
     )  # fmt: skip
 
@@ -85,7 +86,7 @@ def measure_plan(
     can be run, as far as is known: not where a component is unavailable for good.
     """
     whole = replace(
-        plan, train=replace(plan.train, snapshots=())
+        plan, train=replace(plan.train, eval_epochs=())
     )  # snapshots are not measured by all, which moves places
     wanted: dict[str, dict[str, Stage]] = {}
     for stage in stages_of(whole, Store(root=Path(), prepared=Path())):
@@ -166,12 +167,12 @@ class _Watch:
     def tick(self, done: int, total: int) -> None:
         """Note nothing."""
 
-    def moment(self, moment: Moment) -> None:
+    def moment(self, moment: TrainingStep) -> None:
         self.times.append(environment.busy_stopwatch())
 
-    def named(self, name: str, moment: Moment) -> None:
+    def named(self, name: str, moment: TrainingStep) -> None:
         """Note a step of a protocol's training; raises _SeenEnough after FIT_STEPS of them."""
         self.times.append(environment.busy_stopwatch())
         if len(self.times) > FIT_STEPS:
             per_step = _between(self.times[0], self.times[-1]) / FIT_STEPS
-            raise _SeenEnough(per_step * moment.epochs * moment.of)
+            raise _SeenEnough(per_step * moment.epochs * moment.steps)

@@ -42,7 +42,7 @@ def published_wrongly(study: Study) -> list[str]:
     """Say what is wrong with a study's file of published numbers, and with the tables that show it."""
     if study.published is None:
         return [f"tables[{t.name}]: shows what was published, and the study names no file of it"
-                for t in study.tables if t.of == "published"]  # fmt: skip
+                for t in study.tables if t.source == "published"]  # fmt: skip
     try:
         frame = read_published(study.published)
     except RequestError as error:
@@ -53,7 +53,7 @@ def published_wrongly(study: Study) -> list[str]:
         for name in frame.columns
         if name not in known
     ]
-    for table in [table for table in study.tables if table.of == "published"]:
+    for table in [table for table in study.tables if table.source == "published"]:
         lost = [name for name in (*table.rows, *table.columns) if name not in frame]
         problems += [f"tables[{table.name}]: the published numbers have no column {name!r}" for name in lost]
     return problems

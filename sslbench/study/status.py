@@ -51,7 +51,7 @@ def earlier_runs(listed: Sequence[Mapping[str, Any]], points: Sequence[Mapping[s
 
 
 class Costs:
-    """What stages cost, learnt from those that are made: seconds per row of their shape, or else of their kind."""
+    """What stages cost, learned from those that are made: seconds per row of their shape, or else of their kind."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = defaultdict(float)

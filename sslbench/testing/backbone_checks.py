@@ -15,7 +15,7 @@ from sslbench.testing.check import NotAsked, Subject, check
 from sslbench.testing.method_checks import plain_tensors
 
 ROWS = 6
-PICTURES = {f"a picture of {c} channel(s)": Modality(layout="image", shape=(c, 32, 32)) for c in (1, 3)}
+IMAGES = {f"a image of {c} channel(s)": Modality(layout="image", shape=(c, 32, 32)) for c in (1, 3)}
 OTHERS = {
     "a sequence": Modality(layout="sequence", shape=(12, 3)),
     "a vector": Modality(layout="vector", shape=(24,)),
@@ -24,7 +24,7 @@ OTHERS = {
 
 def modalities(subject: Subject) -> dict[str, Modality]:
     """What to try it on."""
-    return {what: m for what, m in {**PICTURES, **OTHERS}.items() if m.layout in subject.spec.layouts}
+    return {what: m for what, m in {**IMAGES, **OTHERS}.items() if m.layout in subject.spec.layouts}
 
 
 def built(subject: Subject, modality: Modality) -> Backbone:
@@ -75,8 +75,8 @@ def sees_each_sample_alone(subject: Subject) -> Iterator[str]:
             yield f"{what} has other features alone than in a batch, by up to {float((together - alone).abs().max()):.2g}"
 
 
-@check("backbone", change="call self.normalise(x) first in forward()", needs=("sees_each_sample_alone",))
-def normalises(subject: Subject) -> Iterator[str]:
+@check("backbone", change="call self.normalize(x) first in forward()", needs=("sees_each_sample_alone",))
+def normalizes(subject: Subject) -> Iterator[str]:
     """The harness gives natural ranges and the training rows' statistics; unscaled input learns badly, and unequally."""
     for what, modality in modalities(subject).items():
         channels = modality.shape[-1] if modality.layout != "image" else modality.shape[0]
@@ -171,7 +171,7 @@ def takes_any_size(subject: Subject) -> Iterator[str]:
         for side in (16, 48):
             found = encoder(torch.rand(2, modality.shape[0], side, side))
             if found.shape != (2, encoder.width):
-                yield f"pictures of {side} px become {tuple(found.shape)}"
+                yield f"images of {side} px become {tuple(found.shape)}"
 
 
 @check(
@@ -236,5 +236,5 @@ def _for_capability(subject: Subject, capability: str) -> Modality:
     if capability not in subject.spec.provides(subject.spec.smoke):
         raise NotAsked(f"it does not provide {capability!r}")
     if "image" not in subject.spec.layouts:
-        raise NotAsked("it takes no pictures")
-    return PICTURES["a picture of 3 channel(s)"]
+        raise NotAsked("it takes no images")
+    return IMAGES["a image of 3 channel(s)"]

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from sslbench.api.errors import DataMissing, RequestError
-from sslbench.api.specs import Card, Dataset, Source
+from sslbench.api.specs import Dataset, DatasetCard, Source
 from sslbench.config.choices import choose
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.convert import plain
@@ -40,7 +40,7 @@ def _found(subject: Subject) -> tuple[Any, Dataset]:
     for settings in (spec.smoke, spec.config()):
         choice = choose(subject.catalog, "dataset", spec.name, plain(settings), "data", [])
         try:
-            return settings, Shelf(places()).open(choice, spec.parts(settings)[0], fetch=False)  # type: ignore[arg-type]
+            return settings, DatasetCache(places()).open(choice, spec.parts(settings)[0], fetch=False)  # type: ignore[arg-type]
         except DataMissing as missing:
             reasons.append(str(missing))
     raise NotAsked(f"its files are not here: {reasons[-1]}")
@@ -77,11 +77,11 @@ def says_that_it_is_missing(subject: Subject) -> Iterator[str]:
     yield "build() raises no DataMissing in a place that holds nothing"
 
 
-@check("dataset", change="fill licence, source and obtain of the card", tier="advised")
+@check("dataset", change="fill license, source and obtain of the card", tier="advised")
 def has_a_card(subject: Subject) -> Iterator[str]:
     """One must know what one may do with data, and where it comes from, before using it."""
     card = subject.spec.card
-    yield from (f"card.{name} is empty" for name in ("licence", "source", "obtain") if not getattr(card, name).strip())
+    yield from (f"card.{name} is empty" for name in ("license", "source", "obtain") if not getattr(card, name).strip())
 
 
 @check(
@@ -122,7 +122,7 @@ def has_the_samples_of_its_card(subject: Subject) -> Iterator[str]:
 
 @check(
     "dataset",
-    change="give uint8 [C, H, W] for pictures and float32 for all else, in the shapes of `modalities`",
+    change="give uint8 [C, H, W] for images and float32 for all else, in the shapes of `modalities`",
     needs=("describes_its_samples",),
 )
 def reads_what_it_announces(subject: Subject) -> Iterator[str]:
@@ -168,7 +168,7 @@ def is_taken_by_a_run(subject: Subject) -> Iterator[str]:
             yield f"{name!r}: the features of an untrained encoder are not finite"
 
 
-def _unusable(dataset: Dataset, card: Card) -> Iterator[str]:
+def _unusable(dataset: Dataset, card: DatasetCard) -> Iterator[str]:
     """Find what a run does not refuse and does not use either."""
     for name, modality in dataset.modalities.items():
         if not re.fullmatch(r"\w[\w-]*", name):
@@ -192,11 +192,11 @@ def _plan(subject: Subject, settings: Any, modality: str) -> Plan:
     part = "/".join(filter(None, (spec.name, spec.parts(settings)[0])))
     request = {
         "method": {"name": "kit-as-is"}, "data": {**plain(settings), "name": part}, "seeds": [0], "recipe": "none",
-        "measure": [], "backbones": {modality: {"name": "kit-encoder"}}, "prepare": {"samples": FEW},
-        "train": {"batch": 2, "precision": "float32"}, "view": {"size": SIDE},
+        "protocols": [], "backbones": {modality: {"name": "kit-encoder"}}, "prepare": {"samples": FEW},
+        "train": {"batch_size": 2, "precision": "float32"}, "view": {"size": SIDE},
     }  # fmt: skip
     machine = Machine(threads=1, precision="float32")
-    return make_plan(read_request(None, request, []), subject.catalog, Shelf(places()), machine)
+    return make_plan(read_request(None, request, []), subject.catalog, DatasetCache(places()), machine)
 
 
 @check(

@@ -26,7 +26,7 @@ REPEATS, RATES = 20, (3e-3, 3e-4, 3e-5, 3e-6)
 
 @check(
     "method",
-    change="mend build(), views() or check(), or give `smoke` settings that suit 32 rows and pictures of 16 px",
+    change="mend build(), views() or check(), or give `smoke` settings that suit 32 rows and images of 16 px",
     needs=("keeps_its_settings", "has_an_implementation"),
 )
 def builds(subject: Subject) -> Iterator[str]:
@@ -121,7 +121,7 @@ def follows_its_seed(subject: Subject) -> Iterator[str]:
     needs=("gives_a_finite_scalar",),
 )
 def reaches_every_parameter(subject: Subject) -> Iterator[str]:
-    """A parameter without gradient is never learnt, and stops training on several devices."""
+    """A parameter without gradient is never learned, and stops training on several devices."""
     rig, method = _begun(subject)
     method.loss(rig.batch(), rig.step(EPOCHS - 1)).total.backward()
     groups = method.groups()
@@ -195,20 +195,20 @@ def _repeated(subject: Subject, rate: float) -> list[float]:
     """The losses of one batch that is shown again and again."""
     rig, method = _begun(subject)
     batch, step = rig.batch(), rig.step()
-    optimiser = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], lr=rate)
+    optimizer = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], lr=rate)
     losses = []
     for _ in range(REPEATS):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         total = method.loss(batch, step).total
         total.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(float(total.detach()))
     return losses
 
 
 @check(
     "method",
-    change="give it what keeps features apart (negatives, a predictor, a variance term, centring), or mend that",
+    change="give it what keeps features apart (negatives, a predictor, a variance term, centering), or mend that",
     needs=("learns",),
     tier="advised",
 )
@@ -270,7 +270,7 @@ def works_with_one_row_or_says_no(subject: Subject) -> Iterator[str]:
     one = type(batch)(views=views, index=batch.index[:1], draws=batch.draws[torch.tensor([0])], target=target)
     total = method.loss(one, rig.step()).total
     if not torch.isfinite(total):
-        yield f"train.batch = 1 is accepted, and the loss of one row is {float(total)}"
+        yield f"train.batch_size = 1 is accepted, and the loss of one row is {float(total)}"
 
 
 @check(

@@ -16,11 +16,11 @@ from sslbench.api.errors import RequestError
 from sslbench.api.modules import Method
 from sslbench.api.specs import MethodSpec
 from sslbench.api.values import Batch, Step
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.convert import plain
-from sslbench.data.keyed_random import KeyedDraws
+from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.prepare import Job, prepare
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.environment import places
@@ -28,7 +28,7 @@ from sslbench.testing.check import Subject
 from sslbench.testing.props import LAYOUTS
 from sslbench.train.build import Material, build_augmentation, build_method, gather_material, make_views
 from sslbench.train.distributed.fabric import make_fabric
-from sslbench.train.distributed.process_group import Alone
+from sslbench.train.distributed.process_group import SingleProcess
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Trained, Training, train
 
@@ -53,7 +53,7 @@ class MethodRig:
         return SampleFeed(
             pool=material.pool, views=make_views(plan, material.modalities, seed, fabric.device), roles=plan.roles,
             augmentations=[build_augmentation(a, plan.view, material.modalities, material.pool) for a in plan.augmentations],
-            batch=plan.train.batch, accumulate=1, seed=seed, world=Alone(), labels=material.labels,
+            batch=plan.train.batch_size, accumulate=1, seed=seed, world=SingleProcess(), labels=material.labels,
         )  # fmt: skip
 
     def batch(self) -> Batch:
@@ -63,8 +63,15 @@ class MethodRig:
     def step(self, epoch: int = 0) -> Step:
         """Where training stands at an epoch's beginning."""
         steps, epochs = self.feed().steps(), self.plan.train.epochs
-        draws = KeyedDraws.of(self.batch().index[:1], 0, "step")
-        return Step(index=epoch * steps, of=epochs * steps, epoch=epoch, epochs=epochs, draws=draws, world=Alone())
+        draws = CounterRandom.of(self.batch().index[:1], 0, "step")
+        return Step(
+            index=epoch * steps,
+            total_steps=epochs * steps,
+            epoch=epoch,
+            epochs=epochs,
+            random=draws,
+            processes=SingleProcess(),
+        )
 
     def train(self, method: Any, *, epochs: int | None = None, checkpoint: Path | None = None) -> Trained:
         """Train through the harness's loop, from the checkpoint if there is one; `epochs` stops it early."""
@@ -75,7 +82,7 @@ class MethodRig:
                 raise _Enough
 
         feed, fabric = self.feed(), make_fabric("float32")
-        return train(Training(objective=method, feed=feed, settings=settings, fabric=fabric, world=Alone(), seed=0,
+        return train(Training(objective=method, feed=feed, settings=settings, fabric=fabric, world=SingleProcess(), seed=0,
                               checkpoint=checkpoint, epoch_ended=ended))  # fmt: skip
 
     def train_and_stop(self, method: Any, epochs: int, checkpoint: Path) -> None:
@@ -114,14 +121,14 @@ def planned(subject: Subject, batch: int = BATCH) -> Plan:
 def _planned(subject: Subject, layouts: Sequence[str], batch: int) -> Plan:
     spec: MethodSpec[Any] = subject.spec
     request: dict[str, Any] = {
-        "method": {"name": spec.name, **plain(spec.smoke)}, "recipe": "none", "measure": ["knn"], "seeds": [0],
+        "method": {"name": spec.name, **plain(spec.smoke)}, "recipe": "none", "protocols": ["knn"], "seeds": [0],
         "data": {"name": "kit-samples", "layouts": list(layouts)}, "augmentation": {"name": "kit-noisy"},
-        "train": {"batch": batch, "epochs": EPOCHS, "rate": 3e-3, "decay": 0.0, "precision": "float32"},
+        "train": {"batch_size": batch, "epochs": EPOCHS, "lr": 3e-3, "weight_decay": 0.0, "precision": "float32"},
     }  # fmt: skip
     if spec.backbone:
         request["backbones"] = {name: {"name": _encoder_for(subject, name)} for name in layouts}
     tree = read_request(None, request, [])
-    return make_plan(tree, subject.catalog, Shelf(places()), Machine(threads=1, precision="float32"))
+    return make_plan(tree, subject.catalog, DatasetCache(places()), Machine(threads=1, precision="float32"))
 
 
 def _encoder_for(subject: Subject, layout: str) -> str:

@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api import (
-    Apply,
     AugmentationSpec,
     BackboneSpec,
-    Card,
     Citation,
+    DatasetCard,
     DatasetSpec,
     MethodSpec,
     Modality,
     OperationParts,
     OperationSpec,
+    OperationStep,
     Role,
     Source,
     Target,
@@ -32,10 +32,10 @@ from sslbench.api import (
 if TYPE_CHECKING:
     from sslbench.api.modules import Operation
     from sslbench.api.specs import Dataset
-    from sslbench.api.values import Draws, View
+    from sslbench.api.values import KeyedRandom, View
 
 KIT = Citation(title="sslbench's conformance kit", authors="the sslbench authors", year=2026, url="https://example.org")
-CARD = Card(licence="MIT", citation=KIT, source="generated", obtain="it is generated", embedded=True)
+CARD = DatasetCard(license="MIT", citation=KIT, source="generated", obtain="it is generated", embedded=True)
 SIDE, STEPS, BANDS, LENGTH = 16, 12, 3, 24
 LAYOUTS: Mapping[str, Modality] = {
     "image": Modality(layout="image", shape=(3, SIDE, SIDE)),
@@ -101,7 +101,7 @@ class NoiseConfig:
 def noise(config: NoiseConfig, parts: OperationParts) -> Operation:
     """Add noise to every modality."""
 
-    def change(view: View, draws: Draws) -> View:
+    def change(view: View, draws: KeyedRandom) -> View:
         made = dict(view)
         for name in parts.modalities.keys() & view.keys():
             made[name] = view[name] + config.amount * draws.normal(name, *view[name].shape[1:])
@@ -155,4 +155,4 @@ def sslbench_operations() -> Iterable[OperationSpec[NoiseConfig]]:
 @hookimpl
 def sslbench_augmentations() -> Iterable[AugmentationSpec]:
     yield AugmentationSpec(name="kit-noisy", version=1, summary="noise on everything", citation=KIT,
-                           operations={"noise": Apply(operation="kit-noise")})  # fmt: skip
+                           operations={"noise": OperationStep(operation="kit-noise")})  # fmt: skip

@@ -18,7 +18,7 @@ PATCH = 4
 class Encoder(Backbone):
     """Cuts a sample into pieces, embeds each with one layer and batch norm after it, and takes their mean.
 
-    Provides tokens, depth and any size. Pieces are patches of a picture, steps of a sequence, or a whole vector.
+    Provides tokens, depth and any size. Pieces are patches of a image, steps of a sequence, or a whole vector.
     """
 
     def __init__(self, config: EncoderConfig, modality: Modality) -> None:
@@ -38,7 +38,7 @@ class Encoder(Backbone):
 
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """[B, N, width], or the K pieces of `keep` [B, K]."""
-        pieces = self.pieces(self.normalise(x))
+        pieces = self.pieces(self.normalize(x))
         if keep is not None:
             pieces = pieces.gather(1, keep.unsqueeze(-1).expand(-1, -1, pieces.shape[-1]))
         places = torch.arange(pieces.shape[1], device=x.device) if keep is None else keep

@@ -105,7 +105,7 @@ def reads_no_query_label(subject: Subject) -> Iterator[str]:
 
 
 @check(
-    "protocol", change="never let a query row into what is learnt from or chosen on", needs=("reads_no_query_label",)
+    "protocol", change="never let a query row into what is learned from or chosen on", needs=("reads_no_query_label",)
 )
 def is_at_chance_where_nothing_can_be_known(subject: Subject) -> Iterator[str]:
     """On labels that have nothing to do with the features a score above chance is a leak."""

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sslbench.api.modules import Backbone, Instrument
+from sslbench.api.modules import Backbone, Evaluator
 from sslbench.api.protocols import Need
 from sslbench.api.values import Modality, Outcome, Target, Task
 from sslbench.data.table import Column, Prepared
@@ -30,7 +30,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Question:
-    """Features [n, D] of samples with labels and ids [n], and who is learnt from, chosen on and asked."""
+    """Features [n, D] of samples with labels and ids [n], and who is learned from, chosen on and asked."""
 
     features: NDArray[np.float32]
     labels: Rows
@@ -92,7 +92,7 @@ def answers(subject: Subject, asked: Question) -> tuple[Sequence[Outcome], Table
     views = subject.spec.views(subject.spec.config())
     augmented = {"x": np.repeat(values[:, None], views, axis=1)} if views else {}
     table = Table(features={"x": values}, target=asked.labels, columns={"id": asked.ids}, augmented=augmented)
-    instrument: Instrument = subject.component.implementation()(subject.spec.config())
+    instrument: Evaluator = subject.component.implementation()(subject.spec.config())
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
         return list(instrument.measure(_trial(asked, table, Path(folder)))), table
 

@@ -11,14 +11,14 @@ from sslbench.api.specs import OperationParts
 from sslbench.api.values import Modality, Role, View
 from sslbench.config.choices import PlannedAugmentation, choose_augmentations
 from sslbench.config.compatibility import sized
-from sslbench.data.keyed_random import KeyedDraws
+from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.views import BuiltAugmentation, ViewMaker
-from sslbench.testing.backbone_checks import OTHERS, PICTURES
+from sslbench.testing.backbone_checks import IMAGES, OTHERS
 from sslbench.testing.check import NotAsked, Subject, check
 from sslbench.train.build import build_augmentation
 
 ROWS, SIDE = 8, 32
-MODALITIES: Mapping[str, Modality] = {**PICTURES, **OTHERS}
+MODALITIES: Mapping[str, Modality] = {**IMAGES, **OTHERS}
 
 
 def tried_on(subject: Subject) -> dict[str, Modality]:
@@ -40,7 +40,7 @@ def applied(subject: Subject, modality: Modality, view: View, rows: Tensor | Non
     operation = subject.component.implementation()(
         config, OperationParts(modalities={"x": modality}, reference=reference)
     )
-    draws = KeyedDraws.of(torch.arange(ROWS) if rows is None else rows, seed)
+    draws = CounterRandom.of(torch.arange(ROWS) if rows is None else rows, seed)
     made: View = operation(view, draws)
     return made
 
@@ -61,11 +61,11 @@ def gives_what_it_announces(subject: Subject) -> Iterator[str]:
 
 @check(
     "operation",
-    change="clamp pictures to [0, 1], and divide by nothing that may be 0",
+    change="clamp images to [0, 1], and divide by nothing that may be 0",
     needs=("gives_what_it_announces",),
 )
 def stays_in_range(subject: Subject) -> Iterator[str]:
-    """The next operation, and the encoder's statistics, count on pictures in [0, 1] and finite numbers."""
+    """The next operation, and the encoder's statistics, count on images in [0, 1] and finite numbers."""
     for what, modality in tried_on(subject).items():
         for view in (sample(modality), {k: torch.zeros_like(x) for k, x in sample(modality).items()}):
             made = applied(subject, modality, view)["x"]
@@ -90,7 +90,7 @@ def leaves_its_input_alone(subject: Subject) -> Iterator[str]:
 
 @check("operation", change="keep what you do not know: start from dict(view)", needs=("leaves_its_input_alone",))
 def hands_on_what_it_does_not_know(subject: Subject) -> Iterator[str]:
-    """Side information, such as a picture's original size, must reach the method through every operation."""
+    """Side information, such as a image's original size, must reach the method through every operation."""
     for what, modality in tried_on(subject).items():
         view = sample(modality)
         made = applied(subject, modality, view)
@@ -182,4 +182,4 @@ def _wrong(built: BuiltAugmentation, modalities: Mapping[str, Modality], role: s
             elif (
                 modality.layout == "image" and not -1e-4 <= float(one[name].min()) <= float(one[name].max()) <= 1 + 1e-4
             ):
-                yield "pictures leave [0, 1]"
+                yield "images leave [0, 1]"

@@ -1,1 +1,1 @@
-"""The one training loop, with its optimisers, schedules, feeds and checkpoints."""
+"""The one training loop, with its optimizers, schedules, feeds and checkpoints."""

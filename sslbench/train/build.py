@@ -18,7 +18,7 @@ from sslbench.api.values import Modality, Target
 from sslbench.config.choices import Choice, PlannedAugmentation
 from sslbench.config.compatibility import sized
 from sslbench.config.plan import Plan
-from sslbench.data.table import Pool, Prepared, Rows, normalised
+from sslbench.data.table import Pool, Prepared, Rows, normalized
 from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
 from sslbench.environment import seed_everything
 from sslbench.train.pool import divide_pool
@@ -42,14 +42,14 @@ class Material:
 
 
 def gather_material(plan: Plan, tables: Sequence[Prepared], fold: int) -> Material:
-    """Pool the rows that a method may learn from: never a test row under pool `train`, and only labelled ones for one
+    """Pool the rows that a method may learn from: never a test row under pool `train`, and only labeled ones for one
     that is given targets."""
     parted = [(table, *rows) for table, rows in zip(tables, divide_pool(plan, tables, fold), strict=True)]
     members = [(table, rows) for table, rows, _ in parted if len(rows)]
     pool = Pool(members=members, modalities=plan.modalities)
     held = Pool(members=[(table, rows) for table, _, rows in parted if len(rows)], modalities=plan.modalities)
-    modalities = normalised(plan.modalities, pool)
-    if not plan.spec.takes_target:
+    modalities = normalized(plan.modalities, pool)
+    if not plan.spec.uses_labels:
         return Material(pool=pool, held=held, modalities=modalities, target=Target(kind="none"), labels=None)
     names = tuple(sorted({name for table, _ in members for name in table.target.names}))
     code = {name: place for place, name in enumerate(names)}
@@ -85,9 +85,9 @@ def build_augmentation(
             reference = _reference(pool, wanted) if wanted and pool is not None else {}
             parts = OperationParts(modalities=modalities, reference=reference)
             made = component.implementation()(config, parts)
-            built.append(BuiltOperation(name=operation.name, p=operation.p, operation=made))
+            built.append(BuiltOperation(name=operation.random_key, p=operation.p, operation=made))
         roles[role] = tuple(built)
-    return BuiltAugmentation(name=planned.name, weight=planned.weight, roles=roles)
+    return BuiltAugmentation(name=planned.random_key, weight=planned.weight, roles=roles)
 
 
 def _reference(pool: Pool, wanted: int) -> Mapping[str, Any]:
@@ -96,18 +96,18 @@ def _reference(pool: Pool, wanted: int) -> Mapping[str, Any]:
 
 
 def build_method(
-    plan: Plan, modalities: Mapping[str, Modality], target: Target, samples: int, seed: int, *, learnt: bool = True
+    plan: Plan, modalities: Mapping[str, Modality], target: Target, samples: int, seed: int, *, learned: bool = True
 ) -> Method:
     """Build encoders and method; torch is seeded by (seed, slot), never by the method's name.
 
-    Without `learnt` no weights are fetched that a state, or nobody, will need.
+    Without `learned` no weights are fetched that a state, or nobody, will need.
     """
-    chosen = {name: choice if learnt else choice.unlearnt() for name, choice in plan.backbones.items()}
+    chosen = {name: choice if learned else choice.without_weights() for name, choice in plan.backbones.items()}
     encoders = {name: _encoder(choice, modalities[name], name, seed) for name, choice in chosen.items()}
     used = {slot: _used(choice, modalities, slot, seed) for slot, choice in plan.method.uses.items()}
-    facts = replace(plan.facts, modalities=modalities, target=target, samples=samples)
+    facts = replace(plan.context, modalities=modalities, target=target, samples=samples)
     seed_everything(seed, "method")
-    method: Method = plan.method.build(MethodParts(encoders=encoders, used=used, facts=facts))
+    method: Method = plan.method.build(MethodParts(encoders=encoders, dependencies=used, context=facts))
     return method
 
 

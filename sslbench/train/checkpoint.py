@@ -35,18 +35,18 @@ class Progress:
 
 
 def save_checkpoint(
-    path: Path, progress: Progress, objective: nn.Module, optimiser: torch.optim.Optimizer, average: nn.Module | None,
+    path: Path, progress: Progress, objective: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None,
     world: Processes,
 ) -> None:  # fmt: skip
     """Write everything that moves; the first of several processes writes, with the generators of all."""
     generators = world.collect(dict(environment.generator_state()))
-    weights, moments = whole_state(objective, optimiser)
+    weights, moments = whole_state(objective, optimizer)
     if world.rank:
         return
     state = {
         "progress": {name: getattr(progress, name) for name in Progress.__slots__},
         "objective": weights,
-        "optimiser": moments,
+        "optimizer": moments,
         "average": average.state_dict() if average is not None else None,
         "generators": generators,
     }
@@ -58,7 +58,7 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path,
     objective: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     average: nn.Module | None,
     world: Processes,
 ) -> Progress:
@@ -66,7 +66,7 @@ def load_checkpoint(
     if not path.exists():
         return Progress()
     state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    restore(objective, optimiser, state["objective"], state["optimiser"])
+    restore(objective, optimizer, state["objective"], state["optimizer"])
     if average is not None:
         average.load_state_dict(state["average"])
     environment.restore_generator_state(state["generators"][world.rank])

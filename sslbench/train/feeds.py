@@ -1,4 +1,4 @@
-"""What the loop is fed: for every optimiser step, the batches of its passes, each with the weight of its loss.
+"""What the loop is fed: for every optimizer step, the batches of its passes, each with the weight of its loss.
 
 The weights of one augmentation's passes add up to its own weight, so that a step's loss is a mean over rows however
 many passes and processes share them.
@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sslbench.api.values import Batch, Role, Survey, View, World
-from sslbench.data.keyed_random import KeyedDraws
+from sslbench.api.values import Batch, ProcessGroup, Role, UnaugmentedPass, View
+from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.loader import Rows, Stored, batches_of, epoch_order, read_ahead, share
 from sslbench.data.table import Pool
 from sslbench.data.views import BuiltAugmentation, ViewMaker
@@ -37,14 +37,14 @@ class Feed(Protocol):
     """Where batches come from."""
 
     def steps(self) -> int:
-        """Optimiser steps in an epoch."""
+        """Optimizer steps in an epoch."""
         ...
 
     def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
         """The passes of every step from the `start`-th on."""
         ...
 
-    def survey(self) -> Survey:
+    def survey(self) -> UnaugmentedPass:
         """Every row once, un-augmented."""
         ...
 
@@ -63,7 +63,7 @@ class SampleFeed:
     batch: int
     accumulate: int
     seed: int
-    world: World
+    world: ProcessGroup
     labels: NDArray[np.int64] | None = None
     first: int = 0
 
@@ -87,12 +87,12 @@ class SampleFeed:
         result = []
         for augmentation in self.augmentations:
             made = self.views.make(view, index, epoch, augmentation, self.roles)
-            draws = KeyedDraws.of(index, self.seed, epoch, augmentation.name, "method")
-            views = Batch(views=made, index=index, draws=draws, target=target)
+            draws = CounterRandom.of(index, self.seed, epoch, augmentation.name, "method")
+            views = Batch(views=made, index=index, random=draws, target=target)
             result.append((augmentation.weight * share_of_step, views))
         return result
 
-    def survey(self) -> Survey:
+    def survey(self) -> UnaugmentedPass:
         def walk() -> Iterator[tuple[Tensor, View]]:
             mine = share(np.arange(len(self.pool)), self.world.rank, self.world.size)
             batches = [mine[i : i + self.batch] for i in range(0, len(mine), self.batch)]
@@ -123,13 +123,13 @@ class FeatureFeed:
         for rows in epoch_order(self.rows, self.batch, self.seed, epoch)[start:]:
             index = torch.from_numpy(rows).to(self.device)
             target = torch.from_numpy(self.labels[rows]).to(self.device)
-            draws = KeyedDraws.of(index, self.seed, epoch, "features")
-            yield [[(1.0, Batch(views={"view": (self._view(rows),)}, index=index, draws=draws, target=target))]]
+            draws = CounterRandom.of(index, self.seed, epoch, "features")
+            yield [[(1.0, Batch(views={"view": (self._view(rows),)}, index=index, random=draws, target=target))]]
 
     def _view(self, rows: Rows) -> View:
         return {name: torch.from_numpy(values[rows]).to(self.device) for name, values in self.features.items()}
 
-    def survey(self) -> Survey:
+    def survey(self) -> UnaugmentedPass:
         def walk() -> Iterator[tuple[Tensor, View]]:
             for start in range(0, self.rows, self.batch):
                 rows = np.arange(start, min(start + self.batch, self.rows))

@@ -18,18 +18,18 @@ from sslbench.api.errors import Diverged
 from sslbench.api.modules import Backbone, Objective
 from sslbench.api.values import Batch, Loss, Step
 from sslbench.config.settings import TrainSettings
-from sslbench.data.keyed_random import KeyedDraws
-from sslbench.progress import Moment
+from sslbench.data.keyed_random import CounterRandom
+from sslbench.progress import TrainingStep
 from sslbench.train import interrupt
 from sslbench.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from sslbench.train.distributed.lightning import Fabric
 from sslbench.train.distributed.process_group import Processes
 from sslbench.train.feeds import Feed, Pass
 from sslbench.train.malloc import kept_heap
-from sslbench.train.optimizers import build_optimiser, clip_each_gradient, set_rates
+from sslbench.train.optimizers import build_optimizer, clip_each_gradient, set_rates
 
 
-def silent(moment: Moment) -> None:
+def silent(moment: TrainingStep) -> None:
     """Watch nothing."""
 
 
@@ -51,7 +51,7 @@ class Training:
     seed: int
     held: Feed | None = None
     checkpoint: Path | None = None
-    watch: Callable[[Moment], None] = silent
+    watch: Callable[[TrainingStep], None] = silent
     epoch_ended: Callable[[int], None] = no_end
 
 
@@ -65,7 +65,7 @@ class Trained:
     kept: int
 
 
-class _Doorway(nn.Module):
+class FabricModule(nn.Module):
     """Lets Fabric wrap an objective: it refuses frozen dataclasses going in and out, but a closure and a tensor pass."""
 
     def __init__(self, objective: Objective) -> None:
@@ -79,7 +79,7 @@ class _Doorway(nn.Module):
 def stale(settings: TrainSettings, progress: Progress) -> bool:
     """Whether the loss has not fallen for as many epochs as patience lasts, and the least number of epochs is over."""
     waited = progress.epoch - progress.best_epoch
-    return 0 < settings.patience <= waited and progress.epoch >= settings.least_epochs
+    return 0 < settings.patience <= waited and progress.epoch >= settings.min_epochs
 
 
 def train(training: Training) -> Trained:
@@ -96,7 +96,7 @@ class _Loop:
     training: Training
     doorway: Any = field(init=False)
     raw: torch.optim.Optimizer = field(init=False)
-    optimiser: Any = field(init=False)
+    optimizer: Any = field(init=False)
     average: AveragedModel | None = field(init=False)
     progress: Progress = field(init=False)
     saved: float = field(init=False)
@@ -109,10 +109,10 @@ class _Loop:
         if training.settings.compile:
             for encoder in [module for module in training.objective.modules() if isinstance(module, Backbone)]:
                 encoder.compile()
-        self.doorway = training.fabric.setup_module(_Doorway(training.objective))
-        self.raw = build_optimiser(training.objective, training.settings)
-        self.optimiser = training.fabric.setup_optimizers(self.raw)
-        decay = training.settings.average
+        self.doorway = training.fabric.setup_module(FabricModule(training.objective))
+        self.raw = build_optimizer(training.objective, training.settings)
+        self.optimizer = training.fabric.setup_optimizers(self.raw)
+        decay = training.settings.ema_decay
         moving: Any = get_ema_multi_avg_fn
         self.average = AveragedModel(training.objective, multi_avg_fn=moving(decay)) if decay else None
         self.progress = Progress()
@@ -174,7 +174,7 @@ class _Loop:
             progress.best = {name: x.detach().clone() for name, x in training.objective.state_dict().items()}
 
     def _held_loss(self, feed: Feed) -> float:
-        """The mean loss on rows that are not learnt from; the first epoch's order and views whenever it is asked for."""
+        """The mean loss on rows that are not learned from; the first epoch's order and views whenever it is asked for."""
         objective, losses = self.training.objective, []
         objective.eval()
         with torch.no_grad():
@@ -204,16 +204,16 @@ class _Loop:
         key = torch.tensor([index], device=training.fabric.device)
         return Step(
             index=index,
-            of=training.settings.epochs * steps,
+            total_steps=training.settings.epochs * steps,
             epoch=progress.epoch,
             epochs=training.settings.epochs,
-            draws=KeyedDraws.of(key, training.seed, "step"),
-            world=training.world,
+            random=CounterRandom.of(key, training.seed, "step"),
+            processes=training.world,
         )
 
     def _step(self, passes: Sequence[Pass], step: Step) -> float:
         training, settings = self.training, self.training.settings
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         carries: list[Mapping[str, Tensor]] = []
         total = 0.0
         batches = [pair for part in passes for pair in part]
@@ -227,12 +227,12 @@ class _Loop:
         total = training.world.mean([total])[0]
         if not math.isfinite(total):
             raise Diverged(step.index, total)
-        set_rates(self.optimiser, settings, step.epoch + self.progress.step / training.feed.steps())
-        if settings.clip > 0 and settings.clip_by == "parameter":
-            clip_each_gradient(training.objective.parameters(), settings.clip)
-        elif settings.clip > 0:
-            training.fabric.clip_gradients(self.doorway, self.optimiser, max_norm=settings.clip)
-        self.optimiser.step()
+        set_rates(self.optimizer, settings, step.epoch + self.progress.step / training.feed.steps())
+        if settings.grad_clip > 0 and settings.grad_clip_by == "parameter":
+            clip_each_gradient(training.objective.parameters(), settings.grad_clip)
+        elif settings.grad_clip > 0:
+            training.fabric.clip_gradients(self.doorway, self.optimizer, max_norm=settings.grad_clip)
+        self.optimizer.step()
         with torch.no_grad():
             training.objective.after_step(step, carries)
         if self.average is not None:
@@ -259,11 +259,11 @@ class _Loop:
         training, progress = self.training, self.progress
         self.done += sum(len(part[0][1].index) for part in passes) * training.world.size
         training.watch(
-            Moment(
+            TrainingStep(
                 epoch=progress.epoch + 1,
                 epochs=training.settings.epochs,
                 step=progress.step,
-                of=training.feed.steps(),
+                steps=training.feed.steps(),
                 loss=total,
                 samples_per_second=self.done / max(environment.stopwatch() - self.began, 1e-9),
             )

@@ -1,4 +1,4 @@
-"""Optimisers and learning rates. The schedules are pure functions of progress; LARS is here because torch lacks it."""
+"""Optimizers and learning rates. The schedules are pure functions of progress; LARS is here because torch lacks it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sslbench.api.modules import Depth, Group, Objective
+from sslbench.api.modules import Depth, Objective, ParameterGroup
 from sslbench.config.settings import TrainSettings
 
 
 def peak_rate(settings: TrainSettings) -> float:
     """The highest learning rate: per 256 rows where `scale_rate` says so (Goyal et al. 2017)."""
-    return settings.rate * settings.batch / 256 if settings.scale_rate else settings.rate
+    return settings.lr * settings.batch_size / 256 if settings.scale_lr else settings.lr
 
 
 def rate_at(settings: TrainSettings, epoch: float) -> float:
@@ -29,20 +29,20 @@ def rate_at(settings: TrainSettings, epoch: float) -> float:
         rise = 0.3 * settings.epochs
         if epoch < rise:
             return _cosine(peak / 25, peak, epoch / rise)
-        return _cosine(peak, settings.final_rate, (epoch - rise) / (settings.epochs - rise))
-    warmup = min(settings.warmup, settings.epochs / 2)
+        return _cosine(peak, settings.min_lr, (epoch - rise) / (settings.epochs - rise))
+    warmup = min(settings.warmup_epochs, settings.epochs / 2)
     if epoch < warmup:
-        return settings.warmup_from + (peak - settings.warmup_from) * epoch / warmup
+        return settings.warmup_lr + (peak - settings.warmup_lr) * epoch / warmup
     if settings.schedule == "constant":
         return peak
-    return _cosine(peak, settings.final_rate, (epoch - warmup) / (settings.epochs - warmup))
+    return _cosine(peak, settings.min_lr, (epoch - warmup) / (settings.epochs - warmup))
 
 
 def decay_at(settings: TrainSettings, epoch: float) -> float:
     """The weight decay at a fractional epoch: constant, or a cosine to `final_decay` over all epochs."""
-    if settings.final_decay is None:
-        return settings.decay
-    return _cosine(settings.decay, settings.final_decay, epoch / settings.epochs)
+    if settings.final_weight_decay is None:
+        return settings.weight_decay
+    return _cosine(settings.weight_decay, settings.final_weight_decay, epoch / settings.epochs)
 
 
 def _cosine(start: float, end: float, progress: float) -> float:
@@ -71,7 +71,7 @@ def parameter_groups(objective: Objective, settings: TrainSettings) -> list[dict
     for place, group in enumerate(objective.groups()):
         for parameter in group.parameters:
             seen.append(id(parameter))
-            decays = group.decay and (parameter.ndim > 1 or settings.decay_norms_and_biases)
+            decays = group.weight_decay and (parameter.ndim > 1 or settings.decay_norms_and_biases)
             key = (place, rates.get(id(parameter), 1.0), decays)
             made = groups.setdefault(key, _options(group, key[1], decays, settings))
             made["params"].append(parameter)
@@ -81,21 +81,21 @@ def parameter_groups(objective: Objective, settings: TrainSettings) -> list[dict
     return list(groups.values())
 
 
-def _options(group: Group, depth: float, decays: bool, settings: TrainSettings) -> dict[str, Any]:
+def _options(group: ParameterGroup, depth: float, decays: bool, settings: TrainSettings) -> dict[str, Any]:
     return {
         "params": [],
         "decays": decays,
-        "weight_decay": settings.decay if decays else 0.0,
-        "multiplier": group.rate * depth,
+        "weight_decay": settings.weight_decay if decays else 0.0,
+        "multiplier": group.lr_multiplier * depth,
         "scheduled": group.scheduled,
         "from_epoch": group.from_epoch,
     }
 
 
-def set_rates(optimiser: torch.optim.Optimizer, settings: TrainSettings, epoch: float) -> float:
+def set_rates(optimizer: torch.optim.Optimizer, settings: TrainSettings, epoch: float) -> float:
     """Give every group its rate and decay for this moment, and return the scheduled rate."""
     rate = rate_at(settings, epoch)
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         base = rate if group["scheduled"] else peak_rate(settings)
         group["lr"] = base * group["multiplier"] if epoch >= group["from_epoch"] else 0.0
         group["weight_decay"] = decay_at(settings, epoch) if group["decays"] else 0.0
@@ -163,13 +163,13 @@ def larc_scale(scale: Tensor, rate: float) -> Tensor:
     return (scale / rate).clamp(max=1) if rate > 0 else torch.ones_like(scale)
 
 
-def build_optimiser(objective: Objective, settings: TrainSettings) -> torch.optim.Optimizer:
-    """The optimiser that the settings name, over the objective's groups."""
+def build_optimizer(objective: Objective, settings: TrainSettings) -> torch.optim.Optimizer:
+    """The optimizer that the settings name, over the objective's groups."""
     groups = parameter_groups(objective, settings)
-    if settings.optimiser == "adamw":
+    if settings.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas)
-    if settings.optimiser == "adam":
+    if settings.optimizer == "adam":
         return torch.optim.Adam(groups, lr=0.0, betas=settings.betas)
-    if settings.optimiser == "sgd":
+    if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=0.0, momentum=settings.momentum, nesterov=settings.nesterov)
-    return Lars(groups, settings.momentum, settings.trust, settings.trust_clip)
+    return Lars(groups, settings.momentum, settings.lars_trust_coefficient, settings.larc)

@@ -41,16 +41,16 @@ def divide_pool(plan: Plan, tables: Sequence[Prepared], fold: int) -> list[tuple
     found = [find_candidates(plan, table, fold) for table in tables]
     asked = [np.concatenate([one.validation, one.query]) for one in found]
     learned = _drop_groups(keys, [one.learned for one in found], asked)
-    if not plan.train.holds_out:
+    if not plan.train.has_holdout:
         return [(rows, rows[:0]) for rows in learned]
     free = [rows[:0] if one.is_divided else rows for one, rows in zip(found, learned, strict=True)]
-    shares = hold_out(keys, free, plan.train.held_out)
+    shares = hold_out(keys, free, plan.train.holdout_fraction)
     watched = [one.validation if one.is_divided else rows for one, rows in zip(found, shares, strict=True)]
     kept = [np.setdiff1d(rows, out) for rows, out in zip(learned, watched, strict=True)]
     kept = _drop_groups(keys, kept, watched)
     if any(map(len, learned)) and not any(map(len, kept)):
-        told = f"train.watched: the {sum(map(len, learned))} samples to learn from are of one group, so none can be held out"
-        raise ValueError(f"{told}. Set train.watched=training, or name another column in splits.groups")
+        told = f"train.monitor: the {sum(map(len, learned))} samples to learn from are of one group, so none can be held out"
+        raise ValueError(f"{told}. Set train.monitor=training, or name another column in splits.groups")
     return list(zip(kept, watched, strict=True))
 
 
@@ -61,9 +61,9 @@ def find_candidates(plan: Plan, table: Prepared, fold: int) -> Candidates:
     everything, split = np.arange(len(table)), table.columns.get("split", np.full(len(table), ""))
     none = everything[:0]
     is_class = table.target.kind == "class" and bool((table.labels >= 0).any())
-    if not is_class and plan.spec.takes_target:
+    if not is_class and plan.spec.uses_labels:
         return Candidates(learned=none, validation=none, query=none, is_divided=False)
-    if plan.pool != "train" and not plan.spec.takes_target:
+    if plan.pool != "train" and not plan.spec.uses_labels:
         return Candidates(learned=everything, validation=none, query=none, is_divided=False)
     if not is_class:
         # samples with several labels have no division of their own: their 'split' is all that is known of it
@@ -73,7 +73,7 @@ def find_candidates(plan: Plan, table: Prepared, fold: int) -> Candidates:
         return Candidates(learned=learned, validation=validation, query=query, is_divided=len(validation) > 0)
     division = divide(table.labels, table.columns, plan.splits, fold, table.groups)
     learned = division.bank
-    if not plan.spec.takes_target:
+    if not plan.spec.uses_labels:
         unlabeled = (table.labels < 0) & (split != "test")
         if plan.splits.transfer:
             unlabeled &= table.columns[plan.splits.transfer] == plan.splits.bank

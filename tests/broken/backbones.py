@@ -22,7 +22,7 @@ class Mean(Backbone):
         self.layer = nn.Linear(modality.shape[0] if self.layout == "image" else modality.shape[-1], 8)
 
     def pooled(self, x, length=None):
-        x = self.normalise(x)
+        x = self.normalize(x)
         if self.layout == "image":
             return x.mean((2, 3))
         if length is None:
@@ -49,14 +49,14 @@ class Dropout(Mean):
         return nn.functional.dropout(super().forward(x, length), 0.5)
 
 
-class Centred(Mean):
+class Centered(Mean):
     def forward(self, x, length=None):
         z = super().forward(x, length)
         return z - z.mean(0)
 
 
 class Raw(Mean):
-    def normalise(self, x):
+    def normalize(self, x):
         return x
 
 
@@ -90,7 +90,7 @@ class OneSize(Mean):
         self.layer = nn.Linear(modality.shape[0] * modality.shape[1] * modality.shape[2], 8)
 
     def pooled(self, x, length=None):
-        return self.normalise(x).flatten(1)
+        return self.normalize(x).flatten(1)
 
 
 class Drops(Mean):
@@ -114,11 +114,11 @@ class Published(Mean):
 
 
 BROKEN = {
-    "names_what_runs_know": backbone(Mean, layouts=("image", "picture")),
+    "names_what_runs_know": backbone(Mean, layouts=("image", "image")),
     "encodes": backbone(Wrong),
     "repeats_itself": backbone(Dropout),
-    "sees_each_sample_alone": backbone(Centred),
-    "normalises": backbone(Raw),
+    "sees_each_sample_alone": backbone(Centered),
+    "normalizes": backbone(Raw),
     "uses_every_parameter": backbone(Spare),
     "keeps_tensors_in_its_state": backbone(Remembers),
     "ignores_padding": backbone(Padded),

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from sslbench.api import (
-    Card,
+    DatasetCard,
     DatasetSpec,
     Modality,
     Target,
@@ -19,11 +19,11 @@ from tests.toys.data import CITATION
 
 from .known import SETTINGS
 
-CARD = Card(licence="MIT", citation=CITATION, source="made", obtain="it is made", embedded=True)
+CARD = DatasetCard(license="MIT", citation=CITATION, source="made", obtain="it is made", embedded=True)
 
 
-class Pictures:
-    """Twenty pictures of two classes."""
+class Images:
+    """Twenty images of two classes."""
 
     def __init__(self, config, source):
         self.modalities = {"image": Modality(layout="image", shape=(1, 8, 8))}
@@ -35,37 +35,37 @@ class Pictures:
         return {"image": np.full((1, 8, 8), row, np.uint8)}
 
     def fingerprint(self):
-        return "pictures"
+        return "images"
 
 
 def dataset(cls, **card):
     return lambda folder: DatasetSpec(**SETTINGS, build=cls, card=replace(CARD, **card))
 
 
-class Twins(Pictures):
+class Twins(Images):
     def __init__(self, config, source):
         super().__init__(config, source)
         self.columns = {"id": np.zeros(20).astype(str)}
 
 
-class Floats(Pictures):
+class Floats(Images):
     def read(self, row, rng):
         return {"image": super().read(row, rng)["image"].astype(np.float64)}
 
 
-class Moody(Pictures):
+class Moody(Images):
     def fingerprint(self):
         return str(uuid.uuid4())
 
 
-class Shared(Pictures):
+class Shared(Images):
     def read(self, row, rng):
         self.buffer = row
         time.sleep(0.002)
         return {"image": np.full((1, 8, 8), self.buffer, np.uint8)}
 
 
-class Online(Pictures):
+class Online(Images):
     def __init__(self, config, source):
         super().__init__(config, source)
         try:
@@ -74,18 +74,18 @@ class Online(Pictures):
             return
 
 
-class UnknownLayout(Pictures):
+class UnknownLayout(Images):
     """Announces a layout that no backbone takes."""
 
     def __init__(self, config, source):
         super().__init__(config, source)
-        self.modalities = {"image": Modality(layout="picture", shape=(1, 8, 8))}
+        self.modalities = {"image": Modality(layout="image", shape=(1, 8, 8))}
 
     def read(self, row, rng):
         return {"image": super().read(row, rng)["image"].astype(np.float32)}
 
 
-class UnknownSplit(Pictures):
+class UnknownSplit(Images):
     """Has an official split in words that no run knows."""
 
     def __init__(self, config, source):
@@ -93,7 +93,7 @@ class UnknownSplit(Pictures):
         self.columns = {**self.columns, "split": np.array(["training", "testing"] * 10)}
 
 
-class Dotted(Pictures):
+class Dotted(Images):
     """Names a modality as no setting can name it."""
 
     def __init__(self, config, source):
@@ -104,7 +104,7 @@ class Dotted(Pictures):
         return {"image.left": super().read(row, rng)["image"]}
 
 
-class OneGroup(Pictures):
+class OneGroup(Images):
     """Keeps all its samples together, so that nothing is left to divide."""
 
     def __init__(self, config, source):
@@ -114,10 +114,10 @@ class OneGroup(Pictures):
 
 IMAGE = {"image": Modality(layout="image", shape=(1, 8, 8))}
 BROKEN = {
-    "says_that_it_is_missing": dataset(Pictures, embedded=False),
-    "has_a_card": dataset(Pictures, licence=""),
+    "says_that_it_is_missing": dataset(Images, embedded=False),
+    "has_a_card": dataset(Images, license=""),
     "describes_its_samples": dataset(Twins),
-    "has_the_samples_of_its_card": dataset(Pictures, counts={"": {"a": 10, "b": 11}}),
+    "has_the_samples_of_its_card": dataset(Images, counts={"": {"a": 10, "b": 11}}),
     "reads_what_it_announces": dataset(Floats),
     "is_the_same_twice": dataset(Moody),
     "is_taken_by_a_run": dataset(UnknownLayout),
@@ -129,10 +129,10 @@ UNUSABLE = {
     "'image.left' is no name for a modality": dataset(Dotted),
     "splits.groups: 1 group(s) of samples cannot be divided": dataset(OneGroup, groups=("dish",)),
     "the card announces image, profile; the data has image": dataset(
-        Pictures, modalities={**IMAGE, "profile": Modality(layout="sequence", shape=(0, 2))}
+        Images, modalities={**IMAGE, "profile": Modality(layout="sequence", shape=(0, 2))}
     ),
     "the card announces 'image' as vector of 1 dimensions, the data as image of 3": dataset(
-        Pictures, modalities={"image": Modality(layout="vector", shape=(4,))}
+        Images, modalities={"image": Modality(layout="vector", shape=(4,))}
     ),
 }
 """What `is_taken_by_a_run` finds of datasets that are read well and that no run can use as they are meant."""

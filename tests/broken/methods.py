@@ -51,7 +51,7 @@ class Sound(TrainedMethod):
 
 def two_or_more(config, facts):
     if facts.batch < 2:
-        yield "train.batch = 1 has no variance; possible: 2 or more"
+        yield "train.batch_size = 1 has no variance; possible: 2 or more"
 
 
 def method(cls, **changes):
@@ -97,7 +97,7 @@ class Idle(Sound):
 class Plain(Sound):
     def __init__(self, config, parts):
         super().__init__(config, parts)
-        self.centre = torch.zeros(8)
+        self.center = torch.zeros(8)
 
 
 class Forgets(Sound):

@@ -20,8 +20,8 @@ class Nearest:
     def __init__(self, config):
         pass
 
-    def learnt(self, table, task, trial):
-        """What is learnt from: features and labels."""
+    def learned(self, table, task, trial):
+        """What is learned from: features and labels."""
         return table.features["x"][task.bank], table.target[task.bank]
 
     def answer(self, query, features, labels):
@@ -31,7 +31,7 @@ class Nearest:
     def measure(self, trial):
         table = trial.table()
         for place, task in enumerate(trial.tasks):
-            said = self.answer(table.features["x"][task.query], *self.learnt(table, task, trial))
+            said = self.answer(table.features["x"][task.query], *self.learned(table, task, trial))
             yield Outcome(task=place, rows=task.query, predicted=said, scores=self.scores())
 
     def scores(self):
@@ -49,7 +49,7 @@ class Undeclared(Nearest):
 
 
 class Shuffles(Nearest):
-    def learnt(self, table, task, trial):
+    def learned(self, table, task, trial):
         some = np.random.default_rng().permutation(task.bank)[:12]
         return table.features["x"][some], table.target[some]
 
@@ -63,7 +63,7 @@ class Shifted(Nearest):
 
 
 class Peeks(Nearest):
-    def learnt(self, table, task, trial):
+    def learned(self, table, task, trial):
         rows = np.concatenate([task.bank, task.query])
         return table.features["x"][rows], table.target[rows]
 
@@ -82,9 +82,9 @@ class First(Nearest):
 
 
 class InPlace(Nearest):
-    def learnt(self, table, task, trial):
+    def learned(self, table, task, trial):
         table.features["x"][:] = np.round(table.features["x"], 3)
-        return super().learnt(table, task, trial)
+        return super().learned(table, task, trial)
 
 
 class Hides(Nearest):
@@ -93,7 +93,7 @@ class Hides(Nearest):
     def measure(self, trial):
         table = trial.table()
         for place, task in enumerate(trial.tasks):
-            features, labels = self.learnt(table, task, trial)
+            features, labels = self.learned(table, task, trial)
 
             def said(rows, units, features=features, labels=labels):
                 return self.answer(table.features["x"][rows, :units], features[:, :units], labels)

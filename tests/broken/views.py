@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from sslbench.api import (
-    Apply,
     AugmentationSpec,
     OperationSpec,
+    OperationStep,
 )
 
 from .known import KNOWN, SETTINGS
@@ -32,7 +32,7 @@ def forgetful(folder):
 
 def set_of(folder, name):
     brighter = operation(lambda x, draws: x + 1)(folder)
-    return [brighter, AugmentationSpec(**{**KNOWN, "name": "whole"}, operations={"one": Apply(operation=name)})]
+    return [brighter, AugmentationSpec(**{**KNOWN, "name": "whole"}, operations={"one": OperationStep(operation=name)})]
 
 
 BROKEN = {

@@ -1,4 +1,4 @@
-"""Toy data: pictures with ragged profiles and a size, spectra, and series of spectra. Two classes, well apart."""
+"""Toy data: images with ragged profiles and a size, spectra, and series of spectra. Two classes, well apart."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sslbench.api import Card, Citation, DatasetSpec, Modality, Source, Target, hookimpl
+from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality, Source, Target, hookimpl
 
 CITATION = Citation(title="toys", authors="sslbench's tests", year=2026, url="https://example.org")
-CARD = Card(licence="MIT", citation=CITATION, source="made", obtain="it is made", embedded=True)
+CARD = DatasetCard(license="MIT", citation=CITATION, source="made", obtain="it is made", embedded=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +35,9 @@ def pairs(config: Rows, source: Source) -> Toy:
     for row in range(config.rows):
         label = row % 2
         height, width = rng.integers(10, 30, 2)
-        picture = np.clip(rng.normal(60 + 120 * label, 20, (1, height, width)), 0, 255).astype(np.uint8)
+        image = np.clip(rng.normal(60 + 120 * label, 20, (1, height, width)), 0, 255).astype(np.uint8)
         profile = rng.normal(label, 0.3, (int(rng.integers(3, 9)), 2)).astype(np.float32)
-        samples.append({"image": picture, "profile": profile})
+        samples.append({"image": image, "profile": profile})
         labels.append(label)
     modalities = {
         "image": Modality(layout="image", shape=(1, 0, 0)),

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from sslbench.api import Loss, MethodSpec, Role, hookimpl
-from sslbench.api.modules import Group, TrainedMethod
+from sslbench.api.modules import ParameterGroup, TrainedMethod
 
 from .data import CITATION
 
@@ -41,7 +41,7 @@ class Toy(TrainedMethod):
 
 
 class Pairs(Toy):
-    """Two modalities, a ragged one among them, and the picture's size reaching a projection."""
+    """Two modalities, a ragged one among them, and the image's size reaching a projection."""
 
     views: ClassVar = {"view": Role(count=1)}
     modalities = (2, 2)
@@ -73,7 +73,7 @@ class Masks(Toy):
     views: ClassVar = {"view": Role(count=1)}
 
     def loss(self, batch, step):
-        mask = batch.draws.uniform("mask", 6) < 0.5
+        mask = batch.random.uniform("mask", 6) < 0.5
         for row, one in zip(batch.index.tolist(), mask.tolist(), strict=True):
             SEEN.setdefault("masks", {}).setdefault((step.epoch, row), one)
         return Loss(total=(self.features(batch.views["view"][0]) ** 2).mean())
@@ -93,7 +93,7 @@ class Assignments(Toy):
         values = torch.zeros(self.facts.samples)
         for rows, view in survey():
             values[rows] = self.features(view).mean(1)
-        values = step.world.sum(values)
+        values = step.processes.sum(values)
         self.get_buffer("assigned").copy_((values > values.median()).long())
         SEEN.setdefault("before_epoch", []).append(step.epoch)
 
@@ -126,7 +126,7 @@ class Queue(Toy):
             key = nn.functional.normalize(key, dim=1)
         logits = torch.cat([(query * key).sum(1, keepdim=True), query @ self.get_buffer("queue").T], 1)
         loss = nn.functional.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long))
-        return Loss(total=loss, terms={"queue": loss}, carry={"keys": step.world.gather(key)})
+        return Loss(total=loss, terms={"queue": loss}, carry={"keys": step.processes.gather(key)})
 
     def after_step(self, step, carries):
         SEEN.setdefault("carries", []).append(len(carries))
@@ -136,7 +136,7 @@ class Queue(Toy):
             slow.lerp_(fast, 0.1)
 
     def groups(self):
-        return (Group(parameters=tuple(self.kept.parameters())),)
+        return (ParameterGroup(parameters=tuple(self.kept.parameters())),)
 
 
 class Sizes(Toy):

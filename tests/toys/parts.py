@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from sslbench.api import (
-    Apply,
     AugmentationSpec,
     BackboneSpec,
     Loss,
     Need,
     OperationSpec,
+    OperationStep,
     Outcome,
     ProtocolSpec,
     hookimpl,
@@ -39,7 +39,7 @@ class Mean(Backbone):
         self.seen_lengths = None
 
     def forward(self, x, length=None):
-        x = self.normalise(x)
+        x = self.normalize(x)
         if self.layout == "image":
             x = x.mean((2, 3))
         elif self.layout == "sequence":
@@ -105,19 +105,19 @@ def sslbench_operations():
 
 @hookimpl
 def sslbench_augmentations():
-    shift = {"noise": Apply(operation="toy-noise")}
+    shift = {"noise": OperationStep(operation="toy-noise")}
     yield AugmentationSpec(name="toy-shift", version=1, summary="noise", citation=CITATION, operations=shift)
     yield AugmentationSpec(
         name="toy-strong", version=1, summary="more noise", citation=CITATION,
-        operations={"noise": Apply(operation="toy-noise", settings={"amount": 0.5})},
+        operations={"noise": OperationStep(operation="toy-noise", settings={"amount": 0.5})},
     )  # fmt: skip
     yield AugmentationSpec(
         name="toy-scarf", version=1, summary="swapped values", citation=CITATION,
-        operations={"swap": Apply(operation="toy-swap")},
+        operations={"swap": OperationStep(operation="toy-swap")},
     )  # fmt: skip
     yield AugmentationSpec(
         name="toy-two-sizes", version=1, summary="large and small crops", citation=CITATION,
-        operations={"crop": Apply(operation="random-resized-crop")}, roles={"local": {"crop": {"size": 8}}},
+        operations={"crop": OperationStep(operation="random-resized-crop")}, roles={"local": {"crop": {"size": 8}}},
     )  # fmt: skip
 
 
@@ -152,7 +152,7 @@ class TrainedHead:
                 said = trial.bench.answer(head.scores, task.validation, source="features").argmax(1).numpy()
                 return float((said == np.asarray(table.target)[task.validation]).mean())
 
-            fit = Fit(epochs=5, batch=16, rate=0.05)
+            fit = Fit(epochs=5, batch_size=16, lr=0.05)
             trial.bench.fit(head, task.bank, fit, source="features", name=f"head{place}", validate=score)
             said = trial.bench.answer(head.scores, task.query, source="features").numpy()
             draw = float(trial.rng("shared").random())

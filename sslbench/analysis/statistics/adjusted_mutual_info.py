@@ -1,4 +1,4 @@
-"""Adjusted mutual information of a clustering with labels, by both normalisations, and its permutation null.
+"""Adjusted mutual information of a clustering with labels, by both normalizations, and its permutation null.
 
 The expectation depends on the cluster sizes alone, so it is computed once for all permutations; and what a permutation
 changes is only the table of counts.
@@ -17,7 +17,7 @@ Codes = NDArray[np.int64]
 
 
 def adjusted(labels: Codes, clusters: Codes, draws: int, rng: np.random.Generator) -> Mapping[str, float]:
-    """AMI with max and arithmetic normalisation (Vinh, Epps, Bailey 2010), and mean and deviation under permuted labels."""
+    """AMI with max and arithmetic normalization (Vinh, Epps, Bailey 2010), and mean and deviation under permuted labels."""
     coded, clustered = (np.unique(codes, return_inverse=True)[1] for codes in (labels, clusters))
     table = counts(coded, clustered)
     rows, columns = table.sum(1), table.sum(0)

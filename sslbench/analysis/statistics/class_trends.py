@@ -211,8 +211,8 @@ def trend_counts(found: pd.DataFrame, by: Sequence[str] = ("method",)) -> pd.Dat
     rows = []
     for basis in BASES:
         for correction in CORRECTIONS:
-            labelled = found.assign(trend=trend(found, basis, correction))
-            for key, group in labelled.groupby(list(by), dropna=False, sort=False) if by else [((), labelled)]:
+            labeled = found.assign(trend=trend(found, basis, correction))
+            for key, group in labeled.groupby(list(by), dropna=False, sort=False) if by else [((), labeled)]:
                 counts = {name: int((group["trend"] == name).sum()) for name in ("ascending", "descending", "none")}
                 chance = LEVEL * len(group) if correction == "raw" else LEVEL
                 place = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))

@@ -60,7 +60,7 @@ def nemenyi(whole: pd.DataFrame) -> pd.DataFrame:
 
 
 def cliques(ordered: Sequence[str], p: pd.DataFrame, level: float) -> tuple[tuple[str, ...], ...]:
-    """The longest runs of at least two neighbours in an order of which no two differ: the bars of the diagram."""
+    """The longest runs of at least two neighbors in an order of which no two differ: the bars of the diagram."""
     runs: list[tuple[int, int]] = []
     for first in range(len(ordered)):
         last = first

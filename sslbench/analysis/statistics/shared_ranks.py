@@ -109,10 +109,10 @@ def surely_better(field: Field) -> Iterator[tuple[Codes, Codes, NDArray[np.bool_
     known = _known(field, order)
     for start in range(0, len(order), ROWS):
         rows = slice(start, start + ROWS)
-        draws = _centred(field.draws, order[rows])
+        draws = _centered(field.draws, order[rows])
         for first in range(0, min(start + ROWS, len(order)), COLUMNS):
             columns = slice(first, first + COLUMNS)
-            together = draws @ _centred(field.draws, order[columns]).T
+            together = draws @ _centered(field.draws, order[columns]).T
             together *= np.float32(2 / (draws.shape[1] - 1))
             yield order[rows], order[columns], _sure(known[rows], known[columns], together)
 
@@ -138,8 +138,8 @@ def _known(field: Field, order: Codes) -> _Known:
     samples = np.empty(len(order))
     for start in range(0, len(order), COLUMNS):
         codes = order[start : start + COLUMNS]
-        centred = _centred(field.draws, codes)
-        samples[codes] = np.einsum("mb,mb->m", centred, centred, dtype=np.float64) / (centred.shape[1] - 1)
+        centered = _centered(field.draws, codes)
+        samples[codes] = np.einsum("mb,mb->m", centered, centered, dtype=np.float64) / (centered.shape[1] - 1)
     return _Known(
         score=field.scores, samples=samples, seeds=field.column("over_seeds"),
         interaction=field.column("interaction"), floor=field.column("floor"), freedom=field.column("freedom"),
@@ -147,7 +147,7 @@ def _known(field: Field, order: Codes) -> _Known:
     )[order]  # fmt: skip
 
 
-def _centred(draws: Rows, codes: Codes) -> Draws:
+def _centered(draws: Rows, codes: Codes) -> Draws:
     """Some rows' draws less their mean [k, B]."""
     some: Draws = np.stack([draws[code] for code in codes])
     some -= some.mean(1, keepdims=True)

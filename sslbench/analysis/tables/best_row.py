@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sslbench.analysis.statistics.accuracy import MAIN
-from sslbench.analysis.tables.run_tables import Row, own_question
+from sslbench.analysis.tables.run_tables import RunRow, own_question
 from sslbench.results.record import Record
 
 DEFAULT_PROTOCOLS = ("linear", "knn")
@@ -19,11 +19,11 @@ DIGITS = 12
 class BestRow:
     """A row, and the protocol under which its macro accuracy is the highest."""
 
-    row: Row
+    row: RunRow
     protocol: str
 
 
-def find_best_row(rows: Sequence[Row], dataset: str) -> BestRow | None:
+def find_best_row(rows: Sequence[RunRow], dataset: str) -> BestRow | None:
     """Find the best finished row of a dataset; the first of equal ones, and None where no protocol predicts.
 
     Baselines count only where the table holds nothing else.
@@ -39,7 +39,7 @@ def find_best_row(rows: Sequence[Row], dataset: str) -> BestRow | None:
     return None
 
 
-def order_protocols(rows: Sequence[Row]) -> list[str]:
+def order_protocols(rows: Sequence[RunRow]) -> list[str]:
     """List the protocols that any row has, the default ones first."""
     there = dict.fromkeys(protocol for row in rows for protocol, _ in row.cells)
     return [name for name in dict.fromkeys((*DEFAULT_PROTOCOLS, *there)) if name in there]

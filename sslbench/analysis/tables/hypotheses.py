@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sslbench.analysis.statistics.signed_rank_test import signed_rank_p
-from sslbench.analysis.tables.selection import SCORE_FACTS, UNITS, UNSET, estimates, select, whole
+from sslbench.analysis.tables.selection import DEFAULT_FACT, SCORE_FACTS, UNITS, estimates, select, whole
 
 Place = Mapping[str, str | int | float | tuple[str | int | float, ...]]
 LEAST_FOR_SPREAD = 3
@@ -24,7 +24,7 @@ SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Direction:
+class Hypothesis:
     """A claim: the scores `more` are above the scores `less`.
 
     `where` is what both have in common, and the claim is judged apart for every value of `each`. With `than` the claim is
@@ -33,21 +33,21 @@ class Direction:
     """
 
     claim: str = ""
-    more: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
-    less: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
+    greater: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
+    lesser: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
     where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
-    than: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
-    each: tuple[str, ...] = ()
-    of: Literal["mean", "spread"] = "mean"
+    versus: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
+    by: tuple[str, ...] = ()
+    statistic: Literal["mean", "spread"] = "mean"
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every fact and axis that it speaks of."""
-        return (*self.more, *self.less, *self.where, *self.than, *self.each)
+        return (*self.greater, *self.lesser, *self.where, *self.versus, *self.by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class HypothesisVerdict:
     """A claim's verdict at one place, the difference that it rests on, half of its interval, and over how many of what.
 
     `p` is that of Wilcoxon's signed ranks, where differences of one seed (of one fold if there is one seed) go together.
@@ -56,34 +56,34 @@ class Judged:
     claim: str
     place: str
     difference: float | None
-    half: float | None
+    ci95_half_width: float | None
     n: int
-    over: str
+    unit: str
     verdict: Literal["holds", "fails", "undecided", "not measured"]
     p: float | None = None
 
 
-def judged(frame: pd.DataFrame, direction: Direction, axes: Sequence[str]) -> list[Judged]:
+def judge_hypothesis(frame: pd.DataFrame, direction: Hypothesis, axes: Sequence[str]) -> list[HypothesisVerdict]:
     """The verdict on a claim for every value of its `each`; one 'not measured', with why, where a side of it has no scores.
 
     An axis that the frame lacks is one that this scale has not: what compares along it is not measured, what is only placed
     by it is judged without.
     """
-    compared = {*direction.more, *direction.less, *direction.than}
+    compared = {*direction.greater, *direction.lesser, *direction.versus}
     if frame.empty or not compared <= set(frame.columns):
         return [_unmeasured(direction, "no run that it speaks of is done" if frame.empty else "not at this scale")]
     where = {name: value for name, value in direction.where.items() if name in frame}
-    direction = replace(direction, where=where, each=tuple(name for name in direction.each if name in frame))
-    frame = spreads(frame, axes) if direction.of == "spread" else frame
+    direction = replace(direction, where=where, by=tuple(name for name in direction.by if name in frame))
+    frame = spreads(frame, axes) if direction.statistic == "spread" else frame
     found = differences(frame, direction, {})
-    if direction.than and len(found):
+    if direction.versus and len(found):
         units = [name for name in UNITS if name in found]
-        there = differences(frame, direction, direction.than)[[*direction.each, *units, "value"]]
-        paired = found.merge(there, on=[*direction.each, *units], suffixes=("", " there"))
+        there = differences(frame, direction, direction.versus)[[*direction.by, *units, "value"]]
+        paired = found.merge(there, on=[*direction.by, *units], suffixes=("", " there"))
         found = paired.assign(value=paired["value"] - paired["value there"])
     if found.empty:
         return [_unmeasured(direction, _lacking(frame, direction))]
-    by = [*direction.each] or ["all"]
+    by = [*direction.by] or ["all"]
     found = found.assign(all="")
     ranked = {place: _p(group) for place, group in found.groupby(by, dropna=False, sort=False)}
     rows = estimates(found, by)
@@ -98,25 +98,27 @@ def _p(group: pd.DataFrame) -> float | None:
     return signed_rank_p(group["value"].to_numpy(np.float64), group[unit].tolist())
 
 
-def _unmeasured(direction: Direction, why: str) -> Judged:
-    return Judged(claim=direction.claim, place=why, difference=None, half=None, n=0, over="", verdict="not measured")
+def _unmeasured(direction: Hypothesis, why: str) -> HypothesisVerdict:
+    return HypothesisVerdict(
+        claim=direction.claim, place=why, difference=None, ci95_half_width=None, n=0, unit="", verdict="not measured"
+    )
 
 
-def _lacking(frame: pd.DataFrame, direction: Direction) -> str:
+def _lacking(frame: pd.DataFrame, direction: Hypothesis) -> str:
     """Why there is nothing to compare: the first side without scores."""
-    for side in (direction.more, direction.less):
+    for side in (direction.greater, direction.lesser):
         meant = {**direction.where, **side}
-        if select(frame, meant, direction.each).empty:
+        if select(frame, meant, direction.by).empty:
             return "no scores of " + ", ".join(f"{name} {value}" for name, value in meant.items())
     return "no seed and fold that both sides have"
 
 
-def differences(frame: pd.DataFrame, direction: Direction, there: Place) -> pd.DataFrame:
+def differences(frame: pd.DataFrame, direction: Hypothesis, there: Place) -> pd.DataFrame:
     """More minus less, one row for each of `each`, seed, fold (and draw) that both have: columns each…, seed, fold, value."""
-    by = [*direction.each, *(name for name in UNITS if name in frame)]
+    by = [*direction.by, *(name for name in UNITS if name in frame)]
     sides = []
-    for side in (direction.more, direction.less):
-        chosen = select(frame, {**direction.where, **side, **there}, direction.each)
+    for side in (direction.greater, direction.lesser):
+        chosen = select(frame, {**direction.where, **side, **there}, direction.by)
         sides.append(chosen.groupby(by, dropna=False, sort=False)["value"].mean().reset_index())
     both = sides[0].merge(sides[1], on=by, suffixes=("", " less"))
     share = {"test_share": frame["test_share"].iloc[0]} if "test_share" in frame and len(frame) else {}
@@ -146,21 +148,21 @@ def pseudo_values(values: pd.Series) -> NDArray[np.float64]:
     return result
 
 
-def _verdict(direction: Direction, by: Sequence[str], row: pd.Series, p: float | None) -> Judged:
+def _verdict(direction: Hypothesis, by: Sequence[str], row: pd.Series, p: float | None) -> HypothesisVerdict:
     half = None if pd.isna(row["half"]) else float(row["half"])
     mean = float(row["mean"])
     verdict: Literal["holds", "fails", "undecided"] = "undecided"
     if half is not None and abs(mean) > half:
         verdict = "holds" if mean > 0 else "fails"
-    named = {name: UNSET.get(name, "–") if pd.isna(row[name]) else whole(row[name]) for name in by}
+    named = {name: DEFAULT_FACT.get(name, "–") if pd.isna(row[name]) else whole(row[name]) for name in by}
     place = ", ".join(str(value) for value in named.values() if value != "")
-    return Judged(
+    return HypothesisVerdict(
         claim=direction.claim,
         place=place,
         difference=mean,
-        half=half,
+        ci95_half_width=half,
         n=int(row["n"]),
-        over=str(row["over"]),
+        unit=str(row["over"]),
         verdict=verdict,
         p=p,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from sslbench.analysis.tables.selection import UNSET, cell
+from sslbench.analysis.tables.selection import DEFAULT_FACT, cell
 
 OWN = ("value", "spread", "source", "lost")
 COUNTED = ("samples", "labels", "kept")
@@ -65,7 +65,7 @@ def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _told(value: Any, fact: str = "") -> str:
     """A value as both sides write it."""
     if value is None or (isinstance(value, float) and pd.isna(value)):
-        return UNSET.get(fact, "")
+        return DEFAULT_FACT.get(fact, "")
     try:
         return f"{float(value):g}"
     except (TypeError, ValueError):

@@ -23,7 +23,7 @@ R = TypeVar("R", Score, ClassScore)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class RunRow:
     """One run on one dataset: estimates by (protocol, metric), the oracle's, and what each seed gave."""
 
     record: Record
@@ -54,7 +54,7 @@ def seed_means(scores: Sequence[Score]) -> Mapping[int, float]:
 def estimate(scores: Sequence[Score], test_share: float, answers: TestAnswers | None = None) -> Estimate:
     """Estimate one metric of one question: over seeds and test samples where it is an accuracy whose answers are known.
 
-    Else over seeds; with one seed and several folds over folds, corrected, and labelled so.
+    Else over seeds; with one seed and several folds over folds, corrected, and labeled so.
     """
     means = seed_means(scores)
     if answers is not None and scores[0].metric in ACCURACIES:
@@ -84,7 +84,7 @@ def own_question(rows: Sequence[R]) -> list[R]:
     return kept
 
 
-def rows_of(records: Sequence[Record], answers: AnswersByRun = MappingProxyType({})) -> list[Row]:
+def rows_of(records: Sequence[Record], answers: AnswersByRun = MappingProxyType({})) -> list[RunRow]:
     """One row per run and evaluated dataset; a run without numbers keeps its row.
 
     With a run's answers the intervals of its accuracies cover test samples as well as seeds.
@@ -97,7 +97,7 @@ def rows_of(records: Sequence[Record], answers: AnswersByRun = MappingProxyType(
             oracle = _grouped([s for s in mine if s.chosen_on == "query"])
             own = own_answers(record, data["part"], answers)
             rows.append(
-                Row(
+                RunRow(
                     record=record,
                     dataset=data["part"],
                     cells={
@@ -152,7 +152,7 @@ def _grouped(scores: Sequence[Score]) -> dict[tuple[str, str], list[Score]]:
     return grouped
 
 
-def columns_of(rows: Sequence[Row], metrics: Sequence[str] = SHOWN) -> list[tuple[str, str]]:
+def columns_of(rows: Sequence[RunRow], metrics: Sequence[str] = SHOWN) -> list[tuple[str, str]]:
     """The (protocol, metric) columns that any row has, protocols in order of name, metrics in the order given."""
     there = {place for row in rows for place in row.cells}
     return sorted((p for p in there if p[1] in metrics), key=lambda place: (place[0], metrics.index(place[1])))

@@ -39,13 +39,13 @@ SCORE_FACTS = (
 APART = ("backbone", "augmentation", "dataset")
 """Facts that make another run of it, whether or not a table names them."""
 EVERY = "every modality"
-UNSET = {"fraction": "all labels", "epoch": "last", "against": "class", "gallery": EVERY, "queries": EVERY}
+DEFAULT_FACT = {"fraction": "all labels", "epoch": "last", "against": "class", "gallery": EVERY, "queries": EVERY}
 """Facts that most scores have not, and what a table calls those: where nobody asks for them, only those scores count."""
 LARGEST = ("shots",)
 """Numbers of which the largest counts, run by run, where nobody asks for them."""
 VARIED = ("fraction", "clusters", "against", "gallery", "queries", "shots", "draw")
 """Facts that a protocol varies within one run: its scores' settings hold them."""
-BESIDE = "(beside)"
+NOT_REQUESTED = "(beside)"
 """A label of runs that no point of a study asks for, such as its baselines: where methods are mixed, they do not count."""
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
 UNITS = ("seed", "fold", "draw")
@@ -62,7 +62,7 @@ def find_own(settings: Sequence[str]) -> list[bool]:
     """
     found = [setting_of(setting) for setting in settings]
     own = [True] * len(found)
-    for fact in UNSET:
+    for fact in DEFAULT_FACT:
         values = [one.get(fact) for one, wanted in zip(found, own, strict=True) if wanted]
         shown = choose_shown(values)
         own = [wanted and one.get(fact) == shown for one, wanted in zip(found, own, strict=True)]
@@ -88,7 +88,7 @@ def largest(settings: Sequence[str]) -> list[bool]:
     return [all(one.get(fact, value) == value for fact, value in most.items()) for one in told]
 
 
-class Several(tuple[Any, ...]):
+class MultiLabel(tuple[Any, ...]):
     """The labels of a run that several points ask for, on an axis in which these differ; `select` shows it at each."""
 
 
@@ -96,12 +96,12 @@ def study_frame(scores: pd.DataFrame, points: Points, *, several: bool = True) -
     """Scores with each run's labels, and what its protocol varied."""
     if scores.empty:
         return scores
-    frame = labelled(scores, points, several=several)
+    frame = labeled(scores, points, several=several)
     settings = [setting_of(setting) for setting in frame["setting"]]
     return frame.assign(**{fact: [one.get(fact, np.nan) for one in settings] for fact in VARIED})
 
 
-def labelled(frame: pd.DataFrame, points: Points, *, several: bool = True) -> pd.DataFrame:
+def labeled(frame: pd.DataFrame, points: Points, *, several: bool = True) -> pd.DataFrame:
     """Lay each run's labels beside its rows: one column per axis.
 
     Where a run answers points that differ in an axis it bears all their labels (without `several` none); a row beside, such
@@ -120,15 +120,15 @@ def _common(labels: Sequence[Mapping[str, Any]], axis: str, *, several: bool) ->
     values = {str(v): str(v) if isinstance(v, (list, tuple)) else v for v in named}
     if len(values) == 1:
         return next(iter(values.values()))
-    beside = any(point.get(BESIDE) for point in labels)
-    return Several(values.values()) if several and not beside else None
+    beside = any(point.get(NOT_REQUESTED) for point in labels)
+    return MultiLabel(values.values()) if several and not beside else None
 
 
 def spread_out(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
     """Rows of runs that several points ask for, once for each of their labels on these axes."""
     for axis in dict.fromkeys(axes):
-        if axis in frame and any(isinstance(label, Several) for label in frame[axis]):
-            lists = [list(label) if isinstance(label, Several) else [label] for label in frame[axis]]
+        if axis in frame and any(isinstance(label, MultiLabel) for label in frame[axis]):
+            lists = [list(label) if isinstance(label, MultiLabel) else [label] for label in frame[axis]]
             frame = frame.assign(**{axis: pd.Series(lists, index=frame.index)}).explode(axis, ignore_index=True)
             frame[axis] = frame[axis].infer_objects()
     return frame
@@ -137,13 +137,13 @@ def spread_out(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
 def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) -> pd.DataFrame:
     """The scores that `where` means; a list means any of its values. Rows beside count only where methods are told apart."""
     frame = spread_out(frame, (*where, *named))
-    if BESIDE in frame and "method" not in (*where, *named):
-        frame = frame[frame[BESIDE].isna()]
+    if NOT_REQUESTED in frame and "method" not in (*where, *named):
+        frame = frame[frame[NOT_REQUESTED].isna()]
     for name, wanted in where.items():
         values = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
-        unset = frame[name].isna() if UNSET.get(name) in values else False
+        unset = frame[name].isna() if DEFAULT_FACT.get(name) in values else False
         frame = frame[frame[name].isin(values) | unset]
-    for name in UNSET:
+    for name in DEFAULT_FACT:
         if name in frame and name not in named and name not in where:
             frame = _without_fact(frame, name)
     for name in LARGEST:
@@ -295,7 +295,7 @@ def crossed(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) ->
     else:
         found = found.copy()
     for name in (*rows, *columns):
-        found[name] = [UNSET.get(name, "–") if pd.isna(value) else whole(value) for value in found[name]]
+        found[name] = [DEFAULT_FACT.get(name, "–") if pd.isna(value) else whole(value) for value in found[name]]
     if not columns:
         return found[[*rows]].assign(value=found["cell"]).reset_index(drop=True)
     table = found.pivot(index=list(rows), columns=list(columns), values=["cell"]).fillna("–")

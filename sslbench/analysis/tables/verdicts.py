@@ -12,7 +12,7 @@ import numpy as np
 from sslbench.analysis.statistics.accuracy import MAIN, AnswersByRun, field_of_answers
 from sslbench.analysis.statistics.score_variance import variance_over_seeds
 from sslbench.analysis.statistics.shared_ranks import Field, Verdict, difference, verdict
-from sslbench.analysis.tables.run_tables import Row, own_answers
+from sslbench.analysis.tables.run_tables import RunRow, own_answers
 from sslbench.results.answers import TestAnswers
 from sslbench.results.record import Record
 
@@ -36,13 +36,13 @@ class RowVerdict:
     half_width: float | None
 
 
-def judge_rows(rows: Sequence[Row], answers: AnswersByRun) -> Iterator[RowVerdict]:
+def judge_rows(rows: Sequence[RunRow], answers: AnswersByRun) -> Iterator[RowVerdict]:
     """Compare finished rows by dataset and protocol, by macro accuracy, or by clusters where no protocol predicts.
 
     The best row is the one with the highest score; a random encoder is the one of the same backbones. Rows that answered
     other test samples than the first cannot be paired and are left out.
     """
-    by_dataset: dict[str, list[Row]] = defaultdict(list)
+    by_dataset: dict[str, list[RunRow]] = defaultdict(list)
     for row in rows:
         if row.record.status == "done":
             by_dataset[row.dataset].append(row)
@@ -53,7 +53,7 @@ def judge_rows(rows: Sequence[Row], answers: AnswersByRun) -> Iterator[RowVerdic
             yield from _judge(field, records, dataset, protocol, metric)
 
 
-def _accuracy_fields(rows: Sequence[Row], answers: AnswersByRun) -> Iterator[tuple[tuple[str, str], Field]]:
+def _accuracy_fields(rows: Sequence[RunRow], answers: AnswersByRun) -> Iterator[tuple[tuple[str, str], Field]]:
     found: dict[str, dict[str, TestAnswers]] = defaultdict(dict)
     for row in rows:
         for protocol, own in own_answers(row.record, row.dataset, answers).items():
@@ -63,7 +63,7 @@ def _accuracy_fields(rows: Sequence[Row], answers: AnswersByRun) -> Iterator[tup
         yield (protocol, MAIN), field_of_answers(by_run, MAIN)
 
 
-def _cluster_fields(rows: Sequence[Row]) -> Iterator[tuple[tuple[str, str], Field]]:
+def _cluster_fields(rows: Sequence[RunRow]) -> Iterator[tuple[tuple[str, str], Field]]:
     """Clusters are no mean over samples: their variance is over seeds alone."""
     protocols = sorted({protocol for row in rows for protocol, metric in row.cells if metric == CLUSTERS})
     for protocol in protocols:

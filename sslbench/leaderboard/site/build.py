@@ -10,12 +10,12 @@ from tempfile import SpooledTemporaryFile
 
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_parts
-from sslbench.leaderboard.site.load import Beside, Read, read_every
+from sslbench.leaderboard.site.load import Beside, LoadedBundle, read_every
 from sslbench.leaderboard.site.pages import front, suite_pages
 from sslbench.leaderboard.site.tables import between_markers, overview, tables_of
-from sslbench.leaderboard.standings.across_boards import Boards, Together, boards_of
+from sslbench.leaderboard.standings.across_boards import AcrossBoards, Boards, boards_of
 from sslbench.leaderboard.standings.disk_list import LITTLE, Spool
-from sslbench.leaderboard.standings.entries import Line, Place
+from sslbench.leaderboard.standings.entries import EntryResult, Place
 from sslbench.leaderboard.submission.bundle import folders
 from sslbench.leaderboard.submission.suite import read_suite, suites_of
 
@@ -78,7 +78,7 @@ def files_of(board: Path, beside: Beside, processes: int) -> Iterator[tuple[str,
     for name in suites_of(board):
         suite = read_suite(board, name)
         runs, judged, known = 0, list[tuple[str, str, str]](), dict[tuple[str, str], str]()
-        lines: dict[Place, Spool[Line]] = defaultdict(Spool)
+        lines: dict[Place, Spool[EntryResult]] = defaultdict(Spool)
         for runs, one in enumerate(read_every(suite, beside, folders(board, name), processes), 1):  # noqa: B007
             yield f"{SITE}/{one.page[0]}", [one.page[1]]
             _refuse_another_of_its_name(one, known)
@@ -91,14 +91,14 @@ def files_of(board: Path, beside: Beside, processes: int) -> Iterator[tuple[str,
         for page, parts in tables_of(boards):
             yield f"{TABLES}/{page}", parts
         shown = between_markers(shown, name, overview(boards))
-        every.append(replace(boards, every=(), together=Together()))  # a front page tells no more of it
+        every.append(replace(boards, every=(), together=AcrossBoards()))  # a front page tells no more of it
     for page, text in front(every):
         yield f"{SITE}/{page}", [text]
     if shown:
         yield f"../{README}", [shown]
 
 
-def _refuse_another_of_its_name(one: Read, known: dict[tuple[str, str], str]) -> None:
+def _refuse_another_of_its_name(one: LoadedBundle, known: dict[tuple[str, str], str]) -> None:
     for dataset in one.entry.datasets:
         if (other := known.setdefault((one.entry.name, dataset), one.name)) != one.name:
             both = f"{other} and {one.name} are both called {one.entry.name!r} on {dataset}"

@@ -13,7 +13,7 @@ from sslbench.analysis.statistics.accuracy import MAIN
 from sslbench.analysis.statistics.intervals import over_seeds
 from sslbench.analysis.statistics.rank_aggregation import Order
 from sslbench.leaderboard.standings.across_boards import MOST_COMPARED
-from sslbench.leaderboard.standings.board import Board, Row
+from sslbench.leaderboard.standings.board import Board, BoardRow
 from sslbench.leaderboard.standings.entries import CLUSTERED
 
 WIDTH, HEIGHT, EDGE = 640, 320, 44
@@ -21,7 +21,7 @@ STRIP = 96
 """Width of an interval's drawing in a table."""
 
 
-def scale(rows: Sequence[Row]) -> dict[str, Callable[[float], float]]:
+def scale(rows: Sequence[BoardRow]) -> dict[str, Callable[[float], float]]:
     """From a score to a place in its column's strip, by metric: all rows on one scale, which their intervals fill."""
     found = {}
     for metric in (MAIN, "micro_accuracy", CLUSTERED):

@@ -15,7 +15,7 @@ from sslbench.analysis.tables.published import Recipes, verdicts
 from sslbench.api.errors import RequestError
 from sslbench.api.references import ReferenceSpec
 from sslbench.leaderboard.site.pages import run_page
-from sslbench.leaderboard.standings.entries import Entry, Line, Weights, entry_of, lines_of
+from sslbench.leaderboard.standings.entries import Entry, EntryResult, Weights, entry_of, lines_of
 from sslbench.leaderboard.submission.bundle import Bundle, Refused, read_bundle
 from sslbench.leaderboard.submission.requirements import unlike
 from sslbench.leaderboard.submission.schema import misshapen
@@ -41,12 +41,12 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class LoadedBundle:
     """What is kept of a bundle: entry, lines, (verdict, all that is said of it) beside published numbers, its page."""
 
     name: str
     entry: Entry
-    lines: tuple[Line, ...]
+    lines: tuple[EntryResult, ...]
     judged: tuple[tuple[str, str], ...]
     page: tuple[str, str]
 
@@ -57,7 +57,7 @@ class Reader:
     def __init__(self, suite: Suite, beside: Beside) -> None:
         self.suite, self.beside, self.weights = suite, beside, Weights(suite)
 
-    def __call__(self, path: Path) -> Read:
+    def __call__(self, path: Path) -> LoadedBundle:
         bundle = self._sound(path)
         try:
             entry = entry_of(bundle)
@@ -67,7 +67,7 @@ class Reader:
             told = f"its answers do not fit the suite ({type(error).__name__}: {error})"
             raise RequestError([f"{bundle.name}: {told}; {MORE}"]) from error
         found = verdicts([bundle.record], self.beside.references, self.beside.recipes)
-        return Read(
+        return LoadedBundle(
             name=bundle.name, entry=entry, lines=tuple(lines), judged=tuple((one.verdict, str(one)) for one in found),
             page=page,
         )  # fmt: skip
@@ -82,7 +82,7 @@ class Reader:
         return bundle
 
 
-def read_every(suite: Suite, beside: Beside, paths: Sequence[Path], processes: int) -> Iterator[Read]:
+def read_every(suite: Suite, beside: Beside, paths: Sequence[Path], processes: int) -> Iterator[LoadedBundle]:
     """Every bundle in turn; no more than two parts a process wait in memory."""
     if processes < 2 or len(paths) < MANY:
         yield from map(Reader(suite, beside), paths)
@@ -90,7 +90,7 @@ def read_every(suite: Suite, beside: Beside, paths: Sequence[Path], processes: i
     processes = min(processes, MOST)
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _start, (suite, beside))
     try:
-        waiting = deque[Future[list[Read]]]()
+        waiting = deque[Future[list[LoadedBundle]]]()
         for start in range(0, len(paths), TOGETHER):
             waiting.append(pool.submit(_read, paths[start : start + TOGETHER]))
             if len(waiting) > 2 * processes:
@@ -110,5 +110,5 @@ def _start(suite: Suite, beside: Beside) -> None:
     _reader.append(Reader(suite, beside))
 
 
-def _read(paths: Sequence[Path]) -> list[Read]:
+def _read(paths: Sequence[Path]) -> list[LoadedBundle]:
     return [_reader[0](path) for path in paths]

@@ -22,14 +22,14 @@ from sslbench.leaderboard.site.charts import costs, curves, diagram, scale
 from sslbench.leaderboard.site.tables import REPORTED_AS, cell, in_part, note_of, shown, test_samples
 from sslbench.leaderboard.standings.across_boards import MOST_COMPARED, Boards
 from sslbench.leaderboard.standings.class_bias import often_lost
-from sslbench.leaderboard.standings.entries import SETTLED, Entry, Line, samples
+from sslbench.leaderboard.standings.entries import SETTLED, Entry, EntryResult, samples
 from sslbench.leaderboard.submission.bundle import Bundle
 from sslbench.leaderboard.submission.command import command, settings_of
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.report.coverage import describe_coverage
 
 HEATS = 20
-"""Steps of colour in a heat map."""
+"""Steps of color in a heat map."""
 
 
 @cache
@@ -96,7 +96,7 @@ def suite_pages(
     )
 
 
-def run_page(suite: Suite, bundle: Bundle, entry: Entry, lines: Sequence[Line]) -> tuple[str, str]:
+def run_page(suite: Suite, bundle: Bundle, entry: Entry, lines: Sequence[EntryResult]) -> tuple[str, str]:
     """One run's page: what it is, how to repeat it, every seed's numbers, every class."""
     classes = [
         (line, list(zip(suite.datasets[line.dataset].classes, line.recalls.mean(0).tolist(), strict=True)))
@@ -121,7 +121,7 @@ def published_rows(suite: Suite, references: Sequence[ReferenceSpec]) -> list[tu
 
 
 def heats(boards: Boards) -> Iterator[dict[str, Any]]:
-    """Per dataset and protocol: entries by classes, each recall with its step of colour; hardest classes first, and of very
+    """Per dataset and protocol: entries by classes, each recall with its step of color; hardest classes first, and of very
     many entries the best.
     """
     for board in boards.every:

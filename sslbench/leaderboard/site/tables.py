@@ -14,8 +14,8 @@ from sslbench.analysis.statistics.accuracy import MAIN
 from sslbench.analysis.statistics.class_differences import recall_half_widths
 from sslbench.analysis.statistics.intervals import over_seeds
 from sslbench.analysis.statistics.shared_ranks import Scored, Standing
-from sslbench.leaderboard.standings.across_boards import Boards, Together
-from sslbench.leaderboard.standings.board import Board, Row
+from sslbench.leaderboard.standings.across_boards import AcrossBoards, Boards
+from sslbench.leaderboard.standings.board import Board, BoardRow
 from sslbench.leaderboard.standings.entries import CLUSTERED, samples
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.report.tables import markdown
@@ -89,7 +89,7 @@ def board_frames(boards: Sequence[Board], reported: str) -> Iterator[pd.DataFram
             yield frame.astype(dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64"))
 
 
-def _numbers(row: Row, reported: str) -> dict[str, Any]:
+def _numbers(row: BoardRow, reported: str) -> dict[str, Any]:
     entry, main = row.entry, row.standing
     found: dict[str, Any] = {
         "dataset": row.dataset, "protocol": row.protocol, "rank": main.rank if main else None,
@@ -108,11 +108,11 @@ def _numbers(row: Row, reported: str) -> dict[str, Any]:
     return found
 
 
-def _columns(row: Row) -> Mapping[str, Scored | None]:
+def _columns(row: BoardRow) -> Mapping[str, Scored | None]:
     return {label: row.scores.get(metric) for label, metric in COLUMNS.items()}
 
 
-def shown(row: Row, reported: str) -> dict[str, str]:
+def shown(row: BoardRow, reported: str) -> dict[str, str]:
     """One row as people read it."""
     entry, main = row.entry, row.standing
     cells = {label: cell(s.score, s.half) if s else "–" for label, s in _columns(row).items()}
@@ -170,7 +170,7 @@ def note_of(boards: Boards) -> str:
     return NOTE.format(reported=REPORTED_AS[boards.reported])
 
 
-def in_part(rows: Iterable[Row]) -> list[Row]:
+def in_part(rows: Iterable[BoardRow]) -> list[BoardRow]:
     """What is shown of a board's rows: the best, and every baseline."""
     return [row for place, row in enumerate(rows) if place < MOST_SHOWN or row.entry.baseline]
 
@@ -243,7 +243,7 @@ def bias_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
             })  # fmt: skip
 
 
-def order_frame(whole: Together) -> pd.DataFrame:
+def order_frame(whole: AcrossBoards) -> pd.DataFrame:
     """One order over datasets for each protocol and metric, long."""
     frames = [
         order.rows.assign(protocol=protocol, metric=metric, experiments=len(order.experiments), p=order.p)
@@ -257,7 +257,7 @@ def wins_frame(matrix: pd.DataFrame) -> pd.DataFrame:
     return matrix.reset_index(names="entry") if len(matrix) else matrix
 
 
-def flip_frame(whole: Together) -> pd.DataFrame:
+def flip_frame(whole: AcrossBoards) -> pd.DataFrame:
     """Pairs that two protocols order oppositely."""
     return pd.DataFrame([
         {"dataset": dataset, "first": flip.first, "second": flip.second, "prefers_first": flip.prefers_first,
@@ -289,11 +289,11 @@ def overview(boards: Boards) -> str:
     return f"{markdown(table)}{more}\n{note}"
 
 
-def _ranks(rows: Iterable[Row]) -> dict[str, int]:
+def _ranks(rows: Iterable[BoardRow]) -> dict[str, int]:
     return {row.entry.name: row.standing.rank for row in rows if row.standing and MAIN in row.scores}
 
 
-def _standings(rows: Iterable[Row], names: Container[str]) -> dict[str, str]:
+def _standings(rows: Iterable[BoardRow], names: Container[str]) -> dict[str, str]:
     told = ((row.entry.name, row.standing) for row in rows if row.entry.name in names and MAIN in row.scores)
     return {name: f"{cell(one.score, one.half)} ({one.rank})" for name, one in told if one}
 

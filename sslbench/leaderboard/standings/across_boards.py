@@ -20,19 +20,19 @@ from sslbench.analysis.statistics.variance_components import seeds_needed
 from sslbench.analysis.statistics.win_matrix import gain_summary, welch_win_matrix, win_matrix
 from sslbench.leaderboard.standings.board import Board, board_of, field_of
 from sslbench.leaderboard.standings.disk_list import Spool
-from sslbench.leaderboard.standings.entries import REPORTED, Line, Place, alike, taught
+from sslbench.leaderboard.standings.entries import REPORTED, EntryResult, Place, alike, taught
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.leaderboard.submission.versions import InstalledProtocol, current_name, version_note
 
 MOST_COMPARED = 200
-"""Entries of a suite up to which pairs are put into matrices, and that a picture shows: a larger one nobody reads."""
+"""Entries of a suite up to which pairs are put into matrices, and that a image shows: a larger one nobody reads."""
 CAUSES = ("pretraining", "subset", "probe", "rest")
-Lines = Mapping[Place, Sequence[Line]]
+Lines = Mapping[Place, Sequence[EntryResult]]
 """Ranked ones of every board, the best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Together:
+class AcrossBoards:
     """Comparisons over boards; of very many entries there are none. Orders are by protocol and metric."""
 
     orders: Mapping[Place, Order] = field(default_factory=dict)
@@ -54,13 +54,13 @@ class Boards:
     suite: Suite
     runs: int
     every: tuple[Board, ...]
-    together: Together
+    together: AcrossBoards
     reported: str = REPORTED
     versions: str = ""
 
 
 def boards_of(
-    suite: Suite, runs: int, lines: Mapping[Place, Spool[Line]], installed: Mapping[str, InstalledProtocol]
+    suite: Suite, runs: int, lines: Mapping[Place, Spool[EntryResult]], installed: Mapping[str, InstalledProtocol]
 ) -> Boards:
     """Compare all entries of a suite."""
     every = tuple(board_of(suite, place, own) for place, own in sorted(lines.items(), key=lambda one: one[0]))
@@ -70,10 +70,10 @@ def boards_of(
     )  # fmt: skip
 
 
-def together(boards: Sequence[Board]) -> Together:
+def together(boards: Sequence[Board]) -> AcrossBoards:
     """Compare the ranked entries of all boards."""
     if _many(boards):
-        return Together()
+        return AcrossBoards()
     lines = {(board.dataset, board.protocol): [line for line in board.lines if line.entry.ranked] for board in boards}
     ranked = {place: own for place, own in lines.items() if own}
     predicting = {place: [line for line in own if line.main == MAIN] for place, own in ranked.items()}
@@ -83,7 +83,7 @@ def together(boards: Sequence[Board]) -> Together:
         for line in sorted(own, key=lambda line: line.entry.name)
     }
     agreement, flipped = _disagreement(ranked)
-    return Together(
+    return AcrossBoards(
         orders=_orders(ranked), wins=win_matrix(values), welch=welch_win_matrix(values),
         gains=_gains(predicting, {key: float(np.mean(own)) for key, own in values.items()}),
         agreement=agreement, flips=flipped, spread=_spread(predicting),

@@ -18,12 +18,12 @@ from sslbench.analysis.statistics.score_variance import ScoreVariance
 from sslbench.analysis.statistics.shared_ranks import Field, Scored, Standing, difference, standings
 from sslbench.leaderboard.standings.class_bias import Bias, biases, by_recall
 from sslbench.leaderboard.standings.disk_list import Spool
-from sslbench.leaderboard.standings.entries import Entry, Line, Place, alike, taught
+from sslbench.leaderboard.standings.entries import Entry, EntryResult, Place, alike, taught
 from sslbench.leaderboard.submission.suite import Suite, SuiteData
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class BoardRow:
     """One entry on one board: where it stands, its scores by metric, its worst class, its gap to a supervised row.
 
     Clusters of the same encoders stand among the scores of what predicts. What is not ranked has no standing and no scores.
@@ -44,12 +44,12 @@ class Board:
 
     dataset: str
     protocol: str
-    lines: Spool[Line]
-    rows: Spool[Row]
+    lines: Spool[EntryResult]
+    rows: Spool[BoardRow]
     bias: Spool[Bias]
 
 
-def board_of(suite: Suite, place: Place, lines: Spool[Line]) -> Board:
+def board_of(suite: Suite, place: Place, lines: Spool[EntryResult]) -> Board:
     """Compare all entries of one board."""
     data, best = suite.datasets[place[0]], lines.by(_best_first)
     beside = taught(best)
@@ -59,12 +59,12 @@ def board_of(suite: Suite, place: Place, lines: Spool[Line]) -> Board:
     )  # fmt: skip
 
 
-def _best_first(line: Line) -> tuple[bool, bool, float, str]:
+def _best_first(line: EntryResult) -> tuple[bool, bool, float, str]:
     """Ranked ones that predict, then what only clusters, then the others; of each the highest score first."""
     return not line.entry.ranked, line.main != MAIN, -line.score.score, line.entry.name
 
 
-def field_of(lines: Iterable[Line]) -> Field:
+def field_of(lines: Iterable[EntryResult]) -> Field:
     """What is compared on one board, of ranked lines the best first: those that predict, or where none does all."""
     names, scores, draws, variances = list[str](), list[float](), Spool[Draws](), list[ScoreVariance]()
     ranked = takewhile(lambda line: line.entry.ranked, lines)
@@ -77,19 +77,19 @@ def field_of(lines: Iterable[Line]) -> Field:
     return Field(names=names, scores=np.array(scores), draws=draws, variances=variances)
 
 
-def _rows(data: SuiteData, lines: Spool[Line], taught: Mapping[str, Line]) -> Iterator[Row]:
+def _rows(data: SuiteData, lines: Spool[EntryResult], taught: Mapping[str, EntryResult]) -> Iterator[BoardRow]:
     """One row per line that is shown, the best first."""
     field = field_of(lines if any(line.shown for line in lines) else ())
     stood = {standing.name: standing for standing in standings(field)}
     for line in lines:
         if line.shown:
-            yield Row(
+            yield BoardRow(
                 entry=line.entry, dataset=line.dataset, protocol=line.protocol, standing=stood.get(line.entry.name),
                 scores=line.scores if line.entry.ranked else {}, worst=_worst(data, line), gap=_gap(line, field, taught),
             )  # fmt: skip
 
 
-def _worst(data: SuiteData, line: Line) -> tuple[str, float] | None:
+def _worst(data: SuiteData, line: EntryResult) -> tuple[str, float] | None:
     """The class with the lowest mean recall over seeds, of those that had training samples."""
     if line.recalls is None:
         return None
@@ -99,7 +99,7 @@ def _worst(data: SuiteData, line: Line) -> tuple[str, float] | None:
     return None if code is None else (data.classes[code], float(means[code]))
 
 
-def _gap(line: Line, field: Field, taught: Mapping[str, Line]) -> tuple[float, float | None] | None:
+def _gap(line: EntryResult, field: Field, taught: Mapping[str, EntryResult]) -> tuple[float, float | None] | None:
     """Above (below 0: under) a supervised row."""
     other = alike(line.entry, taught)
     if other is None or not line.entry.ranked or line.recalls is None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.analysis.statistics.class_differences import Answered, class_gaps
-from sslbench.leaderboard.standings.entries import SETTLED, Entry, Line, alike, samples
+from sslbench.leaderboard.standings.entries import SETTLED, Entry, EntryResult, alike, samples
 from sslbench.leaderboard.submission.suite import SuiteData
 
 Values = NDArray[np.float64]
@@ -82,7 +82,7 @@ def _told(values: Values) -> list[float | None]:
     return [None if np.isnan(value) else value for value in values.tolist()]
 
 
-def biases(data: SuiteData, lines: Iterable[Line], taught: Mapping[str, Line]) -> Iterator[Bias]:
+def biases(data: SuiteData, lines: Iterable[EntryResult], taught: Mapping[str, EntryResult]) -> Iterator[Bias]:
     """One of every ranked line that predicts, of one dataset and protocol, beside the supervised row like it."""
     codes = samples(data)[0]
     for line in lines:

@@ -68,7 +68,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Line:
+class EntryResult:
     """One entry on one dataset by one protocol: values by metric and seed, scores by metric (of clusters of the same encoders
     too), draws and the variance of the metric that it is ordered by, and of what predicts its answers.
 
@@ -133,15 +133,15 @@ def entry_of(bundle: Bundle) -> Entry:
     record, manifest = bundle.record, bundle.manifest
     trainings = max(1, len(record.training))
     spent = record.cost.get("seconds", {}).get("pretrain")
-    learnt = any(one.get("history") for one in record.training)
+    learned = any(one.get("history") for one in record.training)
     return Entry(
         name=manifest.entry, run=manifest.run, by=manifest.by, note=manifest.note, method=record.method["name"],
         version=record.method["version"], backbone="+".join(b["name"] for b in record.backbones.values()) or "none",
         augmentation="+".join(a["name"] for a in record.augmentations) or "none", recipe=record.recipe,
-        status=record.status, baseline=record.baseline, supervised=bool(record.method.get("takes_target")),
+        status=record.status, baseline=record.baseline, supervised=bool(record.method.get("uses_labels")),
         marks=marks_of(record.method),
         datasets=tuple(data["part"] for data in record.evaluated_on),
-        seconds=round(float(spent) / trainings, 1) if learnt and spent is not None else None,
+        seconds=round(float(spent) / trainings, 1) if learned and spent is not None else None,
         reported=_reported(record), trust=_trust(bundle), depends_on_seed=record.depends_on_seed,
     )  # fmt: skip
 
@@ -162,7 +162,7 @@ def _reported(record: Record) -> dict[str, float]:
     return {dataset: float(np.mean(values)) for dataset, values in found.items()}
 
 
-def lines_of(bundle: Bundle, entry: Entry, weights: Weights) -> list[Line]:
+def lines_of(bundle: Bundle, entry: Entry, weights: Weights) -> list[EntryResult]:
     """Every line of a bundle, which is this entry."""
     answers: dict[Place, list[Answers]] = defaultdict(list)
     for one in bundle.answers:
@@ -177,7 +177,9 @@ def lines_of(bundle: Bundle, entry: Entry, weights: Weights) -> list[Line]:
     ]
 
 
-def _answered(record: Record, entry: Entry, place: Place, answers: Sequence[Answers], weights: Weights) -> Line | None:
+def _answered(
+    record: Record, entry: Entry, place: Place, answers: Sequence[Answers], weights: Weights
+) -> EntryResult | None:
     dataset, protocol = place
     data, seeds = weights.suite.datasets[dataset], tuple(record.seeds)
     right = _right(data, seeds, answers)
@@ -189,7 +191,7 @@ def _answered(record: Record, entry: Entry, place: Place, answers: Sequence[Answ
         values[metric] = tuple(np.round(right @ worth.weights, SETTLED).tolist())
         variances[metric] = variance_of_answers(right, worth.codes, worth.shares, depends_on_seed=entry.depends_on_seed)
         scores[metric] = scored(values[metric], variances[metric])
-    return Line(
+    return EntryResult(
         entry=entry, dataset=dataset, protocol=protocol, values=values, scores=scores,
         draws=sample_draws(right, weights.of(dataset, MAIN).drawn), variance=variances[MAIN],
         answered=answered(
@@ -240,7 +242,7 @@ def _curve(record: Record, place: Place) -> dict[float, tuple[float, ...]]:
     return curve if len(curve) > 1 else {}
 
 
-def _clustered(record: Record, entry: Entry) -> list[Line]:
+def _clustered(record: Record, entry: Entry) -> list[EntryResult]:
     """Lines of what has clusters only: compared over seeds, for a clustering is no mean of right answers."""
     found: dict[Place, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for score in record.scores:
@@ -251,16 +253,16 @@ def _clustered(record: Record, entry: Entry) -> list[Line]:
     for place, seeds in sorted(found.items()):
         values = tuple(float(np.mean(own)) for _, own in sorted(seeds.items()))
         variance = variance_over_seeds(values, depends_on_seed=entry.depends_on_seed)
-        lines.append(Line(
+        lines.append(EntryResult(
             entry=entry, dataset=place[0], protocol=place[1], values={CLUSTERED: values},
             draws=np.zeros(DRAWS, np.float32), variance=variance, scores={CLUSTERED: scored(values, variance)},
         ))  # fmt: skip
     return lines
 
 
-def taught(lines: Iterable[Line]) -> dict[str, Line]:
-    """The ranked row that learnt from labels, by backbone: the first by name; of all backbones under the empty name."""
-    found: dict[str, Line] = {}
+def taught(lines: Iterable[EntryResult]) -> dict[str, EntryResult]:
+    """The ranked row that learned from labels, by backbone: the first by name; of all backbones under the empty name."""
+    found: dict[str, EntryResult] = {}
     for line in lines:
         if line.entry.supervised and line.entry.ranked and line.answered is not None:
             for backbone in (line.entry.backbone, ""):
@@ -269,6 +271,6 @@ def taught(lines: Iterable[Line]) -> dict[str, Line]:
     return found
 
 
-def alike(entry: Entry, taught: Mapping[str, Line]) -> Line | None:
+def alike(entry: Entry, taught: Mapping[str, EntryResult]) -> EntryResult | None:
     """The supervised row with the same backbone, or the first that there is; none for one that is supervised itself."""
     return None if entry.supervised else taught.get(entry.backbone, taught.get(""))

@@ -18,13 +18,13 @@ from sslbench.convert import plain
 from sslbench.results.record import Record
 
 DATA = (
-    "part", "name", "version", "from", "settings", "fingerprint", "samples", "labelled", "classes", "modalities",
+    "part", "name", "version", "from", "settings", "fingerprint", "samples", "labeled", "classes", "modalities",
     "intensity_span", "unreadable", "splits", "divided", "missing_classes", "left_out",
 )  # fmt: skip
 """Fields of a dataset that a run learned from or was measured on."""
 TRAINING = ("seed", "fold", "samples", "history", "encoders")
 COMPONENT = ("name", "version", "from", "settings")
-METHOD = (*COMPONENT, "family", "takes_target", "depends_on_seed", "identical_views", "random_init")
+METHOD = (*COMPONENT, "family", "uses_labels", "depends_on_seed", "identical_views", "random_init")
 HOST = ("node",)
 COST = ("seconds", "samples_per_second", "peak_memory")
 LOCATION = PLACE[0]

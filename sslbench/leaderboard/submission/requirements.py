@@ -40,7 +40,7 @@ def unlike(suite: Suite, bundle: Bundle) -> Iterator[str]:
     if lacking := [name for name in suite.protocols if name not in asked]:
         yield f"is not measured by {', '.join(lacking)}"
     if record.pool != suite.pool:
-        yield f"learnt from pool {record.pool!s:.60}; the suite's is {suite.pool}: rows of two pools are not ranked together"
+        yield f"learned from pool {record.pool!s:.60}; the suite's is {suite.pool}: rows of two pools are not ranked together"
     if sorted(record.seeds) != sorted(suite.seeds):
         yield f"has seeds {', '.join(map(str, record.seeds))}; the suite's are {', '.join(map(str, suite.seeds))}"
     if sorted(record.folds) != sorted(suite.folds):

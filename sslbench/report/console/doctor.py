@@ -6,7 +6,7 @@ from sslbench import environment
 from sslbench.api.errors import DataBroken, DataMissing
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import Choice
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.sizes import DEFAULT_VIEW, LARGEST_CANVAS
 from sslbench.data.prepare import prepared_bytes
 
@@ -34,7 +34,7 @@ def doctor_lines(catalog: Catalog) -> tuple[list[str], bool]:
 
 def _state(choice: Choice, free: int) -> str:
     here: list[str] = []
-    shelf = Shelf(environment.places())
+    shelf = DatasetCache(environment.places())
     for part in choice.spec.parts(choice.config):
         try:
             dataset = shelf.open(choice, part, fetch=False)

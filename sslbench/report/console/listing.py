@@ -76,7 +76,7 @@ def show_lines(catalog: Catalog, kind: Kind, name: str) -> Iterator[str]:
     if isinstance(spec, DatasetSpec):
         if spec.card.modalities:
             yield f"modalities: {', '.join(f'{name} ({m.layout})' for name, m in spec.card.modalities.items())}"
-        yield f"licence: {spec.card.licence}"
+        yield f"license: {spec.card.license}"
         yield f"source: {spec.card.source}"
         yield f"how to get it: {spec.card.obtain}"
         parts = [part for part in spec.parts(spec.config()) if part]
@@ -109,7 +109,7 @@ def _named(hint: Any) -> str:
 def _method(spec: MethodSpec[Any], recipes: Sequence[Recipe]) -> Iterator[str]:
     yield ""
     yield f"family: {spec.family}; needs of a backbone: {', '.join(sorted(spec.requires)) or 'nothing'}"
-    if spec.takes_target:
+    if spec.uses_labels:
         yield "this method is given labels"
     for recipe in recipes:
         yield f"recipe {recipe.name}: {recipe.summary}" + (f" (source: {recipe.source})" if recipe.source else "")

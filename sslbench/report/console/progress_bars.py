@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from sslbench import environment
-from sslbench.progress import Display, Line, Moment, Quiet, Silent, Whole, describe
+from sslbench.progress import Display, NoDisplay, NoProgress, RunProgress, StageProgress, TrainingStep, describe
 
 PLAIN_SECONDS = 10.0
 
@@ -19,18 +19,18 @@ def print_warning(console: Console, text: str) -> None:
     console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-class _Bar(Silent):
+class _Bar(NoProgress):
     def __init__(self, bars: Bars, task: TaskID) -> None:
         self._bars, self._task = bars, task
 
     def tick(self, done: int, total: int) -> None:
         self._bars.move(self._task, done, total, "")
 
-    def moment(self, moment: Moment) -> None:
-        done = (moment.epoch - 1) * moment.of + moment.step
-        self._bars.move(self._task, done, moment.epochs * moment.of, describe(moment))
+    def moment(self, moment: TrainingStep) -> None:
+        done = (moment.epoch - 1) * moment.steps + moment.step
+        self._bars.move(self._task, done, moment.epochs * moment.steps, describe(moment))
 
-    def named(self, name: str, moment: Moment) -> None:
+    def named(self, name: str, moment: TrainingStep) -> None:
         self.moment(moment)
 
 
@@ -41,10 +41,10 @@ class Bars:
         self._console = console
         columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[detail]}"))
         self._progress = Progress(*columns, console=console, transient=True)
-        self._whole: Whole | None = None
+        self._whole: RunProgress | None = None
         self._all: TaskID | None = None
 
-    def expect(self, whole: Whole) -> None:
+    def expect(self, whole: RunProgress) -> None:
         """Show a bar for the whole beside that of each stage."""
         self._whole = whole
         self._all = self._progress.add_task("whole", total=max(whole.total, 1e-9), detail="")
@@ -57,7 +57,7 @@ class Bars:
             self._progress.update(self._all, completed=self._whole.done, detail=self._whole.describe())
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Line]:
+    def stage(self, name: str) -> Iterator[StageProgress]:
         """Show a bar while the stage runs."""
         with self._progress, _counted(self._whole, name):
             task = self._progress.add_task(name, total=None, detail="")
@@ -76,8 +76,8 @@ class Bars:
 
 
 @contextmanager
-def _counted(whole: Whole | None, name: str) -> Iterator[None]:
-    """Count a stage towards the whole, where one is expected."""
+def _counted(whole: RunProgress | None, name: str) -> Iterator[None]:
+    """Count a stage toward the whole, where one is expected."""
     if whole is not None:
         whole.begin(name)
     yield
@@ -85,8 +85,8 @@ def _counted(whole: Whole | None, name: str) -> Iterator[None]:
         whole.end()
 
 
-class _Lines(Silent):
-    def __init__(self, lines: Lines, name: str) -> None:
+class _Lines(NoProgress):
+    def __init__(self, lines: PlainLines, name: str) -> None:
         self._lines, self._name = lines, name
         self._began = environment.stopwatch()
 
@@ -97,23 +97,23 @@ class _Lines(Silent):
     def tick(self, done: int, total: int) -> None:
         self._say(f"{done:,}/{total:,}", done, total)
 
-    def moment(self, moment: Moment) -> None:
-        done = (moment.epoch - 1) * moment.of + moment.step
-        self._say(describe(moment), done, moment.epochs * moment.of)
+    def moment(self, moment: TrainingStep) -> None:
+        done = (moment.epoch - 1) * moment.steps + moment.step
+        self._say(describe(moment), done, moment.epochs * moment.steps)
 
-    def named(self, name: str, moment: Moment) -> None:
+    def named(self, name: str, moment: TrainingStep) -> None:
         self.moment(moment)
 
 
-class Lines:
+class PlainLines:
     """Plain lines: a stage's end, and at most one line every ten seconds while it runs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._whole: Whole | None = None
+        self._whole: RunProgress | None = None
         self._last = environment.stopwatch()
 
-    def expect(self, whole: Whole) -> None:
+    def expect(self, whole: RunProgress) -> None:
         """End every line of progress with what is left of the whole."""
         self._whole = whole
 
@@ -127,7 +127,7 @@ class Lines:
             self.say(text + self._left())
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Line]:
+    def stage(self, name: str) -> Iterator[StageProgress]:
         """Print how long the stage took, if it took any time worth a line."""
         began = self._last = environment.stopwatch()
         with _counted(self._whole, name):
@@ -153,5 +153,5 @@ class Lines:
 def display_for(console: Console) -> Display:
     """Bars on a terminal, lines elsewhere; nothing from any but the first of several processes."""
     if environment.rank():
-        return Quiet()
-    return Bars(console) if console.is_terminal else Lines(console)
+        return NoDisplay()
+    return Bars(console) if console.is_terminal else PlainLines(console)

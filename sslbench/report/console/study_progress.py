@@ -10,33 +10,33 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from sslbench import environment
-from sslbench.progress import Post, Tally, duration
+from sslbench.progress import StudyCounts, WorkerProgress, duration
 
 PLAIN_SECONDS = 10.0
 
 
-class Board(Protocol):
+class StudyProgress(Protocol):
     """Where a study's progress goes."""
 
-    def __enter__(self) -> Board: ...
+    def __enter__(self) -> StudyProgress: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def show(self, tally: Tally, posts: Sequence[Post]) -> None: ...
+    def show(self, tally: StudyCounts, posts: Sequence[WorkerProgress]) -> None: ...
 
     def say(self, text: str) -> None: ...
 
 
-def told(tally: Tally) -> str:
+def told(tally: StudyCounts) -> str:
     """How far a study is, in words."""
     left = "" if tally.seconds_left is None or not tally.stages_left else f", {duration(tally.seconds_left)} left"
     done, of = tally.runs - tally.runs_left, tally.runs
     return f"{done}/{of} runs, {tally.stages - tally.stages_left}/{tally.stages} stages{left}"
 
 
-def doing(post: Post) -> str:
+def doing(post: WorkerProgress) -> str:
     """What a worker is doing, in words."""
     share = f"{post.done / post.total:.0%} " if post.total else ""
     return f"{post.title}: {share}{post.detail}".rstrip(": ")
@@ -60,7 +60,7 @@ class Bars:
     ) -> None:
         self._progress.stop()
 
-    def show(self, tally: Tally, posts: Sequence[Post]) -> None:
+    def show(self, tally: StudyCounts, posts: Sequence[WorkerProgress]) -> None:
         """Move the bars."""
         done = tally.stages - tally.stages_left
         self._progress.update(self._all, completed=done, total=tally.stages, detail=told(tally))
@@ -78,7 +78,7 @@ class Bars:
         self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-class Lines:
+class PlainStudyProgress:
     """A plain line every ten seconds, and whenever a run ends."""
 
     def __init__(self, console: Console) -> None:
@@ -86,7 +86,7 @@ class Lines:
         self._last = environment.stopwatch()
         self._left = -1
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> PlainStudyProgress:
         return self
 
     def __exit__(
@@ -94,7 +94,7 @@ class Lines:
     ) -> None:
         return None
 
-    def show(self, tally: Tally, posts: Sequence[Post]) -> None:
+    def show(self, tally: StudyCounts, posts: Sequence[WorkerProgress]) -> None:
         """Print where the study is."""
         now = environment.stopwatch()
         if now - self._last < PLAIN_SECONDS and tally.runs_left == self._left:
@@ -108,6 +108,6 @@ class Lines:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def board_for(console: Console) -> Board:
+def board_for(console: Console) -> StudyProgress:
     """Bars on a terminal, lines elsewhere."""
-    return Bars(console) if console.is_terminal else Lines(console)
+    return Bars(console) if console.is_terminal else PlainStudyProgress(console)

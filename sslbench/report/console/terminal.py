@@ -15,8 +15,16 @@ from sslbench.analysis.statistics.accuracy import AnswersByRun
 from sslbench.analysis.statistics.intervals import Estimate
 from sslbench.analysis.tables.best_row import find_best_row, order_protocols
 from sslbench.analysis.tables.published import Verdict
-from sslbench.analysis.tables.run_tables import Row, against, class_rows, columns_of, own_answers, own_question, rows_of
-from sslbench.analysis.tables.selection import EVERY, LARGEST, UNSET, describe_fact
+from sslbench.analysis.tables.run_tables import (
+    RunRow,
+    against,
+    class_rows,
+    columns_of,
+    own_answers,
+    own_question,
+    rows_of,
+)
+from sslbench.analysis.tables.selection import DEFAULT_FACT, EVERY, LARGEST, describe_fact
 from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.report.baseline_note import describe_learning
 from sslbench.report.console.narrow_tables import plain_table, print_table
@@ -40,7 +48,7 @@ SHORT = {
     "ami_max": "AMI max",
     "rank_me": "RankMe",
     "top_5": "top 5",
-    "top_5_by_chance": "by chance",
+    "top_5_chance": "by chance",
 }
 ACCURACIES = ("micro_accuracy", "macro_accuracy")
 EXTREMES = 5
@@ -58,9 +66,9 @@ def cell(estimate: Estimate | None) -> str:
     return f"{estimate.mean:.{digits}f}{spread}"
 
 
-def results_table(rows: Sequence[Row]) -> Table:
+def results_table(rows: Sequence[RunRow]) -> Table:
     """Protocols and metrics across, runs down."""
-    metrics = (*ACCURACIES, "ami_max", "rank_me", "top_5", "top_5_by_chance")
+    metrics = (*ACCURACIES, "ami_max", "rank_me", "top_5", "top_5_chance")
     columns = columns_of(rows, metrics)
     table = plain_table()
     several = len({row.dataset for row in rows}) > 1
@@ -88,7 +96,7 @@ def results_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _views(row: Row) -> str:
+def _views(row: RunRow) -> str:
     return "+".join(augmentation["name"] for augmentation in row.record.augmentations)
 
 
@@ -122,7 +130,7 @@ def asked_of(records: Sequence[Record]) -> list[str]:
                 for fact in LARGEST
                 if any(fact in setting for setting in settings)
             ]
-            instead = {fact: setting[fact] for setting in settings for fact in UNSET if fact in setting}
+            instead = {fact: setting[fact] for setting in settings for fact in DEFAULT_FACT if fact in setting}
             facts += [describe_fact(fact, value) for fact, value in instead.items()] or [EVERY] * bool(facts)
             draws = len({setting["draw"] for setting in settings if "draw" in setting})
             facts += [f"mean of {draws} draws"] if facts and draws > 1 else []
@@ -181,12 +189,12 @@ def show_results(console: Console, results: Results, published: Sequence[Verdict
     for verdict in published:
         console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
     for data in {d["part"]: d for record in records for d in record.pretrained_on if "account" in d}.values():
-        _titled(console, f"{data['part']}: what was learnt from", accounted(data["account"]))
+        _titled(console, f"{data['part']}: what was learned from", accounted(data["account"]))
     for dataset in names:
         _show_classes(console, rows, dataset, answers)
 
 
-def _show_classes(console: Console, rows: Sequence[Row], dataset: str, answers: AnswersByRun) -> None:
+def _show_classes(console: Console, rows: Sequence[RunRow], dataset: str, answers: AnswersByRun) -> None:
     """Print the worst and best classes of the best row of a dataset, and what they do not cover."""
     best = find_best_row(rows, dataset)
     shown = next(row for row in rows if row.dataset == dataset) if best is None else best.row

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from sslbench.analysis.tables.run_tables import Row
+from sslbench.analysis.tables.run_tables import RunRow
 from sslbench.analysis.tables.verdicts import Against, RowVerdict
 from sslbench.report.balance import describe_balance
 from sslbench.report.console.narrow_tables import plain_table
@@ -18,7 +18,7 @@ AGAINST: tuple[Against, ...] = ("best", "random")
 COLORS = {"better": "green", "worse": "red"}
 
 
-def results_title(rows: Sequence[Row]) -> str:
+def results_title(rows: Sequence[RunRow]) -> str:
     """Say what was measured: the data, its samples, recipe and seeds."""
     names = list(dict.fromkeys(row.dataset for row in rows))
     if not any(row.cells for row in rows):
@@ -43,7 +43,7 @@ def _describe_samples(record: Record, dataset: str) -> str:
     return f" ({facts['samples']:,} samples{learned}{way})"
 
 
-def coverage_lines(rows: Sequence[Row]) -> Iterator[str]:
+def coverage_lines(rows: Sequence[RunRow]) -> Iterator[str]:
     """Say how many test samples there are and what each interval covers."""
     counts: dict[str, int] = {}
     covered: dict[str, dict[str, None]] = {}
@@ -83,7 +83,7 @@ def verdict_title(verdicts: Sequence[RowVerdict], dataset: str) -> str:
     return f"{dataset}: which row is better? {metric}, 95 % interval of the paired difference"
 
 
-def verdict_table(verdicts: Sequence[RowVerdict], rows: Sequence[Row]) -> Table:
+def verdict_table(verdicts: Sequence[RowVerdict], rows: Sequence[RunRow]) -> Table:
     """One row per run, in the order of `rows`: its verdict against the best row and the random encoder, by protocol."""
     records = {row.record.run: row.record for row in rows}
     found = {(one.run, one.protocol, one.against): one for one in verdicts}

@@ -16,7 +16,7 @@ NAMED, WIDE = 6, 3
 def draw_curves(
     scores: pd.DataFrame, classes: pd.DataFrame, by: Sequence[str], axis: str, metric: str, path: Path
 ) -> None:
-    """One panel a group, one curve a class: the few that move most in colour with a deviation over seeds, the others grey."""
+    """One panel a group, one curve a class: the few that move most in color with a deviation over seeds, the others gray."""
     groups = list(scores.groupby(list(by), dropna=False, sort=False))
     wide = min(WIDE, len(groups))
     tall = -(-len(groups) // wide)

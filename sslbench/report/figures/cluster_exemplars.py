@@ -1,4 +1,4 @@
-"""Samples that a protocol singled out (nearest to a cluster's centre, retrieved), as a figure of a run. Computes nothing."""
+"""Samples that a protocol singled out (nearest to a cluster's center, retrieved), as a figure of a run. Computes nothing."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def draw_exemplars(evaluations: Sequence[Stage], tables: Sequence[Prepared], fol
     """Draw every group of rows that the first evaluation of a dataset by a protocol left: `NAME-DATASET` as PNG and SVG."""
     made: dict[str, Path] = {}
     named = {table.name: table for table in tables}
-    for dataset, content in artefacts_of(evaluations):
+    for dataset, content in artifacts_of(evaluations):
         table, name = named.get(dataset), f"{content.get('name')}-{dataset.replace('/', '-')}"
         if not content.get("groups") or table is None or name in made:
             continue
-        pictures = [modality for modality, what in table.modalities.items() if what.layout == "image"]
-        for shown in [content["modalities"]] if content.get("modalities") else [(one, one) for one in pictures]:
+        images = [modality for modality, what in table.modalities.items() if what.layout == "image"]
+        for shown in [content["modalities"]] if content.get("modalities") else [(one, one) for one in images]:
             made[name] = _draw(table, shown, content["groups"], folder / name)
     return list(made.values())
 
 
-def artefacts_of(evaluations: Sequence[Stage]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Every artefact that evaluations left as text, with the dataset that each is of."""
+def artifacts_of(evaluations: Sequence[Stage]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Every artifact that evaluations left as text, with the dataset that each is of."""
     found: list[tuple[str, Mapping[str, Any]]] = []
     for stage in evaluations:
         for file in sorted(stage.folder.glob("*.json")):

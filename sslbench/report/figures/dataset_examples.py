@@ -1,4 +1,4 @@
-"""Pictures of what was prepared, as a figure of a run: what a method really saw, three classes that are named most alike."""
+"""Images of what was prepared, as a figure of a run: what a method really saw, three classes that are named most alike."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLASSES, EACH, CELL = 3, 3, 0.9
 
 
 def draw_examples(table: Prepared, folder: Path, mark: str = "") -> list[Path]:
-    """Draw `examples-NAME` as PNG and SVG for every picture modality: a row for the table, or for each member of a pool.
+    """Draw `examples-NAME` as PNG and SVG for every image modality: a row for the table, or for each member of a pool.
 
     `mark` tells tables of one name apart.
     """
@@ -55,7 +55,7 @@ def chosen(classes: Sequence[str], rows: NDArray[np.int64]) -> dict[str, NDArray
 
 
 def alike(names: Sequence[str], most: int = CLASSES) -> list[str]:
-    """So many neighbours of a sorted list whose names begin most alike: similar classes, where names follow a system."""
+    """So many neighbors of a sorted list whose names begin most alike: similar classes, where names follow a system."""
     starts = range(max(1, len(names) - most + 1))
     shared = [_common_start(names[at], names[min(at + most, len(names)) - 1]) if names else 0 for at in starts]
     best = int(np.argmax(shared))
@@ -84,6 +84,6 @@ def _draw(table: Prepared, modality: str, blocks: Mapping[str, Mapping[str, NDAr
         line[0].text(-0.1, 0.5, label, rotation=90, ha="right", va="center", fontsize=7, transform=line[0].transAxes)
         for place, (name, rows) in enumerate(groups.items()):
             line[place * EACH].set_title(name, fontsize=7, loc="left")
-            for axes, picture in zip(line[place * EACH :], table.read(rows)[modality], strict=False):
-                show(axes, picture)
+            for axes, image in zip(line[place * EACH :], table.read(rows)[modality], strict=False):
+                show(axes, image)
     return keep(figure, path)

@@ -15,7 +15,7 @@ ROWS, CELL = 8, 1.1
 
 
 def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
-    """Draw every set of pictures that a pretraining left: a column per caption, a row per sample, as PNG and SVG.
+    """Draw every set of images that a pretraining left: a column per caption, a row per sample, as PNG and SVG.
 
     Of more than three channels the first three are drawn, of two the first.
     """
@@ -31,13 +31,13 @@ def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
 
 
 def _draw(arrays: Mapping[str, NDArray[np.float32]], path: Path) -> Path:
-    rows = max(len(pictures) for pictures in arrays.values())
+    rows = max(len(images) for images in arrays.values())
     size = (CELL * len(arrays), CELL * rows + 0.3)
     figure, grid = pyplot().subplots(rows, len(arrays), figsize=size, squeeze=False, layout="constrained")
-    for column, (caption, pictures) in enumerate(arrays.items()):
+    for column, (caption, images) in enumerate(arrays.items()):
         grid[0, column].set_title(caption, fontsize=9)
         for row in range(rows):
             grid[row, column].axis("off")
-            if row < len(pictures):
-                show(grid[row, column], np.clip(pictures[row], 0, 1) * 255)
+            if row < len(images):
+                show(grid[row, column], np.clip(images[row], 0, 1) * 255)
     return keep(figure, path)

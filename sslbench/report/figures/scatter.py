@@ -1,4 +1,4 @@
-"""Points in the plane that a protocol laid out (t-SNE, say), as a figure of a run: a panel for each way to colour them."""
+"""Points in the plane that a protocol laid out (t-SNE, say), as a figure of a run: a panel for each way to color them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sslbench.report.figures.cluster_exemplars import artefacts_of
+from sslbench.report.figures.cluster_exemplars import artifacts_of
 from sslbench.report.figures.style import keep, pyplot
 from sslbench.stages.graph import Stage
 
@@ -16,7 +16,7 @@ SIDE, LISTED = 3.6, 24
 def draw_points(evaluations: Sequence[Stage], folder: Path) -> list[Path]:
     """Draw the first table with columns x and y of each name and dataset: `NAME-DATASET` as PNG and SVG."""
     made: dict[str, Path] = {}
-    for dataset, content in artefacts_of(evaluations):
+    for dataset, content in artifacts_of(evaluations):
         columns = content.get("columns") or {}
         name = f"{content['name']}-{dataset.replace('/', '-')}"
         if {"x", "y"} < set(columns) and columns["x"] and name not in made:

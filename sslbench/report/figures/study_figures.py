@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sslbench.analysis.statistics.intervals import over_seeds
-from sslbench.analysis.tables.selection import UNSET, seed_values, select, told_apart, unit_values, whole
+from sslbench.analysis.tables.selection import DEFAULT_FACT, seed_values, select, told_apart, unit_values, whole
 from sslbench.report.figures.style import keep, pyplot
 from sslbench.study.definition import FigureSettings
 
@@ -42,7 +42,7 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
     if values.empty:
         raise ValueError("no run that it shows is done")
     for name in (name for name in (figure.hue, figure.panels) if name):
-        values[name] = [UNSET.get(name, value) if pd.isna(value) else whole(value) for value in values[name]]
+        values[name] = [DEFAULT_FACT.get(name, value) if pd.isna(value) else whole(value) for value in values[name]]
     metrics = sorted(chosen["metric"].unique())
     pyplot()
     sns.set_theme(context="paper", style="whitegrid")
@@ -68,9 +68,9 @@ def draw(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Path:
 
 def _named(values: pd.DataFrame, figure: FigureSettings) -> pd.DataFrame:
     """Scores that lack a fact which is told in words have a place of their own on an axis of it."""
-    for name in {figure.x, figure.y} & set(UNSET):
+    for name in {figure.x, figure.y} & set(DEFAULT_FACT):
         if not pd.api.types.is_numeric_dtype(values[name]):
-            values = values.assign(**{name: values[name].fillna(UNSET[name])})
+            values = values.assign(**{name: values[name].fillna(DEFAULT_FACT[name])})
     return values
 
 

@@ -13,7 +13,7 @@ from sslbench.api.values import Layout
 
 DPI = 160
 BANDS = ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#888888")
-"""Colours of a sequence's channels, in order: told apart by colour-blind people (Paul Tol's bright scheme)."""
+"""Colors of a sequence's channels, in order: told apart by color-blind people (Paul Tol's bright scheme)."""
 
 
 def pyplot() -> Any:
@@ -38,22 +38,22 @@ def keep(figure: Any, path: Path, *, tight: bool = False) -> Path:
     return png
 
 
-def show(axes: Any, picture: NDArray[Any]) -> None:
-    """A picture [C, H, W] of values to 255: of three channels or more the first three, of fewer the first."""
-    channels = np.moveaxis(picture[: 3 if len(picture) >= 3 else 1], 0, -1).astype(np.uint8)
+def show(axes: Any, image: NDArray[Any]) -> None:
+    """A image [C, H, W] of values to 255: of three channels or more the first three, of fewer the first."""
+    channels = np.moveaxis(image[: 3 if len(image) >= 3 else 1], 0, -1).astype(np.uint8)
     axes.imshow(channels.squeeze(-1) if channels.shape[-1] == 1 else channels, cmap="gray", vmin=0, vmax=255)
 
 
 def show_sample(axes: Any, values: NDArray[Any], layout: Layout, steps: int | None = None) -> None:
-    """One modality of a sample: a picture, a sequence [T, C] as a line for each channel, or a vector [D] as bars.
+    """One modality of a sample: a image, a sequence [T, C] as a line for each channel, or a vector [D] as bars.
 
     `steps` are the true ones of a padded sequence.
     """
     if layout == "image":
         show(axes, values)
     elif layout == "sequence":
-        for channel, colour in zip(values[:steps].T, itertools.cycle(BANDS), strict=False):
-            axes.plot(channel, color=colour, linewidth=0.7)
+        for channel, color in zip(values[:steps].T, itertools.cycle(BANDS), strict=False):
+            axes.plot(channel, color=color, linewidth=0.7)
     else:
         axes.bar(np.arange(len(values)), values, color=BANDS[0], width=1.0)
         axes.set_yscale("symlog")  # measurements have units of their own, and one would hide all others

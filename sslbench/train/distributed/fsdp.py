@@ -1,4 +1,4 @@
-"""Sharded training, for what does not fit one device: weights, gradients and optimiser state in equal parts (FSDP2).
+"""Sharded training, for what does not fit one device: weights, gradients and optimizer state in equal parts (FSDP2).
 
 A method knows nothing of it: its parameters are whole while its loss runs, layer by layer where layers repeat, and parts
 of themselves everywhere else. What is written to disk is always whole.
@@ -53,20 +53,20 @@ def whole_weights(module: nn.Module) -> Mapping[str, Any]:
     return get_model_state_dict(module, options=WHOLE) if sharded(module) else module.state_dict()
 
 
-def whole_state(module: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The state of a module and its optimiser, as `whole_weights`."""
+def whole_state(module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The state of a module and its optimizer, as `whole_weights`."""
     if not sharded(module):
-        return module.state_dict(), optimiser.state_dict()
-    return get_state_dict(module, optimiser, options=WHOLE)
+        return module.state_dict(), optimizer.state_dict()
+    return get_state_dict(module, optimizer, options=WHOLE)
 
 
 def restore(
-    module: nn.Module, optimiser: torch.optim.Optimizer, weights: Mapping[str, Any], moments: Mapping[str, Any]
+    module: nn.Module, optimizer: torch.optim.Optimizer, weights: Mapping[str, Any], moments: Mapping[str, Any]
 ) -> None:
     """Put back what `whole_state` gave."""
     if not sharded(module):
         module.load_state_dict(weights)
-        optimiser.load_state_dict(dict(moments))
+        optimizer.load_state_dict(dict(moments))
         return
     options = StateDictOptions(full_state_dict=True)
-    set_state_dict(module, optimiser, model_state_dict=dict(weights), optim_state_dict=dict(moments), options=options)
+    set_state_dict(module, optimizer, model_state_dict=dict(weights), optim_state_dict=dict(moments), options=options)

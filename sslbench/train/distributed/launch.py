@@ -24,7 +24,7 @@ from sslbench import environment
 from sslbench.api.errors import Diverged, Unavailable
 from sslbench.api.files import write_atomically
 from sslbench.config.plan import Plan
-from sslbench.progress import Moment
+from sslbench.progress import TrainingStep
 
 TICK = 0.5
 PATIENCE = timedelta(days=14)
@@ -34,7 +34,7 @@ ERRORS = "error-{}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class WorkerTask:
     """What a started process is told: the request it plans again, and which pretraining to do."""
 
     tree: Mapping[str, Any]
@@ -45,7 +45,7 @@ class Errand:
     tables: tuple[tuple[str, str], ...]
 
 
-def spawn(plan: Plan, errand: Errand, folder: Path, watch: Callable[[Moment], None]) -> None:
+def spawn(plan: Plan, errand: WorkerTask, folder: Path, watch: Callable[[TrainingStep], None]) -> None:
     """Start `train.devices` processes on one errand and wait; raises what the first of them raised."""
     for left in (folder / "moment.json", *folder.glob(ERRORS.format("*"))):
         left.unlink(missing_ok=True)
@@ -67,11 +67,11 @@ def spawn(plan: Plan, errand: Errand, folder: Path, watch: Callable[[Moment], No
         (folder / done).unlink(missing_ok=True)
 
 
-def post(folder: Path) -> Callable[[Moment], None]:
+def post(folder: Path) -> Callable[[TrainingStep], None]:
     """What the first process watches with: its moments go to a file, not too often."""
     last = [0.0]
 
-    def watch(moment: Moment) -> None:
+    def watch(moment: TrainingStep) -> None:
         if environment.stopwatch() - last[0] >= TICK:
             last[0] = environment.stopwatch()
             write_atomically(folder / "moment.json", json.dumps(asdict(moment)).encode())
@@ -79,11 +79,11 @@ def post(folder: Path) -> Callable[[Moment], None]:
     return watch
 
 
-def show(folder: Path, watch: Callable[[Moment], None]) -> None:
+def show(folder: Path, watch: Callable[[TrainingStep], None]) -> None:
     """Pass on the last moment that was posted."""
     path = folder / "moment.json"
     if path.exists():
-        watch(Moment(**json.loads(path.read_text())))
+        watch(TrainingStep(**json.loads(path.read_text())))
 
 
 def report(folder: Path, rank: int, error: Exception) -> None:

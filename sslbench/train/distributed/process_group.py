@@ -1,4 +1,4 @@
-"""The processes that share an optimiser step. One process gathers nothing."""
+"""The processes that share an optimizer step. One process gathers nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributed.nn.functional import all_gather, all_reduce
 
 
-class Alone:
+class SingleProcess:
     """One process."""
 
     rank = 0
@@ -38,7 +38,7 @@ class Alone:
         return [value]
 
 
-class Together:
+class DistributedGroup:
     """The processes of torch's default group; equal shares, in one-process order."""
 
     def __init__(self) -> None:
@@ -78,11 +78,11 @@ class Together:
         return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
 
 
-Processes: TypeAlias = Alone | Together
+Processes: TypeAlias = SingleProcess | DistributedGroup
 """What the loop knows of the processes that share its steps; methods see the protocol `World` of it."""
 
 
 def world() -> Processes:
     """The processes of this run."""
     together = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
-    return Together() if together else Alone()
+    return DistributedGroup() if together else SingleProcess()

@@ -1,4 +1,4 @@
-"""Batch normalisation over all processes that share a step: one all-reduce forth and back, on gloo and nccl alike.
+"""Batch normalization over all processes that share a step: one all-reduce forth and back, on gloo and nccl alike.
 
 Torch's own SyncBatchNorm refuses CPU tensors. State and names are those of torch's BatchNorm, so weights move freely.
 """
@@ -59,7 +59,7 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
 
 
 def share_statistics(module: nn.Module) -> nn.Module:
-    """Replace every batch normalisation below a module, in place where it has a parent; parameters stay the same ones."""
+    """Replace every batch normalization below a module, in place where it has a parent; parameters stay the same ones."""
     if isinstance(module, nn.modules.batchnorm._BatchNorm) and not isinstance(module, SharedBatchNorm):
         return _replacement(module)
     for name, child in module.named_children():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sslbench import environment
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import Shelf
+from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.data.table import open_prepared
 from sslbench.library_warnings import silence_library_warnings
@@ -25,7 +25,7 @@ def main(folder: Path) -> None:
     machine = Machine(threads=errand["threads"], precision=errand["precision"])
     rank = environment.rank()
     try:
-        plan = make_plan(errand["tree"], catalog, Shelf(environment.places()), machine)
+        plan = make_plan(errand["tree"], catalog, DatasetCache(environment.places()), machine)
         tables = [open_prepared(Path(path), name) for path, name in errand["tables"]]
         pretrain(plan, tables, errand["seed"], errand["fold"], folder, silent if rank else post(folder))
     except Exception as error:

@@ -28,4 +28,4 @@ def method(name, **changes):
 
 @hookimpl
 def sslbench_methods():
-    yield method("unknown-field", colour="blue")
+    yield method("unknown-field", color="blue")

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sslbench.api import Apply, AugmentationSpec, hookimpl
+from sslbench.api import AugmentationSpec, OperationStep, hookimpl
 from sslbench_microscopy.citations import BIAS_STUDY
 
-JITTER = Apply(
-    operation="colour-jitter", settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.125}
+JITTER = OperationStep(
+    operation="color-jitter", settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.125}
 )
-AFFINE = Apply(operation="affine", settings={"degrees": 20.0, "translate": (0.1, 0.1), "shear": 10.0})
-ROTATION = Apply(operation="rotation", settings={"degrees": 360.0})
-WHOLE = Apply(operation="random-resized-crop", settings={"scale": (0.9, 1.1)})
-MIDDLE = Apply(operation="centre-crop", settings={"share": 0.5})
-FLIPS = {"flip": Apply(operation="horizontal-flip", p=0.5), "upset": Apply(operation="vertical-flip", p=0.5)}
+AFFINE = OperationStep(operation="affine", settings={"degrees": 20.0, "translate": (0.1, 0.1), "shear": 10.0})
+ROTATION = OperationStep(operation="rotation", settings={"degrees": 360.0})
+WHOLE = OperationStep(operation="random-resized-crop", settings={"scale": (0.9, 1.1)})
+MIDDLE = OperationStep(operation="center-crop", settings={"share": 0.5})
+FLIPS = {
+    "flip": OperationStep(operation="horizontal-flip", p=0.5),
+    "upset": OperationStep(operation="vertical-flip", p=0.5),
+}
 
 SETS = {
     "cells-affine": (

@@ -1,6 +1,6 @@
-"""Find cells by their nuclei. Simple on purpose: blur, one threshold for the picture, touching nuclei parted at their waists.
+"""Find cells by their nuclei. Simple on purpose: blur, one threshold for the image, touching nuclei parted at their waists.
 
-Bendidi et al. (arXiv 2304.11718, section 5) say that cells are detected simply and cut out centred, and no more than that.
+Bendidi et al. (arXiv 2304.11718, section 5) say that cells are detected simply and cut out centered, and no more than that.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from skimage.segmentation import watershed
 
 
 def nuclei(stain: NDArray[np.uint16], blur: float, area: int, margin: int) -> list[tuple[int, int]]:
-    """Centres (row, column) of the nuclei in a picture [H, W] of their stain, in order from the top left.
+    """Centers (row, column) of the nuclei in a image [H, W] of their stain, in order from the top left.
 
-    `blur` is the deviation in pixels before Otsu's threshold, `area` the smallest nucleus in pixels; centres nearer to an
-    edge than `margin` are left out. A picture of one value has none.
+    `blur` is the deviation in pixels before Otsu's threshold, `area` the smallest nucleus in pixels; centers nearer to an
+    edge than `margin` are left out. A image of one value has none.
     """
     smooth = ndimage.gaussian_filter(stain.astype(np.float32), blur)
     if smooth.min() == smooth.max():
@@ -31,10 +31,10 @@ def nuclei(stain: NDArray[np.uint16], blur: float, area: int, margin: int) -> li
     parts = watershed(-inward, seeds, mask=bright)
     sizes = np.bincount(parts.ravel(), minlength=len(peaks) + 1)
     large = [number for number in range(1, len(sizes)) if sizes[number] >= area]
-    centres = [(round(row), round(column)) for row, column in ndimage.center_of_mass(bright, parts, large)]
+    centers = [(round(row), round(column)) for row, column in ndimage.center_of_mass(bright, parts, large)]
     height, width = stain.shape
     return sorted(
         (row, column)
-        for row, column in centres
+        for row, column in centers
         if margin <= row <= height - margin and margin <= column <= width - margin
     )

@@ -1,4 +1,4 @@
-"""The fields of view of BBBC021, from its tables: which files show them, what was done to their cells. Opens no picture."""
+"""The fields of view of BBBC021, from its tables: which files show them, what was done to their cells. Opens no image."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def located(root: Path, work: Path, rows: Sequence[Mapping[str, str]]) -> list[F
     fields = [_field(row, folders[plate_of(row)] or root) for row in rows]
     lost = [file for field in fields for file in field.files if not file.is_file()]
     if lost:
-        raise DataBroken(f"{len(lost)} pictures of the table are not there, such as {lost[0]}; fetch their plate again")
+        raise DataBroken(f"{len(lost)} images of the table are not there, such as {lost[0]}; fetch their plate again")
     return fields
 
 

@@ -9,22 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def framed(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def framed(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Lay the middle of [C, H, W] on [C, side, side]: what is larger is cut, round what is smaller lies its edges' median."""
-    channels, height, width = picture.shape
-    edges = (picture[:, 0], picture[:, -1], picture[:, :, 0], picture[:, :, -1])
+    channels, height, width = image.shape
+    edges = (image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1])
     ground: NDArray[np.float64] = np.median(np.concatenate(edges, axis=1), axis=1, keepdims=True)
     square = np.empty((channels, side, side), np.uint8)
     square[:] = np.round(ground)[..., None]
     here, there = zip(_overlap(height, side), _overlap(width, side), strict=True)
-    square[(slice(None), *there)] = picture[(slice(None), *here)]
+    square[(slice(None), *there)] = image[(slice(None), *here)]
     return square
 
 
 def framed_sample(
     side: int, sample: Mapping[str, NDArray[Any]], rng: np.random.Generator
 ) -> Mapping[str, NDArray[Any]]:
-    """One sample with its picture framed."""
+    """One sample with its image framed."""
     return {"image": framed(sample["image"], side)}
 
 

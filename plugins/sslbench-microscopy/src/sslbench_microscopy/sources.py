@@ -1,4 +1,4 @@
-"""Which picture a cell was cut from, by its file's name."""
+"""Which image a cell was cut from, by its file's name."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ NONE = "none"
 """In place of a pattern: no two cells belong together."""
 
 
-def pictures_of(files: Sequence[str], pattern: str) -> NDArray[np.str_]:
-    """The picture that each cell was cut from, by its file's name; '' where the pattern finds none: such a cell is alone.
+def images_of(files: Sequence[str], pattern: str) -> NDArray[np.str_]:
+    """The image that each cell was cut from, by its file's name; '' where the pattern finds none: such a cell is alone.
 
     Raises RequestError where it finds none at all, or one for all.
     """
     names = [Path(file).name for file in files]
     found = [re.search(pattern, name) for name in names] if pattern != NONE else [None for _ in names]
-    pictures = ["" if match is None else match[1 if match.re.groups else 0] or "" for match in found]
-    told = "name the part of a file's name that says which picture, or set data.source=none if every crop is one of its own"
-    if pattern != NONE and not any(pictures):
+    images = ["" if match is None else match[1 if match.re.groups else 0] or "" for match in found]
+    told = (
+        "name the part of a file's name that says which image, or set data.source=none if every crop is one of its own"
+    )
+    if pattern != NONE and not any(images):
         raise RequestError([f"source: '{pattern}' is found in no file name, such as {names[0]!r}; {told}"])
-    if len(names) > 1 and len({*pictures}) == 1 and pictures[0]:
+    if len(names) > 1 and len({*images}) == 1 and images[0]:
         raise RequestError(
-            [f"source: by '{pattern}' all {len(names)} cells come from one picture, {pictures[0]!r}; {told}"]
+            [f"source: by '{pattern}' all {len(names)} cells come from one image, {images[0]!r}; {told}"]
         )
-    return np.array(pictures)
+    return np.array(images)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sslbench.api import Apply, AugmentationSpec, Setting, hookimpl
+from sslbench.api import AugmentationSpec, OperationStep, Setting, hookimpl
 from sslbench_plankton.citations import CROSS_MODAL, PLANKTON_MAE
 
 TOGETHER = {
-    "turn": Apply(operation="mirror-together", p=0.5),
-    "crop": Apply(operation="random-resized-crop", settings={"scale": (0.8, 1.0)}),
-    "jitter": Apply(
-        operation="colour-jitter",
+    "turn": OperationStep(operation="mirror-together", p=0.5),
+    "crop": OperationStep(operation="random-resized-crop", settings={"scale": (0.8, 1.0)}),
+    "jitter": OperationStep(
+        operation="color-jitter",
         settings={"brightness": 0.2, "contrast": 0.2, "saturation": 0.0, "hue": 0.0},
     ),
-    "upside-down": Apply(operation="vertical-flip", p=0.5),
-    "bands": Apply(operation="band-scale", p=0.5),
-    "lost-bands": Apply(operation="band-drop", p=0.25),
-    "window": Apply(operation="time-crop"),
+    "upside-down": OperationStep(operation="vertical-flip", p=0.5),
+    "bands": OperationStep(operation="band-scale", p=0.5),
+    "lost-bands": OperationStep(operation="band-drop", p=0.25),
+    "window": OperationStep(operation="time-crop"),
 }
 """One particle seen twice: turned round in both at once, then a crop and light, bands and a window of time."""
 
@@ -30,41 +30,42 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
         summary="crop of 40 to 100 % of the area, both flips (the plankton MAE study, section 3)",
         citation=PLANKTON_MAE,
         operations={
-            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.4, 1.0)}),
-            "flip": Apply(operation="horizontal-flip", p=0.5),
-            "upside-down": Apply(operation="vertical-flip", p=0.5),
+            "crop": OperationStep(operation="random-resized-crop", settings={"scale": (0.4, 1.0)}),
+            "flip": OperationStep(operation="horizontal-flip", p=0.5),
+            "upside-down": OperationStep(operation="vertical-flip", p=0.5),
         },
     )
     yield AugmentationSpec(
         name="cross-modal",
         version=1,
-        summary="a picture and a profile of one particle, turned round together; crop, light, bands, a window of time",
+        summary="a image and a profile of one particle, turned round together; crop, light, bands, a window of time",
         citation=CROSS_MODAL,
         operations=TOGETHER,
     )
     yield AugmentationSpec(
-        name="strangers",
+        name="mismatched-pairs",
+        random_key="strangers",
         version=1,
-        summary="a control: cross-modal, on pictures beside other particles' profiles",
+        summary="a control: cross-modal, on images beside other particles' profiles",
         citation=CROSS_MODAL,
-        operations={"strangers": Apply(operation="strangers"), **TOGETHER},
+        operations={"mismatch": OperationStep(operation="mismatched-pairs", random_key="strangers"), **TOGETHER},
     )
     jitter: dict[str, Setting] = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.0, "hue": 0.0}
     yield AugmentationSpec(
         name="cross-modal-dino",
         version=1,
-        summary="the image-only baseline's two global and many local crops, jitter, blur, solarising of the second",
+        summary="the image-only baseline's two global and many local crops, jitter, blur, solarizing of the second",
         citation=CROSS_MODAL,
         operations={
-            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.4, 1.0)}),
-            "flip": Apply(operation="horizontal-flip", p=0.5),
-            "jitter": Apply(operation="colour-jitter", p=0.8, settings=jitter),
-            "grey": Apply(operation="grey", p=0.2),
-            "blur": Apply(operation="blur", p=1.0),
-            "solarise": Apply(operation="solarise", p=0.0),
+            "crop": OperationStep(operation="random-resized-crop", settings={"scale": (0.4, 1.0)}),
+            "flip": OperationStep(operation="horizontal-flip", p=0.5),
+            "jitter": OperationStep(operation="color-jitter", p=0.8, settings=jitter),
+            "gray": OperationStep(operation="grayscale", p=0.2, random_key="grey"),
+            "blur": OperationStep(operation="blur", p=1.0),
+            "solarize": OperationStep(operation="solarize", p=0.0, random_key="solarise"),
         },
         roles={
-            "global": {"blur": {"p": (1.0, 0.1)}, "solarise": {"p": (0.0, 0.2)}},
+            "global": {"blur": {"p": (1.0, 0.1)}, "solarize": {"p": (0.0, 0.2)}},
             "local": {"crop": {"scale": (0.1, 0.4), "size": 96}, "blur": {"p": 0.5}},
         },
     )

@@ -1,7 +1,7 @@
-"""Pad pictures to squares as the plankton MAE study does (arXiv 2503.11341), and as the cross-modal one. Pure NumPy.
+"""Pad images to squares as the plankton MAE study does (arXiv 2503.11341), and as the cross-modal one. Pure NumPy.
 
-Left open by the first and chosen here: edges one pixel thick, after conversion to grey; Gaussian noise cut to 0..255;
-the picture centred; the generator is the caller's, so that a picture always gets the same border.
+Left open by the first and chosen here: edges one pixel thick, after conversion to gray; Gaussian noise cut to 0..255;
+the image centered; the generator is the caller's, so that a image always gets the same border.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CLOSEST = 0.2
 
 
 def edge_statistics(picture: NDArray[np.uint8]) -> tuple[int, float]:
-    """The mode over all four edges of a grey picture [H, W], and the deviation of the 20 % of edge pixels nearest to it."""
+    """The mode over all four edges of a gray image [H, W], and the deviation of the 20 % of edge pixels nearest to it."""
     edges = np.concatenate([picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]])
     mode = int(np.bincount(edges, minlength=256).argmax())
     distance = np.abs(edges.astype(np.int64) - mode)
@@ -25,7 +25,7 @@ def edge_statistics(picture: NDArray[np.uint8]) -> tuple[int, float]:
 
 
 def pad_square(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Pad the short side of a grey picture [H, W] with the edges' mode colour plus noise: [S, S], S the long side."""
+    """Pad the short side of a gray image [H, W] with the edges' mode color plus noise: [S, S], S the long side."""
     height, width = picture.shape
     side = max(height, width)
     if height == width:
@@ -38,7 +38,7 @@ def pad_square(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[
 
 
 def pad_edges(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pad the short side of a picture [H, W] by repeating its edges, the picture in the middle: [S, S]."""
+    """Pad the short side of a image [H, W] by repeating its edges, the image in the middle: [S, S]."""
     height, width = picture.shape
     side = max(height, width)
     top, left = (side - height) // 2, (side - width) // 2

@@ -1,9 +1,9 @@
-"""A particle that crosses a laser, and its picture: a stated model, not data. Pure NumPy.
+"""A particle that crosses a laser, and its image: a stated model, not data. Pure NumPy.
 
-The particle lies along the flow. At place u (from -1 to 1 along its length) it has a half-height, a centre line and pigments.
+The particle lies along the flow. At place u (from -1 to 1 along its length) it has a half-height, a center line and pigments.
 The laser is a Gaussian sheet across the flow: what is detected at a time is the sum over the particle of its cross-section
 (forward scatter), of cross-section times granularity (sideward scatter) and of cross-section times each pigment (four bands
-of fluorescence), weighted by the sheet. So the pulse knows nothing of a bend or of parallel strands, and the picture, in
+of fluorescence), weighted by the sheet. So the pulse knows nothing of a bend or of parallel strands, and the image, in
 transmitted light, nothing of pigments.
 """
 
@@ -21,7 +21,7 @@ LOG_LARGEST = 8.9211
 """The logarithm of 1 and the most counts, which scaling brings to 1 (released code of arXiv 2603.16427)."""
 LARGEST = float(np.expm1(LOG_LARGEST))
 BEAM, STEP = 2.0, 0.5
-"""The sheet's deviation and the way between two samples, in pixels of the picture."""
+"""The sheet's deviation and the way between two samples, in pixels of the image."""
 GROUND, SHADE, GRAIN = 200.0, 110.0, 8.0
 
 
@@ -29,7 +29,7 @@ GROUND, SHADE, GRAIN = 200.0, 110.0, 8.0
 class Species:
     """What individuals of a class have in common.
 
-    `bent` and `strands` show in the picture alone; `pigments` (one amount a band) and `ends` (pigments at the ends instead
+    `bent` and `strands` show in the image alone; `pigments` (one amount a band) and `ends` (pigments at the ends instead
     of everywhere) in the pulse alone; the kind in both.
     """
 
@@ -71,17 +71,17 @@ def pulse(
     return np.clip(counts, 0, LARGEST).astype(np.float32)
 
 
-def picture(
+def image(
     species: Species, length: float, height: float, shape: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """The particle's shadow [1, H, W] in transmitted light."""
     rows, columns = (np.arange(n, dtype=np.float64) - (n - 1) / 2 for n in shape)
     u: Floats = 2 * columns / length
     half = height * half_height(species.kind, u)
-    centre = 0.8 * height * (np.clip(u**2, 0, 1) - 0.4) if species.bent else np.zeros_like(u)
+    center = 0.8 * height * (np.clip(u**2, 0, 1) - 0.4) if species.bent else np.zeros_like(u)
     apart = np.array([-0.8, 0.8]) * height if species.strands else np.zeros(1)
     half = half / np.sqrt(len(apart))  # as much cross-section, in so many strands
-    distance = np.abs(rows[:, None, None] - centre[None, :, None] - apart).min(-1)
+    distance = np.abs(rows[:, None, None] - center[None, :, None] - apart).min(-1)
     inside = np.clip(half[None] - distance + 0.5, 0, 1) * (half > 0)
     shadow: Floats = GROUND - SHADE * inside + rng.normal(0, GRAIN, shape)
     return np.clip(np.round(shadow), 0, 255).astype(np.uint8)[None]

@@ -1,5 +1,5 @@
 """The recipes of the plankton MAE study for `mae`: data, no code (arXiv 2503.11341, section 3). Those of the cross-modal
-study are in `recipes_of_pairs`.
+study are in `pair_recipes`.
 
 Left open by the paper: the warm-up of pretraining (MAE's 40 epochs here), whether fine-tuning's rate is scaled by the batch
 (not here), the pooling before the head (the mean of the tokens), which epoch counts (the last).
@@ -13,23 +13,23 @@ from sslbench.api import RecipeSpec, Setting, hookimpl
 from sslbench_plankton.citations import PLANKTON_MAE
 
 FINETUNING: Mapping[str, Setting] = {  # section 3: fine-tuning
-    "protocols.finetune.epochs": 50,
-    "protocols.finetune.batch": 128,
-    "protocols.finetune.rate": 2e-3,
-    "protocols.finetune.decay": 0.01,
-    "protocols.finetune.warmup": 5,
-    "protocols.finetune.head": "bottleneck",
-    "protocols.finetune.bottleneck": 512,
-    "protocols.finetune.layer_decay": 0.75,
-    "protocols.finetune.drop_path": 0.2,
-    "protocols.finetune.smoothing": 0.1,
+    "protocol_settings.finetune.epochs": 50,
+    "protocol_settings.finetune.batch_size": 128,
+    "protocol_settings.finetune.lr": 2e-3,
+    "protocol_settings.finetune.weight_decay": 0.01,
+    "protocol_settings.finetune.warmup_epochs": 5,
+    "protocol_settings.finetune.head": "bottleneck",
+    "protocol_settings.finetune.bottleneck": 512,
+    "protocol_settings.finetune.layer_decay": 0.75,
+    "protocol_settings.finetune.drop_path": 0.2,
+    "protocol_settings.finetune.label_smoothing": 0.1,
 }
 PRETRAINING: Mapping[str, Setting] = {  # section 3: pretraining
     "augmentation.name": "plankton",
     "method.mask": 0.75,
-    "train.optimiser": "adamw",
+    "train.optimizer": "adamw",
     "train.betas": (0.9, 0.95),
-    "train.decay": 0.05,
+    "train.weight_decay": 0.05,
 }
 
 
@@ -38,7 +38,7 @@ def sslbench_recipes() -> Iterable[RecipeSpec]:
     yield RecipeSpec(
         name="plankton-mae-small",
         version=1,
-        summary="the plankton MAE study's masks, views and fine-tuning on a micro ViT, for small pictures and two cores",
+        summary="the plankton MAE study's masks, views and fine-tuning on a micro ViT, for small images and two cores",
         citation=PLANKTON_MAE,
         source="arXiv 2503.11341, section 3; encoder, decoder and schedule: sslbench, for two cores",
         method="mae",
@@ -52,9 +52,9 @@ def sslbench_recipes() -> Iterable[RecipeSpec]:
             "method.decoder_width": 64,
             "method.decoder_heads": 4,
             "train.epochs": 40,
-            "train.batch": 64,
-            "train.rate": 2e-3,
-            "train.warmup": 4,
+            "train.batch_size": 64,
+            "train.lr": 2e-3,
+            "train.warmup_epochs": 4,
         },
     )
     yield RecipeSpec(
@@ -72,9 +72,9 @@ def sslbench_recipes() -> Iterable[RecipeSpec]:
             "backbone.name": "vit_large_patch16_224",
             "view.size": 224,
             "train.epochs": 800,
-            "train.batch": 4096,
-            "train.rate": 1.5e-4,
-            "train.scale_rate": True,
-            "train.warmup": 40,
+            "train.batch_size": 4096,
+            "train.lr": 1.5e-4,
+            "train.scale_lr": True,
+            "train.warmup_epochs": 40,
         },
     )

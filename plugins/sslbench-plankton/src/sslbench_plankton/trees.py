@@ -1,4 +1,4 @@
-"""Where a published tree lies, and what its folders, tables and annotations say. Lists files; opens no picture."""
+"""Where a published tree lies, and what its folders, tables and annotations say. Lists files; opens no image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from defusedxml import DefusedXmlException, ElementTree
 from sslbench.api import DataBroken, DataMissing, Source
 from sslbench.api.files import find, read_table, unpack
 from sslbench.api.image_listing import list_images
-from sslbench_plankton.pictures import Specimen
+from sslbench_plankton.images import Specimen
 
 
 def opened(source: Source, names: Sequence[str], inside: str) -> Path:
@@ -28,7 +28,7 @@ def opened(source: Source, names: Sequence[str], inside: str) -> Path:
         target = source.work / "extracted" / f"{archive.stem}-{stamp.st_size}-{stamp.st_mtime_ns}"
         if (found := _below(unpack(archive, target), inside)) is not None:
             return found
-    raise DataMissing(f"no {inside or 'picture'} below {place}")
+    raise DataMissing(f"no {inside or 'image'} below {place}")
 
 
 def _below(place: Path, inside: str) -> Path | None:
@@ -50,8 +50,8 @@ def classes(root: Path) -> list[Specimen]:
     return _some(root, [specimen for specimen in found if specimen.label != specimen.file.name])
 
 
-def unlabelled(root: Path) -> list[Specimen]:
-    """Every picture below `root`; raises DataBroken when there are none."""
+def unlabeled(root: Path) -> list[Specimen]:
+    """Every image below `root`; raises DataBroken when there are none."""
     return _some(root, [Specimen(file=file) for file in list_images(root).files])
 
 
@@ -90,7 +90,7 @@ def tabled(root: Path, table: Path, image: str, label: str) -> list[Specimen]:
     absent = [path for (path, _), file in zip(rows, files, strict=True) if file is None]
     if absent:
         raise DataBroken(
-            f"{table}: {len(absent)} of {len(rows)} pictures are not below {root}, or not the only ones of "
+            f"{table}: {len(absent)} of {len(rows)} images are not below {root}, or not the only ones of "
             f"their name; first: {absent[0]}"
         )
     found = dict.fromkeys(Specimen(file=f, label=c) for (_, c), f in zip(rows, files, strict=True) if f is not None)
@@ -101,7 +101,7 @@ def tabled(root: Path, table: Path, image: str, label: str) -> list[Specimen]:
 
 
 def boxed(images: Path, annotations: Path) -> list[Specimen]:
-    """The individuals of a tree in Pascal VOC's layout: an XML file per picture, a named box per individual.
+    """The individuals of a tree in Pascal VOC's layout: an XML file per image, a named box per individual.
 
     Raises DataBroken for XML that cannot be read, for two images of one annotation, and where no box is found.
     """
@@ -112,7 +112,7 @@ def boxed(images: Path, annotations: Path) -> list[Specimen]:
     found: list[Specimen] = []
     for path in sorted(annotations.glob("*.xml")):
         if path.stem not in by_stem:
-            raise DataBroken(f"{path}: no picture of that name in {images}; fetch it again, or set data.images")
+            raise DataBroken(f"{path}: no image of that name in {images}; fetch it again, or set data.images")
         found += [Specimen(file=by_stem[path.stem], label=label, box=box) for label, box in _objects(path)]
     return _some(annotations, list(dict.fromkeys(found)))
 
@@ -130,5 +130,5 @@ def _objects(path: Path) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
 
 def _some(root: Path, found: list[Specimen]) -> list[Specimen]:
     if not found:
-        raise DataBroken(f"{root} holds no picture that can be used; fetch it again")
+        raise DataBroken(f"{root} holds no image that can be used; fetch it again")
     return found

@@ -44,9 +44,9 @@ def sslbench_references() -> Iterable[ReferenceSpec]:
         citation=LIGHTLY,
         recipe="solo-learn",
         rows=rows(LIGHTLY_200, "knn"),
-        settings={"train.epochs": 200, "train.batch": 512},
+        settings={"train.epochs": 200, "train.batch_size": 512},
         differences=(
-            "theirs has its own heads, views and optimiser",
+            "theirs has its own heads, views and optimizer",
             "their k is 200, and the best epoch is chosen on the test images",
         ),
     )

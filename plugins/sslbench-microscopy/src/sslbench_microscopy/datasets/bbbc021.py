@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from sslbench.api import (
-    Card,
+    DatasetCard,
     DatasetSpec,
     Modality,
     NonEmpty,
@@ -70,8 +70,8 @@ def sslbench_datasets() -> Iterable[DatasetSpec[Bbbc021Config]]:
         build="sslbench_microscopy.datasets.bbbc021_reader:open_screen",
         libraries=libraries,
         label_preserving="crop-flip",
-        card=Card(
-            licence="as its page says; non-commercial, to our knowledge (not checked)",
+        card=DatasetCard(
+            license="as its page says; non-commercial, to our knowledge (not checked)",
             citation=BBBC,
             source="Broad Bioimage Benchmark Collection",
             obtain=(

@@ -39,8 +39,8 @@ def open_screen(config: Bbbc021Config, source: Source) -> Dataset:
     treated = chosen(rows, config.compounds, config.doses)
     beside = untreated(rows, {plate_of(row) for row in treated}) if config.untreated else []
     fields = located(root, source.work, [*treated, *beside])
-    centres, ranges = _surveyed(fields, config, source.versions, source.work / "cells")
-    cells = [(field, y, x) for field in fields for y, x in centres[field.name]]
+    centers, ranges = _surveyed(fields, config, source.versions, source.work / "cells")
+    cells = [(field, y, x) for field in fields for y, x in centers[field.name]]
     if not cells:
         raise DataBroken(f"{len(fields)} fields below {root} show no cell; try data.area and data.blur")
     used = matched(cells, config.cells, untreated=config.untreated)
@@ -151,13 +151,13 @@ class Cells:
 
 @lru_cache(maxsize=12)
 def read_stain(file: Path) -> NDArray[np.uint16]:
-    """One stain of a field [H, W]; raises DataBroken for what is no grey picture."""
+    """One stain of a field [H, W]; raises DataBroken for what is no gray image."""
     try:
         stain = decode_image(file)
     except (DataBroken, OSError, ValueError, SyntaxError) as error:
         raise DataBroken(f"{file} cannot be read: {error}; fetch its plate again") from error
     if len(stain) != 1:
-        raise DataBroken(f"{file} is no picture of one stain: its shape is {stain.shape}; fetch its plate again")
+        raise DataBroken(f"{file} is no image of one stain: its shape is {stain.shape}; fetch its plate again")
     plane: NDArray[np.uint16] = stain[0].astype(np.uint16)
     return plane
 
@@ -190,10 +190,10 @@ def _surveyed(
             found = list(threads.map(lambda field: _nuclei(field, config), fields))
         plates = sorted({field.plate for field in fields})
         ranges = {plate: _ranges([field for field in fields if field.plate == plate]) for plate in plates}
-        centres = {field.name: here for field, here in zip(fields, found, strict=True)}
-        write_atomically(known, json.dumps({"centres": centres, "ranges": ranges}).encode())
+        centers = {field.name: here for field, here in zip(fields, found, strict=True)}
+        write_atomically(known, json.dumps({"centers": centers, "ranges": ranges}).encode())
     told = json.loads(known.read_text())
-    return told["centres"], told["ranges"]
+    return told["centers"], told["ranges"]
 
 
 def _nuclei(field: Field, config: Bbbc021Config) -> list[tuple[int, int]]:

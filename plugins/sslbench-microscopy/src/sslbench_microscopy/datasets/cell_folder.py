@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from sslbench.api import (
-    Card,
+    DatasetCard,
     DatasetSpec,
+    Dependency,
     PositiveInt,
     Range,
-    Use,
     hookimpl,
 )
 from sslbench.api.files import name_folder
@@ -21,7 +21,18 @@ from sslbench.api.image_options import Channels, IntensityRange, Pages
 from sslbench_microscopy.citations import BIAS_STUDY
 
 LARGEST = 4096
-PASSED = ("root", "levels", "skip", "table", "copies", "channels", "pages", "intensity_range", "minimum", "classes")
+PASSED = (
+    "root",
+    "levels",
+    "skip",
+    "table",
+    "copies",
+    "channels",
+    "pages",
+    "intensity_range",
+    "min_class_samples",
+    "classes",
+)
 """Settings that are passed on to `image-folder` as they are."""
 
 
@@ -31,8 +42,8 @@ class CellFolderConfig:
 
     Every crop is laid on a square of `side` pixels without resizing it, so that sizes can be compared: what is larger loses
     its edges, what is smaller gets a border (0: left as it is). `source` is a regular expression for the part of a file's
-    name that names the picture a cell was cut from: cells of one picture are never on both sides of a split. As it is, that
-    is all before the last number, as in PICTURE_12.png; with none nothing is kept together.
+    name that names the image a cell was cut from: cells of one image are never on both sides of a split. As it is, that
+    is all before the last number, as in IMAGE_12.png; with none nothing is kept together.
     """
 
     root: Path | None = None
@@ -44,7 +55,7 @@ class CellFolderConfig:
     channels: Channels = "auto"
     pages: Pages = None
     intensity_range: IntensityRange = "percentiles"
-    minimum: PositiveInt = 1
+    min_class_samples: PositiveInt = 1
     classes: tuple[str, ...] = ()
     side: Annotated[int, Range(at_least=0, at_most=LARGEST)] = 196
     source: str = r"^(.+)[ _-]\d+\.\w+$"
@@ -57,10 +68,10 @@ class CellFolderConfig:
             raise ValueError(f"source: '{self.source}' is no regular expression: {error}") from error
 
 
-def uses(config: CellFolderConfig) -> Mapping[str, Use]:
+def uses(config: CellFolderConfig) -> Mapping[str, Dependency]:
     """The folder."""
     settings: dict[str, Any] = {name: getattr(config, name) for name in PASSED}
-    return {"folder": Use(kind="dataset", name="image-folder", settings=settings)}
+    return {"folder": Dependency(kind="dataset", name="image-folder", settings=settings)}
 
 
 def title(config: CellFolderConfig) -> str:
@@ -73,19 +84,19 @@ def sslbench_datasets() -> Iterable[DatasetSpec[CellFolderConfig]]:
     yield DatasetSpec(
         name="cell-folder",
         version=2,
-        summary="your own crops of cells, unresized, split by the picture that they were cut from: data.root=FOLDER",
+        summary="your own crops of cells, unresized, split by the image that they were cut from: data.root=FOLDER",
         citation=BIAS_STUDY,
         config=CellFolderConfig,
         smoke=CellFolderConfig(),
         build="sslbench_microscopy.datasets.cell_folder_reader:open_cell_folder",
-        uses=uses,
+        dependencies=uses,
         label_preserving="crop-flip",
         title=title,
-        card=Card(
-            licence="yours",
+        card=DatasetCard(
+            license="yours",
             citation=BIAS_STUDY,
             source="a folder",
-            obtain="crops are called by their picture and a number, as in PICTURE_12.png, or data.source says how",
+            obtain="crops are called by their image and a number, as in IMAGE_12.png, or data.source says how",
             groups=("source",),
         ),
     )

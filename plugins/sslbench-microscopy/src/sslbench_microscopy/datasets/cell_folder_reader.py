@@ -10,20 +10,20 @@ from sslbench.api import (
     Modality,
     Source,
 )
-from sslbench.api.transformed_dataset import Changed
+from sslbench.api.transformed_dataset import TransformedDataset
 from sslbench_microscopy.datasets.cell_folder import CellFolderConfig
 from sslbench_microscopy.framing import framed_sample
-from sslbench_microscopy.sources import pictures_of
+from sslbench_microscopy.sources import images_of
 
 
 def open_cell_folder(config: CellFolderConfig, source: Source) -> Dataset:
-    """Frame what the folder gives; raises DataMissing without one, RequestError where no picture is told from another."""
-    if "folder" not in source.used:
+    """Frame what the folder gives; raises DataMissing without one, RequestError where no image is told from another."""
+    if "folder" not in source.dependencies:
         raise DataMissing("no folder named")
-    whole = source.used["folder"]
-    pictures = {**whole.columns, "source": pictures_of(whole.columns["id"].tolist(), config.source)}
+    whole = source.dependencies["folder"]
+    images = {**whole.columns, "source": images_of(whole.columns["id"].tolist(), config.source)}
     if not config.side:
-        return Changed(whole, whole.modalities, columns=pictures)
+        return TransformedDataset(whole, whole.modalities, columns=images)
     channels = whole.modalities["image"].shape[0]
     modalities = {"image": Modality(layout="image", shape=(channels, config.side, config.side))}
-    return Changed(whole, modalities, partial(framed_sample, config.side), columns=pictures)
+    return TransformedDataset(whole, modalities, partial(framed_sample, config.side), columns=images)

@@ -26,7 +26,7 @@ class ProfileCnnConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileTransformerConfig:
-    """Post-norm layers over steps behind a class token, with learnt positions."""
+    """Post-norm layers over steps behind a class token, with learned positions."""
 
     width: PositiveInt = 128
     depth: PositiveInt = 6

@@ -11,7 +11,7 @@ from sslbench_plankton.citations import SSLBENCH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorMlpConfig:
-    """Layers of one width, batch norm and ReLU after each; values are standardised and held within `clip` deviations."""
+    """Layers of one width, batch norm and ReLU after each; values are standardized and held within `clip` deviations."""
 
     width: PositiveInt = 128
     depth: PositiveInt = 2

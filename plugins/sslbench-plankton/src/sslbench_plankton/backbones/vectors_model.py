@@ -1,4 +1,4 @@
-"""Fully connected layers on a standardised vector."""
+"""Fully connected layers on a standardized vector."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ class VectorMlp(Backbone):
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, D] -> [B, width]."""
-        return widen(self.layers(self.normalise(x).clamp(-self.clip, self.clip)))
+        return widen(self.layers(self.normalize(x).clamp(-self.clip, self.clip)))

@@ -1,4 +1,4 @@
-"""SYKE-plankton_CytoSense_2025: a picture and an optical pulse of every particle. Spec only; see `cytosense_reader`.
+"""SYKE-plankton_CytoSense_2025: a image and an optical pulse of every particle. Spec only; see `cytosense_reader`.
 
 Layout, as released code that reads it tells (not seen here): data/{LAB,SEA,UTO}/annotations.csv with the columns image,
 profile and class, holding paths below that folder; a profile is a comma-separated table with one head row.
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, DatasetSpec, Modality, NonEmpty, NonNegativeInt, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, NonEmpty, NonNegativeInt, hookimpl
 from sslbench_plankton.citations import CYTOSENSE
 
 BANDS = 6
@@ -20,7 +20,7 @@ BANDS = 6
 class CytosenseConfig:
     """Where the tree or its zip is, if not in a folder `cytosense` or SYKE-plankton_CytoSense_2025 of the usual places.
 
-    The first `legend` rows of every picture are its scale bar. `bands` are the places of the profile's columns in use.
+    The first `legend` rows of every image are its scale bar. `bands` are the places of the profile's columns in use.
     """
 
     root: Path | None = None
@@ -38,15 +38,15 @@ def sslbench_datasets() -> Iterable[DatasetSpec[CytosenseConfig]]:
     yield DatasetSpec(
         name="cytosense",
         version=2,
-        summary="phytoplankton, a picture and a pulse of six bands each: 24 classes in the lab, 38 at sea, 32,930 unlabelled",
+        summary="phytoplankton, a image and a pulse of six bands each: 24 classes in the lab, 38 at sea, 32,930 unlabeled",
         citation=CYTOSENSE,
         config=CytosenseConfig,
         smoke=CytosenseConfig(),
         build="sslbench_plankton.datasets.cytosense_reader:open_part",
         parts=parts,
         label_preserving="cross-modal",
-        card=Card(
-            licence="CC BY 4.0",
+        card=DatasetCard(
+            license="CC BY 4.0",
             citation=CYTOSENSE,
             source="doi 10.23729/fd-470acabc-afb8-39cb-a86e-0f81872e7443",
             obtain=(

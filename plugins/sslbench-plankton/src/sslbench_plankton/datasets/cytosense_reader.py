@@ -1,4 +1,4 @@
-"""Read one part of the CytoSense set: legend rows cut, pictures padded by their edges, pulses scaled as its study does."""
+"""Read one part of the CytoSense set: legend rows cut, images padded by their edges, pulses scaled as its study does."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sslbench.api.files import contents, fingerprint, read_table
 from sslbench.api.image_options import ImageOptions
 from sslbench.api.image_set import ImageSet
 from sslbench_plankton.datasets.cytosense import CytosenseConfig
+from sslbench_plankton.images import NO_ROW
 from sslbench_plankton.left_out import note_unused_images
 from sslbench_plankton.padding import pad_edges
-from sslbench_plankton.pictures import NO_ROW
 from sslbench_plankton.pulses import scaled
 from sslbench_plankton.trees import opened
 
@@ -29,8 +29,8 @@ def open_part(config: CytosenseConfig, source: Source) -> Dataset:
     folder = opened(source, NAMES, source.part.upper())
     if not (folder / TABLE).is_file():
         raise DataMissing(f"no {TABLE} in {folder}")
-    labelled = source.part != "uto"
-    rows = read_table(folder / TABLE, COLUMNS if labelled else COLUMNS[:2])
+    labeled = source.part != "uto"
+    rows = read_table(folder / TABLE, COLUMNS if labeled else COLUMNS[:2])
     for row in rows:
         for name in COLUMNS[:2]:
             if not (folder / row[name]).resolve().is_relative_to(folder.resolve()):
@@ -39,7 +39,7 @@ def open_part(config: CytosenseConfig, source: Source) -> Dataset:
                 raise DataBroken(f"{folder / TABLE}: {row[name]!r} is not there; fetch the set again")
     if not rows:
         raise DataBroken(f"{folder / TABLE} has no row; fetch the set again")
-    return Particles(config, source, folder, rows, labelled=labelled)
+    return Particles(config, source, folder, rows, labeled=labeled)
 
 
 class Particles:
@@ -52,12 +52,12 @@ class Particles:
         folder: Path,
         rows: Sequence[Mapping[str, str]],
         *,
-        labelled: bool,
+        labeled: bool,
     ) -> None:
         self.config, self.folder, self.rows, self.remember = config, folder, rows, source.work
         files = [folder / row["image"] for row in rows]
-        self.images = ImageSet(folder, files, source.work, ImageOptions(channels="grey"))
-        names = tuple(sorted({row["class"] for row in rows} - {""})) if labelled else ()
+        self.images = ImageSet(folder, files, source.work, ImageOptions(channels="gray"))
+        names = tuple(sorted({row["class"] for row in rows} - {""})) if labeled else ()
         code = {name: place for place, name in enumerate(names)}
         self.labels = np.array([code.get(row.get("class", ""), -1) for row in rows], np.int64)
         self.target = Target(kind="class", names=names) if names else Target(kind="none")
@@ -68,14 +68,14 @@ class Particles:
         }
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """A grey square picture [1, S, S] with its file's size, and a scaled profile [T, bands]."""
-        grey = self.images.read(row)[0]
-        if len(grey) <= self.config.legend:
+        """A gray square image [1, S, S] with its file's size, and a scaled profile [T, bands]."""
+        gray = self.images.read(row)[0]
+        if len(gray) <= self.config.legend:
             raise DataBroken(f"nothing is left of it above {self.config.legend} rows of legend")
         profile = self._profile(self.folder / self.rows[row]["profile"])
         return {
-            "image": pad_edges(grey[self.config.legend :])[None],
-            "image.size": np.array(grey.shape),
+            "image": pad_edges(gray[self.config.legend :])[None],
+            "image.size": np.array(gray.shape),
             "profile": scaled(profile),
         }
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import DAPLANKTON
 
@@ -74,12 +74,12 @@ class DaplanktonConfig:
 
     With `joined` the parts are lab and sea, each with all its instruments and a column `instrument` (IFCB, CS, FC) that
     `splits.transfer` can name: learn on one, test on another.
-    `channels=colour` keeps the color that the study converts to gray.
+    `channels=color` keeps the color that the study converts to gray.
     """
 
     root: Path | None = None
     joined: bool = False
-    channels: GrayOrColor = "grey"
+    channels: GrayOrColor = "gray"
 
 
 def counts() -> Mapping[str, Mapping[str, int]]:
@@ -106,8 +106,8 @@ def sslbench_datasets() -> Iterable[DatasetSpec[DaplanktonConfig]]:
         build="sslbench_plankton.datasets.daplankton_reader:open_part",
         parts=parts,
         label_preserving="plankton",
-        card=Card(
-            licence="CC BY 4.0",
+        card=DatasetCard(
+            license="CC BY 4.0",
             citation=DAPLANKTON,
             source="doi 10.23729/32583bd0-38cd-4532-a8d6-fc9dc5967dce",
             obtain=(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sslbench.api import Dataset, Source
 from sslbench_plankton.datasets.daplankton import DaplanktonConfig
-from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
+from sslbench_plankton.images import NO_FOLDER, PlanktonImages
 from sslbench_plankton.trees import classes, opened, subfolders
 
 FOLDERS = ("daplankton", "DAPlankton", "DAPlankton.zip", "daplankton.zip")
@@ -25,6 +25,6 @@ def open_part(config: DaplanktonConfig, source: Source) -> Dataset:
     else:
         folder = opened(source, FOLDERS, f"DAPlankton_{subset}/{instrument.upper()}")
         found, root = classes(folder), folder.parents[1]
-    return PlanktonPictures(
+    return PlanktonImages(
         root, found, source.work / "fingerprints", channels=config.channels, searched=(folder, NO_FOLDER)
     )

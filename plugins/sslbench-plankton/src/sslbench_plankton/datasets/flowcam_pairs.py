@@ -1,6 +1,6 @@
-"""FlowCam exports: a colour picture of every particle beside its row of measurements. Spec only; see `flowcam_pairs_reader`.
+"""FlowCam exports: a color image of every particle beside its row of measurements. Spec only; see `flowcam_pairs_reader`.
 
-The measurements are mostly computed from the picture, so that finding one by the other is partly trivial: a set to try
+The measurements are mostly computed from the image, so that finding one by the other is partly trivial: a set to try
 loaders and encoders of vectors on, and no evidence about learning across modalities.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sslbench.api import Card, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
 from sslbench_plankton.citations import FLOWCAM
 
 
@@ -18,7 +18,7 @@ from sslbench_plankton.citations import FLOWCAM
 class FlowcamPairsConfig:
     """Where the folder is, if not `flowcam_protist_pairs` in the usual places; `table` and `images` lie in it.
 
-    Pictures lie in a folder a class and are called RUN_ID.png; the table's column `key` holds the ID, its column `run` a
+    Images lie in a folder a class and are called RUN_ID.png; the table's column `key` holds the ID, its column `run` a
     file name that begins with RUN. `ignore` are numbers that tell where and when instead of what. `title` names another
     export than the published one in tables, records and files.
     Particles that were cut out of one image are never on both sides of a split: `source` is the column that numbers the
@@ -48,14 +48,14 @@ def sslbench_datasets() -> Iterable[DatasetSpec[FlowcamPairsConfig]]:
     yield DatasetSpec(
         name="flowcam-pairs",
         version=2,
-        summary="FlowCam particles: a colour picture and a row of measurements each, joined by run and particle",
+        summary="FlowCam particles: a color image and a row of measurements each, joined by run and particle",
         citation=FLOWCAM,
         config=FlowcamPairsConfig,
         smoke=FlowcamPairsConfig(),
         build="sslbench_plankton.datasets.flowcam_pairs_reader:open_pairs",
         title=title,
-        card=Card(
-            licence="MIT",
+        card=DatasetCard(
+            license="MIT",
             citation=FLOWCAM,
             source="github.com/VickoT/FlowCam_Image_Classifier, Training/data",
             obtain=(

@@ -1,4 +1,4 @@
-"""Join a FlowCam export's pictures with its table by run and particle, and read both."""
+"""Join a FlowCam export's images with its table by run and particle, and read both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NONE = "none"
 
 
 def open_pairs(config: FlowcamPairsConfig, source: Source) -> Dataset:
-    """Find the folder; raises DataMissing without picture or table, DataBroken where they do not belong together."""
+    """Find the folder; raises DataMissing without image or table, DataBroken where they do not belong together."""
     root = find(source, ("flowcam_protist_pairs",))
     if not (root / config.table).is_file() or not (root / config.images).is_dir():
         raise DataMissing(f"no {config.table} beside a folder {config.images} in {root}")
@@ -43,14 +43,14 @@ def read_rows(table: Path, config: FlowcamPairsConfig) -> dict[tuple[str, str], 
 
 
 def joined(files: Sequence[Path], rows: Mapping[tuple[str, str], Row]) -> list[Row]:
-    """Each picture's row; raises DataBroken, with how many and the first, for pictures without one."""
+    """Each image's row; raises DataBroken, with how many and the first, for images without one."""
     keys = [tuple(file.stem.rpartition("_")[::2]) for file in files]
     lost = [file for file, key in zip(files, keys, strict=True) if key not in rows]
     if lost or not files:
         raise DataBroken(
-            f"{len(lost)} of {len(files)} pictures have no row of measurements; first: {lost[0].name}"
+            f"{len(lost)} of {len(files)} images have no row of measurements; first: {lost[0].name}"
             if lost
-            else "there is no picture"
+            else "there is no image"
         )
     return [rows[run, particle] for run, particle in keys]
 
@@ -87,14 +87,14 @@ def source_images(rows: Sequence[Row], config: FlowcamPairsConfig) -> NDArray[np
 
 
 class Measured:
-    """Pictures, and what the instrument measured of them."""
+    """Images, and what the instrument measured of them."""
 
     def __init__(
         self, config: FlowcamPairsConfig, source: Source, root: Path, files: Sequence[Path], rows: Sequence[Row]
     ) -> None:
         self.root, self.files, self.remember = root, files, source.work
         self.table, self.config, self.rows = root / config.table, config, rows
-        self.images = ImageSet(root, files, source.work, ImageOptions(channels="colour"))
+        self.images = ImageSet(root, files, source.work, ImageOptions(channels="color"))
         self.measured, self.values = numbers(rows, config.ignore)
         folders = [file.relative_to(root / config.images).parts[0] for file in files]
         names = tuple(sorted(set(folders)))
@@ -111,7 +111,7 @@ class Measured:
         }
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """A square colour picture [3, S, S] with its file's size, and its measurements [D]."""
+        """A square color image [3, S, S] with its file's size, and its measurements [D]."""
         image = self.images.read(row)
         square = np.stack([pad_edges(channel) for channel in image])
         return {"image": square, "image.size": np.array(image.shape[1:]), "measurements": self.values[row]}
@@ -126,7 +126,7 @@ class Measured:
         return DataDescription(facts=self.images.describe(), notes=tuple(notes))
 
     def contents(self) -> Sequence[str]:
-        """A digest of each picture's bytes."""
+        """A digest of each image's bytes."""
         return contents(self.root, self.files, self.remember)
 
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""Kaggle-Plankton: zooplankton shadowgraphs of the National Data Science Bowl, a labelled and an unlabelled part.
+"""Kaggle-Plankton: zooplankton shadowgraphs of the National Data Science Bowl, a labeled and an unlabeled part.
 
 Layout: train/<class>/<id>.jpg and test/<id>.jpg, as folders or as the competition's zips.
 """
@@ -9,22 +9,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import PLANKTON_SET
 
-INSIDE = {"labelled": "train", "unlabelled": "test"}
+INSIDE = {"labeled": "train", "unlabeled": "test"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KagglePlanktonConfig:
     """Where the tree or its zips are, if not in one of the usual folders.
 
-    `channels=colour` keeps the color that the study converts to gray.
+    `channels=color` keeps the color that the study converts to gray.
     """
 
     root: Path | None = None
-    channels: GrayOrColor = "grey"
+    channels: GrayOrColor = "gray"
 
 
 def parts(config: KagglePlanktonConfig) -> tuple[str, ...]:
@@ -37,22 +37,22 @@ def sslbench_datasets() -> Iterable[DatasetSpec[KagglePlanktonConfig]]:
     yield DatasetSpec(
         name="kaggle-plankton",
         version=3,
-        summary="ISIIS shadowgraphs of zooplankton, 121 classes: 30,336 labelled images, 130,000 without labels",
+        summary="ISIIS shadowgraphs of zooplankton, 121 classes: 30,336 labeled images, 130,000 without labels",
         citation=PLANKTON_SET,
         config=KagglePlanktonConfig,
         smoke=KagglePlanktonConfig(),
         build="sslbench_plankton.datasets.kaggle_plankton_reader:open_kaggle_plankton",
         parts=parts,
         label_preserving="plankton",
-        card=Card(
-            licence="none stated; the National Data Science Bowl's rules",
+        card=DatasetCard(
+            license="none stated; the National Data Science Bowl's rules",
             citation=PLANKTON_SET,
             source="doi 10.7289/V5D21VJD; kaggle.com/c/datasciencebowl",
             obtain=(
                 "download train.zip and test.zip of the competition 'datasciencebowl' from Kaggle into a folder "
                 "'kaggle-plankton'; the zips or what is in them are read"
             ),
-            totals={"labelled": (30_336, 121)},
+            totals={"labeled": (30_336, 121)},
             modalities={"image": Modality(layout="image", shape=(1, 0, 0))},
         ),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sslbench.api import Dataset, Source
 from sslbench_plankton.datasets.kaggle_plankton import INSIDE, KagglePlanktonConfig
-from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
-from sslbench_plankton.trees import classes, opened, unlabelled
+from sslbench_plankton.images import NO_FOLDER, PlanktonImages
+from sslbench_plankton.trees import classes, opened, unlabeled
 
 FOLDERS = ("kaggle-plankton", "ndsb", "datasciencebowl", "datasciencebowl.zip", "ndsb_plankton")
 
@@ -13,7 +13,7 @@ FOLDERS = ("kaggle-plankton", "ndsb", "datasciencebowl", "datasciencebowl.zip", 
 def open_kaggle_plankton(config: KagglePlanktonConfig, source: Source) -> Dataset:
     """List the files."""
     root = opened(source, FOLDERS, INSIDE[source.part])
-    found = classes(root) if source.part == "labelled" else unlabelled(root)
-    return PlanktonPictures(
+    found = classes(root) if source.part == "labeled" else unlabeled(root)
+    return PlanktonImages(
         root, found, source.work / "fingerprints", channels=config.channels, searched=(root, NO_FOLDER)
     )

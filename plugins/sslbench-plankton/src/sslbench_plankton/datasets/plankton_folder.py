@@ -1,6 +1,6 @@
 """A user's folder of plankton images, prepared as the plankton MAE study prepares its own. Spec only.
 
-Finding and labelling the files is `image-folder`'s; the padding is in `padding`.
+Finding and labeling the files is `image-folder`'s; the padding is in `padding`.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sslbench.api import (
-    Card,
+    DatasetCard,
     DatasetSpec,
+    Dependency,
     PositiveInt,
-    Use,
     hookimpl,
 )
 from sslbench.api.files import name_folder
 from sslbench.api.image_options import GrayOrColor, Pages
 from sslbench_plankton.citations import PLANKTON_MAE
 
-PASSED = ("root", "levels", "skip", "table", "time", "copies", "channels", "pages", "minimum")
+PASSED = ("root", "levels", "skip", "table", "time", "copies", "channels", "pages", "min_class_samples")
 """Settings that are passed on as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanktonFolderConfig:
     """A tree of images below `root`; all settings are those of `image-folder`, but that color is converted to gray, as in the
-    study, unless `channels` is colour.
+    study, unless `channels` is color.
     """
 
     root: Path | None = None
@@ -39,15 +39,15 @@ class PlanktonFolderConfig:
     columns: Mapping[str, str] = field(default_factory=dict)
     time: str = ""
     copies: Literal["keep", "drop"] = "keep"
-    channels: GrayOrColor = "grey"
+    channels: GrayOrColor = "gray"
     pages: Pages = None
-    minimum: PositiveInt = 1
+    min_class_samples: PositiveInt = 1
 
 
-def uses(config: PlanktonFolderConfig) -> Mapping[str, Use]:
+def uses(config: PlanktonFolderConfig) -> Mapping[str, Dependency]:
     """The folder."""
     settings: dict[str, Any] = {name: getattr(config, name) for name in PASSED} | {"columns": dict(config.columns)}
-    return {"folder": Use(kind="dataset", name="image-folder", settings=settings)}
+    return {"folder": Dependency(kind="dataset", name="image-folder", settings=settings)}
 
 
 def title(config: PlanktonFolderConfig) -> str:
@@ -65,11 +65,11 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PlanktonFolderConfig]]:
         config=PlanktonFolderConfig,
         smoke=PlanktonFolderConfig(),
         build="sslbench_plankton.datasets.plankton_folder_reader:open_plankton_folder",
-        uses=uses,
+        dependencies=uses,
         label_preserving="plankton",
         title=title,
-        card=Card(
-            licence="yours",
+        card=DatasetCard(
+            license="yours",
             citation=PLANKTON_MAE,
             source="a folder",
             obtain="it is your own folder of images: one folder per class, or a flat folder of unlabeled ones",

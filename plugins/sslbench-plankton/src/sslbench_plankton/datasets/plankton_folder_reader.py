@@ -8,15 +8,15 @@ from sslbench.api import (
     Modality,
     Source,
 )
-from sslbench.api.transformed_dataset import Changed
+from sslbench.api.transformed_dataset import TransformedDataset
 from sslbench_plankton.datasets.plankton_folder import PlanktonFolderConfig
 from sslbench_plankton.padding import padded
 
 
 def open_plankton_folder(config: PlanktonFolderConfig, source: Source) -> Dataset:
     """Pad what the folder gives; raises DataMissing without one."""
-    if "folder" not in source.used:
+    if "folder" not in source.dependencies:
         raise DataMissing("no folder named")
-    whole = source.used["folder"]
+    whole = source.dependencies["folder"]
     channels = whole.modalities["image"].shape[0]
-    return Changed(whole, {"image": Modality(layout="image", shape=(channels, 0, 0))}, padded)
+    return TransformedDataset(whole, {"image": Modality(layout="image", shape=(channels, 0, 0))}, padded)

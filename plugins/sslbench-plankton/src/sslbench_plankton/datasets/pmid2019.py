@@ -9,23 +9,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import PMID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PmidConfig:
-    """Where the tree is, if not in a folder `pmid2019` of the usual places, and where in it pictures and boxes are.
+    """Where the tree is, if not in a folder `pmid2019` of the usual places, and where in it images and boxes are.
 
     Individuals of one image are never on both sides of a split (column `source`; splits.groups=none separates them).
-    `channels=colour` keeps the color that the study converts to gray.
+    `channels=color` keeps the color that the study converts to gray.
     """
 
     root: Path | None = None
     images: str = "JPEGImages"
     annotations: str = "Annotations"
-    channels: GrayOrColor = "grey"
+    channels: GrayOrColor = "gray"
 
 
 @hookimpl
@@ -39,8 +39,8 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PmidConfig]]:
         smoke=PmidConfig(),
         build="sslbench_plankton.datasets.pmid2019_reader:open_pmid2019",
         label_preserving="plankton",
-        card=Card(
-            licence="not stated where it was looked for",
+        card=DatasetCard(
+            license="not stated where it was looked for",
             citation=PMID,
             formats=("voc",),
             source="doi 10.1093/icesjms/fsz171",

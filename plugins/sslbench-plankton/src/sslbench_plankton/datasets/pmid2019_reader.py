@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sslbench.api import Dataset, Source
 from sslbench_plankton.datasets.pmid2019 import PmidConfig
-from sslbench_plankton.pictures import NO_BOX, PlanktonPictures
+from sslbench_plankton.images import NO_BOX, PlanktonImages
 from sslbench_plankton.trees import boxed, opened
 
 FOLDERS = ("pmid2019", "PMID2019", "PMID2019.zip")
@@ -16,7 +16,7 @@ def open_pmid2019(config: PmidConfig, source: Source) -> Dataset:
     root = annotations.parents[config.annotations.count("/")]
     found = boxed(root / config.images, annotations)
     beside = sorted(annotations.glob("*.xml"))
-    return PlanktonPictures(
+    return PlanktonImages(
         root,
         found,
         source.work / "fingerprints",

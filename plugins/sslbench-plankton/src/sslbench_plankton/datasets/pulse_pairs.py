@@ -1,4 +1,4 @@
-"""SYNTHETIC pairs of a picture and an optical pulse, of a stated model. Spec only; the model is in `pulses`."""
+"""SYNTHETIC pairs of a image and an optical pulse, of a stated model. Spec only; the model is in `pulses`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sslbench.api import (
-    Card,
+    DatasetCard,
     DatasetSpec,
     Modality,
     NonNegativeFloat,
@@ -31,7 +31,7 @@ class PulsePairsConfig:
 
 
 def parts(config: PulsePairsConfig) -> tuple[str, ...]:
-    """As the published set is divided: cultures, samples of the sea, and a station's stream that nobody has labelled."""
+    """As the published set is divided: cultures, samples of the sea, and a station's stream that nobody has labeled."""
     return ("lab", "sea", "uto")
 
 
@@ -42,13 +42,13 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PulsePairsConfig]]:
         version=2,
         parts=parts,
         label_preserving="cross-modal",
-        summary="SYNTHETIC: particles that cross a laser, a picture and a pulse of six bands each; a stated model, no data",
+        summary="SYNTHETIC: particles that cross a laser, a image and a pulse of six bands each; a stated model, no data",
         citation=SSLBENCH,
         config=PulsePairsConfig,
         smoke=PulsePairsConfig(samples=5),
         build="sslbench_plankton.datasets.pulse_pairs_reader:open_part",
-        card=Card(
-            licence="MIT",
+        card=DatasetCard(
+            license="MIT",
             citation=SSLBENCH,
             source="drawn on demand",
             obtain="it is drawn on demand",

@@ -1,4 +1,4 @@
-"""Draw the individuals of `pulse-pairs`: four classes that the picture tells apart, four the pulse, four only both."""
+"""Draw the individuals of `pulse-pairs`: four classes that the image tells apart, four the pulse, four only both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sslbench.api import Modality, Source, Target
 from sslbench_plankton.datasets.pulse_pairs import PulsePairsConfig
-from sslbench_plankton.pulses import Species, picture, pulse, scaled
+from sslbench_plankton.pulses import Species, image, pulse, scaled
 
 RED, ORANGE = (1.0, 0.5, 0.25, 0.5), (0.4, 0.6, 0.9, 0.5)
 SPECIES = (
@@ -29,7 +29,7 @@ SPECIES = (
     Species(name="barbell bent red", kind="barbell", bent=True, pigments=RED),
     Species(name="barbell bent orange", kind="barbell", bent=True, pigments=ORANGE),
 )
-"""Pairs of neighbours: the first four by the picture only, the next four by the pulse only, the last four by both only."""
+"""Pairs of neighbors: the first four by the image only, the next four by the pulse only, the last four by both only."""
 BANDS, MARGIN = 6, 4
 PARTS = {"lab": 0, "sea": 1, "uto": 2}
 
@@ -57,7 +57,7 @@ def labels_of(part: str, samples: int) -> NDArray[np.int64]:
 
 
 class PulsePairs:
-    """Every individual has a length, a height, a gain and a way round of its own, the same in picture and pulse."""
+    """Every individual has a length, a height, a gain and a way round of its own, the same in image and pulse."""
 
     def __init__(self, config: PulsePairsConfig, part: str = "lab") -> None:
         self.config, self.part = config, part
@@ -80,7 +80,7 @@ class PulsePairs:
         length, height = own.uniform(*site.lengths), own.uniform(*site.heights)
         gain = float(np.exp(own.normal(0, site.gain)))
         shape = (int(4 * height) + 2 * MARGIN, int(length) + 2 * MARGIN)
-        shadow = picture(species, length, height, shape, own)
+        shadow = image(species, length, height, shape, own)
         counts = pulse(species, length, height, gain, site.noise * self.config.noise, own)
         if own.random() < 0.5:  # it came the other way round
             shadow, counts = shadow[:, :, ::-1], counts[::-1]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import SYKE_IFCB
 
@@ -18,11 +18,11 @@ from sslbench_plankton.citations import SYKE_IFCB
 class SykeIfcbConfig:
     """Where the tree or its zip is, if not in one of the usual folders.
 
-    `channels=colour` keeps the color that the study converts to gray.
+    `channels=color` keeps the color that the study converts to gray.
     """
 
     root: Path | None = None
-    channels: GrayOrColor = "grey"
+    channels: GrayOrColor = "gray"
 
 
 @hookimpl
@@ -36,8 +36,8 @@ def sslbench_datasets() -> Iterable[DatasetSpec[SykeIfcbConfig]]:
         smoke=SykeIfcbConfig(),
         build="sslbench_plankton.datasets.syke_ifcb_2022_reader:open_syke_ifcb_2022",
         label_preserving="plankton",
-        card=Card(
-            licence="CC BY 4.0",
+        card=DatasetCard(
+            license="CC BY 4.0",
             citation=SYKE_IFCB,
             source="doi 10.23728/b2share.abf913e5a6ad47e6baa273ae0ed6617a",
             obtain=(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sslbench.api import Dataset, Source
 from sslbench_plankton.datasets.syke_ifcb_2022 import SykeIfcbConfig
-from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
+from sslbench_plankton.images import NO_FOLDER, PlanktonImages
 from sslbench_plankton.trees import classes, opened
 
 FOLDERS = ("syke-ifcb-2022", "SYKE-plankton_IFCB_2022", "phytoplankton_labeled.zip", "phytoplankton_labeled")
@@ -14,6 +14,6 @@ INSIDE = "labeled_20201020"
 def open_syke_ifcb_2022(config: SykeIfcbConfig, source: Source) -> Dataset:
     """List the files."""
     root = opened(source, FOLDERS, INSIDE)
-    return PlanktonPictures(
+    return PlanktonImages(
         root, classes(root), source.work / "fingerprints", channels=config.channels, searched=(root, NO_FOLDER)
     )

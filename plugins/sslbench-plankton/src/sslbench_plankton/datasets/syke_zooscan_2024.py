@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, DatasetSpec, Modality, NonNegativeInt, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, NonNegativeInt, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import SYKE_ZOOSCAN
 
@@ -18,12 +18,12 @@ from sslbench_plankton.citations import SYKE_ZOOSCAN
 class SykeZooscanConfig:
     """Where the tree or its zip is, if not in one of the usual folders, and how many rows of pixels the legend takes.
 
-    `channels=colour` keeps the color that the study converts to gray.
+    `channels=color` keeps the color that the study converts to gray.
     """
 
     root: Path | None = None
     legend: NonNegativeInt = 25
-    channels: GrayOrColor = "grey"
+    channels: GrayOrColor = "gray"
 
 
 @hookimpl
@@ -37,8 +37,8 @@ def sslbench_datasets() -> Iterable[DatasetSpec[SykeZooscanConfig]]:
         smoke=SykeZooscanConfig(),
         build="sslbench_plankton.datasets.syke_zooscan_2024_reader:open_syke_zooscan_2024",
         label_preserving="plankton",
-        card=Card(
-            licence="CC BY 4.0",
+        card=DatasetCard(
+            license="CC BY 4.0",
             citation=SYKE_ZOOSCAN,
             source="Fairdata 6fa42787-9772-41a5-a6fc-0dde489ed908",
             obtain=(

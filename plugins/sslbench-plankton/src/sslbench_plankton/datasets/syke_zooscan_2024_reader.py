@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sslbench.api import Dataset, Source
 from sslbench_plankton.datasets.syke_zooscan_2024 import SykeZooscanConfig
-from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
+from sslbench_plankton.images import NO_FOLDER, PlanktonImages
 from sslbench_plankton.trees import classes, opened
 
 FOLDERS = ("syke-zooscan-2024", "SYKE-plankton_ZooScan_2024", "SYKE-plankton_ZooScan_2024.zip")
@@ -14,7 +14,7 @@ INSIDE = "images/SYKE-plankton_ZooScan_2024"
 def open_syke_zooscan_2024(config: SykeZooscanConfig, source: Source) -> Dataset:
     """List the files."""
     root = opened(source, FOLDERS, INSIDE)
-    return PlanktonPictures(
+    return PlanktonImages(
         root,
         classes(root),
         source.work / "fingerprints",

@@ -1,6 +1,6 @@
 """UDE DIATOMS in the Wild 2024: freshwater diatoms in bright field. Layout not verified.
 
-Read as one folder per class or, with `table`, as pictures and a CSV file that names their classes.
+Read as one folder per class or, with `table`, as images and a CSV file that names their classes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sslbench.api import Card, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import UDE_DIATOMS
 
@@ -18,8 +18,8 @@ from sslbench_plankton.citations import UDE_DIATOMS
 class UdeDiatomsConfig:
     """Where the tree is, if not in a folder `ude-diatoms-2024` of the usual places.
 
-    `images` is the folder of the pictures in it; `table` a CSV file in it with a column of paths and one of classes.
-    `channels=colour` keeps the color that the study converts to gray.
+    `images` is the folder of the images in it; `table` a CSV file in it with a column of paths and one of classes.
+    `channels=color` keeps the color that the study converts to gray.
     """
 
     root: Path | None = None
@@ -27,7 +27,7 @@ class UdeDiatomsConfig:
     table: str = field(default="", metadata={"names_file": True})
     image_column: str = "filename"
     class_column: str = "taxon"
-    channels: GrayOrColor = "grey"
+    channels: GrayOrColor = "gray"
 
 
 @hookimpl
@@ -41,8 +41,8 @@ def sslbench_datasets() -> Iterable[DatasetSpec[UdeDiatomsConfig]]:
         smoke=UdeDiatomsConfig(),
         build="sslbench_plankton.datasets.ude_diatoms_2024_reader:open_ude_diatoms_2024",
         label_preserving="plankton",
-        card=Card(
-            licence="CC0 1.0",
+        card=DatasetCard(
+            license="CC0 1.0",
             citation=UDE_DIATOMS,
             source="doi 10.1093/gigascience/giae087",
             obtain=(

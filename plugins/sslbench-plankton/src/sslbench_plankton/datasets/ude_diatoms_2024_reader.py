@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sslbench.api import Dataset, Source
 from sslbench_plankton.datasets.ude_diatoms_2024 import UdeDiatomsConfig
-from sslbench_plankton.pictures import NO_FOLDER, NO_ROW, PlanktonPictures
+from sslbench_plankton.images import NO_FOLDER, NO_ROW, PlanktonImages
 from sslbench_plankton.trees import classes, opened, tabled
 
 FOLDERS = ("ude-diatoms-2024", "UDE_DIATOMS_in_the_Wild_2024", "ude-diatoms-2024.zip")
@@ -14,7 +14,7 @@ def open_ude_diatoms_2024(config: UdeDiatomsConfig, source: Source) -> Dataset:
     """List the files."""
     root = opened(source, FOLDERS, "")
     if not config.table:
-        return PlanktonPictures(
+        return PlanktonImages(
             root,
             classes(root / config.images),
             source.work / "fingerprints",
@@ -23,7 +23,7 @@ def open_ude_diatoms_2024(config: UdeDiatomsConfig, source: Source) -> Dataset:
         )
     table = root / config.table
     found = tabled(root / config.images, table, config.image_column, config.class_column)
-    return PlanktonPictures(
+    return PlanktonImages(
         root,
         found,
         source.work / "fingerprints",

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import ZOOLAKE
 
@@ -19,12 +19,12 @@ class ZoolakeConfig:
     """Where the tree or data.zip is, if not in one of the usual folders.
 
     With `published_split` samples belong to the parts that the lists beside the tree name, where there are lists.
-    `channels=colour` keeps the color that the study converts to gray.
+    `channels=color` keeps the color that the study converts to gray.
     """
 
     root: Path | None = None
     published_split: bool = True
-    channels: GrayOrColor = "grey"
+    channels: GrayOrColor = "gray"
 
 
 @hookimpl
@@ -38,8 +38,8 @@ def sslbench_datasets() -> Iterable[DatasetSpec[ZoolakeConfig]]:
         smoke=ZoolakeConfig(),
         build="sslbench_plankton.datasets.zoolake_reader:open_zoolake",
         label_preserving="plankton",
-        card=Card(
-            licence="CC0 1.0",
+        card=DatasetCard(
+            license="CC0 1.0",
             citation=ZOOLAKE,
             source="opendata.eawag.ch, doi 10.3389/fmicb.2021.746297",
             obtain=(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sslbench.api import Dataset, Source
 from sslbench_plankton.datasets.zoolake import ZoolakeConfig
+from sslbench_plankton.images import NO_FOLDER, PlanktonImages
 from sslbench_plankton.left_out import note_missing_names
-from sslbench_plankton.pictures import NO_FOLDER, PlanktonPictures
 from sslbench_plankton.trees import classes, list_names, listed, opened
 
 FOLDERS = ("zoolake", "ZooLake", "zoolake.zip", "data.zip")
@@ -22,7 +22,7 @@ def open_zoolake(config: ZoolakeConfig, source: Source) -> Dataset:
         found = listed(found, dict(zip(("train", "validation", "test"), beside, strict=True)))
         files = [specimen.file for specimen in found]
         notes = [note for path in beside for note in note_missing_names(list_names(path), files, path.name)]
-    return PlanktonPictures(
+    return PlanktonImages(
         root.parent,
         found,
         source.work / "fingerprints",

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 from sslbench.api import (
     AnyFloat,
-    Facts,
     MethodSpec,
     NonNegativeFloat,
+    PlanContext,
     PositiveInt,
     Range,
     Recipe,
@@ -29,7 +29,7 @@ from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, 
 class ClipPairsConfig:
     """The joint space (`out`), dropout on features, the unit of the sizes that projections are told (0: they are told none).
 
-    `scale` is where the learnt logarithm of the scale starts (CLIP's is 2.6593, ln(1/0.07)); the scale stays within 1/100
+    `scale` is where the learned logarithm of the scale starts (CLIP's is 2.6593, ln(1/0.07)); the scale stays within 1/100
     and 100. The released code takes each row's maximum away before it looks along columns (`columns` released); CLIP's
     column term does not (exact). A batch is split into `buckets` that do not see each other.
     """
@@ -47,7 +47,7 @@ def views(config: ClipPairsConfig) -> Mapping[str, Role]:
     return one_view()
 
 
-def check(config: ClipPairsConfig, facts: Facts) -> Iterable[str]:
+def check(config: ClipPairsConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
     yield from undividable(config.buckets, facts)
 

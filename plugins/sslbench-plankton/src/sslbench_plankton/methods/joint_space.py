@@ -1,6 +1,6 @@
 """The frame of a method for two modalities: an encoder and a projection for each, into one space. Holds no equation.
 
-Beside its feature a projection is told what was lost on the way to the encoder: a picture's size and a profile's length
+Beside its feature a projection is told what was lost on the way to the encoder: a image's size and a profile's length
 before any crop, in shares of `unit` (the cross-modal plankton study, 224).
 """
 
@@ -38,7 +38,7 @@ class JointSpace(TrainedMethod):
         self.unit = config.unit
         self.kept = nn.ModuleDict(dict(parts.encoders))
         self.dropout = nn.Dropout(config.dropout)
-        facts = {name: modality.facts for name, modality in parts.facts.modalities.items()}
+        facts = {name: modality.facts for name, modality in parts.context.modalities.items()}
         self.told = {name: tuple(f for f in facts[name] if f in TOLD and config.unit) for name in parts.encoders}
         widths = {name: sum(TOLD[fact] for fact in told) for name, told in self.told.items()}
         self.projections = nn.ModuleDict(
@@ -63,7 +63,7 @@ class JointSpace(TrainedMethod):
     def pairs(self, batch: Batch, step: Step) -> tuple[Tensor, Tensor]:
         """Both modalities' projections [B, out] of the first view, with the rows of all processes."""
         found = self.embed(batch.views["view"][0])
-        first, second = (step.world.gather(found[f"{name}.{SPACE}"]) for name in sorted(self.kept))
+        first, second = (step.processes.gather(found[f"{name}.{SPACE}"]) for name in sorted(self.kept))
         return first, second
 
 

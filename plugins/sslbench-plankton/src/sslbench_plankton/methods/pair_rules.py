@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sslbench.api import Facts, Role, Setting
+from sslbench.api import PlanContext, Role, Setting
 
 QUICK_SOURCE = "sslbench: a first setting for two cores, tuned on no data"
 
@@ -14,22 +14,22 @@ def one_view() -> Mapping[str, Role]:
     return {"view": Role(count=1)}
 
 
-def undividable(buckets: int, facts: Facts) -> Iterable[str]:
+def undividable(buckets: int, facts: PlanContext) -> Iterable[str]:
     """Say which batches cannot be contrasted."""
-    if facts.batch < 2:
-        yield f"train.batch = {facts.batch} leaves nothing to contrast with; possible: 2 or more"
-    if facts.batch % buckets or facts.batch // buckets < 2:
-        yield f"method.buckets = {buckets} does not divide train.batch = {facts.batch} into parts of 2 or more"
+    if facts.batch_size < 2:
+        yield f"train.batch_size = {facts.batch_size} leaves nothing to contrast with; possible: 2 or more"
+    if facts.batch_size % buckets or facts.batch_size // buckets < 2:
+        yield f"method.buckets = {buckets} does not divide train.batch_size = {facts.batch_size} into parts of 2 or more"
 
 
 def quick() -> Mapping[str, Setting]:
-    """Two cores, small pictures: 128 pairs a step, one cycle of AdamW."""
+    """Two cores, small images: 128 pairs a step, one cycle of AdamW."""
     return {
         "train.epochs": 30,
-        "train.batch": 128,
-        "train.optimiser": "adamw",
-        "train.rate": 1e-3,
-        "train.decay": 1e-2,
+        "train.batch_size": 128,
+        "train.optimizer": "adamw",
+        "train.lr": 1e-3,
+        "train.weight_decay": 1e-2,
         "train.schedule": "one-cycle",
         "augmentation.name": "cross-modal",
         "method.out": 128,

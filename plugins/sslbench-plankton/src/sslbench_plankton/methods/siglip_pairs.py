@@ -8,9 +8,9 @@ from typing import Annotated
 
 from sslbench.api import (
     AnyFloat,
-    Facts,
     MethodSpec,
     NonNegativeFloat,
+    PlanContext,
     PositiveInt,
     Range,
     Recipe,
@@ -25,7 +25,7 @@ from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, 
 class SiglipPairsConfig:
     """The joint space (`out`), dropout on features, the unit of the sizes that projections are told (0: they are told none).
 
-    The learnt logarithm of the scale starts at `scale`, the learnt bias at `bias` (SigLIP: ln 10 and -10). A batch is split
+    The learned logarithm of the scale starts at `scale`, the learned bias at `bias` (SigLIP: ln 10 and -10). A batch is split
     into `buckets` that do not see each other.
     """
 
@@ -42,7 +42,7 @@ def views(config: SiglipPairsConfig) -> Mapping[str, Role]:
     return one_view()
 
 
-def check(config: SiglipPairsConfig, facts: Facts) -> Iterable[str]:
+def check(config: SiglipPairsConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
     yield from undividable(config.buckets, facts)
 

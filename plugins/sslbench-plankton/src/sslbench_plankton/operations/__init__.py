@@ -1,1 +1,1 @@
-"""What may be changed of a profile, and of a picture together with its profile."""
+"""What may be changed of a profile, and of a image together with its profile."""

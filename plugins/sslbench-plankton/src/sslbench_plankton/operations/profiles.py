@@ -1,6 +1,6 @@
 """Changes of profiles, as the cross-modal plankton study makes them. Specs only; see `profiles_operation`.
 
-They act on every sequence of a view, whatever it is called; `mirror-together` on its pictures as well.
+They act on every sequence of a view, whatever it is called; `mirror-together` on its images as well.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class BandDropConfig:
     """Each band is set to 0 with probability `p_band`, but at least one and at most `most` of a sample's."""
 
     p_band: Share = 0.05
-    most: PositiveInt = 4
+    max_bands: PositiveInt = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
         layouts=SEQUENCE, shapes=cropped,
     )  # fmt: skip
     yield OperationSpec(
-        name="mirror-together", version=1, summary="mirror the picture and reverse the sequence: one particle, turned round",
+        name="mirror-together", version=1, summary="mirror the image and reverse the sequence: one particle, turned round",
         citation=CROSS_MODAL, config=MirrorConfig, smoke=MirrorConfig(),
         build="sslbench_plankton.operations.profiles_operation:mirror_together",
         layouts=frozenset({"image", "sequence"}), random=False,

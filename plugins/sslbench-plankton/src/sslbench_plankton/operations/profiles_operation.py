@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sslbench.api import Draws, Layout, OperationParts, View
+from sslbench.api import KeyedRandom, Layout, OperationParts, View
 from sslbench.api.modules import Operation
 from sslbench_plankton.operations.profiles import BandDropConfig, BandScaleConfig, MirrorConfig, TimeCropConfig
 from sslbench_plankton.resampling import resampled
 
-Change = Callable[[Tensor, "Tensor | None", Draws], "dict[str, Tensor]"]
+Change = Callable[[Tensor, "Tensor | None", KeyedRandom], "dict[str, Tensor]"]
 """A sequence, its true steps and its draws -> what becomes of it ('') and of its facts ('.length')."""
 
 
@@ -27,7 +27,7 @@ class OnSequences:
     def __init__(self, parts: OperationParts, change: Change) -> None:
         self.names, self.change = named(parts, "sequence"), change
 
-    def __call__(self, view: View, draws: Draws) -> View:
+    def __call__(self, view: View, draws: KeyedRandom) -> View:
         made = dict(view)
         for name in (name for name in self.names if name in view):
             changed = self.change(view[name], view.get(f"{name}.length"), draws.fork(name))
@@ -52,7 +52,7 @@ def reversed_in_time(x: Tensor, length: Tensor | None) -> Tensor:
 def band_scale(config: BandScaleConfig, parts: OperationParts) -> OnSequences:
     """One factor for each band of each sample."""
 
-    def change(x: Tensor, length: Tensor | None, draws: Draws) -> dict[str, Tensor]:
+    def change(x: Tensor, length: Tensor | None, draws: KeyedRandom) -> dict[str, Tensor]:
         low, high = config.factor
         return {"": x * (low + (high - low) * draws.uniform("factor", x.shape[2])).unsqueeze(1)}
 
@@ -62,8 +62,8 @@ def band_scale(config: BandScaleConfig, parts: OperationParts) -> OnSequences:
 def band_drop(config: BandDropConfig, parts: OperationParts) -> OnSequences:
     """Some bands are 0 at every step."""
 
-    def change(x: Tensor, length: Tensor | None, draws: Draws) -> dict[str, Tensor]:
-        gone = dropped(draws.uniform("band", x.shape[2]), config.p_band, config.most)
+    def change(x: Tensor, length: Tensor | None, draws: KeyedRandom) -> dict[str, Tensor]:
+        gone = dropped(draws.uniform("band", x.shape[2]), config.p_band, config.max_bands)
         return {"": x.masked_fill(gone.unsqueeze(1), 0.0)}
 
     return OnSequences(parts, change)
@@ -72,7 +72,7 @@ def band_drop(config: BandDropConfig, parts: OperationParts) -> OnSequences:
 def time_crop(config: TimeCropConfig, parts: OperationParts) -> OnSequences:
     """A window of the resampled steps, all of it true; how many steps there were is kept as 'NAME.original_length'."""
 
-    def change(x: Tensor, length: Tensor | None, draws: Draws) -> dict[str, Tensor]:
+    def change(x: Tensor, length: Tensor | None, draws: KeyedRandom) -> dict[str, Tensor]:
         starts = (draws.uniform("start") * (config.steps - config.keep + 1)).long()
         places = starts.unsqueeze(1) + torch.arange(config.keep, device=x.device)
         kept = resampled(x, length, config.steps).gather(1, places.unsqueeze(-1).expand(-1, -1, x.shape[2]))
@@ -84,10 +84,10 @@ def time_crop(config: TimeCropConfig, parts: OperationParts) -> OnSequences:
 
 
 def mirror_together(config: MirrorConfig, parts: OperationParts) -> Operation:
-    """Pictures left to right and sequences end to start, as when the particle had passed the other way round."""
-    pictures, reverse = named(parts, "image"), OnSequences(parts, lambda x, n, draws: {"": reversed_in_time(x, n)})
+    """Images left to right and sequences end to start, as when the particle had passed the other way round."""
+    images, reverse = named(parts, "image"), OnSequences(parts, lambda x, n, draws: {"": reversed_in_time(x, n)})
 
-    def change(view: View, draws: Draws) -> View:
-        return {**reverse(view, draws), **{name: view[name].flip(3) for name in pictures if name in view}}
+    def change(view: View, draws: KeyedRandom) -> View:
+        return {**reverse(view, draws), **{name: view[name].flip(3) for name in images if name in view}}
 
     return change

@@ -23,7 +23,7 @@ def sslbench_studies() -> Iterable[StudySpec]:
     yield StudySpec(
         name="cross-modal-plankton",
         version=1,
-        summary="a picture and an optical pulse of every particle: recognition by a small gallery, in and across modalities",
+        summary="a image and an optical pulse of every particle: recognition by a small gallery, in and across modalities",
         citation=CROSS_MODAL,
         file=HERE / "cross_modal_plankton.yaml",
     )

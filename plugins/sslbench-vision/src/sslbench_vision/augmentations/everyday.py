@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sslbench.api import Apply, AugmentationSpec, hookimpl
+from sslbench.api import AugmentationSpec, OperationStep, hookimpl
 from sslbench_vision.citations import MAE, SIMCLR, SSLBENCH
 
 SETS = (
     AugmentationSpec(
         name="simclr",
         version=1,
-        summary="crop, flip, strong colour jitter, grey, blur (SimCLR, appendix A)",
+        summary="crop, flip, strong color jitter, gray, blur (SimCLR, appendix A)",
         citation=SIMCLR,
         operations={
-            "crop": Apply(operation="random-resized-crop", settings={"interpolation": "bicubic"}),
-            "flip": Apply(operation="horizontal-flip", p=0.5),
-            "jitter": Apply(
-                operation="colour-jitter",
+            "crop": OperationStep(operation="random-resized-crop", settings={"interpolation": "bicubic"}),
+            "flip": OperationStep(operation="horizontal-flip", p=0.5),
+            "jitter": OperationStep(
+                operation="color-jitter",
                 p=0.8,
                 settings={"brightness": 0.8, "contrast": 0.8, "saturation": 0.8, "hue": 0.2},
             ),
-            "grey": Apply(operation="grey", p=0.2),
-            "blur": Apply(operation="blur", p=0.5),
+            "gray": OperationStep(operation="grayscale", p=0.2, random_key="grey"),
+            "blur": OperationStep(operation="blur", p=0.5),
         },
     ),
     AugmentationSpec(
@@ -31,8 +31,10 @@ SETS = (
         summary="crop of at least a fifth of the area and flip (MAE, section 4)",
         citation=MAE,
         operations={
-            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.2, 1.0), "interpolation": "bicubic"}),
-            "flip": Apply(operation="horizontal-flip", p=0.5),
+            "crop": OperationStep(
+                operation="random-resized-crop", settings={"scale": (0.2, 1.0), "interpolation": "bicubic"}
+            ),
+            "flip": OperationStep(operation="horizontal-flip", p=0.5),
         },
     ),
     AugmentationSpec(
@@ -40,24 +42,24 @@ SETS = (
         version=1,
         summary="crop of at least two fifths of the area; keeps labels that a flip would change (digits)",
         citation=SSLBENCH,
-        operations={"crop": Apply(operation="random-resized-crop", settings={"scale": (0.4, 1.0)})},
+        operations={"crop": OperationStep(operation="random-resized-crop", settings={"scale": (0.4, 1.0)})},
     ),
     AugmentationSpec(
         name="small-objects",
         version=1,
-        summary="grey or coloured objects that may lie any way: crop, rotation, flip, brightness and contrast; "
+        summary="gray or colored objects that may lie any way: crop, rotation, flip, brightness and contrast; "
         "with invert.p=0.5 for cameras with opposite backgrounds",
         citation=SSLBENCH,
         operations={
-            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.3, 1.0)}),
-            "rotation": Apply(operation="rotation", settings={"degrees": 180.0}),
-            "flip": Apply(operation="horizontal-flip", p=0.5),
-            "jitter": Apply(
-                operation="colour-jitter",
+            "crop": OperationStep(operation="random-resized-crop", settings={"scale": (0.3, 1.0)}),
+            "rotation": OperationStep(operation="rotation", settings={"degrees": 180.0}),
+            "flip": OperationStep(operation="horizontal-flip", p=0.5),
+            "jitter": OperationStep(
+                operation="color-jitter",
                 p=0.8,
                 settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.2, "hue": 0.05},
             ),
-            "invert": Apply(operation="invert", p=0.0),
+            "invert": OperationStep(operation="invert", p=0.0),
         },
         roles={"weak": {"jitter": {"p": 0.0}}},
     ),
@@ -67,10 +69,12 @@ SETS = (
         summary="written digits: small rotation and shear, crop, brightness and contrast; no flip",
         citation=SSLBENCH,
         operations={
-            "affine": Apply(operation="affine", settings={"degrees": 20.0, "translate": (0.1, 0.1), "shear": 10.0}),
-            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.4, 1.0)}),
-            "jitter": Apply(
-                operation="colour-jitter", p=0.8, settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.0}
+            "affine": OperationStep(
+                operation="affine", settings={"degrees": 20.0, "translate": (0.1, 0.1), "shear": 10.0}
+            ),
+            "crop": OperationStep(operation="random-resized-crop", settings={"scale": (0.4, 1.0)}),
+            "jitter": OperationStep(
+                operation="color-jitter", p=0.8, settings={"brightness": 0.4, "contrast": 0.4, "saturation": 0.0}
             ),
         },
     ),
@@ -81,24 +85,24 @@ SETS = (
         "which takes one factor away, wait for a probability",
         citation=SSLBENCH,
         operations={
-            "move": Apply(operation="translation", settings={"share": (0.1, 0.1)}),
-            "light": Apply(
-                operation="colour-jitter",
+            "move": OperationStep(operation="translation", settings={"share": (0.1, 0.1)}),
+            "light": OperationStep(
+                operation="color-jitter",
                 p=0.8,
                 settings={"brightness": 0.3, "contrast": 0.3, "saturation": 0.0, "hue": 0.0},
             ),
-            "hue": Apply(
-                operation="colour-jitter",
+            "hue": OperationStep(
+                operation="color-jitter",
                 p=0.0,
                 settings={"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.5},
             ),
-            "rotation": Apply(operation="rotation", p=0.0, settings={"degrees": 180.0}),
-            "size": Apply(
+            "rotation": OperationStep(operation="rotation", p=0.0, settings={"degrees": 180.0}),
+            "size": OperationStep(
                 operation="affine",
                 p=0.0,
                 settings={"degrees": 0.0, "translate": (0.0, 0.0), "scale": (0.8, 1.25), "shear": 0.0, "fill": "edge"},
             ),
-            "blur": Apply(operation="blur", p=0.0, settings={"sigma": (0.5, 2.0), "kernel": 11}),
+            "blur": OperationStep(operation="blur", p=0.0, settings={"sigma": (0.5, 2.0), "kernel": 11}),
         },
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sslbench.api import Apply, AugmentationSpec, hookimpl
+from sslbench.api import AugmentationSpec, OperationStep, hookimpl
 from sslbench_vision.citations import BIAS_STUDY
 
 SETS = (
@@ -18,10 +18,10 @@ SETS = (
         summary="border, inversion, small rotation, small crops: what a digit is stays, how it is written goes",
         citation=BIAS_STUDY,
         operations={
-            "border": Apply(operation="pad", settings={"share": (0.1, 0.4)}),
-            "invert": Apply(operation="invert", p=0.5),
-            "rotation": Apply(operation="rotation", settings={"degrees": 25.0}),
-            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.5, 0.9)}),
+            "border": OperationStep(operation="pad", settings={"share": (0.1, 0.4)}),
+            "invert": OperationStep(operation="invert", p=0.5),
+            "rotation": OperationStep(operation="rotation", settings={"degrees": 25.0}),
+            "crop": OperationStep(operation="random-resized-crop", settings={"scale": (0.5, 0.9)}),
         },
     ),
     AugmentationSpec(
@@ -30,11 +30,11 @@ SETS = (
         summary="flips, any rotation, crops of the whole, erasing: what a digit is goes, how it is written stays",
         citation=BIAS_STUDY,
         operations={
-            "flip": Apply(operation="horizontal-flip", p=0.5),
-            "upset": Apply(operation="vertical-flip", p=0.5),
-            "rotation": Apply(operation="rotation", settings={"degrees": 180.0}),
-            "crop": Apply(operation="random-resized-crop", settings={"scale": (0.9, 1.1)}),
-            "erase": Apply(operation="erase", p=0.5, settings={"scale": (0.02, 0.3)}),
+            "flip": OperationStep(operation="horizontal-flip", p=0.5),
+            "upset": OperationStep(operation="vertical-flip", p=0.5),
+            "rotation": OperationStep(operation="rotation", settings={"degrees": 180.0}),
+            "crop": OperationStep(operation="random-resized-crop", settings={"scale": (0.9, 1.1)}),
+            "erase": OperationStep(operation="erase", p=0.5, settings={"scale": (0.02, 0.3)}),
         },
     ),
 )

@@ -1,1 +1,1 @@
-"""Encoders of pictures."""
+"""Encoders of images."""

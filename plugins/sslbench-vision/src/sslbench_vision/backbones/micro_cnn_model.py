@@ -1,6 +1,6 @@
-"""The micro CNN: a stem as wide as the first stage, then residual stages that halve the picture while they can.
+"""The micro CNN: a stem as wide as the first stage, then residual stages that halve the image while they can.
 
-Most of its time on a CPU is memory traffic of wide early maps, so the stem brings pictures down to 16 to 23 pixels first.
+Most of its time on a CPU is memory traffic of wide early maps, so the stem brings images down to 16 to 23 pixels first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sslbench_vision.backbones.micro_cnn import MicroCnnConfig
 from sslbench_vision.backbones.transformer import drop_path, linear_rates
 
 SMALL, POOLED = 40, 24
-"""Above the first side in pixels the stem's convolution halves the picture; from the second on, its pooling does."""
+"""Above the first side in pixels the stem's convolution halves the image; from the second on, its pooling does."""
 
 
 class Residual(nn.Module):
@@ -71,7 +71,7 @@ class MicroCnn(Backbone):
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, C, H, W] -> [B, D]: the mean over places."""
-        features: Tensor = self.stages(self.stem(self.normalise(x)))
+        features: Tensor = self.stages(self.stem(self.normalize(x)))
         return widen(features.mean((2, 3)))
 
     def depth_of(self, parameter: str) -> int:

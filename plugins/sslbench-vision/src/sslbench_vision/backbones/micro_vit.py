@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from sslbench.api import BackboneSpec, Facts, NonNegativeInt, PositiveInt, hookimpl
+from sslbench.api import BackboneSpec, NonNegativeInt, PlanContext, PositiveInt, hookimpl
 from sslbench_vision.citations import VIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicroVitConfig:
-    """Patch side in pixels (0: about an eighth of the picture's side, at least 2), depth, width, heads, and the feature."""
+    """Patch side in pixels (0: about an eighth of the image's side, at least 2), depth, width, heads, and the feature."""
 
     patch: NonNegativeInt = 0
     depth: PositiveInt = 4
@@ -22,12 +22,12 @@ class MicroVitConfig:
 
 
 def patch_of(config: MicroVitConfig, side: int) -> int:
-    """The patch's side for a picture's side: unless it is set, the divisor from 2 on that is nearest to an eighth."""
+    """The patch's side for a image's side: unless it is set, the divisor from 2 on that is nearest to an eighth."""
     divisors = [d for d in range(2, side + 1) if side % d == 0]
     return config.patch or min(divisors, key=lambda d: abs(d - side / 8), default=2)
 
 
-def check(config: MicroVitConfig, facts: Facts) -> Iterable[str]:
+def check(config: MicroVitConfig, facts: PlanContext) -> Iterable[str]:
     """Say which sizes cannot work."""
     for modality in facts.modalities.values():
         side = modality.shape[1]

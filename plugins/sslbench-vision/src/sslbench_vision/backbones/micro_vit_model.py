@@ -40,7 +40,7 @@ class MicroVit(Backbone):
 
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """[B, 1 + N, D], or [B, 1 + K, D] with the patches `keep` [B, K] alone."""
-        patches = self.embed(self.normalise(x)).flatten(2).transpose(1, 2)
+        patches = self.embed(self.normalize(x)).flatten(2).transpose(1, 2)
         patches = patches + self.get_buffer("positions").to(patches.dtype)
         if keep is not None:
             patches = patches.gather(1, keep.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sslbench.api import BackboneSpec, Facts, Setting, hookimpl
+from sslbench.api import BackboneSpec, PlanContext, Setting, hookimpl
 from sslbench_vision.backbones.timm_names import is_convolutional, is_vit, names
 from sslbench_vision.citations import TIMM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimmConfig:
-    """The timm model's name; its head is left out and it is built for the pictures' channels and size.
+    """The timm model's name; its head is left out and it is built for the images' channels and size.
 
     With `any_size` a vision transformer's positions are stretched to whatever it is given, as local views need it. With
     `published` it starts from timm's published weights and normalizes images with the statistics that these were trained
@@ -34,7 +34,7 @@ def provides(config: TimmConfig) -> frozenset[str]:
     return frozenset({"any-size"}) if is_convolutional(config.model) else frozenset()
 
 
-def check(config: TimmConfig, facts: Facts) -> Iterable[str]:
+def check(config: TimmConfig, facts: PlanContext) -> Iterable[str]:
     """Say which patch sizes cannot work; the name carries them."""
     for modality in facts.modalities.values():
         for word in config.model.split("_"):
@@ -43,7 +43,7 @@ def check(config: TimmConfig, facts: Facts) -> Iterable[str]:
                 yield f"{modality.shape[1]} px is not a multiple of {config.model!r}'s patch of {patch}; set view.size"
 
 
-def unlearnt(config: TimmConfig) -> TimmConfig:
+def unlearned(config: TimmConfig) -> TimmConfig:
     """The same network, with a first layer of the same shape, from random weights."""
     return replace(config, published=False, repeat_gray=config.repeat_gray or config.published)
 
@@ -87,7 +87,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[TimmConfig]]:
         layouts=frozenset({"image"}),
         provides=provides,
         reset_unused=reset_unused,
-        unlearnt=unlearnt,
-        answers_to=answers_to,
+        without_weights=unlearned,
+        resolve_name=answers_to,
         members=members,
     )

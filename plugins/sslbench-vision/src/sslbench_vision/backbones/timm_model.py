@@ -84,7 +84,7 @@ class TimmEncoder(Backbone):
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, C, H, W] -> [B, D]."""
-        features: Tensor = self.network(self.normalise(x))
+        features: Tensor = self.network(self.normalize(x))
         return widen(features)
 
     def published(self) -> dict[str, Tensor]:
@@ -126,7 +126,7 @@ class TimmVit(TimmEncoder):
         """[B, prefix + N, D], or [B, prefix + K, D] with the patches `keep` [B, K] alone."""
         network = self.network
         self._attend_quickly(x)
-        tokens = network._pos_embed(network.patch_embed(self.normalise(x)))
+        tokens = network._pos_embed(network.patch_embed(self.normalize(x)))
         if keep is not None:
             patches = tokens[:, self.prefix :]
             patches = patches.gather(1, keep.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))

@@ -1,4 +1,4 @@
-"""torchvision's ResNet, VGG and ConvNeXt as `torchvision-resnet18`, with stems for small pictures."""
+"""torchvision's ResNet, VGG and ConvNeXt as `torchvision-resnet18`, with stems for small images."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[TorchvisionConfig]]:
     yield BackboneSpec(
         name="torchvision",
         version=1,
-        summary="torchvision's ResNet, VGG and ConvNeXt, such as torchvision-resnet18, with small-picture stems",
+        summary="torchvision's ResNet, VGG and ConvNeXt, such as torchvision-resnet18, with small-image stems",
         citation=TORCHVISION,
         config=TorchvisionConfig,
         smoke=TorchvisionConfig(),
@@ -75,6 +75,6 @@ def sslbench_backbones() -> Iterable[BackboneSpec[TorchvisionConfig]]:
         layouts=frozenset({"image"}),
         provides=provides,
         reset_unused=reset_unused,
-        answers_to=answers_to,
+        resolve_name=answers_to,
         members=members,
     )

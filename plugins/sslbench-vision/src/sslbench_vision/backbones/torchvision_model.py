@@ -1,4 +1,4 @@
-"""torchvision models as encoders, with stems for small pictures."""
+"""torchvision models as encoders, with stems for small images."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class TorchvisionEncoder(Backbone):
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, C, H, W] -> [B, D]."""
-        features: Tensor = self.network(self.normalise(x))
+        features: Tensor = self.network(self.normalize(x))
         return widen(features)
 
     def depth_of(self, parameter: str) -> int:

@@ -27,6 +27,6 @@ RELEASE = Release(
 def sslbench_datasets() -> Iterable[DatasetSpec[CifarConfig]]:
     yield spec_of(
         RELEASE,
-        "60,000 small photographs, 32x32 colour, 10 classes, official split",
+        "60,000 small photographs, 32x32 color, 10 classes, official split",
         "sslbench_vision.datasets.cifar_reader:open_cifar10",
     )

@@ -36,6 +36,6 @@ RELEASE = Release(
 def sslbench_datasets() -> Iterable[DatasetSpec[CifarConfig]]:
     yield spec_of(
         RELEASE,
-        "60,000 small photographs, 32x32 colour, 100 classes (the fine labels), official split",
+        "60,000 small photographs, 32x32 color, 100 classes (the fine labels), official split",
         "sslbench_vision.datasets.cifar_reader:open_cifar100",
     )

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sslbench.api import DataBroken, DataMissing, Dataset, Source
 from sslbench.api.files import find, write_atomically
 from sslbench_vision.datasets import cifar10, cifar100
+from sslbench_vision.datasets.array_images import ArrayImages
 from sslbench_vision.datasets.cifar_release import CifarConfig, Release
-from sslbench_vision.datasets.labelled import ArrayPictures
 
 Read = tuple[NDArray[np.uint8], NDArray[np.int64]]
 PIXELS = 3 * 32 * 32
@@ -53,9 +53,9 @@ class _NumbersOnly(pickle.Unpickler):
 def read_python(folder: Path, release: Release) -> Read:
     """Pickled batches, read so that nothing in them can run."""
     batches = [_unpickled(folder / name) for name in release.python_files]
-    pictures = [np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32) for batch in batches]
+    images = [np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32) for batch in batches]
     labels = [np.asarray(batch[release.label_key], np.int64) for batch in batches]
-    return np.concatenate(pictures), np.concatenate(labels)
+    return np.concatenate(images), np.concatenate(labels)
 
 
 def _unpickled(path: Path) -> Any:
@@ -69,9 +69,9 @@ def _there(path: Path) -> Path:
     return path
 
 
-def grey(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def gray(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """[n, 3, H, W] as [n, 1, H, W], by Rec. 601's weights in thousandths, as Pillow and torchvision have them."""
-    red, green, blue = (pictures[:, channel].astype(np.int32) for channel in range(3))
+    red, green, blue = (images[:, channel].astype(np.int32) for channel in range(3))
     return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)[:, None]
 
 
@@ -95,11 +95,11 @@ def open_release(config: CifarConfig, source: Source, release: Release) -> Datas
             raise
         folder = _download(source.work / release.name, release, missing)
     python = (folder / release.python_files[0]).exists()
-    pictures, labels = (read_python if python else read_binary)(folder, release)
-    pictures = grey(pictures) if config.channels == "grey" else pictures
+    images, labels = (read_python if python else read_binary)(folder, release)
+    images = gray(images) if config.channels == "gray" else images
     taught = sum(release.records[:-1])
     split = np.array(["train"] * taught + ["test"] * release.records[-1])
-    return ArrayPictures(pictures, labels, release.names, {"split": split})
+    return ArrayImages(images, labels, release.names, {"split": split})
 
 
 def _download(target: Path, release: Release, missing: DataMissing) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sslbench.api import Card, Citation, DatasetSpec, Modality
+from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality
 
 PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 CITATION = Citation(
@@ -17,11 +17,11 @@ CITATION = Citation(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CifarConfig:
-    """Where the files are, if not in the usual places; whether they may be downloaded; in colour or in grey (Rec. 601)."""
+    """Where the files are, if not in the usual places; whether they may be downloaded; in color or in gray (Rec. 601)."""
 
     root: Path | None = None
     download: bool = True
-    channels: Literal["colour", "grey"] = "colour"
+    channels: Literal["color", "gray"] = "color"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +56,8 @@ def spec_of(release: Release, summary: str, build: str) -> DatasetSpec[CifarConf
         smoke=CifarConfig(download=False),
         build=build,
         label_preserving="crop-flip",
-        card=Card(
-            licence="not stated by its authors",
+        card=DatasetCard(
+            license="not stated by its authors",
             formats=("cifar",),
             citation=CITATION,
             source=PAGE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sslbench.api import Card, Citation, DatasetSpec, Modality, hookimpl
+from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality, hookimpl
 
 CITATION = Citation(
     title="Optical Recognition of Handwritten Digits",
@@ -25,14 +25,14 @@ def sslbench_datasets() -> Iterable[DatasetSpec[DigitsConfig]]:
     yield DatasetSpec(
         name="digits",
         version=1,
-        summary="1,797 scans of written digits, 8x8 grey, 10 classes; ships with scikit-learn",
+        summary="1,797 scans of written digits, 8x8 gray, 10 classes; ships with scikit-learn",
         citation=CITATION,
         config=DigitsConfig,
         smoke=DigitsConfig(),
         build="sslbench_vision.datasets.digits_reader:open_digits",
         label_preserving="crop",
-        card=Card(
-            licence="as shipped by scikit-learn (BSD-3)",
+        card=DatasetCard(
+            license="as shipped by scikit-learn (BSD-3)",
             citation=CITATION,
             source="scikit-learn's load_digits (the test part of UCI's set)",
             obtain="it comes with scikit-learn",

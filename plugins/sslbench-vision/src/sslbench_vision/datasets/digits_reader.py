@@ -6,12 +6,12 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from sslbench.api import Dataset, Source
+from sslbench_vision.datasets.array_images import ArrayImages
 from sslbench_vision.datasets.digits import DigitsConfig
-from sslbench_vision.datasets.labelled import ArrayPictures
 
 
 def open_digits(config: DigitsConfig, source: Source) -> Dataset:
     """Load the scans, 0 to 16 stretched to 0 to 255."""
     loaded = load_digits()
     pictures = np.round(loaded.images * (255 / 16)).astype(np.uint8)[:, None]
-    return ArrayPictures(pictures, loaded.target.astype(np.int64), tuple("0123456789"), {})
+    return ArrayImages(pictures, loaded.target.astype(np.int64), tuple("0123456789"), {})

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import Card, DatasetSpec, Modality, NonNegativeInt, Range, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, NonNegativeInt, Range, hookimpl
 from sslbench_vision.citations import SSLBENCH
 
 FACTORS = ("hue", "orientation", "scale", "texture", "shape")
@@ -19,7 +19,7 @@ FACTORS = ("hue", "orientation", "scale", "texture", "shape")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactorShapesConfig:
-    """How many pictures over all parts, their side in pixels, and the seed that they are drawn from."""
+    """How many images over all parts, their side in pixels, and the seed that they are drawn from."""
 
     samples: Annotated[int, Range(at_least=2 * len(FACTORS))] = 2000
     side: Annotated[int, Range(at_least=16)] = 32
@@ -36,14 +36,14 @@ def sslbench_datasets() -> Iterable[DatasetSpec[FactorShapesConfig]]:
     yield DatasetSpec(
         name="factor-shapes",
         version=4,
-        summary="SYNTHETIC: coloured shapes in five pairs of classes, each pair alike but for one factor",
+        summary="SYNTHETIC: colored shapes in five pairs of classes, each pair alike but for one factor",
         citation=SSLBENCH,
         config=FactorShapesConfig,
         smoke=FactorShapesConfig(samples=100, side=16),
         build="sslbench_vision.datasets.factor_shapes_drawing:open_part",
         parts=parts,
-        card=Card(
-            licence="MIT",
+        card=DatasetCard(
+            license="MIT",
             citation=SSLBENCH,
             source="synthetic: drawn here",
             obtain="it is drawn on demand",

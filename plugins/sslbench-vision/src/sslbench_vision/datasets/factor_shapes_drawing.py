@@ -25,7 +25,7 @@ CLASSES: Mapping[str, tuple[str, str]] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
     """One shape: the angle of its hue (of equal luminance) and of its long axis, the root of its area as a share of half the
-    picture's side, the contrast of its checks, how far the hole in its middle reaches to its rim, and where it lies.
+    image's side, the contrast of its checks, how far the hole in its middle reaches to its rim, and where it lies.
     """
 
     hue: float
@@ -63,7 +63,7 @@ def drawn(part: str, label: int, rng: np.random.Generator) -> Factors:
 
 
 def draw(factors: Factors, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """[3, side, side]: a chequered ellipse or ring of given area, turned, of one luminance in any hue (Rec. 601), on grey."""
+    """[3, side, side]: a chequered ellipse or ring of given area, turned, of one luminance in any hue (Rec. 601), on gray."""
     ticks = (np.arange(2 * side) + 0.5) / side - 1
     down, right = np.meshgrid(ticks - factors.down, ticks - factors.right, indexing="ij")
     along = right * math.cos(factors.orientation) + down * math.sin(factors.orientation)
@@ -75,8 +75,8 @@ def draw(factors: Factors, side: int, rng: np.random.Generator) -> NDArray[np.ui
     checks = factors.texture * np.sin(pitch * along) * np.sin(pitch * across)
     luminance = np.where(inside, LUMINANCE + checks, BACKGROUND)
     red, blue = CHROMA * math.cos(factors.hue) * inside, CHROMA * math.sin(factors.hue) * inside
-    colour = np.stack([luminance + 1.402 * red, luminance - 0.344136 * blue - 0.714136 * red, luminance + 1.772 * blue])
-    smooth = colour.reshape(3, side, 2, side, 2).mean((2, 4)) + rng.normal(0, NOISE, (3, side, side))
+    color = np.stack([luminance + 1.402 * red, luminance - 0.344136 * blue - 0.714136 * red, luminance + 1.772 * blue])
+    smooth = color.reshape(3, side, 2, side, 2).mean((2, 4)) + rng.normal(0, NOISE, (3, side, side))
     pixels: NDArray[np.uint8] = np.round(np.clip(smooth, 0, 1) * 255).astype(np.uint8)
     return pixels
 

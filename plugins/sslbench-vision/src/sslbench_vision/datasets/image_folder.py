@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from sslbench.api import (
-    Card,
     Citation,
+    DatasetCard,
     DatasetSpec,
     PositiveInt,
     hookimpl,
@@ -30,18 +30,18 @@ class ImageFolderConfig:
 
     Labels: without `levels` the layout is recognized: CLASS/image, SPLIT/CLASS/image, CLASS/SPLIT/image or images without
     labels; what is ambiguous is refused. `levels` names the folders from the root on, such as [instrument, class] or
-    [split, class]: each becomes a column. Images in a folder `unlabeled` (or unlabelled) have no label. `skip` lists
+    [split, class]: each becomes a column. Images in a folder `unlabeled` (or unlabeled) have no label. `skip` lists
     patterns of paths that are left out, such as 'old/*'. A `table` next to the images (CSV or TSV) gives classes, splits and
     other columns: `auto` reads a manifest or an export of EcoTaxa in the folder where `levels` is not set, none reads none.
     `path_column`, `class_column` and `split_column` name its columns if they have unusual names.
 
     Columns for `splits`: `columns` read facts from file names, name: regular expression (its group, if it has one), such as
     {second: 'cam-(\\d+)-'}; `time` reads a column of seconds by a pattern such as D%Y%m%dT%H%M%S, so that
-    `splits.groups=time splits.block=60` keeps together what was taken within a minute. Where files are identical, the
+    `splits.groups=time splits.group_gap=60` keeps together what was taken within a minute. Where files are identical, the
     column `copy` names them: `splits.groups=copy` keeps them together. `copies=drop` reads one of each, and none that is in
     two classes.
 
-    Pixels: `channels` is auto (gray if all files are, else color; more than three channels as they are), grey, colour, or
+    Pixels: `channels` is auto (gray if all files are, else color; more than three channels as they are), gray, color, or
     numbers of channels. `pages` chooses among the pages of a file: a number, all (as channels), max or mean.
     `intensity_range` is what becomes black and white of images of more than 8 bits, one range for the dataset: percentiles
     (0.1 and 99.9), minmax, type or two numbers. Files above `max_pixels` pixels are left out.
@@ -65,7 +65,7 @@ class ImageFolderConfig:
     pages: Pages = None
     intensity_range: IntensityRange = "percentiles"
     max_pixels: PositiveInt = MAX_PIXELS
-    minimum: PositiveInt = 1
+    min_class_samples: PositiveInt = 1
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -103,8 +103,8 @@ def sslbench_datasets() -> Iterable[DatasetSpec[ImageFolderConfig]]:
         build="sslbench_vision.datasets.image_folder_reader:open_folder",
         label_preserving="crop-flip",
         title=title,
-        card=Card(
-            licence="yours",
+        card=DatasetCard(
+            license="yours",
             citation=CITATION,
             source="a folder",
             obtain="it is your own folder of images: one folder per class, or a flat folder of unlabeled ones",

@@ -21,7 +21,7 @@ SPLITS = {
 }  # fmt: skip
 """Folder names, in lower case, that name a part of a split."""
 
-UNLABELED = frozenset({"unlabelled", "unlabeled"})
+UNLABELED = frozenset({"unlabeled"})
 SHOWN = 3
 
 

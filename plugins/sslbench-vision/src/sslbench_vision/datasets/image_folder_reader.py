@@ -194,10 +194,10 @@ def choose_rows(
         near = difflib.get_close_matches(strangers[0], counts, n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else f"; there are {', '.join(sorted(counts)[:8])}, …"
         raise RequestError([f"classes: {len(strangers)} without any image, such as {strangers[0]!r}{hint}"])
-    used = {"", *(name for name in config.classes or counts if counts[name] >= config.minimum)}
+    used = {"", *(name for name in config.classes or counts if counts[name] >= config.min_class_samples)}
     kept = [i for i, row in enumerate(rows) if row["class"] in used]
     notes = (
-        [f"{len(counts) + 1 - len(used)} classes are left out by data.classes or data.minimum"]
+        [f"{len(counts) + 1 - len(used)} classes are left out by data.classes or data.min_class_samples"]
         if len(counts) + 1 > len(used)
         else []
     )
@@ -213,7 +213,7 @@ def choose_rows(
         kept = single
     if not kept:
         most = max(counts.values(), default=0)
-        told = f"minimum: no class has {config.minimum} images; the largest has {most}. Lower data.minimum"
+        told = f"no class has {config.min_class_samples} images; the largest has {most}. Lower data.min_class_samples"
         raise RequestError([told])
     return kept, notes
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Citation, DatasetSpec, Modality, hookimpl
+from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality, hookimpl
 
 CMC = Citation(
     title="Contrastive Multiview Coding",
@@ -49,8 +49,8 @@ def sslbench_datasets() -> Iterable[DatasetSpec[ImageNet100Config]]:
         smoke=ImageNet100Config(),
         build="sslbench_vision.datasets.imagenet100_reader:open_tree",
         label_preserving="crop-flip",
-        card=Card(
-            licence="ImageNet's terms of access: research only, no redistribution",
+        card=DatasetCard(
+            license="ImageNet's terms of access: research only, no redistribution",
             citation=CMC,
             source="https://www.image-net.org",
             obtain="make a folder 'imagenet' of its 'train' and 'val' parts, in each a folder for every WordNet id",

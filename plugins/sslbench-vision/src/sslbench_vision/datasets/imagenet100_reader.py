@@ -23,13 +23,13 @@ def digest(names: Sequence[str]) -> str:
 
 
 class ImageNet100(ImageFolder):
-    """The pictures of the list's classes; `account` says which list that was."""
+    """The images of the list's classes; `account` says which list that was."""
 
     @property
     def account(self) -> Sequence[Mapping[str, str | int]]:
-        """One row: how many pictures, and the class list with its digest."""
+        """One row: how many images, and the class list with its digest."""
         listed = f"imagenet100.txt of CMC, BLAKE2b {digest(CLASS_LIST.split())}"
-        return [{"member": "imagenet100", "pictures": len(self.files), "class list": listed, "kept": len(self.files)}]
+        return [{"member": "imagenet100", "images": len(self.files), "class list": listed, "kept": len(self.files)}]
 
 
 def list_parts(root: Path) -> tuple[list[Path], dict[str, list[str]]]:
@@ -49,9 +49,9 @@ def list_parts(root: Path) -> tuple[list[Path], dict[str, list[str]]]:
 
 
 def open_tree(config: ImageNet100Config, source: Source) -> Dataset:
-    """List the tree; raises DataMissing where there is none, DataBroken for a class without a picture."""
+    """List the tree; raises DataMissing where there is none, DataBroken for a class without a image."""
     root = find(source, ["imagenet100", "imagenet", "ILSVRC2012"])
     classes = tuple(CLASS_LIST.split())
-    tree = ImageFolderConfig(root=root, levels=("split", "class"), channels="colour", classes=classes)
+    tree = ImageFolderConfig(root=root, levels=("split", "class"), channels="color", classes=classes)
     files, skipped = list_parts(root)
     return ImageNet100(root, files, tree, source.work / "fingerprints", skipped)

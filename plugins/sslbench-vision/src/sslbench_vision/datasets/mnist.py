@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Card, Citation, DatasetSpec, Modality, hookimpl
+from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality, hookimpl
 
 CITATION = Citation(
     title="Gradient-Based Learning Applied to Document Recognition",
@@ -37,14 +37,14 @@ def sslbench_datasets() -> Iterable[DatasetSpec[MnistConfig]]:
     yield DatasetSpec(
         name="mnist",
         version=2,
-        summary="70,000 written digits, 28x28 grey, official split",
+        summary="70,000 written digits, 28x28 gray, official split",
         citation=CITATION,
         config=MnistConfig,
         smoke=MnistConfig(),
         build="sslbench_vision.datasets.mnist_reader:open_mnist",
         label_preserving="crop",
-        card=Card(
-            licence="not stated in the files; ask its authors",
+        card=DatasetCard(
+            license="not stated in the files; ask its authors",
             citation=CITATION,
             source="four idx files",
             formats=("idx",),

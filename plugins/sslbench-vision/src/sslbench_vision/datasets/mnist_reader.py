@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sslbench.api import DataBroken, DataMissing, Dataset, Source
 from sslbench.api.files import find
-from sslbench_vision.datasets.labelled import ArrayPictures
+from sslbench_vision.datasets.array_images import ArrayImages
 from sslbench_vision.datasets.mnist import FILES, MD5, MnistConfig
 from sslbench_vision.datasets.strokes import slant, thickness
 
@@ -33,10 +33,10 @@ def open_mnist(config: MnistConfig, source: Source) -> Dataset:
     """Open the four files."""
     folder = find(source, ["mnist", "MNIST"])
     train, train_labels, test, test_labels = (read_idx(folder, name) for name in FILES)
-    pictures = np.concatenate([train, test])[:, None]
+    images = np.concatenate([train, test])[:, None]
     labels = np.concatenate([train_labels, test_labels]).astype(np.int64)
     split = np.array(["train"] * len(train) + ["test"] * len(test))
-    ink = pictures[:, 0] / 255
+    ink = images[:, 0] / 255
     written = {"slant": slant(ink), "thickness": thickness(ink)}
     columns = {name: np.array([f"{value:.3f}" for value in values]) for name, values in written.items()}
-    return ArrayPictures(pictures, labels, tuple("0123456789"), {"split": split, **columns})
+    return ArrayImages(images, labels, tuple("0123456789"), {"split": split, **columns})

@@ -4,7 +4,7 @@
     pretrain:
       pool: pool
       settings:
-        members: {lake: zoolake, sea: {name: image-folder, root: pictures}}
+        members: {lake: zoolake, sea: {name: image-folder, root: images}}
         without: [sea]
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sslbench.api import Card, Citation, DatasetSpec, Use, hookimpl
+from sslbench.api import Citation, DatasetCard, DatasetSpec, Dependency, hookimpl
 
 CITATION = Citation(title="pooled datasets", authors="theirs", year=2026, url="https://github.com/sslbench/sslbench")
 
@@ -24,10 +24,10 @@ CITATION = Citation(title="pooled datasets", authors="theirs", year=2026, url="h
 class PoolConfig:
     """The members by a name for each: a dataset, as `--dataset` names it, or one with settings, {name: NAME, root: …}.
 
-    Members in `without` are targets: they are left out, and so is every picture of another member that has the bytes of one
+    Members in `without` are targets: they are left out, and so is every image of another member that has the bytes of one
     of theirs, (with `same_name`) its file name, or a class that is theirs too. Classes are the same when their names agree
     but for case, spaces, hyphens and underscores, or when `crosswalk`, a CSV file of member, class, name, gives them the
-    same name (a class may be a pattern such as copepod*; the first line that fits counts). Pictures that several members
+    same name (a class may be a pattern such as copepod*; the first line that fits counts). Images that several members
     hold are kept once. `as_many_as_without` names members without which a pool would be smaller: so many are drawn.
     """
 
@@ -35,7 +35,7 @@ class PoolConfig:
     without: tuple[str, ...] = ()
     crosswalk: Path | None = None
     same_name: bool = False
-    as_many_as_without: tuple[str, ...] = ()
+    match_size_without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what names nobody."""
@@ -52,17 +52,19 @@ class PoolConfig:
             raise ValueError(
                 f"member {label!r}: one dataset, or one part of it, a member; give the others labels of their own"
             )
-        for setting in ("without", "as_many_as_without"):
+        for setting in ("without", "match_size_without"):
             if strangers := [name for name in getattr(self, setting) if name not in self.members]:
                 raise ValueError(f"{setting}: {strangers[0]!r} is no member; possible: {', '.join(self.members)}")
 
 
-def uses(config: PoolConfig) -> Mapping[str, Use]:
+def uses(config: PoolConfig) -> Mapping[str, Dependency]:
     """Every member."""
     named = {
         label: {"name": member} if isinstance(member, str) else dict(member) for label, member in config.members.items()
     }
-    return {label: Use(kind="dataset", name=member.pop("name"), settings=member) for label, member in named.items()}
+    return {
+        label: Dependency(kind="dataset", name=member.pop("name"), settings=member) for label, member in named.items()
+    }
 
 
 @hookimpl
@@ -75,9 +77,9 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PoolConfig]]:
         config=PoolConfig,
         smoke=PoolConfig(members={"digits": "digits"}),
         build="sslbench_vision.datasets.pool_reader:open_pool",
-        uses=uses,
-        card=Card(
-            licence="its members'",
+        dependencies=uses,
+        card=DatasetCard(
+            license="its members'",
             citation=CITATION,
             source="its members'",
             obtain="name its members: data.members.LABEL=DATASET",

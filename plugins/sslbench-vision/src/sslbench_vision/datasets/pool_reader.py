@@ -1,4 +1,4 @@
-"""Read a pool: its members' own pictures, without labels."""
+"""Read a pool: its members' own images, without labels."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from sslbench_vision.datasets.pool_rules import Member, account, drawn, naming, 
 
 def open_pool(config: PoolConfig, source: Source) -> Dataset:
     """Put the members that the source gives together; raises what `pooled` raises."""
-    return pooled(config, source.used)
+    return pooled(config, source.dependencies)
 
 
 def pooled(config: PoolConfig, members: Mapping[str, Dataset]) -> Dataset:
-    """Put members together; raises DataMissing without any, DataBroken where nothing is left or their pictures differ."""
+    """Put members together; raises DataMissing without any, DataBroken where nothing is left or their images differ."""
     if not members:
         raise DataMissing("no members named")
     shapes = {label: {name: m.shape[0] for name, m in member.modalities.items()} for label, member in members.items()}
@@ -32,7 +32,7 @@ def pooled(config: PoolConfig, members: Mapping[str, Dataset]) -> Dataset:
     for label, shape in shapes.items():
         if shape != shapes[first]:
             raise DataBroken(
-                f"{label!r} has {shape} channels and {first!r} has {shapes[first]}; name one kind of picture"
+                f"{label!r} has {shape} channels and {first!r} has {shapes[first]}; name one kind of image"
             )
     listed = [_member(label, member) for label, member in members.items()]
     same = naming(_crosswalk(config.crosswalk, listed) if config.crosswalk else {})
@@ -42,8 +42,8 @@ def pooled(config: PoolConfig, members: Mapping[str, Dataset]) -> Dataset:
         return reasons(listed, targets, same, by_name=config.same_name)
 
     found = without(config.without)
-    if config.as_many_as_without:
-        fewer = without((*config.without, *config.as_many_as_without))
+    if config.match_size_without:
+        fewer = without((*config.without, *config.match_size_without))
         found = drawn(found, sum(said.count("") for said in fewer.values()), np.random.default_rng(0))
     if not any("" in said for said in found.values()):
         raise DataBroken(f"nothing is left of {', '.join(members)} without {', '.join(config.without)}")

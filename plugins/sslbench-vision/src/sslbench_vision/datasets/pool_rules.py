@@ -1,4 +1,4 @@
-"""What of its members a pool keeps. Pure: names, classes and digests in, a reason for each picture out.
+"""What of its members a pool keeps. Pure: names, classes and digests in, a reason for each image out.
 
 The plankton MAE study (arXiv 2503.11341, Table 1) leaves out its target and every class that another collection shares
 with it; equal bytes, equal file names and repetitions are rules of ours.
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 RULES = ("target", "same bytes", "same name", "shared class", "repeated")
-"""Why a picture is left out; the first that holds counts."""
+"""Why a image is left out; the first that holds counts."""
 REASONS = (*RULES, "not drawn")
 Same = Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One member, or LABEL/PART of it: digests of its pictures' bytes (behind a '#': which part of the file), file
+    """One member, or LABEL/PART of it: digests of its images' bytes (behind a '#': which part of the file), file
     names, and classes ('' unknown).
     """
 
@@ -41,7 +41,7 @@ def naming(crosswalk: Mapping[tuple[str, str], str]) -> Same:
 
 
 def reasons(members: Sequence[Member], without: Sequence[str], same: Same, *, by_name: bool) -> dict[str, list[str]]:
-    """Why each picture of each member is left out; '' for those that are kept."""
+    """Why each image of each member is left out; '' for those that are kept."""
     targets = [member for member in members if member.label in without]
     theirs = {content.partition("#")[0] for member in targets for content in member.contents}
     names = {name for member in targets for name in member.names} if by_name else set()
@@ -64,7 +64,7 @@ def reasons(members: Sequence[Member], without: Sequence[str], same: Same, *, by
 
 
 def drawn(found: Mapping[str, Sequence[str]], samples: int, rng: np.random.Generator) -> dict[str, list[str]]:
-    """Keep `samples` of the pictures that are kept, drawn from all members alike."""
+    """Keep `samples` of the images that are kept, drawn from all members alike."""
     kept = [(label, row) for label, said in found.items() for row, reason in enumerate(said) if not reason]
     left_out = rng.permutation(len(kept))[samples:]
     result = {label: list(said) for label, said in found.items()}
@@ -74,10 +74,10 @@ def drawn(found: Mapping[str, Sequence[str]], samples: int, rng: np.random.Gener
 
 
 def account(found: Mapping[str, Sequence[str]]) -> list[dict[str, str | int]]:
-    """One row per member: pictures, those left out by reason, and those kept; and their sum."""
+    """One row per member: images, those left out by reason, and those kept; and their sum."""
     rows: list[dict[str, str | int]] = []
     for label, said in found.items():
         counts = {reason: list(said).count(reason) for reason in REASONS}
-        rows.append({"member": label, "pictures": len(said), **counts, "kept": list(said).count("")})
-    total = {name: sum(int(row[name]) for row in rows) for name in ("pictures", *REASONS, "kept")}
+        rows.append({"member": label, "images": len(said), **counts, "kept": list(said).count("")})
+    total = {name: sum(int(row[name]) for row in rows) for name in ("images", *REASONS, "kept")}
     return [*rows, {"member": "all", **total}]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import Card, DatasetSpec, Modality, NonNegativeInt, Range, RecipeSpec, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, NonNegativeInt, Range, RecipeSpec, hookimpl
 from sslbench_vision.citations import SSLBENCH
 from sslbench_vision.datasets.digits import CITATION
 
@@ -34,8 +34,8 @@ def sslbench_datasets() -> Iterable[DatasetSpec[ShiftedDigitsConfig]]:
         smoke=ShiftedDigitsConfig(),
         build="sslbench_vision.datasets.shifted_digits_drawing:open_shifted_digits",
         label_preserving="digits",
-        card=Card(
-            licence="as shipped by scikit-learn (BSD-3)",
+        card=DatasetCard(
+            license="as shipped by scikit-learn (BSD-3)",
             citation=CITATION,
             source="scikit-learn's load_digits, placed on a synthetic canvas",
             obtain="it comes with scikit-learn",
@@ -64,14 +64,14 @@ def sslbench_recipes() -> Iterable[RecipeSpec]:
             "method.hidden": 512,
             "method.batch_norm": True,
             "train.epochs": 40,
-            "train.batch": 64,
-            "train.optimiser": "adamw",
-            "train.rate": 2e-3,
-            "train.decay": 1e-2,
+            "train.batch_size": 64,
+            "train.optimizer": "adamw",
+            "train.lr": 2e-3,
+            "train.weight_decay": 1e-2,
             "train.schedule": "one-cycle",
-            "protocols.finetune.batch": 64,  # as many steps as the default, of half the samples
-            "protocols.finetune.rate": 2e-3,
-            "protocols.finetune.drop_path": 0.0,  # there are three blocks
-            "protocols.finetune.augment": False,
+            "protocol_settings.finetune.batch_size": 64,  # as many steps as the default, of half the samples
+            "protocol_settings.finetune.lr": 2e-3,
+            "protocol_settings.finetune.drop_path": 0.0,  # there are three blocks
+            "protocol_settings.finetune.augment": False,
         },
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api import Source
-from sslbench_vision.datasets.labelled import ArrayPictures
+from sslbench_vision.datasets.array_images import ArrayImages
 from sslbench_vision.datasets.shifted_digits import ShiftedDigitsConfig
 
 
@@ -20,15 +20,15 @@ def place_on_canvas(scan: NDArray[np.float64], config: ShiftedDigitsConfig, row:
     return canvas
 
 
-def draw_shifted_digits(config: ShiftedDigitsConfig) -> ArrayPictures:
+def draw_shifted_digits(config: ShiftedDigitsConfig) -> ArrayImages:
     """Draw every scan once."""
     from sklearn.datasets import load_digits
 
     loaded = load_digits()
     images = np.stack([place_on_canvas(scan / 16, config, row) for row, scan in enumerate(loaded.images)])
-    return ArrayPictures(images[:, None], loaded.target.astype(np.int64), tuple("0123456789"), {})
+    return ArrayImages(images[:, None], loaded.target.astype(np.int64), tuple("0123456789"), {})
 
 
-def open_shifted_digits(config: ShiftedDigitsConfig, source: Source) -> ArrayPictures:
+def open_shifted_digits(config: ShiftedDigitsConfig, source: Source) -> ArrayImages:
     """Draw every scan; the scans come with scikit-learn, so nothing is read from `source`."""
     return draw_shifted_digits(config)

@@ -9,7 +9,7 @@ Values = NDArray[np.float64]
 
 
 def slant(ink: Values) -> Values:
-    """Lean [n] in degrees of ink [n, H, W] in [0, 1], to the right positive: of the axis through its rows' centres.
+    """Lean [n] in degrees of ink [n, H, W] in [0, 1], to the right positive: of the axis through its rows' centers.
 
     The shear that would set the writing upright is the covariance of x and y over the variance of y.
     """
@@ -26,7 +26,7 @@ def slant(ink: Values) -> Values:
 def thickness(ink: Values) -> Values:
     """Mean width [n] in pixels of the strokes of ink [n, H, W] in [0, 1]: twice their area over the length of their edges.
 
-    The length of edges is the total variation: a stroke of length L and width w has the area wL and edges of 2L. So grey
+    The length of edges is the total variation: a stroke of length L and width w has the area wL and edges of 2L. So gray
     edges need no threshold.
     """
     framed = np.pad(ink, ((0, 0), (1, 1), (1, 1)))

@@ -44,7 +44,7 @@ class JointEmbedding(TrainedMethod):
         return view[self.modality], view.get(f"{self.modality}.length")
 
     def project(self, view: View) -> Tensor:
-        """A view -> [B, D], unnormalised."""
+        """A view -> [B, D], unnormalized."""
         projected: Tensor = self.projector(self.encoder(*self.inputs(view)))
         return projected
 

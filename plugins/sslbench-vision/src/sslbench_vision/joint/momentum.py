@@ -46,7 +46,7 @@ class Teacher(nn.Module):
         return projected
 
     def follow(self, student: JointEmbedding, step: Step) -> None:
-        """Move towards the student."""
+        """Move toward the student."""
         momentum = momentum_at(self.start, self.end, step.progress)
         follow(self.encoder, student.encoder, momentum)
         follow(self.projector, student.projector, momentum)

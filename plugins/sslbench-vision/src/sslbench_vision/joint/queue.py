@@ -49,7 +49,7 @@ def nearest(rows: Tensor, queue: Tensor, barred: Tensor | None = None) -> Tensor
     return queue[cosine.argmax(dim=1)]
 
 
-def neighbours(queue: Queue, rows: Tensor, owners: Tensor, *, own: bool) -> Tensor:
+def neighbors(queue: Queue, rows: Tensor, owners: Tensor, *, own: bool) -> Tensor:
     """The nearest rows of a queue, of other samples only unless `own` allows earlier views of the same one."""
     barred = None if own else queue.owners == owners.unsqueeze(1)
     return nearest(rows, queue.rows.to(rows.dtype), barred)

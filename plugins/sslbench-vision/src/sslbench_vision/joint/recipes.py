@@ -25,9 +25,9 @@ CIFAR: Settings = {
     "backbone.stem": "small",
     "backbone.stem_padding": 2,
     "train.epochs": 1000,
-    "train.scale_rate": True,  # solo-learn, args: lr times batch / 256
-    "train.warmup": 10,  # solo-learn's defaults, as the next
-    "train.warmup_from": 3e-5,
+    "train.scale_lr": True,  # solo-learn, args: lr times batch / 256
+    "train.warmup_epochs": 10,  # solo-learn's defaults, as the next
+    "train.warmup_lr": 3e-5,
 }
 
 
@@ -50,10 +50,10 @@ def bias_study(
         settings={
             **CIFAR,
             "augmentation.name": augmentation,
-            "train.batch": batch,
-            "train.optimiser": "sgd",  # the parser discards the scripts' LARS flags for SGD
-            "train.rate": rate,
-            "train.decay": decay,
+            "train.batch_size": batch,
+            "train.optimizer": "sgd",  # the parser discards the scripts' LARS flags for SGD
+            "train.lr": rate,
+            "train.weight_decay": decay,
             **decays_all,
             **dotted(more),
         },
@@ -61,7 +61,7 @@ def bias_study(
 
 
 def solo_learn(
-    *, rate: float, decay: float, augmentation: str, optimiser: str = "lars", batch: int = 256, **more: Setting
+    *, rate: float, decay: float, augmentation: str, optimizer: str = "lars", batch: int = 256, **more: Setting
 ) -> Recipe:
     """Return solo-learn's CIFAR configuration of a method.
 
@@ -69,44 +69,44 @@ def solo_learn(
     exclude_bias_n_norm); its SGD decays them like all else.
     """
     own: Mapping[str, Settings] = {
-        "lars": {"train.trust": 0.02, "train.trust_clip": True},
+        "lars": {"train.lars_trust_coefficient": 0.02, "train.larc": True},
         "sgd": {"train.decay_norms_and_biases": True},
     }
     return Recipe(
         name="solo-learn",
-        summary=f"solo-learn's CIFAR configuration: ResNet-18, {optimiser.upper()}, 1,000 epochs",
+        summary=f"solo-learn's CIFAR configuration: ResNet-18, {optimizer.upper()}, 1,000 epochs",
         source=CONFIGURATION,
         settings={
             **CIFAR,
             "augmentation.name": augmentation,
-            "train.batch": batch,
-            "train.optimiser": optimiser,
-            "train.rate": rate,
-            "train.decay": decay,
-            **own.get(optimiser, {}),
+            "train.batch_size": batch,
+            "train.optimizer": optimizer,
+            "train.lr": rate,
+            "train.weight_decay": decay,
+            **own.get(optimizer, {}),
             **dotted(more),
         },
     )
 
 
 def quick(**more: Setting) -> Recipe:
-    """Two cores, small pictures: a micro CNN and one cycle of AdamW.
+    """Two cores, small images: a micro CNN and one cycle of AdamW.
 
-    Small batches, because a few minutes hold few steps: in 8 epochs on 6,000 pictures all seven methods that were tried both
-    ways learnt more from 64 rows a step than from 256.
+    Small batches, because a few minutes hold few steps: in 8 epochs on 6,000 images all seven methods that were tried both
+    ways learned more from 64 rows a step than from 256.
     """
     return Recipe(
         name="quick",
-        summary="two cores, small pictures: a micro CNN, one-cycle; picked on validation data of NDSB plankton",
+        summary="two cores, small images: a micro CNN, one-cycle; picked on validation data of NDSB plankton",
         source="sslbench: picked on validation data of NDSB plankton",
         settings={
             "backbone.name": "micro-cnn",
             "augmentation.name": "small-objects",
             "train.epochs": 20,
-            "train.batch": 64,
-            "train.optimiser": "adamw",
-            "train.rate": 2e-3,
-            "train.decay": 1e-2,
+            "train.batch_size": 64,
+            "train.optimizer": "adamw",
+            "train.lr": 2e-3,
+            "train.weight_decay": 1e-2,
             "train.schedule": "one-cycle",
             **dotted(more),
         },
@@ -124,12 +124,12 @@ def original(summary: str, source: str, **more: Setting) -> Recipe:
         settings={
             "backbone.name": "resnet50",
             "view.size": 224,
-            "train.scale_rate": True,
+            "train.scale_lr": True,
             **dotted(more),
         },
     )
 
 
 def dotted(settings: Settings) -> dict[str, Setting]:
-    """`train__rate` -> `train.rate`."""
+    """`train__rate` -> `train.lr`."""
     return {name.replace("__", "."): value for name, value in settings.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sslbench.api import Facts, MethodSpec, NonNegativeFloat, PositiveFloat, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeFloat, PlanContext, PositiveFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import BARLOW_TWINS
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -22,7 +22,7 @@ class BarlowTwinsConfig:
     out: PositiveInt = 8192
     off_diagonal: NonNegativeFloat = 0.005
     scale: PositiveFloat = 1.0
-    bias_rate: NonNegativeFloat = 1.0
+    bias_lr: NonNegativeFloat = 1.0
 
 
 def views(config: BarlowTwinsConfig) -> Mapping[str, Role]:
@@ -30,10 +30,10 @@ def views(config: BarlowTwinsConfig) -> Mapping[str, Role]:
     return {"view": Role(count=2)}
 
 
-def check(config: BarlowTwinsConfig, facts: Facts) -> Iterable[str]:
+def check(config: BarlowTwinsConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
-    if facts.batch < 2:
-        yield "train.batch = 1 has no batch statistics, which 'barlow-twins' needs; possible: 2 or more"
+    if facts.batch_size < 2:
+        yield "train.batch_size = 1 has no batch statistics, which 'barlow-twins' needs; possible: 2 or more"
 
 
 @hookimpl
@@ -57,7 +57,7 @@ def sslbench_methods() -> Iterable[MethodSpec[BarlowTwinsConfig]]:
                 "ResNet-50 at 224 px, LARS, batch 2,048, 1,000 epochs",
                 "Barlow Twins, section 2.2",
                 augmentation__name="byol", train__epochs=1000,
-                train__batch=2048, train__optimiser="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
+                train__batch=2048, train__optimizer="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
                 train__final_rate=1.6e-3, method__bias_rate=0.024,
             ),
             bias_study(rate=0.3, decay=1e-4, method__hidden=2048, method__out=2048, method__off_diagonal=0.0051,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sslbench.api import Batch, Loss, MethodParts, Step
-from sslbench.api.modules import Group, equation
+from sslbench.api.modules import ParameterGroup, equation
 from sslbench_vision.joint.embedding import JointEmbedding
 from sslbench_vision.joint.heads import mlp
 from sslbench_vision.methods.barlow_twins import BarlowTwinsConfig
@@ -40,11 +40,11 @@ class BarlowTwins(JointEmbedding):
 
     def loss(self, batch: Batch, step: Step) -> Loss:
         """Correlate the rows of all processes."""
-        one, two = (step.world.gather(self.project(view)) for view in batch.views["view"])
+        one, two = (step.processes.gather(self.project(view)) for view in batch.views["view"])
         return Loss(total=self.config.scale * identity_distance(cross_correlation(one, two), self.config.off_diagonal))
 
-    def groups(self) -> Sequence[Group]:
+    def groups(self) -> Sequence[ParameterGroup]:
         """Weights, and biases and norms at a rate of their own."""
         weights = tuple(p for p in self.parameters() if p.requires_grad and p.ndim > 1)
         rest = tuple(p for p in self.parameters() if p.requires_grad and p.ndim <= 1)
-        return (Group(parameters=weights), Group(parameters=rest, rate=self.config.bias_rate))
+        return (ParameterGroup(parameters=weights), ParameterGroup(parameters=rest, lr_multiplier=self.config.bias_lr))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sslbench.api import Facts, MethodSpec, Momentum, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, Momentum, PlanContext, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import BYOL
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -31,10 +31,10 @@ def views(config: ByolConfig) -> Mapping[str, Role]:
     return {"view": Role(count=2)}
 
 
-def check(config: ByolConfig, facts: Facts) -> Iterable[str]:
+def check(config: ByolConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
-    if facts.batch < 2:
-        yield "train.batch = 1 has no batch statistics, which 'byol' needs; possible: 2 or more"
+    if facts.batch_size < 2:
+        yield "train.batch_size = 1 has no batch statistics, which 'byol' needs; possible: 2 or more"
 
 
 @hookimpl
@@ -59,7 +59,7 @@ def sslbench_methods() -> Iterable[MethodSpec[ByolConfig]]:
                 "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs",
                 "BYOL, section 3.3 and appendix B",
                 augmentation__name="byol", train__epochs=1000,
-                train__batch=4096, train__optimiser="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
+                train__batch=4096, train__optimizer="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
             ),
             bias_study(rate=1.0, decay=1e-5, method__momentum=0.99),
             solo_learn(rate=1.0, decay=1e-5, augmentation="solo-learn-asymmetric", method__momentum=0.99),

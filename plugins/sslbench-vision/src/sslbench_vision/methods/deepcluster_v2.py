@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sslbench.api import Facts, MethodSpec, NonNegativeInt, PositiveFloat, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeInt, PlanContext, PositiveFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SWAV
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -34,7 +34,7 @@ def views(config: DeepclusterV2Config) -> Mapping[str, Role]:
     return {"global": Role(count=2), **({"local": Role(count=config.local)} if config.local else {})}
 
 
-def check(config: DeepclusterV2Config, facts: Facts) -> Iterable[str]:
+def check(config: DeepclusterV2Config, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
     if config.clusters > facts.samples:
         yield f"method.clusters = {config.clusters} are more than the {facts.samples} training samples"
@@ -54,7 +54,7 @@ def sslbench_methods() -> Iterable[MethodSpec[DeepclusterV2Config]]:
         views=views,
         family="clustering",
         compares_views=True,
-        remembers_rows=True,
+        has_per_sample_state=True,
         spaces=("projector",),
         recipes=(
             quick(method__hidden=512, method__clusters=256),
@@ -62,7 +62,7 @@ def sslbench_methods() -> Iterable[MethodSpec[DeepclusterV2Config]]:
                 "ResNet-50 at 224 px with six local views, LARS, batch 4,096, 800 epochs",
                 "SwAV, appendix A; facebookresearch/swav, scripts/deepclusterv2_800ep_pretrain.sh",
                 augmentation__name="swav", method__local=6, train__epochs=800, train__batch=4096,
-                train__optimiser="lars", train__rate=0.3, train__final_rate=4.8e-3, train__decay=1e-6,
+                train__optimizer="lars", train__rate=0.3, train__final_rate=4.8e-3, train__decay=1e-6,
                 train__warmup=10, train__warmup_from=0.3,
             ),
             bias_study(rate=0.6, decay=1e-6, train__warmup=11, method__first_epoch="ignored"),

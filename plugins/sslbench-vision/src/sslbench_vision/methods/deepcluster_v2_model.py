@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from sslbench.api import Batch, Loss, MethodParts, Step, Survey
+from sslbench.api import Batch, Loss, MethodParts, Step, UnaugmentedPass
 from sslbench.api.modules import equation
 from sslbench_vision.joint.embedding import JointEmbedding
 from sslbench_vision.joint.heads import mlp
@@ -50,13 +50,13 @@ class DeepclusterV2(JointEmbedding):
 
     def __init__(self, config: DeepclusterV2Config, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.out)))
-        self.config, samples = config, parts.facts.samples
+        self.config, samples = config, parts.context.samples
         centroids = torch.randn(config.heads, config.clusters, config.out)
         self.register_buffer("memory", torch.zeros(2, samples, config.out))
         self.register_buffer("assigned", torch.full((config.heads, samples), NOWHERE))
         self.register_buffer("centroids", nn.functional.normalize(centroids, dim=2))
 
-    def before_epoch(self, step: Step, survey: Survey) -> None:
+    def before_epoch(self, step: Step, survey: UnaugmentedPass) -> None:
         """Cluster the memory, which a pass over all samples fills before the first epoch."""
         if step.epoch == 0:
             if self.config.first_epoch == "ignored":
@@ -64,18 +64,18 @@ class DeepclusterV2(JointEmbedding):
             self.memory.copy_(self._survey(step, survey).expand_as(self.memory))
         for head in range(self.config.heads):
             rows = self.memory[head % 2]
-            chosen = step.draws.uniform(f"centroids {head}", len(rows))[0].argsort()[: self.config.clusters]
+            chosen = step.random.uniform(f"centroids {head}", len(rows))[0].argsort()[: self.config.clusters]
             assigned, centroids = spherical_k_means(rows, rows[chosen], self.config.iterations)
             self.assigned[head] = assigned
             self.centroids[head] = centroids
 
-    def _survey(self, step: Step, survey: Survey) -> Tensor:
+    def _survey(self, step: Step, survey: UnaugmentedPass) -> Tensor:
         """Unit embeddings [N, D] of the un-augmented samples, in eval mode, of all processes."""
         self.eval()
         rows = torch.zeros_like(self.memory[0])
         for index, view in survey():
             rows[index] = nn.functional.normalize(self.project(view), dim=1).to(rows.dtype)
-        return step.world.sum(rows)
+        return step.processes.sum(rows)
 
     def loss(self, batch: Batch, step: Step) -> Loss:
         """Every view is classified by every head."""
@@ -87,8 +87,8 @@ class DeepclusterV2(JointEmbedding):
             for head in range(self.config.heads)
             for rows in unit
         ]  # fmt: skip
-        newest = torch.stack([step.world.gather(rows.detach()) for rows in unit[:2]])
-        carry = {"rows": newest, "owners": step.world.gather(batch.index)}
+        newest = torch.stack([step.processes.gather(rows.detach()) for rows in unit[:2]])
+        carry = {"rows": newest, "owners": step.processes.gather(batch.index)}
         return Loss(total=torch.stack(losses).mean(), carry=carry)
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:

@@ -1,4 +1,4 @@
-"""DINO: a student's soft clusters follow a momentum teacher's, centred and sharpened. Spec only; see `dino_model`.
+"""DINO: a student's soft clusters follow a momentum teacher's, centered and sharpened. Spec only; see `dino_model`.
 
 Views are of the roles 'global' (two, seen by both networks) and 'local' (`local` of them, seen by the student). The paper
 measures the teacher; solo-learn measures the student: `keep`.
@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from sslbench.api import (
-    Facts,
     MethodSpec,
     Momentum,
     NonNegativeInt,
+    PlanContext,
     PositiveFloat,
     PositiveInt,
     Range,
@@ -27,7 +27,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DinoConfig:
-    """The head, its prototypes, temperatures, the centre's momentum, the teacher's way, and the views.
+    """The head, its prototypes, temperatures, the center's momentum, the teacher's way, and the views.
 
     The teacher's temperature rises linearly over `warmup` epochs; prototypes are frozen for the first `freeze` epochs.
     `drop_path` is the rate at which the student drops residual branches, where its encoder can; the teacher drops none
@@ -40,8 +40,8 @@ class DinoConfig:
     temperature: PositiveFloat = 0.1
     first_teacher_temperature: PositiveFloat = 0.04
     teacher_temperature: PositiveFloat = 0.07
-    warmup: NonNegativeInt = 30
-    centre_momentum: Momentum = 0.9
+    teacher_warmup_epochs: NonNegativeInt = 30
+    center_momentum: Momentum = 0.9
     momentum: Momentum = 0.996
     final_momentum: Momentum = 1.0
     freeze: NonNegativeInt = 1
@@ -58,10 +58,10 @@ def views(config: DinoConfig) -> Mapping[str, Role]:
 def reset_unused(config: DinoConfig) -> DinoConfig:
     """Reset the temperature from which a warm-up that is off would start."""
     default = DinoConfig().first_teacher_temperature
-    return config if config.warmup else replace(config, first_teacher_temperature=default)
+    return config if config.teacher_warmup_epochs else replace(config, first_teacher_temperature=default)
 
 
-def check(config: DinoConfig, facts: Facts) -> Iterable[str]:
+def check(config: DinoConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
     if config.freeze >= facts.epochs:
         yield f"method.freeze = {config.freeze} leaves no epoch of train.epochs = {facts.epochs} to train prototypes"
@@ -72,7 +72,7 @@ def sslbench_methods() -> Iterable[MethodSpec[DinoConfig]]:
     yield MethodSpec(
         name="dino",
         version=2,
-        summary="self-distillation: a student's soft clusters follow a centred, sharpened momentum teacher's",
+        summary="self-distillation: a student's soft clusters follow a centered, sharpened momentum teacher's",
         citation=DINO,
         config=DinoConfig,
         smoke=DinoConfig(hidden=16, bottleneck=8, prototypes=32, freeze=0, drop_path=0.0),
@@ -90,7 +90,7 @@ def sslbench_methods() -> Iterable[MethodSpec[DinoConfig]]:
                 "ViT-S/16 at 224 px with ten local views, AdamW, batch 1,024, 800 epochs",
                 "DINO, section 3.2 and appendix; facebookresearch/dino, main_dino.py",
                 backbone__name="vit_small_patch16_224", backbone__any_size=True, augmentation__name="dino",
-                method__local=10, train__epochs=800, train__batch=1024, train__optimiser="adamw", train__rate=5e-4,
+                method__local=10, train__epochs=800, train__batch=1024, train__optimizer="adamw", train__rate=5e-4,
                 train__final_rate=1e-6, train__decay=0.04, train__final_decay=0.4, train__warmup=10, train__clip=3.0,
                 train__clip_by="parameter",  # clip_gradients: each parameter's gradient by its own norm
             ),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api import Batch, Loss, MethodParts, Step
-from sslbench.api.modules import Backbone, DropPath, Group, equation
+from sslbench.api.modules import Backbone, DropPath, ParameterGroup, equation
 from sslbench_vision.joint.embedding import JointEmbedding
 from sslbench_vision.joint.heads import mlp
 from sslbench_vision.joint.momentum import Teacher
@@ -22,17 +22,17 @@ def distillation(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 @equation
-def centred_softmax(logits: Tensor, centre: Tensor, temperature: float) -> Tensor:
-    """softmax((logits - centre) / T) of the teacher's logits [B, K] (section 3.1)."""
-    return ((logits - centre) / temperature).softmax(dim=1)
+def centered_softmax(logits: Tensor, center: Tensor, temperature: float) -> Tensor:
+    """softmax((logits - center) / T) of the teacher's logits [B, K] (section 3.1)."""
+    return ((logits - center) / temperature).softmax(dim=1)
 
 
 def teacher_temperature(config: DinoConfig, epoch: int) -> float:
     """From the first to the last linearly over the warm-up's epochs, and then constant."""
-    if epoch >= config.warmup:
+    if epoch >= config.teacher_warmup_epochs:
         return config.teacher_temperature
     rise = config.teacher_temperature - config.first_teacher_temperature
-    return config.first_teacher_temperature + rise * epoch / max(config.warmup - 1, 1)
+    return config.first_teacher_temperature + rise * epoch / max(config.teacher_warmup_epochs - 1, 1)
 
 
 class Head(nn.Module):
@@ -58,7 +58,7 @@ class Head(nn.Module):
 class Dino(JointEmbedding):
     """The method; its projector is the head, so that space 'projector' holds the prototypes' cosines."""
 
-    centre: Tensor
+    center: Tensor
 
     def __init__(self, config: DinoConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: Head(width, config))
@@ -66,7 +66,7 @@ class Dino(JointEmbedding):
         self.teacher = Teacher(self, config.momentum, config.final_momentum)
         if isinstance(self.encoder, DropPath):  # after the copy: the teacher drops nothing (DINO, main_dino.py)
             self.encoder.set_drop_path(config.drop_path)
-        self.register_buffer("centre", torch.zeros(config.prototypes))
+        self.register_buffer("center", torch.zeros(config.prototypes))
 
     @property
     def encoders(self) -> Mapping[str, Backbone]:
@@ -82,7 +82,7 @@ class Dino(JointEmbedding):
         wide = batch.views["global"]
         taught = [self.teacher.project(self, view) for view in wide]
         warmth = teacher_temperature(self.config, step.epoch)
-        targets = [centred_softmax(logits, self.centre, warmth) for logits in taught]
+        targets = [centered_softmax(logits, self.center, warmth) for logits in taught]
         cosines = [self.project(view) for view in (*wide, *batch.views.get("local", ()))]
         losses = [
             distillation(student / self.config.temperature, target)
@@ -90,20 +90,20 @@ class Dino(JointEmbedding):
             for j, student in enumerate(cosines)
             if i != j
         ]
-        logits = step.world.gather(torch.cat(taught))
-        carry = {"centre": logits.mean(0), "rows": torch.tensor(float(len(logits)), device=logits.device)}
+        logits = step.processes.gather(torch.cat(taught))
+        carry = {"center": logits.mean(0), "rows": torch.tensor(float(len(logits)), device=logits.device)}
         return Loss(total=torch.stack(losses).mean(), carry=carry)
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
-        """The teacher follows, and so does the centre (eq. 4)."""
+        """The teacher follows, and so does the center (eq. 4)."""
         self.teacher.follow(self, step)
         rows = torch.stack([carry["rows"] for carry in carries])  # passes may differ in size
-        newest = (torch.stack([carry["centre"] for carry in carries]) * (rows / rows.sum()).unsqueeze(1)).sum(0)
-        self.centre.lerp_(newest.to(self.centre.dtype), 1 - self.config.centre_momentum)
+        newest = (torch.stack([carry["center"] for carry in carries]) * (rows / rows.sum()).unsqueeze(1)).sum(0)
+        self.center.lerp_(newest.to(self.center.dtype), 1 - self.config.center_momentum)
 
-    def groups(self) -> Sequence[Group]:
+    def groups(self) -> Sequence[ParameterGroup]:
         """Prototypes are frozen at first."""
         prototypes = tuple(self.projector.get_submodule("prototypes").parameters())
         held = {id(parameter) for parameter in prototypes}
         rest = tuple(p for p in self.parameters() if p.requires_grad and id(p) not in held)
-        return (Group(parameters=rest), Group(parameters=prototypes, from_epoch=self.config.freeze))
+        return (ParameterGroup(parameters=rest), ParameterGroup(parameters=prototypes, from_epoch=self.config.freeze))

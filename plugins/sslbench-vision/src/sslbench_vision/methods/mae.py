@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import Facts, MethodSpec, NonNegativeInt, PositiveInt, Range, Recipe, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeInt, PlanContext, PositiveInt, Range, Recipe, Role, hookimpl
 from sslbench_vision.citations import MAE
 
 
@@ -26,7 +26,7 @@ class MaeConfig:
     decoder_depth: NonNegativeInt = 8
     decoder_width: PositiveInt = 512
     decoder_heads: PositiveInt = 16
-    normalise_patches: bool = True
+    normalize_patches: bool = True
     fixed_positions: bool = True
 
 
@@ -35,7 +35,7 @@ def views(config: MaeConfig) -> Mapping[str, Role]:
     return {"view": Role(count=1)}
 
 
-def check(config: MaeConfig, facts: Facts) -> Iterable[str]:
+def check(config: MaeConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
     if config.decoder_width % config.decoder_heads or config.decoder_width % 4:
         yield (
@@ -44,7 +44,7 @@ def check(config: MaeConfig, facts: Facts) -> Iterable[str]:
         )
     for name, modality in facts.modalities.items():
         if modality.layout != "image":
-            yield f"'mae' rebuilds pictures; modality {name!r} is of layout {modality.layout}"
+            yield f"'mae' rebuilds images; modality {name!r} is of layout {modality.layout}"
 
 
 ORIGINAL = Recipe(
@@ -56,18 +56,18 @@ ORIGINAL = Recipe(
         "augmentation.name": "crop-flip",
         "view.size": 224,
         "train.epochs": 800,
-        "train.batch": 4096,
-        "train.optimiser": "adamw",
-        "train.rate": 1.5e-4,
-        "train.scale_rate": True,
+        "train.batch_size": 4096,
+        "train.optimizer": "adamw",
+        "train.lr": 1.5e-4,
+        "train.scale_lr": True,
         "train.betas": (0.9, 0.95),
-        "train.decay": 0.05,
-        "train.warmup": 40,
+        "train.weight_decay": 0.05,
+        "train.warmup_epochs": 40,
     },
 )
 QUICK = Recipe(
     name="quick",
-    summary="two cores, small pictures: a micro ViT and small batches; batch and mask picked on validation data of NDSB",
+    summary="two cores, small images: a micro ViT and small batches; batch and mask picked on validation data of NDSB",
     source="sslbench: batch and mask picked on validation data of NDSB plankton; betas and decay: MAE, appendix A.1",
     settings={
         "backbone.name": "micro-vit",
@@ -77,12 +77,12 @@ QUICK = Recipe(
         "method.decoder_width": 64,
         "method.decoder_heads": 4,
         "train.epochs": 40,
-        "train.batch": 64,
-        "train.optimiser": "adamw",
-        "train.rate": 2e-3,
+        "train.batch_size": 64,
+        "train.optimizer": "adamw",
+        "train.lr": 2e-3,
         "train.betas": (0.9, 0.95),
-        "train.decay": 0.05,
-        "train.warmup": 4,
+        "train.weight_decay": 0.05,
+        "train.warmup_epochs": 4,
     },
     samples=(0, 200_000),
     pixels=(0, 96 * 96),
@@ -97,7 +97,7 @@ TINY = Recipe(
         "backbone.width": 64,
         "augmentation.name": "crop",
         "method.decoder_width": 128,
-        "train.rate": 1e-3,
+        "train.lr": 1e-3,
         "train.precision": "float32",  # twice as fast as bfloat16 at this size on a CPU
     },
     samples=(0, 5_000),

@@ -1,4 +1,4 @@
-"""MAE's equations and the method that wires them (MAE, sections 3 and A.1). B pictures, N patches, K kept, D width."""
+"""MAE's equations and the method that wires them (MAE, sections 3 and A.1). B images, N patches, K kept, D width."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sslbench.api import Arrays, Artefact, Batch, Loss, MethodParts, Step
+from sslbench.api import Artifact, Batch, ImageArtifact, Loss, MethodParts, Step
 from sslbench.api.modules import Backbone, LearnedPositions, Tokens, TrainedMethod, equation
 from sslbench_vision.backbones.transformer import Block, sin_cos_positions
 from sslbench_vision.methods.mae import MaeConfig
@@ -31,9 +31,9 @@ def unpatchify(patches: Tensor, patch: tuple[int, int], shape: tuple[int, int, i
 
 
 @equation
-def target_patches(patches: Tensor, normalise: bool) -> Tensor:
+def target_patches(patches: Tensor, normalize: bool) -> Tensor:
     """What is rebuilt: pixels, each patch in its own units: (x - mean) / sqrt(var + 1e-6), unbiased variance."""
-    if not normalise:
+    if not normalize:
         return patches
     mean = patches.mean(-1, keepdim=True)
     return (patches - mean) / torch.sqrt(patches.var(-1, keepdim=True) + 1e-6)
@@ -99,7 +99,7 @@ class Mae(TrainedMethod):
             encoder.fix_positions()
         tokens = cast(Tokens, encoder)
         self.patch = tokens.patch
-        channels, height, width = parts.facts.modalities[self.modality].shape
+        channels, height, width = parts.context.modalities[self.modality].shape
         self.grid = (height // self.patch[0], width // self.patch[1])
         # an encoder that repeats gray images has more channels than the data
         pixels = self.patch[0] * self.patch[1] * max(channels, encoder.get_buffer("mean").shape[0])
@@ -112,26 +112,26 @@ class Mae(TrainedMethod):
     def loss(self, batch: Batch, step: Step) -> Loss:
         """Rebuild what the batch's own draws hide."""
         x = batch.views["view"][0][self.modality]
-        noise = batch.draws.uniform("mask", self.grid[0] * self.grid[1])
+        noise = batch.random.uniform("mask", self.grid[0] * self.grid[1])
         rebuilt, target, hidden = self._rebuild(x, noise)
         return Loss(total=masked_error(rebuilt, target, hidden))
 
     def _rebuild(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         keep, hidden = keep_lowest(noise, self.config.mask)
         tokens = cast(Tokens, self.encoder).tokens(x, keep)
-        target = target_patches(patchify(self.encoder.normalise(x), self.patch), self.config.normalise_patches)
+        target = target_patches(patchify(self.encoder.normalize(x), self.patch), self.config.normalize_patches)
         return self.decoder(tokens, keep), target, hidden
 
-    def illustrate(self, batch: Batch, step: Step) -> Sequence[Artefact]:
-        """Triplets: what the encoder saw, what was rebuilt, and the picture, all in [0, 1].
+    def illustrate(self, batch: Batch, step: Step) -> Sequence[Artifact]:
+        """Triplets: what the encoder saw, what was rebuilt, and the image, all in [0, 1].
 
         Where patches are rebuilt in units of their own, the true mean and deviation of each, which nobody predicts, are put
         back.
         """
         x = batch.views["view"][0][self.modality]
-        rebuilt, _, hidden = self._rebuild(x, batch.draws.uniform("mask", self.grid[0] * self.grid[1]))
-        patches = patchify(self.encoder.normalise(x), self.patch)
-        if self.config.normalise_patches:
+        rebuilt, _, hidden = self._rebuild(x, batch.random.uniform("mask", self.grid[0] * self.grid[1]))
+        patches = patchify(self.encoder.normalize(x), self.patch)
+        if self.config.normalize_patches:
             scale = torch.sqrt(patches.var(-1, keepdim=True) + 1e-6)
             rebuilt = rebuilt.float() * scale + patches.mean(-1, keepdim=True)
         shape = (patches.shape[-1] // (self.patch[0] * self.patch[1]), x.shape[2], x.shape[3])
@@ -142,6 +142,6 @@ class Mae(TrainedMethod):
         shown = filled * std + mean
         if x.shape[1] == 1:
             seen, shown = seen.mean(1, keepdim=True), shown.mean(1, keepdim=True)
-        pictures = {"visible": x * seen, "rebuilt": shown.clamp(0, 1), "original": x}
-        arrays = {name: values.float().cpu().numpy() for name, values in pictures.items()}
-        return (Arrays(name="triplets", layout="image", arrays=arrays),)
+        images = {"visible": x * seen, "rebuilt": shown.clamp(0, 1), "original": x}
+        arrays = {name: values.float().cpu().numpy() for name, values in images.items()}
+        return (ImageArtifact(name="triplets", layout="image", arrays=arrays),)

@@ -41,8 +41,8 @@ class MocoV2Plus(JointEmbedding):
             info_nce(self.project(views[i]), keys[1 - i], self.queues[1 - i].get_buffer("rows"), self.temperature)
             for i in range(2)
         ]
-        carry = {f"keys {i}": step.world.gather(nn.functional.normalize(key, dim=1)) for i, key in enumerate(keys)}
-        return Loss(total=(halves[0] + halves[1]) / 2, carry=carry | {"owners": step.world.gather(batch.index)})
+        carry = {f"keys {i}": step.processes.gather(nn.functional.normalize(key, dim=1)) for i, key in enumerate(keys)}
+        return Loss(total=(halves[0] + halves[1]) / 2, carry=carry | {"owners": step.processes.gather(batch.index)})
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
         """The momentum network follows, and the new keys take the place of the oldest."""

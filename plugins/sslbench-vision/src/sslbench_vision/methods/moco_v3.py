@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import Facts, MethodSpec, Momentum, PositiveFloat, PositiveInt, Range, Role, hookimpl
+from sslbench.api import MethodSpec, Momentum, PlanContext, PositiveFloat, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import MOCO_V3
 from sslbench_vision.joint.recipes import original, quick, solo_learn
 
@@ -39,10 +39,10 @@ def views(config: MocoV3Config) -> Mapping[str, Role]:
     return {"view": Role(count=2)}
 
 
-def check(config: MocoV3Config, facts: Facts) -> Iterable[str]:
+def check(config: MocoV3Config, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
-    if facts.batch < 2:
-        yield "train.batch = 1 leaves 'moco-v3' nothing to contrast with; possible: 2 or more"
+    if facts.batch_size < 2:
+        yield "train.batch_size = 1 leaves 'moco-v3' nothing to contrast with; possible: 2 or more"
 
 
 @hookimpl
@@ -65,7 +65,7 @@ def sslbench_methods() -> Iterable[MethodSpec[MocoV3Config]]:
             original(
                 "ViT-B/16 at 224 px, AdamW, batch 4,096, 300 epochs", "MoCo v3, section 5; facebookresearch/moco-v3",
                 backbone__name="vit_base_patch16_224", augmentation__name="byol", train__epochs=300, train__batch=4096,
-                train__optimiser="adamw", train__rate=1.5e-4, train__decay=0.1, train__warmup=40,
+                train__optimizer="adamw", train__rate=1.5e-4, train__decay=0.1, train__warmup=40,
                 train__decay_norms_and_biases=True,  # main_moco.py: AdamW on all parameters
                 method__freeze_stem=True,  # section 4.2
                 method__fixed_positions=True,  # vits.py, build_2d_sincos_position_embedding

@@ -59,8 +59,8 @@ class MocoV3(JointEmbedding):
         """Both directions, summed, among the keys of all processes."""
         views = batch.views["view"]
         queries = [self.predictor(self.project(view)) for view in views]
-        keys = [step.world.gather(self.teacher.project(self, view)) for view in views]
-        own = numbered(step.world.rank, queries[0])
+        keys = [step.processes.gather(self.teacher.project(self, view)) for view in views]
+        own = numbered(step.processes.rank, queries[0])
         halves = [batch_contrast(queries[i], keys[1 - i], own, self.temperature) for i in range(2)]
         return Loss(total=torch.stack(halves).sum())
 

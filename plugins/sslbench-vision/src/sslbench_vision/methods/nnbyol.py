@@ -1,8 +1,8 @@
-"""NNBYOL: BYOL whose target is its nearest neighbour in a queue. Spec only; the implementation is `nnbyol_model`.
+"""NNBYOL: BYOL whose target is its nearest neighbor in a queue. Spec only; the implementation is `nnbyol_model`.
 
-It has no paper of its own: BYOL's loss (Grill et al. 2020) with NNCLR's neighbours (Dwibedi et al. 2021), as solo-learn
-ships it. `original` is therefore BYOL's recipe with NNCLR's queue. A sample's own earlier embedding is not its neighbour
-unless `own_neighbour` says so; solo-learn lets it be.
+It has no paper of its own: BYOL's loss (Grill et al. 2020) with NNCLR's neighbors (Dwibedi et al. 2021), as solo-learn
+ships it. `original` is therefore BYOL's recipe with NNCLR's queue. A sample's own earlier embedding is not its neighbor
+unless `own_neighbor` says so; solo-learn lets it be.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from sslbench.api import Facts, MethodSpec, Momentum, PositiveInt, Range, Role, hookimpl
+from sslbench.api import MethodSpec, Momentum, PlanContext, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import NNCLR
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -27,7 +27,7 @@ class NnbyolConfig:
     final_momentum: Momentum = 1.0
     reduction: Literal["sum", "mean"] = "sum"
     queue: Annotated[int, Range(at_least=2)] = 98_304
-    own_neighbour: bool = False
+    include_self: bool = False
 
 
 def views(config: NnbyolConfig) -> Mapping[str, Role]:
@@ -35,10 +35,10 @@ def views(config: NnbyolConfig) -> Mapping[str, Role]:
     return {"view": Role(count=2)}
 
 
-def check(config: NnbyolConfig, facts: Facts) -> Iterable[str]:
+def check(config: NnbyolConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
-    if facts.batch < 2:
-        yield "train.batch = 1 has no batch statistics, which 'nnbyol' needs; possible: 2 or more"
+    if facts.batch_size < 2:
+        yield "train.batch_size = 1 has no batch statistics, which 'nnbyol' needs; possible: 2 or more"
 
 
 @hookimpl
@@ -46,7 +46,7 @@ def sslbench_methods() -> Iterable[MethodSpec[NnbyolConfig]]:
     yield MethodSpec(
         name="nnbyol",
         version=1,
-        summary="distillation: predict the nearest neighbour of a momentum network's embedding of the other view",
+        summary="distillation: predict the nearest neighbor of a momentum network's embedding of the other view",
         citation=NNCLR,
         config=NnbyolConfig,
         smoke=NnbyolConfig(hidden=16, out=8, predictor_hidden=16, queue=64),
@@ -63,10 +63,10 @@ def sslbench_methods() -> Iterable[MethodSpec[NnbyolConfig]]:
                 "none of its own; BYOL's, with NNCLR's queue",
                 "BYOL, section 3.3 and appendix B; the queue: NNCLR, section 4.1",
                 augmentation__name="byol", train__epochs=1000,
-                train__batch=4096, train__optimiser="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
+                train__batch=4096, train__optimizer="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
             ),
-            bias_study(rate=1.0, decay=1e-5, method__momentum=0.99, method__queue=65_536, method__own_neighbour=True),
+            bias_study(rate=1.0, decay=1e-5, method__momentum=0.99, method__queue=65_536, method__own_neighbor=True),
             solo_learn(rate=1.0, decay=1e-5, augmentation="solo-learn-asymmetric", method__momentum=0.99,
-                       method__queue=65_536, method__own_neighbour=True),
+                       method__queue=65_536, method__own_neighbor=True),
         ),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""NNBYOL: BYOL's loss on nearest neighbours. It has no equation of its own; see `byol_model` and `joint.queue`."""
+"""NNBYOL: BYOL's loss on nearest neighbors. It has no equation of its own; see `byol_model` and `joint.queue`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from sslbench.api import Batch, MethodParts, Step
-from sslbench_vision.joint.queue import Queue, neighbours
+from sslbench_vision.joint.queue import Queue, neighbors
 from sslbench_vision.methods.byol import ByolConfig
 from sslbench_vision.methods.byol_model import Byol
 from sslbench_vision.methods.nnbyol import NnbyolConfig
@@ -19,16 +19,16 @@ class Nnbyol(Byol):
     def __init__(self, config: NnbyolConfig, parts: MethodParts) -> None:
         shared = {name: getattr(config, name) for name in ByolConfig.__dataclass_fields__}
         super().__init__(ByolConfig(**shared), parts)
-        self.queue, self.own = Queue(config.queue, config.out), config.own_neighbour
+        self.queue, self.own = Queue(config.queue, config.out), config.include_self
 
     def targets(self, taught: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
-        """The neighbours of the momentum network's embeddings."""
-        return [neighbours(self.queue, rows, batch.index, own=self.own) for rows in taught]
+        """The neighbors of the momentum network's embeddings."""
+        return [neighbors(self.queue, rows, batch.index, own=self.own) for rows in taught]
 
     def remembered(self, taught: Sequence[Tensor], batch: Batch, step: Step) -> Mapping[str, Tensor]:
         """The first view's embeddings."""
         rows = nn.functional.normalize(taught[0], dim=1)
-        return {"rows": step.world.gather(rows), "owners": step.world.gather(batch.index)}
+        return {"rows": step.processes.gather(rows), "owners": step.processes.gather(batch.index)}
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
         """The momentum network follows, and the queue moves on."""

@@ -1,6 +1,6 @@
-"""NNCLR: contrast the nearest neighbour of one view with the prediction of the other. Spec only; see `nnclr_model`.
+"""NNCLR: contrast the nearest neighbor of one view with the prediction of the other. Spec only; see `nnclr_model`.
 
-Departures: a sample's own earlier embedding is not its neighbour unless `own_neighbour` says so. The paper does not bar
+Departures: a sample's own earlier embedding is not its neighbor unless `own_neighbor` says so. The paper does not bar
 it, and with a queue shorter than an epoch it hardly happens; with a longer one every sample would find itself.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import Facts, MethodSpec, PositiveFloat, PositiveInt, Range, Role, hookimpl
+from sslbench.api import MethodSpec, PlanContext, PositiveFloat, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import NNCLR
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -24,7 +24,7 @@ class NnclrConfig:
     predictor_hidden: PositiveInt = 4096
     temperature: PositiveFloat = 0.1
     queue: Annotated[int, Range(at_least=2)] = 98_304
-    own_neighbour: bool = False
+    include_self: bool = False
 
 
 def views(config: NnclrConfig) -> Mapping[str, Role]:
@@ -32,10 +32,10 @@ def views(config: NnclrConfig) -> Mapping[str, Role]:
     return {"view": Role(count=2)}
 
 
-def check(config: NnclrConfig, facts: Facts) -> Iterable[str]:
+def check(config: NnclrConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
-    if facts.batch < 2:
-        yield "train.batch = 1 leaves 'nnclr' nothing to contrast with; possible: 2 or more"
+    if facts.batch_size < 2:
+        yield "train.batch_size = 1 leaves 'nnclr' nothing to contrast with; possible: 2 or more"
 
 
 @hookimpl
@@ -43,7 +43,7 @@ def sslbench_methods() -> Iterable[MethodSpec[NnclrConfig]]:
     yield MethodSpec(
         name="nnclr",
         version=1,
-        summary="contrastive: a sample's nearest neighbour is the positive of its other view",
+        summary="contrastive: a sample's nearest neighbor is the positive of its other view",
         citation=NNCLR,
         config=NnclrConfig,
         smoke=NnclrConfig(hidden=16, out=8, predictor_hidden=16, queue=64),
@@ -60,10 +60,10 @@ def sslbench_methods() -> Iterable[MethodSpec[NnclrConfig]]:
                 "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs",
                 "NNCLR, section 4.1",
                 augmentation__name="byol", train__epochs=1000,
-                train__batch=4096, train__optimiser="lars", train__rate=0.3, train__decay=1e-6, train__warmup=10,
+                train__batch=4096, train__optimizer="lars", train__rate=0.3, train__decay=1e-6, train__warmup=10,
             ),
-            bias_study(rate=0.4, decay=1e-5, method__temperature=0.2, method__queue=65_536, method__own_neighbour=True),
+            bias_study(rate=0.4, decay=1e-5, method__temperature=0.2, method__queue=65_536, method__own_neighbor=True),
             solo_learn(rate=0.4, decay=1e-5, augmentation="solo-learn-asymmetric", method__temperature=0.2,
-                       method__queue=65_536, method__own_neighbour=True),
+                       method__queue=65_536, method__own_neighbor=True),
         ),
     )  # fmt: skip

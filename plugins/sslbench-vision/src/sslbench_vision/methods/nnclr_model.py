@@ -11,14 +11,14 @@ from sslbench.api import Batch, Loss, MethodParts, Step
 from sslbench.api.modules import equation
 from sslbench_vision.joint.embedding import JointEmbedding
 from sslbench_vision.joint.heads import mlp
-from sslbench_vision.joint.queue import Queue, neighbours
+from sslbench_vision.joint.queue import Queue, neighbors
 from sslbench_vision.methods.nnclr import NnclrConfig
 
 
 @equation
-def neighbour_contrast(neighbours_: Tensor, predicted: Tensor, temperature: float) -> Tensor:
+def neighbor_contrast(neighbors_: Tensor, predicted: Tensor, temperature: float) -> Tensor:
     """-log exp(n_i p_i / T) / sum_k exp(n_i p_k / T), averaged over rows [B, D]; all made unit length (eq. 4)."""
-    n, p = nn.functional.normalize(neighbours_, dim=1), nn.functional.normalize(predicted, dim=1)
+    n, p = nn.functional.normalize(neighbors_, dim=1), nn.functional.normalize(predicted, dim=1)
     return nn.functional.cross_entropy(n @ p.T / temperature, torch.arange(len(n), device=n.device))
 
 
@@ -28,17 +28,17 @@ class Nnclr(JointEmbedding):
     def __init__(self, config: NnclrConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.hidden, config.out), end="norm"))
         self.predictor = mlp((config.out, config.predictor_hidden, config.out))
-        self.temperature, self.own = config.temperature, config.own_neighbour
+        self.temperature, self.own = config.temperature, config.include_self
         self.queue = Queue(config.queue, config.out)
 
     def loss(self, batch: Batch, step: Step) -> Loss:
         """Both directions averaged, over the rows of all processes."""
         projected = [self.project(view) for view in batch.views["view"]]
-        predicted = [step.world.gather(self.predictor(z)) for z in projected]
-        owners = step.world.gather(batch.index)
-        together = [step.world.gather(z.detach()) for z in projected]
-        near = [neighbours(self.queue, z, owners, own=self.own) for z in together]
-        halves = [neighbour_contrast(near[i], predicted[1 - i], self.temperature) for i in range(2)]
+        predicted = [step.processes.gather(self.predictor(z)) for z in projected]
+        owners = step.processes.gather(batch.index)
+        together = [step.processes.gather(z.detach()) for z in projected]
+        near = [neighbors(self.queue, z, owners, own=self.own) for z in together]
+        halves = [neighbor_contrast(near[i], predicted[1 - i], self.temperature) for i in range(2)]
         carry = {"rows": nn.functional.normalize(together[0], dim=1), "owners": owners}
         return Loss(total=(halves[0] + halves[1]) / 2, carry=carry)
 

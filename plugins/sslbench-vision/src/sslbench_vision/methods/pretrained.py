@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from sslbench.api import AnyFloat, Facts, MethodSpec, PositiveFloat, Role, Share, hookimpl
+from sslbench.api import AnyFloat, MethodSpec, PlanContext, PositiveFloat, Role, Share, hookimpl
 from sslbench_vision.citations import TIMM
 
 
@@ -31,7 +31,7 @@ class PretrainedConfig:
     std: tuple[PositiveFloat, ...] = ()
 
 
-def check(config: PretrainedConfig, facts: Facts) -> Iterable[str]:
+def check(config: PretrainedConfig, facts: PlanContext) -> Iterable[str]:
     """Say which statistics cannot be meant."""
     if len(config.mean) != len(config.std):
         yield (

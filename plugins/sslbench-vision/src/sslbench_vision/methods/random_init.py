@@ -1,4 +1,4 @@
-"""The encoder before it has learnt anything: the row that says what an architecture gives by itself."""
+"""The encoder before it has learned anything: the row that says what an architecture gives by itself."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def sslbench_methods() -> Iterable[MethodSpec[RandomInitConfig]]:
         modalities=(1, 8),
         trains=False,
         baseline=True,
-        fresh=True,
+        random_init=True,
     )

@@ -11,7 +11,7 @@ from sslbench_vision.citations import SSLBENCH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawFeaturesConfig:
-    """Pictures are averaged down to at most this many pixels a side; sequences become moments per channel."""
+    """Images are averaged down to at most this many pixels a side; sequences become moments per channel."""
 
     side: PositiveInt = 32
 

@@ -52,13 +52,13 @@ def sslbench_methods() -> Iterable[MethodSpec[ResslConfig]]:
                   method__queue=2048, method__momentum=0.98, method__final_momentum=1.0),
             original(
                 "ResNet-50 at 224 px, SGD, batch 256, 200 epochs", "ReSSL, section 4 and its code",
-                augmentation__name="ressl", train__epochs=200, train__batch=256, train__optimiser="sgd",
+                augmentation__name="ressl", train__epochs=200, train__batch=256, train__optimizer="sgd",
                 train__rate=0.05, train__decay=1e-4, train__warmup=5,
             ),
             bias_study(rate=0.05, decay=1e-4, augmentation="bias-study-weak", method__out=256, method__queue=65_536,
                        method__momentum=0.99, method__final_momentum=1.0),
             # its augmentations/ressl.yaml crops from 0.08 with saturation 0.2, where the paper has 0.2 and 0.4
-            solo_learn(rate=0.05, decay=1e-4, optimiser="sgd", augmentation="ressl",
+            solo_learn(rate=0.05, decay=1e-4, optimizer="sgd", augmentation="ressl",
                        augmentation__crop__scale=(0.08, 1.0), augmentation__jitter__saturation=0.2, method__out=256,
                        method__queue=65_536, method__momentum=0.99, method__final_momentum=1.0),
         ),

@@ -37,8 +37,8 @@ class Ressl(JointEmbedding):
         weak = self.teacher.project(self, batch.views["weak"][0])
         strong = self.project(batch.views["strong"][0])
         total = relational(strong, weak, self.queue.rows, *self.temperatures)
-        rows = step.world.gather(nn.functional.normalize(weak, dim=1))
-        return Loss(total=total, carry={"rows": rows, "owners": step.world.gather(batch.index)})
+        rows = step.processes.gather(nn.functional.normalize(weak, dim=1))
+        return Loss(total=total, carry={"rows": rows, "owners": step.processes.gather(batch.index)})
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
         """The momentum network follows, and the queue moves on."""

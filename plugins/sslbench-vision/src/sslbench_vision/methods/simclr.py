@@ -1,6 +1,6 @@
-"""SimCLR: two views of a picture agree, all others differ. Spec only; the implementation is `simclr_model`.
+"""SimCLR: two views of a image agree, all others differ. Spec only; the implementation is `simclr_model`.
 
-Departures from the paper: none in `original`; the contrast is with the rows of the whole optimiser step's pass, so
+Departures from the paper: none in `original`; the contrast is with the rows of the whole optimizer step's pass, so
 accumulation is not a larger batch.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sslbench.api import Facts, MethodSpec, NonNegativeInt, PositiveFloat, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeInt, PlanContext, PositiveFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SIMCLR
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -29,10 +29,10 @@ def views(config: SimclrConfig) -> Mapping[str, Role]:
     return {"view": Role(count=2)}
 
 
-def check(config: SimclrConfig, facts: Facts) -> Iterable[str]:
+def check(config: SimclrConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
-    if facts.batch < 2:
-        yield "train.batch = 1 leaves 'simclr' nothing to contrast with; possible: 2 or more"
+    if facts.batch_size < 2:
+        yield "train.batch_size = 1 leaves 'simclr' nothing to contrast with; possible: 2 or more"
 
 
 @hookimpl
@@ -56,7 +56,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SimclrConfig]]:
                 "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs",
                 "SimCLR, section 2.3 and appendix B",
                 augmentation__name="simclr", train__epochs=1000,
-                train__batch=4096, train__optimiser="lars", train__rate=0.3, train__decay=1e-6, train__warmup=10,
+                train__batch=4096, train__optimizer="lars", train__rate=0.3, train__decay=1e-6, train__warmup=10,
             ),
             bias_study(rate=0.4, decay=1e-5, method__hidden=2048, method__out=256, method__temperature=0.2),
             solo_learn(rate=0.4, decay=1e-4, augmentation="solo-learn-symmetric", method__hidden=2048, method__out=256,

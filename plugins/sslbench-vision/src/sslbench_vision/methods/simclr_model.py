@@ -14,7 +14,7 @@ from sslbench_vision.methods.simclr import SimclrConfig
 
 @equation
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """Normalised-temperature cross-entropy of two views' projections [B, D] (eq. 1), over all 2B anchors.
+    """Normalized-temperature cross-entropy of two views' projections [B, D] (eq. 1), over all 2B anchors.
 
     The positive of row i is row i of the other view; every other row of both views is a negative.
     """
@@ -36,5 +36,5 @@ class Simclr(JointEmbedding):
         """Contrast both views in one pass, so that batch norm sees them together, with the rows of all processes."""
         first, second = batch.views["view"]
         both = {name: torch.cat([first[name], second[name]]) for name in first}
-        one, two = (step.world.gather(part) for part in self.project(both).chunk(2))
+        one, two = (step.processes.gather(part) for part in self.project(both).chunk(2))
         return Loss(total=nt_xent(one, two, self.temperature))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sslbench.api import Facts, MethodSpec, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, PlanContext, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SIMSIAM
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -20,7 +20,7 @@ class SimsiamConfig:
     hidden: PositiveInt = 2048
     out: PositiveInt = 2048
     predictor_hidden: PositiveInt = 512
-    constant_predictor_rate: bool = True
+    constant_predictor_lr: bool = True
 
 
 def views(config: SimsiamConfig) -> Mapping[str, Role]:
@@ -28,10 +28,10 @@ def views(config: SimsiamConfig) -> Mapping[str, Role]:
     return {"view": Role(count=2)}
 
 
-def check(config: SimsiamConfig, facts: Facts) -> Iterable[str]:
+def check(config: SimsiamConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
-    if facts.batch < 2:
-        yield "train.batch = 1 has no batch statistics, which 'simsiam' needs; possible: 2 or more"
+    if facts.batch_size < 2:
+        yield "train.batch_size = 1 has no batch statistics, which 'simsiam' needs; possible: 2 or more"
 
 
 @hookimpl
@@ -53,11 +53,11 @@ def sslbench_methods() -> Iterable[MethodSpec[SimsiamConfig]]:
             quick(method__hidden=512, method__out=512, method__predictor_hidden=128),
             original(
                 "ResNet-50 at 224 px, SGD, batch 512, 100 epochs", "SimSiam, section 3 (baseline settings) and its code",
-                augmentation__name="moco-v2", train__epochs=100, train__batch=512, train__optimiser="sgd",
+                augmentation__name="moco-v2", train__epochs=100, train__batch=512, train__optimizer="sgd",
                 train__rate=0.05, train__decay=1e-4, train__decay_norms_and_biases=True,
             ),
             bias_study(rate=0.5, decay=1e-5, backbone__zero_init=True),  # --zero_init_residual of its script
-            solo_learn(rate=0.5, decay=1e-5, optimiser="sgd", augmentation="moco-v2",
+            solo_learn(rate=0.5, decay=1e-5, optimizer="sgd", augmentation="moco-v2",
                        augmentation__crop__scale=(0.08, 1.0)),
         ),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from sslbench.api import Batch, Loss, MethodParts, Step
-from sslbench.api.modules import Group, equation
+from sslbench.api.modules import ParameterGroup, equation
 from sslbench_vision.joint.embedding import JointEmbedding
 from sslbench_vision.joint.heads import mlp
 from sslbench_vision.methods.simsiam import SimsiamConfig
@@ -25,7 +25,7 @@ class Simsiam(JointEmbedding):
     def __init__(self, config: SimsiamConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.hidden, config.out), end="plain-norm"))
         self.predictor = mlp((config.out, config.predictor_hidden, config.out))
-        self.constant = config.constant_predictor_rate
+        self.constant = config.constant_predictor_lr
 
     def loss(self, batch: Batch, step: Step) -> Loss:
         """Both directions, averaged."""
@@ -33,8 +33,8 @@ class Simsiam(JointEmbedding):
         halves = negative_cosine(self.predictor(one), two), negative_cosine(self.predictor(two), one)
         return Loss(total=(halves[0] + halves[1]) / 2)
 
-    def groups(self) -> Sequence[Group]:
+    def groups(self) -> Sequence[ParameterGroup]:
         """The predictor's rate may stay what it is."""
         learner = (*self.encoder.parameters(), *self.projector.parameters())
-        predictor = Group(parameters=tuple(self.predictor.parameters()), scheduled=not self.constant)
-        return (Group(parameters=tuple(p for p in learner if p.requires_grad)), predictor)
+        predictor = ParameterGroup(parameters=tuple(self.predictor.parameters()), scheduled=not self.constant)
+        return (ParameterGroup(parameters=tuple(p for p in learner if p.requires_grad)), predictor)

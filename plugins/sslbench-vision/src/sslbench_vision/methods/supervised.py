@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import Facts, MethodSpec, Range, Recipe, Role, hookimpl
+from sslbench.api import MethodSpec, PlanContext, Range, Recipe, Role, hookimpl
 from sslbench_vision.citations import SSLBENCH
 
 
@@ -14,7 +14,7 @@ from sslbench_vision.citations import SSLBENCH
 class SupervisedConfig:
     """Label smoothing of the cross-entropy."""
 
-    smoothing: Annotated[float, Range(at_least=0, below=1)] = 0.1
+    label_smoothing: Annotated[float, Range(at_least=0, below=1)] = 0.1
 
 
 def views(config: SupervisedConfig) -> Mapping[str, Role]:
@@ -22,7 +22,7 @@ def views(config: SupervisedConfig) -> Mapping[str, Role]:
     return {"view": Role(count=1)}
 
 
-def check(config: SupervisedConfig, facts: Facts) -> Iterable[str]:
+def check(config: SupervisedConfig, facts: PlanContext) -> Iterable[str]:
     """Say which data cannot work."""
     if facts.target.kind != "class":
         yield "'supervised' needs data with one class per sample"
@@ -34,9 +34,9 @@ RECIPE = Recipe(
     source="sslbench: for every dataset alike, tuned on none",
     settings={
         "augmentation.name": "label-preserving",
-        "train.optimiser": "adamw",
-        "train.rate": 2e-3,
-        "train.decay": 0.05,
+        "train.optimizer": "adamw",
+        "train.lr": 2e-3,
+        "train.weight_decay": 0.05,
         "train.schedule": "one-cycle",
     },
 )
@@ -56,7 +56,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SupervisedConfig]]:
         views=views,
         family="supervised",
         modalities=(1, 8),
-        takes_target=True,
+        uses_labels=True,
         baseline=True,
         recipes=(RECIPE,),
     )

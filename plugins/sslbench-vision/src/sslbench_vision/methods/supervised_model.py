@@ -18,10 +18,10 @@ class Supervised(TrainedMethod):
 
     def __init__(self, config: SupervisedConfig, parts: MethodParts) -> None:
         super().__init__()
-        self.smoothing = config.smoothing
+        self.smoothing = config.label_smoothing
         self.kept = nn.ModuleDict(dict(parts.encoders))
         width = sum(encoder.width for encoder in parts.encoders.values())
-        self.head = nn.Linear(width, len(parts.facts.target.names))
+        self.head = nn.Linear(width, len(parts.context.target.names))
 
     @property
     def encoders(self) -> Mapping[str, Backbone]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sslbench.api import Facts, MethodSpec, NonNegativeInt, PositiveFloat, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeInt, PlanContext, PositiveFloat, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import SWAV
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -40,12 +40,12 @@ def reset_unused(config: SwavConfig) -> SwavConfig:
     return config if config.queue else replace(config, queue_from=SwavConfig().queue_from)
 
 
-def check(config: SwavConfig, facts: Facts) -> Iterable[str]:
+def check(config: SwavConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
     if config.freeze >= facts.epochs:
         yield f"method.freeze = {config.freeze} leaves no epoch of train.epochs = {facts.epochs} to train prototypes"
-    if facts.batch < 2:
-        yield "train.batch = 1 has no batch statistics, which 'swav' needs; possible: 2 or more"
+    if facts.batch_size < 2:
+        yield "train.batch_size = 1 has no batch statistics, which 'swav' needs; possible: 2 or more"
 
 
 @hookimpl
@@ -71,7 +71,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SwavConfig]]:
                 "ResNet-50 at 224 px with six local views, LARS, batch 256, 400 epochs",
                 "SwAV, appendix A; facebookresearch/swav, scripts/swav_400ep_bs256_pretrain.sh",
                 augmentation__name="swav", method__local=6, train__epochs=400, train__batch=256,
-                train__optimiser="lars", train__rate=0.6, train__final_rate=6e-4, train__decay=1e-6,
+                train__optimizer="lars", train__rate=0.6, train__final_rate=6e-4, train__decay=1e-6,
             ),
             bias_study(rate=0.6, decay=1e-6, method__queue_from=50, method__freeze=2),
             bias_study(rate=0.6, decay=1e-6, name="bias-study-script", train__final_rate=6e-4, method__queue_from=50,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api import Batch, Loss, MethodParts, Step
-from sslbench.api.modules import Group, equation
+from sslbench.api.modules import ParameterGroup, equation
 from sslbench_vision.joint.embedding import JointEmbedding
 from sslbench_vision.joint.heads import mlp
 from sslbench_vision.joint.queue import Queue
@@ -60,18 +60,18 @@ class Swav(JointEmbedding):
             for j, other in enumerate(scores)
             if i != j
         ]
-        carry = {f"rows {i}": step.world.gather(rows.detach()) for i, rows in enumerate(unit[: len(wide)])}
-        return Loss(total=torch.stack(losses).mean(), carry=carry | {"owners": step.world.gather(batch.index)})
+        carry = {f"rows {i}": step.processes.gather(rows.detach()) for i, rows in enumerate(unit[: len(wide)])}
+        return Loss(total=torch.stack(losses).mean(), carry=carry | {"owners": step.processes.gather(batch.index)})
 
     @torch.no_grad()
     def _assign(self, place: int, scores: Tensor, step: Step) -> Tensor:
         """This process's rows of the assignment that is balanced over all processes, and over the queue if it is used."""
-        everyone = step.world.gather(scores)
+        everyone = step.processes.gather(scores)
         rows = [everyone]
         if self.queues and step.epoch >= self.config.queue_from and self.queues[place].filled():  # type: ignore[operator]
             rows.append(self.prototypes(self.queues[place].get_buffer("rows").to(scores.dtype)))
         balanced = balanced_assignment(torch.cat(rows), self.config.epsilon, self.config.iterations)
-        mine: Tensor = balanced[: len(everyone)].chunk(step.world.size)[step.world.rank]
+        mine: Tensor = balanced[: len(everyone)].chunk(step.processes.size)[step.processes.rank]
         return mine
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
@@ -81,8 +81,8 @@ class Swav(JointEmbedding):
             for place, queue in enumerate(self.queues):
                 queue.push(carry[f"rows {place}"], carry["owners"])  # type: ignore[operator]
 
-    def groups(self) -> Sequence[Group]:
+    def groups(self) -> Sequence[ParameterGroup]:
         """Prototypes are frozen at first."""
         learner = (*self.encoder.parameters(), *self.projector.parameters())
-        frozen = Group(parameters=tuple(self.prototypes.parameters()), from_epoch=self.config.freeze)
-        return (Group(parameters=tuple(p for p in learner if p.requires_grad)), frozen)
+        frozen = ParameterGroup(parameters=tuple(self.prototypes.parameters()), from_epoch=self.config.freeze)
+        return (ParameterGroup(parameters=tuple(p for p in learner if p.requires_grad)), frozen)

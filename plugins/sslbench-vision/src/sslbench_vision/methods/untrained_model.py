@@ -42,11 +42,11 @@ class RawFeatures(Untrained):
     """The data itself, for each modality."""
 
     def __init__(self, config: RawFeaturesConfig, parts: MethodParts) -> None:
-        super().__init__({name: Raw(modality, config.side) for name, modality in parts.facts.modalities.items()})
+        super().__init__({name: Raw(modality, config.side) for name, modality in parts.context.modalities.items()})
 
 
 class Raw(Backbone):
-    """Data as features: pictures averaged to at most `side` pixels, vectors as they are, sequences as four moments."""
+    """Data as features: images averaged to at most `side` pixels, vectors as they are, sequences as four moments."""
 
     def __init__(self, modality: Modality, side: int) -> None:
         super().__init__(modality)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sslbench.api import Facts, MethodSpec, NonNegativeFloat, NonNegativeInt, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeFloat, NonNegativeInt, PlanContext, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import VIBCREG
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -35,10 +35,10 @@ def views(config: VibcregConfig) -> Mapping[str, Role]:
     return {"view": Role(count=2)}
 
 
-def check(config: VibcregConfig, facts: Facts) -> Iterable[str]:
+def check(config: VibcregConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
-    if facts.batch < 2:
-        yield "train.batch = 1 has no batch statistics, which 'vibcreg' needs; possible: 2 or more"
+    if facts.batch_size < 2:
+        yield "train.batch_size = 1 has no batch statistics, which 'vibcreg' needs; possible: 2 or more"
     if config.out % config.groups:
         yield f"method.out = {config.out} is not a multiple of method.groups = {config.groups}"
 
@@ -64,10 +64,10 @@ def sslbench_methods() -> Iterable[MethodSpec[VibcregConfig]]:
                 "its weights; ResNet-18 and the bias study's schedule, for its own was not at hand",
                 "weights: solo-learn; schedule: arXiv 2304.11718, appendix B.1",
                 backbone__name="torchvision-resnet18", view__size=0, augmentation__name="bias-study-wide",
-                train__epochs=1000, train__batch=512, train__optimiser="sgd", train__rate=0.3, train__decay=1e-4,
+                train__epochs=1000, train__batch=512, train__optimizer="sgd", train__rate=0.3, train__decay=1e-4,
                 train__warmup=10,
             ),
             bias_study(rate=0.3, decay=1e-4, augmentation="bias-study-wide"),
-            solo_learn(rate=0.3, decay=1e-4, augmentation="solo-learn-solarise", train__trust_clip=False),
+            solo_learn(rate=0.3, decay=1e-4, augmentation="solo-learn-solarize", train__trust_clip=False),
         ),
     )  # fmt: skip

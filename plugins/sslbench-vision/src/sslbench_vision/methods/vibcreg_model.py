@@ -17,7 +17,7 @@ EPSILON = 1e-5
 
 @equation
 def iterative_whitening(rows: Tensor, groups: int, iterations: int) -> Tensor:
-    """Rows [B, D] with each group of D / groups dimensions centred and whitened, by Newton's iteration for S^(-1/2).
+    """Rows [B, D] with each group of D / groups dimensions centered and whitened, by Newton's iteration for S^(-1/2).
 
     S / trace(S) is inverted: P <- (3 P - P^3 S) / 2 from the identity.
     """
@@ -53,7 +53,7 @@ class Vibcreg(JointEmbedding):
 
     def loss(self, batch: Batch, step: Step) -> Loss:
         """Over the rows of all processes."""
-        one, two = (self._whitened(step.world.gather(self.project(view))) for view in batch.views["view"])
+        one, two = (self._whitened(step.processes.gather(self.project(view))) for view in batch.views["view"])
         terms = {
             "invariance": invariance(one, two),
             "variance": (variance(one) + variance(two)) * (0.5 if self.config.halved_variance else 1.0),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sslbench.api import Facts, MethodSpec, NonNegativeFloat, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeFloat, PlanContext, PositiveInt, Role, hookimpl
 from sslbench_vision.citations import VICREG
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -31,10 +31,10 @@ def views(config: VicregConfig) -> Mapping[str, Role]:
     return {"view": Role(count=2)}
 
 
-def check(config: VicregConfig, facts: Facts) -> Iterable[str]:
+def check(config: VicregConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
-    if facts.batch < 2:
-        yield "train.batch = 1 has no batch statistics, which 'vicreg' needs; possible: 2 or more"
+    if facts.batch_size < 2:
+        yield "train.batch_size = 1 has no batch statistics, which 'vicreg' needs; possible: 2 or more"
 
 
 @hookimpl
@@ -58,12 +58,12 @@ def sslbench_methods() -> Iterable[MethodSpec[VicregConfig]]:
                 "ResNet-50 at 224 px, LARS, batch 2,048, 1,000 epochs",
                 "VICReg, section 4.2; facebookresearch/vicreg, main_vicreg.py",
                 augmentation__name="byol", train__epochs=1000,
-                train__batch=2048, train__optimiser="lars", train__rate=0.2, train__decay=1e-6, train__warmup=10,
+                train__batch=2048, train__optimizer="lars", train__rate=0.2, train__decay=1e-6, train__warmup=10,
                 train__final_rate=1.6e-3,
             ),
             bias_study(rate=0.3, decay=1e-4, batch=256, augmentation="bias-study-wide", method__hidden=2048,
                        method__out=2048, method__halved_variance=False),
-            solo_learn(rate=0.3, decay=1e-4, augmentation="solo-learn-solarise", method__hidden=2048,
+            solo_learn(rate=0.3, decay=1e-4, augmentation="solo-learn-solarize", method__hidden=2048,
                        method__out=2048, method__halved_variance=False),
         ),
     )  # fmt: skip

@@ -29,8 +29,8 @@ def variance(rows: Tensor) -> Tensor:
 @equation
 def covariance(rows: Tensor) -> Tensor:
     """Squared covariances of different columns [B, D], summed and divided by D (eq. 3 and 4)."""
-    centred = rows - rows.mean(0)
-    matrix = centred.T @ centred / (len(rows) - 1)
+    centered = rows - rows.mean(0)
+    matrix = centered.T @ centered / (len(rows) - 1)
     return (matrix.square().sum() - matrix.diagonal().square().sum()) / rows.shape[1]
 
 
@@ -43,7 +43,7 @@ class Vicreg(JointEmbedding):
 
     def loss(self, batch: Batch, step: Step) -> Loss:
         """Over the rows of all processes."""
-        one, two = (step.world.gather(self.project(view)) for view in batch.views["view"])
+        one, two = (step.processes.gather(self.project(view)) for view in batch.views["view"])
         terms = {
             "invariance": invariance(one, two),
             "variance": (variance(one) + variance(two)) * (0.5 if self.config.halved_variance else 1.0),

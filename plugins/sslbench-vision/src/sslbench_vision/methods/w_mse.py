@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import Facts, MethodSpec, PositiveInt, Range, Role, hookimpl
+from sslbench.api import MethodSpec, PlanContext, PositiveInt, Range, Role, hookimpl
 from sslbench_vision.citations import W_MSE
 from sslbench_vision.joint.recipes import original, quick, solo_learn
 
@@ -34,14 +34,14 @@ def views(config: WMseConfig) -> Mapping[str, Role]:
     return {"view": Role(count=config.views)}
 
 
-def check(config: WMseConfig, facts: Facts) -> Iterable[str]:
+def check(config: WMseConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
     if config.views < 2:
         yield f"method.views = {config.views} leaves nothing to compare; possible: 2 or more"
     if config.whitening <= config.out:
         yield f"method.whitening = {config.whitening} rows cannot whiten method.out = {config.out} dimensions; use more"
-    if facts.batch < config.whitening:
-        yield f"train.batch = {facts.batch} is smaller than method.whitening = {config.whitening}"
+    if facts.batch_size < config.whitening:
+        yield f"train.batch_size = {facts.batch_size} is smaller than method.whitening = {config.whitening}"
 
 
 @hookimpl
@@ -65,11 +65,11 @@ def sslbench_methods() -> Iterable[MethodSpec[WMseConfig]]:
                 "CIFAR-10, ResNet-18, Adam, batch 512, 1,000 epochs",
                 "W-MSE, section 5; htdt/self-supervised, README.md",
                 backbone__name="torchvision-resnet18", backbone__stem="small", view__size=0, augmentation__name="w-mse",
-                train__scale_rate=False, train__epochs=1000, train__batch=512, train__optimiser="adam", train__rate=3e-3,
+                train__scale_rate=False, train__epochs=1000, train__batch=512, train__optimizer="adam", train__rate=3e-3,
                 train__decay=1e-6, train__warmup=1,
                 train__decay_norms_and_biases=True,  # train.py: Adam on all parameters
             ),
-            solo_learn(rate=2e-3, decay=1e-6, optimiser="adam", augmentation="solo-learn-symmetric",
+            solo_learn(rate=2e-3, decay=1e-6, optimizer="adam", augmentation="solo-learn-symmetric",
                        augmentation__crop__scale=(0.2, 1.0), augmentation__blur__p=0.0, train__warmup_from=0.0),
         ),
     )  # fmt: skip

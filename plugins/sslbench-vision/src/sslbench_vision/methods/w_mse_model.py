@@ -16,15 +16,15 @@ from sslbench_vision.methods.w_mse import WMseConfig
 
 @equation
 def whitened(rows: Tensor, shrinkage: float) -> Tensor:
-    """Centred rows [B, D] through the inverse of their covariance's Cholesky factor; not a number where it has none.
+    """Centered rows [B, D] through the inverse of their covariance's Cholesky factor; not a number where it has none.
 
     The covariance, over B - 1, is mixed with `shrinkage` of the identity.
     """
-    centred = rows - rows.mean(0)
+    centered = rows - rows.mean(0)
     identity = torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
-    sigma = centred.T @ centred / (len(rows) - 1)
+    sigma = centered.T @ centered / (len(rows) - 1)
     factor, failed = torch.linalg.cholesky_ex((1 - shrinkage) * sigma + shrinkage * identity)
-    solved = torch.linalg.solve_triangular(factor, centred.T, upper=False).T
+    solved = torch.linalg.solve_triangular(factor, centered.T, upper=False).T
     return torch.where(failed > 0, torch.full_like(solved, float("nan")), solved)
 
 
@@ -51,11 +51,11 @@ class WMse(JointEmbedding):
 
     def loss(self, batch: Batch, step: Step) -> Loss:
         """Whiten the same random sub-batches of every view, over the rows of all processes."""
-        views = [step.world.gather(self.project(view)) for view in batch.views["view"]]
+        views = [step.processes.gather(self.project(view)) for view in batch.views["view"]]
         pairs = list(combinations(range(len(views)), 2))
         losses = []
         for repetition in range(self.config.repetitions):
-            order = step.draws.uniform(f"whitening {repetition}", len(views[0]))[0].argsort()
+            order = step.random.uniform(f"whitening {repetition}", len(views[0]))[0].argsort()
             for rows in sub_batches(order, self.config.whitening):
                 white = [whitened(view[rows], self.config.shrinkage) for view in views]
                 losses += [distance(white[i], white[j]) * len(rows) for i, j in pairs]

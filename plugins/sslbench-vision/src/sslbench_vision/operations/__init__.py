@@ -1,1 +1,1 @@
-"""Operations on batches of pictures, every sample by its own numbers."""
+"""Operations on batches of images, every sample by its own numbers."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sslbench.api import Draws, OperationParts
+from sslbench.api import KeyedRandom, OperationParts
 from sslbench_vision.operations.blur_erase import BlurConfig, EraseConfig
 from sslbench_vision.operations.crops import RandomResizedCropConfig
 from sslbench_vision.operations.crops_operation import random_boxes
-from sslbench_vision.operations.pictures import OnPictures, between
+from sslbench_vision.operations.image_operation import OnImages, between
 
 
 def blur_matrix(sigma: Tensor, kernel: int, side: int) -> Tensor:
@@ -26,39 +26,39 @@ def blur_matrix(sigma: Tensor, kernel: int, side: int) -> Tensor:
     )
 
 
-def blur_by(pictures: Tensor, sigma: Tensor, kernel: int) -> Tensor:
+def blur_by(images: Tensor, sigma: Tensor, kernel: int) -> Tensor:
     """Blur [B, C, H, W] by [B]."""
-    rows, columns = (blur_matrix(sigma, kernel, side).unsqueeze(1) for side in pictures.shape[2:])
-    return rows @ pictures @ columns.mT
+    rows, columns = (blur_matrix(sigma, kernel, side).unsqueeze(1) for side in images.shape[2:])
+    return rows @ images @ columns.mT
 
 
-def blur(config: BlurConfig, parts: OperationParts) -> OnPictures:
+def blur(config: BlurConfig, parts: OperationParts) -> OnImages:
     """The operation."""
 
-    def change(pictures: Tensor, draws: Draws) -> Tensor:
-        side = min(pictures.shape[2:])
+    def change(images: Tensor, draws: KeyedRandom) -> Tensor:
+        side = min(images.shape[2:])
         kernel = config.kernel or max(3, side // 10)
         kernel = min(kernel + (kernel + 1) % 2, 2 * side - 1)
-        return blur_by(pictures, between(draws.uniform("sigma"), *config.sigma), kernel)
+        return blur_by(images, between(draws.uniform("sigma"), *config.sigma), kernel)
 
-    return OnPictures(parts, change)
+    return OnImages(parts, change)
 
 
-def erase_boxes(pictures: Tensor, boxes: Tensor, fill: float) -> Tensor:
+def erase_boxes(images: Tensor, boxes: Tensor, fill: float) -> Tensor:
     """Fill boxes [B, 4] (top, left, height, width)."""
-    rows = torch.arange(pictures.shape[2], device=pictures.device).view(1, -1, 1)
-    columns = torch.arange(pictures.shape[3], device=pictures.device).view(1, 1, -1)
+    rows = torch.arange(images.shape[2], device=images.device).view(1, -1, 1)
+    columns = torch.arange(images.shape[3], device=images.device).view(1, 1, -1)
     top, left, height, width = (boxes[:, i].view(-1, 1, 1) for i in range(4))
     inside = (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
-    return torch.where(inside.unsqueeze(1), fill, pictures)
+    return torch.where(inside.unsqueeze(1), fill, images)
 
 
-def erase(config: EraseConfig, parts: OperationParts) -> OnPictures:
+def erase(config: EraseConfig, parts: OperationParts) -> OnImages:
     """The operation: a box like a random crop's."""
     box = RandomResizedCropConfig(scale=config.scale, ratio=config.ratio)
 
-    def change(pictures: Tensor, draws: Draws) -> Tensor:
-        size = (pictures.shape[2], pictures.shape[3])
-        return erase_boxes(pictures, random_boxes(draws, box, size, size, None), config.fill)
+    def change(images: Tensor, draws: KeyedRandom) -> Tensor:
+        size = (images.shape[2], images.shape[3])
+        return erase_boxes(images, random_boxes(draws, box, size, size, None), config.fill)
 
-    return OnPictures(parts, change)
+    return OnImages(parts, change)

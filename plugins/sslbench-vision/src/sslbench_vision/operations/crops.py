@@ -1,4 +1,4 @@
-"""Crops: random-resized, centred, and padding (a crop larger than the picture). Specs only; see `crops_operation`."""
+"""Crops: random-resized, centered, and padding (a crop larger than the image). Specs only; see `crops_operation`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sslbench_vision.citations import TORCHVISION
 class RandomResizedCropConfig:
     """Cut a box of a random share of the area (above 1: beyond the padded edge) and ratio, and resize it.
 
-    `size` 0 is the size at which pictures are encoded. The share and the ratio are of the scene, in its own proportions.
+    `size` 0 is the size at which images are encoded. The share and the ratio are of the scene, in its own proportions.
     """
 
     size: NonNegativeInt = 0
@@ -35,7 +35,7 @@ class RandomResizedCropConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CentreCropConfig:
+class CenterCropConfig:
     """Cut the middle box of a share of the side, and resize it."""
 
     size: NonNegativeInt = 0
@@ -51,8 +51,8 @@ class PadConfig:
     fill: Share = 0.0
 
 
-def resized(config: RandomResizedCropConfig | CentreCropConfig, shapes: Shapes) -> Shapes:
-    """Pictures become squares of `size`."""
+def resized(config: RandomResizedCropConfig | CenterCropConfig, shapes: Shapes) -> Shapes:
+    """Images become squares of `size`."""
     size = config.size
     return {n: (s[0], size, size) if len(s) == 3 and size else s for n, s in shapes.items()}
 
@@ -67,9 +67,9 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
         layouts=image, shapes=resized,
     )  # fmt: skip
     yield OperationSpec(
-        name="centre-crop", version=1, summary="cut the middle and resize it", citation=TORCHVISION,
-        config=CentreCropConfig, smoke=CentreCropConfig(),
-        build="sslbench_vision.operations.crops_operation:CentreCrop", layouts=image, shapes=resized, random=False,
+        name="center-crop", version=1, summary="cut the middle and resize it", citation=TORCHVISION,
+        config=CenterCropConfig, smoke=CenterCropConfig(),
+        build="sslbench_vision.operations.crops_operation:CenterCrop", layouts=image, shapes=resized, random=False,
     )  # fmt: skip
     yield OperationSpec(
         name="pad", version=1, summary="add a border and resize to what it was", citation=TORCHVISION,

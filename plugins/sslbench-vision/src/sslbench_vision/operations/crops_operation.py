@@ -7,38 +7,38 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sslbench.api import Draws, OperationParts, View
+from sslbench.api import KeyedRandom, OperationParts, View
 from sslbench.api.image_boxes import crop_resize, whole
-from sslbench_vision.operations.crops import CentreCropConfig, PadConfig, RandomResizedCropConfig
-from sslbench_vision.operations.pictures import OnPictures, between, pictures_of
+from sslbench_vision.operations.crops import CenterCropConfig, PadConfig, RandomResizedCropConfig
+from sslbench_vision.operations.image_operation import OnImages, between, images_of
 
 TRIES = 10
 
 
 def random_boxes(
-    draws: Draws,
+    draws: KeyedRandom,
     config: RandomResizedCropConfig,
-    picture: tuple[int, int],
+    image: tuple[int, int],
     room: tuple[int, int],
     aspect: Tensor | None,
 ) -> Tensor:
-    """Boxes [B, 4] of whole pixels inside a canvas `room` that shows a scene `picture` pixels large.
+    """Boxes [B, 4] of whole pixels inside a canvas `room` that shows a scene `image` pixels large.
 
     `aspect` [B] is the scene's width over height where a square canvas shows a scene that is not square.
     """
     tries = draws.uniform("box", TRIES, 2)
     share = between(tries[..., 0], *config.scale)
     ratio = torch.exp(between(tries[..., 1], math.log(config.ratio[0]), math.log(config.ratio[1])))
-    stretch = 1.0 if aspect is None else aspect.view(-1, 1) * picture[0] / picture[1]
-    area = share * picture[0] * picture[1]
+    stretch = 1.0 if aspect is None else aspect.view(-1, 1) * image[0] / image[1]
+    area = share * image[0] * image[1]
     height = torch.round(torch.sqrt(area / ratio * stretch))
     width = torch.round(torch.sqrt(area * ratio / stretch))
     fits = (height >= 1) & (height <= room[0]) & (width >= 1) & (width <= room[1])
     first = fits.to(torch.int8).argmax(1, keepdim=True)
     height, width = height.gather(1, first).squeeze(1), width.gather(1, first).squeeze(1)
     missed = ~fits.any(1)
-    height = torch.where(missed, torch.full_like(height, picture[0]), height)
-    width = torch.where(missed, torch.full_like(width, picture[1]), width)
+    height = torch.where(missed, torch.full_like(height, image[0]), height)
+    width = torch.where(missed, torch.full_like(width, image[1]), width)
     corner = draws.uniform("corner", 2)
     top = torch.floor(corner[:, 0] * (room[0] - height + 1))
     left = torch.floor(corner[:, 1] * (room[1] - width + 1))
@@ -48,39 +48,39 @@ def random_boxes(
 
 
 class RandomResizedCrop:
-    """The operation. With a scale above 1 the picture first gets a border of zeros large enough for any box."""
+    """The operation. With a scale above 1 the image first gets a border of zeros large enough for any box."""
 
     def __init__(self, config: RandomResizedCropConfig, parts: OperationParts) -> None:
         self.config = config
-        self.names = pictures_of(parts)
+        self.names = images_of(parts)
         self.sizes = {n: config.size or parts.modalities[n].shape[1] for n in self.names}
 
-    def __call__(self, view: View, draws: Draws) -> View:
+    def __call__(self, view: View, draws: KeyedRandom) -> View:
         made = dict(view)
         for name in (n for n in self.names if n in view):
-            pictures = view[name]
-            picture = (pictures.shape[2], pictures.shape[3])
+            images = view[name]
+            image = (images.shape[2], images.shape[3])
             if self.config.scale[1] > 1:
                 grow = math.sqrt(self.config.scale[1] * self.config.ratio[1]) - 1
-                rows, columns = (math.ceil(side * grow / 2) for side in picture)
-                pictures = nn.functional.pad(pictures, (columns, columns, rows, rows))
-            room = (pictures.shape[2], pictures.shape[3])
-            boxes = random_boxes(draws.fork(name), self.config, picture, room, view.get(f"{name}.aspect"))
+                rows, columns = (math.ceil(side * grow / 2) for side in image)
+                images = nn.functional.pad(images, (columns, columns, rows, rows))
+            room = (images.shape[2], images.shape[3])
+            boxes = random_boxes(draws.fork(name), self.config, image, room, view.get(f"{name}.aspect"))
             size = (self.sizes[name], self.sizes[name])
-            made[name] = crop_resize(pictures, boxes, size, self.config.interpolation)
+            made[name] = crop_resize(images, boxes, size, self.config.interpolation)
             made.pop(f"{name}.aspect", None)
         return made
 
 
-class CentreCrop:
+class CenterCrop:
     """The operation."""
 
-    def __init__(self, config: CentreCropConfig, parts: OperationParts) -> None:
+    def __init__(self, config: CenterCropConfig, parts: OperationParts) -> None:
         self.config = config
-        self.names = pictures_of(parts)
+        self.names = images_of(parts)
         self.sizes = {n: config.size or parts.modalities[n].shape[1] for n in self.names}
 
-    def __call__(self, view: View, draws: Draws) -> View:
+    def __call__(self, view: View, draws: KeyedRandom) -> View:
         made = dict(view)
         for name in (n for n in self.names if n in view):
             boxes = whole(view[name]).clone()
@@ -91,16 +91,16 @@ class CentreCrop:
         return made
 
 
-def pad_operation(config: PadConfig, parts: OperationParts) -> OnPictures:
+def pad_operation(config: PadConfig, parts: OperationParts) -> OnImages:
     """A border of a share of the side drawn per sample, resized away."""
 
-    def change(pictures: Tensor, draws: Draws) -> Tensor:
-        side = max(pictures.shape[2:])
+    def change(images: Tensor, draws: KeyedRandom) -> Tensor:
+        side = max(images.shape[2:])
         most = math.ceil(config.share[1] * side)
         border = torch.round(between(draws.uniform("share"), *config.share) * side)
-        room = nn.functional.pad(pictures, (most, most, most, most), value=config.fill)
+        room = nn.functional.pad(images, (most, most, most, most), value=config.fill)
         corner = most - border
-        boxes = torch.stack([corner, corner, pictures.shape[2] + 2 * border, pictures.shape[3] + 2 * border], dim=1)
-        return crop_resize(room, boxes, (pictures.shape[2], pictures.shape[3]))
+        boxes = torch.stack([corner, corner, images.shape[2] + 2 * border, images.shape[3] + 2 * border], dim=1)
+        return crop_resize(room, boxes, (images.shape[2], images.shape[3]))
 
-    return OnPictures(parts, change)
+    return OnImages(parts, change)

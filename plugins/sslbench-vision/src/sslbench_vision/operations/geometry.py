@@ -43,7 +43,7 @@ class ShearConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AffineConfig:
-    """Rotate, move, scale and shear at once, about the centre."""
+    """Rotate, move, scale and shear at once, about the center."""
 
     degrees: Annotated[float, Range(at_least=0, at_most=360)] = 20.0
     translate: tuple[Share, Share] = (0.1, 0.1)
@@ -57,7 +57,7 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
     for name, summary, config, function in (
         ("horizontal-flip", "mirror left and right", FlipConfig, "flip_horizontally"),
         ("vertical-flip", "mirror top and bottom", FlipConfig, "flip_vertically"),
-        ("rotation", "rotate about the centre", RotationConfig, "rotation"),
+        ("rotation", "rotate about the center", RotationConfig, "rotation"),
         ("translation", "move sideways", TranslationConfig, "translation"),
         ("shear", "shear along x", ShearConfig, "shear"),
         ("affine", "rotate, move, scale and shear at once", AffineConfig, "affine"),

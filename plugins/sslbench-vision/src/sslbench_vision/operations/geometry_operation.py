@@ -8,23 +8,23 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sslbench.api import Draws, OperationParts
+from sslbench.api import KeyedRandom, OperationParts
 from sslbench_vision.operations.geometry import AffineConfig, FlipConfig, RotationConfig, ShearConfig, TranslationConfig
-from sslbench_vision.operations.pictures import OnPictures, between
+from sslbench_vision.operations.image_operation import OnImages, between
 
 
-def flip_horizontally(config: FlipConfig, parts: OperationParts) -> OnPictures:
+def flip_horizontally(config: FlipConfig, parts: OperationParts) -> OnImages:
     """Mirror left and right."""
-    return OnPictures(parts, lambda pictures, draws: pictures.flip(3))
+    return OnImages(parts, lambda images, draws: images.flip(3))
 
 
-def flip_vertically(config: FlipConfig, parts: OperationParts) -> OnPictures:
+def flip_vertically(config: FlipConfig, parts: OperationParts) -> OnImages:
     """Mirror top and bottom."""
-    return OnPictures(parts, lambda pictures, draws: pictures.flip(2))
+    return OnImages(parts, lambda images, draws: images.flip(2))
 
 
 def inverse_matrices(angle: Tensor, translate: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
-    """[B, 2, 3]: where each pixel of the result comes from, about the centre, in pixels.
+    """[B, 2, 3]: where each pixel of the result comes from, about the center, in pixels.
 
     `angle` and `shear` [B] in radians (clockwise, along x), `translate` [B, 2] in pixels (x, y), `scale` [B].
     """
@@ -35,48 +35,48 @@ def inverse_matrices(angle: Tensor, translate: Tensor, scale: Tensor, shear: Ten
     return torch.cat([linear, moved], dim=2)
 
 
-def apply_affine(pictures: Tensor, inverse: Tensor, fill: float | Literal["edge"]) -> Tensor:
+def apply_affine(images: Tensor, inverse: Tensor, fill: float | Literal["edge"]) -> Tensor:
     """Sample [B, C, H, W] bilinearly where `inverse` says; outside is a value, or the nearest edge."""
-    height, width = pictures.shape[2:]
-    size = torch.tensor([width, height], device=pictures.device, dtype=torch.float32)
+    height, width = images.shape[2:]
+    size = torch.tensor([width, height], device=images.device, dtype=torch.float32)
     theta = inverse.clone()
     theta[:, :, :2] = inverse[:, :, :2] * (size.view(1, 1, 2) / size.view(1, 2, 1))
     theta[:, :, 2] = inverse[:, :, 2] * 2 / size
-    grid = nn.functional.affine_grid(theta, list(pictures.shape), align_corners=False)
+    grid = nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
     if fill == "edge":
-        return nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
-    return nn.functional.grid_sample(pictures - fill, grid, padding_mode="zeros", align_corners=False) + fill
+        return nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    return nn.functional.grid_sample(images - fill, grid, padding_mode="zeros", align_corners=False) + fill
 
 
-def affine(config: AffineConfig, parts: OperationParts) -> OnPictures:
+def affine(config: AffineConfig, parts: OperationParts) -> OnImages:
     """Draw four kinds of numbers a sample, and map."""
 
-    def change(pictures: Tensor, draws: Draws) -> Tensor:
+    def change(images: Tensor, draws: KeyedRandom) -> Tensor:
         turn = math.radians(config.degrees)
         lean = math.radians(config.shear)
-        size = torch.tensor([pictures.shape[3], pictures.shape[2]], device=pictures.device, dtype=torch.float32)
-        most = torch.tensor(config.translate, device=pictures.device) * size
+        size = torch.tensor([images.shape[3], images.shape[2]], device=images.device, dtype=torch.float32)
+        most = torch.tensor(config.translate, device=images.device) * size
         inverse = inverse_matrices(
             between(draws.uniform("angle"), -turn, turn),
             torch.round((2 * draws.uniform("translate", 2) - 1) * most),
             between(draws.uniform("scale"), *config.scale),
             between(draws.uniform("shear"), -lean, lean),
         )
-        return apply_affine(pictures, inverse, config.fill)
+        return apply_affine(images, inverse, config.fill)
 
-    return OnPictures(parts, change)
+    return OnImages(parts, change)
 
 
-def rotation(config: RotationConfig, parts: OperationParts) -> OnPictures:
+def rotation(config: RotationConfig, parts: OperationParts) -> OnImages:
     """Rotate only."""
     return affine(AffineConfig(degrees=config.degrees, translate=(0, 0), shear=0, fill=config.fill), parts)
 
 
-def translation(config: TranslationConfig, parts: OperationParts) -> OnPictures:
+def translation(config: TranslationConfig, parts: OperationParts) -> OnImages:
     """Move only."""
     return affine(AffineConfig(degrees=0, translate=config.share, shear=0, fill=config.fill), parts)
 
 
-def shear(config: ShearConfig, parts: OperationParts) -> OnPictures:
+def shear(config: ShearConfig, parts: OperationParts) -> OnImages:
     """Shear only."""
     return affine(AffineConfig(degrees=0, translate=(0, 0), shear=config.degrees, fill=config.fill), parts)

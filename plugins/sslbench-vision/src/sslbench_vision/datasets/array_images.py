@@ -1,4 +1,4 @@
-"""Pictures that are already arrays, as a Dataset. Imports no torch."""
+"""Images that are already arrays, as a Dataset. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from sslbench.api import Modality, Target
 
 
-class ArrayPictures:
-    """uint8 pictures [n, C, H, W] with class codes and columns [n], such as official splits."""
+class ArrayImages:
+    """uint8 images [n, C, H, W] with class codes and columns [n], such as official splits."""
 
     def __init__(
         self,
-        pictures: NDArray[np.uint8],
+        images: NDArray[np.uint8],
         labels: NDArray[np.int64],
         names: tuple[str, ...],
         columns: Mapping[str, NDArray[np.str_]],
     ) -> None:
-        self.pictures = pictures
+        self.images = images
         self.labels = labels
         self.target = Target(kind="class", names=names)
-        shape = tuple(int(side) for side in pictures.shape[1:])
+        shape = tuple(int(side) for side in images.shape[1:])
         self.modalities: Mapping[str, Modality] = {"image": Modality(layout="image", shape=shape)}
         self.columns: Mapping[str, NDArray[np.str_]] = {
             "id": np.array([f"{i:06d}" for i in range(len(labels))]),
@@ -33,11 +33,11 @@ class ArrayPictures:
         }
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """One picture."""
-        return {"image": self.pictures[row]}
+        """One image."""
+        return {"image": self.images[row]}
 
     def fingerprint(self) -> str:
-        """A digest of pictures and labels."""
-        digest = hashlib.blake2b(np.ascontiguousarray(self.pictures).data, digest_size=16)
+        """A digest of images and labels."""
+        digest = hashlib.blake2b(np.ascontiguousarray(self.images).data, digest_size=16)
         digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Neighbours in a bank of so many rows and columns, for so many queries: prints the process's peak MB before and after."""
+"""Neighbors in a bank of so many rows and columns, for so many queries: prints the process's peak MB before and after."""
 
 from __future__ import annotations
 

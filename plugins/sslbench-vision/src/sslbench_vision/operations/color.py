@@ -1,4 +1,4 @@
-"""Colour jitter, grey, solarise and invert. Specs only; see `colour_operation`."""
+"""Color jitter, gray, solarize and invert. Specs only; see `color_operation`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Annotated
 from sslbench.api import NonNegativeFloat, OperationSpec, Range, Share, hookimpl
 from sslbench_vision.citations import TORCHVISION
 
-IMPLEMENTATIONS = "sslbench_vision.operations.colour_operation"
+IMPLEMENTATIONS = "sslbench_vision.operations.color_operation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ColourJitterConfig:
+class ColorJitterConfig:
     """Factors from [1 - x, 1 + x], hue shifts from [-hue, hue], each with its own probability, in random order.
 
-    Pictures of one channel have no saturation or hue to change.
+    Images of one channel have no saturation or hue to change.
     """
 
     brightness: NonNegativeFloat = 0.4
@@ -30,12 +30,12 @@ class ColourJitterConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GreyConfig:
+class GrayConfig:
     """Nothing to set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SolariseConfig:
+class SolarizeConfig:
     """Values from the threshold on are inverted."""
 
     threshold: Share = 0.5
@@ -49,12 +49,12 @@ class InvertConfig:
 @hookimpl
 def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
     for name, summary, config, function in (
-        ("colour-jitter", "change brightness, contrast, saturation and hue", ColourJitterConfig, "jitter"),
-        ("grey", "take the colour away, keep the channels", GreyConfig, "to_grey"),
-        ("solarise", "invert bright values", SolariseConfig, "solarise"),
+        ("color-jitter", "change brightness, contrast, saturation and hue", ColorJitterConfig, "jitter"),
+        ("grayscale", "take the color away, keep the channels", GrayConfig, "to_gray"),
+        ("solarize", "invert bright values", SolarizeConfig, "solarize"),
         ("invert", "invert all values", InvertConfig, "invert"),
     ):
         yield OperationSpec(
             name=name, version=1, summary=summary, citation=TORCHVISION, config=config, smoke=config(),
-            build=f"{IMPLEMENTATIONS}:{function}", layouts=frozenset({"image"}), random=config is ColourJitterConfig,
+            build=f"{IMPLEMENTATIONS}:{function}", layouts=frozenset({"image"}), random=config is ColorJitterConfig,
         )  # fmt: skip

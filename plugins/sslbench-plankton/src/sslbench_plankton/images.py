@@ -35,12 +35,12 @@ class Specimen:
     instrument: str = ""
 
 
-class PlanktonPictures:
-    """The individuals below `root`; `legend` rows at the bottom of every file are no picture.
+class PlanktonImages:
+    """The individuals below `root`; `legend` rows at the bottom of every file are no image.
 
     `beside` are the files that say what is where: annotations, tables, lists of a split. Where individuals are cut out by
     boxes, the column `source` names the image of each. Color is converted to gray, as in the study, unless `channels` is
-    colour. `searched` is the folder of all images and why some are not used, `notes` what else was left out.
+    color. `searched` is the folder of all images and why some are not used, `notes` what else was left out.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class PlanktonPictures:
         *,
         legend: int = 0,
         beside: Sequence[Path] = (),
-        channels: GrayOrColor = "grey",
+        channels: GrayOrColor = "gray",
         searched: tuple[Path, str] | None = None,
         notes: Sequence[str] = (),
     ) -> None:

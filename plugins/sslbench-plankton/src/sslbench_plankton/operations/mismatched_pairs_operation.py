@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sslbench.api import Draws, OperationParts, View
+from sslbench.api import KeyedRandom, OperationParts, View
 from sslbench.api.modules import Operation
-from sslbench_plankton.operations.strangers import StrangersConfig
+from sslbench_plankton.operations.mismatched_pairs import MismatchedPairsConfig
 
 
-def strangers(config: StrangersConfig, parts: OperationParts) -> Operation:
+def mismatch_pairs(config: MismatchedPairsConfig, parts: OperationParts) -> Operation:
     """One row of the reference set for each sample, by its own draw."""
     others = sorted(parts.modalities)[1:]
     stored = {name: x for name, x in parts.reference.items() if name.partition(".")[0] in others}
     held = {name: x / 255 if x.dtype == torch.uint8 else x for name, x in stored.items()}
 
-    def change(view: View, draws: Draws) -> View:
+    def change(view: View, draws: KeyedRandom) -> View:
         if not held:
             return view
         count = len(next(iter(held.values())))

@@ -10,11 +10,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sslbench.api import Draws, OperationParts
-from sslbench_vision.operations.colour import ColourJitterConfig, GreyConfig, InvertConfig, SolariseConfig
-from sslbench_vision.operations.pictures import OnPictures, between
+from sslbench.api import KeyedRandom, OperationParts
+from sslbench_vision.operations.color import ColorJitterConfig, GrayConfig, InvertConfig, SolarizeConfig
+from sslbench_vision.operations.image_operation import OnImages, between
 
-GREY = (0.2989, 0.587, 0.114)
+GRAY = (0.2989, 0.587, 0.114)
 """ITU-R 601 weights, as torchvision rounds them."""
 
 
@@ -27,7 +27,7 @@ def luminance(x: Tensor) -> Tensor:
     """[B, C, H, W] -> [B, 1, H, W]; the mean of channels that are no colors."""
     if not has_color(x):
         return x.mean(1, keepdim=True) if x.shape[1] > 1 else x
-    return (GREY[0] * x[:, 0] + GREY[1] * x[:, 1] + GREY[2] * x[:, 2]).unsqueeze(1)
+    return (GRAY[0] * x[:, 0] + GRAY[1] * x[:, 1] + GRAY[2] * x[:, 2]).unsqueeze(1)
 
 
 def brightness(x: Tensor, factor: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ def brightness(x: Tensor, factor: Tensor) -> Tensor:
 
 
 def contrast(x: Tensor, factor: Tensor) -> Tensor:
-    """Move away from the picture's mean luminance."""
+    """Move away from the image's mean luminance."""
     f = factor.view(-1, 1, 1, 1)
     return torch.addcmul((1 - f) * luminance(x).mean((1, 2, 3), keepdim=True), x, f).clamp_(0, 1)
 
@@ -67,7 +67,7 @@ def hue(x: Tensor, shift: Tensor) -> Tensor:
 Change = Callable[[Tensor, Tensor], Tensor]
 
 
-def jitter(config: ColourJitterConfig, parts: OperationParts) -> OnPictures:
+def jitter(config: ColorJitterConfig, parts: OperationParts) -> OnImages:
     """Four changes in an order of each sample's own; a draw for each, used or not, so that none moves another."""
     changes: tuple[tuple[str, Change, float, float, float], ...] = (
         ("brightness", brightness, max(0.0, 1 - config.brightness), 1 + config.brightness, config.brightness_p),
@@ -76,7 +76,7 @@ def jitter(config: ColourJitterConfig, parts: OperationParts) -> OnPictures:
         ("hue", hue, -config.hue, config.hue, config.hue_p),
     )
 
-    def change(x: Tensor, draws: Draws) -> Tensor:
+    def change(x: Tensor, draws: KeyedRandom) -> Tensor:
         order = draws.uniform("order", len(changes)).argsort(1)
         active = [c for c in changes if c[2] < c[3] and (has_color(x) or c[0] in ("brightness", "contrast"))]
         factors = {name: between(draws.uniform(name), low, high) for name, _, low, high, _ in active}
@@ -90,19 +90,19 @@ def jitter(config: ColourJitterConfig, parts: OperationParts) -> OnPictures:
                     result[rows] = apply(result[rows], factors[name][rows]).to(x.dtype)  # views under autocast
         return result
 
-    return OnPictures(parts, change)
+    return OnImages(parts, change)
 
 
-def to_grey(config: GreyConfig, parts: OperationParts) -> OnPictures:
+def to_gray(config: GrayConfig, parts: OperationParts) -> OnImages:
     """Replace every color by the luminance."""
-    return OnPictures(parts, lambda x, draws: luminance(x).expand_as(x).clone() if has_color(x) else x)
+    return OnImages(parts, lambda x, draws: luminance(x).expand_as(x).clone() if has_color(x) else x)
 
 
-def solarise(config: SolariseConfig, parts: OperationParts) -> OnPictures:
+def solarize(config: SolarizeConfig, parts: OperationParts) -> OnImages:
     """Invert values from the threshold on."""
-    return OnPictures(parts, lambda x, draws: torch.where(x >= config.threshold, 1 - x, x))
+    return OnImages(parts, lambda x, draws: torch.where(x >= config.threshold, 1 - x, x))
 
 
-def invert(config: InvertConfig, parts: OperationParts) -> OnPictures:
+def invert(config: InvertConfig, parts: OperationParts) -> OnImages:
     """Invert all values."""
-    return solarise(SolariseConfig(threshold=0.0), parts)
+    return solarize(SolarizeConfig(threshold=0.0), parts)

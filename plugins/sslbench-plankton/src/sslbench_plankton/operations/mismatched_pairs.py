@@ -1,0 +1,43 @@
+"""Another sample's second modality beside a sample's first: pairs from which nothing is to be learned. Spec only.
+
+A falsification: what a method for pairs finds across modalities must be gone when it is trained on such pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+from sslbench.api import Layout, OperationSpec, PlanContext, Range, hookimpl
+from sslbench_plankton.citations import SSLBENCH
+
+LAYOUTS: frozenset[Layout] = frozenset({"image", "sequence", "vector"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MismatchedPairsConfig:
+    """Of how many training rows one is drawn for every sample."""
+
+    rows: Annotated[int, Range(at_least=2)] = 4096
+
+
+def check(config: MismatchedPairsConfig, facts: PlanContext) -> Iterable[str]:
+    """Say where nobody can be beside anybody."""
+    if len(facts.modalities) < 2:
+        yield "'mismatched-pairs' swaps the second modality, and the data that is used has one"
+
+
+def reference(config: MismatchedPairsConfig) -> int:
+    """Training rows that it needs."""
+    return config.rows
+
+
+@hookimpl
+def sslbench_operations() -> Iterable[OperationSpec[MismatchedPairsConfig]]:
+    yield OperationSpec(
+        name="mismatched-pairs", version=1, summary="all modalities but the first are those of a random training row",
+        citation=SSLBENCH, config=MismatchedPairsConfig, smoke=MismatchedPairsConfig(rows=8),
+        build="sslbench_plankton.operations.mismatched_pairs_operation:mismatch_pairs", layouts=LAYOUTS,
+        reference=reference, check=check,
+    )  # fmt: skip
