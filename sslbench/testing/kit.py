@@ -8,8 +8,15 @@ from typing import Any
 from sslbench.api.errors import RequestError
 from sslbench.catalog.discovery import Entry, discover
 from sslbench.catalog.facts import KINDS, Catalog, Origin, did_you_mean
-from sslbench.testing import (
+from sslbench.testing import (  # noqa: F401 - importing them registers their checks
+    backbone_checks,
+    component_checks,
+    dataset_checks,
+    method_checks,
     props,
+    protocol_checks,
+    study_checks,
+    view_checks,
 )
 from sslbench.testing.check import CHECKS, Check, Subject, Verdict, checks_of, verdict
 
