@@ -28,6 +28,8 @@ NAMED = (
     "cifar",
     "cifar10",
     "mnist",
+    "ray",
+    "submitit",
 )
 
 

@@ -1,8 +1,8 @@
-"""Where the workers of a study run: what a plugin says of such a place, and what is asked of it. No torch."""
+"""Executors, which run the workers of a study: their spec, and what an executor receives. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,13 +12,17 @@ from sslbench.api.specs import C, Spec
 
 
 def nothing_missing() -> str:
-    """Need nothing that is not installed."""
+    """Return '': the executor can run on every machine."""
     return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorSpec(Spec[C]):
-    """Where the workers of a study run. `missing` says in one sentence what must be installed first, if anything."""
+    """Place where the workers of a study run.
+
+    `missing` states in one line what this machine lacks for it, such as a cluster's commands; '' if nothing. It is called
+    before anything runs. Python packages are dependencies of the plugin's distribution instead.
+    """
 
     build: str | Callable[[C], Executor]
     missing: Callable[[], str] = nothing_missing
@@ -26,15 +30,19 @@ class ExecutorSpec(Spec[C]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerPool:
-    """The workers that an executor is asked for.
+    """Workers that an executor starts.
 
-    Each is the program `command` with its number added; it needs `threads` cores, works until nothing is left, and may be
-    ended and started again at any moment. `folder` is for logs; all workers must see it under the same path.
+    A worker is the program `command` with its number appended, in the environment of its machine plus `variables`. It
+    needs `threads` cores, works until nothing is left, and may be ended and started again at any moment. Logs belong in
+    `folder`; all workers must see it under the same path. `python` is the command of an interpreter for programs of the
+    executor's own on the same machines: it imports no module from the working folder.
     """
 
     command: tuple[str, ...]
     threads: int
     folder: Path
+    variables: Mapping[str, str]
+    python: tuple[str, ...]
 
 
 class Executor(Protocol):

@@ -46,8 +46,8 @@ class ProtocolSpec(Spec[C]):
     """A measuring instrument. `views` asks for that many augmented views of each sample to be embedded as well.
 
     With `label_fractions` it answers anew for each share of labels in `splits.label_fractions`, else once. `augments` says
-    whether its trainings augment samples, and `samples_seen` how many they pass for a bank of so many rows, for cost estimates (None:
-    as many as the data has). Without `by_default` it measures only where a request names it. `asks_learned` says whether it
+    whether its trainings augment samples, and `samples_seen` how many they pass for a bank of so many rows, for cost
+    estimates (None: as many as the data has). Without `by_default` it measures only where a request names it. `asks_learned` says whether it
     asks rows beyond the split's test part, which is refused where a method has learned from them. `max_test_samples` is how
     many of the test samples it uses at most (0: all), which is stated under tables.
     """

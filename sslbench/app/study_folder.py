@@ -92,8 +92,14 @@ def run_study(
         _forgive(runs)
     clear_posts(folder.workers)
     tally = Counter(runs, max(1, environment.cores() // threads))
-    command = (*environment.isolated_python(), "-m", "sslbench.app.worker", str(folder.path.absolute()))
-    crew = WorkerPool(command=command, threads=threads, folder=folder.workers.absolute())
+    python = environment.isolated_python()
+    crew = WorkerPool(
+        command=(*python, "-m", "sslbench.app.worker", str(folder.path.absolute())),
+        threads=threads,
+        folder=folder.workers.absolute(),
+        variables={"OMP_NUM_THREADS": str(threads), **environment.APART},
+        python=python,
+    )
 
     def tick() -> bool:
         counted = tally.count()

@@ -1,1 +1,1 @@
-"""Where runs run: in this process, in several, on a cluster."""
+"""The local executor. Executors of clusters are plugins."""

@@ -55,7 +55,7 @@ class Local:
 
 def _start(crew: WorkerPool, number: int, gpus: int) -> subprocess.Popen[bytes]:
     """Start one worker, with its threads and, where there are any, one of the GPUs in turn."""
-    variables = {**os.environ, "OMP_NUM_THREADS": str(crew.threads), **environment.APART}
+    variables = {**os.environ, **crew.variables}
     if gpus:
         variables["CUDA_VISIBLE_DEVICES"] = environment.gpu_names()[number % gpus]
     crew.folder.mkdir(parents=True, exist_ok=True)

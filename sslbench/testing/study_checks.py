@@ -49,11 +49,11 @@ def stands_beside_recipes_that_exist(subject: Subject) -> Iterator[str]:
 
 @check(
     "executor",
-    change="return '' or one sentence from missing(), and give it settings that build() takes",
+    change="return '' or one line from missing(), and give the implementation the settings as its argument",
     needs=("has_an_implementation",),
 )
 def says_what_it_lacks(subject: Subject) -> Iterator[str]:
-    """An engine that is not installed must be one sentence, not a traceback."""
+    """A machine without the cluster gives the user one line, not a traceback."""
     sentence = subject.spec.missing()
     if not isinstance(sentence, str) or "\n" in sentence:
         yield f"missing() gives {sentence!r}"

@@ -1,32 +1,21 @@
-"""Tasks of a Ray cluster, as a spec. The implementation is `ray_executor`."""
+"""Spec of the Ray executor. The implementation is in `executor`."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sslbench.api import Citation, ExecutorSpec, NonNegativeFloat, NonNegativeInt, PositiveInt, hookimpl
+from sslbench.api import Citation, ExecutorSpec, NonNegativeFloat, NonNegativeInt, PositiveInt, hookimpl, setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RayConfig:
-    """A cluster's address ('': a local cluster of this machine's cores), how many workers, and what each takes.
+    """Settings of tasks on a Ray cluster."""
 
-    `gpus` may be a fraction, so that several workers share a GPU. A worker that dies is tried again `retries` times.
-    """
-
-    address: str = ""
-    workers: PositiveInt = 2
-    gpus: NonNegativeFloat = 0.0
-    retries: NonNegativeInt = 20
-
-
-def missing() -> str:
-    """Say what must be installed first."""
-    if importlib.util.find_spec("ray") is None:
-        return "--executor ray needs ray, which is not installed; install it with: pip install 'sslbench[ray]'"
-    return ""
+    address: str = setting("", "Address of the cluster ('': a local cluster of this machine's cores).")
+    workers: PositiveInt = setting(2, "Number of workers.")
+    gpus: NonNegativeFloat = setting(0.0, "GPUs of a worker; a fraction lets several workers share one.")
+    retries: NonNegativeInt = setting(20, "Number of times that a worker is started again if it ends too early.")
 
 
 @hookimpl
@@ -43,6 +32,5 @@ def sslbench_executors() -> Iterable[ExecutorSpec[RayConfig]]:
         ),
         config=RayConfig,
         smoke=RayConfig(workers=1),
-        build="sslbench.execute.ray_executor:RayExecutor",
-        missing=missing,
+        build="sslbench_ray.executor:RayExecutor",
     )

@@ -1,6 +1,6 @@
-"""Workers as jobs of a Slurm cluster: a job array through submitit. Jobs that end while work is left are sent again.
+"""Slurm executor: a job array through submitit. Jobs that end while work is left are submitted again.
 
-Needs nothing of a job but that it runs: what is done, and by whom, the study's folder says.
+What is done, and which worker did it, is read from the study's folder, not from the jobs.
 """
 
 from __future__ import annotations
@@ -9,98 +9,100 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import submitit
 from submitit.helpers import DelayedSubmission
 
-from sslbench import environment
-from sslbench.api.errors import SslbenchError
-from sslbench.api.executors import WorkerPool
-from sslbench.execute.slurm import SlurmConfig
+from sslbench.api import SslbenchError, WorkerPool
+from sslbench_slurm.spec import SlurmConfig
 
-TICK, LOOK = 1.0, 5.0
-"""Seconds between two ticks, and between two looks at the queue."""
-ROUNDS = 20
-"""A worker is sent so often at most."""
+TICK_SECONDS = 1.0
+QUEUE_SECONDS = 5.0
+"""Time between two requests for the queue."""
+MAX_SUBMISSIONS = 20
+"""Maximum number of submissions of one worker."""
 
 
 class Worker:
-    """What a job does: run the program. Submitit calls `checkpoint` before a time limit or a preemption."""
+    """Program of a job. Submitit calls `checkpoint` before a time limit or a preemption."""
 
-    def __call__(self, command: Sequence[str], number: int, threads: int) -> int:
-        """Run one worker; returns its exit code."""
-        variables = {**os.environ, "OMP_NUM_THREADS": str(threads), **environment.APART}
-        return subprocess.run([*command, str(number)], env=variables, check=False).returncode
+    def __call__(self, command: Sequence[str], number: int, variables: Mapping[str, str]) -> int:
+        """Run one worker and return its exit code."""
+        environment = {**os.environ, **variables}
+        return subprocess.run([*command, str(number)], env=environment, check=False).returncode
 
     def checkpoint(self, *arguments: Any) -> DelayedSubmission:
-        """Queue the same worker again: it goes on from the study's folder."""
+        """Queue the same worker again; it continues from the study's folder."""
         return DelayedSubmission(self, *arguments)
 
 
 def in_queue() -> set[str] | None:
-    """Every job of an array that Slurm knows as waiting or running; None when it does not answer.
+    """Return the IDs of all waiting and running array jobs; None if Slurm does not answer.
 
-    The queue is asked, not the accounting that submitit asks: small clusters have none.
+    Submitit asks Slurm's accounting instead, which small clusters lack.
     """
     asked = subprocess.run(
         ["squeue", "--noheader", "--array", "--format=%F_%K"], capture_output=True, text=True, check=False
     )
     if asked.returncode:
         return None
-    return {job.removesuffix("_N/A") for job in asked.stdout.split()}  # a job of no array has no place in one
+    return {job.removesuffix("_N/A") for job in asked.stdout.split()}  # a job outside arrays has no array index
 
 
 class Slurm:
-    """The executor."""
+    """Executor that runs each worker as a job of a Slurm cluster."""
 
     def __init__(self, config: SlurmConfig) -> None:
         self.config = config
 
     def run(self, crew: WorkerPool, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
-        """Send a job array, and single jobs for those that ended too early; cancels what is left at the end.
+        """Submit a job array, and single jobs in place of those that ended too early; cancel what is left at the end.
 
-        Raises SslbenchError when jobs keep ending while work is left.
+        Raises SslbenchError if jobs keep ending while work is left.
         """
-        python = shlex.join(environment.isolated_python())
-        executor = submitit.SlurmExecutor(folder=crew.folder / "slurm", max_num_timeout=ROUNDS, python=python)
+        executor = submitit.SlurmExecutor(
+            folder=crew.folder / "slurm", max_num_timeout=MAX_SUBMISSIONS, python=shlex.join(crew.python)
+        )
         executor.update_parameters(**self._parameters(crew))
         numbers = range(self.config.workers)
         try:
-            jobs = dict(zip(numbers, self._send(executor, crew, numbers), strict=True))
+            jobs = dict(zip(numbers, _submit(executor, crew, numbers), strict=True))
         except (submitit.core.utils.FailedJobError, OSError) as error:
             line = " ".join(str(error).split())
-            raise SslbenchError(f"slurm: no job could be sent: {line}; does 'sinfo' answer on this machine?") from error
-        sent = dict.fromkeys(numbers, 1)
-        say(f"slurm: {len(jobs)} jobs sent, {', '.join(job.job_id for job in jobs.values())}; logs in {crew.folder}")
-        looked = time.monotonic()
+            raise SslbenchError(
+                f"--executor slurm: no job could be submitted: {line}. Check that 'sinfo' answers on this machine"
+            ) from error
+        submissions = dict.fromkeys(numbers, 1)
+        say(
+            f"slurm: {len(jobs)} jobs submitted, {', '.join(job.job_id for job in jobs.values())}; logs in {crew.folder}"
+        )
+        asked = time.monotonic()
         try:
             while tick():
-                time.sleep(TICK)
-                if time.monotonic() - looked < LOOK:
+                time.sleep(TICK_SECONDS)
+                if time.monotonic() - asked < QUEUE_SECONDS:
                     continue
-                looked = time.monotonic()
+                asked = time.monotonic()
                 queued = in_queue()
                 for number in [n for n, job in jobs.items() if queued is not None and job.job_id not in queued]:
                     if not tick():
                         break
-                    if sent[number] >= ROUNDS:
-                        raise SslbenchError(f"slurm: job {jobs[number].job_id} ended {ROUNDS} times; see {crew.folder}")
-                    say(f"slurm: job {jobs[number].job_id} ended too early; it is sent again")
-                    jobs[number] = self._send(executor, crew, [number])[0]
-                    sent[number] += 1
+                    job = jobs[number].job_id
+                    if submissions[number] >= MAX_SUBMISSIONS:
+                        raise SslbenchError(
+                            f"--executor slurm: job {job} ended {MAX_SUBMISSIONS} times. Read the logs in {crew.folder}"
+                        )
+                    say(f"slurm: job {job} ended too early; it is submitted again")
+                    jobs[number] = _submit(executor, crew, [number])[0]
+                    submissions[number] += 1
         finally:
-            for job in jobs.values():
-                job.cancel(check=False)
-
-    def _send(self, executor: Any, crew: WorkerPool, numbers: Sequence[int]) -> list[Any]:
-        count = len(numbers)
-        sent: list[Any] = executor.map_array(Worker(), [crew.command] * count, numbers, [crew.threads] * count)
-        return sent
+            for one in jobs.values():
+                one.cancel(check=False)
 
     def _parameters(self, crew: WorkerPool) -> dict[str, Any]:
-        """What submitit is told, in its own words."""
+        """Return the parameters of submitit."""
         config = self.config
         wanted: dict[str, Any] = {"job_name": "sslbench", "time": config.minutes, "cpus_per_task": crew.threads}
         if config.partition:
@@ -109,6 +111,13 @@ class Slurm:
             wanted["gpus_per_node"] = config.gpus
         if config.memory_gb:
             wanted["mem"] = f"{config.memory_gb:g}GB"
-        # a step of srun's is what Slurm signals before a time limit or a preemption; it inherits no count of cores
+        # Slurm signals a step of srun before a time limit or a preemption; the step inherits no number of cores
         step = ["--cpus-per-task", str(crew.threads)]
         return {**wanted, "additional_parameters": dict(config.options), "srun_args": step}
+
+
+def _submit(executor: Any, crew: WorkerPool, numbers: Sequence[int]) -> list[Any]:
+    """Submit the workers with these numbers; return their jobs."""
+    count = len(numbers)
+    jobs: list[Any] = executor.map_array(Worker(), [crew.command] * count, numbers, [dict(crew.variables)] * count)
+    return jobs

@@ -1,35 +1,48 @@
-"""Jobs of a Slurm cluster, as a spec. The implementation is `slurm_executor`."""
+"""Spec of the Slurm executor. The implementation is in `executor`."""
 
 from __future__ import annotations
 
-import importlib.util
+import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from sslbench.api import Citation, ExecutorSpec, NonNegativeFloat, NonNegativeInt, PositiveInt, hookimpl
+from sslbench.api import (
+    Citation,
+    ExecutorSpec,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    hookimpl,
+    setting,
+    setting_from,
+)
+
+COMMANDS = ("srun", "sbatch", "squeue", "scancel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmConfig:
-    """One job array of `workers` jobs, each with the threads that the study plans.
+    """Settings of a job array."""
 
-    `minutes` is a job's time limit: a job that reaches it, or is preempted, is queued again and goes on from the last
-    checkpoint. `options` holds any further sbatch setting, such as {account: ocean, qos: long}.
-    """
-
-    workers: PositiveInt = 4
-    partition: str = ""
-    minutes: PositiveInt = 60
-    gpus: NonNegativeInt = 0
-    memory_gb: NonNegativeFloat = 0.0
-    options: Mapping[str, str | int | float] = field(default_factory=dict)
+    workers: PositiveInt = setting(4, "Jobs of the array; each uses the threads that the study plans.")
+    partition: str = setting("", "Partition of the cluster ('': the cluster's default).")
+    minutes: PositiveInt = setting(60, "Time limit of a job; a job that reaches it is queued again and continues.")
+    gpus: NonNegativeInt = setting(0, "GPUs of a job.")
+    memory_gb: NonNegativeFloat = setting(0.0, "Memory of a job in GB (0: the cluster's default).")
+    options: Mapping[str, str | int | float] = setting_from(
+        dict, "Further sbatch settings, such as {account: ocean, qos: long}."
+    )
 
 
 def missing() -> str:
-    """Say what must be installed first."""
-    if importlib.util.find_spec("submitit") is None:
-        return "--executor slurm needs submitit, which is not installed; install it with: pip install 'sslbench[slurm]'"
-    return ""
+    """Return which of Slurm's commands this machine lacks, in one line; '' if none."""
+    absent = [command for command in COMMANDS if shutil.which(command) is None]
+    if not absent:
+        return ""
+    return (
+        f"--executor slurm: {', '.join(absent)} not found on this machine. "
+        "Run the study on a machine from which jobs are submitted to the cluster"
+    )
 
 
 @hookimpl
@@ -37,7 +50,7 @@ def sslbench_executors() -> Iterable[ExecutorSpec[SlurmConfig]]:
     yield ExecutorSpec(
         name="slurm",
         version=1,
-        summary="a job array on a Slurm cluster, through submitit; preempted jobs go on where they stopped",
+        summary="a job array on a Slurm cluster, through submitit; preempted jobs continue where they stopped",
         citation=Citation(
             title="submitit",
             authors="Facebook Research",
@@ -46,6 +59,6 @@ def sslbench_executors() -> Iterable[ExecutorSpec[SlurmConfig]]:
         ),
         config=SlurmConfig,
         smoke=SlurmConfig(workers=1),
-        build="sslbench.execute.slurm_executor:Slurm",
+        build="sslbench_slurm.executor:Slurm",
         missing=missing,
     )

@@ -1,0 +1,1 @@
+"""Slurm executor for sslbench."""
