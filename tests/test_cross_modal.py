@@ -8,15 +8,17 @@ import math
 import numpy as np
 import pytest
 import torch
-from sslbench_plankton.backbones.profiles import ProfileCnnConfig, build_cnn
+from sslbench_plankton.backbones.profiles import ProfileCnnConfig
+from sslbench_plankton.backbones.profiles_model import ProfileCnn
 from sslbench_plankton.backbones.vectors import VectorMlpConfig
 from sslbench_plankton.backbones.vectors_model import VectorMlp
 from sslbench_plankton.methods.clip_pairs import ClipPairsConfig
 from sslbench_plankton.methods.clip_pairs_model import ClipPairs, clip_loss
 from sslbench_plankton.methods.siglip_pairs_model import siglip_loss
-from sslbench_plankton.operations.mismatched_pairs import StrangersConfig
+from sslbench_plankton.operations.mismatched_pairs import MismatchedPairsConfig
 from sslbench_plankton.operations.mismatched_pairs_operation import mismatch_pairs
-from sslbench_plankton.operations.profiles import TimeCropConfig, build_crop
+from sslbench_plankton.operations.profiles import TimeCropConfig
+from sslbench_plankton.operations.profiles_operation import time_crop
 
 import sslbench
 from sslbench.api import MethodParts, Modality, OperationParts, PlanContext, Target
@@ -88,7 +90,7 @@ def test_siglips_loss_pair_by_pair(buckets):
 def method(**settings):
     modalities = {"image": IMAGE, "profile": PROFILE}
     narrow = Modality(layout="vector", shape=(256,))
-    encoders = {"image": VectorMlp(VectorMlpConfig(width=4), narrow), "profile": build_cnn(
+    encoders = {"image": VectorMlp(VectorMlpConfig(width=4), narrow), "profile": ProfileCnn(
         ProfileCnnConfig(widths=(4, 4, 4, 4), blocks=1, steps=32), PROFILE)}  # fmt: skip
     facts = PlanContext(modalities=modalities, shapes={}, samples=9, batch_size=4, epochs=1, target=Target(kind="none"))
     return ClipPairs(
@@ -102,7 +104,7 @@ def test_projections_are_told_sizes_as_they_were_before_any_crop():
     view = {"image": torch.rand(2, 256), "image.size": torch.tensor([[40, 90], [20, 20]]),
             "profile": torch.rand(2, 90, 6), "profile.length": torch.tensor([90, 45])}  # fmt: skip
     parts = OperationParts(modalities={"profile": PROFILE}, reference={})
-    cropped = build_crop(TimeCropConfig(), parts)(view, CounterRandom.of(torch.arange(2), 0))
+    cropped = time_crop(TimeCropConfig(), parts)(view, CounterRandom.of(torch.arange(2), 0))
     assert cropped["profile.length"].tolist() == [224, 224]
     feature = torch.zeros(2, 4)
     with torch.no_grad():
@@ -119,7 +121,7 @@ def test_strangers_stand_beside_a_image_the_same_ones_for_any_batch():
     reference = {"image": torch.zeros(5, 16), "profile": torch.arange(5.0).view(5, 1, 1).expand(5, 7, 6),
                  "profile.length": torch.arange(5) + 1}  # fmt: skip
     operation = mismatch_pairs(
-        StrangersConfig(), OperationParts(modalities={"image": IMAGE, "profile": PROFILE}, reference=reference)
+        MismatchedPairsConfig(), OperationParts(modalities={"image": IMAGE, "profile": PROFILE}, reference=reference)
     )
     view = {"image": torch.rand(40, 16), "profile": torch.full((40, 9, 6), 9.0), "profile.length": torch.full((40,), 9)}
     made = operation(view, CounterRandom.of(torch.arange(40), 0))

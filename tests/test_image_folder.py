@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from sslbench_vision.datasets.file_times import make_expression, read_time
-from sslbench_vision.datasets.image_folder import ImageFolderConfig, build
+from sslbench_vision.datasets.image_folder import ImageFolderConfig
 from sslbench_vision.datasets.image_folder_layout import AmbiguousLayoutError, recognize_layout
+from sslbench_vision.datasets.image_folder_reader import open_folder
 
 import sslbench
 from sslbench.api.errors import DataBroken, DataMissing, RequestError, UnexpectedFormat
@@ -40,7 +41,7 @@ def write(root: Path, *files: str) -> Path:
 
 def open_images(root: Path, **config):
     source = Source(root=root, folders=(), work=root.parent / f"work-{root.name}")
-    return build(ImageFolderConfig(root=root, **config), source)
+    return open_folder(ImageFolderConfig(root=root, **config), source)
 
 
 def labels_of(dataset) -> dict[str, str]:

@@ -12,7 +12,8 @@ import sslbench_microscopy.studies
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from sslbench_microscopy.datasets.bbbc021 import Bbbc021Config, build
+from sslbench_microscopy.datasets.bbbc021 import Bbbc021Config
+from sslbench_microscopy.datasets.bbbc021_reader import open_screen
 from sslbench_microscopy.datasets.cell_folder import CellFolderConfig
 from sslbench_microscopy.detection import nuclei
 from sslbench_microscopy.framing import framed
@@ -78,7 +79,7 @@ def screen(root: Path, plates: tuple[str, ...] = ("Week1_22123", "Week2_24121"))
 
 def opened(root: Path, work: Path, **settings) -> Dataset:
     config = Bbbc021Config(**{"side": SIDE, "blur": 1.0, "area": 30, "doses": (1, 2)} | settings)
-    return build(config, Source(root=root, folders=(), work=work))
+    return open_screen(config, Source(root=root, folders=(), work=work))
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_cells_are_called_by_compound_concentration_or_mechanism(plates, tmp_pat
 def test_cells_are_found_again_with_another_version_of_what_finds_them(plates, tmp_path):
     config = Bbbc021Config(side=SIDE, blur=1.0, area=30, doses=(1, 2))
     for version in ("1.0", "1.1", "1.0"):
-        build(config, Source(root=plates, folders=(), work=tmp_path, versions={"scikit-image": version}))
+        open_screen(config, Source(root=plates, folders=(), work=tmp_path, versions={"scikit-image": version}))
     assert len(list((tmp_path / "cells").glob("*.json"))) == 2
 
 

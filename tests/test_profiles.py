@@ -8,20 +8,15 @@ from sslbench_plankton.backbones.profiles import (
     ProfileCnnConfig,
     ProfileLstmConfig,
     ProfileTransformerConfig,
-    build_cnn,
-    build_lstm,
-    build_transformer,
 )
+from sslbench_plankton.backbones.profiles_model import ProfileCnn, ProfileLstm, ProfileTransformer
 from sslbench_plankton.operations.profiles import (
     BandDropConfig,
     BandScaleConfig,
     MirrorConfig,
     TimeCropConfig,
-    build_crop,
-    build_drop,
-    build_mirror,
-    build_scale,
 )
+from sslbench_plankton.operations.profiles_operation import band_drop, band_scale, mirror_together, time_crop
 from sslbench_plankton.resampling import resampled
 
 from sslbench.api import Modality, OperationParts
@@ -38,9 +33,9 @@ def draws(rows: int = 3) -> CounterRandom:
 @pytest.mark.parametrize(
     ("build", "config", "parameters", "width"),
     [
-        (build_cnn, ProfileCnnConfig(), 963_840, 256),
-        (build_transformer, ProfileTransformerConfig(), 795_776 + 262_144, 128),
-        (build_lstm, ProfileLstmConfig(), 264_960, 256),
+        (ProfileCnn, ProfileCnnConfig(), 963_840, 256),
+        (ProfileTransformer, ProfileTransformerConfig(), 795_776 + 262_144, 128),
+        (ProfileLstm, ProfileLstmConfig(), 264_960, 256),
     ],
 )
 def test_sizes_are_the_published_ones(build, config, parameters, width):
@@ -72,31 +67,31 @@ def pair() -> dict[str, torch.Tensor]:
 
 
 def test_a_turned_particle_is_turned_in_both(pair):
-    made = build_mirror(MirrorConfig(), PARTS)(pair, draws())
+    made = mirror_together(MirrorConfig(), PARTS)(pair, draws())
     assert torch.equal(made["image"], pair["image"].flip(3))
     for row, count in enumerate(pair["profile.length"].tolist()):
         assert torch.equal(made["profile"][row, :count], pair["profile"][row, :count].flip(0))
         assert not made["profile"][row, count:].any()
-    again = build_mirror(MirrorConfig(), PARTS)(made, draws())
+    again = mirror_together(MirrorConfig(), PARTS)(made, draws())
     assert all(torch.equal(again[name], pair[name]) for name in pair)
 
 
 def test_bands_are_scaled_and_dropped(pair):
     many = {name: x.repeat(400, *[1] * (x.ndim - 1)) for name, x in pair.items()}
-    scaled = build_scale(BandScaleConfig(), PARTS)(many, draws(1200))["profile"] / many["profile"]
+    scaled = band_scale(BandScaleConfig(), PARTS)(many, draws(1200))["profile"] / many["profile"]
     ratio = scaled[0::3]  # of the particle that fills all steps
     assert torch.allclose(ratio, ratio[:, :1], atol=1e-5), "one factor for all steps of a band"
     assert 0.95 <= ratio.min() < 0.952 < 1.048 < ratio.max() <= 1.05001
-    kept = build_drop(BandDropConfig(p_band=0.5, max_bands=4), PARTS)(many, draws(1200))["profile"]
+    kept = band_drop(BandDropConfig(p_band=0.5, max_bands=4), PARTS)(many, draws(1200))["profile"]
     gone = (kept[0::3] == 0).all(1).sum(1)
     assert set(gone.tolist()) == {1, 2, 3, 4}
-    rare = (build_drop(BandDropConfig(), PARTS)(many, draws(1200))["profile"][0::3] == 0).all(1).sum(1)
+    rare = (band_drop(BandDropConfig(), PARTS)(many, draws(1200))["profile"][0::3] == 0).all(1).sum(1)
     assert set(rare.tolist()) <= {1, 2, 3}
     assert (rare == 1).float().mean() > 0.7
 
 
 def test_a_window_of_the_resampled_steps_is_kept(pair):
-    made = build_crop(TimeCropConfig(steps=20, keep=16), PARTS)(pair, draws())
+    made = time_crop(TimeCropConfig(steps=20, keep=16), PARTS)(pair, draws())
     whole = resampled(pair["profile"], pair["profile.length"], 20)
     assert made["profile.length"].tolist() == [16, 16, 16]
     for row in range(3):

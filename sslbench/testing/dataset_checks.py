@@ -74,7 +74,7 @@ def says_that_it_is_missing(subject: Subject) -> Iterator[str]:
             subject.component.implementation()(spec.smoke, source)
         except DataMissing:
             return
-    yield "build() raises no DataMissing in a place that holds nothing"
+    yield "the implementation raises no DataMissing where there are no files"
 
 
 @check("dataset", change="fill license, source and obtain of the card", tier="advised")
@@ -146,7 +146,7 @@ def reads_what_it_announces(subject: Subject) -> Iterator[str]:
 
 @check(
     "dataset",
-    change="announce a layout, a shape, a target and a split that a run knows, or say in build() what lacks",
+    change="announce a layout, a shape, a target and a split that a run knows, or raise RequestError",
     needs=("names_what_runs_know", "reads_what_it_announces"),
 )
 def is_taken_by_a_run(subject: Subject) -> Iterator[str]:
@@ -237,7 +237,7 @@ def can_be_read_by_threads(subject: Subject) -> Iterator[str]:
 
 @check(
     "dataset",
-    change="download in build() only, where source.fetch allows it and files lack",
+    change="download while the dataset is opened, only where source.fetch allows it and files are missing",
     needs=("reads_what_it_announces",),
 )
 def needs_no_network_once_it_is_here(subject: Subject) -> Iterator[str]:

@@ -26,7 +26,7 @@ REPEATS, RATES = 20, (3e-3, 3e-4, 3e-5, 3e-6)
 
 @check(
     "method",
-    change="mend build(), views() or check(), or give `smoke` settings that suit 32 rows and images of 16 px",
+    change="correct the implementation, views() or check(), or give `smoke` settings that suit 32 rows and images of 16 px",
     needs=("keeps_its_settings", "has_an_implementation"),
 )
 def builds(subject: Subject) -> Iterator[str]:
@@ -34,7 +34,7 @@ def builds(subject: Subject) -> Iterator[str]:
     rig = rig_of(subject)
     method = rig.build()
     if subject.spec.trains and not isinstance(method, TrainedMethod):
-        yield f"build() gives a {type(method).__name__}, which is no TrainedMethod, although the spec says that it trains"
+        yield f"the implementation is a {type(method).__name__}, not a TrainedMethod, although the spec says that it trains"
     for name, encoder in method.encoders.items():
         if not isinstance(encoder, Backbone):
             yield f"encoders[{name!r}] is a {type(encoder).__name__}, not a Backbone"
@@ -98,7 +98,7 @@ def looks_without_touching(subject: Subject) -> Iterator[str]:
 
 @check(
     "method",
-    change="take random numbers from torch's generator in build() only; it is seeded for you",
+    change="take random numbers from torch's generator only while the method is constructed; sslbench seeds it",
     needs=("looks_without_touching",),
 )
 def follows_its_seed(subject: Subject) -> Iterator[str]:
