@@ -43,13 +43,15 @@ class RenamedMetric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolSpec(Spec[C]):
-    """A measuring instrument. `views` asks for that many augmented views of each sample to be embedded as well.
+    """A protocol: how encoders are evaluated, and on what.
 
-    With `label_fractions` it answers anew for each share of labels in `splits.label_fractions`, else once. `augments` says
-    whether its trainings augment samples, and `samples_seen` how many they pass for a bank of so many rows, for cost
-    estimates (None: as many as the data has). Without `by_default` it measures only where a request names it. `asks_learned` says whether it
-    asks rows beyond the split's test part, which is refused where a method has learned from them. `max_test_samples` is how
-    many of the test samples it uses at most (0: all), which is stated under tables.
+    views: number of augmented views of each sample that are embedded as well.
+    label_fractions: whether it is repeated for each share of labels in `splits.label_fractions`.
+    augments: whether its trainings augment samples.
+    samples_seen: samples that its trainings pass for a bank of a given size, for cost estimates (None: those of the data).
+    is_default: whether it runs where a request names no protocol.
+    tests_on_training_rows: whether it tests on rows beyond the split's test part; refused where a method learned from them.
+    max_test_samples: limit on the test samples (0: all); stated under tables.
     """
 
     build: str | Callable[[C], Evaluator]
