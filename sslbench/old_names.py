@@ -5,9 +5,12 @@ Everything here can be deleted one version later, except what `results.old_recor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+ENTRY = re.compile(r"\[\d+\]|^scales\.[^.]+\.")
+"""Parts of a path in a study that tell entries of a list and scales apart."""
 SETTINGS: Mapping[str, str] = {
     "measure": "protocols",
     "train.batch": "train.batch_size",
@@ -55,24 +58,21 @@ SETTINGS: Mapping[str, str] = {
     "method.bias_rate": "method.bias_lr",
     "data.minimum": "data.min_class_samples",
     "data.as_many_as_without": "data.match_size_without",
-}
-"""Dotted paths of settings, old to new."""
-STUDY_KEYS: Mapping[str, str] = {
-    "directions": "hypotheses",
     "bias": "class_effects",
-    "hypotheses.more": "greater",
-    "hypotheses.less": "lesser",
-    "hypotheses.than": "versus",
-    "hypotheses.each": "by",
-    "hypotheses.of": "statistic",
-    "tables.of": "source",
-    "tables.over": "aggregate_over",
-    "tables.most": "limit",
-    "figures.of": "source",
-    "class_effects.of": "source",
-    "class_effects.beside": "compare_protocol",
+    "directions": "hypotheses",
+    "class_effects.beside": "class_effects.compare_protocol",
+    "class_effects.of": "class_effects.source",
+    "figures.of": "figures.source",
+    "hypotheses.each": "hypotheses.by",
+    "hypotheses.less": "hypotheses.lesser",
+    "hypotheses.more": "hypotheses.greater",
+    "hypotheses.of": "hypotheses.statistic",
+    "hypotheses.than": "hypotheses.versus",
+    "tables.most": "tables.limit",
+    "tables.of": "tables.source",
+    "tables.over": "tables.aggregate_over",
 }
-"""Keys of study files, old to new; those of an entry are under the list that it is in."""
+"""Dotted paths of settings of requests and studies, old to new."""
 VALUES: Mapping[str, Mapping[str, str]] = {
     "protocol_settings.gallery.small_classes": {
         "spare": "keep_one_query",
@@ -96,6 +96,7 @@ METRICS: Mapping[str, str] = {"top_5_by_chance": "top_5_chance", "same_class_wit
 
 def find_new_path(path: str) -> str:
     """Return the new path of a setting, or '' if the path is not an old one."""
+    path = ENTRY.sub("", path)
     head, _, rest = path.partition(".")
     path = f"protocol_settings.{rest}" if head == "protocols" and rest else path
     found = SETTINGS.get(path, path)

@@ -21,7 +21,11 @@ def planned(scale: str) -> tuple[Study, list[Plan]]:
     study = read_study(HERE / "augmentation_bias.yaml", scale)
     machine = Machine(threads=1, precision="float32")
     grid = make_grid(
-        points_of(study, []), discover(installed_entries()), DatasetCache(places(), announce=True), machine, print
+        points_of(study, []),
+        discover(installed_entries()),
+        DatasetCache(places(), use_placeholders=True),
+        machine,
+        print,
     )
     return study, [row.plan for row in grid.rows]
 

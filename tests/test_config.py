@@ -337,5 +337,5 @@ def test_every_recipe_of_every_method_makes_a_plan(method, recipe):
     elif "backbone.name" not in recipe.settings:
         request["backbone"] = {"name": "micro-cnn"}
     tree = read_request(None, request, [f"recipe={recipe.name}"])
-    plan = make_plan(tree, CATALOG, DatasetCache(places(), announce=True), MACHINE)
+    plan = make_plan(tree, CATALOG, DatasetCache(places(), use_placeholders=True), MACHINE)
     assert plan.recipe == recipe.name

@@ -36,7 +36,11 @@ def planned(scale: str) -> dict[tuple[str, str], Plan]:
     assert not published_wrongly(study)
     machine = Machine(threads=1, precision="float32")
     grid = make_grid(
-        points_of(study, []), discover(installed_entries()), DatasetCache(places(), announce=True), machine, print
+        points_of(study, []),
+        discover(installed_entries()),
+        DatasetCache(places(), use_placeholders=True),
+        machine,
+        print,
     )
     return {(p["arm"], p["transfer"]): row.plan for row in grid.rows for p in row.points}
 
@@ -94,7 +98,7 @@ def test_random_weights_are_random_whatever_the_encoders_settings_say(monkeypatc
     monkeypatch.setenv("SSLBENCH_SOURCES", "")
     plan = planned("paper")["convnext and cnn", "LAB to LAB"]
     tree = baseline_tree(plan, "random-init")
-    catalog, shelf = discover(installed_entries()), DatasetCache(places(), announce=True)
+    catalog, shelf = discover(installed_entries()), DatasetCache(places(), use_placeholders=True)
     fresh = make_plan(tree, catalog, shelf, Machine(threads=1, precision="float32"))
     assert (fresh.backbones["image"].name, fresh.backbones["image"].config.published) == ("convnext_femto", False)
 

@@ -254,7 +254,7 @@ def test_patterns_of_times_are_checked(tmp_path):
 
 
 def test_a_minimum_that_no_class_has_is_refused(tmp_path):
-    with pytest.raises(RequestError, match=r"minimum: no class has 5 images; the largest has 1\. Lower data\.minimum"):
+    with pytest.raises(RequestError, match=r"no class has 5 images; the largest has 1\. Lower data\.min_class_samples"):
         open_images(write(tmp_path / "set", "a/1.png", "b/2.png"), minimum=5)
 
 

@@ -108,7 +108,7 @@ def test_no_group_is_in_two_parts_and_every_labeled_row_is_accounted_for(request
         tested = {groups[row] for row in division.query} | lost.get("unknown_class", set())
         assert lost.get("group_in_test", set()) <= tested
         assert lost.get("group_in_training", set()) <= {groups[row] for row in (*division.bank, *division.validation)}
-        tasks = tasks_of(division, request.labels, request.settings.fractions, fold)
+        tasks = tasks_of(division, request.labels, request.settings.label_fractions, fold)
         banks = [set(task.bank.tolist()) for task in tasks]
         assert all(few <= more for few, more in pairwise(banks))
         assert banks[-1] == set(division.bank.tolist())
@@ -130,7 +130,7 @@ def plan_of(rule: SplitSettings, pool: str, **values) -> SimpleNamespace:
     train = TrainSettings(
         patience=1, holdout_fraction=values.pop("share", 0.1), monitor=values.pop("watched", "validation")
     )
-    return SimpleNamespace(splits=rule, pool=pool, train=train, spec=SimpleNamespace(takes_target=False, **values))
+    return SimpleNamespace(splits=rule, pool=pool, train=train, spec=SimpleNamespace(uses_labels=False, **values))
 
 
 @settings(max_examples=100)
@@ -147,7 +147,7 @@ def test_learned_and_held_out_rows_share_no_group_in_one_table_or_two(request, p
     )  # fmt: skip
     tables = [prepared(request), prepared(other, "y", second)]
     plan = plan_of(request.settings, pool, watched="validation" if held else "training")
-    plan.spec.takes_target = labels
+    plan.spec.uses_labels = labels
     try:
         found = divide_pool(plan, tables, 0)
         divisions = [
@@ -229,7 +229,7 @@ def test_a_pool_of_one_group_says_that_none_of_it_can_be_held_out():
     request = Request(
         np.arange(60) % 2, {"id": np.arange(60).astype(str), "dish": np.full(60, "a")}, SplitSettings(groups="dish"), ()
     )
-    with pytest.raises(ValueError, match=r"train\.watched: the 60 samples to learn from are of one group"):
+    with pytest.raises(ValueError, match=r"train\.monitor: the 60 samples to learn from are of one group"):
         divide_pool(plan_of(request.settings, "all"), [prepared(request)], 0)
 
 

@@ -199,10 +199,10 @@ def test_a_framed_image_keeps_its_middle_and_its_scale(height, width, side):
 @pytest.mark.parametrize(("scale", "rows"), [("paper", 24), ("paper-doses", 72)])
 def test_the_published_grids_are_planned_without_their_data(scale, rows):
     points = points_of(read_study(STUDY, scale), [])
-    shelf = DatasetCache(places(), announce=True)
+    shelf = DatasetCache(places(), use_placeholders=True)
     grid = make_grid(points, discover(installed_entries()), shelf, Machine(threads=1, precision="float32"), print)
-    assert (len(grid.rows), grid.stood_in) == (rows, ("bbbc021",))
-    untrained = {(row.plan.method.component.name, row.beside) for row in grid.rows if not row.plan.spec.trains}
+    assert (len(grid.rows), grid.placeholders) == (rows, ("bbbc021",))
+    untrained = {(row.plan.method.component.name, row.is_secondary) for row in grid.rows if not row.plan.spec.trains}
     assert untrained == {("pretrained", False)} | ({("random-init", True)} if scale == "paper" else set())
 
 

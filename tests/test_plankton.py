@@ -288,7 +288,11 @@ def test_the_plankton_study_can_be_planned_on_the_data_that_it_names(shared, mon
     study = read_study(PLANKTON_MAE, "laptop")
     monkeypatch.setenv("SSLBENCH_SOURCES", str(shared))
     grid = make_grid(
-        points_of(study, []), discover(installed_entries()), DatasetCache(places(), announce=True), MACHINE, print
+        points_of(study, []),
+        discover(installed_entries()),
+        DatasetCache(places(), use_placeholders=True),
+        MACHINE,
+        print,
     )
     assert len(grid.rows) == 40
     trained = {pretrain_key(row.plan, 0, 0) for row in grid.rows}
@@ -305,7 +309,11 @@ def test_the_plankton_study_can_be_planned_without_the_published_data(monkeypatc
     monkeypatch.setenv("SSLBENCH_SOURCES", "")
     study = read_study(PLANKTON_MAE, "paper")
     grid = make_grid(
-        points_of(study, []), discover(installed_entries()), DatasetCache(places(), announce=True), MACHINE, print
+        points_of(study, []),
+        discover(installed_entries()),
+        DatasetCache(places(), use_placeholders=True),
+        MACHINE,
+        print,
     )
     assert len(grid.rows) == 65
     large = {(row.plan.backbones["image"].name, row.plan.view) for row in grid.rows}

@@ -21,7 +21,7 @@ from sslbench.config.keys import digest
 from sslbench.config.plan import Machine
 from sslbench.pipeline.stages import run_of, stages_of
 from sslbench.progress import duration
-from sslbench.report.bias import bias_report
+from sslbench.report.bias import class_effect_report
 from sslbench.report.console.costs import doubt_lines, stage_lines
 from sslbench.report.console.study_progress import StudyProgress, doing
 from sslbench.report.published import published_beside
@@ -70,7 +70,9 @@ def open_study(
     against = {table.name: catalog.find("method", table.against) for table in study.tables if table.against}
     problems += [f"tables[{name}].against: {found}" for name, found in against.items() if isinstance(found, str)]
     try:
-        grid = make_grid(points, catalog, DatasetCache(environment.places(), announce=announce), machine, board.say)
+        grid = make_grid(
+            points, catalog, DatasetCache(environment.places(), use_placeholders=announce), machine, board.say
+        )
     except RequestError as error:
         raise RequestError([*problems, *error.problems]) from error
     if problems:
@@ -123,17 +125,18 @@ def report(opened: Opened) -> Report:
     return make_report(opened.study, results, points, opened.folder.path, published)
 
 
-def bias(opened: Opened, asked: ClassEffectSettings, folder: Path) -> Sequence[TableMade]:
+def class_effects(opened: Opened, asked: ClassEffectSettings, folder: Path) -> Sequence[TableMade]:
     """Tables and figures of how classes answer to an axis; raises RequestError for what cannot be judged."""
     results, points = _results(opened)
-    return bias_report(opened.study, results, points, asked, folder)
+    return class_effect_report(opened.study, results, points, asked, folder)
 
 
 def _results(opened: Opened) -> tuple[Results, Mapping[str, Sequence[Mapping[str, Any]]]]:
     """The records that are there, and the points that each run answers."""
     rows = opened.grid.rows
     points = {
-        row.name: [{**point, NOT_REQUESTED: True} for point in row.points] if row.beside else row.points for row in rows
+        row.name: [{**point, NOT_REQUESTED: True} for point in row.points] if row.is_secondary else row.points
+        for row in rows
     }
     paths = [opened.folder.store.run(name) / "record.json" for name in points]
     records = tuple(read_record(path) for path in paths if path.exists())
@@ -156,7 +159,7 @@ def plan_lines(opened: Opened, workers: int) -> Iterator[str]:
         f"of {' or '.join(map(str, seeds)) or 'no'} seed{ending}"
     )
     yield from (f"missing: {sentence}" for sentence in grid.missing)
-    yield from (f"missing: dataset {name!r}; planned by what its card says of it" for name in grid.stood_in)
+    yield from (f"missing: dataset {name!r}; planned by what its card says of it" for name in grid.placeholders)
     if not grid.rows:
         return
     planned = [(row.plan, tuple(stages_of(row.plan, opened.folder.store))) for row in grid.rows]

@@ -104,7 +104,7 @@ class Catalog:
             who = " and ".join(str(origin) for origin in claims)
             return f"{kind} {name!r} is claimed by {who}; uninstall one of them, or name one in SSLBENCH_DISABLE"
         for component in known.values():
-            if (settings := component.spec.answers_to(name) if kind not in DATA else None) is not None:
+            if (settings := component.spec.resolve_name(name) if kind not in DATA else None) is not None:
                 return component, settings
         if name in COMPONENTS:
             return f"{kind} {name!r} is now {COMPONENTS[name]!r}"

@@ -41,16 +41,25 @@ def list_(
 
 @app.command()
 def show(
-    kind: Annotated[str, typer.Argument(help="one of: " + ", ".join(KINDS.values()))],
-    name: Annotated[str, typer.Argument(help="its name")],
+    kind: Annotated[str, typer.Argument(help="settings, or one of: " + ", ".join(KINDS.values()))],
+    name: Annotated[
+        str, typer.Argument(help="component, or section of settings such as train; '' lists sections")
+    ] = "",
     strict: Strict = False,
 ) -> None:
-    """Explain one component: summary, paper, every setting with its default and meaning."""
-    from sslbench.report.console.listing import show_lines
+    """Explain one component, or every setting of a section: type, default, allowed values and help."""
+    from sslbench.report.console.listing import show_lines, show_settings
 
     singular = KINDS.get(kind, kind)
-    if singular not in KINDS.values():
-        raise RequestError([f"{kind!r} is no kind of component; possible: {', '.join(KINDS.values())}"])
+    if kind == "settings":
+        print("\n".join(show_settings(catalog_of(strict=strict), name)))
+        return
+    if singular not in KINDS.values() or not name:
+        known = ", ".join(KINDS.values())
+        problem = f"{kind}: name the component, as in 'sslbench show {singular} NAME'"
+        raise RequestError(
+            [problem if singular in KINDS.values() else f"{kind!r} is no kind of component; possible: {known}"]
+        )
     print("\n".join(show_lines(catalog_of(strict=strict), cast(Kind, singular), name)))
 
 

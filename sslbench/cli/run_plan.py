@@ -61,7 +61,7 @@ def show_plan(
     from sslbench.config.datasets import DatasetCache
     from sslbench.results.store import Store
 
-    shelf = DatasetCache(environment.places(), announce=True)
+    shelf = DatasetCache(environment.places(), use_placeholders=True)
     plans = plan_requests(lists, options, overrides, config, catalog, shelf, display)
     missing = list(dict.fromkeys(shelf.placeholders))
     show_lines(console, (f"missing: dataset {name!r}; planned by what its card says of it" for name in missing))

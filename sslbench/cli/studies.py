@@ -74,21 +74,21 @@ def study_report(study: StudyName, overrides: Overrides = None, scale: ScaleName
     show_report(console, commands.report(opened), opened.folder.path)
 
 
-@app.command()
-def bias(
+@app.command("class-effects")
+def class_effects(
     study: StudyName,
-    axis: Annotated[str, typer.Option(help="the study's axis of numbers whose effect on classes is judged")],
+    axis: Annotated[str, typer.Option(help="numeric axis of the study whose effect on classes is tested")],
     overrides: Overrides = None,
     scale: ScaleName = "",
-    protocol: Annotated[str, typer.Option(help="the protocol whose answers are judged")] = "linear",
-    metric: Annotated[str, typer.Option(help="the score of a class: recall, precision or f1")] = "recall",
-    of: Annotated[str, typer.Option(help="classes, or datasets: the accuracy of each that is measured")] = "classes",
-    beside: Annotated[str, typer.Option(help="a protocol whose trends are set against these")] = "",
-    basis: Annotated[str, typer.Option(help="what trends are called by: seeds, means, all or ranks")] = "seeds",
-    correction: Annotated[str, typer.Option(help="of its p values: raw, bh or holm")] = "bh",
+    protocol: Annotated[str, typer.Option(help="protocol whose predictions are tested")] = "linear",
+    metric: Annotated[str, typer.Option(help="score of a class: recall, precision or f1")] = "recall",
+    source: Annotated[str, typer.Option(help="classes, or datasets: the accuracy of each dataset")] = "classes",
+    compare_protocol: Annotated[str, typer.Option(help="second protocol whose trends are compared")] = "",
+    basis: Annotated[str, typer.Option(help="what trends are tested on: seeds, means, all or ranks")] = "seeds",
+    correction: Annotated[str, typer.Option(help="correction of p-values: raw, bh or holm")] = "bh",
     out: Out = Path("runs"),
 ) -> None:
-    """Say which classes a setting helps and which it betrays, from the runs of a study that are done."""
+    """Test how a numeric setting changes the recall of each class, from the finished runs of a study."""
     from sslbench.app import study as commands
     from sslbench.convert import convert
     from sslbench.report.console.study_progress import board_for
@@ -96,13 +96,19 @@ def bias(
     from sslbench.study.definition import ClassEffectSettings
 
     console, problems = console_here(), list[str]()
-    wanted = {"axis": axis, "protocol": protocol, "metric": metric, "of": of, "beside": beside}
-    wanted |= {"basis": basis, "correction": correction}
-    asked = convert(wanted, ClassEffectSettings, "bias", problems)
+    wanted = {"axis": axis, "protocol": protocol, "metric": metric, "source": source}
+    wanted |= {"compare_protocol": compare_protocol, "basis": basis, "correction": correction}
+    asked = convert(wanted, ClassEffectSettings, "class-effects", problems)
     if problems:
         raise RequestError(problems)
     requests, _ = commands.split_overrides(overrides or [])
     opened = commands.open_study(catalog_of(), study, scale, requests, out, board_for(console), announce=True)
-    folder = opened.folder.path / "bias" / asked.name
-    show_tables(console, commands.bias(opened, asked, folder), folder)
+    folder = opened.folder.path / "class-effects" / asked.name
+    show_tables(console, commands.class_effects(opened, asked, folder), folder)
     console.print(f"\ntables and figures: {folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command("bias", hidden=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def bias(context: typer.Context) -> None:
+    """State the new name of this command."""
+    raise RequestError(["sslbench bias is now sslbench class-effects"])

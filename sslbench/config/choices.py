@@ -41,7 +41,7 @@ class Choice:
 
     def without_weights(self) -> Choice:
         """A backbone that starts from random weights, whatever its settings say."""
-        return replace(self, config=self.component.spec.unlearned(self.config))
+        return replace(self, config=self.component.spec.without_weights(self.config))
 
     @property
     def title(self) -> str:
@@ -152,7 +152,7 @@ def choose(
     component, implied = found
     config = convert({**implied, **settings}, component.spec.config, path, problems)
     uses = {}
-    for slot, use in component.spec.uses(config).items():
+    for slot, use in component.spec.dependencies(config).items():
         wanted, part = use.name, ""
         if use.kind == "dataset":
             wanted, _, part = use.name.partition("/")

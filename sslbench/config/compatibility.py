@@ -75,14 +75,16 @@ def misfits(
 def learned_rows(method: Choice, train: TrainSettings, protocols: Sequence[Choice], *, elsewhere: bool) -> list[str]:
     """Say what would be asked, or watched, of rows that a method has learned from, or that it knows nothing of."""
     asking = (
-        [p.name for p in protocols if p.spec.asks_learned(p.config)] if method.spec.trains and not elsewhere else []
+        [p.name for p in protocols if p.spec.tests_on_training_rows(p.config)]
+        if method.spec.trains and not elsewhere
+        else []
     )
     problems = [
         f"protocol_settings.{name}: with these settings it asks rows that {method.name!r} has learned from; "
         "possible: pretrain.pool=ANOTHER DATASET, or settings that ask the test part"
         for name in asking
     ]
-    if train.has_holdout and method.spec.remembers_rows:
+    if train.has_holdout and method.spec.has_per_sample_state:
         problems.append(
             f"train.monitor: {method.name!r} remembers its training rows and has no loss on others; possible: training"
         )
@@ -99,7 +101,7 @@ def check_training_data(
         problems += find_bad_blocks(part.dataset.columns, splits)
         if part.dataset.target.kind != "labels":
             continue
-        if method.spec.takes_target:
+        if method.spec.uses_labels:
             told = (
                 f"method: {method.name!r} learns one class per sample, and {part.name!r} has several labels per sample"
             )
@@ -109,7 +111,7 @@ def check_training_data(
             problems.append(
                 f"{told}, so training would include its test samples. Add a 'split' column, or use pretrain.pool=OTHER"
             )
-    if method.spec.takes_target and not any((part.dataset.labels >= 0).any() for part in pretrain):
+    if method.spec.uses_labels and not any((part.dataset.labels >= 0).any() for part in pretrain):
         problems.append(f"method: {method.name!r} is given labels, and nothing it would learn from has any")
     return problems
 

@@ -60,7 +60,7 @@ class DatasetCache:
     """
 
     places: Places
-    announce: bool = False
+    use_placeholders: bool = False
     placeholders: list[str] = field(default_factory=list)
     _opened: dict[str, Dataset] = field(default_factory=dict)
     _prints: dict[int, Callable[[], str]] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class DatasetCache:
             try:
                 self._opened[key] = _build(choice, part, self, fetch=fetch)
             except DataMissing:
-                if not self.announce or not choice.spec.card.modalities:
+                if not self.use_placeholders or not choice.spec.card.modalities:
                     raise
                 self._opened[key] = PlaceholderDataset(choice.spec.card, part)
                 self.placeholders.append(part_name(choice, part))

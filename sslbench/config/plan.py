@@ -156,10 +156,10 @@ def _complete(
         roles = {name: replace(role, augment=False) for name, role in roles.items()}
     shapes = view_shapes(encoded, {n: m.shape for n, m in used.items()}, roles, augmentations, view)
     rows = sum(len(part.dataset.labels) for part in pretrain)
-    target = pretrain[0].dataset.target if method.spec.takes_target else Target(kind="none")
-    epochs = train.lasting(max(1, -(-rows // train.batch))).epochs
+    target = pretrain[0].dataset.target if method.spec.uses_labels else Target(kind="none")
+    epochs = train.with_epochs(max(1, -(-rows // train.batch_size))).epochs
     facts = PlanContext(
-        modalities=encoded, shapes=shapes, samples=rows, batch_size=train.batch, epochs=epochs, target=target
+        modalities=encoded, shapes=shapes, samples=rows, batch_size=train.batch_size, epochs=epochs, target=target
     )
     here = [p for p in evaluate if p.name not in draft.shelf.placeholders and p.dataset.target.kind == "class"]
     learned = next((p for p in pretrain if p.name not in draft.shelf.placeholders), None)
@@ -172,13 +172,13 @@ def _complete(
     asked = (draft.tree.get("augmentation") or {}).get("name")
     draft.problems += refuse_identical_views(draft.catalog, method, augmentations, roles, facts, asked)
     protocols = choose_protocols(draft, evaluate)
-    elsewhere = draft.section("pretrain", PretrainSettings).elsewhere or bool(draft.tree.get("evaluate"))
+    elsewhere = draft.section("pretrain", PretrainSettings).is_other_dataset or bool(draft.tree.get("evaluate"))
     draft.problems += learned_rows(method, train, protocols, elsewhere=elsewhere)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
     draft.settle()
     threads = draft.tree.get("threads") or _threads(machine, encoded, rows)
     content = [[part.choice.key(), part.part, part.fingerprint()] for part in pretrain]
-    pool = draft.section("pretrain", PretrainSettings).called(pretrain[0].choice.title, plain(content))
+    pool = draft.section("pretrain", PretrainSettings).pool_name(pretrain[0].choice.title, plain(content))
     return Plan(
         method=method, backbones=backbones, augmentations=augmentations, label_preserving=gentle, protocols=protocols,
         pretrain_parts=pretrain, evaluate_parts=evaluate, modalities=encoded, roles=roles, context=facts, train=train,

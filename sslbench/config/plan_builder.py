@@ -58,18 +58,18 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
     asked = draft.section("pretrain", PretrainSettings)
     pool = asked.pool
     evaluate = first
-    if asked.settings and not asked.elsewhere:
+    if asked.settings and not asked.is_other_dataset:
         draft.problems.append(
             f"pretrain.settings: pool {pool!r} has none; name the dataset they are of: pretrain.pool=NAME"
         )
-    if asked.elsewhere and draft.tree.get("evaluate"):
+    if asked.is_other_dataset and draft.tree.get("evaluate"):
         draft.problems.append(
             "evaluate: is not possible beside a dataset in pretrain.pool; name what is measured with --dataset"
         )
     if other := draft.tree.get("evaluate"):
         shared = settings if str(other).split("/")[0] == name.split("/")[0] else {}
         evaluate = open_parts(draft.catalog, str(other), shared, draft.shelf, path="evaluate", settings_path="data")
-    elif asked.elsewhere:
+    elif asked.is_other_dataset:
         shared = dict(settings) if pool.split("/")[0] == name.split("/")[0] else {}
         if "root" in asked.settings:
             shared.pop("title", None)  # of another folder
@@ -134,7 +134,7 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ..
         wanted = [name.strip() for name in wanted.split(",") if name.strip()]
     if wanted is None:
         fitting = [c for c in draft.catalog.all("protocol") if kinds & c.spec.targets]
-        wanted = [c.name for c in fitting if c.spec.by_default]
+        wanted = [c.name for c in fitting if c.spec.is_default]
     for unknown in [name for name in settings if name not in names]:
         draft.problems.append(f"protocol_settings.{unknown}: no such protocol{did_you_mean(unknown, names)}")
     chosen = []

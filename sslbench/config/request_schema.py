@@ -7,7 +7,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sslbench.api.ranges import NonNegativeInt
+from sslbench.config.setting_help import find_setting
 from sslbench.convert import convert
+from sslbench.old_names import find_new_path
 
 Settings = Mapping[str, Any]
 Sections = Mapping[str, Mapping[str, Any] | None]
@@ -78,6 +80,10 @@ def _typed(key: str, value: Any) -> Any:
 
 
 def _problems(key: str, value: Any) -> list[str]:
+    if key == "protocols" and isinstance(value, Mapping):
+        return [f"{old} is now {find_new_path(old)}" for old in _protocol_settings(value)]
+    if key not in KEYS and not find_new_path(key) and (meant := find_setting(key)):
+        return [f"{key}: no such setting; did you mean '{meant}'?"]
     problems: list[str] = []
     convert({key: value}, RequestSchema, "", problems)
     name = value.get("name") if key in COMPONENTS and isinstance(value, Mapping) else None
@@ -85,6 +91,13 @@ def _problems(key: str, value: Any) -> list[str]:
         problems.append(f"{key}.name: expected text, got {name!r:.60}")
     hint = HINTS.get(key, "")
     return [f"{problem}; {hint}" if hint and problem.startswith(f"{key}: ") else problem for problem in problems]
+
+
+def _protocol_settings(value: Mapping[str, Any]) -> list[str]:
+    """List the settings of protocols as version 0.1 wrote them."""
+    return [
+        f"protocols.{name}.{one}" for name, own in value.items() for one in (own if isinstance(own, Mapping) else [""])
+    ]
 
 
 def _without_nothing(key: str, value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.splits import SplitSettings
+from sslbench.old_names import find_new_path
 
 SECTIONS: Mapping[str, type[Any]] = {
     "train": TrainSettings,
@@ -66,6 +68,20 @@ def describe_section(catalog: Catalog, section: str) -> Iterator[SettingHelp]:
     else:
         known = [*SECTIONS, *(f"{one}.NAME" for one in COMPONENT_SECTIONS)]
         raise RequestError([f"{section!r} is not a section of settings{did_you_mean(section, known)}"])
+
+
+def find_setting(name: str) -> str:
+    """Return the full path of a setting that was written without its section, such as `train.lr` for `lr` or `rate`.
+
+    Old and misspelled names are recognized. Returns '' where no section has such a setting.
+    """
+    paths = [f"{section}.{field.name}" for section, cls in SECTIONS.items() for field in dataclasses.fields(cls)]
+    for section in SECTIONS:
+        if (path := find_new_path(f"{section}.{name}") or f"{section}.{name}") in paths:
+            return path
+    names = {path.rpartition(".")[2]: path for path in reversed(paths)}
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
+    return names[close[0]] if close else ""
 
 
 def prefix_of(kind: Kind, name: str) -> str:

@@ -42,7 +42,7 @@ class Bias:
     by: tuple[str, ...]
 
 
-def bias_report(
+def class_effect_report(
     study: Study, results: Results, points: Points, asked: ClassEffectSettings, folder: Path
 ) -> tuple[TableMade, ...]:
     """Judge, and write tables and figures into `folder`; raises RequestError for what cannot be judged."""
@@ -62,7 +62,7 @@ def find_bias(study: Study, results: Results, points: Points, asked: ClassEffect
     axes = [axis.name for axis in study.axes]
     if asked.axis not in axes:
         raise RequestError(
-            [f"bias: axis {asked.axis}: {study.name!r} has no such axis{did_you_mean(asked.axis, axes)}"]
+            [f"class_effects: axis {asked.axis}: {study.name!r} has no such axis{did_you_mean(asked.axis, axes)}"]
         )
     whole = _measured(study_frame(results.scores, points, several=False), asked, "micro_accuracy")
     frame = whole.assign(**{"class": whole["dataset"]})
@@ -109,7 +109,9 @@ def _measured(frame: pd.DataFrame, asked: ClassEffectSettings, metric: str) -> p
     numbers = pd.to_numeric(chosen[asked.axis], errors="coerce")
     if numbers.isna().all():
         found = ", ".join(map(str, chosen[asked.axis].dropna().unique()[:4]))
-        raise RequestError([f"bias: axis {asked.axis}: its values are no numbers ({found}); name an axis of numbers"])
+        raise RequestError(
+            [f"class_effects: axis {asked.axis}: its values are not numbers ({found}). Name a numeric axis"]
+        )
     named = [with_marks(name, marks) for name, marks in zip(chosen["method"], chosen["marks"], strict=True)]
     return chosen.assign(**{asked.axis: numbers}, method=named).dropna(subset=[asked.axis])
 

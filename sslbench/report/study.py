@@ -25,7 +25,7 @@ from sslbench.analysis.tables.selection import (
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.catalog.facts import did_you_mean
-from sslbench.report.bias import bias_report
+from sslbench.report.bias import class_effect_report
 from sslbench.report.coverage import describe_coverage
 from sslbench.report.figures.study_figures import draw
 from sslbench.report.tables import Frames, TableMade, frames_of, make_table, markdown
@@ -46,9 +46,9 @@ class Report:
     tables: tuple[TableMade, ...]
     figures: tuple[tuple[str, str], ...]
     expected: pd.DataFrame
-    directions: pd.DataFrame
+    hypotheses: pd.DataFrame
     missing: tuple[str, ...]
-    bias: Mapping[str, tuple[TableMade, ...]]
+    class_effects: Mapping[str, tuple[TableMade, ...]]
     shown: frozenset[str] = frozenset()
     published: tuple[Verdict, ...] = ()
     coverage: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ def named_wrongly(study: Study) -> list[str]:
     ]
     axes = [axis.name for axis in study.axes]
     lost = [b.axis for b in study.class_effects if b.axis not in (*axes, *study.dropped)]
-    problems += [f"bias: {name!r} is no axis{did_you_mean(name, axes)}" for name in lost]
+    problems += [f"class_effects: {name!r} is no axis{did_you_mean(name, axes)}" for name in lost]
     problems += [
         f"directions[{d.claim}]: names no {name}; add it to where, so that not all of them are averaged"
         for d in study.hypotheses
@@ -126,7 +126,7 @@ def make_report(
     bias: dict[str, tuple[TableMade, ...]] = {}
     for asked in (one for one in study.class_effects if one.axis not in study.dropped):
         try:
-            bias[asked.name] = bias_report(study, results, points, asked, folder / "bias" / asked.name)
+            bias[asked.name] = class_effect_report(study, results, points, asked, folder / "class-effects" / asked.name)
         except RequestError as error:
             missing += error.problems
     undrawn = _figures(study, frames, labeled(results.runs, points), folder)
@@ -135,9 +135,9 @@ def make_report(
         tables=tuple(tables),
         figures=tuple((figure.name, figure.title) for figure in study.figures if figure.name not in undrawn),
         expected=compared(frames, study.expect),
-        directions=_judgments(directions, folder / "tables"),
+        hypotheses=_judgments(directions, folder / "tables"),
         missing=(*missing, *undrawn.values()),
-        bias=bias,
+        class_effects=bias,
         shown=frozenset(figure.name for figure in study.figures if figure.kind == "shown"),
         published=published,
         coverage=tuple(describe_coverage(results.records)),

@@ -42,7 +42,7 @@ class StudyRow:
     name: str
     plan: Plan
     points: tuple[Labels, ...]
-    beside: bool = False
+    is_secondary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,7 +51,7 @@ class Grid:
 
     rows: tuple[StudyRow, ...]
     missing: tuple[str, ...]
-    stood_in: tuple[str, ...]
+    placeholders: tuple[str, ...]
 
 
 def points_of(study: Study, overrides: Sequence[str]) -> list[Point]:
@@ -113,9 +113,10 @@ def make_grid(
         raise RequestError([_placed(problem, places, len(points)) for problem, places in problems.items()])
     ordered = sorted(plans, key=lambda name: plans[name].spec.baseline)
     rows = tuple(
-        StudyRow(name=name, plan=plans[name], points=tuple(answers[name]), beside=name not in asked) for name in ordered
+        StudyRow(name=name, plan=plans[name], points=tuple(answers[name]), is_secondary=name not in asked)
+        for name in ordered
     )
-    return Grid(rows=rows, missing=tuple(missing), stood_in=tuple(dict.fromkeys(shelf.placeholders)))
+    return Grid(rows=rows, missing=tuple(missing), placeholders=tuple(dict.fromkeys(shelf.placeholders)))
 
 
 def _placed(problem: str, places: Sequence[str], of: int) -> str:

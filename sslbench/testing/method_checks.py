@@ -77,7 +77,7 @@ def gives_a_finite_scalar(subject: Subject) -> Iterator[str]:
 
 @check(
     "method",
-    change="keep whatever changes for before_epoch() and after_step(), and draw from batch.draws or step.draws",
+    change="keep whatever changes for before_epoch() and after_step(), and draw from batch.random or step.random",
     needs=("gives_a_finite_scalar",),
 )
 def looks_without_touching(subject: Subject) -> Iterator[str]:
@@ -267,7 +267,7 @@ def works_with_one_row_or_says_no(subject: Subject) -> Iterator[str]:
     batch = rig.batch()
     views = {role: tuple({k: x[:1] for k, x in view.items()} for view in made) for role, made in batch.views.items()}
     target = None if batch.target is None else batch.target[:1]
-    one = type(batch)(views=views, index=batch.index[:1], draws=batch.draws[torch.tensor([0])], target=target)
+    one = type(batch)(views=views, index=batch.index[:1], random=batch.random[torch.tensor([0])], target=target)
     total = method.loss(one, rig.step()).total
     if not torch.isfinite(total):
         yield f"train.batch_size = 1 is accepted, and the loss of one row is {float(total)}"

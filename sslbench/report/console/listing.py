@@ -5,15 +5,22 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_type_hints
+from typing import Any
 
 from sslbench.api.errors import RequestError
-from sslbench.api.ranges import Range, limits_in
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, DatasetSpec, Kind, MethodSpec, Recipe, StudySpec
 from sslbench.catalog.facts import DATA, Catalog, Component
 from sslbench.catalog.suites import studies_here
+from sslbench.config.setting_help import (
+    COMPONENT_SECTIONS,
+    SECTIONS,
+    describe_section,
+    describe_settings,
+    prefix_of,
+)
+from sslbench.report.console.settings_help import setting_lines
 
 
 def list_lines(catalog: Catalog, kinds: Sequence[Kind], *, expand: bool) -> Iterator[str]:
@@ -84,26 +91,23 @@ def show_lines(catalog: Catalog, kind: Kind, name: str) -> Iterator[str]:
             yield f"parts: {', '.join(f'{name}/{part}' for part in parts)}"
 
 
+def show_settings(catalog: Catalog, section: str) -> Iterator[str]:
+    """Explain every setting of a section, or list the sections; raises RequestError for an unknown section."""
+    if section:
+        yield from setting_lines(describe_section(catalog, section))
+        return
+    yield "sections: sslbench show settings SECTION"
+    yield from (f"  {name}" for name in (*SECTIONS, *(f"{head}.NAME" for head in COMPONENT_SECTIONS)))
+
+
 def _settings(kind: Kind, component: Component, implied: dict[str, Any]) -> Iterator[str]:
     config = component.spec.config
     meaning = inspect.getdoc(config) or ""
     if meaning and not meaning.startswith(f"{config.__name__}("):
         yield ""
         yield from (f"  {line}" for line in meaning.splitlines())
-    hints, stated = get_type_hints(config), get_type_hints(config, include_extras=True)
-    prefix = {"dataset": "data", "protocol": f"protocols.{component.name}", "operation": "augmentation.NAME"}.get(
-        kind, kind
-    )
-    fields = dataclasses.fields(config)
-    yield "" if fields else "no settings"
-    for field in fields:
-        default = implied.get(field.name, getattr(component.spec.config(), field.name))
-        possible = "".join(f"; {limit}" for limit in limits_in(stated[field.name]) if str(limit) != str(Range()))
-        yield f"  {prefix}.{field.name} = {default!r}  ({_named(hints[field.name])}{possible})"
-
-
-def _named(hint: Any) -> str:
-    return str(hint).replace("typing.", "").replace("pathlib.", "") if not isinstance(hint, type) else hint.__name__
+    yield "" if dataclasses.fields(config) else "no settings"
+    yield from setting_lines(describe_settings(config, prefix_of(kind, component.name), implied))
 
 
 def _method(spec: MethodSpec[Any], recipes: Sequence[Recipe]) -> Iterator[str]:

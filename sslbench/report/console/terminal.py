@@ -256,11 +256,11 @@ def show_report(console: Console, report: Report, folder: Path) -> None:
                 markup=False,
                 soft_wrap=True,
             )
-    for name, tables in report.bias.items():
-        show_tables(console, tables, folder / "bias" / name)
-    if len(report.directions):
+    for name, tables in report.class_effects.items():
+        show_tables(console, tables, folder / "class-effects" / name)
+    if len(report.hypotheses):
         _titled(console, "directions: differences paired over folds and seeds, ± half of the 95 % interval",
-                _text_table(report.directions))  # fmt: skip
+                _text_table(report.hypotheses))  # fmt: skip
     for verdict in report.published:
         console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
     if len(report.expected):
