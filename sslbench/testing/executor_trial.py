@@ -21,7 +21,7 @@ STUDY = {
     "name": "trial",
     "base": {
         "method": "kit-as-is", "backbone": "kit-encoder", "augmentation": "kit-noisy", "data": "kit-samples",
-        "measure": ["knn", "linear"], "protocol_settings.linear.epochs": 2000, "baselines": "none", "threads": 1,
+        "protocols": ["knn", "linear"], "protocol_settings.linear.epochs": 2000, "baselines": "none", "threads": 1,
         "train.precision": "float32",
     },
     "axes": {"backbone.width": [8, 16], "seeds": [[0], [1]]},
