@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.specs import MethodSpec, Recipe
@@ -17,6 +17,8 @@ from sslbench.convert import convert
 from sslbench.data.canvas import PrepareSettings, find_unused_sampling
 from sslbench.data.splits import SplitSettings, has_official_split, lone_settings
 
+SectionT = TypeVar("SectionT")
+
 
 @dataclass(slots=True)
 class Draft:
@@ -28,8 +30,9 @@ class Draft:
     problems: list[str]
     missing: list[str]
 
-    def section(self, name: str, cls: type[Any]) -> Any:
-        return convert(self.tree.get(name) or {}, cls, name, self.problems)
+    def section(self, name: str, cls: type[SectionT]) -> SectionT:
+        section: SectionT = convert(self.tree.get(name) or {}, cls, name, self.problems)
+        return section
 
     def component(self, name: str) -> tuple[str | None, dict[str, Any]]:
         section = self.tree.get(name) or {}

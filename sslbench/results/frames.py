@@ -186,7 +186,7 @@ def _trainings(record: Record) -> list[dict[str, Any]]:
     found = []
     for training, rate in zip(record.training, record.cost.get("samples_per_second", ()), strict=False):
         epochs, samples = len(training.get("history", ())), training.get("samples", 0)
-        batch = max(1, min(record.settings["train"]["batch"], samples))
+        batch = max(1, min(record.settings["train"]["batch_size"], samples))
         values = (
             epochs, epochs * (samples // batch) * batch, record.cost["seconds"].get("pretrain", 0.0) / several, rate,
             record.cost["peak_memory"] / 2**20,
