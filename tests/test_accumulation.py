@@ -116,10 +116,10 @@ def test_the_loss_on_held_rows_is_a_mean_over_rows():
 
 def test_each_gradient_is_bounded_after_all_passes():
     """A bound on a parameter's gradient is one on the whole batch's, however many passes it came from."""
-    whole, _ = trained(1, clip=0.5, clip_by="parameter")
-    parts, _ = trained(3, clip=0.5, clip_by="parameter")
+    whole, _ = trained(1, grad_clip=0.5, grad_clip_by="parameter")
+    parts, _ = trained(3, grad_clip=0.5, grad_clip_by="parameter")
     torch.testing.assert_close(parts.layer.weight, whole.layer.weight, rtol=1e-5, atol=1e-6)
-    half, history = trained(3, clip=0.5, clip_by="parameter", precision="bf16-mixed", epochs=1)
+    half, history = trained(3, grad_clip=0.5, grad_clip_by="parameter", precision="bf16-mixed", epochs=1)
     moved = [(p - q).norm() for p, q in zip(half.parameters(), Fitted().parameters(), strict=True)]
     assert max(moved) <= 0.01 * 0.5 * (1 + 1e-4)  # the rate times the bound
     assert history[0]["loss"] > 0

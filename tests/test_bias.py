@@ -14,7 +14,7 @@ from .conftest import TINY
 
 STUDY = {
     "name": "hidden",
-    "base": {**TINY, "train.epochs": 1, "seeds": [0, 1], "data": "digits", "threads": 1, "measure": ["knn", "linear"], "baselines": "none"},
+    "base": {**TINY, "train.epochs": 1, "seeds": [0, 1], "data": "digits", "threads": 1, "protocols": ["knn", "linear"], "baselines": "none"},
     "bias": [{"axis": "method.mask", "protocol": "knn", "metric": "f1"}],
     "axes": {"method.mask": [0.25, 0.5, 0.75], "kind": {"a": {"method": "mae"}}},
 }  # fmt: skip

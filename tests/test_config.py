@@ -277,7 +277,7 @@ ODD = ("x", "5", "-1", "[a]", "[1]", "{a: 1}", "null", "true", "''", "[]", "{}")
 KEYS = (
     "train", "train.batch_size", "view", "prepare", "splits", "splits.label_fractions", "pretrain", "pretrain.settings", "data",
     "data.root", "modalities", "modalities.image", "backbones", "backbones.image", "backbone", "backbone.name", "protocols",
-    "protocol_settings.knn", "protocol_settings.knn.k", "augmentation", "augmentation.name", "augmentation.crop", "measure", "method",
+    "protocol_settings.knn", "protocol_settings.knn.k", "augmentation", "augmentation.name", "augmentation.crop", "protocols", "method",
     "method.name", "folds", "seeds", "recipe", "threads", "baselines", "evaluate",
 )  # fmt: skip
 

@@ -169,7 +169,7 @@ def test_a_method_that_trains_nothing_shares_one_stage_over_schedules(tmp_path):
 
 def test_only_a_method_that_takes_targets_gets_them(tmp_path):
     record = run(tmp_path, "supervised", "toy-spectra", MEAN, "augmentation.name=toy-shift", "protocols=[knn]")
-    assert record.method["takes_target"]
+    assert record.method["uses_labels"]
     seen = []
     original = methods.Masks.loss
 

@@ -189,9 +189,9 @@ def test_a_training_that_several_requests_share_costs_once(tmp_path):
 
 def test_another_title_computes_nothing_again_and_names_all_of_its_record(tmp_path):
     root, out = images(tmp_path / "mine"), tmp_path / "out"
-    before = run(root, out, measure=["knn", "clustering"]).records[0]
+    before = run(root, out, protocols=["knn", "clustering"]).records[0]
     made = stages(out)
-    after = run(root, out, measure=["knn", "clustering"], **{"data.title": "lake"}).records[0]
+    after = run(root, out, protocols=["knn", "clustering"], **{"data.title": "lake"}).records[0]
     assert stages(out) == made
     assert before.run != after.run
     for record, name in ((before, "mine"), (after, "lake")):

@@ -209,7 +209,7 @@ def test_identical_views_are_marked_in_a_studys_tables(settings, expected, recor
 
 def test_marks_of_old_records_and_of_several():
     assert marks_of({"name": "simclr"}) == ""
-    assert with_marks("x", marks_of({"takes_target": True, "identical_views": True})) == "x (labels, identical views)"
+    assert with_marks("x", marks_of({"uses_labels": True, "identical_views": True})) == "x (labels, identical views)"
 
 
 @pytest.mark.parametrize("identical", [True, False])

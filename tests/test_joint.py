@@ -234,13 +234,13 @@ def test_local_views_enter_the_loss():
 
 def test_simsiams_predictor_may_keep_its_rate():
     for constant in (True, False):
-        method, _ = built("simsiam", constant_predictor_rate=constant)
+        method, _ = built("simsiam", constant_predictor_lr=constant)
         group = next(g for g in method.groups() if g.parameters[0] is next(method.predictor.parameters()))
         assert group.scheduled is not constant
 
 
 def test_barlow_twins_biases_may_have_a_rate_of_their_own():
-    method, _ = built("barlow-twins", bias_rate=0.024)
+    method, _ = built("barlow-twins", bias_lr=0.024)
     rates = {group.rate: {p.ndim for p in group.parameters} for group in method.groups()}
     assert rates[0.024] == {1}
     assert 1 not in rates[1.0]

@@ -281,7 +281,7 @@ def test_what_cannot_be_submitted_says_why(made_board, board, cli, tmp_path):
 
 def test_a_study_of_several_forms_is_no_suite(cli, tmp_path):
     (tmp_path / "mixed.yaml").write_text(
-        "name: mixed\nbase: {method: random-init, data: digits, measure: [knn], backbone: micro-cnn}\n"
+        "name: mixed\nbase: {method: random-init, data: digits, protocols: [knn], backbone: micro-cnn}\n"
         "axes: {protocol_settings.knn.temperature: [0.07, 0.2], seeds: [[0], [1]]}\n"
     )
     answer = cli("leaderboard", "suite", "mixed.yaml", cwd=tmp_path)

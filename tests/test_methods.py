@@ -207,7 +207,7 @@ def test_supervised_beats_random_init_and_says_that_it_saw_labels(tmp_path):
     taught = next(r for r in records if r.method["name"] == "supervised")
     random = next(r for r in records if r.method["name"] == "random-init")
     accuracy = {r.run: next(s.value for s in r.scores if s.metric == "macro_accuracy") for r in records}
-    assert taught.method["takes_target"]
+    assert taught.method["uses_labels"]
     assert accuracy[taught.run] > 0.9
     assert accuracy[taught.run] > accuracy[random.run]
 

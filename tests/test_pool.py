@@ -129,7 +129,7 @@ def test_the_pool_without_both_instruments_holds_nothing_of_theirs(shared, tmp_p
     with (cross / "crosswalk.csv").open() as opened_file:
         shared_classes = {row["source_class"] for row in csv.DictReader(opened_file)}
     assert not set(bare.columns["class"]) & shared_classes
-    drawn = opened(as_many_as_without=["ISIIS", "SPC"])
+    drawn = opened(match_size_without=["ISIIS", "SPC"])
     assert len(drawn.labels) == len(bare.labels)
     assert {row["member"]: row["kept"] for row in drawn.account}["SPC"] > 0
     ids = bare.columns["id"].tolist()

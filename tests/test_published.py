@@ -47,7 +47,7 @@ def test_a_verdict_says_the_gap_and_every_difference(record):
     assert f"points {side} the published 0.900 (theirs). Differs: train.epochs = 1, not 200" in str(verdict)
 
 
-@pytest.mark.parametrize("change", [{"recipe": "original"}, {"status": "collapsed"}, {"method": {"name": "byol", "takes_target": False}}])  # fmt: skip
+@pytest.mark.parametrize("change", [{"recipe": "original"}, {"status": "collapsed"}, {"method": {"name": "byol", "uses_labels": False}}])  # fmt: skip
 def test_another_recipe_method_or_a_collapsed_run_stands_beside_nothing(record, change):
     assert not list(verdicts([dataclasses.replace(record, **change)], [REFERENCE], RECIPES))
 

@@ -285,7 +285,7 @@ def test_unlabeled_images_are_learned_from_and_never_tested(tmp_path):
     assert mae.training[0]["samples"] == taught.training[0]["samples"] + 80
     assert sum(c.support for c in mae.classes) == 24
     flat = {**settings, "data.root": str(tmp_path / "tree/unlabeled"), "protocols": None, "baselines": "random-init"}
-    del flat["measure"]
+    del flat["protocols"]
     record = sslbench.run("mae", "image-folder", out=tmp_path / "runs", settings=flat).records[0]
     assert record.status == "done", record.reason
     assert {s.protocol for s in record.scores} == {"diagnostics"}

@@ -74,7 +74,7 @@ def test_it_stops_when_patience_is_over_and_keeps_the_best_epoch(tmp_path):
 
 
 def test_not_before_the_least_and_not_after_the_most(tmp_path):
-    valley, history, kept = walked(tmp_path / "least", 4.0, epochs=50, patience=3, least_epochs=20)
+    valley, history, kept = walked(tmp_path / "least", 4.0, epochs=50, patience=3, min_epochs=20)
     assert (len(history), kept, valley.weight.item()) == (20, 4, 4.0)
     valley, history, kept = walked(tmp_path / "most", 40.0, epochs=6, patience=3)
     assert (len(history), kept, valley.weight.item()) == (6, 6, 6.0)

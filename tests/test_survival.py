@@ -17,7 +17,7 @@ from .test_study import BASE, STUDY, records, write
 
 def test_a_failed_run_is_told_the_rest_goes_on_and_it_can_be_tried_again(cli, tmp_path):
     """A rate that overflows diverges; a bottleneck that no memory holds fails in building the head."""
-    content = {**STUDY, "tables": [], "figures": [], "base": {**BASE, "seeds": [0], "measure": ["knn", "finetune"]},
+    content = {**STUDY, "tables": [], "figures": [], "base": {**BASE, "seeds": [0], "protocols": ["knn", "finetune"]},
                "axes": {"head": {"good": {"protocol_settings.finetune": {"epochs": 1, "min_steps": 0}}, "bad": {"protocol_settings.finetune.bottleneck": 10**14, "protocol_settings.finetune.head": "bottleneck"}}}}  # fmt: skip
     path, out = write(tmp_path, content), str(tmp_path / "runs")
     answer = cli("study", "run", str(path), "--out", out)

@@ -161,11 +161,7 @@ def _complete(
     facts = PlanContext(
         modalities=encoded, shapes=shapes, samples=rows, batch_size=train.batch_size, epochs=epochs, target=target
     )
-    here = [p for p in evaluate if p.name not in draft.shelf.placeholders and p.dataset.target.kind == "class"]
-    learned = next((p for p in pretrain if p.name not in draft.shelf.placeholders), None)
-    for part in here:
-        draft.problems += unlike(learned.dataset.modalities, part.dataset.modalities, part.name) if learned else []
-        draft.problems += undividable(part.dataset.labels, part.dataset.columns, splits, part.choice.spec.card.groups)
+    _check_parts(draft, pretrain, evaluate, splits)
     pool = draft.section("pretrain", PretrainSettings).pool
     draft.problems += check_training_data(method, pretrain, evaluate, pool, splits)
     draft.problems += misfits(method, backbones, augmentations, facts)
@@ -190,6 +186,15 @@ def _complete(
             *collect_warnings(method, backbones, protocols, train, facts),
         ),
     )  # fmt: skip
+
+
+def _check_parts(draft: Draft, pretrain: Sequence[Part], evaluate: Sequence[Part], splits: SplitSettings) -> None:
+    """Check that the parts that are present have the same modalities and can be split."""
+    present = [p for p in evaluate if p.name not in draft.shelf.placeholders and p.dataset.target.kind == "class"]
+    learned = next((p for p in pretrain if p.name not in draft.shelf.placeholders), None)
+    for part in present:
+        draft.problems += unlike(learned.dataset.modalities, part.dataset.modalities, part.name) if learned else []
+        draft.problems += undividable(part.dataset.labels, part.dataset.columns, splits, part.choice.spec.card.groups)
 
 
 def _threads(machine: Machine, modalities: Mapping[str, Modality], rows: int) -> int:
