@@ -131,5 +131,5 @@ def original(summary: str, source: str, **more: Setting) -> Recipe:
 
 
 def dotted(settings: Settings) -> dict[str, Setting]:
-    """`train__rate` -> `train.lr`."""
+    """`train__lr` -> `train.lr`."""
     return {name.replace("__", "."): value for name, value in settings.items()}

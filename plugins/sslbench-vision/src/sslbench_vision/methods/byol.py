@@ -59,7 +59,7 @@ def sslbench_methods() -> Iterable[MethodSpec[ByolConfig]]:
                 "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs",
                 "BYOL, section 3.3 and appendix B",
                 augmentation__name="byol", train__epochs=1000,
-                train__batch=4096, train__optimizer="lars", train__rate=0.2, train__decay=1.5e-6, train__warmup=10,
+                train__batch_size=4096, train__optimizer="lars", train__lr=0.2, train__weight_decay=1.5e-6, train__warmup_epochs=10,
             ),
             bias_study(rate=1.0, decay=1e-5, method__momentum=0.99),
             solo_learn(rate=1.0, decay=1e-5, augmentation="solo-learn-asymmetric", method__momentum=0.99),

@@ -84,22 +84,22 @@ def sslbench_methods() -> Iterable[MethodSpec[DinoConfig]]:
         compares_views=True,
         spaces=("projector",),
         recipes=(
-            quick(method__hidden=512, method__bottleneck=128, method__prototypes=1024, method__warmup=0,
+            quick(method__hidden=512, method__bottleneck=128, method__prototypes=1024, method__teacher_warmup_epochs=0,
                   method__teacher_temperature=0.04, method__momentum=0.98, method__drop_path=0.0),
             original(
                 "ViT-S/16 at 224 px with ten local views, AdamW, batch 1,024, 800 epochs",
                 "DINO, section 3.2 and appendix; facebookresearch/dino, main_dino.py",
                 backbone__name="vit_small_patch16_224", backbone__any_size=True, augmentation__name="dino",
-                method__local=10, train__epochs=800, train__batch=1024, train__optimizer="adamw", train__rate=5e-4,
-                train__final_rate=1e-6, train__decay=0.04, train__final_decay=0.4, train__warmup=10, train__clip=3.0,
-                train__clip_by="parameter",  # clip_gradients: each parameter's gradient by its own norm
+                method__local=10, train__epochs=800, train__batch_size=1024, train__optimizer="adamw", train__lr=5e-4,
+                train__min_lr=1e-6, train__weight_decay=0.04, train__final_weight_decay=0.4, train__warmup_epochs=10, train__grad_clip=3.0,
+                train__grad_clip_by="parameter",  # clip_gradients: each parameter's gradient by its own norm
             ),
-            bias_study(rate=0.3, decay=1e-4, batch=256, method__prototypes=4096, method__warmup=50,
+            bias_study(rate=0.3, decay=1e-4, batch=256, method__prototypes=4096, method__teacher_warmup_epochs=50,
                        method__momentum=0.9995, method__keep="student"),
             bias_study(rate=0.3, decay=1e-6, batch=256, name="bias-study-script", method__prototypes=4096,
-                       method__warmup=50, method__momentum=0.9995, method__keep="student"),
+                       method__teacher_warmup_epochs=50, method__momentum=0.9995, method__keep="student"),
             # without warmup_teacher_temperature_epochs in its configuration, the teacher's temperature is 0.07 at once
             solo_learn(rate=0.3, decay=1e-6, augmentation="solo-learn-asymmetric", method__prototypes=4096,
-                       method__warmup=0, method__momentum=0.9995, method__keep="student"),
+                       method__teacher_warmup_epochs=0, method__momentum=0.9995, method__keep="student"),
         ),
     )  # fmt: skip

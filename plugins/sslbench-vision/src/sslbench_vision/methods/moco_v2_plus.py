@@ -60,8 +60,8 @@ def sslbench_methods() -> Iterable[MethodSpec[MocoV2PlusConfig]]:
                   method__final_momentum=1.0, method__temperature=0.1),
             original(
                 "ResNet-50 at 224 px, SGD, batch 256, 200 epochs", "MoCo v2, section 3; MoCo, section 4, and its code",
-                augmentation__name="moco-v2", train__epochs=200, train__batch=256, train__optimizer="sgd",
-                train__rate=0.03, train__decay=1e-4, train__decay_norms_and_biases=True, method__hidden=2048,
+                augmentation__name="moco-v2", train__epochs=200, train__batch_size=256, train__optimizer="sgd",
+                train__lr=0.03, train__weight_decay=1e-4, train__decay_norms_and_biases=True, method__hidden=2048,
             ),
             bias_study(rate=0.3, decay=1e-4, method__hidden=2048, method__out=256, method__queue=32_768,
                        method__momentum=0.99),

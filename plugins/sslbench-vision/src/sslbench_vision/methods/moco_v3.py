@@ -64,8 +64,8 @@ def sslbench_methods() -> Iterable[MethodSpec[MocoV3Config]]:
             quick(method__hidden=512, method__out=128, method__momentum=0.98),
             original(
                 "ViT-B/16 at 224 px, AdamW, batch 4,096, 300 epochs", "MoCo v3, section 5; facebookresearch/moco-v3",
-                backbone__name="vit_base_patch16_224", augmentation__name="byol", train__epochs=300, train__batch=4096,
-                train__optimizer="adamw", train__rate=1.5e-4, train__decay=0.1, train__warmup=40,
+                backbone__name="vit_base_patch16_224", augmentation__name="byol", train__epochs=300, train__batch_size=4096,
+                train__optimizer="adamw", train__lr=1.5e-4, train__weight_decay=0.1, train__warmup_epochs=40,
                 train__decay_norms_and_biases=True,  # main_moco.py: AdamW on all parameters
                 method__freeze_stem=True,  # section 4.2
                 method__fixed_positions=True,  # vits.py, build_2d_sincos_position_embedding

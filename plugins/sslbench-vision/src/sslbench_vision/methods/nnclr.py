@@ -60,10 +60,10 @@ def sslbench_methods() -> Iterable[MethodSpec[NnclrConfig]]:
                 "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs",
                 "NNCLR, section 4.1",
                 augmentation__name="byol", train__epochs=1000,
-                train__batch=4096, train__optimizer="lars", train__rate=0.3, train__decay=1e-6, train__warmup=10,
+                train__batch_size=4096, train__optimizer="lars", train__lr=0.3, train__weight_decay=1e-6, train__warmup_epochs=10,
             ),
-            bias_study(rate=0.4, decay=1e-5, method__temperature=0.2, method__queue=65_536, method__own_neighbor=True),
+            bias_study(rate=0.4, decay=1e-5, method__temperature=0.2, method__queue=65_536, method__include_self=True),
             solo_learn(rate=0.4, decay=1e-5, augmentation="solo-learn-asymmetric", method__temperature=0.2,
-                       method__queue=65_536, method__own_neighbor=True),
+                       method__queue=65_536, method__include_self=True),
         ),
     )  # fmt: skip

@@ -52,8 +52,8 @@ def sslbench_methods() -> Iterable[MethodSpec[ResslConfig]]:
                   method__queue=2048, method__momentum=0.98, method__final_momentum=1.0),
             original(
                 "ResNet-50 at 224 px, SGD, batch 256, 200 epochs", "ReSSL, section 4 and its code",
-                augmentation__name="ressl", train__epochs=200, train__batch=256, train__optimizer="sgd",
-                train__rate=0.05, train__decay=1e-4, train__warmup=5,
+                augmentation__name="ressl", train__epochs=200, train__batch_size=256, train__optimizer="sgd",
+                train__lr=0.05, train__weight_decay=1e-4, train__warmup_epochs=5,
             ),
             bias_study(rate=0.05, decay=1e-4, augmentation="bias-study-weak", method__out=256, method__queue=65_536,
                        method__momentum=0.99, method__final_momentum=1.0),

@@ -56,7 +56,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SimclrConfig]]:
                 "ResNet-50 at 224 px, LARS, batch 4,096, 1,000 epochs",
                 "SimCLR, section 2.3 and appendix B",
                 augmentation__name="simclr", train__epochs=1000,
-                train__batch=4096, train__optimizer="lars", train__rate=0.3, train__decay=1e-6, train__warmup=10,
+                train__batch_size=4096, train__optimizer="lars", train__lr=0.3, train__weight_decay=1e-6, train__warmup_epochs=10,
             ),
             bias_study(rate=0.4, decay=1e-5, method__hidden=2048, method__out=256, method__temperature=0.2),
             solo_learn(rate=0.4, decay=1e-4, augmentation="solo-learn-symmetric", method__hidden=2048, method__out=256,

@@ -53,8 +53,8 @@ def sslbench_methods() -> Iterable[MethodSpec[SimsiamConfig]]:
             quick(method__hidden=512, method__out=512, method__predictor_hidden=128),
             original(
                 "ResNet-50 at 224 px, SGD, batch 512, 100 epochs", "SimSiam, section 3 (baseline settings) and its code",
-                augmentation__name="moco-v2", train__epochs=100, train__batch=512, train__optimizer="sgd",
-                train__rate=0.05, train__decay=1e-4, train__decay_norms_and_biases=True,
+                augmentation__name="moco-v2", train__epochs=100, train__batch_size=512, train__optimizer="sgd",
+                train__lr=0.05, train__weight_decay=1e-4, train__decay_norms_and_biases=True,
             ),
             bias_study(rate=0.5, decay=1e-5, backbone__zero_init=True),  # --zero_init_residual of its script
             solo_learn(rate=0.5, decay=1e-5, optimizer="sgd", augmentation="moco-v2",

@@ -64,10 +64,10 @@ def sslbench_methods() -> Iterable[MethodSpec[VibcregConfig]]:
                 "its weights; ResNet-18 and the bias study's schedule, for its own was not at hand",
                 "weights: solo-learn; schedule: arXiv 2304.11718, appendix B.1",
                 backbone__name="torchvision-resnet18", view__size=0, augmentation__name="bias-study-wide",
-                train__epochs=1000, train__batch=512, train__optimizer="sgd", train__rate=0.3, train__decay=1e-4,
-                train__warmup=10,
+                train__epochs=1000, train__batch_size=512, train__optimizer="sgd", train__lr=0.3, train__weight_decay=1e-4,
+                train__warmup_epochs=10,
             ),
             bias_study(rate=0.3, decay=1e-4, augmentation="bias-study-wide"),
-            solo_learn(rate=0.3, decay=1e-4, augmentation="solo-learn-solarize", train__trust_clip=False),
+            solo_learn(rate=0.3, decay=1e-4, augmentation="solo-learn-solarize", train__larc=False),
         ),
     )  # fmt: skip
