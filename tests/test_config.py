@@ -131,7 +131,7 @@ def test_layers_win_in_order(tmp_path):
     assert planned().train.epochs == 40
     assert planned("recipe=none", "backbone.name=micro-vit", "augmentation.name=crop").train.epochs == 100
     file = tmp_path / "request.yaml"
-    file.write_text("train: {epochs: 7, batch: 32}\nmethod: {mask: 0.5}\n")
+    file.write_text("train: {epochs: 7, batch_size: 32}\nmethod: {mask: 0.5}\n")
     plan = planned("train.epochs=3", file=file)
     assert (plan.train.epochs, plan.train.batch_size, plan.method.config.mask) == (3, 32, 0.5)
     assert plan.method.config.decoder_depth == 2  # the recipe's, below the file
@@ -156,7 +156,7 @@ def test_a_recipe_for_somebody_elses_method(tmp_path):
     small = planned(*mine)
     assert (small.recipe, small.backbones["image"].name, small.view) == ("plankton-mae-small", "micro-vit", 8)
     finetune = next(p.config for p in small.protocols if p.name == "finetune")
-    assert (finetune.epochs, finetune.rate, finetune.batch, finetune.warmup) == (50, 2e-3, 128, 5)
+    assert (finetune.epochs, finetune.lr, finetune.batch_size, finetune.warmup_epochs) == (50, 2e-3, 128, 5)
     large = planned(*mine, "view.size=224")
     assert (large.recipe, large.train.batch_size, large.train.epochs) == ("plankton-mae", 4096, 800)
     assert planned("recipe=plankton-mae-small").recipe == "plankton-mae-small"  # by its name for any data
@@ -195,7 +195,7 @@ def test_another_backbone_or_augmentation_drops_the_recipes_settings_below_it():
 def test_all_problems_at_once():
     found = problems_of(
         "method.msak=0.5", "train.epochs=0", "train.lr=fast", "augmentation.cropp.scale=[0.1,1]",
-        "augmentation.name=crop-flip", "augmentation.crop.scale=0.5", "augmentation.flip.p=2", "backbone.name=micro-cnn", "protocol_settings.knn.neighbors=[1]",
+        "augmentation.name=crop-flip", "augmentation.crop.scale=0.5", "augmentation.flip.p=2", "backbone.name=micro-cnn", "protocol_settings.knn.neighbor=[1]",
         "protocols=[knn,liner]", "seeds=[1,1]", "folds=9", "view.size=x",
         "modalities=3",
     )  # fmt: skip
@@ -208,7 +208,7 @@ def test_all_problems_at_once():
         "augmentation.crop.scale: expected a list, got 0.5",
         "augmentation.flip.p: 2 is not a probability",
         "backbone: 'mae' needs tokens, which 'micro-cnn' does not provide (it has any-size, depth, drop-path)",
-        "protocol_settings.knn.neighbors: no such setting; did you mean 'protocol_settings.knn.neighbors'?",
+        "protocol_settings.knn.neighbor: no such setting; did you mean 'protocol_settings.knn.neighbors'?",
         "protocol_settings.liner: protocol 'liner' is not installed; did you mean 'linear'?",
         "seeds: [1, 1] is not possible",
         "folds: 9 is not possible; possible: all, or whole numbers below 5",
@@ -241,14 +241,14 @@ def test_all_problems_at_once():
         (["splits.label_fractions=[2.0]"], "splits.label_fractions: 2.0 is not possible. Possible: above 0, at most 1"),
         (["splits.groups=id", "splits.group_gap=-1"], "splits.group_gap: -1 is not possible"),
         (
-            ["protocols=knn"],
-            "protocols: expected settings, each with a name, got 'knn'; which protocols run is protocols=",
+            ["protocol_settings=knn"],
+            "protocol_settings: expected settings, each with a name, got 'knn'; write protocol_settings.knn.",
         ),
         (["train=5"], "train: expected settings, each with a name, got 5"),
         (["protocol_settings.knn=7"], "protocol_settings.knn: expected settings, each with a name, got 7"),
         (["data=[digits]"], "data: expected settings, each with a name, got ['digits']"),
         (["method.name=5"], "method.name: expected text, got 5"),
-        (["protocols=5"], "protocols.5: protocol '5' is not installed"),
+        (["protocols=5"], "protocol_settings.5: protocol '5' is not installed"),
         (["threads=x"], "threads: expected a whole number, got 'x'"),
         (["threads=-1"], "threads: -1 is not possible. Possible: 0 or more"),
         (["prepare.size=-1"], "prepare.size: -1 is not possible. Possible: 0 or more"),
@@ -256,7 +256,7 @@ def test_all_problems_at_once():
         (["train.steps=-1"], "train.steps: -1 is not possible"),
         (
             ["train.steps=100", "train.eval_epochs=[1]"],
-            "train.eval_epochs: [1] is not possible. Possible: from 1 to train.epochs, and none with train.steps",
+            "train.eval_epochs=[1]: cannot be combined with train.steps",
         ),
         (
             ["splits.groups=none", "splits.group_gap=60"],
