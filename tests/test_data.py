@@ -160,8 +160,8 @@ def test_plankton_padding_follows_the_paper():
 
 def plankton_tree(root: Path, shared: Path) -> None:
     """DAPlankton's published layout, filled with a few real images of other sets."""
-    pictures = sorted((shared / "whoi_ifcb_guide/images").rglob("*.jpg"))[:60]
-    place = iter(pictures * 4)
+    files = sorted((shared / "whoi_ifcb_guide/images").rglob("*.jpg"))[:60]
+    place = iter(files * 4)
     for part, names in (("lab", ("IFCB", "CS", "FC")), ("sea", ("IFCB", "CS"))):
         for instrument in names:
             for name in ("Diatoma_tenuis", "Melosira_arctica"):

@@ -27,7 +27,10 @@ def test_every_fast_path_on_and_off_gives_the_same_table(tmp_path, monkeypatch):
             monkeypatch.setattr(module, name, lambda precision=precision: precision)
         results = sslbench.run("mae", "digits", out=tmp_path / precision, settings=settings)
         for record in results.records:
-            assert (record.settings["train"]["precision"], record.settings["products"]) == (precision, precision)
+            assert (record.settings["train"]["precision"], record.settings["cpu_matmul_dtype"]) == (
+                precision,
+                precision,
+            )
         scores = results.scores
         chosen = scores[scores["metric"].isin(["micro_accuracy", "macro_accuracy"])]
         found[precision] = chosen.set_index(["method", "protocol", "metric", "chosen_on"])["value"].sort_index()

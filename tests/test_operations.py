@@ -178,8 +178,8 @@ def test_boxes_are_drawn_as_torchvision_draws_them():
     config = RandomResizedCropConfig(scale=(0.08, 1.0))
     ours = crops.random_boxes(CounterRandom.of(torch.arange(n), 0), config, (100, 140), (100, 140), None).numpy()
     torch.manual_seed(0)
-    picture = torch.zeros(1, 100, 140)
-    theirs = np.array([RandomResizedCrop.get_params(picture, [0.08, 1.0], [0.75, 4 / 3]) for _ in range(n)])
+    reference = torch.zeros(1, 100, 140)
+    theirs = np.array([RandomResizedCrop.get_params(reference, [0.08, 1.0], [0.75, 4 / 3]) for _ in range(n)])
     for place in range(4):
         assert stats.ks_2samp(ours[:, place], theirs[:, place]).pvalue > 1e-3
 

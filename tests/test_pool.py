@@ -28,8 +28,8 @@ from sslbench.report.console.terminal import show_results
 from .conftest import TINY
 
 
-def member(label: str, *pictures: tuple[str, str, str]) -> Member:
-    contents, names, classes = zip(*pictures, strict=True) if pictures else ((), (), ())
+def member(label: str, *samples: tuple[str, str, str]) -> Member:
+    contents, names, classes = zip(*samples, strict=True) if samples else ((), (), ())
     return Member(label=label, contents=contents, names=names, classes=classes)
 
 

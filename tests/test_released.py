@@ -58,8 +58,8 @@ def test_cifar_in_both_layouts(release, tmp_path):
         batch = {b"data": pixels[rows], release.label_key: labels[rows].tolist(), b"batch_label": b"x"}
         (python / pickled).write_bytes(pickle.dumps(batch, protocol=2))
     for read, folder in ((read_binary, binary), (read_python, python)):
-        pictures, codes = read(folder, release)
-        assert (pictures.reshape(60_000, -1) == pixels).all()
+        stored, codes = read(folder, release)
+        assert (stored.reshape(60_000, -1) == pixels).all()
         assert (codes == labels).all()
     opened = open_release(
         CifarConfig(root=python, channels="gray"), Source(root=python, folders=(), work=tmp_path), release

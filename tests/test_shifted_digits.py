@@ -23,7 +23,7 @@ def knn_accuracy(images: np.ndarray, labels: np.ndarray) -> float:
 
 
 def test_every_scan_lies_whole_at_a_place_of_its_own():
-    scans, images = load_digits().images / 16, draw_shifted_digits(ShiftedDigitsConfig()).pictures[:, 0]
+    scans, images = load_digits().images / 16, draw_shifted_digits(ShiftedDigitsConfig()).images[:, 0]
     assert images.shape == (1797, 16, 16)
     places = set()
     for scan, image in zip(scans, images, strict=True):
@@ -42,13 +42,13 @@ def test_seed_and_settings_give_the_images():
     first = draw_shifted_digits(ShiftedDigitsConfig())
     assert first.fingerprint() == draw_shifted_digits(ShiftedDigitsConfig()).fingerprint()
     assert first.fingerprint() != draw_shifted_digits(ShiftedDigitsConfig(seed=1)).fingerprint()
-    unchanged = draw_shifted_digits(ShiftedDigitsConfig(side=8, contrast=1.0)).pictures[:, 0]
+    unchanged = draw_shifted_digits(ShiftedDigitsConfig(side=8, contrast=1.0)).images[:, 0]
     assert np.array_equal(unchanged, np.round(load_digits().images / 16 * 255))
 
 
 def test_pixels_tell_little_here_and_nearly_all_of_the_scans_themselves():
     shifted = draw_shifted_digits(ShiftedDigitsConfig())
-    assert knn_accuracy(shifted.pictures, shifted.labels) < 0.75
+    assert knn_accuracy(shifted.images, shifted.labels) < 0.75
     assert knn_accuracy(load_digits().images, shifted.labels) > 0.95
 
 

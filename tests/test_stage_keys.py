@@ -115,7 +115,7 @@ def test_the_version_of_the_harness_is_part_of_every_stage(monkeypatch):
     [
         (("threads=3",), {}),
         (("train.precision=bfloat16",), {}),
-        ((), {"products": "bfloat16"}),
+        ((), {"cpu_matmul_dtype": "bfloat16"}),
         (("splits.label_fractions=[0.1,1.0]",), {}),
         (("splits.label_fractions=[1.0,0.1]",), {}),
         (("pretrain.pool=all",), {}),
