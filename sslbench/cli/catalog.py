@@ -45,14 +45,19 @@ def show(
     name: Annotated[
         str, typer.Argument(help="component, or section of settings such as train; '' lists sections")
     ] = "",
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="settings as the reference page docs/settings.md")
+    ] = False,
     strict: Strict = False,
 ) -> None:
     """Explain one component, or every setting of a section: type, default, allowed values and help."""
     from sslbench.report.console.listing import show_lines, show_settings
+    from sslbench.report.console.settings_help import reference_page
 
     singular = KINDS.get(kind, kind)
     if kind == "settings":
-        print("\n".join(show_settings(catalog_of(strict=strict), name)))
+        catalog = catalog_of(strict=strict)
+        print("\n".join(reference_page(catalog) if markdown else show_settings(catalog, name)))
         return
     if singular not in KINDS.values() or not name:
         known = ", ".join(KINDS.values())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sslbench.config.setting_help import SettingHelp
+from sslbench.catalog.facts import Catalog
+from sslbench.config.setting_help import SECTIONS, SettingHelp, describe_section
 from sslbench.convert import plain
 
 
@@ -14,6 +15,16 @@ def setting_lines(settings: Iterable[SettingHelp]) -> Iterator[str]:
         yield f"  {one.path} = {write_value(one.default)}  ({one.type}{f'; {one.allowed}' if one.allowed else ''})"
         if one.help:
             yield f"      {one.help}"
+
+
+def reference_page(catalog: Catalog) -> Iterator[str]:
+    """Yield docs/settings.md: every setting of the harness and of the protocols that it brings."""
+    yield "# Settings"
+    yield ""
+    yield "Made by `sslbench show settings --markdown`. Settings of other components: `sslbench show KIND NAME`."
+    protocols = [f"protocol_settings.{c.name}" for c in catalog.all("protocol") if c.origin.distribution == "sslbench"]
+    for section in (*SECTIONS, *protocols):
+        yield from ("", f"## {section}", "", *setting_table(describe_section(catalog, section)))
 
 
 def setting_table(settings: Iterable[SettingHelp]) -> Iterator[str]:
