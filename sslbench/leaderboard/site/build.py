@@ -20,7 +20,8 @@ from sslbench.leaderboard.submission.bundle import folders
 from sslbench.leaderboard.submission.suite import read_suite, suites_of
 
 TABLES, SITE = "tables", "site"
-README = "README.md"
+PAGES = ("README.md", "docs/leaderboard.md")
+"""Pages of the project, next to the leaderboard's folder, in which a suite's block of ranks is kept up to date."""
 Text = SpooledTemporaryFile[bytes]
 
 
@@ -48,7 +49,7 @@ def build(board: Path, beside: Beside, *, write: bool, processes: int = 1) -> Bu
             if not _is(board / name, text):
                 changed.append(name)
                 if write:
-                    write_parts(board / name, _content(text), lasting=name == f"../{README}")
+                    write_parts(board / name, _content(text), lasting=name.startswith("../"))
     files = (path for root in (TABLES, SITE) for path in (board / root).rglob("*") if path.is_file())
     gone = sorted(name for path in files if (name := path.relative_to(board).as_posix()) not in made)
     for name in gone if write else ():
@@ -73,8 +74,7 @@ def _content(text: Text) -> Iterator[bytes]:
 def files_of(board: Path, beside: Beside, processes: int) -> Iterator[tuple[str, Iterable[str]]]:
     """(path below the leaderboard, parts of its text) of every file; each run's page is let go before the next is read."""
     every: list[Boards] = []
-    readme = board.parent / README
-    shown = readme.read_text() if readme.is_file() else ""
+    shown = {name: path.read_text() for name in PAGES if (path := board.parent / name).is_file()}
     for name in suites_of(board):
         suite = read_suite(board, name)
         runs, judged, known = 0, list[tuple[str, str, str]](), dict[tuple[str, str], str]()
@@ -90,12 +90,13 @@ def files_of(board: Path, beside: Beside, processes: int) -> Iterator[tuple[str,
             yield f"{SITE}/{page}", [text]
         for page, parts in tables_of(boards):
             yield f"{TABLES}/{page}", parts
-        shown = between_markers(shown, name, overview(boards))
+        ranks = overview(boards)
+        shown = {page: between_markers(text, name, ranks) for page, text in shown.items()}
         every.append(replace(boards, every=(), together=AcrossBoards()))  # a front page tells no more of it
     for page, text in front(every):
         yield f"{SITE}/{page}", [text]
-    if shown:
-        yield f"../{README}", [shown]
+    for page, text in shown.items():
+        yield f"../{page}", [text]
 
 
 def _refuse_another_of_its_name(one: LoadedBundle, known: dict[tuple[str, str], str]) -> None:
