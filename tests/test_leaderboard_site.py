@@ -40,9 +40,12 @@ def test_building_twice_gives_the_same_bytes_and_says_what_is_stale(board, tmp_p
     (tmp_path / "README.md").write_text(
         "# Mine\n\n<!-- leaderboard: small -->\nold\n<!-- /leaderboard: small -->\n\nmore\n"
     )
+    page = tmp_path / "docs/leaderboard.md"
+    page.parent.mkdir()
+    page.write_text("<!-- leaderboard: small -->\n<!-- /leaderboard: small -->\n")
     stale = build(board, BESIDE, write=False)
     assert "site/index.html" in stale.changed
-    assert "../README.md" in stale.changed
+    assert {"../README.md", "../docs/leaderboard.md"} <= set(stale.changed)
     assert not (board / "site").exists()
     build(board, BESIDE, write=True)
     first = files(board)
@@ -57,6 +60,7 @@ def test_building_twice_gives_the_same_bytes_and_says_what_is_stale(board, tmp_p
     assert (stale.changed, stale.gone) == (("tables/small.csv",), ("site/old.html",))
     build(board, BESIDE, write=True)
     assert files(board) == first
+    assert "| raw-features (no backbone) |" in page.read_text()
     text = (tmp_path / "README.md").read_text()
     assert text.startswith("# Mine\n\n<!-- leaderboard: small -->\n\n| entry | digits |")
     assert "raw-features (no backbone)" in text
