@@ -181,6 +181,13 @@ def test_python_of_a_page_runs(page, workspace):
         shell(f"{sys.executable} {program.name}", workspace)
 
 
+def test_the_study_of_the_page_can_be_planned(workspace):
+    blocks = fenced((ROOT / "docs/studies.md").read_text(), "yaml")
+    assert len(blocks) == 1
+    (workspace / "mine.yaml").write_text(blocks[0])
+    shell("sslbench study run ./mine.yaml --plan", workspace)
+
+
 def test_counts_of_the_readme_are_those_of_the_catalog(cli):
     listed = dict(re.findall(r"^(\w+) \((\d+)\)$", cli("list").stdout, flags=re.MULTILINE))
     listed["studies"] = str(len(re.findall(r"^  \S.*\[sslbench-", cli("list", "studies").stdout, flags=re.MULTILINE)))
