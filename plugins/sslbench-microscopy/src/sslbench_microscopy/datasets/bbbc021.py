@@ -21,6 +21,7 @@ from sslbench.api import (
     PositiveInt,
     Range,
     hookimpl,
+    setting,
 )
 from sslbench_microscopy.citations import BBBC
 
@@ -29,23 +30,27 @@ DOSES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bbbc021Config:
-    """Cells treated with `compounds` at `doses` (ranks of a compound's concentrations, 1 the highest), and untreated ones.
+    """Settings of single cells of BBBC021: cells of treated wells, and as many untreated cells of the same plates.
 
-    Untreated cells are drawn from the plates of the treated, as many on each plate as are treated there. A cell is called by
-    its `label`: compound (or untreated), concentration, or the published mechanism (none: no label). `cells` bounds all that
-    are used, treated and untreated (0: as many as are found). Cells are found by their nuclei, of at least `area` pixels
-    after a blur of `blur` pixels, and cut out as squares of `side` pixels; those nearer to an edge are left out.
+    Cells are found by their nuclei and cut out as squares; cells too close to an edge are left out.
     """
 
-    root: Path | None = None
-    compounds: NonEmpty[str] = ("nocodazole",)
-    doses: NonEmpty[Annotated[int, Range(at_least=1, at_most=DOSES)]] = (1, 2, 3, 4)
-    untreated: bool = True
-    label: Literal["compound", "concentration", "mechanism"] = "compound"
-    cells: NonNegativeInt = 0
-    side: PositiveInt = 196
-    blur: NonNegativeFloat = 2.0
-    area: PositiveInt = 150
+    root: Path | None = setting(
+        None, "Folder or zip file of the dataset (null: search the usual folders; see sslbench data where)."
+    )
+    compounds: NonEmpty[str] = setting(("nocodazole",), "Compounds whose cells are used.")
+    doses: NonEmpty[Annotated[int, Range(at_least=1, at_most=DOSES)]] = setting(
+        (1, 2, 3, 4), "Ranks of a compound's concentrations, 1 the highest."
+    )
+    untreated: bool = setting(True, "Add untreated cells of the same plates.")
+    label: Literal["compound", "concentration", "mechanism"] = setting(
+        "compound",
+        "Class of a cell: compound (or untreated), concentration, or mechanism as published (no label if none).",
+    )
+    cells: NonNegativeInt = setting(0, "Most cells that are used, treated and untreated (0: all).")
+    side: PositiveInt = setting(196, "Side of the squares in pixels.")
+    blur: NonNegativeFloat = setting(2.0, "Standard deviation in pixels of the blur before nuclei are found.")
+    area: PositiveInt = setting(150, "Smallest area of a nucleus in pixels.")
 
     def __post_init__(self) -> None:
         """Refuse one cell for two groups."""

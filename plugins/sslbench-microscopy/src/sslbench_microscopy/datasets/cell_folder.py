@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from sslbench.api import (
-    DatasetCard,
-    DatasetSpec,
-    Dependency,
-    PositiveInt,
-    Range,
-    hookimpl,
-)
+from sslbench.api import DatasetCard, DatasetSpec, Dependency, PositiveInt, Range, hookimpl, setting
 from sslbench.api.files import name_folder
 from sslbench.api.image_options import Channels, IntensityRange, Pages
 from sslbench_microscopy.citations import BIAS_STUDY
@@ -38,27 +31,30 @@ PASSED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellFolderConfig:
-    """A tree of crops below `root`; what is not told here is as in `image-folder`.
+    """Settings of a folder of single-cell images; further settings mean what they mean for `image-folder`."""
 
-    Every crop is laid on a square of `side` pixels without resizing it, so that sizes can be compared: what is larger loses
-    its edges, what is smaller gets a border (0: left as it is). `source` is a regular expression for the part of a file's
-    name that names the image a cell was cut from: cells of one image are never on both sides of a split. As it is, that
-    is all before the last number, as in IMAGE_12.png; with none nothing is kept together.
-    """
-
-    root: Path | None = None
-    title: str = ""
-    levels: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    table: str = field(default="auto", metadata={"names_file": True})
-    copies: Literal["keep", "drop"] = "keep"
-    channels: Channels = "auto"
-    pages: Pages = None
-    intensity_range: IntensityRange = "percentiles"
-    min_class_samples: PositiveInt = 1
-    classes: tuple[str, ...] = ()
-    side: Annotated[int, Range(at_least=0, at_most=LARGEST)] = 196
-    source: str = r"^(.+)[ _-]\d+\.\w+$"
+    root: Path | None = setting(None, "Folder of the images.")
+    title: str = setting("", "Name of the data in tables, records and files ('': the folder's name).")
+    levels: tuple[str, ...] = setting((), "Meaning of each folder level, such as [split, class] (empty: recognized).")
+    skip: tuple[str, ...] = setting((), "Folders that are not read.")
+    table: str = setting(
+        "auto", "Table of paths, classes and splits (auto: search for one; none: ignore tables).", names_file=True
+    )
+    copies: Literal["keep", "drop"] = setting("keep", "Identical files: keep them all, or drop all but one.")
+    channels: Channels = setting("auto", "auto, gray, color, or the channels to read, counted from 0.")
+    pages: Pages = setting(None, "Pages of multi-page files to read (null: files of one page only).")
+    intensity_range: IntensityRange = setting(
+        "percentiles", "Range of images of more than 8 bits: percentiles of the dataset, full, or two numbers."
+    )
+    min_class_samples: PositiveInt = setting(1, "Classes with fewer images are left out.")
+    classes: tuple[str, ...] = setting((), "Classes to read (empty: all).")
+    side: Annotated[int, Range(at_least=0, at_most=LARGEST)] = setting(
+        196, "Side of the square on which each cell is placed without resizing, in pixels (0: images stay as they are)."
+    )
+    source: str = setting(
+        r"^(.+)[ _-]\d+\.\w+$",
+        "Regular expression for the part of a file name that names the source image; cells of one image stay together.",
+    )
 
     def __post_init__(self) -> None:
         """Refuse what is no regular expression."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import BackboneSpec, Layout, PositiveInt, Range, hookimpl
+from sslbench.api import BackboneSpec, Layout, PositiveInt, Range, hookimpl, setting
 from sslbench_plankton.citations import CROSS_MODAL
 
 SEQUENCE: frozenset[Layout] = frozenset({"sequence"})
@@ -17,24 +17,26 @@ SEQUENCE: frozenset[Layout] = frozenset({"sequence"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileCnnConfig:
-    """The ResNet-18 pattern in one dimension: channels of its four stages, blocks in each, and the steps that it sees."""
+    """Settings of a one-dimensional ResNet-18."""
 
-    widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (32, 64, 128, 256)
-    blocks: PositiveInt = 2
-    steps: PositiveInt = 224
+    widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = setting(
+        (32, 64, 128, 256), "Channels of the four stages."
+    )
+    blocks: PositiveInt = setting(2, "Residual blocks per stage.")
+    steps: PositiveInt = setting(224, "Steps to which a profile is resampled.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileTransformerConfig:
-    """Post-norm layers over steps behind a class token, with learned positions."""
+    """Settings of a post-norm transformer with a class token and learned positions."""
 
-    width: PositiveInt = 128
-    depth: PositiveInt = 6
-    heads: PositiveInt = 4
-    hidden: PositiveInt = 256
-    dropout: Annotated[float, Range(at_least=0, below=1)] = 0.2
-    positions: Annotated[int, Range(at_least=3)] = 2048
-    steps: PositiveInt = 224
+    width: PositiveInt = setting(128, "Width of tokens.")
+    depth: PositiveInt = setting(6, "Number of layers.")
+    heads: PositiveInt = setting(4, "Attention heads.")
+    hidden: PositiveInt = setting(256, "Width of the hidden layer of each feed-forward block.")
+    dropout: Annotated[float, Range(at_least=0, below=1)] = setting(0.2, "Dropout probability.")
+    positions: Annotated[int, Range(at_least=3)] = setting(2048, "Number of learned positions; at least `steps` + 2.")
+    steps: PositiveInt = setting(224, "Steps to which a profile is resampled.")
 
     def __post_init__(self) -> None:
         """Refuse more steps than positions: one is the class token's, and one is kept for padding."""
@@ -44,10 +46,10 @@ class ProfileTransformerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileLstmConfig:
-    """One bidirectional layer; the feature is the last state of either direction."""
+    """Settings of one bidirectional LSTM layer; the feature is the last state of each direction."""
 
-    width: PositiveInt = 128
-    steps: PositiveInt = 224
+    width: PositiveInt = setting(128, "Width of the state of each direction.")
+    steps: PositiveInt = setting(224, "Steps to which a profile is resampled.")
 
 
 def provides(config: object) -> frozenset[str]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sslbench.api import BackboneSpec, PositiveFloat, PositiveInt, hookimpl
+from sslbench.api import BackboneSpec, PositiveFloat, PositiveInt, hookimpl, setting
 from sslbench_plankton.citations import SSLBENCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorMlpConfig:
-    """Layers of one width, batch norm and ReLU after each; values are standardized and held within `clip` deviations."""
+    """Settings of layers of one width, each followed by batch norm and ReLU."""
 
-    width: PositiveInt = 128
-    depth: PositiveInt = 2
-    clip: PositiveFloat = 5.0
+    width: PositiveInt = setting(128, "Width of every layer.")
+    depth: PositiveInt = setting(2, "Number of layers.")
+    clip: PositiveFloat = setting(5.0, "Limit on standardized inputs, in standard deviations.")
 
 
 def provides(config: VectorMlpConfig) -> frozenset[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import DatasetCard, DatasetSpec, Modality, NonEmpty, NonNegativeInt, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, NonEmpty, NonNegativeInt, hookimpl, setting
 from sslbench_plankton.citations import CYTOSENSE
 
 BANDS = 6
@@ -18,14 +18,17 @@ BANDS = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CytosenseConfig:
-    """Where the tree or its zip is, if not in a folder `cytosense` or SYKE-plankton_CytoSense_2025 of the usual places.
+    """Settings of SYKE-plankton_CytoSense_2025."""
 
-    The first `legend` rows of every image are its scale bar. `bands` are the places of the profile's columns in use.
-    """
-
-    root: Path | None = None
-    legend: NonNegativeInt = 25
-    bands: NonEmpty[NonNegativeInt] = tuple(range(BANDS))
+    root: Path | None = setting(
+        None, "Folder or zip file of the dataset (null: search the usual folders; see sslbench data where)."
+    )
+    legend: NonNegativeInt = setting(
+        25, "Pixel rows at the top of every image that hold its scale bar; they are cut off."
+    )
+    bands: NonEmpty[NonNegativeInt] = setting(
+        tuple(range(BANDS)), "Columns of the profile that are used, counted from 0."
+    )
 
 
 def parts(config: CytosenseConfig) -> tuple[str, ...]:

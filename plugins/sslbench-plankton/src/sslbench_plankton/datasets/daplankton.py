@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl, setting
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import DAPLANKTON
 
@@ -70,16 +70,15 @@ SEA = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaplanktonConfig:
-    """Where the tree or its zip is, if not in a folder `daplankton` or `DAPlankton` of the usual places.
+    """Settings of DAPlankton."""
 
-    With `joined` the parts are lab and sea, each with all its instruments and a column `instrument` (IFCB, CS, FC) that
-    `splits.transfer` can name: learn on one, test on another.
-    `channels=color` keeps the color that the study converts to gray.
-    """
-
-    root: Path | None = None
-    joined: bool = False
-    channels: GrayOrColor = "gray"
+    root: Path | None = setting(
+        None, "Folder or zip file of the dataset (null: search the usual folders; see sslbench data where)."
+    )
+    joined: bool = setting(
+        False, "Offer the parts lab and sea with all instruments and a column `instrument` for splits.transfer."
+    )
+    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
 
 
 def counts() -> Mapping[str, Mapping[str, int]]:

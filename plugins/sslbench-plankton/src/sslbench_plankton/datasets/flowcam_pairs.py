@@ -7,35 +7,43 @@ loaders and encoders of vectors on, and no evidence about learning across modali
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl, setting
 from sslbench_plankton.citations import FLOWCAM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowcamPairsConfig:
-    """Where the folder is, if not `flowcam_protist_pairs` in the usual places; `table` and `images` lie in it.
+    """Settings of FlowCam images with measurements. Images are named RUN_ID.png in one folder per class."""
 
-    Images lie in a folder a class and are called RUN_ID.png; the table's column `key` holds the ID, its column `run` a
-    file name that begins with RUN. `ignore` are numbers that tell where and when instead of what. `title` names another
-    export than the published one in tables, records and files.
-    Particles that were cut out of one image are never on both sides of a split: `source` is the column that numbers the
-    images of a run (none: nothing is kept together).
-    """
-
-    root: Path | None = None
-    title: str = ""
-    table: str = field(default="measurements.csv", metadata={"names_file": True})
-    images: str = field(default="images", metadata={"names_file": True})
-    key: str = "Original Reference ID"
-    run: str = "Image File"
-    source: str = "Source Image"
-    ignore: tuple[str, ...] = (
-        "Particle ID", "Capture X", "Capture Y", "Image X", "Image Y", "Source Image", "Elapsed Time", "Calibration Image",
-        "Camera",
-    )  # fmt: skip
+    root: Path | None = setting(
+        None, "Folder or zip file of the dataset (null: search the usual folders; see sslbench data where)."
+    )
+    title: str = setting("", "Name of the data in tables, records and files ('': the dataset's name).")
+    table: str = setting("measurements.csv", "Table of measurements below `root`.", names_file=True)
+    images: str = setting("images", "Folder of the images below `root`.", names_file=True)
+    key: str = setting("Original Reference ID", "Column with the ID of a particle.")
+    run: str = setting("Image File", "Column with a file name that begins with RUN.")
+    source: str = setting(
+        "Source Image",
+        "Column that numbers the images of a run: particles of one image stay together (none: they do not).",
+    )
+    ignore: tuple[str, ...] = setting(
+        (
+            "Particle ID",
+            "Capture X",
+            "Capture Y",
+            "Image X",
+            "Image Y",
+            "Source Image",
+            "Elapsed Time",
+            "Calibration Image",
+            "Camera",
+        ),
+        "Columns that describe where and when a particle was imaged; they are not read.",
+    )
 
 
 def title(config: FlowcamPairsConfig) -> str:

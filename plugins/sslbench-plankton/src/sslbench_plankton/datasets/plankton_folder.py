@@ -6,17 +6,11 @@ Finding and labeling the files is `image-folder`'s; the padding is in `padding`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sslbench.api import (
-    DatasetCard,
-    DatasetSpec,
-    Dependency,
-    PositiveInt,
-    hookimpl,
-)
+from sslbench.api import DatasetCard, DatasetSpec, Dependency, PositiveInt, hookimpl, setting, setting_from
 from sslbench.api.files import name_folder
 from sslbench.api.image_options import GrayOrColor, Pages
 from sslbench_plankton.citations import PLANKTON_MAE
@@ -27,21 +21,21 @@ PASSED = ("root", "levels", "skip", "table", "time", "copies", "channels", "page
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanktonFolderConfig:
-    """A tree of images below `root`; all settings are those of `image-folder`, but that color is converted to gray, as in the
-    study, unless `channels` is color.
-    """
+    """Settings of a folder of plankton images; they mean what they mean for `image-folder`."""
 
-    root: Path | None = None
-    title: str = ""
-    levels: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    table: str = field(default="auto", metadata={"names_file": True})
-    columns: Mapping[str, str] = field(default_factory=dict)
-    time: str = ""
-    copies: Literal["keep", "drop"] = "keep"
-    channels: GrayOrColor = "gray"
-    pages: Pages = None
-    min_class_samples: PositiveInt = 1
+    root: Path | None = setting(None, "Folder of the images.")
+    title: str = setting("", "Name of the data in tables, records and files ('': the folder's name).")
+    levels: tuple[str, ...] = setting((), "Meaning of each folder level, such as [split, class] (empty: recognized).")
+    skip: tuple[str, ...] = setting((), "Folders that are not read.")
+    table: str = setting(
+        "auto", "Table of paths, classes and splits (auto: search for one; none: ignore tables).", names_file=True
+    )
+    columns: Mapping[str, str] = setting_from(dict, "Further columns of the table to keep: name to column.")
+    time: str = setting("", "Pattern of the time in file names, such as D%Y%m%dT%H%M%S ('': none).")
+    copies: Literal["keep", "drop"] = setting("keep", "Identical files: keep them all, or drop all but one.")
+    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
+    pages: Pages = setting(None, "Pages of multi-page files to read (null: files of one page only).")
+    min_class_samples: PositiveInt = setting(1, "Classes with fewer images are left out.")
 
 
 def uses(config: PlanktonFolderConfig) -> Mapping[str, Dependency]:

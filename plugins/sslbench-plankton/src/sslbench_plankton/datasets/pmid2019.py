@@ -9,23 +9,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl, setting
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import PMID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PmidConfig:
-    """Where the tree is, if not in a folder `pmid2019` of the usual places, and where in it images and boxes are.
+    """Settings of PMID2019. Individuals of one image are never on both sides of a split (column `source`)."""
 
-    Individuals of one image are never on both sides of a split (column `source`; splits.groups=none separates them).
-    `channels=color` keeps the color that the study converts to gray.
-    """
-
-    root: Path | None = None
-    images: str = "JPEGImages"
-    annotations: str = "Annotations"
-    channels: GrayOrColor = "gray"
+    root: Path | None = setting(
+        None, "Folder or zip file of the dataset (null: search the usual folders; see sslbench data where)."
+    )
+    images: str = setting("JPEGImages", "Folder of the images below `root`.")
+    annotations: str = setting("Annotations", "Folder of the boxes below `root`.")
+    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
 
 
 @hookimpl

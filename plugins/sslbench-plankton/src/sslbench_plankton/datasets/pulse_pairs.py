@@ -13,21 +13,21 @@ from sslbench.api import (
     NonNegativeInt,
     PositiveInt,
     hookimpl,
+    setting,
 )
 from sslbench_plankton.citations import SSLBENCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PulsePairsConfig:
-    """How many samples of each of twelve classes the part `lab` has, how noisy its pulses are (counts), and the draw's seed.
-
-    `sea` has smaller particles, twice the noise and a gain that varies more, and its classes are halved from one to the next
-    but one, so that some are rare; `uto` is twice as many as `lab` of the same kind as `sea`, without labels.
+    """Settings of generated particles, each an image and a pulse. Part `lab` has twelve classes of one size. Part `sea` has
+    smaller particles, twice the noise, a gain that varies more, and classes of very different size. Part `uto` is like
+    `sea`, has twice as many samples as `lab`, and no labels.
     """
 
-    samples: PositiveInt = 150
-    noise: NonNegativeFloat = 3.0
-    seed: NonNegativeInt = 0
+    samples: PositiveInt = setting(150, "Samples of each class of the part `lab`.")
+    noise: NonNegativeFloat = setting(3.0, "Standard deviation of the noise of pulses, in counts.")
+    seed: NonNegativeInt = setting(0, "Seed of the generator.")
 
 
 def parts(config: PulsePairsConfig) -> tuple[str, ...]:

@@ -9,20 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl, setting
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import SYKE_IFCB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SykeIfcbConfig:
-    """Where the tree or its zip is, if not in one of the usual folders.
+    """Settings of SYKE-plankton_IFCB_2022."""
 
-    `channels=color` keeps the color that the study converts to gray.
-    """
-
-    root: Path | None = None
-    channels: GrayOrColor = "gray"
+    root: Path | None = setting(
+        None, "Folder or zip file of the dataset (null: search the usual folders; see sslbench data where)."
+    )
+    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
 
 
 @hookimpl

@@ -9,21 +9,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import DatasetCard, DatasetSpec, Modality, NonNegativeInt, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, NonNegativeInt, hookimpl, setting
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import SYKE_ZOOSCAN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SykeZooscanConfig:
-    """Where the tree or its zip is, if not in one of the usual folders, and how many rows of pixels the legend takes.
+    """Settings of SYKE-plankton_ZooScan_2024."""
 
-    `channels=color` keeps the color that the study converts to gray.
-    """
-
-    root: Path | None = None
-    legend: NonNegativeInt = 25
-    channels: GrayOrColor = "gray"
+    root: Path | None = setting(
+        None, "Folder or zip file of the dataset (null: search the usual folders; see sslbench data where)."
+    )
+    legend: NonNegativeInt = setting(25, "Pixel rows that the legend takes; they are cut off.")
+    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
 
 
 @hookimpl

@@ -6,28 +6,26 @@ Read as one folder per class or, with `table`, as images and a CSV file that nam
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl, setting
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import UDE_DIATOMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UdeDiatomsConfig:
-    """Where the tree is, if not in a folder `ude-diatoms-2024` of the usual places.
+    """Settings of UDE DIATOMS in the Wild 2024."""
 
-    `images` is the folder of the images in it; `table` a CSV file in it with a column of paths and one of classes.
-    `channels=color` keeps the color that the study converts to gray.
-    """
-
-    root: Path | None = None
-    images: str = field(default="", metadata={"names_file": True})
-    table: str = field(default="", metadata={"names_file": True})
-    image_column: str = "filename"
-    class_column: str = "taxon"
-    channels: GrayOrColor = "gray"
+    root: Path | None = setting(
+        None, "Folder or zip file of the dataset (null: search the usual folders; see sslbench data where)."
+    )
+    images: str = setting("", "Folder of the images below `root` ('': `root`).", names_file=True)
+    table: str = setting("", "CSV table of paths and classes below `root` ('': the published one).", names_file=True)
+    image_column: str = setting("filename", "Column with the paths.")
+    class_column: str = setting("taxon", "Column with the classes.")
+    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
 
 
 @hookimpl

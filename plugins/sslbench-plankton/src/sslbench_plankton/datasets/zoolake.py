@@ -9,22 +9,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, hookimpl, setting
 from sslbench.api.image_options import GrayOrColor
 from sslbench_plankton.citations import ZOOLAKE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoolakeConfig:
-    """Where the tree or data.zip is, if not in one of the usual folders.
+    """Settings of ZooLake."""
 
-    With `published_split` samples belong to the parts that the lists beside the tree name, where there are lists.
-    `channels=color` keeps the color that the study converts to gray.
-    """
-
-    root: Path | None = None
-    published_split: bool = True
-    channels: GrayOrColor = "gray"
+    root: Path | None = setting(
+        None, "Folder or zip file of the dataset (null: search the usual folders; see sslbench data where)."
+    )
+    published_split: bool = setting(True, "Use the published split if its lists are next to the tree.")
+    channels: GrayOrColor = setting("gray", "gray converts to gray as the study does; color keeps the color.")
 
 
 @hookimpl

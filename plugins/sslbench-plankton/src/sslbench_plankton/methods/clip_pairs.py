@@ -20,6 +20,7 @@ from sslbench.api import (
     Recipe,
     Role,
     hookimpl,
+    setting,
 )
 from sslbench_plankton.citations import CLIP
 from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, undividable
@@ -27,19 +28,24 @@ from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipPairsConfig:
-    """The joint space (`out`), dropout on features, the unit of the sizes that projections are told (0: they are told none).
+    """Settings of CLIP for pairs of modalities."""
 
-    `scale` is where the learned logarithm of the scale starts (CLIP's is 2.6593, ln(1/0.07)); the scale stays within 1/100
-    and 100. The released code takes each row's maximum away before it looks along columns (`columns` released); CLIP's
-    column term does not (exact). A batch is split into `buckets` that do not see each other.
-    """
-
-    out: PositiveInt = 512
-    dropout: Annotated[float, Range(at_least=0, below=1)] = 0.2
-    unit: NonNegativeFloat = 224.0
-    scale: AnyFloat = 1.0
-    columns: Literal["exact", "released"] = "exact"
-    buckets: PositiveInt = 1
+    out: PositiveInt = setting(512, "Width of the joint space.")
+    dropout: Annotated[float, Range(at_least=0, below=1)] = setting(
+        0.2, "Dropout probability on features before the projection."
+    )
+    unit: NonNegativeFloat = setting(
+        224.0, "Unit of the sizes that projections receive, in pixels or steps (0: they receive none)."
+    )
+    scale: AnyFloat = setting(
+        1.0,
+        "Initial value of the learned logarithm of the scale (CLIP: ln(1/0.07)); the scale stays within 1/100 and 100.",
+    )
+    columns: Literal["exact", "released"] = setting(
+        "exact",
+        "Column term: CLIP's (exact), or that of the released code, which subtracts row maxima first (released).",
+    )
+    buckets: PositiveInt = setting(1, "Parts of a batch that are contrasted separately.")
 
 
 def views(config: ClipPairsConfig) -> Mapping[str, Role]:

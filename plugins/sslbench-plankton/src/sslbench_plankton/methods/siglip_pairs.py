@@ -16,6 +16,7 @@ from sslbench.api import (
     Recipe,
     Role,
     hookimpl,
+    setting,
 )
 from sslbench_plankton.citations import SIGLIP
 from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, undividable
@@ -23,18 +24,18 @@ from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiglipPairsConfig:
-    """The joint space (`out`), dropout on features, the unit of the sizes that projections are told (0: they are told none).
+    """Settings of SigLIP for pairs of modalities."""
 
-    The learned logarithm of the scale starts at `scale`, the learned bias at `bias` (SigLIP: ln 10 and -10). A batch is split
-    into `buckets` that do not see each other.
-    """
-
-    out: PositiveInt = 512
-    dropout: Annotated[float, Range(at_least=0, below=1)] = 0.2
-    unit: NonNegativeFloat = 224.0
-    scale: AnyFloat = 1.0
-    bias: AnyFloat = -10.0
-    buckets: PositiveInt = 1
+    out: PositiveInt = setting(512, "Width of the joint space.")
+    dropout: Annotated[float, Range(at_least=0, below=1)] = setting(
+        0.2, "Dropout probability on features before the projection."
+    )
+    unit: NonNegativeFloat = setting(
+        224.0, "Unit of the sizes that projections receive, in pixels or steps (0: they receive none)."
+    )
+    scale: AnyFloat = setting(1.0, "Initial value of the learned logarithm of the scale (SigLIP: ln 10).")
+    bias: AnyFloat = setting(-10.0, "Initial value of the learned bias.")
+    buckets: PositiveInt = setting(1, "Parts of a batch that are contrasted separately.")
 
 
 def views(config: SiglipPairsConfig) -> Mapping[str, Role]:

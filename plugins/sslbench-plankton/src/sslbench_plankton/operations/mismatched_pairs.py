@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import Layout, OperationSpec, PlanContext, Range, hookimpl
+from sslbench.api import Layout, OperationSpec, PlanContext, Range, hookimpl, setting
 from sslbench_plankton.citations import SSLBENCH
 
 LAYOUTS: frozenset[Layout] = frozenset({"image", "sequence", "vector"})
@@ -17,9 +17,9 @@ LAYOUTS: frozenset[Layout] = frozenset({"image", "sequence", "vector"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MismatchedPairsConfig:
-    """Of how many training rows one is drawn for every sample."""
+    """Settings of pairing modalities of different samples."""
 
-    rows: Annotated[int, Range(at_least=2)] = 4096
+    rows: Annotated[int, Range(at_least=2)] = setting(4096, "Training rows from which the other sample is drawn.")
 
 
 def check(config: MismatchedPairsConfig, facts: PlanContext) -> Iterable[str]:

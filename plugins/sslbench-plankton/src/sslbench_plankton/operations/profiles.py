@@ -8,16 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sslbench.api import (
-    Layout,
-    NonNegativeFloat,
-    OperationSpec,
-    PositiveInt,
-    Shapes,
-    Share,
-    Span,
-    hookimpl,
-)
+from sslbench.api import Layout, NonNegativeFloat, OperationSpec, PositiveInt, Shapes, Share, Span, hookimpl, setting
 from sslbench_plankton.citations import CROSS_MODAL
 
 SEQUENCE: frozenset[Layout] = frozenset({"sequence"})
@@ -25,25 +16,25 @@ SEQUENCE: frozenset[Layout] = frozenset({"sequence"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BandScaleConfig:
-    """Each band of each sample is multiplied by a number of its own from this range."""
+    """Settings of scaling each band of each sample by its own factor."""
 
-    factor: Span[NonNegativeFloat] = (0.95, 1.05)
+    factor: Span[NonNegativeFloat] = setting((0.95, 1.05), "Smallest and largest factor.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BandDropConfig:
-    """Each band is set to 0 with probability `p_band`, but at least one and at most `most` of a sample's."""
+    """Settings of setting bands to 0."""
 
-    p_band: Share = 0.05
-    max_bands: PositiveInt = 4
+    p_band: Share = setting(0.05, "Probability of each band; at least one band is dropped.")
+    max_bands: PositiveInt = setting(4, "Most bands that are dropped.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeCropConfig:
-    """Resample the true steps to `steps`, and keep `keep` of them from a random start."""
+    """Settings of resampling a profile and cutting a window out of it."""
 
-    steps: PositiveInt = 236
-    keep: PositiveInt = 224
+    steps: PositiveInt = setting(236, "Steps to which a profile is resampled.")
+    keep: PositiveInt = setting(224, "Steps of the window, at most `steps`.")
 
     def __post_init__(self) -> None:
         """Refuse windows that are longer than what they are cut from."""
