@@ -223,7 +223,8 @@ def test_crops_of_one_image_stay_on_one_side(shared, tmp_path, cli):
     assert len(cells.contents()) == len(crops)
     told = cli("data", "where", "cell-folder", f"data.root={blood}", "data.source=^(Blood)")
     assert (
-        f"data.source: by '^(Blood)' all {len(crops)} cells come from one image, 'Blood'" in told.stdout + told.stderr
+        f"data.source=^(Blood): gives one source image, 'Blood', for all {len(crops)} cells"
+        in told.stdout + told.stderr
     )
     assert told.returncode == 2
     wrong = cli("data", "where", "cell-folder", f"data.root={blood}", "data.side=-5")
@@ -243,7 +244,7 @@ def test_which_image_a_cell_was_cut_from():
     ]
     assert images_of(["p1_0.png", "p1_1.png"], "none").tolist() == ["", ""]
     with pytest.raises(
-        RequestError, match=r"is found in no file name, such as 'x.png'; name the part .*, or set data.source=none"
+        RequestError, match=r"matches no file name, such as 'x.png'. Write a pattern .*, or set data.source=none"
     ):
         images_of(["x.png", "y.png"], pattern)
     with pytest.raises(ValueError, match="is no regular expression"):

@@ -130,7 +130,7 @@ def test_images_without_a_row_are_told(tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "images/a/run_X.png")
     table = tmp_path / "measurements.csv"
     source = Source(root=tmp_path, folders=(), work=tmp_path)
-    with pytest.raises(DataMissing, match=r"no measurements.csv beside a folder images"):
+    with pytest.raises(DataMissing, match=r"has no measurements.csv next to a folder images"):
         open_pairs(FlowcamPairsConfig(), source)
     table.write_text("Original Reference ID,Image File,Source Image,Length\nY,run_1.tif,1,3\n")
     with pytest.raises(DataBroken, match=r"1 of 1 images have no row of measurements; first: run_X.png"):

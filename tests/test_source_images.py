@@ -91,7 +91,7 @@ def test_particles_of_one_flowcam_image_stay_together(tmp_path):
     (part,) = planned(*asked, method="random-init", data=data).evaluate_parts
     assert len(set(part.dataset.columns["source"].tolist())) == 20, "images are numbered anew in each run"
     assert part.choice.spec.card.groups == ("source",)
-    with pytest.raises(RequestError, match=r"data\.source: 'Frame' is no column of measurements\.csv"):
+    with pytest.raises(RequestError, match=r"data\.source=Frame: not a column of measurements\.csv"):
         planned(*asked, method="random-init", data={**data, "source": "Frame"})
     (loose,) = planned(*asked, method="random-init", data={**data, "source": "none"}).evaluate_parts
     assert set(loose.dataset.columns["source"].tolist()) == {""}

@@ -1,6 +1,6 @@
 """Four ways to look at a cell: data, no code (Bendidi et al. 2023, arXiv 2304.11718, section 5 and appendix B).
 
-How often the flips of the two K = 4 sets happen, the paper does not say: half of the time. A rotation of up to 360 degrees
+The paper does not state the probability of flips in the two K = 4 sets; 0.5 is used. A rotation of up to 360 degrees
 either way is any rotation. Nothing is filled with black: what is not there is the nearest edge.
 """
 

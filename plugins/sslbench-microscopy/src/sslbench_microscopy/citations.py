@@ -1,4 +1,4 @@
-"""What this package is made after."""
+"""Citations of the papers that this package implements."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Find cells by their nuclei. Simple on purpose: blur, one threshold for the image, touching nuclei parted at their waists.
 
-Bendidi et al. (arXiv 2304.11718, section 5) say that cells are detected simply and cut out centered, and no more than that.
+Bendidi et al. (arXiv 2304.11718, section 5) state only that cells are detected and cut out centered.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from skimage.segmentation import watershed
 
 
 def nuclei(stain: NDArray[np.uint16], blur: float, area: int, margin: int) -> list[tuple[int, int]]:
-    """Centers (row, column) of the nuclei in a image [H, W] of their stain, in order from the top left.
+    """Centers (row, column) of the nuclei in an image [H, W] of their stain, in order from the top left.
 
     `blur` is the deviation in pixels before Otsu's threshold, `area` the smallest nucleus in pixels; centers nearer to an
-    edge than `margin` are left out. A image of one value has none.
+    edge than `margin` are left out. An image of one value has none.
     """
     smooth = ndimage.gaussian_filter(stain.astype(np.float32), blur)
     if smooth.min() == smooth.max():

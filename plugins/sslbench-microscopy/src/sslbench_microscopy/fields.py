@@ -31,7 +31,7 @@ class Field:
 
     @property
     def treated(self) -> bool:
-        """Whether its cells met more than the solvent."""
+        """Return True if its cells received a compound."""
         return self.compound.lower() != SOLVENT
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def framed(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Lay the middle of [C, H, W] on [C, side, side]: what is larger is cut, round what is smaller lies its edges' median."""
+    """Place the middle of [C, H, W] on [C, side, side]; smaller images get a border of their edges' median."""
     channels, height, width = image.shape
     edges = (image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1])
     ground: NDArray[np.float64] = np.median(np.concatenate(edges, axis=1), axis=1, keepdims=True)
@@ -29,7 +29,7 @@ def framed_sample(
 
 
 def _overlap(length: int, side: int) -> tuple[slice, slice]:
-    """What of a length lies on a side with the same middle: its part, and its place."""
+    """Return the part of a length that fits a side with the same middle, and its position."""
     shared = min(length, side)
     here, there = (length - shared) // 2, (side - shared) // 2
     return slice(here, here + shared), slice(there, there + shared)

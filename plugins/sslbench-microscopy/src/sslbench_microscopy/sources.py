@@ -1,4 +1,4 @@
-"""Which image a cell was cut from, by its file's name."""
+"""Find the source image of each cell from its file name."""
 
 from __future__ import annotations
 
@@ -23,13 +23,11 @@ def images_of(files: Sequence[str], pattern: str) -> NDArray[np.str_]:
     names = [Path(file).name for file in files]
     found = [re.search(pattern, name) for name in names] if pattern != NONE else [None for _ in names]
     images = ["" if match is None else match[1 if match.re.groups else 0] or "" for match in found]
-    told = (
-        "name the part of a file's name that says which image, or set data.source=none if every crop is one of its own"
-    )
+    remedy = "Write a pattern for the part of a file name that names the image, or set data.source=none"
     if pattern != NONE and not any(images):
-        raise RequestError([f"source: '{pattern}' is found in no file name, such as {names[0]!r}; {told}"])
+        raise RequestError([f"data.source={pattern}: matches no file name, such as {names[0]!r}. {remedy}"])
     if len(names) > 1 and len({*images}) == 1 and images[0]:
         raise RequestError(
-            [f"source: by '{pattern}' all {len(names)} cells come from one image, {images[0]!r}; {told}"]
+            [f"data.source={pattern}: gives one source image, {images[0]!r}, for all {len(names)} cells. {remedy}"]
         )
     return np.array(images)

@@ -38,7 +38,7 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
     yield AugmentationSpec(
         name="cross-modal",
         version=1,
-        summary="a image and a profile of one particle, turned round together; crop, light, bands, a window of time",
+        summary="an image and a profile of one particle, turned round together; crop, light, bands, a window of time",
         citation=CROSS_MODAL,
         operations=TOGETHER,
     )
@@ -46,7 +46,7 @@ def sslbench_augmentations() -> Iterable[AugmentationSpec]:
         name="mismatched-pairs",
         random_key="strangers",
         version=1,
-        summary="a control: cross-modal, on images beside other particles' profiles",
+        summary="negative control: cross-modal, with each image paired with another particle's profile",
         citation=CROSS_MODAL,
         operations={"mismatch": OperationStep(operation="mismatched-pairs", random_key="strangers"), **TOGETHER},
     )

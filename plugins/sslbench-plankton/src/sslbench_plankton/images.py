@@ -18,14 +18,14 @@ from sslbench_plankton.left_out import note_unused_images
 from sslbench_plankton.padding import pad_square
 
 Box = tuple[int, int, int, int]
-NO_FOLDER, NO_BOX, NO_ROW = "they lie in no class folder", "no annotation names them", "the table does not name them"
-"""Why images are not used."""
+NO_FOLDER, NO_BOX, NO_ROW = "not in a class folder", "no annotation names them", "the table does not name them"
+"""Reasons for which images are not used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Specimen:
     """One individual: the file that shows it, where in it (left, top, right, bottom; None: everywhere), its class ('':
-    unknown), the part of a published split that it belongs to and the instrument that took it ('': not told).
+    unknown), the part of a published split that it belongs to and the instrument that took it ('': unknown).
     """
 
     file: Path
@@ -38,7 +38,7 @@ class Specimen:
 class PlanktonImages:
     """The individuals below `root`; `legend` rows at the bottom of every file are no image.
 
-    `beside` are the files that say what is where: annotations, tables, lists of a split. Where individuals are cut out by
+    `metadata_files` state what is where: annotations, tables, lists of a split. Where individuals are cut out by
     boxes, the column `source` names the image of each. Color is converted to gray, as in the study, unless `channels` is
     color. `searched` is the folder of all images and why some are not used, `notes` what else was left out.
     """
@@ -50,13 +50,13 @@ class PlanktonImages:
         remember: Path,
         *,
         legend: int = 0,
-        beside: Sequence[Path] = (),
+        metadata_files: Sequence[Path] = (),
         channels: GrayOrColor = "gray",
         searched: tuple[Path, str] | None = None,
         notes: Sequence[str] = (),
     ) -> None:
         self.root, self.specimens, self.remember = root, specimens, remember
-        self.legend, self.beside = legend, beside
+        self.legend, self.metadata_files = legend, metadata_files
         self.searched, self.notes = searched, notes
         names = tuple(sorted({specimen.label for specimen in specimens} - {""}))
         code = {name: place for place, name in enumerate(names)} | {"": -1}
@@ -64,8 +64,8 @@ class PlanktonImages:
         self.target = Target(kind="class", names=names) if names else Target(kind="none")
         self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.array(list(self._ids()))}
         for name in ("split", "instrument"):
-            if any(told := [getattr(specimen, name) for specimen in specimens]):
-                self.columns = {**self.columns, name: np.array(told)}
+            if any(values := [getattr(specimen, name) for specimen in specimens]):
+                self.columns = {**self.columns, name: np.array(values)}
         if any(specimen.box is not None for specimen in specimens):
             self.columns = {**self.columns, "source": np.array(self._sources())}
         files = list(dict.fromkeys(specimen.file for specimen in specimens))
@@ -113,5 +113,5 @@ class PlanktonImages:
 
     def fingerprint(self) -> str:
         """A digest of names, sizes and contents."""
-        files = list(dict.fromkeys([*(specimen.file for specimen in self.specimens), *self.beside]))
+        files = list(dict.fromkeys([*(specimen.file for specimen in self.specimens), *self.metadata_files]))
         return fingerprint(self.root, files, self.remember)

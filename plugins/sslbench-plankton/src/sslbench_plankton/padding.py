@@ -1,7 +1,7 @@
 """Pad images to squares as the plankton MAE study does (arXiv 2503.11341), and as the cross-modal one. Pure NumPy.
 
 Left open by the first and chosen here: edges one pixel thick, after conversion to gray; Gaussian noise cut to 0..255;
-the image centered; the generator is the caller's, so that a image always gets the same border.
+the image centered; the generator is the caller's, so that an image always gets the same border.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from numpy.typing import NDArray
 CLOSEST = 0.2
 
 
-def edge_statistics(picture: NDArray[np.uint8]) -> tuple[int, float]:
+def edge_statistics(plane: NDArray[np.uint8]) -> tuple[int, float]:
     """The mode over all four edges of a gray image [H, W], and the deviation of the 20 % of edge pixels nearest to it."""
-    edges = np.concatenate([picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]])
+    edges = np.concatenate([plane[0], plane[-1], plane[1:-1, 0], plane[1:-1, -1]])
     mode = int(np.bincount(edges, minlength=256).argmax())
     distance = np.abs(edges.astype(np.int64) - mode)
     nearest = edges[np.argsort(distance, kind="stable")[: max(1, round(CLOSEST * len(edges)))]]
     return mode, float(nearest.std())
 
 
-def pad_square(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def pad_square(plane: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Pad the short side of a gray image [H, W] with the edges' mode color plus noise: [S, S], S the long side."""
-    height, width = picture.shape
+    height, width = plane.shape
     side = max(height, width)
     if height == width:
-        return picture
-    mode, deviation = edge_statistics(picture)
+        return plane
+    mode, deviation = edge_statistics(plane)
     square = np.clip(np.round(rng.normal(mode, deviation, (side, side))), 0, 255).astype(np.uint8)
     top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = picture
+    square[top : top + height, left : left + width] = plane
     return square
 
 
-def pad_edges(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pad the short side of a image [H, W] by repeating its edges, the image in the middle: [S, S]."""
-    height, width = picture.shape
+def pad_edges(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pad the short side of an image [H, W] by repeating its edges, the image in the middle: [S, S]."""
+    height, width = plane.shape
     side = max(height, width)
     top, left = (side - height) // 2, (side - width) // 2
-    return np.pad(picture, ((top, side - height - top), (left, side - width - left)), mode="edge")
+    return np.pad(plane, ((top, side - height - top), (left, side - width - left)), mode="edge")
 
 
 def padded(sample: Mapping[str, NDArray[Any]], rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:

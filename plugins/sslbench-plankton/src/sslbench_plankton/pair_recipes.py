@@ -80,7 +80,7 @@ SMALL_DINO: Mapping[str, Setting] = {
 
 
 def recipe(method: str, summary: str, settings: Mapping[str, Setting], *, small: bool) -> RecipeSpec:
-    """A recipe for pairs of a image and a profile."""
+    """A recipe for pairs of an image and a profile."""
     return RecipeSpec(
         name=f"{method.removesuffix('-pairs')}-cross-modal{'-small' if small else ''}", version=1 if small else 2,
         summary=summary, source=RELEASED + ("; sizes and schedule: sslbench, for two cores" if small else ""),

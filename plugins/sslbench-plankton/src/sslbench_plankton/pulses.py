@@ -1,6 +1,7 @@
 """A particle that crosses a laser, and its image: a stated model, not data. Pure NumPy.
 
-The particle lies along the flow. At place u (from -1 to 1 along its length) it has a half-height, a center line and pigments.
+The particle is aligned with the flow. At position u (from -1 to 1 along its length) it has a half-height, a center line
+and pigments.
 The laser is a Gaussian sheet across the flow: what is detected at a time is the sum over the particle of its cross-section
 (forward scatter), of cross-section times granularity (sideward scatter) and of cross-section times each pigment (four bands
 of fluorescence), weighted by the sheet. So the pulse knows nothing of a bend or of parallel strands, and the image, in
@@ -27,7 +28,7 @@ GROUND, SHADE, GRAIN = 200.0, 110.0, 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Species:
-    """What individuals of a class have in common.
+    """Describe the properties that all individuals of a class share.
 
     `bent` and `strands` show in the image alone; `pigments` (one amount a band) and `ends` (pigments at the ends instead
     of everywhere) in the pulse alone; the kind in both.

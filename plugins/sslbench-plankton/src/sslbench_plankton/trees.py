@@ -1,4 +1,4 @@
-"""Where a published tree lies, and what its folders, tables and annotations say. Lists files; opens no image."""
+"""Find published folder trees, and read their classes, tables and annotations. Opens no image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sslbench_plankton.images import Specimen
 
 
 def opened(source: Source, names: Sequence[str], inside: str) -> Path:
-    """The folder `inside` of a dataset's tree, however deep the tree lies; zips, nested ones too, are extracted first.
+    """Return the folder `inside` of a dataset's tree, at any depth; zip files, nested ones too, are extracted first.
 
     Raises DataMissing when there is no such folder.
     """
@@ -45,7 +45,7 @@ def subfolders(root: Path) -> list[Path]:
 
 
 def classes(root: Path) -> list[Specimen]:
-    """One class per folder of `root`, at whatever depth below it its files lie; raises DataBroken when there are none."""
+    """Return one class per folder of `root`, with its files at any depth; raises DataBroken when there are none."""
     found = [Specimen(file=file, label=file.relative_to(root).parts[0]) for file in list_images(root).files]
     return _some(root, [specimen for specimen in found if specimen.label != specimen.file.name])
 
@@ -63,7 +63,7 @@ def listed(found: Sequence[Specimen], lists: Mapping[str, Path]) -> list[Specime
     part_of: dict[str, str] = {}
     for part, path in lists.items():
         if not path.is_file():
-            raise DataBroken(f"{path} is missing beside the other lists of the split; set data.published_split=false")
+            raise DataBroken(f"{path} is missing next to the other lists of the split. Set data.published_split=false")
         for line in list_names(path):
             if part_of.setdefault(Path(line).name, part) != part:
                 raise DataBroken(f"{path}: {line} is in the list of {part_of[Path(line).name]!r} as well")

@@ -76,7 +76,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[Bbbc021Config]]:
         libraries=libraries,
         label_preserving="crop-flip",
         card=DatasetCard(
-            license="as its page says; non-commercial, to our knowledge (not checked)",
+            license="see its page; probably non-commercial (not checked)",
             citation=BBBC,
             source="Broad Bioimage Benchmark Collection",
             obtain=(

@@ -37,8 +37,8 @@ def open_screen(config: Bbbc021Config, source: Source) -> Dataset:
     root = find(source, FOLDERS)
     rows = read_rows(root)
     treated = chosen(rows, config.compounds, config.doses)
-    beside = untreated(rows, {plate_of(row) for row in treated}) if config.untreated else []
-    fields = located(root, source.work, [*treated, *beside])
+    controls = untreated(rows, {plate_of(row) for row in treated}) if config.untreated else []
+    fields = located(root, source.work, [*treated, *controls])
     centers, ranges = _surveyed(fields, config, source.versions, source.work / "cells")
     cells = [(field, y, x) for field in fields for y, x in centers[field.name]]
     if not cells:
@@ -126,7 +126,7 @@ class Cells:
         )
 
     def fingerprint(self) -> str:
-        """A digest of every file that shows a cell, wherever it lies, of what was done to the cell, and of where it was found
+        """Return a digest of the files of all cells, of the treatments, and of the positions of cells
         and how bright its plate is.
         """
         fields = list(dict.fromkeys(field for field, _, _ in self.cells))
@@ -135,14 +135,14 @@ class Cells:
         stains = iter(contents(root, files, self.work / "fingerprints"))
         digest = hashlib.blake2b(digest_size=16)
         for field in fields:
-            told = (
+            description = (
                 field.name,
                 field.compound,
                 field.concentration,
                 field.mechanism,
                 *(next(stains) for _ in field.files),
             )
-            digest.update(f"{told}\n".encode())
+            digest.update(f"{description}\n".encode())
         plates = sorted({field.plate for field in fields})
         found = (self.columns["id"].tolist(), [(plate, self.ranges[plate]) for plate in plates])
         digest.update(json.dumps(found).encode())
@@ -192,8 +192,8 @@ def _surveyed(
         ranges = {plate: _ranges([field for field in fields if field.plate == plate]) for plate in plates}
         centers = {field.name: here for field, here in zip(fields, found, strict=True)}
         write_atomically(known, json.dumps({"centers": centers, "ranges": ranges}).encode())
-    told = json.loads(known.read_text())
-    return told["centers"], told["ranges"]
+    stored = json.loads(known.read_text())
+    return stored["centers"], stored["ranges"]
 
 
 def _nuclei(field: Field, config: Bbbc021Config) -> list[tuple[int, int]]:

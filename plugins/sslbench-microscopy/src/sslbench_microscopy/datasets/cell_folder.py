@@ -92,7 +92,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[CellFolderConfig]]:
             license="yours",
             citation=BIAS_STUDY,
             source="a folder",
-            obtain="crops are called by their image and a number, as in IMAGE_12.png, or data.source says how",
+            obtain="name crops by their image and a number, as in IMAGE_12.png, or set data.source",
             groups=("source",),
         ),
     )

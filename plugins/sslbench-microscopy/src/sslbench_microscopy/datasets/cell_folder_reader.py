@@ -17,7 +17,7 @@ from sslbench_microscopy.sources import images_of
 
 
 def open_cell_folder(config: CellFolderConfig, source: Source) -> Dataset:
-    """Frame what the folder gives; raises DataMissing without one, RequestError where no image is told from another."""
+    """Frame the images of a folder; raises DataMissing without one, RequestError if source images cannot be told apart."""
     if "folder" not in source.dependencies:
         raise DataMissing("no folder named")
     whole = source.dependencies["folder"]

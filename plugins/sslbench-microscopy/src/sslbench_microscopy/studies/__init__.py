@@ -1,4 +1,4 @@
-"""Studies that come with this package: YAML files beside this module."""
+"""Register the studies of this package: YAML files in this folder."""
 
 from __future__ import annotations
 

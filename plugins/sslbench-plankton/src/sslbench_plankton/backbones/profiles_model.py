@@ -60,7 +60,7 @@ class ProfileCnn(Backbone):
 
 
 class ProfileTransformer(Backbone):
-    """Post-norm encoder layers; position 0 is nobody's (the released code keeps it for padding), 1 the class token's."""
+    """Encode with post-norm layers. Position 0 is unused (padding in the released code), position 1 is the class token."""
 
     def __init__(self, config: ProfileTransformerConfig, modality: Modality) -> None:
         super().__init__(modality)
@@ -82,7 +82,7 @@ class ProfileTransformer(Backbone):
 
 
 class ProfileLstm(Backbone):
-    """One layer in both directions: the last state forward beside the last state backward."""
+    """Encode with one bidirectional layer: the last forward state, then the last backward state."""
 
     def __init__(self, config: ProfileLstmConfig, modality: Modality) -> None:
         super().__init__(modality)

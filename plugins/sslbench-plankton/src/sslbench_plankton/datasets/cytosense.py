@@ -1,6 +1,7 @@
-"""SYKE-plankton_CytoSense_2025: a image and an optical pulse of every particle. Spec only; see `cytosense_reader`.
+"""SYKE-plankton_CytoSense_2025: an image and an optical pulse of every particle. Spec only; see `cytosense_reader`.
 
-Layout, as released code that reads it tells (not seen here): data/{LAB,SEA,UTO}/annotations.csv with the columns image,
+Layout, from released code that reads it (the data was not available):
+data/{LAB,SEA,UTO}/annotations.csv with the columns image,
 profile and class, holding paths below that folder; a profile is a comma-separated table with one head row.
 """
 
@@ -41,7 +42,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[CytosenseConfig]]:
     yield DatasetSpec(
         name="cytosense",
         version=2,
-        summary="phytoplankton, a image and a pulse of six bands each: 24 classes in the lab, 38 at sea, 32,930 unlabeled",
+        summary="phytoplankton, an image and a pulse of six bands each: 24 classes in the lab, 38 at sea, 32,930 unlabeled",
         citation=CYTOSENSE,
         config=CytosenseConfig,
         smoke=CytosenseConfig(),

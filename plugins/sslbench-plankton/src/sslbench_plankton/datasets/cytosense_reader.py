@@ -25,7 +25,7 @@ COLUMNS = ("image", "profile", "class")
 
 
 def open_part(config: CytosenseConfig, source: Source) -> Dataset:
-    """Find a part's folder; raises DataMissing without one, DataBroken for a table that says what is not so."""
+    """Find a part's folder; raises DataMissing without one, DataBroken for a table that does not match the files."""
     folder = opened(source, NAMES, source.part.upper())
     if not (folder / TABLE).is_file():
         raise DataMissing(f"no {TABLE} in {folder}")

@@ -1,4 +1,4 @@
-"""FlowCam exports: a color image of every particle beside its row of measurements. Spec only; see `flowcam_pairs_reader`.
+"""FlowCam exports: a color image and a row of measurements for every particle.
 
 The measurements are mostly computed from the image, so that finding one by the other is partly trivial: a set to try
 loaders and encoders of vectors on, and no evidence about learning across modalities.

@@ -27,7 +27,7 @@ def open_pairs(config: FlowcamPairsConfig, source: Source) -> Dataset:
     """Find the folder; raises DataMissing without image or table, DataBroken where they do not belong together."""
     root = find(source, ("flowcam_protist_pairs",))
     if not (root / config.table).is_file() or not (root / config.images).is_dir():
-        raise DataMissing(f"no {config.table} beside a folder {config.images} in {root}")
+        raise DataMissing(f"{root}: has no {config.table} next to a folder {config.images}")
     files = list_images(root / config.images).files
     return Measured(config, source, root, files, joined(files, read_rows(root / config.table, config)))
 
@@ -79,8 +79,8 @@ def source_images(rows: Sequence[Row], config: FlowcamPairsConfig) -> NDArray[np
     if config.source == NONE:
         return np.full(len(rows), "")
     if config.source not in rows[0]:
-        told = f"source: {config.source!r} is no column of {config.table}"
-        raise RequestError([f"{told}. Name the one of the image that a particle was cut from, or set data.source=none"])
+        problem = f"data.source={config.source}: not a column of {config.table}"
+        raise RequestError([f"{problem}. Name the column with a particle's source image, or set data.source=none"])
     runs = [row[config.run].rpartition("_")[0] for row in rows]
     numbers_of = [row[config.source] for row in rows]
     return np.array([f"{run}/{number}" if number else "" for run, number in zip(runs, numbers_of, strict=True)])

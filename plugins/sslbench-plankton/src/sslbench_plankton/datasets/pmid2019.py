@@ -1,6 +1,6 @@
 """PMID2019: phytoplankton of Jiaozhou Bay in bright field; individuals are cut out by their boxes. Layout not verified.
 
-Read as its public readers do, as Pascal VOC: Annotations/<name>.xml beside JPEGImages/<name>.jpg.
+Read as its public readers do, as Pascal VOC: Annotations/<name>.xml next to JPEGImages/<name>.jpg.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PmidConfig]]:
         build="sslbench_plankton.datasets.pmid2019_reader:open_pmid2019",
         label_preserving="plankton",
         card=DatasetCard(
-            license="not stated where it was looked for",
+            license="not stated by its authors",
             citation=PMID,
             formats=("voc",),
             source="doi 10.1093/icesjms/fsz171",

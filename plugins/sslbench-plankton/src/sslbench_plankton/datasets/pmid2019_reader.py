@@ -15,12 +15,12 @@ def open_pmid2019(config: PmidConfig, source: Source) -> Dataset:
     annotations = opened(source, FOLDERS, config.annotations)
     root = annotations.parents[config.annotations.count("/")]
     found = boxed(root / config.images, annotations)
-    beside = sorted(annotations.glob("*.xml"))
+    boxes = sorted(annotations.glob("*.xml"))
     return PlanktonImages(
         root,
         found,
         source.work / "fingerprints",
-        beside=beside,
+        metadata_files=boxes,
         channels=config.channels,
         searched=(root / config.images, NO_BOX),
     )

@@ -1,4 +1,4 @@
-"""SYNTHETIC pairs of a image and an optical pulse, of a stated model. Spec only; the model is in `pulses`."""
+"""SYNTHETIC pairs of an image and an optical pulse, of a stated model. Spec only; the model is in `pulses`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PulsePairsConfig:
 
 
 def parts(config: PulsePairsConfig) -> tuple[str, ...]:
-    """As the published set is divided: cultures, samples of the sea, and a station's stream that nobody has labeled."""
+    """Return the parts of the published set: cultures, samples of the sea, and an unlabeled stream of a station."""
     return ("lab", "sea", "uto")
 
 
@@ -42,7 +42,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PulsePairsConfig]]:
         version=2,
         parts=parts,
         label_preserving="cross-modal",
-        summary="SYNTHETIC: particles that cross a laser, a image and a pulse of six bands each; a stated model, no data",
+        summary="SYNTHETIC: particles that cross a laser, an image and a pulse of six bands each; a stated model, no data",
         citation=SSLBENCH,
         config=PulsePairsConfig,
         smoke=PulsePairsConfig(samples=5),

@@ -1,4 +1,4 @@
-"""Draw the individuals of `pulse-pairs`: four classes that the image tells apart, four the pulse, four only both."""
+"""Draw the individuals of `pulse-pairs`: four classes differ in the image, four in the pulse, four only in both."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PARTS = {"lab": 0, "sea": 1, "uto": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where particles come from: ranges of lengths and heights, the gain's deviation, and noise as a multiple."""
+    """Describe a source of particles: ranges of lengths and heights, deviation of the gain, and noise as a multiple."""
 
     lengths: tuple[float, float] = (28.0, 52.0)
     heights: tuple[float, float] = (5.0, 8.0)
@@ -48,7 +48,7 @@ LAB, SEA = Site(), Site(lengths=(22.0, 44.0), heights=(4.0, 7.0), gain=0.7, nois
 
 
 def labels_of(part: str, samples: int) -> NDArray[np.int64]:
-    """The true classes of a part, which nobody knows of `uto`: equally many, or half as many from one to the next but one."""
+    """Return the true classes of a part (not published for `uto`): equal in number, or halved every second class."""
     classes = len(SPECIES)
     if part == "sea":
         counts = [max(2, round(samples * 2 ** (-code / 2))) for code in range(classes)]
@@ -94,5 +94,5 @@ class PulsePairs:
 
 
 def open_part(config: PulsePairsConfig, source: Source) -> PulsePairs:
-    """Return the pairs of the part that is asked for."""
+    """Return the pairs of the requested part."""
     return PulsePairs(config, source.part)

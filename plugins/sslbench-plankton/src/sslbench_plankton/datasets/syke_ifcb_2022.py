@@ -1,6 +1,6 @@
 """SYKE-plankton_IFCB_2022: phytoplankton of the Baltic Sea, seen by an Imaging FlowCytobot.
 
-Layout: labeled_20201020/<class>/<file>. A file's name may carry an older class name; the folder says which it is.
+Layout: labeled_20201020/<class>/<file>. A file's name may carry an older class name; the folder is authoritative.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def open_ude_diatoms_2024(config: UdeDiatomsConfig, source: Source) -> Dataset:
         root,
         found,
         source.work / "fingerprints",
-        beside=[table],
+        metadata_files=[table],
         channels=config.channels,
         searched=(root / config.images, NO_ROW),
     )

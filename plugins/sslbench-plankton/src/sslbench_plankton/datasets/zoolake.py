@@ -1,6 +1,6 @@
 """ZooLake: zooplankton of Greifensee, seen by an underwater camera.
 
-Layout: data/zooplankton_0p5x/<class>/<folder>/<file>.jpeg, and a published split as lists of file names beside it.
+Layout: data/zooplankton_0p5x/<class>/<folder>/<file>.jpeg, and a published split as lists of file names next to it.
 """
 
 from __future__ import annotations

@@ -16,17 +16,17 @@ def open_zoolake(config: ZoolakeConfig, source: Source) -> Dataset:
     """List the files."""
     root = opened(source, FOLDERS, INSIDE)
     lists = root.parent / "zoolake_train_test_val_separated"
-    found, beside, notes = classes(root), [], []
+    found, lists_of_split, notes = classes(root), [], []
     if config.published_split and lists.is_dir():
-        beside = [lists / f"{part}_filenames.txt" for part in ("train", "val", "test")]
-        found = listed(found, dict(zip(("train", "validation", "test"), beside, strict=True)))
+        lists_of_split = [lists / f"{part}_filenames.txt" for part in ("train", "val", "test")]
+        found = listed(found, dict(zip(("train", "validation", "test"), lists_of_split, strict=True)))
         files = [specimen.file for specimen in found]
-        notes = [note for path in beside for note in note_missing_names(list_names(path), files, path.name)]
+        notes = [note for path in lists_of_split for note in note_missing_names(list_names(path), files, path.name)]
     return PlanktonImages(
         root.parent,
         found,
         source.work / "fingerprints",
-        beside=beside,
+        metadata_files=lists_of_split,
         channels=config.channels,
         searched=(root, NO_FOLDER),
         notes=notes,

@@ -1,7 +1,7 @@
 """CLIP for any two modalities of a sample: its two sides attract each other and repel the batch. Spec only.
 
 The defaults are CLIP's loss with the scale that the cross-modal plankton study's released code starts from; `columns`
-says which of two column terms is meant. The implementation is `clip_pairs_model`.
+selects one of two column terms. The implementation is `clip_pairs_model`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ def clip_loss(first: Tensor, second: Tensor, scale: Tensor, *, exact: bool = Tru
     """Mean of the row-wise and column-wise cross-entropy of scaled cosines [B, B] (Radford et al. 2021, figure 3).
 
     `first` and `second` are projections [B, D], `scale` the logarithm of the factor, which is held within 1/100 and 100.
-    With `exact` false the row's maximum is taken away before columns are looked at, as released code of arXiv 2603.16427
+    With `exact` false the maximum of each row is subtracted before the column term, as released code of arXiv 2603.16427
     does, so that a column's softmax is over rows shifted by different amounts. Buckets are contrasted by themselves.
     """
     losses = []

@@ -1,6 +1,6 @@
 """The frame of a method for two modalities: an encoder and a projection for each, into one space. Holds no equation.
 
-Beside its feature a projection is told what was lost on the way to the encoder: a image's size and a profile's length
+In addition to the feature, a projection receives what the encoder does not see: an image's size and a profile's length
 before any crop, in shares of `unit` (the cross-modal plankton study, 224).
 """
 
@@ -17,13 +17,13 @@ from sslbench.api import Batch, MethodParts, Step, View
 from sslbench.api.modules import Backbone, TrainedMethod
 
 SPACE = "joint"
-TOLD = {"size": 2, "length": 1}
-"""Facts that a projection is told, and how many numbers each is."""
+SIZE_FACTS = {"size": 2, "length": 1}
+"""Facts that a projection receives, and how many numbers each has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectionConfig:
-    """The joint space's width, dropout on features before it, and the unit of sizes that projections are told (0: none)."""
+    """Settings of the joint space: its width, dropout before it, and the unit of sizes (0: none)."""
 
     out: int = 512
     dropout: float = 0.2
@@ -31,7 +31,7 @@ class ProjectionConfig:
 
 
 class JointSpace(TrainedMethod):
-    """Encode and project two modalities; offers the space 'joint' beside the encoders' own."""
+    """Encode and project two modalities; offers the space 'joint' in addition to the encoders' own."""
 
     def __init__(self, config: ProjectionConfig, parts: MethodParts) -> None:
         super().__init__()
@@ -39,8 +39,10 @@ class JointSpace(TrainedMethod):
         self.kept = nn.ModuleDict(dict(parts.encoders))
         self.dropout = nn.Dropout(config.dropout)
         facts = {name: modality.facts for name, modality in parts.context.modalities.items()}
-        self.told = {name: tuple(f for f in facts[name] if f in TOLD and config.unit) for name in parts.encoders}
-        widths = {name: sum(TOLD[fact] for fact in told) for name, told in self.told.items()}
+        self.size_facts = {
+            name: tuple(f for f in facts[name] if f in SIZE_FACTS and config.unit) for name in parts.encoders
+        }
+        widths = {name: sum(SIZE_FACTS[fact] for fact in facts_) for name, facts_ in self.size_facts.items()}
         self.projections = nn.ModuleDict(
             {n: nn.Linear(e.width + widths[n], config.out, bias=False) for n, e in parts.encoders.items()}
         )
@@ -56,7 +58,7 @@ class JointSpace(TrainedMethod):
 
     def project(self, name: str, feature: Tensor, view: View) -> Tensor:
         """A modality's feature [B, D] and its facts -> [B, out]."""
-        facts = [before(view, f"{name}.{fact}").to(feature.dtype) / self.unit for fact in self.told[name]]
+        facts = [before(view, f"{name}.{fact}").to(feature.dtype) / self.unit for fact in self.size_facts[name]]
         projected: Tensor = self.projections[name](torch.cat([self.dropout(feature), *facts], dim=1))
         return projected
 

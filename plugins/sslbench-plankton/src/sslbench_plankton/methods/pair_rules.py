@@ -1,4 +1,4 @@
-"""What specs of methods for two modalities share: their one view, what batches they need, and settings for two cores."""
+"""Define what methods for two modalities share: their view, checks of batches, and settings for two cores."""
 
 from __future__ import annotations
 

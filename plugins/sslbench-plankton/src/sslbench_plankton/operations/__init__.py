@@ -1,1 +1,1 @@
-"""What may be changed of a profile, and of a image together with its profile."""
+"""Operations on profiles, and on an image together with its profile."""

@@ -1,4 +1,4 @@
-"""Another sample's second modality beside a sample's first: pairs from which nothing is to be learned. Spec only.
+"""Pair each sample's first modality with another sample's second one: a negative control. Spec only.
 
 A falsification: what a method for pairs finds across modalities must be gone when it is trained on such pairs.
 """
@@ -23,7 +23,7 @@ class MismatchedPairsConfig:
 
 
 def check(config: MismatchedPairsConfig, facts: PlanContext) -> Iterable[str]:
-    """Say where nobody can be beside anybody."""
+    """Yield a problem if the data has one modality only."""
     if len(facts.modalities) < 2:
         yield "'mismatched-pairs' swaps the second modality, and the data that is used has one"
 

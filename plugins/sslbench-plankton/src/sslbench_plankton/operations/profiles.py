@@ -1,6 +1,6 @@
 """Changes of profiles, as the cross-modal plankton study makes them. Specs only; see `profiles_operation`.
 
-They act on every sequence of a view, whatever it is called; `mirror-together` on its images as well.
+They act on every sequence of a view, under any name; `mirror-together` on its images as well.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Changes of batches of profiles [B, T, C]; beside a profile its true steps lie as 'NAME.length' [B]."""
+"""Change batches of profiles [B, T, C]; the true steps of a profile are in 'NAME.length' [B]."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class OnSequences:
 
 
 def dropped(uniform: Tensor, p: float, most: int) -> Tensor:
-    """Which bands go: those with a draw [B, C] below p, but at least one and at most `most` of each sample."""
+    """Select bands to drop: draws [B, C] below p, at least one and at most `most` per sample."""
     rank = uniform.argsort(1).argsort(1)
     return (rank == 0) | ((uniform < p) & (rank < most))
 

@@ -1,4 +1,4 @@
-"""Studies that come with this package: YAML files beside this module."""
+"""Register the studies of this package: YAML files in this folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sslbench_studies() -> Iterable[StudySpec]:
     yield StudySpec(
         name="cross-modal-plankton",
         version=1,
-        summary="a image and an optical pulse of every particle: recognition by a small gallery, in and across modalities",
+        summary="an image and an optical pulse of every particle: recognition by a small gallery, in and across modalities",
         citation=CROSS_MODAL,
         file=HERE / "cross_modal_plankton.yaml",
     )
