@@ -22,7 +22,7 @@ base:
   recipe: quick
   baselines: [random-init, raw-features, supervised]
   protocols: [knn, linear, clustering, diagnostics]
-  protocol_settings.linear: {epochs: 2, min_steps: 0, seeds: 2, rates: [0.1, 1.0], decays: [0.0]}
+  protocol_settings.linear: {epochs: 2, min_steps: 0, seeds: 2, lrs: [0.1, 1.0], weight_decays: [0.0]}
   protocol_settings.clustering: {restarts: 1, seeds: 2, permutations: 5}
   splits.label_fractions: [0.2, 1.0]
   train.epochs: 1
