@@ -15,7 +15,7 @@ from sslbench.catalog.facts import Origin
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
-from sslbench.data.prepare import Job, prepare
+from sslbench.data.prepare import PrepareJob, prepare
 from sslbench.data.table import open_prepared
 from sslbench.environment import places, rank
 from sslbench.train.build import build_augmentation, build_method, gather_material, make_views
@@ -89,7 +89,7 @@ def steps_of(
     part = plan.pretrain_parts[0]
     prepared = folder / f"{name}-{rank()}"
     prepared.mkdir(parents=True)
-    prepare(Job(name=name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=()),
+    prepare(PrepareJob(name=name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=()),
             prepared, lambda done, total: None)  # fmt: skip
     material = gather_material(plan, [open_prepared(prepared, name)], 0)
     method = build_method(plan, material.modalities, material.target, len(material.pool), 0).double()

@@ -82,11 +82,11 @@ def test_masks_are_a_samples_own_whatever_the_batch(tmp_path):
 
 
 def test_two_processes_draw_what_one_draws():
-    from sslbench.data.loader import share
+    from sslbench.data.loader import process_share
 
     rows = torch.arange(10)
     whole = CounterRandom.of(rows, 0, 0, "method").uniform("mask", 4)
-    shares = [torch.from_numpy(share(rows.numpy(), rank, 2)) for rank in (0, 1)]
+    shares = [torch.from_numpy(process_share(rows.numpy(), rank, 2)) for rank in (0, 1)]
     assert torch.equal(torch.cat(shares), rows)
     assert torch.equal(whole, torch.cat([CounterRandom.of(part, 0, 0, "method").uniform("mask", 4) for part in shares]))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sslbench import environment
-from sslbench.app.study_folder import Counter
+from sslbench.app.study_folder import StudyCounter
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
@@ -54,11 +54,11 @@ def test_the_time_left_of_a_study_is_known_from_the_start_and_never_grows(tmp_pa
         for n in range(4)
     ]
     run = Run(name="run", stages=tuple(stages), record=tmp_path / "record.json", close=print)
-    assert Counter([run]).count().seconds_left is None, "nothing is known"
+    assert StudyCounter([run]).count().seconds_left is None, "nothing is known"
     rates = open_rates()
     rates.add(stages[0], 100.0, real=True)
     rates.keep()
-    counter = Counter([run], workers=2)
+    counter = StudyCounter([run], workers=2)
     assert counter.count().seconds_left == pytest.approx(200.0)
     told = []
     for stage, seconds in zip(stages, (300.0, 50.0, 50.0, 50.0), strict=True):

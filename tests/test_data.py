@@ -22,8 +22,8 @@ from sslbench.api.values import Target
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.choices import choose
 from sslbench.config.datasets import DatasetCache
-from sslbench.data.canvas import edge_mode, facing, on_canvas
-from sslbench.data.subset import Subset, some_rows
+from sslbench.data.canvas import edge_mode, fit_to_canvas, match_background
+from sslbench.data.subset import Subset, stratified_rows
 from sslbench.environment import places
 
 PHOTO = load_sample_images().images[0]
@@ -116,7 +116,7 @@ def test_a_relative_root_is_looked_for_where_all_data_is(tmp_path, cli):
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 48), st.sampled_from(["pad", "squash", "crop"]))
 def test_every_image_fits_every_canvas(height, width, size, fit):
     image = np.full((2, height, width), 77, np.uint8)
-    placed = on_canvas(image, size, fit)
+    placed = fit_to_canvas(image, size, fit)
     assert placed.shape == (2, size, size)
     assert (placed == 77).all()
 
@@ -126,7 +126,7 @@ def test_padding_uses_the_edges_commonest_color():
     image[0, 0] = 200
     image[0, -1, :5] = 200
     assert edge_mode(image).tolist() == [200]
-    assert (on_canvas(image, 9, "pad")[0, 0] == 200).all()
+    assert (fit_to_canvas(image, 9, "pad")[0, 0] == 200).all()
 
 
 def test_images_can_be_turned_to_one_background():
@@ -134,10 +134,10 @@ def test_images_can_be_turned_to_one_background():
     light = np.full((1, 5, 7), 250, np.uint8)
     light[0, 2, 3] = 20
     dark = 255 - light
-    assert facing(dark, "as-is") is dark
-    assert (facing(dark, "light") == light).all()
-    assert facing(light, "light") is light
-    assert (facing(light, "dark") == dark).all()
+    assert match_background(dark, "as-is") is dark
+    assert (match_background(dark, "light") == light).all()
+    assert match_background(light, "light") is light
+    assert (match_background(light, "dark") == dark).all()
 
 
 def test_plankton_padding_follows_the_paper():
@@ -228,7 +228,7 @@ def test_fingerprints_follow_content_and_names(tmp_path):
 @given(st.lists(st.integers(0, 5), min_size=20, max_size=200), st.integers(6, 300))
 def test_some_samples_are_an_even_share_of_every_class(strata, samples):
     strata = np.array(strata)
-    rows = some_rows(strata, min(samples, len(strata)))
+    rows = stratified_rows(strata, min(samples, len(strata)))
     assert len(set(rows.tolist())) == len(rows)
     assert abs(len(rows) - min(samples, len(strata))) < 6
     for code in np.unique(strata):
@@ -249,11 +249,11 @@ def test_fewer_samples_are_drawn_from_every_split_and_class(tmp_path):
     assert few.columns["id"][17] == whole.columns["id"][row]
     assert few.fingerprint() != whole.fingerprint()
     part = DatasetCache(places()).part(choose(catalog, "dataset", "digits", {}, "data", []), "", fetch=False)
-    assert part.at_most(0) is part.at_most(1797) is part
-    assert part.at_most(300).fingerprint() == few.fingerprint()
-    assert part.at_most(300).fingerprint() == f"{whole.fingerprint()}-300-2", "keys of earlier requests are kept"
-    assert part.at_most(300, "balanced").fingerprint() == Subset(whole, 300, "balanced").fingerprint()
-    assert part.at_most(300, "balanced").fingerprint() != few.fingerprint()
+    assert part.subset(0) is part.subset(1797) is part
+    assert part.subset(300).fingerprint() == few.fingerprint()
+    assert part.subset(300).fingerprint() == f"{whole.fingerprint()}-300-2", "keys of earlier requests are kept"
+    assert part.subset(300, "balanced").fingerprint() == Subset(whole, 300, "balanced").fingerprint()
+    assert part.subset(300, "balanced").fingerprint() != few.fingerprint()
 
 
 class Uneven:

@@ -11,7 +11,7 @@ import pytest
 import sslbench
 from sslbench import environment
 from sslbench.app import extra_workers as extra
-from sslbench.app.run import this_machine
+from sslbench.app.run import detect_machine
 from sslbench.config.plan import Machine
 from sslbench.pipeline.stages import run_of
 from sslbench.results.frames import read_record
@@ -60,7 +60,7 @@ def test_a_second_worker_starts_where_a_core_is_idle_and_the_work_is_worth_it(mo
 
 def test_an_extra_worker_makes_the_stages_that_the_run_would_make_and_closes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(extra, "count_extra_workers", lambda plans, stages: 1)
-    machine = this_machine()
+    machine = detect_machine()
     overrides = ("train.epochs=1", "protocols=[knn]", "seeds=[0,1]")
     store, alone = Store(root=tmp_path / "shared"), Store(root=tmp_path / "alone")
     plan = planned(*overrides, machine=machine)

@@ -90,12 +90,12 @@ def test_a_run_without_room_for_its_data_ends_before_it_starts_and_goes_on_with_
 
 def test_the_size_of_prepared_data_is_known_before_it_is_made(tmp_path, monkeypatch):
     monkeypatch.setenv("SSLBENCH_DATA", str(tmp_path))
-    from sslbench.app.data import opened, prepare_all
+    from sslbench.app.data import open_dataset, prepare_all
     from sslbench.progress import NoDisplay
 
     from .test_config import CATALOG
 
-    parts, _, canvas = opened(CATALOG, "digits", [])
+    parts, _, canvas = open_dataset(CATALOG, "digits", [])
     prepare_all(CATALOG, "digits", [], NoDisplay())
     (array,) = tmp_path.glob("prepared/*/image.npy")
     assert prepared_bytes(parts[0].dataset, canvas) == np.load(array, mmap_mode="r").nbytes

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from sslbench import environment
 from sslbench.api.errors import RequestError
-from sslbench.app.run import this_machine
+from sslbench.app.run import detect_machine
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.baselines import plans_of
+from sslbench.config.baselines import plan_with_baselines
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.keys import run_id
 from sslbench.config.request import read_request
@@ -76,8 +76,8 @@ def test_the_command_of_a_run_is_that_run(made_board):
         options = {"method": {"name": words[3]}, "data": {"name": words[5]}}
         assert (words[:3], words[4]) == (["sslbench", "run", "--method"], "--dataset")
         catalog = discover(installed_entries(), disabled=())
-        plans = plans_of(
-            read_request(None, options, words[6:]), catalog, DatasetCache(environment.places()), this_machine(), print
+        plans = plan_with_baselines(
+            read_request(None, options, words[6:]), catalog, DatasetCache(environment.places()), detect_machine(), print
         )
         assert [run_id(plan) for plan in plans] == [bundle.name]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sslbench.api import Target, Task
 from sslbench.api.errors import RequestError
 from sslbench.config.settings import TrainSettings
-from sslbench.data.splits import SplitSettings, divide, tasks_of, undividable
+from sslbench.data.splits import SplitSettings, divide, division_errors, tasks_of
 from sslbench.data.table import Prepared
 from sslbench.protocols.gallery import GalleryConfig
 from sslbench.protocols.gallery_evaluator import draw_gallery
@@ -90,7 +90,7 @@ def shared(groups: list, rows: np.ndarray, others: np.ndarray) -> set:
 def test_no_group_is_in_two_parts_and_every_labeled_row_is_accounted_for(request):
     """Every way to split, with every way to name groups."""
     groups = name_groups(request.columns, request.settings, request.card)
-    told, refused = undividable(request.labels, request.columns, request.settings, request.card), ""
+    told, refused = division_errors(request.labels, request.columns, request.settings, request.card), ""
     for fold in range(request.settings.folds):
         try:
             division = divide(request.labels, request.columns, request.settings, fold, request.card)

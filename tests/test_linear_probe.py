@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from sslbench.api.values import Modality, Target, Task
-from sslbench.data.table import normalized
+from sslbench.data.table import with_statistics
 from sslbench.evaluation.bench import HarnessTrial
 from sslbench.evaluation.features import Table
 from sslbench.protocols.linear import LinearConfig
@@ -93,7 +93,7 @@ class Volts:
 def test_input_channels_of_small_values_are_scaled_too():
     """The same limit as for units of features: it is relative, for channels have units of their own."""
     pool: Any = Volts()
-    found = normalized({"volts": Modality(layout="vector", shape=(3,))}, pool)["volts"]
+    found = with_statistics({"volts": Modality(layout="vector", shape=(3,))}, pool)["volts"]
     assert found.std == pytest.approx((Volts.values[:, 0].std(dtype=np.float64), 1.0, 1.0))
 
 

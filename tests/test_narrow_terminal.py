@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sslbench.analysis.statistics.intervals import Estimate
-from sslbench.cli.options import LOG_WIDTH, console_here
+from sslbench.cli.options import LOG_WIDTH, make_console
 from sslbench.report.console.narrow_tables import plain_table, print_table
 from sslbench.report.console.terminal import results_table
 
@@ -88,4 +88,4 @@ def test_brackets_in_names_are_shown():
 @pytest.mark.parametrize(("variable", "width"), [("80", 80), ("", LOG_WIDTH), ("wide", LOG_WIDTH)])
 def test_a_log_is_as_wide_as_columns_says(monkeypatch, variable, width):
     monkeypatch.setenv("COLUMNS", variable)
-    assert console_here().width == width
+    assert make_console().width == width

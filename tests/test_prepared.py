@@ -11,8 +11,8 @@ import pytest
 from sslbench.api.values import Modality, Target
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.loader import epoch_order, read_ahead
-from sslbench.data.prepare import Job, prepare
-from sslbench.data.table import Pool, Prepared, normalized, open_prepared
+from sslbench.data.prepare import PrepareJob, prepare
+from sslbench.data.table import Pool, Prepared, open_prepared, with_statistics
 from sslbench.stages.lease import Leases
 from sslbench.stages.stage import produce
 
@@ -39,11 +39,11 @@ class Ragged:
         return "ragged"
 
 
-def ragged_job(n: int = 40) -> Job:
-    return Job(name="ragged", dataset=Ragged(n), settings=PrepareSettings(), canvas=0, groups=())
+def ragged_job(n: int = 40) -> PrepareJob:
+    return PrepareJob(name="ragged", dataset=Ragged(n), settings=PrepareSettings(), canvas=0, groups=())
 
 
-def made(job: Job, folder: Path) -> Prepared:
+def made(job: PrepareJob, folder: Path) -> Prepared:
     prepare(job, folder, lambda done, total: None)
     return open_prepared(folder, job.name)
 
@@ -59,7 +59,7 @@ def test_ragged_columns_are_padded_at_the_end_and_say_their_length(tmp_path):
         assert (batch["profile"][place, :length] == source.rows[row]).all()
         assert (batch["profile"][place, length:] == 0).all()
     pool = Pool(members=[(table, np.arange(40))], modalities=table.modalities)
-    described = normalized(table.modalities, pool)
+    described = with_statistics(table.modalities, pool)
     steps = np.concatenate(source.rows)
     assert described["profile"].mean == pytest.approx(steps.mean(0), abs=1e-5)
     assert described["profile"].std == pytest.approx(steps.std(0), abs=1e-5)
@@ -93,7 +93,7 @@ def test_two_processes_prepare_once(tmp_path):
 def test_a_shape_that_was_not_announced_is_unreadable(tmp_path):
     job = ragged_job(10)
     job.dataset.rows[3] = np.zeros((4, 5), np.float32)
-    job = Job(name="r", dataset=job.dataset, settings=PrepareSettings(unreadable=0.5), canvas=0, groups=())
+    job = PrepareJob(name="r", dataset=job.dataset, settings=PrepareSettings(unreadable=0.5), canvas=0, groups=())
     table = made(job, tmp_path)
     assert len(table) == 9
     assert "profile has shape (4, 5), announced (0, 2)" in table.unreadable[0]

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from sslbench_plankton.datasets.daplankton import counts
 
 from sslbench.api.errors import RequestError
-from sslbench.data.groups import chained
+from sslbench.data.groups import name_chains
 from sslbench.data.splits import (
     SplitSettings,
     divide,
+    division_errors,
     has_official_split,
     label_subset,
     subset_size,
     tasks_of,
-    undividable,
 )
 
 PRINTED = {  # arXiv 2503.11341, Table 4: totals at 1, 5 and 10 %
@@ -109,10 +109,10 @@ def test_samples_that_follow_each_other_stay_together():
         division = divide(labels, {"second": seconds}, SplitSettings(groups="second", group_gap=100), fold, ())
         sides = [set(np.repeat(starts, 5)[rows]) for rows in (division.bank, division.validation, division.query)]
         assert sum(map(len, sides)) == len(set.union(*sides))
-    apart = chained(seconds, 80)
+    apart = name_chains(seconds, 80)
     assert len(set(apart)) == 300
-    assert len(set(chained(seconds, 100))) == 60
-    assert chained(np.array(["5", "", "1", "", "6", "3"]), 1.5).tolist() == ["2", "3", "0", "4", "2", "1"]
+    assert len(set(name_chains(seconds, 100))) == 60
+    assert name_chains(np.array(["5", "", "1", "", "6", "3"]), 1.5).tolist() == ["2", "3", "0", "4", "2", "1"]
 
 
 def test_samples_without_a_group_stand_alone():
@@ -192,7 +192,7 @@ CAMERAS = {"cam": np.array(["a", "b", "c"] * 20), "split": np.array(["train"] * 
 )
 def test_too_few_groups_are_found_before_anything_runs(settings, told):
     labels, asked = np.arange(60) // 3 % 2, SplitSettings(**{"official": False, "groups": "cam", **settings})
-    problems = undividable(labels, CAMERAS, asked, ())
+    problems = division_errors(labels, CAMERAS, asked, ())
     assert [problem.startswith(f"splits.groups: {told}") for problem in problems] == ([True] if told else [])
     if told:
         with pytest.raises(RequestError, match=re.escape(told)):

@@ -20,7 +20,7 @@ from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.config.settings import TrainSettings
-from sslbench.data.prepare import Job, prepare
+from sslbench.data.prepare import PrepareJob, prepare
 from sslbench.data.table import open_prepared
 from sslbench.environment import places
 from sslbench.train.build import gather_material
@@ -101,7 +101,7 @@ def material(tmp_path, groups: str = "", **settings):
     tree = read_request(None, {"method": {"name": "simclr"}, "data": {"name": "digits"}}, overrides)
     plan = make_plan(tree, catalog, DatasetCache(places()), Machine(threads=1, precision="float32"))
     part = plan.pretrain_parts[0]
-    job = Job(name="digits", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
+    job = PrepareJob(name="digits", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
     (tmp_path / "prepared").mkdir()
     prepare(job, tmp_path / "prepared", lambda done, of: None)
     table = open_prepared(tmp_path / "prepared", "digits")

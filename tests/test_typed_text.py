@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 from sslbench.api.errors import RequestError
-from sslbench.app.data import where
+from sslbench.app.data import locate
 from sslbench.config.request import read_request
 from sslbench.convert import convert
 from sslbench.study.definition import read_study
@@ -130,7 +130,7 @@ def test_folders_of_such_names_are_the_data(name, tmp_path, monkeypatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.full((9, 9), 20 * place, np.uint8)).save(path)
     monkeypatch.chdir(tmp_path)
-    found = where(CATALOG, "image-folder", [f"data.root={name}"])
+    found = locate(CATALOG, "image-folder", [f"data.root={name}"])
     assert any(f": {6 if ' ' in name else 10} samples" in line for line in found)
 
 

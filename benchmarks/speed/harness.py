@@ -15,7 +15,7 @@ from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
-from sslbench.data.prepare import Job, prepare
+from sslbench.data.prepare import PrepareJob, prepare
 from sslbench.data.table import Column, Pool, Prepared, open_prepared
 from sslbench.environment import best_precision, places
 from sslbench.progress import TrainingStep
@@ -58,7 +58,7 @@ def from_files(plan: Plan, folder: Path) -> Pool:
     """Prepare the plan's dataset into a folder, and open all of it."""
     folder.mkdir(parents=True)
     dataset = plan.pretrain_parts[0].dataset
-    job = Job(name="files", dataset=dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
+    job = PrepareJob(name="files", dataset=dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
     prepare(job, folder, lambda done, total: None)
     table = open_prepared(folder, "files")
     return Pool(members=[(table, np.arange(len(table)))], modalities=plan.modalities)

@@ -13,12 +13,12 @@ from sslbench.catalog.facts import Catalog
 from sslbench.config import keys
 from sslbench.config.datasets import DatasetCache, Part, open_parts
 from sslbench.config.request import read_request
-from sslbench.config.request_schema import in_form
+from sslbench.config.request_schema import drop_invalid
 from sslbench.config.settings import ViewSettings
 from sslbench.config.sizes import default_canvas, default_view
 from sslbench.convert import convert
 from sslbench.data.canvas import PrepareSettings, find_unused_sampling
-from sslbench.data.prepare import Job, prepare, prepared_modality
+from sslbench.data.prepare import PrepareJob, prepare, prepared_modality
 from sslbench.data.splits import SplitSettings
 from sslbench.data.summary import DataSummary, describe_summary, summarize_data
 from sslbench.data.table import open_prepared
@@ -28,12 +28,12 @@ from sslbench.stages.lease import Leases
 from sslbench.stages.stage import failure_of, forgive, produce
 
 
-def opened(
+def open_dataset(
     catalog: Catalog, dataset: str, overrides: Sequence[str], *, fetch: bool = True
 ) -> tuple[list[Part], PrepareSettings, int]:
     """Open a dataset's parts and the settings that preparing depends on; raises with every problem."""
     problems: list[str] = []
-    tree = in_form(read_request(None, {"data": {"name": dataset}}, overrides), problems)
+    tree = drop_invalid(read_request(None, {"data": {"name": dataset}}, overrides), problems)
     if problems:
         raise RequestError(problems)
     settings = {k: v for k, v in tree["data"].items() if k != "name"}
@@ -45,13 +45,13 @@ def opened(
         raise RequestError([*found.problems, *found.missing])
     if found.missing:
         raise DataMissing("\n".join(found.missing))
-    parts = [part.at_most(prepare_settings.samples, prepare_settings.sampling) for part in found.parts]
+    parts = [part.subset(prepare_settings.samples, prepare_settings.sampling) for part in found.parts]
     return parts, prepare_settings, prepare_settings.size or default_canvas(view or default_view(parts), parts)
 
 
 def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: Display) -> list[str]:
     """Prepare every part that is named, and say what came of it."""
-    parts, settings, canvas = opened(catalog, dataset, overrides)
+    parts, settings, canvas = open_dataset(catalog, dataset, overrides)
     lines = []
     for part in parts:
         folder = prepared_folder(part, settings, canvas, show)
@@ -68,7 +68,7 @@ def prepared_folder(part: Part, settings: PrepareSettings, canvas: int, show: Di
     """Where a part lies prepared: made now, or waited for where somebody is at it."""
     key = keys.part_key(part, settings, canvas)
     groups = part.choice.spec.card.groups
-    job = Job(name=part.name, dataset=part.dataset, settings=settings, canvas=canvas, groups=groups)
+    job = PrepareJob(name=part.name, dataset=part.dataset, settings=settings, canvas=canvas, groups=groups)
     folder = Store(root=Path()).prepared / key
 
     def make(scratch: Path) -> None:
@@ -84,7 +84,7 @@ def prepared_folder(part: Part, settings: PrepareSettings, canvas: int, show: Di
 
 def verify(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> tuple[list[str], bool]:
     """Compare counts with what is known, and read every sample once."""
-    parts, _, _ = opened(catalog, dataset, overrides)
+    parts, _, _ = open_dataset(catalog, dataset, overrides)
     lines, good = [], True
     for part in parts:
         known = part.choice.spec.card.counts.get(part.part, {})
@@ -122,10 +122,10 @@ def _unreadable(part: Part) -> list[str]:
     return lines
 
 
-def where(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> list[str]:
+def locate(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> list[str]:
     """Say where the data was found and what it is; raises DataMissing with where it was looked for."""
     places = environment.places()
-    parts, _, _ = opened(catalog, dataset, overrides, fetch=False)
+    parts, _, _ = open_dataset(catalog, dataset, overrides, fetch=False)
     lines = []
     for part in parts:
         root = getattr(part.dataset, "root", None)

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 from sslbench import environment
-from sslbench.app.extra_workers import POSTS
-from sslbench.app.run import this_machine
-from sslbench.app.worker import end_with
-from sslbench.app.worker_progress import Posts
+from sslbench.app.extra_workers import PROGRESS_FOLDER
+from sslbench.app.run import detect_machine
+from sslbench.app.worker import exit_with_parent
+from sslbench.app.worker_progress import WorkerDisplay
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.events import EventBus
 from sslbench.config.datasets import DatasetCache
@@ -33,16 +33,16 @@ def main(folder: Path, number: str) -> None:
     content = json.loads((folder / "runs.json").read_text())
     store = Store(root=Path(content["store"]["root"]), prepared=Path(content["store"]["prepared"]))
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
-    posts = Posts(folder / POSTS, f"worker-{number}")
-    shelf = DatasetCache(environment.places())
-    plans = [make_plan(run["tree"], catalog, shelf, this_machine()) for run in content["runs"]]
+    posts = WorkerDisplay(folder / PROGRESS_FOLDER, f"worker-{number}")
+    datasets = DatasetCache(environment.places())
+    plans = [make_plan(run["tree"], catalog, datasets, detect_machine()) for run in content["runs"]]
     names = {run["name"] for run in content["runs"]}
     runs = {run.name: run for plan in plans if (run := run_of(plan, store)).name in names}
     work(list(runs.values()), Leases(), posts, EventBus(catalog, posts.say), assists=True)
 
 
 if __name__ == "__main__":
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     try:
         with orderly_end():
             main(Path(sys.argv[1]), sys.argv[2])

@@ -24,15 +24,15 @@ from sslbench.stages.graph import Stage
 from sslbench.stages.stage import finished
 
 PROGRAM = "sslbench.app.extra_worker"
-POSTS = "posts"
+PROGRESS_FOLDER = "posts"
 """The folder of the workers' posts, in the folder that they are told."""
-WORTHWHILE = 100_000
+SAMPLES_PER_WORKER = 100_000
 """Samples that a process must have to pass: it needs some seconds to start, and passes some thousand samples in each."""
-TRAINING = 5_000
+MIN_STAGE_SAMPLES = 5_000
 """Samples from which on a stage is worth a process of its own."""
-MEMORY = 2 * 2**30
+WORKER_MEMORY = 2 * 2**30
 """Bytes that a process with small trainings takes at most."""
-PATIENCE = 5.0
+EXIT_SECONDS = 5.0
 """Seconds in which a process ends that is told to."""
 
 
@@ -53,7 +53,7 @@ def extra_workers(
         workers: list[subprocess.Popen[bytes]] = []
         try:
             workers.extend(_start(Path(folder), plans, store, number) for number in range(1, count + 1))
-            yield Path(folder) / POSTS
+            yield Path(folder) / PROGRESS_FOLDER
         finally:
             failed = [number for number, worker in enumerate(workers, 1) if worker.poll()]
             for worker in workers:
@@ -63,7 +63,7 @@ def extra_workers(
             for number in failed:
                 output = (Path(folder) / f"output-{number}.log").read_text(errors="replace").strip().splitlines()
                 say(f"further worker {number} ended early: {output[-1] if output else 'it printed nothing'}")
-            for log in sorted((Path(folder) / POSTS).glob("*.log")):
+            for log in sorted((Path(folder) / PROGRESS_FOLDER).glob("*.log")):
                 for line in log.read_text().splitlines():
                     say(line)
 
@@ -79,10 +79,10 @@ def count_extra_workers(plans: Sequence[Plan], stages: Iterable[Stage]) -> int:
     if is_settled or environment.processes() > 1 or threads >= environment.cores() or environment.gpus():
         return 0
     left = [stage.rows for stage in stages if stage.kind in ("pretrain", "evaluate") and not finished(stage.folder)]
-    trainings = [rows for rows in left if rows >= TRAINING]
+    trainings = [rows for rows in left if rows >= MIN_STAGE_SAMPLES]
     memory = environment.free_memory()
-    limits = [environment.cores() // threads - 1, sum(trainings) // WORTHWHILE, len(trainings) - 1]
-    limits += [] if memory is None else [memory // MEMORY]
+    limits = [environment.cores() // threads - 1, sum(trainings) // SAMPLES_PER_WORKER, len(trainings) - 1]
+    limits += [] if memory is None else [memory // WORKER_MEMORY]
     return max(0, min(limits))
 
 
@@ -101,7 +101,7 @@ def _start(folder: Path, plans: Sequence[Plan], store: Store, number: int) -> su
 
 def _await_end(worker: subprocess.Popen[bytes]) -> None:
     try:
-        worker.wait(timeout=PATIENCE)
+        worker.wait(timeout=EXIT_SECONDS)
     except subprocess.TimeoutExpired:
         worker.kill()
         worker.wait()

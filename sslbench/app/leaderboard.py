@@ -14,10 +14,10 @@ from sslbench import environment
 from sslbench.api.errors import RequestError, SslbenchError
 from sslbench.api.files import write_atomically
 from sslbench.app.data import prepared_folder
-from sslbench.app.run import run_plans, this_machine
-from sslbench.app.study import Opened
+from sslbench.app.run import detect_machine, run_plans
+from sslbench.app.study import OpenedStudy
 from sslbench.catalog.facts import Catalog
-from sslbench.config.baselines import plans_of
+from sslbench.config.baselines import plan_with_baselines
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Plan
 from sslbench.config.request import read_request
@@ -33,7 +33,7 @@ from sslbench.results.record import Record
 from sslbench.results.store import Store
 
 
-def suite_of(opened: Opened, show: Display) -> Suite:
+def make_suite(opened: OpenedStudy, show: Display) -> Suite:
     """What a study demands of everybody; raises RequestError where its runs have no common protocols, seeds or data."""
     problems = list(opened.grid.missing)
     suite = Suite(
@@ -49,8 +49,8 @@ def suite_of(opened: Opened, show: Display) -> Suite:
         folds.add(tuple(plan.folds))
         pools.add(plan.pool)
         baselines |= {plan.method.name: None} if plan.spec.baseline else {}
-        _alike(protocols, _protocols(plan), "protocol", problems)
-        _alike(datasets, _datasets(plan, show, datasets), "dataset", problems)
+        _add_consistent(protocols, _protocols(plan), "protocol", problems)
+        _add_consistent(datasets, _datasets(plan, show, datasets), "dataset", problems)
     alike: tuple[tuple[str, set[Any]], ...] = (("seeds", seeds), ("folds", folds), ("pools", pools))
     for name, values in alike:
         if len(values) > 1:
@@ -63,7 +63,7 @@ def suite_of(opened: Opened, show: Display) -> Suite:
     )  # fmt: skip
 
 
-def _alike(known: dict[str, Any], found: Mapping[str, Any], kind: str, problems: list[str]) -> None:
+def _add_consistent(known: dict[str, Any], found: Mapping[str, Any], kind: str, problems: list[str]) -> None:
     for name, value in found.items():
         if known.setdefault(name, value) != value:
             sentence = f"its runs have {kind} {name} in several forms; a suite has one of each name"
@@ -114,18 +114,18 @@ def verify(
             [f"{bundle.name} was submitted from this machine; somebody else must run it again, elsewhere"]
         )
     tree = read_request(None, {**plain(bundle.record.request), "baselines": "none"}, overrides)
-    plan = plans_of(tree, catalog, DatasetCache(environment.places()), this_machine(), show.say)[0]
+    plan = plan_with_baselines(tree, catalog, DatasetCache(environment.places()), detect_machine(), show.say)[0]
     again = run_plans([plan], Store(root=out), catalog, show).records[0]
     if again.status not in ("done", "collapsed"):
         raise SslbenchError(f"{bundle.name} did not run here: {again.status}: {again.reason}")
-    furthest, where = apart(bundle.record, again)
+    furthest, where = largest_difference(bundle.record, again)
     return Verification(
         by=by, on=environment.today(), machine=machine, record=bundle.manifest.files[RECORD], furthest=furthest,
         where=where, versions=dict(again.versions),
     )  # fmt: skip
 
 
-def apart(first: Record, second: Record) -> tuple[float, str]:
+def largest_difference(first: Record, second: Record) -> tuple[float, str]:
     """How far two records' accuracies are apart at most, and where; raises SslbenchError where they share none."""
     values = {(place_of(s), s.metric): s.value for s in second.scores if s.epoch is None and s.chosen_on != "query"}
     gaps = {
@@ -139,7 +139,7 @@ def apart(first: Record, second: Record) -> tuple[float, str]:
     return round(gap, 6), f"{metric} of {place[1]} on {place[0]}, seed {place[2]}, fold {place[3]}"
 
 
-def remember(bundle: Bundle, verification: Verification) -> Path:
+def save_verification(bundle: Bundle, verification: Verification) -> Path:
     """Write a verification beside the bundle, in place of an earlier one by the same."""
     kept = [one for one in bundle.verified if one.by != verification.by]
     path = bundle.path / VERIFIED

@@ -16,7 +16,7 @@ from sslbench.app.run_costs import RunCosts
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.events import EventBus
 from sslbench.catalog.facts import Catalog
-from sslbench.config.baselines import plans_of
+from sslbench.config.baselines import plan_with_baselines
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan
 from sslbench.config.request import read_request
@@ -42,7 +42,7 @@ def run(
     display: Display | None = None,
 ) -> Results:
     """Do what `sslbench run` does; `settings` maps dotted paths to values. The first record is the method's own."""
-    overrides = [f"{path}={_written(value)}" for path, value in (settings or {}).items()]
+    overrides = [f"{path}={_format_value(value)}" for path, value in (settings or {}).items()]
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
     lists = {"method": method.split(","), "data": dataset.split(",")}
     file = Path(config) if config else None
@@ -63,8 +63,8 @@ def run_requests(
 
     With `costs` it says first what it does and how long that takes.
     """
-    shelf = DatasetCache(environment.places())
-    plans = plan_requests(lists, options, overrides, file, catalog, shelf, show)
+    datasets = DatasetCache(environment.places())
+    plans = plan_requests(lists, options, overrides, file, catalog, datasets, show)
     return run_plans(plans, Store(root=out), catalog, show, costs)
 
 
@@ -74,7 +74,7 @@ def plan_requests(
     overrides: Sequence[str],
     file: Path | None,
     catalog: Catalog,
-    shelf: DatasetCache,
+    datasets: DatasetCache,
     show: Display,
 ) -> list[Plan]:
     """Plan every combination of the listed components, and the baselines of each; raises RequestError with every problem."""
@@ -84,7 +84,7 @@ def plan_requests(
         chosen = {component: {"name": name} for component, name in zip(lists, names, strict=True) if name}
         tree = read_request(file, {**options, **chosen}, overrides)
         try:
-            plans += plans_of(tree, catalog, shelf, this_machine(), show.say)
+            plans += plan_with_baselines(tree, catalog, datasets, detect_machine(), show.say)
         except RequestError as error:
             problems += error.problems
     if problems:
@@ -133,7 +133,7 @@ def run_plans(
     if environment.rank():
         from sslbench.train.distributed.launch import follow
 
-        follow(partial(_join, {stage.key: stage for stage in stages.values() if stage.kind == "pretrain"}))
+        follow(partial(_join_training, {stage.key: stage for stage in stages.values() if stage.kind == "pretrain"}))
         return Results(records=())
     try:
         with extra_workers(plans, stages.values(), store, show.say):
@@ -162,13 +162,13 @@ def _check_processes(plans: Sequence[Plan]) -> None:
             ])  # fmt: skip
 
 
-def _join(stages: Mapping[str, Stage], key: str, folder: Path) -> None:
+def _join_training(stages: Mapping[str, Stage], key: str, folder: Path) -> None:
     """Take part in a pretraining that the first process leads; its errors are the first's to tell."""
     with NoDisplay().stage(key) as line:
         stages[key].make(folder, line)
 
 
-def this_machine() -> Machine:
+def detect_machine() -> Machine:
     """What requests leave open and this machine settles."""
     return Machine(
         threads=environment.cores(), precision=environment.best_precision(), cpu_matmul_dtype=environment.cpu_precision(),
@@ -176,6 +176,6 @@ def this_machine() -> Machine:
     )  # fmt: skip
 
 
-def _written(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """A Python value as an override writes it."""
     return json.dumps(list(value) if isinstance(value, tuple) else value, default=str)

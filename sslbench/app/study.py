@@ -11,9 +11,9 @@ from sslbench import environment
 from sslbench.analysis.tables.selection import NOT_REQUESTED
 from sslbench.api.errors import RequestError
 from sslbench.api.executors import Executor
-from sslbench.app.run import this_machine
+from sslbench.app.run import detect_machine
 from sslbench.app.study_folder import StudyFolder, run_study
-from sslbench.app.worker_progress import read_posts
+from sslbench.app.worker_progress import read_worker_progress
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import choose
 from sslbench.config.datasets import DatasetCache
@@ -40,7 +40,7 @@ from sslbench.yaml_values import parse_override
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Opened:
+class OpenedStudy:
     """A study at a scale, planned: its folder, points and rows."""
 
     catalog: Catalog
@@ -60,11 +60,11 @@ def open_study(
     board: StudyProgress,
     *,
     announce: bool,
-) -> Opened:
+) -> OpenedStudy:
     """Read and plan a study; raises RequestError with every problem of the file and of every point."""
     study = read_study(find_study(catalog, name), scale)
     points = points_of(study, overrides)
-    machine = this_machine()
+    machine = detect_machine()
     problems = named_wrongly(study)
     problems += published_wrongly(study)
     against = {table.name: catalog.find("method", table.against) for table in study.tables if table.against}
@@ -78,7 +78,7 @@ def open_study(
     if problems:
         raise RequestError(problems)
     folder = StudyFolder(path=Store(root=out).study(folder_name(study, overrides)))
-    return Opened(catalog=catalog, study=study, folder=folder, points=points, grid=grid, machine=machine)
+    return OpenedStudy(catalog=catalog, study=study, folder=folder, points=points, grid=grid, machine=machine)
 
 
 def folder_name(study: Study, overrides: Sequence[str]) -> str:
@@ -110,7 +110,7 @@ def choose_executor(catalog: Catalog, study: Study, name: str, overrides: Sequen
     return executor
 
 
-def run(opened: Opened, executor: Executor, board: StudyProgress, *, retry: bool) -> Report:
+def run(opened: OpenedStudy, executor: Executor, board: StudyProgress, *, retry: bool) -> Report:
     """Do everything that is not done, and report."""
     opened.folder.write(opened.study, opened.points, opened.grid, opened.machine)
     threads = max((row.plan.threads for row in opened.grid.rows), default=1)
@@ -118,20 +118,20 @@ def run(opened: Opened, executor: Executor, board: StudyProgress, *, retry: bool
     return report(opened)
 
 
-def report(opened: Opened) -> Report:
+def report(opened: OpenedStudy) -> Report:
     """Tables and figures of whatever is done."""
     results, points = _results(opened)
     published = published_beside(opened.catalog, results)
     return make_report(opened.study, results, points, opened.folder.path, published)
 
 
-def class_effects(opened: Opened, asked: ClassEffectSettings, folder: Path) -> Sequence[TableMade]:
+def class_effects(opened: OpenedStudy, asked: ClassEffectSettings, folder: Path) -> Sequence[TableMade]:
     """Tables and figures of how classes answer to an axis; raises RequestError for what cannot be judged."""
     results, points = _results(opened)
     return class_effect_report(opened.study, results, points, asked, folder)
 
 
-def _results(opened: Opened) -> tuple[Results, Mapping[str, Sequence[Mapping[str, Any]]]]:
+def _results(opened: OpenedStudy) -> tuple[Results, Mapping[str, Sequence[Mapping[str, Any]]]]:
     """The records that are there, and the points that each run answers."""
     rows = opened.grid.rows
     points = {
@@ -143,7 +143,7 @@ def _results(opened: Opened) -> tuple[Results, Mapping[str, Sequence[Mapping[str
     return Results(records=records, root=opened.folder.store.root, repeat_shared=True), points
 
 
-def plan_lines(opened: Opened, workers: int) -> Iterator[str]:
+def plan_lines(opened: OpenedStudy, workers: int) -> Iterator[str]:
     """The grid, its distinct stages, what they would cost, and what is missing."""
     study, grid = opened.study, opened.grid
     yield f"{study.name}: {study.summary}" if study.summary else study.name
@@ -173,7 +173,7 @@ def plan_lines(opened: Opened, workers: int) -> Iterator[str]:
     yield from doubt_lines(found)
 
 
-def status_lines(opened: Opened) -> Iterator[str]:
+def status_lines(opened: OpenedStudy) -> Iterator[str]:
     """Every row that is not done, how many there are of each kind, and the time left by what is done so far."""
     leases = Leases()
     listed = opened.folder.earlier()
@@ -185,7 +185,7 @@ def status_lines(opened: Opened) -> Iterator[str]:
         runs.append(run_of(row.plan, opened.folder.store))
         found.append(standing(runs[-1], leases, there))
     yield ", ".join(f"{sum(s.state == state for s in found)} {state}" for state in ORDER) + f" of {len(found)} runs"
-    posts = read_posts(opened.folder.workers)
+    posts = read_worker_progress(opened.folder.workers)
     left = seconds_left(runs)
     if left:
         yield f"about {duration(left / max(1, len(posts)))} left with {max(1, len(posts))} worker(s)"

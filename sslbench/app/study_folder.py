@@ -13,7 +13,7 @@ from sslbench import environment
 from sslbench.api.errors import DataMissing
 from sslbench.api.executors import Executor, WorkerPool
 from sslbench.api.files import write_atomically
-from sslbench.app.worker_progress import clear_posts, read_posts
+from sslbench.app.worker_progress import clear_worker_progress, read_worker_progress
 from sslbench.catalog.facts import Catalog
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine
@@ -30,7 +30,7 @@ from sslbench.study.grid import Grid, Point, make_grid
 from sslbench.study.rates import open_rates
 from sslbench.study.status import Costs
 
-SPARING = 40
+PAUSE_FACTOR = 40
 """How many times as long as it took to look, until the next look."""
 
 
@@ -89,11 +89,11 @@ def run_study(
     runs = [run_of(row.plan, folder.store) for row in grid.rows]
     require_space_for(distinct(runs).values())
     if retry:
-        _forgive(runs)
-    clear_posts(folder.workers)
-    tally = Counter(runs, max(1, environment.cores() // threads))
+        _clear_failures(runs)
+    clear_worker_progress(folder.workers)
+    tally = StudyCounter(runs, max(1, environment.cores() // threads))
     python = environment.isolated_python()
-    crew = WorkerPool(
+    pool = WorkerPool(
         command=(*python, "-m", "sslbench.app.worker", str(folder.path.absolute())),
         threads=threads,
         folder=folder.workers.absolute(),
@@ -101,21 +101,21 @@ def run_study(
         python=python,
     )
 
-    def tick() -> bool:
+    def poll() -> bool:
         counted = tally.count()
-        board.show(counted, read_posts(folder.workers))
+        board.show(counted, read_worker_progress(folder.workers))
         return counted.runs_left > 0
 
     with board:
-        if tick():
-            executor.run(crew, tick, board.say)
+        if poll():
+            executor.run(pool, poll, board.say)
     rates = open_rates()
     rates.learn(distinct(runs).values())
     rates.keep()
     return runs
 
 
-def _forgive(runs: Sequence[Run]) -> None:
+def _clear_failures(runs: Sequence[Run]) -> None:
     """Let what failed be tried again."""
     for run in runs:
         failed = [stage for stage in run.stages if failure_of(stage.folder) is not None]
@@ -125,7 +125,7 @@ def _forgive(runs: Sequence[Run]) -> None:
             run.record.unlink(missing_ok=True)
 
 
-class Counter:
+class StudyCounter:
     """Counts what is settled, cheaply: what was done once is not looked at again. What needs a failed stage never comes.
 
     Time left is what the stages that are left cost by those of their shape, at the pace of all workers so far; until some
@@ -151,7 +151,7 @@ class Counter:
         if self._last is None or began >= self._next:
             self._last = self._look()
             now = environment.stopwatch()
-            self._next = now + SPARING * (now - began)
+            self._next = now + PAUSE_FACTOR * (now - began)
         return self._last
 
     def _look(self) -> StudyCounts:

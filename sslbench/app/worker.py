@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sslbench import environment
 from sslbench.app.study_folder import StudyFolder
-from sslbench.app.worker_progress import Posts
+from sslbench.app.worker_progress import WorkerDisplay
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.events import EventBus
 from sslbench.library_warnings import silence_library_warnings
@@ -28,13 +28,13 @@ def main(folder: Path, number: str) -> None:
     silence_library_warnings()
     study = StudyFolder(path=folder)
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
-    posts = Posts(study.workers, f"{environment.node()}-{number}")
+    posts = WorkerDisplay(study.workers, f"{environment.node()}-{number}")
     grid = study.grid(catalog, posts.say)
     runs = [run_of(row.plan, study.store) for row in grid.rows]
     work(runs, Leases(), posts, EventBus(catalog, posts.say))
 
 
-def end_with(parent: int) -> None:
+def exit_with_parent(parent: int) -> None:
     """End this process when its parent has ended."""
 
     def watch() -> None:
@@ -46,7 +46,7 @@ def end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    end_with(os.getppid())
+    exit_with_parent(os.getppid())
     try:
         with orderly_end():
             main(Path(sys.argv[1]), sys.argv[2])

@@ -12,12 +12,12 @@ from sslbench import environment
 from sslbench.api.files import write_atomically
 from sslbench.progress import RunProgress, StageProgress, TrainingStep, WorkerProgress, describe
 
-EVERY = 1.0
+MIN_INTERVAL = 1.0
 """Seconds between two posts at least."""
 
 
 @dataclass(slots=True)
-class _Poster:
+class _ProgressFile:
     """One stage's progress, posted."""
 
     path: Path
@@ -26,9 +26,9 @@ class _Poster:
     began: float
     last: float = 0.0
 
-    def post(self, done: int, total: int, detail: str) -> None:
+    def write(self, done: int, total: int, detail: str) -> None:
         now = environment.stopwatch()
-        if now - self.last < EVERY and done:
+        if now - self.last < MIN_INTERVAL and done:
             return
         self.last = now
         post = WorkerProgress(
@@ -37,17 +37,17 @@ class _Poster:
         write_atomically(self.path, json.dumps(asdict(post)).encode())
 
     def tick(self, done: int, total: int) -> None:
-        self.post(done, total, "")
+        self.write(done, total, "")
 
     def moment(self, moment: TrainingStep) -> None:
         done = (moment.epoch - 1) * moment.steps + moment.step
-        self.post(done, moment.epochs * moment.steps, describe(moment))
+        self.write(done, moment.epochs * moment.steps, describe(moment))
 
     def named(self, name: str, moment: TrainingStep) -> None:
         self.moment(moment)
 
 
-class Posts:
+class WorkerDisplay:
     """A worker's display: a file that holds its present stage, and a log of what it says."""
 
     def __init__(self, folder: Path, worker: str) -> None:
@@ -60,8 +60,8 @@ class Posts:
     @contextmanager
     def stage(self, name: str) -> Iterator[StageProgress]:
         """Post the stage while it runs."""
-        poster = _Poster(self._path, self._worker, name, environment.stopwatch())
-        poster.post(0, 0, "")
+        poster = _ProgressFile(self._path, self._worker, name, environment.stopwatch())
+        poster.write(0, 0, "")
         try:
             yield poster
         finally:
@@ -77,7 +77,7 @@ class Posts:
         self.say(text)
 
 
-def read_posts(folder: Path) -> list[WorkerProgress]:
+def read_worker_progress(folder: Path) -> list[WorkerProgress]:
     """What workers are doing, as far as they have said."""
     found = []
     for path in sorted(folder.glob("*.json")):
@@ -88,7 +88,7 @@ def read_posts(folder: Path) -> list[WorkerProgress]:
     return found
 
 
-def clear_posts(folder: Path) -> None:
+def clear_worker_progress(folder: Path) -> None:
     """Forget what workers of an earlier start said; their logs stay."""
     for path in folder.glob("*.json"):
         path.unlink(missing_ok=True)

@@ -8,9 +8,18 @@ from typing import Annotated
 
 import typer
 
-from sslbench.cli.options import BoardFolder, Out, Overrides, ScaleName, StudyName, catalog_of, console_here, group
+from sslbench.cli.options import (
+    BoardFolder,
+    Out,
+    Overrides,
+    ScaleName,
+    StudyName,
+    catalog_of,
+    command_group,
+    make_console,
+)
 
-board_app = group("Suites, submissions, and the tables and pages made from them.")
+board_app = command_group("Suites, submissions, and the tables and pages made from them.")
 
 
 @board_app.command("suite")
@@ -20,16 +29,16 @@ def board_suite(
     """Make a suite of a study: what everybody who submits to it has in common."""
     from sslbench.api.files import write_atomically
     from sslbench.app import study as commands
-    from sslbench.app.leaderboard import suite_of
+    from sslbench.app.leaderboard import make_suite
     from sslbench.leaderboard.submission.suite import suite_file, write_suite
     from sslbench.report.console.progress_bars import display_for
     from sslbench.report.console.study_progress import board_for
 
-    console = console_here()
+    console = make_console()
     opened = commands.open_study(
         catalog_of(), study, scale, overrides or [], Path("runs"), board_for(console), announce=False
     )
-    suite = suite_of(opened, display_for(console))
+    suite = make_suite(opened, display_for(console))
     write_atomically(suite_file(board, suite.name), write_suite(suite))
     told = f"{', '.join(suite.datasets)}; {', '.join(suite.protocols)}; seeds {', '.join(map(str, suite.seeds))}"
     print(f"{suite_file(board, suite.name)}: {told}; baselines {', '.join(suite.baselines) or 'none'}")
@@ -47,7 +56,7 @@ def board_submit(
     """Write small bundles of predictions, choices and hashes, each checked as a stranger would."""
     from sslbench.leaderboard.commands import submit_all
 
-    _tell(*submit_all(board, suite, runs, entry=entry, by=by, note=note))
+    _print_result(*submit_all(board, suite, runs, entry=entry, by=by, note=note))
 
 
 @board_app.command("check")
@@ -58,7 +67,7 @@ def board_check(
     """Compute every number of every bundle again, and say what does not follow."""
     from sslbench.leaderboard.commands import check_all
 
-    _tell(*check_all(board, suites or []))
+    _print_result(*check_all(board, suites or []))
 
 
 @board_app.command("verify")
@@ -70,13 +79,13 @@ def board_verify(
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
     """Run a submission again, on another machine than its own, and write how far apart the two are."""
-    from sslbench.app.leaderboard import remember, verify
+    from sslbench.app.leaderboard import save_verification, verify
     from sslbench.leaderboard.commands import find_bundle
     from sslbench.report.console.progress_bars import display_for
 
     bundle = find_bundle(board, run)
-    found = verify(bundle, overrides or [], catalog_of(), out, by, display_for(console_here()))
-    print(f"{remember(bundle, found)}: at most {100 * found.furthest:.2f} points apart ({found.where})")
+    found = verify(bundle, overrides or [], catalog_of(), out, by, display_for(make_console()))
+    print(f"{save_verification(bundle, found)}: at most {100 * found.furthest:.2f} points apart ({found.where})")
 
 
 @board_app.command("build")
@@ -88,10 +97,10 @@ def board_build(
     from sslbench.environment import cores
     from sslbench.leaderboard.commands import build_all
 
-    _tell(*build_all(board, catalog_of(), write=not check, processes=cores()))
+    _print_result(*build_all(board, catalog_of(), write=not check, processes=cores()))
 
 
-def _tell(lines: list[str], good: bool) -> None:
+def _print_result(lines: list[str], good: bool) -> None:
     print("\n".join(lines))
     if not good:
         sys.exit(1)

@@ -9,9 +9,9 @@ import typer
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Kind
-from sslbench.cli.options import Strict, catalog_of, group
+from sslbench.cli.options import Strict, catalog_of, command_group
 
-app = group("Which self-supervised method learns your data best, and which classes does it betray?")
+app = command_group("Which self-supervised method learns your data best, and which classes does it betray?")
 KINDS = {
     "methods": "method", "backbones": "backbone", "operations": "operation", "augmentations": "augmentation",
     "datasets": "dataset", "protocols": "protocol", "studies": "study", "executors": "executor",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from sslbench.cli.options import DatasetName, Overrides, catalog_of, group
+from sslbench.cli.options import DatasetName, Overrides, catalog_of, command_group
 
-data_app = group("Prepare, check and find datasets.")
+data_app = command_group("Prepare, check and find datasets.")
 
 
 @data_app.command("prepare")
@@ -34,6 +34,6 @@ def data_verify(dataset: DatasetName, overrides: Overrides = None) -> None:
 @data_app.command("where")
 def data_where(dataset: DatasetName, overrides: Overrides = None) -> None:
     """Say where a dataset's files are, or where they were looked for and how to get them."""
-    from sslbench.app.data import where
+    from sslbench.app.data import locate
 
-    print("\n".join(where(catalog_of(), dataset, overrides or [])))
+    print("\n".join(locate(catalog_of(), dataset, overrides or [])))

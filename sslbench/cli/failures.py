@@ -19,11 +19,11 @@ OUT_OF_MEMORY = (
     "cannot allocate memory",
     "unable to allocate",
 )
-OF_THE_SYSTEM = (
+SYSTEM_ERRORS = (
     errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE,
 )  # fmt: skip
 """Errors about a file that no code can prevent; a file that is not there may be a fault of sslbench or of a plugin."""
-FOLDERS = "Check --out, data.root and $SSLBENCH_DATA"
+FOLDER_HINT = "Check --out, data.root and $SSLBENCH_DATA"
 
 
 def describe_failure(error: BaseException) -> str | None:
@@ -57,8 +57,8 @@ def _describe_file(error: OSError) -> str | None:
     reason = (error.strerror or type(error).__name__).lower()
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         use = "Use a folder that you may write to and files that you may read"
-        return f"{path}: {reason}. {use}. {FOLDERS}{_name_plugin(error)}"
-    return f"{path}: {reason}. {FOLDERS}{_name_plugin(error)}" if error.errno in OF_THE_SYSTEM else None
+        return f"{path}: {reason}. {use}. {FOLDER_HINT}{_name_plugin(error)}"
+    return f"{path}: {reason}. {FOLDER_HINT}{_name_plugin(error)}" if error.errno in SYSTEM_ERRORS else None
 
 
 def _name_plugin(error: BaseException) -> str:

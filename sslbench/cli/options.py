@@ -26,7 +26,7 @@ DatasetName = Annotated[str, typer.Argument(help="NAME, or NAME/PART of it")]
 LOG_WIDTH = 160
 
 
-def group(about: str) -> typer.Typer:
+def command_group(about: str) -> typer.Typer:
     """Commands that go together."""
     return typer.Typer(
         add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, help=about
@@ -40,7 +40,7 @@ def catalog_of(*, strict: bool = False) -> Catalog:
     return discover(installed_entries(), disabled=environment.disabled_plugins(), strict=strict)
 
 
-def console_here() -> Console:
+def make_console() -> Console:
     """Return the terminal as it is; a log, which has no edge to wrap at, is as wide as $COLUMNS says, else 160."""
     from rich.console import Console
 

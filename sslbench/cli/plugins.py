@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from sslbench import environment
-from sslbench.cli.options import catalog_of, group
+from sslbench.cli.options import catalog_of, command_group
 
-plugin_app = group("For authors of plugins: begin one, and prove it right.")
+plugin_app = command_group("For authors of plugins: begin one, and prove it right.")
 
 
 @plugin_app.command("check")

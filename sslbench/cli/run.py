@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from sslbench import environment
-from sslbench.cli.options import Out, Overrides, Strict, catalog_of, console_here, group
-from sslbench.cli.run_plan import leave_with_word, say_reading, show_lines, show_plan
+from sslbench.cli.options import Out, Overrides, Strict, catalog_of, command_group, make_console
+from sslbench.cli.run_plan import report_interruption, show_first_line, show_lines, show_plan
 
-app = group("")
+app = command_group("")
 
 
 @app.command()
@@ -34,9 +34,9 @@ def run(
     strict: Strict = False,
 ) -> None:
     """Pretrain, measure, and print the tables, beside the rows that every table needs."""
-    console = console_here()
+    console = make_console()
     if not environment.rank():
-        say_reading(console, [value for value in (method, dataset) if value])
+        show_first_line(console, [value for value in (method, dataset) if value])
     from sslbench.app.run import run_requests
     from sslbench.app.run_costs import RunCosts
     from sslbench.report.console.last_lines import last_lines
@@ -59,7 +59,7 @@ def run(
         show_plan(console, lists, options, overrides or [], config, out, catalog, display)
         return
     costs = RunCosts(display)
-    with leave_with_word(console, lambda: costs.describe_kept(out)):
+    with report_interruption(console, lambda: costs.describe_kept(out)):
         results = run_requests(lists, options, overrides or [], config, out, catalog, display, costs)
     if not results.records:  # one of several processes that torchrun or srun started: the first tells
         return
@@ -83,7 +83,7 @@ def compare(
     from sslbench.report.compared_runs import compare_runs
     from sslbench.report.console.compared_runs import show_comparisons
 
-    show_comparisons(console_here(), compare_runs(first, second, out, protocol=protocol))
+    show_comparisons(make_console(), compare_runs(first, second, out, protocol=protocol))
 
 
 @app.command()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sslbench.progress import Display
 
 
-def say_reading(console: Console, names: Sequence[str]) -> None:
+def show_first_line(console: Console, names: Sequence[str]) -> None:
     """Print a first line, before anything slow is imported."""
     told = f" ({' on '.join(names)})" if names else ""
     show_lines(console, [f"reading the request{told} and looking for the data"])
@@ -32,7 +32,7 @@ def show_lines(console: Console, lines: Iterable[str]) -> None:
 
 
 @contextmanager
-def leave_with_word(console: Console, describe_kept: Callable[[], str]) -> Iterator[None]:
+def report_interruption(console: Console, describe_kept: Callable[[], str]) -> Iterator[None]:
     """End by Ctrl-C or SIGTERM with a checkpoint, what is kept, and how to go on."""
     from sslbench.train.interrupt import Interrupted, orderly_end
 
@@ -61,9 +61,9 @@ def show_plan(
     from sslbench.config.datasets import DatasetCache
     from sslbench.results.store import Store
 
-    shelf = DatasetCache(environment.places(), use_placeholders=True)
-    plans = plan_requests(lists, options, overrides, config, catalog, shelf, display)
-    missing = list(dict.fromkeys(shelf.placeholders))
+    datasets = DatasetCache(environment.places(), use_placeholders=True)
+    plans = plan_requests(lists, options, overrides, config, catalog, datasets, display)
+    missing = list(dict.fromkeys(datasets.placeholders))
     show_lines(console, (f"missing: dataset {name!r}; planned by what its card says of it" for name in missing))
     for sentence in dict.fromkeys(sentence for plan in plans for sentence in plan.warnings):
         display.warn(sentence)

@@ -10,11 +10,11 @@ import typer
 
 from sslbench import environment
 from sslbench.api.errors import RequestError
-from sslbench.cli.options import Out, Overrides, ScaleName, StudyName, catalog_of, console_here, group
-from sslbench.cli.run_plan import leave_with_word
+from sslbench.cli.options import Out, Overrides, ScaleName, StudyName, catalog_of, command_group, make_console
+from sslbench.cli.run_plan import report_interruption
 
-app = group("")
-study_app = group("Grids of runs: run them, see how far they are, report.")
+app = command_group("")
+study_app = command_group("Grids of runs: run them, see how far they are, report.")
 
 
 @study_app.command("run")
@@ -32,7 +32,7 @@ def study_run(
     from sslbench.report.console.study_progress import board_for
     from sslbench.report.console.terminal import show_report
 
-    console, catalog = console_here(), catalog_of()
+    console, catalog = make_console(), catalog_of()
     board = board_for(console)
     requests, own = commands.split_overrides(overrides or [])
     opened = commands.open_study(catalog, study, scale, requests, out, board, announce=plan)
@@ -43,7 +43,7 @@ def study_run(
             sys.exit(3)
         return
     chosen = commands.choose_executor(catalog, opened.study, executor, own)
-    with leave_with_word(console, lambda: f"Finished stages and checkpoints are kept in {out}"):
+    with report_interruption(console, lambda: f"Finished stages and checkpoints are kept in {out}"):
         found = commands.run(opened, chosen, board, retry=retry)
     show_report(console, found, opened.folder.path)
     if any(": failed: " in sentence for sentence in found.missing):
@@ -57,7 +57,7 @@ def study_status(study: StudyName, overrides: Overrides = None, scale: ScaleName
     from sslbench.report.console.study_progress import board_for
 
     requests, _ = commands.split_overrides(overrides or [])
-    opened = commands.open_study(catalog_of(), study, scale, requests, out, board_for(console_here()), announce=True)
+    opened = commands.open_study(catalog_of(), study, scale, requests, out, board_for(make_console()), announce=True)
     print("\n".join(commands.status_lines(opened)))
 
 
@@ -68,7 +68,7 @@ def study_report(study: StudyName, overrides: Overrides = None, scale: ScaleName
     from sslbench.report.console.study_progress import board_for
     from sslbench.report.console.terminal import show_report
 
-    console = console_here()
+    console = make_console()
     requests, _ = commands.split_overrides(overrides or [])
     opened = commands.open_study(catalog_of(), study, scale, requests, out, board_for(console), announce=True)
     show_report(console, commands.report(opened), opened.folder.path)
@@ -95,7 +95,7 @@ def class_effects(
     from sslbench.report.console.terminal import show_tables
     from sslbench.study.definition import ClassEffectSettings
 
-    console, problems = console_here(), list[str]()
+    console, problems = make_console(), list[str]()
     wanted = {"axis": axis, "protocol": protocol, "metric": metric, "source": source}
     wanted |= {"compare_protocol": compare_protocol, "basis": basis, "correction": correction}
     asked = convert(wanted, ClassEffectSettings, "class-effects", problems)

@@ -11,22 +11,22 @@ from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import Tree
 
-SHARED = (
+SHARED_SECTIONS = (
     "data", "evaluate", "backbone", "backbones", "modalities", "view", "prepare", "splits", "pretrain", "protocol_settings",
     "protocols", "threads",
 )  # fmt: skip
 """What a baseline has in common with the method, so that their rows can be compared."""
 
 
-def plans_of(
-    tree: Tree, catalog: Catalog, shelf: DatasetCache, machine: Machine, say: Callable[[str], None]
+def plan_with_baselines(
+    tree: Tree, catalog: Catalog, datasets: DatasetCache, machine: Machine, say: Callable[[str], None]
 ) -> list[Plan]:
     """The method's plan, and those of its baselines; a baseline that does not fit is left out, and said so."""
-    first = make_plan(tree, catalog, shelf, machine)
+    first = make_plan(tree, catalog, datasets, machine)
     plans = [first]
-    for name in baselines_of(first, catalog):
+    for name in choose_baselines(first, catalog):
         try:
-            plans.append(make_plan(baseline_tree(first, name), catalog, shelf, machine))
+            plans.append(make_plan(baseline_tree(first, name), catalog, datasets, machine))
         except RequestError as error:
             say(f"baseline {name!r} left out: {error.problems[0]}")
     return plans
@@ -34,7 +34,7 @@ def plans_of(
 
 def baseline_tree(plan: Plan, name: str) -> Tree:
     """The request of a baseline beside a plan: its own recipe, and everything else that makes rows comparable."""
-    tree = {key: plan.request[key] for key in SHARED if key in plan.request}
+    tree = {key: plan.request[key] for key in SHARED_SECTIONS if key in plan.request}
     train: dict[str, Any] = {
         "epochs": plan.train.epochs,
         "batch_size": plan.train.batch_size,
@@ -44,7 +44,7 @@ def baseline_tree(plan: Plan, name: str) -> Tree:
     return {**tree, "method": {"name": name}, "seeds": list(plan.seeds), "folds": list(plan.folds), "train": train}
 
 
-def baselines_of(plan: Plan, catalog: Catalog) -> Sequence[str]:
+def choose_baselines(plan: Plan, catalog: Catalog) -> Sequence[str]:
     """Which baselines a request asks for: all that are installed, unless it says otherwise.
 
     Raises RequestError for a name that nobody has.

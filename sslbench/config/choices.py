@@ -13,7 +13,7 @@ from sslbench.catalog.facts import Catalog, Component, did_you_mean
 from sslbench.convert import convert, file_settings, key_form, plain, text_file_settings
 from sslbench.environment import versions
 
-PLACE = ("root", "title")
+LOCATION_SETTINGS = ("root", "title")
 """Settings of a dataset that say where its files are and what it is called, and nothing of what they hold."""
 
 
@@ -23,13 +23,13 @@ class Choice:
 
     component: Component
     config: Any
-    asked: str
+    requested_name: str
     part: str = ""
     uses: Mapping[str, Choice] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        return self.asked
+        return self.requested_name
 
     @property
     def spec(self) -> Any:
@@ -47,7 +47,7 @@ class Choice:
     def title(self) -> str:
         """Return what tables, records and files call a dataset."""
         title: str = self.spec.title(self.config)
-        return title or self.asked
+        return title or self.requested_name
 
     def key(self) -> dict[str, Any]:
         """Return what enters a stage key: the settings that act, and the versions that the numbers depend on."""
@@ -55,7 +55,7 @@ class Choice:
         if (
             self.component.kind == "dataset"
         ):  # what lies there is its fingerprint, wherever it lies and whatever it is called
-            config = {name: value for name, value in config.items() if name not in PLACE}
+            config = {name: value for name, value in config.items() if name not in LOCATION_SETTINGS}
         libraries = self.library_versions()
         return {
             "kind": self.component.kind,
@@ -71,22 +71,22 @@ class Choice:
         """Return the installed versions of the libraries that the component names."""
         return dict(versions(tuple(self.spec.libraries(self.config))))
 
-    def asked_settings(self) -> dict[str, Any]:
+    def requested_settings(self) -> dict[str, Any]:
         """Return all settings as they were asked for, of what it uses too."""
-        used = {slot: choice.asked_settings() for slot, choice in self.uses.items()}
-        return {"name": self.asked, "part": self.part, "settings": plain(self.config), "uses": used}
+        used = {slot: choice.requested_settings() for slot, choice in self.uses.items()}
+        return {"name": self.requested_name, "part": self.part, "settings": plain(self.config), "uses": used}
 
     def _with_uses(self) -> Iterator[Choice]:
         yield self
         for choice in self.uses.values():
             yield from choice._with_uses()
 
-    def described(self) -> dict[str, Any]:
+    def record_facts(self) -> dict[str, Any]:
         """What of it enters a record."""
         configs = [type(choice.config) for choice in self._with_uses()]
         files, text_files = ([*dict.fromkeys(chain(*map(of, configs)))] for of in (file_settings, text_file_settings))
         return {
-            "name": self.asked,
+            "name": self.requested_name,
             "version": self.spec.version,
             "from": str(self.component.origin),
             "settings": plain(self.config),
@@ -162,7 +162,7 @@ def choose(
             if part and not parts_of(used, part):
                 offered = used.spec.parts(used.config)
                 problems.append(f"{path}({slot}): {wanted!r} has no part {part!r}{did_you_mean(part, offered)}")
-    return Choice(component=component, config=config, asked=name, uses=uses)
+    return Choice(component=component, config=config, requested_name=name, uses=uses)
 
 
 def parts_of(choice: Choice, inside: str) -> Sequence[str]:

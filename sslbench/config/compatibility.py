@@ -13,7 +13,7 @@ from sslbench.api.values import Modality, PlanContext, Role, Shapes
 from sslbench.config.choices import Choice, PlannedAugmentation
 from sslbench.config.datasets import Part
 from sslbench.config.settings import TrainSettings
-from sslbench.data.splits import SplitSettings, find_bad_blocks
+from sslbench.data.splits import SplitSettings, find_invalid_gaps
 
 
 def view_shapes(
@@ -31,17 +31,17 @@ def view_shapes(
             if wanted.augment and role in augmentation.roles:
                 shapes = dict(stored)
                 for operation in augmentation.roles[role]:
-                    shapes = operation.choice.spec.shapes(sized(operation.choice.config, view), shapes)
+                    shapes = operation.choice.spec.shapes(fill_in_size(operation.choice.config, view), shapes)
         result[role] = shapes
     return result
 
 
-def sized(config: Any, view: int) -> Any:
+def fill_in_size(config: Any, view: int) -> Any:
     """An operation's settings with `size: 0`, which stands for the size at which images are encoded, filled in."""
     return replace(config, size=view) if getattr(config, "size", None) == 0 else config
 
 
-def misfits(
+def incompatibilities(
     method: Choice,
     backbones: Mapping[str, Choice],
     augmentations: Sequence[PlannedAugmentation],
@@ -72,7 +72,7 @@ def misfits(
     return problems
 
 
-def learned_rows(method: Choice, train: TrainSettings, protocols: Sequence[Choice], *, elsewhere: bool) -> list[str]:
+def leakage_errors(method: Choice, train: TrainSettings, protocols: Sequence[Choice], *, elsewhere: bool) -> list[str]:
     """Say what would be asked, or watched, of rows that a method has learned from, or that it knows nothing of."""
     asking = (
         [p.name for p in protocols if p.spec.tests_on_training_rows(p.config)]
@@ -98,7 +98,7 @@ def check_training_data(
     problems = []
     tested = {part.name for part in evaluate}
     for part in pretrain:
-        problems += find_bad_blocks(part.dataset.columns, splits)
+        problems += find_invalid_gaps(part.dataset.columns, splits)
         if part.dataset.target.kind != "labels":
             continue
         if method.spec.uses_labels:
@@ -120,7 +120,7 @@ def _has_test_samples(part: Part) -> bool:
     return "test" in part.dataset.columns.get("split", np.zeros(0, np.str_)).tolist()
 
 
-def unlike(learned: Mapping[str, Modality], measured: Mapping[str, Modality], name: str) -> list[str]:
+def modality_mismatches(learned: Mapping[str, Modality], measured: Mapping[str, Modality], name: str) -> list[str]:
     """Say which modalities of the data that is measured an encoder of what is learned from could not take."""
     problems = []
     for modality in learned.keys() & measured.keys():

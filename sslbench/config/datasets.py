@@ -15,7 +15,7 @@ from sslbench.api.specs import Dataset, DatasetSpec, Source
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.choices import Choice, choose, parts_of
 from sslbench.data.placeholder import PlaceholderDataset
-from sslbench.data.subset import Sampling, Subset, marked
+from sslbench.data.subset import Sampling, Subset, subset_fingerprint
 from sslbench.environment import Places
 
 
@@ -39,13 +39,13 @@ class Part:
         same_settings = (self.choice.key(), self.part) == (other.choice.key(), other.part)
         return same_settings and self.fingerprint() == other.fingerprint()
 
-    def at_most(self, samples: int, sampling: Sampling = "stratified") -> Part:
+    def subset(self, samples: int, sampling: Sampling = "stratified") -> Part:
         """The same, with no more samples than that (0: all), or one of each class where there are more classes."""
         if not 0 < samples < len(self.dataset.labels):
             return self
         whole = self.fingerprint
         few = Subset(self.dataset, samples, sampling)
-        return replace(self, dataset=few, fingerprint=lambda: marked(whole(), samples, sampling))
+        return replace(self, dataset=few, fingerprint=lambda: subset_fingerprint(whole(), samples, sampling))
 
 
 def part_name(choice: Choice, part: str) -> str:
@@ -63,17 +63,17 @@ class DatasetCache:
     use_placeholders: bool = False
     placeholders: list[str] = field(default_factory=list)
     _opened: dict[str, Dataset] = field(default_factory=dict)
-    _prints: dict[int, Callable[[], str]] = field(default_factory=dict)
+    _fingerprints: dict[int, Callable[[], str]] = field(default_factory=dict)
 
     def part(self, choice: Choice, part: str, *, fetch: bool) -> Part:
         """Open one part; however often it is asked for, its files are looked through once."""
         dataset = self.open(choice, part, fetch=fetch)
-        fingerprint = self._prints.setdefault(id(dataset), cache(dataset.fingerprint))
+        fingerprint = self._fingerprints.setdefault(id(dataset), cache(dataset.fingerprint))
         return Part(choice=choice, part=part, dataset=dataset, fingerprint=fingerprint)
 
     def open(self, choice: Choice, part: str, *, fetch: bool) -> Dataset:
         """Open one part, and whatever datasets it uses; raises what the dataset raises."""
-        key = json.dumps([choice.asked_settings(), part, fetch], sort_keys=True)
+        key = json.dumps([choice.requested_settings(), part, fetch], sort_keys=True)
         if key not in self._opened:
             try:
                 self._opened[key] = _build(choice, part, self, fetch=fetch)
@@ -110,7 +110,7 @@ def open_parts(
     catalog: Catalog,
     reference: str,
     settings: Mapping[str, Any],
-    shelf: DatasetCache,
+    datasets: DatasetCache,
     *,
     path: str = "data",
     settings_path: str = "",
@@ -133,7 +133,7 @@ def open_parts(
         if not wanted:
             offered = choice.spec.parts(choice.config)
             found.problems.append(f"{path}: {name!r} has no part {inside!r}{did_you_mean(inside, offered)}")
-        _open(catalog, choice, wanted, shelf, found, path, fetch=fetch)
+        _open(catalog, choice, wanted, datasets, found, path, fetch=fetch)
     if settings_path:
         found.problems = [
             settings_path + told.removeprefix(path) if told.startswith(f"{path}.") else told for told in found.problems
@@ -145,7 +145,7 @@ def _open(
     catalog: Catalog,
     choice: Choice,
     wanted: Sequence[str],
-    shelf: DatasetCache,
+    datasets: DatasetCache,
     found: OpenedParts,
     path: str,
     *,
@@ -155,7 +155,7 @@ def _open(
     missing: dict[str, list[str]] = {}
     for part in wanted:
         try:
-            found.parts.append(shelf.part(choice, part, fetch=fetch))
+            found.parts.append(datasets.part(choice, part, fetch=fetch))
         except DataMissing as error:
             missing.setdefault(str(error), []).append(f"{choice.name}/{part}" if part else choice.name)
         except DataBroken as error:
@@ -166,7 +166,7 @@ def _open(
             found.problems += [problem for problem in told if problem not in found.problems]
     for looked, names in missing.items():
         named = [choice.name] if len(names) == len(wanted) > 1 else names
-        found.missing.append(missing_sentence(catalog, choice, ", ".join(named), looked))
+        found.missing.append(describe_missing(catalog, choice, ", ".join(named), looked))
 
 
 def _name_readers(catalog: Catalog, name: str) -> str:
@@ -177,16 +177,16 @@ def _name_readers(catalog: Catalog, name: str) -> str:
     return f". Datasets that read this format: {', '.join(readers) or 'none of those that are installed'}"
 
 
-def _build(choice: Choice, part: str, shelf: DatasetCache, *, fetch: bool) -> Dataset:
-    places = shelf.places
+def _build(choice: Choice, part: str, datasets: DatasetCache, *, fetch: bool) -> Dataset:
+    places = datasets.places
     used = {
-        f"{slot}/{name}" if name else slot: _used(shelf, slot, c, name, fetch=fetch)
+        f"{slot}/{name}" if name else slot: _open_dependency(datasets, slot, c, name, fetch=fetch)
         for slot, c in choice.uses.items()
         if c.component.kind == "dataset"
         for name in parts_of(c, c.part)
     }
     source = Source(
-        root=_rooted(getattr(choice.config, "root", None), places),
+        root=_find_root(getattr(choice.config, "root", None), places),
         folders=(*places.sources, places.data),
         work=places.data,
         part=part,
@@ -198,22 +198,22 @@ def _build(choice: Choice, part: str, shelf: DatasetCache, *, fetch: bool) -> Da
     return dataset
 
 
-def _rooted(root: Path | None, places: Places) -> Path | None:
+def _find_root(root: Path | None, places: Places) -> Path | None:
     """A relative root that is not below the working folder is looked for where all data is."""
     if root is None or root.is_absolute() or root.exists():
         return root
     return next((folder / root for folder in (*places.sources, places.data) if (folder / root).exists()), root)
 
 
-def _used(shelf: DatasetCache, slot: str, choice: Choice, part: str, *, fetch: bool) -> Dataset:
+def _open_dependency(datasets: DatasetCache, slot: str, choice: Choice, part: str, *, fetch: bool) -> Dataset:
     """Open a part of what a dataset uses; raises DataMissing that names whose files are missing and how to get them."""
     try:
-        return shelf.open(choice, part, fetch=fetch)
+        return datasets.open(choice, part, fetch=fetch)
     except DataMissing as error:
         raise DataMissing(f"{slot} ({choice.name}): {error}; {choice.spec.card.obtain}") from error
 
 
-def missing_sentence(catalog: Catalog, choice: Choice, name: str, looked: str) -> str:
+def describe_missing(catalog: Catalog, choice: Choice, name: str, looked: str) -> str:
     """Say where a dataset was looked for, where to get it, what to set, and what runs right now."""
     spec: DatasetSpec[Any] = choice.spec
     now = [c for c in catalog.all("dataset") if c.spec.card.embedded]

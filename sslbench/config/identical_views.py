@@ -56,7 +56,7 @@ def refuse_identical_views(
     for planned in augmentations:
         for name in find_identical_views(planned, roles, facts.modalities):
             layout = facts.modalities[name].layout
-            fitting = ", ".join(_fitting(catalog, roles, facts, layout)) or "none that is installed"
+            fitting = ", ".join(_list_fitting(catalog, roles, facts, layout)) or "none that is installed"
             problems.append(
                 f"augmentation.name={asked if planned.name == NONE else planned.name}: no operation applies to {name!r} "
                 f"(layout {layout}), so both views of {method.name!r} would be identical. Choose an augmentation that fits: "
@@ -65,7 +65,7 @@ def refuse_identical_views(
     return problems
 
 
-def _fitting(catalog: Catalog, roles: Mapping[str, Role], facts: PlanContext, layout: Layout) -> list[str]:
+def _list_fitting(catalog: Catalog, roles: Mapping[str, Role], facts: PlanContext, layout: Layout) -> list[str]:
     """Return the installed augmentations that make views of a layout differ on this data."""
     augmented = [name for name, role in roles.items() if role.augment] or list(roles)
     acting = {name: Role(count=role.count) for name, role in roles.items()}

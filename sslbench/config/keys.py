@@ -25,7 +25,7 @@ from sslbench.data.prepare import prepared_modality
 from sslbench.data.splits import SplitSettings, rule_versions
 from sslbench.environment import DECODERS, device_kind, versions
 
-ANSWERS = 3
+EVALUATION_FORMAT = 3
 """What an evaluation's folder holds: raised when answers are kept that were not."""
 LIBRARIES = ("torch", "numpy", "scikit-learn", "timm", "torchvision", "scipy")
 HARNESS = ("sslbench",)
@@ -66,7 +66,7 @@ class Evaluation:
     fraction: float | None
 
     @property
-    def asks_views(self) -> bool:
+    def needs_views(self) -> bool:
         """Whether the protocol wants features of augmented views."""
         return bool(self.protocol.spec.views(self.protocol.config))
 
@@ -138,11 +138,11 @@ def rows_key(plan: Plan, fold: int) -> str:
     if plan.pool == "train" or plan.spec.uses_labels:
         rule = [fold, *(split_rule(plan.splits, part) for part in plan.pretrain_parts)]
     elif plan.train.has_holdout:  # no label divides this pool: whole groups of a share of it are held out
-        rule = [_held_groups(plan.splits, part) for part in plan.pretrain_parts]
-    return digest(parts, plan.pool == "train", rule, plan.train.has_holdout, _held_share(plan))
+        rule = [_holdout_groups(plan.splits, part) for part in plan.pretrain_parts]
+    return digest(parts, plan.pool == "train", rule, plan.train.has_holdout, _holdout_fraction(plan))
 
 
-def _held_groups(splits: SplitSettings, part: Part) -> Any:
+def _holdout_groups(splits: SplitSettings, part: Part) -> Any:
     """Which groups of a part are held out whole."""
     groups, kind = part.choice.spec.card.groups, part.dataset.target.kind
     named = "" if splits.groups == UNGROUPED and not groups else splits.groups
@@ -150,7 +150,7 @@ def _held_groups(splits: SplitSettings, part: Part) -> Any:
     return whole, groups, rule_versions(whole, groups, kind)
 
 
-def _held_share(plan: Plan) -> float | None:
+def _holdout_fraction(plan: Plan) -> float | None:
     """The share of the pool that is held out, where it is not the validation part of a split."""
     by_labels = plan.pool == "train" or plan.spec.uses_labels
     shared = not by_labels or not all(is_divided(part.dataset) for part in plan.pretrain_parts)
@@ -230,9 +230,9 @@ def evaluate_key(plan: Plan, extract: str, views: str | None, asked: Evaluation)
     """One protocol's answers on those features."""
     rule = split_rule(plan.splits, asked.part) if asked.part.dataset.target.kind == "class" else None
     protocol, augmentation = asked.protocol, plan.label_preserving.get(asked.part.name)
-    values: list[Any] = [ANSWERS, extract, protocol.key(), rule, asked.folds, asked.fraction, asked.seed]
+    values: list[Any] = [EVALUATION_FORMAT, extract, protocol.key(), rule, asked.folds, asked.fraction, asked.seed]
     values += [plan.threads, plan.cpu_matmul_dtype]
-    if asked.asks_views:
+    if asked.needs_views:
         values += [views]
     if needs_encoders(protocol):
         is_used = augmentation is not None and protocol.spec.augments(protocol.config)

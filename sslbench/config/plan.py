@@ -14,7 +14,13 @@ from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.budget import collect_warnings
 from sslbench.config.choices import Choice, PlannedAugmentation, choose, choose_augmentations
 from sslbench.config.class_names import warn_of_similar_classes
-from sslbench.config.compatibility import check_training_data, learned_rows, misfits, unlike, view_shapes
+from sslbench.config.compatibility import (
+    check_training_data,
+    incompatibilities,
+    leakage_errors,
+    modality_mismatches,
+    view_shapes,
+)
 from sslbench.config.datasets import DatasetCache, Part
 from sslbench.config.identical_views import NONE, find_identical_views, refuse_identical_views
 from sslbench.config.plan_builder import (
@@ -27,13 +33,13 @@ from sslbench.config.plan_builder import (
     choose_seeds,
 )
 from sslbench.config.request import Tree, with_recipe
-from sslbench.config.request_schema import in_form
+from sslbench.config.request_schema import drop_invalid
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
 from sslbench.config.sizes import default_canvas, default_view, warn_of_enlarging
 from sslbench.convert import convert, plain
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import prepared_modality
-from sslbench.data.splits import SplitSettings, undividable
+from sslbench.data.splits import SplitSettings, division_errors
 from sslbench.environment import Precision
 
 LABEL_PRESERVING = "label-preserving"
@@ -102,13 +108,13 @@ class Machine:
     small_threads: int | None = None
 
 
-def make_plan(tree: Tree, catalog: Catalog, shelf: DatasetCache, machine: Machine) -> Plan:
+def make_plan(tree: Tree, catalog: Catalog, datasets: DatasetCache, machine: Machine) -> Plan:
     """Make a plan of a request's tree.
 
     Raises RequestError with every problem, or DataMissing when nothing but data is missing.
     """
     problems: list[str] = []
-    draft = Draft(catalog, shelf, in_form(tree, problems), problems, [])
+    draft = Draft(catalog, datasets, drop_invalid(tree, problems), problems, [])
     method_name, method_settings = draft.component("method")
     if method_name is None:
         draft.problems.append(f"method: none named{did_you_mean('', [c.name for c in catalog.all('method')])}")
@@ -116,7 +122,7 @@ def make_plan(tree: Tree, catalog: Catalog, shelf: DatasetCache, machine: Machin
     evaluate, pretrain = choose_data(draft)
     if not method or not evaluate or not pretrain:
         check_sections(draft)
-        draft.settle()
+        draft.raise_if_invalid()
         raise RequestError(["data: no part of the dataset can be opened"])
     view_asked = draft.section("view", ViewSettings).size
     rows = sum(len(part.dataset.labels) for part in pretrain)
@@ -146,9 +152,9 @@ def _complete(
     view = view_asked or default_view((*pretrain, *evaluate))
     canvas = prepare.size or default_canvas(view, (*pretrain, *evaluate))
     stored = {name: prepared_modality(m, canvas) for name, m in pretrain[0].dataset.modalities.items()}
-    stored = _restricted(draft, stored)
+    stored = _restrict_facts(draft, stored)
     used, backbones = _backbones(draft, method.spec, stored)
-    encoded = {name: _encoded(m, view) for name, m in used.items()}
+    encoded = {name: _encoded_modality(m, view) for name, m in used.items()}
     roles = method.spec.views(method.config)
     gentle = _label_preserving(draft, evaluate)
     augmentations = _augmentations(draft, method.spec, roles, evaluate)
@@ -164,14 +170,14 @@ def _complete(
     _check_parts(draft, pretrain, evaluate, splits)
     pool = draft.section("pretrain", PretrainSettings).pool
     draft.problems += check_training_data(method, pretrain, evaluate, pool, splits)
-    draft.problems += misfits(method, backbones, augmentations, facts)
+    draft.problems += incompatibilities(method, backbones, augmentations, facts)
     asked = (draft.tree.get("augmentation") or {}).get("name")
     draft.problems += refuse_identical_views(draft.catalog, method, augmentations, roles, facts, asked)
     protocols = choose_protocols(draft, evaluate)
     elsewhere = draft.section("pretrain", PretrainSettings).is_other_dataset or bool(draft.tree.get("evaluate"))
-    draft.problems += learned_rows(method, train, protocols, elsewhere=elsewhere)
+    draft.problems += leakage_errors(method, train, protocols, elsewhere=elsewhere)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
-    draft.settle()
+    draft.raise_if_invalid()
     threads = draft.tree.get("threads") or _threads(machine, encoded, rows)
     content = [[part.choice.key(), part.part, part.fingerprint()] for part in pretrain]
     pool = draft.section("pretrain", PretrainSettings).pool_name(pretrain[0].choice.title, plain(content))
@@ -189,12 +195,14 @@ def _complete(
 
 
 def _check_parts(draft: Draft, pretrain: Sequence[Part], evaluate: Sequence[Part], splits: SplitSettings) -> None:
-    """Check that the parts that are present have the same modalities and can be split."""
-    present = [p for p in evaluate if p.name not in draft.shelf.placeholders and p.dataset.target.kind == "class"]
-    learned = next((p for p in pretrain if p.name not in draft.shelf.placeholders), None)
-    for part in present:
-        draft.problems += unlike(learned.dataset.modalities, part.dataset.modalities, part.name) if learned else []
-        draft.problems += undividable(part.dataset.labels, part.dataset.columns, splits, part.choice.spec.card.groups)
+    """Check that the available parts have the same modalities and can be split."""
+    placeholders = draft.datasets.placeholders
+    available = [p for p in evaluate if p.name not in placeholders and p.dataset.target.kind == "class"]
+    learned = next((p for p in pretrain if p.name not in placeholders), None)
+    for part in available:
+        data = part.dataset
+        draft.problems += modality_mismatches(learned.dataset.modalities, data.modalities, part.name) if learned else []
+        draft.problems += division_errors(data.labels, data.columns, splits, part.choice.spec.card.groups)
 
 
 def _threads(machine: Machine, modalities: Mapping[str, Modality], rows: int) -> int:
@@ -204,7 +212,7 @@ def _threads(machine: Machine, modalities: Mapping[str, Modality], rows: int) ->
     return machine.small_threads or machine.threads if is_small else machine.threads
 
 
-def _restricted(draft: Draft, modalities: Mapping[str, Modality]) -> dict[str, Modality]:
+def _restrict_facts(draft: Draft, modalities: Mapping[str, Modality]) -> dict[str, Modality]:
     """Leave out the facts that a request switches off."""
     result = dict(modalities)
     for name, section in (draft.tree.get("modalities") or {}).items():
@@ -216,7 +224,7 @@ def _restricted(draft: Draft, modalities: Mapping[str, Modality]) -> dict[str, M
     return result
 
 
-def _encoded(modality: Modality, view: int) -> Modality:
+def _encoded_modality(modality: Modality, view: int) -> Modality:
     if modality.layout == "image":
         return replace(modality, shape=(modality.shape[0], view, view))
     return modality

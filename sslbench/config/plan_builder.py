@@ -15,7 +15,7 @@ from sslbench.config.request import Tree
 from sslbench.config.settings import PretrainSettings, TrainSettings, ViewSettings, problems_of
 from sslbench.convert import convert
 from sslbench.data.canvas import PrepareSettings, find_unused_sampling
-from sslbench.data.splits import SplitSettings, has_official_split, lone_settings
+from sslbench.data.splits import SplitSettings, find_unused_settings, has_official_split
 
 SectionT = TypeVar("SectionT")
 
@@ -25,7 +25,7 @@ class Draft:
     """A plan in the making: the tree, and what is wrong so far."""
 
     catalog: Catalog
-    shelf: DatasetCache
+    datasets: DatasetCache
     tree: Tree
     problems: list[str]
     missing: list[str]
@@ -38,7 +38,7 @@ class Draft:
         section = self.tree.get(name) or {}
         return section.get("name"), {k: v for k, v in section.items() if k != "name"}
 
-    def settle(self) -> None:
+    def raise_if_invalid(self) -> None:
         """Raise if anything is wrong; only missing data is not a wrong request."""
         problems = list(dict.fromkeys(self.problems))
         if problems:
@@ -54,7 +54,7 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
         names = [c.name for c in draft.catalog.all("dataset")]
         draft.problems.append(f"data: no dataset named; add --dataset NAME{did_you_mean('', names)}")
         return [], []
-    first = open_parts(draft.catalog, name, settings, draft.shelf)
+    first = open_parts(draft.catalog, name, settings, draft.datasets)
     titles = {part.choice.title for part in first.parts if hasattr(part.choice.config, "title")}
     if len(titles) == 1:  # a record's request gives its data the same name wherever the folder lies
         draft.tree = {**draft.tree, "data": {**draft.tree["data"], "title": titles.pop()}}
@@ -71,14 +71,14 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
         )
     if other := draft.tree.get("evaluate"):
         shared = settings if str(other).split("/")[0] == name.split("/")[0] else {}
-        evaluate = open_parts(draft.catalog, str(other), shared, draft.shelf, path="evaluate", settings_path="data")
+        evaluate = open_parts(draft.catalog, str(other), shared, draft.datasets, path="evaluate", settings_path="data")
     elif asked.is_other_dataset:
         shared = dict(settings) if pool.split("/")[0] == name.split("/")[0] else {}
         if "root" in asked.settings:
             shared.pop("title", None)  # of another folder
         shared |= asked.settings
         first = open_parts(
-            draft.catalog, pool, shared, draft.shelf, path="pretrain.pool", settings_path="pretrain.settings"
+            draft.catalog, pool, shared, draft.datasets, path="pretrain.pool", settings_path="pretrain.settings"
         )
     for found in {id(f): f for f in (first, evaluate)}.values():
         _collect(draft, found)
@@ -86,11 +86,11 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
     if (
         first is not evaluate
     ):  # one dataset may be learned from under other settings; folders of one title are a mistake
-        titled = [part for part in (*evaluate.parts, *first.parts) if part.choice.title != part.choice.asked]
+        titled = [part for part in (*evaluate.parts, *first.parts) if part.choice.title != part.choice.requested_name]
         merge_equal_parts(titled, "data.title", draft.problems)
     asked_for = draft.section("prepare", PrepareSettings)
     most, sampling = asked_for.samples, asked_for.sampling
-    return [p.at_most(most, sampling) for p in evaluate.parts], [p.at_most(most, sampling) for p in first.parts]
+    return [p.subset(most, sampling) for p in evaluate.parts], [p.subset(most, sampling) for p in first.parts]
 
 
 def _collect(draft: Draft, found: OpenedParts) -> None:
@@ -121,7 +121,7 @@ def choose_recipe(draft: Draft, spec: MethodSpec[Any], rows: int, pixels: int) -
 def check_sections(draft: Draft) -> None:
     """Find what is wrong with the harness's own settings, whatever else is wrong."""
     draft.problems += problems_of(draft.section("train", TrainSettings))
-    draft.problems += lone_settings(draft.section("splits", SplitSettings))
+    draft.problems += find_unused_settings(draft.section("splits", SplitSettings))
     draft.section("pretrain", PretrainSettings)
     draft.problems += find_unused_sampling(draft.section("prepare", PrepareSettings))
     draft.section("view", ViewSettings)

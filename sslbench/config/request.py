@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Recipe
-from sslbench.config.request_schema import COMPONENTS, in_form
+from sslbench.config.request_schema import COMPONENTS, drop_invalid
 from sslbench.yaml_values import parse_override, read_yaml
 
 Tree = dict[str, Any]
@@ -31,11 +31,11 @@ def read_request(file: Path | None, options: Mapping[str, Any], overrides: Seque
     if problems:
         raise RequestError(problems)
     try:
-        merged = OmegaConf.merge(*[_named(layer) for layer in layers])
+        merged = OmegaConf.merge(*[_expand_names(layer) for layer in layers])
         tree = OmegaConf.to_container(merged, resolve=True)
     except TypeError as error:  # one layer has a list where another has settings
         for layer in layers:
-            in_form(_content(layer), problems)
+            drop_invalid(_content(layer), problems)
         raise RequestError(problems or [f"request: {error}"]) from error
     except OmegaConfBaseException as error:
         raise RequestError([f"request: {' '.join(str(error).split())}"]) from error
@@ -48,7 +48,7 @@ def with_recipe(tree: Tree, recipe: Recipe) -> Tree:
 
     Where the request names another backbone or augmentation than the recipe, the recipe's settings below it are dropped.
     """
-    result: Tree = _copied(tree)
+    result: Tree = _copy(tree)
     for component in ("backbone", "augmentation"):
         wanted, mine = tree.get(component, {}).get("name"), recipe.settings.get(f"{component}.name")
         if wanted is not None and wanted != mine:
@@ -69,8 +69,8 @@ def _lay_beneath(tree: Tree, path: Sequence[str], value: Any) -> None:
     tree.setdefault(path[-1], value)
 
 
-def _copied(tree: Any) -> Any:
-    return {name: _copied(value) for name, value in tree.items()} if isinstance(tree, dict) else tree
+def _copy(tree: Any) -> Any:
+    return {name: _copy(value) for name, value in tree.items()} if isinstance(tree, dict) else tree
 
 
 def _file(file: Path | None, problems: list[str]) -> DictConfig:
@@ -106,7 +106,7 @@ def _content(layer: DictConfig) -> dict[str, Any]:
     return {str(name): value for name, value in OmegaConf.to_container(layer).items()}  # type: ignore[union-attr]
 
 
-def _named(layer: DictConfig) -> DictConfig:
+def _expand_names(layer: DictConfig) -> DictConfig:
     """Let `method: NAME` stand for `method: {name: NAME}`, and `backbones: {image: NAME}` for `{image: {name: NAME}}`."""
     for component in COMPONENTS:
         if isinstance(value := layer.get(component), str):

@@ -14,7 +14,7 @@ from sslbench.old_names import find_new_path
 Settings = Mapping[str, Any]
 Sections = Mapping[str, Mapping[str, Any] | None]
 COMPONENTS = ("method", "backbone", "augmentation", "data")
-SEVERAL = ("backbones", "modalities", "protocol_settings")
+NAMED_SECTIONS = ("backbones", "modalities", "protocol_settings")
 HINTS = {
     "protocol_settings": "write protocol_settings.knn.neighbors=[20]",
     "backbones": "one for every modality is backbone=NAME",
@@ -59,7 +59,7 @@ class RequestSchema:
 KEYS = tuple(one.name for one in fields(RequestSchema))
 
 
-def in_form(tree: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+def drop_invalid(tree: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """A request without what is not in its form, which is told, and without what is null: all else can still be checked.
 
     A component's name that is null is none; a section that is null is an empty one.
@@ -69,7 +69,7 @@ def in_form(tree: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
         found = _problems(str(key), value)
         problems += found
         if not found and value is not None:
-            kept[str(key)] = _without_nothing(str(key), _typed(str(key), value))
+            kept[str(key)] = _without_nulls(str(key), _typed(str(key), value))
     return kept
 
 
@@ -100,9 +100,9 @@ def _protocol_settings(value: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _without_nothing(key: str, value: Any) -> Any:
+def _without_nulls(key: str, value: Any) -> Any:
     if key in COMPONENTS:
         return {name: one for name, one in value.items() if name != "name" or one is not None}
-    if key in SEVERAL:
+    if key in NAMED_SECTIONS:
         return {name: {} if one is None else one for name, one in value.items()}
     return value

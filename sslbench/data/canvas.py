@@ -14,7 +14,7 @@ from sslbench.data.subset import Sampling
 
 Fit = Literal["pad", "squash", "crop"]
 Background = Literal["as-is", "light", "dark"]
-MIDDLE = 128
+MID_GRAY = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +46,15 @@ def find_unused_sampling(settings: PrepareSettings) -> list[str]:
     return [f"prepare.sampling={settings.sampling}: has no effect on all samples. Set prepare.samples=NUMBER"]
 
 
-def facing(image: NDArray[np.uint8], background: Background) -> NDArray[np.uint8]:
+def match_background(image: NDArray[np.uint8], background: Background) -> NDArray[np.uint8]:
     """A image [C, H, W] on the background that is asked for: inverted where its edges' commonest value is of the other."""
     if background == "as-is":
         return image
-    light = edge_mode(image).mean() >= MIDDLE
+    light = edge_mode(image).mean() >= MID_GRAY
     return image if light == (background == "light") else 255 - image
 
 
-def on_canvas(image: NDArray[np.uint8], size: int, fit: Fit) -> NDArray[np.uint8]:
+def fit_to_canvas(image: NDArray[np.uint8], size: int, fit: Fit) -> NDArray[np.uint8]:
     """[C, H, W] -> [C, size, size]; antialiased when it shrinks."""
     height, width = image.shape[1:]
     if fit == "crop":

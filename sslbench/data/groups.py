@@ -66,7 +66,7 @@ def find_shared(key: NDArray[np.str_] | None, rows: Rows, others: Rows) -> NDArr
     return np.zeros(len(rows), np.bool_) if key is None else np.isin(key[rows], key[others])
 
 
-def chained(values: NDArray[np.str_], block: float) -> NDArray[np.str_]:
+def name_chains(values: NDArray[np.str_], block: float) -> NDArray[np.str_]:
     """Name [n] the chain of each sample: in one chain, neighboring values differ by at most `block`; '' is a chain alone."""
     numbers = np.array([float(value) if value else np.nan for value in values.tolist()])
     order = np.argsort(numbers, kind="stable")  # nan last, and no two of them closer than anything
@@ -76,7 +76,7 @@ def chained(values: NDArray[np.str_], block: float) -> NDArray[np.str_]:
     return chain.astype(np.str_)
 
 
-def apart_without(key: NDArray[np.str_]) -> NDArray[np.str_]:
+def separate_missing(key: NDArray[np.str_]) -> NDArray[np.str_]:
     """Give samples without any value a group each."""
     empty = np.char.strip(key, "\x1f") == ""
     return np.where(empty, np.char.add("\x1falone ", np.arange(len(key)).astype(np.str_)), key)
@@ -89,10 +89,10 @@ def find_non_numbers(values: NDArray[np.str_]) -> list[str]:
 
 def _key(columns: Columns, names: Sequence[str], block: float) -> NDArray[np.str_]:
     if block:
-        return chained(columns[names[0]], block)
+        return name_chains(columns[names[0]], block)
     parts = [columns[name] for name in names]
     joined = ["\x1f".join(values) for values in zip(*(p.tolist() for p in parts), strict=True)]
-    return apart_without(np.array(joined, dtype=np.str_))
+    return separate_missing(np.array(joined, dtype=np.str_))
 
 
 def _is_number(value: str) -> bool:

@@ -36,7 +36,7 @@ def mix(x: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=4096)
-def _word(name: str) -> int:
+def _hash_name(name: str) -> int:
     return _signed(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big"))
 
 
@@ -49,13 +49,13 @@ class CounterRandom:
     @classmethod
     def of(cls, samples: Tensor, *parts: object) -> CounterRandom:
         """Key samples [B] of integers by whatever else must change the numbers (seed, epoch, role, …)."""
-        return cls(mix(samples * _signed(GOLDEN) ^ _word("\x1f".join(map(str, parts)))))
+        return cls(mix(samples * _signed(GOLDEN) ^ _hash_name("\x1f".join(map(str, parts)))))
 
     def uniform(self, name: str, *shape: int) -> Tensor:
         """[B, *shape] in [0, 1), 24 random bits each."""
         count = math.prod(shape)
         steps = torch.arange(1, count + 1, device=self.keys.device) * _signed(GOLDEN)
-        bits = mix(mix(self.keys ^ _word(name)).unsqueeze(1) + steps)
+        bits = mix(mix(self.keys ^ _hash_name(name)).unsqueeze(1) + steps)
         return (_shift(bits, 40).to(torch.float32) * 2.0**-24).view(len(self.keys), *shape)
 
     def normal(self, name: str, *shape: int) -> Tensor:
@@ -65,7 +65,7 @@ class CounterRandom:
 
     def fork(self, name: str) -> CounterRandom:
         """Other numbers for the same samples."""
-        return CounterRandom(mix(self.keys + _word(name)))
+        return CounterRandom(mix(self.keys + _hash_name(name)))
 
     def __getitem__(self, rows: Tensor) -> CounterRandom:
         """The same numbers, for some of the samples."""

@@ -17,7 +17,7 @@ Rows = NDArray[np.int64]
 Stored = dict[str, NDArray[Any]]
 
 
-def batches_of(rows: int, batch: int) -> int:
+def count_batches(rows: int, batch: int) -> int:
     """How many batches an epoch has: a short last one is dropped, unless it is all there is."""
     return max(1, rows // batch)
 
@@ -25,11 +25,11 @@ def batches_of(rows: int, batch: int) -> int:
 def epoch_order(rows: int, batch: int, seed: int, epoch: int) -> list[Rows]:
     """The rows of every batch of an epoch: a permutation that depends on seed and epoch alone."""
     order = np.random.default_rng(seed_from("order", seed, epoch)).permutation(rows)
-    count = batches_of(rows, batch)
+    count = count_batches(rows, batch)
     return [order[i * batch : (i + 1) * batch] for i in range(count)]
 
 
-def share(rows: Rows, rank: int, size: int) -> Rows:
+def process_share(rows: Rows, rank: int, size: int) -> Rows:
     """A process's contiguous slice of a global batch, so that gathering gives one-process order."""
     each = -(-len(rows) // size)
     return rows[rank * each : (rank + 1) * each]

@@ -12,7 +12,7 @@ from sslbench.api.errors import DataMissing
 from sslbench.api.specs import DatasetCard
 from sslbench.api.values import Target
 
-ANNOUNCED = 1000
+DEFAULT_SAMPLES = 1000
 """Rows of a missing dataset whose card gives no count."""
 
 
@@ -20,7 +20,7 @@ class PlaceholderDataset:
     """A dataset that is not here, as its card announces it: sizes and classes, and nothing to read."""
 
     def __init__(self, card: DatasetCard, part: str) -> None:
-        counts = dict(card.counts.get(part, {})) or _evenly(*card.totals.get(part, (0, 0)))
+        counts = dict(card.counts.get(part, {})) or _equal_counts(*card.totals.get(part, (0, 0)))
         self.modalities = card.modalities
         self.target = Target(kind="class", names=tuple(counts))
         self.labels: NDArray[np.int64] = np.repeat(np.arange(len(counts)), list(counts.values()))
@@ -41,7 +41,7 @@ class PlaceholderDataset:
         return "missing"
 
 
-def _evenly(samples: int, classes: int) -> Mapping[str, int]:
+def _equal_counts(samples: int, classes: int) -> Mapping[str, int]:
     """Classes of one size, of which only the totals are known (0: not even those)."""
     number = max(classes, 1)
-    return {f"class {place}": max(1, (samples or ANNOUNCED) // number) for place in range(number)}
+    return {f"class {place}": max(1, (samples or DEFAULT_SAMPLES) // number) for place in range(number)}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sslbench.api.errors import DataBroken
 from sslbench.api.specs import Dataset
 from sslbench.api.values import Modality
-from sslbench.data.canvas import PrepareSettings, facing, on_canvas
+from sslbench.data.canvas import PrepareSettings, fit_to_canvas, match_background
 from sslbench.data.disk_arrays import create_array
 from sslbench.data.table import SCHEMA
 from sslbench.environment import cores, seed_from
@@ -27,7 +27,7 @@ Tick = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Job:
+class PrepareJob:
     """What to prepare, and how; `name` is what progress and errors call it."""
 
     name: str
@@ -37,7 +37,7 @@ class Job:
     groups: tuple[str, ...]
 
 
-def prepare(job: Job, folder: Path, tick: Tick) -> None:
+def prepare(job: PrepareJob, folder: Path, tick: Tick) -> None:
     """Write a dataset's columns into a folder.
 
     Raises DataBroken when more than the stated share of samples cannot be read.
@@ -99,7 +99,7 @@ def prepared_bytes(dataset: Dataset, canvas: int) -> int:
 class _Writer:
     """One modality's column, filled row by row in order."""
 
-    def __init__(self, folder: Path, name: str, modality: Modality, rows: int, job: Job) -> None:
+    def __init__(self, folder: Path, name: str, modality: Modality, rows: int, job: PrepareJob) -> None:
         self.folder, self.name, self.job = folder, name, job
         self.source = modality
         self.modality = prepared_modality(modality, job.canvas)
@@ -119,9 +119,9 @@ class _Writer:
             raise ValueError(f"{self.name} has shape {value.shape}, announced {expected}")
         if self.modality.layout != "image":
             return value
-        value = facing(value, self.job.settings.background)
+        value = match_background(value, self.job.settings.background)
         same = value.shape == self.modality.shape
-        return value if same else on_canvas(value, self.modality.shape[1], self.job.settings.fit)
+        return value if same else fit_to_canvas(value, self.modality.shape[1], self.job.settings.fit)
 
     def put(self, row: int, original: tuple[int, ...], value: NDArray[Any]) -> None:
         if self.sizes is not None:
@@ -153,7 +153,7 @@ class _Writer:
         }
 
 
-def _original(sample: Mapping[str, NDArray[Any]], name: str) -> tuple[int, ...]:
+def _original_size(sample: Mapping[str, NDArray[Any]], name: str) -> tuple[int, ...]:
     """A image's height and width before anything was done to it."""
     given = sample.get(f"{name}.size")
     return tuple(int(side) for side in (sample[name].shape[1:3] if given is None else given))
@@ -162,7 +162,7 @@ def _original(sample: Mapping[str, NDArray[Any]], name: str) -> tuple[int, ...]:
 Answer = Mapping[str, tuple[tuple[int, ...], NDArray[Any]]]
 
 
-def _read_all(job: Job, writers: Mapping[str, _Writer]) -> Iterator[Answer | Exception]:
+def _read_all(job: PrepareJob, writers: Mapping[str, _Writer]) -> Iterator[Answer | Exception]:
     """Every row in order, read by threads (decoding lets go of the interpreter), few at a time in memory.
 
     What is random, such as the noise of a border, follows from a sample's id alone: it is the same wherever the data lies and
@@ -173,7 +173,7 @@ def _read_all(job: Job, writers: Mapping[str, _Writer]) -> Iterator[Answer | Exc
     def read(row: int) -> Answer | Exception:
         try:
             sample = job.dataset.read(row, np.random.default_rng(seed_from("read", ids[row])))
-            return {name: (_original(sample, name), writer.fit(sample[name])) for name, writer in writers.items()}
+            return {name: (_original_size(sample, name), writer.fit(sample[name])) for name, writer in writers.items()}
         except Exception as error:  # a broken file is a fact about the data, reported by name
             return error
 

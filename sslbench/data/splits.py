@@ -63,7 +63,7 @@ class Division:
     left_out: Mapping[Reason, Rows] = field(default_factory=dict)
 
 
-def lone_settings(settings: SplitSettings) -> list[str]:
+def find_unused_settings(settings: SplitSettings) -> list[str]:
     """Say which settings make no sense alone, or are given without the column that they are about."""
     named = {"splits.bank": settings.bank, "splits.query": settings.query}
     given = [f"{path} = {value}" for path, value in named.items() if value and not settings.transfer]
@@ -75,14 +75,14 @@ def lone_settings(settings: SplitSettings) -> list[str]:
     return problems
 
 
-def absent(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> list[str]:
+def find_missing_columns(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> list[str]:
     """Say which columns, and which groups of a transfer, a rule or the dataset's card names that the data has not."""
     kept = group_columns(settings, groups)
     named = [*(("splits.groups", name) for name in kept), ("splits.transfer", settings.transfer)]
     strangers = [(path, name) for path, name in named if name and name not in columns]
     possible = ", ".join(sorted(columns))
     problems = [f"{path}: no column {name!r}; possible: {possible}" for path, name in strangers]
-    problems += find_bad_blocks(columns, settings)
+    problems += find_invalid_gaps(columns, settings)
     if settings.transfer not in columns:
         return problems
     names = sorted(set(columns[settings.transfer].tolist()))
@@ -92,9 +92,9 @@ def absent(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> 
     return problems
 
 
-def undividable(labels: Rows, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> list[str]:
+def division_errors(labels: Rows, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> list[str]:
     """Say why a dataset cannot be divided so: what it has not, or fewer groups than there would be parts."""
-    if problems := absent(columns, settings, groups):
+    if problems := find_missing_columns(columns, settings, groups):
         return problems
     sides = _sides(labels, columns, settings, groups)
     if problems := _find_empty_sides(sides, settings):
@@ -104,21 +104,21 @@ def undividable(labels: Rows, columns: Columns, settings: SplitSettings, groups:
         return []
     inner = settings.validation > 0 and not len(sides.validation)
     parts = 1 + inner if len(sides.query) else max(settings.folds, 2 + inner)
-    problems = _too_few(len(set(key[sides.bank].tolist())), parts)
+    problems = _too_few_groups(len(set(key[sides.bank].tolist())), parts)
     if problems or len(sides.query) or not inner or settings.folds > 2:
         return problems
     folds = _folds(labels, sides.bank, key, settings.folds)  # with two, one large group may be all of a side
-    return _too_few(min(len(set(key[sides.bank[folds != fold]].tolist())) for fold in range(settings.folds)), 2)
+    return _too_few_groups(min(len(set(key[sides.bank[folds != fold]].tolist())) for fold in range(settings.folds)), 2)
 
 
-def find_bad_blocks(columns: Columns, settings: SplitSettings) -> list[str]:
+def find_invalid_gaps(columns: Columns, settings: SplitSettings) -> list[str]:
     """Say which values of the column in `splits.groups` are no numbers, where `splits.group_gap` needs numbers."""
     wrong = find_non_numbers(columns[settings.groups]) if settings.group_gap and settings.groups in columns else []
     told = f"splits.group_gap: needs numbers in column {settings.groups!r}"
     return [f"{told}, and {len(wrong)} of its values are none, such as {wrong[0]!r}"] if wrong else []
 
 
-def _too_few(groups: int, parts: int) -> list[str]:
+def _too_few_groups(groups: int, parts: int) -> list[str]:
     told = f"splits.groups: {groups} group(s) of samples cannot be divided into {parts} parts"
     fix = "lower splits.folds, set splits.validation=0, or set splits.groups=none to let a group lie on both sides"
     return [] if groups >= parts else [f"{told}; {fix}"]
@@ -143,7 +143,7 @@ def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, g
 
     `groups` are the dataset card's own group columns; raises RequestError for a group or split that is not there.
     """
-    if problems := absent(columns, settings, groups):
+    if problems := find_missing_columns(columns, settings, groups):
         raise RequestError(problems)
     sides = _sides(labels, columns, settings, groups)
     if problems := _find_empty_sides(sides, settings):
@@ -154,7 +154,7 @@ def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, g
         folds = _folds(labels, bank, key, settings.folds)
         bank, query = bank[folds != fold], bank[folds == fold]
     if not len(validation):
-        bank, validation = _inner(labels, bank, key, settings.validation)
+        bank, validation = _split_validation(labels, bank, key, settings.validation)
     return Division(bank=bank, validation=validation, query=query, left_out=sides.left_out)
 
 
@@ -164,7 +164,7 @@ def estimate_bank(labels: Rows, columns: Columns, settings: SplitSettings, group
     All labeled rows count where the rule names a column that is not there, as of data that is only announced.
     """
     known = int(is_labeled(labels).sum())
-    if labels.ndim > 1 or absent(columns, settings, groups):
+    if labels.ndim > 1 or find_missing_columns(columns, settings, groups):
         return known
     sides = _sides(labels, columns, settings, groups)
     share = 1.0 if len(sides.query) else 1 - 1 / settings.folds
@@ -288,7 +288,7 @@ def _folds(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, folds: int) -
     if key is None:
         order = StratifiedKFold(folds, shuffle=True, random_state=VERSION).split(rows, _splittable(labels[rows], folds))
     else:
-        if problems := _too_few(len(set(key[rows].tolist())), max(folds, 2)):
+        if problems := _too_few_groups(len(set(key[rows].tolist())), max(folds, 2)):
             raise RequestError(problems)
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=VERSION)
         order = splitter.split(rows, _splittable(labels[rows], folds), key[rows])
@@ -307,7 +307,7 @@ def _splittable(labels: Rows, folds: int) -> Rows:
     return joined
 
 
-def _inner(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, share: float) -> tuple[Rows, Rows]:
+def _split_validation(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, share: float) -> tuple[Rows, Rows]:
     """Take a stratified share for validation; every class keeps at least one row to learn from."""
     if share <= 0:
         return rows, rows[:0]

@@ -15,7 +15,7 @@ Sampling: TypeAlias = Literal["stratified", "balanced"]
 """Whether a class keeps its share of all samples, or every class gets the same number."""
 
 
-def some_rows(strata: NDArray[Any], samples: int) -> NDArray[np.int64]:
+def stratified_rows(strata: NDArray[Any], samples: int) -> NDArray[np.int64]:
     """Keep `samples` row numbers, in order: from each stratum [n] its share, rounded by largest remainder, at least one."""
     codes, sizes = _share_sizes(strata, samples)
     return _draw_rows(strata, codes, sizes)
@@ -63,7 +63,7 @@ def _draw_rows(strata: NDArray[Any], codes: NDArray[Any], sizes: NDArray[np.int6
     return np.sort(np.concatenate(chosen))
 
 
-def marked(fingerprint: str, samples: int, sampling: Sampling) -> str:
+def subset_fingerprint(fingerprint: str, samples: int, sampling: Sampling) -> str:
     """The fingerprint of so many samples of what has that fingerprint."""
     rule = "" if sampling == "stratified" else f"-{sampling}"
     return f"{fingerprint}-{samples}{rule}-{VERSION}"
@@ -81,9 +81,9 @@ class Subset:
         labels = whole.labels if whole.labels.ndim == 1 else np.zeros(len(whole.labels), np.int64)
         self.whole, self.samples, self.sampling = whole, samples, sampling
         if sampling == "balanced":
-            self.rows = balanced_rows(_joined(split, labels >= 0), labels, samples)
+            self.rows = balanced_rows(_number_pairs(split, labels >= 0), labels, samples)
         else:
-            self.rows = some_rows(_joined(split, labels), samples)
+            self.rows = stratified_rows(_number_pairs(split, labels), samples)
         self.modalities, self.target = whole.modalities, whole.target
         self.labels: NDArray[np.int64] = whole.labels[self.rows]
         if (account := getattr(whole, "account", None)) is not None:
@@ -100,10 +100,10 @@ class Subset:
 
     def fingerprint(self) -> str:
         """The whole's, how many, and by which rule."""
-        return marked(self.whole.fingerprint(), self.samples, self.sampling)
+        return subset_fingerprint(self.whole.fingerprint(), self.samples, self.sampling)
 
 
-def _joined(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.int64]:
+def _number_pairs(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.int64]:
     """Number [n] the pairs of two columns."""
     pairs: NDArray[np.int64] = np.unique(np.stack([first, second.astype(np.str_)]), axis=1, return_inverse=True)[1]
     return pairs

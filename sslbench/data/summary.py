@@ -14,7 +14,7 @@ from sslbench.api.specs import Dataset
 from sslbench.api.values import DataDescription
 from sslbench.data.splits import SplitSettings, divide
 
-SHOWN = 12
+MAX_CLASSES_LISTED = 12
 """Classes that are named; of more, the largest and the smallest."""
 
 
@@ -135,8 +135,8 @@ def describe_copies(copies: Copies) -> str:
 def _list_counts(counts: Mapping[str, int]) -> str:
     """List names with their counts; of many, the largest and the smallest."""
     ordered = sorted(counts.items(), key=lambda pair: -pair[1])
-    if len(ordered) <= SHOWN:
+    if len(ordered) <= MAX_CLASSES_LISTED:
         return ", ".join(f"{name} {count:,}" for name, count in counts.items())
-    half = SHOWN // 2
+    half = MAX_CLASSES_LISTED // 2
     first, last = (", ".join(f"{name} {count:,}" for name, count in part) for part in (ordered[:half], ordered[-half:]))
     return f"{first}, …, {last}"

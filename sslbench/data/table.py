@@ -106,12 +106,12 @@ def _interleave(parts: Sequence[tuple[Rows, dict[str, NDArray[Any]]]], n: int) -
     return joined
 
 
-def normalized(modalities: Mapping[str, Modality], pool: Pool, most: int = 4096) -> dict[str, Modality]:
+def with_statistics(modalities: Mapping[str, Modality], pool: Pool, max_rows: int = 4096) -> dict[str, Modality]:
     """Add mean and deviation per channel, measured on at most `most` evenly spread rows of the pool.
 
     Images are measured on [0, 1]; padded steps of sequences do not count.
     """
-    rows = np.unique(np.linspace(0, len(pool) - 1, min(most, len(pool))).astype(np.int64))
+    rows = np.unique(np.linspace(0, len(pool) - 1, min(max_rows, len(pool))).astype(np.int64))
     sums: dict[str, tuple[NDArray[np.float64], NDArray[np.float64], float]] = {}
     for start in range(0, len(rows), 256):
         batch = pool.read(rows[start : start + 256])

@@ -74,7 +74,7 @@ class ViewMaker:
         for name, size in self.sizes.items():
             if name in made and made[name].shape[2:] != size:
                 made[name] = crop_resize(made[name], middle(made[name], made.get(f"{name}.aspect")), size)
-        return self._laid_out(made)
+        return self._channels_last(made)
 
     def make(
         self, view: View, samples: Tensor, epoch: int, augmentation: BuiltAugmentation, roles: Mapping[str, Role]
@@ -88,11 +88,11 @@ class ViewMaker:
             views = []
             for place in range(wanted.count):
                 draws = CounterRandom.of(samples, self.seed, epoch, augmentation.name, role, place)
-                views.append(self._laid_out(_augmented(view, draws, augmentation.roles[role], place)))
+                views.append(self._channels_last(_augment(view, draws, augmentation.roles[role], place)))
             made[role] = tuple(views)
         return made
 
-    def _laid_out(self, view: View) -> View:
+    def _channels_last(self, view: View) -> View:
         """Images channels-last, as convolutions like them."""
         return {
             name: x.contiguous(memory_format=torch.channels_last)
@@ -102,18 +102,18 @@ class ViewMaker:
         }
 
 
-def _augmented(view: View, draws: KeyedRandom, operations: Sequence[BuiltOperation], place: int) -> View:
+def _augment(view: View, draws: KeyedRandom, operations: Sequence[BuiltOperation], place: int) -> View:
     for built in operations:
         own = draws.fork(built.name)
         probability = built.probability(place)
         if probability >= 1:
             view = built.operation(view, own)
         elif probability > 0:
-            view = _sometimes(view, own, built.operation, probability)
+            view = _apply_with_probability(view, own, built.operation, probability)
     return view
 
 
-def _sometimes(view: View, draws: KeyedRandom, operation: Operation, probability: float) -> View:
+def _apply_with_probability(view: View, draws: KeyedRandom, operation: Operation, probability: float) -> View:
     """Apply an operation to the samples whose draw says so, and leave the others bit for bit."""
     chosen = torch.nonzero(draws.uniform("apply") < probability).squeeze(1)
     if not len(chosen):

@@ -64,11 +64,11 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMea
         run=name,
         status=status,
         reason=failure.reason if failure else "",
-        method=plan.method.described()
+        method=plan.method.record_facts()
         | {name: getattr(plan.spec, name) for name in ("family", "uses_labels", "depends_on_seed")}
         | {"identical_views": plan.has_identical_views, "random_init": plan.spec.random_init and not plan.spec.trains},
         baseline=plan.spec.baseline,
-        backbones={modality: choice.described() for modality, choice in plan.backbones.items()},
+        backbones={modality: choice.record_facts() for modality, choice in plan.backbones.items()},
         augmentations=[a.key() for a in plan.augmentations],
         recipe=plan.recipe,
         pool=plan.pool,
@@ -98,12 +98,12 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMea
 
 def _protocol(choice: Choice) -> dict[str, Any]:
     most = choice.spec.max_test_samples(choice.config)
-    return {**choice.described(), **({"max_test_samples": most} if most else {})}
+    return {**choice.record_facts(), **({"max_test_samples": most} if most else {})}
 
 
 def _data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:
     table = tables.get(prepare_key(plan, part))
-    facts: dict[str, Any] = {"part": part.name, **part.choice.described(), "fingerprint": part.fingerprint()}
+    facts: dict[str, Any] = {"part": part.name, **part.choice.record_facts(), "fingerprint": part.fingerprint()}
     if account := getattr(part.dataset, "account", None):
         facts["account"] = {"columns": list(account[0]), "rows": [list(row.values()) for row in account]}
     facts["found"] = plain(summarize_data(part.name, part.dataset, plan.splits, part.choice.spec.card.groups))

@@ -17,7 +17,7 @@ from sslbench.config import keys
 from sslbench.config.compatibility import needs_encoders
 from sslbench.config.datasets import Part
 from sslbench.config.plan import Plan
-from sslbench.data.prepare import Job, prepare, prepared_bytes
+from sslbench.data.prepare import PrepareJob, prepare, prepared_bytes
 from sslbench.data.splits import SplitSettings, estimate_bank
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.pipeline.record import RunMeasurements, make_record, write_run
@@ -74,7 +74,7 @@ def stages_of(plan: Plan, store: Store) -> Iterator[Stage]:
 def _prepare(plan: Plan, store: Store, part: Part) -> Stage:
     key = keys.prepare_key(plan, part)
     groups = part.choice.spec.card.groups
-    job = Job(name=part.name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=groups)
+    job = PrepareJob(name=part.name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=groups)
 
     def make(scratch: Path, live: StageProgress) -> None:
         prepare(job, scratch, live.tick)
@@ -162,7 +162,7 @@ def _measure(
     def measure(asked: keys.Evaluation, folder: Path, live: StageProgress) -> None:
         from sslbench.evaluation.stage import evaluate_stage
 
-        views = augmented if asked.asks_views else None
+        views = augmented if asked.needs_views else None
         evaluate_stage(subject(), asked, features, views, folder, watch=live.named)
 
     encoder = keys.encoder_shape(plan)
@@ -183,7 +183,7 @@ def _measure(
         less = f" with {asked.fraction:.3g} of the labels" if asked.fraction not in (None, 1.0) else ""
         yield known(
             kind="evaluate", key=answer, folder=store.stage("evaluate", answer), make=partial(measure, asked),
-            needs=(features, augmented) if augmented and asked.asks_views else (features,),
+            needs=(features, augmented) if augmented and asked.needs_views else (features,),
             title=f"{who} {asked.protocol.name} on {part.name}{less}",
             shape=keys.encoder_shape(plan, asked.protocol.key(), asked.fraction), facts=asked.facts,
             rows=_evaluated_rows(plan, asked, table.rows), passes_encoder=needs_encoders(asked.protocol),

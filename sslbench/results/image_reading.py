@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from sslbench.data.canvas import MIDDLE, Background, Fit, edge_mode, facing, on_canvas, resize
+from sslbench.data.canvas import MID_GRAY, Background, Fit, edge_mode, fit_to_canvas, match_background, resize
 
 HEAD = '''"""Read an image file as the exported encoder beside this file takes it. Needs NumPy and Pillow."""
 
@@ -61,9 +61,9 @@ def read_image(
         image = ground
     array = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint8)
     planes = array[None] if channels == 1 else np.ascontiguousarray(np.moveaxis(array, -1, 0))
-    planes = facing(planes, background)
+    planes = match_background(planes, background)
     if planes.shape[1:] != (height, width):
-        planes = on_canvas(planes, height, fit)
+        planes = fit_to_canvas(planes, height, fit)
     return planes[None].copy()
 
 
@@ -76,5 +76,5 @@ def read_aspect(file: str) -> float:
 
 def reader_source() -> str:
     """Write the functions above, and those that they call, as one file without sslbench."""
-    functions = (facing, on_canvas, resize, edge_mode, read_image, read_aspect)
-    return "\n\n".join([HEAD.format(middle=MIDDLE), *(inspect.getsource(function) for function in functions)])
+    functions = (match_background, fit_to_canvas, resize, edge_mode, read_image, read_aspect)
+    return "\n\n".join([HEAD.format(middle=MID_GRAY), *(inspect.getsource(function) for function in functions)])

@@ -26,7 +26,7 @@ WRITTEN = 1
 def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage]) -> str:
     """Digest all that a run's folder follows from: the request, the data, versions, and each stage that is done or failed."""
     parts = [
-        (part.name, part.choice.described(), part.fingerprint(), *_told_by(part.dataset))
+        (part.name, part.choice.record_facts(), part.fingerprint(), *_told_by(part.dataset))
         for part in (*plan.pretrain_parts, *plan.evaluate_parts)
     ]
     made = [

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.specs import Setting
 from sslbench.catalog.facts import Catalog
-from sslbench.config.baselines import plans_of
+from sslbench.config.baselines import plan_with_baselines
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.keys import run_id
 from sslbench.config.plan import Machine, Plan
@@ -91,7 +91,7 @@ def make_grid(
 
     for point in points:
         try:
-            found = plans_of(point.tree, catalog, shelf, machine, say_once)
+            found = plan_with_baselines(point.tree, catalog, shelf, machine, say_once)
         except RequestError as error:
             for problem in error.problems:
                 problems[problem].append(str(point))

@@ -21,7 +21,7 @@ from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.convert import plain
 from sslbench.data.keyed_random import CounterRandom
-from sslbench.data.prepare import Job, prepare
+from sslbench.data.prepare import PrepareJob, prepare
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.environment import places
 from sslbench.testing.check import Subject
@@ -146,7 +146,7 @@ def prepare_samples(plan: Plan) -> Prepared:
     """Prepare the samples that a plan learns from in a folder that is gone afterwards: mapped files stay readable."""
     part = plan.pretrain_parts[0]
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
-        job = Job(name="kit", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
+        job = PrepareJob(name="kit", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
         prepare(job, Path(folder), lambda done, total: None)
         return open_prepared(Path(folder), "kit")
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from sslbench.api.specs import OperationParts
 from sslbench.api.values import Modality, Role, View
 from sslbench.config.choices import PlannedAugmentation, choose_augmentations
-from sslbench.config.compatibility import sized
+from sslbench.config.compatibility import fill_in_size
 from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 from sslbench.testing.backbone_checks import IMAGES, OTHERS
@@ -34,7 +34,7 @@ def sample(modality: Modality) -> dict[str, Tensor]:
 
 def applied(subject: Subject, modality: Modality, view: View, rows: Tensor | None = None, seed: int = 0) -> View:
     """What the operation, with its smoke settings, makes of a view."""
-    config = sized(subject.spec.smoke, SIDE)
+    config = fill_in_size(subject.spec.smoke, SIDE)
     wanted = subject.spec.reference(config)
     reference = {"x": torch.rand(wanted, *modality.shape)} if wanted else {}
     operation = subject.component.implementation()(
@@ -54,7 +54,7 @@ def gives_what_it_announces(subject: Subject) -> Iterator[str]:
     """Plans are made from the announced shapes, before anything runs."""
     for what, modality in tried_on(subject).items():
         made = applied(subject, modality, sample(modality))["x"]
-        announced = tuple(subject.spec.shapes(sized(subject.spec.smoke, SIDE), {"x": modality.shape})["x"])
+        announced = tuple(subject.spec.shapes(fill_in_size(subject.spec.smoke, SIDE), {"x": modality.shape})["x"])
         if made.shape != (ROWS, *announced) or made.dtype != torch.float32:
             yield f"{what} becomes {tuple(made.shape)} of {made.dtype}; announced is {announced} of float32"
 

@@ -16,9 +16,9 @@ from sslbench.api.modules import Backbone, Method
 from sslbench.api.specs import MethodParts, OperationParts
 from sslbench.api.values import Modality, Target
 from sslbench.config.choices import Choice, PlannedAugmentation
-from sslbench.config.compatibility import sized
+from sslbench.config.compatibility import fill_in_size
 from sslbench.config.plan import Plan
-from sslbench.data.table import Pool, Prepared, Rows, normalized
+from sslbench.data.table import Pool, Prepared, Rows, with_statistics
 from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
 from sslbench.environment import seed_everything
 from sslbench.train.pool import divide_pool
@@ -48,7 +48,7 @@ def gather_material(plan: Plan, tables: Sequence[Prepared], fold: int) -> Materi
     members = [(table, rows) for table, rows, _ in parted if len(rows)]
     pool = Pool(members=members, modalities=plan.modalities)
     held = Pool(members=[(table, rows) for table, _, rows in parted if len(rows)], modalities=plan.modalities)
-    modalities = normalized(plan.modalities, pool)
+    modalities = with_statistics(plan.modalities, pool)
     if not plan.spec.uses_labels:
         return Material(pool=pool, held=held, modalities=modalities, target=Target(kind="none"), labels=None)
     names = tuple(sorted({name for table, _ in members for name in table.target.names}))
@@ -80,7 +80,7 @@ def build_augmentation(
     for role, operations in planned.roles.items():
         built = []
         for operation in operations:
-            component, config = operation.choice.component, sized(operation.choice.config, view)
+            component, config = operation.choice.component, fill_in_size(operation.choice.config, view)
             wanted = component.spec.reference(config)
             reference = _reference(pool, wanted) if wanted and pool is not None else {}
             parts = OperationParts(modalities=modalities, reference=reference)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sslbench.api.values import Batch, ProcessGroup, Role, UnaugmentedPass, View
 from sslbench.data.keyed_random import CounterRandom
-from sslbench.data.loader import Rows, Stored, batches_of, epoch_order, read_ahead, share
+from sslbench.data.loader import Rows, Stored, count_batches, epoch_order, process_share, read_ahead
 from sslbench.data.table import Pool
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 
@@ -68,13 +68,13 @@ class SampleFeed:
     first: int = 0
 
     def steps(self) -> int:
-        return batches_of(len(self.pool), self.batch)
+        return count_batches(len(self.pool), self.batch)
 
     def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
         order = epoch_order(len(self.pool), self.batch, self.seed, epoch)[start:]
         passes = [part for rows in order for part in np.array_split(rows, min(self.accumulate, len(rows)))]
         steps = [(min(self.accumulate, len(rows)), len(rows)) for rows in order]
-        stored = read_ahead(self.pool, [share(part, self.world.rank, self.world.size) for part in passes])
+        stored = read_ahead(self.pool, [process_share(part, self.world.rank, self.world.size) for part in passes])
         for passes_of_step, batch in steps:
             yield [self._pass(*next(stored), epoch, batch) for _ in range(passes_of_step)]
 
@@ -94,7 +94,7 @@ class SampleFeed:
 
     def survey(self) -> UnaugmentedPass:
         def walk() -> Iterator[tuple[Tensor, View]]:
-            mine = share(np.arange(len(self.pool)), self.world.rank, self.world.size)
+            mine = process_share(np.arange(len(self.pool)), self.world.rank, self.world.size)
             batches = [mine[i : i + self.batch] for i in range(0, len(mine), self.batch)]
             for rows, stored in read_ahead(self.pool, batches):
                 yield torch.from_numpy(rows), self.views.plain(self.views.natural(stored))
@@ -117,7 +117,7 @@ class FeatureFeed:
         return len(self.labels)
 
     def steps(self) -> int:
-        return batches_of(self.rows, self.batch)
+        return count_batches(self.rows, self.batch)
 
     def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
         for rows in epoch_order(self.rows, self.batch, self.seed, epoch)[start:]:

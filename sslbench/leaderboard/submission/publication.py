@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from sslbench.config.choices import PLACE
+from sslbench.config.choices import LOCATION_SETTINGS
 from sslbench.convert import plain
 from sslbench.results.record import Record
 
@@ -27,7 +27,7 @@ COMPONENT = ("name", "version", "from", "settings")
 METHOD = (*COMPONENT, "family", "uses_labels", "depends_on_seed", "identical_views", "random_init")
 HOST = ("node",)
 COST = ("seconds", "samples_per_second", "peak_memory")
-LOCATION = PLACE[0]
+LOCATION = LOCATION_SETTINGS[0]
 """The setting of a dataset that says where its files are; what a dataset is called is public."""
 UNREADABLE = re.compile(r"(?P<id>.*?): (?P<kind>[A-Za-z_][A-Za-z0-9_]*): ", re.DOTALL)
 """How a record lists a sample that could not be read: its id, the type of the error, and a message."""

@@ -27,7 +27,7 @@ def doctor_lines(catalog: Catalog) -> tuple[list[str], bool]:
     lines.append(f"plugins: {len(catalog.problems)} problem(s)")
     lines += [f"  {problem.kind}: {problem}" for problem in catalog.problems]
     for component in catalog.all("dataset"):
-        choice = Choice(component=component, config=component.spec.config(), asked=component.name)
+        choice = Choice(component=component, config=component.spec.config(), requested_name=component.name)
         lines.append(f"data: {component.name}: {_state(choice, free)}")
     return lines, enough and not serious
 
