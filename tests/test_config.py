@@ -206,12 +206,12 @@ def test_all_problems_at_once():
         "train.lr: expected a number, got 'fast'",
         "augmentation.cropp: 'crop-flip' has no such operation; did you mean 'crop'?",
         "augmentation.crop.scale: expected a list, got 0.5",
-        "augmentation.flip.p: 2 is not a probability",
-        "backbone: 'mae' needs tokens, which 'micro-cnn' does not provide (it has any-size, depth, drop-path)",
+        "augmentation.flip.p=2: is not a probability",
+        "backbone: 'mae' needs tokens, which 'micro-cnn' does not provide. It provides: any-size, depth, drop-path",
         "protocol_settings.knn.neighbor: no such setting; did you mean 'protocol_settings.knn.neighbors'?",
         "protocol_settings.liner: protocol 'liner' is not installed; did you mean 'linear'?",
-        "seeds: [1, 1] is not possible",
-        "folds: 9 is not possible; possible: all, or whole numbers below 5",
+        "seeds=[1, 1]: expected different whole numbers",
+        "folds=9: expected all, or whole numbers from 0 to 4",
         "view.size: expected a whole number, got 'x'",
         "modalities: expected settings, each with a name, got 3",
     ):
@@ -232,8 +232,8 @@ def test_all_problems_at_once():
         (["augmentation.name=crop:much"], "augmentation: weight 'much' is not a number"),
         (["augmentation.roles.local.crop.size=4"], "augmentation.roles.local: the method has no such role"),
         (["train.epochs=${oc.env:HOME}"], "request: Unsupported interpolation type oc.env"),
-        (["modalities.profile.facts=[]"], "modalities.profile: the data has none; possible: image"),
-        (["splits.group_gap=60"], "splits.group_gap = 60 means nothing without splits.groups=COLUMN"),
+        (["modalities.profile.facts=[]"], "modalities.profile: the data has no such modality; possible: image"),
+        (["splits.group_gap=60"], "splits.group_gap=60: has no effect without splits.groups. Set it to a column"),
         (
             ["splits.label_fractions=[0.1,0.1]"],
             "splits.label_fractions: [0.1, 0.1] is not possible. Possible: at least 1 value, none twice",
@@ -260,10 +260,16 @@ def test_all_problems_at_once():
         ),
         (
             ["splits.groups=none", "splits.group_gap=60"],
-            "splits.group_gap = 60 means nothing without splits.groups=COLUMN",
+            "splits.group_gap=60: has no effect without splits.groups. Set it to a column",
         ),
-        (["prepare.sampling=balanced"], "prepare.sampling=balanced: has no effect on all samples. Set prepare.samples"),
-        (["splits.bank=SPC"], "splits.bank = SPC means nothing without splits.transfer=COLUMN"),
+        (
+            ["prepare.sampling=balanced"],
+            "prepare.sampling=balanced: has no effect without prepare.samples. Set prepare.samples",
+        ),
+        (
+            ["splits.bank=SPC"],
+            "splits.bank=SPC: has no effect without splits.transfer. Set it to the column that contains 'SPC'",
+        ),
         (["backbones.sound.name=micro-vit"], "backbones.sound: the data has no such modality"),
     ],
 )

@@ -175,7 +175,7 @@ def test_daplankton_in_its_layout_and_as_a_zip_in_a_zip(tmp_path, shared, cli):
     plankton_tree(tmp_path / "tree", shared)
     verified = cli("data", "verify", "daplankton/sea", f"data.root={tmp_path / 'tree'}")
     assert verified.returncode == 3
-    assert "class 'Ciliata' has 0 samples, known are 243" in verified.stdout
+    assert "class 'Ciliata' has 0 samples, expected 243" in verified.stdout
     where = cli("data", "where", "daplankton", env={"SSLBENCH_SOURCES": str(tmp_path / "tree")})
     named = [line.split(":")[0] for line in where.stdout.splitlines() if line.startswith("daplankton/")]
     assert named == [f"daplankton/{part}" for part in ("lab/ifcb", "lab/cs", "lab/fc", "sea/ifcb", "sea/cs")]

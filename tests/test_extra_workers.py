@@ -91,5 +91,5 @@ def test_a_worker_that_fails_is_reported_and_the_run_goes_on(tmp_path, monkeypat
     with extra.extra_workers([planned()], [], Store(root=tmp_path), said.append):
         time.sleep(2)
     assert len(said) == 1
-    assert "further worker 1 ended early" in said[0]
+    assert "extra worker 1 ended early" in said[0]
     assert "no_such_program" in said[0]

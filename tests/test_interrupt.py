@@ -62,7 +62,7 @@ def test_a_signal_leaves_a_checkpoint_and_the_same_request_goes_on(tmp_path, mon
     assert ended.returncode == 130, ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
     assert "a checkpoint of 'mae" in ended.stdout
-    assert "to go on, repeat the command: sslbench run --method mae" in ended.stdout
+    assert "to continue, repeat the command: sslbench run --method mae" in ended.stdout
     assert seconds < 10, "three seconds, on a machine that is idle"
     checkpoint = next(out.glob("stages/pretrain/.*.part-*/training.checkpoint"))
     progress = torch.load(checkpoint, weights_only=True)["progress"]

@@ -286,7 +286,7 @@ def test_a_study_of_several_forms_is_no_suite(cli, tmp_path):
     )
     answer = cli("leaderboard", "suite", "mixed.yaml", cwd=tmp_path)
     assert answer.returncode == 2
-    assert "mixed is no suite: its runs have protocol knn in several forms" in answer.stderr
+    assert "study mixed cannot become a suite: its runs use protocol knn with different settings" in answer.stderr
     assert "its runs have several seeds: (0,), (1,)" in answer.stderr
 
 
@@ -299,7 +299,7 @@ def test_whoever_runs_it_again_elsewhere_says_how_far_apart(board, cli, tmp_path
     edit_json(bundle / "record.json", lambda r: r["host"].update(node=machine_mark("elsewhere")))
     rehash(bundle)
     answer = cli(*arguments, cwd=tmp_path)
-    assert "at most 0.00 points apart" in answer.stdout, answer.stdout + answer.stderr
+    assert "largest difference 0.00 percentage points" in answer.stdout, answer.stdout + answer.stderr
     lines, good = check_all(board, ["small"])
     assert good, lines
     assert "1 were run again by others" in lines[0]

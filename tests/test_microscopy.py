@@ -228,10 +228,10 @@ def test_crops_of_one_image_stay_on_one_side(shared, tmp_path, cli):
     )
     assert told.returncode == 2
     wrong = cli("data", "where", "cell-folder", f"data.root={blood}", "data.side=-5")
-    assert (wrong.stdout + wrong.stderr).count("error:") == 1, "and not that the folder is not here"
+    assert (wrong.stdout + wrong.stderr).count("error:") == 1, "and not that the folder is missing"
     planned = cli("study", "run", "clustering-cells", "--scale", "folder", "--plan")
     assert planned.returncode == 3, planned.stdout
-    assert "missing: dataset 'cell-folder' is not here" in planned.stdout
+    assert "missing: dataset 'cell-folder' was not found" in planned.stdout
 
 
 def test_which_image_a_cell_was_cut_from():

@@ -11,12 +11,12 @@ from sslbench.api.errors import RequestError
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["run", "--dataset", "digits"], 2, "method: none named"),
-        (["run", "--method", "mae"], 2, "data: no dataset named; add --dataset NAME"),
-        (["run", "--method", "mae", "--dataset", "daplankton"], 3, "is not here: looked in"),
+        (["run", "--dataset", "digits"], 2, "method: is required. Add --method NAME"),
+        (["run", "--method", "mae"], 2, "data: is required. Add --dataset NAME"),
+        (["run", "--method", "mae", "--dataset", "daplankton"], 3, "was not found: "),
         (["run", "--method", "mae", "--dataset", "digits", "--backbone", "micro-cnn"], 2, "needs tokens"),
-        (["show", "metod", "mae"], 2, "'metod' is no kind of component"),
-        (["list", "things"], 2, "nothing that can be listed"),
+        (["show", "metod", "mae"], 2, "'metod' is not a kind of component"),
+        (["list", "things"], 2, "is not a kind of component"),
         (["data", "where", "mnist"], 3, "put its four idx files"),
         (["data", "prepare", "digits", "prepare.fit=stretch"], 2, "prepare.fit: 'stretch' is not possible"),
     ],
@@ -34,7 +34,7 @@ def test_a_users_mistake_is_a_sentence_and_an_exit_code(cli, arguments, code, se
     [
         ("mea,simlcr", {}, ("method 'mea' is not installed", "method 'simlcr' is not installed")),
         ("mae", {"splits.transfer": "camera", "splits.groups": "dish"},
-         ("splits.transfer: no column 'camera'; possible:", "splits.groups: no column 'dish'; possible:")),
+         ("splits.transfer: the data has no column 'camera'; possible:", "splits.groups: the data has no column 'dish'; possible:")),
     ],
 )  # fmt: skip
 def test_everything_wrong_is_said_at_once(method, settings, sentences):
@@ -58,6 +58,6 @@ def test_data_of_other_channels_than_what_is_learned_from_is_refused(tmp_path):
         (tmp_path / name).mkdir()
         Image.new("RGB", (9, 9), (200, 10, 10)).save(tmp_path / name / "1.png")
     with pytest.raises(
-        RequestError, match=rf"'image' of {tmp_path.name} has 3 channel\(s\), and what is learned from 1; where"
+        RequestError, match=rf"'image' of {tmp_path.name} has 3 channel\(s\), but the pretraining data 1\. Set"
     ):
         sslbench.run("mae", "image-folder", settings={"data.root": str(tmp_path), "pretrain.pool": "digits"})

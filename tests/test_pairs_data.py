@@ -163,7 +163,7 @@ def test_pairs_of_a_image_and_measurements_run_whole(shared, tmp_path):
 
 def test_where_a_set_of_pairs_is_missing_another_that_is_here_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("SSLBENCH_SOURCES", str(tmp_path))
-    with pytest.raises(DataMissing, match=r"doi 10.23729/fd-470acabc.* runs right now: --dataset pulse-pairs"):
+    with pytest.raises(DataMissing, match=r"doi 10.23729/fd-470acabc.* Needs no download: --dataset pulse-pairs"):
         sslbench.run("clip-pairs", "cytosense", settings={"seeds": [0]})
-    with pytest.raises(DataMissing, match=r"runs right now: --dataset digits"):
+    with pytest.raises(DataMissing, match=r"Needs no download: --dataset digits"):
         sslbench.run("simclr", "daplankton", settings={"seeds": [0]})

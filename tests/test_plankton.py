@@ -240,7 +240,7 @@ def test_totals_that_are_known_are_verified(shared, cli, tmp_path):
     tree(tmp_path, {f"train/{f.parent.name}/{f.name}": f for f in files})
     answer = cli("data", "verify", "kaggle-plankton/labeled", f"data.root={tmp_path}")
     assert answer.returncode == 3
-    assert f"{len(files)} samples, known are 30,336" in answer.stdout
+    assert f"{len(files)} samples, expected 30,336" in answer.stdout
     assert "all readable, differs from what is known" in answer.stdout
 
 

@@ -153,12 +153,12 @@ def test_a_plan_works_without_the_data_and_says_what_is_missing(cli, tmp_path):
     out = str(tmp_path / "runs")
     answer = cli("study", "run", str(path), "--plan", "--out", out)
     assert answer.returncode == 0, answer.stderr
-    for sentence in ("2 points, 2 runs (0 of them baselines) of 1 seed\n", "dataset 'mnist'; planned by what its card says",
-                     "pretrain: 2 distinct stages", "one after another", "judged by stages that are like them"):  # fmt: skip
+    for sentence in ("2 points, 2 runs (0 of them baselines) of 1 seed\n", "dataset 'mnist'; planned with the counts of its card",
+                     "pretrain: 2 distinct stages", "sequentially", "judged by stages that are like them"):  # fmt: skip
         assert sentence in answer.stdout, answer.stdout
     answer = cli("study", "run", str(path), "--out", out)
     assert answer.returncode == 3
-    assert "dataset 'mnist' is not here" in answer.stderr
+    assert "dataset 'mnist' was not found" in answer.stderr
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What `sslbench data` does: prepare, verify, where. Returns lines; prints nothing."""
+"""Implement `sslbench data`: prepare, verify, where. Functions return lines and print nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ from sslbench.stages.stage import failure_of, forgive, produce
 def open_dataset(
     catalog: Catalog, dataset: str, overrides: Sequence[str], *, fetch: bool = True
 ) -> tuple[list[Part], PrepareSettings, int]:
-    """Open a dataset's parts and the settings that preparing depends on; raises with every problem."""
+    """Open a dataset's parts; return them with the settings of preparation and the canvas size.
+
+    Raises RequestError with every problem, or DataMissing.
+    """
     problems: list[str] = []
     tree = drop_invalid(read_request(None, {"data": {"name": dataset}}, overrides), problems)
     if problems:
@@ -50,7 +53,7 @@ def open_dataset(
 
 
 def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: Display) -> list[str]:
-    """Prepare every part that is named, and say what came of it."""
+    """Prepare every named part, and return lines about the results."""
     parts, settings, canvas = open_dataset(catalog, dataset, overrides)
     lines = []
     for part in parts:
@@ -65,7 +68,7 @@ def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: 
 
 
 def prepared_folder(part: Part, settings: PrepareSettings, canvas: int, show: Display) -> Path:
-    """Where a part lies prepared: made now, or waited for where somebody is at it."""
+    """Return the folder of a prepared part; prepares it, or waits for another process that does."""
     key = keys.part_key(part, settings, canvas)
     groups = part.choice.spec.card.groups
     job = PrepareJob(name=part.name, dataset=part.dataset, settings=settings, canvas=canvas, groups=groups)
@@ -83,31 +86,31 @@ def prepared_folder(part: Part, settings: PrepareSettings, canvas: int, show: Di
 
 
 def verify(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> tuple[list[str], bool]:
-    """Compare counts with what is known, and read every sample once."""
+    """Compare counts with those of the card, and read every sample once; return lines and whether all is correct."""
     parts, _, _ = open_dataset(catalog, dataset, overrides)
     lines, good = [], True
     for part in parts:
-        known = part.choice.spec.card.counts.get(part.part, {})
+        expected = part.choice.spec.card.counts.get(part.part, {})
         names, labels = part.dataset.target.names, part.dataset.labels
         found = {name: int((labels == code).sum()) for code, name in enumerate(names)}
         wrong = [
-            f"{part.name}: class {name!r} has {found.get(name, 0)} samples, known are {count}"
-            for name, count in known.items()
+            f"{part.name}: class {name!r} has {found.get(name, 0)} samples, expected {count}"
+            for name, count in expected.items()
             if found.get(name, 0) != count
         ]
-        wrong += [f"{part.name}: class {name!r} is not known" for name in found if known and name not in known]
+        wrong += [f"{part.name}: class {name!r} is not expected" for name in found if expected and name not in expected]
         totals = part.choice.spec.card.totals.get(part.part, (0, 0))
         wrong += [
-            f"{part.name}: {there:,} {what}, known are {count:,}"
-            for what, there, count in zip(("samples", "classes"), (len(labels), len(names)), totals, strict=True)
-            if count and there != count
+            f"{part.name}: {actual:,} {unit}, expected {count:,}"
+            for unit, actual, count in zip(("samples", "classes"), (len(labels), len(names)), totals, strict=True)
+            if count and actual != count
         ]
         broken = _unreadable(part)
         good = good and not wrong and not broken
         lines += [*wrong, *broken]
         verdict = f"{len(broken)} unreadable" if broken else "all readable"
-        if known or any(totals):
-            verdict += ", differs from what is known" if wrong else ", counts as known"
+        if expected or any(totals):
+            verdict += ", counts differ from the expected ones" if wrong else ", counts as expected"
         lines += [*describe_summary(_summary(part)), f"{part.name}: {verdict}"]
     return lines, good
 
@@ -117,13 +120,13 @@ def _unreadable(part: Part) -> list[str]:
     for row in range(len(part.dataset.labels)):
         try:
             part.dataset.read(row, np.random.default_rng(row))
-        except Exception as error:  # whatever a decoder raises is a fact about the file
+        except Exception as error:  # decoders raise many types
             lines.append(f"{part.name}: {part.dataset.columns['id'][row]} cannot be read: {error}")
     return lines
 
 
 def locate(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> list[str]:
-    """Say where the data was found and what it is; raises DataMissing with where it was looked for."""
+    """Return lines about a dataset's files and contents; raises DataMissing that lists the searched folders."""
     places = environment.places()
     parts, _, _ = open_dataset(catalog, dataset, overrides, fetch=False)
     lines = []
@@ -133,7 +136,8 @@ def locate(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> list[str
         inside = f"in {root}" if root is not None else "comes with a dependency" if embedded else "in the folders below"
         lines += [*describe_summary(_summary(part)), f"  found {inside}"]
     sources = ", ".join(map(str, places.sources)) or "none"
-    return [*lines, f"looked in data.root, then $SSLBENCH_SOURCES ({sources}), then $SSLBENCH_DATA ({places.data})"]
+    searched = f"searched data.root, then $SSLBENCH_SOURCES ({sources}), then $SSLBENCH_DATA ({places.data})"
+    return [*lines, searched]
 
 
 def _summary(part: Part) -> DataSummary:

@@ -1,6 +1,6 @@
-"""A further worker of one `run`, as a program: `python -m sslbench.app.extra_worker FOLDER NUMBER`.
+"""Run an extra worker of one `run`: `python -m sslbench.app.extra_worker FOLDER NUMBER`.
 
-It makes stages and closes no run. It ends with the process that started it.
+It makes stages and writes no records. It ends when the process that started it ends.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from sslbench.train.interrupt import Interrupted, orderly_end
 
 
 def main(folder: Path, number: str) -> None:
-    """Plan the runs again, and work on those whose names agree: others were planned with other components."""
+    """Plan the runs again, and make stages of those with the same name; others were planned with other components."""
     silence_library_warnings()
     content = json.loads((folder / "runs.json").read_text())
     store = Store(root=Path(content["store"]["root"]), prepared=Path(content["store"]["prepared"]))
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
-    posts = WorkerDisplay(folder / PROGRESS_FOLDER, f"worker-{number}")
+    display = WorkerDisplay(folder / PROGRESS_FOLDER, f"worker-{number}")
     datasets = DatasetCache(environment.places())
     plans = [make_plan(run["tree"], catalog, datasets, detect_machine()) for run in content["runs"]]
     names = {run["name"] for run in content["runs"]}
     runs = {run.name: run for plan in plans if (run := run_of(plan, store)).name in names}
-    work(list(runs.values()), Leases(), posts, EventBus(catalog, posts.say), assists=True)
+    work(list(runs.values()), Leases(), display, EventBus(catalog, display.say), assists=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""More processes for one `run`: where trainings are small, one process leaves cores idle that others can use.
+"""Start extra worker processes for one `run`, because small trainings do not use all cores.
 
-Each is the program `assistant`, which plans the same requests again and makes whatever stage is free. The process that
-started them closes the runs, so they may end at any moment and nothing is lost but time.
+Each process runs `extra_worker`, which plans the same requests and makes stages that no other process makes. Only the
+process that started them writes records, so a worker that ends early costs nothing but time.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from sslbench.stages.stage import finished
 
 PROGRAM = "sslbench.app.extra_worker"
 PROGRESS_FOLDER = "posts"
-"""The folder of the workers' posts, in the folder that they are told."""
+"""Folder of the workers' progress files, inside the folder that they are started with."""
 SAMPLES_PER_WORKER = 100_000
-"""Samples that a process must have to pass: it needs some seconds to start, and passes some thousand samples in each."""
+"""Training samples per extra worker: it takes seconds to start, in which it could process thousands of samples."""
 MIN_STAGE_SAMPLES = 5_000
-"""Samples from which on a stage is worth a process of its own."""
+"""Training samples from which a stage justifies a process of its own."""
 WORKER_MEMORY = 2 * 2**30
-"""Bytes that a process with small trainings takes at most."""
+"""Upper bound of the bytes of memory of a process with small trainings."""
 EXIT_SECONDS = 5.0
-"""Seconds in which a process ends that is told to."""
+"""Seconds to wait for a terminated process before it is killed."""
 
 
 @contextmanager
 def extra_workers(
-    plans: Sequence[Plan], stages: Iterable[Stage], store: Store, say: Callable[[str], None]
+    plans: Sequence[Plan], stages: Iterable[Stage], store: Store, log: Callable[[str], None]
 ) -> Iterator[Path | None]:
-    """Run further workers on the stages while the block runs, as many as cores, memory and work allow.
+    """Run extra workers on the stages during the block, as many as cores, memory and work justify.
 
-    Yields the folder in which they post what they are doing (`posts.read_posts`), or None where there are none. `say` gets
-    what they had to say, and the last line of one that failed: the run then takes longer, and lacks nothing.
+    Yields the folder of their progress files (see `read_worker_progress`), or None without workers. `log` receives their
+    messages, and the last line of a worker that failed: the run then takes longer, but is complete.
     """
     count = count_extra_workers(plans, stages)
     if not count:
@@ -59,20 +59,20 @@ def extra_workers(
             for worker in workers:
                 worker.terminate()
             for worker in workers:
-                _await_end(worker)
+                _wait_or_kill(worker)
             for number in failed:
                 output = (Path(folder) / f"output-{number}.log").read_text(errors="replace").strip().splitlines()
-                say(f"further worker {number} ended early: {output[-1] if output else 'it printed nothing'}")
-            for log in sorted((Path(folder) / PROGRESS_FOLDER).glob("*.log")):
-                for line in log.read_text().splitlines():
-                    say(line)
+                log(f"extra worker {number} ended early: {output[-1] if output else 'it printed nothing'}")
+            for file in sorted((Path(folder) / PROGRESS_FOLDER).glob("*.log")):
+                for line in file.read_text().splitlines():
+                    log(line)
 
 
 def count_extra_workers(plans: Sequence[Plan], stages: Iterable[Stage]) -> int:
-    """Return how many workers beside this process can be of use.
+    """Return the number of useful extra workers.
 
-    None where the user set `threads`, which are then the cores that this run may use; where a GPU does the work; and where
-    several processes share each training.
+    It is 0 if the user set `threads`, which then limits the cores of this run; if there is a GPU; and if several processes
+    share each training.
     """
     threads = max((plan.threads for plan in plans), default=1)
     is_settled = any(plan.request.get("threads") or plan.train.processes > 1 for plan in plans)
@@ -87,7 +87,7 @@ def count_extra_workers(plans: Sequence[Plan], stages: Iterable[Stage]) -> int:
 
 
 def _start(folder: Path, plans: Sequence[Plan], store: Store, number: int) -> subprocess.Popen[bytes]:
-    """Start one worker in a session of its own, so that Ctrl-C reaches this process alone."""
+    """Start one worker in its own session, so that Ctrl-C reaches only this process."""
     content = {
         "store": {"root": str(store.root.absolute()), "prepared": str(store.prepared.absolute())},
         "runs": [{"name": run_id(plan), "tree": plain(plan.request)} for plan in plans],
@@ -99,7 +99,7 @@ def _start(folder: Path, plans: Sequence[Plan], store: Store, number: int) -> su
         return subprocess.Popen(program, env=variables, stdout=log, stderr=log, start_new_session=True)
 
 
-def _await_end(worker: subprocess.Popen[bytes]) -> None:
+def _wait_or_kill(worker: subprocess.Popen[bytes]) -> None:
     try:
         worker.wait(timeout=EXIT_SECONDS)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""What of a leaderboard needs data or training: a suite from a study, and a submission run again. Prints nothing."""
+"""Make a suite from a study, and reproduce submissions: the leaderboard's tasks that need data or training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from sslbench.results.store import Store
 
 
 def make_suite(opened: OpenedStudy, show: Display) -> Suite:
-    """What a study demands of everybody; raises RequestError where its runs have no common protocols, seeds or data."""
+    """Return the suite of a study; raises RequestError if its runs differ in protocols, seeds, folds or data."""
     problems = list(opened.grid.missing)
     suite = Suite(
         name=opened.study.name, summary=opened.study.summary, study=opened.study.name, scale=opened.study.scale
@@ -51,12 +51,15 @@ def make_suite(opened: OpenedStudy, show: Display) -> Suite:
         baselines |= {plan.method.name: None} if plan.spec.baseline else {}
         _add_consistent(protocols, _protocols(plan), "protocol", problems)
         _add_consistent(datasets, _datasets(plan, show, datasets), "dataset", problems)
-    alike: tuple[tuple[str, set[Any]], ...] = (("seeds", seeds), ("folds", folds), ("pools", pools))
-    for name, values in alike:
+    shared: tuple[tuple[str, set[Any]], ...] = (("seeds", seeds), ("folds", folds), ("pools", pools))
+    for name, values in shared:
         if len(values) > 1:
-            problems.append(f"its runs have several {name}: {', '.join(map(str, sorted(values)))}; a suite has one")
+            problems.append(
+                f"its runs have different {name}: {', '.join(map(str, sorted(values)))}. Use the same in all"
+            )
     if problems or not opened.grid.rows:
-        raise RequestError([f"{opened.study.name} is no suite: {problem}" for problem in problems or ["no run"]])
+        problems = problems or ["it has no runs"]
+        raise RequestError([f"study {opened.study.name} cannot become a suite: {problem}" for problem in problems])
     return replace(
         suite, seeds=seeds.pop(), folds=folds.pop(), pool=pools.pop(), baselines=tuple(sorted(baselines)), datasets=datasets,
         protocols=protocols,
@@ -66,8 +69,8 @@ def make_suite(opened: OpenedStudy, show: Display) -> Suite:
 def _add_consistent(known: dict[str, Any], found: Mapping[str, Any], kind: str, problems: list[str]) -> None:
     for name, value in found.items():
         if known.setdefault(name, value) != value:
-            sentence = f"its runs have {kind} {name} in several forms; a suite has one of each name"
-            problems += [sentence] if sentence not in problems else []
+            problem = f"its runs use {kind} {name} with different settings. Use the same settings in all"
+            problems += [problem] if problem not in problems else []
 
 
 def _protocols(plan: Plan) -> dict[str, SuiteProtocol]:
@@ -81,7 +84,7 @@ def _protocols(plan: Plan) -> dict[str, SuiteProtocol]:
 
 
 def _datasets(plan: Plan, show: Display, known: Mapping[str, SuiteData]) -> dict[str, SuiteData]:
-    """Every evaluation part with its test splits; one that is known by the same fingerprint is not prepared again."""
+    """Return every evaluation part with its test samples; those in `known` with the same fingerprint are reused."""
     found = {}
     for part in plan.evaluate_parts:
         if part.name in known and known[part.name].fingerprint == part.fingerprint():
@@ -104,20 +107,20 @@ def _test(plan: Plan, table: Prepared, fold: int) -> Test:
 def verify(
     bundle: Bundle, overrides: Sequence[str], catalog: Catalog, out: Path, by: str, show: Display
 ) -> Verification:
-    """Run a submission's request here and compare; raises RequestError on the machine that it was submitted from.
+    """Run a submission's request and compare the results; raises RequestError on the machine of the submission.
 
-    `overrides` say where its data lies here: a bundle tells no folder of its author's.
+    `overrides` set the folders of its data, as bundles contain no paths.
     """
     machine = machine_mark(environment.node())
     if machine == bundle.record.host.get("node"):
         raise RequestError(
-            [f"{bundle.name} was submitted from this machine; somebody else must run it again, elsewhere"]
+            [f"{bundle.name}: was submitted from this machine. Someone else must reproduce it on another machine"]
         )
     tree = read_request(None, {**plain(bundle.record.request), "baselines": "none"}, overrides)
     plan = plan_with_baselines(tree, catalog, DatasetCache(environment.places()), detect_machine(), show.say)[0]
     again = run_plans([plan], Store(root=out), catalog, show).records[0]
     if again.status not in ("done", "collapsed"):
-        raise SslbenchError(f"{bundle.name} did not run here: {again.status}: {again.reason}")
+        raise SslbenchError(f"{bundle.name}: the run is {again.status}: {again.reason}")
     furthest, where = largest_difference(bundle.record, again)
     return Verification(
         by=by, on=environment.today(), machine=machine, record=bundle.manifest.files[RECORD], furthest=furthest,
@@ -126,7 +129,7 @@ def verify(
 
 
 def largest_difference(first: Record, second: Record) -> tuple[float, str]:
-    """How far two records' accuracies are apart at most, and where; raises SslbenchError where they share none."""
+    """Return the largest difference of two records' accuracies, and where it is; raises SslbenchError without common ones."""
     values = {(place_of(s), s.metric): s.value for s in second.scores if s.epoch is None and s.chosen_on != "query"}
     gaps = {
         (place_of(s), s.metric): abs(s.value - values[place_of(s), s.metric])
@@ -140,7 +143,7 @@ def largest_difference(first: Record, second: Record) -> tuple[float, str]:
 
 
 def save_verification(bundle: Bundle, verification: Verification) -> Path:
-    """Write a verification beside the bundle, in place of an earlier one by the same."""
+    """Write a verification into the bundle's folder; it replaces an earlier one by the same person."""
     kept = [one for one in bundle.verified if one.by != verification.by]
     path = bundle.path / VERIFIED
     write_atomically(path, (json.dumps(plain([*kept, verification]), indent=1, sort_keys=True) + "\n").encode())

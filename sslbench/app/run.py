@@ -1,4 +1,4 @@
-"""Runs in this process: what `sslbench run` and `sslbench.run()` do."""
+"""Implement `sslbench run` and `sslbench.run()`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def run(
     settings: Mapping[str, Any] | None = None,
     display: Display | None = None,
 ) -> Results:
-    """Do what `sslbench run` does; `settings` maps dotted paths to values. The first record is the method's own."""
+    """Pretrain and evaluate methods as `sslbench run` does; the first record is that of the method.
+
+    `settings` maps dotted paths to values, such as `{"train.epochs": 20}`.
+    """
     overrides = [f"{path}={_format_value(value)}" for path, value in (settings or {}).items()]
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
     lists = {"method": method.split(","), "data": dataset.split(",")}
@@ -59,9 +62,9 @@ def run_requests(
     show: Display,
     costs: RunCosts | None = None,
 ) -> Results:
-    """Run a small study: every combination of the listed components, and the baselines of each; equal rows run once.
+    """Run every combination of the listed components, and the baselines of each; equal rows run once.
 
-    With `costs` it says first what it does and how long that takes.
+    With `costs`, the stages and their estimated time are shown first.
     """
     datasets = DatasetCache(environment.places())
     plans = plan_requests(lists, options, overrides, file, catalog, datasets, show)
@@ -77,7 +80,7 @@ def plan_requests(
     datasets: DatasetCache,
     show: Display,
 ) -> list[Plan]:
-    """Plan every combination of the listed components, and the baselines of each; raises RequestError with every problem."""
+    """Plan every combination of the listed components and their baselines; raises RequestError with every problem."""
     plans: list[Plan] = []
     problems: list[str] = []
     for names in itertools.product(*lists.values()):
@@ -95,7 +98,7 @@ def plan_requests(
 
 
 def data_lines(plans: Sequence[Plan]) -> Iterator[str]:
-    """Describe the data of plans, each part once."""
+    """Yield lines that describe the data of plans, each part once."""
     parts = {part.name: (part, plan) for plan in plans for part in (*plan.pretrain_parts, *plan.evaluate_parts)}
     for part, plan in parts.values():
         groups = part.choice.spec.card.groups
@@ -103,7 +106,7 @@ def data_lines(plans: Sequence[Plan]) -> Iterator[str]:
 
 
 def list_runs(plans: Sequence[Plan], store: Store) -> list[tuple[Plan, Run]]:
-    """List the distinct runs of plans, each with the first plan that asks for it."""
+    """List the distinct runs of plans, each with the first plan that needs it."""
     found: dict[str, tuple[Plan, Run]] = {}
     for plan in plans:
         run = run_of(plan, store)
@@ -114,9 +117,9 @@ def list_runs(plans: Sequence[Plan], store: Store) -> list[tuple[Plan, Run]]:
 def run_plans(
     plans: Sequence[Plan], store: Store, catalog: Catalog, show: Display, costs: RunCosts | None = None
 ) -> Results:
-    """Run plans to their records, equal ones once; what failed before is tried again.
+    """Run plans and return their records; equal plans run once, and failed stages are repeated.
 
-    Raises DataBroken or RequestError where a stage met one: a user can mend those.
+    Raises DataBroken or RequestError if a stage raised one, as the user can fix those.
     """
     planned = list_runs(plans, store)
     runs = [run for _, run in planned]
@@ -152,24 +155,24 @@ def run_plans(
 
 
 def _check_processes(plans: Sequence[Plan]) -> None:
-    """Several processes were started together: every training must be theirs."""
+    """Raise RequestError if a training does not use exactly the processes that were started together."""
     started = environment.processes()
     for plan in plans:
         if plan.spec.trains and plan.train.processes != started:
             raise RequestError([
-                f"train.devices x train.nodes = {plan.train.processes}, but {started} processes were started together; "
-                f"set train.devices to the processes on each machine and train.nodes to the machines"
+                f"train.devices x train.nodes = {plan.train.processes}, but {started} processes were started together. "
+                f"Set train.devices to the processes of each machine and train.nodes to the number of machines"
             ])  # fmt: skip
 
 
 def _join_training(stages: Mapping[str, Stage], key: str, folder: Path) -> None:
-    """Take part in a pretraining that the first process leads; its errors are the first's to tell."""
+    """Take part in a pretraining that the first process leads and whose errors it reports."""
     with NoDisplay().stage(key) as line:
         stages[key].make(folder, line)
 
 
 def detect_machine() -> Machine:
-    """What requests leave open and this machine settles."""
+    """Return this machine's defaults for settings that requests do not set."""
     return Machine(
         threads=environment.cores(), precision=environment.best_precision(), cpu_matmul_dtype=environment.cpu_precision(),
         small_threads=None if environment.gpus() else 1,
@@ -177,5 +180,5 @@ def detect_machine() -> Machine:
 
 
 def _format_value(value: Any) -> str:
-    """A Python value as an override writes it."""
+    """Format a Python value as in an override."""
     return json.dumps(list(value) if isinstance(value, tuple) else value, default=str)

@@ -1,4 +1,4 @@
-"""What a run costs: said before it starts, shown while it goes on, and summed up at its end."""
+"""Show the cost of a run: an estimate before it starts, progress, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from sslbench.study.rates import open_rates
 
 @dataclass(slots=True)
 class RunCosts:
-    """The costs of one run of this process; `show` gets the lines and the count of what is left."""
+    """The costs of one run of this process; `show` displays lines and the remaining stages."""
 
     show: Display
     _left: dict[Path, tuple[Stage, str]] = field(default_factory=dict)
 
     def begin(self, planned: Sequence[tuple[Plan, Run]]) -> None:
-        """Say what a run does and about how long that takes, and let the display count toward it."""
+        """Show the stages of a run and their estimated time, and start the display's count."""
         rates = open_rates()
         limit = RUN_SECONDS if environment.processes() == 1 else 0.0
         found = estimate([(plan, run.stages) for plan, run in planned], stages_of, limit, rates)
@@ -53,28 +53,28 @@ class RunCosts:
             self.show.expect(RunProgress(expected, workers))
 
     def end(self) -> None:
-        """Keep what stages cost on this machine, for estimates to come."""
+        """Store the costs of stages on this machine for later estimates."""
         if self._left:
             rates = open_rates()
             rates.learn(stage for stage, _ in self._left.values())
             rates.keep()
 
     def describe_kept(self, out: Path) -> str:
-        """Say what is kept of a run that was interrupted: stages that are whole, and the checkpoint of another."""
+        """Return a line about what is kept of an interrupted run: finished stages, and checkpoints."""
         if not self._left:
-            return "Nothing was begun"
+            return "Nothing was started"
         made = [stage for path, (stage, _) in self._left.items() if finished(path)]
-        begun = [stage for path, (stage, _) in self._left.items() if not finished(path) and has_checkpoint(path)]
+        started = [stage for path, (stage, _) in self._left.items() if not finished(path) and has_checkpoint(path)]
         parts = [f"{len(made)} of {len(self._left)} stages that had to be made"]
-        parts += [f"a checkpoint of {stage.title!r}" for stage in begun]
+        parts += [f"a checkpoint of {stage.title!r}" for stage in started]
         return f"Kept in {out}: {', '.join(parts)}"
 
     def spent(self) -> list[tuple[float, str]]:
-        """List the seconds and the kind of every stage that was made."""
+        """Return seconds and kind of every finished stage."""
         return [(float(cost(path)["seconds"]), stage.kind) for path, (stage, _) in self._left.items() if finished(path)]
 
     def took_lines(self) -> Iterator[str]:
-        """Say what took the time."""
+        """Yield lines about the time per kind of stage and per method."""
         seconds: dict[str, float] = {}
         by_method: dict[str, float] = {}
         for path, (stage, method) in self._left.items():
@@ -87,7 +87,7 @@ class RunCosts:
 
 
 def plan_lines(planned: Sequence[tuple[Plan, Run]]) -> Iterator[str]:
-    """Say what a run would do, how long each kind of stage takes, and what is not known of that."""
+    """Yield lines about the stages of a run, their estimated time, and the uncertainty of the estimate."""
     found = estimate([(plan, run.stages) for plan, run in planned], stages_of, PLAN_SECONDS)
     plans = [plan for plan, _ in planned]
     workers = 1 + count_extra_workers(plans, distinct(run for _, run in planned).values())

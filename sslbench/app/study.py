@@ -1,4 +1,4 @@
-"""What `sslbench study` does: plan, run, status, report. Returns values and lines; prints nothing but progress."""
+"""Implement `sslbench study`: plan, run, status, report."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from sslbench.yaml_values import parse_override
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OpenedStudy:
-    """A study at a scale, planned: its folder, points and rows."""
+    """A planned study at one scale: its folder, points and rows."""
 
     catalog: Catalog
     study: Study
@@ -82,18 +82,18 @@ def open_study(
 
 
 def folder_name(study: Study, overrides: Sequence[str]) -> str:
-    """What a study's folder is called: its name, its scale, and a mark of whatever else was asked for."""
+    """Return the name of a study's folder: its name, its scale, and a hash of overrides."""
     return "-".join(filter(None, (study.name, study.scale, digest(sorted(overrides))[:6] if overrides else "")))
 
 
 def split_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Those of requests, and those of the executor (`executor.workers=2`)."""
-    own = [text for text in overrides if text.startswith("executor.")]
-    return [text for text in overrides if text not in own], own
+    """Separate the overrides of requests from those of the executor (`executor.workers=2`)."""
+    executor = [text for text in overrides if text.startswith("executor.")]
+    return [text for text in overrides if text not in executor], executor
 
 
 def choose_executor(catalog: Catalog, study: Study, name: str, overrides: Sequence[str]) -> Executor:
-    """The executor that is asked for; raises RequestError for what it has not, or what must be installed first."""
+    """Build the requested executor; raises RequestError for invalid settings or a missing library."""
     settings = flat(study.executor) | {k: parse_override(v) for k, _, v in (o.partition("=") for o in overrides)}
     tree = nested({path.removeprefix("executor."): value for path, value in settings.items()})
     declared = tree.pop("name", "local")
@@ -111,7 +111,7 @@ def choose_executor(catalog: Catalog, study: Study, name: str, overrides: Sequen
 
 
 def run(opened: OpenedStudy, executor: Executor, board: StudyProgress, *, retry: bool) -> Report:
-    """Do everything that is not done, and report."""
+    """Run everything that is not finished, and make the report."""
     opened.folder.write(opened.study, opened.points, opened.grid, opened.machine)
     threads = max((row.plan.threads for row in opened.grid.rows), default=1)
     run_study(opened.folder, opened.grid, executor, threads, board, retry=retry)
@@ -119,20 +119,20 @@ def run(opened: OpenedStudy, executor: Executor, board: StudyProgress, *, retry:
 
 
 def report(opened: OpenedStudy) -> Report:
-    """Tables and figures of whatever is done."""
+    """Make tables and figures from the finished runs."""
     results, points = _results(opened)
     published = published_beside(opened.catalog, results)
     return make_report(opened.study, results, points, opened.folder.path, published)
 
 
-def class_effects(opened: OpenedStudy, asked: ClassEffectSettings, folder: Path) -> Sequence[TableMade]:
-    """Tables and figures of how classes answer to an axis; raises RequestError for what cannot be judged."""
+def class_effects(opened: OpenedStudy, settings: ClassEffectSettings, folder: Path) -> Sequence[TableMade]:
+    """Make tables and figures of an axis's effect on each class; raises RequestError if it cannot be tested."""
     results, points = _results(opened)
-    return class_effect_report(opened.study, results, points, asked, folder)
+    return class_effect_report(opened.study, results, points, settings, folder)
 
 
 def _results(opened: OpenedStudy) -> tuple[Results, Mapping[str, Sequence[Mapping[str, Any]]]]:
-    """The records that are there, and the points that each run answers."""
+    """Return the existing records, and the points of the grid that each run belongs to."""
     rows = opened.grid.rows
     points = {
         row.name: [{**point, NOT_REQUESTED: True} for point in row.points] if row.is_secondary else row.points
@@ -144,11 +144,11 @@ def _results(opened: OpenedStudy) -> tuple[Results, Mapping[str, Sequence[Mappin
 
 
 def plan_lines(opened: OpenedStudy, workers: int) -> Iterator[str]:
-    """The grid, its distinct stages, what they would cost, and what is missing."""
+    """Yield lines about the grid, its distinct stages, their estimated time, and missing data."""
     study, grid = opened.study, opened.grid
     yield f"{study.name}: {study.summary}" if study.summary else study.name
     if study.cost:
-        yield f"its author says: {study.cost}"
+        yield f"cost according to its author: {study.cost}"
     for axis in study.axes:
         yield f"  {axis.name}: {', '.join(map(str, axis.values))}"
     seeds = sorted({len(row.plan.seeds) for row in grid.rows})
@@ -159,37 +159,37 @@ def plan_lines(opened: OpenedStudy, workers: int) -> Iterator[str]:
         f"of {' or '.join(map(str, seeds)) or 'no'} seed{ending}"
     )
     yield from (f"missing: {sentence}" for sentence in grid.missing)
-    yield from (f"missing: dataset {name!r}; planned by what its card says of it" for name in grid.placeholders)
+    yield from (f"missing: dataset {name!r}; planned with the counts of its card" for name in grid.placeholders)
     if not grid.rows:
         return
     planned = [(row.plan, tuple(stages_of(row.plan, opened.folder.store))) for row in grid.rows]
     found = estimate(planned, stages_of, PLAN_SECONDS)
     yield from stage_lines(found)
-    asked = sum(len(stages) for _, stages in planned)
+    total = sum(len(stages) for _, stages in planned)
     yield (
-        f"{sum(found.stages.values())} distinct stages ({asked} asked for): about {duration(found.total)} one after another, "
+        f"{sum(found.stages.values())} distinct stages ({total} in all runs): about {duration(found.total)} sequentially, "
         f"{duration(found.total / workers)} with {workers} worker(s)"
     )
     yield from doubt_lines(found)
 
 
 def status_lines(opened: OpenedStudy) -> Iterator[str]:
-    """Every row that is not done, how many there are of each kind, and the time left by what is done so far."""
+    """Yield lines about the number of runs in each state, the time left, the workers, and every unfinished run."""
     leases = Leases()
     listed = opened.folder.earlier()
     found: list[Standing] = []
     runs: list[Run] = []
     for row in opened.grid.rows:
         earlier = earlier_runs(listed, row.points)
-        there = [name for name in earlier if (opened.folder.store.run(name) / "record.json").exists()]
+        existing = [name for name in earlier if (opened.folder.store.run(name) / "record.json").exists()]
         runs.append(run_of(row.plan, opened.folder.store))
-        found.append(standing(runs[-1], leases, there))
+        found.append(standing(runs[-1], leases, existing))
     yield ", ".join(f"{sum(s.state == state for s in found)} {state}" for state in ORDER) + f" of {len(found)} runs"
-    posts = read_worker_progress(opened.folder.workers)
+    workers = read_worker_progress(opened.folder.workers)
     left = seconds_left(runs)
     if left:
-        yield f"about {duration(left / max(1, len(posts)))} left with {max(1, len(posts))} worker(s)"
-    yield from (f"  {post.worker}: {doing(post)}" for post in posts)
+        yield f"about {duration(left / max(1, len(workers)))} left with {max(1, len(workers))} worker(s)"
+    yield from (f"  {progress.worker}: {doing(progress)}" for progress in workers)
     for one in found:
         if one.state != "done":
             yield f"  {one.state:8} {one.run}: {one.done}/{one.of} stages{f'; {one.reason}' if one.reason else ''}"

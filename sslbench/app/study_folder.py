@@ -1,4 +1,4 @@
-"""A study's folder, on which whoever runs it, its workers and its reports agree; and how it is run."""
+"""Read and write a study's folder, and run a study's stages with an executor."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ from sslbench.study.rates import open_rates
 from sslbench.study.status import Costs
 
 PAUSE_FACTOR = 40
-"""How many times as long as it took to look, until the next look."""
+"""Pause between two counts as a multiple of the time that a count takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFolder:
-    """`OUT/studies/NAME-SCALE`: the points, the runs that answered them, and what workers say."""
+    """Folder `OUT/studies/NAME-SCALE`: the points, their runs, and the workers' progress."""
 
     path: Path
 
     @property
     def store(self) -> Store:
-        """Where the stages and records of its runs lie."""
+        """Return the store of the runs' stages and records."""
         return Store(root=self.path.parent.parent)
 
     @property
     def workers(self) -> Path:
-        """Where workers post what they are doing."""
+        """Return the folder of the workers' progress files."""
         return self.path / "workers"
 
     def write(self, study: Study, points: Sequence[Point], grid: Grid, machine: Machine) -> None:
-        """Write the points and the rows; rows of earlier versions stay listed as such."""
+        """Write the points and rows; rows of earlier versions stay listed as earlier ones."""
         rows = [{"run": row.name, "points": [dict(labels) for labels in row.points]} for row in grid.rows]
         earlier = [row for row in self._read().get("rows", []) if row["run"] not in {r["run"] for r in rows}]
         content = {
@@ -63,16 +63,16 @@ class StudyFolder:
         }
         write_atomically(self.path / "study.json", json.dumps(content, indent=1).encode())
 
-    def grid(self, catalog: Catalog, say: Callable[[str], None]) -> Grid:
-        """Plan again what was planned."""
+    def grid(self, catalog: Catalog, log: Callable[[str], None]) -> Grid:
+        """Plan the stored points again."""
         content = self._read()
         points = [Point(labels=point["labels"], tree=point["tree"]) for point in content["points"]]
-        return make_grid(points, catalog, DatasetCache(environment.places()), Machine(**content["machine"]), say)
+        return make_grid(points, catalog, DatasetCache(environment.places()), Machine(**content["machine"]), log)
 
     def earlier(self) -> Sequence[Mapping[str, Any]]:
-        """Runs that answered points of this study under other versions."""
-        found: Sequence[Mapping[str, Any]] = self._read().get("earlier", [])
-        return found
+        """Return runs of this study's points under earlier versions."""
+        rows: Sequence[Mapping[str, Any]] = self._read().get("earlier", [])
+        return rows
 
     def _read(self) -> dict[str, Any]:
         path = self.path / "study.json"
@@ -83,7 +83,7 @@ class StudyFolder:
 def run_study(
     folder: StudyFolder, grid: Grid, executor: Executor, threads: int, board: StudyProgress, *, retry: bool
 ) -> Sequence[Run]:
-    """Let an executor's workers do everything that is not done; raises DataMissing before anything starts."""
+    """Let an executor's workers run all unfinished stages; raises DataMissing before anything starts."""
     if grid.missing:
         raise DataMissing("\n".join(grid.missing))
     runs = [run_of(row.plan, folder.store) for row in grid.rows]
@@ -91,7 +91,7 @@ def run_study(
     if retry:
         _clear_failures(runs)
     clear_worker_progress(folder.workers)
-    tally = StudyCounter(runs, max(1, environment.cores() // threads))
+    counter = StudyCounter(runs, max(1, environment.cores() // threads))
     python = environment.isolated_python()
     pool = WorkerPool(
         command=(*python, "-m", "sslbench.app.worker", str(folder.path.absolute())),
@@ -102,9 +102,9 @@ def run_study(
     )
 
     def poll() -> bool:
-        counted = tally.count()
-        board.show(counted, read_worker_progress(folder.workers))
-        return counted.runs_left > 0
+        counts = counter.count()
+        board.show(counts, read_worker_progress(folder.workers))
+        return counts.runs_left > 0
 
     with board:
         if poll():
@@ -116,7 +116,7 @@ def run_study(
 
 
 def _clear_failures(runs: Sequence[Run]) -> None:
-    """Let what failed be tried again."""
+    """Clear failures, so that the stages are made again."""
     for run in runs:
         failed = [stage for stage in run.stages if failure_of(stage.folder) is not None]
         for stage in failed:
@@ -126,18 +126,19 @@ def _clear_failures(runs: Sequence[Run]) -> None:
 
 
 class StudyCounter:
-    """Counts what is settled, cheaply: what was done once is not looked at again. What needs a failed stage never comes.
+    """Count finished runs and stages and estimate the time left.
 
-    Time left is what the stages that are left cost by those of their shape, at the pace of all workers so far; until some
-    are made it is what this machine knows of them. It never grows. Of thousands of stages a look takes a tenth of a second
-    of a core that workers need: the next one waits 40 times as long.
+    Finished stages are not checked again, and stages that depend on a failed one are not counted as left. The time left is
+    the cost of the remaining stages, by finished stages of the same shape, at the pace of all workers so far; before any is
+    finished it uses this machine's stored rates. It never increases. Counting thousands of stages takes about 0.1 s of a
+    core that workers need, so the next count waits 40 times as long.
     """
 
     def __init__(self, runs: Sequence[Run], workers: int = 1) -> None:
         self._runs = {run.record for run in runs}
-        self._of_runs = len(runs)
+        self._total_runs = len(runs)
         self._stages = distinct(runs)
-        self._of_stages = len(self._stages)
+        self._total_stages = len(self._stages)
         self._began = environment.stopwatch()
         self._costs, self._worked = Costs(), 0.0
         self._rates, self._workers, self._least = open_rates(), workers, math.inf
@@ -146,17 +147,17 @@ class StudyCounter:
         self._next = 0.0
 
     def count(self) -> StudyCounts:
-        """How many runs and stages are done, or were a moment ago."""
+        """Return the counts of runs and stages, which may be some seconds old."""
         began = environment.stopwatch()
         if self._last is None or began >= self._next:
-            self._last = self._look()
+            self._last = self._count_now()
             now = environment.stopwatch()
             self._next = now + PAUSE_FACTOR * (now - began)
         return self._last
 
-    def _look(self) -> StudyCounts:
+    def _count_now(self) -> StudyCounts:
         self._runs = {path for path in self._runs if not path.exists()}
-        left_over = {}
+        remaining = {}
         for path, stage in self._stages.items():
             if finished(path):
                 seconds = self._costs.learn(stage)
@@ -165,15 +166,15 @@ class StudyCounter:
             if failure_of(path) is not None or self._failed & set(stage.needs):
                 self._failed.add(path)
             else:
-                left_over[path] = stage
-        self._stages = left_over
-        work = self._costs.of(left_over.values())
+                remaining[path] = stage
+        self._stages = remaining
+        work = self._costs.of(remaining.values())
         pace = self._worked / max(environment.stopwatch() - self._began, 1e-9)
         if work is not None and pace:
             self._least = min(self._least, work / pace)
-        elif (guessed := [self._rates.seconds(stage) for stage in left_over.values()]) and None not in guessed:
-            self._least = min(self._least, sum(filter(None, guessed)) / self._workers)
+        elif (seconds_by_rate := [self._rates.seconds(s) for s in remaining.values()]) and None not in seconds_by_rate:
+            self._least = min(self._least, sum(filter(None, seconds_by_rate)) / self._workers)
         return StudyCounts(
-            runs=self._of_runs, runs_left=len(self._runs), stages=self._of_stages, stages_left=len(left_over),
+            runs=self._total_runs, runs_left=len(self._runs), stages=self._total_stages, stages_left=len(remaining),
             seconds_left=self._least if math.isfinite(self._least) else None,
         )  # fmt: skip

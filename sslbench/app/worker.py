@@ -1,6 +1,6 @@
-"""A worker as a program: `python -m sslbench.app.worker FOLDER NUMBER` works on a study until nothing is left.
+"""Run a worker of a study: `python -m sslbench.app.worker FOLDER NUMBER` makes stages until none is left.
 
-It ends with the process that started it, so that a killed study leaves nobody behind.
+It ends when the process that started it ends, so that a killed study leaves no processes.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from sslbench.train.interrupt import Interrupted, orderly_end
 
 
 def main(folder: Path, number: str) -> None:
-    """Plan the study again, as its folder says, and work."""
+    """Plan the study from its folder again, and make stages."""
     silence_library_warnings()
     study = StudyFolder(path=folder)
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
-    posts = WorkerDisplay(study.workers, f"{environment.node()}-{number}")
-    grid = study.grid(catalog, posts.say)
+    display = WorkerDisplay(study.workers, f"{environment.node()}-{number}")
+    grid = study.grid(catalog, display.say)
     runs = [run_of(row.plan, study.store) for row in grid.rows]
-    work(runs, Leases(), posts, EventBus(catalog, posts.say))
+    work(runs, Leases(), display, EventBus(catalog, display.say))
 
 
 def exit_with_parent(parent: int) -> None:
-    """End this process when its parent has ended."""
+    """Exit this process when its parent has exited."""
 
     def watch() -> None:
         while os.getppid() == parent:

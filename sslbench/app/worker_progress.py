@@ -1,4 +1,4 @@
-"""How workers tell what they are doing: one small file each, which anybody who sees the folder can read."""
+"""Write and read the progress of workers: one small JSON file each in a shared folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sslbench.api.files import write_atomically
 from sslbench.progress import RunProgress, StageProgress, TrainingStep, WorkerProgress, describe
 
 MIN_INTERVAL = 1.0
-"""Seconds between two posts at least."""
+"""Smallest number of seconds between two writes."""
 
 
 @dataclass(slots=True)
 class _ProgressFile:
-    """One stage's progress, posted."""
+    """Progress of one stage in a worker's file."""
 
     path: Path
     worker: str
@@ -31,10 +31,10 @@ class _ProgressFile:
         if now - self.last < MIN_INTERVAL and done:
             return
         self.last = now
-        post = WorkerProgress(
+        progress = WorkerProgress(
             worker=self.worker, title=self.title, done=done, total=total, detail=detail, seconds=now - self.began
         )
-        write_atomically(self.path, json.dumps(asdict(post)).encode())
+        write_atomically(self.path, json.dumps(asdict(progress)).encode())
 
     def tick(self, done: int, total: int) -> None:
         self.write(done, total, "")
@@ -48,22 +48,22 @@ class _ProgressFile:
 
 
 class WorkerDisplay:
-    """A worker's display: a file that holds its present stage, and a log of what it says."""
+    """A worker's display: a file with its current stage, and a log of its messages."""
 
     def __init__(self, folder: Path, worker: str) -> None:
         self._path, self._log, self._worker = folder / f"{worker}.json", folder / f"{worker}.log", worker
         folder.mkdir(parents=True, exist_ok=True)
 
     def expect(self, whole: RunProgress) -> None:
-        """Count nothing: a study counts the stages of all its workers."""
+        """Ignore the expected stages: a study counts those of all workers."""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[StageProgress]:
-        """Post the stage while it runs."""
-        poster = _ProgressFile(self._path, self._worker, name, environment.stopwatch())
-        poster.write(0, 0, "")
+        """Write the progress of a stage while it runs."""
+        file = _ProgressFile(self._path, self._worker, name, environment.stopwatch())
+        file.write(0, 0, "")
         try:
-            yield poster
+            yield file
         finally:
             self._path.unlink(missing_ok=True)
 
@@ -78,7 +78,7 @@ class WorkerDisplay:
 
 
 def read_worker_progress(folder: Path) -> list[WorkerProgress]:
-    """What workers are doing, as far as they have said."""
+    """Return the current progress of all workers that have written it."""
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -89,6 +89,6 @@ def read_worker_progress(folder: Path) -> list[WorkerProgress]:
 
 
 def clear_worker_progress(folder: Path) -> None:
-    """Forget what workers of an earlier start said; their logs stay."""
+    """Delete progress files of an earlier start; logs are kept."""
     for path in folder.glob("*.json"):
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The command line: arguments in, text out; no logic. Heavy modules are imported by the command that needs them."""
+"""Define the command line. Each command imports the slow modules that it needs."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ app.add_typer(boards.board_app, name="leaderboard")
 
 
 def main() -> None:
-    """Run the command line. Problems of a request or of the system end in error messages, never in a traceback."""
+    """Run the command line; problems of a request or of the system are printed as error messages without traceback."""
     environment.keep_children_apart()
     silence_library_warnings()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a file's name may hold what the terminal's encoding lacks
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a file name may contain characters that the terminal's encoding lacks
             stream.reconfigure(errors="backslashreplace")
     try:
         app()

@@ -1,4 +1,4 @@
-"""Commands about leaderboards: leaderboard suite, submit, check, verify, build."""
+"""Define the commands of leaderboards: leaderboard suite, submit, check, verify, build."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from sslbench.cli.options import (
     make_console,
 )
 
-board_app = command_group("Suites, submissions, and the tables and pages made from them.")
+board_app = command_group("Manage suites and submissions, and build the leaderboard's tables and pages.")
 
 
 @board_app.command("suite")
 def board_suite(
     study: StudyName, overrides: Overrides = None, scale: ScaleName = "", board: BoardFolder = Path("leaderboard")
 ) -> None:
-    """Make a suite of a study: what everybody who submits to it has in common."""
+    """Make a suite from a study: the data, protocols and seeds that all submissions share."""
     from sslbench.api.files import write_atomically
     from sslbench.app import study as commands
     from sslbench.app.leaderboard import make_suite
@@ -40,20 +40,20 @@ def board_suite(
     )
     suite = make_suite(opened, display_for(console))
     write_atomically(suite_file(board, suite.name), write_suite(suite))
-    told = f"{', '.join(suite.datasets)}; {', '.join(suite.protocols)}; seeds {', '.join(map(str, suite.seeds))}"
-    print(f"{suite_file(board, suite.name)}: {told}; baselines {', '.join(suite.baselines) or 'none'}")
+    content = f"{', '.join(suite.datasets)}; {', '.join(suite.protocols)}; seeds {', '.join(map(str, suite.seeds))}"
+    print(f"{suite_file(board, suite.name)}: {content}; baselines {', '.join(suite.baselines) or 'none'}")
 
 
 @board_app.command("submit")
 def board_submit(
-    runs: Annotated[list[Path], typer.Argument(help="folders of runs, as the last line of `run` names them")],
-    suite: Annotated[str, typer.Option(help="to which suite (default: the only one)")] = "",
-    entry: Annotated[str, typer.Option(help="what its row is called (default: method and backbone)")] = "",
-    by: Annotated[str, typer.Option(help="who submits it")] = "unnamed",
-    note: Annotated[str, typer.Option(help="a line about it")] = "",
+    runs: Annotated[list[Path], typer.Argument(help="folders of runs, which `run` prints in its last line")],
+    suite: Annotated[str, typer.Option(help="suite to submit to (default: the only one)")] = "",
+    entry: Annotated[str, typer.Option(help="name of the entry's row (default: method and backbone)")] = "",
+    by: Annotated[str, typer.Option(help="name of the submitter")] = "unnamed",
+    note: Annotated[str, typer.Option(help="one line of description")] = "",
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
-    """Write small bundles of predictions, choices and hashes, each checked as a stranger would."""
+    """Write and check a small bundle of predictions, selected settings and hashes for each run."""
     from sslbench.leaderboard.commands import submit_all
 
     _print_result(*submit_all(board, suite, runs, entry=entry, by=by, note=note))
@@ -61,10 +61,10 @@ def board_submit(
 
 @board_app.command("check")
 def board_check(
-    suites: Annotated[list[str] | None, typer.Argument(help="which suites (default: all)")] = None,
+    suites: Annotated[list[str] | None, typer.Argument(help="suites to check (default: all)")] = None,
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
-    """Compute every number of every bundle again, and say what does not follow."""
+    """Recompute every number of every bundle, and report differences."""
     from sslbench.leaderboard.commands import check_all
 
     _print_result(*check_all(board, suites or []))
@@ -72,28 +72,29 @@ def board_check(
 
 @board_app.command("verify")
 def board_verify(
-    run: Annotated[str, typer.Argument(help="a submitted run's name")],
-    by: Annotated[str, typer.Option(help="who runs it again")],
+    run: Annotated[str, typer.Argument(help="name of a submitted run")],
+    by: Annotated[str, typer.Option(help="name of the person who reproduces it")],
     overrides: Overrides = None,
     out: Out = Path("runs"),
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
-    """Run a submission again, on another machine than its own, and write how far apart the two are."""
+    """Reproduce a submission on another machine, and store the largest difference."""
     from sslbench.app.leaderboard import save_verification, verify
     from sslbench.leaderboard.commands import find_bundle
     from sslbench.report.console.progress_bars import display_for
 
     bundle = find_bundle(board, run)
-    found = verify(bundle, overrides or [], catalog_of(), out, by, display_for(make_console()))
-    print(f"{save_verification(bundle, found)}: at most {100 * found.furthest:.2f} points apart ({found.where})")
+    verified = verify(bundle, overrides or [], catalog_of(), out, by, display_for(make_console()))
+    difference = f"largest difference {100 * verified.furthest:.2f} percentage points ({verified.where})"
+    print(f"{save_verification(bundle, verified)}: {difference}")
 
 
 @board_app.command("build")
 def board_build(
-    check: Annotated[bool, typer.Option("--check", help="write nothing; fail where anything is stale")] = False,
+    check: Annotated[bool, typer.Option("--check", help="write nothing, and fail if any file is out of date")] = False,
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
-    """Make the tables and the site from all bundles."""
+    """Build the tables and the site from all bundles."""
     from sslbench.environment import cores
     from sslbench.leaderboard.commands import build_all
 

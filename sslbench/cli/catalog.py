@@ -1,4 +1,4 @@
-"""Commands about what is installed and about this machine: list, show, doctor, version."""
+"""Define the commands about installed components and this machine: list, show, doctor, version."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import typer
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Kind
+from sslbench.catalog.facts import did_you_mean
 from sslbench.cli.options import Strict, catalog_of, command_group
 
-app = command_group("Which self-supervised method learns your data best, and which classes does it betray?")
+app = command_group("Compare self-supervised methods on your data, overall and for each class.")
 KINDS = {
     "methods": "method", "backbones": "backbone", "operations": "operation", "augmentations": "augmentation",
     "datasets": "dataset", "protocols": "protocol", "studies": "study", "executors": "executor",
@@ -23,10 +24,10 @@ KINDS = {
 def list_(
     kind: Annotated[str, typer.Argument(help=f"one of: {', '.join(KINDS)}")] = "",
     everything: Annotated[bool, typer.Option("--all", help="expand families such as timm")] = False,
-    problems: Annotated[bool, typer.Option("--problems", help="what is wrong with installed plugins")] = False,
+    problems: Annotated[bool, typer.Option("--problems", help="list problems of installed plugins")] = False,
     strict: Strict = False,
 ) -> None:
-    """Show what is installed, and from where."""
+    """List installed components and the distributions that provide them."""
     from sslbench.report.console.listing import list_lines, problem_lines
 
     catalog = catalog_of(strict=strict)
@@ -34,7 +35,7 @@ def list_(
         print("\n".join(problem_lines(catalog)))
         return
     if kind and kind not in KINDS:
-        raise RequestError([f"{kind!r} is nothing that can be listed; possible: {', '.join(KINDS)}"])
+        raise RequestError([f"{kind!r} is not a kind of component{did_you_mean(kind, KINDS)}"])
     kinds = [cast(Kind, KINDS[kind])] if kind else [cast(Kind, k) for k in KINDS.values()]
     print("\n".join(list_lines(catalog, kinds, expand=everything)))
 
@@ -50,7 +51,7 @@ def show(
     ] = False,
     strict: Strict = False,
 ) -> None:
-    """Explain one component, or every setting of a section: type, default, allowed values and help."""
+    """Print the description of a component, or every setting of a section with type, default, allowed values and help."""
     from sslbench.report.console.listing import show_lines, show_settings
     from sslbench.report.console.settings_help import reference_page
 
@@ -60,17 +61,15 @@ def show(
         print("\n".join(reference_page(catalog) if markdown else show_settings(catalog, name)))
         return
     if singular not in KINDS.values() or not name:
-        known = ", ".join(KINDS.values())
-        problem = f"{kind}: name the component, as in 'sslbench show {singular} NAME'"
-        raise RequestError(
-            [problem if singular in KINDS.values() else f"{kind!r} is no kind of component; possible: {known}"]
-        )
+        unnamed = f"{kind}: the name of the component is missing. Write 'sslbench show {singular} NAME'"
+        unknown = f"{kind!r} is not a kind of component{did_you_mean(kind, KINDS.values())}"
+        raise RequestError([unnamed if singular in KINDS.values() else unknown])
     print("\n".join(show_lines(catalog_of(strict=strict), cast(Kind, singular), name)))
 
 
 @app.command()
 def doctor() -> None:
-    """Check disk, devices, data, plugins and versions before a long run, not after."""
+    """Check disk space, devices, data, plugins and versions before a long run."""
     from sslbench.report.console.doctor import doctor_lines
 
     lines, good = doctor_lines(catalog_of())

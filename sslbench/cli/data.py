@@ -1,4 +1,4 @@
-"""Commands about datasets: data prepare, verify, where."""
+"""Define the commands of datasets: data prepare, verify, where."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ data_app = command_group("Prepare, check and find datasets.")
 
 @data_app.command("prepare")
 def data_prepare(dataset: DatasetName, overrides: Overrides = None) -> None:
-    """Decode a dataset once into memory-mapped arrays."""
+    """Decode a dataset into memory-mapped arrays."""
     from rich.console import Console
 
     from sslbench.app.data import prepare_all
@@ -22,7 +22,7 @@ def data_prepare(dataset: DatasetName, overrides: Overrides = None) -> None:
 
 @data_app.command("verify")
 def data_verify(dataset: DatasetName, overrides: Overrides = None) -> None:
-    """Compare a dataset's files with what is known of it: counts, classes, every file readable."""
+    """Compare a dataset's counts and classes with the published ones, and read every file."""
     from sslbench.app.data import verify
 
     lines, good = verify(catalog_of(), dataset, overrides or [])
@@ -33,7 +33,7 @@ def data_verify(dataset: DatasetName, overrides: Overrides = None) -> None:
 
 @data_app.command("where")
 def data_where(dataset: DatasetName, overrides: Overrides = None) -> None:
-    """Say where a dataset's files are, or where they were looked for and how to get them."""
+    """Print where a dataset's files are, or where they were searched for and how to get them."""
     from sslbench.app.data import locate
 
     print("\n".join(locate(catalog_of(), dataset, overrides or [])))

@@ -1,4 +1,4 @@
-"""Turn exceptions that no module foresaw into one line for the user: what the system refused, or where the report is."""
+"""Convert unexpected exceptions to one line for the user: a problem of the system, or the path of a report."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ OUT_OF_MEMORY = (
 SYSTEM_ERRORS = (
     errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE,
 )  # fmt: skip
-"""Errors about a file that no code can prevent; a file that is not there may be a fault of sslbench or of a plugin."""
+"""Errors about a file that no code can prevent; a missing file may instead be a fault of sslbench or of a plugin."""
 FOLDER_HINT = "Check --out, data.root and $SSLBENCH_DATA"
 
 
 def describe_failure(error: BaseException) -> str | None:
-    """Return one line about a problem of the system that a user can solve; None for everything else."""
+    """Return one line about a problem of the system that a user can solve; None for other errors."""
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
         return "memory: not enough for this request. Lower train.batch_size, view.size or prepare.samples"
@@ -39,7 +39,7 @@ def describe_failure(error: BaseException) -> str | None:
 
 
 def find_plugin(error: BaseException) -> Origin | None:
-    """Find the plugin of another distribution whose code an error passed through last; None without one."""
+    """Return the plugin whose code is innermost in an error's traceback; None without one."""
     from sslbench.catalog.discovery import installed_entries
 
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -62,29 +62,29 @@ def _describe_file(error: OSError) -> str | None:
 
 
 def _name_plugin(error: BaseException) -> str:
-    """Say whom to ask about an error in a plugin's code, whose files may be others than the user's; '' for other errors."""
+    """Return a hint to report an error in a plugin's code to its authors; '' for other errors."""
     if (origin := find_plugin(error)) is None:
         return ""
-    told = f". If these are right, report it to the authors of the plugin {origin}"
+    hint = f". If these are correct, report it to the authors of the plugin {origin}"
     try:
-        return f"{told} with the file {_save_report(error)}"
-    except OSError:  # of a disk on which nothing can be written
-        return told
+        return f"{hint} with the file {_save_report(error)}"
+    except OSError:  # no disk space to write the report
+        return hint
 
 
 def write_report(error: BaseException) -> str:
-    """Write a traceback to a file, and return one line with its path; the traceback itself where no file can be written."""
-    about = f"{type(error).__name__}: {' '.join(str(error).split()):.200}"
+    """Write a traceback to a file and return one line with its path, or the traceback if no file can be written."""
+    summary = f"{type(error).__name__}: {' '.join(str(error).split()):.200}"
     origin = find_plugin(error)
-    culprit = f"of sslbench or of the plugin {origin}" if origin else "of sslbench or of a plugin"
+    source = f"of sslbench or of the plugin {origin}" if origin else "of sslbench or of a plugin"
     try:
-        return f"{about}. This is a fault {culprit}. Report it with the file {_save_report(error)}"
+        return f"{summary}. This is a bug {source}. Report it with the file {_save_report(error)}"
     except OSError:
-        return f"{about}\n{_report(error)}"
+        return f"{summary}\n{_report(error)}"
 
 
 def _save_report(error: BaseException) -> str:
-    """Write a traceback to a new file, and return its path."""
+    """Write a traceback to a new file and return its path."""
     with tempfile.NamedTemporaryFile(
         "w", prefix="sslbench-error-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
     ) as file:

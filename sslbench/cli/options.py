@@ -1,4 +1,4 @@
-"""What commands have in common: options, the catalog, the terminal."""
+"""Define options shared by commands, and create the catalog and the console."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
     from sslbench.catalog.facts import Catalog
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="settings as key=value, such as train.epochs=20")]
-Out = Annotated[Path, typer.Option(help="where results go; runs that share it share work")]
-StudyName = Annotated[str, typer.Argument(help="a YAML file, or a name; see 'list studies'")]
-ScaleName = Annotated[str, typer.Option(help="a variant that the study offers, such as smoke, laptop or paper")]
-Strict = Annotated[bool, typer.Option("--strict-plugins", help="stop when any plugin is broken")]
-BoardFolder = Annotated[Path, typer.Option("--board", help="the leaderboard's folder")]
-DatasetName = Annotated[str, typer.Argument(help="NAME, or NAME/PART of it")]
+Out = Annotated[Path, typer.Option(help="folder of results; runs with the same folder share finished stages")]
+StudyName = Annotated[str, typer.Argument(help="YAML file or name of a study; see 'list studies'")]
+ScaleName = Annotated[str, typer.Option(help="scale of the study, such as smoke, laptop or paper")]
+Strict = Annotated[bool, typer.Option("--strict-plugins", help="fail if any plugin is broken")]
+BoardFolder = Annotated[Path, typer.Option("--board", help="folder of the leaderboard")]
+DatasetName = Annotated[str, typer.Argument(help="dataset as NAME or NAME/PART")]
 
 
 LOG_WIDTH = 160
 
 
-def command_group(about: str) -> typer.Typer:
-    """Commands that go together."""
+def command_group(help: str) -> typer.Typer:
+    """Create a group of commands."""
     return typer.Typer(
-        add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, help=about
+        add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, help=help
     )
 
 
 def catalog_of(*, strict: bool = False) -> Catalog:
-    """What is installed."""
+    """Discover the installed components."""
     from sslbench.catalog.discovery import discover, installed_entries
 
     return discover(installed_entries(), disabled=environment.disabled_plugins(), strict=strict)
 
 
 def make_console() -> Console:
-    """Return the terminal as it is; a log, which has no edge to wrap at, is as wide as $COLUMNS says, else 160."""
+    """Create a console of the terminal's width; output to a file has the width in $COLUMNS, else 160."""
     from rich.console import Console
 
     console = Console()

@@ -1,4 +1,4 @@
-"""Commands for authors of plugins: plugin check, new."""
+"""Define the commands for authors of plugins: plugin check, new."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import typer
 from sslbench import environment
 from sslbench.cli.options import catalog_of, command_group
 
-plugin_app = command_group("For authors of plugins: begin one, and prove it right.")
+plugin_app = command_group("Create and check plugins.")
 
 
 @plugin_app.command("check")
 def plugin_check(
-    name: Annotated[str, typer.Argument(help="an installed distribution, or a component as NAME or KIND/NAME")],
+    name: Annotated[str, typer.Argument(help="installed distribution, or component as NAME or KIND/NAME")],
 ) -> None:
-    """Try every promise of the plugin contract, and say why it matters and what to change where one is broken."""
+    """Check every rule of the plugin contract, and print what to change where one is violated."""
     from sslbench.catalog.discovery import installed_entries
     from sslbench.testing import kit
 
@@ -31,11 +31,11 @@ def plugin_check(
 
 @plugin_app.command("new")
 def plugin_new(
-    name: Annotated[str, typer.Argument(help="what it is called: lower-case words joined by '-'")],
+    name: Annotated[str, typer.Argument(help="name of the plugin: lower-case words joined by '-'")],
     kind: Annotated[str, typer.Option(help="method, backbone, augmentation, dataset or protocol")],
-    folder: Annotated[Path, typer.Option(help="where its folder is written")] = Path(),
+    folder: Annotated[Path, typer.Option(help="folder in which the plugin's folder is created")] = Path(),
 ) -> None:
-    """Write a complete plugin package that installs, runs and passes the checks as it is."""
+    """Write a complete plugin package that installs, runs and passes the checks."""
     from sslbench import __version__
     from sslbench.testing.new import new_plugin
 

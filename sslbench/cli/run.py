@@ -1,4 +1,4 @@
-"""Commands about single runs: run, compare, export."""
+"""Define the commands of single runs: run, compare, export."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ app = command_group("")
 @app.command()
 def run(
     overrides: Overrides = None,
-    method: Annotated[str, typer.Option(help="the method; here and below, several joined by ',' are compared")] = "",
-    dataset: Annotated[str, typer.Option(help="the data: NAME, or NAME/PART of it")] = "",
-    backbone: Annotated[str, typer.Option(help="the encoder, or image=NAME,profile=NAME")] = "",
-    augmentation: Annotated[str, typer.Option(help="the views: NAME, or LEFT:0.4+RIGHT:1.0")] = "",
-    recipe: Annotated[str, typer.Option(help="settings that go together; see 'show method NAME'")] = "",
-    protocols: Annotated[str, typer.Option(help="what to measure, joined by ','")] = "",
+    method: Annotated[str, typer.Option(help="method; several names joined by ',' are compared, here and below")] = "",
+    dataset: Annotated[str, typer.Option(help="dataset as NAME or NAME/PART")] = "",
+    backbone: Annotated[str, typer.Option(help="encoder as NAME, or image=NAME,profile=NAME")] = "",
+    augmentation: Annotated[str, typer.Option(help="augmentation as NAME, or NAME:0.4+OTHER:1.0")] = "",
+    recipe: Annotated[str, typer.Option(help="recipe of the method; see 'show method NAME'")] = "",
+    protocols: Annotated[str, typer.Option(help="evaluation protocols, joined by ','")] = "",
     seeds: Annotated[str, typer.Option(help="pretraining seeds, such as 5,6,7")] = "",
-    baselines: Annotated[str, typer.Option(help="rows beside it, joined by ','; none for none")] = "",
-    config: Annotated[Path | None, typer.Option(help="a YAML file of settings")] = None,
+    baselines: Annotated[str, typer.Option(help="baselines to compare with, joined by ','; none: no baselines")] = "",
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings")] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="print what it would do and its cost, and start nothing")
+        bool, typer.Option("--plan", help="print the stages and their estimated time without running them")
     ] = False,
     out: Out = Path("runs"),
     strict: Strict = False,
 ) -> None:
-    """Pretrain, measure, and print the tables, beside the rows that every table needs."""
+    """Pretrain and evaluate methods, and print their results next to those of the baselines."""
     console = make_console()
     if not environment.rank():
         show_first_line(console, [value for value in (method, dataset) if value])
@@ -61,7 +61,7 @@ def run(
     costs = RunCosts(display)
     with report_interruption(console, lambda: costs.describe_kept(out)):
         results = run_requests(lists, options, overrides or [], config, out, catalog, display, costs)
-    if not results.records:  # one of several processes that torchrun or srun started: the first tells
+    if not results.records:  # of several processes started by torchrun or srun, only the first one prints
         return
     show_results(console, results, published_beside(catalog, results))
     show_lines(console, costs.took_lines())
@@ -74,12 +74,14 @@ def run(
 
 @app.command()
 def compare(
-    first: Annotated[str, typer.Argument(help="a run's folder, or its name below --out")],
-    second: Annotated[str, typer.Argument(help="the run that it is compared with")],
-    protocol: Annotated[str, typer.Option(help="which protocol's predictions (default: linear, else knn)")] = "",
+    first: Annotated[str, typer.Argument(help="folder of a run, or its name below --out")],
+    second: Annotated[str, typer.Argument(help="run to compare it with")],
+    protocol: Annotated[
+        str, typer.Option(help="protocol whose predictions are compared (default: linear, else knn)")
+    ] = "",
     out: Out = Path("runs"),
 ) -> None:
-    """Compare two runs: the paired difference overall and by class, and samples only one classifies correctly."""
+    """Compare two runs: paired differences overall and per class, and samples that only one run classifies correctly."""
     from sslbench.report.compared_runs import compare_runs
     from sslbench.report.console.compared_runs import show_comparisons
 
@@ -88,12 +90,12 @@ def compare(
 
 @app.command()
 def export(
-    run: Annotated[str, typer.Argument(help="a run's folder, or its name below --out")],
-    to: Annotated[Path, typer.Option(help="where the files go")] = Path("export"),
-    seed: Annotated[int | None, typer.Option(help="which seed (default: the first)")] = None,
+    run: Annotated[str, typer.Argument(help="folder of a run, or its name below --out")],
+    to: Annotated[Path, typer.Option(help="folder of the exported files")] = Path("export"),
+    seed: Annotated[int | None, typer.Option(help="seed of the encoders (default: the first)")] = None,
     out: Out = Path("runs"),
 ) -> None:
-    """Write a run's encoders as programs and weights that load without sslbench, with a card of lines that do so."""
+    """Export a run's encoders as programs and weights that load without sslbench, with a card that shows how."""
     from sslbench.results.export import export_run
     from sslbench.results.find import find_run
 

@@ -1,4 +1,4 @@
-"""What `run` prints besides tables: its first line, the plan that `--plan` asks for, and a word when it is interrupted."""
+"""Print the first line of `run`, the plan of `run --plan`, and a message when a run is interrupted."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 def show_first_line(console: Console, names: Sequence[str]) -> None:
     """Print a first line, before anything slow is imported."""
-    told = f" ({' on '.join(names)})" if names else ""
-    show_lines(console, [f"reading the request{told} and looking for the data"])
+    title = f" ({' on '.join(names)})" if names else ""
+    show_lines(console, [f"reading the request{title} and searching for the data"])
 
 
 def show_lines(console: Console, lines: Iterable[str]) -> None:
-    """Print lines as they are."""
+    """Print lines without wrapping or markup."""
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
 def report_interruption(console: Console, describe_kept: Callable[[], str]) -> Iterator[None]:
-    """End by Ctrl-C or SIGTERM with a checkpoint, what is kept, and how to go on."""
+    """On Ctrl-C or SIGTERM, keep a checkpoint and print what is kept and how to continue."""
     from sslbench.train.interrupt import Interrupted, orderly_end
 
     try:
@@ -41,7 +41,7 @@ def report_interruption(console: Console, describe_kept: Callable[[], str]) -> I
             yield
     except Interrupted as signal:
         command = shlex.join(["sslbench", *sys.argv[1:]])
-        show_lines(console, [f"stopped. {describe_kept()}", f"to go on, repeat the command: {command}"])
+        show_lines(console, [f"stopped. {describe_kept()}", f"to continue, repeat the command: {command}"])
         sys.exit(signal.code)
 
 
@@ -55,7 +55,7 @@ def show_plan(
     catalog: Catalog,
     display: Display,
 ) -> None:
-    """Print what a run would do and about how long it takes; exits with 3 where its data is not here."""
+    """Print the stages of a run and their estimated time; exits with 3 if data is missing."""
     from sslbench.app.run import list_runs, plan_requests
     from sslbench.app.run_costs import plan_lines
     from sslbench.config.datasets import DatasetCache
@@ -64,7 +64,7 @@ def show_plan(
     datasets = DatasetCache(environment.places(), use_placeholders=True)
     plans = plan_requests(lists, options, overrides, config, catalog, datasets, display)
     missing = list(dict.fromkeys(datasets.placeholders))
-    show_lines(console, (f"missing: dataset {name!r}; planned by what its card says of it" for name in missing))
+    show_lines(console, (f"missing: dataset {name!r}; planned with the counts of its card" for name in missing))
     for sentence in dict.fromkeys(sentence for plan in plans for sentence in plan.warnings):
         display.warn(sentence)
     show_lines(console, plan_lines(list_runs(plans, Store(root=out))))

@@ -1,4 +1,4 @@
-"""Commands about grids of runs: study run, status, report, and bias."""
+"""Define the commands of studies: study run, status, report, and class-effects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sslbench.cli.options import Out, Overrides, ScaleName, StudyName, catalog_o
 from sslbench.cli.run_plan import report_interruption
 
 app = command_group("")
-study_app = command_group("Grids of runs: run them, see how far they are, report.")
+study_app = command_group("Run grids of runs, show their progress, and report their results.")
 
 
 @study_app.command("run")
@@ -22,19 +22,21 @@ def study_run(
     study: StudyName,
     overrides: Overrides = None,
     scale: ScaleName = "",
-    executor: Annotated[str, typer.Option(help="where its workers run; see 'list executors'")] = "",
-    plan: Annotated[bool, typer.Option("--plan", help="print the grid and its cost, and start nothing")] = False,
-    retry: Annotated[bool, typer.Option("--retry-failed", help="try again what failed")] = False,
+    executor: Annotated[str, typer.Option(help="executor of the workers; see 'list executors'")] = "",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="print the grid and its estimated time without running it")
+    ] = False,
+    retry: Annotated[bool, typer.Option("--retry-failed", help="repeat failed stages")] = False,
     out: Out = Path("runs"),
 ) -> None:
-    """Run every point of a study that is not done, and make its report."""
+    """Run every unfinished point of a study, and make its report."""
     from sslbench.app import study as commands
     from sslbench.report.console.study_progress import board_for
     from sslbench.report.console.terminal import show_report
 
     console, catalog = make_console(), catalog_of()
     board = board_for(console)
-    requests, own = commands.split_overrides(overrides or [])
+    requests, executor_overrides = commands.split_overrides(overrides or [])
     opened = commands.open_study(catalog, study, scale, requests, out, board, announce=plan)
     if plan:
         for line in commands.plan_lines(opened, environment.cores()):
@@ -42,17 +44,17 @@ def study_run(
         if opened.grid.missing:
             sys.exit(3)
         return
-    chosen = commands.choose_executor(catalog, opened.study, executor, own)
+    chosen = commands.choose_executor(catalog, opened.study, executor, executor_overrides)
     with report_interruption(console, lambda: f"Finished stages and checkpoints are kept in {out}"):
-        found = commands.run(opened, chosen, board, retry=retry)
-    show_report(console, found, opened.folder.path)
-    if any(": failed: " in sentence for sentence in found.missing):
+        report = commands.run(opened, chosen, board, retry=retry)
+    show_report(console, report, opened.folder.path)
+    if any(": failed: " in sentence for sentence in report.missing):
         sys.exit(1)
 
 
 @study_app.command("status")
 def study_status(study: StudyName, overrides: Overrides = None, scale: ScaleName = "", out: Out = Path("runs")) -> None:
-    """Say which runs of a study are done, running, waiting, failed or stale."""
+    """Print which runs of a study are done, running, waiting, failed or stale."""
     from sslbench.app import study as commands
     from sslbench.report.console.study_progress import board_for
 
@@ -63,7 +65,7 @@ def study_status(study: StudyName, overrides: Overrides = None, scale: ScaleName
 
 @study_app.command("report")
 def study_report(study: StudyName, overrides: Overrides = None, scale: ScaleName = "", out: Out = Path("runs")) -> None:
-    """Make a study's tables, figures and page from whatever is done."""
+    """Make a study's tables, figures and page from its finished runs."""
     from sslbench.app import study as commands
     from sslbench.report.console.study_progress import board_for
     from sslbench.report.console.terminal import show_report
@@ -98,13 +100,13 @@ def class_effects(
     console, problems = make_console(), list[str]()
     wanted = {"axis": axis, "protocol": protocol, "metric": metric, "source": source}
     wanted |= {"compare_protocol": compare_protocol, "basis": basis, "correction": correction}
-    asked = convert(wanted, ClassEffectSettings, "class-effects", problems)
+    settings = convert(wanted, ClassEffectSettings, "class-effects", problems)
     if problems:
         raise RequestError(problems)
     requests, _ = commands.split_overrides(overrides or [])
     opened = commands.open_study(catalog_of(), study, scale, requests, out, board_for(console), announce=True)
-    folder = opened.folder.path / "class-effects" / asked.name
-    show_tables(console, commands.class_effects(opened, asked, folder), folder)
+    folder = opened.folder.path / "class-effects" / settings.name
+    show_tables(console, commands.class_effects(opened, settings, folder), folder)
     console.print(f"\ntables and figures: {folder}", highlight=False, markup=False, soft_wrap=True)
 
 

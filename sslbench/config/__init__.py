@@ -1,1 +1,1 @@
-"""What was asked for, as a typed, frozen plan; every problem of a request at once, each with its dotted path."""
+"""Turn a request into a typed, frozen plan, or report all of its problems at once with their dotted paths."""

@@ -1,4 +1,4 @@
-"""The rows of a request's table: the method that was asked for, and the baselines that every table needs beside it."""
+"""Plan the rows of a request's table: the requested method and its baselines."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ SHARED_SECTIONS = (
     "data", "evaluate", "backbone", "backbones", "modalities", "view", "prepare", "splits", "pretrain", "protocol_settings",
     "protocols", "threads",
 )  # fmt: skip
-"""What a baseline has in common with the method, so that their rows can be compared."""
+"""Sections of a request that a baseline shares with the method, so that their rows can be compared."""
 
 
 def plan_with_baselines(
-    tree: Tree, catalog: Catalog, datasets: DatasetCache, machine: Machine, say: Callable[[str], None]
+    tree: Tree, catalog: Catalog, datasets: DatasetCache, machine: Machine, log: Callable[[str], None]
 ) -> list[Plan]:
-    """The method's plan, and those of its baselines; a baseline that does not fit is left out, and said so."""
+    """Plan the method and its baselines; a baseline that does not fit is left out, which `log` reports."""
     first = make_plan(tree, catalog, datasets, machine)
     plans = [first]
     for name in choose_baselines(first, catalog):
         try:
             plans.append(make_plan(baseline_tree(first, name), catalog, datasets, machine))
         except RequestError as error:
-            say(f"baseline {name!r} left out: {error.problems[0]}")
+            log(f"baseline {name!r} left out: {error.problems[0]}")
     return plans
 
 
 def baseline_tree(plan: Plan, name: str) -> Tree:
-    """The request of a baseline beside a plan: its own recipe, and everything else that makes rows comparable."""
+    """Return the request of a baseline for a plan: its own recipe, and all shared sections of the plan's request."""
     tree = {key: plan.request[key] for key in SHARED_SECTIONS if key in plan.request}
     train: dict[str, Any] = {
         "epochs": plan.train.epochs,
@@ -45,9 +45,9 @@ def baseline_tree(plan: Plan, name: str) -> Tree:
 
 
 def choose_baselines(plan: Plan, catalog: Catalog) -> Sequence[str]:
-    """Which baselines a request asks for: all that are installed, unless it says otherwise.
+    """Return the names of the baselines of a request: all installed ones unless `baselines` lists others.
 
-    Raises RequestError for a name that nobody has.
+    Raises RequestError for a name that is not installed.
     """
     wanted = plan.request.get("baselines")
     if wanted is None:

@@ -9,7 +9,7 @@ from sslbench.config.choices import Choice
 from sslbench.config.settings import TrainSettings
 
 MIN_TRAINING_STEPS = 500
-"""Optimizer steps below which a pretraining is warned of. A convention: studies at laptop scale take about 500 to 10,000."""
+"""Optimizer steps below which a pretraining causes a warning. A convention: studies at laptop scale take 500 to 10,000."""
 
 
 def collect_warnings(
@@ -19,7 +19,7 @@ def collect_warnings(
     train: TrainSettings,
     facts: PlanContext,
 ) -> tuple[str, ...]:
-    """Return one sentence per setting, each with the setting's path."""
+    """Return one warning per setting, each with the setting's path."""
     chosen = {"method": method, **{f"backbones.{name}": choice for name, choice in backbones.items()}}
     chosen |= {f"protocol_settings.{choice.component.name}": choice for choice in protocols}
     found = [f"{path}.{text}" for path, choice in chosen.items() for text in choice.spec.warnings(choice.config, facts)]
@@ -34,8 +34,8 @@ def warn_of_few_steps(train: TrainSettings, facts: PlanContext) -> Iterator[str]
     steps = train.steps or facts.epochs * max(1, facts.samples // facts.batch_size)
     if steps < MIN_TRAINING_STEPS:
         setting = f"train.steps={train.steps}" if train.steps else f"train.epochs={train.epochs}"
-        told = f"at most {steps:,} optimizer steps, {facts.samples:,} samples in batches of {facts.batch_size:,}; "
+        limit = f"at most {steps:,} optimizer steps, {facts.samples:,} samples in batches of {facts.batch_size:,}; "
         yield (
-            f"{setting}: {'' if train.steps else told}encoders trained so briefly stay close to random ones. "
+            f"{setting}: {'' if train.steps else limit}encoders trained so briefly stay close to random ones. "
             f"Set train.steps={MIN_TRAINING_STEPS} or more"
         )

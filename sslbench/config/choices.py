@@ -1,4 +1,4 @@
-"""A component with its settings: found in the catalog, its settings converted, what it uses resolved."""
+"""Find components in the catalog, convert their settings and resolve their dependencies."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from sslbench.convert import convert, file_settings, key_form, plain, text_file_
 from sslbench.environment import versions
 
 LOCATION_SETTINGS = ("root", "title")
-"""Settings of a dataset that say where its files are and what it is called, and nothing of what they hold."""
+"""Settings of a dataset that name its folder and its title; they do not affect its content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Choice:
-    """One component, chosen, with its typed settings; `asked` is the name it was asked for by, `part` what is used of it."""
+    """One component with its typed settings.
+
+    `requested_name` is the name in the request, which may be an alias; `part` is the part of a dataset that is used.
+    """
 
     component: Component
     config: Any
@@ -40,21 +43,21 @@ class Choice:
         return self.component.implementation()(self.config, *parts)
 
     def without_weights(self) -> Choice:
-        """A backbone that starts from random weights, whatever its settings say."""
+        """Return a backbone that starts from random weights and ignores settings that name released weights."""
         return replace(self, config=self.component.spec.without_weights(self.config))
 
     @property
     def title(self) -> str:
-        """Return what tables, records and files call a dataset."""
+        """Return the name of a dataset in tables, records and files."""
         title: str = self.spec.title(self.config)
         return title or self.requested_name
 
     def key(self) -> dict[str, Any]:
-        """Return what enters a stage key: the settings that act, and the versions that the numbers depend on."""
+        """Return the content of a stage key: settings that have an effect, and versions that the numbers depend on."""
         config = key_form(self.spec.reset_unused(self.config))
         if (
             self.component.kind == "dataset"
-        ):  # what lies there is its fingerprint, wherever it lies and whatever it is called
+        ):  # the fingerprint identifies the content, so neither folder nor title may change the key
             config = {name: value for name, value in config.items() if name not in LOCATION_SETTINGS}
         libraries = self.library_versions()
         return {
@@ -72,7 +75,7 @@ class Choice:
         return dict(versions(tuple(self.spec.libraries(self.config))))
 
     def requested_settings(self) -> dict[str, Any]:
-        """Return all settings as they were asked for, of what it uses too."""
+        """Return all settings as requested, including those of dependencies."""
         used = {slot: choice.requested_settings() for slot, choice in self.uses.items()}
         return {"name": self.requested_name, "part": self.part, "settings": plain(self.config), "uses": used}
 
@@ -82,9 +85,9 @@ class Choice:
             yield from choice._with_uses()
 
     def record_facts(self) -> dict[str, Any]:
-        """What of it enters a record."""
+        """Return the facts of the component that a record stores."""
         configs = [type(choice.config) for choice in self._with_uses()]
-        files, text_files = ([*dict.fromkeys(chain(*map(of, configs)))] for of in (file_settings, text_file_settings))
+        files, text_files = ([*dict.fromkeys(chain(*map(f, configs)))] for f in (file_settings, text_file_settings))
         return {
             "name": self.requested_name,
             "version": self.spec.version,
@@ -97,7 +100,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probabilities:
-    """How likely an operation is applied: one number, or one per view."""
+    """Probability of applying an operation: one number, or one per view."""
 
     p: Annotated[tuple[Share, ...], Length(different=False)] = (1.0,)
 
@@ -127,15 +130,15 @@ class PlannedAugmentation:
     roles: Mapping[str, tuple[PlannedOperation, ...]]
 
     def key(self) -> dict[str, Any]:
-        """Return what enters a record."""
+        """Return the content of a record."""
         roles = {role: [operation.key() for operation in operations] for role, operations in self.roles.items()}
         random_key = {"random_key": self.random_key} if self.random_key != self.name else {}
         return {"name": self.name, **random_key, "version": self.version, "weight": self.weight, "roles": roles}
 
     def stage_key(self) -> dict[str, Any]:
-        """Return what enters a stage key: the operations that are ever applied.
+        """Return the content of a stage key: the operations that are ever applied.
 
-        Operations draw by their own names, so that one without any probability leaves all others as they are.
+        Random numbers are keyed by operation, so an operation with probability 0 does not change the others.
         """
         acting = {role: tuple(o for o in operations if any(o.p)) for role, operations in self.roles.items()}
         return replace(self, roles=acting).key()
@@ -144,7 +147,7 @@ class PlannedAugmentation:
 def choose(
     catalog: Catalog, kind: Kind, name: str, settings: Mapping[str, Any], path: str, problems: list[str]
 ) -> Choice | None:
-    """Find a component and type its settings; what is wrong is added to `problems`."""
+    """Find a component and convert its settings; problems are appended to `problems`."""
     found = catalog.find(kind, name)
     if isinstance(found, str):
         problems.append(f"{path}: {found}")
@@ -165,16 +168,16 @@ def choose(
     return Choice(component=component, config=config, requested_name=name, uses=uses)
 
 
-def parts_of(choice: Choice, inside: str) -> Sequence[str]:
-    """The parts of a dataset that a name means: all for '', one, or those below a common beginning."""
+def parts_of(choice: Choice, prefix: str) -> Sequence[str]:
+    """Return the parts of a dataset that match a name: all for '', one, or those below a common prefix."""
     offered = choice.spec.parts(choice.config)
-    return [part for part in offered if not inside or part == inside or part.startswith(f"{inside}/")]
+    return [part for part in offered if not prefix or part == prefix or part.startswith(f"{prefix}/")]
 
 
 def choose_augmentations(
     catalog: Catalog, section: Mapping[str, Any], roles: Sequence[str], problems: list[str]
 ) -> tuple[PlannedAugmentation, ...]:
-    """Resolve `left:0.4+right:1.0` with the section's overrides, for the roles that a method augments."""
+    """Resolve a name such as `left:0.4+right:1.0` and the section's overrides, for the roles that a method augments."""
     planned = []
     overrides = {name: value for name, value in section.items() if name not in ("name", "roles", "operations")}
     for word in str(section["name"]).split("+"):
@@ -209,7 +212,7 @@ def _weight(text: str, problems: list[str]) -> float:
     try:
         return float(text) if text else 1.0
     except ValueError:
-        problems.append(f"augmentation: weight {text!r} is not a number; write name:0.4+other:1.0")
+        problems.append(f"augmentation: weight {text!r} is not a number. Write name:0.4+other:1.0")
         return 1.0
 
 
@@ -221,8 +224,8 @@ def _roles(
     roles: Sequence[str],
     problems: list[str],
 ) -> dict[str, tuple[PlannedOperation, ...]]:
-    strangers = [role for role in by_role if role not in roles]
-    problems += [f"augmentation.roles.{r}: the method has no such role{did_you_mean(r, roles)}" for r in strangers]
+    unknown = [role for role in by_role if role not in roles]
+    problems += [f"augmentation.roles.{r}: the method has no such role{did_you_mean(r, roles)}" for r in unknown]
     chosen = {}
     for role in roles:
         operations = []
@@ -249,11 +252,11 @@ def _operation(
             continue
         settings.update(layer)
     p = settings.pop("p")
-    refused: list[str] = []
-    values = convert({"p": p if isinstance(p, (list, tuple)) else [p]}, Probabilities, "", refused).p
-    if refused:
+    invalid: list[str] = []
+    values = convert({"p": p if isinstance(p, (list, tuple)) else [p]}, Probabilities, "", invalid).p
+    if invalid:
         problems.append(
-            f"{path}.p: {p!r} is not a probability, nor one per view. Possible: {Range(at_least=0, at_most=1)}"
+            f"{path}.p={p!r}: is not a probability, nor one per view. Possible: {Range(at_least=0, at_most=1)}"
         )
     before = len(problems)
     choice = choose(catalog, "operation", apply.operation, settings, path, problems)

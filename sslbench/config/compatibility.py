@@ -1,4 +1,4 @@
-"""What must fit together before anything runs: sizes of views, layouts, capabilities, and each component's own rules."""
+"""Check that data, method, backbones, augmentations and protocols fit together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def view_shapes(
     augmentations: Sequence[PlannedAugmentation],
     view: int,
 ) -> dict[str, Shapes]:
-    """The shapes of one sample in each role, after its augmentation."""
+    """Return the shapes of one sample in each role, after its augmentation."""
     result: dict[str, Shapes] = {}
     for role, wanted in roles.items():
         shapes: Shapes = {name: modality.shape for name, modality in encoded.items()}
@@ -37,7 +37,7 @@ def view_shapes(
 
 
 def fill_in_size(config: Any, view: int) -> Any:
-    """An operation's settings with `size: 0`, which stands for the size at which images are encoded, filled in."""
+    """Return an operation's settings with `size: 0` replaced by `view`, the size in pixels of encoded images."""
     return replace(config, size=view) if getattr(config, "size", None) == 0 else config
 
 
@@ -47,13 +47,13 @@ def incompatibilities(
     augmentations: Sequence[PlannedAugmentation],
     facts: PlanContext,
 ) -> list[str]:
-    """Say what does not fit, one sentence each."""
+    """Return one message per component that does not fit the data or another component."""
     problems = [f"method: {sentence}" for sentence in method.spec.check(method.config, facts)]
     for name, choice in backbones.items():
         modality = facts.modalities[name]
         if modality.layout not in choice.spec.layouts:
             takes = ", ".join(sorted(choice.spec.layouts))
-            problems.append(f"backbone: {choice.name!r} takes {takes}, but {name!r} is of layout {modality.layout}")
+            problems.append(f"backbone: {choice.name!r} takes {takes}, but {name!r} has layout {modality.layout}")
             continue
         alone = replace(facts, modalities={name: modality})
         problems += [f"backbone: {sentence}" for sentence in choice.spec.check(choice.config, alone)]
@@ -62,9 +62,10 @@ def incompatibilities(
         if any(shapes.get(name, modality.shape) != modality.shape for shapes in facts.shapes.values()):
             needs.add("any-size")
         if lacking := sorted(needs - provides):
-            has = ", ".join(sorted(provides)) or "nothing of the kind"
+            has = ", ".join(sorted(provides)) or "nothing"
             problems.append(
-                f"backbone: {method.name!r} needs {', '.join(lacking)}, which {choice.name!r} does not provide (it has {has})"
+                f"backbone: {method.name!r} needs {', '.join(lacking)}, which {choice.name!r} does not provide. "
+                f"It provides: {has}"
             )
     for operation in {o.name: o for a in augmentations for r in a.roles.values() for o in r}.values():
         found = operation.choice.spec.check(operation.choice.config, facts)
@@ -72,21 +73,27 @@ def incompatibilities(
     return problems
 
 
-def leakage_errors(method: Choice, train: TrainSettings, protocols: Sequence[Choice], *, elsewhere: bool) -> list[str]:
-    """Say what would be asked, or watched, of rows that a method has learned from, or that it knows nothing of."""
-    asking = (
+def leakage_errors(
+    method: Choice, train: TrainSettings, protocols: Sequence[Choice], *, is_separate: bool
+) -> list[str]:
+    """Return one message per protocol that would test on training samples, and per loss that cannot be monitored.
+
+    `is_separate` states that the method is pretrained on other data than it is evaluated on.
+    """
+    leaking = (
         [p.name for p in protocols if p.spec.tests_on_training_rows(p.config)]
-        if method.spec.trains and not elsewhere
+        if method.spec.trains and not is_separate
         else []
     )
     problems = [
-        f"protocol_settings.{name}: with these settings it asks rows that {method.name!r} has learned from; "
-        "possible: pretrain.pool=ANOTHER DATASET, or settings that ask the test part"
-        for name in asking
+        f"protocol_settings.{name}: these settings would test on samples that {method.name!r} was pretrained on. "
+        "Choose settings that test on the test set, or pretrain on other data (pretrain.pool=NAME)"
+        for name in leaking
     ]
     if train.has_holdout and method.spec.has_per_sample_state:
         problems.append(
-            f"train.monitor: {method.name!r} remembers its training rows and has no loss on others; possible: training"
+            f"train.patience={train.patience}: needs a validation loss, which {method.name!r} does not have. "
+            "Set train.monitor=training"
         )
     return problems
 
@@ -94,7 +101,7 @@ def leakage_errors(method: Choice, train: TrainSettings, protocols: Sequence[Cho
 def check_training_data(
     method: Choice, pretrain: Sequence[Part], evaluate: Sequence[Part], pool: str, splits: SplitSettings
 ) -> list[str]:
-    """Say why a method could not learn from the parts of its pool, or would learn from samples that test it."""
+    """Return one message per part of the pool that a method cannot learn from, or that contains its test samples."""
     problems = []
     tested = {part.name for part in evaluate}
     for part in pretrain:
@@ -102,17 +109,22 @@ def check_training_data(
         if part.dataset.target.kind != "labels":
             continue
         if method.spec.uses_labels:
-            told = (
+            problem = (
                 f"method: {method.name!r} learns one class per sample, and {part.name!r} has several labels per sample"
             )
-            problems.append(f"{told}. Name a method that takes no labels, or a dataset with classes")
+            problems.append(f"{problem}. Name a method that takes no labels, or a dataset with classes")
         elif method.spec.trains and pool == "train" and part.name in tested and not _has_test_samples(part):
-            told = f"data: {part.name!r} has several labels per sample and no 'split' column that says which are for testing"
+            problem = (
+                f"data: {part.name!r} has several labels per sample and no 'split' column that names the test samples"
+            )
             problems.append(
-                f"{told}, so training would include its test samples. Add a 'split' column, or use pretrain.pool=OTHER"
+                f"{problem}, so training would include its test samples. Add a 'split' column, or use pretrain.pool=OTHER"
             )
     if method.spec.uses_labels and not any((part.dataset.labels >= 0).any() for part in pretrain):
-        problems.append(f"method: {method.name!r} is given labels, and nothing it would learn from has any")
+        problems.append(
+            f"method: {method.name!r} needs labels, which the pretraining data does not have. "
+            "Choose a method that takes no labels, or a dataset with classes"
+        )
     return problems
 
 
@@ -121,20 +133,22 @@ def _has_test_samples(part: Part) -> bool:
 
 
 def modality_mismatches(learned: Mapping[str, Modality], measured: Mapping[str, Modality], name: str) -> list[str]:
-    """Say which modalities of the data that is measured an encoder of what is learned from could not take."""
+    """Return one message per modality of the evaluation data that encoders of the pretraining data cannot take."""
     problems = []
     for modality in learned.keys() & measured.keys():
         ours, theirs = learned[modality], measured[modality]
         if ours.layout != theirs.layout:
             problems.append(
-                f"data: {modality!r} of {name} is of layout {theirs.layout}, and what is learned from of {ours.layout}"
+                f"data: {modality!r} of {name} has layout {theirs.layout}, but the pretraining data has {ours.layout}"
             )
         elif ours.layout == "image" and ours.shape[0] != theirs.shape[0]:
-            told = f"{modality!r} of {name} has {theirs.shape[0]} channel(s), and what is learned from {ours.shape[0]}"
-            problems.append(f"data: {told}; where a dataset has the setting, channels=gray makes them alike")
+            counts = (
+                f"{modality!r} of {name} has {theirs.shape[0]} channel(s), but the pretraining data {ours.shape[0]}"
+            )
+            problems.append(f"data: {counts}. Set channels=gray on both datasets, where they have this setting")
     return problems
 
 
 def needs_encoders(choice: Choice) -> bool:
-    """Whether a protocol trains encoders, so that a method without any cannot be measured by it."""
+    """Return whether a protocol trains encoders, so that it cannot evaluate a method without them."""
     return Need.ENCODERS in choice.spec.needs

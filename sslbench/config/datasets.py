@@ -1,4 +1,4 @@
-"""Which datasets, and which parts of them, a request means: found, opened, and described before anything is read."""
+"""Find and open the datasets, and the parts of them, that a request names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sslbench.environment import Places
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Part:
-    """One part of a dataset, opened; `name` is what a row of a table calls it. Its fingerprint is taken once."""
+    """One opened part of a dataset; `name` is its name in tables. Its fingerprint is computed once."""
 
     choice: Choice
     part: str
@@ -33,14 +33,14 @@ class Part:
         return part_name(self.choice, self.part)
 
     def is_same_data(self, other: Part) -> bool:
-        """Tell whether another part holds the same samples, read with the same settings."""
+        """Return whether another part holds the same samples, read with the same settings."""
         if self.dataset is other.dataset:
             return True
         same_settings = (self.choice.key(), self.part) == (other.choice.key(), other.part)
         return same_settings and self.fingerprint() == other.fingerprint()
 
     def subset(self, samples: int, sampling: Sampling = "stratified") -> Part:
-        """The same, with no more samples than that (0: all), or one of each class where there are more classes."""
+        """Return the part with at most `samples` samples (0: all), or one of each class where there are more classes."""
         if not 0 < samples < len(self.dataset.labels):
             return self
         whole = self.fingerprint
@@ -55,8 +55,10 @@ def part_name(choice: Choice, part: str) -> str:
 
 @dataclass(slots=True)
 class DatasetCache:
-    """Opens every dataset once. With `announce` a missing one is stood in for by what its card says of it, so that a plan
-    can be made without the data; nothing can be read of it, and `stood_in` names it.
+    """Open every dataset once.
+
+    With `use_placeholders` a missing dataset is replaced by a placeholder with the facts of its card, so that a plan can
+    be made without the data. No sample of a placeholder can be read; `placeholders` lists their names.
     """
 
     places: Places
@@ -66,13 +68,13 @@ class DatasetCache:
     _fingerprints: dict[int, Callable[[], str]] = field(default_factory=dict)
 
     def part(self, choice: Choice, part: str, *, fetch: bool) -> Part:
-        """Open one part; however often it is asked for, its files are looked through once."""
+        """Open one part; its files are scanned once."""
         dataset = self.open(choice, part, fetch=fetch)
         fingerprint = self._fingerprints.setdefault(id(dataset), cache(dataset.fingerprint))
         return Part(choice=choice, part=part, dataset=dataset, fingerprint=fingerprint)
 
     def open(self, choice: Choice, part: str, *, fetch: bool) -> Dataset:
-        """Open one part, and whatever datasets it uses; raises what the dataset raises."""
+        """Open one part, and the datasets that it depends on; raises what the dataset raises."""
         key = json.dumps([choice.requested_settings(), part, fetch], sort_keys=True)
         if key not in self._opened:
             try:
@@ -86,20 +88,18 @@ class DatasetCache:
 
 
 def merge_equal_parts(parts: Sequence[Part], path: str, problems: list[str]) -> list[Part]:
-    """Keep parts that are named twice once; two different ones of one name are a problem, for a table could not tell them
-    apart.
-    """
+    """Remove parts that are named twice; two different parts with one name are a problem."""
     kept: dict[str, Part] = {}
     for part in parts:
         if not kept.setdefault(part.name, part).is_same_data(part):
-            told = f"{path}: two different datasets of this request are called {part.name!r}"
-            problems.append(f"{told}. Give one of them another title, or ask for them in requests of their own")
+            problem = f"{path}: two different datasets of this request are called {part.name!r}"
+            problems.append(f"{problem}. Give one of them another title, or use a request for each")
     return list(kept.values())
 
 
 @dataclass(slots=True)
 class OpenedParts:
-    """What opening gave: parts, and sentences about what is wrong or missing."""
+    """Opened parts, and messages about problems and missing data."""
 
     parts: list[Part]
     problems: list[str]
@@ -116,7 +116,7 @@ def open_parts(
     settings_path: str = "",
     fetch: bool = True,
 ) -> OpenedParts:
-    """Open every part that `name`, `name/sea` or `name/sea/ifcb+name/lab` means.
+    """Open every part that a reference such as `name`, `name/sea` or `name/sea/ifcb+name/lab` names.
 
     `path` is the setting that names the dataset, and `settings_path` the section of its settings, if that is another.
     """
@@ -128,7 +128,7 @@ def open_parts(
         if choice is not None and (wrong := title_problem(choice.title)):
             found.problems.append(f"{path}.title: {wrong}")
         if choice is None or len(found.problems) > before:
-            continue  # with settings that are not the user's nothing would be found where the user has it
+            continue  # with other settings than the user's the data would not be found
         wanted = parts_of(choice, inside)
         if not wanted:
             offered = choice.spec.parts(choice.config)
@@ -136,7 +136,7 @@ def open_parts(
         _open(catalog, choice, wanted, datasets, found, path, fetch=fetch)
     if settings_path:
         found.problems = [
-            settings_path + told.removeprefix(path) if told.startswith(f"{path}.") else told for told in found.problems
+            settings_path + one.removeprefix(path) if one.startswith(f"{path}.") else one for one in found.problems
         ]
     return found
 
@@ -151,7 +151,7 @@ def _open(
     *,
     fetch: bool,
 ) -> None:
-    """Open parts; those that are missing for the same reason share one sentence."""
+    """Open parts; those that are missing for the same reason share one message."""
     missing: dict[str, list[str]] = {}
     for part in wanted:
         try:
@@ -162,19 +162,19 @@ def _open(
             readers = _name_readers(catalog, error.format) if isinstance(error, UnexpectedFormat) else ""
             found.missing.append(f"dataset {choice.name!r} cannot be used: {error}{readers}")
         except RequestError as error:
-            told = (f"{path}.{problem}" for problem in error.problems)
-            found.problems += [problem for problem in told if problem not in found.problems]
-    for looked, names in missing.items():
+            stated = (f"{path}.{problem}" for problem in error.problems)
+            found.problems += [problem for problem in stated if problem not in found.problems]
+    for reason, names in missing.items():
         named = [choice.name] if len(names) == len(wanted) > 1 else names
-        found.missing.append(describe_missing(catalog, choice, ", ".join(named), looked))
+        found.missing.append(describe_missing(catalog, choice, ", ".join(named), reason))
 
 
 def _name_readers(catalog: Catalog, name: str) -> str:
-    """List the installed datasets that read a format; '' where the format is not known."""
+    """List the installed datasets that read a format; '' if the format is unknown."""
     if not name:
         return ""
     readers = [component.name for component in catalog.all("dataset") if name in component.spec.card.formats]
-    return f". Datasets that read this format: {', '.join(readers) or 'none of those that are installed'}"
+    return f". Datasets that read this format: {', '.join(readers) or 'none is installed'}"
 
 
 def _build(choice: Choice, part: str, datasets: DatasetCache, *, fetch: bool) -> Dataset:
@@ -199,27 +199,27 @@ def _build(choice: Choice, part: str, datasets: DatasetCache, *, fetch: bool) ->
 
 
 def _find_root(root: Path | None, places: Places) -> Path | None:
-    """A relative root that is not below the working folder is looked for where all data is."""
+    """Return the root; a relative one that does not exist in the working folder is searched for in the data folders."""
     if root is None or root.is_absolute() or root.exists():
         return root
     return next((folder / root for folder in (*places.sources, places.data) if (folder / root).exists()), root)
 
 
 def _open_dependency(datasets: DatasetCache, slot: str, choice: Choice, part: str, *, fetch: bool) -> Dataset:
-    """Open a part of what a dataset uses; raises DataMissing that names whose files are missing and how to get them."""
+    """Open a part of a dataset's dependency; raises DataMissing that names the dependency and how to get its files."""
     try:
         return datasets.open(choice, part, fetch=fetch)
     except DataMissing as error:
         raise DataMissing(f"{slot} ({choice.name}): {error}; {choice.spec.card.obtain}") from error
 
 
-def describe_missing(catalog: Catalog, choice: Choice, name: str, looked: str) -> str:
-    """Say where a dataset was looked for, where to get it, what to set, and what runs right now."""
+def describe_missing(catalog: Catalog, choice: Choice, name: str, reason: str) -> str:
+    """Return a message that states where a dataset was searched, where to get it, what to set, and what runs without."""
     spec: DatasetSpec[Any] = choice.spec
-    now = [c for c in catalog.all("dataset") if c.spec.card.embedded]
+    embedded = [c for c in catalog.all("dataset") if c.spec.card.embedded]
     several = {*spec.card.modalities} if len(spec.card.modalities) > 1 else set[str]()
-    alike = [c for c in now if several and several == set(c.spec.card.modalities)]
-    instead = f"; runs right now: --dataset {(alike or now)[0].name}" if now else ""
+    similar = [c for c in embedded if several and several == set(c.spec.card.modalities)]
+    instead = f". Needs no download: --dataset {(similar or embedded)[0].name}" if embedded else ""
     how = "set data.root=FOLDER, or add its parent to $SSLBENCH_SOURCES"
-    obtain = "" if spec.card.obtain in looked else f"; {spec.card.obtain}"  # what it reads may be obtained alike
-    return f"dataset {name!r} is not here: {looked}{obtain}; {how}{instead}"
+    obtain = "" if spec.card.obtain in reason else f"; {spec.card.obtain}"  # a dependency may be obtained the same way
+    return f"dataset {name!r} was not found: {reason}{obtain}; {how}{instead}"

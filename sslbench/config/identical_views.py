@@ -1,4 +1,4 @@
-"""Refuse to compare augmented views that no operation makes different, unless a request or a method asks for that."""
+"""Reject augmentations that leave the compared views identical, unless the request or the method wants that."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ NONE = "none"
 def find_identical_views(
     augmentation: PlannedAugmentation, roles: Mapping[str, Role], modalities: Mapping[str, Modality]
 ) -> list[str]:
-    """Return the modalities of which all views of a sample are identical, over all roles."""
+    """Return the modalities in which all views of a sample are identical, over all roles."""
     return [name for name, modality in modalities.items() if not _differ(augmentation, roles, modality.layout)]
 
 
 def _differ(augmentation: PlannedAugmentation, roles: Mapping[str, Role], layout: Layout) -> bool:
-    """Whether views differ: by a random operation, or because some of them undergo other fixed operations than others."""
+    """Return whether views differ, by a random operation or by different fixed operations."""
     fixed = set()
     for role, wanted in roles.items():
         operations = augmentation.roles.get(role, ()) if wanted.augment else ()
@@ -43,14 +43,14 @@ def refuse_identical_views(
     augmentations: Sequence[PlannedAugmentation],
     roles: Mapping[str, Role],
     facts: PlanContext,
-    asked: Any,
+    requested: Any,
 ) -> list[str]:
-    """Return one sentence per augmentation and modality whose compared views would be identical.
+    """Return one message per augmentation and modality whose compared views would be identical.
 
-    `asked` is the augmentation's name in the request: with 'none' identical views are what the user wants.
+    `requested` is the augmentation's name in the request; 'none' allows identical views.
     """
     spec = method.spec
-    if not spec.trains or not spec.compares_views or spec.identical_views or asked == NONE:
+    if not spec.trains or not spec.compares_views or spec.identical_views or requested == NONE:
         return []
     problems = []
     for planned in augmentations:
@@ -58,7 +58,7 @@ def refuse_identical_views(
             layout = facts.modalities[name].layout
             fitting = ", ".join(_list_fitting(catalog, roles, facts, layout)) or "none that is installed"
             problems.append(
-                f"augmentation.name={asked if planned.name == NONE else planned.name}: no operation applies to {name!r} "
+                f"augmentation.name={requested if planned.name == NONE else planned.name}: no operation applies to {name!r} "
                 f"(layout {layout}), so both views of {method.name!r} would be identical. Choose an augmentation that fits: "
                 f"{fitting}; or set augmentation.name=none to train on identical views"
             )

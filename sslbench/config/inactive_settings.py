@@ -1,4 +1,4 @@
-"""Put settings that others switch off back to their defaults, so that changing them changes no stage key. Pure."""
+"""Reset settings that have no effect to their defaults, so that they do not change stage keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRAIN, SPLITS = TrainSettings(), SplitSettings()
 
 
 def reset_unused_training(train: TrainSettings) -> TrainSettings:
-    """Reset what the optimizer, the schedule, the stopping rule and the number of processes leave unused."""
+    """Reset settings that the optimizer, schedule, stopping rule and number of processes do not use."""
     unused: set[str] = set()
     if train.optimizer in ("adam", "adamw"):
         unused |= {"momentum", "nesterov"}
@@ -47,12 +47,12 @@ def reset_unused_training(train: TrainSettings) -> TrainSettings:
 
 
 def is_divided(dataset: Dataset) -> bool:
-    """Tell whether a dataset has class labels, by which it is divided."""
+    """Return whether a dataset has class labels, by which it is divided."""
     return dataset.target.kind == "class" and bool((dataset.labels >= 0).any())
 
 
 def reset_unused_splits(splits: SplitSettings, dataset: Dataset, groups: Sequence[str]) -> SplitSettings:
-    """Reset what a dataset leaves unused of the rule by which it is divided; label fractions are no part of the rule.
+    """Reset settings of the splits that do not affect a dataset, and the label fractions, which do not affect its division.
 
     `groups` are the group columns of the dataset's card.
     """

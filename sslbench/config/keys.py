@@ -1,7 +1,7 @@
-"""What each stage depends on, and nothing else: the hash under which its output is kept.
+"""Compute the keys of stages: a hash of exactly what each stage's output depends on.
 
-Labels enter only where a method takes them, data and schedule only where it trains, the backbone only where one is used;
-where files lie, what a dataset is called and settings that are off enter nowhere.
+Labels enter a key only if the method uses them, data and schedule only if it trains, the backbone only if it uses one.
+Folders, titles of datasets and settings without effect enter no key.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from sslbench.data.splits import SplitSettings, rule_versions
 from sslbench.environment import DECODERS, device_kind, versions
 
 EVALUATION_FORMAT = 3
-"""What an evaluation's folder holds: raised when answers are kept that were not."""
+"""Version of the files in an evaluation's folder: increased when they change."""
 LIBRARIES = ("torch", "numpy", "scikit-learn", "timm", "torchvision", "scipy")
 HARNESS = ("sslbench",)
 
 
 def digest(*values: Any) -> str:
-    """A short hash of plain values."""
+    """Return a short hash of plain values."""
     text = json.dumps([plain(value) for value in values], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
 def stage_digest(kind: str, *values: Any) -> str:
-    """Digest what a stage depends on; the harness's own version is always among it."""
+    """Return the hash of a stage's inputs and of the harness's version."""
     return digest(kind, versions(HARNESS), *values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """One pretraining of a plan: its seed, the fold that limits its pool, and the folds that it is measured on."""
+    """One pretraining of a plan: its seed, the fold that limits its pool, and the folds that it is evaluated on."""
 
     seed: int
     fold: int
@@ -53,9 +53,9 @@ class Training:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evaluation:
-    """One answer of a protocol: on which part, with which encoder (`epoch` None: the last), on which folds.
+    """One evaluation by a protocol: of a part, with the encoder after `epoch` (None: the last), on some folds.
 
-    `fraction` is the share of labels that it learns from; None for a protocol that learns from none.
+    `fraction` is the share of labels that the protocol trains on; None if it uses no labels.
     """
 
     part: Part
@@ -67,12 +67,12 @@ class Evaluation:
 
     @property
     def needs_views(self) -> bool:
-        """Whether the protocol wants features of augmented views."""
+        """Return whether the protocol needs features of augmented views."""
         return bool(self.protocol.spec.views(self.protocol.config))
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a record tells of it."""
+        """Return the facts that a record stores."""
         return {
             "dataset": self.part.name, "protocol": self.protocol.component.name, "epoch": self.epoch,
             "folds": list(self.folds), "fraction": self.fraction,
@@ -80,7 +80,7 @@ class Evaluation:
 
 
 def trainings(plan: Plan) -> Iterator[Training]:
-    """List every pretraining of a plan: one for each fold where folds limit the pool."""
+    """Yield every pretraining of a plan: one per fold if folds limit the pool."""
     by_fold = plan.pool == "train" or plan.spec.uses_labels
     units = [(fold, (fold,)) for fold in plan.folds] if by_fold else [(plan.folds[0], plan.folds)]
     for seed in plan.seeds:
@@ -88,12 +88,12 @@ def trainings(plan: Plan) -> Iterator[Training]:
 
 
 def epochs_of(plan: Plan) -> tuple[int | None, ...]:
-    """List the epochs whose encoders are measured; None is the last."""
+    """List the epochs whose encoders are evaluated; None is the last."""
     return (*plan.train.eval_epochs, None) if plan.spec.trains else (None,)
 
 
 def evaluations(plan: Plan, training: Training, part: Part, epoch: int | None) -> Iterator[Evaluation]:
-    """List what is asked of one encoder on one part: each protocol, for each share of labels where it learns from them."""
+    """Yield the evaluations of one encoder on one part: each protocol, for each label fraction if it uses labels."""
     for protocol in plan.protocols:
         if epoch is not None and needs_encoders(protocol):
             continue
@@ -105,17 +105,17 @@ def evaluations(plan: Plan, training: Training, part: Part, epoch: int | None) -
 
 
 def prepare_key(plan: Plan, part: Part) -> str:
-    """A part's prepared samples, and how many of them may be unreadable."""
+    """Return the key of a part's prepared samples, including the share that may be unreadable."""
     return part_key(part, plan.prepare, plan.canvas)
 
 
 def part_key(part: Part, settings: PrepareSettings, canvas: int) -> str:
-    """The same, outside a plan."""
+    """Return the key of a part's prepared samples without a plan."""
     return stage_digest("prepare", samples_key(part, settings, canvas), settings.unreadable)
 
 
 def samples_key(part: Part, settings: PrepareSettings, canvas: int) -> str:
-    """Prepared samples: files and how they are read, the canvas where images are laid on one, the libraries that decode."""
+    """Return the key of prepared samples: files, reader settings, canvas (if images have one) and decoding libraries."""
     images = {name: m for name, m in part.dataset.modalities.items() if m.layout == "image"}
     prepared = {name: prepared_modality(modality, canvas) for name, modality in images.items()}
     is_resized = any(prepared[name].shape != modality.shape for name, modality in images.items())
@@ -126,50 +126,50 @@ def samples_key(part: Part, settings: PrepareSettings, canvas: int) -> str:
 
 
 def split_rule(splits: SplitSettings, part: Part) -> Any:
-    """How a part is divided."""
+    """Return everything that the division of a part depends on."""
     groups, kind = part.choice.spec.card.groups, part.dataset.target.kind
     return reset_unused_splits(splits, part.dataset, groups), groups, rule_versions(splits, groups, kind)
 
 
 def rows_key(plan: Plan, fold: int) -> str:
-    """Which samples a method may learn from, and on which its loss is watched."""
+    """Return the key of a method's training samples, and of the samples on which its loss is monitored."""
     parts = [samples_key(part, plan.prepare, plan.canvas) for part in plan.pretrain_parts]
     rule: Any = ()
     if plan.pool == "train" or plan.spec.uses_labels:
         rule = [fold, *(split_rule(plan.splits, part) for part in plan.pretrain_parts)]
-    elif plan.train.has_holdout:  # no label divides this pool: whole groups of a share of it are held out
+    elif plan.train.has_holdout:  # labels do not divide this pool: whole groups of it are held out
         rule = [_holdout_groups(plan.splits, part) for part in plan.pretrain_parts]
     return digest(parts, plan.pool == "train", rule, plan.train.has_holdout, _holdout_fraction(plan))
 
 
 def _holdout_groups(splits: SplitSettings, part: Part) -> Any:
-    """Which groups of a part are held out whole."""
+    """Return everything that the held-out groups of a part depend on."""
     groups, kind = part.choice.spec.card.groups, part.dataset.target.kind
-    named = "" if splits.groups == UNGROUPED and not groups else splits.groups
-    whole = SplitSettings(groups=named, group_gap=splits.group_gap if named else 0.0)
-    return whole, groups, rule_versions(whole, groups, kind)
+    column = "" if splits.groups == UNGROUPED and not groups else splits.groups
+    rule = SplitSettings(groups=column, group_gap=splits.group_gap if column else 0.0)
+    return rule, groups, rule_versions(rule, groups, kind)
 
 
 def _holdout_fraction(plan: Plan) -> float | None:
-    """The share of the pool that is held out, where it is not the validation part of a split."""
+    """Return the share of the pool that is held out, or None if it is the validation part of a split."""
     by_labels = plan.pool == "train" or plan.spec.uses_labels
     shared = not by_labels or not all(is_divided(part.dataset) for part in plan.pretrain_parts)
     return plan.train.holdout_fraction if plan.train.has_holdout and shared else None
 
 
 def training_settings(plan: Plan) -> Any:
-    """The settings that a training depends on; the share that is held out belongs to the rows."""
+    """Return the settings that a training depends on; the held-out share is part of `rows_key` instead."""
     train = reset_unused_training(plan.train)
     return key_form(replace(train, holdout_fraction=TrainSettings().holdout_fraction))
 
 
 def view_sizes(plan: Plan) -> Any:
-    """The size at which images are encoded; nothing without images."""
+    """Return the size of encoded images, or None without images."""
     return plan.view if any(m.layout == "image" for m in plan.modalities.values()) else None
 
 
 def pretrain_key(plan: Plan, seed: int, fold: int) -> str:
-    """A method's encoders: what it is, and only what it really uses."""
+    """Return the key of a method's encoders."""
     spec = plan.spec
     shapes = {name: (m.layout, m.shape, m.facts) for name, m in plan.modalities.items()}
     values: list[Any] = [plan.method.key(), shapes, versions(LIBRARIES)]
@@ -184,7 +184,7 @@ def pretrain_key(plan: Plan, seed: int, fold: int) -> str:
 
 
 def pretrain_shape(plan: Plan) -> str:
-    """What a training costs per row: everything but which rows, how many, how often and from which seed."""
+    """Return the key of a training's cost per sample: everything but the samples, their number, epochs and seed."""
     shapes = {name: (m.layout, m.shape, m.facts) for name, m in plan.modalities.items()}
     values: list[Any] = [plan.method.key(), shapes, {m: c.key() for m, c in plan.backbones.items()}, plan.threads]
     if plan.spec.trains:
@@ -195,44 +195,46 @@ def pretrain_shape(plan: Plan) -> str:
 
 
 def encoder_shape(plan: Plan, *more: Any) -> str:
-    """What running the encoders costs per row, and `more` on their features: no method and no seed."""
+    """Return the key of the encoders' cost per sample, and of `more` computations on their features."""
     shapes = {name: (m.layout, m.shape, m.facts) for name, m in plan.modalities.items()}
     encoders = {m: c.key() for m, c in plan.backbones.items()} if plan.spec.backbone else plan.method.key()
     return digest("encoder", shapes, encoders, plan.view, plan.canvas, plan.threads, plan.train.precision, *more)
 
 
 def pretrain_family(plan: Plan) -> str:
-    """Trainings that cost about alike per row: one method and encoder at one size, under whatever settings."""
+    """Return a key of trainings with similar cost per sample: one method and encoder at one size, with any settings."""
     return encoder_shape(plan, "family", plan.method.component.name)
 
 
 def evaluate_family(plan: Plan, protocol: Choice) -> str:
-    """Evaluations that cost about alike per row: one protocol, and one encoder where it passes rows through that."""
+    """Return a key of evaluations with similar cost per sample: one protocol, and one encoder if it runs that."""
     if needs_encoders(protocol):
         return encoder_shape(plan, "family", protocol.component.name)
     return digest("family", protocol.component.name, plan.threads)
 
 
 def extract_key(plan: Plan, pretrain: str, part: Part, epoch: int | None) -> str:
-    """The features of one evaluation part under one encoder."""
+    """Return the key of the features of one evaluation part under one encoder."""
     values = (view_sizes(plan), epoch, plan.train.precision, plan.threads, device_kind())
     return stage_digest("extract", pretrain, samples_key(part, plan.prepare, plan.canvas), *values)
 
 
 def views_key(plan: Plan, extract: str, part: Part) -> str | None:
-    """The features of label-preserving views of the same samples; None where no protocol asks for any."""
-    is_asked = any(protocol.spec.views(protocol.config) for protocol in plan.protocols)
+    """Return the key of the features of label-preserving views of the samples; None if no protocol needs them."""
+    is_needed = any(protocol.spec.views(protocol.config) for protocol in plan.protocols)
     augmentation = plan.label_preserving.get(part.name)
-    return stage_digest("views", extract, augmentation.stage_key()) if is_asked and augmentation else None
+    return stage_digest("views", extract, augmentation.stage_key()) if is_needed and augmentation else None
 
 
-def evaluate_key(plan: Plan, extract: str, views: str | None, asked: Evaluation) -> str:
-    """One protocol's answers on those features."""
-    rule = split_rule(plan.splits, asked.part) if asked.part.dataset.target.kind == "class" else None
-    protocol, augmentation = asked.protocol, plan.label_preserving.get(asked.part.name)
-    values: list[Any] = [EVALUATION_FORMAT, extract, protocol.key(), rule, asked.folds, asked.fraction, asked.seed]
+def evaluate_key(plan: Plan, extract: str, views: str | None, evaluation: Evaluation) -> str:
+    """Return the key of one protocol's results on features."""
+    part, protocol = evaluation.part, evaluation.protocol
+    rule = split_rule(plan.splits, part) if part.dataset.target.kind == "class" else None
+    augmentation = plan.label_preserving.get(part.name)
+    values: list[Any] = [EVALUATION_FORMAT, extract, protocol.key(), rule]
+    values += [evaluation.folds, evaluation.fraction, evaluation.seed]
     values += [plan.threads, plan.cpu_matmul_dtype]
-    if asked.needs_views:
+    if evaluation.needs_views:
         values += [views]
     if needs_encoders(protocol):
         is_used = augmentation is not None and protocol.spec.augments(protocol.config)
@@ -241,9 +243,9 @@ def evaluate_key(plan: Plan, extract: str, views: str | None, asked: Evaluation)
 
 
 def run_id(plan: Plan) -> str:
-    """A run's folder: readable first, unique by what its record tells.
+    """Return the name of a run's folder: method, backbone and data, and a hash of everything that its record depends on.
 
-    The stages of one training stand for those of all: they differ by seed and fold.
+    The hash covers the stages of the first training only: those of the others differ by seed and fold, which it includes.
     """
     backbone = "+".join(c.name for c in plan.backbones.values()) or "own"
     names = [part.name for part in plan.evaluate_parts]
@@ -253,8 +255,8 @@ def run_id(plan: Plan) -> str:
         for part in plan.evaluate_parts:
             extract = extract_key(plan, keys[0], part, epoch)
             views = views_key(plan, extract, part)
-            keys += [evaluate_key(plan, extract, views, asked) for asked in evaluations(plan, first, part, epoch)]
-    told: list[Any] = [
+            keys += [evaluate_key(plan, extract, views, one) for one in evaluations(plan, first, part, epoch)]
+    content: list[Any] = [
         names,
         [part.name for part in plan.pretrain_parts],
         plan.pool,
@@ -262,7 +264,7 @@ def run_id(plan: Plan) -> str:
         plan.seeds,
         plan.folds,
     ]
-    told += [plan.splits, plan.prepare.unreadable]
+    content += [plan.splits, plan.prepare.unreadable]
     data = "+".join(dict.fromkeys(part.choice.title for part in plan.evaluate_parts))
     readable = "-".join((plan.method.name, backbone, data)).replace("/", "_").replace(" ", "_")
-    return f"{readable[:80]}-{digest(keys, told)[:10]}"
+    return f"{readable[:80]}-{digest(keys, content)[:10]}"

@@ -1,4 +1,4 @@
-"""From a request's tree to a typed plan. All problems are found before anything runs, each with its dotted path."""
+"""Convert a request's tree to a typed plan, and report all of its problems before anything runs."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ from sslbench.data.splits import SplitSettings, division_errors
 from sslbench.environment import Precision
 
 LABEL_PRESERVING = "label-preserving"
-"""As an augmentation's name: the one that the evaluation data says leaves its labels true."""
+"""Augmentation name that stands for the label-preserving augmentation of the evaluation data."""
 SMALL_SAMPLES, SMALL_PIXELS = 5_000, 32 * 32
-"""Up to so many samples, of so many pixels each as they are encoded, `Machine.small_threads` counts."""
+"""`Machine.small_threads` applies up to this number of samples, of this number of pixels each when encoded."""
 UNAUGMENTED = PlannedAugmentation(name=NONE, random_key=NONE, version=2, weight=1.0, roles={})
-"""What a method gets that augments no role, and what `augmentation.name=none` asks for."""
+"""Augmentation of methods that augment no role, and of `augmentation.name=none`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
-    """Everything a run is, typed, found and checked; nothing of it has run yet.
+    """All typed and checked settings and opened datasets of a run.
 
-    `label_preserving` is by the name of an evaluated part the augmentation that leaves its labels true; a part may have none.
+    `label_preserving` maps names of evaluated parts to the augmentation that preserves their labels; some may have none.
     """
 
     method: Choice
@@ -88,18 +88,18 @@ class Plan:
 
     @property
     def has_identical_views(self) -> bool:
-        """Whether the method compares views of a sample that are identical in some modality."""
+        """Return whether the method compares views of a sample that are identical in some modality."""
         compares = self.spec.trains and (self.spec.compares_views or self.spec.identical_views)
         return compares and any(find_identical_views(a, self.roles, self.modalities) for a in self.augmentations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What a plan takes from the machine where a request leaves it open; all enter the keys.
+    """Facts of the machine that a plan uses where the request sets nothing; all enter the keys.
 
-    `precision` is of the device that trains, `products` of the processor, on which protocols solve on features.
-    `small_threads` are the threads of runs on few small images (None: `threads`): their products are too small to be shared,
-    and processes side by side use the cores better.
+    `precision` applies to the training device, `cpu_matmul_dtype` to the processor, on which protocols work on features.
+    `small_threads` is the number of threads of runs on few small images (None: `threads`): their matrix products are too
+    small to share, so parallel processes use the cores better.
     """
 
     threads: int
@@ -109,24 +109,25 @@ class Machine:
 
 
 def make_plan(tree: Tree, catalog: Catalog, datasets: DatasetCache, machine: Machine) -> Plan:
-    """Make a plan of a request's tree.
+    """Make a plan from a request's tree.
 
-    Raises RequestError with every problem, or DataMissing when nothing but data is missing.
+    Raises RequestError with every problem, or DataMissing if missing data is the only problem.
     """
     problems: list[str] = []
     draft = Draft(catalog, datasets, drop_invalid(tree, problems), problems, [])
     method_name, method_settings = draft.component("method")
     if method_name is None:
-        draft.problems.append(f"method: none named{did_you_mean('', [c.name for c in catalog.all('method')])}")
+        names = [c.name for c in catalog.all("method")]
+        draft.problems.append(f"method: is required. Add --method NAME{did_you_mean('', names)}")
     method = method_name and choose(catalog, "method", method_name, method_settings, "method", draft.problems)
     evaluate, pretrain = choose_data(draft)
     if not method or not evaluate or not pretrain:
         check_sections(draft)
         draft.raise_if_invalid()
         raise RequestError(["data: no part of the dataset can be opened"])
-    view_asked = draft.section("view", ViewSettings).size
+    view_size = draft.section("view", ViewSettings).size
     rows = sum(len(part.dataset.labels) for part in pretrain)
-    recipe = choose_recipe(draft, method.spec, rows, (view_asked or default_view(pretrain)) ** 2)
+    recipe = choose_recipe(draft, method.spec, rows, (view_size or default_view(pretrain)) ** 2)
     if recipe is not None:
         draft.tree = with_recipe(draft.tree, recipe)
         config_tree = {k: v for k, v in draft.tree.get("method", {}).items() if k != "name"}
@@ -148,15 +149,15 @@ def _complete(
     check_sections(draft)
     prepare = draft.section("prepare", PrepareSettings)
     splits = draft.section("splits", SplitSettings)
-    view_asked = draft.section("view", ViewSettings).size
-    view = view_asked or default_view((*pretrain, *evaluate))
+    view_size = draft.section("view", ViewSettings).size
+    view = view_size or default_view((*pretrain, *evaluate))
     canvas = prepare.size or default_canvas(view, (*pretrain, *evaluate))
     stored = {name: prepared_modality(m, canvas) for name, m in pretrain[0].dataset.modalities.items()}
     stored = _restrict_facts(draft, stored)
     used, backbones = _backbones(draft, method.spec, stored)
     encoded = {name: _encoded_modality(m, view) for name, m in used.items()}
     roles = method.spec.views(method.config)
-    gentle = _label_preserving(draft, evaluate)
+    label_preserving = _label_preserving(draft, evaluate)
     augmentations = _augmentations(draft, method.spec, roles, evaluate)
     if augmentations == (UNAUGMENTED,):
         roles = {name: replace(role, augment=False) for name, role in roles.items()}
@@ -171,24 +172,25 @@ def _complete(
     pool = draft.section("pretrain", PretrainSettings).pool
     draft.problems += check_training_data(method, pretrain, evaluate, pool, splits)
     draft.problems += incompatibilities(method, backbones, augmentations, facts)
-    asked = (draft.tree.get("augmentation") or {}).get("name")
-    draft.problems += refuse_identical_views(draft.catalog, method, augmentations, roles, facts, asked)
+    requested = (draft.tree.get("augmentation") or {}).get("name")
+    draft.problems += refuse_identical_views(draft.catalog, method, augmentations, roles, facts, requested)
     protocols = choose_protocols(draft, evaluate)
-    elsewhere = draft.section("pretrain", PretrainSettings).is_other_dataset or bool(draft.tree.get("evaluate"))
-    draft.problems += leakage_errors(method, train, protocols, elsewhere=elsewhere)
+    is_separate = draft.section("pretrain", PretrainSettings).is_other_dataset or bool(draft.tree.get("evaluate"))
+    draft.problems += leakage_errors(method, train, protocols, is_separate=is_separate)
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
     draft.raise_if_invalid()
     threads = draft.tree.get("threads") or _threads(machine, encoded, rows)
     content = [[part.choice.key(), part.part, part.fingerprint()] for part in pretrain]
     pool = draft.section("pretrain", PretrainSettings).pool_name(pretrain[0].choice.title, plain(content))
     return Plan(
-        method=method, backbones=backbones, augmentations=augmentations, label_preserving=gentle, protocols=protocols,
+        method=method, backbones=backbones, augmentations=augmentations, label_preserving=label_preserving,
+        protocols=protocols,
         pretrain_parts=pretrain, evaluate_parts=evaluate, modalities=encoded, roles=roles, context=facts, train=train,
         view=view, canvas=canvas, prepare=prepare, splits=splits, pool=pool,
         seeds=seeds, folds=folds, threads=threads, cpu_matmul_dtype=machine.cpu_matmul_dtype,
         recipe=recipe.name if recipe else "none", request=plain(draft.tree),
         warnings=(
-            *warn_of_similar_classes((*evaluate, *pretrain)), *warn_of_enlarging(view_asked, (*pretrain, *evaluate)),
+            *warn_of_similar_classes((*evaluate, *pretrain)), *warn_of_enlarging(view_size, (*pretrain, *evaluate)),
             *collect_warnings(method, backbones, protocols, train, facts),
         ),
     )  # fmt: skip
@@ -206,19 +208,19 @@ def _check_parts(draft: Draft, pretrain: Sequence[Part], evaluate: Sequence[Part
 
 
 def _threads(machine: Machine, modalities: Mapping[str, Modality], rows: int) -> int:
-    """Choose the threads by the data alone: the number of runs or seeds changes no key."""
+    """Choose the number of threads from the data alone, so that the number of runs or seeds changes no key."""
     pixels = [math.prod(m.shape[1:]) if m.layout == "image" else math.inf for m in modalities.values()]
     is_small = rows <= SMALL_SAMPLES and max(pixels, default=math.inf) <= SMALL_PIXELS
     return machine.small_threads or machine.threads if is_small else machine.threads
 
 
 def _restrict_facts(draft: Draft, modalities: Mapping[str, Modality]) -> dict[str, Modality]:
-    """Leave out the facts that a request switches off."""
+    """Remove the facts that a request disables."""
     result = dict(modalities)
     for name, section in (draft.tree.get("modalities") or {}).items():
         settings = convert(section, ModalitySettings, f"modalities.{name}", draft.problems)
         if name not in modalities:
-            draft.problems.append(f"modalities.{name}: the data has none{did_you_mean(name, modalities)}")
+            draft.problems.append(f"modalities.{name}: the data has no such modality{did_you_mean(name, modalities)}")
         elif settings.facts is not None:
             result[name] = replace(modalities[name], facts=settings.facts)
     return result
@@ -237,11 +239,11 @@ def _backbones(
     for unknown in [name for name in own if name not in modalities]:
         draft.problems.append(f"backbones.{unknown}: the data has no such modality{did_you_mean(unknown, modalities)}")
     used = {n: m for n, m in modalities.items() if not own or n in own}
-    least, most = spec.modalities
-    if not least <= len(used) <= most:
-        how = f"the data has {', '.join(modalities)}; name the ones to use: --backbone {next(iter(modalities))}=NAME"
-        wants = str(least) if least == most else f"{least} to {most}"
-        draft.problems.append(f"method: {spec.name!r} takes {wants} modalities, not {len(used)}; {how}")
+    low, high = spec.modalities
+    if not low <= len(used) <= high:
+        fix = f"Select from {', '.join(modalities)} with --backbone {next(iter(modalities))}=NAME"
+        takes = str(low) if low == high else f"{low} to {high}"
+        draft.problems.append(f"method: {spec.name!r} takes {takes} modalities, not {len(used)}. {fix}")
     if not spec.backbone:
         return used, {}
     chosen = {}
@@ -251,8 +253,8 @@ def _backbones(
         path = f"backbones.{name}" if name in own else "backbone"
         if "name" not in section:
             which = f" for {name!r}" if len(used) > 1 else ""
-            how = f"--backbone {name}=NAME" if len(used) > 1 else "--backbone NAME"
-            draft.problems.append(f"{path}: none named{which}, and the recipe names none; add {how}")
+            fix = f"--backbone {name}=NAME" if len(used) > 1 else "--backbone NAME"
+            draft.problems.append(f"{path}: is required{which}, as the recipe has none. Add {fix}")
             continue
         choice = choose(draft.catalog, "backbone", section.pop("name"), section, path, draft.problems)
         if choice is not None:
@@ -261,13 +263,13 @@ def _backbones(
 
 
 def _label_preserving(draft: Draft, evaluate: Sequence[Part]) -> dict[str, PlannedAugmentation]:
-    """What each part says leaves its labels true, for protocols that train and for alignment; the same for every arm."""
-    named = {part.name: part.choice.spec.label_preserving for part in evaluate}
-    found = {
+    """Return the label-preserving augmentation of each part, for protocols that train and for alignment."""
+    names = {part.name: part.choice.spec.label_preserving for part in evaluate}
+    chosen = {
         name: choose_augmentations(draft.catalog, {"name": name}, ["view"], draft.problems)
-        for name in dict.fromkeys(filter(None, named.values()))
+        for name in dict.fromkeys(filter(None, names.values()))
     }
-    return {part: found[name][0] for part, name in named.items() if found.get(name)}
+    return {part: chosen[name][0] for part, name in names.items() if chosen.get(name)}
 
 
 def _augmentations(
@@ -279,13 +281,13 @@ def _augmentations(
     if not spec.trains:
         return ()
     if name == NONE:
-        told = "has no effect with augmentation.name=none. Remove one of them"
-        draft.problems += [f"augmentation.{setting}: {told}" for setting in section if setting != "name"]
+        problem = "has no effect with augmentation.name=none. Remove one of them"
+        draft.problems += [f"augmentation.{setting}: {problem}" for setting in section if setting != "name"]
     if name == LABEL_PRESERVING:
         name = evaluate[0].choice.spec.label_preserving or NONE
     if not augmented or name == NONE:
         return (UNAUGMENTED,)
     if name is None:
-        draft.problems.append("augmentation: none named, and the recipe names none; add --augmentation NAME")
+        draft.problems.append("augmentation: is required, as the recipe has none. Add --augmentation NAME")
         return ()
     return choose_augmentations(draft.catalog, {**section, "name": name}, augmented, draft.problems)

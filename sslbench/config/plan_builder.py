@@ -1,4 +1,4 @@
-"""A plan in the making: a request's tree, what is wrong with it so far, and the choices that stand on their own."""
+"""Build the parts of a plan that depend on few others: data, recipe, protocols, seeds and folds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SectionT = TypeVar("SectionT")
 
 @dataclass(slots=True)
 class Draft:
-    """A plan in the making: the tree, and what is wrong so far."""
+    """An unfinished plan: the request's tree, and the problems and missing data found so far."""
 
     catalog: Catalog
     datasets: DatasetCache
@@ -39,7 +39,7 @@ class Draft:
         return section.get("name"), {k: v for k, v in section.items() if k != "name"}
 
     def raise_if_invalid(self) -> None:
-        """Raise if anything is wrong; only missing data is not a wrong request."""
+        """Raise RequestError if there is any problem, or DataMissing if only data is missing."""
         problems = list(dict.fromkeys(self.problems))
         if problems:
             raise RequestError([*problems, *self.missing])
@@ -48,35 +48,35 @@ class Draft:
 
 
 def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
-    """Open the parts to evaluate on, and those to pretrain on."""
+    """Open the parts to evaluate on, and the parts to pretrain on."""
     name, settings = draft.component("data")
     if name is None:
         names = [c.name for c in draft.catalog.all("dataset")]
-        draft.problems.append(f"data: no dataset named; add --dataset NAME{did_you_mean('', names)}")
+        draft.problems.append(f"data: is required. Add --dataset NAME{did_you_mean('', names)}")
         return [], []
     first = open_parts(draft.catalog, name, settings, draft.datasets)
     titles = {part.choice.title for part in first.parts if hasattr(part.choice.config, "title")}
-    if len(titles) == 1:  # a record's request gives its data the same name wherever the folder lies
+    if len(titles) == 1:  # the request in a record gives its data the same name, independent of the folder
         draft.tree = {**draft.tree, "data": {**draft.tree["data"], "title": titles.pop()}}
-    asked = draft.section("pretrain", PretrainSettings)
-    pool = asked.pool
+    pretraining = draft.section("pretrain", PretrainSettings)
+    pool = pretraining.pool
     evaluate = first
-    if asked.settings and not asked.is_other_dataset:
+    if pretraining.settings and not pretraining.is_other_dataset:
         draft.problems.append(
-            f"pretrain.settings: pool {pool!r} has none; name the dataset they are of: pretrain.pool=NAME"
+            f"pretrain.settings: has no effect with pretrain.pool={pool}. Set pretrain.pool to the name of a dataset"
         )
-    if asked.is_other_dataset and draft.tree.get("evaluate"):
+    if pretraining.is_other_dataset and draft.tree.get("evaluate"):
         draft.problems.append(
-            "evaluate: is not possible beside a dataset in pretrain.pool; name what is measured with --dataset"
+            f"evaluate: cannot be combined with pretrain.pool={pool}. Name the evaluation data with --dataset instead"
         )
     if other := draft.tree.get("evaluate"):
         shared = settings if str(other).split("/")[0] == name.split("/")[0] else {}
         evaluate = open_parts(draft.catalog, str(other), shared, draft.datasets, path="evaluate", settings_path="data")
-    elif asked.is_other_dataset:
+    elif pretraining.is_other_dataset:
         shared = dict(settings) if pool.split("/")[0] == name.split("/")[0] else {}
-        if "root" in asked.settings:
-            shared.pop("title", None)  # of another folder
-        shared |= asked.settings
+        if "root" in pretraining.settings:
+            shared.pop("title", None)  # it belongs to the other folder
+        shared |= pretraining.settings
         first = open_parts(
             draft.catalog, pool, shared, draft.datasets, path="pretrain.pool", settings_path="pretrain.settings"
         )
@@ -85,12 +85,12 @@ def choose_data(draft: Draft) -> tuple[list[Part], list[Part]]:
         found.parts = merge_equal_parts(found.parts, "data.title", draft.problems)
     if (
         first is not evaluate
-    ):  # one dataset may be learned from under other settings; folders of one title are a mistake
+    ):  # one dataset may be used with two sets of settings; two folders with one title are a mistake
         titled = [part for part in (*evaluate.parts, *first.parts) if part.choice.title != part.choice.requested_name]
         merge_equal_parts(titled, "data.title", draft.problems)
-    asked_for = draft.section("prepare", PrepareSettings)
-    most, sampling = asked_for.samples, asked_for.sampling
-    return [p.subset(most, sampling) for p in evaluate.parts], [p.subset(most, sampling) for p in first.parts]
+    prepare = draft.section("prepare", PrepareSettings)
+    samples, sampling = prepare.samples, prepare.sampling
+    return [p.subset(samples, sampling) for p in evaluate.parts], [p.subset(samples, sampling) for p in first.parts]
 
 
 def _collect(draft: Draft, found: OpenedParts) -> None:
@@ -99,15 +99,15 @@ def _collect(draft: Draft, found: OpenedParts) -> None:
 
 
 def choose_recipe(draft: Draft, spec: MethodSpec[Any], rows: int, pixels: int) -> Recipe | None:
-    """The recipe that was asked for, or the first that suits the data; those that name this dataset come first."""
+    """Return the requested recipe, or the first one that suits the data; recipes that name this dataset come first."""
     wanted = str(draft.tree.get("recipe", "auto"))
     every = draft.catalog.recipes(spec)
     if wanted in ("auto", "none"):
         data = str(draft.component("data")[0]).partition("/")[0]
-        meant = [one.recipe for one in draft.catalog.recipes_of_others(spec.name) if data in one.datasets]
+        specific = [one.recipe for one in draft.catalog.recipes_of_others(spec.name) if data in one.datasets]
         fitting = (
             r
-            for r in (*meant, *spec.recipes)
+            for r in (*specific, *spec.recipes)
             if r.samples[0] <= rows <= r.samples[1] and r.pixels[0] <= pixels <= r.pixels[1]
         )
         return next(fitting, None) if wanted == "auto" else None
@@ -119,7 +119,7 @@ def choose_recipe(draft: Draft, spec: MethodSpec[Any], rows: int, pixels: int) -
 
 
 def check_sections(draft: Draft) -> None:
-    """Find what is wrong with the harness's own settings, whatever else is wrong."""
+    """Check the harness's own settings."""
     draft.problems += problems_of(draft.section("train", TrainSettings))
     draft.problems += find_unused_settings(draft.section("splits", SplitSettings))
     draft.section("pretrain", PretrainSettings)
@@ -128,7 +128,7 @@ def check_sections(draft: Draft) -> None:
 
 
 def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ...]:
-    """The protocols that were asked for, or all that suit the data and measure by default."""
+    """Return the requested protocols, or all default protocols that suit the data."""
     settings: Mapping[str, Any] = draft.tree.get("protocol_settings") or {}
     kinds = {part.dataset.target.kind for part in evaluate}
     wanted = draft.tree.get("protocols")
@@ -147,39 +147,35 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ..
         if choice is not None:
             chosen.append(choice)
             if not kinds & choice.spec.targets:
-                measured = " or ".join(sorted(choice.spec.targets))
+                needed = " or ".join(sorted(choice.spec.targets))
                 has = " and ".join(sorted(kinds)).replace("none", "no labels")
-                hint = "; images get a class by lying in a folder of its name" if kinds == {"none"} else ""
-                draft.problems.append(f"{path}: measures samples with a {measured}, the data has {has}{hint}")
+                hint = ". To label images, put them in one folder per class" if kinds == {"none"} else ""
+                draft.problems.append(f"{path}: needs samples with a {needed}, but the data has {has}{hint}")
     return tuple(chosen)
 
 
 def choose_seeds(draft: Draft) -> tuple[int, ...]:
-    """The pretraining seeds."""
+    """Return the pretraining seeds."""
     seeds = draft.tree.get("seeds", [0, 1, 2])
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         seeds = [seeds]
     if isinstance(seeds, str):
         seeds = [int(s) if s.strip().isdigit() else s for s in seeds.split(",")]
-    good = isinstance(seeds, list) and seeds and all(type(s) is int and s >= 0 for s in seeds)
-    if not good or len(set(seeds)) != len(seeds):
-        draft.problems.append(
-            f"seeds: {seeds!r} is not possible; possible: different whole numbers, as in seeds=[0,1,2]"
-        )
+    is_valid = isinstance(seeds, list) and seeds and all(type(s) is int and s >= 0 for s in seeds)
+    if not is_valid or len(set(seeds)) != len(seeds):
+        draft.problems.append(f"seeds={seeds!r}: expected different whole numbers of at least 0, such as seeds=[0,1,2]")
         return (0,)
     return tuple(seeds)
 
 
 def choose_folds(draft: Draft, splits: SplitSettings, evaluate: Sequence[Part]) -> tuple[int, ...]:
-    """The folds to run; one where the data says what is tested."""
+    """Return the folds to run; only fold 0 if the data has an official test set."""
     wanted = draft.tree.get("folds", 0)
     official = all(has_official_split(p.dataset.labels, p.dataset.columns, splits) for p in evaluate)
     if wanted == "all":
         return (0,) if official else tuple(range(splits.folds))
     folds = [wanted] if isinstance(wanted, int) else wanted
     if not isinstance(folds, list) or not all(type(f) is int and 0 <= f < splits.folds for f in folds):
-        draft.problems.append(
-            f"folds: {wanted!r} is not possible; possible: all, or whole numbers below {splits.folds}"
-        )
+        draft.problems.append(f"folds={wanted!r}: expected all, or whole numbers from 0 to {splits.folds - 1}")
         return (0,)
     return (0,) if official else tuple(folds)

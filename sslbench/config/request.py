@@ -1,6 +1,7 @@
-"""Read a request: defaults < recipe < YAML file < `key=value`. OmegaConf reads, merges and interpolates.
+"""Read and merge a request: defaults < recipe < YAML file < `key=value`.
 
-The result is a plain tree; `plan.py` makes it typed. Interpolation reaches other settings, never the environment.
+The result is a plain tree, which `plan.py` converts to typed settings. OmegaConf merges and interpolates; interpolation
+can refer to other settings, not to environment variables.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ Tree = dict[str, Any]
 
 
 def read_request(file: Path | None, options: Mapping[str, Any], overrides: Sequence[str]) -> Tree:
-    """Merge a YAML file, the command line's options and `key=value` overrides, the last one winning.
+    """Merge a YAML file, the command line's options and `key=value` overrides; later ones take precedence.
 
-    Raises RequestError for an unreadable file, a malformed override, or layers that cannot be one.
+    Raises RequestError for an unreadable file, a malformed override, or layers that cannot be merged.
     """
     OmegaConf.clear_resolver("oc.env")
     problems: list[str] = []
@@ -44,14 +45,14 @@ def read_request(file: Path | None, options: Mapping[str, Any], overrides: Seque
 
 
 def with_recipe(tree: Tree, recipe: Recipe) -> Tree:
-    """Lay a recipe beneath a request.
+    """Merge a recipe into a request, whose own settings take precedence.
 
     Where the request names another backbone or augmentation than the recipe, the recipe's settings below it are dropped.
     """
     result: Tree = _copy(tree)
     for component in ("backbone", "augmentation"):
-        wanted, mine = tree.get(component, {}).get("name"), recipe.settings.get(f"{component}.name")
-        if wanted is not None and wanted != mine:
+        wanted, own = tree.get(component, {}).get("name"), recipe.settings.get(f"{component}.name")
+        if wanted is not None and wanted != own:
             dropped = f"{component}."
             recipe = Recipe(
                 name=recipe.name,
@@ -59,11 +60,11 @@ def with_recipe(tree: Tree, recipe: Recipe) -> Tree:
                 settings={path: v for path, v in recipe.settings.items() if not path.startswith(dropped)},
             )
     for path, value in recipe.settings.items():
-        _lay_beneath(result, path.split("."), list(value) if isinstance(value, tuple) else value)
+        _set_defaults(result, path.split("."), list(value) if isinstance(value, tuple) else value)
     return result
 
 
-def _lay_beneath(tree: Tree, path: Sequence[str], value: Any) -> None:
+def _set_defaults(tree: Tree, path: Sequence[str], value: Any) -> None:
     for name in path[:-1]:
         tree = tree.setdefault(name, {})
     tree.setdefault(path[-1], value)
@@ -107,7 +108,7 @@ def _content(layer: DictConfig) -> dict[str, Any]:
 
 
 def _expand_names(layer: DictConfig) -> DictConfig:
-    """Let `method: NAME` stand for `method: {name: NAME}`, and `backbones: {image: NAME}` for `{image: {name: NAME}}`."""
+    """Replace `method: NAME` by `method: {name: NAME}`, and `backbones: {image: NAME}` by `{image: {name: NAME}}`."""
     for component in COMPONENTS:
         if isinstance(value := layer.get(component), str):
             layer[component] = {"name": value}

@@ -1,4 +1,4 @@
-"""The form of a request: which keys hold a name, a list, a number or settings of their own. It knows no setting below."""
+"""Define the top-level keys of a request and their types."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HINTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSchema:
-    """Everything that a request may hold, by the type it is written in; what is null is not asked for."""
+    """Top-level keys of a request with their types; null means not set."""
 
     method: Settings | None = None
     backbone: Settings | None = None
@@ -60,9 +60,9 @@ KEYS = tuple(one.name for one in fields(RequestSchema))
 
 
 def drop_invalid(tree: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """A request without what is not in its form, which is told, and without what is null: all else can still be checked.
+    """Drop values of the wrong type (reporting each) and nulls, so that the rest can be validated.
 
-    A component's name that is null is none; a section that is null is an empty one.
+    A component name that is null is dropped; a section that is null becomes empty.
     """
     kept = {}
     for key, value in tree.items():
@@ -74,7 +74,7 @@ def drop_invalid(tree: Mapping[str, Any], problems: list[str]) -> dict[str, Any]
 
 
 def _typed(key: str, value: Any) -> Any:
-    """Give a value the type of its key; lists stay lists."""
+    """Convert a value to the type of its key; lists stay lists."""
     found = getattr(convert({key: value}, RequestSchema, "", []), key)
     return list(found) if isinstance(found, tuple) else found
 
@@ -94,7 +94,7 @@ def _problems(key: str, value: Any) -> list[str]:
 
 
 def _protocol_settings(value: Mapping[str, Any]) -> list[str]:
-    """List the settings of protocols as version 0.1 wrote them."""
+    """List the settings of protocols in the notation of version 0.1."""
     return [
         f"protocols.{name}.{one}" for name, own in value.items() for one in (own if isinstance(own, Mapping) else [""])
     ]

@@ -42,7 +42,7 @@ TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingHelp:
-    """One setting as users write it; `allowed` is '' where every value of the type is possible."""
+    """One setting as users write it; `allowed` is '' if every value of the type is possible."""
 
     path: str
     type: str
@@ -108,7 +108,7 @@ def describe_settings(
 
 
 def type_name(hint: Any) -> str:
-    """Return a type in words: 'whole number', 'list of text', "one of 'sgd', 'adam'"."""
+    """Return the description of a type: 'whole number', 'list of text', "one of 'sgd', 'adam'"."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return type_name(args[0])

@@ -20,7 +20,7 @@ class TrainSettings:
     epochs: PositiveInt = setting(100, "Passes over the pretraining samples.")
     steps: NonNegativeInt = setting(
         0,
-        "Optimizer steps: train for the number of whole epochs that is closest to it, whatever `epochs` says (0: off).",
+        "Optimizer steps: train for the closest number of whole epochs instead of `epochs` (0: use `epochs`).",
     )
     batch_size: PositiveInt = setting(256, "Samples of one optimizer step, over all processes.")
     grad_accumulation: PositiveInt = setting(1, "Passes into which the batch of one step is split to save memory.")
@@ -88,16 +88,16 @@ class TrainSettings:
 
     @property
     def processes(self) -> int:
-        """How many processes share a step."""
+        """Return the number of processes that share a step."""
         return self.devices * self.nodes
 
     @property
     def has_holdout(self) -> bool:
-        """Whether rows are kept from training to watch its loss on them."""
+        """Return whether samples are held out of training to monitor the loss on them."""
         return self.patience > 0 and self.monitor == "validation"
 
     def with_epochs(self, steps: int) -> TrainSettings:
-        """The same in epochs, where an epoch has so many steps."""
+        """Return settings whose `steps` are converted to epochs of the given number of steps."""
         if not self.steps:
             return self
         epochs = max(1, round(self.steps / steps))
@@ -124,14 +124,14 @@ class PretrainSettings:
     settings: Mapping[str, Any] = setting_from(dict, "Settings of the dataset that `pool` names, as `data` has them.")
 
     def pool_name(self, title: str, content: Any) -> str:
-        """Name what rows learned from it have in common: its name; with settings its title and a mark of its content."""
-        mark = hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=3).hexdigest()
+        """Return the name of the pool in tables; with settings, its title and a digest of its content."""
+        digest = hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=3).hexdigest()
         name = "/".join([title, *self.pool.split("/")[1:]])
-        return f"{name}-{mark}" if self.is_other_dataset and self.settings else self.pool
+        return f"{name}-{digest}" if self.is_other_dataset and self.settings else self.pool
 
     @property
     def is_other_dataset(self) -> bool:
-        """Whether a dataset of its own is learned from."""
+        """Return whether the pool is another dataset than the evaluated one."""
         return self.pool not in ("train", "all")
 
 
@@ -143,7 +143,7 @@ class ModalitySettings:
 
 
 def problems_of(train: TrainSettings) -> list[str]:
-    """Return one message per combination of training settings that is not possible."""
+    """Return one message per invalid combination of training settings."""
     shared = train.devices * train.nodes * train.grad_accumulation
     rules = [
         (train.grad_accumulation > train.batch_size, "train.grad_accumulation", "is above train.batch_size. Lower it"),

@@ -1,4 +1,4 @@
-"""How large images are encoded and kept unless a request says so: never larger than they are."""
+"""Choose the default sizes of views and stored images, which are never larger than the images."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ MULTIPLE = 4
 
 
 def default_view(parts: Sequence[Part]) -> int:
-    """The side at which images are encoded: theirs where all have one square shape, else at most DEFAULT_VIEW.
+    """Return the side in pixels of encoded images: their own if all have one square shape, else at most DEFAULT_VIEW.
 
-    Images of mixed shapes are encoded at the median of their longer sides, rounded down to a multiple of four; where no
-    dataset says how large they are, at DEFAULT_VIEW.
+    For images of mixed shapes it is the median of their longer sides, rounded down to a multiple of four, or DEFAULT_VIEW
+    if the sizes are unknown.
     """
-    announced = {m.shape[1:] for part in parts for m in part.dataset.modalities.values() if m.layout == "image"}
-    if len(announced) == 1 and (side := _square(announced.pop())):
+    declared = {m.shape[1:] for part in parts for m in part.dataset.modalities.values() if m.layout == "image"}
+    if len(declared) == 1 and (side := _square_side(declared.pop())):
         return side
     sizes = image_sizes(parts)
     if sizes is None or not len(sizes):
         return DEFAULT_VIEW
     shapes = np.unique(sizes, axis=0)
-    if len(shapes) == 1 and (side := _square(tuple(shapes[0].tolist()))):
+    if len(shapes) == 1 and (side := _square_side(tuple(shapes[0].tolist()))):
         return min(side, DEFAULT_VIEW)
-    middle = int(np.median(sizes.max(axis=1)))
-    return min(DEFAULT_VIEW, middle // MULTIPLE * MULTIPLE or middle)
+    median = int(np.median(sizes.max(axis=1)))
+    return min(DEFAULT_VIEW, median // MULTIPLE * MULTIPLE or median)
 
 
 def default_canvas(view: int, parts: Sequence[Part]) -> int:
-    """The side of the canvas on which images of mixed shapes are kept: twice the view's, at most that of the largest image.
+    """Return the side of the canvas for images of mixed shapes: twice the view's, at most that of the largest image.
 
     It is at most LARGEST_CANVAS, or the view's own side if that is larger.
     """
@@ -43,24 +43,24 @@ def default_canvas(view: int, parts: Sequence[Part]) -> int:
     return canvas if sizes is None or not len(sizes) else min(canvas, int(sizes.max()))
 
 
-def warn_of_enlarging(asked: int, parts: Sequence[Part]) -> Iterator[str]:
-    """Yield a warning where a view that was asked for is larger than most images are."""
+def warn_of_enlarging(requested: int, parts: Sequence[Part]) -> Iterator[str]:
+    """Yield a warning if the requested view is larger than most images."""
     sizes = image_sizes(parts)
-    if not asked or sizes is None or not len(sizes):
+    if not requested or sizes is None or not len(sizes):
         return
-    middle = int(np.median(sizes.max(axis=1)))
-    if asked > middle:
+    median = int(np.median(sizes.max(axis=1)))
+    if requested > median:
         yield (
-            f"view.size={asked}: enlarges images, whose longer side is {middle} px (median), which takes time and shows "
-            f"nothing more. Set view.size={default_view(parts)} or leave it out"
+            f"view.size={requested}: enlarges images, whose longer side is {median} px (median), which takes time and adds "
+            f"no detail. Set view.size={default_view(parts)} or remove the setting"
         )
 
 
 def image_sizes(parts: Sequence[Part]) -> NDArray[np.int64] | None:
-    """Height and width [n, 2] of every image; None where not all are known.
+    """Return height and width [n, 2] of every image, or None if not all are known.
 
-    A dataset whose images have mixed sizes may offer them as `sizes` [rows, 2], from the files' headers; 0 is a file that
-    cannot be read.
+    A dataset whose images have mixed sizes may provide them as `sizes` [rows, 2], read from the files' headers; 0 marks a
+    file that cannot be read.
     """
     found: list[NDArray[np.int64]] = []
     for part in parts:
@@ -78,6 +78,6 @@ def image_sizes(parts: Sequence[Part]) -> NDArray[np.int64] | None:
     return np.concatenate(found) if found else np.zeros((0, 2), np.int64)
 
 
-def _square(shape: tuple[int, ...]) -> int:
-    """The side of a square; 0 for anything else."""
+def _square_side(shape: tuple[int, ...]) -> int:
+    """Return the side of a square, or 0 for other shapes."""
     return shape[0] if len(set(shape)) == 1 else 0

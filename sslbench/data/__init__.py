@@ -1,1 +1,1 @@
-"""Prepared datasets, splits and batches of views; never labels to a method that takes none."""
+"""Prepare datasets, divide them into splits, and make batches of views; labels reach only methods that use them."""

@@ -1,4 +1,4 @@
-"""Put images of any size on one canvas, and the settings of preparing. Pure NumPy and Pillow: arrays in, arrays out."""
+"""Fit images of any size to one canvas, and define the settings of preparation."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sslbench.api.ranges import NonNegativeInt, Share
+from sslbench.api.settings import setting
 from sslbench.data.subset import Sampling
 
 Fit = Literal["pad", "squash", "crop"]
@@ -19,43 +20,51 @@ MID_GRAY = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareSettings:
-    """What is kept of a dataset: at most `samples` of each part (0: all), but at least one of every class.
+    """Settings of preparation: the samples to keep, and how images of mixed size are stored."""
 
-    With `sampling` = stratified every class keeps its share of all samples: a class with a tenth of them has a tenth of
-    `samples`. With balanced every class has the same number, or all that it has. Each official split keeps its share.
-    Images of mixed size get a canvas of `size` pixels (0: twice the view's size, at most that of the
-    largest image and 256) and are made to fit:
-    `pad` keeps the shape and fills with the edges' commonest color, `squash` fills the canvas (crops are then drawn in
-    the image's own proportions), `crop` keeps the middle square. With `background` 'light' or 'dark' a image whose edges
-    are mostly the other is inverted, so that cameras of opposite kinds (shadowgraph, dark field) are seen alike. More than
-    the share `unreadable` is an error.
-    """
-
-    samples: NonNegativeInt = 0
-    sampling: Sampling = "stratified"
-    size: NonNegativeInt = 0
-    fit: Fit = "pad"
-    background: Background = "as-is"
-    unreadable: Share = 0.05
+    samples: NonNegativeInt = setting(
+        0, "Largest number of samples of each part, of which every class has at least one (0: all samples)."
+    )
+    sampling: Sampling = setting(
+        "stratified",
+        "Samples to keep: every class keeps its share (stratified), or all classes get the same number (balanced); each "
+        "official split keeps its share.",
+    )
+    size: NonNegativeInt = setting(
+        0,
+        "Side in pixels of the stored images where sizes are mixed (0: twice the view's size, at most that of the largest "
+        "image and 256).",
+    )
+    fit: Fit = setting(
+        "pad",
+        "Fit of images of mixed size: keep the shape and fill with the most frequent edge color (pad), stretch (squash; "
+        "crops keep the image's own proportions), or keep the central square (crop).",
+    )
+    background: Background = setting(
+        "as-is",
+        "Invert images whose edges are mostly dark (light) or mostly light (dark), so that shadowgraph and dark-field "
+        "cameras give similar images; as-is inverts none.",
+    )
+    unreadable: Share = setting(0.05, "Share of unreadable samples above which preparation fails.")
 
 
 def find_unused_sampling(settings: PrepareSettings) -> list[str]:
-    """Say where `prepare.sampling` is set and nothing is sampled."""
+    """Return a message if `prepare.sampling` is set but all samples are kept."""
     if settings.samples or settings.sampling == "stratified":
         return []
-    return [f"prepare.sampling={settings.sampling}: has no effect on all samples. Set prepare.samples=NUMBER"]
+    return [f"prepare.sampling={settings.sampling}: has no effect without prepare.samples. Set prepare.samples=NUMBER"]
 
 
 def match_background(image: NDArray[np.uint8], background: Background) -> NDArray[np.uint8]:
-    """A image [C, H, W] on the background that is asked for: inverted where its edges' commonest value is of the other."""
+    """Return an image [C, H, W], inverted if the most frequent value of its edges does not match `background`."""
     if background == "as-is":
         return image
-    light = edge_mode(image).mean() >= MID_GRAY
-    return image if light == (background == "light") else 255 - image
+    is_light = edge_mode(image).mean() >= MID_GRAY
+    return image if is_light == (background == "light") else 255 - image
 
 
 def fit_to_canvas(image: NDArray[np.uint8], size: int, fit: Fit) -> NDArray[np.uint8]:
-    """[C, H, W] -> [C, size, size]; antialiased when it shrinks."""
+    """Resize an image [C, H, W] to [C, size, size], antialiased when it shrinks."""
     height, width = image.shape[1:]
     if fit == "crop":
         side = min(height, width)
@@ -76,7 +85,7 @@ def fit_to_canvas(image: NDArray[np.uint8], size: int, fit: Fit) -> NDArray[np.u
 
 
 def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """[C, H, W] -> [C, height, width], bilinear and antialiased."""
+    """Resize an image [C, H, W] to [C, height, width], bilinear and antialiased."""
     if image.shape[1:] == (height, width):
         return image
     planes = [Image.fromarray(p).resize((width, height), Image.Resampling.BILINEAR) for p in image]
@@ -84,6 +93,6 @@ def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint
 
 
 def edge_mode(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """The commonest value [C] on the four edges of a image [C, H, W]."""
+    """Return the most frequent value [C] on the four edges of an image [C, H, W]."""
     ring = np.concatenate([image[:, 0], image[:, -1], image[:, 1:-1, 0], image[:, 1:-1, -1]], axis=1)
     return np.array([np.bincount(channel, minlength=256).argmax() for channel in ring], dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Arrays on disk whose space is allocated before they are mapped: a write to a map on a full disk kills the process."""
+"""Create memory-mapped arrays whose disk space is allocated first: writing to a map on a full disk kills the process."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 BLOCK = 2**20
 RESERVE = 2**20
-"""Bytes that stay free for the small files beside an array."""
+"""Bytes that stay free for the small files next to an array."""
 
 
 def create_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
     """Create a .npy file of zeros, allocate its space, and map it for writing.
 
-    Raises DiskFull, and removes the file, where the disk has no room for it.
+    Raises DiskFull, and removes the file, if the disk has too little space.
     """
     require_space(path.parent, math.prod(shape) * np.dtype(dtype).itemsize)
     try:
@@ -40,14 +40,14 @@ def create_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArra
 
 
 def require_space(folder: Path, needed: int) -> None:
-    """Raise DiskFull where a folder's disk has no room for so many bytes."""
+    """Raise DiskFull if a folder's disk has less free space than `needed` bytes and a reserve."""
     if needed and (free := free_disk(folder)) < needed + RESERVE:
-        room = f"{(needed + RESERVE) / 2**20:,.1f} MiB needed, {free / 2**20:,.1f} MiB free"
-        raise DiskFull(_describe_space(folder, room))
+        space = f"{(needed + RESERVE) / 2**20:,.1f} MiB needed, {free / 2**20:,.1f} MiB free"
+        raise DiskFull(_describe_space(folder, space))
 
 
 def find_disk_full(error: BaseException, folder: Path) -> DiskFull | None:
-    """Return the error for the user where an exception, or its text from a library, says that a disk is full."""
+    """Return the DiskFull error for an exception that reports a full disk by number or text; None for others."""
     if isinstance(error, DiskFull):
         return error
     if getattr(error, "errno", None) in FULL or os.strerror(errno.ENOSPC) in str(error):
@@ -56,12 +56,12 @@ def find_disk_full(error: BaseException, folder: Path) -> DiskFull | None:
 
 
 def _describe_space(folder: Path, space: str) -> str:
-    how = "Free some space, or use a folder on another disk ($SSLBENCH_DATA for prepared data, --out for results)"
-    return f"{folder}: its disk is full: {space}. {how}; the same command then continues"
+    fix = "Free some space, or use a folder on another disk ($SSLBENCH_DATA for prepared data, --out for results)"
+    return f"{folder}: its disk is full: {space}. {fix}; the same command then continues"
 
 
 def _allocate(file: int, size: int) -> None:
-    """Reserve the blocks of a sparse file; where the system cannot, write them."""
+    """Reserve the blocks of a sparse file, or write them if the system cannot reserve."""
     if hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(file, 0, size)
@@ -74,7 +74,7 @@ def _allocate(file: int, size: int) -> None:
 
 
 def _write_zeros(file: int, size: int) -> None:
-    """Write every block of a file that is zeros but for its beginning, which is kept."""
+    """Write zeros to every block of a file after its first one, which is kept."""
     kept = os.pread(file, BLOCK, 0)
     os.pwrite(file, kept, 0)
     for start in range(len(kept), size, BLOCK):

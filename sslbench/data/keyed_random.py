@@ -1,7 +1,7 @@
-"""Counter-based random numbers: splitmix64 on 64-bit integers, keyed by sample. The same on every device.
+"""Draw counter-based random numbers (splitmix64) keyed by sample, the same on every device.
 
-Not a generator with a state: a number is a function of its key and its name, so order, batch size, worker count and
-resume point cannot change it.
+There is no generator state: a number is a function of its key and its name, so order, batch size, number of workers and
+resuming do not change it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ FIRST, SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB  # splitmix64's multiplie
 
 
 def _signed(value: int) -> int:
-    """The int64 with the same 64 bits."""
+    """Return the int64 with the same 64 bits."""
     value &= 2**64 - 1
     return value - 2**64 if value >= 2**63 else value
 
 
 def _shift(x: Tensor, bits: int) -> Tensor:
-    """Logical right shift, which torch lacks for signed integers."""
+    """Shift right logically, which torch lacks for signed integers."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def mix(x: Tensor) -> Tensor:
-    """splitmix64's finaliser: every input bit moves half of the output bits."""
+    """Apply the finalizer of splitmix64: each input bit flips about half of the output bits."""
     x = (x ^ _shift(x, 30)) * _signed(FIRST)
     x = (x ^ _shift(x, 27)) * _signed(SECOND)
     return x ^ _shift(x, 31)
@@ -41,32 +41,32 @@ def _hash_name(name: str) -> int:
 
 
 class CounterRandom:
-    """Random numbers for the samples whose keys [B] these are."""
+    """Random numbers for the samples with the given keys [B]."""
 
     def __init__(self, keys: Tensor) -> None:
         self.keys = keys
 
     @classmethod
     def of(cls, samples: Tensor, *parts: object) -> CounterRandom:
-        """Key samples [B] of integers by whatever else must change the numbers (seed, epoch, role, …)."""
+        """Combine sample numbers [B] with everything else that must change the random numbers (seed, epoch, role, …)."""
         return cls(mix(samples * _signed(GOLDEN) ^ _hash_name("\x1f".join(map(str, parts)))))
 
     def uniform(self, name: str, *shape: int) -> Tensor:
-        """[B, *shape] in [0, 1), 24 random bits each."""
+        """Draw numbers [B, *shape] in [0, 1) with 24 random bits each."""
         count = math.prod(shape)
         steps = torch.arange(1, count + 1, device=self.keys.device) * _signed(GOLDEN)
         bits = mix(mix(self.keys ^ _hash_name(name)).unsqueeze(1) + steps)
         return (_shift(bits, 40).to(torch.float32) * 2.0**-24).view(len(self.keys), *shape)
 
     def normal(self, name: str, *shape: int) -> Tensor:
-        """[B, *shape] by Box and Muller."""
+        """Draw standard normal numbers [B, *shape] (Box-Muller transform)."""
         radius = torch.sqrt(-2 * torch.log1p(-self.uniform(f"{name}/radius", *shape)))
         return radius * torch.cos(2 * math.pi * self.uniform(f"{name}/angle", *shape))
 
     def fork(self, name: str) -> CounterRandom:
-        """Other numbers for the same samples."""
+        """Return an independent stream of numbers for the same samples."""
         return CounterRandom(mix(self.keys + _hash_name(name)))
 
     def __getitem__(self, rows: Tensor) -> CounterRandom:
-        """The same numbers, for some of the samples."""
+        """Return the same numbers for some of the samples."""
         return CounterRandom(self.keys[rows])

@@ -1,4 +1,4 @@
-"""The order of samples and the reading of them, a few batches ahead. No view is made here."""
+"""Shuffle samples into batches and read them a few batches ahead."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ Stored = dict[str, NDArray[Any]]
 
 
 def count_batches(rows: int, batch: int) -> int:
-    """How many batches an epoch has: a short last one is dropped, unless it is all there is."""
+    """Return the number of batches of an epoch: a short last one is dropped unless it is the only one."""
     return max(1, rows // batch)
 
 
 def epoch_order(rows: int, batch: int, seed: int, epoch: int) -> list[Rows]:
-    """The rows of every batch of an epoch: a permutation that depends on seed and epoch alone."""
+    """Return the rows of every batch of an epoch: a permutation that depends on seed and epoch only."""
     order = np.random.default_rng(seed_from("order", seed, epoch)).permutation(rows)
     count = count_batches(rows, batch)
     return [order[i * batch : (i + 1) * batch] for i in range(count)]
 
 
 def process_share(rows: Rows, rank: int, size: int) -> Rows:
-    """A process's contiguous slice of a global batch, so that gathering gives one-process order."""
+    """Return a process's contiguous slice of a global batch, so that gathering restores the order."""
     each = -(-len(rows) // size)
     return rows[rank * each : (rank + 1) * each]
 
 
 def read_ahead(pool: Pool, batches: list[Rows], depth: int = 3) -> Iterator[tuple[Rows, Stored]]:
-    """Read batches in order in a thread, at most `depth` ahead."""
+    """Yield batches in order, read by a thread at most `depth` ahead."""
     waiting: queue.Queue[tuple[Rows, Stored] | Exception | None] = queue.Queue(depth)
     stopped = threading.Event()
 
@@ -55,7 +55,7 @@ def read_ahead(pool: Pool, batches: list[Rows], depth: int = 3) -> Iterator[tupl
                 if not put((rows, pool.read(rows))):
                     return
             put(None)
-        except Exception as error:  # handed to the reader, who raises it
+        except Exception as error:  # passed to the consumer, which raises it
             put(error)
 
     thread = threading.Thread(target=work, daemon=True)

@@ -1,4 +1,4 @@
-"""Stand in for a dataset that is missing, by what its card says."""
+"""Replace a missing dataset by a placeholder with the facts of its card."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sslbench.api.specs import DatasetCard
 from sslbench.api.values import Target
 
 DEFAULT_SAMPLES = 1000
-"""Rows of a missing dataset whose card gives no count."""
+"""Samples of a missing dataset whose card gives no count."""
 
 
 class PlaceholderDataset:
-    """A dataset that is not here, as its card announces it: sizes and classes, and nothing to read."""
+    """A missing dataset with the sizes and classes of its card, of which no sample can be read."""
 
     def __init__(self, card: DatasetCard, part: str) -> None:
         counts = dict(card.counts.get(part, {})) or _equal_counts(*card.totals.get(part, (0, 0)))
@@ -26,22 +26,22 @@ class PlaceholderDataset:
         self.labels: NDArray[np.int64] = np.repeat(np.arange(len(counts)), list(counts.values()))
         names = np.arange(len(self.labels)).astype(np.str_)
         self.columns: Mapping[str, NDArray[np.str_]] = dict.fromkeys(("id", *card.groups), names)
-        self.named = f"{card.source} {part}"
+        self.title = f"{card.source} {part}"
 
     def contents(self) -> Sequence[str]:
-        """Nothing that anything else holds."""
-        return [f"{self.named} {row}" for row in self.columns["id"]]
+        """Return digests that no other dataset has."""
+        return [f"{self.title} {row}" for row in self.columns["id"]]
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """Raise DataMissing."""
-        raise DataMissing("this dataset is only announced")
+        raise DataMissing("this dataset is missing; only the facts of its card are known")
 
     def fingerprint(self) -> str:
-        """The same for all that is missing."""
+        """Return the same text for all missing datasets."""
         return "missing"
 
 
 def _equal_counts(samples: int, classes: int) -> Mapping[str, int]:
-    """Classes of one size, of which only the totals are known (0: not even those)."""
+    """Return equal counts for classes of which only the totals are known (0: unknown)."""
     number = max(classes, 1)
     return {f"class {place}": max(1, (samples or DEFAULT_SAMPLES) // number) for place in range(number)}

@@ -1,4 +1,4 @@
-"""Prepare a dataset once: read every sample, put it on its canvas, write memory-mapped columns. A stage like any other."""
+"""Prepare a dataset: read every sample, fit it to its canvas, and write memory-mapped columns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PrepareJob:
-    """What to prepare, and how; `name` is what progress and errors call it."""
+    """A dataset to prepare with its settings; `name` is used in progress and errors."""
 
     name: str
     dataset: Dataset
@@ -40,23 +40,23 @@ class PrepareJob:
 def prepare(job: PrepareJob, folder: Path, tick: Tick) -> None:
     """Write a dataset's columns into a folder.
 
-    Raises DataBroken when more than the stated share of samples cannot be read.
+    Raises DataBroken if more than the share `prepare.unreadable` of the samples cannot be read.
     """
     dataset, rows = job.dataset, len(job.dataset.labels)
     writers = {name: _Writer(folder, name, modality, rows, job) for name, modality in dataset.modalities.items()}
     kept, unreadable = [], []
-    for row, answer in enumerate(_read_all(job, writers)):
-        if isinstance(answer, Exception):
-            unreadable.append(f"{dataset.columns['id'][row]}: {type(answer).__name__}: {answer}")
+    for row, sample in enumerate(_read_all(job, writers)):
+        if isinstance(sample, Exception):
+            unreadable.append(f"{dataset.columns['id'][row]}: {type(sample).__name__}: {sample}")
         else:
             kept.append(row)
             for name, writer in writers.items():
-                writer.put(row, *answer[name])
+                writer.put(row, *sample[name])
         tick(row + 1, rows)
     if len(unreadable) > job.settings.unreadable * rows or not kept:
         raise DataBroken(
             f"{job.name}: {len(unreadable)} of {rows} samples cannot be read, more than the share "
-            f"prepare.unreadable={job.settings.unreadable}; first: {unreadable[0] if unreadable else 'no sample at all'}"
+            f"prepare.unreadable={job.settings.unreadable}. The first: {unreadable[0] if unreadable else 'no sample at all'}"
         )
     described = {name: writer.close() for name, writer in writers.items()}
     np.save(folder / "kept.npy", np.array(kept, np.int64))
@@ -74,7 +74,7 @@ def prepare(job: PrepareJob, folder: Path, tick: Tick) -> None:
 
 
 def prepared_modality(modality: Modality, canvas: int) -> Modality:
-    """What a modality looks like once prepared: images of mixed size get a canvas and keep their size as a fact."""
+    """Return a modality after preparation: images of mixed size get a canvas and keep their size as a fact."""
     if modality.layout == "image" and 0 in modality.shape:
         return replace(modality, shape=(modality.shape[0], canvas, canvas), facts=(*modality.facts, "size"))
     if modality.layout == "image" and canvas and canvas < max(modality.shape[1:]):
@@ -85,19 +85,19 @@ def prepared_modality(modality: Modality, canvas: int) -> Modality:
 
 
 def stored_type(modality: Modality) -> type[np.uint8] | type[np.float32]:
-    """Return the type that a modality's values are stored in."""
+    """Return the type of a modality's stored values."""
     return np.uint8 if modality.layout == "image" else np.float32
 
 
 def prepared_bytes(dataset: Dataset, canvas: int) -> int:
-    """Return how many bytes a dataset takes once prepared, without series of any length, which are known once read."""
+    """Return the bytes of a prepared dataset, without sequences of varying length, which are known only when read."""
     shapes = {name: prepared_modality(modality, canvas).shape for name, modality in dataset.modalities.items()}
     per_row = [math.prod(shapes[name]) * stored_type(m)().itemsize for name, m in dataset.modalities.items()]
     return len(dataset.labels) * sum(per_row)
 
 
 class _Writer:
-    """One modality's column, filled row by row in order."""
+    """Write one modality's column row by row."""
 
     def __init__(self, folder: Path, name: str, modality: Modality, rows: int, job: PrepareJob) -> None:
         self.folder, self.name, self.job = folder, name, job
@@ -113,15 +113,18 @@ class _Writer:
             self.values = create_array(folder / f"{name}.npy", self.kind, (rows, *self.modality.shape))
 
     def fit(self, value: NDArray[Any]) -> NDArray[Any]:
-        """What is stored of one sample; raises ValueError for a shape that was not announced."""
+        """Return the stored values of one sample; raises ValueError for a shape that the dataset did not declare."""
         expected = self.source.shape
         if value.ndim != len(expected) or any(e not in (0, v) for e, v in zip(expected, value.shape, strict=True)):
-            raise ValueError(f"{self.name} has shape {value.shape}, announced {expected}")
+            raise ValueError(f"{self.name} has shape {value.shape}, but the dataset declares {expected}")
         if self.modality.layout != "image":
             return value
         value = match_background(value, self.job.settings.background)
-        same = value.shape == self.modality.shape
-        return value if same else fit_to_canvas(value, self.modality.shape[1], self.job.settings.fit)
+        return (
+            value
+            if value.shape == self.modality.shape
+            else fit_to_canvas(value, self.modality.shape[1], self.job.settings.fit)
+        )
 
     def put(self, row: int, original: tuple[int, ...], value: NDArray[Any]) -> None:
         if self.sizes is not None:
@@ -154,27 +157,27 @@ class _Writer:
 
 
 def _original_size(sample: Mapping[str, NDArray[Any]], name: str) -> tuple[int, ...]:
-    """A image's height and width before anything was done to it."""
-    given = sample.get(f"{name}.size")
-    return tuple(int(side) for side in (sample[name].shape[1:3] if given is None else given))
+    """Return an image's height and width in its file."""
+    size = sample.get(f"{name}.size")
+    return tuple(int(side) for side in (sample[name].shape[1:3] if size is None else size))
 
 
-Answer = Mapping[str, tuple[tuple[int, ...], NDArray[Any]]]
+ReadSample = Mapping[str, tuple[tuple[int, ...], NDArray[Any]]]
 
 
-def _read_all(job: PrepareJob, writers: Mapping[str, _Writer]) -> Iterator[Answer | Exception]:
-    """Every row in order, read by threads (decoding lets go of the interpreter), few at a time in memory.
+def _read_all(job: PrepareJob, writers: Mapping[str, _Writer]) -> Iterator[ReadSample | Exception]:
+    """Yield every sample in order, or its error, read by threads (decoding releases the GIL), few at a time in memory.
 
-    What is random, such as the noise of a border, follows from a sample's id alone: it is the same wherever the data lies and
-    whatever lies beside the sample.
+    Random numbers of readers, such as the noise of a border, are keyed by the sample's id, so they depend on neither the
+    folder nor other samples.
     """
     ids = job.dataset.columns["id"]
 
-    def read(row: int) -> Answer | Exception:
+    def read(row: int) -> ReadSample | Exception:
         try:
             sample = job.dataset.read(row, np.random.default_rng(seed_from("read", ids[row])))
             return {name: (_original_size(sample, name), writer.fit(sample[name])) for name, writer in writers.items()}
-        except Exception as error:  # a broken file is a fact about the data, reported by name
+        except Exception as error:  # broken files are collected and reported by name
             return error
 
     total = len(job.dataset.labels)

@@ -1,6 +1,6 @@
-"""Which rows are learned from, chosen on and answered for. Pure: labels, columns and a rule in, row numbers out.
+"""Divide labeled samples into training, validation and test rows.
 
-A split never depends on a run's seed: it is the same for everybody who names the same data and rule.
+A split does not depend on a run's seed: the same data and settings always give the same split.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sslbench.api.errors import RequestError
 from sslbench.api.ranges import NonEmpty, NonNegativeFloat, Range
+from sslbench.api.settings import setting
 from sslbench.api.values import Task
 from sslbench.data.groups import UNGROUPED, Columns, Rows, find_non_numbers, find_shared, group_columns, group_key
 
@@ -23,39 +24,53 @@ SEPARATION_VERSION = 1
 """Version of the rules that keep groups, transfers and unlabeled test samples apart."""
 
 Reason = Literal["group_in_test", "group_in_training", "unknown_class", "other_part", "other_group"]
-"""Why a labeled sample is in no part: its group is in the test set; it is a validation sample of a group of the training
-set; its class is not in the bank of a transfer; its 'split' is none of train, validation and test; its value of the
-transfer's column is neither the bank's nor the query's.
+"""Reason for leaving out a labeled sample: its group is in the test set; it is a validation sample whose group is in the
+training set; its class is not in the bank of a transfer; its 'split' is not train, validation or test; its value in the
+transfer column is neither `splits.bank` nor `splits.query`.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSettings:
-    """How samples are divided: k folds where there is no official split, an inner validation part, groups kept whole.
+    """Settings of the division into training (bank), validation and test (query) samples.
 
-    Samples of one value in the column `groups` stay together. By default it is the column that the dataset's card names,
-    such as the image that crops were cut from; with `groups` = none nothing is kept together. With `block` its values are
-    numbers, such as seconds, and samples that follow each other by at most so much stay together too. A sample without a
-    value stands alone.
-    With `transfer` (a column), the bank is the group `bank` and the query the group `query`; when both are one group, it
-    is divided by folds. Where samples of one group are on both sides of a transfer or of the official split, the test set
-    keeps its samples and the others of that group are left out, and counted in the record.
+    If a group has samples on both sides of a transfer or of the official split, the test set keeps its samples; the others
+    of that group are left out and counted in the record.
     """
 
-    folds: Annotated[int, Range(at_least=2)] = 5
-    validation: Annotated[float, Range(at_least=0, below=1)] = 0.15
-    groups: str = ""
-    group_gap: NonNegativeFloat = 0.0
-    transfer: str = ""
-    bank: str = ""
-    query: str = ""
-    official: bool = True
-    label_fractions: NonEmpty[Annotated[float, Range(above=0, at_most=1)]] = (1.0,)
+    folds: Annotated[int, Range(at_least=2)] = setting(5, "Folds of data without an official test set.")
+    validation: Annotated[float, Range(at_least=0, below=1)] = setting(
+        0.15, "Share of the training samples of a fold that is used for validation (0: none)."
+    )
+    groups: str = setting(
+        "",
+        "Column whose equal values keep samples on one side of a split ('': the columns of the dataset's card; none: keep "
+        "no samples together).",
+    )
+    group_gap: NonNegativeFloat = setting(
+        0.0,
+        "Largest difference of successive numbers in `groups`, such as seconds, that keeps samples together (0: only equal "
+        "values).",
+    )
+    transfer: str = setting(
+        "",
+        "Column that defines a transfer: train on samples with value `bank`, test on those with value `query` ('': off).",
+    )
+    bank: str = setting("", "Value of the column `transfer` of the training samples.")
+    query: str = setting(
+        "",
+        "Value of the column `transfer` of the test samples; the same value as `bank` divides its samples into folds.",
+    )
+    official: bool = setting(True, "Use the dataset's official test set, if it has one, instead of folds.")
+    label_fractions: NonEmpty[Annotated[float, Range(above=0, at_most=1)]] = setting(
+        (1.0,),
+        "Shares of the training labels on which protocols that use labels are trained, each evaluated separately.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Division:
-    """The rows of one fold; `left_out` are the labeled rows that are in no part, by reason."""
+    """The rows of one fold; `left_out` are the labeled rows in none of the three parts, by reason."""
 
     bank: Rows
     validation: Rows
@@ -64,24 +79,27 @@ class Division:
 
 
 def find_unused_settings(settings: SplitSettings) -> list[str]:
-    """Say which settings make no sense alone, or are given without the column that they are about."""
-    named = {"splits.bank": settings.bank, "splits.query": settings.query}
-    given = [f"{path} = {value}" for path, value in named.items() if value and not settings.transfer]
-    problems = [f"{what} means nothing without splits.transfer=COLUMN, whose value it is" for what in given]
+    """Return one message per setting that has no effect without another one."""
+    values = {"splits.bank": settings.bank, "splits.query": settings.query}
+    problems = [
+        f"{path}={value}: has no effect without splits.transfer. Set it to the column that contains {value!r}"
+        for path, value in values.items()
+        if value and not settings.transfer
+    ]
     if settings.group_gap and settings.groups in ("", UNGROUPED):
         problems.append(
-            f"splits.group_gap = {settings.group_gap:g} means nothing without splits.groups=COLUMN, whose numbers it is of"
+            f"splits.group_gap={settings.group_gap:g}: has no effect without splits.groups. Set it to a column of numbers"
         )
     return problems
 
 
 def find_missing_columns(columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> list[str]:
-    """Say which columns, and which groups of a transfer, a rule or the dataset's card names that the data has not."""
-    kept = group_columns(settings, groups)
-    named = [*(("splits.groups", name) for name in kept), ("splits.transfer", settings.transfer)]
-    strangers = [(path, name) for path, name in named if name and name not in columns]
+    """Return one message per column, and per value of a transfer, that settings or card name and the data lacks."""
+    needed = [("splits.groups", name) for name in group_columns(settings, groups)]
+    needed.append(("splits.transfer", settings.transfer))
+    missing = [(path, name) for path, name in needed if name and name not in columns]
     possible = ", ".join(sorted(columns))
-    problems = [f"{path}: no column {name!r}; possible: {possible}" for path, name in strangers]
+    problems = [f"{path}: the data has no column {name!r}; possible: {possible}" for path, name in missing]
     problems += find_invalid_gaps(columns, settings)
     if settings.transfer not in columns:
         return problems
@@ -93,7 +111,7 @@ def find_missing_columns(columns: Columns, settings: SplitSettings, groups: Sequ
 
 
 def division_errors(labels: Rows, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> list[str]:
-    """Say why a dataset cannot be divided so: what it has not, or fewer groups than there would be parts."""
+    """Return why a dataset cannot be divided: missing columns, empty parts, or fewer groups than parts."""
     if problems := find_missing_columns(columns, settings, groups):
         return problems
     sides = _sides(labels, columns, settings, groups)
@@ -102,35 +120,35 @@ def division_errors(labels: Rows, columns: Columns, settings: SplitSettings, gro
     key = group_key(columns, settings, groups)
     if key is None:
         return []
-    inner = settings.validation > 0 and not len(sides.validation)
-    parts = 1 + inner if len(sides.query) else max(settings.folds, 2 + inner)
+    takes_validation = settings.validation > 0 and not len(sides.validation)
+    parts = 1 + takes_validation if len(sides.query) else max(settings.folds, 2 + takes_validation)
     problems = _too_few_groups(len(set(key[sides.bank].tolist())), parts)
-    if problems or len(sides.query) or not inner or settings.folds > 2:
+    if problems or len(sides.query) or not takes_validation or settings.folds > 2:
         return problems
-    folds = _folds(labels, sides.bank, key, settings.folds)  # with two, one large group may be all of a side
+    folds = _folds(labels, sides.bank, key, settings.folds)  # with two folds, one may be a single large group
     return _too_few_groups(min(len(set(key[sides.bank[folds != fold]].tolist())) for fold in range(settings.folds)), 2)
 
 
 def find_invalid_gaps(columns: Columns, settings: SplitSettings) -> list[str]:
-    """Say which values of the column in `splits.groups` are no numbers, where `splits.group_gap` needs numbers."""
+    """Return a message if `splits.group_gap` is set and the column in `splits.groups` has values that are not numbers."""
     wrong = find_non_numbers(columns[settings.groups]) if settings.group_gap and settings.groups in columns else []
-    told = f"splits.group_gap: needs numbers in column {settings.groups!r}"
-    return [f"{told}, and {len(wrong)} of its values are none, such as {wrong[0]!r}"] if wrong else []
+    need = f"splits.group_gap={settings.group_gap:g}: needs numbers in column {settings.groups!r}"
+    return [f"{need}, but {len(wrong)} of its values are not numbers, such as {wrong[0]!r}"] if wrong else []
 
 
 def _too_few_groups(groups: int, parts: int) -> list[str]:
-    told = f"splits.groups: {groups} group(s) of samples cannot be divided into {parts} parts"
-    fix = "lower splits.folds, set splits.validation=0, or set splits.groups=none to let a group lie on both sides"
-    return [] if groups >= parts else [f"{told}; {fix}"]
+    problem = f"splits.groups: {groups} group(s) of samples cannot be divided into {parts} parts"
+    fix = "Lower splits.folds, set splits.validation=0, or allow groups on both sides with splits.groups=none"
+    return [] if groups >= parts else [f"{problem}. {fix}"]
 
 
 def subset_size(available: float, fraction: float) -> int:
-    """How many of a class's training images a fraction keeps: max(1, floor(p * n)) (paper A, Table 4)."""
+    """Return the number of a class's training images that a fraction keeps: max(1, floor(p * n)) (paper A, Table 4)."""
     return max(1, math.floor(fraction * available + 1e-9))
 
 
 def label_subset(labels: Rows, rows: Rows, fraction: float, rng: np.random.Generator) -> Rows:
-    """Keep a fraction of every class, at least one; smaller fractions lie inside larger ones for equal generators."""
+    """Keep a fraction of every class, at least one row; for equal generators, larger fractions contain smaller ones."""
     kept = []
     for code in np.unique(labels[rows]):
         shuffled = rng.permutation(rows[labels[rows] == code])
@@ -141,7 +159,7 @@ def label_subset(labels: Rows, rows: Rows, fraction: float, rng: np.random.Gener
 def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, groups: Sequence[str]) -> Division:
     """Divide the labeled rows of one dataset for one fold.
 
-    `groups` are the dataset card's own group columns; raises RequestError for a group or split that is not there.
+    `groups` are the group columns of the dataset's card. Raises RequestError for a column or part that does not exist.
     """
     if problems := find_missing_columns(columns, settings, groups):
         raise RequestError(problems)
@@ -159,9 +177,9 @@ def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, g
 
 
 def estimate_bank(labels: Rows, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> int:
-    """Estimate how many labeled rows one fold learns from, without dividing anything.
+    """Estimate the number of labeled training rows of one fold without dividing them.
 
-    All labeled rows count where the rule names a column that is not there, as of data that is only announced.
+    All labeled rows count if the settings name a column that the data lacks, such as a placeholder's.
     """
     known = int(is_labeled(labels).sum())
     if labels.ndim > 1 or find_missing_columns(columns, settings, groups):
@@ -172,7 +190,7 @@ def estimate_bank(labels: Rows, columns: Columns, settings: SplitSettings, group
 
 
 def has_official_split(labels: Rows, columns: Columns, settings: SplitSettings) -> bool:
-    """Whether folds make no sense because the data says what is tested."""
+    """Return whether the data or the transfer defines the test set, so that there are no folds."""
     split = columns.get("split")
     if settings.transfer:
         return settings.bank != settings.query
@@ -180,13 +198,13 @@ def has_official_split(labels: Rows, columns: Columns, settings: SplitSettings) 
 
 
 def is_labeled(labels: Rows) -> NDArray[np.bool_]:
-    """Tell [n] which samples have a label: `labels` are codes [n], or several labels per sample [n, C]; -1 is unknown."""
+    """Return a mask [n] of the labeled samples; `labels` are codes [n] or several labels per sample [n, C]; -1: unknown."""
     known: NDArray[np.bool_] = labels >= 0
     return known if known.ndim == 1 else np.any(known, axis=1)
 
 
 def tasks_of(division: Division, labels: Rows, fractions: Sequence[float], fold: int) -> tuple[Task, ...]:
-    """One task per label fraction; the subset's draw depends on fold and fraction's nesting alone."""
+    """Return one task per label fraction; the draw of a subset depends on the fold only."""
     tasks = []
     for fraction in fractions:
         bank = division.bank
@@ -198,7 +216,7 @@ def tasks_of(division: Division, labels: Rows, fractions: Sequence[float], fold:
 
 
 def rule_versions(settings: SplitSettings, groups: Sequence[str], target: str) -> tuple[int, ...]:
-    """List the versions of the rules by which a dataset is divided: part of the key of whatever depends on its division.
+    """Return the versions of the rules that divide a dataset, which are part of stage keys.
 
     `groups` are the group columns of the dataset's card, `target` is the kind of its target.
     """
@@ -207,9 +225,7 @@ def rule_versions(settings: SplitSettings, groups: Sequence[str], target: str) -
 
 
 def _sides(labels: Rows, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> Division:
-    """Find what the data itself says of each part: its query is empty where folds decide, and so is its validation part
-    where a share of the bank is taken.
-    """
+    """Find the parts that the data defines: the query is empty if folds decide, and validation if a share is drawn."""
     known = np.flatnonzero(labels >= 0)
     key = group_key(columns, settings, groups)
     if settings.transfer:
@@ -220,16 +236,16 @@ def _sides(labels: Rows, columns: Columns, settings: SplitSettings, groups: Sequ
 
 
 def _official(split: NDArray[np.str_], known: Rows, key: NDArray[np.str_] | None) -> Division:
-    """The test set is as published; training and validation samples of its groups are left out.
+    """Divide by the official split: leave out training and validation samples whose group is in the test set.
 
-    Of a group in training and validation the training samples stay, for they are needed more.
+    Of a group in training and validation the training samples are kept.
     """
     query, bank, validation = (known[split[known] == part] for part in ("test", "train", "validation"))
-    bank, bank_lost = _without_shared(key, bank, query)
-    validation, validation_lost = _without_shared(key, validation, query)
+    bank, bank_removed = _without_shared(key, bank, query)
+    validation, validation_removed = _without_shared(key, validation, query)
     validation, in_training = _without_shared(key, validation, bank)
     left_out: dict[Reason, Rows] = {
-        "group_in_test": np.concatenate([bank_lost, validation_lost]),
+        "group_in_test": np.concatenate([bank_removed, validation_removed]),
         "group_in_training": in_training,
         "other_part": known[~np.isin(split[known], ["train", "validation", "test"])],
     }
@@ -239,20 +255,20 @@ def _official(split: NDArray[np.str_], known: Rows, key: NDArray[np.str_] | None
 def _transfer(
     labels: Rows, column: NDArray[np.str_], settings: SplitSettings, known: Rows, key: NDArray[np.str_] | None
 ) -> Division:
-    """The test set is as it would be without groups, so that it can be compared; samples of its groups leave the bank."""
-    bank, asked = known[column[known] == settings.bank], known[column[known] == settings.query]
+    """Divide by a transfer: the test set does not depend on groups; samples of its groups are removed from the bank."""
+    bank, candidates = known[column[known] == settings.bank], known[column[known] == settings.query]
     left_out: dict[Reason, Rows] = {"other_group": known[~np.isin(column[known], [settings.bank, settings.query])]}
     if settings.bank == settings.query:
         return Division(bank=bank, validation=bank[:0], query=bank[:0], left_out=_nonempty(left_out))
-    query = asked[np.isin(labels[asked], labels[bank])]
+    query = candidates[np.isin(labels[candidates], labels[bank])]
     bank, left_out["group_in_test"] = _without_shared(key, bank, query)
     query = query[np.isin(labels[query], labels[bank])]
-    left_out["unknown_class"] = np.setdiff1d(asked, query)
+    left_out["unknown_class"] = np.setdiff1d(candidates, query)
     return Division(bank=bank, validation=bank[:0], query=query, left_out=_nonempty(left_out))
 
 
 def _without_shared(key: NDArray[np.str_] | None, rows: Rows, others: Rows) -> tuple[Rows, Rows]:
-    """Part rows into those whose group holds none of `others`, and the rest."""
+    """Separate rows into those whose group contains none of `others`, and the rest."""
     shared = find_shared(key, rows, others)
     return rows[~shared], rows[shared]
 
@@ -262,28 +278,32 @@ def _nonempty(left_out: Mapping[Reason, Rows]) -> Mapping[Reason, Rows]:
 
 
 def _find_empty_sides(sides: Division, settings: SplitSettings) -> list[str]:
-    """Say why nothing is left to learn from, or to test on."""
-    lost = len(sides.left_out.get("group_in_test", ()))
-    if not len(sides.bank) and lost:
-        told = f"splits.groups: the groups of all {lost} training samples are in the test set, so none is left"
+    """Return why there are no training samples or no test samples."""
+    removed = len(sides.left_out.get("group_in_test", ()))
+    if not len(sides.bank) and removed:
+        problem = f"splits.groups: the groups of all {removed} training samples are in the test set, so none is left"
         fix = "other values in splits.bank and splits.query" if settings.transfer else "set splits.official=false"
-        return [f"{told}. Name another column in splits.groups, or {fix}"]
+        return [f"{problem}. Name another column in splits.groups, or {fix}"]
     if settings.transfer and not len(sides.bank):
-        return [f"splits.bank: no sample of {settings.bank!r} has a label. Name another value of {settings.transfer!r}"]
+        return [
+            f"splits.bank={settings.bank}: no sample with this value has a label. Use another value of {settings.transfer!r}"
+        ]
     if settings.transfer and settings.bank != settings.query and not len(sides.query):
-        told = f"splits.query: {settings.query!r} has no sample of a class that {settings.bank!r} has"
-        return [f"{told}, so nothing is left to test. Name other values in splits.bank and splits.query"]
+        problem = f"splits.query={settings.query}: has no sample of a class that {settings.bank!r} has"
+        return [f"{problem}, so there are no test samples. Use other values of splits.bank and splits.query"]
     if len(sides.query) and not len(sides.bank):
         return ["splits.official: no labeled sample has 'train' in column 'split'. Set splits.official=false"]
     return []
 
 
 def _folds(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, folds: int) -> Rows:
-    """The fold [n] of each row: stratified, and no group in two folds."""
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # takes longer than a plan does
+    """Return the fold [n] of each row: stratified by class, with each group in one fold."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # imported here because it is slow
 
     if len(rows) < folds:
-        raise RequestError([f"splits.folds: {len(rows)} labeled samples cannot make {folds} folds; lower it"])
+        raise RequestError(
+            [f"splits.folds={folds}: {len(rows)} labeled sample(s) are too few for {folds} folds. Lower it"]
+        )
     result = np.empty(len(rows), dtype=np.int64)
     if key is None:
         order = StratifiedKFold(folds, shuffle=True, random_state=VERSION).split(rows, _splittable(labels[rows], folds))
@@ -298,17 +318,17 @@ def _folds(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, folds: int) -
 
 
 def _splittable(labels: Rows, folds: int) -> Rows:
-    """Join the classes with fewer members than folds into one stratum, which scikit-learn would warn of."""
+    """Join the classes with fewer members than folds into one stratum, of which scikit-learn would warn."""
     codes, counts = np.unique(labels, return_counts=True)
     small = codes[counts < folds]
     joined = np.where(np.isin(labels, small), -1, labels)
-    if 0 < (joined == -1).sum() < folds:  # too few even together: they follow the largest class's stratum
+    if 0 < (joined == -1).sum() < folds:  # still too few: they join the largest class's stratum
         joined = np.where(joined == -1, codes[np.argmax(counts)], joined)
     return joined
 
 
 def _split_validation(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, share: float) -> tuple[Rows, Rows]:
-    """Take a stratified share for validation; every class keeps at least one row to learn from."""
+    """Draw a stratified share for validation; every class keeps at least one training row."""
     if share <= 0:
         return rows, rows[:0]
     if key is not None:

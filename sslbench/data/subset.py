@@ -1,4 +1,4 @@
-"""Some samples of a dataset: every class keeps its share, or every class has the same number. Reads nothing by itself."""
+"""Draw a subset of a dataset's samples, stratified or balanced by class."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from sslbench.api.specs import Dataset
 
 VERSION = 2
 Sampling: TypeAlias = Literal["stratified", "balanced"]
-"""Whether a class keeps its share of all samples, or every class gets the same number."""
+"""Each class keeps its share of all samples (stratified), or all classes get the same number (balanced)."""
 
 
 def stratified_rows(strata: NDArray[Any], samples: int) -> NDArray[np.int64]:
-    """Keep `samples` row numbers, in order: from each stratum [n] its share, rounded by largest remainder, at least one."""
+    """Draw `samples` row numbers, sorted: of each stratum [n] its share, rounded by largest remainder, at least one."""
     codes, sizes = _share_sizes(strata, samples)
     return _draw_rows(strata, codes, sizes)
 
 
 def balanced_rows(parts: NDArray[Any], classes: NDArray[Any], samples: int) -> NDArray[np.int64]:
-    """Keep `samples` row numbers, in order: each part [n] keeps its share, and in it every class [n] the same number.
+    """Draw `samples` row numbers, sorted: of each part [n] its share, and in it the same number of every class [n].
 
-    Of a class with fewer samples all are kept, and the others of its part get what it leaves. At least one of each is kept.
+    Classes with fewer samples are kept whole, and the rest is distributed over the others. Each class keeps at least one.
     """
     names, shares = _share_sizes(parts, samples)
     kept = []
@@ -36,7 +36,7 @@ def balanced_rows(parts: NDArray[Any], classes: NDArray[Any], samples: int) -> N
 
 
 def _share_sizes(strata: NDArray[Any], samples: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """How many samples each stratum keeps of `samples`: its share, at least one."""
+    """Return the strata and the number of samples to keep of each: its share of `samples`, at least one."""
     codes, counts = np.unique(strata, return_counts=True)
     exact = counts * samples / len(strata)
     sizes = np.maximum(np.floor(exact).astype(int), 1)
@@ -46,10 +46,10 @@ def _share_sizes(strata: NDArray[Any], samples: int) -> tuple[NDArray[Any], NDAr
 
 
 def _equal_sizes(counts: NDArray[np.int64], samples: int) -> NDArray[np.int64]:
-    """How many of `samples` each class gets: equally many, none more than it has, each at least one."""
+    """Return the number of samples of each class: equal numbers, at least one, at most the class's count."""
     sizes = np.zeros(len(counts), np.int64)
     left = max(min(samples, int(counts.sum())), len(counts))
-    order = np.argsort(counts, kind="stable")  # smallest first: what a class lacks is left to the larger ones
+    order = np.argsort(counts, kind="stable")  # smallest first, so that the rest is distributed over the larger ones
     for done, place in enumerate(order):
         sizes[place] = min(counts[place], left // (len(counts) - done))
         left -= int(sizes[place])
@@ -57,23 +57,23 @@ def _equal_sizes(counts: NDArray[np.int64], samples: int) -> NDArray[np.int64]:
 
 
 def _draw_rows(strata: NDArray[Any], codes: NDArray[Any], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Draw so many rows of each stratum, the same for everybody; in order."""
+    """Draw the given number of rows of each stratum, sorted; the draw depends on no seed."""
     rng = np.random.default_rng([VERSION, len(strata)])
     chosen = [rng.permutation(np.flatnonzero(strata == code))[:size] for code, size in zip(codes, sizes, strict=True)]
     return np.sort(np.concatenate(chosen))
 
 
 def subset_fingerprint(fingerprint: str, samples: int, sampling: Sampling) -> str:
-    """The fingerprint of so many samples of what has that fingerprint."""
+    """Return the fingerprint of a subset of a dataset with the given fingerprint."""
     rule = "" if sampling == "stratified" else f"-{sampling}"
     return f"{fingerprint}-{samples}{rule}-{VERSION}"
 
 
 class Subset:
-    """Some samples of a dataset, the same for everybody; smaller numbers are no part of larger ones.
+    """A subset of a dataset that depends on no seed; smaller subsets are not contained in larger ones.
 
-    Stratified, every class of every official split keeps its share; balanced, every class gets the same number in each
-    split. Samples without a label keep their share in both. Of data with several labels per sample only the splits count.
+    Stratified: every class of every official split keeps its share. Balanced: all classes get the same number in each
+    split. Samples without a label keep their share in both. With several labels per sample only the splits are strata.
     """
 
     def __init__(self, whole: Dataset, samples: int, sampling: Sampling) -> None:
@@ -87,7 +87,7 @@ class Subset:
         self.modalities, self.target = whole.modalities, whole.target
         self.labels: NDArray[np.int64] = whole.labels[self.rows]
         if (account := getattr(whole, "account", None)) is not None:
-            self.account = account  # of the whole, of which these are some
+            self.account = account  # describes the whole dataset
         if (describe := getattr(whole, "describe", None)) is not None:
             self.describe = describe
         if (sizes := getattr(whole, "sizes", None)) is not None:
@@ -95,15 +95,15 @@ class Subset:
         self.columns: Mapping[str, NDArray[np.str_]] = {k: v[self.rows] for k, v in whole.columns.items()}
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """Read a sample of the whole."""
+        """Read a sample of the whole dataset."""
         return self.whole.read(int(self.rows[row]), rng)
 
     def fingerprint(self) -> str:
-        """The whole's, how many, and by which rule."""
+        """Return the fingerprint of the whole dataset with the number of samples and the sampling."""
         return subset_fingerprint(self.whole.fingerprint(), self.samples, self.sampling)
 
 
 def _number_pairs(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.int64]:
-    """Number [n] the pairs of two columns."""
+    """Return a number [n] per row that identifies the pair of its values in two columns."""
     pairs: NDArray[np.int64] = np.unique(np.stack([first, second.astype(np.str_)]), axis=1, return_inverse=True)[1]
     return pairs

@@ -1,4 +1,4 @@
-"""Summarize the data that was found: classes, splits, files, what was skipped, and identical samples."""
+"""Summarize a dataset: classes, splits, files, skipped files, and identical samples."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sslbench.api.values import DataDescription
 from sslbench.data.splits import SplitSettings, divide
 
 MAX_CLASSES_LISTED = 12
-"""Classes that are named; of more, the largest and the smallest."""
+"""Largest number of classes that are listed; of more, the largest and the smallest are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copies:
-    """Samples of identical bytes, beyond the first of each: all, and those of which another one has another label.
+    """Counts of samples with the same bytes as an earlier one: all of them, and those that occur with different labels.
 
-    `in_training` counts the test samples of the first fold that are identical to a training sample; None: not known.
+    `in_training` counts the test samples of the first fold that are identical to a training sample (None: unknown).
     """
 
     samples: int
@@ -33,7 +33,7 @@ class Copies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSummary:
-    """What a dataset holds: counts of samples, classes and official splits, what its reader found, and identical samples."""
+    """Counts of samples, classes and official splits of a dataset, facts from its reader, and identical samples."""
 
     name: str
     samples: int
@@ -48,10 +48,9 @@ class DataSummary:
 def summarize_data(
     name: str, dataset: Dataset, splits: SplitSettings | None = None, groups: Sequence[str] = ()
 ) -> DataSummary:
-    """Summarize one part of a dataset; its samples are compared by their bytes where it has digests of them.
+    """Summarize one part of a dataset; samples are compared by bytes if the dataset provides digests.
 
-    With `splits` and the group columns of the dataset's card, the identical samples on two sides of the first fold are
-    counted.
+    With `splits` and `groups` (the card's group columns), identical samples on both sides of the first fold are counted.
     """
     labels, names = dataset.labels, dataset.target.names
     if labels.ndim == 1:
@@ -71,7 +70,7 @@ def summarize_data(
 
 
 def find_copies(dataset: Dataset, splits: SplitSettings | None = None, groups: Sequence[str] = ()) -> Copies | None:
-    """Find samples of identical bytes; None where there are none, or where the dataset has no digests."""
+    """Find samples with identical bytes; None if there are none, or the dataset provides no digests."""
     contents = getattr(dataset, "contents", None)
     if contents is None:
         return None
@@ -79,15 +78,15 @@ def find_copies(dataset: Dataset, splits: SplitSettings | None = None, groups: S
     digests = np.array(contents())
     for row, digest in enumerate(digests.tolist()):
         rows[digest].append(row)
-    alike = [group for group in rows.values() if len(group) > 1]
-    if not alike:
+    identical = [group for group in rows.values() if len(group) > 1]
+    if not identical:
         return None
     ids, labels = dataset.columns["id"], dataset.labels.tolist()
-    contradicting = [group for group in alike if len({str(labels[row]) for row in group if labels[row] != -1}) > 1]
+    contradicting = [group for group in identical if len({str(labels[row]) for row in group if labels[row] != -1}) > 1]
     return Copies(
-        samples=sum(len(group) - 1 for group in alike),
+        samples=sum(len(group) - 1 for group in identical),
         across_classes=sum(len(group) - 1 for group in contradicting),
-        example=(str(ids[alike[0][0]]), str(ids[alike[0][1]])),
+        example=(str(ids[identical[0][0]]), str(ids[identical[0][1]])),
         in_training=_count_in_training(dataset, digests, splits, groups) if splits else None,
     )
 
@@ -95,18 +94,18 @@ def find_copies(dataset: Dataset, splits: SplitSettings | None = None, groups: S
 def _count_in_training(
     dataset: Dataset, digests: NDArray[np.str_], splits: SplitSettings, groups: Sequence[str]
 ) -> int | None:
-    """Count the test samples of the first fold that are identical to a training sample; None where nothing is divided."""
+    """Count the test samples of the first fold that are identical to a training sample; None without a division."""
     if dataset.target.kind != "class":
         return None
     try:
         division = divide(dataset.labels, dataset.columns, splits, 0, groups)
-    except RequestError:  # a plan reports it; what was found is described all the same
+    except RequestError:  # the plan reports it
         return None
     return int(np.isin(digests[division.query], digests[division.bank]).sum())
 
 
 def describe_summary(summary: DataSummary) -> Iterator[str]:
-    """Describe a summary, one fact a line; the first line names the data."""
+    """Yield the lines of a summary, one fact each; the first one names the data."""
     classes = f"{len(summary.classes)} classes" if summary.classes else "no labels"
     without = f", {summary.unlabeled:,} without a label" if summary.unlabeled and summary.classes else ""
     yield f"{summary.name}: {summary.samples:,} samples, {classes}{without}"
@@ -123,7 +122,7 @@ def describe_summary(summary: DataSummary) -> Iterator[str]:
 
 
 def describe_copies(copies: Copies) -> str:
-    """Describe identical samples, and how to handle them."""
+    """Describe identical samples in one line."""
     parts = [f"{copies.samples:,}, such as {copies.example[0]} and {copies.example[1]}"]
     if copies.across_classes:
         parts.append(f"{copies.across_classes:,} of them in different classes")

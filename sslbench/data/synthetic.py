@@ -15,7 +15,7 @@ SIDE, LENGTH = 64, 64
 
 
 class SyntheticDataset:
-    """Random samples of announced sizes: enough to take a step with. Each is a group of its own."""
+    """Random samples of given shapes, for training a few steps. Each is a group of its own."""
 
     def __init__(self, modalities: Mapping[str, Modality], target: Target, rows: int, groups: Sequence[str]) -> None:
         self.modalities = modalities
@@ -28,16 +28,16 @@ class SyntheticDataset:
         self.columns: Mapping[str, NDArray[np.str_]] = dict.fromkeys(("id", *groups), number.astype(np.str_))
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """Noise of the right shape."""
+        """Return noise of the modalities' shapes."""
         return {name: noise(modality, rng) for name, modality in self.modalities.items()}
 
     def fingerprint(self) -> str:
-        """Tell tables of different lengths apart; what is made of them is thrown away."""
+        """Return a text that depends on the number of samples only, as results on them are discarded."""
         return f"generated {len(self.labels)}"
 
 
 def noise(modality: Modality, rng: np.random.Generator) -> NDArray[Any]:
-    """One sample of a modality; sides that vary are 64."""
+    """Return one random sample of a modality; varying sides are 64."""
     shape = tuple(side or (SIDE if modality.layout == "image" else LENGTH) for side in modality.shape)
     if modality.layout == "image":
         return rng.integers(0, 256, shape, dtype=np.uint8)

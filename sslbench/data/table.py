@@ -1,4 +1,4 @@
-"""Prepared samples as they are read: memory-mapped columns, and pools that join several tables. No writing here."""
+"""Read prepared samples: memory-mapped columns, and pools that join several tables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Column:
     offsets: Rows | None = None
 
     def read(self, rows: Rows) -> tuple[NDArray[Any], Rows | None]:
-        """[b, ...] and, for ragged columns padded at the end with zeros, their lengths [b]."""
+        """Return values [b, ...] and, for ragged columns, which are padded with zeros at the end, their lengths [b]."""
         if self.offsets is None:
             return np.ascontiguousarray(self.values[rows]), None
         starts, ends = self.offsets[rows], self.offsets[rows + 1]
@@ -39,7 +39,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prepared:
-    """One part of a dataset, prepared: what can be read of it, and what was left out."""
+    """One prepared part of a dataset: its readable samples, and messages about unreadable ones."""
 
     key: str
     name: str
@@ -57,7 +57,7 @@ class Prepared:
         return len(self.kept)
 
     def read(self, rows: Rows) -> dict[str, NDArray[Any]]:
-        """Read rows: modality -> [b, ...] as stored, with facts such as 'image.size' beside them."""
+        """Read rows: stored values [b, ...] by modality, and facts such as 'image.size'."""
         places = self.kept[rows]
         batch: dict[str, NDArray[Any]] = {}
         for name, column in self.data.items():
@@ -71,7 +71,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pool:
-    """Rows of one or several prepared tables, numbered through: what a method trains on."""
+    """Training samples of a method: rows of one or several prepared tables, numbered consecutively."""
 
     members: Sequence[tuple[Prepared, Rows]]
     modalities: Mapping[str, Modality]
@@ -80,7 +80,7 @@ class Pool:
         return sum(len(rows) for _, rows in self.members)
 
     def read(self, rows: Rows) -> dict[str, NDArray[Any]]:
-        """Read rows in the order asked for, from whichever member holds them."""
+        """Read rows of any members in the given order."""
         if len(self.members) == 1:
             table, own = self.members[0]
             return table.read(own[rows])
@@ -107,9 +107,9 @@ def _interleave(parts: Sequence[tuple[Rows, dict[str, NDArray[Any]]]], n: int) -
 
 
 def with_statistics(modalities: Mapping[str, Modality], pool: Pool, max_rows: int = 4096) -> dict[str, Modality]:
-    """Add mean and deviation per channel, measured on at most `most` evenly spread rows of the pool.
+    """Return modalities with mean and standard deviation per channel, of at most `max_rows` evenly spaced rows of a pool.
 
-    Images are measured on [0, 1]; padded steps of sequences do not count.
+    Images are scaled to [0, 1]; padded steps of sequences do not count.
     """
     rows = np.unique(np.linspace(0, len(pool) - 1, min(max_rows, len(pool))).astype(np.int64))
     sums: dict[str, tuple[NDArray[np.float64], NDArray[np.float64], float]] = {}
@@ -131,7 +131,7 @@ def with_statistics(modalities: Mapping[str, Modality], pool: Pool, max_rows: in
 
 
 def _by_channel(values: NDArray[Any], lengths: Rows | None, modality: Modality) -> NDArray[np.float64]:
-    """[samples x places, channels]."""
+    """Return values [samples x positions, channels]."""
     if modality.layout == "image":
         flat = np.moveaxis(values, 1, -1).reshape(-1, values.shape[1]).astype(np.float64)
         return flat / 255 if values.dtype == np.uint8 else flat
@@ -144,7 +144,7 @@ def _by_channel(values: NDArray[Any], lengths: Rows | None, modality: Modality) 
 
 
 def open_prepared(folder: Path, name: str) -> Prepared:
-    """Map a finished folder; costs nothing but the labels."""
+    """Open a prepared folder; values are memory-mapped, only labels and columns are read."""
     meta = json.loads((folder / "meta.json").read_text())
     table = parquet.read_table(folder / "columns.parquet")
     columns = {c: np.array(table[c].to_pylist(), dtype=np.str_) for c in table.column_names}

@@ -1,6 +1,6 @@
-"""Make views of a batch on the device: natural ranges, roles, and operations with a probability per sample.
+"""Make augmented views of a batch on the device.
 
-Knows layouts and roles; what an operation does is its own business.
+Views are made role by role; each operation is applied with a probability per sample.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sslbench.data.keyed_random import CounterRandom
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BuiltOperation:
-    """One operation of an augmentation, built, with one probability or one per view of the role."""
+    """One built operation of an augmentation, with one probability or one per view of the role."""
 
     name: str
     p: tuple[float, ...]
@@ -34,7 +34,7 @@ class BuiltOperation:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BuiltAugmentation:
-    """An augmentation set, built: operations by role, and the weight of its loss."""
+    """A built augmentation: operations by role, and the weight of its loss."""
 
     name: str
     weight: float
@@ -43,7 +43,7 @@ class BuiltAugmentation:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ViewMaker:
-    """Turns rows as stored into views; `seed` keys everything random."""
+    """Convert stored rows to views; `seed` keys all random numbers."""
 
     modalities: Mapping[str, Modality]
     sizes: Mapping[str, tuple[int, int]]
@@ -54,7 +54,7 @@ class ViewMaker:
     def natural(self, stored: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
         """Move a batch to the device in its natural range: images [B, C, H, W] in [0, 1], the rest float32.
 
-        A image squashed onto its canvas carries 'aspect' [B], its scene's width over height.
+        An image that was squashed to its canvas gets 'aspect' [B], its original width divided by its height.
         """
         view: dict[str, Tensor] = {}
         for name, values in stored.items():
@@ -69,7 +69,7 @@ class ViewMaker:
         return view
 
     def plain(self, view: View) -> View:
-        """The un-augmented view: whole images (or their middle square) at the size that encoders expect."""
+        """Return the view without augmentation: whole images (or their central square) at the encoders' size."""
         made = dict(view)
         for name, size in self.sizes.items():
             if name in made and made[name].shape[2:] != size:
@@ -79,7 +79,7 @@ class ViewMaker:
     def make(
         self, view: View, samples: Tensor, epoch: int, augmentation: BuiltAugmentation, roles: Mapping[str, Role]
     ) -> dict[str, tuple[View, ...]]:
-        """All views of a batch, role by role; `samples` [B] are the training table's rows that key the draws."""
+        """Make all views of a batch by role; `samples` [B] are rows of the training table, which key random numbers."""
         made: dict[str, tuple[View, ...]] = {}
         for role, wanted in roles.items():
             if not wanted.augment:
@@ -87,13 +87,13 @@ class ViewMaker:
                 continue
             views = []
             for place in range(wanted.count):
-                draws = CounterRandom.of(samples, self.seed, epoch, augmentation.name, role, place)
-                views.append(self._channels_last(_augment(view, draws, augmentation.roles[role], place)))
+                random = CounterRandom.of(samples, self.seed, epoch, augmentation.name, role, place)
+                views.append(self._channels_last(_augment(view, random, augmentation.roles[role], place)))
             made[role] = tuple(views)
         return made
 
     def _channels_last(self, view: View) -> View:
-        """Images channels-last, as convolutions like them."""
+        """Convert images to channels-last memory format, which is faster for convolutions."""
         return {
             name: x.contiguous(memory_format=torch.channels_last)
             if name in self.modalities and self.modalities[name].layout == "image" and x.shape[1] > 1
@@ -102,9 +102,9 @@ class ViewMaker:
         }
 
 
-def _augment(view: View, draws: KeyedRandom, operations: Sequence[BuiltOperation], place: int) -> View:
+def _augment(view: View, random: KeyedRandom, operations: Sequence[BuiltOperation], place: int) -> View:
     for built in operations:
-        own = draws.fork(built.name)
+        own = random.fork(built.name)
         probability = built.probability(place)
         if probability >= 1:
             view = built.operation(view, own)
@@ -113,15 +113,17 @@ def _augment(view: View, draws: KeyedRandom, operations: Sequence[BuiltOperation
     return view
 
 
-def _apply_with_probability(view: View, draws: KeyedRandom, operation: Operation, probability: float) -> View:
-    """Apply an operation to the samples whose draw says so, and leave the others bit for bit."""
-    chosen = torch.nonzero(draws.uniform("apply") < probability).squeeze(1)
+def _apply_with_probability(view: View, random: KeyedRandom, operation: Operation, probability: float) -> View:
+    """Apply an operation to a random share of the samples, and leave the others unchanged bit for bit."""
+    chosen = torch.nonzero(random.uniform("apply") < probability).squeeze(1)
     if not len(chosen):
         return view
-    changed = operation({name: x[chosen] for name, x in view.items()}, draws[chosen])
+    changed = operation({name: x[chosen] for name, x in view.items()}, random[chosen])
     result = dict(view)
     for name, x in changed.items():
         if name not in view:
-            raise ValueError(f"an operation applied with probability {probability} added {name!r}; only p=1 may")
+            raise ValueError(
+                f"an operation with p={probability} added {name!r}. Only operations with p=1 can add entries"
+            )
         result[name] = view[name].index_copy(0, chosen, x.to(view[name].dtype))
     return result
