@@ -118,13 +118,13 @@ def verify(
         )
     tree = read_request(None, {**plain(bundle.record.request), "baselines": "none"}, overrides)
     plan = plan_with_baselines(tree, catalog, DatasetCache(environment.places()), detect_machine(), show.say)[0]
-    again = run_plans([plan], Store(root=out), catalog, show).records[0]
-    if again.status not in ("done", "collapsed"):
-        raise SslbenchError(f"{bundle.name}: the run is {again.status}: {again.reason}")
-    furthest, where = largest_difference(bundle.record, again)
+    record = run_plans([plan], Store(root=out), catalog, show).records[0]
+    if record.status not in ("done", "collapsed"):
+        raise SslbenchError(f"{bundle.name}: the run is {record.status}: {record.reason}")
+    furthest, where = largest_difference(bundle.record, record)
     return Verification(
         by=by, on=environment.today(), machine=machine, record=bundle.manifest.files[RECORD], furthest=furthest,
-        where=where, versions=dict(again.versions),
+        where=where, versions=dict(record.versions),
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ class _ProgressFile:
     last: float = 0.0
 
     def write(self, done: int, total: int, detail: str) -> None:
+        """Write the progress, unless the last write was less than MIN_INTERVAL ago."""
         now = environment.stopwatch()
         if now - self.last < MIN_INTERVAL and done:
             return
@@ -37,13 +38,16 @@ class _ProgressFile:
         write_atomically(self.path, json.dumps(asdict(progress)).encode())
 
     def tick(self, done: int, total: int) -> None:
+        """Write the progress of a stage in units of its own."""
         self.write(done, total, "")
 
     def moment(self, moment: TrainingStep) -> None:
+        """Write the progress of a training."""
         done = (moment.epoch - 1) * moment.steps + moment.step
         self.write(done, moment.epochs * moment.steps, describe(moment))
 
     def named(self, name: str, moment: TrainingStep) -> None:
+        """Write the progress of a named training."""
         self.moment(moment)
 
 

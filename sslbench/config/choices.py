@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Annotated, Any, cast
 
 from sslbench.api.ranges import Length, Range, Share
+from sslbench.api.settings import setting
 from sslbench.api.specs import AugmentationSpec, Kind, OperationStep
 from sslbench.catalog.facts import Catalog, Component, did_you_mean
 from sslbench.convert import convert, file_settings, key_form, plain, text_file_settings
@@ -32,10 +33,12 @@ class Choice:
 
     @property
     def name(self) -> str:
+        """Return the name in the request."""
         return self.requested_name
 
     @property
     def spec(self) -> Any:
+        """Return the component's spec."""
         return self.component.spec
 
     def build(self, *parts: Any) -> Any:
@@ -102,7 +105,9 @@ class Choice:
 class Probabilities:
     """Probability of applying an operation: one number, or one per view."""
 
-    p: Annotated[tuple[Share, ...], Length(different=False)] = (1.0,)
+    p: Annotated[tuple[Share, ...], Length(different=False)] = setting(
+        (1.0,), "Probability of applying the operation: one number, or one per view."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

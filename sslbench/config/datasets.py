@@ -30,6 +30,7 @@ class Part:
 
     @property
     def name(self) -> str:
+        """Return the name in tables, records and files."""
         return part_name(self.choice, self.part)
 
     def is_same_data(self, other: Part) -> bool:
@@ -121,19 +122,19 @@ def open_parts(
     `path` is the setting that names the dataset, and `settings_path` the section of its settings, if that is another.
     """
     found = OpenedParts([], [], [])
-    for word in reference.split("+"):
-        name, _, inside = word.strip().partition("/")
-        before = len(found.problems)
+    for item in reference.split("+"):
+        name, _, prefix = item.strip().partition("/")
+        count = len(found.problems)
         choice = choose(catalog, "dataset", name, settings, path, found.problems)
         if choice is not None and (wrong := title_problem(choice.title)):
             found.problems.append(f"{path}.title: {wrong}")
-        if choice is None or len(found.problems) > before:
+        if choice is None or len(found.problems) > count:
             continue  # with other settings than the user's the data would not be found
-        wanted = parts_of(choice, inside)
-        if not wanted:
+        parts = parts_of(choice, prefix)
+        if not parts:
             offered = choice.spec.parts(choice.config)
-            found.problems.append(f"{path}: {name!r} has no part {inside!r}{did_you_mean(inside, offered)}")
-        _open(catalog, choice, wanted, datasets, found, path, fetch=fetch)
+            found.problems.append(f"{path}: {name!r} has no part {prefix!r}{did_you_mean(prefix, offered)}")
+        _open(catalog, choice, parts, datasets, found, path, fetch=fetch)
     if settings_path:
         found.problems = [
             settings_path + one.removeprefix(path) if one.startswith(f"{path}.") else one for one in found.problems
@@ -144,7 +145,7 @@ def open_parts(
 def _open(
     catalog: Catalog,
     choice: Choice,
-    wanted: Sequence[str],
+    parts: Sequence[str],
     datasets: DatasetCache,
     found: OpenedParts,
     path: str,
@@ -153,7 +154,7 @@ def _open(
 ) -> None:
     """Open parts; those that are missing for the same reason share one message."""
     missing: dict[str, list[str]] = {}
-    for part in wanted:
+    for part in parts:
         try:
             found.parts.append(datasets.part(choice, part, fetch=fetch))
         except DataMissing as error:
@@ -165,7 +166,7 @@ def _open(
             stated = (f"{path}.{problem}" for problem in error.problems)
             found.problems += [problem for problem in stated if problem not in found.problems]
     for reason, names in missing.items():
-        named = [choice.name] if len(names) == len(wanted) > 1 else names
+        named = [choice.name] if len(names) == len(parts) > 1 else names
         found.missing.append(describe_missing(catalog, choice, ", ".join(named), reason))
 
 

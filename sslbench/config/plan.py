@@ -43,7 +43,7 @@ from sslbench.data.splits import SplitSettings, division_errors
 from sslbench.environment import Precision
 
 LABEL_PRESERVING = "label-preserving"
-"""Augmentation name that stands for the label-preserving augmentation of the evaluation data."""
+"""Augmentation name that selects the label-preserving augmentation of the evaluation data."""
 SMALL_SAMPLES, SMALL_PIXELS = 5_000, 32 * 32
 """`Machine.small_threads` applies up to this number of samples, of this number of pixels each when encoded."""
 UNAUGMENTED = PlannedAugmentation(name=NONE, random_key=NONE, version=2, weight=1.0, roles={})
@@ -83,6 +83,7 @@ class Plan:
 
     @property
     def spec(self) -> MethodSpec[Any]:
+        """Return the method's spec."""
         spec: MethodSpec[Any] = self.method.spec
         return spec
 

@@ -31,10 +31,12 @@ class Draft:
     missing: list[str]
 
     def section(self, name: str, cls: type[SectionT]) -> SectionT:
+        """Convert a section of the request; its problems are added to `problems`."""
         section: SectionT = convert(self.tree.get(name) or {}, cls, name, self.problems)
         return section
 
     def component(self, name: str) -> tuple[str | None, dict[str, Any]]:
+        """Return the name and the settings of a component's section."""
         section = self.tree.get(name) or {}
         return section.get("name"), {k: v for k, v in section.items() if k != "name"}
 

@@ -1,7 +1,7 @@
 """Read and merge a request: defaults < recipe < YAML file < `key=value`.
 
-The result is a plain tree, which `plan.py` converts to typed settings. OmegaConf merges and interpolates; interpolation
-can refer to other settings, not to environment variables.
+`plan.py` converts the merged tree to typed settings. Interpolation (by OmegaConf) can refer to other settings, but not to
+environment variables.
 """
 
 from __future__ import annotations

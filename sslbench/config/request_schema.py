@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sslbench.api.ranges import NonNegativeInt
+from sslbench.api.settings import setting
 from sslbench.config.setting_help import find_setting
 from sslbench.convert import convert
 from sslbench.old_names import find_new_path
@@ -35,25 +36,33 @@ HINTS = {
 class RequestSchema:
     """Top-level keys of a request with their types; null means not set."""
 
-    method: Settings | None = None
-    backbone: Settings | None = None
-    augmentation: Settings | None = None
-    data: Settings | None = None
-    train: Settings | None = None
-    view: Settings | None = None
-    prepare: Settings | None = None
-    splits: Settings | None = None
-    pretrain: Settings | None = None
-    recipe: str | None = None
-    backbones: Mapping[str, str | Mapping[str, Any] | None] | None = None
-    modalities: Sections | None = None
-    protocol_settings: Sections | None = None
-    protocols: str | tuple[str, ...] | None = None
-    baselines: str | tuple[str, ...] | None = None
-    evaluate: str | None = None
-    seeds: Any = None
-    folds: Any = None
-    threads: NonNegativeInt | None = None
+    method: Settings | None = setting(None, "Method: its name and settings.")
+    backbone: Settings | None = setting(None, "Encoder of all modalities: its name and settings.")
+    augmentation: Settings | None = setting(None, "Augmentation: its name and the settings of its operations.")
+    data: Settings | None = setting(None, "Dataset: its name, or NAME/PART, and settings.")
+    train: Settings | None = setting(None, "Settings of pretraining.")
+    view: Settings | None = setting(None, "Settings of the views that encoders receive.")
+    prepare: Settings | None = setting(None, "Settings of the preparation of datasets.")
+    splits: Settings | None = setting(None, "Settings of the division into training, validation and test samples.")
+    pretrain: Settings | None = setting(None, "Settings of the pretraining data.")
+    recipe: str | None = setting(None, "Recipe of the method: auto (the first that suits the data), none, or a name.")
+    backbones: Mapping[str, str | Mapping[str, Any] | None] | None = setting(
+        None, "Encoder of each modality; modalities without one are not used."
+    )
+    modalities: Sections | None = setting(None, "Settings of each modality.")
+    protocol_settings: Sections | None = setting(None, "Settings of each protocol.")
+    protocols: str | tuple[str, ...] | None = setting(
+        None, "Protocols that evaluate the encoders (null: the default ones)."
+    )
+    baselines: str | tuple[str, ...] | None = setting(
+        None, "Baselines in the table: names, or none (null: all installed)."
+    )
+    evaluate: str | None = setting(None, "Dataset, or NAME/PART, to evaluate on (null: the one in `data`).")
+    seeds: Any = setting(None, "Seeds of pretraining (null: 0, 1 and 2).")
+    folds: Any = setting(None, "Folds to evaluate: all, one, or a list (null: 0).")
+    threads: NonNegativeInt | None = setting(
+        None, "Threads of each process (null or 0: chosen by the data and machine)."
+    )
 
 
 KEYS = tuple(one.name for one in fields(RequestSchema))

@@ -127,6 +127,7 @@ class _Writer:
         )
 
     def put(self, row: int, original: tuple[int, ...], value: NDArray[Any]) -> None:
+        """Write one sample; `original` is its image's height and width in the file."""
         if self.sizes is not None:
             self.sizes[row] = original
         if self.ragged:
@@ -136,6 +137,7 @@ class _Writer:
             self.values[row] = value
 
     def close(self) -> dict[str, Any]:
+        """Finish the files, and return the modality's entry of meta.json."""
         if self.ragged:
             self.file.close()
             raw = self.folder / f"{self.name}.raw"

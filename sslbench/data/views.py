@@ -29,6 +29,7 @@ class BuiltOperation:
     operation: Operation
 
     def probability(self, view: int) -> float:
+        """Return the probability for one view of the role."""
         return self.p[view] if len(self.p) > 1 else self.p[0]
 
 
