@@ -87,7 +87,7 @@ def test_too_many_unreadable_files_is_an_error(tmp_path, cli):
     (tmp_path / "b/y.png").write_bytes(b"no")
     answer = cli("data", "prepare", "image-folder", f"data.root={tmp_path}", env={"SSLBENCH_DATA": str(tmp_path / "d")})
     assert answer.returncode == 3
-    assert "1 of 2 samples cannot be read, more than the share prepare.unreadable=0.05; first: b/y.png" in answer.stderr
+    assert "1 of 2 samples cannot be read, more than the share prepare.unreadable=0.05. The first: b/y.png" in answer.stderr
     assert "Traceback" not in answer.stderr
 
 
@@ -238,8 +238,8 @@ def test_some_samples_are_an_even_share_of_every_class(strata, samples):
 
 def test_fewer_samples_are_drawn_from_every_split_and_class(tmp_path):
     catalog = discover(installed_entries())
-    digits = catalog.components["dataset"]["digits"].spec
-    whole = digits.build(digits.config(), Source(root=None, folders=(), work=tmp_path))
+    digits = catalog.components["dataset"]["digits"]
+    whole = digits.implementation()(digits.spec.config(), Source(root=None, folders=(), work=tmp_path))
     few = Subset(whole, 300, "stratified")
     assert len(few.labels) == 300
     assert set(few.labels) == set(range(10))

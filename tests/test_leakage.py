@@ -67,7 +67,7 @@ def requests(draw):
     }  # fmt: skip
     way, group = draw(st.sampled_from(WAYS)), draw(st.sampled_from(KEPT))
     given_settings: dict = {"folds": draw(st.integers(2, 5)), "validation": draw(st.sampled_from([0.0, 0.15, 0.3]))}
-    given_settings["fractions"] = (0.01, 0.1, 0.5, 1.0)
+    given_settings["label_fractions"] = (0.01, 0.1, 0.5, 1.0)
     if way.startswith("official"):
         parts = ["train", "test", *(["validation"] if "validation" in way else []), *draw(st.sampled_from([[], [""]]))]
         columns["split"] = rng.choice(parts, n)
@@ -76,7 +76,7 @@ def requests(draw):
     if group == "the user's column":
         given_settings["groups"] = "dish"
     if group == "blocks of time":
-        given_settings |= {"groups": "second", "block": WIDTH}
+        given_settings |= {"groups": "second", "group_gap": WIDTH}
     card = {"the card's column": ("dish",), "the card's two columns": ("dish", "well")}.get(group, ())
     return Request(labels=labels, columns=columns, settings=SplitSettings(**given_settings), card=card)
 
