@@ -65,9 +65,7 @@ def test_a_method_of_one_modality_says_what_to_name(tmp_path):
     assert "'toy-pairs' takes 2 modalities, not 1" in str(raised.value)
     with pytest.raises(RequestError) as raised:
         run(tmp_path, "simclr", "toy-pairs", MEAN, "augmentation.name=toy-shift")
-    assert "takes 1 modalities, not 2; the data has image, profile; name the ones to use: --backbone image=NAME" in str(
-        raised.value
-    )
+    assert "takes 1 modality, not 2. Select from image, profile with --backbone image=NAME" in str(raised.value)
 
 
 def test_masks_are_a_samples_own_whatever_the_batch(tmp_path):

@@ -140,9 +140,7 @@ def test_strangers_need_two_modalities():
 
 
 def test_galleries_of_everything_are_asked_of_what_was_not_learned_from():
-    told = (
-        "with these settings it asks rows that 'clip-pairs' has learned from; possible: pretrain.pool=ANOTHER DATASET"
-    )
+    told = "these settings would test on samples that 'clip-pairs' was pretrained on. Choose settings that test on the test set"
     with pytest.raises(RequestError, match=told):
         sslbench.run("clip-pairs", "pulse-pairs/lab", settings={**SMALL, "protocol_settings.gallery.source": "all"})
 

@@ -287,7 +287,7 @@ def test_a_study_of_several_forms_is_no_suite(cli, tmp_path):
     answer = cli("leaderboard", "suite", "mixed.yaml", cwd=tmp_path)
     assert answer.returncode == 2
     assert "study mixed cannot become a suite: its runs use protocol knn with different settings" in answer.stderr
-    assert "its runs have several seeds: (0,), (1,)" in answer.stderr
+    assert "its runs have different seeds: (0,), (1,)" in answer.stderr
 
 
 def test_whoever_runs_it_again_elsewhere_says_how_far_apart(board, cli, tmp_path):
@@ -295,7 +295,7 @@ def test_whoever_runs_it_again_elsewhere_says_how_far_apart(board, cli, tmp_path
     arguments = ("leaderboard", "verify", bundle.name, "--by", "somebody", "--board", str(board))
     answer = cli(*arguments, cwd=tmp_path)
     assert answer.returncode == 2
-    assert "was submitted from this machine; somebody else must run it again, elsewhere" in answer.stderr
+    assert "was submitted from this machine. Someone else must reproduce it on another machine" in answer.stderr
     edit_json(bundle / "record.json", lambda r: r["host"].update(node=machine_mark("elsewhere")))
     rehash(bundle)
     answer = cli(*arguments, cwd=tmp_path)

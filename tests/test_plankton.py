@@ -241,7 +241,7 @@ def test_totals_that_are_known_are_verified(shared, cli, tmp_path):
     answer = cli("data", "verify", "kaggle-plankton/labeled", f"data.root={tmp_path}")
     assert answer.returncode == 3
     assert f"{len(files)} samples, expected 30,336" in answer.stdout
-    assert "all readable, differs from what is known" in answer.stdout
+    assert "all readable, counts differ from the expected ones" in answer.stdout
 
 
 def test_every_plankton_card_says_where_it_is_from():

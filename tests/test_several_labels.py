@@ -76,7 +76,7 @@ def planned(catalog, method: str, dataset: str, *overrides: str):
 
 def test_several_labels_without_a_split_are_refused(catalog):
     told = (
-        "data: 'tags' has several labels per sample and no 'split' column that says which are for testing, so training would "
+        "data: 'tags' has several labels per sample and no 'split' column that names the test samples, so training would "
         "include its test samples. Add a 'split' column, or use pretrain.pool=OTHER"
     )
     with pytest.raises(RequestError) as raised:

@@ -204,6 +204,6 @@ def test_few_rows_are_watched_in_a_batch_of_a_power_of_two(tmp_path):
 
 def test_a_method_that_remembers_rows_has_no_loss_on_others():
     settings = {**SETTINGS, "train.epochs": 3, "train.patience": 1}
-    told = "train.monitor: 'deepcluster-v2' remembers its training rows and has no loss on others; possible: training"
+    told = "needs a validation loss, which 'deepcluster-v2' does not have. Set train.monitor=training"
     with pytest.raises(RequestError, match=told):
         sslbench.run("deepcluster-v2", "digits", settings=settings)

@@ -243,8 +243,14 @@ def _backbones(
     low, high = spec.modalities
     if not low <= len(used) <= high:
         fix = f"Select from {', '.join(modalities)} with --backbone {next(iter(modalities))}=NAME"
-        takes = str(low) if low == high else f"{low} to {high}"
-        draft.problems.append(f"method: {spec.name!r} takes {takes} modalities, not {len(used)}. {fix}")
+        takes = (
+            f"{low} modality"
+            if low == high == 1
+            else f"{low} modalities"
+            if low == high
+            else f"{low} to {high} modalities"
+        )
+        draft.problems.append(f"method: {spec.name!r} takes {takes}, not {len(used)}. {fix}")
     if not spec.backbone:
         return used, {}
     chosen = {}
