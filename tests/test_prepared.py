@@ -96,7 +96,7 @@ def test_a_shape_that_was_not_announced_is_unreadable(tmp_path):
     job = PrepareJob(name="r", dataset=job.dataset, settings=PrepareSettings(unreadable=0.5), canvas=0, groups=())
     table = made(job, tmp_path)
     assert len(table) == 9
-    assert "profile has shape (4, 5), announced (0, 2)" in table.unreadable[0]
+    assert "profile has shape (4, 5), but the dataset declares (0, 2)" in table.unreadable[0]
 
 
 def test_epochs_are_permutations_that_depend_on_seed_and_epoch_alone():

@@ -159,5 +159,5 @@ def test_files_of_equal_names_sizes_and_times_are_told_apart(tmp_path):
 
 
 def test_the_precision_of_products_is_part_of_answers_alone():
-    plans = [planned("protocols=[knn]", machine=replace(MACHINE, products=p)) for p in ("float32", "bfloat16")]
+    plans = [planned("protocols=[knn]", machine=replace(MACHINE, cpu_matmul_dtype=p)) for p in ("float32", "bfloat16")]
     assert changed(*plans) == {"evaluate"}

@@ -52,12 +52,12 @@ def open_dataset(
     return parts, prepare_settings, prepare_settings.size or default_canvas(view or default_view(parts), parts)
 
 
-def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: Display) -> list[str]:
+def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], display: Display) -> list[str]:
     """Prepare every named part, and return lines about the results."""
     parts, settings, canvas = open_dataset(catalog, dataset, overrides)
     lines = []
     for part in parts:
-        folder = prepared_folder(part, settings, canvas, show)
+        folder = prepared_folder(part, settings, canvas, display)
         table = open_prepared(folder, part.name)
         shapes = ", ".join(f"{n} {prepared_modality(m, canvas).shape}" for n, m in part.dataset.modalities.items())
         lines.append(f"{part.name}: {len(table):,} samples, {len(table.target.names)} classes, {shapes}, in {folder}")
@@ -67,7 +67,7 @@ def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], show: 
     return lines
 
 
-def prepared_folder(part: Part, settings: PrepareSettings, canvas: int, show: Display) -> Path:
+def prepared_folder(part: Part, settings: PrepareSettings, canvas: int, display: Display) -> Path:
     """Return the folder of a prepared part; prepares it, or waits for another process that does."""
     key = keys.part_key(part, settings, canvas)
     groups = part.choice.spec.card.groups
@@ -75,11 +75,11 @@ def prepared_folder(part: Part, settings: PrepareSettings, canvas: int, show: Di
     folder = Store(root=Path()).prepared / key
 
     def make(scratch: Path) -> None:
-        with show.stage(f"prepare {job.name}") as live:
+        with display.stage(f"prepare {job.name}") as live:
             prepare(job, scratch, live.tick)
 
     forgive(folder)
-    produce(folder, f"prepare {job.name}", make, Leases(), show.say)
+    produce(folder, f"prepare {job.name}", make, Leases(), display.say)
     if failure := failure_of(folder):
         raise DataBroken(failure.reason) if failure.code == DataBroken.exit_code else SslbenchError(failure.reason)
     return folder

@@ -33,7 +33,7 @@ from sslbench.results.record import Record
 from sslbench.results.store import Store
 
 
-def make_suite(opened: OpenedStudy, show: Display) -> Suite:
+def make_suite(opened: OpenedStudy, display: Display) -> Suite:
     """Return the suite of a study; raises RequestError if its runs differ in protocols, seeds, folds or data."""
     problems = list(opened.grid.missing)
     suite = Suite(
@@ -50,7 +50,7 @@ def make_suite(opened: OpenedStudy, show: Display) -> Suite:
         pools.add(plan.pool)
         baselines |= {plan.method.name: None} if plan.spec.baseline else {}
         _add_consistent(protocols, _protocols(plan), "protocol", problems)
-        _add_consistent(datasets, _datasets(plan, show, datasets), "dataset", problems)
+        _add_consistent(datasets, _datasets(plan, display, datasets), "dataset", problems)
     shared: tuple[tuple[str, set[Any]], ...] = (("seeds", seeds), ("folds", folds), ("pools", pools))
     for name, values in shared:
         if len(values) > 1:
@@ -83,14 +83,14 @@ def _protocols(plan: Plan) -> dict[str, SuiteProtocol]:
     }  # fmt: skip
 
 
-def _datasets(plan: Plan, show: Display, known: Mapping[str, SuiteData]) -> dict[str, SuiteData]:
+def _datasets(plan: Plan, display: Display, known: Mapping[str, SuiteData]) -> dict[str, SuiteData]:
     """Return every evaluation part with its test samples; those in `known` with the same fingerprint are reused."""
     found = {}
     for part in plan.evaluate_parts:
         if part.name in known and known[part.name].fingerprint == part.fingerprint():
             found[part.name] = known[part.name]
             continue
-        table = open_prepared(prepared_folder(part, plan.prepare, plan.canvas, show), part.name)
+        table = open_prepared(prepared_folder(part, plan.prepare, plan.canvas, display), part.name)
         found[part.name] = SuiteData(
             version=part.choice.spec.version, fingerprint=part.fingerprint(), classes=tuple(table.target.names),
             tests={str(fold): _test(plan, table, fold) for fold in plan.folds},
@@ -105,7 +105,7 @@ def _test(plan: Plan, table: Prepared, fold: int) -> Test:
 
 
 def verify(
-    bundle: Bundle, overrides: Sequence[str], catalog: Catalog, out: Path, by: str, show: Display
+    bundle: Bundle, overrides: Sequence[str], catalog: Catalog, out: Path, by: str, display: Display
 ) -> Verification:
     """Run a submission's request and compare the results; raises RequestError on the machine of the submission.
 
@@ -117,8 +117,8 @@ def verify(
             [f"{bundle.name}: was submitted from this machine. Someone else must reproduce it on another machine"]
         )
     tree = read_request(None, {**plain(bundle.record.request), "baselines": "none"}, overrides)
-    plan = plan_with_baselines(tree, catalog, DatasetCache(environment.places()), detect_machine(), show.say)[0]
-    record = run_plans([plan], Store(root=out), catalog, show).records[0]
+    plan = plan_with_baselines(tree, catalog, DatasetCache(environment.places()), detect_machine(), display.say)[0]
+    record = run_plans([plan], Store(root=out), catalog, display).records[0]
     if record.status not in ("done", "collapsed"):
         raise SslbenchError(f"{bundle.name}: the run is {record.status}: {record.reason}")
     furthest, where = largest_difference(bundle.record, record)

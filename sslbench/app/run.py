@@ -59,7 +59,7 @@ def run_requests(
     file: Path | None,
     out: Path,
     catalog: Catalog,
-    show: Display,
+    display: Display,
     costs: RunCosts | None = None,
 ) -> Results:
     """Run every combination of the listed components, and the baselines of each; equal rows run once.
@@ -67,8 +67,8 @@ def run_requests(
     With `costs`, the stages and their estimated time are shown first.
     """
     datasets = DatasetCache(environment.places())
-    plans = plan_requests(lists, options, overrides, file, catalog, datasets, show)
-    return run_plans(plans, Store(root=out), catalog, show, costs)
+    plans = plan_requests(lists, options, overrides, file, catalog, datasets, display)
+    return run_plans(plans, Store(root=out), catalog, display, costs)
 
 
 def plan_requests(
@@ -78,7 +78,7 @@ def plan_requests(
     file: Path | None,
     catalog: Catalog,
     datasets: DatasetCache,
-    show: Display,
+    display: Display,
 ) -> list[Plan]:
     """Plan every combination of the listed components and their baselines; raises RequestError with every problem."""
     plans: list[Plan] = []
@@ -87,13 +87,13 @@ def plan_requests(
         chosen = {component: {"name": name} for component, name in zip(lists, names, strict=True) if name}
         tree = read_request(file, {**options, **chosen}, overrides)
         try:
-            plans += plan_with_baselines(tree, catalog, datasets, detect_machine(), show.say)
+            plans += plan_with_baselines(tree, catalog, datasets, detect_machine(), display.say)
         except RequestError as error:
             problems += error.problems
     if problems:
         raise RequestError(list(dict.fromkeys(problems)))
     for line in data_lines(plans):
-        show.say(line)
+        display.say(line)
     return sorted(plans, key=lambda plan: plan.spec.baseline)
 
 
@@ -115,7 +115,7 @@ def list_runs(plans: Sequence[Plan], store: Store) -> list[tuple[Plan, Run]]:
 
 
 def run_plans(
-    plans: Sequence[Plan], store: Store, catalog: Catalog, show: Display, costs: RunCosts | None = None
+    plans: Sequence[Plan], store: Store, catalog: Catalog, display: Display, costs: RunCosts | None = None
 ) -> Results:
     """Run plans and return their records; equal plans run once, and failed stages are repeated.
 
@@ -128,7 +128,7 @@ def run_plans(
         _check_processes(plans)
     require_space_for(stages.values())
     for sentence in dict.fromkeys(sentence for plan in plans for sentence in plan.warnings):
-        show.warn(sentence)
+        display.warn(sentence)
     if costs is not None and not environment.rank():
         costs.begin(planned)
     for folder in stages:
@@ -139,8 +139,8 @@ def run_plans(
         follow(partial(_join_training, {stage.key: stage for stage in stages.values() if stage.kind == "pretrain"}))
         return Results(records=())
     try:
-        with extra_workers(plans, stages.values(), store, show.say):
-            work(list(runs), Leases(), show, EventBus(catalog, show.say), again=True)
+        with extra_workers(plans, stages.values(), store, display.say):
+            work(list(runs), Leases(), display, EventBus(catalog, display.say), again=True)
     finally:
         if environment.processes() > 1:
             from sslbench.train.distributed.launch import dismiss

@@ -21,9 +21,9 @@ from sslbench.study.rates import open_rates
 
 @dataclass(slots=True)
 class RunCosts:
-    """The costs of one run of this process; `show` displays lines and the remaining stages."""
+    """The costs of one run of this process; `display` displays lines and the remaining stages."""
 
-    show: Display
+    display: Display
     _left: dict[Path, tuple[Stage, str]] = field(default_factory=dict)
 
     def begin(self, planned: Sequence[tuple[Plan, Run]]) -> None:
@@ -34,7 +34,7 @@ class RunCosts:
         plans = [plan for plan, _ in planned]
         workers = 1 + count_extra_workers(plans, distinct(run for _, run in planned).values())
         for line in run_lines(plans, found, workers):
-            self.show.say(line)
+            self.display.say(line)
         failed = find_failed(stage for _, run in planned for stage in run.stages)
         for plan, run in planned:
             for stage in run.stages:
@@ -50,7 +50,7 @@ class RunCosts:
             for stage, _ in self._left.values()
         ]
         if expected:
-            self.show.expect(RunProgress(expected, workers))
+            self.display.expect(RunProgress(expected, workers))
 
     def end(self) -> None:
         """Store the costs of stages on this machine for later estimates."""

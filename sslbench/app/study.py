@@ -57,7 +57,7 @@ def open_study(
     scale: str,
     overrides: Sequence[str],
     out: Path,
-    board: StudyProgress,
+    progress: StudyProgress,
     *,
     announce: bool,
 ) -> OpenedStudy:
@@ -71,7 +71,7 @@ def open_study(
     problems += [f"tables[{name}].against: {found}" for name, found in against.items() if isinstance(found, str)]
     try:
         grid = make_grid(
-            points, catalog, DatasetCache(environment.places(), use_placeholders=announce), machine, board.say
+            points, catalog, DatasetCache(environment.places(), use_placeholders=announce), machine, progress.say
         )
     except RequestError as error:
         raise RequestError([*problems, *error.problems]) from error
@@ -110,11 +110,11 @@ def choose_executor(catalog: Catalog, study: Study, name: str, overrides: Sequen
     return executor
 
 
-def run(opened: OpenedStudy, executor: Executor, board: StudyProgress, *, retry: bool) -> Report:
+def run(opened: OpenedStudy, executor: Executor, progress: StudyProgress, *, retry: bool) -> Report:
     """Run everything that is not finished, and make the report."""
     opened.folder.write(opened.study, opened.points, opened.grid, opened.machine)
     threads = max((row.plan.threads for row in opened.grid.rows), default=1)
-    run_study(opened.folder, opened.grid, executor, threads, board, retry=retry)
+    run_study(opened.folder, opened.grid, executor, threads, progress, retry=retry)
     return report(opened)
 
 
@@ -185,11 +185,11 @@ def status_lines(opened: OpenedStudy) -> Iterator[str]:
         runs.append(run_of(row.plan, opened.folder.store))
         found.append(standing(runs[-1], leases, existing))
     yield ", ".join(f"{sum(s.state == state for s in found)} {state}" for state in ORDER) + f" of {len(found)} runs"
-    workers = read_worker_progress(opened.folder.workers)
+    active = read_worker_progress(opened.folder.workers)
     left = seconds_left(runs)
     if left:
-        yield f"about {duration(left / max(1, len(workers)))} left with {max(1, len(workers))} worker(s)"
-    yield from (f"  {progress.worker}: {doing(progress)}" for progress in workers)
+        yield f"about {duration(left / max(1, len(active)))} left with {max(1, len(active))} worker(s)"
+    yield from (f"  {worker.worker}: {doing(worker)}" for worker in active)
     for one in found:
         if one.state != "done":
             yield f"  {one.state:8} {one.run}: {one.done}/{one.of} stages{f'; {one.reason}' if one.reason else ''}"

@@ -81,7 +81,7 @@ class StudyFolder:
 
 
 def run_study(
-    folder: StudyFolder, grid: Grid, executor: Executor, threads: int, board: StudyProgress, *, retry: bool
+    folder: StudyFolder, grid: Grid, executor: Executor, threads: int, progress: StudyProgress, *, retry: bool
 ) -> Sequence[Run]:
     """Let an executor's workers run all unfinished stages; raises DataMissing before anything starts."""
     if grid.missing:
@@ -103,12 +103,12 @@ def run_study(
 
     def poll() -> bool:
         counts = counter.count()
-        board.show(counts, read_worker_progress(folder.workers))
+        progress.show(counts, read_worker_progress(folder.workers))
         return counts.runs_left > 0
 
-    with board:
+    with progress:
         if poll():
-            executor.run(pool, poll, board.say)
+            executor.run(pool, poll, progress.say)
     rates = open_rates()
     rates.learn(distinct(runs).values())
     rates.keep()

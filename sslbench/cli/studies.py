@@ -35,9 +35,9 @@ def study_run(
     from sslbench.report.console.terminal import show_report
 
     console, catalog = make_console(), catalog_of()
-    board = board_for(console)
+    progress = board_for(console)
     requests, executor_overrides = commands.split_overrides(overrides or [])
-    opened = commands.open_study(catalog, study, scale, requests, out, board, announce=plan)
+    opened = commands.open_study(catalog, study, scale, requests, out, progress, announce=plan)
     if plan:
         for line in commands.plan_lines(opened, environment.cores()):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -46,7 +46,7 @@ def study_run(
         return
     chosen = commands.choose_executor(catalog, opened.study, executor, executor_overrides)
     with report_interruption(console, lambda: f"Finished stages and checkpoints are kept in {out}"):
-        report = commands.run(opened, chosen, board, retry=retry)
+        report = commands.run(opened, chosen, progress, retry=retry)
     show_report(console, report, opened.folder.path)
     if any(": failed: " in sentence for sentence in report.missing):
         sys.exit(1)

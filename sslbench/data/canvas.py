@@ -32,7 +32,7 @@ class PrepareSettings:
     )
     size: NonNegativeInt = setting(
         0,
-        "Side in pixels of the stored images where sizes are mixed (0: twice the view's size, at most that of the largest "
+        "Side in pixels of stored images of mixed or larger sizes (0: twice the view's size, at most that of the largest "
         "image and 256).",
     )
     fit: Fit = setting(

@@ -40,7 +40,7 @@ class SplitSettings:
 
     folds: Annotated[int, Range(at_least=2)] = setting(5, "Folds of data without an official test set.")
     validation: Annotated[float, Range(at_least=0, below=1)] = setting(
-        0.15, "Share of the training samples of a fold that is used for validation (0: none)."
+        0.15, "Share of the training samples that is used for validation, if the data has no validation part (0: none)."
     )
     groups: str = setting(
         "",

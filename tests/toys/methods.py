@@ -30,7 +30,7 @@ class Toy(TrainedMethod):
     def __init__(self, config, parts):
         super().__init__()
         self.kept = nn.ModuleDict(dict(parts.encoders))
-        self.config, self.facts = config, parts.facts
+        self.config, self.facts = config, parts.context
 
     @property
     def encoders(self):
