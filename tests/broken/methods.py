@@ -130,7 +130,7 @@ class Point(Backbone):
 class Collapsed(Sound):
     def __init__(self, config, parts):
         ((name, given),) = parts.encoders.items()
-        super().__init__(config, replace(parts, encoders={name: Point(parts.facts.modalities[name], given.width)}))
+        super().__init__(config, replace(parts, encoders={name: Point(parts.context.modalities[name], given.width)}))
 
     def loss(self, batch, step):
         return Loss(total=self.project(batch.views["view"][0]).square().mean())

@@ -86,7 +86,7 @@ class Assignments(Toy):
 
     def __init__(self, config, parts):
         super().__init__(config, parts)
-        self.register_buffer("assigned", torch.full((parts.facts.samples,), -1))
+        self.register_buffer("assigned", torch.full((parts.context.samples,), -1))
         self.head = nn.Linear(sum(e.width for e in parts.encoders.values()), 2)
 
     def before_epoch(self, step, survey):
