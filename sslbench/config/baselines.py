@@ -49,12 +49,12 @@ def choose_baselines(plan: Plan, catalog: Catalog) -> Sequence[str]:
 
     Raises RequestError for a name that is not installed.
     """
-    wanted = plan.request.get("baselines")
-    if wanted is None:
-        wanted = [c.name for c in catalog.all("method") if c.spec.baseline]
-    if isinstance(wanted, str):
-        wanted = [] if wanted == "none" else wanted.split(",")
-    found = [catalog.find("method", name) for name in wanted]
+    requested = plan.request.get("baselines")
+    if requested is None:
+        requested = [c.name for c in catalog.all("method") if c.spec.baseline]
+    if isinstance(requested, str):
+        requested = [] if requested == "none" else requested.split(",")
+    found = [catalog.find("method", name) for name in requested]
     if unknown := [f"baselines: {answer}" for answer in found if isinstance(answer, str)]:
         raise RequestError(unknown)
-    return [name for name in wanted if name != plan.method.component.name]
+    return [name for name in requested if name != plan.method.component.name]

@@ -161,15 +161,15 @@ def choose(
     config = convert({**implied, **settings}, component.spec.config, path, problems)
     uses = {}
     for slot, use in component.spec.dependencies(config).items():
-        wanted, part = use.name, ""
+        requested, part = use.name, ""
         if use.kind == "dataset":
-            wanted, _, part = use.name.partition("/")
-        used = choose(catalog, use.kind, wanted, use.settings, f"{path}({slot})", problems)
+            requested, _, part = use.name.partition("/")
+        used = choose(catalog, use.kind, requested, use.settings, f"{path}({slot})", problems)
         if used is not None:
             uses[slot] = replace(used, part=part)
             if part and not parts_of(used, part):
                 offered = used.spec.parts(used.config)
-                problems.append(f"{path}({slot}): {wanted!r} has no part {part!r}{did_you_mean(part, offered)}")
+                problems.append(f"{path}({slot}): {requested!r} has no part {part!r}{did_you_mean(part, offered)}")
     return Choice(component=component, config=config, requested_name=name, uses=uses)
 
 

@@ -102,9 +102,9 @@ def _collect(draft: Draft, found: OpenedParts) -> None:
 
 def choose_recipe(draft: Draft, spec: MethodSpec[Any], rows: int, pixels: int) -> Recipe | None:
     """Return the requested recipe, or the first one that suits the data; recipes that name this dataset come first."""
-    wanted = str(draft.tree.get("recipe", "auto"))
+    requested = str(draft.tree.get("recipe", "auto"))
     every = draft.catalog.recipes(spec)
-    if wanted in ("auto", "none"):
+    if requested in ("auto", "none"):
         data = str(draft.component("data")[0]).partition("/")[0]
         specific = [one.recipe for one in draft.catalog.recipes_of_others(spec.name) if data in one.datasets]
         fitting = (
@@ -112,11 +112,11 @@ def choose_recipe(draft: Draft, spec: MethodSpec[Any], rows: int, pixels: int) -
             for r in (*specific, *spec.recipes)
             if r.samples[0] <= rows <= r.samples[1] and r.pixels[0] <= pixels <= r.pixels[1]
         )
-        return next(fitting, None) if wanted == "auto" else None
-    found = next((r for r in every if r.name == wanted), None)
+        return next(fitting, None) if requested == "auto" else None
+    found = next((r for r in every if r.name == requested), None)
     if found is None:
         names = ["auto", "none", *(r.name for r in every)]
-        draft.problems.append(f"recipe: {spec.name!r} has no recipe {wanted!r}{did_you_mean(wanted, names)}")
+        draft.problems.append(f"recipe: {spec.name!r} has no recipe {requested!r}{did_you_mean(requested, names)}")
     return found
 
 
@@ -133,17 +133,17 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ..
     """Return the requested protocols, or all default protocols that suit the data."""
     settings: Mapping[str, Any] = draft.tree.get("protocol_settings") or {}
     kinds = {part.dataset.target.kind for part in evaluate}
-    wanted = draft.tree.get("protocols")
+    requested = draft.tree.get("protocols")
     names = [c.name for c in draft.catalog.all("protocol")]
-    if isinstance(wanted, str):
-        wanted = [name.strip() for name in wanted.split(",") if name.strip()]
-    if wanted is None:
+    if isinstance(requested, str):
+        requested = [name.strip() for name in requested.split(",") if name.strip()]
+    if requested is None:
         fitting = [c for c in draft.catalog.all("protocol") if kinds & c.spec.targets]
-        wanted = [c.name for c in fitting if c.spec.is_default]
+        requested = [c.name for c in fitting if c.spec.is_default]
     for unknown in [name for name in settings if name not in names]:
         draft.problems.append(f"protocol_settings.{unknown}: no such protocol{did_you_mean(unknown, names)}")
     chosen = []
-    for name in wanted:
+    for name in requested:
         path = f"protocol_settings.{name}"
         choice = choose(draft.catalog, "protocol", str(name), settings.get(name) or {}, path, draft.problems)
         if choice is not None:
@@ -172,12 +172,12 @@ def choose_seeds(draft: Draft) -> tuple[int, ...]:
 
 def choose_folds(draft: Draft, splits: SplitSettings, evaluate: Sequence[Part]) -> tuple[int, ...]:
     """Return the folds to run; only fold 0 if the data has an official test set."""
-    wanted = draft.tree.get("folds", 0)
+    requested = draft.tree.get("folds", 0)
     official = all(has_official_split(p.dataset.labels, p.dataset.columns, splits) for p in evaluate)
-    if wanted == "all":
+    if requested == "all":
         return (0,) if official else tuple(range(splits.folds))
-    folds = [wanted] if isinstance(wanted, int) else wanted
+    folds = [requested] if isinstance(requested, int) else requested
     if not isinstance(folds, list) or not all(type(f) is int and 0 <= f < splits.folds for f in folds):
-        draft.problems.append(f"folds={wanted!r}: expected all, or whole numbers from 0 to {splits.folds - 1}")
+        draft.problems.append(f"folds={requested!r}: expected all, or whole numbers from 0 to {splits.folds - 1}")
         return (0,)
     return (0,) if official else tuple(folds)

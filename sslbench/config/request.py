@@ -51,8 +51,8 @@ def with_recipe(tree: Tree, recipe: Recipe) -> Tree:
     """
     result: Tree = _copy(tree)
     for component in ("backbone", "augmentation"):
-        wanted, own = tree.get(component, {}).get("name"), recipe.settings.get(f"{component}.name")
-        if wanted is not None and wanted != own:
+        requested, own = tree.get(component, {}).get("name"), recipe.settings.get(f"{component}.name")
+        if requested is not None and requested != own:
             dropped = f"{component}."
             recipe = Recipe(
                 name=recipe.name,

@@ -36,7 +36,7 @@ COMPONENT_SECTIONS: Mapping[str, Kind] = {
     "protocol_settings": "protocol",
     "executor": "executor",
 }
-"""Sections whose settings are those of a component: `method.mae` names it."""
+"""Sections whose settings belong to a component, such as `method.mae`."""
 TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text", Path: "path", type(None): "null"}
 
 

@@ -187,7 +187,7 @@ def problems_of(train: TrainSettings) -> list[str]:
         (
             bool(train.eval_epochs) and (train.steps > 0 or train.patience > 0),
             "train.eval_epochs",
-            "cannot be combined with train.steps or train.patience: the epochs are not known. Unset one of them",
+            "cannot be combined with train.steps or train.patience: the number of epochs is not fixed. Unset one of them",
         ),
     ]
     values = {path: plain(getattr(train, path.removeprefix("train."))) for _, path, _ in rules}
