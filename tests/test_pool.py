@@ -172,7 +172,7 @@ def test_a_run_on_a_pool_says_what_it_learned_from(tmp_path):
 
 
 def test_settings_without_a_pool_are_refused():
-    with pytest.raises(RequestError, match=r"pretrain\.settings: pool 'train' has none"):
+    with pytest.raises(RequestError, match=r"pretrain\.settings: has no effect with pretrain\.pool=train"):
         sslbench.run("mae", "digits", settings={"pretrain.settings.members": {"a": "digits"}})
 
 
