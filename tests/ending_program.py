@@ -1,4 +1,4 @@
-"""One of two processes that end as the errand says; torchrun starts it in the place of `sslbench.train.distributed.worker`."""
+"""Run one of two processes that end as the task requests; torchrun starts it instead of `sslbench.train.distributed.worker`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import sys
 from pathlib import Path
 
 from sslbench import environment
-from sslbench.train.distributed.launch import meet, report, vanish
+from sslbench.train.distributed.launch import exit_worker, init_group, save_error
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    way = json.loads((folder / "errand.json").read_text())["tree"]["way"]
+    way = json.loads((folder / "task.json").read_text())["tree"]["way"]
     if way == "abort":
         os.abort()
     if way == "second alone" and environment.rank() == 1:
-        report(folder, 1, ValueError("no disk is left here"))
+        save_error(folder, 1, ValueError("no disk is left here"))
         raise SystemExit(1)
-    meet()
-    atexit.register(os.abort)  # as threads do that outlive what they use
-    vanish()
+    init_group()
+    atexit.register(os.abort)  # as threads do that outlive the objects they use
+    exit_worker()

@@ -12,7 +12,7 @@ from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
-from sslbench.pipeline.stages import stages_of
+from sslbench.pipeline.stages import make_stages
 from sslbench.results.store import Store
 
 CATALOG = discover(installed_entries())
@@ -29,14 +29,14 @@ def planned(*overrides: str, method: str = "mae", machine: Machine = MACHINE, ca
 def keys_of(plan: Plan) -> dict[str, set[str]]:
     """The keys of a plan's stages by kind."""
     found: dict[str, set[str]] = {kind: set() for kind in ALL}
-    for stage in stages_of(plan, Store(root=Path("out"), prepared=Path("prepared"))):
+    for stage in make_stages(plan, Store(root=Path("out"), prepared=Path("prepared"))):
         found[stage.kind].add(stage.key)
     return found
 
 
 def answers_of(plan: Plan) -> dict[tuple[str, float | None], str]:
     """The keys of the answers by protocol and share of labels."""
-    stages = list(stages_of(plan, Store(root=Path("out"), prepared=Path("prepared"))))
+    stages = list(make_stages(plan, Store(root=Path("out"), prepared=Path("prepared"))))
     return {(s.facts["protocol"], s.facts["fraction"]): s.key for s in stages if s.kind == "evaluate"}
 
 

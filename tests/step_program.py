@@ -18,11 +18,11 @@ from sslbench.config.request import read_request
 from sslbench.data.prepare import PrepareJob, prepare
 from sslbench.data.table import open_prepared
 from sslbench.environment import places, rank
-from sslbench.train.build import build_augmentation, build_method, gather_material, make_views
+from sslbench.train.build import build_augmentation, build_method, gather_training_data, make_views
 from sslbench.train.distributed.fabric import make_fabric
-from sslbench.train.distributed.fsdp import whole_weights
-from sslbench.train.distributed.launch import vanish
-from sslbench.train.distributed.process_group import world
+from sslbench.train.distributed.fsdp import full_weights
+from sslbench.train.distributed.launch import exit_worker
+from sslbench.train.distributed.process_group import current_group
 from sslbench.train.distributed.sync_batch_norm import share_statistics
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Training, train
@@ -58,8 +58,8 @@ class Doubled:
                 return
             yield [[(w, dataclasses.replace(b, views=double(dict(b.views)))) for w, b in part] for part in passes]
 
-    def survey(self):
-        walk = self.feed.survey()
+    def unaugmented_pass(self):
+        walk = self.feed.unaugmented_pass()
 
         def doubled():
             torch.set_default_dtype(torch.float32)  # Fabric's float64 changes it, and views are made in float32
@@ -91,7 +91,7 @@ def steps_of(
     prepared.mkdir(parents=True)
     prepare(PrepareJob(name=name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=()),
             prepared, lambda done, total: None)  # fmt: skip
-    material = gather_material(plan, [open_prepared(prepared, name)], 0)
+    material = gather_training_data(plan, [open_prepared(prepared, name)], 0)
     method = build_method(plan, material.modalities, material.target, len(material.pool), 0).double()
     settings = dataclasses.replace(plan.train, devices=processes, strategy=strategy)
     fabric = double_fabric(settings)
@@ -100,15 +100,17 @@ def steps_of(
     feed = SampleFeed(
         pool=material.pool, views=make_views(plan, material.modalities, 0, fabric.device), roles=plan.roles,
         augmentations=[build_augmentation(a, plan.view, material.modalities, material.pool) for a in plan.augmentations],
-        batch=settings.batch_size, accumulate=settings.grad_accumulation, seed=0, world=world(), labels=material.labels,
+        batch_size=settings.batch_size, grad_accumulation=settings.grad_accumulation, seed=0, processes=current_group(), labels=material.labels,
     )  # fmt: skip
     trained = train(
-        Training(objective=method, feed=Doubled(feed, 2), settings=settings, fabric=fabric, world=world(), seed=0)
+        Training(
+            objective=method, feed=Doubled(feed, 2), settings=settings, fabric=fabric, processes=current_group(), seed=0
+        )
     )
     losses = {
         f"loss of epoch {e}": torch.tensor([h["loss"]], dtype=torch.float64) for e, h in enumerate(trained.history)
     }
-    return {**{n: v.clone().contiguous() for n, v in whole_weights(method).items()}, **losses}
+    return {**{n: v.clone().contiguous() for n, v in full_weights(method).items()}, **losses}
 
 
 if __name__ == "__main__":
@@ -121,6 +123,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     for method_name, (wanted, changes) in errand["methods"].items():
         found = steps_of(method_name, wanted, changes, errand["processes"], errand["strategy"], folder / errand["name"])
-        if world().rank == 0:
+        if current_group().rank == 0:
             save_file(found, folder / f"{method_name}-{errand['name']}.safetensors")
-    vanish()
+    exit_worker()

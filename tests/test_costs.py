@@ -14,7 +14,7 @@ from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
-from sslbench.pipeline.stages import stages_of
+from sslbench.pipeline.stages import make_stages
 from sslbench.protocols.finetune_evaluator import Classifier
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run, Stage
@@ -96,7 +96,7 @@ def asked():
 def test_rows_of_an_evaluation_are_those_that_its_trainings_pass(asked):
     rows = {
         (stage.facts["protocol"], stage.facts["fraction"]): stage.rows
-        for stage in stages_of(asked, Store(root=Path("out"), prepared=Path("prepared")))
+        for stage in make_stages(asked, Store(root=Path("out"), prepared=Path("prepared")))
         if stage.kind == "evaluate"
     }
     assert rows["knn", 1.0] == 1797
@@ -110,8 +110,8 @@ def test_a_plan_times_a_few_steps_of_a_training_and_not_its_minimum_of_steps(ask
     steps = []
     loss = Classifier.loss
     monkeypatch.setattr(Classifier, "loss", lambda self, batch, step: steps.append(1) or loss(self, batch, step))
-    stages = list(stages_of(asked, Store(root=Path("out"), prepared=Path("prepared"))))
-    found = estimate([(asked, stages)], stages_of, 60.0, Rates())
+    stages = list(make_stages(asked, Store(root=Path("out"), prepared=Path("prepared"))))
+    found = estimate([(asked, stages)], make_stages, 60.0, Rates())
     assert found.unmeasured == ()
     assert len(steps) <= 2 * (FIT_STEPS + 2)
     assert found.seconds["evaluate"] > 0

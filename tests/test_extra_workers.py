@@ -13,7 +13,7 @@ from sslbench import environment
 from sslbench.app import extra_workers as extra
 from sslbench.app.run import detect_machine
 from sslbench.config.plan import Machine
-from sslbench.pipeline.stages import run_of
+from sslbench.pipeline.stages import make_run
 from sslbench.results.frames import read_record
 from sslbench.results.store import Store
 from sslbench.stages.stage import finished
@@ -32,7 +32,7 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def count(*overrides: str, machine: Machine = TWO_CORES, **choices) -> int:
     plan = planned(*overrides, machine=machine, **choices)
-    return extra.count_extra_workers([plan], run_of(plan, Store(root=Path("out"), prepared=Path("prepared"))).stages)
+    return extra.count_extra_workers([plan], make_run(plan, Store(root=Path("out"), prepared=Path("prepared"))).stages)
 
 
 def test_few_small_images_get_one_thread_whatever_else_is_asked(tmp_path):
@@ -64,7 +64,7 @@ def test_an_extra_worker_makes_the_stages_that_the_run_would_make_and_closes_not
     overrides = ("train.epochs=1", "protocols=[knn]", "seeds=[0,1]")
     store, alone = Store(root=tmp_path / "shared"), Store(root=tmp_path / "alone")
     plan = planned(*overrides, machine=machine)
-    run = run_of(plan, store)
+    run = make_run(plan, store)
     said: list[str] = []
     with extra.extra_workers([plan], run.stages, store, said.append):
         until = time.monotonic() + 120

@@ -1,4 +1,4 @@
-"""Recognition by a small gallery, and matching across modalities: against plain transcriptions, and every stated rule."""
+"""Test galleries and matching across modalities against simple reference implementations."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from scipy.stats import wilcoxon
 from sslbench.analysis.statistics.signed_rank_test import signed_rank_p
 from sslbench.analysis.tables.run_tables import own_question
 from sslbench.api import Outcome, Task
-from sslbench.evaluation.features import Table
+from sslbench.evaluation.features import DiskFeatureTable
 from sslbench.protocols.gallery import GalleryConfig
 from sslbench.protocols.gallery_evaluator import Gallery, draw_gallery
 from sslbench.protocols.matching import MatchingConfig
 from sslbench.protocols.matching_evaluator import (
     Matching,
-    found_within,
+    compute_top_k,
     modality_gap,
     same_class_by_chance,
     same_class_share,
@@ -32,13 +32,13 @@ CLASSES = 4
 
 
 def trial(features: dict[str, np.ndarray], labels: np.ndarray, *, space: str = "joint", folds: int = 1):
-    """What a protocol sees: every third sample is a query."""
+    """Return a trial in which every third sample is a query."""
     rows = np.arange(len(labels))
     tasks = [
         Task(setting={"fold": f}, bank=rows[rows % 3 == 1], validation=rows[rows % 3 == 2], query=rows[rows % 3 == 0])
         for f in range(folds)
     ]
-    table = Table(features=features, target=labels, columns={"id": names_of(labels)}, space=space)
+    table = DiskFeatureTable(features=features, target=labels, columns={"id": names_of(labels)}, space=space)
     return SimpleNamespace(
         tasks=tasks, table=lambda space: table, target=SimpleNamespace(names=tuple("abcdefgh"[:CLASSES])),
         rng=lambda *name: np.random.default_rng(list(repr(name).encode())),
@@ -50,7 +50,7 @@ def names_of(labels: np.ndarray) -> np.ndarray:
 
 
 def clouds(samples: int = 90, width: int = 6, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Two modalities of one sample: a shared point of its class, noise of their own, and a gap between them."""
+    """Return two modalities of each sample: a shared point per class, independent noise, and a modality gap."""
     rng = np.random.default_rng(seed)
     labels = np.arange(samples) % CLASSES
     shared = rng.normal(size=(CLASSES, width))[labels] + rng.normal(0, 0.4, (samples, width))
@@ -58,8 +58,8 @@ def clouds(samples: int = 90, width: int = 6, seed: int = 0) -> tuple[dict[str, 
     return {name: x.astype(np.float32) for name, x in made.items()}, labels
 
 
-def voted(bank, codes, queries, k):
-    """Cosine distances, weights 1/d, exact matches alone, ties to the lowest class: one query at a time."""
+def vote_one_by_one(bank, codes, queries, k):
+    """Vote with weights 1 / cosine distance, exact matches only if any, the lowest class in ties: one query at a time."""
     found = []
     for vectors in queries:
         near = []
@@ -75,25 +75,25 @@ def voted(bank, codes, queries, k):
 
 
 @pytest.mark.parametrize("exact", [False, True])
-def test_all_nine_set_ups_agree_with_a_plain_transcription(exact):
+def test_all_nine_modality_pairs_agree_with_a_reference_implementation(exact):
     features, labels = clouds()
-    if exact:  # every image of a class is the same, so that queries meet themselves
+    if exact:  # all images of a class are identical, so that queries match exactly
         features["image"] = np.eye(CLASSES, 6, dtype=np.float32)[labels] + 0.1
     config = GalleryConfig(shots=(3,), draws=1)
-    seen = trial(features, labels)
-    drawn = draw_gallery(labels, names_of(labels), seen.tasks[0], 3, config, seen.rng("gallery", "0", 3, 0))
+    own_trial = trial(features, labels)
+    split = draw_gallery(labels, names_of(labels), own_trial.tasks[0], 3, config, own_trial.rng("gallery", "0", 3, 0))
     answers = {
         (o.setting.get("gallery", ""), o.setting.get("queries", "")): o.predicted
-        for o in Gallery(config).measure(seen)
+        for o in Gallery(config).measure(own_trial)
         if o.predicted is not None
     }
     sets = {"image": ["image"], "pulse": ["pulse"], "": ["image", "pulse"]}
     assert set(answers) == set(itertools.product(sets, sets))
-    for (held, asked), said in answers.items():
-        bank = np.concatenate([features[name][drawn.gallery] for name in sets[held]]).astype(np.float64)
-        codes = np.tile(labels[drawn.gallery], len(sets[held]))
-        queries = zip(*(features[name][drawn.query].astype(np.float64) for name in sets[asked]), strict=True)
-        assert said.tolist() == voted(bank, codes, queries, config.neighbors), (held, asked)
+    for (gallery, query), predicted in answers.items():
+        bank = np.concatenate([features[name][split.gallery] for name in sets[gallery]]).astype(np.float64)
+        codes = np.tile(labels[split.gallery], len(sets[gallery]))
+        queries = zip(*(features[name][split.query].astype(np.float64) for name in sets[query]), strict=True)
+        assert predicted.tolist() == vote_one_by_one(bank, codes, queries, config.neighbors), (gallery, query)
 
 
 def test_without_a_shared_space_a_modality_is_compared_with_itself_only():
@@ -107,31 +107,30 @@ def test_without_a_shared_space_a_modality_is_compared_with_itself_only():
     assert found == {("image", "image"), ("pulse", "pulse"), ("", ""), ("", "image"), ("", "pulse")}
     matched = list(Matching(MatchingConfig()).measure(trial(features, labels, space="")))
     assert [dict(o.setting) for o in matched] == [*({"gallery": m, "queries": m} for m in ("image", "pulse")), {}]
-    assert all(set(o.scores) == {"same_class_within", "same_class_by_chance"} for o in matched)
+    assert all(set(o.scores) == {"intra_modal_precision", "same_class_by_chance"} for o in matched)
 
 
 @given(
     st.lists(st.integers(1, 9), min_size=2, max_size=6),
     st.integers(1, 8),
-    st.sampled_from(["spare", "absent", "excluded"]),
+    st.sampled_from(["keep_one_query", "drop_queries", "drop_class"]),
 )
-def test_who_is_drawn_and_who_is_asked(counts, shots, rule):
+def test_gallery_and_queries_follow_the_rule_for_small_classes(counts, shots, rule):
     labels = np.repeat(np.arange(len(counts)), counts)
     rows = np.arange(len(labels))
     task = Task(setting={}, bank=rows[::2], validation=rows[:0], query=rows[1::2])
     config = GalleryConfig(shots=(shots,), source="all", small_classes=rule)
-    drawn = draw_gallery(labels, names_of(labels), task, shots, config, np.random.default_rng(0))
-    assert not set(drawn.gallery) & set(drawn.query), "nobody is asked of a gallery that holds him"
-    assert set(drawn.exhausted) == {code for code, count in enumerate(counts) if count <= shots}
+    split = draw_gallery(labels, names_of(labels), task, shots, config, np.random.default_rng(0))
+    assert not set(split.gallery) & set(split.query), "no query is in the gallery"
+    assert set(split.exhausted) == {code for code, count in enumerate(counts) if count <= shots}
+    small = {"keep_one_query": lambda count: (count - 1, 1), "drop_queries": lambda count: (count, 0)}
     for code, count in enumerate(counts):
-        held, asked = (int((labels[part] == code).sum()) for part in (drawn.gallery, drawn.query))
-        if count > shots:
-            assert (held, asked) == (shots, count - shots)
-        else:
-            assert (held, asked) == {"spare": (count - 1, 1), "absent": (count, 0), "excluded": (0, 0)}[rule]
+        sizes = tuple(int((labels[part] == code).sum()) for part in (split.gallery, split.query))
+        expected = small.get(rule, lambda count: (0, 0))(count) if count <= shots else (shots, count - shots)
+        assert sizes == expected
 
 
-def test_a_class_with_fewer_samples_gives_all_it_has_and_is_told():
+def test_a_class_with_fewer_samples_gives_all_it_has_and_is_reported():
     labels = np.array([0] * 30 + [1] * 30 + [2] * 6)
     features = {"image": np.random.default_rng(0).normal(size=(66, 4)).astype(np.float32)}
     config = GalleryConfig(shots=(1, 8), draws=2)
@@ -139,12 +138,12 @@ def test_a_class_with_fewer_samples_gives_all_it_has_and_is_told():
     numbers = [o for o in outcomes if o.predicted is not None]
     assert {(o.setting["shots"], o.draw) for o in numbers} == {(1, 0), (1, 1), (8, 0), (8, 1)}
     assert {o.setting["shots"]: o.scores["exhausted_classes"] for o in numbers} == {1: 0.0, 8: 1.0}
-    (told,) = outcomes[-1].artifacts
-    assert dict(told.columns) == {"class": ("c",), "samples": (6,), "shots": (8,)}
-    drawn = draw_gallery(
+    (artifact,) = outcomes[-1].artifacts
+    assert dict(artifact.columns) == {"class": ("c",), "samples": (6,), "shots": (8,)}
+    split = draw_gallery(
         labels, names_of(labels), trial(features, labels).tasks[0], 8, config, np.random.default_rng(0)
     )
-    assert np.bincount(labels[drawn.gallery]).tolist() == [8, 8, 2], "two of the rare class are in the bank"
+    assert np.bincount(labels[split.gallery]).tolist() == [8, 8, 2], "two samples of the rare class are in the bank"
 
 
 def test_galleries_are_the_same_for_every_method():
@@ -157,7 +156,7 @@ def test_galleries_are_the_same_for_every_method():
     assert one == two
 
 
-def test_neighbors_beyond_those_that_are_asked_for_do_not_count():
+def test_only_the_requested_neighbors_count():
     features, labels = clouds()
     one, ten = (
         next(o.scores["same_class"] for o in Matching(MatchingConfig(points=0, neighbors=n)).measure(trial(features, labels))
@@ -168,8 +167,8 @@ def test_neighbors_beyond_those_that_are_asked_for_do_not_count():
 
 def test_matching_formulas():
     rows = torch.tensor([[0, 1, 2], [2, 1, 0], [0, 1, 3], [1, 2, 0]])
-    assert found_within(rows, 1) == 0.25
-    assert found_within(rows, 2) == 0.5
+    assert compute_top_k(rows, 1) == 0.25
+    assert compute_top_k(rows, 2) == 0.5
     codes = torch.tensor([0, 0, 1, -1])
     # by sample: (1, 2) -> 1 of 2; (2, 0) -> 1 of 2; (0, 1) -> 0 of 2, 3 unknown; the fourth is unknown itself
     assert same_class_share(rows, codes) == pytest.approx((0.5 + 0.5 + 0) / 3)
@@ -178,7 +177,7 @@ def test_matching_formulas():
     assert modality_gap(first, torch.tensor([[0.0, 1], [0, 1]])) == pytest.approx(2**0.5)
 
 
-def test_samples_that_are_alike_in_both_modalities_find_each_other():
+def test_samples_with_equal_modalities_are_retrieved_first():
     features, labels = clouds()
     features["pulse"] = features["image"] * 3
     found: list[Outcome] = list(Matching(MatchingConfig(points=20)).measure(trial(features, labels)))[3:]
@@ -186,16 +185,16 @@ def test_samples_that_are_alike_in_both_modalities_find_each_other():
         {"gallery": "pulse", "queries": "image"}, {"gallery": "image", "queries": "pulse"}, {},
     ]  # fmt: skip
     assert all(o.scores["top_1"] == 1 and o.scores["modality_gap"] < 1e-6 for o in found)
-    shown = found[0].artifacts[0]
-    assert shown.modalities == ("image", "pulse")
-    assert all(rows[0] == rows[1] for rows in shown.groups.values()), "what was asked, and itself first"
-    assert all(caption.endswith("own at 1") for caption in shown.groups)
-    laid = found[2].artifacts[0].columns
-    assert set(laid) == {"x", "y", "modality", "class"}
-    assert {len(values) for values in laid.values()} == {40}
+    examples = found[0].artifacts[0]
+    assert examples.modalities == ("image", "pulse")
+    assert all(rows[0] == rows[1] for rows in examples.groups.values()), "the query, and itself as nearest"
+    assert all(caption.endswith("own at 1") for caption in examples.groups)
+    columns = found[2].artifacts[0].columns
+    assert set(columns) == {"x", "y", "modality", "class"}
+    assert {len(values) for values in columns.values()} == {40}
 
 
-def test_signed_ranks_alone_in_their_groups_are_wilcoxons():
+def test_signed_ranks_of_single_member_groups_agree_with_wilcoxon():
     rng = np.random.default_rng(0)
     for n in (6, 10, 13):
         values = rng.normal(0.3, 1, n)
@@ -206,18 +205,18 @@ def test_signed_ranks_alone_in_their_groups_are_wilcoxons():
 
 
 def test_differences_of_one_fold_are_not_independent():
-    """25 galleries of 5 folds that all agree say no more than 5 folds can: 2 / 2^5."""
+    """25 galleries of 5 folds that all agree give no more evidence than 5 folds: 2 / 2^5."""
     values, folds = np.arange(1.0, 26), np.repeat(np.arange(5), 5)
     assert signed_rank_p(values, folds.tolist()) == pytest.approx(2 / 2**5)
     rng = np.random.default_rng(1)
-    wronged = 0
-    for _ in range(400):  # what a fold has in common is most of what differs
+    false_positives = 0
+    for _ in range(400):  # most of the variance is between folds
         found = np.repeat(rng.normal(size=8), 5) + rng.normal(0, 0.3, 40)
-        wronged += (signed_rank_p(found, np.repeat(np.arange(8), 5).tolist()) or 1) <= 0.05
-    assert wronged / 400 < 0.08
+        false_positives += (signed_rank_p(found, np.repeat(np.arange(8), 5).tolist()) or 1) <= 0.05
+    assert false_positives / 400 < 0.08
 
 
-def test_the_largest_gallery_of_every_modality_is_the_protocols_own_question():
+def test_the_largest_gallery_of_all_modalities_is_the_default_question():
     def score(setting):
         return Score(dataset="d", protocol="gallery", seed=0, fold=0, epoch=None, setting=setting, chosen="{}",
                      chosen_on="nothing", metric="micro_accuracy", value=0.5)  # fmt: skip

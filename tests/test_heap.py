@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sslbench.train.malloc import kept_heap
+from sslbench.train.malloc import retain_freed_memory
 
 resource = pytest.importorskip("resource", reason="POSIX counts page faults")
 HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -31,7 +31,7 @@ def faults() -> int:
 
 def test_large_tensors_are_fetched_once_while_a_heap_is_kept():
     before = faults()
-    with kept_heap():
+    with retain_freed_memory():
         faults()  # the heap grows
         kept = faults()
     assert kept < 2_000 < 100_000 < before
@@ -44,12 +44,12 @@ def test_settings_of_a_user_are_left_alone(monkeypatch, setting, calls):
     library = SimpleNamespace(mallopt=lambda *to: asked.append(to), malloc_trim=lambda *to: asked.append(to))
     monkeypatch.setattr("sslbench.train.malloc.ctypes.CDLL", lambda name: library)
     monkeypatch.setenv(setting, "100000")
-    with kept_heap():
+    with retain_freed_memory():
         pass
     assert len(asked) == calls
 
 
 def test_a_heap_is_let_go_after_an_error_too():
-    with pytest.raises(RuntimeError, match="must match"), kept_heap():
+    with pytest.raises(RuntimeError, match="must match"), retain_freed_memory():
         torch.ones(LARGE) + torch.ones(3)
     assert faults() > 10_000

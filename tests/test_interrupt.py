@@ -76,7 +76,7 @@ def test_a_signal_leaves_a_checkpoint_and_the_same_request_goes_on(tmp_path, mon
 
 
 def wait_in_training(signals):
-    with interrupt.orderly_end(), interrupt.awaited():
+    with interrupt.handle_signals(), interrupt.finish_step_first():
         for number in signals:
             os.kill(os.getpid(), number)
             assert interrupt.is_requested()
@@ -84,14 +84,14 @@ def wait_in_training(signals):
 
 
 def wait_elsewhere(number):
-    with interrupt.orderly_end():
+    with interrupt.handle_signals():
         os.kill(os.getpid(), number)
         time.sleep(20)
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGINT, signal.SIGTERM]])
 def test_a_step_that_does_not_end_is_left_after_a_while(monkeypatch, signals):
-    monkeypatch.setattr(interrupt, "GRACE", 0.3)
+    monkeypatch.setattr(interrupt, "GRACE_SECONDS", 0.3)
     began = time.monotonic()
     with pytest.raises(interrupt.Interrupted) as raised:
         wait_in_training(signals)
@@ -101,16 +101,16 @@ def test_a_step_that_does_not_end_is_left_after_a_while(monkeypatch, signals):
 
 
 def test_what_is_saved_after_a_step_may_take_longer_than_the_step(monkeypatch):
-    monkeypatch.setattr(interrupt, "GRACE", 0.2)
-    with interrupt.orderly_end(), interrupt.awaited():
+    monkeypatch.setattr(interrupt, "GRACE_SECONDS", 0.2)
+    with interrupt.handle_signals(), interrupt.finish_step_first():
         signal.raise_signal(signal.SIGINT)
         assert interrupt.is_requested()
-        interrupt.stop_clock()
+        interrupt.stop_timer()
         time.sleep(0.4)  # a checkpoint is written
 
 
 def test_the_same_signal_twice_does_not_wait(monkeypatch):
-    monkeypatch.setattr(interrupt, "GRACE", 30)
+    monkeypatch.setattr(interrupt, "GRACE_SECONDS", 30)
     with pytest.raises(interrupt.Interrupted):
         wait_in_training([signal.SIGINT, signal.SIGINT])
 

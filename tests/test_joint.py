@@ -21,7 +21,7 @@ from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.settings import TrainSettings
 from sslbench.data.keyed_random import CounterRandom
 from sslbench.train.distributed.process_group import SingleProcess
-from sslbench.train.optimizers import build_optimizer, set_rates
+from sslbench.train.optimizers import build_optimizer, set_lr_and_decay
 
 IMAGE = Modality(layout="image", shape=(1, 16, 16), mean=(0.5,), std=(0.25,))
 ROWS = 40
@@ -179,7 +179,7 @@ def test_prototypes_are_frozen_at_first(name):
         before = prototypes.detach().clone()
         optimizer.zero_grad()
         method.loss(batch_of(roles, torch.arange(16)), step_at(epoch)).total.backward()
-        set_rates(optimizer, settings, epoch)
+        set_lr_and_decay(optimizer, settings, epoch)
         optimizer.step()
         moved.append(not torch.equal(before, prototypes))
     assert moved == [False, False, True]

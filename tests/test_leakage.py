@@ -229,7 +229,7 @@ def test_a_pool_of_one_group_says_that_none_of_it_can_be_held_out():
     request = Request(
         np.arange(60) % 2, {"id": np.arange(60).astype(str), "dish": np.full(60, "a")}, SplitSettings(groups="dish"), ()
     )
-    with pytest.raises(ValueError, match=r"train\.monitor: the 60 samples to learn from are of one group"):
+    with pytest.raises(ValueError, match=r"train\.monitor=validation: all 60 training samples are in one group"):
         divide_pool(plan_of(request.settings, "all"), [prepared(request)], 0)
 
 

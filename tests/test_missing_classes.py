@@ -16,7 +16,7 @@ from sslbench.analysis.tables.run_tables import class_rows, count_tested, count_
 from sslbench.analysis.tables.selection import classes_frame
 from sslbench.api import Outcome, Target, Task
 from sslbench.data.splits import Division
-from sslbench.evaluation.scores import Where, read_scores, score
+from sslbench.evaluation.scores import EvaluationKey, read_scores, write_scores
 from sslbench.protocols.gallery import GalleryConfig
 from sslbench.protocols.gallery_evaluator import draw_gallery
 from sslbench.report.console.terminal import show_report, show_results
@@ -182,12 +182,12 @@ def test_what_a_protocol_drew_itself_counts_as_its_training_samples(tmp_path):
     """A gallery of all labeled samples holds classes that the task's bank does not; the most of any draw counts."""
     labels, rows = np.array([0, 0, 0, 1, 1, 1]), np.arange(6)
     task = Task(setting={"fold": 0}, bank=rows[:2], validation=rows[:0], query=rows[2:])
-    target, where = Target(kind="class", names=("a", "b")), Where(protocol="p", seed=0, epoch=None)
+    target, where = Target(kind="class", names=("a", "b")), EvaluationKey(protocol="p", seed=0, epoch=None)
     outcomes = [
         Outcome(task=0, draw=draw, rows=rows[2:5], bank=bank, predicted=np.zeros(3, np.int64))
         for draw, bank in enumerate((rows[:1], rows[3:]))
     ]
-    score(outcomes, [task], target, labels, rows.astype(str), where, tmp_path)
+    write_scores(outcomes, [task], target, labels, rows.astype(str), where, tmp_path)
     assert [row.training_samples for row in read_scores(tmp_path, "d")[1]] == [1, 3]
 
 

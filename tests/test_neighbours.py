@@ -1,4 +1,4 @@
-"""Nearest neighbors and their votes: exact, the same for any tile and memory, and scikit-learn's."""
+"""Test that nearest neighbors and votes are exact, independent of tiles and memory, and agree with scikit-learn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from sslbench.protocols import nearest_neighbors
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.knn_evaluator import Knn, accuracies, best_of, votes, weights
+from sslbench.protocols.knn_evaluator import Knn, choose_k, compute_accuracies, compute_weights, sum_votes
 
 from .trials import accuracy, digit_pixels, trial_of
 
@@ -38,7 +38,7 @@ def test_knn_agrees_with_scikit_learn(digits, vote):
 
 @pytest.fixture(params=["bfloat16", "float32"])
 def precision(request, monkeypatch):
-    """Either way of choosing candidates, whatever this machine would choose."""
+    """Use each way of selecting candidates, independent of the machine."""
     monkeypatch.setattr(nearest_neighbors, "cpu_precision", lambda: request.param)
 
 
@@ -50,7 +50,7 @@ def test_neighbors_are_the_sorted_cosines_for_any_memory(bank, query, k, width, 
     b = torch.nn.functional.normalize(torch.randn(bank, width, generator=generator), dim=1)
     b = b[torch.arange(bank) % max(1, bank // 2)] if repeated else b
     q = torch.nn.functional.normalize(torch.randn(query, width, generator=generator), dim=1)
-    found = [nearest_neighbors.nearest(b, q, k, memory) for memory in (1, 256)]
+    found = [nearest_neighbors.find_nearest(b, q, k, memory) for memory in (1, 256)]
     assert torch.equal(found[0][1], found[1][1])
     exact = torch.einsum("qd,bd->qb", q.double(), b.double())
     expected = exact.sort(dim=1, descending=True).values[:, : min(k, bank)]
@@ -62,17 +62,17 @@ def test_neighbors_are_the_sorted_cosines_for_any_memory(bank, query, k, width, 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("spread", [1.0, 1e-3])
 def test_tiles_change_no_neighbor(monkeypatch, spread):
-    """Rows that lie closer together than half precision can tell are asked for again."""
+    """Rows that half precision cannot separate are searched again."""
     generator = torch.Generator().manual_seed(0)
     bank = torch.nn.functional.normalize(1 + spread * torch.randn(3000, 16, generator=generator), dim=1)
     bank[100:105] = bank[0]
     query = bank[:50].clone()
-    whole = nearest_neighbors.nearest(bank, query, 20, 256)
+    whole = nearest_neighbors.find_nearest(bank, query, 20, 256)
     exact = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :20]
     assert torch.allclose(whole[0].double(), exact, atol=1e-6)
     monkeypatch.setattr(nearest_neighbors, "TILE", 37)
     monkeypatch.setattr(nearest_neighbors, "BLOCK", 7)
-    tiled = nearest_neighbors.nearest(bank, query, 20, 1)
+    tiled = nearest_neighbors.find_nearest(bank, query, 20, 1)
     assert torch.equal(whole[0], tiled[0])
     assert torch.equal(whole[1], tiled[1])
     assert whole[1][0, :6].tolist() == [0, 100, 101, 102, 103, 104] or spread < 1
@@ -83,10 +83,10 @@ floats = st.floats(-4, 4, width=16)
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @given(st.lists(floats, min_size=1, max_size=30))
-def test_integers_are_in_the_order_of_their_numbers_and_turn_back(dtype, values):
+def test_integer_keys_keep_the_order_of_numbers_and_convert_back(dtype, values):
     numbers = torch.tensor(values).to(dtype)
-    keys = nearest_neighbors.ordered(numbers)
-    assert torch.equal(nearest_neighbors.ordered(keys.view(dtype)).view(dtype), numbers)
+    keys = nearest_neighbors.order_keys(numbers)
+    assert torch.equal(nearest_neighbors.order_keys(keys.view(dtype)).view(dtype), numbers)
     differ = numbers[:, None] != numbers
     assert torch.equal((keys[:, None] < keys)[differ], (numbers[:, None] < numbers)[differ])
 
@@ -94,12 +94,12 @@ def test_integers_are_in_the_order_of_their_numbers_and_turn_back(dtype, values)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("shift", [-9.0, -3.0, 0.0, 2.0])
 @given(st.integers(1, 40), st.lists(st.integers(1, 1400), min_size=1, max_size=3))
-def test_the_kept_maxima_are_of_different_rows_and_little_below_the_largest(dtype, shift, k, tiles):
+def test_the_kept_maxima_are_from_different_rows_and_close_to_the_largest(dtype, shift, k, tiles):
     scores = (shift + torch.randn(3, sum(tiles), generator=torch.Generator().manual_seed(sum(tiles)))).to(dtype)
     top = None
     for part in scores.split(tiles, dim=1):
-        top = nearest_neighbors.largest(part, top, k)
-    keys = nearest_neighbors.ordered(scores).numpy()
+        top = nearest_neighbors.keep_largest(part, top, k)
+    keys = nearest_neighbors.order_keys(scores).numpy()
     assert top.shape == (3, min(k, scores.shape[1]))
     for own, of_all in zip(np.sort(top, axis=1), np.sort(keys, axis=1)[:, -top.shape[1] :], strict=True):
         assert (own <= of_all).all()
@@ -110,65 +110,64 @@ def test_the_kept_maxima_are_of_different_rows_and_little_below_the_largest(dtyp
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @given(st.integers(1, 6), st.integers(0, 9))
-def test_nothing_that_may_be_among_the_largest_is_below_the_least_key(dtype, k, seed):
-    """Whatever scores become within their error and one rounding."""
+def test_no_row_that_may_be_among_the_largest_is_below_the_minimum_key(dtype, k, seed):
+    """Holds for all scores within their error and one rounding."""
     rng = torch.Generator().manual_seed(seed)
     true = torch.randn(4, 60, generator=rng)
-    off = 0.05 * torch.rand(4, generator=rng)
-    scores = (true + off[:, None] * (2 * torch.rand(4, 60, generator=rng) - 1)).to(dtype)
-    top = nearest_neighbors.largest(scores, None, k)
-    lost = np.array([False, False, False, True])
-    least = nearest_neighbors.least_keys(top, off, k, dtype, lost)
-    found = nearest_neighbors.ordered(scores).numpy() >= least[:, None]
+    error = 0.05 * torch.rand(4, generator=rng)
+    scores = (true + error[:, None] * (2 * torch.rand(4, 60, generator=rng) - 1)).to(dtype)
+    top = nearest_neighbors.keep_largest(scores, None, k)
+    overflowed = np.array([False, False, False, True])
+    min_keys = nearest_neighbors.compute_min_keys(top, error, k, dtype, overflowed)
+    keys = nearest_neighbors.order_keys(scores).numpy()
+    found = keys >= min_keys[:, None]
     assert found[:3][np.asarray(true[:3] >= true[:3].topk(k).values[:, -1:])].all()
     assert not found[3].any()
-    assert (
-        not nearest_neighbors.least_keys(None, off, k, dtype, ~lost)[3]
-        > nearest_neighbors.ordered(scores).numpy().min()
-    )
+    assert not nearest_neighbors.compute_min_keys(None, error, k, dtype, ~overflowed)[3] > keys.min()
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("kind", ["random", "every rounding one way"])
-def test_no_product_is_further_off_than_the_bound(precision, kind):
+def test_no_product_exceeds_the_error_bound(precision, kind):
     generator = torch.Generator().manual_seed(1)
     first, second = (torch.randn(400, 64, generator=generator) for _ in range(2))
     if kind != "random":  # 1.0039 is nearly half way between two bfloat16s
         first, second = torch.full((3, 64), 1.0039), torch.full((5, 64), 1.0039)
-    longest, rough = second.norm(dim=1).max(), (second - second.bfloat16()).norm(dim=1).max()
-    of = nearest_neighbors.Centered(
-        bank=second, center=torch.zeros(64), longest=float(longest), rough=float(rough), tile=7
+    max_norm, moved = second.norm(dim=1).max(), (second - second.bfloat16()).norm(dim=1).max()
+    bank = nearest_neighbors.CenteredBank(
+        bank=second, center=torch.zeros(64), max_norm=float(max_norm), rounding=float(moved), tile=7
     )
     found = (first.to(precision) @ second.to(precision).T).double()
     wrong = (found - first.double() @ second.double().T).abs()
-    rounding = nearest_neighbors.UNITS[precision] * found.abs() / (1 - nearest_neighbors.UNITS[precision])
-    assert (wrong <= nearest_neighbors.error(of, first, precision)[:, None] + rounding).all()
+    unit = nearest_neighbors.UNIT_ROUNDOFF[precision]
+    rounding = unit * found.abs() / (1 - unit)
+    assert (wrong <= nearest_neighbors.bound_error(bank, first, precision)[:, None] + rounding).all()
 
 
 @given(st.integers(1, 9), st.integers(1, 30), st.integers(1, 20))
-def test_products_with_some_rows_are_those_of_all(queries, rows, width):
+def test_products_with_selected_rows_equal_the_full_product(queries, rows, width):
     rng = torch.Generator().manual_seed(rows)
     bank, query = torch.randn(rows, width, generator=rng), torch.randn(queries, width, generator=rng)
     chosen = torch.rand(queries, rows, generator=rng) < 0.4
     offsets = torch.cat([torch.zeros(1, dtype=torch.long), chosen.sum(1).cumsum(0)])
-    found = nearest_neighbors.products(bank, query, offsets, chosen.nonzero()[:, 1])
+    found = nearest_neighbors.compute_products(bank, query, offsets, chosen.nonzero()[:, 1])
     assert torch.allclose(found, (query @ bank.T)[chosen], atol=1e-5)
 
 
 @pytest.mark.usefixtures("precision")
-def test_more_equal_rows_than_can_be_held_are_still_neighbors():
-    """A thousand rows that nothing tells apart, and one that is nearer."""
+def test_more_equal_rows_than_the_candidate_limit_are_still_neighbors():
+    """A thousand identical rows, and one that is nearer."""
     bank = torch.nn.functional.normalize(torch.randn(1001, 8, generator=torch.Generator().manual_seed(0)), dim=1)
     bank[:1000] = bank[0]
     query = torch.nn.functional.normalize(bank[:1] + 0.5 * bank[1000:], dim=1)
-    cosines, rows = nearest_neighbors.nearest(bank, query, 5, 256)
+    cosines, rows = nearest_neighbors.find_nearest(bank, query, 5, 256)
     expected = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :5]
     assert torch.allclose(cosines.double(), expected, atol=1e-6)
     assert len(set(rows[0].tolist())) == 5
 
 
 @pytest.mark.usefixtures("precision")
-def test_a_bank_in_order_of_its_classes_is_not_asked_twice(monkeypatch):
+def test_a_bank_sorted_by_class_is_searched_only_once(monkeypatch):
     """The first tile holds classes that are far from most queries, so that none of its scores is positive."""
     rng = torch.Generator().manual_seed(0)
     centers = torch.nn.functional.normalize(torch.randn(4, 32, generator=rng), dim=1)
@@ -176,46 +175,48 @@ def test_a_bank_in_order_of_its_classes_is_not_asked_twice(monkeypatch):
     bank = torch.nn.functional.normalize(bank, dim=1)
     query = bank[::64].clone()
     monkeypatch.setattr(nearest_neighbors, "TILE", 2048)
-    monkeypatch.setattr(nearest_neighbors, "_best", None)
-    cosines, _ = nearest_neighbors.nearest(bank, query, 20, 256)
+    monkeypatch.setattr(nearest_neighbors, "_find_top", None)
+    cosines, _ = nearest_neighbors.find_nearest(bank, query, 20, 256)
     exact = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :20]
     assert torch.allclose(cosines.double(), exact, atol=1e-6)
 
 
 @pytest.mark.parametrize("broken", ["bank", "query"])
-def test_features_that_are_no_numbers_are_refused(broken):
+def test_features_that_are_not_finite_are_rejected(broken):
     found = {"bank": torch.eye(4), "query": torch.eye(4)}
     found[broken][2, 1] = torch.nan
-    with pytest.raises(ValueError, match="some features are no finite numbers"):
-        nearest_neighbors.nearest(found["bank"], found["query"], 2, 256)
+    with pytest.raises(ValueError, match="features contain NaN or infinity"):
+        nearest_neighbors.find_nearest(found["bank"], found["query"], 2, 256)
 
 
 @pytest.mark.usefixtures("precision")
-def test_nobody_asks_and_nobody_answers():
-    """Settings may leave no validation row at all."""
-    cosines, rows = nearest_neighbors.nearest(torch.eye(4), torch.empty(0, 4), 3, 256)
+def test_an_empty_query_has_no_neighbors():
+    """Settings may leave no validation rows."""
+    cosines, rows = nearest_neighbors.find_nearest(torch.eye(4), torch.empty(0, 4), 3, 256)
     assert cosines.shape == rows.shape == (0, 3)
 
 
-def test_an_exact_match_silences_all_others_under_inverse_votes():
+def test_only_exact_matches_count_under_inverse_votes():
     cosines = torch.tensor([[1.0, 0.999, 0.99], [0.9, 0.8, 0.7]])
-    vote = weights(cosines, KnnConfig(vote="inverse"))
+    vote = compute_weights(cosines, KnnConfig(vote="inverse"))
     assert vote[0].tolist() == [1, 0, 0]
     assert vote[1].tolist() == pytest.approx([10, 5, 1 / 0.3], rel=1e-5)
-    assert votes(vote, torch.tensor([[0, 1, 1], [0, 1, 1]]), 3, 2)[1].tolist() == pytest.approx([10, 5, 0], rel=1e-5)
+    assert sum_votes(vote, torch.tensor([[0, 1, 1], [0, 1, 1]]), 3, 2)[1].tolist() == pytest.approx(
+        [10, 5, 0], rel=1e-5
+    )
 
 
-def test_k_beyond_the_bank_means_all_of_it_and_few_queries_work(digits):
+def test_k_is_limited_to_the_bank_and_few_queries_work(digits):
     features, labels = digits[0][:30], digits[1][:30]
     outcomes = list(Knn(KnnConfig(neighbors=(200,))).measure(trial_of(features, labels)))
     assert outcomes[0].chosen["k"] == 21
 
 
-def test_k_is_chosen_on_validation_and_the_oracle_stands_apart():
+def test_k_is_chosen_by_validation_accuracy():
     answers = {1: torch.tensor([0, 0]), 5: torch.tensor([1, 1])}
-    assert best_of([1, 5], accuracies([1, 5], answers, torch.tensor([1, 1]))) == 5
-    assert best_of([1, 5], accuracies([1, 5], answers, torch.tensor([1, 0]))) == 1
-    assert best_of([1, 5, 9], accuracies([1, 5, 9], answers, torch.tensor([], dtype=torch.long))) == 5
+    assert choose_k([1, 5], compute_accuracies([1, 5], answers, torch.tensor([1, 1]))) == 5
+    assert choose_k([1, 5], compute_accuracies([1, 5], answers, torch.tensor([1, 0]))) == 1
+    assert choose_k([1, 5, 9], compute_accuracies([1, 5, 9], answers, torch.tensor([], dtype=torch.long))) == 5
 
 
 def test_classes_are_counted_from_the_target_not_from_the_query(digits):

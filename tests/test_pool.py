@@ -1,4 +1,4 @@
-"""Pools: what is kept of several datasets, what is left out for a target's sake, and why."""
+"""Test pools: which images of several datasets are kept, and why others are left out."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from sslbench.report.console.terminal import show_results
 from .conftest import TINY
 
 
-def member(label: str, *samples: tuple[str, str, str]) -> Member:
-    contents, names, classes = zip(*samples, strict=True) if samples else ((), (), ())
+def make_member(label: str, *images: tuple[str, str, str]) -> Member:
+    contents, names, classes = zip(*images, strict=True) if images else ((), (), ())
     return Member(label=label, contents=contents, names=names, classes=classes)
 
 
-SEA = member("sea", ("1", "a.png", "Ciliata"), ("2", "b.png", "Dinophyceae"))
-LAKE = member(
+SEA = make_member("sea", ("1", "a.png", "Ciliata"), ("2", "b.png", "Dinophyceae"))
+LAKE = make_member(
     "lake",
     ("1", "x.png", "other"),
     ("3", "a.png", "other"),
@@ -44,21 +44,21 @@ LAKE = member(
 )
 
 
-def test_each_rule_leaves_out_what_it_should():
-    said = reasons([SEA, LAKE], ["sea"], naming({}), by_name=True)
-    assert said == {"sea": ["target"] * 2, "lake": ["same bytes", "same name", "shared class", "", "repeated"]}
+def test_each_rule_leaves_out_its_images():
+    found = reasons([SEA, LAKE], ["sea"], naming({}), by_name=True)
+    assert found == {"sea": ["target"] * 2, "lake": ["same bytes", "same name", "shared class", "", "repeated"]}
     assert reasons([SEA, LAKE], ["sea"], naming({}), by_name=False)["lake"][1] == ""
     whole = reasons([SEA, LAKE], [], naming({}), by_name=True)
     assert whole == {"sea": ["", ""], "lake": ["repeated", "", "", "", "repeated"]}
     mapped = naming({("lake", "other"): "Dinophyceae"})
     assert reasons([SEA, LAKE], ["sea"], mapped, by_name=False)["lake"][1] == "shared class"
-    rows = account(said)
+    rows = account(found)
     assert rows[1] == {"member": "lake", "images": 5, "target": 0, "same bytes": 1, "same name": 1, "shared class": 1,
                        "repeated": 1, "not drawn": 0, "kept": 1}  # fmt: skip
     assert rows[-1]["images"] == 7
 
 
-def test_spellings_of_a_class_are_one():
+def test_different_spellings_of_a_class_are_equal():
     assert canonical("Cryptophyceae-Teleaulax") == canonical("cryptophyceae_ teleaulax")
     assert canonical("Dolichospermum-Anabaenopsis") != canonical("Dolichospermum-Anabaenopsis-coiled")
 
@@ -69,26 +69,26 @@ IMAGES = st.lists(
 
 
 @given(IMAGES, IMAGES, IMAGES, st.booleans())
-def test_nothing_of_a_target_is_ever_left(target, one, two, by_name):
-    members = [member("one", *one), member("target", *target), member("two", *two)]
-    said = reasons(members, ["target"], naming({}), by_name=by_name)
+def test_no_image_or_class_of_a_target_is_kept(target, one, two, by_name):
+    members = [make_member("one", *one), make_member("target", *target), make_member("two", *two)]
+    found = reasons(members, ["target"], naming({}), by_name=by_name)
     kept = [
         (c, n, k)
         for m in members
-        for c, n, k, why in zip(m.contents, m.names, m.classes, said[m.label], strict=True)
-        if not why
+        for c, n, k, reason in zip(m.contents, m.names, m.classes, found[m.label], strict=True)
+        if not reason
     ]
     assert not {c for c, _, _ in kept} & {c for c, _, _ in target}
     assert not {k for _, _, k in kept if k} & {k for _, _, k in target}
     assert max(Counter(c for c, _, _ in kept).values(), default=0) <= 1
-    for row in account(said):
+    for row in account(found):
         assert row["images"] == row["kept"] + sum(row[reason] for reason in REASONS)
 
 
 CROSSWALK = Path(sslbench_plankton.studies.__file__).parent / "plankton_mae_crosswalk.csv"
 
 
-def test_the_crosswalk_of_the_plankton_study_is_that_of_the_cross_instrument_set(shared):
+def test_the_crosswalk_of_the_plankton_study_equals_that_of_the_cross_instrument_set(shared):
     with (shared / "cross_instrument_plankton/crosswalk.csv").open() as opened:
         theirs = [(row["instrument"], row["source_class"], row["class"]) for row in csv.DictReader(opened)]
     with CROSSWALK.open() as opened:
@@ -98,20 +98,20 @@ def test_the_crosswalk_of_the_plankton_study_is_that_of_the_cross_instrument_set
     for member, pattern, name in lines:
         if member == "ndsb":
             ours |= {found: name for found in fnmatch.filter(ndsb, pattern) if found not in ours}
-    del ours["copepod_calanoid_eggs"]  # its line keeps it out of the wider one below
+    del ours["copepod_calanoid_eggs"]  # its own line takes precedence over the wider one below
     assert ours == {source: name for instrument, source, name in theirs if instrument == "ISIIS"}
     zooscan = {source: name for instrument, source, name in theirs if instrument == "ZooScan"}
     assert {pattern: name for member, pattern, name in lines if member == "zooscan"} == zooscan
 
 
-def test_the_pool_without_both_instruments_holds_nothing_of_theirs(shared, tmp_path):
+def test_the_pool_without_two_instruments_has_no_image_or_class_of_theirs(shared, tmp_path):
     cross = shared / "cross_instrument_plankton"
     members = {"ndsb": {"name": "image-folder", "root": str(shared / "ndsb_plankton/train"), "channels": "gray"}}
     members |= {
         name: {"name": "image-folder", "root": str(cross / name), "channels": "gray"} for name in ("ISIIS", "SPC")
     }
     lines = [line for line in CROSSWALK.read_text().splitlines() if not line.startswith("zooscan,")]
-    (tmp_path / "crosswalk.csv").write_text("\n".join(lines))  # of the members that are here
+    (tmp_path / "crosswalk.csv").write_text("\n".join(lines))  # only the members of this pool
     settings = {"members": members, "crosswalk": str(tmp_path / "crosswalk.csv"), "same_name": True}
 
     def opened(**more):
@@ -139,7 +139,7 @@ def test_the_pool_without_both_instruments_holds_nothing_of_theirs(shared, tmp_p
     assert bare.fingerprint() != whole.fingerprint()
 
 
-def test_a_run_on_a_pool_says_what_it_learned_from(tmp_path):
+def test_a_run_on_a_pool_reports_its_training_data(tmp_path):
     from PIL import Image
     from sklearn.datasets import load_digits
 
@@ -171,7 +171,7 @@ def test_a_run_on_a_pool_says_what_it_learned_from(tmp_path):
     json.dumps(record.pretrained_on)
 
 
-def test_settings_without_a_pool_are_refused():
+def test_settings_without_a_pool_are_rejected():
     with pytest.raises(RequestError, match=r"pretrain\.settings: has no effect with pretrain\.pool=train"):
         sslbench.run("mae", "digits", settings={"pretrain.settings.members": {"a": "digits"}})
 
@@ -189,8 +189,8 @@ def test_settings_without_a_pool_are_refused():
         ({}, [], "no members named"),
     ],
 )
-def test_a_pool_that_cannot_be_is_a_sentence(members, without, sentence):
-    assert sentence in refused({"members": members, "without": without})
+def test_an_impossible_pool_is_reported(members, without, sentence):
+    assert sentence in error_of_pool({"members": members, "without": without})
 
 
 @pytest.mark.parametrize(
@@ -201,12 +201,12 @@ def test_a_pool_that_cannot_be_is_a_sentence(members, without, sentence):
         ("a,eleven,three\n", "'eleven'"),
     ],
 )
-def test_a_crosswalk_line_that_means_nothing_is_a_sentence(lines, sentence, tmp_path):
+def test_an_invalid_crosswalk_line_is_reported(lines, sentence, tmp_path):
     (tmp_path / "names.csv").write_text(f"member,class,name\n{lines}")
-    assert sentence in refused({"members": {"a": "digits"}, "crosswalk": str(tmp_path / "names.csv")})
+    assert sentence in error_of_pool({"members": {"a": "digits"}, "crosswalk": str(tmp_path / "names.csv")})
 
 
-def refused(pool: dict) -> str:
+def error_of_pool(pool: dict) -> str:
     settings = {"pretrain.pool": "pool", "pretrain.settings": pool}
     with pytest.raises(SslbenchError) as error:
         sslbench.run("mae", "digits", settings=settings)

@@ -1,4 +1,4 @@
-"""The instruments against other libraries and closed forms: perfect features score 1, random ones chance."""
+"""Compare evaluators and metrics with other libraries and closed forms: perfect features score 1, random ones chance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sklearn.metrics import (
 from sslbench.analysis.statistics import adjusted_mutual_info, feature_geometry, metrics
 from sslbench.analysis.statistics.intervals import over_folds, over_seeds, paired
 from sslbench.api.errors import RequestError
-from sslbench.evaluation.features import Table, joined
+from sslbench.evaluation.features import DiskFeatureTable, join_vectors
 from sslbench.protocols.clustering import ClusteringConfig
 from sslbench.protocols.clustering_evaluator import Clustering
 from sslbench.protocols.diagnostics import DiagnosticsConfig, sslbench_protocols
@@ -37,7 +37,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     return digit_pixels()
 
 
-def test_the_probes_gradient_is_autograds():
+def test_the_gradient_of_probes_equals_autograd():
     torch.manual_seed(0)
     scores = torch.randn(6, 3, 4, dtype=torch.float64, requires_grad=True)
     targets = torch.randint(0, 4, (6,))
@@ -46,37 +46,37 @@ def test_the_probes_gradient_is_autograds():
     assert torch.allclose(cross_entropy_gradient(scores.detach(), targets), scores.grad)
 
 
-def a_bank(digits, rows: slice, seeds: range) -> Bank:
+def make_bank(digits, rows: slice, seeds: range) -> Bank:
     features, labels = torch.from_numpy(digits[0][rows]), torch.from_numpy(digits[1][rows])
     return Bank(features=features, labels=labels, rngs=[np.random.default_rng(seed) for seed in seeds])
 
 
-def test_a_probe_alone_is_the_probe_in_the_grid_and_among_other_banks(digits):
-    """Rates, decays, folds, fractions and seeds are solved together, and none changes another."""
+def test_a_probe_trained_alone_equals_the_probe_in_a_grid_of_several_banks(digits):
+    """Learning rates, weight decays, folds, fractions and seeds are trained at once without changing each other."""
     config = LinearConfig(epochs=3, min_steps=0)
     grid = [(0.01, 0.0), (0.1, 1e-3), (1.0, 0.0)]
     parts = [(slice(0, 600), range(2)), (slice(600, 1200), range(1, 2)), (slice(0, 40), range(2, 3))]
-    together = train_probes([a_bank(digits, *part) for part in parts], 10, grid, config, "float32")
-    for every, (rows, seeds) in zip(together, parts, strict=True):
-        for probes, seed in zip(every, seeds, strict=True):
+    joint = train_probes([make_bank(digits, *part) for part in parts], 10, grid, config, "float32")
+    for by_seed, (rows, seeds) in zip(joint, parts, strict=True):
+        for probes, seed in zip(by_seed, seeds, strict=True):
             for place, one in enumerate(grid):
-                bank = a_bank(digits, rows, range(seed, seed + 1))
+                bank = make_bank(digits, rows, range(seed, seed + 1))
                 alone = train_probes([bank], 10, [one], config, "float32")[0][0]
                 assert torch.allclose(probes.weights[:, place], alone.weights[:, 0], atol=1e-4)
                 assert torch.allclose(probes.biases[place], alone.biases[0], atol=1e-4)
 
 
-def test_half_precision_moves_no_probe_by_more_than_a_fifth_of_a_point(digits):
+def test_half_precision_changes_accuracy_by_at_most_a_fifth_of_a_point(digits):
     config, grid = LinearConfig(), [(0.003, 0.0), (0.03, 1e-4), (0.3, 1e-3)]
-    bank, query = a_bank(digits, slice(0, 1200), range(20)), torch.from_numpy(digits[0][1200:])
+    bank, query = make_bank(digits, slice(0, 1200), range(20)), torch.from_numpy(digits[0][1200:])
     truth = torch.from_numpy(digits[1][1200:])
-    right = []
+    accuracies = []
     for precision in ("float32", "bfloat16"):
-        every = train_probes([bank], 10, grid, config, precision)[0]
-        bank = a_bank(digits, slice(0, 1200), range(20))
-        said = torch.stack([probes.scores(query).argmax(2) for probes in every])
-        right.append((said == truth[:, None]).double().mean((0, 1)))
-    assert torch.allclose(right[0], right[1], atol=0.002)
+        by_seed = train_probes([bank], 10, grid, config, precision)[0]
+        bank = make_bank(digits, slice(0, 1200), range(20))
+        predicted = torch.stack([probes.scores(query).argmax(2) for probes in by_seed])
+        accuracies.append((predicted == truth[:, None]).double().mean((0, 1)))
+    assert torch.allclose(accuracies[0], accuracies[1], atol=0.002)
 
 
 def test_the_linear_probe_reaches_logistic_regression(digits):
@@ -88,21 +88,21 @@ def test_the_linear_probe_reaches_logistic_regression(digits):
     assert ours >= theirs.score(features[task.query] / 16, labels[task.query]) - 0.02
 
 
-@pytest.mark.parametrize("instrument", [Knn(KnnConfig()), Linear(LinearConfig(epochs=20, min_steps=0))])
-def test_calibration_perfect_features_score_one_and_random_ones_chance(instrument):
+@pytest.mark.parametrize("evaluator", [Knn(KnnConfig()), Linear(LinearConfig(epochs=20, min_steps=0))])
+def test_perfect_features_score_one_and_random_ones_chance(evaluator):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 5, 1500)
     perfect = (np.eye(5)[labels] + 0.01 * rng.normal(size=(1500, 5))).astype(np.float32)
-    assert accuracy(list(instrument.measure(trial_of(perfect, labels))), labels) == 1.0
+    assert accuracy(list(evaluator.measure(trial_of(perfect, labels))), labels) == 1.0
     noise = rng.normal(size=(1500, 20)).astype(np.float32)
-    assert accuracy(list(instrument.measure(trial_of(noise, labels))), labels) == pytest.approx(0.2, abs=0.07)
+    assert accuracy(list(evaluator.measure(trial_of(noise, labels))), labels) == pytest.approx(0.2, abs=0.07)
 
 
-@pytest.mark.parametrize("instrument", [Knn(KnnConfig(neighbors=(5,))), Linear(LinearConfig(epochs=2, min_steps=0))])
-def test_instruments_leave_their_input_alone_and_repeat_themselves(instrument, digits):
+@pytest.mark.parametrize("evaluator", [Knn(KnnConfig(neighbors=(5,))), Linear(LinearConfig(epochs=2, min_steps=0))])
+def test_evaluators_are_deterministic_and_do_not_change_their_input(evaluator, digits):
     features, labels = digits[0].copy(), digits[1].copy()
-    first = [o.predicted for o in instrument.measure(trial_of(features, labels))]
-    again = [o.predicted for o in instrument.measure(trial_of(features, labels))]
+    first = [o.predicted for o in evaluator.measure(trial_of(features, labels))]
+    again = [o.predicted for o in evaluator.measure(trial_of(features, labels))]
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert (features == digits[0]).all()
 
@@ -110,24 +110,26 @@ def test_instruments_leave_their_input_alone_and_repeat_themselves(instrument, d
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=80))
 def test_metrics_agree_with_scikit_learn(pairs):
-    truth, said = np.array(pairs).T
-    matrix = metrics.confusion(truth, said, 5)
-    assert (matrix == confusion_matrix(truth, said, labels=range(5))).all()
+    truth, predicted = np.array(pairs).T
+    matrix = metrics.confusion(truth, predicted, 5)
+    assert (matrix == confusion_matrix(truth, predicted, labels=range(5))).all()
     summary, scores = metrics.summary(matrix), metrics.class_scores(matrix)
-    assert summary["micro_accuracy"] == pytest.approx(accuracy_score(truth, said))
+    assert summary["micro_accuracy"] == pytest.approx(accuracy_score(truth, predicted))
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert summary["macro_accuracy"] == pytest.approx(balanced_accuracy_score(truth, said))
-        precision, recall, f1, support = precision_recall_fscore_support(truth, said, labels=range(5), zero_division=0)
+        assert summary["macro_accuracy"] == pytest.approx(balanced_accuracy_score(truth, predicted))
+        precision, recall, f1, support = precision_recall_fscore_support(
+            truth, predicted, labels=range(5), zero_division=0
+        )
     assert scores.precision.tolist() == pytest.approx(precision)
     assert np.nan_to_num(scores.recall).tolist() == pytest.approx(recall)
     assert scores.f1.tolist() == pytest.approx(f1)
     assert scores.support.tolist() == support.tolist()
 
 
-def test_micro_and_macro_differ_where_classes_do():
+def test_micro_and_macro_accuracy_differ_for_unequal_classes():
     matrix = np.array([[90, 0], [9, 1]])
     found = metrics.summary(matrix)
     assert found["micro_accuracy"] == pytest.approx(0.91)
@@ -145,7 +147,7 @@ def test_ami_agrees_with_scikit_learn_in_both_normalizations(classes, clusters, 
         assert found[name] == pytest.approx(expected, abs=1e-9)
 
 
-def test_the_permutation_null_is_scikit_learns_of_the_same_permutations():
+def test_the_permutation_null_agrees_with_scikit_learn():
     rng = np.random.default_rng(0)
     labels, assigned = rng.integers(0, 5, 300), rng.integers(3, 9, 300)
     found = adjusted_mutual_info.adjusted(labels, assigned, 20, np.random.default_rng(1))
@@ -155,8 +157,8 @@ def test_the_permutation_null_is_scikit_learns_of_the_same_permutations():
     assert found["ami_max_null_sd"] == pytest.approx(np.std(null, ddof=1), abs=1e-9)
 
 
-def test_the_permutation_null_is_the_papers():
-    """Deviations found with 200 permutations of random labels against a fixed partition: n = 700, K = 2: mean 0.0001, deviation 0.0017; n = 1000, K = 10: 0.0000, 0.0034."""
+def test_the_permutation_null_agrees_with_published_values():
+    """200 permutations of random labels: n = 700, K = 2: mean 0.0001, deviation 0.0017; n = 1000, K = 10: 0.0000, 0.0034."""
     for n, k, deviation in ((700, 2, 0.0017), (1000, 10, 0.0034)):
         rng = np.random.default_rng(0)
         found = adjusted_mutual_info.adjusted(np.arange(n) % k, rng.integers(0, k, n), 200, rng)
@@ -164,7 +166,7 @@ def test_the_permutation_null_is_the_papers():
         assert found["ami_max_null_sd"] == pytest.approx(deviation, rel=0.35)
 
 
-def test_clustering_finds_clusters_and_names_exemplars():
+def test_clustering_finds_clusters_and_exemplars():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 600)
     features = (10 * np.eye(4)[labels] + rng.normal(size=(600, 4))).astype(np.float32)
@@ -180,7 +182,7 @@ def test_clustering_finds_clusters_and_names_exemplars():
         assert len(set(labels[list(rows)])) == 1
 
 
-def test_more_clusters_than_samples_are_asked_once():
+def test_numbers_of_clusters_above_the_samples_are_fitted_once():
     features = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
     trial = trial_of(features, np.arange(40) % 4)
     query = len(trial.tasks[0].query)
@@ -188,7 +190,7 @@ def test_more_clusters_than_samples_are_asked_once():
     assert [o.setting["clusters"] for o in outcomes] == [2, query]
 
 
-def test_clusters_are_set_against_what_else_is_known():
+def test_clusters_are_scored_against_other_columns():
     rng = np.random.default_rng(0)
     labels, hidden = rng.integers(0, 4, 600), rng.uniform(0, 100, 600)
     features = (np.eye(4)[labels] + 10 * np.eye(4)[(hidden // 25).astype(int)]).astype(np.float32)
@@ -199,10 +201,12 @@ def test_clusters_are_set_against_what_else_is_known():
     of_class, of_depth, of_place = Clustering(config).measure(trial)
     assert "against" not in of_class.setting
     assert [o.setting["against"] for o in (of_depth, of_place)] == ["depth", "place"]
-    assert of_class.scores["ami_max"] < 0.1 < 0.9 < of_depth.scores["ami_max"]  # a fifth of the depths is not known
-    assert of_place.scores["ami_max"] == pytest.approx(0.5, abs=0.05)  # of four clusters' two bits it is one
+    assert of_class.scores["ami_max"] < 0.1 < 0.9 < of_depth.scores["ami_max"]  # a fifth of the depths is unknown
+    assert of_place.scores["ami_max"] == pytest.approx(0.5, abs=0.05)  # one of the two bits of four clusters
     assert abs(of_depth.scores["ami_max_null"]) < 0.02
-    with pytest.raises(RequestError, match=r"clustering\.against: no column 'dept'; did you mean 'depth'"):
+    with pytest.raises(
+        RequestError, match=r"also_score_against=dept: the data has no such column; did you mean 'depth'"
+    ):
         list(Clustering(ClusteringConfig(also_score_against=("dept",))).measure(trial))
 
 
@@ -219,7 +223,7 @@ def test_centered_rank_reaches_its_ceiling_only_for_isotropic_features():
 
 
 def test_rank_me_is_the_published_measure_and_not_the_centered_one():
-    """Garrido et al. 2023, eq. 1 and 2, by loops: singular values as they are, 1e-7 added to each share."""
+    """Garrido et al. 2023, eq. 1 and 2, with loops: uncentered singular values, 1e-7 added to each share."""
     rng = np.random.default_rng(0)
     offset = (rng.normal(size=(200, 8)) + 5).astype(np.float32)
     values = [float(np.sqrt(max(v, 0))) for v in np.linalg.eigvalsh(offset.astype(float).T @ offset.astype(float))]
@@ -234,14 +238,14 @@ def test_rank_me_is_the_published_measure_and_not_the_centered_one():
     assert feature_geometry.rank_me(np.zeros((5, 3), np.float32)) == 1
     assert (
         feature_geometry.rank_me(np.ones((1, 3), np.float32)) == 1
-    )  # never below 1, where the protocol's range begins
+    )  # never below 1, the lower limit that the protocol declares
     scores = next(Diagnostics(DiagnosticsConfig()).measure(trial_of(offset, np.arange(200) % 2))).scores
     declared = {metric.name for metric in next(iter(sslbench_protocols())).metrics}
     assert scores.keys() <= declared
     assert scores["rank_me"] < 5 < scores["centered_effective_rank"] < scores["centered_rank_ceiling"]
 
 
-def test_collapse_is_seen_and_a_narrow_cone_is_not_collapse():
+def test_collapse_is_detected_and_a_narrow_cone_is_not_collapse():
     rng = np.random.default_rng(0)
     point = np.ones((300, 8), np.float32) + 1e-6 * rng.normal(size=(300, 8)).astype(np.float32)
     line = np.outer(rng.normal(size=300), np.ones(8)).astype(np.float32)
@@ -251,7 +255,7 @@ def test_collapse_is_seen_and_a_narrow_cone_is_not_collapse():
     assert outcome.scores["collapsed"] == 1
 
 
-def test_alignment_and_uniformity_are_their_definitions():
+def test_alignment_and_uniformity_equal_their_definitions():
     first, second = np.array([[2.0, 0], [0, 3]], np.float32), np.array([[0, 1.0], [0, 1]], np.float32)
     assert feature_geometry.alignment(first, second) == pytest.approx((2 + 0) / 2)
     assert feature_geometry.uniformity(first) == pytest.approx(-4)
@@ -259,8 +263,10 @@ def test_alignment_and_uniformity_are_their_definitions():
 
 def test_series_are_averaged_over_their_true_steps():
     features = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
-    table = Table(features={"s": features}, target=np.zeros(2, int), columns={}, lengths={"s": np.array([2, 3])})
-    assert joined(table).tolist() == [[1, 2], [8, 9]]
+    table = DiskFeatureTable(
+        features={"s": features}, target=np.zeros(2, int), columns={}, lengths={"s": np.array([2, 3])}
+    )
+    assert join_vectors(table).tolist() == [[1, 2], [8, 9]]
 
 
 def test_intervals():

@@ -15,7 +15,7 @@ from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
-from sslbench.pipeline.stages import stages_of
+from sslbench.pipeline.stages import make_stages
 from sslbench.progress import Expected, RunProgress
 from sslbench.report.console.costs import run_lines, took_lines
 from sslbench.report.console.progress_bars import Bars, PlainLines
@@ -112,7 +112,7 @@ def test_stages_of_unknown_cost_are_judged_by_those_that_are_like_them(tmp_path)
     for stage in small:
         rates.add(stage, 10.0, real=True)
     [(plan, stages)] = planned(tmp_path, "seeds=[0]", "train.epochs=4", "train.batch_size=32", "protocols=[knn,linear]")
-    found = estimate([(plan, stages)], stages_of, 0.0, rates)
+    found = estimate([(plan, stages)], make_stages, 0.0, rates)
     assert found.seconds["pretrain"] == pytest.approx(20.0), "twice as many epochs, in batches of another size"
     assert found.unknown == 1, "nothing is known of a linear probe"
     assert found.guessed == 1
@@ -120,12 +120,12 @@ def test_stages_of_unknown_cost_are_judged_by_those_that_are_like_them(tmp_path)
 
 def test_measuring_ends_in_time_and_its_rates_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("SSLBENCH_DATA", str(tmp_path))
-    first = estimate(planned(tmp_path, "seeds=[0]", "protocols=[knn]"), stages_of, 1e-9)
+    first = estimate(planned(tmp_path, "seeds=[0]", "protocols=[knn]"), make_stages, 1e-9)
     assert first.unknown + first.guessed > 0
     assert list(tmp_path.glob("rates/*.json"))
     asked = planned(tmp_path, "seeds=[0]", "protocols=[knn]")
-    assert estimate(asked, stages_of, 60.0).seconds["pretrain"] > 0
-    again = estimate(asked, stages_of, 0.0)
+    assert estimate(asked, make_stages, 60.0).seconds["pretrain"] > 0
+    again = estimate(asked, make_stages, 0.0)
     assert (again.unknown, again.unmeasured) == (0, ())
     assert again.seconds["pretrain"] > 0
 
@@ -136,7 +136,7 @@ def test_a_component_that_is_unavailable_for_good_costs_nothing(tmp_path):
     rates = Rates()
     for stage in planned(tmp_path, "method.name=random-init", *asked_for)[0][1]:
         rates.add(stage, 1000.0, real=True)
-    found = estimate(asked, stages_of, 60.0, rates)
+    found = estimate(asked, make_stages, 60.0, rates)
     assert found.by_method.get("pretrained", 0.0) == 0
     assert found.unavailable["evaluate"] == found.stages["evaluate"] > 0
 
@@ -147,12 +147,12 @@ def test_a_long_run_names_the_settings_that_make_it_shorter(tmp_path):
     plans = [plan for plan, _ in asked]
     for stage in asked[0][1]:
         rates.add(stage, 1.0, real=True)
-    assert not any("shorter" in line for line in run_lines(plans, estimate(asked, stages_of, 0.0, rates)))
+    assert not any("shorter" in line for line in run_lines(plans, estimate(asked, make_stages, 0.0, rates)))
     for stage in asked[0][1]:
         rates.add(stage, 1000.0, real=True)
-    lines = list(run_lines(plans, estimate(asked, stages_of, 0.0, rates)))
+    lines = list(run_lines(plans, estimate(asked, make_stages, 0.0, rates)))
     place = lines.index("this takes longer than 10 min. To make it shorter:")
-    shared = "\n".join(run_lines(plans, estimate(asked, stages_of, 0.0, rates), workers=2))
+    shared = "\n".join(run_lines(plans, estimate(asked, make_stages, 0.0, rates), workers=2))
     assert "on this machine in 2 processes; one after another" in shared
     assert [line.split(" (")[0] for line in lines[place + 1 :]] == [
         "  seeds=0", "  train.epochs=25", "  --protocols knn"

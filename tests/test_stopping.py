@@ -1,4 +1,4 @@
-"""Early stopping: when it ends, whose weights are kept, and that a killed training stops where an undisturbed one does."""
+"""Test early stopping: the last epoch, the weights that are kept, and a training that continues from a checkpoint."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from sslbench.config.settings import TrainSettings
 from sslbench.data.prepare import PrepareJob, prepare
 from sslbench.data.table import open_prepared
 from sslbench.environment import places
-from sslbench.train.build import gather_material
+from sslbench.train.build import gather_training_data
 from sslbench.train.checkpoint import Progress
 from sslbench.train.distributed.process_group import SingleProcess
 from sslbench.train.feeds import FeatureFeed, SampleFeed
-from sslbench.train.loop import Training, stale, train
-from sslbench.train.pretrain import _held
+from sslbench.train.loop import Training, should_stop, train
+from sslbench.train.pretrain import _make_holdout_feed
 
-FACTS = PlanContext(modalities={}, shapes={}, samples=9, batch_size=128, epochs=1, target=Target(kind="none"))
+CONTEXT = PlanContext(modalities={}, shapes={}, samples=9, batch_size=128, epochs=1, target=Target(kind="none"))
 SETTINGS = {
     "recipe": "quick", "augmentation.name": "digits", "backbone.widths": [8, 8, 16, 16], "train.batch_size": 128,
     "train.precision": "float32", "seeds": [0], "baselines": "none", "protocols": ["knn"], "threads": 1,
@@ -39,7 +39,7 @@ SETTINGS = {
 
 
 class Valley(Objective):
-    """One weight that walks 1 an epoch past the value where its loss on held rows is least."""
+    """One weight that moves by 1 per epoch, past the value with the lowest validation loss."""
 
     def __init__(self, lowest: float) -> None:
         super().__init__()
@@ -52,50 +52,52 @@ class Valley(Objective):
         return Loss(total=(self.weight - self.lowest) ** 2)
 
 
-def walked(tmp_path, lowest: float, **settings) -> tuple[Valley, list[dict[str, float]], int]:
+def train_valley(tmp_path, lowest: float, **settings) -> tuple[Valley, list[dict[str, float]], int]:
     valley = Valley(lowest)
     rows = np.zeros((8, 1), np.float32)
-    feed = FeatureFeed(features={"x": rows}, labels=np.zeros(8, np.int64), batch=8, seed=0, device=torch.device("cpu"))
+    feed = FeatureFeed(
+        features={"x": rows}, labels=np.zeros(8, np.int64), batch_size=8, seed=0, device=torch.device("cpu")
+    )
     chosen = TrainSettings(
         optimizer="sgd", lr=1.0, momentum=0.0, weight_decay=0.0, schedule="constant", batch_size=8, **settings
     )
     training = Training(
-        objective=valley, feed=feed, held=feed, settings=chosen, fabric=Fabric(accelerator="cpu", devices=1),
-        world=SingleProcess(), seed=0, checkpoint=tmp_path / "checkpoint",
+        objective=valley, feed=feed, holdout=feed, settings=chosen, fabric=Fabric(accelerator="cpu", devices=1),
+        processes=SingleProcess(), seed=0, checkpoint=tmp_path / "checkpoint",
     )  # fmt: skip
     found = train(training)
-    return valley, list(found.history), found.kept
+    return valley, list(found.history), found.kept_epoch
 
 
-def test_it_stops_when_patience_is_over_and_keeps_the_best_epoch(tmp_path):
-    valley, history, kept = walked(tmp_path, 4.0, epochs=50, patience=3)
+def test_training_stops_after_patience_and_keeps_the_best_epoch(tmp_path):
+    valley, history, kept = train_valley(tmp_path, 4.0, epochs=50, patience=3)
     assert (len(history), kept, valley.weight.item()) == (7, 4, 4.0)
     assert [epoch["validation_loss"] for epoch in history] == [9, 4, 1, 0, 1, 4, 9]
 
 
-def test_not_before_the_least_and_not_after_the_most(tmp_path):
-    valley, history, kept = walked(tmp_path / "least", 4.0, epochs=50, patience=3, min_epochs=20)
+def test_training_stops_between_min_epochs_and_epochs(tmp_path):
+    valley, history, kept = train_valley(tmp_path / "least", 4.0, epochs=50, patience=3, min_epochs=20)
     assert (len(history), kept, valley.weight.item()) == (20, 4, 4.0)
-    valley, history, kept = walked(tmp_path / "most", 40.0, epochs=6, patience=3)
+    valley, history, kept = train_valley(tmp_path / "most", 40.0, epochs=6, patience=3)
     assert (len(history), kept, valley.weight.item()) == (6, 6, 6.0)
-    assert not stale(TrainSettings(patience=0), Progress(epoch=99))
+    assert not should_stop(TrainSettings(patience=0), Progress(epoch=99))
 
 
-def test_a_training_that_goes_on_from_its_checkpoint_stops_at_the_same_epoch(tmp_path):
+def test_a_training_that_continues_from_its_checkpoint_stops_at_the_same_epoch(tmp_path):
     (tmp_path / "whole").mkdir()
-    _, whole, _ = walked(tmp_path / "whole", 4.0, epochs=50, patience=3)
+    _, whole, _ = train_valley(tmp_path / "whole", 4.0, epochs=50, patience=3)
     (tmp_path / "cut").mkdir()
-    walked(tmp_path / "cut", 4.0, epochs=5, patience=3)  # ended at its fifth epoch, which was not the best
+    train_valley(tmp_path / "cut", 4.0, epochs=5, patience=3)  # ended at its fifth epoch, which was not the best
     state = torch.load(tmp_path / "cut/checkpoint", weights_only=True)
     assert state["progress"]["best"]["weight"] == 4
     (tmp_path / "again").mkdir()
     shutil.copy(tmp_path / "cut/checkpoint", tmp_path / "again/checkpoint")
-    valley, history, kept = walked(tmp_path / "again", 4.0, epochs=50, patience=3)
+    valley, history, kept = train_valley(tmp_path / "again", 4.0, epochs=50, patience=3)
     assert (history, kept, valley.weight.item()) == (whole, 4, 4.0)
 
 
-def material(tmp_path, groups: str = "", **settings):
-    """What a training on digits would be made of."""
+def gather_digits(tmp_path, groups: str = "", **settings):
+    """Return the training data of a plan on digits."""
     catalog = discover(installed_entries())
     overrides = [f"{path}={value}" for path, value in {**settings, "train.patience": 1}.items()]
     tree = read_request(None, {"method": {"name": "simclr"}, "data": {"name": "digits"}}, overrides)
@@ -108,27 +110,27 @@ def material(tmp_path, groups: str = "", **settings):
     if groups:
         blocks = np.array([f"block {row // 7}" for row in range(len(table))])
         table = replace(table, columns={**table.columns, groups: blocks}, groups=(groups,))
-    return gather_material(plan, [table], 0)
+    return gather_training_data(plan, [table], 0)
 
 
 @pytest.mark.parametrize("pool", ["train", "all"])
-def test_what_is_watched_and_what_is_learned_from_have_no_row_in_common(tmp_path, pool):
-    made = material(tmp_path, **{"pretrain.pool": pool, "train.holdout_fraction": 0.1})
-    ((_, learned),), ((_, watched),) = made.pool.members, made.held.members
-    assert not set(learned) & set(watched)
-    assert (len(learned), len(watched)) == {"train": (1221, 216), "all": (1797 - 180, 180)}[pool]
+def test_training_rows_and_holdout_rows_are_disjoint(tmp_path, pool):
+    data = gather_digits(tmp_path, **{"pretrain.pool": pool, "train.holdout_fraction": 0.1})
+    ((_, learned),), ((_, holdout),) = data.pool.members, data.holdout.members
+    assert not set(learned) & set(holdout)
+    assert (len(learned), len(holdout)) == {"train": (1221, 216), "all": (1797 - 180, 180)}[pool]
 
 
-def test_groups_are_watched_whole(tmp_path):
-    made = material(tmp_path, groups="block", **{"pretrain.pool": "all", "train.holdout_fraction": 0.1})
-    ((_, learned),), ((_, watched),) = made.pool.members, made.held.members
-    assert not {row // 7 for row in learned} & {row // 7 for row in watched}
-    assert 180 <= len(watched) < 187
-    assert len(learned) + len(watched) == 1797
+def test_whole_groups_are_held_out(tmp_path):
+    data = gather_digits(tmp_path, groups="block", **{"pretrain.pool": "all", "train.holdout_fraction": 0.1})
+    ((_, learned),), ((_, holdout),) = data.pool.members, data.holdout.members
+    assert not {row // 7 for row in learned} & {row // 7 for row in holdout}
+    assert 180 <= len(holdout) < 187
+    assert len(learned) + len(holdout) == 1797
 
 
 @pytest.mark.parametrize(("pool", "learned"), [("train", 1221), ("all", 1797 - 180)])
-def test_a_run_tells_when_it_stopped(tmp_path, pool, learned):
+def test_a_record_states_the_epoch_at_which_training_stopped(tmp_path, pool, learned):
     settings = {
         **SETTINGS,
         "train.epochs": 4,
@@ -143,14 +145,14 @@ def test_a_run_tells_when_it_stopped(tmp_path, pool, learned):
     assert record.training[0]["notes"]["training"].startswith("ran all its 4 epochs, weights of epoch ")
 
 
-def test_the_training_loss_may_be_watched_instead(tmp_path):
+def test_the_training_loss_can_be_monitored(tmp_path):
     settings = {**SETTINGS, "train.epochs": 3, "train.patience": 1, "train.monitor": "training"}
     record = sslbench.run("simclr", "digits", out=tmp_path, settings=settings).records[0]
     assert record.status == "done", record.reason
     assert "validation_loss" not in record.training[0]["history"][0]
 
 
-def test_a_method_that_is_given_labels_is_watched_with_them(tmp_path):
+def test_the_validation_loss_of_a_supervised_method_uses_labels(tmp_path):
     settings = {**SETTINGS, "recipe": "none", "backbone.name": "micro-cnn", "train.epochs": 3, "train.patience": 2}
     record = sslbench.run("supervised", "digits", out=tmp_path, settings=settings).records[0]
     assert record.status == "done", record.reason
@@ -159,29 +161,32 @@ def test_a_method_that_is_given_labels_is_watched_with_them(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"train.patience": -1}, "train.patience: -1 is not possible. Possible: 0 or more"),
-        ({"train.patience": 2, "train.ema_decay": 0.9}, "0 with train.ema_decay"),
-        ({"train.patience": 2, "train.eval_epochs": [1]}, "none with train.steps or train.patience"),
-        ({"train.min_epochs": 9}, "train.min_epochs: 9 is not possible. Possible: from 0 to train.epochs"),
+        ({"train.patience": 2, "train.ema_decay": 0.9}, "train.patience=2: cannot be combined with train.ema_decay"),
+        ({"train.patience": 2, "train.eval_epochs": [1]}, "cannot be combined with train.steps or train.patience"),
+        ({"train.min_epochs": 9}, "train.min_epochs=9: is above train.epochs"),
         ({"train.holdout_fraction": 1.0}, "train.holdout_fraction: 1.0 is not possible. Possible: above 0, below 1"),
     ],
 )
-def test_impossible_patience_is_a_sentence(settings, told):
-    with pytest.raises(RequestError, match=told.replace("(", r"\(")):
+def test_impossible_settings_of_early_stopping_are_rejected(settings, message):
+    with pytest.raises(RequestError, match=message.replace("(", r"\(")):
         sslbench.run("simclr", "digits", settings={**SETTINGS, "train.epochs": 3, **settings})
 
 
-def test_nothing_to_watch_fails_the_run_with_what_to_do(tmp_path):
+def test_a_run_without_validation_rows_fails_with_a_hint(tmp_path):
     settings = {**SETTINGS, "train.epochs": 2, "train.patience": 1, "splits.validation": 0.0, "pretrain.pool": "train"}
     record = sslbench.run("simclr", "digits", out=tmp_path, settings=settings).records[0]
     assert record.status == "failed"
-    assert "0 row(s) are left to watch the loss on; raise splits.validation or train.holdout_fraction" in record.reason
+    assert (
+        "0 row(s) are too few for the validation loss. Raise splits.validation or train.holdout_fraction"
+        in record.reason
+    )
 
 
-def test_few_rows_are_watched_in_a_batch_of_a_power_of_two(tmp_path):
-    """So that one process watches the loss that two would watch."""
+def test_few_holdout_rows_form_a_batch_of_a_power_of_two(tmp_path):
+    """One process then computes the same validation loss as two."""
     settings = {
         **SETTINGS,
         "train.epochs": 1,
@@ -191,18 +196,19 @@ def test_few_rows_are_watched_in_a_batch_of_a_power_of_two(tmp_path):
     }
     record = sslbench.run("simclr", "digits", out=tmp_path, settings=settings).records[0]
     assert record.training[0]["samples"] == 1797 - 36
-    feed = SimpleNamespace(batch=128, world=SingleProcess())
+
     for rows, batch in ((2, 2), (17, 16), (127, 64), (128, 128), (300, 128)):
         plan = SimpleNamespace(
-            method=SimpleNamespace(config=None), spec=SimpleNamespace(check=lambda *_: ()), facts=FACTS
+            method=SimpleNamespace(config=None), spec=SimpleNamespace(check=lambda *_: ()), context=CONTEXT
         )
-        pool = SimpleNamespace(held=range(rows), held_labels=None, pool=range(5))
-        made = _held(plan, SampleFeed(pool=[], views=None, roles={}, augmentations=[], batch=feed.batch, accumulate=4, seed=0,
-                                      world=feed.world), pool)  # fmt: skip
-        assert (made.batch, made.accumulate, made.first) == (batch, 1, 5)
+        data = SimpleNamespace(holdout=range(rows), holdout_labels=None, pool=range(5))
+        feed = SampleFeed(pool=[], views=None, roles={}, augmentations=[], batch_size=128, grad_accumulation=4, seed=0,
+                          processes=SingleProcess())  # fmt: skip
+        holdout = _make_holdout_feed(plan, feed, data)
+        assert (holdout.batch_size, holdout.grad_accumulation, holdout.first_index) == (batch, 1, 5)
 
 
-def test_a_method_that_remembers_rows_has_no_loss_on_others():
+def test_a_method_with_per_sample_state_has_no_validation_loss():
     settings = {**SETTINGS, "train.epochs": 3, "train.patience": 1}
     told = "needs a validation loss, which 'deepcluster-v2' does not have. Set train.monitor=training"
     with pytest.raises(RequestError, match=told):

@@ -173,7 +173,7 @@ def test_a_run_that_two_processes_share_says_so_and_agrees_with_one(tmp_path):
     ("way", "sentence"),
     [
         ("second alone", "no disk is left here"),
-        ("abort", "ended with 1 and left no error; they printed .*ranks.log"),
+        ("abort", "ended with exit code 1 and no error message. See .*ranks.log"),
         ("wind down", None),
     ],
 )
@@ -181,9 +181,9 @@ def test_how_processes_end_is_told(tmp_path, monkeypatch, way, sentence):
     """An error of any of them; none where one was killed; and none where only the interpreter's end fails."""
     monkeypatch.setattr(launch, "PROGRAM", "tests.ending_program")
     plan = SimpleNamespace(train=SimpleNamespace(devices=2), threads=1)
-    errand = launch.WorkerTask(tree={"way": way}, threads=1, precision="float32", seed=0, fold=0, tables=())
+    task = launch.WorkerTask(tree={"way": way}, threads=1, precision="float32", seed=0, fold=0, tables=())
     with pytest.raises(RuntimeError, match=sentence) if sentence else nullcontext():
-        launch.spawn(plan, errand, tmp_path, lambda moment: None)
+        launch.run_workers(plan, task, tmp_path, lambda moment: None)
     assert (tmp_path / "ranks.log").exists() == bool(sentence)
 
 

@@ -1,4 +1,4 @@
-"""The loop: schedules and optimizers against closed forms, exact resume after SIGKILL, divergence, snapshots."""
+"""Test schedules and optimizers against closed forms, exact resume after SIGKILL, divergence and snapshots."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from sslbench.train.optimizers import (
     Lars,
     build_optimizer,
     clip_each_gradient,
-    depth_rates,
-    larc_scale,
-    parameter_groups,
-    peak_rate,
-    rate_at,
-    set_rates,
+    compute_depth_multipliers,
+    compute_larc_scale,
+    compute_lr,
+    compute_peak_lr,
+    make_parameter_groups,
+    set_lr_and_decay,
 )
 
 from .conftest import TINY
@@ -49,12 +49,12 @@ SMALL_CNN = {
 
 def test_cosine_with_warmup_and_scaled_rate():
     settings = TrainSettings(epochs=800, batch_size=4096, lr=1.5e-4, scale_lr=True, warmup_epochs=40)
-    assert peak_rate(settings) == pytest.approx(2.4e-3)  # 1.5e-4 x 4096 / 256
-    assert rate_at(settings, 0) == 0
-    assert rate_at(settings, 20) == pytest.approx(1.2e-3)
-    assert rate_at(settings, 40) == pytest.approx(2.4e-3)
-    assert rate_at(settings, 420) == pytest.approx(1.2e-3)
-    assert rate_at(settings, 800) == pytest.approx(0, abs=1e-12)
+    assert compute_peak_lr(settings) == pytest.approx(2.4e-3)  # 1.5e-4 x 4096 / 256
+    assert compute_lr(settings, 0) == 0
+    assert compute_lr(settings, 20) == pytest.approx(1.2e-3)
+    assert compute_lr(settings, 40) == pytest.approx(2.4e-3)
+    assert compute_lr(settings, 420) == pytest.approx(1.2e-3)
+    assert compute_lr(settings, 800) == pytest.approx(0, abs=1e-12)
 
 
 def test_one_cycle_agrees_with_torch():
@@ -65,14 +65,14 @@ def test_one_cycle_agrees_with_torch():
     )
     for step in range(1000):
         # torch counts the peak at step 0.3 * total - 1, so the two are at most a step apart
-        assert rate_at(settings, step / 100) == pytest.approx(cycle.get_last_lr()[0], abs=0.003)
+        assert compute_lr(settings, step / 100) == pytest.approx(cycle.get_last_lr()[0], abs=0.003)
         optimizer.step()
         cycle.step()
 
 
 @pytest.mark.slow
-def test_compiled_encoders_learn_the_same(tmp_path):
-    """Kernels made by torch.compile round otherwise, and change nothing else."""
+def test_compiled_encoders_have_the_same_losses(tmp_path):
+    """Kernels from torch.compile differ only by rounding."""
     if shutil.which("g++") is None and not torch.cuda.is_available():
         pytest.skip("needs a C++ compiler, which torch.compile uses on CPUs")
     settings = {**SMALL_CNN, "train.compile": True}
@@ -87,7 +87,7 @@ def test_compiled_encoders_learn_the_same(tmp_path):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_compiled_bfloat16_measures_the_same_on_a_gpu(tmp_path):
-    """Same protocol numbers within seed noise: the difference lies inside the interval over three seeds of either."""
+    """Scores are equal within seed noise: the difference is inside the interval over three seeds."""
     settings = {**SMALL_CNN, "train.precision": "bfloat16", "train.epochs": 10, "seeds": [0, 1, 2]}
     values = []
     for compiled in (False, True):
@@ -102,8 +102,8 @@ def test_layer_decay_multipliers_of_vit_large():
     """MAE, fine-tuning: head 1, last block 0.75, first block 0.75^24, patch embedding 0.75^25 = 7.5e-4."""
     modality = Modality(layout="image", shape=(1, 32, 32))
     encoder = MicroVit(MicroVitConfig(depth=24, width=16, heads=2), modality)
-    rates = depth_rates(encoder, 0.75)
-    by_name = {name: rates[id(p)] for name, p in encoder.named_parameters()}
+    multipliers = compute_depth_multipliers(encoder, 0.75)
+    by_name = {name: multipliers[id(p)] for name, p in encoder.named_parameters()}
     assert by_name["embed.weight"] == pytest.approx(0.75**25)
     assert by_name["embed.weight"] == pytest.approx(7.5e-4, rel=0.01)
     assert by_name["class_token"] == pytest.approx(0.75**25)
@@ -113,7 +113,7 @@ def test_layer_decay_multipliers_of_vit_large():
 
 
 @pytest.mark.parametrize("model", ["resnet18", "vgg11_bn", "convnext_tiny"])
-def test_stages_of_convolutional_encoders_deepen(model):
+def test_depth_grows_along_convolutional_encoders(model):
     encoder = TorchvisionEncoder(TorchvisionConfig(model=model), Modality(layout="image", shape=(1, 32, 32)))
     depths = [encoder.depth_of(name) for name, _ in encoder.named_parameters()]
     assert depths[0] == 0 or model.startswith("vgg")
@@ -122,8 +122,8 @@ def test_stages_of_convolutional_encoders_deepen(model):
     assert max(depths) <= encoder.depth
 
 
-class Line(Objective):
-    """One weight matrix and a bias."""
+class LinearObjective(Objective):
+    """An objective of one weight matrix and a bias."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,17 +134,17 @@ class Line(Objective):
 
 
 def test_one_dimensional_parameters_do_not_decay():
-    groups = parameter_groups(Line(), TrainSettings(weight_decay=0.1))
+    groups = make_parameter_groups(LinearObjective(), TrainSettings(weight_decay=0.1))
     assert {len(g["params"][0].shape): g["weight_decay"] for g in groups} == {2: 0.1, 1: 0.0}
 
 
-def test_norms_and_biases_decay_where_they_are_meant_to():
+def test_norms_and_biases_decay_if_requested():
     settings = TrainSettings(
         optimizer="sgd", weight_decay=0.1, decay_norms_and_biases=True, epochs=1, lr=1.0, momentum=0.0
     )
-    objective = Line()
+    objective = LinearObjective()
     optimizer = build_optimizer(objective, settings)
-    set_rates(optimizer, settings, 0.0)
+    set_lr_and_decay(optimizer, settings, 0.0)
     before = {name: parameter.detach().clone() for name, parameter in objective.named_parameters()}
     for parameter in objective.parameters():
         parameter.grad = torch.zeros_like(parameter)
@@ -154,34 +154,34 @@ def test_norms_and_biases_decay_where_they_are_meant_to():
 
 
 def test_groups_must_hold_every_parameter_once():
-    class Forgetful(Line):
+    class Incomplete(LinearObjective):
         def groups(self):
             return (ParameterGroup(parameters=(self.layer.weight,)),)
 
-    class Twice(Line):
+    class Duplicate(LinearObjective):
         def groups(self):
             return (ParameterGroup(parameters=tuple(self.parameters())), ParameterGroup(parameters=(self.layer.bias,)))
 
-    for wrong in (Forgetful(), Twice()):
+    for objective in (Incomplete(), Duplicate()):
         with pytest.raises(ValueError, match="must hold every trainable parameter exactly once"):
-            build_optimizer(wrong, TrainSettings())
+            build_optimizer(objective, TrainSettings())
 
 
 def test_groups_can_be_constant_or_frozen_at_first():
-    class Apart(Line):
+    class SeparateHead(LinearObjective):
         def groups(self):
             head = ParameterGroup(parameters=(self.layer.bias,), scheduled=False, lr_multiplier=2.0)
             return (ParameterGroup(parameters=(self.layer.weight,), from_epoch=1), head)
 
     settings = TrainSettings(epochs=4, lr=1.0, weight_decay=0)
-    optimizer = build_optimizer(Apart(), settings)
-    set_rates(optimizer, settings, 0.5)
+    optimizer = build_optimizer(SeparateHead(), settings)
+    set_lr_and_decay(optimizer, settings, 0.5)
     assert [g["lr"] for g in optimizer.param_groups] == [0.0, 2.0]
-    set_rates(optimizer, settings, 2.0)
+    set_lr_and_decay(optimizer, settings, 2.0)
     assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([0.5, 2.0])
 
 
-def test_lars_is_its_equation():
+def test_lars_follows_its_equation():
     weight, bias = nn.Parameter(torch.tensor([[3.0, 4.0]])), nn.Parameter(torch.tensor([1.0]))
     groups = [{"params": [weight], "weight_decay": 0.1, "lr": 0.5}, {"params": [bias], "weight_decay": 0.0, "lr": 0.5}]
     optimizer = Lars(groups, momentum=0.9, trust=0.01)
@@ -199,25 +199,25 @@ def test_lars_is_its_equation():
     assert torch.allclose(bias, expected_bias)
 
 
-def test_larcs_scale_is_bounded_at_rate_0_as_just_above_it():
-    """A warm-up may begin at rate 0: its first update enters the momentum, and must not be scaled there without a bound."""
+def test_the_scale_of_larc_is_bounded_at_learning_rate_0():
+    """A warm-up may begin at learning rate 0: its first update enters the momentum, so its scale must be bounded."""
     after = []
-    for rate in (0.0, 1e-12):
+    for lr in (0.0, 1e-12):
         weight = nn.Parameter(torch.tensor([[3.0, 4.0]]))
-        groups = [{"params": [weight], "weight_decay": 0.1, "lr": rate}]
+        groups = [{"params": [weight], "weight_decay": 0.1, "lr": lr}]
         optimizer = Lars(groups, momentum=0.9, trust=0.02, clip=True)
         weight.grad = torch.tensor([[100.0, 200.0]])
         optimizer.step()
         after.append(optimizer.state[weight]["velocity"])
     torch.testing.assert_close(after[0], torch.tensor([[100.3, 200.4]]))
     torch.testing.assert_close(after[0], after[1])
-    assert larc_scale(torch.tensor(0.002), 0.5).item() == pytest.approx(0.004)
-    assert larc_scale(torch.tensor(3.0), 0.5).item() == 1
+    assert compute_larc_scale(torch.tensor(0.002), 0.5).item() == pytest.approx(0.004)
+    assert compute_larc_scale(torch.tensor(3.0), 0.5).item() == 1
 
 
 @pytest.mark.parametrize("limit", [0.5, 3.0, 100.0])
 def test_each_gradient_is_scaled_by_its_own_norm(limit):
-    objective = Line()
+    objective = LinearObjective()
     objective.layer.weight.grad = torch.full((2, 3), 2.0)
     objective.layer.bias.grad = torch.tensor([0.3, 0.4])
     clip_each_gradient(objective.parameters(), limit)
@@ -225,9 +225,11 @@ def test_each_gradient_is_scaled_by_its_own_norm(limit):
     assert objective.layer.bias.grad.norm().item() == pytest.approx(0.5, rel=1e-5)
 
 
-def test_clipping_by_parameter_is_refused_where_no_process_holds_a_whole_gradient():
+def test_clipping_by_parameter_is_rejected_with_sharded_gradients():
     found = problems_of("train.grad_clip_by=parameter", "train.strategy=fsdp", "train.devices=2")
-    assert any(line.startswith("train.grad_clip_by: 'parameter' is not possible. Possible: 'global'") for line in found)
+    assert any(
+        line.startswith("train.grad_clip_by=parameter: cannot be combined with train.strategy=fsdp") for line in found
+    )
 
 
 def comparable(record: Path) -> dict:
@@ -256,8 +258,8 @@ def finish(out: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_killed_anywhere_and_run_again_is_the_same_record(tmp_path):
-    undisturbed = comparable(finish(tmp_path / "whole"))
+def test_a_run_killed_at_any_time_and_repeated_has_the_same_record(tmp_path):
+    uninterrupted = comparable(finish(tmp_path / "whole"))
     for number, wait in enumerate((3.0, 5.0, 6.5, 8.0)):
         out = tmp_path / f"killed{number}"
         kills = 0
@@ -271,11 +273,11 @@ def test_killed_anywhere_and_run_again_is_the_same_record(tmp_path):
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
-        assert comparable(finish(out)) == undisturbed
+        assert comparable(finish(out)) == uninterrupted
 
 
-def test_a_checkpoint_in_mid_epoch_goes_on_exactly(tmp_path, monkeypatch):
-    """The training stops after a step of the third epoch, as a kill would, and the next attempt goes on from there."""
+def test_training_continues_exactly_from_a_checkpoint_within_an_epoch(tmp_path, monkeypatch):
+    """The training stops after a step of the third epoch, like a killed one, and the next attempt continues from there."""
     from sslbench.train import loop
 
     settings = {**TINY, "train.epochs": 4, "train.checkpoint_seconds": 0, "baselines": "none", "protocols": ["knn"]}
@@ -292,7 +294,7 @@ def test_a_checkpoint_in_mid_epoch_goes_on_exactly(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         sslbench.run("mae", "digits", out=tmp_path / "cut", settings=settings)
     again = sslbench.run("mae", "digits", out=tmp_path / "cut", settings=settings)
-    assert 0 < len(steps) - 42 < 76 - 36  # it went on, and did not begin again
+    assert 0 < len(steps) - 42 < 76 - 36  # it continued and did not restart
     assert again.records[0].scores == whole.records[0].scores
     assert again.records[0].training == whole.records[0].training
 
@@ -307,19 +309,19 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_step(tmp_path):
     assert json.loads(next(tmp_path.glob("*/record.json")).read_text())["status"] == "diverged"
 
 
-def test_snapshots_are_measured_and_change_no_weight(tmp_path):
+def test_snapshots_are_evaluated_and_change_no_weight(tmp_path):
     base = {**TINY, "train.epochs": 3, "baselines": "none", "protocols": ["knn"]}
     plain = sslbench.run("mae", "digits", out=tmp_path / "plain", settings=base).records[0]
-    snapped = sslbench.run(
+    with_snapshots = sslbench.run(
         "mae", "digits", out=tmp_path / "snap", settings={**base, "train.eval_epochs": [1, 2]}
     ).records[0]
     weights = [next((tmp_path / name).glob("mae*/encoder-*.safetensors")).read_bytes() for name in ("plain", "snap")]
     assert weights[0] == weights[1]
-    assert {s.epoch for s in snapped.scores} == {1, 2, None}
-    assert [s for s in snapped.scores if s.epoch is None] == list(plain.scores)
+    assert {s.epoch for s in with_snapshots.scores} == {1, 2, None}
+    assert [s for s in with_snapshots.scores if s.epoch is None] == list(plain.scores)
 
 
-def test_accumulation_of_a_mean_loss_is_the_larger_batch(tmp_path):
+def test_accumulation_of_a_mean_loss_equals_the_larger_batch(tmp_path):
     base = {**TINY, "train.precision": "float32", "train.batch_size": 128, "baselines": "none", "protocols": ["knn"]}
     one = sslbench.run("mae", "digits", out=tmp_path, settings=base).records[0]
     two = sslbench.run("mae", "digits", out=tmp_path, settings={**base, "train.grad_accumulation": 4}).records[0]
@@ -327,7 +329,7 @@ def test_accumulation_of_a_mean_loss_is_the_larger_batch(tmp_path):
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
-def test_the_average_of_the_weights_is_what_is_kept(tmp_path):
+def test_the_average_of_the_weights_is_saved(tmp_path):
     base = {**TINY, "baselines": "none", "protocols": ["knn"]}
     plain = sslbench.run("mae", "digits", out=tmp_path, settings=base).records[0]
     averaged = sslbench.run("mae", "digits", out=tmp_path, settings={**base, "train.ema_decay": 0.99}).records[0]

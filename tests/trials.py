@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 from sslbench.api.values import Target, Task
 from sslbench.evaluation.bench import HarnessTrial
-from sslbench.evaluation.features import Table
+from sslbench.evaluation.features import DiskFeatureTable
 
 
 @cache
@@ -24,7 +24,7 @@ def trial_of(
     order = np.random.default_rng(0).permutation(len(labels))
     a, b = int(0.7 * len(order)), int(0.8 * len(order))
     task = Task(setting={"fold": 0}, bank=order[:a], validation=order[a:b], query=order[b:])
-    table = Table(features={"image": features}, target=labels, columns=columns)
+    table = DiskFeatureTable(features={"image": features}, target=labels, columns=columns)
     names = tuple(map(str, range(classes or int(labels.max()) + 1)))
     return HarnessTrial(
         tasks=[task], target=Target(kind="class", names=names), bench=None, key=(seed, "p", "d"), open_table=lambda space: table

@@ -23,7 +23,7 @@ from sslbench.train.build import build_augmentation, build_method, make_views
 from sslbench.train.distributed.fabric import make_fabric
 from sslbench.train.distributed.process_group import SingleProcess
 from sslbench.train.feeds import Pass, SampleFeed
-from sslbench.train.loop import Trained, Training, silent, train
+from sslbench.train.loop import Training, TrainingResult, ignore_step, train
 
 
 def a_plan(request: Mapping[str, Any], *overrides: str) -> Plan:
@@ -70,7 +70,7 @@ def a_feed(plan: Plan, pool: Pool) -> SampleFeed:
     return SampleFeed(
         pool=pool, views=make_views(plan, plan.modalities, 0, fabric.device), roles=plan.roles,
         augmentations=[build_augmentation(a, plan.view, plan.modalities, pool) for a in plan.augmentations],
-        batch=plan.train.batch_size, accumulate=1, seed=0, world=SingleProcess(),
+        batch_size=plan.train.batch_size, grad_accumulation=1, seed=0, processes=SingleProcess(),
     )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ class Ready:
     def __init__(self, feed: SampleFeed) -> None:
         self.passes = next(iter(feed.epoch(0, 0)))
         self.count = feed.steps()
-        self.survey = feed.survey
+        self.unaugmented_pass = feed.unaugmented_pass
 
     def steps(self) -> int:
         """As many as the feed has."""
@@ -102,7 +102,7 @@ class Short:
     """A feed of which every epoch ends after some steps: a large set's rates without a large set's time."""
 
     def __init__(self, feed: SampleFeed, most: int) -> None:
-        self.feed, self.count, self.survey = feed, min(most, feed.steps()), feed.survey
+        self.feed, self.count, self.unaugmented_pass = feed, min(most, feed.steps()), feed.unaugmented_pass
 
     def steps(self) -> int:
         """No more than the feed has."""
@@ -118,13 +118,19 @@ def epoch(
     method: TrainedMethod,
     feed: SampleFeed | Ready | Short,
     epochs: int = 1,
-    watch: Callable[[TrainingStep], None] = silent,
-) -> Trained:
+    watch: Callable[[TrainingStep], None] = ignore_step,
+) -> TrainingResult:
     """Train for an epoch or more."""
     settings = replace(plan.train, epochs=epochs)
     fabric = make_fabric(plan.train.precision)
     return train(
         Training(
-            objective=method, feed=feed, settings=settings, fabric=fabric, world=SingleProcess(), seed=0, watch=watch
+            objective=method,
+            feed=feed,
+            settings=settings,
+            fabric=fabric,
+            processes=SingleProcess(),
+            seed=0,
+            on_step=watch,
         )
     )

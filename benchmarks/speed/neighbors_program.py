@@ -7,7 +7,7 @@ import sys
 import torch
 
 from sslbench.environment import forget_peak_memory, peak_memory
-from sslbench.protocols.nearest_neighbors import nearest
+from sslbench.protocols.nearest_neighbors import find_nearest
 
 PIECE = 10_000
 
@@ -22,5 +22,5 @@ if __name__ == "__main__":
     query = bank[:queries].clone()
     forget_peak_memory()
     before = peak_memory()
-    nearest(bank, query, 200, 256)
+    find_nearest(bank, query, 200, 256)
     print(before / 2**20, peak_memory() / 2**20)

@@ -17,10 +17,10 @@ from sklearn.neighbors import NearestNeighbors
 from sslbench.analysis.statistics.adjusted_mutual_info import adjusted
 from sslbench.environment import cpu_precision
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.knn_evaluator import votes, weights
+from sslbench.protocols.knn_evaluator import compute_weights, sum_votes
 from sslbench.protocols.linear import LinearConfig
 from sslbench.protocols.linear_evaluator import Bank, train_probes
-from sslbench.protocols.nearest_neighbors import nearest
+from sslbench.protocols.nearest_neighbors import find_nearest
 from tests.conftest import ROOT
 
 from .conftest import State, alternately, shares
@@ -59,13 +59,13 @@ def test_neighbors_against_other_libraries(benchmark, state: State, library, aim
     config = KnnConfig()
 
     def ours() -> object:
-        cosines, found = nearest(bank, query, 200, 256)
-        vote, named = weights(cosines, config), labels[found]
-        return [votes(vote, named, CLASSES, k) for k in config.neighbors]
+        cosines, found = find_nearest(bank, query, 200, 256)
+        vote, named = compute_weights(cosines, config), labels[found]
+        return [sum_votes(vote, named, CLASSES, k) for k in config.neighbors]
 
     gain = 1 / alternately(ours, their_neighbors(library, bank, labels, query), 3)
     benchmark.pedantic(ours, rounds=1)
-    exact = nearest(bank, query[:100], 200, 256)[0].numpy()
+    exact = find_nearest(bank, query[:100], 200, 256)[0].numpy()
     brute = np.sort((query[:100].double() @ bank.double().T).numpy(), axis=1)[:, ::-1][:, :200]
     assert np.abs(exact - brute).max() < 1e-6
     what = "k-NN, bank of 50,000 x 512, 10,000 queries, 200 neighbors"

@@ -20,11 +20,11 @@ from sslbench.catalog.events import EventBus
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import make_plan
 from sslbench.library_warnings import silence_library_warnings
-from sslbench.pipeline.stages import run_of
+from sslbench.pipeline.stages import make_run
 from sslbench.results.store import Store
 from sslbench.stages.lease import Leases
 from sslbench.stages.work import work
-from sslbench.train.interrupt import Interrupted, orderly_end
+from sslbench.train.interrupt import Interrupted, handle_signals
 
 
 def main(folder: Path, number: str) -> None:
@@ -37,14 +37,14 @@ def main(folder: Path, number: str) -> None:
     datasets = DatasetCache(environment.places())
     plans = [make_plan(run["tree"], catalog, datasets, detect_machine()) for run in content["runs"]]
     names = {run["name"] for run in content["runs"]}
-    runs = {run.name: run for plan in plans if (run := run_of(plan, store)).name in names}
+    runs = {run.name: run for plan in plans if (run := make_run(plan, store)).name in names}
     work(list(runs.values()), Leases(), display, EventBus(catalog, display.say), assists=True)
 
 
 if __name__ == "__main__":
     exit_with_parent(os.getppid())
     try:
-        with orderly_end():
+        with handle_signals():
             main(Path(sys.argv[1]), sys.argv[2])
     except Interrupted as signal:
         sys.exit(signal.code)

@@ -21,7 +21,7 @@ from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan
 from sslbench.config.request import read_request
 from sslbench.data.summary import describe_summary, summarize_data
-from sslbench.pipeline.stages import run_of
+from sslbench.pipeline.stages import make_run
 from sslbench.progress import Display, NoDisplay
 from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
@@ -109,7 +109,7 @@ def list_runs(plans: Sequence[Plan], store: Store) -> list[tuple[Plan, Run]]:
     """List the distinct runs of plans, each with the first plan that needs it."""
     found: dict[str, tuple[Plan, Run]] = {}
     for plan in plans:
-        run = run_of(plan, store)
+        run = make_run(plan, store)
         found.setdefault(run.name, (plan, run))
     return list(found.values())
 
@@ -134,18 +134,18 @@ def run_plans(
     for folder in stages:
         forgive(folder)
     if environment.rank():
-        from sslbench.train.distributed.launch import follow
+        from sslbench.train.distributed.launch import serve
 
-        follow(partial(_join_training, {stage.key: stage for stage in stages.values() if stage.kind == "pretrain"}))
+        serve(partial(_join_training, {stage.key: stage for stage in stages.values() if stage.kind == "pretrain"}))
         return Results(records=())
     try:
         with extra_workers(plans, stages.values(), store, display.say):
             work(list(runs), Leases(), display, EventBus(catalog, display.say), again=True)
     finally:
         if environment.processes() > 1:
-            from sslbench.train.distributed.launch import dismiss
+            from sslbench.train.distributed.launch import release_workers
 
-            dismiss()
+            release_workers()
     if costs is not None:
         costs.end()
     for folder in stages:

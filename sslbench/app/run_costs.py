@@ -10,7 +10,7 @@ from pathlib import Path
 from sslbench import environment
 from sslbench.app.extra_workers import count_extra_workers
 from sslbench.config.plan import Plan
-from sslbench.pipeline.stages import stages_of
+from sslbench.pipeline.stages import make_stages
 from sslbench.progress import Display, Expected, RunProgress
 from sslbench.report.console.costs import doubt_lines, run_lines, stage_lines, took_lines
 from sslbench.stages.graph import Run, Stage, distinct
@@ -30,7 +30,7 @@ class RunCosts:
         """Show the stages of a run and their estimated time, and start the display's count."""
         rates = open_rates()
         limit = RUN_SECONDS if environment.processes() == 1 else 0.0
-        found = estimate([(plan, run.stages) for plan, run in planned], stages_of, limit, rates)
+        found = estimate([(plan, run.stages) for plan, run in planned], make_stages, limit, rates)
         plans = [plan for plan, _ in planned]
         workers = 1 + count_extra_workers(plans, distinct(run for _, run in planned).values())
         for line in run_lines(plans, found, workers):
@@ -88,7 +88,7 @@ class RunCosts:
 
 def plan_lines(planned: Sequence[tuple[Plan, Run]]) -> Iterator[str]:
     """Yield lines about the stages of a run, their estimated time, and the uncertainty of the estimate."""
-    found = estimate([(plan, run.stages) for plan, run in planned], stages_of, PLAN_SECONDS)
+    found = estimate([(plan, run.stages) for plan, run in planned], make_stages, PLAN_SECONDS)
     plans = [plan for plan, _ in planned]
     workers = 1 + count_extra_workers(plans, distinct(run for _, run in planned).values())
     yield from run_lines(plans, found, workers)

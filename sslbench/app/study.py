@@ -19,7 +19,7 @@ from sslbench.config.choices import choose
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.keys import digest
 from sslbench.config.plan import Machine
-from sslbench.pipeline.stages import run_of, stages_of
+from sslbench.pipeline.stages import make_run, make_stages
 from sslbench.progress import duration
 from sslbench.report.bias import class_effect_report
 from sslbench.report.console.costs import doubt_lines, stage_lines
@@ -162,8 +162,8 @@ def plan_lines(opened: OpenedStudy, workers: int) -> Iterator[str]:
     yield from (f"missing: dataset {name!r}; planned with the counts of its card" for name in grid.placeholders)
     if not grid.rows:
         return
-    planned = [(row.plan, tuple(stages_of(row.plan, opened.folder.store))) for row in grid.rows]
-    found = estimate(planned, stages_of, PLAN_SECONDS)
+    planned = [(row.plan, tuple(make_stages(row.plan, opened.folder.store))) for row in grid.rows]
+    found = estimate(planned, make_stages, PLAN_SECONDS)
     yield from stage_lines(found)
     total = sum(len(stages) for _, stages in planned)
     yield (
@@ -182,7 +182,7 @@ def status_lines(opened: OpenedStudy) -> Iterator[str]:
     for row in opened.grid.rows:
         earlier = earlier_runs(listed, row.points)
         existing = [name for name in earlier if (opened.folder.store.run(name) / "record.json").exists()]
-        runs.append(run_of(row.plan, opened.folder.store))
+        runs.append(make_run(row.plan, opened.folder.store))
         found.append(standing(runs[-1], leases, existing))
     yield ", ".join(f"{sum(s.state == state for s in found)} {state}" for state in ORDER) + f" of {len(found)} runs"
     active = read_worker_progress(opened.folder.workers)

@@ -18,7 +18,7 @@ from sslbench.catalog.facts import Catalog
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine
 from sslbench.convert import plain
-from sslbench.pipeline.stages import run_of
+from sslbench.pipeline.stages import make_run
 from sslbench.progress import StudyCounts
 from sslbench.report.console.study_progress import StudyProgress
 from sslbench.results.store import Store
@@ -86,7 +86,7 @@ def run_study(
     """Let an executor's workers run all unfinished stages; raises DataMissing before anything starts."""
     if grid.missing:
         raise DataMissing("\n".join(grid.missing))
-    runs = [run_of(row.plan, folder.store) for row in grid.rows]
+    runs = [make_run(row.plan, folder.store) for row in grid.rows]
     require_space_for(distinct(runs).values())
     if retry:
         _clear_failures(runs)

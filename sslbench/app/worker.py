@@ -17,10 +17,10 @@ from sslbench.app.worker_progress import WorkerDisplay
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.events import EventBus
 from sslbench.library_warnings import silence_library_warnings
-from sslbench.pipeline.stages import run_of
+from sslbench.pipeline.stages import make_run
 from sslbench.stages.lease import Leases
 from sslbench.stages.work import work
-from sslbench.train.interrupt import Interrupted, orderly_end
+from sslbench.train.interrupt import Interrupted, handle_signals
 
 
 def main(folder: Path, number: str) -> None:
@@ -30,7 +30,7 @@ def main(folder: Path, number: str) -> None:
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
     display = WorkerDisplay(study.workers, f"{environment.node()}-{number}")
     grid = study.grid(catalog, display.say)
-    runs = [run_of(row.plan, study.store) for row in grid.rows]
+    runs = [make_run(row.plan, study.store) for row in grid.rows]
     work(runs, Leases(), display, EventBus(catalog, display.say))
 
 
@@ -48,7 +48,7 @@ def exit_with_parent(parent: int) -> None:
 if __name__ == "__main__":
     exit_with_parent(os.getppid())
     try:
-        with orderly_end():
+        with handle_signals():
             main(Path(sys.argv[1]), sys.argv[2])
     except Interrupted as signal:
         sys.exit(signal.code)

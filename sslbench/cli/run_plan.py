@@ -34,10 +34,10 @@ def show_lines(console: Console, lines: Iterable[str]) -> None:
 @contextmanager
 def report_interruption(console: Console, describe_kept: Callable[[], str]) -> Iterator[None]:
     """On Ctrl-C or SIGTERM, keep a checkpoint and print what is kept and how to continue."""
-    from sslbench.train.interrupt import Interrupted, orderly_end
+    from sslbench.train.interrupt import Interrupted, handle_signals
 
     try:
-        with orderly_end():
+        with handle_signals():
             yield
     except Interrupted as signal:
         command = shlex.join(["sslbench", *sys.argv[1:]])

@@ -1,4 +1,4 @@
-"""The harness lent to a protocol that trains: fresh encoders, the loop, and answers; and the trial it comes with."""
+"""Provide protocols with encoders, training and predictions (the bench), and with features and tasks (the trial)."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from sslbench.data.loader import read_ahead
 from sslbench.data.table import Pool, Prepared
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 from sslbench.environment import seed_everything, seed_from
-from sslbench.evaluation.features import BATCH
+from sslbench.evaluation.features import BATCH_SIZE
 from sslbench.progress import TrainingStep
 from sslbench.train.distributed.lightning import Fabric
 from sslbench.train.distributed.process_group import SingleProcess
 from sslbench.train.feeds import FeatureFeed, Feed, SampleFeed
-from sslbench.train.loop import Training, silent, train
+from sslbench.train.loop import Training, ignore_step, train
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HarnessBench:
-    """A Bench over one prepared table."""
+    """The `Bench` of a protocol over one prepared table."""
 
     trained: Mapping[str, Backbone]
     table: Prepared
@@ -44,10 +44,10 @@ class HarnessBench:
     precision: Literal["auto", "float32", "bfloat16"]
     folder: Path
     checkpoint_seconds: float
-    watch: Callable[[str, TrainingStep], None] = field(default=lambda name, moment: silent(moment))
+    on_step: Callable[[str, TrainingStep], None] = field(default=lambda name, step: ignore_step(step))
 
     def encoders(self) -> Mapping[str, Backbone]:
-        """Fresh copies; torch is seeded by the seed alone, so that every arm starts its head alike."""
+        """Return new copies of the encoders; torch is seeded by the seed alone, so that methods start with equal heads."""
         copies = {name: copy.deepcopy(encoder).train() for name, encoder in self.trained.items()}
         seed_everything("bench", self.seed)
         return copies
@@ -62,15 +62,15 @@ class HarnessBench:
         name: str,
         validate: Callable[[], float] | None = None,
     ) -> None:
-        """Train through the one loop, with a checkpoint of its own."""
+        """Train an objective in the training loop, with its own checkpoint."""
         objective.to(self.fabric.device)
         seed_everything("fit", self.seed, name)
         best: list[tuple[float, dict[str, Tensor]]] = []
-        # raised epochs are validated only as often as was asked for: validating may cost more than an epoch of few rows
+        # validate only as often as the original number of epochs: it may cost more than an epoch of few rows
         validated = fit.list_validation_epochs(len(rows))
         fit = fit.scale_to(len(rows))
 
-        def ended(epoch: int) -> None:
+        def validate_epoch(epoch: int) -> None:
             if validate is not None and epoch in validated:
                 score = validate()
                 if not best or score > best[0][0]:
@@ -80,14 +80,14 @@ class HarnessBench:
         training = Training(
             objective=objective,
             feed=self._feed(rows, fit, source, name),
-            settings=settings_of(fit, self.precision, self.checkpoint_seconds),
+            settings=make_train_settings(fit, self.precision, self.checkpoint_seconds),
             fabric=self.fabric,
-            world=SingleProcess(),
+            processes=SingleProcess(),
             seed=self.seed,
-            # with validate the best weights live outside the checkpoint: such a fit starts again from its beginning
+            # with validate the best weights are not in the checkpoint, so such a fit restarts from its beginning
             checkpoint=None if validate is not None else self.folder / f"{name}.checkpoint",
-            watch=lambda moment: self.watch(name, moment),
-            epoch_ended=ended,
+            on_step=lambda step: self.on_step(name, step),
+            on_epoch_end=validate_epoch,
         )
         train(training)
         if best:
@@ -99,7 +99,7 @@ class HarnessBench:
         if source == "features":
             features = {m: np.asarray(v[rows]) for m, v in self.features().features.items()}
             return FeatureFeed(
-                features=features, labels=labels, batch=fit.batch_size, seed=seed, device=self.fabric.device
+                features=features, labels=labels, batch_size=fit.batch_size, seed=seed, device=self.fabric.device
             )
         plain = BuiltAugmentation(name="none", weight=1.0, roles={"view": ()})
         augment = fit.augment and self.augmentation is not None
@@ -108,27 +108,27 @@ class HarnessBench:
             views=self.views,
             roles={"view": Role(count=1, augment=augment)},
             augmentations=[self.augmentation if augment and self.augmentation else plain],
-            batch=fit.batch_size,
-            accumulate=1,
+            batch_size=fit.batch_size,
+            grad_accumulation=1,
             seed=seed,
-            world=SingleProcess(),
+            processes=SingleProcess(),
             labels=labels,
         )
 
     def answer(
         self, function: Callable[[View], Tensor], rows: Rows, *, source: Literal["samples", "features"]
     ) -> Tensor:
-        """Apply a function in evaluation mode, un-augmented; a bound method's module is put back afterwards."""
+        """Apply a function to rows without augmentation; a bound method's module is in evaluation mode meanwhile."""
         owner = getattr(function, "__self__", None)
         mode = owner.training if isinstance(owner, nn.Module) else False
         if isinstance(owner, nn.Module):
             owner.eval()
-        pieces = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
+        pieces = [rows[i : i + BATCH_SIZE] for i in range(0, len(rows), BATCH_SIZE)]
         with torch.no_grad(), self.fabric.autocast():
-            answers = [function(view).float().cpu() for view in self._views(pieces, source)]
+            results = [function(view).float().cpu() for view in self._views(pieces, source)]
         if isinstance(owner, nn.Module):
             owner.train(mode)
-        return torch.cat(answers) if answers else torch.empty(0)
+        return torch.cat(results) if results else torch.empty(0)
 
     def _views(self, pieces: Sequence[Rows], source: Literal["samples", "features"]) -> Iterator[View]:
         if source == "features":
@@ -138,10 +138,10 @@ class HarnessBench:
         return (self.views.plain(self.views.natural(pair[1])) for pair in read_ahead(pool, list(pieces)))
 
 
-def settings_of(
+def make_train_settings(
     fit: Fit, precision: Literal["auto", "float32", "bfloat16"], checkpoint_seconds: float
 ) -> TrainSettings:
-    """The loop's settings for a fit."""
+    """Return the training settings of a fit."""
     return TrainSettings(
         epochs=fit.epochs,
         batch_size=fit.batch_size,
@@ -158,7 +158,7 @@ def settings_of(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HarnessTrial:
-    """A Trial: what a protocol sees, and nothing about who is measured."""
+    """The `Trial` of a protocol: tasks and features, without the method's name or settings."""
 
     tasks: Sequence[Task]
     target: Target
@@ -168,9 +168,9 @@ class HarnessTrial:
     cpu_matmul_dtype: str = "float32"
 
     def rng(self, *name: Scalar) -> np.random.Generator:
-        """Keyed by seed, protocol and data, and by the name."""
+        """Return a generator keyed by seed, protocol, data and `name`."""
         return np.random.default_rng(seed_from(*self.key, *name))
 
     def table(self, space: str = "") -> FeatureTable:
-        """The features of a space."""
+        """Return the features of a space."""
         return self.open_table(space)

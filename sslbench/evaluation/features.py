@@ -1,4 +1,4 @@
-"""Features of one evaluation dataset: extracted once to disk, memory-mapped by every frozen protocol."""
+"""Extract the features of an evaluation dataset to disk, and open them memory-mapped."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from sslbench.data.loader import read_ahead
 from sslbench.data.table import Pool, Prepared
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 
-BATCH = 256
-AUGMENTED = "@augmented"
-"""What the arrays of augmented views are called after their modality."""
+BATCH_SIZE = 256
+AUGMENTED_SUFFIX = "@augmented"
+"""Suffix, after the modality, of the names of arrays of augmented views."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Table:
-    """A FeatureTable on disk."""
+class DiskFeatureTable:
+    """A `FeatureTable` on disk."""
 
     features: Mapping[str, NDArray[np.float32]]
     target: NDArray[np.int64]
@@ -38,17 +38,17 @@ class Table:
     groups: NDArray[np.str_] | None = None
 
     def rows(self) -> int:
-        """How many samples there are."""
+        """Return the number of samples."""
         return len(self.target)
 
 
-def joined(table: FeatureTable) -> NDArray[np.float32]:
-    """[n, D]: one vector per sample, several modalities side by side."""
-    return np.concatenate([vectors(table, name) for name in sorted(table.features)], axis=1)
+def join_vectors(table: FeatureTable) -> NDArray[np.float32]:
+    """Return one vector per sample [n, D], the concatenation of all modalities."""
+    return np.concatenate([average_steps(table, name) for name in sorted(table.features)], axis=1)
 
 
-def vectors(table: FeatureTable, modality: str) -> NDArray[np.float32]:
-    """[n, D]: one vector per sample of one modality; steps of a series averaged."""
+def average_steps(table: FeatureTable, modality: str) -> NDArray[np.float32]:
+    """Return one vector per sample [n, D] of one modality; the steps of a series are averaged."""
     array = np.array(table.features[modality], dtype=np.float32)
     if array.ndim < 3:
         return array
@@ -63,10 +63,10 @@ def vectors(table: FeatureTable, modality: str) -> NDArray[np.float32]:
 def extract(method: Method, table: Prepared, views: ViewMaker, folder: Path, tick: Callable[[int, int], None]) -> None:
     """Embed every row of a table and write one array per space."""
 
-    def embedded(rows: NDArray[np.int64], view: View) -> Mapping[str, Tensor]:
+    def embed_rows(rows: NDArray[np.int64], view: View) -> Mapping[str, Tensor]:
         return embed(method, views.plain(view), table.modalities)
 
-    _write_arrays(method, table, views, folder, embedded, tick)
+    _write_arrays(method, table, views, folder, embed_rows, tick)
     lengths = {n.removesuffix(".length"): v.tolist() for n, v in _lengths(table).items()}
     (folder / "lengths.json").write_text(json.dumps(lengths))
 
@@ -81,10 +81,10 @@ def extract_views(
 ) -> None:
     """Embed two random views of every row of a table and write one array per modality."""
 
-    def embedded(rows: NDArray[np.int64], view: View) -> Mapping[str, Tensor]:
-        return _two_views(method, view, rows, views, augmentation)
+    def embed_rows(rows: NDArray[np.int64], view: View) -> Mapping[str, Tensor]:
+        return _embed_two_views(method, view, rows, views, augmentation)
 
-    _write_arrays(method, table, views, folder, embedded, tick)
+    _write_arrays(method, table, views, folder, embed_rows, tick)
 
 
 def _write_arrays(
@@ -92,17 +92,17 @@ def _write_arrays(
     table: Prepared,
     views: ViewMaker,
     folder: Path,
-    embedded: Callable[[NDArray[np.int64], View], Mapping[str, Tensor]],
+    embed_rows: Callable[[NDArray[np.int64], View], Mapping[str, Tensor]],
     tick: Callable[[int, int], None],
 ) -> None:
-    """Write what is embedded of every row of a table, array by array."""
+    """Embed every row of a table in batches, and write one array per name."""
     method.eval()
     writers: dict[str, NDArray[np.float32]] = {}
     pool = Pool(members=[(table, np.arange(len(table)))], modalities=table.modalities)
-    batches = [np.arange(i, min(i + BATCH, len(table))) for i in range(0, len(table), BATCH)]
+    batches = [np.arange(i, min(i + BATCH_SIZE, len(table))) for i in range(0, len(table), BATCH_SIZE)]
     with torch.no_grad():
         for rows, stored in read_ahead(pool, batches):
-            for name, values in embedded(rows, views.natural(stored)).items():
+            for name, values in embed_rows(rows, views.natural(stored)).items():
                 _put(writers, folder, name, rows, values, _shape(name, values, table))
             tick(int(rows[-1]) + 1, len(table))
     for array in writers.values():
@@ -110,29 +110,29 @@ def _write_arrays(
 
 
 def embed(method: Method, view: View, modalities: Mapping[str, Modality]) -> Mapping[str, Tensor]:
-    """Embed a view; a series whose steps are samples of an encoder's modality is encoded step by step: [B, T, D]."""
+    """Embed a view; a series whose steps have an encoder's modality is encoded step by step: [B, T, D]."""
     found = dict(method.embed(view))
     for name, modality in modalities.items():
         encoder = method.encoders.get(modality.sequence_of or "")
         if encoder is not None and name not in method.encoders:
-            found[name] = by_step(encoder, view[name])
+            found[name] = encode_steps(encoder, view[name])
     return found
 
 
-def by_step(encoder: Backbone, series: Tensor) -> Tensor:
-    """[B, T, D] -> [B, T, width]: one encoder on every step."""
+def encode_steps(encoder: Backbone, series: Tensor) -> Tensor:
+    """Apply an encoder to every step of a series [B, T, D]; return [B, T, width]."""
     batch, steps = series.shape[:2]
     encoded: Tensor = encoder(series.reshape(batch * steps, *series.shape[2:]))
     return encoded.view(batch, steps, -1)
 
 
-def _two_views(
+def _embed_two_views(
     method: Method, view: View, rows: NDArray[np.int64], views: ViewMaker, augmentation: BuiltAugmentation
 ) -> dict[str, Tensor]:
     index = torch.from_numpy(rows).to(views.device)
-    made = views.make(view, index, 0, augmentation, {"view": Role(count=2)})["view"]
-    both = [method.embed(v) for v in made]
-    return {f"{name}{AUGMENTED}": torch.stack([b[name] for b in both], 1) for name in both[0] if "." not in name}
+    two_views = views.make(view, index, 0, augmentation, {"view": Role(count=2)})["view"]
+    both = [method.embed(v) for v in two_views]
+    return {f"{name}{AUGMENTED_SUFFIX}": torch.stack([b[name] for b in both], 1) for name in both[0] if "." not in name}
 
 
 def _put(
@@ -150,7 +150,7 @@ def _put(
 
 
 def _shape(name: str, values: Tensor, table: Prepared) -> tuple[int, ...]:
-    """The whole column's shape; a ragged series is as long as its longest sample, not as its first batch."""
+    """Return the shape of the whole array; a ragged series is as long as its longest sample."""
     offsets = table.data[name].offsets if values.ndim == 3 and name in table.data else None
     steps = (int(np.diff(offsets).max()),) if offsets is not None else tuple(values.shape[1:-1])
     return (len(table), *steps, values.shape[-1])
@@ -164,15 +164,15 @@ def _lengths(table: Prepared) -> dict[str, NDArray[np.int64]]:
     }
 
 
-def open_features(folder: Path, views: Path | None, table: Prepared, space: str = "") -> Table:
-    """Map the features of a space, and those of augmented views; modalities that lack the space show their encoder's."""
+def open_features(folder: Path, views: Path | None, table: Prepared, space: str = "") -> DiskFeatureTable:
+    """Open the features of a space, and those of augmented views; modalities without the space use their encoder's."""
     arrays: dict[str, Any] = {path.stem: path for path in sorted(folder.glob("*.npy"))}
     plain = {name: path for name, path in arrays.items() if "." not in name}
     chosen = {name: arrays.get(f"{name}.{space}", path) for name, path in plain.items()}
     found = () if views is None else sorted(views.glob("*.npy"))
-    augmented = {path.stem.removesuffix(AUGMENTED): path for path in found}
+    augmented = {path.stem.removesuffix(AUGMENTED_SUFFIX): path for path in found}
     lengths = json.loads((folder / "lengths.json").read_text())
-    return Table(
+    return DiskFeatureTable(
         space=space if all(f"{name}.{space}" in arrays for name in plain) else "",
         features={name: np.load(path, mmap_mode="r") for name, path in chosen.items()},
         augmented={name: np.load(path, mmap_mode="r") for name, path in augmented.items()},

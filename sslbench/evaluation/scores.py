@@ -1,4 +1,4 @@
-"""From a protocol's outcomes to numbers: the harness derives every accuracy, the protocol only predicts."""
+"""Compute and write the scores of a protocol's predictions."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ UNNAMED = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
-    """What an evaluation is of. What the dataset is called is up to each record that uses the evaluation."""
+class EvaluationKey:
+    """Protocol, seed and epoch of an evaluation; each record that uses the evaluation adds the dataset's name."""
 
     protocol: str
     seed: int
@@ -34,69 +34,79 @@ class Where:
 
 
 @dataclass(slots=True, kw_only=True)
-class Counted:
-    """The answers to one question over its draws: a confusion matrix [C, C], and the samples [C] that were learned from."""
+class ClassCounts:
+    """The confusion matrix [C, C] of one question over its draws, and its training samples per class [C]."""
 
     matrix: NDArray[np.int64]
-    taught: NDArray[np.int64] | None = None
+    training_samples: NDArray[np.int64] | None = None
 
     def add(self, matrix: NDArray[np.int64], labels: NDArray[np.int64] | None) -> None:
-        """Add a draw: its confusion matrix, and the labels that it learned from; the most of a class in any draw counts."""
+        """Add a draw's confusion matrix and training labels; the maximum count of each class over draws is kept."""
         self.matrix = self.matrix + matrix
         if labels is not None:
-            taught = np.bincount(labels, minlength=len(matrix))
-            self.taught = taught if self.taught is None else np.maximum(self.taught, taught)
+            counts = np.bincount(labels, minlength=len(matrix))
+            self.training_samples = (
+                counts if self.training_samples is None else np.maximum(self.training_samples, counts)
+            )
 
 
-def text(values: Mapping[str, Any]) -> str:
-    """A mapping as one canonical line."""
+def canonical_json(values: Mapping[str, Any]) -> str:
+    """Return a mapping as one line of JSON with sorted keys."""
     return json.dumps(plain(values), sort_keys=True)
 
 
-def score(
+def write_scores(
     outcomes: Iterable[Outcome], tasks: Sequence[Task], target: Target, labels: NDArray[np.int64], ids: NDArray[np.str_],
-    where: Where, folder: Path,
+    key: EvaluationKey, folder: Path,
 ) -> None:  # fmt: skip
-    """Derive and write scores, class scores, confusion, predictions and artifacts of one evaluation.
+    """Compute and write the scores, class scores, confusion, predictions and artifacts of one evaluation.
 
-    Draws of one question have scores of their own, and classes and a confusion of all together.
+    Each draw of a question has its own scores; class scores and the confusion matrix are summed over draws.
     """
     scores: list[Score] = []
-    none = np.zeros(0, np.int64)  # of labels [n, C] no row would fit a table's column
-    predictions = [_rows(ids[:0], none, "predicted", none, {"fold": 0, "setting": "", "chosen_on": ""})]
-    partitions = [_rows(ids[:0], none, "cluster", none, {"fold": 0, "setting": "", "fit": 0})]
-    counted: dict[tuple[int, str, str], Counted] = {}
+    none = np.zeros(0, np.int64)  # labels [n, C] would not fit a table's column
+    predictions = [_make_table(ids[:0], none, "predicted", none, {"fold": 0, "setting": "", "chosen_on": ""})]
+    partitions = [_make_table(ids[:0], none, "cluster", none, {"fold": 0, "setting": "", "fit": 0})]
+    counted: dict[tuple[int, str, str], ClassCounts] = {}
     choices: list[dict[str, Any]] = []
     for number, outcome in enumerate(outcomes):
         setting = _setting(outcome, tasks)
         fold = int(setting.pop("fold", 0))
-        question = text(setting)
-        asked = question if outcome.draw is None else text({**setting, "draw": outcome.draw})
-        line = {"fold": fold, "setting": asked, "chosen_on": outcome.chosen_on}
+        question = canonical_json(setting)
+        setting_json = question if outcome.draw is None else canonical_json({**setting, "draw": outcome.draw})
+        line = {"fold": fold, "setting": setting_json, "chosen_on": outcome.chosen_on}
         found = dict(outcome.scores)
         if outcome.predicted is not None and outcome.rows is not None:
-            truth, said = labels[outcome.rows], outcome.predicted
-            found |= _derived(truth, said, target)
+            truth, predicted = labels[outcome.rows], outcome.predicted
+            found |= _derive_metrics(truth, predicted, target)
             if outcome.validation is not None and outcome.task is not None and len(outcome.validation):
-                held_out = _derived(labels[tasks[outcome.task].validation], outcome.validation, target)
-                found |= {f"validation_{name}": value for name, value in held_out.items()}
+                validation = _derive_metrics(labels[tasks[outcome.task].validation], outcome.validation, target)
+                found |= {f"validation_{name}": value for name, value in validation.items()}
             if target.kind == "class" and outcome.chosen_on != "query":
-                matrix = metrics.confusion(truth, _codes(said), len(target.names))
+                matrix = metrics.confusion(truth, _predicted_classes(predicted), len(target.names))
                 same = (fold, question, outcome.chosen_on)
-                counted.setdefault(same, Counted(matrix=0 * matrix)).add(matrix, _taught(outcome, tasks, labels))
-                predictions.append(_rows(ids[outcome.rows], truth, "predicted", _codes(said), line))
+                counted.setdefault(same, ClassCounts(matrix=0 * matrix)).add(
+                    matrix, _bank_labels(outcome, tasks, labels)
+                )
+                predictions.append(
+                    _make_table(ids[outcome.rows], truth, "predicted", _predicted_classes(predicted), line)
+                )
         for fit, codes in enumerate(outcome.clusters):
-            given, truth = ids[outcome.rows], labels[outcome.rows]
-            partitions.append(_rows(given, truth, "cluster", codes, {"fold": fold, "setting": asked, "fit": fit}))
+            row_ids, truth = ids[outcome.rows], labels[outcome.rows]
+            partitions.append(
+                _make_table(row_ids, truth, "cluster", codes, {"fold": fold, "setting": setting_json, "fit": fit})
+            )
         if outcome.considered:
-            among = [{"what": text(what), "validation": share} for what, share in outcome.considered]
-            choices.append({"fold": fold, "setting": asked, "chosen": text(outcome.chosen), "among": among})
+            among = [{"what": canonical_json(what), "validation": share} for what, share in outcome.considered]
+            choices.append(
+                {"fold": fold, "setting": setting_json, "chosen": canonical_json(outcome.chosen), "among": among}
+            )
         for name, value in sorted(found.items()):
             scores.append(
                 Score(
-                    dataset=UNNAMED, protocol=where.protocol, seed=where.seed, fold=fold, epoch=where.epoch,
-                    setting=asked, chosen=text(outcome.chosen), chosen_on=outcome.chosen_on, metric=name,
-                    value=_finite(name, value),
+                    dataset=UNNAMED, protocol=key.protocol, seed=key.seed, fold=fold, epoch=key.epoch,
+                    setting=setting_json, chosen=canonical_json(outcome.chosen), chosen_on=outcome.chosen_on, metric=name,
+                    value=_require_finite(name, value),
                 )
             )  # fmt: skip
         for artifact in outcome.artifacts:
@@ -106,7 +116,7 @@ def score(
     (folder / CHOICES).write_text(json.dumps(choices))
     confusions, classes = [], list[ClassScore]()
     for (fold, question, chosen_on), one in counted.items():
-        classes += _class_scores(one, target, where, fold, question)
+        classes += _class_scores(one, target, key, fold, question)
         line = {"fold": fold, "setting": question, "chosen_on": chosen_on}
         confusions.append({**line, "counts": _sparse(one.matrix)})
     (folder / "confusion.json").write_text(json.dumps(confusions))
@@ -115,14 +125,14 @@ def score(
 
 
 def read_scores(folder: Path, dataset: str) -> tuple[list[Score], list[ClassScore]]:
-    """Read what `score` wrote, of a dataset of that name."""
-    content, named = json.loads((folder / "scores.json").read_text()), {"dataset": dataset}
-    return [Score(**(s | named)) for s in content["scores"]], [ClassScore(**(c | named)) for c in content["classes"]]
+    """Read the scores that `write_scores` wrote, and add the dataset's name."""
+    content, name = json.loads((folder / "scores.json").read_text()), {"dataset": dataset}
+    return [Score(**(s | name)) for s in content["scores"]], [ClassScore(**(c | name)) for c in content["classes"]]
 
 
-def _finite(name: str, value: float) -> float:
+def _require_finite(name: str, value: float) -> float:
     if not math.isfinite(value):
-        raise ValueError(f"metric {name!r} is {value}")
+        raise ValueError(f"metric {name!r} is {value}, not a finite number")
     return float(value)
 
 
@@ -133,29 +143,31 @@ def _setting(outcome: Outcome, tasks: Sequence[Task]) -> dict[str, Any]:
     return {**base, **outcome.setting}
 
 
-def _taught(outcome: Outcome, tasks: Sequence[Task], labels: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """The labels that an answer was learned from, where they are known."""
+def _bank_labels(outcome: Outcome, tasks: Sequence[Task], labels: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Return the training labels of an outcome, or None if they are unknown."""
     bank = outcome.bank if outcome.bank is not None or outcome.task is None else tasks[outcome.task].bank
     return None if bank is None else labels[bank]
 
 
-def _codes(said: NDArray[Any]) -> NDArray[np.int64]:
-    return (said.argmax(1) if said.ndim == 2 else said).astype(np.int64)
+def _predicted_classes(predicted: NDArray[Any]) -> NDArray[np.int64]:
+    return (predicted.argmax(1) if predicted.ndim == 2 else predicted).astype(np.int64)
 
 
-def _derived(truth: NDArray[np.int64], said: NDArray[Any], target: Target) -> Mapping[str, float]:
+def _derive_metrics(truth: NDArray[np.int64], predicted: NDArray[Any], target: Target) -> Mapping[str, float]:
     if target.kind == "labels":
-        return metrics.label_summary(truth, said.astype(np.float64))
-    return metrics.summary(metrics.confusion(truth, _codes(said), len(target.names)))
+        return metrics.label_summary(truth, predicted.astype(np.float64))
+    return metrics.summary(metrics.confusion(truth, _predicted_classes(predicted), len(target.names)))
 
 
-def _class_scores(counted: Counted, target: Target, where: Where, fold: int, setting: str) -> list[ClassScore]:
+def _class_scores(
+    counted: ClassCounts, target: Target, key: EvaluationKey, fold: int, setting: str
+) -> list[ClassScore]:
     found = metrics.class_scores(counted.matrix)
     return [
         ClassScore(
             dataset=UNNAMED,
-            protocol=where.protocol,
-            seed=where.seed,
+            protocol=key.protocol,
+            seed=key.seed,
             fold=fold,
             setting=setting,
             name=name,
@@ -163,7 +175,7 @@ def _class_scores(counted: Counted, target: Target, where: Where, fold: int, set
             precision=float(found.precision[place]),
             f1=float(found.f1[place]),
             support=int(found.support[place]),
-            training_samples=None if counted.taught is None else int(counted.taught[place]),
+            training_samples=None if counted.training_samples is None else int(counted.training_samples[place]),
         )
         for place, name in enumerate(target.names)
     ]
@@ -173,13 +185,13 @@ def _sparse(matrix: NDArray[np.int64]) -> list[list[int]]:
     return [[int(r), int(c), int(matrix[r, c])] for r, c in zip(*np.nonzero(matrix), strict=True)]
 
 
-def _rows(
+def _make_table(
     ids: NDArray[np.str_], truth: NDArray[np.int64], name: str, values: NDArray[np.int64], line: Mapping[str, Any]
 ) -> arrow.Table:
-    """One answer's rows, as arrays and not as Python's objects: a protocol may give hundreds of answers a sample."""
+    """Return the rows of one outcome as a table; arrays are used for speed, as there may be hundreds per sample."""
     kinds = {key: arrow.string() if isinstance(value, str) else arrow.int64() for key, value in line.items()}
-    told = {key: arrow.repeat(arrow.scalar(value, kinds[key]), len(ids)) for key, value in line.items()}
-    return arrow.table({"id": arrow.array(ids.tolist(), arrow.string()), "label": truth, name: values, **told})
+    constants = {key: arrow.repeat(arrow.scalar(value, kinds[key]), len(ids)) for key, value in line.items()}
+    return arrow.table({"id": arrow.array(ids.tolist(), arrow.string()), "label": truth, name: values, **constants})
 
 
 def _write_artifact(folder: Path, name: str, artifact: Artifact) -> None:

@@ -1,4 +1,4 @@
-"""The extract and evaluate stages: features once, then every protocol on them. Labels come in here, and only here."""
+"""Run the extract and evaluate stages: compute features once, then evaluate every protocol on them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from sslbench.data.views import BuiltAugmentation
 from sslbench.environment import seed_from
 from sslbench.evaluation.bench import HarnessBench, HarnessTrial
 from sslbench.evaluation.features import extract, extract_views, open_features
-from sslbench.evaluation.scores import Where, score
+from sslbench.evaluation.scores import EvaluationKey, write_scores
 from sslbench.progress import TrainingStep
-from sslbench.train.build import build_augmentation, load_material, make_views
+from sslbench.train.build import build_augmentation, load_training_facts, make_views
 from sslbench.train.distributed.fabric import make_fabric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Subject:
-    """What is measured: a trained method's folder and live encoders, on one part and its prepared table."""
+class EvaluationInput:
+    """The method to evaluate, the folder of its pretraining, and the data part with its prepared table."""
 
     plan: Plan
     method: Method
@@ -38,35 +38,37 @@ class Subject:
     seed: int
 
 
-def extract_stage(subject: Subject, folder: Path, tick: Callable[[int, int], None]) -> None:
+def extract_stage(inputs: EvaluationInput, folder: Path, tick: Callable[[int, int], None]) -> None:
     """Write the features of the table."""
-    fabric = make_fabric(subject.plan.train.precision)
-    modalities, _, _ = load_material(subject.pretrained)
-    views = make_views(subject.plan, modalities, 0, fabric.device)
+    fabric = make_fabric(inputs.plan.train.precision)
+    modalities, _, _ = load_training_facts(inputs.pretrained)
+    views = make_views(inputs.plan, modalities, 0, fabric.device)
     with fabric.autocast():
-        extract(subject.method.to(fabric.device), subject.table, views, folder, tick)
+        extract(inputs.method.to(fabric.device), inputs.table, views, folder, tick)
 
 
-def extract_views_stage(subject: Subject, folder: Path, tick: Callable[[int, int], None]) -> None:
+def extract_views_stage(inputs: EvaluationInput, folder: Path, tick: Callable[[int, int], None]) -> None:
     """Write the features of two views of each sample, by the part's label-preserving augmentation."""
-    fabric = make_fabric(subject.plan.train.precision)
-    modalities, _, _ = load_material(subject.pretrained)
-    views = make_views(subject.plan, modalities, 0, fabric.device)
-    augmentation = _label_preserving(subject)
+    fabric = make_fabric(inputs.plan.train.precision)
+    modalities, _, _ = load_training_facts(inputs.pretrained)
+    views = make_views(inputs.plan, modalities, 0, fabric.device)
+    augmentation = _build_label_preserving(inputs)
     if augmentation is None:
-        raise ValueError(f"{subject.part.name} names no label-preserving augmentation")
+        raise ValueError(
+            f"dataset {inputs.part.name!r} declares no label-preserving augmentation, so views cannot be made"
+        )
     with fabric.autocast():
-        extract_views(subject.method.to(fabric.device), subject.table, views, folder, augmentation, tick)
+        extract_views(inputs.method.to(fabric.device), inputs.table, views, folder, augmentation, tick)
 
 
-def _label_preserving(subject: Subject) -> BuiltAugmentation | None:
-    planned = subject.plan.label_preserving.get(subject.part.name)
-    modalities, _, _ = load_material(subject.pretrained)
-    return None if planned is None else build_augmentation(planned, subject.plan.view, modalities, None)
+def _build_label_preserving(inputs: EvaluationInput) -> BuiltAugmentation | None:
+    planned = inputs.plan.label_preserving.get(inputs.part.name)
+    modalities, _, _ = load_training_facts(inputs.pretrained)
+    return None if planned is None else build_augmentation(planned, inputs.plan.view, modalities, None)
 
 
-def tasks_for(plan: Plan, table: Prepared, folds: Sequence[int], fraction: float | None) -> tuple[Task, ...]:
-    """Every fold of one table, with a share of its labels (None: all)."""
+def make_tasks(plan: Plan, table: Prepared, folds: Sequence[int], fraction: float | None) -> tuple[Task, ...]:
+    """Return the tasks of every fold of one table, with a fraction of its labels (None: all)."""
     if table.target.kind != "class" or not (table.labels >= 0).any():
         return ()
     tasks: list[Task] = []
@@ -77,41 +79,41 @@ def tasks_for(plan: Plan, table: Prepared, folds: Sequence[int], fraction: float
 
 
 def evaluate_stage(
-    subject: Subject,
-    asked: Evaluation,
+    inputs: EvaluationInput,
+    evaluation: Evaluation,
     features: Path,
     augmented: Path | None,
     folder: Path,
-    watch: Callable[[str, TrainingStep], None],
+    on_step: Callable[[str, TrainingStep], None],
 ) -> None:
-    """Let one protocol measure, and write what follows from its answers.
+    """Run one protocol, and write the scores of its outcomes.
 
-    `features` and `augmented` are the folders that the two extract stages left; None where no views are asked for.
+    `features` and `augmented` are the folders of the two extract stages; `augmented` is None if no views are needed.
     """
-    plan, table, protocol = subject.plan, subject.table, asked.protocol
-    tasks = tasks_for(plan, table, asked.folds, asked.fraction)
+    plan, table, protocol = inputs.plan, inputs.table, evaluation.protocol
+    tasks = make_tasks(plan, table, evaluation.folds, evaluation.fraction)
     fabric = make_fabric(plan.train.precision)
-    modalities, _, _ = load_material(subject.pretrained)
+    modalities, _, _ = load_training_facts(inputs.pretrained)
 
     def open_table(space: str) -> FeatureTable:
         groups = group_key(table.columns, plan.splits, table.groups) if table.target.kind == "class" else None
         return replace(open_features(features, augmented, table, space), groups=groups)
 
     bench = HarnessBench(
-        trained=subject.method.encoders,
+        trained=inputs.method.encoders,
         table=table,
         features=lambda: open_table(""),
-        views=make_views(plan, modalities, seed_from("bench", subject.seed), fabric.device),
-        augmentation=_label_preserving(subject),
+        views=make_views(plan, modalities, seed_from("bench", inputs.seed), fabric.device),
+        augmentation=_build_label_preserving(inputs),
         fabric=fabric,
-        seed=subject.seed,
+        seed=inputs.seed,
         precision=plan.train.precision,
         folder=folder,
         checkpoint_seconds=plan.train.checkpoint_seconds,
-        watch=watch,
+        on_step=on_step,
     )
-    # not the table's own key, in which versions and settings are that change no sample
-    key = (subject.seed, protocol.component.name, subject.part.fingerprint())
+    # not the table's key, which depends on versions and settings that change no sample
+    key = (inputs.seed, protocol.component.name, inputs.part.fingerprint())
     trial = HarnessTrial(
         tasks=tasks,
         target=table.target,
@@ -120,7 +122,7 @@ def evaluate_stage(
         open_table=open_table,
         cpu_matmul_dtype=plan.cpu_matmul_dtype,
     )
-    instrument: Evaluator = protocol.build()
-    where = Where(protocol=protocol.component.name, seed=subject.seed, epoch=asked.epoch)
+    evaluator: Evaluator = protocol.build()
+    evaluation_key = EvaluationKey(protocol=protocol.component.name, seed=inputs.seed, epoch=evaluation.epoch)
     ids = table.columns.get("id", np.arange(len(table)).astype(str))
-    score(instrument.measure(trial), tasks, table.target, table.labels, ids, where, folder)
+    write_scores(evaluator.measure(trial), tasks, table.target, table.labels, ids, evaluation_key, folder)

@@ -1,4 +1,4 @@
-"""From what the stages left to a record, and a run's own folder: record, request, predictions, encoder and its card."""
+"""Make a run's record from its stages, and write the run's folder."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, Store
 from sslbench.stages.graph import Stage
 from sslbench.stages.stage import Failure, cost
 
-KEPT_APART = frozenset({"scores.json", "confusion.json", PREDICTIONS, ASSIGNMENTS, CHOICES, "stage.json"})
-WHERE = ("dataset", "protocol", "seed", "epoch")
+JOINED_FILES = frozenset({"scores.json", "confusion.json", PREDICTIONS, ASSIGNMENTS, CHOICES, "stage.json"})
+KEY_COLUMNS = ("dataset", "protocol", "seed", "epoch")
 
 
 @dataclass(slots=True, kw_only=True)
 class RunMeasurements:
-    """What a run has so far."""
+    """The scores and stages of a run so far."""
 
     scores: list[Score] = field(default_factory=list)
     classes: list[ClassScore] = field(default_factory=list)
@@ -46,20 +46,19 @@ class RunMeasurements:
     splits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def add(self, evaluation: Stage) -> None:
-        """Take in one evaluation that measured something."""
+        """Add the scores of one evaluation; only evaluations with scores are kept."""
         scores, classes = read_scores(evaluation.folder, str(evaluation.facts["dataset"]))
         self.scores += scores
-        self.classes += (
-            classes if evaluation.facts["epoch"] is None else ()
-        )  # its rows tell no epoch: they are of the last
+        # class scores have no epoch: only those of the last epoch are kept
+        self.classes += classes if evaluation.facts["epoch"] is None else ()
         self.evaluations += [evaluation] if scores else []
 
 
 def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMeasurements) -> Record:
-    """Everything about a run in one value; cost, host and clock stand apart from the rest."""
+    """Return the record of a run; cost, host and clock are separate fields, as they differ between repetitions."""
     collapsed = any(score.metric == "collapsed" and score.value > 0 for score in measured.scores)
     status: Status = failure.status if failure else "collapsed" if collapsed else "done"
-    by_key = {table.key: table for table in measured.tables}  # two folders that one dataset reads have one name
+    by_key = {table.key: table for table in measured.tables}  # two folders read by one dataset have the same name
     return Record(
         run=name,
         status=status,
@@ -72,11 +71,12 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMea
         augmentations=[a.key() for a in plan.augmentations],
         recipe=plan.recipe,
         pool=plan.pool,
-        pretrained_on=[_data(plan, part, by_key) for part in plan.pretrain_parts],
+        pretrained_on=[_describe_data(plan, part, by_key) for part in plan.pretrain_parts],
         evaluated_on=[
-            _data(plan, part, by_key) | {"splits": {}, **measured.splits.get(part.name, {})} for part in plan.evaluate_parts
+            _describe_data(plan, part, by_key) | {"splits": {}, **measured.splits.get(part.name, {})}
+            for part in plan.evaluate_parts
         ],
-        protocols=[_protocol(choice) for choice in plan.protocols],
+        protocols=[_describe_protocol(choice) for choice in plan.protocols],
         seeds=plan.seeds,
         folds=plan.folds,
         test_share=1 / plan.splits.folds,
@@ -96,12 +96,12 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMea
     )  # fmt: skip
 
 
-def _protocol(choice: Choice) -> dict[str, Any]:
-    most = choice.spec.max_test_samples(choice.config)
-    return {**choice.record_facts(), **({"max_test_samples": most} if most else {})}
+def _describe_protocol(choice: Choice) -> dict[str, Any]:
+    limit = choice.spec.max_test_samples(choice.config)
+    return {**choice.record_facts(), **({"max_test_samples": limit} if limit else {})}
 
 
-def _data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:
+def _describe_data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:
     table = tables.get(prepare_key(plan, part))
     facts: dict[str, Any] = {"part": part.name, **part.choice.record_facts(), "fingerprint": part.fingerprint()}
     if account := getattr(part.dataset, "account", None):
@@ -117,8 +117,8 @@ def _data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, A
             "labeled": int((table.labels >= 0).sum()) if table.labels.ndim == 1 else len(table),
             "classes": len(table.target.names),
             "modalities": {
-                name: {"layout": what.layout, "shape": list(what.shape), "facts": list(what.facts)}
-                for name, what in table.modalities.items()
+                name: {"layout": modality.layout, "shape": list(modality.shape), "facts": list(modality.facts)}
+                for name, modality in table.modalities.items()
             },
             "unreadable": list(table.unreadable),
         }
@@ -126,7 +126,7 @@ def _data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, A
 
 
 def write_run(store: Store, record: Record, measured: RunMeasurements, traceback: str) -> Record:
-    """Write a run's folder and complete its record, which comes last: a record means a whole folder."""
+    """Write a run's folder and complete its record, which is written last to mark a complete folder."""
     folder = store.run(record.run)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "request.yaml", yaml.safe_dump(plain(record.request), sort_keys=True).encode())
@@ -134,8 +134,8 @@ def write_run(store: Store, record: Record, measured: RunMeasurements, traceback
     if traceback:
         write_atomically(folder / "traceback.txt", traceback.encode())
     if measured.evaluations:
-        _predictions(folder, measured.evaluations)
-        _artifacts(folder, measured.evaluations)
+        _join_predictions(folder, measured.evaluations)
+        _copy_artifacts(folder, measured.evaluations)
     pretrained = [stage for stage in measured.stages if stage.kind == "pretrain"]
     training = []
     for stage in pretrained:
@@ -145,17 +145,17 @@ def write_run(store: Store, record: Record, measured: RunMeasurements, traceback
         if not target.exists():
             shutil.copyfile(stage.folder / "method.safetensors", target.with_suffix(".part"))
             target.with_suffix(".part").replace(target)
-    record = replace(record, training=tuple(training), cost=_costs(measured.stages))
+    record = replace(record, training=tuple(training), cost=_sum_costs(measured.stages))
     note = "- files: encoder-seed*.safetensors hold the method's whole state; `sslbench export` writes plain encoders\n"
     write_atomically(folder / "card.md", (card(record) + note).encode())
     write_atomically(folder / "record.json", encode(record))
     return record
 
 
-def _costs(stages: Sequence[Stage]) -> dict[str, Any]:
+def _sum_costs(stages: Sequence[Stage]) -> dict[str, Any]:
     seconds: dict[str, float] = {}
     speeds, peaks = [], [0]
-    for stage in {stage.folder: stage for stage in stages}.values():  # frozen weights are one stage for all seeds
+    for stage in {stage.folder: stage for stage in stages}.values():  # all seeds of frozen weights share one stage
         spent = cost(stage.folder)
         seconds[stage.kind] = round(seconds.get(stage.kind, 0.0) + spent["seconds"], 3)
         peaks.append(spent["peak_memory"])
@@ -164,40 +164,40 @@ def _costs(stages: Sequence[Stage]) -> dict[str, Any]:
     return {"seconds": seconds, "samples_per_second": speeds, "peak_memory": max(peaks)}
 
 
-def _predictions(folder: Path, evaluations: Sequence[Stage]) -> None:
-    """Join what was predicted, and how samples were clustered, of all evaluations."""
+def _join_predictions(folder: Path, evaluations: Sequence[Stage]) -> None:
+    """Join the predictions and cluster assignments of all evaluations."""
     for name in (PREDICTIONS, ASSIGNMENTS):
         tables = []
         for source in evaluations:
-            table, where = parquet.read_table(source.folder / name), _where(source)
+            table, keys = parquet.read_table(source.folder / name), _key_values(source)
             if len(table):
-                for column in reversed(WHERE):
+                for column in reversed(KEY_COLUMNS):
                     kind = arrow.string() if column in ("protocol", "dataset") else arrow.int64()
-                    table = table.add_column(0, column, arrow.array([where[column]] * len(table), kind))
+                    table = table.add_column(0, column, arrow.array([keys[column]] * len(table), kind))
                 tables.append(table)
         if tables:
             parquet.write_table(arrow.concat_tables(tables), folder / name)
 
 
-def _where(evaluation: Stage) -> dict[str, Any]:
-    """Of which dataset, protocol, seed and epoch an evaluation is."""
-    told = {**evaluation.facts, "seed": evaluation.seed}
-    return {name: told[name] for name in WHERE}
+def _key_values(evaluation: Stage) -> dict[str, Any]:
+    """Return the dataset, protocol, seed and epoch of an evaluation."""
+    facts = {**evaluation.facts, "seed": evaluation.seed}
+    return {name: facts[name] for name in KEY_COLUMNS}
 
 
-def _artifacts(folder: Path, evaluations: Sequence[Stage]) -> None:
-    """Copy exemplars and the like, and join the confusion matrices and what was chosen among what."""
+def _copy_artifacts(folder: Path, evaluations: Sequence[Stage]) -> None:
+    """Copy artifacts such as exemplars, and join confusion matrices and choices of all evaluations."""
     confusions, choices = [], []
     for source in evaluations:
-        where = _where(source)
-        confusions += [{**where, **matrix} for matrix in json.loads((source.folder / "confusion.json").read_text())]
-        choices += [{**where, **choice} for choice in json.loads((source.folder / CHOICES).read_text())]
-        named = "-".join(str(value).replace("/", "-") for value in where.values() if value is not None)
+        keys = _key_values(source)
+        confusions += [{**keys, **matrix} for matrix in json.loads((source.folder / "confusion.json").read_text())]
+        choices += [{**keys, **choice} for choice in json.loads((source.folder / CHOICES).read_text())]
+        subfolder = "-".join(str(value).replace("/", "-") for value in keys.values() if value is not None)
         if (fraction := source.facts["fraction"]) not in (None, 1.0):
-            named += f"-fraction{fraction:g}"
+            subfolder += f"-fraction{fraction:g}"
         for file in sorted(source.folder.iterdir()):
-            if file.name not in KEPT_APART:
-                (folder / "artifacts" / named).mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, folder / "artifacts" / named / file.name)
+            if file.name not in JOINED_FILES:
+                (folder / "artifacts" / subfolder).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, folder / "artifacts" / subfolder / file.name)
     write_atomically(folder / "confusion.json", json.dumps(confusions).encode())
     write_atomically(folder / CHOICES, json.dumps(choices).encode())

@@ -1,4 +1,4 @@
-"""Splits as files that two labs can compare: which sample was in which part, with the rule's version and a hash."""
+"""Write splits as files that two labs can compare: the part of each sample, the rule's version and a hash."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from sslbench.data.table import Prepared
 from sslbench.results.coverage import count_left_out, count_missing_classes
 
 
-def index_file(ids: Sequence[str], division: Division, versions: Sequence[int]) -> tuple[str, str]:
-    """The file's text (one line per sample: part, tab, id; sorted) and its hash; `versions` are of the rules that divide."""
+def format_split(ids: Sequence[str], division: Division, versions: Sequence[int]) -> tuple[str, str]:
+    """Return the text of a split file and its hash.
+
+    The text has one sorted line per sample: part, tab, id. `versions` are those of the division rules.
+    """
     parts = (("bank", division.bank), ("query", division.query), ("validation", division.validation))
     lines = sorted(f"{name}\t{ids[row]}" for name, rows in parts for row in rows.tolist())
     body = "\n".join(lines) + "\n"
@@ -28,9 +31,9 @@ def index_file(ids: Sequence[str], division: Division, versions: Sequence[int]) 
 
 
 def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Write the split of every table and fold below `root`/splits; returns by table the hashes by fold, and the counts.
+    """Write the split of every table and fold below `root`/splits; return hashes and counts by table.
 
-    By fold as well are the classes that are not both learned and tested, and the samples that are in no part.
+    Hashes, classes that are missing from training or test set, and samples that are in no part are listed by fold.
     """
     found: dict[str, dict[str, Any]] = {}
     for table in tables:
@@ -41,13 +44,13 @@ def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[s
         key = group_key(table.columns, plan.splits, table.groups)
         hashes = {}
         for fold, division in divisions.items():
-            text, hashes[str(fold)] = index_file(table.columns["id"].tolist(), division, versions)
+            text, hashes[str(fold)] = format_split(table.columns["id"].tolist(), division, versions)
             name = f"{table.name.replace('/', '-')}-fold{fold}-{hashes[str(fold)]}.tsv"
             if not (root / "splits" / name).exists():
                 write_atomically(root / "splits" / name, text.encode())
         found[table.name] = {
             "splits": hashes,
-            "divided": divided(plan, table, divisions),
+            "divided": describe_division(plan, table, divisions),
             "missing_classes": {
                 str(fold): count_missing_classes(division, table.labels, table.target.names)
                 for fold, division in divisions.items()
@@ -57,8 +60,8 @@ def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[s
     return found
 
 
-def divided(plan: Plan, table: Prepared, divisions: Mapping[int, Division]) -> dict[str, Any]:
-    """How much there is, per class and in all, what was kept together, and how many labels each fraction of them is."""
+def describe_division(plan: Plan, table: Prepared, divisions: Mapping[int, Division]) -> dict[str, Any]:
+    """Return the number of samples in total and per class, the groups, and the counts at each label fraction."""
     everything = np.unique(
         np.concatenate([np.concatenate([d.bank, d.validation, d.query]) for d in divisions.values()])
     )
@@ -66,24 +69,28 @@ def divided(plan: Plan, table: Prepared, divisions: Mapping[int, Division]) -> d
     for fold, division in divisions.items():
         for task in tasks_of(division, table.labels, plan.splits.label_fractions, fold):
             counts = {"validation_samples": len(division.validation), "test_samples": len(division.query)}
-            labels.append({**task.setting, **_per_class(table.labels[task.bank]), **counts})
-    return {**_per_class(table.labels[everything]), "groups": _groups(plan, table, everything), "labels": labels}
+            labels.append({**task.setting, **_count_per_class(table.labels[task.bank]), **counts})
+    return {
+        **_count_per_class(table.labels[everything]),
+        "groups": _describe_groups(plan, table, everything),
+        "labels": labels,
+    }
 
 
-def _per_class(labels: NDArray[np.int64]) -> dict[str, int]:
+def _count_per_class(labels: NDArray[np.int64]) -> dict[str, int]:
     counts = np.unique(labels, return_counts=True)[1]
     return {"samples": len(labels), "classes": len(counts), "min": int(counts.min()), "max": int(counts.max())}
 
 
-def _groups(plan: Plan, table: Prepared, rows: NDArray[np.int64]) -> str:
-    """What no split cuts, in words."""
+def _describe_groups(plan: Plan, table: Prepared, rows: NDArray[np.int64]) -> str:
+    """Describe the groups that no split divides, in words."""
     names = group_columns(plan.splits, table.groups)
     if not names:
         return "none"
-    told = " and ".join(names) + (f" within {plan.splits.group_gap:g}" if plan.splits.group_gap else "")
-    named = rows[np.any([table.columns[name][rows] != "" for name in names], axis=0)]
-    if not len(named):
+    description = " and ".join(names) + (f" within {plan.splits.group_gap:g}" if plan.splits.group_gap else "")
+    grouped = rows[np.any([table.columns[name][rows] != "" for name in names], axis=0)]
+    if not len(grouped):
         return f"none (no {' or '.join(names)} is known)"
     key = group_key(table.columns, plan.splits, table.groups)
-    alone = f", {len(rows) - len(named)} alone" if len(named) < len(rows) else ""
-    return f"{len(set(key[named].tolist()) if key is not None else ())} of {told}{alone}"
+    ungrouped = f", {len(rows) - len(grouped)} alone" if len(grouped) < len(rows) else ""
+    return f"{len(set(key[grouped].tolist()) if key is not None else ())} of {description}{ungrouped}"

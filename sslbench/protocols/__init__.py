@@ -1,1 +1,1 @@
-"""The measuring instruments and what they are lent: features, tasks, a bench."""
+"""Evaluation protocols: each has a spec and an evaluator."""

@@ -1,4 +1,4 @@
-"""k-means on frozen features against the labels, as a spec. The implementation is `clustering_evaluator`."""
+"""Declare the clustering protocol: k-means on frozen features, compared with the labels."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from sslbench.api import Citation, Metric, Need, NonNegativeInt, PositiveInt, ProtocolSpec, Range, Several, hookimpl
+from sslbench.api.settings import setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusteringConfig:
-    """k-means on the query's features.
+    """Settings of k-means on the features of the test samples."""
 
-    `clusters` empty means as many as there are classes; `restarts` are tried for each of `seeds`, whose spread is
-    reported; `permutations` of the labels make the null; `exemplars` are the samples nearest to each centroid. The same
-    clusterings are also set against columns of the data: what was written beside a sample, numbers in `bins` equal shares.
-    """
-
-    clusters: Several[Annotated[int, Range(at_least=2)]] = ()
-    restarts: PositiveInt = 3
-    seeds: PositiveInt = 3
-    permutations: NonNegativeInt = 20
-    exemplars: NonNegativeInt = 8
-    also_score_against: tuple[str, ...] = ()
-    bins: Annotated[int, Range(at_least=2)] = 10
-    space: str = ""
+    clusters: Several[Annotated[int, Range(at_least=2)]] = setting(
+        (), "Numbers of clusters to fit. Empty: the number of classes."
+    )
+    restarts: PositiveInt = setting(3, "k-means restarts per seed; the fit with the smallest inertia is used.")
+    seeds: PositiveInt = setting(3, "Random seeds; scores are means over them, and their spread is reported.")
+    permutations: NonNegativeInt = setting(20, "Random permutations of the labels that estimate the score of chance.")
+    exemplars: NonNegativeInt = setting(8, "Samples nearest to each centroid to save for the figures. 0: none.")
+    also_score_against: tuple[str, ...] = setting(
+        (), "Columns of the data to score the same clusterings against, in addition to the labels."
+    )
+    bins: Annotated[int, Range(at_least=2)] = setting(
+        10, "Equally filled bins for a numeric column of also_score_against that has more distinct values."
+    )
+    space: str = setting("", "Space whose features are clustered, such as 'joint'. Empty: the encoders' output.")
 
 
 def reset_unused(config: ClusteringConfig) -> ClusteringConfig:
-    """Reset the number of bins where no column is binned."""
+    """Reset `bins` if no column is scored against."""
     return config if config.also_score_against else replace(config, bins=ClusteringConfig().bins)
 
 
@@ -38,7 +40,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
     yield ProtocolSpec(
         name="clustering",
         version=2,
-        summary="k-means on test features; adjusted mutual information with the labels, beside its permutation null",
+        summary="k-means on test features; adjusted mutual information with the labels, and its permutation null",
         citation=Citation(
             title="Information Theoretic Measures for Clusterings Comparison",
             authors="Vinh, Epps, Bailey",

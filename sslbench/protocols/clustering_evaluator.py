@@ -1,4 +1,4 @@
-"""k-means (scikit-learn's) on the query's features, scored by AMI; exemplars are the samples nearest to centroids."""
+"""Cluster the features of test samples with k-means and score them by adjusted mutual information."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from sslbench.api.errors import RequestError
 from sslbench.api.modules import Trial
 from sslbench.api.values import FeatureTable, Outcome, SampleGroups, Task
 from sslbench.catalog.facts import did_you_mean
-from sslbench.evaluation.features import joined
+from sslbench.evaluation.features import join_vectors
 from sslbench.protocols.clustering import ClusteringConfig
 
 Codes = NDArray[np.int64]
 
 
 class Clustering:
-    """The protocol: every K, several seeds, and the spread over them."""
+    """Evaluator of the clustering protocol: every number of clusters with several seeds."""
 
     def __init__(self, config: ClusteringConfig) -> None:
         self.config = config
 
     def measure(self, trial: Trial) -> Iterator[Outcome]:
-        """Cluster the query of every fold once: how many labels a task may use makes no difference to it."""
+        """Cluster the test set of every fold once; tasks that differ only in their training labels share a result."""
         table = trial.table(self.config.space)
-        features, labels = joined(table), np.asarray(table.target)
-        beside = {name: codes_of(column_of(table, name), self.config.bins) for name in self.config.also_score_against}
+        features, labels = join_vectors(table), np.asarray(table.target)
+        columns = {
+            name: encode_column(get_column(table, name), self.config.bins) for name in self.config.also_score_against
+        }
         seen: set[bytes] = set()
         for place, task in enumerate(trial.tasks):
             if task.query.tobytes() in seen:
                 continue
             seen.add(task.query.tobytes())
-            wanted = self.config.clusters or (len(trial.target.names),)
-            for clusters in dict.fromkeys(min(number, len(task.query)) for number in wanted):
-                yield from self._cluster(trial, place, task, clusters, features[task.query], labels, beside)
+            requested = self.config.clusters or (len(trial.target.names),)
+            for clusters in dict.fromkeys(min(number, len(task.query)) for number in requested):
+                yield from self._cluster(trial, place, task, clusters, features[task.query], labels, columns)
 
     def _cluster(
         self,
@@ -47,7 +49,7 @@ class Clustering:
         clusters: int,
         features: NDArray[np.float32],
         labels: Codes,
-        beside: Mapping[str, Codes],
+        columns: Mapping[str, Codes],
     ) -> Iterator[Outcome]:
         fits, rngs = [], []
         for seed in range(self.config.seeds):
@@ -63,12 +65,12 @@ class Clustering:
             scores=self._scores(labels[task.query], assigned, rngs[0]),
             artifacts=(self._exemplars(fits[0], features, task),),
         )
-        for name, codes in beside.items():
+        for name, codes in columns.items():
             scores = self._scores(codes[task.query], assigned, rngs[0])
             yield Outcome(task=place, setting={"clusters": clusters, "against": name}, scores=scores)
 
     def _scores(self, codes: Codes, assigned: Sequence[Codes], rng: np.random.Generator) -> dict[str, float]:
-        """The first clustering's null, and the mean of all clusterings' scores; samples without a code are left out."""
+        """Return the mean scores of all clusterings and the null of the first; samples with a negative code are left out."""
         known = codes >= 0
         found = [
             adjusted(codes[known], clusters[known], self.config.permutations if seed == 0 else 0, rng)
@@ -82,6 +84,7 @@ class Clustering:
         return scores
 
     def _exemplars(self, fitted: KMeans, features: NDArray[np.float32], task: Task) -> SampleGroups:
+        """Return the samples nearest to each centroid."""
         distances = fitted.transform(features)
         groups = {}
         for cluster in range(distances.shape[1]):
@@ -91,25 +94,27 @@ class Clustering:
         return SampleGroups(name=f"exemplars-{distances.shape[1]}", groups=groups)
 
 
-def column_of(table: FeatureTable, name: str) -> NDArray[np.str_]:
-    """A column of the data; raises RequestError with those there are."""
+def get_column(table: FeatureTable, name: str) -> NDArray[np.str_]:
+    """Return a column of the data. Raises RequestError if it does not exist."""
     if name not in table.columns:
-        told = did_you_mean(name, sorted(table.columns))
-        raise RequestError([f"protocol_settings.clustering.also_score_against: no column {name!r}{told}"])
+        hint = did_you_mean(name, sorted(table.columns))
+        raise RequestError(
+            [f"protocol_settings.clustering.also_score_against={name}: the data has no such column{hint}"]
+        )
     return table.columns[name]
 
 
-def codes_of(column: NDArray[np.str_], bins: int) -> Codes:
-    """Codes [n] of a column's values: numbers in `bins` shares of equal size, anything else by its text, '' as -1."""
-    there = column != ""
+def encode_column(column: NDArray[np.str_], bins: int) -> Codes:
+    """Return codes [n] of a column: numbers in `bins` equally filled bins, other values by their text, '' as -1."""
+    filled = column != ""
     codes = np.full(len(column), -1, np.int64)
     try:
-        values = column[there].astype(np.float64)
+        values = column[filled].astype(np.float64)
     except ValueError:
         values = None
     if values is None or len(set(values.tolist())) <= bins:
-        codes[there] = np.unique(column[there], return_inverse=True)[1]
+        codes[filled] = np.unique(column[filled], return_inverse=True)[1]
     else:
         edges = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
-        codes[there] = np.searchsorted(edges, values, side="right")
+        codes[filled] = np.searchsorted(edges, values, side="right")
     return codes

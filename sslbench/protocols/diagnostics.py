@@ -1,4 +1,4 @@
-"""The health of features, without labels, as a spec. The implementation is `diagnostics_evaluator`."""
+"""Declare the diagnostics protocol: properties of features, computed without labels."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sslbench.api import Citation, Metric, Need, ProtocolSpec, Range, RenamedMetric, hookimpl
+from sslbench.api.settings import setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosticsConfig:
-    """`most` bounds the rows that are looked at."""
+    """Settings of the diagnostics of features."""
 
-    max_samples: Annotated[int, Range(at_least=2)] = 2048
-    space: str = ""
+    max_samples: Annotated[int, Range(at_least=2)] = setting(
+        2048, "Largest number of test samples used; of more, evenly spaced ones are taken."
+    )
+    space: str = setting("", "Space whose features are described, such as 'joint'. Empty: the encoders' output.")
 
 
 def two_views(config: DiagnosticsConfig) -> int:
-    """Alignment compares two views of a sample."""
+    """Return the number of views that alignment compares."""
     return 2
 
 

@@ -1,4 +1,4 @@
-"""Diagnostics of features on the query of every fold. The formulas live in `analysis.statistics.feature_geometry`."""
+"""Describe the features of the test samples of every fold; formulas are in `analysis.statistics.feature_geometry`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from sslbench.analysis.statistics import feature_geometry
 from sslbench.api.modules import Trial
 from sslbench.api.values import Outcome
-from sslbench.evaluation.features import joined
+from sslbench.evaluation.features import join_vectors
 from sslbench.protocols.diagnostics import DiagnosticsConfig
 
 
 class Diagnostics:
-    """The protocol."""
+    """Evaluator of the diagnostics protocol."""
 
     def __init__(self, config: DiagnosticsConfig) -> None:
         self.config = config
 
     def measure(self, trial: Trial) -> Iterator[Outcome]:
-        """Describe the features of every distinct query, or of the whole table where nothing is known of it."""
+        """Describe the features of every distinct test set, or of the whole table if there are no tasks."""
         table = trial.table(self.config.space)
-        features = joined(table)
+        features = join_vectors(table)
         queries = {task.query.tobytes(): (place, task.query) for place, task in reversed(list(enumerate(trial.tasks)))}
         for place, query in queries.values() or [(None, np.arange(table.rows()))]:
             rows = query[

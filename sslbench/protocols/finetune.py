@@ -1,4 +1,4 @@
-"""Fine-tuning the whole encoder, as a spec. The implementation is `finetune_evaluator`."""
+"""Declare the fine-tuning protocol: encoder and head trained together on the labels."""
 
 from __future__ import annotations
 
@@ -19,40 +19,52 @@ from sslbench.api import (
     Range,
     hookimpl,
 )
+from sslbench.api.settings import setting
 from sslbench.protocols.budget_warnings import warn_of_few_steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinetuneConfig:
-    """How encoder and head are trained together (arXiv 2503.11341, section 3).
+    """Settings of fine-tuning (arXiv 2503.11341, section 3).
 
-    The paper's schedule is epochs=50, warmup=5, rate=2e-3; the default is a fifth of it. `warmup` counts epochs. `epochs` is
-    raised until `min_steps` optimizer steps are taken, and `warmup` keeps its share of them; `batch` is reduced until an
-    epoch has `min_batches` batches, though not below 8 samples: min_steps=0 and min_batches=1 take the schedule as it is
-    written, which with few labels leaves every row near chance. `rate` does not depend on the batch. `head` is a linear
-    layer, or width -> `bottleneck` -> norm -> activation -> classes (LayerNorm and GELU after encoders that offer tokens,
-    BatchNorm and ReLU after others). `layer_decay` and `drop_path` act where an encoder knows its depth. The last epoch
-    counts, or with `keep=best` the best on validation, of as many as `epochs` says, evenly spread.
+    The paper trains with epochs=50, warmup_epochs=5, lr=2e-3; the default schedule is a fifth as long.
     """
 
-    epochs: PositiveInt = 10
-    min_steps: NonNegativeInt = 400
-    batch_size: PositiveInt = 128
-    min_batches: PositiveInt = 4
-    lr: PositiveFloat = 1e-3
-    weight_decay: NonNegativeFloat = 0.01
-    warmup_epochs: NonNegativeFloat = 1.0
-    head: Literal["linear", "bottleneck"] = "bottleneck"
-    bottleneck: PositiveInt = 512
-    layer_decay: Annotated[float, Range(above=0, at_most=1)] = 0.75
-    drop_path: Annotated[float, Range(at_least=0, below=1)] = 0.2
-    label_smoothing: Annotated[float, Range(at_least=0, below=1)] = 0.1
-    augment: bool = True
-    keep: Literal["last", "best"] = "last"
+    epochs: PositiveInt = setting(10, "Epochs; raised until min_steps optimizer steps are taken.")
+    min_steps: NonNegativeInt = setting(
+        400, "Fewest optimizer steps. 0: no minimum, which with few labels leaves accuracy near chance."
+    )
+    batch_size: PositiveInt = setting(128, "Samples per optimizer step; reduced to reach min_batches.")
+    min_batches: PositiveInt = setting(
+        4, "Fewest batches per epoch; the batch size is reduced to reach it, but not below 8 samples. 1: no minimum."
+    )
+    lr: PositiveFloat = setting(1e-3, "Peak learning rate; not scaled by the batch size.")
+    weight_decay: NonNegativeFloat = setting(0.01, "Weight decay.")
+    warmup_epochs: NonNegativeFloat = setting(
+        1.0, "Epochs of linear warm-up, at most half of epochs; stretched with epochs if min_steps raises them."
+    )
+    head: Literal["linear", "bottleneck"] = setting(
+        "bottleneck", "linear: one linear layer. bottleneck: linear, norm, activation, linear."
+    )
+    bottleneck: PositiveInt = setting(512, "Hidden width of head=bottleneck.")
+    layer_decay: Annotated[float, Range(above=0, at_most=1)] = setting(
+        0.75, "Factor on the learning rate per layer below the top, in encoders that know their depth. 1: no decay."
+    )
+    drop_path: Annotated[float, Range(at_least=0, below=1)] = setting(
+        0.2, "Stochastic depth rate, in encoders that support it."
+    )
+    label_smoothing: Annotated[float, Range(at_least=0, below=1)] = setting(
+        0.1, "Label smoothing of the cross-entropy."
+    )
+    augment: bool = setting(True, "Augment the training images.")
+    keep: Literal["last", "best"] = setting(
+        "last",
+        "Tested weights: last epoch, or best validation accuracy, computed at most `epochs` times, evenly spaced.",
+    )
 
 
 def make_fit(config: FinetuneConfig) -> Fit:
-    """Return the training that the settings ask for, before it is scaled to a bank."""
+    """Return the requested training, before it is scaled to the number of training samples."""
     return Fit(
         epochs=config.epochs, min_steps=config.min_steps, batch_size=config.batch_size, min_batches=config.min_batches,
         lr=config.lr, weight_decay=config.weight_decay, warmup_epochs=min(config.warmup_epochs, config.epochs / 2),
@@ -61,22 +73,22 @@ def make_fit(config: FinetuneConfig) -> Fit:
 
 
 def samples_seen(config: FinetuneConfig, rows: int) -> int:
-    """Return how many images fine-tuning on so many rows passes."""
+    """Return how many images pass through the encoder when fine-tuning on `rows` training samples."""
     return make_fit(config).count_samples(rows)
 
 
 def reset_unused(config: FinetuneConfig) -> FinetuneConfig:
-    """Reset the width of a bottleneck that the head does not have."""
+    """Reset `bottleneck` if the head has no bottleneck."""
     return config if config.head == "bottleneck" else replace(config, bottleneck=FinetuneConfig().bottleneck)
 
 
 def augments(config: FinetuneConfig) -> bool:
-    """Tell whether training images are augmented."""
+    """Return True if training images are augmented."""
     return config.augment
 
 
 def warn(config: FinetuneConfig, facts: PlanContext) -> Iterable[str]:
-    """Warn of a budget that is too small for few labels."""
+    """Warn about a budget that is too small for few labels."""
     consequence = "encoders fine-tuned for so few steps stay near chance"
     return warn_of_few_steps(config.min_steps, FinetuneConfig().min_steps, consequence)
 

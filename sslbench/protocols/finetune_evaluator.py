@@ -1,4 +1,4 @@
-"""Fine-tuning: an objective of encoder and head for the harness's loop. The loop, the data and the choice are not here."""
+"""Fine-tune encoders with a classification head, using the harness's training loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from sslbench.protocols.finetune import FinetuneConfig, make_fit
 
 
 def make_head(width: int, classes: int, config: FinetuneConfig, *, tokens: bool) -> nn.Module:
-    """The head of paper A, or one linear layer; weights from a normal of deviation 0.01, bias 0."""
+    """Return a linear layer, or linear -> norm -> activation -> linear (arXiv 2503.11341, section 3).
+
+    The bottleneck has LayerNorm and GELU after encoders that offer tokens, BatchNorm and ReLU after others. The weights of
+    the last layer are drawn from a normal distribution of standard deviation 0.01; its bias is 0.
+    """
     last = nn.Linear(config.bottleneck if config.head == "bottleneck" else width, classes)
     nn.init.normal_(last.weight, std=0.01)
     nn.init.zeros_(last.bias)
@@ -25,7 +29,7 @@ def make_head(width: int, classes: int, config: FinetuneConfig, *, tokens: bool)
 
 
 class Classifier(Objective):
-    """Encoders side by side, a head, and cross-entropy with smoothed labels."""
+    """Encoders whose features are concatenated, a head, and cross-entropy with label smoothing."""
 
     def __init__(self, encoders: Mapping[str, Backbone], classes: int, config: FinetuneConfig) -> None:
         super().__init__()
@@ -38,26 +42,26 @@ class Classifier(Objective):
                 encoder.set_drop_path(config.drop_path)
 
     def scores(self, view: View) -> Tensor:
-        """[B, C]."""
+        """Return the class scores [B, C] of a view."""
         features = [encoder(view[name], view.get(f"{name}.length")) for name, encoder in self.encoders.items()]
-        answer: Tensor = self.head(torch.cat(features, dim=1))
-        return answer.float()
+        scores: Tensor = self.head(torch.cat(features, dim=1))
+        return scores.float()
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Cross-entropy with label smoothing."""
+        """Return the cross-entropy with label smoothing."""
         assert batch.target is not None
         view = batch.views["view"][0]
         return Loss(total=nn.functional.cross_entropy(self.scores(view), batch.target, label_smoothing=self.smoothing))
 
 
 class Finetune:
-    """The protocol: one classifier per task."""
+    """Evaluator of the fine-tuning protocol: one classifier per task."""
 
     def __init__(self, config: FinetuneConfig) -> None:
         self.config = config
 
     def measure(self, trial: Trial) -> Iterator[Outcome]:
-        """Yield one answer per task; nothing for a method whose encoders have no weights."""
+        """Yield one outcome per task; nothing for a method whose encoders have no weights."""
         for place, task in enumerate(trial.tasks):
             encoders = trial.bench.encoders()
             if not any(True for encoder in encoders.values() for _ in encoder.parameters()):
@@ -68,27 +72,27 @@ class Finetune:
             yield self._task(trial, place, task, objective)
 
     def _task(self, trial: Trial, place: int, task: Task, objective: Classifier) -> Outcome:
-        config, bench, seen = self.config, trial.bench, list[float]()
+        config, bench, accuracies = self.config, trial.bench, list[float]()
         target = np.asarray(trial.table().target)
 
-        def answers(rows: np.ndarray) -> np.ndarray:
+        def predict(rows: np.ndarray) -> np.ndarray:
             return bench.answer(objective.scores, rows, source="samples").argmax(1).numpy()
 
-        def on_validation() -> float:
-            seen.append(float((answers(task.validation) == target[task.validation]).mean()))
-            return seen[-1]
+        def measure_accuracy() -> float:
+            accuracies.append(float((predict(task.validation) == target[task.validation]).mean()))
+            return accuracies[-1]
 
-        validate: Callable[[], float] | None = on_validation if config.keep == "best" else None
+        validate: Callable[[], float] | None = measure_accuracy if config.keep == "best" else None
         fit = make_fit(config)
         name = "-".join(f"{key}{value}" for key, value in task.setting.items())
         bench.fit(objective, task.bank, fit, source="samples", name=name, validate=validate)
-        epochs = fit.list_validation_epochs(len(task.bank))[: len(seen)]
+        epochs = fit.list_validation_epochs(len(task.bank))[: len(accuracies)]
         return Outcome(
             task=place,
-            chosen={"epoch": epochs[seen.index(max(seen))] if seen else config.keep},
+            chosen={"epoch": epochs[accuracies.index(max(accuracies))] if accuracies else config.keep},
             chosen_on="validation" if config.keep == "best" else "nothing",
-            considered=tuple(({"epoch": epoch}, share) for epoch, share in zip(epochs, seen, strict=True)),
+            considered=tuple(({"epoch": epoch}, share) for epoch, share in zip(epochs, accuracies, strict=True)),
             rows=task.query,
-            predicted=answers(task.query),
-            validation=answers(task.validation) if len(task.validation) else None,
+            predicted=predict(task.query),
+            validation=predict(task.validation) if len(task.validation) else None,
         )

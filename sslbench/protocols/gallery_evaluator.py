@@ -1,4 +1,4 @@
-"""Small galleries: which samples they hold, and what their neighbors vote for queries of any modality."""
+"""Draw small galleries and classify queries of any modality by their nearest neighbors."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from torch import Tensor
 
 from sslbench.api.modules import Trial
 from sslbench.api.values import FeatureTable, Outcome, Scalar, TableArtifact, Task
-from sslbench.evaluation.features import vectors
+from sslbench.evaluation.features import average_steps
 from sslbench.protocols.gallery import GalleryConfig
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.knn_evaluator import votes, weights
-from sslbench.protocols.nearest_neighbors import nearest
+from sslbench.protocols.knn_evaluator import compute_weights, sum_votes
+from sslbench.protocols.nearest_neighbors import find_nearest
 
 Rows = NDArray[np.int64]
-VOTE = KnnConfig(vote="inverse")
+INVERSE_VOTE = KnnConfig(vote="inverse")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Drawn:
-    """One gallery, the queries that it is asked, and the classes [.] that it takes more of than there is.
+class GallerySplit:
+    """The rows of one gallery and its queries, and the codes of classes that have too few samples.
 
-    `left_out` are samples that are no queries because one of their group is in the gallery; None where there are no groups.
+    `left_out` are rows that are not queries because their group is in the gallery; None if there are no groups.
     """
 
     gallery: Rows
@@ -36,8 +36,8 @@ class Drawn:
     left_out: Rows | None = None
 
 
-def taken(labels: Rows, rows: Rows, shots: int, rng: np.random.Generator) -> Rows:
-    """At most `shots` of each class among `rows`, in random order."""
+def draw_per_class(labels: Rows, rows: Rows, shots: int, rng: np.random.Generator) -> Rows:
+    """Draw at most `shots` of `rows` per class, in random order."""
     shuffled = rng.permutation(rows)
     found = [shuffled[labels[shuffled] == code][:shots] for code in np.unique(labels[rows])]
     return np.concatenate(found) if found else rows[:0]
@@ -51,110 +51,121 @@ def draw_gallery(
     config: GalleryConfig,
     rng: np.random.Generator,
     groups: NDArray[np.str_] | None = None,
-) -> Drawn:
-    """A gallery and its queries, by the rules of the settings; rows are drawn in the order of their ids [n].
+) -> GallerySplit:
+    """Draw a gallery and its queries; rows are sorted by their ids [n] first.
 
-    No group [n] is on both sides: a query of the gallery's groups is left out.
+    Queries that share a group [n] with the gallery are left out.
     """
     bank = task.bank[np.argsort(ids[task.bank])]
     if config.source == "train":
-        codes = np.union1d(labels[bank], labels[task.query])  # a class that is asked and not in the bank gives nothing
+        codes = np.union1d(labels[bank], labels[task.query])  # a tested class without training samples counts too
         counts = np.array([(labels[bank] == code).sum() for code in codes.tolist()], np.int64)
-        return Drawn(gallery=taken(labels, bank, shots, rng), query=task.query, exhausted=codes[counts < shots])
+        return GallerySplit(
+            gallery=draw_per_class(labels, bank, shots, rng), query=task.query, exhausted=codes[counts < shots]
+        )
     rows = np.concatenate([task.bank, task.validation, task.query])
     rows = rows[np.argsort(ids[rows])]
     codes, counts = np.unique(labels[rows], return_counts=True)
     exhausted = codes[counts <= shots]
-    short = np.isin(labels[rows], exhausted)
+    is_small = np.isin(labels[rows], exhausted)
     if config.small_classes == "drop_class":
-        rows, short = rows[~short], short[~short]
-    gallery = taken(labels, rows[~short], shots, rng)
+        rows, is_small = rows[~is_small], is_small[~is_small]
+    gallery = draw_per_class(labels, rows[~is_small], shots, rng)
     for code, count in zip(codes, counts, strict=True):
-        own = rows[short & (labels[rows] == code)]
+        own = rows[is_small & (labels[rows] == code)]
         if len(own):
             kept = count - 1 if config.small_classes == "keep_one_query" else count
             gallery = np.concatenate([gallery, rng.permutation(own)[:kept]])
     query = np.setdiff1d(rows, gallery)
     if groups is None:
-        return Drawn(gallery=gallery, query=query, exhausted=exhausted)
+        return GallerySplit(gallery=gallery, query=query, exhausted=exhausted)
     shared = np.isin(groups[query], groups[gallery])
-    return Drawn(gallery=gallery, query=query[~shared], exhausted=exhausted, left_out=query[shared])
+    return GallerySplit(gallery=gallery, query=query[~shared], exhausted=exhausted, left_out=query[shared])
 
 
-def named_sets(modalities: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Each modality alone by its name, and all of them together, whose name is not told: ''."""
+def list_modality_sets(modalities: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """List (name, modalities) of each modality alone, and of all together, which has the name ''."""
     return [*((name, (name,)) for name in modalities), ("", tuple(modalities))]
 
 
 class Gallery:
-    """The protocol: for every size and draw, every modality (and all) asked of every modality (and all)."""
+    """Evaluator of the gallery protocol.
+
+    For every size and draw, queries of each modality (and of all) are classified by galleries of each modality (and of
+    all).
+    """
 
     def __init__(self, config: GalleryConfig) -> None:
         self.config = config
 
     def measure(self, trial: Trial) -> Iterator[Outcome]:
-        """Answer every query of every gallery; with source `all` one task is as good as any."""
+        """Yield the predictions for every gallery; with source=all only the first task is used, as all are equal."""
         table = trial.table(self.config.space)
         labels = np.asarray(table.target)
-        units = unit_vectors(table)
+        units = compute_unit_vectors(table)
         for place, task in enumerate(trial.tasks[:1] if self.config.source == "all" else trial.tasks):
-            used_up: dict[str, list[Scalar]] = {"class": [], "samples": [], "shots": []}
+            exhausted: dict[str, list[Scalar]] = {"class": [], "samples": [], "shots": []}
             for shots, draw in product(self.config.shots, range(self.config.draws)):
                 rng = trial.rng("gallery", str(task.setting.get("fold")), shots, draw)
-                drawn = draw_gallery(labels, table.columns["id"], task, shots, self.config, rng, table.groups)
+                split = draw_gallery(labels, table.columns["id"], task, shots, self.config, rng, table.groups)
                 if draw == 0:
-                    _tell(used_up, drawn, labels, task, shots, trial.target.names)
-                yield from self._answers(place, shots, draw, drawn, units, labels, len(trial.target.names), table.space)
-            told = TableArtifact(name="exhausted", columns={name: tuple(values) for name, values in used_up.items()})
-            yield Outcome(task=place, artifacts=(told,))
+                    _add_small_classes(exhausted, split, labels, task, shots, trial.target.names)
+                yield from self._classify(
+                    place, shots, draw, split, units, labels, len(trial.target.names), table.space
+                )
+            columns = {name: tuple(values) for name, values in exhausted.items()}
+            yield Outcome(task=place, artifacts=(TableArtifact(name="exhausted", columns=columns),))
 
-    def _answers(
-        self, place: int, shots: int, draw: int, drawn: Drawn, units: Mapping[str, Tensor], labels: Rows, classes: int,
-        shared: str,
+    def _classify(
+        self, place: int, shots: int, draw: int, split: GallerySplit, units: Mapping[str, Tensor], labels: Rows, classes: int,
+        space: str,
     ) -> Iterator[Outcome]:  # fmt: skip
-        if not len(drawn.query) or not len(drawn.gallery):
+        """Yield the predictions of one gallery, for every pair of modality sets that can be compared."""
+        if not len(split.query) or not len(split.gallery):
             return
-        codes = torch.from_numpy(labels[drawn.gallery])
-        scores = {"exhausted_classes": float(len(drawn.exhausted))}
-        if drawn.left_out is not None:
-            scores["queries_left_out"] = float(len(drawn.left_out))
-        sets = named_sets(list(units))
-        for (held, inside), (asked, outside) in product(sets, sets):
-            if not shared and not (inside == outside or len(inside) > 1):
-                continue  # what lies in different spaces has no distance
+        codes = torch.from_numpy(labels[split.gallery])
+        scores = {"exhausted_classes": float(len(split.exhausted))}
+        if split.left_out is not None:
+            scores["queries_left_out"] = float(len(split.left_out))
+        sets = list_modality_sets(list(units))
+        for (gallery_name, gallery_modalities), (query_name, query_modalities) in product(sets, sets):
+            if not space and not (gallery_modalities == query_modalities or len(gallery_modalities) > 1):
+                continue  # without a shared space, different modalities have no distance
             found = []
-            for modality in outside:
-                own = inside if shared else (modality,)
-                bank = torch.cat([units[name][drawn.gallery] for name in own])
-                query = units[modality][drawn.query]
-                cosines, rows = nearest(bank, query, self.config.neighbors, self.config.memory)
+            for modality in query_modalities:
+                own = gallery_modalities if space else (modality,)
+                bank = torch.cat([units[name][split.gallery] for name in own])
+                query = units[modality][split.query]
+                cosines, rows = find_nearest(bank, query, self.config.neighbors, self.config.memory)
                 found.append((cosines, codes.repeat(len(own))[rows]))
-            cosines, named = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
+            cosines, classes_found = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
             order = torch.argsort(cosines, dim=1, descending=True, stable=True)
-            vote = votes(weights(cosines.gather(1, order), VOTE), named.gather(1, order), classes, cosines.shape[1])
-            names = {"gallery": held, "queries": asked}
+            weights = compute_weights(cosines.gather(1, order), INVERSE_VOTE)
+            vote = sum_votes(weights, classes_found.gather(1, order), classes, cosines.shape[1])
+            names = {"gallery": gallery_name, "queries": query_name}
             yield Outcome(
                 task=place,
                 setting={**{name: value for name, value in names.items() if value}, "shots": shots},
                 draw=draw,
-                rows=drawn.query,
-                bank=drawn.gallery,
+                rows=split.query,
+                bank=split.gallery,
                 predicted=vote.argmax(1).numpy(),
                 scores=scores,
             )
 
 
-def unit_vectors(table: FeatureTable) -> dict[str, Tensor]:
-    """Modality -> [n, D] of length 1."""
-    found = {name: torch.from_numpy(vectors(table, name)) for name in sorted(table.features)}
+def compute_unit_vectors(table: FeatureTable) -> dict[str, Tensor]:
+    """Return the features [n, D] of each modality, scaled to length 1."""
+    found = {name: torch.from_numpy(average_steps(table, name)) for name in sorted(table.features)}
     return {name: torch.nn.functional.normalize(x, dim=1) for name, x in found.items()}
 
 
-def _tell(
-    used_up: dict[str, list[Scalar]], drawn: Drawn, labels: Rows, task: Task, shots: int, names: Sequence[str]
+def _add_small_classes(
+    columns: dict[str, list[Scalar]], split: GallerySplit, labels: Rows, task: Task, shots: int, names: Sequence[str]
 ) -> None:
-    known = np.concatenate([task.bank, task.validation, task.query])
-    for code in drawn.exhausted.tolist():
-        used_up["class"].append(names[code])
-        used_up["samples"].append(int((labels[known] == code).sum()))
-        used_up["shots"].append(shots)
+    """Add a row to `columns` for each class that is too small for the gallery."""
+    labeled = np.concatenate([task.bank, task.validation, task.query])
+    for code in split.exhausted.tolist():
+        columns["class"].append(names[code])
+        columns["samples"].append(int((labels[labeled] == code).sum()))
+        columns["shots"].append(shots)

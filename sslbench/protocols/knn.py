@@ -1,32 +1,34 @@
-"""k nearest neighbors on frozen features, as a spec. The implementation is `knn_evaluator`."""
+"""Declare the k-NN protocol: weighted votes of nearest neighbors on frozen features."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sslbench.api import Citation, Need, NonEmpty, PositiveFloat, PositiveInt, ProtocolSpec, hookimpl
+from sslbench.api.settings import setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnnConfig:
-    """How neighbors are found and vote.
+    """Settings of weighted k-NN classification."""
 
-    k is chosen from `neighbors` on validation (values beyond the bank mean all of it). Votes: exp(cosine / T), or 1/d
-    with d the cosine distance, where exact matches alone vote if there are any. `memory` bounds the work space in MB
-    and changes no answer.
-    """
-
-    neighbors: NonEmpty[PositiveInt] = (1, 5, 10, 20, 50, 100, 200)
-    vote: Literal["exponential", "inverse"] = "exponential"
-    temperature: PositiveFloat = 0.07
-    space: str = ""
-    memory: PositiveInt = field(default=256, metadata={"identity": False})
+    neighbors: NonEmpty[PositiveInt] = setting(
+        (1, 5, 10, 20, 50, 100, 200),
+        "Candidate values of k, chosen on the validation set; limited to the training samples.",
+    )
+    vote: Literal["exponential", "inverse"] = setting(
+        "exponential",
+        "Weight of a neighbor: exp(cosine / temperature), or 1 / cosine distance, where exact matches outvote all others.",
+    )
+    temperature: PositiveFloat = setting(0.07, "Temperature of vote=exponential.")
+    space: str = setting("", "Space whose features are compared, such as 'joint'. Empty: the encoders' output.")
+    memory: PositiveInt = setting(256, "Memory limit of the neighbor search in MB.", identity=False)
 
 
 def reset_unused(config: KnnConfig) -> KnnConfig:
-    """Reset the temperature where no vote depends on it."""
+    """Reset `temperature` if no vote depends on it."""
     return config if config.vote == "exponential" else replace(config, temperature=KnnConfig().temperature)
 
 

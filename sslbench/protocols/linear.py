@@ -1,4 +1,4 @@
-"""The linear probe on frozen features, as a spec. The implementation is `linear_evaluator`."""
+"""Declare the linear probe protocol: a linear classifier on frozen features."""
 
 from __future__ import annotations
 
@@ -20,43 +20,49 @@ from sslbench.api import (
     Range,
     hookimpl,
 )
+from sslbench.api.settings import setting
 from sslbench.protocols.budget_warnings import warn_of_few_steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearConfig:
-    """A grid of probes, all trained at once on standardized features (batch norm without affine, arXiv 2111.06377, A.2).
+    """Settings of the linear probes, trained with SGD, momentum and a cosine schedule to 0 from zero weights.
 
-    SGD with momentum and a cosine to 0, from zero weights; rate and decay are chosen on validation. Units that are constant
-    in the bank are left out. `epochs` is raised until `min_steps` optimizer steps are taken, so that small banks are trained
-    to convergence too. `decays` are those of the weights; biases do not decay. `seeds` probes per pretraining seed are
-    averaged within it; they differ by the order of their batches.
+    Features are standardized (batch norm without affine, arXiv 2111.06377, A.2); constant units are left out.
     """
 
-    lrs: NonEmpty[PositiveFloat] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-    weight_decays: NonEmpty[NonNegativeFloat] = (0.0, 1e-4, 1e-3, 1e-2, 1e-1)
-    epochs: PositiveInt = 30
-    min_steps: NonNegativeInt = 1200
-    batch_size: PositiveInt = 256
-    momentum: Annotated[float, Range(at_least=0, below=1)] = 0.9
-    seeds: PositiveInt = 1
-    space: str = ""
+    lrs: NonEmpty[PositiveFloat] = setting(
+        (0.003, 0.01, 0.03, 0.1, 0.3, 1.0), "Peak learning rates of the grid, chosen on the validation set."
+    )
+    weight_decays: NonEmpty[NonNegativeFloat] = setting(
+        (0.0, 1e-4, 1e-3, 1e-2, 1e-1), "Weight decays of the grid, chosen on the validation set; biases do not decay."
+    )
+    epochs: PositiveInt = setting(30, "Epochs; raised until min_steps optimizer steps are taken.")
+    min_steps: NonNegativeInt = setting(
+        1200, "Fewest optimizer steps, so that probes on few labels converge too. 0: no minimum."
+    )
+    batch_size: PositiveInt = setting(256, "Samples per optimizer step; limited to the training samples.")
+    momentum: Annotated[float, Range(at_least=0, below=1)] = setting(0.9, "SGD momentum.")
+    seeds: PositiveInt = setting(
+        1, "Probes per pretraining seed, which differ by the order of their batches; their scores are averaged."
+    )
+    space: str = setting("", "Space whose features are classified, such as 'joint'. Empty: the encoders' output.")
 
 
 def count_epochs(config: LinearConfig, batches: int) -> int:
-    """Return the epochs that a bank of so many batches is trained for: as many as `min_steps` asks for."""
+    """Return the number of epochs of `batches` steps each, raised to reach `min_steps`."""
     return max(config.epochs, math.ceil(config.min_steps / batches))
 
 
 def samples_seen(config: LinearConfig, rows: int) -> int:
-    """Return how many rows the probes of a bank of so many rows pass."""
+    """Return how many rows a probe on `rows` training samples passes."""
     batch = min(config.batch_size, rows)
     batches = max(1, rows // batch)
     return count_epochs(config, batches) * batches * batch
 
 
 def warn(config: LinearConfig, facts: PlanContext) -> Iterable[str]:
-    """Warn of a budget that is too small for few labels."""
+    """Warn about a budget that is too small for few labels."""
     consequence = "probes trained for so few steps score below a converged one"
     return warn_of_few_steps(config.min_steps, LinearConfig().min_steps, consequence)
 
@@ -66,7 +72,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[LinearConfig]]:
     yield ProtocolSpec(
         name="linear",
         version=3,
-        summary="linear probe on frozen features; rate and decay from a grid, chosen on validation",
+        summary="linear probe on frozen features; learning rate and weight decay chosen on validation",
         citation=Citation(
             title="Understanding intermediate layers using linear classifier probes",
             authors="Alain, Bengio",

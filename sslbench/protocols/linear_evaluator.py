@@ -1,7 +1,7 @@
-"""Linear probes solved together: every rate and decay, for every task and probe seed, is a slice of one product.
+"""Train a grid of linear probes at once, for every task and probe seed.
 
-The gradient of softmax cross-entropy is written out, so a whole grid costs two matrix products a step. Their factors are in
-half precision where the plan says so; weights, momentum and what is answered are in single precision.
+The gradient of softmax cross-entropy is computed explicitly, so a whole grid costs two matrix products per step. Their
+factors have the planned matmul precision; weights, momentum and predictions have single precision.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from torch import Tensor
 
 from sslbench.api.modules import Trial
 from sslbench.api.values import Outcome, Task
-from sslbench.evaluation.features import joined
+from sslbench.evaluation.features import join_vectors
 from sslbench.protocols.linear import LinearConfig, count_epochs
 
-ROUNDING = 8 * torch.finfo(torch.float32).eps
-"""Deviation, relative to a unit's largest magnitude, up to which a unit is constant: the rounding of float32 operations."""
+CONSTANT_TOLERANCE = 8 * torch.finfo(torch.float32).eps
+"""Standard deviation, relative to a unit's largest magnitude, up to which the unit counts as constant (float32 rounding)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Probes:
-    """One seed's probes of one bank: weights [D, G, C] over standardized features and biases [G, C], for G settings.
+    """The probes of one bank and seed: weights [D, G, C] over standardized features and biases [G, C], for G settings.
 
-    `mean` [D] and `scale` [D] are the bank's; units that are constant in the bank have scale 0 and no part in any score.
+    `mean` [D] and `scale` [D] standardize the features; units that are constant in the bank have scale 0.
     """
 
     weights: Tensor
@@ -37,36 +37,38 @@ class Probes:
     scale: Tensor
 
     def scores(self, features: Tensor) -> Tensor:
-        """[n, D] -> [n, G, C]."""
-        apart = standardized(features, self.mean, self.scale) @ self.weights.flatten(1)
-        return apart.view(-1, *self.biases.shape) + self.biases
+        """Return the class scores [n, G, C] of features [n, D]."""
+        products = standardize(features, self.mean, self.scale) @ self.weights.flatten(1)
+        return products.view(-1, *self.biases.shape) + self.biases
 
 
-def standardized(features: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-    """[n, D] -> [n, D]: zero mean and unit deviation."""
+def standardize(features: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    """Return features [n, D] with zero mean and unit standard deviation."""
     return (features - mean).mul_(scale)
 
 
 def compute_standardization(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute the mean and the inverse deviation of every unit.
+    """Compute the mean [D] and the inverse standard deviation [D] of every unit of features [n, D] float32.
 
-    `features` [n, D] float32 -> two tensors [D]. A unit that is constant up to rounding has scale 0: it carries no
-    information, and 1 / deviation would magnify whatever other rows hold there. The limit is relative to the unit's largest
-    magnitude, so that units that are small as a whole keep what they carry.
+    A unit that is constant up to rounding has scale 0: it carries no information, and 1 / deviation would magnify noise in
+    other rows. The limit is relative to the unit's largest magnitude, so that small but informative units are kept.
     """
     if not len(features):
         return features.new_zeros(features.shape[1]), features.new_zeros(features.shape[1])
-    # float64, a few units at a time: float32 sums would hide a small deviation beside a large mean
+    # float64, a few units at a time: float32 sums would lose a small deviation from a large mean
     moments = [torch.var_mean(units.double(), dim=0, correction=0) for units in torch.split(features, 64, 1)]
     variance, mean = (torch.cat(parts) for parts in zip(*moments, strict=True))
     deviation = variance.sqrt()
-    smallest = (ROUNDING * features.abs().amax(0).double()).clamp(min=torch.finfo(torch.float32).tiny)
+    smallest = (CONSTANT_TOLERANCE * features.abs().amax(0).double()).clamp(min=torch.finfo(torch.float32).tiny)
     scale = torch.where(deviation > smallest, 1 / deviation, 0.0)
     return mean.float(), scale.float()
 
 
 def cross_entropy_gradient(scores: Tensor, targets: Tensor) -> Tensor:
-    """[B, G, C] and [B] -> d(mean cross-entropy)/d(scores), for each of G probes on its own."""
+    """Return the gradient [B, G, C] of the mean cross-entropy by scores [B, G, C], for each of G probes separately.
+
+    `targets` [B] are class codes.
+    """
     gradient = torch.softmax(scores, dim=2)
     gradient[torch.arange(len(targets)), :, targets] -= 1
     return gradient.div_(len(targets))
@@ -74,77 +76,80 @@ def cross_entropy_gradient(scores: Tensor, targets: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bank:
-    """Labeled features [n, D] to learn from, and for each probe seed the generator of their order."""
+    """Labeled training features [n, D], and for each probe seed the generator of their order."""
 
     features: Tensor
     labels: Tensor
     rngs: Sequence[np.random.Generator]
 
-    def batches(self, most: int) -> tuple[int, int]:
-        """Rows in a batch, and batches in an epoch."""
-        batch = min(most, len(self.labels))
+    def count_batches(self, batch_size: int) -> tuple[int, int]:
+        """Return the rows in a batch, at most `batch_size`, and the batches in an epoch."""
+        batch = min(batch_size, len(self.labels))
         return batch, max(1, len(self.labels) // batch)
 
 
 def train_probes(
     banks: Sequence[Bank], classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig, precision: str
 ) -> list[list[Probes]]:
-    """Train one probe per bank, seed and (rate, decay); banks with equally many batches are solved as one product."""
-    alike: dict[tuple[int, int], list[int]] = defaultdict(list)
+    """Train one probe per bank, seed and (lr, weight decay); banks with equal batch sizes and counts share products."""
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for place, bank in enumerate(banks):
-        alike[bank.batches(config.batch_size)].append(place)
+        groups[bank.count_batches(config.batch_size)].append(place)
     probes: dict[int, list[Probes]] = {}
-    for places in alike.values():
-        together = JointProbes(banks=[banks[p] for p in places], precision=getattr(torch, precision))
-        probes |= dict(zip(places, together.train(classes, grid, config), strict=True))
+    for places in groups.values():
+        joint = JointProbes(banks=[banks[p] for p in places], precision=getattr(torch, precision))
+        probes |= dict(zip(places, joint.train(classes, grid, config), strict=True))
     return [probes[place] for place in range(len(banks))]
 
 
 class JointProbes:
-    """Banks of equally many batches: for each step one batch of every bank and seed [J, B, D] and weights [J, D, G * C]."""
+    """Probes of banks with equal batch sizes and counts, trained at once.
+
+    Each step multiplies one batch of every bank and seed [J, B, D] with weights [J, D, G * C].
+    """
 
     def __init__(self, banks: Sequence[Bank], precision: torch.dtype) -> None:
         self.banks, self.precision = banks, precision
         moments = [compute_standardization(bank.features) for bank in banks]
         self.means, self.scales = [mean for mean, _ in moments], [scale for _, scale in moments]
         self.inputs = [
-            standardized(bank.features, mean, scale).to(precision)
+            standardize(bank.features, mean, scale).to(precision)
             for bank, mean, scale in zip(banks, self.means, self.scales, strict=True)
         ]
         self.jobs = [(place, rng) for place, bank in enumerate(banks) for rng in bank.rngs]
 
     def train(self, classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig) -> Iterator[list[Probes]]:
-        """Yield every bank's probes, one for each of its seeds."""
-        # from zero, not from random values: the problem is convex, and a unit that hardly varies keeps a small weight
+        """Yield the probes of each bank, one per seed."""
+        # from zero, not from random values: the problem is convex, and units of low variance keep small weights
         weights = torch.zeros(len(self.jobs), self.inputs[0].shape[1], len(grid) * classes)
         biases = torch.zeros(len(self.jobs), 1, len(grid) * classes)
-        velocity, drift = torch.zeros_like(weights), torch.zeros_like(biases)
-        rates = torch.tensor([rate for rate, _ in grid]).repeat_interleave(classes)
+        velocity, bias_velocity = torch.zeros_like(weights), torch.zeros_like(biases)
+        lrs = torch.tensor([lr for lr, _ in grid]).repeat_interleave(classes)
         decays = torch.tensor([decay for _, decay in grid]).repeat_interleave(classes)
-        for progress, inputs, targets in self._steps(config):
-            factor = -rates * (0.5 + 0.5 * math.cos(math.pi * progress))
+        for progress, inputs, targets in self._iterate_steps(config):
+            factor = -lrs * (0.5 + 0.5 * math.cos(math.pi * progress))
             scores = (inputs @ weights.to(self.precision)).float().add_(biases)
-            slope = cross_entropy_gradient(scores.view(-1, len(grid), classes), targets).mul_(len(self.jobs))
-            slope = slope.view(scores.shape)
-            velocity.mul_(config.momentum).add_(inputs.mT @ slope.to(self.precision)).addcmul_(decays, weights)
-            drift.mul_(config.momentum).add_(slope.sum(1, keepdim=True))
+            gradient = cross_entropy_gradient(scores.view(-1, len(grid), classes), targets).mul_(len(self.jobs))
+            gradient = gradient.view(scores.shape)
+            velocity.mul_(config.momentum).add_(inputs.mT @ gradient.to(self.precision)).addcmul_(decays, weights)
+            bias_velocity.mul_(config.momentum).add_(gradient.sum(1, keepdim=True))
             weights.addcmul_(velocity, factor)
-            biases.addcmul_(drift, factor)
+            biases.addcmul_(bias_velocity, factor)
         place = 0
         for bank, mean, scale in zip(self.banks, self.means, self.scales, strict=True):
-            mine = range(place, place + len(bank.rngs))
+            jobs = range(place, place + len(bank.rngs))
             place += len(bank.rngs)
             yield [
                 Probes(
                     weights=weights[j].view(-1, len(grid), classes), biases=biases[j].view(len(grid), classes),
                     mean=mean, scale=scale,
                 )
-                for j in mine
+                for j in jobs
             ]  # fmt: skip
 
-    def _steps(self, config: LinearConfig) -> Iterator[tuple[float, Tensor, Tensor]]:
-        """Progress in [0, 1), inputs [J, B, D] and targets [J * B] of every step."""
-        batch, steps = self.banks[0].batches(config.batch_size)
+    def _iterate_steps(self, config: LinearConfig) -> Iterator[tuple[float, Tensor, Tensor]]:
+        """Yield progress in [0, 1), inputs [J, B, D] and targets [J * B] of every step."""
+        batch, steps = self.banks[0].count_batches(config.batch_size)
         epochs = count_epochs(config, steps)
         for epoch in range(epochs):
             orders = [(place, torch.from_numpy(rng.permutation(len(self.inputs[place])))) for place, rng in self.jobs]
@@ -156,50 +161,50 @@ class JointProbes:
 
 
 class Linear:
-    """The protocol: for every task the whole grid, its choice on validation, and the oracle."""
+    """Evaluator of the linear protocol: the whole grid for every task."""
 
     def __init__(self, config: LinearConfig) -> None:
         self.config = config
-        self.grid = [(rate, decay) for rate in config.lrs for decay in config.weight_decays]
+        self.grid = [(lr, decay) for lr in config.lrs for decay in config.weight_decays]
 
     def measure(self, trial: Trial) -> Iterator[Outcome]:
-        """Yield, for every task and probe seed, the choice on validation and what was best on the query."""
+        """Yield, for every task and probe seed, the probe chosen on validation and the oracle, chosen on the test set."""
         table = trial.table(self.config.space)
-        features, labels = torch.from_numpy(joined(table)), torch.from_numpy(np.asarray(table.target))
+        features, labels = torch.from_numpy(join_vectors(table)), torch.from_numpy(np.asarray(table.target))
         banks = []
         for task in trial.tasks:
             rows = torch.from_numpy(task.bank)
-            told = str(sorted(task.setting.items()))
-            rngs = [trial.rng("probe", seed, told) for seed in range(self.config.seeds)]
+            task_key = str(sorted(task.setting.items()))
+            rngs = [trial.rng("probe", seed, task_key) for seed in range(self.config.seeds)]
             banks.append(Bank(features=features[rows], labels=labels[rows], rngs=rngs))
         trained = train_probes(banks, len(trial.target.names), self.grid, self.config, trial.cpu_matmul_dtype)
-        for place, every in enumerate(trained):
-            for seed, probes in enumerate(every):
-                yield from self._answers(place, trial.tasks[place], seed, features, labels, probes)
+        for place, by_seed in enumerate(trained):
+            for seed, probes in enumerate(by_seed):
+                yield from self._choose(place, trial.tasks[place], seed, features, labels, probes)
 
-    def _answers(
+    def _choose(
         self, place: int, task: Task, seed: int, features: Tensor, labels: Tensor, probes: Probes
     ) -> Iterator[Outcome]:
-        said = {
+        predicted = {
             name: torch.cat([probes.scores(features[r]).argmax(2) for r in torch.split(torch.from_numpy(rows), 1024)])
             for name, rows in (("validation", task.validation), ("query", task.query))
             if len(rows)
         }
-        for where in ("validation", "query"):
-            if where not in said:
+        for part in ("validation", "query"):
+            if part not in predicted:
                 continue
-            truth = labels[torch.from_numpy(task.validation if where == "validation" else task.query)]
-            right = (said[where] == truth.unsqueeze(1)).double().mean(0).tolist()
-            named = [{"rate": rate, "decay": decay} for rate, decay in self.grid]
+            truth = labels[torch.from_numpy(task.validation if part == "validation" else task.query)]
+            accuracies = (predicted[part] == truth.unsqueeze(1)).double().mean(0).tolist()
+            choices = [{"rate": lr, "decay": decay} for lr, decay in self.grid]
             # the smallest validation sets have many ties: the most regularized setting generalizes best
-            best = max(range(len(right)), key=lambda place: (right[place], self.grid[place][1], -self.grid[place][0]))
+            best = max(range(len(choices)), key=lambda i: (accuracies[i], self.grid[i][1], -self.grid[i][0]))
             yield Outcome(
                 task=place,
                 setting={"probe_seed": seed},
-                chosen=named[best],
-                chosen_on="validation" if where == "validation" else "query",
-                considered=tuple(zip(named, right, strict=True)) if where == "validation" else (),
+                chosen=choices[best],
+                chosen_on="validation" if part == "validation" else "query",
+                considered=tuple(zip(choices, accuracies, strict=True)) if part == "validation" else (),
                 rows=task.query,
-                predicted=said["query"][:, best].numpy(),
-                validation=said["validation"][:, best].numpy() if where == "validation" else None,
+                predicted=predicted["query"][:, best].numpy(),
+                validation=predicted["validation"][:, best].numpy() if part == "validation" else None,
             )

@@ -1,4 +1,4 @@
-"""How two modalities of one sample find each other in a shared space, as a spec. See `matching_evaluator`."""
+"""Declare the matching protocol: retrieval between the modalities of a sample in a shared space."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sslbench.api import Citation, Metric, Need, NonNegativeInt, PositiveInt, ProtocolSpec, Range, hookimpl
+from sslbench.api.settings import setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchingConfig:
-    """Among at most `most` query samples in the space `space`, each modality is asked for itself and for every other.
+    """Settings of retrieval within and across modalities."""
 
-    Where the method lacks the space, each is asked for itself alone: how many of its neighbors are of its class.
-    `neighbors` are looked at for the share of the same class. `points` samples are laid out by t-SNE (0: none), and for
-    `examples` of them what is nearest is shown.
-    """
-
-    space: str = "joint"
-    max_samples: Annotated[int, Range(at_least=2)] = 2048
-    neighbors: PositiveInt = 10
-    points: NonNegativeInt = 300
-    examples: PositiveInt = 6
+    space: str = setting(
+        "joint", "Space in which modalities are compared; without it, each modality is compared only with itself."
+    )
+    max_samples: Annotated[int, Range(at_least=2)] = setting(
+        2048, "Largest number of test samples used; of more, evenly spaced ones are taken."
+    )
+    neighbors: PositiveInt = setting(10, "Nearest neighbors in which the share of the same class is counted.")
+    points: NonNegativeInt = setting(300, "Samples in the t-SNE figure. 0: no figure.")
+    examples: PositiveInt = setting(6, "Samples whose nearest neighbors are saved for the figures.")
 
 
 def max_test_samples(config: MatchingConfig) -> int:

@@ -1,4 +1,4 @@
-"""Retrieval across modalities: formulas on unit vectors, and the protocol that applies them to the query of every fold."""
+"""Measure retrieval within and across modalities on the test samples of every fold."""
 
 from __future__ import annotations
 
@@ -12,112 +12,116 @@ from torch import Tensor
 
 from sslbench.api.modules import Trial
 from sslbench.api.values import Artifact, Outcome, SampleGroups, Scalar, TableArtifact
-from sslbench.protocols.gallery_evaluator import unit_vectors
+from sslbench.protocols.gallery_evaluator import compute_unit_vectors
 from sslbench.protocols.matching import MatchingConfig
-from sslbench.protocols.nearest_neighbors import nearest
+from sslbench.protocols.nearest_neighbors import find_nearest
 
 Codes = NDArray[np.int64]
-MEMORY, SHOWN = 256, 5
+MEMORY_MB, MAX_RETRIEVED = 256, 5
 
 
-def found_within(rows: Tensor, k: int) -> float:
-    """Share of the n samples whose own number is among the first k of their retrieved rows [n, K]."""
+def compute_top_k(rows: Tensor, k: int) -> float:
+    """Return the share of n samples whose own row is among the first k of their retrieved rows [n, K]."""
     own = torch.arange(len(rows)).unsqueeze(1)
     return float((rows[:, :k] == own).any(1).float().mean())
 
 
 def same_class_share(rows: Tensor, codes: Tensor) -> float:
-    """Mean share of each sample's retrieved rows [n, K], itself left out, that are of its class.
+    """Return the mean share of the retrieved rows [n, K] that have the sample's class, the sample itself left out.
 
-    Codes [n] below 0 are unknown.
+    Negative codes [n] are unknown.
     """
     own = torch.arange(len(rows)).unsqueeze(1)
     counted = (rows != own) & (codes[rows] >= 0) & (codes >= 0).unsqueeze(1)
     hits = counted & (codes[rows] == codes.unsqueeze(1))
-    asked = counted.any(1)
-    return float((hits.sum(1)[asked] / counted.sum(1)[asked]).mean()) if asked.any() else 0.0
+    valid = counted.any(1)
+    return float((hits.sum(1)[valid] / counted.sum(1)[valid]).mean()) if valid.any() else 0.0
 
 
 def same_class_by_chance(codes: Tensor) -> float:
-    """The chance that another sample is of one's own class."""
+    """Return the probability that a random pair of samples has the same class."""
     counts = torch.bincount(codes[codes >= 0]).double()
     n = counts.sum()
     return float((counts * (counts - 1)).sum() / (n * (n - 1))) if n > 1 else 0.0
 
 
 def modality_gap(first: Tensor, second: Tensor) -> float:
-    """Distance between the means of two modalities' unit vectors [n, D] (Liang et al. 2022, section 2)."""
+    """Return the distance between the means of two modalities' unit vectors [n, D] (Liang et al. 2022, section 2)."""
     return float((first.mean(0) - second.mean(0)).norm())
 
 
 class Matching:
-    """The protocol. Of a method without the space, or with one modality, only classes among neighbors are counted."""
+    """Evaluator of the matching protocol.
+
+    For a method without the space, or with one modality, only the classes of neighbors are counted.
+    """
 
     def __init__(self, config: MatchingConfig) -> None:
         self.config = config
 
     def measure(self, trial: Trial) -> Iterator[Outcome]:
-        """Match the samples of every distinct query, or of the whole table where nothing is known of it."""
+        """Match the samples of every distinct test set, or of the whole table if there are no tasks."""
         table = trial.table(self.config.space)
-        units = unit_vectors(table)
+        units = compute_unit_vectors(table)
         queries = {task.query.tobytes(): (place, task.query) for place, task in reversed(list(enumerate(trial.tasks)))}
         for place, query in queries.values() or [(None, np.arange(table.rows()))]:
             rows = query[
                 np.unique(np.linspace(0, len(query) - 1, min(self.config.max_samples, len(query))).astype(int))
             ]
             codes = np.asarray(table.target)[rows]
-            here = {name: x[rows] for name, x in units.items()}
-            yield from self._alone(place, here, torch.from_numpy(codes))
+            selected = {name: x[rows] for name, x in units.items()}
+            yield from self._match_within(place, selected, torch.from_numpy(codes))
             if table.space and len(units) > 1:
-                yield from self._matched(trial, place, rows, here, torch.from_numpy(codes))
+                yield from self._match_across(trial, place, rows, selected, torch.from_numpy(codes))
 
-    def _alone(self, place: int | None, units: Mapping[str, Tensor], codes: Tensor) -> Iterator[Outcome]:
-        """Each modality's neighbors among itself."""
+    def _match_within(self, place: int | None, units: Mapping[str, Tensor], codes: Tensor) -> Iterator[Outcome]:
+        """Yield the scores of neighbors within each modality, and their means."""
         found = []
         for name, x in units.items() if (codes >= 0).any() else ():
-            _, near = nearest(x, x, min(self.config.neighbors + 1, len(x)), MEMORY)
+            _, near = find_nearest(x, x, min(self.config.neighbors + 1, len(x)), MEMORY_MB)
             scores = {
                 "intra_modal_precision": same_class_share(near, codes),
                 "same_class_by_chance": same_class_by_chance(codes),
             }
             found.append(scores)
             yield Outcome(task=place, setting={"gallery": name, "queries": name}, scores=scores)
-        yield Outcome(task=place, scores=_means(found))
+        yield Outcome(task=place, scores=_mean_scores(found))
 
-    def _matched(
+    def _match_across(
         self, trial: Trial, place: int | None, rows: Codes, units: Mapping[str, Tensor], codes: Tensor
     ) -> Iterator[Outcome]:
-        wanted = min(max(self.config.neighbors + 1, SHOWN), len(rows))
+        """Yield the scores of retrieval between each ordered pair of modalities, and their means."""
+        count = min(max(self.config.neighbors + 1, MAX_RETRIEVED), len(rows))
         found = []
-        for asked, held in permutations(units, 2):
-            _, near = nearest(units[held], units[asked], wanted, MEMORY)
+        for query, gallery in permutations(units, 2):
+            _, near = find_nearest(units[gallery], units[query], count, MEMORY_MB)
             scores = {
-                "top_1": found_within(near, 1),
-                "top_5": found_within(near, 5),
+                "top_1": compute_top_k(near, 1),
+                "top_5": compute_top_k(near, 5),
                 "top_5_chance": min(5, len(rows)) / len(rows),
-                "modality_gap": modality_gap(units[asked], units[held]),
+                "modality_gap": modality_gap(units[query], units[gallery]),
             }
             if (codes >= 0).any():
                 scores["same_class"] = same_class_share(near[:, : self.config.neighbors + 1], codes)
                 scores["same_class_by_chance"] = same_class_by_chance(codes)
             found.append(scores)
-            setting: dict[str, Scalar] = {"gallery": held, "queries": asked}
-            shown = self._shown(asked, held, near, rows)
-            yield Outcome(task=place, setting=setting, scores=scores, artifacts=(shown,))
-        yield Outcome(task=place, scores=_means(found), artifacts=self._laid_out(trial, units, codes))
+            setting: dict[str, Scalar] = {"gallery": gallery, "queries": query}
+            examples = self._make_examples(query, gallery, near, rows)
+            yield Outcome(task=place, setting=setting, scores=scores, artifacts=(examples,))
+        yield Outcome(task=place, scores=_mean_scores(found), artifacts=self._make_scatter(trial, units, codes))
 
-    def _shown(self, asked: str, held: str, near: Tensor, rows: Codes) -> SampleGroups:
-        """For a few samples from all over, the sample and what was nearest to it, and where its own is among these."""
+    def _make_examples(self, query: str, gallery: str, near: Tensor, rows: Codes) -> SampleGroups:
+        """Return a few evenly spaced samples with their nearest rows, and the rank of their own row among these."""
         places = np.unique(np.linspace(0, len(rows) - 1, min(self.config.examples, len(rows))).astype(int)).tolist()
         groups = {}
-        for number, at in enumerate(places, 1):
-            found = near[at, :SHOWN].tolist()
-            rank = f"own at {found.index(at) + 1}" if at in found else f"own not in {SHOWN}"
-            groups[f"{number}: {rank}"] = tuple(int(rows[i]) for i in (at, *found))
-        return SampleGroups(name=f"retrieved-{asked}-to-{held}", groups=groups, modalities=(asked, held))
+        for number, place in enumerate(places, 1):
+            found = near[place, :MAX_RETRIEVED].tolist()
+            rank = f"own at {found.index(place) + 1}" if place in found else f"own not in {MAX_RETRIEVED}"
+            groups[f"{number}: {rank}"] = tuple(int(rows[i]) for i in (place, *found))
+        return SampleGroups(name=f"retrieved-{query}-to-{gallery}", groups=groups, modalities=(query, gallery))
 
-    def _laid_out(self, trial: Trial, units: Mapping[str, Tensor], codes: Tensor) -> tuple[Artifact, ...]:
-        """All modalities' vectors of a few samples in the plane."""
+    def _make_scatter(self, trial: Trial, units: Mapping[str, Tensor], codes: Tensor) -> tuple[Artifact, ...]:
+        """Return a t-SNE projection of all modalities of a few samples, or nothing if there are too few."""
         n = len(codes)
         chosen = np.unique(np.linspace(0, n - 1, min(self.config.points, n)).astype(int))
         if not self.config.points or len(chosen) < 3:
@@ -139,6 +143,6 @@ class Matching:
         return (TableArtifact(name="t-sne", columns=columns),)
 
 
-def _means(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each score."""
+def _mean_scores(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each score."""
     return {name: float(np.mean([scores[name] for scores in found])) for name in found[0]} if found else {}

@@ -24,7 +24,7 @@ from sslbench.convert import plain
 from sslbench.environment import places
 from sslbench.testing.check import NotAsked, Subject, check
 from sslbench.testing.method_rig import MethodRig, prepare_samples
-from sslbench.train.build import gather_material
+from sslbench.train.build import gather_training_data
 
 FEW, SIDE = 12, 16
 
@@ -161,9 +161,9 @@ def is_taken_by_a_run(subject: Subject) -> Iterator[str]:
         except RequestError as error:
             yield from (f"{name!r}: {problem}" for problem in error.problems)
             continue
-        rig = MethodRig(plan=plan, material=gather_material(plan, [prepare_samples(plan)], 0))
+        rig = MethodRig(plan=plan, material=gather_training_data(plan, [prepare_samples(plan)], 0))
         method = rig.build()
-        embedded = [features for _, view in rig.feed().survey()() for features in method.embed(view).values()]
+        embedded = [features for _, view in rig.feed().unaugmented_pass()() for features in method.embed(view).values()]
         if not all(features.isfinite().all() for features in embedded):
             yield f"{name!r}: the features of an untrained encoder are not finite"
 

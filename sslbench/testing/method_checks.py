@@ -52,7 +52,7 @@ def embeds_every_space(subject: Subject) -> Iterator[str]:
     rig = rig_of(subject)
     method = rig.build().eval()
     feed = rig.feed()
-    view = next(iter(feed.survey()()))[1]
+    view = next(iter(feed.unaugmented_pass()()))[1]
     with torch.no_grad():
         found = method.embed(view)
     rows = len(next(iter(view.values())))
@@ -219,7 +219,7 @@ def does_not_collapse(subject: Subject) -> Iterator[str]:
     method = rig.build()
     method.load_state_dict(state)
     with torch.no_grad():
-        found = [method.eval().embed(view) for _, view in rig.feed().survey()()]
+        found = [method.eval().embed(view) for _, view in rig.feed().unaugmented_pass()()]
     for name in method.encoders:
         features = torch.cat([piece[name] for piece in found]).detach().numpy()
         shape = describe(features, len(features))
@@ -310,7 +310,7 @@ def _begun(subject: Subject) -> tuple[Any, Any]:
     rig = _trained(subject)
     method = rig.build()
     with torch.no_grad():
-        method.before_epoch(rig.step(), rig.feed().survey())
+        method.before_epoch(rig.step(), rig.feed().unaugmented_pass())
     return rig, method
 
 

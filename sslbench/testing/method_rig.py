@@ -26,11 +26,11 @@ from sslbench.data.table import Prepared, open_prepared
 from sslbench.environment import places
 from sslbench.testing.check import Subject
 from sslbench.testing.props import LAYOUTS
-from sslbench.train.build import Material, build_augmentation, build_method, gather_material, make_views
+from sslbench.train.build import TrainingData, build_augmentation, build_method, gather_training_data, make_views
 from sslbench.train.distributed.fabric import make_fabric
 from sslbench.train.distributed.process_group import SingleProcess
 from sslbench.train.feeds import SampleFeed
-from sslbench.train.loop import Trained, Training, train
+from sslbench.train.loop import Training, TrainingResult, train
 
 BATCH, EPOCHS = 32, 6
 
@@ -40,7 +40,7 @@ class MethodRig:
     """A planned method and the samples that it learns from."""
 
     plan: Plan
-    material: Material
+    material: TrainingData
 
     def build(self, seed: int = 0) -> Any:
         """A freshly built method."""
@@ -53,7 +53,8 @@ class MethodRig:
         return SampleFeed(
             pool=material.pool, views=make_views(plan, material.modalities, seed, fabric.device), roles=plan.roles,
             augmentations=[build_augmentation(a, plan.view, material.modalities, material.pool) for a in plan.augmentations],
-            batch=plan.train.batch_size, accumulate=1, seed=seed, world=SingleProcess(), labels=material.labels,
+            batch_size=plan.train.batch_size, grad_accumulation=1, seed=seed, processes=SingleProcess(),
+            labels=material.labels,
         )  # fmt: skip
 
     def batch(self) -> Batch:
@@ -73,7 +74,7 @@ class MethodRig:
             processes=SingleProcess(),
         )
 
-    def train(self, method: Any, *, epochs: int | None = None, checkpoint: Path | None = None) -> Trained:
+    def train(self, method: Any, *, epochs: int | None = None, checkpoint: Path | None = None) -> TrainingResult:
         """Train through the harness's loop, from the checkpoint if there is one; `epochs` stops it early."""
         settings = replace(self.plan.train, checkpoint_seconds=0.0)
 
@@ -82,8 +83,8 @@ class MethodRig:
                 raise _Enough
 
         feed, fabric = self.feed(), make_fabric("float32")
-        return train(Training(objective=method, feed=feed, settings=settings, fabric=fabric, world=SingleProcess(), seed=0,
-                              checkpoint=checkpoint, epoch_ended=ended))  # fmt: skip
+        return train(Training(objective=method, feed=feed, settings=settings, fabric=fabric, processes=SingleProcess(),
+                              seed=0, checkpoint=checkpoint, on_epoch_end=ended))  # fmt: skip
 
     def train_and_stop(self, method: Any, epochs: int, checkpoint: Path) -> None:
         """Train some epochs, as a run that is stopped there."""
@@ -104,7 +105,7 @@ def rig_of(subject: Subject) -> MethodRig:
 
 def _rig(subject: Subject, batch: int) -> MethodRig:
     plan = planned(subject, batch)
-    return MethodRig(plan=plan, material=gather_material(plan, [prepare_samples(plan)], 0))
+    return MethodRig(plan=plan, material=gather_training_data(plan, [prepare_samples(plan)], 0))
 
 
 def planned(subject: Subject, batch: int = BATCH) -> Plan:

@@ -18,10 +18,10 @@ from sslbench.api.values import Modality, Outcome, Target, Task
 from sslbench.data.table import Column, Prepared
 from sslbench.data.views import ViewMaker
 from sslbench.evaluation.bench import HarnessBench, HarnessTrial
-from sslbench.evaluation.features import Table
+from sslbench.evaluation.features import DiskFeatureTable
 from sslbench.testing.check import Subject
 from sslbench.train.distributed.fabric import make_fabric
-from sslbench.train.loop import silent
+from sslbench.train.loop import ignore_step
 
 CLASSES, WIDTH, STEPS = 4, 16, 5
 BANK, VALIDATION, QUERY = 120, 40, 200
@@ -84,20 +84,22 @@ class HandsOn(Backbone):
         return 1
 
 
-def answers(subject: Subject, asked: Question) -> tuple[Sequence[Outcome], Table]:
+def answers(subject: Subject, asked: Question) -> tuple[Sequence[Outcome], DiskFeatureTable]:
     """What the protocol, at its defaults, answers; and the table that it was given."""
     values = asked.features
     if Need.SEQUENCES in subject.spec.needs:
         values = np.repeat(values[:, None], STEPS, axis=1)
     views = subject.spec.views(subject.spec.config())
     augmented = {"x": np.repeat(values[:, None], views, axis=1)} if views else {}
-    table = Table(features={"x": values}, target=asked.labels, columns={"id": asked.ids}, augmented=augmented)
+    table = DiskFeatureTable(
+        features={"x": values}, target=asked.labels, columns={"id": asked.ids}, augmented=augmented
+    )
     instrument: Evaluator = subject.component.implementation()(subject.spec.config())
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
         return list(instrument.measure(_trial(asked, table, Path(folder)))), table
 
 
-def _trial(asked: Question, table: Table, folder: Path) -> HarnessTrial:
+def _trial(asked: Question, table: DiskFeatureTable, folder: Path) -> HarnessTrial:
     modality = Modality(layout="vector", shape=(WIDTH,))
     target = Target(kind="class", names=tuple("abcd"))
     fabric = make_fabric("float32")
@@ -108,6 +110,6 @@ def _trial(asked: Question, table: Table, folder: Path) -> HarnessTrial:
     bench = HarnessBench(
         trained={"x": HandsOn(modality)}, table=prepared, features=lambda: table, augmentation=None, fabric=fabric,
         views=ViewMaker(modalities={"x": modality}, sizes={}, seed=0, device=fabric.device), seed=0, precision="float32",
-        folder=folder, checkpoint_seconds=1e9, watch=lambda name, moment: silent(moment),
+        folder=folder, checkpoint_seconds=1e9, on_step=lambda name, moment: ignore_step(moment),
     )  # fmt: skip
     return HarnessTrial(tasks=(asked.task,), target=target, bench=bench, key=(0, "kit"), open_table=lambda space: table)

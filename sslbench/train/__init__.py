@@ -1,1 +1,1 @@
-"""The one training loop, with its optimizers, schedules, feeds and checkpoints."""
+"""Train methods: the loop, optimizers, schedules, feeds and checkpoints."""

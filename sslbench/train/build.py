@@ -1,4 +1,4 @@
-"""From a plan to live objects: pools, views, encoders and methods, seeded by slot so that arms start alike."""
+"""Build pools, views, encoders and methods from a plan."""
 
 from __future__ import annotations
 
@@ -27,45 +27,49 @@ REFERENCE_SEED = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Material:
-    """What one pretraining is made of: the pool, the modalities with their statistics, and the labels if they enter.
+class TrainingData:
+    """The data of one pretraining: the pool, the modalities with their statistics, and labels if the method uses them.
 
-    `held` are rows to watch the loss on.
+    `holdout` holds the rows on which the validation loss is computed.
     """
 
     pool: Pool
-    held: Pool
+    holdout: Pool
     modalities: Mapping[str, Modality]
     target: Target
     labels: Rows | None
-    held_labels: Rows | None = None
+    holdout_labels: Rows | None = None
 
 
-def gather_material(plan: Plan, tables: Sequence[Prepared], fold: int) -> Material:
-    """Pool the rows that a method may learn from: never a test row under pool `train`, and only labeled ones for one
-    that is given targets."""
-    parted = [(table, *rows) for table, rows in zip(tables, divide_pool(plan, tables, fold), strict=True)]
-    members = [(table, rows) for table, rows, _ in parted if len(rows)]
+def gather_training_data(plan: Plan, tables: Sequence[Prepared], fold: int) -> TrainingData:
+    """Pool the rows for training: never a test row under pool `train`, only labeled rows for a method that uses labels."""
+    divided = [(table, *rows) for table, rows in zip(tables, divide_pool(plan, tables, fold), strict=True)]
+    members = [(table, rows) for table, rows, _ in divided if len(rows)]
     pool = Pool(members=members, modalities=plan.modalities)
-    held = Pool(members=[(table, rows) for table, _, rows in parted if len(rows)], modalities=plan.modalities)
+    holdout = Pool(members=[(table, rows) for table, _, rows in divided if len(rows)], modalities=plan.modalities)
     modalities = with_statistics(plan.modalities, pool)
     if not plan.spec.uses_labels:
-        return Material(pool=pool, held=held, modalities=modalities, target=Target(kind="none"), labels=None)
+        return TrainingData(pool=pool, holdout=holdout, modalities=modalities, target=Target(kind="none"), labels=None)
     names = tuple(sorted({name for table, _ in members for name in table.target.names}))
     code = {name: place for place, name in enumerate(names)}
 
-    def coded(pool: Pool) -> Rows:
+    def encode_labels(pool: Pool) -> Rows:
         found = [[code[t.target.names[label]] for label in t.labels[rows]] for t, rows in pool.members]
         return np.array([label for labels in found for label in labels], np.int64)
 
     target = Target(kind="class", names=names)
-    return Material(
-        pool=pool, held=held, modalities=modalities, target=target, labels=coded(pool), held_labels=coded(held)
+    return TrainingData(
+        pool=pool,
+        holdout=holdout,
+        modalities=modalities,
+        target=target,
+        labels=encode_labels(pool),
+        holdout_labels=encode_labels(holdout),
     )
 
 
 def make_views(plan: Plan, modalities: Mapping[str, Modality], seed: int, device: torch.device) -> ViewMaker:
-    """The view maker of a plan."""
+    """Return the view maker of a plan."""
     sizes = {name: (m.shape[1], m.shape[2]) for name, m in plan.modalities.items() if m.layout == "image"}
     return ViewMaker(
         modalities=modalities, sizes=sizes, seed=seed, squashed=plan.prepare.fit == "squash", device=device
@@ -75,79 +79,83 @@ def make_views(plan: Plan, modalities: Mapping[str, Modality], seed: int, device
 def build_augmentation(
     planned: PlannedAugmentation, view: int, modalities: Mapping[str, Modality], pool: Pool | None
 ) -> BuiltAugmentation:
-    """Build the operations of an augmentation; those that ask for it get a fixed set of training rows."""
+    """Build the operations of an augmentation; those that need reference samples get a fixed set of training rows."""
     roles = {}
     for role, operations in planned.roles.items():
         built = []
         for operation in operations:
             component, config = operation.choice.component, fill_in_size(operation.choice.config, view)
-            wanted = component.spec.reference(config)
-            reference = _reference(pool, wanted) if wanted and pool is not None else {}
+            count = component.spec.reference(config)
+            reference = _read_reference(pool, count) if count and pool is not None else {}
             parts = OperationParts(modalities=modalities, reference=reference)
-            made = component.implementation()(config, parts)
-            built.append(BuiltOperation(name=operation.random_key, p=operation.p, operation=made))
+            implementation = component.implementation()(config, parts)
+            built.append(BuiltOperation(name=operation.random_key, p=operation.p, operation=implementation))
         roles[role] = tuple(built)
     return BuiltAugmentation(name=planned.random_key, weight=planned.weight, roles=roles)
 
 
-def _reference(pool: Pool, wanted: int) -> Mapping[str, Any]:
-    rows = np.random.default_rng(REFERENCE_SEED).choice(len(pool), size=min(wanted, len(pool)), replace=False)
+def _read_reference(pool: Pool, count: int) -> Mapping[str, Any]:
+    rows = np.random.default_rng(REFERENCE_SEED).choice(len(pool), size=min(count, len(pool)), replace=False)
     return {name: torch.from_numpy(values) for name, values in pool.read(np.sort(rows)).items()}
 
 
 def build_method(
     plan: Plan, modalities: Mapping[str, Modality], target: Target, samples: int, seed: int, *, learned: bool = True
 ) -> Method:
-    """Build encoders and method; torch is seeded by (seed, slot), never by the method's name.
+    """Build encoders and method; torch is seeded by (seed, slot), so that all methods start with the same encoders.
 
-    Without `learned` no weights are fetched that a state, or nobody, will need.
+    With `learned=False` no pretrained weights are fetched, because a saved state replaces them.
     """
     chosen = {name: choice if learned else choice.without_weights() for name, choice in plan.backbones.items()}
-    encoders = {name: _encoder(choice, modalities[name], name, seed) for name, choice in chosen.items()}
-    used = {slot: _used(choice, modalities, slot, seed) for slot, choice in plan.method.uses.items()}
-    facts = replace(plan.context, modalities=modalities, target=target, samples=samples)
+    encoders = {name: _build_encoder(choice, modalities[name], name, seed) for name, choice in chosen.items()}
+    dependencies = {
+        slot: _build_dependency(choice, modalities, slot, seed) for slot, choice in plan.method.uses.items()
+    }
+    context = replace(plan.context, modalities=modalities, target=target, samples=samples)
     seed_everything(seed, "method")
-    method: Method = plan.method.build(MethodParts(encoders=encoders, dependencies=used, context=facts))
+    method: Method = plan.method.build(MethodParts(encoders=encoders, dependencies=dependencies, context=context))
     return method
 
 
-def _encoder(choice: Choice, modality: Modality, slot: str, seed: int) -> Backbone:
+def _build_encoder(choice: Choice, modality: Modality, slot: str, seed: int) -> Backbone:
     seed_everything(seed, "encoder", slot)
     encoder: Backbone = choice.build(modality)
     return encoder
 
 
-def _used(choice: Choice, modalities: Mapping[str, Modality], slot: str, seed: int) -> Any:
-    """A backbone that a method uses (a teacher), or whatever else a component's build gives."""
-    use = next(iter(modalities.values()))
-    return _encoder(choice, use, slot, seed) if choice.component.kind == "backbone" else choice
+def _build_dependency(choice: Choice, modalities: Mapping[str, Modality], slot: str, seed: int) -> Any:
+    """Build a backbone that a method depends on, such as a teacher; return other components as choices."""
+    first = next(iter(modalities.values()))
+    return _build_encoder(choice, first, slot, seed) if choice.component.kind == "backbone" else choice
 
 
 def save_method(folder: Path, name: str, method: Method, weights: Mapping[str, Any]) -> None:
-    """Write a method's state as safetensors, at once; the header says under which prefix each encoder's weights lie."""
+    """Write a method's state as safetensors atomically; the header holds the prefix of each encoder's weights."""
     state = {key: value.detach().cpu().clone().contiguous() for key, value in weights.items()}
     modules = {id(module): path for path, module in method.named_modules()}
     prefixes = {
-        m: f"{modules[id(e)]}.{_inner(e)}" for m, e in method.encoders.items() if any(True for _ in e.parameters())
+        m: f"{modules[id(e)]}.{_network_prefix(e)}"
+        for m, e in method.encoders.items()
+        if any(True for _ in e.parameters())
     }
     unfinished = folder / f".{name}.unfinished"
     save_file(state, unfinished, metadata={"encoders": json.dumps(prefixes)})
     unfinished.replace(folder / f"{name}.safetensors")
 
 
-def _inner(encoder: Backbone) -> str:
-    """An encoder that wraps a library's network exports that network, so that it loads in the plain library."""
+def _network_prefix(encoder: Backbone) -> str:
+    """Return the prefix of a wrapped library network, which is exported so that the library itself can load it."""
     return "network." if isinstance(getattr(encoder, "network", None), torch.nn.Module) else ""
 
 
 def load_method(folder: Path, name: str, method: Method) -> Method:
-    """Put a saved state into a freshly built method."""
+    """Load a saved state into a newly built method."""
     method.load_state_dict(load_file(folder / f"{name}.safetensors"))
     return method
 
 
 def describe_encoders(method: Method, modalities: Mapping[str, Modality]) -> dict[str, dict[str, Any]]:
-    """Describe what each encoder with weights takes: statistics that it normalizes with, size of its input, and pooling."""
+    """Describe the input of each encoder with weights: normalization statistics, input size and pooling."""
     found = {}
     for name, encoder in method.encoders.items():
         shape = modalities[name].shape
@@ -158,25 +166,25 @@ def describe_encoders(method: Method, modalities: Mapping[str, Modality]) -> dic
     return found
 
 
-def save_material(folder: Path, material: Material) -> None:
-    """Write what is needed to build the method again: statistics, classes, and the number of rows."""
+def save_training_facts(folder: Path, data: TrainingData) -> None:
+    """Write the facts needed to build the method again: statistics, classes, and the number of rows."""
     content = {
-        "modalities": {name: asdict(modality) for name, modality in material.modalities.items()},
-        "classes": list(material.target.names) if material.labels is not None else None,
-        "samples": len(material.pool),
+        "modalities": {name: asdict(modality) for name, modality in data.modalities.items()},
+        "classes": list(data.target.names) if data.labels is not None else None,
+        "samples": len(data.pool),
     }
     (folder / "material.json").write_text(json.dumps(content))
 
 
-def load_material(folder: Path) -> tuple[Mapping[str, Modality], Target, int]:
-    """What `save_material` wrote."""
+def load_training_facts(folder: Path) -> tuple[Mapping[str, Modality], Target, int]:
+    """Read the modalities, target and number of rows that `save_training_facts` wrote."""
     content = json.loads((folder / "material.json").read_text())
-    modalities = {name: _modality(values) for name, values in content["modalities"].items()}
+    modalities = {name: _make_modality(values) for name, values in content["modalities"].items()}
     names = content["classes"]
     target = Target(kind="none") if names is None else Target(kind="class", names=tuple(names))
     return modalities, target, content["samples"]
 
 
-def _modality(values: Mapping[str, Any]) -> Modality:
+def _make_modality(values: Mapping[str, Any]) -> Modality:
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     return Modality(**fields)

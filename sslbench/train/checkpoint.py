@@ -1,4 +1,4 @@
-"""Checkpoints: all that a loop needs to go on as if it had never stopped. Written whole or not at all."""
+"""Save and load checkpoints, from which a training continues exactly. Written atomically."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import nn
 
 from sslbench import environment
 from sslbench.api.files import write_atomically
-from sslbench.train.distributed.fsdp import restore, whole_state
+from sslbench.train.distributed.fsdp import full_state, load_full_state
 from sslbench.train.distributed.process_group import Processes
 
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """Where a training stands; `step` counts inside the epoch, `history` holds finished epochs' averages.
+    """The state of a training: `step` counts within the epoch, `history` holds the averages of finished epochs.
 
-    Of a training that may stop early, `best` holds the weights after `best_epoch`, whose loss was the `least`.
+    For a training that may stop early, `best` holds the weights after `best_epoch`, whose loss was the lowest (`least`).
     """
 
     epoch: int = 0
@@ -36,12 +36,12 @@ class Progress:
 
 def save_checkpoint(
     path: Path, progress: Progress, objective: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None,
-    world: Processes,
+    processes: Processes,
 ) -> None:  # fmt: skip
-    """Write everything that moves; the first of several processes writes, with the generators of all."""
-    generators = world.collect(dict(environment.generator_state()))
-    weights, moments = whole_state(objective, optimizer)
-    if world.rank:
+    """Write progress, weights, optimizer and generators; the first process writes, with the generators of all."""
+    generators = processes.gather_objects(dict(environment.generator_state()))
+    weights, moments = full_state(objective, optimizer)
+    if processes.rank:
         return
     state = {
         "progress": {name: getattr(progress, name) for name in Progress.__slots__},
@@ -60,14 +60,14 @@ def load_checkpoint(
     objective: nn.Module,
     optimizer: torch.optim.Optimizer,
     average: nn.Module | None,
-    world: Processes,
+    processes: Processes,
 ) -> Progress:
-    """Put everything back, the generators of torch included; without a file, start from the beginning."""
+    """Restore the state, including torch's generators; without a file, return the progress of a new training."""
     if not path.exists():
         return Progress()
     state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    restore(objective, optimizer, state["objective"], state["optimizer"])
+    load_full_state(objective, optimizer, state["objective"], state["optimizer"])
     if average is not None:
         average.load_state_dict(state["average"])
-    environment.restore_generator_state(state["generators"][world.rank])
+    environment.restore_generator_state(state["generators"][processes.rank])
     return Progress(**state["progress"])

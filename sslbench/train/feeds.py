@@ -1,7 +1,7 @@
-"""What the loop is fed: for every optimizer step, the batches of its passes, each with the weight of its loss.
+"""Yield, for every optimizer step, the batches of its passes, each with the weight of its loss.
 
-The weights of one augmentation's passes add up to its own weight, so that a step's loss is a mean over rows however
-many passes and processes share them.
+The weights of one augmentation's passes add up to the weight of the augmentation, so that a step's loss is a mean over
+rows, independent of the number of passes and processes.
 """
 
 from __future__ import annotations
@@ -34,68 +34,71 @@ def row_share(rows: int, batch: int, processes: int = 1) -> float:
 
 
 class Feed(Protocol):
-    """Where batches come from."""
+    """A source of batches."""
 
     def steps(self) -> int:
-        """Optimizer steps in an epoch."""
+        """Return the optimizer steps in an epoch."""
         ...
 
     def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
-        """The passes of every step from the `start`-th on."""
+        """Yield the passes of every step from step `start` on."""
         ...
 
-    def survey(self) -> UnaugmentedPass:
-        """Every row once, un-augmented."""
+    def unaugmented_pass(self) -> UnaugmentedPass:
+        """Return a pass over every row once, without augmentation."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SampleFeed:
-    """Views of a pool's samples, made on the device; several augmentations give several weighted batches a pass.
+    """Batches of views of a pool's samples, made on the device; each augmentation adds one weighted batch per pass.
 
-    `first` is the number of the pool's first row, where another pool comes before it.
+    `first_index` is the index of the pool's first row, if another pool precedes it.
     """
 
     pool: Pool
     views: ViewMaker
     roles: Mapping[str, Role]
     augmentations: Sequence[BuiltAugmentation]
-    batch: int
-    accumulate: int
+    batch_size: int
+    grad_accumulation: int
     seed: int
-    world: ProcessGroup
+    processes: ProcessGroup
     labels: NDArray[np.int64] | None = None
-    first: int = 0
+    first_index: int = 0
 
     def steps(self) -> int:
-        return count_batches(len(self.pool), self.batch)
+        return count_batches(len(self.pool), self.batch_size)
 
     def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
-        order = epoch_order(len(self.pool), self.batch, self.seed, epoch)[start:]
-        passes = [part for rows in order for part in np.array_split(rows, min(self.accumulate, len(rows)))]
-        steps = [(min(self.accumulate, len(rows)), len(rows)) for rows in order]
-        stored = read_ahead(self.pool, [process_share(part, self.world.rank, self.world.size) for part in passes])
+        order = epoch_order(len(self.pool), self.batch_size, self.seed, epoch)[start:]
+        passes = [part for rows in order for part in np.array_split(rows, min(self.grad_accumulation, len(rows)))]
+        steps = [(min(self.grad_accumulation, len(rows)), len(rows)) for rows in order]
+        stored = read_ahead(
+            self.pool, [process_share(part, self.processes.rank, self.processes.size) for part in passes]
+        )
         for passes_of_step, batch in steps:
             yield [self._pass(*next(stored), epoch, batch) for _ in range(passes_of_step)]
 
     def _pass(self, rows: Rows, stored: Stored, epoch: int, batch: int) -> Pass:
         device = self.views.device
-        index = torch.from_numpy(rows + self.first).to(device)
+        index = torch.from_numpy(rows + self.first_index).to(device)
         view = self.views.natural(stored)
         target = None if self.labels is None else torch.from_numpy(self.labels[rows]).to(device)
-        share_of_step = row_share(len(rows), batch, self.world.size)
+        share_of_step = row_share(len(rows), batch, self.processes.size)
         result = []
         for augmentation in self.augmentations:
-            made = self.views.make(view, index, epoch, augmentation, self.roles)
-            draws = CounterRandom.of(index, self.seed, epoch, augmentation.name, "method")
-            views = Batch(views=made, index=index, random=draws, target=target)
-            result.append((augmentation.weight * share_of_step, views))
+            views = self.views.make(view, index, epoch, augmentation, self.roles)
+            random = CounterRandom.of(index, self.seed, epoch, augmentation.name, "method")
+            result.append(
+                (augmentation.weight * share_of_step, Batch(views=views, index=index, random=random, target=target))
+            )
         return result
 
-    def survey(self) -> UnaugmentedPass:
+    def unaugmented_pass(self) -> UnaugmentedPass:
         def walk() -> Iterator[tuple[Tensor, View]]:
-            mine = process_share(np.arange(len(self.pool)), self.world.rank, self.world.size)
-            batches = [mine[i : i + self.batch] for i in range(0, len(mine), self.batch)]
+            own = process_share(np.arange(len(self.pool)), self.processes.rank, self.processes.size)
+            batches = [own[i : i + self.batch_size] for i in range(0, len(own), self.batch_size)]
             for rows, stored in read_ahead(self.pool, batches):
                 yield torch.from_numpy(rows), self.views.plain(self.views.natural(stored))
 
@@ -104,11 +107,11 @@ class SampleFeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FeatureFeed:
-    """Batches of features that were extracted before: modality -> [n, ...]."""
+    """Batches of extracted features: modality -> [n, ...]."""
 
     features: Mapping[str, NDArray[np.float32]]
     labels: NDArray[np.int64]
-    batch: int
+    batch_size: int
     seed: int
     device: torch.device
 
@@ -117,22 +120,22 @@ class FeatureFeed:
         return len(self.labels)
 
     def steps(self) -> int:
-        return count_batches(self.rows, self.batch)
+        return count_batches(self.rows, self.batch_size)
 
     def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
-        for rows in epoch_order(self.rows, self.batch, self.seed, epoch)[start:]:
+        for rows in epoch_order(self.rows, self.batch_size, self.seed, epoch)[start:]:
             index = torch.from_numpy(rows).to(self.device)
             target = torch.from_numpy(self.labels[rows]).to(self.device)
-            draws = CounterRandom.of(index, self.seed, epoch, "features")
-            yield [[(1.0, Batch(views={"view": (self._view(rows),)}, index=index, random=draws, target=target))]]
+            random = CounterRandom.of(index, self.seed, epoch, "features")
+            yield [[(1.0, Batch(views={"view": (self._view(rows),)}, index=index, random=random, target=target))]]
 
     def _view(self, rows: Rows) -> View:
         return {name: torch.from_numpy(values[rows]).to(self.device) for name, values in self.features.items()}
 
-    def survey(self) -> UnaugmentedPass:
+    def unaugmented_pass(self) -> UnaugmentedPass:
         def walk() -> Iterator[tuple[Tensor, View]]:
-            for start in range(0, self.rows, self.batch):
-                rows = np.arange(start, min(start + self.batch, self.rows))
+            for start in range(0, self.rows, self.batch_size):
+                rows = np.arange(start, min(start + self.batch_size, self.rows))
                 yield torch.from_numpy(rows), self._view(rows)
 
         return walk

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a training ends after its present step, with a checkpoint; all else ends at once. No torch."""
+"""Handle Ctrl-C and SIGTERM: a training saves a checkpoint after its current step; other work ends at once."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-GRACE = 2.0
-"""Seconds that a step may take to end after the signal; a longer one is left, and its last checkpoint counts."""
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+GRACE_SECONDS = 2.0
+"""Seconds in which a step may finish after the signal; a longer step is abandoned, and the last checkpoint remains."""
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked this process to end; `code` is the exit code that tells which."""
+    """A signal requested the end of this process; `code` is the exit code of that signal."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"ended by a signal ({code})")
@@ -31,24 +31,24 @@ _state = _State()
 
 
 def is_requested() -> bool:
-    """Tell whether a signal has asked the training to end after this step."""
+    """Return True if a signal has requested the end of the training after this step."""
     return bool(_state.code)
 
 
-def stop_clock() -> None:
-    """End the time limit of a step: it has ended, and what is saved after it may take longer."""
+def stop_timer() -> None:
+    """Stop the time limit of a step, which has finished; saving may take longer."""
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def leave() -> None:
-    """Raise Interrupted: the training has saved what it has."""
-    stop_clock()  # not a second time, while others are told to end
+def raise_interrupted() -> None:
+    """Raise Interrupted, after the training has saved a checkpoint."""
+    stop_timer()  # so that the timer raises no second time during cleanup
     raise Interrupted(_state.code)
 
 
 @contextmanager
-def awaited() -> Iterator[None]:
-    """Let a signal wait for the end of a step while the block runs; whoever runs steps asks `is_requested`."""
+def finish_step_first() -> Iterator[None]:
+    """Delay signals to the end of a step while the block runs; the loop checks `is_requested` after each step."""
     _state.trainings += 1
     try:
         yield
@@ -57,12 +57,13 @@ def awaited() -> Iterator[None]:
 
 
 @contextmanager
-def orderly_end() -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the block as described above; both raise Interrupted. For the main thread only.
+def handle_signals() -> Iterator[None]:
+    """Let SIGINT and SIGTERM raise Interrupted in the block, delayed as described above. For the main thread only.
 
-    The same signal a second time does not wait; another one does, for a terminal and a parent may both ask.
+    The same signal a second time takes effect at once. A different one does not, because a terminal and a parent process
+    may both send a signal for the same request.
     """
-    before = {number: signal.signal(number, _handle) for number in (*CODES, signal.SIGALRM)}
+    before = {number: signal.signal(number, _handle) for number in (*EXIT_CODES, signal.SIGALRM)}
     try:
         yield
     finally:
@@ -73,11 +74,11 @@ def orderly_end() -> Iterator[None]:
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
-    first, asked = _state.code, CODES.get(signal.Signals(number), 0)
-    _state.code = first or asked
-    if asked and _state.trainings:
+    first, code = _state.code, EXIT_CODES.get(signal.Signals(number), 0)
+    _state.code = first or code
+    if code and _state.trainings:
         if not first:
-            signal.setitimer(signal.ITIMER_REAL, GRACE)
-        if first != asked:
+            signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+        if first != code:
             return
-    leave()
+    raise_interrupted()

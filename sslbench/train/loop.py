@@ -1,4 +1,4 @@
-"""The one training loop: methods and protocols' heads run through it. It knows objectives and feeds, nothing else."""
+"""Run the training loop, which methods and the heads of protocols share."""
 
 from __future__ import annotations
 
@@ -25,48 +25,49 @@ from sslbench.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from sslbench.train.distributed.lightning import Fabric
 from sslbench.train.distributed.process_group import Processes
 from sslbench.train.feeds import Feed, Pass
-from sslbench.train.malloc import kept_heap
-from sslbench.train.optimizers import build_optimizer, clip_each_gradient, set_rates
+from sslbench.train.malloc import retain_freed_memory
+from sslbench.train.optimizers import build_optimizer, clip_each_gradient, set_lr_and_decay
 
 
-def silent(moment: TrainingStep) -> None:
-    """Watch nothing."""
+def ignore_step(step: TrainingStep) -> None:
+    """Do nothing after a step."""
 
 
-def no_end(epoch: int) -> None:
-    """Do nothing at an epoch's end."""
+def ignore_epoch_end(epoch: int) -> None:
+    """Do nothing after an epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Training:
-    """One objective's training: what, on what, how, where it is saved, and who watches; `held` feeds what is watched
-    to stop early.
+    """One training: the objective, its data, settings, checkpoint and callbacks.
+
+    `holdout` feeds the rows on which the validation loss for early stopping is computed.
     """
 
     objective: Objective
     feed: Feed
     settings: TrainSettings
     fabric: Fabric
-    world: Processes
+    processes: Processes
     seed: int
-    held: Feed | None = None
+    holdout: Feed | None = None
     checkpoint: Path | None = None
-    watch: Callable[[TrainingStep], None] = silent
-    epoch_ended: Callable[[int], None] = no_end
+    on_step: Callable[[TrainingStep], None] = ignore_step
+    on_epoch_end: Callable[[int], None] = ignore_epoch_end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trained:
-    """What a training left beside the weights: epoch averages, what it cost, and the epoch whose weights were kept."""
+class TrainingResult:
+    """The results of a training besides the weights: epoch averages, cost, and the epoch whose weights were kept."""
 
     history: Sequence[Mapping[str, float]]
     seconds: float
     samples_per_second: float
-    kept: int
+    kept_epoch: int
 
 
 class FabricModule(nn.Module):
-    """Lets Fabric wrap an objective: it refuses frozen dataclasses going in and out, but a closure and a tensor pass."""
+    """A module around an objective for Fabric, which accepts closures and tensors but not frozen dataclasses."""
 
     def __init__(self, objective: Objective) -> None:
         super().__init__()
@@ -76,66 +77,69 @@ class FabricModule(nn.Module):
         return call(self.objective)
 
 
-def stale(settings: TrainSettings, progress: Progress) -> bool:
-    """Whether the loss has not fallen for as many epochs as patience lasts, and the least number of epochs is over."""
-    waited = progress.epoch - progress.best_epoch
-    return 0 < settings.patience <= waited and progress.epoch >= settings.min_epochs
+def should_stop(settings: TrainSettings, progress: Progress) -> bool:
+    """Return True if the loss has not fallen for `patience` epochs and `min_epochs` are over."""
+    epochs_since_best = progress.epoch - progress.best_epoch
+    return 0 < settings.patience <= epochs_since_best and progress.epoch >= settings.min_epochs
 
 
-def train(training: Training) -> Trained:
-    """Train to the last epoch, or until the loss has stopped falling, from the checkpoint if there is one.
+def train(training: Training) -> TrainingResult:
+    """Train to the last epoch, or until the loss stops falling, from the checkpoint if there is one.
 
     Raises Diverged at the first loss that is not finite.
     """
-    with kept_heap() if training.fabric.device.type == "cpu" else nullcontext(), interrupt.awaited():
+    with (
+        retain_freed_memory() if training.fabric.device.type == "cpu" else nullcontext(),
+        interrupt.finish_step_first(),
+    ):
         return _Loop(training).run()
 
 
 @dataclass(slots=True)
 class _Loop:
     training: Training
-    doorway: Any = field(init=False)
-    raw: torch.optim.Optimizer = field(init=False)
+    module: Any = field(init=False)
+    torch_optimizer: torch.optim.Optimizer = field(init=False)
     optimizer: Any = field(init=False)
     average: AveragedModel | None = field(init=False)
     progress: Progress = field(init=False)
-    saved: float = field(init=False)
-    began: float = field(init=False)
-    before: float = field(init=False)
-    done: int = field(init=False, default=0)
+    saved_at: float = field(init=False)
+    started_at: float = field(init=False)
+    earlier_seconds: float = field(init=False)
+    samples_done: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         training = self.training
         if training.settings.compile:
             for encoder in [module for module in training.objective.modules() if isinstance(module, Backbone)]:
                 encoder.compile()
-        self.doorway = training.fabric.setup_module(FabricModule(training.objective))
-        self.raw = build_optimizer(training.objective, training.settings)
-        self.optimizer = training.fabric.setup_optimizers(self.raw)
+        self.module = training.fabric.setup_module(FabricModule(training.objective))
+        self.torch_optimizer = build_optimizer(training.objective, training.settings)
+        self.optimizer = training.fabric.setup_optimizers(self.torch_optimizer)
         decay = training.settings.ema_decay
-        moving: Any = get_ema_multi_avg_fn
-        self.average = AveragedModel(training.objective, multi_avg_fn=moving(decay)) if decay else None
+        make_average: Any = get_ema_multi_avg_fn
+        self.average = AveragedModel(training.objective, multi_avg_fn=make_average(decay)) if decay else None
         self.progress = Progress()
         if training.checkpoint is not None:
             self.progress = load_checkpoint(
-                training.checkpoint, training.objective, self.raw, self.average, training.world
+                training.checkpoint, training.objective, self.torch_optimizer, self.average, training.processes
             )
-        self.saved = self.began = environment.stopwatch()
-        self.before = self.progress.seconds
+        self.saved_at = self.started_at = environment.stopwatch()
+        self.earlier_seconds = self.progress.seconds
 
-    def run(self) -> Trained:
+    def run(self) -> TrainingResult:
         training, progress = self.training, self.progress
-        while progress.epoch < training.settings.epochs and not stale(training.settings, progress):
+        while progress.epoch < training.settings.epochs and not should_stop(training.settings, progress):
             self._epoch()
         if self.average is not None:
             training.objective.load_state_dict(self.average.module.state_dict())
         if progress.best:
             training.objective.load_state_dict(progress.best)
-        seconds = environment.stopwatch() - self.began
-        rate = self.done / max(seconds, 1e-9)
-        return Trained(
-            history=progress.history, seconds=self.before + seconds, samples_per_second=rate,
-            kept=progress.best_epoch or progress.epoch,
+        seconds = environment.stopwatch() - self.started_at
+        speed = self.samples_done / max(seconds, 1e-9)
+        return TrainingResult(
+            history=progress.history, seconds=self.earlier_seconds + seconds, samples_per_second=speed,
+            kept_epoch=progress.best_epoch or progress.epoch,
         )  # fmt: skip
 
     def _epoch(self) -> None:
@@ -147,57 +151,57 @@ class _Loop:
         objective.train()
         steps = training.feed.steps()
         for passes in training.feed.epoch(progress.epoch, progress.step):
-            total = self._step(passes, self._now())
+            total = self._step(passes, self._make_step())
             progress.step += 1
             self._report(total, passes)
             self._save(last=False)
         names = sorted(progress.sums)
-        means = training.world.mean([progress.sums[name] for name in names])
+        means = training.processes.mean([progress.sums[name] for name in names])
         progress.history.append({name: value / steps for name, value in zip(names, means, strict=True)})
         progress.epoch, progress.step, progress.began = progress.epoch + 1, 0, False
         if training.settings.patience:
-            self._compare()
-        training.epoch_ended(progress.epoch)
-        self._save(last=progress.epoch == training.settings.epochs or stale(training.settings, progress))
+            self._keep_if_best()
+        training.on_epoch_end(progress.epoch)
+        self._save(last=progress.epoch == training.settings.epochs or should_stop(training.settings, progress))
 
-    def _compare(self) -> None:
-        """Remember the weights if none before had a smaller loss; raises Diverged for one that is not finite."""
+    def _keep_if_best(self) -> None:
+        """Keep a copy of the weights if their loss is the lowest so far. Raises Diverged if it is not finite."""
         training, progress = self.training, self.progress
         latest = progress.history[-1]
-        if training.held is not None:
-            latest["validation_loss"] = self._held_loss(training.held)
-        found = latest["loss" if training.held is None else "validation_loss"]
-        if not math.isfinite(found):
-            raise Diverged(self._now().index, found)
-        if found < progress.least:
-            progress.least, progress.best_epoch = found, progress.epoch
+        if training.holdout is not None:
+            latest["validation_loss"] = self._holdout_loss(training.holdout)
+        loss = latest["loss" if training.holdout is None else "validation_loss"]
+        if not math.isfinite(loss):
+            raise Diverged(self._make_step().index, loss)
+        if loss < progress.least:
+            progress.least, progress.best_epoch = loss, progress.epoch
             progress.best = {name: x.detach().clone() for name, x in training.objective.state_dict().items()}
 
-    def _held_loss(self, feed: Feed) -> float:
-        """The mean loss on rows that are not learned from; the first epoch's order and views whenever it is asked for."""
+    def _holdout_loss(self, feed: Feed) -> float:
+        """Return the mean loss on holdout rows, always with the order and views of the first epoch."""
         objective, losses = self.training.objective, []
         objective.eval()
         with torch.no_grad():
             for passes in feed.epoch(0, 0):
                 for weight, batch in (pair for part in passes for pair in part):
-                    losses.append(float(self._loss(batch, self._now())[0].total) * weight)
+                    losses.append(float(self._loss(batch, self._make_step())[0].total) * weight)
         objective.train()
-        return self.training.world.mean([sum(losses) / feed.steps()])[0]
+        return self.training.processes.mean([sum(losses) / feed.steps()])[0]
 
     def _before_epoch(self) -> None:
         objective = self.training.objective
         mode = objective.training
-        now, survey = self._now(), self.training.feed.survey()
+        step, unaugmented = self._make_step(), self.training.feed.unaugmented_pass()
 
-        def act(objective: Objective) -> Tensor:
-            objective.before_epoch(now, survey)
+        def call(objective: Objective) -> Tensor:
+            objective.before_epoch(step, unaugmented)
             return torch.zeros((), device=self.training.fabric.device)
 
         with torch.no_grad():
-            self.doorway(act)
+            self.module(call)
         objective.train(mode)
 
-    def _now(self) -> Step:
+    def _make_step(self) -> Step:
         training, progress = self.training, self.progress
         steps = training.feed.steps()
         index = progress.epoch * steps + progress.step
@@ -208,7 +212,7 @@ class _Loop:
             epoch=progress.epoch,
             epochs=training.settings.epochs,
             random=CounterRandom.of(key, training.seed, "step"),
-            processes=training.world,
+            processes=training.processes,
         )
 
     def _step(self, passes: Sequence[Pass], step: Step) -> float:
@@ -218,20 +222,20 @@ class _Loop:
         total = 0.0
         batches = [pair for part in passes for pair in part]
         for place, (weight, batch) in enumerate(batches):
-            with training.fabric.no_backward_sync(self.doorway, enabled=place < len(batches) - 1):
+            with training.fabric.no_backward_sync(self.module, enabled=place < len(batches) - 1):
                 loss, root = self._loss(batch, step)
                 training.fabric.backward(root * weight)
             carries.append(loss.carry)
             total += float(loss.total.detach()) * weight
-            self._remember(loss, weight)
-        total = training.world.mean([total])[0]
+            self._add_to_sums(loss, weight)
+        total = training.processes.mean([total])[0]
         if not math.isfinite(total):
             raise Diverged(step.index, total)
-        set_rates(self.optimizer, settings, step.epoch + self.progress.step / training.feed.steps())
+        set_lr_and_decay(self.optimizer, settings, step.epoch + self.progress.step / training.feed.steps())
         if settings.grad_clip > 0 and settings.grad_clip_by == "parameter":
             clip_each_gradient(training.objective.parameters(), settings.grad_clip)
         elif settings.grad_clip > 0:
-            training.fabric.clip_gradients(self.doorway, self.optimizer, max_norm=settings.grad_clip)
+            training.fabric.clip_gradients(self.module, self.optimizer, max_norm=settings.grad_clip)
         self.optimizer.step()
         with torch.no_grad():
             training.objective.after_step(step, carries)
@@ -240,46 +244,51 @@ class _Loop:
         return total
 
     def _loss(self, batch: Batch, step: Step) -> tuple[Loss, Tensor]:
-        """The loss as the objective gave it, and the root to go backward from: Fabric rounds what leaves a module."""
+        """Return the objective's loss, and the tensor for the backward pass, which Fabric may have rounded."""
         losses: list[Loss] = []
 
         def call(objective: Objective) -> Tensor:
             losses.append(objective.loss(batch, step))
             return losses[0].total
 
-        total = self.doorway(call)
+        total = self.module(call)
         return losses[0], total
 
-    def _remember(self, loss: Loss, share: float) -> None:
+    def _add_to_sums(self, loss: Loss, share: float) -> None:
         sums = self.progress.sums
         for name, term in {"loss": loss.total, **loss.terms}.items():
             sums[name] = sums.get(name, 0.0) + float(term.detach()) * share
 
     def _report(self, total: float, passes: Sequence[Pass]) -> None:
         training, progress = self.training, self.progress
-        self.done += sum(len(part[0][1].index) for part in passes) * training.world.size
-        training.watch(
+        self.samples_done += sum(len(part[0][1].index) for part in passes) * training.processes.size
+        training.on_step(
             TrainingStep(
                 epoch=progress.epoch + 1,
                 epochs=training.settings.epochs,
                 step=progress.step,
                 steps=training.feed.steps(),
                 loss=total,
-                samples_per_second=self.done / max(environment.stopwatch() - self.began, 1e-9),
+                samples_per_second=self.samples_done / max(environment.stopwatch() - self.started_at, 1e-9),
             )
         )
 
     def _save(self, *, last: bool) -> None:
-        """Write a checkpoint where one is due; raises Interrupted after one that a signal asked for."""
+        """Write a checkpoint if one is due. Raises Interrupted after a checkpoint that a signal requested."""
         training, now = self.training, environment.stopwatch()
-        if ends := interrupt.is_requested():
-            interrupt.stop_clock()
-        due = last or ends or now - self.saved >= training.settings.checkpoint_seconds
-        if training.checkpoint is not None and training.world.agreed(due):
-            self.saved = now
-            self.progress.seconds = self.before + now - self.began
+        if is_interrupted := interrupt.is_requested():
+            interrupt.stop_timer()
+        is_due = last or is_interrupted or now - self.saved_at >= training.settings.checkpoint_seconds
+        if training.checkpoint is not None and training.processes.broadcast_flag(is_due):
+            self.saved_at = now
+            self.progress.seconds = self.earlier_seconds + now - self.started_at
             save_checkpoint(
-                training.checkpoint, self.progress, training.objective, self.raw, self.average, training.world
+                training.checkpoint,
+                self.progress,
+                training.objective,
+                self.torch_optimizer,
+                self.average,
+                training.processes,
             )
-        if ends:
-            interrupt.leave()
+        if is_interrupted:
+            interrupt.raise_interrupted()

@@ -1,8 +1,8 @@
-"""The C library's heap while a training runs on a processor: what a step gives back stays for the next one. Nothing else.
+"""Keep freed memory in glibc's heap while a training runs on the CPU.
 
-Every step asks for the same large tensors. Above 32 MB glibc fetches each anew from the system, page by page, which takes a
-tenth of a step, and at large batches a third (`benchmarks/speed`). What is kept is no more than a step's peak, a tenth above
-what it was.
+Every step allocates the same large tensors. Above 32 MB glibc maps each one again, page by page, which takes a tenth of a
+step, and a third at large batch sizes (`benchmarks/speed`). The heap then grows to the peak of a step, a tenth more than
+without.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-TRIM, MAPPED, MOST_MAPPED = -1, -3, -4
-"""glibc's numbers of settings: freed bytes at the heap's end that go back, bytes from which memory is mapped by itself, and
-how many pieces may be.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
+"""Parameters of mallopt(3): free bytes at the top of the heap before it is trimmed, size from which memory is mapped
+separately, and the maximum number of such mappings.
 """
-LARGE, MANY = 32 * 2**20, 65_536
-"""What glibc's own settings come to when large memory has been freed (mallopt(3))."""
+LARGE_BYTES, MMAP_MAX = 32 * 2**20, 65_536
+"""Values that glibc adapts to by itself after large memory has been freed (mallopt(3))."""
 
 
 @contextmanager
-def kept_heap() -> Iterator[None]:
-    """Keep freed memory in the heap meanwhile, and then give it back.
+def retain_freed_memory() -> Iterator[None]:
+    """Keep freed memory in the heap during the block, and return it to the system afterwards.
 
-    Other C libraries than glibc are left as they are, and so is one whose user has settings for it. Afterwards large memory
-    is mapped from 32 MB on, which is where glibc's own rule ends when such memory has been freed.
+    Does nothing with other C libraries than glibc, or if the user has set malloc options. Afterwards memory is mapped
+    separately from 32 MB on, the value that glibc adapts to by itself.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    set_to, trim = getattr(library, "mallopt", None), getattr(library, "malloc_trim", None)
-    if set_to is None or trim is None or any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
+    mallopt, trim = getattr(library, "mallopt", None), getattr(library, "malloc_trim", None)
+    if mallopt is None or trim is None or any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
         yield
         return
-    set_to(MOST_MAPPED, 0)
-    set_to(TRIM, 2**31 - 1)
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
     try:
         yield
     finally:
-        set_to(MOST_MAPPED, MANY)
-        set_to(MAPPED, LARGE)
-        set_to(TRIM, 2 * LARGE)
+        mallopt(M_MMAP_MAX, MMAP_MAX)
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+        mallopt(M_TRIM_THRESHOLD, 2 * LARGE_BYTES)
         trim(0)

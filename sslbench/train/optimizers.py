@@ -1,4 +1,4 @@
-"""Optimizers and learning rates. The schedules are pure functions of progress; LARS is here because torch lacks it."""
+"""Build optimizers and compute learning rates; includes LARS, which torch lacks."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from sslbench.api.modules import Depth, Objective, ParameterGroup
 from sslbench.config.settings import TrainSettings
 
 
-def peak_rate(settings: TrainSettings) -> float:
-    """The highest learning rate: per 256 rows where `scale_rate` says so (Goyal et al. 2017)."""
+def compute_peak_lr(settings: TrainSettings) -> float:
+    """Return the peak learning rate; `scale_lr` multiplies it by batch size / 256 (Goyal et al. 2017)."""
     return settings.lr * settings.batch_size / 256 if settings.scale_lr else settings.lr
 
 
-def rate_at(settings: TrainSettings, epoch: float) -> float:
-    """The learning rate at a fractional epoch.
+def compute_lr(settings: TrainSettings, epoch: float) -> float:
+    """Return the learning rate at a fractional epoch.
 
-    Cosine: linear from `warmup_from` over the warm-up, then half a cosine to `final_rate`. One-cycle: cosine up from a
-    25th over the first 30 %, cosine down to `final_rate` (Smith and Topin 2018).
+    Cosine: linear from `warmup_lr` during the warm-up, then half a cosine to `min_lr`. One-cycle: cosine up from 1/25 of
+    the peak over the first 30 %, cosine down to `min_lr` (Smith and Topin 2018).
     """
-    peak = peak_rate(settings)
+    peak = compute_peak_lr(settings)
     if settings.schedule == "one-cycle":
         rise = 0.3 * settings.epochs
         if epoch < rise:
@@ -38,8 +38,8 @@ def rate_at(settings: TrainSettings, epoch: float) -> float:
     return _cosine(peak, settings.min_lr, (epoch - warmup) / (settings.epochs - warmup))
 
 
-def decay_at(settings: TrainSettings, epoch: float) -> float:
-    """The weight decay at a fractional epoch: constant, or a cosine to `final_decay` over all epochs."""
+def compute_weight_decay(settings: TrainSettings, epoch: float) -> float:
+    """Return the weight decay at a fractional epoch: constant, or a cosine to `final_weight_decay` over all epochs."""
     if settings.final_weight_decay is None:
         return settings.weight_decay
     return _cosine(settings.weight_decay, settings.final_weight_decay, epoch / settings.epochs)
@@ -49,32 +49,35 @@ def _cosine(start: float, end: float, progress: float) -> float:
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
 
 
-def depth_rates(objective: nn.Module, layer_decay: float) -> dict[int, float]:
-    """Rate multipliers by parameter id: decay ** (depth - depth of the parameter) inside encoders that know depth."""
-    rates: dict[int, float] = {}
+def compute_depth_multipliers(objective: nn.Module, layer_decay: float) -> dict[int, float]:
+    """Return learning rate multipliers by parameter id: layer_decay ** (depth - depth of the parameter).
+
+    Only parameters of encoders that know their depth are included.
+    """
+    multipliers: dict[int, float] = {}
     for module in objective.modules():
         if isinstance(module, Depth):
             for name, parameter in module.named_parameters():
-                rates[id(parameter)] = layer_decay ** (module.depth - module.depth_of(name))
-    return rates
+                multipliers[id(parameter)] = layer_decay ** (module.depth - module.depth_of(name))
+    return multipliers
 
 
-def parameter_groups(objective: Objective, settings: TrainSettings) -> list[dict[str, Any]]:
-    """Return the objective's groups, split by depth and by whether they decay.
+def make_parameter_groups(objective: Objective, settings: TrainSettings) -> list[dict[str, Any]]:
+    """Return the objective's parameter groups, split by depth and weight decay.
 
-    Parameters of fewer than two dimensions (norms, biases, scales) decay with `decay_norms_and_biases` only.
-    Raises ValueError when a trainable parameter is in no group, or in two.
+    Parameters of fewer than two dimensions (norms, biases, scales) decay only with `decay_norms_and_biases`.
+    Raises ValueError if a trainable parameter is in no group, or in two.
     """
-    rates = depth_rates(objective, settings.layer_decay) if settings.layer_decay < 1 else {}
+    multipliers = compute_depth_multipliers(objective, settings.layer_decay) if settings.layer_decay < 1 else {}
     groups: dict[tuple[int, float, bool], dict[str, Any]] = {}
     seen: list[int] = []
     for place, group in enumerate(objective.groups()):
         for parameter in group.parameters:
             seen.append(id(parameter))
             decays = group.weight_decay and (parameter.ndim > 1 or settings.decay_norms_and_biases)
-            key = (place, rates.get(id(parameter), 1.0), decays)
-            made = groups.setdefault(key, _options(group, key[1], decays, settings))
-            made["params"].append(parameter)
+            key = (place, multipliers.get(id(parameter), 1.0), decays)
+            options = groups.setdefault(key, _options(group, key[1], decays, settings))
+            options["params"].append(parameter)
     trainable = {id(p) for p in objective.parameters() if p.requires_grad}
     if len(seen) != len(set(seen)) or trainable - set(seen):
         raise ValueError(f"{type(objective).__name__}.groups() must hold every trainable parameter exactly once")
@@ -92,22 +95,22 @@ def _options(group: ParameterGroup, depth: float, decays: bool, settings: TrainS
     }
 
 
-def set_rates(optimizer: torch.optim.Optimizer, settings: TrainSettings, epoch: float) -> float:
-    """Give every group its rate and decay for this moment, and return the scheduled rate."""
-    rate = rate_at(settings, epoch)
+def set_lr_and_decay(optimizer: torch.optim.Optimizer, settings: TrainSettings, epoch: float) -> float:
+    """Set the learning rate and weight decay of every group at a fractional epoch; return the scheduled learning rate."""
+    lr = compute_lr(settings, epoch)
     for group in optimizer.param_groups:
-        base = rate if group["scheduled"] else peak_rate(settings)
+        base = lr if group["scheduled"] else compute_peak_lr(settings)
         group["lr"] = base * group["multiplier"] if epoch >= group["from_epoch"] else 0.0
-        group["weight_decay"] = decay_at(settings, epoch) if group["decays"] else 0.0
+        group["weight_decay"] = compute_weight_decay(settings, epoch) if group["decays"] else 0.0
         if epoch < group["from_epoch"]:
             for parameter in group["params"]:
                 parameter.grad = None
-    return rate
+    return lr
 
 
 @torch.no_grad()
 def clip_each_gradient(parameters: Iterable[nn.Parameter], limit: float) -> None:
-    """Scale every gradient whose own norm is above the limit down to it.
+    """Scale down every gradient whose own norm is above the limit.
 
     g * min(1, limit / (|g| + 1e-6)), as `clip_gradients` of DINO's code does (facebookresearch/dino, utils.py).
     """
@@ -120,8 +123,8 @@ def clip_each_gradient(parameters: Iterable[nn.Parameter], limit: float) -> None
 class Lars(torch.optim.Optimizer):
     """SGD whose step is scaled per tensor by trust * |w| / |g| (You, Gitman, Ginsburg 2017).
 
-    Tensors that do not decay (biases, norms, unless the settings decay them) are neither adapted nor decayed. With
-    `clip` (LARC) the scale replaces the scheduled rate where it is smaller, and never multiplies it.
+    Tensors without weight decay (biases and norms, unless the settings decay them) are not scaled. With `clip` (LARC) the
+    scale replaces the scheduled learning rate where it is smaller, and never multiplies it.
     """
 
     def __init__(
@@ -132,7 +135,7 @@ class Lars(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is None:
@@ -140,8 +143,8 @@ class Lars(torch.optim.Optimizer):
                 update = parameter.grad
                 if group["weight_decay"] > 0:
                     update = update + group["weight_decay"] * parameter
-                    scale = lars_scale(parameter, update, group["trust"])
-                    update = update * (larc_scale(scale, group["lr"]) if group["clip"] else scale)
+                    scale = compute_lars_scale(parameter, update, group["trust"])
+                    update = update * (compute_larc_scale(scale, group["lr"]) if group["clip"] else scale)
                 state = self.state[parameter]
                 if "velocity" not in state:
                     state["velocity"] = torch.zeros_like(parameter)
@@ -149,23 +152,23 @@ class Lars(torch.optim.Optimizer):
                 parameter.sub_(state["velocity"], alpha=group["lr"])
 
 
-def lars_scale(weight: Tensor, update: Tensor, trust: float) -> Tensor:
-    """trust * |w| / |g|, and 1 where either is zero."""
+def compute_lars_scale(weight: Tensor, update: Tensor, trust: float) -> Tensor:
+    """Return trust * |w| / |g|, or 1 if either norm is zero."""
     w, g = torch.linalg.vector_norm(weight), torch.linalg.vector_norm(update)
     return torch.where((w > 0) & (g > 0), trust * w / g.clamp(min=1e-12), torch.ones_like(w))
 
 
-def larc_scale(scale: Tensor, rate: float) -> Tensor:
-    """Return min(scale / rate, 1), the factor that bounds a tensor's own rate by the scheduled one (NVIDIA Apex, LARC).
+def compute_larc_scale(scale: Tensor, lr: float) -> Tensor:
+    """Return min(scale / lr, 1), the factor that limits a tensor's learning rate to the scheduled one (NVIDIA Apex, LARC).
 
-    At rate 0, where a warm-up may begin, it is 1, the limit: the step is zero, but the update enters the momentum.
+    At lr 0, where a warm-up may begin, it is 1, the limit: the step is zero, but the update enters the momentum.
     """
-    return (scale / rate).clamp(max=1) if rate > 0 else torch.ones_like(scale)
+    return (scale / lr).clamp(max=1) if lr > 0 else torch.ones_like(scale)
 
 
 def build_optimizer(objective: Objective, settings: TrainSettings) -> torch.optim.Optimizer:
-    """The optimizer that the settings name, over the objective's groups."""
-    groups = parameter_groups(objective, settings)
+    """Return the optimizer of the settings, over the objective's parameter groups."""
+    groups = make_parameter_groups(objective, settings)
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas)
     if settings.optimizer == "adam":

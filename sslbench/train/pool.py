@@ -1,4 +1,4 @@
-"""Which rows a training learns from, and on which rows its loss is watched. No group of samples is on both sides."""
+"""Choose the rows for training and for the validation loss; no group of samples is in both."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sslbench.data.table import Prepared, Rows
 
 HOLDOUT_SEED = 0
 Keys = Sequence[NDArray[np.str_] | None]
-"""By table, the group [n] of each row, or None where it has no groups."""
+"""The group [n] of each row of each table; None for a table without groups."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Candidates:
-    """The rows of one table that may be learned from, and what its split says of others.
+    """The rows of one table that may be used for training, and those that its split reserves.
 
-    With `is_divided` the validation rows, even if there are none, are those on which the loss is watched.
+    With `is_divided` the validation loss is computed on the validation rows, even if there are none.
     """
 
     learned: Rows
@@ -32,31 +32,34 @@ class Candidates:
 
 
 def divide_pool(plan: Plan, tables: Sequence[Prepared], fold: int) -> list[tuple[Rows, Rows]]:
-    """Choose, for every table, the rows to learn from and the rows on which the loss is watched.
+    """Choose, for every table, the rows for training and the rows for the validation loss.
 
-    Under pool `train`, and for a method that takes labels, no row is of a group that any table validates or tests with.
-    Raises ValueError where holding out a group would leave nothing to learn from.
+    Under pool `train`, and for a method that uses labels, no row belongs to a group of any table's validation or test
+    rows. Raises ValueError if holding out a group would leave nothing for training.
     """
     keys = joint_group_keys([(table.columns, table.groups) for table in tables], plan.splits)
     found = [find_candidates(plan, table, fold) for table in tables]
-    asked = [np.concatenate([one.validation, one.query]) for one in found]
-    learned = _drop_groups(keys, [one.learned for one in found], asked)
+    reserved = [np.concatenate([one.validation, one.query]) for one in found]
+    learned = _drop_groups(keys, [one.learned for one in found], reserved)
     if not plan.train.has_holdout:
         return [(rows, rows[:0]) for rows in learned]
     free = [rows[:0] if one.is_divided else rows for one, rows in zip(found, learned, strict=True)]
     shares = hold_out(keys, free, plan.train.holdout_fraction)
-    watched = [one.validation if one.is_divided else rows for one, rows in zip(found, shares, strict=True)]
-    kept = [np.setdiff1d(rows, out) for rows, out in zip(learned, watched, strict=True)]
-    kept = _drop_groups(keys, kept, watched)
+    holdout = [one.validation if one.is_divided else rows for one, rows in zip(found, shares, strict=True)]
+    kept = [np.setdiff1d(rows, out) for rows, out in zip(learned, holdout, strict=True)]
+    kept = _drop_groups(keys, kept, holdout)
     if any(map(len, learned)) and not any(map(len, kept)):
-        told = f"train.monitor: the {sum(map(len, learned))} samples to learn from are of one group, so none can be held out"
-        raise ValueError(f"{told}. Set train.monitor=training, or name another column in splits.groups")
-    return list(zip(kept, watched, strict=True))
+        raise ValueError(
+            f"train.monitor=validation: all {sum(map(len, learned))} training samples are in one group, so none can be held"
+            " out. Set train.monitor=training, or name another column in splits.groups"
+        )
+    return list(zip(kept, holdout, strict=True))
 
 
 def find_candidates(plan: Plan, table: Prepared, fold: int) -> Candidates:
-    """Find the rows of one table that may be learned from: never a test row under pool `train`, and only labeled rows for a
-    method that takes labels.
+    """Find the rows of one table that may be used for training.
+
+    Excludes test rows under pool `train`, and unlabeled rows for a method that uses labels.
     """
     everything, split = np.arange(len(table)), table.columns.get("split", np.full(len(table), ""))
     none = everything[:0]
@@ -66,7 +69,7 @@ def find_candidates(plan: Plan, table: Prepared, fold: int) -> Candidates:
     if plan.pool != "train" and not plan.spec.uses_labels:
         return Candidates(learned=everything, validation=none, query=none, is_divided=False)
     if not is_class:
-        # samples with several labels have no division of their own: their 'split' is all that is known of it
+        # samples with several labels are not divided by the harness: only their column 'split' counts
         has_labels = table.target.kind == "labels"
         query, validation = np.flatnonzero(split == "test"), np.flatnonzero((split == "validation") & has_labels)
         learned = np.setdiff1d(everything, np.concatenate([query, validation]))
@@ -82,7 +85,7 @@ def find_candidates(plan: Plan, table: Prepared, fold: int) -> Candidates:
 
 
 def hold_out(keys: Keys, rows: Sequence[Rows], share: float) -> list[Rows]:
-    """Choose a share of the rows of every table, in whole groups; tables that have groups are taken together."""
+    """Choose a share of the rows of every table, in whole groups; tables with groups are combined."""
     held = [one[:0] for one in rows]
     with_groups = [place for place, key in enumerate(keys) if key is not None and len(rows[place])]
     alone = [[place] for place, key in enumerate(keys) if key is None and len(rows[place])]
@@ -96,15 +99,18 @@ def hold_out(keys: Keys, rows: Sequence[Rows], share: float) -> list[Rows]:
 
 
 def choose_groups(group: Rows, share: float) -> NDArray[np.bool_]:
-    """Tell [n] which rows are of the randomly chosen groups that hold at least `share` of all rows; `group` [n] is coded."""
+    """Return [n] True for the rows of randomly chosen groups that hold at least `share` of all rows.
+
+    `group` [n] holds the code of each row's group.
+    """
     order = np.random.default_rng([HOLDOUT_SEED, len(group)]).permutation(int(group.max()) + 1)
     sizes = np.cumsum(np.bincount(group)[order])
-    wanted = order[: 1 + int(np.searchsorted(sizes, round(share * len(group))))]
-    return np.isin(group, wanted)
+    chosen = order[: 1 + int(np.searchsorted(sizes, round(share * len(group))))]
+    return np.isin(group, chosen)
 
 
 def _drop_groups(keys: Keys, rows: Sequence[Rows], others: Sequence[Rows]) -> list[Rows]:
-    """Drop the rows of every table whose group holds one of `others` in any table."""
-    named = [key[other] for key, other in zip(keys, others, strict=True) if key is not None]
-    taken = np.unique(np.concatenate(named)) if named else np.zeros(0, np.str_)
-    return [own if key is None else own[~np.isin(key[own], taken)] for key, own in zip(keys, rows, strict=True)]
+    """Drop the rows of every table whose group contains one of `others` in any table."""
+    groups = [key[other] for key, other in zip(keys, others, strict=True) if key is not None]
+    excluded = np.unique(np.concatenate(groups)) if groups else np.zeros(0, np.str_)
+    return [own if key is None else own[~np.isin(key[own], excluded)] for key, own in zip(keys, rows, strict=True)]

@@ -1,4 +1,4 @@
-"""The pretrain stage: train a method on its pool (or only build it), and keep its state, snapshots and history."""
+"""Run the pretrain stage: train a method on its pool, and save its state, snapshots and history."""
 
 from __future__ import annotations
 
@@ -19,146 +19,160 @@ from sslbench.data.table import Pool, Prepared
 from sslbench.environment import seed_everything
 from sslbench.progress import TrainingStep
 from sslbench.train.build import (
-    Material,
+    TrainingData,
     build_augmentation,
     build_method,
     describe_encoders,
-    gather_material,
-    load_material,
+    gather_training_data,
     load_method,
+    load_training_facts,
     make_views,
-    save_material,
     save_method,
+    save_training_facts,
 )
 from sslbench.train.distributed.fabric import make_fabric
-from sslbench.train.distributed.fsdp import sharded, whole_weights
-from sslbench.train.distributed.process_group import SingleProcess, world
+from sslbench.train.distributed.fsdp import full_weights, is_sharded
+from sslbench.train.distributed.process_group import SingleProcess, current_group
 from sslbench.train.distributed.sync_batch_norm import share_statistics
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Training, train
 
-SHOWN = 16
+MAX_ILLUSTRATED = 16
 
 
 def pretrain(
-    plan: Plan, tables: Sequence[Prepared], seed: int, fold: int, folder: Path, watch: Callable[[TrainingStep], None]
+    plan: Plan, tables: Sequence[Prepared], seed: int, fold: int, folder: Path, on_step: Callable[[TrainingStep], None]
 ) -> None:
-    """Make a method's encoders for one seed and fold.
+    """Train a method for one seed and fold, or only build it if it does not train.
 
-    Raises Diverged when the loss stops being finite, Unavailable when the method cannot be built here.
+    Raises Diverged if the loss is not finite, Unavailable if the method cannot be built on this machine.
     """
-    material = gather_material(plan, tables, fold)
-    if plan.spec.trains and len(material.pool) == 0:
-        raise ValueError("no sample to learn from is left in the pool")
-    method = build_method(plan, material.modalities, material.target, len(material.pool), seed)
+    data = gather_training_data(plan, tables, fold)
+    if plan.spec.trains and len(data.pool) == 0:
+        raise ValueError(
+            "the pretraining pool is empty: no sample is left for training. Check splits and pretrain.pool"
+        )
+    method = build_method(plan, data.modalities, data.target, len(data.pool), seed)
     history: Sequence[Mapping[str, float]] = ()
-    rate, seconds, stopped = 0.0, 0.0, dict[str, str]()
+    speed, seconds, stopping = 0.0, 0.0, dict[str, str]()
     if plan.spec.trains:
-        trained = train(_training(plan, material, cast(TrainedMethod, method), seed, folder, watch))
-        history, rate, seconds = trained.history, trained.samples_per_second, trained.seconds
+        trained = train(_make_training(plan, data, cast(TrainedMethod, method), seed, folder, on_step))
+        history, speed, seconds = trained.history, trained.samples_per_second, trained.seconds
         if plan.train.patience:
-            most = plan.train.with_epochs(len(material.pool) // min(plan.train.batch_size, len(material.pool))).epochs
-            told = "stopped after" if len(history) < most else "ran all its"
-            stopped = {"training": f"{told} {len(history)} epochs, weights of epoch {trained.kept}"}
-    weights = whole_weights(method)
-    if world().rank:
+            max_epochs = plan.train.with_epochs(len(data.pool) // min(plan.train.batch_size, len(data.pool))).epochs
+            outcome = "stopped after" if len(history) < max_epochs else "ran all its"
+            stopping = {"training": f"{outcome} {len(history)} epochs, weights of epoch {trained.kept_epoch}"}
+    weights = full_weights(method)
+    if current_group().rank:
         return
-    if sharded(method):
-        method = build_method(plan, material.modalities, material.target, len(material.pool), seed, learned=False)
+    if is_sharded(method):
+        method = build_method(plan, data.modalities, data.target, len(data.pool), seed, learned=False)
         method.load_state_dict(weights)
     if plan.spec.trains:
-        _illustrate(plan, material, cast(TrainedMethod, method), seed, folder)
+        _illustrate(plan, data, cast(TrainedMethod, method), seed, folder)
     save_method(folder, "method", method, weights)
-    save_material(folder, material)
+    save_training_facts(folder, data)
     content = {
-        "history": list(history), "samples": len(material.pool), "notes": {**method.notes(), **stopped},
-        "encoders": describe_encoders(method, material.modalities),
+        "history": list(history), "samples": len(data.pool), "notes": {**method.notes(), **stopping},
+        "encoders": describe_encoders(method, data.modalities),
     }  # fmt: skip
     (folder / "training.json").write_text(json.dumps(content))
-    (folder / "speed.json").write_text(json.dumps({"samples_per_second": round(rate, 1), "seconds": round(seconds, 1)}))
+    (folder / "speed.json").write_text(
+        json.dumps({"samples_per_second": round(speed, 1), "seconds": round(seconds, 1)})
+    )
 
 
-def _training(
+def _make_training(
     plan: Plan,
-    material: Material,
+    data: TrainingData,
     method: TrainedMethod,
     seed: int,
     folder: Path,
-    watch: Callable[[TrainingStep], None],
+    on_step: Callable[[TrainingStep], None],
 ) -> Training:
     fabric = make_fabric(plan.train.precision, plan.train)
-    here = world()
-    if here.size > 1:
+    processes = current_group()
+    if processes.size > 1:
         share_statistics(method)
     method.to(fabric.device)
-    channels_last(plan, method)
-    batch = min(plan.train.batch_size, len(material.pool))
-    if batch % (here.size * plan.train.grad_accumulation) and here.size > 1:
-        raise ValueError(f"{batch} samples cannot be shared evenly by {here.size} processes; lower train.batch_size")
-    built = [build_augmentation(a, plan.view, material.modalities, material.pool) for a in plan.augmentations]
+    set_channels_last(plan, method)
+    batch = min(plan.train.batch_size, len(data.pool))
+    if batch % (processes.size * plan.train.grad_accumulation) and processes.size > 1:
+        raise ValueError(
+            f"train.batch_size: {batch} samples per step cannot be divided evenly among {processes.size} processes with"
+            f" train.grad_accumulation={plan.train.grad_accumulation}. Lower train.batch_size"
+        )
+    built = [build_augmentation(a, plan.view, data.modalities, data.pool) for a in plan.augmentations]
     feed = SampleFeed(
-        pool=material.pool,
-        views=make_views(plan, material.modalities, seed, fabric.device),
+        pool=data.pool,
+        views=make_views(plan, data.modalities, seed, fabric.device),
         roles=plan.roles,
         augmentations=built,
-        batch=batch,
-        accumulate=plan.train.grad_accumulation,
+        batch_size=batch,
+        grad_accumulation=plan.train.grad_accumulation,
         seed=seed,
-        world=here,
-        labels=material.labels,
+        processes=processes,
+        labels=data.labels,
     )
 
-    def ended(epoch: int) -> None:
-        weights = whole_weights(method) if epoch in plan.train.eval_epochs else {}
-        if weights and here.rank == 0:
+    def save_snapshot(epoch: int) -> None:
+        weights = full_weights(method) if epoch in plan.train.eval_epochs else {}
+        if weights and processes.rank == 0:
             save_method(folder, f"epoch-{epoch}", method, weights)
 
-    seed_everything(seed, "train", *([here.rank] if here.rank else []))
+    seed_everything(seed, "train", *([processes.rank] if processes.rank else []))
     return Training(
         objective=method,
         feed=feed,
         settings=plan.train.with_epochs(feed.steps()),
         fabric=fabric,
-        world=here,
+        processes=processes,
         seed=seed,
-        held=_held(plan, feed, material) if plan.train.has_holdout else None,
+        holdout=_make_holdout_feed(plan, feed, data) if plan.train.has_holdout else None,
         checkpoint=folder / "training.checkpoint",
-        watch=watch,
-        epoch_ended=ended,
+        on_step=on_step,
+        on_epoch_end=save_snapshot,
     )
 
 
-def _held(plan: Plan, feed: SampleFeed, material: Material) -> SampleFeed:
-    """The same views of rows that are not learned from, numbered behind those that are; only whole batches count.
+def _make_holdout_feed(plan: Plan, feed: SampleFeed, data: TrainingData) -> SampleFeed:
+    """Return a feed with the same views of the holdout rows, indexed after the training rows; only whole batches count.
 
-    Of fewer rows than a batch has, a power of two is taken, so that it is one for any usual number of processes.
+    If there are fewer rows than a batch, the batch is the largest power of two, which suits common numbers of processes.
     """
-    rows = len(material.held)
-    batch = feed.batch if rows >= feed.batch else 1 << max(rows.bit_length() - 1, 0)
-    wrong = list(plan.spec.check(plan.method.config, replace(plan.context, batch_size=batch))) if rows > 1 else []
-    if rows < 2 or batch % feed.world.size or wrong:
-        told = "; ".join(wrong) or f"{rows} row(s) are left to watch the loss on"
-        raise ValueError(f"train.patience: {told}; raise splits.validation or train.holdout_fraction")
+    rows = len(data.holdout)
+    batch = feed.batch_size if rows >= feed.batch_size else 1 << max(rows.bit_length() - 1, 0)
+    problems = list(plan.spec.check(plan.method.config, replace(plan.context, batch_size=batch))) if rows > 1 else []
+    if rows < 2 or batch % feed.processes.size or problems:
+        problem = "; ".join(problems) or f"{rows} row(s) are too few for the validation loss"
+        raise ValueError(
+            f"train.patience={plan.train.patience}: {problem}. Raise splits.validation or train.holdout_fraction"
+        )
     return replace(
-        feed, pool=material.held, batch=batch, accumulate=1, labels=material.held_labels, first=len(material.pool)
+        feed,
+        pool=data.holdout,
+        batch_size=batch,
+        grad_accumulation=1,
+        labels=data.holdout_labels,
+        first_index=len(data.pool),
     )
 
 
-def channels_last(plan: Plan, method: Method) -> Method:
-    """Lay a image method's weights out as its convolutions like them."""
+def set_channels_last(plan: Plan, method: Method) -> Method:
+    """Store the weights of an image method in channels-last order, which convolutions run faster with."""
     if any(modality.layout == "image" for modality in plan.modalities.values()):
         method.to(memory_format=torch.channels_last)
     return method
 
 
-def _illustrate(plan: Plan, material: Material, method: TrainedMethod, seed: int, folder: Path) -> None:
-    """Let the method show what it learned on rows from all over what is outside its pool, or inside where all are in it."""
-    table, own = material.pool.members[0]
+def _illustrate(plan: Plan, data: TrainingData, method: TrainedMethod, seed: int, folder: Path) -> None:
+    """Save the method's illustrations for evenly spaced rows outside its pool, or inside if the pool has all rows."""
+    table, own = data.pool.members[0]
     outside = np.setdiff1d(np.arange(len(table)), own)
-    held = outside if len(outside) else own
-    rows = held[np.unique(np.linspace(0, len(held) - 1, SHOWN).astype(int))]
+    candidates = outside if len(outside) else own
+    rows = candidates[np.unique(np.linspace(0, len(candidates) - 1, MAX_ILLUSTRATED).astype(int))]
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
-    views = make_views(plan, material.modalities, seed, device)
+    views = make_views(plan, data.modalities, seed, device)
     index = torch.from_numpy(rows).to(device)
     plain = views.plain(
         views.natural(Pool(members=[(table, rows)], modalities=plan.modalities).read(np.arange(len(rows))))
@@ -172,7 +186,7 @@ def _illustrate(plan: Plan, material: Material, method: TrainedMethod, seed: int
         processes=SingleProcess(),
     )
     batch = Batch(
-        views={role: (plain,) * wanted.count for role, wanted in plan.roles.items()},
+        views={name: (plain,) * role.count for name, role in plan.roles.items()},
         index=index,
         random=CounterRandom.of(index, seed, "illustrate"),
     )
@@ -183,9 +197,9 @@ def _illustrate(plan: Plan, material: Material, method: TrainedMethod, seed: int
                 np.savez_compressed(folder / f"illustration-{artifact.name}.npz", **dict(artifact.arrays))  # type: ignore[arg-type]
 
 
-def reopen(plan: Plan, seed: int, folder: Path, epoch: int | None) -> Method:
-    """Build a method again and put its state back: the last, or a snapshot's."""
-    modalities, target, samples = load_material(folder)
+def load_pretrained(plan: Plan, seed: int, folder: Path, epoch: int | None) -> Method:
+    """Build a method and load its final state, or that of the snapshot of an epoch."""
+    modalities, target, samples = load_training_facts(folder)
     method = build_method(plan, modalities, target, samples, seed, learned=False)
     loaded = load_method(folder, "method" if epoch is None else f"epoch-{epoch}", method)
-    return channels_last(plan, loaded).eval()
+    return set_channels_last(plan, loaded).eval()

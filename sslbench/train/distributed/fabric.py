@@ -1,4 +1,4 @@
-"""Lightning's Fabric as training settings ask for it: devices, precision, and how processes share a step."""
+"""Configure Lightning Fabric from training settings: devices, precision and strategy."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ PRECISIONS: Mapping[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed",
 
 
 def make_fabric(precision: str, settings: TrainSettings | None = None) -> Fabric:
-    """One device of whatever kind is here, or those that training settings ask for, in the precision that was planned."""
-    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it announces every fit
+    """Return a launched Fabric with the devices of the training settings, or one device, in a precision."""
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it logs every launch
     settings = settings or TrainSettings()
-    together: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if settings.processes > 1:
-        together = {"strategy": _strategy(settings), "num_nodes": settings.nodes}
+        options = {"strategy": _strategy(settings), "num_nodes": settings.nodes}
     fabric = Fabric(
         accelerator="auto", devices=settings.devices, precision=PRECISIONS[precision],
-        plugins=[environment.cluster(settings.processes)], **together,
+        plugins=[environment.cluster(settings.processes)], **options,
     )  # fmt: skip
     fabric.launch()
     return fabric

@@ -1,7 +1,7 @@
-"""Sharded training, for what does not fit one device: weights, gradients and optimizer state in equal parts (FSDP2).
+"""Shard weights, gradients and optimizer state among processes, for models larger than one device (FSDP2).
 
-A method knows nothing of it: its parameters are whole while its loss runs, layer by layer where layers repeat, and parts
-of themselves everywhere else. What is written to disk is always whole.
+Methods need no changes: parameters are gathered while the loss is computed, layer by layer for repeated layers, and
+sharded otherwise. Files always hold full parameters.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
-WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+FULL_STATE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 def repeated_layers(module: nn.Module) -> Iterator[nn.Module]:
-    """Layers that lie in a list of two or more of their own class, such as the blocks of a transformer."""
+    """Yield layers in lists of two or more layers of one class, such as the blocks of a transformer."""
     for holder in module.modules():
         layers = list(holder.children()) if isinstance(holder, nn.ModuleList | nn.Sequential) else []
         if (
@@ -37,34 +37,37 @@ def repeated_layers(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def shard(module: nn.Module, mesh: DeviceMesh) -> nn.Module:
-    """Part every parameter among the processes of a mesh; repeated layers are gathered one by one, the rest at once."""
-    for part in reversed((module, *repeated_layers(module))):  # what lies deeper comes first
+    """Shard every parameter among the processes of a mesh; repeated layers are gathered one by one, the rest at once."""
+    for part in reversed((module, *repeated_layers(module))):  # inner modules first
         fully_shard(part, mesh=mesh["data_parallel"], reshard_after_forward=True)
     return module
 
 
-def sharded(module: nn.Module) -> bool:
-    """Whether a module's parameters are parted."""
+def is_sharded(module: nn.Module) -> bool:
+    """Return True if a module's parameters are sharded."""
     return any(isinstance(parameter, DTensor) for parameter in module.parameters())
 
 
-def whole_weights(module: nn.Module) -> Mapping[str, Any]:
-    """A module's state; of a sharded one the first process has all and the others nothing, and all must ask together."""
-    return get_model_state_dict(module, options=WHOLE) if sharded(module) else module.state_dict()
+def full_weights(module: nn.Module) -> Mapping[str, Any]:
+    """Return a module's full state.
+
+    For a sharded module all processes must call this; the first gets the full state, the others an empty mapping.
+    """
+    return get_model_state_dict(module, options=FULL_STATE) if is_sharded(module) else module.state_dict()
 
 
-def whole_state(module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The state of a module and its optimizer, as `whole_weights`."""
-    if not sharded(module):
+def full_state(module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the full state of a module and its optimizer, under the conditions of `full_weights`."""
+    if not is_sharded(module):
         return module.state_dict(), optimizer.state_dict()
-    return get_state_dict(module, optimizer, options=WHOLE)
+    return get_state_dict(module, optimizer, options=FULL_STATE)
 
 
-def restore(
+def load_full_state(
     module: nn.Module, optimizer: torch.optim.Optimizer, weights: Mapping[str, Any], moments: Mapping[str, Any]
 ) -> None:
-    """Put back what `whole_state` gave."""
-    if not sharded(module):
+    """Load what `full_state` returned."""
+    if not is_sharded(module):
         module.load_state_dict(weights)
         optimizer.load_state_dict(dict(moments))
         return

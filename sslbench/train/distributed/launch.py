@@ -1,7 +1,7 @@
-"""Several processes for one pretraining: started here through torchrun, or already started by torchrun or srun.
+"""Run one pretraining in several processes, started here through torchrun or before by torchrun or srun.
 
-Started here, this process waits and shows what the first of them posts. Already started, the first process leads: it calls
-the others into each pretraining, and does everything else alone.
+If started here, this process waits and forwards the progress that the first worker writes. If started before, the first
+process broadcasts each pretraining to the others, and does all other work alone.
 """
 
 from __future__ import annotations
@@ -26,16 +26,18 @@ from sslbench.api.files import write_atomically
 from sslbench.config.plan import Plan
 from sslbench.progress import TrainingStep
 
-TICK = 0.5
-PATIENCE = timedelta(days=14)
-"""How long processes that are called into pretrainings wait for the next call."""
+POLL_SECONDS = 0.5
+GROUP_TIMEOUT = timedelta(days=14)
+"""Maximum time that processes wait for the next pretraining."""
 PROGRAM = "sslbench.train.distributed.worker"
-ERRORS = "error-{}.json"
+TASK_FILE = "task.json"
+STEP_FILE = "step.json"
+ERROR_FILE = "error-{}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerTask:
-    """What a started process is told: the request it plans again, and which pretraining to do."""
+    """The task of a worker process: a request, from which it makes the plan, and the pretraining to run."""
 
     tree: Mapping[str, Any]
     threads: int
@@ -45,122 +47,122 @@ class WorkerTask:
     tables: tuple[tuple[str, str], ...]
 
 
-def spawn(plan: Plan, errand: WorkerTask, folder: Path, watch: Callable[[TrainingStep], None]) -> None:
-    """Start `train.devices` processes on one errand and wait; raises what the first of them raised."""
-    for left in (folder / "moment.json", *folder.glob(ERRORS.format("*"))):
-        left.unlink(missing_ok=True)
-    write_atomically(folder / "errand.json", json.dumps(asdict(errand)).encode())
+def run_workers(plan: Plan, task: WorkerTask, folder: Path, on_step: Callable[[TrainingStep], None]) -> None:
+    """Run a task in `train.devices` processes and wait. Raises the first worker's error."""
+    for stale in (folder / STEP_FILE, *folder.glob(ERROR_FILE.format("*"))):
+        stale.unlink(missing_ok=True)
+    write_atomically(folder / TASK_FILE, json.dumps(asdict(task)).encode())
     torchrun = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={plan.train.devices}")
     with (folder / "ranks.log").open("wb") as log:
         program = [*environment.isolated_python(), *torchrun, "-m", PROGRAM, str(folder)]
         process = subprocess.Popen(program, stdout=log, stderr=log, env=environment.for_ranks(plan.threads))
         try:
             while process.poll() is None:
-                time.sleep(TICK)
-                show(folder, watch)
+                time.sleep(POLL_SECONDS)
+                forward_step(folder, on_step)
         finally:
             process.terminate()
             process.wait()
     if process.returncode:
-        raise _error(folder, process.returncode)
-    for done in ("moment.json", "errand.json", "ranks.log"):
-        (folder / done).unlink(missing_ok=True)
+        raise _load_error(folder, process.returncode)
+    for name in (STEP_FILE, TASK_FILE, "ranks.log"):
+        (folder / name).unlink(missing_ok=True)
 
 
-def post(folder: Path) -> Callable[[TrainingStep], None]:
-    """What the first process watches with: its moments go to a file, not too often."""
+def make_step_writer(folder: Path) -> Callable[[TrainingStep], None]:
+    """Return the first worker's step callback, which writes its progress to a file every POLL_SECONDS."""
     last = [0.0]
 
-    def watch(moment: TrainingStep) -> None:
-        if environment.stopwatch() - last[0] >= TICK:
+    def on_step(step: TrainingStep) -> None:
+        if environment.stopwatch() - last[0] >= POLL_SECONDS:
             last[0] = environment.stopwatch()
-            write_atomically(folder / "moment.json", json.dumps(asdict(moment)).encode())
+            write_atomically(folder / STEP_FILE, json.dumps(asdict(step)).encode())
 
-    return watch
+    return on_step
 
 
-def show(folder: Path, watch: Callable[[TrainingStep], None]) -> None:
-    """Pass on the last moment that was posted."""
-    path = folder / "moment.json"
+def forward_step(folder: Path, on_step: Callable[[TrainingStep], None]) -> None:
+    """Pass on the latest step that the first worker wrote."""
+    path = folder / STEP_FILE
     if path.exists():
-        watch(TrainingStep(**json.loads(path.read_text())))
+        on_step(TrainingStep(**json.loads(path.read_text())))
 
 
-def report(folder: Path, rank: int, error: Exception) -> None:
-    """Leave one process's error for the process that waits."""
+def save_error(folder: Path, rank: int, error: Exception) -> None:
+    """Write a worker's error for the process that waits."""
     content = {"kind": type(error).__name__, "text": str(error)}
     if isinstance(error, Diverged):
         content |= {"step": str(error.step), "value": str(error.value)}
-    write_atomically(folder / ERRORS.format(rank), json.dumps(content).encode())
+    write_atomically(folder / ERROR_FILE.format(rank), json.dumps(content).encode())
 
 
-def _error(folder: Path, code: int) -> Exception:
-    """What went wrong first: who fails alone is told before whoever then missed him."""
-    told = sorted(folder.glob(ERRORS.format("*")), key=lambda path: (path.stat().st_mtime_ns, path.name))
-    if not told:
+def _load_error(folder: Path, code: int) -> Exception:
+    """Return the first worker's error; later ones are usually its consequences."""
+    files = sorted(folder.glob(ERROR_FILE.format("*")), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    if not files:
         log = folder / "ranks.log"
-        return RuntimeError(f"the processes that share a step ended with {code} and left no error; they printed {log}")
-    content = json.loads(told[0].read_text())
+        return RuntimeError(f"the training processes ended with exit code {code} and no error message. See {log}")
+    content = json.loads(files[0].read_text())
     if content["kind"] == "Diverged":
         return Diverged(int(content["step"]), float(content["value"]))
     return Unavailable(content["text"]) if content["kind"] == "Unavailable" else RuntimeError(content["text"])
 
 
-def started_together() -> bool:
-    """Whether torchrun or srun started several of us."""
+def is_launched_externally() -> bool:
+    """Return True if torchrun or srun started several processes of this program."""
     return environment.processes() > 1
 
 
-def meet() -> None:
-    """Join the processes that were started with this one."""
-    if started_together() and not distributed.is_initialized():
-        where = environment.cluster(environment.processes())
+def init_group() -> None:
+    """Initialize torch's process group with the processes that were started with this one."""
+    if is_launched_externally() and not distributed.is_initialized():
+        cluster = environment.cluster(environment.processes())
         distributed.init_process_group(
-            environment.backend(), rank=where.global_rank(), world_size=where.world_size(), timeout=PATIENCE,
-            init_method=f"tcp://{where.main_address}:{where.main_port}",
+            environment.backend(), rank=cluster.global_rank(), world_size=cluster.world_size(), timeout=GROUP_TIMEOUT,
+            init_method=f"tcp://{cluster.main_address}:{cluster.main_port}",
         )  # fmt: skip
 
 
-def call(name: str, folder: Path) -> None:
-    """Call the other processes, where there are any, into a pretraining."""
-    if started_together():
-        meet()
+def broadcast_task(name: str, folder: Path) -> None:
+    """Send a pretraining to the other processes, if there are any."""
+    if is_launched_externally():
+        init_group()
         distributed.broadcast_object_list([(name, str(folder))], src=0)
 
 
-def part() -> None:
-    """Leave together: a process that goes while another still talks to it may end in a crash of its threads."""
+def leave_group() -> None:
+    """Leave the process group, after all processes have arrived: leaving during communication may crash threads."""
     if distributed.is_initialized():
         distributed.barrier()
         distributed.destroy_process_group()
 
 
-def vanish() -> None:
-    """End this process now, its work done and on disk: threads of gloo may abort while an interpreter winds down."""
-    with contextlib.suppress(RuntimeError):  # the others are done as well, whoever of them has gone already
-        part()
+def exit_worker() -> None:
+    """Exit at once after the work is saved: gloo's threads may abort during a normal interpreter shutdown."""
+    with contextlib.suppress(RuntimeError):  # the others have finished too, and some may have exited already
+        leave_group()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
-def dismiss() -> None:
-    """Let the other processes go."""
-    if started_together():
-        meet()
+def release_workers() -> None:
+    """Tell the other processes to stop."""
+    if is_launched_externally():
+        init_group()
         distributed.broadcast_object_list([None], src=0)
-        part()
+        leave_group()
 
 
-def follow(join: Callable[[str, Path], None]) -> None:
-    """Wait for calls and join each pretraining, until dismissed."""
-    meet()
+def serve(join: Callable[[str, Path], None]) -> None:
+    """Join each pretraining that the first process broadcasts, until it releases the workers."""
+    init_group()
     while True:
-        heard: list[Any] = [None]
-        distributed.broadcast_object_list(heard, src=0)
-        if heard[0] is None:
-            part()
+        received: list[Any] = [None]
+        distributed.broadcast_object_list(received, src=0)
+        if received[0] is None:
+            leave_group()
             return
-        name, folder = heard[0]
-        with contextlib.suppress(Exception):  # the first process met the same one, and records it
+        name, folder = received[0]
+        with contextlib.suppress(Exception):  # the first process fails with the same error, and records it
             join(name, Path(folder))

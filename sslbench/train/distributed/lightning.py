@@ -1,7 +1,7 @@
-"""Lightning's Fabric, imported without torchmetrics.
+"""Import Lightning Fabric without torchmetrics.
 
-Fabric compares torchmetrics' version, which imports it, and with it torchvision and compilers of torch: two seconds of
-each process for what nothing here uses. Hidden while Fabric is imported, it counts as not installed there.
+Fabric checks torchmetrics' version, which imports torchmetrics, torchvision and torch's compilers: two seconds per process
+for unused code. torchmetrics is hidden during the import, so that Fabric treats it as not installed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 
 @contextmanager
-def _hidden(name: str) -> Iterator[None]:
-    """Let a package that nobody has imported yet count as not installed while the block runs."""
+def _hide_module(name: str) -> Iterator[None]:
+    """Make a package that is not yet imported appear as not installed in the block."""
     modules: dict[str, Any] = sys.modules
     if name in modules:
         yield
@@ -26,7 +26,7 @@ def _hidden(name: str) -> Iterator[None]:
         del modules[name]
 
 
-with _hidden("torchmetrics"):
+with _hide_module("torchmetrics"):
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 

@@ -1,4 +1,4 @@
-"""The processes that share an optimizer step. One process gathers nothing."""
+"""Communicate between the processes that share an optimizer step."""
 
 from __future__ import annotations
 
@@ -12,63 +12,63 @@ from torch.distributed.nn.functional import all_gather, all_reduce
 
 
 class SingleProcess:
-    """One process."""
+    """A group of one process, which needs no communication."""
 
     rank = 0
     size = 1
 
     def gather(self, rows: Tensor) -> Tensor:
-        """The rows themselves."""
+        """Return the rows unchanged."""
         return rows
 
     def sum(self, values: Tensor) -> Tensor:
-        """The values themselves."""
+        """Return the values unchanged."""
         return values
 
     def mean(self, values: Sequence[float]) -> list[float]:
-        """The values themselves."""
+        """Return the values unchanged."""
         return list(values)
 
-    def agreed(self, wish: bool) -> bool:
-        """The wish itself."""
-        return wish
+    def broadcast_flag(self, flag: bool) -> bool:
+        """Return the flag unchanged."""
+        return flag
 
-    def collect(self, value: Any) -> list[Any]:
-        """The value alone."""
+    def gather_objects(self, value: Any) -> list[Any]:
+        """Return a list of the value."""
         return [value]
 
 
 class DistributedGroup:
-    """The processes of torch's default group; equal shares, in one-process order."""
+    """The processes of torch's default group; each has an equal share of the rows, in single-process order."""
 
     def __init__(self) -> None:
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
 
     def gather(self, rows: Tensor) -> Tensor:
-        """[B, ...] -> [size * B, ...] with gradient."""
+        """Gather rows [B, ...] of all processes into [size * B, ...], with gradient."""
         return torch.cat(all_gather(rows.contiguous()))  # type: ignore[no-untyped-call]
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum over processes, with gradient."""
+        """Return the sum over processes, with gradient."""
         summed: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
         return summed
 
     def mean(self, values: Sequence[float]) -> list[float]:
-        """Numbers averaged over processes; no gradient."""
-        together = torch.tensor(values, dtype=torch.float64, device=self._device())
-        distributed.all_reduce(together)
-        found: list[float] = (together / self.size).tolist()
-        return found
+        """Return the means over processes, without gradient."""
+        total = torch.tensor(values, dtype=torch.float64, device=self._device())
+        distributed.all_reduce(total)
+        means: list[float] = (total / self.size).tolist()
+        return means
 
-    def agreed(self, wish: bool) -> bool:
-        """What the first process wishes."""
-        first = torch.tensor([float(wish)], device=self._device())
+    def broadcast_flag(self, flag: bool) -> bool:
+        """Return the flag of the first process."""
+        first = torch.tensor([float(flag)], device=self._device())
         distributed.broadcast(first, src=0)
         return bool(first.item())
 
-    def collect(self, value: Any) -> list[Any]:
-        """Every process's value, in order of rank."""
+    def gather_objects(self, value: Any) -> list[Any]:
+        """Return the values of all processes, in order of rank."""
         values: list[Any] = [None] * self.size
         distributed.all_gather_object(values, value)
         return values
@@ -79,10 +79,10 @@ class DistributedGroup:
 
 
 Processes: TypeAlias = SingleProcess | DistributedGroup
-"""What the loop knows of the processes that share its steps; methods see the protocol `World` of it."""
+"""The processes that share the steps of a loop; methods use the protocol `ProcessGroup`."""
 
 
-def world() -> Processes:
-    """The processes of this run."""
-    together = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
-    return DistributedGroup() if together else SingleProcess()
+def current_group() -> Processes:
+    """Return the process group of this run."""
+    is_shared = distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+    return DistributedGroup() if is_shared else SingleProcess()

@@ -1,6 +1,7 @@
-"""Batch normalization over all processes that share a step: one all-reduce forth and back, on gloo and nccl alike.
+"""Normalize batches over all processes that share a step, with gloo or nccl.
 
-Torch's own SyncBatchNorm refuses CPU tensors. State and names are those of torch's BatchNorm, so weights move freely.
+Torch's own SyncBatchNorm rejects CPU tensors. State and names equal those of torch's BatchNorm, so weights are
+interchangeable.
 """
 
 from __future__ import annotations
@@ -15,30 +16,30 @@ from torch.distributed.nn.functional import all_reduce
 from sslbench.api.modules import widen
 
 
-def moments(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """[B, C, ...] -> mean [C], variance [C] (over n) and n, each over the rows of all processes, with gradient."""
+def compute_moments(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the mean [C], biased variance [C] and count of values [B, C, ...] over all processes, with gradient."""
     axes = [axis for axis in range(values.dim()) if axis != 1]
     rows = torch.full((1,), values.numel() / values.shape[1], dtype=values.dtype, device=values.device)
-    together = _sum(torch.cat([values.sum(axes), rows]))
-    mean, count = together[:-1] / together[-1], together[-1]
+    totals = _sum(torch.cat([values.sum(axes), rows]))
+    mean, count = totals[:-1] / totals[-1], totals[-1]
     shaped = mean.view(1, -1, *[1] * (values.dim() - 2))
     variance = _sum((values - shaped).square().sum(axes)) / count
     return mean, variance, count
 
 
 class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """BatchNorm1d, 2d or 3d whose statistics in training are those of the whole batch of all processes."""
+    """BatchNorm1d, 2d or 3d with training statistics over the batches of all processes."""
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:
             raise ValueError(f"expected at least 2 dimensions, got {input.dim()}")
 
     def forward(self, input: Tensor) -> Tensor:
-        """[B, C, ...] -> the same shape."""
+        """Normalize values [B, C, ...]."""
         if not self.training or not distributed.is_initialized():
             return super().forward(input)
         values = widen(input)
-        mean, variance, count = moments(values)
+        mean, variance, count = compute_moments(values)
         if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
             with torch.no_grad():
                 share = self._share()
@@ -51,7 +52,7 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
         return whitened.to(input.dtype)
 
     def _share(self) -> float:
-        """The newest batch's weight in the running statistics: the momentum, or one over the batches so far."""
+        """Return the newest batch's weight in the running statistics: the momentum, or one over the batches so far."""
         if self.num_batches_tracked is None:
             return self.momentum or 0.0
         self.num_batches_tracked.add_(1)
@@ -59,7 +60,7 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
 
 
 def share_statistics(module: nn.Module) -> nn.Module:
-    """Replace every batch normalization below a module, in place where it has a parent; parameters stay the same ones."""
+    """Replace every batch normalization in a module, in place if it has a parent; parameter objects are kept."""
     if isinstance(module, nn.modules.batchnorm._BatchNorm) and not isinstance(module, SharedBatchNorm):
         return _replacement(module)
     for name, child in module.named_children():

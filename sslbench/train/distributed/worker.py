@@ -1,4 +1,4 @@
-"""One of several processes that share a pretraining, as a program: torchrun starts it on an errand's folder."""
+"""Run one worker of a shared pretraining; torchrun starts it with the task's folder."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.data.table import open_prepared
 from sslbench.library_warnings import silence_library_warnings
-from sslbench.train.distributed.launch import post, report, vanish
-from sslbench.train.loop import silent
+from sslbench.train.distributed.launch import TASK_FILE, exit_worker, make_step_writer, save_error
+from sslbench.train.loop import ignore_step
 from sslbench.train.pretrain import pretrain
 
 
 def main(folder: Path) -> None:
-    """Plan again what the errand says, and train with the others."""
+    """Make the plan of the task, and train with the other workers."""
     silence_library_warnings()
-    errand = json.loads((folder / "errand.json").read_text())
+    task = json.loads((folder / TASK_FILE).read_text())
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
-    machine = Machine(threads=errand["threads"], precision=errand["precision"])
+    machine = Machine(threads=task["threads"], precision=task["precision"])
     rank = environment.rank()
     try:
-        plan = make_plan(errand["tree"], catalog, DatasetCache(environment.places()), machine)
-        tables = [open_prepared(Path(path), name) for path, name in errand["tables"]]
-        pretrain(plan, tables, errand["seed"], errand["fold"], folder, silent if rank else post(folder))
+        plan = make_plan(task["tree"], catalog, DatasetCache(environment.places()), machine)
+        tables = [open_prepared(Path(path), name) for path, name in task["tables"]]
+        pretrain(plan, tables, task["seed"], task["fold"], folder, ignore_step if rank else make_step_writer(folder))
     except Exception as error:
-        report(folder, rank, error)
+        save_error(folder, rank, error)
         raise
-    vanish()
+    exit_worker()
 
 
 if __name__ == "__main__":
