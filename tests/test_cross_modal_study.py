@@ -21,8 +21,8 @@ from sslbench.config.baselines import baseline_tree
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.environment import places
-from sslbench.report.figures.study_figures import draw
-from sslbench.report.study import named_wrongly
+from sslbench.report.figures.study_figures import draw_figure
+from sslbench.report.study import find_unknown_names
 from sslbench.study.definition import FigureSettings, read_study
 from sslbench.study.grid import make_grid, points_of
 from sslbench.study.published import published_wrongly, read_published
@@ -32,7 +32,7 @@ HERE = Path(sslbench_plankton.studies.__file__).parent
 
 def planned(scale: str) -> dict[tuple[str, str], Plan]:
     study = read_study(HERE / "cross_modal_plankton.yaml", scale)
-    assert not named_wrongly(study)
+    assert not find_unknown_names(study)
     assert not published_wrongly(study)
     machine = Machine(threads=1, precision="float32")
     grid = make_grid(
@@ -183,7 +183,7 @@ def test_a_panel_that_lacks_a_place_of_a_heat_map_leaves_it_empty(tmp_path, monk
     figure = FigureSettings(
         name="map", kind="heat", x="queries", y="gallery", panels="arm", where={"metric": "micro_accuracy"}
     )
-    draw(frame, figure, tmp_path)
+    draw_figure(frame, figure, tmp_path)
     names = ["image", "every modality"]
     assert [table.index.tolist() for table in seen] == [names, names]
     assert [int(table.notna().to_numpy().sum()) for table in seen] == [2, 1]
@@ -193,7 +193,7 @@ def test_ticks_of_an_axis_by_factors_are_what_was_measured(tmp_path):
     figure = FigureSettings(
         name="sizes", x="shots", log=True, band=True, hue="arm", spread="deviation", where={"metric": "micro_accuracy"}
     )
-    path = draw(gallery_scores(), figure, tmp_path)
+    path = draw_figure(gallery_scores(), figure, tmp_path)
     text = path.with_suffix(".svg").read_text()
     assert "<!-- 1 -->" in text
     assert "<!-- 4 -->" in text

@@ -26,7 +26,7 @@ from sslbench.leaderboard.standings.board import BoardRow
 from sslbench.leaderboard.standings.entries import entry_of
 from sslbench.leaderboard.submission.bundle import read_bundle
 from sslbench.report.console.terminal import results_table
-from sslbench.report.tables import frames_of, make_table
+from sslbench.report.tables import build_frames, make_table
 from sslbench.results.marks import marks_of, with_marks
 from sslbench.study.definition import TableSettings
 
@@ -197,7 +197,7 @@ def test_identical_views_are_marked_in_the_record_on_the_card_and_in_a_runs_tabl
 def test_identical_views_are_marked_in_a_studys_tables(settings, expected, records, tmp_path):
     found, out = records
     points = {r.run: [{"views": "same" if key[1] == "none" else "other"}] for key, r in found.items()}
-    frames = frames_of(sslbench.load_results(out), points, None, "laptop")
+    frames = build_frames(sslbench.load_results(out), points, None, "laptop")
     where = {} if settings.get("of") == "costs" else {"metric": "micro_accuracy"}
     make_table(frames, TableSettings(name="t", where=where, **settings), ["views"], tmp_path)
     text = (tmp_path / "t.md").read_text().replace("_", " ")

@@ -13,7 +13,7 @@ from sslbench.analysis.tables.published import verdicts
 from sslbench.api import Citation, Published, ReferenceSpec
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.report.console.terminal import show_results
-from sslbench.report.published import published_beside
+from sslbench.report.published import compare_with_published
 from sslbench.results.frames import Results
 
 CITATION = Citation(title="t", authors="a", year=2026, url="https://example.org")
@@ -54,7 +54,7 @@ def test_another_recipe_method_or_a_collapsed_run_stands_beside_nothing(record, 
 
 def test_installed_tables_are_in_the_words_of_this_project(record):
     catalog = discover(installed_entries())
-    assert not published_beside(catalog, Results(records=(record,)))
+    assert not compare_with_published(catalog, Results(records=(record,)))
     for component in catalog.all("reference"):
         assert all(0.5 < row.value < 1 for row in component.spec.rows)
         known = {"micro_accuracy", "macro_accuracy"}

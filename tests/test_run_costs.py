@@ -18,7 +18,7 @@ from sslbench.config.request import read_request
 from sslbench.pipeline.stages import make_stages
 from sslbench.progress import Expected, RunProgress
 from sslbench.report.console.costs import run_lines, took_lines
-from sslbench.report.console.progress_bars import Bars, PlainLines
+from sslbench.report.console.progress_bars import PlainLog, StageBars
 from sslbench.results.store import Store
 from sslbench.study.estimate import estimate
 from sslbench.study.rates import Rates
@@ -85,7 +85,7 @@ def test_a_slow_machine_is_told_by_its_pace(clock):
 
 def test_lines_of_progress_end_with_the_whole(clock):
     text = StringIO()
-    lines = PlainLines(Console(file=text, width=200))
+    lines = PlainLog(Console(file=text, width=200))
     lines.expect(RunProgress([Expected(title=name, kind="evaluate", seconds=600.0) for name in ("knn", "linear")]))
     with lines.stage("knn") as line:
         clock[0] += 60.0
@@ -95,7 +95,7 @@ def test_lines_of_progress_end_with_the_whole(clock):
 
 def test_a_terminal_shows_a_bar_for_the_whole():
     text = StringIO()
-    bars = Bars(Console(file=text, width=120, force_terminal=True))
+    bars = StageBars(Console(file=text, width=120, force_terminal=True))
     bars.expect(RunProgress([Expected(title=name, kind="pretrain", seconds=600.0) for name in ("a", "b")]))
     with bars.stage("a") as line:
         line.tick(1, 2)
@@ -166,7 +166,7 @@ def test_a_run_says_what_it_reuses_and_what_took_the_time(tmp_path):
     overrides = [f"{name}={json.dumps(value)}" for name, value in TINY.items()] + ["threads=1", "baselines=none"]
 
     def run(*more):
-        show = PlainLines(Console(file=text, width=200))
+        show = PlainLog(Console(file=text, width=200))
         costs = RunCosts(show)
         lists = {"method": ["mae"], "data": ["digits"]}
         run_requests(lists, {}, [*overrides, *more], None, tmp_path, CATALOG, show, costs)

@@ -16,7 +16,7 @@ from sslbench.api.errors import RequestError
 from sslbench.app.study import folder_name
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.progress import StudyCounts, WorkerProgress, duration
-from sslbench.report.console.study_progress import PlainStudyProgress, doing, told
+from sslbench.report.console.study_progress import PlainStudyLog, describe_counts, describe_worker
 from sslbench.results.record import APART
 from sslbench.study.definition import find_study, flat, read_study
 from sslbench.study.grid import points_of
@@ -328,10 +328,10 @@ def test_flat_and_words_for_people(capsys):
     }
     assert [duration(s) for s in (5, 119, 121, 7300, 200_000)] == ["5 s", "119 s", "2.0 min", "2.0 h", "2.3 days"]
     tally = StudyCounts(runs=4, runs_left=1, stages=10, stages_left=5, seconds_left=60.0)
-    assert told(tally) == "3/4 runs, 5/10 stages, 60 s left"
+    assert describe_counts(tally) == "3/4 runs, 5/10 stages, 60 s left"
     post = WorkerProgress(worker="w", title="mae seed 0 pretrain", done=1, total=4, detail="epoch 1/4", seconds=1.0)
-    assert doing(post) == "mae seed 0 pretrain: 25% epoch 1/4"
-    lines = PlainStudyProgress(Console(width=160))
+    assert describe_worker(post) == "mae seed 0 pretrain: 25% epoch 1/4"
+    lines = PlainStudyLog(Console(width=160))
     lines.show(tally, [post])
     lines.show(tally, [post])
     assert capsys.readouterr().out.count("3/4 runs") == 1

@@ -21,12 +21,12 @@ from sslbench.config.keys import digest
 from sslbench.config.plan import Machine
 from sslbench.pipeline.stages import make_run, make_stages
 from sslbench.progress import duration
-from sslbench.report.bias import class_effect_report
+from sslbench.report.class_effects import class_effect_report
 from sslbench.report.console.costs import doubt_lines, stage_lines
-from sslbench.report.console.study_progress import StudyProgress, doing
-from sslbench.report.published import published_beside
-from sslbench.report.study import Report, make_report, named_wrongly
-from sslbench.report.tables import TableMade
+from sslbench.report.console.study_progress import StudyProgress, describe_worker
+from sslbench.report.published import compare_with_published
+from sslbench.report.study import Report, find_unknown_names, make_report
+from sslbench.report.tables import ReportTable
 from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run
@@ -65,13 +65,13 @@ def open_study(
     study = read_study(find_study(catalog, name), scale)
     points = points_of(study, overrides)
     machine = detect_machine()
-    problems = named_wrongly(study)
+    problems = find_unknown_names(study)
     problems += published_wrongly(study)
     against = {table.name: catalog.find("method", table.against) for table in study.tables if table.against}
     problems += [f"tables[{name}].against: {found}" for name, found in against.items() if isinstance(found, str)]
     try:
         grid = make_grid(
-            points, catalog, DatasetCache(environment.places(), use_placeholders=announce), machine, progress.say
+            points, catalog, DatasetCache(environment.places(), use_placeholders=announce), machine, progress.log
         )
     except RequestError as error:
         raise RequestError([*problems, *error.problems]) from error
@@ -121,11 +121,11 @@ def run(opened: OpenedStudy, executor: Executor, progress: StudyProgress, *, ret
 def report(opened: OpenedStudy) -> Report:
     """Make tables and figures from the finished runs."""
     results, points = _results(opened)
-    published = published_beside(opened.catalog, results)
+    published = compare_with_published(opened.catalog, results)
     return make_report(opened.study, results, points, opened.folder.path, published)
 
 
-def class_effects(opened: OpenedStudy, settings: ClassEffectSettings, folder: Path) -> Sequence[TableMade]:
+def class_effects(opened: OpenedStudy, settings: ClassEffectSettings, folder: Path) -> Sequence[ReportTable]:
     """Make tables and figures of an axis's effect on each class; raises RequestError if it cannot be tested."""
     results, points = _results(opened)
     return class_effect_report(opened.study, results, points, settings, folder)
@@ -189,7 +189,7 @@ def status_lines(opened: OpenedStudy) -> Iterator[str]:
     left = seconds_left(runs)
     if left:
         yield f"about {duration(left / max(1, len(active)))} left with {max(1, len(active))} worker(s)"
-    yield from (f"  {worker.worker}: {doing(worker)}" for worker in active)
+    yield from (f"  {worker.worker}: {describe_worker(worker)}" for worker in active)
     for one in found:
         if one.state != "done":
             yield f"  {one.state:8} {one.run}: {one.done}/{one.of} stages{f'; {one.reason}' if one.reason else ''}"

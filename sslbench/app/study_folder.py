@@ -108,7 +108,7 @@ def run_study(
 
     with progress:
         if poll():
-            executor.run(pool, poll, progress.say)
+            executor.run(pool, poll, progress.log)
     rates = open_rates()
     rates.learn(distinct(runs).values())
     rates.keep()

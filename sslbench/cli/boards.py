@@ -32,11 +32,11 @@ def board_suite(
     from sslbench.app.leaderboard import make_suite
     from sslbench.leaderboard.submission.suite import suite_file, write_suite
     from sslbench.report.console.progress_bars import display_for
-    from sslbench.report.console.study_progress import board_for
+    from sslbench.report.console.study_progress import study_progress_for
 
     console = make_console()
     opened = commands.open_study(
-        catalog_of(), study, scale, overrides or [], Path("runs"), board_for(console), announce=False
+        catalog_of(), study, scale, overrides or [], Path("runs"), study_progress_for(console), announce=False
     )
     suite = make_suite(opened, display_for(console))
     write_atomically(suite_file(board, suite.name), write_suite(suite))

@@ -42,7 +42,7 @@ def run(
     from sslbench.report.console.last_lines import last_lines
     from sslbench.report.console.progress_bars import display_for
     from sslbench.report.console.terminal import show_results
-    from sslbench.report.published import published_beside
+    from sslbench.report.published import compare_with_published
     from sslbench.report.run_page import write_run_page
 
     options: dict[str, Any] = {}
@@ -63,7 +63,7 @@ def run(
         results = run_requests(lists, options, overrides or [], config, out, catalog, display, costs)
     if not results.records:  # of several processes started by torchrun or srun, only the first one prints
         return
-    show_results(console, results, published_beside(catalog, results))
+    show_results(console, results, compare_with_published(catalog, results))
     show_lines(console, costs.took_lines())
     console.print()
     for line in last_lines(results, write_run_page(results), out):

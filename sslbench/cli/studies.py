@@ -31,11 +31,11 @@ def study_run(
 ) -> None:
     """Run every unfinished point of a study, and make its report."""
     from sslbench.app import study as commands
-    from sslbench.report.console.study_progress import board_for
+    from sslbench.report.console.study_progress import study_progress_for
     from sslbench.report.console.terminal import show_report
 
     console, catalog = make_console(), catalog_of()
-    progress = board_for(console)
+    progress = study_progress_for(console)
     requests, executor_overrides = commands.split_overrides(overrides or [])
     opened = commands.open_study(catalog, study, scale, requests, out, progress, announce=plan)
     if plan:
@@ -56,10 +56,10 @@ def study_run(
 def study_status(study: StudyName, overrides: Overrides = None, scale: ScaleName = "", out: Out = Path("runs")) -> None:
     """Print which runs of a study are done, running, waiting, failed or stale."""
     from sslbench.app import study as commands
-    from sslbench.report.console.study_progress import board_for
+    from sslbench.report.console.study_progress import study_progress_for
 
     requests, _ = commands.split_overrides(overrides or [])
-    opened = commands.open_study(catalog_of(), study, scale, requests, out, board_for(make_console()), announce=True)
+    opened = commands.open_study(catalog_of(), study, scale, requests, out, study_progress_for(make_console()), announce=True)
     print("\n".join(commands.status_lines(opened)))
 
 
@@ -67,12 +67,12 @@ def study_status(study: StudyName, overrides: Overrides = None, scale: ScaleName
 def study_report(study: StudyName, overrides: Overrides = None, scale: ScaleName = "", out: Out = Path("runs")) -> None:
     """Make a study's tables, figures and page from its finished runs."""
     from sslbench.app import study as commands
-    from sslbench.report.console.study_progress import board_for
+    from sslbench.report.console.study_progress import study_progress_for
     from sslbench.report.console.terminal import show_report
 
     console = make_console()
     requests, _ = commands.split_overrides(overrides or [])
-    opened = commands.open_study(catalog_of(), study, scale, requests, out, board_for(console), announce=True)
+    opened = commands.open_study(catalog_of(), study, scale, requests, out, study_progress_for(console), announce=True)
     show_report(console, commands.report(opened), opened.folder.path)
 
 
@@ -93,7 +93,7 @@ def class_effects(
     """Test how a numeric setting changes the recall of each class, from the finished runs of a study."""
     from sslbench.app import study as commands
     from sslbench.convert import convert
-    from sslbench.report.console.study_progress import board_for
+    from sslbench.report.console.study_progress import study_progress_for
     from sslbench.report.console.terminal import show_tables
     from sslbench.study.definition import ClassEffectSettings
 
@@ -104,7 +104,7 @@ def class_effects(
     if problems:
         raise RequestError(problems)
     requests, _ = commands.split_overrides(overrides or [])
-    opened = commands.open_study(catalog_of(), study, scale, requests, out, board_for(console), announce=True)
+    opened = commands.open_study(catalog_of(), study, scale, requests, out, study_progress_for(console), announce=True)
     folder = opened.folder.path / "class-effects" / settings.name
     show_tables(console, commands.class_effects(opened, settings, folder), folder)
     console.print(f"\ntables and figures: {folder}", highlight=False, markup=False, soft_wrap=True)

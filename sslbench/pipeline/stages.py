@@ -23,7 +23,7 @@ from sslbench.data.table import Prepared, open_prepared
 from sslbench.pipeline.record import RunMeasurements, make_record, write_run
 from sslbench.pipeline.split_files import save_splits
 from sslbench.progress import StageProgress
-from sslbench.report.figures.augmentation_preview import draw_seen
+from sslbench.report.figures.augmentation_preview import draw_augmentation_preview
 from sslbench.report.figures.cluster_exemplars import draw_exemplars
 from sslbench.report.figures.dataset_examples import draw_examples
 from sslbench.report.figures.method_illustrations import draw_illustrations
@@ -235,7 +235,7 @@ def _draw_figures(
         draw_exemplars(evaluations, tables, figures)
         draw_points(evaluations, figures)
         for table in learned:
-            draw_seen(plan, table, figures)
+            draw_augmentation_preview(plan, table, figures)
         for table in dict.fromkeys(tables):
             alone = sum(other.name == table.name for other in dict.fromkeys(tables)) == 1
             draw_examples(table, figures, "" if alone else f"-{table.key[:6]}")

@@ -8,7 +8,7 @@ from typing import Any
 from sslbench.analysis.tables.run_tables import count_tested, count_untaught
 from sslbench.results.record import Record
 
-LISTED = 5
+MAX_LISTED = 5
 """Names in a sentence; the record and `Results.missing_classes` hold all."""
 MISSING = {
     "without_training": ("no training samples", "test"),
@@ -38,7 +38,7 @@ def describe_missing_classes(data: Mapping[str, Any], kinds: Sequence[str] = tup
             lacking, of = MISSING[kind]
             often = sum(bool(fold[kind]) for fold in folds.values())
             where = f" in {often} of {len(folds)} folds" if len(folds) > 1 else ""
-            sentences.append(f"{_classes(counts, lacking)}{where}: {list_counts(counts, f'{of} sample')}")
+            sentences.append(f"{_lacking_classes(counts, lacking)}{where}: {list_counts(counts, f'{of} sample')}")
     return sentences
 
 
@@ -80,7 +80,7 @@ def describe_classes(record: Record, dataset: str, protocol: str) -> list[str]:
     untaught = count_untaught(record, dataset, protocol)
     if untaught:
         lacking = "no training samples and are not among the worst"
-        sentences.append(f"{_classes(untaught, lacking)}: {list_counts(untaught, 'test sample')}")
+        sentences.append(f"{_lacking_classes(untaught, lacking)}: {list_counts(untaught, 'test sample')}")
     sentences += describe_missing_classes(data, ("without_test", "unknown_in_transfer", "without_both"))
     tested, every = count_tested(record, dataset, protocol)
     if untaught or tested < every:
@@ -92,11 +92,11 @@ def describe_classes(record: Record, dataset: str, protocol: str) -> list[str]:
 def list_counts(counts: Mapping[str, int], unit: str) -> str:
     """List names with their counts, the largest first, and how many more there are."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    listed = ", ".join(f"{name} ({_plural(count, unit)})" for name, count in ordered[:LISTED])
-    return listed + (f" and {len(ordered) - LISTED} more" if len(ordered) > LISTED else "")
+    listed = ", ".join(f"{name} ({_plural(count, unit)})" for name, count in ordered[:MAX_LISTED])
+    return listed + (f" and {len(ordered) - MAX_LISTED} more" if len(ordered) > MAX_LISTED else "")
 
 
-def _classes(counts: Mapping[str, int], lacking: str) -> str:
+def _lacking_classes(counts: Mapping[str, int], lacking: str) -> str:
     if len(counts) > 1:
         return f"{len(counts)} classes have {lacking}"
     return f"1 class has {lacking.replace(' are ', ' is ')}"

@@ -9,7 +9,7 @@ from sslbench.results.answers import read_answers
 from sslbench.results.frames import Results
 
 
-def published_beside(catalog: Catalog, results: Results) -> tuple[Verdict, ...]:
+def compare_with_published(catalog: Catalog, results: Results) -> tuple[Verdict, ...]:
     """Every verdict that the installed references give."""
     answers = {record.run: read_answers(results.root, record) for record in results.records}
     return tuple(verdicts(results.records, *references_and_recipes(catalog), answers))

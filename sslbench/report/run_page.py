@@ -38,11 +38,11 @@ from sslbench.results.store import Store
 PAGE = "index.html"
 VERSION = 1
 """Raised when a page of the same records looks different, so that pages are written again."""
-MATRIX = 40
+MAX_MATRIX_CLASSES = 40
 """Classes up to which confusions are shown as a matrix."""
-CONFUSIONS = 15
+MAX_CONFUSIONS = 15
 """Pairs of confused classes that are listed."""
-STEPS = 10
+COLOR_STEPS = 10
 """Steps of color in a matrix."""
 SOURCE = re.compile(r'<meta name="sslbench-source" content="([0-9a-f]+)">')
 
@@ -105,12 +105,12 @@ def write_run_page(results: Results) -> Path | None:
         title=results_title(rows),
         table=as_page_table("", results_table(rows)),
         notes=list(coverage_lines(rows)),
-        datasets=[_dataset(results, store, rows, name, answers) for name in names],
+        datasets=[_dataset_page(results, store, rows, name, answers) for name in names],
         coverage=describe_coverage(results.records),
         warnings=list(dict.fromkeys(_warnings(results.records))),
-        seen=_seen(store, results.records),
+        seen=_preview_figures(store, results.records),
         runs=[(record, f"../{record.run}") for record in results.records],
-        steps=STEPS,
+        steps=COLOR_STEPS,
     )
     write_atomically(path, page.encode())
     return path
@@ -125,7 +125,9 @@ def as_page_table(title: str, table: Table) -> PageTable:
     return PageTable(title=title, headers=headers, rows=list(zip(*columns, strict=True)), labels=labels)
 
 
-def _dataset(results: Results, store: Store, rows: Sequence[RunRow], name: str, answers: AnswersByRun) -> DatasetPage:
+def _dataset_page(
+    results: Results, store: Store, rows: Sequence[RunRow], name: str, answers: AnswersByRun
+) -> DatasetPage:
     own = [row for row in rows if row.dataset == name]
     judged = [one for one in judge_rows(own, answers) if one.dataset == name]
     best = find_best_row(own, name)
@@ -189,8 +191,8 @@ def _confusions(results: Results, best: BestRow) -> Confusions | None:
         ["share", "class", "taken_for"], ascending=[False, True, True]
     )
     wrong = wrong[wrong["share"] > 0]
-    matrix = _matrix(shares, names) if len(names) <= MATRIX else []
-    listed = [(str(a), str(b), float(share)) for a, b, share in wrong[:CONFUSIONS].itertuples(index=False)]
+    matrix = _matrix(shares, names) if len(names) <= MAX_MATRIX_CLASSES else []
+    listed = [(str(a), str(b), float(share)) for a, b, share in wrong[:MAX_CONFUSIONS].itertuples(index=False)]
     return Confusions(names=names, matrix=matrix, listed=listed)
 
 
@@ -198,11 +200,12 @@ def _matrix(shares: pd.DataFrame, names: Sequence[str]) -> list[list[tuple[str, 
     table = shares.pivot_table(index="class", columns="taken_for", values="share", fill_value=0.0)
     table = table.reindex(index=pd.Index(names), columns=pd.Index(names), fill_value=0.0)
     return [
-        [(f"{value:.2f}" if value else "", round(float(value) * STEPS)) for value in line] for line in table.to_numpy()
+        [(f"{value:.2f}" if value else "", round(float(value) * COLOR_STEPS)) for value in line]
+        for line in table.to_numpy()
     ]
 
 
-def _seen(store: Store, records: Sequence[Record]) -> list[tuple[str, str]]:
+def _preview_figures(store: Store, records: Sequence[Record]) -> list[tuple[str, str]]:
     """The figure of augmented views of every method that has one."""
     drawn = [(record, figure_uri(store.run(record.run) / "figures/seen.png")) for record in records]
     return [(record.method["name"], image) for record, image in drawn if image is not None]

@@ -25,15 +25,15 @@ from sslbench.analysis.tables.selection import (
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.catalog.facts import did_you_mean
-from sslbench.report.bias import class_effect_report
+from sslbench.report.class_effects import class_effect_report
 from sslbench.report.coverage import describe_coverage
-from sslbench.report.figures.study_figures import draw
-from sslbench.report.tables import Frames, TableMade, frames_of, make_table, markdown
+from sslbench.report.figures.study_figures import draw_figure
+from sslbench.report.tables import Frames, ReportTable, build_frames, make_table, markdown
 from sslbench.results.frames import Results
 from sslbench.study.definition import Expected, FigureSettings, Study, TableSettings
 from sslbench.study.published import read_published
 
-SHOWN = ("micro_accuracy", "macro_accuracy", "ami_max", "rank_me")
+DEFAULT_METRICS = ("micro_accuracy", "macro_accuracy", "ami_max", "rank_me")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +43,18 @@ class Report:
     `coverage` says which classes are not both learned and tested, and which samples were left out.
     """
 
-    tables: tuple[TableMade, ...]
+    tables: tuple[ReportTable, ...]
     figures: tuple[tuple[str, str], ...]
     expected: pd.DataFrame
     hypotheses: pd.DataFrame
     missing: tuple[str, ...]
-    class_effects: Mapping[str, tuple[TableMade, ...]]
-    shown: frozenset[str] = frozenset()
+    class_effects: Mapping[str, tuple[ReportTable, ...]]
+    copied_figures: frozenset[str] = frozenset()
     published: tuple[Verdict, ...] = ()
     coverage: tuple[str, ...] = ()
 
 
-def named_wrongly(study: Study) -> list[str]:
+def find_unknown_names(study: Study) -> list[str]:
     """Say which names in a study's tables and figures mean nothing, before anything runs."""
     known = (*SCORE_FACTS, *(axis.name for axis in study.axes), *study.dropped)
     used: list[tuple[str, Sequence[str]]] = []
@@ -108,59 +108,59 @@ def make_report(
     published: tuple[Verdict, ...] = (),
 ) -> Report:
     """Write every table and figure of a study and its page into `folder`."""
-    if wrong := named_wrongly(study):
+    if wrong := find_unknown_names(study):
         raise RequestError(wrong)
     found = {record.run for record in results.records}
-    missing = [f"{run}: not run yet ({_told(labels)})" for run, labels in points.items() if run not in found]
+    missing = [f"{run}: not run yet ({_describe_labels(labels)})" for run, labels in points.items() if run not in found]
     missing += [f"{r.run}: {r.status}: {r.reason}" for r in results.records if r.status != "done"]
     published_here = read_published(study.published) if study.published else None
-    frames = frames_of(results, points, published_here, study.scale)
+    frames = build_frames(results, points, published_here, study.scale)
     axes = [axis.name for axis in study.axes]
     tables = []
     for settings in study.tables or (default_table(study, frames.scores),):
-        made = make_table(frames, _without(settings, study.dropped), axes, folder / "tables")
+        made = make_table(frames, _without_dropped(settings, study.dropped), axes, folder / "tables")
         if made is None:
             missing.append(f"table {settings.name}: no run that it shows is done")
         else:
             tables.append(made)
-    bias: dict[str, tuple[TableMade, ...]] = {}
+    bias: dict[str, tuple[ReportTable, ...]] = {}
     for asked in (one for one in study.class_effects if one.axis not in study.dropped):
         try:
             bias[asked.name] = class_effect_report(study, results, points, asked, folder / "class-effects" / asked.name)
         except RequestError as error:
             missing += error.problems
-    undrawn = _figures(study, frames, labeled(results.runs, points), folder)
+    undrawn = _draw_figures(study, frames, labeled(results.runs, points), folder)
     directions = [one for claim in study.hypotheses for one in judge_hypothesis(frames.scores, claim, axes)]
     report = Report(
         tables=tuple(tables),
         figures=tuple((figure.name, figure.title) for figure in study.figures if figure.name not in undrawn),
-        expected=compared(frames, study.expect),
-        hypotheses=_judgments(directions, folder / "tables"),
+        expected=compare_expected(frames, study.expect),
+        hypotheses=_write_hypotheses(directions, folder / "tables"),
         missing=(*missing, *undrawn.values()),
         class_effects=bias,
-        shown=frozenset(figure.name for figure in study.figures if figure.kind == "shown"),
+        copied_figures=frozenset(figure.name for figure in study.figures if figure.kind == "shown"),
         published=published,
         coverage=tuple(describe_coverage(results.records)),
     )
-    _page(study, report, folder)
+    _write_page(study, report, folder)
     return report
 
 
-def _figures(study: Study, frames: Frames, runs: pd.DataFrame, folder: Path) -> dict[str, str]:
+def _draw_figures(study: Study, frames: Frames, runs: pd.DataFrame, folder: Path) -> dict[str, str]:
     """Make every figure; gives by name why one could not be made."""
     undrawn = {}
     for figure in study.figures:
         try:
             if figure.kind == "shown":
-                show(runs, figure, folder)
+                copy_run_figure(runs, figure, folder)
             else:
-                draw(getattr(frames, figure.source), _without(figure, study.dropped), folder / "figures")
+                draw_figure(getattr(frames, figure.source), _without_dropped(figure, study.dropped), folder / "figures")
         except (ValueError, KeyError) as error:
             undrawn[figure.name] = f"figure {figure.name}: {error}"
     return undrawn
 
 
-def _without(settings: Any, dropped: Sequence[str]) -> Any:
+def _without_dropped(settings: Any, dropped: Sequence[str]) -> Any:
     """Settings of a table or figure without the axes that this scale has not."""
     changed: dict[str, Any] = {}
     for field in dataclasses.fields(settings):
@@ -179,10 +179,10 @@ def default_table(study: Study, frame: pd.DataFrame) -> TableSettings:
     axes = [axis.name for axis in study.axes]
     several = [n for n in ("dataset", "backbone", "augmentation") if len(frame) and frame[n].nunique() > 1]
     rows = [*several[:1], "method", *several[1:], *axes] if several[:1] == ["dataset"] else ["method", *several, *axes]
-    return TableSettings(name="scores", rows=tuple(dict.fromkeys(rows)), where={"metric": SHOWN})
+    return TableSettings(name="scores", rows=tuple(dict.fromkeys(rows)), where={"metric": DEFAULT_METRICS})
 
 
-def compared(frames: Frames, expected: Sequence[Expected]) -> pd.DataFrame:
+def compare_expected(frames: Frames, expected: Sequence[Expected]) -> pd.DataFrame:
     """What was expected beside what was found; within the stated margin or not."""
     rows, frame = [], frames.scores
     for number in expected:
@@ -198,7 +198,7 @@ def compared(frames: Frames, expected: Sequence[Expected]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _judgments(found: Sequence[HypothesisVerdict], folder: Path) -> pd.DataFrame:
+def _write_hypotheses(found: Sequence[HypothesisVerdict], folder: Path) -> pd.DataFrame:
     """Claims as a table, written beside the others."""
     frame = pd.DataFrame([dataclasses.asdict(one) for one in found])
     if frame.empty:
@@ -212,7 +212,7 @@ def _judgments(found: Sequence[HypothesisVerdict], folder: Path) -> pd.DataFrame
     return shown
 
 
-def show(runs: pd.DataFrame, figure: FigureSettings, folder: Path) -> None:
+def copy_run_figure(runs: pd.DataFrame, figure: FigureSettings, folder: Path) -> None:
     """Copy a image that a run made to the study's figures; raises ValueError where no run that is meant has it."""
     chosen = select(runs, figure.where, [*DEFAULT_FACT]) if len(runs) else runs
     for run in chosen["run"] if len(chosen) else ():
@@ -225,11 +225,11 @@ def show(runs: pd.DataFrame, figure: FigureSettings, folder: Path) -> None:
     raise ValueError(f"no run that it means has made {figure.file}.png")
 
 
-def _told(labels: Sequence[Mapping[str, Any]]) -> str:
+def _describe_labels(labels: Sequence[Mapping[str, Any]]) -> str:
     told = (f"{name}={value}" for name, value in labels[0].items() if name != NOT_REQUESTED)
     return ", ".join(told) or "the only point"
 
 
-def _page(study: Study, report: Report, folder: Path) -> None:
+def _write_page(study: Study, report: Report, folder: Path) -> None:
     template = Environment(loader=PackageLoader("sslbench.report"), autoescape=True).get_template("study.html")
     write_atomically(folder / "index.html", template.render(study=study, report=report).encode())

@@ -39,7 +39,7 @@ from sslbench.study.definition import TableSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableMade:
+class ReportTable:
     """A table as it is shown: its first `labels` columns are names, and `note` says what its numbers are."""
 
     name: str
@@ -66,7 +66,7 @@ class Frames:
     variances: Mapping[Accuracy, KnownVariance]
 
 
-def frames_of(
+def build_frames(
     results: Results, points: Mapping[str, Sequence[Mapping[str, Any]]], published: pd.DataFrame | None, scale: str
 ) -> Frames:
     """Every frame of a study's runs; numbers only of those that are done."""
@@ -97,15 +97,15 @@ def frames_of(
     )
 
 
-def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], folder: Path) -> TableMade | None:
+def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], folder: Path) -> ReportTable | None:
     """Write a table into `folder`, and give it as it is shown; None when no run that it shows is done."""
     rows = settings.rows or ("method",)
     if settings.source == "published":
-        return _published(frames, settings, rows, folder)
+        return _published_table(frames, settings, rows, folder)
     if settings.source in ("samples", "labels", "pools"):
-        return _counted(frames, settings, rows, folder)
+        return _count_table(frames, settings, rows, folder)
     if settings.source in ("costs", "confusions"):
-        return _summed(frames, settings, rows, folder)
+        return _cost_or_confusion_table(frames, settings, rows, folder)
     frame: pd.DataFrame = getattr(frames, settings.source)
     by = [*dict.fromkeys((*rows, *settings.columns))]
     chosen = select(frame, settings.where, by) if len(frame) else frame
@@ -126,7 +126,7 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
     told = {name: wanted for name, wanted in settings.where.items() if name in frames.absent}
     marked = add_marks(found, apart, by)
     shown = with_unmeasured(crossed(marked, rows, settings.columns), rows, select(frames.absent, told, [*DEFAULT_FACT]))
-    return _made(settings, found.drop(columns="cell", errors="ignore"), shown, len(rows), note, folder)
+    return _write_table(settings, found.drop(columns="cell", errors="ignore"), shown, len(rows), note, folder)
 
 
 def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -163,20 +163,20 @@ def _list_shown_facts(chosen: pd.DataFrame, named: Collection[str]) -> list[str]
     return [describe_fact(fact, value) for fact in facts for value in chosen[fact].dropna().unique()]
 
 
-def _published(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TableMade | None:
+def _published_table(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> ReportTable | None:
     if frames.published is None:
         return None
-    found = _meant(frames.published, settings)
+    found = _rows_where(frames.published, settings)
     if found.empty:
         return None
     cells = ["lost" if row["lost"] else cell(row["value"], row["spread"]) for row in rows_of(found)]
     by = [*dict.fromkeys((*rows, *settings.columns))]
     # several numbers of one place, such as of two scales, stand side by side
     joined = found.assign(cell=cells).groupby(by, dropna=False, sort=False)["cell"].agg(" / ".join).reset_index()
-    return _made(settings, found, crossed(joined, rows, settings.columns), len(rows), "as published", folder)
+    return _write_table(settings, found, crossed(joined, rows, settings.columns), len(rows), "as published", folder)
 
 
-def _meant(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:
+def _rows_where(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:
     """The rows that a table's `where` means, by the names that they have."""
     for name, wanted in settings.where.items():
         values = [str(value) for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
@@ -186,12 +186,12 @@ def _meant(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:
     return frame
 
 
-def _counted(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TableMade | None:
-    frame = _meant(getattr(frames, settings.source), settings)
+def _count_table(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> ReportTable | None:
+    frame = _rows_where(getattr(frames, settings.source), settings)
     if frame.empty:
         return None
     if settings.source == "labels":
-        return _labeled(frames, frame, settings, rows, folder)
+        return _label_count_table(frames, frame, settings, rows, folder)
     note, count = "samples of all folds together; least and most of one class", "samples"
     own: Sequence[str] = DIVIDED
     if settings.source == "pools":
@@ -204,10 +204,12 @@ def _counted(frames: Frames, settings: TableSettings, rows: Sequence[str], folde
     if frames.published is not None:
         found = beside(found, {"metric": count, "scale": frames.scale}, frames.published, count)
         shown[count] = [count_beside(row, f"{row[count]:,}") for row in rows_of(found)]
-    return _made(settings, found, shown, len(rows), note, folder)
+    return _write_table(settings, found, shown, len(rows), note, folder)
 
 
-def _summed(frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path) -> TableMade | None:
+def _cost_or_confusion_table(
+    frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path
+) -> ReportTable | None:
     """What trainings cost, or which classes are taken for which."""
     by = list(rows)
     frame = frames.costs if settings.source == "costs" else frames.confusions()
@@ -226,12 +228,12 @@ def _summed(frames: Frames, settings: TableSettings, rows: Sequence[str], folder
     for name in by:
         shown[name] = [DEFAULT_FACT.get(name, "–") if pd.isna(value) else whole(value) for value in shown[name]]
     shown.columns = pd.Index([str(name).replace("_", " ") for name in shown.columns])
-    return None if found.empty else _made(settings, found, shown, len(by), note, folder)
+    return None if found.empty else _write_table(settings, found, shown, len(by), note, folder)
 
 
-def _labeled(
+def _label_count_table(
     frames: Frames, frame: pd.DataFrame, settings: TableSettings, rows: Sequence[str], folder: Path
-) -> TableMade:
+) -> ReportTable:
     by = [*dict.fromkeys((*rows, *settings.columns))]
     places = frame.drop_duplicates([*by, "dataset", "bank", "query", "fold"]).groupby(by, dropna=False, sort=False)
     found = places.agg(
@@ -247,19 +249,19 @@ def _labeled(
         shown = crossed(found.assign(cell=cells), rows, settings.columns)
     else:
         shown = found[[*rows]].astype(str).assign(labels=cells)
-    return _made(settings, found, shown, len(rows), note, folder)
+    return _write_table(settings, found, shown, len(rows), note, folder)
 
 
 def _span(low: int, high: int, thousands: str = "") -> str:
     return f"{low:{thousands}}" if low == high else f"{low:{thousands}} to {high:{thousands}}"
 
 
-def _made(
+def _write_table(
     settings: TableSettings, found: pd.DataFrame, shown: pd.DataFrame, labels: int, note: str, folder: Path
-) -> TableMade:
+) -> ReportTable:
     write_atomically(folder / f"{settings.name}.csv", found.to_csv(index=False).encode())
     write_atomically(folder / f"{settings.name}.md", markdown(shown).encode())
-    return TableMade(name=settings.name, title=settings.title, frame=shown, labels=labels, note=note)
+    return ReportTable(name=settings.name, title=settings.title, frame=shown, labels=labels, note=note)
 
 
 def markdown(frame: pd.DataFrame) -> str:

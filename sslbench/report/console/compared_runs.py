@@ -14,9 +14,9 @@ from sslbench.report.console.narrow_tables import plain_table, print_table
 from sslbench.report.console.verdicts import COLORS
 from sslbench.results.marks import marks_of, with_marks
 
-LISTED = 10
+MAX_SAMPLES = 10
 """Samples of a kind that a terminal lists."""
-CLASSES = 20
+MAX_CLASSES = 20
 """Classes that a terminal shows: those with the largest differences, in either direction."""
 
 
@@ -37,7 +37,7 @@ def show_comparisons(console: Console, compared: Sequence[ComparedRuns]) -> None
             _print(console, f"{len(found.classes) - len(shown)} more classes with smaller differences", style="dim")
         _print(console, "p is corrected for the number of classes (Holm); –: one seed", style="dim")
         for name, ids in ((first, found.only_first), (second, found.only_second)):
-            _print(console, f"{describe_samples(name, ids, LISTED)}")
+            _print(console, f"{describe_samples(name, ids, MAX_SAMPLES)}")
 
 
 def run_titles(one: ComparedRuns) -> tuple[str, str]:
@@ -84,7 +84,7 @@ def classes_table(classes: Sequence[ClassDifference], first: str, second: str) -
     return table
 
 
-def largest_differences(classes: Sequence[ClassDifference], most: int = CLASSES) -> list[ClassDifference]:
+def largest_differences(classes: Sequence[ClassDifference], most: int = MAX_CLASSES) -> list[ClassDifference]:
     """Keep the classes with the largest differences in either direction, in their order."""
     kept = {one.name for one in sorted(classes, key=lambda one: -abs(one.difference))[:most]}
     return [one for one in classes if one.name in kept]

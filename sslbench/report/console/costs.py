@@ -8,7 +8,7 @@ from sslbench.config.plan import Plan
 from sslbench.progress import duration
 from sslbench.study.estimate import Estimate
 
-LONG = 600.0
+LONG_SECONDS = 600.0
 """Seconds from which a run is called long."""
 NOUNS = {
     "prepare": ("preparation", "preparations"), "pretrain": ("pretraining", "pretrainings"),
@@ -62,12 +62,12 @@ def run_lines(plans: Sequence[Plan], found: Estimate, workers: int = 1) -> Itera
     for basis, parts in zip(("stage", "method"), _largest_parts(found.seconds, found.by_method), strict=True):
         if parts:
             yield f"  by {basis}: {parts}"
-    if seconds > LONG:
-        yield f"this takes longer than {duration(LONG)}. To make it shorter:"
-        yield from (f"  {setting}" for setting in shorter(plans))
+    if seconds > LONG_SECONDS:
+        yield f"this takes longer than {duration(LONG_SECONDS)}. To make it shorter:"
+        yield from (f"  {setting}" for setting in suggest_shorter(plans))
 
 
-def shorter(plans: Sequence[Plan]) -> Iterator[str]:
+def suggest_shorter(plans: Sequence[Plan]) -> Iterator[str]:
     """Name the settings that make a run shorter, those that are not at their least already."""
     first = plans[0]
     rows = max(len(part.dataset.labels) for plan in plans for part in (*plan.pretrain_parts, *plan.evaluate_parts))

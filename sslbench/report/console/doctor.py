@@ -10,7 +10,7 @@ from sslbench.config.datasets import DatasetCache
 from sslbench.config.sizes import DEFAULT_VIEW, LARGEST_CANVAS
 from sslbench.data.prepare import prepared_bytes
 
-LEAST_DISK = 5 * 2**30
+MIN_FREE_DISK = 5 * 2**30
 
 
 def doctor_lines(catalog: Catalog) -> tuple[list[str], bool]:
@@ -20,7 +20,7 @@ def doctor_lines(catalog: Catalog) -> tuple[list[str], bool]:
     serious = [p for p in catalog.problems if p.kind != "advice"]
     lines = [f"versions: {', '.join(f'{n} {v}' for n, v in environment.versions().items())}"]
     lines.append(f"device: {environment.device_kind()}, {environment.cores()} cores, {environment.best_precision()}")
-    enough = free >= LEAST_DISK
+    enough = free >= MIN_FREE_DISK
     lines.append(
         f"disk: {free / 2**30:.1f} GiB free for {places.data}{'' if enough else ': fewer than 5 GiB, make room'}"
     )

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-LONGEST_CELL = 40
+MAX_CELL_WIDTH = 40
 """Width from which a cell is wrapped between its words."""
 GAP = 2
 
@@ -84,4 +84,4 @@ def _width(column: Column) -> int:
     texts = [Text.from_markup(str(cell)) for cell in (column.header, *column.cells)]
     lines = [line.cell_len for text in texts for line in text.split("\n")]
     words = [Text(word).cell_len for text in texts for word in text.plain.split()]
-    return max(min(max(lines, default=0), LONGEST_CELL), max(words, default=0))
+    return max(min(max(lines, default=0), MAX_CELL_WIDTH), max(words, default=0))

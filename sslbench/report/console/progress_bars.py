@@ -19,8 +19,8 @@ def print_warning(console: Console, text: str) -> None:
     console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-class _Bar(NoProgress):
-    def __init__(self, bars: Bars, task: TaskID) -> None:
+class _StageBar(NoProgress):
+    def __init__(self, bars: StageBars, task: TaskID) -> None:
         self._bars, self._task = bars, task
 
     def tick(self, done: int, total: int) -> None:
@@ -34,7 +34,7 @@ class _Bar(NoProgress):
         self.moment(moment)
 
 
-class Bars:
+class StageBars:
     """One live bar per running stage and one for the whole; finished stages leave no trace."""
 
     def __init__(self, console: Console) -> None:
@@ -59,10 +59,10 @@ class Bars:
     @contextmanager
     def stage(self, name: str) -> Iterator[StageProgress]:
         """Show a bar while the stage runs."""
-        with self._progress, _counted(self._whole, name):
+        with self._progress, _count_stage(self._whole, name):
             task = self._progress.add_task(name, total=None, detail="")
             try:
-                yield _Bar(self, task)
+                yield _StageBar(self, task)
             finally:
                 self._progress.remove_task(task)
 
@@ -76,7 +76,7 @@ class Bars:
 
 
 @contextmanager
-def _counted(whole: RunProgress | None, name: str) -> Iterator[None]:
+def _count_stage(whole: RunProgress | None, name: str) -> Iterator[None]:
     """Count a stage toward the whole, where one is expected."""
     if whole is not None:
         whole.begin(name)
@@ -85,8 +85,8 @@ def _counted(whole: RunProgress | None, name: str) -> Iterator[None]:
         whole.end()
 
 
-class _Lines(NoProgress):
-    def __init__(self, lines: PlainLines, name: str) -> None:
+class _StageLog(NoProgress):
+    def __init__(self, lines: PlainLog, name: str) -> None:
         self._lines, self._name = lines, name
         self._began = environment.stopwatch()
 
@@ -105,7 +105,7 @@ class _Lines(NoProgress):
         self.moment(moment)
 
 
-class PlainLines:
+class PlainLog:
     """Plain lines: a stage's end, and at most one line every ten seconds while it runs."""
 
     def __init__(self, console: Console) -> None:
@@ -130,8 +130,8 @@ class PlainLines:
     def stage(self, name: str) -> Iterator[StageProgress]:
         """Print how long the stage took, if it took any time worth a line."""
         began = self._last = environment.stopwatch()
-        with _counted(self._whole, name):
-            yield _Lines(self, name)
+        with _count_stage(self._whole, name):
+            yield _StageLog(self, name)
             seconds = environment.stopwatch() - began
             if seconds > 1:
                 if self._whole is not None:
@@ -154,4 +154,4 @@ def display_for(console: Console) -> Display:
     """Bars on a terminal, lines elsewhere; nothing from any but the first of several processes."""
     if environment.rank():
         return NoDisplay()
-    return Bars(console) if console.is_terminal else PlainLines(console)
+    return StageBars(console) if console.is_terminal else PlainLog(console)

@@ -26,23 +26,23 @@ class StudyProgress(Protocol):
 
     def show(self, tally: StudyCounts, posts: Sequence[WorkerProgress]) -> None: ...
 
-    def say(self, text: str) -> None: ...
+    def log(self, text: str) -> None: ...
 
 
-def told(tally: StudyCounts) -> str:
+def describe_counts(tally: StudyCounts) -> str:
     """How far a study is, in words."""
     left = "" if tally.seconds_left is None or not tally.stages_left else f", {duration(tally.seconds_left)} left"
     done, of = tally.runs - tally.runs_left, tally.runs
     return f"{done}/{of} runs, {tally.stages - tally.stages_left}/{tally.stages} stages{left}"
 
 
-def doing(post: WorkerProgress) -> str:
+def describe_worker(post: WorkerProgress) -> str:
     """What a worker is doing, in words."""
     share = f"{post.done / post.total:.0%} " if post.total else ""
     return f"{post.title}: {share}{post.detail}".rstrip(": ")
 
 
-class Bars:
+class StudyBars:
     """A live bar for the study and one for every worker."""
 
     def __init__(self, console: Console) -> None:
@@ -51,7 +51,7 @@ class Bars:
         self._all = self._progress.add_task("study", total=None, detail="")
         self._workers: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> StudyBars:
         self._progress.start()
         return self
 
@@ -63,7 +63,7 @@ class Bars:
     def show(self, tally: StudyCounts, posts: Sequence[WorkerProgress]) -> None:
         """Move the bars."""
         done = tally.stages - tally.stages_left
-        self._progress.update(self._all, completed=done, total=tally.stages, detail=told(tally))
+        self._progress.update(self._all, completed=done, total=tally.stages, detail=describe_counts(tally))
         there = {post.worker for post in posts}
         for gone in [worker for worker in self._workers if worker not in there]:
             self._progress.remove_task(self._workers.pop(gone))
@@ -71,14 +71,16 @@ class Bars:
             if post.worker not in self._workers:
                 self._workers[post.worker] = self._progress.add_task(post.worker, total=None, detail="")
             total = post.total or None
-            self._progress.update(self._workers[post.worker], completed=post.done, total=total, detail=doing(post))
+            self._progress.update(
+                self._workers[post.worker], completed=post.done, total=total, detail=describe_worker(post)
+            )
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Print a line above the bars."""
         self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-class PlainStudyProgress:
+class PlainStudyLog:
     """A plain line every ten seconds, and whenever a run ends."""
 
     def __init__(self, console: Console) -> None:
@@ -86,7 +88,7 @@ class PlainStudyProgress:
         self._last = environment.stopwatch()
         self._left = -1
 
-    def __enter__(self) -> PlainStudyProgress:
+    def __enter__(self) -> PlainStudyLog:
         return self
 
     def __exit__(
@@ -100,14 +102,14 @@ class PlainStudyProgress:
         if now - self._last < PLAIN_SECONDS and tally.runs_left == self._left:
             return
         self._last, self._left = now, tally.runs_left
-        busy = "; ".join(doing(post) for post in posts)
-        self.say(f"{told(tally)}{f' ({busy})' if busy else ''}")
+        busy = "; ".join(describe_worker(post) for post in posts)
+        self.log(f"{describe_counts(tally)}{f' ({busy})' if busy else ''}")
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Print a line."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def board_for(console: Console) -> StudyProgress:
+def study_progress_for(console: Console) -> StudyProgress:
     """Bars on a terminal, lines elsewhere."""
-    return Bars(console) if console.is_terminal else PlainStudyProgress(console)
+    return StudyBars(console) if console.is_terminal else PlainStudyLog(console)

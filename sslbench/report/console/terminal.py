@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sslbench.report.study import Report
-from sslbench.report.tables import TableMade
+from sslbench.report.tables import ReportTable
 
-SHORT = {
+METRIC_LABELS = {
     "micro_accuracy": "micro",
     "macro_accuracy": "macro",
     "macro_f1": "macro F1",
@@ -53,7 +53,7 @@ SHORT = {
 ACCURACIES = ("micro_accuracy", "macro_accuracy")
 EXTREMES = 5
 
-LONGEST = 40
+MAX_ROWS = 40
 """Rows of a study's table that a terminal shows."""
 
 
@@ -80,7 +80,7 @@ def results_table(rows: Sequence[RunRow]) -> Table:
     if viewed:
         table.add_column("views")
     for protocol, metric in columns:
-        table.add_column(f"{protocol}\n{SHORT.get(metric, metric)}", justify="right", no_wrap=True)
+        table.add_column(f"{protocol}\n{METRIC_LABELS.get(metric, metric)}", justify="right", no_wrap=True)
     for row in rows:
         record = row.record
         backbone = "+".join(b["name"] for b in record.backbones.values()) or "none"
@@ -117,7 +117,7 @@ def classes_table(record: Record, dataset: str, protocol: str, answers: TestAnsw
     return table
 
 
-def asked_of(records: Sequence[Record]) -> list[str]:
+def describe_questions(records: Sequence[Record]) -> list[str]:
     """Say what numbers are of where a protocol answers several questions, several times, or not its own question."""
     told: dict[str, dict[str, None]] = {}
     for record in records:
@@ -139,7 +139,7 @@ def asked_of(records: Sequence[Record]) -> list[str]:
     return [f"{', '.join(protocols)}: {text}" for text, protocols in told.items()]
 
 
-def against_table(records: Sequence[Record]) -> Table | None:
+def cluster_reference_table(records: Sequence[Record]) -> Table | None:
     """What clusters were set against beside the classes, each with its null; None where nothing was."""
     found = against(records)
     if not found:
@@ -166,30 +166,30 @@ def show_results(console: Console, results: Results, published: Sequence[Verdict
     names = list(dict.fromkeys(row.dataset for row in rows))
     rows.sort(key=lambda row: names.index(row.dataset))
     shown = results_table(rows)
-    _titled(console, results_title(rows), shown, [column.justify for column in shown.columns].count("left"))
+    _print_titled(console, results_title(rows), shown, [column.justify for column in shown.columns].count("left"))
     for line in (*coverage_lines(rows), *describe_learning(rows)):
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
     judged = list(judge_rows(rows, answers))
     for dataset in names:
         own = [one for one in judged if one.dataset == dataset]
         if own:
-            _titled(console, verdict_title(own, dataset), verdict_table(own, rows))
-    for line in asked_of(records):
+            _print_titled(console, verdict_title(own, dataset), verdict_table(own, rows))
+    for line in describe_questions(records):
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
-    if (beside := against_table(records)) is not None:
-        _titled(console, "clusters against what else is known of a sample", beside, labels=3)
+    if (beside := cluster_reference_table(records)) is not None:
+        _print_titled(console, "clusters against what else is known of a sample", beside, labels=3)
     reasons = [_reason(record) for record in records if record.reason]
     for record in records:
         notes = record.training[0].get("notes", {}) if record.training else {}
         reasons += [f"{record.method['name']}: {name}: {text}" for name, text in notes.items()]
-    reasons += _left_out(records)
+    reasons += _describe_unreadable(records)
     reasons += dict.fromkeys(sentence for record in records for sentence in record.warnings)
     for reason in reasons:
         console.print(reason, style="yellow", highlight=False, markup=False, soft_wrap=True)
     for verdict in published:
         console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
     for data in {d["part"]: d for record in records for d in record.pretrained_on if "account" in d}.values():
-        _titled(console, f"{data['part']}: what was learned from", accounted(data["account"]))
+        _print_titled(console, f"{data['part']}: what was learned from", account_table(data["account"]))
     for dataset in names:
         _show_classes(console, rows, dataset, answers)
 
@@ -207,7 +207,7 @@ def _show_classes(console: Console, rows: Sequence[RunRow], dataset: str, answer
         if table is not None:
             title = f"{record.method['name']} on {dataset}, {protocol}: recall of the worst and best classes"
             several = sum(row.dataset == dataset and not row.record.baseline for row in rows) > 1
-            _titled(console, f"{title} (best method)" if several and best else title, table)
+            _print_titled(console, f"{title} (best method)" if several and best else title, table)
             sentences = describe_classes(record, dataset, protocol)
             break
     for sentence in sentences:
@@ -219,7 +219,7 @@ def _reason(record: Record) -> str:
     return f"{record.method['name']}: {record.status}: {record.reason}{where}"
 
 
-def accounted(account: Mapping[str, Sequence[Any]]) -> Table:
+def account_table(account: Mapping[str, Sequence[Any]]) -> Table:
     """What a dataset was made of, as it says itself: the first column names, the others count."""
     table = plain_table()
     for place, name in enumerate(account["columns"]):
@@ -229,7 +229,7 @@ def accounted(account: Mapping[str, Sequence[Any]]) -> Table:
     return table
 
 
-def _left_out(records: Sequence[Record]) -> Sequence[str]:
+def _describe_unreadable(records: Sequence[Record]) -> Sequence[str]:
     """Say of every part how many of its files could not be read, and the first of them."""
     found: dict[str, str] = {}
     for data in (data for record in records for data in (*record.pretrained_on, *record.evaluated_on)):
@@ -239,7 +239,7 @@ def _left_out(records: Sequence[Record]) -> Sequence[str]:
     return list(found.values())
 
 
-def _titled(console: Console, title: str, table: Table, labels: int = 1) -> None:
+def _print_titled(console: Console, title: str, table: Table, labels: int = 1) -> None:
     """Print a table below its title, which wraps where the terminal does; the first `labels` columns name its rows."""
     console.print()
     console.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
@@ -249,22 +249,24 @@ def _titled(console: Console, title: str, table: Table, labels: int = 1) -> None
 def show_report(console: Console, report: Report, folder: Path) -> None:
     """Print a study's tables, what was expected, what is missing, and where the rest lies."""
     for made in report.tables:
-        _titled(console, f"{made.title or made.name}: {made.note}", _text_table(made.frame[:LONGEST]), made.labels)
-        if len(made.frame) > LONGEST:
+        _print_titled(
+            console, f"{made.title or made.name}: {made.note}", _text_table(made.frame[:MAX_ROWS]), made.labels
+        )
+        if len(made.frame) > MAX_ROWS:
             console.print(
-                f"… and {len(made.frame) - LONGEST} rows more in {folder}/tables/{made.name}.md",
+                f"… and {len(made.frame) - MAX_ROWS} rows more in {folder}/tables/{made.name}.md",
                 markup=False,
                 soft_wrap=True,
             )
     for name, tables in report.class_effects.items():
         show_tables(console, tables, folder / "class-effects" / name)
     if len(report.hypotheses):
-        _titled(console, "directions: differences paired over folds and seeds, ± half of the 95 % interval",
+        _print_titled(console, "directions: differences paired over folds and seeds, ± half of the 95 % interval",
                 _text_table(report.hypotheses))  # fmt: skip
     for verdict in report.published:
         console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
     if len(report.expected):
-        _titled(console, "expected and found", _text_table(report.expected))
+        _print_titled(console, "expected and found", _text_table(report.expected))
     for sentence in report.coverage:
         console.print(f"not covered: {sentence}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     for sentence in report.missing:
@@ -272,13 +274,15 @@ def show_report(console: Console, report: Report, folder: Path) -> None:
     console.print(f"\nreport: {folder}/index.html", highlight=False, markup=False, soft_wrap=True)
 
 
-def show_tables(console: Console, tables: Sequence[TableMade], folder: Path) -> None:
+def show_tables(console: Console, tables: Sequence[ReportTable], folder: Path) -> None:
     """Print tables, of long ones the beginning and where the rest lies."""
     for made in tables:
-        _titled(console, f"{made.title or made.name}: {made.note}", _text_table(made.frame[:LONGEST]), made.labels)
-        if len(made.frame) > LONGEST:
+        _print_titled(
+            console, f"{made.title or made.name}: {made.note}", _text_table(made.frame[:MAX_ROWS]), made.labels
+        )
+        if len(made.frame) > MAX_ROWS:
             console.print(
-                f"… and {len(made.frame) - LONGEST} rows more in {folder}/{made.name}.md", markup=False, soft_wrap=True
+                f"… and {len(made.frame) - MAX_ROWS} rows more in {folder}/{made.name}.md", markup=False, soft_wrap=True
             )
 
 

@@ -14,7 +14,7 @@ from sslbench.report.console.narrow_tables import plain_table
 from sslbench.results.marks import marks_of, with_marks
 from sslbench.results.record import Record
 
-AGAINST: tuple[Against, ...] = ("best", "random")
+OPPONENTS: tuple[Against, ...] = ("best", "random")
 COLORS = {"better": "green", "worse": "red"}
 
 
@@ -90,7 +90,7 @@ def verdict_table(verdicts: Sequence[RowVerdict], rows: Sequence[RunRow]) -> Tab
     columns = [
         (protocol, against)
         for protocol in dict.fromkeys(one.protocol for one in verdicts)
-        for against in AGAINST
+        for against in OPPONENTS
         if any((one.protocol, one.against) == (protocol, against) for one in verdicts)
     ]
     table = plain_table()

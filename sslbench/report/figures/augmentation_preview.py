@@ -10,12 +10,12 @@ import numpy as np
 from sslbench.api.values import View
 from sslbench.config.plan import Plan
 from sslbench.data.table import Pool, Prepared
-from sslbench.report.figures.style import keep, pyplot, show_sample
+from sslbench.report.figures.style import pyplot, save_figure, show_sample
 
 SAMPLES, VIEWS, CELL, SEED = 3, 2, 1.15, 0
 
 
-def draw_seen(plan: Plan, table: Prepared, folder: Path) -> Path | None:
+def draw_augmentation_preview(plan: Plan, table: Prepared, folder: Path) -> Path | None:
     """Draw `seen` as PNG and SVG: a line a sample; None for a method that takes no augmented view."""
     roles = [role for role, wanted in plan.roles.items() if wanted.augment]
     if not plan.spec.trains or not roles or not len(table):
@@ -44,7 +44,7 @@ def draw_seen(plan: Plan, table: Prepared, folder: Path) -> Path | None:
                 bright = modality.layout == "image" and value.dtype != np.uint8
                 shown = np.clip(value, 0, 1) * 255 if bright else value
                 show_sample(axes, shown, modality.layout, None if length is None else int(length[place]))
-    return keep(figure, folder / "seen")
+    return save_figure(figure, folder / "seen")
 
 
 def _views(plan: Plan, table: Prepared, rows: np.ndarray[Any, np.dtype[np.int64]], role: str) -> list[View]:

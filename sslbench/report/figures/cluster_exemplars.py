@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from sslbench.data.table import Prepared
-from sslbench.report.figures.dataset_examples import classes_of
-from sslbench.report.figures.style import keep, pyplot, show_sample
+from sslbench.report.figures.dataset_examples import class_names
+from sslbench.report.figures.style import pyplot, save_figure, show_sample
 from sslbench.stages.graph import Stage
 
-MOST, CELL = 8, 0.75
+MAX_PER_GROUP, CELL = 8, 0.75
 
 
 def draw_exemplars(evaluations: Sequence[Stage], tables: Sequence[Prepared], folder: Path) -> list[Path]:
     """Draw every group of rows that the first evaluation of a dataset by a protocol left: `NAME-DATASET` as PNG and SVG."""
     made: dict[str, Path] = {}
     named = {table.name: table for table in tables}
-    for dataset, content in artifacts_of(evaluations):
+    for dataset, content in read_artifacts(evaluations):
         table, name = named.get(dataset), f"{content.get('name')}-{dataset.replace('/', '-')}"
         if not content.get("groups") or table is None or name in made:
             continue
@@ -31,7 +31,7 @@ def draw_exemplars(evaluations: Sequence[Stage], tables: Sequence[Prepared], fol
     return list(made.values())
 
 
-def artifacts_of(evaluations: Sequence[Stage]) -> list[tuple[str, Mapping[str, Any]]]:
+def read_artifacts(evaluations: Sequence[Stage]) -> list[tuple[str, Mapping[str, Any]]]:
     """Every artifact that evaluations left as text, with the dataset that each is of."""
     found: list[tuple[str, Mapping[str, Any]]] = []
     for stage in evaluations:
@@ -44,7 +44,7 @@ def artifacts_of(evaluations: Sequence[Stage]) -> list[tuple[str, Mapping[str, A
 
 def _draw(table: Prepared, shown: Sequence[str], groups: Mapping[str, Sequence[int]], path: Path) -> Path:
     """A line for each group: its first sample as the first of two modalities, all others as the second."""
-    wide = min(MOST, max(len(rows) for rows in groups.values()))
+    wide = min(MAX_PER_GROUP, max(len(rows) for rows in groups.values()))
     size = (CELL * wide + 0.6, (CELL + 0.15) * len(groups))
     figure, grid = pyplot().subplots(len(groups), wide, figsize=size, squeeze=False, layout="constrained")
     for axes in grid.flat:
@@ -52,11 +52,11 @@ def _draw(table: Prepared, shown: Sequence[str], groups: Mapping[str, Sequence[i
     for line, (label, rows) in zip(grid, groups.items(), strict=True):
         line[0].text(-0.1, 0.5, label, ha="right", va="center", fontsize=7, transform=line[0].transAxes)
         chosen = np.array(rows[:wide], np.int64)
-        names, stored = classes_of(table, chosen), table.read(chosen)
+        names, stored = class_names(table, chosen), table.read(chosen)
         for place, (axes, name) in enumerate(zip(line, names, strict=False)):
             modality = shown[min(place, 1)]
             steps = stored.get(f"{modality}.length")
             length = None if steps is None else int(steps[place])
             show_sample(axes, stored[modality][place], table.modalities[modality].layout, length)
             axes.set_title(name[:18], fontsize=5, pad=1)
-    return keep(figure, path)
+    return save_figure(figure, path)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.data.table import Prepared
-from sslbench.report.figures.style import keep, pyplot, show
+from sslbench.report.figures.style import pyplot, save_figure, show_image
 
-CLASSES, EACH, CELL = 3, 3, 0.9
+CLASSES, PER_CLASS, CELL = 3, 3, 0.9
 
 
 def draw_examples(table: Prepared, folder: Path, mark: str = "") -> list[Path]:
@@ -24,12 +24,14 @@ def draw_examples(table: Prepared, folder: Path, mark: str = "") -> list[Path]:
         if what.layout == "image" and len(table):
             which = "" if len(table.modalities) == 1 else f"-{modality}"
             name = f"examples-{table.name.replace('/', '-')}{mark}{which}"
-            rows = {label: chosen(classes_of(table, rows), rows) for label, rows in _blocks(table).items()}
+            rows = {
+                label: choose_examples(class_names(table, rows), rows) for label, rows in _rows_by_member(table).items()
+            }
             made.append(_draw(table, modality, rows, folder / name))
     return made
 
 
-def _blocks(table: Prepared) -> Mapping[str, NDArray[np.int64]]:
+def _rows_by_member(table: Prepared) -> Mapping[str, NDArray[np.int64]]:
     """Which rows are of one collection."""
     members = table.columns.get("member")
     if members is None:
@@ -37,7 +39,7 @@ def _blocks(table: Prepared) -> Mapping[str, NDArray[np.int64]]:
     return {label: np.flatnonzero(members == label) for label in dict.fromkeys(members.tolist())}
 
 
-def classes_of(table: Prepared, rows: NDArray[np.int64]) -> list[str]:
+def class_names(table: Prepared, rows: NDArray[np.int64]) -> list[str]:
     """The class of each row, '' where none is known."""
     if "class" in table.columns:
         return [str(name) for name in table.columns["class"][rows]]
@@ -46,15 +48,15 @@ def classes_of(table: Prepared, rows: NDArray[np.int64]) -> list[str]:
     return [table.target.names[code] if code >= 0 else "" for code in table.labels[rows]]
 
 
-def chosen(classes: Sequence[str], rows: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+def choose_examples(classes: Sequence[str], rows: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
     """Rows from all over each of a few classes; without classes from all over."""
-    told = alike(sorted(set(classes) - {""}))
+    told = most_similar_names(sorted(set(classes) - {""}))
     if not told:
-        return {"": _spread(rows, CLASSES * EACH)}
-    return {name: _spread(rows[np.array(classes) == name], EACH) for name in told}
+        return {"": _evenly_spaced(rows, CLASSES * PER_CLASS)}
+    return {name: _evenly_spaced(rows[np.array(classes) == name], PER_CLASS) for name in told}
 
 
-def alike(names: Sequence[str], most: int = CLASSES) -> list[str]:
+def most_similar_names(names: Sequence[str], most: int = CLASSES) -> list[str]:
     """So many neighbors of a sorted list whose names begin most alike: similar classes, where names follow a system."""
     starts = range(max(1, len(names) - most + 1))
     shared = [_common_start(names[at], names[min(at + most, len(names)) - 1]) if names else 0 for at in starts]
@@ -67,14 +69,14 @@ def _common_start(first: str, last: str) -> int:
     return next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
 
-def _spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+def _evenly_spaced(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     places = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64))
     spread: NDArray[np.int64] = rows[places]
     return spread
 
 
 def _draw(table: Prepared, modality: str, blocks: Mapping[str, Mapping[str, NDArray[np.int64]]], path: Path) -> Path:
-    wide = CLASSES * EACH
+    wide = CLASSES * PER_CLASS
     figure, grid = pyplot().subplots(
         len(blocks), wide, figsize=(CELL * wide, (CELL + 0.35) * len(blocks)), squeeze=False, layout="constrained"
     )
@@ -83,7 +85,7 @@ def _draw(table: Prepared, modality: str, blocks: Mapping[str, Mapping[str, NDAr
     for line, (label, groups) in zip(grid, blocks.items(), strict=True):
         line[0].text(-0.1, 0.5, label, rotation=90, ha="right", va="center", fontsize=7, transform=line[0].transAxes)
         for place, (name, rows) in enumerate(groups.items()):
-            line[place * EACH].set_title(name, fontsize=7, loc="left")
-            for axes, image in zip(line[place * EACH :], table.read(rows)[modality], strict=False):
-                show(axes, image)
-    return keep(figure, path)
+            line[place * PER_CLASS].set_title(name, fontsize=7, loc="left")
+            for axes, image in zip(line[place * PER_CLASS :], table.read(rows)[modality], strict=False):
+                show_image(axes, image)
+    return save_figure(figure, path)

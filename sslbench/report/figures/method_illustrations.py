@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.report.figures.style import keep, pyplot, show
+from sslbench.report.figures.style import pyplot, save_figure, show_image
 
 PREFIX = "illustration-"
 ROWS, CELL = 8, 1.1
@@ -39,5 +39,5 @@ def _draw(arrays: Mapping[str, NDArray[np.float32]], path: Path) -> Path:
         for row in range(rows):
             grid[row, column].axis("off")
             if row < len(images):
-                show(grid[row, column], np.clip(images[row], 0, 1) * 255)
-    return keep(figure, path)
+                show_image(grid[row, column], np.clip(images[row], 0, 1) * 255)
+    return save_figure(figure, path)

@@ -21,9 +21,9 @@ from sslbench.data.table import Prepared, open_prepared
 from sslbench.results.record import Record
 from sslbench.results.store import PREDICTIONS, Store
 
-SHOWN, PER_CLASS = 48, 6
+MAX_MISCLASSIFIED, PER_CLASS = 48, 6
 """Misclassified images on a page, and of one class."""
-INPUTS = 8
+MAX_INPUTS = 8
 """Test images shown as the encoder takes them."""
 
 
@@ -34,7 +34,7 @@ class Misclassified:
     id: str
     label: str
     predicted: str
-    wrong: int
+    wrong_predictions: int
     predictions: int
     image: str
 
@@ -92,7 +92,7 @@ def find_misclassified(
     return [
         Misclassified(
             id=name, label=names[labels[name]], predicted=names[wrong[name].most_common(1)[0][0]],
-            wrong=wrong[name].total(), predictions=asked[name], image=image,
+            wrong_predictions=wrong[name].total(), predictions=asked[name], image=image,
         )
         for name, image in zip([name for name in chosen if name in places], images, strict=True)
     ]  # fmt: skip
@@ -106,7 +106,7 @@ def _choose(wrong: Mapping[str, Counter[int]], labels: Mapping[str, int]) -> lis
         if by_class[labels[name]] < PER_CLASS:
             by_class[labels[name]] += 1
             kept.append(name)
-    return kept[:SHOWN]
+    return kept[:MAX_MISCLASSIFIED]
 
 
 def encoder_inputs(record: Record, table: Prepared) -> list[EncoderInput]:
@@ -123,7 +123,7 @@ def encoder_inputs(record: Record, table: Prepared) -> list[EncoderInput]:
         return []
     squashed = record.settings["prepare"]["fit"] == "squash"
     maker = ViewMaker(modalities=table.modalities, sizes=sizes, seed=0, squashed=squashed)
-    rows = np.unique(np.linspace(0, len(table) - 1, INPUTS).astype(np.int64))
+    rows = np.unique(np.linspace(0, len(table) - 1, MAX_INPUTS).astype(np.int64))
     view = maker.plain(maker.natural(table.read(rows)))
     return [
         EncoderInput(

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sslbench.report.figures.cluster_exemplars import artifacts_of
-from sslbench.report.figures.style import keep, pyplot
+from sslbench.report.figures.cluster_exemplars import read_artifacts
+from sslbench.report.figures.style import pyplot, save_figure
 from sslbench.stages.graph import Stage
 
-SIDE, LISTED = 3.6, 24
+SIDE, MAX_LEGEND = 3.6, 24
 
 
 def draw_points(evaluations: Sequence[Stage], folder: Path) -> list[Path]:
     """Draw the first table with columns x and y of each name and dataset: `NAME-DATASET` as PNG and SVG."""
     made: dict[str, Path] = {}
-    for dataset, content in artifacts_of(evaluations):
+    for dataset, content in read_artifacts(evaluations):
         columns = content.get("columns") or {}
         name = f"{content['name']}-{dataset.replace('/', '-')}"
         if {"x", "y"} < set(columns) and columns["x"] and name not in made:
@@ -39,9 +39,9 @@ def _draw(columns: Mapping[str, Sequence[Any]], path: Path) -> Path:
         palette = sns.color_palette("colorblind" if len(told) <= 10 else "husl", len(told))
         sns.scatterplot(
             x=list(columns["x"]), y=list(columns["y"]), hue=values, hue_order=told, palette=palette, s=9, linewidth=0,
-            legend=len(told) <= LISTED, ax=axes,
+            legend=len(told) <= MAX_LEGEND, ax=axes,
         )  # fmt: skip
         axes.set(title=hue, xticks=[], yticks=[], xlabel="", ylabel="")
-        if len(told) <= LISTED:
+        if len(told) <= MAX_LEGEND:
             sns.move_legend(axes, "center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=6, title="")
-    return keep(figure, path, tight=True)
+    return save_figure(figure, path, tight=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sslbench.api.values import Layout
 
 DPI = 160
-BANDS = ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#888888")
+CHANNEL_COLORS = ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677", "#aa3377", "#888888")
 """Colors of a sequence's channels, in order: told apart by color-blind people (Paul Tol's bright scheme)."""
 
 
@@ -27,7 +27,7 @@ def pyplot() -> Any:
     return plt
 
 
-def keep(figure: Any, path: Path, *, tight: bool = False) -> Path:
+def save_figure(figure: Any, path: Path, *, tight: bool = False) -> Path:
     """Write PATH.png and PATH.svg, close the figure, and give the first; equal figures are equal files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     box = {"bbox_inches": "tight"} if tight else {}
@@ -38,7 +38,7 @@ def keep(figure: Any, path: Path, *, tight: bool = False) -> Path:
     return png
 
 
-def show(axes: Any, image: NDArray[Any]) -> None:
+def show_image(axes: Any, image: NDArray[Any]) -> None:
     """A image [C, H, W] of values to 255: of three channels or more the first three, of fewer the first."""
     channels = np.moveaxis(image[: 3 if len(image) >= 3 else 1], 0, -1).astype(np.uint8)
     axes.imshow(channels.squeeze(-1) if channels.shape[-1] == 1 else channels, cmap="gray", vmin=0, vmax=255)
@@ -50,10 +50,10 @@ def show_sample(axes: Any, values: NDArray[Any], layout: Layout, steps: int | No
     `steps` are the true ones of a padded sequence.
     """
     if layout == "image":
-        show(axes, values)
+        show_image(axes, values)
     elif layout == "sequence":
-        for channel, color in zip(values[:steps].T, itertools.cycle(BANDS), strict=False):
+        for channel, color in zip(values[:steps].T, itertools.cycle(CHANNEL_COLORS), strict=False):
             axes.plot(channel, color=color, linewidth=0.7)
     else:
-        axes.bar(np.arange(len(values)), values, color=BANDS[0], width=1.0)
+        axes.bar(np.arange(len(values)), values, color=CHANNEL_COLORS[0], width=1.0)
         axes.set_yscale("symlog")  # measurements have units of their own, and one would hide all others

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from sslbench.report.figures.style import keep, pyplot
+from sslbench.report.figures.style import pyplot, save_figure
 
-NAMED, WIDE = 6, 3
+HIGHLIGHTED, MAX_PANELS_PER_ROW = 6, 3
 
 
 def draw_curves(
@@ -18,7 +18,7 @@ def draw_curves(
 ) -> None:
     """One panel a group, one curve a class: the few that move most in color with a deviation over seeds, the others gray."""
     groups = list(scores.groupby(list(by), dropna=False, sort=False))
-    wide = min(WIDE, len(groups))
+    wide = min(MAX_PANELS_PER_ROW, len(groups))
     tall = -(-len(groups) // wide)
     figure, grid = pyplot().subplots(
         tall, wide, figsize=(4.4 * wide, 3.4 * tall), squeeze=False, sharex=True, sharey=True, layout="constrained"
@@ -27,7 +27,7 @@ def draw_curves(
     for place, (axes, (key, group)) in enumerate(zip(grid.flat, groups, strict=False)):
         mine = classes[(classes[list(by)] == list(key)).all(axis=1)]
         order = mine["slope_seeds"].abs().sort_values(ascending=False, kind="stable").index
-        named.append(set(mine.loc[order, "class"][:NAMED]))
+        named.append(set(mine.loc[order, "class"][:HIGHLIGHTED]))
         _panel(axes, group, named[-1], axis)
         axes.set_title(", ".join(map(str, key)))
         if place % wide == 0:
@@ -43,7 +43,7 @@ def draw_curves(
     else:
         for axes in list(grid.flat)[: len(groups)]:
             axes.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))  # beside: curves are everywhere
-    keep(figure, path, tight=True)
+    save_figure(figure, path, tight=True)
 
 
 def _panel(axes: Any, group: pd.DataFrame, named: set[Any], axis: str) -> None:
@@ -77,4 +77,4 @@ def draw_counts(counts: pd.DataFrame, by: Sequence[str], basis: str, of: str, pa
         for bars in axes.containers:
             axes.bar_label(bars, fontsize=7, padding=2)
     grid.set_titles("{col_name}").set_axis_labels(f"{of} that move, by {basis}", "")
-    keep(grid.figure, path, tight=True)
+    save_figure(grid.figure, path, tight=True)
