@@ -1,4 +1,4 @@
-"""`sslbench bias` as a user meets it: a study over numbers, and what each class does along them."""
+"""Test `sslbench class-effects`: how a numeric setting of a study changes the score of every class."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .conftest import TINY
 STUDY = {
     "name": "hidden",
     "base": {**TINY, "train.epochs": 1, "seeds": [0, 1], "data": "digits", "threads": 1, "protocols": ["knn", "linear"], "baselines": "none"},
-    "bias": [{"axis": "method.mask", "protocol": "knn", "metric": "f1"}],
+    "class_effects": [{"axis": "method.mask", "protocol": "knn", "metric": "f1"}],
     "axes": {"method.mask": [0.25, 0.5, 0.75], "kind": {"a": {"method": "mae"}}},
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, cli) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("bias")
+    folder = tmp_path_factory.mktemp("class-effects")
     (folder / "hidden.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
     answer = cli("study", "run", str(folder / "hidden.yaml"), "--out", str(folder / "runs"))
     assert answer.returncode == 0, answer.stdout + answer.stderr
@@ -32,17 +32,23 @@ def finished(tmp_path_factory, cli) -> tuple[Path, Path]:
 def test_every_class_has_its_answer(finished, cli):
     file, out = finished
     answer = cli(
-        "bias", str(file), "--axis", "method.mask", "--protocol", "knn", "--out", str(out), env={"COLUMNS": "200"}
+        "class-effects",
+        str(file),
+        "--axis",
+        "method.mask",
+        "--protocol",
+        "knn",
+        "--out",
+        str(out),
+        env={"COLUMNS": "200"},
     )
     assert answer.returncode == 0, answer.stderr
-    folder = out / "studies/hidden/bias/method.mask-knn-recall"
+    folder = out / "studies/hidden/class-effects/method.mask-knn-recall"
     found = pd.read_csv(folder / "responses.csv")
     assert sorted(found["class"]) == list(range(10))
     assert set(found["settings"]) == {3}
     assert set(found["seeds"]) == {2}
-    assert (
-        "by means and ranks no order of 3 settings has a p below 0.33, so they can call nothing moved" in answer.stdout
-    )
+    assert "by means and ranks, p is at least 0.33 for 3 settings, so no trend can be significant" in answer.stdout
     overall = pd.read_csv(folder / "overall.csv").iloc[0]
     assert found["mean"].mean() == pytest.approx(overall["mean"], abs=0.02)  # classes of digits are of one size
     pairs = pd.read_csv(folder / "mistaken.csv")
@@ -66,10 +72,10 @@ def test_every_class_has_its_answer(finished, cli):
 
 def test_datasets_are_judged_as_classes_are_and_protocols_are_set_beside(finished, cli):
     file, out = finished
-    options = ["--protocol", "knn", "--of", "datasets", "--beside", "linear", "--out", str(out)]
-    answer = cli("bias", str(file), "--axis", "method.mask", *options, env={"COLUMNS": "200"})
+    options = ["--protocol", "knn", "--source", "datasets", "--compare-protocol", "linear", "--out", str(out)]
+    answer = cli("class-effects", str(file), "--axis", "method.mask", *options, env={"COLUMNS": "200"})
     assert answer.returncode == 0, answer.stderr
-    folder = out / "studies/hidden/bias/method.mask-knn-micro_accuracy"
+    folder = out / "studies/hidden/class-effects/method.mask-knn-micro_accuracy"
     found, overall = pd.read_csv(folder / "responses.csv"), pd.read_csv(folder / "overall.csv")
     assert found["class"].tolist() == ["digits"]
     assert found["mean"].item() == pytest.approx(overall["mean"].item())
@@ -80,15 +86,15 @@ def test_datasets_are_judged_as_classes_are_and_protocols_are_set_beside(finishe
     power = pd.read_csv(folder / "power.csv")
     assert power["settings"].unique().tolist() == [3, 6, 10, 20]
     assert (power["seeds"] == 2).all()
-    assert power["found"].between(0, 1).all()
+    assert power["power"].between(0, 1).all()
 
 
 def test_a_study_may_ask_for_it(finished):
     _, out = finished
     folder = out / "studies/hidden"
-    assert len(pd.read_csv(folder / "bias/method.mask-knn-f1/responses.csv")) == 10
+    assert len(pd.read_csv(folder / "class-effects/method.mask-knn-f1/responses.csv")) == 10
     page = (folder / "index.html").read_text()
-    assert "bias/method.mask-knn-f1/curves.svg" in page
+    assert "class-effects/method.mask-knn-f1/curves.svg" in page
     assert "Overall accuracy and its classes over method.mask (knn)" in page
 
 
@@ -97,13 +103,13 @@ def test_a_study_may_ask_for_it(finished):
     [
         (["--axis", "method.msk"], "'hidden' has no such axis; did you mean 'method.mask'?"),
         (
-            ["--axis", "method.mask", "--of", "datasets", "--metric", "f1"],
+            ["--axis", "method.mask", "--source", "datasets", "--metric", "f1"],
             "bias: metric f1 is one of classes; of datasets the accuracy is judged",
         ),
-        (["--axis", "kind"], "its values are no numbers (a); name an axis of numbers"),
+        (["--axis", "kind"], "class_effects: axis kind: its values are not numbers (a). Name a numeric axis"),
         (
             ["--axis", "method.mask", "--protocol", "finetune"],
-            "bias: no run that is done was measured with 'finetune'; there is knn, linear",
+            "class_effects: protocol finetune: no finished run was evaluated with it. Evaluated: knn, linear",
         ),
         (
             ["--axis", "method.mask", "--metric", "recal"],
@@ -113,7 +119,7 @@ def test_a_study_may_ask_for_it(finished):
 )
 def test_what_cannot_be_judged_is_a_sentence(finished, cli, options, sentence):
     file, out = finished
-    answer = cli("bias", str(file), "--out", str(out), "--protocol", "knn", *options)
+    answer = cli("class-effects", str(file), "--out", str(out), "--protocol", "knn", *options)
     assert answer.returncode == 2
     assert sentence in answer.stderr, answer.stderr
     assert "Traceback" not in answer.stderr

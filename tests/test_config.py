@@ -166,7 +166,7 @@ def test_a_recipe_for_somebody_elses_method(tmp_path):
     )
     shown = "\n".join(show_lines(CATALOG, "method", "mae"))
     assert "recipe plankton-mae: " in shown
-    assert "for method mae; recipe=auto takes it for: daplankton, plankton-folder" in "\n".join(
+    assert "for method mae; recipe=auto selects it for: daplankton, plankton-folder" in "\n".join(
         show_lines(CATALOG, "recipe", "plankton-mae")
     )
 

@@ -147,7 +147,7 @@ def test_classes_figures_and_claims_are_there(finished):
         "random-init",
     }  # an axis of another scale, but a fact of every score
     assert "only here" not in table(folder, "own")
-    assert "figure none: no run that it means has made triplets.png" in printed
+    assert "figure none: no matching run has triplets.png" in printed
     claims = table(folder, "directions")
     assert claims["place"].tolist() == ["with", "scratch"]
     assert set(claims["verdict"]) <= {"holds", "fails", "undecided"}

@@ -165,7 +165,7 @@ def test_a_run_on_a_pool_reports_its_training_data(tmp_path):
     console = Console(width=160, file=io.StringIO())
     show_results(console, results)
     shown = console.file.getvalue()
-    assert "pool: what was learned from" in shown
+    assert "pool: training data" in shown
     row = next(line for line in shown.split("\n") if line.startswith("other"))
     assert row.split()[1:] == ["81", "0", "1", "0", "0", "0", "0", "80"]
     json.dumps(record.pretrained_on)

@@ -73,5 +73,5 @@ def test_it_is_printed_below_the_table(record):
 def test_a_table_is_listed_and_shown(cli):
     answer = cli("show", "reference", "solo-learn-cifar10")
     assert "simclr on cifar10, linear micro_accuracy: 0.9074" in answer.stdout
-    assert "stands beside: recipe solo-learn" in answer.stdout
+    assert "compared with: recipe solo-learn" in answer.stdout
     assert "references (2)" in cli("list", "references").stdout

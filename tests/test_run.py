@@ -47,7 +47,7 @@ def finished(cli, tmp_path_factory) -> tuple[Path, str]:
 def test_the_terminal_shows_every_row_protocol_and_the_extreme_classes(finished):
     _, text = finished
     for word in ("mae", "random-init", "raw-features", "supervised (labels)", "pretrained", "unavailable", "clustering",
-                 "finetune", "knn", "linear", "RankMe", "digits (1,797 samples, 1,221 learned from): recipe tiny; ",
+                 "finetune", "knn", "linear", "RankMe", "digits (1,797 samples, 1,221 used for training): recipe tiny; ",
                  "mean over 2 seeds", "test samples: 360", "± is the half-width of a 95 % interval over seeds and test samples",
                  "which row is better?", "vs random-init", "worst and best classes", "method.weights=FILE",
                  "results: "):  # fmt: skip

@@ -147,13 +147,13 @@ def test_a_long_run_names_the_settings_that_make_it_shorter(tmp_path):
     plans = [plan for plan, _ in asked]
     for stage in asked[0][1]:
         rates.add(stage, 1.0, real=True)
-    assert not any("shorter" in line for line in run_lines(plans, estimate(asked, make_stages, 0.0, rates)))
+    assert not any("To shorten it" in line for line in run_lines(plans, estimate(asked, make_stages, 0.0, rates)))
     for stage in asked[0][1]:
         rates.add(stage, 1000.0, real=True)
     lines = list(run_lines(plans, estimate(asked, make_stages, 0.0, rates)))
-    place = lines.index("this takes longer than 10 min. To make it shorter:")
+    place = lines.index("this takes longer than 10 min. To shorten it:")
     shared = "\n".join(run_lines(plans, estimate(asked, make_stages, 0.0, rates), workers=2))
-    assert "on this machine in 2 processes; one after another" in shared
+    assert "on this machine in 2 processes; " in shared
     assert [line.split(" (")[0] for line in lines[place + 1 :]] == [
         "  seeds=0", "  train.epochs=25", "  --protocols knn"
     ]  # fmt: skip
@@ -184,7 +184,7 @@ def test_a_run_says_what_it_reuses_and_what_took_the_time(tmp_path):
 
 def test_the_last_line_tells_the_largest_parts_of_the_time():
     [line] = took_lines({"pretrain": 90.0, "evaluate": 30.0, "extract": 0.1}, {"mae": 100.0, "supervised": 20.0})
-    assert line == "time: 2.0 min of computing (pretrainings 90 s, evaluations 30 s; mae 100 s, supervised 20 s)"
+    assert line == "computing time: 2.0 min (pretrainings 90 s, evaluations 30 s; mae 100 s, supervised 20 s)"
     assert list(took_lines({"evaluate": 0.2}, {"mae": 0.2})) == []
 
 

@@ -69,7 +69,7 @@ def test_the_page_shows_every_method_and_stands_alone(command):
     page = first_run(out) / "index.html"
     text = page.read_text()
     for name in ("simclr", "vicreg", "raw-features", "which row is better?", "Recall by class: knn on digits", "Confusions",
-                 "Misclassified test images", "Input of the encoder: image of digits, 1 x 8 x 8", "Views that"):  # fmt: skip
+                 "Misclassified test images", "Encoder input: image of digits, 1 x 8 x 8", "Augmented views that"):  # fmt: skip
         assert name in text, name
     sources = re.findall(r'src="([^"]{0,30})', text)
     assert len(sources) > 10
@@ -220,7 +220,7 @@ def test_two_runs_are_compared_as_the_table_compares_them(command, cli):
     assert np.mean([one.difference for one in classes]) == pytest.approx(macro.difference)
     answer = cli("compare", first, second, "--out", str(out))
     assert answer.returncode == 0, answer.stderr
-    assert "digits, knn: simclr less raw-features, paired over 360 test samples" in answer.stdout
+    assert "digits, knn: simclr minus raw-features, paired over 360 test samples" in answer.stdout
     assert (
         f"classified correctly only by raw-features, in most seeds: {len(found.comparison.only_second)}"
         in answer.stdout
@@ -234,7 +234,7 @@ def test_runs_that_cannot_be_paired_are_refused(command, tmp_path):
         compare_runs("simclr", raw.name, out)
     with pytest.raises(RequestError, match="is the same run"):
         compare_runs(simclr.name, str(simclr), out)
-    with pytest.raises(RequestError, match=r"--protocol linear: is not in both runs. Possible: knn"):
+    with pytest.raises(RequestError, match=r"--protocol linear: not evaluated in both runs. Use one of: knn"):
         compare_runs(simclr.name, raw.name, out, protocol="linear")
     record = json.loads((raw / "record.json").read_text())
     predictions = pd.read_parquet(raw / "predictions.parquet")
@@ -253,7 +253,7 @@ def test_runs_that_cannot_be_paired_are_refused(command, tmp_path):
         ("older", lambda r: r["protocols"][0].update(version=0), predictions, "knn has version .* in one run and 0 in the other"),
         ("fewer", lambda r: None, fewer, r"the test samples of digits differ between the two runs \(360 and 359\)"),
         ("empty", lambda r: None, predictions[:0], "no protocol predicted classes of digits in both runs"),
-        ("failed", lambda r: r.update(status="failed"), predictions, "is failed, so it has no answers"),
+        ("failed", lambda r: r.update(status="failed"), predictions, "is failed and has no predictions"),
         ("moved", lambda r: r["evaluated_on"][0].update(part="scans"), predictions, "shares no dataset with"),
     ):  # fmt: skip
         with pytest.raises(RequestError, match=sentence):

@@ -120,7 +120,7 @@ def test_a_plan_tells_every_problem_of_every_point_at_once(cli, tmp_path):
     answer = cli("study", "run", str(write(tmp_path, wrong)), "--out", str(tmp_path / "runs"))
     assert answer.returncode == 2
     for sentence in ("train.epoch: no such setting", "at method.mask=0.5, backbone.name=micro-cnn", "needs tokens",
-                     "method.mask: 1.5 is not possible. Possible: above 0, below 1", "tables[t]: 'mask' is no axis and no fact",
+                     "method.mask: 1.5 is not possible. Possible: above 0, below 1", "tables[t]: 'mask' is not an axis or a fact",
                      "backbone 'resnet-8' is not installed"):  # fmt: skip
         assert sentence in answer.stderr, answer.stderr
     assert "Traceback" not in answer.stderr
@@ -265,7 +265,7 @@ def test_a_report_of_half_a_study_says_what_is_missing(finished, cli):
 def test_a_report_of_a_study_that_never_ran_says_so(cli, tmp_path):
     answer = cli("study", "report", str(write(tmp_path, STUDY)), "--out", str(tmp_path / "runs"))
     assert answer.returncode == 0, answer.stderr
-    assert "missing: figure mask: no run that it shows is done" in answer.stdout
+    assert "missing: figure mask: no matching run is done" in answer.stdout
 
 
 def test_lists_on_the_command_line_are_a_study_without_a_file(cli, tmp_path):

@@ -65,7 +65,7 @@ def test_a_single_seed_covers_its_test_samples_and_decides_nothing(finished):
     text = printed(results)
     assert "undecided: one seed" in " ".join(text.split())
     assert "test samples: 360" in text
-    assert "one seed: the interval says nothing of other trainings" in text
+    assert "one seed: the interval does not cover variation between trainings" in text
 
 
 def test_rows_without_randomness_have_no_variance_over_seeds(finished):

@@ -1,1 +1,1 @@
-"""Tables and progress as people see them."""
+"""Tables, figures, pages and progress for people to read."""

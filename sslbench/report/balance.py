@@ -1,4 +1,4 @@
-"""Sentences about a dataset's test: unequal classes, classes with few test samples, limits, and groups that no split cuts."""
+"""Describe class imbalance, small test classes, sample limits and groups of a dataset."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from sslbench.analysis.tables.best_row import order_protocols
 from sslbench.analysis.tables.run_tables import RunRow, count_test_samples
 
 IMBALANCED = 10
-"""Classes are called imbalanced where the largest has more than so many times the samples of the smallest."""
+"""Ratio of the largest to the smallest class above which classes are called imbalanced."""
 FEW_TEST_SAMPLES = 10
-"""A class with fewer test samples is named: a single answer moves its recall by more than a tenth."""
+"""Test samples below which a class is named: one prediction changes its recall by more than 0.1."""
 
 
 def describe_balance(rows: Sequence[RunRow]) -> Iterator[str]:
-    """Say of one dataset how unequal its classes are, which have few test samples, and what the split keeps together.
+    """Describe the class balance, small test classes, sample limits and split groups of one dataset.
 
-    `rows` are all rows of that dataset. Yields at most four sentences, none for data without classes.
+    `rows` are all rows of that dataset. Yields at most four sentences; none for data without classes.
     """
     if not rows:
         return
@@ -28,7 +28,7 @@ def describe_balance(rows: Sequence[RunRow]) -> Iterator[str]:
     if most > IMBALANCED * least:
         yield (
             f"imbalanced classes: {least:,} to {most:,} samples each (1 to {most / least:,.0f}); micro accuracy depends "
-            "mostly on the largest classes, macro accuracy weighs all alike"
+            "mostly on the largest classes, macro accuracy weighs all classes equally"
         )
     yield from _describe_small_classes(rows)
     yield from _describe_limits(rows, max((one["test_samples"] for one in divided.get("labels", ())), default=0))
@@ -40,7 +40,7 @@ def describe_balance(rows: Sequence[RunRow]) -> Iterator[str]:
 
 
 def _describe_limits(rows: Sequence[RunRow], test_samples: int) -> Iterator[str]:
-    """Say which protocols measure fewer test samples than there are."""
+    """Describe which protocols evaluate only a part of the test samples."""
     measured = {protocol for row in rows for protocol, _ in row.cells}
     limits = {one["name"]: one.get("max_test_samples", 0) for row in rows for one in row.record.protocols}
     limited = [f"{name} {limit:,}" for name, limit in limits.items() if name in measured and 0 < limit < test_samples]

@@ -1,4 +1,4 @@
-"""What a table of methods says about its data, in one line: whether learned features score above the pixels. Pure."""
+"""Describe in one line per dataset whether learned features score above raw pixels."""
 
 from __future__ import annotations
 
@@ -9,37 +9,35 @@ from sslbench.analysis.statistics.accuracy import MAIN
 from sslbench.analysis.tables.run_tables import RunRow
 
 LEARNED = "learned features score above pixels"
-LABELS = "pixels score above what was learned without labels, but not above the supervised row"
-PIXELS = (
-    "pixels score as high as all learned features, so little has to be learned here and a low row is no poor method"
-)
+LABELS = "pixels score above features learned without labels, but not above the supervised row"
+PIXELS = "pixels score as high as all learned features, so this data cannot separate good from poor methods"
 
 
 def describe_learning(rows: Sequence[RunRow]) -> Iterator[str]:
     """Yield a line per dataset that compares trained rows with the row without an encoder, by macro accuracy.
 
-    Of several rows the highest counts. Nothing for a dataset where either is missing, or that no protocol measured on both.
+    The highest row of each kind is used. Datasets where either kind is missing, or without a common protocol, are skipped.
     """
     for dataset in dict.fromkeys(row.dataset for row in rows):
         own = [row for row in rows if row.dataset == dataset and row.record.status == "done"]
         pixels = [row for row in own if not row.record.backbones and not _is_trained(row)]
         trained = [row for row in own if row.record.backbones and _is_trained(row)]
-        asked = [row for row in trained if not row.record.baseline]
+        self_supervised = [row for row in trained if not row.record.baseline]
         found: dict[str, list[str]] = defaultdict(list)
         for protocol in sorted({protocol for row in pixels for protocol, metric in row.cells if metric == MAIN}):
-            of_pixels, best = _find_best(pixels, protocol), _find_best(trained, protocol)
-            if of_pixels is None or best is None:
+            pixel_best, best = _find_best(pixels, protocol), _find_best(trained, protocol)
+            if pixel_best is None or best is None:
                 continue
-            own_best = _find_best(asked, protocol) or best
-            reading = LEARNED if own_best[0] > of_pixels[0] else LABELS if best[0] > of_pixels[0] else PIXELS
+            own_best = _find_best(self_supervised, protocol) or best
+            reading = LEARNED if own_best[0] > pixel_best[0] else LABELS if best[0] > pixel_best[0] else PIXELS
             shown = best if reading == PIXELS else own_best
-            found[reading].append(f"{protocol} {shown[0]:.3f} ({shown[1]}), pixels {of_pixels[0]:.3f}")
+            found[reading].append(f"{protocol} {shown[0]:.3f} ({shown[1]}), pixels {pixel_best[0]:.3f}")
         if found:
             yield f"{dataset}: " + ". ".join(f"{reading}: {'; '.join(found[reading])}" for reading in found)
 
 
 def _is_trained(row: RunRow) -> bool:
-    """Whether its encoders were trained in this run."""
+    """Return whether the row's encoders were trained in this run."""
     return any(one.get("history") for one in row.record.training)
 
 

@@ -1,4 +1,4 @@
-"""Which classes a setting helps and which it betrays: tables and figures from a study's runs. Judging is `analysis`'s."""
+"""Write tables and figures of how a numeric setting changes per-class scores."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from sslbench.study.definition import ClassEffectSettings, Study
 
 EXTREMES, MIN_CONFUSION = 5, 0.02
 SWEEPS, GAINS = (6, 10, 20), (0.05, 0.1, 0.2)
-ALONG = "along its line, from the lowest setting to the highest,"
-HALF = "± half of the 95 % interval over seeds"
+ALONG = "along the fitted line from the lowest to the highest setting,"
+HALF = "± half-width of the 95 % interval over seeds"
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClassEffects:
-    """Responses of classes, of overall accuracy, and of how often one class is taken for another, by the same groups."""
+    """Responses to the setting by the same groups: of classes, overall accuracy, and pairs of confused classes."""
 
     classes: pd.DataFrame
     scores: pd.DataFrame
@@ -43,211 +43,233 @@ class ClassEffects:
 
 
 def class_effect_report(
-    study: Study, results: Results, points: Points, asked: ClassEffectSettings, folder: Path
+    study: Study, results: Results, points: Points, request: ClassEffectSettings, folder: Path
 ) -> tuple[ReportTable, ...]:
-    """Judge, and write tables and figures into `folder`; raises RequestError for what cannot be judged."""
-    found = estimate_effects(study, results, points, asked)
-    tables = write_effects(found, asked, folder, np.random.default_rng(0))
-    if not asked.compare_protocol:
+    """Estimate the effects on every class and write tables and figures into `folder`.
+
+    Raises RequestError if the axis or protocol does not allow it.
+    """
+    effects = estimate_effects(study, results, points, request)
+    tables = write_effects(effects, request, folder, np.random.default_rng(0))
+    if not request.compare_protocol:
         return tables
-    other = estimate_effects(study, results, points, replace(asked, protocol=asked.compare_protocol))
-    return (*tables, _write_agreement(found, other, asked, folder))
+    other = estimate_effects(study, results, points, replace(request, protocol=request.compare_protocol))
+    return (*tables, _write_agreement(effects, other, request, folder))
 
 
-def estimate_effects(study: Study, results: Results, points: Points, asked: ClassEffectSettings) -> ClassEffects:
-    """Judge every class of every group of runs that differ in the axis alone.
+def estimate_effects(study: Study, results: Results, points: Points, request: ClassEffectSettings) -> ClassEffects:
+    """Estimate the response of every class, in every group of runs that differ only in the axis.
 
-    Raises RequestError for an axis that the study has not or that is no number, and where nothing is done.
+    Raises RequestError for an unknown or non-numeric axis, and if no finished run was evaluated with the protocol.
     """
     axes = [axis.name for axis in study.axes]
-    if asked.axis not in axes:
+    if request.axis not in axes:
         raise RequestError(
-            [f"class_effects: axis {asked.axis}: {study.name!r} has no such axis{did_you_mean(asked.axis, axes)}"]
+            [
+                f"class_effects: axis {request.axis}: study {study.name!r} has no such axis{did_you_mean(request.axis, axes)}"
+            ]
         )
-    whole = _select_scores(study_frame(results.scores, points, several=False), asked, "micro_accuracy")
-    frame = whole.assign(**{"class": whole["dataset"]})
-    if asked.source == "classes":
-        frame = _select_scores(study_frame(classes_frame(results.classes), points, several=False), asked, asked.metric)
-    others = [axis for axis in axes if axis != asked.axis and axis in frame]
-    apart = [
+    overall_scores = _select_scores(study_frame(results.scores, points, several=False), request, "micro_accuracy")
+    frame = overall_scores.assign(**{"class": overall_scores["dataset"]})
+    if request.source == "classes":
+        frame = _select_scores(
+            study_frame(classes_frame(results.classes), points, several=False), request, request.metric
+        )
+    others = [axis for axis in axes if axis != request.axis and axis in frame]
+    separate = [
         fact
         for fact in (*APART, *others)
-        if fact != "method" and not (asked.source == "datasets" and fact == "dataset")
+        if fact != "method" and not (request.source == "datasets" and fact == "dataset")
     ]
-    by = ("method", *dict.fromkeys(fact for fact in apart if frame[fact].nunique() > 1))
-    overall = responses(whole.assign(**{"class": "overall"}), asked.axis, by)
-    mistaken = (
-        _confusion_shares(study_frame(results.confusions, points, several=False), asked, by)
-        if asked.source == "classes"
+    by = ("method", *dict.fromkeys(fact for fact in separate if frame[fact].nunique() > 1))
+    overall = responses(overall_scores.assign(**{"class": "overall"}), request.axis, by)
+    confused = (
+        _confusion_shares(study_frame(results.confusions, points, several=False), request, by)
+        if request.source == "classes"
         else pd.DataFrame()
     )
-    pairs = responses(mistaken, asked.axis, by) if len(mistaken) else mistaken
-    return ClassEffects(classes=responses(frame, asked.axis, by), scores=frame, overall=overall, pairs=pairs, by=by)
+    pairs = responses(confused, request.axis, by) if len(confused) else confused
+    return ClassEffects(classes=responses(frame, request.axis, by), scores=frame, overall=overall, pairs=pairs, by=by)
 
 
-def _confusion_shares(confusions: pd.DataFrame, asked: ClassEffectSettings, by: Sequence[str]) -> pd.DataFrame:
-    """How often each class is taken for each other, as scores of pairs: those that make 2 % of a class somewhere."""
+def _confusion_shares(confusions: pd.DataFrame, request: ClassEffectSettings, by: Sequence[str]) -> pd.DataFrame:
+    """Return the share of each class predicted as each other class, for pairs with a mean share of at least 2 % somewhere."""
     if confusions.empty:
         return confusions
-    chosen = _select_scores(confusions.assign(metric="share", value=confusions["share"]), asked, "share")
+    chosen = _select_scores(confusions.assign(metric="share", value=confusions["share"]), request, "share")
     chosen = chosen.assign(pair=chosen["class"] + " as " + chosen["taken_for"])
-    right = set(chosen.loc[chosen["class"] == chosen["taken_for"], "pair"])
-    index = [*by, asked.axis, "seed", "fold", "setting"]  # a cell that is not there holds nothing
-    table = chosen.pivot_table(index=index, columns="pair", values="value", fill_value=0.0).drop(columns=[*right])
+    correct = set(chosen.loc[chosen["class"] == chosen["taken_for"], "pair"])
+    index = [*by, request.axis, "seed", "fold", "setting"]  # missing cells are shares of 0
+    table = chosen.pivot_table(index=index, columns="pair", values="value", fill_value=0.0).drop(columns=[*correct])
     shares = table.melt(ignore_index=False, var_name="class", value_name="value").reset_index()
-    most = shares.groupby([*by, "class", asked.axis], dropna=False)["value"].transform("mean")
+    most = shares.groupby([*by, "class", request.axis], dropna=False)["value"].transform("mean")
     most = most.groupby([shares[name] for name in (*by, "class")], dropna=False).transform("max")
     return shares[most >= MIN_CONFUSION]
 
 
-def _select_scores(frame: pd.DataFrame, asked: ClassEffectSettings, metric: str) -> pd.DataFrame:
+def _select_scores(frame: pd.DataFrame, request: ClassEffectSettings, metric: str) -> pd.DataFrame:
     done = frame[frame["status"] == "done"] if len(frame) else frame
-    chosen = select(done, {"protocol": asked.protocol, "metric": metric}, ["method"]) if len(done) else done
+    chosen = select(done, {"protocol": request.protocol, "metric": metric}, ["method"]) if len(done) else done
     if chosen.empty:
-        there = ", ".join(sorted(done["protocol"].unique())) if len(done) else "nothing"
-        raise RequestError([f"bias: no run that is done was measured with {asked.protocol!r}; there is {there}"])
-    numbers = pd.to_numeric(chosen[asked.axis], errors="coerce")
+        available = ", ".join(sorted(done["protocol"].unique())) if len(done) else "none"
+        raise RequestError([
+            f"class_effects: protocol {request.protocol}: no finished run was evaluated with it. Evaluated: {available}"
+        ])  # fmt: skip
+    numbers = pd.to_numeric(chosen[request.axis], errors="coerce")
     if numbers.isna().all():
-        found = ", ".join(map(str, chosen[asked.axis].dropna().unique()[:4]))
+        values = ", ".join(map(str, chosen[request.axis].dropna().unique()[:4]))
         raise RequestError(
-            [f"class_effects: axis {asked.axis}: its values are not numbers ({found}). Name a numeric axis"]
+            [f"class_effects: axis {request.axis}: its values are not numbers ({values}). Name a numeric axis"]
         )
     named = [with_marks(name, marks) for name, marks in zip(chosen["method"], chosen["marks"], strict=True)]
-    return chosen.assign(**{asked.axis: numbers}, method=named).dropna(subset=[asked.axis])
+    return chosen.assign(**{request.axis: numbers}, method=named).dropna(subset=[request.axis])
 
 
 def write_effects(
-    found: ClassEffects, asked: ClassEffectSettings, folder: Path, rng: np.random.Generator
+    effects: ClassEffects, request: ClassEffectSettings, folder: Path, rng: np.random.Generator
 ) -> tuple[ReportTable, ...]:
-    """Write tables and figures into `folder`; gives the tables in the order in which they are read."""
-    by, classes = found.by, found.classes
+    """Write tables and figures into `folder` and return the tables in reading order."""
+    by, classes = effects.by, effects.classes
     counts = trend_counts(classes, by)
     settings = int(classes["settings"].max())
-    least = 2 / math.factorial(min(settings, 20))
-    chance = "'expected' is how many at most would be called so by chance (bh, holm: the chance that any is)"
-    chance += f"; by means and ranks no order of {settings} settings has a p below {least:.2g}"
-    if least >= LEVEL:
-        chance += ", so they can call nothing moved"
+    min_p = 2 / math.factorial(min(settings, 20))
+    note = "'expected' is the maximum number of trends by chance (bh, holm: the probability of any)"
+    note += f"; by means and ranks, p is at least {min_p:.2g} for {settings} settings"
+    if min_p >= LEVEL:
+        note += ", so no trend can be significant"
     tables = [
-        _overall(found, asked),
-        _report_table("trends", f"{asked.source.capitalize()} that rise or fall with {asked.axis}, by every rule", counts,
-              len(by) + 2, chance),
-        _extreme_classes(found, asked),
+        _overall(effects, request),
+        _report_table("trends", f"{request.source.capitalize()} that rise or fall with {request.axis}, by every test",
+                      counts, len(by) + 2, note),
+        _extreme_classes(effects, request),
     ]  # fmt: skip
-    if len(found.pairs):
-        tables.append(_extreme_pairs(found, asked))
+    if len(effects.pairs):
+        tables.append(_extreme_pairs(effects, request))
     methods = sorted(classes["method"].unique())
     if len(methods) > 1 and by == ("method",):
-        shared = shared_bias(found.scores, asked.axis, methods, rng)
-        note = "raw p < 0.05 of seed means; chance by permuting each method's settings"
+        shared = shared_bias(effects.scores, request.axis, methods, rng)
+        note = "raw p < 0.05 of seed means; chance level from permuting each method's settings"
         tables.append(
             _report_table(
-                "shared", f"{asked.source.capitalize()} that several methods move with {asked.axis}", shared, 2, note
+                "shared",
+                f"{request.source.capitalize()} that change with {request.axis} for several methods",
+                shared,
+                2,
+                note,
             )
         )
-    if found.classes["seeds"].max() > 1:
-        tables.append(_power(found, asked, rng))
+    if effects.classes["seeds"].max() > 1:
+        tables.append(_power(effects, request, rng))
     for name, frame in (
         ("responses", classes),
-        ("overall", found.overall),
-        ("mistaken", found.pairs),
+        ("overall", effects.overall),
+        ("mistaken", effects.pairs),
         *((t.name, t.frame) for t in tables[1:]),
     ):
         write_atomically(folder / f"{name}.csv", frame.to_csv(index=False).encode())
     for made in tables:
         write_atomically(folder / f"{made.name}.md", markdown(made.frame).encode())
-    draw_curves(found.scores, found.classes, by, asked.axis, asked.score.replace("_", " "), folder / "curves")
-    draw_counts(counts, by, asked.basis, asked.source, folder / "trends")
+    draw_curves(effects.scores, effects.classes, by, request.axis, request.score.replace("_", " "), folder / "curves")
+    draw_counts(counts, by, request.basis, request.source, folder / "trends")
     return tuple(tables)
 
 
-def _write_agreement(found: ClassEffects, other: ClassEffects, asked: ClassEffectSettings, folder: Path) -> ReportTable:
-    """How many classes have the same trend by both protocols (arXiv 2304.11718, appendix Table 1)."""
-    frame = agreement(found.classes, other.classes, found.by, asked.basis, asked.correction)
+def _write_agreement(
+    effects: ClassEffects, other: ClassEffects, request: ClassEffectSettings, folder: Path
+) -> ReportTable:
+    """Write how many classes have the same trend by both protocols (arXiv 2304.11718, appendix Table 1)."""
+    frame = agreement(effects.classes, other.classes, effects.by, request.basis, request.correction)
     names = {
-        f"descending_{place}": f"falling by {name}"
-        for place, name in (("first", asked.protocol), ("second", asked.compare_protocol))
+        f"descending_{order}": f"falling by {name}"
+        for order, name in (("first", request.protocol), ("second", request.compare_protocol))
     }
     shown = frame.rename(columns={**names, "same": "same trend"})
-    title = f"Trends by {asked.protocol} and by {asked.compare_protocol}"
-    note = f"of all classes, the share with the same trend; trends by {asked.basis}, {asked.correction}"
-    made = _report_table("agreement", title, shown, len(found.by), note)
+    title = f"Trends by {request.protocol} and by {request.compare_protocol}"
+    note = f"share of all classes with the same trend; trends by {request.basis}, {request.correction}"
+    made = _report_table("agreement", title, shown, len(effects.by), note)
     write_atomically(folder / "agreement.csv", shown.to_csv(index=False).encode())
     write_atomically(folder / "agreement.md", markdown(made.frame).encode())
     return made
 
 
-def _power(found: ClassEffects, asked: ClassEffectSettings, rng: np.random.Generator) -> ReportTable:
-    """What such a sweep can see: how often classes that gain so much would be called so, at the noise that was met."""
-    by = [*found.by, "class", asked.axis]
-    noise = float(found.scores.groupby([*by, "seed"])["value"].mean().groupby(by).std(ddof=1).median())
-    seeds, classes = int(found.classes["seeds"].max()), int(found.classes["class"].nunique())
+def _power(effects: ClassEffects, request: ClassEffectSettings, rng: np.random.Generator) -> ReportTable:
+    """Tabulate the power of such a sweep: how often a gain is detected, at the measured noise over seeds."""
+    by = [*effects.by, "class", request.axis]
+    noise = float(effects.scores.groupby([*by, "seed"])["value"].mean().groupby(by).std(ddof=1).median())
+    seeds, classes = int(effects.classes["seeds"].max()), int(effects.classes["class"].nunique())
     rows = []
-    for settings in dict.fromkeys((int(found.classes["settings"].max()), *SWEEPS)):
+    for settings in dict.fromkeys((int(effects.classes["settings"].max()), *SWEEPS)):
         for gain in GAINS if noise > 0 else ():
-            half = max(1, classes // 2)
-            shares = found_shares(settings, seeds, gain, rng, noise=noise, classes=classes, moved=half)
-            mine = shares[(shares["basis"] == asked.basis) & (shares["correction"] == asked.correction)].iloc[0]
+            changed = max(1, classes // 2)
+            shares = found_shares(settings, seeds, gain, rng, noise=noise, classes=classes, moved=changed)
+            chosen = shares[(shares["basis"] == request.basis) & (shares["correction"] == request.correction)].iloc[0]
             rows.append(
-                {"settings": settings, "seeds": seeds, "gain": gain, "found": mine["power"], "false": mine["false"]}
+                {
+                    "settings": settings,
+                    "seeds": seeds,
+                    "gain": gain,
+                    "power": chosen["power"],
+                    "false_positives": chosen["false"],
+                }
             )
-    title = "What a sweep of so many settings can see"
+    title = "Statistical power by number of settings"
     note = (
-        f"share found of those that gain so much from the first setting to the last, and of still ones called moved; half "
-        f"of {classes} {asked.source} move; noise {noise:.3f} as here; {asked.basis}, {asked.correction}; 50 draws"
+        f"power: share detected of classes that gain this much from the first to the last setting; false_positives: share of "
+        f"unchanged classes with a trend; simulated 50 times: half of {classes} "
+        f" {request.source} change, measured noise {noise:.3f}; {request.basis}, {request.correction}"
     )
     return _report_table(
-        "power", title, pd.DataFrame(rows, columns=["settings", "seeds", "gain", "found", "false"]), 2, note
+        "power", title, pd.DataFrame(rows, columns=["settings", "seeds", "gain", "power", "false_positives"]), 2, note
     )
 
 
-def _overall(found: ClassEffects, asked: ClassEffectSettings) -> ReportTable:
-    """Stable overall, unstable inside: how far overall accuracy moves, and how far the classes do."""
-    inside = found.classes.assign(range=found.classes["highest"] - found.classes["lowest"])
-    moved = inside.groupby(list(found.by), dropna=False, sort=False)["range"].agg(["median", "max"]).reset_index()
-    frame = found.overall.assign(range=found.overall["highest"] - found.overall["lowest"]).merge(
-        moved, on=list(found.by)
+def _overall(effects: ClassEffects, request: ClassEffectSettings) -> ReportTable:
+    """Tabulate the range of overall accuracy over the settings, next to the ranges of the classes."""
+    ranges = effects.classes.assign(range=effects.classes["highest"] - effects.classes["lowest"])
+    spread = ranges.groupby(list(effects.by), dropna=False, sort=False)["range"].agg(["median", "max"]).reset_index()
+    frame = effects.overall.assign(range=effects.overall["highest"] - effects.overall["lowest"]).merge(
+        spread, on=list(effects.by)
     )
-    shown = frame[[*found.by, "settings", "seeds"]].assign(
-        overall=_as_text(frame["mean"]), moves_by=_as_text(frame["range"]), r=_as_text(frame["pearson"]), p=_as_text(frame["p_means"]),
-        one_moves_by=_as_text(frame["median"]), at_most=_as_text(frame["max"]),
+    shown = frame[[*effects.by, "settings", "seeds"]].assign(
+        overall=_as_text(frame["mean"]), range=_as_text(frame["range"]), r=_as_text(frame["pearson"]),
+        p=_as_text(frame["p_means"]), median_class_range=_as_text(frame["median"]), max_class_range=_as_text(frame["max"]),
     )  # fmt: skip
-    note = (
-        "from the lowest of the settings' seed means to the highest; of the median one, and of the one that moves most"
-    )
+    note = "range: highest minus lowest seed mean over the settings, of overall accuracy and of the classes (median, maximum)"
     return _report_table(
         "overall",
-        f"Overall accuracy and its {asked.source} over {asked.axis} ({asked.protocol})",
+        f"Overall accuracy and its {request.source} over {request.axis} ({request.protocol})",
         shown,
-        len(found.by),
+        len(effects.by),
         note,
     )
 
 
-def _extreme_classes(found: ClassEffects, asked: ClassEffectSettings) -> ReportTable:
-    """The classes that fall and rise most in every group."""
-    note = f"change of {asked.score} {ALONG} {HALF}; trend by {asked.basis}, {asked.correction}"
-    frame = _extremes(found.classes, found, asked)
+def _extreme_classes(effects: ClassEffects, request: ClassEffectSettings) -> ReportTable:
+    """Tabulate the classes that fall and rise most in every group."""
+    note = f"change of {request.score} {ALONG} {HALF}; trend by {request.basis}, {request.correction}"
+    frame = _extremes(effects.classes, effects, request)
     return _report_table(
-        "classes", f"{asked.source.capitalize()} that fall and rise most", frame, len(found.by) + 1, note
+        "classes", f"{request.source.capitalize()} that fall and rise most", frame, len(effects.by) + 1, note
     )
 
 
-def _extreme_pairs(found: ClassEffects, asked: ClassEffectSettings) -> ReportTable:
-    """The pairs of classes that are confused less and more along the setting."""
-    note = f"change of the share of the first taken for the second {ALONG} {HALF}; pairs of 2 % somewhere; {asked.correction}"
-    frame = _extremes(found.pairs, found, asked)
-    return _report_table("pairs", "Pairs whose confusion falls and rises most", frame, len(found.by) + 1, note)
+def _extreme_pairs(effects: ClassEffects, request: ClassEffectSettings) -> ReportTable:
+    """Tabulate the pairs of classes whose confusion falls and rises most with the setting."""
+    note = (
+        f"change of the share of the first predicted as the second {ALONG} {HALF}; pairs from 2 %; {request.correction}"
+    )
+    frame = _extremes(effects.pairs, effects, request)
+    return _report_table("pairs", "Pairs whose confusion falls and rises most", frame, len(effects.by) + 1, note)
 
 
-def _extremes(classes: pd.DataFrame, found: ClassEffects, asked: ClassEffectSettings) -> pd.DataFrame:
-    """The few of every group whose slopes are lowest and highest, as a table for people."""
-    by, settings = found.by, found.scores[asked.axis]
-    span = float(settings.max() - settings.min())  # per degree, or per percent, a slope is too small to read
-    judged = classes.assign(trend=trend(classes, asked.basis, asked.correction))
+def _extremes(classes: pd.DataFrame, effects: ClassEffects, request: ClassEffectSettings) -> pd.DataFrame:
+    """Tabulate the rows of every group with the lowest and highest slopes."""
+    by, settings = effects.by, effects.scores[request.axis]
+    span = float(settings.max() - settings.min())  # a slope per unit of the setting is often too small to read
+    judged = classes.assign(trend=trend(classes, request.basis, request.correction))
     ordered = judged.sort_values("slope_seeds", kind="stable").groupby(list(by), dropna=False, sort=False)
-    place, size = ordered.cumcount(), ordered["class"].transform("size")
-    chosen = judged.loc[place.index[(place < EXTREMES) | (place >= size - EXTREMES)]]
+    rank, size = ordered.cumcount(), ordered["class"].transform("size")
+    chosen = judged.loc[rank.index[(rank < EXTREMES) | (rank >= size - EXTREMES)]]
     chosen = chosen.sort_values([*by, "slope_seeds"], kind="stable")
     pairs = zip(span * chosen["slope_seeds"], span * chosen["slope_seeds_half"], strict=True)
     gain = [f"{mean:+.3f}" + ("" if np.isnan(half) else f" ±{half:.3f}") for mean, half in pairs]

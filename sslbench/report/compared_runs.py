@@ -1,4 +1,4 @@
-"""Two finished runs side by side: found by folder or name, and refused where their answers cannot be paired."""
+"""Compare two finished runs on the test samples that both predicted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sslbench.results.store import PREDICTIONS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRuns:
-    """Two runs on one dataset under one protocol."""
+    """Comparison of two runs on one dataset under one protocol."""
 
     first: Record
     second: Record
@@ -29,24 +29,24 @@ class ComparedRuns:
 
 
 def compare_runs(first: str, second: str, out: Path, *, protocol: str = "") -> list[ComparedRuns]:
-    """Compare two runs on every dataset that both were measured on.
+    """Compare two runs on every dataset that both were evaluated on.
 
-    A run is its folder, or its name below `out`. Without a protocol the preferred one that both have is taken. Raises
-    RequestError for a folder that holds no finished run, and for runs that share no test samples, data or protocol.
+    `first` and `second` are folders, or names of runs below `out`. Without `protocol` the first of DEFAULT_PROTOCOLS that
+    both have is used. Raises RequestError for unfinished runs, and for runs without common test samples, data or protocol.
     """
     folders = [find_run(name, out) for name in (first, second)]
     records = [read_record(folder / "record.json") for folder in folders]
     if folders[0].resolve() == folders[1].resolve():
-        raise RequestError([f"{second}: is the same run as {first}. Name two different runs"])
+        raise RequestError([f"{second}: this is the same run as {first}. Name two different runs"])
     for name, record in zip((first, second), records, strict=True):
         if record.status not in ("done", "collapsed"):
-            raise RequestError([f"{name}: is {record.status}, so it has no answers. Name a run that is done"])
+            raise RequestError([f"{name}: this run is {record.status} and has no predictions. Name a finished run"])
     answers = [read_answers(folder.parent, record) for folder, record in zip(folders, records, strict=True)]
     parts = [[data["part"] for data in record.evaluated_on] for record in records]
     shared = [part for part in parts[0] if part in parts[1]]
     if not shared:
-        told = " and ".join(", ".join(part) for part in parts)
-        raise RequestError([f"{second}: shares no dataset with {first} ({told}). Name runs on the same data"])
+        datasets = " and ".join(", ".join(part) for part in parts)
+        raise RequestError([f"{second}: shares no dataset with {first} ({datasets}). Name runs on the same data"])
     compared = []
     for part in shared:
         by_protocol = [
@@ -69,20 +69,20 @@ def _choose_protocol(
 ) -> str:
     shared = [protocol for protocol in by_protocol[0] if protocol in by_protocol[1]]
     if not shared:
-        told = "; ".join(f"{n}: {', '.join(found) or 'none'}" for n, found in zip(names, by_protocol, strict=True))
+        listed = "; ".join(f"{n}: {', '.join(found) or 'none'}" for n, found in zip(names, by_protocol, strict=True))
         raise RequestError([
-            f"{names[1]}: no protocol predicted classes of {part} in both runs ({told}), or {PREDICTIONS} is missing. "
-            "Measure both with one protocol, such as --protocols knn"
+            f"{names[1]}: no protocol predicted classes of {part} in both runs ({listed}), or {PREDICTIONS} is missing. "
+            "Evaluate both with one protocol, such as --protocols knn"
         ])  # fmt: skip
     if wanted and wanted not in shared:
-        raise RequestError([f"--protocol {wanted}: is not in both runs. Possible: {', '.join(shared)}"])
+        raise RequestError([f"--protocol {wanted}: not evaluated in both runs. Use one of: {', '.join(shared)}"])
     return wanted or next((name for name in DEFAULT_PROTOCOLS if name in shared), shared[0])
 
 
 def _differences(
     records: Sequence[Record], part: str, protocol: str, own: TestAnswers, other: TestAnswers
 ) -> Iterator[str]:
-    """Say why answers of two runs cannot be paired."""
+    """Yield the reasons why the predictions of two runs cannot be paired."""
     data = [next(one for one in record.evaluated_on if one["part"] == part) for record in records]
     if data[0]["fingerprint"] != data[1]["fingerprint"]:
         yield f"the files of {part} differ between the two runs. Run one of them again on the same data"

@@ -1,4 +1,4 @@
-"""Published numbers of everything installed, beside the records that may stand there."""
+"""Compare records with the published numbers of all installed references."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sslbench.results.frames import Results
 
 
 def compare_with_published(catalog: Catalog, results: Results) -> tuple[Verdict, ...]:
-    """Every verdict that the installed references give."""
+    """Return the verdicts of all installed references on these results."""
     answers = {record.run: read_answers(results.root, record) for record in results.records}
     return tuple(verdicts(results.records, *references_and_recipes(catalog), answers))
 
 
 def references_and_recipes(catalog: Catalog) -> tuple[list[ReferenceSpec], Recipes]:
-    """Every installed reference, and every recipe that one may belong to."""
+    """Return all installed references, and the settings of all recipes by method and recipe name."""
     references = [component.spec for component in catalog.all("reference")]
     recipes = {
         (component.name, recipe.name): recipe.settings

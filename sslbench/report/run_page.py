@@ -1,4 +1,4 @@
-"""The page of one `run` command: tables, every class, confusions, misclassified images and the input of the encoder."""
+"""Write the page of one `run` command."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from sslbench.results.record import Record, encode
 from sslbench.results.store import Store
 
 PAGE = "index.html"
-VERSION = 1
-"""Raised when a page of the same records looks different, so that pages are written again."""
+VERSION = 2
+"""Version of the layout; increase it when the page changes, so that existing pages are rewritten."""
 MAX_MATRIX_CLASSES = 40
-"""Classes up to which confusions are shown as a matrix."""
+"""Number of classes up to which confusions are shown as a matrix."""
 MAX_CONFUSIONS = 15
-"""Pairs of confused classes that are listed."""
+"""Number of confused pairs listed."""
 COLOR_STEPS = 10
-"""Steps of color in a matrix."""
+"""Number of color steps in a matrix."""
 SOURCE = re.compile(r'<meta name="sslbench-source" content="([0-9a-f]+)">')
 
 
@@ -59,7 +59,7 @@ class PageTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusions:
-    """How often samples of one class are predicted as another: shares by true and predicted class, and the largest."""
+    """Shares of a class's samples by predicted class: a matrix (text, color step) and the largest off-diagonal shares."""
 
     names: Sequence[str]
     matrix: Sequence[Sequence[tuple[str, int]]]
@@ -68,7 +68,7 @@ class Confusions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetPage:
-    """What a page shows of one dataset; `best` names the method that is looked at, and the protocol."""
+    """Content of a page for one dataset; `best` names the method that is shown in detail, under `protocol`."""
 
     name: str
     verdicts: PageTable | None
@@ -82,9 +82,9 @@ class DatasetPage:
 
 
 def write_run_page(results: Results) -> Path | None:
-    """Write the page of all records into the folder of the first and return its path; unchanged records cost nothing.
+    """Write a page of all records into the first record's folder and return its path.
 
-    None for results without a folder.
+    The page is kept if the records have not changed. Returns None for results without a folder.
     """
     if results.root is None or not results.records:
         return None
@@ -108,7 +108,7 @@ def write_run_page(results: Results) -> Path | None:
         datasets=[_dataset_page(results, store, rows, name, answers) for name in names],
         coverage=describe_coverage(results.records),
         warnings=list(dict.fromkeys(_warnings(results.records))),
-        seen=_preview_figures(store, results.records),
+        previews=_preview_figures(store, results.records),
         runs=[(record, f"../{record.run}") for record in results.records],
         steps=COLOR_STEPS,
     )
@@ -117,7 +117,7 @@ def write_run_page(results: Results) -> Path | None:
 
 
 def as_page_table(title: str, table: Table) -> PageTable:
-    """Take over the text of a terminal's table, whose headers may have several lines."""
+    """Convert a table of the terminal to plain text; headers may have several lines."""
     columns = [[Text.from_markup(str(value)).plain for value in column.cells] for column in table.columns]
     headers = [Text.from_markup(str(column.header)).plain for column in table.columns]
     numbers = [place for place, column in enumerate(table.columns) if column.justify == "right"]
@@ -150,7 +150,7 @@ def _dataset_page(
 
 
 def _classes(rows: Sequence[RunRow], best: BestRow, answers: AnswersByRun) -> PageTable | None:
-    """Recall of every class by method, the worst of the best row first."""
+    """Tabulate the recall of every class by method, ordered from the lowest recall of the best row."""
     by_row: list[tuple[str, Mapping[str, str]]] = []
     for row in rows:
         own = own_answers(row.record, row.dataset, answers).get(best.protocol)
@@ -206,7 +206,7 @@ def _matrix(shares: pd.DataFrame, names: Sequence[str]) -> list[list[tuple[str, 
 
 
 def _preview_figures(store: Store, records: Sequence[Record]) -> list[tuple[str, str]]:
-    """The figure of augmented views of every method that has one."""
+    """Return the figure of augmented views of every method that has one, as (method, data URI)."""
     drawn = [(record, figure_uri(store.run(record.run) / "figures/seen.png")) for record in records]
     return [(record.method["name"], image) for record, image in drawn if image is not None]
 

@@ -1,4 +1,4 @@
-"""A study's tables: estimates crossed for people, or counts of what was measured on; each as CSV and Markdown."""
+"""Make the tables of a study as CSV and Markdown."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from sslbench.study.definition import TableSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportTable:
-    """A table as it is shown: its first `labels` columns are names, and `note` says what its numbers are."""
+    """A table as text; its first `labels` columns name the rows, and `note` describes its numbers."""
 
     name: str
     title: str
@@ -51,7 +51,7 @@ class ReportTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frames:
-    """What tables are made of, each with the study's labels: numbers, counts, and the runs that have no numbers."""
+    """Frames that tables are made from, with the study's labels; `absent` holds runs that are not done."""
 
     scores: pd.DataFrame
     classes: pd.DataFrame
@@ -69,7 +69,7 @@ class Frames:
 def build_frames(
     results: Results, points: Mapping[str, Sequence[Mapping[str, Any]]], published: pd.DataFrame | None, scale: str
 ) -> Frames:
-    """Every frame of a study's runs; numbers only of those that are done."""
+    """Build the frames of a study's runs; scores and costs only from runs that are done."""
 
     def done(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[frame["status"] == "done"] if len(frame) else frame
@@ -98,7 +98,7 @@ def build_frames(
 
 
 def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], folder: Path) -> ReportTable | None:
-    """Write a table into `folder`, and give it as it is shown; None when no run that it shows is done."""
+    """Write a table into `folder` and return it as text; None if no matching run is done."""
     rows = settings.rows or ("method",)
     if settings.source == "published":
         return _published_table(frames, settings, rows, folder)
@@ -113,35 +113,39 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
         chosen = above(chosen, settings.against, axes)
     if chosen.empty:
         return None
-    apart = told_apart(chosen, by)
+    runs = told_apart(chosen, by)
     if settings.aggregate_over:
-        found = across(apart, by, settings.aggregate_over)
+        found = across(runs, by, settings.aggregate_over)
     else:
-        found = deviations(apart, by) if settings.spread == "deviation" else estimates(apart, by, frames.variances)
+        found = deviations(runs, by) if settings.spread == "deviation" else estimates(runs, by, frames.variances)
     note = "; ".join([_note(settings, found), *_list_shown_facts(chosen, {*by, *settings.where})])
     if frames.published is not None and not settings.against:
         fixed = {name: value for name, value in settings.where.items() if not isinstance(value, (list, tuple))}
         found = beside(found, {**fixed, "scale": frames.scale}, frames.published)
         found["cell"] = [score_beside(row) for row in rows_of(found)]
-    told = {name: wanted for name, wanted in settings.where.items() if name in frames.absent}
-    marked = add_marks(found, apart, by)
-    shown = with_unmeasured(crossed(marked, rows, settings.columns), rows, select(frames.absent, told, [*DEFAULT_FACT]))
+    condition = {name: wanted for name, wanted in settings.where.items() if name in frames.absent}
+    marked = add_marks(found, runs, by)
+    shown = with_unmeasured(
+        crossed(marked, rows, settings.columns), rows, select(frames.absent, condition, [*DEFAULT_FACT])
+    )
     return _write_table(settings, found.drop(columns="cell", errors="ignore"), shown, len(rows), note, folder)
 
 
 def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Set the marks that all runs of a row bear beside its method, or beside its first label where no method is named."""
-    told = "method" if "method" in by else by[0]
+    """Append the marks shared by all runs of a row to its method, or to its first label if no method is named."""
+    column = "method" if "method" in by else by[0]
     marks = {}
     for key, group in runs.groupby(list(by), dropna=False, sort=False):
         marks[tuple(map(str, key))] = group["marks"].iloc[0] if group["marks"].nunique() == 1 else ""
     own = [marks.get(tuple(map(str, key)), "") for key in found[list(by)].itertuples(index=False)]
-    labels = zip(found[told], own, strict=True)
-    return found.assign(**{told: [with_marks(_label(told, label), mark) if mark else label for label, mark in labels]})
+    labels = zip(found[column], own, strict=True)
+    return found.assign(
+        **{column: [with_marks(_label(column, label), mark) if mark else label for label, mark in labels]}
+    )
 
 
 def _label(name: str, value: Any) -> str:
-    """A label as tables show it: what is not set has a name."""
+    """Return a label as text, with a default for missing values."""
     return str(DEFAULT_FACT.get(name, "–") if pd.isna(value) else whole(value))
 
 
@@ -158,7 +162,7 @@ def _note(settings: TableSettings, found: pd.DataFrame) -> str:
 
 
 def _list_shown_facts(chosen: pd.DataFrame, named: Collection[str]) -> list[str]:
-    """Name the facts under which all of a protocol's scores were measured, though the table does not ask for them."""
+    """Describe the facts that all chosen scores share and the table does not name."""
     facts = [fact for fact in DEFAULT_FACT if fact in chosen and fact not in named]
     return [describe_fact(fact, value) for fact in facts for value in chosen[fact].dropna().unique()]
 
@@ -171,18 +175,18 @@ def _published_table(frames: Frames, settings: TableSettings, rows: Sequence[str
         return None
     cells = ["lost" if row["lost"] else cell(row["value"], row["spread"]) for row in rows_of(found)]
     by = [*dict.fromkeys((*rows, *settings.columns))]
-    # several numbers of one place, such as of two scales, stand side by side
+    # several numbers of one cell, such as of two scales, are joined
     joined = found.assign(cell=cells).groupby(by, dropna=False, sort=False)["cell"].agg(" / ".join).reset_index()
     return _write_table(settings, found, crossed(joined, rows, settings.columns), len(rows), "as published", folder)
 
 
 def _rows_where(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:
-    """The rows that a table's `where` means, by the names that they have."""
+    """Select the rows that match a table's `where`, compared as text."""
     for name, wanted in settings.where.items():
         values = [str(value) for value in (wanted if isinstance(wanted, (list, tuple)) else [wanted])]
         if name in frame:
-            told = frame[name].astype(object).where(frame[name].notna(), DEFAULT_FACT.get(name, ""))
-            frame = frame[told.astype(str).isin(values)]
+            values_as_shown = frame[name].astype(object).where(frame[name].notna(), DEFAULT_FACT.get(name, ""))
+            frame = frame[values_as_shown.astype(str).isin(values)]
     return frame
 
 
@@ -192,10 +196,10 @@ def _count_table(frames: Frames, settings: TableSettings, rows: Sequence[str], f
         return None
     if settings.source == "labels":
         return _label_count_table(frames, frame, settings, rows, folder)
-    note, count = "samples of all folds together; least and most of one class", "samples"
+    note, count = "samples of all folds together; minimum and maximum per class", "samples"
     own: Sequence[str] = DIVIDED
     if settings.source == "pools":
-        note, count = "images, those left out and why, and those kept", "kept"
+        note, count = "images, those left out by reason, and those kept", "kept"
         own = ["member", *frame.select_dtypes("number").columns]
     found = frame[[*dict.fromkeys((*rows, *own))]].drop_duplicates()
     numbers = [name for name in own if pd.api.types.is_numeric_dtype(found[name])]
@@ -210,7 +214,7 @@ def _count_table(frames: Frames, settings: TableSettings, rows: Sequence[str], f
 def _cost_or_confusion_table(
     frames: Frames, settings: TableSettings, rows: Sequence[str], folder: Path
 ) -> ReportTable | None:
-    """What trainings cost, or which classes are taken for which."""
+    """Make a table of training costs, or of the most frequent confusions."""
     by = list(rows)
     frame = frames.costs if settings.source == "costs" else frames.confusions()
     if frame.empty or (chosen := select(frame, settings.where, by)).empty:
@@ -220,11 +224,11 @@ def _cost_or_confusion_table(
         shown = add_marks(found, told_apart(chosen, by), by)
         shown = shown.assign(**{name: [f"{value:,.{int(value < 10)}f}" for value in found[name]] for name in COSTS[2:]})
         shown = shown.assign(**{name: [f"{value:,.0f}" for value in found[name]] for name in COSTS[:2]})
-        note = "means over trainings; of several that a run made, seconds are shared equally"
+        note = "means over trainings; the seconds of a run are divided equally among its trainings"
     else:
         found = most_confused(told_apart(chosen, by), by, settings.limit)
         shown = add_marks(found, told_apart(chosen, by), by).assign(share=[f"{share:.3f}" for share in found["share"]])
-        note = "share of a class's answers, over all seeds, folds and draws together"
+        note = "share of a class's predictions, over all seeds, folds and draws"
     for name in by:
         shown[name] = [DEFAULT_FACT.get(name, "–") if pd.isna(value) else whole(value) for value in shown[name]]
     shown.columns = pd.Index([str(name).replace("_", " ") for name in shown.columns])
@@ -240,11 +244,11 @@ def _label_count_table(
         least=("min", "min"), most=("max", "max"), fewest=("samples", "min"), samples=("samples", "max")
     ).reset_index()
     spans = zip(*(found[name] for name in ("least", "most", "fewest", "samples")), strict=True)
-    cells = [f"{_span(a, b)} each, {_span(c, d)} in all" for a, b, c, d in spans]
+    cells = [f"{_span(a, b)} per class, {_span(c, d)} in total" for a, b, c, d in spans]
     if frames.published is not None:
         found = beside(found, {"metric": "labels", "scale": frames.scale}, frames.published, "samples")
         cells = [count_beside(row, text) for text, row in zip(cells, rows_of(found), strict=True)]
-    note = "labels of one class, and of all together; the least to the most over classes and folds"
+    note = "labels per class and in total; minimum to maximum over classes and folds"
     if settings.columns:
         shown = crossed(found.assign(cell=cells), rows, settings.columns)
     else:
@@ -265,7 +269,7 @@ def _write_table(
 
 
 def markdown(frame: pd.DataFrame) -> str:
-    """A frame of text as a Markdown table."""
+    """Format a frame of text as a Markdown table."""
     lines = [[str(name).replace("|", "\\|") for name in frame.columns], ["---"] * len(frame.columns)]
     lines += [[str(value).replace("|", "\\|") for value in row] for row in frame.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -1,4 +1,4 @@
-"""Two runs compared, as a terminal shows them: overall, by class, and the samples that one of them fails."""
+"""Print the comparison of two runs: overall, by class, and by sample."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from sslbench.report.console.verdicts import COLORS
 from sslbench.results.marks import marks_of, with_marks
 
 MAX_SAMPLES = 10
-"""Samples of a kind that a terminal lists."""
+"""Number of listed samples that only one run classifies correctly."""
 MAX_CLASSES = 20
-"""Classes that a terminal shows: those with the largest differences, in either direction."""
+"""Number of classes shown, those with the largest absolute differences."""
 
 
 def show_comparisons(console: Console, compared: Sequence[ComparedRuns]) -> None:
-    """Print the paired differences of two runs on each dataset, the first run less the second."""
+    """Print the paired differences of two runs on each dataset, first minus second."""
     for one in compared:
         first, second = run_titles(one)
         found = one.comparison
-        title = f"{one.dataset}, {one.protocol}: {first} less {second}, paired over {found.test_samples:,} test samples"
+        title = (
+            f"{one.dataset}, {one.protocol}: {first} minus {second}, paired over {found.test_samples:,} test samples"
+        )
         _print(console, f"\n{title}", style="bold")
         print_table(console, overall_table(found, first, second), labels=1)
         _print(console, "± is the half-width of the 95 % interval over seeds and test samples", style="dim")
@@ -41,7 +43,7 @@ def show_comparisons(console: Console, compared: Sequence[ComparedRuns]) -> None
 
 
 def run_titles(one: ComparedRuns) -> tuple[str, str]:
-    """Name two runs by their methods, and by their runs where the methods are the same."""
+    """Return titles of two runs: their methods, or their run names if the methods are the same."""
     names = [with_marks(record.method["name"], marks_of(record.method)) for record in (one.first, one.second)]
     if names[0] == names[1]:
         names = [one.first.run, one.second.run]
@@ -70,7 +72,7 @@ def overall_table(found: Comparison, first: str, second: str) -> Table:
 
 
 def classes_table(classes: Sequence[ClassDifference], first: str, second: str) -> Table:
-    """Tabulate recalls by class, their differences, and how many samples only one run classifies correctly."""
+    """Tabulate recalls by class, their differences, and the number of samples that only one run classifies correctly."""
     table = plain_table()
     table.add_column("class")
     for name in (first, second, "difference", "p", "test samples", f"only {first}", f"only {second}"):

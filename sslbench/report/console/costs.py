@@ -1,4 +1,4 @@
-"""What a run or a study will take, and what it took, as lines. Formats; measures nothing."""
+"""Format estimated and measured costs of runs and studies as lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sslbench.progress import duration
 from sslbench.study.estimate import Estimate
 
 LONG_SECONDS = 600.0
-"""Seconds from which a run is called long."""
+"""Seconds above which shorter settings are suggested."""
 NOUNS = {
     "prepare": ("preparation", "preparations"), "pretrain": ("pretraining", "pretrainings"),
     "extract": ("feature table", "feature tables"), "evaluate": ("evaluation", "evaluations"),
@@ -18,57 +18,57 @@ FEWER_SAMPLES = 5000
 
 
 def stage_lines(found: Estimate) -> Iterator[str]:
-    """Say of each kind of stage how many there are, how many are done, and about how long the others take."""
+    """Yield a line per kind of stage: its number, those done, and the estimated time of the others."""
     for kind, count in found.stages.items():
         done = f", {found.done[kind]} of them done" if found.done[kind] else ""
         yield f"  {kind}: {count} distinct stage{'' if count == 1 else 's'}{done}, {duration(found.seconds[kind])}"
 
 
 def doubt_lines(found: Estimate) -> Iterator[str]:
-    """Say what an estimate does not know."""
+    """Yield the uncertainties of an estimate."""
     if found.guessed:
-        yield f"{found.guessed} stages were not measured: they are judged by stages that are like them"
+        yield f"{found.guessed} stages were never measured: estimated from similar stages"
     if found.unknown:
-        yield f"{found.unknown} stages are not counted: nothing like them was measured on this machine"
+        yield f"{found.unknown} stages are not counted: no similar stage was measured on this machine"
     yield from (f"not measured: {sentence}" for sentence in found.unmeasured)
 
 
 def run_lines(plans: Sequence[Plan], found: Estimate, workers: int = 1) -> Iterator[str]:
-    """Say what a run does, what of it is there already, and about how long the rest takes with so many processes."""
+    """Yield what a run compares, which stages are reused, and how long the others take with `workers` processes."""
     methods = list(dict.fromkeys(plan.method.name for plan in plans))
     data = list(dict.fromkeys(part.name for plan in plans for part in plan.evaluate_parts))
     seeds = list(dict.fromkeys(seed for plan in plans for seed in plan.seeds))
     protocols = list(dict.fromkeys(protocol.name for plan in plans for protocol in plan.protocols))
     yield (
-        f"to compare: {_count(methods, 'method')} ({', '.join(methods)}) on {', '.join(data)}, "
+        f"comparing: {_count(methods, 'method')} ({', '.join(methods)}) on {', '.join(data)}, "
         f"{_count(seeds, 'seed')}, {_count(protocols, 'protocol')} ({', '.join(protocols)})"
     )
-    left = {
+    remaining = {
         kind: count - found.done[kind] - found.failed[kind] - found.unavailable[kind]
         for kind, count in found.stages.items()
     }
-    again = f"; to try again: {_listed(found.failed)} that failed before" if any(found.failed.values()) else ""
+    again = f"; to retry: {_listed(found.failed)} that failed before" if any(found.failed.values()) else ""
     again += f"; unavailable: {_listed(found.unavailable)}" if any(found.unavailable.values()) else ""
-    if not any(left.values()):
+    if not any(remaining.values()):
         yield f"reused: all results ({_listed(found.done)}); nothing to compute{again}"
         return
     seconds = found.total / workers
     by = f" in {workers} processes" if workers > 1 else ""
     about = f"about {duration(seconds)} on this machine{by}"
-    about += f"; one after another {duration(found.total)}" if workers > 1 else ""
+    about += f"; {duration(found.total)} in one process" if workers > 1 else ""
     if found.unknown:
         about += f"; {found.unknown} stages of unknown cost are not counted"
-    yield f"reused: {_listed(found.done)}; to compute: {_listed(left)}, {about}{again}"
+    yield f"reused: {_listed(found.done)}; to compute: {_listed(remaining)}, {about}{again}"
     for basis, parts in zip(("stage", "method"), _largest_parts(found.seconds, found.by_method), strict=True):
         if parts:
             yield f"  by {basis}: {parts}"
     if seconds > LONG_SECONDS:
-        yield f"this takes longer than {duration(LONG_SECONDS)}. To make it shorter:"
+        yield f"this takes longer than {duration(LONG_SECONDS)}. To shorten it:"
         yield from (f"  {setting}" for setting in suggest_shorter(plans))
 
 
 def suggest_shorter(plans: Sequence[Plan]) -> Iterator[str]:
-    """Name the settings that make a run shorter, those that are not at their least already."""
+    """Yield settings that shorten a run, except those already at their minimum."""
     first = plans[0]
     rows = max(len(part.dataset.labels) for plan in plans for part in (*plan.pretrain_parts, *plan.evaluate_parts))
     if len(first.seeds) > 1:
@@ -92,15 +92,15 @@ def suggest_shorter(plans: Sequence[Plan]) -> Iterator[str]:
 
 
 def took_lines(seconds: Mapping[str, float], by_method: Mapping[str, float]) -> Iterator[str]:
-    """Say what took the time of a run, by kind of stage and by method; nothing where no stage was made."""
+    """Yield the computing time of a run by kind of stage and by method; nothing if no stage was computed."""
     total = sum(seconds.values())
     if total >= 1:
-        yield f"time: {duration(total)} of computing{_shares(seconds, by_method)}"
+        yield f"computing time: {duration(total)}{_shares(seconds, by_method)}"
 
 
 def _shares(seconds: Mapping[str, float], by_method: Mapping[str, float]) -> str:
-    told = "; ".join(filter(None, _largest_parts(seconds, by_method)))
-    return f" ({told})" if told else ""
+    parts = "; ".join(filter(None, _largest_parts(seconds, by_method)))
+    return f" ({parts})" if parts else ""
 
 
 def _largest_parts(seconds: Mapping[str, float], by_method: Mapping[str, float]) -> tuple[str, str]:
@@ -118,5 +118,5 @@ def _count(values: Sequence[object], noun: str) -> str:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    told = [f"{count} {NOUNS[kind][count != 1]}" for kind, count in counts.items() if count]
-    return ", ".join(told) or "nothing"
+    parts = [f"{count} {NOUNS[kind][count != 1]}" for kind, count in counts.items() if count]
+    return ", ".join(parts) or "nothing"

@@ -1,4 +1,4 @@
-"""What could go wrong in a long run, looked at before it: versions, device, memory, disk, plugins, data."""
+"""Check the environment before a long run: versions, device, disk, plugins and data."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ MIN_FREE_DISK = 5 * 2**30
 
 
 def doctor_lines(catalog: Catalog) -> tuple[list[str], bool]:
-    """One line per finding, and whether nothing is wrong."""
+    """Return one line per finding, and whether no problem was found."""
     places = environment.places()
     free = environment.free_disk(places.data)
     serious = [p for p in catalog.problems if p.kind != "advice"]
     lines = [f"versions: {', '.join(f'{n} {v}' for n, v in environment.versions().items())}"]
     lines.append(f"device: {environment.device_kind()}, {environment.cores()} cores, {environment.best_precision()}")
     enough = free >= MIN_FREE_DISK
-    lines.append(
-        f"disk: {free / 2**30:.1f} GiB free for {places.data}{'' if enough else ': fewer than 5 GiB, make room'}"
-    )
+    lines.append(f"disk: {free / 2**30:.1f} GiB free for {places.data}{'' if enough else '. Free at least 5 GiB'}")
     lines.append(f"plugins: {len(catalog.problems)} problem(s)")
     lines += [f"  {problem.kind}: {problem}" for problem in catalog.problems]
     for component in catalog.all("dataset"):
@@ -33,16 +31,18 @@ def doctor_lines(catalog: Catalog) -> tuple[list[str], bool]:
 
 
 def _state(choice: Choice, free: int) -> str:
-    here: list[str] = []
-    shelf = DatasetCache(environment.places())
+    found: list[str] = []
+    cache = DatasetCache(environment.places())
     for part in choice.spec.parts(choice.config):
         try:
-            dataset = shelf.open(choice, part, fetch=False)
+            dataset = cache.open(choice, part, fetch=False)
         except (DataMissing, DataBroken) as error:
-            if not here:
-                return f"not here ({error})"
+            if not found:
+                return f"missing ({error})"
         else:
             size = prepared_bytes(dataset, min(2 * DEFAULT_VIEW, LARGEST_CANVAS)) / 2**30
-            told = f"{len(dataset.labels):,} samples{f' in {part}' if part else ''}"
-            here.append(f"{told} ({size:.2f} GiB once prepared{', more than is free' if size * 2**30 > free else ''})")
-    return ", ".join(here)
+            count = f"{len(dataset.labels):,} samples{f' in {part}' if part else ''}"
+            found.append(
+                f"{count} ({size:.2f} GiB once prepared{', more than is free' if size * 2**30 > free else ''})"
+            )
+    return ", ".join(found)

@@ -1,4 +1,4 @@
-"""What is installed, as text: lists, explanations, problems. No torch, nothing built."""
+"""List and describe installed components as text, without importing implementations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sslbench.report.console.settings_help import setting_lines
 
 
 def list_lines(catalog: Catalog, kinds: Sequence[Kind], *, expand: bool) -> Iterator[str]:
-    """One line per component: name, summary, origin."""
+    """Yield a line per component: name, summary and origin."""
     for kind in kinds:
         components = catalog.all(kind)
         yield f"{plural(kind)} ({len(components)})"
@@ -34,7 +34,9 @@ def list_lines(catalog: Catalog, kinds: Sequence[Kind], *, expand: bool) -> Iter
             if expand and kind not in DATA:
                 yield from (f"    {member}" for member in sorted(component.spec.members()))
         if kind == "study":
-            yield from (f"  {path.stem:{width}}  in {path.parent}, found from this folder" for path in studies_here())
+            yield from (
+                f"  {path.stem:{width}}  in {path.parent}, found from the current folder" for path in studies_here()
+            )
         yield ""
     serious = sum(problem.kind != "advice" for problem in catalog.problems)
     if serious:
@@ -42,12 +44,12 @@ def list_lines(catalog: Catalog, kinds: Sequence[Kind], *, expand: bool) -> Iter
 
 
 def plural(kind: Kind) -> str:
-    """A kind's name for several."""
+    """Return the plural of a kind."""
     return "studies" if kind == "study" else f"{kind}s"
 
 
 def problem_lines(catalog: Catalog) -> Iterator[str]:
-    """One line per problem."""
+    """Yield a line per problem."""
     for problem in catalog.problems:
         yield f"{problem.kind}: {problem}"
     if not catalog.problems:
@@ -55,7 +57,7 @@ def problem_lines(catalog: Catalog) -> Iterator[str]:
 
 
 def show_lines(catalog: Catalog, kind: Kind, name: str) -> Iterator[str]:
-    """Explain one component; raises RequestError when nobody answers to the name."""
+    """Describe one component; raises RequestError for an unknown name."""
     found = catalog.find(kind, name)
     if isinstance(found, str):
         raise RequestError([found])
@@ -85,14 +87,14 @@ def show_lines(catalog: Catalog, kind: Kind, name: str) -> Iterator[str]:
             yield f"modalities: {', '.join(f'{name} ({m.layout})' for name, m in spec.card.modalities.items())}"
         yield f"license: {spec.card.license}"
         yield f"source: {spec.card.source}"
-        yield f"how to get it: {spec.card.obtain}"
+        yield f"download: {spec.card.obtain}"
         parts = [part for part in spec.parts(spec.config()) if part]
         if parts:
             yield f"parts: {', '.join(f'{name}/{part}' for part in parts)}"
 
 
 def show_settings(catalog: Catalog, section: str) -> Iterator[str]:
-    """Explain every setting of a section, or list the sections; raises RequestError for an unknown section."""
+    """Describe every setting of a section, or list the sections; raises RequestError for an unknown section."""
     if section:
         yield from setting_lines(describe_section(catalog, section))
         return
@@ -102,19 +104,19 @@ def show_settings(catalog: Catalog, section: str) -> Iterator[str]:
 
 def _settings(kind: Kind, component: Component, implied: dict[str, Any]) -> Iterator[str]:
     config = component.spec.config
-    meaning = inspect.getdoc(config) or ""
-    if meaning and not meaning.startswith(f"{config.__name__}("):
+    description = inspect.getdoc(config) or ""
+    if description and not description.startswith(f"{config.__name__}("):
         yield ""
-        yield from (f"  {line}" for line in meaning.splitlines())
+        yield from (f"  {line}" for line in description.splitlines())
     yield "" if dataclasses.fields(config) else "no settings"
     yield from setting_lines(describe_settings(config, prefix_of(kind, component.name), implied))
 
 
 def _method(spec: MethodSpec[Any], recipes: Sequence[Recipe]) -> Iterator[str]:
     yield ""
-    yield f"family: {spec.family}; needs of a backbone: {', '.join(sorted(spec.requires)) or 'nothing'}"
+    yield f"family: {spec.family}; required of the backbone: {', '.join(sorted(spec.requires)) or 'nothing'}"
     if spec.uses_labels:
-        yield "this method is given labels"
+        yield "this method uses labels"
     for recipe in recipes:
         yield f"recipe {recipe.name}: {recipe.summary}" + (f" (source: {recipe.source})" if recipe.source else "")
         yield from _set(recipe.settings)
@@ -125,13 +127,13 @@ def _set(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _recipe(spec: RecipeSpec) -> Iterator[str]:
-    yield f"for method {spec.method}; recipe=auto takes it for: {', '.join(spec.datasets) or 'nothing'}"
+    yield f"for method {spec.method}; recipe=auto selects it for: {', '.join(spec.datasets) or 'nothing'}"
     yield f"source: {spec.recipe.source}"
     yield from _set(spec.settings)
 
 
 def _published(spec: ReferenceSpec) -> Iterator[str]:
-    yield f"stands beside: recipe {spec.recipe}"
+    yield f"compared with: recipe {spec.recipe}"
     yield from _set(spec.settings)
     yield from (f"differs: {difference}" for difference in spec.differences)
     for row in spec.rows:

@@ -1,7 +1,7 @@
 """Print tables on terminals of any width without cutting a name or a number.
 
-A table that is too wide becomes several tables, each with the columns of labels; where not even one column fits beside
-these, each row becomes lines of its own.
+A table that is too wide is split into several, each with the label columns. If not even one column fits next to these, each
+row is printed as several lines.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 MAX_CELL_WIDTH = 40
-"""Width from which a cell is wrapped between its words."""
+"""Width above which a cell is wrapped between words."""
 GAP = 2
 
 
 def plain_table() -> Table:
-    """Return an empty table in the style of all tables here."""
+    """Return an empty table in the common style."""
     return Table(box=None, pad_edge=False, header_style="bold")
 
 
@@ -37,9 +37,9 @@ def print_table(console: Console, table: Table, labels: int) -> None:
 
 
 def _blocks(widths: Sequence[int], labels: int, available: int) -> Iterator[list[int]]:
-    """Yield the columns of each table; nothing where some column does not fit beside the labels."""
-    named = list(range(labels))
-    fixed = sum(widths[place] + GAP for place in named)
+    """Yield the columns of each table; nothing if a column does not fit next to the labels."""
+    label_columns = list(range(labels))
+    fixed = sum(widths[place] + GAP for place in label_columns)
     values = list(range(labels, len(widths)))
     if any(fixed + widths[place] > available for place in values) or (not values and fixed - GAP > available):
         return
@@ -47,11 +47,11 @@ def _blocks(widths: Sequence[int], labels: int, available: int) -> Iterator[list
     used = fixed
     for place in values:
         if block and used + widths[place] > available:
-            yield [*named, *block]
+            yield [*label_columns, *block]
             block, used = [], fixed
         block.append(place)
         used += widths[place] + GAP
-    yield [*named, *block]
+    yield [*label_columns, *block]
 
 
 def _part(table: Table, block: Sequence[int], widths: Sequence[int]) -> Table:
@@ -80,7 +80,7 @@ def _rows(table: Table) -> list[list[str]]:
 
 
 def _width(column: Column) -> int:
-    """Return how wide a column must be: its widest line, or, for long texts, at least its longest word."""
+    """Return the width of a column: its longest line, at most MAX_CELL_WIDTH, but at least its longest word."""
     texts = [Text.from_markup(str(cell)) for cell in (column.header, *column.cells)]
     lines = [line.cell_len for text in texts for line in text.split("\n")]
     words = [Text(word).cell_len for text in texts for word in text.plain.split()]

@@ -1,4 +1,4 @@
-"""Progress while a run runs: one live bar on a terminal, plain lines elsewhere. Prints; computes nothing."""
+"""Show the progress of a run, as live bars on a terminal or as plain lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PLAIN_SECONDS = 10.0
 
 
 def print_warning(console: Console, text: str) -> None:
-    """Print a line in yellow, as it is."""
+    """Print a line in yellow without markup."""
     console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -35,31 +35,31 @@ class _StageBar(NoProgress):
 
 
 class StageBars:
-    """One live bar per running stage and one for the whole; finished stages leave no trace."""
+    """A live bar per running stage, and one for the run; bars of finished stages are removed."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[detail]}"))
         self._progress = Progress(*columns, console=console, transient=True)
-        self._whole: RunProgress | None = None
+        self._run: RunProgress | None = None
         self._all: TaskID | None = None
 
     def expect(self, whole: RunProgress) -> None:
-        """Show a bar for the whole beside that of each stage."""
-        self._whole = whole
-        self._all = self._progress.add_task("whole", total=max(whole.total, 1e-9), detail="")
+        """Show a bar for the run above those of its stages."""
+        self._run = whole
+        self._all = self._progress.add_task("run", total=max(whole.total, 1e-9), detail="")
 
     def move(self, task: TaskID, done: int, total: int, detail: str) -> None:
-        """Move the bar of a stage, and that of the whole."""
+        """Update the bar of a stage and that of the run."""
         self._progress.update(task, completed=done, total=total, detail=detail)
-        if self._whole is not None and self._all is not None:
-            self._whole.advance(done, total)
-            self._progress.update(self._all, completed=self._whole.done, detail=self._whole.describe())
+        if self._run is not None and self._all is not None:
+            self._run.advance(done, total)
+            self._progress.update(self._all, completed=self._run.done, detail=self._run.describe())
 
     @contextmanager
     def stage(self, name: str) -> Iterator[StageProgress]:
         """Show a bar while the stage runs."""
-        with self._progress, _count_stage(self._whole, name):
+        with self._progress, _count_stage(self._run, name):
             task = self._progress.add_task(name, total=None, detail="")
             try:
                 yield _StageBar(self, task)
@@ -76,13 +76,13 @@ class StageBars:
 
 
 @contextmanager
-def _count_stage(whole: RunProgress | None, name: str) -> Iterator[None]:
-    """Count a stage toward the whole, where one is expected."""
-    if whole is not None:
-        whole.begin(name)
+def _count_stage(run: RunProgress | None, name: str) -> Iterator[None]:
+    """Count a stage toward the progress of the run, if there is one."""
+    if run is not None:
+        run.begin(name)
     yield
-    if whole is not None:
-        whole.end()
+    if run is not None:
+        run.end()
 
 
 class _StageLog(NoProgress):
@@ -106,21 +106,21 @@ class _StageLog(NoProgress):
 
 
 class PlainLog:
-    """Plain lines: a stage's end, and at most one line every ten seconds while it runs."""
+    """Plain lines: one at the end of a stage, and at most one every ten seconds while it runs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._whole: RunProgress | None = None
+        self._run: RunProgress | None = None
         self._last = environment.stopwatch()
 
     def expect(self, whole: RunProgress) -> None:
-        """End every line of progress with what is left of the whole."""
-        self._whole = whole
+        """Append the remaining time of the run to every line."""
+        self._run = whole
 
     def show(self, text: str, done: int, total: int) -> None:
-        """Print how far a stage and the whole are, if the last line is ten seconds old."""
-        if self._whole is not None:
-            self._whole.advance(done, total)
+        """Print the progress of a stage and of the run, at most every ten seconds."""
+        if self._run is not None:
+            self._run.advance(done, total)
         now = environment.stopwatch()
         if now - self._last >= PLAIN_SECONDS:
             self._last = now
@@ -128,18 +128,18 @@ class PlainLog:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[StageProgress]:
-        """Print how long the stage took, if it took any time worth a line."""
+        """Print the duration of the stage if it took more than a second."""
         began = self._last = environment.stopwatch()
-        with _count_stage(self._whole, name):
+        with _count_stage(self._run, name):
             yield _StageLog(self, name)
             seconds = environment.stopwatch() - began
             if seconds > 1:
-                if self._whole is not None:
-                    self._whole.advance(1, 1)
+                if self._run is not None:
+                    self._run.advance(1, 1)
                 self.say(f"{name}: done in {seconds:,.1f} s{self._left()}")
 
     def _left(self) -> str:
-        return f"; {self._whole.describe()}" if self._whole is not None else ""
+        return f"; {self._run.describe()}" if self._run is not None else ""
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -151,7 +151,7 @@ class PlainLog:
 
 
 def display_for(console: Console) -> Display:
-    """Bars on a terminal, lines elsewhere; nothing from any but the first of several processes."""
+    """Return bars on a terminal and plain lines elsewhere; nothing for ranks other than 0."""
     if environment.rank():
         return NoDisplay()
     return StageBars(console) if console.is_terminal else PlainLog(console)

@@ -37,7 +37,7 @@ def setting_table(settings: Iterable[SettingHelp]) -> Iterator[str]:
 
 
 def write_value(value: object) -> str:
-    """Write a value as it is written in a request."""
+    """Format a value as in a request."""
     kept = plain(value)
     if kept is None:
         return "null"

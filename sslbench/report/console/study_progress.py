@@ -1,4 +1,4 @@
-"""A study's progress while it runs: one bar for the whole and one for every worker, or plain lines. Prints only."""
+"""Show the progress of a study, as live bars or as plain lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLAIN_SECONDS = 10.0
 
 
 class StudyProgress(Protocol):
-    """Where a study's progress goes."""
+    """Interface of displays of a study's progress."""
 
     def __enter__(self) -> StudyProgress: ...
 
@@ -24,22 +24,22 @@ class StudyProgress(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def show(self, tally: StudyCounts, posts: Sequence[WorkerProgress]) -> None: ...
+    def show(self, counts: StudyCounts, workers: Sequence[WorkerProgress]) -> None: ...
 
     def log(self, text: str) -> None: ...
 
 
-def describe_counts(tally: StudyCounts) -> str:
-    """How far a study is, in words."""
-    left = "" if tally.seconds_left is None or not tally.stages_left else f", {duration(tally.seconds_left)} left"
-    done, of = tally.runs - tally.runs_left, tally.runs
-    return f"{done}/{of} runs, {tally.stages - tally.stages_left}/{tally.stages} stages{left}"
+def describe_counts(counts: StudyCounts) -> str:
+    """Describe how many runs and stages of a study are done, and the remaining time."""
+    left = "" if counts.seconds_left is None or not counts.stages_left else f", {duration(counts.seconds_left)} left"
+    done = counts.runs - counts.runs_left
+    return f"{done}/{counts.runs} runs, {counts.stages - counts.stages_left}/{counts.stages} stages{left}"
 
 
-def describe_worker(post: WorkerProgress) -> str:
-    """What a worker is doing, in words."""
-    share = f"{post.done / post.total:.0%} " if post.total else ""
-    return f"{post.title}: {share}{post.detail}".rstrip(": ")
+def describe_worker(worker: WorkerProgress) -> str:
+    """Describe the stage of a worker and its progress."""
+    share = f"{worker.done / worker.total:.0%} " if worker.total else ""
+    return f"{worker.title}: {share}{worker.detail}".rstrip(": ")
 
 
 class StudyBars:
@@ -60,20 +60,18 @@ class StudyBars:
     ) -> None:
         self._progress.stop()
 
-    def show(self, tally: StudyCounts, posts: Sequence[WorkerProgress]) -> None:
-        """Move the bars."""
-        done = tally.stages - tally.stages_left
-        self._progress.update(self._all, completed=done, total=tally.stages, detail=describe_counts(tally))
-        there = {post.worker for post in posts}
-        for gone in [worker for worker in self._workers if worker not in there]:
-            self._progress.remove_task(self._workers.pop(gone))
-        for post in posts:
-            if post.worker not in self._workers:
-                self._workers[post.worker] = self._progress.add_task(post.worker, total=None, detail="")
-            total = post.total or None
-            self._progress.update(
-                self._workers[post.worker], completed=post.done, total=total, detail=describe_worker(post)
-            )
+    def show(self, counts: StudyCounts, workers: Sequence[WorkerProgress]) -> None:
+        """Update the bars."""
+        done = counts.stages - counts.stages_left
+        self._progress.update(self._all, completed=done, total=counts.stages, detail=describe_counts(counts))
+        active = {worker.worker for worker in workers}
+        for ended in [name for name in self._workers if name not in active]:
+            self._progress.remove_task(self._workers.pop(ended))
+        for worker in workers:
+            if worker.worker not in self._workers:
+                self._workers[worker.worker] = self._progress.add_task(worker.worker, total=None, detail="")
+            total, detail = worker.total or None, describe_worker(worker)
+            self._progress.update(self._workers[worker.worker], completed=worker.done, total=total, detail=detail)
 
     def log(self, text: str) -> None:
         """Print a line above the bars."""
@@ -81,7 +79,7 @@ class StudyBars:
 
 
 class PlainStudyLog:
-    """A plain line every ten seconds, and whenever a run ends."""
+    """A plain line every ten seconds, and at the end of every run."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -96,14 +94,14 @@ class PlainStudyLog:
     ) -> None:
         return None
 
-    def show(self, tally: StudyCounts, posts: Sequence[WorkerProgress]) -> None:
-        """Print where the study is."""
+    def show(self, counts: StudyCounts, workers: Sequence[WorkerProgress]) -> None:
+        """Print the progress of the study."""
         now = environment.stopwatch()
-        if now - self._last < PLAIN_SECONDS and tally.runs_left == self._left:
+        if now - self._last < PLAIN_SECONDS and counts.runs_left == self._left:
             return
-        self._last, self._left = now, tally.runs_left
-        busy = "; ".join(describe_worker(post) for post in posts)
-        self.log(f"{describe_counts(tally)}{f' ({busy})' if busy else ''}")
+        self._last, self._left = now, counts.runs_left
+        busy = "; ".join(describe_worker(worker) for worker in workers)
+        self.log(f"{describe_counts(counts)}{f' ({busy})' if busy else ''}")
 
     def log(self, text: str) -> None:
         """Print a line."""
@@ -111,5 +109,5 @@ class PlainStudyLog:
 
 
 def study_progress_for(console: Console) -> StudyProgress:
-    """Bars on a terminal, lines elsewhere."""
+    """Return bars on a terminal and plain lines elsewhere."""
     return StudyBars(console) if console.is_terminal else PlainStudyLog(console)

@@ -1,4 +1,4 @@
-"""Tables as a terminal shows them. Formats; computes nothing."""
+"""Print the results of runs and the report of a study."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ METRIC_LABELS = {
     "ami_max": "AMI max",
     "rank_me": "RankMe",
     "top_5": "top 5",
-    "top_5_chance": "by chance",
+    "top_5_chance": "chance",
 }
 ACCURACIES = ("micro_accuracy", "macro_accuracy")
 EXTREMES = 5
 
 MAX_ROWS = 40
-"""Rows of a study's table that a terminal shows."""
+"""Maximum of rows of a study's table on a terminal."""
 
 
 def cell(estimate: Estimate | None) -> str:
-    """A mean and, where there is one, half of its 95 % interval."""
+    """Format a mean and, if known, the half-width of its 95 % interval."""
     if estimate is None:
         return "–"
     digits = 1 if estimate.mean >= 10 else 3
@@ -67,7 +67,7 @@ def cell(estimate: Estimate | None) -> str:
 
 
 def results_table(rows: Sequence[RunRow]) -> Table:
-    """Protocols and metrics across, runs down."""
+    """Tabulate scores, a row per run and a column per protocol and metric."""
     metrics = (*ACCURACIES, "ami_max", "rank_me", "top_5", "top_5_chance")
     columns = columns_of(rows, metrics)
     table = plain_table()
@@ -101,7 +101,7 @@ def _views(row: RunRow) -> str:
 
 
 def classes_table(record: Record, dataset: str, protocol: str, answers: TestAnswers | None = None) -> Table | None:
-    """The worst and the best classes under one protocol, of those that have training and test samples."""
+    """Tabulate the worst and best classes under one protocol, of those with training and test samples."""
     rows = class_rows(record, dataset, protocol, answers)
     if not rows:
         return None
@@ -118,8 +118,8 @@ def classes_table(record: Record, dataset: str, protocol: str, answers: TestAnsw
 
 
 def describe_questions(records: Sequence[Record]) -> list[str]:
-    """Say what numbers are of where a protocol answers several questions, several times, or not its own question."""
-    told: dict[str, dict[str, None]] = {}
+    """Describe the facts of protocols whose scores are for other than their default evaluation."""
+    protocols_by_text: dict[str, dict[str, None]] = {}
     for record in records:
         last = [score for score in record.scores if score.epoch is None]
         for protocol in dict.fromkeys(score.protocol for score in last):
@@ -130,17 +130,17 @@ def describe_questions(records: Sequence[Record]) -> list[str]:
                 for fact in LARGEST
                 if any(fact in setting for setting in settings)
             ]
-            instead = {fact: setting[fact] for setting in settings for fact in DEFAULT_FACT if fact in setting}
-            facts += [describe_fact(fact, value) for fact, value in instead.items()] or [EVERY] * bool(facts)
+            other_facts = {fact: setting[fact] for setting in settings for fact in DEFAULT_FACT if fact in setting}
+            facts += [describe_fact(fact, value) for fact, value in other_facts.items()] or [EVERY] * bool(facts)
             draws = len({setting["draw"] for setting in settings if "draw" in setting})
             facts += [f"mean of {draws} draws"] if facts and draws > 1 else []
             if facts:
-                told.setdefault(", ".join(facts), {})[protocol] = None
-    return [f"{', '.join(protocols)}: {text}" for text, protocols in told.items()]
+                protocols_by_text.setdefault(", ".join(facts), {})[protocol] = None
+    return [f"{', '.join(protocols)}: {text}" for text, protocols in protocols_by_text.items()]
 
 
 def cluster_reference_table(records: Sequence[Record]) -> Table | None:
-    """What clusters were set against beside the classes, each with its null; None where nothing was."""
+    """Tabulate scores of clusters against columns other than the class, with their nulls; None if there are none."""
     found = against(records)
     if not found:
         return None
@@ -159,7 +159,7 @@ def cluster_reference_table(records: Sequence[Record]) -> Table | None:
 
 
 def show_results(console: Console, results: Results, published: Sequence[Verdict] = ()) -> None:
-    """Print one table per dataset, how its rows compare, what could not be measured, published numbers, extreme classes."""
+    """Print scores, comparisons of rows, warnings, published numbers and extreme classes."""
     records = results.records
     answers = {record.run: read_answers(results.root, record) for record in records}
     rows = rows_of(records, answers)
@@ -176,8 +176,8 @@ def show_results(console: Console, results: Results, published: Sequence[Verdict
             _print_titled(console, verdict_title(own, dataset), verdict_table(own, rows))
     for line in describe_questions(records):
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
-    if (beside := cluster_reference_table(records)) is not None:
-        _print_titled(console, "clusters against what else is known of a sample", beside, labels=3)
+    if (references := cluster_reference_table(records)) is not None:
+        _print_titled(console, "clusters compared with other columns than the class", references, labels=3)
     reasons = [_reason(record) for record in records if record.reason]
     for record in records:
         notes = record.training[0].get("notes", {}) if record.training else {}
@@ -189,13 +189,13 @@ def show_results(console: Console, results: Results, published: Sequence[Verdict
     for verdict in published:
         console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
     for data in {d["part"]: d for record in records for d in record.pretrained_on if "account" in d}.values():
-        _print_titled(console, f"{data['part']}: what was learned from", account_table(data["account"]))
+        _print_titled(console, f"{data['part']}: training data", account_table(data["account"]))
     for dataset in names:
         _show_classes(console, rows, dataset, answers)
 
 
 def _show_classes(console: Console, rows: Sequence[RunRow], dataset: str, answers: AnswersByRun) -> None:
-    """Print the worst and best classes of the best row of a dataset, and what they do not cover."""
+    """Print the worst and best classes of a dataset's best row, and which classes are not covered."""
     best = find_best_row(rows, dataset)
     shown = next(row for row in rows if row.dataset == dataset) if best is None else best.row
     record = shown.record
@@ -215,12 +215,12 @@ def _show_classes(console: Console, rows: Sequence[RunRow], dataset: str, answer
 
 
 def _reason(record: Record) -> str:
-    where = f" ({record.run}/traceback.txt says where)" if record.status == "failed" else ""
-    return f"{record.method['name']}: {record.status}: {record.reason}{where}"
+    details = f" (see {record.run}/traceback.txt)" if record.status == "failed" else ""
+    return f"{record.method['name']}: {record.status}: {record.reason}{details}"
 
 
 def account_table(account: Mapping[str, Sequence[Any]]) -> Table:
-    """What a dataset was made of, as it says itself: the first column names, the others count."""
+    """Tabulate the composition of a dataset, as its reader reports it."""
     table = plain_table()
     for place, name in enumerate(account["columns"]):
         table.add_column(escape(name), justify="left" if place == 0 else "right")
@@ -230,7 +230,7 @@ def account_table(account: Mapping[str, Sequence[Any]]) -> Table:
 
 
 def _describe_unreadable(records: Sequence[Record]) -> Sequence[str]:
-    """Say of every part how many of its files could not be read, and the first of them."""
+    """Describe how many files of every part could not be read, and the first of them."""
     found: dict[str, str] = {}
     for data in (data for record in records for data in (*record.pretrained_on, *record.evaluated_on)):
         if broken := data.get("unreadable"):
@@ -240,33 +240,33 @@ def _describe_unreadable(records: Sequence[Record]) -> Sequence[str]:
 
 
 def _print_titled(console: Console, title: str, table: Table, labels: int = 1) -> None:
-    """Print a table below its title, which wraps where the terminal does; the first `labels` columns name its rows."""
+    """Print a table below its title; the first `labels` columns name its rows."""
     console.print()
     console.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
     print_table(console, table, labels)
 
 
 def show_report(console: Console, report: Report, folder: Path) -> None:
-    """Print a study's tables, what was expected, what is missing, and where the rest lies."""
+    """Print a study's tables, judged hypotheses, expected numbers, missing results, and the path of the report."""
     for made in report.tables:
         _print_titled(
             console, f"{made.title or made.name}: {made.note}", _text_table(made.frame[:MAX_ROWS]), made.labels
         )
         if len(made.frame) > MAX_ROWS:
             console.print(
-                f"… and {len(made.frame) - MAX_ROWS} rows more in {folder}/tables/{made.name}.md",
+                f"… and {len(made.frame) - MAX_ROWS} more rows in {folder}/tables/{made.name}.md",
                 markup=False,
                 soft_wrap=True,
             )
     for name, tables in report.class_effects.items():
         show_tables(console, tables, folder / "class-effects" / name)
     if len(report.hypotheses):
-        _print_titled(console, "directions: differences paired over folds and seeds, ± half of the 95 % interval",
+        _print_titled(console, "hypotheses: differences paired over folds and seeds, ± half-width of the 95 % interval",
                 _text_table(report.hypotheses))  # fmt: skip
     for verdict in report.published:
         console.print(f"published: {verdict}", highlight=False, markup=False, soft_wrap=True)
     if len(report.expected):
-        _print_titled(console, "expected and found", _text_table(report.expected))
+        _print_titled(console, "expected and measured", _text_table(report.expected))
     for sentence in report.coverage:
         console.print(f"not covered: {sentence}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     for sentence in report.missing:
@@ -275,14 +275,14 @@ def show_report(console: Console, report: Report, folder: Path) -> None:
 
 
 def show_tables(console: Console, tables: Sequence[ReportTable], folder: Path) -> None:
-    """Print tables, of long ones the beginning and where the rest lies."""
+    """Print tables; of long ones the first rows and the path of the file."""
     for made in tables:
         _print_titled(
             console, f"{made.title or made.name}: {made.note}", _text_table(made.frame[:MAX_ROWS]), made.labels
         )
         if len(made.frame) > MAX_ROWS:
             console.print(
-                f"… and {len(made.frame) - MAX_ROWS} rows more in {folder}/{made.name}.md", markup=False, soft_wrap=True
+                f"… and {len(made.frame) - MAX_ROWS} more rows in {folder}/{made.name}.md", markup=False, soft_wrap=True
             )
 
 

@@ -1,4 +1,4 @@
-"""What a run's table is of, what its intervals cover, and how its rows compare, as a terminal shows it."""
+"""Format the title, intervals and pairwise verdicts of a table of runs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ COLORS = {"better": "green", "worse": "red"}
 
 
 def results_title(rows: Sequence[RunRow]) -> str:
-    """Say what was measured: the data, its samples, recipe and seeds."""
+    """Describe the dataset, samples, recipe and seeds of a table."""
     names = list(dict.fromkeys(row.dataset for row in rows))
     if not any(row.cells for row in rows):
-        return f"{', '.join(names)}: nothing measured"
+        return f"{', '.join(names)}: no scores"
     dataset = names[0] if len(names) == 1 else f"{len(names)} datasets"
     recipes = dict.fromkeys(row.record.recipe for row in rows if not row.record.baseline)
     recipe = f"recipe {', '.join(recipes)}; " if recipes else ""
@@ -33,18 +33,18 @@ def results_title(rows: Sequence[RunRow]) -> str:
 
 
 def _describe_samples(record: Record, dataset: str) -> str:
-    """How many samples there are, how many were learned from, and from which group to which, in brackets."""
+    """Describe the samples, training samples and transfer of a record, in brackets."""
     facts = next(data for data in record.evaluated_on if data["part"] == dataset)
     if "samples" not in facts:
         return ""
     splits = record.settings["splits"]
-    learned = next((f", {t['samples']:,} learned from" for t in record.training if "samples" in t), "")
-    way = f", from {splits['bank']} to {splits['query']}" if splits["transfer"] else ""
-    return f" ({facts['samples']:,} samples{learned}{way})"
+    training = next((f", {t['samples']:,} used for training" for t in record.training if "samples" in t), "")
+    transfer = f", from {splits['bank']} to {splits['query']}" if splits["transfer"] else ""
+    return f" ({facts['samples']:,} samples{training}{transfer})"
 
 
 def coverage_lines(rows: Sequence[RunRow]) -> Iterator[str]:
-    """Say how many test samples there are and what each interval covers."""
+    """Yield the number of test samples, what each interval covers, and the class balance."""
     counts: dict[str, int] = {}
     covered: dict[str, dict[str, None]] = {}
     for row in rows:
@@ -57,9 +57,9 @@ def coverage_lines(rows: Sequence[RunRow]) -> Iterator[str]:
             if estimate.half is not None:
                 covered.setdefault(estimate.over, {})[f"{protocol} {metric}"] = None
     known = [f"{dataset} {count:,}" for dataset, count in counts.items() if count]
-    told = known[0].rpartition(" ")[2] if len(counts) == 1 and known else ", ".join(known)
+    listed = known[0].rpartition(" ")[2] if len(counts) == 1 and known else ", ".join(known)
     if known:
-        yield f"test samples: {told}"
+        yield f"test samples: {listed}"
     accuracies = [over for over in covered if over.endswith("test samples")]
     others = [over for over in covered if over not in accuracies]
     if accuracies:
@@ -71,20 +71,20 @@ def coverage_lines(rows: Sequence[RunRow]) -> Iterator[str]:
     elif others:
         yield f"± is the half-width of a 95 % interval over {' or '.join(others)}"
     if "test samples" in accuracies:
-        yield "one seed: the interval says nothing of other trainings"
+        yield "one seed: the interval does not cover variation between trainings"
     for dataset in counts:
         balance = describe_balance([row for row in rows if row.dataset == dataset])
         yield from (f"{dataset}: {line}" if len(counts) > 1 else line for line in balance)
 
 
 def verdict_title(verdicts: Sequence[RowVerdict], dataset: str) -> str:
-    """Say what the verdicts of a dataset compare."""
+    """Return the title of a dataset's verdicts."""
     metric = verdicts[0].metric.replace("_", " ")
     return f"{dataset}: which row is better? {metric}, 95 % interval of the paired difference"
 
 
 def verdict_table(verdicts: Sequence[RowVerdict], rows: Sequence[RunRow]) -> Table:
-    """One row per run, in the order of `rows`: its verdict against the best row and the random encoder, by protocol."""
+    """Tabulate the verdicts of every run against the best row and the random encoder, by protocol."""
     records = {row.record.run: row.record for row in rows}
     found = {(one.run, one.protocol, one.against): one for one in verdicts}
     columns = [
@@ -98,21 +98,21 @@ def verdict_table(verdicts: Sequence[RowVerdict], rows: Sequence[RunRow]) -> Tab
     others = {(one.protocol, one.against): records[one.other].method["name"] for one in verdicts}
     for protocol, against in columns:
         table.add_column(f"{protocol}\nvs {'best' if against == 'best' else others[protocol, against]}")
-    several = len({tuple(sorted(_backbones(record))) for record in records.values() if record.backbones}) > 1
+    backbones_differ = len({tuple(sorted(_backbones(record))) for record in records.values() if record.backbones}) > 1
     best = {(one.protocol, one.other) for one in verdicts if one.against == "best"}
-    viewed = len({_views(record) for record in records.values() if not record.baseline}) > 1
+    augmentations_differ = len({_views(record) for record in records.values() if not record.baseline}) > 1
     shown = {one.run for one in verdicts} | {run for _, run in best}
     for run in [run for run in records if run in shown]:
         record = records[run]
         facts = [with_marks(record.method["name"], marks_of(record.method))]
-        facts += ["+".join(_backbones(record))] if several and record.backbones else []
-        facts += [_views(record)] if viewed and record.augmentations else []
-        named = ", ".join(facts)
+        facts += ["+".join(_backbones(record))] if backbones_differ and record.backbones else []
+        facts += [_views(record)] if augmentations_differ and record.augmentations else []
+        title = ", ".join(facts)
         cells = [
             "best" if against == "best" and (protocol, run) in best else _cell(found.get((run, protocol, against)))
             for protocol, against in columns
         ]
-        table.add_row(escape(named), *cells)
+        table.add_row(escape(title), *cells)
     return table
 
 

@@ -1,4 +1,4 @@
-"""What a method sees of a few samples: as read, as prepared, and in two augmented views. A figure of every trained run."""
+"""Draw a few training samples as read, as prepared, and in two augmented views."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ SAMPLES, VIEWS, CELL, SEED = 3, 2, 1.15, 0
 
 
 def draw_augmentation_preview(plan: Plan, table: Prepared, folder: Path) -> Path | None:
-    """Draw `seen` as PNG and SVG: a line a sample; None for a method that takes no augmented view."""
+    """Draw `seen` as PNG and SVG, one row per sample; None for a method without augmented views."""
     roles = [role for role, wanted in plan.roles.items() if wanted.augment]
     if not plan.spec.trains or not roles or not len(table):
         return None
     rows = np.unique(np.linspace(0, len(table) - 1, SAMPLES).astype(np.int64))
     stored = table.read(rows)
     views = _views(plan, table, rows, roles[0])
-    told = ("read", "prepared", *(f"view {number + 1}" for number in range(len(views))))
-    columns = [f"{name}\n{what}" for name in plan.modalities for what in told]
+    steps = ("read", "prepared", *(f"view {number + 1}" for number in range(len(views))))
+    columns = [f"{name}\n{step}" for name in plan.modalities for step in steps]
     figure, grid = pyplot().subplots(
         len(rows), len(columns), figsize=(CELL * len(columns), CELL * len(rows) + 0.4), squeeze=False,
         layout="constrained",
@@ -33,22 +33,22 @@ def draw_augmentation_preview(plan: Plan, table: Prepared, folder: Path) -> Path
         axes.axis("off")
     for axes, title in zip(grid[0], columns, strict=True):
         axes.set_title(title, fontsize=7)
-    for line, (place, row) in zip(grid, enumerate(table.kept[rows].tolist()), strict=True):
+    for grid_row, (place, row) in zip(grid, enumerate(table.kept[rows].tolist()), strict=True):
         read = plan.pretrain_parts[0].dataset.read(row, np.random.default_rng(SEED))
-        cells = iter(line)
+        cells = iter(grid_row)
         for name, modality in plan.modalities.items():
             lengths: list[Any] = [None, *(source.get(f"{name}.length") for source in (stored, *views))]
             values = [read[name], stored[name][place], *(view[name][place].numpy() for view in views)]
             for value, length in zip(values, lengths, strict=True):
                 axes = next(cells)
-                bright = modality.layout == "image" and value.dtype != np.uint8
-                shown = np.clip(value, 0, 1) * 255 if bright else value
+                is_unit_range = modality.layout == "image" and value.dtype != np.uint8
+                shown = np.clip(value, 0, 1) * 255 if is_unit_range else value
                 show_sample(axes, shown, modality.layout, None if length is None else int(length[place]))
     return save_figure(figure, folder / "seen")
 
 
 def _views(plan: Plan, table: Prepared, rows: np.ndarray[Any, np.dtype[np.int64]], role: str) -> list[View]:
-    """Up to two views of these rows in the first role that is augmented, by the first augmentation."""
+    """Make up to two views of these rows in one role, with the first augmentation."""
     import torch
 
     from sslbench.train.build import build_augmentation, make_views

@@ -1,4 +1,4 @@
-"""Samples that a protocol singled out (nearest to a cluster's center, retrieved), as a figure of a run. Computes nothing."""
+"""Draw the groups of samples that a protocol selected, such as cluster exemplars."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_PER_GROUP, CELL = 8, 0.75
 
 
 def draw_exemplars(evaluations: Sequence[Stage], tables: Sequence[Prepared], folder: Path) -> list[Path]:
-    """Draw every group of rows that the first evaluation of a dataset by a protocol left: `NAME-DATASET` as PNG and SVG."""
+    """Draw `NAME-DATASET` as PNG and SVG for every group artifact; of several evaluations the first is drawn."""
     made: dict[str, Path] = {}
     named = {table.name: table for table in tables}
     for dataset, content in read_artifacts(evaluations):
@@ -32,7 +32,7 @@ def draw_exemplars(evaluations: Sequence[Stage], tables: Sequence[Prepared], fol
 
 
 def read_artifacts(evaluations: Sequence[Stage]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Every artifact that evaluations left as text, with the dataset that each is of."""
+    """Read the JSON artifacts of evaluations, as (dataset, content)."""
     found: list[tuple[str, Mapping[str, Any]]] = []
     for stage in evaluations:
         for file in sorted(stage.folder.glob("*.json")):
@@ -43,17 +43,17 @@ def read_artifacts(evaluations: Sequence[Stage]) -> list[tuple[str, Mapping[str,
 
 
 def _draw(table: Prepared, shown: Sequence[str], groups: Mapping[str, Sequence[int]], path: Path) -> Path:
-    """A line for each group: its first sample as the first of two modalities, all others as the second."""
-    wide = min(MAX_PER_GROUP, max(len(rows) for rows in groups.values()))
-    size = (CELL * wide + 0.6, (CELL + 0.15) * len(groups))
-    figure, grid = pyplot().subplots(len(groups), wide, figsize=size, squeeze=False, layout="constrained")
+    """Draw a row per group: its first sample in the first of two modalities, the others in the second."""
+    columns = min(MAX_PER_GROUP, max(len(rows) for rows in groups.values()))
+    size = (CELL * columns + 0.6, (CELL + 0.15) * len(groups))
+    figure, grid = pyplot().subplots(len(groups), columns, figsize=size, squeeze=False, layout="constrained")
     for axes in grid.flat:
         axes.axis("off")
-    for line, (label, rows) in zip(grid, groups.items(), strict=True):
-        line[0].text(-0.1, 0.5, label, ha="right", va="center", fontsize=7, transform=line[0].transAxes)
-        chosen = np.array(rows[:wide], np.int64)
+    for grid_row, (label, rows) in zip(grid, groups.items(), strict=True):
+        grid_row[0].text(-0.1, 0.5, label, ha="right", va="center", fontsize=7, transform=grid_row[0].transAxes)
+        chosen = np.array(rows[:columns], np.int64)
         names, stored = class_names(table, chosen), table.read(chosen)
-        for place, (axes, name) in enumerate(zip(line, names, strict=False)):
+        for place, (axes, name) in enumerate(zip(grid_row, names, strict=False)):
             modality = shown[min(place, 1)]
             steps = stored.get(f"{modality}.length")
             length = None if steps is None else int(steps[place])

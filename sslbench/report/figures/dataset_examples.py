@@ -1,4 +1,4 @@
-"""Images of what was prepared, as a figure of a run: what a method really saw, three classes that are named most alike."""
+"""Draw example images of prepared data, from three classes with similar names."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ CLASSES, PER_CLASS, CELL = 3, 3, 0.9
 
 
 def draw_examples(table: Prepared, folder: Path, mark: str = "") -> list[Path]:
-    """Draw `examples-NAME` as PNG and SVG for every image modality: a row for the table, or for each member of a pool.
+    """Draw `examples-NAME` as PNG and SVG for every image modality, with a row per table or pool member.
 
-    `mark` tells tables of one name apart.
+    `mark` distinguishes tables of the same name.
     """
     made = []
     for modality, what in table.modalities.items():
@@ -32,7 +32,7 @@ def draw_examples(table: Prepared, folder: Path, mark: str = "") -> list[Path]:
 
 
 def _rows_by_member(table: Prepared) -> Mapping[str, NDArray[np.int64]]:
-    """Which rows are of one collection."""
+    """Return the rows of each pool member, or all rows by the table's name."""
     members = table.columns.get("member")
     if members is None:
         return {table.name: np.arange(len(table))}
@@ -40,7 +40,7 @@ def _rows_by_member(table: Prepared) -> Mapping[str, NDArray[np.int64]]:
 
 
 def class_names(table: Prepared, rows: NDArray[np.int64]) -> list[str]:
-    """The class of each row, '' where none is known."""
+    """Return the class name of each row, '' for unlabeled rows."""
     if "class" in table.columns:
         return [str(name) for name in table.columns["class"][rows]]
     if table.target.kind != "class":
@@ -49,24 +49,24 @@ def class_names(table: Prepared, rows: NDArray[np.int64]) -> list[str]:
 
 
 def choose_examples(classes: Sequence[str], rows: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    """Rows from all over each of a few classes; without classes from all over."""
-    told = most_similar_names(sorted(set(classes) - {""}))
-    if not told:
+    """Choose evenly spaced rows of a few classes, or of all rows if there are no classes."""
+    names = most_similar_names(sorted(set(classes) - {""}))
+    if not names:
         return {"": _evenly_spaced(rows, CLASSES * PER_CLASS)}
-    return {name: _evenly_spaced(rows[np.array(classes) == name], PER_CLASS) for name in told}
+    return {name: _evenly_spaced(rows[np.array(classes) == name], PER_CLASS) for name in names}
 
 
 def most_similar_names(names: Sequence[str], most: int = CLASSES) -> list[str]:
-    """So many neighbors of a sorted list whose names begin most alike: similar classes, where names follow a system."""
+    """Return `most` consecutive names of a sorted list with the longest common prefix."""
     starts = range(max(1, len(names) - most + 1))
-    shared = [_common_start(names[at], names[min(at + most, len(names)) - 1]) if names else 0 for at in starts]
+    shared = [_common_start(names[i], names[min(i + most, len(names)) - 1]) if names else 0 for i in starts]
     best = int(np.argmax(shared))
     return list(names[best : best + most])
 
 
 def _common_start(first: str, last: str) -> int:
-    """How many letters two names, and all that lie between them in a sorted list, begin with."""
-    return next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    """Return the length of the common prefix of two names."""
+    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
 
 def _evenly_spaced(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
@@ -76,16 +76,18 @@ def _evenly_spaced(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 
 
 def _draw(table: Prepared, modality: str, blocks: Mapping[str, Mapping[str, NDArray[np.int64]]], path: Path) -> Path:
-    wide = CLASSES * PER_CLASS
+    columns = CLASSES * PER_CLASS
     figure, grid = pyplot().subplots(
-        len(blocks), wide, figsize=(CELL * wide, (CELL + 0.35) * len(blocks)), squeeze=False, layout="constrained"
+        len(blocks), columns, figsize=(CELL * columns, (CELL + 0.35) * len(blocks)), squeeze=False, layout="constrained"
     )
     for axes in grid.flat:
         axes.axis("off")
-    for line, (label, groups) in zip(grid, blocks.items(), strict=True):
-        line[0].text(-0.1, 0.5, label, rotation=90, ha="right", va="center", fontsize=7, transform=line[0].transAxes)
+    for grid_row, (label, groups) in zip(grid, blocks.items(), strict=True):
+        grid_row[0].text(
+            -0.1, 0.5, label, rotation=90, ha="right", va="center", fontsize=7, transform=grid_row[0].transAxes
+        )
         for place, (name, rows) in enumerate(groups.items()):
-            line[place * PER_CLASS].set_title(name, fontsize=7, loc="left")
-            for axes, image in zip(line[place * PER_CLASS :], table.read(rows)[modality], strict=False):
+            grid_row[place * PER_CLASS].set_title(name, fontsize=7, loc="left")
+            for axes, image in zip(grid_row[place * PER_CLASS :], table.read(rows)[modality], strict=False):
                 show_image(axes, image)
     return save_figure(figure, path)

@@ -1,4 +1,4 @@
-"""What a method shows of itself (reconstructions, prototypes) as figures of a run. Draws what is there; computes nothing."""
+"""Draw the images that a method saved in pretraining, such as reconstructions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ ROWS, CELL = 8, 1.1
 
 
 def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
-    """Draw every set of images that a pretraining left: a column per caption, a row per sample, as PNG and SVG.
+    """Draw every set of images of a pretraining as PNG and SVG, a column per caption and a row per sample.
 
-    Of more than three channels the first three are drawn, of two the first.
+    The first three channels are drawn, or the first of two.
     """
     made = []
     for file in sorted(stage.glob(f"{PREFIX}*.npz")):

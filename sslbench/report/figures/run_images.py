@@ -1,4 +1,4 @@
-"""Images of a run's page: test samples that are misclassified, and what the encoder takes. Read from the prepared table."""
+"""Read the images of a run's page: misclassified test samples and encoder inputs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from sslbench.results.record import Record
 from sslbench.results.store import PREDICTIONS, Store
 
 MAX_MISCLASSIFIED, PER_CLASS = 48, 6
-"""Misclassified images on a page, and of one class."""
+"""Maximum of misclassified images on a page, and per class."""
 MAX_INPUTS = 8
-"""Test images shown as the encoder takes them."""
+"""Number of test images shown as encoder inputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Misclassified:
-    """A test sample: its class, the class predicted most often, how many of the predictions are wrong, and its image."""
+    """A misclassified test sample: its class, the class predicted most often, counts of predictions, and its image."""
 
     id: str
     label: str
@@ -41,7 +41,7 @@ class Misclassified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderInput:
-    """Images as one encoder takes them, without augmentation, and their size in pixels."""
+    """Images as one encoder receives them, without augmentation, and their size in pixels."""
 
     modality: str
     channels: int
@@ -51,7 +51,7 @@ class EncoderInput:
 
 
 def open_table(store: Store, record: Record, dataset: str) -> Prepared | None:
-    """Open the prepared samples that a run was measured on; None where they are no longer on disk."""
+    """Open the prepared samples that a run was evaluated on; None if they are no longer on disk."""
     data = next(data for data in record.evaluated_on if data["part"] == dataset)
     folder = store.prepared / str(data.get("prepared", ""))
     return open_prepared(folder, dataset) if (folder / "meta.json").exists() else None
@@ -60,7 +60,7 @@ def open_table(store: Store, record: Record, dataset: str) -> Prepared | None:
 def find_misclassified(
     store: Store, record: Record, dataset: str, protocol: str, table: Prepared
 ) -> list[Misclassified]:
-    """List test samples that a run misclassifies, those that most seeds get wrong first; empty without images."""
+    """List misclassified test samples, the most frequently misclassified first; empty without images."""
     modality = _image_modality(table)
     path = store.run(record.run) / PREDICTIONS
     if modality is None or not path.exists():
@@ -74,13 +74,13 @@ def find_misclassified(
             compute.is_null(answers["epoch"]),
         )
     )
-    asked: Counter[str] = Counter()
+    predictions: Counter[str] = Counter()
     wrong: dict[str, Counter[int]] = {}
     labels: dict[str, int] = {}
     for row in answers.to_pylist():
         if row["setting"] not in wanted:
             continue
-        asked[row["id"]] += 1
+        predictions[row["id"]] += 1
         labels[row["id"]] = row["label"]
         if row["label"] != row["predicted"]:
             wrong.setdefault(row["id"], Counter())[row["predicted"]] += 1
@@ -92,14 +92,14 @@ def find_misclassified(
     return [
         Misclassified(
             id=name, label=names[labels[name]], predicted=names[wrong[name].most_common(1)[0][0]],
-            wrong_predictions=wrong[name].total(), predictions=asked[name], image=image,
+            wrong_predictions=wrong[name].total(), predictions=predictions[name], image=image,
         )
         for name, image in zip([name for name in chosen if name in places], images, strict=True)
     ]  # fmt: skip
 
 
 def _choose(wrong: Mapping[str, Counter[int]], labels: Mapping[str, int]) -> list[str]:
-    """Samples that are wrong most often first, a few of each class."""
+    """Choose the most frequently misclassified samples, at most PER_CLASS of each class."""
     kept: list[str] = []
     by_class: Counter[int] = Counter()
     for name in sorted(wrong, key=lambda name: (-wrong[name].total(), labels[name], name)):
@@ -110,7 +110,7 @@ def _choose(wrong: Mapping[str, Counter[int]], labels: Mapping[str, int]) -> lis
 
 
 def encoder_inputs(record: Record, table: Prepared) -> list[EncoderInput]:
-    """Make the views without augmentation that the encoders of a run take of a few samples, for every image modality."""
+    """Return the unaugmented inputs of a run's encoders for a few samples, for every image modality."""
     from sslbench.data.views import ViewMaker
 
     encoders: Mapping[str, Any] = next((one["encoders"] for one in record.training if one.get("encoders")), {})
@@ -139,7 +139,7 @@ def _image_modality(table: Prepared) -> str | None:
 
 
 def encode_images(images: NDArray[np.uint8]) -> list[str]:
-    """Encode images [n, C, H, W] as data URIs of PNG: of three channels or more the first three, of fewer the first."""
+    """Encode images [n, C, H, W] as PNG data URIs, from the first three channels or the first one."""
     return [_encode(image) for image in images]
 
 
@@ -151,10 +151,10 @@ def _encode(image: NDArray[np.uint8]) -> str:
 
 
 def embed_png(content: bytes) -> str:
-    """Write a PNG as a data URI, so that a page needs no file beside it."""
+    """Encode a PNG as a data URI, so that a page is a single file."""
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def figure_uri(path: Path) -> str | None:
-    """Embed a figure of a run; None where it was not drawn."""
+    """Return a figure of a run as a data URI; None if it was not drawn."""
     return embed_png(path.read_bytes()) if path.exists() else None

@@ -1,4 +1,4 @@
-"""Points in the plane that a protocol laid out (t-SNE, say), as a figure of a run: a panel for each way to color them."""
+"""Draw scatter plots of two-dimensional embeddings, such as t-SNE."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ SIDE, MAX_LEGEND = 3.6, 24
 
 
 def draw_points(evaluations: Sequence[Stage], folder: Path) -> list[Path]:
-    """Draw the first table with columns x and y of each name and dataset: `NAME-DATASET` as PNG and SVG."""
+    """Draw `NAME-DATASET` as PNG and SVG for the first table with columns x and y of each name and dataset.
+
+    Every other column colors the points of one panel.
+    """
     made: dict[str, Path] = {}
     for dataset, content in read_artifacts(evaluations):
         columns = content.get("columns") or {}
@@ -28,20 +31,20 @@ def _draw(columns: Mapping[str, Sequence[Any]], path: Path) -> Path:
     import seaborn as sns
 
     hues = [name for name in columns if name not in ("x", "y")]
-    pyplot_ = pyplot()
+    plt = pyplot()
     sns.set_theme(context="paper", style="white")
-    figure, grid = pyplot_.subplots(
+    figure, grid = plt.subplots(
         1, len(hues), figsize=(1.5 * SIDE * len(hues), SIDE), squeeze=False, layout="constrained"
     )
     for axes, hue in zip(grid[0], hues, strict=True):
         values = [str(value) for value in columns[hue]]
-        told = sorted(set(values))
-        palette = sns.color_palette("colorblind" if len(told) <= 10 else "husl", len(told))
+        labels = sorted(set(values))
+        palette = sns.color_palette("colorblind" if len(labels) <= 10 else "husl", len(labels))
         sns.scatterplot(
-            x=list(columns["x"]), y=list(columns["y"]), hue=values, hue_order=told, palette=palette, s=9, linewidth=0,
-            legend=len(told) <= MAX_LEGEND, ax=axes,
+            x=list(columns["x"]), y=list(columns["y"]), hue=values, hue_order=labels, palette=palette, s=9, linewidth=0,
+            legend=len(labels) <= MAX_LEGEND, ax=axes,
         )  # fmt: skip
         axes.set(title=hue, xticks=[], yticks=[], xlabel="", ylabel="")
-        if len(told) <= MAX_LEGEND:
+        if len(labels) <= MAX_LEGEND:
             sns.move_legend(axes, "center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=6, title="")
     return save_figure(figure, path, tight=True)
