@@ -159,7 +159,7 @@ def balance(least: int, most: int, tested: dict[str, int], groups: str = "none",
     ]  # fmt: skip
     data = {
         "part": "d",
-        "divided": {"least": least, "most": most, "groups": groups, "labels": [{"test_samples": 2852}]},
+        "divided": {"min": least, "max": most, "groups": groups, "labels": [{"test_samples": 2852}]},
     }
     protocols = [{"name": "knn"}, {"name": "diagnostics", "max_test_samples": most_tested}]
     record = SimpleNamespace(run="r", baseline=False, status="done", evaluated_on=[data], classes=classes, scores=[],
