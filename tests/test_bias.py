@@ -104,7 +104,7 @@ def test_a_study_may_ask_for_it(finished):
         (["--axis", "method.msk"], "'hidden' has no such axis; did you mean 'method.mask'?"),
         (
             ["--axis", "method.mask", "--source", "datasets", "--metric", "f1"],
-            "class-effects: metric f1",
+            "metric f1",
         ),
         (["--axis", "kind"], "class_effects: axis kind: its values are not numbers (a). Name a numeric axis"),
         (

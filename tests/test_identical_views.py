@@ -191,14 +191,14 @@ def test_identical_views_are_marked_in_the_record_on_the_card_and_in_a_runs_tabl
         ),
         ({"rows": ("method",)}, "| simclr (none) (identical views) |"),
         ({"rows": ("views",), "columns": ("metric",)}, "| same (identical views) |"),
-        ({"of": "costs", "rows": ("method", "augmentation")}, "| simclr (identical views) | none |"),
+        ({"source": "costs", "rows": ("method", "augmentation")}, "| simclr (identical views) | none |"),
     ],
 )
 def test_identical_views_are_marked_in_a_studys_tables(settings, expected, records, tmp_path):
     found, out = records
     points = {r.run: [{"views": "same" if key[1] == "none" else "other"}] for key, r in found.items()}
     frames = build_frames(sslbench.load_results(out), points, None, "laptop")
-    where = {} if settings.get("of") == "costs" else {"metric": "micro_accuracy"}
+    where = {} if settings.get("source") == "costs" else {"metric": "micro_accuracy"}
     make_table(frames, TableSettings(name="t", where=where, **settings), ["views"], tmp_path)
     text = (tmp_path / "t.md").read_text().replace("_", " ")
     assert expected in text

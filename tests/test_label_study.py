@@ -43,13 +43,13 @@ STUDY = {
         },
     },
     "tables": [
-        {"name": "pools", "of": "pools", "rows": ["arm"]},
-        {"name": "samples", "of": "samples", "rows": ["arm"]},
-        {"name": "labels", "of": "labels", "rows": ["dataset"], "columns": ["fraction"]},
+        {"name": "pools", "source": "pools", "rows": ["arm"]},
+        {"name": "samples", "source": "samples", "rows": ["arm"]},
+        {"name": "labels", "source": "labels", "rows": ["dataset"], "columns": ["fraction"]},
         {"name": "accuracy", "spread": "deviation", "rows": ["arm"], "columns": ["fraction"],
          "where": {"protocol": "finetune", "metric": "micro_accuracy"}},
-        {"name": "classes", "of": "classes", "rows": ["class"], "columns": ["arm"], "where": {"protocol": "knn", "metric": "recall"}},
-        {"name": "theirs", "of": "published", "rows": ["arm"], "columns": ["fraction"], "where": {"metric": "micro_accuracy"}},
+        {"name": "classes", "source": "classes", "rows": ["class"], "columns": ["arm"], "where": {"protocol": "knn", "metric": "recall"}},
+        {"name": "theirs", "source": "published", "rows": ["arm"], "columns": ["fraction"], "where": {"metric": "micro_accuracy"}},
     ],
     "figures": [
         {"name": "curve", "x": "fraction", "log": True, "hue": "arm", "spread": "deviation",
@@ -58,16 +58,16 @@ STUDY = {
         {"name": "rebuilt", "kind": "shown", "file": "triplets", "where": {"arm": "with"}},
         {"name": "none", "kind": "shown", "file": "triplets", "where": {"arm": "scratch"}},
     ],
-    "directions": [
-        {"claim": "more labels help", "more": {"fraction": "all labels"}, "less": {"fraction": 0.1},
-         "where": {"protocol": "knn", "metric": "micro_accuracy"}, "each": ["arm"]},
+    "hypotheses": [
+        {"claim": "more labels help", "greater": {"fraction": "all labels"}, "lesser": {"fraction": 0.1},
+         "where": {"protocol": "knn", "metric": "micro_accuracy"}, "by": ["arm"]},
     ],
     "scales": {
         "small": {"cost": "seconds", "tables": [{"name": "own", "rows": ["arm", "method", "only here"], "where": {"protocol": "knn"}},
-                  {"name": "over", "rows": ["metric"], "columns": [], "over": "arm",
+                  {"name": "over", "rows": ["metric"], "columns": [], "aggregate_over": "arm",
                    "where": {"protocol": "finetune", "metric": "micro_accuracy", "fraction": 0.1}}],
                   "figures": [
-            {"name": "dots", "kind": "dots", "of": "classes", "x": "class", "hue": "arm",
+            {"name": "dots", "kind": "dots", "source": "classes", "x": "class", "hue": "arm",
              "where": {"protocol": "finetune", "metric": "recall"}},
             {"name": "bars", "kind": "bar", "x": "arm", "chance": "macro_accuracy", "panels": "dataset",
              "where": {"protocol": "knn", "metric": "micro_accuracy"}},

@@ -164,11 +164,11 @@ def write_effects(
         ("responses", classes),
         ("overall", effects.overall),
         ("mistaken", effects.pairs),
-        *((t.name, t.frame) for t in tables[1:]),
+        *((table.name, table.frame) for table in tables[1:]),
     ):
         write_atomically(folder / f"{name}.csv", frame.to_csv(index=False).encode())
-    for made in tables:
-        write_atomically(folder / f"{made.name}.md", markdown(made.frame).encode())
+    for table in tables:
+        write_atomically(folder / f"{table.name}.md", markdown(table.frame).encode())
     draw_curves(effects.scores, effects.classes, by, request.axis, request.score.replace("_", " "), folder / "curves")
     draw_counts(counts, by, request.basis, request.source, folder / "trends")
     return tuple(tables)
@@ -186,10 +186,10 @@ def _write_agreement(
     shown = frame.rename(columns={**names, "same": "same trend"})
     title = f"Trends by {request.protocol} and by {request.compare_protocol}"
     note = f"share of all classes with the same trend; trends by {request.basis}, {request.correction}"
-    made = _report_table("agreement", title, shown, len(effects.by), note)
+    table = _report_table("agreement", title, shown, len(effects.by), note)
     write_atomically(folder / "agreement.csv", shown.to_csv(index=False).encode())
-    write_atomically(folder / "agreement.md", markdown(made.frame).encode())
-    return made
+    write_atomically(folder / "agreement.md", markdown(table.frame).encode())
+    return table
 
 
 def _power(effects: ClassEffects, request: ClassEffectSettings, rng: np.random.Generator) -> ReportTable:

@@ -53,11 +53,11 @@ def compare_runs(first: str, second: str, out: Path, *, protocol: str = "") -> l
             own_answers(record, part, {record.run: own}) for record, own in zip(records, answers, strict=True)
         ]
         chosen = _choose_protocol(by_protocol, protocol, (first, second), part)
-        own, other = (found[chosen] for found in by_protocol)
-        if problems := list(_differences(records, part, chosen, own, other)):
+        first_answers, second_answers = (found[chosen] for found in by_protocol)
+        if problems := list(_differences(records, part, chosen, first_answers, second_answers)):
             raise RequestError([f"{second}: {problem}" for problem in problems])
         names = list(dict.fromkeys(row.name for row in records[0].classes if row.dataset == part))
-        found = compare_answers(own, other, names)
+        found = compare_answers(first_answers, second_answers, names)
         compared.append(
             ComparedRuns(first=records[0], second=records[1], dataset=part, protocol=chosen, comparison=found)
         )
@@ -80,15 +80,15 @@ def _choose_protocol(
 
 
 def _differences(
-    records: Sequence[Record], part: str, protocol: str, own: TestAnswers, other: TestAnswers
+    records: Sequence[Record], part: str, protocol: str, first: TestAnswers, second: TestAnswers
 ) -> Iterator[str]:
     """Yield the reasons why the predictions of two runs cannot be paired."""
     data = [next(one for one in record.evaluated_on if one["part"] == part) for record in records]
     if data[0]["fingerprint"] != data[1]["fingerprint"]:
         yield f"the files of {part} differ between the two runs. Run one of them again on the same data"
-    elif not own.same_samples(other):
+    elif not first.same_samples(second):
         yield (
-            f"the test samples of {part} differ between the two runs ({len(own.ids):,} and {len(other.ids):,}). "
+            f"the test samples of {part} differ between the two runs ({len(first.ids):,} and {len(second.ids):,}). "
             "Run both with the same splits, folds and prepare settings"
         )
     versions = [next(one["version"] for one in record.protocols if one["name"] == protocol) for record in records]

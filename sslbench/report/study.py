@@ -132,11 +132,11 @@ def make_report(
     axes = [axis.name for axis in study.axes]
     tables = []
     for settings in study.tables or (default_table(study, frames.scores),):
-        made = make_table(frames, _without_dropped(settings, study.dropped), axes, folder / "tables")
-        if made is None:
+        table = make_table(frames, _without_dropped(settings, study.dropped), axes, folder / "tables")
+        if table is None:
             missing.append(f"table {settings.name}: no matching run is done")
         else:
-            tables.append(made)
+            tables.append(table)
     class_effects: dict[str, tuple[ReportTable, ...]] = {}
     for request in (one for one in study.class_effects if one.axis not in study.dropped):
         try:

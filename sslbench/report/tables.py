@@ -137,8 +137,8 @@ def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str]) -> pd.
     marks = {}
     for key, group in runs.groupby(list(by), dropna=False, sort=False):
         marks[tuple(map(str, key))] = group["marks"].iloc[0] if group["marks"].nunique() == 1 else ""
-    own = [marks.get(tuple(map(str, key)), "") for key in found[list(by)].itertuples(index=False)]
-    labels = zip(found[column], own, strict=True)
+    row_marks = [marks.get(tuple(map(str, key)), "") for key in found[list(by)].itertuples(index=False)]
+    labels = zip(found[column], row_marks, strict=True)
     return found.assign(
         **{column: [with_marks(_label(column, label), mark) if mark else label for label, mark in labels]}
     )
@@ -197,12 +197,12 @@ def _count_table(frames: Frames, settings: TableSettings, rows: Sequence[str], f
     if settings.source == "labels":
         return _label_count_table(frames, frame, settings, rows, folder)
     note, count = "samples of all folds together; minimum and maximum per class", "samples"
-    own: Sequence[str] = DIVIDED
+    counted: Sequence[str] = DIVIDED
     if settings.source == "pools":
         note, count = "images, those left out by reason, and those kept", "kept"
-        own = ["member", *frame.select_dtypes("number").columns]
-    found = frame[[*dict.fromkeys((*rows, *own))]].drop_duplicates()
-    numbers = [name for name in own if pd.api.types.is_numeric_dtype(found[name])]
+        counted = ["member", *frame.select_dtypes("number").columns]
+    found = frame[[*dict.fromkeys((*rows, *counted))]].drop_duplicates()
+    numbers = [name for name in counted if pd.api.types.is_numeric_dtype(found[name])]
     found = found.fillna(dict.fromkeys(numbers, 0)).astype(dict.fromkeys(numbers, int))
     shown = found.astype(str)
     if frames.published is not None:

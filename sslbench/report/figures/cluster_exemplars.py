@@ -19,16 +19,16 @@ MAX_PER_GROUP, CELL = 8, 0.75
 
 def draw_exemplars(evaluations: Sequence[Stage], tables: Sequence[Prepared], folder: Path) -> list[Path]:
     """Draw `NAME-DATASET` as PNG and SVG for every group artifact; of several evaluations the first is drawn."""
-    made: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     named = {table.name: table for table in tables}
     for dataset, content in read_artifacts(evaluations):
         table, name = named.get(dataset), f"{content.get('name')}-{dataset.replace('/', '-')}"
-        if not content.get("groups") or table is None or name in made:
+        if not content.get("groups") or table is None or name in paths:
             continue
         images = [modality for modality, what in table.modalities.items() if what.layout == "image"]
         for shown in [content["modalities"]] if content.get("modalities") else [(one, one) for one in images]:
-            made[name] = _draw(table, shown, content["groups"], folder / name)
-    return list(made.values())
+            paths[name] = _draw(table, shown, content["groups"], folder / name)
+    return list(paths.values())
 
 
 def read_artifacts(evaluations: Sequence[Stage]) -> list[tuple[str, Mapping[str, Any]]]:

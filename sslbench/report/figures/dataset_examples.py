@@ -19,7 +19,7 @@ def draw_examples(table: Prepared, folder: Path, mark: str = "") -> list[Path]:
 
     `mark` distinguishes tables of the same name.
     """
-    made = []
+    paths = []
     for modality, what in table.modalities.items():
         if what.layout == "image" and len(table):
             which = "" if len(table.modalities) == 1 else f"-{modality}"
@@ -27,8 +27,8 @@ def draw_examples(table: Prepared, folder: Path, mark: str = "") -> list[Path]:
             rows = {
                 label: choose_examples(class_names(table, rows), rows) for label, rows in _rows_by_member(table).items()
             }
-            made.append(_draw(table, modality, rows, folder / name))
-    return made
+            paths.append(_draw(table, modality, rows, folder / name))
+    return paths
 
 
 def _rows_by_member(table: Prepared) -> Mapping[str, NDArray[np.int64]]:

@@ -19,15 +19,15 @@ def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
 
     The first three channels are drawn, or the first of two.
     """
-    made = []
+    paths = []
     for file in sorted(stage.glob(f"{PREFIX}*.npz")):
         with np.load(file) as opened:
             arrays = {
                 name: opened[name][:ROWS] for name in opened.files if opened[name].ndim == 4 and len(opened[name])
             }
         if arrays:
-            made.append(_draw(arrays, folder / file.stem.removeprefix(PREFIX)))
-    return made
+            paths.append(_draw(arrays, folder / file.stem.removeprefix(PREFIX)))
+    return paths
 
 
 def _draw(arrays: Mapping[str, NDArray[np.float32]], path: Path) -> Path:

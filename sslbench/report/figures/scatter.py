@@ -18,13 +18,13 @@ def draw_points(evaluations: Sequence[Stage], folder: Path) -> list[Path]:
 
     Every other column colors the points of one panel.
     """
-    made: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for dataset, content in read_artifacts(evaluations):
         columns = content.get("columns") or {}
         name = f"{content['name']}-{dataset.replace('/', '-')}"
-        if {"x", "y"} < set(columns) and columns["x"] and name not in made:
-            made[name] = _draw(columns, folder / name)
-    return list(made.values())
+        if {"x", "y"} < set(columns) and columns["x"] and name not in paths:
+            paths[name] = _draw(columns, folder / name)
+    return list(paths.values())
 
 
 def _draw(columns: Mapping[str, Sequence[Any]], path: Path) -> Path:
