@@ -29,9 +29,9 @@ STUDY = {
     "name": "few",
     "base": {
         **{k: v for k, v in TINY.items() if not k.startswith("train")}, "folds": "all", "baselines": "none", "threads": 1,
-        "view.size": 8, "measure": ["knn", "finetune"], "train.precision": "float32", "splits.folds": 3,
+        "view.size": 8, "protocols": ["knn", "finetune"], "train.precision": "float32", "splits.folds": 3,
         "data": {"name": "image-folder", "root": "scans/target", "columns": {"second": r"t(\d+)"}},
-        "splits": {"fractions": [0.1, 1.0], "groups": "second", "block": 1},
+        "splits": {"label_fractions": [0.1, 1.0], "groups": "second", "group_gap": 1},
     },
     "published": "${folder}/published.csv",
     "axes": {
