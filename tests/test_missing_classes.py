@@ -116,7 +116,13 @@ def test_the_terminal_says_what_the_table_of_classes_does_not_show(official):
 
 
 def test_the_page_of_a_study_says_it(official, tmp_path):
-    table = {"name": "classes", "source": "classes", "rows": ["class"], "columns": ["metric"], "where": {"protocol": "knn"}}
+    table = {
+        "name": "classes",
+        "source": "classes",
+        "rows": ["class"],
+        "columns": ["metric"],
+        "where": {"protocol": "knn"},
+    }
     (tmp_path / "animals.yaml").write_text(
         yaml.safe_dump({"name": "animals", "base": {}, "axes": {}, "tables": [table]})
     )
