@@ -154,7 +154,7 @@ def test_a_plan_works_without_the_data_and_says_what_is_missing(cli, tmp_path):
     answer = cli("study", "run", str(path), "--plan", "--out", out)
     assert answer.returncode == 0, answer.stderr
     for sentence in ("2 points, 2 runs (0 of them baselines) of 1 seed\n", "dataset 'mnist'; planned with the counts of its card",
-                     "pretrain: 2 distinct stages", "sequentially", "judged by stages that are like them"):  # fmt: skip
+                     "pretrain: 2 distinct stages", "sequentially", "estimated from similar stages"):  # fmt: skip
         assert sentence in answer.stdout, answer.stdout
     answer = cli("study", "run", str(path), "--out", out)
     assert answer.returncode == 3

@@ -59,7 +59,9 @@ def study_status(study: StudyName, overrides: Overrides = None, scale: ScaleName
     from sslbench.report.console.study_progress import study_progress_for
 
     requests, _ = commands.split_overrides(overrides or [])
-    opened = commands.open_study(catalog_of(), study, scale, requests, out, study_progress_for(make_console()), announce=True)
+    opened = commands.open_study(
+        catalog_of(), study, scale, requests, out, study_progress_for(make_console()), announce=True
+    )
     print("\n".join(commands.status_lines(opened)))
 
 
