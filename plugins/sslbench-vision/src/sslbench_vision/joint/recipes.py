@@ -32,7 +32,7 @@ CIFAR: Settings = {
 
 
 def bias_study(
-    *, rate: float, decay: float, batch: int = 512, augmentation: str = "bias-study", name: str = "bias-study",
+    *, lr: float, weight_decay: float, batch_size: int = 512, augmentation: str = "bias-study", name: str = "bias-study",
     **more: Setting,
 ) -> Recipe:  # fmt: skip
     """Return the appendix's column, or what the scripts set instead under another name.
@@ -50,10 +50,10 @@ def bias_study(
         settings={
             **CIFAR,
             "augmentation.name": augmentation,
-            "train.batch_size": batch,
+            "train.batch_size": batch_size,
             "train.optimizer": "sgd",  # the parser discards the scripts' LARS flags for SGD
-            "train.lr": rate,
-            "train.weight_decay": decay,
+            "train.lr": lr,
+            "train.weight_decay": weight_decay,
             **decays_all,
             **dotted(more),
         },
@@ -61,7 +61,13 @@ def bias_study(
 
 
 def solo_learn(
-    *, rate: float, decay: float, augmentation: str, optimizer: str = "lars", batch: int = 256, **more: Setting
+    *,
+    lr: float,
+    weight_decay: float,
+    augmentation: str,
+    optimizer: str = "lars",
+    batch_size: int = 256,
+    **more: Setting,
 ) -> Recipe:
     """Return solo-learn's CIFAR configuration of a method.
 
@@ -79,10 +85,10 @@ def solo_learn(
         settings={
             **CIFAR,
             "augmentation.name": augmentation,
-            "train.batch_size": batch,
+            "train.batch_size": batch_size,
             "train.optimizer": optimizer,
-            "train.lr": rate,
-            "train.weight_decay": decay,
+            "train.lr": lr,
+            "train.weight_decay": weight_decay,
             **own.get(optimizer, {}),
             **dotted(more),
         },

@@ -61,9 +61,9 @@ def sslbench_methods() -> Iterable[MethodSpec[BarlowTwinsConfig]]:
                 train__warmup_epochs=10,
                 train__min_lr=1.6e-3, method__bias_lr=0.024,
             ),
-            bias_study(rate=0.3, decay=1e-4, method__hidden=2048, method__out=2048, method__off_diagonal=0.0051,
+            bias_study(lr=0.3, weight_decay=1e-4, method__hidden=2048, method__out=2048, method__off_diagonal=0.0051,
                        method__scale=0.1),
-            solo_learn(rate=0.3, decay=1e-4, augmentation="solo-learn-asymmetric", method__hidden=2048,
+            solo_learn(lr=0.3, weight_decay=1e-4, augmentation="solo-learn-asymmetric", method__hidden=2048,
                        method__out=2048, method__off_diagonal=0.0051, method__scale=0.1),
         ),
     )  # fmt: skip

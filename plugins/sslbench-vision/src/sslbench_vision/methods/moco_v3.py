@@ -70,7 +70,7 @@ def sslbench_methods() -> Iterable[MethodSpec[MocoV3Config]]:
                 method__freeze_stem=True,  # section 4.2
                 method__fixed_positions=True,  # vits.py, build_2d_sincos_position_embedding
             ),
-            solo_learn(rate=0.3, decay=1e-6, augmentation="solo-learn-asymmetric", method__projector_layers=2,
+            solo_learn(lr=0.3, weight_decay=1e-6, augmentation="solo-learn-asymmetric", method__projector_layers=2,
                        method__predictor_norm=False),
         ),
     )  # fmt: skip

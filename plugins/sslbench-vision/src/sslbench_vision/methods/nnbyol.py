@@ -66,8 +66,9 @@ def sslbench_methods() -> Iterable[MethodSpec[NnbyolConfig]]:
                 train__batch_size=4096, train__optimizer="lars", train__lr=0.2, train__weight_decay=1.5e-6,
                 train__warmup_epochs=10,
             ),
-            bias_study(rate=1.0, decay=1e-5, method__momentum=0.99, method__queue=65_536, method__include_self=True),
-            solo_learn(rate=1.0, decay=1e-5, augmentation="solo-learn-asymmetric", method__momentum=0.99,
+            bias_study(lr=1.0, weight_decay=1e-5, method__momentum=0.99, method__queue=65_536,
+                       method__include_self=True),
+            solo_learn(lr=1.0, weight_decay=1e-5, augmentation="solo-learn-asymmetric", method__momentum=0.99,
                        method__queue=65_536, method__include_self=True),
         ),
     )  # fmt: skip

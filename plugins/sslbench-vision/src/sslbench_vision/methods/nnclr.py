@@ -63,8 +63,9 @@ def sslbench_methods() -> Iterable[MethodSpec[NnclrConfig]]:
                 train__batch_size=4096, train__optimizer="lars", train__lr=0.3, train__weight_decay=1e-6,
                 train__warmup_epochs=10,
             ),
-            bias_study(rate=0.4, decay=1e-5, method__temperature=0.2, method__queue=65_536, method__include_self=True),
-            solo_learn(rate=0.4, decay=1e-5, augmentation="solo-learn-asymmetric", method__temperature=0.2,
+            bias_study(lr=0.4, weight_decay=1e-5, method__temperature=0.2, method__queue=65_536,
+                       method__include_self=True),
+            solo_learn(lr=0.4, weight_decay=1e-5, augmentation="solo-learn-asymmetric", method__temperature=0.2,
                        method__queue=65_536, method__include_self=True),
         ),
     )  # fmt: skip

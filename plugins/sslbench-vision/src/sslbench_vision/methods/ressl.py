@@ -55,10 +55,11 @@ def sslbench_methods() -> Iterable[MethodSpec[ResslConfig]]:
                 augmentation__name="ressl", train__epochs=200, train__batch_size=256, train__optimizer="sgd",
                 train__lr=0.05, train__weight_decay=1e-4, train__warmup_epochs=5,
             ),
-            bias_study(rate=0.05, decay=1e-4, augmentation="bias-study-weak", method__out=256, method__queue=65_536,
+            bias_study(lr=0.05, weight_decay=1e-4, augmentation="bias-study-weak", method__out=256,
+                       method__queue=65_536,
                        method__momentum=0.99, method__final_momentum=1.0),
             # its augmentations/ressl.yaml crops from 0.08 with saturation 0.2, where the paper has 0.2 and 0.4
-            solo_learn(rate=0.05, decay=1e-4, optimizer="sgd", augmentation="ressl",
+            solo_learn(lr=0.05, weight_decay=1e-4, optimizer="sgd", augmentation="ressl",
                        augmentation__crop__scale=(0.08, 1.0), augmentation__jitter__saturation=0.2, method__out=256,
                        method__queue=65_536, method__momentum=0.99, method__final_momentum=1.0),
         ),

@@ -59,8 +59,9 @@ def sslbench_methods() -> Iterable[MethodSpec[SimclrConfig]]:
                 train__batch_size=4096, train__optimizer="lars", train__lr=0.3, train__weight_decay=1e-6,
                 train__warmup_epochs=10,
             ),
-            bias_study(rate=0.4, decay=1e-5, method__hidden=2048, method__out=256, method__temperature=0.2),
-            solo_learn(rate=0.4, decay=1e-4, augmentation="solo-learn-symmetric", method__hidden=2048, method__out=256,
+            bias_study(lr=0.4, weight_decay=1e-5, method__hidden=2048, method__out=256, method__temperature=0.2),
+            solo_learn(lr=0.4, weight_decay=1e-4, augmentation="solo-learn-symmetric", method__hidden=2048,
+                       method__out=256,
                        method__temperature=0.2),
         ),
     )  # fmt: skip

@@ -56,8 +56,8 @@ def sslbench_methods() -> Iterable[MethodSpec[SimsiamConfig]]:
                 augmentation__name="moco-v2", train__epochs=100, train__batch_size=512, train__optimizer="sgd",
                 train__lr=0.05, train__weight_decay=1e-4, train__decay_norms_and_biases=True,
             ),
-            bias_study(rate=0.5, decay=1e-5, backbone__zero_init=True),  # --zero_init_residual of its script
-            solo_learn(rate=0.5, decay=1e-5, optimizer="sgd", augmentation="moco-v2",
+            bias_study(lr=0.5, weight_decay=1e-5, backbone__zero_init=True),  # --zero_init_residual of its script
+            solo_learn(lr=0.5, weight_decay=1e-5, optimizer="sgd", augmentation="moco-v2",
                        augmentation__crop__scale=(0.08, 1.0)),
         ),
     )  # fmt: skip

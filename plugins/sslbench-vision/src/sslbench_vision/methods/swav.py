@@ -73,10 +73,10 @@ def sslbench_methods() -> Iterable[MethodSpec[SwavConfig]]:
                 augmentation__name="swav", method__local=6, train__epochs=400, train__batch_size=256,
                 train__optimizer="lars", train__lr=0.6, train__min_lr=6e-4, train__weight_decay=1e-6,
             ),
-            bias_study(rate=0.6, decay=1e-6, method__queue_from=50, method__freeze=2),
-            bias_study(rate=0.6, decay=1e-6, name="bias-study-script", train__min_lr=6e-4, method__queue_from=50,
+            bias_study(lr=0.6, weight_decay=1e-6, method__queue_from=50, method__freeze=2),
+            bias_study(lr=0.6, weight_decay=1e-6, name="bias-study-script", train__min_lr=6e-4, method__queue_from=50,
                        method__freeze=2),
-            solo_learn(rate=0.6, decay=1e-6, augmentation="solo-learn-symmetric", method__queue_from=50,
+            solo_learn(lr=0.6, weight_decay=1e-6, augmentation="solo-learn-symmetric", method__queue_from=50,
                        method__freeze=2),
         ),
     )  # fmt: skip

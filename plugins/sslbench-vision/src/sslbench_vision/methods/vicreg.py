@@ -62,9 +62,9 @@ def sslbench_methods() -> Iterable[MethodSpec[VicregConfig]]:
                 train__warmup_epochs=10,
                 train__min_lr=1.6e-3,
             ),
-            bias_study(rate=0.3, decay=1e-4, batch=256, augmentation="bias-study-wide", method__hidden=2048,
+            bias_study(lr=0.3, weight_decay=1e-4, batch_size=256, augmentation="bias-study-wide", method__hidden=2048,
                        method__out=2048, method__halved_variance=False),
-            solo_learn(rate=0.3, decay=1e-4, augmentation="solo-learn-solarize", method__hidden=2048,
+            solo_learn(lr=0.3, weight_decay=1e-4, augmentation="solo-learn-solarize", method__hidden=2048,
                        method__out=2048, method__halved_variance=False),
         ),
     )  # fmt: skip

@@ -65,11 +65,12 @@ def sslbench_methods() -> Iterable[MethodSpec[WMseConfig]]:
                 "CIFAR-10, ResNet-18, Adam, batch 512, 1,000 epochs",
                 "W-MSE, section 5; htdt/self-supervised, README.md",
                 backbone__name="torchvision-resnet18", backbone__stem="small", view__size=0, augmentation__name="w-mse",
-                train__scale_lr=False, train__epochs=1000, train__batch_size=512, train__optimizer="adam", train__lr=3e-3,
+                train__scale_lr=False, train__epochs=1000, train__batch_size=512, train__optimizer="adam",
+                train__lr=3e-3,
                 train__weight_decay=1e-6, train__warmup_epochs=1,
                 train__decay_norms_and_biases=True,  # train.py: Adam on all parameters
             ),
-            solo_learn(rate=2e-3, decay=1e-6, optimizer="adam", augmentation="solo-learn-symmetric",
+            solo_learn(lr=2e-3, weight_decay=1e-6, optimizer="adam", augmentation="solo-learn-symmetric",
                        augmentation__crop__scale=(0.2, 1.0), augmentation__blur__p=0.0, train__warmup_lr=0.0),
         ),
     )  # fmt: skip
