@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sslbench_vision.joint.momentum import momentum_at
-from sslbench_vision.joint.queue import nearest
+from sslbench_vision.joint.queue import find_nearest
 from sslbench_vision.methods.barlow_twins_model import cross_correlation, identity_distance
 from sslbench_vision.methods.byol_model import regression
 from sslbench_vision.methods.deepcluster_v2_model import cluster_loss, spherical_k_means
@@ -24,7 +24,7 @@ from sslbench_vision.methods.simsiam_model import negative_cosine
 from sslbench_vision.methods.swav_model import balanced_assignment, swapped_prediction
 from sslbench_vision.methods.vibcreg_model import correlation, iterative_whitening
 from sslbench_vision.methods.vicreg_model import covariance, invariance, variance
-from sslbench_vision.methods.w_mse_model import distance, sub_batches, whitened
+from sslbench_vision.methods.w_mse_model import distance, split_sub_batches, whiten
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -201,7 +201,7 @@ PEERS = {
         lambda a, b: lightly.loss.SwaVLoss()([a, b], []).sum(),
     ),
     "w-mse": (
-        lambda a, b: distance(whitened(a, 0.0), whitened(b, 0.0)),
+        lambda a, b: distance(whiten(a, 0.0), whiten(b, 0.0)),
         lambda a, b: lightly.loss.WMSELoss(embedding_dim=D, w_size=4 * B, track_running_stats=False)(torch.cat([a, b])),
     ),
 }  # fmt: skip
@@ -224,7 +224,7 @@ def test_a_loss_and_its_gradient_are_lightlys(name):
 def test_whitening_whitens():
     """The covariance of whitened rows is the identity: exactly by Cholesky, nearly by Newton's iteration."""
     z = rows(2000, 8) @ (torch.eye(8, dtype=torch.float64) + 0.2 * rows(8, 8, seed=1))
-    torch.testing.assert_close(whitened(z, 0.0).T.cov(), torch.eye(8, dtype=torch.float64))
+    torch.testing.assert_close(whiten(z, 0.0).T.cov(), torch.eye(8, dtype=torch.float64))
     for groups in (1, 2):
         white = iterative_whitening(z, groups, 9)
         blocks = white.T.cov(correction=0).view(groups, 8 // groups, groups, 8 // groups)
@@ -233,13 +233,13 @@ def test_whitening_whitens():
 
 
 def test_whitening_of_what_has_no_factor_is_no_number():
-    assert whitened(torch.ones(8, 3), 0.0).isnan().all()
-    assert whitened(torch.ones(8, 3), 0.1).isfinite().all()
+    assert whiten(torch.ones(8, 3), 0.0).isnan().all()
+    assert whiten(torch.ones(8, 3), 0.1).isfinite().all()
 
 
 @pytest.mark.parametrize(("size", "expected"), [(4, [4, 4, 5]), (13, [13]), (20, [13])])
 def test_a_rest_too_short_to_whiten_joins_the_last_sub_batch(size, expected):
-    pieces = sub_batches(torch.randperm(13), size)
+    pieces = split_sub_batches(torch.randperm(13), size)
     assert [len(piece) for piece in pieces] == expected
     assert sorted(torch.cat(pieces).tolist()) == list(range(13))
 
@@ -273,10 +273,10 @@ def test_nobody_assigned_is_a_loss_of_nothing():
 
 def test_the_nearest_row_may_be_barred():
     queue = torch.nn.functional.normalize(rows(K, D), dim=1)
-    near = nearest(queue * 3, queue)
+    near = find_nearest(queue * 3, queue)
     torch.testing.assert_close(near, queue)
     barred = torch.eye(K, dtype=torch.bool)
-    others = nearest(queue, queue, barred)
+    others = find_nearest(queue, queue, barred)
     for i in range(K):
         best = max((j for j in range(K) if j != i), key=lambda j: float(queue[i] @ queue[j]))
         torch.testing.assert_close(others[i], queue[best])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sslbench_vision.datasets.factor_shapes import FACTORS, FactorShapesConfig
-from sslbench_vision.datasets.factor_shapes_drawing import Factors, FactorShapes, draw, drawn, half_axes
+from sslbench_vision.datasets.factor_shapes_drawing import Factors, FactorShapes, draw_factors, draw_image, half_axes
 
 CONFIG = FactorShapesConfig(samples=4000)
 PLAIN = {"hue": 0.0, "orientation": 0.3, "scale": 0.7, "texture": 0.1, "shape": 0.3, "right": 0.0, "down": 0.0}
@@ -42,7 +42,7 @@ def test_a_labeled_classifier_tells_every_pair_apart(part):
 
 @pytest.mark.parametrize("part", FACTORS)
 def test_the_classes_of_a_pair_are_equal_in_all_other_factors(part):
-    sides = [[drawn(part, label, RNG((label, n))) for n in range(2000)] for label in (0, 1)]
+    sides = [[draw_factors(part, label, RNG((label, n))) for n in range(2000)] for label in (0, 1)]
     for name in (*FACTORS, "right", "down"):
         means = [np.mean([getattr(one, name) for one in side]) for side in sides]
         spread = max(np.std([getattr(one, name) for one in sides[0]]), 1e-9)
@@ -53,7 +53,7 @@ def test_the_classes_of_a_pair_are_equal_in_all_other_factors(part):
 
 
 def test_hue_and_shape_change_no_luminance_and_no_area():
-    turned = [draw(Factors(**{**PLAIN, "hue": hue}), 64, RNG(0)) for hue in np.linspace(0, 6, 7)]
+    turned = [draw_image(Factors(**{**PLAIN, "hue": hue}), 64, RNG(0)) for hue in np.linspace(0, 6, 7)]
     gray = luminance(np.stack(turned))
     assert np.abs(gray - gray[0]).max() < 1.1  # of 255: rounding
     ticks = np.linspace(-1, 1, 801)

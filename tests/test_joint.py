@@ -10,7 +10,7 @@ from sslbench_vision.backbones.micro_cnn import MicroCnnConfig
 from sslbench_vision.backbones.micro_cnn_model import MicroCnn
 from sslbench_vision.backbones.micro_vit import MicroVitConfig
 from sslbench_vision.backbones.micro_vit_model import MicroVit
-from sslbench_vision.joint.queue import NOBODY, Queue, neighbors
+from sslbench_vision.joint.queue import NO_SAMPLE, Queue, find_neighbors
 from sslbench_vision.methods.moco_v3_model import freeze_stem
 from torch import nn
 
@@ -114,11 +114,11 @@ def test_a_momentum_network_follows_its_student_and_stands_still_at_the_end(name
 
 def test_a_queue_is_a_ring_of_the_newest():
     queue = Queue(5, 2)
-    assert not queue.filled()
+    assert not queue.is_filled()
     for start in (0, 3, 6):
         owners = torch.arange(start, start + 3)
         queue.push(owners.float().unsqueeze(1).expand(3, 2), owners)
-    assert queue.filled()
+    assert queue.is_filled()
     assert sorted(queue.owners.tolist()) == [4, 5, 6, 7, 8]
     assert torch.equal(queue.rows[:, 0].long(), queue.owners)
     queue.push(torch.arange(12.0).unsqueeze(1).expand(12, 2), torch.arange(12))
@@ -130,8 +130,8 @@ def test_a_sample_is_not_its_own_neighbor_unless_allowed():
     rows = nn.functional.normalize(torch.tensor([[1.0, 0], [1, 0.2], [0, 1], [-1, 0]]), dim=1)
     queue.push(rows, torch.tensor([7, 8, 9, 10]))
     asked, owner = rows[:1], torch.tensor([7])
-    torch.testing.assert_close(neighbors(queue, asked, owner, own=True), rows[:1])
-    torch.testing.assert_close(neighbors(queue, asked, owner, own=False), rows[1:2])
+    torch.testing.assert_close(find_neighbors(queue, asked, owner, include_self=True), rows[:1])
+    torch.testing.assert_close(find_neighbors(queue, asked, owner, include_self=False), rows[1:2])
 
 
 @pytest.mark.parametrize("name", [n for n in sorted(METHODS) if hasattr(METHODS[n].smoke, "queue")])
@@ -142,7 +142,7 @@ def test_a_queue_larger_than_the_dataset_works(name):
         rows = (torch.arange(16) + 16 * index) % ROWS
         assert one_step(method, roles, rows, epoch=index // 3, index=index).total.isfinite()
     queue = next(m for m in method.modules() if isinstance(m, Queue))
-    assert int((queue.owners != NOBODY).sum()) == 6 * 16
+    assert int((queue.owners != NO_SAMPLE).sum()) == 6 * 16
     restored, _ = built(name, queue=3 * ROWS + 1)
     restored.load_state_dict(method.state_dict())
     same = batch_of(roles, torch.arange(16), seed=99)

@@ -25,8 +25,8 @@ from sslbench_vision.methods.mae_model import Mae, keep_lowest, masked_error, pa
 from sslbench_vision.methods.moco_v3 import MocoV3Config
 from sslbench_vision.methods.moco_v3_model import MocoV3
 from sslbench_vision.methods.pretrained import PretrainedConfig
-from sslbench_vision.methods.pretrained_model import adapted, load, read_weights
-from sslbench_vision.methods.untrained_model import Raw
+from sslbench_vision.methods.pretrained_model import adapt_channels, load, read_weights
+from sslbench_vision.methods.untrained_model import RawEncoder
 
 import sslbench
 from sslbench.api import MethodParts, Modality, PlanContext, Target, Unavailable
@@ -140,9 +140,9 @@ def test_small_stems_keep_the_resolution():
 
 def test_raw_features_are_the_data():
     x = torch.rand(3, 1, 8, 8)
-    raw = Raw(Modality(layout="image", shape=(1, 8, 8)), 4)
+    raw = RawEncoder(Modality(layout="image", shape=(1, 8, 8)), 4)
     assert torch.allclose(raw(x), torch.nn.functional.avg_pool2d(x, 2).flatten(1))
-    sequence = Raw(Modality(layout="sequence", shape=(0, 2)), 4)
+    sequence = RawEncoder(Modality(layout="sequence", shape=(0, 2)), 4)
     padded = torch.zeros(1, 5, 2)
     padded[0, :3] = torch.tensor([[1.0, 2], [3, 2], [5, 2]])
     found = sequence(padded, torch.tensor([3]))[0]
@@ -152,7 +152,7 @@ def test_raw_features_are_the_data():
 
 def test_a_first_convolution_is_summed_for_one_channel():
     theirs, mine = torch.rand(4, 3, 3, 3), torch.rand(4, 1, 3, 3)
-    assert torch.allclose(adapted(theirs, mine), theirs.sum(1, keepdim=True))
+    assert torch.allclose(adapt_channels(theirs, mine), theirs.sum(1, keepdim=True))
 
 
 def test_weights_that_do_not_fit_are_refused_with_numbers(tmp_path):

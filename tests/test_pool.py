@@ -16,7 +16,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from sslbench_vision.datasets.pool_rules import REASONS, Member, account, canonical, naming, reasons
+from sslbench_vision.datasets.pool_rules import (
+    REASONS,
+    Member,
+    count_reasons,
+    find_reasons,
+    make_naming,
+    normalize_class_name,
+)
 
 import sslbench
 from sslbench.api.errors import RequestError, SslbenchError
@@ -45,22 +52,24 @@ LAKE = make_member(
 
 
 def test_each_rule_leaves_out_its_images():
-    found = reasons([SEA, LAKE], ["sea"], naming({}), by_name=True)
+    found = find_reasons([SEA, LAKE], ["sea"], make_naming({}), by_name=True)
     assert found == {"sea": ["target"] * 2, "lake": ["same bytes", "same name", "shared class", "", "repeated"]}
-    assert reasons([SEA, LAKE], ["sea"], naming({}), by_name=False)["lake"][1] == ""
-    whole = reasons([SEA, LAKE], [], naming({}), by_name=True)
+    assert find_reasons([SEA, LAKE], ["sea"], make_naming({}), by_name=False)["lake"][1] == ""
+    whole = find_reasons([SEA, LAKE], [], make_naming({}), by_name=True)
     assert whole == {"sea": ["", ""], "lake": ["repeated", "", "", "", "repeated"]}
-    mapped = naming({("lake", "other"): "Dinophyceae"})
-    assert reasons([SEA, LAKE], ["sea"], mapped, by_name=False)["lake"][1] == "shared class"
-    rows = account(found)
+    mapped = make_naming({("lake", "other"): "Dinophyceae"})
+    assert find_reasons([SEA, LAKE], ["sea"], mapped, by_name=False)["lake"][1] == "shared class"
+    rows = count_reasons(found)
     assert rows[1] == {"member": "lake", "images": 5, "target": 0, "same bytes": 1, "same name": 1, "shared class": 1,
                        "repeated": 1, "not drawn": 0, "kept": 1}  # fmt: skip
     assert rows[-1]["images"] == 7
 
 
 def test_different_spellings_of_a_class_are_equal():
-    assert canonical("Cryptophyceae-Teleaulax") == canonical("cryptophyceae_ teleaulax")
-    assert canonical("Dolichospermum-Anabaenopsis") != canonical("Dolichospermum-Anabaenopsis-coiled")
+    assert normalize_class_name("Cryptophyceae-Teleaulax") == normalize_class_name("cryptophyceae_ teleaulax")
+    assert normalize_class_name("Dolichospermum-Anabaenopsis") != normalize_class_name(
+        "Dolichospermum-Anabaenopsis-coiled"
+    )
 
 
 IMAGES = st.lists(
@@ -71,7 +80,7 @@ IMAGES = st.lists(
 @given(IMAGES, IMAGES, IMAGES, st.booleans())
 def test_no_image_or_class_of_a_target_is_kept(target, one, two, by_name):
     members = [make_member("one", *one), make_member("target", *target), make_member("two", *two)]
-    found = reasons(members, ["target"], naming({}), by_name=by_name)
+    found = find_reasons(members, ["target"], make_naming({}), by_name=by_name)
     kept = [
         (c, n, k)
         for m in members
@@ -81,7 +90,7 @@ def test_no_image_or_class_of_a_target_is_kept(target, one, two, by_name):
     assert not {c for c, _, _ in kept} & {c for c, _, _ in target}
     assert not {k for _, _, k in kept if k} & {k for _, _, k in target}
     assert max(Counter(c for c, _, _ in kept).values(), default=0) <= 1
-    for row in account(found):
+    for row in count_reasons(found):
         assert row["images"] == row["kept"] + sum(row[reason] for reason in REASONS)
 
 

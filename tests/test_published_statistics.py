@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from sslbench_vision.backbones import timm_model
 from sslbench_vision.backbones.micro_cnn import MicroCnnConfig
 from sslbench_vision.backbones.micro_cnn_model import MicroCnn
-from sslbench_vision.backbones.timm_family import TimmConfig, unlearned
+from sslbench_vision.backbones.timm_family import TimmConfig, without_weights
 from sslbench_vision.backbones.timm_model import timm_encoder as build_timm
 from sslbench_vision.backbones.torchvision_family import TorchvisionConfig
 from sslbench_vision.backbones.torchvision_model import TorchvisionEncoder
@@ -160,7 +160,7 @@ def test_a_saved_state_brings_its_statistics_back_without_the_weights(hub):
     """What `reopen` does: the same encoder without weights, and the state put into it."""
     config = TimmConfig(model="resnet10t", published=True)
     published = build_timm(config, pool(1))
-    again = build_timm(unlearned(config), pool(1))
+    again = build_timm(without_weights(config), pool(1))
     assert statistics(again) == ((0.1,) * 3, (0.2,) * 3)  # random weights are normalized with the pool's
     again.load_state_dict(published.state_dict())
     x = torch.rand(2, 1, SIDE, SIDE)

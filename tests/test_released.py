@@ -15,10 +15,10 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sslbench_vision.datasets.cifar10 import RELEASE as CIFAR10
 from sslbench_vision.datasets.cifar100 import RELEASE as CIFAR100
-from sslbench_vision.datasets.cifar_reader import gray, open_release, read_binary, read_python
+from sslbench_vision.datasets.cifar_reader import open_release, read_binary, read_python, to_gray
 from sslbench_vision.datasets.cifar_release import CifarConfig
 from sslbench_vision.datasets.imagenet100 import CLASS_LIST, DIGEST, ImageNet100Config
-from sslbench_vision.datasets.imagenet100_reader import digest, open_tree
+from sslbench_vision.datasets.imagenet100_reader import digest_class_list, open_tree
 from sslbench_vision.datasets.strokes import slant, thickness
 
 from sslbench.api.errors import DataBroken, DataMissing, RequestError
@@ -81,7 +81,9 @@ def test_cifar_in_both_layouts(release, tmp_path):
 def test_gray_is_pillows():
     pixels = np.random.default_rng(0).integers(0, 256, (50, 3, 32, 32), dtype=np.uint8)
     theirs = [np.asarray(Image.fromarray(np.moveaxis(p, 0, -1)).convert("L")) for p in pixels]
-    assert np.abs(gray(pixels)[:, 0].astype(int) - np.stack(theirs)).max() <= 1  # Pillow's weights are of sixteen bits
+    assert (
+        np.abs(to_gray(pixels)[:, 0].astype(int) - np.stack(theirs)).max() <= 1
+    )  # Pillow's weights are of sixteen bits
 
 
 def bar(lean: float, width: float) -> np.ndarray:
@@ -123,7 +125,7 @@ def test_full_cifar10_from_the_official_layout(shared, tmp_path, cli):
 def test_imagenet_100_is_a_published_list_of_classes(tmp_path):
     names = CLASS_LIST.split()
     assert len(set(names)) == 100
-    assert digest(names) == DIGEST
+    assert digest_class_list(names) == DIGEST
     for part, count in (("train", 2), ("val", 1)):
         for name in (*names, "n00000001"):
             folder = tmp_path / part / name

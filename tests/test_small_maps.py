@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sslbench_vision.backbones import small_maps
-from sslbench_vision.backbones.small_maps import MapConv2d, convolved
+from sslbench_vision.backbones.small_maps import SmallMapConv2d, convolve_as_product
 from sslbench_vision.backbones.timm_family import TimmConfig
 from sslbench_vision.backbones.timm_model import TimmEncoder
 from sslbench_vision.backbones.torchvision_family import TorchvisionConfig
@@ -34,7 +34,7 @@ def test_one_product_is_torchs_convolution_with_its_gradients(size, kernel, stri
     )
     bias = torch.randn(5, dtype=torch.float64, generator=rng) if biased else None
     given_ = [one.requires_grad_() for one in (maps, weight, bias) if one is not None]
-    found = convolved(maps, weight, bias, stride, padding)
+    found = convolve_as_product(maps, weight, bias, stride, padding)
     wanted = nn.functional.conv2d(maps, weight, bias, stride, padding)
     weights = torch.randn(wanted.shape, dtype=torch.float64, generator=rng)
     torch.testing.assert_close(found, wanted)
@@ -57,10 +57,10 @@ def encoder(kind: str) -> nn.Module:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 0.1)])
 def test_an_encoder_learns_the_same_and_answers_the_same_bits(monkeypatch, kind, dtype, tolerance):
     own, drawn = encoder(kind), torch.rand(1)
-    monkeypatch.setattr(small_maps, "_plain", lambda one: False)
+    monkeypatch.setattr(small_maps, "_is_plain", lambda one: False)
     plain = encoder(kind)
     assert torch.equal(torch.rand(1), drawn)
-    assert [any(isinstance(m, MapConv2d) for m in one.modules()) for one in (own, plain)] == [True, False]
+    assert [any(isinstance(m, SmallMapConv2d) for m in one.modules()) for one in (own, plain)] == [True, False]
     assert list(own.state_dict()) == list(plain.state_dict())
     images = torch.rand(64, 3, 32, 32)
     with torch.no_grad():
@@ -82,13 +82,13 @@ def test_what_is_no_plain_convolution_or_no_small_map_is_left_alone(monkeypatch)
         nn.Conv2d(4, 4, 3, padding=1, groups=2), nn.Conv2d(4, 4, 3, padding=2, dilation=2), nn.Conv2d(4, 4, 3, padding="same"),
         nn.Conv2d(4, 4, 3, padding=1, padding_mode="replicate"), nn.Conv2d(4, 4, 3, padding=1),
     )  # fmt: skip
-    small_maps.with_small_maps(network)
-    assert [type(one) is MapConv2d for one in network] == [False, False, False, False, True]
-    monkeypatch.setattr(small_maps, "convolved", never)
+    small_maps.use_small_map_convolutions(network)
+    assert [type(one) is SmallMapConv2d for one in network] == [False, False, False, False, True]
+    monkeypatch.setattr(small_maps, "convolve_as_product", never)
     network(torch.rand(1, 4, 3, 3)).sum().backward()
     with torch.no_grad():
         network(torch.rand(1, 4, 2, 2))
     with pytest.raises(AssertionError):
         network[-1:](torch.rand(1, 4, 2, 2))
     with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
-        MapConv2d(4, 4, 5)(torch.rand(1, 4, 2, 2))
+        SmallMapConv2d(4, 4, 5)(torch.rand(1, 4, 2, 2))

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 import torch
-from sslbench_vision.backbones.small_maps import convolved
+from sslbench_vision.backbones.small_maps import convolve_as_product
 
 from .conftest import State, alternately
 from .figures import Figure
@@ -27,7 +27,7 @@ def test_one_product_beats_torchs_convolution(benchmark, state: State, name, pre
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             convolve(maps, weight, None, (1, 1), (1, 1)).float().sum().backward()
 
-    gain = alternately(partial(step, torch.nn.functional.conv2d), partial(step, convolved), rounds=15)
-    benchmark(partial(step, convolved))
+    gain = alternately(partial(step, torch.nn.functional.conv2d), partial(step, convolve_as_product), rounds=15)
+    benchmark(partial(step, convolve_as_product))
     state(Figure(what=f"3x3 convolution, {name}, {precision}, CPU", against="torch's", found=gain, aim=1, unit="x"))
     assert gain > 1

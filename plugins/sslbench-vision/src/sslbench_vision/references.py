@@ -18,7 +18,7 @@ LIGHTLY_200: Mapping[str, float] = {
 }  # fmt: skip
 
 
-def rows(values: Mapping[str, float], protocol: str) -> tuple[Published, ...]:
+def make_rows(values: Mapping[str, float], protocol: str) -> tuple[Published, ...]:
     """One row per method, of CIFAR-10's test images."""
     return tuple(
         Published(method=method, dataset="cifar10", protocol=protocol, metric="micro_accuracy", value=value)
@@ -34,7 +34,7 @@ def sslbench_references() -> Iterable[ReferenceSpec]:
         summary="solo-learn's README: CIFAR-10, ResNet-18, 1,000 epochs, top-1",
         citation=SOLO_LEARN,
         recipe="solo-learn",
-        rows=rows(SOLO, "linear"),
+        rows=make_rows(SOLO, "linear"),
         differences=("their classifier is trained online, beside the method, and its last epoch is given",),
     )
     yield ReferenceSpec(
@@ -43,7 +43,7 @@ def sslbench_references() -> Iterable[ReferenceSpec]:
         summary="LightlySSL's benchmarks: CIFAR-10, ResNet-18, batch 512, 200 epochs, k-NN",
         citation=LIGHTLY,
         recipe="solo-learn",
-        rows=rows(LIGHTLY_200, "knn"),
+        rows=make_rows(LIGHTLY_200, "knn"),
         settings={"train.epochs": 200, "train.batch_size": 512},
         differences=(
             "theirs has its own heads, views and optimizer",

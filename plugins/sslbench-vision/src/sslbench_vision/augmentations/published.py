@@ -8,10 +8,10 @@ from sslbench.api import AugmentationSpec, Citation, OperationStep, Setting, hoo
 from sslbench_vision.citations import BIAS_STUDY, BYOL, DINO, MOCO_V2, RESSL, SOLO_LEARN, SWAV, W_MSE
 
 Probability = float | tuple[float, ...]
-UNTOUCHED: Mapping[str, Mapping[str, Setting]] = {"jitter": {"p": 0.0}, "gray": {"p": 0.0}, "blur": {"p": 0.0}}
+NO_COLOR_CHANGE: Mapping[str, Mapping[str, Setting]] = {"jitter": {"p": 0.0}, "gray": {"p": 0.0}, "blur": {"p": 0.0}}
 
 
-def colorful(
+def make_set(
     name: str,
     summary: str,
     citation: Citation,
@@ -45,56 +45,56 @@ def colorful(
     )
 
 
-def crops(wide: tuple[float, float], narrow: tuple[float, float]) -> dict[str, dict[str, Mapping[str, Setting]]]:
+def crop_roles(wide: tuple[float, float], narrow: tuple[float, float]) -> dict[str, dict[str, Mapping[str, Setting]]]:
     """Large global crops and local ones of 96 px, by their shares of the area."""
     return {"global": {"crop": {"scale": wide}}, "local": {"crop": {"scale": narrow, "size": 96}}}
 
 
-DINO_ROLES = crops((0.4, 1.0), (0.05, 0.4))
+DINO_ROLES = crop_roles((0.4, 1.0), (0.05, 0.4))
 DINO_ROLES["local"] |= {"blur": {"p": 0.5}, "solarize": {"p": 0.0}}
 
 SETS = (
-    colorful(
+    make_set(
         "swav", "two global crops and small local ones, strong jitter and blur (SwAV, appendix A)", SWAV,
-        jitter=(0.8, 0.8, 0.8, 0.2), blur=0.5, roles=crops((0.14, 1.0), (0.05, 0.14)),
+        jitter=(0.8, 0.8, 0.8, 0.2), blur=0.5, roles=crop_roles((0.14, 1.0), (0.05, 0.14)),
     ),
-    colorful(
+    make_set(
         "dino", "two unlike global crops, as BYOL's, and small local ones (DINO, section 3.2)", DINO, blur=(1.0, 0.1),
         solarize=(0.0, 0.2), roles=DINO_ROLES,
     ),
-    colorful(
+    make_set(
         "moco-v2", "crop of at least a fifth, jitter, gray, blur, flip (MoCo v2, section 3)", MOCO_V2, scale=(0.2, 1.0),
         jitter=(0.4, 0.4, 0.4, 0.1), blur=0.5,
     ),
-    colorful(
+    make_set(
         "byol", "two unlike views: always and hardly ever blurred, never and sometimes solarized (BYOL, appendix B)", BYOL,
         blur=(1.0, 0.1), solarize=(0.0, 0.2),
     ),
-    colorful(
+    make_set(
         "ressl", "a strong view, and a weak one that is only cropped and flipped (ReSSL, section 3.2)", RESSL,
-        scale=(0.2, 1.0), jitter=(0.4, 0.4, 0.4, 0.1), blur=0.5, roles={"weak": UNTOUCHED}, version=2,
+        scale=(0.2, 1.0), jitter=(0.4, 0.4, 0.4, 0.1), blur=0.5, roles={"weak": NO_COLOR_CHANGE}, version=2,
     ),
-    colorful(
+    make_set(
         "w-mse", "crop of at least a fifth, jitter, some gray, flip (W-MSE, section 5)", W_MSE, scale=(0.2, 1.0),
         jitter=(0.4, 0.4, 0.4, 0.1), gray=0.1,
     ),
-    colorful("bias-study", "crop, jitter with hue 0.1, gray, flip: the base of its sweeps", BIAS_STUDY),
-    colorful(
+    make_set("bias-study", "crop, jitter with hue 0.1, gray, flip: the base of its sweeps", BIAS_STUDY),
+    make_set(
         "bias-study-wide", "as bias-study, crops of at least a fifth of the area (VICReg, VIbCReg)", BIAS_STUDY,
         scale=(0.2, 1.0),
     ),
-    colorful(
+    make_set(
         "bias-study-weak", "as bias-study, with a weak view that is not jittered (ReSSL)", BIAS_STUDY,
         roles={"weak": {"jitter": {"p": 0.0}}},
     ),
-    colorful(
+    make_set(
         "solo-learn-symmetric", "strong jitter and blur on both views (its CIFAR sets)", SOLO_LEARN,
         jitter=(0.8, 0.8, 0.8, 0.2), blur=0.5,
     ),
-    colorful(
+    make_set(
         "solo-learn-asymmetric", "the second view is sometimes solarized (its CIFAR sets)", SOLO_LEARN, solarize=(0.0, 0.2)
     ),
-    colorful(
+    make_set(
         "solo-learn-solarize", "crops of at least a fifth, some solarized (its CIFAR sets)", SOLO_LEARN, scale=(0.2, 1.0),
         solarize=0.1,
     ),

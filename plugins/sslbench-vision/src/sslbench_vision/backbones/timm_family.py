@@ -43,7 +43,7 @@ def check(config: TimmConfig, facts: PlanContext) -> Iterable[str]:
                 yield f"{modality.shape[1]} px is not a multiple of {config.model!r}'s patch of {patch}; set view.size"
 
 
-def unlearned(config: TimmConfig) -> TimmConfig:
+def without_weights(config: TimmConfig) -> TimmConfig:
     """The same network, with a first layer of the same shape, from random weights."""
     return replace(config, published=False, repeat_gray=config.repeat_gray or config.published)
 
@@ -57,7 +57,7 @@ def reset_unused(config: TimmConfig) -> TimmConfig:
     )
 
 
-def answers_to(name: str) -> Mapping[str, Setting] | None:
+def resolve_name(name: str) -> Mapping[str, Setting] | None:
     """Answer to timm's names."""
     return {"model": name} if name in names() else None
 
@@ -87,7 +87,7 @@ def sslbench_backbones() -> Iterable[BackboneSpec[TimmConfig]]:
         layouts=frozenset({"image"}),
         provides=provides,
         reset_unused=reset_unused,
-        without_weights=unlearned,
-        resolve_name=answers_to,
+        without_weights=without_weights,
+        resolve_name=resolve_name,
         members=members,
     )

@@ -12,27 +12,27 @@ from torch import Tensor, nn
 
 from sslbench.api import Modality, Unavailable
 from sslbench.api.modules import Backbone, widen
-from sslbench_vision.backbones.small_maps import with_small_maps
+from sslbench_vision.backbones.small_maps import use_small_map_convolutions
 from sslbench_vision.backbones.timm_family import TimmConfig
 from sslbench_vision.backbones.timm_names import is_vit
-from sslbench_vision.backbones.transformer import fused, linear_rates, sin_cos_positions
+from sslbench_vision.backbones.transformer import is_fused_attention_faster, linear_rates, sin_cos_positions
 
 RGB = 3
 """Channels of the images that timm's published weights were trained on."""
 
 
-def _hush() -> None:
+def _silence_hub_warnings() -> None:
     """Have a failed download said once, by what it raises, and not at every new attempt."""
     for name in ("huggingface_hub", "timm.models._hub"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def _created(config: TimmConfig, shape: dict[str, Any]) -> Any:
+def _create_network(config: TimmConfig, shape: dict[str, Any]) -> Any:
     """timm's network without its head; raises Unavailable where its published weights are asked for and cannot be had."""
     create: Any = timm.create_model
     if not config.published:
         return create(config.model, pretrained=False, num_classes=0, **shape)
-    _hush()
+    _silence_hub_warnings()
     try:
         return create(config.model, pretrained=True, num_classes=0, **shape)
     except Exception as error:  # whatever the network, the hub or the model's lack of weights raises
@@ -73,14 +73,14 @@ class TimmEncoder(Backbone):
         self.size: dict[str, Any] = {}
         if is_vit(config.model):
             self.size = {"img_size": modality.shape[1:], "dynamic_img_size": config.any_size}
-        self.network: Any = _created(config, {"in_chans": channels, **self.size})
+        self.network: Any = _create_network(config, {"in_chans": channels, **self.size})
         self.width = int(self.network.num_features)
         self.pooling = pooling_of(self.network)
         if config.published:
             self.use_statistics(*self.published_statistics())
         elif channels != own:
             self.use_statistics(modality.mean * channels, modality.std * channels)
-        with_small_maps(self.network)
+        use_small_map_convolutions(self.network)
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, C, H, W] -> [B, D]."""
@@ -89,7 +89,7 @@ class TimmEncoder(Backbone):
 
     def published(self) -> dict[str, Tensor]:
         """The published weights' tensors, downloaded by timm; raises whatever the network does."""
-        _hush()
+        _silence_hub_warnings()
         network = timm.create_model(self.model, pretrained=True, num_classes=0, **self.size)
         state: dict[str, Tensor] = network.state_dict()
         return state
@@ -120,7 +120,7 @@ class TimmVit(TimmEncoder):
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
         for module in self.network.blocks.modules():
             if hasattr(module, "fused_attn"):
-                module.fused_attn = fused(x.device, dtype)
+                module.fused_attn = is_fused_attention_faster(x.device, dtype)
 
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """[B, prefix + N, D], or [B, prefix + K, D] with the patches `keep` [B, K] alone."""

@@ -45,7 +45,7 @@ def provides(config: TorchvisionConfig) -> frozenset[str]:
     return frozenset({"any-size", "depth"})
 
 
-def answers_to(name: str) -> Mapping[str, Setting] | None:
+def resolve_name(name: str) -> Mapping[str, Setting] | None:
     """Answer to `torchvision-` and a model's name."""
     model = name.removeprefix(PREFIX)
     return {"model": model} if name.startswith(PREFIX) and model in (*RESNETS, *VGGS, *CONVNEXTS) else None
@@ -75,6 +75,6 @@ def sslbench_backbones() -> Iterable[BackboneSpec[TorchvisionConfig]]:
         layouts=frozenset({"image"}),
         provides=provides,
         reset_unused=reset_unused,
-        resolve_name=answers_to,
+        resolve_name=resolve_name,
         members=members,
     )

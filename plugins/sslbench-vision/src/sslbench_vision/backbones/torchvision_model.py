@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sslbench.api import Modality
 from sslbench.api.modules import Backbone, widen
-from sslbench_vision.backbones.small_maps import with_small_maps
+from sslbench_vision.backbones.small_maps import use_small_map_convolutions
 from sslbench_vision.backbones.torchvision_family import CONVNEXTS, RESNETS, TorchvisionConfig
 
 SMALL = 64
@@ -33,7 +33,7 @@ class TorchvisionEncoder(Backbone):
             self._convnext(channels, small)
         else:
             self._vgg(channels)
-        with_small_maps(self.network)
+        use_small_map_convolutions(self.network)
 
     def _resnet(self, channels: int, small: bool, padding: int) -> None:
         network = self.network

@@ -25,14 +25,14 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     For half precision on CPUs torch's fused kernel takes, forward and backward, 2 to 8 times as long as these three products
     for 17 to 197 tokens, and about as long for 1,024 (torch 2.15; see `benchmarks/speed`).
     """
-    if fused(q.device, q.dtype):
+    if is_fused_attention_faster(q.device, q.dtype):
         return nn.functional.scaled_dot_product_attention(q, k, v)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
     mixed: Tensor = scores.softmax(-1).to(v.dtype) @ v
     return mixed
 
 
-def fused(device: torch.device, dtype: torch.dtype) -> bool:
+def is_fused_attention_faster(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether torch's fused attention is the quicker one."""
     return device.type != "cpu" or dtype not in (torch.bfloat16, torch.float16)
 

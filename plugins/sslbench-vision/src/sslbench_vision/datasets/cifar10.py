@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sslbench.api import DatasetSpec, hookimpl
-from sslbench_vision.datasets.cifar_release import CifarConfig, Release, spec_of
+from sslbench_vision.datasets.cifar_release import CifarConfig, Release, make_spec
 
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 RELEASE = Release(
@@ -25,7 +25,7 @@ RELEASE = Release(
 
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[CifarConfig]]:
-    yield spec_of(
+    yield make_spec(
         RELEASE,
         "60,000 small photographs, 32x32 color, 10 classes, official split",
         "sslbench_vision.datasets.cifar_reader:open_cifar10",

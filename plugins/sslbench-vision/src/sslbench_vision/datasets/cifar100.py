@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sslbench.api import DatasetSpec, hookimpl
-from sslbench_vision.datasets.cifar_release import CifarConfig, Release, spec_of
+from sslbench_vision.datasets.cifar_release import CifarConfig, Release, make_spec
 
 FINE = """
     apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
@@ -34,7 +34,7 @@ RELEASE = Release(
 
 @hookimpl
 def sslbench_datasets() -> Iterable[DatasetSpec[CifarConfig]]:
-    yield spec_of(
+    yield make_spec(
         RELEASE,
         "60,000 small photographs, 32x32 color, 100 classes (the fine labels), official split",
         "sslbench_vision.datasets.cifar_reader:open_cifar100",

@@ -18,15 +18,15 @@ from sslbench_vision.datasets import cifar10, cifar100
 from sslbench_vision.datasets.array_images import ArrayImages
 from sslbench_vision.datasets.cifar_release import CifarConfig, Release
 
-Read = tuple[NDArray[np.uint8], NDArray[np.int64]]
+ImagesAndLabels = tuple[NDArray[np.uint8], NDArray[np.int64]]
 PIXELS = 3 * 32 * 32
 
 
-def read_binary(folder: Path, release: Release) -> Read:
+def read_binary(folder: Path, release: Release) -> ImagesAndLabels:
     """Records of label bytes and 3,072 pixels, channel by channel."""
     parts, length = [], release.label_bytes + PIXELS
     for name, records in zip(release.binary_files, release.records, strict=True):
-        path = _there(folder / name)
+        path = _require_file(folder / name)
         content = np.fromfile(path, np.uint8)
         if len(content) != records * length:
             told = f"{path} holds {len(content):,} bytes, not {records:,} records of {length:,}"
@@ -50,26 +50,26 @@ class _NumbersOnly(pickle.Unpickler):
         raise DataBroken(f"a batch file names {module}.{name}, which released files do not; fetch it again")
 
 
-def read_python(folder: Path, release: Release) -> Read:
+def read_python(folder: Path, release: Release) -> ImagesAndLabels:
     """Pickled batches, read so that nothing in them can run."""
-    batches = [_unpickled(folder / name) for name in release.python_files]
+    batches = [_load_batch(folder / name) for name in release.python_files]
     images = [np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32) for batch in batches]
     labels = [np.asarray(batch[release.label_key], np.int64) for batch in batches]
     return np.concatenate(images), np.concatenate(labels)
 
 
-def _unpickled(path: Path) -> Any:
-    with _there(path).open("rb") as file:
+def _load_batch(path: Path) -> Any:
+    with _require_file(path).open("rb") as file:
         return _NumbersOnly(file, encoding="bytes").load()
 
 
-def _there(path: Path) -> Path:
+def _require_file(path: Path) -> Path:
     if not path.exists():
         raise DataMissing(f"no {path.name} in {path.parent}")
     return path
 
 
-def gray(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_gray(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """[n, 3, H, W] as [n, 1, H, W], by Rec. 601's weights in thousandths, as Pillow and torchvision have them."""
     red, green, blue = (images[:, channel].astype(np.int32) for channel in range(3))
     return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)[:, None]
@@ -96,7 +96,7 @@ def open_release(config: CifarConfig, source: Source, release: Release) -> Datas
         folder = _download(source.work / release.name, release, missing)
     python = (folder / release.python_files[0]).exists()
     images, labels = (read_python if python else read_binary)(folder, release)
-    images = gray(images) if config.channels == "gray" else images
+    images = to_gray(images) if config.channels == "gray" else images
     taught = sum(release.records[:-1])
     split = np.array(["train"] * taught + ["test"] * release.records[-1])
     return ArrayImages(images, labels, release.names, {"split": split})

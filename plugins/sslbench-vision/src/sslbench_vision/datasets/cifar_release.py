@@ -45,7 +45,7 @@ class Release:
     label_key: bytes
 
 
-def spec_of(release: Release, summary: str, build: str) -> DatasetSpec[CifarConfig]:
+def make_spec(release: Release, summary: str, build: str) -> DatasetSpec[CifarConfig]:
     """Return the spec of a release; `build` names the function that opens it."""
     return DatasetSpec(
         name=release.name,

@@ -37,7 +37,7 @@ class Factors:
     down: float
 
 
-def drawn(part: str, label: int, rng: np.random.Generator) -> Factors:
+def draw_factors(part: str, label: int, rng: np.random.Generator) -> Factors:
     """Factors of one sample: that of the part about one of two values, every other from its whole range.
 
     The two overlap a little: a pair that anything can tell apart would not fall, whatever is taken from it.
@@ -62,7 +62,7 @@ def drawn(part: str, label: int, rng: np.random.Generator) -> Factors:
     )
 
 
-def draw(factors: Factors, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def draw_image(factors: Factors, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """[3, side, side]: a chequered ellipse or ring of given area, turned, of one luminance in any hue (Rec. 601), on gray."""
     ticks = (np.arange(2 * side) + 0.5) / side - 1
     down, right = np.meshgrid(ticks - factors.down, ticks - factors.right, indexing="ij")
@@ -103,7 +103,7 @@ class FactorShapes:
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """Draw it."""
         own = np.random.default_rng([self.config.seed, FACTORS.index(self.part), row])
-        return {"image": draw(drawn(self.part, int(self.labels[row]), own), self.config.side, own)}
+        return {"image": draw_image(draw_factors(self.part, int(self.labels[row]), own), self.config.side, own)}
 
     def fingerprint(self) -> str:
         """A digest of what it is drawn from; how is this dataset's version."""

@@ -22,7 +22,7 @@ SPLITS = {
 """Folder names, in lower case, that name a part of a split."""
 
 UNLABELED = frozenset({"unlabeled"})
-SHOWN = 3
+MAX_LISTED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +145,12 @@ def _describe(levels: Sequence[str], rows: Sequence[dict[str, str]], *, asked: b
 
 
 def _list(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:SHOWN])
-    return shown + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    shown = ", ".join(repr(name) for name in names[:MAX_LISTED])
+    return shown + (f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else "")
 
 
 def _pattern(names: Sequence[str]) -> str:
-    return "[" + ",".join(f"{name}/*" for name in names[:SHOWN]) + "]"
+    return "[" + ",".join(f"{name}/*" for name in names[:MAX_LISTED]) + "]"
 
 
 def _are(names: Sequence[str]) -> str:

@@ -36,7 +36,7 @@ from sslbench_vision.datasets.image_folder_layout import AmbiguousLayoutError, r
 from sslbench_vision.datasets.image_folder_table import AUTO, NONE, find_table, read_image_table
 from sslbench_vision.datasets.other_formats import recognize_other_format
 
-EXAMPLES = 3
+MAX_LISTED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,5 +252,5 @@ def _find(pattern: str, name: str) -> str:
 
 
 def _count_examples(reason: str, paths: Sequence[str]) -> str:
-    shown = ", ".join(paths[:EXAMPLES]) + (", …" if len(paths) > EXAMPLES else "")
+    shown = ", ".join(paths[:MAX_LISTED]) + (", …" if len(paths) > MAX_LISTED else "")
     return f"{len(paths):,} {reason} ({shown})"

@@ -17,7 +17,7 @@ PARTS = ("train", "val")
 """Folders that are read: the images of a test part have no labels."""
 
 
-def digest(names: Sequence[str]) -> str:
+def digest_class_list(names: Sequence[str]) -> str:
     """BLAKE2b, sixteen bytes, of a class list as a file: one name a line."""
     return hashlib.blake2b("".join(f"{name}\n" for name in names).encode(), digest_size=16).hexdigest()
 
@@ -28,7 +28,7 @@ class ImageNet100(ImageFolder):
     @property
     def account(self) -> Sequence[Mapping[str, str | int]]:
         """One row: how many images, and the class list with its digest."""
-        listed = f"imagenet100.txt of CMC, BLAKE2b {digest(CLASS_LIST.split())}"
+        listed = f"imagenet100.txt of CMC, BLAKE2b {digest_class_list(CLASS_LIST.split())}"
         return [{"member": "imagenet100", "images": len(self.files), "class list": listed, "kept": len(self.files)}]
 
 

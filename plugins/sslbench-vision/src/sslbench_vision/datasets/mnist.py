@@ -21,7 +21,7 @@ MD5 = {
     FILES[2]: "2646ac647ad5339dbf082846283269ea",
     FILES[3]: "27ae3e4e09519cfbb04c329615203637",
 }
-KNOWN = (6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958)
+CLASS_COUNTS = (6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958)
 """Scans of each digit, training and test part together."""
 
 
@@ -50,7 +50,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[MnistConfig]]:
             formats=("idx",),
             obtain="put its four idx files (gzipped or not) into a folder 'mnist'",
             checksums=MD5,
-            counts={"": dict(zip("0123456789", KNOWN, strict=True))},
+            counts={"": dict(zip("0123456789", CLASS_COUNTS, strict=True))},
             modalities={"image": Modality(layout="image", shape=(1, 28, 28))},
         ),
     )

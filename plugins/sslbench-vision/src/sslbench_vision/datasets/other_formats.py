@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-SEARCHED = 20_000
+MAX_SEARCHED = 20_000
 """Files that are looked at."""
 
 
@@ -29,7 +29,7 @@ ARRAYS = OtherFormat(name="arrays", description="archives of arrays, which must 
 
 def recognize_other_format(root: Path) -> OtherFormat | None:
     """Recognize data by the names of its files; None for what is not known."""
-    paths = list(islice(_list_files(root), SEARCHED))
+    paths = list(islice(_list_files(root), MAX_SEARCHED))
     names = {path.name.lower() for path in paths}
     suffixes = {path.suffix.lower() for path in paths}
     by_suffix = {suffix: [p for p in paths if p.suffix.lower() == suffix] for suffix in (".xml", ".json", ".txt")}

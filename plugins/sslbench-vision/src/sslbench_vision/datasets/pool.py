@@ -57,7 +57,7 @@ class PoolConfig:
                 raise ValueError(f"{setting}: {strangers[0]!r} is no member; possible: {', '.join(self.members)}")
 
 
-def uses(config: PoolConfig) -> Mapping[str, Dependency]:
+def find_dependencies(config: PoolConfig) -> Mapping[str, Dependency]:
     """Every member."""
     named = {
         label: {"name": member} if isinstance(member, str) else dict(member) for label, member in config.members.items()
@@ -77,7 +77,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PoolConfig]]:
         config=PoolConfig,
         smoke=PoolConfig(members={"digits": "digits"}),
         build="sslbench_vision.datasets.pool_reader:open_pool",
-        dependencies=uses,
+        dependencies=find_dependencies,
         card=DatasetCard(
             license="its members'",
             citation=CITATION,

@@ -15,7 +15,7 @@ import numpy as np
 RULES = ("target", "same bytes", "same name", "shared class", "repeated")
 """Why a image is left out; the first that holds counts."""
 REASONS = (*RULES, "not drawn")
-Same = Callable[[str, str], str]
+Naming = Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +30,19 @@ class Member:
     classes: Sequence[str]
 
 
-def canonical(name: str) -> str:
+def normalize_class_name(name: str) -> str:
     """A class's name without what spellings differ in."""
     return re.sub(r"[\s_-]+", "_", name.strip().lower())
 
 
-def naming(crosswalk: Mapping[tuple[str, str], str]) -> Same:
+def make_naming(crosswalk: Mapping[tuple[str, str], str]) -> Naming:
     """What a member's class is called everywhere: as the crosswalk says, else by its own canonical name."""
-    return lambda label, name: canonical(crosswalk.get((label.partition("/")[0], name), name))
+    return lambda label, name: normalize_class_name(crosswalk.get((label.partition("/")[0], name), name))
 
 
-def reasons(members: Sequence[Member], without: Sequence[str], same: Same, *, by_name: bool) -> dict[str, list[str]]:
+def find_reasons(
+    members: Sequence[Member], without: Sequence[str], same: Naming, *, by_name: bool
+) -> dict[str, list[str]]:
     """Why each image of each member is left out; '' for those that are kept."""
     targets = [member for member in members if member.label in without]
     theirs = {content.partition("#")[0] for member in targets for content in member.contents}
@@ -63,7 +65,7 @@ def reasons(members: Sequence[Member], without: Sequence[str], same: Same, *, by
     return found
 
 
-def drawn(found: Mapping[str, Sequence[str]], samples: int, rng: np.random.Generator) -> dict[str, list[str]]:
+def draw_subset(found: Mapping[str, Sequence[str]], samples: int, rng: np.random.Generator) -> dict[str, list[str]]:
     """Keep `samples` of the images that are kept, drawn from all members alike."""
     kept = [(label, row) for label, said in found.items() for row, reason in enumerate(said) if not reason]
     left_out = rng.permutation(len(kept))[samples:]
@@ -73,7 +75,7 @@ def drawn(found: Mapping[str, Sequence[str]], samples: int, rng: np.random.Gener
     return result
 
 
-def account(found: Mapping[str, Sequence[str]]) -> list[dict[str, str | int]]:
+def count_reasons(found: Mapping[str, Sequence[str]]) -> list[dict[str, str | int]]:
     """One row per member: images, those left out by reason, and those kept; and their sum."""
     rows: list[dict[str, str | int]] = []
     for label, said in found.items():

@@ -32,23 +32,23 @@ class JointEmbedding(TrainedMethod):
 
     def embed(self, view: View) -> Mapping[str, Tensor]:
         """The encoder's feature, and the projector's."""
-        feature = self.encoders[self.modality](*self.inputs(view))
-        return {self.modality: feature, f"{self.modality}.projector": self.kept_projector()(feature)}
+        feature = self.encoders[self.modality](*self.encoder_inputs(view))
+        return {self.modality: feature, f"{self.modality}.projector": self.select_projector()(feature)}
 
-    def kept_projector(self) -> nn.Module:
+    def select_projector(self) -> nn.Module:
         """The projector that belongs to the encoder that is kept."""
         return self.projector
 
-    def inputs(self, view: View) -> tuple[Tensor, Tensor | None]:
+    def encoder_inputs(self, view: View) -> tuple[Tensor, Tensor | None]:
         """What the encoder takes of a view."""
         return view[self.modality], view.get(f"{self.modality}.length")
 
     def project(self, view: View) -> Tensor:
         """A view -> [B, D], unnormalized."""
-        projected: Tensor = self.projector(self.encoder(*self.inputs(view)))
+        projected: Tensor = self.projector(self.encoder(*self.encoder_inputs(view)))
         return projected
 
 
-def numbered(world_rank: int, rows: Tensor) -> Tensor:
+def rows_in_global_batch(world_rank: int, rows: Tensor) -> Tensor:
     """The places of a process's rows [B] in the batch of all processes."""
     return torch.arange(len(rows), device=rows.device) + world_rank * len(rows)

@@ -17,7 +17,7 @@ def momentum_at(start: float, end: float, progress: float) -> float:
     return end - (end - start) * (math.cos(math.pi * progress) + 1) / 2
 
 
-def frozen(module: nn.Module) -> nn.Module:
+def copy_frozen(module: nn.Module) -> nn.Module:
     """A copy that takes no gradient."""
     twin = copy.deepcopy(module)
     for parameter in twin.parameters():
@@ -25,7 +25,7 @@ def frozen(module: nn.Module) -> nn.Module:
     return twin
 
 
-def follow(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
+def update_average(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
     """slow <- momentum * slow + (1 - momentum) * fast, parameters only; batch statistics are each network's own."""
     for behind, ahead in zip(slow.parameters(), fast.parameters(), strict=True):
         behind.lerp_(ahead.detach(), 1 - momentum)
@@ -37,16 +37,16 @@ class Teacher(nn.Module):
     def __init__(self, student: JointEmbedding, start: float, end: float) -> None:
         super().__init__()
         self.start, self.end = start, end
-        self.encoder, self.projector = frozen(student.encoder), frozen(student.projector)
+        self.encoder, self.projector = copy_frozen(student.encoder), copy_frozen(student.projector)
 
     @torch.no_grad()
     def project(self, student: JointEmbedding, view: View) -> Tensor:
         """A view -> [B, D], without gradient."""
-        projected: Tensor = self.projector(self.encoder(*student.inputs(view)))
+        projected: Tensor = self.projector(self.encoder(*student.encoder_inputs(view)))
         return projected
 
-    def follow(self, student: JointEmbedding, step: Step) -> None:
+    def update(self, student: JointEmbedding, step: Step) -> None:
         """Move toward the student."""
         momentum = momentum_at(self.start, self.end, step.progress)
-        follow(self.encoder, student.encoder, momentum)
-        follow(self.projector, student.projector, momentum)
+        update_average(self.encoder, student.encoder, momentum)
+        update_average(self.projector, student.projector, momentum)

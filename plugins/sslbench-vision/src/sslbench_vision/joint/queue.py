@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sslbench.api.modules import equation
 
-NOBODY = -1
+NO_SAMPLE = -1
 
 
 class Queue(nn.Module):
@@ -20,7 +20,7 @@ class Queue(nn.Module):
     def __init__(self, size: int, width: int) -> None:
         super().__init__()
         self.register_buffer("rows", nn.functional.normalize(torch.randn(size, width), dim=1))
-        self.register_buffer("owners", torch.full((size,), NOBODY))
+        self.register_buffer("owners", torch.full((size,), NO_SAMPLE))
         self.register_buffer("cursor", torch.zeros((), dtype=torch.long))
 
     def push(self, rows: Tensor, owners: Tensor) -> None:
@@ -32,24 +32,24 @@ class Queue(nn.Module):
         self.owners[places] = owners
         self.cursor.copy_((self.cursor + len(rows)) % size)
 
-    def filled(self) -> bool:
+    def is_filled(self) -> bool:
         """Whether no random row is left."""
-        return bool((self.owners != NOBODY).all())
+        return bool((self.owners != NO_SAMPLE).all())
 
 
 @equation
-def nearest(rows: Tensor, queue: Tensor, barred: Tensor | None = None) -> Tensor:
+def find_nearest(rows: Tensor, queue: Tensor, excluded: Tensor | None = None) -> Tensor:
     """For each row [B, D] the row of the queue [K, D] with the highest cosine, where `barred` [B, K] is not set.
 
     NNCLR, eq. 3.
     """
     cosine = nn.functional.normalize(rows, dim=1) @ nn.functional.normalize(queue, dim=1).T
-    if barred is not None:
-        cosine = cosine.masked_fill(barred, float("-inf"))
+    if excluded is not None:
+        cosine = cosine.masked_fill(excluded, float("-inf"))
     return queue[cosine.argmax(dim=1)]
 
 
-def neighbors(queue: Queue, rows: Tensor, owners: Tensor, *, own: bool) -> Tensor:
+def find_neighbors(queue: Queue, rows: Tensor, owners: Tensor, *, include_self: bool) -> Tensor:
     """The nearest rows of a queue, of other samples only unless `own` allows earlier views of the same one."""
-    barred = None if own else queue.owners == owners.unsqueeze(1)
-    return nearest(rows, queue.rows.to(rows.dtype), barred)
+    barred = None if include_self else queue.owners == owners.unsqueeze(1)
+    return find_nearest(rows, queue.rows.to(rows.dtype), barred)

@@ -55,7 +55,7 @@ def bias_study(
             "train.lr": lr,
             "train.weight_decay": weight_decay,
             **decays_all,
-            **dotted(more),
+            **to_paths(more),
         },
     )
 
@@ -90,7 +90,7 @@ def solo_learn(
             "train.lr": lr,
             "train.weight_decay": weight_decay,
             **own.get(optimizer, {}),
-            **dotted(more),
+            **to_paths(more),
         },
     )
 
@@ -114,7 +114,7 @@ def quick(**more: Setting) -> Recipe:
             "train.lr": 2e-3,
             "train.weight_decay": 1e-2,
             "train.schedule": "one-cycle",
-            **dotted(more),
+            **to_paths(more),
         },
         samples=(0, 200_000),
         pixels=(0, 96 * 96),
@@ -131,11 +131,11 @@ def original(summary: str, source: str, **more: Setting) -> Recipe:
             "backbone.name": "resnet50",
             "view.size": 224,
             "train.scale_lr": True,
-            **dotted(more),
+            **to_paths(more),
         },
     )
 
 
-def dotted(settings: Settings) -> dict[str, Setting]:
+def to_paths(settings: Settings) -> dict[str, Setting]:
     """`train__lr` -> `train.lr`."""
     return {name.replace("__", "."): value for name, value in settings.items()}

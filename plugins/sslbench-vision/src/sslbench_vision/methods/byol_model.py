@@ -29,23 +29,23 @@ class Byol(JointEmbedding):
         self.teacher = Teacher(self, config.momentum, config.final_momentum)
         self.share = 1.0 if config.reduction == "sum" else 0.5
 
-    def targets(self, taught: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
+    def make_targets(self, teacher_embeddings: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
         """What is predicted for each view of the other: the momentum network's own embeddings."""
-        return taught
+        return teacher_embeddings
 
     def loss(self, batch: Batch, step: Step) -> Loss:
         """Both directions."""
         views = batch.views["view"]
         predicted = [self.predictor(self.project(view)) for view in views]
-        taught = [self.teacher.project(self, view) for view in views]
-        target = self.targets(taught, batch)
+        teacher_embeddings = [self.teacher.project(self, view) for view in views]
+        target = self.make_targets(teacher_embeddings, batch)
         both = regression(predicted[0], target[1]) + regression(predicted[1], target[0])
-        return Loss(total=self.share * both, carry=self.remembered(taught, batch, step))
+        return Loss(total=self.share * both, carry=self.make_carry(teacher_embeddings, batch, step))
 
-    def remembered(self, taught: Sequence[Tensor], batch: Batch, step: Step) -> Mapping[str, Tensor]:
+    def make_carry(self, teacher_embeddings: Sequence[Tensor], batch: Batch, step: Step) -> Mapping[str, Tensor]:
         """Nothing."""
         return {}
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
         """The momentum network follows."""
-        self.teacher.follow(self, step)
+        self.teacher.update(self, step)

@@ -13,7 +13,7 @@ from sslbench_vision.joint.embedding import JointEmbedding
 from sslbench_vision.joint.heads import mlp
 from sslbench_vision.methods.deepcluster_v2 import DeepclusterV2Config
 
-NOWHERE = -1
+UNASSIGNED = -1
 
 
 @equation
@@ -22,8 +22,8 @@ def cluster_loss(scores: Tensor, assigned: Tensor) -> Tensor:
 
     Without any it is 0, where a plain mean would be no number.
     """
-    summed = nn.functional.cross_entropy(scores, assigned, ignore_index=NOWHERE, reduction="sum")
-    return summed / (assigned != NOWHERE).sum().clamp(min=1)
+    summed = nn.functional.cross_entropy(scores, assigned, ignore_index=UNASSIGNED, reduction="sum")
+    return summed / (assigned != UNASSIGNED).sum().clamp(min=1)
 
 
 @equation
@@ -53,7 +53,7 @@ class DeepclusterV2(JointEmbedding):
         self.config, samples = config, parts.context.samples
         centroids = torch.randn(config.heads, config.clusters, config.out)
         self.register_buffer("memory", torch.zeros(2, samples, config.out))
-        self.register_buffer("assigned", torch.full((config.heads, samples), NOWHERE))
+        self.register_buffer("assigned", torch.full((config.heads, samples), UNASSIGNED))
         self.register_buffer("centroids", nn.functional.normalize(centroids, dim=2))
 
     def before_epoch(self, step: Step, survey: UnaugmentedPass) -> None:
@@ -61,7 +61,7 @@ class DeepclusterV2(JointEmbedding):
         if step.epoch == 0:
             if self.config.first_epoch == "ignored":
                 return
-            self.memory.copy_(self._survey(step, survey).expand_as(self.memory))
+            self.memory.copy_(self._embed_samples(step, survey).expand_as(self.memory))
         for head in range(self.config.heads):
             rows = self.memory[head % 2]
             chosen = step.random.uniform(f"centroids {head}", len(rows))[0].argsort()[: self.config.clusters]
@@ -69,7 +69,7 @@ class DeepclusterV2(JointEmbedding):
             self.assigned[head] = assigned
             self.centroids[head] = centroids
 
-    def _survey(self, step: Step, survey: UnaugmentedPass) -> Tensor:
+    def _embed_samples(self, step: Step, survey: UnaugmentedPass) -> Tensor:
         """Unit embeddings [N, D] of the un-augmented samples, in eval mode, of all processes."""
         self.eval()
         rows = torch.zeros_like(self.memory[0])

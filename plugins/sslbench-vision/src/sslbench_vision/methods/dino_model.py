@@ -96,7 +96,7 @@ class Dino(JointEmbedding):
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
         """The teacher follows, and so does the center (eq. 4)."""
-        self.teacher.follow(self, step)
+        self.teacher.update(self, step)
         rows = torch.stack([carry["rows"] for carry in carries])  # passes may differ in size
         newest = (torch.stack([carry["center"] for carry in carries]) * (rows / rows.sum()).unsqueeze(1)).sum(0)
         self.center.lerp_(newest.to(self.center.dtype), 1 - self.config.center_momentum)

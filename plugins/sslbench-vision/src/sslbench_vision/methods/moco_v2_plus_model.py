@@ -46,7 +46,7 @@ class MocoV2Plus(JointEmbedding):
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
         """The momentum network follows, and the new keys take the place of the oldest."""
-        self.teacher.follow(self, step)
+        self.teacher.update(self, step)
         for carry in carries:
             for place, queue in enumerate(self.queues):
                 queue.push(carry[f"keys {place}"], carry["owners"])  # type: ignore[operator]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sslbench.api import Batch, Loss, MethodParts, Step, Unavailable
 from sslbench.api.modules import Backbone, Depth, LearnedPositions, equation
-from sslbench_vision.joint.embedding import JointEmbedding, numbered
+from sslbench_vision.joint.embedding import JointEmbedding, rows_in_global_batch
 from sslbench_vision.joint.heads import End, mlp
 from sslbench_vision.joint.momentum import Teacher
 from sslbench_vision.methods.moco_v3 import MocoV3Config
@@ -60,10 +60,10 @@ class MocoV3(JointEmbedding):
         views = batch.views["view"]
         queries = [self.predictor(self.project(view)) for view in views]
         keys = [step.processes.gather(self.teacher.project(self, view)) for view in views]
-        own = numbered(step.processes.rank, queries[0])
+        own = rows_in_global_batch(step.processes.rank, queries[0])
         halves = [batch_contrast(queries[i], keys[1 - i], own, self.temperature) for i in range(2)]
         return Loss(total=torch.stack(halves).sum())
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
         """The momentum network follows."""
-        self.teacher.follow(self, step)
+        self.teacher.update(self, step)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from sslbench.api import Batch, MethodParts, Step
-from sslbench_vision.joint.queue import Queue, neighbors
+from sslbench_vision.joint.queue import Queue, find_neighbors
 from sslbench_vision.methods.byol import ByolConfig
 from sslbench_vision.methods.byol_model import Byol
 from sslbench_vision.methods.nnbyol import NnbyolConfig
@@ -19,15 +19,17 @@ class Nnbyol(Byol):
     def __init__(self, config: NnbyolConfig, parts: MethodParts) -> None:
         shared = {name: getattr(config, name) for name in ByolConfig.__dataclass_fields__}
         super().__init__(ByolConfig(**shared), parts)
-        self.queue, self.own = Queue(config.queue, config.out), config.include_self
+        self.queue, self.include_self = Queue(config.queue, config.out), config.include_self
 
-    def targets(self, taught: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
+    def targets(self, teacher_embeddings: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
         """The neighbors of the momentum network's embeddings."""
-        return [neighbors(self.queue, rows, batch.index, own=self.own) for rows in taught]
+        return [
+            find_neighbors(self.queue, rows, batch.index, include_self=self.include_self) for rows in teacher_embeddings
+        ]
 
-    def remembered(self, taught: Sequence[Tensor], batch: Batch, step: Step) -> Mapping[str, Tensor]:
+    def remembered(self, teacher_embeddings: Sequence[Tensor], batch: Batch, step: Step) -> Mapping[str, Tensor]:
         """The first view's embeddings."""
-        rows = nn.functional.normalize(taught[0], dim=1)
+        rows = nn.functional.normalize(teacher_embeddings[0], dim=1)
         return {"rows": step.processes.gather(rows), "owners": step.processes.gather(batch.index)}
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:

@@ -11,7 +11,7 @@ from sslbench.api import Batch, Loss, MethodParts, Step
 from sslbench.api.modules import equation
 from sslbench_vision.joint.embedding import JointEmbedding
 from sslbench_vision.joint.heads import mlp
-from sslbench_vision.joint.queue import Queue, neighbors
+from sslbench_vision.joint.queue import Queue, find_neighbors
 from sslbench_vision.methods.nnclr import NnclrConfig
 
 
@@ -28,7 +28,7 @@ class Nnclr(JointEmbedding):
     def __init__(self, config: NnclrConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.hidden, config.out), end="norm"))
         self.predictor = mlp((config.out, config.predictor_hidden, config.out))
-        self.temperature, self.own = config.temperature, config.include_self
+        self.temperature, self.include_self = config.temperature, config.include_self
         self.queue = Queue(config.queue, config.out)
 
     def loss(self, batch: Batch, step: Step) -> Loss:
@@ -37,7 +37,7 @@ class Nnclr(JointEmbedding):
         predicted = [step.processes.gather(self.predictor(z)) for z in projected]
         owners = step.processes.gather(batch.index)
         together = [step.processes.gather(z.detach()) for z in projected]
-        near = [neighbors(self.queue, z, owners, own=self.own) for z in together]
+        near = [find_neighbors(self.queue, z, owners, include_self=self.include_self) for z in together]
         halves = [neighbor_contrast(near[i], predicted[1 - i], self.temperature) for i in range(2)]
         carry = {"rows": nn.functional.normalize(together[0], dim=1), "owners": owners}
         return Loss(total=(halves[0] + halves[1]) / 2, carry=carry)

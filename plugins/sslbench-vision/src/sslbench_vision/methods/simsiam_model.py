@@ -25,7 +25,7 @@ class Simsiam(JointEmbedding):
     def __init__(self, config: SimsiamConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.hidden, config.out), end="plain-norm"))
         self.predictor = mlp((config.out, config.predictor_hidden, config.out))
-        self.constant = config.constant_predictor_lr
+        self.constant_predictor_lr = config.constant_predictor_lr
 
     def loss(self, batch: Batch, step: Step) -> Loss:
         """Both directions, averaged."""
@@ -36,5 +36,7 @@ class Simsiam(JointEmbedding):
     def groups(self) -> Sequence[ParameterGroup]:
         """The predictor's rate may stay what it is."""
         learner = (*self.encoder.parameters(), *self.projector.parameters())
-        predictor = ParameterGroup(parameters=tuple(self.predictor.parameters()), scheduled=not self.constant)
+        predictor = ParameterGroup(
+            parameters=tuple(self.predictor.parameters()), scheduled=not self.constant_predictor_lr
+        )
         return (ParameterGroup(parameters=tuple(p for p in learner if p.requires_grad)), predictor)

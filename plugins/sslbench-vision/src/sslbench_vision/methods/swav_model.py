@@ -41,11 +41,11 @@ class Swav(JointEmbedding):
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.out)))
         self.config = config
         self.prototypes = nn.Linear(config.out, config.prototypes, bias=False)
-        self._to_the_sphere()
+        self._normalize_prototypes()
         self.queues = nn.ModuleList(Queue(config.queue, config.out) for _ in range(2 if config.queue else 0))
 
     @torch.no_grad()
-    def _to_the_sphere(self) -> None:
+    def _normalize_prototypes(self) -> None:
         self.prototypes.weight.copy_(nn.functional.normalize(self.prototypes.weight, dim=1))
 
     def loss(self, batch: Batch, step: Step) -> Loss:
@@ -76,7 +76,7 @@ class Swav(JointEmbedding):
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
         """Prototypes go back to the sphere, and the queues move on."""
-        self._to_the_sphere()
+        self._normalize_prototypes()
         for carry in carries:
             for place, queue in enumerate(self.queues):
                 queue.push(carry[f"rows {place}"], carry["owners"])  # type: ignore[operator]

@@ -20,11 +20,11 @@ class Untrained(Method):
     def __init__(self, encoders: Mapping[str, Backbone], notes: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.kept = nn.ModuleDict(dict(encoders))
-        self.said = dict(notes or {})
+        self._notes = dict(notes or {})
 
     def notes(self) -> Mapping[str, str]:
         """What was given to say."""
-        return self.said
+        return self._notes
 
     @property
     def encoders(self) -> Mapping[str, Backbone]:
@@ -42,10 +42,12 @@ class RawFeatures(Untrained):
     """The data itself, for each modality."""
 
     def __init__(self, config: RawFeaturesConfig, parts: MethodParts) -> None:
-        super().__init__({name: Raw(modality, config.side) for name, modality in parts.context.modalities.items()})
+        super().__init__(
+            {name: RawEncoder(modality, config.side) for name, modality in parts.context.modalities.items()}
+        )
 
 
-class Raw(Backbone):
+class RawEncoder(Backbone):
     """Data as features: images averaged to at most `side` pixels, vectors as they are, sequences as four moments."""
 
     def __init__(self, modality: Modality, side: int) -> None:

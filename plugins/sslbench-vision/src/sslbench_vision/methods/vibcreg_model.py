@@ -49,19 +49,19 @@ class Vibcreg(JointEmbedding):
             lambda width: mlp((width, config.hidden, config.hidden, config.out), activation=nn.GELU, end="unbiased"),
         )
         self.config = config
-        self.covary = correlation if config.covariance_of == "correlations" else covariance
+        self.covariance_term = correlation if config.covariance_of == "correlations" else covariance
 
     def loss(self, batch: Batch, step: Step) -> Loss:
         """Over the rows of all processes."""
-        one, two = (self._whitened(step.processes.gather(self.project(view))) for view in batch.views["view"])
+        one, two = (self._whiten(step.processes.gather(self.project(view))) for view in batch.views["view"])
         terms = {
             "invariance": invariance(one, two),
             "variance": (variance(one) + variance(two)) * (0.5 if self.config.halved_variance else 1.0),
-            "covariance": self.covary(one) + self.covary(two),
+            "covariance": self.covariance_term(one) + self.covariance_term(two),
         }
         weights = (self.config.invariance, self.config.variance, self.config.covariance)
         total = sum((w * term for w, term in zip(weights, terms.values(), strict=True)), torch.zeros_like(one[0, 0]))
         return Loss(total=total, terms=terms)
 
-    def _whitened(self, rows: Tensor) -> Tensor:
+    def _whiten(self, rows: Tensor) -> Tensor:
         return iterative_whitening(rows, self.config.groups, self.config.iterations) if self.config.iterations else rows

@@ -15,7 +15,7 @@ from sslbench_vision.methods.w_mse import WMseConfig
 
 
 @equation
-def whitened(rows: Tensor, shrinkage: float) -> Tensor:
+def whiten(rows: Tensor, shrinkage: float) -> Tensor:
     """Centered rows [B, D] through the inverse of their covariance's Cholesky factor; not a number where it has none.
 
     The covariance, over B - 1, is mixed with `shrinkage` of the identity.
@@ -34,7 +34,7 @@ def distance(one: Tensor, two: Tensor) -> Tensor:
     return 2 - 2 * nn.functional.cosine_similarity(one, two, dim=1).mean()
 
 
-def sub_batches(order: Tensor, size: int) -> list[Tensor]:
+def split_sub_batches(order: Tensor, size: int) -> list[Tensor]:
     """A permutation [B] in pieces of `size`; a shorter rest joins the last one, for it could not be whitened alone."""
     pieces = list(torch.split(order, size))
     if len(pieces) > 1 and len(pieces[-1]) < size:
@@ -56,7 +56,7 @@ class WMse(JointEmbedding):
         losses = []
         for repetition in range(self.config.repetitions):
             order = step.random.uniform(f"whitening {repetition}", len(views[0]))[0].argsort()
-            for rows in sub_batches(order, self.config.whitening):
-                white = [whitened(view[rows], self.config.shrinkage) for view in views]
+            for rows in split_sub_batches(order, self.config.whitening):
+                white = [whiten(view[rows], self.config.shrinkage) for view in views]
                 losses += [distance(white[i], white[j]) * len(rows) for i, j in pairs]
         return Loss(total=torch.stack(losses).sum() / (len(views[0]) * len(pairs) * self.config.repetitions))

@@ -9,7 +9,7 @@ from sslbench.api import KeyedRandom, OperationParts
 from sslbench_vision.operations.blur_erase import BlurConfig, EraseConfig
 from sslbench_vision.operations.crops import RandomResizedCropConfig
 from sslbench_vision.operations.crops_operation import random_boxes
-from sslbench_vision.operations.image_operation import OnImages, between
+from sslbench_vision.operations.image_operation import ImageOperation, scale_uniform
 
 
 def blur_matrix(sigma: Tensor, kernel: int, side: int) -> Tensor:
@@ -32,16 +32,16 @@ def blur_by(images: Tensor, sigma: Tensor, kernel: int) -> Tensor:
     return rows @ images @ columns.mT
 
 
-def blur(config: BlurConfig, parts: OperationParts) -> OnImages:
+def blur(config: BlurConfig, parts: OperationParts) -> ImageOperation:
     """The operation."""
 
     def change(images: Tensor, draws: KeyedRandom) -> Tensor:
         side = min(images.shape[2:])
         kernel = config.kernel or max(3, side // 10)
         kernel = min(kernel + (kernel + 1) % 2, 2 * side - 1)
-        return blur_by(images, between(draws.uniform("sigma"), *config.sigma), kernel)
+        return blur_by(images, scale_uniform(draws.uniform("sigma"), *config.sigma), kernel)
 
-    return OnImages(parts, change)
+    return ImageOperation(parts, change)
 
 
 def erase_boxes(images: Tensor, boxes: Tensor, fill: float) -> Tensor:
@@ -53,7 +53,7 @@ def erase_boxes(images: Tensor, boxes: Tensor, fill: float) -> Tensor:
     return torch.where(inside.unsqueeze(1), fill, images)
 
 
-def erase(config: EraseConfig, parts: OperationParts) -> OnImages:
+def erase(config: EraseConfig, parts: OperationParts) -> ImageOperation:
     """The operation: a box like a random crop's."""
     box = RandomResizedCropConfig(scale=config.scale, ratio=config.ratio)
 
@@ -61,4 +61,4 @@ def erase(config: EraseConfig, parts: OperationParts) -> OnImages:
         size = (images.shape[2], images.shape[3])
         return erase_boxes(images, random_boxes(draws, box, size, size, None), config.fill)
 
-    return OnImages(parts, change)
+    return ImageOperation(parts, change)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sslbench.api import KeyedRandom, OperationParts
 from sslbench_vision.operations.color import ColorJitterConfig, GrayConfig, InvertConfig, SolarizeConfig
-from sslbench_vision.operations.image_operation import OnImages, between
+from sslbench_vision.operations.image_operation import ImageOperation, scale_uniform
 
 GRAY = (0.2989, 0.587, 0.114)
 """ITU-R 601 weights, as torchvision rounds them."""
@@ -67,7 +67,7 @@ def hue(x: Tensor, shift: Tensor) -> Tensor:
 Change = Callable[[Tensor, Tensor], Tensor]
 
 
-def jitter(config: ColorJitterConfig, parts: OperationParts) -> OnImages:
+def jitter(config: ColorJitterConfig, parts: OperationParts) -> ImageOperation:
     """Four changes in an order of each sample's own; a draw for each, used or not, so that none moves another."""
     changes: tuple[tuple[str, Change, float, float, float], ...] = (
         ("brightness", brightness, max(0.0, 1 - config.brightness), 1 + config.brightness, config.brightness_p),
@@ -79,7 +79,7 @@ def jitter(config: ColorJitterConfig, parts: OperationParts) -> OnImages:
     def change(x: Tensor, draws: KeyedRandom) -> Tensor:
         order = draws.uniform("order", len(changes)).argsort(1)
         active = [c for c in changes if c[2] < c[3] and (has_color(x) or c[0] in ("brightness", "contrast"))]
-        factors = {name: between(draws.uniform(name), low, high) for name, _, low, high, _ in active}
+        factors = {name: scale_uniform(draws.uniform(name), low, high) for name, _, low, high, _ in active}
         used = {name: draws.uniform(f"{name}/apply") < p for name, _, _, _, p in active}
         place = {name: number for number, (name, *_) in enumerate(changes)}
         result = x.clone()
@@ -90,19 +90,19 @@ def jitter(config: ColorJitterConfig, parts: OperationParts) -> OnImages:
                     result[rows] = apply(result[rows], factors[name][rows]).to(x.dtype)  # views under autocast
         return result
 
-    return OnImages(parts, change)
+    return ImageOperation(parts, change)
 
 
-def to_gray(config: GrayConfig, parts: OperationParts) -> OnImages:
+def to_gray(config: GrayConfig, parts: OperationParts) -> ImageOperation:
     """Replace every color by the luminance."""
-    return OnImages(parts, lambda x, draws: luminance(x).expand_as(x).clone() if has_color(x) else x)
+    return ImageOperation(parts, lambda x, draws: luminance(x).expand_as(x).clone() if has_color(x) else x)
 
 
-def solarize(config: SolarizeConfig, parts: OperationParts) -> OnImages:
+def solarize(config: SolarizeConfig, parts: OperationParts) -> ImageOperation:
     """Invert values from the threshold on."""
-    return OnImages(parts, lambda x, draws: torch.where(x >= config.threshold, 1 - x, x))
+    return ImageOperation(parts, lambda x, draws: torch.where(x >= config.threshold, 1 - x, x))
 
 
-def invert(config: InvertConfig, parts: OperationParts) -> OnImages:
+def invert(config: InvertConfig, parts: OperationParts) -> ImageOperation:
     """Invert all values."""
     return solarize(SolarizeConfig(threshold=0.0), parts)

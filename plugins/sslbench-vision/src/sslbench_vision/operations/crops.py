@@ -51,7 +51,7 @@ class PadConfig:
     fill: Share = 0.0
 
 
-def resized(config: RandomResizedCropConfig | CenterCropConfig, shapes: Shapes) -> Shapes:
+def resize_shapes(config: RandomResizedCropConfig | CenterCropConfig, shapes: Shapes) -> Shapes:
     """Images become squares of `size`."""
     size = config.size
     return {n: (s[0], size, size) if len(s) == 3 and size else s for n, s in shapes.items()}
@@ -64,12 +64,12 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
         name="random-resized-crop", version=1, summary="cut a random box and resize it, antialiased",
         citation=TORCHVISION, config=RandomResizedCropConfig, smoke=RandomResizedCropConfig(),
         build="sslbench_vision.operations.crops_operation:RandomResizedCrop",
-        layouts=image, shapes=resized,
+        layouts=image, shapes=resize_shapes,
     )  # fmt: skip
     yield OperationSpec(
         name="center-crop", version=1, summary="cut the middle and resize it", citation=TORCHVISION,
         config=CenterCropConfig, smoke=CenterCropConfig(),
-        build="sslbench_vision.operations.crops_operation:CenterCrop", layouts=image, shapes=resized, random=False,
+        build="sslbench_vision.operations.crops_operation:CenterCrop", layouts=image, shapes=resize_shapes, random=False,
     )  # fmt: skip
     yield OperationSpec(
         name="pad", version=1, summary="add a border and resize to what it was", citation=TORCHVISION,

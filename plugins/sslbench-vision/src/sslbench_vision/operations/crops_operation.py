@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sslbench.api import KeyedRandom, OperationParts, View
 from sslbench.api.image_boxes import crop_resize, whole
 from sslbench_vision.operations.crops import CenterCropConfig, PadConfig, RandomResizedCropConfig
-from sslbench_vision.operations.image_operation import OnImages, between, images_of
+from sslbench_vision.operations.image_operation import ImageOperation, find_image_modalities, scale_uniform
 
 TRIES = 10
 
@@ -27,8 +27,8 @@ def random_boxes(
     `aspect` [B] is the scene's width over height where a square canvas shows a scene that is not square.
     """
     tries = draws.uniform("box", TRIES, 2)
-    share = between(tries[..., 0], *config.scale)
-    ratio = torch.exp(between(tries[..., 1], math.log(config.ratio[0]), math.log(config.ratio[1])))
+    share = scale_uniform(tries[..., 0], *config.scale)
+    ratio = torch.exp(scale_uniform(tries[..., 1], math.log(config.ratio[0]), math.log(config.ratio[1])))
     stretch = 1.0 if aspect is None else aspect.view(-1, 1) * image[0] / image[1]
     area = share * image[0] * image[1]
     height = torch.round(torch.sqrt(area / ratio * stretch))
@@ -52,7 +52,7 @@ class RandomResizedCrop:
 
     def __init__(self, config: RandomResizedCropConfig, parts: OperationParts) -> None:
         self.config = config
-        self.names = images_of(parts)
+        self.names = find_image_modalities(parts)
         self.sizes = {n: config.size or parts.modalities[n].shape[1] for n in self.names}
 
     def __call__(self, view: View, draws: KeyedRandom) -> View:
@@ -77,7 +77,7 @@ class CenterCrop:
 
     def __init__(self, config: CenterCropConfig, parts: OperationParts) -> None:
         self.config = config
-        self.names = images_of(parts)
+        self.names = find_image_modalities(parts)
         self.sizes = {n: config.size or parts.modalities[n].shape[1] for n in self.names}
 
     def __call__(self, view: View, draws: KeyedRandom) -> View:
@@ -91,16 +91,16 @@ class CenterCrop:
         return made
 
 
-def pad_operation(config: PadConfig, parts: OperationParts) -> OnImages:
+def pad_operation(config: PadConfig, parts: OperationParts) -> ImageOperation:
     """A border of a share of the side drawn per sample, resized away."""
 
     def change(images: Tensor, draws: KeyedRandom) -> Tensor:
         side = max(images.shape[2:])
         most = math.ceil(config.share[1] * side)
-        border = torch.round(between(draws.uniform("share"), *config.share) * side)
+        border = torch.round(scale_uniform(draws.uniform("share"), *config.share) * side)
         room = nn.functional.pad(images, (most, most, most, most), value=config.fill)
         corner = most - border
         boxes = torch.stack([corner, corner, images.shape[2] + 2 * border, images.shape[3] + 2 * border], dim=1)
         return crop_resize(room, boxes, (images.shape[2], images.shape[3]))
 
-    return OnImages(parts, change)
+    return ImageOperation(parts, change)

@@ -10,17 +10,17 @@ from torch import Tensor, nn
 
 from sslbench.api import KeyedRandom, OperationParts
 from sslbench_vision.operations.geometry import AffineConfig, FlipConfig, RotationConfig, ShearConfig, TranslationConfig
-from sslbench_vision.operations.image_operation import OnImages, between
+from sslbench_vision.operations.image_operation import ImageOperation, scale_uniform
 
 
-def flip_horizontally(config: FlipConfig, parts: OperationParts) -> OnImages:
+def flip_horizontally(config: FlipConfig, parts: OperationParts) -> ImageOperation:
     """Mirror left and right."""
-    return OnImages(parts, lambda images, draws: images.flip(3))
+    return ImageOperation(parts, lambda images, draws: images.flip(3))
 
 
-def flip_vertically(config: FlipConfig, parts: OperationParts) -> OnImages:
+def flip_vertically(config: FlipConfig, parts: OperationParts) -> ImageOperation:
     """Mirror top and bottom."""
-    return OnImages(parts, lambda images, draws: images.flip(2))
+    return ImageOperation(parts, lambda images, draws: images.flip(2))
 
 
 def inverse_matrices(angle: Tensor, translate: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ def apply_affine(images: Tensor, inverse: Tensor, fill: float | Literal["edge"])
     return nn.functional.grid_sample(images - fill, grid, padding_mode="zeros", align_corners=False) + fill
 
 
-def affine(config: AffineConfig, parts: OperationParts) -> OnImages:
+def affine(config: AffineConfig, parts: OperationParts) -> ImageOperation:
     """Draw four kinds of numbers a sample, and map."""
 
     def change(images: Tensor, draws: KeyedRandom) -> Tensor:
@@ -57,26 +57,26 @@ def affine(config: AffineConfig, parts: OperationParts) -> OnImages:
         size = torch.tensor([images.shape[3], images.shape[2]], device=images.device, dtype=torch.float32)
         most = torch.tensor(config.translate, device=images.device) * size
         inverse = inverse_matrices(
-            between(draws.uniform("angle"), -turn, turn),
+            scale_uniform(draws.uniform("angle"), -turn, turn),
             torch.round((2 * draws.uniform("translate", 2) - 1) * most),
-            between(draws.uniform("scale"), *config.scale),
-            between(draws.uniform("shear"), -lean, lean),
+            scale_uniform(draws.uniform("scale"), *config.scale),
+            scale_uniform(draws.uniform("shear"), -lean, lean),
         )
         return apply_affine(images, inverse, config.fill)
 
-    return OnImages(parts, change)
+    return ImageOperation(parts, change)
 
 
-def rotation(config: RotationConfig, parts: OperationParts) -> OnImages:
+def rotation(config: RotationConfig, parts: OperationParts) -> ImageOperation:
     """Rotate only."""
     return affine(AffineConfig(degrees=config.degrees, translate=(0, 0), shear=0, fill=config.fill), parts)
 
 
-def translation(config: TranslationConfig, parts: OperationParts) -> OnImages:
+def translation(config: TranslationConfig, parts: OperationParts) -> ImageOperation:
     """Move only."""
     return affine(AffineConfig(degrees=0, translate=config.share, shear=0, fill=config.fill), parts)
 
 
-def shear(config: ShearConfig, parts: OperationParts) -> OnImages:
+def shear(config: ShearConfig, parts: OperationParts) -> ImageOperation:
     """Shear only."""
     return affine(AffineConfig(degrees=0, translate=(0, 0), shear=config.degrees, fill=config.fill), parts)

@@ -9,16 +9,16 @@ from torch import Tensor
 from sslbench.api import KeyedRandom, OperationParts, View
 
 
-def images_of(parts: OperationParts) -> tuple[str, ...]:
+def find_image_modalities(parts: OperationParts) -> tuple[str, ...]:
     """The modalities that are images."""
     return tuple(name for name, modality in parts.modalities.items() if modality.layout == "image")
 
 
-class OnImages:
+class ImageOperation:
     """Apply one function to every image modality of a view, with draws of its own for each."""
 
     def __init__(self, parts: OperationParts, change: Callable[[Tensor, KeyedRandom], Tensor]) -> None:
-        self.names = images_of(parts)
+        self.names = find_image_modalities(parts)
         self.change = change
 
     def __call__(self, view: View, draws: KeyedRandom) -> View:
@@ -26,6 +26,6 @@ class OnImages:
         return {**view, **changed}
 
 
-def between(uniform: Tensor, low: float, high: float) -> Tensor:
+def scale_uniform(uniform: Tensor, low: float, high: float) -> Tensor:
     """Uniform numbers in [0, 1) moved to [low, high)."""
     return low + (high - low) * uniform

@@ -11,7 +11,7 @@ from sslbench_vision.citations import BIAS_STUDY, MAE
 HERE = Path(__file__).parent
 
 
-OFFERED = (
+STUDIES = (
     ("masking", "share of hidden patches against the encoder's width, on scans of digits", MAE),
     ("clustering-views", "what k-means finds in MNIST under views that keep the digit, or the handwriting", BIAS_STUDY),
     ("augmentation-bias", "what one augmentation setting does to every class, method by method", BIAS_STUDY),
@@ -20,6 +20,6 @@ OFFERED = (
 
 @hookimpl
 def sslbench_studies() -> Iterable[StudySpec]:
-    for name, summary, citation in OFFERED:
+    for name, summary, citation in STUDIES:
         file = HERE / f"{name.replace('-', '_')}.yaml"
         yield StudySpec(name=name, version=1, summary=summary, citation=citation, file=file)
