@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sslbench.api import BackboneSpec, PositiveInt, hookimpl
+from sslbench.api import BackboneSpec, PositiveInt, hookimpl, setting
 from sslbench_vision.citations import RESNET
 
 
@@ -13,8 +13,10 @@ from sslbench_vision.citations import RESNET
 class MicroCnnConfig:
     """Channels of the stem and the three stages after it (the last is the feature's width), and blocks in each stage."""
 
-    widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (32, 64, 128, 256)
-    blocks: PositiveInt = 1
+    widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = setting(
+        (32, 64, 128, 256), "Channels of the stem and of three stages; the last is the width of the features."
+    )
+    blocks: PositiveInt = setting(1, "Residual blocks of each stage.")
 
 
 def provides(config: MicroCnnConfig) -> frozenset[str]:

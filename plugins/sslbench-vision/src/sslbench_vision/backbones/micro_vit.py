@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from sslbench.api import BackboneSpec, NonNegativeInt, PlanContext, PositiveInt, hookimpl
+from sslbench.api import BackboneSpec, NonNegativeInt, PlanContext, PositiveInt, hookimpl, setting
 from sslbench_vision.citations import VIT
 
 
@@ -14,11 +14,15 @@ from sslbench_vision.citations import VIT
 class MicroVitConfig:
     """Patch side in pixels (0: about an eighth of the image's side, at least 2), depth, width, heads, and the feature."""
 
-    patch: NonNegativeInt = 0
-    depth: PositiveInt = 4
-    width: PositiveInt = 128
-    heads: PositiveInt = 4
-    pool: Literal["mean", "class"] = "mean"
+    patch: NonNegativeInt = setting(
+        0, "Side of a patch in pixels; 0: the divisor of the image's side nearest to an eighth of it."
+    )
+    depth: PositiveInt = setting(4, "Transformer blocks.")
+    width: PositiveInt = setting(128, "Width of the tokens and features; a multiple of 4 and of `heads`.")
+    heads: PositiveInt = setting(4, "Attention heads.")
+    pool: Literal["mean", "class"] = setting(
+        "mean", "Feature of an image: mean of its patch tokens, or the class token."
+    )
 
 
 def patch_of(config: MicroVitConfig, side: int) -> int:

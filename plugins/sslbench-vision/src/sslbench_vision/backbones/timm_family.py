@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sslbench.api import BackboneSpec, PlanContext, Setting, hookimpl
+from sslbench.api import BackboneSpec, PlanContext, Setting, hookimpl, setting
 from sslbench_vision.backbones.timm_names import is_convolutional, is_vit, names
 from sslbench_vision.citations import TIMM
 
@@ -19,10 +19,12 @@ class TimmConfig:
     with. With `repeat_gray`, which `published` implies, images of one channel are repeated to three.
     """
 
-    model: str = "resnet18"
-    any_size: bool = False
-    published: bool = False
-    repeat_gray: bool = False
+    model: str = setting("resnet18", "Name of the timm model.")
+    any_size: bool = setting(
+        False, "Interpolate a vision transformer's positions for images of any size, as local views need."
+    )
+    published: bool = setting(False, "Start from timm's published weights and normalize images as they require.")
+    repeat_gray: bool = setting(False, "Repeat images of one channel to three channels; implied by `published`.")
 
 
 def provides(config: TimmConfig) -> frozenset[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sslbench.api import BackboneSpec, NonNegativeInt, Setting, hookimpl
+from sslbench.api import BackboneSpec, NonNegativeInt, Setting, hookimpl, setting
 from sslbench_vision.citations import TORCHVISION
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
@@ -24,10 +24,12 @@ class TorchvisionConfig:
     as the identity.
     """
 
-    model: str = "resnet18"
-    stem: Literal["auto", "standard", "small"] = "auto"
-    stem_padding: NonNegativeInt = 1
-    zero_init: bool = False
+    model: str = setting("resnet18", "Name of the torchvision model.")
+    stem: Literal["auto", "standard", "small"] = setting(
+        "auto", "Stem of the network: 'small' keeps the resolution of small images; 'auto': small up to 64 px."
+    )
+    stem_padding: NonNegativeInt = setting(1, "Padding of a ResNet's small stem; 2 in solo-learn's CIFAR recipes.")
+    zero_init: bool = setting(False, "Start every residual block of a ResNet as the identity.")
 
 
 def reset_unused(config: TorchvisionConfig) -> TorchvisionConfig:

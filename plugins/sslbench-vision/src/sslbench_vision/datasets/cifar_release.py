@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality
+from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality, setting
 
 PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 CITATION = Citation(
@@ -19,9 +19,9 @@ CITATION = Citation(
 class CifarConfig:
     """Where the files are, if not in the usual places; whether they may be downloaded; in color or in gray (Rec. 601)."""
 
-    root: Path | None = None
-    download: bool = True
-    channels: Literal["color", "gray"] = "color"
+    root: Path | None = setting(None, "Folder with the files; by default, the usual places are searched.")
+    download: bool = setting(True, "Download the files if they are not found.")
+    channels: Literal["color", "gray"] = setting("color", "Read color images, or gray ones (Rec. 601).")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import DatasetCard, DatasetSpec, Modality, NonNegativeInt, Range, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, NonNegativeInt, Range, hookimpl, setting
 from sslbench_vision.citations import SSLBENCH
 
 FACTORS = ("hue", "orientation", "scale", "texture", "shape")
@@ -21,9 +21,9 @@ FACTORS = ("hue", "orientation", "scale", "texture", "shape")
 class FactorShapesConfig:
     """How many images over all parts, their side in pixels, and the seed that they are drawn from."""
 
-    samples: Annotated[int, Range(at_least=2 * len(FACTORS))] = 2000
-    side: Annotated[int, Range(at_least=16)] = 32
-    seed: NonNegativeInt = 0
+    samples: Annotated[int, Range(at_least=2 * len(FACTORS))] = setting(2000, "Images over all parts.")
+    side: Annotated[int, Range(at_least=16)] = setting(32, "Side of the images in pixels.")
+    seed: NonNegativeInt = setting(0, "Seed of the drawing.")
 
 
 def parts(config: FactorShapesConfig) -> tuple[str, ...]:

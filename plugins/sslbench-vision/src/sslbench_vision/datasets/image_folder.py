@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,8 @@ from sslbench.api import (
     DatasetSpec,
     PositiveInt,
     hookimpl,
+    setting,
+    setting_from,
 )
 from sslbench.api.files import name_folder
 from sslbench.api.image_options import MAX_PIXELS, Channels, IntensityRange, Pages
@@ -50,23 +52,40 @@ class ImageFolderConfig:
     names the data in tables, records and files; by default it is called like its folder.
     """
 
-    root: Path | None = None
-    title: str = ""
-    levels: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    table: str = field(default=AUTO, metadata={"names_file": True})
-    path_column: str = ""
-    class_column: str = ""
-    split_column: str = ""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    time: str = ""
-    copies: Literal["keep", "drop"] = "keep"
-    channels: Channels = "auto"
-    pages: Pages = None
-    intensity_range: IntensityRange = "percentiles"
-    max_pixels: PositiveInt = MAX_PIXELS
-    min_class_samples: PositiveInt = 1
-    classes: tuple[str, ...] = ()
+    root: Path | None = setting(None, "Folder or zip file with the images.")
+    title: str = setting("", "Name of the data in tables, records and files; empty: the folder's name.")
+    levels: tuple[str, ...] = setting(
+        (), "Meaning of the folders below `root`, such as [split,class]; empty: recognized."
+    )
+    skip: tuple[str, ...] = setting((), "Patterns of paths to leave out, such as 'old/*'.")
+    table: str = setting(
+        AUTO,
+        "CSV or TSV file with classes and other columns; auto: a manifest in `root`; none: no table.",
+        names_file=True,
+    )
+    path_column: str = setting("", "Column of the table with the paths of images; empty: recognized.")
+    class_column: str = setting("", "Column of the table with classes; empty: recognized.")
+    split_column: str = setting("", "Column of the table with splits; empty: recognized.")
+    columns: Mapping[str, str] = setting_from(
+        dict, "Columns read from file names, as name: regular expression; its group is the value, if any."
+    )
+    time: str = setting(
+        "", "Pattern of times in file names for the column `time`, such as D%Y%m%dT%H%M%S; empty: none."
+    )
+    copies: Literal["keep", "drop"] = setting(
+        "keep", "Keep identical files, or drop all but one, and all of those in two classes."
+    )
+    channels: Channels = setting(
+        "auto", "auto (gray if all files are gray), gray, color, or the numbers of channels to read."
+    )
+    pages: Pages = setting(None, "Page of multi-page files: a number, all (as channels), max or mean.")
+    intensity_range: IntensityRange = setting(
+        "percentiles",
+        "Black and white of images above 8 bits: percentiles (0.1 and 99.9), minmax, type or two numbers.",
+    )
+    max_pixels: PositiveInt = setting(MAX_PIXELS, "Leave out images with more pixels.")
+    min_class_samples: PositiveInt = setting(1, "Leave out classes with fewer images.")
+    classes: tuple[str, ...] = setting((), "Classes to use; empty: all.")
 
     def __post_init__(self) -> None:
         """Refuse what is no regular expression or pattern, names that are taken, and ranges without width."""

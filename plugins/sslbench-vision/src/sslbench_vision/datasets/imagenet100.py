@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality, hookimpl
+from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality, hookimpl, setting
 
 CMC = Citation(
     title="Contrastive Multiview Coding",
@@ -35,7 +35,7 @@ DIGEST = "c66870eda27454c74144d545296ab402"
 class ImageNet100Config:
     """The folder that holds `train` and `val`, each with a folder for every WordNet id; other classes are left aside."""
 
-    root: Path | None = None
+    root: Path | None = setting(None, "Folder with `train` and `val`, each with one folder per WordNet id.")
 
 
 @hookimpl

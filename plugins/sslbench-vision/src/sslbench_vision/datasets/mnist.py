@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality, hookimpl
+from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality, hookimpl, setting
 
 CITATION = Citation(
     title="Gradient-Based Learning Applied to Document Recognition",
@@ -29,7 +29,7 @@ CLASS_COUNTS = (6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958)
 class MnistConfig:
     """Where the files are, if not in a folder `mnist` of the usual places."""
 
-    root: Path | None = None
+    root: Path | None = setting(None, "Folder with the four files; by default, `mnist` in the usual places.")
 
 
 @hookimpl

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sslbench.api import Citation, DatasetCard, DatasetSpec, Dependency, hookimpl
+from sslbench.api import Citation, DatasetCard, DatasetSpec, Dependency, hookimpl, setting
 
 CITATION = Citation(title="pooled datasets", authors="theirs", year=2026, url="https://github.com/sslbench/sslbench")
 
@@ -32,10 +32,16 @@ class PoolConfig:
     """
 
     members: Mapping[str, Any] = field(default_factory=dict, metadata={"identity": False})  # told by what the pool uses
-    without: tuple[str, ...] = ()
-    crosswalk: Path | None = None
-    same_name: bool = False
-    match_size_without: tuple[str, ...] = ()
+    without: tuple[str, ...] = setting(
+        (), "Target members: left out, as are images of other members that duplicate or share a class with them."
+    )
+    crosswalk: Path | None = setting(
+        None, "CSV file with the columns member, class and name, which gives classes a shared name."
+    )
+    same_name: bool = setting(False, "Leave out images with the file name of an image of a target member.")
+    match_size_without: tuple[str, ...] = setting(
+        (), "Members without which a pool would be smaller: draw as many images as it would have."
+    )
 
     def __post_init__(self) -> None:
         """Refuse what names nobody."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import DatasetCard, DatasetSpec, Modality, NonNegativeInt, Range, RecipeSpec, hookimpl
+from sslbench.api import DatasetCard, DatasetSpec, Modality, NonNegativeInt, Range, RecipeSpec, hookimpl, setting
 from sslbench_vision.citations import SSLBENCH
 from sslbench_vision.datasets.digits import CITATION
 
@@ -18,9 +18,11 @@ from sslbench_vision.datasets.digits import CITATION
 class ShiftedDigitsConfig:
     """Side of the canvas in pixels, the lowest contrast (1: that of the scans), and the seed of places and contrasts."""
 
-    side: Annotated[int, Range(at_least=8)] = 16
-    contrast: Annotated[float, Range(above=0, at_most=1)] = 0.4
-    seed: NonNegativeInt = 0
+    side: Annotated[int, Range(at_least=8)] = setting(16, "Side of the canvas in pixels.")
+    contrast: Annotated[float, Range(above=0, at_most=1)] = setting(
+        0.4, "Smallest contrast of a digit; 1: that of the scan."
+    )
+    seed: NonNegativeInt = setting(0, "Seed of positions and contrasts.")
 
 
 @hookimpl

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sslbench.api import MethodSpec, NonNegativeFloat, PlanContext, PositiveFloat, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeFloat, PlanContext, PositiveFloat, PositiveInt, Role, hookimpl, setting
 from sslbench_vision.citations import BARLOW_TWINS
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -18,11 +18,11 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 class BarlowTwinsConfig:
     """The projector, the weight of off-diagonal entries, a factor of the whole loss, and the rate of biases and norms."""
 
-    hidden: PositiveInt = 8192
-    out: PositiveInt = 8192
-    off_diagonal: NonNegativeFloat = 0.005
-    scale: PositiveFloat = 1.0
-    bias_lr: NonNegativeFloat = 1.0
+    hidden: PositiveInt = setting(8192, "Width of the projector's hidden layers.")
+    out: PositiveInt = setting(8192, "Width of the projector's output.")
+    off_diagonal: NonNegativeFloat = setting(0.005, "Weight of the off-diagonal terms of the loss.")
+    scale: PositiveFloat = setting(1.0, "Factor of the whole loss.")
+    bias_lr: NonNegativeFloat = setting(1.0, "Learning rate of biases and norms, as a multiple of that of weights.")
 
 
 def views(config: BarlowTwinsConfig) -> Mapping[str, Role]:

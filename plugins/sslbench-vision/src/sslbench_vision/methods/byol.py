@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sslbench.api import MethodSpec, Momentum, PlanContext, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, Momentum, PlanContext, PositiveInt, Role, hookimpl, setting
 from sslbench_vision.citations import BYOL
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -18,12 +18,14 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 class ByolConfig:
     """Projector and predictor, the momentum's way, and how the two directions are put together."""
 
-    hidden: PositiveInt = 4096
-    out: PositiveInt = 256
-    predictor_hidden: PositiveInt = 4096
-    momentum: Momentum = 0.996
-    final_momentum: Momentum = 1.0
-    reduction: Literal["sum", "mean"] = "sum"
+    hidden: PositiveInt = setting(4096, "Width of the projector's hidden layers.")
+    out: PositiveInt = setting(256, "Width of the projector's output.")
+    predictor_hidden: PositiveInt = setting(4096, "Width of the predictor's hidden layer.")
+    momentum: Momentum = setting(
+        0.996, "Momentum of the momentum network at the start; it changes to `final_momentum` by a cosine."
+    )
+    final_momentum: Momentum = setting(1.0, "Momentum of the momentum network at the end of training.")
+    reduction: Literal["sum", "mean"] = setting("sum", "Add up or average the losses of the two directions.")
 
 
 def views(config: ByolConfig) -> Mapping[str, Role]:

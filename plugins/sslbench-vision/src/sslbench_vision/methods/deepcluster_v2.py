@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sslbench.api import MethodSpec, NonNegativeInt, PlanContext, PositiveFloat, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeInt, PlanContext, PositiveFloat, PositiveInt, Role, hookimpl, setting
 from sslbench_vision.citations import SWAV
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -19,14 +19,16 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 class DeepclusterV2Config:
     """The projector, the clusterings (one head of centroids each), k-means steps before every epoch, and the views."""
 
-    hidden: PositiveInt = 2048
-    out: PositiveInt = 128
-    clusters: PositiveInt = 3000
-    heads: PositiveInt = 3
-    iterations: PositiveInt = 10
-    temperature: PositiveFloat = 0.1
-    local: NonNegativeInt = 0
-    first_epoch: Literal["survey", "ignored"] = "survey"
+    hidden: PositiveInt = setting(2048, "Width of the projector's hidden layers.")
+    out: PositiveInt = setting(128, "Width of the projector's output.")
+    clusters: PositiveInt = setting(3000, "Clusters of each head.")
+    heads: PositiveInt = setting(3, "Heads, each with a clustering of its own.")
+    iterations: PositiveInt = setting(10, "Iterations of k-means before each epoch.")
+    temperature: PositiveFloat = setting(0.1, "Temperature of the softmax over clusters.")
+    local: NonNegativeInt = setting(0, "Small local views of each sample, in addition to two global views.")
+    first_epoch: Literal["survey", "ignored"] = setting(
+        "survey", "Before the first epoch: embed all samples and cluster them, or ignore targets for one epoch."
+    )
 
 
 def views(config: DeepclusterV2Config) -> Mapping[str, Role]:

@@ -20,6 +20,7 @@ from sslbench.api import (
     Range,
     Role,
     hookimpl,
+    setting,
 )
 from sslbench_vision.citations import DINO
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
@@ -34,20 +35,28 @@ class DinoConfig:
     (0.1 in the authors' main_dino.py, `--drop_path_rate`).
     """
 
-    hidden: PositiveInt = 2048
-    bottleneck: PositiveInt = 256
-    prototypes: PositiveInt = 65_536
-    temperature: PositiveFloat = 0.1
-    first_teacher_temperature: PositiveFloat = 0.04
-    teacher_temperature: PositiveFloat = 0.07
-    teacher_warmup_epochs: NonNegativeInt = 30
-    center_momentum: Momentum = 0.9
-    momentum: Momentum = 0.996
-    final_momentum: Momentum = 1.0
-    freeze: NonNegativeInt = 1
-    local: NonNegativeInt = 0
-    drop_path: Annotated[float, Range(at_least=0, below=1)] = 0.1
-    keep: Literal["teacher", "student"] = "teacher"
+    hidden: PositiveInt = setting(2048, "Width of the head's hidden layers.")
+    bottleneck: PositiveInt = setting(256, "Width of the head's bottleneck.")
+    prototypes: PositiveInt = setting(65_536, "Prototypes, the width of the head's output.")
+    temperature: PositiveFloat = setting(0.1, "Temperature of the student's softmax.")
+    first_teacher_temperature: PositiveFloat = setting(
+        0.04, "Temperature of the teacher's softmax at the start of its warm-up."
+    )
+    teacher_temperature: PositiveFloat = setting(0.07, "Temperature of the teacher's softmax after its warm-up.")
+    teacher_warmup_epochs: NonNegativeInt = setting(
+        30, "Epochs of linear warm-up of the teacher's temperature; 0: none."
+    )
+    center_momentum: Momentum = setting(0.9, "Momentum of the center of the teacher's outputs.")
+    momentum: Momentum = setting(
+        0.996, "Momentum of the teacher at the start; it changes to `final_momentum` by a cosine."
+    )
+    final_momentum: Momentum = setting(1.0, "Momentum of the teacher at the end of training.")
+    freeze: NonNegativeInt = setting(1, "Epochs at the start in which prototypes are frozen.")
+    local: NonNegativeInt = setting(0, "Small local views of each sample, in addition to two global views.")
+    drop_path: Annotated[float, Range(at_least=0, below=1)] = setting(
+        0.1, "Rate at which the student drops residual branches, if its encoder can; the teacher drops none."
+    )
+    keep: Literal["teacher", "student"] = setting("teacher", "Encoder that is evaluated.")
 
 
 def views(config: DinoConfig) -> Mapping[str, Role]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import MethodSpec, NonNegativeInt, PlanContext, PositiveInt, Range, Recipe, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeInt, PlanContext, PositiveInt, Range, Recipe, Role, hookimpl, setting
 from sslbench_vision.citations import MAE
 
 
@@ -22,12 +22,14 @@ class MaeConfig:
     With `fixed_positions` an encoder that learns its positions has fixed sine-cosine ones instead (MAE, section 3 and A.1).
     """
 
-    mask: Annotated[float, Range(above=0, below=1)] = 0.75
-    decoder_depth: NonNegativeInt = 8
-    decoder_width: PositiveInt = 512
-    decoder_heads: PositiveInt = 16
-    normalize_patches: bool = True
-    fixed_positions: bool = True
+    mask: Annotated[float, Range(above=0, below=1)] = setting(0.75, "Fraction of patches that are hidden.")
+    decoder_depth: NonNegativeInt = setting(8, "Transformer blocks of the decoder.")
+    decoder_width: PositiveInt = setting(512, "Width of the decoder; a multiple of 4 and of `decoder_heads`.")
+    decoder_heads: PositiveInt = setting(16, "Attention heads of the decoder.")
+    normalize_patches: bool = setting(
+        True, "Reconstruct each patch after normalizing it by its own mean and deviation."
+    )
+    fixed_positions: bool = setting(True, "Replace learned positions of the encoder by fixed sine-cosine positions.")
 
 
 def views(config: MaeConfig) -> Mapping[str, Role]:

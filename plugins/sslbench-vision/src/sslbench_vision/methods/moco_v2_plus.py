@@ -18,6 +18,7 @@ from sslbench.api import (
     PositiveInt,
     Role,
     hookimpl,
+    setting,
 )
 from sslbench_vision.citations import MOCO_V2
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
@@ -27,13 +28,15 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 class MocoV2PlusConfig:
     """The projector (hidden width 0: the encoder's own), the temperature, the queue, and the momentum's way."""
 
-    hidden: NonNegativeInt = 0
-    out: PositiveInt = 128
-    batch_norm: bool = False
-    temperature: PositiveFloat = 0.2
-    queue: PositiveInt = 65_536
-    momentum: Momentum = 0.999
-    final_momentum: Momentum = 0.999
+    hidden: NonNegativeInt = setting(0, "Width of the projector's hidden layer; 0: the encoder's width.")
+    out: PositiveInt = setting(128, "Width of the projector's output.")
+    batch_norm: bool = setting(False, "Use batch norm in the projector.")
+    temperature: PositiveFloat = setting(0.2, "Temperature of the contrastive loss.")
+    queue: PositiveInt = setting(65_536, "Size of each view's queue in keys.")
+    momentum: Momentum = setting(
+        0.999, "Momentum of the momentum network at the start; it changes to `final_momentum` by a cosine."
+    )
+    final_momentum: Momentum = setting(0.999, "Momentum of the momentum network at the end of training.")
 
 
 def views(config: MocoV2PlusConfig) -> Mapping[str, Role]:

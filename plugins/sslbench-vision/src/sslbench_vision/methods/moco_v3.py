@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import MethodSpec, Momentum, PlanContext, PositiveFloat, PositiveInt, Range, Role, hookimpl
+from sslbench.api import MethodSpec, Momentum, PlanContext, PositiveFloat, PositiveInt, Range, Role, hookimpl, setting
 from sslbench_vision.citations import MOCO_V3
 from sslbench_vision.joint.recipes import original, quick, solo_learn
 
@@ -23,15 +23,17 @@ class MocoV3Config:
     With `fixed_positions` an encoder that learns its positions has fixed sine-cosine ones instead.
     """
 
-    hidden: PositiveInt = 4096
-    out: PositiveInt = 256
-    projector_layers: Annotated[int, Range(at_least=2)] = 3
-    predictor_norm: bool = True
-    temperature: PositiveFloat = 0.2
-    momentum: Momentum = 0.99
-    final_momentum: Momentum = 1.0
-    freeze_stem: bool = False
-    fixed_positions: bool = False
+    hidden: PositiveInt = setting(4096, "Width of the hidden layers of projector and predictor.")
+    out: PositiveInt = setting(256, "Width of the output of projector and predictor.")
+    projector_layers: Annotated[int, Range(at_least=2)] = setting(3, "Linear layers of the projector.")
+    predictor_norm: bool = setting(True, "Use batch norm after the predictor's last layer.")
+    temperature: PositiveFloat = setting(0.2, "Temperature of the contrastive loss.")
+    momentum: Momentum = setting(
+        0.99, "Momentum of the momentum network at the start; it changes to `final_momentum` by a cosine."
+    )
+    final_momentum: Momentum = setting(1.0, "Momentum of the momentum network at the end of training.")
+    freeze_stem: bool = setting(False, "Keep the encoder's first projection at its random weights.")
+    fixed_positions: bool = setting(False, "Replace learned positions of the encoder by fixed sine-cosine positions.")
 
 
 def views(config: MocoV3Config) -> Mapping[str, Role]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from sslbench.api import MethodSpec, Momentum, PlanContext, PositiveInt, Range, Role, hookimpl
+from sslbench.api import MethodSpec, Momentum, PlanContext, PositiveInt, Range, Role, hookimpl, setting
 from sslbench_vision.citations import NNCLR
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -20,14 +20,16 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 class NnbyolConfig:
     """BYOL's settings, and the queue of momentum embeddings."""
 
-    hidden: PositiveInt = 4096
-    out: PositiveInt = 256
-    predictor_hidden: PositiveInt = 4096
-    momentum: Momentum = 0.996
-    final_momentum: Momentum = 1.0
-    reduction: Literal["sum", "mean"] = "sum"
-    queue: Annotated[int, Range(at_least=2)] = 98_304
-    include_self: bool = False
+    hidden: PositiveInt = setting(4096, "Width of the projector's hidden layers.")
+    out: PositiveInt = setting(256, "Width of the projector's output.")
+    predictor_hidden: PositiveInt = setting(4096, "Width of the predictor's hidden layer.")
+    momentum: Momentum = setting(
+        0.996, "Momentum of the momentum network at the start; it changes to `final_momentum` by a cosine."
+    )
+    final_momentum: Momentum = setting(1.0, "Momentum of the momentum network at the end of training.")
+    reduction: Literal["sum", "mean"] = setting("sum", "Add up or average the losses of the two directions.")
+    queue: Annotated[int, Range(at_least=2)] = setting(98_304, "Size of the queue in embeddings.")
+    include_self: bool = setting(False, "Accept earlier embeddings of the same sample as its neighbor.")
 
 
 def views(config: NnbyolConfig) -> Mapping[str, Role]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import MethodSpec, PlanContext, PositiveFloat, PositiveInt, Range, Role, hookimpl
+from sslbench.api import MethodSpec, PlanContext, PositiveFloat, PositiveInt, Range, Role, hookimpl, setting
 from sslbench_vision.citations import NNCLR
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -19,12 +19,12 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 class NnclrConfig:
     """Projector and predictor, the temperature, and the queue."""
 
-    hidden: PositiveInt = 2048
-    out: PositiveInt = 256
-    predictor_hidden: PositiveInt = 4096
-    temperature: PositiveFloat = 0.1
-    queue: Annotated[int, Range(at_least=2)] = 98_304
-    include_self: bool = False
+    hidden: PositiveInt = setting(2048, "Width of the projector's hidden layers.")
+    out: PositiveInt = setting(256, "Width of the projector's output.")
+    predictor_hidden: PositiveInt = setting(4096, "Width of the predictor's hidden layer.")
+    temperature: PositiveFloat = setting(0.1, "Temperature of the contrastive loss.")
+    queue: Annotated[int, Range(at_least=2)] = setting(98_304, "Size of the queue in embeddings.")
+    include_self: bool = setting(False, "Accept earlier embeddings of the same sample as its neighbor.")
 
 
 def views(config: NnclrConfig) -> Mapping[str, Role]:

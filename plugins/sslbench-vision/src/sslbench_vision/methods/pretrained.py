@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from sslbench.api import AnyFloat, MethodSpec, PlanContext, PositiveFloat, Role, Share, hookimpl
+from sslbench.api import AnyFloat, MethodSpec, PlanContext, PositiveFloat, Role, Share, hookimpl, setting
 from sslbench_vision.citations import TIMM
 
 
@@ -23,12 +23,22 @@ class PretrainedConfig:
     states them (the backbone's library, or the file's header).
     """
 
-    weights: Path | None = None
-    package: str = ""
-    keys: Literal["same", "efficientnet-lite"] = "same"
-    match: Share = 0.9
-    mean: tuple[AnyFloat, ...] = ()
-    std: tuple[PositiveFloat, ...] = ()
+    weights: Path | None = setting(
+        None, "Local file with the weights: safetensors, or a torch file (read with weights_only)."
+    )
+    package: str = setting(
+        "", "Installed Python package that contains the weights, without `weights`; empty: download them."
+    )
+    keys: Literal["same", "efficientnet-lite"] = setting(
+        "same", "Naming of the tensors in the source, translated to the encoder's names."
+    )
+    match: Share = setting(0.9, "Smallest fraction of the encoder's tensors that the source must match.")
+    mean: tuple[AnyFloat, ...] = setting(
+        (), "Mean per channel of the images in [0, 1] of the pretraining; empty: as the source states."
+    )
+    std: tuple[PositiveFloat, ...] = setting(
+        (), "Standard deviation per channel of these images; empty: as the source states."
+    )
 
 
 def check(config: PretrainedConfig, facts: PlanContext) -> Iterable[str]:

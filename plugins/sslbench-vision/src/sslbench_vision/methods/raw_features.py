@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sslbench.api import MethodSpec, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, PositiveInt, Role, hookimpl, setting
 from sslbench_vision.citations import SSLBENCH
 
 
@@ -13,7 +13,7 @@ from sslbench_vision.citations import SSLBENCH
 class RawFeaturesConfig:
     """Images are averaged down to at most this many pixels a side; sequences become moments per channel."""
 
-    side: PositiveInt = 32
+    side: PositiveInt = setting(32, "Largest side in pixels to which images are averaged down.")
 
 
 def views(config: RawFeaturesConfig) -> Mapping[str, Role]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import MethodSpec, Momentum, PositiveFloat, PositiveInt, Range, Role, hookimpl
+from sslbench.api import MethodSpec, Momentum, PositiveFloat, PositiveInt, Range, Role, hookimpl, setting
 from sslbench_vision.citations import RESSL
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -18,14 +18,18 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 class ResslConfig:
     """The projector, both temperatures (the momentum network's is the sharper), the queue, and the momentum's way."""
 
-    hidden: PositiveInt = 4096
-    out: PositiveInt = 512
-    batch_norm: bool = False
-    temperature: PositiveFloat = 0.1
-    teacher_temperature: PositiveFloat = 0.04
-    queue: Annotated[int, Range(at_least=2)] = 131_072
-    momentum: Momentum = 0.999
-    final_momentum: Momentum = 0.999
+    hidden: PositiveInt = setting(4096, "Width of the projector's hidden layer.")
+    out: PositiveInt = setting(512, "Width of the projector's output.")
+    batch_norm: bool = setting(False, "Use batch norm in the projector.")
+    temperature: PositiveFloat = setting(0.1, "Temperature of the softmax for strong views.")
+    teacher_temperature: PositiveFloat = setting(
+        0.04, "Temperature of the momentum network's softmax for weak views; lower is sharper."
+    )
+    queue: Annotated[int, Range(at_least=2)] = setting(131_072, "Size of the queue in embeddings.")
+    momentum: Momentum = setting(
+        0.999, "Momentum of the momentum network at the start; it changes to `final_momentum` by a cosine."
+    )
+    final_momentum: Momentum = setting(0.999, "Momentum of the momentum network at the end of training.")
 
 
 def views(config: ResslConfig) -> Mapping[str, Role]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sslbench.api import MethodSpec, NonNegativeInt, PlanContext, PositiveFloat, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeInt, PlanContext, PositiveFloat, PositiveInt, Role, hookimpl, setting
 from sslbench_vision.citations import SIMCLR
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -18,10 +18,10 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 class SimclrConfig:
     """The projector (hidden width 0: the encoder's own) and the temperature. The paper's head has one hidden layer."""
 
-    hidden: NonNegativeInt = 0
-    out: PositiveInt = 128
-    batch_norm: bool = False
-    temperature: PositiveFloat = 0.1
+    hidden: NonNegativeInt = setting(0, "Width of the projector's hidden layer; 0: the encoder's width.")
+    out: PositiveInt = setting(128, "Width of the projector's output.")
+    batch_norm: bool = setting(False, "Use batch norm in the projector.")
+    temperature: PositiveFloat = setting(0.1, "Temperature of the contrastive loss.")
 
 
 def views(config: SimclrConfig) -> Mapping[str, Role]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sslbench.api import MethodSpec, PlanContext, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, PlanContext, PositiveInt, Role, hookimpl, setting
 from sslbench_vision.citations import SIMSIAM
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -17,10 +17,10 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 class SimsiamConfig:
     """Projector (three layers, the last norm without affine) and the bottleneck of a predictor."""
 
-    hidden: PositiveInt = 2048
-    out: PositiveInt = 2048
-    predictor_hidden: PositiveInt = 512
-    constant_predictor_lr: bool = True
+    hidden: PositiveInt = setting(2048, "Width of the projector's hidden layers.")
+    out: PositiveInt = setting(2048, "Width of the output of projector and predictor.")
+    predictor_hidden: PositiveInt = setting(512, "Width of the predictor's bottleneck.")
+    constant_predictor_lr: bool = setting(True, "Keep the predictor's learning rate constant instead of scheduling it.")
 
 
 def views(config: SimsiamConfig) -> Mapping[str, Role]:

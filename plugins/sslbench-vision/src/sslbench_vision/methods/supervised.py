@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import MethodSpec, PlanContext, Range, Recipe, Role, hookimpl
+from sslbench.api import MethodSpec, PlanContext, Range, Recipe, Role, hookimpl, setting
 from sslbench_vision.citations import SSLBENCH
 
 
@@ -14,7 +14,9 @@ from sslbench_vision.citations import SSLBENCH
 class SupervisedConfig:
     """Label smoothing of the cross-entropy."""
 
-    label_smoothing: Annotated[float, Range(at_least=0, below=1)] = 0.1
+    label_smoothing: Annotated[float, Range(at_least=0, below=1)] = setting(
+        0.1, "Label smoothing of the cross-entropy; 0: none."
+    )
 
 
 def views(config: SupervisedConfig) -> Mapping[str, Role]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sslbench.api import MethodSpec, NonNegativeInt, PlanContext, PositiveFloat, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeInt, PlanContext, PositiveFloat, PositiveInt, Role, hookimpl, setting
 from sslbench_vision.citations import SWAV
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -18,16 +18,16 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 class SwavConfig:
     """The projector, the prototypes and for how many epochs they are frozen, the balancing, the queue, and the views."""
 
-    hidden: PositiveInt = 2048
-    out: PositiveInt = 128
-    prototypes: PositiveInt = 3000
-    temperature: PositiveFloat = 0.1
-    epsilon: PositiveFloat = 0.05
-    iterations: PositiveInt = 3
-    queue: NonNegativeInt = 3840
-    queue_from: NonNegativeInt = 15
-    freeze: NonNegativeInt = 1
-    local: NonNegativeInt = 0
+    hidden: PositiveInt = setting(2048, "Width of the projector's hidden layer.")
+    out: PositiveInt = setting(128, "Width of the projector's output.")
+    prototypes: PositiveInt = setting(3000, "Prototypes, each the center of a cluster.")
+    temperature: PositiveFloat = setting(0.1, "Temperature of the softmax over prototypes.")
+    epsilon: PositiveFloat = setting(0.05, "Entropy regularization of the Sinkhorn-Knopp algorithm; lower is sharper.")
+    iterations: PositiveInt = setting(3, "Iterations of the Sinkhorn-Knopp algorithm.")
+    queue: NonNegativeInt = setting(3840, "Size of each global view's queue in embeddings; 0: no queue.")
+    queue_from: NonNegativeInt = setting(15, "Epoch from which the queue is used.")
+    freeze: NonNegativeInt = setting(1, "Epochs at the start in which prototypes are frozen.")
+    local: NonNegativeInt = setting(0, "Small local views of each sample, in addition to two global views.")
 
 
 def views(config: SwavConfig) -> Mapping[str, Role]:

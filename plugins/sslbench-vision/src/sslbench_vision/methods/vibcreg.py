@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sslbench.api import MethodSpec, NonNegativeFloat, NonNegativeInt, PlanContext, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeFloat, NonNegativeInt, PlanContext, PositiveInt, Role, hookimpl, setting
 from sslbench_vision.citations import VIBCREG
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -19,15 +19,17 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 class VibcregConfig:
     """VICReg's settings, the whitening (groups of dimensions, Newton steps; no steps: none), and what may not covary."""
 
-    hidden: PositiveInt = 2048
-    out: PositiveInt = 2048
-    invariance: NonNegativeFloat = 25.0
-    variance: NonNegativeFloat = 25.0
-    covariance: NonNegativeFloat = 200.0
-    halved_variance: bool = False
-    covariance_of: Literal["correlations", "columns"] = "correlations"
-    groups: PositiveInt = 64
-    iterations: NonNegativeInt = 5
+    hidden: PositiveInt = setting(2048, "Width of the projector's hidden layers.")
+    out: PositiveInt = setting(2048, "Width of the projector's output.")
+    invariance: NonNegativeFloat = setting(25.0, "Weight of the invariance term.")
+    variance: NonNegativeFloat = setting(25.0, "Weight of the variance term.")
+    covariance: NonNegativeFloat = setting(200.0, "Weight of the covariance term.")
+    halved_variance: bool = setting(False, "Average the variance terms of the two views instead of adding them up.")
+    covariance_of: Literal["correlations", "columns"] = setting(
+        "correlations", "Penalize off-diagonal correlations, or covariances of columns as VICReg does."
+    )
+    groups: PositiveInt = setting(64, "Groups of dimensions that are whitened separately; a divisor of `out`.")
+    iterations: NonNegativeInt = setting(5, "Newton iterations of the whitening; 0: no whitening.")
 
 
 def views(config: VibcregConfig) -> Mapping[str, Role]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sslbench.api import MethodSpec, NonNegativeFloat, PlanContext, PositiveInt, Role, hookimpl
+from sslbench.api import MethodSpec, NonNegativeFloat, PlanContext, PositiveInt, Role, hookimpl, setting
 from sslbench_vision.citations import VICREG
 from sslbench_vision.joint.recipes import bias_study, original, quick, solo_learn
 
@@ -18,12 +18,12 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 class VicregConfig:
     """The projector (its last layer without bias) and the weights of invariance, variance and covariance."""
 
-    hidden: PositiveInt = 8192
-    out: PositiveInt = 8192
-    invariance: NonNegativeFloat = 25.0
-    variance: NonNegativeFloat = 25.0
-    covariance: NonNegativeFloat = 1.0
-    halved_variance: bool = True
+    hidden: PositiveInt = setting(8192, "Width of the projector's hidden layers.")
+    out: PositiveInt = setting(8192, "Width of the projector's output.")
+    invariance: NonNegativeFloat = setting(25.0, "Weight of the invariance term.")
+    variance: NonNegativeFloat = setting(25.0, "Weight of the variance term.")
+    covariance: NonNegativeFloat = setting(1.0, "Weight of the covariance term.")
+    halved_variance: bool = setting(True, "Average the variance terms of the two views instead of adding them up.")
 
 
 def views(config: VicregConfig) -> Mapping[str, Role]:

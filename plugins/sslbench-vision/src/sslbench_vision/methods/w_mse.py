@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import MethodSpec, PlanContext, PositiveInt, Range, Role, hookimpl
+from sslbench.api import MethodSpec, PlanContext, PositiveInt, Range, Role, hookimpl, setting
 from sslbench_vision.citations import W_MSE
 from sslbench_vision.joint.recipes import original, quick, solo_learn
 
@@ -21,12 +21,14 @@ class WMseConfig:
     is mixed into the covariance.
     """
 
-    hidden: PositiveInt = 1024
-    out: PositiveInt = 64
-    views: Annotated[int, Range(at_least=2)] = 2
-    whitening: Annotated[int, Range(at_least=2)] = 128
-    repetitions: PositiveInt = 1
-    shrinkage: Annotated[float, Range(at_least=0, below=1)] = 0.0
+    hidden: PositiveInt = setting(1024, "Width of the projector's hidden layer.")
+    out: PositiveInt = setting(64, "Width of the projector's output; less than `whitening`.")
+    views: Annotated[int, Range(at_least=2)] = setting(2, "Views of each sample.")
+    whitening: Annotated[int, Range(at_least=2)] = setting(128, "Rows of each sub-batch that is whitened.")
+    repetitions: PositiveInt = setting(1, "Random divisions into sub-batches per step, whose losses are averaged.")
+    shrinkage: Annotated[float, Range(at_least=0, below=1)] = setting(
+        0.0, "Weight of the identity in the covariance that is whitened; 0: the plain covariance."
+    )
 
 
 def views(config: WMseConfig) -> Mapping[str, Role]:

@@ -14,6 +14,7 @@ from sslbench.api import (
     Share,
     Span,
     hookimpl,
+    setting,
 )
 from sslbench_vision.citations import TORCHVISION
 
@@ -22,17 +23,19 @@ from sslbench_vision.citations import TORCHVISION
 class BlurConfig:
     """Deviation in pixels, drawn per sample; the kernel's width in pixels (odd; 0: a tenth of the side)."""
 
-    sigma: Span[NonNegativeFloat] = (0.1, 2.0)
-    kernel: NonNegativeInt = 0
+    sigma: Span[NonNegativeFloat] = setting(
+        (0.1, 2.0), "Smallest and largest standard deviation of the blur in pixels."
+    )
+    kernel: NonNegativeInt = setting(0, "Width of the kernel in pixels, made odd; 0: a tenth of the image's side.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EraseConfig:
     """Fill a box of a random share of the area with one value."""
 
-    scale: Span[Share] = (0.02, 0.33)
-    ratio: Span[PositiveFloat] = (0.3, 3.3)
-    fill: Share = 0.0
+    scale: Span[Share] = setting((0.02, 0.33), "Smallest and largest area of the box, as a fraction of the image.")
+    ratio: Span[PositiveFloat] = setting((0.3, 3.3), "Smallest and largest ratio of width to height of the box.")
+    fill: Share = setting(0.0, "Value of the box, in [0, 1].")
 
 
 @hookimpl

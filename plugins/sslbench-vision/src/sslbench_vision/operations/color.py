@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import NonNegativeFloat, OperationSpec, Range, Share, hookimpl
+from sslbench.api import NonNegativeFloat, OperationSpec, Range, Share, hookimpl, setting
 from sslbench_vision.citations import TORCHVISION
 
 IMPLEMENTATIONS = "sslbench_vision.operations.color_operation"
@@ -19,14 +19,18 @@ class ColorJitterConfig:
     Images of one channel have no saturation or hue to change.
     """
 
-    brightness: NonNegativeFloat = 0.4
-    contrast: NonNegativeFloat = 0.4
-    saturation: NonNegativeFloat = 0.4
-    hue: Annotated[float, Range(at_least=0, at_most=0.5)] = 0.1
-    brightness_p: Share = 1.0
-    contrast_p: Share = 1.0
-    saturation_p: Share = 1.0
-    hue_p: Share = 1.0
+    brightness: NonNegativeFloat = setting(0.4, "Limit x of the brightness factor, drawn from [max(0, 1 - x), 1 + x].")
+    contrast: NonNegativeFloat = setting(0.4, "Limit x of the contrast factor, drawn from [max(0, 1 - x), 1 + x].")
+    saturation: NonNegativeFloat = setting(
+        0.4, "Limit x of the saturation factor, drawn from [max(0, 1 - x), 1 + x]; three channels only."
+    )
+    hue: Annotated[float, Range(at_least=0, at_most=0.5)] = setting(
+        0.1, "Limit of the hue shift, as a fraction of the color circle in either direction."
+    )
+    brightness_p: Share = setting(1.0, "Probability of changing the brightness.")
+    contrast_p: Share = setting(1.0, "Probability of changing the contrast.")
+    saturation_p: Share = setting(1.0, "Probability of changing the saturation.")
+    hue_p: Share = setting(1.0, "Probability of changing the hue.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class GrayConfig:
 class SolarizeConfig:
     """Values from the threshold on are inverted."""
 
-    threshold: Share = 0.5
+    threshold: Share = setting(0.5, "Value in [0, 1] from which on pixels are inverted.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from sslbench.api import (
     Share,
     Span,
     hookimpl,
+    setting,
 )
 from sslbench_vision.citations import TORCHVISION
 
@@ -28,27 +29,36 @@ class RandomResizedCropConfig:
     `size` 0 is the size at which images are encoded. The share and the ratio are of the scene, in its own proportions.
     """
 
-    size: NonNegativeInt = 0
-    scale: Span[PositiveFloat] = (0.08, 1.0)
-    ratio: Span[PositiveFloat] = (0.75, 1.3333333333333333)
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    size: NonNegativeInt = setting(0, "Side of the result in pixels; 0: the size at which images are encoded.")
+    scale: Span[PositiveFloat] = setting(
+        (0.08, 1.0), "Smallest and largest area of the box, as a fraction of the image; above 1: beyond its border."
+    )
+    ratio: Span[PositiveFloat] = setting(
+        (0.75, 1.3333333333333333),
+        "Smallest and largest ratio of width to height of the box, in the image's own proportions.",
+    )
+    interpolation: Literal["bilinear", "bicubic"] = setting("bilinear", "Interpolation of the resized crop.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CenterCropConfig:
     """Cut the middle box of a share of the side, and resize it."""
 
-    size: NonNegativeInt = 0
-    share: Annotated[float, Range(above=0, at_most=1)] = 0.875
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    size: NonNegativeInt = setting(0, "Side of the result in pixels; 0: the size at which images are encoded.")
+    share: Annotated[float, Range(above=0, at_most=1)] = setting(
+        0.875, "Side of the box as a fraction of the image's side."
+    )
+    interpolation: Literal["bilinear", "bicubic"] = setting("bilinear", "Interpolation of the resized crop.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PadConfig:
     """Add a border of a random share of the side, filled with one value, and resize to what it was."""
 
-    share: Span[NonNegativeFloat] = (0.1, 0.4)
-    fill: Share = 0.0
+    share: Span[NonNegativeFloat] = setting(
+        (0.1, 0.4), "Smallest and largest width of the border, as a fraction of the image's side."
+    )
+    fill: Share = setting(0.0, "Value of the border, in [0, 1].")
 
 
 def resize_shapes(config: RandomResizedCropConfig | CenterCropConfig, shapes: Shapes) -> Shapes:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from sslbench.api import OperationSpec, PositiveFloat, Range, Share, Span, hookimpl
+from sslbench.api import OperationSpec, PositiveFloat, Range, Share, Span, hookimpl, setting
 from sslbench_vision.citations import TORCHVISION
 
 IMPLEMENTATIONS = "sslbench_vision.operations.geometry_operation"
@@ -21,35 +21,55 @@ class FlipConfig:
 class RotationConfig:
     """Rotate by up to `degrees` either way; outside is `fill`, or the nearest edge."""
 
-    degrees: Annotated[float, Range(at_least=0, at_most=360)] = 180.0
-    fill: Share | Literal["edge"] = "edge"
+    degrees: Annotated[float, Range(at_least=0, at_most=360)] = setting(
+        180.0, "Largest rotation in degrees, in either direction."
+    )
+    fill: Share | Literal["edge"] = setting(
+        "edge", "Value of pixels outside the image, in [0, 1]; 'edge': the nearest pixel of the image."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranslationConfig:
     """Move by up to this share of width and height either way."""
 
-    share: tuple[Share, Share] = (0.1, 0.1)
-    fill: Share | Literal["edge"] = "edge"
+    share: tuple[Share, Share] = setting(
+        (0.1, 0.1), "Largest shift as fractions of width and height, in either direction."
+    )
+    fill: Share | Literal["edge"] = setting(
+        "edge", "Value of pixels outside the image, in [0, 1]; 'edge': the nearest pixel of the image."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShearConfig:
     """Shear along x by up to `degrees` either way."""
 
-    degrees: Annotated[float, Range(at_least=0, below=90)] = 10.0
-    fill: Share | Literal["edge"] = "edge"
+    degrees: Annotated[float, Range(at_least=0, below=90)] = setting(
+        10.0, "Largest shear along x in degrees, in either direction."
+    )
+    fill: Share | Literal["edge"] = setting(
+        "edge", "Value of pixels outside the image, in [0, 1]; 'edge': the nearest pixel of the image."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AffineConfig:
     """Rotate, move, scale and shear at once, about the center."""
 
-    degrees: Annotated[float, Range(at_least=0, at_most=360)] = 20.0
-    translate: tuple[Share, Share] = (0.1, 0.1)
-    scale: Span[PositiveFloat] = (1.0, 1.0)
-    shear: Annotated[float, Range(at_least=0, below=90)] = 10.0
-    fill: Share | Literal["edge"] = "edge"
+    degrees: Annotated[float, Range(at_least=0, at_most=360)] = setting(
+        20.0, "Largest rotation in degrees, in either direction."
+    )
+    translate: tuple[Share, Share] = setting(
+        (0.1, 0.1), "Largest shift as fractions of width and height, in either direction."
+    )
+    scale: Span[PositiveFloat] = setting((1.0, 1.0), "Smallest and largest scale factor.")
+    shear: Annotated[float, Range(at_least=0, below=90)] = setting(
+        10.0, "Largest shear along x in degrees, in either direction."
+    )
+    fill: Share | Literal["edge"] = setting(
+        "edge", "Value of pixels outside the image, in [0, 1]; 'edge': the nearest pixel of the image."
+    )
 
 
 @hookimpl
