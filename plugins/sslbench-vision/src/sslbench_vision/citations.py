@@ -1,4 +1,4 @@
-"""Papers that more than one component of this package comes from."""
+"""Citations that several components of this package share."""
 
 from sslbench.api import Citation
 

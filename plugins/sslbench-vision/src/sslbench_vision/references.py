@@ -1,4 +1,4 @@
-"""Published CIFAR-10 tables of two suites. Neither gives a standard deviation."""
+"""Published CIFAR-10 results of two suites, which state no standard deviations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIGHTLY_200: Mapping[str, float] = {
 
 
 def make_rows(values: Mapping[str, float], protocol: str) -> tuple[Published, ...]:
-    """One row per method, of CIFAR-10's test images."""
+    """Make one row per method for the test images of CIFAR-10."""
     return tuple(
         Published(method=method, dataset="cifar10", protocol=protocol, metric="micro_accuracy", value=value)
         for method, value in values.items()
@@ -35,7 +35,9 @@ def sslbench_references() -> Iterable[ReferenceSpec]:
         citation=SOLO_LEARN,
         recipe="solo-learn",
         rows=make_rows(SOLO, "linear"),
-        differences=("their classifier is trained online, beside the method, and its last epoch is given",),
+        differences=(
+            "their classifier is trained online, together with the method, and the score of its last epoch is reported",
+        ),
     )
     yield ReferenceSpec(
         name="lightly-cifar10-200",
@@ -46,7 +48,7 @@ def sslbench_references() -> Iterable[ReferenceSpec]:
         rows=make_rows(LIGHTLY_200, "knn"),
         settings={"train.epochs": 200, "train.batch_size": 512},
         differences=(
-            "theirs has its own heads, views and optimizer",
-            "their k is 200, and the best epoch is chosen on the test images",
+            "their heads, views and optimizer differ",
+            "their k is 200, and the best epoch is selected on the test images",
         ),
     )

@@ -1,1 +1,1 @@
-"""Named sets of operations: data."""
+"""Augmentations: named sets of operations."""

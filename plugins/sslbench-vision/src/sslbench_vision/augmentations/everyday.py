@@ -1,4 +1,4 @@
-"""Everyday augmentation sets: data, no code."""
+"""Define augmentations for everyday use."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SETS = (
     AugmentationSpec(
         name="small-objects",
         version=1,
-        summary="gray or colored objects that may lie any way: crop, rotation, flip, brightness and contrast; "
+        summary="gray or colored objects in any orientation: crop, rotation, flip, brightness and contrast; "
         "with invert.p=0.5 for cameras with opposite backgrounds",
         citation=SSLBENCH,
         operations={
@@ -81,8 +81,8 @@ SETS = (
     AugmentationSpec(
         name="factor-shapes",
         version=2,
-        summary="for the shapes of that name: moves and light, which are no factor; hue, rotation, size and blur, each of "
-        "which takes one factor away, wait for a probability",
+        summary="for the dataset factor-shapes: shift and light, which are not factors; "
+        "hue, rotation, size and blur, each of which removes one factor, have probability 0 by default",
         citation=SSLBENCH,
         operations={
             "move": OperationStep(operation="translation", settings={"share": (0.1, 0.1)}),

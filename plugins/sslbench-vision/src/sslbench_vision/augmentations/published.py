@@ -1,4 +1,4 @@
-"""Augmentation sets of published recipes: data, no code. Sets of everyday use are in `everyday`."""
+"""Define augmentations of published recipes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def make_set(
     roles: Mapping[str, Mapping[str, Mapping[str, Setting]]] | None = None,
     version: int = 1,
 ) -> AugmentationSpec:
-    """Crop, jitter (limits of brightness, contrast, saturation, hue), gray, blur, solarize, flip, as most papers order it."""
+    """Make the usual set: crop, jitter (brightness, contrast, saturation, hue), gray, blur, solarize, flip."""
     limits = dict(zip(("brightness", "contrast", "saturation", "hue"), jitter, strict=True))
     return AugmentationSpec(
         name=name,
@@ -45,9 +45,11 @@ def make_set(
     )
 
 
-def crop_roles(wide: tuple[float, float], narrow: tuple[float, float]) -> dict[str, dict[str, Mapping[str, Setting]]]:
-    """Large global crops and local ones of 96 px, by their shares of the area."""
-    return {"global": {"crop": {"scale": wide}}, "local": {"crop": {"scale": narrow, "size": 96}}}
+def crop_roles(
+    global_scale: tuple[float, float], local_scale: tuple[float, float]
+) -> dict[str, dict[str, Mapping[str, Setting]]]:
+    """Return the roles of global crops and of local crops of 96 px, by fractions of the area."""
+    return {"global": {"crop": {"scale": global_scale}}, "local": {"crop": {"scale": local_scale, "size": 96}}}
 
 
 DINO_ROLES = crop_roles((0.4, 1.0), (0.05, 0.4))
@@ -59,7 +61,7 @@ SETS = (
         jitter=(0.8, 0.8, 0.8, 0.2), blur=0.5, roles=crop_roles((0.14, 1.0), (0.05, 0.14)),
     ),
     make_set(
-        "dino", "two unlike global crops, as BYOL's, and small local ones (DINO, section 3.2)", DINO, blur=(1.0, 0.1),
+        "dino", "two different global crops, as in BYOL, and small local ones (DINO, section 3.2)", DINO, blur=(1.0, 0.1),
         solarize=(0.0, 0.2), roles=DINO_ROLES,
     ),
     make_set(
@@ -67,7 +69,7 @@ SETS = (
         jitter=(0.4, 0.4, 0.4, 0.1), blur=0.5,
     ),
     make_set(
-        "byol", "two unlike views: always and hardly ever blurred, never and sometimes solarized (BYOL, appendix B)", BYOL,
+        "byol", "two different views: blurred always and rarely, solarized never and sometimes (BYOL, appendix B)", BYOL,
         blur=(1.0, 0.1), solarize=(0.0, 0.2),
     ),
     make_set(

@@ -1,7 +1,7 @@
-"""Two ways to look at written digits, and at anything drawn: as what was written, and as how it was written. Data, no code.
+"""Define two augmentations of written digits: one keeps the digit, the other the style of the handwriting.
 
-Bendidi et al. 2023 (arXiv 2304.11718): under the first set clusters are digits, under the second styles of handwriting. How
-often the first inverts, and what the second fills its border with, they do not say: half of the time, and black.
+Bendidi et al. 2023 (arXiv 2304.11718): clusters are digits with the first set and styles of handwriting with the second.
+They do not state how often the first inverts nor how the second fills its border: here half of the time, and black.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SETS = (
     AugmentationSpec(
         name="digit-views",
         version=1,
-        summary="border, inversion, small rotation, small crops: what a digit is stays, how it is written goes",
+        summary="border, inversion, small rotation, small crops: keeps the digit, removes its style",
         citation=BIAS_STUDY,
         operations={
             "border": OperationStep(operation="pad", settings={"share": (0.1, 0.4)}),
@@ -27,7 +27,7 @@ SETS = (
     AugmentationSpec(
         name="style-views",
         version=1,
-        summary="flips, any rotation, crops of the whole, erasing: what a digit is goes, how it is written stays",
+        summary="flips, any rotation, crops of the whole, erasing: keeps the style, removes the digit",
         citation=BIAS_STUDY,
         operations={
             "flip": OperationStep(operation="horizontal-flip", p=0.5),

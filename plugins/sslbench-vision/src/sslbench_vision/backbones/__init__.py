@@ -1,1 +1,1 @@
-"""Encoders of images."""
+"""Backbones for images."""

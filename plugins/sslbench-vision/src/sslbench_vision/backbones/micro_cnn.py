@@ -1,4 +1,4 @@
-"""A residual network small enough to train in seconds on two cores. Spec only; the implementation is `micro_cnn_model`."""
+"""Residual network that trains in seconds on two cores. Spec only; see `micro_cnn_model`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sslbench_vision.citations import RESNET
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicroCnnConfig:
-    """Channels of the stem and the three stages after it (the last is the feature's width), and blocks in each stage."""
+    """Settings of the micro CNN."""
 
     widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = setting(
         (32, 64, 128, 256), "Channels of the stem and of three stages; the last is the width of the features."
@@ -20,7 +20,7 @@ class MicroCnnConfig:
 
 
 def provides(config: MicroCnnConfig) -> frozenset[str]:
-    """What it can do beyond encoding."""
+    """Return the capabilities beyond encoding."""
     return frozenset({"any-size", "depth", "drop-path"})
 
 

@@ -1,6 +1,6 @@
-"""The micro CNN: a stem as wide as the first stage, then residual stages that halve the image while they can.
+"""Build the micro CNN: a stem, then residual stages that halve images of at least 4 pixels.
 
-Most of its time on a CPU is memory traffic of wide early maps, so the stem brings images down to 16 to 23 pixels first.
+On a CPU most of its time is memory traffic of wide early maps, so the stem reduces images to 16 to 23 pixels first.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from sslbench_vision.backbones.micro_cnn import MicroCnnConfig
 from sslbench_vision.backbones.transformer import drop_path, linear_rates
 
 SMALL, POOLED = 40, 24
-"""Above the first side in pixels the stem's convolution halves the image; from the second on, its pooling does."""
+"""Side in pixels above which the stem's convolution halves the image, and from which on its pooling does."""
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions with batch norm beside a shortcut."""
+    """Two 3x3 convolutions with batch norm, and a shortcut."""
 
-    def __init__(self, inside: int, out: int, stride: int) -> None:
+    def __init__(self, channels_in: int, out: int, stride: int) -> None:
         super().__init__()
         self.drop_path = 0.0
-        self.conv1 = nn.Conv2d(inside, out, 3, stride, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels_in, out, 3, stride, 1, bias=False)
         self.norm1 = nn.BatchNorm2d(out)
         self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(out)
         self.act = nn.ReLU(inplace=True)
-        changes = stride != 1 or inside != out
-        shortcut = nn.Sequential(nn.Conv2d(inside, out, 1, stride, bias=False), nn.BatchNorm2d(out))
-        self.shortcut = shortcut if changes else nn.Identity()
+        has_new_shape = stride != 1 or channels_in != out
+        shortcut = nn.Sequential(nn.Conv2d(channels_in, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+        self.shortcut = shortcut if has_new_shape else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, C', H', W']."""
+        """Transform maps [B, C, H, W] -> [B, C', H', W']."""
         branch = self.norm2(self.conv2(self.act(self.norm1(self.conv1(x)))))
         branch = drop_path(branch, self.drop_path) if self.training else branch
         result: Tensor = self.act(branch + self.shortcut(x))
@@ -40,7 +40,7 @@ class Residual(nn.Module):
 
 
 class MicroCnn(Backbone):
-    """Provides depth, drop path and any size."""
+    """Micro CNN with the capabilities depth, drop path and any size."""
 
     pooling = "avg"
 
@@ -55,13 +55,15 @@ class MicroCnn(Backbone):
             nn.Conv2d(channels, first, 3, stride, 1, bias=False), nn.BatchNorm2d(first), nn.ReLU(inplace=True), *pool
         )
         side = side // 2 if pool else side
-        stages, inside = [], first
-        for place, out in enumerate(config.widths[1:]):
-            step = 2 if place > 0 and side >= 4 else 1
+        stages, channels_in = [], first
+        for index, out in enumerate(config.widths[1:]):
+            step = 2 if index > 0 and side >= 4 else 1
             side = side // step
-            blocks = [Residual(inside if b == 0 else out, out, step if b == 0 else 1) for b in range(config.blocks)]
+            blocks = [
+                Residual(channels_in if b == 0 else out, out, step if b == 0 else 1) for b in range(config.blocks)
+            ]
             stages.append(nn.Sequential(*blocks))
-            inside = out
+            channels_in = out
         self.stages = nn.Sequential(*stages)
         self.width = config.widths[-1]
         self.depth = len(stages) + 1
@@ -70,16 +72,16 @@ class MicroCnn(Backbone):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
-        """[B, C, H, W] -> [B, D]: the mean over places."""
+        """Encode images [B, C, H, W] -> [B, D], the mean over positions."""
         features: Tensor = self.stages(self.stem(self.normalize(x)))
         return widen(features.mean((2, 3)))
 
     def depth_of(self, parameter: str) -> int:
-        """0 for the stem, stage s at s + 1."""
+        """Return 0 for the stem and s + 1 for stage s."""
         return int(parameter.split(".")[1]) + 1 if parameter.startswith("stages.") else 0
 
     def set_drop_path(self, rate: float) -> None:
-        """Drop branches, more often with depth."""
+        """Drop residual branches while training; the rate grows linearly with depth."""
         blocks = [block for block in self.stages.modules() if isinstance(block, Residual)]
-        for block, own in zip(blocks, linear_rates(rate, len(blocks)), strict=True):
-            block.drop_path = own
+        for block, drop_rate in zip(blocks, linear_rates(rate, len(blocks)), strict=True):
+            block.drop_path = drop_rate

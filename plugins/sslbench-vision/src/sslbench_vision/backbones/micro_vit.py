@@ -1,4 +1,4 @@
-"""A vision transformer small enough to train in seconds on two cores. Spec only; the implementation is `micro_vit_model`."""
+"""Vision transformer that trains in seconds on two cores. Spec only; see `micro_vit_model`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sslbench_vision.citations import VIT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MicroVitConfig:
-    """Patch side in pixels (0: about an eighth of the image's side, at least 2), depth, width, heads, and the feature."""
+    """Settings of the micro ViT."""
 
     patch: NonNegativeInt = setting(
         0, "Side of a patch in pixels; 0: the divisor of the image's side nearest to an eighth of it."
@@ -26,24 +26,24 @@ class MicroVitConfig:
 
 
 def patch_of(config: MicroVitConfig, side: int) -> int:
-    """The patch's side for a image's side: unless it is set, the divisor from 2 on that is nearest to an eighth."""
+    """Return the side of patches for a side of images; by default its divisor of at least 2 nearest to an eighth."""
     divisors = [d for d in range(2, side + 1) if side % d == 0]
     return config.patch or min(divisors, key=lambda d: abs(d - side / 8), default=2)
 
 
-def check(config: MicroVitConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which sizes cannot work."""
-    for modality in facts.modalities.values():
+def check(config: MicroVitConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every size that cannot work."""
+    for modality in context.modalities.values():
         side = modality.shape[1]
         patch = patch_of(config, side)
         if side % patch:
-            yield f"{side} px is not a multiple of backbone.patch = {patch}"
+            yield f"backbone.patch={patch}: does not divide images of {side} px. Set it to a divisor, or set view.size"
     if config.width % config.heads or config.width % 4:
-        yield f"backbone.width = {config.width} must be a multiple of 4 and of backbone.heads = {config.heads}"
+        yield f"backbone.width={config.width}: must be a multiple of 4 and of backbone.heads={config.heads}"
 
 
 def provides(config: MicroVitConfig) -> frozenset[str]:
-    """What it can do beyond encoding."""
+    """Return the capabilities beyond encoding."""
     return frozenset({"tokens", "depth", "drop-path"})
 
 

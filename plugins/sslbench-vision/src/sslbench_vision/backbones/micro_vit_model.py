@@ -1,4 +1,4 @@
-"""The micro ViT: patches, fixed sine-cosine positions, a class token, pre-norm blocks. Only kept patches are encoded."""
+"""Build the micro ViT: patches, fixed sine-cosine positions, a class token and pre-norm blocks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sslbench_vision.backbones.transformer import Block, linear_rates, sin_cos_p
 
 
 class MicroVit(Backbone):
-    """Provides tokens, depth and drop path."""
+    """Micro ViT with the capabilities tokens, depth and drop path."""
 
     prefix = 1
 
@@ -39,7 +39,7 @@ class MicroVit(Backbone):
                 nn.init.zeros_(module.bias)
 
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
-        """[B, 1 + N, D], or [B, 1 + K, D] with the patches `keep` [B, K] alone."""
+        """Return tokens [B, 1 + N, D], or [B, 1 + K, D] of the patches `keep` [B, K] only."""
         patches = self.embed(self.normalize(x)).flatten(2).transpose(1, 2)
         patches = patches + self.get_buffer("positions").to(patches.dtype)
         if keep is not None:
@@ -51,17 +51,17 @@ class MicroVit(Backbone):
         return normed
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
-        """[B, C, H, W] -> [B, D]: the mean of the patches, or the class token."""
+        """Encode images [B, C, H, W] -> [B, D], the mean of the patch tokens or the class token."""
         tokens = self.tokens(x)
         return widen(tokens[:, 0] if self.pool == "class" else tokens[:, 1:].mean(1))
 
     def depth_of(self, parameter: str) -> int:
-        """0 for patches and class token, block b at b + 1, the last norm with the last block's successor."""
+        """Return 0 for patches and class token, b + 1 for block b, and the depth for the last norm."""
         if parameter.startswith("blocks."):
             return int(parameter.split(".")[1]) + 1
         return self.depth if parameter.startswith("norm.") else 0
 
     def set_drop_path(self, rate: float) -> None:
-        """Drop branches, more often with depth."""
-        for block, own in zip(self.blocks, linear_rates(rate, len(self.blocks)), strict=True):
-            block.drop_path = own  # type: ignore[assignment]
+        """Drop residual branches while training; the rate grows linearly with depth."""
+        for block, drop_rate in zip(self.blocks, linear_rates(rate, len(self.blocks)), strict=True):
+            block.drop_path = drop_rate  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Every timm model by its timm name: one line in `list`, resolved when a request names one. timm is imported only then."""
+"""Offer every timm model by its timm name. timm is imported only when a request names one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ from sslbench_vision.citations import TIMM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimmConfig:
-    """The timm model's name; its head is left out and it is built for the images' channels and size.
-
-    With `any_size` a vision transformer's positions are stretched to whatever it is given, as local views need it. With
-    `published` it starts from timm's published weights and normalizes images with the statistics that these were trained
-    with. With `repeat_gray`, which `published` implies, images of one channel are repeated to three.
-    """
+    """Settings of a timm model, which is built without its head for the channels and size of the images."""
 
     model: str = setting("resnet18", "Name of the timm model.")
     any_size: bool = setting(
@@ -28,7 +23,7 @@ class TimmConfig:
 
 
 def provides(config: TimmConfig) -> frozenset[str]:
-    """Vision transformers can look at some patches only."""
+    """Return the capabilities; only vision transformers can encode a part of the patches."""
     if is_vit(config.model):
         return frozenset(
             {"tokens", "depth", "drop-path", "learned-positions", *(["any-size"] if config.any_size else [])}
@@ -36,22 +31,22 @@ def provides(config: TimmConfig) -> frozenset[str]:
     return frozenset({"any-size"}) if is_convolutional(config.model) else frozenset()
 
 
-def check(config: TimmConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which patch sizes cannot work; the name carries them."""
-    for modality in facts.modalities.values():
+def check(config: TimmConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for image sizes that the patch size in the model's name does not divide."""
+    for modality in context.modalities.values():
         for word in config.model.split("_"):
             patch = word.removeprefix("patch")
             if word.startswith("patch") and patch.isdigit() and modality.shape[1] % int(patch):
-                yield f"{modality.shape[1]} px is not a multiple of {config.model!r}'s patch of {patch}; set view.size"
+                yield f"{config.model!r} has patches of {patch} px, which do not divide {modality.shape[1]} px. Set view.size"
 
 
 def without_weights(config: TimmConfig) -> TimmConfig:
-    """The same network, with a first layer of the same shape, from random weights."""
+    """Return the same network, with a first layer of the same shape, and random weights."""
     return replace(config, published=False, repeat_gray=config.repeat_gray or config.published)
 
 
 def reset_unused(config: TimmConfig) -> TimmConfig:
-    """Reset what only a vision transformer has, and what published weights imply."""
+    """Reset settings that only vision transformers have, and those that `published` implies."""
     return replace(
         config,
         any_size=config.any_size and is_vit(config.model),
@@ -60,17 +55,17 @@ def reset_unused(config: TimmConfig) -> TimmConfig:
 
 
 def resolve_name(name: str) -> Mapping[str, Setting] | None:
-    """Answer to timm's names."""
+    """Return the settings for a timm name, or None for another name."""
     return {"model": name} if name in names() else None
 
 
 def members() -> Iterable[str]:
-    """All of timm's names."""
+    """Return all timm names."""
     return names()
 
 
 def libraries(config: TimmConfig) -> Iterable[str]:
-    """Name the library that holds the networks."""
+    """Name the library that contains the networks."""
     return ("timm",)
 
 

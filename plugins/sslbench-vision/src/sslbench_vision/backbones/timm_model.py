@@ -1,4 +1,4 @@
-"""timm models as encoders. Vision transformers also give tokens of the kept patches alone."""
+"""Build encoders from timm models. Vision transformers also return tokens of a part of the patches."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ RGB = 3
 
 
 def _silence_hub_warnings() -> None:
-    """Have a failed download said once, by what it raises, and not at every new attempt."""
+    """Silence the log of repeated download attempts; the error is raised once at the end."""
     for name in ("huggingface_hub", "timm.models._hub"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _create_network(config: TimmConfig, shape: dict[str, Any]) -> Any:
-    """timm's network without its head; raises Unavailable where its published weights are asked for and cannot be had."""
+    """Create a timm network without its head; raises Unavailable if its published weights are not available."""
     create: Any = timm.create_model
     if not config.published:
         return create(config.model, pretrained=False, num_classes=0, **shape)
     _silence_hub_warnings()
     try:
         return create(config.model, pretrained=True, num_classes=0, **shape)
-    except Exception as error:  # whatever the network, the hub or the model's lack of weights raises
-        told = " ".join(str(error).split())[:200]
+    except Exception as error:  # errors of the network, the hub, or a model without weights
+        reason = " ".join(str(error).split())[:200]
         raise Unavailable(
-            f"the published weights of {config.model!r} cannot be had ({type(error).__name__}: {told}); run where the "
-            "network is reached, or set backbone.published=false"
+            f"the published weights of {config.model!r} are not available ({type(error).__name__}: {reason}). Run where the "
+            "network is available, or set backbone.published=false"
         ) from error
 
 
@@ -53,7 +53,7 @@ def statistics_of(model: str) -> tuple[Sequence[float], Sequence[float]]:
 
 
 def pooling_of(network: Any) -> str:
-    """Name how a timm model pools positions: 'avg', 'token' and so on; empty where it does not say."""
+    """Return how a timm model pools positions: 'avg', 'token' and so on; '' if it is not stated."""
     pooling = getattr(network, "global_pool", None)
     if pooling is None:
         pooling = getattr(getattr(network, "head", None), "global_pool", "")
@@ -61,15 +61,15 @@ def pooling_of(network: Any) -> str:
 
 
 class TimmEncoder(Backbone):
-    """Any timm model without its head."""
+    """A timm model without its head."""
 
     def __init__(self, config: TimmConfig, modality: Modality) -> None:
         super().__init__(modality)
         self.model = config.model
-        own = modality.shape[0]
-        # Repeating a gray image is exact. Summing the first layer's weights is not, where channels have other statistics:
-        # zero padding then stands for another gray in each channel.
-        channels = RGB if own == 1 and (config.published or config.repeat_gray) else own
+        image_channels = modality.shape[0]
+        # Repeating a gray image is exact. Summing the first layer's weights is not if channels have different statistics:
+        # zero padding is then another gray in each channel.
+        channels = RGB if image_channels == 1 and (config.published or config.repeat_gray) else image_channels
         self.size: dict[str, Any] = {}
         if is_vit(config.model):
             self.size = {"img_size": modality.shape[1:], "dynamic_img_size": config.any_size}
@@ -78,29 +78,29 @@ class TimmEncoder(Backbone):
         self.pooling = pooling_of(self.network)
         if config.published:
             self.use_statistics(*self.published_statistics())
-        elif channels != own:
+        elif channels != image_channels:
             self.use_statistics(modality.mean * channels, modality.std * channels)
         use_small_map_convolutions(self.network)
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
-        """[B, C, H, W] -> [B, D]."""
+        """Encode images [B, C, H, W] -> [B, D]."""
         features: Tensor = self.network(self.normalize(x))
         return widen(features)
 
     def published(self) -> dict[str, Tensor]:
-        """The published weights' tensors, downloaded by timm; raises whatever the network does."""
+        """Return the tensors of the published weights; raises any error of the download."""
         _silence_hub_warnings()
         network = timm.create_model(self.model, pretrained=True, num_classes=0, **self.size)
         state: dict[str, Tensor] = network.state_dict()
         return state
 
     def published_statistics(self) -> tuple[Sequence[float], Sequence[float]]:
-        """The statistics in timm's `pretrained_cfg` of this model."""
+        """Return mean and standard deviation of this model's `pretrained_cfg` in timm."""
         return statistics_of(self.model)
 
 
 class TimmVit(TimmEncoder):
-    """A timm vision transformer: provides tokens, depth, drop path and learned positions."""
+    """A timm vision transformer with the capabilities tokens, depth, drop path and learned positions."""
 
     def __init__(self, config: TimmConfig, modality: Modality) -> None:
         super().__init__(config, modality)
@@ -110,12 +110,12 @@ class TimmVit(TimmEncoder):
         self.has_published_positions = config.published
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
-        """[B, C, H, W] -> [B, D]."""
-        self._attend_quickly(x)
+        """Encode images [B, C, H, W] -> [B, D]."""
+        self._choose_attention(x)
         return super().forward(x)
 
-    def _attend_quickly(self, x: Tensor) -> None:
-        """Have attention computed by what is quickest on the device and in the precision of now."""
+    def _choose_attention(self, x: Tensor) -> None:
+        """Use the fastest attention for the device and the current precision."""
         kind = x.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
         for module in self.network.blocks.modules():
@@ -123,9 +123,9 @@ class TimmVit(TimmEncoder):
                 module.fused_attn = is_fused_attention_faster(x.device, dtype)
 
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
-        """[B, prefix + N, D], or [B, prefix + K, D] with the patches `keep` [B, K] alone."""
+        """Return tokens [B, prefix + N, D], or [B, prefix + K, D] of the patches `keep` [B, K] only."""
         network = self.network
-        self._attend_quickly(x)
+        self._choose_attention(x)
         tokens = network._pos_embed(network.patch_embed(self.normalize(x)))
         if keep is not None:
             patches = tokens[:, self.prefix :]
@@ -137,14 +137,14 @@ class TimmVit(TimmEncoder):
         return normed
 
     def depth_of(self, parameter: str) -> int:
-        """0 for patches, positions and prefix; block b at b + 1; norms after the last block."""
+        """Return 0 for patches, positions and prefix, b + 1 for block b, and the depth for the last norms."""
         parts = parameter.split(".")
         if "blocks" in parts:
             return int(parts[parts.index("blocks") + 1]) + 1
         return self.depth if "norm" in parts or "fc_norm" in parts else 0
 
     def fix_positions(self) -> None:
-        """Give patches fixed sine-cosine positions and prefix tokens none; published positions stay, and both are frozen."""
+        """Replace learned positions by fixed sine-cosine ones (prefix tokens: none), or freeze published positions."""
         positions = self.network.pos_embed
         if positions is None:
             return
@@ -155,14 +155,14 @@ class TimmVit(TimmEncoder):
             positions.data.copy_(nn.functional.pad(patches, (0, 0, prefix, 0)))
 
     def set_drop_path(self, rate: float) -> None:
-        """Drop branches, more often with depth."""
+        """Drop residual branches while training; the rate grows linearly with depth."""
         from timm.layers.drop import DropPath
 
-        for block, own in zip(self.network.blocks, linear_rates(rate, len(self.network.blocks)), strict=True):
+        for block, drop_rate in zip(self.network.blocks, linear_rates(rate, len(self.network.blocks)), strict=True):
             for name in ("drop_path1", "drop_path2"):
-                setattr(block, name, DropPath(own).train(block.training) if own > 0 else nn.Identity())
+                setattr(block, name, DropPath(drop_rate).train(block.training) if drop_rate > 0 else nn.Identity())
 
 
 def timm_encoder(config: TimmConfig, modality: Modality) -> TimmEncoder:
-    """Return the encoder of a timm model, with tokens where it is a plain vision transformer."""
+    """Return the encoder of a timm model; plain vision transformers also have tokens."""
     return (TimmVit if is_vit(config.model) else TimmEncoder)(config, modality)

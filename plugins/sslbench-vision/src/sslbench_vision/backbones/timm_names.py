@@ -1,4 +1,4 @@
-"""timm's model names, and what a name tells of its model. timm is imported by the first call."""
+"""List timm's model names and their architectures. timm is imported by the first call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_vit(model: str) -> bool:
 
 
 def is_convolutional(model: str) -> bool:
-    """Return whether a model takes images of any size."""
+    """Return whether a model is convolutional, and so accepts images of any size."""
     return _is_in(model, list(CONVOLUTIONAL))
 
 

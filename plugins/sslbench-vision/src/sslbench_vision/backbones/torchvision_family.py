@@ -1,4 +1,4 @@
-"""torchvision's ResNet, VGG and ConvNeXt as `torchvision-resnet18`, with stems for small images."""
+"""Offer torchvision's ResNet, VGG and ConvNeXt, such as `torchvision-resnet18`, with stems for small images."""
 
 from __future__ import annotations
 
@@ -17,12 +17,7 @@ PREFIX = "torchvision-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TorchvisionConfig:
-    """The model and its stem.
-
-    `small` keeps the resolution at the start (ResNet: 3x3 stride 1, no max-pool; ConvNeXt: 2x2 patches); `auto` is small
-    up to 64 px. `stem_padding` 2 is what solo-learn's CIFAR ResNets have. With `zero_init` every residual block starts
-    as the identity.
-    """
+    """Settings of a torchvision model. A ResNet's small stem is 3x3 with stride 1 and no max-pool, a ConvNeXt's is 2x2."""
 
     model: str = setting("resnet18", "Name of the torchvision model.")
     stem: Literal["auto", "standard", "small"] = setting(
@@ -33,7 +28,7 @@ class TorchvisionConfig:
 
 
 def reset_unused(config: TorchvisionConfig) -> TorchvisionConfig:
-    """Reset what only a ResNet has, and the padding of a small stem where the stem is the standard one."""
+    """Reset settings that only a ResNet has, and the padding of a small stem if the stem is standard."""
     default, is_resnet = TorchvisionConfig(), config.model in RESNETS
     return replace(
         config,
@@ -43,23 +38,23 @@ def reset_unused(config: TorchvisionConfig) -> TorchvisionConfig:
 
 
 def provides(config: TorchvisionConfig) -> frozenset[str]:
-    """What it can do beyond encoding."""
+    """Return the capabilities beyond encoding."""
     return frozenset({"any-size", "depth"})
 
 
 def resolve_name(name: str) -> Mapping[str, Setting] | None:
-    """Answer to `torchvision-` and a model's name."""
+    """Return the settings for `torchvision-` and a model's name, or None for another name."""
     model = name.removeprefix(PREFIX)
     return {"model": model} if name.startswith(PREFIX) and model in (*RESNETS, *VGGS, *CONVNEXTS) else None
 
 
 def members() -> Iterable[str]:
-    """Every model's name."""
+    """Return the names of all models."""
     return [PREFIX + model for model in (*RESNETS, *VGGS, *CONVNEXTS)]
 
 
 def libraries(config: TorchvisionConfig) -> Iterable[str]:
-    """Name the library that holds the networks."""
+    """Name the library that contains the networks."""
     return ("torchvision",)
 
 

@@ -1,4 +1,4 @@
-"""torchvision models as encoders, with stems for small images."""
+"""Build encoders from torchvision models, with stems for small images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SMALL = 64
 
 
 class TorchvisionEncoder(Backbone):
-    """A torchvision model without its head; provides depth by stage, and any size."""
+    """A torchvision model without its head, with the capabilities depth (by stage) and any size."""
 
     pooling = "avg"
 
@@ -68,32 +68,32 @@ class TorchvisionEncoder(Backbone):
         self.stages = tuple(f"features.{i}" for i in range(len(self.network.features)))
         self.depth = len(pooling) + 1
         stage, self.stage_of = 0, {}
-        for place, module in enumerate(self.network.features):
-            self.stage_of[place] = stage
+        for index, module in enumerate(self.network.features):
+            self.stage_of[index] = stage
             stage += isinstance(module, nn.MaxPool2d)
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
-        """[B, C, H, W] -> [B, D]."""
+        """Encode images [B, C, H, W] -> [B, D]."""
         features: Tensor = self.network(self.normalize(x))
         return widen(features)
 
     def depth_of(self, parameter: str) -> int:
-        """0 for the stem, stage s at s + 1 (a VGG's stages end at its max-pools)."""
+        """Return 0 for the stem and s + 1 for stage s (the stages of a VGG end at its max-pools)."""
         name = parameter.removeprefix("network.")
         if hasattr(self, "stage_of"):
             return int(self.stage_of[int(name.split(".")[1])]) if name.startswith("features.") else self.depth
-        for place, stage in enumerate(self.stages):
+        for index, stage in enumerate(self.stages):
             if name.startswith(f"{stage}."):
-                return place + 1
+                return index + 1
         return self.depth if name.startswith("classifier.") else 0
 
     def published(self) -> dict[str, Tensor]:
-        """torchvision's default weights, downloaded; raises whatever the network does."""
+        """Return the tensors of torchvision's default weights; raises any error of the download."""
         weights = torchvision.models.get_model_weights(self.model)
         state: dict[str, Tensor] = weights.DEFAULT.get_state_dict(progress=False, check_hash=True)
         return state
 
     def published_statistics(self) -> tuple[Sequence[float], Sequence[float]]:
-        """The statistics that torchvision's own preprocessing for the default weights uses."""
+        """Return mean and standard deviation of torchvision's preprocessing for the default weights."""
         preprocessing = torchvision.models.get_model_weights(self.model).DEFAULT.transforms()
         return preprocessing.mean, preprocessing.std

@@ -1,4 +1,4 @@
-"""Transformer blocks and fixed positions, shared by the micro ViT and by decoders. Plain torch, no spec."""
+"""Build transformer blocks and fixed positions for the micro ViT and decoders."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 def sin_cos_positions(grid: tuple[int, int], width: int) -> Tensor:
-    """[1, N, D]: fixed 2-D sine and cosine positions, a quarter of the width each for sin and cos of row and column."""
+    """Return fixed 2-D positions [1, N, D]; sine and cosine of row and column have a quarter of the width each."""
     if width % 4:
-        raise ValueError(f"width {width} is not a multiple of 4")
+        raise ValueError(f"width={width}: must be a multiple of 4")
     frequency = 1.0 / 10000 ** (torch.arange(width // 4, dtype=torch.float64) / (width / 4))
     rows, columns = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
     parts = []
@@ -20,10 +20,10 @@ def sin_cos_positions(grid: tuple[int, int], width: int) -> Tensor:
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(D)) v of [B, heads, N, D], by whatever is quickest on the device.
+    """Return softmax(q k^T / sqrt(D)) v of [B, heads, N, D], by the fastest computation for the device.
 
-    For half precision on CPUs torch's fused kernel takes, forward and backward, 2 to 8 times as long as these three products
-    for 17 to 197 tokens, and about as long for 1,024 (torch 2.15; see `benchmarks/speed`).
+    For half precision on CPUs, torch's fused kernel takes 2 to 8 times as long (forward and backward) as three products for
+    17 to 197 tokens, and about as long for 1,024 (torch 2.15; see `benchmarks/speed`).
     """
     if is_fused_attention_faster(q.device, q.dtype):
         return nn.functional.scaled_dot_product_attention(q, k, v)
@@ -33,12 +33,12 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def is_fused_attention_faster(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether torch's fused attention is the quicker one."""
+    """Return whether torch's fused attention is faster than three products."""
     return device.type != "cpu" or dtype not in (torch.bfloat16, torch.float16)
 
 
 class Block(nn.Module):
-    """Pre-norm self-attention and MLP, each branch dropped at random while training when `drop_path` is above 0."""
+    """Pre-norm self-attention and MLP; branches are dropped at random in training if `drop_path` is above 0."""
 
     def __init__(self, width: int, heads: int, ratio: float = 4.0) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, N, D] -> [B, N, D]."""
+        """Transform tokens [B, N, D] -> [B, N, D]."""
         x = x + self._dropped(self._attend(self.norm1(x)))
         return x + self._dropped(self.mlp(self.norm2(x)))
 
@@ -67,7 +67,7 @@ class Block(nn.Module):
 
 
 def drop_path(branch: Tensor, rate: float) -> Tensor:
-    """Drop whole branches [B, ...] with a probability, and scale up what stays (stochastic depth)."""
+    """Drop branches [B, ...] of samples with probability `rate`, and scale up the others (stochastic depth)."""
     if rate == 0:
         return branch
     keep = torch.rand(len(branch), *[1] * (branch.ndim - 1), device=branch.device) >= rate
@@ -75,5 +75,5 @@ def drop_path(branch: Tensor, rate: float) -> Tensor:
 
 
 def linear_rates(rate: float, blocks: int) -> list[float]:
-    """0 for the first block up to the full rate for the last."""
+    """Return a rate per block, from 0 for the first to `rate` for the last."""
     return [rate * i / max(blocks - 1, 1) for i in range(blocks)]

@@ -1,1 +1,1 @@
-"""Everyday datasets."""
+"""Datasets of images for everyday use."""

@@ -1,4 +1,4 @@
-"""Images that are already arrays, as a Dataset. Imports no torch."""
+"""Wrap arrays of images as a Dataset. Imports no torch."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class ArrayImages:
         }
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """One image."""
+        """Return one image."""
         return {"image": self.images[row]}
 
     def fingerprint(self) -> str:
-        """A digest of images and labels."""
+        """Return a digest of images and labels."""
         digest = hashlib.blake2b(np.ascontiguousarray(self.images).data, digest_size=16)
         digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""CIFAR-10 from the official binary layout or torchvision's python layout; downloaded where there is a network."""
+"""CIFAR-10 in the official binary layout or torchvision's python layout; downloaded if a network is available."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CIFAR-100 with its fine labels, from the official binary layout or torchvision's python layout, or downloaded."""
+"""CIFAR-100 with fine labels, in the official binary layout or torchvision's python layout; downloaded if needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FINE = """
     skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger
     tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
 """
-"""The released order, which is the alphabet's."""
+"""Classes in the released order, which is alphabetical."""
 RELEASE = Release(
     name="cifar100",
     names=tuple(FINE.split()),

@@ -1,4 +1,4 @@
-"""CIFAR's released files: the binary layout, the python layout, and the download. What they hold, a release says."""
+"""Read and download CIFAR's files in the binary or the python layout, as a Release describes them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PIXELS = 3 * 32 * 32
 
 
 def read_binary(folder: Path, release: Release) -> ImagesAndLabels:
-    """Records of label bytes and 3,072 pixels, channel by channel."""
+    """Read records of label bytes and 3,072 pixels, channel by channel."""
     parts, length = [], release.label_bytes + PIXELS
     for name, records in zip(release.binary_files, release.records, strict=True):
         path = _require_file(folder / name)
         content = np.fromfile(path, np.uint8)
         if len(content) != records * length:
-            told = f"{path} holds {len(content):,} bytes, not {records:,} records of {length:,}"
-            raise DataBroken(f"{told}; fetch it again")
+            message = f"{path} has {len(content):,} bytes, not {records:,} records of {length:,}"
+            raise DataBroken(f"{message}. Download it again")
         parts.append(content.reshape(-1, length))
     joined = np.concatenate(parts)
     labels = joined[:, release.label_bytes - 1].astype(np.int64)
@@ -38,7 +38,7 @@ def read_binary(folder: Path, release: Release) -> ImagesAndLabels:
 
 
 class _NumbersOnly(pickle.Unpickler):
-    """Lets a pickle name NumPy's array pieces and nothing else, so that nothing in it can run."""
+    """Unpickler that accepts NumPy's array types only, so that no code in a file can run."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module in ("numpy.core.multiarray", "numpy._core.multiarray", "numpy") and name in (
@@ -47,11 +47,11 @@ class _NumbersOnly(pickle.Unpickler):
             return super().find_class(module, name)
         if (module, name) == ("_codecs", "encode"):
             return super().find_class(module, name)
-        raise DataBroken(f"a batch file names {module}.{name}, which released files do not; fetch it again")
+        raise DataBroken(f"a batch file refers to {module}.{name}, which released files do not. Download it again")
 
 
 def read_python(folder: Path, release: Release) -> ImagesAndLabels:
-    """Pickled batches, read so that nothing in them can run."""
+    """Read pickled batches without running code in them."""
     batches = [_load_batch(folder / name) for name in release.python_files]
     images = [np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32) for batch in batches]
     labels = [np.asarray(batch[release.label_key], np.int64) for batch in batches]
@@ -70,23 +70,23 @@ def _require_file(path: Path) -> Path:
 
 
 def to_gray(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[n, 3, H, W] as [n, 1, H, W], by Rec. 601's weights in thousandths, as Pillow and torchvision have them."""
+    """Convert images [n, 3, H, W] to gray [n, 1, H, W] by Rec. 601 weights in thousandths, as Pillow and torchvision."""
     red, green, blue = (images[:, channel].astype(np.int32) for channel in range(3))
     return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)[:, None]
 
 
 def open_cifar10(config: CifarConfig, source: Source) -> Dataset:
-    """Open the collection of 10 classes; raises what `open_release` raises."""
+    """Open CIFAR-10; raises the errors of `open_release`."""
     return open_release(config, source, cifar10.RELEASE)
 
 
 def open_cifar100(config: CifarConfig, source: Source) -> Dataset:
-    """Open the collection of 100 classes; raises what `open_release` raises."""
+    """Open CIFAR-100; raises the errors of `open_release`."""
     return open_release(config, source, cifar100.RELEASE)
 
 
 def open_release(config: CifarConfig, source: Source, release: Release) -> Dataset:
-    """Open whichever layout is there, or download the binary one."""
+    """Open the layout that is found, or download the binary one; raises DataMissing or DataBroken."""
     layouts = (release.binary, release.python)
     try:
         folder = find(source, [*layouts, *(f"{release.name}/{layout}" for layout in layouts), release.name])
@@ -94,11 +94,11 @@ def open_release(config: CifarConfig, source: Source, release: Release) -> Datas
         if not (config.download and source.fetch):
             raise
         folder = _download(source.work / release.name, release, missing)
-    python = (folder / release.python_files[0]).exists()
-    images, labels = (read_python if python else read_binary)(folder, release)
+    is_python = (folder / release.python_files[0]).exists()
+    images, labels = (read_python if is_python else read_binary)(folder, release)
     images = to_gray(images) if config.channels == "gray" else images
-    taught = sum(release.records[:-1])
-    split = np.array(["train"] * taught + ["test"] * release.records[-1])
+    training = sum(release.records[:-1])
+    split = np.array(["train"] * training + ["test"] * release.records[-1])
     return ArrayImages(images, labels, release.names, {"split": split})
 
 
@@ -113,7 +113,7 @@ def _download(target: Path, release: Release, missing: DataMissing) -> Path:
         raise DataMissing(f"{missing}, and the download failed ({error})") from error
     if hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest() != release.md5:
         archive.unlink()
-        raise DataBroken(f"{release.archive}: the download is not the released file (its MD5 differs); try again")
+        raise DataBroken(f"{release.archive}: the download is not the released file (its MD5 differs). Try again")
     with tarfile.open(archive) as opened:
         opened.extractall(target, filter="data")
     return target / release.binary

@@ -1,4 +1,4 @@
-"""A CIFAR collection as its authors released it, told by data; and the spec that both collections share."""
+"""Describe the released files of CIFAR-10 and CIFAR-100, and make their specs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CITATION = Citation(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CifarConfig:
-    """Where the files are, if not in the usual places; whether they may be downloaded; in color or in gray (Rec. 601)."""
+    """Settings of CIFAR-10 and CIFAR-100."""
 
     root: Path | None = setting(None, "Folder with the files; by default, the usual places are searched.")
     download: bool = setting(True, "Download the files if they are not found.")
@@ -26,10 +26,10 @@ class CifarConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """What a collection's folders and files are called, how many records each holds, and which of a record's labels is meant.
+    """Names of a collection's folders and files, their numbers of records, and the label that is read.
 
-    The last file is the test part. Of `label_bytes` before a binary record's pixels the last is the label; pickled batches
-    have it as `label_key`.
+    The last file is the test part. The last of the `label_bytes` before a binary record's pixels is the label; in pickled
+    batches its key is `label_key`.
     """
 
     name: str
@@ -61,7 +61,7 @@ def make_spec(release: Release, summary: str, build: str) -> DatasetSpec[CifarCo
             formats=("cifar",),
             citation=CITATION,
             source=PAGE,
-            obtain=f"get {release.archive} from its page and extract it, or let sslbench do so where there is a network",
+            obtain=f"download {release.archive} from its page and extract it, or let sslbench download it",
             checksums={release.archive: release.md5},
             counts={"": dict.fromkeys(release.names, sum(release.records) // len(release.names))},
             modalities={"image": Modality(layout="image", shape=(3, 32, 32))},

@@ -1,4 +1,4 @@
-"""scikit-learn's digits: 1,797 real scans of 8x8 pixels that come with a dependency. The data that always runs."""
+"""scikit-learn's digits: 1,797 scans of 8x8 pixels, available without a download. Spec only; see `digits_reader`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CITATION = Citation(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigitsConfig:
-    """Nothing to set."""
+    """No settings."""
 
 
 @hookimpl

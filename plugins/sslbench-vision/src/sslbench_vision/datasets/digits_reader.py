@@ -1,4 +1,4 @@
-"""The scans of scikit-learn's digits."""
+"""Load scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sslbench_vision.datasets.digits import DigitsConfig
 
 
 def open_digits(config: DigitsConfig, source: Source) -> Dataset:
-    """Load the scans, 0 to 16 stretched to 0 to 255."""
+    """Load the scans, with values 0 to 16 scaled to 0 to 255."""
     loaded = load_digits()
-    pictures = np.round(loaded.images * (255 / 16)).astype(np.uint8)[:, None]
-    return ArrayImages(pictures, loaded.target.astype(np.int64), tuple("0123456789"), {})
+    images = np.round(loaded.images * (255 / 16)).astype(np.uint8)[:, None]
+    return ArrayImages(images, loaded.target.astype(np.int64), tuple("0123456789"), {})

@@ -1,8 +1,7 @@
-"""SYNTHETIC shapes that differ in one factor: a ruler for what an augmentation takes away. Spec; drawing is in
-`factor_shapes_drawing`.
+"""SYNTHETIC shapes that differ in one factor, to measure which factor an augmentation removes.
 
-Every part (hue, orientation, scale, texture, shape) has two classes that are equal in all other factors, which vary at
-random. So a part is scored within its pair, and a method that loses a factor falls on that part.
+Spec only; see `factor_shapes_drawing`. Every part (hue, orientation, scale, texture, shape) has two classes that differ in
+this factor; all other factors vary at random. A method whose features lack a factor has a lower score on its part.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ FACTORS = ("hue", "orientation", "scale", "texture", "shape")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactorShapesConfig:
-    """How many images over all parts, their side in pixels, and the seed that they are drawn from."""
+    """Settings of the synthetic shapes."""
 
     samples: Annotated[int, Range(at_least=2 * len(FACTORS))] = setting(2000, "Images over all parts.")
     side: Annotated[int, Range(at_least=16)] = setting(32, "Side of the images in pixels.")
@@ -27,7 +26,7 @@ class FactorShapesConfig:
 
 
 def parts(config: FactorShapesConfig) -> tuple[str, ...]:
-    """One for each factor."""
+    """Return the parts, one for each factor."""
     return FACTORS
 
 
@@ -36,7 +35,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[FactorShapesConfig]]:
     yield DatasetSpec(
         name="factor-shapes",
         version=4,
-        summary="SYNTHETIC: colored shapes in five pairs of classes, each pair alike but for one factor",
+        summary="SYNTHETIC: colored shapes in five pairs of classes, each pair equal except for one factor",
         citation=SSLBENCH,
         config=FactorShapesConfig,
         smoke=FactorShapesConfig(samples=100, side=16),
@@ -45,7 +44,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[FactorShapesConfig]]:
         card=DatasetCard(
             license="MIT",
             citation=SSLBENCH,
-            source="synthetic: drawn here",
+            source="synthetic: drawn by sslbench",
             obtain="it is drawn on demand",
             embedded=True,
             modalities={"image": Modality(layout="image", shape=(3, 0, 0))},

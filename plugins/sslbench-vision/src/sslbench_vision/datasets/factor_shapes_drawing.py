@@ -1,4 +1,4 @@
-"""Draw SYNTHETIC shapes from their factors. Pure NumPy: a factor is a number, and two classes differ in one of them."""
+"""Draw SYNTHETIC shapes from numeric factors, of which one differs between two classes. Pure NumPy."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ CLASSES: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
-    """One shape: the angle of its hue (of equal luminance) and of its long axis, the root of its area as a share of half the
-    image's side, the contrast of its checks, how far the hole in its middle reaches to its rim, and where it lies.
+    """Factors of one shape.
+
+    Angles of its hue (of equal luminance) and its long axis, the root of its area as a fraction of half the image's side, the
+    contrast of its checks, the radius of its hole as a fraction of its own, and its position.
     """
 
     hue: float
@@ -38,18 +40,18 @@ class Factors:
 
 
 def draw_factors(part: str, label: int, rng: np.random.Generator) -> Factors:
-    """Factors of one sample: that of the part about one of two values, every other from its whole range.
+    """Draw the factors of one sample: that of the part around one of two values, all others from their full range.
 
-    The two overlap a little: a pair that anything can tell apart would not fall, whatever is taken from it.
+    The two distributions overlap a little: the accuracy of a trivial pair would not decrease if information is removed.
     """
-    pairs = {
+    class_factors = {
         "hue": rng.normal(label * math.pi, 1.0),
         "orientation": rng.normal(label * math.pi / 2, 0.45),
         "scale": rng.normal((0.74, 0.92)[label], 0.045),
         "texture": rng.normal((0.08, 0.32)[label], 0.06),
         "shape": np.clip(rng.normal((0.12, 0.44)[label], 0.08), 0, 1),
     }
-    whole = {
+    full_range = {
         "hue": rng.uniform(0, 2 * math.pi),
         "orientation": rng.uniform(0, math.pi),
         "scale": rng.uniform(0.65, 0.99),
@@ -58,12 +60,14 @@ def draw_factors(part: str, label: int, rng: np.random.Generator) -> Factors:
     }
     right, down = rng.uniform(-0.1, 0.1, 2)
     return Factors(
-        **{name: float((pairs if name == part else whole)[name]) for name in FACTORS}, right=right, down=down
+        **{name: float((class_factors if name == part else full_range)[name]) for name in FACTORS},
+        right=right,
+        down=down,
     )
 
 
 def draw_image(factors: Factors, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """[3, side, side]: a chequered ellipse or ring of given area, turned, of one luminance in any hue (Rec. 601), on gray."""
+    """Draw [3, side, side]: a checkered ellipse or ring on gray, with the same luminance in any hue (Rec. 601)."""
     ticks = (np.arange(2 * side) + 0.5) / side - 1
     down, right = np.meshgrid(ticks - factors.down, ticks - factors.right, indexing="ij")
     along = right * math.cos(factors.orientation) + down * math.sin(factors.orientation)
@@ -82,13 +86,13 @@ def draw_image(factors: Factors, side: int, rng: np.random.Generator) -> NDArray
 
 
 def half_axes(scale: float, hole: float) -> tuple[float, float]:
-    """Half axes a = ASPECT b of an ellipse whose area without its hole, pi a b (1 - hole^2), is scale^2."""
+    """Return the half axes a = ASPECT b of an ellipse whose area without its hole, pi a b (1 - hole^2), is scale^2."""
     short = scale / math.sqrt(math.pi * ASPECT * (1 - hole**2))
     return ASPECT * short, short
 
 
 class FactorShapes:
-    """One factor's pair of classes; a sample depends on seed, part and number alone."""
+    """Pair of classes of one factor; a sample depends on seed, part and row only."""
 
     def __init__(self, config: FactorShapesConfig, part: str) -> None:
         self.config, self.part = config, part
@@ -101,15 +105,15 @@ class FactorShapes:
         }
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """Draw it."""
+        """Draw one image."""
         own = np.random.default_rng([self.config.seed, FACTORS.index(self.part), row])
         return {"image": draw_image(draw_factors(self.part, int(self.labels[row]), own), self.config.side, own)}
 
     def fingerprint(self) -> str:
-        """A digest of what it is drawn from; how is this dataset's version."""
+        """Return a digest of part and settings; the version of the dataset covers the drawing."""
         return hashlib.blake2b(f"{self.part} {asdict(self.config)}".encode(), digest_size=16).hexdigest()
 
 
 def open_part(config: FactorShapesConfig, source: Source) -> FactorShapes:
-    """Return the pair of classes of the part that is asked for."""
+    """Return the pair of classes of the requested part."""
     return FactorShapes(config, source.part)

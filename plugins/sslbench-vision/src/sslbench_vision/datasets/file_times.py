@@ -1,4 +1,4 @@
-"""Read the time in a file's name by a pattern such as D%Y%m%dT%H%M%S. Pure."""
+"""Read times from file names by a pattern such as D%Y%m%dT%H%M%S."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ DIRECTIVES = {"%Y": r"\d{4}", "%j": r"\d{3}", "%f": r"\d{1,6}", "%%": "%"} | dic
 
 
 def make_expression(pattern: str) -> re.Pattern[str]:
-    """Make the regular expression that finds a time of a pattern; raises ValueError for a directive that is not known."""
+    """Make the regular expression of a pattern; raises ValueError for an unknown directive."""
     parts = re.split(r"(%.)", pattern)
     if unknown := [part for part in parts if re.fullmatch("%.", part) and part not in DIRECTIVES]:
         raise ValueError(f"{unknown[0]!r} is not possible. Possible: {' '.join(DIRECTIVES)}")
     if not any(part in DIRECTIVES and part != "%%" for part in parts):
-        raise ValueError(f"{pattern!r} names no part of a time, such as %Y%m%dT%H%M%S")
+        raise ValueError(f"{pattern!r} has no directive of a time. Use a pattern such as %Y%m%dT%H%M%S")
     return re.compile("".join(DIRECTIVES.get(part) or re.escape(part) for part in parts))
 
 
 def read_time(name: str, pattern: str) -> str:
-    """Read the seconds since 1970 (UTC) from a file's name, as text; '' where the pattern is not in it."""
+    """Read the seconds since 1970 (UTC) from a file name, as text; '' without a match."""
     for found in make_expression(pattern).finditer(name):
-        with contextlib.suppress(ValueError):  # digits that are no date
+        with contextlib.suppress(ValueError):  # digits that are not a date
             time = datetime.strptime(found[0], pattern).replace(tzinfo=UTC)
             return f"{time.timestamp():.6f}".rstrip("0").rstrip(".")
     return ""

@@ -1,4 +1,4 @@
-"""A user's folder of images, as a dataset. Spec only; reading is in `image_folder_reader`."""
+"""A user's folder of images. Spec only; see `image_folder_reader`."""
 
 from __future__ import annotations
 
@@ -28,28 +28,14 @@ CITATION = Citation(title="your own images", authors="you", year=2026, url="http
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFolderConfig:
-    """A tree of images below `root`, a folder or a zip file.
+    """Settings of a folder or zip file of images, in subfolders.
 
-    Labels: without `levels` the layout is recognized: CLASS/image, SPLIT/CLASS/image, CLASS/SPLIT/image or images without
-    labels; what is ambiguous is refused. `levels` names the folders from the root on, such as [instrument, class] or
-    [split, class]: each becomes a column. Images in a folder `unlabeled` (or unlabeled) have no label. `skip` lists
-    patterns of paths that are left out, such as 'old/*'. A `table` next to the images (CSV or TSV) gives classes, splits and
-    other columns: `auto` reads a manifest or an export of EcoTaxa in the folder where `levels` is not set, none reads none.
-    `path_column`, `class_column` and `split_column` name its columns if they have unusual names.
+    Without `levels` these layouts are recognized: CLASS/image, SPLIT/CLASS/image, CLASS/SPLIT/image, and images without
+    labels; ambiguous folders are an error. With `levels`, each level becomes a column. Images in a folder `unlabeled` have no
+    label. `table=auto` reads a manifest or an export of EcoTaxa in `root` unless `levels` is set.
 
-    Columns for `splits`: `columns` read facts from file names, name: regular expression (its group, if it has one), such as
-    {second: 'cam-(\\d+)-'}; `time` reads a column of seconds by a pattern such as D%Y%m%dT%H%M%S, so that
-    `splits.groups=time splits.group_gap=60` keeps together what was taken within a minute. Where files are identical, the
-    column `copy` names them: `splits.groups=copy` keeps them together. `copies=drop` reads one of each, and none that is in
-    two classes.
-
-    Pixels: `channels` is auto (gray if all files are, else color; more than three channels as they are), gray, color, or
-    numbers of channels. `pages` chooses among the pages of a file: a number, all (as channels), max or mean.
-    `intensity_range` is what becomes black and white of images of more than 8 bits, one range for the dataset: percentiles
-    (0.1 and 99.9), minmax, type or two numbers. Files above `max_pixels` pixels are left out.
-
-    Of the classes only those of at least `minimum` images are used, and of those only `classes` where any are named. `title`
-    names the data in tables, records and files; by default it is called like its folder.
+    `splits.groups=time splits.group_gap=60` keeps images taken within a minute in the same part of a split.
+    `splits.groups=copy` does so for identical files, which share a value of the column `copy`.
     """
 
     root: Path | None = setting(None, "Folder or zip file with the images.")
@@ -88,14 +74,14 @@ class ImageFolderConfig:
     classes: tuple[str, ...] = setting((), "Classes to use; empty: all.")
 
     def __post_init__(self) -> None:
-        """Refuse what is no regular expression or pattern, names that are taken, and ranges without width."""
+        """Raise ValueError for invalid patterns, reserved names of columns, and empty ranges."""
         for name, pattern in self.columns.items():
             if name in ("id", "split", "class", "copy", "time", *self.levels):
-                raise ValueError(f"columns.{name}: is a column already")
+                raise ValueError(f"columns.{name}: this column exists already. Choose another name")
             try:
                 re.compile(pattern)
             except (re.error, TypeError) as error:
-                raise ValueError(f"columns.{name}: {pattern!r} is no regular expression: {error}") from error
+                raise ValueError(f"columns.{name}: {pattern!r} is not a regular expression: {error}") from error
         if self.time:
             try:
                 make_expression(self.time)
@@ -106,7 +92,7 @@ class ImageFolderConfig:
 
 
 def title(config: ImageFolderConfig) -> str:
-    """Name the data by its title, else by its folder."""
+    """Return the title of the data, by default the name of its folder."""
     return name_folder(config.title, config.root)
 
 

@@ -1,4 +1,4 @@
-"""Read a tree of images: list the files, label them by their folders or a table, decode them all alike."""
+"""Read a folder of images: list the files, label them by folders or a table, and decode them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MAX_LISTED = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labeling:
-    """Of each image its split, class and other columns, and what they were read from."""
+    """Split, class and other columns of each image, and their source."""
 
     rows: tuple[dict[str, str], ...]
     description: str
@@ -50,10 +50,10 @@ class Labeling:
 
 
 def open_folder(config: ImageFolderConfig, source: Source) -> Dataset:
-    """List and label the tree.
+    """List and label the images of a folder.
 
-    Raises DataMissing without a root, UnexpectedFormat for what is not a tree of images, RequestError for settings that do
-    not fit it or that it needs.
+    Raises DataMissing without a root, UnexpectedFormat for a folder without images in folders, RequestError for settings that
+    do not fit or are missing.
     """
     if source.root is None:
         raise DataMissing("no folder named")
@@ -61,31 +61,31 @@ def open_folder(config: ImageFolderConfig, source: Source) -> Dataset:
     listing = list_images(root, config.skip, (source.work,))
     if not listing.files:
         other = recognize_other_format(root)
-        told = f"it looks like {other.description}" if other else "name the folder above the images in data.root"
-        raise UnexpectedFormat(
-            f"{source.root} holds no image file that can be read; {told}", other.name if other else ""
-        )
+        hint = f"It looks like {other.description}" if other else "Set data.root to the folder above the images"
+        raise UnexpectedFormat(f"{source.root} has no readable image file. {hint}", other.name if other else "")
     folder = ImageFolder(root, listing.files, config, source.work / "fingerprints", listing.skipped)
-    asked = config.levels or config.classes or config.table not in (AUTO, NONE)
-    if len(folder.target.names) == 1 and not asked:
-        only, other = folder.target.names[0], recognize_other_format(root)
-        told = f"all labeled images of {source.root} are in one folder, {only!r}"
-        like = f"; it looks like {other.description}" if other else ""
-        answer = (
-            f"Set data.root to that folder if they have no labels, or data.levels=[class] if {only!r} is the only class"
+    is_stated = config.levels or config.classes or config.table not in (AUTO, NONE)
+    if len(folder.target.names) == 1 and not is_stated:
+        name, other = folder.target.names[0], recognize_other_format(root)
+        problem = f"all labeled images of {source.root} are in one folder, {name!r}"
+        hint = f"; it looks like {other.description}" if other else ""
+        fix = (
+            f"Set data.root to that folder if they have no labels, or data.levels=[class] if {name!r} is the only class"
         )
-        raise UnexpectedFormat(f"{told}{like}. {answer}", other.name if other else "")
+        raise UnexpectedFormat(f"{problem}{hint}. {fix}", other.name if other else "")
     return folder
 
 
 def _open_root(root: Path, work: Path) -> Path:
-    """Open a folder, or unpack a zip file; raises DataMissing for neither, DataBroken for another file."""
+    """Open a folder, or unpack a zip file; raises DataMissing if it does not exist, DataBroken for another file."""
     if root.is_dir():
         return root
     if not root.is_file():
         raise DataMissing(f"looked in {root}")
     if root.suffix.lower() != ".zip":
-        raise DataBroken(f"{root} is a file. Unpack it, and set data.root to the folder of its images")
+        raise DataBroken(
+            f"{root} is a file but not a zip file. Unpack it, and set data.root to the folder of its images"
+        )
     stamp = root.stat()
     return unpack(root, work / "extracted" / f"{root.stem}-{stamp.st_size}-{stamp.st_mtime_ns}")
 
@@ -98,12 +98,12 @@ class ImageFolder:
         root: Path,
         files: Sequence[Path],
         config: ImageFolderConfig,
-        remember: Path,
+        cache: Path,
         skipped: Mapping[str, Sequence[str]],
     ) -> None:
-        self.root, self.remember, self.skipped = root, remember, skipped
+        self.root, self.cache, self.skipped = root, cache, skipped
         self.labeling = label_images(root, files, config)
-        digests = contents(root, files, remember)
+        digests = contents(root, files, cache)
         self.kept, self.dropped = choose_rows(self.labeling.rows, digests, config)
         self.digests = [digests[i] for i in self.kept]
         rows = [self.labeling.rows[i] for i in self.kept]
@@ -122,7 +122,7 @@ class ImageFolder:
             channels=config.channels, pages=config.pages, intensity_range=config.intensity_range,
             max_pixels=config.max_pixels,
         )  # fmt: skip
-        self.images = ImageSet(root, self.files, remember, options)
+        self.images = ImageSet(root, self.files, cache, options)
         if problems := self.images.find_problems():
             raise RequestError(problems)
         shape = (self.images.channels, 0, 0)
@@ -150,20 +150,20 @@ class ImageFolder:
         return DataDescription(facts=facts, notes=tuple(notes))
 
     def contents(self) -> Sequence[str]:
-        """A digest of each file's bytes."""
+        """Return a digest of each file's bytes."""
         return self.digests
 
     def fingerprint(self) -> str:
-        """A digest of names, sizes and contents, the table's too."""
-        files = fingerprint(self.root, self.files, self.remember, self.digests)
+        """Return a digest of names, sizes and contents, including the table's."""
+        files = fingerprint(self.root, self.files, self.cache, self.digests)
         if self.labeling.table is None:
             return files
-        told = f"{files}\0".encode() + self.labeling.table.read_bytes()  # the table may lie anywhere
-        return hashlib.blake2b(told, digest_size=16).hexdigest()
+        content = f"{files}\0".encode() + self.labeling.table.read_bytes()  # the table may lie anywhere
+        return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def label_images(root: Path, files: Sequence[Path], config: ImageFolderConfig) -> Labeling:
-    """Label images by the table beside them, else by their folders; raises RequestError for what is ambiguous."""
+    """Label images by the table next to them, else by their folders; raises RequestError if they are ambiguous."""
     table = find_table(root, NONE if config.levels and config.table == AUTO else config.table)
     try:
         if table is not None:
@@ -176,24 +176,24 @@ def label_images(root: Path, files: Sequence[Path], config: ImageFolderConfig) -
 
 def _label_by_table(root: Path, table: Path, files: Sequence[Path], config: ImageFolderConfig) -> Labeling:
     names = [name_sample(root, path) for path in files]
-    asked = [(name, getattr(config, name)) for name in ("path_column", "class_column", "split_column")]
-    read = read_image_table(root, table, names, asked)
-    rows, told = settle_split(read.rows)
-    return Labeling(rows=rows, description=read.description, notes=(*read.notes, *told), table=table)
+    columns = [(name, getattr(config, name)) for name in ("path_column", "class_column", "split_column")]
+    table_read = read_image_table(root, table, names, columns)
+    rows, notes = settle_split(table_read.rows)
+    return Labeling(rows=rows, description=table_read.description, notes=(*table_read.notes, *notes), table=table)
 
 
 def choose_rows(
     rows: Sequence[Mapping[str, str]], digests: Sequence[str], config: ImageFolderConfig
 ) -> tuple[list[int], list[str]]:
-    """Choose the images that are used, by class and, with copies=drop, one of each; and note what is left out.
+    """Choose the images to use, by class and, with copies=drop, one of each; and return notes about the others.
 
-    Raises RequestError for a class that is named and not there.
+    Raises RequestError for a requested class without images.
     """
     counts = Counter(row["class"] for row in rows if row["class"])
-    if strangers := [name for name in config.classes if name not in counts]:
-        near = difflib.get_close_matches(strangers[0], counts, n=3)
+    if unknown := [name for name in config.classes if name not in counts]:
+        near = difflib.get_close_matches(unknown[0], counts, n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else f"; there are {', '.join(sorted(counts)[:8])}, …"
-        raise RequestError([f"classes: {len(strangers)} without any image, such as {strangers[0]!r}{hint}"])
+        raise RequestError([f"classes: {len(unknown)} without any image, such as {unknown[0]!r}{hint}"])
     used = {"", *(name for name in config.classes or counts if counts[name] >= config.min_class_samples)}
     kept = [i for i, row in enumerate(rows) if row["class"] in used]
     notes = (
@@ -206,27 +206,29 @@ def choose_rows(
         first: dict[str, int] = {}
         for i in kept:
             labels.setdefault(digests[i], set()).update({rows[i]["class"]} - {""})
-        for i in sorted(kept, key=lambda i: not rows[i]["class"]):  # of a labeled and an unlabeled one the labeled one
+        for i in sorted(kept, key=lambda i: not rows[i]["class"]):  # prefer a labeled copy to an unlabeled one
             first.setdefault(digests[i], i)
         single = [i for i in kept if first[digests[i]] == i and len(labels[digests[i]]) < 2]
         notes.append(f"{len(kept) - len(single):,} identical files are left out by data.copies=drop")
         kept = single
     if not kept:
-        most = max(counts.values(), default=0)
-        told = f"no class has {config.min_class_samples} images; the largest has {most}. Lower data.min_class_samples"
-        raise RequestError([told])
+        largest = max(counts.values(), default=0)
+        message = (
+            f"no class has {config.min_class_samples} images; the largest has {largest}. Lower data.min_class_samples"
+        )
+        raise RequestError([message])
     return kept, notes
 
 
 def _label_columns(rows: Sequence[Mapping[str, str]]) -> dict[str, NDArray[np.str_]]:
-    """Make a column of everything but the class that any row has."""
+    """Make columns of all values except the class."""
     names = dict.fromkeys(name for row in rows for name in row if name not in ("class", "id"))
     columns = {name: np.array([row.get(name, "") for row in rows]) for name in names}
     return {name: values for name, values in columns.items() if (values != "").any()}
 
 
 def _name_columns(files: Sequence[Path], config: ImageFolderConfig) -> dict[str, NDArray[np.str_]]:
-    """Read columns from file names; raises RequestError for a pattern that is in none."""
+    """Read columns from file names; raises RequestError for a pattern without a match."""
     readers = {name: (f"columns.{name}", pattern, partial(_find, pattern)) for name, pattern in config.columns.items()}
     if config.time:
         readers["time"] = ("time", config.time, partial(read_time, pattern=config.time))
@@ -234,19 +236,19 @@ def _name_columns(files: Sequence[Path], config: ImageFolderConfig) -> dict[str,
     for name, (setting, pattern, read) in readers.items():
         found[name] = np.array([read(path.name) for path in files])
         if not (found[name] != "").any():
-            raise RequestError([f"{setting}: {pattern!r} is found in no file name, such as {files[0].name!r}"])
+            raise RequestError([f"{setting}: {pattern!r} matches no file name, such as {files[0].name!r}"])
     return found
 
 
 def _copy_column(digests: Sequence[str]) -> dict[str, NDArray[np.str_]]:
-    """Name by its content each file that is there more than once."""
-    often = Counter(digests)
-    names = np.array([digest if often[digest] > 1 else "" for digest in digests])
+    """Make a column of digests of the files that occur more than once."""
+    counts = Counter(digests)
+    names = np.array([digest if counts[digest] > 1 else "" for digest in digests])
     return {"copy": names} if (names != "").any() else {}
 
 
 def _find(pattern: str, name: str) -> str:
-    """Find in a file's name a pattern's first group, or all that it matches; '' if it does not."""
+    """Return a pattern's first group, or its whole match, in a file name; '' without a match."""
     match = re.search(pattern, name)
     return "" if match is None else match[1 if match.re.groups else 0] or ""
 

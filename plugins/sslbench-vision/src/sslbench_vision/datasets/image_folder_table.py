@@ -1,4 +1,4 @@
-"""Read classes, splits and groups of images from a table beside them: CSV or TSV, a manifest or an export of EcoTaxa."""
+"""Read columns of images from a table next to them: CSV or TSV, a manifest or an export of EcoTaxa."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATH_COLUMNS = (
 CLASS_COLUMNS = ("class", "label", "category", "species", "taxon", "object_annotation_category")
 SPLIT_COLUMNS = ("split", "subset", "partition", "set")
 NAMES = ("manifest", "metadata", "labels", "annotations")
-"""Stems of file names that are looked for, beside those that begin with 'ecotaxa'."""
+"""Stems of file names of tables; also those that begin with 'ecotaxa'."""
 
 NONE, AUTO = "none", "auto"
 RESERVED = frozenset({"id", "class", "split"})
@@ -41,15 +41,15 @@ class ImageTable:
     notes: tuple[str, ...]
 
 
-def find_table(root: Path, asked: str) -> Path | None:
-    """Find the table of a folder: the one that is asked for, else a manifest in it, else None.
+def find_table(root: Path, setting: str) -> Path | None:
+    """Find the table of a folder: the requested one, else a manifest in it, else None.
 
-    Raises RequestError for a table that is not there, and for several manifests.
+    Raises RequestError for a requested table that does not exist, and for several manifests.
     """
-    if asked == NONE:
+    if setting == NONE:
         return None
-    if asked != AUTO:
-        path = root / asked
+    if setting != AUTO:
+        path = root / setting
         if not path.is_file():
             raise RequestError([f"table: {str(path)!r} is not a file. Name it relative to the folder of the images"])
         return path
@@ -66,27 +66,27 @@ def find_table(root: Path, asked: str) -> Path | None:
     return found[0] if found else None
 
 
-def read_image_table(root: Path, file: Path, names: Sequence[str], asked: Sequence[tuple[str, str]]) -> ImageTable:
-    """Read what a table states of the images `names` (relative paths); `asked` are settings and the columns they name.
+def read_image_table(root: Path, file: Path, names: Sequence[str], columns: Sequence[tuple[str, str]]) -> ImageTable:
+    """Read the rows of a table for the images `names` (relative paths); `columns` are settings and columns.
 
-    Raises RequestError for a column that is not there or a table that names none of the images, DataBroken for an image that
-    it names twice with different values.
+    Raises RequestError for a column that does not exist or a table without any of the images, DataBroken for an image with
+    two different rows.
     """
     head, rows = _read_rows(file)
     chosen: dict[str, str] = {}
-    for setting, column in asked:
+    for setting, column in columns:
         usual = {"path_column": PATH_COLUMNS, "class_column": CLASS_COLUMNS, "split_column": SPLIT_COLUMNS}[setting]
         if column and column not in head:
             raise RequestError([f"{setting}: {file.name} has no column {column!r}. It has: {', '.join(head)}"])
         chosen[setting] = column or _find_column(head, usual)
     if not chosen["path_column"]:
-        told = f"path_column: {file.name} has none that usually names files. It has: {', '.join(head)}"
-        raise RequestError([f"{told}. Set data.path_column to one of them"])
+        problem = f"path_column: {file.name} has no usual column of paths. It has: {', '.join(head)}"
+        raise RequestError([f"{problem}. Set data.path_column to one of them"])
     by_path = _match(file, rows, chosen["path_column"], names)
     matched = [by_path.get(name) for name in names]
     if not any(matched):
-        told = f"table: column {chosen['path_column']!r} of {file.name} names no image of the folder"
-        raise RequestError([f"{told}, such as {names[0]!r}. Set data.path_column, or data.table=none"])
+        problem = f"table: column {chosen['path_column']!r} of {file.name} contains no image of the folder"
+        raise RequestError([f"{problem}, such as {names[0]!r}. Set data.path_column, or data.table=none"])
     kept = [name for name in head if name not in chosen.values() and name.strip() and name.lower() not in RESERVED]
     read = tuple(_read_row(row or {}, chosen, kept) for row in matched)
     return ImageTable(
@@ -100,7 +100,7 @@ def _read_head(file: Path) -> list[str]:
 
 
 def _read_rows(file: Path, *, head_only: bool = False) -> tuple[list[str], list[dict[str, str]]]:
-    """Read a table's head and rows; the line of types in EcoTaxa's exports ([t], [f]) is no row."""
+    """Read a table's head and rows; the line of types in EcoTaxa's exports ([t], [f]) is skipped."""
     try:
         with file.open(newline="", encoding="utf-8-sig") as opened:
             line = opened.readline()
@@ -117,30 +117,30 @@ def _read_rows(file: Path, *, head_only: bool = False) -> tuple[list[str], list[
 
 
 def _find_column(head: Sequence[str], usual: Sequence[str]) -> str:
-    """Find the first usual name among a table's columns, in any case; '' without one."""
+    """Find the first usual name among a table's columns, ignoring case; '' without one."""
     lower = {name.strip().lower(): name for name in reversed(head)}
     return next((lower[name] for name in usual if name in lower), "")
 
 
 def _match(file: Path, rows: Sequence[dict[str, str]], column: str, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Find the row of each image: by its path below the folder, else by its file name where images and rows have it once."""
+    """Find the row of each image by its relative path, else by its file name if it is unique in both."""
     paths = [row[column].replace("\\", "/").strip().removeprefix("./") for row in rows]
     found: dict[str, dict[str, str]] = {}
-    there = set(names)
+    known = set(names)
     for path, row in zip(paths, rows, strict=True):
-        if path in there and found.setdefault(path, row) != row:
+        if path in known and found.setdefault(path, row) != row:
             raise DataBroken(f"{file.name} has two different rows for {path}. Remove one of them")
     images = _find_unique(name for name in names if name not in found)
-    tabled = _find_unique(path for path in paths if path not in there)
+    tabled = _find_unique(path for path in paths if path not in known)
     row_of = dict(zip(paths, rows, strict=True))
     return found | {images[name]: row_of[path] for name, path in tabled.items() if name in images}
 
 
 def _find_unique(paths: Iterable[str]) -> dict[str, str]:
-    """Find the path of each file name that only one of these paths has."""
+    """Return the path of each file name that occurs once."""
     listed = list(paths)
-    often = Counter(PurePosixPath(path).name for path in listed)
-    return {PurePosixPath(path).name: path for path in listed if often[PurePosixPath(path).name] == 1}
+    counts = Counter(PurePosixPath(path).name for path in listed)
+    return {PurePosixPath(path).name: path for path in listed if counts[PurePosixPath(path).name] == 1}
 
 
 def _read_row(row: dict[str, str], chosen: dict[str, str], kept: Sequence[str]) -> dict[str, str]:
@@ -154,18 +154,20 @@ def _read_row(row: dict[str, str], chosen: dict[str, str], kept: Sequence[str]) 
 
 def _describe(file: Path, chosen: dict[str, str]) -> str:
     facts = {"class": chosen["class_column"], "split": chosen["split_column"]}
-    told = ", ".join(f"{what} from column {column!r}" for what, column in facts.items() if column)
-    return f"table {file.name}: files from column {chosen['path_column']!r}, {told or 'no class and no split column'}"
+    sources = ", ".join(f"{what} from column {column!r}" for what, column in facts.items() if column)
+    return (
+        f"table {file.name}: files from column {chosen['path_column']!r}, {sources or 'no class and no split column'}"
+    )
 
 
 def _note(
     file: Path, rows: Sequence[dict[str, str]], matched: Sequence[dict[str, str] | None], column: str
 ) -> list[str]:
-    """Note images without a row, and rows without an image."""
+    """Return notes about images without a row, and rows without an image."""
     notes = []
     if without := sum(row is None for row in matched):
         notes.append(f"{without:,} of {len(matched):,} images are not in {file.name} and have no label")
     used = {id(row) for row in matched if row is not None}
-    if lost := [row[column] for row in rows if id(row) not in used]:
-        notes.append(f"{len(lost):,} of {len(rows):,} rows of {file.name} name no image, such as {lost[0]!r}")
+    if unmatched := [row[column] for row in rows if id(row) not in used]:
+        notes.append(f"{len(unmatched):,} of {len(rows):,} rows of {file.name} have no image, such as {unmatched[0]!r}")
     return notes

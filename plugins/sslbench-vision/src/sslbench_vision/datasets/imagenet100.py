@@ -1,4 +1,4 @@
-"""ImageNet-100: a hundred classes of a local ImageNet tree, by the list that Tian et al. published with CMC (2020)."""
+"""ImageNet-100: 100 classes of a local ImageNet, by the list of CMC (Tian et al. 2020)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ CLASS_LIST = """
 """
 """WordNet ids in the order of CMC's imagenet100.txt."""
 DIGEST = "c66870eda27454c74144d545296ab402"
-"""BLAKE2b of that file, sixteen bytes: it stands in every record."""
+"""BLAKE2b digest of that file (16 bytes), which every record contains."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageNet100Config:
-    """The folder that holds `train` and `val`, each with a folder for every WordNet id; other classes are left aside."""
+    """Settings of ImageNet-100; other classes in the folder are ignored."""
 
     root: Path | None = setting(None, "Folder with `train` and `val`, each with one folder per WordNet id.")
 
@@ -53,7 +53,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[ImageNet100Config]]:
             license="ImageNet's terms of access: research only, no redistribution",
             citation=CMC,
             source="https://www.image-net.org",
-            obtain="make a folder 'imagenet' of its 'train' and 'val' parts, in each a folder for every WordNet id",
+            obtain="make a folder 'imagenet' with its 'train' and 'val' parts, each with one folder per WordNet id",
             modalities={"image": Modality(layout="image", shape=(3, 0, 0))},
         ),
     )

@@ -1,4 +1,4 @@
-"""Read a hundred classes of an ImageNet tree as a folder of images, whose validation part is the test set."""
+"""Read 100 classes of a local ImageNet, with its validation part as test set."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ PARTS = ("train", "val")
 
 
 def digest_class_list(names: Sequence[str]) -> str:
-    """BLAKE2b, sixteen bytes, of a class list as a file: one name a line."""
+    """Return the BLAKE2b digest (16 bytes) of a class list as a file with one name per line."""
     return hashlib.blake2b("".join(f"{name}\n" for name in names).encode(), digest_size=16).hexdigest()
 
 
 class ImageNet100(ImageFolder):
-    """The images of the list's classes; `account` says which list that was."""
+    """Images of the listed classes; `account` identifies the list."""
 
     @property
     def account(self) -> Sequence[Mapping[str, str | int]]:
-        """One row: how many images, and the class list with its digest."""
+        """Return one row: the number of images, and the class list with its digest."""
         listed = f"imagenet100.txt of CMC, BLAKE2b {digest_class_list(CLASS_LIST.split())}"
         return [{"member": "imagenet100", "images": len(self.files), "class list": listed, "kept": len(self.files)}]
 
 
 def list_parts(root: Path) -> tuple[list[Path], dict[str, list[str]]]:
-    """List the images of the parts that are read, and by reason the paths below `root` that are skipped."""
+    """List the images of the parts that are read, and the skipped paths below `root` by reason."""
     files: list[Path] = []
     skipped: dict[str, list[str]] = {}
     for entry in sorted(root.iterdir()):
@@ -44,12 +44,12 @@ def list_parts(root: Path) -> tuple[list[Path], dict[str, list[str]]]:
             for reason, paths in listing.skipped.items():
                 skipped.setdefault(reason, []).extend(f"{entry.name}/{path}" for path in paths)
         else:
-            skipped.setdefault(f"beside {' and '.join(PARTS)}", []).append(entry.name + ending)
+            skipped.setdefault(f"not in {' or '.join(PARTS)}", []).append(entry.name + ending)
     return files, skipped
 
 
 def open_tree(config: ImageNet100Config, source: Source) -> Dataset:
-    """List the tree; raises DataMissing where there is none, DataBroken for a class without a image."""
+    """List the images; raises DataMissing without a folder, RequestError for a class without images."""
     root = find(source, ["imagenet100", "imagenet", "ILSVRC2012"])
     classes = tuple(CLASS_LIST.split())
     tree = ImageFolderConfig(root=root, levels=("split", "class"), channels="color", classes=classes)

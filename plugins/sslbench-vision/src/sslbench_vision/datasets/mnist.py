@@ -1,4 +1,4 @@
-"""MNIST from its four idx files, gzipped or not, with the slant and the thickness of each scan's strokes as columns."""
+"""MNIST from its four idx files (gzipped or not), with slant and thickness of the strokes as columns."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MD5 = {
     FILES[3]: "27ae3e4e09519cfbb04c329615203637",
 }
 CLASS_COUNTS = (6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958)
-"""Scans of each digit, training and test part together."""
+"""Scans of each digit in training and test part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MnistConfig:
-    """Where the files are, if not in a folder `mnist` of the usual places."""
+    """Settings of MNIST."""
 
     root: Path | None = setting(None, "Folder with the four files; by default, `mnist` in the usual places.")
 

@@ -1,4 +1,4 @@
-"""MNIST's idx files."""
+"""Read MNIST's idx files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
         if path.exists():
             content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
             if hashlib.md5(content, usedforsecurity=False).hexdigest() != MD5[name]:
-                raise DataBroken(f"{path} is not the released file (its MD5 differs); fetch it again")
+                raise DataBroken(f"{path} is not the released file (its MD5 differs). Download it again")
             dimensions = content[3]
             shape = tuple(int.from_bytes(content[4 + 4 * i : 8 + 4 * i], "big") for i in range(dimensions))
             return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
@@ -30,13 +30,13 @@ def read_idx(folder: Path, name: str) -> NDArray[np.uint8]:
 
 
 def open_mnist(config: MnistConfig, source: Source) -> Dataset:
-    """Open the four files."""
+    """Read the four files; raises DataMissing or DataBroken."""
     folder = find(source, ["mnist", "MNIST"])
     train, train_labels, test, test_labels = (read_idx(folder, name) for name in FILES)
     images = np.concatenate([train, test])[:, None]
     labels = np.concatenate([train_labels, test_labels]).astype(np.int64)
     split = np.array(["train"] * len(train) + ["test"] * len(test))
     ink = images[:, 0] / 255
-    written = {"slant": slant(ink), "thickness": thickness(ink)}
-    columns = {name: np.array([f"{value:.3f}" for value in values]) for name, values in written.items()}
+    strokes = {"slant": slant(ink), "thickness": thickness(ink)}
+    columns = {name: np.array([f"{value:.3f}" for value in values]) for name, values in strokes.items()}
     return ArrayImages(images, labels, tuple("0123456789"), {"split": split, **columns})

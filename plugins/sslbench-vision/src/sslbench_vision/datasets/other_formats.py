@@ -1,4 +1,4 @@
-"""Recognize data that is not a folder of classified images: boxes beside images, archives of arrays. Lists names only."""
+"""Recognize other formats of data, such as bounding boxes or archives of arrays, by file names."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from itertools import islice
 from pathlib import Path
 
 MAX_SEARCHED = 20_000
-"""Files that are looked at."""
+"""Largest number of files that are listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherFormat:
-    """A form of data: its name for `Card.formats`, and what to call it."""
+    """A format of data: its name in `DatasetCard.formats`, and a description."""
 
     name: str
     description: str
 
 
-VOC = OtherFormat(name="voc", description="Pascal VOC, XML files with boxes beside images")
-COCO = OtherFormat(name="coco", description="COCO, a JSON file with boxes or masks beside images")
-YOLO = OtherFormat(name="yolo", description="YOLO, text files with boxes beside images")
+VOC = OtherFormat(name="voc", description="Pascal VOC, XML files with boxes for images")
+COCO = OtherFormat(name="coco", description="COCO, a JSON file with boxes or masks for images")
+YOLO = OtherFormat(name="yolo", description="YOLO, text files with boxes for images")
 IDX = OtherFormat(name="idx", description="idx files, arrays of images and labels in the format of MNIST")
 CIFAR = OtherFormat(name="cifar", description="batches of CIFAR, pickled arrays of images and labels")
 ARRAYS = OtherFormat(name="arrays", description="archives of arrays, which must be written as image files first")
 
 
 def recognize_other_format(root: Path) -> OtherFormat | None:
-    """Recognize data by the names of its files; None for what is not known."""
+    """Recognize data by the names of its files; None for an unknown format."""
     paths = list(islice(_list_files(root), MAX_SEARCHED))
     names = {path.name.lower() for path in paths}
     suffixes = {path.suffix.lower() for path in paths}

@@ -1,11 +1,10 @@
-"""Datasets put together without their labels, to learn from. Spec only; the rules are in `pool_rules`, reading in
-`pool_reader`.
+"""Pool datasets without their labels for pretraining. Spec only; see `pool_rules` and `pool_reader`.
 
-    pretrain:
-      pool: pool
-      settings:
-        members: {lake: zoolake, sea: {name: image-folder, root: images}}
-        without: [sea]
+pretrain:
+  pool: pool
+  settings:
+    members: {lake: zoolake, sea: {name: image-folder, root: images}}
+    without: [sea]
 """
 
 from __future__ import annotations
@@ -22,16 +21,22 @@ CITATION = Citation(title="pooled datasets", authors="theirs", year=2026, url="h
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolConfig:
-    """The members by a name for each: a dataset, as `--dataset` names it, or one with settings, {name: NAME, root: …}.
+    """Settings of a pool.
 
-    Members in `without` are targets: they are left out, and so is every image of another member that has the bytes of one
-    of theirs, (with `same_name`) its file name, or a class that is theirs too. Classes are the same when their names agree
-    but for case, spaces, hyphens and underscores, or when `crosswalk`, a CSV file of member, class, name, gives them the
-    same name (a class may be a pattern such as copepod*; the first line that fits counts). Images that several members
-    hold are kept once. `as_many_as_without` names members without which a pool would be smaller: so many are drawn.
+    Members in `without` are targets. They are left out, and so are images of other members that have the bytes, the file name
+    (with `same_name`) or the class of an image of a target. Classes are equal if their names agree except for case, spaces,
+    hyphens and underscores, or if `crosswalk` gives them the same name (its classes may be patterns such as copepod*; the
+    first matching line counts). Images that several members share are kept once.
     """
 
-    members: Mapping[str, Any] = field(default_factory=dict, metadata={"identity": False})  # told by what the pool uses
+    # not part of the identity: the dependencies of the pool are
+    members: Mapping[str, Any] = field(
+        default_factory=dict,
+        metadata={
+            "identity": False,
+            "help": "Datasets by label: a name, or settings such as {name: NAME, root: FOLDER}.",
+        },
+    )
     without: tuple[str, ...] = setting(
         (), "Target members: left out, as are images of other members that duplicate or share a class with them."
     )
@@ -44,27 +49,29 @@ class PoolConfig:
     )
 
     def __post_init__(self) -> None:
-        """Refuse what names nobody."""
+        """Raise ValueError for members that name no dataset, and for labels without a member."""
         for label, member in self.members.items():
             if not isinstance(member, str) and not (
                 isinstance(member, Mapping) and isinstance(member.get("name"), str)
             ):
                 raise ValueError(
-                    f"member {label!r} names no dataset; write {label}: NAME or {label}: {{name: NAME, …}}"
+                    f"members.{label}: names no dataset. Write {label}: NAME or {label}: {{name: NAME, …}}"
                 )
         for label in [label for label in self.members if "/" in label]:
-            raise ValueError(f"member {label!r}: a label has no '/'")
+            raise ValueError(f"members.{label}: a label must not contain '/'. Rename it")
         for label in [label for label in self.members if "+" in str(self.members[label])]:
             raise ValueError(
-                f"member {label!r}: one dataset, or one part of it, a member; give the others labels of their own"
+                f"members.{label}: must be one dataset, or one part of it. Give every other dataset its own label"
             )
-        for setting in ("without", "match_size_without"):
-            if strangers := [name for name in getattr(self, setting) if name not in self.members]:
-                raise ValueError(f"{setting}: {strangers[0]!r} is no member; possible: {', '.join(self.members)}")
+        for field_name in ("without", "match_size_without"):
+            if unknown := [name for name in getattr(self, field_name) if name not in self.members]:
+                raise ValueError(
+                    f"{field_name}: {unknown[0]!r} is not a member. Choose from: {', '.join(self.members)}"
+                )
 
 
 def find_dependencies(config: PoolConfig) -> Mapping[str, Dependency]:
-    """Every member."""
+    """Return a dependency for every member."""
     named = {
         label: {"name": member} if isinstance(member, str) else dict(member) for label, member in config.members.items()
     }
@@ -78,7 +85,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PoolConfig]]:
     yield DatasetSpec(
         name="pool",
         version=1,
-        summary="several datasets without their labels, less what they share with targets",
+        summary="several datasets without their labels, excluding images that they share with targets",
         citation=CITATION,
         config=PoolConfig,
         smoke=PoolConfig(members={"digits": "digits"}),
@@ -88,6 +95,6 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PoolConfig]]:
             license="its members'",
             citation=CITATION,
             source="its members'",
-            obtain="name its members: data.members.LABEL=DATASET",
+            obtain="set its members: data.members.LABEL=DATASET",
         ),
     )

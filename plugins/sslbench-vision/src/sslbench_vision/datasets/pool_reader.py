@@ -1,4 +1,4 @@
-"""Read a pool: its members' own images, without labels."""
+"""Read the images of a pool's members, without labels."""
 
 from __future__ import annotations
 
@@ -19,35 +19,39 @@ from sslbench_vision.datasets.pool_rules import Member, count_reasons, draw_subs
 
 
 def open_pool(config: PoolConfig, source: Source) -> Dataset:
-    """Put the members that the source gives together; raises what `pooled` raises."""
+    """Join the members of a source; raises the errors of `join_members`."""
     return join_members(config, source.dependencies)
 
 
 def join_members(config: PoolConfig, members: Mapping[str, Dataset]) -> Dataset:
-    """Put members together; raises DataMissing without any, DataBroken where nothing is left or their images differ."""
+    """Join members; raises DataMissing without members, DataBroken without images or with different channels."""
     if not members:
-        raise DataMissing("no members named")
+        raise DataMissing("the pool has no members. Set members.LABEL=DATASET")
     shapes = {label: {name: m.shape[0] for name, m in member.modalities.items()} for label, member in members.items()}
     first = next(iter(shapes))
     for label, shape in shapes.items():
         if shape != shapes[first]:
             raise DataBroken(
-                f"{label!r} has {shape} channels and {first!r} has {shapes[first]}; name one kind of image"
+                f"{label!r} has {shape} channels and {first!r} has {shapes[first]}. Choose members with the same channels"
             )
-    listed = [_describe_member(label, member) for label, member in members.items()]
-    same = make_naming(_read_crosswalk(config.crosswalk, listed) if config.crosswalk else {})
+    described = [_describe_member(label, member) for label, member in members.items()]
+    same = make_naming(_read_crosswalk(config.crosswalk, described) if config.crosswalk else {})
 
     def without(names: Sequence[str]) -> dict[str, list[str]]:
         targets = [label for label in members if label.partition("/")[0] in names]
-        return find_reasons(listed, targets, same, by_name=config.same_name)
+        return find_reasons(described, targets, same, by_name=config.same_name)
 
-    found = without(config.without)
+    reasons_by_member = without(config.without)
     if config.match_size_without:
         fewer = without((*config.without, *config.match_size_without))
-        found = draw_subset(found, sum(said.count("") for said in fewer.values()), np.random.default_rng(0))
-    if not any("" in said for said in found.values()):
-        raise DataBroken(f"nothing is left of {', '.join(members)} without {', '.join(config.without)}")
-    return Pool(members, found, {member.label: member.classes for member in listed})
+        reasons_by_member = draw_subset(
+            reasons_by_member, sum(reasons.count("") for reasons in fewer.values()), np.random.default_rng(0)
+        )
+    if not any("" in reasons for reasons in reasons_by_member.values()):
+        raise DataBroken(
+            f"no image of {', '.join(members)} is left without {', '.join(config.without)}. Change members or without"
+        )
+    return Pool(members, reasons_by_member, {member.label: member.classes for member in described})
 
 
 def _describe_member(label: str, dataset: Dataset) -> Member:
@@ -60,19 +64,19 @@ def _describe_member(label: str, dataset: Dataset) -> Member:
 
 
 def _digest_samples(dataset: Dataset) -> Sequence[str]:
-    """What each sample is: its file's bytes where the dataset can tell, else what is read of it."""
-    told = getattr(dataset, "contents", None)
-    if told is not None:
-        found: Sequence[str] = told()
-        return found
+    """Return a digest of each sample: of its file's bytes if the dataset has them, else of its data."""
+    list_contents = getattr(dataset, "contents", None)
+    if list_contents is not None:
+        digests: Sequence[str] = list_contents()
+        return digests
     return [_digest_sample(dataset, row) for row in range(len(dataset.labels))]
 
 
 def _digest_sample(dataset: Dataset, row: int) -> str:
-    """A digest of what is read of a sample; one that cannot be read is like no other, and preparing will count it."""
+    """Return a digest of a sample's data; an unreadable one is unique, and is counted when data are prepared."""
     try:
         return _digest_arrays(dataset.read(row, np.random.default_rng(0)))
-    except Exception:  # whatever a decoder raises
+    except Exception:  # any error of a decoder
         return f"unreadable {dataset.columns['id'][row]}"
 
 
@@ -84,44 +88,52 @@ def _digest_arrays(sample: Mapping[str, NDArray[Any]]) -> str:
 
 
 def _read_crosswalk(path: Path, members: Sequence[Member]) -> Mapping[tuple[str, str], str]:
-    """(member, class) -> name, by the first line that fits; raises DataBroken for other columns and for what nobody has."""
+    """Read names by (member, class), by the first matching line; raises DataBroken for invalid columns or lines."""
     if not path.is_file():
-        raise DataBroken(f"crosswalk {path} is no file")
+        raise DataBroken(f"crosswalk={path}: not a file")
     classes = {(member.label.partition("/")[0], name) for member in members for name in member.classes}
     with path.open(newline="", encoding="utf-8-sig") as opened:
         reader = csv.DictReader(opened)
-        if lacking := [name for name in ("member", "class", "name") if name not in (reader.fieldnames or ())]:
-            raise DataBroken(f"{path} has no column {lacking[0]!r}; a crosswalk has: member, class, name")
+        if missing := [name for name in ("member", "class", "name") if name not in (reader.fieldnames or ())]:
+            raise DataBroken(f"{path} has no column {missing[0]!r}. A crosswalk has: member, class, name")
         rows = [(row["member"], row["class"], row["name"] or "") for row in reader]
-    found: dict[tuple[str, str], str] = {}
+    names: dict[tuple[str, str], str] = {}
     for member, pattern, name in rows:
         if not name.strip():
-            raise DataBroken(f"{path}: {member!r}, {pattern!r} has no name; give its class one, or drop the line")
-        meant = [
+            raise DataBroken(f"{path}: {member!r}, {pattern!r} has no name. Enter one, or remove the line")
+        matching = [
             pair for pair in classes if pair[0] == member and (pair[1] == pattern or fnmatchcase(pair[1], pattern))
         ]
-        if not meant:
-            raise DataBroken(f"{path}: no member has {member!r} with a class {pattern!r}")
-        for pair in meant:
-            found.setdefault(pair, name)
-    return found
+        if not matching:
+            raise DataBroken(f"{path}: there is no member {member!r} with a class {pattern!r}")
+        for pair in matching:
+            names.setdefault(pair, name)
+    return names
 
 
 def _merge_modalities(modalities: Sequence[Mapping[str, Modality]]) -> Mapping[str, Modality]:
-    """The members' modalities, with a side of 0 where they differ."""
+    """Return the members' modalities, with a side of 0 if they differ."""
     shapes = {name: list(zip(*(m[name].shape for m in modalities), strict=True)) for name in modalities[0]}
     sides = {name: tuple(s[0] if len(set(s)) == 1 else 0 for s in shape) for name, shape in shapes.items()}
     return {name: replace(modality, shape=sides[name]) for name, modality in modalities[0].items()}
 
 
 class Pool:
-    """The kept samples of every member; `account` says what was left out of each, and why."""
+    """Samples of all members; `account` counts those of each member that are left out, by reason."""
 
     def __init__(
-        self, members: Mapping[str, Dataset], found: Mapping[str, Sequence[str]], classes: Mapping[str, Sequence[str]]
+        self,
+        members: Mapping[str, Dataset],
+        reasons_by_member: Mapping[str, Sequence[str]],
+        classes: Mapping[str, Sequence[str]],
     ) -> None:
-        self.members, self.account = members, count_reasons(found)
-        kept = [(label, row) for label, said in found.items() for row, reason in enumerate(said) if not reason]
+        self.members, self.account = members, count_reasons(reasons_by_member)
+        kept = [
+            (label, row)
+            for label, reasons in reasons_by_member.items()
+            for row, reason in enumerate(reasons)
+            if not reason
+        ]
         self.rows = kept
         self.modalities = _merge_modalities([member.modalities for member in members.values()])
         self.target = Target(kind="none")
@@ -133,11 +145,11 @@ class Pool:
         }
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """A member's sample."""
-        label, inside = self.rows[row]
-        return self.members[label].read(inside, rng)
+        """Return a sample of a member."""
+        label, member_row = self.rows[row]
+        return self.members[label].read(member_row, rng)
 
     def fingerprint(self) -> str:
-        """A digest of the members' fingerprints and of what is kept."""
+        """Return a digest of the members' fingerprints and the ids of the kept samples."""
         parts = [*(member.fingerprint() for member in self.members.values()), *self.columns["id"].tolist()]
         return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()

@@ -1,6 +1,6 @@
-"""scikit-learn's digits, each at a random place on a larger canvas and in a random contrast: pixels alone tell little.
+"""scikit-learn's digits at random positions on a larger canvas and with random contrast, which raw pixels separate badly.
 
-Spec and recipe; drawing is in `shifted_digits_drawing`.
+Spec and recipe only; see `shifted_digits_drawing`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sslbench_vision.datasets.digits import CITATION
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftedDigitsConfig:
-    """Side of the canvas in pixels, the lowest contrast (1: that of the scans), and the seed of places and contrasts."""
+    """Settings of the shifted digits."""
 
     side: Annotated[int, Range(at_least=8)] = setting(16, "Side of the canvas in pixels.")
     contrast: Annotated[float, Range(above=0, at_most=1)] = setting(
@@ -30,7 +30,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[ShiftedDigitsConfig]]:
     yield DatasetSpec(
         name="shifted-digits",
         version=1,
-        summary="the same 1,797 scans, each at a random place on a canvas of 16x16 and in a random contrast",
+        summary="the 1,797 scans of digits, each at a random position on a canvas of 16x16 and with a random contrast",
         citation=CITATION,
         config=ShiftedDigitsConfig,
         smoke=ShiftedDigitsConfig(),
@@ -52,9 +52,9 @@ def sslbench_recipes() -> Iterable[RecipeSpec]:
     yield RecipeSpec(
         name="shifted-digits",
         version=1,
-        summary="two cores, two minutes: a micro CNN of 8 to 64 channels, its views those of written digits",
+        summary="two cores, two minutes: a micro CNN of 8 to 64 channels, with views for written digits",
         citation=SSLBENCH,
-        source="sslbench: epochs and fine-tuning picked on validation data of shifted-digits; the rest as in simclr/quick",
+        source="sslbench: epochs and fine-tuning selected on validation data of shifted-digits; others as in simclr/quick",
         method="simclr",
         datasets=("shifted-digits",),
         samples=(0, 5_000),
@@ -71,7 +71,7 @@ def sslbench_recipes() -> Iterable[RecipeSpec]:
             "train.lr": 2e-3,
             "train.weight_decay": 1e-2,
             "train.schedule": "one-cycle",
-            "protocol_settings.finetune.batch_size": 64,  # as many steps as the default, of half the samples
+            "protocol_settings.finetune.batch_size": 64,  # as many steps as by default, with half the samples
             "protocol_settings.finetune.lr": 2e-3,
             "protocol_settings.finetune.drop_path": 0.0,  # there are three blocks
             "protocol_settings.finetune.augment": False,

@@ -1,4 +1,4 @@
-"""Place scanned digits on a canvas, each shifted and in a contrast of its own. Pure NumPy."""
+"""Place scanned digits on a canvas with random shift and contrast. Pure NumPy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sslbench_vision.datasets.shifted_digits import ShiftedDigitsConfig
 
 
 def place_on_canvas(scan: NDArray[np.float64], config: ShiftedDigitsConfig, row: int) -> NDArray[np.uint8]:
-    """Return [side, side]: a scan [h, w] in [0, 1] at a place and in a contrast that follow from seed and row alone."""
+    """Place a scan [h, w] in [0, 1] on a canvas [side, side]; position and contrast depend on seed and row only."""
     rng = np.random.default_rng([config.seed, row])
     height, width = scan.shape
     top, left = rng.integers(0, config.side - height + 1), rng.integers(0, config.side - width + 1)

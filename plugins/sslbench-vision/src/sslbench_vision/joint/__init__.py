@@ -1,1 +1,1 @@
-"""What joint-embedding methods share: heads, momentum networks, queues, and recipes."""
+"""Shared parts of joint-embedding methods: heads, momentum networks, queues and recipes."""

@@ -1,4 +1,4 @@
-"""The frame of a joint-embedding method: one encoder, and a projector that is left behind after training."""
+"""Base class of joint-embedding methods: one encoder, and a projector that is used for training only."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from sslbench.api.modules import Backbone, TrainedMethod
 
 
 class Head(Protocol):
-    """Make a head for features of a width."""
+    """Factory of a head for features of a width."""
 
     def __call__(self, width: int) -> nn.Module: ...
 
 
 class JointEmbedding(TrainedMethod):
-    """Encode and project views of one modality; offers the space 'projector' beside the encoder's."""
+    """Encoder and projector of one modality; the output of the projector is the space 'projector'."""
 
     def __init__(self, parts: MethodParts, head: Head) -> None:
         super().__init__()
@@ -31,24 +31,24 @@ class JointEmbedding(TrainedMethod):
         return {self.modality: self.encoder}
 
     def embed(self, view: View) -> Mapping[str, Tensor]:
-        """The encoder's feature, and the projector's."""
+        """Return the features [B, D] of encoder and projector, by space."""
         feature = self.encoders[self.modality](*self.encoder_inputs(view))
         return {self.modality: feature, f"{self.modality}.projector": self.select_projector()(feature)}
 
     def select_projector(self) -> nn.Module:
-        """The projector that belongs to the encoder that is kept."""
+        """Return the projector of the encoder that is evaluated."""
         return self.projector
 
     def encoder_inputs(self, view: View) -> tuple[Tensor, Tensor | None]:
-        """What the encoder takes of a view."""
+        """Return the inputs of the encoder from a view: the data, and lengths of sequences if present."""
         return view[self.modality], view.get(f"{self.modality}.length")
 
     def project(self, view: View) -> Tensor:
-        """A view -> [B, D], unnormalized."""
+        """Project a view -> [B, D], not normalized."""
         projected: Tensor = self.projector(self.encoder(*self.encoder_inputs(view)))
         return projected
 
 
 def rows_in_global_batch(world_rank: int, rows: Tensor) -> Tensor:
-    """The places of a process's rows [B] in the batch of all processes."""
+    """Return the positions [B] of a process's rows in the batch of all processes."""
     return torch.arange(len(rows), device=rows.device) + world_rank * len(rows)

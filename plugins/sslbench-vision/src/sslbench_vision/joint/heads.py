@@ -1,4 +1,4 @@
-"""Projectors and predictors: stacks of linear layers as the papers print them."""
+"""Build projectors and predictors from linear layers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from typing import Literal
 from torch import nn
 
 End = Literal["linear", "unbiased", "norm", "plain-norm"]
-"""What follows the last hidden layer: a linear layer, one without bias, or one with (affine or plain) batch norm."""
+"""Last layer: linear, linear without bias, or linear with batch norm (affine or plain)."""
 
 
 def mlp(
     widths: Sequence[int], *, norm: bool = True, activation: type[nn.Module] = nn.ReLU, end: End = "linear"
 ) -> nn.Sequential:
-    """Linear, (batch norm), activation for every hidden width; a layer before a norm has no bias."""
+    """Build linear layer, batch norm (optional) and activation per hidden width; no bias before a norm."""
     layers: list[nn.Module] = []
-    for wide, narrow in pairwise(widths[:-1]):
-        layers += [nn.Linear(wide, narrow, bias=not norm), *([nn.BatchNorm1d(narrow)] if norm else []), activation()]
+    for width_in, width_out in pairwise(widths[:-1]):
+        layers += [
+            nn.Linear(width_in, width_out, bias=not norm),
+            *([nn.BatchNorm1d(width_out)] if norm else []),
+            activation(),
+        ]
     layers.append(nn.Linear(widths[-2], widths[-1], bias=end == "linear"))
     if end in ("norm", "plain-norm"):
         layers.append(nn.BatchNorm1d(widths[-1], affine=end == "norm"))

@@ -1,4 +1,4 @@
-"""A momentum network: a copy of encoder and projector that follows them slowly and takes no gradient."""
+"""Keep a momentum network: a moving average of encoder and projector, without gradient."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from sslbench_vision.joint.embedding import JointEmbedding
 
 
 def momentum_at(start: float, end: float, progress: float) -> float:
-    """Cosine from `start` to `end` over the training (BYOL, section 3.2)."""
+    """Return the momentum at `progress` in [0, 1]: a cosine from `start` to `end` (BYOL, section 3.2)."""
     return end - (end - start) * (math.cos(math.pi * progress) + 1) / 2
 
 
 def copy_frozen(module: nn.Module) -> nn.Module:
-    """A copy that takes no gradient."""
-    twin = copy.deepcopy(module)
-    for parameter in twin.parameters():
+    """Return a copy of a module without gradients."""
+    duplicate = copy.deepcopy(module)
+    for parameter in duplicate.parameters():
         parameter.requires_grad_(False)
-    return twin
+    return duplicate
 
 
 def update_average(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
-    """slow <- momentum * slow + (1 - momentum) * fast, parameters only; batch statistics are each network's own."""
-    for behind, ahead in zip(slow.parameters(), fast.parameters(), strict=True):
-        behind.lerp_(ahead.detach(), 1 - momentum)
+    """Set slow <- momentum * slow + (1 - momentum) * fast, for parameters but not batch statistics."""
+    for average, newest in zip(slow.parameters(), fast.parameters(), strict=True):
+        average.lerp_(newest.detach(), 1 - momentum)
 
 
 class Teacher(nn.Module):
-    """The momentum network of a method."""
+    """Momentum network of a method."""
 
     def __init__(self, student: JointEmbedding, start: float, end: float) -> None:
         super().__init__()
@@ -41,12 +41,12 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def project(self, student: JointEmbedding, view: View) -> Tensor:
-        """A view -> [B, D], without gradient."""
+        """Project a view -> [B, D], without gradient."""
         projected: Tensor = self.projector(self.encoder(*student.encoder_inputs(view)))
         return projected
 
     def update(self, student: JointEmbedding, step: Step) -> None:
-        """Move toward the student."""
+        """Move the weights toward the student's."""
         momentum = momentum_at(self.start, self.end, step.progress)
         update_average(self.encoder, student.encoder, momentum)
         update_average(self.projector, student.projector, momentum)

@@ -1,4 +1,4 @@
-"""A queue of embeddings: the newest rows, each with the sample that it came from. State, so saved and restored exactly."""
+"""Keep a queue of the newest embeddings and their samples. It is part of a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NO_SAMPLE = -1
 
 
 class Queue(nn.Module):
-    """The newest `size` rows of unit length; random ones of nobody until it has been filled."""
+    """The newest `size` embeddings of unit length; random rows without a sample until it is filled."""
 
     rows: Tensor
     owners: Tensor
@@ -24,7 +24,7 @@ class Queue(nn.Module):
         self.register_buffer("cursor", torch.zeros((), dtype=torch.long))
 
     def push(self, rows: Tensor, owners: Tensor) -> None:
-        """Put rows [B, D] of samples [B] in place of the oldest; of more than `size` the last ones stay."""
+        """Replace the oldest rows by rows [B, D] of samples [B]; of more than `size` rows, keep the last."""
         size = len(self.rows)
         rows, owners = rows[-size:], owners[-size:]
         places = (self.cursor + torch.arange(len(rows), device=rows.device)) % size
@@ -33,13 +33,13 @@ class Queue(nn.Module):
         self.cursor.copy_((self.cursor + len(rows)) % size)
 
     def is_filled(self) -> bool:
-        """Whether no random row is left."""
+        """Return whether no random row is left."""
         return bool((self.owners != NO_SAMPLE).all())
 
 
 @equation
 def find_nearest(rows: Tensor, queue: Tensor, excluded: Tensor | None = None) -> Tensor:
-    """For each row [B, D] the row of the queue [K, D] with the highest cosine, where `barred` [B, K] is not set.
+    """Return for each row [B, D] the row of the queue [K, D] of highest cosine that is not in `excluded` [B, K].
 
     NNCLR, eq. 3.
     """
@@ -50,6 +50,6 @@ def find_nearest(rows: Tensor, queue: Tensor, excluded: Tensor | None = None) ->
 
 
 def find_neighbors(queue: Queue, rows: Tensor, owners: Tensor, *, include_self: bool) -> Tensor:
-    """The nearest rows of a queue, of other samples only unless `own` allows earlier views of the same one."""
-    barred = None if include_self else queue.owners == owners.unsqueeze(1)
-    return find_nearest(rows, queue.rows.to(rows.dtype), barred)
+    """Return the nearest rows of a queue; `include_self` accepts earlier embeddings of the same sample."""
+    excluded = None if include_self else queue.owners == owners.unsqueeze(1)
+    return find_nearest(rows, queue.rows.to(rows.dtype), excluded)

@@ -1,10 +1,10 @@
-"""Recipes that many methods share but for a few numbers: those of two published studies, and ours for two cores.
+"""Make recipes that many methods share: those of two published studies, and ours for two cores.
 
 Bias study: Bendidi et al., "No Free Lunch in Self Supervised Representation Learning" (arXiv 2304.11718), appendix B.1:
 CIFAR, ResNet-18, plain SGD, 1,000 epochs. solo-learn: its current CIFAR configurations (da Costa et al. 2022).
 
-Every recipe names its source; a constant from elsewhere says so in a comment. `tests/test_recipe_sources.py` holds a table
-of all of them.
+Every recipe names its source; a comment marks each constant from another source. `tests/test_recipe_sources.py` compares
+all of them with a table.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sslbench.api import Recipe, Setting
 Settings = Mapping[str, Setting]
 
 SCRIPTS = "IhabBendidi/original_solo, bash_files/cifar10"
-"""The bias study's own scripts, which also say what its appendix leaves out: projectors, queues, temperatures."""
+"""The bias study's scripts, which also state what its appendix omits: projectors, queues, temperatures."""
 CONFIGURATION = "vturrisi/solo-learn, scripts/pretrain/cifar"
 
 # what solo-learn's CIFAR configurations and the bias study's scripts have in common
@@ -26,7 +26,7 @@ CIFAR: Settings = {
     "backbone.stem_padding": 2,
     "train.epochs": 1000,
     "train.scale_lr": True,  # solo-learn, args: lr times batch / 256
-    "train.warmup_epochs": 10,  # solo-learn's defaults, as the next
+    "train.warmup_epochs": 10,  # solo-learn's default, like the next
     "train.warmup_lr": 3e-5,
 }
 
@@ -35,18 +35,18 @@ def bias_study(
     *, lr: float, weight_decay: float, batch_size: int = 512, augmentation: str = "bias-study", name: str = "bias-study",
     **more: Setting,
 ) -> Recipe:  # fmt: skip
-    """Return the appendix's column, or what the scripts set instead under another name.
+    """Return the recipe of the bias study's appendix, or with another `name` that of its scripts.
 
-    In `more`, two underscores stand for the dot of a setting's path.
+    In `more`, two underscores replace the dot of a setting's path.
     """
     from_scripts = name != "bias-study"
-    # the scripts train by torch's SGD with its weight decay on every parameter; the appendix does not say
+    # the scripts use torch's SGD, with weight decay on every parameter; the appendix does not state it
     decays_all: Settings = {"train.decay_norms_and_biases": True} if from_scripts else {}
     return Recipe(
         name=name,
         summary="CIFAR, ResNet-18, SGD, 1,000 epochs (arXiv 2304.11718, appendix B.1)"
-        + ("; with what its scripts set instead" if from_scripts else ""),
-        source=SCRIPTS if from_scripts else f"arXiv 2304.11718, appendix B.1; what that leaves out: {SCRIPTS}",
+        + ("; with the settings of its scripts" if from_scripts else ""),
+        source=SCRIPTS if from_scripts else f"arXiv 2304.11718, appendix B.1; other settings: {SCRIPTS}",
         settings={
             **CIFAR,
             "augmentation.name": augmentation,
@@ -71,8 +71,8 @@ def solo_learn(
 ) -> Recipe:
     """Return solo-learn's CIFAR configuration of a method.
 
-    Its LARS trusts 0.02, never exceeds the global rate, and leaves norms and biases out (eta, clip_lr,
-    exclude_bias_n_norm); its SGD decays them like all else.
+    Its LARS has a trust coefficient of 0.02, never exceeds the global learning rate and excludes norms and biases (eta,
+    clip_lr, exclude_bias_n_norm); its SGD applies weight decay to all parameters.
     """
     own: Mapping[str, Settings] = {
         "lars": {"train.lars_trust_coefficient": 0.02, "train.larc": True},
@@ -96,15 +96,15 @@ def solo_learn(
 
 
 def quick(**more: Setting) -> Recipe:
-    """Two cores, small images: a micro CNN and one cycle of AdamW.
+    """Return the recipe for small images on two cores: a micro CNN and one cycle of AdamW.
 
-    Small batches, because a few minutes hold few steps: in 8 epochs on 6,000 images all seven methods that were tried both
-    ways learned more from 64 rows a step than from 256.
+    Batches are small, because training for a few minutes has few steps: in 8 epochs on 6,000 images, all seven methods that
+    were compared had better features with batches of 64 than of 256.
     """
     return Recipe(
         name="quick",
-        summary="two cores, small images: a micro CNN, one-cycle; picked on validation data of NDSB plankton",
-        source="sslbench: picked on validation data of NDSB plankton",
+        summary="two cores, small images: a micro CNN, one-cycle; selected on validation data of NDSB plankton",
+        source="sslbench: selected on validation data of NDSB plankton",
         settings={
             "backbone.name": "micro-cnn",
             "augmentation.name": "small-objects",
@@ -122,7 +122,7 @@ def quick(**more: Setting) -> Recipe:
 
 
 def original(summary: str, source: str, **more: Setting) -> Recipe:
-    """Return the recipe of a method's own paper: ResNet-50 at 224 px unless it says otherwise, with the rate per 256 rows."""
+    """Return the recipe of a method's own paper: ResNet-50 at 224 px by default, with the learning rate per 256 rows."""
     return Recipe(
         name="original",
         summary=f"the paper's: {summary}",
@@ -137,5 +137,5 @@ def original(summary: str, source: str, **more: Setting) -> Recipe:
 
 
 def to_paths(settings: Settings) -> dict[str, Setting]:
-    """`train__lr` -> `train.lr`."""
+    """Turn keyword arguments into paths of settings: `train__lr` -> `train.lr`."""
     return {name.replace("__", "."): value for name, value in settings.items()}

@@ -1,1 +1,1 @@
-"""Methods: a light spec module each, with its implementation beside it."""
+"""Methods: one module with the spec and one with the implementation each."""

@@ -1,7 +1,7 @@
-"""Barlow Twins: the views' cross-correlation should be the identity. Spec only; see `barlow_twins_model`.
+"""Barlow Twins: train the cross-correlation of two views toward the identity. Spec only; see `barlow_twins_model`.
 
-The paper trains biases and norms at 0.0048 where weights have 0.2: `bias_rate` is that ratio. solo-learn scales the loss
-by 0.1: `scale`.
+The paper trains biases and norms with a learning rate of 0.0048, and weights with 0.2: `bias_lr` is the ratio. solo-learn
+scales the loss by 0.1: `scale`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarlowTwinsConfig:
-    """The projector, the weight of off-diagonal entries, a factor of the whole loss, and the rate of biases and norms."""
+    """Settings of Barlow Twins."""
 
     hidden: PositiveInt = setting(8192, "Width of the projector's hidden layers.")
     out: PositiveInt = setting(8192, "Width of the projector's output.")
@@ -26,14 +26,14 @@ class BarlowTwinsConfig:
 
 
 def views(config: BarlowTwinsConfig) -> Mapping[str, Role]:
-    """Two views."""
+    """Return the roles of views: two views of each sample."""
     return {"view": Role(count=2)}
 
 
-def check(config: BarlowTwinsConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if facts.batch_size < 2:
-        yield "train.batch_size = 1 has no batch statistics, which 'barlow-twins' needs; possible: 2 or more"
+def check(config: BarlowTwinsConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
+    if context.batch_size < 2:
+        yield "train.batch_size=1: 'barlow-twins' needs batch statistics. Set it to 2 or more"
 
 
 @hookimpl

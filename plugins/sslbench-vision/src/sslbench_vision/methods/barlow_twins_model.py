@@ -1,4 +1,4 @@
-"""Barlow Twins' equation and the method that wires it (Zbontar et al. 2021, eq. 1 and 2)."""
+"""Train Barlow Twins (Zbontar et al. 2021, eq. 1 and 2)."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ EPSILON = 1e-5
 
 @equation
 def cross_correlation(one: Tensor, two: Tensor) -> Tensor:
-    """Correlations [D, D] of the columns of two views [B, D] (eq. 2); deviations over B, as batch norm has them."""
+    """Return the correlations [D, D] of the columns of two views [B, D] (eq. 2); deviations over B, as in batch norm."""
     a, b = ((rows - rows.mean(0)) / torch.sqrt(rows.var(0, correction=0) + EPSILON) for rows in (one, two))
     return a.T @ b / len(a)
 
 
 @equation
 def identity_distance(correlation: Tensor, off_diagonal: float) -> Tensor:
-    """sum_i (1 - c_ii)^2 + lambda sum_{i != j} c_ij^2 (eq. 1)."""
+    """Return sum_i (1 - c_ii)^2 + lambda sum_{i != j} c_ij^2 (eq. 1)."""
     diagonal = correlation.diagonal()
     rest = correlation.square().sum() - diagonal.square().sum()
     return (1 - diagonal).square().sum() + off_diagonal * rest
 
 
 class BarlowTwins(JointEmbedding):
-    """The method."""
+    """Method BarlowTwins."""
 
     def __init__(self, config: BarlowTwinsConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.hidden, config.out), end="unbiased"))
         self.config = config
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Correlate the rows of all processes."""
+        """Return the loss over the rows of all processes."""
         one, two = (step.processes.gather(self.project(view)) for view in batch.views["view"])
         return Loss(total=self.config.scale * identity_distance(cross_correlation(one, two), self.config.off_diagonal))
 
     def groups(self) -> Sequence[ParameterGroup]:
-        """Weights, and biases and norms at a rate of their own."""
+        """Return two groups: weights, and biases and norms with their own learning rate."""
         weights = tuple(p for p in self.parameters() if p.requires_grad and p.ndim > 1)
         rest = tuple(p for p in self.parameters() if p.requires_grad and p.ndim <= 1)
         return (ParameterGroup(parameters=weights), ParameterGroup(parameters=rest, lr_multiplier=self.config.bias_lr))

@@ -1,6 +1,6 @@
-"""BYOL: predict what a momentum network makes of the other view. Spec only; the implementation is `byol_model`.
+"""BYOL: predict a momentum network's embedding of the other view. Spec only; see `byol_model`.
 
-The paper sums the losses of both directions; some libraries average them, which halves the gradient: `reduction`.
+The paper adds up the losses of both directions; some libraries average them, which halves the gradient: `reduction`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByolConfig:
-    """Projector and predictor, the momentum's way, and how the two directions are put together."""
+    """Settings of BYOL."""
 
     hidden: PositiveInt = setting(4096, "Width of the projector's hidden layers.")
     out: PositiveInt = setting(256, "Width of the projector's output.")
@@ -29,14 +29,14 @@ class ByolConfig:
 
 
 def views(config: ByolConfig) -> Mapping[str, Role]:
-    """Two views."""
+    """Return the roles of views: two views of each sample."""
     return {"view": Role(count=2)}
 
 
-def check(config: ByolConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if facts.batch_size < 2:
-        yield "train.batch_size = 1 has no batch statistics, which 'byol' needs; possible: 2 or more"
+def check(config: ByolConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
+    if context.batch_size < 2:
+        yield "train.batch_size=1: 'byol' needs batch statistics. Set it to 2 or more"
 
 
 @hookimpl

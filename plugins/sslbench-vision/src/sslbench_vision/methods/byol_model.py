@@ -1,4 +1,4 @@
-"""BYOL's equation and the method that wires it (Grill et al. 2020, eq. 2)."""
+"""Train BYOL (Grill et al. 2020, eq. 2)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sslbench_vision.methods.byol import ByolConfig
 
 @equation
 def regression(predicted: Tensor, target: Tensor) -> Tensor:
-    """Squared distance of unit vectors, 2 - 2 cos, averaged over rows [B, D] (eq. 2)."""
+    """Return the squared distance of unit vectors, 2 - 2 cos, averaged over rows [B, D] (eq. 2)."""
     return 2 - 2 * nn.functional.cosine_similarity(predicted, target, dim=1).mean()
 
 
 class Byol(JointEmbedding):
-    """The method; `targets` is where a relative of it looks elsewhere."""
+    """Method BYOL; a subclass may change `make_targets`."""
 
     def __init__(self, config: ByolConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.out)))
@@ -30,11 +30,11 @@ class Byol(JointEmbedding):
         self.share = 1.0 if config.reduction == "sum" else 0.5
 
     def make_targets(self, teacher_embeddings: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
-        """What is predicted for each view of the other: the momentum network's own embeddings."""
+        """Return the targets [B, D] of each view: the momentum network's embeddings."""
         return teacher_embeddings
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Both directions."""
+        """Return the loss of both directions."""
         views = batch.views["view"]
         predicted = [self.predictor(self.project(view)) for view in views]
         teacher_embeddings = [self.teacher.project(self, view) for view in views]
@@ -43,9 +43,9 @@ class Byol(JointEmbedding):
         return Loss(total=self.share * both, carry=self.make_carry(teacher_embeddings, batch, step))
 
     def make_carry(self, teacher_embeddings: Sequence[Tensor], batch: Batch, step: Step) -> Mapping[str, Tensor]:
-        """Nothing."""
+        """Return what `after_step` needs: nothing."""
         return {}
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
-        """The momentum network follows."""
+        """Move the momentum network toward the student."""
         self.teacher.update(self, step)

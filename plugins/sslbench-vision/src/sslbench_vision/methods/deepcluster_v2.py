@@ -1,7 +1,7 @@
 """DeepCluster-v2: classify views by k-means clusters of the last epoch's embeddings. Spec only; see `deepcluster_v2_model`.
 
-Before the first epoch the memory is filled by one pass over the un-augmented samples; solo-learn leaves it empty and
-ignores the first epoch's targets: `first_epoch`.
+Before the first epoch one pass over the unaugmented samples fills the memory; solo-learn leaves it empty and ignores the
+targets of the first epoch: `first_epoch`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeepclusterV2Config:
-    """The projector, the clusterings (one head of centroids each), k-means steps before every epoch, and the views."""
+    """Settings of DeepCluster-v2."""
 
     hidden: PositiveInt = setting(2048, "Width of the projector's hidden layers.")
     out: PositiveInt = setting(128, "Width of the projector's output.")
@@ -32,14 +32,14 @@ class DeepclusterV2Config:
 
 
 def views(config: DeepclusterV2Config) -> Mapping[str, Role]:
-    """Two global views, and local ones."""
+    """Return the roles of views: two global views and `local` local views of each sample."""
     return {"global": Role(count=2), **({"local": Role(count=config.local)} if config.local else {})}
 
 
-def check(config: DeepclusterV2Config, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if config.clusters > facts.samples:
-        yield f"method.clusters = {config.clusters} are more than the {facts.samples} training samples"
+def check(config: DeepclusterV2Config, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
+    if config.clusters > context.samples:
+        yield f"method.clusters={config.clusters}: more than the {context.samples} training samples. Set it lower"
 
 
 @hookimpl

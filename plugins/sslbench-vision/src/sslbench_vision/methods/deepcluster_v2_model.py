@@ -1,4 +1,4 @@
-"""DeepCluster-v2's equations and the method that wires them (Caron et al. 2018; 2020, appendix)."""
+"""Train DeepCluster-v2 (Caron et al. 2018; 2020, appendix)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ UNASSIGNED = -1
 
 @equation
 def cluster_loss(scores: Tensor, assigned: Tensor) -> Tensor:
-    """Cross-entropy of scores [B, K] under assigned clusters [B], averaged over the samples that have one.
+    """Return the cross-entropy of scores [B, K] under clusters [B], averaged over the samples that have a cluster.
 
-    Without any it is 0, where a plain mean would be no number.
+    Without any such sample it is 0, not NaN.
     """
     summed = nn.functional.cross_entropy(scores, assigned, ignore_index=UNASSIGNED, reduction="sum")
     return summed / (assigned != UNASSIGNED).sum().clamp(min=1)
@@ -28,9 +28,9 @@ def cluster_loss(scores: Tensor, assigned: Tensor) -> Tensor:
 
 @equation
 def spherical_k_means(rows: Tensor, centroids: Tensor, iterations: int) -> tuple[Tensor, Tensor]:
-    """Unit rows [N, D] and first centroids [K, D] -> assignments [N] and centroids on the sphere.
+    """Cluster unit rows [N, D] from centroids [K, D] -> assignments [N] and unit centroids [K, D].
 
-    A cluster that loses all its rows stays where it was.
+    A cluster without rows keeps its centroid.
     """
     assigned = (rows @ centroids.T).argmax(dim=1)
     for _ in range(iterations):
@@ -42,7 +42,7 @@ def spherical_k_means(rows: Tensor, centroids: Tensor, iterations: int) -> tuple
 
 
 class DeepclusterV2(JointEmbedding):
-    """The method; head h clusters the memory of global view h modulo two."""
+    """Method DeepCluster-v2; head h clusters the memory of global view h modulo 2."""
 
     memory: Tensor
     assigned: Tensor
@@ -57,7 +57,7 @@ class DeepclusterV2(JointEmbedding):
         self.register_buffer("centroids", nn.functional.normalize(centroids, dim=2))
 
     def before_epoch(self, step: Step, survey: UnaugmentedPass) -> None:
-        """Cluster the memory, which a pass over all samples fills before the first epoch."""
+        """Cluster the memory; before the first epoch, a pass over all samples fills it."""
         if step.epoch == 0:
             if self.config.first_epoch == "ignored":
                 return
@@ -70,7 +70,7 @@ class DeepclusterV2(JointEmbedding):
             self.centroids[head] = centroids
 
     def _embed_samples(self, step: Step, survey: UnaugmentedPass) -> Tensor:
-        """Unit embeddings [N, D] of the un-augmented samples, in eval mode, of all processes."""
+        """Return unit embeddings [N, D] of the unaugmented samples of all processes, in eval mode."""
         self.eval()
         rows = torch.zeros_like(self.memory[0])
         for index, view in survey():
@@ -78,9 +78,9 @@ class DeepclusterV2(JointEmbedding):
         return step.processes.sum(rows)
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Every view is classified by every head."""
-        wide = batch.views["global"]
-        unit = [nn.functional.normalize(self.project(v), dim=1) for v in (*wide, *batch.views.get("local", ()))]
+        """Return the mean loss over views and heads."""
+        global_views = batch.views["global"]
+        unit = [nn.functional.normalize(self.project(v), dim=1) for v in (*global_views, *batch.views.get("local", ()))]
         losses = [
             cluster_loss(rows @ self.centroids[head].T.to(rows.dtype) / self.config.temperature,
                          self.assigned[head][batch.index])
@@ -92,6 +92,6 @@ class DeepclusterV2(JointEmbedding):
         return Loss(total=torch.stack(losses).mean(), carry=carry)
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
-        """The memory takes the newest embeddings."""
+        """Store the newest embeddings in the memory."""
         for carry in carries:
             self.memory[:, carry["owners"]] = carry["rows"].to(self.memory.dtype)

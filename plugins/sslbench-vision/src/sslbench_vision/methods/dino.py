@@ -1,7 +1,7 @@
-"""DINO: a student's soft clusters follow a momentum teacher's, centered and sharpened. Spec only; see `dino_model`.
+"""DINO: train a student to predict a momentum teacher's soft clusters, centered and sharpened. Spec only; see `dino_model`.
 
-Views are of the roles 'global' (two, seen by both networks) and 'local' (`local` of them, seen by the student). The paper
-measures the teacher; solo-learn measures the student: `keep`.
+Views have the roles 'global' (two, for both networks) and 'local' (`local` views, for the student). The paper evaluates
+the teacher; solo-learn evaluates the student: `keep`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DinoConfig:
-    """The head, its prototypes, temperatures, the center's momentum, the teacher's way, and the views.
-
-    The teacher's temperature rises linearly over `warmup` epochs; prototypes are frozen for the first `freeze` epochs.
-    `drop_path` is the rate at which the student drops residual branches, where its encoder can; the teacher drops none
-    (0.1 in the authors' main_dino.py, `--drop_path_rate`).
-    """
+    """Settings of DINO; the default of `drop_path` is `--drop_path_rate` of the authors' main_dino.py."""
 
     hidden: PositiveInt = setting(2048, "Width of the head's hidden layers.")
     bottleneck: PositiveInt = setting(256, "Width of the head's bottleneck.")
@@ -60,20 +55,23 @@ class DinoConfig:
 
 
 def views(config: DinoConfig) -> Mapping[str, Role]:
-    """Two global views, and local ones."""
+    """Return the roles of views: two global views and `local` local views of each sample."""
     return {"global": Role(count=2), **({"local": Role(count=config.local)} if config.local else {})}
 
 
 def reset_unused(config: DinoConfig) -> DinoConfig:
-    """Reset the temperature from which a warm-up that is off would start."""
+    """Reset the first temperature of the teacher if it has no warm-up."""
     default = DinoConfig().first_teacher_temperature
     return config if config.teacher_warmup_epochs else replace(config, first_teacher_temperature=default)
 
 
-def check(config: DinoConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if config.freeze >= facts.epochs:
-        yield f"method.freeze = {config.freeze} leaves no epoch of train.epochs = {facts.epochs} to train prototypes"
+def check(config: DinoConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
+    if config.freeze >= context.epochs:
+        yield (
+            f"method.freeze={config.freeze}: prototypes would stay frozen in all train.epochs={context.epochs} epochs. "
+            "Set it lower"
+        )
 
 
 @hookimpl
@@ -81,7 +79,7 @@ def sslbench_methods() -> Iterable[MethodSpec[DinoConfig]]:
     yield MethodSpec(
         name="dino",
         version=2,
-        summary="self-distillation: a student's soft clusters follow a centered, sharpened momentum teacher's",
+        summary="self-distillation: predict the centered and sharpened soft clusters of a momentum teacher",
         citation=DINO,
         config=DinoConfig,
         smoke=DinoConfig(hidden=16, bottleneck=8, prototypes=32, freeze=0, drop_path=0.0),
@@ -109,7 +107,7 @@ def sslbench_methods() -> Iterable[MethodSpec[DinoConfig]]:
                        method__momentum=0.9995, method__keep="student"),
             bias_study(lr=0.3, weight_decay=1e-6, batch_size=256, name="bias-study-script", method__prototypes=4096,
                        method__teacher_warmup_epochs=50, method__momentum=0.9995, method__keep="student"),
-            # without warmup_teacher_temperature_epochs in its configuration, the teacher's temperature is 0.07 at once
+            # its configuration has no warmup_teacher_temperature_epochs: the teacher's temperature is always 0.07
             solo_learn(lr=0.3, weight_decay=1e-6, augmentation="solo-learn-asymmetric", method__prototypes=4096,
                        method__teacher_warmup_epochs=0, method__momentum=0.9995, method__keep="student"),
         ),

@@ -1,4 +1,4 @@
-"""DINO's equations and the method that wires them (Caron et al. 2021, eq. 1 to 4)."""
+"""Train DINO (Caron et al. 2021, eq. 1 to 4)."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from sslbench_vision.methods.dino import DinoConfig
 
 @equation
 def distillation(student: Tensor, teacher: Tensor) -> Tensor:
-    """Cross-entropy of the student's logits [B, K] under the teacher's probabilities, averaged over rows (eq. 2)."""
+    """Return the cross-entropy of the student's logits [B, K] under the teacher's probabilities (eq. 2)."""
     return -(teacher * student.log_softmax(dim=1)).sum(1).mean()
 
 
 @equation
 def centered_softmax(logits: Tensor, center: Tensor, temperature: float) -> Tensor:
-    """softmax((logits - center) / T) of the teacher's logits [B, K] (section 3.1)."""
+    """Return softmax((logits - center) / T) of the teacher's logits [B, K] (section 3.1)."""
     return ((logits - center) / temperature).softmax(dim=1)
 
 
 def teacher_temperature(config: DinoConfig, epoch: int) -> float:
-    """From the first to the last linearly over the warm-up's epochs, and then constant."""
+    """Return the teacher's temperature in an epoch: linear during the warm-up, then constant."""
     if epoch >= config.teacher_warmup_epochs:
         return config.teacher_temperature
-    rise = config.teacher_temperature - config.first_teacher_temperature
-    return config.first_teacher_temperature + rise * epoch / max(config.teacher_warmup_epochs - 1, 1)
+    increase = config.teacher_temperature - config.first_teacher_temperature
+    return config.first_teacher_temperature + increase * epoch / max(config.teacher_warmup_epochs - 1, 1)
 
 
 class Head(nn.Module):
-    """Three layers to a bottleneck on the unit sphere, and cosines to prototypes (a weight-normed layer of gain 1)."""
+    """Three layers to a bottleneck of unit length, and cosines to prototypes (a weight-normed layer of gain 1)."""
 
     def __init__(self, width: int, config: DinoConfig) -> None:
         super().__init__()
@@ -50,13 +50,13 @@ class Head(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[B, width] -> cosines [B, K]."""
+        """Map features [B, width] to cosines [B, K]."""
         unit = nn.functional.normalize(self.bottleneck(features), dim=-1)
         return nn.functional.linear(unit, nn.functional.normalize(self.prototypes.weight, dim=1))
 
 
 class Dino(JointEmbedding):
-    """The method; its projector is the head, so that space 'projector' holds the prototypes' cosines."""
+    """Method DINO; its projector is the head, so the space 'projector' contains cosines to prototypes."""
 
     center: Tensor
 
@@ -74,36 +74,36 @@ class Dino(JointEmbedding):
         return {self.modality: kept}  # type: ignore[dict-item]
 
     def kept_projector(self) -> nn.Module:
-        """The kept encoder's own."""
+        """Return the projector of the encoder that is evaluated."""
         return self.teacher.projector if self.config.keep == "teacher" else self.projector
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Every student's view follows every other global view of the teacher."""
-        wide = batch.views["global"]
-        taught = [self.teacher.project(self, view) for view in wide]
-        warmth = teacher_temperature(self.config, step.epoch)
-        targets = [centered_softmax(logits, self.center, warmth) for logits in taught]
-        cosines = [self.project(view) for view in (*wide, *batch.views.get("local", ()))]
+        """Return the mean loss over pairs of a student's view and another, global view of the teacher."""
+        global_views = batch.views["global"]
+        teacher_logits = [self.teacher.project(self, view) for view in global_views]
+        temperature = teacher_temperature(self.config, step.epoch)
+        targets = [centered_softmax(logits, self.center, temperature) for logits in teacher_logits]
+        cosines = [self.project(view) for view in (*global_views, *batch.views.get("local", ()))]
         losses = [
             distillation(student / self.config.temperature, target)
             for i, target in enumerate(targets)
             for j, student in enumerate(cosines)
             if i != j
         ]
-        logits = step.processes.gather(torch.cat(taught))
+        logits = step.processes.gather(torch.cat(teacher_logits))
         carry = {"center": logits.mean(0), "rows": torch.tensor(float(len(logits)), device=logits.device)}
         return Loss(total=torch.stack(losses).mean(), carry=carry)
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
-        """The teacher follows, and so does the center (eq. 4)."""
+        """Update the teacher and the center (eq. 4)."""
         self.teacher.update(self, step)
-        rows = torch.stack([carry["rows"] for carry in carries])  # passes may differ in size
+        rows = torch.stack([carry["rows"] for carry in carries])  # accumulated passes may differ in size
         newest = (torch.stack([carry["center"] for carry in carries]) * (rows / rows.sum()).unsqueeze(1)).sum(0)
         self.center.lerp_(newest.to(self.center.dtype), 1 - self.config.center_momentum)
 
     def groups(self) -> Sequence[ParameterGroup]:
-        """Prototypes are frozen at first."""
+        """Return the parameters, with prototypes frozen for the first `freeze` epochs."""
         prototypes = tuple(self.projector.get_submodule("prototypes").parameters())
-        held = {id(parameter) for parameter in prototypes}
-        rest = tuple(p for p in self.parameters() if p.requires_grad and id(p) not in held)
+        prototype_ids = {id(parameter) for parameter in prototypes}
+        rest = tuple(p for p in self.parameters() if p.requires_grad and id(p) not in prototype_ids)
         return (ParameterGroup(parameters=rest), ParameterGroup(parameters=prototypes, from_epoch=self.config.freeze))

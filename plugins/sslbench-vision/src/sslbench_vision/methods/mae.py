@@ -1,8 +1,7 @@
-"""MAE: hide most patches, encode the rest, rebuild what was hidden. Spec only; the implementation is `mae_model`.
+"""MAE: hide most patches, encode the others, reconstruct the hidden ones. Spec only; see `mae_model`.
 
-Departures from the paper in `original`: a timm ViT starts from timm's initial weights, where the authors' are Xavier-uniform.
-Masks come from draws keyed by sample, so they are the same in any batch
-and any number of processes.
+Differences from the paper in `original`: a timm ViT has timm's initial weights; those of the authors are Xavier-uniform.
+The random numbers of masks are keyed by sample, so masks are the same in any batch and any number of processes.
 """
 
 from __future__ import annotations
@@ -17,10 +16,7 @@ from sslbench_vision.citations import MAE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaeConfig:
-    """Share of hidden patches, the decoder's size, and whether each patch is rebuilt in its own units (MAE, section 3).
-
-    With `fixed_positions` an encoder that learns its positions has fixed sine-cosine ones instead (MAE, section 3 and A.1).
-    """
+    """Settings of MAE (sections 3 and A.1)."""
 
     mask: Annotated[float, Range(above=0, below=1)] = setting(0.75, "Fraction of patches that are hidden.")
     decoder_depth: NonNegativeInt = setting(8, "Transformer blocks of the decoder.")
@@ -33,20 +29,20 @@ class MaeConfig:
 
 
 def views(config: MaeConfig) -> Mapping[str, Role]:
-    """One view."""
+    """Return the roles of views: one view of each sample."""
     return {"view": Role(count=1)}
 
 
-def check(config: MaeConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
+def check(config: MaeConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
     if config.decoder_width % config.decoder_heads or config.decoder_width % 4:
         yield (
-            f"method.decoder_width = {config.decoder_width} must be a multiple of 4 and of "
-            f"method.decoder_heads = {config.decoder_heads}"
+            f"method.decoder_width={config.decoder_width}: must be a multiple of 4 and of "
+            f"method.decoder_heads={config.decoder_heads}. Change one of them"
         )
-    for name, modality in facts.modalities.items():
+    for name, modality in context.modalities.items():
         if modality.layout != "image":
-            yield f"'mae' rebuilds images; modality {name!r} is of layout {modality.layout}"
+            yield f"'mae' needs images, but modality {name!r} has layout {modality.layout}"
 
 
 ORIGINAL = Recipe(
@@ -69,8 +65,8 @@ ORIGINAL = Recipe(
 )
 QUICK = Recipe(
     name="quick",
-    summary="two cores, small images: a micro ViT and small batches; batch and mask picked on validation data of NDSB",
-    source="sslbench: batch and mask picked on validation data of NDSB plankton; betas and decay: MAE, appendix A.1",
+    summary="two cores, small images: a micro ViT and small batches; batch and mask selected on validation data of NDSB",
+    source="sslbench: batch and mask selected on validation data of NDSB plankton; betas and decay: MAE, appendix A.1",
     settings={
         "backbone.name": "micro-vit",
         "augmentation.name": "crop-flip",
@@ -92,8 +88,8 @@ QUICK = Recipe(
 
 TINY = Recipe(
     name="tiny",
-    summary="a few thousand thumbnails; batch, mask and crop picked on validation data of digits",
-    source="sslbench: picked on validation data of digits",
+    summary="a few thousand thumbnails; batch, mask and crop selected on validation data of digits",
+    source="sslbench: selected on validation data of digits",
     settings={
         **QUICK.settings,
         "backbone.width": 64,
@@ -112,7 +108,7 @@ def sslbench_methods() -> Iterable[MethodSpec[MaeConfig]]:
     yield MethodSpec(
         name="mae",
         version=3,
-        summary="masked autoencoder: encode a quarter of the patches, rebuild the hidden ones",
+        summary="masked autoencoder: encode a quarter of the patches, reconstruct the hidden ones",
         citation=MAE,
         config=MaeConfig,
         smoke=MaeConfig(decoder_depth=1, decoder_width=32, decoder_heads=2),

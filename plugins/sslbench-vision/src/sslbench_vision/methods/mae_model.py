@@ -1,4 +1,4 @@
-"""MAE's equations and the method that wires them (MAE, sections 3 and A.1). B images, N patches, K kept, D width."""
+"""Train MAE (sections 3 and A.1). B images, N patches, K visible patches, D width."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sslbench_vision.methods.mae import MaeConfig
 
 
 def patchify(x: Tensor, patch: tuple[int, int]) -> Tensor:
-    """[B, C, H, W] -> [B, N, P] with P = patch height * width * C, patches row by row."""
+    """Cut images [B, C, H, W] into patches [B, N, P] with P = patch height * width * C, patches row by row."""
     b, c, h, w = x.shape
     ph, pw = patch
     grid = x.reshape(b, c, h // ph, ph, w // pw, pw)
@@ -23,7 +23,7 @@ def patchify(x: Tensor, patch: tuple[int, int]) -> Tensor:
 
 
 def unpatchify(patches: Tensor, patch: tuple[int, int], shape: tuple[int, int, int]) -> Tensor:
-    """[B, N, P] -> [B, C, H, W]."""
+    """Join patches [B, N, P] to images [B, C, H, W]."""
     c, h, w = shape
     ph, pw = patch
     grid = patches.reshape(len(patches), h // ph, w // pw, ph, pw, c)
@@ -32,7 +32,7 @@ def unpatchify(patches: Tensor, patch: tuple[int, int], shape: tuple[int, int, i
 
 @equation
 def target_patches(patches: Tensor, normalize: bool) -> Tensor:
-    """What is rebuilt: pixels, each patch in its own units: (x - mean) / sqrt(var + 1e-6), unbiased variance."""
+    """Return the targets: pixels, or (x - mean) / sqrt(var + 1e-6) of each patch, with unbiased variance."""
     if not normalize:
         return patches
     mean = patches.mean(-1, keepdim=True)
@@ -40,14 +40,14 @@ def target_patches(patches: Tensor, normalize: bool) -> Tensor:
 
 
 @equation
-def masked_error(rebuilt: Tensor, target: Tensor, hidden: Tensor) -> Tensor:
-    """Mean squared error over the pixels of a patch, then over hidden patches [B, N] alone (paper A, eq. 1)."""
-    error = ((rebuilt - target) ** 2).mean(-1)
+def masked_error(reconstructed: Tensor, target: Tensor, hidden: Tensor) -> Tensor:
+    """Return the mean squared error over pixels of hidden patches, given by `hidden` [B, N] (paper A, eq. 1)."""
+    error = ((reconstructed - target) ** 2).mean(-1)
     return (error * hidden).sum() / hidden.sum()
 
 
 def keep_lowest(noise: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Noise [B, N] -> kept patches [B, K] (the lowest, at least one) and hidden [B, N] as zeros and ones."""
+    """Choose visible patches [B, K] of lowest noise [B, N], at least one, and mark hidden ones [B, N] by 1."""
     kept = max(1, int(noise.shape[1] * (1 - share)))
     keep = noise.argsort(dim=1)[:, :kept]
     hidden = torch.ones_like(noise).scatter_(1, keep, 0.0)
@@ -55,7 +55,7 @@ def keep_lowest(noise: Tensor, share: float) -> tuple[Tensor, Tensor]:
 
 
 class Decoder(nn.Module):
-    """Put mask tokens where patches are hidden, add positions, and rebuild every patch."""
+    """Decoder that reconstructs every patch from visible tokens, mask tokens and positions."""
 
     def __init__(self, width: int, config: MaeConfig, grid: tuple[int, int], prefix: int, pixels: int) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Decoder(nn.Module):
         nn.init.normal_(self.mask_token, std=0.02)
 
     def forward(self, tokens: Tensor, keep: Tensor) -> Tensor:
-        """Tokens [B, prefix + K, D] of the kept patches [B, K] -> every patch's pixels [B, N, P]."""
+        """Decode tokens [B, prefix + K, D] of the visible patches [B, K] to pixels of every patch [B, N, P]."""
         x = self.embed(tokens)
         positions = self.get_buffer("positions")
         n, width = positions.shape[1], x.shape[-1]
@@ -88,7 +88,7 @@ class Decoder(nn.Module):
 
 
 class Mae(TrainedMethod):
-    """The method."""
+    """Method MAE."""
 
     def __init__(self, config: MaeConfig, parts: MethodParts) -> None:
         super().__init__()
@@ -110,33 +110,33 @@ class Mae(TrainedMethod):
         return {self.modality: self.encoder}
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Rebuild what the batch's own draws hide."""
+        """Return the reconstruction error of hidden patches, drawn for each sample."""
         x = batch.views["view"][0][self.modality]
         noise = batch.random.uniform("mask", self.grid[0] * self.grid[1])
-        rebuilt, target, hidden = self._rebuild(x, noise)
-        return Loss(total=masked_error(rebuilt, target, hidden))
+        reconstructed, target, hidden = self._reconstruct(x, noise)
+        return Loss(total=masked_error(reconstructed, target, hidden))
 
-    def _rebuild(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _reconstruct(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         keep, hidden = keep_lowest(noise, self.config.mask)
         tokens = cast(Tokens, self.encoder).tokens(x, keep)
         target = target_patches(patchify(self.encoder.normalize(x), self.patch), self.config.normalize_patches)
         return self.decoder(tokens, keep), target, hidden
 
     def illustrate(self, batch: Batch, step: Step) -> Sequence[Artifact]:
-        """Triplets: what the encoder saw, what was rebuilt, and the image, all in [0, 1].
+        """Return triplets of images in [0, 1]: visible patches, reconstruction, original.
 
-        Where patches are rebuilt in units of their own, the true mean and deviation of each, which nobody predicts, are put
-        back.
+        Where targets are normalized per patch, the true mean and deviation of each patch are restored, which the decoder does
+        not predict.
         """
         x = batch.views["view"][0][self.modality]
-        rebuilt, _, hidden = self._rebuild(x, batch.random.uniform("mask", self.grid[0] * self.grid[1]))
+        reconstructed, _, hidden = self._reconstruct(x, batch.random.uniform("mask", self.grid[0] * self.grid[1]))
         patches = patchify(self.encoder.normalize(x), self.patch)
         if self.config.normalize_patches:
             scale = torch.sqrt(patches.var(-1, keepdim=True) + 1e-6)
-            rebuilt = rebuilt.float() * scale + patches.mean(-1, keepdim=True)
+            reconstructed = reconstructed.float() * scale + patches.mean(-1, keepdim=True)
         shape = (patches.shape[-1] // (self.patch[0] * self.patch[1]), x.shape[2], x.shape[3])
         mask = hidden.unsqueeze(-1)
-        filled = unpatchify(rebuilt * mask + patches * (1 - mask), self.patch, shape)
+        filled = unpatchify(reconstructed * mask + patches * (1 - mask), self.patch, shape)
         seen = unpatchify((1 - mask).expand_as(patches).contiguous(), self.patch, shape)
         mean, std = self.encoder.get_buffer("mean"), self.encoder.get_buffer("std")
         shown = filled * std + mean

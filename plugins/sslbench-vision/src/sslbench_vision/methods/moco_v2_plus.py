@@ -1,8 +1,8 @@
-"""MoCo v2+: a query finds its own key among a queue of others' keys. Spec only; the implementation is `moco_v2_plus_model`.
+"""MoCo v2+: classify the key of a sample among a queue of keys of other samples. Spec only; see `moco_v2_plus_model`.
 
-Departures: batch statistics are shared by all processes, which serves where the paper shuffles keys between GPUs. The '+'
-is the loss made symmetric (Chen and He 2021, table 4), so each view has its queue. `out` is 128 in the paper and in the
-scripts of the bias study, whose text says 256.
+Differences from the paper: all processes share batch statistics, where the paper shuffles keys between GPUs. The '+' is the
+symmetric loss (Chen and He 2021, table 4), so each view has a queue. `out` is 128 in the paper and in the scripts of the
+bias study, and 256 in the text of that study.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MocoV2PlusConfig:
-    """The projector (hidden width 0: the encoder's own), the temperature, the queue, and the momentum's way."""
+    """Settings of MoCo v2+."""
 
     hidden: NonNegativeInt = setting(0, "Width of the projector's hidden layer; 0: the encoder's width.")
     out: PositiveInt = setting(128, "Width of the projector's output.")
@@ -40,7 +40,7 @@ class MocoV2PlusConfig:
 
 
 def views(config: MocoV2PlusConfig) -> Mapping[str, Role]:
-    """Two views."""
+    """Return the roles of views: two views of each sample."""
     return {"view": Role(count=2)}
 
 
@@ -49,7 +49,7 @@ def sslbench_methods() -> Iterable[MethodSpec[MocoV2PlusConfig]]:
     yield MethodSpec(
         name="moco-v2-plus",
         version=2,
-        summary="contrastive: find the own key of a momentum network among a queue of others' keys",
+        summary="contrastive: classify the momentum network's key of a sample among a queue of other keys",
         citation=MOCO_V2,
         config=MocoV2PlusConfig,
         smoke=MocoV2PlusConfig(hidden=16, out=8, queue=64),

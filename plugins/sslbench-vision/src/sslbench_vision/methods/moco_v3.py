@@ -1,8 +1,8 @@
 """MoCo v3: contrast predictions with a momentum network's keys of the same batch. Spec only; see `moco_v3_model`.
 
 For a ViT the paper freezes the random patch projection (`freeze_stem`) and has fixed sine-cosine positions
-(`fixed_positions`). For a ResNet it has two projector layers, no norm
-after the predictor and temperature 1. The bias study has no such method.
+(`fixed_positions`). For a ResNet it has two projector layers, no norm after the predictor and temperature 1. The bias study
+does not include this method.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ from sslbench_vision.joint.recipes import original, quick, solo_learn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MocoV3Config:
-    """Projector and predictor, the temperature, the momentum's way, and whether the encoder's stem stays random.
-
-    With `fixed_positions` an encoder that learns its positions has fixed sine-cosine ones instead.
-    """
+    """Settings of MoCo v3."""
 
     hidden: PositiveInt = setting(4096, "Width of the hidden layers of projector and predictor.")
     out: PositiveInt = setting(256, "Width of the output of projector and predictor.")
@@ -37,14 +34,14 @@ class MocoV3Config:
 
 
 def views(config: MocoV3Config) -> Mapping[str, Role]:
-    """Two views."""
+    """Return the roles of views: two views of each sample."""
     return {"view": Role(count=2)}
 
 
-def check(config: MocoV3Config, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if facts.batch_size < 2:
-        yield "train.batch_size = 1 leaves 'moco-v3' nothing to contrast with; possible: 2 or more"
+def check(config: MocoV3Config, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
+    if context.batch_size < 2:
+        yield "train.batch_size=1: 'moco-v3' contrasts the samples of a batch. Set it to 2 or more"
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""MoCo v3's equation and the method that wires it (Chen, Xie, He 2021, algorithm 1)."""
+"""Train MoCo v3 (Chen, Xie, He 2021, algorithm 1)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ from sslbench_vision.methods.moco_v3 import MocoV3Config
 
 @equation
 def batch_contrast(queries: Tensor, keys: Tensor, own: Tensor, temperature: float) -> Tensor:
-    """2 T times the cross-entropy of queries [B, D] over all keys [K, D], whose row `own` [B] is the right one."""
+    """Return 2 T times the cross-entropy of queries [B, D] over keys [K, D]; row `own` [B] is the positive."""
     q, k = nn.functional.normalize(queries, dim=1), nn.functional.normalize(keys, dim=1)
     return 2 * temperature * nn.functional.cross_entropy(q @ k.T / temperature, own)
 
 
 def freeze_stem(encoder: Backbone) -> None:
-    """Leave the encoder's first projection at its random start (section 4.2).
+    """Freeze the encoder's first projection at its random weights (section 4.2).
 
-    Raises Unavailable for an encoder that does not know its depth.
+    Raises Unavailable for an encoder without the capability 'depth'.
     """
     if not isinstance(encoder, Depth):
-        raise Unavailable("method.freeze_stem needs an encoder that knows its depth, such as a ViT")
+        raise Unavailable(
+            "method.freeze_stem=true: the encoder has no capability 'depth'. Use one that has it, such as a ViT"
+        )
     stems = {
         f"{path}.{name}"
         for path, module in encoder.named_modules()
@@ -41,7 +43,7 @@ def freeze_stem(encoder: Backbone) -> None:
 
 
 class MocoV3(JointEmbedding):
-    """The method."""
+    """Method MoCo v3."""
 
     def __init__(self, config: MocoV3Config, parts: MethodParts) -> None:
         hidden = (config.hidden,) * (config.projector_layers - 1)
@@ -56,14 +58,14 @@ class MocoV3(JointEmbedding):
             freeze_stem(self.encoder)
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Both directions, summed, among the keys of all processes."""
+        """Return the sum of both directions, over the keys of all processes."""
         views = batch.views["view"]
         queries = [self.predictor(self.project(view)) for view in views]
         keys = [step.processes.gather(self.teacher.project(self, view)) for view in views]
         own = rows_in_global_batch(step.processes.rank, queries[0])
-        halves = [batch_contrast(queries[i], keys[1 - i], own, self.temperature) for i in range(2)]
-        return Loss(total=torch.stack(halves).sum())
+        losses = [batch_contrast(queries[i], keys[1 - i], own, self.temperature) for i in range(2)]
+        return Loss(total=torch.stack(losses).sum())
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
-        """The momentum network follows."""
+        """Move the momentum network toward the student."""
         self.teacher.update(self, step)

@@ -1,8 +1,8 @@
-"""NNBYOL: BYOL whose target is its nearest neighbor in a queue. Spec only; the implementation is `nnbyol_model`.
+"""NNBYOL: BYOL with the nearest neighbor in a queue as target. Spec only; see `nnbyol_model`.
 
-It has no paper of its own: BYOL's loss (Grill et al. 2020) with NNCLR's neighbors (Dwibedi et al. 2021), as solo-learn
-ships it. `original` is therefore BYOL's recipe with NNCLR's queue. A sample's own earlier embedding is not its neighbor
-unless `own_neighbor` says so; solo-learn lets it be.
+It has no paper: it combines BYOL's loss (Grill et al. 2020) with NNCLR's neighbors (Dwibedi et al. 2021), as in solo-learn.
+`original` is therefore BYOL's recipe with NNCLR's queue. Earlier embeddings of a sample are not its neighbors unless
+`include_self` is set, as in solo-learn.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NnbyolConfig:
-    """BYOL's settings, and the queue of momentum embeddings."""
+    """Settings of NNBYOL: those of BYOL, and the queue."""
 
     hidden: PositiveInt = setting(4096, "Width of the projector's hidden layers.")
     out: PositiveInt = setting(256, "Width of the projector's output.")
@@ -33,14 +33,14 @@ class NnbyolConfig:
 
 
 def views(config: NnbyolConfig) -> Mapping[str, Role]:
-    """Two views."""
+    """Return the roles of views: two views of each sample."""
     return {"view": Role(count=2)}
 
 
-def check(config: NnbyolConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if facts.batch_size < 2:
-        yield "train.batch_size = 1 has no batch statistics, which 'nnbyol' needs; possible: 2 or more"
+def check(config: NnbyolConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
+    if context.batch_size < 2:
+        yield "train.batch_size=1: 'nnbyol' needs batch statistics. Set it to 2 or more"
 
 
 @hookimpl
@@ -62,7 +62,7 @@ def sslbench_methods() -> Iterable[MethodSpec[NnbyolConfig]]:
             quick(method__hidden=512, method__out=128, method__predictor_hidden=512, method__momentum=0.9,
                   method__final_momentum=0.99, method__queue=4096),
             original(
-                "none of its own; BYOL's, with NNCLR's queue",
+                "BYOL's, with NNCLR's queue; it has no paper",
                 "BYOL, section 3.3 and appendix B; the queue: NNCLR, section 4.1",
                 augmentation__name="byol", train__epochs=1000,
                 train__batch_size=4096, train__optimizer="lars", train__lr=0.2, train__weight_decay=1.5e-6,

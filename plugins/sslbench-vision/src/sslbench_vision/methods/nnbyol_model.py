@@ -1,4 +1,4 @@
-"""NNBYOL: BYOL's loss on nearest neighbors. It has no equation of its own; see `byol_model` and `joint.queue`."""
+"""Train NNBYOL: BYOL's loss on nearest neighbors; see `byol_model` and `joint.queue`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sslbench_vision.methods.nnbyol import NnbyolConfig
 
 
 class Nnbyol(Byol):
-    """The method; the queue holds the momentum network's embeddings of the first view."""
+    """Method NNBYOL; the queue contains the momentum network's embeddings of the first view."""
 
     def __init__(self, config: NnbyolConfig, parts: MethodParts) -> None:
         shared = {name: getattr(config, name) for name in ByolConfig.__dataclass_fields__}
@@ -22,18 +22,18 @@ class Nnbyol(Byol):
         self.queue, self.include_self = Queue(config.queue, config.out), config.include_self
 
     def targets(self, teacher_embeddings: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
-        """The neighbors of the momentum network's embeddings."""
+        """Return the neighbors of the momentum network's embeddings."""
         return [
             find_neighbors(self.queue, rows, batch.index, include_self=self.include_self) for rows in teacher_embeddings
         ]
 
     def remembered(self, teacher_embeddings: Sequence[Tensor], batch: Batch, step: Step) -> Mapping[str, Tensor]:
-        """The first view's embeddings."""
+        """Return the first view's embeddings for the queue."""
         rows = nn.functional.normalize(teacher_embeddings[0], dim=1)
         return {"rows": step.processes.gather(rows), "owners": step.processes.gather(batch.index)}
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
-        """The momentum network follows, and the queue moves on."""
+        """Move the momentum network toward the student, and add the new embeddings to the queue."""
         super().after_step(step, carries)
         for carry in carries:
             self.queue.push(carry["rows"], carry["owners"])

@@ -1,7 +1,7 @@
 """NNCLR: contrast the nearest neighbor of one view with the prediction of the other. Spec only; see `nnclr_model`.
 
-Departures: a sample's own earlier embedding is not its neighbor unless `own_neighbor` says so. The paper does not bar
-it, and with a queue shorter than an epoch it hardly happens; with a longer one every sample would find itself.
+Difference from the paper: earlier embeddings of a sample are not its neighbors unless `include_self` is set. The paper does
+not exclude them: with a queue shorter than an epoch they are rare, with a longer one every sample would find itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NnclrConfig:
-    """Projector and predictor, the temperature, and the queue."""
+    """Settings of NNCLR."""
 
     hidden: PositiveInt = setting(2048, "Width of the projector's hidden layers.")
     out: PositiveInt = setting(256, "Width of the projector's output.")
@@ -28,14 +28,14 @@ class NnclrConfig:
 
 
 def views(config: NnclrConfig) -> Mapping[str, Role]:
-    """Two views."""
+    """Return the roles of views: two views of each sample."""
     return {"view": Role(count=2)}
 
 
-def check(config: NnclrConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if facts.batch_size < 2:
-        yield "train.batch_size = 1 leaves 'nnclr' nothing to contrast with; possible: 2 or more"
+def check(config: NnclrConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
+    if context.batch_size < 2:
+        yield "train.batch_size=1: 'nnclr' contrasts the samples of a batch. Set it to 2 or more"
 
 
 @hookimpl

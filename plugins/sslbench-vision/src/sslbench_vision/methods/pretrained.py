@@ -1,4 +1,4 @@
-"""Weights from elsewhere, measured as they are: the row that says what a published encoder gives. Spec only."""
+"""Published weights without further training, as a baseline. Spec only; see `pretrained_model`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,7 @@ from sslbench_vision.citations import TIMM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PretrainedConfig:
-    """Where the weights come from.
-
-    `weights` is a local safetensors or torch file (read with weights_only); without it, `package` names an installed
-    Python package that carries them, and without both the backbone's published weights are downloaded. `keys` says
-    how the file's names become the encoder's. Loading is refused below the share `match` of tensors. `mean` and `std`, one
-    value per channel of images in [0, 1], are the statistics that the weights were trained with; empty: as their source
-    states them (the backbone's library, or the file's header).
-    """
+    """Source of the weights, and the normalization of the images that they were trained on."""
 
     weights: Path | None = setting(
         None, "Local file with the weights: safetensors, or a torch file (read with weights_only)."
@@ -41,29 +34,29 @@ class PretrainedConfig:
     )
 
 
-def check(config: PretrainedConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which statistics cannot be meant."""
+def check(config: PretrainedConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every statistic that cannot be used."""
     if len(config.mean) != len(config.std):
         yield (
             f"mean={list(config.mean)} and std={list(config.std)} differ in length. Set both method.mean and method.std, "
             "with one value per channel"
         )
     if not all(math.isfinite(value) for value in (*config.mean, *config.std)) or any(one <= 0 for one in config.std):
-        yield f"mean={list(config.mean)}, std={list(config.std)}: expected finite means, and deviations above 0"
+        yield f"mean={list(config.mean)}, std={list(config.std)}: expected finite means and deviations above 0"
 
 
 def libraries(config: PretrainedConfig) -> Iterable[str]:
-    """Name the package that carries the weights."""
+    """Name the package that contains the weights."""
     return (config.package,) if config.package and config.weights is None else ()
 
 
 def reset_unused(config: PretrainedConfig) -> PretrainedConfig:
-    """Reset the package where the weights are a file."""
+    """Reset the package if the weights are a file."""
     return config if config.weights is None else replace(config, package="")
 
 
 def views(config: PretrainedConfig) -> Mapping[str, Role]:
-    """None: it does not learn here."""
+    """Return no roles: nothing is trained."""
     return {}
 
 
@@ -72,7 +65,7 @@ def sslbench_methods() -> Iterable[MethodSpec[PretrainedConfig]]:
     yield MethodSpec(
         name="pretrained",
         version=2,
-        summary="an encoder with published weights, or with yours",
+        summary="an encoder with published weights, or with your own",
         citation=TIMM,
         config=PretrainedConfig,
         smoke=PretrainedConfig(),

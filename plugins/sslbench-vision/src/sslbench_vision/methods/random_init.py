@@ -1,4 +1,4 @@
-"""The encoder before it has learned anything: the row that says what an architecture gives by itself."""
+"""An encoder with random weights, as a baseline. Spec only; see `untrained_model`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sslbench_vision.citations import SSLBENCH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomInitConfig:
-    """Nothing to set."""
+    """No settings."""
 
 
 def views(config: RandomInitConfig) -> Mapping[str, Role]:
-    """None: it does not learn."""
+    """Return no roles: nothing is trained."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""No encoder at all: the data itself as features, the row that says what pixels already give."""
+"""The data itself as features, as a baseline. Spec only; see `untrained_model`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sslbench_vision.citations import SSLBENCH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawFeaturesConfig:
-    """Images are averaged down to at most this many pixels a side; sequences become moments per channel."""
+    """Settings of raw features."""
 
     side: PositiveInt = setting(32, "Largest side in pixels to which images are averaged down.")
 
 
 def views(config: RawFeaturesConfig) -> Mapping[str, Role]:
-    """None: it does not learn."""
+    """Return no roles: nothing is trained."""
     return {}
 
 

@@ -1,6 +1,6 @@
-"""ReSSL: how a strong view relates to a queue should be how the weak view does. Spec only; see `ressl_model`.
+"""ReSSL: match the similarities of strong and weak views to a queue. Spec only; see `ressl_model`.
 
-An augmentation may treat the roles 'strong' and 'weak' apart (the set `ressl` does); one that does not gives both alike.
+An augmentation may define the roles 'strong' and 'weak' (the set `ressl` does); otherwise both are the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResslConfig:
-    """The projector, both temperatures (the momentum network's is the sharper), the queue, and the momentum's way."""
+    """Settings of ReSSL."""
 
     hidden: PositiveInt = setting(4096, "Width of the projector's hidden layer.")
     out: PositiveInt = setting(512, "Width of the projector's output.")
@@ -33,7 +33,7 @@ class ResslConfig:
 
 
 def views(config: ResslConfig) -> Mapping[str, Role]:
-    """A strong view for the network that learns, a weak one for the momentum network."""
+    """Return the roles of views: a strong view for the student, a weak view for the momentum network."""
     return {"strong": Role(count=1), "weak": Role(count=1)}
 
 
@@ -42,7 +42,7 @@ def sslbench_methods() -> Iterable[MethodSpec[ResslConfig]]:
     yield MethodSpec(
         name="ressl",
         version=2,
-        summary="relational: a strong view's similarities to a queue follow the weak view's",
+        summary="relational: match a strong view's similarities to a queue with those of a weak view",
         citation=RESSL,
         config=ResslConfig,
         smoke=ResslConfig(hidden=16, out=8, queue=64),
@@ -62,7 +62,7 @@ def sslbench_methods() -> Iterable[MethodSpec[ResslConfig]]:
             bias_study(lr=0.05, weight_decay=1e-4, augmentation="bias-study-weak", method__out=256,
                        method__queue=65_536,
                        method__momentum=0.99, method__final_momentum=1.0),
-            # its augmentations/ressl.yaml crops from 0.08 with saturation 0.2, where the paper has 0.2 and 0.4
+            # its augmentations/ressl.yaml crops from 0.08 with saturation 0.2, the paper from 0.2 with 0.4
             solo_learn(lr=0.05, weight_decay=1e-4, optimizer="sgd", augmentation="ressl",
                        augmentation__crop__scale=(0.08, 1.0), augmentation__jitter__saturation=0.2, method__out=256,
                        method__queue=65_536, method__momentum=0.99, method__final_momentum=1.0),

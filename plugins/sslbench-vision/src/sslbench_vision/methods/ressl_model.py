@@ -1,4 +1,4 @@
-"""ReSSL's equation and the method that wires it (Zheng et al. 2021, eq. 4 to 6)."""
+"""Train ReSSL (Zheng et al. 2021, eq. 4 to 6)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sslbench_vision.methods.ressl import ResslConfig
 
 @equation
 def relational(strong: Tensor, weak: Tensor, queue: Tensor, temperature: float, teacher_temperature: float) -> Tensor:
-    """Cross-entropy between softmax(weak queue / T_t) and softmax(strong queue / T), averaged over rows [B, D]."""
+    """Return the cross-entropy of softmax(weak queue / T_t) and softmax(strong queue / T), the mean over rows [B, D]."""
     q, k, others = (nn.functional.normalize(rows, dim=1) for rows in (strong, weak, queue))
     target = (k @ others.T / teacher_temperature).softmax(dim=1)
     return -(target * (q @ others.T / temperature).log_softmax(dim=1)).sum(1).mean()
 
 
 class Ressl(JointEmbedding):
-    """The method; the queue holds the momentum network's embeddings of weak views."""
+    """Method ReSSL; the queue contains the momentum network's embeddings of weak views."""
 
     def __init__(self, config: ResslConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.out), norm=config.batch_norm))
@@ -33,7 +33,7 @@ class Ressl(JointEmbedding):
         self.queue = Queue(config.queue, config.out)
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """The strong view follows the weak one."""
+        """Return the loss of strong views, with targets from weak views."""
         weak = self.teacher.project(self, batch.views["weak"][0])
         strong = self.project(batch.views["strong"][0])
         total = relational(strong, weak, self.queue.rows, *self.temperatures)
@@ -41,7 +41,7 @@ class Ressl(JointEmbedding):
         return Loss(total=total, carry={"rows": rows, "owners": step.processes.gather(batch.index)})
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
-        """The momentum network follows, and the queue moves on."""
+        """Move the momentum network toward the student, and add the new embeddings to the queue."""
         self.teacher.update(self, step)
         for carry in carries:
             self.queue.push(carry["rows"], carry["owners"])

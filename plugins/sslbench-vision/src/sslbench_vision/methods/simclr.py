@@ -1,7 +1,7 @@
-"""SimCLR: two views of a image agree, all others differ. Spec only; the implementation is `simclr_model`.
+"""SimCLR: attract two views of an image and repel all others. Spec only; see `simclr_model`.
 
-Departures from the paper: none in `original`; the contrast is with the rows of the whole optimizer step's pass, so
-accumulation is not a larger batch.
+`original` does not differ from the paper. Negatives are the rows of one pass, so gradient accumulation does not enlarge
+the batch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimclrConfig:
-    """The projector (hidden width 0: the encoder's own) and the temperature. The paper's head has one hidden layer."""
+    """Settings of SimCLR; the projector has one hidden layer, as in the paper."""
 
     hidden: NonNegativeInt = setting(0, "Width of the projector's hidden layer; 0: the encoder's width.")
     out: PositiveInt = setting(128, "Width of the projector's output.")
@@ -25,14 +25,14 @@ class SimclrConfig:
 
 
 def views(config: SimclrConfig) -> Mapping[str, Role]:
-    """Two views."""
+    """Return the roles of views: two views of each sample."""
     return {"view": Role(count=2)}
 
 
-def check(config: SimclrConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if facts.batch_size < 2:
-        yield "train.batch_size = 1 leaves 'simclr' nothing to contrast with; possible: 2 or more"
+def check(config: SimclrConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
+    if context.batch_size < 2:
+        yield "train.batch_size=1: 'simclr' contrasts the samples of a batch. Set it to 2 or more"
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""SimCLR's equation and the method that wires it (Chen et al. 2020, eq. 1 and section 2.1)."""
+"""Train SimCLR (Chen et al. 2020, eq. 1 and section 2.1)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sslbench_vision.methods.simclr import SimclrConfig
 
 @equation
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """Normalized-temperature cross-entropy of two views' projections [B, D] (eq. 1), over all 2B anchors.
+    """Return the normalized-temperature cross-entropy of two views' projections [B, D] (eq. 1), over all 2B anchors.
 
     The positive of row i is row i of the other view; every other row of both views is a negative.
     """
@@ -26,14 +26,14 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
 
 
 class Simclr(JointEmbedding):
-    """The method."""
+    """Method SimCLR."""
 
     def __init__(self, config: SimclrConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden or width, config.out), norm=config.batch_norm))
         self.temperature = config.temperature
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Contrast both views in one pass, so that batch norm sees them together, with the rows of all processes."""
+        """Return the loss over the rows of all processes; both views share one pass, and so batch statistics."""
         first, second = batch.views["view"]
         both = {name: torch.cat([first[name], second[name]]) for name in first}
         one, two = (step.processes.gather(part) for part in self.project(both).chunk(2))

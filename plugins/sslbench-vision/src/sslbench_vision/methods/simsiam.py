@@ -1,6 +1,6 @@
-"""SimSiam: predict the other view's embedding, whose gradient is stopped. Spec only; the implementation is `simsiam_model`.
+"""SimSiam: predict the other view's embedding, with a stopped gradient. Spec only; see `simsiam_model`.
 
-The paper's predictor keeps its learning rate while all else is scheduled: `constant_predictor_rate`.
+In the paper the predictor's learning rate is constant and all others are scheduled: `constant_predictor_lr`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimsiamConfig:
-    """Projector (three layers, the last norm without affine) and the bottleneck of a predictor."""
+    """Settings of SimSiam; the projector has three layers, and its last norm is not affine."""
 
     hidden: PositiveInt = setting(2048, "Width of the projector's hidden layers.")
     out: PositiveInt = setting(2048, "Width of the output of projector and predictor.")
@@ -24,14 +24,14 @@ class SimsiamConfig:
 
 
 def views(config: SimsiamConfig) -> Mapping[str, Role]:
-    """Two views."""
+    """Return the roles of views: two views of each sample."""
     return {"view": Role(count=2)}
 
 
-def check(config: SimsiamConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if facts.batch_size < 2:
-        yield "train.batch_size = 1 has no batch statistics, which 'simsiam' needs; possible: 2 or more"
+def check(config: SimsiamConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
+    if context.batch_size < 2:
+        yield "train.batch_size=1: 'simsiam' needs batch statistics. Set it to 2 or more"
 
 
 @hookimpl
@@ -39,7 +39,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SimsiamConfig]]:
     yield MethodSpec(
         name="simsiam",
         version=2,
-        summary="distillation: predict the other view behind a stopped gradient; no negatives, no momentum",
+        summary="distillation: predict the other view with a stopped gradient; no negatives, no momentum",
         citation=SIMSIAM,
         config=SimsiamConfig,
         smoke=SimsiamConfig(hidden=16, out=16, predictor_hidden=8),

@@ -1,4 +1,4 @@
-"""SimSiam's equation and the method that wires it (Chen and He 2021, eq. 1 and 2)."""
+"""Train SimSiam (Chen and He 2021, eq. 1 and 2)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sslbench_vision.methods.simsiam import SimsiamConfig
 
 @equation
 def negative_cosine(predicted: Tensor, target: Tensor) -> Tensor:
-    """-cos(p, z) averaged over rows [B, D]; no gradient reaches z (eq. 1)."""
+    """Return -cos(p, z), the mean over rows [B, D], without a gradient for z (eq. 1)."""
     return -nn.functional.cosine_similarity(predicted, target.detach(), dim=1).mean()
 
 
 class Simsiam(JointEmbedding):
-    """The method."""
+    """Method SimSiam."""
 
     def __init__(self, config: SimsiamConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.hidden, config.out), end="plain-norm"))
@@ -28,15 +28,15 @@ class Simsiam(JointEmbedding):
         self.constant_predictor_lr = config.constant_predictor_lr
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Both directions, averaged."""
+        """Return the mean loss of both directions."""
         one, two = (self.project(view) for view in batch.views["view"])
-        halves = negative_cosine(self.predictor(one), two), negative_cosine(self.predictor(two), one)
-        return Loss(total=(halves[0] + halves[1]) / 2)
+        losses = negative_cosine(self.predictor(one), two), negative_cosine(self.predictor(two), one)
+        return Loss(total=(losses[0] + losses[1]) / 2)
 
     def groups(self) -> Sequence[ParameterGroup]:
-        """The predictor's rate may stay what it is."""
-        learner = (*self.encoder.parameters(), *self.projector.parameters())
+        """Return two groups: encoder with projector, and the predictor, whose learning rate may be constant."""
+        trained = (*self.encoder.parameters(), *self.projector.parameters())
         predictor = ParameterGroup(
             parameters=tuple(self.predictor.parameters()), scheduled=not self.constant_predictor_lr
         )
-        return (ParameterGroup(parameters=tuple(p for p in learner if p.requires_grad)), predictor)
+        return (ParameterGroup(parameters=tuple(p for p in trained if p.requires_grad)), predictor)

@@ -1,4 +1,4 @@
-"""The same encoder trained on the labels: the row that says what labels would have given. The only one handed targets."""
+"""Supervised training of the same encoder, as a baseline; the only method with labels. Spec only; see `supervised_model`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sslbench_vision.citations import SSLBENCH
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisedConfig:
-    """Label smoothing of the cross-entropy."""
+    """Settings of supervised training."""
 
     label_smoothing: Annotated[float, Range(at_least=0, below=1)] = setting(
         0.1, "Label smoothing of the cross-entropy; 0: none."
@@ -20,20 +20,20 @@ class SupervisedConfig:
 
 
 def views(config: SupervisedConfig) -> Mapping[str, Role]:
-    """One view."""
+    """Return the roles of views: one view of each sample."""
     return {"view": Role(count=1)}
 
 
-def check(config: SupervisedConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which data cannot work."""
-    if facts.target.kind != "class":
+def check(config: SupervisedConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for data without one class per sample."""
+    if context.target.kind != "class":
         yield "'supervised' needs data with one class per sample"
 
 
 RECIPE = Recipe(
     name="quick",
     summary="AdamW, one-cycle, the data's own label-preserving augmentation",
-    source="sslbench: for every dataset alike, tuned on none",
+    source="sslbench: the same for every dataset, tuned on none",
     settings={
         "augmentation.name": "label-preserving",
         "train.optimizer": "adamw",

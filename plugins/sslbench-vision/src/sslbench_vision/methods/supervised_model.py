@@ -1,4 +1,4 @@
-"""Cross-entropy on the encoders' joined features."""
+"""Train encoders by cross-entropy on their concatenated features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sslbench_vision.methods.supervised import SupervisedConfig
 
 
 class Supervised(TrainedMethod):
-    """The method."""
+    """Supervised training."""
 
     def __init__(self, config: SupervisedConfig, parts: MethodParts) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Supervised(TrainedMethod):
         return {name: cast(Backbone, module) for name, module in self.kept.items()}
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Cross-entropy with label smoothing."""
+        """Return the cross-entropy with label smoothing."""
         view = batch.views["view"][0]
         features = torch.cat([e(view[m], view.get(f"{m}.length")) for m, e in self.encoders.items()], dim=1)
         scores = widen(self.head(features))

@@ -1,7 +1,7 @@
-"""SwAV: predict one view's cluster assignment from another view. Spec only; the implementation is `swav_model`.
+"""SwAV: predict one view's cluster assignment from another view. Spec only; see `swav_model`.
 
-Assignments are balanced over the batch of all processes and, from epoch `queue_from` on and once it is full, over a queue
-of earlier embeddings of each global view. The authors' queue is split among processes, ours is one.
+Assignments are balanced over the batch of all processes and, from epoch `queue_from` and once it is full, over a queue of
+earlier embeddings of each global view. The authors divide the queue among processes; here all processes share it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwavConfig:
-    """The projector, the prototypes and for how many epochs they are frozen, the balancing, the queue, and the views."""
+    """Settings of SwAV."""
 
     hidden: PositiveInt = setting(2048, "Width of the projector's hidden layer.")
     out: PositiveInt = setting(128, "Width of the projector's output.")
@@ -31,21 +31,24 @@ class SwavConfig:
 
 
 def views(config: SwavConfig) -> Mapping[str, Role]:
-    """Two global views, and local ones."""
+    """Return the roles of views: two global views and `local` local views of each sample."""
     return {"global": Role(count=2), **({"local": Role(count=config.local)} if config.local else {})}
 
 
 def reset_unused(config: SwavConfig) -> SwavConfig:
-    """Reset the epoch from which a queue that is off would be used."""
+    """Reset `queue_from` if there is no queue."""
     return config if config.queue else replace(config, queue_from=SwavConfig().queue_from)
 
 
-def check(config: SwavConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if config.freeze >= facts.epochs:
-        yield f"method.freeze = {config.freeze} leaves no epoch of train.epochs = {facts.epochs} to train prototypes"
-    if facts.batch_size < 2:
-        yield "train.batch_size = 1 has no batch statistics, which 'swav' needs; possible: 2 or more"
+def check(config: SwavConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
+    if config.freeze >= context.epochs:
+        yield (
+            f"method.freeze={config.freeze}: prototypes would stay frozen in all train.epochs={context.epochs} epochs. "
+            "Set it lower"
+        )
+    if context.batch_size < 2:
+        yield "train.batch_size=1: 'swav' needs batch statistics. Set it to 2 or more"
 
 
 @hookimpl
@@ -65,7 +68,7 @@ def sslbench_methods() -> Iterable[MethodSpec[SwavConfig]]:
         compares_views=True,
         spaces=("projector",),
         recipes=(
-            # no queue: at a one-cycle's peak rate its rows are stale, the loss jumps to log(prototypes), half the rank goes
+            # no queue: at the peak of one-cycle its rows are outdated, the loss jumps to log(prototypes), and the rank halves
             quick(method__hidden=512, method__prototypes=256, method__queue=0),
             original(
                 "ResNet-50 at 224 px with six local views, LARS, batch 256, 400 epochs",

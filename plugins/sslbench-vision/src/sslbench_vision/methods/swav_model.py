@@ -1,4 +1,4 @@
-"""SwAV's equations and the method that wires them (Caron et al. 2020, eq. 2 to 5)."""
+"""Train SwAV (Caron et al. 2020, eq. 2 to 5)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sslbench_vision.methods.swav import SwavConfig
 
 @equation
 def balanced_assignment(scores: Tensor, epsilon: float, iterations: int) -> Tensor:
-    """Scores [B, K] -> assignments [B, K], rows of sum 1 and columns of about B / K (Sinkhorn-Knopp on exp(scores / eps)).
+    """Turn scores [B, K] into assignments [B, K] by Sinkhorn-Knopp on exp(scores / epsilon) (eq. 3 to 5).
 
-    Eq. 3 to 5; in logarithms, so that a small epsilon does not overflow.
+    Rows sum to 1, columns to about B / K. Computed in logarithms, so that a small epsilon does not overflow.
     """
     q = scores / epsilon
     for _ in range(iterations):
@@ -30,12 +30,12 @@ def balanced_assignment(scores: Tensor, epsilon: float, iterations: int) -> Tens
 
 @equation
 def swapped_prediction(scores: Tensor, assignment: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy of one view's scores [B, K] under another view's assignment, averaged over rows (eq. 2)."""
+    """Return the cross-entropy of one view's scores [B, K] under another view's assignment, the mean over rows (eq. 2)."""
     return -(assignment * (scores / temperature).log_softmax(dim=1)).sum(1).mean()
 
 
 class Swav(JointEmbedding):
-    """The method."""
+    """Method SwAV."""
 
     def __init__(self, config: SwavConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.out)))
@@ -49,40 +49,40 @@ class Swav(JointEmbedding):
         self.prototypes.weight.copy_(nn.functional.normalize(self.prototypes.weight, dim=1))
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Every view predicts the assignment of every other global view."""
-        wide = batch.views["global"]
-        unit = [nn.functional.normalize(self.project(v), dim=1) for v in (*wide, *batch.views.get("local", ()))]
+        """Return the mean loss over pairs of a view and another, global view that gives the assignment."""
+        global_views = batch.views["global"]
+        unit = [nn.functional.normalize(self.project(v), dim=1) for v in (*global_views, *batch.views.get("local", ()))]
         scores = [self.prototypes(rows) for rows in unit]
-        assigned = [self._assign(place, scores[place], step) for place in range(len(wide))]
+        assigned = [self._assign(place, scores[place], step) for place in range(len(global_views))]
         losses = [
             swapped_prediction(other, assignment, self.config.temperature)
             for i, assignment in enumerate(assigned)
             for j, other in enumerate(scores)
             if i != j
         ]
-        carry = {f"rows {i}": step.processes.gather(rows.detach()) for i, rows in enumerate(unit[: len(wide)])}
+        carry = {f"rows {i}": step.processes.gather(rows.detach()) for i, rows in enumerate(unit[: len(global_views)])}
         return Loss(total=torch.stack(losses).mean(), carry=carry | {"owners": step.processes.gather(batch.index)})
 
     @torch.no_grad()
     def _assign(self, place: int, scores: Tensor, step: Step) -> Tensor:
-        """This process's rows of the assignment that is balanced over all processes, and over the queue if it is used."""
-        everyone = step.processes.gather(scores)
-        rows = [everyone]
+        """Return this process's rows of the assignment, balanced over all processes and the queue if it is used."""
+        all_scores = step.processes.gather(scores)
+        rows = [all_scores]
         if self.queues and step.epoch >= self.config.queue_from and self.queues[place].filled():  # type: ignore[operator]
             rows.append(self.prototypes(self.queues[place].get_buffer("rows").to(scores.dtype)))
         balanced = balanced_assignment(torch.cat(rows), self.config.epsilon, self.config.iterations)
-        mine: Tensor = balanced[: len(everyone)].chunk(step.processes.size)[step.processes.rank]
-        return mine
+        own_rows: Tensor = balanced[: len(all_scores)].chunk(step.processes.size)[step.processes.rank]
+        return own_rows
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
-        """Prototypes go back to the sphere, and the queues move on."""
+        """Normalize the prototypes, and add the new embeddings to the queues."""
         self._normalize_prototypes()
         for carry in carries:
             for place, queue in enumerate(self.queues):
                 queue.push(carry[f"rows {place}"], carry["owners"])  # type: ignore[operator]
 
     def groups(self) -> Sequence[ParameterGroup]:
-        """Prototypes are frozen at first."""
-        learner = (*self.encoder.parameters(), *self.projector.parameters())
+        """Return the parameters, with prototypes frozen for the first `freeze` epochs."""
+        trained = (*self.encoder.parameters(), *self.projector.parameters())
         frozen = ParameterGroup(parameters=tuple(self.prototypes.parameters()), from_epoch=self.config.freeze)
-        return (ParameterGroup(parameters=tuple(p for p in learner if p.requires_grad)), frozen)
+        return (ParameterGroup(parameters=tuple(p for p in trained if p.requires_grad)), frozen)

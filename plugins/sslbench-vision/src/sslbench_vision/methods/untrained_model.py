@@ -1,4 +1,4 @@
-"""Methods that train nothing: encoders as they are, and raw data dressed as an encoder without weights."""
+"""Methods without training: given encoders, and raw data as features."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sslbench_vision.methods.raw_features import RawFeaturesConfig
 
 
 class Untrained(Method):
-    """Encoders, measured as they come."""
+    """Encoders that are evaluated without training."""
 
     def __init__(self, encoders: Mapping[str, Backbone], notes: Mapping[str, str] | None = None) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Untrained(Method):
         self._notes = dict(notes or {})
 
     def notes(self) -> Mapping[str, str]:
-        """What was given to say."""
+        """Return the notes for the record."""
         return self._notes
 
     @property
@@ -32,14 +32,14 @@ class Untrained(Method):
 
 
 class RandomInit(Untrained):
-    """Encoders with their random starting weights."""
+    """Encoders with random weights."""
 
     def __init__(self, config: RandomInitConfig, parts: MethodParts) -> None:
         super().__init__(parts.encoders)
 
 
 class RawFeatures(Untrained):
-    """The data itself, for each modality."""
+    """The data itself as features, for each modality."""
 
     def __init__(self, config: RawFeaturesConfig, parts: MethodParts) -> None:
         super().__init__(
@@ -63,7 +63,7 @@ class RawEncoder(Backbone):
         self.width = widths[self.layout]
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
-        """[B, *shape] -> [B, width]."""
+        """Encode samples [B, *shape] -> [B, width]."""
         if self.layout == "image":
             return nn.functional.adaptive_avg_pool2d(x, self.size).flatten(1)
         if self.layout == "vector" or self.dense:

@@ -1,7 +1,7 @@
-"""VIbCReg: VICReg with whitened embeddings and a covariance term that knows no scale. Spec only; see `vibcreg_model`.
+"""VIbCReg: VICReg with whitened embeddings and a covariance term without scale. Spec only; see `vibcreg_model`.
 
-solo-learn's covariance term takes the off-diagonal correlations; VICReg's covariances are `covariance_of='columns'`. The
-schedule of the method's own paper was not at hand, so `original` takes the bias study's and says so.
+The covariance term of solo-learn uses off-diagonal correlations; `covariance_of='columns'` uses VICReg's covariances. The
+schedule of the method's paper was not available, so `original` uses that of the bias study.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VibcregConfig:
-    """VICReg's settings, the whitening (groups of dimensions, Newton steps; no steps: none), and what may not covary."""
+    """Settings of VIbCReg: those of VICReg, and the whitening."""
 
     hidden: PositiveInt = setting(2048, "Width of the projector's hidden layers.")
     out: PositiveInt = setting(2048, "Width of the projector's output.")
@@ -33,16 +33,16 @@ class VibcregConfig:
 
 
 def views(config: VibcregConfig) -> Mapping[str, Role]:
-    """Two views."""
+    """Return the roles of views: two views of each sample."""
     return {"view": Role(count=2)}
 
 
-def check(config: VibcregConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if facts.batch_size < 2:
-        yield "train.batch_size = 1 has no batch statistics, which 'vibcreg' needs; possible: 2 or more"
+def check(config: VibcregConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
+    if context.batch_size < 2:
+        yield "train.batch_size=1: 'vibcreg' needs batch statistics. Set it to 2 or more"
     if config.out % config.groups:
-        yield f"method.out = {config.out} is not a multiple of method.groups = {config.groups}"
+        yield f"method.out={config.out}: not a multiple of method.groups={config.groups}. Change one of them"
 
 
 @hookimpl
@@ -63,7 +63,7 @@ def sslbench_methods() -> Iterable[MethodSpec[VibcregConfig]]:
         recipes=(
             quick(method__hidden=512, method__out=512, method__groups=16),
             original(
-                "its weights; ResNet-18 and the bias study's schedule, for its own was not at hand",
+                "its loss weights; ResNet-18 and the bias study's schedule, because its own was not available",
                 "weights: solo-learn; schedule: arXiv 2304.11718, appendix B.1",
                 backbone__name="torchvision-resnet18", view__size=0, augmentation__name="bias-study-wide",
                 train__epochs=1000, train__batch_size=512, train__optimizer="sgd", train__lr=0.3,

@@ -1,4 +1,4 @@
-"""VIbCReg's equations and the method that wires them (Lee and Aptoula 2021; whitening: Huang et al. 2019, algorithm 1)."""
+"""Train VIbCReg (Lee and Aptoula 2021; whitening: Huang et al. 2019, algorithm 1)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ EPSILON = 1e-5
 
 @equation
 def iterative_whitening(rows: Tensor, groups: int, iterations: int) -> Tensor:
-    """Rows [B, D] with each group of D / groups dimensions centered and whitened, by Newton's iteration for S^(-1/2).
+    """Center and whiten each group of D / groups dimensions of rows [B, D], by Newton's iteration for S^(-1/2).
 
-    S / trace(S) is inverted: P <- (3 P - P^3 S) / 2 from the identity.
+    It inverts S / trace(S): P <- (3 P - P^3 S) / 2, starting from the identity.
     """
     parts = (rows - rows.mean(0)).view(len(rows), groups, -1).transpose(0, 1)
     width = parts.shape[2]
@@ -34,14 +34,14 @@ def iterative_whitening(rows: Tensor, groups: int, iterations: int) -> Tensor:
 
 @equation
 def correlation(rows: Tensor) -> Tensor:
-    """Mean over all D^2 entries of the squared correlations of different columns [B, D], as solo-learn has it."""
+    """Return the squared correlations of different columns [B, D], summed and divided by D^2, as in solo-learn."""
     unit = nn.functional.normalize(rows - rows.mean(0), dim=0)
     matrix = unit.T @ unit
     return (matrix.square().sum() - matrix.diagonal().square().sum()) / rows.shape[1] ** 2
 
 
 class Vibcreg(JointEmbedding):
-    """The method; the projector's space is the one before whitening."""
+    """Method VIbCReg."""
 
     def __init__(self, config: VibcregConfig, parts: MethodParts) -> None:
         super().__init__(
@@ -52,7 +52,7 @@ class Vibcreg(JointEmbedding):
         self.covariance_term = correlation if config.covariance_of == "correlations" else covariance
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Over the rows of all processes."""
+        """Return the weighted loss over the rows of all processes."""
         one, two = (self._whiten(step.processes.gather(self.project(view))) for view in batch.views["view"])
         terms = {
             "invariance": invariance(one, two),

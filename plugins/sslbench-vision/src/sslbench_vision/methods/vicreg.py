@@ -1,7 +1,7 @@
-"""VICReg: views agree, dimensions vary, and do not covary. Spec only; the implementation is `vicreg_model`.
+"""VICReg: make views agree and dimensions vary without covariance. Spec only; see `vicreg_model`.
 
-The authors' code halves the variance terms of the two views; solo-learn adds them up, which doubles their pressure at the
-same weight: `halved_variance`.
+The authors' code averages the variance terms of the two views; solo-learn adds them up, which doubles them at the same
+weight: `halved_variance`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sslbench_vision.joint.recipes import bias_study, original, quick, solo_lear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VicregConfig:
-    """The projector (its last layer without bias) and the weights of invariance, variance and covariance."""
+    """Settings of VICReg; the projector's last layer has no bias."""
 
     hidden: PositiveInt = setting(8192, "Width of the projector's hidden layers.")
     out: PositiveInt = setting(8192, "Width of the projector's output.")
@@ -27,14 +27,14 @@ class VicregConfig:
 
 
 def views(config: VicregConfig) -> Mapping[str, Role]:
-    """Two views."""
+    """Return the roles of views: two views of each sample."""
     return {"view": Role(count=2)}
 
 
-def check(config: VicregConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
-    if facts.batch_size < 2:
-        yield "train.batch_size = 1 has no batch statistics, which 'vicreg' needs; possible: 2 or more"
+def check(config: VicregConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
+    if context.batch_size < 2:
+        yield "train.batch_size=1: 'vicreg' needs batch statistics. Set it to 2 or more"
 
 
 @hookimpl
@@ -42,7 +42,7 @@ def sslbench_methods() -> Iterable[MethodSpec[VicregConfig]]:
     yield MethodSpec(
         name="vicreg",
         version=1,
-        summary="redundancy reduction: views agree, every dimension varies, none covary",
+        summary="redundancy reduction: make views agree, and every dimension vary without covariance",
         citation=VICREG,
         config=VicregConfig,
         smoke=VicregConfig(hidden=16, out=8),

@@ -1,4 +1,4 @@
-"""VICReg's equations and the method that wires them (Bardes, Ponce, LeCun 2022, eq. 1 to 6)."""
+"""Train VICReg (Bardes, Ponce, LeCun 2022, eq. 1 to 6)."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ EPSILON = 1e-4
 
 @equation
 def invariance(one: Tensor, two: Tensor) -> Tensor:
-    """Mean squared error of two views [B, D], over dimensions too (the authors' code; eq. 5 sums over them)."""
+    """Return the mean squared error of two views [B, D] over rows and dimensions (eq. 5 adds up dimensions)."""
     return nn.functional.mse_loss(one, two)
 
 
 @equation
 def variance(rows: Tensor) -> Tensor:
-    """How much the deviations of columns [B, D] fall short of 1: mean of max(0, 1 - sqrt(var + 1e-4)) (eq. 1 and 2)."""
+    """Return the mean over columns [B, D] of max(0, 1 - sqrt(var + 1e-4)) (eq. 1 and 2)."""
     return torch.relu(1 - torch.sqrt(rows.var(0) + EPSILON)).mean()
 
 
 @equation
 def covariance(rows: Tensor) -> Tensor:
-    """Squared covariances of different columns [B, D], summed and divided by D (eq. 3 and 4)."""
+    """Return the squared covariances of different columns [B, D], summed and divided by D (eq. 3 and 4)."""
     centered = rows - rows.mean(0)
     matrix = centered.T @ centered / (len(rows) - 1)
     return (matrix.square().sum() - matrix.diagonal().square().sum()) / rows.shape[1]
 
 
 class Vicreg(JointEmbedding):
-    """The method."""
+    """Method VICReg."""
 
     def __init__(self, config: VicregConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.hidden, config.out), end="unbiased"))
         self.config = config
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Over the rows of all processes."""
+        """Return the weighted loss over the rows of all processes."""
         one, two = (step.processes.gather(self.project(view)) for view in batch.views["view"])
         terms = {
             "invariance": invariance(one, two),

@@ -1,7 +1,7 @@
-"""W-MSE: whitened embeddings of the views of a sample should be one. Spec only; the implementation is `w_mse_model`.
+"""W-MSE: make whitened embeddings of the views of a sample equal. Spec only; see `w_mse_model`.
 
-Departures: the authors drop the rate in steps near the end (by five, at 50 and 25 epochs before it) and warm up over 500
-steps; ours is a cosine after one epoch of warm-up. The bias study has no such method.
+Differences from the paper: the authors divide the learning rate by five at 50 and 25 epochs before the end and warm up over
+500 steps; here it is a cosine after one epoch of warm-up. The bias study does not include this method.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from sslbench_vision.joint.recipes import original, quick, solo_learn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WMseConfig:
-    """The projector, the number of views, and the whitening: rows of a sub-batch, repetitions, and a share of identity that
-    is mixed into the covariance.
-    """
+    """Settings of W-MSE."""
 
     hidden: PositiveInt = setting(1024, "Width of the projector's hidden layer.")
     out: PositiveInt = setting(64, "Width of the projector's output; less than `whitening`.")
@@ -32,18 +30,18 @@ class WMseConfig:
 
 
 def views(config: WMseConfig) -> Mapping[str, Role]:
-    """As many views as it is set to."""
+    """Return the roles of views: `views` views of each sample."""
     return {"view": Role(count=config.views)}
 
 
-def check(config: WMseConfig, facts: PlanContext) -> Iterable[str]:
-    """Say which settings cannot work."""
+def check(config: WMseConfig, context: PlanContext) -> Iterable[str]:
+    """Yield a problem for every setting that cannot work."""
     if config.views < 2:
-        yield f"method.views = {config.views} leaves nothing to compare; possible: 2 or more"
+        yield f"method.views={config.views}: must be 2 or more."
     if config.whitening <= config.out:
-        yield f"method.whitening = {config.whitening} rows cannot whiten method.out = {config.out} dimensions; use more"
-    if facts.batch_size < config.whitening:
-        yield f"train.batch_size = {facts.batch_size} is smaller than method.whitening = {config.whitening}"
+        yield f"method.whitening={config.whitening}: must be above method.out={config.out}. Set it higher"
+    if context.batch_size < config.whitening:
+        yield f"train.batch_size={context.batch_size}: less than method.whitening={config.whitening}. Set it higher"
 
 
 @hookimpl
@@ -51,7 +49,7 @@ def sslbench_methods() -> Iterable[MethodSpec[WMseConfig]]:
     yield MethodSpec(
         name="w-mse",
         version=2,
-        summary="redundancy reduction: whiten every sub-batch, then views of a sample should be one",
+        summary="redundancy reduction: whiten every sub-batch, then make the views of a sample equal",
         citation=W_MSE,
         config=WMseConfig,
         smoke=WMseConfig(hidden=16, out=4, whitening=16),

@@ -1,4 +1,4 @@
-"""W-MSE's equations and the method that wires them (Ermolov et al. 2021, eq. 3 to 6)."""
+"""Train W-MSE (Ermolov et al. 2021, eq. 3 to 6)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from sslbench_vision.methods.w_mse import WMseConfig
 
 @equation
 def whiten(rows: Tensor, shrinkage: float) -> Tensor:
-    """Centered rows [B, D] through the inverse of their covariance's Cholesky factor; not a number where it has none.
+    """Whiten centered rows [B, D] by the inverse Cholesky factor of their covariance; NaN where it has none.
 
-    The covariance, over B - 1, is mixed with `shrinkage` of the identity.
+    The covariance, divided by B - 1, is mixed with the identity, whose weight is `shrinkage`.
     """
     centered = rows - rows.mean(0)
     identity = torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
@@ -30,12 +30,12 @@ def whiten(rows: Tensor, shrinkage: float) -> Tensor:
 
 @equation
 def distance(one: Tensor, two: Tensor) -> Tensor:
-    """Squared distance of unit vectors, 2 - 2 cos, averaged over rows [B, D]."""
+    """Return the squared distance of unit vectors, 2 - 2 cos, averaged over rows [B, D]."""
     return 2 - 2 * nn.functional.cosine_similarity(one, two, dim=1).mean()
 
 
 def split_sub_batches(order: Tensor, size: int) -> list[Tensor]:
-    """A permutation [B] in pieces of `size`; a shorter rest joins the last one, for it could not be whitened alone."""
+    """Split a permutation [B] into pieces of `size`; a shorter rest, which cannot be whitened, joins the last piece."""
     pieces = list(torch.split(order, size))
     if len(pieces) > 1 and len(pieces[-1]) < size:
         pieces[-2:] = [torch.cat(pieces[-2:])]
@@ -43,14 +43,14 @@ def split_sub_batches(order: Tensor, size: int) -> list[Tensor]:
 
 
 class WMse(JointEmbedding):
-    """The method."""
+    """Method W-MSE."""
 
     def __init__(self, config: WMseConfig, parts: MethodParts) -> None:
         super().__init__(parts, lambda width: mlp((width, config.hidden, config.out)))
         self.config = config
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Whiten the same random sub-batches of every view, over the rows of all processes."""
+        """Return the loss of views whitened in the same random sub-batches, over the rows of all processes."""
         views = [step.processes.gather(self.project(view)) for view in batch.views["view"]]
         pairs = list(combinations(range(len(views)), 2))
         losses = []

@@ -21,7 +21,7 @@ from sslbench_vision.citations import TORCHVISION
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlurConfig:
-    """Deviation in pixels, drawn per sample; the kernel's width in pixels (odd; 0: a tenth of the side)."""
+    """Settings of the blur, whose standard deviation is drawn per sample."""
 
     sigma: Span[NonNegativeFloat] = setting(
         (0.1, 2.0), "Smallest and largest standard deviation of the blur in pixels."
@@ -31,7 +31,7 @@ class BlurConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EraseConfig:
-    """Fill a box of a random share of the area with one value."""
+    """Settings of erasing, which fills a random box with one value."""
 
     scale: Span[Share] = setting((0.02, 0.33), "Smallest and largest area of the box, as a fraction of the image.")
     ratio: Span[PositiveFloat] = setting((0.3, 3.3), "Smallest and largest ratio of width to height of the box.")

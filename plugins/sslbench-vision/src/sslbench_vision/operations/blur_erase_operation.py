@@ -1,4 +1,4 @@
-"""Blur as one matrix a side and sample (reflecting at the edges, as torchvision does), and boxes filled with a value."""
+"""Blur images by one matrix per side and sample (with reflected edges, as in torchvision), and erase boxes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sslbench_vision.operations.image_operation import ImageOperation, scale_uni
 
 
 def blur_matrix(sigma: Tensor, kernel: int, side: int) -> Tensor:
-    """[B, side, side]: a Gaussian of deviation `sigma` [B] cut to `kernel` taps, reflected at the edges."""
+    """Return [B, side, side]: Gaussians of deviation `sigma` [B] with `kernel` taps, reflected at the edges."""
     reach = kernel // 2
     taps = torch.arange(-reach, reach + 1, device=sigma.device, dtype=torch.float32)
     weight = torch.exp(-0.5 * (taps / sigma.view(-1, 1)) ** 2)
@@ -27,13 +27,13 @@ def blur_matrix(sigma: Tensor, kernel: int, side: int) -> Tensor:
 
 
 def blur_by(images: Tensor, sigma: Tensor, kernel: int) -> Tensor:
-    """Blur [B, C, H, W] by [B]."""
+    """Blur images [B, C, H, W] with standard deviations [B] in pixels."""
     rows, columns = (blur_matrix(sigma, kernel, side).unsqueeze(1) for side in images.shape[2:])
     return rows @ images @ columns.mT
 
 
 def blur(config: BlurConfig, parts: OperationParts) -> ImageOperation:
-    """The operation."""
+    """Make the blur operation."""
 
     def change(images: Tensor, draws: KeyedRandom) -> Tensor:
         side = min(images.shape[2:])
@@ -45,7 +45,7 @@ def blur(config: BlurConfig, parts: OperationParts) -> ImageOperation:
 
 
 def erase_boxes(images: Tensor, boxes: Tensor, fill: float) -> Tensor:
-    """Fill boxes [B, 4] (top, left, height, width)."""
+    """Fill boxes [B, 4] (top, left, height, width) of images with a value."""
     rows = torch.arange(images.shape[2], device=images.device).view(1, -1, 1)
     columns = torch.arange(images.shape[3], device=images.device).view(1, 1, -1)
     top, left, height, width = (boxes[:, i].view(-1, 1, 1) for i in range(4))
@@ -54,7 +54,7 @@ def erase_boxes(images: Tensor, boxes: Tensor, fill: float) -> Tensor:
 
 
 def erase(config: EraseConfig, parts: OperationParts) -> ImageOperation:
-    """The operation: a box like a random crop's."""
+    """Make the erase operation, whose box is drawn like that of a random crop."""
     box = RandomResizedCropConfig(scale=config.scale, ratio=config.ratio)
 
     def change(images: Tensor, draws: KeyedRandom) -> Tensor:

@@ -14,10 +14,7 @@ IMPLEMENTATIONS = "sslbench_vision.operations.color_operation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColorJitterConfig:
-    """Factors from [1 - x, 1 + x], hue shifts from [-hue, hue], each with its own probability, in random order.
-
-    Images of one channel have no saturation or hue to change.
-    """
+    """Limits and probabilities of four changes, applied in random order; saturation and hue need three channels."""
 
     brightness: NonNegativeFloat = setting(0.4, "Limit x of the brightness factor, drawn from [max(0, 1 - x), 1 + x].")
     contrast: NonNegativeFloat = setting(0.4, "Limit x of the contrast factor, drawn from [max(0, 1 - x), 1 + x].")
@@ -35,26 +32,26 @@ class ColorJitterConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrayConfig:
-    """Nothing to set."""
+    """No settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolarizeConfig:
-    """Values from the threshold on are inverted."""
+    """Settings of solarization."""
 
     threshold: Share = setting(0.5, "Value in [0, 1] from which on pixels are inverted.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvertConfig:
-    """Nothing to set."""
+    """No settings."""
 
 
 @hookimpl
 def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
     for name, summary, config, function in (
         ("color-jitter", "change brightness, contrast, saturation and hue", ColorJitterConfig, "jitter"),
-        ("grayscale", "take the color away, keep the channels", GrayConfig, "to_gray"),
+        ("grayscale", "remove the color, keep the channels", GrayConfig, "to_gray"),
         ("solarize", "invert bright values", SolarizeConfig, "solarize"),
         ("invert", "invert all values", InvertConfig, "invert"),
     ):

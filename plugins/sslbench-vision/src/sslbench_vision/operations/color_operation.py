@@ -1,6 +1,6 @@
-"""Color operations on [B, C, H, W] in [0, 1], every sample by its own factor. They agree with torchvision's.
+"""Change colors of images [B, C, H, W] in [0, 1], with a factor per sample. Agrees with torchvision.
 
-Only three channels are colors: saturation, hue and gray change nothing of images with another number of channels.
+Only three channels are colors: saturation, hue and grayscale do not change images with another number of channels.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ GRAY = (0.2989, 0.587, 0.114)
 
 
 def has_color(x: Tensor) -> bool:
-    """Whether the channels of [B, C, H, W] are colors."""
+    """Return whether the channels of images [B, C, H, W] are colors."""
     return x.shape[1] == 3
 
 
 def luminance(x: Tensor) -> Tensor:
-    """[B, C, H, W] -> [B, 1, H, W]; the mean of channels that are no colors."""
+    """Return the luminance [B, 1, H, W] of images [B, C, H, W]; the mean of channels that are not colors."""
     if not has_color(x):
         return x.mean(1, keepdim=True) if x.shape[1] > 1 else x
     return (GRAY[0] * x[:, 0] + GRAY[1] * x[:, 1] + GRAY[2] * x[:, 2]).unsqueeze(1)
 
 
 def brightness(x: Tensor, factor: Tensor) -> Tensor:
-    """Multiply by a factor [B]."""
+    """Multiply images by factors [B]."""
     return (x * factor.view(-1, 1, 1, 1)).clamp_(0, 1)
 
 
 def contrast(x: Tensor, factor: Tensor) -> Tensor:
-    """Move away from the image's mean luminance."""
+    """Scale the difference from each image's mean luminance by factors [B]."""
     f = factor.view(-1, 1, 1, 1)
     return torch.addcmul((1 - f) * luminance(x).mean((1, 2, 3), keepdim=True), x, f).clamp_(0, 1)
 
 
 def saturation(x: Tensor, factor: Tensor) -> Tensor:
-    """Move away from the pixel's luminance."""
+    """Scale the difference from each pixel's luminance by factors [B]."""
     f = factor.view(-1, 1, 1, 1)
     return (f * x + (1 - f) * luminance(x)).clamp_(0, 1) if has_color(x) else x
 
 
 def hue(x: Tensor, shift: Tensor) -> Tensor:
-    """Turn the hue by a share [B] of the circle: to hue, saturation and value and back."""
+    """Shift the hue by fractions [B] of the color circle."""
     if not has_color(x):
         return x
     value, low = x.amax(1), x.amin(1)
@@ -68,7 +68,7 @@ Change = Callable[[Tensor, Tensor], Tensor]
 
 
 def jitter(config: ColorJitterConfig, parts: OperationParts) -> ImageOperation:
-    """Four changes in an order of each sample's own; a draw for each, used or not, so that none moves another."""
+    """Make the operation: four changes in an order per sample, each drawn whether it is applied or not."""
     changes: tuple[tuple[str, Change, float, float, float], ...] = (
         ("brightness", brightness, max(0.0, 1 - config.brightness), 1 + config.brightness, config.brightness_p),
         ("contrast", contrast, max(0.0, 1 - config.contrast), 1 + config.contrast, config.contrast_p),
@@ -94,15 +94,15 @@ def jitter(config: ColorJitterConfig, parts: OperationParts) -> ImageOperation:
 
 
 def to_gray(config: GrayConfig, parts: OperationParts) -> ImageOperation:
-    """Replace every color by the luminance."""
+    """Make the operation that replaces colors by their luminance."""
     return ImageOperation(parts, lambda x, draws: luminance(x).expand_as(x).clone() if has_color(x) else x)
 
 
 def solarize(config: SolarizeConfig, parts: OperationParts) -> ImageOperation:
-    """Invert values from the threshold on."""
+    """Make the operation that inverts values from the threshold on."""
     return ImageOperation(parts, lambda x, draws: torch.where(x >= config.threshold, 1 - x, x))
 
 
 def invert(config: InvertConfig, parts: OperationParts) -> ImageOperation:
-    """Invert all values."""
+    """Make the operation that inverts all values."""
     return solarize(SolarizeConfig(threshold=0.0), parts)

@@ -24,10 +24,7 @@ from sslbench_vision.citations import TORCHVISION
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomResizedCropConfig:
-    """Cut a box of a random share of the area (above 1: beyond the padded edge) and ratio, and resize it.
-
-    `size` 0 is the size at which images are encoded. The share and the ratio are of the scene, in its own proportions.
-    """
+    """Settings of the random crop; area and ratio refer to the image in its own proportions."""
 
     size: NonNegativeInt = setting(0, "Side of the result in pixels; 0: the size at which images are encoded.")
     scale: Span[PositiveFloat] = setting(
@@ -42,7 +39,7 @@ class RandomResizedCropConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CenterCropConfig:
-    """Cut the middle box of a share of the side, and resize it."""
+    """Settings of the center crop."""
 
     size: NonNegativeInt = setting(0, "Side of the result in pixels; 0: the size at which images are encoded.")
     share: Annotated[float, Range(above=0, at_most=1)] = setting(
@@ -53,7 +50,7 @@ class CenterCropConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PadConfig:
-    """Add a border of a random share of the side, filled with one value, and resize to what it was."""
+    """Settings of padding: a border of one value, resized to the original size."""
 
     share: Span[NonNegativeFloat] = setting(
         (0.1, 0.4), "Smallest and largest width of the border, as a fraction of the image's side."
@@ -62,7 +59,7 @@ class PadConfig:
 
 
 def resize_shapes(config: RandomResizedCropConfig | CenterCropConfig, shapes: Shapes) -> Shapes:
-    """Images become squares of `size`."""
+    """Return the shapes after the crop: squares of `size`."""
     size = config.size
     return {n: (s[0], size, size) if len(s) == 3 and size else s for n, s in shapes.items()}
 
@@ -82,7 +79,7 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
         build="sslbench_vision.operations.crops_operation:CenterCrop", layouts=image, shapes=resize_shapes, random=False,
     )  # fmt: skip
     yield OperationSpec(
-        name="pad", version=1, summary="add a border and resize to what it was", citation=TORCHVISION,
+        name="pad", version=1, summary="add a border and resize to the original size", citation=TORCHVISION,
         config=PadConfig, smoke=PadConfig(),
         build="sslbench_vision.operations.crops_operation:pad_operation", layouts=image,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Random boxes, drawn as torchvision draws them (ten tries, then the middle), in the scene's own proportions."""
+"""Crop images by random boxes, drawn as in torchvision (ten attempts, then the center)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sslbench.api.image_boxes import crop_resize, whole
 from sslbench_vision.operations.crops import CenterCropConfig, PadConfig, RandomResizedCropConfig
 from sslbench_vision.operations.image_operation import ImageOperation, find_image_modalities, scale_uniform
 
-TRIES = 10
+ATTEMPTS = 10
 
 
 def random_boxes(
@@ -22,13 +22,13 @@ def random_boxes(
     room: tuple[int, int],
     aspect: Tensor | None,
 ) -> Tensor:
-    """Boxes [B, 4] of whole pixels inside a canvas `room` that shows a scene `image` pixels large.
+    """Draw boxes [B, 4] of whole pixels inside a padded image of size `room`; `image` is the size without padding.
 
-    `aspect` [B] is the scene's width over height where a square canvas shows a scene that is not square.
+    `aspect` [B] is the ratio of width to height of the original images, where images were resized to squares.
     """
-    tries = draws.uniform("box", TRIES, 2)
-    share = scale_uniform(tries[..., 0], *config.scale)
-    ratio = torch.exp(scale_uniform(tries[..., 1], math.log(config.ratio[0]), math.log(config.ratio[1])))
+    attempts = draws.uniform("box", ATTEMPTS, 2)
+    share = scale_uniform(attempts[..., 0], *config.scale)
+    ratio = torch.exp(scale_uniform(attempts[..., 1], math.log(config.ratio[0]), math.log(config.ratio[1])))
     stretch = 1.0 if aspect is None else aspect.view(-1, 1) * image[0] / image[1]
     area = share * image[0] * image[1]
     height = torch.round(torch.sqrt(area / ratio * stretch))
@@ -36,19 +36,19 @@ def random_boxes(
     fits = (height >= 1) & (height <= room[0]) & (width >= 1) & (width <= room[1])
     first = fits.to(torch.int8).argmax(1, keepdim=True)
     height, width = height.gather(1, first).squeeze(1), width.gather(1, first).squeeze(1)
-    missed = ~fits.any(1)
-    height = torch.where(missed, torch.full_like(height, image[0]), height)
-    width = torch.where(missed, torch.full_like(width, image[1]), width)
+    has_no_box = ~fits.any(1)
+    height = torch.where(has_no_box, torch.full_like(height, image[0]), height)
+    width = torch.where(has_no_box, torch.full_like(width, image[1]), width)
     corner = draws.uniform("corner", 2)
     top = torch.floor(corner[:, 0] * (room[0] - height + 1))
     left = torch.floor(corner[:, 1] * (room[1] - width + 1))
-    top = torch.where(missed, torch.floor((room[0] - height) / 2), top)
-    left = torch.where(missed, torch.floor((room[1] - width) / 2), left)
+    top = torch.where(has_no_box, torch.floor((room[0] - height) / 2), top)
+    left = torch.where(has_no_box, torch.floor((room[1] - width) / 2), left)
     return torch.stack([top, left, height, width], dim=1)
 
 
 class RandomResizedCrop:
-    """The operation. With a scale above 1 the image first gets a border of zeros large enough for any box."""
+    """Random crop. With a scale above 1, images are first padded by zeros for the largest box."""
 
     def __init__(self, config: RandomResizedCropConfig, parts: OperationParts) -> None:
         self.config = config
@@ -56,7 +56,7 @@ class RandomResizedCrop:
         self.sizes = {n: config.size or parts.modalities[n].shape[1] for n in self.names}
 
     def __call__(self, view: View, draws: KeyedRandom) -> View:
-        made = dict(view)
+        result = dict(view)
         for name in (n for n in self.names if n in view):
             images = view[name]
             image = (images.shape[2], images.shape[3])
@@ -67,13 +67,13 @@ class RandomResizedCrop:
             room = (images.shape[2], images.shape[3])
             boxes = random_boxes(draws.fork(name), self.config, image, room, view.get(f"{name}.aspect"))
             size = (self.sizes[name], self.sizes[name])
-            made[name] = crop_resize(images, boxes, size, self.config.interpolation)
-            made.pop(f"{name}.aspect", None)
-        return made
+            result[name] = crop_resize(images, boxes, size, self.config.interpolation)
+            result.pop(f"{name}.aspect", None)
+        return result
 
 
 class CenterCrop:
-    """The operation."""
+    """Center crop."""
 
     def __init__(self, config: CenterCropConfig, parts: OperationParts) -> None:
         self.config = config
@@ -81,25 +81,25 @@ class CenterCrop:
         self.sizes = {n: config.size or parts.modalities[n].shape[1] for n in self.names}
 
     def __call__(self, view: View, draws: KeyedRandom) -> View:
-        made = dict(view)
+        result = dict(view)
         for name in (n for n in self.names if n in view):
             boxes = whole(view[name]).clone()
             kept = torch.round(boxes[:, 2:] * self.config.share).clamp(min=1)
             boxes = torch.cat([torch.floor((boxes[:, 2:] - kept) / 2), kept], dim=1)
             size = (self.sizes[name], self.sizes[name])
-            made[name] = crop_resize(view[name], boxes, size, self.config.interpolation)
-        return made
+            result[name] = crop_resize(view[name], boxes, size, self.config.interpolation)
+        return result
 
 
 def pad_operation(config: PadConfig, parts: OperationParts) -> ImageOperation:
-    """A border of a share of the side drawn per sample, resized away."""
+    """Make the operation that adds a border of random width and resizes to the original size."""
 
     def change(images: Tensor, draws: KeyedRandom) -> Tensor:
         side = max(images.shape[2:])
-        most = math.ceil(config.share[1] * side)
+        max_border = math.ceil(config.share[1] * side)
         border = torch.round(scale_uniform(draws.uniform("share"), *config.share) * side)
-        room = nn.functional.pad(images, (most, most, most, most), value=config.fill)
-        corner = most - border
+        room = nn.functional.pad(images, (max_border, max_border, max_border, max_border), value=config.fill)
+        corner = max_border - border
         boxes = torch.stack([corner, corner, images.shape[2] + 2 * border, images.shape[3] + 2 * border], dim=1)
         return crop_resize(room, boxes, (images.shape[2], images.shape[3]))
 

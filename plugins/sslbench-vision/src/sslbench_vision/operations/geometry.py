@@ -14,12 +14,12 @@ IMPLEMENTATIONS = "sslbench_vision.operations.geometry_operation"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlipConfig:
-    """Nothing to set; how often is the augmentation's probability."""
+    """No settings; the augmentation sets the probability."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationConfig:
-    """Rotate by up to `degrees` either way; outside is `fill`, or the nearest edge."""
+    """Settings of the rotation."""
 
     degrees: Annotated[float, Range(at_least=0, at_most=360)] = setting(
         180.0, "Largest rotation in degrees, in either direction."
@@ -31,7 +31,7 @@ class RotationConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranslationConfig:
-    """Move by up to this share of width and height either way."""
+    """Settings of the translation."""
 
     share: tuple[Share, Share] = setting(
         (0.1, 0.1), "Largest shift as fractions of width and height, in either direction."
@@ -43,7 +43,7 @@ class TranslationConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShearConfig:
-    """Shear along x by up to `degrees` either way."""
+    """Settings of the shear."""
 
     degrees: Annotated[float, Range(at_least=0, below=90)] = setting(
         10.0, "Largest shear along x in degrees, in either direction."
@@ -55,7 +55,7 @@ class ShearConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AffineConfig:
-    """Rotate, move, scale and shear at once, about the center."""
+    """Settings of the affine map, about the center."""
 
     degrees: Annotated[float, Range(at_least=0, at_most=360)] = setting(
         20.0, "Largest rotation in degrees, in either direction."
@@ -78,9 +78,9 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
         ("horizontal-flip", "mirror left and right", FlipConfig, "flip_horizontally"),
         ("vertical-flip", "mirror top and bottom", FlipConfig, "flip_vertically"),
         ("rotation", "rotate about the center", RotationConfig, "rotation"),
-        ("translation", "move sideways", TranslationConfig, "translation"),
+        ("translation", "shift along x and y", TranslationConfig, "translation"),
         ("shear", "shear along x", ShearConfig, "shear"),
-        ("affine", "rotate, move, scale and shear at once", AffineConfig, "affine"),
+        ("affine", "rotate, shift, scale and shear at once", AffineConfig, "affine"),
     ):
         yield OperationSpec(
             name=name, version=1, summary=summary, citation=TORCHVISION, config=config, smoke=config(),

@@ -1,4 +1,4 @@
-"""Flips and affine maps of batches, every sample by its own matrix. Agrees with torchvision's functional `affine`."""
+"""Flip and transform images by a matrix per sample. Agrees with torchvision's functional `affine`."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from sslbench_vision.operations.image_operation import ImageOperation, scale_uni
 
 
 def flip_horizontally(config: FlipConfig, parts: OperationParts) -> ImageOperation:
-    """Mirror left and right."""
+    """Make the operation that mirrors left and right."""
     return ImageOperation(parts, lambda images, draws: images.flip(3))
 
 
 def flip_vertically(config: FlipConfig, parts: OperationParts) -> ImageOperation:
-    """Mirror top and bottom."""
+    """Make the operation that mirrors top and bottom."""
     return ImageOperation(parts, lambda images, draws: images.flip(2))
 
 
 def inverse_matrices(angle: Tensor, translate: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
-    """[B, 2, 3]: where each pixel of the result comes from, about the center, in pixels.
+    """Return matrices [B, 2, 3] from pixels of the result to pixels of the input, about the center.
 
     `angle` and `shear` [B] in radians (clockwise, along x), `translate` [B, 2] in pixels (x, y), `scale` [B].
     """
     a, b = angle.cos(), -angle.cos() * shear.tan() - angle.sin()
     c, d = angle.sin(), -angle.sin() * shear.tan() + angle.cos()
     linear = torch.stack([torch.stack([d, -b], 1), torch.stack([-c, a], 1)], 1) / scale.view(-1, 1, 1)
-    moved = -(linear @ translate.unsqueeze(2))
-    return torch.cat([linear, moved], dim=2)
+    shift = -(linear @ translate.unsqueeze(2))
+    return torch.cat([linear, shift], dim=2)
 
 
 def apply_affine(images: Tensor, inverse: Tensor, fill: float | Literal["edge"]) -> Tensor:
-    """Sample [B, C, H, W] bilinearly where `inverse` says; outside is a value, or the nearest edge."""
+    """Sample images [B, C, H, W] bilinearly by matrices `inverse`; outside is `fill` or the nearest edge."""
     height, width = images.shape[2:]
     size = torch.tensor([width, height], device=images.device, dtype=torch.float32)
     theta = inverse.clone()
@@ -49,18 +49,18 @@ def apply_affine(images: Tensor, inverse: Tensor, fill: float | Literal["edge"])
 
 
 def affine(config: AffineConfig, parts: OperationParts) -> ImageOperation:
-    """Draw four kinds of numbers a sample, and map."""
+    """Make the operation that draws rotation, shift, scale and shear of each sample."""
 
     def change(images: Tensor, draws: KeyedRandom) -> Tensor:
-        turn = math.radians(config.degrees)
-        lean = math.radians(config.shear)
+        max_angle = math.radians(config.degrees)
+        max_shear = math.radians(config.shear)
         size = torch.tensor([images.shape[3], images.shape[2]], device=images.device, dtype=torch.float32)
-        most = torch.tensor(config.translate, device=images.device) * size
+        max_shift = torch.tensor(config.translate, device=images.device) * size
         inverse = inverse_matrices(
-            scale_uniform(draws.uniform("angle"), -turn, turn),
-            torch.round((2 * draws.uniform("translate", 2) - 1) * most),
+            scale_uniform(draws.uniform("angle"), -max_angle, max_angle),
+            torch.round((2 * draws.uniform("translate", 2) - 1) * max_shift),
             scale_uniform(draws.uniform("scale"), *config.scale),
-            scale_uniform(draws.uniform("shear"), -lean, lean),
+            scale_uniform(draws.uniform("shear"), -max_shear, max_shear),
         )
         return apply_affine(images, inverse, config.fill)
 
@@ -68,15 +68,15 @@ def affine(config: AffineConfig, parts: OperationParts) -> ImageOperation:
 
 
 def rotation(config: RotationConfig, parts: OperationParts) -> ImageOperation:
-    """Rotate only."""
+    """Make the operation that rotates."""
     return affine(AffineConfig(degrees=config.degrees, translate=(0, 0), shear=0, fill=config.fill), parts)
 
 
 def translation(config: TranslationConfig, parts: OperationParts) -> ImageOperation:
-    """Move only."""
+    """Make the operation that shifts."""
     return affine(AffineConfig(degrees=0, translate=config.share, shear=0, fill=config.fill), parts)
 
 
 def shear(config: ShearConfig, parts: OperationParts) -> ImageOperation:
-    """Shear only."""
+    """Make the operation that shears."""
     return affine(AffineConfig(degrees=0, translate=(0, 0), shear=config.degrees, fill=config.fill), parts)

@@ -1,4 +1,4 @@
-"""What image operations share: which modalities they act on. Imports torch."""
+"""Apply an operation to the image modalities of views."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from sslbench.api import KeyedRandom, OperationParts, View
 
 
 def find_image_modalities(parts: OperationParts) -> tuple[str, ...]:
-    """The modalities that are images."""
+    """Return the names of modalities that are images."""
     return tuple(name for name, modality in parts.modalities.items() if modality.layout == "image")
 
 
 class ImageOperation:
-    """Apply one function to every image modality of a view, with draws of its own for each."""
+    """Operation that applies a function to every image modality of a view, with separate random numbers."""
 
     def __init__(self, parts: OperationParts, change: Callable[[Tensor, KeyedRandom], Tensor]) -> None:
         self.names = find_image_modalities(parts)
@@ -27,5 +27,5 @@ class ImageOperation:
 
 
 def scale_uniform(uniform: Tensor, low: float, high: float) -> Tensor:
-    """Uniform numbers in [0, 1) moved to [low, high)."""
+    """Scale uniform numbers in [0, 1) to [low, high)."""
     return low + (high - low) * uniform

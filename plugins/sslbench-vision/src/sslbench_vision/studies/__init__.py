@@ -1,4 +1,4 @@
-"""Studies that come with this package: YAML files beside this module."""
+"""Register the studies of this package, which are YAML files in this folder."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ HERE = Path(__file__).parent
 
 
 STUDIES = (
-    ("masking", "share of hidden patches against the encoder's width, on scans of digits", MAE),
-    ("clustering-views", "what k-means finds in MNIST under views that keep the digit, or the handwriting", BIAS_STUDY),
-    ("augmentation-bias", "what one augmentation setting does to every class, method by method", BIAS_STUDY),
+    ("masking", "fraction of hidden patches and width of the encoder, on scans of digits", MAE),
+    (
+        "clustering-views",
+        "clusters of MNIST with augmentations that keep the digit, or the style of the handwriting",
+        BIAS_STUDY,
+    ),
+    ("augmentation-bias", "effect of one augmentation setting on every class, by method", BIAS_STUDY),
 )
 
 
