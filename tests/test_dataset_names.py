@@ -83,7 +83,7 @@ def test_a_title_that_cannot_be_a_file_name_is_refused(tmp_path):
     ("asked", "told"),
     [
         (["data.classes=[none]"], "data.classes: 1 without any image"),
-        (["data.time=abc"], "data.time: 'abc' names no part of a time"),
+        (["data.time=abc"], "data.time: 'abc' has no directive of a time"),
         (["pretrain.pool=image-folder", "pretrain.settings.classes=[none]"], "pretrain.settings.classes: 1 without"),
         (["pretrain.pool=image-folder", "pretrain.settings.clases=[a]"], "pretrain.settings.clases: no such setting"),
         (["evaluate=image-folder", "data.classes=[none]"], "data.classes: 1 without any image"),

@@ -23,7 +23,7 @@ def test_a_manifest_gives_classes_splits_and_groups(tmp_path):
     assert told.facts["layout"] == (
         "table manifest.csv: files from column 'path', class from column 'label', split from column 'subset'"
     )
-    notes = ("1 of 7 images are not in manifest.csv", "1 of 7 rows of manifest.csv name no image", "test set")
+    notes = ("1 of 7 images are not in manifest.csv", "1 of 7 rows of manifest.csv have no image", "test set")
     assert all(any(note in line for line in told.notes) for note in notes)
     before = found.fingerprint()
     (root / "manifest.csv").write_text("\n".join(["path,label,subset,camera", *rows]))
@@ -54,7 +54,7 @@ def test_rows_are_matched_by_their_whole_path_first(tmp_path):
 def test_parts_that_are_no_split_are_refused(tmp_path):
     root = write(tmp_path / "set", *(f"{part}/{name}/1.png" for part in ("train", "holdout") for name in "ab"))
     with pytest.raises(
-        RequestError, match=r"levels: labeled images are in parts 'holdout', 'train', of which none is a test"
+        RequestError, match=r"levels: labeled images are in parts 'holdout', 'train', none of which is a test"
     ):
         open_images(root, levels=("split", "class"))
 
@@ -76,7 +76,7 @@ def test_an_export_of_ecotaxa_is_read(tmp_path):
         ({"class_column": "kind"}, r"class_column: manifest\.csv has no column 'kind'\. It has: path, class"),
         (
             {"path_column": "class"},
-            r"table: column 'class' of manifest\.csv names no image of the folder, such as '1\.png'",
+            r"table: column 'class' of manifest\.csv contains no image of the folder, such as '1\.png'",
         ),
     ],
 )

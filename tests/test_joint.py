@@ -105,9 +105,9 @@ def test_a_momentum_network_follows_its_student_and_stands_still_at_the_end(name
             parameter.add_(1.0)
     slow, fast = next(method.teacher.encoder.parameters()), next(method.encoder.parameters())
     gap = float((fast - slow).detach().abs().max())
-    method.teacher.follow(method, step_at(index=0))
+    method.teacher.update(method, step_at(index=0))
     assert float((fast - slow).detach().abs().max()) == pytest.approx(gap / 2, rel=1e-5)
-    method.teacher.follow(method, step_at(index=40))
+    method.teacher.update(method, step_at(index=40))
     assert float((fast - slow).detach().abs().max()) == pytest.approx(gap / 2, rel=1e-5)
     assert not any(p.requires_grad for p in method.teacher.parameters())
 
@@ -263,26 +263,26 @@ def test_a_frozen_stem_stays_random():
     still = [name for name, p in encoder.named_parameters() if not p.requires_grad]
     assert still
     assert all("embed" in name for name in still)
-    with pytest.raises(Unavailable, match="needs an encoder that knows its depth"):
+    with pytest.raises(Unavailable, match="the encoder has no capability 'depth'"):
         freeze_stem(nn.Identity())
 
 
 @pytest.mark.parametrize(
     ("name", "settings", "sentence"),
     [
-        ("byol", {"train.batch_size": 1}, "train.batch_size = 1 has no batch statistics, which 'byol' needs"),
-        ("nnclr", {"train.batch_size": 1}, "train.batch_size = 1 leaves 'nnclr' nothing to contrast with"),
+        ("byol", {"train.batch_size": 1}, "train.batch_size=1: 'byol' needs batch statistics. Set it to 2 or more"),
+        ("nnclr", {"train.batch_size": 1}, "train.batch_size=1: 'nnclr' contrasts the samples of a batch"),
         ("moco-v2-plus", {"method.queue": 0}, "method.queue: 0 is not possible. Possible: 1 or more"),
         (
             "ressl",
             {"method.teacher_temperature": 0.0},
             "method.teacher_temperature: 0.0 is not possible. Possible: above 0",
         ),
-        ("w-mse", {"method.whitening": 32}, "method.whitening = 32 rows cannot whiten method.out = 32 dimensions"),
-        ("w-mse", {"train.batch_size": 32}, "train.batch_size = 32 is smaller than method.whitening = 64"),
-        ("vibcreg", {"method.groups": 7}, "is not a multiple of method.groups = 7"),
-        ("deepcluster-v2", {"method.clusters": 5000}, "method.clusters = 5000 are more than the"),
-        ("dino", {"method.freeze": 50}, "method.freeze = 50 leaves no epoch"),
+        ("w-mse", {"method.whitening": 32}, "method.whitening=32: must be above method.out=32"),
+        ("w-mse", {"train.batch_size": 32}, "train.batch_size=32: less than method.whitening=64"),
+        ("vibcreg", {"method.groups": 7}, "not a multiple of method.groups=7"),
+        ("deepcluster-v2", {"method.clusters": 5000}, "method.clusters=5000: more than the"),
+        ("dino", {"method.freeze": 50}, "method.freeze=50: prototypes would stay frozen in all"),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_runs(name, settings, sentence, tmp_path):

@@ -188,14 +188,14 @@ def test_settings_without_a_pool_are_rejected():
 @pytest.mark.parametrize(
     ("members", "without", "sentence"),
     [
-        ({"a": "digits"}, ["b"], "without: 'b' is no member; possible: a"),
-        ({"a": 3}, [], "member 'a' names no dataset; write a: NAME or a: {name: NAME, …}"),
-        ({"a/b": "digits"}, [], "member 'a/b': a label has no '/'"),
+        ({"a": "digits"}, ["b"], "without: 'b' is not a member. Choose from: a"),
+        ({"a": 3}, [], "members.a: names no dataset. Write a: NAME or a: {name: NAME, …}"),
+        ({"a/b": "digits"}, [], "members.a/b: a label must not contain '/'"),
         ({"a": "digitz"}, [], "dataset 'digitz' is not installed; did you mean 'digits'?"),
-        ({"a": "digits"}, ["a"], "nothing is left of a without a"),
+        ({"a": "digits"}, ["a"], "no image of a is left without a"),
         ({"a": "digits/test"}, [], "pretrain.pool(a): 'digits' has no part 'test'"),
         ({"a": "mnist"}, [], "a (mnist): looked in"),
-        ({}, [], "no members named"),
+        ({}, [], "the pool has no members"),
     ],
 )
 def test_an_impossible_pool_is_reported(members, without, sentence):
@@ -205,7 +205,7 @@ def test_an_impossible_pool_is_reported(members, without, sentence):
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
-        ("a,3,\n", "'a', '3' has no name; give its class one, or drop the line"),
+        ("a,3,\n", "'a', '3' has no name. Enter one, or remove the line"),
         ("b,3,three\n", "'b'"),
         ("a,eleven,three\n", "'eleven'"),
     ],

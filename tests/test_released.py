@@ -68,7 +68,7 @@ def test_cifar_in_both_layouts(release, tmp_path):
     assert (opened.columns["split"] == "test").sum() == 10_000
     last = binary / release.binary_files[-1]
     last.write_bytes(b"short")
-    with pytest.raises(DataBroken, match="holds 5 bytes, not 10,000 records"):
+    with pytest.raises(DataBroken, match="has 5 bytes, not 10,000 records"):
         read_binary(binary, release)
     last.unlink()
     with pytest.raises(DataMissing, match=rf"no {last.name}"):
@@ -141,7 +141,7 @@ def test_imagenet_100_is_a_published_list_of_classes(tmp_path):
     (tmp_path / "solution.csv").touch()
     (tmp_path / "val" / ".hidden.JPEG").touch()
     skipped = open_tree(source).describe().facts["skipped"]
-    assert "beside train and val (solution.csv, test/" in skipped
+    assert "not in train or val (solution.csv, test/" in skipped
     assert "1 hidden or system file (val/.hidden.JPEG)" in skipped
     shutil.rmtree(tmp_path / "train" / names[7])
     shutil.rmtree(tmp_path / "val" / names[7])

@@ -73,7 +73,7 @@ class Dino(JointEmbedding):
         kept = self.teacher.encoder if self.config.keep == "teacher" else self.encoder
         return {self.modality: kept}  # type: ignore[dict-item]
 
-    def kept_projector(self) -> nn.Module:
+    def select_projector(self) -> nn.Module:
         """Return the projector of the encoder that is evaluated."""
         return self.teacher.projector if self.config.keep == "teacher" else self.projector
 

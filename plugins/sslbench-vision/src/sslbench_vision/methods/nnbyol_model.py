@@ -21,13 +21,13 @@ class Nnbyol(Byol):
         super().__init__(ByolConfig(**shared), parts)
         self.queue, self.include_self = Queue(config.queue, config.out), config.include_self
 
-    def targets(self, teacher_embeddings: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
+    def make_targets(self, teacher_embeddings: Sequence[Tensor], batch: Batch) -> Sequence[Tensor]:
         """Return the neighbors of the momentum network's embeddings."""
         return [
             find_neighbors(self.queue, rows, batch.index, include_self=self.include_self) for rows in teacher_embeddings
         ]
 
-    def remembered(self, teacher_embeddings: Sequence[Tensor], batch: Batch, step: Step) -> Mapping[str, Tensor]:
+    def make_carry(self, teacher_embeddings: Sequence[Tensor], batch: Batch, step: Step) -> Mapping[str, Tensor]:
         """Return the first view's embeddings for the queue."""
         rows = nn.functional.normalize(teacher_embeddings[0], dim=1)
         return {"rows": step.processes.gather(rows), "owners": step.processes.gather(batch.index)}

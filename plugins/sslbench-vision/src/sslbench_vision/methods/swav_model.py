@@ -68,7 +68,7 @@ class Swav(JointEmbedding):
         """Return this process's rows of the assignment, balanced over all processes and the queue if it is used."""
         all_scores = step.processes.gather(scores)
         rows = [all_scores]
-        if self.queues and step.epoch >= self.config.queue_from and self.queues[place].filled():  # type: ignore[operator]
+        if self.queues and step.epoch >= self.config.queue_from and self.queues[place].is_filled():  # type: ignore[operator]
             rows.append(self.prototypes(self.queues[place].get_buffer("rows").to(scores.dtype)))
         balanced = balanced_assignment(torch.cat(rows), self.config.epsilon, self.config.iterations)
         own_rows: Tensor = balanced[: len(all_scores)].chunk(step.processes.size)[step.processes.rank]
