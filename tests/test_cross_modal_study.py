@@ -115,7 +115,7 @@ def test_the_notebooks_numbers_stand_in_the_file():
 def test_weights_that_cannot_be_had_are_a_sentence(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     image = Modality(layout="image", shape=(1, 32, 32))
-    with pytest.raises(Unavailable, match=r"the published weights of 'resnet10t' cannot be had .*published=false"):
+    with pytest.raises(Unavailable, match=r"the published weights of 'resnet10t' are not available .*published=false"):
         build_timm(TimmConfig(model="resnet10t", published=True), image)
     made = build_timm(TimmConfig(model="convnext_atto"), image)
     assert made(torch.rand(2, 1, 32, 32)).shape == (2, 320), "images of one channel"

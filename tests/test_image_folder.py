@@ -108,9 +108,15 @@ def test_levels_name_the_folders(tmp_path):
             ("car/1.png", "bus/1.png", "train/1.png"),
             r"levels: 'train' is named like a split, next to 'bus', 'car'\. Set",
         ),
-        (("train/a/1.png", "test/a/1.png", "b/1.png"), r"levels: 'test', 'train' are named like a split, next to 'b'\."),
+        (
+            ("train/a/1.png", "test/a/1.png", "b/1.png"),
+            r"levels: 'test', 'train' are named like a split, next to 'b'\.",
+        ),
         (("train/1.png", "test/2.png"), r"levels: 'test', 'train' contain images and no class folders\. Set"),
-        (("images/a/1.png", "images/b/1.png"), r"root: contains one folder with images, 'images', with 'a', 'b' below it"),
+        (
+            ("images/a/1.png", "images/b/1.png"),
+            r"root: contains one folder with images, 'images', with 'a', 'b' below it",
+        ),
     ],
 )
 def test_what_is_ambiguous_is_refused(tmp_path, files, sentence):
@@ -226,7 +232,10 @@ def test_columns_from_file_names(tmp_path):
     told = r"columns\.second: 'camera-\(\\\\d\+\)' matches no file name, such as 'cam-17-x\.png'"
     with pytest.raises(RequestError, match=told):
         open_images(root, columns={"second": r"camera-(\d+)"})
-    for columns, sentence in (({"second": "("}, "is not a regular expression"), ({"id": "x"}, "this column exists already")):
+    for columns, sentence in (
+        ({"second": "("}, "is not a regular expression"),
+        ({"id": "x"}, "this column exists already"),
+    ):
         with pytest.raises(ValueError, match=sentence):
             ImageFolderConfig(columns=columns)
 
@@ -255,7 +264,7 @@ def test_patterns_of_times_are_checked(tmp_path):
 
 def test_a_minimum_that_no_class_has_is_refused(tmp_path):
     with pytest.raises(RequestError, match=r"no class has 5 images; the largest has 1\. Lower data\.min_class_samples"):
-        open_images(write(tmp_path / "set", "a/1.png", "b/2.png"), minimum=5)
+        open_images(write(tmp_path / "set", "a/1.png", "b/2.png"), min_class_samples=5)
 
 
 def test_errors_of_the_system_are_not_remembered(tmp_path, monkeypatch):

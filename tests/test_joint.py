@@ -241,7 +241,7 @@ def test_simsiams_predictor_may_keep_its_rate():
 
 def test_barlow_twins_biases_may_have_a_rate_of_their_own():
     method, _ = built("barlow-twins", bias_lr=0.024)
-    rates = {group.rate: {p.ndim for p in group.parameters} for group in method.groups()}
+    rates = {group.lr_multiplier: {p.ndim for p in group.parameters} for group in method.groups()}
     assert rates[0.024] == {1}
     assert 1 not in rates[1.0]
 

@@ -140,7 +140,7 @@ def test_imagenet_100_is_a_published_list_of_classes(tmp_path):
     (tmp_path / "test").mkdir()
     (tmp_path / "solution.csv").touch()
     (tmp_path / "val" / ".hidden.JPEG").touch()
-    skipped = open_tree(source).describe().facts["skipped"]
+    skipped = open_tree(ImageNet100Config(), source).describe().facts["skipped"]
     assert "not in train or val (solution.csv, test/" in skipped
     assert "1 hidden or system file (val/.hidden.JPEG)" in skipped
     shutil.rmtree(tmp_path / "train" / names[7])

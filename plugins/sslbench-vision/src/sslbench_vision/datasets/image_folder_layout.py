@@ -19,7 +19,7 @@ SPLITS = {
     for stem in stems
     for name in (stem, f"{stem}set", f"{stem}_set", f"{stem}-set", f"{stem} set", f"{stem}_images", f"{stem}_data")
 }  # fmt: skip
-"""Lower-case folder names, and the part of a split that each stands for."""
+"""Lower-case folder names, and the part of a split that each means."""
 
 UNLABELED = frozenset(f"unlabel{ending}" for ending in ("ed", "led"))
 """Names of a folder of images without labels, in American and British spelling."""
@@ -83,8 +83,8 @@ def _recognize_levels(folders: Sequence[Folders]) -> tuple[str, ...]:
         return ("class", "split")
     if len(others) == 1 and len(tops) == 1 and below[others[0]] and all(path for path in labeled):
         raise AmbiguousLayoutError(
-            f"root: contains one folder with images, {others[0]!r}, with {_list(sorted(inner))} below it. Set data.root to that "
-            "folder if those are the classes, or data.levels=[class] if it is the only class"
+            f"root: contains one folder with images, {others[0]!r}, with {_list(sorted(inner))} below it. Set data.root to "
+            "that folder if those are the classes, or data.levels=[class] if it is the only class"
         )
     return ("class",)
 

