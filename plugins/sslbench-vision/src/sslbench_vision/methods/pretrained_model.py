@@ -102,8 +102,8 @@ def load(encoder: Backbone, config: PretrainedConfig, modality: str = "image") -
 def choose_statistics(weights: Weights, config: PretrainedConfig, channels: int) -> Statistics:
     """Return the statistics that the user or the source states, one value per channel of the network's input.
 
-    A network with one channel uses their means over channels. Raises Unavailable if neither states them, or for another number
-    of channels.
+    A network with one channel uses their means over channels. Raises Unavailable if neither states them, or for another
+    number of channels.
     """
     statistics = (config.mean, config.std) if config.mean else weights.statistics
     if statistics is None:
@@ -117,8 +117,8 @@ def choose_statistics(weights: Weights, config: PretrainedConfig, channels: int)
         return (fmean(mean),), (fmean(std),)
     if len(mean) not in (1, 3, channels):  # three are repeated, as weights of three channels are: see `adapt_channels`
         raise Unavailable(
-            f"{weights.source}: the weights need images with {channels} channels, but mean and std have {len(mean)} values. Set "
-            "method.mean and method.std with one value per channel"
+            f"{weights.source}: the weights need images with {channels} channels, but mean and std have {len(mean)} values. "
+            "Set method.mean and method.std with one value per channel"
         )
     return (mean, std) if len(mean) > 1 else (mean * channels, std * channels)
 
@@ -193,8 +193,8 @@ def _find_weights(encoder: Backbone, config: PretrainedConfig, modality: str) ->
 def read_file(path: Path, modality: str) -> tuple[Mapping[str, Tensor], Statistics | None]:
     """Read the tensors of a file, and the statistics that it states, or None.
 
-    Statistics are in the header (`mean` and `std`, as `sslbench export` writes them), or tensors `mean` and `std` next to those
-    of an encoder. From a run's encoder-seed*.safetensors, the encoder of the modality is read.
+    Statistics are in the header (`mean` and `std`, as `sslbench export` writes them), or tensors `mean` and `std` next to
+    those of an encoder. From a run's encoder-seed*.safetensors, the encoder of the modality is read.
     """
     state, header = read_weights(path), _read_header(path)
     prefix = json.loads(header.get("encoders", "{}")).get(modality, "")
