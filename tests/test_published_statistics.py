@@ -192,7 +192,7 @@ def test_a_file_states_its_statistics_or_the_user_does(tmp_path):
     save_file(own, tmp_path / "odd.safetensors", metadata={"mean": "half", "std": "[1]"})
     with pytest.raises(Unavailable, match=r"mean in its header is 'half', not a list of numbers. Set method.mean"):
         load(encoder, PretrainedConfig(weights=tmp_path / "odd.safetensors"))
-    with pytest.raises(Unavailable, match="the weights take images of 3 channels, and mean and std are of 2"):
+    with pytest.raises(Unavailable, match="the weights need images with 3 channels, but mean and std have 2 values"):
         load(encoder, PretrainedConfig(weights=tmp_path / "plain.safetensors", mean=(0.5, 0.5), std=(0.25, 0.25)))
 
 
