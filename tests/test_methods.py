@@ -168,7 +168,7 @@ def test_weights_that_do_not_fit_are_refused_with_numbers(tmp_path):
         load(encoder, PretrainedConfig(weights=tmp_path / "absent.safetensors"))
     with pytest.raises(Unavailable, match="has no published weights"):
         load(encoder, PretrainedConfig())
-    with pytest.raises(Unavailable, match="method.package=no_such_package: not installed"):
+    with pytest.raises(Unavailable, match=r"method\.package=no_such_package: not installed"):
         load(encoder, PretrainedConfig(package="no_such_package"))
 
 
