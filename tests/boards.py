@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as parquet
 
 from sslbench.api import Citation, Published, ReferenceSpec
-from sslbench.leaderboard.site.load import Beside
+from sslbench.leaderboard.site.load import InstalledContext
 from sslbench.leaderboard.submission.bundle import MANIFEST, sha256
 
 STUDY = """
@@ -43,8 +43,8 @@ REFERENCE = ReferenceSpec(
     rows=(Published(method="simclr", dataset="digits", protocol="knn", metric="micro_accuracy", value=0.99),),
     differences=("their digits are larger",),
 )
-BESIDE = Beside(references=[REFERENCE], recipes={("simclr", "quick"): {"train.epochs": 300}})
-NOTHING = Beside(references=[], recipes={})
+BESIDE = InstalledContext(references=[REFERENCE], recipes={("simclr", "quick"): {"train.epochs": 300}})
+NOTHING = InstalledContext(references=[], recipes={})
 
 
 def make_board(cli: Any, folder: Path) -> Path:

@@ -12,7 +12,7 @@ from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan
 from sslbench.environment import places
 from sslbench.study.definition import Study, read_study
-from sslbench.study.grid import make_grid, points_of
+from sslbench.study.grid import make_grid, make_points
 
 HERE = Path(sslbench_vision.studies.__file__).parent
 
@@ -21,7 +21,7 @@ def planned(scale: str) -> tuple[Study, list[Plan]]:
     study = read_study(HERE / "augmentation_bias.yaml", scale)
     machine = Machine(threads=1, precision="float32")
     grid = make_grid(
-        points_of(study, []),
+        make_points(study, []),
         discover(installed_entries()),
         DatasetCache(places(), use_placeholders=True),
         machine,

@@ -22,7 +22,7 @@ from sslbench.config.request import read_request, with_recipe
 from sslbench.convert import convert, key_form, plain
 from sslbench.environment import places
 from sslbench.report.console.listing import show_lines
-from sslbench.study.measure import small
+from sslbench.study.measure import shrink_plan
 
 CATALOG = discover(installed_entries())
 MACHINE = Machine(threads=2, precision="float32")
@@ -143,7 +143,9 @@ def test_steps_are_as_many_whole_epochs_as_come_nearest():
     assert train.with_epochs(30).warmup_epochs == pytest.approx(3.3)
     assert train.with_epochs(5000).epochs == 1
     assert planned("train.epochs=7").train.with_epochs(30).epochs == 7
-    assert small(planned("train.steps=1000000")).train.with_epochs(1).epochs <= 2  # a plan's cost is of a few steps
+    assert (
+        shrink_plan(planned("train.steps=1000000")).train.with_epochs(1).epochs <= 2
+    )  # a plan's cost is of a few steps
 
 
 def test_a_recipe_for_somebody_elses_method(tmp_path):

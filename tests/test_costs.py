@@ -22,7 +22,7 @@ from sslbench.stages.stage import DONE
 from sslbench.study.estimate import estimate
 from sslbench.study.measure import FIT_STEPS
 from sslbench.study.rates import Rates, open_rates
-from sslbench.study.status import Costs
+from sslbench.study.status import StageCosts
 
 
 def test_time_left_is_told_by_rows_of_the_same_shape_then_kind(tmp_path):
@@ -35,14 +35,16 @@ def test_time_left_is_told_by_rows_of_the_same_shape_then_kind(tmp_path):
             (made.folder / DONE).write_text(json.dumps({"seconds": seconds}))
         return made
 
-    costs = Costs()
-    assert costs.of([]) == 0
-    assert costs.of([stage("a", "pretrain", "narrow", 10)]) is None
+    costs = StageCosts()
+    assert costs.estimate([]) == 0
+    assert costs.estimate([stage("a", "pretrain", "narrow", 10)]) is None
     assert costs.learn(stage("b", "pretrain", "narrow", 100, 10.0)) == 10
     assert costs.learn(stage("c", "pretrain", "wide", 100, 30.0)) == 30
-    assert costs.of([stage("d", "pretrain", "narrow", 50), stage("e", "pretrain", "wide", 10)]) == pytest.approx(5 + 3)
-    assert costs.of([stage("f", "pretrain", "new", 100)]) == pytest.approx(20)
-    assert costs.of([stage("g", "pretrain", "narrow", 50), stage("h", "extract", "narrow-features", 50)]) is None
+    assert costs.estimate([stage("d", "pretrain", "narrow", 50), stage("e", "pretrain", "wide", 10)]) == pytest.approx(
+        5 + 3
+    )
+    assert costs.estimate([stage("f", "pretrain", "new", 100)]) == pytest.approx(20)
+    assert costs.estimate([stage("g", "pretrain", "narrow", 50), stage("h", "extract", "narrow-features", 50)]) is None
 
 
 def test_the_time_left_of_a_study_is_known_from_the_start_and_never_grows(tmp_path, monkeypatch):
@@ -57,7 +59,7 @@ def test_the_time_left_of_a_study_is_known_from_the_start_and_never_grows(tmp_pa
     assert StudyCounter([run]).count().seconds_left is None, "nothing is known"
     rates = open_rates()
     rates.add(stages[0], 100.0, real=True)
-    rates.keep()
+    rates.save()
     counter = StudyCounter([run], workers=2)
     assert counter.count().seconds_left == pytest.approx(200.0)
     told = []

@@ -24,8 +24,8 @@ from sslbench.environment import places
 from sslbench.report.figures.study_figures import draw_figure
 from sslbench.report.study import find_unknown_names
 from sslbench.study.definition import FigureSettings, read_study
-from sslbench.study.grid import make_grid, points_of
-from sslbench.study.published import published_wrongly, read_published
+from sslbench.study.grid import make_grid, make_points
+from sslbench.study.published import published_problems, read_published
 
 HERE = Path(sslbench_plankton.studies.__file__).parent
 
@@ -33,10 +33,10 @@ HERE = Path(sslbench_plankton.studies.__file__).parent
 def planned(scale: str) -> dict[tuple[str, str], Plan]:
     study = read_study(HERE / "cross_modal_plankton.yaml", scale)
     assert not find_unknown_names(study)
-    assert not published_wrongly(study)
+    assert not published_problems(study)
     machine = Machine(threads=1, precision="float32")
     grid = make_grid(
-        points_of(study, []),
+        make_points(study, []),
         discover(installed_entries()),
         DatasetCache(places(), use_placeholders=True),
         machine,

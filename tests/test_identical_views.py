@@ -21,9 +21,9 @@ from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.environment import places
 from sslbench.leaderboard.site.pages import run_page
-from sslbench.leaderboard.site.tables import shown
+from sslbench.leaderboard.site.tables import format_row
 from sslbench.leaderboard.standings.board import BoardRow
-from sslbench.leaderboard.standings.entries import entry_of
+from sslbench.leaderboard.standings.entries import make_entry
 from sslbench.leaderboard.submission.bundle import read_bundle
 from sslbench.report.console.terminal import results_table
 from sslbench.report.tables import build_frames, make_table
@@ -217,8 +217,8 @@ def test_a_leaderboard_marks_an_entry_with_identical_views(identical):
     bundle = read_bundle(next((ROOT / "leaderboard/results/laptop").glob("simclr-micro-cnn-digits-*")))
     method = {**bundle.record.method, "identical_views": identical}
     bundle = dataclasses.replace(bundle, record=dataclasses.replace(bundle.record, method=method))
-    entry = entry_of(bundle)
+    entry = make_entry(bundle)
     row = BoardRow(entry=entry, dataset="digits", protocol="knn", standing=None, scores={}, worst=None, gap=None)
-    assert ("(identical views)" in shown(row, "rank_me")["entry"]) == identical
+    assert ("(identical views)" in format_row(row, "rank_me")["entry"]) == identical
     _, page = run_page(SimpleNamespace(name="laptop", datasets={}), bundle, entry, [])
     assert ("; identical views</dd>" in page) == identical

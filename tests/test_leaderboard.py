@@ -21,9 +21,9 @@ from sslbench.config.datasets import DatasetCache
 from sslbench.config.keys import run_id
 from sslbench.config.request import read_request
 from sslbench.leaderboard.commands import check_all, find_bundle
-from sslbench.leaderboard.submission.bundle import bits, unbits
+from sslbench.leaderboard.submission.bundle import pack_bits, unpack_bits
 from sslbench.leaderboard.submission.check import check_bundle
-from sslbench.leaderboard.submission.command import command
+from sslbench.leaderboard.submission.command import repeat_command
 from sslbench.leaderboard.submission.publication import machine_mark
 from sslbench.leaderboard.submission.suite import read_suite
 from sslbench.results.frames import read_record
@@ -72,7 +72,7 @@ def test_the_suite_holds_labels_and_no_sample(made_board):
 
 def test_the_command_of_a_run_is_that_run(made_board):
     for bundle in sorted((made_board / "results/small").iterdir()):
-        words = shlex.split(command(read_record(bundle / "record.json")))
+        words = shlex.split(repeat_command(read_record(bundle / "record.json")))
         options = {"method": {"name": words[3]}, "data": {"name": words[5]}}
         assert (words[:3], words[4]) == (["sslbench", "run", "--method"], "--dataset")
         catalog = discover(installed_entries(), disabled=())
@@ -312,6 +312,6 @@ def test_whoever_runs_it_again_elsewhere_says_how_far_apart(board, cli, tmp_path
 
 @given(st.lists(st.booleans(), max_size=40))
 def test_bits_come_back(values):
-    assert unbits(bits(np.array(values, bool)), len(values)).tolist() == values
+    assert unpack_bits(pack_bits(np.array(values, bool)), len(values)).tolist() == values
     with pytest.raises(ValueError, match="are not those of"):
-        unbits(bits(np.array(values, bool)), len(values) + 9)
+        unpack_bits(pack_bits(np.array(values, bool)), len(values) + 9)

@@ -50,14 +50,14 @@ def test_building_twice_gives_the_same_bytes_and_says_what_is_stale(board, tmp_p
     build(board, BESIDE, write=True)
     first = files(board)
     again = build(board, BESIDE, write=True)
-    assert (again.changed, again.gone) == ((), ())
+    assert (again.changed, again.removed) == ((), ())
     shutil.rmtree(board / "site")
     build(board, BESIDE, write=True)
     assert files(board) == first
     (board / "site/old.html").write_text("x")
     (board / "tables/small.csv").write_text("x")
     stale = build(board, BESIDE, write=False)
-    assert (stale.changed, stale.gone) == (("tables/small.csv",), ("site/old.html",))
+    assert (stale.changed, stale.removed) == (("tables/small.csv",), ("site/old.html",))
     build(board, BESIDE, write=True)
     assert files(board) == first
     assert "| raw-features (no backbone) |" in page.read_text()

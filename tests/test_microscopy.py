@@ -25,7 +25,7 @@ from sslbench.config.datasets import DatasetCache, open_parts
 from sslbench.config.plan import Machine
 from sslbench.environment import places
 from sslbench.study.definition import read_study
-from sslbench.study.grid import make_grid, points_of
+from sslbench.study.grid import make_grid, make_points
 
 from .test_plankton import tree, zipped
 
@@ -198,7 +198,7 @@ def test_a_framed_image_keeps_its_middle_and_its_scale(height, width, side):
 
 @pytest.mark.parametrize(("scale", "rows"), [("paper", 24), ("paper-doses", 72)])
 def test_the_published_grids_are_planned_without_their_data(scale, rows):
-    points = points_of(read_study(STUDY, scale), [])
+    points = make_points(read_study(STUDY, scale), [])
     shelf = DatasetCache(places(), use_placeholders=True)
     grid = make_grid(points, discover(installed_entries()), shelf, Machine(threads=1, precision="float32"), print)
     assert (len(grid.rows), grid.placeholders) == (rows, ("bbbc021",))
@@ -207,7 +207,7 @@ def test_the_published_grids_are_planned_without_their_data(scale, rows):
 
 
 def test_a_point_may_take_away_what_the_base_says():
-    frozen = next(p for p in points_of(read_study(STUDY, "laptop"), []) if p.labels["views"] == "frozen")
+    frozen = next(p for p in make_points(read_study(STUDY, "laptop"), []) if p.labels["views"] == "frozen")
     assert frozen.tree["backbone"] == {"name": "tf_efficientnet_lite0"}
 
 

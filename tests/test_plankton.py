@@ -32,7 +32,7 @@ from sslbench.config.plan import Machine
 from sslbench.data.splits import SplitSettings, divide
 from sslbench.environment import places
 from sslbench.study.definition import read_study
-from sslbench.study.grid import make_grid, points_of
+from sslbench.study.grid import make_grid, make_points
 
 RNG = np.random.default_rng(0)
 MACHINE = Machine(threads=1, precision="float32")
@@ -288,7 +288,7 @@ def test_the_plankton_study_can_be_planned_on_the_data_that_it_names(shared, mon
     study = read_study(PLANKTON_MAE, "laptop")
     monkeypatch.setenv("SSLBENCH_SOURCES", str(shared))
     grid = make_grid(
-        points_of(study, []),
+        make_points(study, []),
         discover(installed_entries()),
         DatasetCache(places(), use_placeholders=True),
         MACHINE,
@@ -309,7 +309,7 @@ def test_the_plankton_study_can_be_planned_without_the_published_data(monkeypatc
     monkeypatch.setenv("SSLBENCH_SOURCES", "")
     study = read_study(PLANKTON_MAE, "paper")
     grid = make_grid(
-        points_of(study, []),
+        make_points(study, []),
         discover(installed_entries()),
         DatasetCache(places(), use_placeholders=True),
         MACHINE,

@@ -19,8 +19,8 @@ from sslbench.analysis.statistics.score_variance import variance_of_answers, var
 from sslbench.analysis.statistics.shared_ranks import Field, difference, standings
 from sslbench.analysis.statistics.variance_components import power, seeds_needed, split
 from sslbench.analysis.statistics.win_matrix import gain_summary, relative_gain, welch_win_matrix, win_matrix
-from sslbench.leaderboard.standings.entries import scored, spread_of
-from sslbench.leaderboard.submission.bundle import Answers, bits
+from sslbench.leaderboard.standings.entries import split_variance, summarize
+from sslbench.leaderboard.submission.bundle import Answers, pack_bits
 
 RNG = np.random.default_rng(7)
 
@@ -111,7 +111,7 @@ def test_a_score_is_the_same_in_whatever_order_a_machine_adds():
     orders = [(0.1, 0.2, 0.3), (0.3, 0.2, 0.1), (0.2, 0.3, 0.1)]
     assert len({float(np.mean(order)) for order in orders}) > 1
     variance = variance_over_seeds((0.1, 0.2, 0.3), depends_on_seed=True)
-    assert {scored(order, variance).score for order in orders} == {0.2}
+    assert {summarize(order, variance).score for order in orders} == {0.2}
 
 
 def test_ranks_are_those_of_all_pairs_one_by_one():
@@ -226,12 +226,12 @@ def test_what_was_not_varied_has_no_share():
 def test_answers_in_any_order_have_the_same_spread():
     data = SimpleNamespace(tests={"0": SimpleNamespace(labels=range(8)), "1": SimpleNamespace(labels=range(8))})
     made = [
-        Answers(dataset="d", protocol="p", seed=seed, fold=fold, setting="{}", right=bits(RNG.random(8) < 0.3 + 0.5 * fold))
+        Answers(dataset="d", protocol="p", seed=seed, fold=fold, setting="{}", right=pack_bits(RNG.random(8) < 0.3 + 0.5 * fold))
         for seed in range(3) for fold in range(2)
     ]  # fmt: skip
     turned = [*made[:2], *reversed(made[2:])]
-    assert spread_of(data, made) == spread_of(data, turned)  # type: ignore[arg-type]
-    assert spread_of(data, made[:-1]) is None  # type: ignore[arg-type]
+    assert split_variance(data, made) == split_variance(data, turned)  # type: ignore[arg-type]
+    assert split_variance(data, made[:-1]) is None  # type: ignore[arg-type]
 
 
 def test_power_and_seeds_are_those_of_another_library():

@@ -6,28 +6,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslbench.leaderboard.standings import disk_list
-from sslbench.leaderboard.standings.disk_list import Spool
+from sslbench.leaderboard.standings.disk_list import DiskList
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.text(max_size=40))), st.integers(0, 200), st.data())
 def test_a_shelf_is_read_as_a_list_is_in_memory_and_on_disk(values, little, data):
-    kept = disk_list.LITTLE
+    kept = disk_list.MEMORY_BYTES
     try:
-        disk_list.LITTLE = little + 1
-        made = Spool(values)
+        disk_list.MEMORY_BYTES = little + 1
+        made = DiskList(values)
     finally:
-        disk_list.LITTLE = kept
+        disk_list.MEMORY_BYTES = kept
     assert (list(made), len(made)) == (values, len(values))
     at = data.draw(st.slices(len(values)))
     assert list(made[at]) == values[at]
     order = data.draw(st.permutations(range(len(values))))
-    assert list(made.at(order)) == [values[place] for place in order]
-    assert list(made.by(lambda value: value[0])) == sorted(values, key=lambda value: value[0])
+    assert list(made.take(order)) == [values[place] for place in order]
+    assert list(made.sorted_by(lambda value: value[0])) == sorted(values, key=lambda value: value[0])
     assert [made[place] for place in range(len(values))] == values
 
 
 def test_views_share_a_file_and_none_sees_what_another_puts():
-    made = Spool([np.arange(3), np.arange(5)])
+    made = DiskList([np.arange(3), np.arange(5)])
     last = made[1:]
     made.append(np.arange(7))
     last.append(np.arange(2))

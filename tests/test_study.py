@@ -17,9 +17,9 @@ from sslbench.app.study import folder_name
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.progress import StudyCounts, WorkerProgress, duration
 from sslbench.report.console.study_progress import PlainStudyLog, describe_counts, describe_worker
-from sslbench.results.record import APART
-from sslbench.study.definition import find_study, flat, read_study
-from sslbench.study.grid import points_of
+from sslbench.results.record import VARYING_FIELDS
+from sslbench.study.definition import find_study, flatten, read_study
+from sslbench.study.grid import make_points
 
 from .conftest import ROOT, TINY
 
@@ -60,7 +60,7 @@ def test_axes_are_lists_ranges_and_named_groups(tmp_path):
             "arm": {"a": {"method": "mae", "method.mask": 0.5}, "b": {"method": "simclr"}}}  # fmt: skip
     found = study({"base": {"data": "digits", "train": {"batch": 32}}, "axes": axes}, tmp_path)
     assert [list(axis.values) for axis in found.axes] == [[10, 20, 30], [0.1, 0.2, 0.3], ["a", "b"]]
-    points = points_of(found, ["train.batch_size=64"])
+    points = make_points(found, ["train.batch_size=64"])
     assert len(points) == 18
     assert points[0].tree["method"] == {"name": "mae", "mask": 0.5}
     assert points[1].tree["method"] == {"name": "simclr"}
@@ -180,7 +180,7 @@ def records(out: Path) -> dict[str, dict]:
     found = {}
     for path in sorted(out.glob("*/record.json")):
         content = json.loads(path.read_text())
-        found[path.parent.name] = {k: v for k, v in content.items() if k not in APART}
+        found[path.parent.name] = {k: v for k, v in content.items() if k not in VARYING_FIELDS}
     return found
 
 
@@ -321,7 +321,7 @@ def test_every_study_of_the_project_says_what_it_costs_at_each_scale(path):
 def test_flat_and_words_for_people(capsys):
     from rich.console import Console
 
-    assert flat({"method": "mae", "train": {"epochs": 3}, "a.b": {"c": [1]}}) == {
+    assert flatten({"method": "mae", "train": {"epochs": 3}, "a.b": {"c": [1]}}) == {
         "method.name": "mae",
         "train.epochs": 3,
         "a.b.c": [1],

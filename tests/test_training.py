@@ -25,7 +25,7 @@ from sslbench.analysis.tables.run_tables import rows_of
 from sslbench.api import Modality
 from sslbench.api.modules import Objective, ParameterGroup
 from sslbench.config.settings import TrainSettings
-from sslbench.results.record import APART
+from sslbench.results.record import VARYING_FIELDS
 from sslbench.train.optimizers import (
     Lars,
     build_optimizer,
@@ -234,7 +234,7 @@ def test_clipping_by_parameter_is_rejected_with_sharded_gradients():
 
 def comparable(record: Path) -> dict:
     content = json.loads(record.read_text())
-    return {name: value for name, value in content.items() if name not in APART}
+    return {name: value for name, value in content.items() if name not in VARYING_FIELDS}
 
 
 RUN = [

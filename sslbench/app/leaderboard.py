@@ -27,7 +27,7 @@ from sslbench.data.table import Prepared, open_prepared
 from sslbench.leaderboard.submission.bundle import RECORD, VERIFIED, Bundle, Verification
 from sslbench.leaderboard.submission.publication import machine_mark
 from sslbench.leaderboard.submission.recompute import place_of
-from sslbench.leaderboard.submission.suite import Suite, SuiteData, SuiteProtocol, Test, test_of
+from sslbench.leaderboard.submission.suite import Suite, SuiteData, SuiteProtocol, TestSplit, make_test_split
 from sslbench.progress import Display
 from sslbench.results.record import Record
 from sslbench.results.store import Store
@@ -98,10 +98,10 @@ def _datasets(plan: Plan, display: Display, known: Mapping[str, SuiteData]) -> d
     return found
 
 
-def _test(plan: Plan, table: Prepared, fold: int) -> Test:
+def _test(plan: Plan, table: Prepared, fold: int) -> TestSplit:
     query = divide(table.labels, table.columns, plan.splits, fold, table.groups).query
     ids = table.columns.get("id", np.arange(len(table)).astype(str))
-    return test_of(ids[query], table.labels[query])
+    return make_test_split(ids[query], table.labels[query])
 
 
 def verify(

@@ -44,7 +44,7 @@ class RunCosts:
             Expected(
                 title=stage.title,
                 kind=stage.kind,
-                seconds=rates.seconds(stage) or 0.0,
+                seconds=rates.estimate(stage) or 0.0,
                 is_made=partial(finished, stage.folder),
             )
             for stage, _ in self._left.values()
@@ -57,7 +57,7 @@ class RunCosts:
         if self._left:
             rates = open_rates()
             rates.learn(stage for stage, _ in self._left.values())
-            rates.keep()
+            rates.save()
 
     def describe_kept(self, out: Path) -> str:
         """Return a line about what is kept of an interrupted run: finished stages, and checkpoints."""

@@ -31,11 +31,11 @@ from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run
 from sslbench.stages.lease import Leases
-from sslbench.study.definition import ClassEffectSettings, Study, find_study, flat, read_study
+from sslbench.study.definition import ClassEffectSettings, Study, find_study, flatten, read_study
 from sslbench.study.estimate import PLAN_SECONDS, estimate
-from sslbench.study.grid import Grid, Point, make_grid, nested, points_of
-from sslbench.study.published import published_wrongly
-from sslbench.study.status import ORDER, Standing, earlier_runs, seconds_left, standing
+from sslbench.study.grid import Grid, Point, make_grid, make_points, nest
+from sslbench.study.published import published_problems
+from sslbench.study.status import ORDER, RunStatus, earlier_runs, find_status, seconds_left
 from sslbench.yaml_values import parse_override
 
 
@@ -63,10 +63,10 @@ def open_study(
 ) -> OpenedStudy:
     """Read and plan a study; raises RequestError with every problem of the file and of every point."""
     study = read_study(find_study(catalog, name), scale)
-    points = points_of(study, overrides)
+    points = make_points(study, overrides)
     machine = detect_machine()
     problems = find_unknown_names(study)
-    problems += published_wrongly(study)
+    problems += published_problems(study)
     against = {table.name: catalog.find("method", table.against) for table in study.tables if table.against}
     problems += [f"tables[{name}].against: {found}" for name, found in against.items() if isinstance(found, str)]
     try:
@@ -94,12 +94,12 @@ def split_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def choose_executor(catalog: Catalog, study: Study, name: str, overrides: Sequence[str]) -> Executor:
     """Build the requested executor; raises RequestError for invalid settings or a missing library."""
-    settings = flat(study.executor) | {k: parse_override(v) for k, _, v in (o.partition("=") for o in overrides)}
-    tree = nested({path.removeprefix("executor."): value for path, value in settings.items()})
+    settings = flatten(study.executor) | {k: parse_override(v) for k, _, v in (o.partition("=") for o in overrides)}
+    tree = nest({path.removeprefix("executor."): value for path, value in settings.items()})
     declared = tree.pop("name", "local")
     wanted = name or declared
     if wanted != declared:
-        tree = nested({k.partition(".")[2]: parse_override(v) for k, _, v in (o.partition("=") for o in overrides)})
+        tree = nest({k.partition(".")[2]: parse_override(v) for k, _, v in (o.partition("=") for o in overrides)})
     problems: list[str] = []
     choice = choose(catalog, "executor", wanted, tree, "executor", problems)
     if choice is not None and (missing := choice.spec.missing()):
@@ -177,13 +177,13 @@ def status_lines(opened: OpenedStudy) -> Iterator[str]:
     """Yield lines about the number of runs in each state, the time left, the workers, and every unfinished run."""
     leases = Leases()
     listed = opened.folder.earlier()
-    found: list[Standing] = []
+    found: list[RunStatus] = []
     runs: list[Run] = []
     for row in opened.grid.rows:
         earlier = earlier_runs(listed, row.points)
         existing = [name for name in earlier if (opened.folder.store.run(name) / "record.json").exists()]
         runs.append(make_run(row.plan, opened.folder.store))
-        found.append(standing(runs[-1], leases, existing))
+        found.append(find_status(runs[-1], leases, existing))
     yield ", ".join(f"{sum(s.state == state for s in found)} {state}" for state in ORDER) + f" of {len(found)} runs"
     active = read_worker_progress(opened.folder.workers)
     left = seconds_left(runs)
@@ -192,5 +192,5 @@ def status_lines(opened: OpenedStudy) -> Iterator[str]:
     yield from (f"  {worker.worker}: {describe_worker(worker)}" for worker in active)
     for one in found:
         if one.state != "done":
-            yield f"  {one.state:8} {one.run}: {one.done}/{one.of} stages{f'; {one.reason}' if one.reason else ''}"
+            yield f"  {one.state:8} {one.run}: {one.done}/{one.total} stages{f'; {one.reason}' if one.reason else ''}"
     yield from (f"missing: {sentence}" for sentence in opened.grid.missing)

@@ -28,7 +28,7 @@ from sslbench.stages.stage import failure_of, finished, forgive
 from sslbench.study.definition import Study
 from sslbench.study.grid import Grid, Point, make_grid
 from sslbench.study.rates import open_rates
-from sslbench.study.status import Costs
+from sslbench.study.status import StageCosts
 
 PAUSE_FACTOR = 40
 """Pause between two counts as a multiple of the time that a count takes."""
@@ -111,7 +111,7 @@ def run_study(
             executor.run(pool, poll, progress.log)
     rates = open_rates()
     rates.learn(distinct(runs).values())
-    rates.keep()
+    rates.save()
     return runs
 
 
@@ -140,7 +140,7 @@ class StudyCounter:
         self._stages = distinct(runs)
         self._total_stages = len(self._stages)
         self._began = environment.stopwatch()
-        self._costs, self._worked = Costs(), 0.0
+        self._costs, self._worked = StageCosts(), 0.0
         self._rates, self._workers, self._least = open_rates(), workers, math.inf
         self._failed: set[Path] = set()
         self._last: StudyCounts | None = None
@@ -168,11 +168,11 @@ class StudyCounter:
             else:
                 remaining[path] = stage
         self._stages = remaining
-        work = self._costs.of(remaining.values())
+        work = self._costs.estimate(remaining.values())
         pace = self._worked / max(environment.stopwatch() - self._began, 1e-9)
         if work is not None and pace:
             self._least = min(self._least, work / pace)
-        elif (seconds_by_rate := [self._rates.seconds(s) for s in remaining.values()]) and None not in seconds_by_rate:
+        elif (seconds_by_rate := [self._rates.estimate(s) for s in remaining.values()]) and None not in seconds_by_rate:
             self._least = min(self._least, sum(filter(None, seconds_by_rate)) / self._workers)
         return StudyCounts(
             runs=self._total_runs, runs_left=len(self._runs), stages=self._total_stages, stages_left=len(remaining),

@@ -30,7 +30,7 @@ def board_suite(
     from sslbench.api.files import write_atomically
     from sslbench.app import study as commands
     from sslbench.app.leaderboard import make_suite
-    from sslbench.leaderboard.submission.suite import suite_file, write_suite
+    from sslbench.leaderboard.submission.suite import suite_file, encode_suite
     from sslbench.report.console.progress_bars import display_for
     from sslbench.report.console.study_progress import study_progress_for
 
@@ -39,7 +39,7 @@ def board_suite(
         catalog_of(), study, scale, overrides or [], Path("runs"), study_progress_for(console), announce=False
     )
     suite = make_suite(opened, display_for(console))
-    write_atomically(suite_file(board, suite.name), write_suite(suite))
+    write_atomically(suite_file(board, suite.name), encode_suite(suite))
     content = f"{', '.join(suite.datasets)}; {', '.join(suite.protocols)}; seeds {', '.join(map(str, suite.seeds))}"
     print(f"{suite_file(board, suite.name)}: {content}; baselines {', '.join(suite.baselines) or 'none'}")
 

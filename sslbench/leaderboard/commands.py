@@ -8,16 +8,16 @@ from pathlib import Path
 from sslbench.api.errors import RequestError
 from sslbench.catalog.facts import Catalog
 from sslbench.leaderboard.site.build import build
-from sslbench.leaderboard.site.load import Beside
-from sslbench.leaderboard.submission.bundle import Bundle, Refused, read_bundle
+from sslbench.leaderboard.site.load import InstalledContext
+from sslbench.leaderboard.submission.bundle import Bundle, BundleError, read_bundle
 from sslbench.leaderboard.submission.check import check_suite
-from sslbench.leaderboard.submission.requirements import unlike_together
+from sslbench.leaderboard.submission.requirements import bundle_conflicts
 from sslbench.leaderboard.submission.submit import submit
-from sslbench.leaderboard.submission.suite import read_suite, suites_of
+from sslbench.leaderboard.submission.suite import list_suites, read_suite
 from sslbench.leaderboard.submission.versions import installed_protocols
 from sslbench.report.published import references_and_recipes
 
-MOST_SHOWN = 20
+MAX_PROBLEMS = 20
 """Problems of one bundle that are told one by one."""
 
 
@@ -25,7 +25,7 @@ def submit_all(
     board: Path, suite_name: str, runs: Sequence[Path], *, entry: str, by: str, note: str
 ) -> tuple[list[str], bool]:
     """Submit runs one by one; what is wrong with one stops no other."""
-    known = suites_of(board)
+    known = list_suites(board)
     suite = read_suite(board, suite_name or (known[0] if len(known) == 1 else ""))
     if entry and len(runs) > 1:
         raise RequestError([f"--entry {entry!r}: names one run, and {len(runs)} are submitted"])
@@ -45,22 +45,24 @@ def submit_all(
 def check_all(board: Path, suites: Sequence[str]) -> tuple[list[str], bool]:
     """Check every bundle of some suites (none named: of all), by itself and together."""
     lines, good = [], True
-    for name in suites or suites_of(board):
+    for name in suites or list_suites(board):
         suite = read_suite(board, name)
         checked = check_suite(suite, board)
         for one in checked:
             shown = [f"{name}/{one.path.name}: {problem}" for problem in one.problems]
-            lines += shown[:MOST_SHOWN]
-            lines += [f"{name}/{one.path.name}: and {len(shown) - MOST_SHOWN} more"] if len(shown) > MOST_SHOWN else []
+            lines += shown[:MAX_PROBLEMS]
+            lines += (
+                [f"{name}/{one.path.name}: and {len(shown) - MAX_PROBLEMS} more"] if len(shown) > MAX_PROBLEMS else []
+            )
         bundles = [one.bundle for one in checked if one.bundle is not None]
-        together = list(unlike_together(suite, bundles))
+        together = list(bundle_conflicts(suite, bundles))
         lines += together
         refused = sum(bool(one.problems) for one in checked)
         good = good and not refused and not together
         trusted = sum(bool(bundle.verified) for bundle in bundles)
         lines.append(f"{name}: {len(checked) - refused} of {len(checked)} bundles follow from their predictions; "
                      f"{trusted} were run again by others")  # fmt: skip
-    strangers = sorted(path.name for path in (board / "results").glob("*") if path.name not in suites_of(board))
+    strangers = sorted(path.name for path in (board / "results").glob("*") if path.name not in list_suites(board))
     if not suites and strangers:
         lines.append(f"results of no suite: {', '.join(strangers)}")
         good = False
@@ -69,17 +71,17 @@ def check_all(board: Path, suites: Sequence[str]) -> tuple[list[str], bool]:
 
 def build_all(board: Path, catalog: Catalog, *, write: bool, processes: int) -> tuple[list[str], bool]:
     """Build, or say what is stale."""
-    if not suites_of(board):
+    if not list_suites(board):
         raise RequestError([f"{board} has no suite; 'sslbench leaderboard suite STUDY' makes one"])
     references, recipes = references_and_recipes(catalog)
     protocols = installed_protocols(component.spec for component in catalog.all("protocol"))
-    beside = Beside(references=references, recipes=recipes, protocols=protocols)
+    beside = InstalledContext(references=references, recipes=recipes, protocols=protocols)
     built = build(board, beside, write=write, processes=processes)
     if write:
         return [
-            f"{built.files} files, {len(built.changed)} changed, {len(built.gone)} removed: {board}/site/index.html"
+            f"{built.files} files, {len(built.changed)} changed, {len(built.removed)} removed: {board}/site/index.html"
         ], True
-    lines = [f"stale: {name}" for name in built.changed] + [f"should not be there: {name}" for name in built.gone]
+    lines = [f"stale: {name}" for name in built.changed] + [f"should not be there: {name}" for name in built.removed]
     if not lines:
         return [f"{built.files} files are as they should be"], True
     return [*lines, "'sslbench leaderboard build' makes them again"], False
@@ -93,5 +95,5 @@ def find_bundle(board: Path, run: str) -> Bundle:
         raise RequestError([f"run {run!r} names no one submission: {there}"])
     try:
         return read_bundle(found[0])
-    except Refused as refusal:
+    except BundleError as refusal:
         raise RequestError([f"{found[0]}: {refusal}"]) from refusal

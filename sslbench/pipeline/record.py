@@ -24,7 +24,7 @@ from sslbench.convert import plain
 from sslbench.data.summary import summarize_data
 from sslbench.data.table import Prepared
 from sslbench.evaluation.scores import read_scores
-from sslbench.results.card import card
+from sslbench.results.card import make_card
 from sslbench.results.record import ClassScore, Record, Score, Status, encode
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, Store
 from sslbench.stages.graph import Stage
@@ -147,7 +147,7 @@ def write_run(store: Store, record: Record, measured: RunMeasurements, traceback
             target.with_suffix(".part").replace(target)
     record = replace(record, training=tuple(training), cost=_sum_costs(measured.stages))
     note = "- files: encoder-seed*.safetensors hold the method's whole state; `sslbench export` writes plain encoders\n"
-    write_atomically(folder / "card.md", (card(record) + note).encode())
+    write_atomically(folder / "card.md", (make_card(record) + note).encode())
     write_atomically(folder / "record.json", encode(record))
     return record
 

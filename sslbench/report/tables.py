@@ -32,7 +32,7 @@ from sslbench.analysis.tables.selection import (
 )
 from sslbench.api.files import write_atomically
 from sslbench.results.answers import read_answers
-from sslbench.results.frames import DIVIDED, Results
+from sslbench.results.frames import SIZE_COLUMNS, Results
 from sslbench.results.marks import with_marks
 from sslbench.results.record import COSTS
 from sslbench.study.definition import TableSettings
@@ -197,7 +197,7 @@ def _count_table(frames: Frames, settings: TableSettings, rows: Sequence[str], f
     if settings.source == "labels":
         return _label_count_table(frames, frame, settings, rows, folder)
     note, count = "samples of all folds together; minimum and maximum per class", "samples"
-    counted: Sequence[str] = DIVIDED
+    counted: Sequence[str] = SIZE_COLUMNS
     if settings.source == "pools":
         note, count = "images, those left out by reason, and those kept", "kept"
         counted = ["member", *frame.select_dtypes("number").columns]

@@ -67,7 +67,7 @@ def read_answers(root: Path | None, record: Record) -> dict[Question, TestAnswer
     columns = [*NAMES, "seed", "fold", "epoch", "label", "predicted"]
     table = parquet.read_table(path, columns=columns, read_dictionary=list(NAMES))
     table = table.filter(arrow.compute.is_null(table["epoch"])).unify_dictionaries().combine_chunks()
-    codes, names = _coded(table)
+    codes, names = _encode(table)
     asked = [question_of("", "", setting).setting for setting in names["setting"]]
     questions = {text: code for code, text in enumerate(dict.fromkeys(asked))}
     question = np.array([questions[text] for text in asked], np.int64)[codes["setting"]]
@@ -83,7 +83,7 @@ def read_answers(root: Path | None, record: Record) -> dict[Question, TestAnswer
     return found
 
 
-def _coded(table: arrow.Table) -> tuple[Mapping[str, NDArray[np.int64]], Mapping[str, list[str]]]:
+def _encode(table: arrow.Table) -> tuple[Mapping[str, NDArray[np.int64]], Mapping[str, list[str]]]:
     """Codes and values of the columns of names."""
     columns = {name: table[name].combine_chunks() for name in NAMES}
     columns = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sslbench.results.record import Record
 
 
-def card(record: Record) -> str:
+def make_card(record: Record) -> str:
     """A model card: what the encoder is, what it learned from, and under which licenses."""
     backbone = ", ".join(f"{m}: {b['name']}" for m, b in record.backbones.items()) or "the method's own"
     learned = ", ".join(dict.fromkeys(str(t["samples"]) for t in record.training if "samples" in t)) or "no"

@@ -15,7 +15,7 @@ from torch import Tensor
 from sslbench.api.errors import RequestError
 from sslbench.api.values import Modality
 from sslbench.catalog.facts import Catalog
-from sslbench.results.card import card
+from sslbench.results.card import make_card
 from sslbench.results.frames import read_record
 from sslbench.results.image_reading import reader_source
 from sslbench.results.program import EncoderInput, rebuild_encoder, save_program
@@ -68,7 +68,7 @@ def export_run(run: Path, to: Path, seed: int | None, catalog: Catalog) -> list[
     if any(one.takes is not None and _is_readable(one.takes) for one in exported):
         (to / READER).write_text(reader_source())
         written.append(to / READER)
-    (to / "card.md").write_text(f"{card(record)}\n{describe_use(record, exported)}")
+    (to / "card.md").write_text(f"{make_card(record)}\n{describe_use(record, exported)}")
     return [*written, to / "card.md"]
 
 

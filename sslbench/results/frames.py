@@ -16,7 +16,7 @@ from sslbench.results.marks import marks_of
 from sslbench.results.record import COSTS, ClassScore, Record, Score, decode
 from sslbench.results.shared import Evaluations, Mark, find_holders
 
-HEAD = (
+RUN_COLUMNS = (
     "run",
     "method",
     "backbone",
@@ -30,11 +30,11 @@ HEAD = (
     "test_share",
     "marks",
 )
-DIVIDED = ("samples", "classes", "min", "max", "groups")
-HELD = ("validation_samples", "test_samples")
-MISSING = ("fold", "lacks", "class", "samples")
-DATA = ("dataset", "fingerprint")
-PAIR = (*DATA, "protocol", "seed", "fold", "epoch", "setting", "class", "taken_for", "count", "share")
+SIZE_COLUMNS = ("samples", "classes", "min", "max", "groups")
+HELD_OUT_COLUMNS = ("validation_samples", "test_samples")
+MISSING_COLUMNS = ("fold", "lacks", "class", "samples")
+DATA_COLUMNS = ("dataset", "fingerprint")
+PAIR_COLUMNS = (*DATA_COLUMNS, "protocol", "seed", "fold", "epoch", "setting", "class", "taken_for", "count", "share")
 KINDS: Mapping[str, Any] = {"scores": Score, "classes": ClassScore}
 
 
@@ -71,17 +71,19 @@ class Results:
         """One row per run and dataset that it is measured on, with its status and the reason where it has no numbers."""
         parts = [(record, data["part"]) for record in self.records for data in record.evaluated_on]
         rows = [{**_head(record), **_data(record, part), "reason": record.reason} for record, part in parts]
-        return pd.DataFrame(rows, columns=[*HEAD, *DATA, "reason"])
+        return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *DATA_COLUMNS, "reason"])
 
     @property
     def samples(self) -> pd.DataFrame:
         """One row per run and dataset: samples, classes, the least and the most of a class, and what no split cuts."""
-        return self._divided(lambda divided: [{name: divided[name] for name in DIVIDED}], DIVIDED)
+        return self._divided(lambda divided: [{name: divided[name] for name in SIZE_COLUMNS}], SIZE_COLUMNS)
 
     @property
     def labels(self) -> pd.DataFrame:
         """One row per run, dataset, fold and fraction of labels: how many those are, and how many test samples there are."""
-        return self._divided(lambda divided: divided["labels"], ("fold", "fraction", *DIVIDED[:4], *HELD))
+        return self._divided(
+            lambda divided: divided["labels"], ("fold", "fraction", *SIZE_COLUMNS[:4], *HELD_OUT_COLUMNS)
+        )
 
     @property
     def missing_classes(self) -> pd.DataFrame:
@@ -92,7 +94,7 @@ class Results:
         for record in self.records:
             for data in record.evaluated_on:
                 rows += [{**_head(record), **_data(record, data["part"]), **row} for row in _missing(data)]
-        return pd.DataFrame(rows, columns=[*HEAD, *DATA, *MISSING])
+        return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *DATA_COLUMNS, *MISSING_COLUMNS])
 
     @property
     def pools(self) -> pd.DataFrame:
@@ -117,7 +119,7 @@ class Results:
                     mark = marks.get((training["seed"], training["fold"], data["part"]))
                     if holders.get(mark, record.run) == record.run:
                         rows.append({**_head(record), **_data(record, data["part"]), **training})
-        return pd.DataFrame(rows, columns=[*HEAD, *DATA, "seed", "fold", *COSTS])
+        return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *DATA_COLUMNS, "seed", "fold", *COSTS])
 
     @property
     def confusions(self) -> pd.DataFrame:
@@ -134,14 +136,14 @@ class Results:
                 mark = _mark(head, evaluations.find(*place, fold=one["fold"], setting=one["setting"]), one["dataset"])
                 if holders.get(mark, record.run) == record.run:
                     rows += [{**head, **pair} for pair in _pairs(one, record)]
-        return pd.DataFrame(rows, columns=[*HEAD, *PAIR])
+        return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *PAIR_COLUMNS])
 
     def _divided(self, of: Callable[[Any], Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> pd.DataFrame:
         rows = []
         for record in self.records:
             for data in [data for data in record.evaluated_on if "divided" in data]:
                 rows += [{**_head(record), **_data(record, data["part"]), **row} for row in of(data["divided"])]
-        return pd.DataFrame(rows, columns=[*HEAD, *DATA, *columns])
+        return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *DATA_COLUMNS, *columns])
 
     @property
     def classes(self) -> pd.DataFrame:
@@ -157,8 +159,8 @@ class Results:
                 mark = _mark(head, evaluations.stage_of(row), row.dataset)
                 if holders.get(mark, record.run) == record.run:
                     rows.append({**head, "dataset": row.dataset, "fingerprint": prints.get(row.dataset), **asdict(row)})
-        own = [one.name for one in fields(KINDS[field]) if one.name not in DATA]
-        return pd.DataFrame(rows, columns=[*HEAD, *DATA, *own])
+        own = [one.name for one in fields(KINDS[field]) if one.name not in DATA_COLUMNS]
+        return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *DATA_COLUMNS, *own])
 
     def _holders(self) -> dict[Mark, str]:
         """Which run shows what of the evaluations that several share."""
@@ -173,7 +175,7 @@ class Results:
 def _missing(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The classes of one dataset that are not both learned and tested, by fold; nothing for records of older versions."""
     return [
-        dict(zip(MISSING, (int(fold), lacks, name, samples), strict=True))
+        dict(zip(MISSING_COLUMNS, (int(fold), lacks, name, samples), strict=True))
         for fold, kinds in data.get("missing_classes", {}).items()
         for lacks, classes in kinds.items()
         for name, samples in classes.items()
@@ -203,7 +205,7 @@ def _pairs(matrix: Mapping[str, Any], record: Record) -> list[dict[str, Any]]:
     of_class = Counter[int]()
     for true, _, count in matrix["counts"]:
         of_class[true] += count
-    facts = {**_data(record, matrix["dataset"]), **{name: matrix[name] for name in PAIR[2:7]}}
+    facts = {**_data(record, matrix["dataset"]), **{name: matrix[name] for name in PAIR_COLUMNS[2:7]}}
     return [
         {**facts, "class": names[true], "taken_for": names[said], "count": count, "share": count / of_class[true]}
         for true, said, count in matrix["counts"]
@@ -224,7 +226,7 @@ def _fingerprints(record: Record) -> dict[str, str]:
 
 def _data(record: Record, part: str) -> dict[str, str]:
     """The columns that tell a dataset: its name, and what is in it."""
-    return dict(zip(DATA, (part, _fingerprints(record).get(part, "")), strict=True))
+    return dict(zip(DATA_COLUMNS, (part, _fingerprints(record).get(part, "")), strict=True))
 
 
 def _mark(head: Mapping[str, Any], stage: str | None, dataset: str) -> Mark:

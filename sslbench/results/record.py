@@ -16,7 +16,7 @@ SCHEMA = 2
 Status = Literal["done", "collapsed", "diverged", "unavailable", "failed"]
 COSTS = ("epochs", "samples_seen", "seconds", "samples_per_second", "peak_megabytes")
 """What is told of a training's length and of what it took."""
-APART = ("cost", "host", "clock")
+VARYING_FIELDS = ("cost", "host", "clock")
 """Fields that two equal runs may differ in."""
 
 

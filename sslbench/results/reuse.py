@@ -26,7 +26,7 @@ WRITTEN = 1
 def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage]) -> str:
     """Digest all that a run's folder follows from: the request, the data, versions, and each stage that is done or failed."""
     parts = [
-        (part.name, part.choice.record_facts(), part.fingerprint(), *_told_by(part.dataset))
+        (part.name, part.choice.record_facts(), part.fingerprint(), *_describe_dataset(part.dataset))
         for part in (*plan.pretrain_parts, *plan.evaluate_parts)
     ]
     made = [
@@ -77,7 +77,7 @@ def note_written(store: Store, name: str, inputs: str) -> None:
     write_atomically(folder / NOTE, json.dumps({"inputs": inputs, "files": sizes}, indent=1).encode())
 
 
-def _told_by(dataset: Dataset) -> tuple[str, str]:
+def _describe_dataset(dataset: Dataset) -> tuple[str, str]:
     """What a dataset says of itself beside its samples."""
     describe = getattr(dataset, "describe", None)
     return repr(getattr(dataset, "account", None)), repr(describe()) if describe else ""

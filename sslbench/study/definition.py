@@ -215,7 +215,7 @@ def read_study(file: Path, scale: str) -> Study:
     if not isinstance(loaded, Mapping):
         raise RequestError([f"{file}: holds no settings; write 'name: …', 'base: …', 'axes: …'"])
     problems: list[str] = []
-    content = convert(_placed(loaded, file.parent), Content, "", problems)
+    content = convert(_insert_folder(loaded, file.parent), Content, "", problems)
     variants = {name: convert(v or {}, Scale, f"scales.{name}", problems) for name, v in content.scales.items()}
     if scale and scale not in variants:
         problems.append(f"--scale {scale}: {file.name} has no such scale{did_you_mean(scale, variants)}")
@@ -225,8 +225,8 @@ def read_study(file: Path, scale: str) -> Study:
 
     def both(what: str, cls: type[Any]) -> tuple[Any, ...]:
         """What the study shows or judges at every scale, and what it does at this one."""
-        own = _several(getattr(variant, what), cls, f"scales.{scale}.{what}", problems)
-        return (*_several(getattr(content, what), cls, what, problems), *own)
+        own = _convert_all(getattr(variant, what), cls, f"scales.{scale}.{what}", problems)
+        return (*_convert_all(getattr(content, what), cls, what, problems), *own)
 
     every = [*content.axes, *(name for one in variants.values() for name in one.axes)]
     study = Study(
@@ -234,7 +234,7 @@ def read_study(file: Path, scale: str) -> Study:
         summary=content.summary,
         scale=scale,
         cost=variant.cost,
-        base={**flat(content.base), **flat(variant.base)},
+        base={**flatten(content.base), **flatten(variant.base)},
         axes=axes,
         dropped=tuple(dict.fromkeys(n for n in every if n not in {*(axis.name for axis in axes), *SCORE_FACTS})),
         tables=both("tables", TableSettings),
@@ -242,7 +242,7 @@ def read_study(file: Path, scale: str) -> Study:
         hypotheses=both("hypotheses", Hypothesis),
         class_effects=both("class_effects", ClassEffectSettings),
         published=content.published,
-        expect=_several(variant.expect, Expected, f"scales.{scale}.expect", problems),
+        expect=_convert_all(variant.expect, Expected, f"scales.{scale}.expect", problems),
         executor=content.executor,
     )
     if problems:
@@ -250,16 +250,18 @@ def read_study(file: Path, scale: str) -> Study:
     return study
 
 
-def _placed(tree: Any, folder: Path) -> Any:
+def _insert_folder(tree: Any, folder: Path) -> Any:
     """A tree whose texts name the study's own folder where they say ${folder}."""
     if isinstance(tree, Mapping):
-        return {name: _placed(value, folder) for name, value in tree.items()}
+        return {name: _insert_folder(value, folder) for name, value in tree.items()}
     if isinstance(tree, list):
-        return [_placed(value, folder) for value in tree]
+        return [_insert_folder(value, folder) for value in tree]
     return tree.replace("${folder}", str(folder.absolute())) if isinstance(tree, str) else tree
 
 
-def _several(values: Sequence[Mapping[str, Any]], cls: type[Any], path: str, problems: list[str]) -> tuple[Any, ...]:
+def _convert_all(
+    values: Sequence[Mapping[str, Any]], cls: type[Any], path: str, problems: list[str]
+) -> tuple[Any, ...]:
     return tuple(convert(value, cls, f"{path}[{place}]", problems) for place, value in enumerate(values))
 
 
@@ -270,20 +272,20 @@ def _axis(name: str, values: Any, problems: list[str]) -> Axis:
     if isinstance(values, Mapping):
         wrong = [str(label) for label, group in values.items() if not isinstance(group, Mapping)]
         problems += [f"{path}.{label}: expected settings, such as {{train.epochs: 20}}" for label in wrong]
-        return Axis(name=name, values={label: flat(v) for label, v in values.items() if isinstance(v, Mapping)})
+        return Axis(name=name, values={label: flatten(v) for label, v in values.items() if isinstance(v, Mapping)})
     if not isinstance(values, list) or not values:
         problems.append(f"{path}: expected a list, a range {{from, to, step}} or named groups, got {values!r:.60}")
         return Axis(name=name, values={})
-    if not all(_nameable(value) for value in values):
+    if not all(_is_own_label(value) for value in values):
         problems.append(f"{path}: what a list holds must have a name; write named groups, got {values!r:.60}")
         return Axis(name=name, values={})
     labels = [tuple(value) if isinstance(value, list) else value for value in parse_numbers(values)]
     if len(set(labels)) != len(labels):
         problems.append(f"{path}: names a value twice: {values!r:.60}")
-    return Axis(name=name, values={label: flat({name: value}) for label, value in zip(labels, values, strict=True)})
+    return Axis(name=name, values={label: flatten({name: value}) for label, value in zip(labels, values, strict=True)})
 
 
-def _nameable(value: Any) -> bool:
+def _is_own_label(value: Any) -> bool:
     """Whether a value of a list is its own name: a number or text, or a list of those."""
     return not any(isinstance(one, (Mapping, list)) for one in (value if isinstance(value, list) else [value]))
 
@@ -303,13 +305,13 @@ def _range(values: Mapping[str, Any], path: str, problems: list[str]) -> list[An
     return [int(value) for value in found] if all(type(number) is int for number in numbers) else found
 
 
-def flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+def flatten(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """A tree of settings as dotted paths; `method: NAME` is the component's name."""
     found: dict[str, Any] = {}
     for name, value in tree.items():
         path = f"{above}{name}"
         if isinstance(value, Mapping):
-            found |= flat(value, f"{path}.")
+            found |= flatten(value, f"{path}.")
         else:
             found[f"{path}.name" if path in COMPONENTS and isinstance(value, str) else path] = value
     return found

@@ -17,7 +17,7 @@ from sslbench.study.rates import FORWARD, Rates, open_rates
 KINDS: tuple[str, ...] = get_args(Kind)
 PLAN_SECONDS, RUN_SECONDS = 5.0, 3.0
 """Time for measuring before a plan is printed, and before a run starts."""
-SHARE = 0.05
+MAX_SHARE = 0.05
 """Measuring ends when it took this share of what it is about, if that is sooner than its limit."""
 
 
@@ -69,7 +69,7 @@ def estimate(
     seconds = dict.fromkeys(KINDS, 0.0)
     by_method: dict[str, float] = {}
     for stage in left:
-        took = rates.seconds(stage) or 0.0
+        took = rates.estimate(stage) or 0.0
         seconds[stage.kind] += took
         name = owner[stage.folder].method.name if stage.kind != "prepare" else "prepare"
         by_method[name] = by_method.get(name, 0.0) + took
@@ -79,8 +79,8 @@ def estimate(
         failed=_count_by_kind(stages[path] for path, lasting in failed.items() if not lasting),
         unavailable=_count_by_kind(stages[path] for path, lasting in failed.items() if lasting),
         seconds=seconds, by_method=by_method,
-        guessed=sum(stage.shape not in rates.known and rates.seconds(stage) is not None for stage in left),
-        unknown=sum(rates.seconds(stage) is None for stage in left),
+        guessed=sum(stage.shape not in rates.known and rates.estimate(stage) is not None for stage in left),
+        unknown=sum(rates.estimate(stage) is None for stage in left),
         unmeasured=tuple(dict.fromkeys(problems)),
     )  # fmt: skip
 
@@ -128,11 +128,11 @@ def _measure(
         families = {s.family for s in left if owner[s.folder] is plan} - known
         if not measure_plan(plan, families, stages_of, rates, watch, problems):
             unavailable.add(id(plan))
-        about = sum(rates.seconds(stage) or 0.0 for stage in left)
-        if watch.is_reached or watch.spent > SHARE * about > 0:
+        about = sum(rates.estimate(stage) or 0.0 for stage in left)
+        if watch.is_reached or watch.spent > MAX_SHARE * about > 0:
             break
     if watch is not None:
-        rates.keep()
+        rates.save()
     return problems, unavailable
 
 

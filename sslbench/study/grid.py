@@ -54,7 +54,7 @@ class Grid:
     placeholders: tuple[str, ...]
 
 
-def points_of(study: Study, overrides: Sequence[str]) -> list[Point]:
+def make_points(study: Study, overrides: Sequence[str]) -> list[Point]:
     """The product of the axes, each point over the base, below `key=value` overrides; a null takes away what is there."""
     points = []
     for labels in itertools.product(*(axis.values for axis in study.axes)):
@@ -63,7 +63,7 @@ def points_of(study: Study, overrides: Sequence[str]) -> list[Point]:
             settings |= axis.values[label]
         away = {path for path in study.base if path in settings and settings[path] is None}
         laid = {path: value for path, value in {**study.base, **settings}.items() if path not in away}
-        tree = read_request(None, nested(laid), overrides)
+        tree = read_request(None, nest(laid), overrides)
         named = {axis.name: label for axis, label in zip(study.axes, labels, strict=True)}
         points.append(Point(labels=named, tree=tree))
     return points
@@ -110,7 +110,7 @@ def make_grid(
             plans.setdefault(name, plan)
             answers[name].append(point.labels)
     if problems:
-        raise RequestError([_placed(problem, places, len(points)) for problem, places in problems.items()])
+        raise RequestError([_add_place(problem, places, len(points)) for problem, places in problems.items()])
     ordered = sorted(plans, key=lambda name: plans[name].spec.baseline)
     rows = tuple(
         StudyRow(name=name, plan=plans[name], points=tuple(answers[name]), is_secondary=name not in asked)
@@ -119,7 +119,7 @@ def make_grid(
     return Grid(rows=rows, missing=tuple(missing), placeholders=tuple(dict.fromkeys(shelf.placeholders)))
 
 
-def _placed(problem: str, places: Sequence[str], of: int) -> str:
+def _add_place(problem: str, places: Sequence[str], of: int) -> str:
     """A problem with where it was met, unless that is everywhere."""
     if len(places) == of:
         return problem
@@ -127,7 +127,7 @@ def _placed(problem: str, places: Sequence[str], of: int) -> str:
     return f"at {places[0]}{more}: {problem}"
 
 
-def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+def nest(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted paths as a tree."""
     tree = OmegaConf.create({})
     for path, value in settings.items():

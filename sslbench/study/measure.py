@@ -23,25 +23,25 @@ from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
 from sslbench.study.rates import Rates
 
-BUDGET, FEWEST, MOST = 2**20, 30, 256
+VALUES_PER_MODALITY, MIN_ROWS, MAX_ROWS = 2**20, 30, 256
 """Values to generate for a modality, and the rows that this may come to."""
-EVALUATED = 2
+EVALUATION_FACTOR = 2
 """So many times as many rows are evaluated: a protocol's batch is a part of its bank, and tiny batches cost more per row."""
-STEP, LEAST_BATCH = 2**19, 8
+BATCH_VALUES, MIN_BATCH = 2**19, 8
 """Values of one batch that is timed, and its rows at least."""
 FIT_STEPS = 3
 """Steps of a protocol's training that are timed: a training has a minimum of steps, however few the rows."""
 StagesOf = Callable[[Plan, Store], Iterable[Stage]]
 
 
-def small(plan: Plan) -> Plan:
+def shrink_plan(plan: Plan) -> Plan:
     """The same plan on a few generated rows: one seed, one fold, and two or a few more steps.
 
     Nothing is fetched for it, and it never stops early.
     """
     values = sum(int(np.prod([side or SIDE for side in m.shape])) for m in plan.modalities.values())
-    rows = int(np.clip(BUDGET // max(values, 1), FEWEST, MOST))
-    batch = int(np.clip(STEP // max(values, 1), LEAST_BATCH, min(plan.train.batch_size, rows)))
+    rows = int(np.clip(VALUES_PER_MODALITY // max(values, 1), MIN_ROWS, MAX_ROWS))
+    batch = int(np.clip(BATCH_VALUES // max(values, 1), MIN_BATCH, min(plan.train.batch_size, rows)))
 
     def generated(part: Part, rows: int) -> Part:
         made = SyntheticDataset(part.dataset.modalities, part.dataset.target, rows, part.choice.spec.card.groups)
@@ -55,7 +55,7 @@ def small(plan: Plan) -> Plan:
     splits = SplitSettings(folds=plan.splits.folds, label_fractions=plan.splits.label_fractions)
     return replace(
         plan, pretrain_parts=(generated(plan.pretrain_parts[0], rows),),
-        evaluate_parts=(generated(plan.evaluate_parts[0], EVALUATED * rows),),
+        evaluate_parts=(generated(plan.evaluate_parts[0], EVALUATION_FACTOR * rows),),
         backbones={name: choice.without_weights() for name, choice in plan.backbones.items()},
         train=train, splits=splits, seeds=plan.seeds[:1], folds=(0,),
     )  # fmt: skip
@@ -93,7 +93,7 @@ def measure_plan(
         wanted.setdefault(stage.kind, {}).setdefault(stage.shape, stage)
     with tempfile.TemporaryDirectory(prefix="sslbench-estimate-") as folder:
         store = Store(root=Path(folder), prepared=Path(folder) / "prepared")
-        stages = {str(stage.folder): stage for stage in stages_of(small(plan), store)}
+        stages = {str(stage.folder): stage for stage in stages_of(shrink_plan(plan), store)}
         little: dict[str, list[str]] = {}
         for path, stage in stages.items():
             little.setdefault(stage.kind, []).append(path)
@@ -104,11 +104,11 @@ def measure_plan(
         }
         ordered = sorted(real.items(), key=lambda item: item[1].facts.get("fraction") or 1.0)  # most labels come last
         first = {stage.family: path for path, stage in ordered if stage.family in families}
-        for path in _needed(stages, list(first.values())):
+        for path in _list_needed(stages, list(first.values())):
             if limit.is_reached:
                 return True
             try:
-                per_row = _timed(stages[path])
+                per_row = _time_stage(stages[path])
             except Exception as error:  # a fact about a component, and no reason to refuse a plan
                 stage = stages[path]
                 problems.append(f"{plan.method.name}: {stage.kind}: {type(error).__name__}: {error}")
@@ -118,7 +118,7 @@ def measure_plan(
     return True
 
 
-def _needed(stages: Mapping[str, Stage], asked: Collection[str]) -> Sequence[str]:
+def _list_needed(stages: Mapping[str, Stage], asked: Collection[str]) -> Sequence[str]:
     """The stages that are asked for and all that they read, in an order in which they can be made."""
     needed = set(asked)
     for path in reversed(list(stages)):
@@ -127,7 +127,7 @@ def _needed(stages: Mapping[str, Stage], asked: Collection[str]) -> Sequence[str
     return [path for path in stages if path in needed]
 
 
-def _timed(stage: Stage) -> float:
+def _time_stage(stage: Stage) -> float:
     """Make a stage; seconds per row of a step after the first, where it takes steps, else of the whole.
 
     A protocol's training is left after its first steps, and counts as long as all of them would take.
@@ -137,20 +137,20 @@ def _timed(stage: Stage) -> float:
     began = environment.busy_stopwatch()
     try:
         stage.make(stage.folder, watch)
-        whole = _between(began, environment.busy_stopwatch())
-    except _SeenEnough as seen:
+        whole = _elapsed(began, environment.busy_stopwatch())
+    except _EnoughSteps as seen:
         whole = seen.seconds
     if stage.kind == "pretrain" and len(watch.times) > 1:
-        return _between(watch.times[0], watch.times[-1]) / (stage.rows * (len(watch.times) - 1) / len(watch.times))
+        return _elapsed(watch.times[0], watch.times[-1]) / (stage.rows * (len(watch.times) - 1) / len(watch.times))
     return whole / max(stage.rows, 1)
 
 
-def _between(first: tuple[float, float], last: tuple[float, float]) -> float:
+def _elapsed(first: tuple[float, float], last: tuple[float, float]) -> float:
     """Seconds between two looks, not counting those in which other programs had the processors."""
     return min(last[0] - first[0], last[1] - first[1])
 
 
-class _SeenEnough(Exception):
+class _EnoughSteps(Exception):
     """Enough steps of a protocol's training were timed; all of them would take so many seconds."""
 
     def __init__(self, seconds: float) -> None:
@@ -174,5 +174,5 @@ class _Watch:
         """Note a step of a protocol's training; raises _SeenEnough after FIT_STEPS of them."""
         self.times.append(environment.busy_stopwatch())
         if len(self.times) > FIT_STEPS:
-            per_step = _between(self.times[0], self.times[-1]) / FIT_STEPS
-            raise _SeenEnough(per_step * moment.epochs * moment.steps)
+            per_step = _elapsed(self.times[0], self.times[-1]) / FIT_STEPS
+            raise _EnoughSteps(per_step * moment.epochs * moment.steps)

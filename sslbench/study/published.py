@@ -38,7 +38,7 @@ def read_published(path: Path) -> pd.DataFrame:
     return frame
 
 
-def published_wrongly(study: Study) -> list[str]:
+def published_problems(study: Study) -> list[str]:
     """Say what is wrong with a study's file of published numbers, and with the tables that show it."""
     if study.published is None:
         return [f"tables[{t.name}]: shows what was published, and the study names no file of it"

@@ -20,7 +20,7 @@ from sslbench.stages.stage import cost, finished
 
 FORWARD: Mapping[str, float] = {"pretrain": 6.0, "extract": 1.0, "evaluate": 3.0}
 """Passes of one row through its encoder, about: two views forward and back, one forward, one forward and back."""
-MOST = 5000
+MAX_SHAPES = 5000
 """Shapes that the file holds; the oldest are dropped."""
 
 
@@ -61,7 +61,7 @@ class Rates:
             if finished(stage.folder):
                 self.add(stage, float(cost(stage.folder)["seconds"]), real=True)
 
-    def seconds(self, stage: Stage) -> float | None:
+    def estimate(self, stage: Stage) -> float | None:
         """Say about what a stage would take; None where nothing like it is known."""
         rate = self.known.get(stage.shape)
         per_row = rate.per_row if rate else self._like(stage)
@@ -83,11 +83,11 @@ class Rates:
         found = family or encoder or (kind if stage.passes_encoder or stage.kind != "evaluate" else [])
         return sum(found) / len(found) if found else None
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Write the file, together with what another process has written meanwhile."""
         if self.path is not None:
             known = {**_read(self.path), **self.known}
-            content = {shape: asdict(rate) for shape, rate in list(known.items())[-MOST:]}
+            content = {shape: asdict(rate) for shape, rate in list(known.items())[-MAX_SHAPES:]}
             write_atomically(self.path, json.dumps(content).encode())
 
 
@@ -111,5 +111,5 @@ def by_kind(stages: Iterable[Stage], rates: Rates) -> dict[str, float]:
     """Sum what stages would take, by kind; what nothing is known of counts as nothing."""
     seconds: dict[str, float] = defaultdict(float)
     for stage in stages:
-        seconds[stage.kind] += rates.seconds(stage) or 0.0
+        seconds[stage.kind] += rates.estimate(stage) or 0.0
     return dict(seconds)

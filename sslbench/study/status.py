@@ -16,17 +16,17 @@ ORDER: tuple[State, ...] = ("done", "running", "waiting", "failed", "stale")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class RunStatus:
     """One row of a study: its state, how many of its stages are done, and why it failed."""
 
     run: str
     state: State
     done: int
-    of: int
+    total: int
     reason: str = ""
 
 
-def standing(run: Run, leases: Leases, earlier: Sequence[str]) -> Standing:
+def find_status(run: Run, leases: Leases, earlier: Sequence[str]) -> RunStatus:
     """A run's state; stale means that only a run of other versions answered its points."""
     done = sum(finished(stage.folder) for stage in run.stages)
     failures = [found for stage in run.stages if (found := failure_of(stage.folder)) is not None]
@@ -41,7 +41,7 @@ def standing(run: Run, leases: Leases, earlier: Sequence[str]) -> Standing:
         state = "running"
     elif earlier:
         state = "stale"
-    return Standing(run=run.name, state=state, done=done, of=len(run.stages), reason=reason)
+    return RunStatus(run=run.name, state=state, done=done, total=len(run.stages), reason=reason)
 
 
 def earlier_runs(listed: Sequence[Mapping[str, Any]], points: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -50,7 +50,7 @@ def earlier_runs(listed: Sequence[Mapping[str, Any]], points: Sequence[Mapping[s
     return [row["run"] for row in listed if any(point in wanted for point in row["points"])]
 
 
-class Costs:
+class StageCosts:
     """What stages cost, learned from those that are made: seconds per row of their shape, or else of their kind."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Costs:
             self._rows[name] += max(stage.rows, 1)
         return seconds
 
-    def of(self, stages: Iterable[Stage]) -> float | None:
+    def estimate(self, stages: Iterable[Stage]) -> float | None:
         """What stages would take one after another; None where nothing is known of one of them."""
         total = 0.0
         for stage in stages:
@@ -78,10 +78,10 @@ class Costs:
 
 def seconds_left(runs: Sequence[Run]) -> float | None:
     """What the stages that are not made would take one after another, by those that are; None where that is not known."""
-    costs, left = Costs(), []
+    costs, left = StageCosts(), []
     for path, stage in distinct(runs).items():
         if finished(path):
             costs.learn(stage)
         elif failure_of(path) is None:
             left.append(stage)
-    return costs.of(left)
+    return costs.estimate(left)

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from sslbench.environment import isolated_python
-from sslbench.results.record import APART
+from sslbench.results.record import VARYING_FIELDS
 
 STUDY = {
     "name": "trial",
@@ -102,4 +102,4 @@ class ExecutorTrial:
 def _records(out: Path) -> dict[str, dict[str, Any]]:
     """Read what must be equal in the records of all executors."""
     found = {path.parent.name: json.loads(path.read_text()) for path in sorted(out.glob("*/record.json"))}
-    return {run: {k: v for k, v in record.items() if k not in APART} for run, record in found.items()}
+    return {run: {k: v for k, v in record.items() if k not in VARYING_FIELDS} for run, record in found.items()}

@@ -10,96 +10,96 @@ from tempfile import SpooledTemporaryFile
 
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_parts
-from sslbench.leaderboard.site.load import Beside, LoadedBundle, read_every
-from sslbench.leaderboard.site.pages import front, suite_pages
-from sslbench.leaderboard.site.tables import between_markers, overview, tables_of
-from sslbench.leaderboard.standings.across_boards import AcrossBoards, Boards, boards_of
-from sslbench.leaderboard.standings.disk_list import LITTLE, Spool
+from sslbench.leaderboard.site.load import InstalledContext, LoadedBundle, load_bundles
+from sslbench.leaderboard.site.pages import front_pages, suite_pages
+from sslbench.leaderboard.site.tables import make_overview, make_tables, replace_between_markers
+from sslbench.leaderboard.standings.across_boards import AcrossBoards, SuiteBoards, make_suite_boards
+from sslbench.leaderboard.standings.disk_list import MEMORY_BYTES, DiskList
 from sslbench.leaderboard.standings.entries import EntryResult, Place
-from sslbench.leaderboard.submission.bundle import folders
-from sslbench.leaderboard.submission.suite import read_suite, suites_of
+from sslbench.leaderboard.submission.bundle import bundle_folders
+from sslbench.leaderboard.submission.suite import list_suites, read_suite
 
 TABLES, SITE = "tables", "site"
 PAGES = ("README.md", "docs/leaderboard.md")
 """Pages of the project, next to the leaderboard's folder, in which a suite's block of ranks is kept up to date."""
-Text = SpooledTemporaryFile[bytes]
+TextFile = SpooledTemporaryFile[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
+class BuildResult:
     """What a build changed, or would have: files below the leaderboard, and how many there are in all."""
 
     changed: tuple[str, ...]
-    gone: tuple[str, ...]
+    removed: tuple[str, ...]
     files: int
 
 
-def build(board: Path, beside: Beside, *, write: bool, processes: int = 1) -> Built:
+def build(board: Path, beside: InstalledContext, *, write: bool, processes: int = 1) -> BuildResult:
     """Make every file, and write those that differ (without `write` only name them); files of earlier builds go.
 
     Raises RequestError for a bundle that `check` would refuse by its form. A script that asks for several `processes` needs a
     main guard, for they are spawned.
     """
     changed, made = [], set[str]()
-    for name, parts in files_of(board, beside, processes):
+    for name, parts in make_files(board, beside, processes):
         made.add(name)
-        with SpooledTemporaryFile(LITTLE) as text:
+        with SpooledTemporaryFile(MEMORY_BYTES) as text:
             for part in parts:
                 text.write(part.encode())
-            if not _is(board / name, text):
+            if not _has_content(board / name, text):
                 changed.append(name)
                 if write:
-                    write_parts(board / name, _content(text), lasting=name.startswith("../"))
+                    write_parts(board / name, _read_parts(text), lasting=name.startswith("../"))
     files = (path for root in (TABLES, SITE) for path in (board / root).rglob("*") if path.is_file())
     gone = sorted(name for path in files if (name := path.relative_to(board).as_posix()) not in made)
     for name in gone if write else ():
         (board / name).unlink()
-    return Built(changed=tuple(changed), gone=tuple(gone), files=len(made))
+    return BuildResult(changed=tuple(changed), removed=tuple(gone), files=len(made))
 
 
-def _is(path: Path, text: Text) -> bool:
+def _has_content(path: Path, text: TextFile) -> bool:
     """Whether a file holds a text."""
     if not path.is_file() or path.stat().st_size != text.tell():
         return False
     with path.open("rb") as there:
-        return all(part == there.read(len(part)) for part in _content(text))
+        return all(part == there.read(len(part)) for part in _read_parts(text))
 
 
-def _content(text: Text) -> Iterator[bytes]:
+def _read_parts(text: TextFile) -> Iterator[bytes]:
     """A text from its start, part by part."""
     text.seek(0)
-    return iter(lambda: text.read(LITTLE), b"")
+    return iter(lambda: text.read(MEMORY_BYTES), b"")
 
 
-def files_of(board: Path, beside: Beside, processes: int) -> Iterator[tuple[str, Iterable[str]]]:
+def make_files(board: Path, beside: InstalledContext, processes: int) -> Iterator[tuple[str, Iterable[str]]]:
     """(path below the leaderboard, parts of its text) of every file; each run's page is let go before the next is read."""
-    every: list[Boards] = []
+    every: list[SuiteBoards] = []
     shown = {name: path.read_text() for name in PAGES if (path := board.parent / name).is_file()}
-    for name in suites_of(board):
+    for name in list_suites(board):
         suite = read_suite(board, name)
         runs, judged, known = 0, list[tuple[str, str, str]](), dict[tuple[str, str], str]()
-        lines: dict[Place, Spool[EntryResult]] = defaultdict(Spool)
-        for runs, one in enumerate(read_every(suite, beside, folders(board, name), processes), 1):  # noqa: B007
+        lines: dict[Place, DiskList[EntryResult]] = defaultdict(DiskList)
+        for runs, one in enumerate(load_bundles(suite, beside, bundle_folders(board, name), processes), 1):  # noqa: B007
             yield f"{SITE}/{one.page[0]}", [one.page[1]]
-            _refuse_another_of_its_name(one, known)
-            judged += [(one.entry.name, *told) for told in one.judged]
-            for line in one.lines:
+            _refuse_duplicate_name(one, known)
+            judged += [(one.entry.name, *told) for told in one.verdicts]
+            for line in one.results:
                 lines[line.dataset, line.protocol].append(line)
-        boards = boards_of(suite, runs, lines, beside.protocols)
+        boards = make_suite_boards(suite, runs, lines, beside.protocols)
         for page, text in suite_pages(boards, beside.references, judged):
             yield f"{SITE}/{page}", [text]
-        for page, parts in tables_of(boards):
+        for page, parts in make_tables(boards):
             yield f"{TABLES}/{page}", parts
-        ranks = overview(boards)
-        shown = {page: between_markers(text, name, ranks) for page, text in shown.items()}
+        ranks = make_overview(boards)
+        shown = {page: replace_between_markers(text, name, ranks) for page, text in shown.items()}
         every.append(replace(boards, every=(), together=AcrossBoards()))  # a front page tells no more of it
-    for page, text in front(every):
+    for page, text in front_pages(every):
         yield f"{SITE}/{page}", [text]
     for page, text in shown.items():
         yield f"../{page}", [text]
 
 
-def _refuse_another_of_its_name(one: LoadedBundle, known: dict[tuple[str, str], str]) -> None:
+def _refuse_duplicate_name(one: LoadedBundle, known: dict[tuple[str, str], str]) -> None:
     for dataset in one.entry.datasets:
         if (other := known.setdefault((one.entry.name, dataset), one.name)) != one.name:
             both = f"{other} and {one.name} are both called {one.entry.name!r} on {dataset}"

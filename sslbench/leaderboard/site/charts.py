@@ -12,19 +12,19 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from sslbench.analysis.statistics.accuracy import MAIN
 from sslbench.analysis.statistics.intervals import over_seeds
 from sslbench.analysis.statistics.rank_aggregation import Order
-from sslbench.leaderboard.standings.across_boards import MOST_COMPARED
+from sslbench.leaderboard.standings.across_boards import MAX_COMPARED
 from sslbench.leaderboard.standings.board import Board, BoardRow
-from sslbench.leaderboard.standings.entries import CLUSTERED
+from sslbench.leaderboard.standings.entries import CLUSTER_METRIC
 
 WIDTH, HEIGHT, EDGE = 640, 320, 44
 STRIP = 96
 """Width of an interval's drawing in a table."""
 
 
-def scale(rows: Sequence[BoardRow]) -> dict[str, Callable[[float], float]]:
+def strip_scales(rows: Sequence[BoardRow]) -> dict[str, Callable[[float], float]]:
     """From a score to a place in its column's strip, by metric: all rows on one scale, which their intervals fill."""
     found = {}
-    for metric in (MAIN, "micro_accuracy", CLUSTERED):
+    for metric in (MAIN, "micro_accuracy", CLUSTER_METRIC):
         known = [row.scores[metric] for row in rows if metric in row.scores]
         ends = [one.score + sign * (one.half or 0) for one in known for sign in (-1, 1)]
         low, high = (max(0.0, min(ends)), min(1.0, max(ends))) if ends else (0.0, 1.0)
@@ -38,7 +38,7 @@ def _linear(low: float, high: float, first: float, last: float) -> Callable[[flo
     return lambda value: round(first + (last - first) * (min(max(value, low), high) - low) / (high - low), 1)
 
 
-def costs(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
+def cost_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
     """Per dataset and protocol: each trained entry's seconds and macro accuracy, and the front that nothing beats in both.
 
     Of very many entries the front and the best are drawn.
@@ -52,9 +52,9 @@ def costs(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
         for _, score, at in sorted(timed, key=lambda point: (point[0], -point[1])):
             if score > best:
                 best, ahead[at] = score, None
-        others = [at for _, _, at in timed if at not in ahead][: max(0, MOST_COMPARED - len(ahead))]
+        others = [at for _, _, at in timed if at not in ahead][: max(0, MAX_COMPARED - len(ahead))]
         points = [(at, row.entry, row.entry.seconds or 0.0, row.scores[MAIN])
-                  for at, row in zip([*ahead, *others], board.rows.at([*ahead, *others]), strict=True)]  # fmt: skip
+                  for at, row in zip([*ahead, *others], board.rows.take([*ahead, *others]), strict=True)]  # fmt: skip
         across = _axis([math.log10(seconds) for _, _, seconds, _ in points], EDGE, WIDTH - 12)
         up = _axis([one.score for *_, one in points], HEIGHT - EDGE, 12)
         yield {
@@ -65,8 +65,8 @@ def costs(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
                 for at, entry, seconds, one in sorted(points, key=lambda point: (point[2], point[1].name))
             ],
             "front": [(across(math.log10(seconds)), up(one.score)) for _, _, seconds, one in points[: len(ahead)]],
-            "across": [(across(math.log10(t)), f"{t:g} s") for t in _round([10**end for end in across.ends], decades=True)],
-            "up": [(up(value), f"{value:g}") for value in _round(up.ends)], "more": len(timed) - len(points),
+            "across": [(across(math.log10(t)), f"{t:g} s") for t in _ticks([10**end for end in across.ends], decades=True)],
+            "up": [(up(value), f"{value:g}") for value in _ticks(up.ends)], "more": len(timed) - len(points),
         }  # fmt: skip
 
 
@@ -87,18 +87,18 @@ def _axis(values: Sequence[float], first: float, last: float) -> Axis:
     return Axis(ends=(low - room, high + room), places=(first, last))
 
 
-def _round(ends: Sequence[float], *, decades: bool = False) -> list[float]:
+def _ticks(ends: Sequence[float], *, decades: bool = False) -> list[float]:
     """Some round numbers between two: multiples of 1, 2 or 5, or for a scale by `decades` those times powers of ten."""
     low, high = ends
     locator = LogLocator(subs=(1, 2, 5)) if decades and high > 10 * low else MaxNLocator(5, steps=[1, 2, 5, 10])
     return [round(float(one), 9) for one in locator.tick_values(low, high) if low <= one <= high]
 
 
-def curves(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
+def label_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
     """Per dataset and protocol with several shares of labels: every entry's macro accuracy over them, of many the best."""
     for board in boards:
-        told = [at for at, line in enumerate(board.lines) if line.curve]
-        own = sorted(board.lines.at(told[:MOST_COMPARED]), key=lambda line: line.entry.name)
+        told = [at for at, line in enumerate(board.results) if line.curve]
+        own = sorted(board.results.take(told[:MAX_COMPARED]), key=lambda line: line.entry.name)
         if not own:
             continue
         shares = sorted({share for line in own for share in line.curve})
@@ -124,11 +124,11 @@ def curves(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
             "dataset": board.dataset, "protocol": board.protocol, "lines": drawn, "shares": shares,
             "more": len(told) - len(own),
             "across": [(across(math.log10(share)), f"{100 * share:g} %") for share in shares],
-            "up": [(up(value), f"{value:g}") for value in _round(up.ends)],
+            "up": [(up(value), f"{value:g}") for value in _ticks(up.ends)],
         }  # fmt: skip
 
 
-def diagram(order: Order) -> dict[str, Any]:
+def rank_diagram(order: Order) -> dict[str, Any]:
     """Mean ranks on a line, half of the names on each side, and bars over groups that do not differ."""
     ranks = dict(zip(order.rows["method"], order.rows["mean_rank"], strict=True))
     count = max(len(ranks), 2)

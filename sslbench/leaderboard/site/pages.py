@@ -18,17 +18,24 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from numpy.typing import NDArray
 
 from sslbench.api.references import Published, ReferenceSpec
-from sslbench.leaderboard.site.charts import costs, curves, diagram, scale
-from sslbench.leaderboard.site.tables import REPORTED_AS, cell, in_part, note_of, shown, test_samples
-from sslbench.leaderboard.standings.across_boards import MOST_COMPARED, Boards
-from sslbench.leaderboard.standings.class_bias import often_lost
-from sslbench.leaderboard.standings.entries import SETTLED, Entry, EntryResult, samples
+from sslbench.leaderboard.site.charts import cost_charts, label_charts, rank_diagram, strip_scales
+from sslbench.leaderboard.site.tables import (
+    METRIC_TITLES,
+    describe_numbers,
+    format_cell,
+    format_row,
+    test_samples,
+    top_rows,
+)
+from sslbench.leaderboard.standings.across_boards import MAX_COMPARED, SuiteBoards
+from sslbench.leaderboard.standings.class_bias import count_worse_classes
+from sslbench.leaderboard.standings.entries import STABLE_DIGITS, Entry, EntryResult, test_codes
 from sslbench.leaderboard.submission.bundle import Bundle
-from sslbench.leaderboard.submission.command import command, settings_of
+from sslbench.leaderboard.submission.command import flatten_request, repeat_command
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.report.coverage import describe_coverage
 
-HEATS = 20
+HEAT_STEPS = 20
 """Steps of color in a heat map."""
 
 
@@ -39,7 +46,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     found.globals |= {"script": _asset("board.js"), "script_digest": _digest(_asset("board.js"))}
-    found.filters |= {"cell": cell, "p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}"}
+    found.filters |= {"cell": format_cell, "p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}"}
     found.tests |= {"missing": pd.isna}
     return found
 
@@ -57,42 +64,45 @@ def _page(name: str) -> Template:
     return _templates().get_template(name)
 
 
-def front(suites: Sequence[Boards]) -> Iterator[tuple[str, str]]:
+def front_pages(suites: Sequence[SuiteBoards]) -> Iterator[tuple[str, str]]:
     """The first page, and what all pages share."""
     yield "style.css", _asset("style.css")
     yield "index.html", _page("index.html").render(suites=suites, root=".")
 
 
 def suite_pages(
-    boards: Boards, references: Sequence[ReferenceSpec], judged: Sequence[tuple[str, str, str]]
+    boards: SuiteBoards, references: Sequence[ReferenceSpec], judged: Sequence[tuple[str, str, str]]
 ) -> Iterator[tuple[str, str]]:
     """Every page of a suite but those of its runs."""
     name = boards.suite.name
     published = published_rows(boards.suite, references)
     tables = [
         {
-            "dataset": board.dataset, "protocol": board.protocol, "scale": scale(top),
-            "rows": [{"row": row, "text": shown(row, boards.reported)} for row in top], "more": len(board.rows) - len(top),
+            "dataset": board.dataset, "protocol": board.protocol, "scale": strip_scales(top),
+            "rows": [{"row": row, "text": format_row(row, boards.reported_metric)} for row in top], "more": len(board.rows) - len(top),
             "published": [one for one in published if (one[1].dataset, one[1].protocol) == (board.dataset, board.protocol)],
         }
-        for board in boards.every
-        if (top := in_part(board.rows))
+        for board in boards.boards
+        if (top := top_rows(board.rows))
     ]  # fmt: skip
-    diagrams = [(place, order, diagram(order)) for place, order in boards.together.orders.items()]
+    diagrams = [(place, order, rank_diagram(order)) for place, order in boards.across.orders.items()]
     yield f"{name}/index.html", _page("suite.html").render(
-        root="..", boards=boards, tables=tables, note=note_of(boards), judged=judged, diagrams=diagrams,
-        reported=REPORTED_AS[boards.reported],
+        root="..", boards=boards, tables=tables, note=describe_numbers(boards), judged=judged, diagrams=diagrams,
+        reported=METRIC_TITLES[boards.reported_metric],
         counts={name: test_samples(boards.suite, name) for name in boards.suite.datasets},
     )  # fmt: skip
     yield (
         f"{name}/classes.html",
-        _page("classes.html").render(root="..", boards=boards, heats=list(heats(boards)), steps=HEATS),
+        _page("classes.html").render(root="..", boards=boards, heats=list(heatmaps(boards)), steps=HEAT_STEPS),
     )
-    yield f"{name}/bias.html", _page("bias.html").render(root="..", boards=boards, fields=list(hidden(boards)))
-    yield f"{name}/costs.html", _page("costs.html").render(root="..", boards=boards, charts=list(costs(boards.every)))
+    yield f"{name}/bias.html", _page("bias.html").render(root="..", boards=boards, fields=list(class_bias_rows(boards)))
+    yield (
+        f"{name}/costs.html",
+        _page("costs.html").render(root="..", boards=boards, charts=list(cost_charts(boards.boards))),
+    )
     yield (
         f"{name}/labels.html",
-        _page("labels.html").render(root="..", boards=boards, charts=list(curves(boards.every))),
+        _page("labels.html").render(root="..", boards=boards, charts=list(label_charts(boards.boards))),
     )
 
 
@@ -105,8 +115,8 @@ def run_page(suite: Suite, bundle: Bundle, entry: Entry, lines: Sequence[EntryRe
     ]
     return f"{suite.name}/runs/{entry.run}.html", _page("run.html").render(
         root="../..", suite=suite, bundle=bundle, entry=entry, lines=lines, classes=classes,
-        coverage=describe_coverage([bundle.record]), command=command(bundle.record),
-        settings=settings_of(bundle.record), digests=sorted(bundle.manifest.files.items()),
+        coverage=describe_coverage([bundle.record]), command=repeat_command(bundle.record),
+        settings=flatten_request(bundle.record), digests=sorted(bundle.manifest.files.items()),
     )  # fmt: skip
 
 
@@ -120,21 +130,21 @@ def published_rows(suite: Suite, references: Sequence[ReferenceSpec]) -> list[tu
     ]
 
 
-def heats(boards: Boards) -> Iterator[dict[str, Any]]:
+def heatmaps(boards: SuiteBoards) -> Iterator[dict[str, Any]]:
     """Per dataset and protocol: entries by classes, each recall with its step of color; hardest classes first, and of very
     many entries the best.
     """
-    for board in boards.every:
+    for board in boards.boards:
         data = boards.suite.datasets[board.dataset]
-        counts = np.bincount(samples(data)[0], minlength=len(data.classes))
-        told = ((line.entry.name, line.recalls.mean(0)) for line in board.lines if line.recalls is not None)
+        counts = np.bincount(test_codes(data)[0], minlength=len(data.classes))
+        told = ((line.entry.name, line.recalls.mean(0)) for line in board.results if line.recalls is not None)
         best, total, many = list[tuple[str, NDArray[np.float64]]](), np.zeros(len(counts)), 0
         for many, (name, recalls) in enumerate(told, 1):
             total += recalls
-            if many <= MOST_COMPARED:
+            if many <= MAX_COMPARED:
                 best.append((name, recalls))
         if many:
-            order = np.lexsort((np.array(data.classes), (total / many).round(SETTLED))).tolist()
+            order = np.lexsort((np.array(data.classes), (total / many).round(STABLE_DIGITS))).tolist()
             yield {
                 "dataset": board.dataset, "protocol": board.protocol, "more": many - len(best),
                 "classes": [(data.classes[code], int(counts[code])) for code in order],
@@ -143,17 +153,17 @@ def heats(boards: Boards) -> Iterator[dict[str, Any]]:
             }  # fmt: skip
 
 
-def hidden(boards: Boards) -> Iterator[dict[str, Any]]:
+def class_bias_rows(boards: SuiteBoards) -> Iterator[dict[str, Any]]:
     """Per dataset and protocol: what hides behind the means of its entries, and the classes that most of them lose."""
-    for board in boards.every:
+    for board in boards.boards:
         if len(board.bias):
             yield {
-                "dataset": board.dataset, "protocol": board.protocol, "rows": board.bias[:MOST_COMPARED],
-                "more": len(board.bias[MOST_COMPARED:]), "lost": often_lost(board.bias),
+                "dataset": board.dataset, "protocol": board.protocol, "rows": board.bias[:MAX_COMPARED],
+                "more": len(board.bias[MAX_COMPARED:]), "lost": count_worse_classes(board.bias),
             }  # fmt: skip
 
 
 def _heat(value: float) -> Mapping[str, Any]:
     if np.isnan(value):
         return {"text": "–", "step": 0}
-    return {"text": f"{value:.2f}", "step": round(value * HEATS)}
+    return {"text": f"{value:.2f}", "step": round(value * HEAT_STEPS)}

@@ -14,38 +14,38 @@ from sslbench.analysis.statistics.accuracy import MAIN
 from sslbench.analysis.statistics.class_differences import recall_half_widths
 from sslbench.analysis.statistics.intervals import over_seeds
 from sslbench.analysis.statistics.shared_ranks import Scored, Standing
-from sslbench.leaderboard.standings.across_boards import AcrossBoards, Boards
+from sslbench.leaderboard.standings.across_boards import AcrossBoards, SuiteBoards
 from sslbench.leaderboard.standings.board import Board, BoardRow
-from sslbench.leaderboard.standings.entries import CLUSTERED, samples
+from sslbench.leaderboard.standings.entries import CLUSTER_METRIC, test_codes
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.report.tables import markdown
 from sslbench.results.marks import with_marks
 
 Values = NDArray[np.float64]
-One = TypeVar("One")
+Value = TypeVar("One")
 DIGITS = 4
-PS = ("p", "p_holm")
+P_COLUMNS = ("p", "p_holm")
 """Columns that keep two digits however small they are."""
-REPORTED_AS = {"rank_me": "RankMe", "centered_effective_rank": "centered effective rank"}
+METRIC_TITLES = {"rank_me": "RankMe", "centered_effective_rank": "centered effective rank"}
 """How the metric is called that nothing submitted shows."""
-COLUMNS = {"macro": MAIN, "micro": "micro_accuracy", "ami": CLUSTERED}
-TOGETHER = 1000
+COLUMNS = {"macro": MAIN, "micro": "micro_accuracy", "ami": CLUSTER_METRIC}
+ENTRIES_PER_PART = 1000
 """Entries whose classes become text at once: of all of them there is the text, and no frame."""
-MOST_SHOWN = 500
+MAX_SHOWN = 500
 """Rows of a board that are shown to people, and its baselines: a longer table nobody reads, and its CSV holds them all."""
 BEGIN, END = "<!-- leaderboard: {name} -->", "<!-- /leaderboard: {name} -->"
 
 
-def tables_of(boards: Boards) -> Iterator[tuple[str, Iterable[str]]]:
+def make_tables(boards: SuiteBoards) -> Iterator[tuple[str, Iterable[str]]]:
     """(file name, parts of its text) of every table of a suite."""
-    suite, every, whole = boards.suite, boards.every, boards.together
+    suite, every, whole = boards.suite, boards.boards, boards.across
     name = suite.name
-    yield f"{name}.csv", _texts(board_frames(every, boards.reported))
+    yield f"{name}.csv", _texts(board_frames(every, boards.reported_metric))
     yield f"{name}.md", [board_markdown(boards)]
     yield f"{name}-classes.csv", _texts(class_frames(boards))
     if any(len(board.bias) for board in every):
         yield f"{name}-bias.csv", _texts(bias_frames(every))
-    if any(line.curve for board in every for line in board.lines):
+    if any(line.curve for board in every for line in board.results):
         yield f"{name}-labels.csv", _texts(label_frames(every))
     for title, made in (
         ("order", order_frame(whole)), ("wins", wins_frame(whole.wins)), ("wins-welch", wins_frame(whole.welch)),
@@ -66,17 +66,17 @@ def _texts(frames: Iterable[pd.DataFrame]) -> Iterator[str]:
 
 def csv(frame: pd.DataFrame, *, header: bool = True) -> str:
     """Numbers rounded, lines ended alike everywhere."""
-    rounded = frame.round({name: DIGITS for name in frame.columns if name not in PS})
+    rounded = frame.round({name: DIGITS for name in frame.columns if name not in P_COLUMNS})
     for name in rounded.columns:
-        if name in PS:
+        if name in P_COLUMNS:
             rounded[name] = rounded[name].map(lambda p: float(f"{p:.2g}"), na_action="ignore")
         elif rounded[name].dtype.kind == "O" or pd.api.types.is_string_dtype(rounded[name]):
-            rounded[name] = rounded[name].map(_inert, na_action="ignore")
+            rounded[name] = rounded[name].map(_escape_formula, na_action="ignore")
     text: str = rounded.to_csv(index=False, header=header, lineterminator="\n")
     return text
 
 
-def _inert(cell: object) -> object:
+def _escape_formula(cell: object) -> object:
     """A name that a spreadsheet would take for a formula, quoted as spreadsheets do."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
 
@@ -84,12 +84,12 @@ def _inert(cell: object) -> object:
 def board_frames(boards: Sequence[Board], reported: str) -> Iterator[pd.DataFrame]:
     """One row per entry, dataset and protocol, every number in a column of its own."""
     for board in boards:
-        for rows in _parts(board.rows):
-            frame = pd.DataFrame([_numbers(row, reported) for row in rows])
+        for rows in _split(board.rows):
+            frame = pd.DataFrame([_number_row(row, reported) for row in rows])
             yield frame.astype(dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64"))
 
 
-def _numbers(row: BoardRow, reported: str) -> dict[str, Any]:
+def _number_row(row: BoardRow, reported: str) -> dict[str, Any]:
     entry, main = row.entry, row.standing
     found: dict[str, Any] = {
         "dataset": row.dataset, "protocol": row.protocol, "rank": main.rank if main else None,
@@ -97,64 +97,66 @@ def _numbers(row: BoardRow, reported: str) -> dict[str, Any]:
         "method": entry.method, "version": entry.version, "backbone": entry.backbone, "augmentation": entry.augmentation,
         "recipe": entry.recipe, "status": entry.status, "baseline": entry.baseline, "marks": entry.marks,
     }  # fmt: skip
-    for label, one in _columns(row).items():
+    for label, one in _score_columns(row).items():
         found |= {label: one.score if one else None, f"{label}_half": one.half if one else None}
     found |= {
         "worst_class": row.worst[0] if row.worst else None, "worst_recall": row.worst[1] if row.worst else None,
         "to_supervised": row.gap[0] if row.gap else None, "to_supervised_half": row.gap[1] if row.gap else None,
         reported: entry.reported.get(row.dataset), "seconds": entry.seconds,
-        "trust": entry.trust, "run": entry.run,
+        "trust": entry.verification, "run": entry.run,
     }  # fmt: skip
     return found
 
 
-def _columns(row: BoardRow) -> Mapping[str, Scored | None]:
+def _score_columns(row: BoardRow) -> Mapping[str, Scored | None]:
     return {label: row.scores.get(metric) for label, metric in COLUMNS.items()}
 
 
-def shown(row: BoardRow, reported: str) -> dict[str, str]:
+def format_row(row: BoardRow, reported: str) -> dict[str, str]:
     """One row as people read it."""
     entry, main = row.entry, row.standing
-    cells = {label: cell(s.score, s.half) if s else "–" for label, s in _columns(row).items()}
+    cells = {label: format_cell(s.score, s.half) if s else "–" for label, s in _score_columns(row).items()}
     seconds = "–" if entry.seconds is None else f"{entry.seconds:.1f}"
     me = entry.reported.get(row.dataset)
     return {
-        "rank": rank(main) if main else f"({entry.status})", "entry": with_marks(entry.name, entry.marks),
+        "rank": format_rank(main) if main else f"({entry.status})", "entry": with_marks(entry.name, entry.marks),
         "macro": cells["macro"],
         "micro": cells["micro"], "worst class": f"{row.worst[1]:.3f} ({row.worst[0]})" if row.worst else "–",
-        "to supervised": f"{row.gap[0]:+.3f}{_half(row.gap[1])}" if row.gap else "–", "AMI": cells["ami"],
-        REPORTED_AS[reported]: "–" if me is None else f"{me:.1f}", "s per training": seconds,
-        "trust": entry.trust,
+        "to supervised": f"{row.gap[0]:+.3f}{_format_half_width(row.gap[1])}" if row.gap else "–", "AMI": cells["ami"],
+        METRIC_TITLES[reported]: "–" if me is None else f"{me:.1f}", "s per training": seconds,
+        "trust": entry.verification,
     }  # fmt: skip
 
 
-def rank(standing: Standing) -> str:
+def format_rank(standing: Standing) -> str:
     """A shared rank, and the ranks that it could be."""
     low, high = standing.ranks
     return f"{standing.rank}" if low == high == standing.rank else f"{standing.rank} ({low}–{high})"
 
 
-def cell(mean: float, half: float | None) -> str:
+def format_cell(mean: float, half: float | None) -> str:
     """A number and half of its interval."""
-    return f"{mean:.3f}{_half(half)}"
+    return f"{mean:.3f}{_format_half_width(half)}"
 
 
-def _half(half: float | None) -> str:
+def _format_half_width(half: float | None) -> str:
     return "" if half is None else f" ±{half:.3f}"
 
 
-def board_markdown(boards: Boards) -> str:
+def board_markdown(boards: SuiteBoards) -> str:
     """Every board of a suite as one Markdown text."""
     suite = boards.suite
     parts = [f"# {suite.name}\n\n{suite.summary}\n", *([f"{boards.versions}\n"] if boards.versions else [])]
-    for board in boards.every:
-        top = in_part(board.rows)
+    for board in boards.boards:
+        top = top_rows(board.rows)
         if top:
-            table = markdown(pd.DataFrame([shown(row, boards.reported) for row in top]).map(_plain))
+            table = markdown(
+                pd.DataFrame([format_row(row, boards.reported_metric) for row in top]).map(_escape_markdown)
+            )
             more = f"\n{len(board.rows) - len(top):,} more in {suite.name}.csv.\n" if len(board.rows) > len(top) else ""
             count = test_samples(suite, board.dataset)
             parts.append(f"## {board.dataset}, {board.protocol} ({count:,} test samples)\n\n{table}{more}")
-    return "\n".join([*parts, note_of(boards) + "\n"])
+    return "\n".join([*parts, describe_numbers(boards) + "\n"])
 
 
 def test_samples(suite: Suite, dataset: str) -> int:
@@ -165,14 +167,14 @@ def test_samples(suite: Suite, dataset: str) -> int:
 test_samples.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's
 
 
-def note_of(boards: Boards) -> str:
+def describe_numbers(boards: SuiteBoards) -> str:
     """Say what a suite's numbers are, and which of its protocols are outdated."""
-    return NOTE.format(reported=REPORTED_AS[boards.reported])
+    return NOTE.format(reported=METRIC_TITLES[boards.reported_metric])
 
 
-def in_part(rows: Iterable[BoardRow]) -> list[BoardRow]:
+def top_rows(rows: Iterable[BoardRow]) -> list[BoardRow]:
     """What is shown of a board's rows: the best, and every baseline."""
-    return [row for place, row in enumerate(rows) if place < MOST_SHOWN or row.entry.baseline]
+    return [row for place, row in enumerate(rows) if place < MAX_SHOWN or row.entry.baseline]
 
 
 NOTE = (
@@ -185,22 +187,22 @@ NOTE = (
 """What the numbers are."""
 
 
-def _plain(text: str) -> str:
+def _escape_markdown(text: str) -> str:
     """No markup of Markdown: a name is a name."""
     for sign in "\\`*_[]<>|":
         text = text.replace(sign, f"\\{sign}" if sign not in "<>|" else {"<": "&lt;", ">": "&gt;", "|": "&#124;"}[sign])
     return text
 
 
-def class_frames(boards: Boards) -> Iterator[pd.DataFrame]:
+def class_frames(boards: SuiteBoards) -> Iterator[pd.DataFrame]:
     """One row per entry, dataset, protocol and class: mean recall, half of its interval over seeds and test samples, and how
     many test samples there are.
     """
-    for board in boards.every:
+    for board in boards.boards:
         data = boards.suite.datasets[board.dataset]
-        codes = samples(data)[0]
+        codes = test_codes(data)[0]
         counts = np.bincount(codes, minlength=len(data.classes))
-        for lines in _parts(line for line in board.lines if line.answered is not None):
+        for lines in _split(line for line in board.results if line.answered is not None):
             rows = [line.answered for line in lines if line.answered is not None]
             entries = np.array([line.entry.name for line in lines], object)
             yield pd.DataFrame({
@@ -215,7 +217,7 @@ def class_frames(boards: Boards) -> Iterator[pd.DataFrame]:
 def label_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
     """One row per entry, dataset, protocol and share of labels, of several: macro accuracy and half of its interval."""
     for board in boards:
-        for lines in _parts(line for line in board.lines if line.curve):
+        for lines in _split(line for line in board.results if line.curve):
             yield pd.DataFrame([
                 {"dataset": board.dataset, "protocol": board.protocol, "entry": line.entry.name, "share": share,
                  "macro": one.mean, "macro_half": one.half, "seeds": len(values)}
@@ -223,15 +225,15 @@ def label_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
             ])  # fmt: skip
 
 
-def _parts(values: Iterable[One]) -> Iterator[list[One]]:
+def _split(values: Iterable[Value]) -> Iterator[list[Value]]:
     every = iter(values)
-    return iter(lambda: list(islice(every, TOGETHER)), [])
+    return iter(lambda: list(islice(every, ENTRIES_PER_PART)), [])
 
 
 def bias_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
     """One row per entry, dataset, protocol and class: recall, and beside a supervised row the difference and Holm's p."""
     for board in boards:
-        for some in _parts(board.bias):
+        for some in _split(board.bias):
             sizes = [len(one.names) for one in some]
             told = {"entry": [one.entry.name for one in some], "against": [one.against for one in some]}
             yield pd.DataFrame({
@@ -266,18 +268,20 @@ def flip_frame(whole: AcrossBoards) -> pd.DataFrame:
     ])  # fmt: skip
 
 
-def overview(boards: Boards) -> str:
+def make_overview(boards: SuiteBoards) -> str:
     """Macro accuracy of every entry on every dataset by the first protocol that predicts: for a front page."""
-    protocol = next((board.protocol for board in boards.every for row in board.rows[:1] if MAIN in row.scores), "")
-    own = {board.dataset: board for board in boards.every if board.protocol == protocol}
+    protocol = next((board.protocol for board in boards.boards for row in board.rows[:1] if MAIN in row.scores), "")
+    own = {board.dataset: board for board in boards.boards if board.protocol == protocol}
     ranks = {dataset: known for dataset, board in own.items() if (known := _ranks(board.rows))}
     entries = list(dict.fromkeys(name for known in ranks.values() for name in known))
     if not entries:
         return "No ranked entry yet."
     mean = {name: sum(known.get(name, len(entries) + 1) for known in ranks.values()) / len(ranks) for name in entries}
-    top = sorted(entries, key=lambda name: (mean[name], name))[:MOST_SHOWN]
+    top = sorted(entries, key=lambda name: (mean[name], name))[:MAX_SHOWN]
     cells = {dataset: _standings(own[dataset].rows, set(top)) for dataset in ranks}
-    table = pd.DataFrame([{"entry": _plain(n)} | {d: known.get(n, "–") for d, known in cells.items()} for n in top])
+    table = pd.DataFrame(
+        [{"entry": _escape_markdown(n)} | {d: known.get(n, "–") for d, known in cells.items()} for n in top]
+    )
     counts = ", ".join(f"{dataset} {test_samples(boards.suite, dataset):,}" for dataset in ranks)
     note = (
         f"Macro accuracy, {protocol}, ± the half-width of a 95 % interval over seeds and test samples ({counts}); in "
@@ -285,7 +289,7 @@ def overview(boards: Boards) -> str:
     )
     if boards.versions:
         note += f" {boards.versions}"
-    more = f"\n{len(entries) - MOST_SHOWN:,} more on the leaderboard's pages.\n" if len(entries) > MOST_SHOWN else ""
+    more = f"\n{len(entries) - MAX_SHOWN:,} more on the leaderboard's pages.\n" if len(entries) > MAX_SHOWN else ""
     return f"{markdown(table)}{more}\n{note}"
 
 
@@ -295,10 +299,10 @@ def _ranks(rows: Iterable[BoardRow]) -> dict[str, int]:
 
 def _standings(rows: Iterable[BoardRow], names: Container[str]) -> dict[str, str]:
     told = ((row.entry.name, row.standing) for row in rows if row.entry.name in names and MAIN in row.scores)
-    return {name: f"{cell(one.score, one.half)} ({one.rank})" for name, one in told if one}
+    return {name: f"{format_cell(one.score, one.half)} ({one.rank})" for name, one in told if one}
 
 
-def between_markers(text: str, name: str, table: str) -> str:
+def replace_between_markers(text: str, name: str, table: str) -> str:
     """A text with what stands between a suite's markers replaced; unchanged without them."""
     begin, end = BEGIN.format(name=name), END.format(name=name)
     if begin not in text or end not in text:

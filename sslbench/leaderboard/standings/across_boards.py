@@ -18,16 +18,22 @@ from sslbench.analysis.statistics.protocol_agreement import Flip, correlations, 
 from sslbench.analysis.statistics.rank_aggregation import Order, order_of
 from sslbench.analysis.statistics.variance_components import seeds_needed
 from sslbench.analysis.statistics.win_matrix import gain_summary, welch_win_matrix, win_matrix
-from sslbench.leaderboard.standings.board import Board, board_of, field_of
-from sslbench.leaderboard.standings.disk_list import Spool
-from sslbench.leaderboard.standings.entries import REPORTED, EntryResult, Place, alike, taught
+from sslbench.leaderboard.standings.board import Board, make_board, make_field
+from sslbench.leaderboard.standings.disk_list import DiskList
+from sslbench.leaderboard.standings.entries import (
+    REPORTED_METRIC,
+    EntryResult,
+    Place,
+    matching_supervised,
+    supervised_rows,
+)
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.leaderboard.submission.versions import InstalledProtocol, current_name, version_note
 
-MOST_COMPARED = 200
+MAX_COMPARED = 200
 """Entries of a suite up to which pairs are put into matrices, and that a image shows: a larger one nobody reads."""
 CAUSES = ("pretraining", "subset", "probe", "rest")
-Lines = Mapping[Place, Sequence[EntryResult]]
+RankedResults = Mapping[Place, Sequence[EntryResult]]
 """Ranked ones of every board, the best first."""
 
 
@@ -45,7 +51,7 @@ class AcrossBoards:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Boards:
+class SuiteBoards:
     """Everything that a suite's tables and pages show: how many runs, every board by name, and those together.
 
     `reported` is what the metric that nothing submitted shows is called today; `versions` says which protocols are outdated.
@@ -53,28 +59,30 @@ class Boards:
 
     suite: Suite
     runs: int
-    every: tuple[Board, ...]
-    together: AcrossBoards
-    reported: str = REPORTED
+    boards: tuple[Board, ...]
+    across: AcrossBoards
+    reported_metric: str = REPORTED_METRIC
     versions: str = ""
 
 
-def boards_of(
-    suite: Suite, runs: int, lines: Mapping[Place, Spool[EntryResult]], installed: Mapping[str, InstalledProtocol]
-) -> Boards:
+def make_suite_boards(
+    suite: Suite, runs: int, lines: Mapping[Place, DiskList[EntryResult]], installed: Mapping[str, InstalledProtocol]
+) -> SuiteBoards:
     """Compare all entries of a suite."""
-    every = tuple(board_of(suite, place, own) for place, own in sorted(lines.items(), key=lambda one: one[0]))
-    return Boards(
-        suite=suite, runs=runs, every=every, together=together(every),
-        reported=current_name(suite, REPORTED, installed), versions=version_note(suite, installed),
+    every = tuple(make_board(suite, place, own) for place, own in sorted(lines.items(), key=lambda one: one[0]))
+    return SuiteBoards(
+        suite=suite, runs=runs, boards=every, across=compare_boards(every),
+        reported_metric=current_name(suite, REPORTED_METRIC, installed), versions=version_note(suite, installed),
     )  # fmt: skip
 
 
-def together(boards: Sequence[Board]) -> AcrossBoards:
+def compare_boards(boards: Sequence[Board]) -> AcrossBoards:
     """Compare the ranked entries of all boards."""
-    if _many(boards):
+    if _has_too_many_entries(boards):
         return AcrossBoards()
-    lines = {(board.dataset, board.protocol): [line for line in board.lines if line.entry.ranked] for board in boards}
+    lines = {
+        (board.dataset, board.protocol): [line for line in board.results if line.entry.is_ranked] for board in boards
+    }
     ranked = {place: own for place, own in lines.items() if own}
     predicting = {place: [line for line in own if line.main == MAIN] for place, own in ranked.items()}
     values = {
@@ -90,18 +98,18 @@ def together(boards: Sequence[Board]) -> AcrossBoards:
     )  # fmt: skip
 
 
-def _many(boards: Sequence[Board]) -> bool:
+def _has_too_many_entries(boards: Sequence[Board]) -> bool:
     """Whether more entries are ranked, on any board, than are compared pair by pair."""
     names = set[str]()
-    for line in chain.from_iterable(board.lines for board in boards):
-        if line.entry.ranked:
+    for line in chain.from_iterable(board.results for board in boards):
+        if line.entry.is_ranked:
             names.add(line.entry.name)
-        if len(names) > MOST_COMPARED:
+        if len(names) > MAX_COMPARED:
             return True
     return False
 
 
-def _orders(ranked: Lines) -> dict[Place, Order]:
+def _orders(ranked: RankedResults) -> dict[Place, Order]:
     """One order over datasets, by protocol and metric, where there are several datasets."""
     cells: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for (dataset, protocol), own in ranked.items():
@@ -115,21 +123,21 @@ def _orders(ranked: Lines) -> dict[Place, Order]:
     }
 
 
-def _gains(predicting: Lines, means: Mapping[tuple[str, str], float]) -> pd.DataFrame:
+def _gains(predicting: RankedResults, means: Mapping[tuple[str, str], float]) -> pd.DataFrame:
     """Relative gains of macro accuracy, each over the supervised row that its gap is told of."""
     references = {}
     for place, own in predicting.items():
-        experiment, beside = " ".join(place), taught(own)
+        experiment, beside = " ".join(place), supervised_rows(own)
         for line in own:
-            if (other := alike(line.entry, beside)) is not None:
+            if (other := matching_supervised(line.entry, beside)) is not None:
                 references[line.entry.name, experiment] = means[other.entry.name, experiment]
     return gain_summary(means, references)
 
 
-def _disagreement(ranked: Lines) -> tuple[pd.DataFrame, tuple[tuple[str, Flip], ...]]:
+def _disagreement(ranked: RankedResults) -> tuple[pd.DataFrame, tuple[tuple[str, Flip], ...]]:
     """Rank correlations of protocols, and pairs that they order oppositely, dataset by dataset."""
     tables, turned = [], []
-    fields = {place: field_of(own) for place, own in ranked.items()}
+    fields = {place: make_field(own) for place, own in ranked.items()}
     for dataset in dict.fromkeys(of for of, _ in fields):
         there = {protocol: field for (of, protocol), field in fields.items() if of == dataset}
         scores = pd.DataFrame({p: pd.Series(dict(zip(f.names, f.scores, strict=True))) for p, f in there.items()})
@@ -138,7 +146,7 @@ def _disagreement(ranked: Lines) -> tuple[pd.DataFrame, tuple[tuple[str, Flip], 
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), tuple(turned)
 
 
-def _spread(predicting: Lines) -> pd.DataFrame:
+def _spread(predicting: RankedResults) -> pd.DataFrame:
     """Deviations of micro accuracy by cause, and the seeds that would tell an entry from the next one below it."""
     found = []
     for (dataset, protocol), board in predicting.items():
@@ -146,12 +154,12 @@ def _spread(predicting: Lines) -> pd.DataFrame:
             variances = [getattr(line.spread, cause, None) for cause in CAUSES]
             found.append({
                 "dataset": dataset, "protocol": protocol, "entry": line.entry.name,
-                **dict(zip(CAUSES, map(_root, variances), strict=True)),
+                **dict(zip(CAUSES, map(_deviation, variances), strict=True)),
                 "next": below.entry.name if below else "", "seeds": len(line.values[MAIN]),
                 "seeds_needed": seeds_needed(line.values[MAIN], below.values[MAIN]) if below else None,
             })  # fmt: skip
     return pd.DataFrame(found).astype({"seeds_needed": "Int64"}) if found else pd.DataFrame()
 
 
-def _root(variance: float | None) -> float | None:
+def _deviation(variance: float | None) -> float | None:
     return None if variance is None else float(np.sqrt(variance))

@@ -16,9 +16,9 @@ from sslbench.analysis.statistics.accuracy import MAIN
 from sslbench.analysis.statistics.bootstrap import Draws
 from sslbench.analysis.statistics.score_variance import ScoreVariance
 from sslbench.analysis.statistics.shared_ranks import Field, Scored, Standing, difference, standings
-from sslbench.leaderboard.standings.class_bias import Bias, biases, by_recall
-from sslbench.leaderboard.standings.disk_list import Spool
-from sslbench.leaderboard.standings.entries import Entry, EntryResult, Place, alike, taught
+from sslbench.leaderboard.standings.class_bias import ClassBias, class_biases, recall_order
+from sslbench.leaderboard.standings.disk_list import DiskList
+from sslbench.leaderboard.standings.entries import Entry, EntryResult, Place, matching_supervised, supervised_rows
 from sslbench.leaderboard.submission.suite import Suite, SuiteData
 
 
@@ -44,30 +44,30 @@ class Board:
 
     dataset: str
     protocol: str
-    lines: Spool[EntryResult]
-    rows: Spool[BoardRow]
-    bias: Spool[Bias]
+    results: DiskList[EntryResult]
+    rows: DiskList[BoardRow]
+    bias: DiskList[ClassBias]
 
 
-def board_of(suite: Suite, place: Place, lines: Spool[EntryResult]) -> Board:
+def make_board(suite: Suite, place: Place, lines: DiskList[EntryResult]) -> Board:
     """Compare all entries of one board."""
-    data, best = suite.datasets[place[0]], lines.by(_best_first)
-    beside = taught(best)
+    data, best = suite.datasets[place[0]], lines.sorted_by(_best_first)
+    beside = supervised_rows(best)
     return Board(
-        dataset=place[0], protocol=place[1], lines=best, rows=Spool(_rows(data, best, beside)),
-        bias=Spool(biases(data, best, beside)).by(by_recall),
+        dataset=place[0], protocol=place[1], results=best, rows=DiskList(_make_rows(data, best, beside)),
+        bias=DiskList(class_biases(data, best, beside)).sorted_by(recall_order),
     )  # fmt: skip
 
 
 def _best_first(line: EntryResult) -> tuple[bool, bool, float, str]:
     """Ranked ones that predict, then what only clusters, then the others; of each the highest score first."""
-    return not line.entry.ranked, line.main != MAIN, -line.score.score, line.entry.name
+    return not line.entry.is_ranked, line.main != MAIN, -line.score.score, line.entry.name
 
 
-def field_of(lines: Iterable[EntryResult]) -> Field:
+def make_field(lines: Iterable[EntryResult]) -> Field:
     """What is compared on one board, of ranked lines the best first: those that predict, or where none does all."""
-    names, scores, draws, variances = list[str](), list[float](), Spool[Draws](), list[ScoreVariance]()
-    ranked = takewhile(lambda line: line.entry.ranked, lines)
+    names, scores, draws, variances = list[str](), list[float](), DiskList[Draws](), list[ScoreVariance]()
+    ranked = takewhile(lambda line: line.entry.is_ranked, lines)
     _, compared = next(groupby(ranked, key=lambda line: line.main), (MAIN, ()))
     for line in compared:
         names.append(line.entry.name)
@@ -77,15 +77,15 @@ def field_of(lines: Iterable[EntryResult]) -> Field:
     return Field(names=names, scores=np.array(scores), draws=draws, variances=variances)
 
 
-def _rows(data: SuiteData, lines: Spool[EntryResult], taught: Mapping[str, EntryResult]) -> Iterator[BoardRow]:
+def _make_rows(data: SuiteData, lines: DiskList[EntryResult], taught: Mapping[str, EntryResult]) -> Iterator[BoardRow]:
     """One row per line that is shown, the best first."""
-    field = field_of(lines if any(line.shown for line in lines) else ())
+    field = make_field(lines if any(line.is_shown for line in lines) else ())
     stood = {standing.name: standing for standing in standings(field)}
     for line in lines:
-        if line.shown:
+        if line.is_shown:
             yield BoardRow(
                 entry=line.entry, dataset=line.dataset, protocol=line.protocol, standing=stood.get(line.entry.name),
-                scores=line.scores if line.entry.ranked else {}, worst=_worst(data, line), gap=_gap(line, field, taught),
+                scores=line.scores if line.entry.is_ranked else {}, worst=_worst(data, line), gap=_gap(line, field, taught),
             )  # fmt: skip
 
 
@@ -94,14 +94,18 @@ def _worst(data: SuiteData, line: EntryResult) -> tuple[str, float] | None:
     if line.recalls is None:
         return None
     means = line.recalls.mean(0)
-    taught = [code for code, name in enumerate(data.classes) if name not in line.untaught and not np.isnan(means[code])]
+    taught = [
+        code
+        for code, name in enumerate(data.classes)
+        if name not in line.untrained_classes and not np.isnan(means[code])
+    ]
     code = min(taught, key=lambda code: float(means[code]), default=None)
     return None if code is None else (data.classes[code], float(means[code]))
 
 
 def _gap(line: EntryResult, field: Field, taught: Mapping[str, EntryResult]) -> tuple[float, float | None] | None:
     """Above (below 0: under) a supervised row."""
-    other = alike(line.entry, taught)
-    if other is None or not line.entry.ranked or line.recalls is None:
+    other = matching_supervised(line.entry, taught)
+    if other is None or not line.entry.is_ranked or line.recalls is None:
         return None
     return difference(field, field.place(line.entry.name), field.place(other.entry.name))

@@ -12,61 +12,61 @@ from collections.abc import Callable, Iterable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Any, Generic, TypeVar, overload
 
-One = TypeVar("One")
-LITTLE = 1 << 20
+Value = TypeVar("One")
+MEMORY_BYTES = 1 << 20
 """Bytes up to which a spool stays in memory."""
-WIDTH = 8
+LENGTH_BYTES = 8
 """Bytes that say how long a value is."""
 
 
-class Spool(Generic[One]):
+class DiskList(Generic[Value]):
     """Values in the order in which they were put; what stays of each in memory is where it lies.
 
     Iterating reads one after another; a slice, or values in another order, is a spool over the same file. The file has no
     name and goes with the last spool. Dataclasses without slots are read several times faster.
     """
 
-    def __init__(self, values: Iterable[One] = ()) -> None:
-        self._file = SpooledTemporaryFile(LITTLE)  # noqa: SIM115 - it lives as long as the spool does
+    def __init__(self, values: Iterable[Value] = ()) -> None:
+        self._file = SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - it lives as long as the spool does
         self._places = array("Q")
         for value in values:
             self.append(value)
 
-    def append(self, value: One) -> None:
+    def append(self, value: Value) -> None:
         """Put a value at the end."""
         written = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
         self._places.append(self._file.seek(0, 2))
-        self._file.write(len(written).to_bytes(WIDTH) + written)
+        self._file.write(len(written).to_bytes(LENGTH_BYTES) + written)
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def __iter__(self) -> Iterator[One]:
+    def __iter__(self) -> Iterator[Value]:
         return (self._read(place) for place in self._places)
 
     @overload
-    def __getitem__(self, at: int) -> One: ...
+    def __getitem__(self, at: int) -> Value: ...
     @overload
-    def __getitem__(self, at: slice) -> Spool[One]: ...
-    def __getitem__(self, at: int | slice) -> One | Spool[One]:
-        return self._over(self._places[at]) if isinstance(at, slice) else self._read(self._places[at])
+    def __getitem__(self, at: slice) -> DiskList[Value]: ...
+    def __getitem__(self, at: int | slice) -> Value | DiskList[Value]:
+        return self._view(self._places[at]) if isinstance(at, slice) else self._read(self._places[at])
 
-    def by(self, key: Callable[[One], Any]) -> Spool[One]:
+    def sorted_by(self, key: Callable[[Value], Any]) -> DiskList[Value]:
         """The same values in the order of a key, of which all are in memory meanwhile."""
         keys = [key(value) for value in self]
-        return self.at(sorted(range(len(keys)), key=keys.__getitem__))
+        return self.take(sorted(range(len(keys)), key=keys.__getitem__))
 
-    def at(self, order: Iterable[int]) -> Spool[One]:
+    def take(self, order: Iterable[int]) -> DiskList[Value]:
         """Some of the values, in this order."""
-        return self._over(array("Q", (self._places[place] for place in order)))
+        return self._view(array("Q", (self._places[place] for place in order)))
 
-    def _over(self, places: array[int]) -> Spool[One]:
-        other: Spool[One] = Spool.__new__(Spool)
+    def _view(self, places: array[int]) -> DiskList[Value]:
+        other: DiskList[Value] = DiskList.__new__(DiskList)
         other._file, other._places = self._file, places
         return other
 
-    def _read(self, place: int) -> One:
+    def _read(self, place: int) -> Value:
         self._file.seek(place)
-        size = int.from_bytes(self._file.read(WIDTH))
-        value: One = pickle.loads(self._file.read(size))  # noqa: S301 - nobody else can write to a file without a name
+        size = int.from_bytes(self._file.read(LENGTH_BYTES))
+        value: Value = pickle.loads(self._file.read(size))  # noqa: S301 - nobody else can write to a file without a name
         return value

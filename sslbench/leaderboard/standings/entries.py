@@ -24,17 +24,17 @@ from sslbench.analysis.statistics.score_variance import (
 from sslbench.analysis.statistics.shared_ranks import Scored
 from sslbench.analysis.statistics.variance_components import Split, split
 from sslbench.analysis.tables.run_tables import count_untaught
-from sslbench.leaderboard.submission.bundle import Answers, Bundle, unbits
+from sslbench.leaderboard.submission.bundle import Answers, Bundle, unpack_bits
 from sslbench.leaderboard.submission.suite import Suite, SuiteData
 from sslbench.results.marks import marks_of
 from sslbench.results.record import Record, setting_of
 
-CLUSTERED = "ami_max"
-REPORTED = "rank_me"
+CLUSTER_METRIC = "ami_max"
+REPORTED_METRIC = "rank_me"
 """A metric that nothing submitted shows: never ranked."""
 Place = tuple[str, str]
 """A board: dataset and protocol."""
-SETTLED = 12
+STABLE_DIGITS = 12
 """Digits that a sum has on every machine: what lies between two printed numbers must fall to the same side everywhere."""
 
 
@@ -44,7 +44,7 @@ class Entry:
 
     name: str
     run: str
-    by: str
+    submitted_by: str
     note: str
     method: str
     version: int
@@ -58,11 +58,11 @@ class Entry:
     datasets: tuple[str, ...]
     seconds: float | None
     reported: Mapping[str, float]
-    trust: str
+    verification: str
     depends_on_seed: bool
 
     @property
-    def ranked(self) -> bool:
+    def is_ranked(self) -> bool:
         """Whether it is compared at all."""
         return self.status == "done"
 
@@ -83,16 +83,16 @@ class EntryResult:
     scores: Mapping[str, Scored]
     draws: Draws
     variance: ScoreVariance
-    shown: bool = True
+    is_shown: bool = True
     answered: Answered | None = None
-    untaught: frozenset[str] = frozenset()
+    untrained_classes: frozenset[str] = frozenset()
     curve: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
     spread: Split | None = None
 
     @property
     def main(self) -> str:
         """The metric that it is ordered by."""
-        return MAIN if MAIN in self.values else CLUSTERED
+        return MAIN if MAIN in self.values else CLUSTER_METRIC
 
     @property
     def score(self) -> Scored:
@@ -105,48 +105,48 @@ class EntryResult:
         return self.answered.recalls if self.answered else None
 
 
-class Weights:
+class SuiteWeights:
     """Weightings of a suite's datasets; made once a dataset and metric."""
 
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
         self._made: dict[tuple[str, str], Weighting] = {}
 
-    def of(self, dataset: str, metric: str) -> Weighting:
+    def get(self, dataset: str, metric: str) -> Weighting:
         """The weighting of all folds' test samples one after another."""
         if (dataset, metric) not in self._made:
-            labels, folds = samples(self.suite.datasets[dataset])
+            labels, folds = test_codes(self.suite.datasets[dataset])
             name = f"{self.suite.name}/{dataset}/{metric}"
             self._made[dataset, metric] = make_weighting(labels, folds, metric, name)
         return self._made[dataset, metric]
 
 
-def samples(data: SuiteData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def test_codes(data: SuiteData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Class codes and folds of all test samples, fold after fold."""
     labels = [np.array(test.labels, np.int64) for test in data.tests.values()]
     folds = [np.full(len(some), place) for place, some in enumerate(labels)]
     return np.concatenate(labels), np.concatenate(folds)
 
 
-def entry_of(bundle: Bundle) -> Entry:
+def make_entry(bundle: Bundle) -> Entry:
     """What is told of a run beside its numbers."""
     record, manifest = bundle.record, bundle.manifest
     trainings = max(1, len(record.training))
     spent = record.cost.get("seconds", {}).get("pretrain")
     learned = any(one.get("history") for one in record.training)
     return Entry(
-        name=manifest.entry, run=manifest.run, by=manifest.by, note=manifest.note, method=record.method["name"],
+        name=manifest.entry, run=manifest.run, submitted_by=manifest.by, note=manifest.note, method=record.method["name"],
         version=record.method["version"], backbone="+".join(b["name"] for b in record.backbones.values()) or "none",
         augmentation="+".join(a["name"] for a in record.augmentations) or "none", recipe=record.recipe,
         status=record.status, baseline=record.baseline, supervised=bool(record.method.get("uses_labels")),
         marks=marks_of(record.method),
         datasets=tuple(data["part"] for data in record.evaluated_on),
         seconds=round(float(spent) / trainings, 1) if learned and spent is not None else None,
-        reported=_reported(record), trust=_trust(bundle), depends_on_seed=record.depends_on_seed,
+        reported=_reported_values(record), verification=_describe_verification(bundle), depends_on_seed=record.depends_on_seed,
     )  # fmt: skip
 
 
-def _trust(bundle: Bundle) -> str:
+def _describe_verification(bundle: Bundle) -> str:
     """Whose word a row is."""
     if not bundle.verified:
         return "self-reported"
@@ -154,22 +154,22 @@ def _trust(bundle: Bundle) -> str:
     return f"verified by {who}"
 
 
-def _reported(record: Record) -> dict[str, float]:
+def _reported_values(record: Record) -> dict[str, float]:
     found: dict[str, list[float]] = defaultdict(list)
     for score in record.scores:
-        if score.metric == REPORTED:
+        if score.metric == REPORTED_METRIC:
             found[score.dataset].append(score.value)
     return {dataset: float(np.mean(values)) for dataset, values in found.items()}
 
 
-def lines_of(bundle: Bundle, entry: Entry, weights: Weights) -> list[EntryResult]:
+def make_results(bundle: Bundle, entry: Entry, weights: SuiteWeights) -> list[EntryResult]:
     """Every line of a bundle, which is this entry."""
     answers: dict[Place, list[Answers]] = defaultdict(list)
     for one in bundle.answers:
         answers[one.dataset, one.protocol].append(one)
-    made = [_answered(bundle.record, entry, place, own, weights) for place, own in sorted(answers.items())]
+    made = [_predicted_result(bundle.record, entry, place, own, weights) for place, own in sorted(answers.items())]
     predicted = [line for line in made if line is not None]
-    clustered = _clustered(bundle.record, entry)
+    clustered = _cluster_results(bundle.record, entry)
     there, beside = {line.dataset for line in predicted}, {line.dataset: line.scores for line in clustered}
     return [
         *(replace(line, scores={**beside.get(line.dataset, {}), **line.scores}) for line in predicted),
@@ -177,41 +177,41 @@ def lines_of(bundle: Bundle, entry: Entry, weights: Weights) -> list[EntryResult
     ]
 
 
-def _answered(
-    record: Record, entry: Entry, place: Place, answers: Sequence[Answers], weights: Weights
+def _predicted_result(
+    record: Record, entry: Entry, place: Place, answers: Sequence[Answers], weights: SuiteWeights
 ) -> EntryResult | None:
     dataset, protocol = place
     data, seeds = weights.suite.datasets[dataset], tuple(record.seeds)
-    right = _right(data, seeds, answers)
+    right = _right_shares(data, seeds, answers)
     if right is None:
         return None
     values, scores, variances = {}, {}, {}
     for metric in ACCURACIES:
-        worth = weights.of(dataset, metric)
-        values[metric] = tuple(np.round(right @ worth.weights, SETTLED).tolist())
+        worth = weights.get(dataset, metric)
+        values[metric] = tuple(np.round(right @ worth.weights, STABLE_DIGITS).tolist())
         variances[metric] = variance_of_answers(right, worth.codes, worth.shares, depends_on_seed=entry.depends_on_seed)
-        scores[metric] = scored(values[metric], variances[metric])
+        scores[metric] = summarize(values[metric], variances[metric])
     return EntryResult(
         entry=entry, dataset=dataset, protocol=protocol, values=values, scores=scores,
-        draws=sample_draws(right, weights.of(dataset, MAIN).drawn), variance=variances[MAIN],
+        draws=sample_draws(right, weights.get(dataset, MAIN).drawn), variance=variances[MAIN],
         answered=answered(
-            right, samples(data)[0], len(data.classes), depends_on_seed=entry.depends_on_seed
+            right, test_codes(data)[0], len(data.classes), depends_on_seed=entry.depends_on_seed
         ),
-        untaught=frozenset(count_untaught(record, dataset, protocol)), curve=_curve(record, place),
-        spread=spread_of(data, answers),
+        untrained_classes=frozenset(count_untaught(record, dataset, protocol)), curve=_label_curve(record, place),
+        spread=split_variance(data, answers),
     )  # fmt: skip
 
 
-def scored(values: Sequence[float], variance: ScoreVariance) -> Scored:
+def summarize(values: Sequence[float], variance: ScoreVariance) -> Scored:
     """The mean over seeds, the same on every machine, and half of its interval."""
-    return Scored(score=round(float(np.mean(values)), SETTLED), half=half_width(variance))
+    return Scored(score=round(float(np.mean(values)), STABLE_DIGITS), half=half_width(variance))
 
 
-def _right(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answers]) -> NDArray[np.float64] | None:
+def _right_shares(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answers]) -> NDArray[np.float64] | None:
     """Shares of right answers [S, n] over probes and draws, folds one after another; None where a seed lacks a fold."""
     by_cell: dict[tuple[int, str], list[NDArray[np.bool_]]] = defaultdict(list)
     for one in answers:
-        by_cell[one.seed, str(one.fold)].append(unbits(one.right, len(data.tests[str(one.fold)].labels)))
+        by_cell[one.seed, str(one.fold)].append(unpack_bits(one.right, len(data.tests[str(one.fold)].labels)))
     if any((seed, fold) not in by_cell for seed in seeds for fold in data.tests):
         return None
     return np.stack([
@@ -219,18 +219,18 @@ def _right(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answers]) ->
     ])  # fmt: skip
 
 
-def spread_of(data: SuiteData, answers: Sequence[Answers]) -> Split | None:
+def split_variance(data: SuiteData, answers: Sequence[Answers]) -> Split | None:
     """Where micro accuracy's variance comes from; None where cells hold unequally many answers."""
     cells: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in answers:
-        cells[one.seed][one.fold].append(float(unbits(one.right, len(data.tests[str(one.fold)].labels)).mean()))
+        cells[one.seed][one.fold].append(float(unpack_bits(one.right, len(data.tests[str(one.fold)].labels)).mean()))
     sizes = {(len(folds), len(probes)) for folds in cells.values() for probes in folds.values()}
     if len(sizes) > 1:
         return None
     return split(np.array([[probes for _, probes in sorted(folds.items())] for folds in cells.values()]))
 
 
-def _curve(record: Record, place: Place) -> dict[float, tuple[float, ...]]:
+def _label_curve(record: Record, place: Place) -> dict[float, tuple[float, ...]]:
     """Macro accuracy by share of labels and seed, for a protocol that was given several."""
     found: dict[float, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for score in record.scores:
@@ -242,35 +242,35 @@ def _curve(record: Record, place: Place) -> dict[float, tuple[float, ...]]:
     return curve if len(curve) > 1 else {}
 
 
-def _clustered(record: Record, entry: Entry) -> list[EntryResult]:
+def _cluster_results(record: Record, entry: Entry) -> list[EntryResult]:
     """Lines of what has clusters only: compared over seeds, for a clustering is no mean of right answers."""
     found: dict[Place, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for score in record.scores:
         own = score.chosen_on != "query" and "against" not in setting_of(score.setting)
-        if score.metric == CLUSTERED and own:
+        if score.metric == CLUSTER_METRIC and own:
             found[score.dataset, score.protocol][score.seed].append(score.value)
     lines = []
     for place, seeds in sorted(found.items()):
         values = tuple(float(np.mean(own)) for _, own in sorted(seeds.items()))
         variance = variance_over_seeds(values, depends_on_seed=entry.depends_on_seed)
         lines.append(EntryResult(
-            entry=entry, dataset=place[0], protocol=place[1], values={CLUSTERED: values},
-            draws=np.zeros(DRAWS, np.float32), variance=variance, scores={CLUSTERED: scored(values, variance)},
+            entry=entry, dataset=place[0], protocol=place[1], values={CLUSTER_METRIC: values},
+            draws=np.zeros(DRAWS, np.float32), variance=variance, scores={CLUSTER_METRIC: summarize(values, variance)},
         ))  # fmt: skip
     return lines
 
 
-def taught(lines: Iterable[EntryResult]) -> dict[str, EntryResult]:
+def supervised_rows(lines: Iterable[EntryResult]) -> dict[str, EntryResult]:
     """The ranked row that learned from labels, by backbone: the first by name; of all backbones under the empty name."""
     found: dict[str, EntryResult] = {}
     for line in lines:
-        if line.entry.supervised and line.entry.ranked and line.answered is not None:
+        if line.entry.supervised and line.entry.is_ranked and line.answered is not None:
             for backbone in (line.entry.backbone, ""):
                 if backbone not in found or line.entry.name < found[backbone].entry.name:
                     found[backbone] = line
     return found
 
 
-def alike(entry: Entry, taught: Mapping[str, EntryResult]) -> EntryResult | None:
+def matching_supervised(entry: Entry, taught: Mapping[str, EntryResult]) -> EntryResult | None:
     """The supervised row with the same backbone, or the first that there is; none for one that is supervised itself."""
     return None if entry.supervised else taught.get(entry.backbone, taught.get(""))

@@ -23,12 +23,12 @@ from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
 SCHEMA = 1
 MANIFEST, RECORD, ANSWERS = "manifest.json", "record.json", "answers.json"
 VERIFIED = "verified.json"
-NEEDED, ALSO = (RECORD, ANSWERS, PREDICTIONS), (ASSIGNMENTS, CHOICES)
-LARGEST = 1_000_000
+REQUIRED_FILES, OPTIONAL_FILES = (RECORD, ANSWERS, PREDICTIONS), (ASSIGNMENTS, CHOICES)
+MAX_BYTES = 1_000_000
 """Bytes that a bundle may hold."""
-MOST_ROWS = 2_000_000
+MAX_ROWS = 2_000_000
 """Rows that a table of a bundle may hold: a small file can unpack to anything."""
-LONGEST_TEXT = 500
+MAX_TEXT = 500
 """Characters that an id, a setting or a name in a table may have."""
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     PREDICTIONS: {
@@ -42,7 +42,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 
 
-class Refused(SslbenchError):
+class BundleError(SslbenchError):
     """A bundle that cannot even be read; one sentence."""
 
 
@@ -100,7 +100,7 @@ class Bundle:
         return f"{self.manifest.suite}/{self.manifest.run}"
 
 
-def folders(board: Path, suite: str) -> list[Path]:
+def bundle_folders(board: Path, suite: str) -> list[Path]:
     """Every bundle's folder of a suite, in order of name."""
     root = board / "results" / suite
     return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
@@ -113,47 +113,49 @@ def sha256(content: bytes) -> str:
 
 def read_bundle(path: Path) -> Bundle:
     """Read a bundle's small files; raises Refused for what is no bundle."""
-    _only_known(path)
-    manifest = _made(Manifest, read_json(path / MANIFEST), path / MANIFEST)
+    _check_files(path)
+    manifest = _convert(Manifest, read_json(path / MANIFEST), path / MANIFEST)
     if manifest.schema != SCHEMA:
-        raise Refused(f"{MANIFEST} is of schema {manifest.schema!r}; this version reads {SCHEMA}")
+        raise BundleError(f"{MANIFEST} is of schema {manifest.schema!r}; this version reads {SCHEMA}")
     for name, value in (("suite", manifest.suite), ("run", manifest.run)):
         if not NAME.fullmatch(str(value)):
-            raise Refused(f"{MANIFEST}: {name} {value!r:.60} is no name; possible: letters, digits and . _ + -")
+            raise BundleError(f"{MANIFEST}: {name} {value!r:.60} is no name; possible: letters, digits and . _ + -")
     for name, value, most in (("entry", manifest.entry, 80), ("by", manifest.by, 80), ("note", manifest.note, 500)):
-        _text(name, value, most)
+        _check_text(name, value, most)
     values = read_json(path / RECORD)
     try:
         record = record_of(values)
     except (ValueError, TypeError, AttributeError) as error:
-        raise Refused(f"{RECORD}: {' '.join(str(error).split())}") from error
-    answers = tuple(_made(Answers, one, path / ANSWERS) for one in _listed(read_json(path / ANSWERS), ANSWERS))
+        raise BundleError(f"{RECORD}: {' '.join(str(error).split())}") from error
+    answers = tuple(_convert(Answers, one, path / ANSWERS) for one in _as_list(read_json(path / ANSWERS), ANSWERS))
     verified = read_json(path / VERIFIED) if (path / VERIFIED).exists() else []
     return Bundle(
         path=path, manifest=manifest, record=record, answers=answers,
-        verified=tuple(_made(Verification, one, path / VERIFIED) for one in _listed(verified, VERIFIED)),
+        verified=tuple(_convert(Verification, one, path / VERIFIED) for one in _as_list(verified, VERIFIED)),
     )  # fmt: skip
 
 
-def _only_known(path: Path) -> None:
+def _check_files(path: Path) -> None:
     """Plain files of known names, small enough together."""
     there = sorted(path.iterdir())
     for file in there:
         if file.is_symlink() or not file.is_file():
-            raise Refused(f"{file.name} is no plain file")
-        if file.name not in (MANIFEST, VERIFIED, *NEEDED, *ALSO):
-            raise Refused(f"{file.name} is no file of a bundle; possible: {', '.join((MANIFEST, *NEEDED, *ALSO))}")
+            raise BundleError(f"{file.name} is no plain file")
+        if file.name not in (MANIFEST, VERIFIED, *REQUIRED_FILES, *OPTIONAL_FILES):
+            raise BundleError(
+                f"{file.name} is no file of a bundle; possible: {', '.join((MANIFEST, *REQUIRED_FILES, *OPTIONAL_FILES))}"
+            )
     size = sum(file.stat().st_size for file in there)
-    if size > LARGEST:
-        raise Refused(f"holds {size:,} bytes; at most {LARGEST:,} are taken")
-    for name in (MANIFEST, *NEEDED):
+    if size > MAX_BYTES:
+        raise BundleError(f"holds {size:,} bytes; at most {MAX_BYTES:,} are taken")
+    for name in (MANIFEST, *REQUIRED_FILES):
         if not (path / name).is_file():
-            raise Refused(f"{name} is missing")
+            raise BundleError(f"{name} is missing")
 
 
-def _text(name: str, value: Any, most: int) -> None:
+def _check_text(name: str, value: Any, most: int) -> None:
     if not isinstance(value, str) or len(value) > most or not value.isprintable() or (name != "note" and not value):
-        raise Refused(f"{MANIFEST}: {name} {value!r:.60} is no line of at most {most} printable characters")
+        raise BundleError(f"{MANIFEST}: {name} {value!r:.60} is no line of at most {most} printable characters")
 
 
 def read_json(path: Path) -> Any:
@@ -165,30 +167,30 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes(), parse_constant=refuse)
     except (ValueError, RecursionError, OSError) as error:
-        raise Refused(f"{path.name}: cannot be read as JSON: {' '.join(str(error).split())}") from error
+        raise BundleError(f"{path.name}: cannot be read as JSON: {' '.join(str(error).split())}") from error
 
 
-def _listed(values: Any, name: str) -> list[Any]:
+def _as_list(values: Any, name: str) -> list[Any]:
     if not isinstance(values, list):
-        raise Refused(f"{name}: expected a list")
+        raise BundleError(f"{name}: expected a list")
     return values
 
 
-def _made(cls: type[Any], values: Any, path: Path) -> Any:
+def _convert(cls: type[Any], values: Any, path: Path) -> Any:
     """A flat dataclass from JSON, every field of its own type."""
     kinds = {"str": str, "int": int, "float": (int, float), "Mapping[str, str]": dict}
     if not isinstance(values, dict):
-        raise Refused(f"{path.name}: expected settings, got {values!r:.40}")
+        raise BundleError(f"{path.name}: expected settings, got {values!r:.40}")
     try:
         made = cls(**values)
     except TypeError as error:
-        raise Refused(f"{path.name}: {str(error).replace('.__init__()', '')}") from error
+        raise BundleError(f"{path.name}: {str(error).replace('.__init__()', '')}") from error
     for name, kind in cls.__annotations__.items():
         value = getattr(made, name)
         if not isinstance(value, kinds[kind]) or isinstance(value, bool):  # type: ignore[arg-type]
-            raise Refused(f"{path.name}: {name} is {value!r:.60}, expected {kind}")
+            raise BundleError(f"{path.name}: {name} is {value!r:.60}, expected {kind}")
         if kind == "Mapping[str, str]" and not all(isinstance(one, str) for one in value.values()):
-            raise Refused(f"{path.name}: {name} holds what is no text")
+            raise BundleError(f"{path.name}: {name} holds what is no text")
     return made
 
 
@@ -203,27 +205,27 @@ def read_table(path: Path) -> pd.DataFrame:
         schema = parquet.read_schema(path)
         kinds = {name: str(kind) for name, kind in zip(schema.names, schema.types, strict=True)}
         if kinds != dict(wanted):
-            raise Refused(f"{path.name} has columns {kinds}; expected {dict(wanted)}")
+            raise BundleError(f"{path.name} has columns {kinds}; expected {dict(wanted)}")
         opened = parquet.ParquetFile(path, read_dictionary=texts)
-        if opened.metadata.num_rows > MOST_ROWS:
-            raise Refused(f"{path.name} holds {opened.metadata.num_rows:,} rows; at most {MOST_ROWS:,} are taken")
+        if opened.metadata.num_rows > MAX_ROWS:
+            raise BundleError(f"{path.name} holds {opened.metadata.num_rows:,} rows; at most {MAX_ROWS:,} are taken")
         frame: pd.DataFrame = opened.read().to_pandas()
     except (OSError, arrow.ArrowException) as error:
-        raise Refused(f"{path.name}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
+        raise BundleError(f"{path.name}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
     if frame.isna().any().any():
-        raise Refused(f"{path.name} holds empty cells")
+        raise BundleError(f"{path.name} holds empty cells")
     for name in texts:
-        if (longest := max(map(len, frame[name].cat.categories), default=0)) > LONGEST_TEXT:
-            raise Refused(f"{path.name}: {name} holds {longest:,} characters; at most {LONGEST_TEXT} are taken")
+        if (longest := max(map(len, frame[name].cat.categories), default=0)) > MAX_TEXT:
+            raise BundleError(f"{path.name}: {name} holds {longest:,} characters; at most {MAX_TEXT} are taken")
     return frame.astype(dict.fromkeys(texts, object))
 
 
-def bits(right: NDArray[np.bool_]) -> str:
+def pack_bits(right: NDArray[np.bool_]) -> str:
     """Truth values as hexadecimal digits, eight in two, the last filled with zeros."""
     return np.packbits(right).tobytes().hex()
 
 
-def unbits(digits: str, n: int) -> NDArray[np.bool_]:
+def unpack_bits(digits: str, n: int) -> NDArray[np.bool_]:
     """The n truth values again; raises ValueError for other than n of them."""
     packed = np.frombuffer(bytes.fromhex(digits), np.uint8)
     if len(packed) != -(-n // 8):

@@ -16,35 +16,35 @@ from sslbench.analysis.statistics.metrics import class_scores
 from sslbench.leaderboard.submission.bundle import (
     RECORD,
     Bundle,
-    Refused,
-    folders,
+    BundleError,
+    bundle_folders,
     read_bundle,
     read_json,
     read_table,
 )
 from sslbench.leaderboard.submission.recompute import (
-    CLUSTERED,
-    FOLLOW,
+    CLUSTER_METRICS,
+    PREDICTION_METRICS,
     Recomputed,
     answers_of,
-    chosen_wrongly,
+    choice_problems,
+    describe_place,
     place_of,
     recompute,
-    told,
 )
-from sslbench.leaderboard.submission.requirements import unlike
-from sslbench.leaderboard.submission.schema import misshapen
+from sslbench.leaderboard.submission.requirements import suite_mismatches
+from sslbench.leaderboard.submission.schema import schema_errors
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.results.record import ClassScore, Record, Score
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
 
-CLOSE = 1e-9
-NULL_DEVIATIONS = 4.0
+TOLERANCE = 1e-9
+MAX_NULL_DEVIATIONS = 4.0
 """How many deviations of one draw the means of two nulls may lie apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckResult:
     """What a check found: the bundle where it could be read, and problems by sentence."""
 
     path: Path
@@ -52,64 +52,70 @@ class Checked:
     problems: tuple[str, ...]
 
 
-def check_bundle(suite: Suite, path: Path) -> Checked:
+def check_bundle(suite: Suite, path: Path) -> CheckResult:
     """Check one bundle by itself; whatever it holds, what comes is sentences."""
     try:
-        return _checked(suite, path)
+        return _check(suite, path)
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
         told = f"holds what no submission holds ({type(error).__name__}: {' '.join(str(error).split()):.120})"
-        return Checked(path=path, bundle=None, problems=(told,))
+        return CheckResult(path=path, bundle=None, problems=(told,))
 
 
-def _checked(suite: Suite, path: Path) -> Checked:
+def _check(suite: Suite, path: Path) -> CheckResult:
     try:
         bundle = read_bundle(path)
-        problems = list(misshapen(bundle))
+        problems = list(schema_errors(bundle))
         if problems:
-            return Checked(path=path, bundle=None, problems=tuple(problems))
+            return CheckResult(path=path, bundle=None, problems=tuple(problems))
         predictions = read_table(path / PREDICTIONS)
         assignments = read_table(path / ASSIGNMENTS) if (path / ASSIGNMENTS).exists() else None
         choices = read_json(path / CHOICES) if (path / CHOICES).exists() else []
-    except Refused as refusal:
-        return Checked(path=path, bundle=None, problems=(str(refusal),))
-    problems += unlike(suite, bundle)
+    except BundleError as refusal:
+        return CheckResult(path=path, bundle=None, problems=(str(refusal),))
+    problems += suite_mismatches(suite, bundle)
     found = recompute(suite, predictions, assignments)
     problems += found.problems
     if not found.problems:
-        problems += [*_metrics(bundle.record, found), *_classes(suite, bundle.record, found)]
-        problems += _answers(bundle, found)
-    problems += chosen_wrongly(choices if isinstance(choices, list) else [], bundle.record)
-    problems += [*_seeds(suite, bundle.record, found), *_plausible(suite, bundle.record, found), *_verified(bundle)]
-    return Checked(path=path, bundle=bundle, problems=tuple(problems))
+        problems += [*_metric_problems(bundle.record, found), *_class_problems(suite, bundle.record, found)]
+        problems += _answer_problems(bundle, found)
+    problems += choice_problems(choices if isinstance(choices, list) else [], bundle.record)
+    problems += [
+        *_seed_problems(suite, bundle.record, found),
+        *_implausible_values(suite, bundle.record, found),
+        *_verification_problems(bundle),
+    ]
+    return CheckResult(path=path, bundle=bundle, problems=tuple(problems))
 
 
-def _metrics(record: Record, found: Recomputed) -> Iterator[str]:
+def _metric_problems(record: Record, found: Recomputed) -> Iterator[str]:
     """Every score that follows is the one that followed, and everything that followed is there."""
     seen = set()
     for score in record.scores:
         place = place_of(score)
         if score.chosen_on == "query" or place not in found.metrics:
-            follows = score.metric in (*FOLLOW, *CLUSTERED) and "against" not in json.loads(score.setting)
+            follows = score.metric in (*PREDICTION_METRICS, *CLUSTER_METRICS) and "against" not in json.loads(
+                score.setting
+            )
             if follows and score.chosen_on != "query":
-                yield f"{told(place)}: reports {score.metric}, and no prediction that it follows from is submitted"
+                yield f"{describe_place(place)}: reports {score.metric}, and no prediction that it follows from is submitted"
             continue
         followed = found.metrics[place].get(score.metric)
         if followed is not None:
             seen.add((place, score.metric))
-            if abs(followed - score.value) > CLOSE:
-                yield f"{told(place)}: {score.metric} is {score.value:.6f}, and {followed:.6f} follows from its predictions"
+            if abs(followed - score.value) > TOLERANCE:
+                yield f"{describe_place(place)}: {score.metric} is {score.value:.6f}, and {followed:.6f} follows from its predictions"
         elif score.metric == "ami_max_null" and place in found.nulls:
             mean, deviation = found.nulls[place]
-            if abs(score.value - mean) > NULL_DEVIATIONS * deviation + 1e-6:
+            if abs(score.value - mean) > MAX_NULL_DEVIATIONS * deviation + 1e-6:
                 found_here = f"permuted labels give {mean:.6f} ±{deviation:.6f}"
-                yield f"{told(place)}: {score.metric} is {score.value:.6f}, and {found_here}"
+                yield f"{describe_place(place)}: {score.metric} is {score.value:.6f}, and {found_here}"
     for place, values in found.metrics.items():
         for metric in values:
             if (place, metric) not in seen:
-                yield f"{told(place)}: {metric} follows from what was predicted, and the record lacks it"
+                yield f"{describe_place(place)}: {metric} follows from what was predicted, and the record lacks it"
 
 
-def _classes(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
+def _class_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
     """Recall, precision, F1 and support of every class."""
     reported: dict[Any, dict[str, Any]] = defaultdict(dict)
     for one in record.classes:
@@ -119,22 +125,22 @@ def _classes(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
         for code, name in enumerate(names):
             row: ClassScore | None = reported.get(place, {}).get(name)
             if row is None:
-                yield f"{told(place)}: the record lacks class {name!r}"
+                yield f"{describe_place(place)}: the record lacks class {name!r}"
                 continue
             recall = None if math.isnan(scores.recall[code]) else float(scores.recall[code])
             same = (row.recall is None) == (recall is None) and row.support == scores.support[code]
             gaps = [(row.recall or 0) - (recall or 0), row.precision - scores.precision[code], row.f1 - scores.f1[code]]
-            if not same or not np.allclose(gaps, 0, atol=CLOSE):
-                yield f"{told(place)}: recall, precision, F1 or support of class {name!r} is not what was predicted"
+            if not same or not np.allclose(gaps, 0, atol=TOLERANCE):
+                yield f"{describe_place(place)}: recall, precision, F1 or support of class {name!r} is not what was predicted"
 
 
-def _answers(bundle: Bundle, found: Recomputed) -> Iterator[str]:
+def _answer_problems(bundle: Bundle, found: Recomputed) -> Iterator[str]:
     """The bits that comparisons are made from are those of the predictions."""
     if sorted(map(repr, bundle.answers)) != sorted(map(repr, answers_of(found))):
         yield "answers.json is not what follows from predictions.parquet"
 
 
-def _seeds(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
+def _seed_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
     """Whatever is answered is answered for every seed and fold and for no other: no seed that went wrong is left out."""
     answered: dict[tuple[str, str], set[tuple[int, int]]] = defaultdict(set)
     for dataset, protocol, seed, fold, _ in found.metrics:
@@ -150,12 +156,12 @@ def _seeds(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
         yield f"{PREDICTIONS} holds no answers"
 
 
-def _plausible(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
+def _implausible_values(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
     """Values within the range of their metric, seeds that really differ, and a training that took time."""
     for score in record.scores:
         low, high = _range(suite, score)
-        if not low - CLOSE <= score.value <= high + CLOSE:
-            yield f"{told(place_of(score))}: {score.metric} is {score.value:g}, which is not from {low:g} to {high:g}"
+        if not low - TOLERANCE <= score.value <= high + TOLERANCE:
+            yield f"{describe_place(place_of(score))}: {score.metric} is {score.value:g}, which is not from {low:g} to {high:g}"
     trained = [one for one in record.training if one.get("history")]
     if trained and float(record.cost.get("seconds", {}).get("pretrain", 0)) <= 0:
         yield f"{RECORD}: trains, and says that it took no time"
@@ -171,7 +177,7 @@ def _range(suite: Suite, score: Score) -> tuple[float, float]:
     return declared or (0.0, 1.0)
 
 
-def _verified(bundle: Bundle) -> Iterator[str]:
+def _verification_problems(bundle: Bundle) -> Iterator[str]:
     """A verification is of this very record, and from another machine."""
     for one in bundle.verified:
         if one.record != bundle.manifest.files.get(RECORD):
@@ -180,6 +186,6 @@ def _verified(bundle: Bundle) -> Iterator[str]:
             yield f"verified.json: {one.by!r:.40} has run it on the machine that it was submitted from"
 
 
-def check_suite(suite: Suite, board: Path) -> list[Checked]:
+def check_suite(suite: Suite, board: Path) -> list[CheckResult]:
     """Check every bundle of a suite."""
-    return [check_bundle(suite, path) for path in folders(board, suite.name)]
+    return [check_bundle(suite, path) for path in bundle_folders(board, suite.name)]

@@ -10,20 +10,20 @@ from typing import Any
 from sslbench.convert import plain
 from sslbench.results.record import Record
 
-NAMED = {"method.name": "--method", "data.name": "--dataset"}
+OPTIONS = {"method.name": "--method", "data.name": "--dataset"}
 LEFT_OUT = ("baselines",)
 """A row's own run has no rows beside it."""
 
 
-def settings_of(record: Record) -> dict[str, Any]:
+def flatten_request(record: Record) -> dict[str, Any]:
     """The request as dotted paths."""
     return dict(sorted(_flat(plain(record.request), "").items()))
 
 
-def command(record: Record) -> str:
+def repeat_command(record: Record) -> str:
     """The command that runs it again; PATH/ stands where its author's own folders were."""
-    settings = {name: value for name, value in settings_of(record).items() if name not in LEFT_OUT}
-    words = [word for name, option in NAMED.items() if name in settings for word in (option, str(settings.pop(name)))]
+    settings = {name: value for name, value in flatten_request(record).items() if name not in LEFT_OUT}
+    words = [word for name, option in OPTIONS.items() if name in settings for word in (option, str(settings.pop(name)))]
     words += [f"{name}={_written(value)}" for name, value in settings.items()]
     return " ".join(["sslbench run", *map(shlex.quote, words), "baselines=none"])
 

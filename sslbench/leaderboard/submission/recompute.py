@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 from sslbench.analysis.statistics import adjusted_mutual_info, metrics
 from sslbench.analysis.tables.run_tables import own_question
-from sslbench.leaderboard.submission.bundle import Answers, bits
+from sslbench.leaderboard.submission.bundle import Answers, pack_bits
 from sslbench.leaderboard.submission.suite import Suite, ids_digest
 from sslbench.results.record import Record, Score
 
-WHERE = ("dataset", "protocol", "seed", "fold", "setting")
-Place = tuple[str, str, int, int, str]
-FOLLOW = ("micro_accuracy", "macro_accuracy", "macro_precision", "macro_f1")
+PLACE_COLUMNS = ("dataset", "protocol", "seed", "fold", "setting")
+ScorePlace = tuple[str, str, int, int, str]
+PREDICTION_METRICS = ("micro_accuracy", "macro_accuracy", "macro_precision", "macro_f1")
 """Metrics that follow from predictions."""
-CLUSTERED = ("ami_max", "ami_arithmetic")
+CLUSTER_METRICS = ("ami_max", "ami_arithmetic")
 """Metrics that follow from cluster assignments."""
 NULL_DRAWS = 200
-CLOSE = 1e-6
+TOLERANCE = 1e-6
 """How far apart two programs' means of the same answers may be."""
 
 
@@ -34,14 +34,14 @@ CLOSE = 1e-6
 class Recomputed:
     """What followed: metrics by place, confusion matrices by place without the draw, right answers, and what was wrong."""
 
-    metrics: dict[Place, Mapping[str, float]] = field(default_factory=dict)
-    matrices: dict[Place, NDArray[np.int64]] = field(default_factory=dict)
-    right: dict[Place, NDArray[np.bool_]] = field(default_factory=dict)
-    nulls: dict[Place, tuple[float, float]] = field(default_factory=dict)
+    metrics: dict[ScorePlace, Mapping[str, float]] = field(default_factory=dict)
+    matrices: dict[ScorePlace, NDArray[np.int64]] = field(default_factory=dict)
+    right: dict[ScorePlace, NDArray[np.bool_]] = field(default_factory=dict)
+    nulls: dict[ScorePlace, tuple[float, float]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
-def told(place: Place) -> str:
+def describe_place(place: ScorePlace) -> str:
     """A place as messages call it."""
     dataset, protocol, seed, fold, setting = place
     extra = "" if setting == "{}" else f" {setting}"
@@ -61,56 +61,58 @@ def is_setting(text: str) -> bool:
 def recompute(suite: Suite, predictions: pd.DataFrame, assignments: pd.DataFrame | None) -> Recomputed:
     """Compute everything again; what does not fit the suite's test splits is a problem, and nothing follows from it."""
     found = Recomputed()
-    for place, rows in _groups(predictions, list(WHERE)):
-        wrong = list(_strange(suite, place, rows, "predicted"))
+    for place, rows in _groups(predictions, list(PLACE_COLUMNS)):
+        wrong = list(_answer_mismatches(suite, place, rows, "predicted"))
         found.problems += wrong
         if not wrong:
-            _from_predictions(found, place, rows, len(suite.datasets[place[0]].classes))
+            _add_predictions(found, place, rows, len(suite.datasets[place[0]].classes))
     if assignments is not None:
-        for place, rows in _groups(assignments, list(WHERE)):
+        for place, rows in _groups(assignments, list(PLACE_COLUMNS)):
             wrong = [
-                told_wrong for _, one in rows.groupby("fit") for told_wrong in _strange(suite, place, one, "cluster")
+                told_wrong
+                for _, one in rows.groupby("fit")
+                for told_wrong in _answer_mismatches(suite, place, one, "cluster")
             ]
             found.problems += wrong
             if not wrong:
-                _from_assignments(found, place, rows)
+                _add_assignments(found, place, rows)
     return found
 
 
-def _groups(frame: pd.DataFrame, by: list[str]) -> Iterator[tuple[Place, pd.DataFrame]]:
+def _groups(frame: pd.DataFrame, by: list[str]) -> Iterator[tuple[ScorePlace, pd.DataFrame]]:
     for named, rows in frame.groupby(by, sort=True):
         place: Any = named
         dataset, protocol, seed, fold, setting = place
         yield (str(dataset), str(protocol), int(seed), int(fold), str(setting)), rows.sort_values("id", kind="stable")
 
 
-def _strange(suite: Suite, place: Place, rows: pd.DataFrame, column: str) -> Iterator[str]:
+def _answer_mismatches(suite: Suite, place: ScorePlace, rows: pd.DataFrame, column: str) -> Iterator[str]:
     """Say what of an answer does not fit the suite."""
     dataset, _, _, fold, _ = place
     data = suite.datasets.get(dataset)
     if data is None:
-        yield f"{told(place)}: the suite has no dataset {dataset!r}; it has {', '.join(suite.datasets)}"
+        yield f"{describe_place(place)}: the suite has no dataset {dataset!r}; it has {', '.join(suite.datasets)}"
         return
     test = data.tests.get(str(fold))
     if test is None:
-        yield f"{told(place)}: the suite has no fold {fold} of {dataset}; it has {', '.join(data.tests)}"
+        yield f"{describe_place(place)}: the suite has no fold {fold} of {dataset}; it has {', '.join(data.tests)}"
         return
     if not is_setting(place[4]):
-        yield f"{told(place)}: its setting is no JSON object of plain values"
+        yield f"{describe_place(place)}: its setting is no JSON object of plain values"
         return
     ids = rows["id"].tolist()
     if len(set(ids)) != len(ids):
-        yield f"{told(place)}: {len(ids) - len(set(ids))} test samples are answered twice"
+        yield f"{describe_place(place)}: {len(ids) - len(set(ids))} test samples are answered twice"
     elif ids_digest(ids) != test.ids:
-        yield f"{told(place)}: the {len(ids)} sample ids are not the {len(test.labels)} of the suite's test split"
+        yield f"{describe_place(place)}: the {len(ids)} sample ids are not the {len(test.labels)} of the suite's test split"
     elif rows["label"].tolist() != list(test.labels):
         wrong = int((rows["label"].to_numpy() != np.array(test.labels)).sum())
-        yield f"{told(place)}: {wrong} labels are not those of the suite's test split"
+        yield f"{describe_place(place)}: {wrong} labels are not those of the suite's test split"
     elif column == "predicted" and not rows[column].between(0, len(data.classes) - 1).all():
-        yield f"{told(place)}: predicts a class that is none of the {len(data.classes)}"
+        yield f"{describe_place(place)}: predicts a class that is none of the {len(data.classes)}"
 
 
-def _from_predictions(found: Recomputed, place: Place, rows: pd.DataFrame, classes: int) -> None:
+def _add_predictions(found: Recomputed, place: ScorePlace, rows: pd.DataFrame, classes: int) -> None:
     labels, said = rows["label"].to_numpy(), rows["predicted"].to_numpy()
     matrix = metrics.confusion(labels, said, classes)
     found.metrics[place] = metrics.summary(matrix)
@@ -120,33 +122,33 @@ def _from_predictions(found: Recomputed, place: Place, rows: pd.DataFrame, class
     found.matrices[whole] = found.matrices.get(whole, 0) + matrix
 
 
-def _from_assignments(found: Recomputed, place: Place, rows: pd.DataFrame) -> None:
+def _add_assignments(found: Recomputed, place: ScorePlace, rows: pd.DataFrame) -> None:
     """AMI is the mean over clusterings; the null is ours, of the first clustering."""
     scores = []
     rng = np.random.default_rng(zlib.crc32(repr(place).encode()))
     for number, (_, one) in enumerate(rows.groupby("fit", sort=True)):
         draws = NULL_DRAWS if number == 0 else 0
         scores.append(adjusted_mutual_info.adjusted(one["label"].to_numpy(), one["cluster"].to_numpy(), draws, rng))
-    found.metrics[place] = {name: float(np.mean([one[name] for one in scores])) for name in CLUSTERED}
+    found.metrics[place] = {name: float(np.mean([one[name] for one in scores])) for name in CLUSTER_METRICS}
     found.nulls[place] = scores[0]["ami_max_null"], scores[0]["ami_max_null_sd"]
 
 
 def answers_of(found: Recomputed) -> tuple[Answers, ...]:
     """The right answers to each protocol's own question: what comparisons are made from."""
     places = sorted(found.right)
-    own: set[Place] = set()
+    own: set[ScorePlace] = set()
     for dataset in dict.fromkeys(place[0] for place in places):
         asked = [_as_score(place) for place in places if place[0] == dataset]
         own |= {place_of(score) for score in own_question(asked)}
     return tuple(_answers(place, found.right[place]) for place in places if place in own)
 
 
-def _answers(place: Place, right: NDArray[np.bool_]) -> Answers:
+def _answers(place: ScorePlace, right: NDArray[np.bool_]) -> Answers:
     dataset, protocol, seed, fold, setting = place
-    return Answers(dataset=dataset, protocol=protocol, seed=seed, fold=fold, setting=setting, right=bits(right))
+    return Answers(dataset=dataset, protocol=protocol, seed=seed, fold=fold, setting=setting, right=pack_bits(right))
 
 
-def _as_score(place: Place) -> Score:
+def _as_score(place: ScorePlace) -> Score:
     dataset, protocol, seed, fold, setting = place
     return Score(
         dataset=dataset, protocol=protocol, seed=seed, fold=fold, setting=setting, epoch=None, chosen="{}",
@@ -154,17 +156,17 @@ def _as_score(place: Place) -> Score:
     )  # fmt: skip
 
 
-def place_of(score: Any) -> Place:
+def place_of(score: Any) -> ScorePlace:
     """Where a score, or a class's score, was taken."""
     return score.dataset, score.protocol, score.seed, score.fold, score.setting
 
 
-def chosen_wrongly(choices: Sequence[Mapping[str, Any]], record: Record) -> Iterator[str]:
+def choice_problems(choices: Sequence[Mapping[str, Any]], record: Record) -> Iterator[str]:
     """Say where what was chosen is not the first of the best on validation, or no choice stands behind a score."""
-    behind: dict[Place, tuple[str, float]] = {}
+    behind: dict[ScorePlace, tuple[str, float]] = {}
     for choice in choices:
         try:
-            place: Any = tuple(choice[name] for name in WHERE)
+            place: Any = tuple(choice[name] for name in PLACE_COLUMNS)
             among = [(str(one["what"]), float(one["validation"])) for one in choice["among"]]
             chosen = str(choice["chosen"])
             best = max(among, key=lambda one: one[1])
@@ -173,19 +175,19 @@ def chosen_wrongly(choices: Sequence[Mapping[str, Any]], record: Record) -> Iter
             return
         behind[place] = chosen, best[1]
         if chosen != best[0]:
-            yield f"{told(place)}: chose {chosen}, but {best[0]} is better on validation ({best[1]:.4f})"
-    yield from dict.fromkeys(_unchosen(behind, record))
+            yield f"{describe_place(place)}: chose {chosen}, but {best[0]} is better on validation ({best[1]:.4f})"
+    yield from dict.fromkeys(_choice_mismatches(behind, record))
 
 
-def _unchosen(behind: Mapping[Place, tuple[str, float]], record: Record) -> Iterator[str]:
+def _choice_mismatches(behind: Mapping[ScorePlace, tuple[str, float]], record: Record) -> Iterator[str]:
     """Scores that no choice stands behind, or another one; once for each metric of a place."""
     for score in [score for score in record.scores if score.chosen_on == "validation"]:
         place = place_of(score)
         if place not in behind:
-            yield f"{told(place)}: says that it was chosen on validation, and no choices are submitted"
+            yield f"{describe_place(place)}: says that it was chosen on validation, and no choices are submitted"
             continue
         chosen, share = behind[place]
         if chosen != score.chosen:
-            yield f"{told(place)}: chose {chosen}, and the record says {score.chosen}"
-        elif score.metric == "validation_micro_accuracy" and abs(score.value - share) > CLOSE:
-            yield f"{told(place)}: {score.metric} is {score.value:.6f}, and its choices say {share:.6f}"
+            yield f"{describe_place(place)}: chose {chosen}, and the record says {score.chosen}"
+        elif score.metric == "validation_micro_accuracy" and abs(score.value - share) > TOLERANCE:
+            yield f"{describe_place(place)}: {score.metric} is {score.value:.6f}, and its choices say {share:.6f}"

@@ -11,7 +11,7 @@ from sslbench.leaderboard.submission.suite import Suite
 from sslbench.results.record import Record
 
 
-def unlike(suite: Suite, bundle: Bundle) -> Iterator[str]:
+def suite_mismatches(suite: Suite, bundle: Bundle) -> Iterator[str]:
     """Data, protocols, seeds and folds are the suite's."""
     record = bundle.record
     if bundle.manifest.suite != suite.name:
@@ -36,7 +36,7 @@ def unlike(suite: Suite, bundle: Bundle) -> Iterator[str]:
                 "sslbench leaderboard suite STUDY"
             )
         else:
-            yield from _settings(name, protocol.get("settings", {}), of_suite.settings)
+            yield from _setting_mismatches(name, protocol.get("settings", {}), of_suite.settings)
     if lacking := [name for name in suite.protocols if name not in asked]:
         yield f"is not measured by {', '.join(lacking)}"
     if record.pool != suite.pool:
@@ -47,13 +47,13 @@ def unlike(suite: Suite, bundle: Bundle) -> Iterator[str]:
         yield f"has folds {', '.join(map(str, record.folds))}; the suite's are {', '.join(map(str, suite.folds))}"
 
 
-def _settings(name: str, given: Any, wanted: Any) -> Iterator[str]:
+def _setting_mismatches(name: str, given: Any, wanted: Any) -> Iterator[str]:
     for key in sorted({*given, *wanted}):
         if given.get(key) != wanted.get(key):
             yield f"{name}.{key} is {given.get(key)!r:.60}; the suite's is {wanted.get(key)!r:.60}"
 
 
-def unlike_together(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:
+def bundle_conflicts(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:
     """Say what is wrong with all of a suite's bundles together: duplicates, missing baselines, mixed versions."""
     by_place: dict[tuple[str, str], list[Bundle]] = defaultdict(list)
     by_entry: dict[str, dict[Any, str]] = defaultdict(dict)
@@ -76,11 +76,11 @@ def unlike_together(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:
     for entry, kinds in by_entry.items():
         if len(kinds) > 1:
             yield f"{entry!r} is of several versions or components: {', '.join(kinds.values())}; name one otherwise"
-    yield from _baselines(suite, bundles)
-    yield from _untaught(bundles)
+    yield from _missing_baselines(suite, bundles)
+    yield from _class_conflicts(bundles)
 
 
-def _untaught(bundles: Sequence[Bundle]) -> Iterator[str]:
+def _class_conflicts(bundles: Sequence[Bundle]) -> Iterator[str]:
     """Bundles that were measured on one dataset by one protocol learned the same classes, for their splits are the same."""
     first: dict[tuple[str, str], tuple[frozenset[str], str]] = {}
     for bundle in bundles:
@@ -97,7 +97,7 @@ def _untaught(bundles: Sequence[Bundle]) -> Iterator[str]:
                 )
 
 
-def _baselines(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:
+def _missing_baselines(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:
     """Every dataset has every baseline, and every backbone one of its own."""
     for dataset in suite.datasets:
         here = [b for b in bundles if any(data["part"] == dataset for data in b.record.evaluated_on)]

@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sslbench.leaderboard.submission.bundle import ALSO, MANIFEST, NEEDED, RECORD, Bundle, sha256
+from sslbench.leaderboard.submission.bundle import MANIFEST, OPTIONAL_FILES, RECORD, REQUIRED_FILES, Bundle, sha256
 from sslbench.leaderboard.submission.recompute import is_setting
 from sslbench.results.record import Record
 
-WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}")
-LONGEST = 2000
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}")
+MAX_TEXT = 2000
 """Characters that a text of a record may have."""
-LISTS = (
+LIST_FIELDS = (
     "augmentations",
     "pretrained_on",
     "evaluated_on",
@@ -26,27 +26,27 @@ LISTS = (
     "training",
     "warnings",
 )
-TREES = ("method", "backbones", "settings", "request", "versions", "cost", "host", "clock")
+MAPPING_FIELDS = ("method", "backbones", "settings", "request", "versions", "cost", "host", "clock")
 """Fields of a record by what they must be."""
 STATUSES = ("done", "collapsed", "diverged", "unavailable", "failed")
 
 
-def misshapen(bundle: Bundle) -> Iterator[str]:
+def schema_errors(bundle: Bundle) -> Iterator[str]:
     """Say what about a bundle's form is wrong; nothing may be computed from one that is."""
-    yield from _files(bundle)
-    lists = [name for name in LISTS if not isinstance(getattr(bundle.record, name), (list, tuple))]
-    trees = [name for name in TREES if not isinstance(getattr(bundle.record, name), dict)]
+    yield from _file_errors(bundle)
+    lists = [name for name in LIST_FIELDS if not isinstance(getattr(bundle.record, name), (list, tuple))]
+    trees = [name for name in MAPPING_FIELDS if not isinstance(getattr(bundle.record, name), dict)]
     if lists or trees:
         yield from (f"{RECORD}: {name} is no list" for name in lists)
         yield from (f"{RECORD}: {name} holds no settings" for name in trees)
         return
-    yield from _names(bundle)
-    yield from _fields(bundle.record)
+    yield from _name_errors(bundle)
+    yield from _field_errors(bundle.record)
 
 
-def _files(bundle: Bundle) -> Iterator[str]:
+def _file_errors(bundle: Bundle) -> Iterator[str]:
     """Every file has the digest that the manifest holds."""
-    there = [name for name in (*NEEDED, *ALSO) if (bundle.path / name).exists()]
+    there = [name for name in (*REQUIRED_FILES, *OPTIONAL_FILES) if (bundle.path / name).exists()]
     for name in sorted({*there, *bundle.manifest.files}):
         if name not in there:
             yield f"{MANIFEST} lists {name}, which is missing"
@@ -54,7 +54,7 @@ def _files(bundle: Bundle) -> Iterator[str]:
             yield f"{name} is not the file that {MANIFEST} holds the SHA-256 of"
 
 
-def _names(bundle: Bundle) -> Iterator[str]:
+def _name_errors(bundle: Bundle) -> Iterator[str]:
     """Names are names: they become files, columns and links."""
     record, manifest = bundle.record, bundle.manifest
     if bundle.path.name != manifest.run or bundle.path.parent.name != manifest.suite:
@@ -73,13 +73,13 @@ def _names(bundle: Bundle) -> Iterator[str]:
         yield f"{RECORD}: not a record: {type(error).__name__} {error}"
         return
     for where, name in dict.fromkeys((where, str(name)) for where, name in named):
-        if not WORD.fullmatch(name):
+        if not NAME_PATTERN.fullmatch(name):
             yield f"{RECORD}: {where} {name!r:.60} is no name; possible: letters, digits and . _ / + -"
     if not all(type(version) is int for version in versions):
         yield f"{RECORD}: a version is no whole number"
 
 
-def _fields(record: Record) -> Iterator[str]:
+def _field_errors(record: Record) -> Iterator[str]:
     """Types that the code rests on, finite numbers, and no text that is longer than anybody needs."""
     if record.status not in STATUSES:
         yield f"{RECORD}: status {record.status!r:.60} is not possible; possible: {', '.join(STATUSES)}"
@@ -103,8 +103,8 @@ def _tree(record: Record) -> dict[str, Any]:
 
 
 def _oversized(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, str) and len(value) > LONGEST:
-        yield f"{path.lstrip('.')} holds {len(value):,} characters; at most {LONGEST:,} are taken"
+    if isinstance(value, str) and len(value) > MAX_TEXT:
+        yield f"{path.lstrip('.')} holds {len(value):,} characters; at most {MAX_TEXT:,} are taken"
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{path.lstrip('.')} is {value}, which is not finite"
     elif isinstance(value, dict):

@@ -25,7 +25,7 @@ from sslbench.leaderboard.submission.bundle import (
 )
 from sslbench.leaderboard.submission.check import check_bundle
 from sslbench.leaderboard.submission.publication import publish
-from sslbench.leaderboard.submission.recompute import WHERE, answers_of, recompute
+from sslbench.leaderboard.submission.recompute import PLACE_COLUMNS, answers_of, recompute
 from sslbench.leaderboard.submission.suite import NAME, Suite
 from sslbench.results.find import find_run
 from sslbench.results.frames import read_record
@@ -54,7 +54,9 @@ def submit(board: Path, suite: Suite, run: Path, *, entry: str, by: str, note: s
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / suite.name / record.run
         folder.mkdir(parents=True)
-        _write(folder, suite, run, record, Manifest(suite=suite.name, run=record.run, entry=named, by=by, note=note))
+        _write_bundle(
+            folder, suite, run, record, Manifest(suite=suite.name, run=record.run, entry=named, by=by, note=note)
+        )
         if problems := check_bundle(suite, folder).problems:
             raise RequestError([f"{run}: {problem}" for problem in problems])
         if target.exists():
@@ -64,28 +66,28 @@ def submit(board: Path, suite: Suite, run: Path, *, entry: str, by: str, note: s
     return target
 
 
-def _write(folder: Path, suite: Suite, run: Path, record: Record, manifest: Manifest) -> None:
-    predictions = _table(run / PREDICTIONS, folder)
-    assignments = _table(run / ASSIGNMENTS, folder) if (run / ASSIGNMENTS).is_file() else None
+def _write_bundle(folder: Path, suite: Suite, run: Path, record: Record, manifest: Manifest) -> None:
+    predictions = _copy_table(run / PREDICTIONS, folder)
+    assignments = _copy_table(run / ASSIGNMENTS, folder) if (run / ASSIGNMENTS).is_file() else None
     choices = [one for one in json.loads((run / CHOICES).read_text()) if one.pop("epoch") is None]
     found = recompute(suite, predictions, assignments)
-    _json(folder / CHOICES, choices)
-    _json(folder / ANSWERS, plain(answers_of(found)))
-    _json(folder / RECORD, plain(record))
+    _write_json(folder / CHOICES, choices)
+    _write_json(folder / ANSWERS, plain(answers_of(found)))
+    _write_json(folder / RECORD, plain(record))
     digests = {path.name: sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
-    _json(folder / MANIFEST, plain(replace(manifest, files=digests)))
+    _write_json(folder / MANIFEST, plain(replace(manifest, files=digests)))
 
 
-def _json(path: Path, value: Any) -> None:
+def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":")) + "\n")
 
 
-def _table(path: Path, folder: Path) -> pd.DataFrame:
+def _copy_table(path: Path, folder: Path) -> pd.DataFrame:
     """A run's table without what snapshots answered, as a bundle has it: written small, sorted, and given back."""
     frame = pd.read_parquet(path)
     columns = COLUMNS[path.name]
     kept = frame[frame["epoch"].isna()][list(columns)].sort_values(
-        [*WHERE, *(["fit"] if "fit" in columns else []), "id"]
+        [*PLACE_COLUMNS, *(["fit"] if "fit" in columns else []), "id"]
     )
     schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in columns.items()])
     table = arrow.Table.from_pandas(kept, schema=schema, preserve_index=False).replace_schema_metadata(None)

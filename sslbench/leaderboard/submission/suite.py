@@ -26,7 +26,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Test:
+class TestSplit:
     """One fold's test split: a digest of its ids, and class codes in the order of sorted ids."""
 
     __test__ = False  # no test of pytest's
@@ -41,7 +41,7 @@ class SuiteData:
     version: int = 0
     fingerprint: str = ""
     classes: tuple[str, ...] = ()
-    tests: Mapping[str, Test] = field(default_factory=dict)
+    tests: Mapping[str, TestSplit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +75,9 @@ def ids_digest(ids: Sequence[str]) -> str:
     return hashlib.blake2b("\n".join(sorted(ids)).encode(), digest_size=16).hexdigest()
 
 
-def test_of(ids: NDArray[np.str_], labels: NDArray[np.int64]) -> Test:
+def make_test_split(ids: NDArray[np.str_], labels: NDArray[np.int64]) -> TestSplit:
     """The digest and labels of one test split."""
-    return Test(ids=ids_digest(ids.tolist()), labels=tuple(labels[np.argsort(ids, kind="stable")].tolist()))
+    return TestSplit(ids=ids_digest(ids.tolist()), labels=tuple(labels[np.argsort(ids, kind="stable")].tolist()))
 
 
 def suite_file(board: Path, name: str) -> Path:
@@ -85,7 +85,7 @@ def suite_file(board: Path, name: str) -> Path:
     return board / SUITES / f"{name}.json"
 
 
-def write_suite(suite: Suite) -> bytes:
+def encode_suite(suite: Suite) -> bytes:
     """A suite as JSON, short lists in one line."""
     return (json.dumps(plain(suite), sort_keys=True, separators=(",", ":")) + "\n").encode()
 
@@ -94,14 +94,16 @@ def read_suite(board: Path, name: str) -> Suite:
     """Read a suite; raises RequestError where there is none, or it cannot be read."""
     path = suite_file(board, name)
     if not path.is_file():
-        known = ", ".join(suites_of(board)) or f"none in {board / SUITES}; 'sslbench leaderboard suite STUDY' makes one"
+        known = (
+            ", ".join(list_suites(board)) or f"none in {board / SUITES}; 'sslbench leaderboard suite STUDY' makes one"
+        )
         raise RequestError([f"suite {name!r} does not exist; possible: {known}"])
     try:
         tree = json.loads(path.read_bytes())
     except ValueError as error:
         raise RequestError([f"{path}: cannot be read as JSON: {error}"]) from error
     problems: list[str] = []
-    suite = _typed(tree if isinstance(tree, dict) else {}, problems)
+    suite = _convert_suite(tree if isinstance(tree, dict) else {}, problems)
     if suite.schema != SCHEMA:
         problems = [f"is of schema {suite.schema}; this version reads {SCHEMA}"]
     if suite.name != name or not NAME.fullmatch(name):
@@ -111,12 +113,12 @@ def read_suite(board: Path, name: str) -> Suite:
     return suite
 
 
-def _typed(tree: dict[str, Any], problems: list[str]) -> Suite:
+def _convert_suite(tree: dict[str, Any], problems: list[str]) -> Suite:
     """The converter knows no mapping of dataclasses: those are made one by one."""
     data = {}
     for name, values in dict(tree.pop("datasets", {})).items():
         tests = {
-            f: convert(t, Test, f"datasets.{name}.{f}", problems) for f, t in dict(values.pop("tests", {})).items()
+            f: convert(t, TestSplit, f"datasets.{name}.{f}", problems) for f, t in dict(values.pop("tests", {})).items()
         }
         data[name] = convert({**values, "tests": tests}, SuiteData, f"datasets.{name}", problems)
     protocols = {
@@ -127,6 +129,6 @@ def _typed(tree: dict[str, Any], problems: list[str]) -> Suite:
     return made
 
 
-def suites_of(board: Path) -> list[str]:
+def list_suites(board: Path) -> list[str]:
     """The names of all suites of a leaderboard."""
     return sorted(path.stem for path in (board / SUITES).glob("*.json"))
