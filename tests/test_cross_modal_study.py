@@ -209,7 +209,7 @@ def test_costs_and_confusions():
     assert (found["seconds"].tolist(), found["trainings"].tolist()) == ([2.0, 5.0], [2, 1])
     pairs = pd.DataFrame(
         [("a", "x", "x", 6), ("a", "x", "y", 2), ("a", "x", "y", 2), ("a", "y", "y", 9), ("a", "y", "x", 1), ("b", "x", "x", 3)],
-        columns=["arm", "class", "taken_for", "count"],
+        columns=["arm", "class", "predicted_class", "count"],
     )  # fmt: skip
     (one,) = most_confused(pairs, ["arm"], 1).to_dict("records")
-    assert (one["arm"], one["class"], one["taken_for"], one["count"], one["share"]) == ("a", "x", "y", 4, 0.4)
+    assert (one["arm"], one["class"], one["predicted_class"], one["count"], one["share"]) == ("a", "x", "y", 4, 0.4)

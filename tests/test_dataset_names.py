@@ -130,7 +130,7 @@ def test_two_folders_of_one_name_in_one_study_need_titles(tmp_path):
         return make_grid(points, CATALOG, DatasetCache(places()), machine, lambda text: None)
 
     with pytest.raises(
-        RequestError, match=r"data\.title: 'train' is another folder at other points of this study\. Set"
+        RequestError, match=r"data\.title: 'train' is a different folder at other points of this study\. Set"
     ):
         grid("", "")
     assert len(grid("one", "other").rows) == 2
@@ -163,7 +163,9 @@ def test_a_stage_that_several_requests_share_appears_once(tmp_path):
     for frame in (results.scores, results.oracles):
         assert not frame.duplicated(named).any()
     assert not results.classes.duplicated(["dataset", "protocol", "seed", "setting", "name"]).any()
-    assert not results.confusions.duplicated(["dataset", "protocol", "seed", "setting", "class", "taken_for"]).any()
+    assert not results.confusions.duplicated(
+        ["dataset", "protocol", "seed", "setting", "class", "predicted_class"]
+    ).any()
     knn = results.scores[(results.scores["protocol"] == "knn") & (results.scores["metric"] == "micro_accuracy")]
     assert sorted(knn["seed"]) == [0, 0, 1], "seed 0 with all labels and with half of them, and seed 1"
     assert set(knn.loc[(knn["seed"] == 0) & (knn["setting"] == "{}"), "run"]) == {results.records[0].run}

@@ -170,7 +170,7 @@ def test_a_card_states_size_channels_resizing_normalization_and_width(exported):
     assert f"- input: 3 channels, {row.shape[1]} x {row.shape[2]} pixels" in card
     assert "- resizing, in the program: to 32 x 32" in card
     assert f"- width of the vector: {len(vector)}" in card
-    assert re.search(r"- normalization, in the program: less \[0\.\d+, 0\.\d+, 0\.\d+\], divided by \[0\.\d+", card)
+    assert re.search(r"- normalization, in the program: minus \[0\.\d+, 0\.\d+, 0\.\d+\], divided by \[0\.\d+", card)
 
 
 def test_an_export_that_cannot_be_made_is_an_error(exported, tmp_path):
@@ -178,7 +178,7 @@ def test_an_export_that_cannot_be_made_is_an_error(exported, tmp_path):
     record = read_record(source / "record.json")
     for change, sentence in (
         ({"version": 99}, "backbone micro-cnn: version 1 is installed, and the run used version 99"),
-        ({"settings": {"blocks": 1, "widths": [4, 4, 4, 4]}}, "backbone micro-cnn: the run's weights do not fit it"),
+        ({"settings": {"blocks": 1, "widths": [4, 4, 4, 4]}}, "backbone micro-cnn: the weights of the run do not fit"),
     ):
         changed = {**record.backbones["image"], **change}
         run = tmp_path / "run"

@@ -46,7 +46,7 @@ def problems(bundle: Path) -> str:
 def test_everything_submitted_follows_from_its_predictions(made_board):
     lines, good = check_all(made_board, [])
     assert good, lines
-    assert lines == ["small: 4 of 4 bundles follow from their predictions; 0 were run again by others"]
+    assert lines == ["small: 4 of 4 bundles match their predictions; 0 were reproduced by others"]
     for bundle in (made_board / "results/small").iterdir():
         assert sum(file.stat().st_size for file in bundle.iterdir()) < 200_000
 
@@ -91,7 +91,7 @@ def test_a_forged_record_is_refused_by_name(board, what):
     bundle = bundle_of(board, "simclr")
     edit_json(bundle / "record.json", change)
     unreadable = what in ("infinite", "schema", "field")
-    assert unreadable or "record.json is not the file that manifest.json holds the SHA-256 of" in problems(bundle)
+    assert unreadable or "record.json does not have the SHA-256 in manifest.json" in problems(bundle)
     rehash(bundle)
     assert sentence in problems(bundle)
 
@@ -101,7 +101,7 @@ def test_forged_predictions_are_refused_by_name(board, what):
     change, sentence = TABLES[what]
     bundle = bundle_of(board, "simclr")
     edit_table(bundle / "predictions.parquet", change)
-    assert "predictions.parquet is not the file that manifest.json holds the SHA-256 of" in problems(bundle)
+    assert "predictions.parquet does not have the SHA-256 in manifest.json" in problems(bundle)
     rehash(bundle)
     assert sentence in problems(bundle)
 
@@ -135,7 +135,7 @@ def test_a_text_too_long_for_a_table_is_refused(board):
     bundle = bundle_of(board, "simclr")
     edit_table(bundle / "predictions.parquet", lambda f: f.assign(setting="x" * 5000))
     rehash(bundle)
-    assert "predictions.parquet: setting holds 5,000 characters; at most 500 are taken" in problems(bundle)
+    assert "predictions.parquet: setting has 5,000 characters; at most 500 are allowed" in problems(bundle)
 
 
 @settings(max_examples=15)
@@ -151,7 +151,7 @@ def test_no_single_prediction_can_be_changed(made_board, tmp_path_factory, data)
 
     edit_table(bundle / "predictions.parquet", change)
     rehash(bundle)
-    assert "follows from its predictions" in problems(bundle) or "is not what was predicted" in problems(bundle)
+    assert "follows from its predictions" in problems(bundle) or "does not match the predictions" in problems(bundle)
 
 
 def test_clusters_choices_and_answers_are_looked_at_too(board):
@@ -165,7 +165,7 @@ def test_clusters_choices_and_answers_are_looked_at_too(board):
     assert "labels are not those of the suite's test split" in problems(other)
     shutil.copy(bundle_of(board, "random-init") / "answers.json", bundle / "answers.json")
     rehash(bundle)
-    assert "answers.json is not what follows from predictions.parquet" in problems(bundle)
+    assert "answers.json does not match predictions.parquet" in problems(bundle)
 
     def worst(choices):
         for choice in choices:
@@ -176,7 +176,7 @@ def test_clusters_choices_and_answers_are_looked_at_too(board):
     assert "is better on validation (1.1000)" in problems(bundle)
     (bundle / "choices.json").unlink()
     rehash(bundle)
-    assert "says that it was chosen on validation, and no choices are submitted" in problems(bundle)
+    assert "is marked as chosen on validation, but choices.json has no entry for it" in problems(bundle)
 
 
 def test_what_is_no_bundle_is_refused(board, tmp_path):
@@ -188,28 +188,28 @@ def test_what_is_no_bundle_is_refused(board, tmp_path):
         assert sentence in problems(bundle)
         (bundle / name).unlink() if before is None else (bundle / name).write_bytes(before)
 
-    with_("weights.pkl", b"", "weights.pkl is no file of a bundle")
+    with_("weights.pkl", b"", "weights.pkl is not a file of a bundle")
     with_("record.json", b"[" * 100_000, "record.json: cannot be read as JSON")
     with_("record.json", b"{}", "record of schema None")
-    with_("record.json", b" " * 2_000_000, "at most 1,000,000 are taken")
-    with_("predictions.parquet", b"PAR1 but not", "predictions.parquet is not the file")
+    with_("record.json", b" " * 2_000_000, "at most 1,000,000 are allowed")
+    with_("predictions.parquet", b"PAR1 but not", "predictions.parquet does not have the SHA-256")
     with_("manifest.json", b"[]", "manifest.json: expected settings")
     with_("manifest.json", b'{"suite": "small"}', "missing 3 required")
     manifest = json.loads((bundle / "manifest.json").read_text())
     for name, value, sentence in (
-        ("run", "../../elsewhere", "run '../../elsewhere' is no name"),
-        ("run", "another", "and manifest.json says small/another"),
-        ("suite", "small/../x", "is no name"),
-        ("schema", 7, "is of schema 7"),
-        ("entry", "x" * 200, "no line of at most 80 printable characters"),
-        ("entry", "two\nlines", "no line of at most 80 printable characters"),
+        ("run", "../../elsewhere", "run '../../elsewhere' is not a valid name"),
+        ("run", "another", "but manifest.json states small/another"),
+        ("suite", "small/../x", "is not a valid name"),
+        ("schema", 7, "has schema 7"),
+        ("entry", "x" * 200, "must be one line of at most 80 printable characters"),
+        ("entry", "two\nlines", "must be one line of at most 80 printable characters"),
         ("note", 3, "note is 3, expected str"),
         ("files", {**manifest["files"], "more.json": "0"}, "lists more.json, which is missing"),
     ):
         with_("manifest.json", json.dumps({**manifest, name: value}).encode(), sentence)
     (bundle / "choices.json").unlink()
     (bundle / "choices.json").symlink_to(tmp_path / "secret")
-    assert "choices.json is no plain file" in problems(bundle)
+    assert "choices.json is not a regular file" in problems(bundle)
     (bundle / "choices.json").unlink()
     (bundle / "predictions.parquet").unlink()
     assert "predictions.parquet is missing" in problems(bundle)
@@ -233,21 +233,21 @@ def test_a_suite_needs_its_baselines_and_each_run_once(board):
     edit_json(twin / "manifest.json", lambda m: m.update(run=twin.name))
     rehash(twin)
     text = refused(board)
-    assert "answers every sample as" in text
-    assert "are both called 'simclr (micro-cnn)' on digits; name one otherwise with --entry" in text
+    assert "has the same answers as" in text
+    assert "both have entry name 'simclr (micro-cnn)' on digits. Rename one with --entry" in text
     edit_json(twin / "record.json", lambda r: r["method"].update(version=2))
     rehash(twin)
-    assert "is of several versions or components" in refused(board)
+    assert "has several versions or components" in refused(board)
     shutil.rmtree(twin)
     shutil.rmtree(bundle_of(board, "raw-features"))
-    assert "small: no raw-features on digits; submit that baseline beside the others" in refused(board)
+    assert "small: no raw-features on digits. Submit this baseline too" in refused(board)
     shutil.rmtree(bundle_of(board, "random-init"))
     shutil.rmtree(bundle_of(board, "supervised"))
     assert "small: no baseline with backbone micro-cnn on digits" in refused(board)
     shutil.copytree(board / "results/small", board / "results/other")
     assert "results of no suite: other" in "\n".join(check_all(board, [])[0])
     shutil.move(board / "suites/small.json", board / "suites/other.json")
-    with pytest.raises(RequestError, match="is called 'small'; a suite's file has its name"):
+    with pytest.raises(RequestError, match="has name 'small': must equal the file name"):
         check_all(board, [])
 
 
@@ -259,23 +259,23 @@ def test_what_cannot_be_submitted_says_why(made_board, board, cli, tmp_path):
     run = next(runs.glob("simclr-*"))
     answer = cli("leaderboard", "submit", str(tmp_path), str(run), "--board", str(board))
     assert answer.returncode == 1
-    assert "is no run: no record.json in" in answer.stdout
+    assert "is not a run: no record.json in" in answer.stdout
     assert f"results/small/{run.name}: " in answer.stdout
     broken = Path(shutil.copytree(run, tmp_path / run.name))
     (broken / "choices.json").unlink()
     failed = Path(shutil.copytree(run, tmp_path / "failed"))
     edit_json(failed / "record.json", lambda r: r.update(status="failed", reason="it broke"))
     text = cli("leaderboard", "submit", str(broken), str(failed), "--board", str(board)).stdout
-    assert "holds no choices.json: it predicts nothing, or an older version made it; run it again" in text
-    assert "is failed: it broke; runs that are done can be submitted" in text
+    assert "has no choices.json: the run has no predictions or was made by an older version. Run it again" in text
+    assert "has status failed: it broke. Only finished runs can be submitted" in text
     edit_json(broken / "record.json", lambda r: score_of(r, "micro_accuracy").update(value=1.0))
     shutil.copy(run / "choices.json", broken)
-    assert "micro_accuracy is 1.000000, and" in cli("leaderboard", "submit", str(broken), "--board", str(board)).stdout
+    assert "micro_accuracy is 1.000000, but" in cli("leaderboard", "submit", str(broken), "--board", str(board)).stdout
     answer = cli("leaderboard", "submit", str(run), str(run), "--entry", "x", "--board", str(board))
-    assert "names one run, and 2 are submitted" in answer.stderr
+    assert "names one run, but 2 were given" in answer.stderr
     answer = cli("leaderboard", "submit", str(run), "--suite", "smal", "--board", str(board))
     assert answer.returncode == 2
-    assert "suite 'smal' does not exist; possible: small" in answer.stderr
+    assert "suite 'smal': does not exist. Suites: small" in answer.stderr
     assert "has no suite" in cli("leaderboard", "build", "--board", str(tmp_path)).stderr
 
 
@@ -302,16 +302,16 @@ def test_whoever_runs_it_again_elsewhere_says_how_far_apart(board, cli, tmp_path
     assert "largest difference 0.00 percentage points" in answer.stdout, answer.stdout + answer.stderr
     lines, good = check_all(board, ["small"])
     assert good, lines
-    assert "1 were run again by others" in lines[0]
+    assert "1 were reproduced by others" in lines[0]
     edit_json(bundle / "record.json", lambda r: r["host"].update(node=environment.node()))
     rehash(bundle)
-    assert "'somebody' has verified another record" in refused(board)
-    with pytest.raises(RequestError, match="run 'nothing' names no one submission"):
+    assert "'somebody' verified a different record" in refused(board)
+    with pytest.raises(RequestError, match="run 'nothing': expected one submission of this name"):
         find_bundle(board, "nothing")
 
 
 @given(st.lists(st.booleans(), max_size=40))
 def test_bits_come_back(values):
     assert unpack_bits(pack_bits(np.array(values, bool)), len(values)).tolist() == values
-    with pytest.raises(ValueError, match="are not those of"):
+    with pytest.raises(ValueError, match="do not encode"):
         unpack_bits(pack_bits(np.array(values, bool)), len(values) + 9)

@@ -124,13 +124,13 @@ def test_one_row_more_changes_no_other_rows_numbers(board):
         old = before[row["protocol"], row["entry"]]
         for column in (
             "macro",
-            "macro_half",
+            "macro_ci95_half_width",
             "micro",
-            "micro_half",
+            "micro_ci95_half_width",
             "ami",
-            "ami_half",
+            "ami_ci95_half_width",
             "to_supervised",
-            "to_supervised_half",
+            "to_supervised_ci95_half_width",
         ):
             assert row[column] == old[column]
 
@@ -172,7 +172,7 @@ def test_a_build_refuses_what_check_refuses_by_form(board):
     bundle = bundle_of(board, "simclr")
     edit_json(bundle / "record.json", lambda r: r["method"].update(name=HOSTILE))
     rehash(bundle)
-    with pytest.raises(RequestError, match="is no name"):
+    with pytest.raises(RequestError, match="is not a valid name"):
         build(board, NOTHING, write=True)
     (bundle / "record.json").write_text("{")
     with pytest.raises(RequestError, match="cannot be read as JSON"):
@@ -185,7 +185,7 @@ def test_a_build_refuses_two_bundles_of_one_name(board):
     edit_json(other / "record.json", lambda r: r.update(run=other.name))
     edit_json(other / "manifest.json", lambda m: m.update(run=other.name))
     rehash(other)
-    with pytest.raises(RequestError, match=r"are both called 'simclr \(micro-cnn\)' on digits; name one otherwise"):
+    with pytest.raises(RequestError, match=r"both have entry name 'simclr \(micro-cnn\)' on digits. Rename one"):
         build(board, NOTHING, write=True)
 
 
@@ -214,8 +214,8 @@ def test_a_name_is_no_formula_and_a_small_p_is_no_zero():
 def test_several_processes_make_the_same_files_and_tell_the_same_problems(board, monkeypatch):
     build(board, BESIDE, write=True)
     first = files(board)
-    monkeypatch.setattr("sslbench.leaderboard.site.load.MANY", 1)
-    monkeypatch.setattr("sslbench.leaderboard.site.load.TOGETHER", 1)
+    monkeypatch.setattr("sslbench.leaderboard.site.load.MIN_FOR_PROCESSES", 1)
+    monkeypatch.setattr("sslbench.leaderboard.site.load.BUNDLES_PER_TASK", 1)
     shutil.rmtree(board / "site")
     build(board, BESIDE, write=True, processes=2)
     assert files(board) == first
@@ -224,7 +224,7 @@ def test_several_processes_make_the_same_files_and_tell_the_same_problems(board,
     with pytest.raises(RequestError) as told:
         build(board, NOTHING, write=True, processes=2)
     assert [problem.partition(" ")[2].split(";")[0] for problem in told.value.problems] == [
-        "learned from pool all",
+        "was pretrained on pool all",
         "has seeds 7",
     ]
 
@@ -248,10 +248,10 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
         rehash(bundle_of(board, method))
     build(board, NOTHING, write=True)
     whole = files(board)
-    monkeypatch.setattr("sslbench.leaderboard.site.tables.MOST_SHOWN", 1)
+    monkeypatch.setattr("sslbench.leaderboard.site.tables.MAX_SHOWN", 1)
     for module in ("site.pages", "site.charts", "standings.across_boards"):
-        monkeypatch.setattr(f"sslbench.leaderboard.{module}.MOST_COMPARED", 1)
-    for name, few in (("leaderboard.site.tables.TOGETHER", 3), ("leaderboard.standings.disk_list.LITTLE", 1), ("leaderboard.site.build.LITTLE", 9),
+        monkeypatch.setattr(f"sslbench.leaderboard.{module}.MAX_COMPARED", 1)
+    for name, few in (("leaderboard.site.tables.ENTRIES_PER_PART", 3), ("leaderboard.standings.disk_list.MEMORY_BYTES", 1), ("leaderboard.site.build.MEMORY_BYTES", 9),
                       ("analysis.statistics.shared_ranks.ROWS", 2), ("analysis.statistics.shared_ranks.COLUMNS", 1)):  # fmt: skip
         monkeypatch.setattr(f"sslbench.{name}", few)
     build(board, NOTHING, write=True)
@@ -263,7 +263,7 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
     board_page = part["site/small/index.html"].decode()
     baselines = board_page.count('data-kind="baseline"')
     assert (board_page.count('data-kind="own"') + baselines, baselines) == (2 + 2, 2)
-    assert "digits, knn: the best and the baselines are shown, sorted and searched; 2 more in the" in board_page
+    assert "digits, knn: the best entries and the baselines are shown, sorted and searched; 2 more in the" in board_page
     assert "2 more in small.csv" in part["tables/small.md"].decode()
     assert "3 more on the leaderboard's pages" in (tmp_path / "README.md").read_text()
     for page, told in (
@@ -276,7 +276,7 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
     assert (
         costs.count('class="dot best"')
         + costs.count('class="dot"')
-        + sum(int(more) for more in re.findall(r"The front and the best; (\d+) more", costs))
+        + sum(int(more) for more in re.findall(r"The front and the best entries are shown; (\d+) more", costs))
         == 2 * 2
     )
 

@@ -19,7 +19,7 @@ from sslbench.analysis.statistics.score_variance import variance_of_answers, var
 from sslbench.analysis.statistics.shared_ranks import Field, difference, standings
 from sslbench.analysis.statistics.variance_components import power, seeds_needed, split
 from sslbench.analysis.statistics.win_matrix import gain_summary, relative_gain, welch_win_matrix, win_matrix
-from sslbench.leaderboard.standings.entries import split_variance, summarize
+from sslbench.leaderboard.standings.entries import split_answer_variance, summarize
 from sslbench.leaderboard.submission.bundle import Answers, pack_bits
 
 RNG = np.random.default_rng(7)
@@ -169,8 +169,8 @@ def test_relative_gain_is_that_of_the_reference():
     means = {("a", "x"): 0.6, ("s", "x"): 0.5, ("a", "y"): 0.4, ("s", "y"): 0.5, ("a", "z"): 0.9}
     found = gain_summary(means, {("a", "x"): 0.5, ("a", "y"): 0.5})
     assert list(found["method"]) == ["a"]
-    assert found.iloc[0].to_dict() == {"method": "a", "least": pytest.approx(-20), "median": pytest.approx(0),
-                                       "mean": pytest.approx(0), "most": pytest.approx(20), "experiments": 2}  # fmt: skip
+    assert found.iloc[0].to_dict() == {"method": "a", "min": pytest.approx(-20), "median": pytest.approx(0),
+                                       "mean": pytest.approx(0), "max": pytest.approx(20), "experiments": 2}  # fmt: skip
 
 
 def test_orders_share_ranks_and_leave_out_by_name():
@@ -230,8 +230,8 @@ def test_answers_in_any_order_have_the_same_spread():
         for seed in range(3) for fold in range(2)
     ]  # fmt: skip
     turned = [*made[:2], *reversed(made[2:])]
-    assert split_variance(data, made) == split_variance(data, turned)  # type: ignore[arg-type]
-    assert split_variance(data, made[:-1]) is None  # type: ignore[arg-type]
+    assert split_answer_variance(data, made) == split_answer_variance(data, turned)  # type: ignore[arg-type]
+    assert split_answer_variance(data, made[:-1]) is None  # type: ignore[arg-type]
 
 
 def test_power_and_seeds_are_those_of_another_library():

@@ -190,8 +190,8 @@ def test_an_exported_encoder_loads_in_plain_torch(finished, cli, tmp_path):
     assert "labels used in pretraining: no" in card
     assert f'load_file("{file.name}")' in card
     for arguments, sentence in (
-        ([str(tmp_path)], "is no run: no record.json in"),
-        ([str(run), "--seed", "7"], "has no encoder of seed 7; possible: 0, 1"),
+        ([str(tmp_path)], "is not a run: no record.json in"),
+        ([str(run), "--seed", "7"], "has no encoder of seed 7. Seeds: 0, 1"),
     ):
         answer = cli("export", *arguments)
         assert answer.returncode == 2

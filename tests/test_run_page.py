@@ -230,7 +230,7 @@ def test_two_runs_are_compared_as_the_table_compares_them(command, cli):
 def test_runs_that_cannot_be_paired_are_refused(command, tmp_path):
     _, out = command
     simclr, raw = first_run(out), next(out.glob("raw-features-*"))
-    with pytest.raises(RequestError, match=r"simclr: is no run: .* Runs below .*: simclr-"):
+    with pytest.raises(RequestError, match=r"simclr: is not a run: .* Runs below .*: simclr-"):
         compare_runs("simclr", raw.name, out)
     with pytest.raises(RequestError, match="is the same run"):
         compare_runs(simclr.name, str(simclr), out)

@@ -58,13 +58,13 @@ def study(content: dict, tmp_path: Path, scale: str = ""):
 def test_axes_are_lists_ranges_and_named_groups(tmp_path):
     axes = {"train.epochs": {"from": 10, "to": 30, "step": 10}, "train.lr": {"from": 0.1, "to": 0.3, "step": 0.1},
             "arm": {"a": {"method": "mae", "method.mask": 0.5}, "b": {"method": "simclr"}}}  # fmt: skip
-    found = study({"base": {"data": "digits", "train": {"batch": 32}}, "axes": axes}, tmp_path)
+    found = study({"base": {"data": "digits", "train": {"batch_size": 32}}, "axes": axes}, tmp_path)
     assert [list(axis.values) for axis in found.axes] == [[10, 20, 30], [0.1, 0.2, 0.3], ["a", "b"]]
     points = make_points(found, ["train.batch_size=64"])
     assert len(points) == 18
     assert points[0].tree["method"] == {"name": "mae", "mask": 0.5}
     assert points[1].tree["method"] == {"name": "simclr"}
-    assert points[-1].tree["train"] == {"epochs": 30, "rate": 0.3, "batch": 64}
+    assert points[-1].tree["train"] == {"epochs": 30, "lr": 0.3, "batch_size": 64}
     assert str(points[0]) == "train.epochs=10, train.lr=0.1, arm=a"
 
 
@@ -94,13 +94,13 @@ def test_a_range_has_both_ends_and_no_rounding_dust(tmp_path_factory, start, ste
         ),
         (
             {"axes": {"train.epochs": {"from": 1, "to": 3}}},
-            "axes.train.epochs: a range has the numbers from, to and step",
+            "axes.train.epochs: a range needs the numbers from, to and step",
         ),
-        ({"axes": {"train.epochs": {"from": 3, "to": 1, "step": 1}}}, "a range rises by a step above 0"),
+        ({"axes": {"train.epochs": {"from": 3, "to": 1, "step": 1}}}, "a range needs a step above 0"),
         ({"axes": {"arm": {"a": 3}}}, "axes.arm.a: expected settings"),
-        ({"axes": {"arm": [{"a": 1}]}}, "axes.arm: what a list holds must have a name; write named groups"),
+        ({"axes": {"arm": [{"a": 1}]}}, "axes.arm: a list may have numbers and texts only. Use named groups"),
         ({"scales": {"big": 3}}, "scales.big: expected settings, each with a name, got 3"),
-        ({"axes": {"train.epochs": [1, 1]}}, "axes.train.epochs: names a value twice"),
+        ({"axes": {"train.epochs": [1, 1]}}, "axes.train.epochs: has a value twice"),
         ({"tables": [{"nam": "x"}]}, "tables[0].nam: no such setting"),
         ({"scales": {"smoke": {"bas": {}}}}, "scales.smoke.bas: no such setting"),
         ([1, 2], "holds no settings"),
@@ -130,7 +130,7 @@ def test_a_plan_tells_every_problem_of_every_point_at_once(cli, tmp_path):
 def test_a_study_that_nobody_offers_and_a_scale_that_it_has_not(cli, tmp_path):
     answer = cli("study", "run", "no-such")
     assert answer.returncode == 2
-    assert "study 'no-such' is no file, and nobody offers it" in answer.stderr
+    assert "study 'no-such': neither a file nor an installed study" in answer.stderr
     answer = cli("study", "run", str(write(tmp_path, STUDY)), "--scale", "smok")
     assert "--scale smok: study.yaml has no such scale; did you mean 'smoke'?" in answer.stderr
     answer = cli("study", "run", str(write(tmp_path, STUDY)), "--executor", "locl")

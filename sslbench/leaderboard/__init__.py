@@ -1,1 +1,1 @@
-"""Leaderboards: suites, submitted bundles, their checks, and the tables and pages made from them. Runs nothing."""
+"""Leaderboards: suites, submitted bundles, their checks, tables and pages. Trains nothing."""

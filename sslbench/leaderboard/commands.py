@@ -1,4 +1,4 @@
-"""What `sslbench leaderboard` does without running anything: submit, check, build. Returns lines; prints nothing."""
+"""Submit, check and build leaderboards. Returns lines to print."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from sslbench.leaderboard.submission.versions import installed_protocols
 from sslbench.report.published import references_and_recipes
 
 MAX_PROBLEMS = 20
-"""Problems of one bundle that are told one by one."""
+"""Problems that are listed for one bundle."""
 
 
 def submit_all(
     board: Path, suite_name: str, runs: Sequence[Path], *, entry: str, by: str, note: str
 ) -> tuple[list[str], bool]:
-    """Submit runs one by one; what is wrong with one stops no other."""
+    """Submit runs one by one, and continue after a run that is refused.
+
+    Returns the lines to print, and whether every run was submitted.
+    """
     known = list_suites(board)
     suite = read_suite(board, suite_name or (known[0] if len(known) == 1 else ""))
     if entry and len(runs) > 1:
-        raise RequestError([f"--entry {entry!r}: names one run, and {len(runs)} are submitted"])
+        raise RequestError([f"--entry {entry!r}: names one run, but {len(runs)} were given. Submit them one by one"])
     lines, good = [], True
     for run in runs:
         try:
@@ -43,7 +46,10 @@ def submit_all(
 
 
 def check_all(board: Path, suites: Sequence[str]) -> tuple[list[str], bool]:
-    """Check every bundle of some suites (none named: of all), by itself and together."""
+    """Check every bundle of the named suites (none named: all), alone and against each other.
+
+    Returns the lines to print, and whether every bundle passed.
+    """
     lines, good = [], True
     for name in suites or list_suites(board):
         suite = read_suite(board, name)
@@ -55,44 +61,44 @@ def check_all(board: Path, suites: Sequence[str]) -> tuple[list[str], bool]:
                 [f"{name}/{one.path.name}: and {len(shown) - MAX_PROBLEMS} more"] if len(shown) > MAX_PROBLEMS else []
             )
         bundles = [one.bundle for one in checked if one.bundle is not None]
-        together = list(bundle_conflicts(suite, bundles))
-        lines += together
+        conflicts = list(bundle_conflicts(suite, bundles))
+        lines += conflicts
         refused = sum(bool(one.problems) for one in checked)
-        good = good and not refused and not together
-        trusted = sum(bool(bundle.verified) for bundle in bundles)
-        lines.append(f"{name}: {len(checked) - refused} of {len(checked)} bundles follow from their predictions; "
-                     f"{trusted} were run again by others")  # fmt: skip
-    strangers = sorted(path.name for path in (board / "results").glob("*") if path.name not in list_suites(board))
-    if not suites and strangers:
-        lines.append(f"results of no suite: {', '.join(strangers)}")
+        good = good and not refused and not conflicts
+        verified = sum(bool(bundle.verified) for bundle in bundles)
+        lines.append(f"{name}: {len(checked) - refused} of {len(checked)} bundles match their predictions; "
+                     f"{verified} were reproduced by others")  # fmt: skip
+    unknown = sorted(path.name for path in (board / "results").glob("*") if path.name not in list_suites(board))
+    if not suites and unknown:
+        lines.append(f"results of no suite: {', '.join(unknown)}")
         good = False
     return lines, good
 
 
 def build_all(board: Path, catalog: Catalog, *, write: bool, processes: int) -> tuple[list[str], bool]:
-    """Build, or say what is stale."""
+    """Write the tables and pages, or with `write=False` list the files that are out of date."""
     if not list_suites(board):
-        raise RequestError([f"{board} has no suite; 'sslbench leaderboard suite STUDY' makes one"])
+        raise RequestError([f"{board}: has no suite. Make one with 'sslbench leaderboard suite STUDY'"])
     references, recipes = references_and_recipes(catalog)
     protocols = installed_protocols(component.spec for component in catalog.all("protocol"))
-    beside = InstalledContext(references=references, recipes=recipes, protocols=protocols)
-    built = build(board, beside, write=write, processes=processes)
+    context = InstalledContext(references=references, recipes=recipes, protocols=protocols)
+    built = build(board, context, write=write, processes=processes)
     if write:
         return [
             f"{built.files} files, {len(built.changed)} changed, {len(built.removed)} removed: {board}/site/index.html"
         ], True
-    lines = [f"stale: {name}" for name in built.changed] + [f"should not be there: {name}" for name in built.removed]
+    lines = [f"stale: {name}" for name in built.changed] + [f"unexpected: {name}" for name in built.removed]
     if not lines:
-        return [f"{built.files} files are as they should be"], True
-    return [*lines, "'sslbench leaderboard build' makes them again"], False
+        return [f"{built.files} files are up to date"], True
+    return [*lines, "Update them with 'sslbench leaderboard build'"], False
 
 
 def find_bundle(board: Path, run: str) -> Bundle:
-    """The bundle of a run, by its name; raises RequestError where there is none, or several."""
+    """Read the bundle of a run by its name. Raises RequestError if there is none or more than one."""
     found = sorted((board / "results").glob(f"*/{run}"))
     if len(found) != 1:
-        there = ", ".join(str(path.relative_to(board)) for path in found) or f"none below {board / 'results'}"
-        raise RequestError([f"run {run!r} names no one submission: {there}"])
+        listed = ", ".join(str(path.relative_to(board)) for path in found) or f"none below {board / 'results'}"
+        raise RequestError([f"run {run!r}: expected one submission of this name, found: {listed}"])
     try:
         return read_bundle(found[0])
     except BundleError as refusal:

@@ -97,8 +97,8 @@ def _confusion_shares(confusions: pd.DataFrame, request: ClassEffectSettings, by
     if confusions.empty:
         return confusions
     chosen = _select_scores(confusions.assign(metric="share", value=confusions["share"]), request, "share")
-    chosen = chosen.assign(pair=chosen["class"] + " as " + chosen["taken_for"])
-    correct = set(chosen.loc[chosen["class"] == chosen["taken_for"], "pair"])
+    chosen = chosen.assign(pair=chosen["class"] + " as " + chosen["predicted_class"])
+    correct = set(chosen.loc[chosen["class"] == chosen["predicted_class"], "pair"])
     index = [*by, request.axis, "seed", "fold", "setting"]  # missing cells are shares of 0
     table = chosen.pivot_table(index=index, columns="pair", values="value", fill_value=0.0).drop(columns=[*correct])
     shares = table.melt(ignore_index=False, var_name="class", value_name="value").reset_index()

@@ -184,11 +184,11 @@ def _confusions(results: Results, best: BestRow) -> Confusions | None:
     ]  # fmt: skip
     if chosen.empty:
         return None
-    counts = chosen.groupby(["class", "taken_for"], sort=True)["count"].sum()
+    counts = chosen.groupby(["class", "predicted_class"], sort=True)["count"].sum()
     shares = (counts / counts.groupby("class").transform("sum")).rename("share").reset_index()
-    names = sorted({*shares["class"], *shares["taken_for"]})
-    wrong = shares[shares["class"] != shares["taken_for"]].sort_values(
-        ["share", "class", "taken_for"], ascending=[False, True, True]
+    names = sorted({*shares["class"], *shares["predicted_class"]})
+    wrong = shares[shares["class"] != shares["predicted_class"]].sort_values(
+        ["share", "class", "predicted_class"], ascending=[False, True, True]
     )
     wrong = wrong[wrong["share"] > 0]
     matrix = _matrix(shares, names) if len(names) <= MAX_MATRIX_CLASSES else []
@@ -197,7 +197,7 @@ def _confusions(results: Results, best: BestRow) -> Confusions | None:
 
 
 def _matrix(shares: pd.DataFrame, names: Sequence[str]) -> list[list[tuple[str, int]]]:
-    table = shares.pivot_table(index="class", columns="taken_for", values="share", fill_value=0.0)
+    table = shares.pivot_table(index="class", columns="predicted_class", values="share", fill_value=0.0)
     table = table.reindex(index=pd.Index(names), columns=pd.Index(names), fill_value=0.0)
     return [
         [(f"{value:.2f}" if value else "", round(float(value) * COLOR_STEPS)) for value in line]

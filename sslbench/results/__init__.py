@@ -1,1 +1,1 @@
-"""One record per run: schema, codec and store."""
+"""Read and write the record of a run."""

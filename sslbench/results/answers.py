@@ -1,4 +1,4 @@
-"""What a finished run answered to every test sample, as comparisons need it: read from the run's predictions."""
+"""Read the answers of a finished run to test samples from its predictions."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sslbench.results.record import Record, setting_of
 from sslbench.results.store import PREDICTIONS
 
 REPEATS = ("draw", "probe_seed")
-"""Settings that ask one question again: their answers are averaged within a seed."""
+"""Settings that repeat one question; their answers are averaged within a seed."""
 NAMES = ("dataset", "protocol", "setting", "id")
 
 
 class Question(NamedTuple):
-    """A dataset, a protocol, and what the protocol varied, as canonical JSON: one question asked of every seed."""
+    """A dataset, a protocol and its setting as canonical JSON; every seed answers it."""
 
     dataset: str
     protocol: str
@@ -32,12 +32,12 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TestAnswers:
-    """Shares of right answers [S, n] by seed to test samples, which are named and stand in order of their folds.
+    """Shares of right answers [S, n] by seed and test sample, with samples in the order of their folds.
 
-    Shares are over draws and probe seeds. `labels` are codes of the classes that the record lists.
+    Shares are over draws and probe seeds. `labels` [n] are codes of the classes in the record.
     """
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # pytest must not collect it
     ids: NDArray[np.str_]
     folds: NDArray[np.int64]
     labels: NDArray[np.int64]
@@ -45,13 +45,13 @@ class TestAnswers:
     depends_on_seed: bool
 
     def same_samples(self, other: TestAnswers) -> bool:
-        """Whether another row answered the same test samples, so that they can be paired."""
+        """Return whether another row has the same test samples, so that they can be paired."""
         return np.array_equal(self.ids, other.ids) and np.array_equal(self.folds, other.folds)
 
 
 @lru_cache(maxsize=4096)
 def question_of(dataset: str, protocol: str, setting: str) -> Question:
-    """Name the question of a score: its setting without what only repeats it."""
+    """Return the question of a score: its setting without the keys that only repeat it."""
     kept = {name: value for name, value in setting_of(setting).items() if name not in REPEATS}
     return Question(dataset, protocol, json.dumps(kept, sort_keys=True))
 
@@ -59,7 +59,7 @@ def question_of(dataset: str, protocol: str, setting: str) -> Question:
 def read_answers(root: Path | None, record: Record) -> dict[Question, TestAnswers]:
     """Read a run's answers of its last epoch by question.
 
-    A question is left out where not every seed answered the same samples equally often. Empty without the run's folder.
+    A question is left out unless every seed answered the same samples equally often. Empty without the run's folder.
     """
     path = root / record.run / PREDICTIONS if root is not None else None
     if path is None or not path.exists():
@@ -84,7 +84,7 @@ def read_answers(root: Path | None, record: Record) -> dict[Question, TestAnswer
 
 
 def _encode(table: arrow.Table) -> tuple[Mapping[str, NDArray[np.int64]], Mapping[str, list[str]]]:
-    """Codes and values of the columns of names."""
+    """Return codes and values of the text columns."""
     columns = {name: table[name].combine_chunks() for name in NAMES}
     columns = {
         name: column.chunk(0) if isinstance(column, arrow.ChunkedArray) else column for name, column in columns.items()
@@ -100,10 +100,10 @@ def _answers(ids: NDArray[np.str_], columns: Mapping[str, NDArray[np.int64]], re
     samples, first, place = np.unique(named, return_index=True, return_inverse=True)
     seeds, seed = np.unique(columns["seed"], return_inverse=True)
     cell, size = seed * len(samples) + place.reshape(-1), len(seeds) * len(samples)
-    asked = np.bincount(cell, minlength=size)
-    if len(seeds) < len(record.seeds) or asked.min() != asked.max():
+    counts = np.bincount(cell, minlength=size)
+    if len(seeds) < len(record.seeds) or counts.min() != counts.max():
         return None
-    right = np.bincount(cell, (columns["label"] == columns["predicted"]).astype(np.float64), size) / asked
+    right = np.bincount(cell, (columns["label"] == columns["predicted"]).astype(np.float64), size) / counts
     return TestAnswers(
         ids=ids[first], folds=columns["fold"][first], labels=columns["label"][first],
         right=right.reshape(len(seeds), len(samples)), depends_on_seed=record.depends_on_seed,

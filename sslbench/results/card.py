@@ -6,7 +6,7 @@ from sslbench.results.record import Record
 
 
 def make_card(record: Record) -> str:
-    """A model card: what the encoder is, what it learned from, and under which licenses."""
+    """Write the model card: the encoder, its pretraining data, and its input."""
     backbone = ", ".join(f"{m}: {b['name']}" for m, b in record.backbones.items()) or "the method's own"
     learned = ", ".join(dict.fromkeys(str(t["samples"]) for t in record.training if "samples" in t)) or "no"
     data = f"{learned} samples of " + ", ".join(f"{d['part']} ({d.get('samples', '?')})" for d in record.pretrained_on)
@@ -26,7 +26,10 @@ def make_card(record: Record) -> str:
 
 
 def input_lines(record: Record) -> list[str]:
-    """What each encoder takes, one line per modality and difference between trainings: size, statistics and pooling."""
+    """Describe the input of each encoder: size, statistics and pooling.
+
+    One line per modality, and more if trainings differ.
+    """
     lines: dict[str, None] = {}
     for training in record.training:
         for modality, encoder in training.get("encoders", {}).items():

@@ -1,4 +1,4 @@
-"""What of a dataset a split does not cover: classes without training or test samples, and samples that are in no part."""
+"""Count classes without training or test samples, and samples that no part of a split contains."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from sslbench.data.splits import Division
 def count_missing_classes(
     division: Division, labels: NDArray[np.int64], names: Sequence[str]
 ) -> dict[str, dict[str, int]]:
-    """Count the samples of every class that is not both learned and tested, by what it lacks.
+    """Count the samples of every class that lacks training or test samples.
 
     `labels` [n] are codes of `names`, -1 unknown. Returns four counts by class:
 
     - without_training: its test samples
     - without_test: its training samples
-    - unknown_in_transfer: its samples that would be tested, had the transfer's bank the class
-    - without_both: its labeled samples, which are all for validation or in no part
+    - unknown_in_transfer: its samples that are not tested because the bank of the transfer lacks the class
+    - without_both: its labeled samples, which are all in the validation part or in no part
     """
 
     def count(rows: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.bincount(labels[rows], minlength=len(names))
 
-    nothing = labels[:0]
-    unknown = count(division.left_out.get("unknown_class", nothing))
+    empty = labels[:0]
+    unknown = count(division.left_out.get("unknown_class", empty))
     bank, query, known = count(division.bank), count(division.query), count(np.flatnonzero(labels >= 0))
     neither = (bank == 0) & (query == 0) & (unknown == 0)
     kinds = {

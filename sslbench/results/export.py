@@ -1,4 +1,4 @@
-"""Write a run's encoders for use without sslbench: a program, plain weights, and a card whose lines run unchanged."""
+"""Write a run's encoders for use without sslbench: a program, weights, and a card with example code."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from sslbench.results.record import Record
 
 READER = "read_image.py"
 READABLE = (1, 3)
-"""Channels of the images that `read_image` reads; others are given as arrays."""
+"""Numbers of channels that `read_image` reads; other inputs are arrays."""
 NETWORK = "network."
-"""Where the module of a library lies in an encoder that wraps it."""
+"""Prefix of a library module in an encoder that wraps it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedEncoder:
-    """The files of one encoder, and what it takes and gives; `statistics` are mean and deviation as they are written.
+    """The files of one encoder, its input and the width of its output.
 
-    `program` is empty for an encoder that a method builds itself.
+    `statistics` are mean and standard deviation as text. `program` is empty for an encoder that a method builds itself.
     """
 
     modality: str
@@ -44,19 +44,19 @@ class ExportedEncoder:
 
 
 def export_run(run: Path, to: Path, seed: int | None, catalog: Catalog) -> list[Path]:
-    """Write `to`/RUN: a program and the weights of every encoder of one seed, how images are read, and a card.
+    """Write `to`/RUN: a program and weights of every encoder of one seed, an image reader, and a card.
 
-    `run` is a run's folder. Raises RequestError without such a seed, or where an encoder cannot be built or recorded.
+    `run` is the folder of a run. Raises RequestError if the seed does not exist, or an encoder cannot be built or exported.
     """
     record = read_record(run / "record.json")
     seed = record.seeds[0] if seed is None else seed
     files = sorted(run.glob(f"encoder-seed{seed}-fold*.safetensors"))
     if not files:
-        raise RequestError([f"{run} has no encoder of seed {seed}; possible: {', '.join(map(str, record.seeds))}"])
+        raise RequestError([f"{run} has no encoder of seed {seed}. Seeds: {', '.join(map(str, record.seeds))}"])
     with safe_open(files[0], framework="pt") as opened:
         prefixes = json.loads((opened.metadata() or {}).get("encoders", "{}"))
     if not prefixes:
-        raise RequestError([f"{record.run}: its method has no encoder with weights to export"])
+        raise RequestError([f"{record.run}: its method has no encoder with weights"])
     state = load_file(files[0])
     to = to / record.run
     to.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def export_run(run: Path, to: Path, seed: int | None, catalog: Catalog) -> list[
 
 
 def _is_readable(takes: EncoderInput) -> bool:
-    """Whether `read_image` reads the files of an encoder."""
+    """Return whether `read_image` can read the input of an encoder."""
     return takes.modality.layout == "image" and takes.modality.shape[0] in READABLE and not takes.selected
 
 
@@ -85,7 +85,7 @@ def _export_encoder(
     record: Record, modality: str, own: Mapping[str, Tensor], prefix: str, seed: int, to: Path, catalog: Catalog
 ) -> ExportedEncoder:
     name = str(record.backbones.get(modality, {}).get("name", "own"))
-    # the shortest decimals that are the same float32 again, for whoever loads the file
+    # the shortest decimals that give the same float32 when the file is loaded
     statistics = {n: str([float(str(v)) for v in own[n].flatten().numpy()]) for n in ("mean", "std") if n in own}
     weights = _below(own, NETWORK) if prefix.endswith(NETWORK) else own
     file = f"{modality}-{name}-seed{seed}"
@@ -110,7 +110,7 @@ def _export_encoder(
 
 
 def read_input(record: Record, modality: str) -> EncoderInput:
-    """Read from a record what an encoder takes; raises RequestError for a record of an earlier version."""
+    """Read the input of an encoder from a record. Raises RequestError for a record of an earlier version."""
     known = (data.get("modalities", {}) for data in (*record.evaluated_on, *record.pretrained_on))
     described = next((one[modality] for one in known if modality in one), None)
     facts = next((one["encoders"][modality] for one in record.training if modality in one.get("encoders", {})), None)
@@ -132,7 +132,7 @@ def read_input(record: Record, modality: str) -> EncoderInput:
 
 
 def describe_use(record: Record, exported: Sequence[ExportedEncoder]) -> str:
-    """Describe every encoder and write the lines that apply it to a file, without sslbench."""
+    """Describe every encoder with the code that applies it to a file without sslbench."""
     parts = ["## Use without sslbench", "", "Run the lines in this folder. They need torch, NumPy and Pillow."]
     for one in exported:
         parts += ["", f"### {one.modality}", ""]
@@ -148,13 +148,13 @@ def describe_use(record: Record, exported: Sequence[ExportedEncoder]) -> str:
 def _describe_statistics(one: ExportedEncoder) -> str:
     if not one.statistics:
         return ""
-    return f" (its input is less {one.statistics['mean']}, divided by {one.statistics['std']})"
+    return f" (subtract {one.statistics['mean']} from its input, then divide by {one.statistics['std']})"
 
 
 def _describe_array(takes: EncoderInput) -> str:
     sides = " x ".join(str(side or "any") for side in takes.modality.shape)
     if takes.modality.layout == "image":
-        return f"an array uint8 of channels x height x width: {sides}, values 0 to 255, which is resized in the program"
+        return f"an array uint8 of channels x height x width: {sides}, values 0 to 255; the program resizes it"
     names = "steps x channels" if takes.modality.layout == "sequence" else "values"
     return f"an array float32 of {names}: {sides}, in the units of the data"
 
@@ -174,14 +174,14 @@ def _describe_program(record: Record, one: ExportedEncoder, takes: EncoderInput)
     head = ["    import numpy as np", "    import torch"]
     load = f'    encoder = torch.export.load("{one.program}").module()'
     mean, std = one.statistics.get("mean", "none"), one.statistics.get("std", "none")
-    told = [
+    facts = [
         f"- width of the vector: {one.width}",
-        f"- normalization, in the program: less {mean}, divided by {std}",
+        f"- normalization, in the program: minus {mean}, divided by {std}",
         f"- computed in {precision}; written by torch {record.versions.get('torch', '?')}",
         "- one sample at a time",
     ]
     if not _is_readable(takes):
-        return [f"- input: {_describe_array(takes)}", *told, "", *head, "", load, *_array_lines(one, takes)]
+        return [f"- input: {_describe_array(takes)}", *facts, "", *head, "", load, *_array_lines(one, takes)]
     prepare = record.settings["prepare"]
     call = (
         f"channels={shape[0]}, height={shape[1]}, width={shape[2]}, fit={prepare['fit']!r}, "
@@ -193,10 +193,10 @@ def _describe_program(record: Record, one: ExportedEncoder, takes: EncoderInput)
     size = " x ".join(map(str, takes.size))
     return [
         f"- input: {shape[0]} channel{'s' if shape[0] > 1 else ''}, {shape[1]} x {shape[2]} pixels, values 0 to 255; an "
-        f"image of another size is put on such a canvas ({prepare['fit']})",
+        f"image of another size is placed on such a canvas ({prepare['fit']})",
         f"- resizing, in the program: to {size} (bilinear, antialiased), values 0 to 1",
-        *told,
-        "- steps of a dataset's own reader, such as padding, come before and are not in these files",
+        *facts,
+        "- steps of the dataset reader, such as padding, happen before and are not in these files",
         "", head[1], "",
         f"    from read_image import {'read_aspect, ' if takes.squashed else ''}read_image", "", load,
         f'    image = read_image("image.png", {call})',

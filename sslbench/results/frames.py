@@ -1,4 +1,4 @@
-"""Records as pandas data frames: what Python users analyze."""
+"""Convert records to pandas data frames."""
 
 from __future__ import annotations
 
@@ -34,17 +34,27 @@ SIZE_COLUMNS = ("samples", "classes", "min", "max", "groups")
 HELD_OUT_COLUMNS = ("validation_samples", "test_samples")
 MISSING_COLUMNS = ("fold", "lacks", "class", "samples")
 DATA_COLUMNS = ("dataset", "fingerprint")
-PAIR_COLUMNS = (*DATA_COLUMNS, "protocol", "seed", "fold", "epoch", "setting", "class", "taken_for", "count", "share")
+PAIR_COLUMNS = (
+    *DATA_COLUMNS,
+    "protocol",
+    "seed",
+    "fold",
+    "epoch",
+    "setting",
+    "class",
+    "predicted_class",
+    "count",
+    "share",
+)
 KINDS: Mapping[str, Any] = {"scores": Score, "classes": ClassScore}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Results:
-    """Finished runs: the records, and their numbers as tidy frames (one number a row); `root` holds the runs' folders.
+    """Finished runs and their numbers as tidy frames (one number per row); `root` holds the folders of the runs.
 
-    What several runs share is made once and shown once: its rows bear the name of the first of those runs that is done
-    (records are in the order of their names in `load_results`). With `repeat_shared` every run shows all rows of its own,
-    as a study needs it, whose points may share runs.
+    Rows that several runs share appear once, under the first finished run (`load_results` sorts records by name). With
+    `repeat_shared`, every run has all of its rows, which a study needs because its points may share runs.
     """
 
     records: tuple[Record, ...]
@@ -52,43 +62,44 @@ class Results:
     repeat_shared: bool = False
 
     def __repr__(self) -> str:
-        """What there is, not all that is in it."""
+        """Summarize the runs without their content."""
         listed = "".join(f"\n  {record.run}: {record.status}" for record in self.records)
         return f"Results of {len(self.records)} run(s): records, scores, oracles, classes{listed}"
 
     @property
     def scores(self) -> pd.DataFrame:
-        """One row per run, dataset, protocol, seed, fold, setting and metric; nothing that was chosen on test data."""
+        """Return one row per run, dataset, protocol, seed, fold, setting and metric, without oracles."""
         return self._frame("scores", lambda score: score.chosen_on != "query")
 
     @property
     def oracles(self) -> pd.DataFrame:
-        """The same columns, for settings chosen on the test data themselves: bounds, not results."""
+        """Return the columns of `scores` for settings chosen on the test data: upper bounds, not results."""
         return self._frame("scores", lambda score: score.chosen_on == "query")
 
     @property
     def runs(self) -> pd.DataFrame:
-        """One row per run and dataset that it is measured on, with its status and the reason where it has no numbers."""
+        """Return one row per run and evaluated dataset, with the status and the reason if there are no numbers."""
         parts = [(record, data["part"]) for record in self.records for data in record.evaluated_on]
         rows = [{**_head(record), **_data(record, part), "reason": record.reason} for record, part in parts]
         return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *DATA_COLUMNS, "reason"])
 
     @property
     def samples(self) -> pd.DataFrame:
-        """One row per run and dataset: samples, classes, the least and the most of a class, and what no split cuts."""
-        return self._divided(lambda divided: [{name: divided[name] for name in SIZE_COLUMNS}], SIZE_COLUMNS)
+        """Return one row per run and dataset: samples, classes, smallest and largest class, and groups."""
+        return self._size_rows(lambda divided: [{name: divided[name] for name in SIZE_COLUMNS}], SIZE_COLUMNS)
 
     @property
     def labels(self) -> pd.DataFrame:
-        """One row per run, dataset, fold and fraction of labels: how many those are, and how many test samples there are."""
-        return self._divided(
+        """Return one row per run, dataset, fold and fraction of labels: the numbers of labels and test samples."""
+        return self._size_rows(
             lambda divided: divided["labels"], ("fold", "fraction", *SIZE_COLUMNS[:4], *HELD_OUT_COLUMNS)
         )
 
     @property
     def missing_classes(self) -> pd.DataFrame:
-        """One row per run, dataset, fold and class that is not both learned and tested: what it lacks (without_training,
-        without_test, unknown_in_transfer, without_both), and how many samples it has of the other part.
+        """Return one row per run, dataset, fold and class that lacks training or test samples.
+
+        `lacks` is without_training, without_test, unknown_in_transfer or without_both; `samples` counts the other part.
         """
         rows = []
         for record in self.records:
@@ -98,7 +109,7 @@ class Results:
 
     @property
     def pools(self) -> pd.DataFrame:
-        """One row per run and member of what it learned from: images, those left out by reason, and those kept."""
+        """Return one row per run and member of its pretraining data: images, those left out by reason, and those kept."""
         rows = []
         for record in self.records:
             learned = [data for data in record.pretrained_on if any(one.get("history") for one in record.training)]
@@ -107,7 +118,7 @@ class Results:
 
     @property
     def costs(self) -> pd.DataFrame:
-        """One row per training of a run and dataset that it is measured on: how long it was, and what it took."""
+        """Return one row per training and evaluated dataset: its length and cost."""
         rows = []
         holders = (
             {} if self.repeat_shared else find_holders(self.records, lambda record: _training_marks(record).values())
@@ -123,8 +134,9 @@ class Results:
 
     @property
     def confusions(self) -> pd.DataFrame:
-        """One row per run, dataset, protocol, seed, fold, setting, class and what of it was taken for which class: how many
-        test samples, and their share of that class. Empty without the runs' folders.
+        """Return one row per run, dataset, protocol, seed, fold, setting, class and predicted class.
+
+        Columns: the number of test samples and their share of the class. Empty without the folders of the runs.
         """
         rows, holders = [], self._holders()
         for record in self.records:
@@ -138,20 +150,20 @@ class Results:
                     rows += [{**head, **pair} for pair in _pairs(one, record)]
         return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *PAIR_COLUMNS])
 
-    def _divided(self, of: Callable[[Any], Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> pd.DataFrame:
+    def _size_rows(self, rows_of: Callable[[Any], Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> pd.DataFrame:
         rows = []
         for record in self.records:
             for data in [data for data in record.evaluated_on if "divided" in data]:
-                rows += [{**_head(record), **_data(record, data["part"]), **row} for row in of(data["divided"])]
+                rows += [{**_head(record), **_data(record, data["part"]), **row} for row in rows_of(data["divided"])]
         return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *DATA_COLUMNS, *columns])
 
     @property
     def classes(self) -> pd.DataFrame:
-        """One row per run, dataset, protocol, seed, fold, setting and class."""
+        """Return one row per run, dataset, protocol, seed, fold, setting and class."""
         return self._frame("classes", lambda row: True)
 
     def _frame(self, field: str, wanted: Callable[[Any], bool]) -> pd.DataFrame:
-        """Rows of one kind; those of a stage that another record shows are left out."""
+        """Return the rows of one kind, without those that another record shows."""
         rows, holders = [], self._holders()
         for record in self.records:
             head, evaluations, prints = _head(record), Evaluations(record), _fingerprints(record)
@@ -163,7 +175,7 @@ class Results:
         return pd.DataFrame(rows, columns=[*RUN_COLUMNS, *DATA_COLUMNS, *own])
 
     def _holders(self) -> dict[Mark, str]:
-        """Which run shows what of the evaluations that several share."""
+        """Map the marks of shared evaluations to the run that shows them."""
         if self.repeat_shared:
             return {}
         return find_holders(
@@ -173,7 +185,7 @@ class Results:
 
 
 def _missing(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The classes of one dataset that are not both learned and tested, by fold; nothing for records of older versions."""
+    """List the classes of one dataset that lack training or test samples; empty for records of older versions."""
     return [
         dict(zip(MISSING_COLUMNS, (int(fold), lacks, name, samples), strict=True))
         for fold, kinds in data.get("missing_classes", {}).items()
@@ -183,7 +195,7 @@ def _missing(data: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _trainings(record: Record) -> list[dict[str, Any]]:
-    """Each training's cost; seconds are shared equally among a run's, of which only the sum is kept."""
+    """List the cost of each training. Seconds are divided equally because a record has only their sum."""
     several = max(1, len(record.training))
     found = []
     for training, rate in zip(record.training, record.cost.get("samples_per_second", ()), strict=False):
@@ -198,51 +210,57 @@ def _trainings(record: Record) -> list[dict[str, Any]]:
 
 
 def _pairs(matrix: Mapping[str, Any], record: Record) -> list[dict[str, Any]]:
-    """Every cell of a stored confusion matrix that holds something; of one that was chosen on test data nothing."""
+    """List the cells above 0 of a stored confusion matrix; none if it was chosen on test data."""
     if matrix["chosen_on"] == "query":
         return []
     names = list(dict.fromkeys(row.name for row in record.classes if row.dataset == matrix["dataset"]))
-    of_class = Counter[int]()
+    class_sizes = Counter[int]()
     for true, _, count in matrix["counts"]:
-        of_class[true] += count
+        class_sizes[true] += count
     facts = {**_data(record, matrix["dataset"]), **{name: matrix[name] for name in PAIR_COLUMNS[2:7]}}
     return [
-        {**facts, "class": names[true], "taken_for": names[said], "count": count, "share": count / of_class[true]}
-        for true, said, count in matrix["counts"]
+        {
+            **facts,
+            "class": names[true],
+            "predicted_class": names[predicted],
+            "count": count,
+            "share": count / class_sizes[true],
+        }
+        for true, predicted, count in matrix["counts"]
     ]
 
 
 def _members(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What one dataset was made of, as it said itself; else it alone, whole."""
+    """List the members of a dataset from its own account, else the dataset as one member."""
     if "account" in data:
         return [dict(zip(data["account"]["columns"], row, strict=True)) for row in data["account"]["rows"]]
     return [{"member": data["part"], "images": data.get("samples", 0), "kept": data.get("samples", 0)}]
 
 
 def _fingerprints(record: Record) -> dict[str, str]:
-    """What is in each dataset that a run is measured on, by its name."""
+    """Return the fingerprints of the evaluated datasets by name."""
     return {data["part"]: data.get("fingerprint", "") for data in record.evaluated_on}
 
 
 def _data(record: Record, part: str) -> dict[str, str]:
-    """The columns that tell a dataset: its name, and what is in it."""
+    """Return the columns that identify a dataset: its name and fingerprint."""
     return dict(zip(DATA_COLUMNS, (part, _fingerprints(record).get(part, "")), strict=True))
 
 
 def _mark(head: Mapping[str, Any], stage: str | None, dataset: str) -> Mark:
-    """What a row of a stage has in common with the same row in another record; None where the stage is not known."""
+    """Return what identifies a row of a stage in every record; None if the stage is not known."""
     return stage and (stage, dataset, *(value for name, value in head.items() if name not in ("run", "status")))
 
 
 def _training_marks(record: Record) -> dict[tuple[int, int, str], Mark]:
-    """The mark of each training and dataset, by seed, fold and dataset."""
+    """Return the mark of each training and dataset by seed, fold and dataset."""
     head, kinds = _head(record), [key for key in record.keys if key.startswith("pretrain/")]
     places = [(key, record.keys[key]["seed"], record.keys[key]["fold"]) for key in kinds]
     return {(s, f, d["part"]): _mark(head, key, d["part"]) for key, s, f in places for d in record.evaluated_on}
 
 
 def _head(record: Record) -> dict[str, Any]:
-    """What every row of a run says of it."""
+    """Return the columns that every row of a run has."""
     backbone = "+".join(b["name"] for b in record.backbones.values())
     augmentation = "+".join(a["name"] for a in record.augmentations) or "none"
     splits = record.settings["splits"]
@@ -255,7 +273,7 @@ def _head(record: Record) -> dict[str, Any]:
 
 
 def read_record(path: Path) -> Record:
-    """Read one record; raises SslbenchError with the file's name."""
+    """Read one record. Raises SslbenchError with the file name."""
     try:
         return decode(path.read_bytes())
     except (OSError, ValueError) as error:

@@ -1,4 +1,7 @@
-"""Read an image file as an exported encoder takes it. `reader_source` writes this as a file that needs no sslbench."""
+"""Read an image file as input of an exported encoder.
+
+`reader_source` returns this code as a file that does not need sslbench.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from PIL import Image, ImageOps
 
 from sslbench.data.canvas import MID_GRAY, Background, Fit, edge_mode, fit_to_canvas, match_background, resize
 
-HEAD = '''"""Read an image file as the exported encoder beside this file takes it. Needs NumPy and Pillow."""
+HEAD = '''"""Read an image file as input of the exported encoder in this folder. Needs NumPy and Pillow."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image, ImageOps
 
-MIDDLE = {middle}
+MID_GRAY = {middle}
 '''
 
 
@@ -39,14 +42,12 @@ def read_image(
     """
     if channels not in (1, 3):
         raise ValueError(f"{channels} channels: read the file yourself, as an array [1, {channels}, {height}, {width}]")
-    with open(file, "rb") as binary, Image.open(binary) as opened:  # noqa: PTH123 - of a path, Pillow maps and does not turn
+    with open(file, "rb") as binary, Image.open(binary) as opened:  # noqa: PTH123 - Pillow maps a path into memory and then cannot rotate it
         if getattr(opened, "n_frames", 1) > 1 and opened.format != "MPO":
-            raise ValueError(f"{file}: has several pages. Save the one to read as a file of its own")
+            raise ValueError(f"{file}: has several pages. Save the page to read as a separate file")
         bits = getattr(opened, "tag_v2", {}).get(258, (8,))
         if opened.format == "TIFF" and (opened.mode == "I" or (opened.mode in ("RGB", "RGBA") and max(bits) > 8)):
-            raise ValueError(
-                f"{file}: Pillow does not keep all its bits. Read it with tifffile, and scale it to 0 to 255"
-            )
+            raise ValueError(f"{file}: Pillow does not keep all bits. Read it with tifffile, and scale it to 0 to 255")
         image = ImageOps.exif_transpose(opened)
     if image.mode.startswith("I") or image.mode == "F":
         if black is None or white is None:
@@ -75,6 +76,6 @@ def read_aspect(file: str) -> float:
 
 
 def reader_source() -> str:
-    """Write the functions above, and those that they call, as one file without sslbench."""
+    """Return the functions above, and those that they call, as one file without sslbench."""
     functions = (match_background, fit_to_canvas, resize, edge_mode, read_image, read_aspect)
     return "\n\n".join([HEAD.format(middle=MID_GRAY), *(inspect.getsource(function) for function in functions)])

@@ -1,4 +1,4 @@
-"""Marks after a method's name in every table: facts that a reader must know before comparing its numbers."""
+"""Mark methods in tables with facts that affect comparisons."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 MARKS = {"uses_labels": "labels", "identical_views": "identical views"}
-"""A record's facts about its method, and the mark of each: it was given labels; the views that it compared are identical."""
+"""Facts of a record about its method, and the mark of each: it uses labels; its views are identical."""
 
 
 def marks_of(method: Mapping[str, Any]) -> str:
-    """Return the marks of a record's method, joined by commas; empty for most."""
+    """Return the marks of a record's method, joined by commas; often empty."""
     return ", ".join(mark for fact, mark in MARKS.items() if method.get(fact))
 
 

@@ -9,7 +9,7 @@ from sslbench.old_names import COMPONENTS, METRICS, find_new_path, find_new_valu
 
 FIELDS = {"takes_target": "uses_labels", "products": "cpu_matmul_dtype", "labelled": "labeled"}
 RANGE_FIELDS = {"least": "min", "most": "max"}
-"""How a record of schema 1 named the sizes of the smallest and the largest class."""
+"""Names of the sizes of the smallest and the largest class in schema 1, and their new names."""
 
 
 def upgrade_record(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def upgrade_tree(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 
 
 def _new_path(old: str, is_section: bool) -> str:
-    if old == "protocols" and is_section:  # the settings of protocols; a list of names is new already
+    if old == "protocols" and is_section:  # the settings of protocols; a list of names is the new form
         return "protocol_settings"
     return find_new_path(old) or old
 

@@ -1,4 +1,4 @@
-"""One encoder of a run as a program that plain torch loads, with normalization, resizing and weights. Imports torch."""
+"""Export one encoder as a torch program with normalization, resizing and weights. Imports torch."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import choose
 
 STEPS = 16
-"""Steps of the series that a program is recorded with, where series have any length."""
+"""Steps of the example series for export if series have any length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderInput:
-    """What one encoder takes: the modality as stored, the size of its view, and whether it was run in bfloat16.
+    """The input of one encoder: the modality as stored, the size of its view, and whether it ran in bfloat16.
 
-    `squashed`: images of any shape fill the canvas, so that the program takes their width over their height as well.
-    `span`: the values of images of more than 8 bits that are shown as 0 and 255. `selected`: channels were chosen by number.
+    `squashed`: images of any shape fill the canvas, so the program also needs width over height. `span`: the values of images
+    of more than 8 bits that map to 0 and 255. `selected`: channels were chosen by number.
     """
 
     modality: Modality
@@ -39,7 +39,7 @@ class EncoderInput:
 
 
 class EncoderProgram(nn.Module):
-    """A sample as stored to the encoder's vector, in the steps of the harness."""
+    """Compute the encoder's vector of a stored sample, with the same steps as in a run."""
 
     def __init__(self, encoder: Backbone, takes: EncoderInput) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class EncoderProgram(nn.Module):
         self.takes = takes
 
     def forward(self, values: Tensor, aspect: Tensor | None = None) -> Tensor:
-        """[1, *shape] -> [1, width]; images as uint8, `aspect` [1] only of squashed ones."""
+        """Encode [1, *shape] to [1, width]; images are uint8, and `aspect` [1] is for squashed images only."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self.takes.bfloat16):
             x = values.to(torch.float32)
             if self.takes.modality.layout == "image":
@@ -61,9 +61,9 @@ class EncoderProgram(nn.Module):
 def rebuild_encoder(
     backbone: Mapping[str, Any], takes: EncoderInput, state: Mapping[str, Tensor], catalog: Catalog
 ) -> Backbone:
-    """Build a backbone as a record describes it and load its state, in evaluation mode.
+    """Build a backbone from a record and load its state, in evaluation mode.
 
-    Raises RequestError where the component is not installed, has another version, or does not fit the state.
+    Raises RequestError if the component is not installed, has another version, or does not fit the state.
     """
     problems: list[str] = []
     name = str(backbone["name"])
@@ -72,7 +72,7 @@ def rebuild_encoder(
         raise RequestError(problems)
     if choice.spec.version != backbone["version"]:
         raise RequestError([
-            f"backbone {name}: version {choice.spec.version} is installed, and the run used version {backbone['version']}. "
+            f"backbone {name}: version {choice.spec.version} is installed, but the run used version {backbone['version']}. "
             "Install that version or run again"
         ])  # fmt: skip
     channels = takes.modality.shape[0 if takes.modality.layout == "image" else -1]
@@ -82,36 +82,36 @@ def rebuild_encoder(
         std=(1.0,) * channels,
     )  # fmt: skip
     encoder: Backbone = choice.without_weights().build(modality)
-    for statistic in ("mean", "std"):  # published weights have their own, of another number of channels
+    for statistic in ("mean", "std"):  # published weights may have statistics for another number of channels
         setattr(encoder, statistic, state[statistic].clone())
     try:
         encoder.load_state_dict(state)
     except RuntimeError as error:
         raise RequestError(
-            [f"backbone {name}: the run's weights do not fit it: {' '.join(str(error).split())}"]
+            [f"backbone {name}: the weights of the run do not fit: {' '.join(str(error).split())}"]
         ) from error
     return encoder.requires_grad_(False).eval()
 
 
 def save_program(encoder: Backbone, takes: EncoderInput, path: Path) -> None:
-    """Write an encoder with everything before it as a program of torch.export that takes one sample.
+    """Write an encoder and its input steps as a torch.export program for one sample.
 
-    Series may have any length from 2 steps. Raises RequestError where torch cannot record the encoder.
+    Series may have any length from 2 steps. Raises RequestError if torch cannot export the encoder.
     """
     program = EncoderProgram(encoder, takes).eval()
     sample, dynamic = _example(takes)
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.filterwarnings("ignore", module="torch")  # it warns of its own modules, such as nn.LSTM
+        warnings.filterwarnings("ignore", module="torch")  # torch warns about its own modules, such as nn.LSTM
         try:
             exported = torch.export.export(program, sample, dynamic_shapes=dynamic)
-        except Exception as error:  # whatever torch raises at code that it cannot record
-            told = " ".join(str(error).split())[:300]
-            raise RequestError([f"{path.name}: torch.export cannot record this encoder: {told}"]) from error
+        except Exception as error:  # torch raises many types for code that it cannot export
+            reason = " ".join(str(error).split())[:300]
+            raise RequestError([f"{path.name}: torch.export cannot export this encoder: {reason}"]) from error
         torch.export.save(exported, path)
 
 
 def _example(takes: EncoderInput) -> tuple[tuple[Tensor, ...], Any]:
-    """A sample to record with, and which of its sides may vary."""
+    """Return an example input and the sides that may vary."""
     modality = takes.modality
     if modality.layout == "image":
         image = torch.zeros((1, *modality.shape), dtype=torch.uint8)

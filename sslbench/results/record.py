@@ -1,4 +1,4 @@
-"""The record of one run: what was asked, what was measured, and, apart from both, what it cost and where it ran."""
+"""Define the record of a run: its request, scores, cost and host."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sslbench.results.old_records import upgrade_record
 SCHEMA = 2
 Status = Literal["done", "collapsed", "diverged", "unavailable", "failed"]
 COSTS = ("epochs", "samples_seen", "seconds", "samples_per_second", "peak_megabytes")
-"""What is told of a training's length and of what it took."""
+"""Columns of the length and cost of a training."""
 VARYING_FIELDS = ("cost", "host", "clock")
-"""Fields that two equal runs may differ in."""
+"""Fields that may differ between two equal runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """One number: of which data, protocol, seed, fold and setting, and on what it was chosen."""
+    """One number, with its dataset, protocol, seed, fold, setting, and the data on which it was chosen."""
 
     dataset: str
     protocol: str
@@ -38,7 +38,7 @@ class Score:
 
 @lru_cache(maxsize=4096)
 def setting_of(text: str) -> Mapping[str, Any]:
-    """What a protocol varied, from a score's setting (JSON); few texts, asked for by every score of thousands of records."""
+    """Decode the setting of a score (JSON). Cached because few texts serve all scores of thousands of records."""
     return MappingProxyType(json.loads(text))
 
 
@@ -46,8 +46,8 @@ def setting_of(text: str) -> Mapping[str, Any]:
 class ClassScore:
     """One class under one protocol, seed and fold; recall is None where the class has no test sample.
 
-    `training_samples` are the labeled samples of the class that the protocol learned from: with 0 its recall says nothing
-    of the method. None: not known.
+    `training_samples` are the labeled samples of the class that the protocol learned from; with 0, the recall does not
+    describe the method. None: not known.
     """
 
     dataset: str
@@ -65,7 +65,7 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """Everything that is known of one finished run."""
+    """All stored facts about one finished run."""
 
     run: str
     status: Status
@@ -97,7 +97,7 @@ class Record:
 
     @property
     def depends_on_seed(self) -> bool:
-        """Whether another pretraining seed gives other encoders: raw features and frozen weights do not depend on it."""
+        """Return whether encoders depend on the pretraining seed; raw features and frozen weights do not."""
         stated = self.method.get("depends_on_seed")
         if stated is None:  # written before records stored it
             return bool(self.backbones) or any(one.get("history") for one in self.training)
@@ -105,17 +105,17 @@ class Record:
 
 
 def encode(record: Record) -> bytes:
-    """The record as JSON: sorted, indented, no nan."""
+    """Encode a record as sorted, indented JSON. Raises ValueError for nan."""
     return json.dumps(plain(record), indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
 
 
 def decode(content: bytes) -> Record:
-    """Read a record; raises ValueError for another schema or fields that are not its own."""
+    """Decode a record. Raises ValueError for another schema or unknown fields."""
     return record_of(json.loads(content))
 
 
 def record_of(values: dict[str, Any]) -> Record:
-    """The record that a tree is; raises ValueError likewise."""
+    """Convert a tree to a record. Raises ValueError for another schema or unknown fields."""
     try:
         if values.get("schema") == 1:
             values = upgrade_record(values)

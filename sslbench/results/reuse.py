@@ -1,4 +1,4 @@
-"""Whether a run's folder still holds what its stages and request would give, so that nothing of it is written again."""
+"""Check whether a run's folder is up to date, so that it is not written again."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from sslbench.stages.graph import Stage
 from sslbench.stages.stage import failure_of, stamp
 
 NOTE = "written.json"
-"""In a run's folder: what it was written from, and the sizes of its files."""
+"""File in a run's folder with the digest of its inputs and the sizes of its files."""
 WRITTEN = 1
-"""What a run's folder holds: raised when this version writes other files or fields from the same stages."""
+"""Version of the folder's content: increased when the same stages give other files or fields."""
 
 
 def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage]) -> str:
-    """Digest all that a run's folder follows from: the request, the data, versions, and each stage that is done or failed."""
+    """Digest the inputs of a run's folder: request, data, versions, and each finished or failed stage."""
     parts = [
         (part.name, part.choice.record_facts(), part.fingerprint(), *_describe_dataset(part.dataset))
         for part in (*plan.pretrain_parts, *plan.evaluate_parts)
@@ -51,12 +51,12 @@ def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage]) -> str:
         plan.view,
         plan.canvas,
     )
-    here = (environment.versions(), environment.device_kind(), WRITTEN, SCHEMA)
-    return digest(name, settings, plan.train, plan.prepare, plan.splits, plan.seeds, plan.folds, parts, made, here)
+    installed = (environment.versions(), environment.device_kind(), WRITTEN, SCHEMA)
+    return digest(name, settings, plan.train, plan.prepare, plan.splits, plan.seeds, plan.folds, parts, made, installed)
 
 
 def is_written(store: Store, name: str, inputs: str) -> bool:
-    """Tell whether a run's folder was written from these inputs and none of its files is gone or has another size."""
+    """Return whether a run's folder was written from these inputs and its files still have their sizes."""
     note = store.run(name) / NOTE
     if not note.exists():
         return False
@@ -67,7 +67,7 @@ def is_written(store: Store, name: str, inputs: str) -> bool:
 
 
 def note_written(store: Store, name: str, inputs: str) -> None:
-    """Note what a run's folder was written from. It comes last: a folder that was left half written has no note."""
+    """Write the note of a run's folder. Call it last, so that an incomplete folder has no note."""
     folder = store.run(name)
     record: dict[str, Any] = json.loads((folder / "record.json").read_text())
     hashes = [one for data in record["evaluated_on"] for one in data.get("splits", {}).values()]
@@ -78,7 +78,7 @@ def note_written(store: Store, name: str, inputs: str) -> None:
 
 
 def _describe_dataset(dataset: Dataset) -> tuple[str, str]:
-    """What a dataset says of itself beside its samples."""
+    """Return the account and description of a dataset as text."""
     describe = getattr(dataset, "describe", None)
     return repr(getattr(dataset, "account", None)), repr(describe()) if describe else ""
 

@@ -1,4 +1,4 @@
-"""Which record shows the rows of a stage that several records share, so that no number counts twice. Pure."""
+"""Assign the rows of shared stages to one record, so that no number counts twice. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from sslbench.results.record import ClassScore, Record, Score, setting_of
 
 Mark = Hashable
-"""What makes two rows the same: the stage that gave them, and all that their records say of it but the run."""
+"""The identity of a row across records: its stage, and the facts of its record except the run."""
 
 
 def find_holders(records: Sequence[Record], marks: Callable[[Record], Iterable[Mark]]) -> dict[Mark, str]:
-    """Map every mark to the run that shows it: of the records that have it the first one that is done, else the first."""
+    """Map every mark to the run that shows it: the first finished record with the mark, else the first record."""
     found: dict[Mark, str] = {}
     for record in sorted(records, key=lambda record: record.status != "done"):
         for mark in marks(record):
@@ -21,7 +21,7 @@ def find_holders(records: Sequence[Record], marks: Callable[[Record], Iterable[M
 
 
 class Evaluations:
-    """The evaluate stages of a record, found by what its rows say; none are known of records of older versions."""
+    """The evaluation stages of a record by dataset, protocol, seed and epoch; empty for records of older versions."""
 
     def __init__(self, record: Record) -> None:
         self.by_place: dict[tuple[Any, ...], list[tuple[str, Mapping[str, Any]]]] = {}
@@ -31,18 +31,18 @@ class Evaluations:
                 self.by_place.setdefault(place, []).append((key, facts))
 
     def stage_of(self, row: Score | ClassScore) -> str | None:
-        """Find the stage that a row is of; None where that is not known."""
+        """Find the stage of a row; None if it is not known."""
         return self.find(
             row.dataset, row.protocol, row.seed, getattr(row, "epoch", None), fold=row.fold, setting=row.setting
         )
 
     def find(self, *place: Any, fold: int, setting: str) -> str | None:
-        """Find the stage by dataset, protocol, seed and epoch, and of several by the fold and the share of labels."""
+        """Find the stage by dataset, protocol, seed and epoch, then by fold and fraction of labels."""
         stages = self.by_place.get(place, [])
         fraction = setting_of(setting).get("fraction", 1.0)
         fitting = [one for one in stages if one[1]["fraction"] in (None, fraction)]
         return next((key for key, facts in fitting if fold in facts["folds"]), fitting[0][0] if fitting else None)
 
     def list_stages(self) -> list[tuple[str, str]]:
-        """List the key of every stage, and what the record calls its dataset."""
+        """List the key and the dataset name of every stage."""
         return [(key, facts["dataset"]) for stages in self.by_place.values() for key, facts in stages]

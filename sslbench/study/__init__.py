@@ -1,1 +1,1 @@
-"""Studies: a grid of runs, and the tables and figures made from it."""
+"""Studies: grids of runs, and the tables and figures made from them."""

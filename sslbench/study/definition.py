@@ -1,19 +1,19 @@
-"""A study as its YAML file says it, typed and checked; every problem at once. The grid is made in `grid`.
+"""Read the YAML file of a study, and check it. All problems are reported at once.
 
 name: masking
-summary: how much to hide
+summary: fraction of masked patches
 base: {method: NAME, data: NAME, seeds: [0, 1, 2]}     # a request
 axes:
-  method.mask: [0.25, 0.5, 0.75]                         # any setting, its values
-  train.epochs: {from: 10, to: 40, step: 10}             # a range, both ends in it
-  encoder:                                               # a name: settings that move together
+  method.mask: [0.25, 0.5, 0.75]                         # any setting and its values
+  train.epochs: {from: 10, to: 40, step: 10}             # a range with both ends
+  encoder:                                               # named groups: settings that change together
     narrow: {backbone.width: 32, backbone.heads: 2}
-    wide: {backbone.width: 128}                          # (null takes away what the base says)
+    wide: {backbone.width: 128}                          # (null removes a setting of the base)
 tables: [{name: accuracy, rows: [encoder, method.mask], columns: [protocol, metric]}]
 figures: [{name: mask, x: method.mask, hue: encoder, where: {protocol: knn, metric: macro_accuracy}}]
-directions: [{claim: hiding more helps, more: {method.mask: 0.75}, less: {method.mask: 0.25}, where: {protocol: knn, …}}]
-bias: [{axis: method.mask, protocol: knn}]               # what every class does along an axis of numbers
-published: ${folder}/published.csv        # numbers beside ours: columns metric, value, spread, source, scale, facts and axes
+hypotheses: [{claim: masking helps, greater: {method.mask: 0.75}, lesser: {method.mask: 0.25}, where: {protocol: knn, …}}]
+class_effects: [{axis: method.mask, protocol: knn}]      # the trend of every class along a numeric axis
+published: ${folder}/published.csv        # published numbers: columns metric, value, spread, source, scale, facts and axes
 scales:
   smoke: {cost: a minute on two cores, base: {train.epochs: 1, seeds: [0]}, axes: {method.mask: [0.5]}}
 """
@@ -21,7 +21,7 @@ scales:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,7 @@ from sslbench.analysis.tables.hypotheses import Hypothesis
 from sslbench.analysis.tables.selection import SCORE_FACTS
 from sslbench.api.errors import RequestError
 from sslbench.api.ranges import AnyFloat, NonNegativeFloat, PositiveInt
+from sslbench.api.settings import setting, setting_from
 from sslbench.api.specs import Setting
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.catalog.suites import studies_here
@@ -36,137 +37,146 @@ from sslbench.config.request_schema import COMPONENTS
 from sslbench.convert import convert
 from sslbench.yaml_values import parse_numbers, read_yaml
 
-Where = Mapping[str, "str | int | float | tuple[str | int | float, ...]"]
 RANGE = frozenset({"from", "to", "step"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSettings:
-    """One table: which of a score's facts or the study's axes run down and across, of which scores.
+    """Settings of one table of a study."""
 
-    With `against`, a method's name, it shows by how much every other method's numbers are above that one's, paired by seed.
-    With `spread: deviation` its numbers are mean ± standard deviation over folds and seeds; with `over`, an axis, over that
-    axis's values. It may be `of` classes (their recall, precision and f1 are metrics), or tell of samples (what was measured
-    on), labels (how many a fraction of them is), pools (what they kept of their members), costs (of trainings), confusions
-    (the `most` frequent) or of what was published.
-    """
-
-    name: str = "scores"
-    title: str = ""
-    source: Literal["scores", "classes", "samples", "labels", "pools", "costs", "confusions", "published"] = "scores"
-    spread: Literal["interval", "deviation"] = "interval"
-    aggregate_over: str = ""
-    rows: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ("protocol", "metric")
-    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
-    against: str = ""
-    limit: PositiveInt = 10
+    name: str = setting("scores", "File name of the table.")
+    title: str = setting("", "Title in the report ('': the name).")
+    source: Literal["scores", "classes", "samples", "labels", "pools", "costs", "confusions", "published"] = setting(
+        "scores",
+        "Numbers to show: scores, scores of classes, sample counts, label counts, kept images of pools, training costs, "
+        "confusions, or published numbers.",
+    )
+    spread: Literal["interval", "deviation"] = setting(
+        "interval", "Value after ±: half of the 95 % interval, or the standard deviation over folds and seeds."
+    )
+    aggregate_over: str = setting("", "Axis over whose values mean and standard deviation are taken ('': none).")
+    rows: tuple[str, ...] = setting((), "Facts of scores or axes of the study that form the rows.")
+    columns: tuple[str, ...] = setting(
+        ("protocol", "metric"), "Facts of scores or axes of the study that form columns."
+    )
+    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = setting_from(
+        dict, "Facts or axes and the values to keep, such as {protocol: knn}."
+    )
+    against: str = setting("", "Method to subtract from every other method, paired by seed ('': none).")
+    limit: PositiveInt = setting(10, "Maximum number of confusions in the table, most frequent first.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureSettings:
-    """One figure: the mean over seeds and its 95 % interval against `x`, by `hue`, in a panel for each of `panels`.
+    """Settings of one figure of a study."""
 
-    With `spread: deviation` the bars are standard deviations over folds, seeds and draws; with `band` a line has a band in
-    place of bars; with `log` x grows by factors. `chance` is
-    a metric whose mean in each panel is a dashed line, such as what a score is by chance. It may be `of` classes (their
-    recall, precision and f1 are metrics). Of `kind` shown it is a image that a run made: `file` is its name, or a pattern,
-    in the figures of the first run that `where` means.
-    """
-
-    name: str = "scores"
-    title: str = ""
-    kind: Literal["line", "bar", "dots", "heat", "shown"] = "line"
-    source: Literal["scores", "classes"] = "scores"
-    chance: str = ""
-    spread: Literal["interval", "deviation"] = "interval"
-    log: bool = False
-    band: bool = False
-    file: str = ""
-    x: str = ""
-    y: str = ""
-    hue: str = ""
-    panels: str = ""
-    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
+    name: str = setting("scores", "File name of the figure.")
+    title: str = setting("", "Title in the report ('': the name).")
+    kind: Literal["line", "bar", "dots", "heat", "shown"] = setting(
+        "line", "Kind of plot; 'shown' includes an image file of a run."
+    )
+    source: Literal["scores", "classes"] = setting(
+        "scores", "Numbers to draw; for classes the metrics are recall, precision and f1."
+    )
+    chance: str = setting("", "Metric whose mean is a dashed line in each panel, such as a chance level ('': none).")
+    spread: Literal["interval", "deviation"] = setting(
+        "interval", "Length of error bars: 95 % interval over seeds, or standard deviation over folds, seeds and draws."
+    )
+    log: bool = setting(False, "Use a logarithmic x axis.")
+    band: bool = setting(False, "Draw a band around lines in place of error bars.")
+    file: str = setting(
+        "", "For kind=shown: name or pattern of the image file, in the figures of the first run of `where`."
+    )
+    x: str = setting("", "Fact or axis on the x axis.")
+    y: str = setting("", "Fact or axis on the y axis of a heat map.")
+    hue: str = setting("", "Fact or axis that selects the color ('': one color).")
+    panels: str = setting("", "Fact or axis with one panel per value ('': one panel).")
+    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = setting_from(
+        dict, "Facts or axes and the values to keep, such as {protocol: knn}."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassEffectSettings:
-    """Whose answers to the numbers of an axis are judged: a protocol's, by a score of each class (recall, precision, f1).
+    """Settings of one analysis of how a numeric axis changes the scores of classes."""
 
-    With `of: datasets` the accuracy of each dataset that is measured is judged as a class is. Classes are called rising or
-    falling by `basis` and `correction`; all others stand beside them in the files. `beside` is a protocol whose trends are
-    set against these.
-    """
-
-    axis: str = ""
-    protocol: str = "linear"
-    source: Literal["classes", "datasets"] = "classes"
-    compare_protocol: str = ""
-    metric: Literal["recall", "precision", "f1"] = "recall"
-    basis: Literal["means", "all", "ranks", "seeds"] = "seeds"
-    correction: Literal["raw", "bh", "holm"] = "bh"
+    axis: str = setting("", "Axis of numbers along which trends are tested.")
+    protocol: str = setting("linear", "Protocol whose answers are tested.")
+    source: Literal["classes", "datasets"] = setting(
+        "classes", "Test the score of each class, or the accuracy of each dataset."
+    )
+    compare_protocol: str = setting("", "Second protocol whose trends are compared with the first ('': none).")
+    metric: Literal["recall", "precision", "f1"] = setting("recall", "Score of a class that is tested.")
+    basis: Literal["means", "all", "ranks", "seeds"] = setting(
+        "seeds",
+        "Test of trends: Pearson over seed means, Pearson over all scores, Spearman over seed means, or t of slopes by seed.",
+    )
+    correction: Literal["raw", "bh", "holm"] = setting(
+        "bh", "Correction for several tests: none, Benjamini-Hochberg, or Holm."
+    )
 
     @property
     def name(self) -> str:
-        """What its folder is called."""
+        """Return the name of the result's folder."""
         rule = "" if (self.basis, self.correction) == ("seeds", "bh") else f"-{self.basis}-{self.correction}"
         return f"{self.axis}-{self.protocol}-{self.score}{rule}"
 
     def __post_init__(self) -> None:
         if self.source == "datasets" and self.metric != "recall":
-            raise ValueError(f"metric {self.metric} is one of classes; of datasets the accuracy is judged")
+            raise ValueError(f"metric={self.metric}: source=datasets tests the accuracy of datasets. Remove metric")
 
     @property
     def score(self) -> str:
-        """What is judged: a class's metric, or the accuracy of a dataset."""
+        """Return the tested score: a metric of classes, or the accuracy of a dataset."""
         return self.metric if self.source == "classes" else "micro_accuracy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """A number to expect: the scores it is the mean of, how far off is still as expected, and who says so."""
+    """A number that the report compares with the mean of scores."""
 
-    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = field(default_factory=dict)
-    value: AnyFloat = 0.0
-    within: NonNegativeFloat = 0.0
-    source: str = ""
+    where: Mapping[str, str | int | float | tuple[str | int | float, ...]] = setting_from(
+        dict, "Facts or axes and the values of the scores to average."
+    )
+    value: AnyFloat = setting(0.0, "Expected mean.")
+    within: NonNegativeFloat = setting(0.0, "Largest difference from `value` that counts as expected.")
+    source: str = setting("", "Source of the expectation, such as a paper.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """A variant: what it changes in the base and the axes (null removes one), costs, shows, judges and expects besides."""
+    """A variant of a study: its changes to the base and the axes, and its additional outputs."""
 
-    cost: str = ""
-    base: Mapping[str, Any] = field(default_factory=dict)
-    axes: Mapping[str, Any] = field(default_factory=dict)
-    tables: tuple[Mapping[str, Any], ...] = ()
-    figures: tuple[Mapping[str, Any], ...] = ()
-    hypotheses: tuple[Mapping[str, Any], ...] = ()
-    class_effects: tuple[Mapping[str, Any], ...] = ()
-    expect: tuple[Mapping[str, Any], ...] = ()
+    cost: str = setting("", "Duration and hardware, such as 'a minute on two cores'.")
+    base: Mapping[str, Any] = setting_from(dict, "Settings that replace those of the study's base.")
+    axes: Mapping[str, Any] = setting_from(dict, "Axes that replace those of the study; null removes an axis.")
+    tables: tuple[Mapping[str, Any], ...] = setting((), "Additional tables.")
+    figures: tuple[Mapping[str, Any], ...] = setting((), "Additional figures.")
+    hypotheses: tuple[Mapping[str, Any], ...] = setting((), "Additional hypotheses.")
+    class_effects: tuple[Mapping[str, Any], ...] = setting((), "Additional analyses of class effects.")
+    expect: tuple[Mapping[str, Any], ...] = setting((), "Expected numbers.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The file's own keys."""
+    """The keys of a study's file."""
 
-    name: str = ""
-    summary: str = ""
-    base: Mapping[str, Any] = field(default_factory=dict)
-    axes: Mapping[str, Any] = field(default_factory=dict)
-    tables: tuple[Mapping[str, Any], ...] = ()
-    figures: tuple[Mapping[str, Any], ...] = ()
-    hypotheses: tuple[Mapping[str, Any], ...] = ()
-    class_effects: tuple[Mapping[str, Any], ...] = ()
-    published: Path | None = None
-    scales: Mapping[str, Any] = field(default_factory=dict)
-    executor: Mapping[str, Any] = field(default_factory=dict)
+    name: str = setting("", "Name of the study ('': the file name).")
+    summary: str = setting("", "One line that describes the study.")
+    base: Mapping[str, Any] = setting_from(dict, "Request that all runs share.")
+    axes: Mapping[str, Any] = setting_from(dict, "Settings that vary, each with a list, a range or named groups.")
+    tables: tuple[Mapping[str, Any], ...] = setting((), "Tables of the report.")
+    figures: tuple[Mapping[str, Any], ...] = setting((), "Figures of the report.")
+    hypotheses: tuple[Mapping[str, Any], ...] = setting((), "Claims that the report tests.")
+    class_effects: tuple[Mapping[str, Any], ...] = setting((), "Analyses of class effects along numeric axes.")
+    published: Path | None = setting(None, "CSV file of published numbers, shown next to the study's own.")
+    scales: Mapping[str, Any] = setting_from(dict, "Variants of the study by name, such as smoke.")
+    executor: Mapping[str, Any] = setting_from(dict, "Executor and its settings.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """One axis: label -> the settings that it stands for, by dotted path."""
+    """One axis: the settings of each label, by dotted path."""
 
     name: str
     values: Mapping[Setting, Mapping[str, Any]]
@@ -174,7 +184,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A study at one scale; `dropped` are the axes that only other scales have: tables leave them out, but for facts."""
+    """A study at one scale; `dropped` are axes of other scales, which tables omit."""
 
     name: str
     summary: str
@@ -193,40 +203,40 @@ class Study:
 
 
 def find_study(catalog: Catalog, name: str) -> Path:
-    """The file that a name or a path means; raises RequestError with what there is."""
+    """Find a study's file by name or path. Raises RequestError with similar names."""
     if Path(name).is_file():
         return Path(name)
-    if here := [path for path in studies_here() if path.stem == name]:
-        return here[0]
+    if local := [path for path in studies_here() if path.stem == name]:
+        return local[0]
     found = catalog.find("study", name)
     if isinstance(found, str):
         known = [*(path.stem for path in studies_here()), *(c.name for c in catalog.all("study"))]
-        raise RequestError([f"study {name!r} is no file, and nobody offers it{did_you_mean(name, known)}"])
+        raise RequestError([f"study {name!r}: neither a file nor an installed study{did_you_mean(name, known)}"])
     file: Path = found[0].spec.file
     return file
 
 
 def read_study(file: Path, scale: str) -> Study:
-    """Read a study at a scale ('': as it stands); raises RequestError with every problem."""
+    """Read a study at a scale ('': no scale). Raises RequestError with every problem."""
     try:
         loaded = read_yaml(file)
     except ValueError as error:
         raise RequestError([str(error)]) from error
     if not isinstance(loaded, Mapping):
-        raise RequestError([f"{file}: holds no settings; write 'name: …', 'base: …', 'axes: …'"])
+        raise RequestError([f"{file}: has no settings. Write 'name: …', 'base: …', 'axes: …'"])
     problems: list[str] = []
     content = convert(_insert_folder(loaded, file.parent), Content, "", problems)
     variants = {name: convert(v or {}, Scale, f"scales.{name}", problems) for name, v in content.scales.items()}
     if scale and scale not in variants:
         problems.append(f"--scale {scale}: {file.name} has no such scale{did_you_mean(scale, variants)}")
     variant = variants.get(scale, Scale())
-    wanted = {**content.axes, **variant.axes}
-    axes = tuple(_axis(str(name), values, problems) for name, values in wanted.items() if values is not None)
+    combined = {**content.axes, **variant.axes}
+    axes = tuple(_axis(str(name), values, problems) for name, values in combined.items() if values is not None)
 
-    def both(what: str, cls: type[Any]) -> tuple[Any, ...]:
-        """What the study shows or judges at every scale, and what it does at this one."""
-        own = _convert_all(getattr(variant, what), cls, f"scales.{scale}.{what}", problems)
-        return (*_convert_all(getattr(content, what), cls, what, problems), *own)
+    def convert_entries(key: str, cls: type[Any]) -> tuple[Any, ...]:
+        """Convert the entries of a key for all scales and for this one."""
+        own = _convert_all(getattr(variant, key), cls, f"scales.{scale}.{key}", problems)
+        return (*_convert_all(getattr(content, key), cls, key, problems), *own)
 
     every = [*content.axes, *(name for one in variants.values() for name in one.axes)]
     study = Study(
@@ -237,10 +247,10 @@ def read_study(file: Path, scale: str) -> Study:
         base={**flatten(content.base), **flatten(variant.base)},
         axes=axes,
         dropped=tuple(dict.fromkeys(n for n in every if n not in {*(axis.name for axis in axes), *SCORE_FACTS})),
-        tables=both("tables", TableSettings),
-        figures=both("figures", FigureSettings),
-        hypotheses=both("hypotheses", Hypothesis),
-        class_effects=both("class_effects", ClassEffectSettings),
+        tables=convert_entries("tables", TableSettings),
+        figures=convert_entries("figures", FigureSettings),
+        hypotheses=convert_entries("hypotheses", Hypothesis),
+        class_effects=convert_entries("class_effects", ClassEffectSettings),
         published=content.published,
         expect=_convert_all(variant.expect, Expected, f"scales.{scale}.expect", problems),
         executor=content.executor,
@@ -251,7 +261,7 @@ def read_study(file: Path, scale: str) -> Study:
 
 
 def _insert_folder(tree: Any, folder: Path) -> Any:
-    """A tree whose texts name the study's own folder where they say ${folder}."""
+    """Replace ${folder} in the texts of a tree by the study's folder."""
     if isinstance(tree, Mapping):
         return {name: _insert_folder(value, folder) for name, value in tree.items()}
     if isinstance(tree, list):
@@ -277,39 +287,39 @@ def _axis(name: str, values: Any, problems: list[str]) -> Axis:
         problems.append(f"{path}: expected a list, a range {{from, to, step}} or named groups, got {values!r:.60}")
         return Axis(name=name, values={})
     if not all(_is_own_label(value) for value in values):
-        problems.append(f"{path}: what a list holds must have a name; write named groups, got {values!r:.60}")
+        problems.append(f"{path}: a list may have numbers and texts only. Use named groups for {values!r:.60}")
         return Axis(name=name, values={})
     labels = [tuple(value) if isinstance(value, list) else value for value in parse_numbers(values)]
     if len(set(labels)) != len(labels):
-        problems.append(f"{path}: names a value twice: {values!r:.60}")
+        problems.append(f"{path}: has a value twice: {values!r:.60}")
     return Axis(name=name, values={label: flatten({name: value}) for label, value in zip(labels, values, strict=True)})
 
 
 def _is_own_label(value: Any) -> bool:
-    """Whether a value of a list is its own name: a number or text, or a list of those."""
+    """Return whether a value of a list is its own label: a number or text, or a list of those."""
     return not any(isinstance(one, (Mapping, list)) for one in (value if isinstance(value, list) else [value]))
 
 
 def _range(values: Mapping[str, Any], path: str, problems: list[str]) -> list[Any]:
-    """Both ends belong to it; decimals are counted, not summed, so that 0.1 + 0.1 + 0.1 is 0.3."""
+    """Return the values of a range with both ends; steps are multiplied so that 3 * 0.1 is 0.3."""
     numbers = parse_numbers([values.get(key) for key in ("from", "to", "step")])
     if set(values) != RANGE or not all(type(number) in (int, float) for number in numbers):
-        problems.append(f"{path}: a range has the numbers from, to and step, got {dict(values)!r:.80}")
+        problems.append(f"{path}: a range needs the numbers from, to and step, got {dict(values)!r:.80}")
         return [0]
     first, last, step = (float(str(number)) for number in numbers)
     if step <= 0 or last < first:
-        problems.append(f"{path}: a range rises by a step above 0, got {dict(values)!r:.80}")
+        problems.append(f"{path}: a range needs a step above 0 and to >= from, got {dict(values)!r:.80}")
         return [0]
     steps = int(round((last - first) / step, 9))
     found = [round(first + place * step, 9) for place in range(steps + 1)]
     return [int(value) for value in found] if all(type(number) is int for number in numbers) else found
 
 
-def flatten(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """A tree of settings as dotted paths; `method: NAME` is the component's name."""
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Convert a tree of settings to dotted paths; `method: NAME` becomes `method.name`."""
     found: dict[str, Any] = {}
     for name, value in tree.items():
-        path = f"{above}{name}"
+        path = f"{prefix}{name}"
         if isinstance(value, Mapping):
             found |= flatten(value, f"{path}.")
         else:

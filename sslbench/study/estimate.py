@@ -1,4 +1,4 @@
-"""About how long stages take, before anything starts: by what is known of this machine, else by timing a few steps."""
+"""Estimate the duration of stages from known rates of this machine, else by timing a few steps."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from sslbench.study.rates import FORWARD, Rates, open_rates
 
 KINDS: tuple[str, ...] = get_args(Kind)
 PLAN_SECONDS, RUN_SECONDS = 5.0, 3.0
-"""Time for measuring before a plan is printed, and before a run starts."""
+"""Time limits for measuring before a plan is printed, and before a run starts."""
 MAX_SHARE = 0.05
-"""Measuring ends when it took this share of what it is about, if that is sooner than its limit."""
+"""Measuring stops after this share of the estimated duration, if that is before its limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Distinct stages by kind, how many of them are done, and the seconds the others would take one after another.
+    """Distinct stages by kind, the number of finished ones, and the seconds of the others in sequence.
 
-    Stages that failed before, and those that need them, are `failed`, or `unavailable` where the failure is lasting, and cost
-    nothing. `guessed` counts stages that are
-    judged by others that are like them, `unknown` those that are like none; `unmeasured` says what could not be timed.
+    Stages that failed before, and those that need them, are `failed`, or `unavailable` if the failure is lasting; they cost
+    nothing. `guessed` counts stages estimated from similar ones, `unknown` those without similar ones. `unmeasured` lists
+    problems of timing.
     """
 
     stages: Mapping[str, int]
@@ -48,10 +48,10 @@ class Estimate:
 def estimate(
     planned: Sequence[tuple[Plan, Sequence[Stage]]], stages_of: StagesOf, limit: float, rates: Rates | None = None
 ) -> Estimate:
-    """Count the distinct stages of plans, and say about how long those take that are not done.
+    """Count the distinct stages of plans, and estimate the duration of unfinished ones.
 
-    Costs of finished stages count first, then what this machine measured before. Only then steps are timed, for `limit`
-    seconds at most (0: none), the plan with most work first.
+    Costs of finished stages are used first, then earlier measurements of this machine. Otherwise steps are timed for at most
+    `limit` seconds (0: none), the plan with most work first.
     """
     rates = rates or open_rates()
     stages: dict[Path, Stage] = {}
@@ -91,9 +91,9 @@ def _count_by_kind(stages: Iterable[Stage]) -> dict[str, int]:
 
 
 def find_failed(stages: Iterable[Stage]) -> dict[Path, bool]:
-    """Find the stages that failed before, and those that need one that did, and whether the failure is lasting.
+    """Find the stages that failed before or need a failed one, and whether the failure is lasting.
 
-    The stages are in an order in which they can be made.
+    `stages` must be in an order in which they can be made.
     """
     failed: dict[Path, bool] = {}
     for stage in stages:
@@ -109,9 +109,9 @@ def find_failed(stages: Iterable[Stage]) -> dict[Path, bool]:
 def _measure(
     left: Sequence[Stage], owner: Mapping[Path, Plan], stages_of: StagesOf, rates: Rates, limit: float
 ) -> tuple[list[str], set[int]]:
-    """Time a stage of every family that nothing is known of, and keep what was found.
+    """Time a stage of every family with unknown cost, and save the rates.
 
-    Returns what could not be measured, and the ids of plans of which a component is unavailable for good.
+    Returns what could not be measured, and the ids of plans with a permanently unavailable component.
     """
     problems: list[str] = []
     unavailable: set[int] = set()
@@ -121,7 +121,7 @@ def _measure(
         tried.add(id(plan))
         if watch is None:
             import sslbench.evaluation.stage
-            import sslbench.train.pretrain  # noqa: F401 - imported now, so that its seconds are not taken for a step's
+            import sslbench.train.pretrain  # noqa: F401 - imported now, so that a step is not charged for it
 
             watch = Limit(limit)
         known = {rate.family for rate in rates.known.values()}
@@ -137,7 +137,7 @@ def _measure(
 
 
 def _next(left: Sequence[Stage], owner: Mapping[Path, Plan], rates: Rates, tried: set[int]) -> Plan | None:
-    """Choose the plan with most work of unknown cost; None where all is known."""
+    """Choose the plan with most work of unknown cost; None if all costs are known."""
     known = {rate.family for rate in rates.known.values()}
     work: dict[int, float] = {}
     plans: dict[int, Plan] = {}

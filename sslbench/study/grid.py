@@ -1,4 +1,4 @@
-"""From a study to requests and plans: the grid, each point validated, every problem of every point at once."""
+"""Make the requests and plans of a study's grid, and collect the problems of all points."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Labels = Mapping[str, Setting]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One place of the grid: its label on every axis, and the request it stands for."""
+    """One point of the grid: its label on every axis, and its request."""
 
     labels: Labels
     tree: Tree
@@ -37,7 +37,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StudyRow:
-    """One run of a study, and the points that it answers; those `beside` are asked for by none, such as baselines."""
+    """One run of a study and its points; `is_secondary` marks runs that no point requested, such as baselines."""
 
     name: str
     plan: Plan
@@ -47,7 +47,7 @@ class StudyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Grid:
-    """All rows of a study, and what could not be planned because its data is not here."""
+    """All rows of a study, and the missing datasets that prevented planning."""
 
     rows: tuple[StudyRow, ...]
     missing: tuple[str, ...]
@@ -55,43 +55,43 @@ class Grid:
 
 
 def make_points(study: Study, overrides: Sequence[str]) -> list[Point]:
-    """The product of the axes, each point over the base, below `key=value` overrides; a null takes away what is there."""
+    """Make the product of the axes, each point over the base and under `key=value` overrides; null removes a setting."""
     points = []
     for labels in itertools.product(*(axis.values for axis in study.axes)):
         settings: dict[str, Any] = {}
         for axis, label in zip(study.axes, labels, strict=True):
             settings |= axis.values[label]
-        away = {path for path in study.base if path in settings and settings[path] is None}
-        laid = {path: value for path, value in {**study.base, **settings}.items() if path not in away}
-        tree = read_request(None, nest(laid), overrides)
+        removed = {path for path in study.base if path in settings and settings[path] is None}
+        merged = {path: value for path, value in {**study.base, **settings}.items() if path not in removed}
+        tree = read_request(None, nest(merged), overrides)
         named = {axis.name: label for axis, label in zip(study.axes, labels, strict=True)}
         points.append(Point(labels=named, tree=tree))
     return points
 
 
 def make_grid(
-    points: Sequence[Point], catalog: Catalog, shelf: DatasetCache, machine: Machine, say: Callable[[str], None]
+    points: Sequence[Point], catalog: Catalog, datasets: DatasetCache, machine: Machine, log: Callable[[str], None]
 ) -> Grid:
-    """Plan every point, equal runs once.
+    """Plan every point, with equal runs once.
 
-    Raises RequestError with every problem of every point; missing data is told, unless the shelf announces it.
+    Raises RequestError with the problems of all points. Missing datasets are listed unless `datasets` has a placeholder.
     """
     problems: dict[str, list[str]] = defaultdict(list)
     missing: dict[str, None] = {}
     plans: dict[str, Plan] = {}
     answers: dict[str, list[Labels]] = defaultdict(list)
-    asked: set[str] = set()
+    requested: set[str] = set()
     folders: dict[str, Path | None] = {}
-    said: set[str] = set()
+    logged: set[str] = set()
 
-    def say_once(text: str) -> None:
-        if text not in said:
-            said.add(text)
-            say(text)
+    def log_once(text: str) -> None:
+        if text not in logged:
+            logged.add(text)
+            log(text)
 
     for point in points:
         try:
-            found = plan_with_baselines(point.tree, catalog, shelf, machine, say_once)
+            found = plan_with_baselines(point.tree, catalog, datasets, machine, log_once)
         except RequestError as error:
             for problem in error.problems:
                 problems[problem].append(str(point))
@@ -99,12 +99,12 @@ def make_grid(
         except DataMissing as error:
             missing.setdefault(str(error))
             continue
-        asked.add(run_id(found[0]))
+        requested.add(run_id(found[0]))
         for part in found[0].evaluate_parts:
             folder = folders.setdefault(part.name, getattr(part.choice.config, "root", None))
             if folder != getattr(part.choice.config, "root", None):
-                told = f"data.title: {part.name!r} is another folder at other points of this study"
-                problems[f"{told}. Set data.title, for tables tell data apart by its name"].append(str(point))
+                problem = f"data.title: {part.name!r} is a different folder at other points of this study"
+                problems[f"{problem}. Set data.title, because tables identify data by name"].append(str(point))
         for plan in found:
             name = run_id(plan)
             plans.setdefault(name, plan)
@@ -113,22 +113,22 @@ def make_grid(
         raise RequestError([_add_place(problem, places, len(points)) for problem, places in problems.items()])
     ordered = sorted(plans, key=lambda name: plans[name].spec.baseline)
     rows = tuple(
-        StudyRow(name=name, plan=plans[name], points=tuple(answers[name]), is_secondary=name not in asked)
+        StudyRow(name=name, plan=plans[name], points=tuple(answers[name]), is_secondary=name not in requested)
         for name in ordered
     )
-    return Grid(rows=rows, missing=tuple(missing), placeholders=tuple(dict.fromkeys(shelf.placeholders)))
+    return Grid(rows=rows, missing=tuple(missing), placeholders=tuple(dict.fromkeys(datasets.placeholders)))
 
 
-def _add_place(problem: str, places: Sequence[str], of: int) -> str:
-    """A problem with where it was met, unless that is everywhere."""
-    if len(places) == of:
+def _add_place(problem: str, places: Sequence[str], total: int) -> str:
+    """Add the points of a problem to it, unless it concerns all points."""
+    if len(places) == total:
         return problem
     more = f" and {len(places) - 1} more" if len(places) > 1 else ""
     return f"at {places[0]}{more}: {problem}"
 
 
 def nest(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted paths as a tree."""
+    """Convert dotted paths to a tree."""
     tree = OmegaConf.create({})
     for path, value in settings.items():
         OmegaConf.update(tree, str(path), value, merge=True)

@@ -1,4 +1,4 @@
-"""Read and check the file of published numbers that a study names."""
+"""Read and check a study's file of published numbers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from sslbench.study.definition import Study
 
 
 def read_published(path: Path) -> pd.DataFrame:
-    """Read a CSV file: columns metric, value (or 'lost'), and others of spread, source, and facts or axes ('' means any).
+    """Read a CSV file with columns metric and value (or 'lost'), and optionally spread, source, facts and axes ('': any).
 
-    Raises RequestError for a file that cannot be read, lacks a column, or holds a value that is no such number.
+    Raises RequestError for a file that cannot be read, a missing column, or a value that is not a number from 0 to 1.
     """
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise RequestError([f"published: {path}: {' '.join(str(error).split())}"]) from error
-    if lacking := [name for name in ("metric", "value") if name not in frame]:
-        raise RequestError([f"published: {path} has no column {lacking[0]!r}; it has {', '.join(frame.columns)}"])
+    if missing_columns := [name for name in ("metric", "value") if name not in frame]:
+        raise RequestError(
+            [f"published: {path} has no column {missing_columns[0]!r}. Its columns are {', '.join(frame.columns)}"]
+        )
     counts = frame["metric"].isin(COUNTED)
     for name in ("value", "spread"):
         given = frame[name] if name in frame else pd.Series("", index=frame.index)
@@ -31,7 +33,7 @@ def read_published(path: Path) -> pd.DataFrame:
         missing = given.isin(["lost"] if name == "value" else [""])
         wrong = (numbers.isna() & ~missing) | (numbers < 0) | ((numbers > 1) & ~counts)
         if wrong.any():
-            raise RequestError([f"published: {path}: {name} {given[wrong].iloc[0]!r} is no number from 0 to 1"])
+            raise RequestError([f"published: {path}: {name} {given[wrong].iloc[0]!r}: must be a number from 0 to 1"])
         if name == "value":
             frame["lost"] = missing
         frame[name] = numbers
@@ -39,9 +41,9 @@ def read_published(path: Path) -> pd.DataFrame:
 
 
 def published_problems(study: Study) -> list[str]:
-    """Say what is wrong with a study's file of published numbers, and with the tables that show it."""
+    """List problems of a study's file of published numbers and of the tables that show it."""
     if study.published is None:
-        return [f"tables[{t.name}]: shows what was published, and the study names no file of it"
+        return [f"tables[{t.name}]: source=published needs a file. Set published in the study"
                 for t in study.tables if t.source == "published"]  # fmt: skip
     try:
         frame = read_published(study.published)
@@ -49,11 +51,11 @@ def published_problems(study: Study) -> list[str]:
         return list(error.problems)
     known = (*OWN, *SCORE_FACTS, "scale", "member", "class", *(axis.name for axis in study.axes), *study.dropped)
     problems = [
-        f"published: column {name!r} is no axis and no fact{did_you_mean(name, known)}"
+        f"published: column {name!r} is neither an axis nor a fact{did_you_mean(name, known)}"
         for name in frame.columns
         if name not in known
     ]
     for table in [table for table in study.tables if table.source == "published"]:
-        lost = [name for name in (*table.rows, *table.columns) if name not in frame]
-        problems += [f"tables[{table.name}]: the published numbers have no column {name!r}" for name in lost]
+        missing = [name for name in (*table.rows, *table.columns) if name not in frame]
+        problems += [f"tables[{table.name}]: the published numbers have no column {name!r}" for name in missing]
     return problems

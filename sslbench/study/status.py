@@ -1,4 +1,4 @@
-"""Where a study stands: every row done, running, waiting, failed or stale. Looks at folders; changes nothing."""
+"""Find the state of every run of a study: done, running, waiting, failed or stale. Changes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ORDER: tuple[State, ...] = ("done", "running", "waiting", "failed", "stale")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
-    """One row of a study: its state, how many of its stages are done, and why it failed."""
+    """The state of a run, its number of finished stages, and why it failed."""
 
     run: str
     state: State
@@ -27,17 +27,17 @@ class RunStatus:
 
 
 def find_status(run: Run, leases: Leases, earlier: Sequence[str]) -> RunStatus:
-    """A run's state; stale means that only a run of other versions answered its points."""
+    """Find the state of a run; stale means that only a run of other versions has its points."""
     done = sum(finished(stage.folder) for stage in run.stages)
     failures = [found for stage in run.stages if (found := failure_of(stage.folder)) is not None]
     reason = f"{failures[0].stage}: {failures[0].reason}" if failures else ""
-    busy = any(holder(stage.folder, leases) for stage in run.stages if not finished(stage.folder))
+    is_running = any(holder(stage.folder, leases) for stage in run.stages if not finished(stage.folder))
     state: State = "waiting"
     if failures:
         state = "failed"
     elif run.record.exists():
         state = "done"
-    elif busy:
+    elif is_running:
         state = "running"
     elif earlier:
         state = "stale"
@@ -45,20 +45,20 @@ def find_status(run: Run, leases: Leases, earlier: Sequence[str]) -> RunStatus:
 
 
 def earlier_runs(listed: Sequence[Mapping[str, Any]], points: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Runs of other versions that answered one of these points."""
+    """Return the runs of other versions that have one of these points."""
     wanted = [dict(point) for point in points]
     return [row["run"] for row in listed if any(point in wanted for point in row["points"])]
 
 
 class StageCosts:
-    """What stages cost, learned from those that are made: seconds per row of their shape, or else of their kind."""
+    """Seconds per row of finished stages, by shape and by kind."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = defaultdict(float)
         self._rows: dict[str, int] = defaultdict(int)
 
     def learn(self, stage: Stage) -> float:
-        """Take in a stage that is made, and say what it cost."""
+        """Add a finished stage and return its seconds."""
         seconds: float = cost(stage.folder)["seconds"]
         for name in (stage.shape, stage.kind):
             self._seconds[name] += seconds
@@ -66,7 +66,7 @@ class StageCosts:
         return seconds
 
     def estimate(self, stages: Iterable[Stage]) -> float | None:
-        """What stages would take one after another; None where nothing is known of one of them."""
+        """Estimate the seconds of stages in sequence; None if the cost of one is not known."""
         total = 0.0
         for stage in stages:
             name = stage.shape if self._rows[stage.shape] else stage.kind
@@ -77,7 +77,7 @@ class StageCosts:
 
 
 def seconds_left(runs: Sequence[Run]) -> float | None:
-    """What the stages that are not made would take one after another, by those that are; None where that is not known."""
+    """Estimate the seconds of all unfinished stages in sequence; None if a cost is not known."""
     costs, left = StageCosts(), []
     for path, stage in distinct(runs).items():
         if finished(path):

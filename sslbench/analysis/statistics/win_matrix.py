@@ -63,7 +63,7 @@ def gain_summary(means: Mapping[tuple[str, str], float], references: Mapping[tup
         ]
         if gains:
             rows.append({
-                "method": name, "least": min(gains), "median": float(np.median(gains)), "mean": float(np.mean(gains)),
-                "most": max(gains), "experiments": len(gains),
+                "method": name, "min": min(gains), "median": float(np.median(gains)), "mean": float(np.mean(gains)),
+                "max": max(gains), "experiments": len(gains),
             })  # fmt: skip
-    return pd.DataFrame(rows, columns=["method", "least", "median", "mean", "most", "experiments"])
+    return pd.DataFrame(rows, columns=["method", "min", "median", "mean", "max", "experiments"])

@@ -8,7 +8,7 @@ import pandas as pd
 
 from sslbench.results.record import COSTS
 
-PAIR = ("class", "taken_for")
+PAIR = ("class", "predicted_class")
 
 
 def mean_costs(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def most_confused(frame: pd.DataFrame, by: Sequence[str], most: int) -> pd.DataF
     counts = frame.groupby([*by, *PAIR], dropna=False, sort=False)["count"].sum().reset_index()
     of_class = counts.groupby([*by, "class"], dropna=False)["count"].transform("sum")
     wrong = counts.assign(share=counts["count"] / of_class, of=of_class)
-    wrong = wrong[wrong["class"] != wrong["taken_for"]]
+    wrong = wrong[wrong["class"] != wrong["predicted_class"]]
     ordered = wrong.sort_values(["share", "count"], ascending=False, kind="stable")
     chosen = ordered.groupby(list(by), dropna=False, sort=False).head(most)
     order = counts[list(by)].drop_duplicates().reset_index(drop=True)

@@ -1,4 +1,7 @@
-"""A leaderboard's tables and site from its bundles: the same bytes every time. Trusts what `check` has passed."""
+"""Write a leaderboard's tables and pages from its bundles.
+
+Equal bundles give equal bytes. Bundles are expected to pass `check`.
+"""
 
 from __future__ import annotations
 
@@ -21,27 +24,27 @@ from sslbench.leaderboard.submission.suite import list_suites, read_suite
 
 TABLES, SITE = "tables", "site"
 PAGES = ("README.md", "docs/leaderboard.md")
-"""Pages of the project, next to the leaderboard's folder, in which a suite's block of ranks is kept up to date."""
+"""Pages of the project whose block of ranks a build updates, relative to the parent of the leaderboard."""
 TextFile = SpooledTemporaryFile[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """What a build changed, or would have: files below the leaderboard, and how many there are in all."""
+    """Files below the leaderboard that a build changed or removed (or would), and the number of all files."""
 
     changed: tuple[str, ...]
     removed: tuple[str, ...]
     files: int
 
 
-def build(board: Path, beside: InstalledContext, *, write: bool, processes: int = 1) -> BuildResult:
-    """Make every file, and write those that differ (without `write` only name them); files of earlier builds go.
+def build(board: Path, context: InstalledContext, *, write: bool, processes: int = 1) -> BuildResult:
+    """Make every file, write those that differ, and remove files of earlier builds.
 
-    Raises RequestError for a bundle that `check` would refuse by its form. A script that asks for several `processes` needs a
-    main guard, for they are spawned.
+    With `write=False`, only list them. Raises RequestError for a bundle with schema errors. A script that sets several
+    `processes` needs a main guard because they are spawned.
     """
     changed, made = [], set[str]()
-    for name, parts in make_files(board, beside, processes):
+    for name, parts in make_files(board, context, processes):
         made.add(name)
         with SpooledTemporaryFile(MEMORY_BYTES) as text:
             for part in parts:
@@ -58,41 +61,41 @@ def build(board: Path, beside: InstalledContext, *, write: bool, processes: int 
 
 
 def _has_content(path: Path, text: TextFile) -> bool:
-    """Whether a file holds a text."""
+    """Return whether a file has this content."""
     if not path.is_file() or path.stat().st_size != text.tell():
         return False
-    with path.open("rb") as there:
-        return all(part == there.read(len(part)) for part in _read_parts(text))
+    with path.open("rb") as existing:
+        return all(part == existing.read(len(part)) for part in _read_parts(text))
 
 
 def _read_parts(text: TextFile) -> Iterator[bytes]:
-    """A text from its start, part by part."""
+    """Yield the content from its start, part by part."""
     text.seek(0)
     return iter(lambda: text.read(MEMORY_BYTES), b"")
 
 
-def make_files(board: Path, beside: InstalledContext, processes: int) -> Iterator[tuple[str, Iterable[str]]]:
-    """(path below the leaderboard, parts of its text) of every file; each run's page is let go before the next is read."""
+def make_files(board: Path, context: InstalledContext, processes: int) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield (path below the leaderboard, parts of its text) of every file; one run's page is in memory at a time."""
     every: list[SuiteBoards] = []
     shown = {name: path.read_text() for name in PAGES if (path := board.parent / name).is_file()}
     for name in list_suites(board):
         suite = read_suite(board, name)
-        runs, judged, known = 0, list[tuple[str, str, str]](), dict[tuple[str, str], str]()
-        lines: dict[Place, DiskList[EntryResult]] = defaultdict(DiskList)
-        for runs, one in enumerate(load_bundles(suite, beside, bundle_folders(board, name), processes), 1):  # noqa: B007
+        runs, verdicts, known = 0, list[tuple[str, str, str]](), dict[tuple[str, str], str]()
+        results: dict[Place, DiskList[EntryResult]] = defaultdict(DiskList)
+        for runs, one in enumerate(load_bundles(suite, context, bundle_folders(board, name), processes), 1):  # noqa: B007
             yield f"{SITE}/{one.page[0]}", [one.page[1]]
             _refuse_duplicate_name(one, known)
-            judged += [(one.entry.name, *told) for told in one.verdicts]
-            for line in one.results:
-                lines[line.dataset, line.protocol].append(line)
-        boards = make_suite_boards(suite, runs, lines, beside.protocols)
-        for page, text in suite_pages(boards, beside.references, judged):
+            verdicts += [(one.entry.name, *verdict) for verdict in one.verdicts]
+            for result in one.results:
+                results[result.dataset, result.protocol].append(result)
+        boards = make_suite_boards(suite, runs, results, context.protocols)
+        for page, text in suite_pages(boards, context.references, verdicts):
             yield f"{SITE}/{page}", [text]
         for page, parts in make_tables(boards):
             yield f"{TABLES}/{page}", parts
         ranks = make_overview(boards)
         shown = {page: replace_between_markers(text, name, ranks) for page, text in shown.items()}
-        every.append(replace(boards, every=(), together=AcrossBoards()))  # a front page tells no more of it
+        every.append(replace(boards, boards=(), across=AcrossBoards()))  # the front page needs no more
     for page, text in front_pages(every):
         yield f"{SITE}/{page}", [text]
     for page, text in shown.items():
@@ -102,5 +105,5 @@ def make_files(board: Path, beside: InstalledContext, processes: int) -> Iterato
 def _refuse_duplicate_name(one: LoadedBundle, known: dict[tuple[str, str], str]) -> None:
     for dataset in one.entry.datasets:
         if (other := known.setdefault((one.entry.name, dataset), one.name)) != one.name:
-            both = f"{other} and {one.name} are both called {one.entry.name!r} on {dataset}"
-            raise RequestError([f"{both}; name one otherwise with --entry"])
+            both = f"{other} and {one.name}: both have entry name {one.entry.name!r} on {dataset}"
+            raise RequestError([f"{both}. Rename one with --entry"])

@@ -1,4 +1,4 @@
-"""Small charts as coordinates for SVG: intervals, cost against accuracy, labels against accuracy, mean ranks."""
+"""Compute the SVG coordinates of charts: intervals, cost, labels and mean ranks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sslbench.leaderboard.standings.entries import CLUSTER_METRIC
 
 WIDTH, HEIGHT, EDGE = 640, 320, 44
 STRIP = 96
-"""Width of an interval's drawing in a table."""
+"""Width in pixels of an interval in a table."""
 
 
 def strip_scales(rows: Sequence[BoardRow]) -> dict[str, Callable[[float], float]]:
-    """From a score to a place in its column's strip, by metric: all rows on one scale, which their intervals fill."""
+    """Return by metric the function from a score to its x position; all rows share one scale."""
     found = {}
     for metric in (MAIN, "micro_accuracy", CLUSTER_METRIC):
         known = [row.scores[metric] for row in rows if metric in row.scores]
@@ -39,40 +39,40 @@ def _linear(low: float, high: float, first: float, last: float) -> Callable[[flo
 
 
 def cost_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
-    """Per dataset and protocol: each trained entry's seconds and macro accuracy, and the front that nothing beats in both.
+    """Yield per board the seconds and macro accuracy of trained entries, and the Pareto front.
 
-    Of very many entries the front and the best are drawn.
+    With more than MAX_COMPARED entries, the front and the best are drawn.
     """
     for board in boards:
-        timed = [(row.entry.seconds, row.scores[MAIN].score, at) for at, row in enumerate(board.rows)
+        timed = [(row.entry.seconds, row.scores[MAIN].score, place) for place, row in enumerate(board.rows)
                  if row.entry.seconds and MAIN in row.scores]  # fmt: skip
         if not timed:
             continue
-        best, ahead = -1.0, dict[int, None]()
-        for _, score, at in sorted(timed, key=lambda point: (point[0], -point[1])):
+        best, front = -1.0, dict[int, None]()
+        for _, score, place in sorted(timed, key=lambda point: (point[0], -point[1])):
             if score > best:
-                best, ahead[at] = score, None
-        others = [at for _, _, at in timed if at not in ahead][: max(0, MAX_COMPARED - len(ahead))]
-        points = [(at, row.entry, row.entry.seconds or 0.0, row.scores[MAIN])
-                  for at, row in zip([*ahead, *others], board.rows.take([*ahead, *others]), strict=True)]  # fmt: skip
-        across = _axis([math.log10(seconds) for _, _, seconds, _ in points], EDGE, WIDTH - 12)
-        up = _axis([one.score for *_, one in points], HEIGHT - EDGE, 12)
+                best, front[place] = score, None
+        others = [place for _, _, place in timed if place not in front][: max(0, MAX_COMPARED - len(front))]
+        points = [(place, row.entry, row.entry.seconds or 0.0, row.scores[MAIN])
+                  for place, row in zip([*front, *others], board.rows.take([*front, *others]), strict=True)]  # fmt: skip
+        x_axis = _axis([math.log10(seconds) for _, _, seconds, _ in points], EDGE, WIDTH - 12)
+        y_axis = _axis([one.score for *_, one in points], HEIGHT - EDGE, 12)
         yield {
             "dataset": board.dataset, "protocol": board.protocol,
             "points": [
-                {"entry": entry, "x": across(math.log10(seconds)), "y": up(one.score), "seconds": seconds,
-                 "score": one.score, "half": one.half, "front": at in ahead}
-                for at, entry, seconds, one in sorted(points, key=lambda point: (point[2], point[1].name))
+                {"entry": entry, "x": x_axis(math.log10(seconds)), "y": y_axis(one.score), "seconds": seconds,
+                 "score": one.score, "half": one.half, "front": place in front}
+                for place, entry, seconds, one in sorted(points, key=lambda point: (point[2], point[1].name))
             ],
-            "front": [(across(math.log10(seconds)), up(one.score)) for _, _, seconds, one in points[: len(ahead)]],
-            "across": [(across(math.log10(t)), f"{t:g} s") for t in _ticks([10**end for end in across.ends], decades=True)],
-            "up": [(up(value), f"{value:g}") for value in _ticks(up.ends)], "more": len(timed) - len(points),
+            "front": [(x_axis(math.log10(seconds)), y_axis(one.score)) for _, _, seconds, one in points[: len(front)]],
+            "x_ticks": [(x_axis(math.log10(t)), f"{t:g} s") for t in _ticks([10**end for end in x_axis.ends], decades=True)],
+            "y_ticks": [(y_axis(value), f"{value:g}") for value in _ticks(y_axis.ends)], "more": len(timed) - len(points),
         }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A scale that holds values with some room, between two places of a drawing."""
+    """A linear map from an interval of values to an interval of pixels."""
 
     ends: tuple[float, float]
     places: tuple[float, float]
@@ -83,66 +83,70 @@ class Axis:
 
 def _axis(values: Sequence[float], first: float, last: float) -> Axis:
     low, high = min(values), max(values)
-    room = max((high - low) * 0.08, 0.01)
-    return Axis(ends=(low - room, high + room), places=(first, last))
+    margin = max((high - low) * 0.08, 0.01)
+    return Axis(ends=(low - margin, high + margin), places=(first, last))
 
 
 def _ticks(ends: Sequence[float], *, decades: bool = False) -> list[float]:
-    """Some round numbers between two: multiples of 1, 2 or 5, or for a scale by `decades` those times powers of ten."""
+    """Return round tick values between two ends: multiples of 1, 2 or 5, with `decades` times powers of ten."""
     low, high = ends
     locator = LogLocator(subs=(1, 2, 5)) if decades and high > 10 * low else MaxNLocator(5, steps=[1, 2, 5, 10])
     return [round(float(one), 9) for one in locator.tick_values(low, high) if low <= one <= high]
 
 
 def label_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
-    """Per dataset and protocol with several shares of labels: every entry's macro accuracy over them, of many the best."""
+    """Yield per board with several fractions of labels the macro accuracy over them, at most MAX_COMPARED entries."""
     for board in boards:
-        told = [at for at, line in enumerate(board.results) if line.curve]
-        own = sorted(board.results.take(told[:MAX_COMPARED]), key=lambda line: line.entry.name)
+        with_curve = [place for place, result in enumerate(board.results) if result.curve]
+        own = sorted(board.results.take(with_curve[:MAX_COMPARED]), key=lambda result: result.entry.name)
         if not own:
             continue
-        shares = sorted({share for line in own for share in line.curve})
-        across = _axis([math.log10(share) for share in shares], EDGE, WIDTH - 12)
-        found = {(line.entry.name, share): over_seeds(line.curve[share]) for line in own for share in line.curve}
-        up = _axis([one.mean + sign * (one.half or 0) for one in found.values() for sign in (-1, 1)], HEIGHT - EDGE, 12)
+        shares = sorted({share for result in own for share in result.curve})
+        x_axis = _axis([math.log10(share) for share in shares], EDGE, WIDTH - 12)
+        found = {
+            (result.entry.name, share): over_seeds(result.curve[share]) for result in own for share in result.curve
+        }
+        y_axis = _axis(
+            [one.mean + sign * (one.half or 0) for one in found.values() for sign in (-1, 1)], HEIGHT - EDGE, 12
+        )
         drawn = []
-        for line in own:
+        for result in own:
             points = [
-                (share, across(math.log10(share)), found[line.entry.name, share])
+                (share, x_axis(math.log10(share)), found[result.entry.name, share])
                 for share in shares
-                if share in line.curve
+                if share in result.curve
             ]
             drawn.append({
-                "entry": line.entry.name,
+                "entry": result.entry.name,
                 "points": [
-                    {"share": share, "x": x, "y": up(one.mean), "text": one,
-                     "low": up(one.mean - (one.half or 0)), "high": up(one.mean + (one.half or 0))}
+                    {"share": share, "x": x, "y": y_axis(one.mean), "text": one,
+                     "low": y_axis(one.mean - (one.half or 0)), "high": y_axis(one.mean + (one.half or 0))}
                     for share, x, one in points
                 ],
             })  # fmt: skip
         yield {
             "dataset": board.dataset, "protocol": board.protocol, "lines": drawn, "shares": shares,
-            "more": len(told) - len(own),
-            "across": [(across(math.log10(share)), f"{100 * share:g} %") for share in shares],
-            "up": [(up(value), f"{value:g}") for value in _ticks(up.ends)],
+            "more": len(with_curve) - len(own),
+            "x_ticks": [(x_axis(math.log10(share)), f"{100 * share:g} %") for share in shares],
+            "y_ticks": [(y_axis(value), f"{value:g}") for value in _ticks(y_axis.ends)],
         }  # fmt: skip
 
 
 def rank_diagram(order: Order) -> dict[str, Any]:
-    """Mean ranks on a line, half of the names on each side, and bars over groups that do not differ."""
+    """Place mean ranks on a line, half of the names on each side, and bars over groups that do not differ."""
     ranks = dict(zip(order.rows["method"], order.rows["mean_rank"], strict=True))
     count = max(len(ranks), 2)
-    to = _linear(1, count, 220, WIDTH - 220)
+    to_x = _linear(1, count, 220, WIDTH - 220)
     top = 30 + 10 * len(order.groups)
     half = (len(ranks) + 1) // 2
     names = [
-        {"entry": name, "rank": rank, "x": to(rank), "left": place < half,
+        {"entry": name, "rank": rank, "x": to_x(rank), "left": place < half,
          "y": top + 18 + 18 * (place if place < half else len(ranks) - 1 - place)}
         for place, (name, rank) in enumerate(ranks.items())
     ]  # fmt: skip
     bars = [
-        {"low": to(ranks[group[0]]) - 3, "high": to(ranks[group[-1]]) + 3, "y": 26 + 10 * place}
+        {"low": to_x(ranks[group[0]]) - 3, "high": to_x(ranks[group[-1]]) + 3, "y": 26 + 10 * place}
         for place, group in enumerate(order.groups)
     ]
-    ticks = [(to(rank), rank) for rank in sorted({1, count, *range(1, count + 1, max(1, count // 8))})]
+    ticks = [(to_x(rank), rank) for rank in sorted({1, count, *range(1, count + 1, max(1, count // 8))})]
     return {"names": names, "bars": bars, "ticks": ticks, "top": top, "height": top + 30 + 18 * half}

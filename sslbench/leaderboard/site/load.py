@@ -1,4 +1,4 @@
-"""Bundles one by one, each as what a board keeps of it; of very many, in several processes. Compares nothing."""
+"""Load bundles one by one, or with many bundles in several processes."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from sslbench.leaderboard.submission.suite import Suite
 from sslbench.leaderboard.submission.versions import InstalledProtocol
 
 MIN_FOR_PROCESSES = 500
-"""Bundles from which on the start of processes is worth its seconds."""
+"""Number of bundles from which starting processes saves time."""
 BUNDLES_PER_TASK = 50
-"""Bundles that a process is given at once."""
+"""Bundles per task of a process."""
 MAX_PROCESSES = 8
-"""Processes beyond which whoever writes the pages has no time for more."""
-CHECK_HINT = "'sslbench leaderboard check' says all"
+"""Maximum number of reader processes; beyond this the writer is the bottleneck."""
+CHECK_HINT = "'sslbench leaderboard check' lists every problem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledContext:
-    """Published numbers of everything installed, the recipes that they belong to, and the installed protocols."""
+    """What installed plugins provide: published numbers, recipes and protocol versions."""
 
     references: Sequence[ReferenceSpec]
     recipes: Recipes
@@ -42,7 +42,7 @@ class InstalledContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedBundle:
-    """What is kept of a bundle: entry, lines, (verdict, all that is said of it) beside published numbers, its page."""
+    """The parts of a bundle that are kept: entry, results, (verdict, text) against published numbers, and its page."""
 
     name: str
     entry: Entry
@@ -52,23 +52,23 @@ class LoadedBundle:
 
 
 class BundleLoader:
-    """Reads bundles of one suite; raises RequestError for one that `check` would refuse by its form."""
+    """Loads bundles of one suite. Raises RequestError for a bundle with schema errors."""
 
-    def __init__(self, suite: Suite, beside: InstalledContext) -> None:
-        self.suite, self.context, self.weights = suite, beside, SuiteWeights(suite)
+    def __init__(self, suite: Suite, context: InstalledContext) -> None:
+        self.suite, self.context, self.weights = suite, context, SuiteWeights(suite)
 
     def __call__(self, path: Path) -> LoadedBundle:
         bundle = self._read_checked(path)
         try:
             entry = make_entry(bundle)
-            lines = make_results(bundle, entry, self.weights)
-            page = run_page(self.suite, bundle, entry, lines)
+            results = make_results(bundle, entry, self.weights)
+            page = run_page(self.suite, bundle, entry, results)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            told = f"its answers do not fit the suite ({type(error).__name__}: {error})"
-            raise RequestError([f"{bundle.name}: {told}; {CHECK_HINT}"]) from error
+            problem = f"its answers do not fit the suite ({type(error).__name__}: {error})"
+            raise RequestError([f"{bundle.name}: {problem}. {CHECK_HINT}"]) from error
         found = verdicts([bundle.record], self.context.references, self.context.recipes)
         return LoadedBundle(
-            name=bundle.name, entry=entry, results=tuple(lines), verdicts=tuple((one.verdict, str(one)) for one in found),
+            name=bundle.name, entry=entry, results=tuple(results), verdicts=tuple((one.verdict, str(one)) for one in found),
             page=page,
         )  # fmt: skip
 
@@ -76,21 +76,21 @@ class BundleLoader:
         try:
             bundle = read_bundle(path)
         except BundleError as refusal:
-            raise RequestError([f"{path.name}: {refusal}; {CHECK_HINT}"]) from refusal
+            raise RequestError([f"{path.name}: {refusal}. {CHECK_HINT}"]) from refusal
         if problems := [*schema_errors(bundle)] or [*suite_mismatches(self.suite, bundle)]:
-            raise RequestError([f"{bundle.name}: {problem}; {CHECK_HINT}" for problem in problems])
+            raise RequestError([f"{bundle.name}: {problem}. {CHECK_HINT}" for problem in problems])
         return bundle
 
 
 def load_bundles(
-    suite: Suite, beside: InstalledContext, paths: Sequence[Path], processes: int
+    suite: Suite, context: InstalledContext, paths: Sequence[Path], processes: int
 ) -> Iterator[LoadedBundle]:
-    """Every bundle in turn; no more than two parts a process wait in memory."""
+    """Yield every bundle in order; at most two tasks per process wait in memory."""
     if processes < 2 or len(paths) < MIN_FOR_PROCESSES:
-        yield from map(BundleLoader(suite, beside), paths)
+        yield from map(BundleLoader(suite, context), paths)
         return
     processes = min(processes, MAX_PROCESSES)
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _start_process, (suite, beside))
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _start_process, (suite, context))
     try:
         waiting = deque[Future[list[LoadedBundle]]]()
         for start in range(0, len(paths), BUNDLES_PER_TASK):
@@ -104,12 +104,12 @@ def load_bundles(
 
 
 _loader: list[BundleLoader] = []
-"""A process's own, made once: its weights of every test sample are those of all bundles."""
+"""The loader of this process, made once because its weights of test samples serve all bundles."""
 
 
-def _start_process(suite: Suite, beside: InstalledContext) -> None:
-    threadpool_limits(1)  # as many processes as cores already
-    _loader.append(BundleLoader(suite, beside))
+def _start_process(suite: Suite, context: InstalledContext) -> None:
+    threadpool_limits(1)  # there is one process per core
+    _loader.append(BundleLoader(suite, context))
 
 
 def _load_some(paths: Sequence[Path]) -> list[LoadedBundle]:

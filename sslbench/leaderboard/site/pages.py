@@ -1,6 +1,6 @@
-"""A static site that opens from disk: pages of suites, classes, costs, labels and runs. Makes text; writes no file.
+"""Make the pages of a static site that opens from disk: suites, classes, costs, labels and runs. Writes no file.
 
-Everything from a bundle is escaped, and a page runs no script but its own: the Content-Security-Policy holds its digest.
+All text from bundles is escaped. A page runs only its own script, whose digest is in the Content-Security-Policy.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from sslbench.leaderboard.submission.suite import Suite
 from sslbench.report.coverage import describe_coverage
 
 HEAT_STEPS = 20
-"""Steps of color in a heat map."""
+"""Color steps of a heat map."""
 
 
 @cache
@@ -56,7 +56,7 @@ def _asset(name: str) -> str:
 
 
 def _digest(text: str) -> str:
-    """What a Content-Security-Policy calls a script by."""
+    """Return the digest that identifies a script in a Content-Security-Policy."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
@@ -65,21 +65,22 @@ def _page(name: str) -> Template:
 
 
 def front_pages(suites: Sequence[SuiteBoards]) -> Iterator[tuple[str, str]]:
-    """The first page, and what all pages share."""
+    """Yield the front page and the shared style sheet."""
     yield "style.css", _asset("style.css")
     yield "index.html", _page("index.html").render(suites=suites, root=".")
 
 
 def suite_pages(
-    boards: SuiteBoards, references: Sequence[ReferenceSpec], judged: Sequence[tuple[str, str, str]]
+    boards: SuiteBoards, references: Sequence[ReferenceSpec], verdicts: Sequence[tuple[str, str, str]]
 ) -> Iterator[tuple[str, str]]:
-    """Every page of a suite but those of its runs."""
+    """Yield every page of a suite except those of its runs."""
     name = boards.suite.name
     published = published_rows(boards.suite, references)
     tables = [
         {
             "dataset": board.dataset, "protocol": board.protocol, "scale": strip_scales(top),
-            "rows": [{"row": row, "text": format_row(row, boards.reported_metric)} for row in top], "more": len(board.rows) - len(top),
+            "rows": [{"row": row, "text": format_row(row, boards.reported_metric)} for row in top],
+            "more": len(board.rows) - len(top),
             "published": [one for one in published if (one[1].dataset, one[1].protocol) == (board.dataset, board.protocol)],
         }
         for board in boards.boards
@@ -87,13 +88,13 @@ def suite_pages(
     ]  # fmt: skip
     diagrams = [(place, order, rank_diagram(order)) for place, order in boards.across.orders.items()]
     yield f"{name}/index.html", _page("suite.html").render(
-        root="..", boards=boards, tables=tables, note=describe_numbers(boards), judged=judged, diagrams=diagrams,
+        root="..", boards=boards, tables=tables, note=describe_numbers(boards), verdicts=verdicts, diagrams=diagrams,
         reported=METRIC_TITLES[boards.reported_metric],
         counts={name: test_samples(boards.suite, name) for name in boards.suite.datasets},
     )  # fmt: skip
     yield (
         f"{name}/classes.html",
-        _page("classes.html").render(root="..", boards=boards, heats=list(heatmaps(boards)), steps=HEAT_STEPS),
+        _page("classes.html").render(root="..", boards=boards, heatmaps=list(heatmaps(boards)), steps=HEAT_STEPS),
     )
     yield f"{name}/bias.html", _page("bias.html").render(root="..", boards=boards, fields=list(class_bias_rows(boards)))
     yield (
@@ -106,22 +107,22 @@ def suite_pages(
     )
 
 
-def run_page(suite: Suite, bundle: Bundle, entry: Entry, lines: Sequence[EntryResult]) -> tuple[str, str]:
-    """One run's page: what it is, how to repeat it, every seed's numbers, every class."""
+def run_page(suite: Suite, bundle: Bundle, entry: Entry, results: Sequence[EntryResult]) -> tuple[str, str]:
+    """Return the path and text of a run's page: facts, command, numbers by seed, and classes."""
     classes = [
-        (line, list(zip(suite.datasets[line.dataset].classes, line.recalls.mean(0).tolist(), strict=True)))
-        for line in lines
-        if line.recalls is not None
+        (one, list(zip(suite.datasets[one.dataset].classes, one.recalls.mean(0).tolist(), strict=True)))
+        for one in results
+        if one.recalls is not None
     ]
     return f"{suite.name}/runs/{entry.run}.html", _page("run.html").render(
-        root="../..", suite=suite, bundle=bundle, entry=entry, lines=lines, classes=classes,
+        root="../..", suite=suite, bundle=bundle, entry=entry, results=results, classes=classes,
         coverage=describe_coverage([bundle.record]), command=repeat_command(bundle.record),
         settings=flatten_request(bundle.record), digests=sorted(bundle.manifest.files.items()),
     )  # fmt: skip
 
 
 def published_rows(suite: Suite, references: Sequence[ReferenceSpec]) -> list[tuple[ReferenceSpec, Published]]:
-    """Published numbers of a suite's datasets and protocols."""
+    """Return the published numbers of a suite's datasets and protocols."""
     return [
         (reference, row)
         for reference in sorted(references, key=lambda one: one.name)
@@ -131,35 +132,36 @@ def published_rows(suite: Suite, references: Sequence[ReferenceSpec]) -> list[tu
 
 
 def heatmaps(boards: SuiteBoards) -> Iterator[dict[str, Any]]:
-    """Per dataset and protocol: entries by classes, each recall with its step of color; hardest classes first, and of very
-    many entries the best.
+    """Yield one table per board: entries by classes, each recall with its color step; hardest classes first.
+
+    At most MAX_COMPARED entries are included, the best first.
     """
     for board in boards.boards:
         data = boards.suite.datasets[board.dataset]
         counts = np.bincount(test_codes(data)[0], minlength=len(data.classes))
-        told = ((line.entry.name, line.recalls.mean(0)) for line in board.results if line.recalls is not None)
-        best, total, many = list[tuple[str, NDArray[np.float64]]](), np.zeros(len(counts)), 0
-        for many, (name, recalls) in enumerate(told, 1):
+        by_entry = ((one.entry.name, one.recalls.mean(0)) for one in board.results if one.recalls is not None)
+        best, total, count = list[tuple[str, NDArray[np.float64]]](), np.zeros(len(counts)), 0
+        for count, (name, recalls) in enumerate(by_entry, 1):
             total += recalls
-            if many <= MAX_COMPARED:
+            if count <= MAX_COMPARED:
                 best.append((name, recalls))
-        if many:
-            order = np.lexsort((np.array(data.classes), (total / many).round(STABLE_DIGITS))).tolist()
+        if count:
+            order = np.lexsort((np.array(data.classes), (total / count).round(STABLE_DIGITS))).tolist()
             yield {
-                "dataset": board.dataset, "protocol": board.protocol, "more": many - len(best),
+                "dataset": board.dataset, "protocol": board.protocol, "more": count - len(best),
                 "classes": [(data.classes[code], int(counts[code])) for code in order],
-                "untested": [name for name, count in zip(data.classes, counts.tolist(), strict=True) if not count],
+                "untested": [name for name, samples in zip(data.classes, counts.tolist(), strict=True) if not samples],
                 "rows": [(name, [_heat(value) for value in recalls[order].tolist()]) for name, recalls in best],
             }  # fmt: skip
 
 
 def class_bias_rows(boards: SuiteBoards) -> Iterator[dict[str, Any]]:
-    """Per dataset and protocol: what hides behind the means of its entries, and the classes that most of them lose."""
+    """Yield per board the class bias of its entries, and the classes on which most entries are worse."""
     for board in boards.boards:
         if len(board.bias):
             yield {
                 "dataset": board.dataset, "protocol": board.protocol, "rows": board.bias[:MAX_COMPARED],
-                "more": len(board.bias[MAX_COMPARED:]), "lost": count_worse_classes(board.bias),
+                "more": len(board.bias[MAX_COMPARED:]), "often_worse": count_worse_classes(board.bias),
             }  # fmt: skip
 
 

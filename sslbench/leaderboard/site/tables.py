@@ -1,4 +1,7 @@
-"""A suite's tables as CSV and Markdown. Numbers are rounded here, so that builds on two machines give the same bytes."""
+"""Make a suite's tables as CSV and Markdown.
+
+Numbers are rounded here, so that builds on two machines give the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +28,20 @@ Values = NDArray[np.float64]
 Value = TypeVar("One")
 DIGITS = 4
 P_COLUMNS = ("p", "p_holm")
-"""Columns that keep two digits however small they are."""
+"""Columns of p values, written with two significant digits."""
 METRIC_TITLES = {"rank_me": "RankMe", "centered_effective_rank": "centered effective rank"}
-"""How the metric is called that nothing submitted shows."""
+"""Titles of the metric that cannot be recomputed from submitted files."""
 COLUMNS = {"macro": MAIN, "micro": "micro_accuracy", "ami": CLUSTER_METRIC}
 ENTRIES_PER_PART = 1000
-"""Entries whose classes become text at once: of all of them there is the text, and no frame."""
+"""Entries per data frame, which limits the memory of a table."""
 MAX_SHOWN = 500
-"""Rows of a board that are shown to people, and its baselines: a longer table nobody reads, and its CSV holds them all."""
+"""Rows of a board on pages, in addition to baselines; the CSV has every row."""
 BEGIN, END = "<!-- leaderboard: {name} -->", "<!-- /leaderboard: {name} -->"
 
 
 def make_tables(boards: SuiteBoards) -> Iterator[tuple[str, Iterable[str]]]:
-    """(file name, parts of its text) of every table of a suite."""
-    suite, every, whole = boards.suite, boards.boards, boards.across
+    """Yield (file name, parts of its text) of every table of a suite."""
+    suite, every, across = boards.suite, boards.boards, boards.across
     name = suite.name
     yield f"{name}.csv", _texts(board_frames(every, boards.reported_metric))
     yield f"{name}.md", [board_markdown(boards)]
@@ -48,15 +51,15 @@ def make_tables(boards: SuiteBoards) -> Iterator[tuple[str, Iterable[str]]]:
     if any(line.curve for board in every for line in board.results):
         yield f"{name}-labels.csv", _texts(label_frames(every))
     for title, made in (
-        ("order", order_frame(whole)), ("wins", wins_frame(whole.wins)), ("wins-welch", wins_frame(whole.welch)),
-        ("gains", whole.gains), ("protocols", whole.agreement), ("flips", flip_frame(whole)), ("spread", whole.spread),
+        ("order", order_frame(across)), ("wins", wins_frame(across.wins)), ("wins-welch", wins_frame(across.welch)),
+        ("gains", across.gains), ("protocols", across.agreement), ("flips", flip_frame(across)), ("spread", across.spread),
     ):  # fmt: skip
         if len(made):
             yield f"{name}-{title}.csv", [csv(made)]
 
 
 def _texts(frames: Iterable[pd.DataFrame]) -> Iterator[str]:
-    """One table's text, part by part; a line without words where there is none."""
+    """Yield the CSV text of a table part by part; an empty line if there are no frames."""
     place = 0
     for place, frame in enumerate(frames, 1):
         yield csv(frame, header=place == 1)
@@ -65,7 +68,7 @@ def _texts(frames: Iterable[pd.DataFrame]) -> Iterator[str]:
 
 
 def csv(frame: pd.DataFrame, *, header: bool = True) -> str:
-    """Numbers rounded, lines ended alike everywhere."""
+    """Format a frame as CSV with rounded numbers and the same line endings on every system."""
     rounded = frame.round({name: DIGITS for name in frame.columns if name not in P_COLUMNS})
     for name in rounded.columns:
         if name in P_COLUMNS:
@@ -76,13 +79,13 @@ def csv(frame: pd.DataFrame, *, header: bool = True) -> str:
     return text
 
 
-def _escape_formula(cell: object) -> object:
-    """A name that a spreadsheet would take for a formula, quoted as spreadsheets do."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
+def _escape_formula(value: object) -> object:
+    """Quote a text that a spreadsheet would evaluate as a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
 def board_frames(boards: Sequence[Board], reported: str) -> Iterator[pd.DataFrame]:
-    """One row per entry, dataset and protocol, every number in a column of its own."""
+    """Yield frames with one row per entry, dataset and protocol, and one number per column."""
     for board in boards:
         for rows in _split(board.rows):
             frame = pd.DataFrame([_number_row(row, reported) for row in rows])
@@ -98,12 +101,12 @@ def _number_row(row: BoardRow, reported: str) -> dict[str, Any]:
         "recipe": entry.recipe, "status": entry.status, "baseline": entry.baseline, "marks": entry.marks,
     }  # fmt: skip
     for label, one in _score_columns(row).items():
-        found |= {label: one.score if one else None, f"{label}_half": one.half if one else None}
+        found |= {label: one.score if one else None, f"{label}_ci95_half_width": one.half if one else None}
     found |= {
         "worst_class": row.worst[0] if row.worst else None, "worst_recall": row.worst[1] if row.worst else None,
-        "to_supervised": row.gap[0] if row.gap else None, "to_supervised_half": row.gap[1] if row.gap else None,
+        "to_supervised": row.gap[0] if row.gap else None, "to_supervised_ci95_half_width": row.gap[1] if row.gap else None,
         reported: entry.reported.get(row.dataset), "seconds": entry.seconds,
-        "trust": entry.verification, "run": entry.run,
+        "verification": entry.verification, "run": entry.run,
     }  # fmt: skip
     return found
 
@@ -113,29 +116,29 @@ def _score_columns(row: BoardRow) -> Mapping[str, Scored | None]:
 
 
 def format_row(row: BoardRow, reported: str) -> dict[str, str]:
-    """One row as people read it."""
+    """Format one row for pages and Markdown."""
     entry, main = row.entry, row.standing
     cells = {label: format_cell(s.score, s.half) if s else "–" for label, s in _score_columns(row).items()}
     seconds = "–" if entry.seconds is None else f"{entry.seconds:.1f}"
-    me = entry.reported.get(row.dataset)
+    reported_value = entry.reported.get(row.dataset)
     return {
         "rank": format_rank(main) if main else f"({entry.status})", "entry": with_marks(entry.name, entry.marks),
         "macro": cells["macro"],
         "micro": cells["micro"], "worst class": f"{row.worst[1]:.3f} ({row.worst[0]})" if row.worst else "–",
         "to supervised": f"{row.gap[0]:+.3f}{_format_half_width(row.gap[1])}" if row.gap else "–", "AMI": cells["ami"],
-        METRIC_TITLES[reported]: "–" if me is None else f"{me:.1f}", "s per training": seconds,
-        "trust": entry.verification,
+        METRIC_TITLES[reported]: "–" if reported_value is None else f"{reported_value:.1f}", "s per training": seconds,
+        "verification": entry.verification,
     }  # fmt: skip
 
 
 def format_rank(standing: Standing) -> str:
-    """A shared rank, and the ranks that it could be."""
+    """Format a shared rank and the range of ranks that remain possible."""
     low, high = standing.ranks
     return f"{standing.rank}" if low == high == standing.rank else f"{standing.rank} ({low}–{high})"
 
 
 def format_cell(mean: float, half: float | None) -> str:
-    """A number and half of its interval."""
+    """Format a number and half the width of its interval."""
     return f"{mean:.3f}{_format_half_width(half)}"
 
 
@@ -144,7 +147,7 @@ def _format_half_width(half: float | None) -> str:
 
 
 def board_markdown(boards: SuiteBoards) -> str:
-    """Every board of a suite as one Markdown text."""
+    """Format every board of a suite as one Markdown text."""
     suite = boards.suite
     parts = [f"# {suite.name}\n\n{suite.summary}\n", *([f"{boards.versions}\n"] if boards.versions else [])]
     for board in boards.boards:
@@ -164,16 +167,16 @@ def test_samples(suite: Suite, dataset: str) -> int:
     return sum(len(test.labels) for test in suite.datasets[dataset].tests.values())
 
 
-test_samples.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's
+test_samples.__test__ = False  # type: ignore[attr-defined]  # pytest must not collect it
 
 
 def describe_numbers(boards: SuiteBoards) -> str:
-    """Say what a suite's numbers are, and which of its protocols are outdated."""
+    """Explain the numbers of a suite's tables."""
     return NOTE.format(reported=METRIC_TITLES[boards.reported_metric])
 
 
 def top_rows(rows: Iterable[BoardRow]) -> list[BoardRow]:
-    """What is shown of a board's rows: the best, and every baseline."""
+    """Return the best MAX_SHOWN rows and every baseline."""
     return [row for place, row in enumerate(rows) if place < MAX_SHOWN or row.entry.baseline]
 
 
@@ -181,22 +184,24 @@ NOTE = (
     "± is the half-width of a 95 % interval, over seeds and test samples. Entries share a rank unless the interval of their "
     "paired difference excludes 0; the ranks in brackets are those that remain possible: below all entries that are "
     "significantly better, above all that are significantly worse. A trained entry with one seed is neither better nor worse "
-    "than another: its interval covers the test samples of one training. AMI has intervals over seeds only, for it is not a "
-    "mean over samples. Costs and {reported} are as reported: no submitted file shows them, and they do not rank entries."
+    "than another: its interval covers the test samples of one training. AMI has intervals over seeds only because it is not "
+    "a mean over samples. Costs and {reported} are as reported: they cannot be recomputed from submitted files, and they do "
+    "not rank entries."
 )
-"""What the numbers are."""
+"""Explanation below every table; `reported` is the title of the metric that cannot be recomputed."""
 
 
 def _escape_markdown(text: str) -> str:
-    """No markup of Markdown: a name is a name."""
+    """Escape the markup of Markdown."""
     for sign in "\\`*_[]<>|":
         text = text.replace(sign, f"\\{sign}" if sign not in "<>|" else {"<": "&lt;", ">": "&gt;", "|": "&#124;"}[sign])
     return text
 
 
 def class_frames(boards: SuiteBoards) -> Iterator[pd.DataFrame]:
-    """One row per entry, dataset, protocol and class: mean recall, half of its interval over seeds and test samples, and how
-    many test samples there are.
+    """Yield frames with one row per entry, dataset, protocol and class.
+
+    Columns: mean recall, half the width of its interval over seeds and test samples, and the number of test samples.
     """
     for board in boards.boards:
         data = boards.suite.datasets[board.dataset]
@@ -209,18 +214,18 @@ def class_frames(boards: SuiteBoards) -> Iterator[pd.DataFrame]:
                 "dataset": board.dataset, "protocol": board.protocol, "entry": np.repeat(entries, len(counts)),
                 "class": np.tile(np.array(data.classes, object), len(lines)),
                 "recall": np.concatenate([row.recalls.mean(0) for row in rows]),
-                "half": np.concatenate([recall_half_widths(row, codes) for row in rows]),
+                "ci95_half_width": np.concatenate([recall_half_widths(row, codes) for row in rows]),
                 "samples": np.tile(counts, len(lines)),
             })  # fmt: skip
 
 
 def label_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
-    """One row per entry, dataset, protocol and share of labels, of several: macro accuracy and half of its interval."""
+    """Yield frames with one row per entry, dataset, protocol and fraction of labels, if there are several."""
     for board in boards:
         for lines in _split(line for line in board.results if line.curve):
             yield pd.DataFrame([
                 {"dataset": board.dataset, "protocol": board.protocol, "entry": line.entry.name, "share": share,
-                 "macro": one.mean, "macro_half": one.half, "seeds": len(values)}
+                 "macro": one.mean, "macro_ci95_half_width": one.half, "seeds": len(values)}
                 for line in lines for share, values in line.curve.items() for one in [over_seeds(values)]
             ])  # fmt: skip
 
@@ -231,45 +236,48 @@ def _split(values: Iterable[Value]) -> Iterator[list[Value]]:
 
 
 def bias_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
-    """One row per entry, dataset, protocol and class: recall, and beside a supervised row the difference and Holm's p."""
+    """Yield frames with one row per entry, dataset, protocol and class.
+
+    Columns: recall, difference from the supervised row, and p corrected by Holm.
+    """
     for board in boards:
         for some in _split(board.bias):
             sizes = [len(one.names) for one in some]
-            told = {"entry": [one.entry.name for one in some], "against": [one.against for one in some]}
+            names = {"entry": [one.entry.name for one in some], "against": [one.against for one in some]}
             yield pd.DataFrame({
                 "dataset": board.dataset, "protocol": board.protocol,
-                **{name: np.repeat(np.array(values, object), sizes) for name, values in told.items()},
+                **{name: np.repeat(np.array(values, object), sizes) for name, values in names.items()},
                 "class": [name for one in some for name in one.names],
                 "recall": np.concatenate([one.recalls for one in some]), "gap": np.concatenate([one.gaps for one in some]),
                 "p_holm": np.concatenate([one.ps for one in some]),
             })  # fmt: skip
 
 
-def order_frame(whole: AcrossBoards) -> pd.DataFrame:
-    """One order over datasets for each protocol and metric, long."""
+def order_frame(across: AcrossBoards) -> pd.DataFrame:
+    """Return one order over datasets per protocol and metric, in long form."""
     frames = [
         order.rows.assign(protocol=protocol, metric=metric, experiments=len(order.experiments), p=order.p)
-        for (protocol, metric), order in whole.orders.items()
+        for (protocol, metric), order in across.orders.items()
     ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def wins_frame(matrix: pd.DataFrame) -> pd.DataFrame:
-    """A matrix with its names as a column."""
+    """Return a matrix with its names as a column."""
     return matrix.reset_index(names="entry") if len(matrix) else matrix
 
 
-def flip_frame(whole: AcrossBoards) -> pd.DataFrame:
-    """Pairs that two protocols order oppositely."""
+def flip_frame(across: AcrossBoards) -> pd.DataFrame:
+    """Return the pairs that two protocols order oppositely."""
     return pd.DataFrame([
         {"dataset": dataset, "first": flip.first, "second": flip.second, "prefers_first": flip.prefers_first,
          "prefers_second": flip.prefers_second}
-        for dataset, flip in whole.flips
+        for dataset, flip in across.flips
     ])  # fmt: skip
 
 
 def make_overview(boards: SuiteBoards) -> str:
-    """Macro accuracy of every entry on every dataset by the first protocol that predicts: for a front page."""
+    """Format macro accuracy of every entry and dataset under the first protocol with predictions."""
     protocol = next((board.protocol for board in boards.boards for row in board.rows[:1] if MAIN in row.scores), "")
     own = {board.dataset: board for board in boards.boards if board.protocol == protocol}
     ranks = {dataset: known for dataset, board in own.items() if (known := _ranks(board.rows))}
@@ -284,8 +292,8 @@ def make_overview(boards: SuiteBoards) -> str:
     )
     counts = ", ".join(f"{dataset} {test_samples(boards.suite, dataset):,}" for dataset in ranks)
     note = (
-        f"Macro accuracy, {protocol}, ± the half-width of a 95 % interval over seeds and test samples ({counts}); in "
-        "brackets the shared rank, by whose mean rows are ordered."
+        f"Macro accuracy, {protocol}, ± the half-width of a 95 % interval over seeds and test samples ({counts}); the "
+        "shared rank is in brackets, and rows are ordered by its mean."
     )
     if boards.versions:
         note += f" {boards.versions}"
@@ -298,12 +306,12 @@ def _ranks(rows: Iterable[BoardRow]) -> dict[str, int]:
 
 
 def _standings(rows: Iterable[BoardRow], names: Container[str]) -> dict[str, str]:
-    told = ((row.entry.name, row.standing) for row in rows if row.entry.name in names and MAIN in row.scores)
-    return {name: f"{format_cell(one.score, one.half)} ({one.rank})" for name, one in told if one}
+    ranked = ((row.entry.name, row.standing) for row in rows if row.entry.name in names and MAIN in row.scores)
+    return {name: f"{format_cell(one.score, one.half)} ({one.rank})" for name, one in ranked if one}
 
 
 def replace_between_markers(text: str, name: str, table: str) -> str:
-    """A text with what stands between a suite's markers replaced; unchanged without them."""
+    """Replace the text between a suite's markers; without markers the text is unchanged."""
     begin, end = BEGIN.format(name=name), END.format(name=name)
     if begin not in text or end not in text:
         return text

@@ -1,1 +1,1 @@
-"""Compare submitted results: entries, boards, and what all boards of a suite show together."""
+"""Compare submitted results: entries, boards, and comparisons across the boards of a suite."""

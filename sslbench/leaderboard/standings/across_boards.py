@@ -1,7 +1,4 @@
-"""What all boards of a suite say together: one order over datasets, wins, gains, disagreement, spread. Pure.
-
-Matrices of pairs, made of leaderboards that somebody could read them of.
-"""
+"""Compare entries across the boards of a suite: order, wins, gains, disagreement, spread. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -31,15 +28,15 @@ from sslbench.leaderboard.submission.suite import Suite
 from sslbench.leaderboard.submission.versions import InstalledProtocol, current_name, version_note
 
 MAX_COMPARED = 200
-"""Entries of a suite up to which pairs are put into matrices, and that a image shows: a larger one nobody reads."""
+"""Maximum number of entries that are compared in pairs and drawn in a figure."""
 CAUSES = ("pretraining", "subset", "probe", "rest")
 RankedResults = Mapping[Place, Sequence[EntryResult]]
-"""Ranked ones of every board, the best first."""
+"""Ranked results by board, the best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AcrossBoards:
-    """Comparisons over boards; of very many entries there are none. Orders are by protocol and metric."""
+    """Comparisons over boards; all empty with more than MAX_COMPARED entries. `orders` are by protocol and metric."""
 
     orders: Mapping[Place, Order] = field(default_factory=dict)
     wins: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -52,9 +49,9 @@ class AcrossBoards:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SuiteBoards:
-    """Everything that a suite's tables and pages show: how many runs, every board by name, and those together.
+    """The contents of a suite's tables and pages: number of runs, all boards, and comparisons across them.
 
-    `reported` is what the metric that nothing submitted shows is called today; `versions` says which protocols are outdated.
+    `reported_metric` is the current name of the metric that cannot be recomputed. `versions` describes outdated protocols.
     """
 
     suite: Suite
@@ -66,10 +63,10 @@ class SuiteBoards:
 
 
 def make_suite_boards(
-    suite: Suite, runs: int, lines: Mapping[Place, DiskList[EntryResult]], installed: Mapping[str, InstalledProtocol]
+    suite: Suite, runs: int, results: Mapping[Place, DiskList[EntryResult]], installed: Mapping[str, InstalledProtocol]
 ) -> SuiteBoards:
-    """Compare all entries of a suite."""
-    every = tuple(make_board(suite, place, own) for place, own in sorted(lines.items(), key=lambda one: one[0]))
+    """Compare all entries of a suite and return its boards."""
+    every = tuple(make_board(suite, place, own) for place, own in sorted(results.items(), key=lambda one: one[0]))
     return SuiteBoards(
         suite=suite, runs=runs, boards=every, across=compare_boards(every),
         reported_metric=current_name(suite, REPORTED_METRIC, installed), versions=version_note(suite, installed),
@@ -80,15 +77,16 @@ def compare_boards(boards: Sequence[Board]) -> AcrossBoards:
     """Compare the ranked entries of all boards."""
     if _has_too_many_entries(boards):
         return AcrossBoards()
-    lines = {
-        (board.dataset, board.protocol): [line for line in board.results if line.entry.is_ranked] for board in boards
+    results = {
+        (board.dataset, board.protocol): [result for result in board.results if result.entry.is_ranked]
+        for board in boards
     }
-    ranked = {place: own for place, own in lines.items() if own}
-    predicting = {place: [line for line in own if line.main == MAIN] for place, own in ranked.items()}
+    ranked = {place: own for place, own in results.items() if own}
+    predicting = {place: [result for result in own if result.main == MAIN] for place, own in ranked.items()}
     values = {
-        (line.entry.name, " ".join(place)): line.values[MAIN]
+        (result.entry.name, " ".join(place)): result.values[MAIN]
         for place, own in predicting.items()
-        for line in sorted(own, key=lambda line: line.entry.name)
+        for result in sorted(own, key=lambda result: result.entry.name)
     }
     agreement, flipped = _disagreement(ranked)
     return AcrossBoards(
@@ -99,23 +97,23 @@ def compare_boards(boards: Sequence[Board]) -> AcrossBoards:
 
 
 def _has_too_many_entries(boards: Sequence[Board]) -> bool:
-    """Whether more entries are ranked, on any board, than are compared pair by pair."""
+    """Return whether more than MAX_COMPARED entries are ranked on any board."""
     names = set[str]()
-    for line in chain.from_iterable(board.results for board in boards):
-        if line.entry.is_ranked:
-            names.add(line.entry.name)
+    for result in chain.from_iterable(board.results for board in boards):
+        if result.entry.is_ranked:
+            names.add(result.entry.name)
         if len(names) > MAX_COMPARED:
             return True
     return False
 
 
 def _orders(ranked: RankedResults) -> dict[Place, Order]:
-    """One order over datasets, by protocol and metric, where there are several datasets."""
+    """Return one order over datasets by protocol and metric, if there are several datasets."""
     cells: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for (dataset, protocol), own in ranked.items():
-        for line in own:
-            for metric, values in line.values.items():
-                cells[protocol, metric][dataset][line.entry.name] = float(np.mean(values))
+        for result in own:
+            for metric, values in result.values.items():
+                cells[protocol, metric][dataset][result.entry.name] = float(np.mean(values))
     return {
         place: order_of(pd.DataFrame(datasets).sort_index())
         for place, datasets in sorted(cells.items())
@@ -124,39 +122,39 @@ def _orders(ranked: RankedResults) -> dict[Place, Order]:
 
 
 def _gains(predicting: RankedResults, means: Mapping[tuple[str, str], float]) -> pd.DataFrame:
-    """Relative gains of macro accuracy, each over the supervised row that its gap is told of."""
+    """Return relative gains of macro accuracy over the matching supervised row."""
     references = {}
     for place, own in predicting.items():
-        experiment, beside = " ".join(place), supervised_rows(own)
-        for line in own:
-            if (other := matching_supervised(line.entry, beside)) is not None:
-                references[line.entry.name, experiment] = means[other.entry.name, experiment]
+        experiment, supervised = " ".join(place), supervised_rows(own)
+        for result in own:
+            if (other := matching_supervised(result.entry, supervised)) is not None:
+                references[result.entry.name, experiment] = means[other.entry.name, experiment]
     return gain_summary(means, references)
 
 
 def _disagreement(ranked: RankedResults) -> tuple[pd.DataFrame, tuple[tuple[str, Flip], ...]]:
-    """Rank correlations of protocols, and pairs that they order oppositely, dataset by dataset."""
-    tables, turned = [], []
+    """Return rank correlations of protocols, and pairs that they order oppositely, by dataset."""
+    tables, flipped = [], []
     fields = {place: make_field(own) for place, own in ranked.items()}
     for dataset in dict.fromkeys(of for of, _ in fields):
-        there = {protocol: field for (of, protocol), field in fields.items() if of == dataset}
-        scores = pd.DataFrame({p: pd.Series(dict(zip(f.names, f.scores, strict=True))) for p, f in there.items()})
+        by_protocol = {protocol: field for (of, protocol), field in fields.items() if of == dataset}
+        scores = pd.DataFrame({p: pd.Series(dict(zip(f.names, f.scores, strict=True))) for p, f in by_protocol.items()})
         tables.append(correlations(scores.sort_index()).assign(dataset=dataset))
-        turned += [(dataset, flip) for flip in flips(there)]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), tuple(turned)
+        flipped += [(dataset, flip) for flip in flips(by_protocol)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), tuple(flipped)
 
 
 def _spread(predicting: RankedResults) -> pd.DataFrame:
-    """Deviations of micro accuracy by cause, and the seeds that would tell an entry from the next one below it."""
+    """Return deviations of micro accuracy by cause, and the seeds needed to separate an entry from the next one."""
     found = []
     for (dataset, protocol), board in predicting.items():
-        for line, below in zip(board, [*board[1:], None], strict=False):
-            variances = [getattr(line.spread, cause, None) for cause in CAUSES]
+        for result, below in zip(board, [*board[1:], None], strict=False):
+            variances = [getattr(result.spread, cause, None) for cause in CAUSES]
             found.append({
-                "dataset": dataset, "protocol": protocol, "entry": line.entry.name,
+                "dataset": dataset, "protocol": protocol, "entry": result.entry.name,
                 **dict(zip(CAUSES, map(_deviation, variances), strict=True)),
-                "next": below.entry.name if below else "", "seeds": len(line.values[MAIN]),
-                "seeds_needed": seeds_needed(line.values[MAIN], below.values[MAIN]) if below else None,
+                "next": below.entry.name if below else "", "seeds": len(result.values[MAIN]),
+                "seeds_needed": seeds_needed(result.values[MAIN], below.values[MAIN]) if below else None,
             })  # fmt: skip
     return pd.DataFrame(found).astype({"seeds_needed": "Int64"}) if found else pd.DataFrame()
 

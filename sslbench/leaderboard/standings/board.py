@@ -1,7 +1,7 @@
-"""Boards: one for each dataset and protocol, with what each entry's place on it is, by its scores and class by class. Pure.
+"""Rank the entries of one dataset and protocol. Performs no I/O except temporary files.
 
-Lines of one dataset and protocol are comparable by construction: the suite pins versions, fingerprints and settings. All of a
-board lies on disk, for there may be very many entries; what a comparison needs of all at once are some bytes of each.
+Results of one dataset and protocol are comparable because the suite fixes versions, fingerprints and settings. The board is
+stored on disk because there may be very many entries; a comparison keeps a few bytes of each in memory.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from sslbench.leaderboard.submission.suite import Suite, SuiteData
 
 @dataclass(frozen=True, kw_only=True)
 class BoardRow:
-    """One entry on one board: where it stands, its scores by metric, its worst class, its gap to a supervised row.
+    """One entry on one board: its rank, scores by metric, worst class, and gap to the supervised row.
 
-    Clusters of the same encoders stand among the scores of what predicts. What is not ranked has no standing and no scores.
+    Scores of predictions include the clustering metric of the same encoders. An entry that is not ranked has no standing and
+    no scores.
     """
 
     entry: Entry
@@ -40,7 +41,7 @@ class BoardRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Board:
-    """Entries on one dataset by one protocol, the best first; their bias by the mean recall of classes."""
+    """Entries on one dataset under one protocol, the best first; `bias` is sorted by mean recall of classes."""
 
     dataset: str
     protocol: str
@@ -49,63 +50,71 @@ class Board:
     bias: DiskList[ClassBias]
 
 
-def make_board(suite: Suite, place: Place, lines: DiskList[EntryResult]) -> Board:
-    """Compare all entries of one board."""
-    data, best = suite.datasets[place[0]], lines.sorted_by(_best_first)
-    beside = supervised_rows(best)
+def make_board(suite: Suite, place: Place, results: DiskList[EntryResult]) -> Board:
+    """Compare all entries of one board and return it."""
+    data, best = suite.datasets[place[0]], results.sorted_by(_best_first)
+    supervised = supervised_rows(best)
     return Board(
-        dataset=place[0], protocol=place[1], results=best, rows=DiskList(_make_rows(data, best, beside)),
-        bias=DiskList(class_biases(data, best, beside)).sorted_by(recall_order),
+        dataset=place[0], protocol=place[1], results=best, rows=DiskList(_make_rows(data, best, supervised)),
+        bias=DiskList(class_biases(data, best, supervised)).sorted_by(recall_order),
     )  # fmt: skip
 
 
-def _best_first(line: EntryResult) -> tuple[bool, bool, float, str]:
-    """Ranked ones that predict, then what only clusters, then the others; of each the highest score first."""
-    return not line.entry.is_ranked, line.main != MAIN, -line.score.score, line.entry.name
+def _best_first(result: EntryResult) -> tuple[bool, bool, float, str]:
+    """Return the sort key: ranked predictions, ranked clusterings, others; the highest score first."""
+    return not result.entry.is_ranked, result.main != MAIN, -result.score.score, result.entry.name
 
 
-def make_field(lines: Iterable[EntryResult]) -> Field:
-    """What is compared on one board, of ranked lines the best first: those that predict, or where none does all."""
+def make_field(results: Iterable[EntryResult]) -> Field:
+    """Collect the scores that one board compares.
+
+    `results` are sorted by `_best_first`. Predictions are compared, or clusterings if there are no predictions.
+    """
     names, scores, draws, variances = list[str](), list[float](), DiskList[Draws](), list[ScoreVariance]()
-    ranked = takewhile(lambda line: line.entry.is_ranked, lines)
-    _, compared = next(groupby(ranked, key=lambda line: line.main), (MAIN, ()))
-    for line in compared:
-        names.append(line.entry.name)
-        scores.append(line.score.score)
-        draws.append(line.draws)
-        variances.append(line.variance)
+    ranked = takewhile(lambda result: result.entry.is_ranked, results)
+    _, compared = next(groupby(ranked, key=lambda result: result.main), (MAIN, ()))
+    for result in compared:
+        names.append(result.entry.name)
+        scores.append(result.score.score)
+        draws.append(result.draws)
+        variances.append(result.variance)
     return Field(names=names, scores=np.array(scores), draws=draws, variances=variances)
 
 
-def _make_rows(data: SuiteData, lines: DiskList[EntryResult], taught: Mapping[str, EntryResult]) -> Iterator[BoardRow]:
-    """One row per line that is shown, the best first."""
-    field = make_field(lines if any(line.is_shown for line in lines) else ())
-    stood = {standing.name: standing for standing in standings(field)}
-    for line in lines:
-        if line.is_shown:
+def _make_rows(
+    data: SuiteData, results: DiskList[EntryResult], supervised: Mapping[str, EntryResult]
+) -> Iterator[BoardRow]:
+    """Yield one row per shown result, the best first."""
+    field = make_field(results if any(result.is_shown for result in results) else ())
+    by_name = {standing.name: standing for standing in standings(field)}
+    for result in results:
+        if result.is_shown:
             yield BoardRow(
-                entry=line.entry, dataset=line.dataset, protocol=line.protocol, standing=stood.get(line.entry.name),
-                scores=line.scores if line.entry.is_ranked else {}, worst=_worst(data, line), gap=_gap(line, field, taught),
+                entry=result.entry, dataset=result.dataset, protocol=result.protocol, standing=by_name.get(result.entry.name),
+                scores=result.scores if result.entry.is_ranked else {}, worst=_worst_class(data, result),
+                gap=_gap_to_supervised(result, field, supervised),
             )  # fmt: skip
 
 
-def _worst(data: SuiteData, line: EntryResult) -> tuple[str, float] | None:
-    """The class with the lowest mean recall over seeds, of those that had training samples."""
-    if line.recalls is None:
+def _worst_class(data: SuiteData, result: EntryResult) -> tuple[str, float] | None:
+    """Return the class with the lowest mean recall over seeds, among classes with training samples."""
+    if result.recalls is None:
         return None
-    means = line.recalls.mean(0)
-    taught = [
+    means = result.recalls.mean(0)
+    known = [
         code
         for code, name in enumerate(data.classes)
-        if name not in line.untrained_classes and not np.isnan(means[code])
+        if name not in result.untrained_classes and not np.isnan(means[code])
     ]
-    code = min(taught, key=lambda code: float(means[code]), default=None)
+    code = min(known, key=lambda code: float(means[code]), default=None)
     return None if code is None else (data.classes[code], float(means[code]))
 
 
-def _gap(line: EntryResult, field: Field, taught: Mapping[str, EntryResult]) -> tuple[float, float | None] | None:
-    """Above (below 0: under) a supervised row."""
-    other = matching_supervised(line.entry, taught)
-    if other is None or not line.entry.is_ranked or line.recalls is None:
+def _gap_to_supervised(
+    result: EntryResult, field: Field, supervised: Mapping[str, EntryResult]
+) -> tuple[float, float | None] | None:
+    """Return the difference from the supervised row (above 0: better) and half of its 95 % interval."""
+    other = matching_supervised(result.entry, supervised)
+    if other is None or not result.entry.is_ranked or result.recalls is None:
         return None
-    return difference(field, field.place(line.entry.name), field.place(other.entry.name))
+    return difference(field, field.place(result.entry.name), field.place(other.entry.name))

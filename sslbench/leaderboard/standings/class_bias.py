@@ -1,4 +1,4 @@
-"""Behind a mean: how far apart an entry's classes are, and which it loses or wins beside a supervised row. Pure."""
+"""Compare the recall of classes of an entry with a supervised row. Performs no I/O."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIGNIFICANCE_LEVEL = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassGap:
-    """A class's recall less the supervised row's; sure where Holm's p over the entry's classes is below 5 %."""
+    """The recall of a class and its difference from the supervised row; `p` is corrected by Holm over the classes."""
 
     name: str
     recall: float
@@ -29,14 +29,16 @@ class ClassGap:
 
     @property
     def is_significant(self) -> bool:
-        """Whether there is a difference."""
+        """Return whether the difference is significant at 5 %."""
         return self.p is not None and self.p < SIGNIFICANCE_LEVEL
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassBias:
-    """An entry on one board, beside which row: for every class [C], hardest first, its name, recall, gap and p (nan without a
-    row beside).
+    """The classes of one entry on one board, hardest first.
+
+    `against` is the supervised entry ('' if there is none). `recalls`, `gaps` and `ps` are [C]; gaps and ps are nan without
+    a supervised entry.
     """
 
     entry: Entry
@@ -48,37 +50,37 @@ class ClassBias:
 
     @property
     def classes(self) -> list[ClassGap]:
-        """Class by class."""
+        """Return one ClassGap per class."""
         rows = zip(self.names, self.recalls.tolist(), _none_for_nan(self.gaps), _none_for_nan(self.ps), strict=True)
         return [ClassGap(name=name, recall=recall, gap=gap, p=p) for name, recall, gap, p in rows]
 
     @property
     def worse(self) -> list[ClassGap]:
-        """Classes that it surely knows worse than the supervised row, the most lost first."""
+        """Return the classes that are significantly worse than the supervised row, worst first."""
         return sorted(
             (one for one in self.classes if one.is_significant and (one.gap or 0) < 0), key=lambda one: one.gap or 0
         )
 
     @property
     def better(self) -> list[ClassGap]:
-        """Classes that it surely knows better."""
+        """Return the classes that are significantly better than the supervised row, best first."""
         return sorted(
             (one for one in self.classes if one.is_significant and (one.gap or 0) > 0), key=lambda one: -(one.gap or 0)
         )
 
     @property
     def is_comparable(self) -> bool:
-        """Whether classes can be compared: there is a supervised row, and both have more than one seed."""
+        """Return whether classes can be compared: both rows have more than one seed."""
         return bool(self.against) and not np.isnan(self.ps).all()
 
     @property
     def undecided_reason(self) -> str:
-        """Why they cannot."""
+        """Return why classes cannot be compared."""
         return "undecided: one seed" if self.against else "–"
 
     @property
     def spread(self) -> float:
-        """The best class's recall less the worst's."""
+        """Return the largest recall minus the smallest."""
         return float(self.recalls[-1] - self.recalls[0])
 
 
@@ -87,42 +89,45 @@ def _none_for_nan(values: Values) -> list[float | None]:
 
 
 def class_biases(
-    data: SuiteData, lines: Iterable[EntryResult], taught: Mapping[str, EntryResult]
+    data: SuiteData, results: Iterable[EntryResult], supervised: Mapping[str, EntryResult]
 ) -> Iterator[ClassBias]:
-    """One of every ranked line that predicts, of one dataset and protocol, beside the supervised row like it."""
+    """Yield the class bias of every ranked result of a board that has predictions."""
     codes = test_codes(data)[0]
-    for line in lines:
-        if line.answered is None or not line.entry.is_ranked:
+    for result in results:
+        if result.answered is None or not result.entry.is_ranked:
             continue
-        other = matching_supervised(line.entry, taught)
-        recalls, gaps, ps = _compare_classes(codes, line.answered, other.answered if other else None)
-        known = [name not in line.untrained_classes for name in data.classes] & ~np.isnan(recalls)
-        there = np.flatnonzero(known).tolist()
+        other = matching_supervised(result.entry, supervised)
+        recalls, gaps, ps = _compare_classes(codes, result.answered, other.answered if other else None)
+        known = [name not in result.untrained_classes for name in data.classes] & ~np.isnan(recalls)
+        shown = np.flatnonzero(known).tolist()
         order = [
-            code for _, _, code in sorted((round(float(recalls[c]), STABLE_DIGITS), data.classes[c], c) for c in there)
+            code for _, _, code in sorted((round(float(recalls[c]), STABLE_DIGITS), data.classes[c], c) for c in shown)
         ]
         yield ClassBias(
-            entry=line.entry, against=other.entry.name if other else "", names=tuple(data.classes[c] for c in order),
+            entry=result.entry, against=other.entry.name if other else "", names=tuple(data.classes[c] for c in order),
             recalls=recalls[order], gaps=gaps[order], ps=ps[order],
         )  # fmt: skip
 
 
 def recall_order(one: ClassBias) -> tuple[float, str]:
-    """What entries are ordered by: the best mean recall first, then names."""
+    """Return the sort key of entries: the highest mean recall first, then the name."""
     return -round(float(one.recalls.mean()), STABLE_DIGITS), one.entry.name
 
 
 def _compare_classes(codes: NDArray[np.int64], own: Answered, other: Answered | None) -> tuple[Values, Values, Values]:
-    """Mean recall of every class, and where there is another row its gap and p, else nan."""
+    """Return mean recall, gap and p of every class [C]; gap and p are nan without another row."""
     recalls = own.recalls.mean(0)
     unknown = np.full(len(recalls), np.nan)
     return recalls, *(class_gaps(own, other, codes) if other else (unknown, unknown))
 
 
-def count_worse_classes(found: Iterable[ClassBias]) -> list[tuple[str, int, int]]:
-    """(class, entries that surely lose it, entries compared) of one board, the most often lost first."""
+def count_worse_classes(rows: Iterable[ClassBias]) -> list[tuple[str, int, int]]:
+    """Count by class the entries that are significantly worse on it.
+
+    Returns (class, entries that are worse, entries compared), the largest count first.
+    """
     counts, compared = Counter[str](), 0
-    for one in found:
+    for one in rows:
         compared += one.is_comparable
         counts.update(compress(one.names, ((one.gaps < 0) & (one.ps < SIGNIFICANCE_LEVEL)).tolist()))
     return [(name, count, compared) for name, count in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))]

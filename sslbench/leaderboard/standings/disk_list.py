@@ -1,7 +1,7 @@
-"""A sequence that lies on disk: values too many for memory, written once and read one at a time, whatever they are.
+"""Store a sequence on disk that is too large for memory.
 
-Of little there is no file; large ones lie where temporary files do (`TMPDIR`), which should be no memory itself.
-What is pickled here is read by the process that wrote it and by nobody else; nothing of a bundle is ever unpickled.
+Small sequences stay in memory. Large ones are temporary files in `TMPDIR`, which should not be a file system in memory.
+Only the process that pickled a value reads it again. Nothing from a bundle is unpickled.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from typing import Any, Generic, TypeVar, overload
 
 Value = TypeVar("One")
 MEMORY_BYTES = 1 << 20
-"""Bytes up to which a spool stays in memory."""
+"""Size in bytes up to which a list stays in memory."""
 LENGTH_BYTES = 8
-"""Bytes that say how long a value is."""
+"""Bytes that hold the length of a value."""
 
 
 class DiskList(Generic[Value]):
-    """Values in the order in which they were put; what stays of each in memory is where it lies.
+    """A list of pickled values on disk; memory holds only their offsets.
 
-    Iterating reads one after another; a slice, or values in another order, is a spool over the same file. The file has no
-    name and goes with the last spool. Dataclasses without slots are read several times faster.
+    Iterating reads one value at a time. A slice or another order is a new list over the same file. The file has no name and
+    is deleted with the last list. Dataclasses without slots are read several times faster.
     """
 
     def __init__(self, values: Iterable[Value] = ()) -> None:
-        self._file = SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - it lives as long as the spool does
+        self._file = SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - open as long as the list exists
         self._places = array("Q")
         for value in values:
             self.append(value)
 
     def append(self, value: Value) -> None:
-        """Put a value at the end."""
+        """Append a value."""
         written = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
         self._places.append(self._file.seek(0, 2))
         self._file.write(len(written).to_bytes(LENGTH_BYTES) + written)
@@ -52,12 +52,12 @@ class DiskList(Generic[Value]):
         return self._view(self._places[at]) if isinstance(at, slice) else self._read(self._places[at])
 
     def sorted_by(self, key: Callable[[Value], Any]) -> DiskList[Value]:
-        """The same values in the order of a key, of which all are in memory meanwhile."""
+        """Return the values sorted by a key; all keys are in memory at once."""
         keys = [key(value) for value in self]
         return self.take(sorted(range(len(keys)), key=keys.__getitem__))
 
     def take(self, order: Iterable[int]) -> DiskList[Value]:
-        """Some of the values, in this order."""
+        """Return the values at these positions, in this order."""
         return self._view(array("Q", (self._places[place] for place in order)))
 
     def _view(self, places: array[int]) -> DiskList[Value]:
@@ -68,5 +68,5 @@ class DiskList(Generic[Value]):
     def _read(self, place: int) -> Value:
         self._file.seek(place)
         size = int.from_bytes(self._file.read(LENGTH_BYTES))
-        value: Value = pickle.loads(self._file.read(size))  # noqa: S301 - nobody else can write to a file without a name
+        value: Value = pickle.loads(self._file.read(size))  # noqa: S301 - no other process can write to a file without a name
         return value

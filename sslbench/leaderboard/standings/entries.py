@@ -1,6 +1,6 @@
-"""From bundles to lines: an entry on a dataset by a protocol, with all that comparing it needs and no more. Pure.
+"""Turn a bundle into one result per dataset and protocol. Performs no I/O.
 
-A bundle is read, becomes lines, and is let go; a line is some kilobytes, and two more bytes for every test sample.
+A result holds only the data needed for comparisons: a few kilobytes, plus two bytes per test sample.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from sslbench.results.record import Record, setting_of
 
 CLUSTER_METRIC = "ami_max"
 REPORTED_METRIC = "rank_me"
-"""A metric that nothing submitted shows: never ranked."""
+"""A metric that cannot be recomputed from submitted files: never ranked."""
 Place = tuple[str, str]
 """A board: dataset and protocol."""
 STABLE_DIGITS = 12
-"""Digits that a sum has on every machine: what lies between two printed numbers must fall to the same side everywhere."""
+"""Digits of a sum that are equal on every machine, so that rounding for print gives the same text everywhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What is known of one submitted run, its numbers apart: `reported` is the metric by dataset that nothing shows."""
+    """Facts about one submitted run; `reported` is the metric by dataset that cannot be recomputed."""
 
     name: str
     run: str
@@ -63,17 +63,18 @@ class Entry:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether it is compared at all."""
+        """Return whether the entry is compared with others."""
         return self.status == "done"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EntryResult:
-    """One entry on one dataset by one protocol: values by metric and seed, scores by metric (of clusters of the same encoders
-    too), draws and the variance of the metric that it is ordered by, and of what predicts its answers.
+    """One entry on one dataset under one protocol.
 
-    `untaught` are classes that it had to answer for without a training sample: they are not among the worst.
-    What only clusters encoders that predict elsewhere on this dataset is no row of its own: it is not `shown`.
+    `values` are by metric and seed; `scores` are by metric and include clusterings of the same encoders. `draws` and
+    `variance` belong to the metric that orders the entry. `answered` and `spread` exist for predictions only. Classes without
+    training samples (`untrained_classes`) cannot be the worst class. `is_shown` is false for a clustering of encoders that
+    have predictions on the same dataset.
     """
 
     entry: Entry
@@ -91,45 +92,45 @@ class EntryResult:
 
     @property
     def main(self) -> str:
-        """The metric that it is ordered by."""
+        """Return the metric that orders the entry."""
         return MAIN if MAIN in self.values else CLUSTER_METRIC
 
     @property
     def score(self) -> Scored:
-        """Of the metric that it is ordered by."""
+        """Return the score of the metric that orders the entry."""
         return self.scores[self.main]
 
     @property
     def recalls(self) -> NDArray[np.float64] | None:
-        """[S, C], where it predicts."""
+        """Return the recalls [S, C], or None without predictions."""
         return self.answered.recalls if self.answered else None
 
 
 class SuiteWeights:
-    """Weightings of a suite's datasets; made once a dataset and metric."""
+    """Weightings of a suite's datasets, cached by dataset and metric."""
 
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
-        self._made: dict[tuple[str, str], Weighting] = {}
+        self._cache: dict[tuple[str, str], Weighting] = {}
 
     def get(self, dataset: str, metric: str) -> Weighting:
-        """The weighting of all folds' test samples one after another."""
-        if (dataset, metric) not in self._made:
+        """Return the weighting of the test samples of all folds, fold after fold."""
+        if (dataset, metric) not in self._cache:
             labels, folds = test_codes(self.suite.datasets[dataset])
             name = f"{self.suite.name}/{dataset}/{metric}"
-            self._made[dataset, metric] = make_weighting(labels, folds, metric, name)
-        return self._made[dataset, metric]
+            self._cache[dataset, metric] = make_weighting(labels, folds, metric, name)
+        return self._cache[dataset, metric]
 
 
 def test_codes(data: SuiteData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Class codes and folds of all test samples, fold after fold."""
+    """Return class codes and folds of all test samples, fold after fold."""
     labels = [np.array(test.labels, np.int64) for test in data.tests.values()]
     folds = [np.full(len(some), place) for place, some in enumerate(labels)]
     return np.concatenate(labels), np.concatenate(folds)
 
 
 def make_entry(bundle: Bundle) -> Entry:
-    """What is told of a run beside its numbers."""
+    """Collect the facts about a submitted run."""
     record, manifest = bundle.record, bundle.manifest
     trainings = max(1, len(record.training))
     spent = record.cost.get("seconds", {}).get("pretrain")
@@ -142,16 +143,17 @@ def make_entry(bundle: Bundle) -> Entry:
         marks=marks_of(record.method),
         datasets=tuple(data["part"] for data in record.evaluated_on),
         seconds=round(float(spent) / trainings, 1) if learned and spent is not None else None,
-        reported=_reported_values(record), verification=_describe_verification(bundle), depends_on_seed=record.depends_on_seed,
+        reported=_reported_values(record), verification=_describe_verification(bundle),
+        depends_on_seed=record.depends_on_seed,
     )  # fmt: skip
 
 
 def _describe_verification(bundle: Bundle) -> str:
-    """Whose word a row is."""
+    """Describe who reproduced the run."""
     if not bundle.verified:
         return "self-reported"
-    who = ", ".join(f"{one.by} ({one.on}, at most {100 * one.furthest:.1f} points apart)" for one in bundle.verified)
-    return f"verified by {who}"
+    others = ", ".join(f"{one.by} ({one.on}, at most {100 * one.furthest:.1f} points apart)" for one in bundle.verified)
+    return f"reproduced by {others}"
 
 
 def _reported_values(record: Record) -> dict[str, float]:
@@ -163,17 +165,18 @@ def _reported_values(record: Record) -> dict[str, float]:
 
 
 def make_results(bundle: Bundle, entry: Entry, weights: SuiteWeights) -> list[EntryResult]:
-    """Every line of a bundle, which is this entry."""
+    """Make every result of a bundle."""
     answers: dict[Place, list[Answers]] = defaultdict(list)
     for one in bundle.answers:
         answers[one.dataset, one.protocol].append(one)
     made = [_predicted_result(bundle.record, entry, place, own, weights) for place, own in sorted(answers.items())]
-    predicted = [line for line in made if line is not None]
+    predicted = [result for result in made if result is not None]
     clustered = _cluster_results(bundle.record, entry)
-    there, beside = {line.dataset for line in predicted}, {line.dataset: line.scores for line in clustered}
+    covered = {result.dataset for result in predicted}
+    cluster_scores = {result.dataset: result.scores for result in clustered}
     return [
-        *(replace(line, scores={**beside.get(line.dataset, {}), **line.scores}) for line in predicted),
-        *(replace(line, shown=line.dataset not in there) for line in clustered),
+        *(replace(one, scores={**cluster_scores.get(one.dataset, {}), **one.scores}) for one in predicted),
+        *(replace(one, is_shown=one.dataset not in covered) for one in clustered),
     ]
 
 
@@ -187,9 +190,11 @@ def _predicted_result(
         return None
     values, scores, variances = {}, {}, {}
     for metric in ACCURACIES:
-        worth = weights.get(dataset, metric)
-        values[metric] = tuple(np.round(right @ worth.weights, STABLE_DIGITS).tolist())
-        variances[metric] = variance_of_answers(right, worth.codes, worth.shares, depends_on_seed=entry.depends_on_seed)
+        weighting = weights.get(dataset, metric)
+        values[metric] = tuple(np.round(right @ weighting.weights, STABLE_DIGITS).tolist())
+        variances[metric] = variance_of_answers(
+            right, weighting.codes, weighting.shares, depends_on_seed=entry.depends_on_seed
+        )
         scores[metric] = summarize(values[metric], variances[metric])
     return EntryResult(
         entry=entry, dataset=dataset, protocol=protocol, values=values, scores=scores,
@@ -198,17 +203,17 @@ def _predicted_result(
             right, test_codes(data)[0], len(data.classes), depends_on_seed=entry.depends_on_seed
         ),
         untrained_classes=frozenset(count_untaught(record, dataset, protocol)), curve=_label_curve(record, place),
-        spread=split_variance(data, answers),
+        spread=split_answer_variance(data, answers),
     )  # fmt: skip
 
 
 def summarize(values: Sequence[float], variance: ScoreVariance) -> Scored:
-    """The mean over seeds, the same on every machine, and half of its interval."""
+    """Return the mean over seeds, equal on every machine, and half the width of its interval."""
     return Scored(score=round(float(np.mean(values)), STABLE_DIGITS), half=half_width(variance))
 
 
 def _right_shares(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answers]) -> NDArray[np.float64] | None:
-    """Shares of right answers [S, n] over probes and draws, folds one after another; None where a seed lacks a fold."""
+    """Return shares of right answers [S, n] over probes and draws, fold after fold; None if a seed lacks a fold."""
     by_cell: dict[tuple[int, str], list[NDArray[np.bool_]]] = defaultdict(list)
     for one in answers:
         by_cell[one.seed, str(one.fold)].append(unpack_bits(one.right, len(data.tests[str(one.fold)].labels)))
@@ -219,8 +224,8 @@ def _right_shares(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answe
     ])  # fmt: skip
 
 
-def split_variance(data: SuiteData, answers: Sequence[Answers]) -> Split | None:
-    """Where micro accuracy's variance comes from; None where cells hold unequally many answers."""
+def split_answer_variance(data: SuiteData, answers: Sequence[Answers]) -> Split | None:
+    """Split the variance of micro accuracy by cause; None if cells hold different numbers of answers."""
     cells: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in answers:
         cells[one.seed][one.fold].append(float(unpack_bits(one.right, len(data.tests[str(one.fold)].labels)).mean()))
@@ -231,7 +236,7 @@ def split_variance(data: SuiteData, answers: Sequence[Answers]) -> Split | None:
 
 
 def _label_curve(record: Record, place: Place) -> dict[float, tuple[float, ...]]:
-    """Macro accuracy by share of labels and seed, for a protocol that was given several."""
+    """Return macro accuracy by fraction of labels and seed; empty unless there are several fractions."""
     found: dict[float, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for score in record.scores:
         if (score.dataset, score.protocol, score.metric) == (*place, "macro_accuracy") and score.chosen_on != "query":
@@ -243,34 +248,34 @@ def _label_curve(record: Record, place: Place) -> dict[float, tuple[float, ...]]
 
 
 def _cluster_results(record: Record, entry: Entry) -> list[EntryResult]:
-    """Lines of what has clusters only: compared over seeds, for a clustering is no mean of right answers."""
+    """Return the clustering results, with the variance over seeds: a clustering score is not a mean over samples."""
     found: dict[Place, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for score in record.scores:
         own = score.chosen_on != "query" and "against" not in setting_of(score.setting)
         if score.metric == CLUSTER_METRIC and own:
             found[score.dataset, score.protocol][score.seed].append(score.value)
-    lines = []
+    results = []
     for place, seeds in sorted(found.items()):
         values = tuple(float(np.mean(own)) for _, own in sorted(seeds.items()))
         variance = variance_over_seeds(values, depends_on_seed=entry.depends_on_seed)
-        lines.append(EntryResult(
+        results.append(EntryResult(
             entry=entry, dataset=place[0], protocol=place[1], values={CLUSTER_METRIC: values},
             draws=np.zeros(DRAWS, np.float32), variance=variance, scores={CLUSTER_METRIC: summarize(values, variance)},
         ))  # fmt: skip
-    return lines
+    return results
 
 
-def supervised_rows(lines: Iterable[EntryResult]) -> dict[str, EntryResult]:
-    """The ranked row that learned from labels, by backbone: the first by name; of all backbones under the empty name."""
+def supervised_rows(results: Iterable[EntryResult]) -> dict[str, EntryResult]:
+    """Return the ranked supervised row by backbone, the first by name; the first of all is under ''."""
     found: dict[str, EntryResult] = {}
-    for line in lines:
-        if line.entry.supervised and line.entry.is_ranked and line.answered is not None:
-            for backbone in (line.entry.backbone, ""):
-                if backbone not in found or line.entry.name < found[backbone].entry.name:
-                    found[backbone] = line
+    for result in results:
+        if result.entry.supervised and result.entry.is_ranked and result.answered is not None:
+            for backbone in (result.entry.backbone, ""):
+                if backbone not in found or result.entry.name < found[backbone].entry.name:
+                    found[backbone] = result
     return found
 
 
-def matching_supervised(entry: Entry, taught: Mapping[str, EntryResult]) -> EntryResult | None:
-    """The supervised row with the same backbone, or the first that there is; none for one that is supervised itself."""
-    return None if entry.supervised else taught.get(entry.backbone, taught.get(""))
+def matching_supervised(entry: Entry, supervised: Mapping[str, EntryResult]) -> EntryResult | None:
+    """Return the supervised row with the same backbone, else the first; None for a supervised entry."""
+    return None if entry.supervised else supervised.get(entry.backbone, supervised.get(""))

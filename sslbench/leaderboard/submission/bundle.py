@@ -1,4 +1,4 @@
-"""A submission as files: what is in it, and how it is read by somebody who trusts none of it. Judges nothing."""
+"""Read the files of a submission without trusting their content."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MANIFEST, RECORD, ANSWERS = "manifest.json", "record.json", "answers.json"
 VERIFIED = "verified.json"
 REQUIRED_FILES, OPTIONAL_FILES = (RECORD, ANSWERS, PREDICTIONS), (ASSIGNMENTS, CHOICES)
 MAX_BYTES = 1_000_000
-"""Bytes that a bundle may hold."""
+"""Maximum size of a bundle in bytes."""
 MAX_ROWS = 2_000_000
-"""Rows that a table of a bundle may hold: a small file can unpack to anything."""
+"""Maximum rows of a table of a bundle: a small file can unpack to very many."""
 MAX_TEXT = 500
-"""Characters that an id, a setting or a name in a table may have."""
+"""Maximum number of characters of an id, a setting or a name in a table."""
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     PREDICTIONS: {
         "dataset": "string", "protocol": "string", "seed": "int64", "fold": "int64", "setting": "string", "id": "string",
@@ -43,12 +43,12 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 
 
 class BundleError(SslbenchError):
-    """A bundle that cannot even be read; one sentence."""
+    """A bundle that cannot be read; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """Which test samples, in the order of sorted ids, were answered rightly: bits as hexadecimal digits."""
+    """Right answers to test samples in the order of sorted ids, as bits in hexadecimal digits."""
 
     dataset: str
     protocol: str
@@ -60,7 +60,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Who submits what to which suite, under which name, and the SHA-256 of every file."""
+    """The suite, run, entry name and submitter of a bundle, and the SHA-256 of every file."""
 
     suite: str
     run: str
@@ -73,7 +73,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """That somebody has run it again elsewhere: who, when, how far apart at most, on which record."""
+    """A reproduction on another machine: who, when, the largest difference (`furthest`, at `where`), and the record."""
 
     by: str
     on: str
@@ -86,7 +86,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A bundle that can be read; whether it is true is another question."""
+    """A bundle that was read but not checked."""
 
     path: Path
     manifest: Manifest
@@ -96,32 +96,32 @@ class Bundle:
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """Return the name of the bundle in messages."""
         return f"{self.manifest.suite}/{self.manifest.run}"
 
 
 def bundle_folders(board: Path, suite: str) -> list[Path]:
-    """Every bundle's folder of a suite, in order of name."""
+    """List the bundle folders of a suite by name."""
     root = board / "results" / suite
     return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
 
 
 def sha256(content: bytes) -> str:
-    """The digest that a manifest holds."""
+    """Return the SHA-256 of content as hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Read a bundle's small files; raises Refused for what is no bundle."""
+    """Read the small files of a bundle. Raises BundleError if it is not a bundle."""
     _check_files(path)
     manifest = _convert(Manifest, read_json(path / MANIFEST), path / MANIFEST)
     if manifest.schema != SCHEMA:
-        raise BundleError(f"{MANIFEST} is of schema {manifest.schema!r}; this version reads {SCHEMA}")
+        raise BundleError(f"{MANIFEST} has schema {manifest.schema!r}; this version reads {SCHEMA}")
     for name, value in (("suite", manifest.suite), ("run", manifest.run)):
         if not NAME.fullmatch(str(value)):
-            raise BundleError(f"{MANIFEST}: {name} {value!r:.60} is no name; possible: letters, digits and . _ + -")
-    for name, value, most in (("entry", manifest.entry, 80), ("by", manifest.by, 80), ("note", manifest.note, 500)):
-        _check_text(name, value, most)
+            raise BundleError(f"{MANIFEST}: {name} {value!r:.60} is not a valid name. Use letters, digits and . _ + -")
+    for name, value, limit in (("entry", manifest.entry, 80), ("by", manifest.by, 80), ("note", manifest.note, 500)):
+        _check_text(name, value, limit)
     values = read_json(path / RECORD)
     try:
         record = record_of(values)
@@ -136,30 +136,30 @@ def read_bundle(path: Path) -> Bundle:
 
 
 def _check_files(path: Path) -> None:
-    """Plain files of known names, small enough together."""
-    there = sorted(path.iterdir())
-    for file in there:
+    """Require regular files with known names and a limited total size."""
+    files = sorted(path.iterdir())
+    for file in files:
         if file.is_symlink() or not file.is_file():
-            raise BundleError(f"{file.name} is no plain file")
+            raise BundleError(f"{file.name} is not a regular file")
         if file.name not in (MANIFEST, VERIFIED, *REQUIRED_FILES, *OPTIONAL_FILES):
             raise BundleError(
-                f"{file.name} is no file of a bundle; possible: {', '.join((MANIFEST, *REQUIRED_FILES, *OPTIONAL_FILES))}"
+                f"{file.name} is not a file of a bundle. Allowed: {', '.join((MANIFEST, *REQUIRED_FILES, *OPTIONAL_FILES))}"
             )
-    size = sum(file.stat().st_size for file in there)
+    size = sum(file.stat().st_size for file in files)
     if size > MAX_BYTES:
-        raise BundleError(f"holds {size:,} bytes; at most {MAX_BYTES:,} are taken")
+        raise BundleError(f"has {size:,} bytes; at most {MAX_BYTES:,} are allowed")
     for name in (MANIFEST, *REQUIRED_FILES):
         if not (path / name).is_file():
             raise BundleError(f"{name} is missing")
 
 
-def _check_text(name: str, value: Any, most: int) -> None:
-    if not isinstance(value, str) or len(value) > most or not value.isprintable() or (name != "note" and not value):
-        raise BundleError(f"{MANIFEST}: {name} {value!r:.60} is no line of at most {most} printable characters")
+def _check_text(name: str, value: Any, limit: int) -> None:
+    if not isinstance(value, str) or len(value) > limit or not value.isprintable() or (name != "note" and not value):
+        raise BundleError(f"{MANIFEST}: {name} {value!r:.60} must be one line of at most {limit} printable characters")
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON without infinities and without nesting that breaks the reader; raises Refused."""
+    """Read JSON. Raises BundleError for infinities, very deep nesting, and unreadable files."""
 
     def refuse(word: str) -> Any:
         raise ValueError(f"{word} is not finite")
@@ -177,7 +177,7 @@ def _as_list(values: Any, name: str) -> list[Any]:
 
 
 def _convert(cls: type[Any], values: Any, path: Path) -> Any:
-    """A flat dataclass from JSON, every field of its own type."""
+    """Convert a JSON object to a flat dataclass and check the type of every field."""
     kinds = {"str": str, "int": int, "float": (int, float), "Mapping[str, str]": dict}
     if not isinstance(values, dict):
         raise BundleError(f"{path.name}: expected settings, got {values!r:.40}")
@@ -190,14 +190,14 @@ def _convert(cls: type[Any], values: Any, path: Path) -> Any:
         if not isinstance(value, kinds[kind]) or isinstance(value, bool):  # type: ignore[arg-type]
             raise BundleError(f"{path.name}: {name} is {value!r:.60}, expected {kind}")
         if kind == "Mapping[str, str]" and not all(isinstance(one, str) for one in value.values()):
-            raise BundleError(f"{path.name}: {name} holds what is no text")
+            raise BundleError(f"{path.name}: {name} must have texts as values")
     return made
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a Parquet file of a bundle whose columns and size are as announced; raises Refused.
+    """Read a Parquet file of a bundle. Raises BundleError for other columns, too many rows, or empty cells.
 
-    Texts are read as dictionaries: a small file could hold one long text for millions of rows.
+    Text columns are read as dictionaries, because a small file may hold one long text for millions of rows.
     """
     wanted = COLUMNS[path.name]
     texts = [name for name, kind in wanted.items() if kind == "string"]
@@ -208,26 +208,26 @@ def read_table(path: Path) -> pd.DataFrame:
             raise BundleError(f"{path.name} has columns {kinds}; expected {dict(wanted)}")
         opened = parquet.ParquetFile(path, read_dictionary=texts)
         if opened.metadata.num_rows > MAX_ROWS:
-            raise BundleError(f"{path.name} holds {opened.metadata.num_rows:,} rows; at most {MAX_ROWS:,} are taken")
+            raise BundleError(f"{path.name} has {opened.metadata.num_rows:,} rows; at most {MAX_ROWS:,} are allowed")
         frame: pd.DataFrame = opened.read().to_pandas()
     except (OSError, arrow.ArrowException) as error:
         raise BundleError(f"{path.name}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
     if frame.isna().any().any():
-        raise BundleError(f"{path.name} holds empty cells")
+        raise BundleError(f"{path.name} has empty cells")
     for name in texts:
         if (longest := max(map(len, frame[name].cat.categories), default=0)) > MAX_TEXT:
-            raise BundleError(f"{path.name}: {name} holds {longest:,} characters; at most {MAX_TEXT} are taken")
+            raise BundleError(f"{path.name}: {name} has {longest:,} characters; at most {MAX_TEXT} are allowed")
     return frame.astype(dict.fromkeys(texts, object))
 
 
 def pack_bits(right: NDArray[np.bool_]) -> str:
-    """Truth values as hexadecimal digits, eight in two, the last filled with zeros."""
+    """Pack booleans into hexadecimal digits, eight per two digits, padded with zeros."""
     return np.packbits(right).tobytes().hex()
 
 
 def unpack_bits(digits: str, n: int) -> NDArray[np.bool_]:
-    """The n truth values again; raises ValueError for other than n of them."""
+    """Unpack n booleans from hexadecimal digits. Raises ValueError for another number of them."""
     packed = np.frombuffer(bytes.fromhex(digits), np.uint8)
     if len(packed) != -(-n // 8):
-        raise ValueError(f"{len(digits)} digits are not those of {n} samples")
+        raise ValueError(f"{len(digits)} digits do not encode {n} samples")
     return np.unpackbits(packed, count=n).astype(bool)

@@ -1,4 +1,7 @@
-"""Refuse a bundle whose numbers do not follow from it, one sentence per problem. What arithmetic cannot see is not here."""
+"""Check that the numbers of a bundle follow from its predictions.
+
+Returns one sentence per problem. A consistent forgery cannot be detected here.
+"""
 
 from __future__ import annotations
 
@@ -40,12 +43,12 @@ from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
 
 TOLERANCE = 1e-9
 MAX_NULL_DEVIATIONS = 4.0
-"""How many deviations of one draw the means of two nulls may lie apart."""
+"""Largest accepted difference of two null means, in standard deviations of one draw."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What a check found: the bundle where it could be read, and problems by sentence."""
+    """The result of a check: the bundle, None if it cannot be read, and the problems as sentences."""
 
     path: Path
     bundle: Bundle | None
@@ -53,12 +56,12 @@ class CheckResult:
 
 
 def check_bundle(suite: Suite, path: Path) -> CheckResult:
-    """Check one bundle by itself; whatever it holds, what comes is sentences."""
+    """Check one bundle alone. Never raises for the content of a bundle."""
     try:
         return _check(suite, path)
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        told = f"holds what no submission holds ({type(error).__name__}: {' '.join(str(error).split()):.120})"
-        return CheckResult(path=path, bundle=None, problems=(told,))
+        problem = f"cannot be checked ({type(error).__name__}: {' '.join(str(error).split()):.120})"
+        return CheckResult(path=path, bundle=None, problems=(problem,))
 
 
 def _check(suite: Suite, path: Path) -> CheckResult:
@@ -88,7 +91,7 @@ def _check(suite: Suite, path: Path) -> CheckResult:
 
 
 def _metric_problems(record: Record, found: Recomputed) -> Iterator[str]:
-    """Every score that follows is the one that followed, and everything that followed is there."""
+    """Compare every score that follows from predictions with the recomputed one, and list those that are missing."""
     seen = set()
     for score in record.scores:
         place = place_of(score)
@@ -97,26 +100,27 @@ def _metric_problems(record: Record, found: Recomputed) -> Iterator[str]:
                 score.setting
             )
             if follows and score.chosen_on != "query":
-                yield f"{describe_place(place)}: reports {score.metric}, and no prediction that it follows from is submitted"
+                yield f"{describe_place(place)}: reports {score.metric} without submitted predictions"
             continue
-        followed = found.metrics[place].get(score.metric)
-        if followed is not None:
+        recomputed = found.metrics[place].get(score.metric)
+        if recomputed is not None:
             seen.add((place, score.metric))
-            if abs(followed - score.value) > TOLERANCE:
-                yield f"{describe_place(place)}: {score.metric} is {score.value:.6f}, and {followed:.6f} follows from its predictions"
+            if abs(recomputed - score.value) > TOLERANCE:
+                reported = f"{score.metric} is {score.value:.6f}"
+                yield f"{describe_place(place)}: {reported}, but {recomputed:.6f} follows from its predictions"
         elif score.metric == "ami_max_null" and place in found.nulls:
             mean, deviation = found.nulls[place]
             if abs(score.value - mean) > MAX_NULL_DEVIATIONS * deviation + 1e-6:
-                found_here = f"permuted labels give {mean:.6f} ±{deviation:.6f}"
-                yield f"{describe_place(place)}: {score.metric} is {score.value:.6f}, and {found_here}"
+                expected = f"permuted labels give {mean:.6f} ±{deviation:.6f}"
+                yield f"{describe_place(place)}: {score.metric} is {score.value:.6f}, but {expected}"
     for place, values in found.metrics.items():
         for metric in values:
             if (place, metric) not in seen:
-                yield f"{describe_place(place)}: {metric} follows from what was predicted, and the record lacks it"
+                yield f"{describe_place(place)}: {metric} is missing from the record"
 
 
 def _class_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
-    """Recall, precision, F1 and support of every class."""
+    """Compare recall, precision, F1 and support of every class with the predictions."""
     reported: dict[Any, dict[str, Any]] = defaultdict(dict)
     for one in record.classes:
         reported[place_of(one)][one.name] = one
@@ -125,50 +129,51 @@ def _class_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator
         for code, name in enumerate(names):
             row: ClassScore | None = reported.get(place, {}).get(name)
             if row is None:
-                yield f"{describe_place(place)}: the record lacks class {name!r}"
+                yield f"{describe_place(place)}: class {name!r} is missing from the record"
                 continue
             recall = None if math.isnan(scores.recall[code]) else float(scores.recall[code])
             same = (row.recall is None) == (recall is None) and row.support == scores.support[code]
             gaps = [(row.recall or 0) - (recall or 0), row.precision - scores.precision[code], row.f1 - scores.f1[code]]
             if not same or not np.allclose(gaps, 0, atol=TOLERANCE):
-                yield f"{describe_place(place)}: recall, precision, F1 or support of class {name!r} is not what was predicted"
+                values = f"recall, precision, F1 or support of class {name!r}"
+                yield f"{describe_place(place)}: {values} does not match the predictions"
 
 
 def _answer_problems(bundle: Bundle, found: Recomputed) -> Iterator[str]:
-    """The bits that comparisons are made from are those of the predictions."""
+    """Compare the answers that rankings use with the predictions."""
     if sorted(map(repr, bundle.answers)) != sorted(map(repr, answers_of(found))):
-        yield "answers.json is not what follows from predictions.parquet"
+        yield "answers.json does not match predictions.parquet"
 
 
 def _seed_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
-    """Whatever is answered is answered for every seed and fold and for no other: no seed that went wrong is left out."""
+    """Require answers for every seed and fold of the record, and for no others, so that no failed seed is hidden."""
     answered: dict[tuple[str, str], set[tuple[int, int]]] = defaultdict(set)
     for dataset, protocol, seed, fold, _ in found.metrics:
         answered[dataset, protocol].add((seed, fold))
     wanted = {(seed, fold) for seed in record.seeds for fold in suite.folds}
-    for (dataset, protocol), there in sorted(answered.items()):
+    for (dataset, protocol), present in sorted(answered.items()):
         where = f"by {protocol} on {dataset}"
-        for seed in sorted({seed for seed, _ in there} - set(record.seeds)):
-            yield f"{PREDICTIONS} holds answers of seed {seed}, which the record has not, {where}"
-        for seed, fold in sorted(wanted - there):
-            yield f"{PREDICTIONS} holds no answers of seed {seed}, which the record has, {where}, fold {fold}"
+        for seed in sorted({seed for seed, _ in present} - set(record.seeds)):
+            yield f"{PREDICTIONS} has answers of seed {seed}, which is not in the record, {where}"
+        for seed, fold in sorted(wanted - present):
+            yield f"{PREDICTIONS} has no answers of seed {seed}, which is in the record, {where}, fold {fold}"
     if not answered:
-        yield f"{PREDICTIONS} holds no answers"
+        yield f"{PREDICTIONS} has no answers"
 
 
 def _implausible_values(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
-    """Values within the range of their metric, seeds that really differ, and a training that took time."""
+    """List values out of range, seeds with equal losses, and trainings that took no time."""
     for score in record.scores:
         low, high = _range(suite, score)
         if not low - TOLERANCE <= score.value <= high + TOLERANCE:
-            yield f"{describe_place(place_of(score))}: {score.metric} is {score.value:g}, which is not from {low:g} to {high:g}"
+            yield f"{describe_place(place_of(score))}: {score.metric} is {score.value:g}, expected {low:g} to {high:g}"
     trained = [one for one in record.training if one.get("history")]
     if trained and float(record.cost.get("seconds", {}).get("pretrain", 0)) <= 0:
-        yield f"{RECORD}: trains, and says that it took no time"
+        yield f"{RECORD}: reports a training with 0 s of pretraining time"
     if trained and len({repr(one["history"]) for one in trained if one.get("fold") == trained[0].get("fold")}) < len(
         {one.get("seed") for one in trained}
     ):
-        yield f"{RECORD}: two seeds have the same losses in every epoch, as one training has"
+        yield f"{RECORD}: two seeds have the same losses in every epoch. Submit separate trainings"
 
 
 def _range(suite: Suite, score: Score) -> tuple[float, float]:
@@ -178,12 +183,12 @@ def _range(suite: Suite, score: Score) -> tuple[float, float]:
 
 
 def _verification_problems(bundle: Bundle) -> Iterator[str]:
-    """A verification is of this very record, and from another machine."""
+    """Require that a verification is of this record and from another machine."""
     for one in bundle.verified:
         if one.record != bundle.manifest.files.get(RECORD):
-            yield f"verified.json: {one.by!r:.40} has verified another record"
+            yield f"verified.json: {one.by!r:.40} verified a different record. Verify this one again"
         if one.machine == bundle.record.host.get("node"):
-            yield f"verified.json: {one.by!r:.40} has run it on the machine that it was submitted from"
+            yield f"verified.json: {one.by!r:.40} ran on the machine of the submission. Verify it on another machine"
 
 
 def check_suite(suite: Suite, board: Path) -> list[CheckResult]:

@@ -1,7 +1,7 @@
-"""What a submission publishes of a record: a list of fields. A field that is not listed stays where it was measured.
+"""Select the fields of a record that a submission publishes.
 
-Sentences for people (reasons, warnings, notes, what a reader says of its files) are not listed: they quote paths, names and
-error messages of the machine. Of the machine itself a mark is published, by which a verification elsewhere is told apart.
+Fields that are not listed are not published. Free text (reasons, warnings, notes) is not listed, because it may quote paths,
+names and error messages of the machine. The machine is published as a hash, which shows that a verification ran elsewhere.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ DATA = (
     "part", "name", "version", "from", "settings", "fingerprint", "samples", "labeled", "classes", "modalities",
     "intensity_span", "unreadable", "splits", "divided", "missing_classes", "left_out",
 )  # fmt: skip
-"""Fields of a dataset that a run learned from or was measured on."""
+"""Published fields of a dataset."""
 TRAINING = ("seed", "fold", "samples", "history", "encoders")
 COMPONENT = ("name", "version", "from", "settings")
 METHOD = (*COMPONENT, "family", "uses_labels", "depends_on_seed", "identical_views", "random_init")
 HOST = ("node",)
 COST = ("seconds", "samples_per_second", "peak_memory")
 LOCATION = LOCATION_SETTINGS[0]
-"""The setting of a dataset that says where its files are; what a dataset is called is public."""
+"""The setting of a dataset that holds its folder. The name of a dataset is public."""
 UNREADABLE = re.compile(r"(?P<id>.*?): (?P<kind>[A-Za-z_][A-Za-z0-9_]*): ", re.DOTALL)
-"""How a record lists a sample that could not be read: its id, the type of the error, and a message."""
+"""An unreadable sample in a record: its id, the type of the error, and a message."""
 
 
 def publish(record: Record) -> Record:
-    """Keep the fields of a record that may be published; scores of snapshots are left out.
+    """Return a record with only the fields that may be published, without scores of earlier epochs.
 
-    Settings that name files hold PATH/NAME; those that are text only where they name a folder too. An unreadable sample is
-    listed by its id, which is its file's name below the dataset's root, and the type of its error.
+    Settings that name files become PATH/NAME; text settings only if they contain a folder. An unreadable sample is listed by
+    its id (its file name below the dataset's root) and the type of the error.
     """
     files = dict.fromkeys(_file_settings(record, "text_files"), True)
     files |= dict.fromkeys((LOCATION, *_file_settings(record, "files")), False)
@@ -62,7 +62,7 @@ def publish(record: Record) -> Record:
 
 
 def machine_mark(node: str) -> str:
-    """Hash the name of a machine: two machines can be told apart, and none is identified."""
+    """Hash the host name: distinguishes machines without identifying them."""
     return hashlib.blake2b(node.encode(), digest_size=6).hexdigest()
 
 
@@ -85,7 +85,7 @@ def _publish_unreadable(text: str) -> str:
 
 
 def _file_settings(record: Record, kind: str) -> Iterator[str]:
-    """List the settings that hold files, by type ('files') or as text ('text_files'), as each component states them."""
+    """Yield the settings that hold files, by type ('files') or as text ('text_files'), as components declare them."""
     components = (
         record.method,
         *record.backbones.values(),
@@ -98,9 +98,9 @@ def _file_settings(record: Record, kind: str) -> Iterator[str]:
 
 
 def _without_paths(value: Any, files: Mapping[str, bool]) -> Any:
-    """Put PATH/NAME for the value of every setting that holds a file, at any depth, and for any absolute path.
+    """Replace the value of every setting that holds a file, and every absolute path, by PATH/NAME at any depth.
 
-    `files` says of these settings whether they are text: of a text a file's name alone, or a word such as 'auto', stays.
+    `files` maps these settings to whether they are text: a text without a folder, such as 'auto', is kept.
     """
     if isinstance(value, Mapping):
         return {
@@ -117,7 +117,7 @@ def _hide(value: Any) -> Any:
         return [_hide(one) for one in value]
     if not isinstance(value, str):
         return "PATH"
-    return f"PATH/{PureWindowsPath(value).name}"  # which takes both kinds of slashes
+    return f"PATH/{PureWindowsPath(value).name}"  # accepts both kinds of slashes
 
 
 def _is_file(value: Any, is_text: bool | None) -> bool:

@@ -1,4 +1,4 @@
-"""Every number that follows from a bundle's predictions, cluster assignments and choices, computed again. Reads no file."""
+"""Recompute the numbers that follow from predictions, cluster assignments and choices. Reads no files."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from sslbench.results.record import Record, Score
 PLACE_COLUMNS = ("dataset", "protocol", "seed", "fold", "setting")
 ScorePlace = tuple[str, str, int, int, str]
 PREDICTION_METRICS = ("micro_accuracy", "macro_accuracy", "macro_precision", "macro_f1")
-"""Metrics that follow from predictions."""
+"""Metrics that are computed from predictions."""
 CLUSTER_METRICS = ("ami_max", "ami_arithmetic")
-"""Metrics that follow from cluster assignments."""
+"""Metrics that are computed from cluster assignments."""
 NULL_DRAWS = 200
 TOLERANCE = 1e-6
-"""How far apart two programs' means of the same answers may be."""
+"""Largest accepted difference between two means of the same answers."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Recomputed:
-    """What followed: metrics by place, confusion matrices by place without the draw, right answers, and what was wrong."""
+    """Recomputed metrics, right answers and nulls by place, confusion matrices summed over draws, and problems."""
 
     metrics: dict[ScorePlace, Mapping[str, float]] = field(default_factory=dict)
     matrices: dict[ScorePlace, NDArray[np.int64]] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Recomputed:
 
 
 def describe_place(place: ScorePlace) -> str:
-    """A place as messages call it."""
+    """Describe a place in messages."""
     dataset, protocol, seed, fold, setting = place
     extra = "" if setting == "{}" else f" {setting}"
     return f"{protocol} on {dataset}, seed {seed}, fold {fold}{extra}"
@@ -50,7 +50,7 @@ def describe_place(place: ScorePlace) -> str:
 
 @lru_cache(maxsize=1024)
 def is_setting(text: str) -> bool:
-    """Whether a text is a JSON object of plain values, as settings of scores are."""
+    """Return whether a text is a JSON object of plain values, as settings of scores are."""
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
@@ -59,7 +59,7 @@ def is_setting(text: str) -> bool:
 
 
 def recompute(suite: Suite, predictions: pd.DataFrame, assignments: pd.DataFrame | None) -> Recomputed:
-    """Compute everything again; what does not fit the suite's test splits is a problem, and nothing follows from it."""
+    """Recompute every number. Answers that do not fit the suite's test splits are problems and are left out."""
     found = Recomputed()
     for place, rows in _groups(predictions, list(PLACE_COLUMNS)):
         wrong = list(_answer_mismatches(suite, place, rows, "predicted"))
@@ -69,9 +69,9 @@ def recompute(suite: Suite, predictions: pd.DataFrame, assignments: pd.DataFrame
     if assignments is not None:
         for place, rows in _groups(assignments, list(PLACE_COLUMNS)):
             wrong = [
-                told_wrong
+                problem
                 for _, one in rows.groupby("fit")
-                for told_wrong in _answer_mismatches(suite, place, one, "cluster")
+                for problem in _answer_mismatches(suite, place, one, "cluster")
             ]
             found.problems += wrong
             if not wrong:
@@ -87,43 +87,43 @@ def _groups(frame: pd.DataFrame, by: list[str]) -> Iterator[tuple[ScorePlace, pd
 
 
 def _answer_mismatches(suite: Suite, place: ScorePlace, rows: pd.DataFrame, column: str) -> Iterator[str]:
-    """Say what of an answer does not fit the suite."""
+    """List how answers differ from the suite's test split."""
     dataset, _, _, fold, _ = place
     data = suite.datasets.get(dataset)
     if data is None:
-        yield f"{describe_place(place)}: the suite has no dataset {dataset!r}; it has {', '.join(suite.datasets)}"
+        yield f"{describe_place(place)}: the suite has no dataset {dataset!r}. Its datasets are {', '.join(suite.datasets)}"
         return
     test = data.tests.get(str(fold))
     if test is None:
-        yield f"{describe_place(place)}: the suite has no fold {fold} of {dataset}; it has {', '.join(data.tests)}"
+        yield f"{describe_place(place)}: the suite has no fold {fold} of {dataset}. Its folds are {', '.join(data.tests)}"
         return
     if not is_setting(place[4]):
-        yield f"{describe_place(place)}: its setting is no JSON object of plain values"
+        yield f"{describe_place(place)}: its setting must be a JSON object of plain values"
         return
     ids = rows["id"].tolist()
     if len(set(ids)) != len(ids):
-        yield f"{describe_place(place)}: {len(ids) - len(set(ids))} test samples are answered twice"
+        yield f"{describe_place(place)}: {len(ids) - len(set(ids))} test samples have two answers"
     elif ids_digest(ids) != test.ids:
         yield f"{describe_place(place)}: the {len(ids)} sample ids are not the {len(test.labels)} of the suite's test split"
     elif rows["label"].tolist() != list(test.labels):
         wrong = int((rows["label"].to_numpy() != np.array(test.labels)).sum())
         yield f"{describe_place(place)}: {wrong} labels are not those of the suite's test split"
     elif column == "predicted" and not rows[column].between(0, len(data.classes) - 1).all():
-        yield f"{describe_place(place)}: predicts a class that is none of the {len(data.classes)}"
+        yield f"{describe_place(place)}: predicts a class code outside 0 to {len(data.classes) - 1}"
 
 
 def _add_predictions(found: Recomputed, place: ScorePlace, rows: pd.DataFrame, classes: int) -> None:
-    labels, said = rows["label"].to_numpy(), rows["predicted"].to_numpy()
-    matrix = metrics.confusion(labels, said, classes)
+    labels, predicted = rows["label"].to_numpy(), rows["predicted"].to_numpy()
+    matrix = metrics.confusion(labels, predicted, classes)
     found.metrics[place] = metrics.summary(matrix)
-    found.right[place] = labels == said
+    found.right[place] = labels == predicted
     setting = {name: value for name, value in json.loads(place[4]).items() if name != "draw"}
-    whole = (*place[:4], json.dumps(setting, sort_keys=True))
-    found.matrices[whole] = found.matrices.get(whole, 0) + matrix
+    without_draw = (*place[:4], json.dumps(setting, sort_keys=True))
+    found.matrices[without_draw] = found.matrices.get(without_draw, 0) + matrix
 
 
 def _add_assignments(found: Recomputed, place: ScorePlace, rows: pd.DataFrame) -> None:
-    """AMI is the mean over clusterings; the null is ours, of the first clustering."""
+    """Add the mean AMI over clusterings, and a recomputed null of the first clustering."""
     scores = []
     rng = np.random.default_rng(zlib.crc32(repr(place).encode()))
     for number, (_, one) in enumerate(rows.groupby("fit", sort=True)):
@@ -134,12 +134,12 @@ def _add_assignments(found: Recomputed, place: ScorePlace, rows: pd.DataFrame) -
 
 
 def answers_of(found: Recomputed) -> tuple[Answers, ...]:
-    """The right answers to each protocol's own question: what comparisons are made from."""
+    """Return the right answers to each protocol's own question, from which entries are compared."""
     places = sorted(found.right)
     own: set[ScorePlace] = set()
     for dataset in dict.fromkeys(place[0] for place in places):
-        asked = [_as_score(place) for place in places if place[0] == dataset]
-        own |= {place_of(score) for score in own_question(asked)}
+        scores = [_as_score(place) for place in places if place[0] == dataset]
+        own |= {place_of(score) for score in own_question(scores)}
     return tuple(_answers(place, found.right[place]) for place in places if place in own)
 
 
@@ -157,13 +157,13 @@ def _as_score(place: ScorePlace) -> Score:
 
 
 def place_of(score: Any) -> ScorePlace:
-    """Where a score, or a class's score, was taken."""
+    """Return the place of a score or a class score."""
     return score.dataset, score.protocol, score.seed, score.fold, score.setting
 
 
 def choice_problems(choices: Sequence[Mapping[str, Any]], record: Record) -> Iterator[str]:
-    """Say where what was chosen is not the first of the best on validation, or no choice stands behind a score."""
-    behind: dict[ScorePlace, tuple[str, float]] = {}
+    """List choices that are not the best on validation, and scores without a matching choice."""
+    by_place: dict[ScorePlace, tuple[str, float]] = {}
     for choice in choices:
         try:
             place: Any = tuple(choice[name] for name in PLACE_COLUMNS)
@@ -173,21 +173,21 @@ def choice_problems(choices: Sequence[Mapping[str, Any]], record: Record) -> Ite
         except (KeyError, TypeError, ValueError) as error:
             yield f"choices.json: not a choice: {error!r:.80}"
             return
-        behind[place] = chosen, best[1]
+        by_place[place] = chosen, best[1]
         if chosen != best[0]:
             yield f"{describe_place(place)}: chose {chosen}, but {best[0]} is better on validation ({best[1]:.4f})"
-    yield from dict.fromkeys(_choice_mismatches(behind, record))
+    yield from dict.fromkeys(_choice_mismatches(by_place, record))
 
 
-def _choice_mismatches(behind: Mapping[ScorePlace, tuple[str, float]], record: Record) -> Iterator[str]:
-    """Scores that no choice stands behind, or another one; once for each metric of a place."""
+def _choice_mismatches(choices: Mapping[ScorePlace, tuple[str, float]], record: Record) -> Iterator[str]:
+    """List scores without a choice or with a different one, once per metric of a place."""
     for score in [score for score in record.scores if score.chosen_on == "validation"]:
         place = place_of(score)
-        if place not in behind:
-            yield f"{describe_place(place)}: says that it was chosen on validation, and no choices are submitted"
+        if place not in choices:
+            yield f"{describe_place(place)}: is marked as chosen on validation, but choices.json has no entry for it"
             continue
-        chosen, share = behind[place]
+        chosen, share = choices[place]
         if chosen != score.chosen:
-            yield f"{describe_place(place)}: chose {chosen}, and the record says {score.chosen}"
+            yield f"{describe_place(place)}: chose {chosen}, but the record states {score.chosen}"
         elif score.metric == "validation_micro_accuracy" and abs(score.value - share) > TOLERANCE:
-            yield f"{describe_place(place)}: {score.metric} is {score.value:.6f}, and its choices say {share:.6f}"
+            yield f"{describe_place(place)}: {score.metric} is {score.value:.6f}, but choices.json states {share:.6f}"

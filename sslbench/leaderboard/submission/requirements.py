@@ -1,4 +1,4 @@
-"""What a suite demands of a bundle, and of all its bundles together. Computes no number."""
+"""Check bundles against the suite and against each other. Computes no numbers."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from sslbench.results.record import Record
 
 
 def suite_mismatches(suite: Suite, bundle: Bundle) -> Iterator[str]:
-    """Data, protocols, seeds and folds are the suite's."""
+    """List differences of data, protocols, seeds and folds from the suite."""
     record = bundle.record
     if bundle.manifest.suite != suite.name:
-        yield f"is submitted to suite {bundle.manifest.suite}, and this is {suite.name}"
+        yield f"is submitted to suite {bundle.manifest.suite}, expected {suite.name}"
     for data in record.evaluated_on:
         wanted = suite.datasets.get(data["part"])
         if wanted is None:
-            yield f"is measured on {data['part']}, which the suite has not; it has {', '.join(suite.datasets)}"
+            yield f"is evaluated on {data['part']}, which is not in the suite. Its datasets are {', '.join(suite.datasets)}"
         elif data.get("fingerprint") != wanted.fingerprint:
             yield f"{data['part']} has fingerprint {data.get('fingerprint')!s:.40}; the suite's is {wanted.fingerprint}"
         elif data.get("version") != wanted.version:
-            yield f"{data['part']} is read by version {data.get('version')}; the suite's is {wanted.version}"
-    asked = {protocol["name"]: protocol for protocol in record.protocols}
-    for name, protocol in asked.items():
+            yield f"{data['part']} was read by version {data.get('version')}; the suite's is {wanted.version}"
+    used = {protocol["name"]: protocol for protocol in record.protocols}
+    for name, protocol in used.items():
         of_suite = suite.protocols.get(name)
         if of_suite is None:
-            yield f"is measured by {name}, which the suite has not; it has {', '.join(suite.protocols)}"
+            yield f"is evaluated with {name}, which is not in the suite. Its protocols are {', '.join(suite.protocols)}"
         elif protocol["version"] != of_suite.version:
             yield (
                 f"{name}: version {protocol['version']} was used, and suite {suite.name!r} was measured with version "
@@ -37,10 +37,10 @@ def suite_mismatches(suite: Suite, bundle: Bundle) -> Iterator[str]:
             )
         else:
             yield from _setting_mismatches(name, protocol.get("settings", {}), of_suite.settings)
-    if lacking := [name for name in suite.protocols if name not in asked]:
-        yield f"is not measured by {', '.join(lacking)}"
+    if missing := [name for name in suite.protocols if name not in used]:
+        yield f"is not evaluated with {', '.join(missing)}. Run it again with these protocols"
     if record.pool != suite.pool:
-        yield f"learned from pool {record.pool!s:.60}; the suite's is {suite.pool}: rows of two pools are not ranked together"
+        yield f"was pretrained on pool {record.pool!s:.60}; the suite's is {suite.pool}"
     if sorted(record.seeds) != sorted(suite.seeds):
         yield f"has seeds {', '.join(map(str, record.seeds))}; the suite's are {', '.join(map(str, suite.seeds))}"
     if sorted(record.folds) != sorted(suite.folds):
@@ -54,7 +54,7 @@ def _setting_mismatches(name: str, given: Any, wanted: Any) -> Iterator[str]:
 
 
 def bundle_conflicts(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:
-    """Say what is wrong with all of a suite's bundles together: duplicates, missing baselines, mixed versions."""
+    """List conflicts between bundles of a suite: duplicates, missing baselines, mixed versions."""
     by_place: dict[tuple[str, str], list[Bundle]] = defaultdict(list)
     by_entry: dict[str, dict[Any, str]] = defaultdict(dict)
     identical: dict[Any, str] = {}
@@ -65,23 +65,23 @@ def bundle_conflicts(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:
         content = tuple(sorted(map(repr, bundle.answers)))
         if content and record.training and any(one.get("history") for one in record.training):
             if content in identical:
-                yield f"{bundle.name} answers every sample as {identical[content]} does: a duplicated run"
+                yield f"{bundle.name}: has the same answers as {identical[content]}. Remove the duplicate"
             identical.setdefault(content, bundle.name)
         for data in record.evaluated_on:
             by_place[bundle.manifest.entry, data["part"]].append(bundle)
     for (entry, dataset), several in by_place.items():
         if len(several) > 1:
             named = " and ".join(bundle.name for bundle in several)
-            yield f"{named} are both called {entry!r} on {dataset}; name one otherwise with --entry"
+            yield f"{named}: both have entry name {entry!r} on {dataset}. Rename one with --entry"
     for entry, kinds in by_entry.items():
         if len(kinds) > 1:
-            yield f"{entry!r} is of several versions or components: {', '.join(kinds.values())}; name one otherwise"
+            yield f"{entry!r}: has several versions or components: {', '.join(kinds.values())}. Rename one with --entry"
     yield from _missing_baselines(suite, bundles)
     yield from _class_conflicts(bundles)
 
 
 def _class_conflicts(bundles: Sequence[Bundle]) -> Iterator[str]:
-    """Bundles that were measured on one dataset by one protocol learned the same classes, for their splits are the same."""
+    """List bundles whose classes without training samples differ, although their splits are equal."""
     first: dict[tuple[str, str], tuple[frozenset[str], str]] = {}
     for bundle in bundles:
         own: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -92,23 +92,23 @@ def _class_conflicts(bundles: Sequence[Bundle]) -> Iterator[str]:
             known, other = first.setdefault(place, (frozenset(names), bundle.name))
             if names != known:
                 yield (
-                    f"{bundle.name}: has other classes without training samples on {place[0]} by {place[1]} than {other}; "
-                    "check which one was changed"
+                    f"{bundle.name}: its classes without training samples on {place[0]} by {place[1]} differ from {other}. "
+                    "Check which one was changed"
                 )
 
 
 def _missing_baselines(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:
-    """Every dataset has every baseline, and every backbone one of its own."""
+    """List the baselines that a dataset or a backbone lacks."""
     for dataset in suite.datasets:
-        here = [b for b in bundles if any(data["part"] == dataset for data in b.record.evaluated_on)]
-        if not here:
+        present = [b for b in bundles if any(data["part"] == dataset for data in b.record.evaluated_on)]
+        if not present:
             continue
-        there = {b.record.method["name"] for b in here if b.record.baseline}
-        for name in [name for name in suite.baselines if name not in there]:
-            yield f"{suite.name}: no {name} on {dataset}; submit that baseline beside the others"
-        used = {_backbones(b.record) for b in here} - {_backbones(b.record) for b in here if b.record.baseline}
+        found = {b.record.method["name"] for b in present if b.record.baseline}
+        for name in [name for name in suite.baselines if name not in found]:
+            yield f"{suite.name}: no {name} on {dataset}. Submit this baseline too"
+        used = {_backbones(b.record) for b in present} - {_backbones(b.record) for b in present if b.record.baseline}
         for backbone in sorted(used):
-            yield f"{suite.name}: no baseline with backbone {backbone} on {dataset}; submit one beside the others"
+            yield f"{suite.name}: no baseline with backbone {backbone} on {dataset}. Submit one too"
 
 
 def _backbones(record: Record) -> str:

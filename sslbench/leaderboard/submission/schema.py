@@ -1,4 +1,4 @@
-"""Whether a bundle is one by its form: files, names, types and sizes. Computes no number."""
+"""Check the files, names, types and sizes of a bundle. Computes no numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sslbench.results.record import Record
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}")
 MAX_TEXT = 2000
-"""Characters that a text of a record may have."""
+"""Maximum number of characters in a text of a record."""
 LIST_FIELDS = (
     "augmentations",
     "pretrained_on",
@@ -27,40 +27,40 @@ LIST_FIELDS = (
     "warnings",
 )
 MAPPING_FIELDS = ("method", "backbones", "settings", "request", "versions", "cost", "host", "clock")
-"""Fields of a record by what they must be."""
+"""Fields of a record that must be lists or mappings."""
 STATUSES = ("done", "collapsed", "diverged", "unavailable", "failed")
 
 
 def schema_errors(bundle: Bundle) -> Iterator[str]:
-    """Say what about a bundle's form is wrong; nothing may be computed from one that is."""
+    """List schema errors; nothing may be computed from a bundle with errors."""
     yield from _file_errors(bundle)
     lists = [name for name in LIST_FIELDS if not isinstance(getattr(bundle.record, name), (list, tuple))]
     trees = [name for name in MAPPING_FIELDS if not isinstance(getattr(bundle.record, name), dict)]
     if lists or trees:
-        yield from (f"{RECORD}: {name} is no list" for name in lists)
-        yield from (f"{RECORD}: {name} holds no settings" for name in trees)
+        yield from (f"{RECORD}: {name} must be a list" for name in lists)
+        yield from (f"{RECORD}: {name} must be a mapping" for name in trees)
         return
     yield from _name_errors(bundle)
     yield from _field_errors(bundle.record)
 
 
 def _file_errors(bundle: Bundle) -> Iterator[str]:
-    """Every file has the digest that the manifest holds."""
-    there = [name for name in (*REQUIRED_FILES, *OPTIONAL_FILES) if (bundle.path / name).exists()]
-    for name in sorted({*there, *bundle.manifest.files}):
-        if name not in there:
+    """Require every file to have the digest in the manifest."""
+    present = [name for name in (*REQUIRED_FILES, *OPTIONAL_FILES) if (bundle.path / name).exists()]
+    for name in sorted({*present, *bundle.manifest.files}):
+        if name not in present:
             yield f"{MANIFEST} lists {name}, which is missing"
         elif sha256((bundle.path / name).read_bytes()) != bundle.manifest.files.get(name):
-            yield f"{name} is not the file that {MANIFEST} holds the SHA-256 of"
+            yield f"{name} does not have the SHA-256 in {MANIFEST}"
 
 
 def _name_errors(bundle: Bundle) -> Iterator[str]:
-    """Names are names: they become files, columns and links."""
+    """Require safe names, because they become files, columns and links."""
     record, manifest = bundle.record, bundle.manifest
     if bundle.path.name != manifest.run or bundle.path.parent.name != manifest.suite:
-        yield f"lies in {bundle.path.parent.name}/{bundle.path.name}, and {MANIFEST} says {manifest.suite}/{manifest.run}"
+        yield f"is in {bundle.path.parent.name}/{bundle.path.name}, but {MANIFEST} states {manifest.suite}/{manifest.run}"
     if manifest.run != record.run:
-        yield f"{MANIFEST} says run {manifest.run}, the record {record.run!r:.60}"
+        yield f"{MANIFEST} states run {manifest.run}, but the record states {record.run!r:.60}"
     try:
         named = [("method", record.method["name"]), ("method.from", record.method["from"].split()[0])]
         named += [(f"backbones.{m}", b["name"]) for m, b in record.backbones.items()]
@@ -74,15 +74,15 @@ def _name_errors(bundle: Bundle) -> Iterator[str]:
         return
     for where, name in dict.fromkeys((where, str(name)) for where, name in named):
         if not NAME_PATTERN.fullmatch(name):
-            yield f"{RECORD}: {where} {name!r:.60} is no name; possible: letters, digits and . _ / + -"
+            yield f"{RECORD}: {where} {name!r:.60} is not a valid name. Use letters, digits and . _ / + -"
     if not all(type(version) is int for version in versions):
-        yield f"{RECORD}: a version is no whole number"
+        yield f"{RECORD}: every version must be a whole number"
 
 
 def _field_errors(record: Record) -> Iterator[str]:
-    """Types that the code rests on, finite numbers, and no text that is longer than anybody needs."""
+    """Require the types that later steps need, finite numbers, and texts of limited length."""
     if record.status not in STATUSES:
-        yield f"{RECORD}: status {record.status!r:.60} is not possible; possible: {', '.join(STATUSES)}"
+        yield f"{RECORD}: status {record.status!r:.60}: expected one of {', '.join(STATUSES)}"
     yield from (f"{RECORD}: {problem}" for problem in _oversized(_tree(record), ""))
     for score in record.scores:
         whole = type(score.seed) is type(score.fold) is int and isinstance(score.value, (int, float))
@@ -90,12 +90,12 @@ def _field_errors(record: Record) -> Iterator[str]:
             yield f"{RECORD}: not a score: {score!r:.160}"
             return
     if not all(type(seed) is int for seed in record.seeds):
-        yield f"{RECORD}: seeds {record.seeds!r:.60} are no whole numbers"
+        yield f"{RECORD}: seeds {record.seeds!r:.60}: expected whole numbers"
     if not all(isinstance(text, str) for text in record.warnings):
-        yield f"{RECORD}: warnings holds something that is no text"
+        yield f"{RECORD}: warnings: expected texts"
     for number in _numbers(record.cost):
         if not math.isfinite(number) or number < 0:
-            yield f"{RECORD}: cost holds {number}, which is no cost"
+            yield f"{RECORD}: cost {number}: must be finite and at least 0"
 
 
 def _tree(record: Record) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _tree(record: Record) -> dict[str, Any]:
 
 def _oversized(value: Any, path: str) -> Iterator[str]:
     if isinstance(value, str) and len(value) > MAX_TEXT:
-        yield f"{path.lstrip('.')} holds {len(value):,} characters; at most {MAX_TEXT:,} are taken"
+        yield f"{path.lstrip('.')} has {len(value):,} characters; at most {MAX_TEXT:,} are allowed"
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{path.lstrip('.')} is {value}, which is not finite"
     elif isinstance(value, dict):

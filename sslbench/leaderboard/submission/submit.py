@@ -1,4 +1,4 @@
-"""From a finished run's folder to a bundle: what is public of it, checked as a stranger would before it is written."""
+"""Make a bundle from the folder of a finished run, and check it before it is written."""
 
 from __future__ import annotations
 
@@ -36,26 +36,29 @@ SUBMITTED = ("done", "collapsed")
 
 
 def submit(board: Path, suite: Suite, run: Path, *, entry: str, by: str, note: str) -> Path:
-    """Write `results`/SUITE/RUN of a leaderboard and return it; raises RequestError with every reason against it."""
+    """Write results/SUITE/RUN of a leaderboard and return its path.
+
+    Raises RequestError with every problem of the run.
+    """
     record = read_record(find_run(str(run), run.parent) / RECORD)
     if not NAME.fullmatch(record.run):
-        raise RequestError([f"{run}: its record calls it {record.run!r:.60}, which is no name"])
+        raise RequestError([f"{run}: its record has run name {record.run!r:.60}. Use letters, digits and . _ + -"])
     if record.status not in SUBMITTED:
-        raise RequestError([f"{run} is {record.status}: {record.reason}; runs that are done can be submitted"])
-    if lacking := [name for name in (PREDICTIONS, CHOICES) if not (run / name).is_file()]:
+        raise RequestError([f"{run} has status {record.status}: {record.reason}. Only finished runs can be submitted"])
+    if missing := [name for name in (PREDICTIONS, CHOICES) if not (run / name).is_file()]:
         raise RequestError(
-            [f"{run} holds no {lacking[0]}: it predicts nothing, or an older version made it; run it again"]
+            [f"{run} has no {missing[0]}: the run has no predictions or was made by an older version. Run it again"]
         )
     record = publish(record)
     target = board / "results" / suite.name / record.run
-    named = (
+    name = (
         entry or f"{record.method['name']} ({'+'.join(b['name'] for b in record.backbones.values()) or 'no backbone'})"
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / suite.name / record.run
         folder.mkdir(parents=True)
         _write_bundle(
-            folder, suite, run, record, Manifest(suite=suite.name, run=record.run, entry=named, by=by, note=note)
+            folder, suite, run, record, Manifest(suite=suite.name, run=record.run, entry=name, by=by, note=note)
         )
         if problems := check_bundle(suite, folder).problems:
             raise RequestError([f"{run}: {problem}" for problem in problems])
@@ -83,7 +86,7 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _copy_table(path: Path, folder: Path) -> pd.DataFrame:
-    """A run's table without what snapshots answered, as a bundle has it: written small, sorted, and given back."""
+    """Write a run's table without earlier epochs, sorted and compressed, and return it."""
     frame = pd.read_parquet(path)
     columns = COLUMNS[path.name]
     kept = frame[frame["epoch"].isna()][list(columns)].sort_values(

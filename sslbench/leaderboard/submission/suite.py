@@ -1,6 +1,6 @@
-"""What a suite demands of a submission: data by fingerprint, test splits by digest, protocols by version, seeds, baselines.
+"""Read and write suites: the data, test splits, protocols, seeds and baselines that submissions must share.
 
-A file anybody can read (`leaderboard/suites/NAME.json`). It holds labels in the order of sample ids and no sample.
+A suite is a public file, `leaderboard/suites/NAME.json`. It has the labels in the order of sample ids, but no samples.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from sslbench.convert import convert, plain
 SCHEMA = 1
 SUITES = "suites"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-"""What may become a file's name."""
+"""Names that are safe as file names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestSplit:
     """One fold's test split: a digest of its ids, and class codes in the order of sorted ids."""
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # pytest must not collect it
     ids: str = ""
     labels: tuple[int, ...] = ()
 
@@ -55,7 +55,7 @@ class SuiteProtocol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A study that feeds a leaderboard, and what everybody who submits to it must have in common."""
+    """A study that feeds a leaderboard, and the facts that all of its submissions must share."""
 
     schema: int = SCHEMA
     name: str = ""
@@ -71,33 +71,34 @@ class Suite:
 
 
 def ids_digest(ids: Sequence[str]) -> str:
-    """A digest of sample ids, whatever their order."""
+    """Digest sample ids, independent of their order."""
     return hashlib.blake2b("\n".join(sorted(ids)).encode(), digest_size=16).hexdigest()
 
 
 def make_test_split(ids: NDArray[np.str_], labels: NDArray[np.int64]) -> TestSplit:
-    """The digest and labels of one test split."""
+    """Make a test split from ids and labels."""
     return TestSplit(ids=ids_digest(ids.tolist()), labels=tuple(labels[np.argsort(ids, kind="stable")].tolist()))
 
 
 def suite_file(board: Path, name: str) -> Path:
-    """Where a suite's file is."""
+    """Return the path of a suite's file."""
     return board / SUITES / f"{name}.json"
 
 
 def encode_suite(suite: Suite) -> bytes:
-    """A suite as JSON, short lists in one line."""
+    """Encode a suite as JSON."""
     return (json.dumps(plain(suite), sort_keys=True, separators=(",", ":")) + "\n").encode()
 
 
 def read_suite(board: Path, name: str) -> Suite:
-    """Read a suite; raises RequestError where there is none, or it cannot be read."""
+    """Read a suite. Raises RequestError if it does not exist or cannot be read."""
     path = suite_file(board, name)
     if not path.is_file():
         known = (
-            ", ".join(list_suites(board)) or f"none in {board / SUITES}; 'sslbench leaderboard suite STUDY' makes one"
+            ", ".join(list_suites(board))
+            or f"none in {board / SUITES}. Make one with 'sslbench leaderboard suite STUDY'"
         )
-        raise RequestError([f"suite {name!r} does not exist; possible: {known}"])
+        raise RequestError([f"suite {name!r}: does not exist. Suites: {known}"])
     try:
         tree = json.loads(path.read_bytes())
     except ValueError as error:
@@ -105,16 +106,18 @@ def read_suite(board: Path, name: str) -> Suite:
     problems: list[str] = []
     suite = _convert_suite(tree if isinstance(tree, dict) else {}, problems)
     if suite.schema != SCHEMA:
-        problems = [f"is of schema {suite.schema}; this version reads {SCHEMA}"]
+        problems = [f"has schema {suite.schema}; this version reads {SCHEMA}"]
     if suite.name != name or not NAME.fullmatch(name):
-        problems.append(f"is called {suite.name!r:.60}; a suite's file has its name: letters, digits and . _ + -")
+        problems.append(
+            f"has name {suite.name!r:.60}: must equal the file name and have only letters, digits and . _ + -"
+        )
     if problems:
         raise RequestError([f"{path}: {problem}" for problem in problems])
     return suite
 
 
 def _convert_suite(tree: dict[str, Any], problems: list[str]) -> Suite:
-    """The converter knows no mapping of dataclasses: those are made one by one."""
+    """Convert mappings of dataclasses one by one, which the general converter does not support."""
     data = {}
     for name, values in dict(tree.pop("datasets", {})).items():
         tests = {
@@ -130,5 +133,5 @@ def _convert_suite(tree: dict[str, Any], problems: list[str]) -> Suite:
 
 
 def list_suites(board: Path) -> list[str]:
-    """The names of all suites of a leaderboard."""
+    """List the names of a leaderboard's suites."""
     return sorted(path.stem for path in (board / SUITES).glob("*.json"))

@@ -1,4 +1,4 @@
-"""What a suite was measured with compared with what is installed: versions of protocols, and metrics that were renamed."""
+"""Compare protocol versions and metric names of a suite with the installed ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sslbench.leaderboard.submission.suite import Suite
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledProtocol:
-    """The installed version of a protocol, and the metrics that earlier versions called otherwise."""
+    """The installed version of a protocol, and its renamed metrics."""
 
     version: int
     renamed: tuple[RenamedMetric, ...] = ()
@@ -24,7 +24,7 @@ def installed_protocols(specs: Iterable[ProtocolSpec[Any]]) -> dict[str, Install
 
 
 def current_name(suite: Suite, metric: str, installed: Mapping[str, InstalledProtocol]) -> str:
-    """Return what a metric of a suite's records is called today: an older version may have used its name for another."""
+    """Return the current name of a metric; an older version may have used the name for another metric."""
     for name, protocol in suite.protocols.items():
         for renamed in installed[name].renamed if name in installed else ():
             if renamed.old == metric and protocol.version <= renamed.until:
@@ -33,7 +33,7 @@ def current_name(suite: Suite, metric: str, installed: Mapping[str, InstalledPro
 
 
 def version_note(suite: Suite, installed: Mapping[str, InstalledProtocol]) -> str:
-    """Say which of a suite's protocols have a newer version, or '' where none has."""
+    """Describe which of a suite's protocols have a newer version; '' if none has."""
     older = [
         f"{name} {protocol.version} (now {installed[name].version})"
         for name, protocol in sorted(suite.protocols.items())
@@ -42,6 +42,6 @@ def version_note(suite: Suite, installed: Mapping[str, InstalledProtocol]) -> st
     if not older:
         return ""
     return (
-        f"This suite was measured with earlier versions of protocols: {', '.join(older)}. Its numbers cannot be compared "
+        f"This suite was made with earlier versions of protocols: {', '.join(older)}. Its numbers cannot be compared "
         "with numbers of the current versions, and runs of other versions are not accepted."
     )

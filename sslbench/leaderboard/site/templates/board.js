@@ -1,5 +1,5 @@
 "use strict";
-// Sorts and filters the one table of the page. Its state lies in the address, so that a view can be linked.
+// Sorts and filters the table of the page.
 (function () {
   const table = document.getElementById("board");
   const body = table.tBodies[0];
@@ -38,8 +38,8 @@
       return sign * (kind === "text" ? first.localeCompare(second) : first - second);
     });
     body.append(...rows);
-    buttons.forEach((button, at) => button.parentElement.setAttribute(
-      "aria-sort", at === place ? (down ? "descending" : "ascending") : "none"));
+    buttons.forEach((button, column) => button.parentElement.setAttribute(
+      "aria-sort", column === place ? (down ? "descending" : "ascending") : "none"));
   }
 
   buttons.forEach((button, place) => button.addEventListener("click", () => {
@@ -51,7 +51,7 @@
   for (const control of [dataset, protocol, search, ticks.baseline, ticks.published]) {
     control.addEventListener("input", filter);
   }
-  // One dataset and protocol at first: ranks of several boards in one list would be read as one order.
+  // Show one dataset and protocol first: ranks of different boards must not be read as one order.
   if (rows.length) {
     dataset.value = rows[0].dataset.dataset;
     protocol.value = rows[0].dataset.protocol;

@@ -10,10 +10,10 @@ from sslbench.leaderboard.standings.disk_list import DiskList
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.text(max_size=40))), st.integers(0, 200), st.data())
-def test_a_shelf_is_read_as_a_list_is_in_memory_and_on_disk(values, little, data):
+def test_a_disk_list_reads_like_a_list_in_memory_and_on_disk(values, limit, data):
     kept = disk_list.MEMORY_BYTES
     try:
-        disk_list.MEMORY_BYTES = little + 1
+        disk_list.MEMORY_BYTES = limit + 1
         made = DiskList(values)
     finally:
         disk_list.MEMORY_BYTES = kept
