@@ -70,6 +70,23 @@ def test_the_suite_holds_labels_and_no_sample(made_board):
     assert (made_board / "suites/small.json").stat().st_size < 5000
 
 
+def test_a_suite_with_old_names_of_settings_accepts_its_bundles(board):
+    suite = read_suite(board, "small")
+
+    def use_old_names(tree):
+        for name, old, new in (
+            ("knn", "neighbours", "neighbors"),
+            ("linear", "rates", "lrs"),
+            ("diagnostics", "most", "max_samples"),
+        ):
+            settings = tree["protocols"][name]["settings"]
+            settings[old] = settings.pop(new)
+
+    edit_json(board / "suites/small.json", use_old_names)
+    assert read_suite(board, "small") == suite
+    assert not problems(bundle_of(board, "simclr"))
+
+
 def test_the_command_of_a_run_is_that_run(made_board):
     for bundle in sorted((made_board / "results/small").iterdir()):
         words = shlex.split(repeat_command(read_record(bundle / "record.json")))

@@ -68,9 +68,9 @@ def read_answers(root: Path | None, record: Record) -> dict[Question, TestAnswer
     table = parquet.read_table(path, columns=columns, read_dictionary=list(NAMES))
     table = table.filter(arrow.compute.is_null(table["epoch"])).unify_dictionaries().combine_chunks()
     codes, names = _encode(table)
-    asked = [question_of("", "", setting).setting for setting in names["setting"]]
-    questions = {text: code for code, text in enumerate(dict.fromkeys(asked))}
-    question = np.array([questions[text] for text in asked], np.int64)[codes["setting"]]
+    questions_by_code = [question_of("", "", setting).setting for setting in names["setting"]]
+    questions = {text: code for code, text in enumerate(dict.fromkeys(questions_by_code))}
+    question = np.array([questions[text] for text in questions_by_code], np.int64)[codes["setting"]]
     numbers = {name: table[name].to_numpy() for name in ("seed", "fold", "label", "predicted")}
     texts, found = list(questions), {}
     triples = np.stack([codes["dataset"], codes["protocol"], question], axis=1)

@@ -12,8 +12,8 @@ def find_run(name: str, out: Path) -> Path:
     for folder in (Path(name), out / name):
         if (folder / "record.json").is_file():
             return folder
-    below = sorted(path.parent.name for path in out.glob("*/record.json")) if out.is_dir() else []
-    near = [run for run in below if run.startswith(name)] or below
+    runs = sorted(path.parent.name for path in out.glob("*/record.json")) if out.is_dir() else []
+    near = [run for run in runs if run.startswith(name)] or runs
     listed = (
         f"Runs below {out}: {', '.join(near[:5])}{', …' if len(near) > 5 else ''}" if near else f"{out} has no runs"
     )

@@ -33,7 +33,7 @@ CHECK_HINT = "'sslbench leaderboard check' lists every problem"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledContext:
-    """What installed plugins provide: published numbers, recipes and protocol versions."""
+    """Published numbers, recipes and protocol versions of installed plugins."""
 
     references: Sequence[ReferenceSpec]
     recipes: Recipes

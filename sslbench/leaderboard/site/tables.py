@@ -25,7 +25,7 @@ from sslbench.report.tables import markdown
 from sslbench.results.marks import with_marks
 
 Values = NDArray[np.float64]
-Value = TypeVar("One")
+Value = TypeVar("Value")
 DIGITS = 4
 P_COLUMNS = ("p", "p_holm")
 """Columns of p values, written with two significant digits."""

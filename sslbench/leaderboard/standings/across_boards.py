@@ -136,8 +136,8 @@ def _disagreement(ranked: RankedResults) -> tuple[pd.DataFrame, tuple[tuple[str,
     """Return rank correlations of protocols, and pairs that they order oppositely, by dataset."""
     tables, flipped = [], []
     fields = {place: make_field(own) for place, own in ranked.items()}
-    for dataset in dict.fromkeys(of for of, _ in fields):
-        by_protocol = {protocol: field for (of, protocol), field in fields.items() if of == dataset}
+    for dataset in dict.fromkeys(name for name, _ in fields):
+        by_protocol = {protocol: field for (name, protocol), field in fields.items() if name == dataset}
         scores = pd.DataFrame({p: pd.Series(dict(zip(f.names, f.scores, strict=True))) for p, f in by_protocol.items()})
         tables.append(correlations(scores.sort_index()).assign(dataset=dataset))
         flipped += [(dataset, flip) for flip in flips(by_protocol)]
@@ -148,13 +148,13 @@ def _spread(predicting: RankedResults) -> pd.DataFrame:
     """Return deviations of micro accuracy by cause, and the seeds needed to separate an entry from the next one."""
     found = []
     for (dataset, protocol), board in predicting.items():
-        for result, below in zip(board, [*board[1:], None], strict=False):
+        for result, following in zip(board, [*board[1:], None], strict=False):
             variances = [getattr(result.spread, cause, None) for cause in CAUSES]
             found.append({
                 "dataset": dataset, "protocol": protocol, "entry": result.entry.name,
                 **dict(zip(CAUSES, map(_deviation, variances), strict=True)),
-                "next": below.entry.name if below else "", "seeds": len(result.values[MAIN]),
-                "seeds_needed": seeds_needed(result.values[MAIN], below.values[MAIN]) if below else None,
+                "next": following.entry.name if following else "", "seeds": len(result.values[MAIN]),
+                "seeds_needed": seeds_needed(result.values[MAIN], following.values[MAIN]) if following else None,
             })  # fmt: skip
     return pd.DataFrame(found).astype({"seeds_needed": "Int64"}) if found else pd.DataFrame()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Any, Generic, TypeVar, overload
 
-Value = TypeVar("One")
+Value = TypeVar("Value")
 MEMORY_BYTES = 1 << 20
 """Size in bytes up to which a list stays in memory."""
 LENGTH_BYTES = 8
@@ -45,11 +45,11 @@ class DiskList(Generic[Value]):
         return (self._read(place) for place in self._places)
 
     @overload
-    def __getitem__(self, at: int) -> Value: ...
+    def __getitem__(self, key: int) -> Value: ...
     @overload
-    def __getitem__(self, at: slice) -> DiskList[Value]: ...
-    def __getitem__(self, at: int | slice) -> Value | DiskList[Value]:
-        return self._view(self._places[at]) if isinstance(at, slice) else self._read(self._places[at])
+    def __getitem__(self, key: slice) -> DiskList[Value]: ...
+    def __getitem__(self, key: int | slice) -> Value | DiskList[Value]:
+        return self._view(self._places[key]) if isinstance(key, slice) else self._read(self._places[key])
 
     def sorted_by(self, key: Callable[[Value], Any]) -> DiskList[Value]:
         """Return the values sorted by a key; all keys are in memory at once."""

@@ -85,8 +85,8 @@ def _field_errors(record: Record) -> Iterator[str]:
         yield f"{RECORD}: status {record.status!r:.60}: expected one of {', '.join(STATUSES)}"
     yield from (f"{RECORD}: {problem}" for problem in _oversized(_tree(record), ""))
     for score in record.scores:
-        whole = type(score.seed) is type(score.fold) is int and isinstance(score.value, (int, float))
-        if not whole or not math.isfinite(score.value) or not is_setting(score.setting):
+        is_whole = type(score.seed) is type(score.fold) is int and isinstance(score.value, (int, float))
+        if not is_whole or not math.isfinite(score.value) or not is_setting(score.setting):
             yield f"{RECORD}: not a score: {score!r:.160}"
             return
     if not all(type(seed) is int for seed in record.seeds):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sslbench.api.errors import RequestError
 from sslbench.convert import convert, plain
+from sslbench.results.old_records import upgrade_tree
 
 SCHEMA = 1
 SUITES = "suites"
@@ -125,11 +126,18 @@ def _convert_suite(tree: dict[str, Any], problems: list[str]) -> Suite:
         }
         data[name] = convert({**values, "tests": tests}, SuiteData, f"datasets.{name}", problems)
     protocols = {
-        name: convert(values, SuiteProtocol, f"protocols.{name}", problems)
+        name: convert(_rename_settings(name, values), SuiteProtocol, f"protocols.{name}", problems)
         for name, values in dict(tree.pop("protocols", {})).items()
     }
     made: Suite = convert({**tree, "datasets": data, "protocols": protocols}, Suite, "suite", problems)
     return made
+
+
+def _rename_settings(protocol: str, values: Any) -> Any:
+    """Return a protocol of a suite with the current names of its settings, as records have them."""
+    if not isinstance(values, Mapping) or not isinstance(settings := values.get("settings"), Mapping):
+        return values
+    return {**values, "settings": upgrade_tree(settings, f"protocol_settings.{protocol}")}
 
 
 def list_suites(board: Path) -> list[str]:
