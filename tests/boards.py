@@ -43,8 +43,8 @@ REFERENCE = ReferenceSpec(
     rows=(Published(method="simclr", dataset="digits", protocol="knn", metric="micro_accuracy", value=0.99),),
     differences=("their digits are larger",),
 )
-BESIDE = InstalledContext(references=[REFERENCE], recipes={("simclr", "quick"): {"train.epochs": 300}})
-NOTHING = InstalledContext(references=[], recipes={})
+INSTALLED = InstalledContext(references=[REFERENCE], recipes={("simclr", "quick"): {"train.epochs": 300}})
+NO_PLUGINS = InstalledContext(references=[], recipes={})
 
 
 def make_board(cli: Any, folder: Path) -> Path:
@@ -81,7 +81,7 @@ def edit_table(path: Path, change: Callable[[Any], Any]) -> None:
 
 
 def rehash(bundle: Path) -> None:
-    """What a careful forger does: a manifest that fits whatever there is now."""
+    """Write a manifest that fits the current files, as a careful forger would."""
     tree = json.loads((bundle / MANIFEST).read_text())
     names = sorted(path.name for path in bundle.iterdir() if path.name not in (MANIFEST, "verified.json"))
     tree["files"] = {name: sha256((bundle / name).read_bytes()) for name in names}

@@ -75,8 +75,8 @@ def test_a_suite_with_old_names_of_settings_accepts_its_bundles(board):
 
     def use_old_names(tree):
         for name, old, new in (
-            ("knn", "neighbours", "neighbors"),
             ("linear", "rates", "lrs"),
+            ("linear", "decays", "weight_decays"),
             ("diagnostics", "most", "max_samples"),
         ):
             settings = tree["protocols"][name]["settings"]

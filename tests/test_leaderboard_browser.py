@@ -9,7 +9,7 @@ import pytest
 
 from sslbench.leaderboard.site.build import build
 
-from .boards import BESIDE, HOSTILE, bundle_of, edit_json
+from .boards import HOSTILE, INSTALLED, bundle_of, edit_json
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def site(made_board, tmp_path_factory) -> Path:
         bundle_of(board, "simclr") / "manifest.json",
         lambda m: m.update(entry=HOSTILE[:80], by=HOSTILE[:80], note=HOSTILE),
     )
-    build(board, BESIDE, write=True)
+    build(board, INSTALLED, write=True)
     return board / "site"
 
 

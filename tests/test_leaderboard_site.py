@@ -22,7 +22,7 @@ from sslbench.leaderboard.submission.versions import installed_protocols
 from sslbench.protocols.diagnostics import sslbench_protocols
 from sslbench.results.frames import read_record
 
-from .boards import BESIDE, HOSTILE, NOTHING, bundle_of, edit_json, rehash
+from .boards import INSTALLED, HOSTILE, NO_PLUGINS, bundle_of, edit_json, rehash
 from .sound import Sound
 
 
@@ -43,22 +43,22 @@ def test_building_twice_gives_the_same_bytes_and_says_what_is_stale(board, tmp_p
     page = tmp_path / "docs/leaderboard.md"
     page.parent.mkdir()
     page.write_text("<!-- leaderboard: small -->\n<!-- /leaderboard: small -->\n")
-    stale = build(board, BESIDE, write=False)
+    stale = build(board, INSTALLED, write=False)
     assert "site/index.html" in stale.changed
     assert {"../README.md", "../docs/leaderboard.md"} <= set(stale.changed)
     assert not (board / "site").exists()
-    build(board, BESIDE, write=True)
+    build(board, INSTALLED, write=True)
     first = files(board)
-    again = build(board, BESIDE, write=True)
+    again = build(board, INSTALLED, write=True)
     assert (again.changed, again.removed) == ((), ())
     shutil.rmtree(board / "site")
-    build(board, BESIDE, write=True)
+    build(board, INSTALLED, write=True)
     assert files(board) == first
     (board / "site/old.html").write_text("x")
     (board / "tables/small.csv").write_text("x")
-    stale = build(board, BESIDE, write=False)
+    stale = build(board, INSTALLED, write=False)
     assert (stale.changed, stale.removed) == (("tables/small.csv",), ("site/old.html",))
-    build(board, BESIDE, write=True)
+    build(board, INSTALLED, write=True)
     assert files(board) == first
     assert "| raw-features (no backbone) |" in page.read_text()
     text = (tmp_path / "README.md").read_text()
@@ -69,7 +69,7 @@ def test_building_twice_gives_the_same_bytes_and_says_what_is_stale(board, tmp_p
 
 
 def test_the_board_shows_what_the_records_say(board):
-    build(board, NOTHING, write=True)
+    build(board, NO_PLUGINS, write=True)
     rows = rows_of(board / "tables/small.csv")
     assert {(row["protocol"], row["entry"].split()[0]) for row in rows} == {
         (p, m) for p in ("knn", "linear") for m in ("simclr", "random-init", "raw-features", "supervised")
@@ -116,10 +116,10 @@ def test_the_board_shows_what_the_records_say(board):
 
 
 def test_one_row_more_changes_no_other_rows_numbers(board):
-    build(board, NOTHING, write=True)
+    build(board, NO_PLUGINS, write=True)
     before = {(r["protocol"], r["entry"]): r for r in rows_of(board / "tables/small.csv")}
     shutil.rmtree(bundle_of(board, "simclr"))
-    build(board, NOTHING, write=True)
+    build(board, NO_PLUGINS, write=True)
     for row in rows_of(board / "tables/small.csv"):
         old = before[row["protocol"], row["entry"]]
         for column in (
@@ -139,7 +139,7 @@ def test_collapsed_runs_are_shown_and_not_ranked(board):
     bundle = bundle_of(board, "simclr")
     edit_json(bundle / "record.json", lambda r: r.update(status="collapsed"))
     rehash(bundle)
-    build(board, NOTHING, write=True)
+    build(board, NO_PLUGINS, write=True)
     rows = [row for row in rows_of(board / "tables/small.csv") if row["method"] == "simclr"]
     assert [row["rank"] for row in rows] == ["", ""]
     assert "(collapsed)" in (board / "site/small/index.html").read_text()
@@ -151,7 +151,7 @@ def test_a_board_where_nobody_is_ranked_makes_no_comparison(board):
     for bundle in (board / "results/small").iterdir():
         edit_json(bundle / "record.json", lambda r: r.update(status="collapsed"))
         rehash(bundle)
-    build(board, NOTHING, write=True)
+    build(board, NO_PLUGINS, write=True)
     assert "No ranked entry yet." in (board.parent / "README.md").read_text()
     assert {row["rank"] for row in rows_of(board / "tables/small.csv")} == {""}
     made = {path.stem for path in (board / "tables").glob("small-*.csv")}
@@ -159,7 +159,7 @@ def test_a_board_where_nobody_is_ranked_makes_no_comparison(board):
 
 
 def test_published_rows_stand_beside_marked_and_with_a_verdict(board):
-    build(board, BESIDE, write=True)
+    build(board, INSTALLED, write=True)
     page = (board / "site/small/index.html").read_text()
     assert "published: a table of somebody&#39;s; under recipe quick; their digits are larger" in page
     assert 'href="https://example.org/paper"' in page
@@ -173,10 +173,10 @@ def test_a_build_refuses_what_check_refuses_by_form(board):
     edit_json(bundle / "record.json", lambda r: r["method"].update(name=HOSTILE))
     rehash(bundle)
     with pytest.raises(RequestError, match="is not a valid name"):
-        build(board, NOTHING, write=True)
+        build(board, NO_PLUGINS, write=True)
     (bundle / "record.json").write_text("{")
     with pytest.raises(RequestError, match="cannot be read as JSON"):
-        build(board, NOTHING, write=True)
+        build(board, NO_PLUGINS, write=True)
 
 
 def test_a_build_refuses_two_bundles_of_one_name(board):
@@ -186,11 +186,11 @@ def test_a_build_refuses_two_bundles_of_one_name(board):
     edit_json(other / "manifest.json", lambda m: m.update(run=other.name))
     rehash(other)
     with pytest.raises(RequestError, match=r"both have entry name 'simclr \(micro-cnn\)' on digits. Rename one"):
-        build(board, NOTHING, write=True)
+        build(board, NO_PLUGINS, write=True)
 
 
 def test_gains_are_over_the_supervised_row_of_the_same_backbone(board):
-    build(board, NOTHING, write=True)
+    build(board, NO_PLUGINS, write=True)
     before = rows_of(board / "tables/small-gains.csv")
     bundle = bundle_of(board, "supervised")
     other = Path(shutil.copytree(bundle, bundle.with_name(f"supervised-micro-vit-{bundle.name[-10:]}")))
@@ -201,7 +201,7 @@ def test_gains_are_over_the_supervised_row_of_the_same_backbone(board):
     )
     edit_json(other / "manifest.json", lambda m: m.update(run=other.name, entry="supervised (micro-vit)"))
     rehash(other)
-    build(board, NOTHING, write=True)
+    build(board, NO_PLUGINS, write=True)
     assert rows_of(board / "tables/small-gains.csv") == before
     assert "supervised (micro-vit)" in (board / "tables/small.csv").read_text()
 
@@ -212,17 +212,17 @@ def test_a_name_is_no_formula_and_a_small_p_is_no_zero():
 
 
 def test_several_processes_make_the_same_files_and_tell_the_same_problems(board, monkeypatch):
-    build(board, BESIDE, write=True)
+    build(board, INSTALLED, write=True)
     first = files(board)
     monkeypatch.setattr("sslbench.leaderboard.site.load.MIN_FOR_PROCESSES", 1)
     monkeypatch.setattr("sslbench.leaderboard.site.load.BUNDLES_PER_TASK", 1)
     shutil.rmtree(board / "site")
-    build(board, BESIDE, write=True, processes=2)
+    build(board, INSTALLED, write=True, processes=2)
     assert files(board) == first
     edit_json(bundle_of(board, "simclr") / "record.json", lambda r: r.update(pool="all", seeds=[7]))
     rehash(bundle_of(board, "simclr"))
     with pytest.raises(RequestError) as told:
-        build(board, NOTHING, write=True, processes=2)
+        build(board, NO_PLUGINS, write=True, processes=2)
     assert [problem.partition(" ")[2].split(";")[0] for problem in told.value.problems] == [
         "was pretrained on pool all",
         "has seeds 7",
@@ -233,7 +233,7 @@ def test_what_predicts_nothing_is_ranked_by_clusters_beside_all_others(board):
     bundle = bundle_of(board, "random-init")
     edit_json(bundle / "answers.json", lambda answers: answers.clear())
     rehash(bundle)
-    build(board, NOTHING, write=True)
+    build(board, NO_PLUGINS, write=True)
     (row,) = (row for row in rows_of(board / "tables/small.csv") if row["protocol"] == "clustering")
     others = [float(r["ami"]) for r in rows_of(board / "tables/small.csv") if r["protocol"] == "knn"]
     assert (row["method"], int(row["rank_high"])) == ("random-init", 1 + len(others))
@@ -246,7 +246,7 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
     for method in ("random-init", "raw-features"):
         edit_json(bundle_of(board, method) / "record.json", lambda r: r.update(baseline=False))
         rehash(bundle_of(board, method))
-    build(board, NOTHING, write=True)
+    build(board, NO_PLUGINS, write=True)
     whole = files(board)
     monkeypatch.setattr("sslbench.leaderboard.site.tables.MAX_SHOWN", 1)
     for module in ("site.pages", "site.charts", "standings.across_boards"):
@@ -254,7 +254,7 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
     for name, few in (("leaderboard.site.tables.ENTRIES_PER_PART", 3), ("leaderboard.standings.disk_list.MEMORY_BYTES", 1), ("leaderboard.site.build.MEMORY_BYTES", 9),
                       ("analysis.statistics.shared_ranks.ROWS", 2), ("analysis.statistics.shared_ranks.COLUMNS", 1)):  # fmt: skip
         monkeypatch.setattr(f"sslbench.{name}", few)
-    build(board, NOTHING, write=True)
+    build(board, NO_PLUGINS, write=True)
     part = files(board)
     kept = {name for name in whole if name.startswith(("site/small/runs", "site/style")) or name.endswith("s.csv")}
     left_out = {f"tables/small-{name}.csv" for name in ("wins", "gains", "protocols")}
@@ -286,14 +286,14 @@ def test_answers_that_do_not_fit_are_a_sentence(board):
     edit_json(bundle / "answers.json", lambda a: a[0].update(right="00"))
     rehash(bundle)
     with pytest.raises(RequestError, match="its answers do not fit the suite"):
-        build(board, NOTHING, write=True)
+        build(board, NO_PLUGINS, write=True)
 
 
 def test_every_page_is_sound_and_all_text_is_escaped(board):
     bundle = bundle_of(board, "simclr")
     edit_json(bundle / "manifest.json", lambda m: m.update(entry=HOSTILE[:80], by=HOSTILE[:80], note=HOSTILE))
     assert not check_bundle(read_suite(board, "small"), bundle).problems
-    build(board, BESIDE, write=True)
+    build(board, INSTALLED, write=True)
     pages = sorted((board / "site").rglob("*.html"))
     assert len(pages) == 1 + 5 + 4
     for page in pages:
@@ -308,7 +308,7 @@ def test_every_page_is_sound_and_all_text_is_escaped(board):
 def test_a_suite_of_earlier_versions_says_so_and_names_the_centered_rank(board):
     spec = next(iter(sslbench_protocols()))
     installed = installed_protocols([spec])
-    build(board, replace(NOTHING, protocols=installed), write=True)
+    build(board, replace(NO_PLUGINS, protocols=installed), write=True)
     assert "earlier versions" not in (board / "site/small/index.html").read_text()
     assert "rank_me" in rows_of(board / "tables/small.csv")[0]
     edit_json(board / "suites/small.json", lambda suite: suite["protocols"]["diagnostics"].update(version=1))
@@ -318,7 +318,7 @@ def test_a_suite_of_earlier_versions_says_so_and_names_the_centered_rank(board):
             record, lambda r: [p.update(version=1) for p in r["protocols"] if p["name"] == "diagnostics"] and None
         )
         rehash(bundle)
-    build(board, replace(NOTHING, protocols=installed), write=True)
+    build(board, replace(NO_PLUGINS, protocols=installed), write=True)
     for name in ("site/small/index.html", "tables/small.md"):
         text = (board / name).read_text()
         assert f"earlier versions of protocols: diagnostics 1 (now {spec.version})" in text, name

@@ -58,7 +58,7 @@ CLOSED = {"run", "status", "schema", "baseline", "augmentations", "recipe", "poo
 
 
 def with_message(value):
-    """A field's value with a message in it, in whatever form the field has."""
+    """A field's value with a message in it, in any form that the field has."""
     if isinstance(value, str):
         return MESSAGE
     if isinstance(value, (list, tuple)):
@@ -69,7 +69,7 @@ def with_message(value):
 
 @pytest.mark.parametrize("field", OPEN)
 def test_a_message_in_any_field_stays_at_home(record, field):
-    """Whatever a later version adds to a record is not published before it is listed."""
+    """A field that a later version adds to a record is not published before it is listed."""
     changed = replace(record, **{field: with_message(getattr(record, field))})
     assert SECRET in json.dumps(plain(changed))
     if field == "backbones":

@@ -25,9 +25,9 @@ import resource, sys, time
 from pathlib import Path
 from sslbench.environment import cores, peak_memory
 from sslbench.leaderboard.site.build import build
-from sslbench.leaderboard.site.load import Beside
+from sslbench.leaderboard.site.load import InstalledContext
 began = time.perf_counter()
-built = build(Path(sys.argv[1]), Beside(references=[], recipes={}), write=True, processes=cores())
+built = build(Path(sys.argv[1]), InstalledContext(references=[], recipes={}), write=True, processes=cores())
 readers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 print(time.perf_counter() - began, peak_memory() / 2**20, readers, built.files)
 """
