@@ -103,7 +103,7 @@ def test_a_range_has_both_ends_and_no_rounding_dust(tmp_path_factory, start, ste
         ({"axes": {"train.epochs": [1, 1]}}, "axes.train.epochs: has a value twice"),
         ({"tables": [{"nam": "x"}]}, "tables[0].nam: no such setting"),
         ({"scales": {"smoke": {"bas": {}}}}, "scales.smoke.bas: no such setting"),
-        ([1, 2], "holds no settings"),
+        ([1, 2], "has no settings"),
     ],
 )
 def test_what_is_wrong_with_a_study_is_said(content, sentence, tmp_path):
