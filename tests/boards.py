@@ -1,4 +1,4 @@
-"""A small leaderboard made once: a study on digits, its suite, its submissions. Tests copy it before they change it."""
+"""Make a small leaderboard once: a study on digits, its suite and submissions. Tests change copies."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ NO_PLUGINS = InstalledContext(references=[], recipes={})
 
 
 def make_board(cli: Any, folder: Path) -> Path:
-    """Run the study, make its suite and submit its runs, as a user does; gives the leaderboard's folder."""
+    """Run the study, make its suite, submit its runs, and return the leaderboard's folder."""
     (folder / "small.yaml").write_text(STUDY)
     for command in (
         ("leaderboard", "suite", "small.yaml"),
@@ -63,18 +63,18 @@ def make_board(cli: Any, folder: Path) -> Path:
 
 
 def bundle_of(board: Path, method: str) -> Path:
-    """The folder of a method's bundle."""
+    """Return the folder of a method's bundle."""
     return next((board / "results" / "small").glob(f"{method}-*"))
 
 
 def edit_json(path: Path, change: Callable[[Any], Any]) -> None:
-    """Change a JSON file in place; a change that gives something puts that there instead."""
+    """Change a JSON file in place; a returned value replaces the content."""
     tree = json.loads(path.read_text())
     path.write_text(json.dumps(change(tree) or tree))
 
 
 def edit_table(path: Path, change: Callable[[Any], Any]) -> None:
-    """Change a Parquet file's rows, its schema kept."""
+    """Change the rows of a Parquet file and keep its schema."""
     table = parquet.read_table(path)
     frame = change(table.to_pandas())
     parquet.write_table(table.from_pandas(frame, schema=table.schema, preserve_index=False), path)

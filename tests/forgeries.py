@@ -1,4 +1,4 @@
-"""One change each to a record or to a table of predictions, and the sentence that refuses it."""
+"""List changes of a record or of predictions, each with the message that refuses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sequence on disk is a list: property tests against one."""
+"""Compare a sequence on disk with a list in property tests."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_a_disk_list_reads_like_a_list_in_memory_and_on_disk(values, limit, data
     assert [made[place] for place in range(len(values))] == values
 
 
-def test_views_share_a_file_and_none_sees_what_another_puts():
+def test_views_share_a_file_but_not_appended_values():
     made = DiskList([np.arange(3), np.arange(5)])
     last = made[1:]
     made.append(np.arange(7))

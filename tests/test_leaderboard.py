@@ -1,4 +1,4 @@
-"""Submissions: bundles follow from their predictions, or are refused by a sentence for every problem."""
+"""Check submissions: numbers follow from predictions, or every problem is reported."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def refused(board: Path) -> str:
 
 
 def problems(bundle: Path) -> str:
-    """What is wrong with one bundle by itself."""
+    """Return the problems of one bundle."""
     return "\n".join(check_bundle(read_suite(bundle.parents[2], "small"), bundle).problems)
 
 
-def test_everything_submitted_follows_from_its_predictions(made_board):
+def test_submitted_numbers_follow_from_predictions(made_board):
     lines, good = check_all(made_board, [])
     assert good, lines
     assert lines == ["small: 4 of 4 bundles match their predictions; 0 were reproduced by others"]
@@ -51,7 +51,7 @@ def test_everything_submitted_follows_from_its_predictions(made_board):
         assert sum(file.stat().st_size for file in bundle.iterdir()) < 200_000
 
 
-def test_a_bundle_tells_nothing_of_the_machine_and_no_snapshot(made_board):
+def test_a_bundle_has_no_machine_name_and_no_earlier_epochs(made_board):
     for bundle in (made_board / "results/small").iterdir():
         text = (bundle / "record.json").read_text()
         assert str(made_board.parent) not in text
@@ -87,7 +87,7 @@ def test_a_suite_with_old_names_of_settings_accepts_its_bundles(board):
     assert not problems(bundle_of(board, "simclr"))
 
 
-def test_the_command_of_a_run_is_that_run(made_board):
+def test_the_command_of_a_run_repeats_the_run(made_board):
     for bundle in sorted((made_board / "results/small").iterdir()):
         words = shlex.split(repeat_command(read_record(bundle / "record.json")))
         options = {"method": {"name": words[3]}, "data": {"name": words[5]}}
@@ -125,7 +125,7 @@ def test_forged_predictions_are_refused_by_name(board, what):
 
 @settings(max_examples=60)
 @given(st.data())
-def test_whatever_a_record_holds_the_check_answers_in_sentences(made_board, tmp_path_factory, data):
+def test_check_returns_sentences_for_any_record(made_board, tmp_path_factory, data):
     board = Path(shutil.copytree(made_board, tmp_path_factory.mktemp("odd") / "leaderboard"))
     bundle = bundle_of(board, "raw-features")
     name = data.draw(st.sampled_from(["record.json", "answers.json", "choices.json", "manifest.json"]))
@@ -171,7 +171,7 @@ def test_no_single_prediction_can_be_changed(made_board, tmp_path_factory, data)
     assert "follows from its predictions" in problems(bundle) or "does not match the predictions" in problems(bundle)
 
 
-def test_clusters_choices_and_answers_are_looked_at_too(board):
+def test_clusters_choices_and_answers_are_checked(board):
     bundle = bundle_of(board, "simclr")
     edit_table(bundle / "assignments.parquet", lambda f: f.assign(cluster=f["label"]))
     rehash(bundle)
@@ -196,7 +196,7 @@ def test_clusters_choices_and_answers_are_looked_at_too(board):
     assert "is marked as chosen on validation, but choices.json has no entry for it" in problems(bundle)
 
 
-def test_what_is_no_bundle_is_refused(board, tmp_path):
+def test_files_that_are_not_a_bundle_are_refused(board, tmp_path):
     bundle = bundle_of(board, "simclr")
 
     def with_(name, content, sentence):
@@ -271,7 +271,7 @@ def test_a_suite_needs_its_baselines_and_each_run_once(board):
 # ---- submitting ------------------------------------------------------------------------------------------------------
 
 
-def test_what_cannot_be_submitted_says_why(made_board, board, cli, tmp_path):
+def test_a_refused_submission_states_the_reason(made_board, board, cli, tmp_path):
     runs = made_board.parent / "runs"
     run = next(runs.glob("simclr-*"))
     answer = cli("leaderboard", "submit", str(tmp_path), str(run), "--board", str(board))
@@ -307,7 +307,7 @@ def test_a_study_of_several_forms_is_no_suite(cli, tmp_path):
     assert "its runs have different seeds: (0,), (1,)" in answer.stderr
 
 
-def test_whoever_runs_it_again_elsewhere_says_how_far_apart(board, cli, tmp_path):
+def test_verify_records_the_largest_difference_on_another_machine(board, cli, tmp_path):
     bundle = bundle_of(board, "raw-features")
     arguments = ("leaderboard", "verify", bundle.name, "--by", "somebody", "--board", str(board))
     answer = cli(*arguments, cwd=tmp_path)
@@ -328,7 +328,7 @@ def test_whoever_runs_it_again_elsewhere_says_how_far_apart(board, cli, tmp_path
 
 
 @given(st.lists(st.booleans(), max_size=40))
-def test_bits_come_back(values):
+def test_packed_bits_are_unpacked(values):
     assert unpack_bits(pack_bits(np.array(values, bool)), len(values)).tolist() == values
     with pytest.raises(ValueError, match="do not encode"):
         unpack_bits(pack_bits(np.array(values, bool)), len(values) + 9)

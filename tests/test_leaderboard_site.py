@@ -1,4 +1,4 @@
-"""Tables and pages of a leaderboard: the same bytes twice, numbers as they follow, and pages that are sound."""
+"""Build the tables and pages of a leaderboard: reproducible bytes, correct numbers, valid pages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def files(board: Path) -> dict[str, bytes]:
     }
 
 
-def test_building_twice_gives_the_same_bytes_and_says_what_is_stale(board, tmp_path):
+def test_building_twice_gives_the_same_bytes_and_lists_stale_files(board, tmp_path):
     (tmp_path / "README.md").write_text(
         "# Mine\n\n<!-- leaderboard: small -->\nold\n<!-- /leaderboard: small -->\n\nmore\n"
     )
@@ -68,7 +68,7 @@ def test_building_twice_gives_the_same_bytes_and_says_what_is_stale(board, tmp_p
     assert text.endswith("<!-- /leaderboard: small -->\n\nmore\n")
 
 
-def test_the_board_shows_what_the_records_say(board):
+def test_the_board_has_the_numbers_of_the_records(board):
     build(board, NO_PLUGINS, write=True)
     rows = rows_of(board / "tables/small.csv")
     assert {(row["protocol"], row["entry"].split()[0]) for row in rows} == {
@@ -115,7 +115,7 @@ def test_the_board_shows_what_the_records_say(board):
     assert {row["probe"] == "" for row in spread if row["protocol"] == "linear"} == {False}  # two probes a seed
 
 
-def test_one_row_more_changes_no_other_rows_numbers(board):
+def test_another_row_does_not_change_numbers(board):
     build(board, NO_PLUGINS, write=True)
     before = {(r["protocol"], r["entry"]): r for r in rows_of(board / "tables/small.csv")}
     shutil.rmtree(bundle_of(board, "simclr"))
@@ -146,7 +146,7 @@ def test_collapsed_runs_are_shown_and_not_ranked(board):
     assert all(int(row["rank_high"]) <= 3 for row in rows_of(board / "tables/small.csv") if row["rank"])
 
 
-def test_a_board_where_nobody_is_ranked_makes_no_comparison(board):
+def test_a_board_without_ranked_entries_has_no_comparisons(board):
     (board.parent / "README.md").write_text("<!-- leaderboard: small -->\n<!-- /leaderboard: small -->\n")
     for bundle in (board / "results/small").iterdir():
         edit_json(bundle / "record.json", lambda r: r.update(status="collapsed"))
@@ -158,7 +158,7 @@ def test_a_board_where_nobody_is_ranked_makes_no_comparison(board):
     assert made == {"small-classes", "small-labels"}
 
 
-def test_published_rows_stand_beside_marked_and_with_a_verdict(board):
+def test_published_rows_are_marked_and_have_a_verdict(board):
     build(board, INSTALLED, write=True)
     page = (board / "site/small/index.html").read_text()
     assert "published: a table of somebody&#39;s; under recipe quick; their digits are larger" in page
@@ -168,7 +168,7 @@ def test_published_rows_stand_beside_marked_and_with_a_verdict(board):
     assert "0.99" not in (board / "tables/small.csv").read_text()
 
 
-def test_a_build_refuses_what_check_refuses_by_form(board):
+def test_a_build_refuses_bundles_with_schema_errors(board):
     bundle = bundle_of(board, "simclr")
     edit_json(bundle / "record.json", lambda r: r["method"].update(name=HOSTILE))
     rehash(bundle)
@@ -206,12 +206,12 @@ def test_gains_are_over_the_supervised_row_of_the_same_backbone(board):
     assert "supervised (micro-vit)" in (board / "tables/small.csv").read_text()
 
 
-def test_a_name_is_no_formula_and_a_small_p_is_no_zero():
+def test_formulas_are_escaped_and_small_p_values_keep_digits():
     frame = pd.DataFrame({"entry": ["=HYPERLINK(1)", "simclr"], "p": [1.234e-9, 0.0456], "gap": [-0.123456, np.nan]})
     assert csv_of(frame) == "entry,p,gap\n'=HYPERLINK(1),1.2e-09,-0.1235\nsimclr,0.046,\n"
 
 
-def test_several_processes_make_the_same_files_and_tell_the_same_problems(board, monkeypatch):
+def test_several_processes_give_the_same_files_and_problems(board, monkeypatch):
     build(board, INSTALLED, write=True)
     first = files(board)
     monkeypatch.setattr("sslbench.leaderboard.site.load.MIN_FOR_PROCESSES", 1)
@@ -229,7 +229,7 @@ def test_several_processes_make_the_same_files_and_tell_the_same_problems(board,
     ]
 
 
-def test_what_predicts_nothing_is_ranked_by_clusters_beside_all_others(board):
+def test_a_run_without_predictions_is_ranked_by_clusters_after_all_others(board):
     bundle = bundle_of(board, "random-init")
     edit_json(bundle / "answers.json", lambda answers: answers.clear())
     rehash(bundle)
@@ -281,7 +281,7 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
     )
 
 
-def test_answers_that_do_not_fit_are_a_sentence(board):
+def test_answers_that_do_not_fit_are_reported(board):
     bundle = bundle_of(board, "simclr")
     edit_json(bundle / "answers.json", lambda a: a[0].update(right="00"))
     rehash(bundle)
@@ -289,7 +289,7 @@ def test_answers_that_do_not_fit_are_a_sentence(board):
         build(board, NO_PLUGINS, write=True)
 
 
-def test_every_page_is_sound_and_all_text_is_escaped(board):
+def test_every_page_is_valid_and_all_text_is_escaped(board):
     bundle = bundle_of(board, "simclr")
     edit_json(bundle / "manifest.json", lambda m: m.update(entry=HOSTILE[:80], by=HOSTILE[:80], note=HOSTILE))
     assert not check_bundle(read_suite(board, "small"), bundle).problems
@@ -305,7 +305,7 @@ def test_every_page_is_sound_and_all_text_is_escaped(board):
     assert "<img" not in (board / "tables/small.md").read_text()
 
 
-def test_a_suite_of_earlier_versions_says_so_and_names_the_centered_rank(board):
+def test_a_suite_of_earlier_versions_has_a_note_and_the_centered_rank(board):
     spec = next(iter(sslbench_protocols()))
     installed = installed_protocols([spec])
     build(board, replace(NO_PLUGINS, protocols=installed), write=True)

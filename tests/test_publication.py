@@ -1,4 +1,4 @@
-"""A submission publishes listed fields only: no path, no message, and nothing of the machine."""
+"""A submission publishes listed fields only: no paths, no messages, no facts about the machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECRET = "/home/a-person/private"
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory) -> Record:
-    """A run on a folder with an unreadable file, whose message quotes the whole path."""
+    """Run on a folder with an unreadable file, whose message quotes the whole path."""
     root = tmp_path_factory.mktemp("home-of-a-person") / "cells"
     for number in range(24):
         path = root / "ab"[number % 2] / f"{number}.png"
@@ -37,7 +37,7 @@ def record(tmp_path_factory) -> Record:
     return found
 
 
-def test_nothing_submitted_tells_where_files_lie_or_what_the_machine_is(record):
+def test_a_submission_has_no_paths_and_no_machine_facts(record):
     text = json.dumps(plain(publish(record)))
     assert "home-of-a-person" not in text
     host = environment.host()
@@ -58,7 +58,7 @@ CLOSED = {"run", "status", "schema", "baseline", "augmentations", "recipe", "poo
 
 
 def with_message(value):
-    """A field's value with a message in it, in any form that the field has."""
+    """Add a message to the value of a field of any form."""
     if isinstance(value, str):
         return MESSAGE
     if isinstance(value, (list, tuple)):
@@ -68,7 +68,7 @@ def with_message(value):
 
 
 @pytest.mark.parametrize("field", OPEN)
-def test_a_message_in_any_field_stays_at_home(record, field):
+def test_a_message_in_any_field_is_not_published(record, field):
     """A field that a later version adds to a record is not published before it is listed."""
     changed = replace(record, **{field: with_message(getattr(record, field))})
     assert SECRET in json.dumps(plain(changed))
@@ -81,7 +81,7 @@ def test_every_field_of_a_record_is_known_to_these_tests():
     assert {one.name for one in fields(Record)} == {*OPEN, *CLOSED}
 
 
-def test_settings_that_hold_files_are_masked_wherever_they_are_and_however_they_are_written(record):
+def test_settings_that_hold_files_are_masked_at_any_depth(record):
     method = {**record.method, "files": ["weights"], "settings": {"weights": "../private/weights.pt", "scale": 0.5}}
     request = {
         **record.request, "method": {"weights": "../private/weights.pt"}, "data": {"members": {"sea": {"root": "private/sea"}}},

@@ -1,4 +1,4 @@
-"""Studies as a user meets them: a YAML file, a plan, workers that share the work, a status, a report."""
+"""Run studies through the command line: a YAML file, a plan, several workers, a status, a report."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_scale_changes_the_base_and_the_axes(tmp_path):
 
 
 @given(st.integers(-5, 5), st.integers(1, 5), st.integers(0, 8), st.sampled_from([1, 0.1, 0.25]))
-def test_a_range_has_both_ends_and_no_rounding_dust(tmp_path_factory, start, step, count, unit):
+def test_a_range_has_both_ends_and_no_rounding_errors(tmp_path_factory, start, step, count, unit):
     values = {"from": start * unit, "to": (start + step * count) * unit, "step": step * unit}
     folder = tmp_path_factory.mktemp("range")
     axis = study({"axes": {"train.lr": values}}, folder).axes[0]
@@ -106,7 +106,7 @@ def test_a_range_has_both_ends_and_no_rounding_dust(tmp_path_factory, start, ste
         ([1, 2], "has no settings"),
     ],
 )
-def test_what_is_wrong_with_a_study_is_said(content, sentence, tmp_path):
+def test_problems_of_a_study_are_reported(content, sentence, tmp_path):
     path = tmp_path / "x.yaml"
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(RequestError) as raised:
@@ -114,7 +114,7 @@ def test_what_is_wrong_with_a_study_is_said(content, sentence, tmp_path):
     assert sentence in str(raised.value)
 
 
-def test_a_plan_tells_every_problem_of_every_point_at_once(cli, tmp_path):
+def test_a_plan_reports_the_problems_of_all_points(cli, tmp_path):
     wrong = {**STUDY, "axes": {"method.mask": [0.5, 1.5], "backbone.name": ["micro-vit", "micro-cnn", "resnet-8"]},
              "base": {**BASE, "train.epoch": 3}, "tables": [{"name": "t", "rows": ["mask"]}]}  # fmt: skip
     answer = cli("study", "run", str(write(tmp_path, wrong)), "--out", str(tmp_path / "runs"))
@@ -127,7 +127,7 @@ def test_a_plan_tells_every_problem_of_every_point_at_once(cli, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_study_that_nobody_offers_and_a_scale_that_it_has_not(cli, tmp_path):
+def test_an_unknown_study_and_an_unknown_scale_are_reported(cli, tmp_path):
     answer = cli("study", "run", "no-such")
     assert answer.returncode == 2
     assert "study 'no-such': neither a file nor an installed study" in answer.stderr
@@ -139,7 +139,7 @@ def test_a_study_that_nobody_offers_and_a_scale_that_it_has_not(cli, tmp_path):
     assert "executor.wokers: no such setting; did you mean 'executor.workers'?" in answer.stderr
 
 
-def test_a_plan_works_without_the_data_and_says_what_is_missing(cli, tmp_path):
+def test_a_plan_works_without_the_data_and_lists_missing_datasets(cli, tmp_path):
     path = write(
         tmp_path,
         {
@@ -163,7 +163,7 @@ def test_a_plan_works_without_the_data_and_says_what_is_missing(cli, tmp_path):
 
 @pytest.fixture(scope="module")
 def finished(cli, tmp_path_factory):
-    """Four points of two seeds by two workers: pretraining is shared by points that vote differently."""
+    """Run four points with two seeds and two workers; points that differ only in the vote share pretraining."""
     folder = tmp_path_factory.mktemp("study")
     path = write(folder, STUDY)
     answer = cli("study", "run", str(path), "--out", str(folder / "runs"), "executor.workers=2")
@@ -184,7 +184,7 @@ def records(out: Path) -> dict[str, dict]:
     return found
 
 
-def test_runs_that_agree_on_a_stage_make_it_once(finished):
+def test_runs_with_an_equal_stage_make_it_once(finished):
     folder, _, text = finished
     assert stages(folder / "runs") == {"pretrain": 4, "extract": 4, "evaluate": 12}  # of 8, 8 and 16 asked for
     assert "4/4 runs" in text
@@ -214,7 +214,7 @@ def test_the_report_has_tables_figures_and_a_page(finished):
     assert f"report: {report}/index.html" in text
 
 
-def test_status_and_asking_twice(finished, cli):
+def test_status_and_a_repeated_run(finished, cli):
     folder, path, _ = finished
     before = {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("record.json")}
     answer = cli("study", "status", str(path), "--out", str(folder / "runs"))
@@ -249,7 +249,7 @@ def test_rows_of_other_versions_are_stale(finished, cli):
         listed.write_text(kept)
 
 
-def test_a_report_of_half_a_study_says_what_is_missing(finished, cli):
+def test_a_report_of_a_partial_study_lists_missing_runs(finished, cli):
     folder, path, _ = finished
     name = min(records(folder / "runs"))
     (folder / "runs" / name).rename(folder / "aside")
@@ -262,7 +262,7 @@ def test_a_report_of_half_a_study_says_what_is_missing(finished, cli):
         (folder / "aside").rename(folder / "runs" / name)
 
 
-def test_a_report_of_a_study_that_never_ran_says_so(cli, tmp_path):
+def test_a_report_of_a_study_without_runs_lists_missing_figures(cli, tmp_path):
     answer = cli("study", "report", str(write(tmp_path, STUDY)), "--out", str(tmp_path / "runs"))
     assert answer.returncode == 0, answer.stderr
     assert "missing: figure mask: no matching run is done" in answer.stdout
@@ -298,7 +298,7 @@ def test_studies_are_found_by_path_name_and_plugin(cli, tmp_path):
     assert all(path.stem in cli("list", "studies", cwd=ROOT).stdout for path in (ROOT / "benchmarks/studies").glob("*"))
 
 
-def test_a_study_asked_for_with_other_settings_has_a_folder_of_its_own(tmp_path):
+def test_a_study_with_overrides_has_a_separate_folder(tmp_path):
     study = read_study(write(tmp_path, STUDY), "")
     names = {folder_name(study, asked) for asked in ([], ["train.epochs=1"], ["train.epochs=2"])}
     assert len(names) == 3
@@ -310,7 +310,7 @@ STUDIES = [*ROOT.glob("benchmarks/studies/*.yaml"), *ROOT.glob("plugins/*/src/*/
 
 
 @pytest.mark.parametrize("path", sorted(STUDIES), ids=lambda path: path.stem)
-def test_every_study_of_the_project_says_what_it_costs_at_each_scale(path):
+def test_every_study_of_the_project_states_its_cost_at_each_scale(path):
     content = yaml.safe_load(path.read_text())
     assert content["summary"]
     assert "smoke" in content["scales"]
@@ -318,7 +318,7 @@ def test_every_study_of_the_project_says_what_it_costs_at_each_scale(path):
         assert read_study(path, scale).cost
 
 
-def test_flat_and_words_for_people(capsys):
+def test_flatten_and_progress_texts(capsys):
     from rich.console import Console
 
     assert flatten({"method": "mae", "train": {"epochs": 3}, "a.b": {"c": [1]}}) == {

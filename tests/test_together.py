@@ -1,4 +1,4 @@
-"""Two processes are one: views, losses, gradients, batch statistics and state, and a run that two of them share."""
+"""Compare two processes with one: views, losses, gradients, batch statistics, state, and a whole run."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ TOYS = {
 }
 PAIRS = {**TOYS, "backbones": {name: {"name": "toy-mean"} for name in ("image", "profile")}}
 SHARDED = ("mae", "moco-v2-plus", "deepcluster-v2", "barlow-twins", "toy-queue")
-"""Tokens, a queue, assignments, batch statistics, a momentum network: a sample of all methods, where time is short."""
+"""A selection of methods: tokens, a queue, assignments, batch statistics, a momentum network."""
 TOY_METHODS = ("toy-masks", "toy-assignments", "toy-queue", "toy-sizes")
 
 
 def everything() -> dict:
-    """Every installed method that trains, on digits, and the toys that carry a queue, masks, assignments, view sizes."""
+    """Return every installed method that trains, on digits, and toys with a queue, masks, assignments, view sizes."""
     wanted, toys = {}, [*STEPS, "view.size=16", "train.batch_size=16"]
     for component in discover(installed_entries()).all("method"):
         spec = component.spec
@@ -71,7 +71,7 @@ def start(program: list[str], **variables: str) -> None:
 
 
 def take_steps(folder: Path, name: str, processes: int, methods: Iterable[str]) -> Path:
-    """A few steps of these methods by so many processes; `name` is the strategy where there are two."""
+    """Take a few steps of methods with a number of processes; with two, `name` is the strategy."""
     wanted = {method: everything()[method] for method in methods}
     strategy = name if processes == 2 else "ddp"
     errand = folder / f"errand-{name}.json"
@@ -105,7 +105,7 @@ def also_sharded(tmp_path_factory):
 
 
 def are_one(alone: Path, together: Path, strategy: str, method: str) -> None:
-    """SGD at a constant rate: equal weights after each step mean equal gradients; buffers hold queues and assignments."""
+    """Compare weights and buffers: with SGD at a constant rate, equal weights mean equal gradients."""
     one, two = (
         load_file(alone / f"{method}-alone.safetensors"),
         load_file(together / f"{method}-{strategy}.safetensors"),
@@ -119,23 +119,23 @@ def are_one(alone: Path, together: Path, strategy: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", sorted(everything()))
-def test_two_processes_with_half_the_batch_are_one_with_all_of_it(alone, copied, method):
+def test_two_processes_with_half_the_batch_equal_one(alone, copied, method):
     are_one(alone, copied, "ddp", method)
 
 
 @pytest.mark.parametrize("method", SHARDED)
-def test_two_processes_that_share_the_weights_are_one(alone, sharded, method):
+def test_two_processes_with_sharded_weights_equal_one(alone, sharded, method):
     are_one(alone, sharded, "fsdp", method)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", sorted(everything().keys() - set(SHARDED)))
-def test_every_other_method_with_shared_weights_is_one(alone, also_sharded, method):
+def test_every_other_method_with_sharded_weights_equals_one(alone, also_sharded, method):
     are_one(alone, also_sharded, "fsdp", method)
 
 
 def test_shared_batch_norm_is_batch_norm_in_one_process():
-    """Converted modules keep parameters, buffers and names; outside a group of processes they are torch's own."""
+    """Converted modules keep parameters, buffers and names, and equal torch's in a single process."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Sequential(nn.BatchNorm2d(4)))
     before = {name: value.clone() for name, value in module.state_dict().items()}
@@ -155,7 +155,7 @@ def test_shared_batch_norm_is_sync_batch_norm_on_gpus():
     start([*TORCHRUN, "-m", "tests.norm_program"])
 
 
-def test_a_run_that_two_processes_share_says_so_and_agrees_with_one(tmp_path):
+def test_a_run_of_two_processes_agrees_with_one(tmp_path):
     settings = {**TINY, "train.precision": "float32", "baselines": "none", "protocols": ["knn"], "threads": 1}
     shares = {strategy: {"train.devices": 2, "train.strategy": strategy} for strategy in ("ddp", "fsdp")}
     losses = []
@@ -177,8 +177,8 @@ def test_a_run_that_two_processes_share_says_so_and_agrees_with_one(tmp_path):
         ("wind down", None),
     ],
 )
-def test_how_processes_end_is_told(tmp_path, monkeypatch, way, sentence):
-    """An error of any of them; none where one was killed; and none where only the interpreter's end fails."""
+def test_errors_of_processes_are_reported(tmp_path, monkeypatch, way, sentence):
+    """Report an error of any process; no error if only the exit of the interpreter fails."""
     monkeypatch.setattr(launch, "PROGRAM", "tests.ending_program")
     plan = SimpleNamespace(train=SimpleNamespace(devices=2), threads=1)
     task = launch.WorkerTask(tree={"way": way}, threads=1, precision="float32", seed=0, fold=0, tables=())
@@ -220,7 +220,7 @@ def test_torchrun_may_start_the_command_itself(tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_shared_is_refused(settings, sentence, tmp_path):
+def test_settings_that_cannot_be_distributed_are_refused(settings, sentence, tmp_path):
     from sslbench.api.errors import RequestError
 
     with pytest.raises(RequestError, match=sentence):
