@@ -22,7 +22,7 @@ from sslbench.leaderboard.submission.versions import installed_protocols
 from sslbench.protocols.diagnostics import sslbench_protocols
 from sslbench.results.frames import read_record
 
-from .boards import INSTALLED, HOSTILE, NO_PLUGINS, bundle_of, edit_json, rehash
+from .boards import HOSTILE, INSTALLED, NO_PLUGINS, bundle_of, edit_json, rehash
 from .sound import Sound
 
 
