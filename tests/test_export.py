@@ -177,7 +177,7 @@ def test_an_export_that_cannot_be_made_is_an_error(exported, tmp_path):
     source = next((exported["micro-cnn"][0].parents[1] / "runs").glob("random-init-micro-cnn-images-*"))
     record = read_record(source / "record.json")
     for change, sentence in (
-        ({"version": 99}, "backbone micro-cnn: version 1 is installed, and the run used version 99"),
+        ({"version": 99}, "backbone micro-cnn: version 1 is installed, but the run used version 99"),
         ({"settings": {"blocks": 1, "widths": [4, 4, 4, 4]}}, "backbone micro-cnn: the weights of the run do not fit"),
     ):
         changed = {**record.backbones["image"], **change}
