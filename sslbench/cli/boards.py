@@ -30,7 +30,7 @@ def board_suite(
     from sslbench.api.files import write_atomically
     from sslbench.app import study as commands
     from sslbench.app.leaderboard import make_suite
-    from sslbench.leaderboard.submission.suite import suite_file, encode_suite
+    from sslbench.leaderboard.submission.suite import encode_suite, suite_file
     from sslbench.report.console.progress_bars import display_for
     from sslbench.report.console.study_progress import study_progress_for
 
