@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from sslbench.analysis.statistics.class_differences import answered, class_gaps
+from sslbench.analysis.statistics.class_differences import class_gaps, recall_statistics
 
 CLASSES = 10
 
@@ -28,7 +28,7 @@ class Case:
         own = ease + rng.normal(0, 0.1, len(ease)) - lost * (labels == 3)
         own = own + rng.normal(0, self.spread, (self.seeds, CLASSES))[:, labels]
         right = rng.random((self.probes, *own.shape)) < np.clip(own, 0, 1)
-        return answered(right.mean(0), labels, CLASSES)
+        return recall_statistics(right.mean(0), labels, CLASSES)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_classes_that_say_nothing_have_no_p():
     right = np.ones((2, 41))
     worse = right.copy()
     worse[:, :15] = 0
-    gap, p = class_gaps(answered(worse, labels, 3), answered(right, labels, 3), labels)
+    gap, p = class_gaps(recall_statistics(worse, labels, 3), recall_statistics(right, labels, 3), labels)
     assert gap.tolist() == [-0.75, 0, 0]
     assert p[0] < 0.001
     assert p[1:].tolist() == [1, 1]

@@ -144,9 +144,9 @@ def test_deviations_are_over_folds_and_draws():
     chosen = select(gallery_scores(), {"shots": 4}, ["arm"])
     found = deviations(chosen, ["arm"])
     assert found["n"].tolist() == [25, 25]
-    assert set(found["over"]) == {"folds x draws"}
+    assert set(found["unit"]) == {"folds x draws"}
     own = chosen[chosen["arm"] == "a"]["value"]
-    assert found["half"].iloc[0] == pytest.approx(own.std(ddof=1))
+    assert found["deviation"].iloc[0] == pytest.approx(own.std(ddof=1))
     assert found["deviation_n"].iloc[0] == pytest.approx(own.std(ddof=0))
 
 

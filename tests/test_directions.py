@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sslbench.analysis.statistics.intervals import over_folds
+from sslbench.analysis.statistics.intervals import mean_over_folds
 from sslbench.analysis.tables.hypotheses import Hypothesis, judge_hypothesis
 
 FACTS = {"method": "m", "backbone": "b", "augmentation": "a", "dataset": "d", "protocol": "finetune", "metric": "x", "recipe": "r",
@@ -42,7 +42,7 @@ def test_a_claim_is_judged_by_paired_differences(gaps, verdict):
     (found,) = judge_hypothesis(frame, ABOVE, ["arm"])
     assert (found.verdict, found.n, found.unit) == (verdict, 5, "folds")
     assert found.difference == pytest.approx(np.mean(gaps))
-    assert found.ci95_half_width == pytest.approx(over_folds(gaps, 0.2).half)
+    assert found.ci95_half_width == pytest.approx(mean_over_folds(gaps, 0.2).ci95_half_width)
     turned = judge_hypothesis(frame, Hypothesis(claim="c", greater={"arm": "b"}, lesser={"arm": "a"}), ["arm"])[0]
     assert {verdict, turned.verdict} in ({"holds", "fails"}, {"undecided"})
 

@@ -7,14 +7,14 @@ import pytest
 
 from sslbench.analysis.tables.selection import (
     NOT_REQUESTED,
-    above,
-    crossed,
+    add_unmeasured,
+    cross_table,
+    disambiguate,
     estimates,
+    paired_difference,
     seed_values,
     select,
     study_frame,
-    told_apart,
-    with_unmeasured,
 )
 
 
@@ -68,17 +68,17 @@ def test_a_run_that_several_points_ask_for_stands_at_each_of_them():
 
 
 def test_a_run_without_numbers_keeps_its_row():
-    table = crossed(
+    table = cross_table(
         estimates(scores(value=[1.0]), ["method", "protocol", "metric"]), ["method"], ["protocol", "metric"]
     )
     runs = pd.DataFrame([{"run": "p", "method": "pretrained", "status": "unavailable"}])
-    assert with_unmeasured(table, ["method"], runs).to_numpy().tolist() == [
+    assert add_unmeasured(table, ["method"], runs).to_numpy().tolist() == [
         ["m", "1.000"],
         ["pretrained (unavailable)", "–"],
     ]
-    assert with_unmeasured(table, ["method"], runs[:0]).equals(table)
+    assert add_unmeasured(table, ["method"], runs[:0]).equals(table)
     crossed_too = table.assign(axis=[10])[["axis", "method", *table.columns[1:]]]
-    shown = with_unmeasured(crossed_too, ["axis", "method"], runs.assign(axis=[float("nan")]))
+    shown = add_unmeasured(crossed_too, ["axis", "method"], runs.assign(axis=[float("nan")]))
     assert shown.iloc[1].tolist() == ["–", "pretrained (unavailable)", "–"]
 
 
@@ -88,28 +88,30 @@ def test_values_above_a_baseline_are_paired_by_seed_and_backbone():
         seed=[0, 1, 0, 0, 1, 0, 0, 1], value=[0.9, 0.7, 0.5, 0.1, 0.3, 0.4, 0.2, 0.0], fraction=[None] * 8,
         images=["p"] * 8, arm=["a", "a", "a", None, None, None, None, None],
     )  # fmt: skip
-    found = above(frame, "z", ["images", "arm"])
+    found = paired_difference(frame, "z", ["images", "arm"])
     assert found[found["method"] == "a"]["value"].tolist() == pytest.approx([0.8, 0.4, 0.1])
     assert set(found["method"]) == {"a"}  # raw pixels have no counterpart among encoders
-    assert above(frame, "raw", ["images"])["value"].tolist() == pytest.approx([0.7, 0.7, 0.3, -0.1, 0.3, 0.2])
-    assert above(frame, "nobody", ["images"]).empty
+    assert paired_difference(frame, "raw", ["images"])["value"].tolist() == pytest.approx(
+        [0.7, 0.7, 0.3, -0.1, 0.3, 0.2]
+    )
+    assert paired_difference(frame, "nobody", ["images"]).empty
     named = frame.assign(backbone=["b", "b", "c", "b", "b", "c", "none", "none"])
-    assert len(above(named, "z", ["backbone", "method"])) == 3  # axes that are called like facts
-    table = crossed(estimates(found, ["method", "backbone"]), ["method"], ["backbone"])
+    assert len(paired_difference(named, "z", ["backbone", "method"])) == 3  # axes that are called like facts
+    table = cross_table(estimates(found, ["method", "backbone"]), ["method"], ["backbone"])
     assert table.iloc[0].tolist() == ["a", "0.600 ±2.541", "0.100"]
 
 
 def test_a_table_names_the_last_epoch_and_the_earlier_ones():
     found = estimates(scores(value=[1.0, 2.0], epoch=[5.0, None]), ["method", "epoch"])
-    assert list(crossed(found, ["method"], ["epoch"]).columns) == ["method", "5", "last"]
+    assert list(cross_table(found, ["method"], ["epoch"]).columns) == ["method", "5", "last"]
 
 
 def test_estimates_average_within_a_seed_first():
     frame = scores(value=[1.0, 3.0, 5.0], seed=[0, 0, 1])
     found = estimates(frame, ["method"]).iloc[0]
     assert found["mean"] == pytest.approx(3.5)  # (mean of 1 and 3, and 5), not the mean of three
-    assert (found["n"], found["over"]) == (2, "seeds")
-    table = crossed(
+    assert (found["n"], found["unit"]) == (2, "seeds")
+    table = cross_table(
         estimates(frame.assign(axis=["u", "u", "u"]), ["method", "axis", "metric"]), ["method", "axis"], ["metric"]
     )
     assert table.columns.tolist() == ["method", "axis", "x"]
@@ -125,23 +127,23 @@ def test_runs_of_two_backbones_are_never_averaged_as_seeds():
         ("mine", "cnn", 1, 0.6),
     ]
     frame = pd.DataFrame([{"method": m, "backbone": b, "seed": s, "value": v, **facts} for m, b, s, v in rows])
-    found = seed_values(told_apart(frame, ["method"]), ["method"])
+    found = seed_values(disambiguate(frame, ["method"]), ["method"])
     assert found.groupby("method")["value"].mean().to_dict() == {
         "random-init (cnn)": 0.9,
         "random-init (vit)": 0.5,
         "mine": pytest.approx(0.7),
     }
-    assert told_apart(frame, ["method", "backbone"]).equals(frame)
-    assert told_apart(frame, ["dataset"]).equals(frame)
+    assert disambiguate(frame, ["method", "backbone"]).equals(frame)
+    assert disambiguate(frame, ["dataset"]).equals(frame)
 
 
 def test_classes_are_set_against_the_same_class():
     frame = scores(method=["a", "a", "z", "z"], value=[0.9, 0.2, 0.8, 0.1], fraction=[None] * 4)
     frame["class"] = ["x", "y", "x", "y"]
-    assert above(frame, "z", [])["value"].tolist() == pytest.approx([0.1, 0.1])
+    assert paired_difference(frame, "z", [])["value"].tolist() == pytest.approx([0.1, 0.1])
 
 
 def test_folds_of_one_seed_are_corrected_by_what_they_test():
     frame = scores(value=[0.1, 0.3], fold=[0, 1])
-    half = {share: estimates(frame.assign(test_share=share), ["method"])["half"].iloc[0] for share in (0.2, 0.5)}
-    assert half[0.5] > half[0.2] == estimates(frame, ["method"])["half"].iloc[0]
+    half = {share: estimates(frame.assign(test_share=share), ["method"])["ci95_half_width"].iloc[0] for share in (0.2, 0.5)}
+    assert half[0.5] > half[0.2] == estimates(frame, ["method"])["ci95_half_width"].iloc[0]

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 import sslbench
-from sslbench.analysis.tables.run_tables import rows_of
+from sslbench.analysis.tables.run_tables import make_rows
 from sslbench.api.errors import RequestError
 from sslbench.api.values import Modality, Role
 from sslbench.catalog.discovery import discover, installed_entries
@@ -175,7 +175,7 @@ def test_identical_views_are_marked_in_the_record_on_the_card_and_in_a_runs_tabl
     assert "views: identical" in (out / same.run / "card.md").read_text()
     assert "identical" not in (out / other.run / "card.md").read_text()
     console = Console(file=io.StringIO(), width=200)
-    console.print(results_table(rows_of(list(found.values()))))
+    console.print(results_table(make_rows(list(found.values()))))
     table = console.file.getvalue()
     assert table.count("simclr (identical views)") == 1
     assert table.count("supervised (labels)") == 1

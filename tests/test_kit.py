@@ -18,9 +18,9 @@ from sslbench.api.values import Layout, Modality
 from sslbench.catalog.discovery import Entry, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.testing import conformance
-from sslbench.testing.check import CHECKS, Subject, verdict
+from sslbench.testing.check import CHECKS, Subject, run_check
 from sslbench.testing.component_checks import LAYOUTS
-from sslbench.testing.kit import as_test, cases, subjects_of, table, with_props
+from sslbench.testing.kit import as_test, cases, subjects_of, table, with_kit
 
 from .broken import BROKEN, datasets, protocols
 
@@ -38,15 +38,15 @@ UNKNOWN = {
     ),
     "needs: there is none": lambda folder: replace(protocols.SOUND(folder), needs=frozenset()),
     "the layout of the card's 'image': 'image' is known to no run": lambda folder: replace(
-        BROKEN["says_that_it_is_missing"](folder), card=replace(datasets.CARD, modalities=IMAGE)
+        BROKEN["raises_when_files_are_missing"](folder), card=replace(datasets.CARD, modalities=IMAGE)
     ),
 }
-"""What `names_what_runs_know` finds of other kinds than backbones."""
-RAISED = ("builds", "can_be_read", "keeps_its_settings", "takes_any_size")
+"""What `uses_known_names` finds of other kinds than backbones."""
+RAISED = ("builds", "can_be_read", "settings_survive_a_round_trip", "accepts_any_size")
 """Checks whose finding is whatever the component raises."""
 INSTALLED = {
-    "imports_lightly": "import torch",
-    "is_found_again": "import os",
+    "imports_no_heavy_modules": "import torch",
+    "is_found_by_other_processes": "import os",
 }
 """Checks that look from a fresh process need a package on disk: what its module adds to a sound one."""
 
@@ -82,37 +82,37 @@ def subjects(specs) -> list[Subject]:
         setattr(module, offering(spec).__name__, offering(spec))
     origin = Origin(plugin="toys", distribution="toys", version="1")
     entries = [*installed_entries(), Entry(origin=origin, load=lambda: module)]
-    return subjects_of("toys", with_props(entries))
+    return subjects_of("toys", with_kit(entries))
 
 
 @pytest.mark.parametrize("name", IN_PROCESS)
 def test_a_broken_toy_is_caught_by_its_check_alone(name, tmp_path):
     kind = CHECKS[name].kinds
     mine = [s for s in subjects(BROKEN[name](tmp_path)) if s.component.kind in kind]
-    said = {one.name: verdict(subject, one) for subject in mine[-1:] for _, one in cases([subject])}
-    assert name in RAISED or not said[name].found.startswith("raised")
-    assert [n for n, v in said.items() if v.state == "broken"] == [name], {n: v.found for n, v in said.items()}
+    said = {one.name: run_check(subject, one) for subject in mine[-1:] for _, one in cases([subject])}
+    assert name in RAISED or not said[name].finding.startswith("raised")
+    assert [n for n, v in said.items() if v.state == "broken"] == [name], {n: v.finding for n, v in said.items()}
     for n, v in said.items():
-        assert v.state != "not tried" or "is broken" in v.found, n
+        assert v.state != "not tried" or "is broken" in v.finding, n
 
 
 @pytest.mark.parametrize(
     ("check", "finding", "make"),
-    [("is_taken_by_a_run", *case) for case in datasets.UNUSABLE.items()]
-    + [("tells_what_it_chose", *case) for case in protocols.MISSTATED.items()]
-    + [("names_what_runs_know", *case) for case in UNKNOWN.items()],
+    [("is_usable_in_a_run", *case) for case in datasets.UNUSABLE.items()]
+    + [("reports_its_selection", *case) for case in protocols.MISSTATED.items()]
+    + [("uses_known_names", *case) for case in UNKNOWN.items()],
 )
 def test_what_no_run_can_use_is_caught_by_its_check_alone(check, finding, make, tmp_path):
     (subject,) = subjects(make(tmp_path))
-    said = {one.name: verdict(subject, one) for _, one in cases([subject])}
+    said = {one.name: run_check(subject, one) for _, one in cases([subject])}
     assert [name for name, found in said.items() if found.state == "broken"] == [check]
-    assert finding in said[check].found
+    assert finding in said[check].finding
 
 
 def test_a_protocol_that_tells_its_choice_keeps_every_promise(tmp_path):
     (subject,) = subjects(protocols.SOUND(tmp_path))
-    assert {verdict(subject, one).state for _, one in cases([subject])} <= {"kept", "not asked"}
-    assert verdict(subject, CHECKS["tells_what_it_chose"]).state == "kept"
+    assert {run_check(subject, one).state for _, one in cases([subject])} <= {"kept", "not asked"}
+    assert run_check(subject, CHECKS["reports_its_selection"]).state == "kept"
 
 
 def test_the_kit_knows_every_layout():
@@ -156,16 +156,16 @@ def test_a_package_on_disk_is_looked_at_from_a_fresh_process(name, tmp_path, mon
     (facts / "entry_points.txt").write_text(f"[sslbench]\n{distribution} = {name}_module\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (subject,) = subjects_of(distribution, with_props(installed_entries()))
-    said = {n: verdict(subject, CHECKS[n]) for n in ("imports_lightly", "is_found_again", "keeps_its_settings")}
+    (subject,) = subjects_of(distribution, with_kit(installed_entries()))
+    said = {n: run_check(subject, CHECKS[n]) for n in ("imports_no_heavy_modules", "is_found_by_other_processes", "settings_survive_a_round_trip")}
     assert [n for n, v in said.items() if v.state == "broken"] == [name], said
 
 
 def test_a_table_says_why_it_matters_and_what_to_change(tmp_path):
-    lines, good = table(subjects(BROKEN["reaches_every_parameter"](tmp_path)))
+    lines, good = table(subjects(BROKEN["trains_every_parameter"](tmp_path)))
     text = "\n".join(lines)
     assert not good
-    assert "broken     reaches_every_parameter: 'idle.weight' is in 1 groups" not in text
+    assert "broken     trains_every_parameter: 'idle.weight' is in 1 groups" not in text
     assert "'idle.weight' gets no gradient; 'idle.bias' gets no gradient" in text
     assert "why: A parameter without gradient is never learned" in text
     assert "to mend it: put every trainable parameter" in text
@@ -195,9 +195,9 @@ def test_expected_failures_carry_a_reason_and_are_strict(tmp_path):
 
 
 def test_advice_does_not_fail_a_plugin(tmp_path):
-    mine = subjects(BROKEN["says_who_is_to_be_cited"](tmp_path))
+    mine = subjects(BROKEN["has_a_citation"](tmp_path))
     with pytest.raises(pytest.xfail.Exception, match=r"citation\.year is 0"):
-        as_test(mine, {})(mine[0], CHECKS["says_who_is_to_be_cited"])
+        as_test(mine, {})(mine[0], CHECKS["has_a_citation"])
 
 
 def test_a_plugin_that_cannot_be_loaded_says_why(tmp_path):
@@ -206,4 +206,4 @@ def test_a_plugin_that_cannot_be_loaded_says_why(tmp_path):
 
     origin = Origin(plugin="lost", distribution="lost", version="1")
     with pytest.raises(RequestError, match=r"plugin 'lost' .* at import: ImportError: no such module"):
-        subjects_of("lost", with_props([Entry(origin=origin, load=broken)]))
+        subjects_of("lost", with_kit([Entry(origin=origin, load=broken)]))

@@ -109,7 +109,7 @@ def test_tables_tell_what_was_learned_from_and_measured_on(finished):
     assert samples["samples"].tolist() == [240, 240]
     assert set(samples["groups"]) == {"80 of second within 1"}
     labels = table(folder, "labels")
-    assert labels["least"].tolist()[0] >= 1
+    assert labels["min"].tolist()[0] >= 1
     assert labels["samples"].max() < 240 * 2 / 3
     assert "published 99" in (folder / "tables/labels.md").read_text()
 
@@ -118,16 +118,16 @@ def test_deviations_over_folds_with_both_denominators(finished):
     folder, _ = finished
     found = table(folder, "accuracy")
     assert set(found["n"]) == {3}
-    assert set(found["over"]) == {"folds"}
-    assert np.allclose(found["deviation_n"], found["half"] * np.sqrt(2 / 3))
+    assert set(found["unit"]) == {"folds"}
+    assert np.allclose(found["deviation_n"], found["deviation"] * np.sqrt(2 / 3))
     ours = found[(found["arm"] == "with") & (found["fraction"] == 0.1)].iloc[0]
     assert ours["difference"] == pytest.approx(ours["mean"] - 0.5)
     assert found[found["arm"] == "scratch"]["published"].isna().all()  # published for another scale
     shown = (folder / "tables/accuracy.md").read_text()
     assert "(published number lost)" in shown
     values, over = found.loc[found["fraction"] == 0.1, "mean"], table(folder, "over").iloc[0]
-    assert (over["mean"], over["half"]) == pytest.approx((values.mean(), values.std(ddof=1)))
-    assert (over["n"], over["over"]) == (2, "values of arm")
+    assert (over["mean"], over["deviation"]) == pytest.approx((values.mean(), values.std(ddof=1)))
+    assert (over["n"], over["unit"]) == (2, "values of arm")
     assert "(published 0.500 ±0.020, " in shown
     assert "lost / 0.300" in (folder / "tables/theirs.md").read_text()
 

@@ -12,7 +12,7 @@ from PIL import Image
 from rich.console import Console
 
 import sslbench
-from sslbench.analysis.tables.run_tables import class_rows, count_tested, count_untaught
+from sslbench.analysis.tables.run_tables import class_rows, count_tested, count_untrained
 from sslbench.analysis.tables.selection import classes_frame
 from sslbench.api import Outcome, Target, Task
 from sslbench.data.splits import Division
@@ -92,7 +92,7 @@ def test_a_class_that_was_never_learned_is_not_among_the_worst(official):
     record = official.records[0]
     dataset = record.evaluated_on[0]["part"]
     assert {row.name for row in class_rows(record, dataset, "knn")} == {"ant", "bee"}
-    assert count_untaught(record, dataset, "knn") == {"dab": 3, "eel": 1}
+    assert count_untrained(record, dataset, "knn") == {"dab": 3, "eel": 1}
     assert count_tested(record, dataset, "knn") == (4, 6)
     recalls = [row.recall for row in record.classes if row.recall is not None]
     macro = next(s.value for s in record.scores if s.metric == "macro_accuracy" and s.chosen_on == "validation")

@@ -33,7 +33,7 @@ def results(names) -> list:
     rows = []
     for place, name in enumerate(names):
         cells = {
-            (protocol, metric): Estimate(mean=0.1 * place + 0.011 * number, half=0.0123, n=3, over="seeds")
+            (protocol, metric): Estimate(mean=0.1 * place + 0.011 * number, ci95_half_width=0.0123, n=3, unit="seeds")
             for number, protocol in enumerate(PROTOCOLS) for metric in ("micro_accuracy", "macro_accuracy")
         }  # fmt: skip
         record = SimpleNamespace(

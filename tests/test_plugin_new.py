@@ -91,8 +91,8 @@ def test_the_table_of_checks(stranger):
     answer = call(python, "-m", "sslbench", "plugin", "check", "protocol/new-protocol")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "protocol/new-protocol (version 1, new-protocol 0.1.0)" in answer.stdout
-    assert "kept       reads_no_query_label" in answer.stdout
-    assert "kept       tells_what_it_chose" in answer.stdout
+    assert "kept       ignores_query_labels" in answer.stdout
+    assert "kept       reports_its_selection" in answer.stdout
 
 
 @pytest.mark.parametrize(

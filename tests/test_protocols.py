@@ -17,7 +17,7 @@ from sklearn.metrics import (
 )
 
 from sslbench.analysis.statistics import adjusted_mutual_info, feature_geometry, metrics
-from sslbench.analysis.statistics.intervals import over_folds, over_seeds, paired
+from sslbench.analysis.statistics.intervals import mean_over_folds, mean_over_seeds, mean_paired_difference
 from sslbench.api.errors import RequestError
 from sslbench.evaluation.features import DiskFeatureTable, join_vectors
 from sslbench.protocols.clustering import ClusteringConfig
@@ -141,7 +141,7 @@ def test_micro_and_macro_accuracy_differ_for_unequal_classes():
 def test_ami_agrees_with_scikit_learn_in_both_normalizations(classes, clusters, n, seed):
     rng = np.random.default_rng(seed)
     labels, assigned = rng.integers(0, classes, n), rng.integers(0, clusters, n)
-    found = adjusted_mutual_info.adjusted(labels, assigned, 0, rng)
+    found = adjusted_mutual_info.adjusted_mutual_info(labels, assigned, 0, rng)
     for name, method in (("ami_max", "max"), ("ami_arithmetic", "arithmetic")):
         expected = adjusted_mutual_info_score(labels, assigned, average_method=method)
         assert found[name] == pytest.approx(expected, abs=1e-9)
@@ -150,7 +150,7 @@ def test_ami_agrees_with_scikit_learn_in_both_normalizations(classes, clusters, 
 def test_the_permutation_null_agrees_with_scikit_learn():
     rng = np.random.default_rng(0)
     labels, assigned = rng.integers(0, 5, 300), rng.integers(3, 9, 300)
-    found = adjusted_mutual_info.adjusted(labels, assigned, 20, np.random.default_rng(1))
+    found = adjusted_mutual_info.adjusted_mutual_info(labels, assigned, 20, np.random.default_rng(1))
     other = np.random.default_rng(1)
     null = [adjusted_mutual_info_score(other.permutation(labels), assigned, average_method="max") for _ in range(20)]
     assert found["ami_max_null"] == pytest.approx(np.mean(null), abs=1e-9)
@@ -161,7 +161,7 @@ def test_the_permutation_null_agrees_with_published_values():
     """200 permutations of random labels: n = 700, K = 2: mean 0.0001, deviation 0.0017; n = 1000, K = 10: 0.0000, 0.0034."""
     for n, k, deviation in ((700, 2, 0.0017), (1000, 10, 0.0034)):
         rng = np.random.default_rng(0)
-        found = adjusted_mutual_info.adjusted(np.arange(n) % k, rng.integers(0, k, n), 200, rng)
+        found = adjusted_mutual_info.adjusted_mutual_info(np.arange(n) % k, rng.integers(0, k, n), 200, rng)
         assert found["ami_max_null"] == pytest.approx(0, abs=4 * deviation / np.sqrt(200))
         assert found["ami_max_null_sd"] == pytest.approx(deviation, rel=0.35)
 
@@ -270,14 +270,14 @@ def test_series_are_averaged_over_their_true_steps():
 
 
 def test_intervals():
-    estimate = over_seeds([0.5, 0.6, 0.7])
-    assert estimate.half == pytest.approx(4.302653 * 0.1 / np.sqrt(3), rel=1e-5)
-    assert over_seeds([0.5]).half is None
-    folds = over_folds([0.5, 0.6, 0.7, 0.6, 0.6], 0.2)
-    assert folds.over == "folds"
+    estimate = mean_over_seeds([0.5, 0.6, 0.7])
+    assert estimate.ci95_half_width == pytest.approx(4.302653 * 0.1 / np.sqrt(3), rel=1e-5)
+    assert mean_over_seeds([0.5]).ci95_half_width is None
+    folds = mean_over_folds([0.5, 0.6, 0.7, 0.6, 0.6], 0.2)
+    assert folds.unit == "folds"
     variance = np.var([0.5, 0.6, 0.7, 0.6, 0.6], ddof=1)
-    assert folds.half == pytest.approx(2.776445 * np.sqrt(variance * (1 / 5 + 0.25)), rel=1e-5)
-    assert paired([0.6, 0.7], [0.5, 0.6]).mean == pytest.approx(0.1)
+    assert folds.ci95_half_width == pytest.approx(2.776445 * np.sqrt(variance * (1 / 5 + 0.25)), rel=1e-5)
+    assert mean_paired_difference([0.6, 0.7], [0.5, 0.6]).mean == pytest.approx(0.1)
 
 
 def test_generators_depend_on_seed_and_name_only(digits):

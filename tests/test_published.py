@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import sslbench
-from sslbench.analysis.tables.published import verdicts
+from sslbench.analysis.tables.published import compare_published
 from sslbench.api import Citation, Published, ReferenceSpec
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.report.console.terminal import show_results
@@ -34,7 +34,7 @@ def record(tmp_path_factory):
 
 
 def test_a_verdict_says_the_gap_and_every_difference(record):
-    (verdict,) = verdicts([record], [REFERENCE], RECIPES)
+    (verdict,) = compare_published([record], [REFERENCE], RECIPES)
     ours = next(s.value for s in record.scores if s.metric == "micro_accuracy" and s.chosen_on == "validation")
     assert verdict.gap == pytest.approx(100 * (ours - 0.9))
     assert verdict.differences == (
@@ -49,7 +49,7 @@ def test_a_verdict_says_the_gap_and_every_difference(record):
 
 @pytest.mark.parametrize("change", [{"recipe": "original"}, {"status": "collapsed"}, {"method": {"name": "byol", "uses_labels": False}}])  # fmt: skip
 def test_another_recipe_method_or_a_collapsed_run_stands_beside_nothing(record, change):
-    assert not list(verdicts([dataclasses.replace(record, **change)], [REFERENCE], RECIPES))
+    assert not list(compare_published([dataclasses.replace(record, **change)], [REFERENCE], RECIPES))
 
 
 def test_installed_tables_are_in_the_words_of_this_project(record):
@@ -66,7 +66,7 @@ def test_installed_tables_are_in_the_words_of_this_project(record):
 
 def test_it_is_printed_below_the_table(record):
     console = Console(file=io.StringIO(), width=300)
-    show_results(console, Results(records=(record,)), list(verdicts([record], [REFERENCE], RECIPES)))
+    show_results(console, Results(records=(record,)), list(compare_published([record], [REFERENCE], RECIPES)))
     assert "published: simclr on digits, knn micro_accuracy: " in console.file.getvalue()
 
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sslbench.analysis.statistics.bootstrap import resampled_weights, sample_draws, sample_weights, strata
-from sslbench.analysis.statistics.protocol_agreement import correlations, flips
-from sslbench.analysis.statistics.rank_aggregation import cliques, nemenyi, order_of
+from sslbench.analysis.statistics.protocol_agreement import correlations, find_flips
+from sslbench.analysis.statistics.rank_aggregation import aggregate_ranks, cliques, nemenyi
 from sslbench.analysis.statistics.score_variance import variance_of_answers, variance_over_seeds
-from sslbench.analysis.statistics.shared_ranks import Field, difference, standings
-from sslbench.analysis.statistics.variance_components import power, seeds_needed, split
+from sslbench.analysis.statistics.shared_ranks import ComparedScores, difference, rank_rows
+from sslbench.analysis.statistics.variance_components import power, seeds_needed, split_variance
 from sslbench.analysis.statistics.win_matrix import gain_summary, relative_gain, welch_win_matrix, win_matrix
 from sslbench.leaderboard.standings.entries import split_answer_variance, summarize
 from sslbench.leaderboard.submission.bundle import Answers, pack_bits
@@ -25,13 +25,13 @@ from sslbench.leaderboard.submission.bundle import Answers, pack_bits
 RNG = np.random.default_rng(7)
 
 
-def field(right: dict[str, np.ndarray], draws: int = 400, seed: int = 0) -> Field:
+def field(right: dict[str, np.ndarray], draws: int = 400, seed: int = 0) -> ComparedScores:
     """Entries by which samples [S, n] they answer rightly."""
     n = next(iter(right.values())).shape[1]
     codes, shares = strata(np.zeros(n, np.int64), np.zeros(n, np.int64), by_class=False)
     rng = np.random.default_rng(seed)
     weights = resampled_weights(codes, shares, draws, rng)
-    return Field(
+    return ComparedScores(
         names=list(right),
         scores=np.array([one.mean() for one in right.values()]),
         draws=np.stack([sample_draws(one.astype(float), weights) for one in right.values()]),
@@ -78,11 +78,11 @@ def test_methods_far_apart_are_told_apart_and_ties_share_a_rank():
         name: answers(rng, 500, 5, ability, hard, 0.1)
         for name, ability in (("low", -2), ("b", 1), ("a", 1), ("top", 4))
     }
-    found = {one.name: one for one in standings(field(made))}
+    found = {one.name: one for one in rank_rows(field(made))}
     assert {name: one.rank for name, one in found.items()} == {"top": 1, "a": 2, "b": 2, "low": 4}
     assert found["top"].ranks == (1, 1)
     assert found["a"].ranks == found["b"].ranks == (2, 3)
-    assert [one.rank for one in standings(field(made))] == [1, 2, 2, 4]
+    assert [one.rank for one in rank_rows(field(made))] == [1, 2, 2, 4]
 
 
 def test_shared_test_samples_make_a_small_gap_sure():
@@ -90,19 +90,21 @@ def test_shared_test_samples_make_a_small_gap_sure():
     base = np.tile(RNG.random(1000) < 0.7, (3, 1))
     better = base.copy()
     better[:, np.flatnonzero(~base[0])[:40]] = True
-    found = standings(field({"base": base, "better": better}))
+    found = rank_rows(field({"base": base, "better": better}))
     assert [(one.name, one.rank) for one in found] == [("better", 1), ("base", 2)]
 
 
 def test_equal_rows_tie_and_an_empty_field_has_no_rows():
     same = RNG.random((3, 50)) < 0.5
-    assert [one.rank for one in standings(field({"x": same, "y": same}))] == [1, 1]
-    assert standings(Field(names=[], scores=np.array([]), draws=np.zeros((0, 3), np.float32), variances=[])) == []
+    assert [one.rank for one in rank_rows(field({"x": same, "y": same}))] == [1, 1]
+    assert (
+        rank_rows(ComparedScores(names=[], scores=np.array([]), draws=np.zeros((0, 3), np.float32), variances=[])) == []
+    )
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=60, max_size=60), min_size=1, max_size=6))
 def test_a_rank_lies_within_the_ranks_that_it_could_be(rows):
-    found = standings(field({f"m{i}": np.array(row).reshape(3, 20) for i, row in enumerate(rows)}))
+    found = rank_rows(field({f"m{i}": np.array(row).reshape(3, 20) for i, row in enumerate(rows)}))
     for one in found:
         assert 1 <= one.rank == one.ranks[0] <= one.ranks[1] <= len(rows)
 
@@ -122,7 +124,7 @@ def test_ranks_are_those_of_all_pairs_one_by_one():
     for one, other in itertools.permutations(range(80), 2):
         gap, half = difference(made, one, other)
         better[one, other] = half is not None and gap > half
-    ranks = {row.name: row.ranks for row in standings(made)}
+    ranks = {row.name: row.ranks for row in rank_rows(made)}
     assert ranks == {
         name: (1 + better[:, place].sum(), 80 - better[place].sum()) for place, name in enumerate(made.names)
     }
@@ -132,10 +134,10 @@ def test_blocks_of_rows_give_what_one_block_gives(monkeypatch):
     rng = np.random.default_rng(5)
     hard = rng.normal(0, 1, 200)
     made = {f"m{i}": answers(rng, 200, 3, i / 3, hard, 0.1) for i in range(12)}
-    whole = standings(field(made))
+    whole = rank_rows(field(made))
     monkeypatch.setattr("sslbench.analysis.statistics.shared_ranks.ROWS", 5)
     monkeypatch.setattr("sslbench.analysis.statistics.shared_ranks.COLUMNS", 3)
-    assert standings(field(made)) == whole
+    assert rank_rows(field(made)) == whole
 
 
 # ---- wins, gains, orders ---------------------------------------------------------------------------------------------
@@ -175,7 +177,7 @@ def test_relative_gain_is_that_of_the_reference():
 
 def test_orders_share_ranks_and_leave_out_by_name():
     scores = pd.DataFrame({"x": [0.9, 0.5, 0.5, 0.1], "y": [0.8, 0.6, 0.7, np.nan]}, index=["a", "b", "c", "d"])
-    found = order_of(scores)
+    found = aggregate_ranks(scores)
     assert found.left_out == ("d",)
     assert found.rows.to_dict("list") == {
         "method": ["a", "c", "b"],
@@ -187,7 +189,7 @@ def test_orders_share_ranks_and_leave_out_by_name():
 def test_the_critical_difference_groups_what_does_not_differ():
     rng = np.random.default_rng(0)
     scores = pd.DataFrame(rng.normal(0, 0.01, (4, 12)) + np.array([[0.9], [0.89], [0.4], [0.39]]), index=list("abcd"))
-    found = order_of(scores)
+    found = aggregate_ranks(scores)
     assert found.p < 1e-5
     assert [set(group) for group in found.groups] == [{"a", "b"}, {"c", "d"}]
     p = nemenyi(scores)
@@ -211,15 +213,15 @@ def test_causes_of_spread_are_parted():
     for _ in range(300):
         of_seed, of_fold = rng.normal(0, 3, 6), rng.normal(0, 2, 5)
         both = rng.normal(0, 1, (6, 5))
-        found.append(split((of_seed[:, None] + of_fold + both)[..., None] + rng.normal(0, 0.5, (6, 5, 3))))
+        found.append(split_variance((of_seed[:, None] + of_fold + both)[..., None] + rng.normal(0, 0.5, (6, 5, 3))))
     for cause, wanted in (("pretraining", 9), ("subset", 4), ("probe", 0.25), ("rest", 1)):
         assert np.mean([getattr(one, cause) for one in found]) == pytest.approx(wanted, rel=0.15), cause
 
 
 def test_what_was_not_varied_has_no_share():
-    one_fold = split(np.array([[[0.1]], [[0.3]]]))
+    one_fold = split_variance(np.array([[[0.1]], [[0.3]]]))
     assert (one_fold.pretraining, one_fold.subset, one_fold.probe) == (pytest.approx(0.02), None, None)
-    nothing = split(np.array([[[0.1]]]))
+    nothing = split_variance(np.array([[[0.1]]]))
     assert nothing.pretraining is nothing.subset is nothing.probe is None
 
 
@@ -253,7 +255,7 @@ def test_protocols_that_disagree_are_named():
     assert found.loc[("p", "q"), "tau"] == -1
     assert np.isnan(found.loc[("p", "r"), "tau"])
     low, high = np.tile(np.arange(200) < 40, (3, 1)), np.tile(np.arange(200) < 160, (3, 1))
-    turned = flips({"knn": field({"a": high, "b": low}), "linear": field({"a": low, "b": high})})
+    turned = find_flips({"knn": field({"a": high, "b": low}), "linear": field({"a": low, "b": high})})
     assert [(one.first, one.second, one.prefers_first, one.prefers_second) for one in turned] == [
         ("a", "b", "knn", "linear")
     ]

@@ -17,7 +17,9 @@ def row(name: str, *, baseline: bool = True, trained: bool = True, encoder: bool
         pretrained_on=[], evaluated_on=[{"part": "digits"}], protocols=[], seeds=[0], folds=[0], test_share=0.2,
         settings={}, request={}, versions={}, training=[{"history": [{"loss": 1.0}] if trained else []}],
     )  # fmt: skip
-    cells = {(p, "macro_accuracy"): Estimate(mean=v, half=None, n=1, over="seeds") for p, v in scores.items()}
+    cells = {
+        (p, "macro_accuracy"): Estimate(mean=v, ci95_half_width=None, n=1, unit="seeds") for p, v in scores.items()
+    }
     return RunRow(record=record, dataset="digits", cells=cells, oracle={}, by_seed={})
 
 

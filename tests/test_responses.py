@@ -14,20 +14,20 @@ from sslbench.analysis.statistics.class_trends import (
     BASES,
     CORRECTIONS,
     agreement,
-    corrected,
-    responses,
+    correct_p,
+    fit_class_trends,
     trend,
     trend_counts,
 )
-from sslbench.analysis.statistics.power import found_shares, planted
-from sslbench.analysis.statistics.shared_bias import cube, shared, shared_bias, signs
+from sslbench.analysis.statistics.power import detection_rates, plant_trends
+from sslbench.analysis.statistics.shared_bias import class_means, count_shared, shared_bias, signs
 
 RNG = np.random.default_rng
 
 
 def test_each_basis_is_scipys():
-    frame = planted(10, 5, [0.1, -0.05, 0.0], RNG(0), noise=0.02)
-    found = responses(frame, "setting").set_index("class")
+    frame = plant_trends(10, 5, [0.1, -0.05, 0.0], RNG(0), noise=0.02)
+    found = fit_class_trends(frame, "setting").set_index("class")
     for name in range(3):
         mine = frame[frame["class"] == name]
         means = mine.groupby("setting")["value"].mean()
@@ -43,7 +43,7 @@ def test_each_basis_is_scipys():
         assert found.loc[name, "slope_seeds"] == pytest.approx(np.mean(slopes))
         assert found.loc[name, "p_seeds"] == pytest.approx(stats.ttest_1samp(slopes, 0).pvalue)
         low, high = stats.t.interval(0.95, 4, np.mean(slopes), stats.sem(slopes))
-        assert found.loc[name, "slope_seeds_half"] == pytest.approx((high - low) / 2)
+        assert found.loc[name, "slope_seeds_ci95_half_width"] == pytest.approx((high - low) / 2)
     assert found["p_means_bh"].tolist() == pytest.approx(stats.false_discovery_control(found["p_means"]).tolist())
     assert found["p_means_holm"].tolist() == pytest.approx(multipletests(found["p_means"], method="holm")[1].tolist())
     assert (found["settings"].tolist(), found["seeds"].tolist()) == ([10] * 3, [5] * 3)
@@ -61,9 +61,9 @@ def test_the_critical_correlations_of_the_paper(n, critical):
 
 
 def test_trends_have_names_and_a_class_that_never_moves_has_none():
-    frame = planted(8, 5, [0.3, -0.3, 0.0], RNG(1), noise=0.01)
+    frame = plant_trends(8, 5, [0.3, -0.3, 0.0], RNG(1), noise=0.01)
     frame.loc[frame["class"] == 2, "value"] = 1.0
-    found = responses(frame, "setting")
+    found = fit_class_trends(frame, "setting")
     for basis in BASES:
         for correction in CORRECTIONS:
             assert trend(found, basis, correction).tolist() == ["ascending", "descending", "none"]
@@ -74,13 +74,13 @@ def test_trends_have_names_and_a_class_that_never_moves_has_none():
 
 
 def test_too_few_settings_say_nothing():
-    found = responses(planted(2, 5, [0.5], RNG(0), noise=0.01), "setting")
+    found = fit_class_trends(plant_trends(2, 5, [0.5], RNG(0), noise=0.01), "setting")
     assert trend(found, "means", "raw").tolist() == ["none"]
 
 
 def test_each_seed_has_an_order_of_its_own():
     """Means of four settings have 24 orders, so no p below 2/24; three seeds have 24 each, and can say more."""
-    found = responses(planted(4, 3, [0.5], RNG(0), noise=0.01), "setting").iloc[0]
+    found = fit_class_trends(plant_trends(4, 3, [0.5], RNG(0), noise=0.01), "setting").iloc[0]
     assert found["p_means"] == pytest.approx(2 / 24)
     assert found["p_seeds"] < 0.01
 
@@ -93,16 +93,16 @@ def test_rank_correlations_of_few_settings_are_exact():
 
     theirs = stats.permutation_test((y,), statistic, permutation_type="pairings", n_resamples=1000, rng=0).pvalue
     frame = pd.DataFrame({"method": "m", "class": "c", "setting": np.arange(6.0), "seed": 0, "value": y})
-    assert responses(frame, "setting")["p_ranks"].iloc[0] == pytest.approx(theirs, abs=0.005)
+    assert fit_class_trends(frame, "setting")["p_ranks"].iloc[0] == pytest.approx(theirs, abs=0.005)
 
 
 @settings(max_examples=20)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_corrections_are_those_of_statsmodels(values):
     p = np.array(values)
-    assert corrected(p, "holm").tolist() == pytest.approx(multipletests(p, method="holm")[1].tolist())
-    assert corrected(p, "bh").tolist() == pytest.approx(multipletests(p, method="fdr_bh")[1].tolist())
-    assert corrected(np.stack([p, p]), "holm")[1].tolist() == corrected(p, "holm").tolist()
+    assert correct_p(p, "holm").tolist() == pytest.approx(multipletests(p, method="holm")[1].tolist())
+    assert correct_p(p, "bh").tolist() == pytest.approx(multipletests(p, method="fdr_bh")[1].tolist())
+    assert correct_p(np.stack([p, p]), "holm")[1].tolist() == correct_p(p, "holm").tolist()
 
 
 @pytest.mark.parametrize(("settings_", "seeds"), [(3, 1), (3, 3), (4, 1), (5, 3)])
@@ -116,39 +116,46 @@ def test_counts_that_lie_on_a_line_by_chance_are_no_trend(settings_, seeds, test
         [range(100), range(50), np.linspace(0, 1, settings_), range(seeds)],
         names=["method", "class", "setting", "seed"],
     )
-    found = responses(pd.DataFrame({"value": counts.reshape(-1)}, index=index).reset_index(), "setting")
+    found = fit_class_trends(pd.DataFrame({"value": counts.reshape(-1)}, index=index).reset_index(), "setting")
     for basis in ("means", "ranks", "seeds"):
         families = (trend(found, basis, "holm") != "none").groupby(found["method"]).any()
         assert families.mean() <= 0.14, basis  # 5 % and three deviations of 100 families
 
 
 def test_settings_that_a_method_lacks_are_ranked_without():
-    frame = planted(8, 2, [0.3], RNG(0), noise=0.001)
+    frame = plant_trends(8, 2, [0.3], RNG(0), noise=0.001)
     lacking = frame[~frame["setting"].isin(sorted(frame["setting"].unique())[2:5])]
-    found = responses(pd.concat([frame.assign(method="a"), lacking.assign(method="b")]), "setting").set_index("method")
+    found = fit_class_trends(pd.concat([frame.assign(method="a"), lacking.assign(method="b")]), "setting").set_index(
+        "method"
+    )
     assert found["spearman"].tolist() == pytest.approx([1.0, 1.0])
     assert found["settings"].tolist() == [8, 5]
-    unnamed = responses(frame.assign(kind=None), "setting", ["method", "kind"])
+    unnamed = fit_class_trends(frame.assign(kind=None), "setting", ["method", "kind"])
     assert len(unnamed) == 1
 
 
 def test_one_seed_has_no_interval():
-    found = responses(planted(6, 1, [0.3], RNG(0), noise=0.01), "setting").iloc[0]
-    assert np.isnan(found["slope_seeds_half"])
+    found = fit_class_trends(plant_trends(6, 1, [0.3], RNG(0), noise=0.01), "setting").iloc[0]
+    assert np.isnan(found["slope_seeds_ci95_half_width"])
     assert (found["p_seeds"], found["p_means"] < 0.05) == (1.0, True)
 
 
 def test_groups_are_corrected_apart():
-    frame = pd.concat([planted(10, 3, [0.02] * 4, RNG(2), noise=0.02), planted(10, 3, [0.0] * 400, RNG(3), noise=0.02).assign(method="other")])  # fmt: skip
-    together, alone = responses(frame, "setting"), responses(frame[frame["method"] == "planted"], "setting")
+    frame = pd.concat([plant_trends(10, 3, [0.02] * 4, RNG(2), noise=0.02), plant_trends(10, 3, [0.0] * 400, RNG(3), noise=0.02).assign(method="other")])  # fmt: skip
+    together, alone = (
+        fit_class_trends(frame, "setting"),
+        fit_class_trends(frame[frame["method"] == "planted"], "setting"),
+    )
     mine = together[together["method"] == "planted"]
     assert mine["p_means_holm"].tolist() == pytest.approx(alone["p_means_holm"].tolist())
 
 
 def test_errors_come_at_their_nominal_rates():
     """1,000 draws of ten classes that nothing moves: raw errors at 5 %, and families with any error at 5 % with Holm and BH."""
-    tables = [planted(10, 5, [0.0] * 10, RNG(n), noise=0.02, between=0.02).assign(method=str(n)) for n in range(1000)]
-    found = responses(pd.concat(tables), "setting")
+    tables = [
+        plant_trends(10, 5, [0.0] * 10, RNG(n), noise=0.02, between=0.02).assign(method=str(n)) for n in range(1000)
+    ]
+    found = fit_class_trends(pd.concat(tables), "setting")
     for basis in BASES:
         wrong = trend(found, basis, "raw") != "none"
         assert wrong.mean() < 0.058, basis
@@ -162,7 +169,7 @@ def test_errors_come_at_their_nominal_rates():
 @pytest.mark.parametrize("settings_", [6, 10, 20])
 def test_power_grows_and_errors_do_not(settings_, capsys):
     """Power of 5 seeds for a class that gains or loses 3 points from end to end, scores of deviation 2 points; printed."""
-    shares = [found_shares(settings_, 5, slope, RNG(4), noise=0.02, draws=25) for slope in (0.03, -0.03)]
+    shares = [detection_rates(settings_, 5, slope, RNG(4), noise=0.02, draws=25) for slope in (0.03, -0.03)]
     table = pd.concat(shares).groupby(["basis", "correction"])[["power", "false"]].mean()
     with capsys.disabled():
         print(f"\n{settings_} settings x 5 seeds, 3 points in all, deviation 2 points\n{table.round(2).to_string()}")
@@ -175,9 +182,9 @@ def test_power_grows_and_errors_do_not(settings_, capsys):
 @settings(max_examples=30)
 @given(st.integers(0, 1000), st.floats(0.1, 10), st.floats(-5, 5))
 def test_a_setting_in_other_units_changes_no_p(seed, scale, shift):
-    frame = planted(7, 3, [0.02, 0.0], RNG(seed), noise=0.02)
-    before = responses(frame, "setting")
-    after = responses(frame.assign(setting=frame["setting"] * scale + shift), "setting")
+    frame = plant_trends(7, 3, [0.02, 0.0], RNG(seed), noise=0.02)
+    before = fit_class_trends(frame, "setting")
+    after = fit_class_trends(frame.assign(setting=frame["setting"] * scale + shift), "setting")
     for _, p in BASES.values():
         assert after[p].tolist() == pytest.approx(before[p].tolist(), abs=1e-9)
     assert after["slope"].tolist() == pytest.approx((before["slope"] / scale).tolist())
@@ -185,8 +192,8 @@ def test_a_setting_in_other_units_changes_no_p(seed, scale, shift):
 
 def test_what_methods_share_stands_beside_chance():
     slopes = [0.3] * 4 + [-0.3] * 3 + [0.0] * 13
-    tables = {name: planted(10, 3, slopes, RNG(n), noise=0.02) for n, name in enumerate("abc")}
-    opposite = planted(10, 3, [-s for s in slopes], RNG(9), noise=0.02)
+    tables = {name: plant_trends(10, 3, slopes, RNG(n), noise=0.02) for n, name in enumerate("abc")}
+    opposite = plant_trends(10, 3, [-s for s in slopes], RNG(9), noise=0.02)
     frame = pd.concat([*(t.assign(method=name) for name, t in tables.items()), opposite.assign(method="d")])
     found = shared_bias(frame, "setting", ["a", "b", "c", "d"], RNG(0), draws=200).set_index(["methods", "signs"])
     assert found.loc[("at least 3", "same sign"), "classes"] == 7
@@ -194,14 +201,14 @@ def test_what_methods_share_stands_beside_chance():
     assert found.loc[("all 4", "any sign"), "classes"] >= 7
     assert found.loc[("at least 3", "same sign"), "p"] < 0.01
     assert found.loc[("at least 3", "same sign"), "by_chance"] < 1
-    assert (found["of"] == 20).all()
+    assert (found["tested_classes"] == 20).all()
 
 
 def test_what_chance_shares_is_not_called_more():
     low = 0
     for seed in range(60):
         frame = pd.concat(
-            [planted(10, 3, [0.0] * 20, RNG((seed, n)), noise=0.02).assign(method=str(n)) for n in range(3)]
+            [plant_trends(10, 3, [0.0] * 20, RNG((seed, n)), noise=0.02).assign(method=str(n)) for n in range(3)]
         )
         found = shared_bias(frame, "setting", ["0", "1", "2"], RNG(seed), draws=100).set_index(["methods", "signs"])
         low += found.loc[("at least 2", "same sign"), "p"] < 0.05
@@ -210,15 +217,15 @@ def test_what_chance_shares_is_not_called_more():
 
 def test_shared_counts_by_hand():
     found = np.array([[1, 1, 0, -1], [1, -1, 0, -1], [1, 1, 1, 0]])
-    assert [int(n) for n in shared(found, 3)] == [1, 2]
-    assert [int(n) for n in shared(found, 2)] == [3, 3]
-    frame = planted(4, 2, [0.1, 0.2], RNG(0), noise=0.01)
+    assert [int(n) for n in count_shared(found, 3)] == [1, 2]
+    assert [int(n) for n in count_shared(found, 2)] == [3, 3]
+    frame = plant_trends(4, 2, [0.1, 0.2], RNG(0), noise=0.01)
     lacking = pd.concat([frame.assign(method="a"), frame[frame["class"] == 0].assign(method="b")])
-    assert cube(lacking, "setting", ["a", "b"])[2] == [0]
+    assert class_means(lacking, "setting", ["a", "b"])[2] == [0]
 
 
 def test_agreement_of_two_measurements():
-    first = responses(planted(10, 5, [0.3, -0.3, 0.0, -0.3], RNG(0), noise=0.01), "setting")
-    second = responses(planted(10, 5, [0.3, 0.3, 0.0, -0.3], RNG(1), noise=0.01), "setting")
+    first = fit_class_trends(plant_trends(10, 5, [0.3, -0.3, 0.0, -0.3], RNG(0), noise=0.01), "setting")
+    second = fit_class_trends(plant_trends(10, 5, [0.3, 0.3, 0.0, -0.3], RNG(1), noise=0.01), "setting")
     row = agreement(first, second, ["method"], "seeds", "holm").iloc[0]
     assert (row["classes"], row["same"], row["descending_first"], row["descending_second"]) == (4, 0.75, 2, 1)

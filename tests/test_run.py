@@ -20,7 +20,7 @@ from sslbench_vision.backbones.micro_vit import MicroVitConfig
 from sslbench_vision.backbones.micro_vit_model import MicroVit
 
 import sslbench
-from sslbench.analysis.tables.run_tables import class_rows, estimate, rows_of
+from sslbench.analysis.tables.run_tables import class_rows, estimate, make_rows
 from sslbench.api import Modality
 from sslbench.api.errors import SslbenchError
 from sslbench.report.console.terminal import cell, show_results
@@ -208,7 +208,7 @@ def test_folds_are_pretrained_apart_and_their_interval_is_labeled(cli, tmp_path)
     assert len({stage for stage in record.keys if stage.startswith("pretrain/")}) == 5
     values = [s for s in record.scores if s.metric == "micro_accuracy" and s.chosen_on == "validation"]
     found = estimate(values, record.test_share)
-    assert (found.over, found.n) == ("folds", 5)
+    assert (found.unit, found.n) == ("folds", 5)
     pooled = cli("run", "--method", "mae", "--dataset", "digits", "--seeds", "0", "--protocols", "knn", "--baselines",
                  "none", "--out", str(tmp_path / "all"), "folds=all", "pretrain.pool=all", *OVERRIDES)  # fmt: skip
     assert pooled.returncode == 0, pooled.stderr
@@ -225,7 +225,7 @@ def test_label_fractions_are_rows_of_their_own(tmp_path):
     values = {s.setting: s.value for s in record.scores if s.metric == "micro_accuracy" and s.chosen_on == "validation"}
     few, everything = (values[k] for k in sorted(values, key=lambda k: "fraction" not in k))
     assert few < everything
-    assert rows_of([record])[0].cells["linear", "micro_accuracy"].mean == everything
+    assert make_rows([record])[0].cells["linear", "micro_accuracy"].mean == everything
 
 
 def test_instrument_transfer_on_real_images(shared, tmp_path):

@@ -13,7 +13,7 @@ import pytest
 import sslbench
 from sslbench.analysis.statistics.intervals import Estimate
 from sslbench.analysis.tables.best_row import find_best_row
-from sslbench.analysis.tables.run_tables import RunRow, rows_of
+from sslbench.analysis.tables.run_tables import RunRow, make_rows
 from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.api.errors import RequestError
 from sslbench.report.balance import describe_balance
@@ -83,7 +83,7 @@ def test_the_page_shows_every_method_and_stands_alone(command):
 def test_misclassified_images_are_those_of_the_predictions(command):
     _, out = command
     results = results_of(out)
-    best = find_best_row(rows_of(results.records), "digits")
+    best = find_best_row(make_rows(results.records), "digits")
     predictions = pd.read_parquet(out / best.row.record.run / "predictions.parquet")
     wrong = predictions[(predictions["protocol"] == "knn") & (predictions["label"] != predictions["predicted"])]
     often = wrong["id"].value_counts()
@@ -130,7 +130,9 @@ def row(name: str, knn: float, *, baseline: bool = False, linear: float | None =
     cells = {("knn", "macro_accuracy"): knn, ("linear", "macro_accuracy"): linear}
     record = SimpleNamespace(run=name, baseline=baseline, status=status)
     kept = {
-        place: Estimate(mean=value, half=None, n=1, over="seeds") for place, value in cells.items() if value is not None
+        place: Estimate(mean=value, ci95_half_width=None, n=1, unit="seeds")
+        for place, value in cells.items()
+        if value is not None
     }
     return RunRow(record=record, dataset="d", cells=kept, oracle={}, by_seed={})
 
@@ -164,7 +166,7 @@ def balance(least: int, most: int, tested: dict[str, int], groups: str = "none",
     protocols = [{"name": "knn"}, {"name": "diagnostics", "max_test_samples": most_tested}]
     record = SimpleNamespace(run="r", baseline=False, status="done", evaluated_on=[data], classes=classes, scores=[],
                              protocols=protocols)  # fmt: skip
-    one = Estimate(mean=0.5, half=None, n=1, over="seeds")
+    one = Estimate(mean=0.5, ci95_half_width=None, n=1, unit="seeds")
     cells = {("knn", "macro_accuracy"): one, ("diagnostics", "rank_me"): one}
     return list(describe_balance([RunRow(record=record, dataset="d", cells=cells, oracle={}, by_seed={})]))
 
@@ -205,7 +207,7 @@ def test_two_runs_are_compared_as_the_table_compares_them(command, cli):
     answers = {record.run: read_answers(out, record) for record in results.records}
     macro = next(one for one in found.comparison.overall if one.metric == "macro_accuracy")
     pair = [record for record in results.records if record.run in (first, second)]
-    judged = [one for one in judge_rows(rows_of(pair, answers), answers) if one.against == "best"]
+    judged = [one for one in judge_rows(make_rows(pair, answers), answers) if one.against == "best"]
     assert [(abs(one.difference), one.half_width) for one in judged] == [(abs(macro.difference), macro.half_width)]
     predictions = [pd.read_parquet(out / run / "predictions.parquet") for run in (first, second)]
     right = [

@@ -7,15 +7,20 @@ import pytest
 from scipy import stats
 
 from sslbench.analysis.statistics.bootstrap import resampled_weights, sample_draws, strata
-from sslbench.analysis.statistics.class_differences import answered, class_gap_ps, class_gaps, recall_half_widths
-from sslbench.analysis.statistics.intervals import over_seeds
+from sslbench.analysis.statistics.class_differences import (
+    class_gap_ps,
+    class_gaps,
+    recall_half_widths,
+    recall_statistics,
+)
+from sslbench.analysis.statistics.intervals import mean_over_seeds
 from sslbench.analysis.statistics.score_variance import (
     half_width,
     total_variance,
     variance_of_answers,
     variance_over_seeds,
 )
-from sslbench.analysis.statistics.shared_ranks import Field, difference, standings, verdict
+from sslbench.analysis.statistics.shared_ranks import ComparedScores, difference, rank_rows, verdict
 
 SPREADS = (0.0, 0.15, 0.5)
 """Deviation of a method's ability between seeds, in logits."""
@@ -31,8 +36,8 @@ def simulate_answers(rng: np.random.Generator, seeds: int, spread: float, hard: 
 
 def make_field(
     rows: dict[str, np.ndarray], weights: np.ndarray, codes: np.ndarray, shares: np.ndarray, **facts
-) -> Field:
-    return Field(
+) -> ComparedScores:
+    return ComparedScores(
         names=list(rows),
         scores=np.array([right.mean() for right in rows.values()]),
         draws=np.stack([sample_draws(right, weights) for right in rows.values()]),
@@ -65,7 +70,9 @@ def test_equal_classes_are_called_different_in_five_percent(seeds, spread):
     ps, families, tries = [], 0, 250
     for _ in range(tries):
         hard = rng.normal(0, 1.5, len(labels))
-        rows = [answered(simulate_answers(rng, seeds, spread, hard, labels), labels, CLASSES) for _ in range(2)]
+        rows = [
+            recall_statistics(simulate_answers(rng, seeds, spread, hard, labels), labels, CLASSES) for _ in range(2)
+        ]
         ps.append(class_gap_ps(*rows, labels)[1])
         families += bool((class_gaps(*rows, labels)[1] < 0.05).any())
     assert 0.03 <= (np.array(ps) < 0.05).mean() <= 0.07
@@ -115,7 +122,9 @@ def test_interaction_is_counted_once():
 
 def test_intervals_of_clusters_are_students_over_seeds():
     values = (0.2, 0.26, 0.31)
-    assert half_width(variance_over_seeds(values, depends_on_seed=True)) == pytest.approx(over_seeds(values).half)
+    assert half_width(variance_over_seeds(values, depends_on_seed=True)) == pytest.approx(
+        mean_over_seeds(values).ci95_half_width
+    )
     assert half_width(variance_over_seeds((0.2,), depends_on_seed=True)) is None
     assert half_width(variance_over_seeds((0.2, 0.2), depends_on_seed=False)) is None
 
@@ -130,11 +139,11 @@ def test_one_seed_covers_the_test_samples_of_this_one_training(micro):
     assert perfect == pytest.approx(1.96 / SAMPLES, rel=0.02)
 
 
-def one_seed_field(micro, first_depends: bool, second_depends: bool) -> Field:
+def one_seed_field(micro, first_depends: bool, second_depends: bool) -> ComparedScores:
     weights, codes, shares = micro
     rows = [np.zeros((1, SAMPLES)), np.ones((1, SAMPLES))]
     depends = (first_depends, second_depends)
-    return Field(
+    return ComparedScores(
         names=["low", "high"], scores=np.array([0.0, 1.0]), draws=np.stack([sample_draws(r, weights) for r in rows]),
         variances=[variance_of_answers(r, codes, shares, depends_on_seed=d) for r, d in zip(rows, depends, strict=True)],
     )  # fmt: skip
@@ -145,14 +154,14 @@ def test_a_trained_row_with_one_seed_is_never_better_or_worse(micro):
         field = one_seed_field(micro, *depends)
         assert [verdict(field, 0, 1), verdict(field, 1, 0)] == ["undecided: one seed"] * 2
         assert difference(field, 1, 0) == (1.0, None)
-        assert [one.rank for one in standings(field)] == [1, 1]
-        assert [one.ranks for one in standings(field)] == [(1, 2), (1, 2)]
+        assert [one.rank for one in rank_rows(field)] == [1, 1]
+        assert [one.ranks for one in rank_rows(field)] == [(1, 2), (1, 2)]
 
 
 def test_rows_without_randomness_are_compared_by_test_samples_alone(micro):
     field = one_seed_field(micro, False, False)
     assert [verdict(field, 0, 1), verdict(field, 1, 0)] == ["worse", "better"]
-    assert [(one.name, one.rank) for one in standings(field)] == [("high", 1), ("low", 2)]
+    assert [(one.name, one.rank) for one in rank_rows(field)] == [("high", 1), ("low", 2)]
 
 
 def test_class_gaps_of_a_row_with_one_seed_are_not_known():
@@ -160,18 +169,20 @@ def test_class_gaps_of_a_row_with_one_seed_are_not_known():
     worse, right = np.ones((1, 40)), np.ones((1, 40))
     worse[:, :20] = 0
     for depends in ((True, True), (True, False), (False, True)):
-        rows = [answered(r, labels, 2, depends_on_seed=d) for r, d in zip((worse, right), depends, strict=True)]
+        rows = [
+            recall_statistics(r, labels, 2, depends_on_seed=d) for r, d in zip((worse, right), depends, strict=True)
+        ]
         gap, p = class_gaps(*rows, labels)
         assert gap.tolist() == [-1, 0]
         assert np.isnan(p).all()
-    frozen = [answered(r, labels, 2, depends_on_seed=False) for r in (worse, right)]
+    frozen = [recall_statistics(r, labels, 2, depends_on_seed=False) for r in (worse, right)]
     assert class_gaps(*frozen, labels)[1][0] < 0.001
 
 
 def test_recall_intervals_cover_seeds_and_samples():
     rng, labels = np.random.default_rng(0), np.repeat([0, 1, 2], [50, 50, 1])
     right = (rng.random((1, 101)) < 0.8).astype(float)
-    halves = recall_half_widths(answered(right, labels, 3), labels)
+    halves = recall_half_widths(recall_statistics(right, labels, 3), labels)
     recall = right[0, :50].mean()
     assert halves[0] == pytest.approx(stats.t.ppf(0.975, 49) * np.sqrt(recall * (1 - recall) / 49), rel=0.01)
     assert np.isnan(halves[2])

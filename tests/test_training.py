@@ -21,7 +21,7 @@ from sslbench_vision.backbones.torchvision_model import TorchvisionEncoder
 from torch import nn
 
 import sslbench
-from sslbench.analysis.tables.run_tables import rows_of
+from sslbench.analysis.tables.run_tables import make_rows
 from sslbench.api import Modality
 from sslbench.api.modules import Objective, ParameterGroup
 from sslbench.config.settings import TrainSettings
@@ -94,8 +94,8 @@ def test_compiled_bfloat16_measures_the_same_on_a_gpu(tmp_path):
         record = sslbench.run(
             "simclr", "digits", out=tmp_path, settings={**settings, "train.compile": compiled}
         ).records[0]
-        values.append(rows_of([record])[0].cells["knn", "micro_accuracy"])
-    assert abs(values[0].mean - values[1].mean) <= max(value.half or 0 for value in values) + 0.02
+        values.append(make_rows([record])[0].cells["knn", "micro_accuracy"])
+    assert abs(values[0].mean - values[1].mean) <= max(value.ci95_half_width or 0 for value in values) + 0.02
 
 
 def test_layer_decay_multipliers_of_vit_large():

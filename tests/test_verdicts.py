@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 import sslbench
-from sslbench.analysis.statistics.accuracy import accuracy_variance, field_of_answers, known_variances
-from sslbench.analysis.statistics.class_differences import answered, recall_half_widths
-from sslbench.analysis.tables.run_tables import class_rows, own_answers, rows_of
+from sslbench.analysis.statistics.accuracy import accuracy_variance, compared_scores, known_variances
+from sslbench.analysis.statistics.class_differences import recall_half_widths, recall_statistics
+from sslbench.analysis.tables.run_tables import class_rows, default_answers, make_rows
 from sslbench.analysis.tables.selection import estimates
 from sslbench.analysis.tables.verdicts import RowVerdict, judge_rows
 from sslbench.report.console.terminal import show_results
@@ -44,22 +44,22 @@ def printed(results) -> str:
 def test_answers_give_the_scores_that_the_record_holds(finished):
     results = finished[0, 1, 2]
     for record in results.records:
-        for protocol, answers in own_answers(
+        for protocol, answers in default_answers(
             record, "digits", {record.run: read_answers(results.root, record)}
         ).items():
             for metric in ("micro_accuracy", "macro_accuracy"):
-                field = field_of_answers({record.run: answers}, metric)
-                assert field.scores[0] == pytest.approx(rows_of([record])[0].cells[protocol, metric].mean, abs=1e-12)
+                field = compared_scores({record.run: answers}, metric)
+                assert field.scores[0] == pytest.approx(make_rows([record])[0].cells[protocol, metric].mean, abs=1e-12)
             assert answers.right.shape == (3, 360)
 
 
 def test_a_single_seed_covers_its_test_samples_and_decides_nothing(finished):
     results = finished[(0,)]
     answers = {record.run: read_answers(results.root, record) for record in results.records}
-    rows = {row.record.method["name"]: row for row in rows_of(results.records, answers)}
+    rows = {row.record.method["name"]: row for row in make_rows(results.records, answers)}
     cell = rows["raw-features"].cells["knn", "micro_accuracy"]
-    assert (cell.over, cell.test_samples, cell.n) == ("test samples", 360, 1)
-    assert cell.half == pytest.approx(1.96 * math.sqrt(cell.mean * (1 - cell.mean) / 359), rel=0.01)
+    assert (cell.unit, cell.test_samples, cell.n) == ("test samples", 360, 1)
+    assert cell.ci95_half_width == pytest.approx(1.96 * math.sqrt(cell.mean * (1 - cell.mean) / 359), rel=0.01)
     found = {(one.protocol, one.against): one for one in judge_rows(list(rows.values()), answers)}
     assert {one.verdict for one in found.values()} == {"undecided: one seed"}
     text = printed(results)
@@ -72,7 +72,7 @@ def test_rows_without_randomness_have_no_variance_over_seeds(finished):
     results = finished[0, 1, 2]
     raw = next(record for record in results.records if record.method["name"] == "raw-features")
     assert raw.depends_on_seed is False
-    answers = own_answers(raw, "digits", {raw.run: read_answers(results.root, raw)})["knn"]
+    answers = default_answers(raw, "digits", {raw.run: read_answers(results.root, raw)})["knn"]
     assert accuracy_variance(answers, "macro_accuracy").over_seeds == 0
     pretrained = next(record for record in results.records if record.method["name"] == "pretrained")
     assert pretrained.depends_on_seed is False
@@ -82,7 +82,7 @@ def test_rows_without_randomness_have_no_variance_over_seeds(finished):
 def test_every_row_has_a_verdict_against_the_best_and_the_random_encoder(finished):
     results = finished[0, 1, 2]
     answers = {record.run: read_answers(results.root, record) for record in results.records}
-    rows = rows_of(results.records, answers)
+    rows = make_rows(results.records, answers)
     found = list(judge_rows(rows, answers))
     names = {record.run: record.method["name"] for record in results.records}
     told = {(names[one.run], one.protocol, one.against): (names[one.other], one.verdict) for one in found}
@@ -100,11 +100,11 @@ def test_every_row_has_a_verdict_against_the_best_and_the_random_encoder(finishe
 def test_class_recalls_cover_test_samples(finished):
     results = finished[0, 1, 2]
     record = results.records[0]
-    answers = own_answers(record, "digits", {record.run: read_answers(results.root, record)})["knn"]
-    wanted = recall_half_widths(answered(answers.right, answers.labels, 10), answers.labels)
+    answers = default_answers(record, "digits", {record.run: read_answers(results.root, record)})["knn"]
+    wanted = recall_half_widths(recall_statistics(answers.right, answers.labels, 10), answers.labels)
     by_name = {row.name: row.recall for row in class_rows(record, "digits", "knn", answers)}
-    assert by_name["3"].half == pytest.approx(wanted[3])
-    assert by_name["3"].over == "seeds and test samples"
+    assert by_name["3"].ci95_half_width == pytest.approx(wanted[3])
+    assert by_name["3"].unit == "seeds and test samples"
 
 
 def test_a_study_table_covers_test_samples_and_a_mean_of_runs_does_not(finished):
@@ -112,10 +112,10 @@ def test_a_study_table_covers_test_samples_and_a_mean_of_runs_does_not(finished)
     variances = known_variances({record.run: read_answers(results.root, record) for record in results.records})
     chosen = results.scores.query("protocol == 'knn' and metric == 'macro_accuracy'")
     found = estimates(chosen, ["method"], variances)
-    assert found["over"].tolist() == ["seeds and test samples"] * 2
+    assert found["unit"].tolist() == ["seeds and test samples"] * 2
     assert found["test_samples"].tolist() == [360] * 2
     mixed = estimates(chosen, ["protocol"], variances)
-    assert (mixed["over"].item(), mixed["test_samples"].item()) == ("seeds", 0)
+    assert (mixed["unit"].item(), mixed["test_samples"].item()) == ("seeds", 0)
 
 
 def test_rows_that_answered_other_samples_are_not_paired(finished):
@@ -126,11 +126,11 @@ def test_rows_that_answered_other_samples_are_not_paired(finished):
         answers[results.records[1].run][question] = type(own)(
             ids=ids, folds=own.folds, labels=own.labels, right=own.right, depends_on_seed=own.depends_on_seed
         )
-    assert list(judge_rows(rows_of(results.records, answers), answers)) == []
+    assert list(judge_rows(make_rows(results.records, answers), answers)) == []
 
 
 def test_the_best_row_is_in_the_table_though_nothing_is_compared_with_it(finished):
-    rows = rows_of(finished[0, 1, 2].records)[:2]
+    rows = make_rows(finished[0, 1, 2].records)[:2]
     worse, best = (row.record.run for row in rows)
     told = RowVerdict(
         run=worse, dataset="digits", protocol="knn", metric="macro_accuracy", against="best", other=best,

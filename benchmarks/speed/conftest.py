@@ -45,7 +45,7 @@ def state(request: pytest.FixtureRequest) -> Iterator[State]:
         keep(Path(__file__).parent, figures)
 
 
-def alternately(first: Callable[[], object], second: Callable[[], object], rounds: int = 5) -> float:
+def median_time_ratio(first: Callable[[], object], second: Callable[[], object], rounds: int = 5) -> float:
     """Median over rounds of time(first) / time(second), taken in turn so that a drifting machine cancels out."""
     ratios = []
     first()
@@ -59,7 +59,7 @@ def alternately(first: Callable[[], object], second: Callable[[], object], round
     return statistics.median(ratios)
 
 
-def shares(run: Callable[[], object]) -> dict[str, float]:
+def time_shares(run: Callable[[], object]) -> dict[str, float]:
     """A profile: what share of a run's time each of torch's operations takes by itself."""
     with profile(activities=[ProfilerActivity.CPU]) as watched:
         began = time.perf_counter()

@@ -26,7 +26,7 @@ from sslbench.train.feeds import Pass, SampleFeed
 from sslbench.train.loop import Training, TrainingResult, ignore_step, train
 
 
-def a_plan(request: Mapping[str, Any], *overrides: str) -> Plan:
+def plan_for(request: Mapping[str, Any], *overrides: str) -> Plan:
     """A request's plan on two threads, in the precision that the machine is best at."""
     machine = Machine(threads=2, precision=best_precision())
     tree = read_request(None, request, ["train.epochs=1", *overrides])
@@ -64,7 +64,7 @@ def from_files(plan: Plan, folder: Path) -> Pool:
     return Pool(members=[(table, np.arange(len(table)))], modalities=plan.modalities)
 
 
-def a_feed(plan: Plan, pool: Pool) -> SampleFeed:
+def feed_of(plan: Plan, pool: Pool) -> SampleFeed:
     """Batches of the pool's views, as a training takes them."""
     fabric = make_fabric(plan.train.precision)
     return SampleFeed(
@@ -74,14 +74,14 @@ def a_feed(plan: Plan, pool: Pool) -> SampleFeed:
     )  # fmt: skip
 
 
-def a_method(plan: Plan, rows: int) -> TrainedMethod:
+def method_of(plan: Plan, rows: int) -> TrainedMethod:
     """The plan's method, fresh."""
     method = build_method(plan, plan.modalities, plan.context.target, rows, 0)
     assert isinstance(method, TrainedMethod)
     return method
 
 
-class Ready:
+class CachedFeed:
     """A feed whose first step's views are handed out again and again: nothing is left but the step itself."""
 
     def __init__(self, feed: SampleFeed) -> None:
@@ -98,7 +98,7 @@ class Ready:
         return iter([self.passes] * self.count)
 
 
-class Short:
+class TruncatedFeed:
     """A feed of which every epoch ends after some steps: a large set's rates without a large set's time."""
 
     def __init__(self, feed: SampleFeed, most: int) -> None:
@@ -116,7 +116,7 @@ class Short:
 def epoch(
     plan: Plan,
     method: TrainedMethod,
-    feed: SampleFeed | Ready | Short,
+    feed: SampleFeed | CachedFeed | TruncatedFeed,
     epochs: int = 1,
     watch: Callable[[TrainingStep], None] = ignore_step,
 ) -> TrainingResult:

@@ -14,7 +14,7 @@ import torch
 
 from sslbench.progress import TrainingStep
 
-from .harness import Short, a_feed, a_method, a_plan, epoch, noise
+from .harness import TruncatedFeed, epoch, feed_of, method_of, noise, plan_for
 
 SIDE = 32
 
@@ -28,7 +28,7 @@ def own_memory() -> float:
 if __name__ == "__main__":
     rows, epochs = map(int, sys.argv[1:])
     torch.set_num_threads(2)
-    plan = a_plan(
+    plan = plan_for(
         {"method": {"name": "simclr"}, "data": {"name": "digits"}},
         f"view.size={SIDE}", "prepare.size=32", "train.batch_size=256", "recipe=quick", "backbone.name=micro-cnn",
     )  # fmt: skip
@@ -38,6 +38,6 @@ if __name__ == "__main__":
         peaks[moment.epoch] = max(peaks[moment.epoch], own_memory())
 
     with tempfile.TemporaryDirectory() as folder:
-        feed = Short(a_feed(plan, noise(plan, rows, SIDE, file=Path(folder) / "images.npy")), 8)
-        epoch(plan, a_method(plan, rows), feed, epochs, watch)
+        feed = TruncatedFeed(feed_of(plan, noise(plan, rows, SIDE, file=Path(folder) / "images.npy")), 8)
+        epoch(plan, method_of(plan, rows), feed, epochs, watch)
     print(*(peaks[number] for number in sorted(peaks)))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from sslbench_vision.backbones.transformer import attention
 
-from .conftest import State, alternately
+from .conftest import State, median_time_ratio
 from .figures import Figure
 
 SHAPES = {"17 tokens": (64, 4, 17, 32), "65 tokens": (64, 4, 65, 32), "197 tokens": (32, 3, 197, 64)}
@@ -24,7 +24,7 @@ def test_plain_products_beat_the_fused_kernel_in_half_precision(benchmark, state
     def step(attend: Callable[..., torch.Tensor]) -> None:
         attend(q, k, v).sum().backward()
 
-    gain = alternately(
+    gain = median_time_ratio(
         partial(step, torch.nn.functional.scaled_dot_product_attention), partial(step, attention), rounds=15
     )
     benchmark(partial(step, attention))

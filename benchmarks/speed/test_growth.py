@@ -21,9 +21,9 @@ from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.choices import choose
 from tests.conftest import ROOT
 
-from .conftest import State, alternately
+from .conftest import State, median_time_ratio
 from .figures import Figure
-from .harness import Short, a_feed, a_method, a_plan, epoch, noise
+from .harness import TruncatedFeed, epoch, feed_of, method_of, noise, plan_for
 
 REQUEST = {"method": {"name": "simclr"}, "data": {"name": "digits"}}
 BASE = ("prepare.size=32", "recipe=quick", "backbone.name=micro-cnn")
@@ -37,8 +37,8 @@ def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
 
 def training(batch: int, side: int, rows: int, file: Path | None = None) -> Callable[[], float]:
     """A warm training, that gives the seconds of a step of one more short epoch."""
-    plan = a_plan(REQUEST, *BASE, f"train.batch_size={batch}", f"view.size={side}")
-    feed, method = Short(a_feed(plan, noise(plan, rows, 32, file=file)), STEPS), a_method(plan, rows)
+    plan = plan_for(REQUEST, *BASE, f"train.batch_size={batch}", f"view.size={side}")
+    feed, method = TruncatedFeed(feed_of(plan, noise(plan, rows, 32, file=file)), STEPS), method_of(plan, rows)
 
     def more() -> float:
         began = time.perf_counter()
@@ -118,7 +118,7 @@ def test_five_seeds_at_once_by_vmap(benchmark, state: State):
             grad(loss)(dict(model.named_parameters()), dict(model.named_buffers()), x[place])
 
     together = vmap(grad(loss))
-    gain = 1 / alternately(lambda: together(weights, buffers, x), one_after_another)
+    gain = 1 / median_time_ratio(lambda: together(weights, buffers, x), one_after_another)
     benchmark(partial(together, weights, buffers, x))
     note = "its convolutions become grouped ones; built in only where it gains by the aim"
     state(

@@ -11,7 +11,7 @@ from sslbench.api import Modality
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.choices import choose
 
-from .conftest import State, alternately
+from .conftest import State, median_time_ratio
 from .figures import Figure
 
 IMAGES = {"micro-vit": (64, 64), "vit_small_patch16_224": (224, 8)}
@@ -34,7 +34,7 @@ def test_an_encoder_pays_for_visible_patches_alone(benchmark, state: State, name
     def step(kept: torch.Tensor | None) -> None:
         encoder.tokens(x, kept).square().mean().backward()
 
-    share = 1 / alternately(partial(step, None), partial(step, keep))
+    share = 1 / median_time_ratio(partial(step, None), partial(step, keep))
     benchmark(partial(step, keep))
     what = f"{name} at {side} px, {patches // 4} of {patches} patches"
     state(

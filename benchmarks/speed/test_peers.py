@@ -20,9 +20,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from .conftest import State, alternately
+from .conftest import State, median_time_ratio
 from .figures import Figure
-from .harness import Ready, a_feed, a_method, a_plan, epoch, from_files, noise
+from .harness import CachedFeed, epoch, feed_of, from_files, method_of, noise, plan_for
 
 pytest.importorskip("lightly")
 
@@ -64,7 +64,7 @@ class Theirs:
 def compare(state: State, what: str, theirs: Theirs, ours: Callable[[], object], aim: float, precision: str) -> None:
     """State the gain over theirs as the examples are, and over theirs in our precision."""
     for own, wanted in {"float32": aim, **({} if precision == "float32" else {precision: None})}.items():
-        gain = alternately(partial(theirs.epoch, getattr(torch, own)), ours, 2)
+        gain = median_time_ratio(partial(theirs.epoch, getattr(torch, own)), ours, 2)
         against = f"LightlySSL, end to end, {'as its examples' if own == 'float32' else 'under autocast'} ({own})"
         state(Figure(what=what, against=against, found=gain, aim=wanted, unit="x", note=f"ours in {precision}"))
 
@@ -88,11 +88,11 @@ def test_simclr_against_lightly(benchmark, state: State):
     theirs = Theirs(loader=loader, model=model, loss=lambda views: criterion(model(views[0]), model(views[1])))
     head = {"hidden": 512, "out": 128, "batch_norm": True}
     request = {"method": {"name": "simclr", **head}, "data": {"name": "factor-shapes"}}
-    plan = a_plan(
+    plan = plan_for(
         request, "recipe=none", f"view.size={side}", "prepare.size=32", f"train.batch_size={batch}",
         "augmentation.name=simclr", "backbone.name=torchvision-resnet18", "backbone.stem=standard",
     )  # fmt: skip
-    feed, method = a_feed(plan, noise(plan, rows, side)), a_method(plan, rows)
+    feed, method = feed_of(plan, noise(plan, rows, side)), method_of(plan, rows)
     what = "SimCLR, ResNet-18, 32 px, batch 256, end to end"
     compare(state, what, theirs, lambda: epoch(plan, method, feed), 1.6, plan.train.precision)
     benchmark.pedantic(epoch, args=(plan, method, feed), rounds=1)
@@ -151,18 +151,18 @@ def test_mae_from_files_against_lightly(benchmark, state: State, files, tmp_path
     model = LightlyMae()
     theirs = Theirs(loader=loader, model=model, loss=lambda views: model(views[0]))
     request = {"method": {"name": "mae"}, "data": {"name": "image-folder", "root": str(files)}}
-    plan = a_plan(
+    plan = plan_for(
         request, "recipe=none", "view.size=224", f"train.batch_size={batch}", "augmentation.name=crop-flip",
         "backbone.name=vit_tiny_patch16_224",
     )  # fmt: skip
     began = time.perf_counter()
     pool = from_files(plan, tmp_path / "prepared")
     reading = time.perf_counter() - began
-    feed, method = a_feed(plan, pool), a_method(plan, len(pool))
+    feed, method = feed_of(plan, pool), method_of(plan, len(pool))
     what = "MAE, ViT-T/16, 224 px, from image files, second epoch and later"
     compare(state, what, theirs, lambda: epoch(plan, method, feed), 2, plan.train.precision)
-    ready = Ready(feed)
-    busy = alternately(lambda: epoch(plan, method, ready), lambda: epoch(plan, method, feed), 2)
+    ready = CachedFeed(feed)
+    busy = median_time_ratio(lambda: epoch(plan, method, ready), lambda: epoch(plan, method, feed), 2)
     began = time.perf_counter()
     benchmark.pedantic(epoch, args=(plan, method, feed), rounds=1)
     later = time.perf_counter() - began

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.neighbors import NearestNeighbors
 
-from sslbench.analysis.statistics.adjusted_mutual_info import adjusted
+from sslbench.analysis.statistics.adjusted_mutual_info import adjusted_mutual_info
 from sslbench.environment import cpu_precision
 from sslbench.protocols.knn import KnnConfig
 from sslbench.protocols.knn_evaluator import compute_weights, sum_votes
@@ -23,7 +23,7 @@ from sslbench.protocols.linear_evaluator import Bank, train_probes
 from sslbench.protocols.nearest_neighbors import find_nearest
 from tests.conftest import ROOT
 
-from .conftest import State, alternately, shares
+from .conftest import State, median_time_ratio, time_shares
 from .figures import Figure
 
 WIDTH, BANK, CLASSES = 512, 50_000, 10
@@ -63,13 +63,13 @@ def test_neighbors_against_other_libraries(benchmark, state: State, library, aim
         vote, named = compute_weights(cosines, config), labels[found]
         return [sum_votes(vote, named, CLASSES, k) for k in config.neighbors]
 
-    gain = 1 / alternately(ours, their_neighbors(library, bank, labels, query), 3)
+    gain = 1 / median_time_ratio(ours, their_neighbors(library, bank, labels, query), 3)
     benchmark.pedantic(ours, rounds=1)
     exact = find_nearest(bank, query[:100], 200, 256)[0].numpy()
     brute = np.sort((query[:100].double() @ bank.double().T).numpy(), axis=1)[:, ::-1][:, :200]
     assert np.abs(exact - brute).max() < 1e-6
     what = "k-NN, bank of 50,000 x 512, 10,000 queries, 200 neighbors"
-    spent = shares(ours)
+    spent = time_shares(ours)
     products, cosines = spent["aten::mm"], spent["aten::sparse_sampled_addmm"]
     note = (
         f"ours with the votes of k = {', '.join(map(str, config.neighbors))}; {products:.0%} of its time are products in "
@@ -166,7 +166,7 @@ def test_adjusted_mutual_information_with_its_null(benchmark, state: State):
     clusters = np.where(rng.random(10_000) < 0.5, labels, rng.integers(0, 10, 10_000))
 
     def ours() -> object:
-        return adjusted(labels, clusters, 200, np.random.default_rng(1))
+        return adjusted_mutual_info(labels, clusters, 200, np.random.default_rng(1))
 
     def theirs() -> list[float]:
         other = np.random.default_rng(1)
@@ -174,10 +174,10 @@ def test_adjusted_mutual_information_with_its_null(benchmark, state: State):
             adjusted_mutual_info_score(other.permutation(labels), clusters, average_method="max") for _ in range(200)
         ]
 
-    gain = 1 / alternately(ours, theirs, 3)
+    gain = 1 / median_time_ratio(ours, theirs, 3)
     benchmark(ours)
     assert np.mean(theirs()) == pytest.approx(
-        adjusted(labels, clusters, 200, np.random.default_rng(1))["ami_max_null"], abs=1e-9
+        adjusted_mutual_info(labels, clusters, 200, np.random.default_rng(1))["ami_max_null"], abs=1e-9
     )
     state(
         Figure(

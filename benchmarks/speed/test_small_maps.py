@@ -8,7 +8,7 @@ import pytest
 import torch
 from sslbench_vision.backbones.small_maps import convolve_as_product
 
-from .conftest import State, alternately
+from .conftest import State, median_time_ratio
 from .figures import Figure
 
 ENDS = {"512 channels on one place": (512, 1), "256 channels on 2 x 2 places": (256, 2)}
@@ -27,7 +27,7 @@ def test_one_product_beats_torchs_convolution(benchmark, state: State, name, pre
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             convolve(maps, weight, None, (1, 1), (1, 1)).float().sum().backward()
 
-    gain = alternately(partial(step, torch.nn.functional.conv2d), partial(step, convolve_as_product), rounds=15)
+    gain = median_time_ratio(partial(step, torch.nn.functional.conv2d), partial(step, convolve_as_product), rounds=15)
     benchmark(partial(step, convolve_as_product))
     state(Figure(what=f"3x3 convolution, {name}, {precision}, CPU", against="torch's", found=gain, aim=1, unit="x"))
     assert gain > 1

@@ -14,9 +14,9 @@ from torchvision.transforms import v2
 
 from tests.conftest import ROOT
 
-from .conftest import State, alternately
+from .conftest import State, median_time_ratio
 from .figures import Figure
-from .harness import Ready, a_feed, a_method, a_plan, epoch, noise
+from .harness import CachedFeed, epoch, feed_of, method_of, noise, plan_for
 
 SIDE, ROWS, BATCH = 32, 2048, 256
 SIMCLR = {"method": {"name": "simclr"}, "data": {"name": "digits"}}
@@ -26,11 +26,11 @@ SETTINGS = (f"view.size={SIDE}", "prepare.size=32", f"train.batch_size={BATCH}",
 @pytest.mark.parametrize("backbone", ["micro-cnn", "torchvision-resnet18"])
 def test_training_end_to_end_against_compute_alone(benchmark, state: State, backbone):
     """Aim: 0.95 of the speed of the same step on ready tensors."""
-    plan = a_plan(SIMCLR, *SETTINGS, f"backbone.name={backbone}")
-    feed = a_feed(plan, noise(plan, ROWS, SIDE))
-    ready, method = Ready(feed), a_method(plan, ROWS)
+    plan = plan_for(SIMCLR, *SETTINGS, f"backbone.name={backbone}")
+    feed = feed_of(plan, noise(plan, ROWS, SIDE))
+    ready, method = CachedFeed(feed), method_of(plan, ROWS)
     rounds = 3 if backbone == "micro-cnn" else 1
-    share = alternately(lambda: epoch(plan, method, ready), lambda: epoch(plan, method, feed), rounds)
+    share = median_time_ratio(lambda: epoch(plan, method, ready), lambda: epoch(plan, method, feed), rounds)
     benchmark.pedantic(epoch, args=(plan, method, feed), rounds=1)
     what = f"SimCLR, {backbone}, {SIDE} px, batch {BATCH}, end to end"
     state(Figure(what=what, against="the same steps on ready tensors", found=share, aim=0.95))
@@ -38,8 +38,8 @@ def test_training_end_to_end_against_compute_alone(benchmark, state: State, back
 
 def test_batched_views_against_torchvision_one_by_one(benchmark, state: State):
     """The augmentation of the quick recipe's kind: crop, flip and color jitter, 256 images of 32 px."""
-    plan = a_plan(SIMCLR, *SETTINGS, "augmentation.name=simclr", "augmentation.blur.p=0", "augmentation.gray.p=0")
-    feed = a_feed(plan, noise(plan, ROWS, SIDE))
+    plan = plan_for(SIMCLR, *SETTINGS, "augmentation.name=simclr", "augmentation.blur.p=0", "augmentation.gray.p=0")
+    feed = feed_of(plan, noise(plan, ROWS, SIDE))
     images = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8)
     theirs = v2.Compose([
         v2.RandomResizedCrop(SIDE, antialias=True), v2.RandomHorizontalFlip(),
@@ -51,7 +51,7 @@ def test_batched_views_against_torchvision_one_by_one(benchmark, state: State):
     def ours() -> object:
         return feed.views.make(view, rows, 0, feed.augmentations[0], {"view": replace(plan.roles["view"], count=1)})
 
-    gain = alternately(lambda: [theirs(p) for p in images], ours)
+    gain = median_time_ratio(lambda: [theirs(p) for p in images], ours)
     benchmark(ours)
     what = f"batched crop, flip, jitter of {BATCH} images of {SIDE} px"
     state(Figure(what=what, against="torchvision v2, image by image", found=gain, unit="x"))
@@ -68,7 +68,7 @@ def test_start_up_against_importing_torch(benchmark, state: State, command):
     def torch_alone() -> object:
         return subprocess.run([sys.executable, "-c", "import torch"], check=True)
 
-    share = alternately(ours, torch_alone, 3)
+    share = median_time_ratio(ours, torch_alone, 3)
     benchmark.pedantic(ours, rounds=3)
     state(Figure(what=f"sslbench {command}", against='python -c "import torch"', found=share, better="less", aim=0.3))
 

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from sslbench.environment import cores
 
-from .conftest import State, alternately
+from .conftest import State, median_time_ratio
 from .figures import Figure
-from .harness import a_feed, a_method, a_plan, epoch, noise
+from .harness import epoch, feed_of, method_of, noise, plan_for
 
 spt = pytest.importorskip("stable_pretraining", reason="the extra `peers` is not installed", exc_type=ImportError)
 
@@ -81,18 +81,18 @@ def test_barlow_twins_against_stable_pretraining(benchmark, state: State):
         "method": {"name": "barlow-twins", "hidden": case.projector, "out": case.projector},
         "data": {"name": "factor-shapes"},
     }
-    plan = a_plan(
+    plan = plan_for(
         request, "recipe=none", "augmentation.name=byol", f"backbone.name={case.backbone}", f"view.size={case.side}",
         f"train.batch_size={case.batch}", "train.optimizer=adamw", "train.precision=bfloat16",
     )  # fmt: skip
     pool = noise(plan, rows, case.side)
-    batch_images = torch.from_numpy(pool.read(pool.members[0][1])["image"])
-    theirs, feed, method = Theirs(case, batch_images, device), a_feed(plan, pool), a_method(plan, rows)
+    pictures = torch.from_numpy(pool.read(pool.members[0][1])["image"])
+    theirs, feed, method = Theirs(case, pictures, device), feed_of(plan, pool), method_of(plan, rows)
 
     def ours() -> None:
         epoch(plan, method, feed)
 
-    gain = alternately(theirs.epoch, ours, 3)
+    gain = median_time_ratio(theirs.epoch, ours, 3)
     seconds = benchmark.pedantic(lambda: ours(), rounds=1) or benchmark.stats.stats.min
     what = f"Barlow Twins, {case.backbone}, {case.side} px, batch {case.batch}"
     note = f"{rows / seconds:,.0f} images a second"

@@ -22,7 +22,7 @@ def plugin_check(
     from sslbench.catalog.discovery import installed_entries
     from sslbench.testing import kit
 
-    subjects = kit.subjects_of(name, kit.with_props(installed_entries()))
+    subjects = kit.subjects_of(name, kit.with_kit(installed_entries()))
     lines, good = kit.table(subjects)
     print("\n".join([*lines, "", kit.summary(subjects)]))
     if not good:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from sslbench.analysis.statistics.adjusted_mutual_info import adjusted
+from sslbench.analysis.statistics.adjusted_mutual_info import adjusted_mutual_info
 from sslbench.api.errors import RequestError
 from sslbench.api.modules import Trial
 from sslbench.api.values import FeatureTable, Outcome, SampleGroups, Task
@@ -73,7 +73,7 @@ class Clustering:
         """Return the mean scores of all clusterings and the null of the first; samples with a negative code are left out."""
         known = codes >= 0
         found = [
-            adjusted(codes[known], clusters[known], self.config.permutations if seed == 0 else 0, rng)
+            adjusted_mutual_info(codes[known], clusters[known], self.config.permutations if seed == 0 else 0, rng)
             for seed, clusters in enumerate(assigned)
         ]
         scores = dict(found[0])

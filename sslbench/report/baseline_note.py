@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from sslbench.analysis.statistics.accuracy import MAIN
+from sslbench.analysis.statistics.accuracy import MAIN_METRIC
 from sslbench.analysis.tables.run_tables import RunRow
 
 LEARNED = "learned features score above pixels"
@@ -24,7 +24,7 @@ def describe_learning(rows: Sequence[RunRow]) -> Iterator[str]:
         trained = [row for row in own if row.record.backbones and _is_trained(row)]
         self_supervised = [row for row in trained if not row.record.baseline]
         found: dict[str, list[str]] = defaultdict(list)
-        for protocol in sorted({protocol for row in pixels for protocol, metric in row.cells if metric == MAIN}):
+        for protocol in sorted({protocol for row in pixels for protocol, metric in row.cells if metric == MAIN_METRIC}):
             pixel_best, best = _find_best(pixels, protocol), _find_best(trained, protocol)
             if pixel_best is None or best is None:
                 continue
@@ -44,6 +44,8 @@ def _is_trained(row: RunRow) -> bool:
 def _find_best(rows: Sequence[RunRow], protocol: str) -> tuple[float, str] | None:
     """Return the highest score under a protocol, and the method that has it."""
     scores = [
-        (row.cells[protocol, MAIN].mean, row.record.method["name"]) for row in rows if (protocol, MAIN) in row.cells
+        (row.cells[protocol, MAIN_METRIC].mean, row.record.method["name"])
+        for row in rows
+        if (protocol, MAIN_METRIC) in row.cells
     ]
     return max(scores, default=None)

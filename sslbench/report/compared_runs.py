@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sslbench.analysis.statistics.run_comparison import Comparison, compare_answers
 from sslbench.analysis.tables.best_row import DEFAULT_PROTOCOLS
-from sslbench.analysis.tables.run_tables import own_answers
+from sslbench.analysis.tables.run_tables import default_answers
 from sslbench.api.errors import RequestError
 from sslbench.results.answers import TestAnswers, read_answers
 from sslbench.results.find import find_run
@@ -50,7 +50,7 @@ def compare_runs(first: str, second: str, out: Path, *, protocol: str = "") -> l
     compared = []
     for part in shared:
         by_protocol = [
-            own_answers(record, part, {record.run: own}) for record, own in zip(records, answers, strict=True)
+            default_answers(record, part, {record.run: own}) for record, own in zip(records, answers, strict=True)
         ]
         chosen = _choose_protocol(by_protocol, protocol, (first, second), part)
         first_answers, second_answers = (found[chosen] for found in by_protocol)

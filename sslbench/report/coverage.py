@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sslbench.analysis.tables.run_tables import count_tested, count_untaught
+from sslbench.analysis.tables.run_tables import count_tested, count_untrained
 from sslbench.results.record import Record
 
 MAX_LISTED = 5
@@ -76,7 +76,7 @@ def describe_classes(record: Record, dataset: str, protocol: str) -> list[str]:
     """Describe which classes a protocol's class table and macro accuracy do not cover."""
     data = next(data for data in record.evaluated_on if data["part"] == dataset)
     sentences = []
-    untaught = count_untaught(record, dataset, protocol)
+    untaught = count_untrained(record, dataset, protocol)
     if untaught:
         lacking = "no training samples and are not among the worst"
         sentences.append(f"{_lacking_classes(untaught, lacking)}: {list_counts(untaught, 'test sample')}")

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from sslbench.analysis.statistics.accuracy import AnswersByRun
 from sslbench.analysis.tables.best_row import BestRow, find_best_row, own_settings
-from sslbench.analysis.tables.run_tables import RunRow, class_rows, own_answers, rows_of
+from sslbench.analysis.tables.run_tables import RunRow, class_rows, default_answers, make_rows
 from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.api.files import write_atomically
 from sslbench.report.console.terminal import cell, results_table
@@ -97,7 +97,7 @@ def write_run_page(results: Results) -> Path | None:
     if path.exists() and (found := SOURCE.search(path.read_text()[:2000])) and found[1] == source.hexdigest():
         return path
     answers = {record.run: read_answers(results.root, record) for record in results.records}
-    rows = rows_of(results.records, answers)
+    rows = make_rows(results.records, answers)
     names = list(dict.fromkeys(row.dataset for row in rows))
     template = Environment(loader=PackageLoader("sslbench.report"), autoescape=True).get_template("run.html")
     page = template.render(
@@ -153,13 +153,13 @@ def _classes(rows: Sequence[RunRow], best: BestRow, answers: AnswersByRun) -> Pa
     """Tabulate the recall of every class by method, ordered from the lowest recall of the best row."""
     by_row: list[tuple[str, Mapping[str, str]]] = []
     for row in rows:
-        own = own_answers(row.record, row.dataset, answers).get(best.protocol)
+        own = default_answers(row.record, row.dataset, answers).get(best.protocol)
         found = class_rows(row.record, row.dataset, best.protocol, own)
         if found:
             backbones = "+".join(backbone["name"] for backbone in row.record.backbones.values())
             title = f"{with_marks(row.record.method['name'], marks_of(row.record.method))}\n{backbones}".strip()
             by_row.append((title, {one.name: cell(one.recall) for one in found}))
-    own = own_answers(best.row.record, best.row.dataset, answers).get(best.protocol)
+    own = default_answers(best.row.record, best.row.dataset, answers).get(best.protocol)
     order = class_rows(best.row.record, best.row.dataset, best.protocol, own)
     if not order:
         return None

@@ -12,14 +12,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 
 from sslbench.analysis.tables.hypotheses import HypothesisVerdict, judge_hypothesis
-from sslbench.analysis.tables.published import Verdict
+from sslbench.analysis.tables.published import PublishedComparison
 from sslbench.analysis.tables.selection import (
     DEFAULT_FACT,
     NOT_REQUESTED,
     SCORE_FACTS,
+    add_labels,
     cell,
     estimates,
-    labeled,
     select,
 )
 from sslbench.api.errors import RequestError
@@ -50,7 +50,7 @@ class Report:
     missing: tuple[str, ...]
     class_effects: Mapping[str, tuple[ReportTable, ...]]
     copied_figures: frozenset[str] = frozenset()
-    published: tuple[Verdict, ...] = ()
+    published: tuple[PublishedComparison, ...] = ()
     coverage: tuple[str, ...] = ()
 
 
@@ -117,7 +117,7 @@ def make_report(
     results: Results,
     points: Mapping[str, Sequence[Mapping[str, Any]]],
     folder: Path,
-    published: tuple[Verdict, ...] = (),
+    published: tuple[PublishedComparison, ...] = (),
 ) -> Report:
     """Write every table and figure of a study and its page into `folder`."""
     if wrong := find_unknown_names(study):
@@ -145,7 +145,7 @@ def make_report(
             )
         except RequestError as error:
             missing += error.problems
-    undrawn = _draw_figures(study, frames, labeled(results.runs, points), folder)
+    undrawn = _draw_figures(study, frames, add_labels(results.runs, points), folder)
     verdicts = [one for claim in study.hypotheses for one in judge_hypothesis(frames.scores, claim, axes)]
     report = Report(
         tables=tuple(tables),
@@ -206,7 +206,7 @@ def compare_expected(frames: Frames, expected: Sequence[Expected]) -> pd.DataFra
         measured, verdict = "–", "not run"
         if len(chosen):
             made = estimates(chosen.assign(all=""), ["all"], frames.variances).iloc[0]
-            measured = cell(made["mean"], made["half"])
+            measured = cell(made["mean"], made["ci95_half_width"])
             verdict = "as expected" if abs(made["mean"] - number.value) <= number.within else "differs"
         condition = ", ".join(f"{name} {value}" for name, value in number.where.items())
         wanted = f"{number.value:g} ±{number.within:g}"
@@ -223,7 +223,7 @@ def _write_hypotheses(verdicts: Sequence[HypothesisVerdict], folder: Path) -> pd
         return frame
     write_atomically(folder / "directions.csv", frame.to_csv(index=False).encode())
     gaps = ["–" if one.difference is None else cell(one.difference, one.ci95_half_width) for one in verdicts]
-    shown = frame[["claim", "place"]].assign(difference=gaps, over=[f"{one.n} {one.unit}".strip() for one in verdicts])
+    shown = frame[["claim", "place"]].assign(difference=gaps, unit=[f"{one.n} {one.unit}".strip() for one in verdicts])
     shown["p (signed ranks)"] = ["–" if pd.isna(p) else f"{p:.3f}" for p in frame["p"]]
     shown["verdict"] = frame["verdict"]
     write_atomically(folder / "directions.md", markdown(shown).encode())

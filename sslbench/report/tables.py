@@ -11,24 +11,24 @@ import pandas as pd
 
 from sslbench.analysis.statistics.accuracy import Accuracy, KnownVariance, known_variances
 from sslbench.analysis.tables.cost_tables import mean_costs, most_confused
-from sslbench.analysis.tables.published_columns import beside, count_beside, rows_of, score_beside
+from sslbench.analysis.tables.published_columns import add_published, format_count, format_score, to_dicts
 from sslbench.analysis.tables.selection import (
     DEFAULT_FACT,
-    above,
-    across,
+    add_labels,
+    add_unmeasured,
+    as_int,
     cell,
     classes_frame,
-    crossed,
+    cross_table,
     describe_fact,
     deviations,
+    deviations_across,
+    disambiguate,
     estimates,
-    labeled,
+    expand_labels,
+    paired_difference,
     select,
-    spread_out,
     study_frame,
-    told_apart,
-    whole,
-    with_unmeasured,
 )
 from sslbench.api.files import write_atomically
 from sslbench.results.answers import read_answers
@@ -75,7 +75,7 @@ def build_frames(
         return frame[frame["status"] == "done"] if len(frame) else frame
 
     def named(frame: pd.DataFrame) -> pd.DataFrame:
-        return spread_out(labeled(frame, points), axes) if len(frame) else frame
+        return expand_labels(add_labels(frame, points), axes) if len(frame) else frame
 
     axes = list(dict.fromkeys(axis for labels in points.values() for point in labels for axis in point))
     labels = named(results.labels)
@@ -110,7 +110,7 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
     by = [*dict.fromkeys((*rows, *settings.columns))]
     chosen = select(frame, settings.where, by) if len(frame) else frame
     if settings.against and len(chosen):
-        chosen = above(chosen, settings.against, axes)
+        chosen = paired_difference(chosen, settings.against, axes)
     if chosen.empty:
         return None
     runs = told_apart(chosen, by)
@@ -150,13 +150,13 @@ def _label(name: str, value: Any) -> str:
 
 
 def _note(settings: TableSettings, found: pd.DataFrame) -> str:
-    counts, over = ", ".join(map(str, sorted(found["n"].unique()))), " or ".join(sorted(found["over"].unique()))
+    counts, over = ", ".join(map(str, sorted(found["n"].unique()))), " or ".join(sorted(found["unit"].unique()))
     less = f"less {settings.against}'s, paired by seed: " if settings.against else ""
     if settings.aggregate_over or settings.spread == "deviation":
         return f"{less}mean ± standard deviation over {over} (n - 1; deviation_n in the CSV divides by n), n = {counts}"
     samples = sorted({int(count) for count in found["test_samples"] if count})
     tested = f" ({_span(samples[0], samples[-1], ',')} test samples)" if samples else ""
-    if found["half"].isna().all():
+    if found["ci95_half_width"].isna().all():
         return f"{less}one seed, so no interval"
     return f"{less}mean ± half-width of the 95 % interval over {over}{tested}, n = {counts}"
 
@@ -173,7 +173,7 @@ def _published_table(frames: Frames, settings: TableSettings, rows: Sequence[str
     found = _rows_where(frames.published, settings)
     if found.empty:
         return None
-    cells = ["lost" if row["lost"] else cell(row["value"], row["spread"]) for row in rows_of(found)]
+    cells = ["lost" if row["lost"] else cell(row["value"], row["spread"]) for row in to_dicts(found)]
     by = [*dict.fromkeys((*rows, *settings.columns))]
     # several numbers of one cell, such as of two scales, are joined
     joined = found.assign(cell=cells).groupby(by, dropna=False, sort=False)["cell"].agg(" / ".join).reset_index()
@@ -220,8 +220,8 @@ def _cost_or_confusion_table(
     if frame.empty or (chosen := select(frame, settings.where, by)).empty:
         return None
     if settings.source == "costs":
-        found = mean_costs(told_apart(chosen, by), by)
-        shown = add_marks(found, told_apart(chosen, by), by)
+        found = mean_costs(disambiguate(chosen, by), by)
+        shown = add_marks(found, disambiguate(chosen, by), by)
         shown = shown.assign(**{name: [f"{value:,.{int(value < 10)}f}" for value in found[name]] for name in COSTS[2:]})
         shown = shown.assign(**{name: [f"{value:,.0f}" for value in found[name]] for name in COSTS[:2]})
         note = "means over trainings; the seconds of a run are divided equally among its trainings"
@@ -230,7 +230,7 @@ def _cost_or_confusion_table(
         shown = add_marks(found, told_apart(chosen, by), by).assign(share=[f"{share:.3f}" for share in found["share"]])
         note = "share of a class's predictions, over all seeds, folds and draws"
     for name in by:
-        shown[name] = [DEFAULT_FACT.get(name, "–") if pd.isna(value) else whole(value) for value in shown[name]]
+        shown[name] = [DEFAULT_FACT.get(name, "–") if pd.isna(value) else as_int(value) for value in shown[name]]
     shown.columns = pd.Index([str(name).replace("_", " ") for name in shown.columns])
     return None if found.empty else _write_table(settings, found, shown, len(by), note, folder)
 
@@ -241,7 +241,7 @@ def _label_count_table(
     by = [*dict.fromkeys((*rows, *settings.columns))]
     places = frame.drop_duplicates([*by, "dataset", "bank", "query", "fold"]).groupby(by, dropna=False, sort=False)
     found = places.agg(
-        least=("min", "min"), most=("max", "max"), fewest=("samples", "min"), samples=("samples", "max")
+        min=("min", "min"), max=("max", "max"), fewest=("samples", "min"), samples=("samples", "max")
     ).reset_index()
     spans = zip(*(found[name] for name in ("least", "most", "fewest", "samples")), strict=True)
     cells = [f"{_span(a, b)} per class, {_span(c, d)} in total" for a, b, c, d in spans]
@@ -250,7 +250,7 @@ def _label_count_table(
         cells = [count_beside(row, text) for text, row in zip(cells, rows_of(found), strict=True)]
     note = "labels per class and in total; minimum to maximum over classes and folds"
     if settings.columns:
-        shown = crossed(found.assign(cell=cells), rows, settings.columns)
+        shown = cross_table(found.assign(cell=cells), rows, settings.columns)
     else:
         shown = found[[*rows]].astype(str).assign(labels=cells)
     return _write_table(settings, found, shown, len(rows), note, folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sslbench.analysis.tables.published_columns import COUNTED, OWN
+from sslbench.analysis.tables.published_columns import COUNT_METRICS, VALUE_COLUMNS
 from sslbench.analysis.tables.selection import SCORE_FACTS
 from sslbench.api.errors import RequestError
 from sslbench.catalog.facts import did_you_mean
@@ -26,7 +26,7 @@ def read_published(path: Path) -> pd.DataFrame:
         raise RequestError(
             [f"published: {path} has no column {missing_columns[0]!r}. Its columns are {', '.join(frame.columns)}"]
         )
-    counts = frame["metric"].isin(COUNTED)
+    counts = frame["metric"].isin(COUNT_METRICS)
     for name in ("value", "spread"):
         given = frame[name] if name in frame else pd.Series("", index=frame.index)
         numbers = pd.to_numeric(given.replace("", None), errors="coerce")
@@ -49,7 +49,15 @@ def published_problems(study: Study) -> list[str]:
         frame = read_published(study.published)
     except RequestError as error:
         return list(error.problems)
-    known = (*OWN, *SCORE_FACTS, "scale", "member", "class", *(axis.name for axis in study.axes), *study.dropped)
+    known = (
+        *VALUE_COLUMNS,
+        *SCORE_FACTS,
+        "scale",
+        "member",
+        "class",
+        *(axis.name for axis in study.axes),
+        *study.dropped,
+    )
     problems = [
         f"published: column {name!r} is neither an axis nor a fact{did_you_mean(name, known)}"
         for name in frame.columns

@@ -22,6 +22,6 @@ def conformance(distribution: str, expected: Mapping[str, str] = MappingProxyTyp
     that is kept after all fails the test. A broken check that is only advised is shown as expected to fail.
     """
     from sslbench.catalog.discovery import installed_entries
-    from sslbench.testing.kit import as_test, subjects_of, with_props
+    from sslbench.testing.kit import as_test, subjects_of, with_kit
 
-    return as_test(subjects_of(distribution, with_props(installed_entries())), expected)
+    return as_test(subjects_of(distribution, with_kit(installed_entries())), expected)

@@ -11,7 +11,7 @@ from torch import Tensor
 from sslbench.api.modules import Backbone, Depth, DropPath, LearnedPositions, PublishedWeights, Tokens
 from sslbench.api.values import Modality
 from sslbench.environment import seed_everything
-from sslbench.testing.check import NotAsked, Subject, check
+from sslbench.testing.check import NotApplicable, Subject, check
 from sslbench.testing.method_checks import plain_tensors
 
 ROWS = 6
@@ -27,14 +27,14 @@ def modalities(subject: Subject) -> dict[str, Modality]:
     return {what: m for what, m in {**IMAGES, **OTHERS}.items() if m.layout in subject.spec.layouts}
 
 
-def built(subject: Subject, modality: Modality) -> Backbone:
+def build_encoder(subject: Subject, modality: Modality) -> Backbone:
     """Build it with its smoke settings; torch is seeded as the harness does it."""
     seed_everything(0, "encoder")
     encoder: Backbone = subject.component.implementation()(subject.spec.smoke, modality)
     return encoder.eval()
 
 
-def noise(modality: Modality, rows: int = ROWS) -> Tensor:
+def random_rows(modality: Modality, rows: int = ROWS) -> Tensor:
     """Rows in the modality's natural range."""
     return torch.rand(rows, *modality.shape, generator=torch.Generator().manual_seed(1))
 
@@ -47,41 +47,41 @@ def noise(modality: Modality, rows: int = ROWS) -> Tensor:
 def encodes(subject: Subject) -> Iterator[str]:
     """Everything downstream takes one vector of the announced width per sample."""
     for what, modality in modalities(subject).items():
-        encoder = built(subject, modality)
+        encoder = build_encoder(subject, modality)
         with torch.no_grad():
-            found = encoder(noise(modality))
+            found = encoder(random_rows(modality))
         if found.shape != (ROWS, encoder.width) or found.dtype != torch.float32:
             yield f"{what} becomes {tuple(found.shape)} of {found.dtype}, not ({ROWS}, {encoder.width}) of float32"
 
 
 @check("backbone", change="switch dropout and the like off in eval()", needs=("encodes",))
-def repeats_itself(subject: Subject) -> Iterator[str]:
+def is_deterministic_in_eval(subject: Subject) -> Iterator[str]:
     """Features are extracted once and compared for years: in evaluation nothing may be random."""
     for what, modality in modalities(subject).items():
-        encoder, x = built(subject, modality), noise(modality)
+        encoder, x = build_encoder(subject, modality), random_rows(modality)
         with torch.no_grad():
             if not torch.equal(encoder(x), encoder(x)):
                 yield f"{what} has other features when it is encoded again"
 
 
-@check("backbone", change="use no statistics of the batch in eval()", needs=("repeats_itself",))
-def sees_each_sample_alone(subject: Subject) -> Iterator[str]:
+@check("backbone", change="use no statistics of the batch in eval()", needs=("is_deterministic_in_eval",))
+def is_independent_of_the_batch(subject: Subject) -> Iterator[str]:
     """A sample's features must not depend on who happens to be in the same batch."""
     for what, modality in modalities(subject).items():
-        encoder, x = built(subject, modality), noise(modality)
+        encoder, x = build_encoder(subject, modality), random_rows(modality)
         with torch.no_grad():
             together, alone = encoder(x), torch.cat([encoder(x[row : row + 1]) for row in range(ROWS)])
         if not torch.allclose(together, alone, rtol=1e-3, atol=1e-4):
             yield f"{what} has other features alone than in a batch, by up to {float((together - alone).abs().max()):.2g}"
 
 
-@check("backbone", change="call self.normalize(x) first in forward()", needs=("sees_each_sample_alone",))
-def normalizes(subject: Subject) -> Iterator[str]:
+@check("backbone", change="call self.normalize(x) first in forward()", needs=("is_independent_of_the_batch",))
+def normalizes_its_input(subject: Subject) -> Iterator[str]:
     """The harness gives natural ranges and the training rows' statistics; unscaled input learns badly, and unequally."""
     for what, modality in modalities(subject).items():
         channels = modality.shape[-1] if modality.layout != "image" else modality.shape[0]
         scaled = replace(modality, mean=(0.5,) * channels, std=(0.25,) * channels)
-        x, encoder, plain = noise(modality), built(subject, scaled), built(subject, modality)
+        x, encoder, plain = random_rows(modality), build_encoder(subject, scaled), build_encoder(subject, modality)
         plain.load_state_dict({**encoder.state_dict(), **{k: plain.state_dict()[k] for k in ("mean", "std")}})
         with torch.no_grad():
             if not torch.allclose(encoder(x), plain((x - 0.5) / 0.25), rtol=1e-3, atol=1e-4):
@@ -92,27 +92,27 @@ def normalizes(subject: Subject) -> Iterator[str]:
 def uses_every_parameter(subject: Subject) -> Iterator[str]:
     """A parameter that no feature depends on stops training on several devices."""
     for what, modality in modalities(subject).items():
-        encoder = built(subject, modality).train()
-        encoder(noise(modality)).square().sum().backward()
+        encoder = build_encoder(subject, modality).train()
+        encoder(random_rows(modality)).square().sum().backward()
         idle = [n for n, p in encoder.named_parameters() if p.requires_grad and p.grad is None]
         yield from (f"{name!r} gets no gradient from {what}" for name in idle)
 
 
 @check("backbone", change="register tensors with register_buffer(), or as parameters", needs=("encodes",))
-def keeps_tensors_in_its_state(subject: Subject) -> Iterator[str]:
+def registers_encoder_tensors(subject: Subject) -> Iterator[str]:
     """A tensor in a plain attribute is not saved, and not moved to the device with the model."""
     for modality in modalities(subject).values():
-        encoder = built(subject, modality)
-        encoder(noise(modality))
+        encoder = build_encoder(subject, modality)
+        encoder(random_rows(modality))
         yield from plain_tensors(encoder)
 
 
-@check("backbone", change="use `length` to leave padded steps out", needs=("repeats_itself",))
+@check("backbone", change="use `length` to leave padded steps out", needs=("is_deterministic_in_eval",))
 def ignores_padding(subject: Subject) -> Iterator[str]:
     """Sequences of a batch are padded to the longest, and a sample's features must not depend on it."""
     if "sequence" not in subject.spec.layouts:
-        raise NotAsked("it takes no sequences")
-    encoder = built(subject, Modality(layout="sequence", shape=(0, 3)))
+        raise NotApplicable("it takes no sequences")
+    encoder = build_encoder(subject, Modality(layout="sequence", shape=(0, 3)))
     x, length = torch.rand(ROWS, 8, 3), torch.tensor([8, 3, 5, 8, 1, 2])
     x = x * (torch.arange(8) < length.unsqueeze(1)).unsqueeze(-1)
     with torch.no_grad():
@@ -124,20 +124,20 @@ def ignores_padding(subject: Subject) -> Iterator[str]:
 @check(
     "backbone",
     change="drop 'tokens' from provides(), or implement Tokens: patch, prefix and tokens(x, keep)",
-    needs=("repeats_itself",),
+    needs=("is_deterministic_in_eval",),
 )
-def gives_tokens(subject: Subject) -> Iterator[str]:
+def returns_tokens(subject: Subject) -> Iterator[str]:
     """Masked methods look at some patches only, and count on getting those, in their order."""
     modality = _for_capability(subject, "tokens")
-    encoder = built(subject, modality)
+    encoder = build_encoder(subject, modality)
     if not isinstance(encoder, Tokens):
         yield "it provides 'tokens' but lacks patch, prefix or tokens()"
         return
     count = (32 // encoder.patch[0]) * (32 // encoder.patch[1])
     keep = torch.stack([torch.arange(count)[torch.arange(count) % 2 == 0]] * ROWS)
     with torch.no_grad():
-        every, some = encoder.tokens(noise(modality)), encoder.tokens(noise(modality), keep)
-        ordered = encoder.tokens(noise(modality), torch.arange(count).expand(ROWS, count))
+        every, some = encoder.tokens(random_rows(modality)), encoder.tokens(random_rows(modality), keep)
+        ordered = encoder.tokens(random_rows(modality), torch.arange(count).expand(ROWS, count))
     if every.shape[1] != encoder.prefix + count:
         yield f"tokens() gives {every.shape[1]} tokens, not {encoder.prefix} + {count}"
     if some.shape[1] != encoder.prefix + keep.shape[1]:
@@ -151,9 +151,9 @@ def gives_tokens(subject: Subject) -> Iterator[str]:
     change="drop 'depth' from provides(), or implement Depth: depth and depth_of(parameter)",
     needs=("encodes",),
 )
-def knows_its_depth(subject: Subject) -> Iterator[str]:
+def reports_layer_depths(subject: Subject) -> Iterator[str]:
     """Layer-wise decay gives every parameter a rate by its depth, from 0 at the stem to `depth` at the end."""
-    encoder = built(subject, _for_capability(subject, "depth"))
+    encoder = build_encoder(subject, _for_capability(subject, "depth"))
     if not isinstance(encoder, Depth):
         yield "it provides 'depth' but lacks depth or depth_of()"
         return
@@ -163,10 +163,10 @@ def knows_its_depth(subject: Subject) -> Iterator[str]:
 
 
 @check("backbone", change="drop 'any-size' from provides(), or pool over whatever is there", needs=("encodes",))
-def takes_any_size(subject: Subject) -> Iterator[str]:
+def accepts_any_size(subject: Subject) -> Iterator[str]:
     """Multi-crop methods send large and small views through one encoder."""
     modality = _for_capability(subject, "any-size")
-    encoder = built(subject, modality)
+    encoder = build_encoder(subject, modality)
     with torch.no_grad():
         for side in (16, 48):
             found = encoder(torch.rand(2, modality.shape[0], side, side))
@@ -175,12 +175,12 @@ def takes_any_size(subject: Subject) -> Iterator[str]:
 
 
 @check(
-    "backbone", change="drop 'drop-path' from provides(), or implement set_drop_path(rate)", needs=("repeats_itself",)
+    "backbone", change="drop 'drop-path' from provides(), or implement set_drop_path(rate)", needs=("is_deterministic_in_eval",)
 )
 def drops_paths_in_training_only(subject: Subject) -> Iterator[str]:
     """Fine-tuning switches it on; features in evaluation must stay what they were."""
     modality = _for_capability(subject, "drop-path")
-    encoder, x = built(subject, modality), noise(modality)
+    encoder, x = build_encoder(subject, modality), random_rows(modality)
     if not isinstance(encoder, DropPath):
         yield "it provides 'drop-path' but lacks set_drop_path()"
         return
@@ -196,9 +196,9 @@ def drops_paths_in_training_only(subject: Subject) -> Iterator[str]:
     change="drop 'learned-positions' from provides(), or implement fix_positions(): positions that take no gradient",
     needs=("encodes",),
 )
-def fixes_its_positions(subject: Subject) -> Iterator[str]:
+def freezes_learned_positions(subject: Subject) -> Iterator[str]:
     """A method that needs fixed positions freezes those of its encoder, and nothing else of it."""
-    encoder = built(subject, _for_capability(subject, "learned-positions"))
+    encoder = build_encoder(subject, _for_capability(subject, "learned-positions"))
     if not isinstance(encoder, LearnedPositions):
         yield "it provides 'learned-positions' but lacks fix_positions()"
         return
@@ -219,11 +219,11 @@ def fixes_its_positions(subject: Subject) -> Iterator[str]:
     change="implement published_statistics(): mean and deviation per channel of the images that the weights were trained on",
     needs=("encodes",),
 )
-def states_the_statistics_of_published_weights(subject: Subject) -> Iterator[str]:
+def has_statistics_of_published_weights(subject: Subject) -> Iterator[str]:
     """Published weights must receive images normalized as those that they were trained on, not as the data at hand."""
-    encoder = built(subject, next(iter(modalities(subject).values())))
+    encoder = build_encoder(subject, next(iter(modalities(subject).values())))
     if not hasattr(encoder, "published"):
-        raise NotAsked("it offers no published weights")
+        raise NotApplicable("it offers no published weights")
     if not isinstance(encoder, PublishedWeights):
         yield "it has published() but lacks published_statistics()"
         return
@@ -234,7 +234,7 @@ def states_the_statistics_of_published_weights(subject: Subject) -> Iterator[str
 
 def _for_capability(subject: Subject, capability: str) -> Modality:
     if capability not in subject.spec.provides(subject.spec.smoke):
-        raise NotAsked(f"it does not provide {capability!r}")
+        raise NotApplicable(f"it does not provide {capability!r}")
     if "image" not in subject.spec.layouts:
-        raise NotAsked("it takes no images")
+        raise NotApplicable("it takes no images")
     return IMAGES["a image of 3 channel(s)"]

@@ -25,8 +25,8 @@ class Subject:
 
     component: Component
     catalog: Catalog
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    shelf: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, CheckResult] = field(default_factory=dict)
+    cache: dict[str, Any] = field(default_factory=dict)
 
     @property
     def spec(self) -> Any:
@@ -38,11 +38,11 @@ class Subject:
         """Kind and name."""
         return f"{self.component.kind}/{self.component.name}"
 
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
+    def cached(self, name: str, make: Callable[[], Any]) -> Any:
         """What several checks need, made by the first that asks."""
-        if name not in self.shelf:
-            self.shelf[name] = make()
-        return self.shelf[name]
+        if name not in self.cache:
+            self.cache[name] = make()
+        return self.cache[name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,18 +59,18 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class CheckResult:
     """What came of a check: kept, broken, not asked of this component, or not tried because another check is broken."""
 
     check: Check
     state: State
-    found: str = ""
+    finding: str = ""
 
 
 Findings = Callable[[Subject], "Iterator[str] | None"]
 
 
-class NotAsked(Exception):
+class NotApplicable(Exception):
     """Raised by a check that does not concern this component, with the reason."""
 
 
@@ -92,24 +92,24 @@ def check(
     return register
 
 
-def verdict(subject: Subject, one: Check) -> Verdict:
+def run_check(subject: Subject, one: Check) -> CheckResult:
     """Try a check on a subject, once, after those that it needs."""
-    if one.name not in subject.verdicts:
-        subject.verdicts[one.name] = _tried(subject, one)
-    return subject.verdicts[one.name]
+    if one.name not in subject.results:
+        subject.results[one.name] = _run(subject, one)
+    return subject.results[one.name]
 
 
-def _tried(subject: Subject, one: Check) -> Verdict:
+def _run(subject: Subject, one: Check) -> CheckResult:
     for needed in one.needs:
-        if verdict(subject, CHECKS[needed]).state in ("broken", "not tried"):
-            return Verdict(check=one, state="not tried", found=f"needs {needed}, which is broken")
+        if run_check(subject, CHECKS[needed]).state in ("broken", "not tried"):
+            return CheckResult(check=one, state="not tried", finding=f"needs {needed}, which is broken")
     try:
         found = list(one.findings(subject) or ())
-    except (NotAsked, Unavailable) as reason:
-        return Verdict(check=one, state="not asked", found=str(reason))
+    except (NotApplicable, Unavailable) as reason:
+        return CheckResult(check=one, state="not asked", finding=str(reason))
     except Exception as error:  # somebody else's code may raise anything: that is what is looked for
         found = [f"raised {type(error).__name__}: {' '.join(str(error).split())}"]
-    return Verdict(check=one, state="broken" if found else "kept", found="; ".join(found))
+    return CheckResult(check=one, state="broken" if found else "kept", finding="; ".join(found))
 
 
 def checks_of(kind: Kind) -> tuple[Check, ...]:

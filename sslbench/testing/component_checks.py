@@ -13,12 +13,12 @@ from sslbench.api.protocols import Need
 from sslbench.catalog.facts import DATA
 from sslbench.convert import convert, plain
 from sslbench.environment import isolated_python
-from sslbench.testing.check import NotAsked, Subject, check
+from sslbench.testing.check import NotApplicable, Subject, check
 
 LAYOUTS: Mapping[str, int] = {"vector": 1, "sequence": 2, "image": 3}
 """Every layout, and the dimensions of one sample in it."""
 TARGETS = ("class", "labels", "none")
-FRESH = """
+DISCOVERY_SCRIPT = """
 import json, sys
 from sslbench.catalog.discovery import HEAVY, discover, installed_entries
 from sslbench.convert import plain
@@ -33,24 +33,26 @@ print(json.dumps({"found": found, "problems": problems}))
 
 
 @lru_cache
-def fresh(distribution: str) -> dict[str, Any]:
+def discover_in_new_process(distribution: str) -> dict[str, Any]:
     """What a process of its own finds of a distribution: components and problems."""
-    run = subprocess.run([*isolated_python(), "-c", FRESH, distribution], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [*isolated_python(), "-c", DISCOVERY_SCRIPT, distribution], capture_output=True, text=True, check=False
+    )
     if run.returncode:
         said = run.stderr.strip().splitlines() or ["nothing"]
         raise RuntimeError(f"a fresh process that looks for it ends with {run.returncode} and says: {said[-1]}")
     content: dict[str, Any] = json.loads(run.stdout.strip().splitlines()[-1])
     if not content["found"] and not content["problems"]:
-        raise NotAsked("it is not installed, so no other process can find it")
+        raise NotApplicable("it is not installed, so no other process can find it")
     return content
 
 
 @check(
     change="move torch, and what needs it, into the module of the implementation, which build='package.module:Name' names"
 )
-def imports_lightly(subject: Subject) -> Iterator[str]:
+def imports_no_heavy_modules(subject: Subject) -> Iterator[str]:
     """Every command imports every plugin, so one that loads torch slows all of them, for everybody."""
-    yield from fresh(subject.component.origin.distribution)["problems"]
+    yield from discover_in_new_process(subject.component.origin.distribution)["problems"]
 
 
 @check(
@@ -65,7 +67,7 @@ def imports_lightly(subject: Subject) -> Iterator[str]:
 def has_an_implementation(subject: Subject) -> Iterator[str]:
     """The implementation is imported only when it is needed, so a wrong name in `build` ends a run, not the listing."""
     if subject.component.kind == "executor" and (missing := subject.spec.missing()):
-        raise NotAsked(str(missing))
+        raise NotApplicable(str(missing))
     try:
         subject.component.implementation()
     except ImplementationError as error:
@@ -74,21 +76,21 @@ def has_an_implementation(subject: Subject) -> Iterator[str]:
 
 @check(
     change="make specs at import from constants only: no clock, environment, random numbers or files",
-    needs=("imports_lightly", "keeps_its_settings"),
+    needs=("imports_no_heavy_modules", "settings_survive_a_round_trip"),
 )
-def is_found_again(subject: Subject) -> Iterator[str]:
+def is_found_by_other_processes(subject: Subject) -> Iterator[str]:
     """Workers of a study find components by themselves, and must find the very same ones."""
     spec = subject.spec
     mine = [subject.component.kind, subject.component.name, spec.version, plain(getattr(spec, "smoke", None))]
-    if json.loads(json.dumps(mine)) not in fresh(subject.component.origin.distribution)["found"]:
+    if json.loads(json.dumps(mine)) not in discover_in_new_process(subject.component.origin.distribution)["found"]:
         yield f"a fresh process does not find {subject.name}, version {spec.version}, with the same smoke settings"
 
 
 @check(change="annotate every field of the config with str, int, float, bool, Path, Literal or tuples of them")
-def keeps_its_settings(subject: Subject) -> Iterator[str]:
+def settings_survive_a_round_trip(subject: Subject) -> Iterator[str]:
     """A record's settings must give the same component again when somebody repeats the run from it."""
     if subject.component.kind in DATA:
-        raise NotAsked("it is data, and has no settings of its own")
+        raise NotApplicable("it is data, and has no settings of its own")
     for settings in (subject.spec.config(), subject.spec.smoke):
         problems: list[str] = []
         written = json.loads(json.dumps(plain(settings)))
@@ -105,7 +107,7 @@ def keeps_its_settings(subject: Subject) -> Iterator[str]:
     "protocol",
     change=f"use {', '.join(LAYOUTS)} for layouts, {', '.join(TARGETS)} for targets, and members of Need for needs",
 )
-def names_what_runs_know(subject: Subject) -> Iterator[str]:
+def uses_known_names(subject: Subject) -> Iterator[str]:
     """A layout or target that nothing else has fits no other component, so every run refuses it."""
     spec, kind = subject.spec, subject.component.kind
     if kind == "dataset":
@@ -127,7 +129,7 @@ def _unknown(what: str, values: Collection[Any], known: Collection[Any]) -> Iter
 
 
 @check(change="fill title, authors, year and url of the spec's citation", tier="advised")
-def says_who_is_to_be_cited(subject: Subject) -> Iterator[str]:
+def has_a_citation(subject: Subject) -> Iterator[str]:
     """Whoever uses a component in a paper needs to know whom to cite."""
     citation = subject.spec.citation
     yield from (f"citation.{name} is empty" for name in ("title", "authors") if not getattr(citation, name).strip())

@@ -22,19 +22,19 @@ from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.convert import plain
 from sslbench.environment import places
-from sslbench.testing.check import NotAsked, Subject, check
+from sslbench.testing.check import NotApplicable, Subject, check
 from sslbench.testing.method_rig import MethodRig, prepare_samples
 from sslbench.train.build import gather_training_data
 
-FEW, SIDE = 12, 16
+N_ROWS, SIDE = 12, 16
 
 
-def opened(subject: Subject) -> Dataset:
+def open_dataset(subject: Subject) -> Dataset:
     """Its first part, opened afresh with smoke settings where they find it, else with its defaults."""
-    return _found(subject)[1]
+    return _open_first_part(subject)[1]
 
 
-def _found(subject: Subject) -> tuple[Any, Dataset]:
+def _open_first_part(subject: Subject) -> tuple[Any, Dataset]:
     """The settings that find its first part, and that part."""
     spec, reasons = subject.spec, []
     for settings in (spec.smoke, spec.config()):
@@ -43,12 +43,12 @@ def _found(subject: Subject) -> tuple[Any, Dataset]:
             return settings, DatasetCache(places()).open(choice, spec.parts(settings)[0], fetch=False)  # type: ignore[arg-type]
         except DataMissing as missing:
             reasons.append(str(missing))
-    raise NotAsked(f"its files are not here: {reasons[-1]}")
+    raise NotApplicable(f"its files are not here: {reasons[-1]}")
 
 
 def some_rows(dataset: Dataset) -> list[int]:
     """Rows spread over the whole."""
-    return sorted({int(row) for row in np.linspace(0, len(dataset.labels) - 1, FEW)})
+    return sorted({int(row) for row in np.linspace(0, len(dataset.labels) - 1, N_ROWS)})
 
 
 def read(dataset: Dataset, row: int) -> dict[str, Any]:
@@ -61,11 +61,11 @@ def read(dataset: Dataset, row: int) -> dict[str, Any]:
     change="raise DataMissing with where you looked; the harness adds how to get it",
     needs=("has_an_implementation",),
 )
-def says_that_it_is_missing(subject: Subject) -> Iterator[str]:
+def raises_when_files_are_missing(subject: Subject) -> Iterator[str]:
     """Whoever lacks the files must read where they were looked for, not a traceback."""
     spec = subject.spec
     if spec.card.embedded:
-        raise NotAsked("it is embedded")
+        raise NotApplicable("it is embedded")
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
         source = Source(
             root=None, folders=(Path(folder),), work=Path(folder), part=spec.parts(spec.smoke)[0], fetch=False
@@ -78,7 +78,7 @@ def says_that_it_is_missing(subject: Subject) -> Iterator[str]:
 
 
 @check("dataset", change="fill license, source and obtain of the card", tier="advised")
-def has_a_card(subject: Subject) -> Iterator[str]:
+def has_a_complete_card(subject: Subject) -> Iterator[str]:
     """One must know what one may do with data, and where it comes from, before using it."""
     card = subject.spec.card
     yield from (f"card.{name} is empty" for name in ("license", "source", "obtain") if not getattr(card, name).strip())
@@ -89,9 +89,9 @@ def has_a_card(subject: Subject) -> Iterator[str]:
     change="give one label and one value of every column per sample, ids that differ, and labels from -1 up",
     needs=("has_an_implementation",),
 )
-def describes_its_samples(subject: Subject) -> Iterator[str]:
+def has_valid_columns(subject: Subject) -> Iterator[str]:
     """Splits, groups and predictions are matched by these columns."""
-    dataset = opened(subject)
+    dataset = open_dataset(subject)
     rows = len(dataset.labels)
     yield from (
         f"column {n!r} has {len(v)} values for {rows} samples" for n, v in dataset.columns.items() if len(v) != rows
@@ -108,13 +108,13 @@ def describes_its_samples(subject: Subject) -> Iterator[str]:
     yield from (f"the card's group {name!r} is no column" for name in missing)
 
 
-@check("dataset", change="correct the reader, or the counts of the card", needs=("describes_its_samples",))
-def has_the_samples_of_its_card(subject: Subject) -> Iterator[str]:
+@check("dataset", change="correct the reader, or the counts of the card", needs=("has_valid_columns",))
+def matches_the_counts_of_its_card(subject: Subject) -> Iterator[str]:
     """A reader that drops or doubles files makes numbers that nobody can compare."""
     known = subject.spec.card.counts.get(subject.spec.parts(subject.spec.smoke)[0])
     if not known:
-        raise NotAsked("its card gives no counts")
-    dataset = opened(subject)
+        raise NotApplicable("its card gives no counts")
+    dataset = open_dataset(subject)
     for code, name in enumerate(dataset.target.names):
         if (found := int((dataset.labels == code).sum())) != known.get(name, 0):
             yield f"class {name!r} has {found} samples, and {known.get(name, 0)} on the card"
@@ -123,11 +123,11 @@ def has_the_samples_of_its_card(subject: Subject) -> Iterator[str]:
 @check(
     "dataset",
     change="give uint8 [C, H, W] for images and float32 for all else, in the shapes of `modalities`",
-    needs=("describes_its_samples",),
+    needs=("has_valid_columns",),
 )
-def reads_what_it_announces(subject: Subject) -> Iterator[str]:
+def reads_announced_shapes(subject: Subject) -> Iterator[str]:
     """Columns are laid out from the announced shapes; a sample that differs is left out as unreadable."""
-    dataset = opened(subject)
+    dataset = open_dataset(subject)
     for row in some_rows(dataset):
         sample = read(dataset, row)
         for name, modality in dataset.modalities.items():
@@ -147,11 +147,11 @@ def reads_what_it_announces(subject: Subject) -> Iterator[str]:
 @check(
     "dataset",
     change="announce a layout, a shape, a target and a split that a run knows, or raise RequestError",
-    needs=("names_what_runs_know", "reads_what_it_announces"),
+    needs=("uses_known_names", "reads_announced_shapes"),
 )
-def is_taken_by_a_run(subject: Subject) -> Iterator[str]:
+def is_usable_in_a_run(subject: Subject) -> Iterator[str]:
     """Data that no run can plan, prepare and encode is of use to nobody, however well it is read."""
-    settings, dataset = _found(subject)
+    settings, dataset = _open_first_part(subject)
     if unusable := list(_unusable(dataset, subject.spec.card)):
         yield from unusable
         return
@@ -192,7 +192,7 @@ def _plan(subject: Subject, settings: Any, modality: str) -> Plan:
     part = "/".join(filter(None, (spec.name, spec.parts(settings)[0])))
     request = {
         "method": {"name": "kit-as-is"}, "data": {**plain(settings), "name": part}, "seeds": [0], "recipe": "none",
-        "protocols": [], "backbones": {modality: {"name": "kit-encoder"}}, "prepare": {"samples": FEW},
+        "protocols": [], "backbones": {modality: {"name": "kit-encoder"}}, "prepare": {"samples": N_ROWS},
         "train": {"batch_size": 2, "precision": "float32"}, "view": {"size": SIDE},
     }  # fmt: skip
     machine = Machine(threads=1, precision="float32")
@@ -202,11 +202,11 @@ def _plan(subject: Subject, settings: Any, modality: str) -> Plan:
 @check(
     "dataset",
     change="sort whatever a folder or a dictionary lists, and draw from the generator that read() is given",
-    needs=("reads_what_it_announces",),
+    needs=("reads_announced_shapes",),
 )
-def is_the_same_twice(subject: Subject) -> Iterator[str]:
+def is_reproducible(subject: Subject) -> Iterator[str]:
     """Row numbers, splits and fingerprints must agree between machines and days."""
-    first, second = opened(subject), opened(subject)
+    first, second = open_dataset(subject), open_dataset(subject)
     if first.fingerprint() != second.fingerprint():
         yield "the fingerprint differs between two openings"
     if not np.array_equal(first.labels, second.labels):
@@ -222,11 +222,11 @@ def is_the_same_twice(subject: Subject) -> Iterator[str]:
 
 
 @check(
-    "dataset", change="keep no open file or buffer between calls of read(), or lock it", needs=("is_the_same_twice",)
+    "dataset", change="keep no open file or buffer between calls of read(), or lock it", needs=("is_reproducible",)
 )
-def can_be_read_by_threads(subject: Subject) -> Iterator[str]:
+def is_thread_safe(subject: Subject) -> Iterator[str]:
     """Data is prepared by several threads that share one dataset."""
-    dataset = opened(subject)
+    dataset = open_dataset(subject)
     rows = some_rows(dataset) * 4
     expected = {row: read(dataset, row) for row in set(rows)}
     with ThreadPoolExecutor(8) as threads:
@@ -238,12 +238,12 @@ def can_be_read_by_threads(subject: Subject) -> Iterator[str]:
 @check(
     "dataset",
     change="download while the dataset is opened, only where source.fetch allows it and files are missing",
-    needs=("reads_what_it_announces",),
+    needs=("reads_announced_shapes",),
 )
-def needs_no_network_once_it_is_here(subject: Subject) -> Iterator[str]:
+def works_offline(subject: Subject) -> Iterator[str]:
     """Compute nodes have no network, and a benchmark must not depend on a server."""
     with _no_network() as tried:
-        dataset = opened(subject)
+        dataset = open_dataset(subject)
         for row in some_rows(dataset):
             read(dataset, row)
     yield from (f"it connects to {address}" for address in dict.fromkeys(tried))

@@ -18,12 +18,12 @@ from sslbench.testing import (  # noqa: F401 - importing them registers their ch
     study_checks,
     view_checks,
 )
-from sslbench.testing.check import CHECKS, Check, Subject, Verdict, checks_of, verdict
+from sslbench.testing.check import CHECKS, Check, CheckResult, Subject, checks_of, run_check
 
 KIT = Origin(plugin="sslbench-kit", distribution="sslbench", version="kit")
 
 
-def with_props(entries: Iterable[Entry]) -> Catalog:
+def with_kit(entries: Iterable[Entry]) -> Catalog:
     """What is installed, and the kit's own components beside it."""
     return discover([*entries, Entry(origin=KIT, load=lambda: props)])
 
@@ -73,20 +73,20 @@ def as_test(subjects: Sequence[Subject], expected: Mapping[str, str]) -> Callabl
 
     @pytest.mark.parametrize(("subject", "one"), parameters)
     def test_conformance(subject: Subject, one: Check) -> None:
-        said = verdict(subject, one)
+        said = run_check(subject, one)
         if said.state in ("not asked", "not tried"):
-            pytest.skip(said.found)
+            pytest.skip(said.finding)
         if said.state == "broken" and one.tier == "advised":
-            pytest.xfail(sentence(said))
+            pytest.xfail(explain(said))
         if said.state == "broken":
-            pytest.fail(sentence(said), pytrace=False)
+            pytest.fail(explain(said), pytrace=False)
 
     return test_conformance
 
 
-def sentence(said: Verdict) -> str:
+def explain(said: CheckResult) -> str:
     """What was found, why it matters, and what to change."""
-    return f"{said.found}. {said.check.why} To mend it: {said.check.change}."
+    return f"{said.finding}. {said.check.why} To mend it: {said.check.change}."
 
 
 def table(subjects: Sequence[Subject]) -> tuple[list[str], bool]:
@@ -95,11 +95,11 @@ def table(subjects: Sequence[Subject]) -> tuple[list[str], bool]:
     for subject in subjects:
         lines += ["", f"{subject.name} (version {subject.spec.version}, {subject.component.origin})"]
         for _, one in cases([subject]):
-            said = verdict(subject, one)
+            said = run_check(subject, one)
             advice = said.state == "broken" and one.tier == "advised"
             good = good and (said.state != "broken" or advice)
             lines.append(
-                f"  {'advice' if advice else said.state:<9}  {one.name}" + (f": {said.found}" if said.found else "")
+                f"  {'advice' if advice else said.state:<9}  {one.name}" + (f": {said.finding}" if said.finding else "")
             )
             if said.state == "broken":
                 lines += [f"             why: {one.why}", f"             to mend it: {one.change}"]
@@ -108,6 +108,6 @@ def table(subjects: Sequence[Subject]) -> tuple[list[str], bool]:
 
 def summary(subjects: Sequence[Subject]) -> str:
     """How many checks came out how."""
-    states = [verdict(subject, one).state for subject, one in cases(subjects)]
+    states = [run_check(subject, one).state for subject, one in cases(subjects)]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states)))
     return f"{len(subjects)} component(s), {len(CHECKS)} checks known: {counts}"

@@ -18,8 +18,8 @@ from sslbench.config.request_schema import KEYS
 from sslbench.config.settings import TrainSettings
 from sslbench.convert import convert
 from sslbench.environment import seed_everything
-from sslbench.testing.check import NotAsked, Subject, check
-from sslbench.testing.method_rig import EPOCHS, planned, rig_of, state_of, temporary
+from sslbench.testing.check import NotApplicable, Subject, check
+from sslbench.testing.method_rig import EPOCHS, copy_state, make_rig, plan_method, temporary_checkpoint
 
 REPEATS, RATES = 20, (3e-3, 3e-4, 3e-5, 3e-6)
 
@@ -27,11 +27,11 @@ REPEATS, RATES = 20, (3e-3, 3e-4, 3e-5, 3e-6)
 @check(
     "method",
     change="correct the implementation, views() or check(), or give `smoke` settings that suit 32 rows and images of 16 px",
-    needs=("keeps_its_settings", "has_an_implementation"),
+    needs=("settings_survive_a_round_trip", "has_an_implementation"),
 )
 def builds(subject: Subject) -> Iterator[str]:
     """Nothing can be measured of a method that cannot be planned and built."""
-    rig = rig_of(subject)
+    rig = make_rig(subject)
     method = rig.build()
     if subject.spec.trains and not isinstance(method, TrainedMethod):
         yield f"the implementation is a {type(method).__name__}, not a TrainedMethod, although the spec says that it trains"
@@ -49,7 +49,7 @@ def builds(subject: Subject) -> Iterator[str]:
 )
 def embeds_every_space(subject: Subject) -> Iterator[str]:
     """Protocols measure one vector per sample in the encoder's space and in every space that the spec declares."""
-    rig = rig_of(subject)
+    rig = make_rig(subject)
     method = rig.build().eval()
     feed = rig.feed()
     view = next(iter(feed.unaugmented_pass()()))[1]
@@ -66,7 +66,7 @@ def embeds_every_space(subject: Subject) -> Iterator[str]:
 
 
 @check("method", change="return Loss(total=...) with one finite number in it", needs=("builds",))
-def gives_a_finite_scalar(subject: Subject) -> Iterator[str]:
+def returns_a_finite_loss(subject: Subject) -> Iterator[str]:
     """A loss that is no finite number stops a run as diverged."""
     total = _first_loss(subject)
     if total.shape != ():
@@ -78,14 +78,14 @@ def gives_a_finite_scalar(subject: Subject) -> Iterator[str]:
 @check(
     "method",
     change="keep whatever changes for before_epoch() and after_step(), and draw from batch.random or step.random",
-    needs=("gives_a_finite_scalar",),
+    needs=("returns_a_finite_loss",),
 )
-def looks_without_touching(subject: Subject) -> Iterator[str]:
+def loss_changes_no_state(subject: Subject) -> Iterator[str]:
     """The loop may ask for a loss several times a step (accumulation, two augmentations), so asking must change nothing."""
-    rig, method = _begun(subject)
+    rig, method = _started_method(subject)
     batch, step = rig.batch(), rig.step()
     method.eval()
-    before = state_of(method)
+    before = copy_state(method)
     first, second = method.loss(batch, step).total, method.loss(batch, step).total
     if not torch.equal(first, second):
         yield f"asked twice for one batch it says {float(first):.6g} and {float(second):.6g}"
@@ -99,12 +99,12 @@ def looks_without_touching(subject: Subject) -> Iterator[str]:
 @check(
     "method",
     change="take random numbers from torch's generator only while the method is constructed; sslbench seeds it",
-    needs=("looks_without_touching",),
+    needs=("loss_changes_no_state",),
 )
-def follows_its_seed(subject: Subject) -> Iterator[str]:
+def is_determined_by_its_seed(subject: Subject) -> Iterator[str]:
     """Runs are repeated from their seed, and five equal seeds would be no five independent runs."""
-    rig = _trained(subject)
-    states = [state_of(rig.build(seed)) for seed in (0, 0, 1)]
+    rig = _trained_rig(subject)
+    states = [copy_state(rig.build(seed)) for seed in (0, 0, 1)]
     moving = {name for name, p in rig.build().named_parameters() if p.requires_grad}
     yield from (
         f"{n!r} differs between two builds of one seed"
@@ -118,11 +118,11 @@ def follows_its_seed(subject: Subject) -> Iterator[str]:
 @check(
     "method",
     change="put every trainable parameter into exactly one group and into the loss; requires_grad_(False) for the others",
-    needs=("gives_a_finite_scalar",),
+    needs=("returns_a_finite_loss",),
 )
-def reaches_every_parameter(subject: Subject) -> Iterator[str]:
+def trains_every_parameter(subject: Subject) -> Iterator[str]:
     """A parameter without gradient is never learned, and stops training on several devices."""
-    rig, method = _begun(subject)
+    rig, method = _started_method(subject)
     method.loss(rig.batch(), rig.step(EPOCHS - 1)).total.backward()
     groups = method.groups()
     places = {id(p): sum(any(p is q for q in group.parameters) for group in groups) for p in method.parameters()}
@@ -136,11 +136,11 @@ def reaches_every_parameter(subject: Subject) -> Iterator[str]:
 @check(
     "method",
     change="register tensors with register_buffer(), or as parameters with requires_grad_(False)",
-    needs=("gives_a_finite_scalar",),
+    needs=("returns_a_finite_loss",),
 )
-def keeps_tensors_as_state(subject: Subject) -> Iterator[str]:
+def registers_method_tensors(subject: Subject) -> Iterator[str]:
     """A tensor in a plain attribute is not saved, not restored and not moved to the device with the model."""
-    rig = rig_of(subject)
+    rig = make_rig(subject)
     method = rig.build()
     if subject.spec.trains:
         rig.train(method)
@@ -163,37 +163,37 @@ def plain_tensors(module: nn.Module) -> Iterator[str]:
 @check(
     "method",
     change="keep all state in parameters and buffers, counters included",
-    needs=("keeps_tensors_as_state", "follows_its_seed"),
+    needs=("registers_method_tensors", "is_determined_by_its_seed"),
 )
 def resumes_exactly(subject: Subject) -> Iterator[str]:
     """A killed run goes on from its checkpoint, and must end in the very weights of one that was left alone."""
-    rig = _trained(subject)
-    whole = _training(subject)
-    with temporary() as path:
+    rig = _trained_rig(subject)
+    whole = _trained_state(subject)
+    with temporary_checkpoint() as path:
         seed_everything("somewhere else")
         rig.train_and_stop(rig.build(), EPOCHS // 2, path)
         again = rig.build()
         rig.train(again, checkpoint=path)
-    yield from (f"{name!r} differs" for name, value in state_of(again).items() if not torch.equal(whole[name], value))
+    yield from (f"{name!r} differs" for name, value in copy_state(again).items() if not torch.equal(whole[name], value))
 
 
 @check(
     "method",
     change="look for a sign, a detached term or a parameter that no loss reaches",
-    needs=("gives_a_finite_scalar",),
+    needs=("returns_a_finite_loss",),
 )
 def learns(subject: Subject) -> Iterator[str]:
     """A loss that does not fall on one batch, shown again and again, hides a bug, and all that follows measures nothing."""
-    shown = [_repeated(subject, rate) for rate in RATES]
+    shown = [_losses_on_one_batch(subject, rate) for rate in RATES]
     if not any(min(losses[1:]) < losses[0] for losses in shown):
         first, last = shown[0][0], ", ".join(f"{losses[-1]:.4g}" for losses in shown)
         rates = ", ".join(map(str, RATES))
         yield f"{REPEATS} steps on one batch take the loss from {first:.4g} to {last} at learning rates {rates}"
 
 
-def _repeated(subject: Subject, rate: float) -> list[float]:
+def _losses_on_one_batch(subject: Subject, rate: float) -> list[float]:
     """The losses of one batch that is shown again and again."""
-    rig, method = _begun(subject)
+    rig, method = _started_method(subject)
     batch, step = rig.batch(), rig.step()
     optimizer = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], lr=rate)
     losses = []
@@ -214,8 +214,8 @@ def _repeated(subject: Subject, rate: float) -> list[float]:
 )
 def does_not_collapse(subject: Subject) -> Iterator[str]:
     """Features that are one point tell no sample from another."""
-    rig = _trained(subject)
-    state = _training(subject)
+    rig = _trained_rig(subject)
+    state = _trained_state(subject)
     method = rig.build()
     method.load_state_dict(state)
     with torch.no_grad():
@@ -231,11 +231,11 @@ def does_not_collapse(subject: Subject) -> Iterator[str]:
 @check(
     "method",
     change="mark equations with @equation, which widens half-precision tensors, or widen them yourself",
-    needs=("gives_a_finite_scalar",),
+    needs=("returns_a_finite_loss",),
 )
 def stays_finite_in_half_precision(subject: Subject) -> Iterator[str]:
     """Most runs use bfloat16, in which sums and exponentials lose what float32 keeps."""
-    rig, method = _begun(subject)
+    rig, method = _started_method(subject)
     with torch.autocast("cpu", torch.bfloat16):
         half = method.loss(rig.batch(), rig.step()).total
     half.backward()
@@ -246,24 +246,24 @@ def stays_finite_in_half_precision(subject: Subject) -> Iterator[str]:
 
 
 @check("method", change="keep the one number in a tensor of shape [1]", needs=("builds",))
-def can_be_shared_out(subject: Subject) -> Iterator[str]:
+def has_no_scalar_parameters(subject: Subject) -> Iterator[str]:
     """Processes that share the weights (train.strategy=fsdp) part them along a first dimension, which a scalar has not."""
-    for name, parameter in rig_of(subject).build().named_parameters():
+    for name, parameter in make_rig(subject).build().named_parameters():
         if parameter.dim() == 0:
             yield f"the parameter {name!r} is a scalar"
 
 
 @check(
-    "method", change="refuse it in check() with a sentence that says what is possible", needs=("gives_a_finite_scalar",)
+    "method", change="refuse it in check() with a sentence that says what is possible", needs=("returns_a_finite_loss",)
 )
-def works_with_one_row_or_says_no(subject: Subject) -> Iterator[str]:
+def accepts_or_rejects_a_batch_of_one(subject: Subject) -> Iterator[str]:
     """A batch of one has no negatives and no statistics: it must be refused before anything runs, or work."""
-    _trained(subject)
+    _trained_rig(subject)
     try:
-        planned(subject, batch=1)
+        plan_method(subject, batch=1)
     except RequestError:
         return
-    rig, method = _begun(subject)
+    rig, method = _started_method(subject)
     batch = rig.batch()
     views = {role: tuple({k: x[:1] for k, x in view.items()} for view in made) for role, made in batch.views.items()}
     target = None if batch.target is None else batch.target[:1]
@@ -276,13 +276,15 @@ def works_with_one_row_or_says_no(subject: Subject) -> Iterator[str]:
 @check(
     "method", change="correct the recipe's paths and values, or name components that are installed", needs=("builds",)
 )
-def offers_recipes_that_can_be_planned(subject: Subject) -> Iterator[str]:
+def has_valid_recipes(subject: Subject) -> Iterator[str]:
     """A recipe is what most people run: one with a misspelt setting fails in their hands."""
     for recipe in subject.spec.recipes:
-        yield from (f"recipe {recipe.name!r}: {problem}" for problem in wrong_in(recipe, subject.spec, subject.catalog))
+        yield from (
+            f"recipe {recipe.name!r}: {problem}" for problem in recipe_errors(recipe, subject.spec, subject.catalog)
+        )
 
 
-def wrong_in(recipe: Recipe, method: MethodSpec[Any], catalog: Catalog) -> Iterator[str]:
+def recipe_errors(recipe: Recipe, method: MethodSpec[Any], catalog: Catalog) -> Iterator[str]:
     """Say which settings of a recipe nobody has, and which components it names are not installed."""
     strangers = [path for path in recipe.settings if path.partition(".")[0] not in KEYS]
     yield from (f"{path}: no such setting{did_you_mean(path, KEYS)}" for path in strangers)
@@ -299,15 +301,15 @@ def wrong_in(recipe: Recipe, method: MethodSpec[Any], catalog: Catalog) -> Itera
             yield found
 
 
-def _trained(subject: Subject) -> Any:
+def _trained_rig(subject: Subject) -> Any:
     if not subject.spec.trains:
-        raise NotAsked("it trains nothing")
-    return rig_of(subject)
+        raise NotApplicable("it trains nothing")
+    return make_rig(subject)
 
 
-def _begun(subject: Subject) -> tuple[Any, Any]:
+def _started_method(subject: Subject) -> tuple[Any, Any]:
     """The rig, and a fresh method that has done what it does before an epoch, as the loop would have it."""
-    rig = _trained(subject)
+    rig = _trained_rig(subject)
     method = rig.build()
     with torch.no_grad():
         method.before_epoch(rig.step(), rig.feed().unaugmented_pass())
@@ -315,18 +317,18 @@ def _begun(subject: Subject) -> tuple[Any, Any]:
 
 
 def _first_loss(subject: Subject) -> Tensor:
-    rig, method = _begun(subject)
+    rig, method = _started_method(subject)
     total: Tensor = method.train().loss(rig.batch(), rig.step()).total
     return total.detach()
 
 
-def _training(subject: Subject) -> Mapping[str, Tensor]:
+def _trained_state(subject: Subject) -> Mapping[str, Tensor]:
     """What the whole smoke training leaves, once for all checks."""
 
     def whole() -> Mapping[str, Tensor]:
-        rig = _trained(subject)
+        rig = _trained_rig(subject)
         method = rig.build()
         rig.train(method)
-        return state_of(method)
+        return copy_state(method)
 
-    return cast("Mapping[str, Tensor]", subject.once("training", whole))
+    return cast("Mapping[str, Tensor]", subject.cached("training", whole))

@@ -80,7 +80,7 @@ class MethodRig:
 
         def ended(epoch: int) -> None:
             if epoch == epochs:
-                raise _Enough
+                raise _StopTraining
 
         feed, fabric = self.feed(), make_fabric("float32")
         return train(Training(objective=method, feed=feed, settings=settings, fabric=fabric, processes=SingleProcess(),
@@ -90,36 +90,36 @@ class MethodRig:
         """Train some epochs, as a run that is stopped there."""
         try:
             self.train(method, epochs=epochs, checkpoint=checkpoint)
-        except _Enough:
+        except _StopTraining:
             return
 
 
-class _Enough(Exception):
+class _StopTraining(Exception):
     """Stops a training."""
 
 
-def rig_of(subject: Subject) -> MethodRig:
+def make_rig(subject: Subject) -> MethodRig:
     """Plan the subject on the kit's samples; raises RequestError with what stands against it."""
-    return subject.once("rig", lambda: _rig(subject, BATCH))  # type: ignore[no-any-return]
+    return subject.cached("rig", lambda: _rig(subject, BATCH))  # type: ignore[no-any-return]
 
 
 def _rig(subject: Subject, batch: int) -> MethodRig:
-    plan = planned(subject, batch)
+    plan = plan_method(subject, batch)
     return MethodRig(plan=plan, material=gather_training_data(plan, [prepare_samples(plan)], 0))
 
 
-def planned(subject: Subject, batch: int = BATCH) -> Plan:
+def plan_method(subject: Subject, batch: int = BATCH) -> Plan:
     """The plan of the first modalities, of as many as the method takes, that nothing stands against."""
     refused: list[str] = []
     for layouts in combinations(LAYOUTS, subject.spec.modalities[0]):
         try:
-            return _planned(subject, layouts, batch)
+            return _plan_on_layouts(subject, layouts, batch)
         except RequestError as error:
             refused += error.problems
     raise RequestError(list(dict.fromkeys(refused)))
 
 
-def _planned(subject: Subject, layouts: Sequence[str], batch: int) -> Plan:
+def _plan_on_layouts(subject: Subject, layouts: Sequence[str], batch: int) -> Plan:
     spec: MethodSpec[Any] = subject.spec
     request: dict[str, Any] = {
         "method": {"name": spec.name, **plain(spec.smoke)}, "recipe": "none", "protocols": ["knn"], "seeds": [0],
@@ -152,13 +152,13 @@ def prepare_samples(plan: Plan) -> Prepared:
         return open_prepared(Path(folder), "kit")
 
 
-def state_of(method: Method) -> Mapping[str, Tensor]:
+def copy_state(method: Method) -> Mapping[str, Tensor]:
     """A copy of everything that is saved."""
     return {name: value.detach().clone() for name, value in method.state_dict().items()}
 
 
 @contextmanager
-def temporary() -> Iterator[Path]:
+def temporary_checkpoint() -> Iterator[Path]:
     """A checkpoint's path in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
         yield Path(folder) / "checkpoint"

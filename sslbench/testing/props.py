@@ -76,14 +76,14 @@ class Samples:
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """One sample."""
         label, own = int(self.labels[row]), np.random.default_rng([7, row])
-        return {name: _drawn(modality, label, own) for name, modality in self.modalities.items()}
+        return {name: _draw_sample(modality, label, own) for name, modality in self.modalities.items()}
 
     def fingerprint(self) -> str:
         """Its size."""
         return f"kit-{len(self.labels)}"
 
 
-def _drawn(modality: Modality, label: int, rng: np.random.Generator) -> NDArray[Any]:
+def _draw_sample(modality: Modality, label: int, rng: np.random.Generator) -> NDArray[Any]:
     pattern = np.random.default_rng([11, label]).normal(size=modality.shape)
     values = pattern + rng.normal(scale=0.5, size=modality.shape)
     return (

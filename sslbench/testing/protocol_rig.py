@@ -29,7 +29,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Question:
+class ToyProblem:
     """Features [n, D] of samples with labels and ids [n], and who is learned from, chosen on and asked."""
 
     features: NDArray[np.float32]
@@ -38,7 +38,7 @@ class Question:
     task: Task
 
 
-def question(noise: float, seed: int = 0, *, related: bool = True) -> Question:
+def make_problem(noise: float, seed: int = 0, *, related: bool = True) -> ToyProblem:
     """Four classes at the corners of a simplex with Gaussian noise about them; unrelated labels have no corner."""
     rng = np.random.default_rng([3, seed])
     total = BANK + VALIDATION + QUERY
@@ -48,10 +48,10 @@ def question(noise: float, seed: int = 0, *, related: bool = True) -> Question:
     parts = np.split(rng.permutation(total), [BANK, BANK + VALIDATION])
     bank, validation, query = (np.sort(part) for part in parts)
     task = Task(setting={"fold": 0, "fraction": 1.0}, bank=bank, validation=validation, query=query)
-    return Question(features=features, labels=labels, ids=np.arange(total).astype(np.str_), task=task)
+    return ToyProblem(features=features, labels=labels, ids=np.arange(total).astype(np.str_), task=task)
 
 
-def shuffled(asked: Question, seed: int = 0) -> tuple[Question, Rows]:
+def shuffle_rows(asked: ToyProblem, seed: int = 0) -> tuple[ToyProblem, Rows]:
     """The same samples in another order of rows, and the new place of each."""
     order = np.random.default_rng([5, seed]).permutation(len(asked.labels))
     place = np.argsort(order)
@@ -60,10 +60,10 @@ def shuffled(asked: Question, seed: int = 0) -> tuple[Question, Rows]:
     )
     task = replace(asked.task, bank=bank, validation=validation, query=query)
     features, labels, ids = asked.features[order], asked.labels[order], asked.ids[order]
-    return Question(features=features, labels=labels, ids=ids, task=task), place
+    return ToyProblem(features=features, labels=labels, ids=ids, task=task), place
 
 
-class HandsOn(Backbone):
+class IdentityBackbone(Backbone):
     """Gives back what it gets, through a layer that starts as the identity."""
 
     def __init__(self, modality: Modality) -> None:
@@ -84,7 +84,7 @@ class HandsOn(Backbone):
         return 1
 
 
-def answers(subject: Subject, asked: Question) -> tuple[Sequence[Outcome], DiskFeatureTable]:
+def run_protocol(subject: Subject, asked: ToyProblem) -> tuple[Sequence[Outcome], DiskFeatureTable]:
     """What the protocol, at its defaults, answers; and the table that it was given."""
     values = asked.features
     if Need.SEQUENCES in subject.spec.needs:
@@ -99,7 +99,7 @@ def answers(subject: Subject, asked: Question) -> tuple[Sequence[Outcome], DiskF
         return list(instrument.measure(_trial(asked, table, Path(folder)))), table
 
 
-def _trial(asked: Question, table: DiskFeatureTable, folder: Path) -> HarnessTrial:
+def _trial(asked: ToyProblem, table: DiskFeatureTable, folder: Path) -> HarnessTrial:
     modality = Modality(layout="vector", shape=(WIDTH,))
     target = Target(kind="class", names=tuple("abcd"))
     fabric = make_fabric("float32")
@@ -108,7 +108,7 @@ def _trial(asked: Question, table: DiskFeatureTable, folder: Path) -> HarnessTri
         data={"x": Column(values=asked.features)}, kept=np.arange(len(asked.labels)),
     )  # fmt: skip
     bench = HarnessBench(
-        trained={"x": HandsOn(modality)}, table=prepared, features=lambda: table, augmentation=None, fabric=fabric,
+        trained={"x": IdentityBackbone(modality)}, table=prepared, features=lambda: table, augmentation=None, fabric=fabric,
         views=ViewMaker(modalities={"x": modality}, sizes={}, seed=0, device=fabric.device), seed=0, precision="float32",
         folder=folder, checkpoint_seconds=1e9, on_step=lambda name, moment: ignore_step(moment),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sslbench.study.definition import read_study
 from sslbench.testing.check import Subject, check
-from sslbench.testing.method_checks import wrong_in
+from sslbench.testing.method_checks import recipe_errors
 
 
 @check("study", change="mend the YAML file")
@@ -20,24 +20,24 @@ def can_be_read(subject: Subject) -> None:
     change="add scales.smoke with its cost in words: under three minutes, on data that a dependency ships",
     needs=("can_be_read",),
 )
-def offers_a_smoke_scale(subject: Subject) -> Iterator[str]:
+def has_a_smoke_scale(subject: Subject) -> Iterator[str]:
     """Continuous integration runs every study at its smallest scale."""
     if not read_study(subject.spec.file, "smoke").cost:
         yield "scales.smoke says nothing of its cost"
 
 
 @check("recipe", change="name a method and components that are installed, and settings that they have")
-def is_of_a_method_that_has_its_settings(subject: Subject) -> Iterator[str]:
+def matches_its_method(subject: Subject) -> Iterator[str]:
     """A recipe for somebody else's method breaks silently when that method changes."""
     found = subject.catalog.find("method", subject.spec.method)
     if isinstance(found, str):
         yield found
     else:
-        yield from wrong_in(subject.spec.recipe, found[0].spec, subject.catalog)
+        yield from recipe_errors(subject.spec.recipe, found[0].spec, subject.catalog)
 
 
 @check("reference", change="name methods and recipes as they are installed, or drop the row")
-def stands_beside_recipes_that_exist(subject: Subject) -> Iterator[str]:
+def names_existing_recipes(subject: Subject) -> Iterator[str]:
     """A row under a recipe that nobody has is never shown, and nobody would notice."""
     for name in dict.fromkeys(row.method for row in subject.spec.rows):
         found = subject.catalog.find("method", name)
@@ -52,7 +52,7 @@ def stands_beside_recipes_that_exist(subject: Subject) -> Iterator[str]:
     change="return '' or one line from missing(), and give the implementation the settings as its argument",
     needs=("has_an_implementation",),
 )
-def says_what_it_lacks(subject: Subject) -> Iterator[str]:
+def reports_missing_requirements(subject: Subject) -> Iterator[str]:
     """A machine without the cluster gives the user one line, not a traceback."""
     sentence = subject.spec.missing()
     if not isinstance(sentence, str) or "\n" in sentence:

@@ -14,14 +14,14 @@ from sslbench.config.compatibility import fill_in_size
 from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 from sslbench.testing.backbone_checks import IMAGES, OTHERS
-from sslbench.testing.check import NotAsked, Subject, check
+from sslbench.testing.check import NotApplicable, Subject, check
 from sslbench.train.build import build_augmentation
 
 ROWS, SIDE = 8, 32
 MODALITIES: Mapping[str, Modality] = {**IMAGES, **OTHERS}
 
 
-def tried_on(subject: Subject) -> dict[str, Modality]:
+def supported_modalities(subject: Subject) -> dict[str, Modality]:
     """What an operation says that it takes."""
     return {what: m for what, m in MODALITIES.items() if m.layout in subject.spec.layouts}
 
@@ -32,7 +32,9 @@ def sample(modality: Modality) -> dict[str, Tensor]:
     return {"x": torch.rand(ROWS, *modality.shape, generator=generator), "x.mark": torch.arange(float(ROWS))}
 
 
-def applied(subject: Subject, modality: Modality, view: View, rows: Tensor | None = None, seed: int = 0) -> View:
+def apply_operation(
+    subject: Subject, modality: Modality, view: View, rows: Tensor | None = None, seed: int = 0
+) -> View:
     """What the operation, with its smoke settings, makes of a view."""
     config = fill_in_size(subject.spec.smoke, SIDE)
     wanted = subject.spec.reference(config)
@@ -50,11 +52,11 @@ def applied(subject: Subject, modality: Modality, view: View, rows: Tensor | Non
     change="return a mapping in which every modality has the shape that `shapes` announces, in its own dtype",
     needs=("has_an_implementation",),
 )
-def gives_what_it_announces(subject: Subject) -> Iterator[str]:
+def returns_announced_shapes(subject: Subject) -> Iterator[str]:
     """Plans are made from the announced shapes, before anything runs."""
-    for what, modality in tried_on(subject).items():
-        made = applied(subject, modality, sample(modality))["x"]
-        announced = tuple(subject.spec.shapes(fill_in_size(subject.spec.smoke, SIDE), {"x": modality.shape})["x"])
+    for what, modality in supported_modalities(subject).items():
+        made = apply_operation(subject, modality, sample(modality))["x"]
+        announced = tuple(subject.spec.shapes(sized(subject.spec.smoke, SIDE), {"x": modality.shape})["x"])
         if made.shape != (ROWS, *announced) or made.dtype != torch.float32:
             yield f"{what} becomes {tuple(made.shape)} of {made.dtype}; announced is {announced} of float32"
 
@@ -62,13 +64,13 @@ def gives_what_it_announces(subject: Subject) -> Iterator[str]:
 @check(
     "operation",
     change="clamp images to [0, 1], and divide by nothing that may be 0",
-    needs=("gives_what_it_announces",),
+    needs=("returns_announced_shapes",),
 )
 def stays_in_range(subject: Subject) -> Iterator[str]:
     """The next operation, and the encoder's statistics, count on images in [0, 1] and finite numbers."""
-    for what, modality in tried_on(subject).items():
+    for what, modality in supported_modalities(subject).items():
         for view in (sample(modality), {k: torch.zeros_like(x) for k, x in sample(modality).items()}):
-            made = applied(subject, modality, view)["x"]
+            made = apply_operation(subject, modality, view)["x"]
             low, high = float(made.min()), float(made.max())
             if not torch.isfinite(made).all() or (modality.layout == "image" and not -1e-4 <= low <= high <= 1 + 1e-4):
                 yield f"{what}, at most {float(view['x'].max()):.2g}, becomes [{low:.4g}, {high:.4g}]"
@@ -77,23 +79,23 @@ def stays_in_range(subject: Subject) -> Iterator[str]:
 @check(
     "operation",
     change="make a new mapping and new tensors; no in-place arithmetic on what comes in",
-    needs=("gives_what_it_announces",),
+    needs=("returns_announced_shapes",),
 )
-def leaves_its_input_alone(subject: Subject) -> Iterator[str]:
+def does_not_modify_its_input(subject: Subject) -> Iterator[str]:
     """Every view is made from the same tensors, so what one changes all others inherit."""
-    for what, modality in tried_on(subject).items():
+    for what, modality in supported_modalities(subject).items():
         view, kept = sample(modality), sample(modality)
-        applied(subject, modality, view)
+        apply_operation(subject, modality, view)
         if view.keys() != kept.keys() or any(not torch.equal(view[name], kept[name]) for name in kept):
             yield f"{what} is changed in place"
 
 
-@check("operation", change="keep what you do not know: start from dict(view)", needs=("leaves_its_input_alone",))
-def hands_on_what_it_does_not_know(subject: Subject) -> Iterator[str]:
+@check("operation", change="keep what you do not know: start from dict(view)", needs=("does_not_modify_its_input",))
+def keeps_unknown_keys(subject: Subject) -> Iterator[str]:
     """Side information, such as a image's original size, must reach the method through every operation."""
-    for what, modality in tried_on(subject).items():
+    for what, modality in supported_modalities(subject).items():
         view = sample(modality)
-        made = applied(subject, modality, view)
+        made = apply_operation(subject, modality, view)
         if "x.mark" not in made or not torch.equal(made["x.mark"], view["x.mark"]):
             yield f"a fact about {what} is lost or changed"
 
@@ -101,15 +103,15 @@ def hands_on_what_it_does_not_know(subject: Subject) -> Iterator[str]:
 @check(
     "operation",
     change="take every random number from draws.uniform() or draws.normal()",
-    needs=("leaves_its_input_alone",),
+    needs=("does_not_modify_its_input",),
 )
-def draws_from_what_it_is_given(subject: Subject) -> Iterator[str]:
+def uses_given_random_numbers(subject: Subject) -> Iterator[str]:
     """Views are keyed by seed, epoch and sample, so that a resumed run and another machine see the same ones."""
-    for what, modality in tried_on(subject).items():
+    for what, modality in supported_modalities(subject).items():
         made = []
         for ambient in (0, 1):
             torch.manual_seed(ambient)
-            made.append(applied(subject, modality, sample(modality))["x"])
+            made.append(apply_operation(subject, modality, sample(modality))["x"])
         if not torch.equal(*made):
             yield f"{what} becomes something else with the same draws"
 
@@ -117,16 +119,16 @@ def draws_from_what_it_is_given(subject: Subject) -> Iterator[str]:
 @check(
     "operation",
     change="use no statistics of the batch, or say across_samples=True",
-    needs=("draws_from_what_it_is_given",),
+    needs=("uses_given_random_numbers",),
 )
-def treats_each_sample_alone(subject: Subject) -> Iterator[str]:
+def treats_samples_independently(subject: Subject) -> Iterator[str]:
     """A sample's view must be the same in any batch, on one process or many."""
     if subject.spec.across_samples:
-        raise NotAsked("it says that it looks across samples")
-    for what, modality in tried_on(subject).items():
+        raise NotApplicable("it says that it looks across samples")
+    for what, modality in supported_modalities(subject).items():
         view, rows = sample(modality), torch.tensor([5, 2])
-        together = applied(subject, modality, view)["x"][rows]
-        alone = applied(subject, modality, {name: x[rows] for name, x in view.items()}, rows)["x"]
+        together = apply_operation(subject, modality, view)["x"][rows]
+        alone = apply_operation(subject, modality, {name: x[rows] for name, x in view.items()}, rows)["x"]
         if not torch.allclose(together, alone, atol=1e-5):
             yield f"{what} has another view in a smaller batch, by up to {float((together - alone).abs().max()):.2g}"
 
@@ -134,7 +136,7 @@ def treats_each_sample_alone(subject: Subject) -> Iterator[str]:
 @check(
     "augmentation", change="name operations that are installed, settings that they have, and probabilities from 0 to 1"
 )
-def is_made_of_installed_operations(subject: Subject) -> Iterator[str]:
+def uses_installed_operations(subject: Subject) -> Iterator[str]:
     """An augmentation is data: it works only where its operations are, with settings that they have."""
     _, problems = _planned(subject)
     yield from problems
@@ -143,15 +145,15 @@ def is_made_of_installed_operations(subject: Subject) -> Iterator[str]:
 @check(
     "augmentation",
     change="check the order of operations and their settings",
-    needs=("is_made_of_installed_operations",),
+    needs=("uses_installed_operations",),
 )
-def makes_views(subject: Subject) -> Iterator[str]:
+def makes_valid_views(subject: Subject) -> Iterator[str]:
     """As a whole it must make finite views in range, the same ones for the same draws, for every role."""
     planned, _ = _planned(subject)
     for what, modalities in _seen_by(planned).items():
         built = build_augmentation(planned, SIDE, modalities, None)
         for role in built.roles:
-            yield from (f"{what}, role {role!r}: {wrong}" for wrong in _wrong(built, modalities, role))
+            yield from (f"{what}, role {role!r}: {wrong}" for wrong in _view_errors(built, modalities, role))
 
 
 def _seen_by(planned: PlannedAugmentation) -> dict[str, dict[str, Modality]]:
@@ -169,7 +171,7 @@ def _planned(subject: Subject) -> tuple[PlannedAugmentation, list[str]]:
     return planned[0], problems
 
 
-def _wrong(built: BuiltAugmentation, modalities: Mapping[str, Modality], role: str) -> Iterator[str]:
+def _view_errors(built: BuiltAugmentation, modalities: Mapping[str, Modality], role: str) -> Iterator[str]:
     maker, rows = ViewMaker(modalities=modalities, sizes={}, seed=0), torch.arange(ROWS)
     given = {name: sample(modality)["x"] for name, modality in modalities.items()}
     first, second = (maker.make(given, rows, 0, built, {role: Role(count=2)})[role] for _ in range(2))

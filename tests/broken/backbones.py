@@ -114,18 +114,18 @@ class Published(Mean):
 
 
 BROKEN = {
-    "names_what_runs_know": backbone(Mean, layouts=("image", "image")),
+    "uses_known_names": backbone(Mean, layouts=("image", "image")),
     "encodes": backbone(Wrong),
-    "repeats_itself": backbone(Dropout),
-    "sees_each_sample_alone": backbone(Centered),
-    "normalizes": backbone(Raw),
+    "is_deterministic_in_eval": backbone(Dropout),
+    "is_independent_of_the_batch": backbone(Centered),
+    "normalizes_its_input": backbone(Raw),
     "uses_every_parameter": backbone(Spare),
-    "keeps_tensors_in_its_state": backbone(Remembers),
+    "registers_encoder_tensors": backbone(Remembers),
     "ignores_padding": backbone(Padded),
-    "gives_tokens": backbone(Mean, "tokens"),
-    "knows_its_depth": backbone(Deep, "depth"),
-    "takes_any_size": backbone(OneSize, "any-size", layouts=("image",)),
+    "returns_tokens": backbone(Mean, "tokens"),
+    "reports_layer_depths": backbone(Deep, "depth"),
+    "accepts_any_size": backbone(OneSize, "any-size", layouts=("image",)),
     "drops_paths_in_training_only": backbone(Drops, "drop-path"),
-    "fixes_its_positions": backbone(Positioned, "learned-positions"),
-    "states_the_statistics_of_published_weights": backbone(Published),
+    "freezes_learned_positions": backbone(Positioned, "learned-positions"),
+    "has_statistics_of_published_weights": backbone(Published),
 }

@@ -114,15 +114,15 @@ class OneGroup(Images):
 
 IMAGE = {"image": Modality(layout="image", shape=(1, 8, 8))}
 BROKEN = {
-    "says_that_it_is_missing": dataset(Images, embedded=False),
-    "has_a_card": dataset(Images, license=""),
-    "describes_its_samples": dataset(Twins),
-    "has_the_samples_of_its_card": dataset(Images, counts={"": {"a": 10, "b": 11}}),
-    "reads_what_it_announces": dataset(Floats),
-    "is_the_same_twice": dataset(Moody),
-    "is_taken_by_a_run": dataset(UnknownLayout),
-    "can_be_read_by_threads": dataset(Shared),
-    "needs_no_network_once_it_is_here": dataset(Online),
+    "raises_when_files_are_missing": dataset(Images, embedded=False),
+    "has_a_complete_card": dataset(Images, license=""),
+    "has_valid_columns": dataset(Twins),
+    "matches_the_counts_of_its_card": dataset(Images, counts={"": {"a": 10, "b": 11}}),
+    "reads_announced_shapes": dataset(Floats),
+    "is_reproducible": dataset(Moody),
+    "is_usable_in_a_run": dataset(UnknownLayout),
+    "is_thread_safe": dataset(Shared),
+    "works_offline": dataset(Online),
 }
 UNUSABLE = {
     "'training' in column 'split' is none of train, validation and test": dataset(UnknownSplit),
@@ -135,4 +135,4 @@ UNUSABLE = {
         Images, modalities={"image": Modality(layout="vector", shape=(4,))}
     ),
 }
-"""What `is_taken_by_a_run` finds of datasets that are read well and that no run can use as they are meant."""
+"""What `is_usable_in_a_run` finds of datasets that are read well and that no run can use as they are meant."""

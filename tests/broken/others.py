@@ -24,12 +24,12 @@ def study(text):
 ROW = Published(method="simclr", dataset="digits", protocol="knn", metric="micro_accuracy", value=0.9)
 
 BROKEN = {
-    "stands_beside_recipes_that_exist": lambda folder: ReferenceSpec(**KNOWN, recipe="quik", rows=(ROW,)),
-    "is_of_a_method_that_has_its_settings": lambda folder: RecipeSpec(
+    "names_existing_recipes": lambda folder: ReferenceSpec(**KNOWN, recipe="quik", rows=(ROW,)),
+    "matches_its_method": lambda folder: RecipeSpec(
         **KNOWN, method="simclr", settings={"method.temprature": 0.2}
     ),
     "can_be_read": study("axis: {}"),
-    "offers_a_smoke_scale": study("{name: s, summary: s, scales: {smoke: {base: {seeds: [0]}}}}"),
+    "has_a_smoke_scale": study("{name: s, summary: s, scales: {smoke: {base: {seeds: [0]}}}}"),
     "has_an_implementation": lambda folder: ExecutorSpec(**SETTINGS, build="tests.broken.others:absent"),
-    "says_what_it_lacks": lambda folder: ExecutorSpec(**SETTINGS, build=lambda config: None, missing=lambda: 3),
+    "reports_missing_requirements": lambda folder: ExecutorSpec(**SETTINGS, build=lambda config: None, missing=lambda: 3),
 }

@@ -145,16 +145,16 @@ class LikesNoise(Nearest):
 
 
 BROKEN = {
-    "measures": protocol(Undeclared),
-    "answers_the_same_twice": protocol(Shuffles),
-    "is_right_where_it_is_easy": protocol(Shifted),
-    "reads_no_query_label": protocol(Peeks),
-    "is_at_chance_where_nothing_can_be_known": protocol(ReadsNames),
-    "does_not_care_about_the_order_of_rows": protocol(First),
-    "leaves_the_features_alone": protocol(InPlace),
-    "falls_with_noise": protocol(LikesNoise),
-    "tells_what_it_chose": protocol(Hides),
-    "declares_the_range_of_its_metrics": protocol(Undeclared, Metric(name="beauty", low=0.0, high=0.5)),
+    "returns_valid_outcomes": protocol(Undeclared),
+    "is_deterministic": protocol(Shuffles),
+    "solves_easy_data": protocol(Shifted),
+    "ignores_query_labels": protocol(Peeks),
+    "is_at_chance_on_random_labels": protocol(ReadsNames),
+    "ignores_row_order": protocol(First),
+    "does_not_modify_features": protocol(InPlace),
+    "scores_fall_with_noise": protocol(LikesNoise),
+    "reports_its_selection": protocol(Hides),
+    "stays_within_metric_ranges": protocol(Undeclared, Metric(name="beauty", low=0.0, high=0.5)),
 }
 
 MISSTATED = {
@@ -163,5 +163,5 @@ MISSTATED = {
     "is not among the best of what was considered": protocol(TellsAnother),
     "on validation by considered, and": protocol(TellsMore),
 }
-"""What `tells_what_it_chose` finds of protocols that misstate their choice."""
+"""What `reports_its_selection` finds of protocols that misstate their choice."""
 SOUND = protocol(Tells)

@@ -36,12 +36,12 @@ def set_of(folder, name):
 
 
 BROKEN = {
-    "gives_what_it_announces": operation(lambda x, draws: x[..., 1:]),
+    "returns_announced_shapes": operation(lambda x, draws: x[..., 1:]),
     "stays_in_range": operation(lambda x, draws: x + 1),
-    "leaves_its_input_alone": operation(lambda x, draws: x.mul_(0.5)),
-    "hands_on_what_it_does_not_know": forgetful,
-    "draws_from_what_it_is_given": operation(lambda x, draws: x * torch.rand(1)),
-    "treats_each_sample_alone": operation(lambda x, draws: (x - x.mean()).clamp(0, 1)),
-    "is_made_of_installed_operations": lambda folder: set_of(folder, "brokn"),
-    "makes_views": lambda folder: set_of(folder, "broken"),
+    "does_not_modify_its_input": operation(lambda x, draws: x.mul_(0.5)),
+    "keeps_unknown_keys": forgetful,
+    "uses_given_random_numbers": operation(lambda x, draws: x * torch.rand(1)),
+    "treats_samples_independently": operation(lambda x, draws: (x - x.mean()).clamp(0, 1)),
+    "uses_installed_operations": lambda folder: set_of(folder, "brokn"),
+    "makes_valid_views": lambda folder: set_of(folder, "broken"),
 }

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from sslbench.analysis.statistics.bootstrap import Draws, resampled_weights, sample_draws, sample_weights, strata
 from sslbench.analysis.statistics.score_variance import ScoreVariance, variance_of_answers
-from sslbench.analysis.statistics.shared_ranks import Field
+from sslbench.analysis.statistics.shared_ranks import ComparedScores
 from sslbench.results.answers import Question, TestAnswers
 
-MAIN = "macro_accuracy"
+MAIN_METRIC = "macro_accuracy"
 """What rows are ordered by where they predict: every class counts alike."""
-ACCURACIES = {"micro_accuracy": False, MAIN: True}
+ACCURACIES = {"micro_accuracy": False, MAIN_METRIC: True}
 """Metrics that are means of right answers, and whether classes count alike."""
-DRAWS = 500
+N_DRAWS = 500
 AnswersByRun: TypeAlias = Mapping[str, Mapping[Question, TestAnswers]]
 """What each run answered to every test sample, by its name and question; empty where only records are at hand."""
 
@@ -34,7 +34,7 @@ class Weighting:
     codes: NDArray[np.int64]
     shares: NDArray[np.float64]
     weights: NDArray[np.float64]
-    drawn: Draws
+    draw_weights: Draws
 
 
 def make_weighting(labels: NDArray[np.int64], folds: NDArray[np.int64], metric: str, name: str) -> Weighting:
@@ -43,7 +43,7 @@ def make_weighting(labels: NDArray[np.int64], folds: NDArray[np.int64], metric: 
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return Weighting(
         codes=codes, shares=shares, weights=sample_weights(codes, shares),
-        drawn=resampled_weights(codes, shares, DRAWS, rng),
+        draw_weights=resampled_weights(codes, shares, N_DRAWS, rng),
     )  # fmt: skip
 
 
@@ -78,14 +78,14 @@ def known_variances(answers: AnswersByRun) -> dict[Accuracy, KnownVariance]:
     }
 
 
-def field_of_answers(rows: Mapping[str, TestAnswers], metric: str) -> Field:
+def compared_scores(rows: Mapping[str, TestAnswers], metric: str) -> ComparedScores:
     """Compare rows that answered the same test samples, by one accuracy."""
     answers: Sequence[TestAnswers] = list(rows.values())
     first = answers[0]
     weighting = make_weighting(first.labels, first.folds, metric, metric)
-    return Field(
+    return ComparedScores(
         names=list(rows),
         scores=np.array([float((one.right @ weighting.weights).mean()) for one in answers]),
-        draws=np.stack([sample_draws(one.right, weighting.drawn) for one in answers]),
+        draws=np.stack([sample_draws(one.right, weighting.draw_weights) for one in answers]),
         variances=[accuracy_variance(one, metric) for one in answers],
     )

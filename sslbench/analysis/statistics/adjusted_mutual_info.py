@@ -16,10 +16,10 @@ from sklearn.metrics.cluster import expected_mutual_information
 Codes = NDArray[np.int64]
 
 
-def adjusted(labels: Codes, clusters: Codes, draws: int, rng: np.random.Generator) -> Mapping[str, float]:
+def adjusted_mutual_info(labels: Codes, clusters: Codes, draws: int, rng: np.random.Generator) -> Mapping[str, float]:
     """AMI with max and arithmetic normalization (Vinh, Epps, Bailey 2010), and mean and deviation under permuted labels."""
     coded, clustered = (np.unique(codes, return_inverse=True)[1] for codes in (labels, clusters))
-    table = counts(coded, clustered)
+    table = contingency_table(coded, clustered)
     rows, columns = table.sum(1), table.sum(0)
     expected = float(expected_mutual_information(table, len(labels)))
     entropies = float(entropy(rows)), float(entropy(columns))
@@ -30,7 +30,7 @@ def adjusted(labels: Codes, clusters: Codes, draws: int, rng: np.random.Generato
         return {name: _ratio(shared - expected, scale - expected) for name, scale in scales.items()}
 
     found = scores(table)
-    null = [scores(counts(rng.permutation(coded), clustered))["ami_max"] for _ in range(draws)]
+    null = [scores(contingency_table(rng.permutation(coded), clustered))["ami_max"] for _ in range(draws)]
     if null:
         found |= {
             "ami_max_null": float(np.mean(null)),
@@ -39,7 +39,7 @@ def adjusted(labels: Codes, clusters: Codes, draws: int, rng: np.random.Generato
     return found
 
 
-def counts(labels: Codes, clusters: Codes) -> Codes:
+def contingency_table(labels: Codes, clusters: Codes) -> Codes:
     """[n] and [n] in whole numbers from 0 -> how often each two meet [labels, clusters]."""
     shape = int(labels.max(initial=0)) + 1, int(clusters.max(initial=0)) + 1
     table: Codes = np.bincount(labels * shape[1] + clusters, minlength=shape[0] * shape[1]).reshape(shape)

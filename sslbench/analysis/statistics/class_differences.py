@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from sslbench.analysis.statistics.class_trends import corrected
+from sslbench.analysis.statistics.class_trends import correct_p
 from sslbench.analysis.statistics.moderated_variance import moderate_variances
 from sslbench.analysis.statistics.score_variance import CONFIDENCE, satterthwaite, stratum_variances, total_variance
 
 Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
-LEAST_RATIO = 1e-3
+MIN_RATIO = 1e-3
 """A variance over seeds below this share of what single answers account for is chance: logarithms need it above 0."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Answered:
+class RecallStatistics:
     """A row's answers: recalls by seed [S, C], for each test sample [n] the share that is right, and for each class [C] what
     single answers, alike in nothing, add to the variance of its mean recall.
     """
@@ -42,19 +42,19 @@ class Answered:
         return np.asarray(self.recalls.var(0, ddof=1) / len(self.recalls))
 
 
-def answered(right: Values, labels: Codes, classes: int, *, depends_on_seed: bool = True) -> Answered:
+def recall_statistics(right: Values, labels: Codes, classes: int, *, depends_on_seed: bool = True) -> RecallStatistics:
     """What is kept of shares of right answers [S, n] (0 to 1, over probes and draws) to samples of these classes [n].
 
     A class without samples has recall nan.
     """
     found = stratum_variances(right, labels, classes)
-    return Answered(
+    return RecallStatistics(
         recalls=found.means, right=found.per_sample.astype(np.float16), noise=found.interaction,
         depends_on_seed=depends_on_seed,
     )  # fmt: skip
 
 
-def class_gaps(own: Answered, other: Answered, labels: Codes) -> tuple[Values, Values]:
+def class_gaps(own: RecallStatistics, other: RecallStatistics, labels: Codes) -> tuple[Values, Values]:
     """Difference of mean recall of each class [C], and two-sided p [C] that there is none, by Holm's rule over classes.
 
     `labels` [n] are the classes of the shared test samples. The error is of samples, which are paired, and of each row's own
@@ -64,10 +64,10 @@ def class_gaps(own: Answered, other: Answered, labels: Codes) -> tuple[Values, V
     gap, p = class_gap_ps(own, other, labels)
     if not (own.seeds_known and other.seeds_known):
         return gap, np.full(len(gap), np.nan)
-    return gap, corrected(np.where(np.isnan(p), 1.0, p), "holm")
+    return gap, correct_p(np.where(np.isnan(p), 1.0, p), "holm")
 
 
-def class_gap_ps(own: Answered, other: Answered, labels: Codes) -> tuple[Values, Values]:
+def class_gap_ps(own: RecallStatistics, other: RecallStatistics, labels: Codes) -> tuple[Values, Values]:
     """Difference of mean recall of each class [C], and two-sided p [C] before any correction; nan where nothing is known."""
     gap: Values = own.recalls.mean(0) - other.recalls.mean(0)
     counts = np.bincount(labels, minlength=len(gap)).astype(np.float64)
@@ -87,7 +87,7 @@ def class_gap_ps(own: Answered, other: Answered, labels: Codes) -> tuple[Values,
     return gap, p
 
 
-def _over_seeds(rows: Sequence[Answered], known: NDArray[np.bool_], floor: Values) -> tuple[Values, float]:
+def _over_seeds(rows: Sequence[RecallStatistics], known: NDArray[np.bool_], floor: Values) -> tuple[Values, float]:
     """The variance over seeds of the difference of two rows for each known class, and its degrees of freedom.
 
     Few seeds show it badly for one class, so classes share what they show (moderated variances), as multiples of what
@@ -97,12 +97,12 @@ def _over_seeds(rows: Sequence[Answered], known: NDArray[np.bool_], floor: Value
     if not varying:
         return np.zeros(int(known.sum())), 1.0
     noise = np.maximum(sum(row.noise[known] for row in varying), floor)
-    ratios = np.maximum(sum(row.over_seeds()[known] for row in varying) / noise, LEAST_RATIO)
+    ratios = np.maximum(sum(row.over_seeds()[known] for row in varying) / noise, MIN_RATIO)
     moderated, freedom = moderate_variances(ratios, float(sum(len(row.recalls) - 1 for row in varying)))
     return moderated * noise, freedom
 
 
-def recall_half_widths(row: Answered, labels: Codes) -> Values:
+def recall_half_widths(row: RecallStatistics, labels: Codes) -> Values:
     """Half of the 95 % interval of each class's mean recall [C], over seeds and test samples; nan below two samples.
 
     With one seed of what depends on it, the interval covers the test samples of this one training.

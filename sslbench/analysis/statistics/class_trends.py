@@ -30,13 +30,13 @@ BASES: Mapping[str, tuple[str, str]] = {
 means, and Student's t of the slopes that each seed gives alone (the only one whose units are independent)."""
 CORRECTIONS = ("raw", "bh", "holm")
 """None, Benjamini and Hochberg's (false discovery rate), Holm's (family-wise error), over the classes of a group."""
-MOST_IN_ALL_ORDERS, PERMUTED = 8, 200_000
-NOTHING = 1e-24
+MAX_ENUMERATED_SETTINGS, N_PERMUTATIONS = 8, 200_000
+ROUNDING_ERROR = 1e-24
 """Squared deviations of shares below this are rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Fits:
+class LineFits:
     """Lines through rows of scores against a setting, all [K]: correlation, two-sided p, slope, half of its 95 % interval.
 
     Scores that never move have r 0 and p 1, and so have fewer than three, whose interval is nan. A line is never taken to be
@@ -46,10 +46,10 @@ class Fits:
     r: Values
     p: Values
     slope: Values
-    half: Values
+    ci95_half_width: Values
 
 
-def fitted(x: Values, y: Values) -> Fits:
+def fit_lines(x: Values, y: Values) -> LineFits:
     """Fit every row of y [K, n] on x [n] or [K, n]; nan is no score. p is of t = slope / its error, n - 2 degrees."""
     x = np.where(np.isnan(y), np.nan, np.broadcast_to(x, y.shape))
     n = (~np.isnan(y)).sum(1)
@@ -57,18 +57,18 @@ def fitted(x: Values, y: Values) -> Fits:
         warnings.simplefilter("ignore", RuntimeWarning)  # of rows that are all nan
         dx, dy = x - np.nanmean(x, 1, keepdims=True), y - np.nanmean(y, 1, keepdims=True)
         xx, yy, xy = np.nansum(dx**2, 1), np.nansum(dy**2, 1), np.nansum(dx * dy, 1)
-        told = (n >= 3) & (xx > 0) & (yy > NOTHING * n)
-        rounding = grain(y) ** 2 / 12
+        told = (n >= 3) & (xx > 0) & (yy > ROUNDING_ERROR * n)
+        rounding = smallest_step(y) ** 2 / 12
         r = np.where(told, xy / np.sqrt(xx * yy), 0.0).clip(-1, 1)
         slope = np.where(xx > 0, xy / xx, 0.0)
         left = np.maximum(np.maximum(yy - slope * xy, 0) / (n - 2), rounding)
         error = np.sqrt(left / xx)
         p = np.where(told, np.maximum(2 * stats.t.sf(np.abs(slope) / error, n - 2), smallest_p(x)), 1.0)
         half = np.where(n >= 3, stats.t.ppf(0.975, n - 2) * error, np.nan)
-    return Fits(r=r, p=p, slope=slope, half=half)
+    return LineFits(r=r, p=p, slope=slope, ci95_half_width=half)
 
 
-def grain(y: Values) -> Values:
+def smallest_step(y: Values) -> Values:
     """The smallest step between different scores of each row [K]: recalls of few samples are counts, and lines by chance."""
     ordered = np.sort(y, axis=1)
     steps = np.diff(ordered, axis=1)
@@ -87,7 +87,7 @@ def smallest_p(x: Values) -> Values:
     return p
 
 
-def responses(frame: pd.DataFrame, axis: str, by: Sequence[str] = ("method",)) -> pd.DataFrame:
+def fit_class_trends(frame: pd.DataFrame, axis: str, by: Sequence[str] = ("method",)) -> pd.DataFrame:
     """One row per group and class: how its score answers to the numbers of `axis`.
 
     `frame` has columns axis, class, seed, value and `by`; folds are averaged within a seed. p values are corrected over the
@@ -99,8 +99,8 @@ def responses(frame: pd.DataFrame, axis: str, by: Sequence[str] = ("method",)) -
     seeds = list(dict.fromkeys(table.columns.get_level_values(1)))
     whole = table.reindex(columns=pd.MultiIndex.from_product([settings, seeds]))
     values = whole.to_numpy(np.float64).reshape(len(table), len(settings), len(seeds))
-    found = pd.DataFrame(_responses(settings, values), index=table.index).reset_index()
-    return _corrected(found, by)
+    found = pd.DataFrame(_trend_columns(settings, values), index=table.index).reset_index()
+    return _add_corrected_p(found, by)
 
 
 def rank_p(r: Values, n: NDArray[np.int64]) -> Values:
@@ -113,7 +113,7 @@ def rank_p(r: Values, n: NDArray[np.int64]) -> Values:
         chance = _chance_correlations(int(count))
         places = n == count
         p[places] = 1 - np.searchsorted(chance, np.abs(r[places]) - 1e-9) / len(chance)
-    return np.maximum(p, 1 / PERMUTED)
+    return np.maximum(p, 1 / N_PERMUTATIONS)
 
 
 @lru_cache(maxsize=64)
@@ -122,29 +122,29 @@ def _chance_correlations(n: int) -> Values:
     if n < 3:
         return np.ones(1)
     order = np.arange(n, dtype=np.float64)
-    if n <= MOST_IN_ALL_ORDERS:
+    if n <= MAX_ENUMERATED_SETTINGS:
         orders = np.array(list(itertools.permutations(order)))
     else:
-        orders = np.random.default_rng(n).permuted(np.tile(order, (PERMUTED, 1)), axis=1)
+        orders = np.random.default_rng(n).permuted(np.tile(order, (N_PERMUTATIONS, 1)), axis=1)
     line = (order - order.mean()) / ((order - order.mean()) ** 2).sum()
     return np.sort(np.abs(orders @ line))
 
 
-def _responses(settings: Values, values: Values) -> dict[str, Values]:
+def _trend_columns(settings: Values, values: Values) -> dict[str, Values]:
     """Every basis's numbers, each [K], of scores [K, S, R]."""
     rows, _, seeds = values.shape
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of settings without a score
         means = np.nanmean(values, 2)
-    line = fitted(settings, means)
+    line = fit_lines(settings, means)
     ranked = np.asarray(stats.rankdata(means, axis=1, nan_policy="omit"), np.float64)
     present = np.where(np.isnan(means), np.nan, np.broadcast_to(settings, means.shape))
     order = np.asarray(stats.rankdata(present, axis=1, nan_policy="omit"), np.float64)
-    ranks = fitted(order, ranked)
-    every = fitted(np.repeat(settings, seeds), values.reshape(rows, -1))
-    alone = fitted(settings, np.swapaxes(values, 1, 2).reshape(rows * seeds, -1)).slope.reshape(rows, seeds)
+    ranks = fit_lines(order, ranked)
+    every = fit_lines(np.repeat(settings, seeds), values.reshape(rows, -1))
+    alone = fit_lines(settings, np.swapaxes(values, 1, 2).reshape(rows * seeds, -1)).slope.reshape(rows, seeds)
     there = (~np.isnan(values)).sum(1) >= 3
-    steps = grain(values.reshape(rows, -1))
+    steps = smallest_step(values.reshape(rows, -1))
     spread = ((settings - settings.mean()) ** 2).sum()
     slope, half, p = _mean_slopes(np.where(there, alone, np.nan), steps / np.sqrt(12 * max(spread, 1e-300)))
     p = np.maximum(
@@ -153,9 +153,9 @@ def _responses(settings: Values, values: Values) -> dict[str, Values]:
     return {
         "settings": (~np.isnan(means)).sum(1), "seeds": there.sum(1), "mean": np.nanmean(means, 1),
         "lowest": np.nanmin(means, 1), "highest": np.nanmax(means, 1),
-        "pearson": line.r, "p_means": line.p, "slope": line.slope, "slope_half": line.half,
+        "pearson": line.r, "p_means": line.p, "slope": line.slope, "slope_ci95_half_width": line.ci95_half_width,
         "spearman": ranks.r, "p_ranks": rank_p(ranks.r, (~np.isnan(means)).sum(1)), "pearson_all": every.r, "p_all": every.p,
-        "slope_seeds": slope, "slope_seeds_half": half, "p_seeds": p,
+        "slope_seeds": slope, "slope_seeds_ci95_half_width": half, "p_seeds": p,
     }  # fmt: skip
 
 
@@ -168,13 +168,13 @@ def _mean_slopes(slopes: Values, rounding: Values) -> tuple[Values, Values, Valu
         warnings.simplefilter("ignore", RuntimeWarning)
         mean = np.nanmean(slopes, 1)
         error = np.maximum(np.nanstd(slopes, 1, ddof=1), rounding) / np.sqrt(n)
-        told = (n >= 2) & (error > NOTHING)
+        told = (n >= 2) & (error > ROUNDING_ERROR)
         p = np.where(told, 2 * stats.t.sf(np.abs(mean / error), n - 1), 1.0)
         half = np.where(n >= 2, stats.t.ppf(0.975, n - 1) * error, np.nan)
     return np.where(n > 0, mean, 0.0), half, p
 
 
-def corrected(p: Values, correction: str) -> Values:
+def correct_p(p: Values, correction: str) -> Values:
     """p values [..., n] corrected along their last axis."""
     if correction == "bh":
         return np.asarray(stats.false_discovery_control(p, axis=-1))
@@ -186,14 +186,14 @@ def corrected(p: Values, correction: str) -> Values:
     return p
 
 
-def _corrected(found: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+def _add_corrected_p(found: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Every basis's p, corrected over the classes of each group."""
     groups = found.groupby(list(by), dropna=False, sort=False).indices.values() if by else [np.arange(len(found))]
     for _, p in BASES.values():
         for correction in CORRECTIONS[1:]:
             values = found[p].to_numpy(np.float64).copy()
             for places in groups:
-                values[places] = corrected(values[places], correction)
+                values[places] = correct_p(values[places], correction)
             found[f"{p}_{correction}"] = values
     return found
 

@@ -14,7 +14,7 @@ RANK_ME_EPSILON = 1e-7
 """Added to every share of a singular value (RankMe, section 3.1, for float32)."""
 
 
-def unit(features: Features) -> NDArray[np.float64]:
+def unit_length(features: Features) -> NDArray[np.float64]:
     """Rows of length 1; a row of zeros stays zero."""
     wide = features.astype(np.float64)
     return np.asarray(wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12))
@@ -53,28 +53,28 @@ def centered_rank_ceiling(features: Features) -> int:
 
 def spread(features: Features) -> float:
     """Mean deviation per dimension of unit-length features times sqrt(D): 1 for an isotropic cloud, 0 for a point."""
-    return float(unit(features).std(0).mean() * math.sqrt(features.shape[1]))
+    return float(unit_length(features).std(0).mean() * math.sqrt(features.shape[1]))
 
 
 def alignment(first: Features, second: Features) -> float:
     """Mean squared distance of two views of a sample on the unit sphere (Wang and Isola 2020, eq. 1, alpha 2)."""
-    return float(((unit(first) - unit(second)) ** 2).sum(1).mean())
+    return float(((unit_length(first) - unit_length(second)) ** 2).sum(1).mean())
 
 
 def uniformity(features: Features) -> float:
     """log of the mean Gaussian potential over pairs on the unit sphere (Wang and Isola 2020, eq. 2, t 2)."""
-    rows = unit(features)
+    rows = unit_length(features)
     squared = np.maximum(2 - 2 * rows @ rows.T, 0)
     pairs = np.exp(-2 * squared[np.triu_indices(len(rows), 1)])
     return float(np.log(pairs.mean()))
 
 
-def describe(features: Features, most: int = 2048) -> Mapping[str, float]:
+def describe(features: Features, max_samples: int = 2048) -> Mapping[str, float]:
     """Return ranks, spread, and whether the features have collapsed, on at most `most` evenly spread rows.
 
     A collapse is judged by the centered effective rank: RankMe is close to 1 for features in a narrow cone as well.
     """
-    rows = np.unique(np.linspace(0, len(features) - 1, min(most, len(features))).astype(int))
+    rows = np.unique(np.linspace(0, len(features) - 1, min(max_samples, len(features))).astype(int))
     sample = np.asarray(features[rows], dtype=np.float32)
     rank, width = centered_effective_rank(sample), spread(sample)
     collapsed = not np.isfinite(sample).all() or width < COLLAPSED_SPREAD or rank < COLLAPSED_RANK

@@ -20,9 +20,9 @@ class Estimate:
     """
 
     mean: float
-    half: float | None
+    ci95_half_width: float | None
     n: int
-    over: Literal["seeds", "folds", "seeds and test samples", "test samples"]
+    unit: Literal["seeds", "folds", "seeds and test samples", "test samples"]
     test_samples: int = 0
 
 
@@ -32,26 +32,26 @@ def quantile(confidence: float, freedom: int) -> float:
     return float(stats.t.ppf((1 + confidence) / 2, freedom))
 
 
-def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Estimate:
+def mean_over_seeds(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     """Student's t over seeds."""
     mean = float(np.mean(values))
     if len(values) < 2:
-        return Estimate(mean=mean, half=None, n=len(values), over="seeds")
+        return Estimate(mean=mean, ci95_half_width=None, n=len(values), unit="seeds")
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     half = quantile(confidence, len(values) - 1) * error
-    return Estimate(mean=mean, half=half, n=len(values), over="seeds")
+    return Estimate(mean=mean, ci95_half_width=half, n=len(values), unit="seeds")
 
 
-def over_folds(values: Sequence[float], test_share: float, confidence: float = 0.95) -> Estimate:
+def mean_over_folds(values: Sequence[float], test_share: float, confidence: float = 0.95) -> Estimate:
     """The corrected resampled t (Nadeau and Bengio 2003): variance times 1/n + test/train."""
     mean = float(np.mean(values))
     if len(values) < 2:
-        return Estimate(mean=mean, half=None, n=len(values), over="folds")
+        return Estimate(mean=mean, ci95_half_width=None, n=len(values), unit="folds")
     inflated = float(np.var(values, ddof=1)) * (1 / len(values) + test_share / (1 - test_share))
     half = quantile(confidence, len(values) - 1) * math.sqrt(inflated)
-    return Estimate(mean=mean, half=half, n=len(values), over="folds")
+    return Estimate(mean=mean, ci95_half_width=half, n=len(values), unit="folds")
 
 
-def paired(first: Sequence[float], second: Sequence[float]) -> Estimate:
+def mean_paired_difference(first: Sequence[float], second: Sequence[float]) -> Estimate:
     """The mean difference over seeds that both share, with its interval."""
-    return over_seeds([a - b for a, b in zip(first, second, strict=True)])
+    return mean_over_seeds([a - b for a, b in zip(first, second, strict=True)])

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.statistics.class_trends import BASES, CORRECTIONS, responses, trend
+from sslbench.analysis.statistics.class_trends import BASES, CORRECTIONS, fit_class_trends, trend
 
 
-def planted(
+def plant_trends(
     settings: int, seeds: int, slopes: Sequence[float], rng: np.random.Generator, *, noise: float, between: float = 0.0
 ) -> pd.DataFrame:
     """Scores of one method: settings evenly from 0 to 1, a class for each slope (score gained from the first to the last).
@@ -25,14 +25,14 @@ def planted(
     return pd.DataFrame({"value": values.reshape(-1)}, index=index).reset_index().assign(method="planted")
 
 
-def found_shares(
+def detection_rates(
     settings: int, seeds: int, slope: float, rng: np.random.Generator, *, noise: float, classes: int = 20, moved: int = 10,
     draws: int = 50,
 ) -> pd.DataFrame:  # fmt: skip
     """For every basis and correction: the share of moved classes found, sign and all, and of still ones called moved."""
     slopes = [slope] * moved + [0.0] * (classes - moved)
-    tables = [planted(settings, seeds, slopes, rng, noise=noise).assign(method=str(draw)) for draw in range(draws)]
-    found = responses(pd.concat(tables), "setting")
+    tables = [plant_trends(settings, seeds, slopes, rng, noise=noise).assign(method=str(draw)) for draw in range(draws)]
+    found = fit_class_trends(pd.concat(tables), "setting")
     right = "ascending" if slope > 0 else "descending"
     still = found["class"] >= moved
     rows = []

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sslbench.analysis.statistics.shared_ranks import Field, surely_better
+from sslbench.analysis.statistics.shared_ranks import ComparedScores, iter_surely_better
 
-LEAST = 3
+MIN_METHODS = 3
 """Methods below which no correlation of ranks is given."""
 
 
@@ -34,13 +34,13 @@ def correlations(scores: pd.DataFrame) -> pd.DataFrame:
     for first, second in itertools.combinations(map(str, scores.columns), 2):
         both = scores[[first, second]].dropna()
         tau, p = np.nan, np.nan
-        if len(both) >= LEAST and both.nunique().min() > 1:
+        if len(both) >= MIN_METHODS and both.nunique().min() > 1:
             tau, p = stats.kendalltau(both[first], both[second])
         rows.append({"first": first, "second": second, "tau": float(tau), "p": float(p), "methods": len(both)})
     return pd.DataFrame(rows, columns=["first", "second", "tau", "p", "methods"])
 
 
-def flips(fields: Mapping[str, Field]) -> list[Flip]:
+def find_flips(fields: Mapping[str, ComparedScores]) -> list[Flip]:
     """Every pair that two protocols order oppositely, both surely."""
     sure = {protocol: _pairs(field) for protocol, field in fields.items()}
     found = []
@@ -51,11 +51,11 @@ def flips(fields: Mapping[str, Field]) -> list[Flip]:
     return found
 
 
-def _pairs(field: Field) -> set[tuple[str, str]]:
+def _pairs(field: ComparedScores) -> set[tuple[str, str]]:
     """(better, worse) names."""
     names: Sequence[str] = field.names
     return {
         (names[columns[better]], names[rows[worse]])
-        for rows, columns, matrix in surely_better(field)
+        for rows, columns, matrix in iter_surely_better(field)
         for worse, better in np.argwhere(matrix).tolist()
     }

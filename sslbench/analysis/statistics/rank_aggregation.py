@@ -11,7 +11,7 @@ from scipy import stats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Order:
+class RankAggregate:
     """Methods over experiments that all of them have: one row each, groups that do not differ, Friedman's p, the left out."""
 
     rows: pd.DataFrame
@@ -21,7 +21,7 @@ class Order:
     left_out: tuple[str, ...]
 
 
-def order_of(scores: pd.DataFrame, level: float = 0.05) -> Order:
+def aggregate_ranks(scores: pd.DataFrame, level: float = 0.05) -> RankAggregate:
     """Aggregate scores [methods, experiments] (more is better).
 
     A method without a score somewhere is left out by name. Columns of rows: method, mean_rank (equal scores share the mean
@@ -39,7 +39,7 @@ def order_of(scores: pd.DataFrame, level: float = 0.05) -> Order:
     if len(whole) > 2 and whole.shape[1] > 1:
         p = _friedman(whole)
         groups = cliques(rows["method"].tolist(), nemenyi(whole), level)
-    return Order(
+    return RankAggregate(
         rows=rows, groups=groups, p=p, experiments=tuple(map(str, scores.columns)),
         left_out=tuple(name for name in scores.index if name not in whole.index),
     )  # fmt: skip

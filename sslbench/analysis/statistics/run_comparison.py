@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics.accuracy import ACCURACIES, field_of_answers
-from sslbench.analysis.statistics.class_differences import answered, class_gaps
+from sslbench.analysis.statistics.accuracy import ACCURACIES, compared_scores
+from sslbench.analysis.statistics.class_differences import class_gaps, recall_statistics
 from sslbench.analysis.statistics.shared_ranks import Verdict, difference, verdict
 from sslbench.results.answers import TestAnswers
 
-HALF = 0.5
+CORRECT_SHARE = 0.5
 """A sample counts as classified correctly where more than this share of a run's answers, over seeds, is right."""
-SURE = 0.05
+SIGNIFICANCE = 0.05
 """A class differs where its p, corrected for the number of classes, is below this."""
 
 
@@ -50,7 +50,7 @@ class ClassDifference:
     @property
     def differs(self) -> bool:
         """Whether the recalls differ surely."""
-        return self.p is not None and self.p < SURE
+        return self.p is not None and self.p < SIGNIFICANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,10 @@ def compare_answers(first: TestAnswers, second: TestAnswers, names: Sequence[str
     if not first.same_samples(second):
         raise ValueError("the two runs answered different test samples")
     own, other = first.right.mean(0), second.right.mean(0)
-    only_first, only_second = (own > HALF) & (other < HALF), (own < HALF) & (other > HALF)
+    only_first, only_second = (
+        (own > CORRECT_SHARE) & (other < CORRECT_SHARE),
+        (own < CORRECT_SHARE) & (other > CORRECT_SHARE),
+    )
     return Comparison(
         overall=[_compare_accuracy({"first": first, "second": second}, metric) for metric in ACCURACIES],
         classes=_compare_classes(first, second, names, only_first, only_second),
@@ -84,7 +87,7 @@ def compare_answers(first: TestAnswers, second: TestAnswers, names: Sequence[str
 
 
 def _compare_accuracy(rows: Mapping[str, TestAnswers], metric: str) -> Difference:
-    field = field_of_answers(rows, metric)
+    field = compared_scores(rows, metric)
     gap, half_width = difference(field, 0, 1)
     first, second = (float(score) for score in field.scores)
     return Difference(
@@ -100,7 +103,8 @@ def _compare_classes(
     only_second: NDArray[np.bool_],
 ) -> list[ClassDifference]:
     own, other = (
-        answered(one.right, one.labels, len(names), depends_on_seed=one.depends_on_seed) for one in (first, second)
+        recall_statistics(one.right, one.labels, len(names), depends_on_seed=one.depends_on_seed)
+        for one in (first, second)
     )
     gaps, ps = class_gaps(own, other, first.labels)
     recalls = own.recalls.mean(0), other.recalls.mean(0)

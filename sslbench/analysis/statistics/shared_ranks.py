@@ -22,13 +22,13 @@ from sslbench.analysis.statistics.score_variance import (
 Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Draws = NDArray[np.float32]
-ROWS, COLUMNS = 2048, 256
+ROW_BLOCK, COLUMN_BLOCK = 2048, 256
 """Rows, and columns, that are compared at once: of a long board not all draws are in memory."""
-LEAST_GAP, ROOM = 1e-12, 0.999
+MIN_GAP, ROUNDING_MARGIN = 1e-12, 0.999
 Verdict: TypeAlias = Literal["better", "worse", "undecided", "undecided: one seed"]
 
 
-class Rows(Protocol):
+class DrawMatrix(Protocol):
     """Draws of one row after another [B]; an array [m, B] will do."""
 
     def __getitem__(self, at: int, /) -> Draws: ...
@@ -39,11 +39,11 @@ class Scored:
     """A score and half of its 95 % interval (None where nothing is known of its error)."""
 
     score: float
-    half: float | None
+    ci95_half_width: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing(Scored):
+class RankedScore(Scored):
     """A row's score, the rank it shares, and the ranks that it could have: below those that are surely better, above those
     that are surely worse.
     """
@@ -54,7 +54,7 @@ class Standing(Scored):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Field:
+class ComparedScores:
     """Rows that are compared: names, scores [m] (more is better), draws of each over shared test samples [B], and the
     variance of each score.
 
@@ -63,7 +63,7 @@ class Field:
 
     names: Sequence[str]
     scores: Values
-    draws: Rows
+    draws: DrawMatrix
     variances: Sequence[ScoreVariance]
 
     def place(self, name: str) -> int:
@@ -79,7 +79,7 @@ class Field:
         return np.array([float(getattr(variance, name)) for variance in self.variances])
 
 
-def standings(field: Field) -> list[Standing]:
+def rank_rows(field: ComparedScores) -> list[RankedScore]:
     """Every row with its rank, best first, equal scores by name.
 
     Two rows differ when the 95 % interval of their difference leaves out 0: its error comes from draws over shared samples
@@ -87,38 +87,38 @@ def standings(field: Field) -> list[Standing]:
     depends on its seed and has one only differs from nothing.
     """
     above, below = np.zeros(len(field.names), np.int64), np.zeros(len(field.names), np.int64)
-    for rows, columns, better in surely_better(field):
+    for rows, columns, better in iter_surely_better(field):
         above[rows] += better.sum(1)
         below[columns] += better.sum(0)
     order = sorted(range(len(field.names)), key=lambda i: (-field.scores[i], field.names[i]))
     return [
-        Standing(
-            name=field.names[i], score=float(field.scores[i]), half=half_width(field.variances[i]),
+        RankedScore(
+            name=field.names[i], score=float(field.scores[i]), ci95_half_width=half_width(field.variances[i]),
             rank=1 + int(above[i]), ranks=(1 + int(above[i]), len(field.names) - int(below[i])),
         )
         for i in order
     ]  # fmt: skip
 
 
-def surely_better(field: Field) -> Iterator[tuple[Codes, Codes, NDArray[np.bool_]]]:
+def iter_surely_better(field: ComparedScores) -> Iterator[tuple[Codes, Codes, NDArray[np.bool_]]]:
     """Block by block: rows, columns, and for each [rows, columns] whether the column is surely better than the row.
 
     Rows are taken by score, so that a block meets no columns but those before it and its own.
     """
     order = np.argsort(-field.scores, kind="stable")
-    known = _known(field, order)
-    for start in range(0, len(order), ROWS):
-        rows = slice(start, start + ROWS)
+    known = _row_statistics(field, order)
+    for start in range(0, len(order), ROW_BLOCK):
+        rows = slice(start, start + ROW_BLOCK)
         draws = _centered(field.draws, order[rows])
-        for first in range(0, min(start + ROWS, len(order)), COLUMNS):
-            columns = slice(first, first + COLUMNS)
+        for first in range(0, min(start + ROW_BLOCK, len(order)), COLUMN_BLOCK):
+            columns = slice(first, first + COLUMN_BLOCK)
             together = draws @ _centered(field.draws, order[columns]).T
             together *= np.float32(2 / (draws.shape[1] - 1))
-            yield order[rows], order[columns], _sure(known[rows], known[columns], together)
+            yield order[rows], order[columns], _is_surely_better(known[rows], known[columns], together)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Known:
+class _RowStatistics:
     """What is known of each row alone [m]; `samples` is the variance of its draws."""
 
     score: Values
@@ -129,32 +129,34 @@ class _Known:
     freedom: Values
     decidable: NDArray[np.bool_]
 
-    def __getitem__(self, rows: slice | Codes) -> _Known:
-        return _Known(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+    def __getitem__(self, rows: slice | Codes) -> _RowStatistics:
+        return _RowStatistics(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
 
 
-def _known(field: Field, order: Codes) -> _Known:
+def _row_statistics(field: ComparedScores, order: Codes) -> _RowStatistics:
     """What is known of each row, in this order."""
     samples = np.empty(len(order))
-    for start in range(0, len(order), COLUMNS):
-        codes = order[start : start + COLUMNS]
+    for start in range(0, len(order), COLUMN_BLOCK):
+        codes = order[start : start + COLUMN_BLOCK]
         centered = _centered(field.draws, codes)
         samples[codes] = np.einsum("mb,mb->m", centered, centered, dtype=np.float64) / (centered.shape[1] - 1)
-    return _Known(
+    return _RowStatistics(
         score=field.scores, samples=samples, seeds=field.column("over_seeds"),
         interaction=field.column("interaction"), floor=field.column("floor"), freedom=field.column("freedom"),
         decidable=field.column("seeds_known") > 0,
     )[order]  # fmt: skip
 
 
-def _centered(draws: Rows, codes: Codes) -> Draws:
+def _centered(draws: DrawMatrix, codes: Codes) -> Draws:
     """Some rows' draws less their mean [k, B]."""
     some: Draws = np.stack([draws[code] for code in codes])
     some -= some.mean(1, keepdims=True)
     return some
 
 
-def _sure(rows: _Known, columns: _Known, together: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _is_surely_better(
+    rows: _RowStatistics, columns: _RowStatistics, together: NDArray[np.float32]
+) -> NDArray[np.bool_]:
     """Whether each column is surely better than each row, from what is known of them and twice their covariances."""
     gaps = columns.score - rows.score[:, None]
     # Student's quantile is above the normal one, and looked up only for pairs that pass that with room for rounding
@@ -165,7 +167,7 @@ def _sure(rows: _Known, columns: _Known, together: NDArray[np.float32]) -> NDArr
         np.maximum(rows.floor[:, None], columns.floor),
     )
     decidable = rows.decidable[:, None] & columns.decidable & (total > 0)
-    worse, better = np.nonzero((gaps > LEAST_GAP) & decidable & (gaps**2 > ROOM * NORMAL_QUANTILE**2 * total))
+    worse, better = np.nonzero((gaps > MIN_GAP) & decidable & (gaps**2 > ROUNDING_MARGIN * NORMAL_QUANTILE**2 * total))
     sure = np.zeros(gaps.shape, np.bool_)
     one, other = rows[worse], columns[better]
     reach = _half_widths(total[worse, better], (one.seeds, one.freedom), (other.seeds, other.freedom))
@@ -181,7 +183,7 @@ def _half_widths(total: Values, one: tuple[Values, Values], other: tuple[Values,
     return found
 
 
-def difference(field: Field, first: int, second: int) -> tuple[float, float | None]:
+def difference(field: ComparedScores, first: int, second: int) -> tuple[float, float | None]:
     """By how much one row is above another, and half of the 95 % interval; None where a seed says nothing of others."""
     gap = float(field.scores[first] - field.scores[second])
     one, other = field.variances[first], field.variances[second]
@@ -197,11 +199,11 @@ def difference(field: Field, first: int, second: int) -> tuple[float, float | No
     return gap, float(_half_widths(total, *seeds)[0])
 
 
-def verdict(field: Field, row: int, other: int) -> Verdict:
+def verdict(field: ComparedScores, row: int, other: int) -> Verdict:
     """Say how a row compares with another, by the 95 % interval of their paired difference."""
     if not (field.variances[row].seeds_known and field.variances[other].seeds_known):
         return "undecided: one seed"
     gap, half = difference(field, row, other)
-    if half is None or abs(gap) <= max(half, LEAST_GAP):
+    if half is None or abs(gap) <= max(half, MIN_GAP):
         return "undecided"
     return "better" if gap > 0 else "worse"

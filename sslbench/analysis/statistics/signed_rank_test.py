@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
-MOST = 14
+MAX_ENUMERATED_GROUPS = 14
 """Groups up to which all turns of signs are tried."""
 
 
@@ -31,7 +31,7 @@ def signed_rank_p(differences: NDArray[np.float64], groups: Sequence[object]) ->
     sums = np.bincount(codes, weights=ranks)
     sums = sums[np.bincount(codes) > 0]
     found = abs(sums.sum())
-    if len(sums) > MOST:
+    if len(sums) > MAX_ENUMERATED_GROUPS:
         return float(2 * norm.sf(found / np.sqrt((sums**2).sum())))
     turned = np.array(list(product((-1, 1), repeat=len(sums)))) @ sums
     return float((np.abs(turned) >= found - 1e-9).mean())

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-MOST_SEEDS = 10_000
+MAX_SEEDS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
+class VarianceComponents:
     """Variances of one number that is measured once, by cause; None where a cause was not varied."""
 
     pretraining: float | None
@@ -23,7 +23,7 @@ class Split:
     rest: float | None
 
 
-def split(values: NDArray[np.float64]) -> Split:
+def split_variance(values: NDArray[np.float64]) -> VarianceComponents:
     """Part the variance of values [seeds, folds, probes] by the method of moments; never below 0.
 
     Seeds cross folds, probes are within both. What seeds and folds do together is the rest. With one fold, seeds and the
@@ -34,15 +34,15 @@ def split(values: NDArray[np.float64]) -> Split:
     within = float(values.var(2, ddof=1).mean()) if probes > 1 else None
     own = (within or 0.0) / probes
     if seeds < 2 and folds < 2:
-        return Split(pretraining=None, subset=None, probe=within, rest=None)
+        return VarianceComponents(pretraining=None, subset=None, probe=within, rest=None)
     if folds < 2 or seeds < 2:
         found = max(0.0, float(np.var(table, ddof=1)) - own)
-        return Split(
+        return VarianceComponents(
             pretraining=found if folds < 2 else None, subset=found if seeds < 2 else None, probe=within, rest=None
         )
     by_seed, by_fold = table.mean(1, keepdims=True), table.mean(0, keepdims=True)
     residual = float(((table - by_seed - by_fold + table.mean()) ** 2).sum() / ((seeds - 1) * (folds - 1)))
-    return Split(
+    return VarianceComponents(
         pretraining=max(0.0, float(np.var(by_seed, ddof=1)) - residual / folds),
         subset=max(0.0, float(np.var(by_fold, ddof=1)) - residual / seeds),
         probe=within,
@@ -59,18 +59,18 @@ def power(gap: float, deviation: float, seeds: int, level: float = 0.05) -> floa
     return float(stats.nct.sf(reach, freedom, shift) + stats.nct.cdf(-reach, freedom, shift))
 
 
-def seeds_needed(first: Sequence[float], second: Sequence[float], wanted: float = 0.8) -> int | None:
+def seeds_needed(first: Sequence[float], second: Sequence[float], target_power: float = 0.8) -> int | None:
     """How many seeds each would take to tell two methods apart in 4 of 5 studies; None beyond 10,000 or without two seeds."""
     if min(len(first), len(second)) < 2:
         return None
     gap = float(np.mean(first) - np.mean(second))
     deviation = math.sqrt((np.var(first, ddof=1) + np.var(second, ddof=1)) / 2)
-    if gap == 0 or power(gap, deviation, MOST_SEEDS) < wanted:
+    if gap == 0 or power(gap, deviation, MAX_SEEDS) < target_power:
         return None
     low, high = 1, 2
-    while power(gap, deviation, high) < wanted:
+    while power(gap, deviation, high) < target_power:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(gap, deviation, middle) >= wanted else (middle, high)
+        low, high = (low, middle) if power(gap, deviation, middle) >= target_power else (middle, high)
     return high

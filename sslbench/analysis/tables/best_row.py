@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sslbench.analysis.statistics.accuracy import MAIN
-from sslbench.analysis.tables.run_tables import RunRow, own_question
+from sslbench.analysis.statistics.accuracy import MAIN_METRIC
+from sslbench.analysis.tables.run_tables import RunRow, default_scores
 from sslbench.results.record import Record
 
 DEFAULT_PROTOCOLS = ("linear", "knn")
@@ -32,7 +32,9 @@ def find_best_row(rows: Sequence[RunRow], dataset: str) -> BestRow | None:
     candidates = [row for row in finished if not row.record.baseline] or finished
     for protocol in order_protocols(candidates):
         scored = [
-            (round(row.cells[protocol, MAIN].mean, DIGITS), row) for row in candidates if (protocol, MAIN) in row.cells
+            (round(row.cells[protocol, MAIN_METRIC].mean, DIGITS), row)
+            for row in candidates
+            if (protocol, MAIN_METRIC) in row.cells
         ]
         if scored:
             return BestRow(row=max(scored, key=lambda pair: pair[0])[1], protocol=protocol)
@@ -48,4 +50,4 @@ def order_protocols(rows: Sequence[RunRow]) -> list[str]:
 def own_settings(record: Record, dataset: str, protocol: str) -> frozenset[str]:
     """Collect the settings (JSON) of the scores that a protocol's column of a table is made of."""
     scores = [s for s in record.scores if (s.dataset, s.protocol, s.epoch) == (dataset, protocol, None)]
-    return frozenset(score.setting for score in own_question([s for s in scores if s.chosen_on != "query"]))
+    return frozenset(score.setting for score in default_scores([s for s in scores if s.chosen_on != "query"]))

@@ -19,16 +19,16 @@ def mean_costs(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return found.assign(trainings=grouped.size().to_numpy())
 
 
-def most_confused(frame: pd.DataFrame, by: Sequence[str], most: int) -> pd.DataFrame:
+def most_confused(frame: pd.DataFrame, by: Sequence[str], limit: int) -> pd.DataFrame:
     """Per group the pairs of which the largest share of a class is taken for the other, at most `most`: share and count.
 
     Counts are over all that a group holds (seeds, folds, draws).
     """
     counts = frame.groupby([*by, *PAIR], dropna=False, sort=False)["count"].sum().reset_index()
     of_class = counts.groupby([*by, "class"], dropna=False)["count"].transform("sum")
-    wrong = counts.assign(share=counts["count"] / of_class, of=of_class)
+    wrong = counts.assign(share=counts["count"] / of_class, class_count=of_class)
     wrong = wrong[wrong["class"] != wrong["predicted_class"]]
     ordered = wrong.sort_values(["share", "count"], ascending=False, kind="stable")
-    chosen = ordered.groupby(list(by), dropna=False, sort=False).head(most)
+    chosen = ordered.groupby(list(by), dropna=False, sort=False).head(limit)
     order = counts[list(by)].drop_duplicates().reset_index(drop=True)
     return order.merge(chosen, on=list(by), how="inner")

@@ -14,12 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sslbench.analysis.statistics.signed_rank_test import signed_rank_p
-from sslbench.analysis.tables.selection import DEFAULT_FACT, SCORE_FACTS, UNITS, estimates, select, whole
+from sslbench.analysis.tables.selection import DEFAULT_FACT, SCORE_FACTS, UNITS, as_int, estimates, select
 
 Place = Mapping[str, str | int | float | tuple[str | int | float, ...]]
-LEAST_FOR_SPREAD = 3
+MIN_FOLDS_FOR_SPREAD = 3
 """Of two folds, the deviation without one of them is that of a single number."""
-SMALLEST = 1e-6
+MIN_DEVIATION = 1e-6
 """Deviations of shares below this are taken for it: their logarithm says nothing."""
 
 
@@ -63,31 +63,31 @@ class HypothesisVerdict:
     p: float | None = None
 
 
-def judge_hypothesis(frame: pd.DataFrame, direction: Hypothesis, axes: Sequence[str]) -> list[HypothesisVerdict]:
+def judge_hypothesis(frame: pd.DataFrame, hypothesis: Hypothesis, axes: Sequence[str]) -> list[HypothesisVerdict]:
     """The verdict on a claim for every value of its `each`; one 'not measured', with why, where a side of it has no scores.
 
     An axis that the frame lacks is one that this scale has not: what compares along it is not measured, what is only placed
     by it is judged without.
     """
-    compared = {*direction.greater, *direction.lesser, *direction.versus}
+    compared = {*hypothesis.greater, *hypothesis.lesser, *hypothesis.versus}
     if frame.empty or not compared <= set(frame.columns):
-        return [_unmeasured(direction, "no run that it speaks of is done" if frame.empty else "not at this scale")]
-    where = {name: value for name, value in direction.where.items() if name in frame}
-    direction = replace(direction, where=where, by=tuple(name for name in direction.by if name in frame))
-    frame = spreads(frame, axes) if direction.statistic == "spread" else frame
-    found = differences(frame, direction, {})
-    if direction.versus and len(found):
+        return [_unmeasured(hypothesis, "no run that it speaks of is done" if frame.empty else "not at this scale")]
+    where = {name: value for name, value in hypothesis.where.items() if name in frame}
+    hypothesis = replace(hypothesis, where=where, by=tuple(name for name in hypothesis.by if name in frame))
+    frame = spreads(frame, axes) if hypothesis.statistic == "spread" else frame
+    found = differences(frame, hypothesis, {})
+    if hypothesis.versus and len(found):
         units = [name for name in UNITS if name in found]
-        there = differences(frame, direction, direction.versus)[[*direction.by, *units, "value"]]
-        paired = found.merge(there, on=[*direction.by, *units], suffixes=("", " there"))
+        there = differences(frame, hypothesis, hypothesis.versus)[[*hypothesis.by, *units, "value"]]
+        paired = found.merge(there, on=[*hypothesis.by, *units], suffixes=("", " there"))
         found = paired.assign(value=paired["value"] - paired["value there"])
     if found.empty:
-        return [_unmeasured(direction, _lacking(frame, direction))]
-    by = [*direction.by] or ["all"]
+        return [_unmeasured(hypothesis, _missing_side(frame, hypothesis))]
+    by = [*hypothesis.by] or ["all"]
     found = found.assign(all="")
     ranked = {place: _p(group) for place, group in found.groupby(by, dropna=False, sort=False)}
     rows = estimates(found, by)
-    return [_verdict(direction, by, row, p) for (_, row), p in zip(rows.iterrows(), ranked.values(), strict=True)]
+    return [_verdict(hypothesis, by, row, p) for (_, row), p in zip(rows.iterrows(), ranked.values(), strict=True)]
 
 
 def _p(group: pd.DataFrame) -> float | None:
@@ -98,27 +98,27 @@ def _p(group: pd.DataFrame) -> float | None:
     return signed_rank_p(group["value"].to_numpy(np.float64), group[unit].tolist())
 
 
-def _unmeasured(direction: Hypothesis, why: str) -> HypothesisVerdict:
+def _unmeasured(hypothesis: Hypothesis, why: str) -> HypothesisVerdict:
     return HypothesisVerdict(
-        claim=direction.claim, place=why, difference=None, ci95_half_width=None, n=0, unit="", verdict="not measured"
+        claim=hypothesis.claim, place=why, difference=None, ci95_half_width=None, n=0, unit="", verdict="not measured"
     )
 
 
-def _lacking(frame: pd.DataFrame, direction: Hypothesis) -> str:
+def _missing_side(frame: pd.DataFrame, hypothesis: Hypothesis) -> str:
     """Why there is nothing to compare: the first side without scores."""
-    for side in (direction.greater, direction.lesser):
-        meant = {**direction.where, **side}
-        if select(frame, meant, direction.by).empty:
+    for side in (hypothesis.greater, hypothesis.lesser):
+        meant = {**hypothesis.where, **side}
+        if select(frame, meant, hypothesis.by).empty:
             return "no scores of " + ", ".join(f"{name} {value}" for name, value in meant.items())
     return "no seed and fold that both sides have"
 
 
-def differences(frame: pd.DataFrame, direction: Hypothesis, there: Place) -> pd.DataFrame:
+def differences(frame: pd.DataFrame, hypothesis: Hypothesis, versus: Place) -> pd.DataFrame:
     """More minus less, one row for each of `each`, seed, fold (and draw) that both have: columns each…, seed, fold, value."""
-    by = [*direction.by, *(name for name in UNITS if name in frame)]
+    by = [*hypothesis.by, *(name for name in UNITS if name in frame)]
     sides = []
-    for side in (direction.greater, direction.lesser):
-        chosen = select(frame, {**direction.where, **side, **there}, direction.by)
+    for side in (hypothesis.greater, hypothesis.lesser):
+        chosen = select(frame, {**hypothesis.where, **side, **versus}, hypothesis.by)
         sides.append(chosen.groupby(by, dropna=False, sort=False)["value"].mean().reset_index())
     both = sides[0].merge(sides[1], on=by, suffixes=("", " less"))
     share = {"test_share": frame["test_share"].iloc[0]} if "test_share" in frame and len(frame) else {}
@@ -135,7 +135,7 @@ def spreads(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
     within = [name for name in UNITS if name in frame and name != "seed"]
     frame = frame.groupby([*alike, *within], dropna=False, sort=False)["value"].mean().reset_index()
     groups = frame.groupby(alike, dropna=False)["value"]
-    kept = frame[groups.transform("size") >= LEAST_FOR_SPREAD]
+    kept = frame[groups.transform("size") >= MIN_FOLDS_FOR_SPREAD]
     return kept.assign(value=kept.groupby(alike, dropna=False)["value"].transform(pseudo_values))
 
 
@@ -143,26 +143,26 @@ def pseudo_values(values: pd.Series) -> NDArray[np.float64]:
     """n log s - (n - 1) log s without each value: [n]."""
     n, numbers = len(values), values.to_numpy(np.float64)
     without = np.array([np.delete(numbers, place).std(ddof=1) for place in range(n)])
-    whole = np.log(max(numbers.std(ddof=1), SMALLEST))
-    result: NDArray[np.float64] = n * whole - (n - 1) * np.log(np.maximum(without, SMALLEST))
+    whole = np.log(max(numbers.std(ddof=1), MIN_DEVIATION))
+    result: NDArray[np.float64] = n * whole - (n - 1) * np.log(np.maximum(without, MIN_DEVIATION))
     return result
 
 
-def _verdict(direction: Hypothesis, by: Sequence[str], row: pd.Series, p: float | None) -> HypothesisVerdict:
-    half = None if pd.isna(row["half"]) else float(row["half"])
+def _verdict(hypothesis: Hypothesis, by: Sequence[str], row: pd.Series, p: float | None) -> HypothesisVerdict:
+    half = None if pd.isna(row["ci95_half_width"]) else float(row["ci95_half_width"])
     mean = float(row["mean"])
     verdict: Literal["holds", "fails", "undecided"] = "undecided"
     if half is not None and abs(mean) > half:
         verdict = "holds" if mean > 0 else "fails"
-    named = {name: DEFAULT_FACT.get(name, "–") if pd.isna(row[name]) else whole(row[name]) for name in by}
+    named = {name: DEFAULT_FACT.get(name, "–") if pd.isna(row[name]) else as_int(row[name]) for name in by}
     place = ", ".join(str(value) for value in named.values() if value != "")
     return HypothesisVerdict(
-        claim=direction.claim,
+        claim=hypothesis.claim,
         place=place,
         difference=mean,
         ci95_half_width=half,
         n=int(row["n"]),
-        unit=str(row["over"]),
+        unit=str(row["unit"]),
         verdict=verdict,
         p=p,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from sslbench.analysis.statistics.accuracy import AnswersByRun
 from sslbench.analysis.statistics.intervals import Estimate
-from sslbench.analysis.tables.run_tables import rows_of
+from sslbench.analysis.tables.run_tables import make_rows
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.results.record import Record
 
@@ -21,49 +21,49 @@ TOLERANCE = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class PublishedComparison:
     """One published number, ours, and what was done otherwise."""
 
     record: Record
     reference: ReferenceSpec
     published: Published
-    found: Estimate
+    estimate: Estimate
     differences: tuple[str, ...]
 
     @property
     def gap(self) -> float:
         """Ours minus theirs, in points."""
-        return 100 * (self.found.mean - self.published.value)
+        return 100 * (self.estimate.mean - self.published.value)
 
     @property
     def verdict(self) -> str:
         """Whether the published number lies within our interval or a point of it, or how far ours is off."""
-        reach = max(TOLERANCE, 100 * (self.found.half or 0.0))
+        reach = max(TOLERANCE, 100 * (self.estimate.ci95_half_width or 0.0))
         side = "above" if self.gap >= 0 else "below"
         return "within tolerance" if abs(self.gap) <= reach else f"{side} by {abs(self.gap):.1f} points"
 
     def __str__(self) -> str:
         """Both numbers, the gap, and the differences, in one line."""
-        half = "" if self.found.half is None else f" ±{self.found.half:.3f}"
+        half = "" if self.estimate.ci95_half_width is None else f" ±{self.estimate.ci95_half_width:.3f}"
         side = "above" if self.gap >= 0 else "below"
         done = "; ".join(self.differences) or "nothing else differs"
         return (
             f"{self.published.method} on {self.published.dataset}, {self.published.protocol} {self.published.metric}: "
-            f"{self.found.mean:.3f}{half}, {abs(self.gap):.1f} points {side} the published {self.published.value:.3f} "
+            f"{self.estimate.mean:.3f}{half}, {abs(self.gap):.1f} points {side} the published {self.published.value:.3f} "
             f"({self.reference.name}). Differs: {done}"
         )
 
 
-def verdicts(
+def compare_published(
     records: Sequence[Record],
     references: Sequence[ReferenceSpec],
     recipes: Recipes,
     answers: AnswersByRun = MappingProxyType({}),
-) -> Iterator[Verdict]:
+) -> Iterator[PublishedComparison]:
     """Every published number that a finished record may stand beside."""
     asked = {(published.method, reference.recipe) for reference in references for published in reference.rows}
     beside = [r for r in records if r.status == "done" and (r.method["name"], r.recipe) in asked]
-    for row in rows_of(beside, answers):
+    for row in make_rows(beside, answers):
         for reference in references:
             if row.record.recipe != reference.recipe:
                 continue
@@ -73,16 +73,16 @@ def verdicts(
                 if found is not None:
                     recipe = recipes.get((published.method, reference.recipe), {})
                     told = tuple(_differences(row.record, {**recipe, **reference.settings}))
-                    yield Verdict(record=row.record, reference=reference, published=published, found=found,
+                    yield PublishedComparison(record=row.record, reference=reference, published=published, estimate=found,
                                   differences=(*told, *reference.differences))  # fmt: skip
 
 
 def _differences(record: Record, wanted: Mapping[str, Any]) -> Iterator[str]:
     """What a run was told otherwise; of a component of another name only the name."""
-    others = [p for p in wanted if p.endswith(".name") and _at(record.request, p) != wanted[p]]
+    others = [p for p in wanted if p.endswith(".name") and _value_at(record.request, p) != wanted[p]]
     for path, value in wanted.items():
         inside_other = any(path.startswith(other.removesuffix("name")) and path != other for other in others)
-        found = _at(record.request, path)
+        found = _value_at(record.request, path)
         if not inside_other and _plain(found) != _plain(value):
             yield f"{path} = {'not set' if found is ABSENT else found}, not {value}"
     prepared = record.request.get("prepare") or {}
@@ -91,7 +91,7 @@ def _differences(record: Record, wanted: Mapping[str, Any]) -> Iterator[str]:
         yield f"pretrain.pool = {record.pool}"
 
 
-def _at(tree: Mapping[str, Any], path: str) -> Any:
+def _value_at(tree: Mapping[str, Any], path: str) -> Any:
     value: Any = tree
     for name in path.split("."):
         if not isinstance(value, Mapping) or name not in value:

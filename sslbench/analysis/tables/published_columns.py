@@ -9,24 +9,26 @@ import pandas as pd
 
 from sslbench.analysis.tables.selection import DEFAULT_FACT, cell
 
-OWN = ("value", "spread", "source", "lost")
-COUNTED = ("samples", "labels", "kept")
+VALUE_COLUMNS = ("value", "spread", "source", "lost")
+COUNT_METRICS = ("samples", "labels", "kept")
 """As a row's metric: it is a count, of what a table tells of; every other metric lies in [0, 1]."""
 
 
-def beside(found: pd.DataFrame, fixed: Mapping[str, Any], published: pd.DataFrame, ours: str = "mean") -> pd.DataFrame:
+def add_published(
+    found: pd.DataFrame, fixed: Mapping[str, Any], published: pd.DataFrame, ours: str = "mean"
+) -> pd.DataFrame:
     """Rows with columns `published`, `published_spread`, `difference`, `published_lost`; empty where nobody published that.
 
     Lost is what was published and cannot be read any more.
     """
-    joined = [name for name in published.columns if name not in OWN]
+    joined = [name for name in published.columns if name not in VALUE_COLUMNS]
     numbers = [
-        ({n: row[n] for n in joined if row[n]}, row["value"], row["spread"], row["lost"]) for row in rows_of(published)
+        ({n: row[n] for n in joined if row[n]}, row["value"], row["spread"], row["lost"]) for row in to_dicts(published)
     ]
     rows = []
     for _, row in found.iterrows():
-        place = {name: _told(value, name) for name, value in {**fixed, **row}.items()}
-        fits = (n for n in numbers if all(place.get(name) == _told(value) for name, value in n[0].items()))
+        place = {name: _as_text(value, name) for name, value in {**fixed, **row}.items()}
+        fits = (n for n in numbers if all(place.get(name) == _as_text(value) for name, value in n[0].items()))
         _, value, spread, lost = next(fits, ({}, None, None, False))
         gap = None if value is None else row[ours] - value
         rows.append({"published": value, "published_spread": spread, "difference": gap, "published_lost": lost})
@@ -36,9 +38,9 @@ def beside(found: pd.DataFrame, fixed: Mapping[str, Any], published: pd.DataFram
     return pd.concat([found, added.astype(dict.fromkeys(added.columns[:3], float))], axis=1)
 
 
-def score_beside(row: Mapping[str, Any]) -> str:
+def format_score(row: Mapping[str, Any]) -> str:
     """Our mean and spread and, where there is one, the published number and the difference in points."""
-    ours = cell(row["mean"], row["half"])
+    ours = cell(row["mean"], row[error_column(row)])
     if row["published_lost"]:
         return f"{ours} (published number lost)"
     if pd.isna(row["published"]):
@@ -48,7 +50,7 @@ def score_beside(row: Mapping[str, Any]) -> str:
     )
 
 
-def count_beside(row: Mapping[str, Any], ours: str) -> str:
+def format_count(row: Mapping[str, Any], ours: str) -> str:
     """A count as it is told and, where there is one, the published count and the difference."""
     if row["published_lost"]:
         return f"{ours} (published number lost)"
@@ -57,12 +59,12 @@ def count_beside(row: Mapping[str, Any], ours: str) -> str:
     return f"{ours} (published {row['published']:,.0f}, {row['difference']:+,.0f})"
 
 
-def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def to_dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """A frame's rows, each by the names of its columns."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _told(value: Any, fact: str = "") -> str:
+def _as_text(value: Any, fact: str = "") -> str:
     """A value as both sides write it."""
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return DEFAULT_FACT.get(fact, "")

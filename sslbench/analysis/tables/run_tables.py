@@ -10,15 +10,15 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from sslbench.analysis.statistics.accuracy import ACCURACIES, MAIN, AnswersByRun, accuracy_variance
-from sslbench.analysis.statistics.class_differences import answered, recall_half_widths
-from sslbench.analysis.statistics.intervals import Estimate, over_folds, over_seeds
+from sslbench.analysis.statistics.accuracy import ACCURACIES, MAIN_METRIC, AnswersByRun, accuracy_variance
+from sslbench.analysis.statistics.class_differences import recall_half_widths, recall_statistics
+from sslbench.analysis.statistics.intervals import Estimate, mean_over_folds, mean_over_seeds
 from sslbench.analysis.statistics.score_variance import half_width
-from sslbench.analysis.tables.selection import find_own, largest
+from sslbench.analysis.tables.selection import find_default, has_largest
 from sslbench.results.answers import Question, TestAnswers, question_of
 from sslbench.results.record import ClassScore, Record, Score, setting_of
 
-SHOWN = ("micro_accuracy", "macro_accuracy", "macro_f1", "ami_max", "rank_me")
+DEFAULT_METRICS = ("micro_accuracy", "macro_accuracy", "macro_f1", "ami_max", "rank_me")
 R = TypeVar("R", Score, ClassScore)
 
 
@@ -60,31 +60,31 @@ def estimate(scores: Sequence[Score], test_share: float, answers: TestAnswers | 
     if answers is not None and scores[0].metric in ACCURACIES:
         variance = accuracy_variance(answers, scores[0].metric)
         return Estimate(
-            mean=float(np.mean(list(means.values()))), half=half_width(variance), n=len(means),
-            over="seeds and test samples" if variance.n_seeds > 1 else "test samples", test_samples=len(answers.ids),
+            mean=float(np.mean(list(means.values()))), ci95_half_width=half_width(variance), n=len(means),
+            unit="seeds and test samples" if variance.n_seeds > 1 else "test samples", test_samples=len(answers.ids),
         )  # fmt: skip
     folds: dict[int, list[float]] = defaultdict(list)
     for score in scores:
         folds[score.fold].append(score.value)
     if len(means) == 1 and len(folds) > 1:
-        return over_folds([float(np.mean(v)) for _, v in sorted(folds.items())], test_share)
-    return over_seeds(list(means.values()))
+        return mean_over_folds([float(np.mean(v)) for _, v in sorted(folds.items())], test_share)
+    return mean_over_seeds(list(means.values()))
 
 
-def own_question(rows: Sequence[R]) -> list[R]:
+def default_scores(rows: Sequence[R]) -> list[R]:
     """Of one run's scores on a dataset, those that answer each protocol's own question (see `find_own`)."""
     by_protocol: dict[str, list[R]] = defaultdict(list)
     for row in rows:
         by_protocol[row.protocol].append(row)
     kept: list[R] = []
     for same in by_protocol.values():
-        own = [row for row, wanted in zip(same, find_own([one.setting for one in same]), strict=True) if wanted]
-        most = largest([one.setting for one in own])
+        own = [row for row, wanted in zip(same, find_default([one.setting for one in same]), strict=True) if wanted]
+        most = has_largest([one.setting for one in own])
         kept += [row for row, wanted in zip(own, most, strict=True) if wanted]
     return kept
 
 
-def rows_of(records: Sequence[Record], answers: AnswersByRun = MappingProxyType({})) -> list[RunRow]:
+def make_rows(records: Sequence[Record], answers: AnswersByRun = MappingProxyType({})) -> list[RunRow]:
     """One row per run and evaluated dataset; a run without numbers keeps its row.
 
     With a run's answers the intervals of its accuracies cover test samples as well as seeds.
@@ -92,10 +92,10 @@ def rows_of(records: Sequence[Record], answers: AnswersByRun = MappingProxyType(
     rows = []
     for record in records:
         for data in record.evaluated_on:
-            mine = own_question([s for s in record.scores if s.dataset == data["part"] and s.epoch is None])
+            mine = default_scores([s for s in record.scores if s.dataset == data["part"] and s.epoch is None])
             results = _grouped([s for s in mine if s.chosen_on != "query"])
             oracle = _grouped([s for s in mine if s.chosen_on == "query"])
-            own = own_answers(record, data["part"], answers)
+            own = default_answers(record, data["part"], answers)
             rows.append(
                 RunRow(
                     record=record,
@@ -111,19 +111,19 @@ def rows_of(records: Sequence[Record], answers: AnswersByRun = MappingProxyType(
     return rows
 
 
-def own_answers(record: Record, dataset: str, answers: AnswersByRun) -> dict[str, TestAnswers]:
+def default_answers(record: Record, dataset: str, answers: AnswersByRun) -> dict[str, TestAnswers]:
     """A run's answers to each protocol's own question on a dataset, where it asks one question only."""
     asked: dict[str, set[Question]] = defaultdict(set)
-    mine = [s for s in record.scores if s.dataset == dataset and s.epoch is None and s.metric == MAIN]
-    for score in own_question([s for s in mine if s.chosen_on != "query"]):
+    mine = [s for s in record.scores if s.dataset == dataset and s.epoch is None and s.metric == MAIN_METRIC]
+    for score in default_scores([s for s in mine if s.chosen_on != "query"]):
         asked[score.protocol].add(question_of(dataset, score.protocol, score.setting))
     by_question = answers.get(record.run, {})
     found = {protocol: by_question.get(next(iter(own))) for protocol, own in asked.items() if len(own) == 1}
     return {protocol: own for protocol, own in found.items() if own is not None}
 
 
-def against(
-    records: Sequence[Record], metrics: Sequence[str] = SHOWN
+def clustering_targets(
+    records: Sequence[Record], metrics: Sequence[str] = DEFAULT_METRICS
 ) -> dict[tuple[str, str, str], dict[str, Estimate]]:
     """(run, dataset, metric) -> what a clustering was set against ('class' among them) -> its estimate, and its null's.
 
@@ -152,7 +152,7 @@ def _grouped(scores: Sequence[Score]) -> dict[tuple[str, str], list[Score]]:
     return grouped
 
 
-def columns_of(rows: Sequence[RunRow], metrics: Sequence[str] = SHOWN) -> list[tuple[str, str]]:
+def list_columns(rows: Sequence[RunRow], metrics: Sequence[str] = DEFAULT_METRICS) -> list[tuple[str, str]]:
     """The (protocol, metric) columns that any row has, protocols in order of name, metrics in the order given."""
     there = {place for row in rows for place in row.cells}
     return sorted((p for p in there if p[1] in metrics), key=lambda place: (place[0], metrics.index(place[1])))
@@ -171,13 +171,13 @@ def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers
             by_class[row.name][row.seed].append((row.recall, row.f1, row.support))
     result = []
     for name, seeds in by_class.items():
-        recall = over_seeds([float(np.mean([r for r, _, _ in found])) for _, found in sorted(seeds.items())])
+        recall = mean_over_seeds([float(np.mean([r for r, _, _ in found])) for _, found in sorted(seeds.items())])
         if name in half_widths:
             over: Literal["seeds and test samples", "test samples"]
             over = "seeds and test samples" if recall.n > 1 else "test samples"
             width = half_widths[name]
             # Student's t of two test samples is wider than recalls can be
-            recall = replace(recall, half=None if width is None else min(width, 1.0), over=over)
+            recall = replace(recall, ci95_half_width=None if width is None else min(width, 1.0), unit=unit)
         f1 = float(np.mean([f for found in seeds.values() for _, f, _ in found]))
         support = float(np.mean([s for found in seeds.values() for _, _, s in found])) / draws
         result.append(ClassRow(name=name, recall=recall, f1=f1, support=support))
@@ -187,12 +187,12 @@ def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers
 def _recall_half_widths(record: Record, dataset: str, answers: TestAnswers) -> dict[str, float | None]:
     """Half of the 95 % interval of each class's recall; None for a class with one test sample."""
     names = list(dict.fromkeys(row.name for row in record.classes if row.dataset == dataset))
-    own = answered(answers.right, answers.labels, len(names), depends_on_seed=answers.depends_on_seed)
+    own = recall_statistics(answers.right, answers.labels, len(names), depends_on_seed=answers.depends_on_seed)
     found = recall_half_widths(own, answers.labels).tolist()
     return {name: None if np.isnan(half) else half for name, half in zip(names, found, strict=True)}
 
 
-def count_untaught(record: Record, dataset: str, protocol: str) -> dict[str, int]:
+def count_untrained(record: Record, dataset: str, protocol: str) -> dict[str, int]:
     """Count the test samples of every class that a protocol had to answer for without a training sample, in any fold."""
     found: dict[tuple[str, int], int] = {}
     draws = _count_draws(record, dataset, protocol)
@@ -216,7 +216,7 @@ def count_test_samples(record: Record, dataset: str, protocol: str) -> dict[str,
 
 def _count_draws(record: Record, dataset: str, protocol: str) -> int:
     """Count how often a protocol asked its question: classes count the samples of all draws together."""
-    mine = own_question([s for s in record.scores if s.dataset == dataset and s.protocol == protocol])
+    mine = default_scores([s for s in record.scores if s.dataset == dataset and s.protocol == protocol])
     return max(1, len({setting_of(score.setting).get("draw") for score in mine}))
 
 
@@ -230,9 +230,9 @@ def count_tested(record: Record, dataset: str, protocol: str) -> tuple[int, int]
 
 
 def _class_scores(record: Record, dataset: str, protocol: str) -> list[ClassScore]:
-    return own_question([row for row in record.classes if row.dataset == dataset and row.protocol == protocol])
+    return default_scores([row for row in record.classes if row.dataset == dataset and row.protocol == protocol])
 
 
-def ranked(record: Record) -> bool:
+def is_ranked(record: Record) -> bool:
     """Whether a run may be compared at all."""
     return record.status == "done"

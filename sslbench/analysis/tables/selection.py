@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sslbench.analysis.statistics.accuracy import Accuracy, KnownVariance
-from sslbench.analysis.statistics.intervals import Estimate, over_folds, over_seeds
+from sslbench.analysis.statistics.intervals import Estimate, mean_over_folds, mean_over_seeds
 from sslbench.analysis.statistics.score_variance import half_width
 from sslbench.results.answers import question_of
 from sslbench.results.record import setting_of
@@ -36,25 +36,31 @@ SCORE_FACTS = (
     "shots",
 )
 """What a table or figure may name beside the study's own axes."""
-APART = ("backbone", "augmentation", "dataset")
+RUN_FACTS = ("backbone", "augmentation", "dataset")
 """Facts that make another run of it, whether or not a table names them."""
-EVERY = "every modality"
-DEFAULT_FACT = {"fraction": "all labels", "epoch": "last", "against": "class", "gallery": EVERY, "queries": EVERY}
+ALL_MODALITIES = "every modality"
+DEFAULT_FACT = {
+    "fraction": "all labels",
+    "epoch": "last",
+    "against": "class",
+    "gallery": ALL_MODALITIES,
+    "queries": ALL_MODALITIES,
+}
 """Facts that most scores have not, and what a table calls those: where nobody asks for them, only those scores count."""
-LARGEST = ("shots",)
+MAX_BY_DEFAULT = ("shots",)
 """Numbers of which the largest counts, run by run, where nobody asks for them."""
-VARIED = ("fraction", "clusters", "against", "gallery", "queries", "shots", "draw")
+VARIED_FACTS = ("fraction", "clusters", "against", "gallery", "queries", "shots", "draw")
 """Facts that a protocol varies within one run: its scores' settings hold them."""
-NOT_REQUESTED = "(beside)"
+NOT_REQUESTED = "(not requested)"
 """A label of runs that no point of a study asks for, such as its baselines: where methods are mixed, they do not count."""
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
 UNITS = ("seed", "fold", "draw")
 """What one value of a score is of."""
-PAIRED = ("dataset", "protocol", "metric", "seed", "fold", "epoch", *VARIED)
+PAIRING_FACTS = ("dataset", "protocol", "metric", "seed", "fold", "epoch", *VARIED_FACTS)
 """What two values must have in common to be set against each other."""
 
 
-def find_own(settings: Sequence[str]) -> list[bool]:
+def find_default(settings: Sequence[str]) -> list[bool]:
     """Say which scores of one protocol and one run answer the protocol's own question, by their settings (JSON).
 
     These are the scores without any fact of UNSET. Where every score has such a fact (only few labels were asked for, or
@@ -64,7 +70,7 @@ def find_own(settings: Sequence[str]) -> list[bool]:
     own = [True] * len(found)
     for fact in DEFAULT_FACT:
         values = [one.get(fact) for one, wanted in zip(found, own, strict=True) if wanted]
-        shown = choose_shown(values)
+        shown = choose_default(values)
         own = [wanted and one.get(fact) == shown for one, wanted in zip(found, own, strict=True)]
     return own
 
@@ -74,17 +80,17 @@ def describe_fact(fact: str, value: Any) -> str:
     return f"{100 * value:g} % of the training labels" if fact == "fraction" else f"{fact} {value}"
 
 
-def choose_shown(values: Sequence[Any]) -> Any:
+def choose_default(values: Sequence[Any]) -> Any:
     """Return the value of a fact that a table shows where nobody asks for one: none, else the largest or the first."""
     if None in values or not values:
         return None
     return max(values) if all(isinstance(value, (int, float)) for value in values) else values[0]
 
 
-def largest(settings: Sequence[str]) -> list[bool]:
+def has_largest(settings: Sequence[str]) -> list[bool]:
     """Of scores of one run, which have the largest of those numbers that a protocol varies and sums up by its largest."""
     told = [setting_of(setting) for setting in settings]
-    most = {fact: max((one[fact] for one in told if fact in one), default=None) for fact in LARGEST}
+    most = {fact: max((one[fact] for one in told if fact in one), default=None) for fact in MAX_BY_DEFAULT}
     return [all(one.get(fact, value) == value for fact, value in most.items()) for one in told]
 
 
@@ -96,12 +102,12 @@ def study_frame(scores: pd.DataFrame, points: Points, *, several: bool = True) -
     """Scores with each run's labels, and what its protocol varied."""
     if scores.empty:
         return scores
-    frame = labeled(scores, points, several=several)
+    frame = add_labels(scores, points, several=several)
     settings = [setting_of(setting) for setting in frame["setting"]]
-    return frame.assign(**{fact: [one.get(fact, np.nan) for one in settings] for fact in VARIED})
+    return frame.assign(**{fact: [one.get(fact, np.nan) for one in settings] for fact in VARIED_FACTS})
 
 
-def labeled(frame: pd.DataFrame, points: Points, *, several: bool = True) -> pd.DataFrame:
+def add_labels(frame: pd.DataFrame, points: Points, *, several: bool = True) -> pd.DataFrame:
     """Lay each run's labels beside its rows: one column per axis.
 
     Where a run answers points that differ in an axis it bears all their labels (without `several` none); a row beside, such
@@ -124,7 +130,7 @@ def _common(labels: Sequence[Mapping[str, Any]], axis: str, *, several: bool) ->
     return MultiLabel(values.values()) if several and not beside else None
 
 
-def spread_out(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
+def expand_labels(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
     """Rows of runs that several points ask for, once for each of their labels on these axes."""
     for axis in dict.fromkeys(axes):
         if axis in frame and any(isinstance(label, MultiLabel) for label in frame[axis]):
@@ -136,7 +142,7 @@ def spread_out(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
 
 def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) -> pd.DataFrame:
     """The scores that `where` means; a list means any of its values. Rows beside count only where methods are told apart."""
-    frame = spread_out(frame, (*where, *named))
+    frame = expand_labels(frame, (*where, *named))
     if NOT_REQUESTED in frame and "method" not in (*where, *named):
         frame = frame[frame[NOT_REQUESTED].isna()]
     for name, wanted in where.items():
@@ -146,7 +152,7 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) 
     for name in DEFAULT_FACT:
         if name in frame and name not in named and name not in where:
             frame = _without_fact(frame, name)
-    for name in LARGEST:
+    for name in MAX_BY_DEFAULT:
         if name in frame and name not in named and name not in where and frame[name].notna().any():
             most = frame.groupby(["run", "protocol"], dropna=False)[name].transform("max")
             frame = frame[frame[name].isna() | (frame[name] == most)]
@@ -159,16 +165,16 @@ def _without_fact(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     if unset.all() or "protocol" not in frame:
         return frame[unset]
     shown = {
-        protocol: choose_shown([None if pd.isna(value) else value for value in values])
+        protocol: choose_default([None if pd.isna(value) else value for value in values])
         for protocol, values in frame.groupby("protocol", sort=False)[name]
     }
     return frame[[shown[protocol] == (None if lacks else value) for protocol, value, lacks in zip(
         frame["protocol"], frame[name], unset, strict=True)]]  # fmt: skip
 
 
-def told_apart(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+def disambiguate(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Name what a group of one method would mix: two runs of different backbones are never averaged as if they were seeds."""
-    for fact in APART if "method" in by and len(frame) else ():
+    for fact in RUN_FACTS if "method" in by and len(frame) else ():
         if fact not in by:
             mixed = frame.groupby(list(by), dropna=False)[fact].transform("nunique") > 1
             frame = frame.assign(method=frame["method"].where(~mixed, frame["method"] + " (" + frame[fact] + ")"))
@@ -180,7 +186,7 @@ def seed_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return frame.groupby([*by, "seed"], dropna=False, sort=False)["value"].mean().reset_index()
 
 
-def above(frame: pd.DataFrame, method: str, axes: Sequence[str]) -> pd.DataFrame:
+def paired_difference(frame: pd.DataFrame, method: str, axes: Sequence[str]) -> pd.DataFrame:
     """Each seed's value less that of `method` with the same seed, data, backbone, protocol, metric, epoch and fraction.
 
     It is the same on every one of `axes` too that tells that method's runs apart. Where it has no backbone, it stands against
@@ -190,7 +196,7 @@ def above(frame: pd.DataFrame, method: str, axes: Sequence[str]) -> pd.DataFrame
     apart = [axis for axis in axes if axis in frame and axis != "method" and theirs[axis].notna().all()]
     bodies = ["backbone"] if set(theirs["backbone"]) != {"none"} else []
     own = ["class"] if "class" in frame else []
-    wanted = dict.fromkeys((*PAIRED, *own, *apart, *bodies))
+    wanted = dict.fromkeys((*PAIRING_FACTS, *own, *apart, *bodies))
     same = [name for name in wanted if name in frame and (name != "backbone" or bodies)]
     base = theirs.groupby(same, dropna=False)["value"].mean().rename("base").reset_index()
     kept = [name for name in ours.columns if name not in ("value", "setting", "chosen", "chosen_on")]
@@ -212,16 +218,16 @@ def estimates(
         folds = group.groupby("fold")["value"].mean()
         alone = len(seeds) == 1 and len(folds) > 1
         share = float(group["test_share"].iloc[0]) if "test_share" in group else 0.2
-        found = over_folds(folds.tolist(), share) if alone else over_seeds(seeds.tolist())
+        found = mean_over_folds(folds.tolist(), share) if alone else mean_over_seeds(seeds.tolist())
         if (known := _known_variance(group, variances)) is not None:
             found = Estimate(
-                mean=float(seeds.mean()), half=half_width(known.variance), n=len(seeds),
-                over="seeds and test samples" if known.variance.n_seeds > 1 else "test samples",
+                mean=float(seeds.mean()), ci95_half_width=half_width(known.variance), n=len(seeds),
+                unit="seeds and test samples" if known.variance.n_seeds > 1 else "test samples",
                 test_samples=known.test_samples,
             )  # fmt: skip
         places = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
         rows.append({**places, **asdict(found)})
-    return pd.DataFrame(rows, columns=[*by, "mean", "half", "n", "over", "test_samples"])
+    return pd.DataFrame(rows, columns=[*by, "mean", "ci95_half_width", "n", "unit", "test_samples"])
 
 
 def _known_variance(group: pd.DataFrame, variances: Mapping[Accuracy, KnownVariance]) -> KnownVariance | None:
@@ -246,23 +252,23 @@ def deviations(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         values = unit_values(group, [])["value"]
         places = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
         units = [name for name in UNITS if name in group and group[name].nunique() > 1]
-        over = " x ".join(f"{name}s" for name in units) or "one value"
-        half = values.std(ddof=1) if len(values) > 1 else None
-        spread = {"half": half, "deviation_n": values.std(ddof=0)}
-        rows.append({**places, "mean": values.mean(), **spread, "n": len(values), "over": over})
-    return pd.DataFrame(rows, columns=[*by, "mean", "half", "deviation_n", "n", "over"])
+        unit = " x ".join(f"{name}s" for name in units) or "one value"
+        deviation = values.std(ddof=1) if len(values) > 1 else None
+        spread = {"deviation": deviation, "deviation_n": values.std(ddof=0)}
+        rows.append({**places, "mean": values.mean(), **spread, "n": len(values), "unit": unit})
+    return pd.DataFrame(rows, columns=[*by, "mean", "deviation", "deviation_n", "n", "unit"])
 
 
-def across(frame: pd.DataFrame, by: Sequence[str], axis: str) -> pd.DataFrame:
+def deviations_across(frame: pd.DataFrame, by: Sequence[str], axis: str) -> pd.DataFrame:
     """One row per group: mean and standard deviation (n - 1) over an axis's values, of the means over folds and seeds."""
     rows = []
     for key, group in frame.dropna(subset=[axis]).groupby(list(by), dropna=False, sort=False):
         values = group.groupby(axis)["value"].mean()
         places = dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True))
-        half = values.std(ddof=1) if len(values) > 1 else None
-        spread = {"half": half, "deviation_n": values.std(ddof=0)}
-        rows.append({**places, "mean": values.mean(), **spread, "n": len(values), "over": f"values of {axis}"})
-    return pd.DataFrame(rows, columns=[*by, "mean", "half", "deviation_n", "n", "over"])
+        deviation = values.std(ddof=1) if len(values) > 1 else None
+        spread = {"deviation": deviation, "deviation_n": values.std(ddof=0)}
+        rows.append({**places, "mean": values.mean(), **spread, "n": len(values), "unit": f"values of {axis}"})
+    return pd.DataFrame(rows, columns=[*by, "mean", "deviation", "deviation_n", "n", "unit"])
 
 
 def unit_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -288,14 +294,14 @@ def classes_frame(classes: pd.DataFrame) -> pd.DataFrame:
     return melted.dropna(subset=["value"]).assign(epoch=np.nan)
 
 
-def crossed(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+def cross_table(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
     """Estimates as a table for people: `rows` down, `columns` across, in each place its 'cell', or 'mean ± half'."""
     if "cell" not in found:
-        found = found.assign(cell=[cell(mean, half) for mean, half in zip(found["mean"], found["half"], strict=True)])
+        found = found.assign(cell=[cell(mean, error) for mean, error in zip(found["mean"], found[error_column(found)], strict=True)])
     else:
         found = found.copy()
     for name in (*rows, *columns):
-        found[name] = [DEFAULT_FACT.get(name, "–") if pd.isna(value) else whole(value) for value in found[name]]
+        found[name] = [DEFAULT_FACT.get(name, "–") if pd.isna(value) else as_int(value) for value in found[name]]
     if not columns:
         return found[[*rows]].assign(value=found["cell"]).reset_index(drop=True)
     table = found.pivot(index=list(rows), columns=list(columns), values=["cell"]).fillna("–")
@@ -305,16 +311,16 @@ def crossed(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) ->
     return table.reset_index()
 
 
-def whole(value: Any) -> Any:
+def as_int(value: Any) -> Any:
     """A column that some rows have not makes its whole numbers decimals: 10.0 is 10 again."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) >= 1 else value
 
 
-def with_unmeasured(table: pd.DataFrame, rows: Sequence[str], runs: pd.DataFrame) -> pd.DataFrame:
+def add_unmeasured(table: pd.DataFrame, rows: Sequence[str], runs: pd.DataFrame) -> pd.DataFrame:
     """A table of `crossed` with a row for each run that has no numbers, which its method's name says."""
     added = []
     for _, run in runs.iterrows():
-        labels = {name: whole(run[name]) if name in run and pd.notna(run[name]) else "–" for name in rows}
+        labels = {name: as_int(run[name]) if name in run and pd.notna(run[name]) else "–" for name in rows}
         told = "method" if "method" in rows else rows[0]
         labels[told] = f"{labels[told]} ({run['status']})"
         added.append({**dict.fromkeys(table.columns, "–"), **labels})

@@ -9,10 +9,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from sslbench.analysis.statistics.accuracy import MAIN, AnswersByRun, field_of_answers
+from sslbench.analysis.statistics.accuracy import MAIN_METRIC, AnswersByRun, compared_scores
 from sslbench.analysis.statistics.score_variance import variance_over_seeds
-from sslbench.analysis.statistics.shared_ranks import Field, Verdict, difference, verdict
-from sslbench.analysis.tables.run_tables import RunRow, own_answers
+from sslbench.analysis.statistics.shared_ranks import ComparedScores, Verdict, difference, verdict
+from sslbench.analysis.tables.run_tables import RunRow, default_answers
 from sslbench.results.answers import TestAnswers
 from sslbench.results.record import Record
 
@@ -53,17 +53,17 @@ def judge_rows(rows: Sequence[RunRow], answers: AnswersByRun) -> Iterator[RowVer
             yield from _judge(field, records, dataset, protocol, metric)
 
 
-def _accuracy_fields(rows: Sequence[RunRow], answers: AnswersByRun) -> Iterator[tuple[tuple[str, str], Field]]:
+def _accuracy_fields(rows: Sequence[RunRow], answers: AnswersByRun) -> Iterator[tuple[tuple[str, str], ComparedScores]]:
     found: dict[str, dict[str, TestAnswers]] = defaultdict(dict)
     for row in rows:
-        for protocol, own in own_answers(row.record, row.dataset, answers).items():
+        for protocol, own in default_answers(row.record, row.dataset, answers).items():
             if not found[protocol] or own.same_samples(next(iter(found[protocol].values()))):
                 found[protocol][row.record.run] = own
     for protocol, by_run in sorted(found.items()):
-        yield (protocol, MAIN), field_of_answers(by_run, MAIN)
+        yield (protocol, MAIN_METRIC), compared_scores(by_run, MAIN_METRIC)
 
 
-def _cluster_fields(rows: Sequence[RunRow]) -> Iterator[tuple[tuple[str, str], Field]]:
+def _cluster_fields(rows: Sequence[RunRow]) -> Iterator[tuple[tuple[str, str], ComparedScores]]:
     """Clusters are no mean over samples: their variance is over seeds alone."""
     protocols = sorted({protocol for row in rows for protocol, metric in row.cells if metric == CLUSTERS})
     for protocol in protocols:
@@ -71,7 +71,7 @@ def _cluster_fields(rows: Sequence[RunRow]) -> Iterator[tuple[tuple[str, str], F
         values = [list(row.by_seed[protocol, CLUSTERS].values()) for row in own]
         yield (
             (protocol, CLUSTERS),
-            Field(
+            ComparedScores(
                 names=[row.record.run for row in own],
                 scores=np.array([float(np.mean(one)) for one in values]),
                 draws=np.zeros((len(own), 2), np.float32),
@@ -84,7 +84,7 @@ def _cluster_fields(rows: Sequence[RunRow]) -> Iterator[tuple[tuple[str, str], F
 
 
 def _judge(
-    field: Field, records: Mapping[str, Record], dataset: str, protocol: str, metric: str
+    field: ComparedScores, records: Mapping[str, Record], dataset: str, protocol: str, metric: str
 ) -> Iterator[RowVerdict]:
     best = int(np.argmax(field.scores))
     for place, run in enumerate(field.names):
@@ -99,7 +99,7 @@ def _judge(
             )  # fmt: skip
 
 
-def _random_encoder(field: Field, records: Mapping[str, Record], run: str) -> int | None:
+def _random_encoder(field: ComparedScores, records: Mapping[str, Record], run: str) -> int | None:
     """The row of random encoders like a run's; the only one that there is stands for a run without backbones."""
     random = [place for place, name in enumerate(field.names) if records[name].method.get("random_init")]
     own = records[run].backbones

@@ -26,7 +26,7 @@ def strip_scales(rows: Sequence[BoardRow]) -> dict[str, Callable[[float], float]
     found = {}
     for metric in (MAIN, "micro_accuracy", CLUSTER_METRIC):
         known = [row.scores[metric] for row in rows if metric in row.scores]
-        ends = [one.score + sign * (one.half or 0) for one in known for sign in (-1, 1)]
+        ends = [one.score + sign * (one.ci95_half_width or 0) for one in known for sign in (-1, 1)]
         low, high = (max(0.0, min(ends)), min(1.0, max(ends))) if ends else (0.0, 1.0)
         found[metric] = _linear(low, max(high, low + 1e-3), 1, STRIP - 1)
     ranks = [end for row in rows if row.standing for end in row.standing.ranks]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from sslbench.analysis.tables.published import Recipes, verdicts
+from sslbench.analysis.tables.published import Recipes, compare_published
 from sslbench.api.errors import RequestError
 from sslbench.api.references import ReferenceSpec
 from sslbench.leaderboard.site.pages import run_page
@@ -66,7 +66,7 @@ class BundleLoader:
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             problem = f"its answers do not fit the suite ({type(error).__name__}: {error})"
             raise RequestError([f"{bundle.name}: {problem}. {CHECK_HINT}"]) from error
-        found = verdicts([bundle.record], self.context.references, self.context.recipes)
+        found = compare_published([bundle.record], self.context.references, self.context.recipes)
         return LoadedBundle(
             name=bundle.name, entry=entry, results=tuple(results), verdicts=tuple((one.verdict, str(one)) for one in found),
             page=page,

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics.accuracy import MAIN
+from sslbench.analysis.statistics.accuracy import MAIN_METRIC
 from sslbench.analysis.statistics.class_differences import recall_half_widths
-from sslbench.analysis.statistics.intervals import over_seeds
-from sslbench.analysis.statistics.shared_ranks import Scored, Standing
+from sslbench.analysis.statistics.intervals import mean_over_seeds
+from sslbench.analysis.statistics.shared_ranks import RankedScore, Scored
 from sslbench.leaderboard.standings.across_boards import AcrossBoards, SuiteBoards
 from sslbench.leaderboard.standings.board import Board, BoardRow
 from sslbench.leaderboard.standings.entries import CLUSTER_METRIC, test_codes
@@ -31,7 +31,7 @@ P_COLUMNS = ("p", "p_holm")
 """Columns of p values, written with two significant digits."""
 METRIC_TITLES = {"rank_me": "RankMe", "centered_effective_rank": "centered effective rank"}
 """Titles of the metric that cannot be recomputed from submitted files."""
-COLUMNS = {"macro": MAIN, "micro": "micro_accuracy", "ami": CLUSTER_METRIC}
+COLUMNS = {"macro": MAIN_METRIC, "micro": "micro_accuracy", "ami": CLUSTER_METRIC}
 ENTRIES_PER_PART = 1000
 """Entries per data frame, which limits the memory of a table."""
 MAX_SHOWN = 500
@@ -101,7 +101,7 @@ def _number_row(row: BoardRow, reported: str) -> dict[str, Any]:
         "recipe": entry.recipe, "status": entry.status, "baseline": entry.baseline, "marks": entry.marks,
     }  # fmt: skip
     for label, one in _score_columns(row).items():
-        found |= {label: one.score if one else None, f"{label}_ci95_half_width": one.half if one else None}
+        found |= {label: one.score if one else None, f"{label}_ci95_half_width": one.ci95_half_width if one else None}
     found |= {
         "worst_class": row.worst[0] if row.worst else None, "worst_recall": row.worst[1] if row.worst else None,
         "to_supervised": row.gap[0] if row.gap else None, "to_supervised_ci95_half_width": row.gap[1] if row.gap else None,
@@ -118,7 +118,7 @@ def _score_columns(row: BoardRow) -> Mapping[str, Scored | None]:
 def format_row(row: BoardRow, reported: str) -> dict[str, str]:
     """Format one row for pages and Markdown."""
     entry, main = row.entry, row.standing
-    cells = {label: format_cell(s.score, s.half) if s else "–" for label, s in _score_columns(row).items()}
+    cells = {label: format_cell(s.score, s.ci95_half_width) if s else "–" for label, s in _score_columns(row).items()}
     seconds = "–" if entry.seconds is None else f"{entry.seconds:.1f}"
     reported_value = entry.reported.get(row.dataset)
     return {
@@ -131,7 +131,7 @@ def format_row(row: BoardRow, reported: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def format_rank(standing: Standing) -> str:
+def format_rank(standing: RankedScore) -> str:
     """Format a shared rank and the range of ranks that remain possible."""
     low, high = standing.ranks
     return f"{standing.rank}" if low == high == standing.rank else f"{standing.rank} ({low}–{high})"
@@ -225,8 +225,8 @@ def label_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
         for lines in _split(line for line in board.results if line.curve):
             yield pd.DataFrame([
                 {"dataset": board.dataset, "protocol": board.protocol, "entry": line.entry.name, "share": share,
-                 "macro": one.mean, "macro_ci95_half_width": one.half, "seeds": len(values)}
-                for line in lines for share, values in line.curve.items() for one in [over_seeds(values)]
+                 "macro": one.mean, "macro_ci95_half_width": one.ci95_half_width, "seeds": len(values)}
+                for line in lines for share, values in line.curve.items() for one in [mean_over_seeds(values)]
             ])  # fmt: skip
 
 
@@ -278,7 +278,9 @@ def flip_frame(across: AcrossBoards) -> pd.DataFrame:
 
 def make_overview(boards: SuiteBoards) -> str:
     """Format macro accuracy of every entry and dataset under the first protocol with predictions."""
-    protocol = next((board.protocol for board in boards.boards for row in board.rows[:1] if MAIN in row.scores), "")
+    protocol = next(
+        (board.protocol for board in boards.boards for row in board.rows[:1] if MAIN_METRIC in row.scores), ""
+    )
     own = {board.dataset: board for board in boards.boards if board.protocol == protocol}
     ranks = {dataset: known for dataset, board in own.items() if (known := _ranks(board.rows))}
     entries = list(dict.fromkeys(name for known in ranks.values() for name in known))
@@ -302,12 +304,12 @@ def make_overview(boards: SuiteBoards) -> str:
 
 
 def _ranks(rows: Iterable[BoardRow]) -> dict[str, int]:
-    return {row.entry.name: row.standing.rank for row in rows if row.standing and MAIN in row.scores}
+    return {row.entry.name: row.standing.rank for row in rows if row.standing and MAIN_METRIC in row.scores}
 
 
 def _standings(rows: Iterable[BoardRow], names: Container[str]) -> dict[str, str]:
-    ranked = ((row.entry.name, row.standing) for row in rows if row.entry.name in names and MAIN in row.scores)
-    return {name: f"{format_cell(one.score, one.half)} ({one.rank})" for name, one in ranked if one}
+    ranked = ((row.entry.name, row.standing) for row in rows if row.entry.name in names and MAIN_METRIC in row.scores)
+    return {name: f"{format_cell(one.score, one.ci95_half_width)} ({one.rank})" for name, one in ranked if one}
 
 
 def replace_between_markers(text: str, name: str, table: str) -> str:

@@ -10,9 +10,9 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.statistics.accuracy import MAIN
-from sslbench.analysis.statistics.protocol_agreement import Flip, correlations, flips
-from sslbench.analysis.statistics.rank_aggregation import Order, order_of
+from sslbench.analysis.statistics.accuracy import MAIN_METRIC
+from sslbench.analysis.statistics.protocol_agreement import Flip, correlations, find_flips
+from sslbench.analysis.statistics.rank_aggregation import RankAggregate, aggregate_ranks
 from sslbench.analysis.statistics.variance_components import seeds_needed
 from sslbench.analysis.statistics.win_matrix import gain_summary, welch_win_matrix, win_matrix
 from sslbench.leaderboard.standings.board import Board, make_board, make_field
@@ -38,7 +38,7 @@ RankedResults = Mapping[Place, Sequence[EntryResult]]
 class AcrossBoards:
     """Comparisons over boards; all empty with more than MAX_COMPARED entries. `orders` are by protocol and metric."""
 
-    orders: Mapping[Place, Order] = field(default_factory=dict)
+    orders: Mapping[Place, RankAggregate] = field(default_factory=dict)
     wins: pd.DataFrame = field(default_factory=pd.DataFrame)
     welch: pd.DataFrame = field(default_factory=pd.DataFrame)
     gains: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -82,9 +82,9 @@ def compare_boards(boards: Sequence[Board]) -> AcrossBoards:
         for board in boards
     }
     ranked = {place: own for place, own in results.items() if own}
-    predicting = {place: [result for result in own if result.main == MAIN] for place, own in ranked.items()}
+    predicting = {place: [result for result in own if result.main == MAIN_METRIC] for place, own in ranked.items()}
     values = {
-        (result.entry.name, " ".join(place)): result.values[MAIN]
+        (result.entry.name, " ".join(place)): result.values[MAIN_METRIC]
         for place, own in predicting.items()
         for result in sorted(own, key=lambda result: result.entry.name)
     }
@@ -107,7 +107,7 @@ def _has_too_many_entries(boards: Sequence[Board]) -> bool:
     return False
 
 
-def _orders(ranked: RankedResults) -> dict[Place, Order]:
+def _orders(ranked: RankedResults) -> dict[Place, RankAggregate]:
     """Return one order over datasets by protocol and metric, if there are several datasets."""
     cells: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for (dataset, protocol), own in ranked.items():
@@ -115,7 +115,7 @@ def _orders(ranked: RankedResults) -> dict[Place, Order]:
             for metric, values in result.values.items():
                 cells[protocol, metric][dataset][result.entry.name] = float(np.mean(values))
     return {
-        place: order_of(pd.DataFrame(datasets).sort_index())
+        place: aggregate_ranks(pd.DataFrame(datasets).sort_index())
         for place, datasets in sorted(cells.items())
         if len(datasets) > 1
     }
@@ -140,7 +140,7 @@ def _disagreement(ranked: RankedResults) -> tuple[pd.DataFrame, tuple[tuple[str,
         by_protocol = {protocol: field for (name, protocol), field in fields.items() if name == dataset}
         scores = pd.DataFrame({p: pd.Series(dict(zip(f.names, f.scores, strict=True))) for p, f in by_protocol.items()})
         tables.append(correlations(scores.sort_index()).assign(dataset=dataset))
-        flipped += [(dataset, flip) for flip in flips(by_protocol)]
+        flipped += [(dataset, flip) for flip in find_flips(by_protocol)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(), tuple(flipped)
 
 
@@ -153,8 +153,8 @@ def _spread(predicting: RankedResults) -> pd.DataFrame:
             found.append({
                 "dataset": dataset, "protocol": protocol, "entry": result.entry.name,
                 **dict(zip(CAUSES, map(_deviation, variances), strict=True)),
-                "next": following.entry.name if following else "", "seeds": len(result.values[MAIN]),
-                "seeds_needed": seeds_needed(result.values[MAIN], following.values[MAIN]) if following else None,
+                "next": following.entry.name if following else "", "seeds": len(result.values[MAIN_METRIC]),
+                "seeds_needed": seeds_needed(result.values[MAIN_METRIC], following.values[MAIN_METRIC]) if following else None,
             })  # fmt: skip
     return pd.DataFrame(found).astype({"seeds_needed": "Int64"}) if found else pd.DataFrame()
 

@@ -12,7 +12,7 @@ from itertools import groupby, takewhile
 
 import numpy as np
 
-from sslbench.analysis.statistics.accuracy import MAIN
+from sslbench.analysis.statistics.accuracy import MAIN_METRIC
 from sslbench.analysis.statistics.bootstrap import Draws
 from sslbench.analysis.statistics.score_variance import ScoreVariance
 from sslbench.analysis.statistics.shared_ranks import Field, Scored, Standing, difference, standings
@@ -33,7 +33,7 @@ class BoardRow:
     entry: Entry
     dataset: str
     protocol: str
-    standing: Standing | None
+    standing: RankedScore | None
     scores: Mapping[str, Scored]
     worst: tuple[str, float] | None
     gap: tuple[float, float | None] | None

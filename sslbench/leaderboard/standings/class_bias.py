@@ -10,7 +10,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics.class_differences import Answered, class_gaps
+from sslbench.analysis.statistics.class_differences import RecallStatistics, class_gaps
 from sslbench.leaderboard.standings.entries import STABLE_DIGITS, Entry, EntryResult, matching_supervised, test_codes
 from sslbench.leaderboard.submission.suite import SuiteData
 
@@ -114,7 +114,9 @@ def recall_order(one: ClassBias) -> tuple[float, str]:
     return -round(float(one.recalls.mean()), STABLE_DIGITS), one.entry.name
 
 
-def _compare_classes(codes: NDArray[np.int64], own: Answered, other: Answered | None) -> tuple[Values, Values, Values]:
+def _compare_classes(
+    codes: NDArray[np.int64], own: RecallStatistics, other: RecallStatistics | None
+) -> tuple[Values, Values, Values]:
     """Return mean recall, gap and p of every class [C]; gap and p are nan without another row."""
     recalls = own.recalls.mean(0)
     unknown = np.full(len(recalls), np.nan)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics.accuracy import ACCURACIES, DRAWS, MAIN, Weighting, make_weighting
+from sslbench.analysis.statistics.accuracy import ACCURACIES, MAIN_METRIC, N_DRAWS, Weighting, make_weighting
 from sslbench.analysis.statistics.bootstrap import Draws, sample_draws
-from sslbench.analysis.statistics.class_differences import Answered, answered
+from sslbench.analysis.statistics.class_differences import RecallStatistics, recall_statistics
 from sslbench.analysis.statistics.score_variance import (
     ScoreVariance,
     half_width,
@@ -22,8 +22,8 @@ from sslbench.analysis.statistics.score_variance import (
     variance_over_seeds,
 )
 from sslbench.analysis.statistics.shared_ranks import Scored
-from sslbench.analysis.statistics.variance_components import Split, split
-from sslbench.analysis.tables.run_tables import count_untaught
+from sslbench.analysis.statistics.variance_components import VarianceComponents, split_variance
+from sslbench.analysis.tables.run_tables import count_untrained
 from sslbench.leaderboard.submission.bundle import Answers, Bundle, unpack_bits
 from sslbench.leaderboard.submission.suite import Suite, SuiteData
 from sslbench.results.marks import marks_of
@@ -85,15 +85,15 @@ class EntryResult:
     draws: Draws
     variance: ScoreVariance
     is_shown: bool = True
-    answered: Answered | None = None
+    answered: RecallStatistics | None = None
     untrained_classes: frozenset[str] = frozenset()
     curve: Mapping[float, tuple[float, ...]] = field(default_factory=dict)
-    spread: Split | None = None
+    spread: VarianceComponents | None = None
 
     @property
     def main(self) -> str:
         """Return the metric that orders the entry."""
-        return MAIN if MAIN in self.values else CLUSTER_METRIC
+        return MAIN_METRIC if MAIN_METRIC in self.values else CLUSTER_METRIC
 
     @property
     def score(self) -> Scored:
@@ -198,18 +198,18 @@ def _predicted_result(
         scores[metric] = summarize(values[metric], variances[metric])
     return EntryResult(
         entry=entry, dataset=dataset, protocol=protocol, values=values, scores=scores,
-        draws=sample_draws(right, weights.get(dataset, MAIN).drawn), variance=variances[MAIN],
-        answered=answered(
+        draws=sample_draws(right, weights.get(dataset, MAIN_METRIC).draw_weights), variance=variances[MAIN_METRIC],
+        answered=recall_statistics(
             right, test_codes(data)[0], len(data.classes), depends_on_seed=entry.depends_on_seed
         ),
-        untrained_classes=frozenset(count_untaught(record, dataset, protocol)), curve=_label_curve(record, place),
+        untrained_classes=frozenset(count_untrained(record, dataset, protocol)), curve=_label_curve(record, place),
         spread=split_answer_variance(data, answers),
     )  # fmt: skip
 
 
 def summarize(values: Sequence[float], variance: ScoreVariance) -> Scored:
     """Return the mean over seeds, equal on every machine, and half the width of its interval."""
-    return Scored(score=round(float(np.mean(values)), STABLE_DIGITS), half=half_width(variance))
+    return Scored(score=round(float(np.mean(values)), STABLE_DIGITS), ci95_half_width=half_width(variance))
 
 
 def _right_shares(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answers]) -> NDArray[np.float64] | None:
@@ -224,7 +224,7 @@ def _right_shares(data: SuiteData, seeds: Sequence[int], answers: Sequence[Answe
     ])  # fmt: skip
 
 
-def split_answer_variance(data: SuiteData, answers: Sequence[Answers]) -> Split | None:
+def split_answer_variance(data: SuiteData, answers: Sequence[Answers]) -> VarianceComponents | None:
     """Split the variance of micro accuracy by cause; None if cells hold different numbers of answers."""
     cells: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for one in answers:
@@ -232,7 +232,7 @@ def split_answer_variance(data: SuiteData, answers: Sequence[Answers]) -> Split 
     sizes = {(len(folds), len(probes)) for folds in cells.values() for probes in folds.values()}
     if len(sizes) > 1:
         return None
-    return split(np.array([[probes for _, probes in sorted(folds.items())] for folds in cells.values()]))
+    return split_variance(np.array([[probes for _, probes in sorted(folds.items())] for folds in cells.values()]))
 
 
 def _label_curve(record: Record, place: Place) -> dict[float, tuple[float, ...]]:
@@ -260,7 +260,7 @@ def _cluster_results(record: Record, entry: Entry) -> list[EntryResult]:
         variance = variance_over_seeds(values, depends_on_seed=entry.depends_on_seed)
         results.append(EntryResult(
             entry=entry, dataset=place[0], protocol=place[1], values={CLUSTER_METRIC: values},
-            draws=np.zeros(DRAWS, np.float32), variance=variance, scores={CLUSTER_METRIC: summarize(values, variance)},
+            draws=np.zeros(N_DRAWS, np.float32), variance=variance, scores={CLUSTER_METRIC: summarize(values, variance)},
         ))  # fmt: skip
     return results
 

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sslbench.analysis.statistics import adjusted_mutual_info, metrics
-from sslbench.analysis.tables.run_tables import own_question
+from sslbench.analysis.tables.run_tables import default_scores
 from sslbench.leaderboard.submission.bundle import Answers, pack_bits
 from sslbench.leaderboard.submission.suite import Suite, ids_digest
 from sslbench.results.record import Record, Score
@@ -128,7 +128,9 @@ def _add_assignments(found: Recomputed, place: ScorePlace, rows: pd.DataFrame) -
     rng = np.random.default_rng(zlib.crc32(repr(place).encode()))
     for number, (_, one) in enumerate(rows.groupby("fit", sort=True)):
         draws = NULL_DRAWS if number == 0 else 0
-        scores.append(adjusted_mutual_info.adjusted(one["label"].to_numpy(), one["cluster"].to_numpy(), draws, rng))
+        scores.append(
+            adjusted_mutual_info.adjusted_mutual_info(one["label"].to_numpy(), one["cluster"].to_numpy(), draws, rng)
+        )
     found.metrics[place] = {name: float(np.mean([one[name] for one in scores])) for name in CLUSTER_METRICS}
     found.nulls[place] = scores[0]["ami_max_null"], scores[0]["ami_max_null_sd"]
 
@@ -139,7 +141,7 @@ def answers_of(found: Recomputed) -> tuple[Answers, ...]:
     own: set[ScorePlace] = set()
     for dataset in dict.fromkeys(place[0] for place in places):
         scores = [_as_score(place) for place in places if place[0] == dataset]
-        own |= {place_of(score) for score in own_question(scores)}
+        own |= {place_of(score) for score in default_scores(scores)}
     return tuple(_answers(place, found.right[place]) for place in places if place in own)
 
 

@@ -14,17 +14,17 @@ from rich.table import Table
 from sslbench.analysis.statistics.accuracy import AnswersByRun
 from sslbench.analysis.statistics.intervals import Estimate
 from sslbench.analysis.tables.best_row import find_best_row, order_protocols
-from sslbench.analysis.tables.published import Verdict
+from sslbench.analysis.tables.published import PublishedComparison
 from sslbench.analysis.tables.run_tables import (
     RunRow,
-    against,
     class_rows,
-    columns_of,
-    own_answers,
-    own_question,
-    rows_of,
+    clustering_targets,
+    default_answers,
+    default_scores,
+    list_columns,
+    make_rows,
 )
-from sslbench.analysis.tables.selection import DEFAULT_FACT, EVERY, LARGEST, describe_fact
+from sslbench.analysis.tables.selection import ALL_MODALITIES, DEFAULT_FACT, MAX_BY_DEFAULT, describe_fact
 from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.report.baseline_note import describe_learning
 from sslbench.report.console.narrow_tables import plain_table, print_table
@@ -62,14 +62,14 @@ def cell(estimate: Estimate | None) -> str:
     if estimate is None:
         return "–"
     digits = 1 if estimate.mean >= 10 else 3
-    spread = "" if estimate.half is None else f" ±{estimate.half:.{digits}f}"
+    spread = "" if estimate.ci95_half_width is None else f" ±{estimate.ci95_half_width:.{digits}f}"
     return f"{estimate.mean:.{digits}f}{spread}"
 
 
 def results_table(rows: Sequence[RunRow]) -> Table:
     """Tabulate scores, a row per run and a column per protocol and metric."""
     metrics = (*ACCURACIES, "ami_max", "rank_me", "top_5", "top_5_chance")
-    columns = columns_of(rows, metrics)
+    columns = list_columns(rows, metrics)
     table = plain_table()
     several = len({row.dataset for row in rows}) > 1
     if several:
@@ -123,15 +123,15 @@ def describe_questions(records: Sequence[Record]) -> list[str]:
     for record in records:
         last = [score for score in record.scores if score.epoch is None]
         for protocol in dict.fromkeys(score.protocol for score in last):
-            own = own_question([score for score in last if score.protocol == protocol])
+            own = default_scores([score for score in last if score.protocol == protocol])
             settings = [json.loads(score.setting) for score in own]
             facts = [
                 f"{fact} {max(setting[fact] for setting in settings if fact in setting)}"
-                for fact in LARGEST
+                for fact in MAX_BY_DEFAULT
                 if any(fact in setting for setting in settings)
             ]
             other_facts = {fact: setting[fact] for setting in settings for fact in DEFAULT_FACT if fact in setting}
-            facts += [describe_fact(fact, value) for fact, value in other_facts.items()] or [EVERY] * bool(facts)
+            facts += [describe_fact(fact, value) for fact, value in other_facts.items()] or [ALL_MODALITIES] * bool(facts)
             draws = len({setting["draw"] for setting in settings if "draw" in setting})
             facts += [f"mean of {draws} draws"] if facts and draws > 1 else []
             if facts:
@@ -141,7 +141,7 @@ def describe_questions(records: Sequence[Record]) -> list[str]:
 
 def cluster_reference_table(records: Sequence[Record]) -> Table | None:
     """Tabulate scores of clusters against columns other than the class, with their nulls; None if there are none."""
-    found = against(records)
+    found = clustering_targets(records)
     if not found:
         return None
     table = plain_table()
@@ -158,11 +158,11 @@ def cluster_reference_table(records: Sequence[Record]) -> Table | None:
     return table
 
 
-def show_results(console: Console, results: Results, published: Sequence[Verdict] = ()) -> None:
+def show_results(console: Console, results: Results, published: Sequence[PublishedComparison] = ()) -> None:
     """Print scores, comparisons of rows, warnings, published numbers and extreme classes."""
     records = results.records
     answers = {record.run: read_answers(results.root, record) for record in records}
-    rows = rows_of(records, answers)
+    rows = make_rows(records, answers)
     names = list(dict.fromkeys(row.dataset for row in rows))
     rows.sort(key=lambda row: names.index(row.dataset))
     shown = results_table(rows)
@@ -202,7 +202,7 @@ def _show_classes(console: Console, rows: Sequence[RunRow], dataset: str, answer
     data = next(data for data in record.evaluated_on if data["part"] == dataset)
     sentences = [*describe_missing_classes(data), *describe_left_out(data)]
     for protocol in order_protocols([shown]) if best is None else [best.protocol]:
-        own_answer = own_answers(record, dataset, answers).get(protocol)
+        own_answer = default_answers(record, dataset, answers).get(protocol)
         table = classes_table(record, dataset, protocol, own_answer)
         if table is not None:
             title = f"{record.method['name']} on {dataset}, {protocol}: recall of the worst and best classes"

@@ -26,7 +26,7 @@ def results_title(rows: Sequence[RunRow]) -> str:
     dataset = names[0] if len(names) == 1 else f"{len(names)} datasets"
     recipes = dict.fromkeys(row.record.recipe for row in rows if not row.record.baseline)
     recipe = f"recipe {', '.join(recipes)}; " if recipes else ""
-    counts = sorted({estimate.n for row in rows for estimate in row.cells.values() if estimate.over != "folds"})
+    counts = sorted({estimate.n for row in rows for estimate in row.cells.values() if estimate.unit != "folds"})
     seeds = f"mean over {', '.join(map(str, counts))} seeds" if counts and counts != [1] else "one seed"
     samples = _describe_samples(rows[0].record, dataset) if len(names) == 1 else ""
     return f"{dataset}{samples}: {recipe}{seeds}"
@@ -54,8 +54,8 @@ def coverage_lines(rows: Sequence[RunRow]) -> Iterator[str]:
         whole = [one for one in divided if one["fraction"] == most]
         counts.setdefault(row.dataset, sum(one["test_samples"] for one in whole))
         for (protocol, metric), estimate in row.cells.items():
-            if estimate.half is not None:
-                covered.setdefault(estimate.over, {})[f"{protocol} {metric}"] = None
+            if estimate.ci95_half_width is not None:
+                covered.setdefault(estimate.unit, {})[f"{protocol} {metric}"] = None
     known = [f"{dataset} {count:,}" for dataset, count in counts.items() if count]
     listed = known[0].rpartition(" ")[2] if len(counts) == 1 and known else ", ".join(known)
     if known:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.statistics.intervals import over_seeds
-from sslbench.analysis.tables.selection import DEFAULT_FACT, seed_values, select, told_apart, unit_values, whole
+from sslbench.analysis.statistics.intervals import mean_over_seeds
+from sslbench.analysis.tables.selection import DEFAULT_FACT, as_int, disambiguate, seed_values, select, unit_values
 from sslbench.report.figures.style import pyplot, save_figure
 from sslbench.study.definition import FigureSettings
 
@@ -37,12 +37,12 @@ def draw_figure(frame: pd.DataFrame, figure: FigureSettings, folder: Path) -> Pa
     by = [*dict.fromkeys(named)]
     if figure.x in DEFAULT_NUMBERS:
         chosen = chosen.fillna({figure.x: DEFAULT_NUMBERS[figure.x]})
-    values = (unit_values if figure.spread == "deviation" else seed_values)(told_apart(chosen, by), by)
+    values = (unit_values if figure.spread == "deviation" else seed_values)(disambiguate(chosen, by), by)
     values = _fill_default_facts(values, figure).dropna(subset=[name for name in (figure.x, figure.y) if name])
     if values.empty:
         raise ValueError("no matching run is done")
     for name in (name for name in (figure.hue, figure.panels) if name):
-        values[name] = [DEFAULT_FACT.get(name, value) if pd.isna(value) else whole(value) for value in values[name]]
+        values[name] = [DEFAULT_FACT.get(name, value) if pd.isna(value) else as_int(value) for value in values[name]]
     metrics = sorted(chosen["metric"].unique())
     pyplot()
     sns.set_theme(context="paper", style="whitegrid")
@@ -99,8 +99,8 @@ def _limit_to_shares(axes: Any, limit: str) -> dict[str, tuple[float, float]]:
 
 def interval_over_seeds(values: Sequence[float]) -> tuple[float, float]:
     """Return the 95 % interval over seeds, for seaborn."""
-    found = over_seeds(list(values))
-    half = found.half or 0.0
+    found = mean_over_seeds(list(values))
+    half = found.ci95_half_width or 0.0
     return found.mean - half, found.mean + half
 
 
