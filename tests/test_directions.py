@@ -110,7 +110,7 @@ def test_equal_spreads_are_rarely_told_apart(seed):
 
 
 def test_what_was_not_measured_is_said():
-    assert judge_hypothesis(pd.DataFrame(), ABOVE, [])[0].place == "no run that it speaks of is done"
+    assert judge_hypothesis(pd.DataFrame(), ABOVE, [])[0].place == "no finished run with these facts"
     found = judge_hypothesis(scores(({"arm": "a"}, LESS)), ABOVE, ["arm"])[0]
     assert (found.verdict, found.place.startswith("no scores of ")) == ("not measured", True)
     without = scores(({"arm": "a"}, np.add(LESS, 0.1).tolist()), ({"arm": "b"}, LESS))

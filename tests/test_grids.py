@@ -145,5 +145,7 @@ def test_classes_are_set_against_the_same_class():
 
 def test_folds_of_one_seed_are_corrected_by_what_they_test():
     frame = scores(value=[0.1, 0.3], fold=[0, 1])
-    half = {share: estimates(frame.assign(test_share=share), ["method"])["ci95_half_width"].iloc[0] for share in (0.2, 0.5)}
+    half = {
+        share: estimates(frame.assign(test_share=share), ["method"])["ci95_half_width"].iloc[0] for share in (0.2, 0.5)
+    }
     assert half[0.5] > half[0.2] == estimates(frame, ["method"])["ci95_half_width"].iloc[0]

@@ -157,7 +157,10 @@ def test_a_package_on_disk_is_looked_at_from_a_fresh_process(name, tmp_path, mon
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (subject,) = subjects_of(distribution, with_kit(installed_entries()))
-    said = {n: run_check(subject, CHECKS[n]) for n in ("imports_no_heavy_modules", "is_found_by_other_processes", "settings_survive_a_round_trip")}
+    said = {
+        n: run_check(subject, CHECKS[n])
+        for n in ("imports_no_heavy_modules", "is_found_by_other_processes", "settings_survive_a_round_trip")
+    }
     assert [n for n, v in said.items() if v.state == "broken"] == [name], said
 
 

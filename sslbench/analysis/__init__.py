@@ -1,1 +1,1 @@
-"""Numbers into numbers: metrics, intervals, geometry, tables. Pure: no torch, no files."""
+"""Compute statistics and tables from scores and records. Pure: no torch, no files."""

@@ -25,11 +25,11 @@ ROW = Published(method="simclr", dataset="digits", protocol="knn", metric="micro
 
 BROKEN = {
     "names_existing_recipes": lambda folder: ReferenceSpec(**KNOWN, recipe="quik", rows=(ROW,)),
-    "matches_its_method": lambda folder: RecipeSpec(
-        **KNOWN, method="simclr", settings={"method.temprature": 0.2}
-    ),
+    "matches_its_method": lambda folder: RecipeSpec(**KNOWN, method="simclr", settings={"method.temprature": 0.2}),
     "can_be_read": study("axis: {}"),
     "has_a_smoke_scale": study("{name: s, summary: s, scales: {smoke: {base: {seeds: [0]}}}}"),
     "has_an_implementation": lambda folder: ExecutorSpec(**SETTINGS, build="tests.broken.others:absent"),
-    "reports_missing_requirements": lambda folder: ExecutorSpec(**SETTINGS, build=lambda config: None, missing=lambda: 3),
+    "reports_missing_requirements": lambda folder: ExecutorSpec(
+        **SETTINGS, build=lambda config: None, missing=lambda: 3
+    ),
 }

@@ -1,6 +1,6 @@
-"""Accuracies as means of right answers: what each test sample is worth, their variance, and how rows compare. Pure.
+"""Compute accuracies as weighted means of correct predictions, with their variances.
 
-Leaderboards and runs share this.
+Runs and leaderboards share this module.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from sslbench.analysis.statistics.shared_ranks import ComparedScores
 from sslbench.results.answers import Question, TestAnswers
 
 MAIN_METRIC = "macro_accuracy"
-"""What rows are ordered by where they predict: every class counts alike."""
+"""Metric that orders rows of predicting protocols: every class has the same weight."""
 ACCURACIES = {"micro_accuracy": False, MAIN_METRIC: True}
-"""Metrics that are means of right answers, and whether classes count alike."""
+"""Metrics that are means of correct predictions, and whether every class has the same weight."""
 N_DRAWS = 500
 AnswersByRun: TypeAlias = Mapping[str, Mapping[Question, TestAnswers]]
-"""What each run answered to every test sample, by its name and question; empty where only records are at hand."""
+"""Test predictions of each run, by run name and question; empty if only records are available."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Weighting:
-    """What each test sample is worth to a metric [n], by stratum, and what it was worth in each draw [DRAWS, n]."""
+    """Weights of test samples in a metric: `codes` [n] (stratum), `shares` [C], `weights` [n], `draw_weights` [N_DRAWS,
+    n].
+    """
 
     codes: NDArray[np.int64]
     shares: NDArray[np.float64]
@@ -38,7 +40,10 @@ class Weighting:
 
 
 def make_weighting(labels: NDArray[np.int64], folds: NDArray[np.int64], metric: str, name: str) -> Weighting:
-    """Weigh test samples for an accuracy; draws are those of `name`, whoever is compared."""
+    """Compute the weights of test samples in an accuracy.
+
+    The bootstrap draws depend on `name` only, so that all compared rows share them.
+    """
     codes, shares = strata(labels, folds, by_class=ACCURACIES[metric])
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return Weighting(
@@ -48,13 +53,13 @@ def make_weighting(labels: NDArray[np.int64], folds: NDArray[np.int64], metric: 
 
 
 def accuracy_variance(answers: TestAnswers, metric: str) -> ScoreVariance:
-    """Split the variance of one row's accuracy."""
+    """Split the variance of one row's accuracy by cause."""
     codes, shares = strata(answers.labels, answers.folds, by_class=ACCURACIES[metric])
     return variance_of_answers(answers.right, codes, shares, depends_on_seed=answers.depends_on_seed)
 
 
 class Accuracy(NamedTuple):
-    """One accuracy of one run: what it was asked, and which mean of right answers it is."""
+    """One accuracy of one run: the question it answered and the metric."""
 
     run: str
     question: Question
@@ -62,14 +67,14 @@ class Accuracy(NamedTuple):
 
 
 class KnownVariance(NamedTuple):
-    """The variance of an accuracy, and how many test samples it is over."""
+    """The variance of an accuracy, and the number of test samples behind it."""
 
     variance: ScoreVariance
     test_samples: int
 
 
 def known_variances(answers: AnswersByRun) -> dict[Accuracy, KnownVariance]:
-    """Split the variance of every accuracy whose answers are known."""
+    """Split the variance of every accuracy whose predictions are known."""
     return {
         Accuracy(run, question, metric): KnownVariance(accuracy_variance(own, metric), len(own.ids))
         for run, by_question in answers.items()
@@ -79,7 +84,7 @@ def known_variances(answers: AnswersByRun) -> dict[Accuracy, KnownVariance]:
 
 
 def compared_scores(rows: Mapping[str, TestAnswers], metric: str) -> ComparedScores:
-    """Compare rows that answered the same test samples, by one accuracy."""
+    """Collect scores, draws and variances of rows that predicted the same test samples, for one accuracy."""
     answers: Sequence[TestAnswers] = list(rows.values())
     first = answers[0]
     weighting = make_weighting(first.labels, first.folds, metric, metric)

@@ -1,7 +1,7 @@
-"""Adjusted mutual information of a clustering with labels, by both normalizations, and its permutation null.
+"""Compute the adjusted mutual information of a clustering and its permutation null.
 
-The expectation depends on the cluster sizes alone, so it is computed once for all permutations; and what a permutation
-changes is only the table of counts.
+The expectation depends on the cluster sizes alone, so it is computed once for all permutations; a permutation changes
+only the contingency table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ Codes = NDArray[np.int64]
 
 
 def adjusted_mutual_info(labels: Codes, clusters: Codes, draws: int, rng: np.random.Generator) -> Mapping[str, float]:
-    """AMI with max and arithmetic normalization (Vinh, Epps, Bailey 2010), and mean and deviation under permuted labels."""
+    """Return the AMI with max and arithmetic normalization (Vinh, Epps, Bailey 2010).
+
+    With `draws` > 0 the result also holds the mean and deviation of `ami_max` under permuted labels.
+    """
     coded, clustered = (np.unique(codes, return_inverse=True)[1] for codes in (labels, clusters))
     table = contingency_table(coded, clustered)
     rows, columns = table.sum(1), table.sum(0)
@@ -25,8 +28,8 @@ def adjusted_mutual_info(labels: Codes, clusters: Codes, draws: int, rng: np.ran
     entropies = float(entropy(rows)), float(entropy(columns))
     scales = {"ami_max": max(entropies), "ami_arithmetic": sum(entropies) / 2}
 
-    def scores(of: Codes) -> dict[str, float]:
-        shared = sum(entropies) - float(entropy(of.ravel()))
+    def scores(table: Codes) -> dict[str, float]:
+        shared = sum(entropies) - float(entropy(table.ravel()))
         return {name: _ratio(shared - expected, scale - expected) for name, scale in scales.items()}
 
     found = scores(table)
@@ -40,12 +43,12 @@ def adjusted_mutual_info(labels: Codes, clusters: Codes, draws: int, rng: np.ran
 
 
 def contingency_table(labels: Codes, clusters: Codes) -> Codes:
-    """[n] and [n] in whole numbers from 0 -> how often each two meet [labels, clusters]."""
+    """Count how often each label [n] and cluster [n] (whole numbers from 0) occur together: [labels, clusters]."""
     shape = int(labels.max(initial=0)) + 1, int(clusters.max(initial=0)) + 1
     table: Codes = np.bincount(labels * shape[1] + clusters, minlength=shape[0] * shape[1]).reshape(shape)
     return table
 
 
-def _ratio(above: float, below: float) -> float:
-    """1 where both sides have a single cluster, as scikit-learn has it."""
-    return above / below if abs(below) > 1e-15 else 1.0
+def _ratio(numerator: float, denominator: float) -> float:
+    """Divide, and return 1 if both sides have a single cluster, as scikit-learn does."""
+    return numerator / denominator if abs(denominator) > 1e-15 else 1.0

@@ -1,7 +1,7 @@
-"""Draws of a score over the test samples that it could have been measured on, the same draws for all methods. Pure.
+"""Draw bootstrap scores over test samples, with the same draws for all methods.
 
-A metric that is a mean of right answers is a weight for every sample, so hundreds of draws are one matrix product. Seeds are
-not drawn: each method has its own, and `score_variance` adds their variance.
+A metric that is a mean of correct predictions is a weighted sum over samples, so hundreds of draws are one matrix
+product. Seeds are not resampled: each method has its own, and `score_variance` adds their variance.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ Draws = NDArray[np.float32]
 
 
 def strata(labels: Codes, folds: Codes, *, by_class: bool) -> tuple[Codes, NDArray[np.float64]]:
-    """A stratum for each sample [n], and each stratum's share of a metric: micro or macro accuracy, the mean over folds.
+    """Return a stratum for each sample [n], and each stratum's share of a metric (micro or macro accuracy, mean over
+    folds).
 
-    Micro accuracy has a stratum a fold, macro accuracy one for each class of a fold.
+    Micro accuracy has one stratum per fold, macro accuracy one per class and fold.
     """
     pairs = np.stack([folds, labels if by_class else np.zeros_like(labels)], axis=1)
-    there, codes = np.unique(pairs, axis=0, return_inverse=True)
-    in_fold = np.array([(there[:, 0] == fold).sum() for fold in there[:, 0]])
+    present, codes = np.unique(pairs, axis=0, return_inverse=True)
+    in_fold = np.array([(present[:, 0] == fold).sum() for fold in present[:, 0]])
     return codes.reshape(-1).astype(np.int64), 1 / (in_fold * len(np.unique(folds)))
 
 
 def sample_weights(codes: Codes, shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a right answer to each sample [n] is worth; they sum to 1."""
+    """Return the weight [n] of a correct prediction of each sample; the weights sum to 1."""
     return (shares / np.bincount(codes, minlength=len(shares)))[codes]
 
 
 def resampled_weights(codes: Codes, shares: NDArray[np.float64], draws: int, rng: np.random.Generator) -> Draws:
-    """The same [draws, n] when each stratum's samples are drawn again with replacement.
+    """Return the weights [draws, n] after resampling each stratum with replacement.
 
     Deviations from the weights are scaled by sqrt(n / (n - 1)), which makes variances unbiased in small strata.
     """
@@ -44,6 +45,6 @@ def resampled_weights(codes: Codes, shares: NDArray[np.float64], draws: int, rng
 
 
 def sample_draws(right: NDArray[np.floating], weights: Draws) -> Draws:
-    """Draws [draws] of a mean score over seeds, from shares of right answers [S, n], 0 to 1."""
+    """Return bootstrap draws [draws] of the mean score over seeds, from shares of correct predictions [S, n], 0 to 1."""
     found: Draws = weights @ right.mean(0, dtype=np.float64).astype(np.float32)
     return found

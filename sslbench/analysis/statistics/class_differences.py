@@ -1,4 +1,7 @@
-"""Which classes one row answers worse, or better, than another: shared test samples, own seeds. Pure."""
+"""Test which classes one row recalls better or worse than another. Pure.
+
+Rows share test samples; each has its own seeds.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,16 @@ from sslbench.analysis.statistics.score_variance import CONFIDENCE, satterthwait
 Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
 MIN_RATIO = 1e-3
-"""A variance over seeds below this share of what single answers account for is chance: logarithms need it above 0."""
+"""Smallest ratio of a variance over seeds to that of single predictions; smaller ones are chance, and logarithms need
+more than 0.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RecallStatistics:
-    """A row's answers: recalls by seed [S, C], for each test sample [n] the share that is right, and for each class [C] what
-    single answers, alike in nothing, add to the variance of its mean recall.
+    """Recalls of one row: by seed [S, C], the share of correct predictions of each test sample [n], and `noise` [C].
+
+    `noise` is what the interaction of seeds and samples adds to the variance of each class's mean recall.
     """
 
     recalls: Values
@@ -32,18 +38,18 @@ class RecallStatistics:
 
     @property
     def seeds_known(self) -> bool:
-        """Whether the variance over seeds is known: one seed says nothing of others."""
+        """Return whether the variance over seeds is known: one seed contains no information about others."""
         return len(self.recalls) > 1 or not self.depends_on_seed
 
     def over_seeds(self) -> Values:
-        """The variance [C] of mean recalls as it is seen between seeds; 0 for one seed."""
+        """Return the variance [C] of mean recalls between seeds; 0 for one seed."""
         if len(self.recalls) == 1:
             return np.zeros_like(self.noise)
         return np.asarray(self.recalls.var(0, ddof=1) / len(self.recalls))
 
 
 def recall_statistics(right: Values, labels: Codes, classes: int, *, depends_on_seed: bool = True) -> RecallStatistics:
-    """What is kept of shares of right answers [S, n] (0 to 1, over probes and draws) to samples of these classes [n].
+    """Summarize shares of correct predictions [S, n] (0 to 1, over probes and draws) of samples with these classes [n].
 
     A class without samples has recall nan.
     """
@@ -55,11 +61,11 @@ def recall_statistics(right: Values, labels: Codes, classes: int, *, depends_on_
 
 
 def class_gaps(own: RecallStatistics, other: RecallStatistics, labels: Codes) -> tuple[Values, Values]:
-    """Difference of mean recall of each class [C], and two-sided p [C] that there is none, by Holm's rule over classes.
+    """Return each class's difference of mean recall [C], and its two-sided p [C], corrected by Holm over classes.
 
-    `labels` [n] are the classes of the shared test samples. The error is of samples, which are paired, and of each row's own
-    seeds, whose variances classes share in part; it is no smaller than one answer's. p is 1 for a class with fewer than two
-    samples, whose difference may be nan, and nan for all classes where a row has one seed, which says nothing of others.
+    `labels` [n] are the classes of the shared test samples. The error combines paired samples with each row's own
+    seeds, whose variances are moderated across classes; it is at least that of a single prediction. p is 1 for a class
+    with fewer than two samples (its difference may be nan), and nan for all classes if a row has a single seed.
     """
     gap, p = class_gap_ps(own, other, labels)
     if not (own.seeds_known and other.seeds_known):
@@ -68,15 +74,15 @@ def class_gaps(own: RecallStatistics, other: RecallStatistics, labels: Codes) ->
 
 
 def class_gap_ps(own: RecallStatistics, other: RecallStatistics, labels: Codes) -> tuple[Values, Values]:
-    """Difference of mean recall of each class [C], and two-sided p [C] before any correction; nan where nothing is known."""
+    """Return each class's difference of mean recall [C] and its uncorrected two-sided p [C]; nan if unknown."""
     gap: Values = own.recalls.mean(0) - other.recalls.mean(0)
     counts = np.bincount(labels, minlength=len(gap)).astype(np.float64)
-    apart = own.right.astype(np.float64) - other.right
+    differences = own.right.astype(np.float64) - other.right
     known = counts > 1
     p = np.full(len(gap), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.bincount(labels, apart, len(counts)) / counts
-        squares = np.bincount(labels, (apart - mean[labels]) ** 2, len(counts))
+        mean = np.bincount(labels, differences, len(counts)) / counts
+        squares = np.bincount(labels, (differences - mean[labels]) ** 2, len(counts))
         paired = np.maximum(squares / (counts - 1) / counts - own.noise - other.noise, 0.0)
     counts, paired, floor = counts[known], paired[known], counts[known] ** -2.0
     over_seeds, freedom = _over_seeds((own, other), known, floor)
@@ -88,10 +94,10 @@ def class_gap_ps(own: RecallStatistics, other: RecallStatistics, labels: Codes) 
 
 
 def _over_seeds(rows: Sequence[RecallStatistics], known: NDArray[np.bool_], floor: Values) -> tuple[Values, float]:
-    """The variance over seeds of the difference of two rows for each known class, and its degrees of freedom.
+    """Return the variance over seeds of two rows' difference per known class, and its degrees of freedom.
 
-    Few seeds show it badly for one class, so classes share what they show (moderated variances), as multiples of what
-    single answers account for, which differs with a class's samples.
+    Few seeds estimate it poorly for one class, so it is moderated across classes, as a multiple of the variance of
+    single predictions, which depends on a class's number of samples.
     """
     varying = [row for row in rows if len(row.recalls) > 1 and row.over_seeds()[known].any()]
     if not varying:
@@ -103,9 +109,9 @@ def _over_seeds(rows: Sequence[RecallStatistics], known: NDArray[np.bool_], floo
 
 
 def recall_half_widths(row: RecallStatistics, labels: Codes) -> Values:
-    """Half of the 95 % interval of each class's mean recall [C], over seeds and test samples; nan below two samples.
+    """Return the half-width of the 95 % interval of each class's mean recall [C]; nan below two samples.
 
-    With one seed of what depends on it, the interval covers the test samples of this one training.
+    The interval covers seeds and test samples; with one seed, the test samples of this one training.
     """
     counts = np.bincount(labels, minlength=len(row.noise)).astype(np.float64)
     right, over_seeds = row.right.astype(np.float64), row.over_seeds()

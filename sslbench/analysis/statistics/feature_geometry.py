@@ -1,4 +1,4 @@
-"""The shape of a cloud of features: rank, spread, collapse, alignment, uniformity."""
+"""Describe the geometry of features: rank, spread, collapse, alignment, uniformity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RANK_ME_EPSILON = 1e-7
 
 
 def unit_length(features: Features) -> NDArray[np.float64]:
-    """Rows of length 1; a row of zeros stays zero."""
+    """Scale rows to length 1; a row of zeros stays zero."""
     wide = features.astype(np.float64)
     return np.asarray(wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12))
 
@@ -52,17 +52,19 @@ def centered_rank_ceiling(features: Features) -> int:
 
 
 def spread(features: Features) -> float:
-    """Mean deviation per dimension of unit-length features times sqrt(D): 1 for an isotropic cloud, 0 for a point."""
+    """Return the mean deviation per dimension of unit-length features times sqrt(D): 1 if isotropic, 0 for a point."""
     return float(unit_length(features).std(0).mean() * math.sqrt(features.shape[1]))
 
 
 def alignment(first: Features, second: Features) -> float:
-    """Mean squared distance of two views of a sample on the unit sphere (Wang and Isola 2020, eq. 1, alpha 2)."""
+    """Return the mean squared distance of two views of a sample on the unit sphere (Wang and Isola 2020, eq. 1, alpha
+    2).
+    """
     return float(((unit_length(first) - unit_length(second)) ** 2).sum(1).mean())
 
 
 def uniformity(features: Features) -> float:
-    """log of the mean Gaussian potential over pairs on the unit sphere (Wang and Isola 2020, eq. 2, t 2)."""
+    """Return the log of the mean Gaussian potential over pairs on the unit sphere (Wang and Isola 2020, eq. 2, t 2)."""
     rows = unit_length(features)
     squared = np.maximum(2 - 2 * rows @ rows.T, 0)
     pairs = np.exp(-2 * squared[np.triu_indices(len(rows), 1)])
@@ -70,7 +72,7 @@ def uniformity(features: Features) -> float:
 
 
 def describe(features: Features, max_samples: int = 2048) -> Mapping[str, float]:
-    """Return ranks, spread, and whether the features have collapsed, on at most `most` evenly spread rows.
+    """Return ranks, spread, and whether the features have collapsed, on at most `max_samples` evenly spaced rows.
 
     A collapse is judged by the centered effective rank: RankMe is close to 1 for features in a narrow cone as well.
     """

@@ -1,4 +1,7 @@
-"""Means with 95 % intervals. The independent unit is the pretraining seed; folds share training data and are corrected."""
+"""Compute means with 95 % intervals over seeds or folds.
+
+The independent unit is the pretraining seed; folds share training data, and their interval is corrected for that.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from scipy import stats
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A mean of n values, half of its interval's width (None where nothing is known), and what the interval covers.
+    """A mean of n values, the half-width of its 95 % interval (None if unknown), and the unit that varies.
 
     `test_samples` counts the samples that an interval over test samples covers, else 0.
     """
@@ -28,30 +31,32 @@ class Estimate:
 
 @cache
 def quantile(confidence: float, freedom: int) -> float:
-    """Of Student's t, two-sided; kept, for thousands of intervals ask for the same few."""
+    """Return the two-sided quantile of Student's t; cached, because thousands of intervals use the same few."""
     return float(stats.t.ppf((1 + confidence) / 2, freedom))
 
 
 def mean_over_seeds(values: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Student's t over seeds."""
+    """Estimate a mean over seeds, with Student's t."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return Estimate(mean=mean, ci95_half_width=None, n=len(values), unit="seeds")
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    half = quantile(confidence, len(values) - 1) * error
-    return Estimate(mean=mean, ci95_half_width=half, n=len(values), unit="seeds")
+    half_width = quantile(confidence, len(values) - 1) * error
+    return Estimate(mean=mean, ci95_half_width=half_width, n=len(values), unit="seeds")
 
 
 def mean_over_folds(values: Sequence[float], test_share: float, confidence: float = 0.95) -> Estimate:
-    """The corrected resampled t (Nadeau and Bengio 2003): variance times 1/n + test/train."""
+    """Estimate a mean over folds with the corrected resampled t (Nadeau and Bengio 2003): variance times 1/n +
+    test/train.
+    """
     mean = float(np.mean(values))
     if len(values) < 2:
         return Estimate(mean=mean, ci95_half_width=None, n=len(values), unit="folds")
     inflated = float(np.var(values, ddof=1)) * (1 / len(values) + test_share / (1 - test_share))
-    half = quantile(confidence, len(values) - 1) * math.sqrt(inflated)
-    return Estimate(mean=mean, ci95_half_width=half, n=len(values), unit="folds")
+    half_width = quantile(confidence, len(values) - 1) * math.sqrt(inflated)
+    return Estimate(mean=mean, ci95_half_width=half_width, n=len(values), unit="folds")
 
 
 def mean_paired_difference(first: Sequence[float], second: Sequence[float]) -> Estimate:
-    """The mean difference over seeds that both share, with its interval."""
+    """Estimate the mean difference over seeds that both sides have."""
     return mean_over_seeds([a - b for a, b in zip(first, second, strict=True)])

@@ -1,4 +1,4 @@
-"""Metrics that follow from predictions: micro and macro under their own names, per class, confusion."""
+"""Compute metrics from predictions: micro and macro scores, scores per class, confusion matrix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClassScores:
-    """Per class [C]: recall (what papers call class accuracy), precision, F1 (0 where undefined) and support."""
+    """Scores per class [C]: recall (also called class accuracy), precision, F1 (0 if undefined) and support."""
 
     recall: Values
     precision: Values
@@ -23,24 +23,24 @@ class ClassScores:
 
 
 def confusion(labels: Counts, predicted: Counts, classes: int) -> Counts:
-    """[C, C]: how often a sample of the row's class was called the column's."""
+    """Return the confusion matrix [C, C]: rows are true classes, columns predicted ones."""
     flat = np.bincount(labels * classes + predicted, minlength=classes * classes)
     return flat.reshape(classes, classes)
 
 
 def class_scores(matrix: Counts) -> ClassScores:
-    """Recall, precision, F1 and support from a confusion matrix; recall of an absent class is nan."""
+    """Return recall, precision, F1 and support from a confusion matrix; recall of an absent class is nan."""
     hits = np.diag(matrix).astype(np.float64)
-    support, called = matrix.sum(1), matrix.sum(0)
+    support, predicted = matrix.sum(1), matrix.sum(0)
     recall = np.divide(hits, support, out=np.full(len(hits), np.nan), where=support > 0)
-    precision = np.divide(hits, called, out=np.zeros(len(hits)), where=called > 0)
-    total = support + called
+    precision = np.divide(hits, predicted, out=np.zeros(len(hits)), where=predicted > 0)
+    total = support + predicted
     f1 = np.divide(2 * hits, total, out=np.zeros(len(hits)), where=total > 0)
     return ClassScores(recall=recall, precision=precision, f1=f1, support=support)
 
 
 def summary(matrix: Counts) -> Mapping[str, float]:
-    """Micro accuracy over samples; macro accuracy, precision and F1 over the classes that are present."""
+    """Return micro accuracy over samples, and macro accuracy, precision and F1 over the classes that are present."""
     scores = class_scores(matrix)
     present = scores.support > 0
     return {
@@ -52,13 +52,13 @@ def summary(matrix: Counts) -> Mapping[str, float]:
 
 
 def label_summary(labels: Counts, predicted: Values) -> Mapping[str, float]:
-    """For samples with several labels [n, C]: exact match and micro and macro F1 of scores above one half."""
-    said = predicted > 0.5
+    """Return exact match, micro F1 and macro F1 of multi-label scores [n, C], thresholded at 0.5."""
+    positive = predicted > 0.5
     truth = labels > 0
-    hits, called, support = (said & truth).sum(0), said.sum(0), truth.sum(0)
-    f1 = 2 * hits / np.maximum(called + support, 1)
+    hits, counts, support = (positive & truth).sum(0), positive.sum(0), truth.sum(0)
+    f1 = 2 * hits / np.maximum(counts + support, 1)
     return {
-        "exact_match": float((said == truth).all(1).mean()),
-        "micro_f1": float(2 * hits.sum() / max(called.sum() + support.sum(), 1)),
+        "exact_match": float((positive == truth).all(1).mean()),
+        "micro_f1": float(2 * hits.sum() / max(counts.sum() + support.sum(), 1)),
         "macro_f1": float(f1[support > 0].mean()) if (support > 0).any() else 0.0,
     }

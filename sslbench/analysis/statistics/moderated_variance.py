@@ -1,8 +1,8 @@
-"""Variances of many classes with few degrees of freedom each, moved toward what all of them say together. Pure.
+"""Shrink variances of many classes, each with few degrees of freedom, toward a common prior. Pure.
 
 Smyth, "Linear models and empirical Bayes methods for assessing differential expression in microarray experiments",
-Statistical Applications in Genetics and Molecular Biology 3(1), 2004, section 6: variances are scaled chi-squared around a
-prior of `prior_freedom` degrees of freedom, which the spread of their logarithms shows.
+Statistical Applications in Genetics and Molecular Biology 3(1), 2004, section 6: variances are scaled chi-squared
+around a prior of `prior_freedom` degrees of freedom, which is estimated from the spread of their logarithms.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_PRIOR_FREEDOM = 1e6
 def moderate_variances(variances: Values, freedom: float) -> tuple[Values, float]:
     """Return the posterior means of positive variances [C] with the same degrees of freedom, and those of the result.
 
-    One variance alone is returned as it is.
+    A single variance is returned unchanged.
     """
     if len(variances) < 2:
         return variances, freedom

@@ -1,4 +1,4 @@
-"""Where measuring instruments disagree about the same encoders: rank correlations, and methods that change places. Pure."""
+"""Compare how protocols rank the same encoders: rank correlations and reversed pairs. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from scipy import stats
 from sslbench.analysis.statistics.shared_ranks import ComparedScores, iter_surely_better
 
 MIN_METHODS = 3
-"""Methods below which no correlation of ranks is given."""
+"""Smallest number of methods for which a rank correlation is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flip:
-    """Two methods of which one protocol surely prefers the first and another surely the second."""
+    """Two methods of which one protocol significantly prefers the first and another the second."""
 
     first: str
     second: str
@@ -27,8 +27,9 @@ class Flip:
 
 
 def correlations(scores: pd.DataFrame) -> pd.DataFrame:
-    """Kendall's tau-b of every pair of protocols over the methods [methods, protocols] that both have: columns first, second,
-    tau, p and methods; fewer than three methods, or all of them equal, give nan.
+    """Return Kendall's tau-b of every pair of protocols over the methods [methods, protocols] that both have.
+
+    Columns: first, second, tau, p, methods. Fewer than three methods, or only equal ones, give nan.
     """
     rows = []
     for first, second in itertools.combinations(map(str, scores.columns), 2):
@@ -41,18 +42,18 @@ def correlations(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def find_flips(fields: Mapping[str, ComparedScores]) -> list[Flip]:
-    """Every pair that two protocols order oppositely, both surely."""
-    sure = {protocol: _pairs(field) for protocol, field in fields.items()}
+    """Find every pair of methods that two protocols order oppositely, both significantly."""
+    significant = {protocol: _pairs(field) for protocol, field in fields.items()}
     found = []
-    for one, other in itertools.combinations(sure, 2):
-        for better, worse in sorted(sure[one]):
-            if (worse, better) in sure[other]:
+    for one, other in itertools.combinations(significant, 2):
+        for better, worse in sorted(significant[one]):
+            if (worse, better) in significant[other]:
                 found.append(Flip(first=better, second=worse, prefers_first=one, prefers_second=other))
     return found
 
 
 def _pairs(field: ComparedScores) -> set[tuple[str, str]]:
-    """(better, worse) names."""
+    """Return significant (better, worse) pairs of names."""
     names: Sequence[str] = field.names
     return {
         (names[columns[better]], names[rows[worse]])

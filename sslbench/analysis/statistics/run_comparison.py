@@ -1,4 +1,4 @@
-"""Two runs on the same test samples: paired differences overall and by class, samples that one run fails. Pure."""
+"""Compare two runs on the same test samples: differences overall, by class and by sample. Pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from sslbench.analysis.statistics.shared_ranks import Verdict, difference, verdi
 from sslbench.results.answers import TestAnswers
 
 CORRECT_SHARE = 0.5
-"""A sample counts as classified correctly where more than this share of a run's answers, over seeds, is right."""
+"""A run classifies a sample correctly if more than this share of its predictions, over seeds, is right."""
 SIGNIFICANCE = 0.05
-"""A class differs where its p, corrected for the number of classes, is below this."""
+"""A class differs if its p, corrected for the number of classes, is below this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One accuracy of two runs (0 to 1), the first less the second, and half of its 95 % interval (None: not known)."""
+    """One accuracy of two runs (0 to 1), the first less the second, and the half-width of its 95 % interval (None if
+    unknown).
+    """
 
     metric: str
     first: float
@@ -33,9 +35,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassDifference:
-    """One class: recalls (0 to 1) of two runs, their difference, and p by Holm's rule (None: one seed says nothing).
+    """One class: recalls (0 to 1) of two runs, their difference, and p by Holm (None if a run has one seed).
 
-    `only_first` and `only_second` count test samples that one run classifies correctly in most seeds and the other in few.
+    `only_first` and `only_second` count test samples that only one run classifies correctly (see CORRECT_SHARE).
     """
 
     name: str
@@ -49,7 +51,7 @@ class ClassDifference:
 
     @property
     def differs(self) -> bool:
-        """Whether the recalls differ surely."""
+        """Return whether the recalls differ significantly."""
         return self.p is not None and self.p < SIGNIFICANCE
 
 
@@ -65,13 +67,15 @@ class Comparison:
 
 
 def compare_answers(first: TestAnswers, second: TestAnswers, names: Sequence[str]) -> Comparison:
-    """Compare two runs on the same test samples; `names` are the classes that labels are codes of.
+    """Compare two runs on the same test samples; `names` are the classes that labels index.
 
-    Classes are in the order of their differences, those that the first run classifies worse at the beginning. Raises
-    ValueError where the test samples differ.
+    Classes are sorted by their difference, those that the first run classifies worse at the beginning. Raises
+    ValueError if the test samples differ.
     """
     if not first.same_samples(second):
-        raise ValueError("the two runs answered different test samples")
+        raise ValueError(
+            "the two runs have different test samples: compare runs with the same dataset, splits and protocol"
+        )
     own, other = first.right.mean(0), second.right.mean(0)
     only_first, only_second = (
         (own > CORRECT_SHARE) & (other < CORRECT_SHARE),
@@ -108,14 +112,14 @@ def _compare_classes(
     )
     gaps, ps = class_gaps(own, other, first.labels)
     recalls = own.recalls.mean(0), other.recalls.mean(0)
-    counts, won, lost = (
+    counts, first_counts, second_counts = (
         np.bincount(first.labels[chosen], minlength=len(names)) for chosen in (slice(None), only_first, only_second)
     )
     found = [
         ClassDifference(
             name=name, first=float(recalls[0][code]), second=float(recalls[1][code]), difference=float(gaps[code]),
             p=None if np.isnan(ps[code]) else float(ps[code]), test_samples=int(counts[code]),
-            only_first=int(won[code]), only_second=int(lost[code]),
+            only_first=int(first_counts[code]), only_second=int(second_counts[code]),
         )
         for code, name in enumerate(names)
         if counts[code]

@@ -1,12 +1,13 @@
-"""The variance of a mean score over seeds, by cause: test samples, seeds, and independent single answers. Pure.
+"""Split the variance of a mean score over seeds by cause: test samples, seeds, interaction. Pure.
 
-Answers are a two-way table [seeds, samples] without replication in each stratum (a fold, or a class of a fold):
+Correct predictions form a two-way table [seeds, samples] without replication in each stratum (a fold, or a class of a
+fold):
 
-    answer = mean + seed + sample + interaction
+answer = mean + seed + sample + interaction
 
-The mean over all of it varies with seeds and with samples. What is seen between seeds and what is seen between samples both
-contain the interaction, so their sum counts it twice; `total_variance` counts it once. tests/test_score_variance.py
-simulates the rates at which equal methods are called different.
+The mean over the table varies with seeds and with samples. The variance between seeds and the variance between samples
+both contain the interaction, so their sum counts it twice; `total_variance` counts it once.
+tests/test_score_variance.py simulates how often equal methods are called different.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
 CONFIDENCE = 0.95
 MAX_FREEDOM = 200
-"""Degrees of freedom from which on Student's t is taken for normal."""
+"""Degrees of freedom above which Student's t is replaced by the normal distribution."""
 NORMAL_QUANTILE = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 _FREEDOMS = np.arange(1, MAX_FREEDOM + 1)
 _QUANTILES = np.append(stats.t.ppf((1 + CONFIDENCE) / 2, _FREEDOMS[:-1]), NORMAL_QUANTILE)
@@ -34,11 +35,11 @@ _QUANTILES = np.append(stats.t.ppf((1 + CONFIDENCE) / 2, _FREEDOMS[:-1]), NORMAL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreVariance:
-    """The variance of one mean score in parts, each as a variance of that mean.
+    """Components of the variance of one mean score, each as a variance of that mean.
 
-    `over_samples` is seen between test samples and `over_seeds` between seeds; both contain `interaction`. `floor` is the
-    variance of a single answer: where all answers agree, nothing smaller is known. `depends_on_seed` is False for what
-    another seed would not change, such as raw features.
+    `over_samples` is between test samples and `over_seeds` between seeds; both contain `interaction`. `floor` is the
+    variance of a single prediction: the smallest that can be known if all predictions agree. `depends_on_seed` is False
+    for features that no seed changes, such as raw ones.
     """
 
     over_samples: float
@@ -50,18 +51,20 @@ class ScoreVariance:
 
     @property
     def seeds_known(self) -> bool:
-        """Whether the variance over seeds is known: one seed says nothing of others."""
+        """Return whether the variance over seeds is known: one seed contains no information about others."""
         return self.n_seeds > 1 or not self.depends_on_seed
 
     @property
     def freedom(self) -> float:
-        """Degrees of freedom of `over_seeds`."""
+        """Return the degrees of freedom of `over_seeds`."""
         return float(self.n_seeds - 1) if self.over_seeds > 0 else float(MAX_FREEDOM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StratumVariances:
-    """Shares of right answers by stratum: means by seed [S, C], per sample over seeds [n], and variances of the mean [C]."""
+    """Shares of correct predictions by stratum: means by seed [S, C], per sample over seeds [n], and variances of the
+    mean [C].
+    """
 
     means: Values
     per_sample: Values
@@ -70,7 +73,7 @@ class StratumVariances:
 
 
 def stratum_variances(right: NDArray[np.floating], codes: Codes, strata: int) -> StratumVariances:
-    """Split shares of right answers [S, n] of samples in these strata [n]; a stratum without samples has mean nan.
+    """Split shares of correct predictions [S, n] of samples in these strata [n]; an empty stratum has mean nan.
 
     Variances that cannot be known (one sample, one seed) are 0.
     """
@@ -96,7 +99,7 @@ def _known(variances: Values) -> Values:
 def variance_of_answers(
     right: NDArray[np.floating], codes: Codes, shares: Values, *, depends_on_seed: bool
 ) -> ScoreVariance:
-    """Split the variance of a score that is a mean of right answers [S, n], with these shares of the strata [C]."""
+    """Split the variance of a score that is a mean of correct predictions [S, n], with these shares of the strata [C]."""
     found = stratum_variances(right, codes, len(shares))
     scores = found.means @ shares
     return ScoreVariance(
@@ -110,7 +113,7 @@ def variance_of_answers(
 
 
 def variance_over_seeds(values: Sequence[float], *, depends_on_seed: bool) -> ScoreVariance:
-    """Describe a score that is no mean over samples, such as the agreement of clusters: seeds alone are covered."""
+    """Describe a score that is not a mean over samples, such as cluster agreement: it varies over seeds alone."""
     over_seeds = _over_seeds(np.asarray(values, np.float64))
     return ScoreVariance(
         over_samples=0.0, over_seeds=over_seeds, interaction=0.0, floor=0.0, n_seeds=len(values),
@@ -128,23 +131,24 @@ def total_variance(over_samples: Any, over_seeds: Any, interaction: Any, floor: 
 
 
 def satterthwaite(total: Any, parts: Any, least: Any) -> Any:
-    """Degrees of freedom of a total variance: `parts` is the sum of each part's square divided by its own freedom.
+    """Return the degrees of freedom of a total variance (Satterthwaite 1946).
 
-    Never fewer than the `least` of any part, nor more than `MAX_FREEDOM` (Satterthwaite 1946).
+    `parts` is the sum of each part's square divided by its own degrees of freedom. The result lies between `least`, the
+    fewest of any part, and `MAX_FREEDOM`.
     """
     freedom = np.divide(total**2, parts, out=np.full(np.shape(total), float(MAX_FREEDOM)), where=np.asarray(parts) > 0)
     return np.clip(freedom, least, MAX_FREEDOM)
 
 
 def t_quantile(freedom: Any) -> Any:
-    """Look up the two-sided 95 % quantile of Student's t, elementwise; a table, for boards ask for millions."""
+    """Look up the two-sided 95 % quantile of Student's t, elementwise; a table, because leaderboards need millions."""
     return np.interp(freedom, _FREEDOMS, _QUANTILES)
 
 
 def half_width(variance: ScoreVariance) -> float | None:
-    """Compute half the width of a score's 95 % interval, over seeds and test samples; None where nothing is known.
+    """Return the half-width of a score's 95 % interval over seeds and test samples; None if unknown.
 
-    With one seed of what depends on it, the interval covers the test samples of this one training.
+    With one seed of a score that depends on it, the interval covers the test samples of this one training.
     """
     total = float(total_variance(variance.over_samples, variance.over_seeds, variance.interaction, variance.floor))
     if total <= 0:

@@ -1,4 +1,4 @@
-"""Ranks that admit ties: a method stands below those that are surely better than it, and below nobody else. Pure."""
+"""Rank rows with ties: a row ranks below those that are significantly better, and below no others. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Draws = NDArray[np.float32]
 ROW_BLOCK, COLUMN_BLOCK = 2048, 256
-"""Rows, and columns, that are compared at once: of a long board not all draws are in memory."""
+"""Rows, and columns, that are compared at once, so that the draws of a long leaderboard need not fit in memory."""
 MIN_GAP, ROUNDING_MARGIN = 1e-12, 0.999
 Verdict: TypeAlias = Literal["better", "worse", "undecided", "undecided: one seed"]
 
@@ -31,12 +31,12 @@ Verdict: TypeAlias = Literal["better", "worse", "undecided", "undecided: one see
 class DrawMatrix(Protocol):
     """Draws of one row after another [B]; an array [m, B] will do."""
 
-    def __getitem__(self, at: int, /) -> Draws: ...
+    def __getitem__(self, index: int, /) -> Draws: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """A score and half of its 95 % interval (None where nothing is known of its error)."""
+    """A score and the half-width of its 95 % interval (None if its error is unknown)."""
 
     score: float
     ci95_half_width: float | None
@@ -44,8 +44,9 @@ class Scored:
 
 @dataclass(frozen=True, kw_only=True)
 class RankedScore(Scored):
-    """A row's score, the rank it shares, and the ranks that it could have: below those that are surely better, above those
-    that are surely worse.
+    """A row's score, its shared rank, and the range of ranks that it could have.
+
+    The range starts below the rows that are significantly better, and ends above those that are significantly worse.
     """
 
     name: str
@@ -55,10 +56,9 @@ class RankedScore(Scored):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ComparedScores:
-    """Rows that are compared: names, scores [m] (more is better), draws of each over shared test samples [B], and the
-    variance of each score.
+    """Rows to compare: names, scores [m] (more is better), draws of each over shared test samples [B], variances.
 
-    Draws are taken some rows at a time, so they may lie elsewhere than in memory.
+    Draws are loaded some rows at a time, so they may be stored outside memory.
     """
 
     names: Sequence[str]
@@ -67,7 +67,7 @@ class ComparedScores:
     variances: Sequence[ScoreVariance]
 
     def place(self, name: str) -> int:
-        """Where a row is."""
+        """Return the index of a row."""
         return self._places[name]
 
     @cached_property
@@ -75,16 +75,16 @@ class ComparedScores:
         return {name: place for place, name in enumerate(self.names)}
 
     def column(self, name: str) -> Values:
-        """One number of every row's variance [m]."""
+        """Return one field of every row's variance [m]."""
         return np.array([float(getattr(variance, name)) for variance in self.variances])
 
 
 def rank_rows(field: ComparedScores) -> list[RankedScore]:
-    """Every row with its rank, best first, equal scores by name.
+    """Rank every row, best first, equal scores by name.
 
-    Two rows differ when the 95 % interval of their difference leaves out 0: its error comes from draws over shared samples
-    and own seeds, its quantile from Student's t with the degrees of freedom that the seeds leave (Satterthwaite). What
-    depends on its seed and has one only differs from nothing.
+    Two rows differ if the 95 % interval of their difference excludes 0: its error comes from draws over shared samples
+    and own seeds, its quantile from Student's t with the degrees of freedom of the seeds (Satterthwaite). A row that
+    depends on its seed and has only one differs from none.
     """
     above, below = np.zeros(len(field.names), np.int64), np.zeros(len(field.names), np.int64)
     for rows, columns, better in iter_surely_better(field):
@@ -101,9 +101,10 @@ def rank_rows(field: ComparedScores) -> list[RankedScore]:
 
 
 def iter_surely_better(field: ComparedScores) -> Iterator[tuple[Codes, Codes, NDArray[np.bool_]]]:
-    """Block by block: rows, columns, and for each [rows, columns] whether the column is surely better than the row.
+    """Yield blocks: rows, columns, and for each [rows, columns] whether the column is significantly better than the
+    row.
 
-    Rows are taken by score, so that a block meets no columns but those before it and its own.
+    Rows are sorted by score, so that a block is compared only with earlier columns and its own.
     """
     order = np.argsort(-field.scores, kind="stable")
     known = _row_statistics(field, order)
@@ -112,14 +113,14 @@ def iter_surely_better(field: ComparedScores) -> Iterator[tuple[Codes, Codes, ND
         draws = _centered(field.draws, order[rows])
         for first in range(0, min(start + ROW_BLOCK, len(order)), COLUMN_BLOCK):
             columns = slice(first, first + COLUMN_BLOCK)
-            together = draws @ _centered(field.draws, order[columns]).T
-            together *= np.float32(2 / (draws.shape[1] - 1))
-            yield order[rows], order[columns], _is_surely_better(known[rows], known[columns], together)
+            covariance = draws @ _centered(field.draws, order[columns]).T
+            covariance *= np.float32(2 / (draws.shape[1] - 1))
+            yield order[rows], order[columns], _is_surely_better(known[rows], known[columns], covariance)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _RowStatistics:
-    """What is known of each row alone [m]; `samples` is the variance of its draws."""
+    """Statistics of each row alone [m]; `samples` is the variance of its draws."""
 
     score: Values
     samples: Values
@@ -134,7 +135,7 @@ class _RowStatistics:
 
 
 def _row_statistics(field: ComparedScores, order: Codes) -> _RowStatistics:
-    """What is known of each row, in this order."""
+    """Compute the statistics of each row, in this order."""
     samples = np.empty(len(order))
     for start in range(0, len(order), COLUMN_BLOCK):
         codes = order[start : start + COLUMN_BLOCK]
@@ -148,20 +149,22 @@ def _row_statistics(field: ComparedScores, order: Codes) -> _RowStatistics:
 
 
 def _centered(draws: DrawMatrix, codes: Codes) -> Draws:
-    """Some rows' draws less their mean [k, B]."""
+    """Return some rows' draws less their mean [k, B]."""
     some: Draws = np.stack([draws[code] for code in codes])
     some -= some.mean(1, keepdims=True)
     return some
 
 
 def _is_surely_better(
-    rows: _RowStatistics, columns: _RowStatistics, together: NDArray[np.float32]
+    rows: _RowStatistics, columns: _RowStatistics, covariance: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """Whether each column is surely better than each row, from what is known of them and twice their covariances."""
+    """Return whether each column is significantly better than each row, from their statistics and twice their
+    covariances.
+    """
     gaps = columns.score - rows.score[:, None]
-    # Student's quantile is above the normal one, and looked up only for pairs that pass that with room for rounding
+    # Student's quantile exceeds the normal one: look it up only for pairs that pass the latter, with a rounding margin
     total = total_variance(
-        rows.samples[:, None] + columns.samples - together,
+        rows.samples[:, None] + columns.samples - covariance,
         rows.seeds[:, None] + columns.seeds,
         rows.interaction[:, None] + columns.interaction,
         np.maximum(rows.floor[:, None], columns.floor),
@@ -176,7 +179,10 @@ def _is_surely_better(
 
 
 def _half_widths(total: Values, one: tuple[Values, Values], other: tuple[Values, Values]) -> Values:
-    """Half of the 95 % interval of each pair's difference: its variance, and each row's (variance over seeds, freedom)."""
+    """Return the half-width of the 95 % interval of each pair's difference.
+
+    `total` is its variance; `one` and `other` hold each row's (variance over seeds, degrees of freedom).
+    """
     parts = one[0] ** 2 / one[1] + other[0] ** 2 / other[1]
     freedom = satterthwaite(total, parts, np.minimum(one[1], other[1]))
     found: Values = t_quantile(freedom) * np.sqrt(total)
@@ -184,7 +190,9 @@ def _half_widths(total: Values, one: tuple[Values, Values], other: tuple[Values,
 
 
 def difference(field: ComparedScores, first: int, second: int) -> tuple[float, float | None]:
-    """By how much one row is above another, and half of the 95 % interval; None where a seed says nothing of others."""
+    """Return the difference of two rows, and the half-width of its 95 % interval; None if the variance over seeds is
+    unknown.
+    """
     gap = float(field.scores[first] - field.scores[second])
     one, other = field.variances[first], field.variances[second]
     if not (one.seeds_known and other.seeds_known):
@@ -200,7 +208,7 @@ def difference(field: ComparedScores, first: int, second: int) -> tuple[float, f
 
 
 def verdict(field: ComparedScores, row: int, other: int) -> Verdict:
-    """Say how a row compares with another, by the 95 % interval of their paired difference."""
+    """Compare a row with another by the 95 % interval of their paired difference."""
     if not (field.variances[row].seeds_known and field.variances[other].seeds_known):
         return "undecided: one seed"
     gap, half = difference(field, row, other)

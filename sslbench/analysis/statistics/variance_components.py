@@ -1,4 +1,4 @@
-"""Where a score's spread comes from, and how many seeds would tell two methods apart. Pure."""
+"""Estimate where a score's variance comes from, and how many seeds separate two methods. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_SEEDS = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class VarianceComponents:
-    """Variances of one number that is measured once, by cause; None where a cause was not varied."""
+    """Variances of a single measurement by cause; None if a cause was not varied."""
 
     pretraining: float | None
     subset: float | None
@@ -24,10 +24,10 @@ class VarianceComponents:
 
 
 def split_variance(values: NDArray[np.float64]) -> VarianceComponents:
-    """Part the variance of values [seeds, folds, probes] by the method of moments; never below 0.
+    """Split the variance of values [seeds, folds, probes] by the method of moments; never below 0.
 
-    Seeds cross folds, probes are within both. What seeds and folds do together is the rest. With one fold, seeds and the
-    rest cannot be told apart and count as pretraining; with one seed, folds and the rest count as the subset.
+    Seeds cross folds, probes are nested in both. The interaction of seeds and folds is `rest`. With one fold, the
+    interaction counts as pretraining; with one seed, as the subset.
     """
     seeds, folds, probes = values.shape
     table = values.mean(2)
@@ -51,7 +51,7 @@ def split_variance(values: NDArray[np.float64]) -> VarianceComponents:
 
 
 def power(gap: float, deviation: float, seeds: int, level: float = 0.05) -> float:
-    """How often a t test of two groups of `seeds` would find a gap, two-sided, with one deviation (noncentral t)."""
+    """Return the power of a two-sided t test between two groups of `seeds` values with one deviation (noncentral t)."""
     if deviation == 0:
         return float(gap != 0)
     freedom, shift = 2 * (seeds - 1), abs(gap) / deviation * math.sqrt(seeds / 2)
@@ -60,7 +60,10 @@ def power(gap: float, deviation: float, seeds: int, level: float = 0.05) -> floa
 
 
 def seeds_needed(first: Sequence[float], second: Sequence[float], target_power: float = 0.8) -> int | None:
-    """How many seeds each would take to tell two methods apart in 4 of 5 studies; None beyond 10,000 or without two seeds."""
+    """Return the number of seeds per method that separates two methods with probability `target_power`.
+
+    None above 10,000, or if a method has fewer than two seeds.
+    """
     if min(len(first), len(second)) < 2:
         return None
     gap = float(np.mean(first) - np.mean(second))

@@ -1,4 +1,4 @@
-"""The row of a run's table that is looked at more closely: the best trained row under the default protocol. Pure."""
+"""Find the best row of a run's table: the best trained row under the default protocol. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sslbench.analysis.tables.run_tables import RunRow, default_scores
 from sslbench.results.record import Record
 
 DEFAULT_PROTOCOLS = ("linear", "knn")
-"""Protocols by which a row is called the best, in order of preference; any other predicting protocol comes after them."""
+"""Protocols that decide the best row, in order of preference; any other predicting protocol comes after them."""
 DIGITS = 12
-"""Scores are rounded to so many digits before they are compared: how a sum falls is a matter of the processor."""
+"""Digits to which scores are rounded before they are compared: the rounding of sums differs between processors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +24,9 @@ class BestRow:
 
 
 def find_best_row(rows: Sequence[RunRow], dataset: str) -> BestRow | None:
-    """Find the best finished row of a dataset; the first of equal ones, and None where no protocol predicts.
+    """Find the best finished row of a dataset; the first of equal ones, None if no protocol predicts.
 
-    Baselines count only where the table holds nothing else.
+    Baselines count only if the table has no other rows.
     """
     finished = [row for row in rows if row.dataset == dataset and row.record.status == "done"]
     candidates = [row for row in finished if not row.record.baseline] or finished
@@ -43,11 +43,11 @@ def find_best_row(rows: Sequence[RunRow], dataset: str) -> BestRow | None:
 
 def order_protocols(rows: Sequence[RunRow]) -> list[str]:
     """List the protocols that any row has, the default ones first."""
-    there = dict.fromkeys(protocol for row in rows for protocol, _ in row.cells)
-    return [name for name in dict.fromkeys((*DEFAULT_PROTOCOLS, *there)) if name in there]
+    present = dict.fromkeys(protocol for row in rows for protocol, _ in row.cells)
+    return [name for name in dict.fromkeys((*DEFAULT_PROTOCOLS, *present)) if name in present]
 
 
 def own_settings(record: Record, dataset: str, protocol: str) -> frozenset[str]:
-    """Collect the settings (JSON) of the scores that a protocol's column of a table is made of."""
+    """Collect the settings (JSON) of the scores behind a protocol's column of a table."""
     scores = [s for s in record.scores if (s.dataset, s.protocol, s.epoch) == (dataset, protocol, None)]
     return frozenset(score.setting for score in default_scores([s for s in scores if s.chosen_on != "query"]))

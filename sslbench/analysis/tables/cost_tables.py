@@ -1,4 +1,4 @@
-"""What trainings cost and what is taken for what, by any facts of a study. Pure."""
+"""Tabulate training costs and confusions by any facts of a study. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ PAIR = ("class", "predicted_class")
 
 
 def mean_costs(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """One row per group: the mean of each cost over its trainings, and how many those are (what trains nothing has none)."""
+    """Return one row per group: the mean of each cost over its trainings, and their number.
+
+    Runs without training have no cost.
+    """
     trained = frame[frame["epochs"] > 0]
     grouped = trained.groupby(list(by), dropna=False, sort=False)
     found = grouped[list(COSTS)].mean().reset_index()
@@ -20,9 +23,9 @@ def mean_costs(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def most_confused(frame: pd.DataFrame, by: Sequence[str], limit: int) -> pd.DataFrame:
-    """Per group the pairs of which the largest share of a class is taken for the other, at most `most`: share and count.
+    """Return, per group, the at most `limit` pairs with the largest share of a class predicted as another.
 
-    Counts are over all that a group holds (seeds, folds, draws).
+    Counts are over all seeds, folds and draws of a group.
     """
     counts = frame.groupby([*by, *PAIR], dropna=False, sort=False)["count"].sum().reset_index()
     of_class = counts.groupby([*by, "class"], dropna=False)["count"].transform("sum")

@@ -1,6 +1,7 @@
-"""Claims that one mean is above another, judged by differences that are paired over folds and seeds. Pure.
+"""Judge hypotheses that one mean exceeds another, by differences paired over folds and seeds. Pure.
 
-A claim is written down before anything runs. What is found is 'holds', 'fails' or, with 0 in the 95 % interval, 'undecided'.
+A hypothesis is written down before anything runs. Its verdict is 'holds', 'fails' or, if the 95 % interval contains 0,
+'undecided'.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from sslbench.analysis.tables.selection import DEFAULT_FACT, SCORE_FACTS, UNITS,
 
 Place = Mapping[str, str | int | float | tuple[str | int | float, ...]]
 MIN_FOLDS_FOR_SPREAD = 3
-"""Of two folds, the deviation without one of them is that of a single number."""
+"""With two folds, the deviation without one of them would be that of a single number."""
 MIN_DEVIATION = 1e-6
-"""Deviations of shares below this are taken for it: their logarithm says nothing."""
+"""Smaller deviations of shares are replaced by this, because their logarithm carries no information."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hypothesis:
-    """A claim: the scores `more` are above the scores `less`.
+    """A claim: the scores selected by `greater` exceed those selected by `lesser`.
 
-    `where` is what both have in common, and the claim is judged apart for every value of `each`. With `than` the claim is
-    that this difference is larger than the same difference there. With `of: spread` not the scores are compared but the
-    logarithms of their standard deviations over folds.
+    `where` selects what both have in common, and the claim is judged separately for every value of `by`. With `versus`
+    the claim is that this difference exceeds the same difference there. With `statistic: spread` the logarithms of
+    standard deviations over folds are compared instead of the scores.
     """
 
     claim: str = ""
@@ -42,15 +43,15 @@ class Hypothesis:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every fact and axis that it speaks of."""
+        """Return every fact and axis that the hypothesis names."""
         return (*self.greater, *self.lesser, *self.where, *self.versus, *self.by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HypothesisVerdict:
-    """A claim's verdict at one place, the difference that it rests on, half of its interval, and over how many of what.
+    """A claim's verdict at one place, with its difference, interval, number of units and unit.
 
-    `p` is that of Wilcoxon's signed ranks, where differences of one seed (of one fold if there is one seed) go together.
+    `p` is from Wilcoxon's signed ranks, with the differences of one seed (of one fold if there is one seed) grouped.
     """
 
     claim: str
@@ -64,23 +65,23 @@ class HypothesisVerdict:
 
 
 def judge_hypothesis(frame: pd.DataFrame, hypothesis: Hypothesis, axes: Sequence[str]) -> list[HypothesisVerdict]:
-    """The verdict on a claim for every value of its `each`; one 'not measured', with why, where a side of it has no scores.
+    """Judge a hypothesis for every value of its `by`; one 'not measured', with the reason, if a side has no scores.
 
-    An axis that the frame lacks is one that this scale has not: what compares along it is not measured, what is only placed
-    by it is judged without.
+    An axis that the frame lacks does not exist at this scale: a comparison along it is not measured, and a selection by
+    it is ignored.
     """
     compared = {*hypothesis.greater, *hypothesis.lesser, *hypothesis.versus}
     if frame.empty or not compared <= set(frame.columns):
-        return [_unmeasured(hypothesis, "no run that it speaks of is done" if frame.empty else "not at this scale")]
+        return [_unmeasured(hypothesis, "no finished run with these facts" if frame.empty else "not at this scale")]
     where = {name: value for name, value in hypothesis.where.items() if name in frame}
     hypothesis = replace(hypothesis, where=where, by=tuple(name for name in hypothesis.by if name in frame))
     frame = spreads(frame, axes) if hypothesis.statistic == "spread" else frame
     found = differences(frame, hypothesis, {})
     if hypothesis.versus and len(found):
         units = [name for name in UNITS if name in found]
-        there = differences(frame, hypothesis, hypothesis.versus)[[*hypothesis.by, *units, "value"]]
-        paired = found.merge(there, on=[*hypothesis.by, *units], suffixes=("", " there"))
-        found = paired.assign(value=paired["value"] - paired["value there"])
+        versus = differences(frame, hypothesis, hypothesis.versus)[[*hypothesis.by, *units, "value"]]
+        paired = found.merge(versus, on=[*hypothesis.by, *units], suffixes=("", " versus"))
+        found = paired.assign(value=paired["value"] - paired["value versus"])
     if found.empty:
         return [_unmeasured(hypothesis, _missing_side(frame, hypothesis))]
     by = [*hypothesis.by] or ["all"]
@@ -91,7 +92,7 @@ def judge_hypothesis(frame: pd.DataFrame, hypothesis: Hypothesis, axes: Sequence
 
 
 def _p(group: pd.DataFrame) -> float | None:
-    """Of one seed the folds are the groups, of several the seeds; None for one group."""
+    """Return the p of signed ranks grouped by seed (by fold with one seed); None for a single group."""
     unit = "seed" if group["seed"].nunique() > 1 else "fold"
     if group[unit].nunique() < 2:
         return None
@@ -105,46 +106,49 @@ def _unmeasured(hypothesis: Hypothesis, why: str) -> HypothesisVerdict:
 
 
 def _missing_side(frame: pd.DataFrame, hypothesis: Hypothesis) -> str:
-    """Why there is nothing to compare: the first side without scores."""
+    """Describe the first side without scores."""
     for side in (hypothesis.greater, hypothesis.lesser):
-        meant = {**hypothesis.where, **side}
-        if select(frame, meant, hypothesis.by).empty:
-            return "no scores of " + ", ".join(f"{name} {value}" for name, value in meant.items())
-    return "no seed and fold that both sides have"
+        wanted = {**hypothesis.where, **side}
+        if select(frame, wanted, hypothesis.by).empty:
+            return "no scores of " + ", ".join(f"{name} {value}" for name, value in wanted.items())
+    return "no seed and fold in common"
 
 
 def differences(frame: pd.DataFrame, hypothesis: Hypothesis, versus: Place) -> pd.DataFrame:
-    """More minus less, one row for each of `each`, seed, fold (and draw) that both have: columns each…, seed, fold, value."""
+    """Return greater minus lesser, one row per value of `by`, seed, fold (and draw) that both have.
+
+    Columns: by…, seed, fold, value.
+    """
     by = [*hypothesis.by, *(name for name in UNITS if name in frame)]
     sides = []
     for side in (hypothesis.greater, hypothesis.lesser):
         chosen = select(frame, {**hypothesis.where, **side, **versus}, hypothesis.by)
         sides.append(chosen.groupby(by, dropna=False, sort=False)["value"].mean().reset_index())
-    both = sides[0].merge(sides[1], on=by, suffixes=("", " less"))
+    both = sides[0].merge(sides[1], on=by, suffixes=("", " lesser"))
     share = {"test_share": frame["test_share"].iloc[0]} if "test_share" in frame and len(frame) else {}
-    return both.assign(value=both["value"] - both["value less"])[[*by, "value"]].assign(**share)
+    return both.assign(value=both["value"] - both["value lesser"])[[*by, "value"]].assign(**share)
 
 
 def spreads(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
-    """Each fold's (and draw's) share in how far they lie apart, all else equal: jackknife pseudo-values of log deviation.
+    """Return each fold's (and draw's) jackknife pseudo-value of the log standard deviation, all else equal.
 
-    Their mean is about the logarithm of the standard deviation, and they can be compared pair by pair (Miller, Annals of
+    Their mean estimates the logarithm of the standard deviation, and they can be compared in pairs (Miller, Annals of
     Mathematical Statistics 39, 1968). Groups of fewer than three folds are left out.
     """
-    alike = [name for name in dict.fromkeys((*SCORE_FACTS, *axes, "run", "seed", "test_share")) if name in frame]
+    fixed = [name for name in dict.fromkeys((*SCORE_FACTS, *axes, "run", "seed", "test_share")) if name in frame]
     within = [name for name in UNITS if name in frame and name != "seed"]
-    frame = frame.groupby([*alike, *within], dropna=False, sort=False)["value"].mean().reset_index()
-    groups = frame.groupby(alike, dropna=False)["value"]
+    frame = frame.groupby([*fixed, *within], dropna=False, sort=False)["value"].mean().reset_index()
+    groups = frame.groupby(fixed, dropna=False)["value"]
     kept = frame[groups.transform("size") >= MIN_FOLDS_FOR_SPREAD]
-    return kept.assign(value=kept.groupby(alike, dropna=False)["value"].transform(pseudo_values))
+    return kept.assign(value=kept.groupby(fixed, dropna=False)["value"].transform(pseudo_values))
 
 
 def pseudo_values(values: pd.Series) -> NDArray[np.float64]:
-    """n log s - (n - 1) log s without each value: [n]."""
+    """Return n log s - (n - 1) log s without each value: [n]."""
     n, numbers = len(values), values.to_numpy(np.float64)
     without = np.array([np.delete(numbers, place).std(ddof=1) for place in range(n)])
-    whole = np.log(max(numbers.std(ddof=1), MIN_DEVIATION))
-    result: NDArray[np.float64] = n * whole - (n - 1) * np.log(np.maximum(without, MIN_DEVIATION))
+    log_deviation = np.log(max(numbers.std(ddof=1), MIN_DEVIATION))
+    result: NDArray[np.float64] = n * log_deviation - (n - 1) * np.log(np.maximum(without, MIN_DEVIATION))
     return result
 
 

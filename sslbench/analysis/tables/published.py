@@ -1,4 +1,4 @@
-"""Our numbers beside published ones: only under the same recipe, and with every difference said. Pure."""
+"""Compare measured with published numbers, under the same recipe only, listing every difference. Pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Recipes = Mapping[tuple[str, str], Mapping[str, Any]]
 """(method, recipe) -> its settings by dotted path."""
 ABSENT = object()
 TOLERANCE = 1.0
-"""Points that two numbers may always differ by."""
+"""Points by which two numbers may always differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedComparison:
-    """One published number, ours, and what was done otherwise."""
+    """One published number, the measured one, and the settings that differ."""
 
     record: Record
     reference: ReferenceSpec
@@ -32,25 +32,25 @@ class PublishedComparison:
 
     @property
     def gap(self) -> float:
-        """Ours minus theirs, in points."""
+        """Return measured minus published, in points."""
         return 100 * (self.estimate.mean - self.published.value)
 
     @property
     def verdict(self) -> str:
-        """Whether the published number lies within our interval or a point of it, or how far ours is off."""
+        """Return 'within tolerance' (in our interval, or within one point), or the distance."""
         reach = max(TOLERANCE, 100 * (self.estimate.ci95_half_width or 0.0))
         side = "above" if self.gap >= 0 else "below"
         return "within tolerance" if abs(self.gap) <= reach else f"{side} by {abs(self.gap):.1f} points"
 
     def __str__(self) -> str:
-        """Both numbers, the gap, and the differences, in one line."""
-        half = "" if self.estimate.ci95_half_width is None else f" ±{self.estimate.ci95_half_width:.3f}"
+        """Format both numbers, the gap and the differences in one line."""
+        interval = "" if self.estimate.ci95_half_width is None else f" ±{self.estimate.ci95_half_width:.3f}"
         side = "above" if self.gap >= 0 else "below"
-        done = "; ".join(self.differences) or "nothing else differs"
+        changes = "; ".join(self.differences) or "nothing else differs"
         return (
             f"{self.published.method} on {self.published.dataset}, {self.published.protocol} {self.published.metric}: "
-            f"{self.estimate.mean:.3f}{half}, {abs(self.gap):.1f} points {side} the published {self.published.value:.3f} "
-            f"({self.reference.name}). Differs: {done}"
+            f"{self.estimate.mean:.3f}{interval}, {abs(self.gap):.1f} points {side} the published {self.published.value:.3f} "
+            f"({self.reference.name}). Differs: {changes}"
         )
 
 
@@ -60,10 +60,12 @@ def compare_published(
     recipes: Recipes,
     answers: AnswersByRun = MappingProxyType({}),
 ) -> Iterator[PublishedComparison]:
-    """Every published number that a finished record may stand beside."""
-    asked = {(published.method, reference.recipe) for reference in references for published in reference.rows}
-    beside = [r for r in records if r.status == "done" and (r.method["name"], r.recipe) in asked]
-    for row in make_rows(beside, answers):
+    """Yield a comparison for every published number with a finished record of its recipe."""
+    published_recipes = {
+        (published.method, reference.recipe) for reference in references for published in reference.rows
+    }
+    comparable = [r for r in records if r.status == "done" and (r.method["name"], r.recipe) in published_recipes]
+    for row in make_rows(comparable, answers):
         for reference in references:
             if row.record.recipe != reference.recipe:
                 continue
@@ -72,13 +74,13 @@ def compare_published(
                 found = row.cells.get((published.protocol, published.metric)) if same else None
                 if found is not None:
                     recipe = recipes.get((published.method, reference.recipe), {})
-                    told = tuple(_differences(row.record, {**recipe, **reference.settings}))
+                    changed = tuple(_differences(row.record, {**recipe, **reference.settings}))
                     yield PublishedComparison(record=row.record, reference=reference, published=published, estimate=found,
-                                  differences=(*told, *reference.differences))  # fmt: skip
+                                  differences=(*changed, *reference.differences))  # fmt: skip
 
 
 def _differences(record: Record, wanted: Mapping[str, Any]) -> Iterator[str]:
-    """What a run was told otherwise; of a component of another name only the name."""
+    """Yield the settings that a run changed; for a different component only its name."""
     others = [p for p in wanted if p.endswith(".name") and _value_at(record.request, p) != wanted[p]]
     for path, value in wanted.items():
         inside_other = any(path.startswith(other.removesuffix("name")) and path != other for other in others)

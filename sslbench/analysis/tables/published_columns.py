@@ -1,4 +1,4 @@
-"""Published numbers of a study beside its own, joined by whatever facts and axes their file names."""
+"""Join published numbers with a study's own, by the facts and axes that their file names."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 import pandas as pd
 
-from sslbench.analysis.tables.selection import DEFAULT_FACT, cell
+from sslbench.analysis.tables.selection import DEFAULT_FACT, cell, error_column
 
 VALUE_COLUMNS = ("value", "spread", "source", "lost")
 COUNT_METRICS = ("samples", "labels", "kept")
-"""As a row's metric: it is a count, of what a table tells of; every other metric lies in [0, 1]."""
+"""Values of `metric` in a published file that are counts; every other metric lies in [0, 1]."""
 
 
 def add_published(
-    found: pd.DataFrame, fixed: Mapping[str, Any], published: pd.DataFrame, ours: str = "mean"
+    found: pd.DataFrame, fixed: Mapping[str, Any], published: pd.DataFrame, measured: str = "mean"
 ) -> pd.DataFrame:
-    """Rows with columns `published`, `published_spread`, `difference`, `published_lost`; empty where nobody published that.
+    """Add columns `published`, `published_spread`, `difference` and `published_lost`; empty if nothing was published.
 
-    Lost is what was published and cannot be read any more.
+    `published_lost` marks a published number that can no longer be read.
     """
     joined = [name for name in published.columns if name not in VALUE_COLUMNS]
     numbers = [
@@ -28,9 +28,9 @@ def add_published(
     rows = []
     for _, row in found.iterrows():
         place = {name: _as_text(value, name) for name, value in {**fixed, **row}.items()}
-        fits = (n for n in numbers if all(place.get(name) == _as_text(value) for name, value in n[0].items()))
-        _, value, spread, lost = next(fits, ({}, None, None, False))
-        gap = None if value is None else row[ours] - value
+        matching = (n for n in numbers if all(place.get(name) == _as_text(value) for name, value in n[0].items()))
+        _, value, spread, lost = next(matching, ({}, None, None, False))
+        gap = None if value is None else row[measured] - value
         rows.append({"published": value, "published_spread": spread, "difference": gap, "published_lost": lost})
     added = pd.DataFrame(
         rows, index=found.index, columns=["published", "published_spread", "difference", "published_lost"]
@@ -39,7 +39,7 @@ def add_published(
 
 
 def format_score(row: Mapping[str, Any]) -> str:
-    """Our mean and spread and, where there is one, the published number and the difference in points."""
+    """Format our mean and error and, if there is one, the published number and the difference in points."""
     ours = cell(row["mean"], row[error_column(row)])
     if row["published_lost"]:
         return f"{ours} (published number lost)"
@@ -51,7 +51,7 @@ def format_score(row: Mapping[str, Any]) -> str:
 
 
 def format_count(row: Mapping[str, Any], ours: str) -> str:
-    """A count as it is told and, where there is one, the published count and the difference."""
+    """Format a count and, if there is one, the published count and the difference."""
     if row["published_lost"]:
         return f"{ours} (published number lost)"
     if pd.isna(row["published"]):
@@ -60,12 +60,12 @@ def format_count(row: Mapping[str, Any], ours: str) -> str:
 
 
 def to_dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A frame's rows, each by the names of its columns."""
+    """Return a frame's rows as dictionaries by column name."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _as_text(value: Any, fact: str = "") -> str:
-    """A value as both sides write it."""
+    """Return a value in the notation that both sides share."""
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return DEFAULT_FACT.get(fact, "")
     try:

@@ -1,4 +1,4 @@
-"""Records into tables: one row per run and dataset, one column per protocol and metric, worst and best classes."""
+"""Make tables from records: one row per run and dataset, one column per protocol and metric, and class rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ R = TypeVar("R", Score, ClassScore)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """One run on one dataset: estimates by (protocol, metric), the oracle's, and what each seed gave."""
+    """One run on one dataset: estimates by (protocol, metric), the oracle's estimates, and values by seed."""
 
     record: Record
     dataset: str
@@ -35,7 +35,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRow:
-    """One class: recall over seeds, F1, and how many test samples there are."""
+    """One class: recall over seeds, F1, and number of test samples."""
 
     name: str
     recall: Estimate
@@ -44,7 +44,7 @@ class ClassRow:
 
 
 def seed_means(scores: Sequence[Score]) -> Mapping[int, float]:
-    """One number per pretraining seed: folds, probe seeds and draws are averaged within it."""
+    """Return one number per pretraining seed: folds, probe seeds and draws are averaged within it."""
     values: dict[int, list[float]] = defaultdict(list)
     for score in scores:
         values[score.seed].append(score.value)
@@ -52,9 +52,9 @@ def seed_means(scores: Sequence[Score]) -> Mapping[int, float]:
 
 
 def estimate(scores: Sequence[Score], test_share: float, answers: TestAnswers | None = None) -> Estimate:
-    """Estimate one metric of one question: over seeds and test samples where it is an accuracy whose answers are known.
+    """Estimate one metric of one question, over seeds and test samples if its predictions are known.
 
-    Else over seeds; with one seed and several folds over folds, corrected, and labeled so.
+    Other metrics are estimated over seeds; with one seed and several folds over folds, corrected, with unit 'folds'.
     """
     means = seed_means(scores)
     if answers is not None and scores[0].metric in ACCURACIES:
@@ -72,22 +72,22 @@ def estimate(scores: Sequence[Score], test_share: float, answers: TestAnswers | 
 
 
 def default_scores(rows: Sequence[R]) -> list[R]:
-    """Of one run's scores on a dataset, those that answer each protocol's own question (see `find_own`)."""
+    """Select a run's scores on a dataset that answer each protocol's default question (see `find_default`)."""
     by_protocol: dict[str, list[R]] = defaultdict(list)
     for row in rows:
         by_protocol[row.protocol].append(row)
     kept: list[R] = []
     for same in by_protocol.values():
         own = [row for row, wanted in zip(same, find_default([one.setting for one in same]), strict=True) if wanted]
-        most = has_largest([one.setting for one in own])
-        kept += [row for row, wanted in zip(own, most, strict=True) if wanted]
+        is_largest = has_largest([one.setting for one in own])
+        kept += [row for row, wanted in zip(own, is_largest, strict=True) if wanted]
     return kept
 
 
 def make_rows(records: Sequence[Record], answers: AnswersByRun = MappingProxyType({})) -> list[RunRow]:
-    """One row per run and evaluated dataset; a run without numbers keeps its row.
+    """Make one row per run and evaluated dataset; a run without scores keeps its row.
 
-    With a run's answers the intervals of its accuracies cover test samples as well as seeds.
+    With a run's answers, the intervals of its accuracies cover test samples as well as seeds.
     """
     rows = []
     for record in records:
@@ -112,22 +112,22 @@ def make_rows(records: Sequence[Record], answers: AnswersByRun = MappingProxyTyp
 
 
 def default_answers(record: Record, dataset: str, answers: AnswersByRun) -> dict[str, TestAnswers]:
-    """A run's answers to each protocol's own question on a dataset, where it asks one question only."""
-    asked: dict[str, set[Question]] = defaultdict(set)
+    """Return a run's answers to each protocol's default question on a dataset, if there is exactly one question."""
+    questions: dict[str, set[Question]] = defaultdict(set)
     mine = [s for s in record.scores if s.dataset == dataset and s.epoch is None and s.metric == MAIN_METRIC]
     for score in default_scores([s for s in mine if s.chosen_on != "query"]):
-        asked[score.protocol].add(question_of(dataset, score.protocol, score.setting))
+        questions[score.protocol].add(question_of(dataset, score.protocol, score.setting))
     by_question = answers.get(record.run, {})
-    found = {protocol: by_question.get(next(iter(own))) for protocol, own in asked.items() if len(own) == 1}
+    found = {protocol: by_question.get(next(iter(own))) for protocol, own in questions.items() if len(own) == 1}
     return {protocol: own for protocol, own in found.items() if own is not None}
 
 
 def clustering_targets(
     records: Sequence[Record], metrics: Sequence[str] = DEFAULT_METRICS
 ) -> dict[tuple[str, str, str], dict[str, Estimate]]:
-    """(run, dataset, metric) -> what a clustering was set against ('class' among them) -> its estimate, and its null's.
+    """Return (run, dataset, metric) -> clustering target ('class' among them) -> its estimate, and that of its null.
 
-    Null estimates are named 'null of NAME'. Empty where no run was set against anything but the classes.
+    Null estimates are named 'null of NAME'. Empty if every run was compared with the classes only.
     """
     found: dict[tuple[str, str, str], dict[str, Estimate]] = {}
     for record in records:
@@ -153,15 +153,16 @@ def _grouped(scores: Sequence[Score]) -> dict[tuple[str, str], list[Score]]:
 
 
 def list_columns(rows: Sequence[RunRow], metrics: Sequence[str] = DEFAULT_METRICS) -> list[tuple[str, str]]:
-    """The (protocol, metric) columns that any row has, protocols in order of name, metrics in the order given."""
-    there = {place for row in rows for place in row.cells}
-    return sorted((p for p in there if p[1] in metrics), key=lambda place: (place[0], metrics.index(place[1])))
+    """List the (protocol, metric) columns that any row has, sorted by protocol, then in the order of `metrics`."""
+    present = {place for row in rows for place in row.cells}
+    return sorted((p for p in present if p[1] in metrics), key=lambda place: (place[0], metrics.index(place[1])))
 
 
 def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers | None = None) -> list[ClassRow]:
-    """Every class with training and test samples, worst recall first; `count_untaught` tells of the others.
+    """Make a row for every class with training and test samples, worst recall first; `count_untrained` counts the
+    others.
 
-    With the run's answers the intervals of recalls cover test samples as well as seeds.
+    With the run's answers, the intervals of recalls cover test samples as well as seeds.
     """
     half_widths = _recall_half_widths(record, dataset, answers) if answers is not None else {}
     by_class: dict[str, dict[int, list[tuple[float, float, int]]]] = defaultdict(lambda: defaultdict(list))
@@ -173,10 +174,10 @@ def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers
     for name, seeds in by_class.items():
         recall = mean_over_seeds([float(np.mean([r for r, _, _ in found])) for _, found in sorted(seeds.items())])
         if name in half_widths:
-            over: Literal["seeds and test samples", "test samples"]
-            over = "seeds and test samples" if recall.n > 1 else "test samples"
+            unit: Literal["seeds and test samples", "test samples"]
+            unit = "seeds and test samples" if recall.n > 1 else "test samples"
             width = half_widths[name]
-            # Student's t of two test samples is wider than recalls can be
+            # with two test samples Student's t exceeds the range of a recall
             recall = replace(recall, ci95_half_width=None if width is None else min(width, 1.0), unit=unit)
         f1 = float(np.mean([f for found in seeds.values() for _, f, _ in found]))
         support = float(np.mean([s for found in seeds.values() for _, _, s in found])) / draws
@@ -185,15 +186,15 @@ def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers
 
 
 def _recall_half_widths(record: Record, dataset: str, answers: TestAnswers) -> dict[str, float | None]:
-    """Half of the 95 % interval of each class's recall; None for a class with one test sample."""
+    """Return the half-width of the 95 % interval of each class's recall; None for a class with one test sample."""
     names = list(dict.fromkeys(row.name for row in record.classes if row.dataset == dataset))
     own = recall_statistics(answers.right, answers.labels, len(names), depends_on_seed=answers.depends_on_seed)
     found = recall_half_widths(own, answers.labels).tolist()
-    return {name: None if np.isnan(half) else half for name, half in zip(names, found, strict=True)}
+    return {name: None if np.isnan(width) else width for name, width in zip(names, found, strict=True)}
 
 
 def count_untrained(record: Record, dataset: str, protocol: str) -> dict[str, int]:
-    """Count the test samples of every class that a protocol had to answer for without a training sample, in any fold."""
+    """Count the test samples of every class that a protocol tested without a training sample, in any fold."""
     found: dict[tuple[str, int], int] = {}
     draws = _count_draws(record, dataset, protocol)
     for row in _class_scores(record, dataset, protocol):
@@ -204,7 +205,7 @@ def count_untrained(record: Record, dataset: str, protocol: str) -> dict[str, in
 
 
 def count_test_samples(record: Record, dataset: str, protocol: str) -> dict[str, int]:
-    """Count the test samples of every class that a protocol tests, the fewest of any fold."""
+    """Count the test samples of every class that a protocol tests, the minimum over folds."""
     found: dict[str, int] = {}
     draws = _count_draws(record, dataset, protocol)
     for row in _class_scores(record, dataset, protocol):
@@ -215,13 +216,13 @@ def count_test_samples(record: Record, dataset: str, protocol: str) -> dict[str,
 
 
 def _count_draws(record: Record, dataset: str, protocol: str) -> int:
-    """Count how often a protocol asked its question: classes count the samples of all draws together."""
+    """Count the draws of a protocol's default question: class scores add up the samples of all draws."""
     mine = default_scores([s for s in record.scores if s.dataset == dataset and s.protocol == protocol])
     return max(1, len({setting_of(score.setting).get("draw") for score in mine}))
 
 
 def count_tested(record: Record, dataset: str, protocol: str) -> tuple[int, int]:
-    """Count the classes over which a macro mean is taken, the fewest of any fold, and all classes."""
+    """Count the classes behind a macro mean, the minimum over folds, and all classes."""
     tested: dict[int, set[str]] = defaultdict(set)
     rows = _class_scores(record, dataset, protocol)
     for row in rows:
@@ -234,5 +235,5 @@ def _class_scores(record: Record, dataset: str, protocol: str) -> list[ClassScor
 
 
 def is_ranked(record: Record) -> bool:
-    """Whether a run may be compared at all."""
+    """Return whether a run may be compared at all."""
     return record.status == "done"

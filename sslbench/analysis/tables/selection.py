@@ -1,4 +1,4 @@
-"""Scores of a study's runs as one tidy frame, and estimates from it by any of its columns. Pure: no files, no drawing."""
+"""Select scores of a study's runs from one tidy frame, and estimate means by any of its columns. Pure."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ SCORE_FACTS = (
     "queries",
     "shots",
 )
-"""What a table or figure may name beside the study's own axes."""
+"""Facts that a table or figure may name in addition to the study's own axes."""
 RUN_FACTS = ("backbone", "augmentation", "dataset")
-"""Facts that make another run of it, whether or not a table names them."""
+"""Facts that distinguish runs of one method, whether or not a table names them."""
 ALL_MODALITIES = "every modality"
 DEFAULT_FACT = {
     "fraction": "all labels",
@@ -46,25 +46,27 @@ DEFAULT_FACT = {
     "gallery": ALL_MODALITIES,
     "queries": ALL_MODALITIES,
 }
-"""Facts that most scores have not, and what a table calls those: where nobody asks for them, only those scores count."""
+"""Facts that most scores lack, with the text for a missing value. Unless a table names the fact, only scores without it
+count.
+"""
 MAX_BY_DEFAULT = ("shots",)
-"""Numbers of which the largest counts, run by run, where nobody asks for them."""
+"""Numeric facts of which only the largest value of each run counts, unless a table names the fact."""
 VARIED_FACTS = ("fraction", "clusters", "against", "gallery", "queries", "shots", "draw")
-"""Facts that a protocol varies within one run: its scores' settings hold them."""
+"""Facts that a protocol varies within one run; they are stored in the settings of its scores."""
 NOT_REQUESTED = "(not requested)"
-"""A label of runs that no point of a study asks for, such as its baselines: where methods are mixed, they do not count."""
+"""Marks runs that no grid point requested (baselines); excluded unless results are grouped by method."""
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
 UNITS = ("seed", "fold", "draw")
-"""What one value of a score is of."""
+"""Units of repetition of a score."""
 PAIRING_FACTS = ("dataset", "protocol", "metric", "seed", "fold", "epoch", *VARIED_FACTS)
-"""What two values must have in common to be set against each other."""
+"""Facts that two values must share to be paired."""
 
 
 def find_default(settings: Sequence[str]) -> list[bool]:
-    """Say which scores of one protocol and one run answer the protocol's own question, by their settings (JSON).
+    """Return which scores of one protocol and run answer its default question, by their settings (JSON).
 
-    These are the scores without any fact of UNSET. Where every score has such a fact (only few labels were asked for, or
-    only pairs of modalities), the scores with its largest number count, or with its first name.
+    These are the scores without any fact of DEFAULT_FACT. If every score has such a fact (such as only few labels, or
+    only pairs of modalities), those with its largest number, or its first name, count.
     """
     found = [setting_of(setting) for setting in settings]
     own = [True] * len(found)
@@ -76,30 +78,30 @@ def find_default(settings: Sequence[str]) -> list[bool]:
 
 
 def describe_fact(fact: str, value: Any) -> str:
-    """Say under which value of a fact numbers were measured."""
+    """Describe the value of a fact under which numbers were measured."""
     return f"{100 * value:g} % of the training labels" if fact == "fraction" else f"{fact} {value}"
 
 
 def choose_default(values: Sequence[Any]) -> Any:
-    """Return the value of a fact that a table shows where nobody asks for one: none, else the largest or the first."""
+    """Choose the value of a fact for tables that do not name it: None, else the largest or the first."""
     if None in values or not values:
         return None
     return max(values) if all(isinstance(value, (int, float)) for value in values) else values[0]
 
 
 def has_largest(settings: Sequence[str]) -> list[bool]:
-    """Of scores of one run, which have the largest of those numbers that a protocol varies and sums up by its largest."""
-    told = [setting_of(setting) for setting in settings]
-    most = {fact: max((one[fact] for one in told if fact in one), default=None) for fact in MAX_BY_DEFAULT}
-    return [all(one.get(fact, value) == value for fact, value in most.items()) for one in told]
+    """Return which scores of one run have the largest value of each fact in MAX_BY_DEFAULT."""
+    parsed = [setting_of(setting) for setting in settings]
+    largest = {fact: max((one[fact] for one in parsed if fact in one), default=None) for fact in MAX_BY_DEFAULT}
+    return [all(one.get(fact, value) == value for fact, value in largest.items()) for one in parsed]
 
 
 class MultiLabel(tuple[Any, ...]):
-    """The labels of a run that several points ask for, on an axis in which these differ; `select` shows it at each."""
+    """Labels of a run that answers several grid points, on an axis where they differ; `select` shows it at each."""
 
 
 def study_frame(scores: pd.DataFrame, points: Points, *, several: bool = True) -> pd.DataFrame:
-    """Scores with each run's labels, and what its protocol varied."""
+    """Add each run's labels, and the facts that its protocol varied, to scores."""
     if scores.empty:
         return scores
     frame = add_labels(scores, points, several=several)
@@ -108,14 +110,14 @@ def study_frame(scores: pd.DataFrame, points: Points, *, several: bool = True) -
 
 
 def add_labels(frame: pd.DataFrame, points: Points, *, several: bool = True) -> pd.DataFrame:
-    """Lay each run's labels beside its rows: one column per axis.
+    """Add each run's labels: one column per axis.
 
-    Where a run answers points that differ in an axis it bears all their labels (without `several` none); a row beside, such
-    as a baseline, which nobody asked for, bears none.
+    A run that answers points with different values on an axis gets all of them (with `several` False none); a run that
+    no point requested, such as a baseline, gets none.
     """
     frame = frame.copy()
     axes = list(dict.fromkeys(axis for labels in points.values() for point in labels for axis in point))
-    for axis in [axis for axis in axes if axis not in frame]:  # one that is called like a fact is that fact
+    for axis in [axis for axis in axes if axis not in frame]:  # an axis named like a fact is that fact
         common = {run: _common(labels, axis, several=several) for run, labels in points.items()}
         frame[axis] = [common.get(run) for run in frame["run"]]
     return frame
@@ -126,12 +128,12 @@ def _common(labels: Sequence[Mapping[str, Any]], axis: str, *, several: bool) ->
     values = {str(v): str(v) if isinstance(v, (list, tuple)) else v for v in named}
     if len(values) == 1:
         return next(iter(values.values()))
-    beside = any(point.get(NOT_REQUESTED) for point in labels)
-    return MultiLabel(values.values()) if several and not beside else None
+    is_baseline = any(point.get(NOT_REQUESTED) for point in labels)
+    return MultiLabel(values.values()) if several and not is_baseline else None
 
 
 def expand_labels(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
-    """Rows of runs that several points ask for, once for each of their labels on these axes."""
+    """Repeat rows of runs that answer several points, once for each of their labels on these axes."""
     for axis in dict.fromkeys(axes):
         if axis in frame and any(isinstance(label, MultiLabel) for label in frame[axis]):
             lists = [list(label) if isinstance(label, MultiLabel) else [label] for label in frame[axis]]
@@ -141,7 +143,10 @@ def expand_labels(frame: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
 
 
 def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) -> pd.DataFrame:
-    """The scores that `where` means; a list means any of its values. Rows beside count only where methods are told apart."""
+    """Return the scores that `where` selects; a list selects any of its values.
+
+    Runs that no point requested count only if the result is grouped by method.
+    """
     frame = expand_labels(frame, (*where, *named))
     if NOT_REQUESTED in frame and "method" not in (*where, *named):
         frame = frame[frame[NOT_REQUESTED].isna()]
@@ -154,13 +159,13 @@ def select(frame: pd.DataFrame, where: Mapping[str, Any], named: Sequence[str]) 
             frame = _without_fact(frame, name)
     for name in MAX_BY_DEFAULT:
         if name in frame and name not in named and name not in where and frame[name].notna().any():
-            most = frame.groupby(["run", "protocol"], dropna=False)[name].transform("max")
-            frame = frame[frame[name].isna() | (frame[name] == most)]
+            largest = frame.groupby(["run", "protocol"], dropna=False)[name].transform("max")
+            frame = frame[frame[name].isna() | (frame[name] == largest)]
     return frame
 
 
 def _without_fact(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The scores without a fact; of a protocol whose scores all have it, those with the value that a table shows."""
+    """Return scores without a fact; if all scores of a protocol have it, those with its default value."""
     unset = frame[name].isna()
     if unset.all() or "protocol" not in frame:
         return frame[unset]
@@ -173,7 +178,7 @@ def _without_fact(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def disambiguate(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Name what a group of one method would mix: two runs of different backbones are never averaged as if they were seeds."""
+    """Add facts to method names that a group would otherwise mix, so that different runs are never averaged as seeds."""
     for fact in RUN_FACTS if "method" in by and len(frame) else ():
         if fact not in by:
             mixed = frame.groupby(list(by), dropna=False)[fact].transform("nunique") > 1
@@ -182,23 +187,23 @@ def disambiguate(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def seed_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """One value per seed and group: folds, probe seeds and draws are averaged within a seed."""
+    """Return one value per seed and group: folds, probe seeds and draws are averaged within a seed."""
     return frame.groupby([*by, "seed"], dropna=False, sort=False)["value"].mean().reset_index()
 
 
 def paired_difference(frame: pd.DataFrame, method: str, axes: Sequence[str]) -> pd.DataFrame:
-    """Each seed's value less that of `method` with the same seed, data, backbone, protocol, metric, epoch and fraction.
+    """Subtract the value of `method` with the same seed, data, backbone, protocol, metric, epoch and fraction.
 
-    It is the same on every one of `axes` too that tells that method's runs apart. Where it has no backbone, it stands against
-    every backbone. Values without a counterpart are dropped.
+    Values must also agree on every one of `axes` that the method's runs vary. A method without a backbone is compared
+    with every backbone. Values without a counterpart are dropped.
     """
-    theirs, ours = frame[frame["method"] == method], frame[frame["method"] != method]
-    apart = [axis for axis in axes if axis in frame and axis != "method" and theirs[axis].notna().all()]
-    bodies = ["backbone"] if set(theirs["backbone"]) != {"none"} else []
+    reference, ours = frame[frame["method"] == method], frame[frame["method"] != method]
+    shared_axes = [axis for axis in axes if axis in frame and axis != "method" and reference[axis].notna().all()]
+    backbone = ["backbone"] if set(reference["backbone"]) != {"none"} else []
     own = ["class"] if "class" in frame else []
-    wanted = dict.fromkeys((*PAIRING_FACTS, *own, *apart, *bodies))
-    same = [name for name in wanted if name in frame and (name != "backbone" or bodies)]
-    base = theirs.groupby(same, dropna=False)["value"].mean().rename("base").reset_index()
+    wanted = dict.fromkeys((*PAIRING_FACTS, *own, *shared_axes, *backbone))
+    same = [name for name in wanted if name in frame and (name != "backbone" or backbone)]
+    base = reference.groupby(same, dropna=False)["value"].mean().rename("base").reset_index()
     kept = [name for name in ours.columns if name not in ("value", "setting", "chosen", "chosen_on")]
     paired = ours.groupby(kept, dropna=False, sort=False)["value"].mean().reset_index().merge(base, on=same)
     return paired.assign(value=paired["value"] - paired["base"])
@@ -207,18 +212,19 @@ def paired_difference(frame: pd.DataFrame, method: str, axes: Sequence[str]) -> 
 def estimates(
     frame: pd.DataFrame, by: Sequence[str], variances: Mapping[Accuracy, KnownVariance] = MappingProxyType({})
 ) -> pd.DataFrame:
-    """One row per group: mean, half of the 95 % interval's width, n, what the interval covers, and its test samples.
+    """Return one row per group: mean, half-width of its 95 % interval, n, unit, and number of test samples.
 
-    An accuracy of one run whose variance is known has an interval over seeds and test samples; else it is over seeds, or over
-    folds of one seed, corrected for the share that each tests: column `test_share`, without which it is a fifth.
+    An accuracy of one run with known variance has an interval over seeds and test samples. Otherwise the unit is the
+    seed, or the fold if there is one seed, corrected for the share that each fold tests (column `test_share`; 0.2 if
+    missing).
     """
     rows = []
     for key, group in frame.groupby(list(by), dropna=False, sort=False):
         seeds = group.groupby("seed")["value"].mean()
         folds = group.groupby("fold")["value"].mean()
-        alone = len(seeds) == 1 and len(folds) > 1
+        is_over_folds = len(seeds) == 1 and len(folds) > 1
         share = float(group["test_share"].iloc[0]) if "test_share" in group else 0.2
-        found = mean_over_folds(folds.tolist(), share) if alone else mean_over_seeds(seeds.tolist())
+        found = mean_over_folds(folds.tolist(), share) if is_over_folds else mean_over_seeds(seeds.tolist())
         if (known := _known_variance(group, variances)) is not None:
             found = Estimate(
                 mean=float(seeds.mean()), ci95_half_width=half_width(known.variance), n=len(seeds),
@@ -231,7 +237,7 @@ def estimates(
 
 
 def _known_variance(group: pd.DataFrame, variances: Mapping[Accuracy, KnownVariance]) -> KnownVariance | None:
-    """The variance of a group that is one accuracy of one run; None for a mean of several, or of other metrics."""
+    """Return the variance of a group that is one accuracy of one run; None for other groups."""
     if not variances or not {"run", "setting", "epoch"} <= {*group} or group["epoch"].notna().any():
         return None
     columns = (group[name] for name in ("run", "dataset", "protocol", "setting", "metric"))
@@ -243,9 +249,9 @@ def _known_variance(group: pd.DataFrame, variances: Mapping[Accuracy, KnownVaria
 
 
 def deviations(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """One row per group: mean and deviation over folds, seeds and draws, `half` with n - 1 and `deviation_n` with n below.
+    """Return one row per group: mean over folds, seeds and draws, `deviation` (n - 1) and `deviation_n` (n).
 
-    Folds share most of their training data: this says how far they lie apart, and is no interval of the mean.
+    Folds share most of their training data: the deviation describes their spread and is not an interval of the mean.
     """
     rows = []
     for key, group in frame.groupby(list(by), dropna=False, sort=False):
@@ -260,7 +266,7 @@ def deviations(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def deviations_across(frame: pd.DataFrame, by: Sequence[str], axis: str) -> pd.DataFrame:
-    """One row per group: mean and standard deviation (n - 1) over an axis's values, of the means over folds and seeds."""
+    """Return one row per group: mean and deviation over an axis's values, each a mean over folds and seeds."""
     rows = []
     for key, group in frame.dropna(subset=[axis]).groupby(list(by), dropna=False, sort=False):
         values = group.groupby(axis)["value"].mean()
@@ -272,15 +278,15 @@ def deviations_across(frame: pd.DataFrame, by: Sequence[str], axis: str) -> pd.D
 
 
 def unit_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """One value per seed, fold, draw and group."""
+    """Return one value per seed, fold, draw and group."""
     units = [name for name in UNITS if name in frame]
     return frame.groupby([*by, *units], dropna=False, sort=False)["value"].mean().reset_index()
 
 
 def classes_frame(classes: pd.DataFrame) -> pd.DataFrame:
-    """Class scores as scores: their recall, precision and F1 are metrics, and 'class' is one more fact.
+    """Convert class scores to scores: recall, precision and F1 are metrics, and 'class' is a fact.
 
-    Of a class that was not learned, for it has no training samples, nothing is said.
+    Classes without training samples are left out.
     """
     if classes.empty:
         return classes
@@ -295,9 +301,11 @@ def classes_frame(classes: pd.DataFrame) -> pd.DataFrame:
 
 
 def cross_table(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
-    """Estimates as a table for people: `rows` down, `columns` across, in each place its 'cell', or 'mean ± half'."""
+    """Arrange estimates for display: `rows` down, `columns` across, each cell its 'cell' or 'mean ± error'."""
     if "cell" not in found:
-        found = found.assign(cell=[cell(mean, error) for mean, error in zip(found["mean"], found[error_column(found)], strict=True)])
+        found = found.assign(
+            cell=[cell(mean, error) for mean, error in zip(found["mean"], found[error_column(found)], strict=True)]
+        )
     else:
         found = found.copy()
     for name in (*rows, *columns):
@@ -312,22 +320,27 @@ def cross_table(found: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]
 
 
 def as_int(value: Any) -> Any:
-    """A column that some rows have not makes its whole numbers decimals: 10.0 is 10 again."""
+    """Convert a whole number to int, such as 10.0 in a column with missing values."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) >= 1 else value
 
 
 def add_unmeasured(table: pd.DataFrame, rows: Sequence[str], runs: pd.DataFrame) -> pd.DataFrame:
-    """A table of `crossed` with a row for each run that has no numbers, which its method's name says."""
+    """Add a row for each run without scores to a table of `cross_table`, with its status after the method's name."""
     added = []
     for _, run in runs.iterrows():
         labels = {name: as_int(run[name]) if name in run and pd.notna(run[name]) else "–" for name in rows}
-        told = "method" if "method" in rows else rows[0]
-        labels[told] = f"{labels[told]} ({run['status']})"
+        name_column = "method" if "method" in rows else rows[0]
+        labels[name_column] = f"{labels[name_column]} ({run['status']})"
         added.append({**dict.fromkeys(table.columns, "–"), **labels})
     return pd.concat([table, pd.DataFrame(added, columns=table.columns)], ignore_index=True) if added else table
 
 
-def cell(mean: float, half: float | None) -> str:
-    """A mean and, where there is one, half of its interval."""
+def error_column(found: pd.DataFrame | Mapping[str, Any]) -> str:
+    """Return the column with the error of each mean: half of a 95 % interval, or a standard deviation."""
+    return "ci95_half_width" if "ci95_half_width" in found else "deviation"
+
+
+def cell(mean: float, error: float | None) -> str:
+    """Format a mean and, if there is one, its error: half of an interval, or a deviation."""
     digits = 1 if abs(mean) >= 10 else 3
-    return f"{mean:.{digits}f}" + ("" if half is None or np.isnan(half) else f" ±{half:.{digits}f}")
+    return f"{mean:.{digits}f}" + ("" if error is None or np.isnan(error) else f" ±{error:.{digits}f}")

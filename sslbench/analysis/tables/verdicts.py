@@ -1,4 +1,4 @@
-"""How each row of a run's table compares with the best row and with the random encoder, by paired differences. Pure."""
+"""Compare each row of a run's table with the best row and the random encoder, by paired differences. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sslbench.results.answers import TestAnswers
 from sslbench.results.record import Record
 
 CLUSTERS = "ami_max"
-"""What rows are compared by where none of them predicts."""
+"""Metric for comparing rows if none of them predicts."""
 Against: TypeAlias = Literal["best", "random"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowVerdict:
-    """How a run's score on a dataset compares with another run's: the difference and half of its 95 % interval."""
+    """The difference of a run's score on a dataset from another run's, and the half-width of its 95 % interval."""
 
     run: str
     dataset: str
@@ -37,10 +37,10 @@ class RowVerdict:
 
 
 def judge_rows(rows: Sequence[RunRow], answers: AnswersByRun) -> Iterator[RowVerdict]:
-    """Compare finished rows by dataset and protocol, by macro accuracy, or by clusters where no protocol predicts.
+    """Compare finished rows by dataset and protocol, by macro accuracy, or by clusters if no protocol predicts.
 
-    The best row is the one with the highest score; a random encoder is the one of the same backbones. Rows that answered
-    other test samples than the first cannot be paired and are left out.
+    The best row has the highest score; the random encoder has the same backbones. Rows with other test samples than the
+    first cannot be paired and are left out.
     """
     by_dataset: dict[str, list[RunRow]] = defaultdict(list)
     for row in rows:
@@ -64,7 +64,7 @@ def _accuracy_fields(rows: Sequence[RunRow], answers: AnswersByRun) -> Iterator[
 
 
 def _cluster_fields(rows: Sequence[RunRow]) -> Iterator[tuple[tuple[str, str], ComparedScores]]:
-    """Clusters are no mean over samples: their variance is over seeds alone."""
+    """Yield cluster scores: not means over samples, so their variance is over seeds alone."""
     protocols = sorted({protocol for row in rows for protocol, metric in row.cells if metric == CLUSTERS})
     for protocol in protocols:
         own = [row for row in rows if (protocol, CLUSTERS) in row.cells]
@@ -100,11 +100,11 @@ def _judge(
 
 
 def _random_encoder(field: ComparedScores, records: Mapping[str, Record], run: str) -> int | None:
-    """The row of random encoders like a run's; the only one that there is stands for a run without backbones."""
+    """Return the random encoder with a run's backbones; the only one for a run without backbones."""
     random = [place for place, name in enumerate(field.names) if records[name].method.get("random_init")]
     own = records[run].backbones
-    alike = [place for place in random if _names(records[field.names[place]]) == _names(records[run])]
-    return next(iter(alike), random[0] if not own and len(random) == 1 else None)
+    matching = [place for place in random if _names(records[field.names[place]]) == _names(records[run])]
+    return next(iter(matching), random[0] if not own and len(random) == 1 else None)
 
 
 def _names(record: Record) -> Mapping[str, str]:
