@@ -31,24 +31,22 @@ HOOK = {
     ReferenceSpec: "references",
 }  # fmt: skip
 IN_PROCESS = sorted(BROKEN)
-IMAGE = {"image": Modality(layout="image", shape=(3, 0, 0))}
+PHOTO = {"image": Modality(layout="photo", shape=(3, 0, 0))}
 UNKNOWN = {
-    "targets: 'classes' is known to no run": lambda folder: replace(
-        protocols.SOUND(folder), targets=frozenset({"classes"})
-    ),
-    "needs: there is none": lambda folder: replace(protocols.SOUND(folder), needs=frozenset()),
-    "the layout of the card's 'image': 'image' is known to no run": lambda folder: replace(
-        BROKEN["raises_when_files_are_missing"](folder), card=replace(datasets.CARD, modalities=IMAGE)
+    "targets: unknown value 'classes'": lambda folder: replace(protocols.SOUND(folder), targets=frozenset({"classes"})),
+    "needs: empty": lambda folder: replace(protocols.SOUND(folder), needs=frozenset()),
+    "the layout of the card's 'image': unknown value 'photo'": lambda folder: replace(
+        BROKEN["raises_when_files_are_missing"](folder), card=replace(datasets.CARD, modalities=PHOTO)
     ),
 }
-"""What `uses_known_names` finds of other kinds than backbones."""
+"""Findings of `uses_known_names` for kinds other than backbones."""
 RAISED = ("builds", "can_be_read", "settings_survive_a_round_trip", "accepts_any_size")
-"""Checks whose finding is whatever the component raises."""
+"""Checks whose finding is the exception that the component raises."""
 INSTALLED = {
     "imports_no_heavy_modules": "import torch",
     "is_found_by_other_processes": "import os",
 }
-"""Checks that look from a fresh process need a package on disk: what its module adds to a sound one."""
+"""Checks that run in a new process need a package on disk: the line that its module adds to a valid one."""
 
 test_core = conformance("sslbench")
 test_vision = conformance("sslbench-vision")
@@ -91,9 +89,9 @@ def test_a_broken_toy_is_caught_by_its_check_alone(name, tmp_path):
     mine = [s for s in subjects(BROKEN[name](tmp_path)) if s.component.kind in kind]
     said = {one.name: run_check(subject, one) for subject in mine[-1:] for _, one in cases([subject])}
     assert name in RAISED or not said[name].finding.startswith("raised")
-    assert [n for n, v in said.items() if v.state == "broken"] == [name], {n: v.finding for n, v in said.items()}
+    assert [n for n, v in said.items() if v.state == "failed"] == [name], {n: v.finding for n, v in said.items()}
     for n, v in said.items():
-        assert v.state != "not tried" or "is broken" in v.finding, n
+        assert v.state != "not run" or "which failed" in v.finding, n
 
 
 @pytest.mark.parametrize(
@@ -105,14 +103,14 @@ def test_a_broken_toy_is_caught_by_its_check_alone(name, tmp_path):
 def test_what_no_run_can_use_is_caught_by_its_check_alone(check, finding, make, tmp_path):
     (subject,) = subjects(make(tmp_path))
     said = {one.name: run_check(subject, one) for _, one in cases([subject])}
-    assert [name for name, found in said.items() if found.state == "broken"] == [check]
+    assert [name for name, found in said.items() if found.state == "failed"] == [check]
     assert finding in said[check].finding
 
 
 def test_a_protocol_that_tells_its_choice_keeps_every_promise(tmp_path):
     (subject,) = subjects(protocols.SOUND(tmp_path))
-    assert {run_check(subject, one).state for _, one in cases([subject])} <= {"kept", "not asked"}
-    assert run_check(subject, CHECKS["reports_its_selection"]).state == "kept"
+    assert {run_check(subject, one).state for _, one in cases([subject])} <= {"passed", "not applicable"}
+    assert run_check(subject, CHECKS["reports_its_selection"]).state == "passed"
 
 
 def test_the_kit_knows_every_layout():
@@ -161,21 +159,21 @@ def test_a_package_on_disk_is_looked_at_from_a_fresh_process(name, tmp_path, mon
         n: run_check(subject, CHECKS[n])
         for n in ("imports_no_heavy_modules", "is_found_by_other_processes", "settings_survive_a_round_trip")
     }
-    assert [n for n, v in said.items() if v.state == "broken"] == [name], said
+    assert [n for n, v in said.items() if v.state == "failed"] == [name], said
 
 
 def test_a_table_says_why_it_matters_and_what_to_change(tmp_path):
     lines, good = table(subjects(BROKEN["trains_every_parameter"](tmp_path)))
     text = "\n".join(lines)
     assert not good
-    assert "broken     trains_every_parameter: 'idle.weight' is in 1 groups" not in text
+    assert "failed          trains_every_parameter: 'idle.weight' is in 1 groups" not in text
     assert "'idle.weight' gets no gradient; 'idle.bias' gets no gradient" in text
     assert "why: A parameter without gradient is never learned" in text
-    assert "to mend it: put every trainable parameter" in text
+    assert "to fix it: put every trainable parameter" in text
     lines, good = table(subjects(BROKEN["does_not_collapse"](tmp_path)))
     assert good
     assert any(
-        line.startswith("  advice     does_not_collapse: the features of 'image' have rank 1.00") for line in lines
+        line.startswith("  advice          does_not_collapse: the features of 'image' have rank 1.00") for line in lines
     )
 
 
@@ -189,10 +187,10 @@ def test_expected_failures_carry_a_reason_and_are_strict(tmp_path):
     }
     with pytest.raises(pytest.fail.Exception, match="20 steps on one batch"):
         function(mine[0], CHECKS["learns"])
-    with pytest.raises(pytest.skip.Exception, match="needs learns, which is broken"):
+    with pytest.raises(pytest.skip.Exception, match="needs learns, which failed"):
         function(mine[0], CHECKS["does_not_collapse"])
     with pytest.raises(
-        RequestError, match="expected: no check 'method/broken-lerns'; did you mean 'method/broken-learns'"
+        RequestError, match="expected: unknown check 'method/broken-lerns'; did you mean 'method/broken-learns'"
     ):
         as_test(mine, {"method/broken-lerns": "a slip"})
 

@@ -91,8 +91,8 @@ def test_the_table_of_checks(stranger):
     answer = call(python, "-m", "sslbench", "plugin", "check", "protocol/new-protocol")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "protocol/new-protocol (version 1, new-protocol 0.1.0)" in answer.stdout
-    assert "kept       ignores_query_labels" in answer.stdout
-    assert "kept       reports_its_selection" in answer.stdout
+    assert "passed          ignores_query_labels" in answer.stdout
+    assert "passed          reports_its_selection" in answer.stdout
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,15 @@ def test_the_table_of_checks(stranger):
     [
         (
             ("new", "My_Plugin", "--kind", "method"),
-            "'My_Plugin' is no name for a plugin; use lower-case words joined by '-'",
+            "'My_Plugin' is not a valid plugin name; use lower-case words joined by '-'",
         ),
-        (("new", "mine", "--kind", "methods"), "--kind 'methods': no template; did you mean 'method'?"),
-        (("new", "tests", "--kind", "method", "--folder", str(Path(__file__).parents[1])), "exists; give another name"),
-        (("new", "simclr", "--kind", "method"), "method 'simclr' is installed already, from sslbench-vision"),
-        (("check", "knnn"), "'knnn' is no installed distribution, plugin or component; did you mean 'knn'?"),
+        (("new", "mine", "--kind", "methods"), "--kind 'methods' has no template; did you mean 'method'?"),
+        (
+            ("new", "tests", "--kind", "method", "--folder", str(Path(__file__).parents[1])),
+            "exists; choose another name",
+        ),
+        (("new", "simclr", "--kind", "method"), "method 'simclr' is already installed, from sslbench-vision"),
+        (("check", "knnn"), "'knnn' is not an installed distribution, plugin or component; did you mean 'knn'?"),
     ],
 )
 def test_mistakes_are_sentences(cli, arguments, sentence):

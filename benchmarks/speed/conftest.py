@@ -1,4 +1,4 @@
-"""Ratios within one run: every benchmark measures its limit or its peer beside itself and states a figure of both."""
+"""Measure ratios within one run: every benchmark runs its reference in the same run and records both."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ State = Callable[[Figure], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--results` writes what was found into RESULTS.md."""
+    """Add `--results`, which writes the figures into RESULTS.md."""
     parser.addoption("--results", action="store_true", help="write the figures into benchmarks/speed/RESULTS.md")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def two_threads() -> Iterator[None]:
-    """The size of the machine that the figures are for, torch's and scikit-learn's."""
+    """Limit torch and scikit-learn to two threads, the machine size of the figures."""
     torch.set_num_threads(2)
     with threadpool_limits(2):
         yield
@@ -32,21 +32,21 @@ def two_threads() -> Iterator[None]:
 
 @pytest.fixture
 def state(request: pytest.FixtureRequest) -> Iterator[State]:
-    """State a figure: it is printed, and kept where `--results` was asked for."""
+    """Yield a function that prints a figure, and stores it with `--results`."""
     figures: list[Figure] = []
 
-    def stated(figure: Figure) -> None:
+    def record(figure: Figure) -> None:
         figures.append(figure)
         aim = f" (aim {figure.aim:g}{figure.unit}: {figure.verdict})" if figure.aim is not None else ""
         print(f"\n{figure.what} against {figure.against}: {figure.found:.3g}{figure.unit}{aim} {figure.note}")
 
-    yield stated
+    yield record
     if figures and request.config.getoption("--results"):
         keep(Path(__file__).parent, figures)
 
 
 def median_time_ratio(first: Callable[[], object], second: Callable[[], object], rounds: int = 5) -> float:
-    """Median over rounds of time(first) / time(second), taken in turn so that a drifting machine cancels out."""
+    """Return the median over rounds of time(first) / time(second), alternating so that drift of the machine cancels."""
     ratios = []
     first()
     second()
@@ -60,9 +60,9 @@ def median_time_ratio(first: Callable[[], object], second: Callable[[], object],
 
 
 def time_shares(run: Callable[[], object]) -> dict[str, float]:
-    """A profile: what share of a run's time each of torch's operations takes by itself."""
-    with profile(activities=[ProfilerActivity.CPU]) as watched:
+    """Profile a run: the share of its time that each torch operation takes by itself."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
         began = time.perf_counter()
         run()
-        whole = time.perf_counter() - began
-    return {one.key: one.self_cpu_time_total / 1e6 / whole for one in watched.key_averages()}
+        total = time.perf_counter() - began
+    return {one.key: one.self_cpu_time_total / 1e6 / total for one in profiled.key_averages()}

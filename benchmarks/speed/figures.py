@@ -1,4 +1,4 @@
-"""One measured figure each: what, against what, found, and the aim; and the table of them, `RESULTS.md`.
+"""Store measured figures and write their table, `RESULTS.md`.
 
 A run of some benchmarks replaces their rows and keeps the others, each with its own machine and versions.
 """
@@ -20,15 +20,15 @@ ROWS, TABLE = "results.json", "RESULTS.md"
 HEAD = """<!-- written by `make speed`; do not edit -->
 # How fast, against what
 
-Figures are ratios of what was measured in turn in one run, exponents, or sizes with their unit; `aim` says which is better.
-Absolute numbers in notes are of the machine beside them and of no other.
+Figures are ratios of times measured alternately in one run, exponents, or sizes with their unit; `aim` states which direction
+is better. Absolute numbers in notes apply only to the machine of their row.
 
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """What was measured against what; a ratio, unless the unit says otherwise; and the aim, if there is one."""
+    """A measured figure: what, against what, the value (a ratio without `unit`), and the aim if there is one."""
 
     what: str
     against: str
@@ -40,15 +40,15 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """Whether the aim was met."""
+        """Return 'met', 'MISSED', or '' without an aim."""
         if self.aim is None:
             return ""
         return "met" if (self.found >= self.aim if self.better == "more" else self.found <= self.aim) else "MISSED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A figure, where it was taken and with what."""
+class FigureRow:
+    """A figure, with its machine and versions."""
 
     figure: Figure
     machine: str
@@ -56,15 +56,15 @@ class Row:
 
 
 def machine() -> str:
-    """The processor by name, how many of its cores we use, and a GPU if there is one."""
-    told = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    names = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
+    """Return the processor's name, the number of threads, and the GPU if there is one."""
+    cpu_info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    names = [line.partition(":")[2].strip() for line in cpu_info.splitlines() if line.startswith("model name")]
     gpu = f", {torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else ""
     return f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} threads{gpu}"
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> str:
-    """Those of the packages that are compared, as far as they are installed."""
+    """Return the versions of the compared packages that are installed."""
     found = [f"Python {platform.python_version()}"]
     for name in packages:
         try:
@@ -75,20 +75,20 @@ def versions(packages: Iterable[str] = PACKAGES) -> str:
 
 
 def keep(folder: Path, figures: Sequence[Figure]) -> None:
-    """Replace the rows of these figures in a folder, and write its table again."""
+    """Replace the rows of these figures in a folder, and rewrite its table."""
     path = folder / ROWS
     kept: dict[tuple[str, str], Mapping[str, object]] = {}
     for row in json.loads(path.read_text()) if path.exists() else []:
         kept[row["figure"]["what"], row["figure"]["against"]] = row
     for figure in figures:
-        kept[figure.what, figure.against] = asdict(Row(figure=figure, machine=machine(), versions=versions()))
+        kept[figure.what, figure.against] = asdict(FigureRow(figure=figure, machine=machine(), versions=versions()))
     rows = [kept[key] for key in sorted(kept)]
     path.write_text(json.dumps(rows, indent=1) + "\n")
-    (folder / TABLE).write_text(table([Row(**{**row, "figure": Figure(**row["figure"])}) for row in rows]))  # type: ignore[arg-type, dict-item]
+    (folder / TABLE).write_text(table([FigureRow(**{**row, "figure": Figure(**row["figure"])}) for row in rows]))  # type: ignore[arg-type, dict-item]
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Markdown: the figures, and below them each place and set of versions that any of them was taken on."""
+def table(rows: Sequence[FigureRow]) -> str:
+    """Format the figures in Markdown, followed by the machines and versions."""
     places = list(dict.fromkeys((row.machine, row.versions) for row in rows))
     lines = ["| what | against | found | aim | | note | on |", "| --- | --- | ---: | ---: | --- | --- | ---: |"]
     for row in rows:

@@ -1,4 +1,4 @@
-"""Trainings without the stages around them: a plan, a pool of noise or of prepared files, the feed, and epochs of it."""
+"""Train without the surrounding stages: a plan, a pool of noise or prepared files, the feed, and epochs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from sslbench.train.loop import Training, TrainingResult, ignore_step, train
 
 
 def plan_for(request: Mapping[str, Any], *overrides: str) -> Plan:
-    """A request's plan on two threads, in the precision that the machine is best at."""
+    """Plan a request on two threads, in the machine's best precision."""
     machine = Machine(threads=2, precision=best_precision())
     tree = read_request(None, request, ["train.epochs=1", *overrides])
     return make_plan(tree, discover(installed_entries()), DatasetCache(places()), machine)
 
 
 def noise(plan: Plan, rows: int, side: int, file: Path | None = None) -> Pool:
-    """Images of noise, whose content changes no time, in memory or mapped from a file."""
+    """Make a pool of noise images, whose content does not affect the time, in memory or mapped from a file."""
     rng, shape = np.random.default_rng(0), (rows, plan.modalities["image"].shape[0], side, side)
     if file is None:
         images = rng.integers(0, 256, shape, dtype=np.uint8)
@@ -55,7 +55,7 @@ def noise(plan: Plan, rows: int, side: int, file: Path | None = None) -> Pool:
 
 
 def from_files(plan: Plan, folder: Path) -> Pool:
-    """Prepare the plan's dataset into a folder, and open all of it."""
+    """Prepare the plan's dataset in a folder, and open all of it."""
     folder.mkdir(parents=True)
     dataset = plan.pretrain_parts[0].dataset
     job = PrepareJob(name="files", dataset=dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
@@ -65,7 +65,7 @@ def from_files(plan: Plan, folder: Path) -> Pool:
 
 
 def feed_of(plan: Plan, pool: Pool) -> SampleFeed:
-    """Batches of the pool's views, as a training takes them."""
+    """Return the feed of the pool's views, as in a training."""
     fabric = make_fabric(plan.train.precision)
     return SampleFeed(
         pool=pool, views=make_views(plan, plan.modalities, 0, fabric.device), roles=plan.roles,
@@ -75,14 +75,14 @@ def feed_of(plan: Plan, pool: Pool) -> SampleFeed:
 
 
 def method_of(plan: Plan, rows: int) -> TrainedMethod:
-    """The plan's method, fresh."""
+    """Build the plan's method."""
     method = build_method(plan, plan.modalities, plan.context.target, rows, 0)
     assert isinstance(method, TrainedMethod)
     return method
 
 
 class CachedFeed:
-    """A feed whose first step's views are handed out again and again: nothing is left but the step itself."""
+    """A feed that repeats the views of its first step, so that only the step itself is measured."""
 
     def __init__(self, feed: SampleFeed) -> None:
         self.passes = next(iter(feed.epoch(0, 0)))
@@ -90,26 +90,26 @@ class CachedFeed:
         self.unaugmented_pass = feed.unaugmented_pass
 
     def steps(self) -> int:
-        """As many as the feed has."""
+        """Return the number of steps of the feed."""
         return self.count
 
     def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
-        """The first step's, again."""
+        """Yield the first step repeatedly."""
         return iter([self.passes] * self.count)
 
 
 class TruncatedFeed:
-    """A feed of which every epoch ends after some steps: a large set's rates without a large set's time."""
+    """A feed whose epochs end after some steps, to measure a large dataset in little time."""
 
-    def __init__(self, feed: SampleFeed, most: int) -> None:
-        self.feed, self.count, self.unaugmented_pass = feed, min(most, feed.steps()), feed.unaugmented_pass
+    def __init__(self, feed: SampleFeed, max_steps: int) -> None:
+        self.feed, self.count, self.unaugmented_pass = feed, min(max_steps, feed.steps()), feed.unaugmented_pass
 
     def steps(self) -> int:
-        """No more than the feed has."""
+        """Return the number of steps, at most that of the feed."""
         return self.count
 
     def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
-        """The first steps of the feed's."""
+        """Yield the first steps of the feed."""
         return itertools.islice(self.feed.epoch(epoch, start), self.count - start)
 
 
@@ -120,7 +120,7 @@ def epoch(
     epochs: int = 1,
     watch: Callable[[TrainingStep], None] = ignore_step,
 ) -> TrainingResult:
-    """Train for an epoch or more."""
+    """Train for one or more epochs."""
     settings = replace(plan.train, epochs=epochs)
     fabric = make_fabric(plan.train.precision)
     return train(

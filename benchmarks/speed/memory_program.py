@@ -1,6 +1,6 @@
-"""A training on so many rows for so many epochs of eight steps: prints MB of its own memory at its peak in each epoch.
+"""Train on a number of rows for some epochs of eight steps, and print the peak of own memory (MB) in each.
 
-Only anonymous memory counts: pages that are mapped from the prepared file are the system's, to take back when it likes.
+Only anonymous memory counts: the system can reclaim pages mapped from the prepared file.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ SIDE = 32
 
 
 def own_memory() -> float:
-    """MB that belong to this process alone."""
-    told = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) / 1024 for line in told.splitlines() if line.startswith("RssAnon"))
+    """Return the memory (MB) that belongs to this process alone."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("RssAnon"))
 
 
 if __name__ == "__main__":
@@ -34,8 +34,8 @@ if __name__ == "__main__":
     )  # fmt: skip
     peaks: dict[int, float] = defaultdict(float)
 
-    def watch(moment: TrainingStep) -> None:
-        peaks[moment.epoch] = max(peaks[moment.epoch], own_memory())
+    def watch(step: TrainingStep) -> None:
+        peaks[step.epoch] = max(peaks[step.epoch], own_memory())
 
     with tempfile.TemporaryDirectory() as folder:
         feed = TruncatedFeed(feed_of(plan, noise(plan, rows, SIDE, file=Path(folder) / "images.npy")), 8)

@@ -1,4 +1,4 @@
-"""Neighbors in a bank of so many rows and columns, for so many queries: prints the process's peak MB before and after."""
+"""Search neighbors in a bank of a given size, and print the process's peak memory (MB) before and after."""
 
 from __future__ import annotations
 

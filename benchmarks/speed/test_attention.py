@@ -1,4 +1,4 @@
-"""Attention in half precision on the CPU: three plain products against torch's fused kernel, forward and backward."""
+"""Compare attention as three plain products with torch's fused kernel, in half precision on the CPU."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .conftest import State, median_time_ratio
 from .figures import Figure
 
 SHAPES = {"17 tokens": (64, 4, 17, 32), "65 tokens": (64, 4, 65, 32), "197 tokens": (32, 3, 197, 64)}
-"""What a masked encoder of 64 px sees, what an unmasked one does, and a ViT-Ti/16 of 224 px: [B, heads, N, D]."""
+"""Tokens of a masked encoder of 64 px, of an unmasked one, and of a ViT-Ti/16 of 224 px: [B, heads, N, D]."""
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_plain_products_beat_the_fused_kernel_in_half_precision(benchmark, state: State, name):
-    """The limit is the fused kernel of the installed torch: where a later one is quicker, `fused` should say so."""
+    """Compare with the fused kernel of the installed torch; if a newer one is faster, change `fused`."""
     q, k, v = (torch.randn(SHAPES[name], dtype=torch.bfloat16, requires_grad=True) for _ in range(3))
 
     def step(attend: Callable[..., torch.Tensor]) -> None:

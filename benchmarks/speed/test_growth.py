@@ -1,4 +1,4 @@
-"""How time and memory grow with what is asked for: batch, image, data set, epochs and processes; and many seeds at once."""
+"""Measure how time and memory grow with batch, image size, dataset, epochs, processes and seeds."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ STEPS = 8
 
 
 def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
-    """Of the power of size that time grows with."""
+    """Return the exponent of the power law between size and time."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
 def training(batch: int, side: int, rows: int, file: Path | None = None) -> Callable[[], float]:
-    """A warm training, that gives the seconds of a step of one more short epoch."""
+    """Warm up a training, and return a function that measures the seconds per step of a short epoch."""
     plan = plan_for(REQUEST, *BASE, f"train.batch_size={batch}", f"view.size={side}")
     feed, method = TruncatedFeed(feed_of(plan, noise(plan, rows, 32, file=file)), STEPS), method_of(plan, rows)
 
-    def more() -> float:
+    def time_epoch() -> float:
         began = time.perf_counter()
         epoch(plan, method, feed)
         return (time.perf_counter() - began) / feed.steps()
 
-    more()
-    return more
+    time_epoch()
+    return time_epoch
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def training(batch: int, side: int, rows: int, file: Path | None = None) -> Call
     ],
 )  # fmt: skip
 def test_growth_of_a_step(benchmark, state: State, tmp_path, what, sizes, make, aim):
-    """A step's time against its batch, its images' pixels, and the rows that there are to choose from.
+    """Measure a step's time against its batch, its images' pixels, and the size of the dataset.
 
-    Sizes are taken in turn, so that a drifting machine moves all of them, and of five times the best counts.
+    Sizes alternate, so that a drifting machine affects all of them; the best of five times counts.
     """
     trainings = [make(size, tmp_path) for size in sizes]
     found = [min(times) for times in zip(*([one() for one in trainings] for _ in range(5)), strict=True)]
@@ -73,9 +73,9 @@ def test_growth_of_a_step(benchmark, state: State, tmp_path, what, sizes, make, 
 
 
 def test_own_memory_is_flat_over_rows_and_epochs(benchmark, state: State):
-    """No copy of the data in memory: 64 times the rows and four epochs more cost nothing.
+    """Check that no copy of the data is in memory: 64 times the rows and four more epochs need no more.
 
-    An allocator keeps now more and now less, so of three trainings the middle one counts.
+    An allocator's cache varies, so the median of three trainings counts.
     """
 
     def peaks(rows: int) -> list[float]:
@@ -96,7 +96,7 @@ def test_own_memory_is_flat_over_rows_and_epochs(benchmark, state: State):
 
 
 def test_five_seeds_at_once_by_vmap(benchmark, state: State):
-    """Forward and backward of five micro CNNs on batches of their own: as one stacked model, and one after another."""
+    """Compare five micro CNNs, each on its own batch, as one stacked model and one after another."""
     problems: list[str] = []
     choice = choose(discover(installed_entries()), "backbone", "micro-cnn", {}, "backbone", problems)
     assert choice is not None, problems
@@ -114,12 +114,12 @@ def test_five_seeds_at_once_by_vmap(benchmark, state: State):
         return functional_call(models[0], (own, other), (images,)).square().mean()
 
     def one_after_another() -> None:
-        for place, model in enumerate(models):
-            grad(loss)(dict(model.named_parameters()), dict(model.named_buffers()), x[place])
+        for index, model in enumerate(models):
+            grad(loss)(dict(model.named_parameters()), dict(model.named_buffers()), x[index])
 
-    together = vmap(grad(loss))
-    gain = 1 / median_time_ratio(lambda: together(weights, buffers, x), one_after_another)
-    benchmark(partial(together, weights, buffers, x))
+    stacked_grad = vmap(grad(loss))
+    gain = 1 / median_time_ratio(lambda: stacked_grad(weights, buffers, x), one_after_another)
+    benchmark(partial(stacked_grad, weights, buffers, x))
     note = "its convolutions become grouped ones; built in only where it gains by the aim"
     state(
         Figure(
@@ -134,11 +134,11 @@ def test_five_seeds_at_once_by_vmap(benchmark, state: State):
 
 
 def test_five_seeds_at_once_in_processes(benchmark, state: State, tmp_path):
-    """A run of five seeds by two workers of one thread, against one after another on two threads."""
+    """Compare five seeds by two workers of one thread with one after another on two threads."""
     study = {
         "name": "seeds", "summary": "five seeds of one small model",
         "base": {"data": "digits", "method": "simclr", "backbone": "micro-cnn", "augmentation": "digits", "baselines": "none",
-                 "recipe": "quick", "measure": ["knn"], "train.epochs": 8},
+                 "recipe": "quick", "protocols": ["knn"], "train.epochs": 8},
         "axes": {"which": {str(seed): {"seeds": [seed]} for seed in range(5)}},
     }  # fmt: skip
     path = tmp_path / "seeds.yaml"

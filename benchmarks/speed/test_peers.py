@@ -1,7 +1,7 @@
-"""Whole trainings against LightlySSL's: its own transform, loader, modules and loss at their defaults, on two cores.
+"""Compare whole trainings with LightlySSL's transform, loader, modules and loss at their defaults, on two cores.
 
-Its examples train in float32; a second figure puts its step under autocast as ours is. Its workers outlive an epoch, so that
-nothing is charged to it but the work.
+Its examples train in float32; a second figure runs its step under autocast, as ours. Its workers persist between
+epochs, so that no start-up time counts.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ CORES = 2
 
 
 class Images(Dataset):  # type: ignore[type-arg]
-    """Images opened and changed one by one, as LightlySSL's examples do."""
+    """A dataset that opens and transforms images one by one, as in LightlySSL's examples."""
 
-    def __init__(self, opened: Callable[[int], Image.Image], count: int, transform: Callable[..., object]) -> None:
-        self.opened, self.count, self.transform = opened, count, transform
+    def __init__(self, open_image: Callable[[int], Image.Image], count: int, transform: Callable[..., object]) -> None:
+        self.open_image, self.count, self.transform = open_image, count, transform
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> object:
-        return self.transform(self.opened(index).convert("RGB"))
+        return self.transform(self.open_image(index).convert("RGB"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Theirs:
-    """A training as the examples write it: loader, model, what it loses on a batch of views, and its optimizer."""
+    """A training as in the examples: loader, model, loss of a batch of views, and optimizer."""
 
     loader: DataLoader  # type: ignore[type-arg]
     model: nn.Module
     loss: Callable[[Sequence[Tensor]], Tensor]
 
     def epoch(self, precision: torch.dtype) -> None:
-        """One pass over the loader; float32 is the examples'."""
+        """Train one pass over the loader; the examples use float32."""
         optimizer = torch.optim.SGD(self.model.parameters(), lr=0.06)
         for views in self.loader:
             optimizer.zero_grad()
@@ -62,7 +62,7 @@ class Theirs:
 
 
 def compare(state: State, what: str, theirs: Theirs, ours: Callable[[], object], aim: float, precision: str) -> None:
-    """State the gain over theirs as the examples are, and over theirs in our precision."""
+    """Record the gain over the peer in the precision of its examples, and in ours."""
     for own, wanted in {"float32": aim, **({} if precision == "float32" else {precision: None})}.items():
         gain = median_time_ratio(partial(theirs.epoch, getattr(torch, own)), ours, 2)
         against = f"LightlySSL, end to end, {'as its examples' if own == 'float32' else 'under autocast'} ({own})"
@@ -74,7 +74,7 @@ def loader_of(data: Dataset, batch: int) -> DataLoader:  # type: ignore[type-arg
 
 
 def test_simclr_against_lightly(benchmark, state: State):
-    """ResNet-18 at 32 px, batch 256, 4,096 images of CIFAR-10's kind; the same projector in both."""
+    """Train ResNet-18 at 32 px, batch 256, on 4,096 images like CIFAR-10's, with the same projector."""
     from lightly.loss import NTXentLoss
     from lightly.models.modules import SimCLRProjectionHead
     from lightly.transforms import SimCLRTransform
@@ -100,7 +100,7 @@ def test_simclr_against_lightly(benchmark, state: State):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> Path:
-    """256 photographs' worth of JPEG files of 320 x 256 pixels, smooth as photographs are."""
+    """Write 256 smooth JPEG files of 320 x 256 pixels, similar in size to photographs."""
     folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     for number in range(256):
@@ -114,7 +114,7 @@ def files(tmp_path_factory) -> Path:
 
 
 class LightlyMae(nn.Module):
-    """Their masked encoder and decoder at their defaults, around timm's ViT-Tiny."""
+    """LightlySSL's masked encoder and decoder at their defaults, with timm's ViT-Tiny."""
 
     def __init__(self) -> None:
         from lightly.models.modules import MAEDecoderTIMM, MaskedVisionTransformerTIMM
@@ -129,21 +129,24 @@ class LightlyMae(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, 3, 224, 224] -> the mean square error of hidden patches."""
+        """Return the mean squared error of masked patches of [B, 3, 224, 224]."""
         from lightly.models import utils
 
         size = (len(images), self.length)
-        kept, hidden = utils.random_token_mask(size=size, mask_ratio=0.75, device=images.device)
-        seen = self.decoder.embed(self.backbone.encode(images=images, idx_keep=kept))
+        visible, masked = utils.random_token_mask(size=size, mask_ratio=0.75, device=images.device)
+        encoded = self.decoder.embed(self.backbone.encode(images=images, idx_keep=visible))
         tokens = utils.repeat_token(self.decoder.mask_token, size)
-        tokens = utils.set_at_index(tokens, kept, seen.type_as(tokens))
-        rebuilt = self.decoder.predict(utils.get_at_index(self.decoder.decode(tokens), hidden))
-        target = utils.get_at_index(utils.patchify(images, self.patch), hidden - 1)
+        tokens = utils.set_at_index(tokens, visible, encoded.type_as(tokens))
+        rebuilt = self.decoder.predict(utils.get_at_index(self.decoder.decode(tokens), masked))
+        target = utils.get_at_index(utils.patchify(images, self.patch), masked - 1)
         return nn.functional.mse_loss(rebuilt, target)
 
 
 def test_mae_from_files_against_lightly(benchmark, state: State, files, tmp_path):
-    """ViT-T/16 at 224 px, mask 0.75, decoder of 8 blocks and 512; ours reads files once, and later epochs read memory."""
+    """Train ViT-T/16 at 224 px, mask 0.75, decoder of 8 blocks and width 512.
+
+    Ours reads the files once; later epochs read memory.
+    """
     from lightly.transforms import MAETransform
 
     batch, paths = 64, sorted(files.glob("*/*.jpg"))

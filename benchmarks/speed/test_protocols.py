@@ -1,4 +1,4 @@
-"""The protocols against the libraries that people would use instead: neighbors, linear probes, clustering scores."""
+"""Compare protocols with other libraries: nearest neighbors, linear probes, clustering scores."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WIDTH, BANK, CLASSES = 512, 50_000, 10
 
 
 def features(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Unit vectors around ten centers, and which; as a trained encoder's features, most alike within their class."""
+    """Return unit vectors around ten class centers, and their labels, similar to features of a trained encoder."""
     rng = torch.Generator().manual_seed(seed)
     centers = torch.randn(CLASSES, WIDTH, generator=torch.Generator().manual_seed(99))
     labels = torch.arange(count) % CLASSES
@@ -41,7 +41,7 @@ def features(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 def their_neighbors(
     library: str, bank: torch.Tensor, labels: torch.Tensor, query: torch.Tensor
 ) -> Callable[[], object]:
-    """What a library does for the 200 nearest; LightlySSL's by 500 queries a call, as its memory wants it."""
+    """Return a library's search of the 200 nearest; LightlySSL's with 500 queries per call, to bound its memory."""
     if library == "scikit-learn, brute force":
         scikit = NearestNeighbors(n_neighbors=200, algorithm="brute").fit(bank.numpy())
         return lambda: scikit.kneighbors(query.numpy())
@@ -52,7 +52,7 @@ def their_neighbors(
 
 @pytest.mark.parametrize(("library", "aim"), [("scikit-learn, brute force", 4), ("LightlySSL's knn_predict, one k", 1)])
 def test_neighbors_against_other_libraries(benchmark, state: State, library, aim):
-    """Every one finds the 200 nearest of 50,000 for 10,000 queries; ours serves all k of the grid at once."""
+    """Find the 200 nearest of 50,000 for 10,000 queries; ours serves all k of the grid at once."""
     bank, labels = features(BANK, 0)
     query, _ = features(10_000, 1)
 
@@ -80,7 +80,7 @@ def test_neighbors_against_other_libraries(benchmark, state: State, library, aim
 
 @pytest.mark.parametrize(("rows", "width"), [(50_000, 512), (200_000, 512), (1_000_000, 384)])
 def test_neighbors_in_bounded_memory(benchmark, state: State, rows, width):
-    """Beyond the bank and the queries, 256 MB for any bank; a process of its own for each, so that peaks are its own."""
+    """Check that a search needs at most 256 MB beyond bank and queries; each in its own process for its own peak."""
 
     program = [sys.executable, "-m", "benchmarks.speed.neighbors_program", str(rows), str(width), "1000"]
     text = benchmark.pedantic(subprocess.check_output, args=(program,), kwargs={"text": True, "cwd": ROOT}, rounds=1)
@@ -93,7 +93,7 @@ def test_neighbors_in_bounded_memory(benchmark, state: State, rows, width):
 
 
 def test_linear_probes_together_against_one_after_another(benchmark, state: State):
-    """13 rates x 3 decays x 5 seeds on 50,000 x 512; plain PyTorch's time is that of 25 fits, scaled to all 195."""
+    """Fit 13 rates x 3 decays x 5 seeds on 50,000 x 512; plain PyTorch's time is that of 25 fits, scaled to 195."""
     bank, labels = features(BANK, 0)
     query, truth = features(10_000, 1)
     rates = tuple(float(r) for r in np.geomspace(0.001, 1.0, 13))
@@ -108,15 +108,15 @@ def test_linear_probes_together_against_one_after_another(benchmark, state: Stat
 
     began = time.perf_counter()
     found = benchmark.pedantic(ours, rounds=1)
-    together = time.perf_counter() - began
+    batched_seconds = time.perf_counter() - began
     mean, deviation = bank.mean(0), bank.std(0)
     some = range(0, len(grid), len(grid) // 4)
     began = time.perf_counter()
-    alone = [[plain(bank, labels, mean, deviation, *grid[place], config) for _ in range(5)] for place in some]
-    apart = (time.perf_counter() - began) / len(some) * len(grid)
-    asked = (query - mean) / deviation
-    right = [np.mean([float((fit(asked).argmax(1) == truth).double().mean()) for fit in fits]) for fits in alone]
-    gaps = [abs(found[:, place].mean() - one) for place, one in zip(some, right, strict=True)]
+    plain_fits = [[plain(bank, labels, mean, deviation, *grid[index], config) for _ in range(5)] for index in some]
+    plain_seconds = (time.perf_counter() - began) / len(some) * len(grid)
+    inputs = (query - mean) / deviation
+    right = [np.mean([float((fit(inputs).argmax(1) == truth).double().mean()) for fit in fits]) for fits in plain_fits]
+    gaps = [abs(found[:, index].mean() - one) for index, one in zip(some, right, strict=True)]
     what = "linear probes, 13 rates x 3 decays x 5 seeds, 50,000 x 512, 3 epochs"
     note = (
         f"ours in {cpu_precision()}; time of {5 * len(some)} plain fits in float32, scaled to 195; means over seeds differ "
@@ -124,34 +124,45 @@ def test_linear_probes_together_against_one_after_another(benchmark, state: Stat
     )
     state(
         Figure(
-            what=what, against="plain PyTorch, one after another", found=apart / together, aim=10, unit="x", note=note
+            what=what,
+            against="plain PyTorch, one after another",
+            found=plain_seconds / batched_seconds,
+            aim=10,
+            unit="x",
+            note=note,
         )
     )
     assert max(gaps) <= 0.002
     began = time.perf_counter()
     scikit = LogisticRegression(max_iter=200).fit(((bank - mean) / deviation).numpy(), labels.numpy())
-    one = time.perf_counter() - began
+    gain = (time.perf_counter() - began) / batched_seconds
     theirs = scikit.score(((query - mean) / deviation).numpy(), truth.numpy())
     note = f"accuracy {found.mean(0).max():.4f}, theirs {theirs:.4f}; ours solves all 195 meanwhile"
     state(
-        Figure(what=what, against="one LogisticRegression of scikit-learn", found=one / together, unit="x", note=note)
+        Figure(
+            what=what,
+            against="one LogisticRegression of scikit-learn",
+            found=gain,
+            unit="x",
+            note=note,
+        )
     )
 
 
 def plain(bank, labels, mean, deviation, rate, decay, config) -> torch.nn.Linear:
-    """One probe as a tutorial writes it, from features as they come; from zero weights, and biases do not decay."""
+    """Fit one probe as in a tutorial, from zero weights; biases do not decay."""
     values = (bank - mean) / deviation
     probe = torch.nn.Linear(WIDTH, CLASSES)
     for parameter in probe.parameters():
         torch.nn.init.zeros_(parameter)
     groups = [{"params": probe.weight, "weight_decay": decay}, {"params": probe.bias}]
     optimizer = torch.optim.SGD(groups, lr=rate, momentum=config.momentum)
-    steps = len(values) // config.batch
+    steps = len(values) // config.batch_size
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.epochs * steps)
     for _ in range(config.epochs):
         order = torch.randperm(len(values))
         for step in range(steps):
-            rows = order[step * config.batch : (step + 1) * config.batch]
+            rows = order[step * config.batch_size : (step + 1) * config.batch_size]
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(probe(values[rows]), labels[rows]).backward()
             optimizer.step()
@@ -160,7 +171,7 @@ def plain(bank, labels, mean, deviation, rate, decay, config) -> torch.nn.Linear
 
 
 def test_adjusted_mutual_information_with_its_null(benchmark, state: State):
-    """10,000 samples, ten clusters, 200 permutations of the labels."""
+    """Score 10,000 samples in ten clusters, with 200 permutations of the labels."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, 10_000)
     clusters = np.where(rng.random(10_000) < 0.5, labels, rng.integers(0, 10, 10_000))

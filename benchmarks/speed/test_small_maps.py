@@ -1,4 +1,4 @@
-"""Convolutions of maps smaller than their kernel on the CPU: one product against torch's, forward and backward."""
+"""Compare convolutions of maps smaller than their kernel, as one product, with torch's, on the CPU."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .conftest import State, median_time_ratio
 from .figures import Figure
 
 ENDS = {"512 channels on one place": (512, 1), "256 channels on 2 x 2 places": (256, 2)}
-"""Where a ResNet-18 ends that sees 32 px, and the stage before it."""
+"""The last stage of a ResNet-18 with 32 px input, and the stage before it."""
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
 @pytest.mark.parametrize("name", ENDS)
 def test_one_product_beats_torchs_convolution(benchmark, state: State, name, precision):
-    """The limit is the installed torch: where a later one is quicker, the encoders should leave it to that."""
+    """Compare with the installed torch; if a newer one is faster, use its convolution."""
     (channels, side), dtype = ENDS[name], getattr(torch, precision)
     maps = torch.randn(512, channels, side, side, dtype=dtype).to(memory_format=torch.channels_last).requires_grad_()
     weight = torch.randn(channels, channels, 3, 3).to(memory_format=torch.channels_last).requires_grad_()

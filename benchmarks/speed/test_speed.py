@@ -1,4 +1,4 @@
-"""Training against its own compute, batched views against torchvision's, and start-up against importing torch."""
+"""Compare training with its own compute, batched views with torchvision's, and start-up with importing torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SETTINGS = (f"view.size={SIDE}", "prepare.size=32", f"train.batch_size={BATCH}",
 
 @pytest.mark.parametrize("backbone", ["micro-cnn", "torchvision-resnet18"])
 def test_training_end_to_end_against_compute_alone(benchmark, state: State, backbone):
-    """Aim: 0.95 of the speed of the same step on ready tensors."""
+    """Compare with the same steps on ready tensors. Aim: 0.95 of their speed."""
     plan = plan_for(SIMCLR, *SETTINGS, f"backbone.name={backbone}")
     feed = feed_of(plan, noise(plan, ROWS, SIDE))
     ready, method = CachedFeed(feed), method_of(plan, ROWS)
@@ -37,7 +37,7 @@ def test_training_end_to_end_against_compute_alone(benchmark, state: State, back
 
 
 def test_batched_views_against_torchvision_one_by_one(benchmark, state: State):
-    """The augmentation of the quick recipe's kind: crop, flip and color jitter, 256 images of 32 px."""
+    """Compare crop, flip and color jitter of 256 images of 32 px, as in the quick recipes."""
     plan = plan_for(SIMCLR, *SETTINGS, "augmentation.name=simclr", "augmentation.blur.p=0", "augmentation.gray.p=0")
     feed = feed_of(plan, noise(plan, ROWS, SIDE))
     images = torch.randint(0, 256, (BATCH, 3, SIDE, SIDE), dtype=torch.uint8)
@@ -59,7 +59,7 @@ def test_batched_views_against_torchvision_one_by_one(benchmark, state: State):
 
 @pytest.mark.parametrize("command", ["list", "show method mae", "--help"])
 def test_start_up_against_importing_torch(benchmark, state: State, command):
-    """Aim: at most 0.3 of `import torch`."""
+    """Compare start-up with `import torch`. Aim: at most 0.3."""
     script = str(Path(sys.executable).with_name("sslbench"))
 
     def ours() -> object:
@@ -74,9 +74,9 @@ def test_start_up_against_importing_torch(benchmark, state: State, command):
 
 
 def test_a_kept_heap_against_one_that_gives_back(benchmark, state: State):
-    """Batches of 512, whose early maps are larger than what glibc keeps by itself; each way in a process of its own.
+    """Compare batches of 512, whose early maps exceed what glibc keeps by itself; each variant in its own process.
 
-    A setting of a user's, here one without effect, has the heap left alone.
+    Any user setting, here one without effect, disables the kept heap.
     """
     program = (
         "from benchmarks.speed.test_growth import training as t; f = t(512, 32, 4096); print(min(f() for _ in '123'))"

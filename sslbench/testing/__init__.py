@@ -1,4 +1,4 @@
-"""The conformance kit: generated, named checks that prove a plugin right.
+"""Provide the conformance kit: generated, named checks of a plugin's contract.
 
 A plugin's whole test file:
 
@@ -6,7 +6,7 @@ A plugin's whole test file:
 
     test_conformance = conformance("my-distribution")
 
-`sslbench plugin check NAME` shows the same as a table. It is no pytest plugin: nothing of it runs by itself.
+`sslbench plugin check NAME` prints the same checks as a table. The kit is not a pytest plugin: nothing runs by itself.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from types import MappingProxyType
 def conformance(distribution: str, expected: Mapping[str, str] = MappingProxyType({})) -> Callable[..., None]:
     """Make the test function of a distribution: one test for every check of every component.
 
-    `expected` names checks that are broken for a stated reason, such as {"method/mine-learns": "needs 100 epochs"}; one
-    that is kept after all fails the test. A broken check that is only advised is shown as expected to fail.
+    `expected` names checks that fail for a stated reason, such as {"method/mine-learns": "needs 100 epochs"}; if one of
+    them passes, the test fails. A failed check that is only advised is reported as an expected failure.
     """
     from sslbench.catalog.discovery import installed_entries
     from sslbench.testing.kit import as_test, subjects_of, with_kit

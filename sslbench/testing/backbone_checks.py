@@ -1,4 +1,4 @@
-"""What a backbone promises, on noise of every layout that it says it takes."""
+"""Check the contract of a backbone on random input of every layout that it supports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sslbench.testing.check import NotApplicable, Subject, check
 from sslbench.testing.method_checks import plain_tensors
 
 ROWS = 6
-IMAGES = {f"a image of {c} channel(s)": Modality(layout="image", shape=(c, 32, 32)) for c in (1, 3)}
+IMAGES = {f"an image of {c} channel(s)": Modality(layout="image", shape=(c, 32, 32)) for c in (1, 3)}
 OTHERS = {
     "a sequence": Modality(layout="sequence", shape=(12, 3)),
     "a vector": Modality(layout="vector", shape=(24,)),
@@ -23,19 +23,19 @@ OTHERS = {
 
 
 def modalities(subject: Subject) -> dict[str, Modality]:
-    """What to try it on."""
+    """Return the modalities to test the backbone on."""
     return {what: m for what, m in {**IMAGES, **OTHERS}.items() if m.layout in subject.spec.layouts}
 
 
 def build_encoder(subject: Subject, modality: Modality) -> Backbone:
-    """Build it with its smoke settings; torch is seeded as the harness does it."""
+    """Build the backbone with its smoke settings; torch is seeded as in a run."""
     seed_everything(0, "encoder")
     encoder: Backbone = subject.component.implementation()(subject.spec.smoke, modality)
     return encoder.eval()
 
 
 def random_rows(modality: Modality, rows: int = ROWS) -> Tensor:
-    """Rows in the modality's natural range."""
+    """Return rows in the modality's natural range."""
     return torch.rand(rows, *modality.shape, generator=torch.Generator().manual_seed(1))
 
 
@@ -45,7 +45,7 @@ def random_rows(modality: Modality, rows: int = ROWS) -> Tensor:
     needs=("has_an_implementation",),
 )
 def encodes(subject: Subject) -> Iterator[str]:
-    """Everything downstream takes one vector of the announced width per sample."""
+    """Protocols and methods need one vector of the announced width per sample."""
     for what, modality in modalities(subject).items():
         encoder = build_encoder(subject, modality)
         with torch.no_grad():
@@ -54,30 +54,30 @@ def encodes(subject: Subject) -> Iterator[str]:
             yield f"{what} becomes {tuple(found.shape)} of {found.dtype}, not ({ROWS}, {encoder.width}) of float32"
 
 
-@check("backbone", change="switch dropout and the like off in eval()", needs=("encodes",))
+@check("backbone", change="switch off dropout and other randomness in eval()", needs=("encodes",))
 def is_deterministic_in_eval(subject: Subject) -> Iterator[str]:
-    """Features are extracted once and compared for years: in evaluation nothing may be random."""
+    """Features are extracted once and reused, so nothing may be random in evaluation."""
     for what, modality in modalities(subject).items():
         encoder, x = build_encoder(subject, modality), random_rows(modality)
         with torch.no_grad():
             if not torch.equal(encoder(x), encoder(x)):
-                yield f"{what} has other features when it is encoded again"
+                yield f"{what} has different features when encoded twice"
 
 
-@check("backbone", change="use no statistics of the batch in eval()", needs=("is_deterministic_in_eval",))
+@check("backbone", change="do not use batch statistics in eval()", needs=("is_deterministic_in_eval",))
 def is_independent_of_the_batch(subject: Subject) -> Iterator[str]:
-    """A sample's features must not depend on who happens to be in the same batch."""
+    """A sample's features must not depend on the other samples of its batch."""
     for what, modality in modalities(subject).items():
         encoder, x = build_encoder(subject, modality), random_rows(modality)
         with torch.no_grad():
-            together, alone = encoder(x), torch.cat([encoder(x[row : row + 1]) for row in range(ROWS)])
-        if not torch.allclose(together, alone, rtol=1e-3, atol=1e-4):
-            yield f"{what} has other features alone than in a batch, by up to {float((together - alone).abs().max()):.2g}"
+            in_batch, single = encoder(x), torch.cat([encoder(x[row : row + 1]) for row in range(ROWS)])
+        if not torch.allclose(in_batch, single, rtol=1e-3, atol=1e-4):
+            yield f"{what} has different features alone and in a batch, by up to {float((in_batch - single).abs().max()):.2g}"
 
 
 @check("backbone", change="call self.normalize(x) first in forward()", needs=("is_independent_of_the_batch",))
 def normalizes_its_input(subject: Subject) -> Iterator[str]:
-    """The harness gives natural ranges and the training rows' statistics; unscaled input learns badly, and unequally."""
+    """Runs pass natural ranges and the statistics of the training images; unscaled input trains poorly."""
     for what, modality in modalities(subject).items():
         channels = modality.shape[-1] if modality.layout != "image" else modality.shape[0]
         scaled = replace(modality, mean=(0.5,) * channels, std=(0.25,) * channels)
@@ -85,17 +85,17 @@ def normalizes_its_input(subject: Subject) -> Iterator[str]:
         plain.load_state_dict({**encoder.state_dict(), **{k: plain.state_dict()[k] for k in ("mean", "std")}})
         with torch.no_grad():
             if not torch.allclose(encoder(x), plain((x - 0.5) / 0.25), rtol=1e-3, atol=1e-4):
-                yield f"{what}: mean 0.5 and deviation 0.25 do not act like (x - 0.5) / 0.25"
+                yield f"{what}: with mean 0.5 and deviation 0.25 the features differ from those of (x - 0.5) / 0.25"
 
 
-@check("backbone", change="remove what is not used, or requires_grad_(False)", needs=("encodes",))
+@check("backbone", change="remove unused parameters, or call requires_grad_(False)", needs=("encodes",))
 def uses_every_parameter(subject: Subject) -> Iterator[str]:
-    """A parameter that no feature depends on stops training on several devices."""
+    """A parameter without a gradient stops training on several devices."""
     for what, modality in modalities(subject).items():
         encoder = build_encoder(subject, modality).train()
         encoder(random_rows(modality)).square().sum().backward()
-        idle = [n for n, p in encoder.named_parameters() if p.requires_grad and p.grad is None]
-        yield from (f"{name!r} gets no gradient from {what}" for name in idle)
+        unused = [n for n, p in encoder.named_parameters() if p.requires_grad and p.grad is None]
+        yield from (f"{name!r} gets no gradient from {what}" for name in unused)
 
 
 @check("backbone", change="register tensors with register_buffer(), or as parameters", needs=("encodes",))
@@ -107,11 +107,11 @@ def registers_encoder_tensors(subject: Subject) -> Iterator[str]:
         yield from plain_tensors(encoder)
 
 
-@check("backbone", change="use `length` to leave padded steps out", needs=("is_deterministic_in_eval",))
+@check("backbone", change="use `length` to exclude padded steps", needs=("is_deterministic_in_eval",))
 def ignores_padding(subject: Subject) -> Iterator[str]:
-    """Sequences of a batch are padded to the longest, and a sample's features must not depend on it."""
+    """Sequences of a batch are padded to the longest one, and a sample's features must not depend on that."""
     if "sequence" not in subject.spec.layouts:
-        raise NotApplicable("it takes no sequences")
+        raise NotApplicable("does not support sequences")
     encoder = build_encoder(subject, Modality(layout="sequence", shape=(0, 3)))
     x, length = torch.rand(ROWS, 8, 3), torch.tensor([8, 3, 5, 8, 1, 2])
     x = x * (torch.arange(8) < length.unsqueeze(1)).unsqueeze(-1)
@@ -127,11 +127,11 @@ def ignores_padding(subject: Subject) -> Iterator[str]:
     needs=("is_deterministic_in_eval",),
 )
 def returns_tokens(subject: Subject) -> Iterator[str]:
-    """Masked methods look at some patches only, and count on getting those, in their order."""
+    """Masked methods encode some of the patches, and need their tokens in the order of `keep`."""
     modality = _for_capability(subject, "tokens")
     encoder = build_encoder(subject, modality)
     if not isinstance(encoder, Tokens):
-        yield "it provides 'tokens' but lacks patch, prefix or tokens()"
+        yield "provides 'tokens' but lacks patch, prefix or tokens()"
         return
     count = (32 // encoder.patch[0]) * (32 // encoder.patch[1])
     keep = torch.stack([torch.arange(count)[torch.arange(count) % 2 == 0]] * ROWS)
@@ -139,11 +139,11 @@ def returns_tokens(subject: Subject) -> Iterator[str]:
         every, some = encoder.tokens(random_rows(modality)), encoder.tokens(random_rows(modality), keep)
         ordered = encoder.tokens(random_rows(modality), torch.arange(count).expand(ROWS, count))
     if every.shape[1] != encoder.prefix + count:
-        yield f"tokens() gives {every.shape[1]} tokens, not {encoder.prefix} + {count}"
+        yield f"tokens() returns {every.shape[1]} tokens, not {encoder.prefix} + {count}"
     if some.shape[1] != encoder.prefix + keep.shape[1]:
-        yield f"tokens() with {keep.shape[1]} patches to keep gives {some.shape[1]} tokens"
+        yield f"tokens() with {keep.shape[1]} patches to keep returns {some.shape[1]} tokens"
     if every.shape == ordered.shape and not torch.allclose(every, ordered, rtol=1e-3, atol=1e-4):
-        yield "keeping every patch is not the same as keeping none back"
+        yield "tokens() with all patches in `keep` differs from tokens() without `keep`"
 
 
 @check(
@@ -152,19 +152,20 @@ def returns_tokens(subject: Subject) -> Iterator[str]:
     needs=("encodes",),
 )
 def reports_layer_depths(subject: Subject) -> Iterator[str]:
-    """Layer-wise decay gives every parameter a rate by its depth, from 0 at the stem to `depth` at the end."""
+    """Layer-wise decay gives every parameter a learning rate by its depth, from 0 (stem) to `depth` (end)."""
     encoder = build_encoder(subject, _for_capability(subject, "depth"))
     if not isinstance(encoder, Depth):
-        yield "it provides 'depth' but lacks depth or depth_of()"
+        yield "provides 'depth' but lacks depth or depth_of()"
         return
     names = [name for name, _ in encoder.named_parameters()]
     found = {name: encoder.depth_of(name) for name in names}
-    yield from (f"{name!r} is at {d} of {encoder.depth}" for name, d in found.items() if not 0 <= d <= encoder.depth)
+    wrong = {name: depth for name, depth in found.items() if not 0 <= depth <= encoder.depth}
+    yield from (f"{name!r} has depth {depth}, outside 0 to {encoder.depth}" for name, depth in wrong.items())
 
 
-@check("backbone", change="drop 'any-size' from provides(), or pool over whatever is there", needs=("encodes",))
+@check("backbone", change="drop 'any-size' from provides(), or pool over all places", needs=("encodes",))
 def accepts_any_size(subject: Subject) -> Iterator[str]:
-    """Multi-crop methods send large and small views through one encoder."""
+    """Multi-crop methods encode large and small views with one encoder."""
     modality = _for_capability(subject, "any-size")
     encoder = build_encoder(subject, modality)
     with torch.no_grad():
@@ -175,14 +176,16 @@ def accepts_any_size(subject: Subject) -> Iterator[str]:
 
 
 @check(
-    "backbone", change="drop 'drop-path' from provides(), or implement set_drop_path(rate)", needs=("is_deterministic_in_eval",)
+    "backbone",
+    change="drop 'drop-path' from provides(), or implement set_drop_path(rate)",
+    needs=("is_deterministic_in_eval",),
 )
 def drops_paths_in_training_only(subject: Subject) -> Iterator[str]:
-    """Fine-tuning switches it on; features in evaluation must stay what they were."""
+    """Fine-tuning switches drop path on; features in evaluation must stay the same."""
     modality = _for_capability(subject, "drop-path")
     encoder, x = build_encoder(subject, modality), random_rows(modality)
     if not isinstance(encoder, DropPath):
-        yield "it provides 'drop-path' but lacks set_drop_path()"
+        yield "provides 'drop-path' but lacks set_drop_path()"
         return
     with torch.no_grad():
         before = encoder(x)
@@ -193,48 +196,50 @@ def drops_paths_in_training_only(subject: Subject) -> Iterator[str]:
 
 @check(
     "backbone",
-    change="drop 'learned-positions' from provides(), or implement fix_positions(): positions that take no gradient",
+    change="drop 'learned-positions' from provides(), or implement fix_positions(): positions without a gradient",
     needs=("encodes",),
 )
 def freezes_learned_positions(subject: Subject) -> Iterator[str]:
-    """A method that needs fixed positions freezes those of its encoder, and nothing else of it."""
+    """A method that needs fixed positions freezes those of its encoder, and nothing else."""
     encoder = build_encoder(subject, _for_capability(subject, "learned-positions"))
     if not isinstance(encoder, LearnedPositions):
-        yield "it provides 'learned-positions' but lacks fix_positions()"
+        yield "provides 'learned-positions' but lacks fix_positions()"
         return
     before = {name: (parameter.requires_grad, parameter.clone()) for name, parameter in encoder.named_parameters()}
     encoder.fix_positions()
     after = dict(encoder.named_parameters())
     frozen = [
-        name for name, (learns, _) in before.items() if learns and not (name in after and after[name].requires_grad)
+        name
+        for name, (trainable, _) in before.items()
+        if trainable and not (name in after and after[name].requires_grad)
     ]
     if len(frozen) != 1:
-        yield f"fix_positions() freezes {', '.join(map(repr, frozen)) or 'nothing'}, not its positions alone"
+        yield f"fix_positions() freezes {', '.join(map(repr, frozen)) or 'nothing'}; expected its positions only"
     changed = [n for n, (_, old) in before.items() if n not in frozen and not torch.equal(old, after[n])]
     yield from (f"fix_positions() changes {name!r}" for name in changed)
 
 
 @check(
     "backbone",
-    change="implement published_statistics(): mean and deviation per channel of the images that the weights were trained on",
+    change="implement published_statistics(): mean and deviation per channel of the training images",
     needs=("encodes",),
 )
 def has_statistics_of_published_weights(subject: Subject) -> Iterator[str]:
-    """Published weights must receive images normalized as those that they were trained on, not as the data at hand."""
+    """Published weights need images normalized with the statistics of their own training images."""
     encoder = build_encoder(subject, next(iter(modalities(subject).values())))
     if not hasattr(encoder, "published"):
-        raise NotApplicable("it offers no published weights")
+        raise NotApplicable("has no published weights")
     if not isinstance(encoder, PublishedWeights):
-        yield "it has published() but lacks published_statistics()"
+        yield "has published() but lacks published_statistics()"
         return
     mean, std = encoder.published_statistics()
     if not mean or len(mean) != len(std) or any(one <= 0 for one in std):
-        yield f"published_statistics() gives mean {list(mean)} and deviation {list(std)}"
+        yield f"published_statistics() returns mean {list(mean)} and deviation {list(std)}"
 
 
 def _for_capability(subject: Subject, capability: str) -> Modality:
     if capability not in subject.spec.provides(subject.spec.smoke):
-        raise NotApplicable(f"it does not provide {capability!r}")
+        raise NotApplicable(f"does not provide {capability!r}")
     if "image" not in subject.spec.layouts:
-        raise NotApplicable("it takes no images")
-    return IMAGES["a image of 3 channel(s)"]
+        raise NotApplicable("does not support images")
+    return IMAGES["an image of 3 channel(s)"]

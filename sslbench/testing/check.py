@@ -1,7 +1,7 @@
-"""A check: one promise of the contract, why it matters, and what to change where it is broken. Checks are functions.
+"""Define checks: functions that test one rule of the contract.
 
-A check yields one sentence for each thing that it finds wrong; whatever else it raises is a finding too. What a check
-looks at is a subject: one component, and the catalog that it is planned with.
+A check yields one sentence per violation; any other exception that it raises is a violation too. It receives a subject:
+one component, and the catalog for planning runs with it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from sslbench.api.specs import Kind
 from sslbench.catalog.facts import KINDS, Catalog, Component
 
 Tier = Literal["required", "advised"]
-State = Literal["kept", "broken", "not asked", "not tried"]
+State = Literal["passed", "failed", "not applicable", "not run"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Subject:
-    """What is looked at; `verdicts` remembers what was found, by check."""
+    """A component under test; `results` stores the results of its checks by name, `cache` shared objects."""
 
     component: Component
     catalog: Catalog
@@ -30,16 +30,16 @@ class Subject:
 
     @property
     def spec(self) -> Any:
-        """The component's spec."""
+        """Return the component's spec."""
         return self.component.spec
 
     @property
     def name(self) -> str:
-        """Kind and name."""
+        """Return KIND/NAME."""
         return f"{self.component.kind}/{self.component.name}"
 
     def cached(self, name: str, make: Callable[[], Any]) -> Any:
-        """What several checks need, made by the first that asks."""
+        """Return an object that several checks share; the first call makes it."""
         if name not in self.cache:
             self.cache[name] = make()
         return self.cache[name]
@@ -47,7 +47,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One promise. `needs` are checks without which this one says nothing."""
+    """One rule; `why` states why it matters, `change` how to fix a violation.
+
+    `needs` names checks that must pass first.
+    """
 
     name: str
     kinds: frozenset[Kind]
@@ -60,7 +63,9 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What came of a check: kept, broken, not asked of this component, or not tried because another check is broken."""
+    """Result of a check: passed, failed, not applicable to this component, or not run because a check that it needs
+    failed.
+    """
 
     check: Check
     state: State
@@ -71,7 +76,7 @@ Findings = Callable[[Subject], "Iterator[str] | None"]
 
 
 class NotApplicable(Exception):
-    """Raised by a check that does not concern this component, with the reason."""
+    """Raised by a check that does not apply to a component, with the reason."""
 
 
 CHECKS: dict[str, Check] = {}
@@ -80,7 +85,10 @@ CHECKS: dict[str, Check] = {}
 def check(
     *kinds: Kind, change: str, needs: tuple[str, ...] = (), tier: Tier = "required"
 ) -> Callable[[Findings], Findings]:
-    """Make a check of a function; its docstring's first paragraph says why it matters. No kind means every kind."""
+    """Register a function as a check; the first paragraph of its docstring states why it matters.
+
+    Without kinds the check applies to every kind.
+    """
 
     def register(function: Findings) -> Findings:
         why = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
@@ -93,7 +101,7 @@ def check(
 
 
 def run_check(subject: Subject, one: Check) -> CheckResult:
-    """Try a check on a subject, once, after those that it needs."""
+    """Run a check on a subject once, after the checks that it needs."""
     if one.name not in subject.results:
         subject.results[one.name] = _run(subject, one)
     return subject.results[one.name]
@@ -101,17 +109,17 @@ def run_check(subject: Subject, one: Check) -> CheckResult:
 
 def _run(subject: Subject, one: Check) -> CheckResult:
     for needed in one.needs:
-        if run_check(subject, CHECKS[needed]).state in ("broken", "not tried"):
-            return CheckResult(check=one, state="not tried", finding=f"needs {needed}, which is broken")
+        if run_check(subject, CHECKS[needed]).state in ("failed", "not run"):
+            return CheckResult(check=one, state="not run", finding=f"needs {needed}, which failed")
     try:
         found = list(one.findings(subject) or ())
     except (NotApplicable, Unavailable) as reason:
-        return CheckResult(check=one, state="not asked", finding=str(reason))
-    except Exception as error:  # somebody else's code may raise anything: that is what is looked for
+        return CheckResult(check=one, state="not applicable", finding=str(reason))
+    except Exception as error:  # a plugin may raise anything, which is a finding
         found = [f"raised {type(error).__name__}: {' '.join(str(error).split())}"]
-    return CheckResult(check=one, state="broken" if found else "kept", finding="; ".join(found))
+    return CheckResult(check=one, state="failed" if found else "passed", finding="; ".join(found))
 
 
 def checks_of(kind: Kind) -> tuple[Check, ...]:
-    """Every check of a kind, in the order in which they are written."""
+    """List every check of a kind, in definition order."""
     return tuple(one for one in CHECKS.values() if kind in one.kinds)

@@ -1,4 +1,4 @@
-"""What a dataset promises. What can be tried without its files is tried anyway; the rest is not asked where they lack."""
+"""Check the contract of a dataset. Checks that need its files do not apply if the files are missing."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ N_ROWS, SIDE = 12, 16
 
 
 def open_dataset(subject: Subject) -> Dataset:
-    """Its first part, opened afresh with smoke settings where they find it, else with its defaults."""
+    """Open the first part, with smoke settings if these find it, else with the defaults."""
     return _open_first_part(subject)[1]
 
 
 def _open_first_part(subject: Subject) -> tuple[Any, Dataset]:
-    """The settings that find its first part, and that part."""
+    """Return the settings that find the first part, and that part."""
     spec, reasons = subject.spec, []
     for settings in (spec.smoke, spec.config()):
         choice = choose(subject.catalog, "dataset", spec.name, plain(settings), "data", [])
@@ -43,29 +43,29 @@ def _open_first_part(subject: Subject) -> tuple[Any, Dataset]:
             return settings, DatasetCache(places()).open(choice, spec.parts(settings)[0], fetch=False)  # type: ignore[arg-type]
         except DataMissing as missing:
             reasons.append(str(missing))
-    raise NotApplicable(f"its files are not here: {reasons[-1]}")
+    raise NotApplicable(f"its files are missing: {reasons[-1]}")
 
 
 def some_rows(dataset: Dataset) -> list[int]:
-    """Rows spread over the whole."""
+    """Return rows spread over the dataset."""
     return sorted({int(row) for row in np.linspace(0, len(dataset.labels) - 1, N_ROWS)})
 
 
 def read(dataset: Dataset, row: int) -> dict[str, Any]:
-    """One sample, with the generator that the harness would give."""
+    """Read one sample, with the random generator of a run."""
     return dict(dataset.read(row, np.random.default_rng([1, row])))
 
 
 @check(
     "dataset",
-    change="raise DataMissing with where you looked; the harness adds how to get it",
+    change="raise DataMissing with the folders searched; sslbench adds how to obtain the data",
     needs=("has_an_implementation",),
 )
 def raises_when_files_are_missing(subject: Subject) -> Iterator[str]:
-    """Whoever lacks the files must read where they were looked for, not a traceback."""
+    """Users without the files need to know where they were searched, not a traceback."""
     spec = subject.spec
     if spec.card.embedded:
-        raise NotApplicable("it is embedded")
+        raise NotApplicable("is embedded")
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
         source = Source(
             root=None, folders=(Path(folder),), work=Path(folder), part=spec.parts(spec.smoke)[0], fetch=False
@@ -74,19 +74,19 @@ def raises_when_files_are_missing(subject: Subject) -> Iterator[str]:
             subject.component.implementation()(spec.smoke, source)
         except DataMissing:
             return
-    yield "the implementation raises no DataMissing where there are no files"
+    yield "the implementation does not raise DataMissing if there are no files"
 
 
 @check("dataset", change="fill license, source and obtain of the card", tier="advised")
 def has_a_complete_card(subject: Subject) -> Iterator[str]:
-    """One must know what one may do with data, and where it comes from, before using it."""
+    """Users must know the license and source of data before they use it."""
     card = subject.spec.card
     yield from (f"card.{name} is empty" for name in ("license", "source", "obtain") if not getattr(card, name).strip())
 
 
 @check(
     "dataset",
-    change="give one label and one value of every column per sample, ids that differ, and labels from -1 up",
+    change="provide one label and one value of every column per sample, unique ids, and labels of at least -1",
     needs=("has_an_implementation",),
 )
 def has_valid_columns(subject: Subject) -> Iterator[str]:
@@ -98,35 +98,35 @@ def has_valid_columns(subject: Subject) -> Iterator[str]:
     )
     ids = Counter(np.asarray(dataset.columns.get("id", [])).tolist())
     if not ids:
-        yield "there is no column 'id'"
-    elif (twice := ids.most_common(1)[0])[1] > 1:
-        yield f"the id {twice[0]!r} is there {twice[1]} times"
+        yield "has no column 'id'"
+    elif (most_common := ids.most_common(1)[0])[1] > 1:
+        yield f"the id {most_common[0]!r} occurs {most_common[1]} times"
     names = len(dataset.target.names)
     if dataset.target.kind == "class" and rows and not -1 <= dataset.labels.min() <= dataset.labels.max() < names:
-        yield f"labels go from {dataset.labels.min()} to {dataset.labels.max()}, and there are {names} names"
+        yield f"labels range from {dataset.labels.min()} to {dataset.labels.max()}, but there are {names} class names"
     missing = [name for name in subject.spec.card.groups if name not in dataset.columns]
-    yield from (f"the card's group {name!r} is no column" for name in missing)
+    yield from (f"the card's group {name!r} is not a column" for name in missing)
 
 
 @check("dataset", change="correct the reader, or the counts of the card", needs=("has_valid_columns",))
 def matches_the_counts_of_its_card(subject: Subject) -> Iterator[str]:
-    """A reader that drops or doubles files makes numbers that nobody can compare."""
+    """A reader that drops or duplicates files makes results incomparable."""
     known = subject.spec.card.counts.get(subject.spec.parts(subject.spec.smoke)[0])
     if not known:
-        raise NotApplicable("its card gives no counts")
+        raise NotApplicable("its card has no counts")
     dataset = open_dataset(subject)
     for code, name in enumerate(dataset.target.names):
         if (found := int((dataset.labels == code).sum())) != known.get(name, 0):
-            yield f"class {name!r} has {found} samples, and {known.get(name, 0)} on the card"
+            yield f"class {name!r} has {found} samples, but {known.get(name, 0)} on the card"
 
 
 @check(
     "dataset",
-    change="give uint8 [C, H, W] for images and float32 for all else, in the shapes of `modalities`",
+    change="return uint8 [C, H, W] for images and float32 for other layouts, in the shapes of `modalities`",
     needs=("has_valid_columns",),
 )
 def reads_announced_shapes(subject: Subject) -> Iterator[str]:
-    """Columns are laid out from the announced shapes; a sample that differs is left out as unreadable."""
+    """Storage is allocated from the announced shapes; a sample that differs is left out as unreadable."""
     dataset = open_dataset(subject)
     for row in some_rows(dataset):
         sample = read(dataset, row)
@@ -146,11 +146,11 @@ def reads_announced_shapes(subject: Subject) -> Iterator[str]:
 
 @check(
     "dataset",
-    change="announce a layout, a shape, a target and a split that a run knows, or raise RequestError",
+    change="announce a layout, a shape, a target and a split that runs support, or raise RequestError",
     needs=("uses_known_names", "reads_announced_shapes"),
 )
 def is_usable_in_a_run(subject: Subject) -> Iterator[str]:
-    """Data that no run can plan, prepare and encode is of use to nobody, however well it is read."""
+    """A dataset must also be planned, prepared and encoded by a run."""
     settings, dataset = _open_first_part(subject)
     if unusable := list(_unusable(dataset, subject.spec.card)):
         yield from unusable
@@ -169,24 +169,25 @@ def is_usable_in_a_run(subject: Subject) -> Iterator[str]:
 
 
 def _unusable(dataset: Dataset, card: DatasetCard) -> Iterator[str]:
-    """Find what a run does not refuse and does not use either."""
+    """Yield violations that a run neither rejects nor handles."""
     for name, modality in dataset.modalities.items():
         if not re.fullmatch(r"\w[\w-]*", name):
-            yield f"{name!r} is no name for a modality, for no setting can name it; use letters, digits, '_' and '-'"
+            yield f"the modality name {name!r} cannot be used in settings; use letters, digits, '_' and '-'"
         announced = card.modalities.get(name, modality)
         if (announced.layout, len(announced.shape)) != (modality.layout, len(modality.shape)):
-            told = f"the card announces {name!r} as {announced.layout} of {len(announced.shape)} dimensions"
-            yield f"{told}, the data as {modality.layout} of {len(modality.shape)}"
+            announcement = f"the card announces {name!r} as {announced.layout} of {len(announced.shape)} dimensions"
+            yield f"{announcement}, the data as {modality.layout} of {len(modality.shape)}"
     if card.modalities and card.modalities.keys() != dataset.modalities.keys():
         yield f"the card announces {', '.join(card.modalities)}; the data has {', '.join(dataset.modalities)}"
     split = np.asarray(dataset.columns.get("split", []))
     for value in sorted({*split.tolist()} - {"", "train", "validation", "test"}):
-        yield f"{value!r} in column 'split' is none of train, validation and test; no run learns from it or tests on it"
+        yield f"column 'split' contains {value!r}, which no run uses; use train, validation or test"
 
 
 def _plan(subject: Subject, settings: Any, modality: str) -> Plan:
-    """Plan a run of the kit's untrained encoder on one modality of some samples; raises RequestError with what stands
-    against it.
+    """Plan a run of the kit's untrained encoder on one modality of some samples.
+
+    Raises RequestError with the problems of the plan.
     """
     spec = subject.spec
     part = "/".join(filter(None, (spec.name, spec.parts(settings)[0])))
@@ -201,7 +202,7 @@ def _plan(subject: Subject, settings: Any, modality: str) -> Plan:
 
 @check(
     "dataset",
-    change="sort whatever a folder or a dictionary lists, and draw from the generator that read() is given",
+    change="sort the content of folders and dictionaries, and use the random generator passed to read()",
     needs=("reads_announced_shapes",),
 )
 def is_reproducible(subject: Subject) -> Iterator[str]:
@@ -222,7 +223,9 @@ def is_reproducible(subject: Subject) -> Iterator[str]:
 
 
 @check(
-    "dataset", change="keep no open file or buffer between calls of read(), or lock it", needs=("is_reproducible",)
+    "dataset",
+    change="do not keep an open file or buffer between calls of read(), or lock it",
+    needs=("is_reproducible",),
 )
 def is_thread_safe(subject: Subject) -> Iterator[str]:
     """Data is prepared by several threads that share one dataset."""
@@ -232,7 +235,7 @@ def is_thread_safe(subject: Subject) -> Iterator[str]:
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda row: read(dataset, row), rows))
     wrong = {r for r, s in zip(rows, found, strict=True) if any(not np.array_equal(expected[r][n], s[n]) for n in s)}
-    yield from (f"row {row} is another one when threads read" for row in sorted(wrong))
+    yield from (f"row {row} differs when several threads read" for row in sorted(wrong))
 
 
 @check(
@@ -242,28 +245,28 @@ def is_thread_safe(subject: Subject) -> Iterator[str]:
 )
 def works_offline(subject: Subject) -> Iterator[str]:
     """Compute nodes have no network, and a benchmark must not depend on a server."""
-    with _no_network() as tried:
+    with _no_network() as addresses:
         dataset = open_dataset(subject)
         for row in some_rows(dataset):
             read(dataset, row)
-    yield from (f"it connects to {address}" for address in dict.fromkeys(tried))
+    yield from (f"connects to {address}" for address in dict.fromkeys(addresses))
 
 
 @contextmanager
 def _no_network() -> Iterator[list[str]]:
-    """Refuse every connection, and say where to."""
-    tried: list[str] = []
+    """Refuse every connection, and list the addresses."""
+    addresses: list[str] = []
     real = socket.socket.connect
 
     def refuse(self: socket.socket, address: Any) -> None:
         if self.family == socket.AF_UNIX:
             real(self, address)
             return
-        tried.append(str(address))
-        raise ConnectionRefusedError("the conformance kit allows no network here")
+        addresses.append(str(address))
+        raise ConnectionRefusedError("the conformance kit allows no network connection")
 
     socket.socket.connect = refuse  # type: ignore[method-assign,assignment]
     try:
-        yield tried
+        yield addresses
     finally:
         socket.socket.connect = real  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""A small study of the kit's own components, for tests of executors. It takes less than a minute on two cores."""
+"""Run a small study of the kit's components to test executors, in less than a minute on two cores."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ COMPONENTS = {
     "METADATA": "Metadata-Version: 2.1\nName: sslbench-kit\nVersion: 1\n",
     "entry_points.txt": "[sslbench]\nkit = sslbench.testing.props\n",
 }
-"""Metadata of a distribution of the kit's components: workers are programs of their own, and find only what is installed."""
+"""Metadata of a distribution of the kit's components: workers are separate programs and find only installed components.
+"""
 SECONDS = 900.0
 
 
@@ -45,7 +46,7 @@ class StudyOutcome:
 
 
 class ExecutorTrial:
-    """Study in a folder, run by one executor or another; equal records prove that an executor loses and repeats nothing.
+    """A study in a folder, run by different executors; equal records show that an executor loses and repeats nothing.
 
     trial = ExecutorTrial(tmp_path)
     assert trial.run("mine", "executor.workers=2").records == trial.run("local").records
@@ -70,9 +71,9 @@ class ExecutorTrial:
         disturb: Callable[[Path], None] | None = None,
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> StudyOutcome:
-        """Run the study in a new folder, with further environment variables.
+        """Run the study in a new folder, with additional environment variables.
 
-        `disturb` is called once, with that folder, when the first encoder is done and evaluations are left: it may kill
+        `disturb` is called once with that folder when the first encoder is done and evaluations are left: it may kill
         workers. Raises TimeoutError after 15 minutes.
         """
         self._runs += 1
@@ -100,6 +101,6 @@ class ExecutorTrial:
 
 
 def _records(out: Path) -> dict[str, dict[str, Any]]:
-    """Read what must be equal in the records of all executors."""
+    """Read the parts of records that must be equal for all executors."""
     found = {path.parent.name: json.loads(path.read_text()) for path in sorted(out.glob("*/record.json"))}
     return {run: {k: v for k, v in record.items() if k not in VARYING_FIELDS} for run, record in found.items()}

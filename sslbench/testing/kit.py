@@ -1,4 +1,4 @@
-"""Subjects and their checks, for pytest and for the terminal."""
+"""Collect subjects and their checks, for pytest and for the terminal."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ KIT = Origin(plugin="sslbench-kit", distribution="sslbench", version="kit")
 
 
 def with_kit(entries: Iterable[Entry]) -> Catalog:
-    """What is installed, and the kit's own components beside it."""
+    """Return a catalog of the installed components and the kit's own."""
     return discover([*entries, Entry(origin=KIT, load=lambda: props)])
 
 
 def subjects_of(name: str, catalog: Catalog) -> list[Subject]:
-    """Every component of a distribution, of a plugin, or of that very name (`NAME` or `KIND/NAME`).
+    """Find every component of a distribution, of a plugin, or with that name (`NAME` or `KIND/NAME`).
 
-    Raises RequestError with what there is, or with what is wrong where the plugin could not be loaded.
+    Raises RequestError if there is none, or if the plugin could not be loaded.
     """
     kind, _, bare = name.rpartition("/")
     everything = [c for kind in KINDS for c in catalog.all(kind) if c.origin != KIT]
@@ -43,27 +43,34 @@ def subjects_of(name: str, catalog: Catalog) -> list[Subject]:
         raise RequestError(broken)
     if not found:
         known = {c.origin.distribution for c in everything} | {c.name for c in everything}
-        raise RequestError([f"{name!r} is no installed distribution, plugin or component{did_you_mean(name, known)}"])
+        raise RequestError(
+            [f"{name!r} is not an installed distribution, plugin or component{did_you_mean(name, known)}"]
+        )
     return [Subject(component=component, catalog=catalog) for component in found]
 
 
 def cases(subjects: Sequence[Subject]) -> Iterator[tuple[Subject, Check]]:
-    """Every check that concerns each subject."""
+    """Yield every check that applies to each subject."""
     for subject in subjects:
         yield from ((subject, one) for one in checks_of(subject.component.kind))
 
 
 def case_id(subject: Subject, one: Check) -> str:
-    """`KIND/NAME-CHECK`, as a test's id and as `expected` names it."""
+    """Return `KIND/NAME-CHECK`, the id of a test and the name in `expected`."""
     return f"{subject.name}-{one.name}"
 
 
 def as_test(subjects: Sequence[Subject], expected: Mapping[str, str]) -> Callable[..., None]:
-    """One parametrised test; see `sslbench.testing.conformance`. Raises RequestError for an expectation of no check."""
+    """Return one parametrized test; see `sslbench.testing.conformance`.
+
+    Raises RequestError if `expected` names an unknown check.
+    """
     import pytest
 
     known = {case_id(subject, one): (subject, one) for subject, one in cases(subjects)}
-    if unknown := [f"expected: no check {name!r}{did_you_mean(name, known)}" for name in expected if name not in known]:
+    if unknown := [
+        f"expected: unknown check {name!r}{did_you_mean(name, known)}" for name in expected if name not in known
+    ]:
         raise RequestError(unknown)
 
     def marks(name: str) -> Any:
@@ -73,41 +80,42 @@ def as_test(subjects: Sequence[Subject], expected: Mapping[str, str]) -> Callabl
 
     @pytest.mark.parametrize(("subject", "one"), parameters)
     def test_conformance(subject: Subject, one: Check) -> None:
-        said = run_check(subject, one)
-        if said.state in ("not asked", "not tried"):
-            pytest.skip(said.finding)
-        if said.state == "broken" and one.tier == "advised":
-            pytest.xfail(explain(said))
-        if said.state == "broken":
-            pytest.fail(explain(said), pytrace=False)
+        result = run_check(subject, one)
+        if result.state in ("not applicable", "not run"):
+            pytest.skip(result.finding)
+        if result.state == "failed" and one.tier == "advised":
+            pytest.xfail(explain(result))
+        if result.state == "failed":
+            pytest.fail(explain(result), pytrace=False)
 
     return test_conformance
 
 
-def explain(said: CheckResult) -> str:
-    """What was found, why it matters, and what to change."""
-    return f"{said.finding}. {said.check.why} To mend it: {said.check.change}."
+def explain(result: CheckResult) -> str:
+    """State the finding, why it matters, and how to fix it."""
+    return f"{result.finding}. {result.check.why} To fix it: {result.check.change}."
 
 
 def table(subjects: Sequence[Subject]) -> tuple[list[str], bool]:
-    """Lines for the terminal, and whether every required check is kept."""
-    lines, good = [], True
+    """Return lines for the terminal, and whether every required check passes."""
+    lines, passed = [], True
     for subject in subjects:
         lines += ["", f"{subject.name} (version {subject.spec.version}, {subject.component.origin})"]
         for _, one in cases([subject]):
-            said = run_check(subject, one)
-            advice = said.state == "broken" and one.tier == "advised"
-            good = good and (said.state != "broken" or advice)
+            result = run_check(subject, one)
+            is_advice = result.state == "failed" and one.tier == "advised"
+            passed = passed and (result.state != "failed" or is_advice)
             lines.append(
-                f"  {'advice' if advice else said.state:<9}  {one.name}" + (f": {said.finding}" if said.finding else "")
+                f"  {'advice' if is_advice else result.state:<14}  {one.name}"
+                + (f": {result.finding}" if result.finding else "")
             )
-            if said.state == "broken":
-                lines += [f"             why: {one.why}", f"             to mend it: {one.change}"]
-    return lines[1:], good
+            if result.state == "failed":
+                lines += [f"{'':18}why: {one.why}", f"{'':18}to fix it: {one.change}"]
+    return lines[1:], passed
 
 
 def summary(subjects: Sequence[Subject]) -> str:
-    """How many checks came out how."""
+    """Count the checks by result."""
     states = [run_check(subject, one).state for subject, one in cases(subjects)]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states)))
-    return f"{len(subjects)} component(s), {len(CHECKS)} checks known: {counts}"
+    return f"{len(subjects)} component(s), {len(CHECKS)} checks in the kit: {counts}"

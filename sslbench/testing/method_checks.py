@@ -1,4 +1,4 @@
-"""What a method promises: on the kit's samples, with its smoke settings, through the harness's own plan and loop."""
+"""Check the contract of a method on the kit's samples, with its smoke settings, in a real run."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ REPEATS, RATES = 20, (3e-3, 3e-4, 3e-5, 3e-6)
 
 @check(
     "method",
-    change="correct the implementation, views() or check(), or give `smoke` settings that suit 32 rows and images of 16 px",
+    change="correct the implementation, views() or check(), or set `smoke` to settings that suit 32 rows and images of 16 px",
     needs=("settings_survive_a_round_trip", "has_an_implementation"),
 )
 def builds(subject: Subject) -> Iterator[str]:
-    """Nothing can be measured of a method that cannot be planned and built."""
+    """A method that cannot be planned and built cannot be measured."""
     rig = make_rig(subject)
     method = rig.build()
     if subject.spec.trains and not isinstance(method, TrainedMethod):
-        yield f"the implementation is a {type(method).__name__}, not a TrainedMethod, although the spec says that it trains"
+        yield f"the implementation is a {type(method).__name__}, but the spec has trains=True: return a TrainedMethod"
     for name, encoder in method.encoders.items():
         if not isinstance(encoder, Backbone):
             yield f"encoders[{name!r}] is a {type(encoder).__name__}, not a Backbone"
         if name not in rig.material.modalities:
-            yield f"encoders has {name!r}, which is no modality of the data"
+            yield f"encoders contains {name!r}, which is not a modality of the data"
 
 
 @check(
@@ -59,15 +59,15 @@ def embeds_every_space(subject: Subject) -> Iterator[str]:
     for name, encoder in method.encoders.items():
         if name not in found or found[name].shape != (rows, encoder.width):
             shape = tuple(found[name].shape) if name in found else "nothing"
-            yield f"embed() gives {shape} for {name!r}, not ({rows}, {encoder.width})"
+            yield f"embed() returns {shape} for {name!r}, not ({rows}, {encoder.width})"
         for space in subject.spec.spaces:
             if f"{name}.{space}" not in found or found[f"{name}.{space}"].shape[:1] != (rows,):
-                yield f"embed() gives no '{name}.{space}' of {rows} rows, although the spec declares the space {space!r}"
+                yield f"embed() returns no '{name}.{space}' of {rows} rows, but the spec declares the space {space!r}"
 
 
-@check("method", change="return Loss(total=...) with one finite number in it", needs=("builds",))
+@check("method", change="return Loss(total=...) with a finite scalar", needs=("builds",))
 def returns_a_finite_loss(subject: Subject) -> Iterator[str]:
-    """A loss that is no finite number stops a run as diverged."""
+    """A loss that is not finite stops a run as diverged."""
     total = _first_loss(subject)
     if total.shape != ():
         yield f"the loss has the shape {tuple(total.shape)}"
@@ -77,18 +77,18 @@ def returns_a_finite_loss(subject: Subject) -> Iterator[str]:
 
 @check(
     "method",
-    change="keep whatever changes for before_epoch() and after_step(), and draw from batch.random or step.random",
+    change="update state in before_epoch() and after_step() only, and draw from batch.random or step.random",
     needs=("returns_a_finite_loss",),
 )
 def loss_changes_no_state(subject: Subject) -> Iterator[str]:
-    """The loop may ask for a loss several times a step (accumulation, two augmentations), so asking must change nothing."""
+    """A step may compute the loss several times (accumulation, two augmentations), so loss() must have no side effects."""
     rig, method = _started_method(subject)
     batch, step = rig.batch(), rig.step()
     method.eval()
     before = copy_state(method)
     first, second = method.loss(batch, step).total, method.loss(batch, step).total
     if not torch.equal(first, second):
-        yield f"asked twice for one batch it says {float(first):.6g} and {float(second):.6g}"
+        yield f"two calls of loss() on one batch return {float(first):.6g} and {float(second):.6g}"
     yield from (
         f"{name!r} changes in loss()"
         for name, value in method.state_dict().items()
@@ -98,26 +98,26 @@ def loss_changes_no_state(subject: Subject) -> Iterator[str]:
 
 @check(
     "method",
-    change="take random numbers from torch's generator only while the method is constructed; sslbench seeds it",
+    change="use torch's random generator, which sslbench seeds, only while the method is constructed",
     needs=("loss_changes_no_state",),
 )
 def is_determined_by_its_seed(subject: Subject) -> Iterator[str]:
-    """Runs are repeated from their seed, and five equal seeds would be no five independent runs."""
+    """Runs are repeated from their seed, and five equal runs would not be five independent ones."""
     rig = _trained_rig(subject)
     states = [copy_state(rig.build(seed)) for seed in (0, 0, 1)]
-    moving = {name for name, p in rig.build().named_parameters() if p.requires_grad}
+    trainable = {name for name, p in rig.build().named_parameters() if p.requires_grad}
     yield from (
         f"{n!r} differs between two builds of one seed"
         for n in states[0]
         if not torch.equal(states[0][n], states[1][n])
     )
-    if moving and all(torch.equal(states[0][name], states[2][name]) for name in moving):
-        yield "seeds 0 and 1 start from the same weights"
+    if trainable and all(torch.equal(states[0][name], states[2][name]) for name in trainable):
+        yield "seeds 0 and 1 give the same initial weights"
 
 
 @check(
     "method",
-    change="put every trainable parameter into exactly one group and into the loss; requires_grad_(False) for the others",
+    change="put every trainable parameter into exactly one group and into the loss; call requires_grad_(False) on the others",
     needs=("returns_a_finite_loss",),
 )
 def trains_every_parameter(subject: Subject) -> Iterator[str]:
@@ -125,10 +125,10 @@ def trains_every_parameter(subject: Subject) -> Iterator[str]:
     rig, method = _started_method(subject)
     method.loss(rig.batch(), rig.step(EPOCHS - 1)).total.backward()
     groups = method.groups()
-    places = {id(p): sum(any(p is q for q in group.parameters) for group in groups) for p in method.parameters()}
+    group_counts = {id(p): sum(any(p is q for q in group.parameters) for group in groups) for p in method.parameters()}
     for name, parameter in method.named_parameters():
-        if parameter.requires_grad and places[id(parameter)] != 1:
-            yield f"{name!r} is in {places[id(parameter)]} groups"
+        if parameter.requires_grad and group_counts[id(parameter)] != 1:
+            yield f"{name!r} is in {group_counts[id(parameter)]} groups"
         elif parameter.requires_grad and parameter.grad is None:
             yield f"{name!r} gets no gradient"
 
@@ -148,16 +148,16 @@ def registers_method_tensors(subject: Subject) -> Iterator[str]:
 
 
 def plain_tensors(module: nn.Module) -> Iterator[str]:
-    """Say which attributes of a module, or of one inside it, hold tensors that are no state (nor lists of what is)."""
+    """Yield the attributes of a module and its submodules that hold unregistered tensors, also in lists and mappings."""
     state = {id(tensor) for tensor in (*module.parameters(), *module.buffers())}
     for path, inner in module.named_modules():
-        known = {"_parameters", "_buffers", "_modules"}
+        registered = {"_parameters", "_buffers", "_modules"}
         for name, value in vars(inner).items():
             inside = (
                 value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else [value]
             )
-            if name not in known and any(isinstance(item, Tensor) and id(item) not in state for item in inside):
-                yield f"{'.'.join(filter(None, (path, name)))!r} is a tensor but no buffer"
+            if name not in registered and any(isinstance(item, Tensor) and id(item) not in state for item in inside):
+                yield f"{'.'.join(filter(None, (path, name)))!r} is a tensor but not a buffer"
 
 
 @check(
@@ -166,33 +166,35 @@ def plain_tensors(module: nn.Module) -> Iterator[str]:
     needs=("registers_method_tensors", "is_determined_by_its_seed"),
 )
 def resumes_exactly(subject: Subject) -> Iterator[str]:
-    """A killed run goes on from its checkpoint, and must end in the very weights of one that was left alone."""
+    """A run resumes from its checkpoint, and must end with the same weights as an uninterrupted one."""
     rig = _trained_rig(subject)
-    whole = _trained_state(subject)
+    uninterrupted = _trained_state(subject)
     with temporary_checkpoint() as path:
         seed_everything("somewhere else")
         rig.train_and_stop(rig.build(), EPOCHS // 2, path)
-        again = rig.build()
-        rig.train(again, checkpoint=path)
-    yield from (f"{name!r} differs" for name, value in copy_state(again).items() if not torch.equal(whole[name], value))
+        resumed = rig.build()
+        rig.train(resumed, checkpoint=path)
+    state = copy_state(resumed)
+    different = [name for name, value in state.items() if not torch.equal(uninterrupted[name], value)]
+    yield from (f"{name!r} differs after resuming" for name in different)
 
 
 @check(
     "method",
-    change="look for a sign, a detached term or a parameter that no loss reaches",
+    change="check the sign of the loss, detached terms, and parameters without gradient",
     needs=("returns_a_finite_loss",),
 )
 def learns(subject: Subject) -> Iterator[str]:
-    """A loss that does not fall on one batch, shown again and again, hides a bug, and all that follows measures nothing."""
-    shown = [_losses_on_one_batch(subject, rate) for rate in RATES]
-    if not any(min(losses[1:]) < losses[0] for losses in shown):
-        first, last = shown[0][0], ", ".join(f"{losses[-1]:.4g}" for losses in shown)
+    """A loss that does not fall on one repeated batch reveals a bug, and every later result is meaningless."""
+    histories = [_losses_on_one_batch(subject, rate) for rate in RATES]
+    if not any(min(losses[1:]) < losses[0] for losses in histories):
+        first, last = histories[0][0], ", ".join(f"{losses[-1]:.4g}" for losses in histories)
         rates = ", ".join(map(str, RATES))
-        yield f"{REPEATS} steps on one batch take the loss from {first:.4g} to {last} at learning rates {rates}"
+        yield f"{REPEATS} steps on one batch change the loss from {first:.4g} to {last} at learning rates {rates}"
 
 
 def _losses_on_one_batch(subject: Subject, rate: float) -> list[float]:
-    """The losses of one batch that is shown again and again."""
+    """Return the losses of repeated steps on one batch."""
     rig, method = _started_method(subject)
     batch, step = rig.batch(), rig.step()
     optimizer = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], lr=rate)
@@ -208,12 +210,12 @@ def _losses_on_one_batch(subject: Subject, rate: float) -> list[float]:
 
 @check(
     "method",
-    change="give it what keeps features apart (negatives, a predictor, a variance term, centering), or mend that",
+    change="add or correct the mechanism against collapse (negatives, a predictor, a variance term, centering)",
     needs=("learns",),
     tier="advised",
 )
 def does_not_collapse(subject: Subject) -> Iterator[str]:
-    """Features that are one point tell no sample from another."""
+    """Collapsed features cannot distinguish samples."""
     rig = _trained_rig(subject)
     state = _trained_state(subject)
     method = rig.build()
@@ -230,11 +232,11 @@ def does_not_collapse(subject: Subject) -> Iterator[str]:
 
 @check(
     "method",
-    change="mark equations with @equation, which widens half-precision tensors, or widen them yourself",
+    change="mark equations with @equation, which converts half-precision tensors to float32, or convert them yourself",
     needs=("returns_a_finite_loss",),
 )
 def stays_finite_in_half_precision(subject: Subject) -> Iterator[str]:
-    """Most runs use bfloat16, in which sums and exponentials lose what float32 keeps."""
+    """Most runs use bfloat16, where sums and exponentials lose precision that float32 has."""
     rig, method = _started_method(subject)
     with torch.autocast("cpu", torch.bfloat16):
         half = method.loss(rig.batch(), rig.step()).total
@@ -245,19 +247,21 @@ def stays_finite_in_half_precision(subject: Subject) -> Iterator[str]:
     yield from (f"the gradient of {name!r} is not finite under bfloat16" for name in bad)
 
 
-@check("method", change="keep the one number in a tensor of shape [1]", needs=("builds",))
+@check("method", change="use a tensor of shape [1] for a single number", needs=("builds",))
 def has_no_scalar_parameters(subject: Subject) -> Iterator[str]:
-    """Processes that share the weights (train.strategy=fsdp) part them along a first dimension, which a scalar has not."""
+    """Sharded training (train.strategy=fsdp) splits parameters along their first dimension, which a scalar lacks."""
     for name, parameter in make_rig(subject).build().named_parameters():
         if parameter.dim() == 0:
             yield f"the parameter {name!r} is a scalar"
 
 
 @check(
-    "method", change="refuse it in check() with a sentence that says what is possible", needs=("returns_a_finite_loss",)
+    "method",
+    change="reject it in check() with a message that states the smallest batch size",
+    needs=("returns_a_finite_loss",),
 )
 def accepts_or_rejects_a_batch_of_one(subject: Subject) -> Iterator[str]:
-    """A batch of one has no negatives and no statistics: it must be refused before anything runs, or work."""
+    """A batch of one has no negatives and no statistics: it must be rejected before anything runs, or work."""
     _trained_rig(subject)
     try:
         plan_method(subject, batch=1)
@@ -270,14 +274,14 @@ def accepts_or_rejects_a_batch_of_one(subject: Subject) -> Iterator[str]:
     one = type(batch)(views=views, index=batch.index[:1], random=batch.random[torch.tensor([0])], target=target)
     total = method.loss(one, rig.step()).total
     if not torch.isfinite(total):
-        yield f"train.batch_size = 1 is accepted, and the loss of one row is {float(total)}"
+        yield f"train.batch_size=1 is accepted, but the loss of one row is {float(total)}"
 
 
 @check(
     "method", change="correct the recipe's paths and values, or name components that are installed", needs=("builds",)
 )
 def has_valid_recipes(subject: Subject) -> Iterator[str]:
-    """A recipe is what most people run: one with a misspelt setting fails in their hands."""
+    """Most users run a recipe: one with a misspelled setting fails for them."""
     for recipe in subject.spec.recipes:
         yield from (
             f"recipe {recipe.name!r}: {problem}" for problem in recipe_errors(recipe, subject.spec, subject.catalog)
@@ -285,9 +289,9 @@ def has_valid_recipes(subject: Subject) -> Iterator[str]:
 
 
 def recipe_errors(recipe: Recipe, method: MethodSpec[Any], catalog: Catalog) -> Iterator[str]:
-    """Say which settings of a recipe nobody has, and which components it names are not installed."""
-    strangers = [path for path in recipe.settings if path.partition(".")[0] not in KEYS]
-    yield from (f"{path}: no such setting{did_you_mean(path, KEYS)}" for path in strangers)
+    """Yield unknown settings of a recipe, invalid values, and components that are not installed."""
+    unknown = [path for path in recipe.settings if path.partition(".")[0] not in KEYS]
+    yield from (f"{path}: no such setting{did_you_mean(path, KEYS)}" for path in unknown)
     for section, cls in (("method", method.config), ("train", TrainSettings)):
         given = {p.partition(".")[2]: v for p, v in recipe.settings.items() if p.startswith(f"{section}.")}
         problems: list[str] = []
@@ -303,12 +307,12 @@ def recipe_errors(recipe: Recipe, method: MethodSpec[Any], catalog: Catalog) -> 
 
 def _trained_rig(subject: Subject) -> Any:
     if not subject.spec.trains:
-        raise NotApplicable("it trains nothing")
+        raise NotApplicable("does not train")
     return make_rig(subject)
 
 
 def _started_method(subject: Subject) -> tuple[Any, Any]:
-    """The rig, and a fresh method that has done what it does before an epoch, as the loop would have it."""
+    """Return the rig and a new method after before_epoch(), as in a training loop."""
     rig = _trained_rig(subject)
     method = rig.build()
     with torch.no_grad():
@@ -323,12 +327,12 @@ def _first_loss(subject: Subject) -> Tensor:
 
 
 def _trained_state(subject: Subject) -> Mapping[str, Tensor]:
-    """What the whole smoke training leaves, once for all checks."""
+    """Return the state after the whole smoke training; computed once for all checks."""
 
-    def whole() -> Mapping[str, Tensor]:
+    def train_fully() -> Mapping[str, Tensor]:
         rig = _trained_rig(subject)
         method = rig.build()
         rig.train(method)
         return copy_state(method)
 
-    return cast("Mapping[str, Tensor]", subject.cached("training", whole))
+    return cast("Mapping[str, Tensor]", subject.cached("training", train_fully))

@@ -1,4 +1,4 @@
-"""A method on the kit's samples: planned, built and trained by the harness itself, small enough for a test."""
+"""Plan, build and train a method on the kit's samples, small enough for a test."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ BATCH, EPOCHS = 32, 6
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MethodRig:
-    """A planned method and the samples that it learns from."""
+    """A planned method and its training samples."""
 
     plan: Plan
     material: TrainingData
 
     def build(self, seed: int = 0) -> Any:
-        """A freshly built method."""
+        """Build a new method."""
         return build_method(self.plan, self.material.modalities, self.material.target, len(self.material.pool), seed)
 
     def feed(self, seed: int = 0) -> SampleFeed:
-        """Its batches."""
+        """Return the feed of batches."""
         plan, material = self.plan, self.material
         fabric = make_fabric("float32")
         return SampleFeed(
@@ -58,11 +58,11 @@ class MethodRig:
         )  # fmt: skip
 
     def batch(self) -> Batch:
-        """The first batch of the first epoch."""
+        """Return the first batch of the first epoch."""
         return next(iter(self.feed().epoch(0, 0)))[0][0][1]
 
     def step(self, epoch: int = 0) -> Step:
-        """Where training stands at an epoch's beginning."""
+        """Return the training step at the beginning of an epoch."""
         steps, epochs = self.feed().steps(), self.plan.train.epochs
         draws = CounterRandom.of(self.batch().index[:1], 0, "step")
         return Step(
@@ -75,7 +75,7 @@ class MethodRig:
         )
 
     def train(self, method: Any, *, epochs: int | None = None, checkpoint: Path | None = None) -> TrainingResult:
-        """Train through the harness's loop, from the checkpoint if there is one; `epochs` stops it early."""
+        """Train in the real loop, from the checkpoint if there is one; `epochs` stops it early."""
         settings = replace(self.plan.train, checkpoint_seconds=0.0)
 
         def ended(epoch: int) -> None:
@@ -87,7 +87,7 @@ class MethodRig:
                               seed=0, checkpoint=checkpoint, on_epoch_end=ended))  # fmt: skip
 
     def train_and_stop(self, method: Any, epochs: int, checkpoint: Path) -> None:
-        """Train some epochs, as a run that is stopped there."""
+        """Train some epochs, as a run that is interrupted."""
         try:
             self.train(method, epochs=epochs, checkpoint=checkpoint)
         except _StopTraining:
@@ -95,11 +95,11 @@ class MethodRig:
 
 
 class _StopTraining(Exception):
-    """Stops a training."""
+    """Raised to stop a training early."""
 
 
 def make_rig(subject: Subject) -> MethodRig:
-    """Plan the subject on the kit's samples; raises RequestError with what stands against it."""
+    """Plan the subject on the kit's samples; raises RequestError with the problems of the plan."""
     return subject.cached("rig", lambda: _rig(subject, BATCH))  # type: ignore[no-any-return]
 
 
@@ -109,14 +109,14 @@ def _rig(subject: Subject, batch: int) -> MethodRig:
 
 
 def plan_method(subject: Subject, batch: int = BATCH) -> Plan:
-    """The plan of the first modalities, of as many as the method takes, that nothing stands against."""
-    refused: list[str] = []
+    """Plan the first combination of modalities, of the number that the method takes, without problems."""
+    problems: list[str] = []
     for layouts in combinations(LAYOUTS, subject.spec.modalities[0]):
         try:
             return _plan_on_layouts(subject, layouts, batch)
         except RequestError as error:
-            refused += error.problems
-    raise RequestError(list(dict.fromkeys(refused)))
+            problems += error.problems
+    raise RequestError(list(dict.fromkeys(problems)))
 
 
 def _plan_on_layouts(subject: Subject, layouts: Sequence[str], batch: int) -> Plan:
@@ -133,7 +133,7 @@ def _plan_on_layouts(subject: Subject, layouts: Sequence[str], batch: int) -> Pl
 
 
 def _encoder_for(subject: Subject, layout: str) -> str:
-    """The kit's encoder, or the first installed one that provides what the method requires and the kit's does not."""
+    """Return the kit's encoder, or the first installed one with capabilities that the kit's encoder lacks."""
     wanted: frozenset[str] = subject.spec.requires
     installed = sorted(subject.catalog.all("backbone"), key=lambda component: component.name != "kit-encoder")
     for component in installed:
@@ -144,7 +144,7 @@ def _encoder_for(subject: Subject, layout: str) -> str:
 
 
 def prepare_samples(plan: Plan) -> Prepared:
-    """Prepare the samples that a plan learns from in a folder that is gone afterwards: mapped files stay readable."""
+    """Prepare a plan's training samples in a temporary folder, which is deleted afterwards: mapped files stay readable."""
     part = plan.pretrain_parts[0]
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
         job = PrepareJob(name="kit", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
@@ -153,12 +153,12 @@ def prepare_samples(plan: Plan) -> Prepared:
 
 
 def copy_state(method: Method) -> Mapping[str, Tensor]:
-    """A copy of everything that is saved."""
+    """Return a copy of the state dictionary."""
     return {name: value.detach().clone() for name, value in method.state_dict().items()}
 
 
 @contextmanager
 def temporary_checkpoint() -> Iterator[Path]:
-    """A checkpoint's path in a folder of its own."""
+    """Yield the path of a checkpoint in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
         yield Path(folder) / "checkpoint"

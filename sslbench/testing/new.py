@@ -1,4 +1,4 @@
-"""Write a plugin's package: complete, installable, and right by the kit from its first day. Templates in, files out."""
+"""Write the package of a new plugin from templates: complete, installable, and passing the kit."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from sslbench.catalog.facts import Catalog, did_you_mean
 
 TEMPLATES = Path(__file__).parent / "templates"
 IMPLEMENTATION = {
-    "method": "model", "backbone": "model", "augmentation": "operation", "dataset": "reader", "protocol": "instrument",
+    "method": "model", "backbone": "model", "augmentation": "operation", "dataset": "reader", "protocol": "evaluator",
 }  # fmt: skip
 
 
 def new_plugin(name: str, kind: str, folder: Path, version: str, year: int, catalog: Catalog) -> list[Path]:
-    """Write the package `folder/name` and give its files; raises RequestError for a bad or taken name, kind or place."""
+    """Write the package `folder/name` and return its files.
+
+    Raises RequestError for an invalid or taken name, an unknown kind, or an existing folder.
+    """
     problems = []
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-        problems.append(f"{name!r} is no name for a plugin; use lower-case words joined by '-', such as my-method")
+        problems.append(f"{name!r} is not a valid plugin name; use lower-case words joined by '-', such as my-method")
     if kind not in IMPLEMENTATION:
-        problems.append(f"--kind {kind!r}: no template{did_you_mean(kind, IMPLEMENTATION)}")
+        problems.append(f"--kind {kind!r} has no template{did_you_mean(kind, IMPLEMENTATION)}")
     elif taken := [component for component in catalog.all(cast(Kind, kind)) if component.name == name]:
-        problems.append(f"{kind} {name!r} is installed already, from {taken[0].origin}; give another name")
+        problems.append(f"{kind} {name!r} is already installed, from {taken[0].origin}; choose another name")
     if (folder / name).exists():
-        problems.append(f"{folder / name} exists; give another name, or --folder")
+        problems.append(f"{folder / name} exists; choose another name, or another --folder")
     if problems:
         raise RequestError(problems)
     environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True,

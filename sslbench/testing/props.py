@@ -1,6 +1,6 @@
-"""What the kit brings along, so that a plugin is tried without any other: samples, an encoder, an operation, a method.
+"""Provide the kit's own components, so that a plugin is tested without any other: samples, an encoder, a method.
 
-They are components like any other, found through the same hooks, but known to the kit alone.
+They are components like any other, with the same hooks, but only the kit loads them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from sslbench.api import (
     Source,
     Target,
     hookimpl,
+    setting,
 )
 
 if TYPE_CHECKING:
@@ -46,26 +47,28 @@ LAYOUTS: Mapping[str, Modality] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplesConfig:
-    """How many samples, of which layouts; each modality is called as its layout."""
+    """Settings of the generated samples."""
 
-    rows: int = 96
-    layouts: tuple[str, ...] = ("image",)
+    rows: int = setting(96, "Number of samples.")
+    layouts: tuple[str, ...] = setting(
+        ("image",), "Layouts of the modalities; each modality has the name of its layout."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoConfig:
-    """Nothing to set."""
+    """A component without settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
-    """The width of the feature."""
+    """Settings of the kit's encoder."""
 
-    width: int = 16
+    width: int = setting(16, "Number of features.")
 
 
 class Samples:
-    """Four classes of noise about a pattern of their own."""
+    """Four classes, each a pattern with noise."""
 
     def __init__(self, config: SamplesConfig) -> None:
         self.modalities: Mapping[str, Modality] = {name: LAYOUTS[name] for name in config.layouts}
@@ -74,12 +77,12 @@ class Samples:
         self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.arange(config.rows).astype(np.str_)}
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
-        """One sample."""
+        """Return one sample."""
         label, own = int(self.labels[row]), np.random.default_rng([7, row])
         return {name: _draw_sample(modality, label, own) for name, modality in self.modalities.items()}
 
     def fingerprint(self) -> str:
-        """Its size."""
+        """Return the size as fingerprint."""
         return f"kit-{len(self.labels)}"
 
 
@@ -93,9 +96,9 @@ def _draw_sample(modality: Modality, label: int, rng: np.random.Generator) -> ND
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseConfig:
-    """The noise's deviation."""
+    """Settings of the noise operation."""
 
-    amount: float = 0.1
+    amount: float = setting(0.1, "Standard deviation of the noise.")
 
 
 def noise(config: NoiseConfig, parts: OperationParts) -> Operation:
@@ -112,17 +115,17 @@ def noise(config: NoiseConfig, parts: OperationParts) -> Operation:
 
 
 def provides(config: EncoderConfig) -> frozenset[str]:
-    """All that a method may require."""
+    """Return all capabilities that the encoder has."""
     return frozenset({"tokens", "depth", "any-size"})
 
 
 def one_view(config: NoConfig) -> Mapping[str, Role]:
-    """Take one view."""
+    """Return a single view."""
     return {"view": Role(count=1)}
 
 
 def samples(config: SamplesConfig, source: Source) -> Dataset:
-    """Generate them."""
+    """Generate the samples."""
     return Samples(config)
 
 

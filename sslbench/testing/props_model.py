@@ -1,4 +1,4 @@
-"""The kit's encoder, and its method that trains nothing."""
+"""Implement the kit's encoder, and its method without training."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ PATCH = 4
 
 
 class Encoder(Backbone):
-    """Cuts a sample into pieces, embeds each with one layer and batch norm after it, and takes their mean.
+    """An encoder that embeds pieces of a sample with two layers and averages them.
 
-    Provides tokens, depth and any size. Pieces are patches of a image, steps of a sequence, or a whole vector.
+    Provides tokens, depth and any size. Pieces are patches of an image, steps of a sequence, or a whole vector.
     """
 
     def __init__(self, config: EncoderConfig, modality: Modality) -> None:
@@ -31,13 +31,13 @@ class Encoder(Backbone):
         self.second = nn.Linear(config.width, config.width)
 
     def pieces(self, x: Tensor) -> Tensor:
-        """[B, *shape] -> [B, N, values of a piece]."""
+        """Split [B, *shape] into [B, N, values of a piece]."""
         if self.layout == "image":
             return nn.functional.unfold(x, PATCH, stride=PATCH).transpose(1, 2)
         return x if self.layout == "sequence" else x.unsqueeze(1)
 
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
-        """[B, N, width], or the K pieces of `keep` [B, K]."""
+        """Return [B, N, width], or the K pieces of `keep` [B, K]."""
         pieces = self.pieces(self.normalize(x))
         if keep is not None:
             pieces = pieces.gather(1, keep.unsqueeze(-1).expand(-1, -1, pieces.shape[-1]))
@@ -46,7 +46,7 @@ class Encoder(Backbone):
         return self.second(torch.relu(self.norm(embedded)))  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
-        """[B, *shape] -> [B, width]: the mean over pieces, or over the true steps of a padded sequence."""
+        """Encode [B, *shape] as [B, width]: the mean over pieces, or over the true steps of a padded sequence."""
         tokens = self.tokens(x)
         if length is None:
             return tokens.mean(1)
@@ -54,12 +54,12 @@ class Encoder(Backbone):
         return (tokens * inside.unsqueeze(-1)).sum(1) / length.unsqueeze(1)
 
     def depth_of(self, parameter: str) -> int:
-        """0 for the first layer, 1 for the norm, 2 for the second layer."""
+        """Return 0 for the first layer, 1 for the norm, 2 for the second layer."""
         return ("first", "norm", "second").index(parameter.split(".")[0])
 
 
 class AsIs(Method):
-    """Encoders as they were built."""
+    """A method of untrained encoders."""
 
     def __init__(self, config: NoConfig, parts: MethodParts) -> None:
         super().__init__()
@@ -67,5 +67,5 @@ class AsIs(Method):
 
     @property
     def encoders(self) -> Mapping[str, Backbone]:
-        """Those that were given."""
+        """Return the encoders."""
         return dict(self.kept.items())  # type: ignore[arg-type]

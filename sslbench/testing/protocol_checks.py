@@ -1,4 +1,4 @@
-"""What a protocol promises: that its numbers mean what they say. Tried on features whose right answer is known."""
+"""Check the contract of a protocol on features with a known answer."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ ROUNDING = 1e-6
 
 
 def predicted_codes(outcome: Outcome) -> NDArray[np.int64]:
-    """The predicted classes [n]."""
+    """Return the predicted classes [n]."""
     return codes_of(np.asarray(outcome.predicted))
 
 
 def codes_of(said: NDArray[Any]) -> NDArray[np.int64]:
-    """Codes [n], or scores [n, C], as codes [n]."""
+    """Convert codes [n] or scores [n, C] to codes [n]."""
     return said.argmax(1) if said.ndim == 2 else said.astype(np.int64)
 
 
 def scored_outcomes(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The answers that count: predictions that were not chosen on the query."""
+    """Select the outcomes that count: predictions that were not selected on the query."""
     return [o for o in outcomes if o.predicted is not None and o.rows is not None and o.chosen_on != "query"]
 
 
-def accuracies(subject: Subject, asked: ToyProblem) -> list[float]:
-    """The share of right answers of everything that counts."""
-    found = scored_outcomes(run_protocol(subject, asked)[0])
+def accuracies(subject: Subject, problem: ToyProblem) -> list[float]:
+    """Return the accuracy of every outcome that counts."""
+    found = scored_outcomes(run_protocol(subject, problem)[0])
     if not found:
-        raise NotApplicable("it predicts no classes")
-    return [float((predicted_codes(o) == asked.labels[o.rows]).mean()) for o in found]
+        raise NotApplicable("does not predict classes")
+    return [float((predicted_codes(o) == problem.labels[o.rows]).mean()) for o in found]
 
 
 @check(
@@ -48,11 +48,11 @@ def accuracies(subject: Subject, asked: ToyProblem) -> list[float]:
     needs=("has_an_implementation",),
 )
 def returns_valid_outcomes(subject: Subject) -> Iterator[str]:
-    """A protocol that says nothing, or more than it declares, leaves holes in every table."""
-    asked = make_problem(SOME)
-    outcomes, _ = run_protocol(subject, asked)
+    """A protocol without outcomes, or with undeclared metrics, leaves gaps in every table."""
+    problem = make_problem(SOME)
+    outcomes, _ = run_protocol(subject, problem)
     if not outcomes:
-        yield "it yields no outcome"
+        yield "yields no outcome"
     declared = {metric.name for metric in subject.spec.metrics}
     for name in sorted({name for o in outcomes for name in o.scores} - declared):
         yield f"the score {name!r} is not among the metrics that the spec declares"
@@ -67,104 +67,108 @@ def returns_valid_outcomes(subject: Subject) -> Iterator[str]:
             yield f"a clustering of {len(clusters)} for {rows} rows"
 
 
-@check("protocol", change="seed what is random with trial.rng()", needs=("returns_valid_outcomes",))
+@check("protocol", change="seed randomness with trial.rng()", needs=("returns_valid_outcomes",))
 def is_deterministic(subject: Subject) -> Iterator[str]:
-    """A score that moves by itself cannot be recomputed by anybody."""
-    asked = make_problem(SOME)
-    first, second = ([o.scores for o in run_protocol(subject, asked)[0]] for _ in range(2))
-    one, other = ([predicted_codes(o) for o in scored_outcomes(run_protocol(subject, asked)[0])] for _ in range(2))
+    """A score that changes between calls cannot be reproduced."""
+    problem = make_problem(SOME)
+    first, second = ([o.scores for o in run_protocol(subject, problem)[0]] for _ in range(2))
+    one, other = ([predicted_codes(o) for o in scored_outcomes(run_protocol(subject, problem)[0])] for _ in range(2))
     if first != second or any((a != b).any() for a, b in zip(one, other, strict=True)):
-        yield "asked twice it gives two answers"
+        yield "two calls return different results"
 
 
 @check(
     "protocol",
-    change="look for labels and rows that got out of step, or train longer by default",
+    change="check that labels and rows are aligned, or train longer by default",
     needs=("is_deterministic",),
 )
 def solves_easy_data(subject: Subject) -> Iterator[str]:
-    """On classes that lie far apart every instrument must score (nearly) 1, or its low scores mean nothing."""
-    asked = make_problem(EASY)
+    """On well-separated classes every protocol must score (nearly) 1, or its low scores mean nothing."""
+    problem = make_problem(EASY)
     yield from (
-        f"it is right in {100 * a:.0f} % of well-separated samples" for a in accuracies(subject, asked) if a < 0.95
+        f"classifies {100 * a:.0f} % of well-separated samples correctly"
+        for a in accuracies(subject, problem)
+        if a < 0.95
     )
 
 
 @check("protocol", change="use target[bank] and target[validation] only", needs=("is_deterministic",))
 def ignores_query_labels(subject: Subject) -> Iterator[str]:
-    """An answer may be compared with the query's labels, never made with them; an oracle says chosen_on='query'."""
-    asked = make_problem(SOME)
-    other = asked.labels.copy()
-    other[asked.task.query] = (other[asked.task.query] + 1) % CLASSES
-    twice = [scored_outcomes(run_protocol(subject, replace(asked, labels=labels))[0])
-             for labels in (asked.labels, other)]  # fmt: skip
+    """Predictions may be compared with the query's labels, but not made with them; an oracle sets chosen_on='query'."""
+    problem = make_problem(SOME)
+    other = problem.labels.copy()
+    other[problem.task.query] = (other[problem.task.query] + 1) % CLASSES
+    twice = [scored_outcomes(run_protocol(subject, replace(problem, labels=labels))[0])
+             for labels in (problem.labels, other)]  # fmt: skip
     if not twice[0]:
-        raise NotApplicable("it predicts no classes")
+        raise NotApplicable("does not predict classes")
     if len(twice[0]) != len(twice[1]) or any(
         (predicted_codes(a) != predicted_codes(b)).any() for a, b in zip(*twice, strict=True)
     ):
-        yield "its answers change when only the query's labels do"
+        yield "predictions change when only the query's labels change"
 
 
-@check(
-    "protocol", change="never let a query row into what is learned from or chosen on", needs=("ignores_query_labels",)
-)
+@check("protocol", change="do not use query rows for learning or selection", needs=("ignores_query_labels",))
 def is_at_chance_on_random_labels(subject: Subject) -> Iterator[str]:
-    """On labels that have nothing to do with the features a score above chance is a leak."""
+    """With labels unrelated to the features, a score above chance is a leak."""
     found = [accuracies(subject, make_problem(EASY, seed, related=False)) for seed in range(DRAWS)]
     high = 1 / CLASSES + 3 * math.sqrt((1 / CLASSES) * (1 - 1 / CLASSES) / (QUERY * DRAWS)) + 0.02
     for place, mean in enumerate(np.mean(found, axis=0)):
         if mean > high:
-            yield f"answer {place} is right in {mean:.2f} of samples whose labels are random; chance is {1 / CLASSES:.2f}"
+            yield f"outcome {place} has accuracy {mean:.2f} on random labels; chance is {1 / CLASSES:.2f}"
 
 
 @check(
     "protocol",
-    change="name what was selected in chosen, where in chosen_on, and all candidates with their accuracy in considered",
+    change="set chosen (the selection), chosen_on (the rows) and considered (all candidates with their accuracy)",
     needs=("ignores_query_labels",),
 )
 def reports_its_selection(subject: Subject) -> Iterator[str]:
-    """A choice that nobody sees can be neither checked nor compared, and its answers look as if nothing had been tuned."""
-    asked = make_problem(SOME)
-    said = run_protocol(subject, asked)[0]
-    outcomes = scored_outcomes(said)
+    """An unreported selection cannot be checked, and its results look untuned."""
+    problem = make_problem(SOME)
+    everything = run_protocol(subject, problem)[0]
+    outcomes = scored_outcomes(everything)
     if not outcomes:
-        raise NotApplicable("it predicts no classes")
-    for outcome in said:
-        yield from _selection_errors(outcome, asked)
-    silent = [place for place, outcome in enumerate(outcomes) if not _uses_validation(outcome, asked)]
-    moved: set[int] = set()
-    for shift in range(1, CLASSES if silent else 1):
-        labels = asked.labels.copy()
-        labels[asked.task.validation] = (labels[asked.task.validation] + shift) % CLASSES
-        others = scored_outcomes(run_protocol(subject, replace(asked, labels=labels))[0])
+        raise NotApplicable("does not predict classes")
+    for outcome in everything:
+        yield from _selection_errors(outcome, problem)
+    undeclared = [place for place, outcome in enumerate(outcomes) if not _uses_validation(outcome, problem)]
+    changed: set[int] = set()
+    for shift in range(1, CLASSES if undeclared else 1):
+        labels = problem.labels.copy()
+        labels[problem.task.validation] = (labels[problem.task.validation] + shift) % CLASSES
+        others = scored_outcomes(run_protocol(subject, replace(problem, labels=labels))[0])
         same = len(others) == len(outcomes)
-        moved |= {n for n in silent if not same or (predicted_codes(others[n]) != predicted_codes(outcomes[n])).any()}
+        changed |= {
+            n for n in undeclared if not same or (predicted_codes(others[n]) != predicted_codes(outcomes[n])).any()
+        }
     yield from (
-        f"answer {place} changes with the labels of the validation rows, and names no choice" for place in sorted(moved)
+        f"outcome {place} depends on the labels of validation rows, but reports no selection"
+        for place in sorted(changed)
     )
 
 
-def _selection_errors(outcome: Outcome, asked: ToyProblem) -> Iterator[str]:
-    """Find where an answer says of its choice what cannot be so."""
+def _selection_errors(outcome: Outcome, problem: ToyProblem) -> Iterator[str]:
+    """Yield inconsistent statements of an outcome about its selection."""
     if outcome.chosen_on != "nothing" and not outcome.chosen:
-        yield f"an answer is chosen on {outcome.chosen_on}, and does not say what was chosen"
+        yield f"an outcome has chosen_on={outcome.chosen_on!r}, but chosen is empty"
     if outcome.chosen_on == "validation" and not outcome.considered:
-        yield f"{dict(outcome.chosen)} is chosen on validation, and what it was chosen among is not told"
+        yield f"{dict(outcome.chosen)} is chosen on validation, but considered is empty"
     if not outcome.considered:
         return
     best = max(share for _, share in outcome.considered)
     if not any(dict(what) == dict(outcome.chosen) and share == best for what, share in outcome.considered):
-        yield f"{dict(outcome.chosen)} is not among the best of what was considered"
+        yield f"{dict(outcome.chosen)} is not the best of considered"
     if outcome.validation is not None:
-        found = float((codes_of(outcome.validation) == asked.labels[asked.task.validation]).mean())
+        found = float((codes_of(outcome.validation) == problem.labels[problem.task.validation]).mean())
         if abs(found - best) > ROUNDING:
-            yield f"{dict(outcome.chosen)} has {best:.4f} on validation by considered, and {found:.4f} by its predictions"
+            shares = f"{best:.4f} in considered, but {found:.4f} by its predictions"
+            yield f"{dict(outcome.chosen)} has validation accuracy {shares}"
 
 
-def _uses_validation(outcome: Outcome, asked: ToyProblem) -> bool:
-    """Whether an answer says that it was chosen on, or learned from, validation rows."""
-    learned = outcome.bank is not None and bool(np.isin(outcome.bank, asked.task.validation).any())
+def _uses_validation(outcome: Outcome, problem: ToyProblem) -> bool:
+    """Return whether an outcome declares that it was selected on, or learned from, validation rows."""
+    learned = outcome.bank is not None and bool(np.isin(outcome.bank, problem.task.validation).any())
     return learned or outcome.chosen_on == "validation"
 
 
@@ -174,45 +178,52 @@ def _uses_validation(outcome: Outcome, asked: ToyProblem) -> bool:
     needs=("is_deterministic",),
 )
 def ignores_row_order(subject: Subject) -> Iterator[str]:
-    """The order in which files lie on a disk is no property of a method."""
-    asked = make_problem(SOME)
-    again, place = shuffle_rows(asked)
-    first, second = scored_outcomes(run_protocol(subject, asked)[0]), scored_outcomes(run_protocol(subject, again)[0])
+    """Scores must not depend on the order of files on a disk."""
+    problem = make_problem(SOME)
+    reordered, place = shuffle_rows(problem)
+    first, second = (
+        scored_outcomes(run_protocol(subject, problem)[0]),
+        scored_outcomes(run_protocol(subject, reordered)[0]),
+    )
     if not first:
-        raise NotApplicable("it predicts no classes")
+        raise NotApplicable("does not predict classes")
     for one, other in zip(first, second, strict=True):
-        said = dict(zip(np.asarray(other.rows).tolist(), predicted_codes(other).tolist(), strict=True))
-        moved = np.array([said[int(place[row])] for row in np.asarray(one.rows)])
-        if (share := float((moved != predicted_codes(one)).mean())) > 0.05:
-            yield f"{100 * share:.0f} % of its answers change with the order of the rows"
-
-
-@check("protocol", change="copy before you write: np.array(table.features[...])", needs=("returns_valid_outcomes",))
-def does_not_modify_features(subject: Subject) -> Iterator[str]:
-    """The next protocol reads the same arrays."""
-    asked = make_problem(SOME)
-    kept = (asked.features.copy(), asked.labels.copy())
-    _, table = run_protocol(subject, asked)
-    if not np.array_equal(kept[0], asked.features):
-        yield "it changes the features"
-    if not np.array_equal(kept[1], table.target):
-        yield "it changes the labels"
+        by_row = dict(zip(np.asarray(other.rows).tolist(), predicted_codes(other).tolist(), strict=True))
+        shuffled = np.array([by_row[int(place[row])] for row in np.asarray(one.rows)])
+        if (share := float((shuffled != predicted_codes(one)).mean())) > 0.05:
+            yield f"{100 * share:.0f} % of predictions change with the order of the rows"
 
 
 @check(
     "protocol",
-    change="seed what is random with trial.rng(), and look at what the answer is chosen by",
+    change="copy arrays before you modify them: np.array(table.features[...])",
+    needs=("returns_valid_outcomes",),
+)
+def does_not_modify_features(subject: Subject) -> Iterator[str]:
+    """The next protocol reads the same arrays."""
+    problem = make_problem(SOME)
+    kept = (problem.features.copy(), problem.labels.copy())
+    _, table = run_protocol(subject, problem)
+    if not np.array_equal(kept[0], problem.features):
+        yield "modifies the features"
+    if not np.array_equal(kept[1], table.target):
+        yield "modifies the labels"
+
+
+@check(
+    "protocol",
+    change="seed randomness with trial.rng(), and check the selection criterion",
     needs=("solves_easy_data",),
 )
 def scores_fall_with_noise(subject: Subject) -> Iterator[str]:
-    """An instrument that likes noise better than signal ranks methods upside down."""
+    """A protocol that prefers noise to signal ranks methods in reverse."""
     means = {}
     for noise in (EASY, SOME, HARD):
         means[noise] = np.mean([accuracies(subject, make_problem(noise, seed)) for seed in range(DRAWS)], axis=0)
     for less, more in ((EASY, SOME), (SOME, HARD)):
         for place, (a, b) in enumerate(zip(means[less], means[more], strict=True)):
             if b > a + 0.03:
-                yield f"answer {place} scores {b:.2f} with noise {more}, and {a:.2f} with {less}"
+                yield f"outcome {place} scores {b:.2f} with noise {more}, and {a:.2f} with {less}"
 
 
 @check(

@@ -1,4 +1,7 @@
-"""A trial of the kit's own: features whose right answer is known, an encoder that hands them on, and the real bench."""
+"""Run a protocol on features with a known answer, through a real evaluation.
+
+The encoder returns its input.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ToyProblem:
-    """Features [n, D] of samples with labels and ids [n], and who is learned from, chosen on and asked."""
+    """Features [n, D] of samples with labels and ids [n], and the rows for learning, selection and testing."""
 
     features: NDArray[np.float32]
     labels: Rows
@@ -39,7 +42,7 @@ class ToyProblem:
 
 
 def make_problem(noise: float, seed: int = 0, *, related: bool = True) -> ToyProblem:
-    """Four classes at the corners of a simplex with Gaussian noise about them; unrelated labels have no corner."""
+    """Make four classes at the corners of a simplex with Gaussian noise; unrelated labels have random corners."""
     rng = np.random.default_rng([3, seed])
     total = BANK + VALIDATION + QUERY
     labels = np.arange(total) % CLASSES
@@ -51,20 +54,20 @@ def make_problem(noise: float, seed: int = 0, *, related: bool = True) -> ToyPro
     return ToyProblem(features=features, labels=labels, ids=np.arange(total).astype(np.str_), task=task)
 
 
-def shuffle_rows(asked: ToyProblem, seed: int = 0) -> tuple[ToyProblem, Rows]:
-    """The same samples in another order of rows, and the new place of each."""
-    order = np.random.default_rng([5, seed]).permutation(len(asked.labels))
+def shuffle_rows(problem: ToyProblem, seed: int = 0) -> tuple[ToyProblem, Rows]:
+    """Return the same samples in another order of rows, and the new place of each."""
+    order = np.random.default_rng([5, seed]).permutation(len(problem.labels))
     place = np.argsort(order)
     bank, validation, query = (
-        np.sort(place[rows]) for rows in (asked.task.bank, asked.task.validation, asked.task.query)
+        np.sort(place[rows]) for rows in (problem.task.bank, problem.task.validation, problem.task.query)
     )
-    task = replace(asked.task, bank=bank, validation=validation, query=query)
-    features, labels, ids = asked.features[order], asked.labels[order], asked.ids[order]
+    task = replace(problem.task, bank=bank, validation=validation, query=query)
+    features, labels, ids = problem.features[order], problem.labels[order], problem.ids[order]
     return ToyProblem(features=features, labels=labels, ids=ids, task=task), place
 
 
 class IdentityBackbone(Backbone):
-    """Gives back what it gets, through a layer that starts as the identity."""
+    """An encoder with one layer that is initialized as the identity."""
 
     def __init__(self, modality: Modality) -> None:
         super().__init__(modality)
@@ -75,41 +78,43 @@ class IdentityBackbone(Backbone):
             self.layer.bias.zero_()
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
-        """[B, D] -> [B, D]."""
+        """Return [B, D] for [B, D]."""
         embedded: Tensor = self.layer(x)
         return embedded
 
     def depth_of(self, parameter: str) -> int:
-        """All at the end."""
+        """Return 1 for every parameter."""
         return 1
 
 
-def run_protocol(subject: Subject, asked: ToyProblem) -> tuple[Sequence[Outcome], DiskFeatureTable]:
-    """What the protocol, at its defaults, answers; and the table that it was given."""
-    values = asked.features
+def run_protocol(subject: Subject, problem: ToyProblem) -> tuple[Sequence[Outcome], DiskFeatureTable]:
+    """Return the outcomes of the protocol with its default settings, and its table."""
+    values = problem.features
     if Need.SEQUENCES in subject.spec.needs:
         values = np.repeat(values[:, None], STEPS, axis=1)
     views = subject.spec.views(subject.spec.config())
     augmented = {"x": np.repeat(values[:, None], views, axis=1)} if views else {}
     table = DiskFeatureTable(
-        features={"x": values}, target=asked.labels, columns={"id": asked.ids}, augmented=augmented
+        features={"x": values}, target=problem.labels, columns={"id": problem.ids}, augmented=augmented
     )
-    instrument: Evaluator = subject.component.implementation()(subject.spec.config())
+    evaluator: Evaluator = subject.component.implementation()(subject.spec.config())
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
-        return list(instrument.measure(_trial(asked, table, Path(folder)))), table
+        return list(evaluator.measure(_trial(problem, table, Path(folder)))), table
 
 
-def _trial(asked: ToyProblem, table: DiskFeatureTable, folder: Path) -> HarnessTrial:
+def _trial(problem: ToyProblem, table: DiskFeatureTable, folder: Path) -> HarnessTrial:
     modality = Modality(layout="vector", shape=(WIDTH,))
     target = Target(kind="class", names=tuple("abcd"))
     fabric = make_fabric("float32")
     prepared = Prepared(
-        key="kit", name="kit", modalities={"x": modality}, target=target, labels=asked.labels, columns=table.columns,
-        data={"x": Column(values=asked.features)}, kept=np.arange(len(asked.labels)),
+        key="kit", name="kit", modalities={"x": modality}, target=target, labels=problem.labels, columns=table.columns,
+        data={"x": Column(values=problem.features)}, kept=np.arange(len(problem.labels)),
     )  # fmt: skip
     bench = HarnessBench(
         trained={"x": IdentityBackbone(modality)}, table=prepared, features=lambda: table, augmentation=None, fabric=fabric,
         views=ViewMaker(modalities={"x": modality}, sizes={}, seed=0, device=fabric.device), seed=0, precision="float32",
         folder=folder, checkpoint_seconds=1e9, on_step=lambda name, moment: ignore_step(moment),
     )  # fmt: skip
-    return HarnessTrial(tasks=(asked.task,), target=target, bench=bench, key=(0, "kit"), open_table=lambda space: table)
+    return HarnessTrial(
+        tasks=(problem.task,), target=target, bench=bench, key=(0, "kit"), open_table=lambda space: table
+    )

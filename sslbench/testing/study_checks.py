@@ -1,4 +1,4 @@
-"""What studies, references and executors promise."""
+"""Check the contract of studies, recipes, references and executors."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from sslbench.testing.check import Subject, check
 from sslbench.testing.method_checks import recipe_errors
 
 
-@check("study", change="mend the YAML file")
+@check("study", change="correct the YAML file")
 def can_be_read(subject: Subject) -> None:
-    """A study that cannot be read is found out when somebody wants its numbers."""
+    """An unreadable study is noticed only when its numbers are needed."""
     read_study(subject.spec.file, "")
 
 
 @check(
     "study",
-    change="add scales.smoke with its cost in words: under three minutes, on data that a dependency ships",
+    change="add scales.smoke with its cost in words: under three minutes, on data that is installed with a dependency",
     needs=("can_be_read",),
 )
 def has_a_smoke_scale(subject: Subject) -> Iterator[str]:
     """Continuous integration runs every study at its smallest scale."""
     if not read_study(subject.spec.file, "smoke").cost:
-        yield "scales.smoke says nothing of its cost"
+        yield "scales.smoke has no cost"
 
 
-@check("recipe", change="name a method and components that are installed, and settings that they have")
+@check("recipe", change="use a method, components and settings that are installed")
 def matches_its_method(subject: Subject) -> Iterator[str]:
-    """A recipe for somebody else's method breaks silently when that method changes."""
+    """A recipe for another plugin's method breaks silently when that method changes."""
     found = subject.catalog.find("method", subject.spec.method)
     if isinstance(found, str):
         yield found
@@ -36,9 +36,9 @@ def matches_its_method(subject: Subject) -> Iterator[str]:
         yield from recipe_errors(subject.spec.recipe, found[0].spec, subject.catalog)
 
 
-@check("reference", change="name methods and recipes as they are installed, or drop the row")
+@check("reference", change="use names of installed methods and recipes, or remove the row")
 def names_existing_recipes(subject: Subject) -> Iterator[str]:
-    """A row under a recipe that nobody has is never shown, and nobody would notice."""
+    """A row under a recipe that does not exist is never shown."""
     for name in dict.fromkeys(row.method for row in subject.spec.rows):
         found = subject.catalog.find("method", name)
         if isinstance(found, str):
@@ -49,13 +49,13 @@ def names_existing_recipes(subject: Subject) -> Iterator[str]:
 
 @check(
     "executor",
-    change="return '' or one line from missing(), and give the implementation the settings as its argument",
+    change="return '' or one line from missing(), and accept the settings as argument of the implementation",
     needs=("has_an_implementation",),
 )
 def reports_missing_requirements(subject: Subject) -> Iterator[str]:
-    """A machine without the cluster gives the user one line, not a traceback."""
-    sentence = subject.spec.missing()
-    if not isinstance(sentence, str) or "\n" in sentence:
-        yield f"missing() gives {sentence!r}"
-    elif not sentence:
+    """Without the cluster's packages, users need a one-line message, not a traceback."""
+    message = subject.spec.missing()
+    if not isinstance(message, str) or "\n" in message:
+        yield f"missing() returns {message!r}"
+    elif not message:
         subject.component.implementation()(subject.spec.smoke)

@@ -1,4 +1,4 @@
-"""What operations and augmentations promise, on noise in its natural range."""
+"""Check the contract of operations and augmentations on random input in its natural range."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MODALITIES: Mapping[str, Modality] = {**IMAGES, **OTHERS}
 
 
 def supported_modalities(subject: Subject) -> dict[str, Modality]:
-    """What an operation says that it takes."""
+    """Return the modalities that an operation supports."""
     return {what: m for what, m in MODALITIES.items() if m.layout in subject.spec.layouts}
 
 
 def sample(modality: Modality) -> dict[str, Tensor]:
-    """Rows of one modality called 'x', and a fact that no operation knows."""
+    """Return rows of one modality called 'x', and a value 'x.mark' that no operation knows."""
     generator = torch.Generator().manual_seed(1)
     return {"x": torch.rand(ROWS, *modality.shape, generator=generator), "x.mark": torch.arange(float(ROWS))}
 
@@ -35,8 +35,8 @@ def sample(modality: Modality) -> dict[str, Tensor]:
 def apply_operation(
     subject: Subject, modality: Modality, view: View, rows: Tensor | None = None, seed: int = 0
 ) -> View:
-    """What the operation, with its smoke settings, makes of a view."""
-    config = fill_in_size(subject.spec.smoke, SIDE)
+    """Apply the operation, with its smoke settings, to a view."""
+    config = sized(subject.spec.smoke, SIDE)
     wanted = subject.spec.reference(config)
     reference = {"x": torch.rand(wanted, *modality.shape)} if wanted else {}
     operation = subject.component.implementation()(
@@ -53,21 +53,21 @@ def apply_operation(
     needs=("has_an_implementation",),
 )
 def returns_announced_shapes(subject: Subject) -> Iterator[str]:
-    """Plans are made from the announced shapes, before anything runs."""
+    """Runs are planned from the announced shapes, before anything runs."""
     for what, modality in supported_modalities(subject).items():
         made = apply_operation(subject, modality, sample(modality))["x"]
         announced = tuple(subject.spec.shapes(sized(subject.spec.smoke, SIDE), {"x": modality.shape})["x"])
         if made.shape != (ROWS, *announced) or made.dtype != torch.float32:
-            yield f"{what} becomes {tuple(made.shape)} of {made.dtype}; announced is {announced} of float32"
+            yield f"{what} becomes {tuple(made.shape)} of {made.dtype}; announced: {announced} of float32"
 
 
 @check(
     "operation",
-    change="clamp images to [0, 1], and divide by nothing that may be 0",
+    change="clamp images to [0, 1], and do not divide by 0",
     needs=("returns_announced_shapes",),
 )
 def stays_in_range(subject: Subject) -> Iterator[str]:
-    """The next operation, and the encoder's statistics, count on images in [0, 1] and finite numbers."""
+    """The next operation, and the encoder's statistics, need images in [0, 1] and finite numbers."""
     for what, modality in supported_modalities(subject).items():
         for view in (sample(modality), {k: torch.zeros_like(x) for k, x in sample(modality).items()}):
             made = apply_operation(subject, modality, view)["x"]
@@ -78,26 +78,26 @@ def stays_in_range(subject: Subject) -> Iterator[str]:
 
 @check(
     "operation",
-    change="make a new mapping and new tensors; no in-place arithmetic on what comes in",
+    change="return a new mapping and new tensors; avoid in-place arithmetic on the input",
     needs=("returns_announced_shapes",),
 )
 def does_not_modify_its_input(subject: Subject) -> Iterator[str]:
-    """Every view is made from the same tensors, so what one changes all others inherit."""
+    """Every view is made from the same tensors, so an in-place change would affect all of them."""
     for what, modality in supported_modalities(subject).items():
         view, kept = sample(modality), sample(modality)
         apply_operation(subject, modality, view)
         if view.keys() != kept.keys() or any(not torch.equal(view[name], kept[name]) for name in kept):
-            yield f"{what} is changed in place"
+            yield f"{what} is modified in place"
 
 
-@check("operation", change="keep what you do not know: start from dict(view)", needs=("does_not_modify_its_input",))
+@check("operation", change="start from dict(view), which keeps unknown keys", needs=("does_not_modify_its_input",))
 def keeps_unknown_keys(subject: Subject) -> Iterator[str]:
-    """Side information, such as a image's original size, must reach the method through every operation."""
+    """Additional values, such as an image's original size, must pass through every operation."""
     for what, modality in supported_modalities(subject).items():
         view = sample(modality)
         made = apply_operation(subject, modality, view)
         if "x.mark" not in made or not torch.equal(made["x.mark"], view["x.mark"]):
-            yield f"a fact about {what} is lost or changed"
+            yield f"the unknown key of {what} is missing or changed"
 
 
 @check(
@@ -106,38 +106,36 @@ def keeps_unknown_keys(subject: Subject) -> Iterator[str]:
     needs=("does_not_modify_its_input",),
 )
 def uses_given_random_numbers(subject: Subject) -> Iterator[str]:
-    """Views are keyed by seed, epoch and sample, so that a resumed run and another machine see the same ones."""
+    """Views depend on seed, epoch and sample only, so that a resumed run and another machine get the same ones."""
     for what, modality in supported_modalities(subject).items():
         made = []
         for ambient in (0, 1):
             torch.manual_seed(ambient)
             made.append(apply_operation(subject, modality, sample(modality))["x"])
         if not torch.equal(*made):
-            yield f"{what} becomes something else with the same draws"
+            yield f"{what} gives different results with the same draws"
 
 
 @check(
     "operation",
-    change="use no statistics of the batch, or say across_samples=True",
+    change="do not use batch statistics, or set across_samples=True",
     needs=("uses_given_random_numbers",),
 )
 def treats_samples_independently(subject: Subject) -> Iterator[str]:
-    """A sample's view must be the same in any batch, on one process or many."""
+    """A sample's view must be the same in any batch, in one process or several."""
     if subject.spec.across_samples:
-        raise NotApplicable("it says that it looks across samples")
+        raise NotApplicable("has across_samples=True")
     for what, modality in supported_modalities(subject).items():
         view, rows = sample(modality), torch.tensor([5, 2])
-        together = apply_operation(subject, modality, view)["x"][rows]
-        alone = apply_operation(subject, modality, {name: x[rows] for name, x in view.items()}, rows)["x"]
-        if not torch.allclose(together, alone, atol=1e-5):
-            yield f"{what} has another view in a smaller batch, by up to {float((together - alone).abs().max()):.2g}"
+        in_batch = apply_operation(subject, modality, view)["x"][rows]
+        single = apply_operation(subject, modality, {name: x[rows] for name, x in view.items()}, rows)["x"]
+        if not torch.allclose(in_batch, single, atol=1e-5):
+            yield f"{what} has a different view in a smaller batch, by up to {float((in_batch - single).abs().max()):.2g}"
 
 
-@check(
-    "augmentation", change="name operations that are installed, settings that they have, and probabilities from 0 to 1"
-)
+@check("augmentation", change="use installed operations, their settings, and probabilities from 0 to 1")
 def uses_installed_operations(subject: Subject) -> Iterator[str]:
-    """An augmentation is data: it works only where its operations are, with settings that they have."""
+    """An augmentation is data: it works only with installed operations and their settings."""
     _, problems = _planned(subject)
     yield from problems
 
@@ -148,7 +146,7 @@ def uses_installed_operations(subject: Subject) -> Iterator[str]:
     needs=("uses_installed_operations",),
 )
 def makes_valid_views(subject: Subject) -> Iterator[str]:
-    """As a whole it must make finite views in range, the same ones for the same draws, for every role."""
+    """The whole augmentation must make finite views in range, the same ones for the same draws, for every role."""
     planned, _ = _planned(subject)
     for what, modalities in _seen_by(planned).items():
         built = build_augmentation(planned, SIDE, modalities, None)
@@ -157,7 +155,7 @@ def makes_valid_views(subject: Subject) -> Iterator[str]:
 
 
 def _seen_by(planned: PlannedAugmentation) -> dict[str, dict[str, Modality]]:
-    """Every modality that all operations take, alone; where there is none, one of each layout that any takes, together."""
+    """Return every modality that all operations support, alone; else one of each supported layout, together."""
     layouts = [o.choice.spec.layouts for operations in planned.roles.values() for o in operations]
     alone = {what: {"x": m} for what, m in MODALITIES.items() if all(m.layout in taken for taken in layouts)}
     several = {m.layout: m for m in MODALITIES.values() if any(m.layout in taken for taken in layouts)}
@@ -184,4 +182,4 @@ def _view_errors(built: BuiltAugmentation, modalities: Mapping[str, Modality], r
             elif (
                 modality.layout == "image" and not -1e-4 <= float(one[name].min()) <= float(one[name].max()) <= 1 + 1e-4
             ):
-                yield "images leave [0, 1]"
+                yield "images exceed [0, 1]"

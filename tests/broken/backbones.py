@@ -114,7 +114,7 @@ class Published(Mean):
 
 
 BROKEN = {
-    "uses_known_names": backbone(Mean, layouts=("image", "image")),
+    "uses_known_names": backbone(Mean, layouts=("image", "photo")),
     "encodes": backbone(Wrong),
     "is_deterministic_in_eval": backbone(Dropout),
     "is_independent_of_the_batch": backbone(Centered),

@@ -125,8 +125,8 @@ BROKEN = {
     "works_offline": dataset(Online),
 }
 UNUSABLE = {
-    "'training' in column 'split' is none of train, validation and test": dataset(UnknownSplit),
-    "'image.left' is no name for a modality": dataset(Dotted),
+    "column 'split' contains 'training', which no run uses": dataset(UnknownSplit),
+    "the modality name 'image.left' cannot be used in settings": dataset(Dotted),
     "splits.groups: 1 group(s) of samples cannot be divided": dataset(OneGroup, groups=("dish",)),
     "the card announces image, profile; the data has image": dataset(
         Images, modalities={**IMAGE, "profile": Modality(layout="sequence", shape=(0, 2))}
@@ -135,4 +135,4 @@ UNUSABLE = {
         Images, modalities={"image": Modality(layout="vector", shape=(4,))}
     ),
 }
-"""What `is_usable_in_a_run` finds of datasets that are read well and that no run can use as they are meant."""
+"""Findings of `is_usable_in_a_run` for datasets that can be read but not used as intended."""

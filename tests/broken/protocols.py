@@ -158,10 +158,10 @@ BROKEN = {
 }
 
 MISSTATED = {
-    "does not say what was chosen": protocol(TellsNoName),
-    "what it was chosen among is not told": protocol(TellsNoRivals),
-    "is not among the best of what was considered": protocol(TellsAnother),
-    "on validation by considered, and": protocol(TellsMore),
+    "but chosen is empty": protocol(TellsNoName),
+    "is chosen on validation, but considered is empty": protocol(TellsNoRivals),
+    "is not the best of considered": protocol(TellsAnother),
+    "in considered, but": protocol(TellsMore),
 }
-"""What `reports_its_selection` finds of protocols that misstate their choice."""
+"""Findings of `reports_its_selection` for protocols with an inconsistent report."""
 SOUND = protocol(Tells)
