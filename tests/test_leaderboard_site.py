@@ -252,7 +252,7 @@ def test_a_long_board_is_shown_in_part_and_its_csv_holds_all(board, monkeypatch,
     for module in ("site.pages", "site.charts", "standings.across_boards"):
         monkeypatch.setattr(f"sslbench.leaderboard.{module}.MAX_COMPARED", 1)
     for name, few in (("leaderboard.site.tables.ENTRIES_PER_PART", 3), ("leaderboard.standings.disk_list.MEMORY_BYTES", 1), ("leaderboard.site.build.MEMORY_BYTES", 9),
-                      ("analysis.statistics.shared_ranks.ROWS", 2), ("analysis.statistics.shared_ranks.COLUMNS", 1)):  # fmt: skip
+                      ("analysis.statistics.shared_ranks.ROW_BLOCK", 2), ("analysis.statistics.shared_ranks.COLUMN_BLOCK", 1)):  # fmt: skip
         monkeypatch.setattr(f"sslbench.{name}", few)
     build(board, NO_PLUGINS, write=True)
     part = files(board)

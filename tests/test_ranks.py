@@ -135,8 +135,8 @@ def test_blocks_of_rows_give_what_one_block_gives(monkeypatch):
     hard = rng.normal(0, 1, 200)
     made = {f"m{i}": answers(rng, 200, 3, i / 3, hard, 0.1) for i in range(12)}
     whole = rank_rows(field(made))
-    monkeypatch.setattr("sslbench.analysis.statistics.shared_ranks.ROWS", 5)
-    monkeypatch.setattr("sslbench.analysis.statistics.shared_ranks.COLUMNS", 3)
+    monkeypatch.setattr("sslbench.analysis.statistics.shared_ranks.ROW_BLOCK", 5)
+    monkeypatch.setattr("sslbench.analysis.statistics.shared_ranks.COLUMN_BLOCK", 3)
     assert rank_rows(field(made)) == whole
 
 
