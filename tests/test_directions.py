@@ -72,7 +72,7 @@ def test_a_lead_that_shrinks():
         ({"arm": "a", "fraction": 0.01}, list(np.add(LESS, few))), ({"arm": "b", "fraction": 0.01}, LESS),
         ({"arm": "a"}, list(np.add(LESS, full))), ({"arm": "b"}, LESS),
     )  # fmt: skip
-    claim = {"claim": "c", "more": {"arm": "a"}, "less": {"arm": "b"}}
+    claim = {"claim": "c", "greater": {"arm": "a"}, "lesser": {"arm": "b"}}
     shrinks = Hypothesis(**claim, where={"fraction": 0.01}, versus={"fraction": "all labels"})
     found = judge_hypothesis(frame, shrinks, ["arm"])[0]
     assert (found.verdict, found.difference) == ("holds", pytest.approx(0.18))
