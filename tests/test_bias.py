@@ -15,7 +15,7 @@ from .conftest import TINY
 STUDY = {
     "name": "hidden",
     "base": {**TINY, "train.epochs": 1, "seeds": [0, 1], "data": "digits", "threads": 1, "protocols": ["knn", "linear"], "baselines": "none"},
-    "class_effects": [{"axis": "method.mask", "protocol": "knn", "metric": "f1"}],
+    "bias": [{"axis": "method.mask", "protocol": "knn", "metric": "f1"}],
     "axes": {"method.mask": [0.25, 0.5, 0.75], "kind": {"a": {"method": "mae"}}},
 }  # fmt: skip
 
@@ -43,7 +43,7 @@ def test_every_class_has_its_answer(finished, cli):
         env={"COLUMNS": "200"},
     )
     assert answer.returncode == 0, answer.stderr
-    folder = out / "studies/hidden/class-effects/method.mask-knn-recall"
+    folder = out / "studies/hidden/bias/method.mask-knn-recall"
     found = pd.read_csv(folder / "responses.csv")
     assert sorted(found["class"]) == list(range(10))
     assert set(found["settings"]) == {3}
@@ -72,10 +72,10 @@ def test_every_class_has_its_answer(finished, cli):
 
 def test_datasets_are_judged_as_classes_are_and_protocols_are_set_beside(finished, cli):
     file, out = finished
-    options = ["--protocol", "knn", "--source", "datasets", "--compare-protocol", "linear", "--out", str(out)]
-    answer = cli("class-effects", str(file), "--axis", "method.mask", *options, env={"COLUMNS": "200"})
+    options = ["--protocol", "knn", "--of", "datasets", "--beside", "linear", "--out", str(out)]
+    answer = cli("bias", str(file), "--axis", "method.mask", *options, env={"COLUMNS": "200"})
     assert answer.returncode == 0, answer.stderr
-    folder = out / "studies/hidden/class-effects/method.mask-knn-micro_accuracy"
+    folder = out / "studies/hidden/bias/method.mask-knn-micro_accuracy"
     found, overall = pd.read_csv(folder / "responses.csv"), pd.read_csv(folder / "overall.csv")
     assert found["class"].tolist() == ["digits"]
     assert found["mean"].item() == pytest.approx(overall["mean"].item())
@@ -92,9 +92,9 @@ def test_datasets_are_judged_as_classes_are_and_protocols_are_set_beside(finishe
 def test_a_study_may_ask_for_it(finished):
     _, out = finished
     folder = out / "studies/hidden"
-    assert len(pd.read_csv(folder / "class-effects/method.mask-knn-f1/responses.csv")) == 10
+    assert len(pd.read_csv(folder / "bias/method.mask-knn-f1/responses.csv")) == 10
     page = (folder / "index.html").read_text()
-    assert "class-effects/method.mask-knn-f1/curves.svg" in page
+    assert "bias/method.mask-knn-f1/curves.svg" in page
     assert "Overall accuracy and its classes over method.mask (knn)" in page
 
 
@@ -119,7 +119,7 @@ def test_a_study_may_ask_for_it(finished):
 )
 def test_what_cannot_be_judged_is_a_sentence(finished, cli, options, sentence):
     file, out = finished
-    answer = cli("class-effects", str(file), "--out", str(out), "--protocol", "knn", *options)
+    answer = cli("bias", str(file), "--out", str(out), "--protocol", "knn", *options)
     assert answer.returncode == 2
     assert sentence in answer.stderr, answer.stderr
     assert "Traceback" not in answer.stderr
