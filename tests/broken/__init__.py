@@ -1,4 +1,4 @@
-"""One toy for every check of the conformance kit, broken in that one way; everything else about it is sound."""
+"""Provide one toy for every check of the conformance kit, with a defect that only this check finds."""
 
 from __future__ import annotations
 

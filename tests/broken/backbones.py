@@ -1,4 +1,4 @@
-"""Toy backbones, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+"""Define toy backbones, each with one defect. `BROKEN` maps a check to the function that makes the spec."""
 
 from __future__ import annotations
 

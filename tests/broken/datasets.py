@@ -1,4 +1,4 @@
-"""Toy datasets, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+"""Define toy datasets, each with one defect. `BROKEN` maps a check to the function that makes the spec."""
 
 from __future__ import annotations
 
@@ -75,18 +75,18 @@ class Online(Images):
 
 
 class UnknownLayout(Images):
-    """Announces a layout that no backbone takes."""
+    """Announce a layout that no backbone supports."""
 
     def __init__(self, config, source):
         super().__init__(config, source)
-        self.modalities = {"image": Modality(layout="image", shape=(1, 8, 8))}
+        self.modalities = {"image": Modality(layout="photo", shape=(1, 8, 8))}
 
     def read(self, row, rng):
         return {"image": super().read(row, rng)["image"].astype(np.float32)}
 
 
 class UnknownSplit(Images):
-    """Has an official split in words that no run knows."""
+    """Provide an official split with unknown names."""
 
     def __init__(self, config, source):
         super().__init__(config, source)
@@ -94,7 +94,7 @@ class UnknownSplit(Images):
 
 
 class Dotted(Images):
-    """Names a modality as no setting can name it."""
+    """Name a modality so that no setting can refer to it."""
 
     def __init__(self, config, source):
         super().__init__(config, source)
@@ -105,7 +105,7 @@ class Dotted(Images):
 
 
 class OneGroup(Images):
-    """Keeps all its samples together, so that nothing is left to divide."""
+    """Put all samples into one group, so that they cannot be split."""
 
     def __init__(self, config, source):
         super().__init__(config, source)

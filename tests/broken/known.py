@@ -1,4 +1,4 @@
-"""What every broken toy is published with."""
+"""Define the metadata that all toys share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.toys.data import CITATION
 
 @dataclass(frozen=True, kw_only=True)
 class Nothing:
-    """Nothing to set."""
+    """A component without settings."""
 
 
 KNOWN = {"name": "broken", "version": 1, "summary": "a toy", "citation": CITATION}

@@ -1,4 +1,4 @@
-"""Toy methods, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+"""Define toy methods, each with one defect. `BROKEN` maps a check to the function that makes the spec."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from .known import SETTINGS
 
 @dataclass(frozen=True, kw_only=True)
 class Dated:
-    """A setting that no file can hold."""
+    """Settings that cannot be written to a file."""
 
     day: date = field(default_factory=lambda: date(2020, 1, 1))
 
 
 class Sound(TrainedMethod):
-    """Two views agree, and embeddings keep their spread."""
+    """A valid method: align two views, and keep the variance of embeddings."""
 
     def __init__(self, config, parts):
         super().__init__()
@@ -49,14 +49,14 @@ class Sound(TrainedMethod):
         return Loss(total=(a - b).square().mean() + spread)
 
 
-def two_or_more(config, facts):
-    if facts.batch < 2:
-        yield "train.batch_size = 1 has no variance; possible: 2 or more"
+def needs_two_samples(config, context):
+    if context.batch_size < 2:
+        yield "train.batch_size=1 has no variance. Set it to 2 or more"
 
 
 def method(cls, **changes):
     return lambda folder: MethodSpec(**{**SETTINGS, "build": cls, "views": lambda config: {"view": Role(count=2)},
-                                        "family": "toy", "check": two_or_more, **changes})  # fmt: skip
+                                        "family": "toy", "check": needs_two_samples, **changes})  # fmt: skip
 
 
 class Unbuilt(Sound):
@@ -143,7 +143,7 @@ class Rounded(Sound):
 
 
 class Scaled(Sound):
-    """Learns how much its spread counts."""
+    """Learn the weight of the variance term."""
 
     def __init__(self, config, parts):
         super().__init__(config, parts)
@@ -167,7 +167,7 @@ BROKEN = {
     "does_not_collapse": method(Collapsed),
     "stays_finite_in_half_precision": method(Rounded),
     "has_no_scalar_parameters": method(Scaled),
-    "accepts_or_rejects_a_batch_of_one": method(Sound, check=lambda config, facts: ()),
+    "accepts_or_rejects_a_batch_of_one": method(Sound, check=lambda config, context: ()),
     "has_valid_recipes": method(Sound, recipes=(Recipe(name="r", summary="r", settings={"train.epoch": 1}),)),
     "settings_survive_a_round_trip": method(Sound, config=Dated, smoke=Dated()),
     "has_a_citation": method(Sound, citation=replace(CITATION, year=0)),

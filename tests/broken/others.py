@@ -1,4 +1,4 @@
-"""Studies, a reference and an executor, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+"""Define studies, a reference, a recipe and executors, each with one defect. `BROKEN` maps a check to its spec."""
 
 from __future__ import annotations
 

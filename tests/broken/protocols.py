@@ -1,4 +1,4 @@
-"""Toy protocols, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+"""Define toy protocols, each with one defect. `BROKEN` maps a check to the function that makes the spec."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .known import SETTINGS
 
 
 class Nearest:
-    """The class whose mean lies nearest."""
+    """A valid protocol: predict the class with the nearest mean."""
 
     def __init__(self, config):
         pass
 
     def learned(self, table, task, trial):
-        """What is learned from: features and labels."""
+        """Return features and labels to learn from."""
         return table.features["x"][task.bank], table.target[task.bank]
 
     def answer(self, query, features, labels):
@@ -88,7 +88,7 @@ class InPlace(Nearest):
 
 
 class Hides(Nearest):
-    """Chooses how many units to look at by the accuracy on validation rows, and does not say so."""
+    """Select the number of features on validation rows, without reporting it."""
 
     def measure(self, trial):
         table = trial.table()
@@ -111,7 +111,7 @@ class Hides(Nearest):
 
 
 class Tells(Hides):
-    """A sound protocol with a choice, as a measure of its misstatements below."""
+    """A valid protocol with a selection, the base of the inconsistent ones below."""
 
     def told(self, shares, best):
         among = tuple(({"units": units}, share) for units, share in shares.items())

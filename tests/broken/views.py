@@ -1,4 +1,4 @@
-"""Toy operations and augmentations, each broken in one way. `BROKEN` maps the check that catches it to what makes its spec."""
+"""Define toy operations and augmentations, each with one defect. `BROKEN` maps a check to the function that makes the spec."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .known import KNOWN, SETTINGS
 
 
 def operation(change):
-    """An operation of one line: what becomes of modality x."""
+    """Make an operation from a function of modality x."""
 
     def build(config, parts):
         def apply(view, draws):
