@@ -38,7 +38,7 @@ SMALL = Case(backbone="vit_tiny_patch16_224", side=64, batch=64, steps=4, projec
 class Theirs:
     """Stable-pretraining's model, loss and batched augmentation at the settings of Barlow Twins, without its trainer."""
 
-    def __init__(self, case: Case, raw_images: torch.Tensor, device: torch.device) -> None:
+    def __init__(self, case: Case, batch_images: torch.Tensor, device: torch.device) -> None:
         from stable_pretraining.backbone import from_timm
         from stable_pretraining.data import gpu_transforms as gpu
         from stable_pretraining.methods import BarlowTwins
@@ -53,15 +53,15 @@ class Theirs:
         ])  # fmt: skip
         self.views, self.device = gpu.StackedMultiView(chain).to(device), device
         self.loader = DataLoader(
-            TensorDataset(raw_images), case.batch, shuffle=True, drop_last=True, pin_memory=device.type == "cuda",
+            TensorDataset(batch_images), case.batch, shuffle=True, drop_last=True, pin_memory=device.type == "cuda",
             num_workers=min(8, cores()), persistent_workers=True,
         )  # fmt: skip
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
 
     def epoch(self) -> None:
         """Train on every image twice, in bfloat16."""
-        for (raw_images,) in self.loader:
-            images = raw_images.to(self.device, non_blocking=True).float().div_(255)
+        for (batch_images,) in self.loader:
+            images = batch_images.to(self.device, non_blocking=True).float().div_(255)
             first, second = (view["image"] for view in self.views({"image": images})["views"])
             with torch.autocast(self.device.type, torch.bfloat16):
                 loss = self.model(first, second).loss
@@ -86,8 +86,8 @@ def test_barlow_twins_against_stable_pretraining(benchmark, state: State):
         f"train.batch_size={case.batch}", "train.optimizer=adamw", "train.precision=bfloat16",
     )  # fmt: skip
     pool = noise(plan, rows, case.side)
-    raw_images = torch.from_numpy(pool.read(pool.members[0][1])["image"])
-    theirs, feed, method = Theirs(case, raw_images, device), feed_of(plan, pool), method_of(plan, rows)
+    batch_images = torch.from_numpy(pool.read(pool.members[0][1])["image"])
+    theirs, feed, method = Theirs(case, batch_images, device), feed_of(plan, pool), method_of(plan, rows)
 
     def ours() -> None:
         epoch(plan, method, feed)

@@ -36,7 +36,7 @@ def apply_operation(
     subject: Subject, modality: Modality, view: View, rows: Tensor | None = None, seed: int = 0
 ) -> View:
     """Apply the operation, with its smoke settings, to a view."""
-    config = sized(subject.spec.smoke, SIDE)
+    config = fill_in_size(subject.spec.smoke, SIDE)
     wanted = subject.spec.reference(config)
     reference = {"x": torch.rand(wanted, *modality.shape)} if wanted else {}
     operation = subject.component.implementation()(
@@ -56,7 +56,7 @@ def returns_announced_shapes(subject: Subject) -> Iterator[str]:
     """Runs are planned from the announced shapes, before anything runs."""
     for what, modality in supported_modalities(subject).items():
         made = apply_operation(subject, modality, sample(modality))["x"]
-        announced = tuple(subject.spec.shapes(sized(subject.spec.smoke, SIDE), {"x": modality.shape})["x"])
+        announced = tuple(subject.spec.shapes(fill_in_size(subject.spec.smoke, SIDE), {"x": modality.shape})["x"])
         if made.shape != (ROWS, *announced) or made.dtype != torch.float32:
             yield f"{what} becomes {tuple(made.shape)} of {made.dtype}; announced: {announced} of float32"
 
