@@ -81,7 +81,11 @@ def test_the_papers_recipe(monkeypatch):
     }  # fmt: skip
     assert own["crop"][1].scale == (0.8, 1.0)
     assert (own["jitter"][1].brightness, own["jitter"][1].contrast) == (0.2, 0.2)
-    assert (own["bands"][1].factor, own["lost-bands"][1].p_band, own["lost-bands"][1].most) == ((0.95, 1.05), 0.05, 4)
+    assert (own["bands"][1].factor, own["lost-bands"][1].p_band, own["lost-bands"][1].max_bands) == (
+        (0.95, 1.05),
+        0.05,
+        4,
+    )
     assert (own["window"][1].steps, own["window"][1].keep) == (236, 224)
     assert (dino.train.epochs, dino.train.patience, dino.train.monitor, dino.train.lr) == (300, 30, "training", 1e-4)
     assert (dino.train.weight_decay, dino.train.final_weight_decay, dino.train.warmup_epochs) == (0.04, 0.4, 10)

@@ -99,7 +99,7 @@ def test_defaults_and_the_small_settings_of_the_kit_are_possible(name):
     [
         ("protocol/knn", {"neighbors": [0]}), ("protocol/knn", {"neighbors": []}), ("protocol/finetune", {"epochs": 0}),
         ("protocol/clustering", {"clusters": [0]}), ("TrainSettings", {"batch": 0}), ("SplitSettings", {"folds": 1}),
-        ("protocol/linear", {"rates": []}), ("protocol/gallery", {"shots": [2, 2]}), ("protocol/matching", {"most": 1}),
+        ("protocol/linear", {"lrs": []}), ("protocol/gallery", {"shots": [2, 2]}), ("protocol/matching", {"max_samples": 1}),
         ("operation/random-resized-crop", {"scale": [0.9, 0.1]}), ("dataset/bbbc021", {"compounds": []}),
         ("dataset/cytosense", {"bands": [1, 1]}), ("Form", {"threads": -1}),
     ],

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.statistics.class_trends import LEVEL, agreement, responses, trend, trend_counts
-from sslbench.analysis.statistics.power import found_shares
+from sslbench.analysis.statistics.class_trends import LEVEL, agreement, fit_class_trends, trend, trend_counts
+from sslbench.analysis.statistics.power import detection_rates
 from sslbench.analysis.statistics.shared_bias import shared_bias
-from sslbench.analysis.tables.selection import APART, classes_frame, select, study_frame
+from sslbench.analysis.tables.selection import RUN_FACTS, classes_frame, select, study_frame
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.catalog.facts import did_you_mean
@@ -78,18 +78,20 @@ def estimate_effects(study: Study, results: Results, points: Points, request: Cl
     others = [axis for axis in axes if axis != request.axis and axis in frame]
     separate = [
         fact
-        for fact in (*APART, *others)
+        for fact in (*RUN_FACTS, *others)
         if fact != "method" and not (request.source == "datasets" and fact == "dataset")
     ]
     by = ("method", *dict.fromkeys(fact for fact in separate if frame[fact].nunique() > 1))
-    overall = responses(overall_scores.assign(**{"class": "overall"}), request.axis, by)
+    overall = fit_class_trends(overall_scores.assign(**{"class": "overall"}), request.axis, by)
     confused = (
         _confusion_shares(study_frame(results.confusions, points, several=False), request, by)
         if request.source == "classes"
         else pd.DataFrame()
     )
-    pairs = responses(confused, request.axis, by) if len(confused) else confused
-    return ClassEffects(classes=responses(frame, request.axis, by), scores=frame, overall=overall, pairs=pairs, by=by)
+    pairs = fit_class_trends(confused, request.axis, by) if len(confused) else confused
+    return ClassEffects(
+        classes=fit_class_trends(frame, request.axis, by), scores=frame, overall=overall, pairs=pairs, by=by
+    )
 
 
 def _confusion_shares(confusions: pd.DataFrame, request: ClassEffectSettings, by: Sequence[str]) -> pd.DataFrame:
@@ -201,7 +203,7 @@ def _power(effects: ClassEffects, request: ClassEffectSettings, rng: np.random.G
     for settings in dict.fromkeys((int(effects.classes["settings"].max()), *SWEEPS)):
         for gain in GAINS if noise > 0 else ():
             changed = max(1, classes // 2)
-            shares = found_shares(settings, seeds, gain, rng, noise=noise, classes=classes, moved=changed)
+            shares = detection_rates(settings, seeds, gain, rng, noise=noise, classes=classes, moved=changed)
             chosen = shares[(shares["basis"] == request.basis) & (shares["correction"] == request.correction)].iloc[0]
             rows.append(
                 {
@@ -271,7 +273,7 @@ def _extremes(classes: pd.DataFrame, effects: ClassEffects, request: ClassEffect
     rank, size = ordered.cumcount(), ordered["class"].transform("size")
     chosen = judged.loc[rank.index[(rank < EXTREMES) | (rank >= size - EXTREMES)]]
     chosen = chosen.sort_values([*by, "slope_seeds"], kind="stable")
-    pairs = zip(span * chosen["slope_seeds"], span * chosen["slope_seeds_half"], strict=True)
+    pairs = zip(span * chosen["slope_seeds"], span * chosen["slope_seeds_ci95_half_width"], strict=True)
     gain = [f"{mean:+.3f}" + ("" if np.isnan(half) else f" ±{half:.3f}") for mean, half in pairs]
     return chosen[[*by, "class"]].assign(
         mean=_as_text(chosen["mean"]), pearson=_as_text(chosen["pearson"]), p=_as_text(chosen["p_means"]),

@@ -113,20 +113,20 @@ def make_table(frames: Frames, settings: TableSettings, axes: Sequence[str], fol
         chosen = paired_difference(chosen, settings.against, axes)
     if chosen.empty:
         return None
-    runs = told_apart(chosen, by)
+    runs = disambiguate(chosen, by)
     if settings.aggregate_over:
-        found = across(runs, by, settings.aggregate_over)
+        found = deviations_across(runs, by, settings.aggregate_over)
     else:
         found = deviations(runs, by) if settings.spread == "deviation" else estimates(runs, by, frames.variances)
     note = "; ".join([_note(settings, found), *_list_shown_facts(chosen, {*by, *settings.where})])
     if frames.published is not None and not settings.against:
         fixed = {name: value for name, value in settings.where.items() if not isinstance(value, (list, tuple))}
-        found = beside(found, {**fixed, "scale": frames.scale}, frames.published)
-        found["cell"] = [score_beside(row) for row in rows_of(found)]
+        found = add_published(found, {**fixed, "scale": frames.scale}, frames.published)
+        found["cell"] = [format_score(row) for row in to_dicts(found)]
     condition = {name: wanted for name, wanted in settings.where.items() if name in frames.absent}
     marked = add_marks(found, runs, by)
-    shown = with_unmeasured(
-        crossed(marked, rows, settings.columns), rows, select(frames.absent, condition, [*DEFAULT_FACT])
+    shown = add_unmeasured(
+        cross_table(marked, rows, settings.columns), rows, select(frames.absent, condition, [*DEFAULT_FACT])
     )
     return _write_table(settings, found.drop(columns="cell", errors="ignore"), shown, len(rows), note, folder)
 
@@ -146,7 +146,7 @@ def add_marks(found: pd.DataFrame, runs: pd.DataFrame, by: Sequence[str]) -> pd.
 
 def _label(name: str, value: Any) -> str:
     """Return a label as text, with a default for missing values."""
-    return str(DEFAULT_FACT.get(name, "–") if pd.isna(value) else whole(value))
+    return str(DEFAULT_FACT.get(name, "–") if pd.isna(value) else as_int(value))
 
 
 def _note(settings: TableSettings, found: pd.DataFrame) -> str:
@@ -177,7 +177,7 @@ def _published_table(frames: Frames, settings: TableSettings, rows: Sequence[str
     by = [*dict.fromkeys((*rows, *settings.columns))]
     # several numbers of one cell, such as of two scales, are joined
     joined = found.assign(cell=cells).groupby(by, dropna=False, sort=False)["cell"].agg(" / ".join).reset_index()
-    return _write_table(settings, found, crossed(joined, rows, settings.columns), len(rows), "as published", folder)
+    return _write_table(settings, found, cross_table(joined, rows, settings.columns), len(rows), "as published", folder)
 
 
 def _rows_where(frame: pd.DataFrame, settings: TableSettings) -> pd.DataFrame:
@@ -206,8 +206,8 @@ def _count_table(frames: Frames, settings: TableSettings, rows: Sequence[str], f
     found = found.fillna(dict.fromkeys(numbers, 0)).astype(dict.fromkeys(numbers, int))
     shown = found.astype(str)
     if frames.published is not None:
-        found = beside(found, {"metric": count, "scale": frames.scale}, frames.published, count)
-        shown[count] = [count_beside(row, f"{row[count]:,}") for row in rows_of(found)]
+        found = add_published(found, {"metric": count, "scale": frames.scale}, frames.published, count)
+        shown[count] = [format_count(row, f"{row[count]:,}") for row in to_dicts(found)]
     return _write_table(settings, found, shown, len(rows), note, folder)
 
 
@@ -226,8 +226,10 @@ def _cost_or_confusion_table(
         shown = shown.assign(**{name: [f"{value:,.0f}" for value in found[name]] for name in COSTS[:2]})
         note = "means over trainings; the seconds of a run are divided equally among its trainings"
     else:
-        found = most_confused(told_apart(chosen, by), by, settings.limit)
-        shown = add_marks(found, told_apart(chosen, by), by).assign(share=[f"{share:.3f}" for share in found["share"]])
+        found = most_confused(disambiguate(chosen, by), by, settings.limit)
+        shown = add_marks(found, disambiguate(chosen, by), by).assign(
+            share=[f"{share:.3f}" for share in found["share"]]
+        )
         note = "share of a class's predictions, over all seeds, folds and draws"
     for name in by:
         shown[name] = [DEFAULT_FACT.get(name, "–") if pd.isna(value) else as_int(value) for value in shown[name]]
@@ -243,11 +245,11 @@ def _label_count_table(
     found = places.agg(
         min=("min", "min"), max=("max", "max"), fewest=("samples", "min"), samples=("samples", "max")
     ).reset_index()
-    spans = zip(*(found[name] for name in ("least", "most", "fewest", "samples")), strict=True)
+    spans = zip(*(found[name] for name in ("min", "max", "fewest", "samples")), strict=True)
     cells = [f"{_span(a, b)} per class, {_span(c, d)} in total" for a, b, c, d in spans]
     if frames.published is not None:
-        found = beside(found, {"metric": "labels", "scale": frames.scale}, frames.published, "samples")
-        cells = [count_beside(row, text) for text, row in zip(cells, rows_of(found), strict=True)]
+        found = add_published(found, {"metric": "labels", "scale": frames.scale}, frames.published, "samples")
+        cells = [format_count(row, text) for text, row in zip(cells, to_dicts(found), strict=True)]
     note = "labels per class and in total; minimum to maximum over classes and folds"
     if settings.columns:
         shown = cross_table(found.assign(cell=cells), rows, settings.columns)

@@ -9,9 +9,9 @@ from typing import Any
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from sslbench.analysis.statistics.accuracy import MAIN
-from sslbench.analysis.statistics.intervals import over_seeds
-from sslbench.analysis.statistics.rank_aggregation import Order
+from sslbench.analysis.statistics.accuracy import MAIN_METRIC
+from sslbench.analysis.statistics.intervals import mean_over_seeds
+from sslbench.analysis.statistics.rank_aggregation import RankAggregate
 from sslbench.leaderboard.standings.across_boards import MAX_COMPARED
 from sslbench.leaderboard.standings.board import Board, BoardRow
 from sslbench.leaderboard.standings.entries import CLUSTER_METRIC
@@ -24,7 +24,7 @@ STRIP = 96
 def strip_scales(rows: Sequence[BoardRow]) -> dict[str, Callable[[float], float]]:
     """Return by metric the function from a score to its x position; all rows share one scale."""
     found = {}
-    for metric in (MAIN, "micro_accuracy", CLUSTER_METRIC):
+    for metric in (MAIN_METRIC, "micro_accuracy", CLUSTER_METRIC):
         known = [row.scores[metric] for row in rows if metric in row.scores]
         ends = [one.score + sign * (one.ci95_half_width or 0) for one in known for sign in (-1, 1)]
         low, high = (max(0.0, min(ends)), min(1.0, max(ends))) if ends else (0.0, 1.0)
@@ -44,8 +44,8 @@ def cost_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
     With more than MAX_COMPARED entries, the front and the best are drawn.
     """
     for board in boards:
-        timed = [(row.entry.seconds, row.scores[MAIN].score, place) for place, row in enumerate(board.rows)
-                 if row.entry.seconds and MAIN in row.scores]  # fmt: skip
+        timed = [(row.entry.seconds, row.scores[MAIN_METRIC].score, place) for place, row in enumerate(board.rows)
+                 if row.entry.seconds and MAIN_METRIC in row.scores]  # fmt: skip
         if not timed:
             continue
         best, front = -1.0, dict[int, None]()
@@ -53,7 +53,7 @@ def cost_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
             if score > best:
                 best, front[place] = score, None
         others = [place for _, _, place in timed if place not in front][: max(0, MAX_COMPARED - len(front))]
-        points = [(place, row.entry, row.entry.seconds or 0.0, row.scores[MAIN])
+        points = [(place, row.entry, row.entry.seconds or 0.0, row.scores[MAIN_METRIC])
                   for place, row in zip([*front, *others], board.rows.take([*front, *others]), strict=True)]  # fmt: skip
         x_axis = _axis([math.log10(seconds) for _, _, seconds, _ in points], EDGE, WIDTH - 12)
         y_axis = _axis([one.score for *_, one in points], HEIGHT - EDGE, 12)
@@ -61,7 +61,7 @@ def cost_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
             "dataset": board.dataset, "protocol": board.protocol,
             "points": [
                 {"entry": entry, "x": x_axis(math.log10(seconds)), "y": y_axis(one.score), "seconds": seconds,
-                 "score": one.score, "half": one.half, "front": place in front}
+                 "score": one.score, "half": one.ci95_half_width, "front": place in front}
                 for place, entry, seconds, one in sorted(points, key=lambda point: (point[2], point[1].name))
             ],
             "front": [(x_axis(math.log10(seconds)), y_axis(one.score)) for _, _, seconds, one in points[: len(front)]],
@@ -104,10 +104,12 @@ def label_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
         shares = sorted({share for result in own for share in result.curve})
         x_axis = _axis([math.log10(share) for share in shares], EDGE, WIDTH - 12)
         found = {
-            (result.entry.name, share): over_seeds(result.curve[share]) for result in own for share in result.curve
+            (result.entry.name, share): mean_over_seeds(result.curve[share]) for result in own for share in result.curve
         }
         y_axis = _axis(
-            [one.mean + sign * (one.half or 0) for one in found.values() for sign in (-1, 1)], HEIGHT - EDGE, 12
+            [one.mean + sign * (one.ci95_half_width or 0) for one in found.values() for sign in (-1, 1)],
+            HEIGHT - EDGE,
+            12,
         )
         drawn = []
         for result in own:
@@ -120,7 +122,8 @@ def label_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
                 "entry": result.entry.name,
                 "points": [
                     {"share": share, "x": x, "y": y_axis(one.mean), "text": one,
-                     "low": y_axis(one.mean - (one.half or 0)), "high": y_axis(one.mean + (one.half or 0))}
+                     "low": y_axis(one.mean - (one.ci95_half_width or 0)),
+                     "high": y_axis(one.mean + (one.ci95_half_width or 0))}
                     for share, x, one in points
                 ],
             })  # fmt: skip
@@ -132,7 +135,7 @@ def label_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def rank_diagram(order: Order) -> dict[str, Any]:
+def rank_diagram(order: RankAggregate) -> dict[str, Any]:
     """Place mean ranks on a line, half of the names on each side, and bars over groups that do not differ."""
     ranks = dict(zip(order.rows["method"], order.rows["mean_rank"], strict=True))
     count = max(len(ranks), 2)

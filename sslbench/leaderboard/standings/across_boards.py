@@ -154,7 +154,8 @@ def _spread(predicting: RankedResults) -> pd.DataFrame:
                 "dataset": dataset, "protocol": protocol, "entry": result.entry.name,
                 **dict(zip(CAUSES, map(_deviation, variances), strict=True)),
                 "next": following.entry.name if following else "", "seeds": len(result.values[MAIN_METRIC]),
-                "seeds_needed": seeds_needed(result.values[MAIN_METRIC], following.values[MAIN_METRIC]) if following else None,
+                "seeds_needed":
+                seeds_needed(result.values[MAIN_METRIC], following.values[MAIN_METRIC]) if following else None,
             })  # fmt: skip
     return pd.DataFrame(found).astype({"seeds_needed": "Int64"}) if found else pd.DataFrame()
 

@@ -15,7 +15,7 @@ import numpy as np
 from sslbench.analysis.statistics.accuracy import MAIN_METRIC
 from sslbench.analysis.statistics.bootstrap import Draws
 from sslbench.analysis.statistics.score_variance import ScoreVariance
-from sslbench.analysis.statistics.shared_ranks import Field, Scored, Standing, difference, standings
+from sslbench.analysis.statistics.shared_ranks import ComparedScores, RankedScore, Scored, difference, rank_rows
 from sslbench.leaderboard.standings.class_bias import ClassBias, class_biases, recall_order
 from sslbench.leaderboard.standings.disk_list import DiskList
 from sslbench.leaderboard.standings.entries import Entry, EntryResult, Place, matching_supervised, supervised_rows
@@ -62,23 +62,23 @@ def make_board(suite: Suite, place: Place, results: DiskList[EntryResult]) -> Bo
 
 def _best_first(result: EntryResult) -> tuple[bool, bool, float, str]:
     """Return the sort key: ranked predictions, ranked clusterings, others; the highest score first."""
-    return not result.entry.is_ranked, result.main != MAIN, -result.score.score, result.entry.name
+    return not result.entry.is_ranked, result.main != MAIN_METRIC, -result.score.score, result.entry.name
 
 
-def make_field(results: Iterable[EntryResult]) -> Field:
+def make_field(results: Iterable[EntryResult]) -> ComparedScores:
     """Collect the scores that one board compares.
 
     `results` are sorted by `_best_first`. Predictions are compared, or clusterings if there are no predictions.
     """
     names, scores, draws, variances = list[str](), list[float](), DiskList[Draws](), list[ScoreVariance]()
     ranked = takewhile(lambda result: result.entry.is_ranked, results)
-    _, compared = next(groupby(ranked, key=lambda result: result.main), (MAIN, ()))
+    _, compared = next(groupby(ranked, key=lambda result: result.main), (MAIN_METRIC, ()))
     for result in compared:
         names.append(result.entry.name)
         scores.append(result.score.score)
         draws.append(result.draws)
         variances.append(result.variance)
-    return Field(names=names, scores=np.array(scores), draws=draws, variances=variances)
+    return ComparedScores(names=names, scores=np.array(scores), draws=draws, variances=variances)
 
 
 def _make_rows(
@@ -86,7 +86,7 @@ def _make_rows(
 ) -> Iterator[BoardRow]:
     """Yield one row per shown result, the best first."""
     field = make_field(results if any(result.is_shown for result in results) else ())
-    by_name = {standing.name: standing for standing in standings(field)}
+    by_name = {standing.name: standing for standing in rank_rows(field)}
     for result in results:
         if result.is_shown:
             yield BoardRow(
@@ -111,7 +111,7 @@ def _worst_class(data: SuiteData, result: EntryResult) -> tuple[str, float] | No
 
 
 def _gap_to_supervised(
-    result: EntryResult, field: Field, supervised: Mapping[str, EntryResult]
+    result: EntryResult, field: ComparedScores, supervised: Mapping[str, EntryResult]
 ) -> tuple[float, float | None] | None:
     """Return the difference from the supervised row (above 0: better) and half of its 95 % interval."""
     other = matching_supervised(result.entry, supervised)

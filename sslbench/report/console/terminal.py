@@ -131,7 +131,9 @@ def describe_questions(records: Sequence[Record]) -> list[str]:
                 if any(fact in setting for setting in settings)
             ]
             other_facts = {fact: setting[fact] for setting in settings for fact in DEFAULT_FACT if fact in setting}
-            facts += [describe_fact(fact, value) for fact, value in other_facts.items()] or [ALL_MODALITIES] * bool(facts)
+            facts += [describe_fact(fact, value) for fact, value in other_facts.items()] or [ALL_MODALITIES] * bool(
+                facts
+            )
             draws = len({setting["draw"] for setting in settings if "draw" in setting})
             facts += [f"mean of {draws} draws"] if facts and draws > 1 else []
             if facts:
