@@ -1,6 +1,6 @@
-"""sslbench: which self-supervised method learns your data best, and which classes does it betray?
+"""sslbench: which self-supervised method learns your data best, and which classes does it make worse?
 
-Two functions do from Python what the command line does. Importing this package loads no torch.
+The functions `run` and `load_results` are the Python interface. Importing this package loads no torch.
 """
 
 from __future__ import annotations

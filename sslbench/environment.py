@@ -1,4 +1,4 @@
-"""Everything that is looked up outside the program: paths, devices, versions, clock. Nothing else looks there."""
+"""Read the environment: paths, devices, versions, clock. No other module does."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 
 VERSIONED = ("sslbench", "torch", "numpy", "scikit-learn", "timm", "torchvision", "lightning-fabric", "pillow", "scipy")
 DECODERS = ("pillow", "numpy", "tifffile", "imagecodecs")
-APART = {"PYTHONSAFEPATH": "1"}
-"""Makes a Python program ignore modules in its working folder, as its option -P does."""
+ISOLATION = {"PYTHONSAFEPATH": "1"}
+"""Variable that makes Python ignore modules in the working folder, as its option -P does."""
 Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where data lies: prepared and downloaded under `data`, read-only copies in `sources`."""
+    """Folders of data: prepared and downloaded data in `data`, read-only copies in `sources`."""
 
     data: Path
     sources: tuple[Path, ...]
 
 
 def places() -> Places:
-    """Read $SSLBENCH_DATA (default: the user's cache folder) and $SSLBENCH_SOURCES (folders joined by ':')."""
+    """Return $SSLBENCH_DATA (default: the user's cache folder) and $SSLBENCH_SOURCES (folders joined by ':')."""
     data = _folder("SSLBENCH_DATA", _variable("SSLBENCH_DATA")) if _variable("SSLBENCH_DATA") else _cache() / "sslbench"
     sources = _variable("SSLBENCH_SOURCES").split(os.pathsep)
     return Places(data=data, sources=tuple(_folder("SSLBENCH_SOURCES", source) for source in sources if source))
 
 
 def _variable(name: str, default: str = "") -> str:
-    """Return the value of an environment variable; one that is empty counts as not set."""
+    """Return an environment variable; an empty one counts as not set."""
     return os.environ.get(name) or default
 
 
@@ -56,7 +56,7 @@ def _folder(variable: str, text: str) -> Path:
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
-        raise SslbenchError(f"${variable}: {text!r} names no user's home folder. Write the path in full") from error
+        raise SslbenchError(f"${variable}={text}: is in no known user's home folder. Write the path in full") from error
 
 
 def _cache() -> Path:
@@ -70,33 +70,33 @@ def _cache() -> Path:
         ) from error
 
 
-def columns() -> int:
-    """Return the width that $COLUMNS asks for; 0 where it is not a number."""
+def terminal_width() -> int:
+    """Return the width in $COLUMNS; 0 if it is not a number."""
     return int(width) if (width := _variable("COLUMNS")).isdecimal() else 0
 
 
 def disabled_plugins() -> tuple[str, ...]:
-    """Read $SSLBENCH_DISABLE: plugins or distributions, joined by ','."""
+    """Return the plugins and distributions in $SSLBENCH_DISABLE, joined by ','."""
     return tuple(name.strip() for name in _variable("SSLBENCH_DISABLE").split(",") if name.strip())
 
 
 def versions(names: tuple[str, ...] = VERSIONED) -> Mapping[str, str]:
-    """Versions of the libraries that can move a number."""
+    """Return the versions of the libraries that can change a number."""
     return {name: version for name in names if (version := _version(name))}
 
 
 @cache
 def _version(name: str) -> str:
-    """What is installed of a distribution, or of the distributions that hold a package of that name; '' for nothing."""
+    """Return the version of a distribution, or of those that contain a package of that name; '' if there is none."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        holders = sorted(set(importlib.metadata.packages_distributions().get(name, ())))
-        return " ".join(f"{holder} {importlib.metadata.version(holder)}" for holder in holders)
+        distributions = sorted(set(importlib.metadata.packages_distributions().get(name, ())))
+        return " ".join(f"{one} {importlib.metadata.version(one)}" for one in distributions)
 
 
-def host() -> Mapping[str, str | int]:
-    """What machine this is: stored apart from the numbers, and never part of a key."""
+def describe_host() -> Mapping[str, str | int]:
+    """Return facts about this machine; they are stored apart from the numbers, and are never part of a key."""
     return {
         "node": platform.node(),
         "system": platform.platform(),
@@ -105,39 +105,39 @@ def host() -> Mapping[str, str | int]:
     }
 
 
-def node() -> str:
-    """This machine's name."""
+def host_name() -> str:
+    """Return the name of this machine."""
     return platform.node()
 
 
-def cores() -> int:
-    """Processors that this process may use."""
+def count_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def processes() -> int:
-    """How many processes torchrun or srun has started together; 1 where neither did."""
+def process_count() -> int:
+    """Return the number of processes that torchrun or srun started together; 1 without them."""
     if _variable("TORCHELASTIC_RUN_ID"):
         return int(_variable("WORLD_SIZE", "1"))
     return int(_variable("SLURM_NTASKS", "1")) if _variable("SLURM_STEP_ID") else 1
 
 
-def rank() -> int:
-    """Which of them this one is."""
+def process_rank() -> int:
+    """Return the rank of this process among those that torchrun or srun started."""
     return int(_variable("RANK" if _variable("TORCHELASTIC_RUN_ID") else "SLURM_PROCID", "0"))
 
 
-def backend() -> str:
-    """What processes talk through: nccl between GPUs, gloo between CPUs; both where there are GPUs."""
+def distributed_backend() -> str:
+    """Return the backend of torch.distributed: gloo for CPUs, and also nccl where there are GPUs."""
     import torch
 
     return "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
 
 
-def for_ranks(threads: int) -> dict[str, str]:
-    """The environment of processes that share a step: each with its threads, none bound to this one's Slurm step."""
+def worker_environment(threads: int) -> dict[str, str]:
+    """Return the environment of processes that share a step: with `threads` each, and without this Slurm step."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "TORCHELASTIC_"))}
-    return {**kept, "OMP_NUM_THREADS": str(threads), **APART}
+    return {**kept, "OMP_NUM_THREADS": str(threads), **ISOLATION}
 
 
 def isolated_python() -> tuple[str, ...]:
@@ -145,15 +145,15 @@ def isolated_python() -> tuple[str, ...]:
     return (sys.executable, "-P")
 
 
-def keep_children_apart() -> None:
-    """Let every Python program that this process starts, also through libraries, ignore modules in the working folder."""
-    os.environ.update(APART)
+def isolate_children() -> None:
+    """Make all Python programs that this process starts ignore modules in the working folder."""
+    os.environ.update(ISOLATION)
 
 
-def cluster(processes: int) -> ClusterEnvironment:
-    """How the processes that share a step find each other: as torchrun says, or as Slurm does.
+def cluster_environment(processes: int) -> ClusterEnvironment:
+    """Return how the processes that share a step find each other: through torchrun or Slurm.
 
-    One process alone is told so: Fabric would look for Slurm by itself, and warn on every machine that has it.
+    A single process gets its own environment, since Fabric would look for Slurm and warn on machines that have it.
     """
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
     from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
@@ -165,23 +165,23 @@ def cluster(processes: int) -> ClusterEnvironment:
 
 
 def let_waiting_threads_sleep() -> None:
-    """Tell OpenMP, before torch loads it, not to spin: two programs on the same cores would starve each other.
+    """Set OpenMP's wait policy to passive, before torch loads it, unless the user has set one.
 
-    A choice that the user made stays.
+    Spinning threads of two programs on the same cores would slow down both.
     """
     os.environ["OMP_WAIT_POLICY"] = _variable("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def gpu_names() -> tuple[str, ...]:
-    """The GPUs that this process may use, as $CUDA_VISIBLE_DEVICES names them."""
+    """Return the names of the GPUs that this process may use, as in $CUDA_VISIBLE_DEVICES."""
     import torch
 
     named = tuple(name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name)
     return named or tuple(map(str, range(torch.cuda.device_count())))
 
 
-def gpus() -> int:
-    """How many GPUs this process may use."""
+def count_gpus() -> int:
+    """Return the number of GPUs that this process may use."""
     if not has_gpu_driver():
         return 0
     import torch
@@ -190,16 +190,16 @@ def gpus() -> int:
 
 
 GPU_NODES = ("nvidia*", "nvhost*", "nvmap", "kfd", "dxg")
-"""What Linux shows under /dev where a driver of GPUs is loaded, those of boards and of Windows' subsystem included."""
+"""Names in /dev where a GPU driver is loaded, including those of embedded boards and the Windows subsystem."""
 
 
 def has_gpu_driver() -> bool:
-    """Whether torch could find a GPU. It is asked only then: importing it takes seconds, which a plan does not need."""
+    """Return whether torch could find a GPU; without a driver, torch need not be imported, which takes seconds."""
     return sys.platform != "linux" or any(any(Path("/dev").glob(name)) for name in GPU_NODES)
 
 
 def device_kind() -> str:
-    """The kind of device that numbers depend on: a GPU's name, or 'cpu'."""
+    """Return the kind of device that numbers depend on: the name of the GPU, or 'cpu'."""
     if not has_gpu_driver():
         return "cpu"
     import torch
@@ -208,7 +208,7 @@ def device_kind() -> str:
 
 
 def best_precision() -> Precision:
-    """bfloat16 where the hardware gains by it, else float32."""
+    """Return bfloat16 where the hardware computes it faster, else float32."""
     if not has_gpu_driver():
         return cpu_precision()
     import torch
@@ -219,15 +219,15 @@ def best_precision() -> Precision:
 
 
 def cpu_precision() -> Precision:
-    """The same of products on the processor, whatever else is here."""
-    fast = Path("/proc/cpuinfo")
-    flags = fast.read_text() if fast.exists() else ""
+    """Return bfloat16 where the CPU computes it faster, else float32; ignores GPUs."""
+    info = Path("/proc/cpuinfo")
+    flags = info.read_text() if info.exists() else ""
     return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A process as other processes know it: `machine` changes with every boot and every container."""
+    """Identity of a process; `machine` differs for every boot and every container."""
 
     machine: str
     node: str
@@ -236,24 +236,24 @@ class Process:
 
 
 def this_process() -> Process:
-    """Who we are."""
+    """Return the identity of this process."""
     pid = os.getpid()
-    return Process(machine=_machine(), node=platform.node(), pid=pid, started=_started(pid))
+    return Process(machine=_machine_id(), node=platform.node(), pid=pid, started=_start_time(pid))
 
 
-def gone(process: Process) -> bool:
-    """Whether a process of this machine has ended; of other machines nothing is known."""
-    return process.machine == _machine() and _started(process.pid) != process.started
+def has_ended(process: Process) -> bool:
+    """Return whether a process of this machine has ended; False for other machines."""
+    return process.machine == _machine_id() and _start_time(process.pid) != process.started
 
 
-def _machine() -> str:
-    """This boot of this machine, and the space its process numbers belong to."""
+def _machine_id() -> str:
+    """Return an identifier of this boot of the machine and of the namespace of process numbers."""
     boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     return f"{boot.read_text().strip()}/{space.readlink()}" if boot.exists() else f"{platform.node()}"
 
 
-def _started(pid: int) -> str:
-    """When a process began, in the kernel's own count; empty when there is none, or it has ended and nobody waits."""
+def _start_time(pid: int) -> str:
+    """Return when a process started, in clock ticks of the kernel; '' if it does not exist or has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -262,75 +262,75 @@ def _started(pid: int) -> str:
 
 
 def now() -> float:
-    """Seconds since the epoch."""
+    """Return the seconds since 1970."""
     return time.time()
 
 
 def today() -> str:
-    """The calendar's day, as 2026-11-27."""
+    """Return the date, such as 2026-11-27."""
     return time.strftime("%Y-%m-%d")
 
 
 def stopwatch() -> float:
-    """Seconds of a clock that only goes forward."""
+    """Return the seconds of a monotonic clock."""
     return time.perf_counter()
 
 
 def busy_stopwatch() -> tuple[float, float]:
-    """Seconds of a clock that only goes forward, and processor seconds of this process, where they say what work takes.
+    """Return the seconds of a monotonic clock, and the CPU seconds of this process.
 
-    Beside a GPU they do not: both are the clock then.
+    On a machine with a GPU, where CPU seconds do not measure the work, both are those of the clock.
     """
     now = time.perf_counter()
     return (now, now) if has_gpu_driver() else (now, time.process_time())
 
 
-def forget_peak_memory() -> None:
-    """Begin to look for the peak anew, where the system can: a worker makes many stages."""
+def reset_peak_memory() -> None:
+    """Reset the peak memory of this process, where the system supports it; a worker makes many stages."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory() -> int:
-    """Bytes that this process has held at most since that was forgotten, or since it began."""
+    """Return the peak memory of this process in bytes, since it was reset or since the process started."""
     status = Path("/proc/self/status")
-    told = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
-    return (int(told[1]) if told else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024
+    match = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
+    return (int(match[1]) if match else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024
 
 
 def free_memory() -> int | None:
-    """Bytes of memory that programs can still get; None where the system does not say."""
-    known = Path("/proc/meminfo")
-    told = re.search(r"MemAvailable:\s*(\d+) kB", known.read_text()) if known.exists() else None
-    return int(told[1]) * 1024 if told else None
+    """Return the bytes of available memory; None where the system does not report it."""
+    info = Path("/proc/meminfo")
+    match = re.search(r"MemAvailable:\s*(\d+) kB", info.read_text()) if info.exists() else None
+    return int(match[1]) * 1024 if match else None
 
 
 def free_disk(path: Path) -> int:
-    """Bytes free where a path is, or will be."""
+    """Return the free bytes on the disk where a path is or will be."""
     while not path.exists():
         path = path.parent
     return shutil.disk_usage(path).free
 
 
 def seed_from(*parts: object) -> int:
-    """A 63-bit seed from anything printable: equal parts, equal seed, on every machine."""
+    """Return a 63-bit seed from printable values; equal values give equal seeds on every machine."""
     digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
 def seed_everything(*parts: object) -> None:
-    """Seed the generators that libraries reach for by themselves."""
+    """Seed the global random generators of Python, NumPy and torch."""
     import numpy as np
     import torch
 
     seed = seed_from(*parts)
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries read this one
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries use the global generator
     torch.manual_seed(seed)
 
 
 def generator_state() -> Mapping[str, torch.Tensor]:
-    """The state of torch's own generators, for a checkpoint."""
+    """Return the state of torch's global generators, for a checkpoint."""
     import torch
 
     state = {"cpu": torch.get_rng_state()}
@@ -340,7 +340,7 @@ def generator_state() -> Mapping[str, torch.Tensor]:
 
 
 def restore_generator_state(state: Mapping[str, torch.Tensor]) -> None:
-    """Put torch's own generators back."""
+    """Restore the state of torch's global generators."""
     import torch
 
     torch.set_rng_state(state["cpu"])

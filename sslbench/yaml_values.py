@@ -1,7 +1,7 @@
-"""Read YAML without losing what was typed: a scalar is a number only where that number is written exactly so.
+"""Read YAML and overrides; a scalar becomes a number only if this is the usual way to write the number.
 
-YAML 1.1 reads 010 as 8, 1:30 as 90 and `no` as false, and ends a path at ' #'. Whether `2024` is a number or a name depends
-on the setting, which is known only when a plan is made: `convert` gives the text its type.
+YAML 1.1 reads 010 as 8, 1:30 as 90 and `no` as false, and ends a path at ' #'. The type of a text such as `2024` depends on
+the setting, which is known only when a plan is made: `convert` gives it its type.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-DEEPEST = 50
-"""Levels of nesting that a file may have; requests and studies need fewer than ten."""
-NOTHING = ("", "~", "null", "Null", "NULL")
-WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+MAX_DEPTH = 50
+"""Limit on the levels of nesting in a file; requests and studies need fewer than ten."""
+NULL_WORDS = ("", "~", "null", "Null", "NULL")
+WHOLE_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
 DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
 POWER = re.compile(r"[-+]?[0-9]+\.[0-9]+[eE][-+]?[0-9]+")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -24,45 +24,45 @@ BRACKETS = ("[", "{", '"', "'")
 
 
 def parse_scalar(text: str) -> Any:
-    """Return the number, truth value or None that a text is the usual way to write, else the text itself."""
-    if text in NOTHING:
+    """Return the number, truth value or None that a text writes in the usual way, else the text."""
+    if text in NULL_WORDS:
         return None
     if text in ("true", "false"):
         return text == "true"
-    if WHOLE.fullmatch(text):
+    if WHOLE_NUMBER.fullmatch(text):
         return int(text)
-    plainly = POWER.fullmatch(text) or (DECIMAL.fullmatch(text) and repr(float(text)) == text)
-    return float(text) if plainly else text
+    is_usual = POWER.fullmatch(text) or (DECIMAL.fullmatch(text) and repr(float(text)) == text)
+    return float(text) if is_usual else text
 
 
 def parse_numbers(values: Sequence[Any]) -> list[Any]:
-    """Return values with powers of ten such as 1e-3 as numbers, if all values then are numbers; else the values."""
-    powers = [isinstance(value, str) and "e" in value.lower() and NUMBER.fullmatch(value) for value in values]
-    found = [float(value) if power else value for value, power in zip(values, powers, strict=True)]
-    return found if all(type(value) in (int, float) for value in found) else list(values)
+    """Return values with texts such as 1e-3 as numbers, if all values are numbers then; else the values unchanged."""
+    is_power = [isinstance(value, str) and "e" in value.lower() and NUMBER.fullmatch(value) for value in values]
+    numbers = [float(value) if power else value for value, power in zip(values, is_power, strict=True)]
+    return numbers if all(type(value) in (int, float) for value in numbers) else list(values)
 
 
 def parse_override(text: str) -> Any:
-    """Parse what follows 'key=': a list, settings or a quoted text as YAML, anything else as one scalar.
+    """Return the value of an override 'key=text': lists, settings and quoted texts are YAML, all else is one scalar.
 
-    What begins with a bracket and is no YAML is taken as text, such as the path '[old] images'.
+    A text that begins with a bracket and is not YAML stays text, such as the path '[old] images'.
     """
     text = text.strip()
     if not text.startswith(BRACKETS):
         return parse_scalar(text)
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader that knows fewer types
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with fewer types
     except (yaml.YAMLError, RecursionError):
         return text
 
 
 def read_yaml(file: Path) -> Any:
-    """Read a file in UTF-8, or in UTF-16 with its mark.
+    """Read a YAML file in UTF-8, or in UTF-16 with a byte order mark.
 
-    Raises ValueError with a sentence that begins with the file's name.
+    Raises ValueError with one line that begins with the path of the file.
     """
     try:
-        return yaml.load(file.read_bytes(), Loader=_Loader)  # noqa: S506 - a SafeLoader that knows fewer types
+        return yaml.load(file.read_bytes(), Loader=_Loader)  # noqa: S506 - a SafeLoader with fewer types
     except yaml.reader.ReaderError as error:
         raise ValueError(f"{file}: is not UTF-8 text ({error.reason}). Save it in UTF-8") from error
     except (OSError, UnicodeError, yaml.YAMLError) as error:
@@ -71,27 +71,27 @@ def read_yaml(file: Path) -> Any:
         raise ValueError(f"{file}: cannot be read as YAML: {TOO_DEEP}") from error
 
 
-TOO_DEEP = f"it is nested deeper than {DEEPEST} levels"
+TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 
 
 class _Loader(yaml.SafeLoader):
-    """Scalars by `parse_scalar`, no key twice, bounded depth."""
+    """YAML loader that reads scalars with `parse_scalar`, and refuses duplicate keys and deep nesting."""
 
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         self.depth += 1
-        if self.depth > DEEPEST:
+        if self.depth > MAX_DEPTH:
             raise yaml.YAMLError(TOO_DEEP)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        written = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        names = [self.construct_object(key, deep=True) for key in written]
-        if twice := [name for place, name in enumerate(names) if name in names[:place]]:
-            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {twice[0]!r} is written twice")
+        keys = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        names = [self.construct_object(key, deep=True) for key in keys]
+        if duplicates := [name for number, name in enumerate(names) if name in names[:number]]:
+            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {duplicates[0]!r} is written twice")
         return super().construct_mapping(node, deep=deep)
 
 

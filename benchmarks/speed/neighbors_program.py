@@ -6,7 +6,7 @@ import sys
 
 import torch
 
-from sslbench.environment import forget_peak_memory, peak_memory
+from sslbench.environment import peak_memory, reset_peak_memory
 from sslbench.protocols.nearest_neighbors import find_nearest
 
 PIECE = 10_000
@@ -20,7 +20,7 @@ if __name__ == "__main__":
         piece.normal_()
         piece.div_(piece.norm(dim=1, keepdim=True))
     query = bank[:queries].clone()
-    forget_peak_memory()
+    reset_peak_memory()
     before = peak_memory()
     find_nearest(bank, query, 200, 256)
     print(before / 2**20, peak_memory() / 2**20)

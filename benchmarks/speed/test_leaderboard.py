@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sslbench.environment import cores
+from sslbench.environment import count_cores
 from tests.boards import make_board, rehash
 
 from .conftest import State
@@ -23,11 +23,11 @@ SIZES = (1_000, 10_000, 30_000)
 PROGRAM = """
 import resource, sys, time
 from pathlib import Path
-from sslbench.environment import cores, peak_memory
+from sslbench.environment import count_cores, peak_memory
 from sslbench.leaderboard.site.build import build
 from sslbench.leaderboard.site.load import InstalledContext
 began = time.perf_counter()
-built = build(Path(sys.argv[1]), InstalledContext(references=[], recipes={}), write=True, processes=cores())
+built = build(Path(sys.argv[1]), InstalledContext(references=[], recipes={}), write=True, processes=count_cores())
 readers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 print(time.perf_counter() - began, peak_memory() / 2**20, readers, built.files)
 """
@@ -89,7 +89,7 @@ def test_a_leaderboard_of_many_records(benchmark, state: State, tmp_path):
     what = f"leaderboard build, {n0:,} to {n2:,} records"
     state(Figure(what=what, against="exponent of time in records", found=float(growth), better="less", aim=1.1))
     kilobytes = 1024 * (m2 - m0) / (n2 - n0)
-    note = f"{m0:.0f}, {m1:.0f} and {m2:.0f} MB; plus {cores()} readers of {helper:.0f} MB"
+    note = f"{m0:.0f}, {m1:.0f} and {m2:.0f} MB; plus {count_cores()} readers of {helper:.0f} MB"
     state(Figure(what=what, against="memory a record", found=kilobytes, better="less", aim=10, unit=" kB", note=note))
     what = f"leaderboard build, memory of {n2:,} records"
     state(Figure(what=what, against=f"{n0:,}", found=m2 / m0, better="less", aim=1.2))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from sslbench.environment import cores
+from sslbench.environment import count_cores
 
 from .conftest import State, median_time_ratio
 from .figures import Figure
@@ -54,7 +54,7 @@ class Theirs:
         self.views, self.device = gpu.StackedMultiView(chain).to(device), device
         self.loader = DataLoader(
             TensorDataset(batch_images), case.batch, shuffle=True, drop_last=True, pin_memory=device.type == "cuda",
-            num_workers=min(8, cores()), persistent_workers=True,
+            num_workers=min(8, count_cores()), persistent_workers=True,
         )  # fmt: skip
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
 

@@ -1,4 +1,4 @@
-"""All that a plugin may import: values, specs, hooks, errors (no torch) and, apart, `sslbench.api.modules` (torch)."""
+"""Export all names for plugins except those of `sslbench.api.modules`, which imports torch."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Provide what a spec does where its author says nothing."""
+"""Provide default functions for the optional fields of specs."""
 
 from __future__ import annotations
 
@@ -13,70 +13,70 @@ C = TypeVar("C")
 
 
 def keep_config(config: C) -> C:
-    """Start from random weights anyway."""
+    """Return the settings unchanged: the encoder fetches no weights."""
     return config
 
 
 def tests_on_no_training_row(config: Any) -> bool:
-    """Ask no row that a method may have learned from."""
+    """Return False: the protocol tests on no training sample."""
     return False
 
 
 def keep_settings(config: C) -> C:
-    """Return the settings as they are: none of them switches another off."""
+    """Return the settings unchanged: none of them switches another off."""
     return config
 
 
 def no_libraries(config: Any) -> Iterable[str]:
-    """Return no library."""
+    """Return no library names."""
     return ()
 
 
 def may_augment(config: Any) -> bool:
-    """Say that samples may be augmented."""
+    """Return True: the protocol may augment samples."""
     return True
 
 
 def no_title(config: Any) -> str:
-    """Return no title, so that the dataset's own name is used."""
+    """Return '', so that the name of the dataset is used."""
     return ""
 
 
 def no_dependencies(config: Any) -> Mapping[str, Dependency]:
-    """Use no other component."""
+    """Return no dependencies."""
     return {}
 
 
-def accept_all(config: Any, facts: PlanContext) -> Iterable[str]:
-    """Accept every setting."""
+def accept_all(config: Any, context: PlanContext) -> Iterable[str]:
+    """Return no problems: every setting is accepted."""
     return ()
 
 
-def no_warnings(config: Any, facts: PlanContext) -> Iterable[str]:
-    """Return no warning."""
+def no_warnings(config: Any, context: PlanContext) -> Iterable[str]:
+    """Return no warnings."""
     return ()
 
 
 def same_shapes(config: Any, shapes: Shapes) -> Shapes:
-    """Change no size."""
+    """Return the shapes unchanged."""
     return shapes
 
 
-def none(config: Any) -> int:
-    """Ask for nothing."""
+def zero(config: Any) -> int:
+    """Return 0."""
     return 0
 
 
 def resolve_no_name(name: str) -> Mapping[str, Setting] | None:
-    """Answer to the spec's own name only."""
+    """Return None: the spec has no name except its own."""
     return None
 
 
 def no_members() -> Iterable[str]:
-    """Stand for one component only."""
+    """Return no names: the spec is no family."""
     return ()
 
 
 def one_part(config: Any) -> tuple[str, ...]:
-    """Be one dataset without named parts."""
+    """Return one unnamed part."""
     return ("",)

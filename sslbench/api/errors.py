@@ -1,4 +1,4 @@
-"""What can go wrong, by who can mend it. Every message is one line: found, from where, possible, what to do."""
+"""Define the errors that sslbench raises. Every message is one line: what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import ClassVar
 
 
 class SslbenchError(Exception):
-    """Anything that sslbench raises on purpose."""
+    """Base class of all errors that sslbench raises on purpose."""
 
     exit_code: ClassVar[int] = 1
 
 
 class RequestError(SslbenchError):
-    """A request that cannot be carried out; holds every problem found, one line each."""
+    """A request that cannot be carried out; `problems` holds every problem found, one line each."""
 
     exit_code = 2
 
@@ -22,26 +22,26 @@ class RequestError(SslbenchError):
         self.problems = tuple(problems)
 
     def __reduce__(self) -> tuple[type[RequestError], tuple[tuple[str, ...]]]:
-        """As it is sent from another process."""
+        """Keep the problems where the error is sent from another process."""
         return type(self), (self.problems,)
 
 
 class DataMissing(SslbenchError):
-    """A dataset's files are not where they were looked for."""
+    """The files of a dataset were not found."""
 
     exit_code = 3
 
 
 class DataBroken(SslbenchError):
-    """A dataset's files are there and cannot be used."""
+    """The files of a dataset were found, but cannot be used."""
 
     exit_code = 3
 
 
 class UnexpectedFormat(DataBroken):
-    """Data in another format than the dataset reads; `format` names it where it is known, else it is ''.
+    """Data in a format that the dataset does not read; `format` is its name, or '' where it is not known.
 
-    The catalog adds which installed datasets read that format (`Card.formats`).
+    The catalog adds which installed datasets read that format (`DatasetCard.formats`).
     """
 
     def __init__(self, text: str, format: str = "") -> None:
@@ -54,15 +54,15 @@ class UnexpectedFormat(DataBroken):
 
 
 class DiskFull(SslbenchError):
-    """A disk has no room for what must be written; work resumes once there is some."""
+    """The disk has no space for the output; a repeated command resumes the work."""
 
     exit_code = 3
 
 
 class Unavailable(SslbenchError):
-    """A component cannot work here (weights not at hand, no network); its row says so and never vanishes.
+    """A component cannot work on this machine, for example without network; its row reports the reason.
 
-    `lasting` says that the same settings and versions always end so: such a stage is not tried again.
+    lasting: whether the same settings and versions always fail; such a stage is not tried again.
     """
 
     def __init__(self, text: str, *, lasting: bool = False) -> None:
@@ -71,11 +71,11 @@ class Unavailable(SslbenchError):
 
 
 class ImplementationError(SslbenchError):
-    """The implementation that a spec names cannot be imported."""
+    """The implementation named by a spec cannot be imported."""
 
 
 class Diverged(SslbenchError):
-    """Training met a loss that is not finite."""
+    """The training loss is not finite."""
 
     def __init__(self, step: int, value: float) -> None:
         super().__init__(f"the loss became {value} at step {step}")

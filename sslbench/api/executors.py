@@ -1,4 +1,4 @@
-"""Executors, which run the workers of a study: their spec, and what an executor receives. No torch."""
+"""Define the spec and the interface of executors, which run the workers of a study. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sslbench.api.renamed import missing_name
 from sslbench.api.specs import C, Spec
 
 
-def nothing_missing() -> str:
+def always_available() -> str:
     """Return '': the executor can run on every machine."""
     return ""
 
@@ -20,22 +20,25 @@ def nothing_missing() -> str:
 class ExecutorSpec(Spec[C]):
     """Place where the workers of a study run.
 
-    `missing` states in one line what this machine lacks for it, such as a cluster's commands; '' if nothing. It is called
-    before anything runs. Python packages are dependencies of the plugin's distribution instead.
+    missing: called before anything runs; returns in one line what this machine lacks, such as a cluster's commands, or ''.
+        Python packages are dependencies of the plugin's distribution instead.
     """
 
     build: str | Callable[[C], Executor]
-    missing: Callable[[], str] = nothing_missing
+    missing: Callable[[], str] = always_available
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerPool:
     """Workers that an executor starts.
 
-    A worker is the program `command` with its number appended, in the environment of its machine plus `variables`. It
-    needs `threads` cores, works until nothing is left, and may be ended and started again at any moment. Logs belong in
-    `folder`; all workers must see it under the same path. `python` is the command of an interpreter for programs of the
-    executor's own on the same machines: it imports no module from the working folder.
+    command: program of a worker; its number is appended. A worker runs until no work is left, and may be stopped and
+        restarted at any time.
+    threads: cores that a worker needs.
+    folder: folder for logs; all workers must see it under the same path.
+    variables: environment variables to add to those of the worker's machine.
+    python: command of an interpreter for the executor's own programs on the same machines; it imports no module from the
+        working folder.
     """
 
     command: tuple[str, ...]
@@ -46,12 +49,12 @@ class WorkerPool:
 
 
 class Executor(Protocol):
-    """Starts workers and waits for them. Knows nothing of what they do."""
+    """Interface that starts workers and waits for them."""
 
-    def run(self, crew: WorkerPool, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
-        """Keep workers running until `tick`, called about twice a second, says that nothing is left to do.
+    def run(self, pool: WorkerPool, poll: Callable[[], bool], log: Callable[[str], None]) -> None:
+        """Keep workers running until `poll` returns False; call it about twice a second.
 
-        A worker that ends while work is left is started again, in reason. `say` tells the user one line.
+        Restart a worker that ends while work is left, a limited number of times. `log` prints one line for the user.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Finding, fingerprinting and unpacking a dataset's files: what every dataset plugin needs. No torch."""
+"""Find, fingerprint and unpack the files of datasets. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,88 +17,93 @@ from typing import Any, TypeVar
 from sslbench.api.errors import DataBroken, DataMissing
 from sslbench.api.specs import Source
 
-LONGEST_TITLE = 64
-CHUNK = 256
+MAX_TITLE_LENGTH = 64
+FILES_PER_TASK = 256
 T = TypeVar("T")
 
 
 def find(source: Source, names: Sequence[str]) -> Path:
-    """The first existing path: the user's root itself or a name inside it, then each name inside each folder.
+    """Return the first existing path: a name inside the user's root, or the root; without a root, a name in a folder.
 
-    Raises DataMissing with every place that was looked at.
+    Raises DataMissing with all paths that were tried.
     """
-    looked: list[Path] = []
+    tried: list[Path] = []
     if source.root is not None:
-        looked = [*(source.root / name for name in names), source.root]
+        tried = [*(source.root / name for name in names), source.root]
     else:
-        looked = [folder / name for folder in source.folders for name in names]
-    for path in looked:
+        tried = [folder / name for folder in source.folders for name in names]
+    for path in tried:
         if path.exists():
             return path
-    raise DataMissing("looked in " + ", ".join(str(path) for path in looked))
+    raise DataMissing("looked in " + ", ".join(str(path) for path in tried))
 
 
 def name_folder(title: str, root: Path | None) -> str:
-    """Name a user's data by its title, else by the last part of its folder's path; '' without either.
+    """Return the title of a user's data, else the name of its folder; '' without either.
 
-    Of a folder's name the characters that a title may not have (see `title_problem`) become '-'.
+    Characters of the folder's name that a title may not have (see `title_problem`) become '-'.
     """
     if title or root is None:
         return title
-    return re.sub(r"[^\w.-]+", "-", Path(os.path.abspath(root)).name).strip("-.")[:LONGEST_TITLE]  # noqa: PTH100 - keeps links
+    return re.sub(r"[^\w.-]+", "-", Path(os.path.abspath(root)).name).strip("-.")[:MAX_TITLE_LENGTH]  # noqa: PTH100 - keeps links
 
 
 def title_problem(title: str) -> str:
-    """Say why a title cannot be a part of file names and columns; '' where it can."""
-    if re.fullmatch(rf"\w[\w.-]{{0,{LONGEST_TITLE - 1}}}", title):
+    """Return why a title cannot be part of file names and columns; '' if it can."""
+    if re.fullmatch(rf"\w[\w.-]{{0,{MAX_TITLE_LENGTH - 1}}}", title):
         return ""
-    return f"{title!r} is not possible. Use letters, digits and . _ -, at most {LONGEST_TITLE}, the first not . or -"
+    return (
+        f"{title!r} is not a valid title. Use at most {MAX_TITLE_LENGTH} letters, digits and . _ -, and no . or - first"
+    )
 
 
 def read_table(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV file with a head, empty cells as ''; raises DataBroken where a needed column is lacking."""
+    """Return the rows of a CSV file with a header, empty cells as ''; raises DataBroken if a needed column is missing."""
     with path.open(newline="", encoding="utf-8-sig") as opened:
         reader = csv.DictReader(opened)
-        there = list(reader.fieldnames or ())
-        if lacking := [name for name in needed if name not in there]:
-            raise DataBroken(f"{path} has no column {lacking[0]!r}; it has: {', '.join(there)}")
-        return [{name: row[name] or "" for name in there} for row in reader]
+        columns = list(reader.fieldnames or ())
+        if missing := [name for name in needed if name not in columns]:
+            raise DataBroken(f"{path} has no column {missing[0]!r}; it has: {', '.join(columns)}")
+        return [{name: row[name] or "" for name in columns} for row in reader]
 
 
-def fingerprint(root: Path, files: Sequence[Path], remember: Path, known: Sequence[str] | None = None) -> str:
-    """A digest of names, sizes and contents; `remember` is a folder that saves reading unchanged files again.
+def fingerprint(root: Path, files: Sequence[Path], cache_folder: Path, digests: Sequence[str] | None = None) -> str:
+    """Return a digest of names, sizes and contents.
 
-    `known` are the files' digests, where the caller has them.
+    cache_folder: folder where digests are kept, so that unchanged files are not read again.
+    digests: digests of the files, where the caller has them.
     """
     digest = hashlib.blake2b(digest_size=16)
-    for path, content in zip(files, contents(root, files, remember) if known is None else known, strict=True):
+    for path, content in zip(
+        files, digest_files(root, files, cache_folder) if digests is None else digests, strict=True
+    ):
         digest.update(f"{name_sample(root, path)}\0{path.stat().st_size}\0{content}\n".encode())
     return digest.hexdigest()
 
 
-def contents(root: Path, files: Sequence[Path], remember: Path) -> Sequence[str]:
-    """A digest of each file's bytes, in order: equal files have equal ones, wherever they lie."""
-    known = remember / f"contents-{sign_files(root, files)}.json"
-    if known.exists():
-        found: list[str] = json.loads(known.read_text())
-        return found
-    found = map_files(_digest, files)
-    if "" not in found:
-        write_atomically(known, json.dumps(found).encode())
-        return found
+def digest_files(root: Path, files: Sequence[Path], cache_folder: Path) -> Sequence[str]:
+    """Return a digest of each file's bytes, in order; equal files have equal digests in every folder."""
+    cache = cache_folder / f"contents-{sign_files(root, files)}.json"
+    if cache.exists():
+        cached: list[str] = json.loads(cache.read_text())
+        return cached
+    digests = map_files(_digest, files)
+    if "" not in digests:
+        write_atomically(cache, json.dumps(digests).encode())
+        return digests
     names = (f"not read: {name_sample(root, path)}" for path in files)
-    return [digest or _hash(name.encode()) for digest, name in zip(found, names, strict=True)]
+    return [digest or _hash(name.encode()) for digest, name in zip(digests, names, strict=True)]
 
 
 def map_files(function: Callable[[Path], T], files: Sequence[Path]) -> list[T]:
-    """Apply a function to files, in order, by threads that take many at a time."""
-    chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
+    """Return a function's result for each file, in order; threads process many files at a time."""
+    chunks = [files[start : start + FILES_PER_TASK] for start in range(0, len(files), FILES_PER_TASK)]
     with ThreadPoolExecutor() as threads:
-        return [one for found in threads.map(lambda chunk: [function(path) for path in chunk], chunks) for one in found]
+        return [one for part in threads.map(lambda chunk: [function(path) for path in chunk], chunks) for one in part]
 
 
 def _digest(path: Path) -> str:
-    """Digest a file's bytes; '' for one that cannot be read now, which is counted where it is decoded."""
+    """Return the digest of a file's bytes; '' for an unreadable file, which is counted when it is decoded."""
     try:
         return _hash(path.read_bytes())
     except OSError:
@@ -110,34 +115,34 @@ def _hash(content: bytes) -> str:
 
 
 def name_sample(root: Path, path: Path) -> str:
-    """Name a file by its path below a root; bytes that are no UTF-8 are written as escapes."""
+    """Return the name of a file: its path below a root; bytes that are not UTF-8 are escaped."""
     text, folder = os.fspath(path), os.fspath(root) + os.sep
-    # not by pathlib, which is slow for a hundred thousand files
-    below = text[len(folder) :] if text.startswith(folder) else os.fspath(path.relative_to(root))
-    return os.fsencode(below.replace(os.sep, "/")).decode("utf-8", "backslashreplace")
+    # pathlib is slow for a hundred thousand files
+    relative = text[len(folder) :] if text.startswith(folder) else os.fspath(path.relative_to(root))
+    return os.fsencode(relative.replace(os.sep, "/")).decode("utf-8", "backslashreplace")
 
 
 def sign_files(root: Path, files: Sequence[Path], *settings: Any) -> str:
-    """Sign files by their paths, sizes and times, without reading them; `settings` distinguish what is kept of them."""
+    """Return a digest of the paths, sizes and times of files, without reading them, and of `settings`."""
     signature = hashlib.blake2b(digest_size=16)
     for path in files:
-        # two folders may hold files of equal names, sizes and times (unpacked, or written by one program): the inode and the
-        # time of the last change to it, which no program sets, tell them apart
-        told = (stat := path.stat()).st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
-        signature.update(f"{name_sample(root, path)}\0{told}\n".encode())
+        # unpacked folders may hold files of equal names, sizes and times: the inode and its change time, which no program
+        # sets, distinguish them
+        identity = (stat := path.stat()).st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+        signature.update(f"{name_sample(root, path)}\0{identity}\n".encode())
     signature.update(repr(settings).encode() if settings else b"")
     return signature.hexdigest()
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all, whatever happens on the way."""
+    """Write a file completely or not at all, also when the process is killed."""
     write_parts(path, [content])
 
 
-def write_parts(path: Path, parts: Iterable[bytes], *, lasting: bool = True) -> None:
-    """Write a file as `write_atomically` does, from parts that need not be in memory together.
+def write_parts(path: Path, parts: Iterable[bytes], *, durable: bool = True) -> None:
+    """Write a file as `write_atomically` does, from parts that need not fit in memory together.
 
-    What is not `lasting` is not waited for until the disk has it: a file that can be made again may be lost with the machine.
+    durable: wait until the disk has the file; not needed for files that can be made again.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -145,7 +150,7 @@ def write_parts(path: Path, parts: Iterable[bytes], *, lasting: bool = True) -> 
         with os.fdopen(handle, "wb") as file:
             file.writelines(parts)
             file.flush()
-            if lasting:
+            if durable:
                 os.fsync(file.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
@@ -155,37 +160,37 @@ def write_parts(path: Path, parts: Iterable[bytes], *, lasting: bool = True) -> 
 
 
 def unpack(archive: Path, target: Path) -> Path:
-    """Extract a zip, and zips inside it, below `target`; raises DataBroken for a member that would leave it."""
+    """Extract a zip file, and zip files inside it, into `target`; raises DataBroken for a member that would leave it."""
     done = target / ".unpacked"
     if done.exists():
         return target
-    with tempfile.TemporaryDirectory(dir=_made(target.parent), prefix=".unpack-") as scratch:
-        inside = Path(scratch) / "files"
-        _extract(archive, inside)
-        for nested in sorted(inside.rglob("*.zip")):
+    with tempfile.TemporaryDirectory(dir=_make_folder(target.parent), prefix=".unpack-") as scratch:
+        unpacked = Path(scratch) / "files"
+        _extract(archive, unpacked)
+        for nested in sorted(unpacked.rglob("*.zip")):
             _extract(nested, nested.parent)
             nested.unlink()
-        (inside / ".unpacked").touch()
+        (unpacked / ".unpacked").touch()
         if not target.exists():
-            inside.replace(target)
+            unpacked.replace(target)
     return target
 
 
-def _made(folder: Path) -> Path:
+def _make_folder(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def _extract(archive: Path, target: Path) -> None:
-    _made(target)
+    _make_folder(target)
     try:
         with zipfile.ZipFile(archive) as zipped:
             for member in zipped.infolist():
                 place = (target / member.filename).resolve()
                 if not place.is_relative_to(target.resolve()) or (member.external_attr >> 28) == 0xA:
                     raise DataBroken(
-                        f"{archive}: member {member.filename!r} would leave the folder; nothing is extracted"
+                        f"{archive}: member {member.filename!r} would be written outside the folder. Nothing was extracted"
                     )
             zipped.extractall(target)
     except zipfile.BadZipFile as error:
-        raise DataBroken(f"{archive} is not a readable zip file ({error}); fetch it again") from error
+        raise DataBroken(f"{archive} is not a readable zip file ({error}). Download it again") from error

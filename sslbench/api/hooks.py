@@ -1,4 +1,4 @@
-"""The doors. Each hook returns data and takes no argument, but for the event.
+"""Declare the hooks that plugins implement. Each returns specs, except the hook for events.
 
 A plugin is a module named by an entry point of the group `sslbench`:
 
@@ -30,64 +30,64 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 @hookspec
 def sslbench_methods() -> Iterable[MethodSpec[Any]]:
-    """Offer methods."""
+    """Return methods."""
     return ()
 
 
 @hookspec
 def sslbench_backbones() -> Iterable[BackboneSpec[Any]]:
-    """Offer backbones."""
+    """Return backbones."""
     return ()
 
 
 @hookspec
 def sslbench_operations() -> Iterable[OperationSpec[Any]]:
-    """Offer operations: crop, jitter, corruption."""
+    """Return operations, such as crops, jitter and corruptions."""
     return ()
 
 
 @hookspec
 def sslbench_augmentations() -> Iterable[AugmentationSpec]:
-    """Offer augmentations: ordered, named sets of operations."""
+    """Return augmentations: ordered, named sets of operations."""
     return ()
 
 
 @hookspec
 def sslbench_datasets() -> Iterable[DatasetSpec[Any]]:
-    """Offer datasets."""
+    """Return datasets."""
     return ()
 
 
 @hookspec
 def sslbench_protocols() -> Iterable[ProtocolSpec[Any]]:
-    """Offer protocols."""
+    """Return protocols."""
     return ()
 
 
 @hookspec
 def sslbench_recipes() -> Iterable[RecipeSpec]:
-    """Offer recipes for methods that others offer."""
+    """Return recipes for methods of other plugins."""
     return ()
 
 
 @hookspec
 def sslbench_studies() -> Iterable[StudySpec]:
-    """Offer studies: YAML files inside the package."""
+    """Return studies: YAML files inside the package."""
     return ()
 
 
 @hookspec
 def sslbench_executors() -> Iterable[ExecutorSpec[Any]]:
-    """Offer places where the workers of a study run."""
+    """Return executors, which run the workers of a study."""
     return ()
 
 
 @hookspec
 def sslbench_references() -> Iterable[ReferenceSpec]:
-    """Offer published tables that runs may stand beside."""
+    """Return published tables that runs are compared with."""
     return ()
 
 
 @hookspec
 def sslbench_event(event: Event) -> None:
-    """Hear that a run was planned, started, made a step, finished a stage, failed or ended."""
+    """Handle an event: a run was planned, started, made a step, finished a stage, failed or ended."""

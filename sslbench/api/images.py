@@ -1,7 +1,7 @@
-"""Decode image files: every bit depth, orientation, page and channel that a file has. Imports no torch.
+"""Decode image files of any bit depth, orientation, number of pages and channels. Imports no torch.
 
-Pillow reads them all but some TIFF files (more than 8 bits per color, 64 bits, more than four channels), which tifffile
-reads.
+Pillow reads all files except some TIFF files (more than 8 bits per color, 64 bits, more than four channels), which
+tifffile reads.
 """
 
 from __future__ import annotations
@@ -30,18 +30,22 @@ ORIENTATION, SAMPLES_PER_PIXEL, SAMPLE_FORMAT = 0x0112, 277, 339
 TRANSIENT_ERRORS = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EAGAIN, errno.ETIMEDOUT}
 )
-"""Errors of the system that say nothing of a file."""
+"""Errors of the operating system that do not depend on the file."""
 
 _limit = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageHeader:
-    """What an image file states about itself, without its pixels.
+    """Properties of an image file that are known without decoding its pixels.
 
-    `height` and `width` are those after the EXIF orientation, `channels` those of one page without transparency, `dtype`
-    the type of decoded values, and `stored_bits` the bits per value in the file. `problem` states why it cannot be read
-    ('': it can). `decoder` is the library that reads it.
+    decoder: library that reads the file.
+    channels: channels of one page, without transparency.
+    dtype: type of the decoded values.
+    stored_bits: bits per value in the file.
+    height, width: size after the EXIF orientation is applied.
+    problem: reason why the file cannot be read, or ''.
+    is_transient: whether the problem may disappear, such as too many open files.
     """
 
     decoder: Literal["pillow", "tifffile"] = "pillow"
@@ -64,41 +68,41 @@ class ImageHeader:
 
 
 def read_header(path: Path, max_pixels: int = MAX_PIXELS) -> ImageHeader:
-    """Read what an image file states; a file that cannot be read has a `problem`."""
+    """Read the header of an image file; `problem` is set where the file cannot be read."""
     try:
         header = _find_header(path)
-    except Exception as error:  # whatever a decoder raises is a fact about the file
+    except Exception as error:  # a decoder may raise any error
         return ImageHeader(problem=_describe(error, path), is_transient=is_transient(error))
     pixels = header.height * header.width
     if pixels > max_pixels:
-        told = f"{header.width} x {header.height} = {pixels:,} pixels, more than data.max_pixels={max_pixels:,}"
-        return ImageHeader(format=header.format, height=header.height, width=header.width, problem=told)
+        problem = f"{header.width} x {header.height} = {pixels:,} pixels, more than data.max_pixels={max_pixels:,}"
+        return ImageHeader(format=header.format, height=header.height, width=header.width, problem=problem)
     return header
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether an error says nothing of a file, such as too many open files or too little memory."""
+    """Return whether an error does not depend on the file, such as too many open files or too little memory."""
     return isinstance(error, MemoryError) or getattr(error, "errno", None) in TRANSIENT_ERRORS
 
 
 def decode_image(path: Path, pages: Pages = None, header: ImageHeader | None = None) -> NDArray[Any]:
     """Decode an image file as [C, H, W] in its own type; uint8 where it has at most 8 bits per value.
 
-    The EXIF orientation is applied and transparency is shown on white. `header` saves reading the header again. Raises
-    DataBroken for a page that is not there, several pages of which none is chosen, too many pixels and values that are not
-    finite; else what the decoder raises.
+    The EXIF orientation is applied, and transparent pixels are shown on white. `header` saves reading the header again.
+    Raises DataBroken for a missing page, several pages without a choice, too many pixels, and values that are not finite;
+    and any error of the decoder.
     """
     header = header or read_header(path)
     if header.problem:
         raise DataBroken(header.problem)
     count = header.pages
     if pages is None and count > 1:
-        raise DataBroken(f"has {count} pages, and none is chosen")
+        raise DataBroken(f"has {count} pages, and data.pages is not set")
     if isinstance(pages, int) and not 0 <= pages < count:
-        raise DataBroken(f"has {count} page(s), and none is numbered {pages}")
-    wanted = [pages] if isinstance(pages, int) else list(range(count))
+        raise DataBroken(f"has {count} page(s), numbered from 0, and no page {pages}")
+    numbers = [pages] if isinstance(pages, int) else list(range(count))
     read = _read_tiff if header.decoder == "tifffile" else _read_pillow
-    planes = list(read(path, wanted))
+    planes = list(read(path, numbers))
     if pages == "max":
         planes = [np.max(planes, axis=0)]
     elif pages == "mean":
@@ -111,7 +115,7 @@ def decode_image(path: Path, pages: Pages = None, header: ImageHeader | None = N
 
 
 def scale_to_bytes(values: NDArray[Any], low: Sequence[float], high: Sequence[float]) -> NDArray[np.uint8]:
-    """Map [C, H, W] to 0..255: `low` becomes black and `high` white, one value for all channels or one for each."""
+    """Scale [C, H, W] to 0..255: `low` becomes black and `high` white, one value for all channels or one per channel."""
     bottom, top = (np.reshape(np.asarray(v, np.float64), (-1, 1, 1)) for v in (low, high))
     span = np.where(top > bottom, top - bottom, 1.0)
     shares: NDArray[np.float64] = np.clip((values.astype(np.float64) - bottom) / span, 0, 1)
@@ -120,7 +124,7 @@ def scale_to_bytes(values: NDArray[Any], low: Sequence[float], high: Sequence[fl
 
 
 def convert_to_gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert color [3, H, W] to its luma [1, H, W], rounded as Pillow does (ITU-R 601-2)."""
+    """Convert color [3, H, W] to luma [1, H, W], rounded as in Pillow (ITU-R 601-2)."""
     red, green, blue = image.astype(np.uint32)
     luma: NDArray[np.uint8] = ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)
     return luma[None]
@@ -128,8 +132,8 @@ def convert_to_gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
-    """Open an image with Pillow, of any number of pixels: the limit is the caller's to check, by the size in the header."""
-    with path.open("rb") as file:  # of a path, Pillow maps some TIFF files into memory and does not turn them upright
+    """Open an image with Pillow, without its limit of pixels: callers check the size in the header."""
+    with path.open("rb") as file:  # given a path, Pillow memory-maps some TIFF files and does not turn them upright
         with _limit:  # Pillow's limit is a global of its module, checked while a header is read
             pillow_limit = Image.MAX_IMAGE_PIXELS
             Image.MAX_IMAGE_PIXELS = None
@@ -147,24 +151,25 @@ def _describe(error: Exception, path: Path) -> str:
     return text or type(error).__name__
 
 
-def _is_narrowed(opened: Image.Image) -> bool:
-    """Whether an image is a TIFF of whose values Pillow does not keep all bits, or not all channels."""
+def _loses_data(opened: Image.Image) -> bool:
+    """Return whether an image is a TIFF file of which Pillow would lose bits or channels."""
     if opened.format != TIFF:
         return False
-    lost = opened.tag_v2.get(SAMPLES_PER_PIXEL, 1) != len(opened.getbands())  # type: ignore[attr-defined]
-    narrowed = _stored_bits(opened) > 8 and opened.mode not in GRAY_MODES
-    unsigned = opened.tag_v2.get(SAMPLE_FORMAT, (1,)) in ((1,), 1)  # type: ignore[attr-defined]
-    return narrowed or lost or opened.mode == "I" or not unsigned  # mode I reads uint32 as int32, L reads int8 as uint8
+    loses_channels = opened.tag_v2.get(SAMPLES_PER_PIXEL, 1) != len(opened.getbands())  # type: ignore[attr-defined]
+    loses_bits = _stored_bits(opened) > 8 and opened.mode not in GRAY_MODES
+    is_unsigned = opened.tag_v2.get(SAMPLE_FORMAT, (1,)) in ((1,), 1)  # type: ignore[attr-defined]
+    # mode I reads uint32 as int32, and L reads int8 as uint8
+    return loses_bits or loses_channels or opened.mode == "I" or not is_unsigned
 
 
 def _is_tiff(path: Path) -> bool:
-    """Whether a file begins as a TIFF does; Pillow cannot identify all of them."""
+    """Return whether a file begins as a TIFF file; Pillow cannot identify all of them."""
     with path.open("rb") as file:
         return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def _stored_bits(opened: Image.Image) -> int:
-    """Bits per value in the file, as far as Pillow's raw mode states them."""
+    """Return the bits per value in the file, as far as Pillow's raw mode states them."""
     if opened.mode in ("I", "F"):
         return 32
     raw = [
@@ -176,7 +181,7 @@ def _stored_bits(opened: Image.Image) -> int:
 def _find_header(path: Path) -> ImageHeader:
     try:
         with open_image(path) as opened:
-            return _tiff_header(path) if _is_narrowed(opened) else _pillow_header(opened)
+            return _tiff_header(path) if _loses_data(opened) else _pillow_header(opened)
     except UnidentifiedImageError:
         if _is_tiff(path):
             return _tiff_header(path)
@@ -185,7 +190,7 @@ def _find_header(path: Path) -> ImageHeader:
 
 def _pillow_header(opened: Image.Image) -> ImageHeader:
     bits, orientation = _stored_bits(opened), _find_orientation(opened)
-    turned = opened.format != TIFF and orientation in (5, 6, 7, 8)  # of a TIFF Pillow gives the turned size
+    turned = opened.format != TIFF and orientation in (5, 6, 7, 8)  # for TIFF files, Pillow returns the turned size
     width, height = opened.size[::-1] if turned else opened.size
     kinds = {"I": "int32", "F": "float32"}
     dtype = kinds.get(opened.mode, "uint16" if opened.mode.startswith("I;16") else "uint8")
@@ -197,14 +202,14 @@ def _pillow_header(opened: Image.Image) -> ImageHeader:
 
 
 def _find_orientation(opened: Image.Image) -> int:
-    """Find the EXIF orientation; of a PNG only where it is stated before the pixels, for all of them would be decoded."""
+    """Return the EXIF orientation; of PNG files only if it precedes the pixels, which would be decoded otherwise."""
     if opened.format == "PNG" and "exif" not in opened.info:
         return 1
     return int(opened.getexif().get(ORIENTATION, 1))
 
 
 def _count_pages(opened: Image.Image) -> int:
-    """Pages or frames; of a camera's MPO file the others are previews of the first."""
+    """Return the number of pages or frames; 1 for a camera's MPO file, whose other images are previews."""
     return 1 if opened.format == "MPO" else int(getattr(opened, "n_frames", 1))
 
 
@@ -213,7 +218,7 @@ def _is_transparent(opened: Image.Image) -> bool:
 
 
 def _read_pillow(path: Path, pages: Sequence[int]) -> Iterator[NDArray[Any]]:
-    """Decode pages as [C, H, W] each."""
+    """Yield the pages, each as [C, H, W]."""
     with open_image(path) as opened:
         for page in pages:
             if page or _count_pages(opened) > 1:
@@ -224,10 +229,10 @@ def _read_pillow(path: Path, pages: Sequence[int]) -> Iterator[NDArray[Any]]:
                 yield np.array(image)[None]
                 continue
             if _is_transparent(image):
-                solid = image.convert("RGBA")
-                ground = Image.new("RGBA", solid.size, (255, 255, 255, 255))
-                ground.alpha_composite(solid)
-                image = ground.convert("L" if opened.mode in GRAY_MODES else "RGB")
+                rgba = image.convert("RGBA")
+                background = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+                background.alpha_composite(rgba)
+                image = background.convert("L" if opened.mode in GRAY_MODES else "RGB")
             array = np.array(image.convert("L" if opened.mode in GRAY_MODES else "RGB"), np.uint8)
             yield array[None] if array.ndim == 2 else np.ascontiguousarray(np.moveaxis(array, -1, 0))
 
@@ -248,18 +253,18 @@ def _tiff_header(path: Path) -> ImageHeader:
 
 
 def _find_tag(page: Any, number: int) -> int:
-    """Find the value of a tag of a TIFF page; 1 where it has none."""
+    """Return the value of a tag of a TIFF page; 1 where the tag is missing."""
     tag = page.tags.get(number)
     return int(tag.value) if tag else 1
 
 
 def _count_alpha(page: Any) -> int:
-    """Channels of a TIFF page that state transparency (ExtraSamples 1 and 2)."""
+    """Return the number of transparency channels of a TIFF page (ExtraSamples 1 and 2)."""
     return sum(int(kind) in (1, 2) for kind in page.extrasamples or ())
 
 
 def _read_tiff(path: Path, pages: Sequence[int]) -> Iterator[NDArray[Any]]:
-    """Decode pages as [C, H, W] each, without transparency, upright."""
+    """Yield the pages, each as [C, H, W], upright and without transparency."""
     with tifffile.TiffFile(path) as opened:
         for number in pages:
             page: Any = opened.pages[number]

@@ -1,4 +1,4 @@
-"""Find the implementation that a spec names as text, `package.module:Name`, as entry points do."""
+"""Import implementations that specs name as text, `package.module:Name`."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ def is_implementation_name(text: str) -> bool:
 
 
 def load_implementation(build: str | Callable[..., Any]) -> Callable[..., Any]:
-    """Import what `build` names; a callable is returned as it is.
+    """Return the callable that `build` names; a callable is returned unchanged.
 
-    Raises ImplementationError where the module or the name does not exist, the module raises, or the name is not callable.
-    What sslbench itself raises during the import, such as Unavailable, passes unchanged.
+    Raises ImplementationError if the module or the name does not exist, the module raises, or the name is not callable.
+    Errors of sslbench during the import, such as Unavailable, pass unchanged.
     """
     if not isinstance(build, str):
         return build
     if not is_implementation_name(build):
-        raise ImplementationError(f"build={build!r}: not of the form {FORM!r}")
+        raise ImplementationError(f"build={build!r}: must have the form {FORM!r}")
     module, _, name = build.partition(":")
-    found: Any = _import(module, build)
+    target: Any = _import(module, build)
     for part in name.split("."):
-        if not hasattr(found, part):
-            close = difflib.get_close_matches(part, dir(found), n=1)
+        if not hasattr(target, part):
+            close = difflib.get_close_matches(part, dir(target), n=1)
             hint = f" Did you mean {close[0]!r}?" if close else " Correct the name."
-            owner = f"module {module!r}" if found.__class__.__name__ == "module" else repr(found)
+            owner = f"module {module!r}" if target.__class__.__name__ == "module" else repr(target)
             raise ImplementationError(f"build={build!r}: {owner} has no attribute {part!r}.{hint}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise ImplementationError(f"build={build!r}: the {type(found).__name__} {found!r:.60} is not callable")
-    return cast(Callable[..., Any], found)
+        target = getattr(target, part)
+    if not callable(target):
+        raise ImplementationError(f"build={build!r}: the {type(target).__name__} {target!r:.60} is not callable")
+    return cast(Callable[..., Any], target)
 
 
 def _import(module: str, build: str) -> Any:
@@ -51,9 +51,9 @@ def _import(module: str, build: str) -> Any:
     except SslbenchError:
         raise
     except (Exception, SystemExit) as error:  # code of a plugin may raise anything
-        absent = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
-        if absent and f"{module}.".startswith(f"{absent}."):
-            text = f"module {absent!r} not found. Correct the text, or install the package that has the module."
+        missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+        if missing and f"{module}.".startswith(f"{missing}."):
+            text = f"module {missing!r} not found. Correct the text, or install the package that contains the module."
         else:
             text = f"module {module!r} raises {type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
         raise ImplementationError(f"build={build!r}: {text}") from error

@@ -1,4 +1,4 @@
-"""Behavior: the classes that a plugin writes. Imports torch, so only implementations import it, never discovery."""
+"""Define base classes and interfaces for implementations of plugins. Imports torch, so specs must not import it."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 
 class Backbone(nn.Module, ABC):
-    """Encode [B, *shape] in the modality's natural range as [B, width] float32; it normalizes its own input.
+    """Encoder of [B, *shape] in the modality's natural range to [B, width] float32; it normalizes its own input.
 
-    The statistics are those of the pretraining pool, and of published weights their own: a backbone that loads such weights
-    calls `use_statistics`. `pooling` names how places become one vector ('avg', 'token'), for the record and the card.
+    Its statistics are those of the pretraining data; a backbone that loads published weights calls `use_statistics` instead.
+    pooling: how positions become one vector ('avg', 'token'), for the record and the card.
     """
 
     width: int
@@ -54,59 +54,59 @@ class Backbone(nn.Module, ABC):
         self.register_buffer("std", torch.tensor(modality.std).view(shape))
 
     def normalize(self, x: Tensor) -> Tensor:
-        """Subtract the mean and divide by the deviation that the encoder was built with."""
+        """Subtract the mean and divide by the standard deviation of the encoder."""
         return (x - self.get_buffer("mean")) / self.get_buffer("std")
 
     def use_statistics(self, mean: Sequence[float], std: Sequence[float]) -> None:
         """Normalize with the statistics of the images that the weights were trained on.
 
-        One value per channel that the weights take. Data of one channel is then repeated to as many by `normalize`, which is
-        exact at image borders too; for data of another number of channels, the values repeat.
+        mean, std: one value per input channel of the weights. `normalize` repeats data of one channel to that number of
+        channels, which is exact at image borders too; for data of another number of channels, the values repeat.
         """
         for name, values in (("mean", mean), ("std", std)):
             buffer = self.get_buffer(name)
             count = self._channels if self._channels > 1 else len(values)
-            repeated = [values[place % len(values)] for place in range(count)]
+            repeated = [values[channel % len(values)] for channel in range(count)]
             setattr(self, name, buffer.new_tensor(repeated).view(-1, *buffer.shape[1:]))
 
     @abstractmethod
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
-        """[B, *shape] -> [B, width]; `length` [B] counts the true steps of padded sequences."""
+        """Encode [B, *shape] as [B, width]; `length` [B] is the true number of steps of padded sequences."""
 
 
 @runtime_checkable
 class PublishedWeights(Protocol):
-    """An encoder whose library publishes weights; both methods raise whatever the library or the network does."""
+    """An encoder with published weights; both methods raise the errors of the library and the network."""
 
     def published(self) -> Mapping[str, Tensor]:
-        """Fetch the weights, by the names of the encoder's `network`."""
+        """Return the weights, by the names of the encoder's `network`."""
         ...
 
     def published_statistics(self) -> tuple[Sequence[float], Sequence[float]]:
-        """Return mean and standard deviation per channel of the images, in [0, 1], that the weights were trained on."""
+        """Return mean and standard deviation per channel, in [0, 1], of the images that the weights were trained on."""
         ...
 
 
 @runtime_checkable
 class Tokens(Protocol):
-    """Capability 'tokens': an encoder that can look at some patches only."""
+    """Capability 'tokens': an encoder that can encode a part of the patches."""
 
     patch: tuple[int, int]
     prefix: int
 
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
-        """[B, prefix + N, width]; with `keep` [B, K] of the N patches: [B, prefix + K, width]."""
+        """Return [B, prefix + N, width]; with the patch numbers `keep` [B, K]: [B, prefix + K, width]."""
         ...
 
 
 @runtime_checkable
 class Depth(Protocol):
-    """Capability 'depth': an encoder that knows how deep each parameter lies (layer decay, freezing)."""
+    """Capability 'depth': an encoder that states the depth of each parameter (for layer decay and freezing)."""
 
     depth: int
 
     def depth_of(self, parameter: str) -> int:
-        """0 for the stem up to `depth` for the last norm."""
+        """Return the depth of a parameter: 0 for the stem, up to `depth` for the last norm."""
         ...
 
 
@@ -115,28 +115,29 @@ class DropPath(Protocol):
     """Capability 'drop-path': an encoder whose residual branches can be dropped at random while it trains."""
 
     def set_drop_path(self, rate: float) -> None:
-        """Drop whole branches with this probability, growing linearly with depth."""
+        """Drop whole branches with a probability that grows linearly with depth up to `rate`."""
         ...
 
 
 @runtime_checkable
 class LearnedPositions(Protocol):
-    """Capability 'learned-positions': an encoder that learns its positions, and can have fixed ones instead."""
+    """Capability 'learned-positions': an encoder whose learned positions can be replaced by fixed ones."""
 
     def fix_positions(self) -> None:
-        """Replace learned positions by fixed sine-cosine ones, which take no gradient.
+        """Replace learned positions by fixed sine-cosine ones without gradient.
 
-        Positions that came with published weights keep their values, and take no gradient either.
+        Positions of published weights keep their values, and get no gradient either.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ParameterGroup:
-    """Parameters that are trained alike.
+    """Parameters with the same optimizer settings.
 
-    `rate` multiplies the scheduled learning rate (0: never trained); without `scheduled` the rate is constant;
-    before `from_epoch` the group is frozen.
+    lr_multiplier: factor of the scheduled learning rate; 0: never trained.
+    scheduled: whether the learning rate follows the schedule; else it is constant.
+    from_epoch: first epoch in which the group is trained.
     """
 
     parameters: tuple[nn.Parameter, ...]
@@ -147,53 +148,53 @@ class ParameterGroup:
 
 
 class Objective(nn.Module, ABC):
-    """What the harness's loop can train: a method, or a protocol's head. State is parameters and buffers only."""
+    """Module that the harness can train: a method, or a head of a protocol. Its state is parameters and buffers only."""
 
     @abstractmethod
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Say how wrong it is. Pure: changes nothing but batch-norm statistics, and called twice gives one number."""
+        """Return the loss of a batch; must be deterministic and change nothing except batch-norm statistics."""
 
     def before_epoch(self, step: Step, survey: UnaugmentedPass) -> None:
-        """Act exactly once an epoch, without gradients, on buffers alone; train or eval mode is put back afterwards."""
+        """Update buffers once per epoch, without gradients; train or eval mode is restored afterwards."""
 
     def after_step(self, step: Step, carries: Sequence[Mapping[str, Tensor]]) -> None:
-        """Move what follows the weights, without gradients; one carry per `loss` call of the step.
+        """Update buffers that follow the weights, without gradients; `carries` has one entry per `loss` call.
 
-        Passes of a step may differ in size: what is averaged over carries needs their numbers of rows.
+        The calls of a step may have different numbers of rows: weight an average over carries by them.
         """
 
     def groups(self) -> Sequence[ParameterGroup]:
-        """Say how parameters are trained; every trainable one in exactly one group."""
+        """Return the parameter groups; every trainable parameter must be in exactly one."""
         return (ParameterGroup(parameters=tuple(p for p in self.parameters() if p.requires_grad)),)
 
 
 class Method(nn.Module, ABC):
-    """What is measured. One that trains nothing is no more than this."""
+    """A method that is evaluated; this is the base of methods without training."""
 
     @property
     @abstractmethod
     def encoders(self) -> Mapping[str, Backbone]:
-        """What is kept, by modality: read when training has ended (a teacher's, say)."""
+        """Return the encoders to keep, by modality, such as a teacher's; read after training."""
 
     def embed(self, view: View) -> Mapping[str, Tensor]:
-        """Embed a view: 'image' is the encoder's feature, 'image.joint' the one in space 'joint'."""
+        """Return the embeddings of a view: 'image' is the encoder's feature, 'image.joint' the one in space 'joint'."""
         return {m: e(view[m], view.get(f"{m}.length")) for m, e in self.encoders.items() if m in view}
 
     def notes(self) -> Mapping[str, str]:
-        """Say what the record and the terminal should say of it, such as the share of weights that matched."""
+        """Return notes for the record and the terminal, such as the share of weights that were loaded."""
         return {}
 
 
 class TrainedMethod(Method, Objective, ABC):
-    """A method that learns."""
+    """A method with training."""
 
     def illustrate(self, batch: Batch, step: Step) -> Sequence[Artifact]:
-        """Show what was learned, once, at the end, on held-out samples."""
+        """Return illustrations of held-out samples; called once, after training."""
         return ()
 
 
 def widen(x: Tensor) -> Tensor:
-    """Half-precision values as float32; float64 stays float64."""
+    """Return half-precision values as float32, and others unchanged."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
@@ -201,30 +202,30 @@ E = TypeVar("E", bound=Callable[..., Any])
 
 
 def equation(function: E) -> E:
-    """Mark a paper's equation: half-precision tensors arrive as float32, autocast is off, float64 stays float64."""
+    """Decorate an equation of a paper: compute in float32 or float64, without autocast."""
 
     def widened(x: Any) -> Any:
         return widen(x) if isinstance(x, Tensor) else x
 
     @functools.wraps(function)
-    def exact(*args: Any, **named: Any) -> Any:
+    def exact(*args: Any, **kwargs: Any) -> Any:
         with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            return function(*map(widened, args), **{name: widened(x) for name, x in named.items()})
+            return function(*map(widened, args), **{name: widened(x) for name, x in kwargs.items()})
 
     return cast(E, exact)
 
 
 class Operation(Protocol):
-    """One step of an augmentation on a batch: a new mapping; the inputs stay untouched."""
+    """One step of an augmentation: returns a new view of the batch, and does not change its input."""
 
-    def __call__(self, view: View, draws: KeyedRandom) -> View: ...
+    def __call__(self, view: View, random: KeyedRandom, /) -> View: ...
 
 
 class Bench(Protocol):
-    """The harness lent to a protocol that trains."""
+    """Services of the harness for protocols that train."""
 
     def encoders(self) -> Mapping[str, Backbone]:
-        """Fresh trained copies at every call."""
+        """Return new copies of the trained encoders."""
         ...
 
     def fit(
@@ -237,27 +238,28 @@ class Bench(Protocol):
         name: str,
         validate: Callable[[], float] | None = None,
     ) -> None:
-        """Train on these rows; batches have the one role 'view' and a target.
+        """Train an objective on rows; batches have a target and the role 'view'.
 
-        With `validate` (higher is better, called after each of `Fit.list_validation_epochs`) the best epoch's weights are put
-        back at the end.
-        `name` is its progress line. With source 'features' a view maps modality to features.
+        source: content of a view: samples, or features by modality.
+        name: label of the progress line.
+        validate: returns a score (higher is better), and is called after each of `Fit.list_validation_epochs`; the weights
+            of the best epoch are restored at the end.
         """
         ...
 
     def answer(
         self, function: Callable[[View], Tensor], rows: IntArray, *, source: Literal["samples", "features"]
     ) -> Tensor:
-        """Apply a function to these rows, un-augmented, without gradients: [n, ...] on the CPU."""
+        """Return a function's outputs for rows, un-augmented, without gradients: [n, ...] on the CPU."""
         ...
 
 
 class Trial(Protocol):
-    """All that a protocol sees; never who is measured."""
+    """Input of a protocol; it does not name the evaluated method."""
 
     @property
     def tasks(self) -> Sequence[Task]:
-        """All folds and label fractions at once, to be solved together."""
+        """Return the tasks of all folds and label fractions, to be solved together."""
         ...
 
     @property
@@ -268,20 +270,20 @@ class Trial(Protocol):
 
     @property
     def cpu_matmul_dtype(self) -> str:
-        """What products of matrices on the processor may be made in: 'bfloat16' where it gains by that, else 'float32'."""
+        """Return the type of matrix products on the CPU: 'bfloat16' where that is faster, else 'float32'."""
         ...
 
     def rng(self, *name: Scalar) -> np.random.Generator:
-        """A generator keyed by seed, protocol, data and name, never by the method: arms share draws."""
+        """Return a generator keyed by seed, protocol, data and name, but not by the method: methods share random numbers."""
         ...
 
     def table(self, space: str = "") -> FeatureTable:
-        """Features of a space; '' is the encoder's, and stands in where a method lacks the space."""
+        """Return the features of a space; those of the encoder ('') where a method lacks the space."""
         ...
 
 
 class Evaluator(Protocol):
-    """A protocol, built."""
+    """Implementation of a protocol."""
 
     def measure(self, trial: Trial) -> Iterator[Outcome]: ...
 

@@ -1,4 +1,4 @@
-"""What a protocol says about itself: what it measures with and on, and its metrics. Importing this costs no torch."""
+"""Define the specs of protocols. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
-from sslbench.api.defaults import may_augment, none, tests_on_no_training_row
+from sslbench.api.defaults import may_augment, tests_on_no_training_row, zero
 from sslbench.api.specs import C, Spec
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Need(Enum):
-    """What a protocol measures with."""
+    """Input that a protocol needs."""
 
     FEATURES = "one vector per sample and modality"
     SEQUENCES = "one vector per step"
@@ -24,7 +24,7 @@ class Need(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A metric beyond those that the harness derives from predictions."""
+    """A metric in addition to those that the harness computes from predictions."""
 
     name: str
     low: float
@@ -34,7 +34,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenamedMetric:
-    """A metric that a protocol called `old` up to version `until`, and calls `new` today."""
+    """A metric that a protocol named `old` up to version `until`, and names `new` now."""
 
     old: str
     new: str
@@ -43,21 +43,21 @@ class RenamedMetric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolSpec(Spec[C]):
-    """A protocol: how encoders are evaluated, and on what.
+    """A protocol: a way to evaluate encoders.
 
-    views: number of augmented views of each sample that are embedded as well.
-    label_fractions: whether it is repeated for each share of labels in `splits.label_fractions`.
+    views: number of augmented views of each sample that are embedded too.
+    label_fractions: whether it is repeated for each fraction in `splits.label_fractions`.
     augments: whether its trainings augment samples.
-    samples_seen: samples that its trainings pass for a bank of a given size, for cost estimates (None: those of the data).
+    samples_seen: samples that its trainings process for a bank of a given size, for cost estimates (None: those of the data).
     is_default: whether it runs where a request names no protocol.
     tests_on_training_rows: whether it tests on rows beyond the split's test part; refused where a method learned from them.
-    max_test_samples: limit on the test samples (0: all); stated under tables.
+    max_test_samples: limit on the test samples (0: all); printed under tables.
     """
 
     build: str | Callable[[C], Evaluator]
     needs: frozenset[Need]
     targets: frozenset[Literal["class", "labels", "none"]]
-    views: Callable[[C], int] = none
+    views: Callable[[C], int] = zero
     metrics: tuple[Metric, ...] = ()
     renamed_metrics: tuple[RenamedMetric, ...] = ()
     label_fractions: bool = True
@@ -65,4 +65,4 @@ class ProtocolSpec(Spec[C]):
     samples_seen: Callable[[C, int], int] | None = None
     is_default: bool = True
     tests_on_training_rows: Callable[[C], bool] = tests_on_no_training_row
-    max_test_samples: Callable[[C], int] = none
+    max_test_samples: Callable[[C], int] = zero

@@ -1,8 +1,8 @@
-"""Ranges of settings, stated beside their types: checked before anything runs, and listed by documentation.
+"""Define ranges of settings, which are stated with their types, checked before a run and listed in the documentation.
 
     epochs: PositiveInt = 10
     momentum: Annotated[float, Range(at_least=0, below=1)] = 0.9
-    rates: NonEmpty[PositiveFloat] = (0.1, 1.0)
+    lrs: NonEmpty[PositiveFloat] = (0.1, 1.0)
 
 `typing.get_type_hints` leaves them out unless it is called with `include_extras=True`.
 """
@@ -18,16 +18,16 @@ T = TypeVar("T")
 
 @runtime_checkable
 class Limit(Protocol):
-    """What the values of a setting have in common; `str` of it completes the sentence 'Possible: …'."""
+    """Condition on the values of a setting; its `str` completes the sentence 'must be …'."""
 
     def allows(self, value: object) -> bool:
-        """Say whether a value of the right type is possible."""
+        """Return whether a value of the right type is allowed."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """An interval of numbers; each end is in it (`at_least`, `at_most`), out of it (`above`, `below`), or not there."""
+    """An interval of numbers; its ends are included (`at_least`, `at_most`), excluded (`above`, `below`), or open (None)."""
 
     at_least: float | None = None
     above: float | None = None
@@ -35,7 +35,7 @@ class Range:
     below: float | None = None
 
     def allows(self, value: object) -> bool:
-        """Say whether a number lies in the interval."""
+        """Return whether a number lies in the interval."""
         return isinstance(value, (int, float)) and not (
             (self.at_least is not None and value < self.at_least)
             or (self.above is not None and value <= self.above)
@@ -55,38 +55,37 @@ class Range:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Length:
-    """A list of at least so many values; with `different` none of them occurs twice."""
+    """A list of at least `at_least` values; with `different`, no value occurs twice."""
 
     at_least: int = 1
     different: bool = True
 
     def allows(self, value: object) -> bool:
-        """Say whether a list is long enough and its values differ."""
+        """Return whether a list is long enough and its values differ."""
         if not isinstance(value, Sequence) or len(value) < self.at_least:
             return False
         return not self.different or len(set(value)) == len(value)
 
     def __str__(self) -> str:
-        least = (
-            f"at least {self.at_least} value{'s' * (self.at_least > 1)}" if self.at_least else "any number of values"
-        )
-        return f"{least}, none twice" if self.different else least
+        count = f"at least {self.at_least}" if self.at_least else "any number of"
+        plural = "" if self.at_least == 1 else "s"
+        return f"a list of {count} value{plural}{', all different' if self.different else ''}"
 
 
 @dataclass(frozen=True, slots=True)
 class Ascending:
-    """Two numbers, the second not below the first, such as the ends of an interval that is drawn from."""
+    """Two numbers in ascending order, such as the ends of an interval."""
 
     def allows(self, value: object) -> bool:
-        """Say whether the numbers are in order."""
+        """Return whether the numbers are in ascending order."""
         return isinstance(value, Sequence) and list(value) == sorted(value)
 
     def __str__(self) -> str:
-        return "the smaller number first"
+        return "in ascending order"
 
 
 def limits_in(hint: Any) -> tuple[Limit, ...]:
-    """List the limits stated in a type (of `get_type_hints` with `include_extras=True`), the outermost first."""
+    """Return the limits stated in a type (from `get_type_hints` with `include_extras=True`), the outermost first."""
     own = tuple(one for one in getattr(hint, "__metadata__", ()) if isinstance(one, Limit))
     inner = [limits_in(one) for one in get_args(hint)[: 1 if own else None]]
     return tuple(dict.fromkeys((*own, *(one for found in inner for one in found))))
@@ -98,9 +97,9 @@ PositiveFloat = Annotated[float, Range(above=0)]
 NonNegativeFloat = Annotated[float, Range(at_least=0)]
 AnyFloat = Annotated[float, Range()]
 Share = Annotated[float, Range(at_least=0, at_most=1)]
-"""From 0 to 1, both possible: a probability, or a part of a whole."""
+"""From 0 to 1, both included: a probability or a fraction."""
 Momentum = Annotated[float, Range(at_least=0, at_most=1)]
-"""The share that a moving average keeps: from 0 to 1, both possible (with 1 it stays as it is)."""
+"""Fraction that a moving average keeps at each step, from 0 to 1, both included (1: it never changes)."""
 NonEmpty = Annotated[tuple[T, ...], Length(at_least=1)]
 Several = Annotated[tuple[T, ...], Length(at_least=0)]
 Span = Annotated[tuple[T, T], Ascending()]

@@ -1,4 +1,4 @@
-"""A recipe for somebody else's method: data, from any package. No torch."""
+"""Define recipes for methods of other plugins. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sslbench.api.specs import Citation, Recipe, Setting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeSpec:
-    """Settings for a method that another plugin offers, chosen as `recipe=NAME`.
+    """Settings for a method of another plugin, chosen with `recipe=NAME`.
 
-    `recipe=auto` takes it before the method's own when the data is one of `datasets` and its ranges hold the number of
-    samples and the view's pixels; without `datasets` only who names it gets it. `source` says where the settings come from
-    (without it: the work that is cited).
+    source: where the settings come from; default: the title of the citation.
+    datasets: datasets for which `recipe=auto` prefers this recipe to the method's own; without them it must be named.
+    samples, pixels: ranges for `recipe=auto`: number of samples, and pixels of a view.
     """
 
     name: str
@@ -30,7 +30,7 @@ class RecipeSpec:
 
     @property
     def recipe(self) -> Recipe:
-        """It as one of the method's own."""
+        """Return the recipe in the form of a method's own recipes."""
         return Recipe(
             name=self.name, summary=self.summary, settings=self.settings, source=self.source or self.citation.title,
             samples=self.samples, pixels=self.pixels,

@@ -1,4 +1,4 @@
-"""Published numbers, to stand beside ours: data, with what their authors did otherwise. No torch."""
+"""Define tables of published results, which reports compare with runs. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sslbench.api.specs import Citation, Setting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """One published number in [0, 1], in this project's words; `spread` is its standard deviation, where one was given."""
+    """One published number in [0, 1], with the names of this project; `spread` is its standard deviation, if given."""
 
     method: str
     dataset: str
@@ -22,10 +22,10 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceSpec:
-    """A published table. A run stands beside it only under `recipe`, with every difference named.
+    """A published table; only runs with the recipe `recipe` are compared with it.
 
-    `settings` are those in which the published runs differ from the recipe; `differences` says in words what their
-    measuring does otherwise than our protocol of that name.
+    settings: settings in which the published runs differ from the recipe.
+    differences: sentences on how the published evaluation differs from our protocol of the same name.
     """
 
     name: str

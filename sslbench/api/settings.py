@@ -1,4 +1,4 @@
-"""Declare one setting: its default and its help text. Imports no torch.
+"""Declare settings, each with a default and a help text. Imports no torch.
 
     lr: PositiveFloat = setting(1e-3, "Peak learning rate.")
 
@@ -17,15 +17,15 @@ T = TypeVar("T")
 def setting(default: T, help: str, *, identity: bool = True, names_file: bool = False) -> T:
     """Return a dataclass field with a default and one line of help.
 
-    Without `identity` the setting changes no number, and enters no key of a stage. A text that may name a file states
-    `names_file`: of such a path only the file name is published.
+    identity: whether the setting can change a number; without it, the setting enters no stage key.
+    names_file: whether the text may be a path; only the file name of such a path is published.
     """
     metadata = {"help": help, "identity": identity, "names_file": names_file}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def setting_from(factory: Callable[[], T], help: str) -> T:
-    """Return a dataclass field whose default is made anew each time, such as an empty mapping, with one line of help."""
+    """Return a dataclass field whose default is a new object each time, such as an empty mapping."""
     return dataclasses.field(default_factory=factory, metadata={"help": help})
 
 

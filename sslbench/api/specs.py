@@ -1,6 +1,6 @@
-"""What a plugin says about itself: frozen facts, one dataclass per kind of component. Importing this costs no torch.
+"""Define specs: frozen dataclasses that describe components, one class per kind. Imports no torch.
 
-A spec is not the component: `build` names the implementation, which is imported only when it is needed.
+The field `build` names the implementation, which is imported only when it is needed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from sslbench.api.defaults import (
     no_members,
     no_title,
     no_warnings,
-    none,
     one_part,
     resolve_no_name,
     same_shapes,
+    zero,
 )
 from sslbench.api.errors import ImplementationError
 from sslbench.api.implementations import load_implementation
@@ -44,7 +44,7 @@ Setting: TypeAlias = Scalar | tuple[Scalar, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
-    """Where an idea or a dataset was published."""
+    """Publication of a method or a dataset."""
 
     title: str
     authors: str
@@ -54,9 +54,9 @@ class Citation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """Name another component that this one needs (a teacher, the members of a pool); it enters every key.
+    """Another component that a component needs, such as a teacher or the members of a pool; it enters every key.
 
-    A dataset may be named with a part, as in NAME/PART; every part that is meant comes under SLOT/PART.
+    A dataset may be named with a part, as in NAME/PART; its parts are passed under the names SLOT/PART.
     """
 
     kind: Kind
@@ -67,10 +67,10 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Settings that go together: dotted path -> value, above the defaults and below the user's own.
+    """Settings by dotted path, which override defaults and are overridden by the user's settings.
 
-    `recipe=auto` takes a method's first recipe whose ranges hold the number of samples and the view's pixels. `source`
-    says where the settings come from: a paper's section, a file of published code, or an own measurement.
+    source: where the settings come from: a section of a paper, a file of published code, or a measurement of our own.
+    samples, pixels: ranges; `recipe=auto` takes the first recipe that contains the number of samples and a view's pixels.
     """
 
     name: str
@@ -83,20 +83,21 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec(Generic[C]):
-    """What every component says about itself.
+    """Common fields of all specs with settings.
 
-    `build` makes the component from its config and the parts of its kind. It is the text "package.module:Name" of a class or
-    function, as in entry points, or a callable. The text is imported by `implementation`, so listing components imports none.
+    name: lower-case words joined by '-'.
+    version: raised when numbers may change.
+    config: frozen dataclass of the settings, all with defaults; see `sslbench.api.setting`.
+    smoke: settings for a tiny run.
+    build: makes the component from its config and the parts of its kind: a callable, or "package.module:Name" as in entry
+        points, which is imported by `implementation`, so that listing components imports nothing.
+    check: returns one sentence per impossible setting; must not import torch.
+    warnings: returns one sentence per setting that works poorly, which begins with its name ('min_steps=10: …').
+    resolve_name, members: for families: settings for a further name that no other component has, and all such names.
+    reset_unused: resets settings that others switch off, so that they do not prevent reuse of results.
+    libraries: packages whose version changes the numbers, in addition to those of every training.
 
-    `name` is lower-case words joined by '-'; `version` is raised when numbers may change; `config` is a frozen
-    dataclass with defaults and *is* the schema; `smoke` is a tiny setting of it. `check` returns one sentence per impossible
-    setting, `warnings` one per setting that works poorly, from its name on ('min_steps=10: ...'); neither imports torch. A
-    *family* answers to further names (`answers_to` gives settings, if nobody has the name) and lists them in `members`.
-
-    The settings decide which results are reused: one that changes no number is `field(default=256, metadata={"identity":
-    False})`, a dataset's `root` and `title` never count, `reset_unused` resets what other settings switch off, and
-    `libraries` names packages whose installed version the numbers depend on, beyond those of every training. A text that may
-    name a file is `field(default="", metadata={"names_file": True})`: like a Path it is published without its folder.
+    Results are reused where all settings are equal, except those with `identity=False` and a dataset's root and title.
     """
 
     name: str
@@ -124,7 +125,7 @@ class Spec(Generic[C]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MethodParts:
-    """What a method is built from: encoders by modality (copy one for a teacher), what it uses, and the facts."""
+    """Arguments for building a method: encoders by modality (copy one for a teacher), dependencies and context."""
 
     encoders: Mapping[str, Backbone]
     dependencies: Mapping[str, Any]
@@ -133,15 +134,21 @@ class MethodParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodSpec(Spec[C]):
-    """A way to learn, or not to learn, an encoder.
+    """A method: a way to train encoders, or a baseline without training.
 
-    `views` says which roles of views it takes; `modalities` how many at once, least and most; `requires` which
-    capabilities every encoder must provide; `spaces` which embeddings it offers beside the encoder's. Without `trains`
-    no data, view or schedule enters its key; without `backbone` it brings its own encoder; only with `takes_target`
-    is `Batch.target` filled. A `baseline` is a row that every table needs. With `fresh` its encoders start from random
-    weights whatever their settings say; with `remembers_rows` its loss looks up a training row, and it has none on others.
-    With `frozen_weights` an untrained encoder is the same for every seed. With `compares_views` its loss compares augmented
-    views, and a request that augments nothing of a modality is refused, but with `identical_views`, which are meant to be.
+    views: roles of the views that it takes.
+    modalities: minimum and maximum number of modalities.
+    requires: capabilities that every encoder must provide.
+    spaces: names of embeddings in addition to the encoder's.
+    trains: whether it has a training; else no data, view or schedule enters its key.
+    backbone: whether the harness builds its encoders; else it brings its own.
+    uses_labels: whether `Batch.target` is filled.
+    baseline: whether every table needs a row of it.
+    random_init: whether its encoders start from random weights, also where their settings name weights.
+    has_per_sample_state: whether its loss looks up state of training rows, so that it has no loss on other rows.
+    frozen_weights: whether an untrained encoder is the same for every seed.
+    compares_views: whether its loss compares augmented views; a modality without augmentation is then refused.
+    identical_views: whether its views may be identical although it compares views.
     """
 
     build: str | Callable[[C, MethodParts], Method]
@@ -163,17 +170,20 @@ class MethodSpec(Spec[C]):
 
     @property
     def depends_on_seed(self) -> bool:
-        """Whether another seed gives other encoders."""
+        """Return whether another seed gives other encoders."""
         return self.trains or (self.backbone and not self.frozen_weights)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneSpec(Spec[C]):
-    """An encoder of one modality; `provides` names its capabilities: 'tokens', 'depth', or anybody's word.
+    """An encoder of one modality.
 
-    `unlearned` gives the same encoder without weights that it would fetch: for methods that want it so, and where a state is
-    put into it anyway; its tensors have the same shapes. Weights come with the statistics of their images: where `build`
-    loads some it calls `Backbone.use_statistics`, and an encoder that offers them to others is a `PublishedWeights`.
+    provides: its capabilities, such as 'tokens' and 'depth'; plugins may add names.
+    without_weights: returns settings of the same encoder without downloaded weights, with tensors of the same shapes; used
+        where weights are loaded or initialized afterwards.
+
+    A backbone that loads published weights calls `Backbone.use_statistics`, and one that offers them to other components
+    implements `PublishedWeights`.
     """
 
     build: str | Callable[[C, Modality], Backbone]
@@ -184,7 +194,7 @@ class BackboneSpec(Spec[C]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OperationParts:
-    """What an operation is built from: the modalities, and `spec.reference` training rows, modality -> [R, ...]."""
+    """Arguments for building an operation: the modalities, and `spec.reference` training rows, modality -> [R, ...]."""
 
     modalities: Mapping[str, Modality]
     reference: Mapping[str, Any]
@@ -192,15 +202,18 @@ class OperationParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationSpec(Spec[C]):
-    """One step of an augmentation: code. `shapes` says the sizes after it, so that they are known when planning.
+    """One operation of augmentations.
 
-    Without `random` it does the same to every view of a sample (a center crop), and makes no two views differ.
+    shapes: returns the shapes after the operation, for planning.
+    reference: number of training rows that it needs when it is built.
+    across_samples: whether a sample's result depends on other samples of the batch.
+    random: whether views of a sample may differ after it; a center crop is not random.
     """
 
     build: str | Callable[[C, OperationParts], Operation]
     layouts: frozenset[Layout]
     shapes: Callable[[C, Shapes], Shapes] = same_shapes
-    reference: Callable[[C], int] = none
+    reference: Callable[[C], int] = zero
     across_samples: bool = False
     random: bool = True
 
@@ -209,8 +222,7 @@ class OperationSpec(Spec[C]):
 class OperationStep:
     """One operation in an augmentation: its name, one probability (or one per view), and its settings.
 
-    `random_key` keys its random numbers (default: the operation's label in the augmentation). State the old label when a
-    label is renamed, so that views stay the same.
+    random_key: key of its random numbers (default: its label in the augmentation); state the old label after a rename.
     """
 
     operation: str
@@ -221,9 +233,10 @@ class OperationStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AugmentationSpec:
-    """An ordered, named set of operations: data, no code. `roles`: role -> operation -> what differs there.
+    """An ordered set of operations.
 
-    `random_key` keys its random numbers (default: its name); state the old name when an augmentation is renamed.
+    roles: settings that differ for a role: role -> operation -> settings.
+    random_key: key of its random numbers (default: its name). State the old name when an augmentation is renamed.
     """
 
     name: str
@@ -237,12 +250,15 @@ class AugmentationSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetCard:
-    """What one must know before using a dataset; `obtain` is the sentence read when it is missing.
+    """License, origin and known contents of a dataset.
 
-    `groups` are columns whose values may not cross a split; `embedded` data needs no download at all; `counts` are
-    the known samples by part and class, and `totals` those of a part and its classes (0: not known), which `data verify`
-    compares with what is there; `modalities` is what a plan is made with while the data is missing (a side of 0 varies).
-    `formats` are general formats that it reads, by which users who have such data find it.
+    obtain: sentence on how to get the data, printed when it is missing.
+    groups: columns whose values may not be divided by a split.
+    embedded: whether the data needs no download.
+    counts: known samples by part and class, which `data verify` compares with the files.
+    totals: known samples and classes by part (0: not known).
+    modalities: modalities for plans while the data is missing (a side of 0 varies).
+    formats: general formats that it reads, by which users find it.
     """
 
     license: str
@@ -259,15 +275,15 @@ class DatasetCard:
 
 
 class Dataset(Protocol):
-    """The samples of one part of a dataset; cheap to make, reads nothing but names until `read`.
+    """Samples of one part of a dataset; making one reads only names, no samples.
 
-    `columns` has one row per sample: 'id' (unique), 'split' where there is an official one, and group columns.
-    `labels` holds [n] codes (-1 unknown) or [n, C] zeros and ones. `read` may raise anything: the row is then left
-    out and counted. Images are uint8 [C, H, W]; everything else float32. Beside a image that it has padded it may
-    give 'image.size', the height and width before. Some things more are used where a dataset has them:
-    `contents() -> Sequence[str]`, a digest of each sample's own bytes; `account`, rows of a table that says what of
-    what it was made of; `describe() -> DataDescription`, what the reader found; and `sizes`, height and width [n, 2] of each
-    image before it is prepared (0: unknown).
+    columns: one row per sample: 'id' (unique), 'split' where an official split exists, and group columns.
+    labels: [n] class codes (-1: unknown), or [n, C] zeros and ones.
+    read: returns a sample: uint8 images [C, H, W], all else float32, and 'image.size', the height and width before padding.
+        It may raise any error: the row is then left out and counted.
+
+    Optional members: `contents() -> Sequence[str]`, a digest of each sample's bytes; `account`, rows of a table on used and
+    unused samples; `describe() -> DataDescription`; and `sizes`, height and width [n, 2] of each original image (0: unknown).
     """
 
     modalities: Mapping[str, Modality]
@@ -282,11 +298,13 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Source:
-    """Where a dataset may look: `root` if the user named one, then `folders` in order; and what it uses.
+    """Folders and parts for opening a dataset.
 
-    `work` is where it may unpack or download to (the last of the folders); without `fetch` it must not download.
-    `versions` are the installed versions of the libraries that the spec names: part of the name of anything kept in `work`
-    that was computed with them.
+    root: folder that the user named, if any.
+    folders: folders to search, in order, where there is no root.
+    work: folder for downloads and unpacked files (the last of the folders).
+    fetch: whether it may download.
+    versions: versions of the spec's libraries; part of the name of each file in `work` that was computed with them.
     """
 
     root: Path | None
@@ -300,12 +318,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec(Spec[C]):
-    """Samples to learn from. With several `parts` ('sea/ifcb') a request may name all, some or one of them.
+    """A dataset.
 
-    `label_preserving` names an augmentation that leaves every label true; protocols that train use it for all arms. `build`
-    raises DataMissing or DataBroken for what is wrong with the files, RequestError for settings that do not fit them.
-    `title` names the data in tables, records and files: of a user's folder `sslbench.api.files.name_folder` (default, or '':
-    the dataset's own name).
+    build: opens it; raises DataMissing or DataBroken for wrong files, RequestError for settings that do not fit them.
+    parts: names of its parts, such as 'sea' and 'lab'; a request may name all, some or one of them.
+    label_preserving: augmentation that keeps every label correct; used by protocols that train.
+    title: name of the data in tables and files ('': that of the dataset); see `sslbench.api.files.name_folder`.
     """
 
     build: str | Callable[[C, Source], Dataset]
@@ -317,7 +335,7 @@ class DatasetSpec(Spec[C]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySpec:
-    """A grid of runs and the tables made from it: a YAML file inside the package."""
+    """A study: a YAML file with a grid of runs and the tables made from it."""
 
     name: str
     version: int

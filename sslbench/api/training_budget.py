@@ -1,4 +1,4 @@
-"""How a protocol's training runs: its schedule, and what its minimums make of it for few rows. Imports no torch."""
+"""Describe the training of a protocol, and adapt it to small training sets. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 SMALLEST_BATCH = 8
-"""Rows below which `Fit.min_batches` reduces no batch: batch norm needs several."""
+"""Smallest batch size that `Fit.min_batches` can cause; batch norm needs several samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """How `bench.fit` trains; with `augment` the views are changed in ways that the dataset says keep a label.
+    """Settings of a training by `Bench.fit`.
 
-    min_steps: optimizer steps; `epochs` is raised until so many are taken, and `warmup` (epochs) keeps its share of them.
-    min_batches: batches per epoch; `batch` is reduced until an epoch has so many, though not below 8 rows.
+    augment: whether views are augmented by the dataset's label-preserving augmentation.
+    min_steps: minimum of optimizer steps; `epochs` is raised to reach it, and `warmup_epochs` in proportion.
+    min_batches: minimum of batches per epoch; `batch_size` is reduced to reach it, but not below 8.
     """
 
     epochs: int
@@ -31,17 +32,17 @@ class Fit:
     min_batches: int = 1
 
     def scale_to(self, rows: int) -> Fit:
-        """Return the fit that so many rows get: a smaller batch and more epochs where its minimums ask for that."""
+        """Return the fit for a number of rows: smaller batches and more epochs where the minimums require it."""
         batch = max(min(self.batch_size, rows // self.min_batches), min(self.batch_size, SMALLEST_BATCH))
         epochs = max(self.epochs, math.ceil(self.min_steps / max(1, rows // batch)))
         return replace(self, batch_size=batch, epochs=epochs, warmup_epochs=self.warmup_epochs * epochs / self.epochs)
 
     def count_samples(self, rows: int) -> int:
-        """Return how many samples the fit of so many rows passes, over all its epochs."""
+        """Return the number of samples that a fit on `rows` samples processes over all epochs."""
         fit = self.scale_to(rows)
         return fit.epochs * max(1, rows // fit.batch_size) * min(fit.batch_size, rows)
 
     def list_validation_epochs(self, rows: int) -> tuple[int, ...]:
-        """Return the epochs after which so many rows are validated: as many as were asked for, spread over all there are."""
+        """Return the epochs after which a fit validates: `self.epochs` of them, evenly spread."""
         epochs = self.scale_to(rows).epochs
-        return tuple(round(epochs * place / self.epochs) for place in range(1, self.epochs + 1))
+        return tuple(round(epochs * number / self.epochs) for number in range(1, self.epochs + 1))

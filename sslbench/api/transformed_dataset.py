@@ -1,4 +1,4 @@
-"""A dataset whose samples are changed as they are read, such as padded or framed. What they are called and labeled stays."""
+"""Wrap a dataset, and transform its samples when they are read."""
 
 from __future__ import annotations
 
@@ -16,44 +16,45 @@ if TYPE_CHECKING:
     Sample: TypeAlias = Mapping[str, NDArray[Any]]
     Change: TypeAlias = Callable[[Sample, np.random.Generator], Sample]
 
-ASKED_FOR = ("contents", "account", "describe", "sizes")
-"""What a dataset may have beside what every dataset has."""
+OPTIONAL_MEMBERS = ("contents", "account", "describe", "sizes")
+"""Optional members of a dataset, which the wrapper passes on."""
 
 
-def unchanged(sample: Sample, rng: np.random.Generator) -> Sample:
-    """A sample as it is."""
+def keep_sample(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Return the sample unchanged."""
     return sample
 
 
 class TransformedDataset:
-    """Another dataset's samples, each through `change(sample, rng)`; how it changes them is the version of who wraps.
+    """Dataset that returns `change(sample, rng)` for each sample of another dataset; names and labels stay.
 
-    `columns` are in place of the other's.
+    The fingerprint is that of the wrapped dataset, so the version of the wrapping component must cover the change.
+    columns: columns that replace those of the wrapped dataset.
     """
 
     def __init__(
         self,
-        whole: Dataset,
+        dataset: Dataset,
         modalities: Mapping[str, Modality],
-        change: Change = unchanged,
+        change: Change = keep_sample,
         columns: Mapping[str, NDArray[np.str_]] | None = None,
     ) -> None:
-        self.whole, self.change = whole, change
+        self.dataset, self.change = dataset, change
         self.modalities = modalities
-        self.target, self.labels = whole.target, whole.labels
-        self.columns: Mapping[str, NDArray[np.str_]] = whole.columns if columns is None else columns
+        self.target, self.labels = dataset.target, dataset.labels
+        self.columns: Mapping[str, NDArray[np.str_]] = dataset.columns if columns is None else columns
 
     def read(self, row: int, rng: np.random.Generator) -> Sample:
-        """One changed sample."""
-        return self.change(self.whole.read(row, rng), rng)
+        """Return one transformed sample."""
+        return self.change(self.dataset.read(row, rng), rng)
 
     def fingerprint(self) -> str:
-        """The other's."""
-        return self.whole.fingerprint()
+        """Return the fingerprint of the wrapped dataset."""
+        return self.dataset.fingerprint()
 
     def __getattr__(self, name: str) -> Any:
-        if name in ASKED_FOR:
-            return getattr(self.whole, name)
+        if name in OPTIONAL_MEMBERS:
+            return getattr(self.dataset, name)
         raise AttributeError(name)
 
 

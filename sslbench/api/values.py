@@ -1,6 +1,6 @@
-"""Values that cross the boundary between the harness and a plugin. No torch at run time: types only.
+"""Define the values that the harness and plugins exchange. Imports no torch at run time.
 
-Shapes everywhere: B samples, V views, N tokens, D width, C classes (or channels, beside H and W), T steps.
+Shapes: B samples, V views, N tokens, D width, C classes (or channels, next to H and W), T steps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Scalar: TypeAlias = str | int | float | bool | None
 Layout: TypeAlias = Literal["vector", "sequence", "image"]
-"""How one sample of a modality lies in memory: [D], [T, C] or [C, H, W]."""
+"""Shape of one sample: [D], [T, C] or [C, H, W]."""
 
 View: TypeAlias = "Mapping[str, Tensor]"
 """One view of a batch: modality -> [B, *shape] in its natural range; 'image.size' [B, 2] is a fact about 'image'."""
@@ -31,11 +31,12 @@ Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Modality:
-    """Describe one modality of a dataset as an encoder meets it.
+    """One modality of a dataset, as an encoder receives it.
 
-    A 0 in `shape` means that samples differ there; a sequence with a 0 arrives padded at the end, with its true
-    steps as the fact 'length'. `mean` and `std` are of the training rows, per channel, in the natural range.
-    With `sequence_of`, every step of axis 0 is a sample of that other modality.
+    shape: shape of a sample; 0 where samples differ. Sequences of different lengths are padded at the end, and the fact
+        'length' holds their true number of steps.
+    sequence_of: another modality; every step of axis 0 is a sample of it.
+    mean, std: statistics of the training rows per channel, in the natural range.
     """
 
     layout: Layout
@@ -48,7 +49,7 @@ class Modality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
-    """One kind of view that a method takes; without `augment` it is prepared and resized, nothing random."""
+    """One kind of view that a method takes; without `augment` it is only prepared and resized, without random changes."""
 
     count: int
     augment: bool = True
@@ -56,7 +57,7 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What is known about a sample: one of C classes, any of C labels, or nothing."""
+    """Kind of labels that samples have: one of C classes, any of C labels, or none."""
 
     kind: Literal["class", "labels", "none"]
     names: tuple[str, ...] = ()
@@ -64,7 +65,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataDescription:
-    """What a reader found: facts by topic (layout, formats, sizes, …), and notes on what it assumed or left out."""
+    """Facts about a dataset by topic (layout, formats, sizes, …), and notes on what its reader assumed or skipped."""
 
     facts: Mapping[str, str]
     notes: tuple[str, ...] = ()
@@ -72,10 +73,12 @@ class DataDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanContext:
-    """What is known when a request is planned.
+    """Facts that are known when a request is planned.
 
-    `shapes` gives, for each role, the shapes after its augmentation; `samples` the rows to train on; `batch` the rows
-    of one optimizer step over all processes. `target.kind` is 'none' for a method that takes no target.
+    shapes: shapes after augmentation, by role.
+    samples: number of training rows.
+    batch_size: rows of one optimizer step, over all processes.
+    target: labels of the data; kind 'none' for a method that uses no labels.
     """
 
     modalities: Mapping[str, Modality]
@@ -87,43 +90,43 @@ class PlanContext:
 
 
 class KeyedRandom(Protocol):
-    """Random numbers keyed by (seed, epoch, sample, view, name): the same for any batch, process or resume point."""
+    """Random numbers keyed by (seed, epoch, sample, view, name): the same for every batch, process and resume point."""
 
     def uniform(self, name: str, *shape: int) -> Tensor:
-        """[B, *shape] in [0, 1)."""
+        """Return uniform numbers [B, *shape] in [0, 1)."""
         ...
 
     def normal(self, name: str, *shape: int) -> Tensor:
-        """[B, *shape], mean 0 and deviation 1."""
+        """Return normal numbers [B, *shape] with mean 0 and standard deviation 1."""
         ...
 
     def fork(self, name: str) -> KeyedRandom:
-        """Other numbers for the same samples."""
+        """Return a source of independent numbers for the same samples."""
         ...
 
     def __getitem__(self, rows: Tensor) -> KeyedRandom:
-        """The same numbers, for some of the samples."""
+        """Return the source of the same numbers for some of the samples."""
         ...
 
 
 class ProcessGroup(Protocol):
-    """The processes that share one optimizer step."""
+    """Processes that share one optimizer step."""
 
     rank: int
     size: int
 
     def gather(self, rows: Tensor) -> Tensor:
-        """[B, ...] -> [size * B, ...] in one-process order, with gradient."""
+        """Gather [B, ...] into [size * B, ...], in the order of a single process, with gradient."""
         ...
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum over processes, with gradient."""
+        """Return the sum over processes, with gradient."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Step:
-    """Where training stands: `index` optimizer steps done `of` all, and draws [1] equal in every process."""
+    """State of a training: `index` of `total_steps` optimizer steps are done; `random` [1] is equal in every process."""
 
     index: int
     total_steps: int
@@ -134,13 +137,13 @@ class Step:
 
     @property
     def progress(self) -> float:
-        """Share of the training done, 0 to 1."""
+        """Fraction of the training that is done, from 0 to 1."""
         return self.index / max(self.total_steps, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
-    """The views of B samples by role, their rows [B] in the training table, and draws keyed by sample."""
+    """Views of B samples by role, their rows [B] in the training table (`index`), and random numbers keyed by sample."""
 
     views: Mapping[str, tuple[View, ...]]
     index: Tensor
@@ -150,7 +153,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Loss:
-    """A scalar to minimize, named parts for the log, and what `after_step` is to remember (detached)."""
+    """A scalar to minimize, its named terms for the log, and detached tensors (`carry`) for `after_step`."""
 
     total: Tensor
     terms: Mapping[str, Tensor] = field(default_factory=dict)
@@ -158,22 +161,23 @@ class Loss:
 
 
 class UnaugmentedPass(Protocol):
-    """Every training row once, un-augmented, in table order, this process's share: (index [b], view)."""
+    """This process's share of all training rows, un-augmented, in table order: (index [b], view)."""
 
     def __call__(self) -> Iterator[tuple[Tensor, View]]: ...
 
 
-# ---- measuring -------------------------------------------------------------------------------------------------------
+# ---- evaluation ------------------------------------------------------------------------------------------------------
 
 
 class FeatureTable(Protocol):
     """Features of one evaluation dataset, memory-mapped, one row per sample.
 
-    `space` is the one that every modality's features are of, '' where they are the encoders' own.
-    `features`: modality -> [n, D], or [n, T, D] for a series; `augmented`: modality -> [n, V, D] where a protocol asked
-    for views; `lengths`: modality -> [n] steps where they differ; `target`: [n] class codes (-1 unknown) or [n, C].
-    `groups`: [n] the group of each sample, None where there are none: a protocol that divides samples itself keeps each
-    group on one side.
+    space: space of all features; '' for the encoders' own.
+    features: modality -> [n, D], or [n, T, D] for a series.
+    augmented: modality -> [n, V, D], for protocols that use views.
+    lengths: modality -> [n] steps, where they differ.
+    target: [n] class codes (-1: unknown), or [n, C] zeros and ones.
+    groups: [n] group of each sample, or None. A protocol that splits samples itself must not split a group.
     """
 
     @property
@@ -196,7 +200,7 @@ class FeatureTable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Task:
-    """Learn from the bank, choose on validation, answer for the query: row numbers into one table."""
+    """Row numbers of one table: learn from the bank, select on validation, predict the query."""
 
     setting: Mapping[str, Scalar]
     bank: IntArray
@@ -206,10 +210,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleGroups:
-    """Exemplars or retrievals: row numbers by caption; the report draws the samples themselves.
+    """Exemplars or retrievals: row numbers by caption; the report draws the samples.
 
-    With `modalities` the first of a group is shown as the first of them and the others as the second: a question, and what
-    was found for it. Without, every image is shown.
+    modalities: show the first sample of each group in the first modality and the others in the second, as a query and its
+        matches. None: show all images.
     """
 
     name: str
@@ -219,7 +223,7 @@ class SampleGroups:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableArtifact:
-    """A small table: curves, spectra, counts. One with 'x' and 'y' is drawn as points, colored by each other column."""
+    """A small table: curves, spectra, counts. Columns 'x' and 'y' are drawn as points, colored by each other column."""
 
     name: str
     columns: Mapping[str, tuple[Scalar, ...]]
@@ -227,7 +231,7 @@ class TableArtifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageArtifact:
-    """Images that exist nowhere else (reconstructions, prototypes): caption -> [n, ...]."""
+    """Computed images, such as reconstructions or prototypes: caption -> [n, ...]."""
 
     name: str
     layout: Layout
@@ -239,16 +243,20 @@ Artifact: TypeAlias = SampleGroups | TableArtifact | ImageArtifact
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outcome:
-    """One answer of a protocol; the harness derives every accuracy from `predicted`.
+    """One result of a protocol; the harness computes every accuracy from `predicted`.
 
-    `task` is the place in `trial.tasks` (None: about the whole table), `setting` what the protocol varied, `chosen`
-    what it selected and `chosen_on` where: an answer chosen on 'query' is an oracle and kept in a column of its own.
-    `predicted` holds [n] codes or [n, C] scores for `rows`, `validation` the same answer's for the task's validation
-    rows (what a recipe may be tuned by); `scores` holds metrics that do not follow from them. `considered` is what was
-    chosen among, each with its accuracy on validation, and the first of the best is what was chosen. `clusters` holds codes
-    [n] of `rows`, one array a clustering. Of one question that is asked several times at random, `draw` numbers the answers:
-    each has numbers of its own, classes are counted over all of them. `bank` are the labeled rows that the answer was learned
-    from, where they are not the task's.
+    task: index in `trial.tasks`; None: the result is about the whole table.
+    setting: values that the protocol varied.
+    chosen: values that the protocol selected.
+    chosen_on: samples used for the selection; a result chosen on 'query' is an oracle and has a column of its own.
+    draw: number of a repetition with other random numbers; classes are counted over all repetitions.
+    rows: predicted rows.
+    bank: labeled rows that the result was learned from, where they differ from the task's.
+    predicted: [n] codes or [n, C] scores of `rows`.
+    validation: predictions for the task's validation rows, which recipes may be tuned on.
+    considered: candidates of the selection, each with its validation accuracy; the first of the best was chosen.
+    clusters: cluster codes [n] of `rows`, one array per clustering.
+    scores: metrics that do not follow from predictions.
     """
 
     task: int | None
@@ -268,7 +276,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What `sslbench_event` hears."""
+    """An event of a run, passed to the hook `sslbench_event`."""
 
     kind: Literal["planned", "started", "step", "stage", "failed", "finished"]
     run: str

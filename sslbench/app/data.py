@@ -25,7 +25,7 @@ from sslbench.data.table import open_prepared
 from sslbench.progress import Display
 from sslbench.results.store import Store
 from sslbench.stages.lease import Leases
-from sslbench.stages.stage import failure_of, forgive, produce
+from sslbench.stages.stage import clear_failure, load_failure, make_stage
 
 
 def open_dataset(
@@ -76,11 +76,11 @@ def prepared_folder(part: Part, settings: PrepareSettings, canvas: int, display:
 
     def make(scratch: Path) -> None:
         with display.stage(f"prepare {job.name}") as live:
-            prepare(job, scratch, live.tick)
+            prepare(job, scratch, live.report_count)
 
-    forgive(folder)
-    produce(folder, f"prepare {job.name}", make, Leases(), display.say)
-    if failure := failure_of(folder):
+    clear_failure(folder)
+    make_stage(folder, f"prepare {job.name}", make, Leases(), display.log)
+    if failure := load_failure(folder):
         raise DataBroken(failure.reason) if failure.code == DataBroken.exit_code else SslbenchError(failure.reason)
     return folder
 

@@ -38,7 +38,7 @@ def main(folder: Path, number: str) -> None:
     plans = [make_plan(run["tree"], catalog, datasets, detect_machine()) for run in content["runs"]]
     names = {run["name"] for run in content["runs"]}
     runs = {run.name: run for plan in plans if (run := make_run(plan, store)).name in names}
-    work(list(runs.values()), Leases(), display, EventBus(catalog, display.say), assists=True)
+    work(list(runs.values()), Leases(), display, EventBus(catalog, display.log), assists=True)
 
 
 if __name__ == "__main__":

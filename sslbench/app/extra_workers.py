@@ -18,10 +18,10 @@ from sslbench import environment
 from sslbench.api.files import write_atomically
 from sslbench.config.keys import run_id
 from sslbench.config.plan import Plan
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
-from sslbench.stages.stage import finished
+from sslbench.stages.stage import is_finished
 
 PROGRAM = "sslbench.app.extra_worker"
 PROGRESS_FOLDER = "posts"
@@ -76,12 +76,17 @@ def count_extra_workers(plans: Sequence[Plan], stages: Iterable[Stage]) -> int:
     """
     threads = max((plan.threads for plan in plans), default=1)
     is_settled = any(plan.request.get("threads") or plan.train.processes > 1 for plan in plans)
-    if is_settled or environment.processes() > 1 or threads >= environment.cores() or environment.gpus():
+    if (
+        is_settled
+        or environment.process_count() > 1
+        or threads >= environment.count_cores()
+        or environment.count_gpus()
+    ):
         return 0
-    left = [stage.rows for stage in stages if stage.kind in ("pretrain", "evaluate") and not finished(stage.folder)]
+    left = [stage.rows for stage in stages if stage.kind in ("pretrain", "evaluate") and not is_finished(stage.folder)]
     trainings = [rows for rows in left if rows >= MIN_STAGE_SAMPLES]
     memory = environment.free_memory()
-    limits = [environment.cores() // threads - 1, sum(trainings) // SAMPLES_PER_WORKER, len(trainings) - 1]
+    limits = [environment.count_cores() // threads - 1, sum(trainings) // SAMPLES_PER_WORKER, len(trainings) - 1]
     limits += [] if memory is None else [memory // WORKER_MEMORY]
     return max(0, min(limits))
 
@@ -90,11 +95,11 @@ def _start(folder: Path, plans: Sequence[Plan], store: Store, number: int) -> su
     """Start one worker in its own session, so that Ctrl-C reaches only this process."""
     content = {
         "store": {"root": str(store.root.absolute()), "prepared": str(store.prepared.absolute())},
-        "runs": [{"name": run_id(plan), "tree": plain(plan.request)} for plan in plans],
+        "runs": [{"name": run_id(plan), "tree": to_plain(plan.request)} for plan in plans],
     }
     write_atomically(folder / "runs.json", json.dumps(content).encode())
     program = [*environment.isolated_python(), "-m", PROGRAM, str(folder), str(number)]
-    variables = {**os.environ, "OMP_NUM_THREADS": str(max(plan.threads for plan in plans)), **environment.APART}
+    variables = {**os.environ, "OMP_NUM_THREADS": str(max(plan.threads for plan in plans)), **environment.ISOLATION}
     with (folder / f"output-{number}.log").open("wb") as log:
         return subprocess.Popen(program, env=variables, stdout=log, stderr=log, start_new_session=True)
 

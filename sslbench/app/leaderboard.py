@@ -21,7 +21,7 @@ from sslbench.config.baselines import plan_with_baselines
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Plan
 from sslbench.config.request import read_request
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.data.splits import divide
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.leaderboard.submission.bundle import RECORD, VERIFIED, Bundle, Verification
@@ -76,7 +76,7 @@ def _add_consistent(known: dict[str, Any], found: Mapping[str, Any], kind: str, 
 def _protocols(plan: Plan) -> dict[str, SuiteProtocol]:
     return {
         choice.name: SuiteProtocol(
-            version=choice.spec.version, settings=plain(choice.config),
+            version=choice.spec.version, settings=to_plain(choice.config),
             metrics={metric.name: (float(metric.low), float(metric.high)) for metric in choice.spec.metrics},
         )
         for choice in plan.protocols
@@ -111,13 +111,13 @@ def verify(
 
     `overrides` set the folders of its data, as bundles contain no paths.
     """
-    machine = machine_mark(environment.node())
+    machine = machine_mark(environment.host_name())
     if machine == bundle.record.host.get("node"):
         raise RequestError(
             [f"{bundle.name}: was submitted from this machine. Someone else must reproduce it on another machine"]
         )
-    tree = read_request(None, {**plain(bundle.record.request), "baselines": "none"}, overrides)
-    plan = plan_with_baselines(tree, catalog, DatasetCache(environment.places()), detect_machine(), display.say)[0]
+    tree = read_request(None, {**to_plain(bundle.record.request), "baselines": "none"}, overrides)
+    plan = plan_with_baselines(tree, catalog, DatasetCache(environment.places()), detect_machine(), display.log)[0]
     record = run_plans([plan], Store(root=out), catalog, display).records[0]
     if record.status not in ("done", "collapsed"):
         raise SslbenchError(f"{bundle.name}: the run is {record.status}: {record.reason}")
@@ -146,5 +146,5 @@ def save_verification(bundle: Bundle, verification: Verification) -> Path:
     """Write a verification into the bundle's folder; it replaces an earlier one by the same person."""
     kept = [one for one in bundle.verified if one.by != verification.by]
     path = bundle.path / VERIFIED
-    write_atomically(path, (json.dumps(plain([*kept, verification]), indent=1, sort_keys=True) + "\n").encode())
+    write_atomically(path, (json.dumps(to_plain([*kept, verification]), indent=1, sort_keys=True) + "\n").encode())
     return path

@@ -25,10 +25,10 @@ from sslbench.pipeline.stages import make_run
 from sslbench.progress import Display, NoDisplay
 from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
-from sslbench.stages.graph import Run, Stage, distinct
+from sslbench.stages.graph import Run, Stage, distinct_stages
 from sslbench.stages.lease import Leases
 from sslbench.stages.space import require_space_for
-from sslbench.stages.stage import failure_of, forgive
+from sslbench.stages.stage import clear_failure, load_failure
 from sslbench.stages.work import work
 
 
@@ -87,13 +87,13 @@ def plan_requests(
         chosen = {component: {"name": name} for component, name in zip(lists, names, strict=True) if name}
         tree = read_request(file, {**options, **chosen}, overrides)
         try:
-            plans += plan_with_baselines(tree, catalog, datasets, detect_machine(), display.say)
+            plans += plan_with_baselines(tree, catalog, datasets, detect_machine(), display.log)
         except RequestError as error:
             problems += error.problems
     if problems:
         raise RequestError(list(dict.fromkeys(problems)))
     for line in data_lines(plans):
-        display.say(line)
+        display.log(line)
     return sorted(plans, key=lambda plan: plan.spec.baseline)
 
 
@@ -123,40 +123,40 @@ def run_plans(
     """
     planned = list_runs(plans, store)
     runs = [run for _, run in planned]
-    stages = distinct(runs)
-    if environment.processes() > 1:
+    stages = distinct_stages(runs)
+    if environment.process_count() > 1:
         _check_processes(plans)
     require_space_for(stages.values())
     for sentence in dict.fromkeys(sentence for plan in plans for sentence in plan.warnings):
         display.warn(sentence)
-    if costs is not None and not environment.rank():
+    if costs is not None and not environment.process_rank():
         costs.begin(planned)
     for folder in stages:
-        forgive(folder)
-    if environment.rank():
+        clear_failure(folder)
+    if environment.process_rank():
         from sslbench.train.distributed.launch import serve
 
         serve(partial(_join_training, {stage.key: stage for stage in stages.values() if stage.kind == "pretrain"}))
         return Results(records=())
     try:
-        with extra_workers(plans, stages.values(), store, display.say):
-            work(list(runs), Leases(), display, EventBus(catalog, display.say), again=True)
+        with extra_workers(plans, stages.values(), store, display.log):
+            work(list(runs), Leases(), display, EventBus(catalog, display.log), rewrite_records=True)
     finally:
-        if environment.processes() > 1:
+        if environment.process_count() > 1:
             from sslbench.train.distributed.launch import release_workers
 
             release_workers()
     if costs is not None:
         costs.end()
     for folder in stages:
-        if (failure := failure_of(folder)) is not None and failure.code in (2, 3):
+        if (failure := load_failure(folder)) is not None and failure.code in (2, 3):
             raise RequestError([failure.reason]) if failure.code == 2 else DataBroken(failure.reason)
     return Results(records=tuple(read_record(run.record) for run in runs), root=store.root)
 
 
 def _check_processes(plans: Sequence[Plan]) -> None:
     """Raise RequestError if a training does not use exactly the processes that were started together."""
-    started = environment.processes()
+    started = environment.process_count()
     for plan in plans:
         if plan.spec.trains and plan.train.processes != started:
             raise RequestError([
@@ -174,8 +174,8 @@ def _join_training(stages: Mapping[str, Stage], key: str, folder: Path) -> None:
 def detect_machine() -> Machine:
     """Return this machine's defaults for settings that requests do not set."""
     return Machine(
-        threads=environment.cores(), precision=environment.best_precision(), cpu_matmul_dtype=environment.cpu_precision(),
-        small_threads=None if environment.gpus() else 1,
+        threads=environment.count_cores(), precision=environment.best_precision(),
+        cpu_matmul_dtype=environment.cpu_precision(), small_threads=None if environment.count_gpus() else 1,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from sslbench.config.datasets import DatasetCache
 from sslbench.config.keys import digest
 from sslbench.config.plan import Machine
 from sslbench.pipeline.stages import make_run, make_stages
-from sslbench.progress import duration
+from sslbench.progress import format_duration
 from sslbench.report.class_effects import class_effect_report
 from sslbench.report.console.costs import doubt_lines, stage_lines
 from sslbench.report.console.study_progress import StudyProgress, describe_worker
@@ -167,8 +167,9 @@ def plan_lines(opened: OpenedStudy, workers: int) -> Iterator[str]:
     yield from stage_lines(found)
     total = sum(len(stages) for _, stages in planned)
     yield (
-        f"{sum(found.stages.values())} distinct stages ({total} in all runs): about {duration(found.total)} sequentially, "
-        f"{duration(found.total / workers)} with {workers} worker(s)"
+        f"{sum(found.stages.values())} distinct stages ({total} in all runs): "
+        f"about {format_duration(found.total)} sequentially, "
+        f"{format_duration(found.total / workers)} with {workers} worker(s)"
     )
     yield from doubt_lines(found)
 
@@ -188,7 +189,7 @@ def status_lines(opened: OpenedStudy) -> Iterator[str]:
     active = read_worker_progress(opened.folder.workers)
     left = seconds_left(runs)
     if left:
-        yield f"about {duration(left / max(1, len(active)))} left with {max(1, len(active))} worker(s)"
+        yield f"about {format_duration(left / max(1, len(active)))} left with {max(1, len(active))} worker(s)"
     yield from (f"  {worker.worker}: {describe_worker(worker)}" for worker in active)
     for one in found:
         if one.state != "done":

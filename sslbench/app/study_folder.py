@@ -17,14 +17,14 @@ from sslbench.app.worker_progress import clear_worker_progress, read_worker_prog
 from sslbench.catalog.facts import Catalog
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.pipeline.stages import make_run
 from sslbench.progress import StudyCounts
 from sslbench.report.console.study_progress import StudyProgress
 from sslbench.results.store import Store
-from sslbench.stages.graph import Run, distinct
+from sslbench.stages.graph import Run, distinct_stages
 from sslbench.stages.space import require_space_for
-from sslbench.stages.stage import failure_of, finished, forgive
+from sslbench.stages.stage import clear_failure, is_finished, load_failure
 from sslbench.study.definition import Study
 from sslbench.study.grid import Grid, Point, make_grid
 from sslbench.study.rates import open_rates
@@ -55,10 +55,10 @@ class StudyFolder:
         rows = [{"run": row.name, "points": [dict(labels) for labels in row.points]} for row in grid.rows]
         earlier = [row for row in self._read().get("rows", []) if row["run"] not in {r["run"] for r in rows}]
         content = {
-            "study": plain(study),
+            "study": to_plain(study),
             "machine": asdict(machine),
-            "points": [{"labels": plain(point.labels), "tree": plain(point.tree)} for point in points],
-            "rows": plain(rows),
+            "points": [{"labels": to_plain(point.labels), "tree": to_plain(point.tree)} for point in points],
+            "rows": to_plain(rows),
             "earlier": [*self._read().get("earlier", []), *earlier],
         }
         write_atomically(self.path / "study.json", json.dumps(content, indent=1).encode())
@@ -87,17 +87,17 @@ def run_study(
     if grid.missing:
         raise DataMissing("\n".join(grid.missing))
     runs = [make_run(row.plan, folder.store) for row in grid.rows]
-    require_space_for(distinct(runs).values())
+    require_space_for(distinct_stages(runs).values())
     if retry:
         _clear_failures(runs)
     clear_worker_progress(folder.workers)
-    counter = StudyCounter(runs, max(1, environment.cores() // threads))
+    counter = StudyCounter(runs, max(1, environment.count_cores() // threads))
     python = environment.isolated_python()
     pool = WorkerPool(
         command=(*python, "-m", "sslbench.app.worker", str(folder.path.absolute())),
         threads=threads,
         folder=folder.workers.absolute(),
-        variables={"OMP_NUM_THREADS": str(threads), **environment.APART},
+        variables={"OMP_NUM_THREADS": str(threads), **environment.ISOLATION},
         python=python,
     )
 
@@ -110,7 +110,7 @@ def run_study(
         if poll():
             executor.run(pool, poll, progress.log)
     rates = open_rates()
-    rates.learn(distinct(runs).values())
+    rates.learn(distinct_stages(runs).values())
     rates.save()
     return runs
 
@@ -118,9 +118,9 @@ def run_study(
 def _clear_failures(runs: Sequence[Run]) -> None:
     """Clear failures, so that the stages are made again."""
     for run in runs:
-        failed = [stage for stage in run.stages if failure_of(stage.folder) is not None]
+        failed = [stage for stage in run.stages if load_failure(stage.folder) is not None]
         for stage in failed:
-            forgive(stage.folder)
+            clear_failure(stage.folder)
         if failed:
             run.record.unlink(missing_ok=True)
 
@@ -137,7 +137,7 @@ class StudyCounter:
     def __init__(self, runs: Sequence[Run], workers: int = 1) -> None:
         self._runs = {run.record for run in runs}
         self._total_runs = len(runs)
-        self._stages = distinct(runs)
+        self._stages = distinct_stages(runs)
         self._total_stages = len(self._stages)
         self._began = environment.stopwatch()
         self._costs, self._worked = StageCosts(), 0.0
@@ -159,11 +159,11 @@ class StudyCounter:
         self._runs = {path for path in self._runs if not path.exists()}
         remaining = {}
         for path, stage in self._stages.items():
-            if finished(path):
+            if is_finished(path):
                 seconds = self._costs.learn(stage)
                 self._worked += seconds if self._last else 0.0
                 continue
-            if failure_of(path) is not None or self._failed & set(stage.needs):
+            if load_failure(path) is not None or self._failed & set(stage.inputs):
                 self._failed.add(path)
             else:
                 remaining[path] = stage

@@ -28,10 +28,10 @@ def main(folder: Path, number: str) -> None:
     silence_library_warnings()
     study = StudyFolder(path=folder)
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
-    display = WorkerDisplay(study.workers, f"{environment.node()}-{number}")
-    grid = study.grid(catalog, display.say)
+    display = WorkerDisplay(study.workers, f"{environment.host_name()}-{number}")
+    grid = study.grid(catalog, display.log)
     runs = [make_run(row.plan, study.store) for row in grid.rows]
-    work(runs, Leases(), display, EventBus(catalog, display.say))
+    work(runs, Leases(), display, EventBus(catalog, display.log))
 
 
 def exit_with_parent(parent: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sslbench import environment
 from sslbench.api.files import write_atomically
-from sslbench.progress import RunProgress, StageProgress, TrainingStep, WorkerProgress, describe
+from sslbench.progress import RunProgress, StageProgress, TrainingStep, WorkerProgress, describe_step
 
 MIN_INTERVAL = 1.0
 """Smallest number of seconds between two writes."""
@@ -37,18 +37,18 @@ class _ProgressFile:
         )
         write_atomically(self.path, json.dumps(asdict(progress)).encode())
 
-    def tick(self, done: int, total: int) -> None:
+    def report_count(self, done: int, total: int) -> None:
         """Write the progress of a stage in units of its own."""
         self.write(done, total, "")
 
-    def moment(self, moment: TrainingStep) -> None:
+    def report_step(self, moment: TrainingStep) -> None:
         """Write the progress of a training."""
         done = (moment.epoch - 1) * moment.steps + moment.step
-        self.write(done, moment.epochs * moment.steps, describe(moment))
+        self.write(done, moment.epochs * moment.steps, describe_step(moment))
 
-    def named(self, name: str, moment: TrainingStep) -> None:
+    def report_named_step(self, name: str, moment: TrainingStep) -> None:
         """Write the progress of a named training."""
-        self.moment(moment)
+        self.report_step(moment)
 
 
 class WorkerDisplay:
@@ -71,14 +71,14 @@ class WorkerDisplay:
         finally:
             self._path.unlink(missing_ok=True)
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Write a line to the log."""
         with self._log.open("a") as log:
             log.write(f"{text}\n")
 
     def warn(self, text: str) -> None:
         """Write a warning to the log."""
-        self.say(text)
+        self.log(text)
 
 
 def read_worker_progress(folder: Path) -> list[WorkerProgress]:

@@ -1,1 +1,1 @@
-"""What is installed: discovery one entry point at a time, with failures kept as facts."""
+"""Discover installed components; failures of plugins are recorded as problems."""

@@ -1,6 +1,6 @@
-"""Load plugins one entry point at a time, all or nothing, each failure attributed to its distribution.
+"""Load plugins, one entry point at a time; a failure excludes the whole entry point and names its distribution.
 
-pluggy checks signatures; isolation, attribution and the rules of a spec are ours (pluggy has none of them).
+pluggy checks signatures; this module adds isolation of failures and the rules of specs.
 """
 
 from __future__ import annotations
@@ -27,38 +27,42 @@ from sslbench.catalog.facts import KINDS, Catalog, Component, EventListener, Ori
 from sslbench.catalog.rules import HOOKS, broken_rules
 
 SLOW_SECONDS = 0.25
-"""Of this thread's own computing: a busy machine or a cold disk is no plugin's fault."""
+"""Limit on the CPU time of an import; a busy machine or a slow disk does not count."""
 HEAVY = ("torch", "torchvision", "timm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One entry point: who offers it, how to load it, and the package that it is in ('': not known)."""
+    """One entry point: its origin, a function that loads it, and its package ('': not known)."""
 
     origin: Origin
     load: Callable[[], Any]
     package: str = ""
 
 
-class _Broken(Exception):
+class _PluginError(Exception):
+    """A failure of a plugin at a stage of loading."""
+
     def __init__(self, stage: str, error: str) -> None:
         super().__init__(error)
         self.stage = stage
 
 
 def installed_entries() -> Iterator[Entry]:
-    """Every entry point of the group `sslbench`, sorted, so that nothing depends on the order of installation."""
+    """Yield the entry points of the group `sslbench`, sorted, so that the order of installation has no effect."""
     entries: dict[str, list[Entry]] = {}
     for distribution in importlib.metadata.distributions():
         name = _metadata_of(distribution, "name", "unknown")
-        if name not in entries or name == "unknown":  # of two installed versions the first on the path is imported
+        if (
+            name not in entries or name == "unknown"
+        ):  # with two installed versions, Python imports the first on the path
             entries.setdefault(name, []).extend(_entries_of(distribution, name))
     found = [entry for own in entries.values() for entry in own]
     yield from sorted(found, key=lambda entry: (entry.origin.plugin, entry.origin.distribution))
 
 
 def _entries_of(distribution: importlib.metadata.Distribution, name: str) -> list[Entry]:
-    """The entry points of one distribution; a list of them that cannot be read is one that fails."""
+    """Return the entry points of a distribution; an unreadable list becomes one entry point that fails."""
     try:
         points = list(distribution.entry_points.select(group=hooks.GROUP))
     except Exception as error:
@@ -67,7 +71,7 @@ def _entries_of(distribution: importlib.metadata.Distribution, name: str) -> lis
         origin = Origin(
             plugin="entry_points.txt", distribution=name, version=_metadata_of(distribution, "version", "0")
         )
-        return [Entry(origin=origin, load=partial(_refuse, f"entry_points.txt cannot be read: {error}"))]
+        return [Entry(origin=origin, load=partial(_raise_value_error, f"entry_points.txt cannot be read: {error}"))]
     version = _metadata_of(distribution, "version", "0") if points else "0"
     return [
         Entry(
@@ -80,21 +84,21 @@ def _entries_of(distribution: importlib.metadata.Distribution, name: str) -> lis
 
 
 def _metadata_of(distribution: importlib.metadata.Distribution, field: str, default: str) -> str:
-    """Read a field of a distribution's metadata, which may be absent or damaged."""
+    """Return a field of a distribution's metadata, or the default where it is missing or damaged."""
     try:
         return str(getattr(distribution, field) or default)
     except Exception:
         return default
 
 
-def _refuse(reason: str) -> None:
+def _raise_value_error(reason: str) -> None:
     raise ValueError(reason)
 
 
 def discover(entries: Iterable[Entry], *, disabled: Collection[str] = (), strict: bool = False) -> Catalog:
-    """Load every plugin that is not disabled (by its own or its distribution's name).
+    """Return the catalog of all plugins that are not disabled by their own or their distribution's name.
 
-    Raises RequestError in strict mode when any plugin is broken or any name is contested.
+    Raises RequestError in strict mode if any plugin is broken or any name is contested.
     """
     found: list[Component] = []
     listeners: list[EventListener] = []
@@ -103,14 +107,14 @@ def discover(entries: Iterable[Entry], *, disabled: Collection[str] = (), strict
         if {entry.origin.plugin, entry.origin.distribution} & set(disabled):
             continue
         try:
-            components, ears, advice = _guarded("inspection", partial(_load, entry))
-        except _Broken as broken:
+            components, callbacks, advice = _run_guarded("inspection", partial(_load, entry))
+        except _PluginError as broken:
             problems.append(Problem(origin=entry.origin, stage=broken.stage, error=str(broken)))
             continue
         found += components
-        listeners += ears
+        listeners += callbacks
         problems += advice
-    catalog = _settle(found, listeners, problems)
+    catalog = _build_catalog(found, listeners, problems)
     serious = [str(problem) for problem in catalog.problems if problem.kind != "advice"]
     if strict and serious:
         raise RequestError(serious)
@@ -120,11 +124,11 @@ def discover(entries: Iterable[Entry], *, disabled: Collection[str] = (), strict
 def _load(entry: Entry) -> tuple[list[Component], list[EventListener], list[Problem]]:
     heavy_before = [name for name in HEAVY if name in sys.modules]
     started = time.thread_time()
-    module = _guarded("import", entry.load)
+    module = _run_guarded("import", entry.load)
     seconds = time.thread_time() - started
     manager = pluggy.PluginManager(hooks.GROUP)
     manager.add_hookspecs(hooks)
-    _guarded("registration", lambda: manager.register(module, name=entry.origin.plugin))
+    _run_guarded("registration", lambda: manager.register(module, name=entry.origin.plugin))
     components: list[Component] = []
     listeners: list[EventListener] = []
     _check_names(module, manager)
@@ -133,25 +137,25 @@ def _load(entry: Entry) -> tuple[list[Component], list[EventListener], list[Prob
         _check_signature(caller.name, implementation.function)
         if caller.name == "sslbench_event":
             listeners.append(
-                EventListener(origin=entry.origin, hear=cast(Callable[[Event], None], implementation.function))
+                EventListener(origin=entry.origin, callback=cast(Callable[[Event], None], implementation.function))
             )
         else:
-            components += _components(entry.origin, caller.name, implementation.function)
+            components += _load_components(entry.origin, caller.name, implementation.function)
     heavy = [name for name in HEAVY if name in sys.modules and name not in heavy_before]
-    return components, listeners, _advice(entry.origin, seconds, heavy)
+    return components, listeners, _advise(entry.origin, seconds, heavy)
 
 
-def _guarded(stage: str, action: Callable[[], Any]) -> Any:
-    """Run a plugin's code; whatever it raises, SystemExit included, becomes a fact about that plugin."""
+def _run_guarded(stage: str, action: Callable[[], Any]) -> Any:
+    """Return the result of a plugin's code; any error, including SystemExit, becomes a _PluginError."""
     try:
         return action()
-    except (KeyboardInterrupt, _Broken):
+    except (KeyboardInterrupt, _PluginError):
         raise
-    except BaseException as error:  # a plugin may raise anything at all, and must harm no other
+    except BaseException as error:  # a plugin may raise any error, and must not affect others
         line = " ".join(str(error).split()) or "no message"
         old = next((name for name in SPEC_FIELDS if line.endswith(f"unexpected keyword argument {name!r}")), "")
         line += f". {old} is now {SPEC_FIELDS[old]}" if old else ""
-        raise _Broken(stage, f"{type(error).__name__}: {line}") from error
+        raise _PluginError(stage, f"{type(error).__name__}: {line}") from error
 
 
 def _check_names(module: ModuleType, manager: pluggy.PluginManager) -> None:
@@ -159,59 +163,56 @@ def _check_names(module: ModuleType, manager: pluggy.PluginManager) -> None:
     for name in (n for n in dir(module) if n.startswith("sslbench_") and callable(getattr(module, n))):
         marked = hasattr(getattr(module, name), f"{hooks.GROUP}_impl")
         if name not in known:
-            raise _Broken("hooks", f"{name!r} is no hook; possible: {', '.join(sorted(known))}")
+            raise _PluginError("hooks", f"{name!r} is not a hook. Available: {', '.join(sorted(known))}")
         if not marked:
-            raise _Broken("hooks", f"{name!r} lacks the decorator @hookimpl")
+            raise _PluginError("hooks", f"{name!r} has no decorator @hookimpl. Add it")
 
 
 def _check_signature(name: str, function: Callable[..., Any]) -> None:
     for parameter in inspect.signature(function).parameters.values():
         if parameter.default is not inspect.Parameter.empty:
-            raise _Broken(name, f"argument {parameter.name!r} has a default, so it would never be passed; remove it")
+            raise _PluginError(
+                name, f"argument {parameter.name!r} has a default, so it would never be passed. Remove the default"
+            )
 
 
-def _components(origin: Origin, hook: str, function: Callable[[], Any]) -> list[Component]:
+def _load_components(origin: Origin, hook: str, function: Callable[[], Any]) -> list[Component]:
     kind, expected = HOOKS[hook]
-    returned = _guarded(hook, function)
+    returned = _run_guarded(hook, function)
     if isinstance(returned, (str, bytes, dict)) or not isinstance(returned, Iterable):
-        raise _Broken(hook, f"returned {type(returned).__name__}, not an iterable of {expected.__name__}")
-    specs = _guarded(hook, lambda: list(returned))
+        raise _PluginError(hook, f"returned {type(returned).__name__}, not an iterable of {expected.__name__}")
+    specs = _run_guarded(hook, lambda: list(returned))
     for spec in specs:
-        for sentence in _guarded(hook, partial(lambda one: list(broken_rules(kind, one)), spec)):
-            raise _Broken(hook, sentence)
+        for sentence in _run_guarded(hook, partial(lambda one: list(broken_rules(kind, one)), spec)):
+            raise _PluginError(hook, sentence)
     return [Component(kind=kind, spec=spec, origin=origin) for spec in specs]
 
 
-def _advice(origin: Origin, seconds: float, heavy: list[str]) -> list[Problem]:
-    mend = "put the implementation into a module next to the spec and name it as text, build='package.module:Name'"
+def _advise(origin: Origin, seconds: float, heavy: list[str]) -> list[Problem]:
+    advice = "Put the implementation into a module next to the spec and name it as text, build='package.module:Name'"
     if heavy:
-        error = f"imports {', '.join(heavy)} at discovery; {mend}"
+        error = f"imports {', '.join(heavy)} at discovery. {advice}"
     elif seconds > SLOW_SECONDS:
-        error = f"took {seconds:.1f} s of computing to import; {mend}"
+        error = f"took {seconds:.1f} s of CPU time to import. {advice}"
     else:
         return []
     return [Problem(origin=origin, stage="import", error=error, kind="advice")]
 
 
-def _settle(found: list[Component], listeners: list[EventListener], problems: list[Problem]) -> Catalog:
+def _build_catalog(found: list[Component], listeners: list[EventListener], problems: list[Problem]) -> Catalog:
     claims: dict[tuple[Kind, str], list[Component]] = defaultdict(list)
     for component in found:
         claims[component.kind, component.name].append(component)
     contested = {key: tuple(c.origin for c in rivals) for key, rivals in claims.items() if len(rivals) > 1}
     label: Literal["contested"] = "contested"
-    hook_of = {of: hook for hook, (of, _) in HOOKS.items()}
+    hook_of = {kind: hook for hook, (kind, _) in HOOKS.items()}
     for (kind, name), origins in contested.items():
         for origin in origins:
             others = " and ".join(dict.fromkeys(str(o) for o in origins if o is not origin)) or "itself"
-            error = f"{kind} {name!r} is also claimed by {others}; unusable until one of them goes"
-            problems.append(
-                Problem(
-                    origin=origin,
-                    stage=hook_of[kind],
-                    error=error,
-                    kind=label,
-                )
+            error = (
+                f"{kind} {name!r} is also defined by {others}, so it cannot be used. Uninstall or disable one of them"
             )
+            problems.append(Problem(origin=origin, stage=hook_of[kind], error=error, kind=label))
     usable: dict[Kind, dict[str, Component]] = {kind: {} for kind in KINDS}
     for (kind, name), rivals in claims.items():
         if len(rivals) == 1:

@@ -1,4 +1,4 @@
-"""Tell every listener what happens. A listener that fails is named once and harms nobody."""
+"""Pass events to listeners of plugins, and isolate failures of listeners."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from sslbench.catalog.facts import Catalog, Origin, Problem
 
 
 class EventBus:
-    """Passes events on; `complain` hears of each failing listener once."""
+    """Bus that passes events to listeners; `report_failure` is called once for each listener that fails."""
 
-    def __init__(self, catalog: Catalog, complain: Callable[[str], None]) -> None:
+    def __init__(self, catalog: Catalog, report_failure: Callable[[str], None]) -> None:
         self._listeners = catalog.listeners
-        self._complain = complain
+        self._report_failure = report_failure
         self._failed: set[Origin] = set()
 
-    def tell(self, event: Event) -> None:
-        """Pass one event to every listener that has not failed before."""
+    def emit(self, event: Event) -> None:
+        """Pass an event to every listener that has not failed before."""
         for listener in self._listeners:
             if listener.origin in self._failed:
                 continue
             try:
-                listener.hear(event)
-            except Exception as error:  # somebody else's code: its failure must not become ours
+                listener.callback(event)
+            except Exception as error:  # code of a plugin: its failure must not stop the run
                 self._failed.add(listener.origin)
-                text = f"{type(error).__name__}: {error}; it hears no more events of this run"
-                self._complain(str(Problem(origin=listener.origin, stage="sslbench_event", error=text)))
+                text = f"{type(error).__name__}: {error}; it receives no more events of this run"
+                self._report_failure(str(Problem(origin=listener.origin, stage="sslbench_event", error=text)))

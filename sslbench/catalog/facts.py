@@ -1,4 +1,4 @@
-"""What discovery found: components with their origin, and problems, one line each. Data only."""
+"""Define the results of discovery: components with their origin, and problems, one line each."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sslbench.old_names import COMPONENTS
 
 AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec | RecipeSpec | StudySpec | ReferenceSpec"
 KINDS: tuple[Kind, ...] = get_args(Kind)
-DATA: frozenset[Kind] = frozenset({"augmentation", "recipe", "study", "reference"})
-"""Kinds that are data: no settings of their own, no families."""
+DATA_KINDS: frozenset[Kind] = frozenset({"augmentation", "recipe", "study", "reference"})
+"""Kinds without settings and families."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a component came from: an entry point of an installed distribution."""
+    """Entry point and distribution that a component comes from."""
 
     plugin: str
     distribution: str
@@ -34,7 +34,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong with one plugin; `advice` means that it works all the same."""
+    """One problem of a plugin; one of kind `advice` does not prevent its use."""
 
     origin: Origin
     stage: str
@@ -47,7 +47,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """A usable spec and where it came from."""
+    """A usable spec and its origin."""
 
     kind: Kind
     spec: Any
@@ -68,15 +68,15 @@ class Component:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventListener:
-    """A plugin's ear for events."""
+    """A plugin's callback for events."""
 
     origin: Origin
-    hear: Callable[[Event], None]
+    callback: Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """Everything installed. A name claimed twice is in `contested` and usable from nobody."""
+    """All installed components. A name that several plugins use is in `contested`, and cannot be used."""
 
     components: Mapping[Kind, Mapping[str, Component]] = field(default_factory=dict)
     contested: Mapping[tuple[Kind, str], tuple[Origin, ...]] = field(default_factory=dict)
@@ -84,39 +84,39 @@ class Catalog:
     listeners: tuple[EventListener, ...] = ()
 
     def all(self, kind: Kind) -> tuple[Component, ...]:
-        """Every usable component of a kind, by name."""
+        """Return the usable components of a kind, sorted by name."""
         return tuple(c for _, c in sorted(self.components.get(kind, {}).items()))
 
     def recipes(self, method: MethodSpec[Any]) -> tuple[Recipe, ...]:
-        """A method's own recipes, and those that others offer for it."""
+        """Return a method's own recipes, and those of other plugins for it."""
         return (*method.recipes, *(one.recipe for one in self.recipes_of_others(method.name)))
 
     def recipes_of_others(self, method: str) -> tuple[RecipeSpec, ...]:
-        """What other plugins recommend for a method."""
+        """Return the recipes of other plugins for a method."""
         return tuple(c.spec for c in self.all("recipe") if c.spec.method == method)
 
     def find(self, kind: Kind, name: str) -> tuple[Component, Mapping[str, Setting]] | str:
-        """The component that answers to a name and the settings this implies, or a sentence that says why none does."""
+        """Return the component with a name and the settings that the name implies, or a sentence on why there is none."""
         known = self.components.get(kind, {})
         if name in known:
             return known[name], {}
         if claims := self.contested.get((kind, name)):
-            who = " and ".join(str(origin) for origin in claims)
-            return f"{kind} {name!r} is claimed by {who}; uninstall one of them, or name one in SSLBENCH_DISABLE"
+            plugins = " and ".join(str(origin) for origin in claims)
+            return f"{kind} {name!r} is defined by {plugins}. Uninstall one of them, or set SSLBENCH_DISABLE to one of them"
         for component in known.values():
-            if (settings := component.spec.resolve_name(name) if kind not in DATA else None) is not None:
+            if (settings := component.spec.resolve_name(name) if kind not in DATA_KINDS else None) is not None:
                 return component, settings
         if name in COMPONENTS:
             return f"{kind} {name!r} is now {COMPONENTS[name]!r}"
         broken = sum(problem.kind == "broken" for problem in self.problems)
-        lost = f"; {broken} plugin(s) failed to load: run 'sslbench list --problems'" if broken else ""
-        return f"{kind} {name!r} is not installed{did_you_mean(name, known)}{lost}"
+        failed = f". {broken} plugin(s) failed to load: run 'sslbench list --problems'" if broken else ""
+        return f"{kind} {name!r} is not installed{did_you_mean(name, known)}{failed}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Say what could have been meant, or what there is."""
+    """Return the end of a message: the closest known name, and all known names; '' if there are none."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f" Did you mean {close[0]!r}?" if close else ""
     shown = ", ".join(names[:24]) + (", …" if len(names) > 24 else "")
-    return f"{hint}; possible: {shown}" if names else hint
+    return f".{hint} Available: {shown}" if names else ""

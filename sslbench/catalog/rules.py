@@ -1,4 +1,4 @@
-"""What a spec must look like. Pure: one sentence per broken rule."""
+"""Check the rules of specs; each broken rule is one sentence."""
 
 from __future__ import annotations
 
@@ -49,36 +49,36 @@ CALLABLES = (
 
 
 def broken_rules(kind: Kind, spec: Any) -> Iterator[str]:
-    """Say what is wrong with a spec, one sentence each."""
-    expected = next(cls for of, cls in HOOKS.values() if of == kind)
+    """Yield one sentence per rule that a spec breaks."""
+    expected = next(cls for one, cls in HOOKS.values() if one == kind)
     if not isinstance(spec, expected):
-        yield f"returned {_a(spec)}, not a {expected.__name__}"
+        yield f"returned {_describe_value(spec)}, not a {expected.__name__}"
         return
-    yield from _identity(kind, spec)
+    yield from _check_identity(kind, spec)
     if isinstance(spec, AugmentationSpec):
-        yield from _operations(spec)
+        yield from _check_operations(spec)
         return
     if isinstance(spec, StudySpec):
         if not isinstance(spec.file, Path) or not spec.file.is_file():
-            yield f"{spec.name!r}: file {spec.file} is not there"
+            yield f"{spec.name!r}: file {spec.file} does not exist"
         return
     if isinstance(spec, ReferenceSpec):
-        yield from _rows(spec)
+        yield from _check_rows(spec)
         return
     if isinstance(spec, RecipeSpec):
         if spec.name in ("auto", "none"):
-            yield f"{spec.name!r}: means something else in recipe={spec.name}"
+            yield f"{spec.name!r}: has a special meaning in recipe={spec.name}. Use another name"
         return
-    yield from _config(spec)
-    yield from _build(spec)
+    yield from _check_config(spec)
+    yield from _check_build(spec)
     for name in CALLABLES:
         value = getattr(spec, name, None)
         if hasattr(spec, name) and not callable(value):
-            yield f"{spec.name!r}: {name} is {_a(value)}, not a function"
-    yield from _facts(spec)
+            yield f"{spec.name!r}: {name} is {_describe_value(value)}, not a function"
+    yield from _check_kind_fields(spec)
 
 
-def _identity(kind: Kind, spec: Any) -> Iterator[str]:
+def _check_identity(kind: Kind, spec: Any) -> Iterator[str]:
     pattern = BACKBONE_NAME if kind == "backbone" else NAME
     if not isinstance(spec.name, str) or not pattern.fullmatch(spec.name):
         yield f"name {spec.name!r} is not lower-case words joined by '-'"
@@ -87,13 +87,13 @@ def _identity(kind: Kind, spec: Any) -> Iterator[str]:
     if not isinstance(spec.summary, str) or not spec.summary or "\n" in spec.summary:
         yield f"{spec.name!r}: summary is not one line of text"
     if not isinstance(spec.citation, Citation):
-        yield f"{spec.name!r}: citation is {_a(spec.citation)}, not a Citation"
+        yield f"{spec.name!r}: citation is {_describe_value(spec.citation)}, not a Citation"
 
 
-def _config(spec: Spec[Any]) -> Iterator[str]:
+def _check_config(spec: Spec[Any]) -> Iterator[str]:
     config: Any = spec.config
     if not isinstance(config, type) or not dataclasses.is_dataclass(config):
-        yield f"{spec.name!r}: config is {_a(config)}, not a dataclass"
+        yield f"{spec.name!r}: config is {_describe_value(config)}, not a dataclass"
         return
     if not config.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         yield f"{spec.name!r}: config {config.__name__} is not frozen"
@@ -105,51 +105,51 @@ def _config(spec: Spec[Any]) -> Iterator[str]:
     if missing:
         yield f"{spec.name!r}: config {config.__name__} has no default for {', '.join(missing)}"
     if not isinstance(spec.smoke, config):
-        yield f"{spec.name!r}: smoke is {_a(spec.smoke)}, not a {config.__name__}"
+        yield f"{spec.name!r}: smoke is {_describe_value(spec.smoke)}, not a {config.__name__}"
 
 
-def _build(spec: Spec[Any]) -> Iterator[str]:
+def _check_build(spec: Spec[Any]) -> Iterator[str]:
     build: Any = spec.build
     if isinstance(build, str) and not is_implementation_name(build):
         yield f"{spec.name!r}: build={build!r} is not of the form {FORM!r}"
     elif not isinstance(build, str) and not callable(build):
-        yield f"{spec.name!r}: build is {_a(build)}, neither a text of the form {FORM!r} nor a function"
+        yield f"{spec.name!r}: build is {_describe_value(build)}, neither a text of the form {FORM!r} nor a function"
 
 
-def _facts(spec: Any) -> Iterator[str]:
+def _check_kind_fields(spec: Any) -> Iterator[str]:
     if isinstance(spec, MethodSpec):
         recipes: tuple[Any, ...] = spec.recipes
         if not all(isinstance(recipe, Recipe) for recipe in recipes):
             yield f"{spec.name!r}: recipes hold something that is not a Recipe"
-        least, most = spec.modalities
-        if not 1 <= least <= most:
-            yield f"{spec.name!r}: modalities {spec.modalities!r} is not (least, most)"
+        minimum, maximum = spec.modalities
+        if not 1 <= minimum <= maximum:
+            yield f"{spec.name!r}: modalities {spec.modalities!r} is not (minimum, maximum)"
     card: Any = getattr(spec, "card", None)
     if isinstance(spec, DatasetSpec) and not isinstance(card, DatasetCard):
-        yield f"{spec.name!r}: card is {_a(spec.card)}, not a Card"
+        yield f"{spec.name!r}: card is {_describe_value(spec.card)}, not a DatasetCard"
     if isinstance(spec, ProtocolSpec) and not all(isinstance(metric, Metric) for metric in spec.metrics):
         yield f"{spec.name!r}: metrics hold something that is not a Metric"
 
 
-def _operations(spec: AugmentationSpec) -> Iterator[str]:
+def _check_operations(spec: AugmentationSpec) -> Iterator[str]:
     operations: Mapping[str, Any] = spec.operations
-    for name, apply in operations.items():
-        if not isinstance(apply, OperationStep):
-            yield f"{spec.name!r}: operation {name!r} is {_a(apply)}, not an Apply"
+    for name, step in operations.items():
+        if not isinstance(step, OperationStep):
+            yield f"{spec.name!r}: operation {name!r} is {_describe_value(step)}, not an OperationStep"
     for role, changes in spec.roles.items():
         for name in changes:
             if name not in spec.operations:
-                yield f"{spec.name!r}: role {role!r} changes {name!r}, which is none of its operations"
+                yield f"{spec.name!r}: role {role!r} changes {name!r}, which is not one of its operations"
 
 
-def _rows(spec: ReferenceSpec) -> Iterator[str]:
+def _check_rows(spec: ReferenceSpec) -> Iterator[str]:
     rows: tuple[Any, ...] = spec.rows
     for row in rows:
         if not isinstance(row, Published):
-            yield f"{spec.name!r}: rows hold {_a(row)}, not a Published"
+            yield f"{spec.name!r}: rows hold {_describe_value(row)}, not a Published"
         elif not 0 <= row.value <= 1:
             yield f"{spec.name!r}: {row.method} on {row.dataset} is {row.value}, outside [0, 1]"
 
 
-def _a(value: object) -> str:
+def _describe_value(value: object) -> str:
     return f"the {type(value).__name__} {value!r:.60}"

@@ -1,4 +1,4 @@
-"""Studies that lie in a checkout which is the working folder. Only where they lie; what they say is `study.definition`."""
+"""List the study files of a checkout; `study.definition` reads them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from pathlib import Path
 SUITES = Path("benchmarks/studies")
 
 
-def studies_here() -> Sequence[Path]:
-    """Their files, in order of name."""
+def list_study_files() -> Sequence[Path]:
+    """Return the study files below the working folder, sorted by name."""
     return sorted(SUITES.glob("*.yaml"))

@@ -24,7 +24,7 @@ app.add_typer(boards.board_app, name="leaderboard")
 
 def main() -> None:
     """Run the command line; problems of a request or of the system are printed as error messages without traceback."""
-    environment.keep_children_apart()
+    environment.isolate_children()
     silence_library_warnings()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(

@@ -95,10 +95,10 @@ def board_build(
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
     """Build the tables and the site from all bundles."""
-    from sslbench.environment import cores
+    from sslbench.environment import count_cores
     from sslbench.leaderboard.commands import build_all
 
-    _print_result(*build_all(board, catalog_of(), write=not check, processes=cores()))
+    _print_result(*build_all(board, catalog_of(), write=not check, processes=count_cores()))
 
 
 def _print_result(lines: list[str], good: bool) -> None:

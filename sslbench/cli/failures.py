@@ -94,7 +94,7 @@ def _save_report(error: BaseException) -> str:
 
 def _report(error: BaseException) -> str:
     from sslbench import __version__
-    from sslbench.environment import host
+    from sslbench.environment import describe_host
 
     lines = traceback.format_exception(error)
-    return f"sslbench {__version__}\n{dict(host())}\n{sys.argv}\n\n{''.join(lines)}"
+    return f"sslbench {__version__}\n{dict(describe_host())}\n{sys.argv}\n\n{''.join(lines)}"

@@ -45,4 +45,4 @@ def make_console() -> Console:
     from rich.console import Console
 
     console = Console()
-    return console if console.is_terminal else Console(width=environment.columns() or LOG_WIDTH)
+    return console if console.is_terminal else Console(width=environment.terminal_width() or LOG_WIDTH)

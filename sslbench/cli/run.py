@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Pretrain and evaluate methods, and print their results next to those of the baselines."""
     console = make_console()
-    if not environment.rank():
+    if not environment.process_rank():
         show_first_line(console, [value for value in (method, dataset) if value])
     from sslbench.app.run import run_requests
     from sslbench.app.run_costs import RunCosts

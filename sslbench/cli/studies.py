@@ -39,7 +39,7 @@ def study_run(
     requests, executor_overrides = commands.split_overrides(overrides or [])
     opened = commands.open_study(catalog, study, scale, requests, out, progress, announce=plan)
     if plan:
-        for line in commands.plan_lines(opened, environment.cores()):
+        for line in commands.plan_lines(opened, environment.count_cores()):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         if opened.grid.missing:
             sys.exit(3)

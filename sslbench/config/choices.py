@@ -11,7 +11,7 @@ from sslbench.api.ranges import Length, Range, Share
 from sslbench.api.settings import setting
 from sslbench.api.specs import AugmentationSpec, Kind, OperationStep
 from sslbench.catalog.facts import Catalog, Component, did_you_mean
-from sslbench.convert import convert, file_settings, key_form, plain, text_file_settings
+from sslbench.convert import convert, list_path_settings, list_text_path_settings, to_key_form, to_plain
 from sslbench.environment import versions
 
 LOCATION_SETTINGS = ("root", "title")
@@ -57,7 +57,7 @@ class Choice:
 
     def key(self) -> dict[str, Any]:
         """Return the content of a stage key: settings that have an effect, and versions that the numbers depend on."""
-        config = key_form(self.spec.reset_unused(self.config))
+        config = to_key_form(self.spec.reset_unused(self.config))
         if (
             self.component.kind == "dataset"
         ):  # the fingerprint identifies the content, so neither folder nor title may change the key
@@ -80,7 +80,7 @@ class Choice:
     def requested_settings(self) -> dict[str, Any]:
         """Return all settings as requested, including those of dependencies."""
         used = {slot: choice.requested_settings() for slot, choice in self.uses.items()}
-        return {"name": self.requested_name, "part": self.part, "settings": plain(self.config), "uses": used}
+        return {"name": self.requested_name, "part": self.part, "settings": to_plain(self.config), "uses": used}
 
     def _with_uses(self) -> Iterator[Choice]:
         yield self
@@ -90,12 +90,14 @@ class Choice:
     def record_facts(self) -> dict[str, Any]:
         """Return the facts of the component that a record stores."""
         configs = [type(choice.config) for choice in self._with_uses()]
-        files, text_files = ([*dict.fromkeys(chain(*map(f, configs)))] for f in (file_settings, text_file_settings))
+        files, text_files = (
+            [*dict.fromkeys(chain(*map(f, configs)))] for f in (list_path_settings, list_text_path_settings)
+        )
         return {
             "name": self.requested_name,
             "version": self.spec.version,
             "from": str(self.component.origin),
-            "settings": plain(self.config),
+            "settings": to_plain(self.config),
             **({"files": files} if files else {}),
             **({"text_files": text_files} if text_files else {}),
         }

@@ -18,7 +18,7 @@ from sslbench.config.datasets import Part
 from sslbench.config.inactive_settings import is_divided, reset_unused_splits, reset_unused_training
 from sslbench.config.plan import Plan
 from sslbench.config.settings import TrainSettings
-from sslbench.convert import key_form, plain
+from sslbench.convert import to_key_form, to_plain
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.groups import UNGROUPED
 from sslbench.data.prepare import prepared_modality
@@ -33,7 +33,7 @@ HARNESS = ("sslbench",)
 
 def digest(*values: Any) -> str:
     """Return a short hash of plain values."""
-    text = json.dumps([plain(value) for value in values], sort_keys=True)
+    text = json.dumps([to_plain(value) for value in values], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
@@ -160,7 +160,7 @@ def _holdout_fraction(plan: Plan) -> float | None:
 def training_settings(plan: Plan) -> Any:
     """Return the settings that a training depends on; the held-out share is part of `rows_key` instead."""
     train = reset_unused_training(plan.train)
-    return key_form(replace(train, holdout_fraction=TrainSettings().holdout_fraction))
+    return to_key_form(replace(train, holdout_fraction=TrainSettings().holdout_fraction))
 
 
 def view_sizes(plan: Plan) -> Any:

@@ -36,7 +36,7 @@ from sslbench.config.request import Tree, with_recipe
 from sslbench.config.request_schema import drop_invalid
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
 from sslbench.config.sizes import default_canvas, default_view, warn_of_enlarging
-from sslbench.convert import convert, plain
+from sslbench.convert import convert, to_plain
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.prepare import prepared_modality
 from sslbench.data.splits import SplitSettings, division_errors
@@ -182,14 +182,14 @@ def _complete(
     draft.raise_if_invalid()
     threads = draft.tree.get("threads") or _threads(machine, encoded, rows)
     content = [[part.choice.key(), part.part, part.fingerprint()] for part in pretrain]
-    pool = draft.section("pretrain", PretrainSettings).pool_name(pretrain[0].choice.title, plain(content))
+    pool = draft.section("pretrain", PretrainSettings).pool_name(pretrain[0].choice.title, to_plain(content))
     return Plan(
         method=method, backbones=backbones, augmentations=augmentations, label_preserving=label_preserving,
         protocols=protocols,
         pretrain_parts=pretrain, evaluate_parts=evaluate, modalities=encoded, roles=roles, context=facts, train=train,
         view=view, canvas=canvas, prepare=prepare, splits=splits, pool=pool,
         seeds=seeds, folds=folds, threads=threads, cpu_matmul_dtype=machine.cpu_matmul_dtype,
-        recipe=recipe.name if recipe else "none", request=plain(draft.tree),
+        recipe=recipe.name if recipe else "none", request=to_plain(draft.tree),
         warnings=(
             *warn_of_similar_classes((*evaluate, *pretrain)), *warn_of_enlarging(view_size, (*pretrain, *evaluate)),
             *collect_warnings(method, backbones, protocols, train, facts),

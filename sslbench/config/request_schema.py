@@ -92,14 +92,14 @@ def _problems(key: str, value: Any) -> list[str]:
     if key == "protocols" and isinstance(value, Mapping):
         return [f"{old} is now {find_new_path(old)}" for old in _protocol_settings(value)]
     if key not in KEYS and not find_new_path(key) and (meant := find_setting(key)):
-        return [f"{key}: no such setting; did you mean '{meant}'?"]
+        return [f"{key}: no such setting. Did you mean '{meant}'?"]
     problems: list[str] = []
     convert({key: value}, RequestSchema, "", problems)
     name = value.get("name") if key in COMPONENTS and isinstance(value, Mapping) else None
     if name is not None and not isinstance(name, str):
-        problems.append(f"{key}.name: expected text, got {name!r:.60}")
+        problems.append(f"{key}.name={name!r:.60}: must be text")
     hint = HINTS.get(key, "")
-    return [f"{problem}; {hint}" if hint and problem.startswith(f"{key}: ") else problem for problem in problems]
+    return [f"{problem}; {hint}" if hint and problem.startswith(f"{key}=") else problem for problem in problems]
 
 
 def _protocol_settings(value: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from sslbench.api.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range, Several
 from sslbench.api.settings import setting, setting_from
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,5 +190,5 @@ def problems_of(train: TrainSettings) -> list[str]:
             "cannot be combined with train.steps or train.patience: the number of epochs is not fixed. Unset one of them",
         ),
     ]
-    values = {path: plain(getattr(train, path.removeprefix("train."))) for _, path, _ in rules}
+    values = {path: to_plain(getattr(train, path.removeprefix("train."))) for _, path, _ in rules}
     return [f"{path}={values[path]}: {problem}" for is_wrong, path, problem in rules if is_wrong]

@@ -21,7 +21,7 @@ from sslbench.api.values import Modality
 from sslbench.data.canvas import PrepareSettings, fit_to_canvas, match_background
 from sslbench.data.disk_arrays import create_array
 from sslbench.data.table import SCHEMA
-from sslbench.environment import cores, seed_from
+from sslbench.environment import count_cores, seed_from
 
 Tick = Callable[[int, int], None]
 
@@ -183,6 +183,6 @@ def _read_all(job: PrepareJob, writers: Mapping[str, _Writer]) -> Iterator[ReadS
             return error
 
     total = len(job.dataset.labels)
-    with ThreadPoolExecutor(max(2, cores())) as threads:
+    with ThreadPoolExecutor(max(2, count_cores())) as threads:
         for start in range(0, total, 512):
             yield from threads.map(read, range(start, min(start + 512, total)))

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sslbench.api.image_boxes import crop_resize, middle
+from sslbench.api.image_boxes import center_boxes, crop_resize
 from sslbench.api.modules import Operation
 from sslbench.api.values import KeyedRandom, Modality, Role, View
 from sslbench.data.keyed_random import CounterRandom
@@ -74,7 +74,7 @@ class ViewMaker:
         made = dict(view)
         for name, size in self.sizes.items():
             if name in made and made[name].shape[2:] != size:
-                made[name] = crop_resize(made[name], middle(made[name], made.get(f"{name}.aspect")), size)
+                made[name] = crop_resize(made[name], center_boxes(made[name], made.get(f"{name}.aspect")), size)
         return self._channels_last(made)
 
     def make(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sslbench.analysis.statistics import metrics
 from sslbench.api.values import Artifact, ImageArtifact, Outcome, SampleGroups, TableArtifact, Target, Task
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.results.record import ClassScore, Score
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
 
@@ -52,7 +52,7 @@ class ClassCounts:
 
 def canonical_json(values: Mapping[str, Any]) -> str:
     """Return a mapping as one line of JSON with sorted keys."""
-    return json.dumps(plain(values), sort_keys=True)
+    return json.dumps(to_plain(values), sort_keys=True)
 
 
 def write_scores(
@@ -120,7 +120,7 @@ def write_scores(
         line = {"fold": fold, "setting": question, "chosen_on": chosen_on}
         confusions.append({**line, "counts": _sparse(one.matrix)})
     (folder / "confusion.json").write_text(json.dumps(confusions))
-    content = {"scores": plain(scores), "classes": plain(classes)}
+    content = {"scores": to_plain(scores), "classes": to_plain(classes)}
     (folder / "scores.json").write_text(json.dumps(content, sort_keys=True, allow_nan=False))
 
 
@@ -199,7 +199,7 @@ def _write_artifact(folder: Path, name: str, artifact: Artifact) -> None:
         np.savez_compressed(folder / f"{name}.npz", **dict(artifact.arrays))  # type: ignore[arg-type]
     elif isinstance(artifact, SampleGroups):
         (folder / f"{name}.json").write_text(
-            json.dumps({"name": artifact.name, "groups": plain(artifact.groups), "modalities": artifact.modalities})
+            json.dumps({"name": artifact.name, "groups": to_plain(artifact.groups), "modalities": artifact.modalities})
         )
     elif isinstance(artifact, TableArtifact):
-        (folder / f"{name}.json").write_text(json.dumps({"name": artifact.name, "columns": plain(artifact.columns)}))
+        (folder / f"{name}.json").write_text(json.dumps({"name": artifact.name, "columns": to_plain(artifact.columns)}))

@@ -1,1 +1,1 @@
-"""The local executor. Executors of clusters are plugins."""
+"""Run workers on this machine. Executors for clusters are plugins."""

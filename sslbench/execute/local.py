@@ -1,11 +1,11 @@
-"""Several processes on this machine, as a spec. The implementation is `local_executor`."""
+"""Define the spec of the local executor; `local_executor` implements it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sslbench.api import Citation, ExecutorSpec, NonNegativeInt, hookimpl
+from sslbench.api import Citation, ExecutorSpec, NonNegativeInt, hookimpl, setting
 
 CITATION = Citation(
     title="subprocess, in the Python standard library",
@@ -17,9 +17,9 @@ CITATION = Citation(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalConfig:
-    """How many worker processes (0: as many as the cores allow, or one for each GPU), each with its share of either."""
+    """Settings of the local executor."""
 
-    workers: NonNegativeInt = 0
+    workers: NonNegativeInt = setting(0, "Number of worker processes. 0: one per GPU, or as many as the cores allow.")
 
 
 @hookimpl
@@ -27,7 +27,7 @@ def sslbench_executors() -> Iterable[ExecutorSpec[LocalConfig]]:
     yield ExecutorSpec(
         name="local",
         version=1,
-        summary="several processes on this machine, each with its share of cores or of the GPUs",
+        summary="several processes on this machine, each with some of its cores or one of its GPUs",
         citation=CITATION,
         config=LocalConfig,
         smoke=LocalConfig(workers=1),

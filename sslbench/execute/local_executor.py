@@ -1,4 +1,4 @@
-"""Worker processes on this machine. One that dies while work is left is started again."""
+"""Run worker processes on this machine, and restart workers that end while work is left."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from sslbench.api.errors import SslbenchError
 from sslbench.api.executors import WorkerPool
 from sslbench.execute.local import LocalConfig
 
-TICK = 0.5
-STARTS = 50
-"""A worker is started so often at most; what kills it each time is in its log."""
+POLL_SECONDS = 0.5
+MAX_STARTS = 50
+"""Limit on the starts of a worker; its log shows why it ends."""
 
 
 class Local:
-    """The executor."""
+    """Executor that runs workers as processes on this machine."""
 
     def __init__(self, config: LocalConfig) -> None:
         self.config = config
 
-    def run(self, crew: WorkerPool, tick: Callable[[], bool], say: Callable[[str], None]) -> None:
-        """Keep the workers running until nothing is left; they end with this process.
+    def run(self, pool: WorkerPool, poll: Callable[[], bool], log: Callable[[str], None]) -> None:
+        """Keep the workers running until no work is left; they end with this process.
 
-        Raises SslbenchError when a worker keeps dying.
+        Raises SslbenchError if a worker ended MAX_STARTS times.
         """
-        gpus = environment.gpus()
-        count = self.config.workers or gpus or max(1, environment.cores() // crew.threads)
-        workers = {number: _start(crew, number, gpus) for number in range(count)}
+        gpus = environment.count_gpus()
+        count = self.config.workers or gpus or max(1, environment.count_cores() // pool.threads)
+        workers = {number: _start(pool, number, gpus) for number in range(count)}
         starts = dict.fromkeys(workers, 1)
         try:
-            while tick():
-                time.sleep(TICK)
+            while poll():
+                time.sleep(POLL_SECONDS)
                 for number, worker in workers.items():
                     code = worker.poll()
-                    if code is None or not tick():
+                    if code is None or not poll():
                         continue
-                    if starts[number] >= STARTS:
-                        raise SslbenchError(f"worker {number} ended {STARTS} times; see {_log(crew, number)}")
+                    if starts[number] >= MAX_STARTS:
+                        raise SslbenchError(f"worker {number} ended {MAX_STARTS} times. See {_log_file(pool, number)}")
                     if code != 0:
-                        say(f"worker {number} ended with code {code}; it is started again")
-                    workers[number] = _start(crew, number, gpus)
+                        log(f"worker {number} ended with exit code {code} and is restarted")
+                    workers[number] = _start(pool, number, gpus)
                     starts[number] += 1
         finally:
             for worker in workers.values():
@@ -53,15 +53,15 @@ class Local:
                 worker.wait()
 
 
-def _start(crew: WorkerPool, number: int, gpus: int) -> subprocess.Popen[bytes]:
-    """Start one worker, with its threads and, where there are any, one of the GPUs in turn."""
-    variables = {**os.environ, **crew.variables}
+def _start(pool: WorkerPool, number: int, gpus: int) -> subprocess.Popen[bytes]:
+    """Start one worker; GPUs, if any, are assigned in turn."""
+    variables = {**os.environ, **pool.variables}
     if gpus:
         variables["CUDA_VISIBLE_DEVICES"] = environment.gpu_names()[number % gpus]
-    crew.folder.mkdir(parents=True, exist_ok=True)
-    with _log(crew, number).open("ab") as log:
-        return subprocess.Popen([*crew.command, str(number)], env=variables, stdout=log, stderr=log)
+    pool.folder.mkdir(parents=True, exist_ok=True)
+    with _log_file(pool, number).open("ab") as log:
+        return subprocess.Popen([*pool.command, str(number)], env=variables, stdout=log, stderr=log)
 
 
-def _log(crew: WorkerPool, number: int) -> Path:
-    return crew.folder / f"worker-{number}.log"
+def _log_file(pool: WorkerPool, number: int) -> Path:
+    return pool.folder / f"worker-{number}.log"

@@ -20,7 +20,7 @@ from sslbench.config.choices import Choice
 from sslbench.config.datasets import Part
 from sslbench.config.keys import prepare_key
 from sslbench.config.plan import Plan
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.data.summary import summarize_data
 from sslbench.data.table import Prepared
 from sslbench.evaluation.scores import read_scores
@@ -28,7 +28,7 @@ from sslbench.results.card import make_card
 from sslbench.results.record import ClassScore, Record, Score, Status, encode
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, Store
 from sslbench.stages.graph import Stage
-from sslbench.stages.stage import Failure, cost
+from sslbench.stages.stage import Failure, load_cost
 
 JOINED_FILES = frozenset({"scores.json", "confusion.json", PREDICTIONS, ASSIGNMENTS, CHOICES, "stage.json"})
 KEY_COLUMNS = ("dataset", "protocol", "seed", "epoch")
@@ -81,8 +81,8 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMea
         folds=plan.folds,
         test_share=1 / plan.splits.folds,
         settings={
-            "train": plain(plan.train), "view": plan.view, "canvas": plan.canvas, "prepare": plain(plan.prepare),
-            "splits": plain(plan.splits), "threads": plan.threads, "cpu_matmul_dtype": plan.cpu_matmul_dtype,
+            "train": to_plain(plan.train), "view": plan.view, "canvas": plan.canvas, "prepare": to_plain(plan.prepare),
+            "splits": to_plain(plan.splits), "threads": plan.threads, "cpu_matmul_dtype": plan.cpu_matmul_dtype,
             "device": environment.device_kind(),
         },
         request=plan.request,
@@ -91,7 +91,7 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMea
         classes=tuple(measured.classes),
         warnings=plan.warnings,
         keys={f"{s.kind}/{s.key}": {"seed": s.seed, "fold": s.fold, **s.facts} for s in measured.stages},
-        host=environment.host(),
+        host=environment.describe_host(),
         clock={"finished": environment.now()},
     )  # fmt: skip
 
@@ -106,7 +106,7 @@ def _describe_data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> di
     facts: dict[str, Any] = {"part": part.name, **part.choice.record_facts(), "fingerprint": part.fingerprint()}
     if account := getattr(part.dataset, "account", None):
         facts["account"] = {"columns": list(account[0]), "rows": [list(row.values()) for row in account]}
-    facts["found"] = plain(summarize_data(part.name, part.dataset, plan.splits, part.choice.spec.card.groups))
+    facts["found"] = to_plain(summarize_data(part.name, part.dataset, plan.splits, part.choice.spec.card.groups))
     images = getattr(part.dataset, "images", None)
     if isinstance(images, ImageSet) and (span := images.deep_span):
         facts["intensity_span"] = [list(span[0]), list(span[1])]
@@ -129,7 +129,7 @@ def write_run(store: Store, record: Record, measured: RunMeasurements, traceback
     """Write a run's folder and complete its record, which is written last to mark a complete folder."""
     folder = store.run(record.run)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "request.yaml", yaml.safe_dump(plain(record.request), sort_keys=True).encode())
+    write_atomically(folder / "request.yaml", yaml.safe_dump(to_plain(record.request), sort_keys=True).encode())
     (folder / "traceback.txt").unlink(missing_ok=True)
     if traceback:
         write_atomically(folder / "traceback.txt", traceback.encode())
@@ -156,7 +156,7 @@ def _sum_costs(stages: Sequence[Stage]) -> dict[str, Any]:
     seconds: dict[str, float] = {}
     speeds, peaks = [], [0]
     for stage in {stage.folder: stage for stage in stages}.values():  # all seeds of frozen weights share one stage
-        spent = cost(stage.folder)
+        spent = load_cost(stage.folder)
         seconds[stage.kind] = round(seconds.get(stage.kind, 0.0) + spent["seconds"], 3)
         peaks.append(spent["peak_memory"])
         if stage.kind == "pretrain":

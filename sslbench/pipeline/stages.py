@@ -32,7 +32,7 @@ from sslbench.results.record import Record
 from sslbench.results.reuse import NOTE, describe_inputs, is_written, note_written
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run, Stage
-from sslbench.stages.stage import failure_of, finished
+from sslbench.stages.stage import is_finished, load_failure
 
 NOT_DRAWN = "figures not drawn"
 """Start of a record's reason if its figures could not be drawn; the next run draws them again."""
@@ -55,7 +55,7 @@ def make_run(plan: Plan, store: Store) -> Run:
             if NOT_DRAWN not in write_record(plan, name, stages, store).reason:
                 note_written(store, name, inputs)
 
-    return Run(name=name, stages=stages, record=store.run(name) / "record.json", close=close)
+    return Run(name=name, stages=stages, record=store.run(name) / "record.json", write_record=close)
 
 
 def make_stages(plan: Plan, store: Store) -> Iterator[Stage]:
@@ -77,10 +77,10 @@ def _make_prepare(plan: Plan, store: Store, part: Part) -> Stage:
     job = PrepareJob(name=part.name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=groups)
 
     def make(scratch: Path, live: StageProgress) -> None:
-        prepare(job, scratch, live.tick)
+        prepare(job, scratch, live.report_count)
 
     return Stage(
-        kind="prepare", key=key, folder=store.prepared / key, title=f"prepare {part.name}", needs=(), make=make,
+        kind="prepare", key=key, folder=store.prepared / key, title=f"prepare {part.name}", inputs=(), make=make,
         size=prepared_bytes(part.dataset, plan.canvas),
         shape=keys.digest(part.choice.key(), plan.canvas), family=keys.digest(part.choice.component.name, plan.canvas),
         rows=len(part.dataset.labels),
@@ -101,16 +101,16 @@ def _make_pretrain(plan: Plan, store: Store, pool: Sequence[Stage], seed: int, f
                 tree=plan.request, threads=plan.threads, precision=plan.train.precision, seed=seed, fold=fold,
                 tables=tuple((str(path.absolute()), name) for path, name in named),
             )  # fmt: skip
-            run_workers(plan, task, folder, live.moment)
+            run_workers(plan, task, folder, live.report_step)
             return
-        if plan.train.processes > 1 and plan.spec.trains and not environment.rank():
+        if plan.train.processes > 1 and plan.spec.trains and not environment.process_rank():
             broadcast_task(key, folder)
-        pretrain(plan, [_open_table(path, name) for path, name in named], seed, fold, folder, live.moment)
+        pretrain(plan, [_open_table(path, name) for path, name in named], seed, fold, folder, live.report_step)
 
     return Stage(
         kind="pretrain", key=key, folder=store.stage("pretrain", key),
         title=f"{_describe_run(plan, seed)} {'pretrain' if plan.spec.trains else 'weights'}",
-        needs=tuple(stage.folder for stage in pool), make=make, seed=seed, fold=fold, shape=keys.pretrain_shape(plan),
+        inputs=tuple(stage.folder for stage in pool), make=make, seed=seed, fold=fold, shape=keys.pretrain_shape(plan),
         rows=_trained_rows(plan, sum(stage.rows for stage in pool)), family=keys.pretrain_family(plan),
         encoder=keys.encoder_shape(plan), passes_encoder=plan.spec.trains,
     )  # fmt: skip
@@ -152,30 +152,30 @@ def _make_evaluations(
     def embed(folder: Path, live: StageProgress) -> None:
         from sslbench.evaluation.stage import extract_stage
 
-        extract_stage(make_input(), folder, live.tick)
+        extract_stage(make_input(), folder, live.report_count)
 
     def embed_views(folder: Path, live: StageProgress) -> None:
         from sslbench.evaluation.stage import extract_views_stage
 
-        extract_views_stage(make_input(), folder, live.tick)
+        extract_views_stage(make_input(), folder, live.report_count)
 
     def measure(evaluation: keys.Evaluation, folder: Path, live: StageProgress) -> None:
         from sslbench.evaluation.stage import evaluate_stage
 
         views = augmented if evaluation.needs_views else None
-        evaluate_stage(make_input(), evaluation, features, views, folder, on_step=live.named)
+        evaluate_stage(make_input(), evaluation, features, views, folder, on_step=live.report_named_step)
 
     encoder = keys.encoder_shape(plan)
     known = partial(Stage, seed=seed, fold=training.folds[0], encoder=encoder)
     inputs = (trained.folder, table.folder)
     yield known(
-        kind="extract", key=key, folder=features, title=f"{title} features of {part.name}", make=embed, needs=inputs,
+        kind="extract", key=key, folder=features, title=f"{title} features of {part.name}", make=embed, inputs=inputs,
         shape=encoder, rows=table.rows, family=encoder, passes_encoder=True,
     )  # fmt: skip
     if augmented_key and augmented:
         yield known(
             kind="extract", key=augmented_key, folder=augmented, title=f"{title} features of views of {part.name}",
-            make=embed_views, needs=inputs, shape=keys.encoder_shape(plan, "views"), rows=table.rows,
+            make=embed_views, inputs=inputs, shape=keys.encoder_shape(plan, "views"), rows=table.rows,
             family=keys.encoder_shape(plan, "views"), passes_encoder=True,
         )  # fmt: skip
     for evaluation in keys.evaluations(plan, training, part, epoch):
@@ -183,7 +183,7 @@ def _make_evaluations(
         labels = f" with {evaluation.fraction:.3g} of the labels" if evaluation.fraction not in (None, 1.0) else ""
         yield known(
             kind="evaluate", key=answer_key, folder=store.stage("evaluate", answer_key), make=partial(measure, evaluation),
-            needs=(features, augmented) if augmented and evaluation.needs_views else (features,),
+            inputs=(features, augmented) if augmented and evaluation.needs_views else (features,),
             title=f"{title} {evaluation.protocol.name} on {part.name}{labels}",
             shape=keys.encoder_shape(plan, evaluation.protocol.key(), evaluation.fraction), facts=evaluation.facts,
             rows=_evaluated_rows(plan, evaluation, table.rows), passes_encoder=needs_encoders(evaluation.protocol),
@@ -208,8 +208,8 @@ def _bank_rows(part: Part, splits: SplitSettings) -> int:
 
 def write_record(plan: Plan, name: str, stages: Sequence[Stage], store: Store) -> Record:
     """Write a run's record and folder from its stages; the record includes the first failure."""
-    done = [stage for stage in stages if finished(stage.folder)]
-    failures = [failure for stage in stages if (failure := failure_of(stage.folder)) is not None]
+    done = [stage for stage in stages if is_finished(stage.folder)]
+    failures = [failure for stage in stages if (failure := load_failure(stage.folder)) is not None]
     measured = RunMeasurements(stages=[stage for stage in done if stage.kind != "prepare"])
     for stage in done:
         if stage.kind == "evaluate":

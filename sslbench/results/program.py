@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api.errors import RequestError
-from sslbench.api.image_boxes import crop_resize, middle
+from sslbench.api.image_boxes import center_boxes, crop_resize
 from sslbench.api.modules import Backbone
 from sslbench.api.values import Modality
 from sslbench.catalog.facts import Catalog
@@ -53,7 +53,7 @@ class EncoderProgram(nn.Module):
             if self.takes.modality.layout == "image":
                 x = x * (1 / 255)
                 if x.shape[2:] != self.takes.size:
-                    x = crop_resize(x, middle(x, aspect), (self.takes.size[0], self.takes.size[1]))
+                    x = crop_resize(x, center_boxes(x, aspect), (self.takes.size[0], self.takes.size[1]))
             vector: Tensor = self.encoder(x)
         return vector.float()
 

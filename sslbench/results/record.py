@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal
 
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.results.old_records import upgrade_record
 
 SCHEMA = 2
@@ -106,7 +106,7 @@ class Record:
 
 def encode(record: Record) -> bytes:
     """Encode a record as sorted, indented JSON. Raises ValueError for nan."""
-    return json.dumps(plain(record), indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
+    return json.dumps(to_plain(record), indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
 
 
 def decode(content: bytes) -> Record:

@@ -15,7 +15,7 @@ from sslbench.config.plan import Plan
 from sslbench.results.record import SCHEMA
 from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
-from sslbench.stages.stage import failure_of, stamp
+from sslbench.stages.stage import finished_at, load_failure
 
 NOTE = "written.json"
 """File in a run's folder with the digest of its inputs and the sizes of its files."""
@@ -36,8 +36,8 @@ def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage]) -> str:
             stage.seed,
             stage.fold,
             stage.facts,
-            stamp(stage.folder),
-            repr(failure_of(stage.folder)),
+            finished_at(stage.folder),
+            repr(load_failure(stage.folder)),
         )
         for stage in stages
     ]

@@ -1,4 +1,4 @@
-"""Runs as graphs of stages: what is to be made, from what, and where it will lie. Nothing is made here."""
+"""Describe runs as graphs of stages: what is made, from which inputs, in which folder."""
 
 from __future__ import annotations
 
@@ -14,19 +14,25 @@ Kind = Literal["prepare", "pretrain", "extract", "evaluate"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stage:
-    """One stage: its folder (equal folders are the same stage), the folders it reads, and how it is made.
+    """One stage of a run; stages with the same folder are the same stage.
 
-    `shape` says which stages cost alike per row, and `rows` how many it goes through, epochs counted. Stages of one `family`
-    differ in settings and cost about alike per row; `encoder` says whose pass a row costs, if `passes_encoder`. `facts` tell
-    a record what was asked (dataset, protocol, epoch, folds, share of labels): runs that share a stage may have other names
-    for it. `size` is how many bytes it will write, where that is known before it is made.
+    folder: output folder.
+    inputs: folders that it reads.
+    make: writes the output into a folder, and reports progress.
+    shape: stages of equal shape have the same cost per row.
+    rows: rows that it processes, summed over epochs.
+    family: stages of one family differ in settings and have about the same cost per row.
+    encoder: encoder that processes the rows, if `passes_encoder`.
+    size: bytes that it will write; 0: not known.
+    facts: values for the record (dataset, protocol, epoch, folds, label fraction); other runs may name a shared stage
+        differently.
     """
 
     kind: Kind
     key: str
     folder: Path
     title: str
-    needs: tuple[Path, ...]
+    inputs: tuple[Path, ...]
     make: Callable[[Path, StageProgress], None]
     seed: int = 0
     fold: int = 0
@@ -41,16 +47,16 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
-    """A run as work: its stages in an order in which they can be made, where its record lies, and what writes it."""
+    """A run: its stages in an order in which they can be made, and the path and writer of its record."""
 
     name: str
     stages: tuple[Stage, ...]
     record: Path
-    close: Callable[[], None]
+    write_record: Callable[[], None]
 
 
-def distinct(runs: Iterable[Run]) -> dict[Path, Stage]:
-    """Every stage once, in order."""
+def distinct_stages(runs: Iterable[Run]) -> dict[Path, Stage]:
+    """Return every stage once, in order, by its folder."""
     stages: dict[Path, Stage] = {}
     for run in runs:
         for stage in run.stages:
@@ -58,8 +64,8 @@ def distinct(runs: Iterable[Run]) -> dict[Path, Stage]:
     return stages
 
 
-def wanted_by(runs: Sequence[Run]) -> dict[Path, str]:
-    """The first run that needs each stage: whom to tell of its steps."""
+def first_runs(runs: Sequence[Run]) -> dict[Path, str]:
+    """Return the first run that needs each stage; events of the stage name this run."""
     first: dict[Path, str] = {}
     for run in runs:
         for stage in run.stages:

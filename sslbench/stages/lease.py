@@ -1,9 +1,9 @@
-"""Leases: who is making a folder, on one machine or on a shared file system. Knows no stage and no run.
+"""Lease folders to one process at a time, on one machine or on a shared file system.
 
-Every claim is a file of its own, numbered, made exclusively; the highest number holds. A holder touches its file at every
-beat, and whether it still lives is judged by the file system's own clock, so that machines need not agree on the time. A
-holder that died on this very machine is known at once. Nobody ever removes another's claim while it may live, so a holder
-that was paused and comes back sees that a higher number exists, or that the work is done.
+A claim is a numbered file that is created exclusively; the claim with the highest number holds the folder. The holder
+updates the time of its file at every beat. Ages are measured by the clock of the file system, so that clocks of machines may
+differ; a holder that ended on this machine is detected at once. A process never removes the claim of another one that may
+be alive, so a holder that was paused finds a claim with a higher number, or the finished work.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from sslbench import environment
 from sslbench.environment import Process
 
 BEAT, PATIENCE = 5.0, 60.0
-"""Seconds between two signs of life, and seconds without one after which a claim is dead."""
+"""Seconds between two updates of a claim, and seconds without an update after which its holder counts as dead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One numbered claim on a folder that is to be made."""
+    """One numbered claim on a folder."""
 
     path: Path
     number: int
@@ -45,7 +45,7 @@ class Leases:
 
     @contextmanager
     def claim(self, final: Path) -> Iterator[Claim | None]:
-        """Hold `final` while the block runs; None where somebody alive holds it."""
+        """Hold the claim on a folder while the block runs; yield None if a live process holds it."""
         claim = self._acquire(final)
         if claim is None:
             yield None
@@ -58,18 +58,18 @@ class Leases:
                 self._held.discard(claim.path)
             claim.path.unlink(missing_ok=True)
 
-    def alive(self, path: Path) -> bool:
-        """Whether a claim's holder gives signs of life."""
-        return _silence(path) < self.patience
+    def is_alive(self, path: Path) -> bool:
+        """Return whether a claim was updated within the patience."""
+        return _seconds_silent(path) < self.patience
 
-    def abandoned(self, path: Path) -> bool:
-        """Whether a claim's holder will hardly come back: it is gone, or was silent for ten times the patience."""
-        return _silence(path) >= 10 * self.patience
+    def is_abandoned(self, path: Path) -> bool:
+        """Return whether a claim's holder has ended, or has not updated it for ten times the patience."""
+        return _seconds_silent(path) >= 10 * self.patience
 
     def _acquire(self, final: Path) -> Claim | None:
         final.parent.mkdir(parents=True, exist_ok=True)
-        number, latest = _highest(final.parent, final.name)
-        if latest is not None and self.alive(latest):
+        number, latest = _latest_claim(final.parent, final.name)
+        if latest is not None and self.is_alive(latest):
             return None
         path = final.parent / f".{final.name}.lease-{number + 1:04d}"
         try:
@@ -84,34 +84,34 @@ class Leases:
         with self._lock:
             self._held.add(path)
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._beats, daemon=True, name="leases")
+                self._thread = threading.Thread(target=self._touch_claims, daemon=True, name="leases")
                 self._thread.start()
 
-    def _beats(self) -> None:
+    def _touch_claims(self) -> None:
         pause = threading.Event()
         while not pause.wait(self.beat):
             with self._lock:
                 for path in self._held:
                     try:
-                        os.utime(path)  # no time given: the file system writes its own
+                        os.utime(path)  # without a time, the file system uses its own clock
                     except FileNotFoundError:
                         continue
 
 
-def holder(final: Path, leases: Leases) -> Mapping[str, str | int] | None:
-    """Who is making a folder right now, if anybody alive is."""
-    latest = _highest(final.parent, final.name)[1]
-    if latest is None or not leases.alive(latest):
+def find_holder(final: Path, leases: Leases) -> Mapping[str, str | int] | None:
+    """Return the process that holds a folder now, or None."""
+    latest = _latest_claim(final.parent, final.name)[1]
+    if latest is None or not leases.is_alive(latest):
         return None
     try:
-        found: Mapping[str, str | int] = json.loads(latest.read_text())
+        process: Mapping[str, str | int] = json.loads(latest.read_text())
     except (FileNotFoundError, ValueError):
         return None
-    return found
+    return process
 
 
 def file_system_now(folder: Path) -> float:
-    """The time by the clock of the file system that holds a folder."""
+    """Return the time by the clock of the file system of a folder."""
     probe = folder / f".now-{os.getpid()}-{threading.get_ident()}"
     probe.touch()
     try:
@@ -120,24 +120,24 @@ def file_system_now(folder: Path) -> float:
         probe.unlink(missing_ok=True)
 
 
-def clear(final: Path) -> None:
-    """Remove what claims left beside a folder that is finished."""
+def remove_claims(final: Path) -> None:
+    """Remove the claims on a finished folder."""
     for path in final.parent.glob(f".{final.name}.lease-*"):
         path.unlink(missing_ok=True)
 
 
-def _silence(path: Path) -> float:
-    """Seconds since a claim's last sign of life; endless where it is withdrawn or its holder has ended."""
+def _seconds_silent(path: Path) -> float:
+    """Return the seconds since a claim was updated; infinite if it was withdrawn or its holder has ended."""
     try:
         age = file_system_now(path.parent) - path.stat().st_mtime
         owner = Process(**json.loads(path.read_text()))
     except FileNotFoundError:
         return math.inf
-    except (ValueError, TypeError):  # it is being written just now, or its writer died in that moment
+    except (ValueError, TypeError):  # the claim is being written, or its writer was killed
         return age
-    return math.inf if environment.gone(owner) else age
+    return math.inf if environment.has_ended(owner) else age
 
 
-def _highest(folder: Path, name: str) -> tuple[int, Path | None]:
+def _latest_claim(folder: Path, name: str) -> tuple[int, Path | None]:
     claims = sorted(folder.glob(f".{name}.lease-*"))
     return (int(claims[-1].name.rpartition("-")[2]), claims[-1]) if claims else (0, None)

@@ -1,7 +1,7 @@
-"""One stage: a folder under a key, made once. Whoever makes it works in a folder of its own, and the whole appears at once.
+"""Make one stage in a scratch folder, and rename the folder when the output is complete.
 
-A killed maker's folder stays, and the next maker takes over its checkpoints. A maker that was held for dead and comes back
-finds the work done: its result is compared with what is there, and dropped.
+The scratch folder of a killed process stays, and the next process continues from its checkpoints. A process that was assumed
+dead and finishes later compares its output with the existing one, and deletes its own.
 """
 
 from __future__ import annotations
@@ -20,26 +20,29 @@ from sslbench import environment
 from sslbench.api.errors import Diverged, Unavailable
 from sslbench.api.files import write_atomically
 from sslbench.data.disk_arrays import find_disk_full
-from sslbench.stages.lease import Claim, Leases, clear
+from sslbench.stages.lease import Claim, Leases, remove_claims
 
 DONE = "stage.json"
-APART = frozenset({DONE, "speed.json"})
-"""What two equal makings may differ in: what they cost."""
+COST_FILES = frozenset({DONE, "speed.json"})
+"""Files that state costs, and may differ between two equal outputs."""
 INHERITED = ("*.checkpoint", "*.safetensors")
-"""What a maker can use of its predecessor's: both kinds of file are written whole or not at all."""
-DEATHS = 10
-"""So many makers may die of a stage (out of memory, say) before it is held to be the cause."""
-POLL = 0.2
+"""Files that are taken over from an unfinished attempt; both kinds are written completely or not at all."""
+MAX_KILLED_MAKERS = 10
+"""Number of killed processes (out of memory, for example) after which the stage counts as failed."""
+POLL_SECONDS = 0.2
 
 State = Literal["done", "failed", "busy"]
-Make = Callable[[Path], Any]
+WriteOutput = Callable[[Path], Any]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a stage has no output: `status` is the run's, `code` the exit code that a command ends with.
+    """Reason why a stage has no output.
 
-    A `lasting` one follows from settings and versions alone, so another attempt ends alike.
+    status: status of the run.
+    code: exit code of the command.
+    lasting: whether it depends only on settings and versions, so that another attempt would fail too.
     """
 
     status: Literal["failed", "diverged", "unavailable"]
@@ -50,34 +53,34 @@ class Failure:
     lasting: bool = False
 
 
-def finished(final: Path) -> bool:
-    """Whether a stage's output is there, whole."""
+def is_finished(final: Path) -> bool:
+    """Return whether the output of a stage is complete."""
     return (final / DONE).exists()
 
 
-def failure_of(final: Path) -> Failure | None:
-    """What went wrong the last time, if it did."""
+def load_failure(final: Path) -> Failure | None:
+    """Return the failure of the last attempt, or None."""
     try:
-        return Failure(**json.loads(_failed(final).read_text()))
+        return Failure(**json.loads(_failure_file(final).read_text()))
     except FileNotFoundError:
         return None
 
 
-def forgive(final: Path) -> None:
-    """Forget a failure, so that the stage is tried again; one that is lasting is kept."""
-    failure = failure_of(final)
+def clear_failure(final: Path) -> None:
+    """Delete a failure, so that the stage is tried again; a lasting one is kept."""
+    failure = load_failure(final)
     if failure is not None and not failure.lasting:
-        _failed(final).unlink(missing_ok=True)
+        _failure_file(final).unlink(missing_ok=True)
 
 
-def cost(final: Path) -> dict[str, Any]:
-    """What making a stage cost."""
-    found: dict[str, Any] = json.loads((final / DONE).read_text())
-    return found
+def load_cost(final: Path) -> dict[str, Any]:
+    """Return the cost of a finished stage: `seconds` and `peak_memory` (bytes)."""
+    cost: dict[str, Any] = json.loads((final / DONE).read_text())
+    return cost
 
 
-def stamp(final: Path) -> int:
-    """When a stage was made, in nanoseconds of its file system's clock; 0 for one that is not there."""
+def finished_at(final: Path) -> int:
+    """Return when a stage was finished, in nanoseconds of the file system's clock; 0 if it is not finished."""
     try:
         return (final / DONE).stat().st_mtime_ns
     except FileNotFoundError:
@@ -85,76 +88,78 @@ def stamp(final: Path) -> int:
 
 
 def has_checkpoint(final: Path) -> bool:
-    """Whether the last maker of an unfinished stage left a checkpoint."""
+    """Return whether the last attempt of an unfinished stage left a checkpoint."""
     earlier = max(final.parent.glob(f".{final.name}.part-*"), default=None)
     return earlier is not None and any(earlier.glob("*.checkpoint"))
 
 
-def attempt(final: Path, title: str, make: Make, leases: Leases, say: Callable[[str], None]) -> State:
-    """Make a stage unless it is there or somebody else is at it; a failure is kept as a file, and raised by nobody."""
-    if state := _settled(final):
+def try_make_stage(final: Path, title: str, write: WriteOutput, leases: Leases, log: Log) -> State:
+    """Make a stage unless it is finished, failed or being made; a failure is stored in a file, not raised."""
+    if state := _find_state(final):
         return state
     with leases.claim(final) as claim:
         if claim is None:
             return "busy"
-        if state := _settled(final):
+        if state := _find_state(final):
             return state
         try:
-            if claim.number > DEATHS:
-                raise RuntimeError(f"{DEATHS} processes were killed while they made it (out of memory?)")
-            _fill(final, title, claim, make, leases, say)
-        except Exception as error:  # somebody's code failed: a fact about this stage, and no reason to stop others
-            if finished(final):
+            if claim.number > MAX_KILLED_MAKERS:
+                raise RuntimeError(
+                    f"{MAX_KILLED_MAKERS} processes were killed while they made this stage (out of memory?)"
+                )
+            _make_output(final, title, claim, write, leases, log)
+        except Exception as error:  # a failure of this stage must not stop others
+            if is_finished(final):
                 return "done"
-            told = find_disk_full(error, final.parent) or error
-            write_atomically(_failed(final), json.dumps(_described(told, title)).encode())
+            cause = find_disk_full(error, final.parent) or error
+            write_atomically(_failure_file(final), json.dumps(_describe_failure(cause, title)).encode())
             return "failed"
-    clear(final)
+    remove_claims(final)
     return "done"
 
 
-def produce(final: Path, title: str, make: Make, leases: Leases, say: Callable[[str], None]) -> State:
-    """The same, but wait for whoever is at it."""
-    while (state := attempt(final, title, make, leases, say)) == "busy":
-        time.sleep(POLL)
+def make_stage(final: Path, title: str, write: WriteOutput, leases: Leases, log: Log) -> State:
+    """Make a stage as `try_make_stage` does, but wait while another process makes it."""
+    while (state := try_make_stage(final, title, write, leases, log)) == "busy":
+        time.sleep(POLL_SECONDS)
     return state
 
 
-def _settled(final: Path) -> State | None:
-    if finished(final):
+def _find_state(final: Path) -> State | None:
+    if is_finished(final):
         return "done"
-    return "failed" if _failed(final).exists() else None
+    return "failed" if _failure_file(final).exists() else None
 
 
-def _fill(final: Path, title: str, claim: Claim, make: Make, leases: Leases, say: Callable[[str], None]) -> None:
+def _make_output(final: Path, title: str, claim: Claim, write: WriteOutput, leases: Leases, log: Log) -> None:
     scratch = final.parent / f".{final.name}.part-{claim.number:04d}"
     _inherit(final, scratch)
     if any(scratch.glob("*.checkpoint")):
-        say(f"{title}: goes on from a checkpoint")
-    environment.forget_peak_memory()
+        log(f"{title}: continues from a checkpoint")
+    environment.reset_peak_memory()
     started = environment.stopwatch()
-    make(scratch)
-    spent = {"seconds": round(environment.stopwatch() - started, 3), "peak_memory": environment.peak_memory()}
+    write(scratch)
+    cost = {"seconds": round(environment.stopwatch() - started, 3), "peak_memory": environment.peak_memory()}
     for checkpoint in scratch.glob("*.checkpoint"):
         checkpoint.unlink()
-    write_atomically(scratch / DONE, json.dumps(spent).encode())
-    if final.exists() and not finished(final):
-        shutil.rmtree(final)  # not ours: a stage's folder appears whole
+    write_atomically(scratch / DONE, json.dumps(cost).encode())
+    if final.exists() and not is_finished(final):
+        shutil.rmtree(final)  # not written by sslbench, which renames complete folders only
     try:
         scratch.rename(final)
     except OSError:
-        if not finished(final):
+        if not is_finished(final):
             raise
-        if differing := _differences(scratch, final):
-            say(f"{final} was made twice and the results differ in {', '.join(differing)}; the first is kept")
+        if differing := _find_differences(scratch, final):
+            log(f"{final} was made twice, and the outputs differ in {', '.join(differing)}; the first is kept")
         shutil.rmtree(scratch)
-    for left in final.parent.glob(f".{final.name}.part-*"):
-        if leases.abandoned(left.with_name(left.name.replace(".part-", ".lease-"))):
-            shutil.rmtree(left, ignore_errors=True)
+    for part in final.parent.glob(f".{final.name}.part-*"):
+        if leases.is_abandoned(part.with_name(part.name.replace(".part-", ".lease-"))):
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _inherit(final: Path, scratch: Path) -> None:
-    """Begin with what the last maker that did not finish can hand on, and nothing else."""
+    """Make the scratch folder, with the checkpoints of the last unfinished attempt."""
     earlier = max(final.parent.glob(f".{final.name}.part-*"), default=scratch)
     inherited = {path.name: path.read_bytes() for pattern in INHERITED for path in earlier.glob(pattern)}
     shutil.rmtree(scratch, ignore_errors=True)
@@ -163,24 +168,24 @@ def _inherit(final: Path, scratch: Path) -> None:
         (scratch / name).write_bytes(content)
 
 
-def _differences(one: Path, other: Path) -> Sequence[str]:
-    first, second = _digests(one), _digests(other)
+def _find_differences(one: Path, other: Path) -> Sequence[str]:
+    first, second = _digest_files(one), _digest_files(other)
     return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
 
 
-def _digests(folder: Path) -> dict[str, str]:
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in APART]
+def _digest_files(folder: Path) -> dict[str, str]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in COST_FILES]
     return {str(p.relative_to(folder)): hashlib.blake2b(p.read_bytes()).hexdigest() for p in files}
 
 
-def _described(error: Exception, title: str) -> dict[str, Any]:
+def _describe_failure(error: Exception, title: str) -> dict[str, Any]:
     status = (
         "diverged" if isinstance(error, Diverged) else "unavailable" if isinstance(error, Unavailable) else "failed"
     )
-    plainly = status != "failed" or hasattr(error, "exit_code")
+    is_expected = status != "failed" or hasattr(error, "exit_code")
     return {
         "status": status,
-        "reason": str(error) if plainly else f"{type(error).__name__}: {error}",
+        "reason": str(error) if is_expected else f"{type(error).__name__}: {error}",
         "stage": title,
         "traceback": "" if status != "failed" else traceback.format_exc(),
         "code": getattr(error, "exit_code", 1),
@@ -188,5 +193,5 @@ def _described(error: Exception, title: str) -> dict[str, Any]:
     }
 
 
-def _failed(final: Path) -> Path:
+def _failure_file(final: Path) -> Path:
     return final.parent / f".{final.name}.failed.json"

@@ -1,6 +1,6 @@
-"""A worker: makes whatever is ready and free, until nothing is left. Any number of them share a set of runs.
+"""Make the stages of runs in one process; any number of such workers can share the runs.
 
-Workers agree through leases and finished folders alone; none of them leads.
+Workers coordinate only through leases and finished folders.
 """
 
 from __future__ import annotations
@@ -13,106 +13,114 @@ from pathlib import Path
 from sslbench.api.values import Event
 from sslbench.catalog.events import EventBus
 from sslbench.progress import Display, StageProgress, TrainingStep
-from sslbench.stages.graph import Run, Stage, distinct, wanted_by
+from sslbench.stages.graph import Run, Stage, distinct_stages, first_runs
 from sslbench.stages.lease import Leases
-from sslbench.stages.stage import POLL, State, attempt, failure_of, finished
+from sslbench.stages.stage import POLL_SECONDS, State, is_finished, load_failure, try_make_stage
 
 
 def work(
-    runs: Sequence[Run], leases: Leases, show: Display, herald: EventBus, *, again: bool = False, assists: bool = False
+    runs: Sequence[Run],
+    leases: Leases,
+    display: Display,
+    events: EventBus,
+    *,
+    rewrite_records: bool = False,
+    assists: bool = False,
 ) -> None:
-    """Make every stage of every run, and close each run as soon as its last stage is settled.
+    """Make all stages of all runs, and write the record of each run when its last stage is finished or failed.
 
-    A run that has a record is closed; with `again` its record is written anew all the same. A worker that `assists` another
-    makes stages only: the other closes the runs and reports them.
+    rewrite_records: write records again that exist.
+    assists: make stages only; another worker writes the records and emits the events.
     """
-    _Worker(runs=list(runs), leases=leases, show=show, herald=herald, again=again, assists=assists).work()
+    _Worker(
+        runs=list(runs), leases=leases, display=display, events=events, rewrite_records=rewrite_records, assists=assists
+    ).work()
 
 
 @dataclass(slots=True, kw_only=True)
 class _Worker:
     runs: list[Run]
     leases: Leases
-    show: Display
-    herald: EventBus
-    again: bool
+    display: Display
+    events: EventBus
+    rewrite_records: bool
     assists: bool
     settled: dict[Path, State] = field(default_factory=dict)
-    first: dict[Path, str] = field(init=False)
-    begun: set[str] = field(default_factory=set)
+    first_runs: dict[Path, str] = field(init=False)
+    started: set[str] = field(default_factory=set)
 
     def work(self) -> None:
-        self.first = wanted_by(self.runs)
+        self.first_runs = first_runs(self.runs)
         for run in () if self.assists else self.runs:
-            self.herald.tell(Event(kind="planned", run=run.name, values={"stages": len(run.stages)}))
-        waiting = list(distinct(self.runs).values())
-        self._close()
+            self.events.emit(Event(kind="planned", run=run.name, values={"stages": len(run.stages)}))
+        waiting = list(distinct_stages(self.runs).values())
+        self._write_records()
         while waiting:
-            moved = next((True for stage in waiting if self._try(stage)), False)
+            has_progress = any(self._try_stage(stage) for stage in waiting)
             waiting = [stage for stage in waiting if stage.folder not in self.settled]
-            if moved:
-                self._close()
+            if has_progress:
+                self._write_records()
             elif waiting:
-                time.sleep(POLL)
+                time.sleep(POLL_SECONDS)
 
-    def _try(self, stage: Stage) -> bool:
-        """Settle a stage if it can be settled now."""
-        if not all(need in self.settled for need in stage.needs):
+    def _try_stage(self, stage: Stage) -> bool:
+        """Make a stage if its inputs are finished; return whether it is now finished or failed."""
+        if not all(need in self.settled for need in stage.inputs):
             return False
-        if any(self.settled[need] == "failed" for need in stage.needs):
+        if any(self.settled[need] == "failed" for need in stage.inputs):
             self.settled[stage.folder] = "failed"
             return True
-        if not finished(stage.folder) and failure_of(stage.folder) is None:
+        if not is_finished(stage.folder) and load_failure(stage.folder) is None:
             if (state := self._make(stage)) == "busy":
                 return False
         else:
-            state = "done" if finished(stage.folder) else "failed"
+            state = "done" if is_finished(stage.folder) else "failed"
         self.settled[stage.folder] = state
         return True
 
     def _make(self, stage: Stage) -> State:
-        run = self.first[stage.folder]
+        run = self.first_runs[stage.folder]
 
         def make(folder: Path) -> None:
-            if run not in self.begun and not self.assists:
-                self.begun.add(run)
-                self.herald.tell(Event(kind="started", run=run))
-            with self.show.stage(stage.title) as line:
-                stage.make(folder, EventForwarder(line, self.herald, run, stage.kind))
+            if run not in self.started and not self.assists:
+                self.started.add(run)
+                self.events.emit(Event(kind="started", run=run))
+            with self.display.stage(stage.title) as progress:
+                stage.make(folder, EventForwarder(progress, self.events, run, stage.kind))
 
-        state = attempt(stage.folder, stage.title, make, self.leases, self.show.say)
+        state = try_make_stage(stage.folder, stage.title, make, self.leases, self.display.log)
         if state == "done":
-            self.herald.tell(Event(kind="stage", run=run, stage=f"{stage.kind}/{stage.key}"))
+            self.events.emit(Event(kind="stage", run=run, stage=f"{stage.kind}/{stage.key}"))
         return state
 
-    def _close(self) -> None:
-        """Write the record of every run that has nothing left to wait for."""
+    def _write_records(self) -> None:
+        """Write the record of every run whose stages are all finished or failed."""
         if self.assists:
             return
         for run in [r for r in self.runs if all(stage.folder in self.settled for stage in r.stages)]:
             self.runs.remove(run)
             with self.leases.claim(run.record) as claim:
-                if claim is not None and (self.again or not run.record.exists()):
-                    run.close()
-            failures = [found for stage in run.stages if (found := failure_of(stage.folder)) is not None]
+                if claim is not None and (self.rewrite_records or not run.record.exists()):
+                    run.write_record()
+            failures = [found for stage in run.stages if (found := load_failure(stage.folder)) is not None]
             values = {"status": failures[0].status, "reason": failures[0].reason} if failures else {"status": "done"}
             broken = bool(failures) and failures[0].status == "failed"
-            self.herald.tell(Event(kind="failed" if broken else "finished", run=run.name, values=values))
+            self.events.emit(Event(kind="failed" if broken else "finished", run=run.name, values=values))
 
 
 class EventForwarder:
-    """A line of the display that tells the listeners of every step as well."""
+    """Progress of a stage that also emits an event for every step."""
 
-    def __init__(self, line: StageProgress, herald: EventBus, run: str, stage: str) -> None:
-        self._line, self._herald, self._run, self._stage = line, herald, run, stage
+    def __init__(self, progress: StageProgress, events: EventBus, run: str, stage: str) -> None:
+        self._progress, self._events, self._run, self._stage = progress, events, run, stage
 
-    def tick(self, done: int, total: int) -> None:
-        self._line.tick(done, total)
+    def report_count(self, done: int, total: int) -> None:
+        self._progress.report_count(done, total)
 
-    def moment(self, moment: TrainingStep) -> None:
-        self._line.moment(moment)
-        values = {"epoch": moment.epoch, "step": moment.step, "loss": moment.loss}
-        self._herald.tell(Event(kind="step", run=self._run, stage=self._stage, values=values))
+    def report_step(self, step: TrainingStep) -> None:
+        self._progress.report_step(step)
+        values = {"epoch": step.epoch, "step": step.step, "loss": step.loss}
+        self._events.emit(Event(kind="step", run=self._run, stage=self._stage, values=values))
 
-    def named(self, name: str, moment: TrainingStep) -> None:
-        self._line.named(name, moment)
+    def report_named_step(self, name: str, step: TrainingStep) -> None:
+        self._progress.report_named_step(name, step)

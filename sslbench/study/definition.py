@@ -32,7 +32,7 @@ from sslbench.api.ranges import AnyFloat, NonNegativeFloat, PositiveInt
 from sslbench.api.settings import setting, setting_from
 from sslbench.api.specs import Setting
 from sslbench.catalog.facts import Catalog, did_you_mean
-from sslbench.catalog.suites import studies_here
+from sslbench.catalog.suites import list_study_files
 from sslbench.config.request_schema import COMPONENTS
 from sslbench.convert import convert
 from sslbench.yaml_values import parse_numbers, read_yaml
@@ -206,11 +206,11 @@ def find_study(catalog: Catalog, name: str) -> Path:
     """Find a study's file by name or path. Raises RequestError with similar names."""
     if Path(name).is_file():
         return Path(name)
-    if local := [path for path in studies_here() if path.stem == name]:
+    if local := [path for path in list_study_files() if path.stem == name]:
         return local[0]
     found = catalog.find("study", name)
     if isinstance(found, str):
-        known = [*(path.stem for path in studies_here()), *(c.name for c in catalog.all("study"))]
+        known = [*(path.stem for path in list_study_files()), *(c.name for c in catalog.all("study"))]
         raise RequestError([f"study {name!r}: neither a file nor an installed study{did_you_mean(name, known)}"])
     file: Path = found[0].spec.file
     return file

@@ -10,7 +10,7 @@ from typing import get_args
 
 from sslbench.config.plan import Plan
 from sslbench.stages.graph import Kind, Stage
-from sslbench.stages.stage import failure_of, finished
+from sslbench.stages.stage import is_finished, load_failure
 from sslbench.study.measure import Limit, StagesOf, measure_plan
 from sslbench.study.rates import FORWARD, Rates, open_rates
 
@@ -62,7 +62,7 @@ def estimate(
             owner.setdefault(stage.folder, plan)
     rates.learn(stages.values())
     failed = find_failed(stages.values())
-    left = [stage for stage in stages.values() if not finished(stage.folder) and stage.folder not in failed]
+    left = [stage for stage in stages.values() if not is_finished(stage.folder) and stage.folder not in failed]
     problems, unavailable = _measure(left, owner, stages_of, rates, limit) if limit else ([], set())
     failed |= {s.folder: True for s in left if s.kind != "prepare" and id(owner[s.folder]) in unavailable}
     left = [stage for stage in left if stage.folder not in failed]
@@ -75,7 +75,7 @@ def estimate(
         by_method[name] = by_method.get(name, 0.0) + took
     return Estimate(
         stages={kind: sum(stage.kind == kind for stage in stages.values()) for kind in KINDS},
-        done={kind: sum(finished(s.folder) for s in stages.values() if s.kind == kind) for kind in KINDS},
+        done={kind: sum(is_finished(s.folder) for s in stages.values() if s.kind == kind) for kind in KINDS},
         failed=_count_by_kind(stages[path] for path, lasting in failed.items() if not lasting),
         unavailable=_count_by_kind(stages[path] for path, lasting in failed.items() if lasting),
         seconds=seconds, by_method=by_method,
@@ -97,10 +97,10 @@ def find_failed(stages: Iterable[Stage]) -> dict[Path, bool]:
     """
     failed: dict[Path, bool] = {}
     for stage in stages:
-        if finished(stage.folder):
+        if is_finished(stage.folder):
             continue
-        failure = failure_of(stage.folder)
-        inherited = [failed[path] for path in stage.needs if path in failed]
+        failure = load_failure(stage.folder)
+        inherited = [failed[path] for path in stage.inputs if path in failed]
         if failure is not None or inherited:
             failed[stage.folder] = any(inherited) or (failure is not None and failure.lasting)
     return failed

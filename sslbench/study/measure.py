@@ -124,7 +124,7 @@ def _list_needed(stages: Mapping[str, Stage], requested: Collection[str]) -> Seq
     needed = set(requested)
     for path in reversed(list(stages)):
         if path in needed:
-            needed.update(map(str, stages[path].needs))
+            needed.update(map(str, stages[path].inputs))
     return [path for path in stages if path in needed]
 
 
@@ -165,13 +165,13 @@ class _Watch:
     def __init__(self) -> None:
         self.times: list[tuple[float, float]] = []
 
-    def tick(self, done: int, total: int) -> None:
+    def report_count(self, done: int, total: int) -> None:
         """Ignore progress within a stage."""
 
-    def moment(self, moment: TrainingStep) -> None:
+    def report_step(self, moment: TrainingStep) -> None:
         self.times.append(environment.busy_stopwatch())
 
-    def named(self, name: str, moment: TrainingStep) -> None:
+    def report_named_step(self, name: str, moment: TrainingStep) -> None:
         """Record a step of a protocol's training. Raises _EnoughSteps after FIT_STEPS steps."""
         self.times.append(environment.busy_stopwatch())
         if len(self.times) > FIT_STEPS:

@@ -16,7 +16,7 @@ from sslbench import environment
 from sslbench.api.files import write_atomically
 from sslbench.config.keys import digest
 from sslbench.stages.graph import Stage
-from sslbench.stages.stage import cost, finished
+from sslbench.stages.stage import is_finished, load_cost
 
 FORWARD: Mapping[str, float] = {"pretrain": 6.0, "extract": 1.0, "evaluate": 3.0}
 """Approximate passes of one row: two views forward and backward, one forward, one forward and backward."""
@@ -58,8 +58,8 @@ class Rates:
     def learn(self, stages: Iterable[Stage]) -> None:
         """Add every finished stage."""
         for stage in stages:
-            if finished(stage.folder):
-                self.add(stage, float(cost(stage.folder)["seconds"]), real=True)
+            if is_finished(stage.folder):
+                self.add(stage, float(load_cost(stage.folder)["seconds"]), real=True)
 
     def estimate(self, stage: Stage) -> float | None:
         """Estimate the seconds of a stage; None if no similar stage is known."""
@@ -94,7 +94,10 @@ class Rates:
 def open_rates() -> Rates:
     """Read the rates of this machine with its current versions and device."""
     machine = digest(
-        dict(environment.host()), dict(environment.versions()), environment.device_kind(), environment.cores()
+        dict(environment.describe_host()),
+        dict(environment.versions()),
+        environment.device_kind(),
+        environment.count_cores(),
     )
     path = environment.places().data / "rates" / f"{machine}.json"
     return Rates(path, _read(path))

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sslbench.stages.graph import Run, Stage, distinct
-from sslbench.stages.lease import Leases, holder
-from sslbench.stages.stage import cost, failure_of, finished
+from sslbench.stages.graph import Run, Stage, distinct_stages
+from sslbench.stages.lease import Leases, find_holder
+from sslbench.stages.stage import is_finished, load_cost, load_failure
 
 State = Literal["done", "running", "waiting", "failed", "stale"]
 ORDER: tuple[State, ...] = ("done", "running", "waiting", "failed", "stale")
@@ -28,10 +28,10 @@ class RunStatus:
 
 def find_status(run: Run, leases: Leases, earlier: Sequence[str]) -> RunStatus:
     """Find the state of a run; stale means that only a run of other versions has its points."""
-    done = sum(finished(stage.folder) for stage in run.stages)
-    failures = [found for stage in run.stages if (found := failure_of(stage.folder)) is not None]
+    done = sum(is_finished(stage.folder) for stage in run.stages)
+    failures = [found for stage in run.stages if (found := load_failure(stage.folder)) is not None]
     reason = f"{failures[0].stage}: {failures[0].reason}" if failures else ""
-    is_running = any(holder(stage.folder, leases) for stage in run.stages if not finished(stage.folder))
+    is_running = any(find_holder(stage.folder, leases) for stage in run.stages if not is_finished(stage.folder))
     state: State = "waiting"
     if failures:
         state = "failed"
@@ -59,7 +59,7 @@ class StageCosts:
 
     def learn(self, stage: Stage) -> float:
         """Add a finished stage and return its seconds."""
-        seconds: float = cost(stage.folder)["seconds"]
+        seconds: float = load_cost(stage.folder)["seconds"]
         for name in (stage.shape, stage.kind):
             self._seconds[name] += seconds
             self._rows[name] += max(stage.rows, 1)
@@ -79,9 +79,9 @@ class StageCosts:
 def seconds_left(runs: Sequence[Run]) -> float | None:
     """Estimate the seconds of all unfinished stages in sequence; None if a cost is not known."""
     costs, left = StageCosts(), []
-    for path, stage in distinct(runs).items():
-        if finished(path):
+    for path, stage in distinct_stages(runs).items():
+        if is_finished(path):
             costs.learn(stage)
-        elif failure_of(path) is None:
+        elif load_failure(path) is None:
             left.append(stage)
     return costs.estimate(left)

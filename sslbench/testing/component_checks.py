@@ -10,8 +10,8 @@ from typing import Any
 
 from sslbench.api.errors import ImplementationError
 from sslbench.api.protocols import Need
-from sslbench.catalog.facts import DATA
-from sslbench.convert import convert, plain
+from sslbench.catalog.facts import DATA_KINDS
+from sslbench.convert import convert, to_plain
 from sslbench.environment import isolated_python
 from sslbench.testing.check import NotApplicable, Subject, check
 
@@ -21,10 +21,10 @@ TARGETS = ("class", "labels", "none")
 DISCOVERY_SCRIPT = """
 import json, sys
 from sslbench.catalog.discovery import HEAVY, discover, installed_entries
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 entries = [e for e in installed_entries() if e.origin.distribution == sys.argv[1]]
 catalog = discover(entries)
-components = [[kind, c.name, c.spec.version, plain(getattr(c.spec, "smoke", None))]
+components = [[kind, c.name, c.spec.version, to_plain(getattr(c.spec, "smoke", None))]
          for kind in catalog.components for c in catalog.all(kind)]
 problems = [str(p) for p in catalog.problems if p.kind != "advice"]
 problems += [f"discovery loads {name}" for name in HEAVY if name in sys.modules]
@@ -79,7 +79,7 @@ def has_an_implementation(subject: Subject) -> Iterator[str]:
 def is_found_by_other_processes(subject: Subject) -> Iterator[str]:
     """Workers of a study discover components by themselves, and must find the same ones."""
     spec = subject.spec
-    mine = [subject.component.kind, subject.component.name, spec.version, plain(getattr(spec, "smoke", None))]
+    mine = [subject.component.kind, subject.component.name, spec.version, to_plain(getattr(spec, "smoke", None))]
     if json.loads(json.dumps(mine)) not in discover_in_new_process(subject.component.origin.distribution)["components"]:
         yield f"a new process does not find {subject.name}, version {spec.version}, with the same smoke settings"
 
@@ -87,11 +87,11 @@ def is_found_by_other_processes(subject: Subject) -> Iterator[str]:
 @check(change="annotate every field of the config with str, int, float, bool, Path, Literal or tuples of them")
 def settings_survive_a_round_trip(subject: Subject) -> Iterator[str]:
     """A run is repeated from the settings in its record, which must give the same component."""
-    if subject.component.kind in DATA:
+    if subject.component.kind in DATA_KINDS:
         raise NotApplicable("is data without settings")
     for settings in (subject.spec.config(), subject.spec.smoke):
         problems: list[str] = []
-        written = json.loads(json.dumps(plain(settings)))
+        written = json.loads(json.dumps(to_plain(settings)))
         again = convert(written, subject.spec.config, "config", problems)
         yield from problems
         if not problems and again != settings:

@@ -20,7 +20,7 @@ from sslbench.config.choices import choose
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.environment import places
 from sslbench.testing.check import NotApplicable, Subject, check
 from sslbench.testing.method_rig import MethodRig, prepare_samples
@@ -38,7 +38,7 @@ def _open_first_part(subject: Subject) -> tuple[Any, Dataset]:
     """Return the settings that find the first part, and that part."""
     spec, reasons = subject.spec, []
     for settings in (spec.smoke, spec.config()):
-        choice = choose(subject.catalog, "dataset", spec.name, plain(settings), "data", [])
+        choice = choose(subject.catalog, "dataset", spec.name, to_plain(settings), "data", [])
         try:
             return settings, DatasetCache(places()).open(choice, spec.parts(settings)[0], fetch=False)  # type: ignore[arg-type]
         except DataMissing as missing:
@@ -192,7 +192,7 @@ def _plan(subject: Subject, settings: Any, modality: str) -> Plan:
     spec = subject.spec
     part = "/".join(filter(None, (spec.name, spec.parts(settings)[0])))
     request = {
-        "method": {"name": "kit-as-is"}, "data": {**plain(settings), "name": part}, "seeds": [0], "recipe": "none",
+        "method": {"name": "kit-as-is"}, "data": {**to_plain(settings), "name": part}, "seeds": [0], "recipe": "none",
         "protocols": [], "backbones": {modality: {"name": "kit-encoder"}}, "prepare": {"samples": N_ROWS},
         "train": {"batch_size": 2, "precision": "float32"}, "view": {"size": SIDE},
     }  # fmt: skip

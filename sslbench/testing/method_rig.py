@@ -19,7 +19,7 @@ from sslbench.api.values import Batch, Step
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.prepare import PrepareJob, prepare
 from sslbench.data.table import Prepared, open_prepared
@@ -122,7 +122,7 @@ def plan_method(subject: Subject, batch: int = BATCH) -> Plan:
 def _plan_on_layouts(subject: Subject, layouts: Sequence[str], batch: int) -> Plan:
     spec: MethodSpec[Any] = subject.spec
     request: dict[str, Any] = {
-        "method": {"name": spec.name, **plain(spec.smoke)}, "recipe": "none", "protocols": ["knn"], "seeds": [0],
+        "method": {"name": spec.name, **to_plain(spec.smoke)}, "recipe": "none", "protocols": ["knn"], "seeds": [0],
         "data": {"name": "kit-samples", "layouts": list(layouts)}, "augmentation": {"name": "kit-noisy"},
         "train": {"batch_size": batch, "epochs": EPOCHS, "lr": 3e-3, "weight_decay": 0.0, "precision": "float32"},
     }  # fmt: skip

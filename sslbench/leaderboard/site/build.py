@@ -52,7 +52,7 @@ def build(board: Path, context: InstalledContext, *, write: bool, processes: int
             if not _has_content(board / name, text):
                 changed.append(name)
                 if write:
-                    write_parts(board / name, _read_parts(text), lasting=name.startswith("../"))
+                    write_parts(board / name, _read_parts(text), durable=name.startswith("../"))
     files = (path for root in (TABLES, SITE) for path in (board / root).rglob("*") if path.is_file())
     gone = sorted(name for path in files if (name := path.relative_to(board).as_posix()) not in made)
     for name in gone if write else ():

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.results.record import Record
 
 OPTIONS = {"method.name": "--method", "data.name": "--dataset"}
@@ -17,7 +17,7 @@ LEFT_OUT = ("baselines",)
 
 def flatten_request(record: Record) -> dict[str, Any]:
     """Return the request of a record as dotted paths."""
-    return dict(sorted(_flat(plain(record.request), "").items()))
+    return dict(sorted(_flat(to_plain(record.request), "").items()))
 
 
 def repeat_command(record: Record) -> str:

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from sslbench.config.choices import LOCATION_SETTINGS
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.results.record import Record
 
 DATA = (
@@ -50,9 +50,9 @@ def publish(record: Record) -> Record:
         method=_without_paths(_keep(record.method, METHOD), files),
         backbones={name: _without_paths(_keep(one, COMPONENT), files) for name, one in record.backbones.items()},
         protocols=[_without_paths(_keep(one, COMPONENT), files) for one in record.protocols],
-        augmentations=_without_paths(plain(record.augmentations), files),
-        settings=_without_paths(plain(record.settings), files),
-        request=_without_paths(plain(record.request), files),
+        augmentations=_without_paths(to_plain(record.augmentations), files),
+        settings=_without_paths(to_plain(record.settings), files),
+        request=_without_paths(to_plain(record.request), files),
         pretrained_on=[_publish_data(data, files) for data in record.pretrained_on],
         evaluated_on=[_publish_data(data, files) for data in record.evaluated_on],
         training=[_keep(one, TRAINING) for one in record.training],
@@ -67,7 +67,7 @@ def machine_mark(node: str) -> str:
 
 
 def _keep(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: plain(values[name]) for name in names if name in values}
+    return {name: to_plain(values[name]) for name in names if name in values}
 
 
 def _publish_data(data: Mapping[str, Any], files: Mapping[str, bool]) -> dict[str, Any]:

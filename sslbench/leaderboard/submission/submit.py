@@ -14,7 +14,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 
 from sslbench.api.errors import RequestError
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.leaderboard.submission.bundle import (
     ANSWERS,
     COLUMNS,
@@ -75,10 +75,10 @@ def _write_bundle(folder: Path, suite: Suite, run: Path, record: Record, manifes
     choices = [one for one in json.loads((run / CHOICES).read_text()) if one.pop("epoch") is None]
     found = recompute(suite, predictions, assignments)
     _write_json(folder / CHOICES, choices)
-    _write_json(folder / ANSWERS, plain(answers_of(found)))
-    _write_json(folder / RECORD, plain(record))
+    _write_json(folder / ANSWERS, to_plain(answers_of(found)))
+    _write_json(folder / RECORD, to_plain(record))
     digests = {path.name: sha256(path.read_bytes()) for path in sorted(folder.iterdir())}
-    _write_json(folder / MANIFEST, plain(replace(manifest, files=digests)))
+    _write_json(folder / MANIFEST, to_plain(replace(manifest, files=digests)))
 
 
 def _write_json(path: Path, value: Any) -> None:

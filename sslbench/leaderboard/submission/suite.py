@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api.errors import RequestError
-from sslbench.convert import convert, plain
+from sslbench.convert import convert, to_plain
 from sslbench.results.old_records import upgrade_tree
 
 SCHEMA = 1
@@ -88,7 +88,7 @@ def suite_file(board: Path, name: str) -> Path:
 
 def encode_suite(suite: Suite) -> bytes:
     """Encode a suite as JSON."""
-    return (json.dumps(plain(suite), sort_keys=True, separators=(",", ":")) + "\n").encode()
+    return (json.dumps(to_plain(suite), sort_keys=True, separators=(",", ":")) + "\n").encode()
 
 
 def read_suite(board: Path, name: str) -> Suite:

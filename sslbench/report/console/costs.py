@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from sslbench.config.plan import Plan
-from sslbench.progress import duration
+from sslbench.progress import format_duration
 from sslbench.study.estimate import Estimate
 
 LONG_SECONDS = 600.0
@@ -21,7 +21,7 @@ def stage_lines(found: Estimate) -> Iterator[str]:
     """Yield a line per kind of stage: its number, those done, and the estimated time of the others."""
     for kind, count in found.stages.items():
         done = f", {found.done[kind]} of them done" if found.done[kind] else ""
-        yield f"  {kind}: {count} distinct stage{'' if count == 1 else 's'}{done}, {duration(found.seconds[kind])}"
+        yield f"  {kind}: {count} distinct stage{'' if count == 1 else 's'}{done}, {format_duration(found.seconds[kind])}"
 
 
 def doubt_lines(found: Estimate) -> Iterator[str]:
@@ -54,8 +54,8 @@ def run_lines(plans: Sequence[Plan], found: Estimate, workers: int = 1) -> Itera
         return
     seconds = found.total / workers
     by = f" in {workers} processes" if workers > 1 else ""
-    about = f"about {duration(seconds)} on this machine{by}"
-    about += f"; {duration(found.total)} in one process" if workers > 1 else ""
+    about = f"about {format_duration(seconds)} on this machine{by}"
+    about += f"; {format_duration(found.total)} in one process" if workers > 1 else ""
     if found.unknown:
         about += f"; {found.unknown} stages of unknown cost are not counted"
     yield f"reused: {_listed(found.done)}; to compute: {_listed(remaining)}, {about}{again}"
@@ -63,7 +63,7 @@ def run_lines(plans: Sequence[Plan], found: Estimate, workers: int = 1) -> Itera
         if parts:
             yield f"  by {basis}: {parts}"
     if seconds > LONG_SECONDS:
-        yield f"this takes longer than {duration(LONG_SECONDS)}. To shorten it:"
+        yield f"this takes longer than {format_duration(LONG_SECONDS)}. To shorten it:"
         yield from (f"  {setting}" for setting in suggest_shorter(plans))
 
 
@@ -95,7 +95,7 @@ def took_lines(seconds: Mapping[str, float], by_method: Mapping[str, float]) -> 
     """Yield the computing time of a run by kind of stage and by method; nothing if no stage was computed."""
     total = sum(seconds.values())
     if total >= 1:
-        yield f"computing time: {duration(total)}{_shares(seconds, by_method)}"
+        yield f"computing time: {format_duration(total)}{_shares(seconds, by_method)}"
 
 
 def _shares(seconds: Mapping[str, float], by_method: Mapping[str, float]) -> str:
@@ -110,7 +110,7 @@ def _largest_parts(seconds: Mapping[str, float], by_method: Mapping[str, float])
 
 def _parts(seconds: Mapping[str, float]) -> str:
     known = sorted(((value, name) for name, value in seconds.items() if value >= 0.5), reverse=True)
-    return ", ".join(f"{name} {duration(value)}" for value, name in known)
+    return ", ".join(f"{name} {format_duration(value)}" for value, name in known)
 
 
 def _count(values: Sequence[object], noun: str) -> str:

@@ -19,7 +19,9 @@ def doctor_lines(catalog: Catalog) -> tuple[list[str], bool]:
     free = environment.free_disk(places.data)
     serious = [p for p in catalog.problems if p.kind != "advice"]
     lines = [f"versions: {', '.join(f'{n} {v}' for n, v in environment.versions().items())}"]
-    lines.append(f"device: {environment.device_kind()}, {environment.cores()} cores, {environment.best_precision()}")
+    lines.append(
+        f"device: {environment.device_kind()}, {environment.count_cores()} cores, {environment.best_precision()}"
+    )
     enough = free >= MIN_FREE_DISK
     lines.append(f"disk: {free / 2**30:.1f} GiB free for {places.data}{'' if enough else '. Free at least 5 GiB'}")
     lines.append(f"plugins: {len(catalog.problems)} problem(s)")

@@ -11,8 +11,8 @@ from sslbench.api.errors import RequestError
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, DatasetSpec, Kind, MethodSpec, Recipe, StudySpec
-from sslbench.catalog.facts import DATA, Catalog, Component
-from sslbench.catalog.suites import studies_here
+from sslbench.catalog.facts import DATA_KINDS, Catalog, Component
+from sslbench.catalog.suites import list_study_files
 from sslbench.config.setting_help import (
     COMPONENT_SECTIONS,
     SECTIONS,
@@ -31,11 +31,11 @@ def list_lines(catalog: Catalog, kinds: Sequence[Kind], *, expand: bool) -> Iter
         width = max((len(c.name) for c in components), default=0)
         for component in components:
             yield f"  {component.name:{width}}  {component.spec.summary}  [{component.origin}]"
-            if expand and kind not in DATA:
+            if expand and kind not in DATA_KINDS:
                 yield from (f"    {member}" for member in sorted(component.spec.members()))
         if kind == "study":
             yield from (
-                f"  {path.stem:{width}}  in {path.parent}, found from the current folder" for path in studies_here()
+                f"  {path.stem:{width}}  in {path.parent}, found from the current folder" for path in list_study_files()
             )
         yield ""
     serious = sum(problem.kind != "advice" for problem in catalog.problems)

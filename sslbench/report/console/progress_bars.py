@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from sslbench import environment
-from sslbench.progress import Display, NoDisplay, NoProgress, RunProgress, StageProgress, TrainingStep, describe
+from sslbench.progress import Display, NoDisplay, NoProgress, RunProgress, StageProgress, TrainingStep, describe_step
 
 PLAIN_SECONDS = 10.0
 
@@ -23,15 +23,15 @@ class _StageBar(NoProgress):
     def __init__(self, bars: StageBars, task: TaskID) -> None:
         self._bars, self._task = bars, task
 
-    def tick(self, done: int, total: int) -> None:
+    def report_count(self, done: int, total: int) -> None:
         self._bars.move(self._task, done, total, "")
 
-    def moment(self, moment: TrainingStep) -> None:
+    def report_step(self, moment: TrainingStep) -> None:
         done = (moment.epoch - 1) * moment.steps + moment.step
-        self._bars.move(self._task, done, moment.epochs * moment.steps, describe(moment))
+        self._bars.move(self._task, done, moment.epochs * moment.steps, describe_step(moment))
 
-    def named(self, name: str, moment: TrainingStep) -> None:
-        self.moment(moment)
+    def report_named_step(self, name: str, moment: TrainingStep) -> None:
+        self.report_step(moment)
 
 
 class StageBars:
@@ -66,7 +66,7 @@ class StageBars:
             finally:
                 self._progress.remove_task(task)
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Print a line above the bars."""
         self._console.print(text, highlight=False, markup=False)
 
@@ -94,15 +94,15 @@ class _StageLog(NoProgress):
         left = (environment.stopwatch() - self._began) * (total - done) / max(done, 1)
         self._lines.show(f"{self._name}: {detail}, {left:,.0f} s left", done, total)
 
-    def tick(self, done: int, total: int) -> None:
+    def report_count(self, done: int, total: int) -> None:
         self._say(f"{done:,}/{total:,}", done, total)
 
-    def moment(self, moment: TrainingStep) -> None:
+    def report_step(self, moment: TrainingStep) -> None:
         done = (moment.epoch - 1) * moment.steps + moment.step
-        self._say(describe(moment), done, moment.epochs * moment.steps)
+        self._say(describe_step(moment), done, moment.epochs * moment.steps)
 
-    def named(self, name: str, moment: TrainingStep) -> None:
-        self.moment(moment)
+    def report_named_step(self, name: str, moment: TrainingStep) -> None:
+        self.report_step(moment)
 
 
 class PlainLog:
@@ -124,7 +124,7 @@ class PlainLog:
         now = environment.stopwatch()
         if now - self._last >= PLAIN_SECONDS:
             self._last = now
-            self.say(text + self._left())
+            self.log(text + self._left())
 
     @contextmanager
     def stage(self, name: str) -> Iterator[StageProgress]:
@@ -136,12 +136,12 @@ class PlainLog:
             if seconds > 1:
                 if self._run is not None:
                     self._run.advance(1, 1)
-                self.say(f"{name}: done in {seconds:,.1f} s{self._left()}")
+                self.log(f"{name}: done in {seconds:,.1f} s{self._left()}")
 
     def _left(self) -> str:
         return f"; {self._run.describe()}" if self._run is not None else ""
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Print a line."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
@@ -152,6 +152,6 @@ class PlainLog:
 
 def display_for(console: Console) -> Display:
     """Return bars on a terminal and plain lines elsewhere; nothing for ranks other than 0."""
-    if environment.rank():
+    if environment.process_rank():
         return NoDisplay()
     return StageBars(console) if console.is_terminal else PlainLog(console)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sslbench.catalog.facts import Catalog
 from sslbench.config.setting_help import SECTIONS, SettingHelp, describe_section
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 
 
 def setting_lines(settings: Iterable[SettingHelp]) -> Iterator[str]:
@@ -38,7 +38,7 @@ def setting_table(settings: Iterable[SettingHelp]) -> Iterator[str]:
 
 def write_value(value: object) -> str:
     """Format a value as in a request."""
-    kept = plain(value)
+    kept = to_plain(value)
     if kept is None:
         return "null"
     if isinstance(kept, bool):

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from sslbench import environment
-from sslbench.progress import StudyCounts, WorkerProgress, duration
+from sslbench.progress import StudyCounts, WorkerProgress, format_duration
 
 PLAIN_SECONDS = 10.0
 
@@ -31,7 +31,9 @@ class StudyProgress(Protocol):
 
 def describe_counts(counts: StudyCounts) -> str:
     """Describe how many runs and stages of a study are done, and the remaining time."""
-    left = "" if counts.seconds_left is None or not counts.stages_left else f", {duration(counts.seconds_left)} left"
+    left = (
+        "" if counts.seconds_left is None or not counts.stages_left else f", {format_duration(counts.seconds_left)} left"
+    )
     done = counts.runs - counts.runs_left
     return f"{done}/{counts.runs} runs, {counts.stages - counts.stages_left}/{counts.stages} stages{left}"
 

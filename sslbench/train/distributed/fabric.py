@@ -23,7 +23,7 @@ def make_fabric(precision: str, settings: TrainSettings | None = None) -> Fabric
         options = {"strategy": _strategy(settings), "num_nodes": settings.nodes}
     fabric = Fabric(
         accelerator="auto", devices=settings.devices, precision=PRECISIONS[precision],
-        plugins=[environment.cluster(settings.processes)], **options,
+        plugins=[environment.cluster_environment(settings.processes)], **options,
     )  # fmt: skip
     fabric.launch()
     return fabric

@@ -55,7 +55,7 @@ def run_workers(plan: Plan, task: WorkerTask, folder: Path, on_step: Callable[[T
     torchrun = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={plan.train.devices}")
     with (folder / "ranks.log").open("wb") as log:
         program = [*environment.isolated_python(), *torchrun, "-m", PROGRAM, str(folder)]
-        process = subprocess.Popen(program, stdout=log, stderr=log, env=environment.for_ranks(plan.threads))
+        process = subprocess.Popen(program, stdout=log, stderr=log, env=environment.worker_environment(plan.threads))
         try:
             while process.poll() is None:
                 time.sleep(POLL_SECONDS)
@@ -110,15 +110,15 @@ def _load_error(folder: Path, code: int) -> Exception:
 
 def is_launched_externally() -> bool:
     """Return True if torchrun or srun started several processes of this program."""
-    return environment.processes() > 1
+    return environment.process_count() > 1
 
 
 def init_group() -> None:
     """Initialize torch's process group with the processes that were started with this one."""
     if is_launched_externally() and not distributed.is_initialized():
-        cluster = environment.cluster(environment.processes())
+        cluster = environment.cluster_environment(environment.process_count())
         distributed.init_process_group(
-            environment.backend(), rank=cluster.global_rank(), world_size=cluster.world_size(), timeout=GROUP_TIMEOUT,
+            environment.distributed_backend(), rank=cluster.global_rank(), world_size=cluster.world_size(), timeout=GROUP_TIMEOUT,
             init_method=f"tcp://{cluster.main_address}:{cluster.main_port}",
         )  # fmt: skip
 

@@ -23,7 +23,7 @@ def main(folder: Path) -> None:
     task = json.loads((folder / TASK_FILE).read_text())
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
     machine = Machine(threads=task["threads"], precision=task["precision"])
-    rank = environment.rank()
+    rank = environment.process_rank()
     try:
         plan = make_plan(task["tree"], catalog, DatasetCache(environment.places()), machine)
         tables = [open_prepared(Path(path), name) for path, name in task["tables"]]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api import DataBroken, DataDescription, Modality, Target
-from sslbench.api.files import contents, fingerprint
+from sslbench.api.files import digest_files, fingerprint
 from sslbench.api.image_options import GrayOrColor, ImageOptions
 from sslbench.api.image_set import ImageSet
 from sslbench_plankton.left_out import note_unused_images
@@ -107,7 +107,7 @@ class PlanktonImages:
 
     def contents(self) -> Sequence[str]:
         """A digest of each file's bytes, and behind a '#' the box in it."""
-        digests = contents(self.root, [specimen.file for specimen in self.specimens], self.remember)
+        digests = digest_files(self.root, [specimen.file for specimen in self.specimens], self.remember)
         boxes = [specimen.box for specimen in self.specimens]
         return [d if box is None else f"{d}#{box}" for d, box in zip(digests, boxes, strict=True)]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api import DataBroken, DataDescription, Dataset, Modality, Source, Target
-from sslbench.api.files import contents, find, write_atomically
+from sslbench.api.files import digest_files, find, write_atomically
 from sslbench.api.images import decode_image
 from sslbench_microscopy.datasets.bbbc021 import Bbbc021Config
 from sslbench_microscopy.detection import nuclei
@@ -132,7 +132,7 @@ class Cells:
         fields = list(dict.fromkeys(field for field, _, _ in self.cells))
         files = [file for field in fields for file in field.files]
         root = Path(os.path.commonpath([file.parent for file in files]))
-        stains = iter(contents(root, files, self.work / "fingerprints"))
+        stains = iter(digest_files(root, files, self.work / "fingerprints"))
         digest = hashlib.blake2b(digest_size=16)
         for field in fields:
             description = (

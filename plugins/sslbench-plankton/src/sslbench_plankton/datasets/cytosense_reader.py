@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api import DataBroken, DataDescription, DataMissing, Dataset, Modality, Source, Target
-from sslbench.api.files import contents, fingerprint, read_table
+from sslbench.api.files import digest_files, fingerprint, read_table
 from sslbench.api.image_options import ImageOptions
 from sslbench.api.image_set import ImageSet
 from sslbench_plankton.datasets.cytosense import CytosenseConfig
@@ -103,7 +103,7 @@ class Particles:
 
     def contents(self) -> Sequence[str]:
         """A digest of each particle's two files."""
-        digests = contents(self.folder, self._files(), self.remember)
+        digests = digest_files(self.folder, self._files(), self.remember)
         return [f"{first}+{second}" for first, second in zip(digests[::2], digests[1::2], strict=True)]
 
     def fingerprint(self) -> str:

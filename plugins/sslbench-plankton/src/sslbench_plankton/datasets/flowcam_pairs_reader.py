@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api import DataBroken, DataDescription, DataMissing, Dataset, Modality, RequestError, Source, Target
-from sslbench.api.files import contents, find, fingerprint, read_table
+from sslbench.api.files import digest_files, find, fingerprint, read_table
 from sslbench.api.image_listing import list_images
 from sslbench.api.image_options import ImageOptions
 from sslbench.api.image_set import ImageSet
@@ -127,7 +127,7 @@ class Measured:
 
     def contents(self) -> Sequence[str]:
         """A digest of each image's bytes."""
-        return contents(self.root, self.files, self.remember)
+        return digest_files(self.root, self.files, self.remember)
 
     def fingerprint(self) -> str:
         """A digest of names, sizes and contents, the table's too."""

@@ -26,7 +26,7 @@ from sslbench.api import (
     Target,
     UnexpectedFormat,
 )
-from sslbench.api.files import contents, fingerprint, name_sample, unpack
+from sslbench.api.files import digest_files, fingerprint, name_sample, unpack
 from sslbench.api.image_listing import list_images
 from sslbench.api.image_options import ImageOptions
 from sslbench.api.image_set import ImageSet
@@ -103,7 +103,7 @@ class ImageFolder:
     ) -> None:
         self.root, self.cache, self.skipped = root, cache, skipped
         self.labeling = label_images(root, files, config)
-        digests = contents(root, files, cache)
+        digests = digest_files(root, files, cache)
         self.kept, self.dropped = choose_rows(self.labeling.rows, digests, config)
         self.digests = [digests[i] for i in self.kept]
         rows = [self.labeling.rows[i] for i in self.kept]

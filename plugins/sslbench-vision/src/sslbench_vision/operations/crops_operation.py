@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api import KeyedRandom, OperationParts, View
-from sslbench.api.image_boxes import crop_resize, whole
+from sslbench.api.image_boxes import crop_resize, full_boxes
 from sslbench_vision.operations.crops import CenterCropConfig, PadConfig, RandomResizedCropConfig
 from sslbench_vision.operations.image_operation import ImageOperation, find_image_modalities, scale_uniform
 
@@ -83,7 +83,7 @@ class CenterCrop:
     def __call__(self, view: View, draws: KeyedRandom) -> View:
         result = dict(view)
         for name in (n for n in self.names if n in view):
-            boxes = whole(view[name]).clone()
+            boxes = full_boxes(view[name]).clone()
             kept = torch.round(boxes[:, 2:] * self.config.share).clamp(min=1)
             boxes = torch.cat([torch.floor((boxes[:, 2:] - kept) / 2), kept], dim=1)
             size = (self.sizes[name], self.sizes[name])
