@@ -16,7 +16,7 @@ if __name__ == "__main__":
     way = json.loads((folder / "task.json").read_text())["tree"]["way"]
     if way == "abort":
         os.abort()
-    if way == "second alone" and environment.rank() == 1:
+    if way == "second alone" and environment.process_rank() == 1:
         save_error(folder, 1, ValueError("no disk is left here"))
         raise SystemExit(1)
     init_group()

@@ -17,7 +17,7 @@ from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.data.prepare import PrepareJob, prepare
 from sslbench.data.table import open_prepared
-from sslbench.environment import places, rank
+from sslbench.environment import places, process_rank
 from sslbench.train.build import build_augmentation, build_method, gather_training_data, make_views
 from sslbench.train.distributed.fabric import make_fabric
 from sslbench.train.distributed.fsdp import full_weights
@@ -87,7 +87,7 @@ def steps_of(
     tree = read_request(None, {**request, "method": {"name": name}}, overrides)
     plan = make_plan(tree, catalog, DatasetCache(places()), Machine(threads=1, precision="float32"))
     part = plan.pretrain_parts[0]
-    prepared = folder / f"{name}-{rank()}"
+    prepared = folder / f"{name}-{process_rank()}"
     prepared.mkdir(parents=True)
     prepare(PrepareJob(name=name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=()),
             prepared, lambda done, total: None)  # fmt: skip

@@ -101,7 +101,7 @@ def test_a_study_may_ask_for_it(finished):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--axis", "method.msk"], "'hidden' has no such axis; did you mean 'method.mask'?"),
+        (["--axis", "method.msk"], "'hidden' has no such axis. Did you mean 'method.mask'?"),
         (
             ["--axis", "method.mask", "--source", "datasets", "--metric", "f1"],
             "metric f1",

@@ -28,13 +28,13 @@ EXPECTED = {
         "sslbench_methods: TypeError: MethodSpec.__init__() got an unexpected keyword argument",
     ),
     "bad-name": ("broken", "sslbench_methods: name 'Bad Name!' is not lower-case words joined by '-'"),
-    "duplicate-name": ("contested", "sslbench_methods: method 'mae' is also claimed by sslbench-vision 0.1.0"),
-    "misspelt-hook": ("broken", "hooks: 'sslbench_method' is no hook; possible: sslbench_augmentations"),
-    "undecorated-hook": ("broken", "hooks: 'sslbench_methods' lacks the decorator @hookimpl"),
+    "duplicate-name": ("contested", "sslbench_methods: method 'mae' is also defined by sslbench-vision 0.1.0"),
+    "misspelt-hook": ("broken", "hooks: 'sslbench_method' is not a hook. Available: sslbench_augmentations"),
+    "undecorated-hook": ("broken", "hooks: 'sslbench_methods' has no decorator @hookimpl"),
     "default-argument": ("broken", "sslbench_event: argument 'event' has a default, so it would never be passed"),
     "heavy-import": (
         "advice",
-        "import: imports torch at discovery; put the implementation into a module next to the spec and name it as text",
+        "import: imports torch at discovery. Put the implementation into a module next to the spec and name it as text",
     ),
     "slow-import": ("advice", "import: took 0."),
 }
@@ -80,7 +80,7 @@ def test_all_bad_plugins_together_leave_every_sound_component(cli, packages):
     assert "11 problem(s)" not in with_packages(cli, packages, [], "list").stdout
     contested = with_packages(cli, packages, NAMES, "show", "method", "mae")
     assert contested.returncode == 2
-    assert "'mae' is claimed by" in contested.stderr
+    assert "'mae' is defined by" in contested.stderr
     assert "Traceback" not in contested.stderr
 
 
@@ -112,7 +112,7 @@ def test_strict_mode_refuses_with_every_problem(cli, packages):
 def test_a_misspelt_name_is_answered_with_the_nearest(cli):
     answer = cli("show", "method", "mea")
     assert answer.returncode == 2
-    assert "method 'mea' is not installed; did you mean 'mae'?" in answer.stderr
+    assert "method 'mea' is not installed. Did you mean 'mae'?" in answer.stderr
 
 
 def test_the_projects_own_plugins_have_no_problem_and_load_no_torch(cli):
@@ -158,9 +158,9 @@ def test_events_reach_sound_listeners():
     def fail(event: Event) -> None:
         raise ValueError("deaf")
 
-    deaf = EventListener(origin=Origin(plugin="deaf", distribution="d", version="1"), hear=fail)
-    herald = EventBus(Catalog(listeners=(deaf, EventListener(origin=origin, hear=heard.append))), said.append)
+    deaf = EventListener(origin=Origin(plugin="deaf", distribution="d", version="1"), callback=fail)
+    herald = EventBus(Catalog(listeners=(deaf, EventListener(origin=origin, callback=heard.append))), said.append)
     for _ in range(3):
-        herald.tell(Event(kind="started", run="r"))
+        herald.emit(Event(kind="started", run="r"))
     assert len(heard) == 3
     assert len(said) == 1

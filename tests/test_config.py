@@ -19,7 +19,7 @@ from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request, with_recipe
-from sslbench.convert import convert, key_form, plain
+from sslbench.convert import convert, to_key_form, to_plain
 from sslbench.environment import places
 from sslbench.report.console.listing import show_lines
 from sslbench.study.measure import shrink_plan
@@ -63,20 +63,20 @@ def converted(**values):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"flag": 1}, "x.flag: expected true or false, got 1"),
-        ({"count": True}, "x.count: expected a whole number, got True"),
-        ({"count": 2.0}, "x.count: expected a whole number, got 2.0"),
-        ({"share": float("nan")}, "x.share: nan is not a finite number"),
-        ({"share": "0.5"}, "x.share: expected a number, got '0.5'"),
-        ({"pair": [1, 2, 3]}, "x.pair: expected 2 values, got 3"),
-        ({"pair": 1.0}, "x.pair: expected a list, got 1.0"),
-        ({"many": [1, "2"]}, "x.many: expected a whole number, got '2'"),
-        ({"kind": "c"}, "x.kind: 'c' is not possible; possible: 'a', 'b', 3"),
-        ({"color": "GREEN"}, "x.color: 'GREEN' is not possible; possible: RED, BLUE"),
-        ({"table": [1]}, "x.table: expected settings, each with a name, got [1]"),
-        ({"inner": {"dept": 2}}, "x.inner.dept: no such setting; did you mean 'x.inner.depth'?; possible: depth"),
-        ({"inner": 3}, "x.inner: expected Inner, got 3"),
-        ({"nmae": "y"}, "x.nmae: no such setting; did you mean 'x.name'?"),
+        ({"flag": 1}, "x.flag=1: must be true or false"),
+        ({"count": True}, "x.count=true: must be a whole number"),
+        ({"count": 2.0}, "x.count=2.0: must be a whole number"),
+        ({"share": float("nan")}, "x.share=nan: must be a finite number"),
+        ({"share": "0.5"}, "x.share='0.5': must be a number"),
+        ({"pair": [1, 2, 3]}, "x.pair=[1,2,3]: must be a list of 2 values"),
+        ({"pair": 1.0}, "x.pair=1.0: must be a list"),
+        ({"many": [1, "2"]}, "x.many=[1,'2']: '2' must be a whole number"),
+        ({"kind": "c"}, "x.kind=c: must be one of 'a', 'b', 3"),
+        ({"color": "GREEN"}, "x.color=GREEN: must be one of 'RED', 'BLUE'"),
+        ({"table": [1]}, "x.table=[1]: must be settings by name"),
+        ({"inner": {"dept": 2}}, "x.inner.dept: no such setting. Did you mean 'x.inner.depth'? Available: depth"),
+        ({"inner": 3}, "x.inner=3: must be settings by name"),
+        ({"nmae": "y"}, "x.nmae: no such setting. Did you mean 'x.name'?"),
     ],
 )
 def test_what_is_not_of_its_type_is_a_sentence(values, sentence):
@@ -101,17 +101,17 @@ def test_what_is_of_its_type_arrives_typed():
 @given(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.lists(st.integers(), max_size=4), st.text())
 def test_plain_and_back_is_the_same(count, share, many, name):
     value = Everything(count=count, share=share, many=tuple(many), name=name, maybe=count)
-    assert converted(**plain(value)) == (value, [])
+    assert converted(**to_plain(value)) == (value, [])
 
 
 def test_a_path_enters_a_key_by_its_content(tmp_path):
     file = tmp_path / "weights"
     file.write_text("one")
-    first = key_form(Everything(where=file))
+    first = to_key_form(Everything(where=file))
     (tmp_path / "copy").write_text("one")
-    assert key_form(Everything(where=tmp_path / "copy")) == first
+    assert to_key_form(Everything(where=tmp_path / "copy")) == first
     file.write_text("two")
-    assert key_form(Everything(where=file)) != first
+    assert to_key_form(Everything(where=file)) != first
 
 
 def planned(*overrides: str, file: Path | None = None, **options):
@@ -163,7 +163,7 @@ def test_a_recipe_for_somebody_elses_method(tmp_path):
     assert (large.recipe, large.train.batch_size, large.train.epochs) == ("plankton-mae", 4096, 800)
     assert planned("recipe=plankton-mae-small").recipe == "plankton-mae-small"  # by its name for any data
     assert planned().recipe == "tiny"
-    assert "possible: auto, none, original, plankton-mae, plankton-mae-small, quick, tiny" in "\n".join(
+    assert "Available: auto, none, original, plankton-mae, plankton-mae-small, quick, tiny" in "\n".join(
         problems_of("recipe=xyzzy")
     )
     shown = "\n".join(show_lines(CATALOG, "method", "mae"))
@@ -203,19 +203,19 @@ def test_all_problems_at_once():
     )  # fmt: skip
     text = "\n".join(found)
     for sentence in (
-        "method.msak: no such setting; did you mean 'method.mask'?",
-        "train.epochs: 0 is not possible. Possible: 1 or more",
-        "train.lr: expected a number, got 'fast'",
-        "augmentation.cropp: 'crop-flip' has no such operation; did you mean 'crop'?",
-        "augmentation.crop.scale: expected a list, got 0.5",
+        "method.msak: no such setting. Did you mean 'method.mask'?",
+        "train.epochs=0: must be 1 or more",
+        "train.lr=fast: must be a number",
+        "augmentation.cropp: 'crop-flip' has no such operation. Did you mean 'crop'?",
+        "augmentation.crop.scale=0.5: must be a list",
         "augmentation.flip.p=2: is not a probability",
         "backbone: 'mae' needs tokens, which 'micro-cnn' does not provide. It provides: any-size, depth, drop-path",
-        "protocol_settings.knn.neighbor: no such setting; did you mean 'protocol_settings.knn.neighbors'?",
-        "protocol_settings.liner: protocol 'liner' is not installed; did you mean 'linear'?",
+        "protocol_settings.knn.neighbor: no such setting. Did you mean 'protocol_settings.knn.neighbors'?",
+        "protocol_settings.liner: protocol 'liner' is not installed. Did you mean 'linear'?",
         "seeds=[1, 1]: expected different whole numbers",
         "folds=9: expected all, or whole numbers from 0 to 4",
-        "view.size: expected a whole number, got 'x'",
-        "modalities: expected settings, each with a name, got 3",
+        "view.size=x: must be a whole number",
+        "modalities=3: must be settings by name",
     ):
         assert sentence in text
     assert all("\n" not in line for line in found)
@@ -224,38 +224,38 @@ def test_all_problems_at_once():
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["methd=mae"], "methd: no such setting; did you mean 'method'?"),
+        (["methd=mae"], "methd: no such setting. Did you mean 'method'?"),
         (["train.epochs"], "'train.epochs': expected key=value, such as train.epochs=20"),
         (["recipe=slow"], "recipe: 'mae' has no recipe 'slow'"),
-        (["data.name=digitz"], "data: dataset 'digitz' is not installed; did you mean 'digits'?"),
-        (["data.name=daplankton/lake"], "data: 'daplankton' has no part 'lake'; possible: lab/cs, lab/fc"),
-        (["method.name=maee"], "method: method 'maee' is not installed; did you mean 'mae'?"),
+        (["data.name=digitz"], "data: dataset 'digitz' is not installed. Did you mean 'digits'?"),
+        (["data.name=daplankton/lake"], "data: 'daplankton' has no part 'lake'. Available: lab/cs, lab/fc"),
+        (["method.name=maee"], "method: method 'maee' is not installed. Did you mean 'mae'?"),
         (["backbone.patch=3"], "backbone: 8 px is not a multiple of backbone.patch = 3"),
         (["augmentation.name=crop:much"], "augmentation: weight 'much' is not a number"),
         (["augmentation.roles.local.crop.size=4"], "augmentation.roles.local: the method has no such role"),
         (["train.epochs=${oc.env:HOME}"], "request: Unsupported interpolation type oc.env"),
-        (["modalities.profile.facts=[]"], "modalities.profile: the data has no such modality; possible: image"),
+        (["modalities.profile.facts=[]"], "modalities.profile: the data has no such modality. Available: image"),
         (["splits.group_gap=60"], "splits.group_gap=60: has no effect without splits.groups. Set it to a column"),
         (
             ["splits.label_fractions=[0.1,0.1]"],
-            "splits.label_fractions: [0.1, 0.1] is not possible. Possible: at least 1 value, none twice",
+            "splits.label_fractions=[0.1,0.1]: must be a list of at least 1 value, all different",
         ),
-        (["splits.label_fractions=[2.0]"], "splits.label_fractions: 2.0 is not possible. Possible: above 0, at most 1"),
-        (["splits.groups=id", "splits.group_gap=-1"], "splits.group_gap: -1 is not possible"),
+        (["splits.label_fractions=[2.0]"], "splits.label_fractions=[2.0]: 2.0 must be above 0, at most 1"),
+        (["splits.groups=id", "splits.group_gap=-1"], "splits.group_gap=-1: must be 0 or more"),
         (
             ["protocol_settings=knn"],
-            "protocol_settings: expected settings, each with a name, got 'knn'; write protocol_settings.knn.",
+            "protocol_settings=knn: must be settings by name; write protocol_settings.knn.",
         ),
-        (["train=5"], "train: expected settings, each with a name, got 5"),
-        (["protocol_settings.knn=7"], "protocol_settings.knn: expected settings, each with a name, got 7"),
-        (["data=[digits]"], "data: expected settings, each with a name, got ['digits']"),
-        (["method.name=5"], "method.name: expected text, got 5"),
+        (["train=5"], "train=5: must be settings by name"),
+        (["protocol_settings.knn=7"], "protocol_settings.knn=7: must be settings by name"),
+        (["data=[digits]"], "data=[digits]: must be settings by name"),
+        (["method.name=5"], "method.name=5: must be text"),
         (["protocols=5"], "protocol_settings.5: protocol '5' is not installed"),
-        (["threads=x"], "threads: expected a whole number, got 'x'"),
-        (["threads=-1"], "threads: -1 is not possible. Possible: 0 or more"),
-        (["prepare.size=-1"], "prepare.size: -1 is not possible. Possible: 0 or more"),
-        (["view.size=-1"], "view.size: -1 is not possible. Possible: 0 or more"),
-        (["train.steps=-1"], "train.steps: -1 is not possible"),
+        (["threads=x"], "threads=x: must be a whole number"),
+        (["threads=-1"], "threads=-1: must be 0 or more"),
+        (["prepare.size=-1"], "prepare.size=-1: must be 0 or more"),
+        (["view.size=-1"], "view.size=-1: must be 0 or more"),
+        (["train.steps=-1"], "train.steps=-1: must be 0 or more"),
         (
             ["train.steps=100", "train.eval_epochs=[1]"],
             "train.eval_epochs=[1]: cannot be combined with train.steps",

@@ -28,7 +28,7 @@ from sslbench.study.status import StageCosts
 def test_time_left_is_told_by_rows_of_the_same_shape_then_kind(tmp_path):
     def stage(name: str, kind: str, shape: str, rows: int, seconds: float | None = None) -> Stage:
         made = Stage(
-            kind=kind, key=name, folder=tmp_path / name, title=name, needs=(), make=print, shape=shape, rows=rows
+            kind=kind, key=name, folder=tmp_path / name, title=name, inputs=(), make=print, shape=shape, rows=rows
         )
         if seconds is not None:
             made.folder.mkdir()
@@ -52,10 +52,12 @@ def test_the_time_left_of_a_study_is_known_from_the_start_and_never_grows(tmp_pa
     now = [0.0]
     monkeypatch.setattr(environment, "stopwatch", lambda: now[0])
     stages = [
-        Stage(kind="pretrain", key=str(n), folder=tmp_path / str(n), title="", needs=(), make=print, shape="s", rows=10)
+        Stage(
+            kind="pretrain", key=str(n), folder=tmp_path / str(n), title="", inputs=(), make=print, shape="s", rows=10
+        )
         for n in range(4)
     ]
-    run = Run(name="run", stages=tuple(stages), record=tmp_path / "record.json", close=print)
+    run = Run(name="run", stages=tuple(stages), record=tmp_path / "record.json", write_record=print)
     assert StudyCounter([run]).count().seconds_left is None, "nothing is known"
     rates = open_rates()
     rates.add(stages[0], 100.0, real=True)
@@ -76,12 +78,12 @@ def test_the_time_left_of_a_study_is_known_from_the_start_and_never_grows(tmp_pa
     not Path("/proc/self/clear_refs").exists(), reason="this system keeps one peak for a process's whole life"
 )
 def test_a_peak_can_be_forgotten():
-    environment.forget_peak_memory()
+    environment.reset_peak_memory()
     before = environment.peak_memory()
     held = np.ones(300 * 2**20, np.uint8)
     assert environment.peak_memory() > before + 250 * 2**20
     del held
-    environment.forget_peak_memory()
+    environment.reset_peak_memory()
     assert environment.peak_memory() < before + 100 * 2**20
 
 

@@ -75,7 +75,9 @@ def test_a_name_of_a_folder_can_be_part_of_any_file_name(path, name):
 def test_a_title_that_cannot_be_a_file_name_is_refused(tmp_path):
     root = images(tmp_path / "mine")
     for title in ("a/b", "a b", "..", "x" * 65, "a+b"):
-        with pytest.raises(RequestError, match=r"data\.title: '.*' is not possible\. Use letters, digits and \. _ -"):
+        with pytest.raises(
+            RequestError, match=r"data\.title: '.*' is not a valid title\. Use at most 64 letters, digits and \. _ -"
+        ):
             planned(name="image-folder", root=str(root), title=title)
 
 

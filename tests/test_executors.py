@@ -20,7 +20,7 @@ SMALL = {**STUDY, "tables": [], "figures": []}
 def test_an_executor_that_is_not_installed_is_one_line_with_those_that_are(tmp_path):
     answer = ExecutorTrial(tmp_path).run("abacus")
     assert answer.code == 2
-    assert answer.text.startswith("error: executor: executor 'abacus' is not installed; possible: ")
+    assert answer.text.startswith("error: executor: executor 'abacus' is not installed. Available: ")
     assert "local" in answer.text
     assert answer.text.count("\n") == 1
     assert not list(answer.out.glob("stages/*"))
@@ -40,7 +40,7 @@ def test_a_killed_worker_is_replaced(tmp_path):
 
     outcome = trial.run("local", "executor.workers=2", disturb=disturb)
     assert outcome.code == 0, outcome.text
-    assert "ended with code -9; it is started again" in outcome.text
+    assert "ended with exit code -9 and is restarted" in outcome.text
     assert len(outcome.records) == 4
     assert outcome.records == expected.records
 

@@ -16,7 +16,7 @@ from sslbench.config.plan import Machine
 from sslbench.pipeline.stages import make_run
 from sslbench.results.frames import read_record
 from sslbench.results.store import Store
-from sslbench.stages.stage import finished
+from sslbench.stages.stage import is_finished
 
 from .stage_plans import image_tree, planned
 
@@ -25,8 +25,8 @@ TWO_CORES = Machine(threads=2, precision="float32", small_threads=1)
 
 @pytest.fixture
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "cores", lambda: 2)
-    monkeypatch.setattr(environment, "gpus", lambda: 0)
+    monkeypatch.setattr(environment, "count_cores", lambda: 2)
+    monkeypatch.setattr(environment, "count_gpus", lambda: 0)
     monkeypatch.setattr(environment, "free_memory", lambda: 8 * 2**30)
 
 
@@ -68,10 +68,10 @@ def test_an_extra_worker_makes_the_stages_that_the_run_would_make_and_closes_not
     said: list[str] = []
     with extra.extra_workers([plan], run.stages, store, said.append):
         until = time.monotonic() + 120
-        while time.monotonic() < until and not all(finished(stage.folder) for stage in run.stages):
+        while time.monotonic() < until and not all(is_finished(stage.folder) for stage in run.stages):
             time.sleep(0.1)
         time.sleep(0.5)
-    assert all(finished(stage.folder) for stage in run.stages), said
+    assert all(is_finished(stage.folder) for stage in run.stages), said
     assert not run.record.exists()
     assert said == []
     monkeypatch.setattr(extra, "count_extra_workers", lambda plans, stages: 0)

@@ -16,7 +16,7 @@ from sslbench.data import disk_arrays
 from sslbench.data.disk_arrays import create_array, find_disk_full
 from sslbench.data.prepare import prepared_bytes
 from sslbench.stages.lease import Leases
-from sslbench.stages.stage import attempt, failure_of
+from sslbench.stages.stage import load_failure, try_make_stage
 
 SETTINGS = {"seeds": [0], "protocols": "knn", "baselines": "none"}
 
@@ -109,8 +109,8 @@ def test_a_stage_that_finds_the_disk_full_says_so(tmp_path, error):
         raise error
 
     final = tmp_path / "stage"
-    attempt(final, "title", make, Leases(), print)
-    failure = failure_of(final)
+    try_make_stage(final, "title", make, Leases(), print)
+    failure = load_failure(final)
     assert failure.code == 3
     assert "its disk is full" in failure.reason
     assert find_disk_full(OSError(errno.EACCES, "Permission denied"), tmp_path) is None

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import sslbench
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.train import interrupt, loop
 
 from .conftest import TINY
@@ -50,7 +50,8 @@ ARGUMENTS = ["run", "--method", "mae", "--dataset", "digits", *(f"{k}={json.dump
 
 def comparable(record):
     return [
-        plain(getattr(record, name)) for name in ("run", "scores", "classes", "training", "request", "keys", "settings")
+        to_plain(getattr(record, name))
+        for name in ("run", "scores", "classes", "training", "request", "keys", "settings")
     ]
 
 

@@ -272,11 +272,11 @@ def test_a_frozen_stem_stays_random():
     [
         ("byol", {"train.batch_size": 1}, "train.batch_size=1: 'byol' needs batch statistics. Set it to 2 or more"),
         ("nnclr", {"train.batch_size": 1}, "train.batch_size=1: 'nnclr' contrasts the samples of a batch"),
-        ("moco-v2-plus", {"method.queue": 0}, "method.queue: 0 is not possible. Possible: 1 or more"),
+        ("moco-v2-plus", {"method.queue": 0}, "method.queue=0: must be 1 or more"),
         (
             "ressl",
             {"method.teacher_temperature": 0.0},
-            "method.teacher_temperature: 0.0 is not possible. Possible: above 0",
+            "method.teacher_temperature=0.0: must be above 0",
         ),
         ("w-mse", {"method.whitening": 32}, "method.whitening=32: must be above method.out=32"),
         ("w-mse", {"train.batch_size": 32}, "train.batch_size=32: less than method.whitening=64"),

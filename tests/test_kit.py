@@ -190,7 +190,7 @@ def test_expected_failures_carry_a_reason_and_are_strict(tmp_path):
     with pytest.raises(pytest.skip.Exception, match="needs learns, which failed"):
         function(mine[0], CHECKS["does_not_collapse"])
     with pytest.raises(
-        RequestError, match="expected: unknown check 'method/broken-lerns'; did you mean 'method/broken-learns'"
+        RequestError, match=r"expected: unknown check 'method/broken-lerns'\. Did you mean 'method/broken-learns'"
     ):
         as_test(mine, {"method/broken-lerns": "a slip"})
 

@@ -55,7 +55,7 @@ def test_a_bundle_has_no_machine_name_and_no_earlier_epochs(made_board):
     for bundle in (made_board / "results/small").iterdir():
         text = (bundle / "record.json").read_text()
         assert str(made_board.parent) not in text
-        assert f'"{environment.host()["node"]}"' not in text
+        assert f'"{environment.describe_host()["node"]}"' not in text
         record = read_record(bundle / "record.json")
         assert all(score.epoch is None for score in record.scores)
         assert not record.keys
@@ -320,7 +320,7 @@ def test_verify_records_the_largest_difference_on_another_machine(board, cli, tm
     lines, good = check_all(board, ["small"])
     assert good, lines
     assert "1 were reproduced by others" in lines[0]
-    edit_json(bundle / "record.json", lambda r: r["host"].update(node=environment.node()))
+    edit_json(bundle / "record.json", lambda r: r["host"].update(node=environment.host_name()))
     rehash(bundle)
     assert "'somebody' verified a different record" in refused(board)
     with pytest.raises(RequestError, match="run 'nothing': expected one submission of this name"):

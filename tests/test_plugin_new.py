@@ -102,13 +102,13 @@ def test_the_table_of_checks(stranger):
             ("new", "My_Plugin", "--kind", "method"),
             "'My_Plugin' is not a valid plugin name; use lower-case words joined by '-'",
         ),
-        (("new", "mine", "--kind", "methods"), "--kind 'methods' has no template; did you mean 'method'?"),
+        (("new", "mine", "--kind", "methods"), "--kind 'methods' has no template. Did you mean 'method'?"),
         (
             ("new", "tests", "--kind", "method", "--folder", str(Path(__file__).parents[1])),
             "exists; choose another name",
         ),
         (("new", "simclr", "--kind", "method"), "method 'simclr' is already installed, from sslbench-vision"),
-        (("check", "knnn"), "'knnn' is not an installed distribution, plugin or component; did you mean 'knn'?"),
+        (("check", "knnn"), "'knnn' is not an installed distribution, plugin or component. Did you mean 'knn'?"),
     ],
 )
 def test_mistakes_are_sentences(cli, arguments, sentence):

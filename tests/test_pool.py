@@ -191,7 +191,7 @@ def test_settings_without_a_pool_are_rejected():
         ({"a": "digits"}, ["b"], "without: 'b' is not a member. Choose from: a"),
         ({"a": 3}, [], "members.a: names no dataset. Write a: NAME or a: {name: NAME, …}"),
         ({"a/b": "digits"}, [], "members.a/b: a label must not contain '/'"),
-        ({"a": "digitz"}, [], "dataset 'digitz' is not installed; did you mean 'digits'?"),
+        ({"a": "digitz"}, [], "dataset 'digitz' is not installed. Did you mean 'digits'?"),
         ({"a": "digits"}, ["a"], "no image of a is left without a"),
         ({"a": "digits/test"}, [], "pretrain.pool(a): 'digits' has no part 'test'"),
         ({"a": "mnist"}, [], "a (mnist): looked in"),

@@ -14,7 +14,7 @@ from sslbench.data.loader import epoch_order, read_ahead
 from sslbench.data.prepare import PrepareJob, prepare
 from sslbench.data.table import Pool, Prepared, open_prepared, with_statistics
 from sslbench.stages.lease import Leases
-from sslbench.stages.stage import produce
+from sslbench.stages.stage import make_stage
 
 
 class Ragged:
@@ -74,7 +74,7 @@ def _prepare_slowly(folder: Path, counter) -> None:
             with counter.get_lock():
                 counter.value += 1
 
-    state = produce(folder / "key", "prepare", lambda scratch: prepare(ragged_job(), scratch, tick), Leases(), print)
+    state = make_stage(folder / "key", "prepare", lambda scratch: prepare(ragged_job(), scratch, tick), Leases(), print)
     assert state == "done"
 
 

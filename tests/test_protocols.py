@@ -205,7 +205,7 @@ def test_clusters_are_scored_against_other_columns():
     assert of_place.scores["ami_max"] == pytest.approx(0.5, abs=0.05)  # one of the two bits of four clusters
     assert abs(of_depth.scores["ami_max_null"]) < 0.02
     with pytest.raises(
-        RequestError, match=r"also_score_against=dept: the data has no such column; did you mean 'depth'"
+        RequestError, match=r"also_score_against=dept: the data has no such column\. Did you mean 'depth'"
     ):
         list(Clustering(ClusteringConfig(also_score_against=("dept",))).measure(trial))
 

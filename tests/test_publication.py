@@ -11,7 +11,7 @@ from PIL import Image
 
 import sslbench
 from sslbench import environment
-from sslbench.convert import plain
+from sslbench.convert import to_plain
 from sslbench.leaderboard.submission.publication import publish
 from sslbench.results.record import Record
 
@@ -33,14 +33,14 @@ def record(tmp_path_factory) -> Record:
     }  # fmt: skip
     found = sslbench.run("random-init", "image-folder", out=root.parent / "runs", settings=settings).records[0]
     assert found.status == "done", found.reason
-    assert "home-of-a-person" in json.dumps(plain(found))
+    assert "home-of-a-person" in json.dumps(to_plain(found))
     return found
 
 
 def test_a_submission_has_no_paths_and_no_machine_facts(record):
-    text = json.dumps(plain(publish(record)))
+    text = json.dumps(to_plain(publish(record)))
     assert "home-of-a-person" not in text
-    host = environment.host()
+    host = environment.describe_host()
     assert f'"{host["node"]}"' not in text
     assert str(host["system"]) not in text
     assert publish(record).evaluated_on[0]["unreadable"][0].startswith("a/broken.png: ")
@@ -71,10 +71,10 @@ def with_message(value):
 def test_a_message_in_any_field_is_not_published(record, field):
     """A field that a later version adds to a record is not published before it is listed."""
     changed = replace(record, **{field: with_message(getattr(record, field))})
-    assert SECRET in json.dumps(plain(changed))
+    assert SECRET in json.dumps(to_plain(changed))
     if field == "backbones":
         changed = replace(changed, backbones={"image": changed.backbones["image"]})
-    assert SECRET not in json.dumps(plain(publish(changed)))
+    assert SECRET not in json.dumps(to_plain(publish(changed)))
 
 
 def test_every_field_of_a_record_is_known_to_these_tests():

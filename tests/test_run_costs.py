@@ -16,7 +16,7 @@ from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
 from sslbench.pipeline.stages import make_stages
-from sslbench.progress import Expected, RunProgress
+from sslbench.progress import ExpectedStage, RunProgress
 from sslbench.report.console.costs import run_lines, took_lines
 from sslbench.report.console.progress_bars import PlainLog, StageBars
 from sslbench.results.store import Store
@@ -42,7 +42,7 @@ def clock(monkeypatch):
 
 
 def test_the_time_left_of_the_whole_never_grows(clock):
-    stages = [Expected(title=name, kind="pretrain", seconds=100.0) for name in ("a", "b", "c")]
+    stages = [ExpectedStage(title=name, kind="pretrain", seconds=100.0) for name in ("a", "b", "c")]
     whole = RunProgress(stages)
     told = []
     for name, seconds in (("a", 50), ("b", 400), ("c", 20)):  # faster than expected, much slower, faster
@@ -62,7 +62,10 @@ def test_the_time_left_of_the_whole_never_grows(clock):
 def test_stages_that_another_worker_makes_count(clock):
     made = set()
     whole = RunProgress(
-        [Expected(title=n, kind="pretrain", seconds=100.0, is_made=lambda n=n: n in made) for n in ("a", "b", "c")],
+        [
+            ExpectedStage(title=n, kind="pretrain", seconds=100.0, is_made=lambda n=n: n in made)
+            for n in ("a", "b", "c")
+        ],
         workers=2,
     )
     assert whole.seconds_left() == pytest.approx(150.0)
@@ -76,7 +79,7 @@ def test_stages_that_another_worker_makes_count(clock):
 
 
 def test_a_slow_machine_is_told_by_its_pace(clock):
-    whole = RunProgress([Expected(title="a", kind="pretrain", seconds=100.0)])
+    whole = RunProgress([ExpectedStage(title="a", kind="pretrain", seconds=100.0)])
     whole.begin("a")
     clock[0] = 10.0
     whole.advance(50, 100)
@@ -86,24 +89,24 @@ def test_a_slow_machine_is_told_by_its_pace(clock):
 def test_lines_of_progress_end_with_the_whole(clock):
     text = StringIO()
     lines = PlainLog(Console(file=text, width=200))
-    lines.expect(RunProgress([Expected(title=name, kind="evaluate", seconds=600.0) for name in ("knn", "linear")]))
+    lines.expect(RunProgress([ExpectedStage(title=name, kind="evaluate", seconds=600.0) for name in ("knn", "linear")]))
     with lines.stage("knn") as line:
         clock[0] += 60.0
-        line.tick(10, 100)
-    assert "; evaluation 1 of 2, 19 min left of the whole" in text.getvalue()
+        line.report_count(10, 100)
+    assert "; evaluation 1 of 2, 19 min left in total" in text.getvalue()
 
 
 def test_a_terminal_shows_a_bar_for_the_whole():
     text = StringIO()
     bars = StageBars(Console(file=text, width=120, force_terminal=True))
-    bars.expect(RunProgress([Expected(title=name, kind="pretrain", seconds=600.0) for name in ("a", "b")]))
+    bars.expect(RunProgress([ExpectedStage(title=name, kind="pretrain", seconds=600.0) for name in ("a", "b")]))
     with bars.stage("a") as line:
-        line.tick(1, 2)
+        line.report_count(1, 2)
     with bars.stage("b") as line:
-        line.tick(0, 2)
+        line.report_count(0, 2)
     assert "training 1 of 2" in text.getvalue()
     assert "training 2 of 2" in text.getvalue()
-    assert "left of the whole" in text.getvalue()
+    assert "left in total" in text.getvalue()
 
 
 def test_stages_of_unknown_cost_are_judged_by_those_that_are_like_them(tmp_path):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 
-from sslbench.api import Length, NonEmpty, PositiveInt, Range, Share, Span
+from sslbench.api import Length, NonEmpty, PositiveInt, Range, Share, Span, setting
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.request_schema import RequestSchema
 from sslbench.config.settings import TrainSettings, ViewSettings
@@ -78,8 +78,8 @@ def test_every_number_states_its_range_and_a_value_outside_it_is_refused(name):
         for value in outside(number):
             problems: list[str] = []
             convert({number.setting: value}, CONFIGS[name], "path", problems)
-            assert any(p.startswith(f"path.{number.setting}: ") for p in problems), (number, value)
-            assert any(f"is not possible. Possible: {number.limit}" in p for p in problems), problems
+            assert any(p.startswith(f"path.{number.setting}=") for p in problems), (number, value)
+            assert any(f"must be {number.limit}" in p for p in problems), problems
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -98,25 +98,25 @@ def test_defaults_and_the_small_settings_of_the_kit_are_possible(name):
     ("config", "settings"),
     [
         ("protocol/knn", {"neighbors": [0]}), ("protocol/knn", {"neighbors": []}), ("protocol/finetune", {"epochs": 0}),
-        ("protocol/clustering", {"clusters": [0]}), ("TrainSettings", {"batch": 0}), ("SplitSettings", {"folds": 1}),
+        ("protocol/clustering", {"clusters": [0]}), ("TrainSettings", {"batch_size": 0}), ("SplitSettings", {"folds": 1}),
         ("protocol/linear", {"lrs": []}), ("protocol/gallery", {"shots": [2, 2]}), ("protocol/matching", {"max_samples": 1}),
         ("operation/random-resized-crop", {"scale": [0.9, 0.1]}), ("dataset/bbbc021", {"compounds": []}),
-        ("dataset/cytosense", {"bands": [1, 1]}), ("Form", {"threads": -1}),
+        ("dataset/cytosense", {"bands": [1, 1]}), ("RequestSchema", {"threads": -1}),
     ],
 )  # fmt: skip
 def test_what_measures_nothing_is_refused(config, settings):
     (name,) = settings
     problems: list[str] = []
     convert(settings, CONFIGS[config], "", problems)
-    assert [problem.split(":")[0] for problem in problems] == [name]
-    assert "is not possible. Possible: " in problems[0]
+    assert [problem.split("=")[0] for problem in problems] == [name]
+    assert " must be " in problems[0]
 
 
 @dataclass(frozen=True)
 class Plugins:
     """Settings as the author of a plugin states them."""
 
-    count: PositiveInt = 1
+    count: PositiveInt = setting(1, "Number of views.")
     share: Share | None = None
     exact: Annotated[float, Range(above=-1, at_most=1)] = 0.0
     ends: Span[Share] = (0.0, 1.0)
@@ -127,13 +127,13 @@ class Plugins:
 @pytest.mark.parametrize(
     ("settings", "possible"),
     [
-        ({"count": 0}, "x.count: 0 is not possible. Possible: 1 or more"),
-        ({"share": 1.5}, "x.share: 1.5 is not possible. Possible: from 0 to 1"),
-        ({"exact": -1}, "x.exact: -1 is not possible. Possible: above -1, at most 1"),
-        ({"ends": [1, 0]}, "x.ends: [1, 0] is not possible. Possible: the smaller number first"),
-        ({"ends": [0, 2]}, "x.ends: 2 is not possible. Possible: from 0 to 1"),
-        ({"names": []}, "x.names: [] is not possible. Possible: at least 1 value, none twice"),
-        ({"pair": [1]}, "x.pair: [1] is not possible. Possible: at least 2 values"),
+        ({"count": 0}, "x.count=0: must be 1 or more (number of views)"),
+        ({"share": 1.5}, "x.share=1.5: must be from 0 to 1"),
+        ({"exact": -1}, "x.exact=-1: must be above -1, at most 1"),
+        ({"ends": [1, 0]}, "x.ends=[1,0]: must be in ascending order"),
+        ({"ends": [0, 2]}, "x.ends=[0,2]: 2 must be from 0 to 1"),
+        ({"names": []}, "x.names=[]: must be a list of at least 1 value, all different"),
+        ({"pair": [1]}, "x.pair=[1]: must be a list of at least 2 values"),
     ],
 )
 def test_a_range_is_stated_beside_the_type_and_explains_itself(settings, possible):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sslbench import environment
-from sslbench.api.files import contents
+from sslbench.api.files import digest_files
 from sslbench.app.run import run_requests
 from sslbench.config.choices import choose
 from sslbench.config.keys import run_id
@@ -153,7 +153,7 @@ def test_files_of_equal_names_sizes_and_times_are_told_apart(tmp_path):
         import os
 
         os.utime(tmp_path / name / "x.pgm", (1, 1))
-    found = [contents(tmp_path / n, [tmp_path / n / "x.pgm"], tmp_path / "known") for n in ("one", "other", "one")]
+    found = [digest_files(tmp_path / n, [tmp_path / n / "x.pgm"], tmp_path / "known") for n in ("one", "other", "one")]
     assert found[0] != found[1]
     assert found[0] == found[2]
 

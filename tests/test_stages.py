@@ -14,8 +14,16 @@ import pytest
 
 from sslbench import environment
 from sslbench.api.errors import DataBroken, Diverged, Unavailable
-from sslbench.stages.lease import Leases, file_system_now, holder
-from sslbench.stages.stage import DEATHS, attempt, cost, failure_of, finished, forgive, produce
+from sslbench.stages.lease import Leases, file_system_now, find_holder
+from sslbench.stages.stage import (
+    MAX_KILLED_MAKERS,
+    clear_failure,
+    is_finished,
+    load_cost,
+    load_failure,
+    make_stage,
+    try_make_stage,
+)
 
 SAID: list[str] = []
 
@@ -46,11 +54,11 @@ ELSEWHERE = environment.Process(machine="another", node="another", pid=1, starte
 
 def test_a_stage_is_made_once_and_leaves_nothing_beside_it(tmp_path):
     final, times = tmp_path / "kind/key", []
-    assert attempt(final, "t", writes("a", times), Leases(), ignore) == "done"
-    assert attempt(final, "t", writes("b", times), Leases(), ignore) == "done"
+    assert try_make_stage(final, "t", writes("a", times), Leases(), ignore) == "done"
+    assert try_make_stage(final, "t", writes("b", times), Leases(), ignore) == "done"
     assert times == ["a"]
     assert (final / "out.txt").read_text() == "a"
-    assert cost(final)["seconds"] >= 0
+    assert load_cost(final)["seconds"] >= 0
     assert [path.name for path in final.parent.iterdir()] == ["key"]
 
 
@@ -58,30 +66,30 @@ def test_a_live_holder_is_left_alone_and_a_silent_one_replaced(tmp_path):
     final, times = tmp_path / "kind/key", []
     leases = Leases(patience=30)
     claim_of(final, 1, ELSEWHERE, age=5)
-    assert holder(final, leases)["node"] == "another"
-    assert attempt(final, "t", writes("a", times), leases, ignore) == "busy"
+    assert find_holder(final, leases)["node"] == "another"
+    assert try_make_stage(final, "t", writes("a", times), leases, ignore) == "busy"
     claim_of(final, 1, ELSEWHERE, age=40)
-    assert holder(final, leases) is None
-    assert attempt(final, "t", writes("a", times), leases, ignore) == "done"
+    assert find_holder(final, leases) is None
+    assert try_make_stage(final, "t", writes("a", times), leases, ignore) == "done"
 
 
 def test_a_holder_that_died_on_this_machine_is_replaced_at_once(tmp_path):
     final, times = tmp_path / "kind/key", []
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    started = environment._started(child.pid)
+    started = environment._start_time(child.pid)
     dead = replace(environment.this_process(), pid=child.pid, started=started)
     claim_of(final, 1, dead)
-    assert attempt(final, "t", writes("a", times), Leases(), ignore) == "busy"
+    assert try_make_stage(final, "t", writes("a", times), Leases(), ignore) == "busy"
     child.kill()
     child.wait()
-    assert attempt(final, "t", writes("a", times), Leases(), ignore) == "done"
+    assert try_make_stage(final, "t", writes("a", times), Leases(), ignore) == "done"
 
 
 def test_a_process_number_used_again_is_another_process(tmp_path):
     me = environment.this_process()
-    assert not environment.gone(me)
-    assert environment.gone(replace(me, started="12345"))
-    assert not environment.gone(ELSEWHERE)  # of other machines nothing is known
+    assert not environment.has_ended(me)
+    assert environment.has_ended(replace(me, started="12345"))
+    assert not environment.has_ended(ELSEWHERE)  # of other machines nothing is known
 
 
 def test_one_of_many_starting_at_once_makes_it(tmp_path):
@@ -93,7 +101,7 @@ def test_one_of_many_starting_at_once_makes_it(tmp_path):
         (folder / "out.txt").write_text("a")
 
     def start():
-        states.append(produce(final, "t", slow, Leases(), ignore))
+        states.append(make_stage(final, "t", slow, Leases(), ignore))
 
     threads = [threading.Thread(target=start) for _ in range(8)]
     for thread in threads:
@@ -114,12 +122,12 @@ def test_a_returning_sleepers_result_is_compared_and_dropped(tmp_path):
             lease = next(final.parent.glob(".key.lease-*"))
             then = time.time() - 100  # longer than the patience, and not yet given up for good
             os.utime(lease, (then, then))
-            assert attempt(final, "t", writes("a", times), Leases(), ignore) == "done"
+            assert try_make_stage(final, "t", writes("a", times), Leases(), ignore) == "done"
             (folder / "out.txt").write_text(late)
 
-        assert attempt(final, "t", asleep, Leases(beat=1000), ignore) == "done"
+        assert try_make_stage(final, "t", asleep, Leases(beat=1000), ignore) == "done"
         assert (final / "out.txt").read_text() == "a"
-        assert any("made twice and the results differ in out.txt" in text for text in SAID) == complains
+        assert any("made twice, and the outputs differ in out.txt" in text for text in SAID) == complains
         assert [path.name for path in final.parent.iterdir()] == ["key"]
 
 
@@ -136,7 +144,7 @@ def test_the_next_maker_takes_over_checkpoints_and_nothing_else(tmp_path):
         (folder / "out.txt").write_text("whole")
 
     claim_of(final, 1, ELSEWHERE, age=1000)
-    assert attempt(final, "t", make, Leases(), ignore) == "done"
+    assert try_make_stage(final, "t", make, Leases(), ignore) == "done"
     assert found == {"training.checkpoint": "half"}
     assert {path.name for path in final.iterdir()} == {"out.txt", "stage.json"}
     assert not left.exists()
@@ -157,22 +165,22 @@ def test_a_failure_is_kept_until_it_is_forgiven(tmp_path, error, status, code, r
     def fails(folder):
         raise error
 
-    assert attempt(final, "the title", fails, Leases(), ignore) == "failed"
-    failure = failure_of(final)
+    assert try_make_stage(final, "the title", fails, Leases(), ignore) == "failed"
+    failure = load_failure(final)
     assert (failure.status, failure.code, failure.reason, failure.stage) == (status, code, reason, "the title")
     assert ("Traceback" in failure.traceback) == (status == "failed")
-    assert attempt(final, "t", writes("a", times), Leases(), ignore) == "failed"
+    assert try_make_stage(final, "t", writes("a", times), Leases(), ignore) == "failed"
     assert not times
-    forgive(final)
-    assert attempt(final, "t", writes("a", times), Leases(), ignore) == "done"
-    assert finished(final)
+    clear_failure(final)
+    assert try_make_stage(final, "t", writes("a", times), Leases(), ignore) == "done"
+    assert is_finished(final)
 
 
 def test_a_stage_that_kills_its_makers_fails_in_the_end(tmp_path):
     final, times = tmp_path / "kind/key", []
-    claim_of(final, DEATHS, ELSEWHERE, age=1000)
-    assert attempt(final, "t", writes("a", times), Leases(), ignore) == "failed"
-    assert f"{DEATHS} processes were killed while they made it" in failure_of(final).reason
+    claim_of(final, MAX_KILLED_MAKERS, ELSEWHERE, age=1000)
+    assert try_make_stage(final, "t", writes("a", times), Leases(), ignore) == "failed"
+    assert f"{MAX_KILLED_MAKERS} processes were killed while they made this stage" in load_failure(final).reason
 
 
 def test_a_heartbeat_keeps_a_lease_alive(tmp_path):
@@ -180,6 +188,6 @@ def test_a_heartbeat_keeps_a_lease_alive(tmp_path):
     leases = Leases(beat=0.05, patience=0.5)
     with leases.claim(final) as claim:
         time.sleep(1.0)
-        assert leases.alive(claim.path)
+        assert leases.is_alive(claim.path)
         assert abs(file_system_now(final.parent) - claim.path.stat().st_mtime) < 0.5
     assert not claim.path.exists()

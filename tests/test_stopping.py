@@ -163,11 +163,11 @@ def test_the_validation_loss_of_a_supervised_method_uses_labels(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"train.patience": -1}, "train.patience: -1 is not possible. Possible: 0 or more"),
+        ({"train.patience": -1}, "train.patience=-1: must be 0 or more"),
         ({"train.patience": 2, "train.ema_decay": 0.9}, "train.patience=2: cannot be combined with train.ema_decay"),
         ({"train.patience": 2, "train.eval_epochs": [1]}, "cannot be combined with train.steps or train.patience"),
         ({"train.min_epochs": 9}, "train.min_epochs=9: is above train.epochs"),
-        ({"train.holdout_fraction": 1.0}, "train.holdout_fraction: 1.0 is not possible. Possible: above 0, below 1"),
+        ({"train.holdout_fraction": 1.0}, "train.holdout_fraction=1.0: must be above 0, below 1"),
     ],
 )
 def test_impossible_settings_of_early_stopping_are_rejected(settings, message):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sslbench.api.errors import RequestError
 from sslbench.app.study import folder_name
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.progress import StudyCounts, WorkerProgress, duration
+from sslbench.progress import StudyCounts, WorkerProgress, format_duration
 from sslbench.report.console.study_progress import PlainStudyLog, describe_counts, describe_worker
 from sslbench.results.record import VARYING_FIELDS
 from sslbench.study.definition import find_study, flatten, read_study
@@ -87,7 +87,7 @@ def test_a_range_has_both_ends_and_no_rounding_errors(tmp_path_factory, start, s
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ({"axis": {}}, "axis: no such setting; did you mean 'axes'?"),
+        ({"axis": {}}, "axis: no such setting. Did you mean 'axes'?"),
         (
             {"axes": {"train.epochs": 3}},
             "axes.train.epochs: expected a list, a range {from, to, step} or named groups, got 3",
@@ -99,7 +99,7 @@ def test_a_range_has_both_ends_and_no_rounding_errors(tmp_path_factory, start, s
         ({"axes": {"train.epochs": {"from": 3, "to": 1, "step": 1}}}, "a range needs a step above 0"),
         ({"axes": {"arm": {"a": 3}}}, "axes.arm.a: expected settings"),
         ({"axes": {"arm": [{"a": 1}]}}, "axes.arm: a list may have numbers and texts only. Use named groups"),
-        ({"scales": {"big": 3}}, "scales.big: expected settings, each with a name, got 3"),
+        ({"scales": {"big": 3}}, "scales.big=3: must be settings by name"),
         ({"axes": {"train.epochs": [1, 1]}}, "axes.train.epochs: has a value twice"),
         ({"tables": [{"nam": "x"}]}, "tables[0].nam: no such setting"),
         ({"scales": {"smoke": {"bas": {}}}}, "scales.smoke.bas: no such setting"),
@@ -120,7 +120,7 @@ def test_a_plan_reports_the_problems_of_all_points(cli, tmp_path):
     answer = cli("study", "run", str(write(tmp_path, wrong)), "--out", str(tmp_path / "runs"))
     assert answer.returncode == 2
     for sentence in ("train.epoch: no such setting", "at method.mask=0.5, backbone.name=micro-cnn", "needs tokens",
-                     "method.mask: 1.5 is not possible. Possible: above 0, below 1", "tables[t]: 'mask' is not an axis or a fact",
+                     "method.mask=1.5: must be above 0, below 1", "tables[t]: 'mask' is not an axis or a fact",
                      "backbone 'resnet-8' is not installed"):  # fmt: skip
         assert sentence in answer.stderr, answer.stderr
     assert "Traceback" not in answer.stderr
@@ -132,11 +132,11 @@ def test_an_unknown_study_and_an_unknown_scale_are_reported(cli, tmp_path):
     assert answer.returncode == 2
     assert "study 'no-such': neither a file nor an installed study" in answer.stderr
     answer = cli("study", "run", str(write(tmp_path, STUDY)), "--scale", "smok")
-    assert "--scale smok: study.yaml has no such scale; did you mean 'smoke'?" in answer.stderr
+    assert "--scale smok: study.yaml has no such scale. Did you mean 'smoke'?" in answer.stderr
     answer = cli("study", "run", str(write(tmp_path, STUDY)), "--executor", "locl")
-    assert "executor 'locl' is not installed; did you mean 'local'?" in answer.stderr
+    assert "executor 'locl' is not installed. Did you mean 'local'?" in answer.stderr
     answer = cli("study", "run", str(write(tmp_path, STUDY)), "executor.wokers=3")
-    assert "executor.wokers: no such setting; did you mean 'executor.workers'?" in answer.stderr
+    assert "executor.wokers: no such setting. Did you mean 'executor.workers'?" in answer.stderr
 
 
 def test_a_plan_works_without_the_data_and_lists_missing_datasets(cli, tmp_path):
@@ -326,7 +326,13 @@ def test_flatten_and_progress_texts(capsys):
         "train.epochs": 3,
         "a.b.c": [1],
     }
-    assert [duration(s) for s in (5, 119, 121, 7300, 200_000)] == ["5 s", "119 s", "2.0 min", "2.0 h", "2.3 days"]
+    assert [format_duration(s) for s in (5, 119, 121, 7300, 200_000)] == [
+        "5 s",
+        "119 s",
+        "2.0 min",
+        "2.0 h",
+        "2.3 days",
+    ]
     tally = StudyCounts(runs=4, runs_left=1, stages=10, stages_left=5, seconds_left=60.0)
     assert describe_counts(tally) == "3/4 runs, 5/10 stages, 60 s left"
     post = WorkerProgress(worker="w", title="mae seed 0 pretrain", done=1, total=4, detail="epoch 1/4", seconds=1.0)

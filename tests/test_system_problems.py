@@ -26,7 +26,7 @@ VARIABLES = ("SSLBENCH_DATA", "SSLBENCH_SOURCES", "SSLBENCH_DISABLE", "XDG_CACHE
 def seen() -> tuple:
     environment.let_waiting_threads_sleep()
     return (
-        environment.places(), environment.disabled_plugins(), environment.processes(), environment.rank(),
+        environment.places(), environment.disabled_plugins(), environment.process_count(), environment.process_rank(),
         os.environ["OMP_WAIT_POLICY"],
     )  # fmt: skip
 
@@ -59,9 +59,12 @@ def test_a_user_without_a_home_folder_needs_a_folder_for_data(monkeypatch, tmp_p
 def test_the_home_of_a_user_that_does_not_exist_is_refused(monkeypatch):
     problems: list[str] = []
     convert({"folder": "~no-such-user/x"}, Settings, "data", problems)
-    assert problems == ["data.folder: '~no-such-user/x' names no user's home folder. Write the path in full"]
+    assert problems == [
+        "data.folder=~no-such-user/x: must be a path, but '~no-such-user' is not the home folder of a known user. "
+        "Write the path in full"
+    ]
     monkeypatch.setenv("SSLBENCH_DATA", "~no-such-user")
-    with pytest.raises(SslbenchError, match=r"\$SSLBENCH_DATA: '~no-such-user' names no user's home folder"):
+    with pytest.raises(SslbenchError, match=r"\$SSLBENCH_DATA=~no-such-user: is in no known user's home folder"):
         environment.places()
 
 
@@ -186,13 +189,13 @@ def test_modules_in_the_users_folder_are_not_imported(command, folder_of_user):
 
 def test_programs_started_through_libraries_ignore_the_users_folder(folder_of_user):
     program = (
-        "import subprocess, sys; from sslbench import environment; environment.keep_children_apart(); "
+        "import subprocess, sys; from sslbench import environment; environment.isolate_children(); "
         "sys.exit(subprocess.run([sys.executable, '-c', 'import random']).returncode)"
     )
     command = [*environment.isolated_python(), "-c", program]
     done = subprocess.run(command, cwd=folder_of_user, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert environment.for_ranks(1)["PYTHONSAFEPATH"] == "1"
+    assert environment.worker_environment(1)["PYTHONSAFEPATH"] == "1"
 
 
 def install(folder: Path, name: str, entry_points: str, metadata: str | None = None) -> None:

@@ -213,7 +213,7 @@ def test_torchrun_may_start_the_command_itself(tmp_path):
     ("settings", "sentence"),
     [
         ({"train.strategy": "fsdp"}, "train.strategy: 'fsdp' is not possible. Possible: 'ddp' with one process"),
-        ({"train.devices": 0}, "train.devices: 0 is not possible. Possible: 1 or more"),
+        ({"train.devices": 0}, "train.devices=0: must be 1 or more"),
         (
             {"train.devices": 2, "train.batch_size": 33},
             "train.batch_size: 33 is not possible. Possible: a multiple of train.devices",

@@ -104,7 +104,7 @@ def test_what_writes_no_such_value_is_refused(override):
     _, problems = settings_of(override)
     text = text.strip("'")
     assert len(problems) == 1
-    assert problems[0].startswith(f"x.{name}: ")
+    assert problems[0].startswith(f"x.{name}=")
     assert text in problems[0]
 
 
