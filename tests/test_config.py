@@ -244,7 +244,7 @@ def test_all_problems_at_once():
         (["splits.groups=id", "splits.group_gap=-1"], "splits.group_gap=-1: must be 0 or more"),
         (
             ["protocol_settings=knn"],
-            "protocol_settings=knn: must be settings by name; write protocol_settings.knn.",
+            "protocol_settings=knn: must be settings by name (settings of each protocol); write protocol_settings.knn.",
         ),
         (["train=5"], "train=5: must be settings by name"),
         (["protocol_settings.knn=7"], "protocol_settings.knn=7: must be settings by name"),
