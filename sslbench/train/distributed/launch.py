@@ -118,8 +118,8 @@ def init_group() -> None:
     if is_launched_externally() and not distributed.is_initialized():
         cluster = environment.cluster_environment(environment.process_count())
         distributed.init_process_group(
-            environment.distributed_backend(), rank=cluster.global_rank(), world_size=cluster.world_size(), timeout=GROUP_TIMEOUT,
-            init_method=f"tcp://{cluster.main_address}:{cluster.main_port}",
+            environment.distributed_backend(), rank=cluster.global_rank(), world_size=cluster.world_size(),
+            timeout=GROUP_TIMEOUT, init_method=f"tcp://{cluster.main_address}:{cluster.main_port}",
         )  # fmt: skip
 
 
