@@ -61,7 +61,7 @@ def cost_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
             "dataset": board.dataset, "protocol": board.protocol,
             "points": [
                 {"entry": entry, "x": x_axis(math.log10(seconds)), "y": y_axis(one.score), "seconds": seconds,
-                 "score": one.score, "half": one.ci95_half_width, "front": place in front}
+                 "score": one.score, "ci95_half_width": one.ci95_half_width, "front": place in front}
                 for place, entry, seconds, one in sorted(points, key=lambda point: (point[2], point[1].name))
             ],
             "front": [(x_axis(math.log10(seconds)), y_axis(one.score)) for _, _, seconds, one in points[: len(front)]],

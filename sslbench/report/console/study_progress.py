@@ -32,7 +32,9 @@ class StudyProgress(Protocol):
 def describe_counts(counts: StudyCounts) -> str:
     """Describe how many runs and stages of a study are done, and the remaining time."""
     left = (
-        "" if counts.seconds_left is None or not counts.stages_left else f", {format_duration(counts.seconds_left)} left"
+        ""
+        if counts.seconds_left is None or not counts.stages_left
+        else f", {format_duration(counts.seconds_left)} left"
     )
     done = counts.runs - counts.runs_left
     return f"{done}/{counts.runs} runs, {counts.stages - counts.stages_left}/{counts.stages} stages{left}"
