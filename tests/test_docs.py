@@ -259,3 +259,7 @@ def test_the_method_in_contributing_runs_with_nothing_in_the_core_touched(cli, t
     assert checked.returncode == 0, checked.stdout
     assert "1 component(s)" in checked.stdout
     assert "method.noise = 0.1" in cli("show", "method", "tiny", env={"PYTHONPATH": str(tmp_path)}).stdout
+
+
+def test_the_reference_page_lists_the_settings_as_they_are(cli):
+    assert cli("show", "settings", "--markdown").stdout == (ROOT / "docs/settings.md").read_text()

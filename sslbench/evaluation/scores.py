@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,65 +63,90 @@ def write_scores(
 
     Each draw of a question has its own scores; class scores and the confusion matrix are summed over draws.
     """
-    scores: list[Score] = []
-    none = np.zeros(0, np.int64)  # labels [n, C] would not fit a table's column
-    predictions = [_make_table(ids[:0], none, "predicted", none, {"fold": 0, "setting": "", "chosen_on": ""})]
-    partitions = [_make_table(ids[:0], none, "cluster", none, {"fold": 0, "setting": "", "fit": 0})]
-    counted: dict[tuple[int, str, str], ClassCounts] = {}
-    choices: list[dict[str, Any]] = []
+    collected = _Collected(tasks=tasks, target=target, labels=labels, ids=ids, key=key)
     for number, outcome in enumerate(outcomes):
-        setting = _setting(outcome, tasks)
+        fold = collected.add(outcome)
+        for artifact in outcome.artifacts:
+            _write_artifact(folder, f"{number:03d}-fold{fold}-{artifact.name}", artifact)
+    collected.write(folder)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Collected:
+    """The scores, predictions, clusters and choices of the outcomes so far."""
+
+    tasks: Sequence[Task]
+    target: Target
+    labels: NDArray[np.int64]
+    ids: NDArray[np.str_]
+    key: EvaluationKey
+    scores: list[Score] = field(default_factory=list)
+    predictions: list[arrow.Table] = field(default_factory=list)
+    partitions: list[arrow.Table] = field(default_factory=list)
+    counted: dict[tuple[int, str, str], ClassCounts] = field(default_factory=dict)
+    choices: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> int:
+        """Add one outcome; returns its fold."""
+        setting = _setting(outcome, self.tasks)
         fold = int(setting.pop("fold", 0))
         question = canonical_json(setting)
         setting_json = question if outcome.draw is None else canonical_json({**setting, "draw": outcome.draw})
-        line = {"fold": fold, "setting": setting_json, "chosen_on": outcome.chosen_on}
-        found = dict(outcome.scores)
-        if outcome.predicted is not None and outcome.rows is not None:
-            truth, predicted = labels[outcome.rows], outcome.predicted
-            found |= _derive_metrics(truth, predicted, target)
-            if outcome.validation is not None and outcome.task is not None and len(outcome.validation):
-                validation = _derive_metrics(labels[tasks[outcome.task].validation], outcome.validation, target)
-                found |= {f"validation_{name}": value for name, value in validation.items()}
-            if target.kind == "class" and outcome.chosen_on != "query":
-                matrix = metrics.confusion(truth, _predicted_classes(predicted), len(target.names))
-                same = (fold, question, outcome.chosen_on)
-                counted.setdefault(same, ClassCounts(matrix=0 * matrix)).add(
-                    matrix, _bank_labels(outcome, tasks, labels)
-                )
-                predictions.append(
-                    _make_table(ids[outcome.rows], truth, "predicted", _predicted_classes(predicted), line)
-                )
+        found = {**outcome.scores, **self._add_predictions(outcome, fold, question, setting_json)}
         for fit, codes in enumerate(outcome.clusters):
-            row_ids, truth = ids[outcome.rows], labels[outcome.rows]
-            partitions.append(
-                _make_table(row_ids, truth, "cluster", codes, {"fold": fold, "setting": setting_json, "fit": fit})
-            )
+            line = {"fold": fold, "setting": setting_json, "fit": fit}
+            truth = self.labels[outcome.rows]
+            self.partitions.append(_make_table(self.ids[outcome.rows], truth, "cluster", codes, line))
+        chosen = canonical_json(outcome.chosen)
         if outcome.considered:
             among = [{"what": canonical_json(what), "validation": share} for what, share in outcome.considered]
-            choices.append(
-                {"fold": fold, "setting": setting_json, "chosen": canonical_json(outcome.chosen), "among": among}
-            )
+            self.choices.append({"fold": fold, "setting": setting_json, "chosen": chosen, "among": among})
         for name, value in sorted(found.items()):
-            scores.append(
+            self.scores.append(
                 Score(
-                    dataset=UNNAMED, protocol=key.protocol, seed=key.seed, fold=fold, epoch=key.epoch,
-                    setting=setting_json, chosen=canonical_json(outcome.chosen), chosen_on=outcome.chosen_on, metric=name,
+                    dataset=UNNAMED, protocol=self.key.protocol, seed=self.key.seed, fold=fold, epoch=self.key.epoch,
+                    setting=setting_json, chosen=chosen, chosen_on=outcome.chosen_on, metric=name,
                     value=_require_finite(name, value),
                 )
             )  # fmt: skip
-        for artifact in outcome.artifacts:
-            _write_artifact(folder, f"{number:03d}-fold{fold}-{artifact.name}", artifact)
-    parquet.write_table(arrow.concat_tables(predictions), folder / PREDICTIONS)
-    parquet.write_table(arrow.concat_tables(partitions), folder / ASSIGNMENTS)
-    (folder / CHOICES).write_text(json.dumps(choices))
-    confusions, classes = [], list[ClassScore]()
-    for (fold, question, chosen_on), one in counted.items():
-        classes += _class_scores(one, target, key, fold, question)
-        line = {"fold": fold, "setting": question, "chosen_on": chosen_on}
-        confusions.append({**line, "counts": _sparse(one.matrix)})
-    (folder / "confusion.json").write_text(json.dumps(confusions))
-    content = {"scores": to_plain(scores), "classes": to_plain(classes)}
-    (folder / "scores.json").write_text(json.dumps(content, sort_keys=True, allow_nan=False))
+        return fold
+
+    def _add_predictions(self, outcome: Outcome, fold: int, question: str, setting_json: str) -> dict[str, float]:
+        """Add the predictions of an outcome, if it has any; returns the metrics that follow from them."""
+        if outcome.predicted is None or outcome.rows is None:
+            return {}
+        truth, target = self.labels[outcome.rows], self.target
+        found = dict(_derive_metrics(truth, outcome.predicted, target))
+        if outcome.validation is not None and outcome.task is not None and len(outcome.validation):
+            expected = self.labels[self.tasks[outcome.task].validation]
+            validation = _derive_metrics(expected, outcome.validation, target)
+            found |= {f"validation_{name}": value for name, value in validation.items()}
+        if target.kind == "class" and outcome.chosen_on != "query":
+            predicted = _predicted_classes(outcome.predicted)
+            matrix = metrics.confusion(truth, predicted, len(target.names))
+            same = (fold, question, outcome.chosen_on)
+            counts = self.counted.setdefault(same, ClassCounts(matrix=0 * matrix))
+            counts.add(matrix, _bank_labels(outcome, self.tasks, self.labels))
+            line = {"fold": fold, "setting": setting_json, "chosen_on": outcome.chosen_on}
+            self.predictions.append(_make_table(self.ids[outcome.rows], truth, "predicted", predicted, line))
+        return found
+
+    def write(self, folder: Path) -> None:
+        """Write all files of the evaluation; a table without rows is written too."""
+        none = np.zeros(0, np.int64)  # labels [n, C] would not fit a table's column
+        no_prediction = _make_table(self.ids[:0], none, "predicted", none, {"fold": 0, "setting": "", "chosen_on": ""})
+        no_cluster = _make_table(self.ids[:0], none, "cluster", none, {"fold": 0, "setting": "", "fit": 0})
+        parquet.write_table(arrow.concat_tables([no_prediction, *self.predictions]), folder / PREDICTIONS)
+        parquet.write_table(arrow.concat_tables([no_cluster, *self.partitions]), folder / ASSIGNMENTS)
+        (folder / CHOICES).write_text(json.dumps(self.choices))
+        confusions, classes = [], list[ClassScore]()
+        for (fold, question, chosen_on), one in self.counted.items():
+            classes += _class_scores(one, self.target, self.key, fold, question)
+            line = {"fold": fold, "setting": question, "chosen_on": chosen_on}
+            confusions.append({**line, "counts": _sparse(one.matrix)})
+        (folder / "confusion.json").write_text(json.dumps(confusions))
+        content = {"scores": to_plain(self.scores), "classes": to_plain(classes)}
+        (folder / "scores.json").write_text(json.dumps(content, sort_keys=True, allow_nan=False))
 
 
 def read_scores(folder: Path, dataset: str) -> tuple[list[Score], list[ClassScore]]:

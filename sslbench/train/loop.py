@@ -58,7 +58,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingResult:
-    """The results of a training besides the weights: epoch averages, cost, and the epoch whose weights were kept."""
+    """The results of a training other than its weights: epoch averages, cost, and the epoch whose weights were kept."""
 
     history: Sequence[Mapping[str, float]]
     seconds: float
