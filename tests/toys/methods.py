@@ -30,7 +30,7 @@ class Toy(TrainedMethod):
     def __init__(self, config, parts):
         super().__init__()
         self.kept = nn.ModuleDict(dict(parts.encoders))
-        self.config, self.facts = config, parts.context
+        self.config, self.context = config, parts.context
 
     @property
     def encoders(self):
@@ -90,7 +90,7 @@ class Assignments(Toy):
         self.head = nn.Linear(sum(e.width for e in parts.encoders.values()), 2)
 
     def before_epoch(self, step, survey):
-        values = torch.zeros(self.facts.samples)
+        values = torch.zeros(self.context.samples)
         for rows, view in survey():
             values[rows] = self.features(view).mean(1)
         values = step.processes.sum(values)
