@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -40,41 +41,40 @@ def test_a_failed_run_is_told_the_rest_goes_on_and_it_can_be_tried_again(cli, tm
 
 @pytest.mark.slow
 def test_killed_at_random_moments_a_study_ends_with_the_same_records(tmp_path):
-    """At least 20 kills: of the parent, of one worker, and of the whole group."""
+    """At least 20 kills that ended a process: of the parent, of the whole group, and of one worker."""
     path = write(tmp_path, {**STUDY, "tables": [], "figures": []})
     program = [sys.executable, "-m", "sslbench", "study", "run", str(path), "executor.workers=2", "--out"]
     whole = tmp_path / "whole"
     subprocess.run([*program, str(whole)], check=True, capture_output=True)
     expected, rng = records(whole), np.random.default_rng(0)
-    kills, rounds = 0, 0
-    while kills < 20:
+    kills: Counter[str] = Counter()
+    rounds = 0
+    while kills.total() < 20:
         rounds += 1
-        out = tmp_path / f"killed-{rounds}"
+        assert rounds < 60, kills
+        out, log = tmp_path / f"killed-{rounds}", tmp_path / f"killed-{rounds}.log"
         while True:
-            process = subprocess.Popen(
-                [*program, str(out)], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
+            with log.open("ab") as file:
+                process = subprocess.Popen([*program, str(out)], start_new_session=True, stdout=file, stderr=file)
             try:
                 process.wait(timeout=float(rng.uniform(3, 14)))
                 break
             except subprocess.TimeoutExpired:
-                victim = rng.integers(3)
-                kills += 1
-                if victim == 0:
-                    os.kill(process.pid, signal.SIGKILL)
-                elif victim == 1:
-                    os.killpg(process.pid, signal.SIGKILL)
-                else:
-                    children = subprocess.run(
-                        ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False
+                target = str(rng.choice(["parent", "group", "worker"]))
+                if target == "worker":
+                    found = subprocess.run(
+                        ["pgrep", "-f", f"sslbench.app.worker {out}"], capture_output=True, text=True, check=False
                     ).stdout.split()
-                    if children:
-                        os.kill(int(rng.choice(children)), signal.SIGKILL)
-                        continue_after = process.wait(timeout=300)
-                        assert continue_after == 0
-                        break
-                process.wait()
+                    if found:
+                        os.kill(int(rng.choice(found)), signal.SIGKILL)
+                    assert process.wait(timeout=300) == 0
+                    kills[target] += "ended with code -9; it is started again" in log.read_text()
+                    break
+                (os.killpg if target == "group" else os.kill)(process.pid, signal.SIGKILL)
+                kills[target] += process.wait() == -signal.SIGKILL
                 time.sleep(0.5)
         assert records(out) == expected
         tables = [json.dumps(r["scores"], sort_keys=True) for r in (records(out)[name] for name in sorted(expected))]
         assert tables == [json.dumps(expected[name]["scores"], sort_keys=True) for name in sorted(expected)]
+    assert set(kills) == {"parent", "group", "worker"}, kills
+    assert min(kills.values()) > 0, kills

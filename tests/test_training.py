@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from sslbench_vision.backbones.micro_vit import MicroVitConfig
 from sslbench_vision.backbones.micro_vit_model import MicroVit
 from sslbench_vision.backbones.torchvision_family import TorchvisionConfig
@@ -26,6 +28,7 @@ from sslbench.api import Modality
 from sslbench.api.modules import Objective, ParameterGroup
 from sslbench.config.settings import TrainSettings
 from sslbench.results.record import VARYING_FIELDS
+from sslbench.train import loop
 from sslbench.train.optimizers import (
     Lars,
     build_optimizer,
@@ -259,27 +262,44 @@ def finish(out: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_run_killed_at_any_time_and_repeated_has_the_same_record(tmp_path):
-    uninterrupted = comparable(finish(tmp_path / "whole"))
-    for number, wait in enumerate((3.0, 5.0, 6.5, 8.0)):
+    """Each run is killed when its training has saved a checkpoint, and a second time after a part of its usual time."""
+    started = time.monotonic()
+    process = start(tmp_path / "whole")
+    wait_for_checkpoint(process, tmp_path / "whole")
+    startup = time.monotonic() - started
+    text = process.communicate(timeout=300)[0].decode()
+    assert process.returncode == 0, text
+    rest = time.monotonic() - started - startup
+    uninterrupted = comparable(next((tmp_path / "whole").glob("*/record.json")))
+    kills = []
+    for number, part in enumerate((0.0, 0.3, 0.6, 0.8)):
         out = tmp_path / f"killed{number}"
-        kills = 0
-        while kills < 2:
-            process = start(out)
-            deadline = time.time() + wait
-            while time.time() < deadline and process.poll() is None:
-                time.sleep(0.05)
-            if process.poll() is not None:
-                break
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
+        process = start(out)
+        wait_for_checkpoint(process, out)
+        kills.append(kill_unfinished(process, out))
+        process = start(out)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=startup + part * rest)
+        kills.append(kill_unfinished(process, out))
         assert comparable(finish(out)) == uninterrupted
+    assert kills.count(True) >= 6, kills
+
+
+def wait_for_checkpoint(process: subprocess.Popen, out: Path) -> None:
+    """Wait until a training has saved its state, or until the process has ended."""
+    while process.poll() is None and not any(out.glob("stages/pretrain/.*.part-*/training.checkpoint")):
+        time.sleep(0.02)
+
+
+def kill_unfinished(process: subprocess.Popen, out: Path) -> bool:
+    """Kill a run, and return whether it was alive and without a record."""
+    process.kill()
+    process.communicate()
+    return process.returncode == -signal.SIGKILL and not any(out.glob("*/record.json"))
 
 
 def test_training_continues_exactly_from_a_checkpoint_within_an_epoch(tmp_path, monkeypatch):
     """The training stops after a step of the third epoch, like a killed one, and the next attempt continues from there."""
-    from sslbench.train import loop
-
     settings = {**TINY, "train.epochs": 4, "train.checkpoint_seconds": 0, "baselines": "none", "protocols": ["knn"]}
     whole = sslbench.run("mae", "digits", out=tmp_path / "whole", settings=settings)
     original, steps = loop._Loop._report, []
@@ -329,11 +349,26 @@ def test_accumulation_of_a_mean_loss_equals_the_larger_batch(tmp_path):
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
-def test_the_average_of_the_weights_is_saved(tmp_path):
-    base = {**TINY, "baselines": "none", "protocols": ["knn"]}
+def test_the_average_of_the_weights_is_saved(tmp_path, monkeypatch):
+    """The saved weights are the moving average over the weights after each step, and the training itself is unchanged."""
+    base = {**TINY, "train.precision": "float32", "baselines": "none", "protocols": ["knn"]}
     plain = sslbench.run("mae", "digits", out=tmp_path, settings=base).records[0]
-    averaged = sslbench.run("mae", "digits", out=tmp_path, settings={**base, "train.ema_decay": 0.99}).records[0]
+    report, weights = loop._Loop._report, []
+
+    def observed(self, total, passes):
+        report(self, total, passes)
+        if str(self.training.checkpoint).startswith(str(tmp_path)):  # and not a step that is timed for an estimate
+            weights.append({name: value.double() for name, value in self.training.objective.state_dict().items()})
+
+    monkeypatch.setattr(loop._Loop, "_report", observed)
+    averaged = sslbench.run("mae", "digits", out=tmp_path, settings={**base, "train.ema_decay": 0.9}).records[0]
     assert plain.training[0]["history"] == averaged.training[0]["history"]
-    weights = [(tmp_path / r.run).glob("encoder-*.safetensors") for r in (plain, averaged)]
-    assert next(weights[0]).read_bytes() != next(weights[1]).read_bytes()
-    assert math.isfinite(averaged.training[0]["history"][-1]["loss"])
+    assert len(weights) == 2 * 19
+    expected = weights[0]
+    for step in weights[1:]:
+        expected = {name: 0.9 * value + 0.1 * step[name] for name, value in expected.items()}
+    kept = load_file(next((tmp_path / averaged.run).glob("encoder-*.safetensors")))
+    assert set(kept) == set(expected)
+    for name, value in kept.items():
+        torch.testing.assert_close(value.double(), expected[name], rtol=1e-4, atol=1e-6, msg=name)
+    assert any(not torch.allclose(value.double(), weights[-1][name], rtol=1e-3) for name, value in kept.items())

@@ -74,7 +74,7 @@ class ExecutorTrial:
         """Run the study in a new folder, with additional environment variables.
 
         `disturb` is called once with that folder when the first encoder is done and evaluations are left: it may kill
-        workers. Raises TimeoutError after 15 minutes.
+        workers. Raises TimeoutError after 15 minutes, and RuntimeError if the study ended before that call.
         """
         self._runs += 1
         out = self.folder / f"runs-{self._runs}"
@@ -97,6 +97,8 @@ class ExecutorTrial:
             finally:
                 process.terminate()
                 process.wait()
+        if disturb is not None:
+            raise RuntimeError(f"the study ended before it was disturbed; see {log}")
         return StudyOutcome(code=process.returncode, text=log.read_text(), records=_records(out), out=out)
 
 
