@@ -121,6 +121,7 @@ def test_views_of_two_sizes_and_one_that_is_not_augmented(tmp_path):
     run(tmp_path, "toy-sizes", "toy-pairs", "backbones.image.name=toy-mean", "augmentation.name=toy-two-sizes")
     shapes = methods.SEEN["shapes"]
     assert shapes == {"global": [(1, 16, 16)] * 2, "local": [(1, 8, 8)] * 3, "original": [(1, 16, 16)]}
+    assert len(methods.SEEN["original"]) > 1
     first = {}
     for rows, images in methods.SEEN["original"].values():
         for row, image in zip(rows, images, strict=True):
@@ -172,7 +173,7 @@ def test_only_a_method_that_takes_targets_gets_them(tmp_path):
     original = methods.Masks.loss
 
     def spy(self, batch, step):
-        seen.append((batch.target, self.facts.target))
+        seen.append((batch.target, self.context.target))
         return original(self, batch, step)
 
     methods.Masks.loss = spy
@@ -180,6 +181,7 @@ def test_only_a_method_that_takes_targets_gets_them(tmp_path):
         run(tmp_path, "toy-masks", "toy-spectra", MEAN, "augmentation.name=toy-shift")
     finally:
         methods.Masks.loss = original
+    assert seen
     assert all(target is None and facts.kind == "none" and facts.names == () for target, facts in seen)
 
 

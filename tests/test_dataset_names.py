@@ -208,7 +208,9 @@ def test_another_title_computes_nothing_again_and_names_all_of_its_record(tmp_pa
         assert {one["dataset"] for one in json.loads((folder / "confusion.json").read_text())} == {name}
         assert name in record.run
         assert (folder / f"figures/examples-{name}.png").exists()
-        assert all(path.name.startswith(name) for path in (folder / "artifacts").iterdir())
+        artifacts = [path.name for path in (folder / "artifacts").iterdir()]
+        assert artifacts
+        assert all(file.startswith(name) for file in artifacts)
         assert list((out / "splits").glob(f"{name}-fold0-*.tsv"))
     values = [[replace(s, dataset="") for s in record.scores] for record in (before, after)]
     assert values[0] == values[1]

@@ -33,5 +33,5 @@ def test_views_share_a_file_but_not_appended_values():
     last.append(np.arange(2))
     assert ([len(one) for one in made], [len(one) for one in last]) == ([3, 5, 7], [5, 2])
     assert [one.sum() for one, other in zip(made, made, strict=True) if len(one) == len(other)] == [3, 10, 21]
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="range"):
         made[3]

@@ -156,6 +156,7 @@ def test_the_lines_of_every_card_give_the_stored_vectors_without_sslbench(export
         [sys.executable, "-c", APART, *folders], capture_output=True, text=True, env={"HOME": folders[0]}, check=False
     )
     assert answer.returncode == 0, answer.stderr
+    assert len(exported) > 1
     for name, (target, vector, _) in exported.items():
         found = np.load(target / "vector.npy")
         assert found.shape == vector.shape, name

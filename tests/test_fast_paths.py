@@ -26,6 +26,7 @@ def test_every_fast_path_on_and_off_gives_the_same_table(tmp_path, monkeypatch):
         ):
             monkeypatch.setattr(module, name, lambda precision=precision: precision)
         results = sslbench.run("mae", "digits", out=tmp_path / precision, settings=settings)
+        assert len(results.records) == 2
         for record in results.records:
             assert (record.settings["train"]["precision"], record.settings["cpu_matmul_dtype"]) == (
                 precision,

@@ -130,7 +130,9 @@ def test_label_preserving_of_data_that_names_no_such_augmentation_is_refused():
 
 def test_every_method_that_compares_augmented_views_says_so():
     """What takes several augmented views compares them; a method that hides patches, or is given labels, takes one."""
-    for component in CATALOG.all("method"):
+    methods = list(CATALOG.all("method"))
+    assert {method.spec.compares_views for method in methods} == {True, False}
+    for component in methods:
         spec = component.spec
         views = sum(role.count for role in spec.views(spec.config()).values() if role.augment)
         assert spec.compares_views == (spec.trains and views > 1), spec.name

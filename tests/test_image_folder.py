@@ -158,7 +158,7 @@ def test_a_zip_is_read_and_another_file_is_refused(tmp_path):
     (tmp_path / "set.tar").write_bytes(b"tar")
     with pytest.raises(DataBroken, match=r"set\.tar is a file but not a zip file\. Unpack it"):
         open_images(tmp_path / "set.tar")
-    with pytest.raises(DataMissing):
+    with pytest.raises(DataMissing, match="absent"):
         open_images(tmp_path / "absent")
 
 

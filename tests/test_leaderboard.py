@@ -52,7 +52,9 @@ def test_submitted_numbers_follow_from_predictions(made_board):
 
 
 def test_a_bundle_has_no_machine_name_and_no_earlier_epochs(made_board):
-    for bundle in (made_board / "results/small").iterdir():
+    bundles = list((made_board / "results/small").iterdir())
+    assert len(bundles) == 4
+    for bundle in bundles:
         text = (bundle / "record.json").read_text()
         assert str(made_board.parent) not in text
         assert f'"{environment.describe_host()["node"]}"' not in text
@@ -88,7 +90,9 @@ def test_a_suite_with_old_names_of_settings_accepts_its_bundles(board):
 
 
 def test_the_command_of_a_run_repeats_the_run(made_board):
-    for bundle in sorted((made_board / "results/small").iterdir()):
+    bundles = sorted((made_board / "results/small").iterdir())
+    assert len(bundles) == 4
+    for bundle in bundles:
         words = shlex.split(repeat_command(read_record(bundle / "record.json")))
         options = {"method": {"name": words[3]}, "data": {"name": words[5]}}
         assert (words[:3], words[4]) == (["sslbench", "run", "--method"], "--dataset")

@@ -133,6 +133,7 @@ def test_zoolake_with_and_without_its_published_split(lake, tmp_path):
 
 def test_syke_ifcb_takes_the_class_from_the_folder(shared, tmp_path):
     files = sorted((shared / "whoi_ifcb_guide/images").rglob("*.jpg"))[:6]
+    assert len(files) == 6
     root = tree(tmp_path / "t", {f"labeled_20201020/Ciliata/Older_name_{n}.jpg": f for n, f in enumerate(files)})
     folder = tmp_path / "syke-ifcb-2022"
     zipped(root, folder / "phytoplankton_labeled.zip")

@@ -111,5 +111,5 @@ def test_epochs_are_permutations_that_depend_on_seed_and_epoch_alone():
 def test_an_error_while_reading_reaches_the_reader(tmp_path):
     table = made(ragged_job(), tmp_path)
     pool = Pool(members=[(table, np.arange(40))], modalities=table.modalities)
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="out of bounds"):
         list(read_ahead(pool, [np.array([1]), np.array([1000])]))

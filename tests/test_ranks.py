@@ -105,6 +105,7 @@ def test_equal_rows_tie_and_an_empty_field_has_no_rows():
 @given(st.lists(st.lists(st.booleans(), min_size=60, max_size=60), min_size=1, max_size=6))
 def test_a_rank_lies_within_the_ranks_that_it_could_be(rows):
     found = rank_rows(field({f"m{i}": np.array(row).reshape(3, 20) for i, row in enumerate(rows)}))
+    assert len(found) == len(rows)
     for one in found:
         assert 1 <= one.rank == one.ranks[0] <= one.ranks[1] <= len(rows)
 

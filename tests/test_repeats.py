@@ -27,6 +27,7 @@ def finished(tmp_path_factory):
 def test_a_repeated_request_writes_nothing_again(finished):
     out, first = finished
     before = stamps(out)
+    assert before
     again = sslbench.run("mae", "digits", out=out, settings=SETTINGS)
     assert stamps(out) == before
     assert again.records == first.records

@@ -120,6 +120,7 @@ def test_the_runs_folder_holds_splits_confusions_and_exemplars(finished):
 def test_asking_twice_costs_nothing_and_changes_no_byte(finished, cli):
     out, _ = finished
     stages = {path: path.stat().st_mtime_ns for path in out.rglob("stage.json")}
+    assert stages
     record = next(out.glob("mae-*/record.json"))
     before = json.loads(record.read_text())
     answer = cli("run", "--method", "mae", "--dataset", "digits", "--seeds", "0,1", "--out", str(out), *OVERRIDES)
@@ -249,6 +250,7 @@ def test_a_pool_of_parts_and_a_row_for_each(shared, tmp_path):
     settings = {**TINY, "data.root": str(tmp_path / "tree"), "view.size": 16, "protocols": ["knn"], "baselines": "supervised",
                 "splits.folds": 3, "backbone.patch": 4}  # fmt: skip
     results = sslbench.run("mae", "daplankton", out=tmp_path / "runs", settings=settings)
+    assert len(results.records) == 2
     for record in results.records:
         assert record.status == "done", record.reason
         assert len(record.evaluated_on) == 5

@@ -76,7 +76,7 @@ def test_an_encoder_learns_the_same_and_answers_the_same_bits(monkeypatch, kind,
 
 def test_what_is_no_plain_convolution_or_no_small_map_is_left_alone(monkeypatch):
     def never(*args: object) -> torch.Tensor:
-        raise AssertionError
+        raise AssertionError("never to be called")
 
     network = nn.Sequential(
         nn.Conv2d(4, 4, 3, padding=1, groups=2), nn.Conv2d(4, 4, 3, padding=2, dilation=2), nn.Conv2d(4, 4, 3, padding="same"),
@@ -88,7 +88,7 @@ def test_what_is_no_plain_convolution_or_no_small_map_is_left_alone(monkeypatch)
     network(torch.rand(1, 4, 3, 3)).sum().backward()
     with torch.no_grad():
         network(torch.rand(1, 4, 2, 2))
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="never"):
         network[-1:](torch.rand(1, 4, 2, 2))
     with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
         SmallMapConv2d(4, 4, 5)(torch.rand(1, 4, 2, 2))

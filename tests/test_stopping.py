@@ -141,6 +141,7 @@ def test_a_record_states_the_epoch_at_which_training_stopped(tmp_path, pool, lea
     record = sslbench.run("simclr", "digits", out=tmp_path, settings=settings).records[0]
     assert record.status == "done", record.reason
     assert record.training[0]["samples"] == learned
+    assert len(record.training[0]["history"]) == 4
     assert all(epoch["validation_loss"] > 0 for epoch in record.training[0]["history"])
     assert record.training[0]["notes"]["training"].startswith("ran all its 4 epochs, weights of epoch ")
 

@@ -217,6 +217,7 @@ def test_the_report_has_tables_figures_and_a_page(finished):
 def test_status_and_a_repeated_run(finished, cli):
     folder, path, _ = finished
     before = {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("record.json")}
+    assert len(before) == 4
     answer = cli("study", "status", str(path), "--out", str(folder / "runs"))
     assert answer.stdout.startswith("4 done, 0 running, 0 waiting, 0 failed, 0 stale of 4 runs")
     again = cli("study", "run", str(path), "--out", str(folder / "runs"))
@@ -291,11 +292,16 @@ def test_lists_on_the_command_line_are_a_study_without_a_file(cli, tmp_path):
 def test_studies_are_found_by_path_name_and_plugin(cli, tmp_path):
     catalog = discover(installed_entries())
     assert find_study(catalog, str(write(tmp_path, STUDY))) == tmp_path / "study.yaml"
-    for component in catalog.all("study"):
+    installed = list(catalog.all("study"))
+    assert installed
+    for component in installed:
         read_study(component.spec.file, "smoke")
-    answer = cli("list", "studies")
-    assert all(component.name in answer.stdout for component in catalog.all("study"))
-    assert all(path.stem in cli("list", "studies", cwd=ROOT).stdout for path in (ROOT / "benchmarks/studies").glob("*"))
+    answer = cli("list", "studies").stdout
+    assert [component.name for component in installed if component.name not in answer] == []
+    files = list((ROOT / "benchmarks/studies").glob("*"))
+    assert files
+    answer = cli("list", "studies", cwd=ROOT).stdout
+    assert [path.stem for path in files if path.stem not in answer] == []
 
 
 def test_a_study_with_overrides_has_a_separate_folder(tmp_path):

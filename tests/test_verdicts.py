@@ -43,10 +43,11 @@ def printed(results) -> str:
 
 def test_answers_give_the_scores_that_the_record_holds(finished):
     results = finished[0, 1, 2]
+    assert results.records
     for record in results.records:
-        for protocol, answers in default_answers(
-            record, "digits", {record.run: read_answers(results.root, record)}
-        ).items():
+        by_protocol = default_answers(record, "digits", {record.run: read_answers(results.root, record)})
+        assert set(by_protocol) == {"knn", "linear"}
+        for protocol, answers in by_protocol.items():
             for metric in ("micro_accuracy", "macro_accuracy"):
                 field = compared_scores({record.run: answers}, metric)
                 assert field.scores[0] == pytest.approx(make_rows([record])[0].cells[protocol, metric].mean, abs=1e-12)
