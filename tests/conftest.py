@@ -1,4 +1,4 @@
-"""What several tests need: real data where it is at hand, a folder for prepared data, and the command line."""
+"""Fixtures: real data where it is available, a folder for prepared data, and the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHARED = ROOT.parent / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real data beside the project; tests that need it skip where it is absent."""
+    """Return the folder of real data next to the project; tests that need it skip where it is absent."""
     if not SHARED.exists():
         pytest.skip(f"needs the real data in {SHARED.name} beside the project")
     return SHARED
@@ -64,7 +64,7 @@ def cli() -> Cli:
 
 @pytest.fixture(scope="session")
 def made_board(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small leaderboard, made once for all who copy it."""
+    """Make a small leaderboard once, for all tests that copy it."""
     return make_board(cli, tmp_path_factory.mktemp("made"))
 
 

@@ -1,4 +1,4 @@
-"""Shared batch normalization beside torch's SyncBatchNorm, two processes on one GPU or two: exits where they differ."""
+"""Compare shared batch normalization with torch's SyncBatchNorm in two processes on one or two GPUs; exits where they differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a page is sound HTML, for tests that look at pages without a browser."""
+"""Check that a page is valid HTML, for tests of pages without a browser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Sound(HTMLParser):
-    """Every tag closed in order, every id once, every link to a file that is there, every control with a name."""
+    """Check that tags close in order, ids are unique, links lead to files, and controls have names."""
 
     VOID = frozenset({"meta", "link", "input", "img", "br", "circle", "line", "polyline"})
 

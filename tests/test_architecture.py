@@ -1,4 +1,4 @@
-"""The rules of the house, kept by machine: who imports whom, how long things are, what the core may not know."""
+"""Rules of the code base: which package imports which, lengths of files and functions, what the core may not name."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_files_and_functions_are_short():
                 assert (node.end_lineno or 0) - node.lineno < 60, (path, node.name)
 
 
-def test_every_public_thing_says_what_it_is():
+def test_every_public_object_has_a_docstring():
     for path in [*CORE, *PLUGINS]:
         tree = ast.parse(path.read_text())
         assert ast.get_docstring(tree), path

@@ -70,7 +70,7 @@ def test_every_class_has_its_answer(finished, cli):
             assert (folder / f"{name}.{ending}").stat().st_size > 5000
 
 
-def test_datasets_are_judged_as_classes_are_and_protocols_are_set_beside(finished, cli):
+def test_datasets_are_judged_like_classes_and_protocols_are_compared(finished, cli):
     file, out = finished
     options = ["--protocol", "knn", "--of", "datasets", "--beside", "linear", "--out", str(out)]
     answer = cli("bias", str(file), "--axis", "method.mask", *options, env={"COLUMNS": "200"})
@@ -117,7 +117,7 @@ def test_a_study_may_ask_for_it(finished):
         ),
     ],
 )
-def test_what_cannot_be_judged_is_a_sentence(finished, cli, options, sentence):
+def test_what_cannot_be_judged_is_an_error_of_one_line(finished, cli, options, sentence):
     file, out = finished
     answer = cli("bias", str(file), "--out", str(out), "--protocol", "knn", *options)
     assert answer.returncode == 2

@@ -1,4 +1,4 @@
-"""Plugins that misbehave are one clear line each, alone and all together, and harm no other. The packages are real."""
+"""Each bad plugin gives one line, alone and together with others, and breaks no other. The packages are real."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def with_packages(cli, folder: Path, names: list[str], *args: str):
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "failing-listener"])
-def test_one_bad_plugin_is_one_line_and_harms_nobody(cli, packages, name):
+def test_a_bad_plugin_gives_one_line_and_breaks_no_other(cli, packages, name):
     problems = with_packages(cli, packages, [name], "list", "--problems")
     kind, sentence = EXPECTED[name]
     lines = [line for line in problems.stdout.splitlines() if f"'bad-{name}'" in line]
@@ -109,7 +109,7 @@ def test_strict_mode_refuses_with_every_problem(cli, packages):
     assert advised.returncode == 0
 
 
-def test_a_misspelt_name_is_answered_with_the_nearest(cli):
+def test_a_misspelt_name_suggests_the_nearest(cli):
     answer = cli("show", "method", "mea")
     assert answer.returncode == 2
     assert "method 'mea' is not installed. Did you mean 'mae'?" in answer.stderr
@@ -127,7 +127,7 @@ def test_the_projects_own_plugins_have_no_problem_and_load_no_torch(cli):
     assert cli("list", "--problems").stdout.strip() == "no problems"
 
 
-def test_families_are_one_line_and_answer_to_their_members():
+def test_a_family_is_one_line_and_resolves_names_of_members():
     catalog = discover(installed_entries())
     assert [c.name for c in catalog.all("backbone")].count("timm") == 1
     component, settings = catalog.find("backbone", "torchvision-resnet18")

@@ -1,4 +1,4 @@
-"""Which classes one row answers worse than another: at the nominal rate where there is none, found where there is one."""
+"""Classes on which one row is worse than another: errors at the nominal rate, and planted differences that are found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Case:
     power: float
 
     def row(self, rng: np.random.Generator, ease: np.ndarray, labels: np.ndarray, lost: float):
-        """Samples are as hard as everybody's and a little its own; probes of a seed share its luck."""
+        """Samples have a common difficulty and a little of their own; probes of a seed share its deviation."""
         own = ease + rng.normal(0, 0.1, len(ease)) - lost * (labels == 3)
         own = own + rng.normal(0, self.spread, (self.seeds, CLASSES))[:, labels]
         right = rng.random((self.probes, *own.shape)) < np.clip(own, 0, 1)
@@ -50,7 +50,7 @@ def test_classes_are_lost_at_the_nominal_rate_and_found_where_planted(case):
     assert found / count >= case.power
 
 
-def test_classes_that_say_nothing_have_no_p():
+def test_classes_without_information_have_no_p():
     labels = np.array([0] * 20 + [1] * 20 + [2])
     right = np.ones((2, 41))
     worse = right.copy()

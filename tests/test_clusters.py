@@ -1,4 +1,4 @@
-"""What a run shows of clusters that were set against a column of the data."""
+"""What a run shows of clusters that were scored against a column of the data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sslbench.report.console.terminal import show_results
 from .conftest import TINY
 
 
-def test_clusters_against_a_column_are_shown_beside_the_classes(tmp_path, capsys):
+def test_clusters_against_a_column_are_shown_next_to_those_against_classes(tmp_path, capsys):
     from sklearn.datasets import load_digits
 
     for place, (scan, label) in enumerate(

@@ -79,13 +79,13 @@ def converted(**values):
         ({"nmae": "y"}, "x.nmae: no such setting. Did you mean 'x.name'?"),
     ],
 )
-def test_what_is_not_of_its_type_is_a_sentence(values, sentence):
+def test_a_value_of_another_type_is_refused(values, sentence):
     _, problems = converted(**values)
     assert len(problems) == 1
     assert problems[0].startswith(sentence)
 
 
-def test_what_is_of_its_type_arrives_typed():
+def test_a_value_of_the_right_type_is_converted():
     value, problems = converted(
         share=1, pair=[0, 2], many=[1, 2], kind=3, either="edge", maybe=None, where="a/b", table={"a": 1},
         color="BLUE", inner={"depth": 4},
@@ -148,7 +148,7 @@ def test_steps_are_as_many_whole_epochs_as_come_nearest():
     )  # a plan's cost is of a few steps
 
 
-def test_a_recipe_for_somebody_elses_method(tmp_path):
+def test_a_recipe_for_a_method_of_another_plugin(tmp_path):
     from PIL import Image
 
     for name in "ab":
@@ -275,7 +275,7 @@ def test_all_problems_at_once():
         (["backbones.sound.name=micro-vit"], "backbones.sound: the data has no such modality"),
     ],
 )
-def test_each_mistake_has_its_sentence(overrides, sentence):
+def test_each_mistake_has_its_own_message(overrides, sentence):
     with pytest.raises(RequestError) as raised:
         planned(*overrides)
     assert any(line.startswith(sentence) for line in raised.value.problems), raised.value.problems
@@ -291,7 +291,7 @@ KEYS = (
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_any_value_at_any_key_is_a_plan_or_a_sentence(key):
+def test_any_value_at_any_key_gives_a_plan_or_an_error(key):
     for value in ODD:
         with contextlib.suppress(RequestError, DataMissing):
             planned(f"{key}={value}")
@@ -310,7 +310,7 @@ def test_files_that_are_no_requests(tmp_path):
             planned(file=file)
 
 
-def test_a_backbone_that_is_named_for_a_modality_keeps_its_name_beside_its_settings():
+def test_a_backbone_that_is_named_for_a_modality_keeps_its_name_with_its_settings():
     tree = read_request(None, {"backbones": {"image": "micro-cnn"}}, ["backbones.image.widths=[4,8]"])
     assert tree["backbones"] == {"image": {"name": "micro-cnn", "widths": [4, 8]}}
 

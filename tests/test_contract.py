@@ -1,4 +1,4 @@
-"""The contract on every hard case of the five papers, carried by toys that touch nothing of the core."""
+"""The plugin contract on every hard case of the five papers, by toys that change nothing of the core."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_two_modalities_ragged_sequences_and_side_information(tmp_path):
     assert np.load(folder / "image.joint.npy").shape == (60, 4)
 
 
-def test_a_method_of_one_modality_says_what_to_name(tmp_path):
+def test_a_wrong_number_of_modalities_is_refused_with_what_to_name(tmp_path):
     with pytest.raises(RequestError) as raised:
         run(tmp_path, "toy-pairs", "toy-spectra", MEAN, "augmentation.name=toy-shift")
     assert "'toy-pairs' takes 2 modalities, not 1" in str(raised.value)
@@ -68,7 +68,7 @@ def test_a_method_of_one_modality_says_what_to_name(tmp_path):
     assert "takes 1 modality, not 2. Select from image, profile with --backbone image=NAME" in str(raised.value)
 
 
-def test_masks_are_a_samples_own_whatever_the_batch(tmp_path):
+def test_masks_belong_to_a_sample_in_any_batch(tmp_path):
     run(tmp_path / "a", "toy-masks", "toy-pairs", *IMAGE, "train.batch_size=40")
     large = dict(methods.SEEN["masks"])
     methods.SEEN.clear()
@@ -112,7 +112,7 @@ def test_two_augmentation_sets_are_summed_for_a_method_with_a_queue(tmp_path):
     assert both == pytest.approx(1.4 * one, rel=0.25)
 
 
-def test_a_queue_larger_than_the_data_is_a_sentence(tmp_path):
+def test_a_queue_larger_than_the_data_is_refused(tmp_path):
     with pytest.raises(RequestError, match=r"method\.queue = 61 does not fit 60 training samples"):
         run(tmp_path, "toy-queue", "toy-spectra", MEAN, "augmentation.name=toy-shift", "method.queue=61")
 
@@ -133,7 +133,7 @@ def test_an_encoder_that_takes_one_size_is_refused_for_two(tmp_path):
         run(tmp_path, "toy-sizes", "toy-pairs", "backbones.image.name=micro-vit", "augmentation.name=toy-two-sizes")
 
 
-def test_an_encoder_of_spectra_meets_every_step_of_a_series(tmp_path):
+def test_an_encoder_of_spectra_embeds_every_step_of_a_series(tmp_path):
     record = run(
         tmp_path,
         "toy-queue",
@@ -185,7 +185,7 @@ def test_only_a_method_that_takes_targets_gets_them(tmp_path):
     assert all(target is None and facts.kind == "none" and facts.names == () for target, facts in seen)
 
 
-def test_arms_start_from_the_same_weights():
+def test_methods_start_from_the_same_weights():
     from sslbench.train.build import build_method
 
     weights = []

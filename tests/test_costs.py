@@ -25,7 +25,7 @@ from sslbench.study.rates import Rates, open_rates
 from sslbench.study.status import StageCosts
 
 
-def test_time_left_is_told_by_rows_of_the_same_shape_then_kind(tmp_path):
+def test_time_left_is_estimated_from_rows_of_the_same_shape_then_kind(tmp_path):
     def stage(name: str, kind: str, shape: str, rows: int, seconds: float | None = None) -> Stage:
         made = Stage(
             kind=kind, key=name, folder=tmp_path / name, title=name, inputs=(), make=print, shape=shape, rows=rows

@@ -1,4 +1,4 @@
-"""A image and a profile of one particle: the equations, what projections are told, and the falsification."""
+"""An image and a profile of one particle: the equations, the input of projections, and the negative control."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def method(**settings):
     )
 
 
-def test_projections_are_told_sizes_as_they_were_before_any_crop():
+def test_projections_receive_sizes_from_before_any_crop():
     told = method().eval()
     assert {name: p.in_features for name, p in told.projections.items()} == {"image": 4 + 2, "profile": 4 + 1}
     view = {"image": torch.rand(2, 256), "image.size": torch.tensor([[40, 90], [20, 20]]),
@@ -117,7 +117,7 @@ def test_projections_are_told_sizes_as_they_were_before_any_crop():
     assert method(unit=0.0).projections["profile"].in_features == 4
 
 
-def test_strangers_stand_beside_a_image_the_same_ones_for_any_batch():
+def test_mismatched_pairs_are_the_same_in_any_batch():
     reference = {"image": torch.zeros(5, 16), "profile": torch.arange(5.0).view(5, 1, 1).expand(5, 7, 6),
                  "profile.length": torch.arange(5) + 1}  # fmt: skip
     operation = mismatch_pairs(
@@ -134,12 +134,12 @@ def test_strangers_stand_beside_a_image_the_same_ones_for_any_batch():
     assert torch.equal(some["profile"], made["profile"][7:9])
 
 
-def test_strangers_need_two_modalities():
+def test_mismatched_pairs_need_two_modalities():
     with pytest.raises(RequestError, match="swaps the second modality, and the data that is used has one"):
         sslbench.run("simclr", "digits", settings={"augmentation.name": "mismatched-pairs", "recipe": "quick"})
 
 
-def test_galleries_of_everything_are_asked_of_what_was_not_learned_from():
+def test_galleries_of_all_samples_are_queried_with_samples_that_were_not_learned_from():
     told = "these settings would test on samples that 'clip-pairs' was pretrained on. Choose settings that test on the test set"
     with pytest.raises(RequestError, match=told):
         sslbench.run("clip-pairs", "pulse-pairs/lab", settings={**SMALL, "protocol_settings.gallery.source": "all"})
@@ -159,7 +159,7 @@ def accuracies(record) -> dict[tuple[str, str, int], float]:
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory):
-    """CLIP on pairs, and on images beside other individuals' pulses."""
+    """CLIP on pairs, and on images with the pulses of other individuals."""
     out = tmp_path_factory.mktemp("runs")
     own = sslbench.run("clip-pairs", "pulse-pairs/lab", out=out, settings=SMALL).records[0]
     control = {**SMALL, "augmentation.name": "mismatched-pairs"}
@@ -168,7 +168,7 @@ def learned(tmp_path_factory):
     return own, strangers
 
 
-def test_modalities_recognize_each_other_unless_strangers_were_paired_in_training(learned):
+def test_modalities_recognize_each_other_unless_training_pairs_were_mismatched(learned):
     """Chance is 1/12. Five of the classes' kinds show in both modalities, so that 5/12 is the most that can be had."""
     own, strangers = map(accuracies, learned)
     for way in (("image", "profile", 8), ("profile", "image", 8)):
@@ -176,7 +176,7 @@ def test_modalities_recognize_each_other_unless_strangers_were_paired_in_trainin
         assert strangers[way] < 0.17
 
 
-def test_accuracy_rises_with_the_gallery_and_both_modalities_do_not_harm(learned):
+def test_accuracy_rises_with_the_gallery_and_with_both_modalities(learned):
     found = accuracies(learned[0])
     assert all(found[held, asked, 8] > found[held, asked, 1] for held in ("", "image") for asked in ("", "image"))
     assert found["", "", 8] > max(found["image", "image", 8], found["profile", "profile", 8]) - 0.05

@@ -1,4 +1,4 @@
-"""The study of images and profiles: planned at every scale without the published data, and the tables that came with it."""
+"""The study of images and profiles: planned at every scale without the published data, and its tables."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_the_papers_recipe(monkeypatch):
     assert clip.backbones["image"].config.published
 
 
-def test_random_weights_are_random_whatever_the_encoders_settings_say(monkeypatch):
+def test_random_weights_are_random_for_any_settings_of_the_encoder(monkeypatch):
     monkeypatch.setenv("SSLBENCH_SOURCES", "")
     plan = planned("paper")["convnext and cnn", "LAB to LAB"]
     tree = baseline_tree(plan, "random-init")
@@ -107,7 +107,7 @@ def test_random_weights_are_random_whatever_the_encoders_settings_say(monkeypatc
     assert (fresh.backbones["image"].name, fresh.backbones["image"].config.published) == ("convnext_femto", False)
 
 
-def test_the_notebooks_numbers_stand_in_the_file():
+def test_the_file_holds_the_numbers_of_the_notebook():
     frame = read_published(HERE / "cross_modal_plankton_published.csv")
     nine = frame[(frame["arm"] == "convnext and cnn") & (frame["shots"] == "16") & (frame["transfer"] == "LAB to LAB")]
     assert len(nine) == 9 * 4
@@ -116,7 +116,7 @@ def test_the_notebooks_numbers_stand_in_the_file():
     assert frame["lost"].sum() == 7
 
 
-def test_weights_that_cannot_be_had_are_a_sentence(monkeypatch):
+def test_weights_that_are_unavailable_are_an_error_of_one_line(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     image = Modality(layout="image", shape=(1, 32, 32))
     with pytest.raises(Unavailable, match=r"the published weights of 'resnet10t' are not available .*published=false"):
@@ -129,7 +129,7 @@ def test_weights_that_cannot_be_had_are_a_sentence(monkeypatch):
 
 
 def gallery_scores() -> pd.DataFrame:
-    """Two arms, five folds, five draws, two sizes; the second arm is better by .1 with a fold's own noise."""
+    """Two methods, five folds, five draws, two sizes; the second method is better by 0.1 with noise of each fold."""
     rng, rows = np.random.default_rng(0), []
     for arm, gain in (("a", 0.0), ("b", 0.1)):
         for fold in range(5):
@@ -154,7 +154,7 @@ def test_deviations_are_over_folds_and_draws():
     assert found["deviation_n"].iloc[0] == pytest.approx(own.std(ddof=0))
 
 
-def test_where_nobody_asks_the_largest_gallery_counts():
+def test_the_largest_gallery_counts_by_default():
     frame = gallery_scores()
     assert set(select(frame, {}, ["arm"])["shots"]) == {4}
     assert set(select(frame, {}, ["arm", "shots"])["shots"]) == {1, 4}

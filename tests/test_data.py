@@ -1,4 +1,4 @@
-"""Real images of every kind into memory-mapped arrays: once, safely, and with what cannot be read named."""
+"""Real images of every kind become memory-mapped arrays: once, safely, and with a list of unreadable files."""
 
 from __future__ import annotations
 

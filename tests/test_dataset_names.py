@@ -1,4 +1,4 @@
-"""What data is called in tables, records and files, and what a data frame shows of runs that share stages."""
+"""Names of datasets in tables, records and files, and data frames of runs that share stages."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def test_another_title_computes_nothing_again_and_names_all_of_its_record(tmp_pa
     assert set(sslbench.load_results(out).scores["dataset"]) == {"mine", "lake"}
 
 
-def test_a_missing_folder_says_once_how_to_obtain_it():
+def test_a_missing_folder_states_once_how_to_obtain_it():
     with pytest.raises(DataMissing) as missing:
         planned(name="plankton-folder", root="no/such/folder")
     assert str(missing.value).count("it is your own folder of images") == 1

@@ -1,4 +1,4 @@
-"""Claims of a study: verdicts on tables made so that the answer is known."""
+"""Hypotheses of a study: verdicts on tables with known answers."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_spread_is_judged_by_log_deviations():
 
 @settings(max_examples=25)
 @given(st.integers(0, 10_000))
-def test_equal_spreads_are_rarely_told_apart(seed):
+def test_equal_spreads_are_rarely_called_different(seed):
     rng = np.random.default_rng(seed)
     claim = Hypothesis(claim="c", statistic="spread", greater={"arm": "a"}, lesser={"arm": "b"})
     verdicts = [
@@ -109,7 +109,7 @@ def test_equal_spreads_are_rarely_told_apart(seed):
     assert verdicts.count("undecided") >= 14  # nominally 19 of 20, and never fewer by chance
 
 
-def test_what_was_not_measured_is_said():
+def test_what_was_not_measured_is_stated():
     assert judge_hypothesis(pd.DataFrame(), ABOVE, [])[0].place == "no finished run with these facts"
     found = judge_hypothesis(scores(({"arm": "a"}, LESS)), ABOVE, ["arm"])[0]
     assert (found.verdict, found.place.startswith("no scores of ")) == ("not measured", True)

@@ -215,7 +215,7 @@ def test_every_command_is_documented(cli):
         assert f"`sslbench {name}" in text, name
 
 
-def test_links_between_pages_lead_somewhere():
+def test_links_between_pages_exist():
     links = [(path, link) for path in EVERY_PAGE for link in re.findall(r"\]\(([^)#]+)\)", path.read_text())]
     inside = [(path, link) for path, link in links if not link.startswith("https://")]
     assert len(inside) > 20
@@ -234,7 +234,7 @@ def test_front_pages_are_short_and_images_small():
     assert all(path.stat().st_size < 200_000 for path in images)
 
 
-def test_the_method_in_contributing_runs_with_nothing_in_the_core_touched(cli, tmp_path):
+def test_the_method_in_contributing_runs_without_a_change_of_the_core(cli, tmp_path):
     text = (ROOT / "CONTRIBUTING.md").read_text()
     spec, model, points = re.findall(r"```(?:python|toml)\n(.*?)```", text, flags=re.DOTALL)[:3]
     package = tmp_path / "my_package"

@@ -262,7 +262,7 @@ def test_spherical_k_means_finds_caps_and_keeps_an_empty_cluster():
     torch.testing.assert_close(centroids[3:], away)
 
 
-def test_nobody_assigned_is_a_loss_of_nothing():
+def test_a_loss_without_assigned_rows_is_zero():
     """A plain mean over ignored targets is no number."""
     scores = rows(B, D).requires_grad_()
     loss = cluster_loss(scores, torch.full((B,), -1))

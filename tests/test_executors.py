@@ -17,7 +17,7 @@ from .test_study import STUDY, records
 SMALL = {**STUDY, "tables": [], "figures": []}
 
 
-def test_an_executor_that_is_not_installed_is_one_line_with_those_that_are(tmp_path):
+def test_an_executor_that_is_not_installed_is_one_line_with_the_installed_ones(tmp_path):
     answer = ExecutorTrial(tmp_path).run("abacus")
     assert answer.code == 2
     assert answer.text.startswith("error: executor: executor 'abacus' is not installed. Available: ")

@@ -1,4 +1,4 @@
-"""Further processes of one run: when they are started, and that they make the same stages and close no run."""
+"""Extra workers of one run: when they are started, and that they make the same stages and write no record."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def count(*overrides: str, machine: Machine = TWO_CORES, **choices) -> int:
     return extra.count_extra_workers([plan], make_run(plan, Store(root=Path("out"), prepared=Path("prepared"))).stages)
 
 
-def test_few_small_images_get_one_thread_whatever_else_is_asked(tmp_path):
+def test_few_small_images_get_one_thread_in_any_request(tmp_path):
     """The number of seeds must not change the threads: they are part of every key."""
     for overrides in ((), ("seeds=[0,1,2]",), ("protocols=[knn]",)):
         assert planned(*overrides, machine=TWO_CORES).threads == 1
@@ -52,7 +52,7 @@ def test_a_second_worker_starts_where_a_core_is_idle_and_the_work_is_worth_it(mo
     assert count(*long) == 1
     assert count("train.epochs=1", "protocols=[knn]") == 0  # it would end before a second process has started
     assert count("seeds=[0]", "train.epochs=1000", "protocols=[diagnostics]") == 0  # one training: nothing to share
-    assert count(*long, "threads=1") == 0  # who sets threads says how many cores the run may use
+    assert count(*long, "threads=1") == 0  # a setting of threads limits the cores of the run
     assert count(*long, machine=replace(TWO_CORES, small_threads=None)) == 0
     monkeypatch.setattr(environment, "free_memory", lambda: 2**30)
     assert count(*long) == 0

@@ -1,4 +1,4 @@
-"""The synthetic ruler: every pair of classes can be told apart, by its factor and by nothing else."""
+"""Synthetic classes: every pair differs by its factor and by nothing else."""
 
 from __future__ import annotations
 

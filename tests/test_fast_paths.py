@@ -1,4 +1,4 @@
-"""Half precision where the hardware gains by it, in training, attention, neighbors and probes: results stay what they are."""
+"""Half precision where the hardware gains by it, in training, attention, neighbors and probes: results do not change."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_every_fast_path_on_and_off_gives_the_same_table(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("flags", "precision"), [("sse avx512_bf16", "bfloat16"), ("sse avx2", "float32")])
-def test_the_processor_says_which_path_is_taken(monkeypatch, flags, precision):
+def test_the_processor_decides_which_path_is_taken(monkeypatch, flags, precision):
     monkeypatch.setattr(environment.Path, "read_text", lambda self: f"flags: {flags}")
     monkeypatch.setattr(environment.Path, "exists", lambda self: True)
     assert environment.cpu_precision() == precision

@@ -1,4 +1,4 @@
-"""The table of speed: rows are replaced one by one, and each says where it was taken and whether its aim was met."""
+"""The table of speed: rows are replaced one by one, and each states where it was measured and whether its aim was met."""
 
 from __future__ import annotations
 

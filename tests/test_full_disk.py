@@ -1,4 +1,4 @@
-"""A disk without room ends in a sentence that names the folder, what is needed and what is free; never in a killed process."""
+"""A full disk gives an error that names the folder, what is needed and what is free; no process is killed."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_the_size_of_prepared_data_is_known_before_it_is_made(tmp_path, monkeypa
 @pytest.mark.parametrize(
     "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("I/O error: No space left on device")]
 )
-def test_a_stage_that_finds_the_disk_full_says_so(tmp_path, error):
+def test_a_stage_that_finds_the_disk_full_reports_it(tmp_path, error):
     def make(folder):
         raise error
 

@@ -1,4 +1,4 @@
-"""Tables of studies: what may be averaged, what is kept apart, and which label a shared row bears."""
+"""Tables of studies: what may be averaged, what is kept apart, and which label a shared row has."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_fractions_and_snapshots_are_not_mixed_into_estimates():
     assert sorted(select(frame, {}, ("epoch",))["value"]) == [0.2, 0.5]
 
 
-def test_rows_beside_count_only_where_methods_are_told_apart():
+def test_reference_rows_count_only_where_methods_are_compared():
     frame = study_frame(
         scores(value=[1.0, 2.0], run=["a", "b"], method=["m", "rows"]),
         {"a": [{"x": 1}], "b": [{"x": 1, NOT_REQUESTED: True}]},

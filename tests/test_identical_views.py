@@ -1,4 +1,4 @@
-"""Comparing views that no operation makes different is refused, unless the request or the method says that it is meant."""
+"""Comparing views that no operation makes different is refused, unless the request or the method states that it is intended."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_an_image_augmentation_on_a_series_is_refused_with_those_that_fit(method
     assert series(method, "cross-modal").has_identical_views is False
 
 
-def test_where_nothing_that_is_installed_fits_the_error_says_so():
+def test_the_error_states_that_nothing_installed_fits():
     without = {name: c for name, c in CATALOG.components["augmentation"].items() if name != "cross-modal"}
     catalog = dataclasses.replace(CATALOG, components={**CATALOG.components, "augmentation": without})
     assert "that fits: none that is installed; or set augmentation.name=none" in problem(
@@ -128,7 +128,7 @@ def test_label_preserving_of_data_that_names_no_such_augmentation_is_refused():
     assert planned("method.name=mae", *asked, catalog=catalog).augmentations[0].name == "none"
 
 
-def test_every_method_that_compares_augmented_views_says_so():
+def test_every_method_that_compares_augmented_views_declares_it():
     """What takes several augmented views compares them; a method that hides patches, or is given labels, takes one."""
     methods = list(CATALOG.all("method"))
     assert {method.spec.compares_views for method in methods} == {True, False}
@@ -206,7 +206,7 @@ def test_identical_views_are_marked_in_a_studys_tables(settings, expected, recor
     assert expected in text
     assert text.count("identical views") == 1
     assert ("supervised (labels)" in text) == ("method" in (*settings["rows"], *settings.get("columns", ())))
-    assert "(identical views)" not in (tmp_path / "t.csv").read_text()  # names stay names for who computes with them
+    assert "(identical views)" not in (tmp_path / "t.csv").read_text()  # names stay unchanged for computations
 
 
 def test_marks_of_old_records_and_of_several():

@@ -1,4 +1,4 @@
-"""A user's folder: which layout it has, what is skipped, which table is beside it, and what is said of all that."""
+"""A user's folder: its layout, what is skipped, tables next to the images, and what is reported."""
 
 from __future__ import annotations
 

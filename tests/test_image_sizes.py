@@ -31,7 +31,7 @@ def part(shape, sizes=None, rows=10):
     [
         ([part((1, 8, 8))], 8, 8),
         ([part((3, 224, 224))], 224, 224),
-        ([part((1, 0, 0))], 64, 128),  # nobody knows
+        ([part((1, 0, 0))], 64, 128),  # unknown
         ([part((1, 0, 0), [[28, 28]] * 3)], 28, 28),
         ([part((1, 0, 0), [[20, 27], [27, 10], [29, 30]])], 24, 30),  # a multiple of four
         ([part((1, 0, 0), [[20, 27], [0, 0], [27, 27]])], 24, 27),  # a file that cannot be read
@@ -64,7 +64,7 @@ def test_fewer_samples_keep_their_sizes():
 
 
 class Sized:
-    """A dataset that says how large its images are."""
+    """A dataset that states how large its images are."""
 
     def __init__(self, whole):
         self.whole = whole
@@ -95,7 +95,7 @@ def test_small_images_are_prepared_and_shown_at_their_own_size(folder, tmp_path)
     assert not any("enlarges" in sentence for sentence in record.warnings)
 
 
-def test_a_larger_view_is_a_request_and_is_told(folder, tmp_path):
+def test_a_larger_view_is_a_request_and_is_reported(folder, tmp_path):
     settings = {**SETTINGS, "data.root": str(folder), "view.size": 48}
     record = sslbench.run("raw-features", "image-folder", out=tmp_path / "runs", settings=settings).records[0]
     assert (record.settings["view"], record.settings["canvas"]) == (48, 28)

@@ -185,7 +185,7 @@ def test_color_is_kept_unless_all_files_are_gray(tmp_path):
     assert "color is converted to gray" in gray.describe()["channels"]
 
 
-def test_a_16_bit_color_png_is_said_to_be_narrowed(tmp_path):
+def test_a_16_bit_color_png_is_reported_as_narrowed(tmp_path):
     """Pillow keeps the upper 8 bits of such files."""
     import struct
     import zlib

@@ -1,4 +1,4 @@
-"""Ctrl-C: a training saves a checkpoint, says what is kept and how to go on, and goes on from that very step."""
+"""Ctrl-C: a training saves a checkpoint, prints what is kept and how to go on, and resumes at that step."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def test_dinos_center_follows_the_teacher():
 
 
 @pytest.mark.parametrize("keep", ["teacher", "student"])
-def test_dino_keeps_the_network_that_it_is_told_to(keep):
+def test_dino_keeps_the_network_that_is_set(keep):
     method, _ = built("dino", keep=keep)
     kept = method.encoders["image"]
     assert kept is (method.teacher.encoder if keep == "teacher" else method.encoder)
@@ -285,7 +285,7 @@ def test_a_frozen_stem_stays_random():
         ("dino", {"method.freeze": 50}, "method.freeze=50: prototypes would stay frozen in all"),
     ],
 )
-def test_what_cannot_work_is_said_before_anything_runs(name, settings, sentence, tmp_path):
+def test_what_cannot_work_is_refused_before_anything_runs(name, settings, sentence, tmp_path):
     with pytest.raises(RequestError) as caught:
         sslbench.run(name, "digits", out=tmp_path, settings={"train.epochs": 1, "seeds": [0], **settings})
     assert sentence in str(caught.value)

@@ -1,4 +1,4 @@
-"""The conformance kit: everything the project ships passes it, and for every check there is a toy that it alone catches."""
+"""The conformance kit: every component of the project passes it, and every check has a toy that only this check catches."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def offering(spec):
 
 
 def subjects(specs) -> list[Subject]:
-    """What a stranger's plugin in memory offers."""
+    """Return the components of a plugin in memory."""
     module = SimpleNamespace(__name__="toys")
     for spec in specs if isinstance(specs, list) else [specs]:
         setattr(module, offering(spec).__name__, offering(spec))
@@ -107,13 +107,13 @@ def test_what_no_run_can_use_is_caught_by_its_check_alone(check, finding, make, 
     assert finding in said[check].finding
 
 
-def test_a_protocol_that_tells_its_choice_keeps_every_promise(tmp_path):
+def test_a_protocol_that_reports_its_choice_passes_every_check(tmp_path):
     (subject,) = subjects(protocols.SOUND(tmp_path))
     assert {run_check(subject, one).state for _, one in cases([subject])} <= {"passed", "not applicable"}
     assert run_check(subject, CHECKS["reports_its_selection"]).state == "passed"
 
 
-def test_the_kit_knows_every_layout():
+def test_the_kit_covers_every_layout():
     assert set(LAYOUTS) == set(get_args(Layout))
 
 
@@ -145,7 +145,7 @@ def sslbench_methods():
 
 
 @pytest.mark.parametrize("name", sorted(INSTALLED))
-def test_a_package_on_disk_is_looked_at_from_a_fresh_process(name, tmp_path, monkeypatch):
+def test_a_package_on_disk_is_checked_in_a_fresh_process(name, tmp_path, monkeypatch):
     distribution = f"kit-{name.replace('_', '-')}"
     (tmp_path / f"{name}_module.py").write_text(MODULE.format(line=INSTALLED[name]))
     facts = tmp_path / f"{distribution.replace('-', '_')}-1.dist-info"
@@ -162,7 +162,7 @@ def test_a_package_on_disk_is_looked_at_from_a_fresh_process(name, tmp_path, mon
     assert [n for n, v in said.items() if v.state == "failed"] == [name], said
 
 
-def test_a_table_says_why_it_matters_and_what_to_change(tmp_path):
+def test_a_table_states_why_it_matters_and_what_to_change(tmp_path):
     lines, good = table(subjects(BROKEN["trains_every_parameter"](tmp_path)))
     text = "\n".join(lines)
     assert not good
@@ -201,7 +201,7 @@ def test_advice_does_not_fail_a_plugin(tmp_path):
         as_test(mine, {})(mine[0], CHECKS["has_a_citation"])
 
 
-def test_a_plugin_that_cannot_be_loaded_says_why(tmp_path):
+def test_a_plugin_that_cannot_be_loaded_is_reported_with_the_reason(tmp_path):
     def broken():
         raise ImportError("no such module")
 

@@ -1,4 +1,4 @@
-"""A study of pools and few labels, whole: what learned, what was measured, claims, and published numbers beside ours."""
+"""A complete study of pools and few labels: what was learned and measured, hypotheses, and published numbers next to ours."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def table(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(folder / f"tables/{name}.csv")
 
 
-def test_tables_tell_what_was_learned_from_and_measured_on(finished):
+def test_tables_state_what_was_learned_from_and_measured_on(finished):
     folder, _ = finished
     pools = table(folder, "pools").set_index("member")
     assert pools.loc["all", "kept"] == 400
@@ -154,7 +154,7 @@ def test_classes_figures_and_claims_are_there(finished):
     assert claims["n"].tolist() == [3, 3]
     page = (folder / "index.html").read_text()
     assert "more labels help" in page
-    assert "seen.csv" not in page  # a image has no numbers
+    assert "seen.csv" not in page  # an image has no numbers
     assert "more labels help" in printed
 
 
@@ -176,7 +176,7 @@ def test_equal_steps_whatever_the_pool(finished):
         (None, "No such file"),
     ],
 )
-def test_what_is_wrong_with_published_numbers_is_said(text, sentence, tmp_path):
+def test_what_is_wrong_with_published_numbers_is_stated(text, sentence, tmp_path):
     path = tmp_path / "published.csv"
     if text is not None:
         path.write_text(text)

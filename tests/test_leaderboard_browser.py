@@ -87,8 +87,8 @@ def test_hostile_names_run_nothing_and_the_page_needs_no_network(site, browser):
         assert not problems, (page, problems)
 
 
-def test_the_policy_stops_a_script_that_were_not_escaped(site, browser, tmp_path):
-    """Were escaping ever to fail, a page still runs nothing but its own script."""
+def test_the_policy_stops_a_script_that_is_not_escaped(site, browser, tmp_path):
+    """If escaping failed, a page would still run nothing but its own script."""
     shutil.copytree(site, tmp_path / "site")
     page = tmp_path / "site/small/index.html"
     page.write_text(page.read_text().replace("<main", "<script>document.title='owned'</script><main", 1))

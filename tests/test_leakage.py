@@ -225,7 +225,7 @@ def test_held_out_rows_keep_the_users_groups_whole(pool):
     assert not set(columns["dish"][learned]) & set(columns["dish"][watched])
 
 
-def test_a_pool_of_one_group_says_that_none_of_it_can_be_held_out():
+def test_a_pool_of_one_group_is_refused_for_a_holdout():
     request = Request(
         np.arange(60) % 2, {"id": np.arange(60).astype(str), "dish": np.full(60, "a")}, SplitSettings(groups="dish"), ()
     )

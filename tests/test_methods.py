@@ -1,4 +1,4 @@
-"""The papers' equations against plain loops in float64, and what each method promises."""
+"""The papers' equations against plain loops in float64, and declared properties of each method."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ ENCODERS = {
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_encoders_keep_their_promises(name):
+def test_encoders_have_the_declared_properties(name):
     encoder = ENCODERS[name]().eval()
     x = torch.rand(2, 3, 32, 32)
     features = encoder(x)
@@ -191,7 +191,7 @@ def test_imagenet_weights_from_a_registry_package():
     assert load(encoder, config) == "294 of 294 tensors matched (100%)"
 
 
-def test_published_weights_without_a_network_are_a_row_that_says_so(tmp_path):
+def test_published_weights_without_a_network_are_a_row_that_states_it(tmp_path):
     settings = {**TINY, "baselines": "none", "protocols": ["knn"]}
     record = sslbench.run(
         "pretrained", "digits", out=tmp_path, settings=settings | {"backbone.name": "micro-vit"}
@@ -200,7 +200,7 @@ def test_published_weights_without_a_network_are_a_row_that_says_so(tmp_path):
     assert "method.weights=FILE" in record.reason
 
 
-def test_supervised_beats_random_init_and_says_that_it_saw_labels(tmp_path):
+def test_supervised_beats_random_init_and_is_marked_as_using_labels(tmp_path):
     settings = {"seeds": [0], "train.epochs": 8, "protocols": ["knn"], "baselines": "random-init", "backbone.name": "micro-cnn",
                 "augmentation.name": "crop"}  # fmt: skip
     records = sslbench.run("supervised", "digits", out=tmp_path, settings=settings).records
@@ -249,7 +249,7 @@ def test_mae_gives_a_timm_vit_fixed_sine_cosine_positions(any_size):
 
 
 def test_published_positions_stay_as_they_are_and_are_frozen():
-    """Weights learned with other positions would not know sine-cosine ones."""
+    """Weights learned with other positions do not fit sine-cosine ones."""
     encoder = TimmVit(TimmConfig(model="vit_tiny_patch16_224"), IMAGE)
     encoder.has_published_positions = True
     before = encoder.network.pos_embed.clone()

@@ -87,7 +87,7 @@ def plates(tmp_path_factory) -> Path:
     return screen(tmp_path_factory.mktemp("screen"))
 
 
-def test_treated_cells_stand_beside_as_many_untreated_ones_of_their_plates(plates, tmp_path):
+def test_treated_cells_come_with_as_many_untreated_ones_of_their_plates(plates, tmp_path):
     cells = opened(plates, tmp_path)
     assert cells.target.names == ("nocodazole", "untreated")
     # two doses of two fields of four cells are treated on each plate, and eight are untreated there
@@ -141,7 +141,7 @@ def test_plates_may_be_zips_and_are_the_same_data(plates, tmp_path):
     assert (packed.read(3, RNG)["image"] == loose.read(3, RNG)["image"]).all()
 
 
-def test_what_is_wrong_with_a_screen_is_a_sentence(plates, tmp_path):
+def test_what_is_wrong_with_a_screen_is_an_error_of_one_line(plates, tmp_path):
     with pytest.raises(DataMissing, match=r"no BBBC021_v1_image.csv in"):
         opened(tmp_path, tmp_path / "w")
     with pytest.raises(RequestError, match=r"'nocodazol' is not in .*did you mean nocodazole"):
@@ -206,7 +206,7 @@ def test_the_published_grids_are_planned_without_their_data(scale, rows):
     assert untrained == {("pretrained", False)} | ({("random-init", True)} if scale == "paper" else set())
 
 
-def test_a_point_may_take_away_what_the_base_says():
+def test_a_point_may_remove_a_setting_of_the_base():
     frozen = next(p for p in make_points(read_study(STUDY, "laptop"), []) if p.labels["views"] == "frozen")
     assert frozen.tree["backbone"] == {"name": "tf_efficientnet_lite0"}
 

@@ -96,10 +96,10 @@ def test_a_class_that_was_never_learned_is_not_among_the_worst(official):
     assert count_tested(record, dataset, "knn") == (4, 6)
     recalls = [row.recall for row in record.classes if row.recall is not None]
     macro = next(s.value for s in record.scores if s.metric == "macro_accuracy" and s.chosen_on == "validation")
-    assert macro == pytest.approx(np.mean(recalls))  # over the four tested classes, as the sentence below says
+    assert macro == pytest.approx(np.mean(recalls))  # over the four tested classes, as the line below states
 
 
-def test_the_terminal_says_what_the_table_of_classes_does_not_show(official):
+def test_the_terminal_states_what_the_table_of_classes_does_not_show(official):
     written = io.StringIO()
     show_results(Console(file=written, width=200), official)
     text = written.getvalue()
@@ -115,7 +115,7 @@ def test_the_terminal_says_what_the_table_of_classes_does_not_show(official):
     assert "dab" not in table
 
 
-def test_the_page_of_a_study_says_it(official, tmp_path):
+def test_the_page_of_a_study_states_them(official, tmp_path):
     table = {
         "name": "classes",
         "source": "classes",
@@ -178,7 +178,7 @@ def test_counts_of_a_division():
     }  # fmt: skip
 
 
-def test_a_long_list_is_cut_and_says_how_many_there_are_more():
+def test_a_long_list_is_cut_and_states_how_many_more_there_are():
     counts = {f"class {number}": number + 1 for number in range(9)}
     assert list_counts(counts, "test sample").startswith("class 8 (9 test samples), class 7 (8 test samples), ")
     assert list_counts(counts, "test sample").endswith(" and 4 more")

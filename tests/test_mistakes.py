@@ -1,4 +1,4 @@
-"""What a user gets wrong is a sentence and an exit code: all of it at once, before anything runs."""
+"""Mistakes of the user give one line each and an exit code: all of them at once, before anything runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sslbench.api.errors import RequestError
         (["data", "prepare", "digits", "prepare.fit=stretch"], 2, "prepare.fit=stretch: must be one of"),
     ],
 )
-def test_a_users_mistake_is_a_sentence_and_an_exit_code(cli, arguments, code, sentence):
+def test_a_mistake_of_the_user_is_one_line_and_an_exit_code(cli, arguments, code, sentence):
     answer = cli(*arguments)
     assert answer.returncode == code
     assert sentence in answer.stderr
@@ -37,7 +37,7 @@ def test_a_users_mistake_is_a_sentence_and_an_exit_code(cli, arguments, code, se
          ("splits.transfer: the data has no column 'camera'; possible:", "splits.groups: the data has no column 'dish'; possible:")),
     ],
 )  # fmt: skip
-def test_everything_wrong_is_said_at_once(method, settings, sentences):
+def test_everything_wrong_is_reported_at_once(method, settings, sentences):
     with pytest.raises(RequestError) as error:
         sslbench.run(method, "digits", settings=settings)
     assert all(any(sentence in problem for problem in error.value.problems) for sentence in sentences)

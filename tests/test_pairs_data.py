@@ -1,4 +1,4 @@
-"""Readers of images beside profiles or measurements: published layouts, joins, and what is wrong with a tree in words."""
+"""Readers of images with profiles or measurements: published layouts, joins, and errors for a wrong tree."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_published_layout_of_cytosense_is_read(tree):
     assert opened(tree, bands=(0, 2)).read(0, np.random.default_rng(0))["profile"].shape[1] == 2
 
 
-def test_what_is_wrong_with_a_cytosense_tree_is_a_sentence(tree, tmp_path):
+def test_what_is_wrong_with_a_cytosense_tree_is_an_error_of_one_line(tree, tmp_path):
     def broken(annotations: str, profile: str = "a,b,c,d,e,f\n1,2,3,4,5,6\n") -> Path:
         folder = tmp_path / f"x{len(list(tmp_path.iterdir()))}" / "LAB"
         folder.mkdir(parents=True)
@@ -95,7 +95,7 @@ def test_what_is_wrong_with_a_cytosense_tree_is_a_sentence(tree, tmp_path):
     assert negative[0, 0] == scaled(np.zeros((1, 1), np.float32))[0, 0] == -1
 
 
-def test_edges_are_repeated_round_a_image():
+def test_edges_are_repeated_around_an_image():
     made = pad_edges(np.arange(6, dtype=np.uint8).reshape(2, 3))
     assert made.tolist() == [[0, 1, 2], [3, 4, 5], [3, 4, 5]]
 
@@ -125,7 +125,7 @@ def test_flowcam_pairs_join_images_with_their_rows(shared, tmp_path):
     assert not {"Particle ID", "Elapsed Time", "Ch1 Peak", "Date"} & set(place)
 
 
-def test_images_without_a_row_are_told(tmp_path):
+def test_images_without_a_row_are_reported(tmp_path):
     (tmp_path / "images/a").mkdir(parents=True)
     Image.new("RGB", (9, 9)).save(tmp_path / "images/a/run_X.png")
     table = tmp_path / "measurements.csv"
@@ -142,8 +142,8 @@ def test_images_without_a_row_are_told(tmp_path):
         numbers([{"a": "1"}, {"a": "1"}], ())
 
 
-def test_pairs_of_a_image_and_measurements_run_whole(shared, tmp_path):
-    """A loader test: the measurements are computed from the image, so nothing is claimed of the numbers."""
+def test_a_run_on_pairs_of_an_image_and_measurements(shared, tmp_path):
+    """A loader test: the measurements are computed from the image, so the numbers are not checked."""
     settings = {
         "backbones.image.name": "micro-cnn", "backbones.image.widths": [8, 8, 16, 16], "view.size": 32,
         "backbones.measurements.name": "vector-mlp", "augmentation": {"name": "crop-flip"}, "train.epochs": 2, "seeds": [0],

@@ -245,14 +245,14 @@ def test_totals_that_are_known_are_verified(shared, cli, tmp_path):
     assert "all readable, counts differ from the expected ones" in answer.stdout
 
 
-def test_every_plankton_card_says_where_it_is_from():
+def test_every_plankton_card_states_where_it_is_from():
     found = [c for c in discover(installed_entries()).all("dataset") if "plankton" in str(c.origin)]
     published = [
         component
         for component in found
         if component.spec.card.source != "a folder" and not component.spec.card.embedded
     ]
-    assert len(published) == 9  # beside them anybody's folder, and what is drawn
+    assert len(published) == 9  # in addition to folders of users, and generated data
     for component in published:
         card = component.spec.card
         assert any(word in card.source + card.obtain for word in ("doi", "Fairdata", "github.com")), component.name

@@ -1,4 +1,4 @@
-"""A plugin of every kind, begun by the command, installed as a stranger's into an environment of its own, and run."""
+"""A plugin of every kind, created by the command, installed into an environment of its own, and run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS = ("method", "backbone", "augmentation", "dataset", "protocol")
 
 @pytest.fixture(scope="module")
 def stranger(cli, tmp_path_factory) -> tuple[Path, Path]:
-    """A fresh environment that sees this one's packages, with five new plugins in it; and the plugins' folder."""
+    """Make a fresh environment with this one's packages and five new plugins; return it with the plugins' folder."""
     folder, home = tmp_path_factory.mktemp("new"), tmp_path_factory.mktemp("stranger")
     for kind in KINDS:
         answer = cli("plugin", "new", f"new-{kind}", "--kind", kind, "--folder", str(folder))
@@ -111,7 +111,7 @@ def test_the_table_of_checks(stranger):
         (("check", "knnn"), "'knnn' is not an installed distribution, plugin or component. Did you mean 'knn'?"),
     ],
 )
-def test_mistakes_are_sentences(cli, arguments, sentence):
+def test_mistakes_are_errors_of_one_line(cli, arguments, sentence):
     answer = cli("plugin", *arguments)
     assert answer.returncode == 2
     assert sentence in answer.stderr

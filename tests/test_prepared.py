@@ -18,7 +18,7 @@ from sslbench.stages.stage import make_stage
 
 
 class Ragged:
-    """Sequences of different lengths beside a vector, in memory."""
+    """Sequences of different lengths and a vector, in memory."""
 
     def __init__(self, n: int) -> None:
         self.rng = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def made(job: PrepareJob, folder: Path) -> Prepared:
     return open_prepared(folder, job.name)
 
 
-def test_ragged_columns_are_padded_at_the_end_and_say_their_length(tmp_path):
+def test_ragged_columns_are_padded_at_the_end_and_have_a_length(tmp_path):
     table = made(ragged_job(), tmp_path)
     rows = np.array([5, 0, 17])
     batch = table.read(rows)

@@ -1,4 +1,4 @@
-"""Published numbers stand beside ours only under their recipe, with every difference said."""
+"""Published numbers are compared with ours only under their recipe, with every difference stated."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def record(tmp_path_factory):
     return sslbench.run("simclr", "digits", out=tmp_path_factory.mktemp("runs"), settings=settings).records[0]
 
 
-def test_a_verdict_says_the_gap_and_every_difference(record):
+def test_a_verdict_states_the_gap_and_every_difference(record):
     (verdict,) = compare_published([record], [REFERENCE], RECIPES)
     ours = next(s.value for s in record.scores if s.metric == "micro_accuracy" and s.chosen_on == "validation")
     assert verdict.gap == pytest.approx(100 * (ours - 0.9))
@@ -48,11 +48,11 @@ def test_a_verdict_says_the_gap_and_every_difference(record):
 
 
 @pytest.mark.parametrize("change", [{"recipe": "original"}, {"status": "collapsed"}, {"method": {"name": "byol", "uses_labels": False}}])  # fmt: skip
-def test_another_recipe_method_or_a_collapsed_run_stands_beside_nothing(record, change):
+def test_another_recipe_method_or_a_collapsed_run_is_compared_with_nothing(record, change):
     assert not list(compare_published([dataclasses.replace(record, **change)], [REFERENCE], RECIPES))
 
 
-def test_installed_tables_are_in_the_words_of_this_project(record):
+def test_installed_tables_use_names_of_installed_components(record):
     catalog = discover(installed_entries())
     assert not compare_with_published(catalog, Results(records=(record,)))
     references = list(catalog.all("reference"))

@@ -127,7 +127,7 @@ def test_statistics_repeat_for_more_channels_as_the_weights_do(tmp_path):
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """timm's published weights without a network: random ones, from a file that timm is told of."""
+    """timm's published weights without a network: random ones, from a file that is passed to timm."""
     create, files = timm.create_model, {}
 
     def created(model, pretrained=False, **settings):

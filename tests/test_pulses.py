@@ -1,4 +1,4 @@
-"""The synthetic pairs of a image and a pulse: which tells which classes apart, and what the stated model promises."""
+"""The synthetic pairs of an image and a pulse: which modality separates which classes, and properties of the stated model."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def answers(values: np.ndarray, labels: np.ndarray, turned: list[np.ndarray]) -> np.ndarray:
-    """Whether a forest that is shown every training sample either way round answers right, sample by sample."""
+    """Return for each sample whether a forest, trained on every training sample in both orientations, is right."""
     seen = np.concatenate([values[:TRAINING], *(other[:TRAINING] for other in turned)])
     known = np.concatenate([labels[:TRAINING]] * (1 + len(turned)))
     forest = ExtraTreesClassifier(100, random_state=0).fit(seen.reshape(len(seen), -1), known)
     return forest.predict(values[TRAINING:].reshape(len(values) - TRAINING, -1)) == labels[TRAINING:]
 
 
-def test_either_modality_alone_tells_what_it_may(drawn):
+def test_either_modality_alone_separates_only_its_own_classes(drawn):
     images, pulses, labels = drawn
     group = labels[TRAINING:] // 4
     by_image = answers(images, labels, [images[:, :, ::-1], images[:, ::-1], images[:, ::-1, ::-1]])

@@ -26,7 +26,7 @@ RNG = np.random.default_rng(7)
 
 
 def field(right: dict[str, np.ndarray], draws: int = 400, seed: int = 0) -> ComparedScores:
-    """Entries by which samples [S, n] they answer rightly."""
+    """Entries by the samples [S, n] that they predict correctly."""
     n = next(iter(right.values())).shape[1]
     codes, shares = strata(np.zeros(n, np.int64), np.zeros(n, np.int64), by_class=False)
     rng = np.random.default_rng(seed)
@@ -44,7 +44,7 @@ def field(right: dict[str, np.ndarray], draws: int = 400, seed: int = 0) -> Comp
 def answers(
     rng: np.random.Generator, n: int, seeds: int, ability: float, hard: np.ndarray, wobble: float
 ) -> np.ndarray:
-    """Samples of their own difficulty, seeds of their own luck."""
+    """Samples with a difficulty each, and seeds with a deviation each."""
     luck = rng.normal(ability, wobble, (seeds, 1))
     return rng.random((seeds, n)) < 1 / (1 + np.exp(hard - luck))
 
@@ -71,7 +71,7 @@ def test_draws_keep_every_class_as_large_as_it_is():
     assert weights.mean(0) == pytest.approx(sample_weights(codes, shares), abs=0.04)
 
 
-def test_methods_far_apart_are_told_apart_and_ties_share_a_rank():
+def test_methods_far_apart_are_separated_and_ties_share_a_rank():
     rng = np.random.default_rng(3)
     hard = rng.normal(0, 1, 500)
     made = {
@@ -85,8 +85,8 @@ def test_methods_far_apart_are_told_apart_and_ties_share_a_rank():
     assert [one.rank for one in rank_rows(field(made))] == [1, 2, 2, 4]
 
 
-def test_shared_test_samples_make_a_small_gap_sure():
-    """Paired: one method is right wherever the other is, and on four percent more."""
+def test_shared_test_samples_make_a_small_gap_significant():
+    """Paired: one method is right on all samples on which the other is, and on four percent more."""
     base = np.tile(RNG.random(1000) < 0.7, (3, 1))
     better = base.copy()
     better[:, np.flatnonzero(~base[0])[:40]] = True
@@ -110,7 +110,7 @@ def test_a_rank_lies_within_the_ranks_that_it_could_be(rows):
         assert 1 <= one.rank == one.ranks[0] <= one.ranks[1] <= len(rows)
 
 
-def test_a_score_is_the_same_in_whatever_order_a_machine_adds():
+def test_a_score_is_the_same_in_any_order_of_addition():
     orders = [(0.1, 0.2, 0.3), (0.3, 0.2, 0.1), (0.2, 0.3, 0.1)]
     assert len({float(np.mean(order)) for order in orders}) > 1
     variance = variance_over_seeds((0.1, 0.2, 0.3), depends_on_seed=True)

@@ -1,4 +1,4 @@
-"""The line under a table that says whether learned features score above pixels."""
+"""The line under a table that states whether learned features score above pixels."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def rows(mae: float, supervised: float, pixels: float, **more: float) -> list[Ru
         ((0.7, 0.98, 0.98), PIXELS, "knn 0.980 (supervised), pixels 0.980"),
     ],
 )
-def test_the_line_says_which_of_three_cases_it_is(scores, reading, shown):
+def test_the_line_states_which_of_three_cases_it_is(scores, reading, shown):
     """An untrained encoder is no learned feature, however high it scores."""
     assert list(describe_learning(rows(*scores))) == [f"digits: {reading}: {shown}"]
 
 
-def test_protocols_that_disagree_are_told_apart():
+def test_protocols_that_disagree_are_named_separately():
     told = list(describe_learning(rows(0.9, 0.95, 0.6, linear=0.5)))
     assert told == [f"digits: {LEARNED}: knn 0.900 (mae), pixels 0.600. {PIXELS}: linear 0.500 (mae), pixels 0.500"]
 
 
-def test_nothing_is_said_without_pixels_or_without_a_trained_row():
+def test_nothing_is_printed_without_pixels_or_without_a_trained_row():
     mae, _, random, pixels = rows(0.9, 0.95, 0.6)
     assert list(describe_learning([mae, random])) == []
     assert list(describe_learning([random, pixels])) == []

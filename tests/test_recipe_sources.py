@@ -1,4 +1,4 @@
-"""Every constant of every installed recipe is its source's: `recipe_sources.yaml` states both, this file compares."""
+"""Every constant of every installed recipe is its source's: `recipe_sources.yaml` states both, and this file compares them."""
 
 from __future__ import annotations
 

@@ -44,9 +44,7 @@ def test_cifar_in_both_layouts(release, tmp_path):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (60_000, 3072), dtype=np.uint8)
     labels = rng.integers(0, len(release.names), 60_000)
-    other = rng.integers(
-        0, 20, (60_000, release.label_bytes - 1), dtype=np.uint8
-    )  # coarse labels, which nobody asks for
+    other = rng.integers(0, 20, (60_000, release.label_bytes - 1), dtype=np.uint8)  # coarse labels, which are not read
     binary, python, start = tmp_path / "bin", tmp_path / "py", 0
     binary.mkdir()
     python.mkdir()

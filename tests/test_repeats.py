@@ -42,7 +42,7 @@ def test_a_file_that_is_gone_is_written_again(finished):
     assert lost.read_bytes() == content
 
 
-def test_what_the_record_says_of_the_request_follows_it(finished):
+def test_what_the_record_holds_of_the_request_follows_it(finished):
     out, first = finished
     renamed = sslbench.run("mae", "digits", out=out, settings={**SETTINGS, "train.checkpoint_seconds": 77.0})
     assert renamed.records[0].run == first.records[0].run

@@ -1,4 +1,4 @@
-"""Answers of classes to a setting: against scipy, on planted slopes, and calibrated: errors at their nominal rates."""
+"""Effects of a setting on classes: against scipy, on planted slopes, and with errors at their nominal rates."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def test_trends_have_names_and_a_class_that_never_moves_has_none():
     assert counts[counts["correction"] == "raw"]["expected"].tolist() == pytest.approx([0.15] * len(BASES))
 
 
-def test_too_few_settings_say_nothing():
+def test_too_few_settings_have_no_trend():
     found = fit_class_trends(plant_trends(2, 5, [0.5], RNG(0), noise=0.01), "setting")
     assert trend(found, "means", "raw").tolist() == ["none"]
 
 
 def test_each_seed_has_an_order_of_its_own():
-    """Means of four settings have 24 orders, so no p below 2/24; three seeds have 24 each, and can say more."""
+    """Means of four settings have 24 orders, so no p below 2/24; three seeds have 24 each, so that smaller p are possible."""
     found = fit_class_trends(plant_trends(4, 3, [0.5], RNG(0), noise=0.01), "setting").iloc[0]
     assert found["p_means"] == pytest.approx(2 / 24)
     assert found["p_seeds"] < 0.01
@@ -151,7 +151,7 @@ def test_groups_are_corrected_apart():
 
 
 def test_errors_come_at_their_nominal_rates():
-    """1,000 draws of ten classes that nothing moves: raw errors at 5 %, and families with any error at 5 % with Holm and BH."""
+    """1,000 draws of ten classes without effect: raw errors at 5 %, and families with any error at 5 % with Holm and BH."""
     tables = [
         plant_trends(10, 5, [0.0] * 10, RNG(n), noise=0.02, between=0.02).assign(method=str(n)) for n in range(1000)
     ]
@@ -190,14 +190,14 @@ def test_a_setting_in_other_units_changes_no_p(seed, scale, shift):
     assert after["slope"].tolist() == pytest.approx((before["slope"] / scale).tolist())
 
 
-def test_what_methods_share_stands_beside_chance():
+def test_what_methods_share_is_compared_with_chance():
     slopes = [0.3] * 4 + [-0.3] * 3 + [0.0] * 13
     tables = {name: plant_trends(10, 3, slopes, RNG(n), noise=0.02) for n, name in enumerate("abc")}
     opposite = plant_trends(10, 3, [-s for s in slopes], RNG(9), noise=0.02)
     frame = pd.concat([*(t.assign(method=name) for name, t in tables.items()), opposite.assign(method="d")])
     found = shared_bias(frame, "setting", ["a", "b", "c", "d"], RNG(0), draws=200).set_index(["methods", "signs"])
     assert found.loc[("at least 3", "same sign"), "classes"] == 7
-    assert found.loc[("all 4", "same sign"), "classes"] == 0  # the fourth answers the other way
+    assert found.loc[("all 4", "same sign"), "classes"] == 0  # the fourth has the opposite effect
     assert found.loc[("all 4", "any sign"), "classes"] >= 7
     assert found.loc[("at least 3", "same sign"), "p"] < 0.01
     assert found.loc[("at least 3", "same sign"), "by_chance"] < 1

@@ -1,4 +1,4 @@
-"""The whole program as a user meets it: one command, honest tables, records that say everything."""
+"""The whole program from the command line: one command, its tables, and complete records."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_terminal_shows_every_row_protocol_and_the_extreme_classes(finished)
     assert "±" in next(line for line in text.splitlines() if re.match("mae +micro-vit", line))
 
 
-def test_the_record_says_everything(finished):
+def test_the_record_holds_everything(finished):
     out, _ = finished
     record = json.loads(next(out.glob("mae-*/record.json")).read_text())
     assert record["schema"] == 1
@@ -117,7 +117,7 @@ def test_the_runs_folder_holds_splits_confusions_and_exemplars(finished):
     assert triplets["rebuilt"].shape == triplets["original"].shape == triplets["visible"].shape
 
 
-def test_asking_twice_costs_nothing_and_changes_no_byte(finished, cli):
+def test_a_repeated_command_costs_nothing_and_changes_no_byte(finished, cli):
     out, _ = finished
     stages = {path: path.stat().st_mtime_ns for path in out.rglob("stage.json")}
     assert stages

@@ -1,4 +1,4 @@
-"""What a run says of its cost: before it starts, while it goes on, and at its end."""
+"""What a run prints of its cost: before it starts, while it goes on, and at its end."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_stages_that_another_worker_makes_count(clock):
     assert whole.describe().startswith("training 3 of 3, ")
 
 
-def test_a_slow_machine_is_told_by_its_pace(clock):
+def test_a_slow_machine_is_recognized_by_its_pace(clock):
     whole = RunProgress([ExpectedStage(title="a", kind="pretrain", seconds=100.0)])
     whole.begin("a")
     clock[0] = 10.0
@@ -164,7 +164,7 @@ def test_a_long_run_names_the_settings_that_make_it_shorter(tmp_path):
     assert any(line.startswith("  by method: ") for line in lines[:place])
 
 
-def test_a_run_says_what_it_reuses_and_what_took_the_time(tmp_path):
+def test_a_run_states_what_it_reuses_and_what_took_the_time(tmp_path):
     text = StringIO()
     overrides = [f"{name}={json.dumps(value)}" for name, value in TINY.items()] + ["threads=1", "baselines=none"]
 
@@ -185,7 +185,7 @@ def test_a_run_says_what_it_reuses_and_what_took_the_time(tmp_path):
     assert "reused: all results" in text.getvalue()
 
 
-def test_the_last_line_tells_the_largest_parts_of_the_time():
+def test_the_last_line_states_the_largest_parts_of_the_time():
     [line] = took_lines({"pretrain": 90.0, "evaluate": 30.0, "extract": 0.1}, {"mae": 100.0, "supervised": 20.0})
     assert line == "computing time: 2.0 min (pretrainings 90 s, evaluations 30 s; mae 100 s, supervised 20 s)"
     assert list(took_lines({"evaluate": 0.2}, {"mae": 0.2})) == []

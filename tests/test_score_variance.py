@@ -28,7 +28,7 @@ SAMPLES, CLASSES = 300, 10
 
 
 def simulate_answers(rng: np.random.Generator, seeds: int, spread: float, hard: np.ndarray, groups: np.ndarray):
-    """Right answers [S, n]: samples of their own difficulty, partly shared by all methods, and seeds of their own luck."""
+    """Correct predictions [S, n]: samples with a difficulty, partly shared by all methods, and seeds with a deviation."""
     luck = 0.8 + rng.normal(0, spread, (seeds, groups.max() + 1))[:, groups]
     own = hard + rng.normal(0, 0.7, len(hard))
     return (rng.random((seeds, len(hard))) < 1 / (1 + np.exp(own - luck))).astype(float)

@@ -26,7 +26,7 @@ from .toys import data as toys
 
 
 class Tags(toys.Toy):
-    """Spectra with several labels each, with and without a column that says which are for testing."""
+    """Spectra with several labels each, with and without a column that states which are for testing."""
 
     split: ClassVar[bool] = False
 

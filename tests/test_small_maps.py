@@ -1,4 +1,4 @@
-"""Convolutions of small maps as one product: torch's numbers and gradients, and nothing else of an encoder moves."""
+"""Convolutions of small maps as one product: torch's numbers and gradients, and no other change of an encoder."""
 
 import pytest
 import torch
@@ -55,7 +55,7 @@ def encoder(kind: str) -> nn.Module:
 
 @pytest.mark.parametrize("kind", ["resnet18", "vgg11", "timm"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.bfloat16, 0.1)])
-def test_an_encoder_learns_the_same_and_answers_the_same_bits(monkeypatch, kind, dtype, tolerance):
+def test_an_encoder_learns_the_same_and_gives_the_same_bits(monkeypatch, kind, dtype, tolerance):
     own, drawn = encoder(kind), torch.rand(1)
     monkeypatch.setattr(small_maps, "_is_plain", lambda one: False)
     plain = encoder(kind)
@@ -74,7 +74,7 @@ def test_an_encoder_learns_the_same_and_answers_the_same_bits(monkeypatch, kind,
     assert float((gradients[0] - gradients[1]).norm() / gradients[1].norm()) < tolerance
 
 
-def test_what_is_no_plain_convolution_or_no_small_map_is_left_alone(monkeypatch):
+def test_other_convolutions_and_large_maps_are_unchanged(monkeypatch):
     def never(*args: object) -> torch.Tensor:
         raise AssertionError("never to be called")
 

@@ -1,4 +1,4 @@
-"""Splits: the paper's label subsets exactly, groups kept whole, small classes kept alive, the same for everybody."""
+"""Splits: the paper's label subsets exactly, groups kept whole, small classes kept, the same for every method."""
 
 import re
 import warnings
@@ -159,7 +159,7 @@ def test_official_split_and_unlabeled_rows():
     assert set(division.bank) | set(division.validation) == set(range(30))
 
 
-def test_transfer_between_groups_tests_only_classes_that_were_taught():
+def test_transfer_between_groups_tests_only_classes_of_the_training_group():
     labels = np.array([0, 1, 2, 0, 1, 3] * 20)
     camera = np.array((["A"] * 3 + ["B"] * 3) * 20)
     division = divide(labels, {"camera": camera}, SplitSettings(transfer="camera", bank="A", query="B"), 0, ())
@@ -171,7 +171,7 @@ def test_transfer_between_groups_tests_only_classes_that_were_taught():
         divide(labels, {"camera": camera}, SplitSettings(transfer="instrument"), 0, ())
 
 
-def test_too_few_samples_is_a_sentence():
+def test_too_few_samples_are_an_error_of_one_line():
     with pytest.raises(RequestError, match=r"3 labeled sample\(s\) are too few for 5 folds"):
         divide(np.array([0, 1, 0]), {}, SplitSettings(), 0, ())
 

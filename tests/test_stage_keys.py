@@ -1,4 +1,4 @@
-"""Stage keys: whatever a stage depends on changes its key, so that no result is stale."""
+"""Stage keys: everything that a stage depends on changes its key, so that no result is stale."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_the_version_of_the_harness_is_part_of_every_stage(monkeypatch):
         (("prepare.unreadable=0.5",), {}),
     ],
 )
-def test_a_run_has_a_folder_of_its_own_for_whatever_its_record_tells(method, more, machine):
+def test_a_run_has_its_own_folder_for_everything_that_its_record_states(method, more, machine):
     asked = ("protocols=[knn,linear]",)
     if method == "random-init":
         asked = (*asked, "backbone.name=micro-cnn")
@@ -145,7 +145,7 @@ def test_a_dataset_named_twice_is_measured_once():
     assert keys_of(planned(data="digits+digits")) == keys_of(planned())
 
 
-def test_files_of_equal_names_sizes_and_times_are_told_apart(tmp_path):
+def test_files_of_equal_names_sizes_and_times_are_different(tmp_path):
     """As two uncompressed archives unpack them."""
     for name, byte in (("one", b"a"), ("other", b"b")):
         (tmp_path / name).mkdir()

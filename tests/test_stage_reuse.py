@@ -55,7 +55,7 @@ def test_a_folder_may_lie_anywhere(tmp_path, monkeypatch):
     assert np.array_equal(made[0], made[2])
 
 
-def test_the_noise_beside_an_image_does_not_depend_on_other_images(tmp_path):
+def test_the_noise_around_an_image_does_not_depend_on_other_images(tmp_path):
     made = []
     for name, left_out in (("all", 0), ("fewer", 5)):
         root = image_tree(tmp_path / name)
@@ -168,7 +168,7 @@ def test_settings_that_act_change_the_keys_of_what_they_act_on(base, setting, ki
     assert ALL[ALL.index(kind) :] == tuple(one for one in ALL if one in found)
 
 
-def test_a_split_that_the_data_states_needs_no_folds(tmp_path):
+def test_an_official_split_needs_no_folds(tmp_path):
     root = tmp_path / "split"
     for part in ("train", "test"):
         image_tree(root / part)

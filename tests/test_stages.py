@@ -1,4 +1,4 @@
-"""Stages and leases: made once, by one process at a time, whole or not at all, whoever dies or sleeps on the way."""
+"""Stages and leases: made once, by one process at a time, complete or not at all, also if a process is killed or suspended."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def writes(text: str, times: list[str]):
 
 
 def claim_of(final, number: int, owner: environment.Process, age: float = 0.0) -> None:
-    """Leave a claim as another process would, `age` seconds ago."""
+    """Write a lease as another process would have, `age` seconds ago."""
     final.parent.mkdir(parents=True, exist_ok=True)
     path = final.parent / f".{final.name}.lease-{number:04d}"
     path.write_text(json.dumps(asdict(owner)))
@@ -52,7 +52,7 @@ def claim_of(final, number: int, owner: environment.Process, age: float = 0.0) -
 ELSEWHERE = environment.Process(machine="another", node="another", pid=1, started="1")
 
 
-def test_a_stage_is_made_once_and_leaves_nothing_beside_it(tmp_path):
+def test_a_stage_is_made_once_and_leaves_no_other_file(tmp_path):
     final, times = tmp_path / "kind/key", []
     assert try_make_stage(final, "t", writes("a", times), Leases(), ignore) == "done"
     assert try_make_stage(final, "t", writes("b", times), Leases(), ignore) == "done"
@@ -89,7 +89,7 @@ def test_a_process_number_used_again_is_another_process(tmp_path):
     me = environment.this_process()
     assert not environment.has_ended(me)
     assert environment.has_ended(replace(me, started="12345"))
-    assert not environment.has_ended(ELSEWHERE)  # of other machines nothing is known
+    assert not environment.has_ended(ELSEWHERE)  # unknown on other machines
 
 
 def test_one_of_many_starting_at_once_makes_it(tmp_path):
@@ -112,8 +112,8 @@ def test_one_of_many_starting_at_once_makes_it(tmp_path):
     assert times == ["made"]
 
 
-def test_a_returning_sleepers_result_is_compared_and_dropped(tmp_path):
-    """The first maker sleeps past the patience; a second takes over and finishes; the first comes back."""
+def test_the_result_of_a_suspended_process_is_compared_and_dropped(tmp_path):
+    """The first process is suspended for longer than the patience; a second one finishes the stage; the first resumes."""
     for late, complains in (("a", False), ("b", True)):
         SAID.clear()
         final, times = tmp_path / late / "key", []
@@ -159,7 +159,7 @@ def test_the_next_maker_takes_over_checkpoints_and_nothing_else(tmp_path):
         (DataBroken("torn file"), "failed", 3, "torn file"),
     ],
 )
-def test_a_failure_is_kept_until_it_is_forgiven(tmp_path, error, status, code, reason):
+def test_a_failure_is_kept_until_it_is_retried(tmp_path, error, status, code, reason):
     final, times = tmp_path / "kind/key", []
 
     def fails(folder):
@@ -176,7 +176,7 @@ def test_a_failure_is_kept_until_it_is_forgiven(tmp_path, error, status, code, r
     assert is_finished(final)
 
 
-def test_a_stage_that_kills_its_makers_fails_in_the_end(tmp_path):
+def test_a_stage_that_kills_its_processes_fails_in_the_end(tmp_path):
     final, times = tmp_path / "kind/key", []
     claim_of(final, MAX_KILLED_MAKERS, ELSEWHERE, age=1000)
     assert try_make_stage(final, "t", writes("a", times), Leases(), ignore) == "failed"

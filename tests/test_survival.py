@@ -1,4 +1,4 @@
-"""What a study survives: a run that fails, and being killed at any moment."""
+"""Studies in which a run fails, or which are killed at any moment."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 from .test_study import BASE, STUDY, records, write
 
 
-def test_a_failed_run_is_told_the_rest_goes_on_and_it_can_be_tried_again(cli, tmp_path):
-    """A rate that overflows diverges; a bottleneck that no memory holds fails in building the head."""
+def test_a_failed_run_is_reported_the_rest_goes_on_and_it_can_be_retried(cli, tmp_path):
+    """A bottleneck that is larger than any memory fails when the head is built."""
     content = {**STUDY, "tables": [], "figures": [], "base": {**BASE, "seeds": [0], "protocols": ["knn", "finetune"]},
                "axes": {"head": {"good": {"protocol_settings.finetune": {"epochs": 1, "min_steps": 0}}, "bad": {"protocol_settings.finetune.bottleneck": 10**14, "protocol_settings.finetune.head": "bottleneck"}}}}  # fmt: skip
     path, out = write(tmp_path, content), str(tmp_path / "runs")

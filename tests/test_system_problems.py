@@ -1,4 +1,4 @@
-"""Problems of the system end in one line that says what to do: no home folder, denied folders, other encodings, no memory."""
+"""Problems of the system end in one line that states what to do: no home folder, denied folders, other encodings, no memory."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_home_of_a_user_that_does_not_exist_is_refused(monkeypatch):
         (UnicodeDecodeError("utf-8", b"caf\xe9", 3, 4, "invalid"), "b'caf\\xe9': is not UTF-8 text"),
     ],
 )
-def test_a_problem_of_the_system_is_one_line_that_says_what_to_do(error, told):
+def test_a_problem_of_the_system_is_one_line_that_states_what_to_do(error, told):
     sentence = describe_failure(error)
     assert sentence.startswith(told)
     assert "\n" not in sentence

@@ -1,4 +1,4 @@
-"""Toy methods: each carries one hard case, writes down what it saw, and is otherwise as small as can be."""
+"""Toy methods: each has one hard case, records what it received, and is otherwise as small as possible."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Pairs(Toy):
 
 
 class Masks(Toy):
-    """Per-sample masks from the batch's own draws."""
+    """Per-sample masks from the random numbers of the batch."""
 
     views: ClassVar = {"view": Role(count=1)}
 

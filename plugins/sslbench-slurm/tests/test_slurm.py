@@ -127,7 +127,7 @@ def test_a_machine_without_slurm_is_one_line_before_anything_runs(trial, tmp_pat
 
 
 def test_a_cluster_that_takes_no_job_is_one_line(trial, tmp_path):
-    """Its commands are there, and nothing answers."""
+    """Its commands exist, but no controller answers."""
     for name in ("srun", "sbatch", "squeue", "scancel"):
         (tmp_path / name).write_text("#!/bin/sh\necho nothing answers >&2\nexit 1\n")
         (tmp_path / name).chmod(0o755)
@@ -174,7 +174,7 @@ def cluster(tmp_path) -> Iterator[Callable[..., str]]:
 
 
 @pytest.mark.slow
-def test_a_cluster_runs_a_study_whatever_happens_to_its_jobs(cluster, trial, locally, tmp_path):
+def test_a_cluster_finishes_a_study_after_a_job_is_canceled_and_a_node_fails(cluster, trial, locally, tmp_path):
     def disturb(out: Path) -> None:
         jobs = cluster("squeue", "-h", "-t", "R", "-o", "%i").split()
         assert any("_" in job for job in jobs), jobs  # a job array
