@@ -28,7 +28,7 @@ from sslbench.leaderboard.submission.publication import machine_mark
 from sslbench.leaderboard.submission.suite import read_suite
 from sslbench.results.frames import read_record
 
-from .boards import bundle_of, edit_json, edit_table, rehash
+from .board_fixtures import bundle_of, edit_json, edit_table, rehash
 from .forgeries import FORGED, TABLES, score_of
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sslbench.leaderboard.site.build import build
 
-from .boards import HOSTILE, INSTALLED, bundle_of, edit_json
+from .board_fixtures import HOSTILE, INSTALLED, bundle_of, edit_json
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from sslbench.leaderboard.submission.versions import installed_protocols
 from sslbench.protocols.diagnostics import sslbench_protocols
 from sslbench.results.frames import read_record
 
-from .boards import HOSTILE, INSTALLED, NO_PLUGINS, bundle_of, edit_json, rehash
-from .sound import Sound
+from .board_fixtures import HOSTILE, INSTALLED, NO_PLUGINS, bundle_of, edit_json, rehash
+from .html_checker import HtmlChecker
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -299,10 +299,10 @@ def test_every_page_is_valid_and_all_text_is_escaped(board):
     pages = sorted((board / "site").rglob("*.html"))
     assert len(pages) == 1 + 5 + 4
     for page in pages:
-        sound = Sound(page)
-        sound.feed(page.read_text())
-        assert (sound.wrong, sound.open) == ([], []), page
-        assert len(set(sound.ids)) == len(sound.ids)
+        checker = HtmlChecker(page)
+        checker.feed(page.read_text())
+        assert (checker.wrong, checker.open) == ([], []), page
+        assert len(set(checker.ids)) == len(checker.ids)
         assert "<img" not in page.read_text()
     assert "<img" not in (board / "tables/small.md").read_text()
 

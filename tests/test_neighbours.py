@@ -13,7 +13,7 @@ from sslbench.protocols import nearest_neighbors
 from sslbench.protocols.knn import KnnConfig
 from sslbench.protocols.knn_evaluator import Knn, choose_k, compute_accuracies, compute_weights, sum_votes
 
-from .trials import accuracy, digit_pixels, trial_of
+from .fake_trial import accuracy, digit_pixels, trial_of
 
 
 @pytest.fixture(scope="module")

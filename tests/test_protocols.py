@@ -29,7 +29,7 @@ from sslbench.protocols.knn_evaluator import Knn
 from sslbench.protocols.linear import LinearConfig
 from sslbench.protocols.linear_evaluator import Bank, Linear, cross_entropy_gradient, train_probes
 
-from .trials import accuracy, digit_pixels, trial_of
+from .fake_trial import accuracy, digit_pixels, trial_of
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from sslbench.results.answers import read_answers
 from sslbench.results.frames import Results, load_results
 from sslbench.results.record import ClassScore
 
-from .sound import Sound
+from .html_checker import HtmlChecker
 
 SETTINGS = [
     "train.epochs=1",
@@ -75,7 +75,7 @@ def test_the_page_shows_every_method_and_stands_alone(command):
     assert len(sources) > 10
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert not re.search(r"https?://", text)
-    reader = Sound(page)
+    reader = HtmlChecker(page)
     reader.feed(text)
     assert reader.wrong == reader.open == []
 

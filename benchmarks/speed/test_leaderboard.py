@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from sslbench.environment import count_cores
-from tests.boards import make_board, rehash
+from tests.board_fixtures import make_board, rehash
 
 from .conftest import State
 from .figures import Figure

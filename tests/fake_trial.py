@@ -1,4 +1,4 @@
-"""Trials made by hand: features, labels and a split, as the harness hands them to an instrument."""
+"""Trials made by hand: features, labels and a split, as the harness passes them to an evaluator."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 
-class Sound(HTMLParser):
+class HtmlChecker(HTMLParser):
     """Check that tags close in order, ids are unique, links lead to files, and controls have names."""
 
     VOID = frozenset({"meta", "link", "input", "img", "br", "circle", "line", "polyline"})
