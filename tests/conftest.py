@@ -25,7 +25,7 @@ SHARED = ROOT.parent / "shared" / "data"
 def shared() -> Path:
     """Return the folder of real data next to the project; tests that need it skip where it is absent."""
     if not SHARED.exists():
-        pytest.skip(f"needs the real data in {SHARED.name} beside the project")
+        pytest.skip(f"needs the real data in {SHARED.name} next to the project")
     return SHARED
 
 

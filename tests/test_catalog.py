@@ -73,9 +73,9 @@ def test_a_bad_plugin_gives_one_line_and_breaks_no_other(cli, packages, name):
 def test_all_bad_plugins_together_leave_every_sound_component(cli, packages):
     listed = with_packages(cli, packages, NAMES, "list")
     assert listed.returncode == 0
-    for sound in ("simclr", "random-init", "micro-vit", "daplankton", "digits", "knn", "beside-a-failing-listener"):
+    for sound in ("simclr", "random-init", "micro-vit", "daplankton", "digits", "knn", "next-to-a-failing-listener"):
         assert sound in listed.stdout
-    for lost in ("half-way", "sound-but-beside-nonsense", "undecorated"):
+    for lost in ("half-way", "valid-next-to-a-wrong-item", "undecorated"):
         assert f"  {lost} " not in listed.stdout
     assert "11 problem(s)" not in with_packages(cli, packages, [], "list").stdout
     contested = with_packages(cli, packages, NAMES, "show", "method", "mae")
@@ -96,7 +96,7 @@ def test_a_failing_listener_is_named_once_and_the_run_goes_on(cli, packages, tmp
 
 def test_disabling_by_plugin_or_distribution(cli, packages):
     for name in ("bad-duplicate-name", "sslbench-bad-duplicate-name"):
-        path = {"PYTHONPATH": str(packages / "duplicate-name"), "SSLBENCH_DISABLE": f"nobody, {name}"}
+        path = {"PYTHONPATH": str(packages / "duplicate-name"), "SSLBENCH_DISABLE": f"no-such-plugin, {name}"}
         assert cli("show", "method", "mae", env=path).returncode == 0
     assert "mae" not in cli("list", "methods", env={"SSLBENCH_DISABLE": "vision-mae"}).stdout
 

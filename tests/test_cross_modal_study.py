@@ -166,7 +166,7 @@ def test_claims_are_judged_over_folds_with_the_p_of_whole_folds():
     (found,) = judge_hypothesis(gallery_scores(), better, ["arm"])
     assert (found.verdict, found.n, found.unit) == ("holds", 5, "folds")
     assert found.difference == pytest.approx(0.1, abs=0.01)
-    assert found.p == pytest.approx(2 / 2**5), "five folds can say no more, whatever the 25 galleries"
+    assert found.p == pytest.approx(2 / 2**5), "five folds have no smaller p, for any number of galleries"
     apart = Hypothesis(
         claim="few samples differ more", statistic="spread", greater={"shots": 1}, lesser={"shots": 4}, where=place
     )

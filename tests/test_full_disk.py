@@ -61,7 +61,7 @@ def test_a_map_that_fills_the_disk_is_refused_and_nothing_is_killed(small_disk):
 import numpy, sys
 from pathlib import Path
 from sslbench.data import disk_arrays
-disk_arrays.free_disk = lambda folder: 2**40  # somebody else takes the space in between
+disk_arrays.free_disk = lambda folder: 2**40  # another process takes the space in between
 from sslbench.api.errors import DiskFull
 try:
     disk_arrays.create_array(Path(sys.argv[1]) / "a.npy", numpy.uint8, (2**23,))[:] = 1

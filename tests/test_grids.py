@@ -94,7 +94,7 @@ def test_values_above_a_baseline_are_paired_by_seed_and_backbone():
     assert paired_difference(frame, "raw", ["images"])["value"].tolist() == pytest.approx(
         [0.7, 0.7, 0.3, -0.1, 0.3, 0.2]
     )
-    assert paired_difference(frame, "nobody", ["images"]).empty
+    assert paired_difference(frame, "no-such-row", ["images"]).empty
     named = frame.assign(backbone=["b", "b", "c", "b", "b", "c", "none", "none"])
     assert len(paired_difference(named, "z", ["backbone", "method"])) == 3  # axes that are called like facts
     table = cross_table(estimates(found, ["method", "backbone"]), ["method"], ["backbone"])

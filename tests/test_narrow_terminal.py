@@ -1,4 +1,4 @@
-"""Tables show every name and every number whole, whatever the terminal's width."""
+"""Tables show every name and every number whole, at any width of the terminal."""
 
 from __future__ import annotations
 

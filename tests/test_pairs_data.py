@@ -23,7 +23,7 @@ from sslbench.api.errors import DataBroken, DataMissing
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory) -> Path:
-    """The published layout, of drawn pairs: 25 rows of legend over every image, counts beside it."""
+    """The published layout, of drawn pairs: 25 rows of legend above every image, and counts."""
     root = tmp_path_factory.mktemp("published") / "data"
     for part, samples in (("LAB", 4), ("SEA", 3), ("UTO", 2)):
         pairs = PulsePairs(PulsePairsConfig(samples=samples), "lab")

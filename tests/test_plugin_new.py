@@ -18,7 +18,7 @@ KINDS = ("method", "backbone", "augmentation", "dataset", "protocol")
 
 
 @pytest.fixture(scope="module")
-def stranger(cli, tmp_path_factory) -> tuple[Path, Path]:
+def plugin_environment(cli, tmp_path_factory) -> tuple[Path, Path]:
     """Make a fresh environment with this one's packages and five new plugins; return it with the plugins' folder."""
     folder, home = tmp_path_factory.mktemp("new"), tmp_path_factory.mktemp("stranger")
     for kind in KINDS:
@@ -50,8 +50,8 @@ def call(python: Path, *arguments: str, **env: str) -> subprocess.CompletedProce
     )
 
 
-def test_their_own_tests_pass(stranger):
-    python, folder = stranger
+def test_their_own_tests_pass(plugin_environment):
+    python, folder = plugin_environment
     tests = [str(folder / f"new-{kind}/tests") for kind in KINDS]
     answer = call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *tests)
     last = answer.stdout.strip().splitlines()[-1]
@@ -60,9 +60,9 @@ def test_their_own_tests_pass(stranger):
     assert "xfailed" not in last
 
 
-def test_a_run_uses_all_of_them(stranger, tmp_path):
+def test_a_run_uses_all_of_them(plugin_environment, tmp_path):
     """The five together, on files in the new dataset's layout: a bright and a dark class."""
-    python, _ = stranger
+    python, _ = plugin_environment
     rng = np.random.default_rng(0)
     for name, light in (("bright", 180), ("dark", 60)):
         (tmp_path / "data/new-dataset" / name).mkdir(parents=True)
@@ -86,8 +86,8 @@ def test_a_run_uses_all_of_them(stranger, tmp_path):
     assert {len(choice["among"]) for choice in chosen} == {2}, "its choice of a distance is in the run's files"
 
 
-def test_the_table_of_checks(stranger):
-    python, _ = stranger
+def test_the_table_of_checks(plugin_environment):
+    python, _ = plugin_environment
     answer = call(python, "-m", "sslbench", "plugin", "check", "protocol/new-protocol")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "protocol/new-protocol (version 1, new-protocol 0.1.0)" in answer.stdout

@@ -44,7 +44,7 @@ def test_either_modality_alone_separates_only_its_own_classes(drawn):
     image, light = ([right[group == g].mean() for g in range(3)] for right in (by_image, by_pulse))
     assert image[0] > 0.9, "four classes differ in the image"
     assert light[1] > 0.9, "four in the pulse"
-    assert max(image[1], image[2], light[0], light[2]) < 0.7, "and alone neither tells the rest"
+    assert max(image[1], image[2], light[0], light[2]) < 0.7, "neither modality alone separates the others"
 
 
 def test_twelve_classes_and_the_same_individual_whenever_it_is_read():

@@ -141,7 +141,7 @@ def row(name: str, knn: float, *, baseline: bool = False, linear: float | None =
     ("rows", "name", "protocol"),
     [
         ([row("a", 0.5), row("b", 0.7)], "b", "knn"),
-        ([row("a", 0.7), row("b", 0.1 + 0.6)], "a", "knn"),  # a tie goes to the first, whatever the last bit is
+        ([row("a", 0.7), row("b", 0.1 + 0.6)], "a", "knn"),  # a tie goes to the first, for any last bit
         ([row("a", 0.5), row("b", 0.7, baseline=True)], "a", "knn"),
         ([row("a", 0.5, baseline=True), row("b", 0.7, baseline=True)], "b", "knn"),
         ([row("a", 0.9, linear=0.5), row("b", 0.7, linear=0.6)], "b", "linear"),

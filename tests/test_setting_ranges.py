@@ -25,7 +25,7 @@ HARNESS = (TrainSettings, ViewSettings, PrepareSettings, SplitSettings, RequestS
 CONFIGS = {config.__name__: config for config in HARNESS}
 CONFIGS |= {f"{kind}/{one.name}": one.spec.config for kind in KINDS for one in CATALOG.all(kind)}
 FREE = {"SlurmConfig.options", "TableSettings.where", "Expected.where"}
-"""Settings of somebody else's: they are passed on, or compared with what scores are called."""
+"""Settings of other libraries and names of scores: they are passed on, or compared with names."""
 
 
 @dataclass(frozen=True)

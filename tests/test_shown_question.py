@@ -1,4 +1,4 @@
-"""Tables show what was measured, also where a protocol's own question (all labels, every modality) was not asked."""
+"""Tables show what was measured, also where a protocol's default score (all labels, every modality) was not computed."""
 
 from __future__ import annotations
 

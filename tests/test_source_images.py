@@ -1,4 +1,4 @@
-"""Crops of one image never lie on two sides of a split, unless the user sets otherwise."""
+"""Crops of one image are never on two sides of a split, unless the user sets otherwise."""
 
 from __future__ import annotations
 

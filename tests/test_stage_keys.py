@@ -17,7 +17,7 @@ from .stage_plans import ALL, CATALOG, MACHINE, answers_of, changed, folder, ima
 
 
 def relabeled(name: str):
-    """The catalog with a dataset `scans` beside digits that names another label-preserving augmentation."""
+    """The catalog with a dataset `scans` in addition to digits that names another label-preserving augmentation."""
     digits = CATALOG.components["dataset"]["digits"]
     scans = replace(digits, spec=replace(digits.spec, name="scans", label_preserving=name))
     components = {**CATALOG.components, "dataset": {**CATALOG.components["dataset"], "scans": scans}}

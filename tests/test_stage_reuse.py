@@ -51,7 +51,7 @@ def test_a_folder_may_lie_anywhere(tmp_path, monkeypatch):
         prepare(job, target, lambda done, total: None)
         made.append(np.load(target / "image.npy"))
     assert made[0].shape[-1] == made[0].shape[-2]
-    assert np.array_equal(made[0], made[1]), "the noise beside an image is the same"
+    assert np.array_equal(made[0], made[1]), "the noise around an image differs"
     assert np.array_equal(made[0], made[2])
 
 

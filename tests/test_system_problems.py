@@ -105,8 +105,8 @@ def test_a_file_that_code_expected_is_no_problem_of_the_system():
         ),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), ["error: /x: permission denied."], 1),
         (
-            KeyError("what nobody foresaw"),
-            ["error: KeyError: 'what nobody foresaw'. This is a bug of sslbench or of a plugin."],
+            KeyError("an unforeseen error"),
+            ["error: KeyError: 'an unforeseen error'. This is a bug of sslbench or of a plugin."],
             1,
         ),
     ],

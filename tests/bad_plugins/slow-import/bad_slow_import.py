@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sslbench.api import Citation, MethodSpec, Role, hookimpl
 
-CITATION = Citation(title="none", authors="nobody", year=2026, url="https://example.org")
+CITATION = Citation(title="none", authors="none", year=2026, url="https://example.org")
 
 
 @dataclass(frozen=True, kw_only=True)

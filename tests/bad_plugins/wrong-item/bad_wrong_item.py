@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 from sslbench.api import Citation, MethodSpec, Role, hookimpl
 
-CITATION = Citation(title="none", authors="nobody", year=2026, url="https://example.org")
+CITATION = Citation(title="none", authors="none", year=2026, url="https://example.org")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,4 +28,4 @@ def method(name, **changes):
 
 @hookimpl
 def sslbench_methods():
-    return [method("sound-but-beside-nonsense"), {"name": "a-dictionary"}]
+    return [method("valid-next-to-a-wrong-item"), {"name": "a-dictionary"}]
