@@ -43,10 +43,10 @@ def printed(results) -> str:
 
 def test_answers_give_the_scores_that_the_record_holds(finished):
     results = finished[0, 1, 2]
-    assert results.records
+    assert sum(bool(record.scores) for record in results.records) > 1
     for record in results.records:
         by_protocol = default_answers(record, "digits", {record.run: read_answers(results.root, record)})
-        assert set(by_protocol) == {"knn", "linear"}
+        assert set(by_protocol) == {score.protocol for score in record.scores}
         for protocol, answers in by_protocol.items():
             for metric in ("micro_accuracy", "macro_accuracy"):
                 field = compared_scores({record.run: answers}, metric)
