@@ -88,8 +88,8 @@ def test_one_labeled_part_is_no_split(tmp_path):
 
 def test_images_without_labels(tmp_path):
     assert open_images(write(tmp_path / "flat", "1.png", "2.png")).target.kind == "none"
-    beside = open_images(write(tmp_path / "beside", "unlabeled/1.png", "unlabeled/deep/2.png", "a/3.png", "b/4.png"))
-    assert sorted(beside.labels.tolist()) == [-1, -1, 0, 1]
+    mixed = open_images(write(tmp_path / "mixed", "unlabeled/1.png", "unlabeled/deep/2.png", "a/3.png", "b/4.png"))
+    assert sorted(mixed.labels.tolist()) == [-1, -1, 0, 1]
 
 
 def test_levels_name_the_folders(tmp_path):
