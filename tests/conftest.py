@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from .board_fixtures import make_board
+from tests.board_fixtures import make_board
 
 settings.register_profile("no deadline", deadline=None)  # a test that shares its cores is slow, not wrong
 settings.load_profile("no deadline")

@@ -7,7 +7,7 @@ answer = mean + seed + sample + interaction
 
 The mean over the table varies with seeds and with samples. The variance between seeds and the variance between samples
 both contain the interaction, so their sum counts it twice; `total_variance` counts it once.
-tests/test_score_variance.py simulates how often equal methods are called different.
+tests/statistics/test_score_variance.py simulates how often equal methods are called different.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Bias study: Bendidi et al., "No Free Lunch in Self Supervised Representation Learning" (arXiv 2304.11718), appendix B.1:
 CIFAR, ResNet-18, plain SGD, 1,000 epochs. solo-learn: its current CIFAR configurations (da Costa et al. 2022).
 
-Every recipe names its source; a comment marks each constant from another source. `tests/test_recipe_sources.py` compares
-all of them with a table.
+Every recipe names its source; a comment marks each constant from another source.
+`tests/unit/config/test_recipe_sources.py` compares all of them with a table.
 """
 
 from __future__ import annotations

@@ -1,0 +1,117 @@
+"""Rules of the code base: which package imports which, lengths of files and functions, what the core may not name."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from sslbench.api import hooks
+
+ROOT = Path(__file__).parents[2]
+CORE = sorted((ROOT / "sslbench").rglob("*.py"))
+PLUGINS = sorted((ROOT / "plugins").glob("*/src/**/*.py"))
+NAMED = (
+    "mae",
+    "simclr",
+    "byol",
+    "vicreg",
+    "moco",
+    "swav",
+    "dino",
+    "daplankton",
+    "plankton",
+    "cifar",
+    "cifar10",
+    "mnist",
+    "ray",
+    "submitit",
+)
+
+
+def test_there_are_files_to_check():
+    assert len(CORE) > 200
+    assert {path.relative_to(ROOT / "plugins").parts[0] for path in PLUGINS} == {
+        path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml")
+    }
+
+
+def test_import_rules_cover_every_package():
+    """The import linter checks only what its contracts list: each plugin, and each package and module of the core."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    plugins = {path.parent.name for path in (ROOT / "plugins").glob("*/src/*/__init__.py")}
+    assert len(plugins) >= 5
+    assert set(contracts["root_packages"]) == {"sslbench"} | plugins
+    (layers,) = [one for one in contracts["contracts"] if one.get("containers") == ["sslbench"]]
+    (forbidden,) = [one for one in contracts["contracts"] if one["type"] == "forbidden"]
+    names = {path.stem for path in (ROOT / "sslbench").glob("*.py") if not path.stem.startswith("__")}
+    names |= {path.parent.name for path in (ROOT / "sslbench").glob("*/__init__.py")}
+    assert set(layers["layers"]) == names
+    assert set(forbidden["source_modules"]) == plugins
+    assert set(forbidden["forbidden_modules"]) == {f"sslbench.{name}" for name in names - {"api", "testing"}}
+
+
+def test_analysis_needs_no_torch():
+    paths = sorted((ROOT / "sslbench/analysis").rglob("*.py"))
+    assert len(paths) > 20
+    for path in paths:
+        assert "import torch" not in path.read_text(), path
+
+
+def test_the_core_names_no_component():
+    for path in CORE:
+        text = re.sub(r'""".*?"""', "", path.read_text(), flags=re.DOTALL)
+        words = set(re.findall(r"[a-z0-9]+", text.lower()))
+        assert not words & set(NAMED), (path, words & set(NAMED))
+
+
+def test_files_and_functions_are_short():
+    for path in [*CORE, *PLUGINS]:
+        text = path.read_text()
+        assert text.count("\n") <= 350, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                assert (node.end_lineno or 0) - node.lineno < 60, (path, node.name)
+
+
+def test_every_public_object_has_a_docstring():
+    for path in [*CORE, *PLUGINS]:
+        tree = ast.parse(path.read_text())
+        assert ast.get_docstring(tree), path
+        for node in tree.body:
+            public = isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+            if public and not getattr(node, "name", "").startswith("sslbench_"):
+                assert ast.get_docstring(node), (path, node.name)
+
+
+def test_there_are_few_names_at_the_top():
+    names = {p.name for p in (ROOT / "sslbench").iterdir() if not p.name.startswith(("_", ".", "py.typed"))}
+    assert len(names) <= 24, names
+
+
+@pytest.mark.parametrize("module", ["sslbench", "sslbench.api", "sslbench.cli", "sslbench.catalog.discovery"])
+def test_light_modules_load_no_torch(module):
+    program = f"import {module}, sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_every_hook_is_documented():
+    text = (ROOT / "docs/plugins.md").read_text()
+    names = [name for name in vars(hooks) if name.startswith("sslbench_")]
+    assert len(names) > 5
+    for name in names:
+        assert f"`{name}" in text, name
+
+
+def test_no_machine_path_and_no_registry_is_committed():
+    pattern = re.compile("/wo" + "rk/|pyp" + "i\\.org|python" + "hosted|registry\\.np" + "mjs")
+    suffixes = {".py", ".toml", ".md", ".txt", ".yaml", ".yml"}
+    paths = [path for path in ROOT.rglob("*") if path.suffix in suffixes and ".venv" not in path.parts]
+    assert len(paths) > 500
+    for path in paths:
+        assert not pattern.search(path.read_text(errors="ignore")), path

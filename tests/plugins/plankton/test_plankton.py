@@ -1,0 +1,324 @@
+"""The plankton collections in their published layouts, on small trees made of real images of other collections."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sslbench_plankton.studies
+from PIL import Image
+from sslbench_plankton.datasets.kaggle_plankton import KagglePlanktonConfig
+from sslbench_plankton.datasets.kaggle_plankton_reader import open_kaggle_plankton as kaggle
+from sslbench_plankton.datasets.pmid2019 import PmidConfig
+from sslbench_plankton.datasets.pmid2019_reader import open_pmid2019 as pmid
+from sslbench_plankton.datasets.syke_ifcb_2022 import SykeIfcbConfig
+from sslbench_plankton.datasets.syke_ifcb_2022_reader import open_syke_ifcb_2022 as syke_ifcb
+from sslbench_plankton.datasets.syke_zooscan_2024 import SykeZooscanConfig
+from sslbench_plankton.datasets.syke_zooscan_2024_reader import open_syke_zooscan_2024 as syke_zooscan
+from sslbench_plankton.datasets.ude_diatoms_2024 import UdeDiatomsConfig
+from sslbench_plankton.datasets.ude_diatoms_2024_reader import open_ude_diatoms_2024 as ude
+from sslbench_plankton.datasets.zoolake import ZoolakeConfig
+from sslbench_plankton.datasets.zoolake_reader import open_zoolake as zoolake
+
+from sslbench.api import DataBroken, DataMissing, Source
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.datasets import DatasetCache, open_parts
+from sslbench.config.keys import pretrain_key
+from sslbench.config.plan import Machine
+from sslbench.data.splits import SplitSettings, divide
+from sslbench.environment import places
+from sslbench.study.definition import read_study
+from sslbench.study.grid import make_grid, make_points
+
+RNG = np.random.default_rng(0)
+MACHINE = Machine(threads=1, precision="float32")
+
+
+def source(root: Path, work: Path, part: str = "") -> Source:
+    return Source(root=root, folders=(), work=work, part=part)
+
+
+def tree(root: Path, files: Mapping[str, Path]) -> Path:
+    """Copies of images under new names."""
+    for name, file in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, root / name)
+    return root
+
+
+def zipped(folder: Path, archive: Path) -> Path:
+    """A folder's content as a zip."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(archive, "w") as opened:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            opened.write(file, file.relative_to(folder))
+    return archive
+
+
+@pytest.fixture
+def lake(shared) -> list[Path]:
+    return sorted((shared / "zoolake_sample/images").rglob("*.jpeg"))
+
+
+def test_kaggle_plankton_with_and_without_labels(shared, tmp_path):
+    files = sorted((shared / "ndsb_plankton/train").rglob("*.jpg"))[::2000]
+    tree(
+        tmp_path / "k", {f"train/{f.parent.name}/{f.name}": f for f in files} | {f"test/{f.name}": f for f in files[:3]}
+    )
+    config = KagglePlanktonConfig()
+    labeled = kaggle(config, source(tmp_path / "k", tmp_path, "labeled"))
+    assert labeled.target.names == tuple(sorted({f.parent.name for f in files}))
+    assert len(labeled.labels) == len(files)
+    bare = kaggle(config, source(tmp_path / "k", tmp_path, "unlabeled"))
+    assert (bare.target.kind, bare.labels.tolist()) == ("none", [-1, -1, -1])
+    (tmp_path / "zips").mkdir()
+    zipped(tmp_path / "k", tmp_path / "zips/everything.zip")
+    again = kaggle(config, source(tmp_path / "zips", tmp_path, "labeled"))
+    assert again.columns["id"].tolist() == labeled.columns["id"].tolist()
+    assert again.fingerprint() == labeled.fingerprint()
+    gray = np.asarray(Image.open(files[0]).convert("L"))
+    row = labeled.columns["id"].tolist().index(f"{files[0].parent.name}/{files[0].name}")
+    sample = labeled.read(row, RNG)
+    assert sample["image"].shape == (1, max(gray.shape), max(gray.shape))
+    assert sample["image.size"].tolist() == list(gray.shape)
+
+
+def test_any_folder_is_prepared_as_the_study_prepares_its_own(lake, tmp_path, cli):
+    root = tree(tmp_path / "mine", {f"cam{n % 2}/{f.parent.name}/at-{n}.jpeg": f for n, f in enumerate(lake[:12])})
+    settings = {"root": str(root), "levels": ["camera", "class"], "columns": {"number": r"at-(\d+)"}}
+    catalog = discover(installed_entries())
+    found = open_parts(catalog, "plankton-folder", settings, DatasetCache(places()))
+    assert not found.problems + found.missing
+    dataset = found.parts[0].dataset
+    assert set(dataset.columns) == {"id", "camera", "number"}
+    sample = dataset.read(0, RNG)
+    height, width = sample["image.size"]
+    assert sample["image"].shape == (1, max(height, width), max(height, width))
+    assert len(set(dataset.contents())) == 12
+    lost = cli("data", "where", "plankton-folder", f"data.root={tmp_path / 'nowhere'}")
+    assert f"looked in {tmp_path / 'nowhere'}" in lost.stdout + lost.stderr
+
+
+def test_daplankton_with_its_instruments_joined(shared, tmp_path):
+    from tests.unit.data.test_data import plankton_tree
+
+    plankton_tree(tmp_path / "tree", shared)
+    settings = {"root": str(tmp_path / "tree"), "joined": True}
+    found = open_parts(discover(installed_entries()), "daplankton", settings, DatasetCache(places()))
+    assert [part.name for part in found.parts] == ["daplankton/lab", "daplankton/sea"]
+    lab = found.parts[0].dataset
+    assert sorted(set(lab.columns["instrument"])) == ["CS", "FC", "IFCB"]
+    assert lab.target.names == ("Diatoma_tenuis", "Melosira_arctica")
+    assert len(lab.labels) == len(set(lab.columns["id"])) == 72
+
+
+def test_zoolake_with_and_without_its_published_split(lake, tmp_path):
+    names = {f"data/zooplankton_0p5x/{f.parent.name}/training_data/{f.name}": f for f in lake[:40]}
+    root = tree(tmp_path / "z", names)
+    lists = root / "data/zoolake_train_test_val_separated"
+    lists.mkdir()
+    for part, chosen in (("train", lake[:20]), ("val", lake[20:25]), ("test", lake[25:39])):
+        (lists / f"{part}_filenames.txt").write_text("".join(f"some/where/{f.name}\n" for f in chosen))
+    split = zoolake(ZoolakeConfig(), source(root, tmp_path)).columns["split"].tolist()
+    assert [split.count(part) for part in ("train", "validation", "test", "")] == [20, 5, 14, 1]
+    assert "split" not in zoolake(ZoolakeConfig(published_split=False), source(root, tmp_path)).columns
+    (lists / "val_filenames.txt").write_text(f"{lake[0].name}\n")
+    with pytest.raises(DataBroken, match="is in the list of 'train' as well"):
+        zoolake(ZoolakeConfig(), source(root, tmp_path))
+
+
+def test_syke_ifcb_takes_the_class_from_the_folder(shared, tmp_path):
+    files = sorted((shared / "whoi_ifcb_guide/images").rglob("*.jpg"))[:6]
+    assert len(files) == 6
+    root = tree(tmp_path / "t", {f"labeled_20201020/Ciliata/Older_name_{n}.jpg": f for n, f in enumerate(files)})
+    folder = tmp_path / "syke-ifcb-2022"
+    zipped(root, folder / "phytoplankton_labeled.zip")
+    dataset = syke_ifcb(SykeIfcbConfig(), Source(root=None, folders=(tmp_path,), work=tmp_path / "work"))
+    assert dataset.target.names == ("Ciliata",)
+    assert len(dataset.labels) == 6
+
+
+def test_syke_zooscan_loses_its_legend_and_nothing_else(shared, tmp_path):
+    file = min((shared / "zooscan_sample/images").rglob("*.jpg"))
+    inside = "SYKE-plankton_ZooScan_2024/images/SYKE-plankton_ZooScan_2024"
+    root = tree(tmp_path / "t", {f"{inside}/Acartia/a.jpg": file})
+    (root / "SYKE-plankton_ZooScan_2024/class_splits").mkdir()
+    outer = tmp_path / "outer"
+    zipped(zipped(root, tmp_path / "inner/SYKE.zip").parent, outer / "package.zip")
+    gray = np.asarray(Image.open(file).convert("L"))
+    sample = syke_zooscan(SykeZooscanConfig(), source(outer, tmp_path / "work")).read(0, RNG)
+    height, width = gray.shape
+    assert sample["image.size"].tolist() == [height - 25, width]
+    side = max(height - 25, width)
+    top, left = (side - height + 25) // 2, (side - width) // 2
+    assert (sample["image"][0, top : top + height - 25, left : left + width] == gray[:-25]).all()
+    with pytest.raises(DataBroken, match=f"nothing is left of it \\({height + 5} rows of legend"):
+        syke_zooscan(SykeZooscanConfig(legend=height + 5), source(outer, tmp_path / "work")).read(0, RNG)
+    whole = syke_zooscan(SykeZooscanConfig(legend=0), source(outer, tmp_path / "work")).read(0, RNG)
+    assert whole["image.size"].tolist() == [height, width]
+
+
+VOC = """<annotation><filename>{name}.jpg</filename>{objects}</annotation>"""
+OBJECT = """<object><name>{name}</name><bndbox><xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox></object>"""
+
+
+def test_pmid2019_shows_what_the_boxes_hold(lake, tmp_path):
+    root = tree(tmp_path / "p", {"JPEGImages/one.jpeg": lake[0], "JPEGImages/two.jpeg": lake[1]})
+    (root / "Annotations").mkdir()
+    objects = OBJECT.format(2, 3, 12, 9, name="Ceratium") + OBJECT.format(0, 0, 5, 5, name="Noctiluca")
+    (root / "Annotations/one.xml").write_text(VOC.format(name="one", objects=objects))
+    (root / "Annotations/two.xml").write_text(
+        VOC.format(name="two", objects=OBJECT.format(7, 7, 7, 9, name="Ceratium"))
+    )
+    dataset = pmid(PmidConfig(), source(root, tmp_path))
+    assert dataset.target.names == ("Ceratium", "Noctiluca")
+    assert dataset.columns["id"].tolist()[0] == "JPEGImages/one.jpeg#2,3,12,9"
+    assert dataset.read(0, RNG)["image.size"].tolist() == [6, 10]
+    gray = np.asarray(Image.open(lake[0]).convert("L"))
+    assert (dataset.read(0, RNG)["image"][0, 2:8] == gray[3:9, 2:12]).all()
+    with pytest.raises(DataBroken, match="nothing is left of it"):
+        dataset.read(2, RNG)
+    before = dataset.fingerprint()
+    (root / "Annotations/two.xml").write_text(
+        VOC.format(name="two", objects=OBJECT.format(1, 1, 9, 9, name="Ceratium"))
+    )
+    assert pmid(PmidConfig(), source(root, tmp_path)).fingerprint() != before
+    bomb = '<!DOCTYPE x [<!ENTITY a "aa">]><annotation>&a;</annotation>'
+    (root / "Annotations/three.xml").write_text(VOC.format(name="three", objects=""))
+    with pytest.raises(DataBroken, match=r"three\.xml: no image of that name"):
+        pmid(PmidConfig(), source(root, tmp_path))
+    (root / "Annotations/three.xml").unlink()
+    for broken in ("<annotation>", bomb, VOC.format(name="two", objects="<object><name>a</name></object>")):
+        (root / "Annotations/two.xml").write_text(broken)
+        with pytest.raises(DataBroken, match=r"two\.xml is not an annotation in Pascal VOC's form"):
+            pmid(PmidConfig(), source(root, tmp_path))
+
+
+def test_ude_diatoms_by_folder_and_by_table(lake, tmp_path):
+    folders = tree(tmp_path / "f", {f"{f.parent.name}/{f.name}": f for f in lake[::50]})
+    by_folder = ude(UdeDiatomsConfig(), source(folders, tmp_path))
+    assert by_folder.target.names == tuple(sorted({f.parent.name for f in lake[::50]}))
+    flat = tree(tmp_path / "t", {f"images/{f.name}": f for f in lake[::50]})
+    rows = "".join(f"{f.name},{f.parent.name}\n" for f in lake[::50])
+    (flat / "taxa.csv").write_text(f"filename,taxon\n{rows}")
+    tabled = ude(UdeDiatomsConfig(images="images", table="taxa.csv"), source(flat, tmp_path))
+    assert tabled.target.names == by_folder.target.names
+    with pytest.raises(DataBroken, match="has no column 'species'; it has: filename, taxon"):
+        ude(UdeDiatomsConfig(table="taxa.csv", class_column="species"), source(flat, tmp_path))
+    (flat / "taxa.csv").write_text(f"filename,taxon\n{rows}gone.png,lost\n")
+    with pytest.raises(DataBroken, match=r"images are not below .*; first: gone\.png"):
+        ude(UdeDiatomsConfig(table="taxa.csv"), source(flat, tmp_path))
+    with pytest.raises(DataBroken, match=r"none\.csv is no file"):
+        ude(UdeDiatomsConfig(table="none.csv"), source(flat, tmp_path))
+    (flat / "other").mkdir()
+    shutil.copy(lake[1], flat / "other" / lake[0].name)
+    (flat / "taxa.csv").write_text(f"filename,taxon\n{lake[0].name},one of two\n")
+    with pytest.raises(DataBroken, match="not the only ones of their name"):
+        ude(UdeDiatomsConfig(table="taxa.csv"), source(flat, tmp_path))
+    (tmp_path / "z/ude-diatoms-2024").mkdir(parents=True)
+    zipped(folders, tmp_path / "z/ude-diatoms-2024/all.zip")
+    inside = Source(root=None, folders=(tmp_path / "z",), work=tmp_path / "work")
+    assert ude(UdeDiatomsConfig(), inside).target.names == by_folder.target.names
+
+
+def test_what_is_not_there_is_missing_and_an_empty_tree_is_broken(tmp_path):
+    with pytest.raises(DataMissing, match="looked in"):
+        syke_ifcb(SykeIfcbConfig(), Source(root=None, folders=(tmp_path,), work=tmp_path))
+    (tmp_path / "syke-ifcb-2022").mkdir()
+    with pytest.raises(DataMissing, match="no labeled_20201020 below"):
+        syke_ifcb(SykeIfcbConfig(), Source(root=None, folders=(tmp_path,), work=tmp_path))
+    (tmp_path / "syke-ifcb-2022/labeled_20201020/Ciliata").mkdir(parents=True)
+    with pytest.raises(DataBroken, match="holds no image that can be used"):
+        syke_ifcb(SykeIfcbConfig(), Source(root=None, folders=(tmp_path,), work=tmp_path))
+
+
+def test_totals_that_are_known_are_verified(shared, cli, tmp_path):
+    files = sorted((shared / "ndsb_plankton/train").rglob("*.jpg"))[::2000]
+    tree(tmp_path, {f"train/{f.parent.name}/{f.name}": f for f in files})
+    answer = cli("data", "verify", "kaggle-plankton/labeled", f"data.root={tmp_path}")
+    assert answer.returncode == 3
+    assert f"{len(files)} samples, expected 30,336" in answer.stdout
+    assert "all readable, counts differ from the expected ones" in answer.stdout
+
+
+def test_every_plankton_card_states_where_it_is_from():
+    found = [c for c in discover(installed_entries()).all("dataset") if "plankton" in str(c.origin)]
+    published = [
+        component
+        for component in found
+        if component.spec.card.source != "a folder" and not component.spec.card.embedded
+    ]
+    assert len(published) == 9  # in addition to folders of users, and generated data
+    for component in published:
+        card = component.spec.card
+        assert any(word in card.source + card.obtain for word in ("doi", "Fairdata", "github.com")), component.name
+        assert card.license
+        assert card.modalities
+
+
+def test_no_split_cuts_a_sampling_burst_of_the_time_stamped_camera(shared):
+    settings = {
+        "root": str(shared / "cross_instrument_plankton"), "levels": ["instrument", "class"],
+        "columns": {"second": r"SPC-PWSSC-(\d+)-"},
+    }  # fmt: skip
+    found = open_parts(discover(installed_entries()), "plankton-folder", settings, DatasetCache(places()))
+    dataset = found.parts[0].dataset
+    seconds = dataset.columns["second"]
+    assert {len(set(seconds[dataset.columns["instrument"] == name]) - {""}) for name in ("ISIIS", "ZooScan")} == {0}
+    rule = SplitSettings(transfer="instrument", bank="SPC", query="SPC", groups="second", group_gap=600)
+    queries = []
+    for fold in range(5):
+        division = divide(dataset.labels, dataset.columns, rule, fold, ())
+        sides = [np.sort(seconds[rows].astype(float)) for rows in (division.bank, division.validation, division.query)]
+        for place, side in enumerate(sides):
+            for other in sides[place + 1 :]:
+                nearest = np.abs(other[:, None] - side[None]).min()
+                assert nearest > 600
+        queries.append(division.query)
+    assert len(np.unique(np.concatenate(queries))) == 1675
+
+
+PLANKTON_MAE = Path(sslbench_plankton.studies.__file__).parent / "plankton_mae.yaml"
+
+
+def test_the_plankton_study_can_be_planned_on_the_data_that_it_names(shared, monkeypatch):
+    study = read_study(PLANKTON_MAE, "laptop")
+    monkeypatch.setenv("SSLBENCH_SOURCES", str(shared))
+    grid = make_grid(
+        make_points(study, []),
+        discover(installed_entries()),
+        DatasetCache(places(), use_placeholders=True),
+        MACHINE,
+        print,
+    )
+    assert len(grid.rows) == 40
+    trained = {pretrain_key(row.plan, 0, 0) for row in grid.rows}
+    assert len(trained) == 5
+    by_arm = {row.points[0]["initialization"]: row.plan for row in grid.rows}
+    sizes = {arm: len(plan.pretrain_parts[0].dataset.labels) for arm, plan in by_arm.items()}
+    assert sizes["size-matched"] == sizes["no-target"] == 6473
+    assert sizes["with-target"] > 2 * sizes["no-target"]
+    assert {plan.train.steps for arm, plan in by_arm.items() if arm != "scratch"} == {10000}
+    assert {plan.folds for plan in by_arm.values()} <= {(0, 1, 2, 3, 4), (0,)}
+
+
+def test_the_plankton_study_can_be_planned_without_the_published_data(monkeypatch):
+    monkeypatch.setenv("SSLBENCH_SOURCES", "")
+    study = read_study(PLANKTON_MAE, "paper")
+    grid = make_grid(
+        make_points(study, []),
+        discover(installed_entries()),
+        DatasetCache(places(), use_placeholders=True),
+        MACHINE,
+        print,
+    )
+    assert len(grid.rows) == 65
+    large = {(row.plan.backbones["image"].name, row.plan.view) for row in grid.rows}
+    assert large == {("vit_large_patch16_224", 224), ("vit_large_patch16_224.mae", 224)}
+    mae = next(row.plan for row in grid.rows if row.plan.method.name == "mae")
+    assert (mae.train.batch_size, mae.train.epochs, mae.train.lr, mae.train.warmup_epochs) == (4096, 800, 1.5e-4, 40)
+    assert mae.splits.label_fractions == (0.01, 0.05, 0.1, 1.0)

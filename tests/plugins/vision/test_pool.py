@@ -1,0 +1,221 @@
+"""Test pools: which images of several datasets are kept, and why others are left out."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import io
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import sslbench_plankton.studies
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from sslbench_vision.datasets.pool_rules import (
+    REASONS,
+    Member,
+    count_reasons,
+    find_reasons,
+    make_naming,
+    normalize_class_name,
+)
+
+import sslbench
+from sslbench.api.errors import RequestError, SslbenchError
+from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.config.datasets import DatasetCache, open_parts
+from sslbench.environment import places
+from sslbench.report.console.terminal import show_results
+from tests.conftest import TINY
+
+
+def make_member(label: str, *images: tuple[str, str, str]) -> Member:
+    contents, names, classes = zip(*images, strict=True) if images else ((), (), ())
+    return Member(label=label, contents=contents, names=names, classes=classes)
+
+
+SEA = make_member("sea", ("1", "a.png", "Ciliata"), ("2", "b.png", "Dinophyceae"))
+LAKE = make_member(
+    "lake",
+    ("1", "x.png", "other"),
+    ("3", "a.png", "other"),
+    ("4", "y.png", "ciliata"),
+    ("5", "z.png", ""),
+    ("5", "w.png", ""),
+)
+
+
+def test_each_rule_leaves_out_its_images():
+    found = find_reasons([SEA, LAKE], ["sea"], make_naming({}), by_name=True)
+    assert found == {"sea": ["target"] * 2, "lake": ["same bytes", "same name", "shared class", "", "repeated"]}
+    assert find_reasons([SEA, LAKE], ["sea"], make_naming({}), by_name=False)["lake"][1] == ""
+    whole = find_reasons([SEA, LAKE], [], make_naming({}), by_name=True)
+    assert whole == {"sea": ["", ""], "lake": ["repeated", "", "", "", "repeated"]}
+    mapped = make_naming({("lake", "other"): "Dinophyceae"})
+    assert find_reasons([SEA, LAKE], ["sea"], mapped, by_name=False)["lake"][1] == "shared class"
+    rows = count_reasons(found)
+    assert rows[1] == {"member": "lake", "images": 5, "target": 0, "same bytes": 1, "same name": 1, "shared class": 1,
+                       "repeated": 1, "not drawn": 0, "kept": 1}  # fmt: skip
+    assert rows[-1]["images"] == 7
+
+
+def test_different_spellings_of_a_class_are_equal():
+    assert normalize_class_name("Cryptophyceae-Teleaulax") == normalize_class_name("cryptophyceae_ teleaulax")
+    assert normalize_class_name("Dolichospermum-Anabaenopsis") != normalize_class_name(
+        "Dolichospermum-Anabaenopsis-coiled"
+    )
+
+
+IMAGES = st.lists(
+    st.tuples(st.sampled_from("123456"), st.sampled_from("abc"), st.sampled_from(["", "x", "y", "z"])), max_size=12
+)
+
+
+@given(IMAGES, IMAGES, IMAGES, st.booleans())
+def test_no_image_or_class_of_a_target_is_kept(target, one, two, by_name):
+    members = [make_member("one", *one), make_member("target", *target), make_member("two", *two)]
+    found = find_reasons(members, ["target"], make_naming({}), by_name=by_name)
+    kept = [
+        (c, n, k)
+        for m in members
+        for c, n, k, reason in zip(m.contents, m.names, m.classes, found[m.label], strict=True)
+        if not reason
+    ]
+    assert not {c for c, _, _ in kept} & {c for c, _, _ in target}
+    assert not {k for _, _, k in kept if k} & {k for _, _, k in target}
+    assert max(Counter(c for c, _, _ in kept).values(), default=0) <= 1
+    for row in count_reasons(found):
+        assert row["images"] == row["kept"] + sum(row[reason] for reason in REASONS)
+
+
+CROSSWALK = Path(sslbench_plankton.studies.__file__).parent / "plankton_mae_crosswalk.csv"
+
+
+def test_the_crosswalk_of_the_plankton_study_equals_that_of_the_cross_instrument_set(shared):
+    with (shared / "cross_instrument_plankton/crosswalk.csv").open() as opened:
+        theirs = [(row["instrument"], row["source_class"], row["class"]) for row in csv.DictReader(opened)]
+    with CROSSWALK.open() as opened:
+        lines = [(row["member"], row["class"], row["name"]) for row in csv.DictReader(opened)]
+    ndsb = {path.name for path in (shared / "ndsb_plankton/train").iterdir()}
+    ours = {}
+    for member, pattern, name in lines:
+        if member == "ndsb":
+            ours |= {found: name for found in fnmatch.filter(ndsb, pattern) if found not in ours}
+    del ours["copepod_calanoid_eggs"]  # its own line takes precedence over the wider one below
+    assert ours == {source: name for instrument, source, name in theirs if instrument == "ISIIS"}
+    zooscan = {source: name for instrument, source, name in theirs if instrument == "ZooScan"}
+    assert {pattern: name for member, pattern, name in lines if member == "zooscan"} == zooscan
+
+
+def test_the_pool_without_two_instruments_has_no_image_or_class_of_theirs(shared, tmp_path):
+    cross = shared / "cross_instrument_plankton"
+    members = {"ndsb": {"name": "image-folder", "root": str(shared / "ndsb_plankton/train"), "channels": "gray"}}
+    members |= {
+        name: {"name": "image-folder", "root": str(cross / name), "channels": "gray"} for name in ("ISIIS", "SPC")
+    }
+    lines = [line for line in CROSSWALK.read_text().splitlines() if not line.startswith("zooscan,")]
+    (tmp_path / "crosswalk.csv").write_text("\n".join(lines))  # only the members of this pool
+    settings = {"members": members, "crosswalk": str(tmp_path / "crosswalk.csv"), "same_name": True}
+
+    def opened(**more):
+        found = open_parts(discover(installed_entries()), "pool", {**settings, **more}, DatasetCache(places()))
+        assert not found.problems + found.missing
+        return found.parts[0].dataset
+
+    whole = opened()
+    assert {row["member"]: row["repeated"] for row in whole.account}["ISIIS"] == 2268
+    bare = opened(without=["ISIIS", "SPC"])
+    rows = {row["member"]: row for row in bare.account}
+    ndsb = rows["ndsb"]
+    assert ndsb["same bytes"] + ndsb["same name"] + ndsb["shared class"] == 8137
+    assert ndsb["kept"] == len(bare.labels) == 14260 - 8137
+    with (cross / "crosswalk.csv").open() as opened_file:
+        shared_classes = {row["source_class"] for row in csv.DictReader(opened_file)}
+    assert not set(bare.columns["class"]) & shared_classes
+    drawn = opened(match_size_without=["ISIIS", "SPC"])
+    assert len(drawn.labels) == len(bare.labels)
+    assert {row["member"]: row["kept"] for row in drawn.account}["SPC"] > 0
+    ids = bare.columns["id"].tolist()
+    assert not {identity.split("/")[1] for identity in ids} & shared_classes
+    theirs = {path.name for name in ("ISIIS", "SPC") for path in (cross / name).rglob("*.jpg")}
+    assert not {identity.rsplit("/", 1)[1] for identity in ids} & theirs
+    assert bare.fingerprint() != whole.fingerprint()
+
+
+def test_a_run_on_a_pool_reports_its_training_data(tmp_path):
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    for place, (scan, label) in enumerate(zip(digits.images[:160], digits.target[:160], strict=True)):
+        folder = tmp_path / ("target" if place < 80 else "other") / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((scan * 15).astype("uint8")).save(folder / f"{place}.png")
+    shutil.copy(tmp_path / "target/0/0.png", tmp_path / "other/1/again.png")
+    target = {"name": "image-folder", "root": str(tmp_path / "target")}
+    members = {"target": target, "other": {"name": "image-folder", "root": str(tmp_path / "other")}}
+    (tmp_path / "names.csv").write_text("member,class,name\n" + "".join(f"other,{n},other {n}\n" for n in range(10)))
+    pool = {"members": members, "without": ["target"], "crosswalk": str(tmp_path / "names.csv")}
+    tree = {"method": {"name": "mae"}, "data": target, "pretrain": {"pool": "pool", "settings": pool}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    settings = {**TINY, "seeds": [0], "view.size": 8, "protocols": ["knn"], "baselines": "random-init"}
+    results = sslbench.run("", "", out=tmp_path / "runs", config=tmp_path / "run.yaml", settings=settings)
+    record = results.records[0]
+    assert record.status == "done", record.reason
+    assert record.pool.startswith("pool-")
+    assert record.training[0]["samples"] == 80
+    assert record.pretrained_on[0]["account"]["rows"][1] == ["other", 81, 0, 1, 0, 0, 0, 0, 80]
+    console = Console(width=160, file=io.StringIO())
+    show_results(console, results)
+    shown = console.file.getvalue()
+    assert "pool: training data" in shown
+    row = next(line for line in shown.split("\n") if line.startswith("other"))
+    assert row.split()[1:] == ["81", "0", "1", "0", "0", "0", "0", "80"]
+    json.dumps(record.pretrained_on)
+
+
+def test_settings_without_a_pool_are_rejected():
+    with pytest.raises(RequestError, match=r"pretrain\.settings: has no effect with pretrain\.pool=train"):
+        sslbench.run("mae", "digits", settings={"pretrain.settings.members": {"a": "digits"}})
+
+
+@pytest.mark.parametrize(
+    ("members", "without", "sentence"),
+    [
+        ({"a": "digits"}, ["b"], "without: 'b' is not a member. Choose from: a"),
+        ({"a": 3}, [], "members.a: names no dataset. Write a: NAME or a: {name: NAME, …}"),
+        ({"a/b": "digits"}, [], "members.a/b: a label must not contain '/'"),
+        ({"a": "digitz"}, [], "dataset 'digitz' is not installed. Did you mean 'digits'?"),
+        ({"a": "digits"}, ["a"], "no image of a is left without a"),
+        ({"a": "digits/test"}, [], "pretrain.pool(a): 'digits' has no part 'test'"),
+        ({"a": "mnist"}, [], "a (mnist): looked in"),
+        ({}, [], "the pool has no members"),
+    ],
+)
+def test_an_impossible_pool_is_reported(members, without, sentence):
+    assert sentence in error_of_pool({"members": members, "without": without})
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ("a,3,\n", "'a', '3' has no name. Enter one, or remove the line"),
+        ("b,3,three\n", "'b'"),
+        ("a,eleven,three\n", "'eleven'"),
+    ],
+)
+def test_an_invalid_crosswalk_line_is_reported(lines, sentence, tmp_path):
+    (tmp_path / "names.csv").write_text(f"member,class,name\n{lines}")
+    assert sentence in error_of_pool({"members": {"a": "digits"}, "crosswalk": str(tmp_path / "names.csv")})
+
+
+def error_of_pool(pool: dict) -> str:
+    settings = {"pretrain.pool": "pool", "pretrain.settings": pool}
+    with pytest.raises(SslbenchError) as error:
+        sslbench.run("mae", "digits", settings=settings)
+    return str(error.value)
