@@ -14,7 +14,7 @@ from tests.conftest import TINY
 STUDY = {
     "name": "hidden",
     "base": {**TINY, "train.epochs": 1, "seeds": [0, 1], "data": "digits", "threads": 1, "protocols": ["knn", "linear"], "baselines": "none"},
-    "bias": [{"axis": "method.mask", "protocol": "knn", "metric": "f1"}],
+    "class_effects": [{"axis": "method.mask", "protocol": "knn", "metric": "f1"}],
     "axes": {"method.mask": [0.25, 0.5, 0.75], "kind": {"a": {"method": "mae"}}},
 }  # fmt: skip
 
@@ -42,7 +42,7 @@ def test_every_class_has_its_answer(finished, cli):
         env={"COLUMNS": "200"},
     )
     assert answer.returncode == 0, answer.stderr
-    folder = out / "studies/hidden/bias/method.mask-knn-recall"
+    folder = out / "studies/hidden/class-effects/method.mask-knn-recall"
     found = pd.read_csv(folder / "responses.csv")
     assert sorted(found["class"]) == list(range(10))
     assert set(found["settings"]) == {3}
@@ -72,9 +72,9 @@ def test_every_class_has_its_answer(finished, cli):
 def test_datasets_are_judged_like_classes_and_protocols_are_compared(finished, cli):
     file, out = finished
     options = ["--protocol", "knn", "--source", "datasets", "--compare-protocol", "linear", "--out", str(out)]
-    answer = cli("bias", str(file), "--axis", "method.mask", *options, env={"COLUMNS": "200"})
+    answer = cli("class-effects", str(file), "--axis", "method.mask", *options, env={"COLUMNS": "200"})
     assert answer.returncode == 0, answer.stderr
-    folder = out / "studies/hidden/bias/method.mask-knn-micro_accuracy"
+    folder = out / "studies/hidden/class-effects/method.mask-knn-micro_accuracy"
     found, overall = pd.read_csv(folder / "responses.csv"), pd.read_csv(folder / "overall.csv")
     assert found["class"].tolist() == ["digits"]
     assert found["mean"].item() == pytest.approx(overall["mean"].item())
@@ -91,9 +91,9 @@ def test_datasets_are_judged_like_classes_and_protocols_are_compared(finished, c
 def test_a_study_may_ask_for_it(finished):
     _, out = finished
     folder = out / "studies/hidden"
-    assert len(pd.read_csv(folder / "bias/method.mask-knn-f1/responses.csv")) == 10
+    assert len(pd.read_csv(folder / "class-effects/method.mask-knn-f1/responses.csv")) == 10
     page = (folder / "index.html").read_text()
-    assert "bias/method.mask-knn-f1/curves.svg" in page
+    assert "class-effects/method.mask-knn-f1/curves.svg" in page
     assert "Overall accuracy and its classes over method.mask (knn)" in page
 
 
@@ -103,7 +103,7 @@ def test_a_study_may_ask_for_it(finished):
         (["--axis", "method.msk"], "'hidden' has no such axis. Did you mean 'method.mask'?"),
         (
             ["--axis", "method.mask", "--source", "datasets", "--metric", "f1"],
-            "metric f1",
+            "class-effects.metric=f1",
         ),
         (["--axis", "kind"], "class_effects: axis kind: its values are not numbers (a). Name a numeric axis"),
         (
@@ -112,13 +112,13 @@ def test_a_study_may_ask_for_it(finished):
         ),
         (
             ["--axis", "method.mask", "--metric", "recal"],
-            "class-effects.metric: 'recal'",
+            "class-effects.metric=recal: must be one of",
         ),
     ],
 )
 def test_what_cannot_be_judged_is_an_error_of_one_line(finished, cli, options, sentence):
     file, out = finished
-    answer = cli("bias", str(file), "--out", str(out), "--protocol", "knn", *options)
+    answer = cli("class-effects", str(file), "--out", str(out), "--protocol", "knn", *options)
     assert answer.returncode == 2
     assert sentence in answer.stderr, answer.stderr
     assert "Traceback" not in answer.stderr

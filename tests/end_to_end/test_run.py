@@ -58,7 +58,7 @@ def test_the_terminal_shows_every_row_protocol_and_the_extreme_classes(finished)
 def test_the_record_holds_everything(finished):
     out, _ = finished
     record = json.loads(next(out.glob("mae-*/record.json")).read_text())
-    assert record["schema"] == 1
+    assert record["schema"] == 2
     assert record["method"]["from"] == "sslbench-vision 0.1.0"
     assert record["backbones"]["image"]["settings"]["width"] == 16
     assert record["evaluated_on"][0]["samples"] == 1797
@@ -315,7 +315,7 @@ def test_show_explains_settings_recipes_and_cards(cli):
         "method.mask = 0.75",
         "recipe original",
         "train.lr = 0.00015",
-        "Share of hidden patches",
+        "Fraction of patches that are hidden",
     ):
         assert piece in shown
     assert "lab/ifcb" in cli("show", "dataset", "daplankton").stdout

@@ -53,7 +53,7 @@ def test_images_outside_class_folders_and_names_without_an_image_are_noted(tmp_p
     assert zoolake_reader.open_zoolake(zoolake.ZoolakeConfig(), source(tmp_path)).describe().notes == (
         "1 name(s) in train_filenames.txt are of no image, such as gone.png",
         "1 name(s) in train_filenames.txt are of several images, such as 1.png",
-        "1 image file(s) below zooplankton_0p5x are left out: they lie in no class folder, such as loose.png",
+        "1 image file(s) below zooplankton_0p5x are left out: not in a class folder, such as loose.png",
     )
 
 

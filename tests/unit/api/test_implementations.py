@@ -161,7 +161,7 @@ def test_a_stage_key_does_not_depend_on_where_the_implementation_is():
     choice = choose(catalog, "protocol", "knn", {}, "knn", [])
     moved = replace(choice, component=replace(choice.component, spec=replace(choice.spec, build="elsewhere:Name")))
     assert choice.key() == moved.key()
-    assert choice.record_facts() == moved.described()
+    assert choice.record_facts() == moved.record_facts()
 
 
 def imported_by(tree: ast.AST, modules: set[str]) -> set[str]:

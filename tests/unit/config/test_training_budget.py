@@ -61,7 +61,7 @@ def test_a_published_schedule_is_taken_as_it_is_written():
     """Kareinen et al. 2025: 50 epochs, 5 of them warm-up, batches of 128, or of everything where there is less."""
     published = Fit(epochs=50, batch_size=128, lr=2e-3, warmup_epochs=5)
     for rows in (82, 104, 1115, 11_200):
-        assert published.scale_to(rows) == replace(published, batch=min(128, rows))
+        assert published.scale_to(rows) == replace(published, batch_size=min(128, rows))
 
 
 def test_raised_epochs_are_validated_as_often_as_was_asked_for():

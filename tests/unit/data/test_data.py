@@ -96,7 +96,7 @@ def test_too_many_unreadable_files_is_an_error(tmp_path, cli):
 
 @pytest.mark.parametrize(
     ("root", "sentence"),
-    [("absent", "looked in"), ("empty", "holds no image file that can be read")],
+    [("absent", "looked in"), ("empty", "has no readable image file")],
 )
 def test_no_folder_or_no_image(tmp_path, cli, root, sentence):
     (tmp_path / "empty").mkdir()

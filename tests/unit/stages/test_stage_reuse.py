@@ -119,7 +119,7 @@ OFF = [
     (("protocols=[knn]", "protocol_settings.knn.vote=inverse"), "protocol_settings.knn.temperature=0.5"),
     (("protocols=[finetune]", "protocol_settings.finetune.head=linear"), "protocol_settings.finetune.bottleneck=16"),
     (("protocols=[clustering]",), "protocol_settings.clustering.bins=3"),
-    (("protocols=[gallery]",), "protocol_settings.gallery.small_classes=absent"),
+    (("protocols=[gallery]",), "protocol_settings.gallery.small_classes=drop_queries"),
     ((), "splits.official=false"),
     (
         ("augmentation.name=crop", "augmentation.crop.p=0"),

@@ -211,11 +211,11 @@ def test_torchrun_may_start_the_command_itself(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"train.strategy": "fsdp"}, "train.strategy: 'fsdp' is not possible. Possible: 'ddp' with one process"),
+        ({"train.strategy": "fsdp"}, "train.strategy=fsdp: needs several processes"),
         ({"train.devices": 0}, "train.devices=0: must be 1 or more"),
         (
             {"train.devices": 2, "train.batch_size": 33},
-            "train.batch_size: 33 is not possible. Possible: a multiple of train.devices",
+            "train.batch_size=33: is not a multiple of train.devices",
         ),
     ],
 )
