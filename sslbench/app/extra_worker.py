@@ -28,7 +28,10 @@ from sslbench.train.interrupt import Interrupted, handle_signals
 
 
 def main(folder: Path, number: str) -> None:
-    """Plan the runs again, and make stages of those with the same name; others were planned with other components."""
+    """Plan the runs of `folder` again and compute their stages as worker `number`.
+
+    A run that has another name here was planned with other components, and is skipped.
+    """
     silence_library_warnings()
     content = json.loads((folder / "runs.json").read_text())
     store = Store(root=Path(content["store"]["root"]), prepared=Path(content["store"]["prepared"]))

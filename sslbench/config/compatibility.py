@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,9 @@ from sslbench.config.choices import Choice, PlannedAugmentation
 from sslbench.config.datasets import Part
 from sslbench.config.settings import TrainSettings
 from sslbench.data.splits import SplitSettings, find_invalid_gaps
+
+SETTING = re.compile(r"[a-z_]+(\.[A-Za-z0-9_-]+)+(=|: )")
+"""A message that begins with the path of a setting."""
 
 
 def view_shapes(
@@ -41,6 +45,11 @@ def fill_in_size(config: Any, view: int) -> Any:
     return replace(config, size=view) if getattr(config, "size", None) == 0 else config
 
 
+def _with_section(section: str, sentence: str) -> str:
+    """Begin a component's message with its section, unless it names a setting with its path."""
+    return sentence if SETTING.match(sentence) else f"{section}: {sentence}"
+
+
 def incompatibilities(
     method: Choice,
     backbones: Mapping[str, Choice],
@@ -48,7 +57,7 @@ def incompatibilities(
     facts: PlanContext,
 ) -> list[str]:
     """Return one message per component that does not fit the data or another component."""
-    problems = [f"method: {sentence}" for sentence in method.spec.check(method.config, facts)]
+    problems = [_with_section("method", sentence) for sentence in method.spec.check(method.config, facts)]
     for name, choice in backbones.items():
         modality = facts.modalities[name]
         if modality.layout not in choice.spec.layouts:
@@ -56,7 +65,7 @@ def incompatibilities(
             problems.append(f"backbone: {choice.name!r} takes {takes}, but {name!r} has layout {modality.layout}")
             continue
         alone = replace(facts, modalities={name: modality})
-        problems += [f"backbone: {sentence}" for sentence in choice.spec.check(choice.config, alone)]
+        problems += [_with_section("backbone", sentence) for sentence in choice.spec.check(choice.config, alone)]
         provides = choice.spec.provides(choice.config)
         needs = set(method.spec.requires)
         if any(shapes.get(name, modality.shape) != modality.shape for shapes in facts.shapes.values()):
@@ -69,7 +78,7 @@ def incompatibilities(
             )
     for operation in {o.name: o for a in augmentations for r in a.roles.values() for o in r}.values():
         found = operation.choice.spec.check(operation.choice.config, facts)
-        problems += [f"augmentation.{operation.name}: {sentence}" for sentence in found]
+        problems += [_with_section(f"augmentation.{operation.name}", sentence) for sentence in found]
     return problems
 
 

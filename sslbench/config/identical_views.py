@@ -34,6 +34,7 @@ def _differ(augmentation: PlannedAugmentation, roles: Mapping[str, Role], layout
 
 
 def _probability(operation: PlannedOperation, view: int) -> float:
+    """Return the probability that an operation of an augmentation is applied to a view."""
     return operation.p[view] if len(operation.p) > 1 else operation.p[0]
 
 

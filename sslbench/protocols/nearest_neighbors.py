@@ -283,7 +283,7 @@ def compute_min_keys(
 
 
 def drop_below(pieces: list[Candidates], min_keys: Keys) -> list[Candidates]:
-    """Drop from every piece the candidates below the minimum key [Q] of their query."""
+    """Drop from every part of the candidates those whose similarity key is below the minimum [Q] of their query."""
     return [piece.select(np.flatnonzero(piece.keys >= min_keys[piece.places])) for piece in pieces]
 
 

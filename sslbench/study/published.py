@@ -21,10 +21,12 @@ def read_published(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise RequestError([f"published: {path}: {' '.join(str(error).split())}"]) from error
+        raise RequestError(
+            [f"published={path}: cannot be read as CSV ({' '.join(str(error).split())}). Correct the study's file"]
+        ) from error
     if missing_columns := [name for name in ("metric", "value") if name not in frame]:
         raise RequestError(
-            [f"published: {path} has no column {missing_columns[0]!r}. Its columns are {', '.join(frame.columns)}"]
+            [f"published={path}: has no column {missing_columns[0]!r}, only {', '.join(frame.columns)}. Add it"]
         )
     counts = frame["metric"].isin(COUNT_METRICS)
     for name in ("value", "spread"):

@@ -169,7 +169,7 @@ def is_usable_in_a_run(subject: Subject) -> Iterator[str]:
 
 
 def _unusable(dataset: Dataset, card: DatasetCard) -> Iterator[str]:
-    """Yield violations that a run neither rejects nor handles."""
+    """Yield faults of a dataset that a run would not notice, such as unusable modality names."""
     for name, modality in dataset.modalities.items():
         if not re.fullmatch(r"\w[\w-]*", name):
             yield f"the modality name {name!r} cannot be used in settings; use letters, digits, '_' and '-'"

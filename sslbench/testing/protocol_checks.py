@@ -200,7 +200,7 @@ def ignores_row_order(subject: Subject) -> Iterator[str]:
     needs=("returns_valid_outcomes",),
 )
 def does_not_modify_features(subject: Subject) -> Iterator[str]:
-    """The next protocol reads the same arrays."""
+    """A protocol changes no array that it receives, because the next protocol reads the same arrays."""
     problem = make_problem(SOME)
     kept = (problem.features.copy(), problem.labels.copy())
     _, table = run_protocol(subject, problem)

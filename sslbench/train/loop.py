@@ -74,6 +74,7 @@ class FabricModule(nn.Module):
         self.objective = objective
 
     def forward(self, call: Callable[[Objective], Tensor]) -> Tensor:
+        """Call a closure with the objective, so that a loss passes through the wrappers of Fabric."""
         return call(self.objective)
 
 

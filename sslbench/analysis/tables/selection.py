@@ -83,7 +83,10 @@ def describe_fact(fact: str, value: Any) -> str:
 
 
 def choose_default(values: Sequence[Any]) -> Any:
-    """Choose the value of a fact for tables that do not name it: None, else the largest or the first."""
+    """Choose the value of a fact (such as the label fraction) for tables that do not select one.
+
+    Returns None (not set) if it is among the values, else the largest number or the first text.
+    """
     if None in values or not values:
         return None
     return max(values) if all(isinstance(value, (int, float)) for value in values) else values[0]

@@ -42,6 +42,7 @@ from sslbench.results.record import ClassScore, Record, Score
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
 
 TOLERANCE = 1e-9
+REMEDY = "Submit the run's folder again, unchanged"
 MAX_NULL_DEVIATIONS = 4.0
 """Largest accepted difference of two null means, in standard deviations of one draw."""
 
@@ -107,11 +108,11 @@ def _metric_problems(record: Record, found: Recomputed) -> Iterator[str]:
             seen.add((place, score.metric))
             if abs(recomputed - score.value) > TOLERANCE:
                 reported = f"{score.metric} is {score.value:.6f}"
-                yield f"{describe_place(place)}: {reported}, but {recomputed:.6f} follows from its predictions"
+                yield f"{describe_place(place)}: {reported}, but {recomputed:.6f} follows from its predictions. {REMEDY}"
         elif score.metric == "ami_max_null" and place in found.nulls:
             mean, deviation = found.nulls[place]
             if abs(score.value - mean) > MAX_NULL_DEVIATIONS * deviation + 1e-6:
-                expected = f"permuted labels give {mean:.6f} ±{deviation:.6f}"
+                expected = f"permuted labels give {mean:.6f} ±{deviation:.6f}. {REMEDY}"
                 yield f"{describe_place(place)}: {score.metric} is {score.value:.6f}, but {expected}"
     for place, values in found.metrics.items():
         for metric in values:

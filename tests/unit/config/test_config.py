@@ -230,7 +230,7 @@ def test_all_problems_at_once():
         (["data.name=digitz"], "data: dataset 'digitz' is not installed. Did you mean 'digits'?"),
         (["data.name=daplankton/lake"], "data: 'daplankton' has no part 'lake'. Available: lab/cs, lab/fc"),
         (["method.name=maee"], "method: method 'maee' is not installed. Did you mean 'mae'?"),
-        (["backbone.patch=3"], "backbone: backbone.patch=3: does not divide images of 8 px"),
+        (["backbone.patch=3"], "backbone.patch=3: does not divide images of 8 px"),
         (["augmentation.name=crop:much"], "augmentation: weight 'much' is not a number"),
         (["augmentation.roles.local.crop.size=4"], "augmentation.roles.local: the method has no such role"),
         (["train.epochs=${oc.env:HOME}"], "request: Unsupported interpolation type oc.env"),

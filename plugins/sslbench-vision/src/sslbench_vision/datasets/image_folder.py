@@ -88,7 +88,9 @@ class ImageFolderConfig:
             except ValueError as error:
                 raise ValueError(f"time: {error}") from error
         if isinstance(self.intensity_range, tuple) and self.intensity_range[0] >= self.intensity_range[1]:
-            raise ValueError(f"intensity_range: {list(self.intensity_range)} is not possible. Possible: [black, white]")
+            raise ValueError(
+                f"intensity_range={list(self.intensity_range)}: the first number must be below the second, as in [0, 4095]"
+            )
 
 
 def title(config: ImageFolderConfig) -> str:
