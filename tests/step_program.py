@@ -10,7 +10,7 @@ import torch
 from lightning_fabric.plugins.precision.double import DoublePrecision
 from torch import Tensor
 
-from sslbench.catalog.discovery import Entry, discover, installed_entries
+from sslbench.catalog.discovery import PluginEntry, discover, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
@@ -29,7 +29,9 @@ from sslbench.train.loop import Training, train
 from tests.toys import data, methods, parts
 
 ENTRIES = [
-    Entry(origin=Origin(plugin=module.__name__, distribution="toys", version="1"), load=lambda module=module: module)
+    PluginEntry(
+        origin=Origin(plugin=module.__name__, distribution="toys", version="1"), load=lambda module=module: module
+    )
     for module in (data, methods, parts)
 ]
 

@@ -32,7 +32,7 @@ HEAVY = ("torch", "torchvision", "timm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class PluginEntry:
     """One entry point: its origin, a function that loads it, and its package ('': not known)."""
 
     origin: Origin
@@ -48,9 +48,9 @@ class _PluginError(Exception):
         self.stage = stage
 
 
-def installed_entries() -> Iterator[Entry]:
+def installed_entries() -> Iterator[PluginEntry]:
     """Yield the entry points of the group `sslbench`, sorted, so that the order of installation has no effect."""
-    entries: dict[str, list[Entry]] = {}
+    entries: dict[str, list[PluginEntry]] = {}
     for distribution in importlib.metadata.distributions():
         name = _metadata_of(distribution, "name", "unknown")
         if (
@@ -61,7 +61,7 @@ def installed_entries() -> Iterator[Entry]:
     yield from sorted(found, key=lambda entry: (entry.origin.plugin, entry.origin.distribution))
 
 
-def _entries_of(distribution: importlib.metadata.Distribution, name: str) -> list[Entry]:
+def _entries_of(distribution: importlib.metadata.Distribution, name: str) -> list[PluginEntry]:
     """Return the entry points of a distribution; an unreadable list becomes one entry point that fails."""
     try:
         points = list(distribution.entry_points.select(group=hooks.GROUP))
@@ -71,10 +71,12 @@ def _entries_of(distribution: importlib.metadata.Distribution, name: str) -> lis
         origin = Origin(
             plugin="entry_points.txt", distribution=name, version=_metadata_of(distribution, "version", "0")
         )
-        return [Entry(origin=origin, load=partial(_raise_value_error, f"entry_points.txt cannot be read: {error}"))]
+        return [
+            PluginEntry(origin=origin, load=partial(_raise_value_error, f"entry_points.txt cannot be read: {error}"))
+        ]
     version = _metadata_of(distribution, "version", "0") if points else "0"
     return [
-        Entry(
+        PluginEntry(
             origin=Origin(plugin=point.name, distribution=name, version=version),
             load=point.load,
             package=point.value.partition(":")[0].strip().partition(".")[0],
@@ -95,7 +97,7 @@ def _raise_value_error(reason: str) -> None:
     raise ValueError(reason)
 
 
-def discover(entries: Iterable[Entry], *, disabled: Collection[str] = (), strict: bool = False) -> Catalog:
+def discover(entries: Iterable[PluginEntry], *, disabled: Collection[str] = (), strict: bool = False) -> Catalog:
     """Return the catalog of all plugins that are not disabled by their own or their distribution's name.
 
     Raises RequestError in strict mode if any plugin is broken or any name is contested.
@@ -121,7 +123,7 @@ def discover(entries: Iterable[Entry], *, disabled: Collection[str] = (), strict
     return catalog
 
 
-def _load(entry: Entry) -> tuple[list[Component], list[EventListener], list[Problem]]:
+def _load(entry: PluginEntry) -> tuple[list[Component], list[EventListener], list[Problem]]:
     heavy_before = [name for name in HEAVY if name in sys.modules]
     started = time.thread_time()
     module = _run_guarded("import", entry.load)

@@ -43,7 +43,7 @@ def stage_digest(kind: str, *values: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
+class TrainingInputs:
     """One pretraining of a plan: its seed, the fold that limits its pool, and the folds that it is evaluated on."""
 
     seed: int
@@ -79,12 +79,12 @@ class Evaluation:
         }  # fmt: skip
 
 
-def trainings(plan: Plan) -> Iterator[Training]:
+def trainings(plan: Plan) -> Iterator[TrainingInputs]:
     """Yield every pretraining of a plan: one per fold if folds limit the pool."""
     by_fold = plan.pool == "train" or plan.spec.uses_labels
     units = [(fold, (fold,)) for fold in plan.folds] if by_fold else [(plan.folds[0], plan.folds)]
     for seed in plan.seeds:
-        yield from (Training(seed=seed, fold=fold, folds=folds) for fold, folds in units)
+        yield from (TrainingInputs(seed=seed, fold=fold, folds=folds) for fold, folds in units)
 
 
 def epochs_of(plan: Plan) -> tuple[int | None, ...]:
@@ -92,7 +92,7 @@ def epochs_of(plan: Plan) -> tuple[int | None, ...]:
     return (*plan.train.eval_epochs, None) if plan.spec.trains else (None,)
 
 
-def evaluations(plan: Plan, training: Training, part: Part, epoch: int | None) -> Iterator[Evaluation]:
+def evaluations(plan: Plan, training: TrainingInputs, part: Part, epoch: int | None) -> Iterator[Evaluation]:
     """Yield the evaluations of one encoder on one part: each protocol, for each label fraction if it uses labels."""
     for protocol in plan.protocols:
         if epoch is not None and needs_encoders(protocol):

@@ -130,7 +130,7 @@ def _describe_run(plan: Plan, seed: int) -> str:
 
 
 def _make_evaluations(
-    plan: Plan, store: Store, trained: Stage, training: keys.Training, part: Part, table: Stage, epoch: int | None
+    plan: Plan, store: Store, trained: Stage, training: keys.TrainingInputs, part: Part, table: Stage, epoch: int | None
 ) -> Iterator[Stage]:
     """Yield the stages of one evaluation part: features, features of augmented views if needed, and every protocol."""
     seed = training.seed

@@ -22,8 +22,8 @@ from sslbench.report.console.terminal import cell, results_table
 from sslbench.report.console.verdicts import coverage_lines, results_title, verdict_table, verdict_title
 from sslbench.report.coverage import describe_coverage
 from sslbench.report.figures.run_images import (
-    EncoderInput,
     Misclassified,
+    ShownInput,
     encoder_inputs,
     figure_uri,
     find_misclassified,
@@ -77,7 +77,7 @@ class DatasetPage:
     classes: PageTable | None
     confusions: Confusions | None
     misclassified: Sequence[Misclassified]
-    inputs: Sequence[EncoderInput]
+    inputs: Sequence[ShownInput]
     images_missing: bool
 
 

@@ -11,7 +11,7 @@ from typing import get_args
 from sslbench.config.plan import Plan
 from sslbench.stages.graph import Kind, Stage
 from sslbench.stages.stage import is_finished, load_failure
-from sslbench.study.measure import Limit, StagesOf, measure_plan
+from sslbench.study.measure import StagesOf, TimeLimit, measure_plan
 from sslbench.study.rates import FORWARD, Rates, open_rates
 
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -22,7 +22,7 @@ MAX_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class CostEstimate:
     """Distinct stages by kind, the number of finished ones, and the seconds of the others in sequence.
 
     Stages that failed before, and those that need them, are `failed`, or `unavailable` if the failure is lasting; they cost
@@ -47,7 +47,7 @@ class Estimate:
 
 def estimate(
     planned: Sequence[tuple[Plan, Sequence[Stage]]], stages_of: StagesOf, limit: float, rates: Rates | None = None
-) -> Estimate:
+) -> CostEstimate:
     """Count the distinct stages of plans, and estimate the duration of unfinished ones.
 
     Costs of finished stages are used first, then earlier measurements of this machine. Otherwise steps are timed for at most
@@ -73,7 +73,7 @@ def estimate(
         seconds[stage.kind] += took
         name = owner[stage.folder].method.name if stage.kind != "prepare" else "prepare"
         by_method[name] = by_method.get(name, 0.0) + took
-    return Estimate(
+    return CostEstimate(
         stages={kind: sum(stage.kind == kind for stage in stages.values()) for kind in KINDS},
         done={kind: sum(is_finished(s.folder) for s in stages.values() if s.kind == kind) for kind in KINDS},
         failed=_count_by_kind(stages[path] for path, lasting in failed.items() if not lasting),
@@ -116,14 +116,14 @@ def _measure(
     problems: list[str] = []
     unavailable: set[int] = set()
     tried: set[int] = set()
-    watch: Limit | None = None
+    watch: TimeLimit | None = None
     while plan := _next(left, owner, rates, tried):
         tried.add(id(plan))
         if watch is None:
             import sslbench.evaluation.stage
             import sslbench.train.pretrain  # noqa: F401 - imported now, so that a step is not charged for it
 
-            watch = Limit(limit)
+            watch = TimeLimit(limit)
         known = {rate.family for rate in rates.known.values()}
         families = {s.family for s in left if owner[s.folder] is plan} - known
         if not measure_plan(plan, families, stages_of, rates, watch, problems):

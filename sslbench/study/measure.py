@@ -61,7 +61,7 @@ def shrink_plan(plan: Plan) -> Plan:
     )  # fmt: skip
 
 
-class Limit:
+class TimeLimit:
     """A time limit for measuring; `spent` does not include earlier imports."""
 
     def __init__(self, seconds: float) -> None:
@@ -78,7 +78,7 @@ class Limit:
 
 
 def measure_plan(
-    plan: Plan, families: Collection[str], stages_of: StagesOf, rates: Rates, limit: Limit, problems: list[str]
+    plan: Plan, families: Collection[str], stages_of: StagesOf, rates: Rates, limit: TimeLimit, problems: list[str]
 ) -> bool:
     """Time one stage of each of these families until the limit, with a small plan in place of the real one.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sslbench.api.errors import RequestError
-from sslbench.catalog.discovery import Entry, discover
+from sslbench.catalog.discovery import PluginEntry, discover
 from sslbench.catalog.facts import KINDS, Catalog, Origin, did_you_mean
 from sslbench.testing import (  # noqa: F401 - importing them registers their checks
     backbone_checks,
@@ -23,9 +23,9 @@ from sslbench.testing.check import CHECKS, Check, CheckResult, Subject, checks_o
 KIT = Origin(plugin="sslbench-kit", distribution="sslbench", version="kit")
 
 
-def with_kit(entries: Iterable[Entry]) -> Catalog:
+def with_kit(entries: Iterable[PluginEntry]) -> Catalog:
     """Return a catalog of the installed components and the kit's own."""
-    return discover([*entries, Entry(origin=KIT, load=lambda: props)])
+    return discover([*entries, PluginEntry(origin=KIT, load=lambda: props)])
 
 
 def subjects_of(name: str, catalog: Catalog) -> list[Subject]:

@@ -19,7 +19,7 @@ Keys = Sequence[NDArray[np.str_] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Candidates:
+class TrainingRows:
     """The rows of one table that may be used for training, and those that its split reserves.
 
     With `is_divided` the validation loss is computed on the validation rows, even if there are none.
@@ -56,7 +56,7 @@ def divide_pool(plan: Plan, tables: Sequence[Prepared], fold: int) -> list[tuple
     return list(zip(kept, holdout, strict=True))
 
 
-def find_candidates(plan: Plan, table: Prepared, fold: int) -> Candidates:
+def find_candidates(plan: Plan, table: Prepared, fold: int) -> TrainingRows:
     """Find the rows of one table that may be used for training.
 
     Excludes test rows under pool `train`, and unlabeled rows for a method that uses labels.
@@ -65,15 +65,15 @@ def find_candidates(plan: Plan, table: Prepared, fold: int) -> Candidates:
     none = everything[:0]
     is_class = table.target.kind == "class" and bool((table.labels >= 0).any())
     if not is_class and plan.spec.uses_labels:
-        return Candidates(learned=none, validation=none, query=none, is_divided=False)
+        return TrainingRows(learned=none, validation=none, query=none, is_divided=False)
     if plan.pool != "train" and not plan.spec.uses_labels:
-        return Candidates(learned=everything, validation=none, query=none, is_divided=False)
+        return TrainingRows(learned=everything, validation=none, query=none, is_divided=False)
     if not is_class:
         # samples with several labels are not divided by the harness: only their column 'split' counts
         has_labels = table.target.kind == "labels"
         query, validation = np.flatnonzero(split == "test"), np.flatnonzero((split == "validation") & has_labels)
         learned = np.setdiff1d(everything, np.concatenate([query, validation]))
-        return Candidates(learned=learned, validation=validation, query=query, is_divided=len(validation) > 0)
+        return TrainingRows(learned=learned, validation=validation, query=query, is_divided=len(validation) > 0)
     division = divide(table.labels, table.columns, plan.splits, fold, table.groups)
     learned = division.bank
     if not plan.spec.uses_labels:
@@ -81,7 +81,7 @@ def find_candidates(plan: Plan, table: Prepared, fold: int) -> Candidates:
         if plan.splits.transfer:
             unlabeled &= table.columns[plan.splits.transfer] == plan.splits.bank
         learned = np.sort(np.concatenate([learned, np.flatnonzero(unlabeled)]))
-    return Candidates(learned=learned, validation=division.validation, query=division.query, is_divided=True)
+    return TrainingRows(learned=learned, validation=division.validation, query=division.query, is_divided=True)
 
 
 def hold_out(keys: Keys, rows: Sequence[Rows], share: float) -> list[Rows]:

@@ -8,7 +8,7 @@ import torch
 
 from sslbench.api.errors import RequestError
 from sslbench.app.run import run_plans
-from sslbench.catalog.discovery import Entry, discover, installed_entries
+from sslbench.catalog.discovery import PluginEntry, discover, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
@@ -21,7 +21,9 @@ from tests.toys import data, methods, parts
 
 MACHINE = Machine(threads=2, precision="float32")
 ENTRIES = [
-    Entry(origin=Origin(plugin=module.__name__, distribution="toys", version="1"), load=lambda module=module: module)
+    PluginEntry(
+        origin=Origin(plugin=module.__name__, distribution="toys", version="1"), load=lambda module=module: module
+    )
     for module in (data, methods, parts)
 ]
 CATALOG = discover([*installed_entries(), *ENTRIES], strict=True)

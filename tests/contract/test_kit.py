@@ -15,7 +15,7 @@ from sslbench.api.executors import ExecutorSpec
 from sslbench.api.protocols import ProtocolSpec
 from sslbench.api.specs import BackboneSpec, DatasetSpec, MethodSpec, OperationSpec, StudySpec
 from sslbench.api.values import Layout, Modality
-from sslbench.catalog.discovery import Entry, installed_entries
+from sslbench.catalog.discovery import PluginEntry, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.testing import conformance
 from sslbench.testing.check import CHECKS, Subject, run_check
@@ -78,7 +78,7 @@ def subjects(specs) -> list[Subject]:
     for spec in specs if isinstance(specs, list) else [specs]:
         setattr(module, offering(spec).__name__, offering(spec))
     origin = Origin(plugin="toys", distribution="toys", version="1")
-    entries = [*installed_entries(), Entry(origin=origin, load=lambda: module)]
+    entries = [*installed_entries(), PluginEntry(origin=origin, load=lambda: module)]
     return subjects_of("toys", with_kit(entries))
 
 
@@ -206,4 +206,4 @@ def test_a_plugin_that_cannot_be_loaded_is_reported_with_the_reason(tmp_path):
 
     origin = Origin(plugin="lost", distribution="lost", version="1")
     with pytest.raises(RequestError, match=r"plugin 'lost' .* at import: ImportError: no such module"):
-        subjects_of("lost", with_kit([Entry(origin=origin, load=broken)]))
+        subjects_of("lost", with_kit([PluginEntry(origin=origin, load=broken)]))

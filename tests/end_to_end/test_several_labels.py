@@ -11,7 +11,7 @@ import pytest
 from sslbench.api import DatasetSpec, Target, hookimpl
 from sslbench.api.errors import RequestError
 from sslbench.app.run import run_plans
-from sslbench.catalog.discovery import Entry, discover, installed_entries
+from sslbench.catalog.discovery import PluginEntry, discover, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
@@ -60,7 +60,7 @@ def catalog():
 
     plugins = (toys, methods, parts, TagDatasets())
     entries = [
-        Entry(origin=Origin(plugin=f"p{i}", distribution=f"d{i}", version="1"), load=lambda p=p: p)
+        PluginEntry(origin=Origin(plugin=f"p{i}", distribution=f"d{i}", version="1"), load=lambda p=p: p)
         for i, p in enumerate(plugins)
     ]
     return discover([*installed_entries(), *entries], strict=True)

@@ -71,7 +71,7 @@ def cost_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class ChartAxis:
     """A linear map from an interval of values to an interval of pixels."""
 
     ends: tuple[float, float]
@@ -81,10 +81,10 @@ class Axis:
         return _linear(*self.ends, *self.places)(value)
 
 
-def _axis(values: Sequence[float], first: float, last: float) -> Axis:
+def _axis(values: Sequence[float], first: float, last: float) -> ChartAxis:
     low, high = min(values), max(values)
     margin = max((high - low) * 0.08, 0.01)
-    return Axis(ends=(low - margin, high + margin), places=(first, last))
+    return ChartAxis(ends=(low - margin, high + margin), places=(first, last))
 
 
 def _ticks(ends: Sequence[float], *, decades: bool = False) -> list[float]:

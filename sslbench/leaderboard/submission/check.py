@@ -48,7 +48,7 @@ MAX_NULL_DEVIATIONS = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class BundleCheck:
     """The result of a check: the bundle, None if it cannot be read, and the problems as sentences."""
 
     path: Path
@@ -56,26 +56,26 @@ class CheckResult:
     problems: tuple[str, ...]
 
 
-def check_bundle(suite: Suite, path: Path) -> CheckResult:
+def check_bundle(suite: Suite, path: Path) -> BundleCheck:
     """Check one bundle alone. Never raises for the content of a bundle."""
     try:
         return _check(suite, path)
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
         problem = f"cannot be checked ({type(error).__name__}: {' '.join(str(error).split()):.120})"
-        return CheckResult(path=path, bundle=None, problems=(problem,))
+        return BundleCheck(path=path, bundle=None, problems=(problem,))
 
 
-def _check(suite: Suite, path: Path) -> CheckResult:
+def _check(suite: Suite, path: Path) -> BundleCheck:
     try:
         bundle = read_bundle(path)
         problems = list(schema_errors(bundle))
         if problems:
-            return CheckResult(path=path, bundle=None, problems=tuple(problems))
+            return BundleCheck(path=path, bundle=None, problems=tuple(problems))
         predictions = read_table(path / PREDICTIONS)
         assignments = read_table(path / ASSIGNMENTS) if (path / ASSIGNMENTS).exists() else None
         choices = read_json(path / CHOICES) if (path / CHOICES).exists() else []
     except BundleError as refusal:
-        return CheckResult(path=path, bundle=None, problems=(str(refusal),))
+        return BundleCheck(path=path, bundle=None, problems=(str(refusal),))
     problems += suite_mismatches(suite, bundle)
     found = recompute(suite, predictions, assignments)
     problems += found.problems
@@ -88,7 +88,7 @@ def _check(suite: Suite, path: Path) -> CheckResult:
         *_implausible_values(suite, bundle.record, found),
         *_verification_problems(bundle),
     ]
-    return CheckResult(path=path, bundle=bundle, problems=tuple(problems))
+    return BundleCheck(path=path, bundle=bundle, problems=tuple(problems))
 
 
 def _metric_problems(record: Record, found: Recomputed) -> Iterator[str]:
@@ -192,6 +192,6 @@ def _verification_problems(bundle: Bundle) -> Iterator[str]:
             yield f"verified.json: {one.by!r:.40} ran on the machine of the submission. Verify it on another machine"
 
 
-def check_suite(suite: Suite, board: Path) -> list[CheckResult]:
+def check_suite(suite: Suite, board: Path) -> list[BundleCheck]:
     """Check every bundle of a suite."""
     return [check_bundle(suite, path) for path in bundle_folders(board, suite.name)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sslbench.config.plan import Plan
 from sslbench.progress import format_duration
-from sslbench.study.estimate import Estimate
+from sslbench.study.estimate import CostEstimate
 
 LONG_SECONDS = 600.0
 """Seconds above which shorter settings are suggested."""
@@ -17,14 +17,14 @@ NOUNS = {
 FEWER_SAMPLES = 5000
 
 
-def stage_lines(found: Estimate) -> Iterator[str]:
+def stage_lines(found: CostEstimate) -> Iterator[str]:
     """Yield a line per kind of stage: its number, those done, and the estimated time of the others."""
     for kind, count in found.stages.items():
         done = f", {found.done[kind]} of them done" if found.done[kind] else ""
         yield f"  {kind}: {count} distinct stage{'' if count == 1 else 's'}{done}, {format_duration(found.seconds[kind])}"
 
 
-def doubt_lines(found: Estimate) -> Iterator[str]:
+def doubt_lines(found: CostEstimate) -> Iterator[str]:
     """Yield the uncertainties of an estimate."""
     if found.guessed:
         yield f"{found.guessed} stages were never measured: estimated from similar stages"
@@ -33,7 +33,7 @@ def doubt_lines(found: Estimate) -> Iterator[str]:
     yield from (f"not measured: {sentence}" for sentence in found.unmeasured)
 
 
-def run_lines(plans: Sequence[Plan], found: Estimate, workers: int = 1) -> Iterator[str]:
+def run_lines(plans: Sequence[Plan], found: CostEstimate, workers: int = 1) -> Iterator[str]:
     """Yield what a run compares, which stages are reused, and how long the others take with `workers` processes."""
     methods = list(dict.fromkeys(plan.method.name for plan in plans))
     data = list(dict.fromkeys(part.name for plan in plans for part in plan.evaluate_parts))

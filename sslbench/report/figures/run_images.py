@@ -40,7 +40,7 @@ class Misclassified:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderInput:
+class ShownInput:
     """Images as one encoder receives them, without augmentation, and their size in pixels."""
 
     modality: str
@@ -109,7 +109,7 @@ def _choose(wrong: Mapping[str, Counter[int]], labels: Mapping[str, int]) -> lis
     return kept[:MAX_MISCLASSIFIED]
 
 
-def encoder_inputs(record: Record, table: Prepared) -> list[EncoderInput]:
+def encoder_inputs(record: Record, table: Prepared) -> list[ShownInput]:
     """Return the unaugmented inputs of a run's encoders for a few samples, for every image modality."""
     from sslbench.data.views import ViewMaker
 
@@ -126,7 +126,7 @@ def encoder_inputs(record: Record, table: Prepared) -> list[EncoderInput]:
     rows = np.unique(np.linspace(0, len(table) - 1, MAX_INPUTS).astype(np.int64))
     view = maker.plain(maker.natural(table.read(rows)))
     return [
-        EncoderInput(
+        ShownInput(
             modality=name, channels=int(view[name].shape[1]), height=size[0], width=size[1],
             images=encode_images((view[name].clamp(0, 1) * 255).round().byte().contiguous().numpy()),
         )

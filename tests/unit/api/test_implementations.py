@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from sslbench.api import ExecutorSpec, ImplementationError, Unavailable, hookimpl
-from sslbench.catalog.discovery import Entry, discover, installed_entries
+from sslbench.catalog.discovery import PluginEntry, discover, installed_entries
 from sslbench.catalog.facts import Component, Origin
 from sslbench.config.choices import choose
 from tests.broken.known import SETTINGS
@@ -131,7 +131,7 @@ def discovered(spec):
         return [spec]
 
     module = SimpleNamespace(__name__="toys", sslbench_executors=hookimpl(sslbench_executors))
-    return discover([Entry(origin=ORIGIN, load=lambda: module)])
+    return discover([PluginEntry(origin=ORIGIN, load=lambda: module)])
 
 
 def test_a_wrong_text_is_listed_and_fails_when_it_is_built():

@@ -138,13 +138,13 @@ def test_a_family_is_one_line_and_resolves_names_of_members():
 
 
 def test_strict_discovery_raises_from_python():
-    from sslbench.catalog.discovery import Entry
+    from sslbench.catalog.discovery import PluginEntry
     from sslbench.catalog.facts import Origin
 
     def load():
         raise RuntimeError("no")
 
-    entry = Entry(origin=Origin(plugin="p", distribution="d", version="1"), load=load)
+    entry = PluginEntry(origin=Origin(plugin="p", distribution="d", version="1"), load=load)
     with pytest.raises(RequestError, match="plugin 'p' \\(d 1\\) at import: RuntimeError: no"):
         discover([entry], strict=True)
 

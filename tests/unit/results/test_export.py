@@ -15,7 +15,7 @@ from PIL import Image
 from sslbench import environment
 from sslbench.api.errors import RequestError
 from sslbench.app.run import run_requests
-from sslbench.catalog.discovery import Entry, discover, installed_entries
+from sslbench.catalog.discovery import PluginEntry, discover, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.data.table import open_prepared
 from sslbench.progress import NoDisplay
@@ -24,7 +24,7 @@ from sslbench.results.frames import read_record
 from sslbench.results.record import encode
 from tests.toys import data
 
-TOYS = Entry(origin=Origin(plugin="toys", distribution="toys", version="1"), load=lambda: data)
+TOYS = PluginEntry(origin=Origin(plugin="toys", distribution="toys", version="1"), load=lambda: data)
 CATALOG = discover([*installed_entries(), TOYS], disabled=())
 COMMON = {"seeds": [0], "baselines": "none", "protocols": ["knn"], "train.precision": "float32", "view.size": 32}
 IMAGES = {

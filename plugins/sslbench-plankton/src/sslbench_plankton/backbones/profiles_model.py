@@ -11,7 +11,7 @@ from sslbench_plankton.backbones.profiles import ProfileCnnConfig, ProfileLstmCo
 from sslbench_plankton.resampling import resampled
 
 
-class Residual(nn.Module):
+class ProfileResidual(nn.Module):
     """Two convolutions of three steps with batch norm, round a shortcut."""
 
     def __init__(self, inside: int, outside: int, stride: int) -> None:
@@ -49,7 +49,7 @@ class ProfileCnn(Backbone):
         inside = stem
         for place, outside in enumerate(config.widths):
             for block in range(config.blocks):
-                stages.append(Residual(inside, outside, 2 if place and not block else 1))
+                stages.append(ProfileResidual(inside, outside, 2 if place and not block else 1))
                 inside = outside
         self.stages = nn.Sequential(*stages)
 

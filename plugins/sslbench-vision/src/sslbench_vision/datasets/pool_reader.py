@@ -51,7 +51,7 @@ def join_members(config: PoolConfig, members: Mapping[str, Dataset]) -> Dataset:
         raise DataBroken(
             f"no image of {', '.join(members)} is left without {', '.join(config.without)}. Change members or without"
         )
-    return Pool(members, reasons_by_member, {member.label: member.classes for member in described})
+    return PooledDataset(members, reasons_by_member, {member.label: member.classes for member in described})
 
 
 def _describe_member(label: str, dataset: Dataset) -> Member:
@@ -118,7 +118,7 @@ def _merge_modalities(modalities: Sequence[Mapping[str, Modality]]) -> Mapping[s
     return {name: replace(modality, shape=sides[name]) for name, modality in modalities[0].items()}
 
 
-class Pool:
+class PooledDataset:
     """Samples of all members; `account` counts those of each member that are left out, by reason."""
 
     def __init__(

@@ -35,7 +35,7 @@ def teacher_temperature(config: DinoConfig, epoch: int) -> float:
     return config.first_teacher_temperature + increase * epoch / max(config.teacher_warmup_epochs - 1, 1)
 
 
-class Head(nn.Module):
+class DinoHead(nn.Module):
     """Three layers to a bottleneck of unit length, and cosines to prototypes (a weight-normed layer of gain 1)."""
 
     def __init__(self, width: int, config: DinoConfig) -> None:
@@ -61,7 +61,7 @@ class Dino(JointEmbedding):
     center: Tensor
 
     def __init__(self, config: DinoConfig, parts: MethodParts) -> None:
-        super().__init__(parts, lambda width: Head(width, config))
+        super().__init__(parts, lambda width: DinoHead(width, config))
         self.config = config
         self.teacher = Teacher(self, config.momentum, config.final_momentum)
         if isinstance(self.encoder, DropPath):  # after the copy: the teacher drops nothing (DINO, main_dino.py)
