@@ -58,7 +58,7 @@ class WorkerDisplay:
         self._path, self._log, self._worker = folder / f"{worker}.json", folder / f"{worker}.log", worker
         folder.mkdir(parents=True, exist_ok=True)
 
-    def expect(self, whole: RunProgress) -> None:
+    def expect(self, run: RunProgress) -> None:
         """Ignore the expected stages: a study counts those of all workers."""
 
     @contextmanager

@@ -44,9 +44,9 @@ class Part:
         """Return the part with at most `samples` samples (0: all), or one of each class where there are more classes."""
         if not 0 < samples < len(self.dataset.labels):
             return self
-        whole = self.fingerprint
+        fingerprint = self.fingerprint
         few = Subset(self.dataset, samples, sampling)
-        return replace(self, dataset=few, fingerprint=lambda: subset_fingerprint(whole(), samples, sampling))
+        return replace(self, dataset=few, fingerprint=lambda: subset_fingerprint(fingerprint(), samples, sampling))
 
 
 def part_name(choice: Choice, part: str) -> str:

@@ -91,8 +91,8 @@ def _typed(key: str, value: Any) -> Any:
 def _problems(key: str, value: Any) -> list[str]:
     if key == "protocols" and isinstance(value, Mapping):
         return [f"{old} is now {find_new_path(old)}" for old in _protocol_settings(value)]
-    if key not in KEYS and not find_new_path(key) and (meant := find_setting(key)):
-        return [f"{key}: no such setting. Did you mean '{meant}'?"]
+    if key not in KEYS and not find_new_path(key) and (suggestion := find_setting(key)):
+        return [f"{key}: no such setting. Did you mean '{suggestion}'?"]
     problems: list[str] = []
     convert({key: value}, RequestSchema, "", problems)
     name = value.get("name") if key in COMPONENTS and isinstance(value, Mapping) else None

@@ -76,23 +76,23 @@ class Subset:
     split. Samples without a label keep their share in both. With several labels per sample only the splits are strata.
     """
 
-    def __init__(self, whole: Dataset, samples: int, sampling: Sampling) -> None:
-        split = whole.columns.get("split", np.zeros(len(whole.labels), np.str_))
-        labels = whole.labels if whole.labels.ndim == 1 else np.zeros(len(whole.labels), np.int64)
-        self.whole, self.samples, self.sampling = whole, samples, sampling
+    def __init__(self, dataset: Dataset, samples: int, sampling: Sampling) -> None:
+        split = dataset.columns.get("split", np.zeros(len(dataset.labels), np.str_))
+        labels = dataset.labels if dataset.labels.ndim == 1 else np.zeros(len(dataset.labels), np.int64)
+        self.whole, self.samples, self.sampling = dataset, samples, sampling
         if sampling == "balanced":
             self.rows = balanced_rows(_number_pairs(split, labels >= 0), labels, samples)
         else:
             self.rows = stratified_rows(_number_pairs(split, labels), samples)
-        self.modalities, self.target = whole.modalities, whole.target
-        self.labels: NDArray[np.int64] = whole.labels[self.rows]
-        if (account := getattr(whole, "account", None)) is not None:
+        self.modalities, self.target = dataset.modalities, dataset.target
+        self.labels: NDArray[np.int64] = dataset.labels[self.rows]
+        if (account := getattr(dataset, "account", None)) is not None:
             self.account = account  # describes the whole dataset
-        if (describe := getattr(whole, "describe", None)) is not None:
+        if (describe := getattr(dataset, "describe", None)) is not None:
             self.describe = describe
-        if (sizes := getattr(whole, "sizes", None)) is not None:
+        if (sizes := getattr(dataset, "sizes", None)) is not None:
             self.sizes = sizes[self.rows]
-        self.columns: Mapping[str, NDArray[np.str_]] = {k: v[self.rows] for k, v in whole.columns.items()}
+        self.columns: Mapping[str, NDArray[np.str_]] = {k: v[self.rows] for k, v in dataset.columns.items()}
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """Read a sample of the whole dataset."""

@@ -24,9 +24,9 @@ def predicted_codes(outcome: Outcome) -> NDArray[np.int64]:
     return codes_of(np.asarray(outcome.predicted))
 
 
-def codes_of(said: NDArray[Any]) -> NDArray[np.int64]:
+def codes_of(predictions: NDArray[Any]) -> NDArray[np.int64]:
     """Convert codes [n] or scores [n, C] to codes [n]."""
-    return said.argmax(1) if said.ndim == 2 else said.astype(np.int64)
+    return predictions.argmax(1) if predictions.ndim == 2 else predictions.astype(np.int64)
 
 
 def scored_outcomes(outcomes: Sequence[Outcome]) -> list[Outcome]:

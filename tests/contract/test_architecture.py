@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,17 @@ def test_every_public_object_has_a_docstring():
             public = isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
             if public and not getattr(node, "name", "").startswith("sslbench_"):
                 assert ast.get_docstring(node), (path, node.name)
+
+
+def test_every_class_has_a_name_of_its_own():
+    names = [
+        node.name
+        for path in [*CORE, *PLUGINS]
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert len(names) > 300
+    assert not [name for name, count in Counter(names).items() if count > 1]
 
 
 def test_there_are_few_names_at_the_top():

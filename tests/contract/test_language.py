@@ -21,6 +21,20 @@ EXEMPT = {
     "tests/test_language.py", "tests/contract/test_language.py",
 }  # fmt: skip
 """Files that name old words on purpose."""
+BANNED_NAMES = {
+    "told",
+    "beside",
+    "here",
+    "lost",
+    "aside",
+    "taught",
+    "alike",
+    "said",
+    "meant",
+    "asked",
+    "apart",
+    "whole",
+}
 TEXT = {".py", ".md", ".yaml", ".yml", ".html", ".toml"}
 KINDS_WITH_SETTINGS = ("method", "backbone", "operation", "dataset", "protocol", "executor")
 
@@ -56,6 +70,20 @@ def test_the_text_uses_the_words_of_the_glossary():
         for found in pattern.finditer(line)
     ]
     assert not hits, "\n".join(hits[:40])
+
+
+def test_no_name_is_a_participle_or_an_adverb_that_states_nothing():
+    files = [path for path in tracked() if path.suffix == ".py" and path.parts[0] in ("sslbench", "plugins")]
+    assert len(files) > 250
+    bad = []
+    for path in files:
+        for node in ast.walk(ast.parse((ROOT / path).read_text())):
+            name = getattr(node, "name", None) or getattr(node, "arg", None)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                name = node.id
+            if name in BANNED_NAMES:
+                bad.append(f"{path}:{getattr(node, 'lineno', 0)}: {name}")
+    assert not bad, "\n".join(bad)
 
 
 def test_no_docstring_begins_with_of_what_or_whether():

@@ -31,26 +31,26 @@ def crew_of(program: str, folder: Path) -> WorkerPool:
 
 @pytest.mark.slow
 def test_every_worker_runs_with_its_variables_and_logs(tmp_path):
-    files, said = [tmp_path / f"done-{number}" for number in range(2)], []
+    files, messages = [tmp_path / f"done-{number}" for number in range(2)], []
     end = time.monotonic() + 120
 
     def tick() -> bool:
         return not all(file.exists() and file.read_text() for file in files) and time.monotonic() < end
 
-    RayExecutor(RayConfig(workers=2, retries=1000)).run(crew_of(WRITE, tmp_path), tick, said.append)
+    RayExecutor(RayConfig(workers=2, retries=1000)).run(crew_of(WRITE, tmp_path), tick, messages.append)
     assert [file.read_text() for file in files] == ["3", "3"]
-    assert said[0] == "ray: 2 tasks on a local cluster"
+    assert messages[0] == "ray: 2 tasks on a local cluster"
     assert (tmp_path / "worker-1.log").read_text().startswith("started")
 
 
 @pytest.mark.slow
 def test_a_worker_that_keeps_ending_is_an_error(tmp_path):
-    said = []
+    messages = []
     with pytest.raises(
         SslbenchError, match=r"--executor ray: worker 0 ended 2 times, at last with code 3\. Read .*worker-0"
     ):
-        RayExecutor(RayConfig(workers=1, retries=1)).run(crew_of("exit(3)", tmp_path), lambda: True, said.append)
-    assert said[1:] == ["ray: worker 0 ended with code 3; it is started again"]
+        RayExecutor(RayConfig(workers=1, retries=1)).run(crew_of("exit(3)", tmp_path), lambda: True, messages.append)
+    assert messages[1:] == ["ray: worker 0 ended with code 3; it is started again"]
 
 
 @pytest.mark.slow

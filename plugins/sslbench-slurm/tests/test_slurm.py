@@ -60,16 +60,16 @@ WRITE = "import os, sys; open(f'{sys.argv[1]}/done-{sys.argv[2]}', 'w').write(os
 
 
 def test_a_job_array_runs_every_worker_with_its_variables(fake, tmp_path):
-    crew, said = crew_of(WRITE, tmp_path), []
+    crew, messages = crew_of(WRITE, tmp_path), []
     files = [tmp_path / f"done-{number}" for number in range(3)]
     end = time.monotonic() + 120
 
     def tick() -> bool:
         return not all(file.exists() and file.read_text() for file in files) and time.monotonic() < end
 
-    executor.Slurm(SlurmConfig(workers=3)).run(crew, tick, said.append)
+    executor.Slurm(SlurmConfig(workers=3)).run(crew, tick, messages.append)
     assert [file.read_text() for file in files] == ["3", "3", "3"]
-    assert said[0] == f"slurm: 3 jobs submitted, 1_0, 1_1, 1_2; logs in {tmp_path}"
+    assert messages[0] == f"slurm: 3 jobs submitted, 1_0, 1_1, 1_2; logs in {tmp_path}"
 
 
 def test_settings_become_options_of_sbatch(fake, tmp_path):
@@ -93,10 +93,10 @@ def test_settings_become_options_of_sbatch(fake, tmp_path):
 
 def test_a_worker_that_keeps_ending_is_an_error(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(executor, "MAX_SUBMISSIONS", 2)
-    said = []
+    messages = []
     with pytest.raises(SslbenchError, match=r"--executor slurm: job 2 ended 2 times\. Read the logs in "):
-        executor.Slurm(SlurmConfig(workers=1)).run(crew_of("", tmp_path), lambda: True, said.append)
-    assert said[1:] == ["slurm: job 1 ended too early; it is submitted again"]
+        executor.Slurm(SlurmConfig(workers=1)).run(crew_of("", tmp_path), lambda: True, messages.append)
+    assert messages[1:] == ["slurm: job 1 ended too early; it is submitted again"]
 
 
 def test_what_is_left_is_canceled_at_the_end(fake, tmp_path):

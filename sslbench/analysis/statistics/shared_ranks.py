@@ -86,15 +86,15 @@ def rank_rows(field: ComparedScores) -> list[RankedScore]:
     and own seeds, its quantile from Student's t with the degrees of freedom of the seeds (Satterthwaite). A row that
     depends on its seed and has only one differs from none.
     """
-    above, below = np.zeros(len(field.names), np.int64), np.zeros(len(field.names), np.int64)
+    better_than, worse_than = np.zeros(len(field.names), np.int64), np.zeros(len(field.names), np.int64)
     for rows, columns, better in iter_surely_better(field):
-        above[rows] += better.sum(1)
-        below[columns] += better.sum(0)
+        better_than[rows] += better.sum(1)
+        worse_than[columns] += better.sum(0)
     order = sorted(range(len(field.names)), key=lambda i: (-field.scores[i], field.names[i]))
     return [
         RankedScore(
             name=field.names[i], score=float(field.scores[i]), ci95_half_width=half_width(field.variances[i]),
-            rank=1 + int(above[i]), ranks=(1 + int(above[i]), len(field.names) - int(below[i])),
+            rank=1 + int(better_than[i]), ranks=(1 + int(better_than[i]), len(field.names) - int(worse_than[i])),
         )
         for i in order
     ]  # fmt: skip

@@ -29,9 +29,9 @@ def add_published(
     for _, row in found.iterrows():
         place = {name: _as_text(value, name) for name, value in {**fixed, **row}.items()}
         matching = (n for n in numbers if all(place.get(name) == _as_text(value) for name, value in n[0].items()))
-        _, value, spread, lost = next(matching, ({}, None, None, False))
+        _, value, spread, is_lost = next(matching, ({}, None, None, False))
         gap = None if value is None else row[measured] - value
-        rows.append({"published": value, "published_spread": spread, "difference": gap, "published_lost": lost})
+        rows.append({"published": value, "published_spread": spread, "difference": gap, "published_lost": is_lost})
     added = pd.DataFrame(
         rows, index=found.index, columns=["published", "published_spread", "difference", "published_lost"]
     )

@@ -44,10 +44,10 @@ class StageBars:
         self._run: RunProgress | None = None
         self._all: TaskID | None = None
 
-    def expect(self, whole: RunProgress) -> None:
+    def expect(self, run: RunProgress) -> None:
         """Show a bar for the run above those of its stages."""
-        self._run = whole
-        self._all = self._progress.add_task("run", total=max(whole.total, 1e-9), detail="")
+        self._run = run
+        self._all = self._progress.add_task("run", total=max(run.total, 1e-9), detail="")
 
     def move(self, task: TaskID, done: int, total: int, detail: str) -> None:
         """Update the bar of a stage and that of the run."""
@@ -113,9 +113,9 @@ class PlainLog:
         self._run: RunProgress | None = None
         self._last = environment.stopwatch()
 
-    def expect(self, whole: RunProgress) -> None:
+    def expect(self, run: RunProgress) -> None:
         """Append the remaining time of the run to every line."""
-        self._run = whole
+        self._run = run
 
     def show(self, text: str, done: int, total: int) -> None:
         """Print the progress of a stage and of the run, at most every ten seconds."""

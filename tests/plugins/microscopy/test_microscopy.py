@@ -15,8 +15,8 @@ from PIL import Image
 from sslbench_microscopy.datasets.bbbc021 import Bbbc021Config
 from sslbench_microscopy.datasets.bbbc021_reader import open_screen
 from sslbench_microscopy.datasets.cell_folder import CellFolderConfig
-from sslbench_microscopy.detection import nuclei
-from sslbench_microscopy.framing import framed
+from sslbench_microscopy.detection import find_nuclei
+from sslbench_microscopy.framing import frame
 from sslbench_microscopy.sources import images_of
 
 from sslbench.api import DataBroken, DataMissing, Dataset, RequestError, Source
@@ -175,18 +175,18 @@ def test_what_is_wrong_with_a_screen_is_an_error_of_one_line(plates, tmp_path):
 
 
 def test_nuclei_are_found_where_they_are_also_when_they_touch():
-    assert nuclei(stain([*PLACES, EDGE], 9000), blur=1.0, area=30, margin=10) == PLACES
+    assert find_nuclei(stain([*PLACES, EDGE], 9000), blur=1.0, area=30, margin=10) == PLACES
     touching = [(40, 30), (40, 41)]
-    found = nuclei(stain(touching, 9000, radius=6.0), blur=1.0, area=50, margin=10)
+    found = find_nuclei(stain(touching, 9000, radius=6.0), blur=1.0, area=50, margin=10)
     assert np.abs(np.array(found) - touching).max() <= 1
-    assert nuclei(stain([*PLACES], 9000, radius=2.0), blur=1.0, area=60, margin=10) == []
-    assert nuclei(np.full((80, 90), 7, np.uint16), blur=1.0, area=30, margin=10) == []
+    assert find_nuclei(stain([*PLACES], 9000, radius=2.0), blur=1.0, area=60, margin=10) == []
+    assert find_nuclei(np.full((80, 90), 7, np.uint16), blur=1.0, area=30, margin=10) == []
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 50))
 def test_a_framed_image_keeps_its_middle_and_its_scale(height, width, side):
     image = np.arange(3 * height * width, dtype=np.int64).reshape(3, height, width).astype(np.uint8)
-    square = framed(image, side)
+    square = frame(image, side)
     assert square.shape == (3, side, side)
     rows, columns = min(height, side), min(width, side)
     top, left = (side - rows) // 2, (side - columns) // 2

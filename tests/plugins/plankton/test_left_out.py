@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
-from sslbench_microscopy.datasets.bbbc021_reader import matched, note_unmatched
+from sslbench_microscopy.datasets.bbbc021_reader import match_mechanisms, note_unmatched
 from sslbench_microscopy.fields import Field
 from sslbench_plankton.datasets import (
     pmid2019,
@@ -79,7 +79,7 @@ def test_cells_without_an_untreated_one_are_noted():
 
     cells = [(field("taxol", "p1"), y, 0) for y in range(5)] + [(field("DMSO", "p1"), y, 0) for y in range(3)]
     cells += [(field("taxol", "p2"), y, 0) for y in range(2)] + [(field("alln", "p1"), 0, 0)]
-    used = matched(cells, 0, untreated=True)
+    used = match_mechanisms(cells, 0, untreated=True)
     (note,) = note_unmatched(cells, used)
     kept = {name: sum(cell[0].compound == name for cell in used) for name in ("taxol", "alln")}
     assert sum(kept.values()) == 3

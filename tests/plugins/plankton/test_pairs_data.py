@@ -10,11 +10,11 @@ from PIL import Image
 from sslbench_plankton.datasets.cytosense import CytosenseConfig
 from sslbench_plankton.datasets.cytosense_reader import open_part
 from sslbench_plankton.datasets.flowcam_pairs import FlowcamPairsConfig
-from sslbench_plankton.datasets.flowcam_pairs_reader import numbers, open_pairs
+from sslbench_plankton.datasets.flowcam_pairs_reader import open_pairs, parse_numbers
 from sslbench_plankton.datasets.pulse_pairs import PulsePairsConfig
 from sslbench_plankton.datasets.pulse_pairs_reader import PulsePairs
 from sslbench_plankton.padding import pad_edges
-from sslbench_plankton.pulses import scaled
+from sslbench_plankton.pulses import scale_counts
 
 import sslbench
 from sslbench.api import Source
@@ -92,7 +92,7 @@ def test_what_is_wrong_with_a_cytosense_tree_is_an_error_of_one_line(tree, tmp_p
         with pytest.raises(DataBroken, match=told):
             opened(broken(good, profile), legend=0).read(0, rng)
     negative = opened(broken(good, "a,b,c,d,e,f\n-3,0,1,1,1,1\n"), legend=0).read(0, rng)["profile"]
-    assert negative[0, 0] == scaled(np.zeros((1, 1), np.float32))[0, 0] == -1
+    assert negative[0, 0] == scale_counts(np.zeros((1, 1), np.float32))[0, 0] == -1
 
 
 def test_edges_are_repeated_around_an_image():
@@ -139,7 +139,7 @@ def test_images_without_a_row_are_reported(tmp_path):
     with pytest.raises(DataBroken, match="run 'run' has particle 'X' twice"):
         open_pairs(FlowcamPairsConfig(), source)
     with pytest.raises(DataBroken, match="no column of the table holds numbers that differ"):
-        numbers([{"a": "1"}, {"a": "1"}], ())
+        parse_numbers([{"a": "1"}, {"a": "1"}], ())
 
 
 def test_a_run_on_pairs_of_an_image_and_measurements(shared, tmp_path):

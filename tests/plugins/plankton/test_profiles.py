@@ -17,7 +17,7 @@ from sslbench_plankton.operations.profiles import (
     TimeCropConfig,
 )
 from sslbench_plankton.operations.profiles_operation import band_drop, band_scale, mirror_together, time_crop
-from sslbench_plankton.resampling import resampled
+from sslbench_plankton.resampling import resample
 
 from sslbench.api import Modality, OperationParts
 from sslbench.data.keyed_random import CounterRandom
@@ -46,11 +46,11 @@ def test_sizes_are_the_published_ones(build, config, parameters, width):
 
 def test_resampling_is_torchs_of_every_profile_alone():
     x, length = torch.rand(3, 30, 2), torch.tensor([30, 7, 1])
-    found = resampled(x, length, 16)
+    found = resample(x, length, 16)
     for row, count in enumerate(length.tolist()):
         alone = torch.nn.functional.interpolate(x[row : row + 1, :count].transpose(1, 2), 16, mode="linear")
         assert torch.allclose(found[row], alone[0].T, atol=1e-6)
-    assert torch.allclose(resampled(x, None, 30), x, atol=1e-6)
+    assert torch.allclose(resample(x, None, 30), x, atol=1e-6)
 
 
 def test_more_steps_than_positions_are_refused():
@@ -92,7 +92,7 @@ def test_bands_are_scaled_and_dropped(pair):
 
 def test_a_window_of_the_resampled_steps_is_kept(pair):
     made = time_crop(TimeCropConfig(steps=20, keep=16), PARTS)(pair, draws())
-    whole = resampled(pair["profile"], pair["profile.length"], 20)
+    whole = resample(pair["profile"], pair["profile.length"], 20)
     assert made["profile.length"].tolist() == [16, 16, 16]
     for row in range(3):
         assert any(torch.equal(made["profile"][row], whole[row, start : start + 16]) for start in range(5))

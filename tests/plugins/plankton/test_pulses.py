@@ -9,8 +9,8 @@ from PIL import Image
 from sklearn.ensemble import ExtraTreesClassifier
 from sslbench_plankton.datasets.pulse_pairs import PulsePairsConfig
 from sslbench_plankton.datasets.pulse_pairs_reader import SPECIES, PulsePairs
-from sslbench_plankton.pulses import BEAM, STEP, Species, pulse, scaled
-from sslbench_plankton.resampling import resampled
+from sslbench_plankton.pulses import BEAM, STEP, Species, draw_pulse, scale_counts
+from sslbench_plankton.resampling import resample
 
 RNG = np.random.default_rng(0)
 TRAINING = 960
@@ -22,7 +22,7 @@ def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     pairs = PulsePairs(PulsePairsConfig(samples=120))
     samples = [pairs.read(row, RNG) for row in range(len(pairs.labels))]
     images = [np.asarray(Image.fromarray(s["image"][0]).resize((32, 24), Image.Resampling.BILINEAR)) for s in samples]
-    pulses = [resampled(torch.from_numpy(s["profile"])[None], None, 32)[0].numpy() for s in samples]
+    pulses = [resample(torch.from_numpy(s["profile"])[None], None, 32)[0].numpy() for s in samples]
     return np.stack(images).astype(float), np.stack(pulses), pairs.labels
 
 
@@ -59,20 +59,20 @@ def test_twelve_classes_and_the_same_individual_whenever_it_is_read():
 
 def test_a_pulse_is_as_long_as_its_particle_and_knows_no_bend():
     made = [
-        pulse(Species(name="x", kind="rod", bent=bent), 40.0, 6.0, 1.0, 1.0, np.random.default_rng(1))
+        draw_pulse(Species(name="x", kind="rod", bent=bent), 40.0, 6.0, 1.0, 1.0, np.random.default_rng(1))
         for bent in (0, 1)
     ]
     assert (made[0] == made[1]).all()
     assert len(made[0]) == (40 + 6 * BEAM) / STEP
-    longer = pulse(Species(name="x", kind="rod"), 60.0, 6.0, 1.0, 1.0, np.random.default_rng(1))
+    longer = draw_pulse(Species(name="x", kind="rod"), 60.0, 6.0, 1.0, 1.0, np.random.default_rng(1))
     above = [int((one[:, 0] > one[:, 0].max() / 2).sum()) * STEP for one in (made[0], longer)]
     assert above == pytest.approx([38, 57], abs=3), "at half its height: less the lower ends"
     quiet, loud = (
-        pulse(Species(name="x", kind="rod"), 40.0, 6.0, gain, 0.0, np.random.default_rng(1)) for gain in (1, 4)
+        draw_pulse(Species(name="x", kind="rod"), 40.0, 6.0, gain, 0.0, np.random.default_rng(1)) for gain in (1, 4)
     )
     assert loud[:, 0].sum() / quiet[:, 0].sum() == pytest.approx(4, rel=0.1)
 
 
 def test_scaling_is_the_published_one():
     counts = np.array([0.0, 1.0, np.expm1(8.9211)], np.float32)
-    assert scaled(counts) == pytest.approx([-1, 2 * np.log(2) / 8.9211 - 1, 1], abs=1e-5)
+    assert scale_counts(counts) == pytest.approx([-1, 2 * np.log(2) / 8.9211 - 1, 1], abs=1e-5)

@@ -13,7 +13,7 @@ from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
 
-def nuclei(stain: NDArray[np.uint16], blur: float, area: int, margin: int) -> list[tuple[int, int]]:
+def find_nuclei(stain: NDArray[np.uint16], blur: float, area: int, margin: int) -> list[tuple[int, int]]:
     """Centers (row, column) of the nuclei in an image [H, W] of their stain, in order from the top left.
 
     `blur` is the deviation in pixels before Otsu's threshold, `area` the smallest nucleus in pixels; centers nearer to an
@@ -24,8 +24,8 @@ def nuclei(stain: NDArray[np.uint16], blur: float, area: int, margin: int) -> li
         return []
     bright = smooth > threshold_otsu(smooth)
     inward = ndimage.gaussian_filter(ndimage.distance_transform_edt(bright), blur)
-    apart = max(1, round((area / np.pi) ** 0.5))  # the radius of the smallest
-    peaks = peak_local_max(inward, min_distance=apart, labels=ndimage.label(bright)[0], exclude_border=False)
+    min_distance = max(1, round((area / np.pi) ** 0.5))  # the radius of the smallest
+    peaks = peak_local_max(inward, min_distance=min_distance, labels=ndimage.label(bright)[0], exclude_border=False)
     seeds = np.zeros(stain.shape, np.int32)
     seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     parts = watershed(-inward, seeds, mask=bright)

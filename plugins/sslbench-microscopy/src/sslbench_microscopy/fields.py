@@ -54,7 +54,7 @@ def read_rows(root: Path) -> list[dict[str, str]]:
     return rows
 
 
-def chosen(
+def select_treated(
     rows: Sequence[Mapping[str, str]], compounds: Sequence[str], doses: Iterable[int]
 ) -> list[Mapping[str, str]]:
     """The rows of these compounds at these ranks of their concentrations, 1 the highest, in the table's order.
@@ -75,7 +75,7 @@ def chosen(
     return [row for row in rows if (_compound(row).lower(), _concentration(row)) in wanted]
 
 
-def untreated(rows: Sequence[Mapping[str, str]], plates: Iterable[str]) -> list[Mapping[str, str]]:
+def select_untreated(rows: Sequence[Mapping[str, str]], plates: Iterable[str]) -> list[Mapping[str, str]]:
     """The rows of these plates whose cells met the solvent alone."""
     among = set(plates)
     return [row for row in rows if _compound(row).lower() == SOLVENT and plate_of(row) in among]
@@ -86,7 +86,7 @@ def plate_of(row: Mapping[str, str]) -> str:
     return row["Image_PathName_DAPI"].replace("\\", "/").rstrip("/").split("/")[-1]
 
 
-def located(root: Path, work: Path, rows: Sequence[Mapping[str, str]]) -> list[Field]:
+def locate_files(root: Path, work: Path, rows: Sequence[Mapping[str, str]]) -> list[Field]:
     """The fields of some rows, with their files; a plate's zip is unpacked into `work` once.
 
     Raises DataMissing for plates that are not there, DataBroken for files that a plate lacks.
@@ -97,9 +97,11 @@ def located(root: Path, work: Path, rows: Sequence[Mapping[str, str]]) -> list[F
             f"no folder or zip of {len(absent)} of {len(folders)} plates in {root}: {', '.join(absent[:8])}"
         )
     fields = [_field(row, folders[plate_of(row)] or root) for row in rows]
-    lost = [file for field in fields for file in field.files if not file.is_file()]
-    if lost:
-        raise DataBroken(f"{len(lost)} images of the table are not there, such as {lost[0]}; fetch their plate again")
+    missing_files = [file for field in fields for file in field.files if not file.is_file()]
+    if missing_files:
+        raise DataBroken(
+            f"{len(missing_files)} images of the table are missing, such as {missing_files[0]}. Get their plate again"
+        )
     return fields
 
 

@@ -45,7 +45,7 @@ def pad_edges(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.pad(plane, ((top, side - height - top), (left, side - width - left)), mode="edge")
 
 
-def padded(sample: Mapping[str, NDArray[Any]], rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
+def pad_sample(sample: Mapping[str, NDArray[Any]], rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
     """Pad one sample to a square [C, S, S], channel by channel, and return its size before padding."""
     image = sample["image"]
     square = np.stack([pad_square(channel, rng) for channel in image])

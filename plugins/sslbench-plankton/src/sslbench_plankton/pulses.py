@@ -55,7 +55,7 @@ def half_height(kind: Kind, u: Floats) -> Floats:
     return np.where(np.abs(u) <= 1, shapes[kind], 0.0)
 
 
-def pulse(
+def draw_pulse(
     species: Species, length: float, height: float, gain: float, noise: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Counts [T, 6] of a particle of so many pixels; two scatters and four bands, from before it comes until it is gone."""
@@ -72,7 +72,7 @@ def pulse(
     return np.clip(counts, 0, LARGEST).astype(np.float32)
 
 
-def image(
+def draw_image(
     species: Species, length: float, height: float, shape: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """The particle's shadow [1, H, W] in transmitted light."""
@@ -80,14 +80,14 @@ def image(
     u: Floats = 2 * columns / length
     half = height * half_height(species.kind, u)
     center = 0.8 * height * (np.clip(u**2, 0, 1) - 0.4) if species.bent else np.zeros_like(u)
-    apart = np.array([-0.8, 0.8]) * height if species.strands else np.zeros(1)
-    half = half / np.sqrt(len(apart))  # as much cross-section, in so many strands
-    distance = np.abs(rows[:, None, None] - center[None, :, None] - apart).min(-1)
+    offsets = np.array([-0.8, 0.8]) * height if species.strands else np.zeros(1)
+    half = half / np.sqrt(len(offsets))  # as much cross-section, in so many strands
+    distance = np.abs(rows[:, None, None] - center[None, :, None] - offsets).min(-1)
     inside = np.clip(half[None] - distance + 0.5, 0, 1) * (half > 0)
     shadow: Floats = GROUND - SHADE * inside + rng.normal(0, GRAIN, shape)
     return np.clip(np.round(shadow), 0, 255).astype(np.uint8)[None]
 
 
-def scaled(counts: NDArray[np.float32]) -> NDArray[np.float32]:
+def scale_counts(counts: NDArray[np.float32]) -> NDArray[np.float32]:
     """Counts as 2 log(1 + x) / 8.9211 - 1, which is -1 for none (the cross-modal plankton study's scaling)."""
     return (2 * np.log1p(counts) / LOG_LARGEST - 1).astype(np.float32)

@@ -15,7 +15,7 @@ from sslbench.api.image_listing import list_images
 from sslbench_plankton.images import Specimen
 
 
-def opened(source: Source, names: Sequence[str], inside: str) -> Path:
+def open_tree(source: Source, names: Sequence[str], inside: str) -> Path:
     """Return the folder `inside` of a dataset's tree, at any depth; zip files, nested ones too, are extracted first.
 
     Raises DataMissing when there is no such folder.
@@ -44,18 +44,18 @@ def subfolders(root: Path) -> list[Path]:
     return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
 
 
-def classes(root: Path) -> list[Specimen]:
+def list_classes(root: Path) -> list[Specimen]:
     """Return one class per folder of `root`, with its files at any depth; raises DataBroken when there are none."""
     found = [Specimen(file=file, label=file.relative_to(root).parts[0]) for file in list_images(root).files]
     return _some(root, [specimen for specimen in found if specimen.label != specimen.file.name])
 
 
-def unlabeled(root: Path) -> list[Specimen]:
+def list_unlabeled(root: Path) -> list[Specimen]:
     """Every image below `root`; raises DataBroken when there are none."""
     return _some(root, [Specimen(file=file) for file in list_images(root).files])
 
 
-def listed(found: Sequence[Specimen], lists: Mapping[str, Path]) -> list[Specimen]:
+def apply_split_lists(found: Sequence[Specimen], lists: Mapping[str, Path]) -> list[Specimen]:
     """The same individuals, each in the part of a split whose list of file names, one a line, holds its own.
 
     Raises DataBroken for a name that two lists hold.
@@ -75,7 +75,7 @@ def list_names(path: Path) -> list[str]:
     return list(filter(None, map(str.strip, path.read_text().splitlines())))
 
 
-def tabled(root: Path, table: Path, image: str, label: str) -> list[Specimen]:
+def read_table_classes(root: Path, table: Path, image: str, label: str) -> list[Specimen]:
     """The rows of a CSV table with a column of paths (or file names) and one of classes.
 
     Raises DataBroken for a table without those columns, or with rows whose image is not there or has two classes.
@@ -100,7 +100,7 @@ def tabled(root: Path, table: Path, image: str, label: str) -> list[Specimen]:
     return _some(root, list(found))
 
 
-def boxed(images: Path, annotations: Path) -> list[Specimen]:
+def read_boxes(images: Path, annotations: Path) -> list[Specimen]:
     """The individuals of a tree in Pascal VOC's layout: an XML file per image, a named box per individual.
 
     Raises DataBroken for XML that cannot be read, for two images of one annotation, and where no box is found.

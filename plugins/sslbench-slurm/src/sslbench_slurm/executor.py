@@ -43,12 +43,12 @@ def in_queue() -> set[str] | None:
 
     Submitit asks Slurm's accounting instead, which small clusters lack.
     """
-    asked = subprocess.run(
+    result = subprocess.run(
         ["squeue", "--noheader", "--array", "--format=%F_%K"], capture_output=True, text=True, check=False
     )
-    if asked.returncode:
+    if result.returncode:
         return None
-    return {job.removesuffix("_N/A") for job in asked.stdout.split()}  # a job outside arrays has no array index
+    return {job.removesuffix("_N/A") for job in result.stdout.split()}  # a job outside arrays has no array index
 
 
 class Slurm:
@@ -78,13 +78,13 @@ class Slurm:
         say(
             f"slurm: {len(jobs)} jobs submitted, {', '.join(job.job_id for job in jobs.values())}; logs in {crew.folder}"
         )
-        asked = time.monotonic()
+        last_query = time.monotonic()
         try:
             while tick():
                 time.sleep(TICK_SECONDS)
-                if time.monotonic() - asked < QUEUE_SECONDS:
+                if time.monotonic() - last_query < QUEUE_SECONDS:
                     continue
-                asked = time.monotonic()
+                last_query = time.monotonic()
                 queued = in_queue()
                 for number in [n for n, job in jobs.items() if queued is not None and job.job_id not in queued]:
                     if not tick():

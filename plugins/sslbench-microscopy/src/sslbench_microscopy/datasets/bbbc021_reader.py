@@ -19,8 +19,16 @@ from sslbench.api import DataBroken, DataDescription, Dataset, Modality, Source,
 from sslbench.api.files import digest_files, find, write_atomically
 from sslbench.api.images import decode_image
 from sslbench_microscopy.datasets.bbbc021 import Bbbc021Config
-from sslbench_microscopy.detection import nuclei
-from sslbench_microscopy.fields import UNTREATED, Field, chosen, located, plate_of, read_rows, untreated
+from sslbench_microscopy.detection import find_nuclei
+from sslbench_microscopy.fields import (
+    UNTREATED,
+    Field,
+    locate_files,
+    plate_of,
+    read_rows,
+    select_treated,
+    select_untreated,
+)
 
 FOLDERS = ("bbbc021", "BBBC021", "BBBC021_v1")
 SHARES = (0.5, 99.9)
@@ -36,14 +44,14 @@ def open_screen(config: Bbbc021Config, source: Source) -> Dataset:
     """
     root = find(source, FOLDERS)
     rows = read_rows(root)
-    treated = chosen(rows, config.compounds, config.doses)
-    controls = untreated(rows, {plate_of(row) for row in treated}) if config.untreated else []
-    fields = located(root, source.work, [*treated, *controls])
-    centers, ranges = _surveyed(fields, config, source.versions, source.work / "cells")
+    treated = select_treated(rows, config.compounds, config.doses)
+    controls = select_untreated(rows, {plate_of(row) for row in treated}) if config.untreated else []
+    fields = locate_files(root, source.work, [*treated, *controls])
+    centers, ranges = _survey_fields(fields, config, source.versions, source.work / "cells")
     cells = [(field, y, x) for field in fields for y, x in centers[field.name]]
     if not cells:
         raise DataBroken(f"{len(fields)} fields below {root} show no cell; try data.area and data.blur")
-    used = matched(cells, config.cells, untreated=config.untreated)
+    used = match_mechanisms(cells, config.cells, untreated=config.untreated)
     if not used:
         raise DataBroken(
             f"none of {len(cells)} cells below {root} has an untreated one on its plate; try data.untreated=false"
@@ -51,27 +59,31 @@ def open_screen(config: Bbbc021Config, source: Source) -> Dataset:
     return Cells(used, ranges, config, source.work, note_unmatched(cells, used) if not config.cells else ())
 
 
-def matched(cells: Sequence[Cell], most: int, *, untreated: bool) -> list[Cell]:
+def match_mechanisms(cells: Sequence[Cell], most: int, *, untreated: bool) -> list[Cell]:
     """The treated cells and as many untreated ones of the same plates: at most `most` (0: any number), always the same."""
-    order = sorted(cells, key=lambda cell: hashlib.blake2b(called(cell).encode()).digest())
+    order = sorted(cells, key=lambda cell: hashlib.blake2b(name_cell(cell).encode()).digest())
     treated = [cell for cell in order if cell[0].treated]
     if not untreated:
-        return sorted(treated[: most or None], key=called)
+        return sorted(treated[: most or None], key=name_cell)
     against = [cell for cell in order if not cell[0].treated]
-    treated = _at_most(treated, Counter(cell[0].plate for cell in against))[: most // 2 if most else None]
-    return sorted([*treated, *_at_most(against, Counter(cell[0].plate for cell in treated))], key=called)
+    treated = _limit_per_plate(treated, Counter(cell[0].plate for cell in against))[: most // 2 if most else None]
+    return sorted([*treated, *_limit_per_plate(against, Counter(cell[0].plate for cell in treated))], key=name_cell)
 
 
 def note_unmatched(cells: Sequence[Cell], used: Sequence[Cell]) -> tuple[str, ...]:
     """Note the treated cells that are left out, because their plate has fewer untreated ones."""
     there, kept = (Counter(cell[0].compound for cell in some if cell[0].treated) for some in (cells, used))
-    lost = [
+    unmatched = [
         f"{there[name] - kept[name]:,} of {there[name]:,} {name}" for name in sorted(there) if kept[name] < there[name]
     ]
-    return (f"treated cells left out, as their plate has fewer untreated ones: {', '.join(lost)}",) if lost else ()
+    return (
+        (f"treated cells left out, as their plate has fewer untreated ones: {', '.join(unmatched)}",)
+        if unmatched
+        else ()
+    )
 
 
-def _at_most(cells: Sequence[Cell], by_plate: Counter[str]) -> list[Cell]:
+def _limit_per_plate(cells: Sequence[Cell], by_plate: Counter[str]) -> list[Cell]:
     """The first cells of each plate, so many."""
     taken: Counter[str] = Counter()
     kept = []
@@ -82,7 +94,7 @@ def _at_most(cells: Sequence[Cell], by_plate: Counter[str]) -> list[Cell]:
     return kept
 
 
-def called(cell: Cell) -> str:
+def name_cell(cell: Cell) -> str:
     """A cell's id: its field and where in it."""
     field, y, x = cell
     return f"{field.name}#{y},{x}"
@@ -104,7 +116,7 @@ class Cells:
         facts = {"field": "name", "well": "well", "plate": "plate", "compound": "compound", "mechanism": "mechanism"}
         columns = {name: np.array([getattr(cell[0], fact) for cell in cells]) for name, fact in facts.items()}
         columns["concentration"] = np.array([f"{field.concentration:g}" for field, _, _ in cells])
-        self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.array([called(cell) for cell in cells]), **columns}
+        self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.array([name_cell(cell) for cell in cells]), **columns}
         self.modalities: Mapping[str, Modality] = {"image": Modality(layout="image", shape=(3, self.side, self.side))}
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
@@ -113,7 +125,7 @@ class Cells:
         top, left = y - self.side // 2, x - self.side // 2
         place = (slice(top, top + self.side), slice(left, left + self.side))
         stains = [read_stain(file)[place] for file in field.files]
-        scaled = [_scaled(stain, *span) for stain, span in zip(stains, self.ranges[field.plate], strict=True)]
+        scaled = [_scale(stain, *span) for stain, span in zip(stains, self.ranges[field.plate], strict=True)]
         return {"image": np.stack(scaled)}
 
     def describe(self) -> DataDescription:
@@ -170,12 +182,12 @@ def _label(field: Field, by: str) -> str:
     return field.mechanism if by == "mechanism" else field.compound
 
 
-def _scaled(stain: NDArray[np.uint16], low: float, high: float) -> NDArray[np.uint8]:
+def _scale(stain: NDArray[np.uint16], low: float, high: float) -> NDArray[np.uint8]:
     shares: NDArray[np.float32] = np.clip((stain.astype(np.float32) - low) / max(high - low, 1.0), 0, 1)
     return np.round(shares * 255).astype(np.uint8)
 
 
-def _surveyed(
+def _survey_fields(
     fields: Sequence[Field], config: Bbbc021Config, versions: Mapping[str, str], remember: Path
 ) -> tuple[Mapping[str, Sequence[tuple[int, int]]], Ranges]:
     """The nuclei of every field, and every plate's ranges of its stains; done once for the same files, settings and versions
@@ -187,18 +199,18 @@ def _surveyed(
     known = remember / f"{hashlib.blake2b(repr((stats, settings)).encode(), digest_size=16).hexdigest()}.json"
     if not known.exists():
         with ThreadPoolExecutor() as threads:
-            found = list(threads.map(lambda field: _nuclei(field, config), fields))
+            found = list(threads.map(lambda field: _find_nuclei(field, config), fields))
         plates = sorted({field.plate for field in fields})
         ranges = {plate: _ranges([field for field in fields if field.plate == plate]) for plate in plates}
-        centers = {field.name: here for field, here in zip(fields, found, strict=True)}
+        centers = {field.name: positions for field, positions in zip(fields, found, strict=True)}
         write_atomically(known, json.dumps({"centers": centers, "ranges": ranges}).encode())
     stored = json.loads(known.read_text())
     return stored["centers"], stored["ranges"]
 
 
-def _nuclei(field: Field, config: Bbbc021Config) -> list[tuple[int, int]]:
+def _find_nuclei(field: Field, config: Bbbc021Config) -> list[tuple[int, int]]:
     margin = (config.side + 1) // 2
-    return nuclei(read_stain(field.files[-1]), config.blur, config.area, margin)
+    return find_nuclei(read_stain(field.files[-1]), config.blur, config.area, margin)
 
 
 def _ranges(fields: Sequence[Field]) -> list[tuple[float, float]]:

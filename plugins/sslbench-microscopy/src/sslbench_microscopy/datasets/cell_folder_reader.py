@@ -12,7 +12,7 @@ from sslbench.api import (
 )
 from sslbench.api.transformed_dataset import TransformedDataset
 from sslbench_microscopy.datasets.cell_folder import CellFolderConfig
-from sslbench_microscopy.framing import framed_sample
+from sslbench_microscopy.framing import frame_sample
 from sslbench_microscopy.sources import images_of
 
 
@@ -20,10 +20,10 @@ def open_cell_folder(config: CellFolderConfig, source: Source) -> Dataset:
     """Frame the images of a folder; raises DataMissing without one, RequestError if source images cannot be told apart."""
     if "folder" not in source.dependencies:
         raise DataMissing("no folder named")
-    whole = source.dependencies["folder"]
-    images = {**whole.columns, "source": images_of(whole.columns["id"].tolist(), config.source)}
+    images = source.dependencies["folder"]
+    columns = {**images.columns, "source": images_of(images.columns["id"].tolist(), config.source)}
     if not config.side:
-        return TransformedDataset(whole, whole.modalities, columns=images)
-    channels = whole.modalities["image"].shape[0]
+        return TransformedDataset(images, images.modalities, columns=columns)
+    channels = images.modalities["image"].shape[0]
     modalities = {"image": Modality(layout="image", shape=(channels, config.side, config.side))}
-    return TransformedDataset(whole, modalities, partial(framed_sample, config.side), columns=images)
+    return TransformedDataset(images, modalities, partial(frame_sample, config.side), columns=columns)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from sslbench.api import Modality
 from sslbench.api.modules import Backbone, widen
 from sslbench_plankton.backbones.profiles import ProfileCnnConfig, ProfileLstmConfig, ProfileTransformerConfig
-from sslbench_plankton.resampling import resampled
+from sslbench_plankton.resampling import resample
 
 
 class ProfileResidual(nn.Module):
@@ -55,7 +55,7 @@ class ProfileCnn(Backbone):
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, T, C] -> [B, width]."""
-        steps = resampled(self.normalize(x), length, self.steps).transpose(1, 2)
+        steps = resample(self.normalize(x), length, self.steps).transpose(1, 2)
         return widen(self.stages(self.stem(steps)).amax(-1))
 
 
@@ -75,7 +75,7 @@ class ProfileTransformer(Backbone):
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, T, C] -> [B, width]: the class token."""
-        steps = self.embed(resampled(self.normalize(x), length, self.steps))
+        steps = self.embed(resample(self.normalize(x), length, self.steps))
         tokens = torch.cat([self.class_token.to(steps.dtype).expand(len(x), -1, -1), steps], dim=1)
         places = torch.arange(1, tokens.shape[1] + 1, device=x.device)
         return widen(self.layers(tokens + self.positions(places).to(tokens.dtype))[:, 0])
@@ -92,6 +92,6 @@ class ProfileLstm(Backbone):
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """[B, T, C] -> [B, 2 width]."""
-        steps = self.embed(resampled(self.normalize(x), length, self.steps))
+        steps = self.embed(resample(self.normalize(x), length, self.steps))
         _, (last, _) = self.layer(steps)
         return widen(torch.cat([last[0], last[1]], dim=1))

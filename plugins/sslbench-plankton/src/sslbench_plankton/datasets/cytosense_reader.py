@@ -17,8 +17,8 @@ from sslbench_plankton.datasets.cytosense import CytosenseConfig
 from sslbench_plankton.images import NO_ROW
 from sslbench_plankton.left_out import note_unused_images
 from sslbench_plankton.padding import pad_edges
-from sslbench_plankton.pulses import scaled
-from sslbench_plankton.trees import opened
+from sslbench_plankton.pulses import scale_counts
+from sslbench_plankton.trees import open_tree
 
 NAMES, TABLE = ("cytosense", "SYKE-plankton_CytoSense_2025", "SYKE-plankton_CytoSense_2025.zip"), "annotations.csv"
 COLUMNS = ("image", "profile", "class")
@@ -26,7 +26,7 @@ COLUMNS = ("image", "profile", "class")
 
 def open_part(config: CytosenseConfig, source: Source) -> Dataset:
     """Find a part's folder; raises DataMissing without one, DataBroken for a table that does not match the files."""
-    folder = opened(source, NAMES, source.part.upper())
+    folder = open_tree(source, NAMES, source.part.upper())
     if not (folder / TABLE).is_file():
         raise DataMissing(f"no {TABLE} in {folder}")
     labeled = source.part != "uto"
@@ -76,7 +76,7 @@ class Particles:
         return {
             "image": pad_edges(gray[self.config.legend :])[None],
             "image.size": np.array(gray.shape),
-            "profile": scaled(profile),
+            "profile": scale_counts(profile),
         }
 
     def describe(self) -> DataDescription:

@@ -29,7 +29,7 @@ def open_pairs(config: FlowcamPairsConfig, source: Source) -> Dataset:
     if not (root / config.table).is_file() or not (root / config.images).is_dir():
         raise DataMissing(f"{root}: has no {config.table} next to a folder {config.images}")
     files = list_images(root / config.images).files
-    return Measured(config, source, root, files, joined(files, read_rows(root / config.table, config)))
+    return Measured(config, source, root, files, join_measurements(files, read_rows(root / config.table, config)))
 
 
 def read_rows(table: Path, config: FlowcamPairsConfig) -> dict[tuple[str, str], Row]:
@@ -42,20 +42,20 @@ def read_rows(table: Path, config: FlowcamPairsConfig) -> dict[tuple[str, str], 
     return found
 
 
-def joined(files: Sequence[Path], rows: Mapping[tuple[str, str], Row]) -> list[Row]:
+def join_measurements(files: Sequence[Path], rows: Mapping[tuple[str, str], Row]) -> list[Row]:
     """Each image's row; raises DataBroken, with how many and the first, for images without one."""
     keys = [tuple(file.stem.rpartition("_")[::2]) for file in files]
-    lost = [file for file, key in zip(files, keys, strict=True) if key not in rows]
-    if lost or not files:
+    unmatched = [file for file, key in zip(files, keys, strict=True) if key not in rows]
+    if unmatched or not files:
         raise DataBroken(
-            f"{len(lost)} of {len(files)} images have no row of measurements; first: {lost[0].name}"
-            if lost
+            f"{len(unmatched)} of {len(files)} images have no row of measurements; first: {unmatched[0].name}"
+            if unmatched
             else "there is no image"
         )
     return [rows[run, particle] for run, particle in keys]
 
 
-def numbers(rows: Sequence[Row], ignore: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+def parse_numbers(rows: Sequence[Row], ignore: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """The columns whose every cell is a finite number and that are not the same everywhere, and their values [n, D]."""
     names, columns = [], []
     for name in rows[0]:
@@ -95,7 +95,7 @@ class Measured:
         self.root, self.files, self.remember = root, files, source.work
         self.table, self.config, self.rows = root / config.table, config, rows
         self.images = ImageSet(root, files, source.work, ImageOptions(channels="color"))
-        self.measured, self.values = numbers(rows, config.ignore)
+        self.measured, self.values = parse_numbers(rows, config.ignore)
         folders = [file.relative_to(root / config.images).parts[0] for file in files]
         names = tuple(sorted(set(folders)))
         self.labels = np.array([names.index(folder) for folder in folders], np.int64)

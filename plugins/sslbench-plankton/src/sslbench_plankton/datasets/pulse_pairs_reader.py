@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sslbench.api import Modality, Source, Target
 from sslbench_plankton.datasets.pulse_pairs import PulsePairsConfig
-from sslbench_plankton.pulses import Species, image, pulse, scaled
+from sslbench_plankton.pulses import Species, draw_image, draw_pulse, scale_counts
 
 RED, ORANGE = (1.0, 0.5, 0.25, 0.5), (0.4, 0.6, 0.9, 0.5)
 SPECIES = (
@@ -80,13 +80,13 @@ class PulsePairs:
         length, height = own.uniform(*site.lengths), own.uniform(*site.heights)
         gain = float(np.exp(own.normal(0, site.gain)))
         shape = (int(4 * height) + 2 * MARGIN, int(length) + 2 * MARGIN)
-        shadow = image(species, length, height, shape, own)
-        counts = pulse(species, length, height, gain, site.noise * self.config.noise, own)
+        shadow = draw_image(species, length, height, shape, own)
+        counts = draw_pulse(species, length, height, gain, site.noise * self.config.noise, own)
         if own.random() < 0.5:  # it came the other way round
             shadow, counts = shadow[:, :, ::-1], counts[::-1]
         if own.random() < 0.5:  # or rolled over, which the laser does not see
             shadow = shadow[:, ::-1]
-        return {"image": np.ascontiguousarray(shadow), "profile": np.ascontiguousarray(scaled(counts))}
+        return {"image": np.ascontiguousarray(shadow), "profile": np.ascontiguousarray(scale_counts(counts))}
 
     def fingerprint(self) -> str:
         """A digest of the settings: what is drawn from them is this dataset's version."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sslbench.api import Dataset, Source
 from sslbench_plankton.datasets.syke_zooscan_2024 import SykeZooscanConfig
 from sslbench_plankton.images import NO_FOLDER, PlanktonImages
-from sslbench_plankton.trees import classes, opened
+from sslbench_plankton.trees import list_classes, open_tree
 
 FOLDERS = ("syke-zooscan-2024", "SYKE-plankton_ZooScan_2024", "SYKE-plankton_ZooScan_2024.zip")
 INSIDE = "images/SYKE-plankton_ZooScan_2024"
@@ -13,10 +13,10 @@ INSIDE = "images/SYKE-plankton_ZooScan_2024"
 
 def open_syke_zooscan_2024(config: SykeZooscanConfig, source: Source) -> Dataset:
     """List the files."""
-    root = opened(source, FOLDERS, INSIDE)
+    root = open_tree(source, FOLDERS, INSIDE)
     return PlanktonImages(
         root,
-        classes(root),
+        list_classes(root),
         source.work / "fingerprints",
         legend=config.legend,
         channels=config.channels,

@@ -23,7 +23,7 @@ from sslbench.api import (
     setting,
 )
 from sslbench_plankton.citations import CLIP
-from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, undividable
+from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, bucket_problems, one_view, quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def views(config: ClipPairsConfig) -> Mapping[str, Role]:
 
 def check(config: ClipPairsConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
-    yield from undividable(config.buckets, facts)
+    yield from bucket_problems(config.buckets, facts)
 
 
 @hookimpl

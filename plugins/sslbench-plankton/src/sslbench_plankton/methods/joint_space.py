@@ -58,7 +58,7 @@ class JointSpace(TrainedMethod):
 
     def project(self, name: str, feature: Tensor, view: View) -> Tensor:
         """A modality's feature [B, D] and its facts -> [B, out]."""
-        facts = [before(view, f"{name}.{fact}").to(feature.dtype) / self.unit for fact in self.size_facts[name]]
+        facts = [size_before(view, f"{name}.{fact}").to(feature.dtype) / self.unit for fact in self.size_facts[name]]
         projected: Tensor = self.projections[name](torch.cat([self.dropout(feature), *facts], dim=1))
         return projected
 
@@ -69,7 +69,7 @@ class JointSpace(TrainedMethod):
         return first, second
 
 
-def before(view: View, fact: str) -> Tensor:
+def size_before(view: View, fact: str) -> Tensor:
     """A fact as it was before operations changed it [B, .]: one that crops time keeps it under 'original_'."""
     modality, _, name = fact.rpartition(".")
     found = view.get(f"{modality}.original_{name}", view[fact])

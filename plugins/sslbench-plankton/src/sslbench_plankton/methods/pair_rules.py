@@ -14,7 +14,7 @@ def one_view() -> Mapping[str, Role]:
     return {"view": Role(count=1)}
 
 
-def undividable(buckets: int, facts: PlanContext) -> Iterable[str]:
+def bucket_problems(buckets: int, facts: PlanContext) -> Iterable[str]:
     """Say which batches cannot be contrasted."""
     if facts.batch_size < 2:
         yield f"train.batch_size = {facts.batch_size} leaves nothing to contrast with; possible: 2 or more"

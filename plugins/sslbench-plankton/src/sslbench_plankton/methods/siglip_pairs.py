@@ -19,7 +19,7 @@ from sslbench.api import (
     setting,
 )
 from sslbench_plankton.citations import SIGLIP
-from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, one_view, quick, undividable
+from sslbench_plankton.methods.pair_rules import QUICK_SOURCE, bucket_problems, one_view, quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def views(config: SiglipPairsConfig) -> Mapping[str, Role]:
 
 def check(config: SiglipPairsConfig, facts: PlanContext) -> Iterable[str]:
     """Say which settings cannot work."""
-    yield from undividable(config.buckets, facts)
+    yield from bucket_problems(config.buckets, facts)
 
 
 @hookimpl

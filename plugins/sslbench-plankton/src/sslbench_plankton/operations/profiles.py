@@ -47,7 +47,7 @@ class MirrorConfig:
     """Nothing to set; how often is the augmentation's probability."""
 
 
-def cropped(config: TimeCropConfig, shapes: Shapes) -> Shapes:
+def crop_shapes(config: TimeCropConfig, shapes: Shapes) -> Shapes:
     """Sequences become `keep` steps long."""
     return {name: (config.keep, shape[1]) if len(shape) == 2 else shape for name, shape in shapes.items()}
 
@@ -68,7 +68,7 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
         name="time-crop", version=1, summary="resample to a number of steps, and keep a window of them",
         citation=CROSS_MODAL, config=TimeCropConfig, smoke=TimeCropConfig(steps=20, keep=16),
         build="sslbench_plankton.operations.profiles_operation:time_crop",
-        layouts=SEQUENCE, shapes=cropped,
+        layouts=SEQUENCE, shapes=crop_shapes,
     )  # fmt: skip
     yield OperationSpec(
         name="mirror-together", version=1, summary="mirror the image and reverse the sequence: one particle, turned round",

@@ -10,13 +10,13 @@ from torch import Tensor
 from sslbench.api import KeyedRandom, Layout, OperationParts, View
 from sslbench.api.modules import Operation
 from sslbench_plankton.operations.profiles import BandDropConfig, BandScaleConfig, MirrorConfig, TimeCropConfig
-from sslbench_plankton.resampling import resampled
+from sslbench_plankton.resampling import resample
 
 Change = Callable[[Tensor, "Tensor | None", KeyedRandom], "dict[str, Tensor]"]
 """A sequence, its true steps and its draws -> what becomes of it ('') and of its facts ('.length')."""
 
 
-def named(parts: OperationParts, layout: Layout) -> tuple[str, ...]:
+def modalities_of(parts: OperationParts, layout: Layout) -> tuple[str, ...]:
     """The modalities of a layout."""
     return tuple(name for name, modality in parts.modalities.items() if modality.layout == layout)
 
@@ -25,7 +25,7 @@ class OnSequences:
     """Apply one function to every sequence of a view, with draws of its own for each."""
 
     def __init__(self, parts: OperationParts, change: Change) -> None:
-        self.names, self.change = named(parts, "sequence"), change
+        self.names, self.change = modalities_of(parts, "sequence"), change
 
     def __call__(self, view: View, draws: KeyedRandom) -> View:
         made = dict(view)
@@ -35,13 +35,13 @@ class OnSequences:
         return made
 
 
-def dropped(uniform: Tensor, p: float, most: int) -> Tensor:
+def select_dropped_bands(uniform: Tensor, p: float, most: int) -> Tensor:
     """Select bands to drop: draws [B, C] below p, at least one and at most `most` per sample."""
     rank = uniform.argsort(1).argsort(1)
     return (rank == 0) | ((uniform < p) & (rank < most))
 
 
-def reversed_in_time(x: Tensor, length: Tensor | None) -> Tensor:
+def reverse_time(x: Tensor, length: Tensor | None) -> Tensor:
     """The true steps of [B, T, C] backwards; what pads them stays behind."""
     steps = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
     count = torch.full_like(steps[:, :1], x.shape[1]) if length is None else length.to(x.device).unsqueeze(1)
@@ -63,7 +63,7 @@ def band_drop(config: BandDropConfig, parts: OperationParts) -> OnSequences:
     """Some bands are 0 at every step."""
 
     def change(x: Tensor, length: Tensor | None, draws: KeyedRandom) -> dict[str, Tensor]:
-        gone = dropped(draws.uniform("band", x.shape[2]), config.p_band, config.max_bands)
+        gone = select_dropped_bands(draws.uniform("band", x.shape[2]), config.p_band, config.max_bands)
         return {"": x.masked_fill(gone.unsqueeze(1), 0.0)}
 
     return OnSequences(parts, change)
@@ -75,7 +75,7 @@ def time_crop(config: TimeCropConfig, parts: OperationParts) -> OnSequences:
     def change(x: Tensor, length: Tensor | None, draws: KeyedRandom) -> dict[str, Tensor]:
         starts = (draws.uniform("start") * (config.steps - config.keep + 1)).long()
         places = starts.unsqueeze(1) + torch.arange(config.keep, device=x.device)
-        kept = resampled(x, length, config.steps).gather(1, places.unsqueeze(-1).expand(-1, -1, x.shape[2]))
+        kept = resample(x, length, config.steps).gather(1, places.unsqueeze(-1).expand(-1, -1, x.shape[2]))
         if length is None:
             return {"": kept}
         return {"": kept, ".length": torch.full_like(length, config.keep), ".original_length": length}
@@ -85,7 +85,7 @@ def time_crop(config: TimeCropConfig, parts: OperationParts) -> OnSequences:
 
 def mirror_together(config: MirrorConfig, parts: OperationParts) -> Operation:
     """Images left to right and sequences end to start, as when the particle had passed the other way round."""
-    images, reverse = named(parts, "image"), OnSequences(parts, lambda x, n, draws: {"": reversed_in_time(x, n)})
+    images, reverse = modalities_of(parts, "image"), OnSequences(parts, lambda x, n, draws: {"": reverse_time(x, n)})
 
     def change(view: View, draws: KeyedRandom) -> View:
         return {**reverse(view, draws), **{name: view[name].flip(3) for name in images if name in view}}
