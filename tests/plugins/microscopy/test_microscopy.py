@@ -165,7 +165,7 @@ def test_what_is_wrong_with_a_screen_is_an_error_of_one_line(plates, tmp_path):
     with pytest.raises(DataBroken, match=r"cannot be read: .*fetch its plate again"):
         opened(root, tmp_path / "w")
     lost.unlink()
-    with pytest.raises(DataBroken, match="1 images of the table are not there, such as"):
+    with pytest.raises(DataBroken, match="1 images of the table are missing, such as"):
         opened(root, tmp_path / "w")
     (root / "BBBC021_v1_image.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataBroken, match="has no column 'Image_PathName_Actin'; it has: a, b"):
