@@ -321,7 +321,7 @@ def test_show_explains_settings_recipes_and_cards(cli):
     assert "lab/ifcb" in cli("show", "dataset", "daplankton").stdout
     assert "CC BY 4.0" in cli("show", "dataset", "daplankton").stdout
     assert "augmentation.crop: random-resized-crop" in cli("show", "augmentation", "crop-flip").stdout
-    assert "backbone.model = 'vit_tiny_patch16_224'" in cli("show", "backbone", "vit_tiny_patch16_224").stdout
+    assert "backbone.model = vit_tiny_patch16_224" in cli("show", "backbone", "vit_tiny_patch16_224").stdout
     assert "protocol_settings.knn.neighbors" in cli("show", "protocol", "knn").stdout
 
 
