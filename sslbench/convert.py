@@ -68,9 +68,9 @@ def convert(values: object, cls: type[Any], path: str, problems: list[str]) -> A
         setting = f"{path}.{name}" if path else str(name)
         if name not in fields:
             new = find_new_path(setting)
-            problems.append(
-                f"{setting} is now {new}" if new else f"{setting}: no such setting{_suggest(str(name), fields, path)}"
-            )
+            is_renamed = new.rpartition(".")[2] in fields  # another component may have had a setting of this name
+            unknown = f"{setting}: no such setting{_suggest(str(name), fields, path)}"
+            problems.append(f"{setting} is now {new}" if is_renamed else unknown)
             continue
         if dataclasses.is_dataclass(hints[name]) and isinstance(value, Mapping):
             given[name] = convert(value, typing.cast(type[Any], hints[name]), setting, problems)

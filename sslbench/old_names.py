@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 ENTRY = re.compile(r"\[\d+\]|^scales\.[^.]+\.")
-"""Parts of a path in a study that tell entries of a list and scales apart."""
+"""Parts of a path in a study that name an entry of a list or a scale."""
 SETTINGS: Mapping[str, str] = {
     "measure": "protocols",
     "train.batch": "train.batch_size",

@@ -36,7 +36,7 @@ COMPONENT_SECTIONS: Mapping[str, Kind] = {
     "protocol_settings": "protocol",
     "executor": "executor",
 }
-"""Sections whose settings belong to a component, such as `method.mae`."""
+"""Sections whose settings belong to a component, such as `method.NAME`."""
 TYPES = {int: "whole number", float: "number", bool: "true or false", str: "text", Path: "path", type(None): "null"}
 
 
@@ -52,7 +52,7 @@ class SettingHelp:
 
 
 def describe_section(catalog: Catalog, section: str) -> Iterator[SettingHelp]:
-    """Describe the settings of a section, such as `train`, `protocol_settings.knn` or `method.mae`.
+    """Describe the settings of a section, such as `train`, `protocol_settings.knn` or `method.NAME`.
 
     Raises RequestError for a section that does not exist, or a component that is not installed.
     """

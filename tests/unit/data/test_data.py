@@ -67,7 +67,7 @@ def prepared(root: Path, data: Path, cli, *more: str) -> Path:
 def test_any_format_and_any_size(tmp_path, cli):
     folder_of_everything(tmp_path / "images")
     (tmp_path / "images/b/broken.png").write_bytes(b"\x89PNG not really")
-    (tmp_path / "images/b/notes.txt").write_text("not a image")
+    (tmp_path / "images/b/notes.txt").write_text("not an image")
     (tmp_path / "images/b/._mac.png").write_text("hidden")
     more = ("view.size=32", "prepare.unreadable=0.2", "data.pages=0")
     folder = prepared(tmp_path / "images", tmp_path / "data", cli, *more)

@@ -41,7 +41,7 @@ class Worker:
 def in_queue() -> set[str] | None:
     """Return the IDs of all waiting and running array jobs; None if Slurm does not answer.
 
-    Submitit asks Slurm's accounting instead, which small clusters lack.
+    Submitit uses Slurm's accounting instead, which small clusters lack.
     """
     result = subprocess.run(
         ["squeue", "--noheader", "--array", "--format=%F_%K"], capture_output=True, text=True, check=False

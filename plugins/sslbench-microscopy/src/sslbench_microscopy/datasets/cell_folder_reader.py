@@ -17,7 +17,7 @@ from sslbench_microscopy.sources import images_of
 
 
 def open_cell_folder(config: CellFolderConfig, source: Source) -> Dataset:
-    """Frame the images of a folder; raises DataMissing without one, RequestError if source images cannot be told apart."""
+    """Frame the images of a folder; raises DataMissing without one, RequestError if a source image is not recognized."""
     if "folder" not in source.dependencies:
         raise DataMissing("no folder named")
     images = source.dependencies["folder"]
