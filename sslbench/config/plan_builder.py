@@ -144,6 +144,9 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ..
         draft.problems.append(f"protocol_settings.{unknown}: no such protocol{did_you_mean(unknown, names)}")
     chosen = []
     for name in requested:
+        if isinstance(found := draft.catalog.find("protocol", str(name)), str):
+            draft.problems.append(f"protocols: {found}")
+            continue
         path = f"protocol_settings.{name}"
         choice = choose(draft.catalog, "protocol", str(name), settings.get(name) or {}, path, draft.problems)
         if choice is not None:
@@ -152,7 +155,9 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ..
                 needed = " or ".join(sorted(choice.spec.targets))
                 has = " and ".join(sorted(kinds)).replace("none", "no labels")
                 hint = ". To label images, put them in one folder per class" if kinds == {"none"} else ""
-                draft.problems.append(f"{path}: needs samples with a {needed}, but the data has {has}{hint}")
+                draft.problems.append(
+                    f"protocols: {name!r} needs samples with a {needed}, but the data has {has}{hint}"
+                )
     return tuple(chosen)
 
 
