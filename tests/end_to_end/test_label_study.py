@@ -168,7 +168,7 @@ def test_equal_steps_whatever_the_pool(finished):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("arm,value\na,1\n", "has no column 'metric'. Its columns are arm, value"),
+        ("arm,value\na,1\n", "has no column 'metric', only arm, value"),
         ("metric,value\nx,high\n", "value 'high': must be a number from 0 to 1"),
         ("metric,value\nx,96.9\n", "value '96.9': must be a number from 0 to 1"),
         ("metric,value\nx,\n", "value '': must be a number from 0 to 1"),

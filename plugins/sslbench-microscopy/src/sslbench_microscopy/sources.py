@@ -25,9 +25,9 @@ def images_of(files: Sequence[str], pattern: str) -> NDArray[np.str_]:
     images = ["" if match is None else match[1 if match.re.groups else 0] or "" for match in found]
     remedy = "Write a pattern for the part of a file name that names the image, or set data.source=none"
     if pattern != NONE and not any(images):
-        raise RequestError([f"data.source={pattern}: matches no file name, such as {names[0]!r}. {remedy}"])
+        raise RequestError([f"source={pattern}: matches no file name, such as {names[0]!r}. {remedy}"])
     if len(names) > 1 and len({*images}) == 1 and images[0]:
         raise RequestError(
-            [f"data.source={pattern}: gives one source image, {images[0]!r}, for all {len(names)} cells. {remedy}"]
+            [f"source={pattern}: gives one source image, {images[0]!r}, for all {len(names)} cells. {remedy}"]
         )
     return np.array(images)

@@ -79,7 +79,7 @@ def source_images(rows: Sequence[Row], config: FlowcamPairsConfig) -> NDArray[np
     if config.source == NONE:
         return np.full(len(rows), "")
     if config.source not in rows[0]:
-        problem = f"data.source={config.source}: not a column of {config.table}"
+        problem = f"source={config.source}: not a column of {config.table}"
         raise RequestError([f"{problem}. Name the column with a particle's source image, or set data.source=none"])
     runs = [row[config.run].rpartition("_")[0] for row in rows]
     numbers_of = [row[config.source] for row in rows]
