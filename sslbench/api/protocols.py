@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from sslbench.api.defaults import may_augment, tests_on_no_training_row, zero
 from sslbench.api.specs import C, Spec
+from sslbench.api.values import TargetName
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Evaluator
@@ -45,6 +46,7 @@ class RenamedMetric:
 class ProtocolSpec(Spec[C]):
     """A protocol: a way to evaluate encoders.
 
+    targets: kinds of labels that it takes; it is left out on data of another kind.
     views: number of augmented views of each sample that are embedded too.
     label_fractions: whether it is repeated for each fraction in `splits.label_fractions`.
     augments: whether its trainings augment samples.
@@ -56,7 +58,7 @@ class ProtocolSpec(Spec[C]):
 
     build: str | Callable[[C], Evaluator]
     needs: frozenset[Need]
-    targets: frozenset[Literal["class", "labels", "none"]]
+    targets: frozenset[TargetName]
     views: Callable[[C], int] = zero
     metrics: tuple[Metric, ...] = ()
     renamed_metrics: tuple[RenamedMetric, ...] = ()

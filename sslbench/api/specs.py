@@ -27,7 +27,7 @@ from sslbench.api.defaults import (
 from sslbench.api.errors import ImplementationError
 from sslbench.api.implementations import load_implementation
 from sslbench.api.renamed import missing_name
-from sslbench.api.values import Layout, Modality, PlanContext, Role, Scalar, Shapes, Target
+from sslbench.api.values import Layout, Modality, PlanContext, Role, Scalar, Shapes, Target, TargetName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,7 +142,7 @@ class MethodSpec(Spec[C]):
     spaces: names of embeddings in addition to the encoder's.
     trains: whether it has a training; else no data, view or schedule enters its key.
     backbone: whether the harness builds its encoders; else it brings its own.
-    uses_labels: whether `Batch.target` is filled.
+    uses_labels: whether `Batch.target` is filled, with labels of one of the kinds `targets`.
     baseline: whether every table needs a row of it.
     random_init: whether its encoders start from random weights, also where their settings name weights.
     has_per_sample_state: whether its loss looks up state of training rows, so that it has no loss on other rows.
@@ -160,6 +160,7 @@ class MethodSpec(Spec[C]):
     trains: bool = True
     backbone: bool = True
     uses_labels: bool = False
+    targets: frozenset[TargetName] = frozenset({"class"})
     baseline: bool = False
     random_init: bool = False
     has_per_sample_state: bool = False
@@ -254,7 +255,7 @@ class DatasetCard:
 
     obtain: sentence on how to get the data, printed when it is missing.
     groups: columns whose values may not be divided by a split.
-    embedded: whether the data needs no download.
+    embedded: whether the data needs no download; target: kind of its labels, for plans while the data is missing.
     counts: known samples by part and class, which `data verify` compares with the files.
     totals: known samples and classes by part (0: not known).
     modalities: modalities for plans while the data is missing (a side of 0 varies).
@@ -268,6 +269,7 @@ class DatasetCard:
     groups: tuple[str, ...] = ()
     checksums: Mapping[str, str] = field(default_factory=dict)
     embedded: bool = False
+    target: TargetName = "class"
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     totals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     modalities: Mapping[str, Modality] = field(default_factory=dict)
@@ -278,7 +280,7 @@ class Dataset(Protocol):
     """Samples of one part of a dataset; making one reads only names, no samples.
 
     columns: one row per sample: 'id' (unique), 'split' where an official split exists, and group columns.
-    labels: [n] class codes (-1: unknown), or [n, C] zeros and ones.
+    labels: [n] class codes (-1: unknown), [n, C] labels (1, 0, -1: unknown), or [n, D] numbers (NaN: unknown).
     read: returns a sample: uint8 images [C, H, W], all else float32, and 'image.size', the height and width before padding.
         It may raise any error: the row is then left out and counted.
 
@@ -289,7 +291,7 @@ class Dataset(Protocol):
     modalities: Mapping[str, Modality]
     target: Target
     columns: Mapping[str, NDArray[np.str_]]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]: ...
 
@@ -300,10 +302,8 @@ class Dataset(Protocol):
 class Source:
     """Folders and parts for opening a dataset.
 
-    root: folder that the user named, if any.
-    folders: folders to search, in order, where there is no root.
-    work: folder for downloads and unpacked files (the last of the folders).
-    fetch: whether it may download.
+    root: folder that the user named, if any; folders: those to search, in order, where there is none.
+    work: folder for downloads and unpacked files (the last of the folders); fetch: whether it may download.
     versions: versions of the spec's libraries; part of the name of each file in `work` that was computed with them.
     """
 

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from sslbench.api.renamed import missing_name
+from sslbench.api.targets import TargetName as TargetName
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from sslbench.api.targets import Labels
 
     IntArray: TypeAlias = NDArray[np.int64]
 
@@ -57,9 +60,12 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Kind of labels that samples have: one of C classes, any of C labels, or none."""
+    """Kind of labels that samples have: one of C classes, any of C labels, D numbers, or none; see `sslbench.api.targets`.
 
-    kind: Literal["class", "labels", "none"]
+    names: names of the classes, labels or numbers.
+    """
+
+    kind: TargetName
     names: tuple[str, ...] = ()
 
 
@@ -176,7 +182,7 @@ class FeatureTable(Protocol):
     features: modality -> [n, D], or [n, T, D] for a series.
     augmented: modality -> [n, V, D], for protocols that use views.
     lengths: modality -> [n] steps, where they differ.
-    target: [n] class codes (-1: unknown), or [n, C] zeros and ones.
+    target: [n] class codes (-1: unknown), [n, C] labels (1, 0, -1: unknown), or [n, D] numbers (NaN: unknown).
     groups: [n] group of each sample, or None. A protocol that splits samples itself must not split a group.
     """
 
@@ -189,7 +195,7 @@ class FeatureTable(Protocol):
     @property
     def lengths(self) -> Mapping[str, IntArray]: ...
     @property
-    def target(self) -> NDArray[np.int64]: ...
+    def target(self) -> Labels: ...
     @property
     def columns(self) -> Mapping[str, NDArray[np.str_]]: ...
     @property

@@ -9,6 +9,7 @@ import numpy as np
 
 from sslbench import environment
 from sslbench.api.errors import DataBroken, DataMissing, RequestError, SslbenchError
+from sslbench.api.targets import kind_of
 from sslbench.catalog.facts import Catalog
 from sslbench.config import keys
 from sslbench.config.datasets import DatasetCache, Part, open_parts
@@ -91,8 +92,9 @@ def verify(catalog: Catalog, dataset: str, overrides: Sequence[str]) -> tuple[li
     lines, good = [], True
     for part in parts:
         expected = part.choice.spec.card.counts.get(part.part, {})
-        names, labels = part.dataset.target.names, part.dataset.labels
-        found = {name: int((labels == code).sum()) for code, name in enumerate(names)}
+        target, labels = part.dataset.target, part.dataset.labels
+        names, counts = target.names, kind_of(target).count(labels, target.names).tolist()
+        found = dict(zip(names, counts, strict=True))
         wrong = [
             f"{part.name}: class {name!r} has {found.get(name, 0)} samples, expected {count}"
             for name, count in expected.items()

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from sslbench.api.protocols import Need
+from sslbench.api.targets import KINDS, kind_of
 from sslbench.api.values import Modality, PlanContext, Role, Shapes
 from sslbench.config.choices import Choice, PlannedAugmentation
 from sslbench.config.datasets import Part
+from sslbench.config.inactive_settings import is_divided
 from sslbench.config.settings import TrainSettings
 from sslbench.data.splits import SplitSettings, find_invalid_gaps
 
@@ -107,38 +107,26 @@ def leakage_errors(
     return problems
 
 
-def check_training_data(
-    method: Choice, pretrain: Sequence[Part], evaluate: Sequence[Part], pool: str, splits: SplitSettings
-) -> list[str]:
-    """Return one message per part of the pool that a method cannot learn from, or that contains its test samples."""
-    problems = []
-    tested = {part.name for part in evaluate}
-    for part in pretrain:
-        problems += find_invalid_gaps(part.dataset.columns, splits)
-        if part.dataset.target.kind != "labels":
-            continue
-        if method.spec.uses_labels:
-            problem = (
-                f"method: {method.name!r} learns one class per sample, and {part.name!r} has several labels per sample"
-            )
-            problems.append(f"{problem}. Name a method that takes no labels, or a dataset with classes")
-        elif method.spec.trains and pool == "train" and part.name in tested and not _has_test_samples(part):
-            problem = (
-                f"data: {part.name!r} has several labels per sample and no 'split' column that names the test samples"
-            )
-            problems.append(
-                f"{problem}, so training would include its test samples. Add a 'split' column, or use pretrain.pool=OTHER"
-            )
-    if method.spec.uses_labels and not any((part.dataset.labels >= 0).any() for part in pretrain):
-        problems.append(
-            f"method: {method.name!r} needs labels, which the pretraining data does not have. "
-            "Choose a method that takes no labels, or a dataset with classes"
-        )
+def check_training_data(method: Choice, pretrain: Sequence[Part], splits: SplitSettings) -> list[str]:
+    """Return one message per part of the pool that cannot be divided, or that a method cannot learn from."""
+    problems = [problem for part in pretrain for problem in find_invalid_gaps(part.dataset.columns, splits)]
+    if not method.spec.uses_labels:
+        return problems
+    labeled = [part for part in pretrain if is_divided(part.dataset)]
+    kinds = {part.dataset.target.kind: kind_of(part.dataset.target).content for part in labeled}
+    advice = "Choose a method that takes no labels, or other data"
+    if not labeled:
+        return [*problems, f"method: {method.name!r} needs labels, which the pretraining data does not have. {advice}"]
+    if len(kinds) > 1:
+        found = " and ".join(kinds.values())
+        return [*problems, f"method: {method.name!r} learns one kind of target, and the samples have {found}. {advice}"]
+    for part in labeled:
+        if part.dataset.target.kind not in method.spec.targets:
+            takes = " or ".join(KINDS[name].content for name in sorted(method.spec.targets))
+            has = kind_of(part.dataset.target).content
+            problem = f"method: {method.name!r} learns {takes} per sample, and {part.name!r} has {has} per sample"
+            problems.append(f"{problem}. {advice}")
     return problems
-
-
-def _has_test_samples(part: Part) -> bool:
-    return "test" in part.dataset.columns.get("split", np.zeros(0, np.str_)).tolist()
 
 
 def modality_mismatches(learned: Mapping[str, Modality], measured: Mapping[str, Modality], name: str) -> list[str]:

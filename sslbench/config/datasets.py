@@ -12,6 +12,7 @@ from typing import Any
 from sslbench.api.errors import DataBroken, DataMissing, RequestError, UnexpectedFormat
 from sslbench.api.files import title_problem
 from sslbench.api.specs import Dataset, DatasetSpec, Source
+from sslbench.api.targets import kind_of
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.choices import Choice, choose, parts_of
 from sslbench.data.placeholder import PlaceholderDataset
@@ -142,6 +143,14 @@ def open_parts(
     return found
 
 
+def _check_labels(part: Part) -> Part:
+    """Return a part; raises DataBroken if its labels do not suit its target."""
+    target = part.dataset.target
+    if problem := next(iter(kind_of(target).find_errors(part.dataset.labels, target.names)), None):
+        raise DataBroken(f"{problem}. Correct the dataset's reader")
+    return part
+
+
 def _open(
     catalog: Catalog,
     choice: Choice,
@@ -156,7 +165,7 @@ def _open(
     missing: dict[str, list[str]] = {}
     for part in parts:
         try:
-            found.parts.append(datasets.part(choice, part, fetch=fetch))
+            found.parts.append(_check_labels(datasets.part(choice, part, fetch=fetch)))
         except DataMissing as error:
             missing.setdefault(str(error), []).append(f"{choice.name}/{part}" if part else choice.name)
         except DataBroken as error:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from sslbench.api.specs import Dataset
+from sslbench.api.targets import kind_of
 from sslbench.config.settings import TrainSettings
 from sslbench.data.groups import UNGROUPED
 from sslbench.data.splits import SplitSettings, has_official_split
@@ -47,8 +48,8 @@ def reset_unused_training(train: TrainSettings) -> TrainSettings:
 
 
 def is_divided(dataset: Dataset) -> bool:
-    """Return whether a dataset has class labels, by which it is divided."""
-    return dataset.target.kind == "class" and bool((dataset.labels >= 0).any())
+    """Return whether a dataset has labels, by which it is divided."""
+    return bool(kind_of(dataset.target).is_labeled(dataset.labels).any())
 
 
 def reset_unused_splits(splits: SplitSettings, dataset: Dataset, groups: Sequence[str]) -> SplitSettings:

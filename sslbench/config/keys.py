@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sslbench.api.targets import kind_of
 from sslbench.config.choices import Choice
 from sslbench.config.compatibility import needs_encoders
 from sslbench.config.datasets import Part
@@ -93,9 +94,11 @@ def epochs_of(plan: Plan) -> tuple[int | None, ...]:
 
 
 def evaluations(plan: Plan, training: TrainingInputs, part: Part, epoch: int | None) -> Iterator[Evaluation]:
-    """Yield the evaluations of one encoder on one part: each protocol, for each label fraction if it uses labels."""
+    """Yield the evaluations of one encoder on one part: each fitting protocol, for each label fraction if it uses labels."""
+    kind = kind_of(part.dataset.target)
     for protocol in plan.protocols:
-        if epoch is not None and needs_encoders(protocol):
+        does_not_fit = kind.has_labels and kind.name not in protocol.spec.targets
+        if does_not_fit or (epoch is not None and needs_encoders(protocol)):
             continue
         by_labels = protocol.spec.label_fractions and is_divided(part.dataset)
         for fraction in plan.splits.label_fractions if by_labels else (None,):
@@ -127,8 +130,8 @@ def samples_key(part: Part, settings: PrepareSettings, canvas: int) -> str:
 
 def split_rule(splits: SplitSettings, part: Part) -> Any:
     """Return everything that the division of a part depends on."""
-    groups, kind = part.choice.spec.card.groups, part.dataset.target.kind
-    return reset_unused_splits(splits, part.dataset, groups), groups, rule_versions(splits, groups, kind)
+    groups = part.choice.spec.card.groups
+    return reset_unused_splits(splits, part.dataset, groups), groups, rule_versions(splits, groups, part.dataset.target)
 
 
 def rows_key(plan: Plan, fold: int) -> str:
@@ -144,10 +147,10 @@ def rows_key(plan: Plan, fold: int) -> str:
 
 def _holdout_groups(splits: SplitSettings, part: Part) -> Any:
     """Return everything that the held-out groups of a part depend on."""
-    groups, kind = part.choice.spec.card.groups, part.dataset.target.kind
+    groups = part.choice.spec.card.groups
     column = "" if splits.groups == UNGROUPED and not groups else splits.groups
     rule = SplitSettings(groups=column, group_gap=splits.group_gap if column else 0.0)
-    return rule, groups, rule_versions(rule, groups, kind)
+    return rule, groups, rule_versions(rule, groups, part.dataset.target)
 
 
 def _holdout_fraction(plan: Plan) -> float | None:
@@ -229,7 +232,7 @@ def views_key(plan: Plan, extract: str, part: Part) -> str | None:
 def evaluate_key(plan: Plan, extract: str, views: str | None, evaluation: Evaluation) -> str:
     """Return the key of one protocol's results on features."""
     part, protocol = evaluation.part, evaluation.protocol
-    rule = split_rule(plan.splits, part) if part.dataset.target.kind == "class" else None
+    rule = split_rule(plan.splits, part) if kind_of(part.dataset.target).has_labels else None
     augmentation = plan.label_preserving.get(part.name)
     values: list[Any] = [EVALUATION_FORMAT, extract, protocol.key(), rule]
     values += [evaluation.folds, evaluation.fraction, evaluation.seed]

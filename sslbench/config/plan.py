@@ -9,6 +9,7 @@ from typing import Any
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import MethodSpec, Recipe
+from sslbench.api.targets import kind_of
 from sslbench.api.values import Modality, PlanContext, Role, Target
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.budget import collect_warnings
@@ -171,7 +172,7 @@ def _complete(
     )
     _check_parts(draft, pretrain, evaluate, splits)
     pool = draft.section("pretrain", PretrainSettings).pool
-    draft.problems += check_training_data(method, pretrain, evaluate, pool, splits)
+    draft.problems += check_training_data(method, pretrain, splits)
     draft.problems += incompatibilities(method, backbones, augmentations, facts)
     requested = (draft.tree.get("augmentation") or {}).get("name")
     draft.problems += refuse_identical_views(draft.catalog, method, augmentations, roles, facts, requested)
@@ -200,8 +201,8 @@ def _complete(
 def _check_parts(draft: Draft, pretrain: Sequence[Part], evaluate: Sequence[Part], splits: SplitSettings) -> None:
     """Check that the available parts have the same modalities and can be split."""
     placeholders = draft.datasets.placeholders
-    available = [p for p in evaluate if p.name not in placeholders and p.dataset.target.kind == "class"]
     learned = next((p for p in pretrain if p.name not in placeholders), None)
+    available = [p for p in evaluate if p.name not in placeholders and kind_of(p.dataset.target).has_labels]
     for part in available:
         data = part.dataset
         draft.problems += modality_mismatches(learned.dataset.modalities, data.modalities, part.name) if learned else []

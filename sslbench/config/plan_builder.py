@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.specs import MethodSpec, Recipe
+from sslbench.api.targets import KINDS
 from sslbench.catalog.facts import Catalog, did_you_mean
 from sslbench.config.choices import Choice, choose
 from sslbench.config.datasets import DatasetCache, OpenedParts, Part, merge_equal_parts, open_parts
@@ -152,12 +153,10 @@ def choose_protocols(draft: Draft, evaluate: Sequence[Part]) -> tuple[Choice, ..
         if choice is not None:
             chosen.append(choice)
             if not kinds & choice.spec.targets:
-                needed = " or ".join(sorted(choice.spec.targets))
-                has = " and ".join(sorted(kinds)).replace("none", "no labels")
+                needed = " or ".join(KINDS[kind].content for kind in sorted(choice.spec.targets))
+                has = " and ".join(KINDS[kind].content for kind in sorted(kinds))
                 hint = ". To label images, put them in one folder per class" if kinds == {"none"} else ""
-                draft.problems.append(
-                    f"protocols: {name!r} needs samples with a {needed}, but the data has {has}{hint}"
-                )
+                draft.problems.append(f"protocols: {name!r} needs samples with {needed}, but the data has {has}{hint}")
     return tuple(chosen)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sslbench.api.errors import DataMissing
 from sslbench.api.specs import DatasetCard
+from sslbench.api.targets import kind_of
 from sslbench.api.values import Target
 
 DEFAULT_SAMPLES = 1000
@@ -22,8 +23,8 @@ class PlaceholderDataset:
     def __init__(self, card: DatasetCard, part: str) -> None:
         counts = dict(card.counts.get(part, {})) or _equal_counts(*card.totals.get(part, (0, 0)))
         self.modalities = card.modalities
-        self.target = Target(kind="class", names=tuple(counts))
-        self.labels: NDArray[np.int64] = np.repeat(np.arange(len(counts)), list(counts.values()))
+        self.target = Target(kind=card.target, names=tuple(counts))
+        self.labels = kind_of(self.target).lay_out(counts, card.totals.get(part, (0, 0))[0])
         names = np.arange(len(self.labels)).astype(np.str_)
         self.columns: Mapping[str, NDArray[np.str_]] = dict.fromkeys(("id", *card.groups), names)
         self.title = f"{card.source} {part}"

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sslbench.api.errors import RequestError
 from sslbench.api.ranges import NonEmpty, NonNegativeFloat, Range
 from sslbench.api.settings import setting
-from sslbench.api.values import Task
+from sslbench.api.targets import Labels, kind_of, kind_of_labels
+from sslbench.api.values import Target, Task
 from sslbench.data.groups import UNGROUPED, Columns, Rows, find_non_numbers, find_shared, group_columns, group_key
 
 VERSION = 1
@@ -26,8 +27,7 @@ SEPARATION_VERSION = 1
 Reason = Literal["group_in_test", "group_in_training", "unknown_class", "other_part", "other_group"]
 """Reason for leaving out a labeled sample: its group is in the test set; it is a validation sample whose group is in the
 training set; its class is not in the bank of a transfer; its 'split' is not train, validation or test; its value in the
-transfer column is neither `splits.bank` nor `splits.query`.
-"""
+transfer column is neither `splits.bank` nor `splits.query`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ def find_missing_columns(columns: Columns, settings: SplitSettings, groups: Sequ
     return problems
 
 
-def division_errors(labels: Rows, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> list[str]:
+def division_errors(labels: Labels, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> list[str]:
     """Return why a dataset cannot be divided: missing columns, empty parts, or fewer groups than parts."""
     if problems := find_missing_columns(columns, settings, groups):
         return problems
@@ -147,16 +147,16 @@ def subset_size(available: float, fraction: float) -> int:
     return max(1, math.floor(fraction * available + 1e-9))
 
 
-def label_subset(labels: Rows, rows: Rows, fraction: float, rng: np.random.Generator) -> Rows:
-    """Keep a fraction of every class, at least one row; for equal generators, larger fractions contain smaller ones."""
-    kept = []
-    for code in np.unique(labels[rows]):
-        shuffled = rng.permutation(rows[labels[rows] == code])
+def label_subset(labels: Labels, rows: Rows, fraction: float, rng: np.random.Generator) -> Rows:
+    """Keep a fraction of every stratum, at least one row; for equal generators, larger fractions contain smaller ones."""
+    kept, strata = [], kind_of_labels(labels).make_strata(labels[rows])
+    for code in np.unique(strata):
+        shuffled = rng.permutation(rows[strata == code])
         kept.append(shuffled[: subset_size(len(shuffled), fraction)])
     return np.sort(np.concatenate(kept)) if kept else rows[:0]
 
 
-def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, groups: Sequence[str]) -> Division:
+def divide(labels: Labels, columns: Columns, settings: SplitSettings, fold: int, groups: Sequence[str]) -> Division:
     """Divide the labeled rows of one dataset for one fold.
 
     `groups` are the group columns of the dataset's card. Raises RequestError for a column or part that does not exist.
@@ -176,20 +176,19 @@ def divide(labels: Rows, columns: Columns, settings: SplitSettings, fold: int, g
     return Division(bank=bank, validation=validation, query=query, left_out=sides.left_out)
 
 
-def estimate_bank(labels: Rows, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> int:
+def estimate_bank(labels: Labels, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> int:
     """Estimate the number of labeled training rows of one fold without dividing them.
 
     All labeled rows count if the settings name a column that the data lacks, such as a placeholder's.
     """
-    known = int(is_labeled(labels).sum())
-    if labels.ndim > 1 or find_missing_columns(columns, settings, groups):
-        return known
+    if find_missing_columns(columns, settings, groups):
+        return int(is_labeled(labels).sum())
     sides = _sides(labels, columns, settings, groups)
     share = 1.0 if len(sides.query) else 1 - 1 / settings.folds
     return round(len(sides.bank) * share * (1.0 if len(sides.validation) else 1 - settings.validation))
 
 
-def has_official_split(labels: Rows, columns: Columns, settings: SplitSettings) -> bool:
+def has_official_split(labels: Labels, columns: Columns, settings: SplitSettings) -> bool:
     """Return whether the data or the transfer defines the test set, so that there are no folds."""
     split = columns.get("split")
     if settings.transfer:
@@ -197,13 +196,12 @@ def has_official_split(labels: Rows, columns: Columns, settings: SplitSettings) 
     return settings.official and split is not None and "test" in set(split[is_labeled(labels)].tolist())
 
 
-def is_labeled(labels: Rows) -> NDArray[np.bool_]:
-    """Return a mask [n] of the labeled samples; `labels` are codes [n] or several labels per sample [n, C]; -1: unknown."""
-    known: NDArray[np.bool_] = labels >= 0
-    return known if known.ndim == 1 else np.any(known, axis=1)
+def is_labeled(labels: Labels) -> NDArray[np.bool_]:
+    """Return a mask [n] of the samples with at least one known label."""
+    return kind_of_labels(labels).is_labeled(labels)
 
 
-def tasks_of(division: Division, labels: Rows, fractions: Sequence[float], fold: int) -> tuple[Task, ...]:
+def tasks_of(division: Division, labels: Labels, fractions: Sequence[float], fold: int) -> tuple[Task, ...]:
     """Return one task per label fraction; the draw of a subset depends on the fold only."""
     tasks = []
     for fraction in fractions:
@@ -215,18 +213,18 @@ def tasks_of(division: Division, labels: Rows, fractions: Sequence[float], fold:
     return tuple(tasks)
 
 
-def rule_versions(settings: SplitSettings, groups: Sequence[str], target: str) -> tuple[int, ...]:
+def rule_versions(settings: SplitSettings, groups: Sequence[str], target: Target) -> tuple[int, ...]:
     """Return the versions of the rules that divide a dataset, which are part of stage keys.
 
-    `groups` are the group columns of the dataset's card, `target` is the kind of its target.
+    `groups` are the group columns of the dataset's card.
     """
-    separated = settings.transfer or group_columns(settings, groups) or target != "class"
-    return (VERSION, SEPARATION_VERSION) if separated else (VERSION,)
+    separated = bool(settings.transfer or group_columns(settings, groups))
+    return (VERSION, *(kind_of(target).rule or (SEPARATION_VERSION,) * separated))
 
 
-def _sides(labels: Rows, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> Division:
+def _sides(labels: Labels, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> Division:
     """Find the parts that the data defines: the query is empty if folds decide, and validation if a share is drawn."""
-    known = np.flatnonzero(labels >= 0)
+    known = np.flatnonzero(is_labeled(labels))
     key = group_key(columns, settings, groups)
     if settings.transfer:
         return _transfer(labels, columns[settings.transfer], settings, known, key)
@@ -253,18 +251,23 @@ def _official(split: NDArray[np.str_], known: Rows, key: NDArray[np.str_] | None
 
 
 def _transfer(
-    labels: Rows, column: NDArray[np.str_], settings: SplitSettings, known: Rows, key: NDArray[np.str_] | None
+    labels: Labels, column: NDArray[np.str_], settings: SplitSettings, known: Rows, key: NDArray[np.str_] | None
 ) -> Division:
     """Divide by a transfer: the test set does not depend on groups; samples of its groups are removed from the bank."""
     bank, candidates = known[column[known] == settings.bank], known[column[known] == settings.query]
     left_out: dict[Reason, Rows] = {"other_group": known[~np.isin(column[known], [settings.bank, settings.query])]}
     if settings.bank == settings.query:
         return Division(bank=bank, validation=bank[:0], query=bank[:0], left_out=_nonempty(left_out))
-    query = candidates[np.isin(labels[candidates], labels[bank])]
+    query = _covered(labels, candidates, bank)
     bank, left_out["group_in_test"] = _without_shared(key, bank, query)
-    query = query[np.isin(labels[query], labels[bank])]
+    query = _covered(labels, query, bank)
     left_out["unknown_class"] = np.setdiff1d(candidates, query)
     return Division(bank=bank, validation=bank[:0], query=query, left_out=_nonempty(left_out))
+
+
+def _covered(labels: Labels, rows: Rows, bank: Rows) -> Rows:
+    """Return the rows whose label can be learned from the bank."""
+    return rows[kind_of_labels(labels).is_covered(labels[rows], labels[bank])]
 
 
 def _without_shared(key: NDArray[np.str_] | None, rows: Rows, others: Rows) -> tuple[Rows, Rows]:
@@ -296,52 +299,52 @@ def _find_empty_sides(sides: Division, settings: SplitSettings) -> list[str]:
     return []
 
 
-def _folds(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, folds: int) -> Rows:
-    """Return the fold [n] of each row: stratified by class, with each group in one fold."""
+def _folds(labels: Labels, rows: Rows, key: NDArray[np.str_] | None, folds: int) -> Rows:
+    """Return the fold [n] of each row: stratified, with each group in one fold."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # imported here because it is slow
 
     if len(rows) < folds:
         raise RequestError(
             [f"splits.folds={folds}: {len(rows)} labeled sample(s) are too few for {folds} folds. Lower it"]
         )
-    result = np.empty(len(rows), dtype=np.int64)
+    result, strata = np.empty(len(rows), dtype=np.int64), kind_of_labels(labels).make_strata(labels[rows])
     if key is None:
-        order = StratifiedKFold(folds, shuffle=True, random_state=VERSION).split(rows, _splittable(labels[rows], folds))
+        order = StratifiedKFold(folds, shuffle=True, random_state=VERSION).split(rows, _splittable(strata, folds))
     else:
         if problems := _too_few_groups(len(set(key[rows].tolist())), max(folds, 2)):
             raise RequestError(problems)
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=VERSION)
-        order = splitter.split(rows, _splittable(labels[rows], folds), key[rows])
+        order = splitter.split(rows, _splittable(strata, folds), key[rows])
     for fold, (_, test) in enumerate(order):
         result[test] = fold
     return result
 
 
-def _splittable(labels: Rows, folds: int) -> Rows:
-    """Join the classes with fewer members than folds into one stratum, of which scikit-learn would warn."""
-    codes, counts = np.unique(labels, return_counts=True)
+def _splittable(strata: Rows, folds: int) -> Rows:
+    """Join the strata with fewer members than folds, of which scikit-learn would warn."""
+    codes, counts = np.unique(strata, return_counts=True)
     small = codes[counts < folds]
-    joined = np.where(np.isin(labels, small), -1, labels)
-    if 0 < (joined == -1).sum() < folds:  # still too few: they join the largest class's stratum
+    joined = np.where(np.isin(strata, small), -1, strata)
+    if 0 < (joined == -1).sum() < folds:  # still too few: they join the largest stratum
         joined = np.where(joined == -1, codes[np.argmax(counts)], joined)
     return joined
 
 
-def _split_validation(labels: Rows, rows: Rows, key: NDArray[np.str_] | None, share: float) -> tuple[Rows, Rows]:
-    """Draw a stratified share for validation; every class keeps at least one training row."""
+def _split_validation(labels: Labels, rows: Rows, key: NDArray[np.str_] | None, share: float) -> tuple[Rows, Rows]:
+    """Draw a stratified share for validation; every stratum keeps at least one training row."""
     if share <= 0:
         return rows, rows[:0]
     if key is not None:
         parts = _folds(labels, rows, key, min(max(2, round(1 / share)), len(set(key[rows].tolist()))))
         return rows[parts != 0], rows[parts == 0]
     rng = np.random.default_rng([VERSION, len(rows)])
-    chosen = []
-    classes = [rng.permutation(rows[labels[rows] == code]) for code in np.unique(labels[rows])]
-    exact = np.array([share * len(members) for members in classes])
+    chosen, strata = [], kind_of_labels(labels).make_strata(labels[rows])
+    shuffled = [rng.permutation(rows[strata == code]) for code in np.unique(strata)]
+    exact = np.array([share * len(members) for members in shuffled])
     sizes = np.floor(exact).astype(int)
     for place in np.argsort(sizes - exact, kind="stable")[: round(exact.sum()) - sizes.sum()]:
         sizes[place] += 1
-    for members, size in zip(classes, sizes, strict=True):
+    for members, size in zip(shuffled, sizes, strict=True):
         chosen.append(members[: min(size, len(members) - 1)])
     validation = np.sort(np.concatenate(chosen)) if chosen else rows[:0]
     return np.setdiff1d(rows, validation), validation

@@ -85,7 +85,7 @@ class Subset:
         else:
             self.rows = stratified_rows(_number_pairs(split, labels), samples)
         self.modalities, self.target = dataset.modalities, dataset.target
-        self.labels: NDArray[np.int64] = dataset.labels[self.rows]
+        self.labels = dataset.labels[self.rows]
         if (account := getattr(dataset, "account", None)) is not None:
             self.account = account  # describes the whole dataset
         if (describe := getattr(dataset, "describe", None)) is not None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Dataset
+from sslbench.api.targets import kind_of
 from sslbench.api.values import DataDescription
 from sslbench.data.splits import SplitSettings, divide
 
@@ -52,17 +53,13 @@ def summarize_data(
 
     With `splits` and `groups` (the card's group columns), identical samples on both sides of the first fold are counted.
     """
-    labels, names = dataset.labels, dataset.target.names
-    if labels.ndim == 1:
-        counts = np.bincount(labels[labels >= 0], minlength=len(names))
-        unlabeled = int((labels < 0).sum())
-    else:
-        counts, unlabeled = labels.sum(axis=0), int((labels.sum(axis=1) == 0).sum())
+    names, kind = dataset.target.names, kind_of(dataset.target)
+    counts, labeled = kind.count(dataset.labels, names), kind.is_labeled(dataset.labels)
     split = dataset.columns.get("split")
     describe = getattr(dataset, "describe", None)
     described: DataDescription = describe() if describe else DataDescription(facts={})
     return DataSummary(
-        name=name, samples=len(labels), unlabeled=unlabeled,
+        name=name, samples=len(labeled), unlabeled=int((~labeled).sum()),
         classes={label: int(count) for label, count in zip(names, counts, strict=True)},
         splits=dict(Counter(filter(None, split.tolist()))) if split is not None else {},
         facts=dict(described.facts), notes=described.notes, copies=find_copies(dataset, splits, groups),
@@ -82,7 +79,8 @@ def find_copies(dataset: Dataset, splits: SplitSettings | None = None, groups: S
     if not identical:
         return None
     ids, labels = dataset.columns["id"], dataset.labels.tolist()
-    contradicting = [group for group in identical if len({str(labels[row]) for row in group if labels[row] != -1}) > 1]
+    labeled = kind_of(dataset.target).is_labeled(dataset.labels)
+    contradicting = [group for group in identical if len({str(labels[row]) for row in group if labeled[row]}) > 1]
     return Copies(
         samples=sum(len(group) - 1 for group in identical),
         across_classes=sum(len(group) - 1 for group in contradicting),
@@ -95,7 +93,7 @@ def _count_in_training(
     dataset: Dataset, digests: NDArray[np.str_], splits: SplitSettings, groups: Sequence[str]
 ) -> int | None:
     """Count the test samples of the first fold that are identical to a training sample; None without a division."""
-    if dataset.target.kind != "class":
+    if not kind_of(dataset.target).is_labeled(dataset.labels).any():
         return None
     try:
         division = divide(dataset.labels, dataset.columns, splits, 0, groups)

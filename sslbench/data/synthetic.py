@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sslbench.api.targets import kind_of
 from sslbench.api.values import Modality, Target
 
 SIDE, LENGTH = 64, 64
@@ -19,13 +20,9 @@ class SyntheticDataset:
 
     def __init__(self, modalities: Mapping[str, Modality], target: Target, rows: int, groups: Sequence[str]) -> None:
         self.modalities = modalities
-        names = target.names[: rows // 10]
-        self.target = replace(target, names=names) if target.kind == "class" else target
-        number = np.arange(rows)
-        self.labels: NDArray[np.int64] = number % len(names) if target.kind == "class" else np.full(rows, -1)
-        if target.kind == "labels":
-            self.labels = np.random.default_rng(0).integers(0, 2, (rows, len(target.names)))
-        self.columns: Mapping[str, NDArray[np.str_]] = dict.fromkeys(("id", *groups), number.astype(np.str_))
+        self.target = replace(target, names=target.names[: max(1, rows // 10)])
+        self.labels = kind_of(target).generate(rows, self.target.names)
+        self.columns: Mapping[str, NDArray[np.str_]] = dict.fromkeys(("id", *groups), np.arange(rows).astype(np.str_))
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """Return noise of the modalities' shapes."""

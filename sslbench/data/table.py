@@ -45,7 +45,7 @@ class Prepared:
     name: str
     modalities: Mapping[str, Modality]
     target: Target
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
     columns: Mapping[str, NDArray[np.str_]]
     data: Mapping[str, Column]
     facts: Mapping[str, NDArray[Any]] = field(default_factory=dict)

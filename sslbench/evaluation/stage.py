@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sslbench.api.modules import Evaluator, Method
+from sslbench.api.targets import kind_of
 from sslbench.api.values import FeatureTable, Task
 from sslbench.config.datasets import Part
 from sslbench.config.keys import Evaluation
@@ -69,7 +70,7 @@ def _build_label_preserving(inputs: EvaluationInput) -> BuiltAugmentation | None
 
 def make_tasks(plan: Plan, table: Prepared, folds: Sequence[int], fraction: float | None) -> tuple[Task, ...]:
     """Return the tasks of every fold of one table, with a fraction of its labels (None: all)."""
-    if table.target.kind != "class" or not (table.labels >= 0).any():
+    if not kind_of(table.target).is_labeled(table.labels).any():
         return ()
     tasks: list[Task] = []
     for fold in folds:
@@ -96,7 +97,7 @@ def evaluate_stage(
     modalities, _, _ = load_training_facts(inputs.pretrained)
 
     def open_table(space: str) -> FeatureTable:
-        groups = group_key(table.columns, plan.splits, table.groups) if table.target.kind == "class" else None
+        groups = group_key(table.columns, plan.splits, table.groups) if kind_of(table.target).has_labels else None
         return replace(open_features(features, augmented, table, space), groups=groups)
 
     bench = HarnessBench(

@@ -16,6 +16,7 @@ import yaml
 from sslbench import environment
 from sslbench.api.files import write_atomically
 from sslbench.api.image_set import ImageSet
+from sslbench.api.targets import kind_of
 from sslbench.config.choices import Choice
 from sslbench.config.datasets import Part
 from sslbench.config.keys import prepare_key
@@ -114,7 +115,7 @@ def _describe_data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> di
         facts |= {
             "prepared": table.key,
             "samples": len(table),
-            "labeled": int((table.labels >= 0).sum()) if table.labels.ndim == 1 else len(table),
+            "labeled": int(kind_of(table.target).is_labeled(table.labels).sum()),
             "classes": len(table.target.names),
             "modalities": {
                 name: {"layout": modality.layout, "shape": list(modality.shape), "facts": list(modality.facts)}

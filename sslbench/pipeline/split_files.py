@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api.files import write_atomically
+from sslbench.api.targets import kind_of
 from sslbench.config.plan import Plan
 from sslbench.data.groups import group_columns, group_key
 from sslbench.data.splits import Division, divide, rule_versions, tasks_of
@@ -37,10 +38,10 @@ def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[s
     """
     found: dict[str, dict[str, Any]] = {}
     for table in tables:
-        if table.target.kind != "class" or not (table.labels >= 0).any():
+        if not kind_of(table.target).is_labeled(table.labels).any():
             continue
         divisions = {fold: divide(table.labels, table.columns, plan.splits, fold, table.groups) for fold in plan.folds}
-        versions = rule_versions(plan.splits, table.groups, table.target.kind)
+        versions = rule_versions(plan.splits, table.groups, table.target)
         key = group_key(table.columns, plan.splits, table.groups)
         hashes = {}
         for fold, division in divisions.items():
@@ -52,7 +53,7 @@ def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[s
             "splits": hashes,
             "divided": describe_division(plan, table, divisions),
             "missing_classes": {
-                str(fold): count_missing_classes(division, table.labels, table.target.names)
+                str(fold): count_missing_classes(division, table.labels, table.target)
                 for fold, division in divisions.items()
             },
             "left_out": {str(fold): count_left_out(division, key) for fold, division in divisions.items()},
@@ -61,25 +62,27 @@ def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[s
 
 
 def describe_division(plan: Plan, table: Prepared, divisions: Mapping[int, Division]) -> dict[str, Any]:
-    """Return the number of samples in total and per class, the groups, and the counts at each label fraction."""
+    """Return the number of samples in total and per class or label, the groups, and the counts at each label fraction."""
     everything = np.unique(
         np.concatenate([np.concatenate([d.bank, d.validation, d.query]) for d in divisions.values()])
     )
     labels = []
     for fold, division in divisions.items():
         for task in tasks_of(division, table.labels, plan.splits.label_fractions, fold):
-            counts = {"validation_samples": len(division.validation), "test_samples": len(division.query)}
-            labels.append({**task.setting, **_count_per_class(table.labels[task.bank]), **counts})
+            held_out = {"validation_samples": len(division.validation), "test_samples": len(division.query)}
+            labels.append({**task.setting, **_count_by_label(table, task.bank), **held_out})
     return {
-        **_count_per_class(table.labels[everything]),
+        **_count_by_label(table, everything),
         "groups": _describe_groups(plan, table, everything),
         "labels": labels,
     }
 
 
-def _count_per_class(labels: NDArray[np.int64]) -> dict[str, int]:
-    counts = np.unique(labels, return_counts=True)[1]
-    return {"samples": len(labels), "classes": len(counts), "min": int(counts.min()), "max": int(counts.max())}
+def _count_by_label(table: Prepared, rows: NDArray[np.int64]) -> dict[str, int]:
+    """Return the number of samples, of classes (labels, values) that they have, and the fewest and most samples of one."""
+    found = kind_of(table.target).count(table.labels[rows], table.target.names)
+    counts = found[found > 0]
+    return {"samples": len(rows), "classes": len(counts), "min": int(counts.min()), "max": int(counts.max())}
 
 
 def _describe_groups(plan: Plan, table: Prepared, rows: NDArray[np.int64]) -> str:

@@ -46,7 +46,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[DiagnosticsConfig]]:
         smoke=DiagnosticsConfig(max_samples=256),
         build="sslbench.protocols.diagnostics_evaluator:Diagnostics",
         needs=frozenset({Need.FEATURES}),
-        targets=frozenset({"class", "labels", "none"}),
+        targets=frozenset({"class", "labels", "value", "none"}),
         views=two_views,
         label_fractions=False,
         max_test_samples=max_test_samples,

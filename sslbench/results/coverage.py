@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sslbench.api.targets import Labels, kind_of
+from sslbench.api.values import Target
 from sslbench.data.splits import Division
 
 
-def count_missing_classes(
-    division: Division, labels: NDArray[np.int64], names: Sequence[str]
-) -> dict[str, dict[str, int]]:
-    """Count the samples of every class that lacks training or test samples.
+def count_missing_classes(division: Division, labels: Labels, target: Target) -> dict[str, dict[str, int]]:
+    """Count the samples of every class, label or value that lacks training or test samples.
 
-    `labels` [n] are codes of `names`, -1 unknown. Returns four counts by class:
+    Returns four counts by name:
 
     - without_training: its test samples
     - without_test: its training samples
@@ -24,11 +24,11 @@ def count_missing_classes(
     """
 
     def count(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.bincount(labels[rows], minlength=len(names))
+        return kind.count(labels[rows], target.names)
 
-    empty = labels[:0]
+    kind, empty = kind_of(target), np.zeros(0, np.int64)
     unknown = count(division.left_out.get("unknown_class", empty))
-    bank, query, known = count(division.bank), count(division.query), count(np.flatnonzero(labels >= 0))
+    bank, query, known = count(division.bank), count(division.query), count(np.arange(len(labels)))
     neither = (bank == 0) & (query == 0) & (unknown == 0)
     kinds = {
         "without_training": (query, (bank == 0) & (query > 0)),
@@ -37,7 +37,7 @@ def count_missing_classes(
         "without_both": (known, neither),
     }
     return {
-        kind: {name: int(n) for name, n, wanted in zip(names, counts, chosen, strict=True) if wanted}
+        kind: {name: int(n) for name, n, wanted in zip(target.names, counts, chosen, strict=True) if wanted}
         for kind, (counts, chosen) in kinds.items()
     }
 

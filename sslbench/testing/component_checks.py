@@ -10,6 +10,7 @@ from typing import Any
 
 from sslbench.api.errors import ImplementationError
 from sslbench.api.protocols import Need
+from sslbench.api.targets import KINDS
 from sslbench.catalog.facts import DATA_KINDS
 from sslbench.convert import convert, to_plain
 from sslbench.environment import isolated_python
@@ -17,7 +18,6 @@ from sslbench.testing.check import NotApplicable, Subject, check
 
 LAYOUTS: Mapping[str, int] = {"vector": 1, "sequence": 2, "image": 3}
 """Every layout, and the number of dimensions of a sample."""
-TARGETS = ("class", "labels", "none")
 DISCOVERY_SCRIPT = """
 import json, sys
 from sslbench.catalog.discovery import HEAVY, discover, installed_entries
@@ -103,7 +103,7 @@ def settings_survive_a_round_trip(subject: Subject) -> Iterator[str]:
     "backbone",
     "operation",
     "protocol",
-    change=f"use {', '.join(LAYOUTS)} for layouts, {', '.join(TARGETS)} for targets, and members of Need for needs",
+    change=f"use {', '.join(LAYOUTS)} for layouts, {', '.join(KINDS)} for targets, and members of Need for needs",
 )
 def uses_known_names(subject: Subject) -> Iterator[str]:
     """A layout or target that no other component has fits nothing, so every run rejects it."""
@@ -114,7 +114,7 @@ def uses_known_names(subject: Subject) -> Iterator[str]:
             if len(modality.shape) != LAYOUTS.get(modality.layout, len(modality.shape)):
                 yield f"the card's {name!r} has shape {modality.shape}, which does not fit layout {modality.layout!r}"
     elif kind == "protocol":
-        yield from _unknown("targets", spec.targets, TARGETS)
+        yield from _unknown("targets", spec.targets, KINDS)
         yield from _unknown("needs", spec.needs, [*Need])
     else:
         yield from _unknown("layouts", spec.layouts, LAYOUTS)

@@ -16,6 +16,7 @@ import numpy as np
 
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.specs import Dataset, DatasetCard, Source
+from sslbench.api.targets import kind_of
 from sslbench.config.choices import choose
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
@@ -86,7 +87,7 @@ def has_a_complete_card(subject: Subject) -> Iterator[str]:
 
 @check(
     "dataset",
-    change="provide one label and one value of every column per sample, unique ids, and labels of at least -1",
+    change="provide the labels that the target states, one value of every column per sample, and unique ids",
     needs=("has_an_implementation",),
 )
 def has_valid_columns(subject: Subject) -> Iterator[str]:
@@ -101,9 +102,7 @@ def has_valid_columns(subject: Subject) -> Iterator[str]:
         yield "has no column 'id'"
     elif (most_common := ids.most_common(1)[0])[1] > 1:
         yield f"the id {most_common[0]!r} occurs {most_common[1]} times"
-    names = len(dataset.target.names)
-    if dataset.target.kind == "class" and rows and not -1 <= dataset.labels.min() <= dataset.labels.max() < names:
-        yield f"labels range from {dataset.labels.min()} to {dataset.labels.max()}, but there are {names} class names"
+    yield from kind_of(dataset.target).find_errors(dataset.labels, dataset.target.names)
     missing = [name for name in subject.spec.card.groups if name not in dataset.columns]
     yield from (f"the card's group {name!r} is not a column" for name in missing)
 
@@ -115,9 +114,10 @@ def matches_the_counts_of_its_card(subject: Subject) -> Iterator[str]:
     if not known:
         raise NotApplicable("its card has no counts")
     dataset = open_dataset(subject)
-    for code, name in enumerate(dataset.target.names):
-        if (found := int((dataset.labels == code).sum())) != known.get(name, 0):
-            yield f"class {name!r} has {found} samples, but {known.get(name, 0)} on the card"
+    target = dataset.target
+    for name, found in zip(target.names, kind_of(target).count(dataset.labels, target.names).tolist(), strict=True):
+        if found != known.get(name, 0):
+            yield f"{kind_of(target).unit} {name!r} has {found} samples, but {known.get(name, 0)} on the card"
 
 
 @check(
@@ -210,7 +210,7 @@ def is_reproducible(subject: Subject) -> Iterator[str]:
     first, second = open_dataset(subject), open_dataset(subject)
     if first.fingerprint() != second.fingerprint():
         yield "the fingerprint differs between two openings"
-    if not np.array_equal(first.labels, second.labels):
+    if not np.array_equal(first.labels, second.labels, equal_nan=first.labels.dtype.kind == "f"):
         yield "the labels differ between two openings"
     for name, values in first.columns.items():
         if not np.array_equal(values, second.columns[name]):

@@ -14,11 +14,12 @@ from safetensors.torch import load_file, save_file
 
 from sslbench.api.modules import Backbone, Method
 from sslbench.api.specs import MethodParts, OperationParts
+from sslbench.api.targets import Labels, kind_of
 from sslbench.api.values import Modality, Target
 from sslbench.config.choices import Choice, PlannedAugmentation
 from sslbench.config.compatibility import fill_in_size
 from sslbench.config.plan import Plan
-from sslbench.data.table import Pool, Prepared, Rows, with_statistics
+from sslbench.data.table import Pool, Prepared, with_statistics
 from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
 from sslbench.environment import seed_everything
 from sslbench.train.pool import divide_pool
@@ -37,8 +38,8 @@ class TrainingData:
     holdout: Pool
     modalities: Mapping[str, Modality]
     target: Target
-    labels: Rows | None
-    holdout_labels: Rows | None = None
+    labels: Labels | None
+    holdout_labels: Labels | None = None
 
 
 def gather_training_data(plan: Plan, tables: Sequence[Prepared], fold: int) -> TrainingData:
@@ -51,20 +52,20 @@ def gather_training_data(plan: Plan, tables: Sequence[Prepared], fold: int) -> T
     if not plan.spec.uses_labels:
         return TrainingData(pool=pool, holdout=holdout, modalities=modalities, target=Target(kind="none"), labels=None)
     names = tuple(sorted({name for table, _ in members for name in table.target.names}))
-    code = {name: place for place, name in enumerate(names)}
+    target = Target(kind=members[0][0].target.kind, names=names)
+    kind = kind_of(target)
 
-    def encode_labels(pool: Pool) -> Rows:
-        found = [[code[t.target.names[label]] for label in t.labels[rows]] for t, rows in pool.members]
-        return np.array([label for labels in found for label in labels], np.int64)
+    def join_labels(pool: Pool) -> Labels:
+        found = [kind.rename(table.labels[rows], table.target.names, names) for table, rows in pool.members]
+        return np.concatenate(found) if found else kind.generate(0, names)
 
-    target = Target(kind="class", names=names)
     return TrainingData(
         pool=pool,
         holdout=holdout,
         modalities=modalities,
         target=target,
-        labels=encode_labels(pool),
-        holdout_labels=encode_labels(holdout),
+        labels=join_labels(pool),
+        holdout_labels=join_labels(holdout),
     )
 
 
@@ -170,7 +171,7 @@ def save_training_facts(folder: Path, data: TrainingData) -> None:
     """Write the facts needed to build the method again: statistics, classes, and the number of rows."""
     content = {
         "modalities": {name: asdict(modality) for name, modality in data.modalities.items()},
-        "classes": list(data.target.names) if data.labels is not None else None,
+        "target": asdict(data.target),
         "samples": len(data.pool),
     }
     (folder / "material.json").write_text(json.dumps(content))
@@ -180,8 +181,10 @@ def load_training_facts(folder: Path) -> tuple[Mapping[str, Modality], Target, i
     """Read the modalities, target and number of rows that `save_training_facts` wrote."""
     content = json.loads((folder / "material.json").read_text())
     modalities = {name: _make_modality(values) for name, values in content["modalities"].items()}
-    names = content["classes"]
-    target = Target(kind="none") if names is None else Target(kind="class", names=tuple(names))
+    if "target" not in content:  # written before targets other than classes could be learned
+        names = content["classes"]
+        content["target"] = {"kind": "none" if names is None else "class", "names": names or ()}
+    target = Target(kind=content["target"]["kind"], names=tuple(content["target"]["names"]))
     return modalities, target, content["samples"]
 
 

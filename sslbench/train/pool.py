@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sslbench.api.targets import kind_of
 from sslbench.config.plan import Plan
 from sslbench.data.groups import joint_group_keys
 from sslbench.data.splits import divide
@@ -63,21 +64,18 @@ def find_candidates(plan: Plan, table: Prepared, fold: int) -> TrainingRows:
     """
     everything, split = np.arange(len(table)), table.columns.get("split", np.full(len(table), ""))
     none = everything[:0]
-    is_class = table.target.kind == "class" and bool((table.labels >= 0).any())
-    if not is_class and plan.spec.uses_labels:
+    labeled = kind_of(table.target).is_labeled(table.labels)
+    if not labeled.any() and plan.spec.uses_labels:
         return TrainingRows(learned=none, validation=none, query=none, is_divided=False)
     if plan.pool != "train" and not plan.spec.uses_labels:
         return TrainingRows(learned=everything, validation=none, query=none, is_divided=False)
-    if not is_class:
-        # samples with several labels are not divided by the harness: only their column 'split' counts
-        has_labels = table.target.kind == "labels"
-        query, validation = np.flatnonzero(split == "test"), np.flatnonzero((split == "validation") & has_labels)
-        learned = np.setdiff1d(everything, np.concatenate([query, validation]))
-        return TrainingRows(learned=learned, validation=validation, query=query, is_divided=len(validation) > 0)
+    if not labeled.any():
+        query = np.flatnonzero(split == "test")
+        return TrainingRows(learned=np.setdiff1d(everything, query), validation=none, query=query, is_divided=False)
     division = divide(table.labels, table.columns, plan.splits, fold, table.groups)
     learned = division.bank
     if not plan.spec.uses_labels:
-        unlabeled = (table.labels < 0) & (split != "test")
+        unlabeled = ~labeled & (split != "test")
         if plan.splits.transfer:
             unlabeled &= table.columns[plan.splits.transfer] == plan.splits.bank
         learned = np.sort(np.concatenate([learned, np.flatnonzero(unlabeled)]))

@@ -1,0 +1,256 @@
+"""Define everything that is specific to one kind of target. Imports no torch at import time.
+
+Shapes of label arrays: class [n] int, labels [n, C] int, value [n, D] float; none [n] int, all -1.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sslbench.api.renamed import missing_name
+
+if TYPE_CHECKING:
+    from sslbench.api.values import Target
+
+Codes: TypeAlias = NDArray[np.int64]
+Labels: TypeAlias = NDArray[Any]
+Mask: TypeAlias = NDArray[np.bool_]
+
+TargetName: TypeAlias = Literal["class", "labels", "value", "none"]
+UNKNOWN = -1
+"""Class code, label and stratum of what is not known; an unknown value is NaN."""
+BINS = 10
+"""Quantile bins of one value by which samples are stratified."""
+MAX_BINNED = 3
+"""Values, the first of several, by whose bins samples are stratified."""
+
+
+class TargetKind(ABC):
+    """One kind of target: the shape and meaning of its label array, and how samples are divided and counted by it.
+
+    name: value of `Target.kind`.
+    content: what a sample has, for messages.
+    unit: one column or code of the label array, for messages.
+    has_labels: whether any sample can have a label.
+    rule: versions, part of stage keys, of the rules that divide samples by these labels; () for those of `splits.VERSION`.
+    """
+
+    name: ClassVar[TargetName]
+    content: ClassVar[str]
+    unit: ClassVar[str]
+    has_labels: ClassVar[bool] = True
+    rule: ClassVar[tuple[int, ...]] = ()
+
+    @abstractmethod
+    def is_labeled(self, labels: Labels) -> Mask:
+        """Return a mask [n] of the samples with at least one known label."""
+
+    @abstractmethod
+    def find_errors(self, labels: Labels, names: Sequence[str]) -> Iterator[str]:
+        """Yield one sentence per rule of the label array that it breaks."""
+
+    @abstractmethod
+    def make_strata(self, labels: Labels) -> Codes:
+        """Return the stratum [n] of each sample, which splits and label fractions keep balanced; -1 for unlabeled ones."""
+
+    @abstractmethod
+    def count(self, labels: Labels, names: Sequence[str]) -> Codes:
+        """Count the samples of each class, the positives of each label, or the known entries of each value."""
+
+    @abstractmethod
+    def rename(self, labels: Labels, names: Sequence[str], new: Sequence[str]) -> Labels:
+        """Return the label array with the columns or codes of `new`, which contains `names`."""
+
+    @abstractmethod
+    def generate(self, rows: int, names: Sequence[str]) -> Labels:
+        """Return an arbitrary label array, for timing a few steps."""
+
+    def lay_out(self, counts: Mapping[str, int], samples: int) -> Labels:
+        """Return the label array of samples that are missing, by what their card states (0 samples: unknown)."""
+        return self.generate(samples or max(counts.values()), tuple(counts))
+
+    def is_covered(self, labels: Labels, bank: Labels) -> Mask:
+        """Return a mask [n] of the samples whose label can be learned from a bank with the given labels."""
+        return self.is_labeled(labels)
+
+
+class ClassTarget(TargetKind):
+    """One of C classes: codes [n], -1 unknown."""
+
+    name: ClassVar[TargetName] = "class"
+    content = "one class"
+    unit = "class"
+
+    def is_labeled(self, labels: Labels) -> Mask:
+        return labels >= 0
+
+    def find_errors(self, labels: Labels, names: Sequence[str]) -> Iterator[str]:
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            yield f"labels are {_describe(labels)}, but a target of one class needs whole numbers of shape [n]"
+        elif len(labels) and not UNKNOWN <= labels.min() <= labels.max() < len(names):
+            yield f"labels range from {labels.min()} to {labels.max()}, but there are {len(names)} class names"
+
+    def make_strata(self, labels: Labels) -> Codes:
+        return labels
+
+    def count(self, labels: Labels, names: Sequence[str]) -> Codes:
+        return np.bincount(labels[labels >= 0], minlength=len(names))
+
+    def rename(self, labels: Labels, names: Sequence[str], new: Sequence[str]) -> Labels:
+        code = {name: place for place, name in enumerate(new)}
+        return np.array([*(code[name] for name in names), UNKNOWN], np.int64)[labels]
+
+    def generate(self, rows: int, names: Sequence[str]) -> Labels:
+        return np.arange(rows) % len(names)
+
+    def lay_out(self, counts: Mapping[str, int], samples: int) -> Labels:
+        return np.repeat(np.arange(len(counts)), list(counts.values()))
+
+    def is_covered(self, labels: Labels, bank: Labels) -> Mask:
+        return np.isin(labels, bank)
+
+
+class NoTarget(ClassTarget):
+    """No labels: codes [n], all -1."""
+
+    name: ClassVar[TargetName] = "none"
+    content = "no labels"
+    has_labels = False
+    rule = (1,)
+
+    def is_labeled(self, labels: Labels) -> Mask:
+        return np.zeros(len(labels), np.bool_)
+
+    def find_errors(self, labels: Labels, names: Sequence[str]) -> Iterator[str]:
+        yield from ()
+
+    def generate(self, rows: int, names: Sequence[str]) -> Labels:
+        return np.full(rows, UNKNOWN)
+
+    def lay_out(self, counts: Mapping[str, int], samples: int) -> Labels:
+        return self.generate(samples or sum(counts.values()), ())
+
+
+class LabelsTarget(TargetKind):
+    """Any of C labels: 1 positive, 0 negative, -1 unknown, [n, C]."""
+
+    name: ClassVar[TargetName] = "labels"
+    content = "several labels"
+    unit = "label"
+    rule = (1, 1)
+
+    def is_labeled(self, labels: Labels) -> Mask:
+        known: Mask = np.any(labels >= 0, axis=1)
+        return known
+
+    def find_errors(self, labels: Labels, names: Sequence[str]) -> Iterator[str]:
+        if labels.ndim != 2 or labels.dtype.kind not in "iu":
+            yield f"labels are {_describe(labels)}, but a target of several labels needs whole numbers of shape [n, C]"
+            return
+        if labels.shape[1] != len(names):
+            yield f"labels have {labels.shape[1]} columns, but there are {len(names)} label names"
+        if wrong := sorted(set(np.unique(labels).tolist()) - {UNKNOWN, 0, 1}):
+            yield f"labels contain {wrong[0]}, but a label is 1 (positive), 0 (negative) or -1 (unknown)"
+
+    def make_strata(self, labels: Labels) -> Codes:
+        """Return each sample's rarest positive label; C for a sample without one.
+
+        Iterative stratification (Sechidis, Tsoumakas, Vlahavas 2011, doi:10.1007/978-3-642-23808-6_10) distributes the
+        samples of the rarest label first. These strata do the same in one pass, and work with groups.
+        """
+        positive = labels > 0
+        frequency = np.where(positive, positive.sum(0), len(labels) + 1)
+        strata = np.where(positive.any(1), frequency.argmin(1), labels.shape[1])
+        return np.where(self.is_labeled(labels), strata, UNKNOWN)
+
+    def count(self, labels: Labels, names: Sequence[str]) -> Codes:
+        found: Codes = (labels > 0).sum(0)
+        return found
+
+    def rename(self, labels: Labels, names: Sequence[str], new: Sequence[str]) -> Labels:
+        return _place_columns(labels, names, new, UNKNOWN)
+
+    def generate(self, rows: int, names: Sequence[str]) -> Labels:
+        return np.random.default_rng(0).integers(0, 2, (rows, len(names)))
+
+
+class ValueTarget(TargetKind):
+    """One or more numbers: [n, D], NaN unknown."""
+
+    name: ClassVar[TargetName] = "value"
+    content = "a number"
+    unit = "value"
+    rule = (1, 1)
+
+    def is_labeled(self, labels: Labels) -> Mask:
+        known: Mask = np.any(~np.isnan(labels), axis=1)
+        return known
+
+    def find_errors(self, labels: Labels, names: Sequence[str]) -> Iterator[str]:
+        if labels.ndim != 2 or labels.dtype.kind != "f":
+            yield f"labels are {_describe(labels)}, but a target of values needs floating-point numbers of shape [n, D]"
+            return
+        if labels.shape[1] != len(names):
+            yield f"labels have {labels.shape[1]} columns, but there are {len(names)} value names"
+        if np.isinf(labels).any():
+            yield "labels contain infinity, but an unknown value is NaN"
+
+    def make_strata(self, labels: Labels) -> Codes:
+        """Return the quantile bin of each sample: ten bins of one value, 3 x 3 of two, 2 x 2 x 2 of the first three."""
+        binned = min(labels.shape[1], MAX_BINNED)
+        bins = int(BINS ** (1 / binned) + 1e-9)
+        strata = np.zeros(len(labels), np.int64)
+        for values in labels[:, :binned].T:
+            edges = np.nanquantile(values, np.arange(1, bins) / bins) if not np.isnan(values).all() else values[:0]
+            own = np.where(np.isnan(values), bins, np.searchsorted(edges, values, side="right"))
+            strata = strata * (bins + 1) + own
+        return np.where(self.is_labeled(labels), strata, UNKNOWN)
+
+    def count(self, labels: Labels, names: Sequence[str]) -> Codes:
+        found: Codes = (~np.isnan(labels)).sum(0)
+        return found
+
+    def rename(self, labels: Labels, names: Sequence[str], new: Sequence[str]) -> Labels:
+        return _place_columns(labels, names, new, np.nan)
+
+    def generate(self, rows: int, names: Sequence[str]) -> Labels:
+        return np.random.default_rng(0).normal(size=(rows, len(names)))
+
+
+KINDS: Mapping[str, TargetKind] = {
+    kind.name: kind for kind in (ClassTarget(), LabelsTarget(), ValueTarget(), NoTarget())
+}
+
+
+def kind_of(target: Target) -> TargetKind:
+    """Return the kind of a target."""
+    return KINDS[target.kind]
+
+
+def kind_of_labels(labels: Labels) -> TargetKind:
+    """Return the kind of a label array, by its shape and type; 'class' for one without any label."""
+    if labels.ndim == 1:
+        return KINDS["class"]
+    return KINDS["value" if labels.dtype.kind == "f" else "labels"]
+
+
+def _describe(labels: Labels) -> str:
+    return f"{labels.dtype} of shape {list(labels.shape)}"
+
+
+def _place_columns(labels: Labels, names: Sequence[str], new: Sequence[str], missing: float) -> Labels:
+    """Return labels [n, len(new)] with the columns `names` in the order of `new`; others are `missing`."""
+    placed = np.full((len(labels), len(new)), missing, labels.dtype)
+    placed[:, [list(new).index(name) for name in names]] = labels
+    return placed
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name)
