@@ -8,6 +8,7 @@ import json
 import os
 import re
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ from sslbench.api.specs import Source
 
 MAX_TITLE_LENGTH = 64
 FILES_PER_TASK = 256
+SLOW_FILE = 2e-4
+"""Seconds per file above which threads help; with faster files they mostly wait for Python's lock, and take longer."""
 T = TypeVar("T")
 
 
@@ -96,10 +99,20 @@ def digest_files(root: Path, files: Sequence[Path], cache_folder: Path) -> Seque
 
 
 def map_files(function: Callable[[Path], T], files: Sequence[Path]) -> list[T]:
-    """Return a function's result for each file, in order; threads process many files at a time."""
+    """Return a function's result for each file, in order; threads process slow files, many at a time."""
+
+    def process(chunk: Sequence[Path]) -> list[T]:
+        return [function(path) for path in chunk]
+
     chunks = [files[start : start + FILES_PER_TASK] for start in range(0, len(files), FILES_PER_TASK)]
-    with ThreadPoolExecutor() as threads:
-        return [one for part in threads.map(lambda chunk: [function(path) for path in chunk], chunks) for one in part]
+    results: list[T] = []
+    for number, chunk in enumerate(chunks, start=1):
+        start = time.perf_counter()
+        results += process(chunk)
+        if time.perf_counter() - start > SLOW_FILE * len(chunk):
+            with ThreadPoolExecutor() as threads:
+                return results + [one for part in threads.map(process, chunks[number:]) for one in part]
+    return results
 
 
 def _digest(path: Path) -> str:
