@@ -49,7 +49,7 @@ class ImageSet:
             write_atomically(cache, json.dumps([header.as_dict() for header in found]).encode())
         return found
 
-    @property
+    @cached_property
     def sizes(self) -> NDArray[np.int64]:
         """Return height and width [n, 2] of each file, 0 where it cannot be read."""
         return np.array([(header.height, header.width) for header in self.headers], np.int64).reshape(-1, 2)

@@ -279,6 +279,17 @@ def test_errors_of_the_system_are_not_remembered(tmp_path, monkeypatch):
     assert "unreadable" not in open_images(root).describe().facts
 
 
+def test_an_opened_folder_keeps_its_fingerprint(tmp_path):
+    root = write(tmp_path / "set", "a/1.png", "b/2.png")
+    opened = open_images(root)
+    first = opened.fingerprint()
+    write(root, "a/1.png")
+    with (root / "a/1.png").open("ab") as file:
+        file.write(b"\0")
+    assert opened.fingerprint() == first, "its digests are those of the files as they were when the folder was opened"
+    assert open_images(root).fingerprint() != first
+
+
 def test_identical_files_are_counted_and_can_be_kept_together_or_dropped(tmp_path):
     root = write(tmp_path / "set", *(f"{c}/{n}.png" for c in "ab" for n in range(10)))
     for path in sorted(root.rglob("*.png")):

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +155,10 @@ class ImageFolder:
 
     def fingerprint(self) -> str:
         """Return a digest of names, sizes and contents, including the table's."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         files = fingerprint(self.root, self.files, self.cache, self.digests)
         if self.labeling.table is None:
             return files
