@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,8 @@ def study_run(
     out: Out = Path("runs"),
 ) -> None:
     """Run every unfinished point of a study, and make its report."""
+    if plan:
+        gc.disable()  # the process ends soon, and collections during its imports take a second
     from sslbench.app import study as commands
     from sslbench.report.console.study_progress import study_progress_for
     from sslbench.report.console.terminal import show_report
