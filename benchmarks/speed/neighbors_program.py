@@ -7,7 +7,7 @@ import sys
 import torch
 
 from sslbench.environment import peak_memory, reset_peak_memory
-from sslbench.protocols.nearest_neighbors import find_nearest
+from sslbench.evaluation.nearest_neighbors import find_nearest
 
 PIECE = 10_000
 

@@ -14,13 +14,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.neighbors import NearestNeighbors
 
-from sslbench.analysis.statistics.adjusted_mutual_info import adjusted_mutual_info
+from sslbench.api.adjusted_mutual_info import adjusted_mutual_info
 from sslbench.environment import cpu_precision
+from sslbench.evaluation.nearest_neighbors import find_nearest
 from sslbench.protocols.knn import KnnConfig
 from sslbench.protocols.knn_evaluator import compute_weights, sum_votes
 from sslbench.protocols.linear import LinearConfig
 from sslbench.protocols.linear_evaluator import Bank, train_probes
-from sslbench.protocols.nearest_neighbors import find_nearest
 from tests.conftest import ROOT
 
 from .conftest import State, median_time_ratio, time_shares

@@ -31,6 +31,7 @@ from sslbench.api.values import (
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
     from sslbench.api.values import IntArray
 
@@ -279,6 +280,20 @@ class Trial(Protocol):
 
     def table(self, space: str = "") -> FeatureTable:
         """Return the features of a space; those of the encoder ('') where a method lacks the space."""
+        ...
+
+    def find_nearest(
+        self, bank: NDArray[np.float32], query: NDArray[np.float32], k: int, *, memory: int = 256
+    ) -> tuple[NDArray[np.float32], IntArray]:
+        """Return the cosines [Q, k] and row numbers [Q, k] of the nearest bank vectors, best first.
+
+        Exact: the result does not depend on the hardware's matrix products. The lower row wins ties. A bank of fewer than k
+        vectors returns all of them.
+        bank: vectors [n, D] of any length; the cosine with a vector of zeros is 0.
+        query: vectors [Q, D]; Q may be 0.
+        memory: limit on the work space in MB.
+        Raises ValueError for vectors that are not finite.
+        """
         ...
 
 

@@ -203,6 +203,20 @@ class FeatureTable(Protocol):
 
     def rows(self) -> int: ...
 
+    def vectors(self) -> NDArray[np.float32]:
+        """Return one vector per sample [n, D]: those of all modalities, concatenated in alphabetical order.
+
+        A new array, which may be modified.
+        """
+        ...
+
+    def vectors_of(self, modality: str) -> NDArray[np.float32]:
+        """Return one vector per sample [n, D] of one modality; the steps of a series are averaged.
+
+        A new array, which may be modified. Raises KeyError for a modality that is not in `features`.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Task:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast, get_args
 
@@ -11,6 +10,7 @@ from sslbench.api.errors import ImplementationError
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, Kind, MethodSpec, Recipe, Setting, Spec, StudySpec
+from sslbench.api.suggestions import did_you_mean
 from sslbench.api.values import Event
 from sslbench.old_names import COMPONENTS
 
@@ -111,12 +111,3 @@ class Catalog:
         broken = sum(problem.kind == "broken" for problem in self.problems)
         failed = f". {broken} plugin(s) failed to load: run 'sslbench list --problems'" if broken else ""
         return f"{kind} {name!r} is not installed{did_you_mean(name, known)}{failed}"
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message: the closest known name, and all known names; '' if there are none."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    shown = ", ".join(names[:24]) + (", …" if len(names) > 24 else "")
-    return f".{hint} Available: {shown}" if names else ""

@@ -9,7 +9,7 @@ import typer
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Kind
-from sslbench.catalog.facts import did_you_mean
+from sslbench.api.suggestions import did_you_mean
 from sslbench.cli.options import Strict, catalog_of, command_group
 
 app = command_group("Compare self-supervised methods on your data, overall and for each class.")

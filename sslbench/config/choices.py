@@ -10,7 +10,8 @@ from typing import Annotated, Any, cast
 from sslbench.api.ranges import Length, Range, Share
 from sslbench.api.settings import setting
 from sslbench.api.specs import AugmentationSpec, Kind, OperationStep
-from sslbench.catalog.facts import Catalog, Component, did_you_mean
+from sslbench.api.suggestions import did_you_mean
+from sslbench.catalog.facts import Catalog, Component
 from sslbench.convert import convert, list_path_settings, list_text_path_settings, to_key_form, to_plain
 from sslbench.environment import versions
 

@@ -12,8 +12,9 @@ from typing import Any
 from sslbench.api.errors import DataBroken, DataMissing, RequestError, UnexpectedFormat
 from sslbench.api.files import title_problem
 from sslbench.api.specs import Dataset, DatasetSpec, Source
+from sslbench.api.suggestions import did_you_mean
 from sslbench.api.targets import kind_of
-from sslbench.catalog.facts import Catalog, did_you_mean
+from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import Choice, choose, parts_of
 from sslbench.data.placeholder import PlaceholderDataset
 from sslbench.data.subset import Sampling, Subset, subset_fingerprint

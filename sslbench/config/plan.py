@@ -9,9 +9,10 @@ from typing import Any
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import MethodSpec, Recipe
+from sslbench.api.suggestions import did_you_mean
 from sslbench.api.targets import kind_of
 from sslbench.api.values import Modality, PlanContext, Role, Target
-from sslbench.catalog.facts import Catalog, did_you_mean
+from sslbench.catalog.facts import Catalog
 from sslbench.config.budget import collect_warnings
 from sslbench.config.choices import Choice, PlannedAugmentation, choose, choose_augmentations
 from sslbench.config.class_names import warn_of_similar_classes

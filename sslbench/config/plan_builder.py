@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.specs import MethodSpec, Recipe
+from sslbench.api.suggestions import did_you_mean
 from sslbench.api.targets import KINDS
-from sslbench.catalog.facts import Catalog, did_you_mean
+from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import Choice, choose
 from sslbench.config.datasets import DatasetCache, OpenedParts, Part, merge_equal_parts, open_parts
 from sslbench.config.request import Tree

@@ -13,7 +13,8 @@ from sslbench.api.errors import RequestError
 from sslbench.api.ranges import Range, limits_in
 from sslbench.api.settings import help_of
 from sslbench.api.specs import Kind
-from sslbench.catalog.facts import Catalog, did_you_mean
+from sslbench.api.suggestions import did_you_mean
+from sslbench.catalog.facts import Catalog
 from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSettings, ViewSettings
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.splits import SplitSettings

@@ -20,6 +20,7 @@ from sslbench.data.loader import read_ahead
 from sslbench.data.table import Pool, Prepared
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 from sslbench.environment import seed_everything, seed_from
+from sslbench.evaluation import nearest_neighbors
 from sslbench.evaluation.features import BATCH_SIZE
 from sslbench.progress import TrainingStep
 from sslbench.train.distributed.lightning import Fabric
@@ -174,3 +175,13 @@ class HarnessTrial:
     def table(self, space: str = "") -> FeatureTable:
         """Return the features of a space."""
         return self.open_table(space)
+
+    def find_nearest(
+        self, bank: NDArray[np.float32], query: NDArray[np.float32], k: int, *, memory: int = 256
+    ) -> tuple[NDArray[np.float32], Rows]:
+        """Return the cosines [Q, k] and row numbers [Q, k] of the nearest bank vectors, best first."""
+        # an array of the caller is never modified, but torch warns about one that is read-only
+        vectors = (torch.from_numpy(np.require(one, np.float32, ["C", "W"])) for one in (bank, query))
+        unit_bank, unit_query = (nn.functional.normalize(one, dim=1) for one in vectors)
+        cosines, rows = nearest_neighbors.find_nearest(unit_bank, unit_query, k, memory)
+        return cosines.numpy(), rows.numpy()

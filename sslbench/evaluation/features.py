@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sslbench.api.modules import Backbone, Method
-from sslbench.api.values import FeatureTable, Modality, Role, View
+from sslbench.api.values import Modality, Role, View
 from sslbench.data.disk_arrays import create_array
 from sslbench.data.loader import read_ahead
 from sslbench.data.table import Pool, Prepared
@@ -41,23 +41,21 @@ class DiskFeatureTable:
         """Return the number of samples."""
         return len(self.target)
 
+    def vectors(self) -> NDArray[np.float32]:
+        """Return one vector per sample [n, D], the concatenation of all modalities."""
+        return np.concatenate([self.vectors_of(name) for name in sorted(self.features)], axis=1)
 
-def join_vectors(table: FeatureTable) -> NDArray[np.float32]:
-    """Return one vector per sample [n, D], the concatenation of all modalities."""
-    return np.concatenate([average_steps(table, name) for name in sorted(table.features)], axis=1)
-
-
-def average_steps(table: FeatureTable, modality: str) -> NDArray[np.float32]:
-    """Return one vector per sample [n, D] of one modality; the steps of a series are averaged."""
-    array = np.array(table.features[modality], dtype=np.float32)
-    if array.ndim < 3:
-        return array
-    lengths = table.lengths.get(modality, np.full(len(array), array.shape[1]))
-    inside = np.arange(array.shape[1])[None] < lengths[:, None]
-    averaged: NDArray[np.float32] = (array * inside[..., None]).sum(1) / np.maximum(lengths, 1)[:, None].astype(
-        np.float32
-    )
-    return averaged
+    def vectors_of(self, modality: str) -> NDArray[np.float32]:
+        """Return one vector per sample [n, D] of one modality; the steps of a series are averaged."""
+        array = np.array(self.features[modality], dtype=np.float32)
+        if array.ndim < 3:
+            return array
+        lengths = self.lengths.get(modality, np.full(len(array), array.shape[1]))
+        inside = np.arange(array.shape[1])[None] < lengths[:, None]
+        averaged: NDArray[np.float32] = (array * inside[..., None]).sum(1) / np.maximum(lengths, 1)[:, None].astype(
+            np.float32
+        )
+        return averaged
 
 
 def extract(method: Method, table: Prepared, views: ViewMaker, folder: Path, tick: Callable[[int, int], None]) -> None:

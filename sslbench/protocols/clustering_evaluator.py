@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from sslbench.analysis.statistics.adjusted_mutual_info import adjusted_mutual_info
+from sslbench.api.adjusted_mutual_info import adjusted_mutual_info
 from sslbench.api.errors import RequestError
 from sslbench.api.modules import Trial
+from sslbench.api.suggestions import did_you_mean
 from sslbench.api.values import FeatureTable, Outcome, SampleGroups, Task
-from sslbench.catalog.facts import did_you_mean
-from sslbench.evaluation.features import join_vectors
 from sslbench.protocols.clustering import ClusteringConfig
 
 Codes = NDArray[np.int64]
@@ -28,7 +27,7 @@ class Clustering:
     def measure(self, trial: Trial) -> Iterator[Outcome]:
         """Cluster the test set of every fold once; tasks that differ only in their training labels share a result."""
         table = trial.table(self.config.space)
-        features, labels = join_vectors(table), np.asarray(table.target)
+        features, labels = table.vectors(), np.asarray(table.target)
         columns = {
             name: encode_column(get_column(table, name), self.config.bins) for name in self.config.also_score_against
         }

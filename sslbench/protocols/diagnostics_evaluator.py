@@ -1,4 +1,4 @@
-"""Describe the features of the test samples of every fold; formulas are in `analysis.statistics.feature_geometry`."""
+"""Describe the features of the test samples of every fold; formulas are in `sslbench.api.feature_geometry`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sslbench.analysis.statistics import feature_geometry
+from sslbench.api import feature_geometry
 from sslbench.api.modules import Trial
 from sslbench.api.values import Outcome
-from sslbench.evaluation.features import join_vectors
 from sslbench.protocols.diagnostics import DiagnosticsConfig
 
 
@@ -22,7 +21,7 @@ class Diagnostics:
     def measure(self, trial: Trial) -> Iterator[Outcome]:
         """Describe the features of every distinct test set, or of the whole table if there are no tasks."""
         table = trial.table(self.config.space)
-        features = join_vectors(table)
+        features = table.vectors()
         queries = {task.query.tobytes(): (place, task.query) for place, task in reversed(list(enumerate(trial.tasks)))}
         for place, query in queries.values() or [(None, np.arange(table.rows()))]:
             rows = query[

@@ -9,17 +9,15 @@ from itertools import product
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sslbench.api.modules import Trial
-from sslbench.api.values import FeatureTable, Outcome, Scalar, TableArtifact, Task
-from sslbench.evaluation.features import average_steps
+from sslbench.api.values import Outcome, Scalar, TableArtifact, Task
 from sslbench.protocols.gallery import GalleryConfig
 from sslbench.protocols.knn import KnnConfig
 from sslbench.protocols.knn_evaluator import compute_weights, sum_votes
-from sslbench.protocols.nearest_neighbors import find_nearest
 
 Rows = NDArray[np.int64]
+Vectors = NDArray[np.float32]
 INVERSE_VOTE = KnnConfig(vote="inverse")
 
 
@@ -102,7 +100,7 @@ class Gallery:
         """Yield the predictions for every gallery; with source=all only the first task is used, as all are equal."""
         table = trial.table(self.config.space)
         labels = np.asarray(table.target)
-        units = compute_unit_vectors(table)
+        vectors = {name: table.vectors_of(name) for name in sorted(table.features)}
         for place, task in enumerate(trial.tasks[:1] if self.config.source == "all" else trial.tasks):
             exhausted: dict[str, list[Scalar]] = {"class": [], "samples": [], "shots": []}
             for shots, draw in product(self.config.shots, range(self.config.draws)):
@@ -110,38 +108,36 @@ class Gallery:
                 split = draw_gallery(labels, table.columns["id"], task, shots, self.config, rng, table.groups)
                 if draw == 0:
                     _add_small_classes(exhausted, split, labels, task, shots, trial.target.names)
-                yield from self._classify(
-                    place, shots, draw, split, units, labels, len(trial.target.names), table.space
-                )
+                yield from self._classify(trial, place, shots, draw, split, vectors, labels, table.space)
             columns = {name: tuple(values) for name, values in exhausted.items()}
             yield Outcome(task=place, artifacts=(TableArtifact(name="exhausted", columns=columns),))
 
     def _classify(
-        self, place: int, shots: int, draw: int, split: GallerySplit, units: Mapping[str, Tensor], labels: Rows, classes: int,
-        space: str,
+        self, trial: Trial, place: int, shots: int, draw: int, split: GallerySplit, vectors: Mapping[str, Vectors],
+        labels: Rows, space: str,
     ) -> Iterator[Outcome]:  # fmt: skip
         """Yield the predictions of one gallery, for every pair of modality sets that can be compared."""
         if not len(split.query) or not len(split.gallery):
             return
-        codes = torch.from_numpy(labels[split.gallery])
+        codes = labels[split.gallery]
         scores = {"exhausted_classes": float(len(split.exhausted))}
         if split.left_out is not None:
             scores["queries_left_out"] = float(len(split.left_out))
-        sets = list_modality_sets(list(units))
+        sets = list_modality_sets(list(vectors))
         for (gallery_name, gallery_modalities), (query_name, query_modalities) in product(sets, sets):
             if not space and not (gallery_modalities == query_modalities or len(gallery_modalities) > 1):
                 continue  # without a shared space, different modalities have no distance
             found = []
             for modality in query_modalities:
                 own = gallery_modalities if space else (modality,)
-                bank = torch.cat([units[name][split.gallery] for name in own])
-                query = units[modality][split.query]
-                cosines, rows = find_nearest(bank, query, self.config.neighbors, self.config.memory)
-                found.append((cosines, codes.repeat(len(own))[rows]))
-            cosines, classes_found = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
-            order = torch.argsort(cosines, dim=1, descending=True, stable=True)
-            weights = compute_weights(cosines.gather(1, order), INVERSE_VOTE)
-            vote = sum_votes(weights, classes_found.gather(1, order), classes, cosines.shape[1])
+                bank = np.concatenate([vectors[name][split.gallery] for name in own])
+                query = vectors[modality][split.query]
+                cosines, rows = trial.find_nearest(bank, query, self.config.neighbors, memory=self.config.memory)
+                found.append((torch.from_numpy(cosines), torch.from_numpy(np.tile(codes, len(own))[rows])))
+            similarities, classes_found = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
+            order = torch.argsort(similarities, dim=1, descending=True, stable=True)
+            weights = compute_weights(similarities.gather(1, order), INVERSE_VOTE)
+            vote = sum_votes(weights, classes_found.gather(1, order), len(trial.target.names), order.shape[1])
             names = {"gallery": gallery_name, "queries": query_name}
             yield Outcome(
                 task=place,
@@ -152,12 +148,6 @@ class Gallery:
                 predicted=vote.argmax(1).numpy(),
                 scores=scores,
             )
-
-
-def compute_unit_vectors(table: FeatureTable) -> dict[str, Tensor]:
-    """Return the features [n, D] of each modality, scaled to length 1."""
-    found = {name: torch.from_numpy(average_steps(table, name)) for name in sorted(table.features)}
-    return {name: torch.nn.functional.normalize(x, dim=1) for name, x in found.items()}
 
 
 def _add_small_classes(

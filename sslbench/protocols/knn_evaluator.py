@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sslbench.api.modules import Trial
 from sslbench.api.values import Outcome, Task
-from sslbench.evaluation.features import join_vectors
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.nearest_neighbors import find_nearest
 
 
 def compute_weights(cosines: Tensor, config: KnnConfig) -> Tensor:
@@ -42,19 +41,19 @@ class Knn:
     def measure(self, trial: Trial) -> Iterator[Outcome]:
         """Yield for every task the predictions with k chosen on validation, and the oracle, chosen on the test set."""
         table = trial.table(self.config.space)
-        features = torch.nn.functional.normalize(torch.from_numpy(join_vectors(table)), dim=1)
-        labels = torch.from_numpy(np.asarray(table.target))
+        vectors, labels = table.vectors(), torch.from_numpy(np.asarray(table.target))
         for place, task in enumerate(trial.tasks):
-            yield from self._task(place, task, features, labels, len(trial.target.names))
+            yield from self._task(trial, place, task, vectors, labels)
 
-    def _task(self, place: int, task: Task, features: Tensor, labels: Tensor, classes: int) -> Iterator[Outcome]:
-        bank = torch.from_numpy(task.bank)
-        grid = sorted({min(k, len(bank)) for k in self.config.neighbors})
-        answers = {}
+    def _task(
+        self, trial: Trial, place: int, task: Task, vectors: NDArray[np.float32], labels: Tensor
+    ) -> Iterator[Outcome]:
+        grid = sorted({min(k, len(task.bank)) for k in self.config.neighbors})
+        classes, answers = len(trial.target.names), {}
         for name, rows in (("validation", task.validation), ("query", task.query)):
-            query = torch.from_numpy(rows)
-            cosines, found = find_nearest(features[bank], features[query], grid[-1], self.config.memory)
-            weights, neighbor_labels = compute_weights(cosines, self.config), labels[bank][found]
+            cosines, found = trial.find_nearest(vectors[task.bank], vectors[rows], grid[-1], memory=self.config.memory)
+            weights = compute_weights(torch.from_numpy(cosines), self.config)
+            neighbor_labels = labels[torch.from_numpy(task.bank[found])]
             answers[name] = {k: sum_votes(weights, neighbor_labels, classes, k).argmax(1) for k in grid}
         accuracies = compute_accuracies(grid, answers["validation"], labels[torch.from_numpy(task.validation)])
         best = choose_k(grid, accuracies)

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from sslbench.api.modules import Trial
 from sslbench.api.values import Outcome, Task
-from sslbench.evaluation.features import join_vectors
 from sslbench.protocols.linear import LinearConfig, count_epochs
 
 CONSTANT_TOLERANCE = 8 * torch.finfo(torch.float32).eps
@@ -170,7 +169,7 @@ class Linear:
     def measure(self, trial: Trial) -> Iterator[Outcome]:
         """Yield, for every task and probe seed, the probe chosen on validation and the oracle, chosen on the test set."""
         table = trial.table(self.config.space)
-        features, labels = torch.from_numpy(join_vectors(table)), torch.from_numpy(np.asarray(table.target))
+        features, labels = torch.from_numpy(table.vectors()), torch.from_numpy(np.asarray(table.target))
         banks = []
         for task in trial.tasks:
             rows = torch.from_numpy(task.bank)

@@ -12,12 +12,11 @@ from torch import Tensor
 
 from sslbench.api.modules import Trial
 from sslbench.api.values import Artifact, Outcome, SampleGroups, Scalar, TableArtifact
-from sslbench.protocols.gallery_evaluator import compute_unit_vectors
 from sslbench.protocols.matching import MatchingConfig
-from sslbench.protocols.nearest_neighbors import find_nearest
 
 Codes = NDArray[np.int64]
-MEMORY_MB, MAX_RETRIEVED = 256, 5
+Vectors = NDArray[np.float32]
+MAX_RETRIEVED = 5
 
 
 def compute_top_k(rows: Tensor, k: int) -> float:
@@ -62,25 +61,27 @@ class Matching:
     def measure(self, trial: Trial) -> Iterator[Outcome]:
         """Match the samples of every distinct test set, or of the whole table if there are no tasks."""
         table = trial.table(self.config.space)
-        units = compute_unit_vectors(table)
+        vectors = {name: table.vectors_of(name) for name in sorted(table.features)}
         queries = {task.query.tobytes(): (place, task.query) for place, task in reversed(list(enumerate(trial.tasks)))}
         for place, query in queries.values() or [(None, np.arange(table.rows()))]:
             rows = query[
                 np.unique(np.linspace(0, len(query) - 1, min(self.config.max_samples, len(query))).astype(int))
             ]
             codes = np.asarray(table.target)[rows]
-            selected = {name: x[rows] for name, x in units.items()}
-            yield from self._match_within(place, selected, torch.from_numpy(codes))
-            if table.space and len(units) > 1:
+            selected = {name: x[rows] for name, x in vectors.items()}
+            yield from self._match_within(trial, place, selected, torch.from_numpy(codes))
+            if table.space and len(vectors) > 1:
                 yield from self._match_across(trial, place, rows, selected, torch.from_numpy(codes))
 
-    def _match_within(self, place: int | None, units: Mapping[str, Tensor], codes: Tensor) -> Iterator[Outcome]:
+    def _match_within(
+        self, trial: Trial, place: int | None, vectors: Mapping[str, Vectors], codes: Tensor
+    ) -> Iterator[Outcome]:
         """Yield the scores of neighbors within each modality, and their means."""
         found = []
-        for name, x in units.items() if (codes >= 0).any() else ():
-            _, near = find_nearest(x, x, min(self.config.neighbors + 1, len(x)), MEMORY_MB)
+        for name, x in vectors.items() if (codes >= 0).any() else ():
+            _, near = trial.find_nearest(x, x, self.config.neighbors + 1)
             scores = {
-                "intra_modal_precision": same_class_share(near, codes),
+                "intra_modal_precision": same_class_share(torch.from_numpy(near), codes),
                 "same_class_by_chance": same_class_by_chance(codes),
             }
             found.append(scores)
@@ -88,13 +89,14 @@ class Matching:
         yield Outcome(task=place, scores=_mean_scores(found))
 
     def _match_across(
-        self, trial: Trial, place: int | None, rows: Codes, units: Mapping[str, Tensor], codes: Tensor
+        self, trial: Trial, place: int | None, rows: Codes, vectors: Mapping[str, Vectors], codes: Tensor
     ) -> Iterator[Outcome]:
         """Yield the scores of retrieval between each ordered pair of modalities, and their means."""
         count = min(max(self.config.neighbors + 1, MAX_RETRIEVED), len(rows))
+        units = {name: torch.nn.functional.normalize(torch.from_numpy(x), dim=1) for name, x in vectors.items()}
         found = []
-        for query, gallery in permutations(units, 2):
-            _, near = find_nearest(units[gallery], units[query], count, MEMORY_MB)
+        for query, gallery in permutations(vectors, 2):
+            near = torch.from_numpy(trial.find_nearest(vectors[gallery], vectors[query], count)[1])
             scores = {
                 "top_1": compute_top_k(near, 1),
                 "top_5": compute_top_k(near, 5),

@@ -17,7 +17,7 @@ from sslbench.analysis.statistics.shared_bias import shared_bias
 from sslbench.analysis.tables.selection import RUN_FACTS, classes_frame, select, study_frame
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
-from sslbench.catalog.facts import did_you_mean
+from sslbench.api.suggestions import did_you_mean
 from sslbench.report.figures.class_effect_figures import draw_counts, draw_curves
 from sslbench.report.tables import ReportTable, markdown
 from sslbench.results.frames import Results

@@ -24,7 +24,7 @@ from sslbench.analysis.tables.selection import (
 )
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
-from sslbench.catalog.facts import did_you_mean
+from sslbench.api.suggestions import did_you_mean
 from sslbench.report.class_effects import class_effect_report
 from sslbench.report.coverage import describe_coverage
 from sslbench.report.figures.study_figures import draw_figure

@@ -31,7 +31,8 @@ from sslbench.api.errors import RequestError
 from sslbench.api.ranges import AnyFloat, NonNegativeFloat, PositiveInt
 from sslbench.api.settings import setting, setting_from
 from sslbench.api.specs import Setting
-from sslbench.catalog.facts import Catalog, did_you_mean
+from sslbench.api.suggestions import did_you_mean
+from sslbench.catalog.facts import Catalog
 from sslbench.catalog.suites import list_study_files
 from sslbench.config.request_schema import COMPONENTS
 from sslbench.convert import convert

@@ -9,7 +9,7 @@ import pandas as pd
 from sslbench.analysis.tables.published_columns import COUNT_METRICS, VALUE_COLUMNS
 from sslbench.analysis.tables.selection import SCORE_FACTS
 from sslbench.api.errors import RequestError
-from sslbench.catalog.facts import did_you_mean
+from sslbench.api.suggestions import did_you_mean
 from sslbench.study.definition import Study
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sslbench.api.errors import RequestError
+from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.discovery import PluginEntry, discover
-from sslbench.catalog.facts import KINDS, Catalog, Origin, did_you_mean
+from sslbench.catalog.facts import KINDS, Catalog, Origin
 from sslbench.testing import (  # noqa: F401 - importing them registers their checks
     backbone_checks,
     component_checks,

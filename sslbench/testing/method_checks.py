@@ -8,11 +8,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from sslbench.analysis.statistics.feature_geometry import describe
 from sslbench.api.errors import RequestError
+from sslbench.api.feature_geometry import describe
 from sslbench.api.modules import Backbone, TrainedMethod
 from sslbench.api.specs import Kind, MethodSpec, Recipe
-from sslbench.catalog.facts import Catalog, did_you_mean
+from sslbench.api.suggestions import did_you_mean
+from sslbench.catalog.facts import Catalog
 from sslbench.config.plan import LABEL_PRESERVING
 from sslbench.config.request_schema import KEYS
 from sslbench.config.settings import TrainSettings

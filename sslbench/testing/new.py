@@ -10,7 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sslbench.api.errors import RequestError
 from sslbench.api.specs import Kind
-from sslbench.catalog.facts import Catalog, did_you_mean
+from sslbench.api.suggestions import did_you_mean
+from sslbench.catalog.facts import Catalog
 
 TEMPLATES = Path(__file__).parent / "templates"
 IMPLEMENTATION = {

@@ -6,7 +6,7 @@ import pytest
 
 import sslbench
 from sslbench import environment
-from sslbench.protocols import nearest_neighbors
+from sslbench.evaluation import nearest_neighbors
 from tests.conftest import TINY
 
 TOLERANCE = {"random-init": 0.015, "mae": 0.04}

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics import adjusted_mutual_info, metrics
+from sslbench.analysis.statistics import metrics
 from sslbench.analysis.tables.run_tables import default_scores
+from sslbench.api import adjusted_mutual_info
 from sslbench.leaderboard.submission.bundle import Answers, pack_bits
 from sslbench.leaderboard.submission.suite import Suite, ids_digest
 from sslbench.results.record import Record, Score

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +13,8 @@ from scipy.stats import wilcoxon
 
 from sslbench.analysis.statistics.signed_rank_test import signed_rank_p
 from sslbench.analysis.tables.run_tables import default_scores
-from sslbench.api import Outcome, Task
+from sslbench.api import Outcome, Target, Task
+from sslbench.evaluation.bench import HarnessTrial
 from sslbench.evaluation.features import DiskFeatureTable
 from sslbench.protocols.gallery import GalleryConfig
 from sslbench.protocols.gallery_evaluator import Gallery, draw_gallery
@@ -31,7 +31,7 @@ from sslbench.results.record import Score
 CLASSES = 4
 
 
-def trial(features: dict[str, np.ndarray], labels: np.ndarray, *, space: str = "joint", folds: int = 1):
+def trial(features: dict[str, np.ndarray], labels: np.ndarray, *, space: str = "joint", folds: int = 1) -> HarnessTrial:
     """Return a trial in which every third sample is a query."""
     rows = np.arange(len(labels))
     tasks = [
@@ -39,10 +39,10 @@ def trial(features: dict[str, np.ndarray], labels: np.ndarray, *, space: str = "
         for f in range(folds)
     ]
     table = DiskFeatureTable(features=features, target=labels, columns={"id": names_of(labels)}, space=space)
-    return SimpleNamespace(
-        tasks=tasks, table=lambda space: table, target=SimpleNamespace(names=tuple("abcdefgh"[:CLASSES])),
-        rng=lambda *name: np.random.default_rng(list(repr(name).encode())),
-    )  # fmt: skip
+    return HarnessTrial(
+        tasks=tasks, target=Target(kind="class", names=tuple("abcdefgh"[:CLASSES])), bench=None, key=(0, "p", "d"),
+        open_table=lambda space: table,
+    )  # type: ignore[arg-type]  # fmt: skip
 
 
 def names_of(labels: np.ndarray) -> np.ndarray:

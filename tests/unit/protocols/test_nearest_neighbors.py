@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
-from sslbench.protocols import nearest_neighbors
+from sslbench.evaluation import nearest_neighbors
 from sslbench.protocols.knn import KnnConfig
 from sslbench.protocols.knn_evaluator import Knn, choose_k, compute_accuracies, compute_weights, sum_votes
 from tests.fake_trial import accuracy, digit_pixels, trial_of

@@ -16,10 +16,10 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from sslbench.analysis.statistics import adjusted_mutual_info, feature_geometry, metrics
+from sslbench.analysis.statistics import metrics
 from sslbench.analysis.statistics.intervals import mean_over_folds, mean_over_seeds, mean_paired_difference
+from sslbench.api import adjusted_mutual_info, feature_geometry
 from sslbench.api.errors import RequestError
-from sslbench.evaluation.features import DiskFeatureTable, join_vectors
 from sslbench.protocols.clustering import ClusteringConfig
 from sslbench.protocols.clustering_evaluator import Clustering
 from sslbench.protocols.diagnostics import DiagnosticsConfig, sslbench_protocols
@@ -258,14 +258,6 @@ def test_alignment_and_uniformity_equal_their_definitions():
     first, second = np.array([[2.0, 0], [0, 3]], np.float32), np.array([[0, 1.0], [0, 1]], np.float32)
     assert feature_geometry.alignment(first, second) == pytest.approx((2 + 0) / 2)
     assert feature_geometry.uniformity(first) == pytest.approx(-4)
-
-
-def test_series_are_averaged_over_their_true_steps():
-    features = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
-    table = DiskFeatureTable(
-        features={"s": features}, target=np.zeros(2, int), columns={}, lengths={"s": np.array([2, 3])}
-    )
-    assert join_vectors(table).tolist() == [[1, 2], [8, 9]]
 
 
 def test_intervals():
