@@ -14,6 +14,7 @@ from sslbench.api.errors import (
 )
 from sslbench.api.executors import Executor, ExecutorSpec, WorkerPool
 from sslbench.api.hooks import hookimpl
+from sslbench.api.layouts import ANY_LAYOUT, Layout, LayoutSpec, PrepareOptions, scale_to_range
 from sslbench.api.protocols import Metric, Need, ProtocolSpec, RenamedMetric
 from sslbench.api.ranges import (
     AnyFloat,
@@ -63,7 +64,6 @@ from sslbench.api.values import (
     FeatureTable,
     ImageArtifact,
     KeyedRandom,
-    Layout,
     Loss,
     Modality,
     Outcome,
@@ -82,6 +82,7 @@ from sslbench.api.values import (
 )
 
 __all__ = [
+    "ANY_LAYOUT",
     "AnyFloat",
     "Artifact",
     "Ascending",
@@ -106,6 +107,7 @@ __all__ = [
     "ImplementationError",
     "KeyedRandom",
     "Layout",
+    "LayoutSpec",
     "Length",
     "Limit",
     "Loss",
@@ -125,6 +127,7 @@ __all__ = [
     "PlanContext",
     "PositiveFloat",
     "PositiveInt",
+    "PrepareOptions",
     "ProcessGroup",
     "ProtocolSpec",
     "Published",
@@ -155,7 +158,7 @@ __all__ = [
     "UnexpectedFormat",
     "View",
     "WorkerPool",
-    "help_of", "hookimpl", "setting", "setting_from",
+    "help_of", "hookimpl", "scale_to_range", "setting", "setting_from",
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pluggy
 
 from sslbench.api.executors import ExecutorSpec
+from sslbench.api.layouts import LayoutSpec
 from sslbench.api.protocols import ProtocolSpec
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
@@ -85,6 +86,12 @@ def sslbench_executors() -> Iterable[ExecutorSpec[Any]]:
 @hookspec
 def sslbench_references() -> Iterable[ReferenceSpec]:
     """Return published tables that runs are compared with."""
+    return ()
+
+
+@hookspec
+def sslbench_layouts() -> Iterable[LayoutSpec]:
+    """Return layouts of samples, such as a volume or a point set."""
     return ()
 
 

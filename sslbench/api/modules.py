@@ -48,9 +48,9 @@ class Backbone(nn.Module, ABC):
 
     def __init__(self, modality: Modality) -> None:
         super().__init__()
-        self._channels = modality.shape[0 if modality.layout == "image" else -1]
-        channels = len(modality.mean)
-        shape = (channels, 1, 1) if modality.layout == "image" else (channels,)
+        self._channels = modality.channels
+        following = len(modality.shape) - 1 - modality.spec.channel_axis
+        shape = (len(modality.mean), *(1,) * following)
         self.register_buffer("mean", torch.tensor(modality.mean).view(shape))
         self.register_buffer("std", torch.tensor(modality.std).view(shape))
 

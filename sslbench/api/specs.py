@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
+from sslbench.api.citation import Citation as Citation
 from sslbench.api.defaults import (
     accept_all,
     keep_config,
@@ -26,8 +27,9 @@ from sslbench.api.defaults import (
 )
 from sslbench.api.errors import ImplementationError
 from sslbench.api.implementations import load_implementation
+from sslbench.api.layouts import TakesLayouts
 from sslbench.api.renamed import missing_name
-from sslbench.api.values import Layout, Modality, PlanContext, Role, Scalar, Shapes, Target, TargetName
+from sslbench.api.values import Modality, PlanContext, Role, Scalar, Shapes, Target, TargetName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,19 +39,10 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 Kind: TypeAlias = Literal[
-    "method", "backbone", "operation", "augmentation", "dataset", "protocol", "recipe", "study", "executor", "reference"
-]
+    "method", "backbone", "operation", "augmentation", "dataset", "protocol", "recipe", "study", "executor", "reference",
+    "layout",
+]  # fmt: skip
 Setting: TypeAlias = Scalar | tuple[Scalar, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Citation:
-    """Publication of a method or a dataset."""
-
-    title: str
-    authors: str
-    year: int
-    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +169,7 @@ class MethodSpec(Spec[C]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BackboneSpec(Spec[C]):
+class BackboneSpec(TakesLayouts, Spec[C]):
     """An encoder of one modality.
 
     provides: its capabilities, such as 'tokens' and 'depth'; plugins may add names.
@@ -188,7 +181,7 @@ class BackboneSpec(Spec[C]):
     """
 
     build: str | Callable[[C, Modality], Backbone]
-    layouts: frozenset[Layout]
+    layouts: frozenset[str]
     provides: Callable[[C], frozenset[str]]
     without_weights: Callable[[C], C] = keep_config
 
@@ -202,7 +195,7 @@ class OperationParts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OperationSpec(Spec[C]):
+class OperationSpec(TakesLayouts, Spec[C]):
     """One operation of augmentations.
 
     shapes: returns the shapes after the operation, for planning.
@@ -212,7 +205,7 @@ class OperationSpec(Spec[C]):
     """
 
     build: str | Callable[[C, OperationParts], Operation]
-    layouts: frozenset[Layout]
+    layouts: frozenset[str]
     shapes: Callable[[C, Shapes], Shapes] = same_shapes
     reference: Callable[[C], int] = zero
     across_samples: bool = False
@@ -281,7 +274,7 @@ class Dataset(Protocol):
 
     columns: one row per sample: 'id' (unique), 'split' where an official split exists, and group columns.
     labels: [n] class codes (-1: unknown), [n, C] labels (1, 0, -1: unknown), or [n, D] numbers (NaN: unknown).
-    read: returns a sample: uint8 images [C, H, W], all else float32, and 'image.size', the height and width before padding.
+    read: returns a sample in the types of `modalities`, and 'image.size', the height and width of 'image' before padding.
         It may raise any error: the row is then left out and counted.
 
     Optional members: `contents() -> Sequence[str]`, a digest of each sample's bytes; `account`, rows of a table on used and

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from sslbench.api.modality import Modality as Modality
 from sslbench.api.renamed import missing_name
 from sslbench.api.targets import TargetName as TargetName
 
@@ -22,32 +23,11 @@ if TYPE_CHECKING:
     IntArray: TypeAlias = NDArray[np.int64]
 
 Scalar: TypeAlias = str | int | float | bool | None
-Layout: TypeAlias = Literal["vector", "sequence", "image"]
-"""Shape of one sample: [D], [T, C] or [C, H, W]."""
-
 View: TypeAlias = "Mapping[str, Tensor]"
 """One view of a batch: modality -> [B, *shape] in its natural range; 'image.size' [B, 2] is a fact about 'image'."""
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 """Modality -> shape of one sample."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Modality:
-    """One modality of a dataset, as an encoder receives it.
-
-    shape: shape of a sample; 0 where samples differ. Sequences of different lengths are padded at the end, and the fact
-        'length' holds their true number of steps.
-    sequence_of: another modality; every step of axis 0 is a sample of it.
-    mean, std: statistics of the training rows per channel, in the natural range.
-    """
-
-    layout: Layout
-    shape: tuple[int, ...]
-    sequence_of: str | None = None
-    facts: tuple[str, ...] = ()
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +234,7 @@ class ImageArtifact:
     """Computed images, such as reconstructions or prototypes: caption -> [n, ...]."""
 
     name: str
-    layout: Layout
+    layout: str
     arrays: Mapping[str, NDArray[np.float32]]
 
 

@@ -19,7 +19,7 @@ from sslbench.config.settings import ViewSettings
 from sslbench.config.sizes import default_canvas, default_view
 from sslbench.convert import convert
 from sslbench.data.canvas import PrepareSettings, find_unused_sampling
-from sslbench.data.prepare import PrepareJob, prepare, prepared_modality
+from sslbench.data.prepare import PrepareJob, prepare
 from sslbench.data.splits import SplitSettings
 from sslbench.data.summary import DataSummary, describe_summary, summarize_data
 from sslbench.data.table import open_prepared
@@ -60,7 +60,7 @@ def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], displa
     for part in parts:
         folder = prepared_folder(part, settings, canvas, display)
         table = open_prepared(folder, part.name)
-        shapes = ", ".join(f"{n} {prepared_modality(m, canvas).shape}" for n, m in part.dataset.modalities.items())
+        shapes = ", ".join(f"{n} {m.code.stored(m, canvas).shape}" for n, m in part.dataset.modalities.items())
         lines.append(f"{part.name}: {len(table):,} samples, {len(table.target.names)} classes, {shapes}, in {folder}")
         if table.unreadable:
             lines.append(f"{part.name}: {len(table.unreadable)} unreadable sample(s) left out:")

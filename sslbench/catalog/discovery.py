@@ -20,6 +20,7 @@ import pluggy
 
 from sslbench.api import hooks
 from sslbench.api.errors import RequestError
+from sslbench.api.layouts import register_layouts
 from sslbench.api.renamed import SPEC_FIELDS
 from sslbench.api.specs import Kind
 from sslbench.api.values import Event
@@ -117,6 +118,7 @@ def discover(entries: Iterable[PluginEntry], *, disabled: Collection[str] = (), 
         listeners += callbacks
         problems += advice
     catalog = _build_catalog(found, listeners, problems)
+    register_layouts(component.spec for component in catalog.all("layout"))
     serious = [str(problem) for problem in catalog.problems if problem.kind != "advice"]
     if strict and serious:
         raise RequestError(serious)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from sslbench.api.errors import ImplementationError
+from sslbench.api.layouts import LayoutSpec
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, Kind, MethodSpec, Recipe, Setting, Spec, StudySpec
@@ -14,9 +15,9 @@ from sslbench.api.suggestions import did_you_mean
 from sslbench.api.values import Event
 from sslbench.old_names import COMPONENTS
 
-AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec | RecipeSpec | StudySpec | ReferenceSpec"
+AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec | RecipeSpec | StudySpec | ReferenceSpec | LayoutSpec"
 KINDS: tuple[Kind, ...] = get_args(Kind)
-DATA_KINDS: frozenset[Kind] = frozenset({"augmentation", "recipe", "study", "reference"})
+DATA_KINDS: frozenset[Kind] = frozenset({"augmentation", "recipe", "study", "reference", "layout"})
 """Kinds without settings and families."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sslbench.api.executors import ExecutorSpec
 from sslbench.api.implementations import FORM, is_implementation_name
+from sslbench.api.layouts import ANY_LAYOUT, DTYPES, LayoutSpec
 from sslbench.api.protocols import Metric, ProtocolSpec
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import Published, ReferenceSpec
@@ -39,6 +40,7 @@ HOOKS: Mapping[str, tuple[Kind, type[Any]]] = {
     "sslbench_studies": ("study", StudySpec),
     "sslbench_executors": ("executor", ExecutorSpec),
     "sslbench_references": ("reference", ReferenceSpec),
+    "sslbench_layouts": ("layout", LayoutSpec),
 }
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 BACKBONE_NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
@@ -68,6 +70,10 @@ def broken_rules(kind: Kind, spec: Any) -> Iterator[str]:
     if isinstance(spec, RecipeSpec):
         if spec.name in ("auto", "none"):
             yield f"{spec.name!r}: has a special meaning in recipe={spec.name}. Use another name"
+        return
+    if isinstance(spec, LayoutSpec):
+        yield from _check_build(spec)
+        yield from _check_layout(spec)
         return
     yield from _check_config(spec)
     yield from _check_build(spec)
@@ -108,7 +114,7 @@ def _check_config(spec: Spec[Any]) -> Iterator[str]:
         yield f"{spec.name!r}: smoke is {_describe_value(spec.smoke)}, not a {config.__name__}"
 
 
-def _check_build(spec: Spec[Any]) -> Iterator[str]:
+def _check_build(spec: Spec[Any] | LayoutSpec) -> Iterator[str]:
     build: Any = spec.build
     if isinstance(build, str) and not is_implementation_name(build):
         yield f"{spec.name!r}: build={build!r} is not of the form {FORM!r}"
@@ -129,6 +135,19 @@ def _check_kind_fields(spec: Any) -> Iterator[str]:
         yield f"{spec.name!r}: card is {_describe_value(spec.card)}, not a DatasetCard"
     if isinstance(spec, ProtocolSpec) and not all(isinstance(metric, Metric) for metric in spec.metrics):
         yield f"{spec.name!r}: metrics hold something that is not a Metric"
+
+
+def _check_layout(spec: LayoutSpec) -> Iterator[str]:
+    if spec.name in ANY_LAYOUT:
+        yield f"{spec.name!r}: has a special meaning. Use another name"
+    if spec.dtype not in DTYPES:
+        yield f"{spec.name!r}: dtype is {spec.dtype!r}, not one of {', '.join(DTYPES)}"
+    if not 0 <= spec.channel_axis < len(spec.axes):
+        yield f"{spec.name!r}: channel_axis is {spec.channel_axis!r}, but samples have {len(spec.axes)} axes, from 0"
+    if len(spec.example) != len(spec.axes) or not all(side > 0 for side in spec.example):
+        yield f"{spec.name!r}: example is {spec.example!r}, not one positive side for each of {', '.join(spec.axes)}"
+    if spec.has_length and (spec.channel_axis == 0 or spec.has_size):
+        yield f"{spec.name!r}: has_length needs an axis 0 that is neither the channels nor in pixels"
 
 
 def _check_operations(spec: AugmentationSpec) -> Iterator[str]:

@@ -16,7 +16,7 @@ app = command_group("Compare self-supervised methods on your data, overall and f
 KINDS = {
     "methods": "method", "backbones": "backbone", "operations": "operation", "augmentations": "augmentation",
     "datasets": "dataset", "protocols": "protocol", "studies": "study", "executors": "executor",
-    "recipes": "recipe", "references": "reference",
+    "recipes": "recipe", "references": "reference", "layouts": "layout",
 }  # fmt: skip
 
 

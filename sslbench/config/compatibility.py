@@ -60,7 +60,7 @@ def incompatibilities(
     problems = [_with_section("method", sentence) for sentence in method.spec.check(method.config, facts)]
     for name, choice in backbones.items():
         modality = facts.modalities[name]
-        if modality.layout not in choice.spec.layouts:
+        if not choice.spec.takes(modality.layout):
             takes = ", ".join(sorted(choice.spec.layouts))
             problems.append(f"backbone: {choice.name!r} takes {takes}, but {name!r} has layout {modality.layout}")
             continue
@@ -138,10 +138,9 @@ def modality_mismatches(learned: Mapping[str, Modality], measured: Mapping[str, 
             problems.append(
                 f"data: {modality!r} of {name} has layout {theirs.layout}, but the pretraining data has {ours.layout}"
             )
-        elif ours.layout == "image" and ours.shape[0] != theirs.shape[0]:
-            counts = (
-                f"{modality!r} of {name} has {theirs.shape[0]} channel(s), but the pretraining data {ours.shape[0]}"
-            )
+        elif ours.channels != theirs.channels:
+            axis = ours.spec.axes[ours.spec.channel_axis]
+            counts = f"{modality!r} of {name} has {theirs.channels} {axis}, but the pretraining data {ours.channels}"
             problems.append(f"data: {counts}. Set channels=gray on both datasets, where they have this setting")
     return problems
 

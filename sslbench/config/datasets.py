@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from sslbench.api.files import title_problem
 from sslbench.api.specs import Dataset, DatasetSpec, Source
 from sslbench.api.suggestions import did_you_mean
 from sslbench.api.targets import kind_of
+from sslbench.api.values import Modality
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import Choice, choose, parts_of
 from sslbench.data.placeholder import PlaceholderDataset
@@ -166,7 +167,10 @@ def _open(
     missing: dict[str, list[str]] = {}
     for part in parts:
         try:
-            found.parts.append(_check_labels(datasets.part(choice, part, fetch=fetch)))
+            opened = _check_labels(datasets.part(choice, part, fetch=fetch))
+            wrong = [f"{path}: {opened.name}: {error}" for error in modality_errors(catalog, opened.dataset.modalities)]
+            found.problems += wrong
+            found.parts += [] if wrong else [opened]
         except DataMissing as error:
             missing.setdefault(str(error), []).append(f"{choice.name}/{part}" if part else choice.name)
         except DataBroken as error:
@@ -178,6 +182,14 @@ def _open(
     for reason, names in missing.items():
         named = [choice.name] if len(names) == len(parts) > 1 else names
         found.missing.append(describe_missing(catalog, choice, ", ".join(named), reason))
+
+
+def modality_errors(catalog: Catalog, modalities: Mapping[str, Modality]) -> Iterator[str]:
+    """Yield what no run can use in the modalities of a dataset: unknown layouts, and shapes that do not fit them."""
+    for name, modality in modalities.items():
+        layout = catalog.find("layout", modality.layout)
+        errors = [f"has an unknown layout: {layout}"] if isinstance(layout, str) else modality.find_errors()
+        yield from (f"modality {name!r} {error}" for error in errors)
 
 
 def _name_readers(catalog: Catalog, name: str) -> str:

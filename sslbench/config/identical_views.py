@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sslbench.api.values import Layout, Modality, PlanContext, Role
+from sslbench.api.values import Modality, PlanContext, Role
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import Choice, PlannedAugmentation, PlannedOperation, choose_augmentations
 
@@ -20,13 +20,13 @@ def find_identical_views(
     return [name for name, modality in modalities.items() if not _differ(augmentation, roles, modality.layout)]
 
 
-def _differ(augmentation: PlannedAugmentation, roles: Mapping[str, Role], layout: Layout) -> bool:
+def _differ(augmentation: PlannedAugmentation, roles: Mapping[str, Role], layout: str) -> bool:
     """Return whether views differ, by a random operation or by different fixed operations."""
     fixed = set()
     for role, wanted in roles.items():
         operations = augmentation.roles.get(role, ()) if wanted.augment else ()
         for view in range(wanted.count):
-            applied = [o for o in operations if layout in o.choice.spec.layouts and _probability(o, view) > 0]
+            applied = [o for o in operations if o.choice.spec.takes(layout) and _probability(o, view) > 0]
             if any(o.choice.spec.random or _probability(o, view) < 1 for o in applied):
                 return True
             fixed.add(repr([o.key() for o in applied]))
@@ -66,7 +66,7 @@ def refuse_identical_views(
     return problems
 
 
-def _list_fitting(catalog: Catalog, roles: Mapping[str, Role], facts: PlanContext, layout: Layout) -> list[str]:
+def _list_fitting(catalog: Catalog, roles: Mapping[str, Role], facts: PlanContext, layout: str) -> list[str]:
     """Return the installed augmentations that make views of a layout differ on this data."""
     augmented = [name for name, role in roles.items() if role.augment] or list(roles)
     acting = {name: Role(count=role.count) for name, role in roles.items()}

@@ -22,7 +22,6 @@ from sslbench.config.settings import TrainSettings
 from sslbench.convert import to_key_form, to_plain
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.groups import UNGROUPED
-from sslbench.data.prepare import prepared_modality
 from sslbench.data.splits import SplitSettings, rule_versions
 from sslbench.environment import DECODERS, device_kind, versions
 
@@ -118,11 +117,13 @@ def part_key(part: Part, settings: PrepareSettings, canvas: int) -> str:
 
 
 def samples_key(part: Part, settings: PrepareSettings, canvas: int) -> str:
-    """Return the key of prepared samples: files, reader settings, canvas (if images have one) and decoding libraries."""
-    images = {name: m for name, m in part.dataset.modalities.items() if m.layout == "image"}
-    prepared = {name: prepared_modality(modality, canvas) for name, modality in images.items()}
-    is_resized = any(prepared[name].shape != modality.shape for name, modality in images.items())
-    values: list[Any] = [settings.background] if images else []
+    """Return the key of prepared samples: files, reader settings, canvas (if samples have one) and decoding libraries."""
+    modalities = part.dataset.modalities
+    sized = {name: m for name, m in modalities.items() if m.spec.has_size}
+    prepared = {name: modality.code.stored(modality, canvas) for name, modality in sized.items()}
+    is_resized = any(prepared[name].shape != modality.shape for name, modality in sized.items())
+    values: list[Any] = [settings.background] if sized else []
+    values += [m.spec.label for m in modalities.values() if m.spec.version > 1]
     values += [settings.fit, {name: modality.shape for name, modality in prepared.items()}] if is_resized else []
     values += [part.choice.spec.card.groups, versions(DECODERS)]
     return stage_digest("samples", part.choice.key(), part.part, part.fingerprint(), *values)
@@ -168,13 +169,13 @@ def training_settings(plan: Plan) -> Any:
 
 def view_sizes(plan: Plan) -> Any:
     """Return the size of encoded images, or None without images."""
-    return plan.view if any(m.layout == "image" for m in plan.modalities.values()) else None
+    return plan.view if any(m.spec.has_size for m in plan.modalities.values()) else None
 
 
 def pretrain_key(plan: Plan, seed: int, fold: int) -> str:
     """Return the key of a method's encoders."""
     spec = plan.spec
-    shapes = {name: (m.layout, m.shape, m.facts) for name, m in plan.modalities.items()}
+    shapes = {name: m.identity for name, m in plan.modalities.items()}
     values: list[Any] = [plan.method.key(), shapes, versions(LIBRARIES)]
     if spec.backbone:
         values += [{m: c.key() for m, c in plan.backbones.items()}, seed if spec.depends_on_seed else None]
@@ -188,7 +189,7 @@ def pretrain_key(plan: Plan, seed: int, fold: int) -> str:
 
 def pretrain_shape(plan: Plan) -> str:
     """Return the key of a training's cost per sample: everything but the samples, their number, epochs and seed."""
-    shapes = {name: (m.layout, m.shape, m.facts) for name, m in plan.modalities.items()}
+    shapes = {name: m.identity for name, m in plan.modalities.items()}
     values: list[Any] = [plan.method.key(), shapes, {m: c.key() for m, c in plan.backbones.items()}, plan.threads]
     if plan.spec.trains:
         own = plan.train
@@ -199,7 +200,7 @@ def pretrain_shape(plan: Plan) -> str:
 
 def encoder_shape(plan: Plan, *more: Any) -> str:
     """Return the key of the encoders' cost per sample, and of `more` computations on their features."""
-    shapes = {name: (m.layout, m.shape, m.facts) for name, m in plan.modalities.items()}
+    shapes = {name: m.identity for name, m in plan.modalities.items()}
     encoders = {m: c.key() for m, c in plan.backbones.items()} if plan.spec.backbone else plan.method.key()
     return digest("encoder", shapes, encoders, plan.view, plan.canvas, plan.threads, plan.train.precision, *more)
 

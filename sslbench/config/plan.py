@@ -40,7 +40,6 @@ from sslbench.config.settings import ModalitySettings, PretrainSettings, TrainSe
 from sslbench.config.sizes import default_canvas, default_view, warn_of_enlarging
 from sslbench.convert import convert, to_plain
 from sslbench.data.canvas import PrepareSettings
-from sslbench.data.prepare import prepared_modality
 from sslbench.data.splits import SplitSettings, division_errors
 from sslbench.environment import Precision
 
@@ -155,7 +154,7 @@ def _complete(
     view_size = draft.section("view", ViewSettings).size
     view = view_size or default_view((*pretrain, *evaluate))
     canvas = prepare.size or default_canvas(view, (*pretrain, *evaluate))
-    stored = {name: prepared_modality(m, canvas) for name, m in pretrain[0].dataset.modalities.items()}
+    stored = {name: m.code.stored(m, canvas) for name, m in pretrain[0].dataset.modalities.items()}
     stored = _restrict_facts(draft, stored)
     used, backbones = _backbones(draft, method.spec, stored)
     encoded = {name: _encoded_modality(m, view) for name, m in used.items()}
@@ -212,7 +211,7 @@ def _check_parts(draft: Draft, pretrain: Sequence[Part], evaluate: Sequence[Part
 
 def _threads(machine: Machine, modalities: Mapping[str, Modality], rows: int) -> int:
     """Choose the number of threads from the data alone, so that the number of runs or seeds changes no key."""
-    pixels = [math.prod(m.shape[1:]) if m.layout == "image" else math.inf for m in modalities.values()]
+    pixels = [math.prod(m.sides) if m.spec.has_size else math.inf for m in modalities.values()]
     is_small = rows <= SMALL_SAMPLES and max(pixels, default=math.inf) <= SMALL_PIXELS
     return machine.small_threads or machine.threads if is_small else machine.threads
 
@@ -230,9 +229,10 @@ def _restrict_facts(draft: Draft, modalities: Mapping[str, Modality]) -> dict[st
 
 
 def _encoded_modality(modality: Modality, view: int) -> Modality:
-    if modality.layout == "image":
-        return replace(modality, shape=(modality.shape[0], view, view))
-    return modality
+    """Return a modality at the size of encoded samples."""
+    if not modality.spec.has_size:
+        return modality
+    return replace(modality, shape=modality.spec.with_sides(modality.shape, (view,) * len(modality.sides)))
 
 
 def _backbones(

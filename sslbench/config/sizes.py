@@ -20,7 +20,7 @@ def default_view(parts: Sequence[Part]) -> int:
     For images of mixed shapes it is the median of their longer sides, rounded down to a multiple of four, or DEFAULT_VIEW
     if the sizes are unknown.
     """
-    declared = {m.shape[1:] for part in parts for m in part.dataset.modalities.values() if m.layout == "image"}
+    declared = {m.sides for part in parts for m in part.dataset.modalities.values() if m.spec.has_size}
     if len(declared) == 1 and (side := _square_side(declared.pop())):
         return side
     sizes = image_sizes(parts)
@@ -57,7 +57,7 @@ def warn_of_enlarging(requested: int, parts: Sequence[Part]) -> Iterator[str]:
 
 
 def image_sizes(parts: Sequence[Part]) -> NDArray[np.int64] | None:
-    """Return height and width [n, 2] of every image, or None if not all are known.
+    """Return height and width [n, 2] of every image (or shortest and longest side), or None if not all are known.
 
     A dataset whose images have mixed sizes may provide them as `sizes` [rows, 2], read from the files' headers; 0 marks a
     file that cannot be read.
@@ -65,10 +65,11 @@ def image_sizes(parts: Sequence[Part]) -> NDArray[np.int64] | None:
     found: list[NDArray[np.int64]] = []
     for part in parts:
         for modality in part.dataset.modalities.values():
-            if modality.layout != "image":
+            if not modality.spec.has_size:
                 continue
             if 0 not in modality.shape:
-                found.append(np.tile(np.array(modality.shape[1:], np.int64), (max(1, len(part.dataset.labels)), 1)))
+                sides = modality.sides if len(modality.sides) == 2 else (min(modality.sides), max(modality.sides))
+                found.append(np.tile(np.array(sides, np.int64), (max(1, len(part.dataset.labels)), 1)))
                 continue
             sizes = getattr(part.dataset, "sizes", None)
             if sizes is None:

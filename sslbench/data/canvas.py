@@ -55,15 +55,21 @@ def find_unused_sampling(settings: PrepareSettings) -> list[str]:
     return [f"prepare.sampling={settings.sampling}: has no effect without prepare.samples. Set prepare.samples=NUMBER"]
 
 
-def match_background(image: NDArray[np.uint8], background: Background) -> NDArray[np.uint8]:
-    """Return an image [C, H, W], inverted if the most frequent value of its edges does not match `background`."""
+def match_background(
+    image: NDArray[Any], background: Background, value_range: tuple[float, float] = (0, 255)
+) -> NDArray[Any]:
+    """Return an image [C, H, W], inverted if the most frequent value of its edges does not match `background`.
+
+    `value_range` holds the lowest and highest possible value.
+    """
     if background == "as-is":
         return image
-    is_light = edge_mode(image).mean() >= MID_GRAY
-    return image if is_light == (background == "light") else 255 - image
+    low, high = value_range
+    is_light = edge_mode(image).mean() >= low + (high - low) * MID_GRAY / 255
+    return image if is_light == (background == "light") else (low + high - image).astype(image.dtype)
 
 
-def fit_to_canvas(image: NDArray[np.uint8], size: int, fit: Fit) -> NDArray[np.uint8]:
+def fit_to_canvas(image: NDArray[Any], size: int, fit: Fit) -> NDArray[Any]:
     """Resize an image [C, H, W] to [C, size, size], antialiased when it shrinks."""
     height, width = image.shape[1:]
     if fit == "crop":
@@ -77,22 +83,26 @@ def fit_to_canvas(image: NDArray[np.uint8], size: int, fit: Fit) -> NDArray[np.u
     small = resize(image, max(1, round(height * scale)), max(1, round(width * scale)))
     if small.shape[1:] == (size, size):
         return small
-    canvas = np.empty((image.shape[0], size, size), np.uint8)
+    canvas = np.empty((image.shape[0], size, size), image.dtype)
     canvas[:] = edge_mode(small)[:, None, None]
     top, left = (size - small.shape[1]) // 2, (size - small.shape[2]) // 2
     canvas[:, top : top + small.shape[1], left : left + small.shape[2]] = small
     return canvas
 
 
-def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+def resize(image: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     """Resize an image [C, H, W] to [C, height, width], bilinear and antialiased."""
     if image.shape[1:] == (height, width):
         return image
-    planes = [Image.fromarray(p).resize((width, height), Image.Resampling.BILINEAR) for p in image]
-    return np.stack([np.asarray(plane) for plane in planes])
+    planes = image if image.dtype == np.uint8 else image.astype(np.float32)
+    resized = [Image.fromarray(p).resize((width, height), Image.Resampling.BILINEAR) for p in planes]
+    stacked: NDArray[Any] = np.stack([np.asarray(plane) for plane in resized])
+    return np.rint(stacked).astype(np.uint16) if image.dtype == np.uint16 else stacked
 
 
-def edge_mode(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return the most frequent value [C] on the four edges of an image [C, H, W]."""
+def edge_mode(image: NDArray[Any]) -> NDArray[Any]:
+    """Return the most frequent value [C] on the four edges of an image [C, H, W]; of floats the median."""
     ring = np.concatenate([image[:, 0], image[:, -1], image[:, 1:-1, 0], image[:, 1:-1, -1]], axis=1)
-    return np.array([np.bincount(channel, minlength=256).argmax() for channel in ring], dtype=np.uint8)
+    if image.dtype.kind == "f":
+        return np.asarray(np.median(ring, axis=1), image.dtype)
+    return np.array([np.bincount(channel).argmax() for channel in ring], dtype=image.dtype)

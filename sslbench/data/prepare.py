@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from sslbench.api.errors import DataBroken
 from sslbench.api.specs import Dataset
 from sslbench.api.values import Modality
-from sslbench.data.canvas import PrepareSettings, fit_to_canvas, match_background
+from sslbench.data.canvas import PrepareSettings
 from sslbench.data.disk_arrays import create_array
-from sslbench.data.table import SCHEMA
+from sslbench.data.table import SCHEMA, describe_values
 from sslbench.environment import count_cores, seed_from
 
 Tick = Callable[[int, int], None]
@@ -73,27 +73,10 @@ def prepare(job: PrepareJob, folder: Path, tick: Tick) -> None:
     (folder / "meta.json").write_text(json.dumps(meta, indent=1))
 
 
-def prepared_modality(modality: Modality, canvas: int) -> Modality:
-    """Return a modality after preparation: images of mixed size get a canvas and keep their size as a fact."""
-    if modality.layout == "image" and 0 in modality.shape:
-        return replace(modality, shape=(modality.shape[0], canvas, canvas), facts=(*modality.facts, "size"))
-    if modality.layout == "image" and canvas and canvas < max(modality.shape[1:]):
-        return replace(modality, shape=(modality.shape[0], canvas, canvas))
-    if modality.layout == "sequence" and modality.shape[0] == 0:
-        return replace(modality, facts=(*modality.facts, "length"))
-    return modality
-
-
-def stored_type(modality: Modality) -> type[np.uint8] | type[np.float32]:
-    """Return the type of a modality's stored values."""
-    return np.uint8 if modality.layout == "image" else np.float32
-
-
 def prepared_bytes(dataset: Dataset, canvas: int) -> int:
     """Return the bytes of a prepared dataset, without sequences of varying length, which are known only when read."""
-    shapes = {name: prepared_modality(modality, canvas).shape for name, modality in dataset.modalities.items()}
-    per_row = [math.prod(shapes[name]) * stored_type(m)().itemsize for name, m in dataset.modalities.items()]
-    return len(dataset.labels) * sum(per_row)
+    stored = [modality.code.stored(modality, canvas) for modality in dataset.modalities.values()]
+    return len(dataset.labels) * sum(math.prod(m.shape) * np.dtype(m.stored_dtype).itemsize for m in stored)
 
 
 class _Writer:
@@ -101,33 +84,28 @@ class _Writer:
 
     def __init__(self, folder: Path, name: str, modality: Modality, rows: int, job: PrepareJob) -> None:
         self.folder, self.name, self.job = folder, name, job
-        self.source = modality
-        self.modality = prepared_modality(modality, job.canvas)
-        self.ragged = modality.layout == "sequence" and modality.shape[0] == 0
-        self.kind = stored_type(modality)
-        self.sizes = np.zeros((rows, 2), np.int32) if "size" in self.modality.facts else None
+        self.source, self.code = modality, modality.code
+        self.modality = self.code.stored(modality, job.canvas)
+        self.ragged = modality.is_ragged
+        self.kind = np.dtype(modality.stored_dtype)
+        has_size = "size" in self.modality.facts
+        self.sizes = np.zeros((rows, len(modality.sides)), np.int32) if has_size else None
         if self.ragged:
             self.lengths = np.zeros(rows, np.int64)
             self.file = (folder / f"{name}.raw").open("wb")
         else:
             self.values = create_array(folder / f"{name}.npy", self.kind, (rows, *self.modality.shape))
 
-    def fit(self, value: NDArray[Any]) -> NDArray[Any]:
-        """Return the stored values of one sample; raises ValueError for a shape that the dataset did not declare."""
-        expected = self.source.shape
-        if value.ndim != len(expected) or any(e not in (0, v) for e, v in zip(expected, value.shape, strict=True)):
-            raise ValueError(f"{self.name} has shape {value.shape}, but the dataset declares {expected}")
-        if self.modality.layout != "image":
-            return value
-        value = match_background(value, self.job.settings.background)
-        return (
-            value
-            if value.shape == self.modality.shape
-            else fit_to_canvas(value, self.modality.shape[1], self.job.settings.fit)
-        )
+    def read(self, sample: Mapping[str, NDArray[Any]]) -> tuple[tuple[int, ...], NDArray[Any]]:
+        """Return the original sides and the stored values of a sample; raises ValueError for what was not declared."""
+        value, original = sample[self.name], sample.get(f"{self.name}.size")
+        for error in self.code.find_sample_errors(value, self.source):
+            raise ValueError(f"{self.name} {error}")
+        sides = self.source.spec.sides(value.shape) if original is None else original
+        return tuple(int(side) for side in sides), self.code.fit(value, self.modality, self.job.settings)
 
     def put(self, row: int, original: tuple[int, ...], value: NDArray[Any]) -> None:
-        """Write one sample; `original` is its image's height and width in the file."""
+        """Write one sample; `original` are its sides in the file."""
         if self.sizes is not None:
             self.sizes[row] = original
         if self.ragged:
@@ -155,13 +133,8 @@ class _Writer:
             "sequence_of": self.modality.sequence_of,
             "facts": list(self.modality.facts),
             "stored_facts": ["size"] if self.sizes is not None else [],
+            **describe_values(self.modality),
         }
-
-
-def _original_size(sample: Mapping[str, NDArray[Any]], name: str) -> tuple[int, ...]:
-    """Return an image's height and width in its file."""
-    size = sample.get(f"{name}.size")
-    return tuple(int(side) for side in (sample[name].shape[1:3] if size is None else size))
 
 
 ReadSample = Mapping[str, tuple[tuple[int, ...], NDArray[Any]]]
@@ -178,7 +151,7 @@ def _read_all(job: PrepareJob, writers: Mapping[str, _Writer]) -> Iterator[ReadS
     def read(row: int) -> ReadSample | Exception:
         try:
             sample = job.dataset.read(row, np.random.default_rng(seed_from("read", ids[row])))
-            return {name: (_original_size(sample, name), writer.fit(sample[name])) for name, writer in writers.items()}
+            return {name: writer.read(sample) for name, writer in writers.items()}
         except Exception as error:  # broken files are collected and reported by name
             return error
 

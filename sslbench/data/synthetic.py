@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from sslbench.api.targets import kind_of
 from sslbench.api.values import Modality, Target
 
-SIDE, LENGTH = 64, 64
-
 
 class SyntheticDataset:
     """Random samples of given shapes, for training a few steps. Each is a group of its own."""
@@ -26,16 +24,8 @@ class SyntheticDataset:
 
     def read(self, row: int, rng: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         """Return noise of the modalities' shapes."""
-        return {name: noise(modality, rng) for name, modality in self.modalities.items()}
+        return {name: modality.code.random(modality, rng) for name, modality in self.modalities.items()}
 
     def fingerprint(self) -> str:
         """Return a text that depends on the number of samples only, as results on them are discarded."""
         return f"generated {len(self.labels)}"
-
-
-def noise(modality: Modality, rng: np.random.Generator) -> NDArray[Any]:
-    """Return one random sample of a modality; varying sides are 64."""
-    shape = tuple(side or (SIDE if modality.layout == "image" else LENGTH) for side in modality.shape)
-    if modality.layout == "image":
-        return rng.integers(0, 256, shape, dtype=np.uint8)
-    return rng.normal(size=shape).astype(np.float32)

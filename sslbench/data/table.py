@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from sslbench.api.values import Modality, Target
 
 Rows = NDArray[np.int64]
 SCHEMA = 1
+LAYOUT_ENTRY = ".layout"
+"""Entry of the layout in files of computed samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -109,7 +111,7 @@ def _interleave(parts: Sequence[tuple[Rows, dict[str, NDArray[Any]]]], n: int) -
 def with_statistics(modalities: Mapping[str, Modality], pool: Pool, max_rows: int = 4096) -> dict[str, Modality]:
     """Return modalities with mean and standard deviation per channel, of at most `max_rows` evenly spaced rows of a pool.
 
-    Images are scaled to [0, 1]; padded steps of sequences do not count.
+    They are those of the natural range; padded steps of sequences do not count.
     """
     rows = np.unique(np.linspace(0, len(pool) - 1, min(max_rows, len(pool))).astype(np.int64))
     sums: dict[str, tuple[NDArray[np.float64], NDArray[np.float64], float]] = {}
@@ -117,7 +119,7 @@ def with_statistics(modalities: Mapping[str, Modality], pool: Pool, max_rows: in
         batch = pool.read(rows[start : start + 256])
         for name, modality in modalities.items():
             total, squares, count = sums.get(name, (np.zeros(1), np.zeros(1), 0.0))
-            values = _by_channel(batch[name], batch.get(f"{name}.length"), modality)
+            values = modality.code.by_channel(batch[name], batch.get(f"{name}.length"), modality)
             sums[name] = (total + values.sum(0), squares + (values**2).sum(0), count + len(values))
     result = {}
     for name, modality in modalities.items():
@@ -130,17 +132,18 @@ def with_statistics(modalities: Mapping[str, Modality], pool: Pool, max_rows: in
     return result
 
 
-def _by_channel(values: NDArray[Any], lengths: Rows | None, modality: Modality) -> NDArray[np.float64]:
-    """Return values [samples x positions, channels]."""
-    if modality.layout == "image":
-        flat = np.moveaxis(values, 1, -1).reshape(-1, values.shape[1]).astype(np.float64)
-        return flat / 255 if values.dtype == np.uint8 else flat
-    if modality.layout == "sequence":
-        if lengths is None:
-            return values.reshape(-1, values.shape[-1]).astype(np.float64)
-        inside = np.arange(values.shape[1])[None] < lengths[:, None]
-        return values[inside].astype(np.float64)
-    return values.astype(np.float64)
+def describe_values(modality: Modality) -> dict[str, Any]:
+    """Return the fields of a modality on its values that differ from the defaults, for JSON."""
+    fields = {"dtype": modality.dtype, "range": modality.range, "shown": modality.shown}
+    return {name: value for name, value in fields.items() if value}
+
+
+def read_modality(described: Mapping[str, Any]) -> Modality:
+    """Return a modality from its entry in a JSON file."""
+    values: dict[str, Any] = {}
+    for name in (one.name for one in fields(Modality) if one.name in described):
+        values[name] = tuple(described[name]) if isinstance(described[name], list) else described[name]
+    return Modality(**values)
 
 
 def open_prepared(folder: Path, name: str) -> Prepared:
@@ -151,12 +154,7 @@ def open_prepared(folder: Path, name: str) -> Prepared:
     kept = np.load(folder / "kept.npy")
     modalities, data, facts = {}, {}, {}
     for modality, described in meta["modalities"].items():
-        modalities[modality] = Modality(
-            layout=described["layout"],
-            shape=tuple(described["shape"]),
-            sequence_of=described["sequence_of"],
-            facts=tuple(described["facts"]),
-        )
+        modalities[modality] = read_modality(described)
         offsets = folder / f"{modality}.offsets.npy"
         data[modality] = Column(
             values=np.load(folder / f"{modality}.npy", mmap_mode="r"),

@@ -9,12 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sslbench.api.image_boxes import center_boxes, crop_resize
 from sslbench.api.modules import Operation
 from sslbench.api.values import KeyedRandom, Modality, Role, View
 from sslbench.data.keyed_random import CounterRandom
@@ -47,23 +45,23 @@ class ViewMaker:
     """Convert stored rows to views; `seed` keys all random numbers."""
 
     modalities: Mapping[str, Modality]
-    sizes: Mapping[str, tuple[int, int]]
+    sizes: Mapping[str, tuple[int, ...]]
     seed: int
     squashed: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def natural(self, stored: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-        """Move a batch to the device in its natural range: images [B, C, H, W] in [0, 1], the rest float32.
+        """Move a batch to the device in its natural range, float32: images of integers in [0, 1].
 
         An image that was squashed to its canvas gets 'aspect' [B], its original width divided by its height.
         """
         view: dict[str, Tensor] = {}
         for name, values in stored.items():
             tensor = torch.from_numpy(values).to(self.device, non_blocking=True)
-            if values.dtype == np.uint8:
-                view[name] = tensor.to(torch.float32).mul_(1 / 255)
+            if name in self.modalities:
+                view[name] = self.modalities[name].code.natural(tensor)
             else:
-                view[name] = tensor if "." in name and name.endswith("length") else tensor.to(torch.float32)
+                view[name] = tensor if name.endswith(".length") else tensor.to(torch.float32)
         if self.squashed:
             for name in [n for n in view if n.endswith(".size")]:
                 view[f"{name.removesuffix('.size')}.aspect"] = view[name][:, 1] / view[name][:, 0]
@@ -73,9 +71,9 @@ class ViewMaker:
         """Return the view without augmentation: whole images (or their central square) at the encoders' size."""
         made = dict(view)
         for name, size in self.sizes.items():
-            if name in made and made[name].shape[2:] != size:
-                made[name] = crop_resize(made[name], center_boxes(made[name], made.get(f"{name}.aspect")), size)
-        return self._channels_last(made)
+            if name in made and self.modalities[name].spec.sides(made[name].shape[1:]) != size:
+                made[name] = self.modalities[name].code.resize(made[name], size, made.get(f"{name}.aspect"))
+        return self._arrange(made)
 
     def make(
         self, view: View, samples: Tensor, epoch: int, augmentation: BuiltAugmentation, roles: Mapping[str, Role]
@@ -89,18 +87,19 @@ class ViewMaker:
             views = []
             for place in range(wanted.count):
                 random = CounterRandom.of(samples, self.seed, epoch, augmentation.name, role, place)
-                views.append(self._channels_last(_augment(view, random, augmentation.roles[role], place)))
+                views.append(self._arrange(_augment(view, random, augmentation.roles[role], place)))
             made[role] = tuple(views)
         return made
 
-    def _channels_last(self, view: View) -> View:
-        """Convert images to channels-last memory format, which is faster for convolutions."""
-        return {
-            name: x.contiguous(memory_format=torch.channels_last)
-            if name in self.modalities and self.modalities[name].layout == "image" and x.shape[1] > 1
-            else x
-            for name, x in view.items()
-        }
+    def _arrange(self, view: View) -> View:
+        """Convert batches to the memory format of their layout: channels last is faster for convolutions."""
+        return {name: self._arrange_one(name, x) for name, x in view.items()}
+
+    def _arrange_one(self, name: str, x: Tensor) -> Tensor:
+        spec = self.modalities[name].spec if name in self.modalities else None
+        if spec is None or not spec.memory_format or x.shape[1 + spec.channel_axis] == 1:
+            return x
+        return x.contiguous(memory_format=getattr(torch, spec.memory_format))
 
 
 def _augment(view: View, random: KeyedRandom, operations: Sequence[BuiltOperation], place: int) -> View:

@@ -23,7 +23,7 @@ from sslbench.config.keys import prepare_key
 from sslbench.config.plan import Plan
 from sslbench.convert import to_plain
 from sslbench.data.summary import summarize_data
-from sslbench.data.table import Prepared
+from sslbench.data.table import Prepared, describe_values
 from sslbench.evaluation.scores import read_scores
 from sslbench.results.card import make_card
 from sslbench.results.record import ClassScore, Record, Score, Status, encode
@@ -118,7 +118,12 @@ def _describe_data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> di
             "labeled": int(kind_of(table.target).is_labeled(table.labels).sum()),
             "classes": len(table.target.names),
             "modalities": {
-                name: {"layout": modality.layout, "shape": list(modality.shape), "facts": list(modality.facts)}
+                name: {
+                    "layout": modality.layout,
+                    "shape": list(modality.shape),
+                    "facts": list(modality.facts),
+                    **describe_values(modality),
+                }
                 for name, modality in table.modalities.items()
             },
             "unreadable": list(table.unreadable),

@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sslbench.api.errors import RequestError
-from sslbench.api.values import Modality
+from sslbench.api.layouts import DTYPES
 from sslbench.catalog.facts import Catalog
+from sslbench.data.table import read_modality
 from sslbench.results.card import make_card
 from sslbench.results.frames import read_record
 from sslbench.results.image_reading import reader_source
@@ -74,7 +75,9 @@ def export_run(run: Path, to: Path, seed: int | None, catalog: Catalog) -> list[
 
 def _is_readable(takes: EncoderInput) -> bool:
     """Return whether `read_image` can read the input of an encoder."""
-    return takes.modality.layout == "image" and takes.modality.shape[0] in READABLE and not takes.selected
+    modality = takes.modality
+    is_image_file = modality.spec.has_size and len(modality.sides) == 2 and modality.stored_dtype == "uint8"
+    return is_image_file and modality.channels in READABLE and not takes.selected
 
 
 def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -122,7 +125,7 @@ def read_input(record: Record, modality: str) -> EncoderInput:
     settings: Mapping[str, Any] = record.settings
     span = next((data["intensity_span"] for data in record.evaluated_on if "intensity_span" in data), None)
     return EncoderInput(
-        modality=Modality(layout=described["layout"], shape=tuple(described["shape"]), facts=tuple(described["facts"])),
+        modality=read_modality(described),
         size=tuple(facts["size"]),
         bfloat16=settings["train"]["precision"] == "bfloat16",
         squashed=settings["prepare"]["fit"] == "squash" and "size" in described["facts"],
@@ -152,19 +155,18 @@ def _describe_statistics(one: ExportedEncoder) -> str:
 
 
 def _describe_array(takes: EncoderInput) -> str:
-    sides = " x ".join(str(side or "any") for side in takes.modality.shape)
-    if takes.modality.layout == "image":
-        return f"an array uint8 of channels x height x width: {sides}, values 0 to 255; the program resizes it"
-    names = "steps x channels" if takes.modality.layout == "sequence" else "values"
-    return f"an array float32 of {names}: {sides}, in the units of the data"
+    modality, kind = takes.modality, takes.modality.stored_dtype
+    sides = " x ".join(str(side or "any") for side in modality.shape)
+    units = "in the units of the data" if kind == "float32" else f"values 0 to {DTYPES[kind]}"
+    resized = "; the program resizes it" if modality.spec.has_size else ""
+    return f"an array {kind} of {' x '.join(modality.spec.axes)}: {sides}, {units}{resized}"
 
 
 def _array_lines(one: ExportedEncoder, takes: EncoderInput) -> list[str]:
-    kind = "uint8" if takes.modality.layout == "image" else "float32"
     aspect = ", torch.ones(1)" if takes.squashed else ""
     comment = "  # ones: the width of the image over its height" if takes.squashed else ""
     return [
-        f'    values = np.load("{one.modality}.npy").astype(np.{kind})',
+        f'    values = np.load("{one.modality}.npy").astype(np.{takes.modality.stored_dtype})',
         f"    vector = encoder(torch.from_numpy(values[None]){aspect})[0]  # [{one.width}]{comment}",
     ]
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sslbench.api.errors import RequestError
-from sslbench.api.image_boxes import center_boxes, crop_resize
 from sslbench.api.modules import Backbone
 from sslbench.api.values import Modality
 from sslbench.catalog.facts import Catalog
@@ -47,13 +46,12 @@ class EncoderProgram(nn.Module):
         self.takes = takes
 
     def forward(self, values: Tensor, aspect: Tensor | None = None) -> Tensor:
-        """Encode [1, *shape] to [1, width]; images are uint8, and `aspect` [1] is for squashed images only."""
+        """Encode [1, *shape] to [1, width]; `aspect` [1] is for squashed images only."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self.takes.bfloat16):
-            x = values.to(torch.float32)
-            if self.takes.modality.layout == "image":
-                x = x * (1 / 255)
-                if x.shape[2:] != self.takes.size:
-                    x = crop_resize(x, center_boxes(x, aspect), (self.takes.size[0], self.takes.size[1]))
+            modality = self.takes.modality
+            x = modality.code.natural(values)
+            if modality.spec.has_size and modality.spec.sides(x.shape[1:]) != self.takes.size:
+                x = modality.code.resize(x, self.takes.size, aspect)
             vector: Tensor = self.encoder(x)
         return vector.float()
 
@@ -75,12 +73,9 @@ def rebuild_encoder(
             f"backbone {name}: version {choice.spec.version} is installed, but the run used version {backbone['version']}. "
             "Install that version or run again"
         ])  # fmt: skip
-    channels = takes.modality.shape[0 if takes.modality.layout == "image" else -1]
-    shape = (channels, *takes.size) if takes.modality.layout == "image" else takes.modality.shape
-    modality = Modality(
-        layout=takes.modality.layout, shape=shape, facts=takes.modality.facts, mean=(0.0,) * channels,
-        std=(1.0,) * channels,
-    )  # fmt: skip
+    spec, shape, channels = takes.modality.spec, takes.modality.shape, takes.modality.channels
+    shape = spec.with_sides(shape, takes.size) if spec.has_size else shape
+    modality = replace(takes.modality, shape=shape, mean=(0.0,) * channels, std=(1.0,) * channels)
     encoder: Backbone = choice.without_weights().build(modality)
     for statistic in ("mean", "std"):  # published weights may have statistics for another number of channels
         setattr(encoder, statistic, state[statistic].clone())
@@ -112,12 +107,9 @@ def save_program(encoder: Backbone, takes: EncoderInput, path: Path) -> None:
 
 def _example(takes: EncoderInput) -> tuple[tuple[Tensor, ...], Any]:
     """Return an example input and the sides that may vary."""
-    modality = takes.modality
-    if modality.layout == "image":
-        image = torch.zeros((1, *modality.shape), dtype=torch.uint8)
-        return ((image, torch.ones(1)) if takes.squashed else (image,)), None
-    steps: Literal[0] | int = modality.shape[0]
-    if modality.layout == "sequence" and steps == 0:
-        series = torch.zeros((1, STEPS, *modality.shape[1:]))
-        return (series,), ({1: torch.export.Dim("steps", min=2)},)
-    return (torch.zeros((1, *modality.shape)),), None
+    modality, kind = takes.modality, getattr(torch, takes.modality.stored_dtype)
+    if modality.is_ragged:
+        series = torch.zeros((1, STEPS, *modality.shape[1:]), dtype=kind)
+        return (series,), ({1: torch.export.Dim(modality.spec.axes[0], min=2)},)
+    sample = torch.zeros((1, *modality.shape), dtype=kind)
+    return ((sample, torch.ones(1)) if takes.squashed else (sample,)), None

@@ -14,10 +14,11 @@ import numpy as np
 
 from sslbench import environment
 from sslbench.api.errors import Unavailable
+from sslbench.api.layouts import RANDOM_SIDE
 from sslbench.config.datasets import Part
 from sslbench.config.plan import Plan
 from sslbench.data.splits import SplitSettings
-from sslbench.data.synthetic import SIDE, SyntheticDataset
+from sslbench.data.synthetic import SyntheticDataset
 from sslbench.progress import TrainingStep
 from sslbench.results.store import Store
 from sslbench.stages.graph import Stage
@@ -39,7 +40,7 @@ def shrink_plan(plan: Plan) -> Plan:
 
     It fetches nothing and does not stop early.
     """
-    values = sum(int(np.prod([side or SIDE for side in m.shape])) for m in plan.modalities.values())
+    values = sum(int(np.prod([side or RANDOM_SIDE for side in m.shape])) for m in plan.modalities.values())
     rows = int(np.clip(VALUES_PER_MODALITY // max(values, 1), MIN_ROWS, MAX_ROWS))
     batch = int(np.clip(BATCH_VALUES // max(values, 1), MIN_BATCH, min(plan.train.batch_size, rows)))
 

@@ -12,19 +12,15 @@ from sslbench.api.modules import Backbone, Depth, DropPath, LearnedPositions, Pu
 from sslbench.api.values import Modality
 from sslbench.environment import seed_everything
 from sslbench.testing.check import NotApplicable, Subject, check
+from sslbench.testing.example_modalities import example_modalities
 from sslbench.testing.method_checks import plain_tensors
 
 ROWS = 6
-IMAGES = {f"an image of {c} channel(s)": Modality(layout="image", shape=(c, 32, 32)) for c in (1, 3)}
-OTHERS = {
-    "a sequence": Modality(layout="sequence", shape=(12, 3)),
-    "a vector": Modality(layout="vector", shape=(24,)),
-}
 
 
 def modalities(subject: Subject) -> dict[str, Modality]:
     """Return the modalities to test the backbone on."""
-    return {what: m for what, m in {**IMAGES, **OTHERS}.items() if m.layout in subject.spec.layouts}
+    return {what: m for what, m in example_modalities(subject.catalog).items() if subject.spec.takes(m.layout)}
 
 
 def build_encoder(subject: Subject, modality: Modality) -> Backbone:
@@ -79,8 +75,7 @@ def is_independent_of_the_batch(subject: Subject) -> Iterator[str]:
 def normalizes_its_input(subject: Subject) -> Iterator[str]:
     """Runs pass natural ranges and the statistics of the training images; unscaled input trains poorly."""
     for what, modality in modalities(subject).items():
-        channels = modality.shape[-1] if modality.layout != "image" else modality.shape[0]
-        scaled = replace(modality, mean=(0.5,) * channels, std=(0.25,) * channels)
+        scaled = replace(modality, mean=(0.5,) * modality.channels, std=(0.25,) * modality.channels)
         x, encoder, plain = random_rows(modality), build_encoder(subject, scaled), build_encoder(subject, modality)
         plain.load_state_dict({**encoder.state_dict(), **{k: plain.state_dict()[k] for k in ("mean", "std")}})
         with torch.no_grad():
@@ -110,13 +105,15 @@ def registers_encoder_tensors(subject: Subject) -> Iterator[str]:
 @check("backbone", change="use `length` to exclude padded steps", needs=("is_deterministic_in_eval",))
 def ignores_padding(subject: Subject) -> Iterator[str]:
     """Sequences of a batch are padded to the longest one, and a sample's features must not depend on that."""
-    if "sequence" not in subject.spec.layouts:
-        raise NotApplicable("does not support sequences")
-    encoder = build_encoder(subject, Modality(layout="sequence", shape=(0, 3)))
-    x, length = torch.rand(ROWS, 8, 3), torch.tensor([8, 3, 5, 8, 1, 2])
-    x = x * (torch.arange(8) < length.unsqueeze(1)).unsqueeze(-1)
+    padded = next((m for m in modalities(subject).values() if m.spec.has_length), None)
+    if padded is None:
+        raise NotApplicable("does not support samples of different lengths")
+    others = padded.shape[1:]
+    encoder = build_encoder(subject, replace(padded, shape=(0, *others)))
+    x, length = torch.rand(ROWS, 8, *others), torch.tensor([8, 3, 5, 8, 1, 2])
+    x = x * (torch.arange(8) < length.unsqueeze(1)).view(ROWS, 8, *(1,) * len(others))
     with torch.no_grad():
-        short, long = encoder(x, length), encoder(torch.cat([x, torch.zeros(ROWS, 4, 3)], 1), length)
+        short, long = encoder(x, length), encoder(torch.cat([x, torch.zeros(ROWS, 4, *others)], 1), length)
     if not torch.allclose(short, long, rtol=1e-3, atol=1e-4):
         yield f"four more padded steps change the features by up to {float((short - long).abs().max()):.2g}"
 
@@ -240,6 +237,7 @@ def has_statistics_of_published_weights(subject: Subject) -> Iterator[str]:
 def _for_capability(subject: Subject, capability: str) -> Modality:
     if capability not in subject.spec.provides(subject.spec.smoke):
         raise NotApplicable(f"does not provide {capability!r}")
-    if "image" not in subject.spec.layouts:
-        raise NotApplicable("does not support images")
-    return IMAGES["an image of 3 channel(s)"]
+    sized = [m for m in modalities(subject).values() if m.spec.has_size and m.channels > 1]
+    if not sized:
+        raise NotApplicable("does not support samples with sizes in pixels")
+    return sized[0]

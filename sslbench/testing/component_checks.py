@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Any
 
 from sslbench.api.errors import ImplementationError
+from sslbench.api.layouts import ANY_LAYOUT
 from sslbench.api.protocols import Need
 from sslbench.api.targets import KINDS
 from sslbench.catalog.facts import DATA_KINDS
+from sslbench.config.datasets import modality_errors
 from sslbench.convert import convert, to_plain
 from sslbench.environment import isolated_python
 from sslbench.testing.check import NotApplicable, Subject, check
 
-LAYOUTS: Mapping[str, int] = {"vector": 1, "sequence": 2, "image": 3}
-"""Every layout, and the number of dimensions of a sample."""
 DISCOVERY_SCRIPT = """
 import json, sys
 from sslbench.catalog.discovery import HEAVY, discover, installed_entries
@@ -60,6 +60,7 @@ def imports_no_heavy_modules(subject: Subject) -> Iterator[str]:
     "dataset",
     "protocol",
     "executor",
+    "layout",
     change="set build='package.module:Name' to a class or function of an importable module",
 )
 def has_an_implementation(subject: Subject) -> Iterator[str]:
@@ -103,21 +104,19 @@ def settings_survive_a_round_trip(subject: Subject) -> Iterator[str]:
     "backbone",
     "operation",
     "protocol",
-    change=f"use {', '.join(LAYOUTS)} for layouts, {', '.join(KINDS)} for targets, and members of Need for needs",
+    change=f"use installed layouts (sslbench list layouts), {', '.join(KINDS)} for targets, and members of Need for needs",
 )
 def uses_known_names(subject: Subject) -> Iterator[str]:
     """A layout or target that no other component has fits nothing, so every run rejects it."""
     spec, kind = subject.spec, subject.component.kind
+    layouts = [component.name for component in subject.catalog.all("layout")]
     if kind == "dataset":
-        for name, modality in spec.card.modalities.items():
-            yield from _unknown(f"the layout of the card's {name!r}", [modality.layout], LAYOUTS)
-            if len(modality.shape) != LAYOUTS.get(modality.layout, len(modality.shape)):
-                yield f"the card's {name!r} has shape {modality.shape}, which does not fit layout {modality.layout!r}"
+        yield from (f"the card: {error}" for error in modality_errors(subject.catalog, spec.card.modalities))
     elif kind == "protocol":
         yield from _unknown("targets", spec.targets, KINDS)
         yield from _unknown("needs", spec.needs, [*Need])
     else:
-        yield from _unknown("layouts", spec.layouts, LAYOUTS)
+        yield from _unknown("layouts", spec.layouts, [*layouts, *ANY_LAYOUT])
 
 
 def _unknown(what: str, values: Collection[Any], known: Collection[Any]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from sslbench.api.errors import DataMissing, RequestError
 from sslbench.api.specs import Dataset, DatasetCard, Source
 from sslbench.api.targets import kind_of
 from sslbench.config.choices import choose
-from sslbench.config.datasets import DatasetCache
+from sslbench.config.datasets import DatasetCache, modality_errors
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.convert import to_plain
@@ -122,16 +122,18 @@ def matches_the_counts_of_its_card(subject: Subject) -> Iterator[str]:
 
 @check(
     "dataset",
-    change="return uint8 [C, H, W] for images and float32 for other layouts, in the shapes of `modalities`",
+    change="return samples in the shapes and types of `modalities`: images uint8 and others float32 if these state no dtype",
     needs=("has_valid_columns",),
 )
 def reads_announced_shapes(subject: Subject) -> Iterator[str]:
     """Storage is allocated from the announced shapes; a sample that differs is left out as unreadable."""
     dataset = open_dataset(subject)
+    layouts = {component.name for component in subject.catalog.all("layout")}
+    known = {name: modality for name, modality in dataset.modalities.items() if modality.layout in layouts}
     for row in some_rows(dataset):
         sample = read(dataset, row)
-        for name, modality in dataset.modalities.items():
-            value, wanted = sample.get(name), np.uint8 if modality.layout == "image" else np.float32
+        for name, modality in known.items():
+            value, wanted = sample.get(name), np.dtype(modality.stored_dtype)
             if value is None:
                 yield f"row {row} has no {name!r}"
             elif (
@@ -139,7 +141,7 @@ def reads_announced_shapes(subject: Subject) -> Iterator[str]:
                 or value.ndim != len(modality.shape)
                 or any(side not in (0, found) for side, found in zip(modality.shape, value.shape, strict=False))
             ):
-                yield f"row {row}: {name!r} is {value.dtype} {value.shape}; announced {modality.shape} of {np.dtype(wanted)}"
+                yield f"row {row}: {name!r} is {value.dtype} {value.shape}; announced {modality.shape} of {wanted}"
             elif not np.isfinite(value).all():
                 yield f"row {row}: {name!r} is not finite"
 
@@ -152,7 +154,7 @@ def reads_announced_shapes(subject: Subject) -> Iterator[str]:
 def is_usable_in_a_run(subject: Subject) -> Iterator[str]:
     """A dataset must also be planned, prepared and encoded by a run."""
     settings, dataset = _open_first_part(subject)
-    if unusable := list(_unusable(dataset, subject.spec.card)):
+    if unusable := [*modality_errors(subject.catalog, dataset.modalities), *_unusable(dataset, subject.spec.card)]:
         yield from unusable
         return
     for name in dataset.modalities:

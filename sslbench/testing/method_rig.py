@@ -25,7 +25,7 @@ from sslbench.data.prepare import PrepareJob, prepare
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.environment import places
 from sslbench.testing.check import Subject
-from sslbench.testing.props import LAYOUTS
+from sslbench.testing.example_modalities import installed_layouts
 from sslbench.train.build import TrainingData, build_augmentation, build_method, gather_training_data, make_views
 from sslbench.train.distributed.fabric import make_fabric
 from sslbench.train.distributed.process_group import SingleProcess
@@ -111,7 +111,8 @@ def _rig(subject: Subject, batch: int) -> MethodRig:
 def plan_method(subject: Subject, batch: int = BATCH) -> Plan:
     """Plan the first combination of modalities, of the number that the method takes, without problems."""
     problems: list[str] = []
-    for layouts in combinations(LAYOUTS, subject.spec.modalities[0]):
+    names = [spec.name for spec in installed_layouts(subject.catalog)]
+    for layouts in combinations(names, subject.spec.modalities[0]):
         try:
             return _plan_on_layouts(subject, layouts, batch)
         except RequestError as error:
@@ -138,7 +139,7 @@ def _encoder_for(subject: Subject, layout: str) -> str:
     installed = sorted(subject.catalog.all("backbone"), key=lambda component: component.name != "kit-encoder")
     for component in installed:
         spec = component.spec
-        if wanted <= spec.provides(spec.config()) and layout in spec.layouts:
+        if wanted <= spec.provides(spec.config()) and spec.takes(layout):
             return component.name
     return "kit-encoder"
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api import (
+    ANY_LAYOUT,
     AugmentationSpec,
     BackboneSpec,
     Citation,
@@ -29,6 +30,7 @@ from sslbench.api import (
     hookimpl,
     setting,
 )
+from sslbench.api.layouts import DTYPES, find_layout
 
 if TYPE_CHECKING:
     from sslbench.api.modules import Operation
@@ -37,12 +39,14 @@ if TYPE_CHECKING:
 
 KIT = Citation(title="sslbench's conformance kit", authors="the sslbench authors", year=2026, url="https://example.org")
 CARD = DatasetCard(license="MIT", citation=KIT, source="generated", obtain="it is generated", embedded=True)
-SIDE, STEPS, BANDS, LENGTH = 16, 12, 3, 24
-LAYOUTS: Mapping[str, Modality] = {
-    "image": Modality(layout="image", shape=(3, SIDE, SIDE)),
-    "sequence": Modality(layout="sequence", shape=(STEPS, BANDS)),
-    "vector": Modality(layout="vector", shape=(LENGTH,)),
-}
+SIDE = 16
+
+
+def example_modality(layout: str) -> Modality:
+    """Return the kit's modality of a layout; images are small, so that methods train fast."""
+    spec = find_layout(layout)
+    sides = (min(side, SIDE) for side in spec.sides(spec.example))
+    return Modality(layout=layout, shape=spec.with_sides(spec.example, sides) if spec.has_size else spec.example)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,7 @@ class Samples:
     """Four classes, each a pattern with noise."""
 
     def __init__(self, config: SamplesConfig) -> None:
-        self.modalities: Mapping[str, Modality] = {name: LAYOUTS[name] for name in config.layouts}
+        self.modalities: Mapping[str, Modality] = {name: example_modality(name) for name in config.layouts}
         self.target = Target(kind="class", names=("a", "b", "c", "d"))
         self.labels: NDArray[np.int64] = np.arange(config.rows) % 4
         self.columns: Mapping[str, NDArray[np.str_]] = {"id": np.arange(config.rows).astype(np.str_)}
@@ -89,9 +93,9 @@ class Samples:
 def _draw_sample(modality: Modality, label: int, rng: np.random.Generator) -> NDArray[Any]:
     pattern = np.random.default_rng([11, label]).normal(size=modality.shape)
     values = pattern + rng.normal(scale=0.5, size=modality.shape)
-    return (
-        np.clip(128 + 40 * values, 0, 255).astype(np.uint8) if modality.layout == "image" else values.astype(np.float32)
-    )
+    if modality.stored_dtype == "float32":
+        return values.astype(np.float32)
+    return (np.clip(128 + 40 * values, 0, 255) * (DTYPES[modality.stored_dtype] / 255)).astype(modality.stored_dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +112,7 @@ def noise(config: NoiseConfig, parts: OperationParts) -> Operation:
         made = dict(view)
         for name in parts.modalities.keys() & view.keys():
             made[name] = view[name] + config.amount * draws.normal(name, *view[name].shape[1:])
-            made[name] = made[name].clamp(0, 1) if parts.modalities[name].layout == "image" else made[name]
+            made[name] = made[name].clamp(0, 1) if parts.modalities[name].has_unit_range else made[name]
         return made
 
     return change
@@ -139,7 +143,7 @@ def sslbench_datasets() -> Iterable[DatasetSpec[SamplesConfig]]:
 def sslbench_backbones() -> Iterable[BackboneSpec[EncoderConfig]]:
     yield BackboneSpec(name="kit-encoder", version=1, summary="patches, a layer, and their mean", citation=KIT,
                        config=EncoderConfig, smoke=EncoderConfig(width=8), build="sslbench.testing.props_model:Encoder",
-                       layouts=frozenset({"image", "sequence", "vector"}), provides=provides)  # fmt: skip
+                       layouts=ANY_LAYOUT, provides=provides)  # fmt: skip
 
 
 @hookimpl
@@ -152,7 +156,7 @@ def sslbench_methods() -> Iterable[MethodSpec[NoConfig]]:
 @hookimpl
 def sslbench_operations() -> Iterable[OperationSpec[NoiseConfig]]:
     yield OperationSpec(name="kit-noise", version=1, summary="noise on everything", citation=KIT, config=NoiseConfig,
-                        smoke=NoiseConfig(), build=noise, layouts=frozenset({"image", "sequence", "vector"}))  # fmt: skip
+                        smoke=NoiseConfig(), build=noise, layouts=ANY_LAYOUT)  # fmt: skip
 
 
 @hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -18,23 +19,24 @@ PATCH = 4
 class Encoder(Backbone):
     """An encoder that embeds pieces of a sample with two layers and averages them.
 
-    Provides tokens, depth and any size. Pieces are patches of an image, steps of a sequence, or a whole vector.
+    Provides tokens, depth and any size. Pieces are patches of images [C, H, W], steps of sequences, or whole samples.
     """
 
     def __init__(self, config: EncoderConfig, modality: Modality) -> None:
         super().__init__(modality)
-        self.layout, self.width = modality.layout, config.width
+        self.spec, self.width = modality.spec, config.width
+        self.has_patches = self.spec.has_size and len(modality.sides) == 2
         self.patch, self.prefix, self.depth = (PATCH, PATCH), 0, 2
-        inside = {"image": modality.shape[0] * PATCH**2, "sequence": modality.shape[-1], "vector": modality.shape[0]}
-        self.first = nn.Linear(inside[modality.layout], config.width)
+        inside = modality.channels if self.spec.has_length else math.prod(modality.shape)
+        self.first = nn.Linear(modality.channels * PATCH**2 if self.has_patches else inside, config.width)
         self.norm = nn.LayerNorm(config.width)
         self.second = nn.Linear(config.width, config.width)
 
     def pieces(self, x: Tensor) -> Tensor:
         """Split [B, *shape] into [B, N, values of a piece]."""
-        if self.layout == "image":
+        if self.has_patches:
             return nn.functional.unfold(x, PATCH, stride=PATCH).transpose(1, 2)
-        return x if self.layout == "sequence" else x.unsqueeze(1)
+        return x.movedim(self.spec.channel_axis + 1, -1) if self.spec.has_length else x.flatten(1).unsqueeze(1)
 
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
         """Return [B, N, width], or the K pieces of `keep` [B, K]."""

@@ -13,17 +13,16 @@ from sslbench.config.choices import PlannedAugmentation, choose_augmentations
 from sslbench.config.compatibility import fill_in_size
 from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.views import BuiltAugmentation, ViewMaker
-from sslbench.testing.backbone_checks import IMAGES, OTHERS
 from sslbench.testing.check import NotApplicable, Subject, check
+from sslbench.testing.example_modalities import example_modalities
 from sslbench.train.build import build_augmentation
 
 ROWS, SIDE = 8, 32
-MODALITIES: Mapping[str, Modality] = {**IMAGES, **OTHERS}
 
 
 def supported_modalities(subject: Subject) -> dict[str, Modality]:
     """Return the modalities that an operation supports."""
-    return {what: m for what, m in MODALITIES.items() if m.layout in subject.spec.layouts}
+    return {what: m for what, m in example_modalities(subject.catalog).items() if subject.spec.takes(m.layout)}
 
 
 def sample(modality: Modality) -> dict[str, Tensor]:
@@ -72,7 +71,7 @@ def stays_in_range(subject: Subject) -> Iterator[str]:
         for view in (sample(modality), {k: torch.zeros_like(x) for k, x in sample(modality).items()}):
             made = apply_operation(subject, modality, view)["x"]
             low, high = float(made.min()), float(made.max())
-            if not torch.isfinite(made).all() or (modality.layout == "image" and not -1e-4 <= low <= high <= 1 + 1e-4):
+            if not torch.isfinite(made).all() or (modality.has_unit_range and not -1e-4 <= low <= high <= 1 + 1e-4):
                 yield f"{what}, at most {float(view['x'].max()):.2g}, becomes [{low:.4g}, {high:.4g}]"
 
 
@@ -148,17 +147,17 @@ def uses_installed_operations(subject: Subject) -> Iterator[str]:
 def makes_valid_views(subject: Subject) -> Iterator[str]:
     """The whole augmentation must make finite views in range, the same ones for the same draws, for every role."""
     planned, _ = _planned(subject)
-    for what, modalities in _seen_by(planned).items():
+    for what, modalities in _seen_by(planned, example_modalities(subject.catalog)).items():
         built = build_augmentation(planned, SIDE, modalities, None)
         for role in built.roles:
             yield from (f"{what}, role {role!r}: {wrong}" for wrong in _view_errors(built, modalities, role))
 
 
-def _seen_by(planned: PlannedAugmentation) -> dict[str, dict[str, Modality]]:
+def _seen_by(planned: PlannedAugmentation, examples: Mapping[str, Modality]) -> dict[str, dict[str, Modality]]:
     """Return every modality that all operations support, alone; else one of each supported layout, together."""
-    layouts = [o.choice.spec.layouts for operations in planned.roles.values() for o in operations]
-    alone = {what: {"x": m} for what, m in MODALITIES.items() if all(m.layout in taken for taken in layouts)}
-    several = {m.layout: m for m in MODALITIES.values() if any(m.layout in taken for taken in layouts)}
+    operations = [o.choice.spec for chosen in planned.roles.values() for o in chosen]
+    alone = {what: {"x": m} for what, m in examples.items() if all(spec.takes(m.layout) for spec in operations)}
+    several = {m.layout: m for m in examples.values() if any(spec.takes(m.layout) for spec in operations)}
     return alone or {"modalities together": {str(layout): m for layout, m in several.items()}}
 
 
@@ -179,7 +178,5 @@ def _view_errors(built: BuiltAugmentation, modalities: Mapping[str, Modality], r
                 yield "views differ for the same draws"
             if not torch.isfinite(one[name]).all():
                 yield "views are not finite"
-            elif (
-                modality.layout == "image" and not -1e-4 <= float(one[name].min()) <= float(one[name].max()) <= 1 + 1e-4
-            ):
+            elif modality.has_unit_range and not -1e-4 <= float(one[name].min()) <= float(one[name].max()) <= 1 + 1e-4:
                 yield "images exceed [0, 1]"

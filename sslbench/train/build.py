@@ -19,7 +19,7 @@ from sslbench.api.values import Modality, Target
 from sslbench.config.choices import Choice, PlannedAugmentation
 from sslbench.config.compatibility import fill_in_size
 from sslbench.config.plan import Plan
-from sslbench.data.table import Pool, Prepared, with_statistics
+from sslbench.data.table import Pool, Prepared, read_modality, with_statistics
 from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
 from sslbench.environment import seed_everything
 from sslbench.train.pool import divide_pool
@@ -71,7 +71,7 @@ def gather_training_data(plan: Plan, tables: Sequence[Prepared], fold: int) -> T
 
 def make_views(plan: Plan, modalities: Mapping[str, Modality], seed: int, device: torch.device) -> ViewMaker:
     """Return the view maker of a plan."""
-    sizes = {name: (m.shape[1], m.shape[2]) for name, m in plan.modalities.items() if m.layout == "image"}
+    sizes = {name: m.sides for name, m in plan.modalities.items() if m.spec.has_size}
     return ViewMaker(
         modalities=modalities, sizes=sizes, seed=seed, squashed=plan.prepare.fit == "squash", device=device
     )
@@ -159,9 +159,9 @@ def describe_encoders(method: Method, modalities: Mapping[str, Modality]) -> dic
     """Describe the input of each encoder with weights: normalization statistics, input size and pooling."""
     found = {}
     for name, encoder in method.encoders.items():
-        shape = modalities[name].shape
+        modality = modalities[name]
         mean, std = ([round(v, 6) for v in encoder.get_buffer(one).flatten().tolist()] for one in ("mean", "std"))
-        size = list(shape[1:] if modalities[name].layout == "image" else shape)
+        size = list(modality.sides if modality.spec.has_size else modality.shape)
         if any(True for _ in encoder.parameters()):
             found[name] = {"mean": mean, "std": std, "size": size, "pooling": encoder.pooling}
     return found
@@ -180,14 +180,9 @@ def save_training_facts(folder: Path, data: TrainingData) -> None:
 def load_training_facts(folder: Path) -> tuple[Mapping[str, Modality], Target, int]:
     """Read the modalities, target and number of rows that `save_training_facts` wrote."""
     content = json.loads((folder / "material.json").read_text())
-    modalities = {name: _make_modality(values) for name, values in content["modalities"].items()}
+    modalities = {name: read_modality(values) for name, values in content["modalities"].items()}
     if "target" not in content:  # written before targets other than classes could be learned
         names = content["classes"]
         content["target"] = {"kind": "none" if names is None else "class", "names": names or ()}
     target = Target(kind=content["target"]["kind"], names=tuple(content["target"]["names"]))
     return modalities, target, content["samples"]
-
-
-def _make_modality(values: Mapping[str, Any]) -> Modality:
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return Modality(**fields)

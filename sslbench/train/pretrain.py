@@ -15,7 +15,7 @@ from sslbench.api.modules import Method, TrainedMethod
 from sslbench.api.values import Batch, ImageArtifact, Step
 from sslbench.config.plan import Plan
 from sslbench.data.keyed_random import CounterRandom
-from sslbench.data.table import Pool, Prepared
+from sslbench.data.table import LAYOUT_ENTRY, Pool, Prepared
 from sslbench.environment import seed_everything
 from sslbench.progress import TrainingStep
 from sslbench.train.build import (
@@ -159,9 +159,9 @@ def _make_holdout_feed(plan: Plan, feed: SampleFeed, data: TrainingData) -> Samp
 
 
 def set_channels_last(plan: Plan, method: Method) -> Method:
-    """Store the weights of an image method in channels-last order, which convolutions run faster with."""
-    if any(modality.layout == "image" for modality in plan.modalities.values()):
-        method.to(memory_format=torch.channels_last)
+    """Store weights in the memory format of the modalities: convolutions run faster with channels last."""
+    for name in sorted({modality.spec.memory_format for modality in plan.modalities.values()} - {""}):
+        method.to(memory_format=getattr(torch, name))
     return method
 
 
@@ -194,7 +194,8 @@ def _illustrate(plan: Plan, data: TrainingData, method: TrainedMethod, seed: int
     with torch.no_grad():
         for artifact in method.illustrate(batch, step):
             if isinstance(artifact, ImageArtifact):
-                np.savez_compressed(folder / f"illustration-{artifact.name}.npz", **dict(artifact.arrays))  # type: ignore[arg-type]
+                arrays = {**artifact.arrays, LAYOUT_ENTRY: np.array(artifact.layout)}
+                np.savez_compressed(folder / f"illustration-{artifact.name}.npz", **arrays)  # type: ignore[arg-type]
 
 
 def load_pretrained(plan: Plan, seed: int, folder: Path, epoch: int | None) -> Method:

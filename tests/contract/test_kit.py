@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import get_args
 
 import pytest
 import torch
@@ -14,12 +13,12 @@ from sslbench.api.errors import RequestError
 from sslbench.api.executors import ExecutorSpec
 from sslbench.api.protocols import ProtocolSpec
 from sslbench.api.specs import BackboneSpec, DatasetSpec, MethodSpec, OperationSpec, StudySpec
-from sslbench.api.values import Layout, Modality
+from sslbench.api.values import Modality
 from sslbench.catalog.discovery import PluginEntry, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.testing import conformance
 from sslbench.testing.check import CHECKS, Subject, run_check
-from sslbench.testing.component_checks import LAYOUTS
+from sslbench.testing.example_modalities import example_modalities
 from sslbench.testing.kit import as_test, cases, subjects_of, table, with_kit
 from tests.broken import BROKEN, datasets, protocols
 
@@ -34,7 +33,7 @@ PHOTO = {"image": Modality(layout="photo", shape=(3, 0, 0))}
 UNKNOWN = {
     "targets: unknown value 'classes'": lambda folder: replace(protocols.SOUND(folder), targets=frozenset({"classes"})),
     "needs: empty": lambda folder: replace(protocols.SOUND(folder), needs=frozenset()),
-    "the layout of the card's 'image': unknown value 'photo'": lambda folder: replace(
+    "the card: modality 'image' has an unknown layout: layout 'photo' is not installed": lambda folder: replace(
         BROKEN["raises_when_files_are_missing"](folder), card=replace(datasets.CARD, modalities=PHOTO)
     ),
 }
@@ -113,7 +112,8 @@ def test_a_protocol_that_reports_its_choice_passes_every_check(tmp_path):
 
 
 def test_the_kit_covers_every_layout():
-    assert set(LAYOUTS) == set(get_args(Layout))
+    catalog = with_kit(installed_entries())
+    assert {m.layout for m in example_modalities(catalog).values()} == {c.name for c in catalog.all("layout")}
 
 
 def test_every_check_has_its_toy():

@@ -82,7 +82,7 @@ def suggest_shorter(plans: Sequence[Plan]) -> Iterator[str]:
         yield f"train.steps={trained.train.steps // 2} (of {trained.train.steps})"
     if rows > FEWER_SAMPLES:
         yield f"prepare.samples={FEWER_SAMPLES} (of {rows:,} samples)"
-    if any(m.layout == "image" for m in first.modalities.values()) and first.view >= 64:
+    if any(m.spec.has_size for m in first.modalities.values()) and first.view >= 64:
         yield f"view.size={first.view // 2} (a quarter of the pixels of {first.view})"
     if len(first.protocols) > 1:
         least = next((p.name for p in first.protocols if p.spec.samples_seen is None), first.protocols[0].name)

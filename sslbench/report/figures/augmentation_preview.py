@@ -10,7 +10,7 @@ import numpy as np
 from sslbench.api.values import View
 from sslbench.config.plan import Plan
 from sslbench.data.table import Pool, Prepared
-from sslbench.report.figures.style import pyplot, save_figure, show_sample
+from sslbench.report.figures.style import pyplot, save_figure
 
 SAMPLES, VIEWS, CELL, SEED = 3, 2, 1.15, 0
 
@@ -41,9 +41,7 @@ def draw_augmentation_preview(plan: Plan, table: Prepared, folder: Path) -> Path
             values = [read[name], stored[name][place], *(view[name][place].numpy() for view in views)]
             for value, length in zip(values, lengths, strict=True):
                 axes = next(cells)
-                is_unit_range = modality.layout == "image" and value.dtype != np.uint8
-                shown = np.clip(value, 0, 1) * 255 if is_unit_range else value
-                show_sample(axes, shown, modality.layout, None if length is None else int(length[place]))
+                modality.code.draw(axes, value, modality, None if length is None else int(length[place]))
     return save_figure(figure, folder / "seen")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from sslbench.data.table import Prepared
 from sslbench.report.figures.dataset_examples import class_names
-from sslbench.report.figures.style import pyplot, save_figure, show_sample
+from sslbench.report.figures.style import pyplot, save_figure
 from sslbench.stages.graph import Stage
 
 MAX_PER_GROUP, CELL = 8, 0.75
@@ -25,7 +25,7 @@ def draw_exemplars(evaluations: Sequence[Stage], tables: Sequence[Prepared], fol
         table, name = named.get(dataset), f"{content.get('name')}-{dataset.replace('/', '-')}"
         if not content.get("groups") or table is None or name in paths:
             continue
-        images = [modality for modality, what in table.modalities.items() if what.layout == "image"]
+        images = [modality for modality, what in table.modalities.items() if what.spec.has_image]
         for shown in [content["modalities"]] if content.get("modalities") else [(one, one) for one in images]:
             paths[name] = _draw(table, shown, content["groups"], folder / name)
     return list(paths.values())
@@ -57,6 +57,7 @@ def _draw(table: Prepared, shown: Sequence[str], groups: Mapping[str, Sequence[i
             modality = shown[min(place, 1)]
             steps = stored.get(f"{modality}.length")
             length = None if steps is None else int(steps[place])
-            show_sample(axes, stored[modality][place], table.modalities[modality].layout, length)
+            what = table.modalities[modality]
+            what.code.draw(axes, stored[modality][place], what, length)
             axes.set_title(name[:18], fontsize=5, pad=1)
     return save_figure(figure, path)

@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.data.table import Prepared
-from sslbench.report.figures.style import pyplot, save_figure, show_image
+from sslbench.report.figures.style import pyplot, save_figure
 
 CLASSES, PER_CLASS, CELL = 3, 3, 0.9
 
 
 def draw_examples(table: Prepared, folder: Path, mark: str = "") -> list[Path]:
-    """Draw `examples-NAME` as PNG and SVG for every image modality, with a row per table or pool member.
+    """Draw `examples-NAME` as PNG and SVG for every modality with images, with a row per table or pool member.
 
     `mark` distinguishes tables of the same name.
     """
     paths = []
     for modality, what in table.modalities.items():
-        if what.layout == "image" and len(table):
+        if what.spec.has_image and len(table):
             which = "" if len(table.modalities) == 1 else f"-{modality}"
             name = f"examples-{table.name.replace('/', '-')}{mark}{which}"
             rows = {
@@ -76,7 +76,7 @@ def _evenly_spaced(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 
 
 def _draw(table: Prepared, modality: str, blocks: Mapping[str, Mapping[str, NDArray[np.int64]]], path: Path) -> Path:
-    columns = CLASSES * PER_CLASS
+    columns, what = CLASSES * PER_CLASS, table.modalities[modality]
     figure, grid = pyplot().subplots(
         len(blocks), columns, figsize=(CELL * columns, (CELL + 0.35) * len(blocks)), squeeze=False, layout="constrained"
     )
@@ -89,5 +89,5 @@ def _draw(table: Prepared, modality: str, blocks: Mapping[str, Mapping[str, NDAr
         for place, (name, rows) in enumerate(groups.items()):
             grid_row[place * PER_CLASS].set_title(name, fontsize=7, loc="left")
             for axes, image in zip(grid_row[place * PER_CLASS :], table.read(rows)[modality], strict=False):
-                show_image(axes, image)
+                what.code.draw(axes, image, what)
     return save_figure(figure, path)

@@ -8,29 +8,38 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.report.figures.style import pyplot, save_figure, show_image
+from sslbench.api.layouts import find_layout
+from sslbench.api.values import Modality
+from sslbench.data.table import LAYOUT_ENTRY
+from sslbench.report.figures.style import pyplot, save_figure
 
 PREFIX = "illustration-"
+OLD_LAYOUT = "image"
+"""Layout of files that an earlier version wrote, which state none."""
 ROWS, CELL = 8, 1.1
 
 
 def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
     """Draw every set of images of a pretraining as PNG and SVG, a column per caption and a row per sample.
 
-    The first three channels are drawn, or the first of two.
+    Samples are drawn as images of their layout.
     """
     paths = []
     for file in sorted(stage.glob(f"{PREFIX}*.npz")):
         with np.load(file) as opened:
+            layout = str(opened[LAYOUT_ENTRY]) if LAYOUT_ENTRY in opened.files else OLD_LAYOUT
+            spec = find_layout(layout)
             arrays = {
-                name: opened[name][:ROWS] for name in opened.files if opened[name].ndim == 4 and len(opened[name])
+                name: opened[name][:ROWS]
+                for name in opened.files
+                if opened[name].ndim == 1 + len(spec.axes) and len(opened[name])
             }
-        if arrays:
-            paths.append(_draw(arrays, folder / file.stem.removeprefix(PREFIX)))
+        if arrays and spec.has_image:
+            paths.append(_draw(arrays, layout, folder / file.stem.removeprefix(PREFIX)))
     return paths
 
 
-def _draw(arrays: Mapping[str, NDArray[np.float32]], path: Path) -> Path:
+def _draw(arrays: Mapping[str, NDArray[np.float32]], layout: str, path: Path) -> Path:
     rows = max(len(images) for images in arrays.values())
     size = (CELL * len(arrays), CELL * rows + 0.3)
     figure, grid = pyplot().subplots(rows, len(arrays), figsize=size, squeeze=False, layout="constrained")
@@ -39,5 +48,6 @@ def _draw(arrays: Mapping[str, NDArray[np.float32]], path: Path) -> Path:
         for row in range(rows):
             grid[row, column].axis("off")
             if row < len(images):
-                show_image(grid[row, column], np.clip(images[row], 0, 1) * 255)
+                modality = Modality(layout=layout, shape=images[row].shape)
+                modality.code.draw(grid[row, column], images[row], modality)
     return save_figure(figure, path)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sslbench.analysis.tables.best_row import own_settings
+from sslbench.api.values import Modality
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.results.record import Record
 from sslbench.results.store import PREDICTIONS, Store
@@ -41,12 +42,11 @@ class Misclassified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownInput:
-    """Images as one encoder receives them, without augmentation, and their size in pixels."""
+    """Samples as one encoder receives them, without augmentation, and their size in pixels."""
 
     modality: str
     channels: int
-    height: int
-    width: int
+    size: str
     images: Sequence[str]
 
 
@@ -61,7 +61,7 @@ def find_misclassified(
     store: Store, record: Record, dataset: str, protocol: str, table: Prepared
 ) -> list[Misclassified]:
     """List misclassified test samples, the most frequently misclassified first; empty without images."""
-    modality = _image_modality(table)
+    modality = next((name for name, what in table.modalities.items() if what.spec.has_image), None)
     path = store.run(record.run) / PREDICTIONS
     if modality is None or not path.exists():
         return []
@@ -87,7 +87,7 @@ def find_misclassified(
     chosen = _choose(wrong, labels)
     places = {name: place for place, name in enumerate(table.columns["id"].tolist())}
     rows = np.array([places[name] for name in chosen if name in places], np.int64)
-    images = encode_images(table.read(rows)[modality]) if len(rows) else []
+    images = encode_images(table.read(rows)[modality], table.modalities[modality]) if len(rows) else []
     names = table.target.names
     return [
         Misclassified(
@@ -110,14 +110,14 @@ def _choose(wrong: Mapping[str, Counter[int]], labels: Mapping[str, int]) -> lis
 
 
 def encoder_inputs(record: Record, table: Prepared) -> list[ShownInput]:
-    """Return the unaugmented inputs of a run's encoders for a few samples, for every image modality."""
+    """Return the unaugmented inputs of a run's encoders for a few samples, for every modality with images."""
     from sslbench.data.views import ViewMaker
 
     encoders: Mapping[str, Any] = next((one["encoders"] for one in record.training if one.get("encoders")), {})
     sizes = {
-        name: (int(facts["size"][0]), int(facts["size"][1]))
+        name: tuple(map(int, facts["size"]))
         for name, facts in encoders.items()
-        if name in table.modalities and table.modalities[name].layout == "image"
+        if name in table.modalities and table.modalities[name].spec.has_image and table.modalities[name].spec.has_size
     }
     if not sizes or not len(table):
         return []
@@ -127,26 +127,21 @@ def encoder_inputs(record: Record, table: Prepared) -> list[ShownInput]:
     view = maker.plain(maker.natural(table.read(rows)))
     return [
         ShownInput(
-            modality=name, channels=int(view[name].shape[1]), height=size[0], width=size[1],
-            images=encode_images((view[name].clamp(0, 1) * 255).round().byte().contiguous().numpy()),
+            modality=name, channels=table.modalities[name].channels, size=" x ".join(map(str, size)),
+            images=encode_images(view[name].contiguous().numpy(), table.modalities[name]),
         )
         for name, size in sizes.items()
     ]  # fmt: skip
 
 
-def _image_modality(table: Prepared) -> str | None:
-    return next((name for name, what in table.modalities.items() if what.layout == "image"), None)
-
-
-def encode_images(images: NDArray[np.uint8]) -> list[str]:
-    """Encode images [n, C, H, W] as PNG data URIs, from the first three channels or the first one."""
-    return [_encode(image) for image in images]
+def encode_images(samples: NDArray[Any], modality: Modality) -> list[str]:
+    """Encode the images of samples [n, *shape] as PNG data URIs."""
+    return [_encode(modality.code.to_image(values, modality)) for values in samples]
 
 
 def _encode(image: NDArray[np.uint8]) -> str:
-    channels = np.moveaxis(image[:3], 0, -1) if len(image) >= 3 else image[0]
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(channels)).save(buffer, "PNG")
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "PNG")
     return embed_png(buffer.getvalue())
 
 

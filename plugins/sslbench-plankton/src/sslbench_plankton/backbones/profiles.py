@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import BackboneSpec, Layout, PositiveInt, Range, hookimpl, setting
+from sslbench.api import BackboneSpec, PositiveInt, Range, hookimpl, setting
 from sslbench_plankton.citations import CROSS_MODAL
 
-SEQUENCE: frozenset[Layout] = frozenset({"sequence"})
+SEQUENCE: frozenset[str] = frozenset({"sequence"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import Layout, OperationSpec, PlanContext, Range, hookimpl, setting
+from sslbench.api import OperationSpec, PlanContext, Range, hookimpl, setting
 from sslbench_plankton.citations import SSLBENCH
 
-LAYOUTS: frozenset[Layout] = frozenset({"image", "sequence", "vector"})
+LAYOUTS: frozenset[str] = frozenset({"image", "sequence", "vector"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

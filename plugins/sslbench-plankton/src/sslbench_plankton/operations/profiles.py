@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sslbench.api import Layout, NonNegativeFloat, OperationSpec, PositiveInt, Shapes, Share, Span, hookimpl, setting
+from sslbench.api import NonNegativeFloat, OperationSpec, PositiveInt, Shapes, Share, Span, hookimpl, setting
 from sslbench_plankton.citations import CROSS_MODAL
 
-SEQUENCE: frozenset[Layout] = frozenset({"sequence"})
+SEQUENCE: frozenset[str] = frozenset({"sequence"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sslbench.api import KeyedRandom, Layout, OperationParts, View
+from sslbench.api import KeyedRandom, OperationParts, View
 from sslbench.api.modules import Operation
 from sslbench_plankton.operations.profiles import BandDropConfig, BandScaleConfig, MirrorConfig, TimeCropConfig
 from sslbench_plankton.resampling import resample
@@ -16,7 +16,7 @@ Change = Callable[[Tensor, "Tensor | None", KeyedRandom], "dict[str, Tensor]"]
 """A sequence, its true steps and its draws -> what becomes of it ('') and of its facts ('.length')."""
 
 
-def modalities_of(parts: OperationParts, layout: Layout) -> tuple[str, ...]:
+def modalities_of(parts: OperationParts, layout: str) -> tuple[str, ...]:
     """The modalities of a layout."""
     return tuple(name for name, modality in parts.modalities.items() if modality.layout == layout)
 

@@ -27,7 +27,7 @@ MAX_LISTED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class FolderLayout:
     """Columns of the images, a description of the layout, and notes.
 
     `rows` contains for each image 'split', 'class' ('' unknown) and every other level.
@@ -42,7 +42,7 @@ class AmbiguousLayoutError(Exception):
     """Ambiguous folders; the message begins with the setting to use."""
 
 
-def recognize_layout(folders: Sequence[Folders], levels: Sequence[str]) -> Layout:
+def recognize_layout(folders: Sequence[Folders], levels: Sequence[str]) -> FolderLayout:
     """Read split, class and other levels of every image from its folders below the root.
 
     Without `levels` the layout is recognized; raises AmbiguousLayoutError if several are possible. `levels`, such as
@@ -56,7 +56,7 @@ def recognize_layout(folders: Sequence[Folders], levels: Sequence[str]) -> Layou
     if "split" in used:
         rows, split_notes = settle_split(rows)
         notes += split_notes
-    return Layout(description=_describe(used, rows, is_stated=bool(levels)), rows=rows, notes=tuple(notes))
+    return FolderLayout(description=_describe(used, rows, is_stated=bool(levels)), rows=rows, notes=tuple(notes))
 
 
 def _recognize_levels(folders: Sequence[Folders]) -> tuple[str, ...]:

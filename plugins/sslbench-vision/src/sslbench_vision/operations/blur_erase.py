@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sslbench.api import (
-    Layout,
     NonNegativeFloat,
     NonNegativeInt,
     OperationSpec,
@@ -40,7 +39,7 @@ class EraseConfig:
 
 @hookimpl
 def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
-    image: frozenset[Layout] = frozenset({"image"})
+    image: frozenset[str] = frozenset({"image"})
     yield OperationSpec(
         name="blur", version=1, summary="Gaussian blur", citation=TORCHVISION, config=BlurConfig, smoke=BlurConfig(),
         build="sslbench_vision.operations.blur_erase_operation:blur", layouts=image,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from sslbench.api import (
-    Layout,
     NonNegativeFloat,
     NonNegativeInt,
     OperationSpec,
@@ -66,7 +65,7 @@ def resize_shapes(config: RandomResizedCropConfig | CenterCropConfig, shapes: Sh
 
 @hookimpl
 def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
-    image: frozenset[Layout] = frozenset({"image"})
+    image: frozenset[str] = frozenset({"image"})
     yield OperationSpec(
         name="random-resized-crop", version=1, summary="cut a random box and resize it, antialiased",
         citation=TORCHVISION, config=RandomResizedCropConfig, smoke=RandomResizedCropConfig(),

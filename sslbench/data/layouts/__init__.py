@@ -1,0 +1,1 @@
+"""Built-in layouts: each has a spec and an implementation."""
