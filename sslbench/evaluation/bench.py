@@ -183,5 +183,6 @@ class HarnessTrial:
         # an array of the caller is never modified, but torch warns about one that is read-only
         vectors = (torch.from_numpy(np.require(one, np.float32, ["C", "W"])) for one in (bank, query))
         unit_bank, unit_query = (nn.functional.normalize(one, dim=1) for one in vectors)
+        del bank, query, vectors  # frees copies that the caller does not keep, before the search needs memory
         cosines, rows = nearest_neighbors.find_nearest(unit_bank, unit_query, k, memory)
         return cosines.numpy(), rows.numpy()
