@@ -1,7 +1,7 @@
-"""Convert plain mappings into frozen typed dataclasses, strictly, and back.
+"""Convert plain mappings into frozen typed dataclasses, strictly, and back. The only validator of this project.
 
-OmegaConf's own conversion turns tuples into lists, accepts nan and three values for a pair, refuses Literal and stops at
-the first error. This one checks types and the ranges stated with them, and reports all problems at once.
+It serves requests, studies, suites, bundles and the specs of plugins. It checks types and the ranges stated with them, and
+reports all problems at once. Decision 14 compares it with pydantic and cattrs.
 
 Text is kept as it was typed: a text setting takes the number 2024 as '2024', and a number setting takes '010' as 10, which
 YAML 1.1 reads as 8 (see `yaml_values`). A quoted number stays text.
@@ -11,22 +11,28 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
+import itertools
 import math
 import re
+import sys
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 from sslbench.api.ranges import Limit
 from sslbench.api.settings import help_of
 from sslbench.old_names import find_new_path, find_new_value
 from sslbench.yaml_values import NUMBER, parse_scalar
 
+Source = Literal["text", "json", "python"]
+"""Origin of values: typed text, JSON (no text is read as a number), or Python objects, which are only checked."""
+_Fields: TypeAlias = tuple[Mapping[str, dataclasses.Field[Any]], Mapping[str, Any], Sequence[str]]
+"""Fields of a dataclass, their types, and the names of those without a default."""
 SETTINGS_BY_NAME = "settings by name"
 WHOLE_NUMBER = re.compile(r"[-+]?[0-9]+")
 PLAIN_TEXT = re.compile(r"[\w./~+-]+")
@@ -34,6 +40,7 @@ TRUTH_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": Fals
 """Words of YAML 1.1 for a setting that is true or false; for any other setting they are names."""
 TYPE_NAMES: Mapping[Any, str] = {
     int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path", type(None): "null",
+    Callable: "a function", type: "a class",
 }  # fmt: skip
 
 
@@ -52,46 +59,203 @@ class _Mismatch(Exception):
         self.below, self.entry = below, entry
 
 
-def convert(values: object, cls: type[Any], path: str, problems: list[str]) -> Any:
+def convert(values: object, cls: type[Any], path: str, problems: list[str], *, source: Source = "text") -> Any:
     """Convert a mapping of names to values into a dataclass.
 
-    Every problem is added to `problems` as one line; the setting then keeps its default.
+    Every problem is added to `problems` as one line; the setting then keeps its default. Returns None if a setting without
+    a default is missing or wrong.
     """
-    hints = _type_hints(cls)  # type: ignore[arg-type]  # a class is hashable
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    given: dict[str, Any] = {}
-    if not isinstance(values, Mapping):
-        lead = f"{path}=" if path else ""
-        problems.append(f"{lead}{_as_written(values)}: must be {SETTINGS_BY_NAME}")
-        return cls()
-    for name, value in values.items():
-        setting = f"{path}.{name}" if path else str(name)
-        if name not in fields:
-            new = find_new_path(setting)
-            is_renamed = new.rpartition(".")[2] in fields  # another component may have had a setting of this name
-            unknown = f"{setting}: no such setting{_suggest(str(name), fields, path)}"
-            problems.append(f"{setting} is now {new}" if is_renamed else unknown)
-            continue
-        if dataclasses.is_dataclass(hints[name]) and isinstance(value, Mapping):
-            given[name] = convert(value, typing.cast(type[Any], hints[name]), setting, problems)
-            continue
+    return _Converter(source, problems).convert_fields(values, cls, path)
+
+
+def list_type_errors(value: object) -> list[str]:
+    """List the fields of a dataclass object, at any depth, whose values their types do not allow, one line each."""
+    problems: list[str] = []
+    _Converter("python", problems).convert_value(value, type(value), "")
+    return problems
+
+
+class _Converter:
+    """Converts values of one source; adds every problem to a list."""
+
+    def __init__(self, source: Source, problems: list[str]) -> None:
+        self.source, self.problems = source, problems
+
+    def describe_fields(self, cls: type[Any]) -> _Fields:
+        return _describe_fields(cls, skip_unknown=self.source == "python")  # type: ignore[arg-type]  # it is hashable
+
+    def convert_fields(self, values: object, cls: type[Any], path: str) -> Any:
+        """Return a dataclass of the values, or None if a field without a default is missing or wrong."""
+        fields, hints, required = self.describe_fields(cls)
+        given: dict[str, Any] = {}
+        if not isinstance(values, Mapping):
+            lead = f"{path}=" if path else ""
+            self.problems.append(f"{lead}{_as_written(values)}: must be {SETTINGS_BY_NAME}")
+            return None if required else cls()
+        for name, value in values.items():
+            if _is_exact(value, hints.get(name)):  # most of the thousands of values of a record
+                given[name] = value
+                continue
+            setting = _join(path, name)
+            if name not in fields:
+                new = find_new_path(setting)
+                is_renamed = new.rpartition(".")[2] in fields  # another component may have had a setting of this name
+                unknown = f"{setting}: no such setting{_suggest(str(name), fields, path)}"
+                self.problems.append(f"{setting} is now {new}" if is_renamed else unknown)
+                continue
+            try:
+                given[name] = self.convert_value(value, hints[name], setting)
+            except _Mismatch as mismatch:
+                self.problems.append(_describe_mismatch(setting, value, mismatch, help_of(fields[name])))
+        self.problems += [f"{_join(path, name)}: is required" for name in required if name not in values]
+        if self.source == "python" or any(name not in given for name in required):
+            return None
         try:
-            given[name] = _convert_value(value, hints[name])
+            return cls(**given)
+        except (TypeError, ValueError) as error:
+            first = re.match(r"\w+", str(error))
+            is_named = path and first is not None and first[0] in fields
+            self.problems.append(f"{path}.{error}" if is_named else f"{path or cls.__name__}: {error}")
+            return None if required else cls()
+
+    def convert_value(self, value: Any, kind: Any, path: str) -> Any:
+        """Return a value as its type; raises _Mismatch where the type does not allow it."""
+        if kind is Any or _is_exact(value, kind):
+            return value
+        if isinstance(kind, type):
+            convert_one = self.convert_dataclass if dataclasses.is_dataclass(kind) else self.convert_scalar
+            return convert_one(value, kind, path)
+        origin, args = get_origin(kind), get_args(kind)
+        if origin is Annotated:
+            converted = self.convert_value(value, args[0], path)
+            for limit in args[1:]:
+                if isinstance(limit, Limit) and not limit.allows(converted):
+                    raise _Mismatch(str(limit), value)
+            return converted
+        if origin in (Union, types.UnionType):
+            return self.convert_union(value, args, path)
+        if origin is Literal:
+            if any(value == arg and type(value) is type(arg) for arg in args):
+                return value
+            raise _Mismatch(_one_of(args), value, hint=_did_you_mean(value, args))
+        if origin is not None and issubclass(origin, Mapping):
+            if not isinstance(value, Mapping):
+                raise _Mismatch(SETTINGS_BY_NAME, value)
+            return {str(name): self.convert_entry(str(name), item, args[1], path) for name, item in value.items()}
+        if origin is not None and issubclass(origin, (Sequence, AbstractSet)):
+            return self.convert_list(value, origin, args, path)
+        return self.convert_scalar(value, origin or kind, path)
+
+    def convert_dataclass(self, value: Any, kind: type[Any], path: str) -> Any:
+        if isinstance(value, kind):
+            if self.source == "python":
+                own = {name: getattr(value, name) for name in self.describe_fields(type(value))[0]}
+                self.convert_fields(own, type(value), path)
+            return value
+        if self.source == "python" or not isinstance(value, Mapping):
+            raise _Mismatch(kind.__name__ if self.source == "python" else SETTINGS_BY_NAME, value)
+        return self.convert_fields(value, kind, path)
+
+    def convert_entry(self, name: str, value: Any, kind: Any, path: str) -> Any:
+        try:
+            return self.convert_value(value, kind, _join(path, name))
         except _Mismatch as mismatch:
-            problems.append(_describe_mismatch(setting, value, mismatch, help_of(fields[name])))
-    try:
-        return cls(**given)
-    except (TypeError, ValueError) as error:
-        first = re.match(r"\w+", str(error))
-        is_named = path and first is not None and first[0] in fields
-        problems.append(f"{path}.{error}" if is_named else f"{path or cls.__name__}: {error}")
-        return cls()
+            entry = mismatch.entry if mismatch.below else value
+            below = (_write_name(name), *mismatch.below)
+            raise _Mismatch(mismatch.required, mismatch.value, hint=mismatch.hint, below=below, entry=entry) from None
+
+    def convert_union(self, value: Any, kinds: Sequence[Any], path: str) -> Any:
+        for kind in kinds:
+            if type(value) is kind or (get_origin(kind) is Annotated and type(value) is get_args(kind)[0]):
+                return self.convert_value(value, kind, path)
+        mismatches: dict[Any, _Mismatch] = {}
+        for kind in sorted(kinds, key=lambda k: _without_range(k) is float):  # an int for int | float stays an int
+            try:
+                return self.convert_value(value, kind, path)
+            except _Mismatch as mismatch:
+                mismatches[kind] = mismatch
+        mismatches.pop(type(None), None)  # null helps no user who set a value
+        found = list(mismatches.values())
+        inner = [one for one in found if one.below or one.value is not value]  # one type fits all but an entry
+        if inner or len(found) == 1:
+            raise (inner or found)[0]
+        hint = next((one.hint for one in found if one.hint), "")
+        raise _Mismatch(", or ".join(one.required for one in found), value, hint=hint)
+
+    def convert_list(self, value: Any, origin: type[Any], args: tuple[Any, ...], path: str) -> Any:
+        is_set = issubclass(origin, AbstractSet)
+        is_any_length = origin is not tuple or (len(args) == 2 and args[1] is Ellipsis)
+        if not isinstance(value, (list, tuple)) and not (is_set and isinstance(value, (set, frozenset))):
+            hint = f"Write [{value}]" if isinstance(value, (str, int, float)) and is_any_length else ""
+            raise _Mismatch("a list", value, hint=hint)
+        if not is_any_length and len(value) != len(args):
+            raise _Mismatch(f"a list of {len(args)} values", value)
+        kinds = itertools.repeat(args[0]) if is_any_length else args
+        items = (
+            self.convert_value(v, kind, f"{path}[{n}]") for n, (v, kind) in enumerate(zip(value, kinds, strict=False))
+        )
+        return frozenset(items) if is_set else tuple(items)
+
+    def convert_scalar(self, value: Any, kind: Any, path: str) -> Any:
+        given = value
+        if (kind is None or kind is type(None)) and value is None:
+            return None
+        if self.source == "text":
+            value = _parse(value, kind)
+        if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+            if not -math.inf < value < math.inf or abs(value) > sys.float_info.max:  # a whole number may be larger
+                raise _Mismatch("a finite number", given)
+            return float(value)
+        if kind is Path and isinstance(value, (str, Path)) and self.source != "python":
+            return _expand_home(value)
+        if isinstance(kind, type) and issubclass(kind, Enum) and isinstance(value, str) and self.source != "python":
+            if value in kind.__members__:
+                return kind[value]
+            raise _Mismatch(_one_of(kind.__members__), given, hint=_did_you_mean(value, list(kind.__members__)))
+        if isinstance(kind, TypeVar):
+            return value
+        if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+            return value
+        raise _Mismatch(TYPE_NAMES.get(kind or type(None), getattr(kind, "__name__", str(kind))), given)
+
+
+def _is_exact(value: Any, kind: Any) -> bool:
+    """Return whether a value has a simple type that allows it as it is."""
+    return type(value) is kind and (
+        kind is str or kind is int or kind is bool or (kind is float and math.isfinite(value))
+    )
+
+
+def _without_range(kind: Any) -> Any:
+    """Return a type without its range."""
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _join(path: str, name: object) -> str:
+    return f"{path}.{_write_name(name)}" if path else _write_name(name)
+
+
+def list_required(cls: type[Any]) -> list[str]:
+    """List the fields of a dataclass that have no default."""
+    missing = dataclasses.MISSING
+    return [f.name for f in dataclasses.fields(cls) if f.default is missing and f.default_factory is missing]
 
 
 @cache
-def _type_hints(cls: type[object]) -> Mapping[str, Any]:
-    """Resolve the types of a dataclass, which is slow, once: a study converts the same settings for every point."""
-    return typing.get_type_hints(cls, include_extras=True)
+def _describe_fields(cls: type[Any], *, skip_unknown: bool) -> _Fields:
+    """Describe a dataclass once, because types are resolved slowly and a study converts many settings of one class.
+
+    skip_unknown: replace types that are imported for type checkers only, as specs do with modules of torch, by Any.
+    """
+    unknown: dict[str, Any] = {}
+    while True:
+        try:
+            hints = typing.get_type_hints(cls, localns=unknown or None, include_extras=True)
+            return {f.name: f for f in dataclasses.fields(cls)}, hints, list_required(cls)
+        except NameError as error:
+            if not skip_unknown or not error.name or error.name in unknown:
+                raise
+            unknown[error.name] = Any
 
 
 def _describe_mismatch(setting: str, value: Any, mismatch: _Mismatch, help_text: str) -> str:
@@ -120,141 +284,27 @@ def to_plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def list_path_settings(cls: type[Any]) -> list[str]:
-    """List the settings of a dataclass whose type is a file or folder, alone or among others."""
-    return [name for name, kind in typing.get_type_hints(cls).items() if _holds_path(kind)]
-
-
-def list_text_path_settings(cls: type[Any]) -> list[str]:
-    """List the settings of a dataclass that are text and may be a path: those with `names_file` in their metadata."""
-    return [field.name for field in dataclasses.fields(cls) if field.metadata.get("names_file")]
-
-
-def _holds_path(kind: Any) -> bool:
-    return kind is Path or any(_holds_path(one) for one in get_args(kind))
-
-
-def to_key_form(value: Any) -> Any:
-    """Return a value as it enters a key: a file by its content's digest, without the fields that change no number."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [f for f in dataclasses.fields(value) if f.metadata.get("identity", True)]
-        return {f.name: to_key_form(getattr(value, f.name)) for f in fields}
-    if isinstance(value, Mapping):
-        return {str(name): to_key_form(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_key_form(item) for item in value]
-    if isinstance(value, Path):
-        return hashlib.blake2b(value.read_bytes()).hexdigest() if value.is_file() else str(value)
-    return to_plain(value)
-
-
-def _convert_value(value: Any, kind: Any) -> Any:
-    """Return a value as its type; raises _Mismatch where the type does not allow it."""
-    origin, args = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return value
-    if origin is Annotated:
-        converted = _convert_value(value, args[0])
-        for limit in args[1:]:
-            if isinstance(limit, Limit) and not limit.allows(converted):
-                raise _Mismatch(str(limit), value)
-        return converted
-    if origin in (Union, types.UnionType):
-        return _convert_union(value, args)
-    if origin is Literal:
-        if any(value == arg and type(value) is type(arg) for arg in args):
-            return value
-        raise _Mismatch(_one_of(args), value, hint=_did_you_mean(value, args))
-    if origin is tuple:
-        return _convert_tuple(value, args)
-    if origin is not None and issubclass(origin, Mapping):
-        if not isinstance(value, Mapping):
-            raise _Mismatch(SETTINGS_BY_NAME, value)
-        return {str(name): _convert_entry(str(name), item, args[1]) for name, item in value.items()}
-    return _convert_scalar(value, kind)
-
-
-def _convert_entry(name: str, value: Any, kind: Any) -> Any:
+def _expand_home(path: str | Path) -> Path:
     try:
-        return _convert_value(value, kind)
-    except _Mismatch as mismatch:
-        entry = mismatch.entry if mismatch.below else value
-        below = (name, *mismatch.below)
-        raise _Mismatch(mismatch.required, mismatch.value, hint=mismatch.hint, below=below, entry=entry) from None
+        return Path(path).expanduser()
+    except RuntimeError:
+        user = Path(path).parts[0]
+        required = f"a path, but {user!r} is not the home folder of a known user"
+        raise _Mismatch(required, path, hint="Write the path in full") from None
 
 
-def _convert_union(value: Any, kinds: Sequence[Any]) -> Any:
-    for kind in [kind for kind in kinds if type(value) is _without_range(kind)]:
-        return _convert_value(value, kind)
-    mismatches: dict[Any, _Mismatch] = {}
-    for kind in sorted(kinds, key=lambda k: _without_range(k) is float):  # an int given for int | float stays an int
-        try:
-            return _convert_value(value, kind)
-        except _Mismatch as mismatch:
-            mismatches[kind] = mismatch
-    mismatches.pop(type(None), None)  # null helps no user who set a value
-    found = list(mismatches.values())
-    inner = [one for one in found if one.below or one.value is not value]  # one type fits all but an entry
-    if inner or len(found) == 1:
-        raise (inner or found)[0]
-    hint = next((one.hint for one in found if one.hint), "")
-    raise _Mismatch(", or ".join(one.required for one in found), value, hint=hint)
-
-
-def _without_range(kind: Any) -> Any:
-    """Return a type without its range."""
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
-
-
-def _convert_tuple(value: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    is_any_length = len(args) == 2 and args[1] is Ellipsis
-    if not isinstance(value, (list, tuple)):
-        hint = f"Write [{value}]" if isinstance(value, (str, int, float)) and is_any_length else ""
-        raise _Mismatch("a list", value, hint=hint)
-    if is_any_length:
-        return tuple(_convert_value(item, args[0]) for item in value)
-    if len(value) != len(args):
-        raise _Mismatch(f"a list of {len(args)} values", value)
-    return tuple(_convert_value(item, kind) for item, kind in zip(value, args, strict=True))
-
-
-def _convert_scalar(value: Any, kind: Any) -> Any:
-    given = value
-    if (kind is None or kind is type(None)) and value is None:
-        return None
-    if isinstance(value, str) and kind in (int, float, bool):
-        value = _parse(value, kind)
-    elif kind in (str, Path) and isinstance(value, (bool, int, float)):
-        value = str(value).lower() if isinstance(value, bool) else str(value)
-    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise _Mismatch("a finite number", given)
-        return float(value)
-    if kind is Path and isinstance(value, (str, Path)):
-        try:
-            return Path(value).expanduser()
-        except RuntimeError:
-            user = Path(value).parts[0]
-            required = f"a path, but {user!r} is not the home folder of a known user"
-            raise _Mismatch(required, given, hint="Write the path in full") from None
-    if isinstance(kind, type) and issubclass(kind, Enum) and isinstance(value, str):
-        if value in kind.__members__:
-            return kind[value]
-        raise _Mismatch(_one_of(kind.__members__), given, hint=_did_you_mean(value, list(kind.__members__)))
-    if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+def _parse(value: Any, kind: Any) -> Any:
+    """Return the number, truth value or text that a typed value writes; the value itself where it writes none."""
+    if kind in (str, Path) and isinstance(value, (bool, int, float)):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if (
+        not isinstance(value, str) or kind not in (int, float, bool) or parse_scalar(value) != value
+    ):  # quoted: stays text
         return value
-    required = SETTINGS_BY_NAME if dataclasses.is_dataclass(kind) else getattr(kind, "__name__", str(kind))
-    raise _Mismatch(TYPE_NAMES.get(kind or type(None), required), given)
-
-
-def _parse(text: str, kind: type[Any]) -> Any:
-    """Return the number or truth value that a text writes; the text itself where it writes none, or was quoted."""
-    if parse_scalar(text) != text:
-        return text
     if kind is bool:
-        return TRUTH_WORDS.get(text.lower(), text)
+        return TRUTH_WORDS.get(value.lower(), value)
     pattern, number = (WHOLE_NUMBER, int) if kind is int else (NUMBER, float)
-    return number(text) if pattern.fullmatch(text) else text
+    return number(value) if pattern.fullmatch(value) else value
 
 
 def _as_written(value: Any) -> str:
@@ -268,9 +318,15 @@ def _write(value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(_write, value))}]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_write(item)}" for name, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_write_name(name)}: {_write(item)}" for name, item in value.items()) + "}"
     is_unquoted = isinstance(value, str) and PLAIN_TEXT.fullmatch(value) and parse_scalar(value) == value
     return str(value) if is_unquoted else repr(value)
+
+
+def _write_name(name: object) -> str:
+    """Return a name for a message in one line, shortened: files of strangers may hold any text as a name."""
+    text = f"{name!s:.60}"
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _one_of(values: Iterable[Any]) -> str:

@@ -12,7 +12,8 @@ from sslbench.api.settings import setting
 from sslbench.api.specs import AugmentationSpec, Kind, OperationStep
 from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.facts import Catalog, Component
-from sslbench.convert import convert, list_path_settings, list_text_path_settings, to_key_form, to_plain
+from sslbench.config.path_settings import list_path_settings, list_text_path_settings, to_key_form
+from sslbench.convert import convert, to_plain
 from sslbench.environment import versions
 
 LOCATION_SETTINGS = ("root", "title")

@@ -17,9 +17,10 @@ from sslbench.config.choices import Choice
 from sslbench.config.compatibility import needs_encoders
 from sslbench.config.datasets import Part
 from sslbench.config.inactive_settings import is_divided, reset_unused_splits, reset_unused_training
+from sslbench.config.path_settings import to_key_form
 from sslbench.config.plan import Plan
 from sslbench.config.settings import TrainSettings
-from sslbench.convert import to_key_form, to_plain
+from sslbench.convert import to_plain
 from sslbench.data.canvas import PrepareSettings
 from sslbench.data.groups import UNGROUPED
 from sslbench.data.splits import SplitSettings, rule_versions

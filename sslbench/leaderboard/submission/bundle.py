@@ -16,6 +16,7 @@ import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
 from sslbench.api.errors import SslbenchError
+from sslbench.convert import convert
 from sslbench.leaderboard.submission.suite import NAME
 from sslbench.results.record import Record, record_of
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
@@ -43,7 +44,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 
 
 class BundleError(SslbenchError):
-    """A bundle that cannot be read; the message is one sentence."""
+    """A bundle that cannot be read; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +115,11 @@ def sha256(content: bytes) -> str:
 def read_bundle(path: Path) -> Bundle:
     """Read the small files of a bundle. Raises BundleError if it is not a bundle."""
     _check_files(path)
-    manifest = _convert(Manifest, read_json(path / MANIFEST), path / MANIFEST)
+    manifest = _convert(Manifest, read_json(path / MANIFEST), MANIFEST)
     if manifest.schema != SCHEMA:
         raise BundleError(f"{MANIFEST} has schema {manifest.schema!r}; this version reads {SCHEMA}")
     for name, value in (("suite", manifest.suite), ("run", manifest.run)):
-        if not NAME.fullmatch(str(value)):
+        if not NAME.fullmatch(value):
             raise BundleError(f"{MANIFEST}: {name} {value!r:.60} is not a valid name. Use letters, digits and . _ + -")
     for name, value, limit in (("entry", manifest.entry, 80), ("by", manifest.by, 80), ("note", manifest.note, 500)):
         _check_text(name, value, limit)
@@ -127,11 +128,11 @@ def read_bundle(path: Path) -> Bundle:
         record = record_of(values)
     except (ValueError, TypeError, AttributeError) as error:
         raise BundleError(f"{RECORD}: {' '.join(str(error).split())}") from error
-    answers = tuple(_convert(Answers, one, path / ANSWERS) for one in _as_list(read_json(path / ANSWERS), ANSWERS))
+    answers = _convert_list(Answers, read_json(path / ANSWERS), ANSWERS)
     verified = read_json(path / VERIFIED) if (path / VERIFIED).exists() else []
     return Bundle(
         path=path, manifest=manifest, record=record, answers=answers,
-        verified=tuple(_convert(Verification, one, path / VERIFIED) for one in _as_list(verified, VERIFIED)),
+        verified=_convert_list(Verification, verified, VERIFIED),
     )  # fmt: skip
 
 
@@ -153,8 +154,8 @@ def _check_files(path: Path) -> None:
             raise BundleError(f"{name} is missing")
 
 
-def _check_text(name: str, value: Any, limit: int) -> None:
-    if not isinstance(value, str) or len(value) > limit or not value.isprintable() or (name != "note" and not value):
+def _check_text(name: str, value: str, limit: int) -> None:
+    if len(value) > limit or not value.isprintable() or (name != "note" and not value):
         raise BundleError(f"{MANIFEST}: {name} {value!r:.60} must be one line of at most {limit} printable characters")
 
 
@@ -170,28 +171,19 @@ def read_json(path: Path) -> Any:
         raise BundleError(f"{path.name}: cannot be read as JSON: {' '.join(str(error).split())}") from error
 
 
-def _as_list(values: Any, name: str) -> list[Any]:
-    if not isinstance(values, list):
-        raise BundleError(f"{name}: expected a list")
-    return values
-
-
-def _convert(cls: type[Any], values: Any, path: Path) -> Any:
-    """Convert a JSON object to a flat dataclass and check the type of every field."""
-    kinds = {"str": str, "int": int, "float": (int, float), "Mapping[str, str]": dict}
-    if not isinstance(values, dict):
-        raise BundleError(f"{path.name}: expected settings, got {values!r:.40}")
-    try:
-        made = cls(**values)
-    except TypeError as error:
-        raise BundleError(f"{path.name}: {str(error).replace('.__init__()', '')}") from error
-    for name, kind in cls.__annotations__.items():
-        value = getattr(made, name)
-        if not isinstance(value, kinds[kind]) or isinstance(value, bool):  # type: ignore[arg-type]
-            raise BundleError(f"{path.name}: {name} is {value!r:.60}, expected {kind}")
-        if kind == "Mapping[str, str]" and not all(isinstance(one, str) for one in value.values()):
-            raise BundleError(f"{path.name}: {name} must have texts as values")
+def _convert(cls: type[Any], values: Any, file: str, path: str = "") -> Any:
+    """Convert a JSON object to a dataclass. Raises BundleError with every problem."""
+    problems: list[str] = []
+    made = convert(values, cls, path, problems, source="json")
+    if problems:
+        raise BundleError("; ".join(f"{file}: {problem}" for problem in problems))
     return made
+
+
+def _convert_list(cls: type[Any], values: Any, file: str) -> tuple[Any, ...]:
+    if not isinstance(values, list):
+        raise BundleError(f"{file}: expected a list")
+    return tuple(_convert(cls, one, file, f"[{place}]") for place, one in enumerate(values))
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Check the files, names, types and sizes of a bundle. Computes no numbers."""
+"""Check the types of a record, and the files, names and sizes of a bundle. Computes no numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from sslbench.convert import list_type_errors
 from sslbench.leaderboard.submission.bundle import MANIFEST, OPTIONAL_FILES, RECORD, REQUIRED_FILES, Bundle, sha256
 from sslbench.leaderboard.submission.recompute import is_setting
 from sslbench.results.record import Record
@@ -14,31 +15,17 @@ from sslbench.results.record import Record
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}")
 MAX_TEXT = 2000
 """Maximum number of characters in a text of a record."""
-LIST_FIELDS = (
-    "augmentations",
-    "pretrained_on",
-    "evaluated_on",
-    "protocols",
-    "seeds",
-    "folds",
-    "scores",
-    "classes",
-    "training",
-    "warnings",
-)
-MAPPING_FIELDS = ("method", "backbones", "settings", "request", "versions", "cost", "host", "clock")
-"""Fields of a record that must be lists or mappings."""
-STATUSES = ("done", "collapsed", "diverged", "unavailable", "failed")
+MAX_TYPE_ERRORS = 10
+"""Maximum number of wrong types that are listed."""
 
 
 def schema_errors(bundle: Bundle) -> Iterator[str]:
     """List schema errors; nothing may be computed from a bundle with errors."""
     yield from _file_errors(bundle)
-    lists = [name for name in LIST_FIELDS if not isinstance(getattr(bundle.record, name), (list, tuple))]
-    trees = [name for name in MAPPING_FIELDS if not isinstance(getattr(bundle.record, name), dict)]
-    if lists or trees:
-        yield from (f"{RECORD}: {name} must be a list" for name in lists)
-        yield from (f"{RECORD}: {name} must be a mapping" for name in trees)
+    if errors := list_type_errors(bundle.record):
+        yield from (f"{RECORD}: {error}" for error in errors[:MAX_TYPE_ERRORS])
+        if len(errors) > MAX_TYPE_ERRORS:
+            yield f"{RECORD}: has {len(errors) - MAX_TYPE_ERRORS} more values of a wrong type"
         return
     yield from _name_errors(bundle)
     yield from _field_errors(bundle.record)
@@ -80,19 +67,12 @@ def _name_errors(bundle: Bundle) -> Iterator[str]:
 
 
 def _field_errors(record: Record) -> Iterator[str]:
-    """Require the types that later steps need, finite numbers, and texts of limited length."""
-    if record.status not in STATUSES:
-        yield f"{RECORD}: status {record.status!r:.60}: expected one of {', '.join(STATUSES)}"
+    """Require finite numbers, settings of scores that can be read, and texts of limited length."""
     yield from (f"{RECORD}: {problem}" for problem in _oversized(_tree(record), ""))
     for score in record.scores:
-        is_whole = type(score.seed) is type(score.fold) is int and isinstance(score.value, (int, float))
-        if not is_whole or not math.isfinite(score.value) or not is_setting(score.setting):
+        if not is_setting(score.setting):
             yield f"{RECORD}: not a score: {score!r:.160}"
             return
-    if not all(type(seed) is int for seed in record.seeds):
-        yield f"{RECORD}: seeds {record.seeds!r:.60}: expected whole numbers"
-    if not all(isinstance(text, str) for text in record.warnings):
-        yield f"{RECORD}: warnings: expected texts"
     for number in _numbers(record.cost):
         if not math.isfinite(number) or number < 0:
             yield f"{RECORD}: cost {number}: must be finite and at least 0"

@@ -105,7 +105,7 @@ def read_suite(board: Path, name: str) -> Suite:
     except ValueError as error:
         raise RequestError([f"{path}: cannot be read as JSON: {error}"]) from error
     problems: list[str] = []
-    suite = _convert_suite(tree if isinstance(tree, dict) else {}, problems)
+    suite: Suite = convert(_rename_settings(tree), Suite, "", problems, source="json")
     if suite.schema != SCHEMA:
         problems = [f"has schema {suite.schema}; this version reads {SCHEMA}"]
     if suite.name != name or not NAME.fullmatch(name):
@@ -117,27 +117,16 @@ def read_suite(board: Path, name: str) -> Suite:
     return suite
 
 
-def _convert_suite(tree: dict[str, Any], problems: list[str]) -> Suite:
-    """Convert mappings of dataclasses one by one, which the general converter does not support."""
-    data = {}
-    for name, values in dict(tree.pop("datasets", {})).items():
-        tests = {
-            f: convert(t, TestSplit, f"datasets.{name}.{f}", problems) for f, t in dict(values.pop("tests", {})).items()
-        }
-        data[name] = convert({**values, "tests": tests}, SuiteData, f"datasets.{name}", problems)
-    protocols = {
-        name: convert(_rename_settings(name, values), SuiteProtocol, f"protocols.{name}", problems)
-        for name, values in dict(tree.pop("protocols", {})).items()
+def _rename_settings(tree: Any) -> Any:
+    """Return the tree of a suite with the current names of the settings of protocols, as records have them."""
+    if not isinstance(tree, dict) or not isinstance(protocols := tree.get("protocols"), dict):
+        return tree
+    renamed = {
+        name: {**values, "settings": upgrade_tree(values["settings"], f"protocol_settings.{name}")}
+        for name, values in protocols.items()
+        if isinstance(values, dict) and isinstance(values.get("settings"), dict)
     }
-    made: Suite = convert({**tree, "datasets": data, "protocols": protocols}, Suite, "suite", problems)
-    return made
-
-
-def _rename_settings(protocol: str, values: Any) -> Any:
-    """Return a protocol of a suite with the current names of its settings, as records have them."""
-    if not isinstance(values, Mapping) or not isinstance(settings := values.get("settings"), Mapping):
-        return values
-    return {**values, "settings": upgrade_tree(settings, f"protocol_settings.{protocol}")}
+    return {**tree, "protocols": {**protocols, **renamed}}
 
 
 def list_suites(board: Path) -> list[str]:

@@ -213,8 +213,12 @@ def test_files_that_are_not_a_bundle_are_refused(board, tmp_path):
     with_("record.json", b"{}", "record of schema None")
     with_("record.json", b" " * 2_000_000, "at most 1,000,000 are allowed")
     with_("predictions.parquet", b"PAR1 but not", "predictions.parquet does not have the SHA-256")
-    with_("manifest.json", b"[]", "manifest.json: expected settings")
-    with_("manifest.json", b'{"suite": "small"}', "missing 3 required")
+    with_("manifest.json", b"[]", "manifest.json: []: must be settings by name")
+    with_(
+        "manifest.json",
+        b'{"suite": "small"}',
+        "manifest.json: run: is required; manifest.json: entry: is required; manifest.json: by: is required",
+    )
     manifest = json.loads((bundle / "manifest.json").read_text())
     for name, value, sentence in (
         ("run", "../../elsewhere", "run '../../elsewhere' is not a valid name"),
@@ -223,7 +227,7 @@ def test_files_that_are_not_a_bundle_are_refused(board, tmp_path):
         ("schema", 7, "has schema 7"),
         ("entry", "x" * 200, "must be one line of at most 80 printable characters"),
         ("entry", "two\nlines", "must be one line of at most 80 printable characters"),
-        ("note", 3, "note is 3, expected str"),
+        ("note", 3, "manifest.json: note=3: must be text"),
         ("files", {**manifest["files"], "more.json": "0"}, "lists more.json, which is missing"),
     ):
         with_("manifest.json", json.dumps({**manifest, name: value}).encode(), sentence)
