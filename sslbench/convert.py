@@ -68,18 +68,21 @@ def convert(values: object, cls: type[Any], path: str, problems: list[str], *, s
     return _Converter(source, problems).convert_fields(values, cls, path)
 
 
-def list_type_errors(value: object) -> list[str]:
-    """List the fields of a dataclass object, at any depth, whose values their types do not allow, one line each."""
+def list_type_errors(value: object, *, any_name: bool = False) -> list[str]:
+    """List the fields of a dataclass object, at any depth, whose values their types do not allow, one line each.
+
+    any_name: accept any text where a type lists names.
+    """
     problems: list[str] = []
-    _Converter("python", problems).convert_value(value, type(value), "")
+    _Converter("python", problems, any_name).convert_value(value, type(value), "")
     return problems
 
 
 class _Converter:
     """Converts values of one source; adds every problem to a list."""
 
-    def __init__(self, source: Source, problems: list[str]) -> None:
-        self.source, self.problems = source, problems
+    def __init__(self, source: Source, problems: list[str], any_name: bool = False) -> None:
+        self.source, self.problems, self.any_name = source, problems, any_name
 
     def describe_fields(self, cls: type[Any]) -> _Fields:
         return _describe_fields(cls, skip_unknown=self.source == "python")  # type: ignore[arg-type]  # it is hashable
@@ -135,7 +138,8 @@ class _Converter:
         if origin in (Union, types.UnionType):
             return self.convert_union(value, args, path)
         if origin is Literal:
-            if any(value == arg and type(value) is type(arg) for arg in args):
+            is_listed = any(value == arg and type(value) is type(arg) for arg in args)
+            if is_listed or (self.any_name and isinstance(value, str)):
                 return value
             raise _Mismatch(_one_of(args), value, hint=_did_you_mean(value, args))
         if origin is not None and issubclass(origin, Mapping):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sslbench.api.ranges import Share
 from sslbench.api.specs import Citation, Setting
 
 
@@ -16,7 +17,7 @@ class Published:
     dataset: str
     protocol: str
     metric: str
-    value: float
+    value: Share
     spread: float | None = None
 
 
