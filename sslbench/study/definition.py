@@ -20,7 +20,7 @@ scales:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -151,11 +151,11 @@ class Scale:
     cost: str = setting("", "Duration and hardware, such as 'a minute on two cores'.")
     base: Mapping[str, Any] = setting_from(dict, "Settings that replace those of the study's base.")
     axes: Mapping[str, Any] = setting_from(dict, "Axes that replace those of the study; null removes an axis.")
-    tables: tuple[Mapping[str, Any], ...] = setting((), "Additional tables.")
-    figures: tuple[Mapping[str, Any], ...] = setting((), "Additional figures.")
-    hypotheses: tuple[Mapping[str, Any], ...] = setting((), "Additional hypotheses.")
-    class_effects: tuple[Mapping[str, Any], ...] = setting((), "Additional analyses of class effects.")
-    expect: tuple[Mapping[str, Any], ...] = setting((), "Expected numbers.")
+    tables: tuple[TableSettings, ...] = setting((), "Additional tables.")
+    figures: tuple[FigureSettings, ...] = setting((), "Additional figures.")
+    hypotheses: tuple[Hypothesis, ...] = setting((), "Additional hypotheses.")
+    class_effects: tuple[ClassEffectSettings, ...] = setting((), "Additional analyses of class effects.")
+    expect: tuple[Expected, ...] = setting((), "Expected numbers.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,12 +166,12 @@ class Content:
     summary: str = setting("", "One line that describes the study.")
     base: Mapping[str, Any] = setting_from(dict, "Request that all runs share.")
     axes: Mapping[str, Any] = setting_from(dict, "Settings that vary, each with a list, a range or named groups.")
-    tables: tuple[Mapping[str, Any], ...] = setting((), "Tables of the report.")
-    figures: tuple[Mapping[str, Any], ...] = setting((), "Figures of the report.")
-    hypotheses: tuple[Mapping[str, Any], ...] = setting((), "Claims that the report tests.")
-    class_effects: tuple[Mapping[str, Any], ...] = setting((), "Analyses of class effects along numeric axes.")
+    tables: tuple[TableSettings, ...] = setting((), "Tables of the report.")
+    figures: tuple[FigureSettings, ...] = setting((), "Figures of the report.")
+    hypotheses: tuple[Hypothesis, ...] = setting((), "Claims that the report tests.")
+    class_effects: tuple[ClassEffectSettings, ...] = setting((), "Analyses of class effects along numeric axes.")
     published: Path | None = setting(None, "CSV file of published numbers, shown next to the study's own.")
-    scales: Mapping[str, Any] = setting_from(dict, "Variants of the study by name, such as smoke.")
+    scales: Mapping[str, Scale | None] = setting_from(dict, "Variants of the study by name, such as smoke.")
     executor: Mapping[str, Any] = setting_from(dict, "Executor and its settings.")
 
 
@@ -227,18 +227,12 @@ def read_study(file: Path, scale: str) -> Study:
         raise RequestError([f"{file}: has no settings. Write 'name: …', 'base: …', 'axes: …'"])
     problems: list[str] = []
     content = convert(_insert_folder(loaded, file.parent), Content, "", problems)
-    variants = {name: convert(v or {}, Scale, f"scales.{name}", problems) for name, v in content.scales.items()}
+    variants = {name: variant or Scale() for name, variant in content.scales.items()}
     if scale and scale not in variants:
         problems.append(f"--scale {scale}: {file.name} has no such scale{did_you_mean(scale, variants)}")
     variant = variants.get(scale, Scale())
     combined = {**content.axes, **variant.axes}
     axes = tuple(_axis(str(name), values, problems) for name, values in combined.items() if values is not None)
-
-    def convert_entries(key: str, cls: type[Any]) -> tuple[Any, ...]:
-        """Convert the entries of a key for all scales and for this one."""
-        own = _convert_all(getattr(variant, key), cls, f"scales.{scale}.{key}", problems)
-        return (*_convert_all(getattr(content, key), cls, key, problems), *own)
-
     every = [*content.axes, *(name for one in variants.values() for name in one.axes)]
     study = Study(
         name=content.name or file.stem,
@@ -248,12 +242,12 @@ def read_study(file: Path, scale: str) -> Study:
         base={**flatten(content.base), **flatten(variant.base)},
         axes=axes,
         dropped=tuple(dict.fromkeys(n for n in every if n not in {*(axis.name for axis in axes), *SCORE_FACTS})),
-        tables=convert_entries("tables", TableSettings),
-        figures=convert_entries("figures", FigureSettings),
-        hypotheses=convert_entries("hypotheses", Hypothesis),
-        class_effects=convert_entries("class_effects", ClassEffectSettings),
+        tables=(*content.tables, *variant.tables),
+        figures=(*content.figures, *variant.figures),
+        hypotheses=(*content.hypotheses, *variant.hypotheses),
+        class_effects=(*content.class_effects, *variant.class_effects),
         published=content.published,
-        expect=_convert_all(variant.expect, Expected, f"scales.{scale}.expect", problems),
+        expect=variant.expect,
         executor=content.executor,
     )
     if problems:
@@ -268,12 +262,6 @@ def _insert_folder(tree: Any, folder: Path) -> Any:
     if isinstance(tree, list):
         return [_insert_folder(value, folder) for value in tree]
     return tree.replace("${folder}", str(folder.absolute())) if isinstance(tree, str) else tree
-
-
-def _convert_all(
-    values: Sequence[Mapping[str, Any]], cls: type[Any], path: str, problems: list[str]
-) -> tuple[Any, ...]:
-    return tuple(convert(value, cls, f"{path}[{place}]", problems) for place, value in enumerate(values))
 
 
 def _axis(name: str, values: Any, problems: list[str]) -> Axis:
