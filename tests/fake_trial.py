@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 from sklearn.datasets import load_digits
 
+from sslbench.api.targets import kind_of_labels
 from sslbench.api.values import Target, Task
 from sslbench.evaluation.bench import HarnessTrial
 from sslbench.evaluation.features import DiskFeatureTable
@@ -21,13 +22,15 @@ def digit_pixels() -> tuple[np.ndarray, np.ndarray]:
 def trial_of(
     features: np.ndarray, labels: np.ndarray, *, seed: int = 0, classes: int | None = None, **columns: np.ndarray
 ) -> HarnessTrial:
+    """Return a trial of one split; the kind of target follows from the label array."""
     order = np.random.default_rng(0).permutation(len(labels))
     a, b = int(0.7 * len(order)), int(0.8 * len(order))
     task = Task(setting={"fold": 0}, bank=order[:a], validation=order[a:b], query=order[b:])
     table = DiskFeatureTable(features={"image": features}, target=labels, columns=columns)
-    names = tuple(map(str, range(classes or int(labels.max()) + 1)))
+    names = tuple(map(str, range(classes or (int(labels.max()) + 1 if labels.ndim == 1 else labels.shape[1]))))
+    target = Target(kind=kind_of_labels(labels).name, names=names)
     return HarnessTrial(
-        tasks=[task], target=Target(kind="class", names=names), bench=None, key=(seed, "p", "d"), open_table=lambda space: table
+        tasks=[task], target=target, bench=None, key=(seed, "p", "d"), open_table=lambda space: table
     )  # type: ignore[arg-type]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api.renamed import missing_name
+from sslbench.api.target_metrics import macro_average_precision, r2
 
 if TYPE_CHECKING:
     from sslbench.api.values import Target
@@ -24,6 +25,8 @@ Mask: TypeAlias = NDArray[np.bool_]
 TargetName: TypeAlias = Literal["class", "labels", "value", "none"]
 UNKNOWN = -1
 """Class code, label and stratum of what is not known; an unknown value is NaN."""
+NOT_FINITE = -1e9
+"""Score of predictions that are not finite: below all others, and a number in JSON."""
 BINS = 10
 """Quantile bins of one value by which samples are stratified."""
 MAX_BINNED = 3
@@ -70,6 +73,21 @@ class TargetKind(ABC):
     def generate(self, rows: int, names: Sequence[str]) -> Labels:
         """Return an arbitrary label array, for timing a few steps."""
 
+    @abstractmethod
+    def score(self, truth: Labels, predicted: Labels) -> float:
+        """Return how well labeled samples are predicted; protocols choose their settings by it. Higher is better."""
+
+    def encode(self, labels: Labels, reference: Labels) -> Labels:
+        """Return labels as losses take them: [n] codes, or [n, C] numbers, NaN where unknown.
+
+        `reference` holds the labels of the samples that are learned from.
+        """
+        return labels
+
+    def decode(self, answers: Labels, reference: Labels) -> Labels:
+        """Return the predictions that answers on encoded labels mean."""
+        return answers
+
     def lay_out(self, counts: Mapping[str, int], samples: int) -> Labels:
         """Return the label array of samples that are missing, by what their card states (0 samples: unknown)."""
         return self.generate(samples or max(counts.values()), tuple(counts))
@@ -107,6 +125,10 @@ class ClassTarget(TargetKind):
 
     def generate(self, rows: int, names: Sequence[str]) -> Labels:
         return np.arange(rows) % len(names)
+
+    def score(self, truth: Labels, predicted: Labels) -> float:
+        """Return the accuracy; `predicted` are codes [n] or scores [n, C]."""
+        return float(((predicted.argmax(1) if predicted.ndim == 2 else predicted) == truth).mean())
 
     def lay_out(self, counts: Mapping[str, int], samples: int) -> Labels:
         return np.repeat(np.arange(len(counts)), list(counts.values()))
@@ -178,6 +200,13 @@ class LabelsTarget(TargetKind):
     def generate(self, rows: int, names: Sequence[str]) -> Labels:
         return np.random.default_rng(0).integers(0, 2, (rows, len(names)))
 
+    def score(self, truth: Labels, predicted: Labels) -> float:
+        """Return the macro average of average precision; 0 if no label has a known positive."""
+        return macro_average_precision(truth, predicted) or 0.0 if np.isfinite(predicted).all() else NOT_FINITE
+
+    def encode(self, labels: Labels, reference: Labels) -> Labels:
+        return np.where(labels < 0, np.nan, labels).astype(np.float32)
+
 
 class ValueTarget(TargetKind):
     """One or more numbers: [n, D], NaN unknown."""
@@ -221,6 +250,19 @@ class ValueTarget(TargetKind):
     def generate(self, rows: int, names: Sequence[str]) -> Labels:
         return np.random.default_rng(0).normal(size=(rows, len(names)))
 
+    def score(self, truth: Labels, predicted: Labels) -> float:
+        """Return R2, averaged over values; 0 if none has two different known entries."""
+        return r2(truth, predicted) or 0.0 if np.isfinite(predicted).all() else NOT_FINITE
+
+    def encode(self, labels: Labels, reference: Labels) -> Labels:
+        """Return values with the mean 0 and the standard deviation 1 of the reference."""
+        mean, deviation = _moments(reference)
+        return ((labels - mean) / deviation).astype(np.float32)
+
+    def decode(self, answers: Labels, reference: Labels) -> Labels:
+        mean, deviation = _moments(reference)
+        return answers * deviation + mean
+
 
 KINDS: Mapping[str, TargetKind] = {
     kind.name: kind for kind in (ClassTarget(), LabelsTarget(), ValueTarget(), NoTarget())
@@ -237,6 +279,15 @@ def kind_of_labels(labels: Labels) -> TargetKind:
     if labels.ndim == 1:
         return KINDS["class"]
     return KINDS["value" if labels.dtype.kind == "f" else "labels"]
+
+
+def _moments(values: Labels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation [D] of the known values; 0 without any, and 1 for a constant."""
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(0), 1)
+    mean = np.where(known, values, 0).sum(0) / count
+    deviation = np.sqrt((np.where(known, values - mean, 0) ** 2).sum(0) / count)
+    return mean, np.where(deviation > 0, deviation, 1.0)
 
 
 def _describe(labels: Labels) -> str:

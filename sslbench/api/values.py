@@ -129,7 +129,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
-    """Views of B samples by role, their rows [B] in the training table (`index`), and random numbers keyed by sample."""
+    """Views of B samples by role, their rows [B] in the training table (`index`), and random numbers keyed by sample.
+
+    target: encoded labels: codes [B], or [B, C] zeros and ones (labels) or standardized numbers (value), NaN where unknown.
+    """
 
     views: Mapping[str, tuple[View, ...]]
     index: Tensor
@@ -252,9 +255,9 @@ class Outcome:
     draw: number of a repetition with other random numbers; classes are counted over all repetitions.
     rows: predicted rows.
     bank: labeled rows that the result was learned from, where they differ from the task's.
-    predicted: [n] codes or [n, C] scores of `rows`.
+    predicted: [n] codes or [n, C] scores of `rows`; probabilities [n, C] of several labels; numbers [n, D].
     validation: predictions for the task's validation rows, which recipes may be tuned on.
-    considered: candidates of the selection, each with its validation accuracy; the first of the best was chosen.
+    considered: candidates of the selection, each with its validation score; the first of the best was chosen.
     clusters: cluster codes [n] of `rows`, one array per clustering.
     scores: metrics that do not follow from predictions.
     """

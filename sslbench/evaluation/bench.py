@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sslbench.api.modules import Backbone, Fit, Objective
+from sslbench.api.targets import kind_of
 from sslbench.api.values import FeatureTable, Role, Scalar, Target, Task, View
 from sslbench.config.settings import TrainSettings
 from sslbench.data.loader import read_ahead
@@ -95,7 +96,7 @@ class HarnessBench:
             objective.load_state_dict(best[0][1])
 
     def _feed(self, rows: Rows, fit: Fit, source: Literal["samples", "features"], name: str) -> Feed:
-        labels = self.table.labels[rows]
+        labels = kind_of(self.table.target).encode(self.table.labels[rows], self.table.labels[rows])
         seed = seed_from("fit", self.seed, name)
         if source == "features":
             features = {m: np.asarray(v[rows]) for m, v in self.features().features.items()}

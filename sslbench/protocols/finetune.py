@@ -54,12 +54,12 @@ class FinetuneConfig:
         0.2, "Stochastic depth rate, in encoders that support it."
     )
     label_smoothing: Annotated[float, Range(at_least=0, below=1)] = setting(
-        0.1, "Label smoothing of the cross-entropy."
+        0.1, "Label smoothing of the cross-entropy; none for numbers."
     )
     augment: bool = setting(True, "Augment the training images.")
     keep: Literal["last", "best"] = setting(
         "last",
-        "Tested weights: last epoch, or best validation accuracy, computed at most `epochs` times, evenly spaced.",
+        "Tested weights: last epoch, or best validation score, computed at most `epochs` times, evenly spaced.",
     )
 
 
@@ -113,5 +113,5 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[FinetuneConfig]]:
         augments=augments,
         samples_seen=samples_seen,
         needs=frozenset({Need.ENCODERS}),
-        targets=frozenset({"class"}),
+        targets=frozenset({"class", "labels", "value"}),
     )

@@ -1,4 +1,4 @@
-"""Fine-tune encoders with a classification head, using the harness's training loop."""
+"""Fine-tune encoders with a head, using the harness's training loop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from sslbench.api.modules import Backbone, DropPath, Objective, Tokens, Trial
-from sslbench.api.values import Batch, Loss, Outcome, Step, Task, View
+from sslbench.api.target_losses import loss_of
+from sslbench.api.targets import Labels, kind_of
+from sslbench.api.values import Batch, Loss, Outcome, Step, Target, Task, View
 from sslbench.protocols.finetune import FinetuneConfig, make_fit
 
 
@@ -29,14 +31,15 @@ def make_head(width: int, classes: int, config: FinetuneConfig, *, tokens: bool)
 
 
 class Classifier(Objective):
-    """Encoders whose features are concatenated, a head, and cross-entropy with label smoothing."""
+    """Encoders whose features are concatenated, a head, and the loss of the target, with label smoothing."""
 
-    def __init__(self, encoders: Mapping[str, Backbone], classes: int, config: FinetuneConfig) -> None:
+    def __init__(self, encoders: Mapping[str, Backbone], target: Target, config: FinetuneConfig) -> None:
         super().__init__()
         self.encoders = nn.ModuleDict(dict(encoders))
-        self.smoothing = config.label_smoothing
+        self.smoothing, self.target_loss = config.label_smoothing, loss_of(target)
         width = sum(encoder.width for encoder in encoders.values())
-        self.head = make_head(width, classes, config, tokens=all(isinstance(e, Tokens) for e in encoders.values()))
+        tokens = all(isinstance(encoder, Tokens) for encoder in encoders.values())
+        self.head = make_head(width, len(target.names), config, tokens=tokens)
         for encoder in encoders.values():
             if isinstance(encoder, DropPath):
                 encoder.set_drop_path(config.drop_path)
@@ -48,10 +51,10 @@ class Classifier(Objective):
         return scores.float()
 
     def loss(self, batch: Batch, step: Step) -> Loss:
-        """Return the cross-entropy with label smoothing."""
+        """Return the loss of the target."""
         assert batch.target is not None
         view = batch.views["view"][0]
-        return Loss(total=nn.functional.cross_entropy(self.scores(view), batch.target, label_smoothing=self.smoothing))
+        return Loss(total=self.target_loss.loss(self.scores(view), batch.target, self.smoothing))
 
 
 class Finetune:
@@ -66,32 +69,33 @@ class Finetune:
             encoders = trial.bench.encoders()
             if not any(True for encoder in encoders.values() for _ in encoder.parameters()):
                 return
-            objective = Classifier(encoders, len(trial.target.names), self.config)
+            objective = Classifier(encoders, trial.target, self.config)
             for parameter in objective.parameters():
                 parameter.requires_grad_(True)
             yield self._task(trial, place, task, objective)
 
     def _task(self, trial: Trial, place: int, task: Task, objective: Classifier) -> Outcome:
-        config, bench, accuracies = self.config, trial.bench, list[float]()
-        target = np.asarray(trial.table().target)
+        config, bench, qualities = self.config, trial.bench, list[float]()
+        labels, kind = np.asarray(trial.table().target), kind_of(trial.target)
 
-        def predict(rows: np.ndarray) -> np.ndarray:
-            return bench.answer(objective.scores, rows, source="samples").argmax(1).numpy()
+        def predict(rows: np.ndarray) -> Labels:
+            scores = bench.answer(objective.scores, rows, source="samples")
+            return kind.decode(objective.target_loss.answer(scores).numpy(), labels[task.bank])
 
-        def measure_accuracy() -> float:
-            accuracies.append(float((predict(task.validation) == target[task.validation]).mean()))
-            return accuracies[-1]
+        def measure_quality() -> float:
+            qualities.append(kind.score(labels[task.validation], predict(task.validation)))
+            return qualities[-1]
 
-        validate: Callable[[], float] | None = measure_accuracy if config.keep == "best" else None
+        validate: Callable[[], float] | None = measure_quality if config.keep == "best" else None
         fit = make_fit(config)
         name = "-".join(f"{key}{value}" for key, value in task.setting.items())
         bench.fit(objective, task.bank, fit, source="samples", name=name, validate=validate)
-        epochs = fit.list_validation_epochs(len(task.bank))[: len(accuracies)]
+        epochs = fit.list_validation_epochs(len(task.bank))[: len(qualities)]
         return Outcome(
             task=place,
-            chosen={"epoch": epochs[accuracies.index(max(accuracies))] if accuracies else config.keep},
+            chosen={"epoch": epochs[qualities.index(max(qualities))] if qualities else config.keep},
             chosen_on="validation" if config.keep == "best" else "nothing",
-            considered=tuple(({"epoch": epoch}, share) for epoch, share in zip(epochs, accuracies, strict=True)),
+            considered=tuple(({"epoch": epoch}, share) for epoch, share in zip(epochs, qualities, strict=True)),
             rows=task.query,
             predicted=predict(task.query),
             validation=predict(task.validation) if len(task.validation) else None,

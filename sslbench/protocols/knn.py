@@ -37,7 +37,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[KnnConfig]]:
     yield ProtocolSpec(
         name="knn",
         version=2,
-        summary="weighted vote of the k nearest training samples by cosine; k chosen on validation",
+        summary="weighted vote (mean of numbers) of the k nearest training samples by cosine; k chosen on validation",
         citation=Citation(
             title="Unsupervised Feature Learning via Non-Parametric Instance Discrimination",
             authors="Wu, Xiong, Yu, Lin",
@@ -49,5 +49,5 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[KnnConfig]]:
         reset_unused=reset_unused,
         build="sslbench.protocols.knn_evaluator:Knn",
         needs=frozenset({Need.FEATURES}),
-        targets=frozenset({"class"}),
+        targets=frozenset({"class", "labels", "value"}),
     )

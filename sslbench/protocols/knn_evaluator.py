@@ -1,4 +1,4 @@
-"""Classify samples by weighted votes of their exact nearest neighbors."""
+"""Predict samples by weighted votes or means of their exact nearest neighbors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sslbench.api.modules import Trial
+from sslbench.api.targets import Labels, TargetKind, kind_of
 from sslbench.api.values import Outcome, Task
 from sslbench.protocols.knn import KnnConfig
+
+QUERIES = 256
+"""Queries whose neighbors' labels are averaged at once, which bounds memory."""
 
 
 def compute_weights(cosines: Tensor, config: KnnConfig) -> Tensor:
@@ -32,6 +36,28 @@ def sum_votes(weights: Tensor, labels: Tensor, classes: int, k: int) -> Tensor:
     return torch.zeros(len(weights), classes).scatter_add_(1, labels[:, :k], weights[:, :k])
 
 
+def average_labels(weights: Tensor, labels: Tensor, default: Tensor, k: int) -> Tensor:
+    """Return [Q, C] the weighted means of the k nearest neighbors' labels [Q, k, C], NaN where unknown.
+
+    `default` [C] is the answer where no neighbor's label is known.
+    """
+    near, known = labels[:, :k], ~labels[:, :k].isnan()
+    weight = torch.where(known, weights[:, :k, None], 0.0)
+    total = weight.sum(1)
+    return torch.where(total > 0, (weight * near.nan_to_num()).sum(1) / total.clamp(min=1e-30), default)
+
+
+def predict(weights: Tensor, found: Tensor, bank: Tensor, classes: int, k: int) -> Tensor:
+    """Return codes [Q] of the classes with most votes, or means [Q, C] of the labels.
+
+    `found` [Q, k] are rows of `bank`: encoded labels [n] or [n, C]. Means are computed for a part of the queries at a time.
+    """
+    if bank.ndim == 1:
+        return sum_votes(weights, bank[found], classes, k).argmax(1)
+    parts = zip(torch.split(weights, QUERIES), torch.split(found, QUERIES), strict=True)
+    return torch.cat([average_labels(weight, bank[rows], bank.nanmean(0).nan_to_num(), k) for weight, rows in parts])
+
+
 class Knn:
     """Evaluator of the k-NN protocol: one search per task serves every k of the grid."""
 
@@ -41,40 +67,42 @@ class Knn:
     def measure(self, trial: Trial) -> Iterator[Outcome]:
         """Yield for every task the predictions with k chosen on validation, and the oracle, chosen on the test set."""
         table = trial.table(self.config.space)
-        vectors, labels = table.vectors(), torch.from_numpy(np.asarray(table.target))
+        vectors, labels = table.vectors(), np.asarray(table.target)
         for place, task in enumerate(trial.tasks):
             yield from self._task(trial, place, task, vectors, labels)
 
     def _task(
-        self, trial: Trial, place: int, task: Task, vectors: NDArray[np.float32], labels: Tensor
+        self, trial: Trial, place: int, task: Task, vectors: NDArray[np.float32], labels: Labels
     ) -> Iterator[Outcome]:
         grid = sorted({min(k, len(task.bank)) for k in self.config.neighbors})
-        classes, answers = len(trial.target.names), {}
+        kind, known, answers = kind_of(trial.target), labels[task.bank], {}
+        encoded = torch.from_numpy(kind.encode(known, known))
         for name, rows in (("validation", task.validation), ("query", task.query)):
             cosines, found = trial.find_nearest(vectors[task.bank], vectors[rows], grid[-1], memory=self.config.memory)
             weights = compute_weights(torch.from_numpy(cosines), self.config)
-            neighbor_labels = labels[torch.from_numpy(task.bank[found])]
-            answers[name] = {k: sum_votes(weights, neighbor_labels, classes, k).argmax(1) for k in grid}
-        accuracies = compute_accuracies(grid, answers["validation"], labels[torch.from_numpy(task.validation)])
-        best = choose_k(grid, accuracies)
-        oracle = choose_k(grid, compute_accuracies(grid, answers["query"], labels[torch.from_numpy(task.query)]))
+            neighbors, classes = torch.from_numpy(found), len(trial.target.names)
+            means = {k: predict(weights, neighbors, encoded, classes, k).numpy() for k in grid}
+            answers[name] = {k: kind.decode(mean, known) for k, mean in means.items()}
+        qualities = score_all(kind, labels[task.validation], answers["validation"])
+        best = choose_k(grid, qualities)
+        oracle = choose_k(grid, score_all(kind, labels[task.query], answers["query"]))
         for k, part in ((best, "validation"), (oracle, "query")):
             yield Outcome(
                 task=place,
                 chosen={"k": k},
                 chosen_on="validation" if part == "validation" else "query",
-                considered=tuple(({"k": k}, share) for k, share in accuracies.items()) if part == "validation" else (),
+                considered=tuple(({"k": k}, share) for k, share in qualities.items()) if part == "validation" else (),
                 rows=task.query,
-                predicted=answers["query"][k].numpy(),
-                validation=answers["validation"][k].numpy() if part == "validation" else None,
+                predicted=answers["query"][k],
+                validation=answers["validation"][k] if part == "validation" else None,
             )
 
 
-def compute_accuracies(grid: Sequence[int], answers: dict[int, Tensor], labels: Tensor) -> dict[int, float]:
-    """Return the accuracy of each k; empty if there are no labels to choose on."""
-    return {k: float((answers[k] == labels).double().mean()) for k in grid} if len(labels) else {}
+def score_all(kind: TargetKind, labels: Labels, answers: Mapping[int, Labels]) -> dict[int, float]:
+    """Return the score of each k, such as accuracy; empty if there are no labels to choose on."""
+    return {k: kind.score(labels, predicted) for k, predicted in answers.items()} if len(labels) else {}
 
 
-def choose_k(grid: Sequence[int], accuracies: Mapping[int, float]) -> int:
-    """Return the most accurate k, the smallest among equals; the middle of the grid if `accuracies` is empty."""
-    return max(grid, key=lambda k: (accuracies[k], -k)) if accuracies else grid[len(grid) // 2]
+def choose_k(grid: Sequence[int], qualities: Mapping[int, float]) -> int:
+    """Return the best k, the smallest among equals; the middle of the grid if `qualities` is empty."""
+    return max(grid, key=lambda k: (qualities[k], -k)) if qualities else grid[len(grid) // 2]

@@ -28,7 +28,8 @@ from sslbench.protocols.budget_warnings import warn_of_few_steps
 class LinearConfig:
     """Settings of the linear probes, trained with SGD, momentum and a cosine schedule to 0 from zero weights.
 
-    Features are standardized (batch norm without affine, arXiv 2111.06377, A.2); constant units are left out.
+    Several labels have a binary cross-entropy each; numbers are standardized, with squared error. Features are standardized
+    (batch norm without affine, arXiv 2111.06377, A.2); constant units are left out.
     """
 
     lrs: NonEmpty[PositiveFloat] = setting(
@@ -85,5 +86,5 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[LinearConfig]]:
         warnings=warn,
         samples_seen=samples_seen,
         needs=frozenset({Need.FEATURES}),
-        targets=frozenset({"class"}),
+        targets=frozenset({"class", "labels", "value"}),
     )

@@ -1,6 +1,6 @@
 """Train a grid of linear probes at once, for every task and probe seed.
 
-The gradient of softmax cross-entropy is computed explicitly, so a whole grid costs two matrix products per step. Their
+The gradient of the loss is computed explicitly, so a whole grid costs two matrix products per step. Their
 factors have the planned matmul precision; weights, momentum and predictions have single precision.
 """
 
@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sslbench.api.modules import Trial
-from sslbench.api.values import Outcome, Task
+from sslbench.api.target_losses import cross_entropy_gradient, loss_of
+from sslbench.api.targets import Labels, kind_of
+from sslbench.api.values import Outcome, Target, Task
 from sslbench.protocols.linear import LinearConfig, count_epochs
 
+Gradient: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 CONSTANT_TOLERANCE = 8 * torch.finfo(torch.float32).eps
 """Standard deviation, relative to a unit's largest magnitude, up to which the unit counts as constant (float32 rounding)."""
 
@@ -63,19 +67,9 @@ def compute_standardization(features: Tensor) -> tuple[Tensor, Tensor]:
     return mean.float(), scale.float()
 
 
-def cross_entropy_gradient(scores: Tensor, targets: Tensor) -> Tensor:
-    """Return the gradient [B, G, C] of the mean cross-entropy by scores [B, G, C], for each of G probes separately.
-
-    `targets` [B] are class codes.
-    """
-    gradient = torch.softmax(scores, dim=2)
-    gradient[torch.arange(len(targets)), :, targets] -= 1
-    return gradient.div_(len(targets))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bank:
-    """Labeled training features [n, D], and for each probe seed the generator of their order."""
+    """Training features [n, D] with encoded labels, and for each probe seed the generator of their order."""
 
     features: Tensor
     labels: Tensor
@@ -88,8 +82,9 @@ class Bank:
 
 
 def train_probes(
-    banks: Sequence[Bank], classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig, precision: str
-) -> list[list[Probes]]:
+    banks: Sequence[Bank], classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig, precision: str,
+    gradient: Gradient = cross_entropy_gradient,
+) -> list[list[Probes]]:  # fmt: skip
     """Train one probe per bank, seed and (lr, weight decay); banks with equal batch sizes and counts share products."""
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for place, bank in enumerate(banks):
@@ -97,7 +92,7 @@ def train_probes(
     probes: dict[int, list[Probes]] = {}
     for places in groups.values():
         joint = JointProbes(banks=[banks[p] for p in places], precision=getattr(torch, precision))
-        probes |= dict(zip(places, joint.train(classes, grid, config), strict=True))
+        probes |= dict(zip(places, joint.train(classes, grid, config, gradient), strict=True))
     return [probes[place] for place in range(len(banks))]
 
 
@@ -117,7 +112,9 @@ class JointProbes:
         ]
         self.jobs = [(place, rng) for place, bank in enumerate(banks) for rng in bank.rngs]
 
-    def train(self, classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig) -> Iterator[list[Probes]]:
+    def train(
+        self, classes: int, grid: Sequence[tuple[float, float]], config: LinearConfig, gradient_of: Gradient
+    ) -> Iterator[list[Probes]]:
         """Yield the probes of each bank, one per seed."""
         # from zero, not from random values: the problem is convex, and units of low variance keep small weights
         weights = torch.zeros(len(self.jobs), self.inputs[0].shape[1], len(grid) * classes)
@@ -128,7 +125,7 @@ class JointProbes:
         for progress, inputs, targets in self._iterate_steps(config):
             factor = -lrs * (0.5 + 0.5 * math.cos(math.pi * progress))
             scores = (inputs @ weights.to(self.precision)).float().add_(biases)
-            gradient = cross_entropy_gradient(scores.view(-1, len(grid), classes), targets).mul_(len(self.jobs))
+            gradient = gradient_of(scores.view(-1, len(grid), classes), targets).mul_(len(self.jobs))
             gradient = gradient.view(scores.shape)
             velocity.mul_(config.momentum).add_(inputs.mT @ gradient.to(self.precision)).addcmul_(decays, weights)
             bias_velocity.mul_(config.momentum).add_(gradient.sum(1, keepdim=True))
@@ -147,7 +144,7 @@ class JointProbes:
             ]  # fmt: skip
 
     def _iterate_steps(self, config: LinearConfig) -> Iterator[tuple[float, Tensor, Tensor]]:
-        """Yield progress in [0, 1), inputs [J, B, D] and targets [J * B] of every step."""
+        """Yield progress in [0, 1), inputs [J, B, D] and encoded labels [J * B, ...] of every step."""
         batch, steps = self.banks[0].count_batches(config.batch_size)
         epochs = count_epochs(config, steps)
         for epoch in range(epochs):
@@ -169,41 +166,54 @@ class Linear:
     def measure(self, trial: Trial) -> Iterator[Outcome]:
         """Yield, for every task and probe seed, the probe chosen on validation and the oracle, chosen on the test set."""
         table = trial.table(self.config.space)
-        features, labels = torch.from_numpy(table.vectors()), torch.from_numpy(np.asarray(table.target))
-        banks = []
+        features, labels = torch.from_numpy(table.vectors()), np.asarray(table.target)
+        kind, banks = kind_of(trial.target), []
         for task in trial.tasks:
             rows = torch.from_numpy(task.bank)
             task_key = str(sorted(task.setting.items()))
             rngs = [trial.rng("probe", seed, task_key) for seed in range(self.config.seeds)]
-            banks.append(Bank(features=features[rows], labels=labels[rows], rngs=rngs))
-        trained = train_probes(banks, len(trial.target.names), self.grid, self.config, trial.cpu_matmul_dtype)
+            encoded = torch.from_numpy(kind.encode(labels[task.bank], labels[task.bank]))
+            banks.append(Bank(features=features[rows], labels=encoded, rngs=rngs))
+        trained = train_probes(
+            banks,
+            len(trial.target.names),
+            self.grid,
+            self.config,
+            trial.cpu_matmul_dtype,
+            loss_of(trial.target).gradient,
+        )
         for place, by_seed in enumerate(trained):
             for seed, probes in enumerate(by_seed):
-                yield from self._choose(place, trial.tasks[place], seed, features, labels, probes)
+                yield from self._choose(trial.target, place, trial.tasks[place], seed, features, labels, probes)
 
     def _choose(
-        self, place: int, task: Task, seed: int, features: Tensor, labels: Tensor, probes: Probes
+        self, target: Target, place: int, task: Task, seed: int, features: Tensor, labels: Labels, probes: Probes
     ) -> Iterator[Outcome]:
-        predicted = {
-            name: torch.cat([probes.scores(features[r]).argmax(2) for r in torch.split(torch.from_numpy(rows), 1024)])
+        kind, answer = kind_of(target), loss_of(target).answer
+        answers = {
+            name: torch.cat([answer(probes.scores(features[r])) for r in torch.split(torch.from_numpy(rows), 1024)])
             for name, rows in (("validation", task.validation), ("query", task.query))
             if len(rows)
+        }
+        predicted = {
+            name: [kind.decode(one.numpy(), labels[task.bank]) for one in both.unbind(1)]
+            for name, both in answers.items()
         }
         for part in ("validation", "query"):
             if part not in predicted:
                 continue
-            truth = labels[torch.from_numpy(task.validation if part == "validation" else task.query)]
-            accuracies = (predicted[part] == truth.unsqueeze(1)).double().mean(0).tolist()
+            truth = labels[task.validation if part == "validation" else task.query]
+            qualities = [kind.score(truth, one) for one in predicted[part]]
             choices = [{"rate": lr, "decay": decay} for lr, decay in self.grid]
             # the smallest validation sets have many ties: the most regularized setting generalizes best
-            best = max(range(len(choices)), key=lambda i: (accuracies[i], self.grid[i][1], -self.grid[i][0]))
+            best = max(range(len(choices)), key=lambda i: (qualities[i], self.grid[i][1], -self.grid[i][0]))
             yield Outcome(
                 task=place,
                 setting={"probe_seed": seed},
                 chosen=choices[best],
                 chosen_on="validation" if part == "validation" else "query",
-                considered=tuple(zip(choices, accuracies, strict=True)) if part == "validation" else (),
+                considered=tuple(zip(choices, qualities, strict=True)) if part == "validation" else (),
                 rows=task.query,
-                predicted=predicted["query"][:, best].numpy(),
-                validation=predicted["validation"][:, best].numpy() if part == "validation" else None,
+                predicted=predicted["query"][best],
+                validation=predicted["validation"][best] if part == "validation" else None,
             )

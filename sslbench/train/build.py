@@ -59,13 +59,14 @@ def gather_training_data(plan: Plan, tables: Sequence[Prepared], fold: int) -> T
         found = [kind.rename(table.labels[rows], table.target.names, names) for table, rows in pool.members]
         return np.concatenate(found) if found else kind.generate(0, names)
 
+    learned = join_labels(pool)
     return TrainingData(
         pool=pool,
         holdout=holdout,
         modalities=modalities,
         target=target,
-        labels=join_labels(pool),
-        holdout_labels=join_labels(holdout),
+        labels=kind.encode(learned, learned),
+        holdout_labels=kind.encode(join_labels(holdout), learned),
     )
 
 

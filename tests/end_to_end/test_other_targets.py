@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from sslbench_vision.methods import supervised
 
 from sslbench.api import DatasetSpec, Target, hookimpl
 from sslbench.api.errors import DataMissing, RequestError
@@ -65,7 +67,12 @@ class WrongTags(Tags):
 
 
 class TagDatasets:
-    """A plugin with all of them."""
+    """A plugin with all of them, and a method that learns classes only."""
+
+    @hookimpl
+    def sslbench_methods(self):
+        for spec in supervised.sslbench_methods():
+            yield replace(spec, name="taught", baseline=False, targets=frozenset({"class"}))
 
     @hookimpl
     def sslbench_datasets(self):
@@ -142,5 +149,16 @@ def test_labels_that_do_not_suit_the_target_are_refused(catalog):
 
 
 def test_a_method_that_learns_classes_refuses_other_targets(catalog):
-    with pytest.raises(RequestError, match="'supervised' learns one class per sample, and 'tags' has several labels"):
-        planned(catalog, "supervised", "tags")
+    with pytest.raises(
+        RequestError, match="'taught' learns one class per sample, and 'tags' has several labels per sample"
+    ):
+        planned(catalog, "taught", "tags")
+    with pytest.raises(RequestError, match=r"'supervised' learns one kind of target, and the samples have .*a number"):
+        planned(catalog, "supervised", "tags", "pretrain.pool=tags+sizes")
+
+
+@pytest.mark.parametrize("dataset", ["tags", "sizes"])
+def test_supervised_learns_every_kind_of_target(catalog, dataset, tmp_path):
+    plan = planned(catalog, "supervised", dataset, "train.patience=1", "train.epochs=3")
+    record = run_plans([plan], Store(root=tmp_path), catalog, NoDisplay()).records[0]
+    assert record.status in ("done", "collapsed"), record.reason

@@ -168,7 +168,7 @@ def test_counts_of_a_division():
         bank=np.array([0, 3]), validation=np.array([1]), query=np.array([2, 5]),
         left_out={"unknown_class": np.array([6]), "group_in_test": np.array([4])},
     )  # fmt: skip
-    assert count_missing_classes(division, labels, "abcdef") == {
+    assert count_missing_classes(division, labels, Target(kind="class", names=tuple("abcdef"))) == {
         "without_training": {"c": 1}, "without_test": {"b": 1}, "unknown_in_transfer": {"d": 1}, "without_both": {"e": 1, "f": 0},
     }  # fmt: skip
     key = np.array(list("xxxxyyyyy"))

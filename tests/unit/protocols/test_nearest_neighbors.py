@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
+from sslbench.api.targets import KINDS
 from sslbench.evaluation import nearest_neighbors
 from sslbench.protocols.knn import KnnConfig
-from sslbench.protocols.knn_evaluator import Knn, choose_k, compute_accuracies, compute_weights, sum_votes
+from sslbench.protocols.knn_evaluator import Knn, choose_k, compute_weights, score_all, sum_votes
 from tests.fake_trial import accuracy, digit_pixels, trial_of
 
 
@@ -211,14 +212,14 @@ def test_k_is_limited_to_the_bank_and_few_queries_work(digits):
     assert outcomes[0].chosen["k"] == 21
 
 
-def test_k_is_chosen_by_validation_accuracy():
-    answers = {1: torch.tensor([0, 0]), 5: torch.tensor([1, 1])}
-    assert choose_k([1, 5], compute_accuracies([1, 5], answers, torch.tensor([1, 1]))) == 5
-    assert choose_k([1, 5], compute_accuracies([1, 5], answers, torch.tensor([1, 0]))) == 1
-    assert choose_k([1, 5, 9], compute_accuracies([1, 5, 9], answers, torch.tensor([], dtype=torch.long))) == 5
-
-
 def test_classes_are_counted_from_the_target_not_from_the_query(digits):
     features, labels = digits
     outcomes = list(Knn(KnnConfig(neighbors=(3,))).measure(trial_of(features, labels, classes=12)))
     assert accuracy(outcomes, labels) > 0.95
+
+
+def test_k_is_chosen_by_validation_accuracy():
+    kind, answers = KINDS["class"], {1: np.array([0, 0]), 5: np.array([1, 1])}
+    assert choose_k([1, 5], score_all(kind, np.array([1, 1]), answers)) == 5
+    assert choose_k([1, 5], score_all(kind, np.array([1, 0]), answers)) == 1
+    assert choose_k([1, 5, 9], score_all(kind, np.zeros(0, np.int64), answers)) == 5

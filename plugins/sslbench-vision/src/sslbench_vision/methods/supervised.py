@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from sslbench.api import MethodSpec, PlanContext, Range, Recipe, Role, hookimpl, setting
+from sslbench.api import MethodSpec, Range, Recipe, Role, hookimpl, setting
 from sslbench_vision.citations import SSLBENCH
 
 
@@ -15,19 +15,13 @@ class SupervisedConfig:
     """Settings of supervised training."""
 
     label_smoothing: Annotated[float, Range(at_least=0, below=1)] = setting(
-        0.1, "Label smoothing of the cross-entropy; 0: none."
+        0.1, "Label smoothing of the cross-entropy; 0: none. Not used for numbers."
     )
 
 
 def views(config: SupervisedConfig) -> Mapping[str, Role]:
     """Return the roles of views: one view of each sample."""
     return {"view": Role(count=1)}
-
-
-def check(config: SupervisedConfig, context: PlanContext) -> Iterable[str]:
-    """Yield a problem for data without one class per sample."""
-    if context.target.kind != "class":
-        yield "'supervised' needs data with one class per sample"
 
 
 RECIPE = Recipe(
@@ -49,16 +43,16 @@ def sslbench_methods() -> Iterable[MethodSpec[SupervisedConfig]]:
     yield MethodSpec(
         name="supervised",
         version=1,
-        summary="the encoder trained on the training labels with cross-entropy",
+        summary="the encoder trained on the training labels",
         citation=SSLBENCH,
         config=SupervisedConfig,
         smoke=SupervisedConfig(),
         build="sslbench_vision.methods.supervised_model:Supervised",
-        check=check,
         views=views,
         family="supervised",
         modalities=(1, 8),
         uses_labels=True,
+        targets=frozenset({"class", "labels", "value"}),
         baseline=True,
         recipes=(RECIPE,),
     )
