@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -112,12 +113,26 @@ def _run(subject: Subject, one: Check) -> CheckResult:
         if run_check(subject, CHECKS[needed]).state in ("failed", "not run"):
             return CheckResult(check=one, state="not run", finding=f"needs {needed}, which failed")
     try:
-        found = list(one.findings(subject) or ())
+        with _one_thread():
+            found = list(one.findings(subject) or ())
     except (NotApplicable, Unavailable) as reason:
         return CheckResult(check=one, state="not applicable", finding=str(reason))
     except Exception as error:  # a plugin may raise anything, which is a finding
         found = [f"raised {type(error).__name__}: {' '.join(str(error).split())}"]
     return CheckResult(check=one, state="failed" if found else "passed", finding="; ".join(found))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Limit torch to one thread: on the tiny tensors of checks, threads only wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def checks_of(kind: Kind) -> tuple[Check, ...]:

@@ -50,6 +50,7 @@ def new_plugin(name: str, kind: str, folder: Path, version: str, year: int, cata
         f"src/{package}/__init__.py": "package/init.py",
         f"src/{package}/spec.py": f"{kind}/spec.py",
         f"src/{package}/{implementation}.py": f"{kind}/{implementation}.py",
+        "tests/conftest.py": "package/conftest.py",
         "tests/test_conformance.py": f"{kind if own_test else 'package'}/test_conformance.py",
     }
     written = []

@@ -63,6 +63,28 @@ def test_import_rules_cover_every_package():
     assert set(of_protocols["forbidden_modules"]) == {f"sslbench.{name}" for name in names - {"api", "protocols"}}
 
 
+def test_tests_of_a_plugin_need_no_other_plugin():
+    """They import the core, their plugin and the plugins that it declares; a module of another folder of tests is not there."""
+    for plugin in sorted((ROOT / "plugins").glob("*/pyproject.toml")):
+        declared = tomllib.loads(plugin.read_text())["project"]
+        allowed = {
+            re.split(r"[<>=\[]", name)[0].replace("-", "_") for name in [declared["name"], *declared["dependencies"]]
+        }
+        files = sorted((plugin.parent / "tests").glob("test_*.py"))
+        assert files, f"{plugin.parent.name} has no tests of its own"
+        assert (plugin.parent / "tests/conftest.py").exists(), plugin.parent.name
+        for path in files:
+            imported = set(
+                re.findall(r"^\s*(?:from|import) (sslbench_\w+|tests)\b", path.read_text(), flags=re.MULTILINE)
+            )
+            assert imported <= allowed, (path, imported - allowed)
+
+
+def test_tests_of_plugins_have_different_names():
+    names = Counter(path.name for path in (ROOT / "plugins").glob("*/tests/*.py") if path.name != "conftest.py")
+    assert not [name for name, count in names.items() if count > 1]
+
+
 def test_analysis_needs_no_torch():
     paths = sorted((ROOT / "sslbench/analysis").rglob("*.py"))
     assert len(paths) > 20

@@ -1,4 +1,4 @@
-"""The conformance kit: every component of the project passes it, and every check has a toy that only this check catches."""
+"""The conformance kit: every component of the core passes it, and every check has a toy that only this check catches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from sslbench.api import AugmentationSpec, RecipeSpec, ReferenceSpec, hookimpl
 from sslbench.api.errors import RequestError
@@ -47,18 +46,6 @@ INSTALLED = {
 """Checks that run in a new process need a package on disk: the line that its module adds to a valid one."""
 
 test_core = conformance("sslbench")
-test_vision = conformance("sslbench-vision")
-test_plankton = conformance("sslbench-plankton")
-test_microscopy = conformance("sslbench-microscopy")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny tensors: threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def offering(spec):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -242,9 +243,20 @@ def test_instrument_transfer_on_real_images(shared, tmp_path):
     assert class_rows(record, root.name, "knn")[0].support > 0
 
 
-def test_a_pool_of_parts_and_a_row_for_each(shared, tmp_path):
-    from tests.unit.data.test_data import plankton_tree
+def plankton_tree(root: Path, shared: Path) -> None:
+    """DAPlankton's published layout, filled with a few real images of other sets."""
+    files = sorted((shared / "whoi_ifcb_guide/images").rglob("*.jpg"))[:60]
+    place = iter(files * 4)
+    for part, names in (("lab", ("IFCB", "CS", "FC")), ("sea", ("IFCB", "CS"))):
+        for instrument in names:
+            for name in ("Diatoma_tenuis", "Melosira_arctica"):
+                folder = root / f"DAPlankton/DAPlankton_{part}/{instrument}/{name}"
+                folder.mkdir(parents=True)
+                for number in range(12):
+                    shutil.copy(next(place), folder / f"{name}{number:05d}.jpg")
 
+
+def test_a_pool_of_parts_and_a_row_for_each(shared, tmp_path):
     plankton_tree(tmp_path / "tree", shared)
     settings = {**TINY, "data.root": str(tmp_path / "tree"), "view.size": 16, "protocols": ["knn"], "baselines": "supervised",
                 "splits.folds": 3, "backbone.patch": 4}  # fmt: skip

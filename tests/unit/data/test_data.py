@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from pathlib import Path
 
@@ -159,41 +158,6 @@ def test_plankton_padding_follows_the_paper():
     assert border.mean() == pytest.approx(mode, abs=0.5)
     assert border.std() == pytest.approx(np.hypot(deviation, 1 / np.sqrt(12)), rel=0.15)
     assert (pad_square(image, np.random.default_rng(1)) == square).all()
-
-
-def plankton_tree(root: Path, shared: Path) -> None:
-    """DAPlankton's published layout, filled with a few real images of other sets."""
-    files = sorted((shared / "whoi_ifcb_guide/images").rglob("*.jpg"))[:60]
-    place = iter(files * 4)
-    for part, names in (("lab", ("IFCB", "CS", "FC")), ("sea", ("IFCB", "CS"))):
-        for instrument in names:
-            for name in ("Diatoma_tenuis", "Melosira_arctica"):
-                folder = root / f"DAPlankton/DAPlankton_{part}/{instrument}/{name}"
-                folder.mkdir(parents=True)
-                for number in range(12):
-                    shutil.copy(next(place), folder / f"{name}{number:05d}.jpg")
-
-
-def test_daplankton_in_its_layout_and_as_a_zip_in_a_zip(tmp_path, shared, cli):
-    plankton_tree(tmp_path / "tree", shared)
-    verified = cli("data", "verify", "daplankton/sea", f"data.root={tmp_path / 'tree'}")
-    assert verified.returncode == 3
-    assert "class 'Ciliata' has 0 samples, expected 243" in verified.stdout
-    where = cli("data", "where", "daplankton", env={"SSLBENCH_SOURCES": str(tmp_path / "tree")})
-    named = [line.split(":")[0] for line in where.stdout.splitlines() if line.startswith("daplankton/")]
-    assert named == [f"daplankton/{part}" for part in ("lab/ifcb", "lab/cs", "lab/fc", "sea/ifcb", "sea/cs")]
-    inner = tmp_path / "DAPlankton.zip"
-    with zipfile.ZipFile(inner, "w") as archive:
-        for file in sorted((tmp_path / "tree").rglob("*.jpg")):
-            archive.write(file, file.relative_to(tmp_path / "tree"))
-    (tmp_path / "outer").mkdir()
-    with zipfile.ZipFile(tmp_path / "outer/DAPlankton.zip", "w") as archive:
-        archive.write(inner, "DAPlankton/DAPlankton.zip")
-    where = cli(
-        "data", "where", "daplankton/lab/fc",
-        env={"SSLBENCH_SOURCES": str(tmp_path / "outer"), "SSLBENCH_DATA": str(tmp_path / "data")},
-    )  # fmt: skip
-    assert where.stdout.startswith("daplankton/lab/fc: 24 samples"), where.stderr
 
 
 def test_an_archive_that_would_leave_its_folder_is_refused_whole(tmp_path):

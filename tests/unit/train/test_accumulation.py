@@ -17,7 +17,6 @@ from sslbench.data.views import BuiltAugmentation
 from sslbench.train.distributed.process_group import SingleProcess
 from sslbench.train.feeds import SampleFeed
 from sslbench.train.loop import Training, train
-from tests.plugins.vision.test_joint import batch_of, built, step_at
 
 ROWS, WIDTH = 16, 3
 WEIGHTS = {"plain": ((1.0, 1.0),), "two augmentations": ((0.4, 1.0), (1.0, 3.0))}
@@ -136,18 +135,3 @@ def test_shares_of_unequal_processes_add_up_to_the_mean_over_rows():
             pairs = [(weight, batch.views["view"][0]["x"][:, 0]) for part in passes for weight, batch in part]
             found += sum(weight * float(values.mean()) for weight, values in pairs) / 2
     assert found == pytest.approx(float(expected), rel=1e-5)
-
-
-def test_the_center_of_dino_is_a_mean_over_the_rows_of_all_passes():
-    method, roles = built("dino", center_momentum=0.0)
-    method.eval()  # batch statistics are those of a pass
-    whole = batch_of(roles, torch.arange(16))
-    parts = [slice(0, 6), slice(6, 11), slice(11, 16)]
-    carries = []
-    for part in parts:
-        views = {r: tuple({"image": v["image"][part]} for v in made) for r, made in whole.views.items()}
-        carries.append(method.loss(SimpleNamespace(views=views), step_at()).carry)
-    expected = method.loss(whole, step_at()).carry["center"]
-    with torch.no_grad():
-        method.after_step(step_at(), carries)
-    torch.testing.assert_close(method.center, expected, rtol=1e-4, atol=1e-6)

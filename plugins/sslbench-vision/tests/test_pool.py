@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import fnmatch
 import io
 import json
 import shutil
 from collections import Counter
-from pathlib import Path
 
 import pytest
-import sslbench_plankton.studies
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,11 +23,8 @@ from sslbench_vision.datasets.pool_rules import (
 
 import sslbench
 from sslbench.api.errors import RequestError, SslbenchError
-from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import DatasetCache, open_parts
-from sslbench.environment import places
 from sslbench.report.console.terminal import show_results
-from tests.conftest import TINY
+from sslbench.testing.plans import SMALL_RUN
 
 
 def make_member(label: str, *images: tuple[str, str, str]) -> Member:
@@ -54,8 +47,8 @@ def test_each_rule_leaves_out_its_images():
     found = find_reasons([SEA, LAKE], ["sea"], make_naming({}), by_name=True)
     assert found == {"sea": ["target"] * 2, "lake": ["same bytes", "same name", "shared class", "", "repeated"]}
     assert find_reasons([SEA, LAKE], ["sea"], make_naming({}), by_name=False)["lake"][1] == ""
-    whole = find_reasons([SEA, LAKE], [], make_naming({}), by_name=True)
-    assert whole == {"sea": ["", ""], "lake": ["repeated", "", "", "", "repeated"]}
+    complete = find_reasons([SEA, LAKE], [], make_naming({}), by_name=True)
+    assert complete == {"sea": ["", ""], "lake": ["repeated", "", "", "", "repeated"]}
     mapped = make_naming({("lake", "other"): "Dinophyceae"})
     assert find_reasons([SEA, LAKE], ["sea"], mapped, by_name=False)["lake"][1] == "shared class"
     rows = count_reasons(found)
@@ -93,60 +86,6 @@ def test_no_image_or_class_of_a_target_is_kept(target, one, two, by_name):
         assert row["images"] == row["kept"] + sum(row[reason] for reason in REASONS)
 
 
-CROSSWALK = Path(sslbench_plankton.studies.__file__).parent / "plankton_mae_crosswalk.csv"
-
-
-def test_the_crosswalk_of_the_plankton_study_equals_that_of_the_cross_instrument_set(shared):
-    with (shared / "cross_instrument_plankton/crosswalk.csv").open() as opened:
-        theirs = [(row["instrument"], row["source_class"], row["class"]) for row in csv.DictReader(opened)]
-    with CROSSWALK.open() as opened:
-        lines = [(row["member"], row["class"], row["name"]) for row in csv.DictReader(opened)]
-    ndsb = {path.name for path in (shared / "ndsb_plankton/train").iterdir()}
-    ours = {}
-    for member, pattern, name in lines:
-        if member == "ndsb":
-            ours |= {found: name for found in fnmatch.filter(ndsb, pattern) if found not in ours}
-    del ours["copepod_calanoid_eggs"]  # its own line takes precedence over the wider one below
-    assert ours == {source: name for instrument, source, name in theirs if instrument == "ISIIS"}
-    zooscan = {source: name for instrument, source, name in theirs if instrument == "ZooScan"}
-    assert {pattern: name for member, pattern, name in lines if member == "zooscan"} == zooscan
-
-
-def test_the_pool_without_two_instruments_has_no_image_or_class_of_theirs(shared, tmp_path):
-    cross = shared / "cross_instrument_plankton"
-    members = {"ndsb": {"name": "image-folder", "root": str(shared / "ndsb_plankton/train"), "channels": "gray"}}
-    members |= {
-        name: {"name": "image-folder", "root": str(cross / name), "channels": "gray"} for name in ("ISIIS", "SPC")
-    }
-    lines = [line for line in CROSSWALK.read_text().splitlines() if not line.startswith("zooscan,")]
-    (tmp_path / "crosswalk.csv").write_text("\n".join(lines))  # only the members of this pool
-    settings = {"members": members, "crosswalk": str(tmp_path / "crosswalk.csv"), "same_name": True}
-
-    def opened(**more):
-        found = open_parts(discover(installed_entries()), "pool", {**settings, **more}, DatasetCache(places()))
-        assert not found.problems + found.missing
-        return found.parts[0].dataset
-
-    whole = opened()
-    assert {row["member"]: row["repeated"] for row in whole.account}["ISIIS"] == 2268
-    bare = opened(without=["ISIIS", "SPC"])
-    rows = {row["member"]: row for row in bare.account}
-    ndsb = rows["ndsb"]
-    assert ndsb["same bytes"] + ndsb["same name"] + ndsb["shared class"] == 8137
-    assert ndsb["kept"] == len(bare.labels) == 14260 - 8137
-    with (cross / "crosswalk.csv").open() as opened_file:
-        shared_classes = {row["source_class"] for row in csv.DictReader(opened_file)}
-    assert not set(bare.columns["class"]) & shared_classes
-    drawn = opened(match_size_without=["ISIIS", "SPC"])
-    assert len(drawn.labels) == len(bare.labels)
-    assert {row["member"]: row["kept"] for row in drawn.account}["SPC"] > 0
-    ids = bare.columns["id"].tolist()
-    assert not {identity.split("/")[1] for identity in ids} & shared_classes
-    theirs = {path.name for name in ("ISIIS", "SPC") for path in (cross / name).rglob("*.jpg")}
-    assert not {identity.rsplit("/", 1)[1] for identity in ids} & theirs
-    assert bare.fingerprint() != whole.fingerprint()
-
-
 def test_a_run_on_a_pool_reports_its_training_data(tmp_path):
     from PIL import Image
     from sklearn.datasets import load_digits
@@ -163,7 +102,7 @@ def test_a_run_on_a_pool_reports_its_training_data(tmp_path):
     pool = {"members": members, "without": ["target"], "crosswalk": str(tmp_path / "names.csv")}
     tree = {"method": {"name": "mae"}, "data": target, "pretrain": {"pool": "pool", "settings": pool}}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
-    settings = {**TINY, "seeds": [0], "view.size": 8, "protocols": ["knn"], "baselines": "random-init"}
+    settings = {**SMALL_RUN, "backbone.depth": 1, "view.size": 8, "protocols": ["knn"], "baselines": "random-init"}
     results = sslbench.run("", "", out=tmp_path / "runs", config=tmp_path / "run.yaml", settings=settings)
     record = results.records[0]
     assert record.status == "done", record.reason

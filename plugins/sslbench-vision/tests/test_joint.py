@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from sslbench.api import Batch, Loss, MethodParts, Modality, PlanContext, Step, 
 from sslbench.api.errors import RequestError
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.settings import TrainSettings
-from sslbench.data.keyed_random import CounterRandom
+from sslbench.testing.random_numbers import keyed_random
 from sslbench.train.distributed.process_group import SingleProcess
 from sslbench.train.optimizers import build_optimizer, set_lr_and_decay
 
@@ -52,11 +53,11 @@ def batch_of(roles: dict[str, int], rows: torch.Tensor, seed: int = 0) -> Batch:
         role: tuple({"image": torch.rand(len(rows), 1, 16, 16, generator=draws)} for _ in range(count))
         for role, count in roles.items()
     }
-    return Batch(views=views, index=rows, random=CounterRandom.of(rows, 0, "test"))
+    return Batch(views=views, index=rows, random=keyed_random(rows, 0, "test"))
 
 
 def step_at(epoch: int = 0, index: int = 0) -> Step:
-    draws = CounterRandom.of(torch.tensor([index]), 0, "step")
+    draws = keyed_random(torch.tensor([index]), 0, "step")
     return Step(index=index, total_steps=40, epoch=epoch, epochs=4, random=draws, processes=SingleProcess())
 
 
@@ -129,9 +130,9 @@ def test_a_sample_is_not_its_own_neighbor_unless_allowed():
     queue = Queue(4, 2)
     rows = nn.functional.normalize(torch.tensor([[1.0, 0], [1, 0.2], [0, 1], [-1, 0]]), dim=1)
     queue.push(rows, torch.tensor([7, 8, 9, 10]))
-    asked, owner = rows[:1], torch.tensor([7])
-    torch.testing.assert_close(find_neighbors(queue, asked, owner, include_self=True), rows[:1])
-    torch.testing.assert_close(find_neighbors(queue, asked, owner, include_self=False), rows[1:2])
+    requested, owner = rows[:1], torch.tensor([7])
+    torch.testing.assert_close(find_neighbors(queue, requested, owner, include_self=True), rows[:1])
+    torch.testing.assert_close(find_neighbors(queue, requested, owner, include_self=False), rows[1:2])
 
 
 @pytest.mark.parametrize("name", [n for n in sorted(METHODS) if hasattr(METHODS[n].smoke, "queue")])
@@ -289,3 +290,18 @@ def test_what_cannot_work_is_refused_before_anything_runs(name, settings, senten
     with pytest.raises(RequestError) as caught:
         sslbench.run(name, "digits", out=tmp_path, settings={"train.epochs": 1, "seeds": [0], **settings})
     assert sentence in str(caught.value)
+
+
+def test_the_center_of_dino_is_a_mean_over_the_rows_of_all_passes():
+    method, roles = built("dino", center_momentum=0.0)
+    method.eval()  # batch statistics are those of a pass
+    complete = batch_of(roles, torch.arange(16))
+    parts = [slice(0, 6), slice(6, 11), slice(11, 16)]
+    carries = []
+    for part in parts:
+        views = {r: tuple({"image": v["image"][part]} for v in made) for r, made in complete.views.items()}
+        carries.append(method.loss(SimpleNamespace(views=views), step_at()).carry)
+    expected = method.loss(complete, step_at()).carry["center"]
+    with torch.no_grad():
+        method.after_step(step_at(), carries)
+    torch.testing.assert_close(method.center, expected, rtol=1e-4, atol=1e-6)

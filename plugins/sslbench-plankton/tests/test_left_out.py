@@ -1,11 +1,9 @@
-"""What readers leave out is noted in the description of the data."""
+"""Samples that readers leave out are noted in the description of the data."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
-from sslbench_microscopy.datasets.bbbc021_reader import match_mechanisms, note_unmatched
-from sslbench_microscopy.fields import Field
 from sslbench_plankton.datasets import (
     pmid2019,
     pmid2019_reader,
@@ -71,17 +69,3 @@ def test_columns_and_rows_that_are_no_measurement_are_noted(tmp_path):
         "columns left out, which are the same in every row: Gain",
         "columns left out, in which some cells are no finite number: Length",
     )
-
-
-def test_cells_without_an_untreated_one_are_noted():
-    def field(compound, plate):
-        return Field(name=f"{plate}-{compound}", files=(), plate=plate, well="w", compound=compound, concentration=1.0, mechanism="")  # fmt: skip
-
-    cells = [(field("taxol", "p1"), y, 0) for y in range(5)] + [(field("DMSO", "p1"), y, 0) for y in range(3)]
-    cells += [(field("taxol", "p2"), y, 0) for y in range(2)] + [(field("alln", "p1"), 0, 0)]
-    used = match_mechanisms(cells, 0, untreated=True)
-    (note,) = note_unmatched(cells, used)
-    kept = {name: sum(cell[0].compound == name for cell in used) for name in ("taxol", "alln")}
-    assert sum(kept.values()) == 3
-    assert f"{7 - kept['taxol']} of 7 taxol" in note
-    assert note_unmatched(cells, cells) == ()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sslbench_plankton.studies
 from PIL import Image
 from sslbench_plankton.datasets.kaggle_plankton import KagglePlanktonConfig
 from sslbench_plankton.datasets.kaggle_plankton_reader import open_kaggle_plankton as kaggle
@@ -26,16 +25,13 @@ from sslbench_plankton.datasets.zoolake_reader import open_zoolake as zoolake
 
 from sslbench.api import DataBroken, DataMissing, Source
 from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import DatasetCache, open_parts
-from sslbench.config.keys import pretrain_key
-from sslbench.config.plan import Machine
 from sslbench.data.splits import SplitSettings, divide
-from sslbench.environment import places
-from sslbench.study.definition import read_study
-from sslbench.study.grid import make_grid, make_points
+from sslbench.testing import conformance
+from sslbench.testing.plans import open_dataset
 
 RNG = np.random.default_rng(0)
-MACHINE = Machine(threads=1, precision="float32")
+
+test_conformance = conformance("sslbench-plankton")
 
 
 def source(root: Path, work: Path, part: str = "") -> Source:
@@ -90,27 +86,57 @@ def test_kaggle_plankton_with_and_without_labels(shared, tmp_path):
 def test_any_folder_is_prepared_as_the_study_prepares_its_own(lake, tmp_path, cli):
     root = tree(tmp_path / "mine", {f"cam{n % 2}/{f.parent.name}/at-{n}.jpeg": f for n, f in enumerate(lake[:12])})
     settings = {"root": str(root), "levels": ["camera", "class"], "columns": {"number": r"at-(\d+)"}}
-    catalog = discover(installed_entries())
-    found = open_parts(catalog, "plankton-folder", settings, DatasetCache(places()))
-    assert not found.problems + found.missing
-    dataset = found.parts[0].dataset
+    dataset = open_dataset("plankton-folder", settings)[0].dataset
     assert set(dataset.columns) == {"id", "camera", "number"}
     sample = dataset.read(0, RNG)
     height, width = sample["image.size"]
     assert sample["image"].shape == (1, max(height, width), max(height, width))
     assert len(set(dataset.contents())) == 12
-    lost = cli("data", "where", "plankton-folder", f"data.root={tmp_path / 'nowhere'}")
-    assert f"looked in {tmp_path / 'nowhere'}" in lost.stdout + lost.stderr
+    absent = cli("data", "where", "plankton-folder", f"data.root={tmp_path / 'nowhere'}")
+    assert f"looked in {tmp_path / 'nowhere'}" in absent.stdout + absent.stderr
+
+
+def plankton_tree(root: Path, shared: Path) -> None:
+    """DAPlankton's published layout, filled with a few real images of other sets."""
+    files = sorted((shared / "whoi_ifcb_guide/images").rglob("*.jpg"))[:60]
+    place = iter(files * 4)
+    for part, names in (("lab", ("IFCB", "CS", "FC")), ("sea", ("IFCB", "CS"))):
+        for instrument in names:
+            for name in ("Diatoma_tenuis", "Melosira_arctica"):
+                folder = root / f"DAPlankton/DAPlankton_{part}/{instrument}/{name}"
+                folder.mkdir(parents=True)
+                for number in range(12):
+                    shutil.copy(next(place), folder / f"{name}{number:05d}.jpg")
+
+
+def test_daplankton_in_its_layout_and_as_a_zip_in_a_zip(tmp_path, shared, cli):
+    plankton_tree(tmp_path / "tree", shared)
+    verified = cli("data", "verify", "daplankton/sea", f"data.root={tmp_path / 'tree'}")
+    assert verified.returncode == 3
+    assert "class 'Ciliata' has 0 samples, expected 243" in verified.stdout
+    where = cli("data", "where", "daplankton", env={"SSLBENCH_SOURCES": str(tmp_path / "tree")})
+    named = [line.split(":")[0] for line in where.stdout.splitlines() if line.startswith("daplankton/")]
+    assert named == [f"daplankton/{part}" for part in ("lab/ifcb", "lab/cs", "lab/fc", "sea/ifcb", "sea/cs")]
+    inner = tmp_path / "DAPlankton.zip"
+    with zipfile.ZipFile(inner, "w") as archive:
+        for file in sorted((tmp_path / "tree").rglob("*.jpg")):
+            archive.write(file, file.relative_to(tmp_path / "tree"))
+    (tmp_path / "outer").mkdir()
+    with zipfile.ZipFile(tmp_path / "outer/DAPlankton.zip", "w") as archive:
+        archive.write(inner, "DAPlankton/DAPlankton.zip")
+    where = cli(
+        "data", "where", "daplankton/lab/fc",
+        env={"SSLBENCH_SOURCES": str(tmp_path / "outer"), "SSLBENCH_DATA": str(tmp_path / "data")},
+    )  # fmt: skip
+    assert where.stdout.startswith("daplankton/lab/fc: 24 samples"), where.stderr
 
 
 def test_daplankton_with_its_instruments_joined(shared, tmp_path):
-    from tests.unit.data.test_data import plankton_tree
-
     plankton_tree(tmp_path / "tree", shared)
     settings = {"root": str(tmp_path / "tree"), "joined": True}
-    found = open_parts(discover(installed_entries()), "daplankton", settings, DatasetCache(places()))
-    assert [part.name for part in found.parts] == ["daplankton/lab", "daplankton/sea"]
-    lab = found.parts[0].dataset
+    parts = open_dataset("daplankton", settings)
+    assert [part.name for part in parts] == ["daplankton/lab", "daplankton/sea"]
+    lab = parts[0].dataset
     assert sorted(set(lab.columns["instrument"])) == ["CS", "FC", "IFCB"]
     assert lab.target.names == ("Diatoma_tenuis", "Melosira_arctica")
     assert len(lab.labels) == len(set(lab.columns["id"])) == 72
@@ -158,8 +184,8 @@ def test_syke_zooscan_loses_its_legend_and_nothing_else(shared, tmp_path):
     assert (sample["image"][0, top : top + height - 25, left : left + width] == gray[:-25]).all()
     with pytest.raises(DataBroken, match=f"nothing is left of it \\({height + 5} rows of legend"):
         syke_zooscan(SykeZooscanConfig(legend=height + 5), source(outer, tmp_path / "work")).read(0, RNG)
-    whole = syke_zooscan(SykeZooscanConfig(legend=0), source(outer, tmp_path / "work")).read(0, RNG)
-    assert whole["image.size"].tolist() == [height, width]
+    complete = syke_zooscan(SykeZooscanConfig(legend=0), source(outer, tmp_path / "work")).read(0, RNG)
+    assert complete["image.size"].tolist() == [height, width]
 
 
 VOC = """<annotation><filename>{name}.jpg</filename>{objects}</annotation>"""
@@ -265,8 +291,7 @@ def test_no_split_cuts_a_sampling_burst_of_the_time_stamped_camera(shared):
         "root": str(shared / "cross_instrument_plankton"), "levels": ["instrument", "class"],
         "columns": {"second": r"SPC-PWSSC-(\d+)-"},
     }  # fmt: skip
-    found = open_parts(discover(installed_entries()), "plankton-folder", settings, DatasetCache(places()))
-    dataset = found.parts[0].dataset
+    dataset = open_dataset("plankton-folder", settings)[0].dataset
     seconds = dataset.columns["second"]
     assert {len(set(seconds[dataset.columns["instrument"] == name]) - {""}) for name in ("ISIIS", "ZooScan")} == {0}
     rule = SplitSettings(transfer="instrument", bank="SPC", query="SPC", groups="second", group_gap=600)
@@ -280,45 +305,3 @@ def test_no_split_cuts_a_sampling_burst_of_the_time_stamped_camera(shared):
                 assert nearest > 600
         queries.append(division.query)
     assert len(np.unique(np.concatenate(queries))) == 1675
-
-
-PLANKTON_MAE = Path(sslbench_plankton.studies.__file__).parent / "plankton_mae.yaml"
-
-
-def test_the_plankton_study_can_be_planned_on_the_data_that_it_names(shared, monkeypatch):
-    study = read_study(PLANKTON_MAE, "laptop")
-    monkeypatch.setenv("SSLBENCH_SOURCES", str(shared))
-    grid = make_grid(
-        make_points(study, []),
-        discover(installed_entries()),
-        DatasetCache(places(), use_placeholders=True),
-        MACHINE,
-        print,
-    )
-    assert len(grid.rows) == 40
-    trained = {pretrain_key(row.plan, 0, 0) for row in grid.rows}
-    assert len(trained) == 5
-    by_arm = {row.points[0]["initialization"]: row.plan for row in grid.rows}
-    sizes = {arm: len(plan.pretrain_parts[0].dataset.labels) for arm, plan in by_arm.items()}
-    assert sizes["size-matched"] == sizes["no-target"] == 6473
-    assert sizes["with-target"] > 2 * sizes["no-target"]
-    assert {plan.train.steps for arm, plan in by_arm.items() if arm != "scratch"} == {10000}
-    assert {plan.folds for plan in by_arm.values()} <= {(0, 1, 2, 3, 4), (0,)}
-
-
-def test_the_plankton_study_can_be_planned_without_the_published_data(monkeypatch):
-    monkeypatch.setenv("SSLBENCH_SOURCES", "")
-    study = read_study(PLANKTON_MAE, "paper")
-    grid = make_grid(
-        make_points(study, []),
-        discover(installed_entries()),
-        DatasetCache(places(), use_placeholders=True),
-        MACHINE,
-        print,
-    )
-    assert len(grid.rows) == 65
-    large = {(row.plan.backbones["image"].name, row.plan.view) for row in grid.rows}
-    assert large == {("vit_large_patch16_224", 224), ("vit_large_patch16_224.mae", 224)}
-    mae = next(row.plan for row in grid.rows if row.plan.method.name == "mae")
-    assert (mae.train.batch_size, mae.train.epochs, mae.train.lr, mae.train.warmup_epochs) == (4096, 800, 1.5e-4, 40)
-    assert mae.splits.label_fractions == (0.01, 0.05, 0.1, 1.0)

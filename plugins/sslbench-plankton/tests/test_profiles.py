@@ -19,15 +19,15 @@ from sslbench_plankton.operations.profiles import (
 from sslbench_plankton.operations.profiles_operation import band_drop, band_scale, mirror_together, time_crop
 from sslbench_plankton.resampling import resample
 
-from sslbench.api import Modality, OperationParts
-from sslbench.data.keyed_random import CounterRandom
+from sslbench.api import KeyedRandom, Modality, OperationParts
+from sslbench.testing.random_numbers import keyed_random
 
 SIX = Modality(layout="sequence", shape=(0, 6))
 PARTS = OperationParts(modalities={"image": Modality(layout="image", shape=(1, 8, 8)), "profile": SIX}, reference={})
 
 
-def draws(rows: int = 3) -> CounterRandom:
-    return CounterRandom.of(torch.arange(rows), 0)
+def draws(rows: int = 3) -> KeyedRandom:
+    return keyed_random(torch.arange(rows), 0)
 
 
 @pytest.mark.parametrize(
@@ -92,9 +92,9 @@ def test_bands_are_scaled_and_dropped(pair):
 
 def test_a_window_of_the_resampled_steps_is_kept(pair):
     made = time_crop(TimeCropConfig(steps=20, keep=16), PARTS)(pair, draws())
-    whole = resample(pair["profile"], pair["profile.length"], 20)
+    complete = resample(pair["profile"], pair["profile.length"], 20)
     assert made["profile.length"].tolist() == [16, 16, 16]
     for row in range(3):
-        assert any(torch.equal(made["profile"][row], whole[row, start : start + 16]) for start in range(5))
+        assert any(torch.equal(made["profile"][row], complete[row, start : start + 16]) for start in range(5))
     with pytest.raises(ValueError, match="keep = 30 is not possible; possible: 1 to 20"):
         TimeCropConfig(steps=20, keep=30)

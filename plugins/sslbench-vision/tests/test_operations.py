@@ -19,10 +19,10 @@ from sslbench_vision.operations.geometry import AffineConfig, FlipConfig
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 from torchvision.transforms import functional as tv
 
-from sslbench.api import Modality, OperationParts
+from sslbench.api import KeyedRandom, Modality, OperationParts
 from sslbench.api.image_boxes import crop_resize
-from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
+from sslbench.testing.random_numbers import keyed_random
 
 CLOSE = 1e-4
 
@@ -39,8 +39,8 @@ def parts(size: int = 64) -> OperationParts:
     return OperationParts(modalities={"image": Modality(layout="image", shape=(3, size, size))}, reference={})
 
 
-def draws(n: int = 16) -> CounterRandom:
-    return CounterRandom.of(torch.arange(n), 0, "test")
+def draws(n: int = 16) -> KeyedRandom:
+    return keyed_random(torch.arange(n), 0, "test")
 
 
 def distance(ours: torch.Tensor, theirs: torch.Tensor) -> float:
@@ -168,7 +168,7 @@ def test_a_crop_scale_above_one_shows_a_border():
     config = RandomResizedCropConfig(size=32, scale=(1.5, 1.6), ratio=(1.0, 1.0))
     modality = {"image": Modality(layout="image", shape=(1, 32, 32))}
     crop = crops.RandomResizedCrop(config, OperationParts(modalities=modality, reference={}))
-    seen = crop({"image": white}, CounterRandom.of(torch.arange(64), 0))["image"].mean((1, 2, 3))
+    seen = crop({"image": white}, keyed_random(torch.arange(64), 0))["image"].mean((1, 2, 3))
     assert (seen < 0.75).all()
     assert (seen > 0.5).all()
 
@@ -176,7 +176,7 @@ def test_a_crop_scale_above_one_shows_a_border():
 def test_boxes_are_drawn_as_torchvision_draws_them():
     n = 4000
     config = RandomResizedCropConfig(scale=(0.08, 1.0))
-    ours = crops.random_boxes(CounterRandom.of(torch.arange(n), 0), config, (100, 140), (100, 140), None).numpy()
+    ours = crops.random_boxes(keyed_random(torch.arange(n), 0), config, (100, 140), (100, 140), None).numpy()
     torch.manual_seed(0)
     reference = torch.zeros(1, 100, 140)
     theirs = np.array([RandomResizedCrop.get_params(reference, [0.08, 1.0], [0.75, 4 / 3]) for _ in range(n)])
@@ -196,7 +196,7 @@ def test_boxes_stay_inside_the_canvas(height, width, low, seed, aspect):
     config = RandomResizedCropConfig(scale=(low, 1.0))
     ratio = torch.full((32,), aspect)
     room = (height, width)
-    boxes = crops.random_boxes(CounterRandom.of(torch.arange(32), seed), config, room, room, ratio)
+    boxes = crops.random_boxes(keyed_random(torch.arange(32), seed), config, room, room, ratio)
     top, left, rows, columns = boxes.T
     assert (rows >= 1).all() and (columns >= 1).all() and (top >= 0).all() and (left >= 0).all()  # noqa: PT018
     assert (top + rows <= height).all()
@@ -225,12 +225,12 @@ def test_a_sample_gets_the_same_view_in_any_batch(photos):
 
     rows, roles = torch.arange(16), {"view": Role(count=2)}
     augmentation = an_augmentation("crop", "affine", "jitter", "flip")
-    whole = maker().make({"image": photos}, rows, 1, augmentation, roles)["view"]
+    complete = maker().make({"image": photos}, rows, 1, augmentation, roles)["view"]
     order = torch.tensor([9, 3, 12])
     few = maker().make({"image": photos[order]}, order, 1, augmentation, roles)["view"]
     for both in range(2):
-        assert torch.allclose(whole[both]["image"][order], few[both]["image"], atol=1e-6)
-    assert not torch.allclose(whole[0]["image"], whole[1]["image"])
+        assert torch.allclose(complete[both]["image"][order], few[both]["image"], atol=1e-6)
+    assert not torch.allclose(complete[0]["image"], complete[1]["image"])
 
 
 def test_leaving_an_operation_out_leaves_the_others_draws(photos):

@@ -19,29 +19,23 @@ from sslbench.api import Modality, Unavailable
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.baselines import baseline_tree
 from sslbench.config.datasets import DatasetCache
-from sslbench.config.plan import Machine, Plan, make_plan
+from sslbench.config.plan import Plan, make_plan
 from sslbench.environment import places
 from sslbench.report.figures.study_figures import draw_figure
 from sslbench.report.study import find_unknown_names
 from sslbench.study.definition import FigureSettings, read_study
-from sslbench.study.grid import make_grid, make_points
 from sslbench.study.published import published_problems, read_published
+from sslbench.testing.plans import MACHINE, plan_study
 
 HERE = Path(sslbench_plankton.studies.__file__).parent
 
 
 def planned(scale: str) -> dict[tuple[str, str], Plan]:
-    study = read_study(HERE / "cross_modal_plankton.yaml", scale)
+    file = HERE / "cross_modal_plankton.yaml"
+    study = read_study(file, scale)
     assert not find_unknown_names(study)
     assert not published_problems(study)
-    machine = Machine(threads=1, precision="float32")
-    grid = make_grid(
-        make_points(study, []),
-        discover(installed_entries()),
-        DatasetCache(places(), use_placeholders=True),
-        machine,
-        print,
-    )
+    grid = plan_study(file, scale)
     return {(p["arm"], p["transfer"]): row.plan for row in grid.rows for p in row.points}
 
 
@@ -103,7 +97,7 @@ def test_random_weights_are_random_for_any_settings_of_the_encoder(monkeypatch):
     plan = planned("paper")["convnext and cnn", "LAB to LAB"]
     tree = baseline_tree(plan, "random-init")
     catalog, shelf = discover(installed_entries()), DatasetCache(places(), use_placeholders=True)
-    fresh = make_plan(tree, catalog, shelf, Machine(threads=1, precision="float32"))
+    fresh = make_plan(tree, catalog, shelf, MACHINE)
     assert (fresh.backbones["image"].name, fresh.backbones["image"].config.published) == ("convnext_femto", False)
 
 
@@ -167,10 +161,10 @@ def test_claims_are_judged_over_folds_with_the_p_of_whole_folds():
     assert (found.verdict, found.n, found.unit) == ("holds", 5, "folds")
     assert found.difference == pytest.approx(0.1, abs=0.01)
     assert found.p == pytest.approx(2 / 2**5), "five folds have no smaller p, for any number of galleries"
-    apart = Hypothesis(
+    separate = Hypothesis(
         claim="few samples differ more", statistic="spread", greater={"shots": 1}, lesser={"shots": 4}, where=place
     )
-    (spread,) = judge_hypothesis(gallery_scores(), apart, ["arm"])
+    (spread,) = judge_hypothesis(gallery_scores(), separate, ["arm"])
     assert spread.difference is not None
     assert spread.difference > 0.2
 

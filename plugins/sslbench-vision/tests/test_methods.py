@@ -31,7 +31,7 @@ from sslbench_vision.methods.untrained_model import RawEncoder
 import sslbench
 from sslbench.api import MethodParts, Modality, PlanContext, Target, Unavailable
 from sslbench.api.modules import Depth, DropPath, Tokens
-from tests.conftest import TINY
+from sslbench.testing.plans import SMALL_RUN
 
 IMAGE = Modality(layout="image", shape=(3, 32, 32), mean=(0.5,) * 3, std=(0.25,) * 3)
 
@@ -191,7 +191,7 @@ def test_imagenet_weights_from_a_registry_package():
 
 
 def test_published_weights_without_a_network_are_a_row_that_states_it(tmp_path):
-    settings = {**TINY, "baselines": "none", "protocols": ["knn"]}
+    settings = {**SMALL_RUN, "baselines": "none", "protocols": ["knn"]}
     record = sslbench.run(
         "pretrained", "digits", out=tmp_path, settings=settings | {"backbone.name": "micro-vit"}
     ).records[0]
@@ -203,12 +203,12 @@ def test_supervised_beats_random_init_and_is_marked_as_using_labels(tmp_path):
     settings = {"seeds": [0], "train.epochs": 8, "protocols": ["knn"], "baselines": "random-init", "backbone.name": "micro-cnn",
                 "augmentation.name": "crop"}  # fmt: skip
     records = sslbench.run("supervised", "digits", out=tmp_path, settings=settings).records
-    taught = next(r for r in records if r.method["name"] == "supervised")
+    supervised_record = next(r for r in records if r.method["name"] == "supervised")
     random = next(r for r in records if r.method["name"] == "random-init")
     accuracy = {r.run: next(s.value for s in r.scores if s.metric == "macro_accuracy") for r in records}
-    assert taught.method["uses_labels"]
-    assert accuracy[taught.run] > 0.9
-    assert accuracy[taught.run] > accuracy[random.run]
+    assert supervised_record.method["uses_labels"]
+    assert accuracy[supervised_record.run] > 0.9
+    assert accuracy[supervised_record.run] > accuracy[random.run]
 
 
 def test_the_micro_vits_patch_divides_any_side():

@@ -10,7 +10,7 @@ from sslbench_vision.datasets.shifted_digits import ShiftedDigitsConfig
 from sslbench_vision.datasets.shifted_digits_drawing import draw_shifted_digits
 
 from sslbench.api.errors import RequestError
-from tests.stage_plans import planned
+from sslbench.testing.plans import plan_run
 
 
 def knn_accuracy(images: np.ndarray, labels: np.ndarray) -> float:
@@ -54,11 +54,11 @@ def test_pixels_tell_little_here_and_nearly_all_of_the_scans_themselves():
 @pytest.mark.parametrize("setting", ["data.side=7", "data.contrast=0", "data.contrast=1.5"])
 def test_a_canvas_that_shows_no_digit_is_refused(setting):
     with pytest.raises(RequestError, match=r"must be (8 or more|above 0, at most 1)"):
-        planned(setting, method="simclr", data="shifted-digits")
+        plan_run("simclr", "shifted-digits", setting)
 
 
 def test_the_demo_has_a_recipe_of_its_own_and_other_data_keeps_theirs():
-    plan = planned(method="simclr", data="shifted-digits")
+    plan = plan_run("simclr", "shifted-digits")
     assert plan.recipe == "shifted-digits"
     assert plan.warnings == ()
-    assert planned(method="simclr").recipe == "quick"
+    assert plan_run("simclr", "digits").recipe == "quick"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from image_folders import labels_of, open_images, write
 
 from sslbench.api.errors import DataBroken, RequestError, UnexpectedFormat
-from tests.plugins.vision.test_image_folder import labels_of, open_images, write
 
 
 def test_a_manifest_gives_classes_splits_and_groups(tmp_path):
@@ -18,12 +18,12 @@ def test_a_manifest_gives_classes_splits_and_groups(tmp_path):
     assert found.target.names == ("a", "b")
     assert found.columns["camera"][0] == "camera 0"
     assert sorted(set(found.columns["split"])) == ["", "test", "train"]
-    told = found.describe()
-    assert told.facts["layout"] == (
+    answer = found.describe()
+    assert answer.facts["layout"] == (
         "table manifest.csv: files from column 'path', class from column 'label', split from column 'subset'"
     )
     notes = ("1 of 7 images are not in manifest.csv", "1 of 7 rows of manifest.csv have no image", "test set")
-    assert all(any(note in line for line in told.notes) for note in notes)
+    assert all(any(note in line for line in answer.notes) for note in notes)
     before = found.fingerprint()
     (root / "manifest.csv").write_text("\n".join(["path,label,subset,camera", *rows]))
     assert open_images(root).fingerprint() != before

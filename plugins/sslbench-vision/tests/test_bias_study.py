@@ -7,27 +7,16 @@ from pathlib import Path
 import pytest
 import sslbench_vision.studies
 
-from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import DatasetCache
-from sslbench.config.plan import Machine, Plan
-from sslbench.environment import places
+from sslbench.config.plan import Plan
 from sslbench.study.definition import Study, read_study
-from sslbench.study.grid import make_grid, make_points
+from sslbench.testing.plans import plan_study
 
 HERE = Path(sslbench_vision.studies.__file__).parent
 
 
 def planned(scale: str) -> tuple[Study, list[Plan]]:
-    study = read_study(HERE / "augmentation_bias.yaml", scale)
-    machine = Machine(threads=1, precision="float32")
-    grid = make_grid(
-        make_points(study, []),
-        discover(installed_entries()),
-        DatasetCache(places(), use_placeholders=True),
-        machine,
-        print,
-    )
-    return study, [row.plan for row in grid.rows]
+    file = HERE / "augmentation_bias.yaml"
+    return read_study(file, scale), [row.plan for row in plan_study(file, scale).rows]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +39,7 @@ def test_every_sweep_can_be_planned_without_the_data(scale, runs, monkeypatch):
     monkeypatch.setenv("SSLBENCH_SOURCES", "")
     study, plans = planned(scale)
     assert len(plans) == runs
-    assert {asked.axis for asked in study.class_effects} <= {axis.name for axis in study.axes}
+    assert {requested.axis for requested in study.class_effects} <= {axis.name for axis in study.axes}
     assert study.class_effects
     if scale.startswith("paper"):
         assert "torchvision-resnet18" in {plan.backbones["image"].name for plan in plans}

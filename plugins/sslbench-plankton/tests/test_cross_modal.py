@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
@@ -20,19 +19,11 @@ from sslbench_plankton.operations.mismatched_pairs_operation import mismatch_pai
 from sslbench_plankton.operations.profiles import TimeCropConfig
 from sslbench_plankton.operations.profiles_operation import time_crop
 
-import sslbench
 from sslbench.api import MethodParts, Modality, OperationParts, PlanContext, Target
-from sslbench.api.errors import RequestError
-from sslbench.data.keyed_random import CounterRandom
+from sslbench.testing.random_numbers import keyed_random
 
 IMAGE = Modality(layout="image", shape=(1, 16, 16), facts=("size",))
 PROFILE = Modality(layout="sequence", shape=(0, 6), facts=("length",))
-SMALL = {
-    "backbones.image.widths": [16, 32, 48, 64], "backbones.profile.widths": [16, 24, 32, 48], "backbones.profile.blocks": 1,
-    "view.size": 32, "train.batch_size": 64, "train.epochs": 12, "train.lr": 3e-3, "seeds": [0], "baselines": "none",
-    "threads": 1, "data.samples": 60, "protocols": ["gallery", "matching"], "protocol_settings.gallery.shots": [1, 8],
-    "protocol_settings.matching.points": 20,
-}  # fmt: skip
 
 
 def clip_by_hand(first, second, log_scale, *, exact, buckets):
@@ -99,21 +90,21 @@ def method(**settings):
 
 
 def test_projections_receive_sizes_from_before_any_crop():
-    told = method().eval()
-    assert {name: p.in_features for name, p in told.projections.items()} == {"image": 4 + 2, "profile": 4 + 1}
+    answer = method().eval()
+    assert {name: p.in_features for name, p in answer.projections.items()} == {"image": 4 + 2, "profile": 4 + 1}
     view = {"image": torch.rand(2, 256), "image.size": torch.tensor([[40, 90], [20, 20]]),
             "profile": torch.rand(2, 90, 6), "profile.length": torch.tensor([90, 45])}  # fmt: skip
     parts = OperationParts(modalities={"profile": PROFILE}, reference={})
-    cropped = time_crop(TimeCropConfig(), parts)(view, CounterRandom.of(torch.arange(2), 0))
+    cropped = time_crop(TimeCropConfig(), parts)(view, keyed_random(torch.arange(2), 0))
     assert cropped["profile.length"].tolist() == [224, 224]
     feature = torch.zeros(2, 4)
     with torch.no_grad():
-        weight = told.projections["profile"].weight[:, 4]
+        weight = answer.projections["profile"].weight[:, 4]
         expected = torch.tensor([[90.0], [45.0]]) / 224 * weight
-        assert torch.allclose(told.project("profile", feature, cropped), expected)
-        assert torch.allclose(told.project("profile", feature, view), expected)
-        sizes = told.projections["image"].weight[:, 4:]
-        assert torch.allclose(told.project("image", feature, view), view["image.size"] / 224 @ sizes.T)
+        assert torch.allclose(answer.project("profile", feature, cropped), expected)
+        assert torch.allclose(answer.project("profile", feature, view), expected)
+        sizes = answer.projections["image"].weight[:, 4:]
+        assert torch.allclose(answer.project("image", feature, view), view["image.size"] / 224 @ sizes.T)
     assert method(unit=0.0).projections["profile"].in_features == 4
 
 
@@ -124,73 +115,11 @@ def test_mismatched_pairs_are_the_same_in_any_batch():
         MismatchedPairsConfig(), OperationParts(modalities={"image": IMAGE, "profile": PROFILE}, reference=reference)
     )
     view = {"image": torch.rand(40, 16), "profile": torch.full((40, 9, 6), 9.0), "profile.length": torch.full((40,), 9)}
-    made = operation(view, CounterRandom.of(torch.arange(40), 0))
+    made = operation(view, keyed_random(torch.arange(40), 0))
     assert torch.equal(made["image"], view["image"])
     rows = made["profile"][:, 0, 0].long()
     assert set(rows.tolist()) == set(range(5))
     assert torch.equal(made["profile.length"], rows + 1), "a profile's length comes with it"
     assert made["profile"].shape == view["profile"].shape
-    some = operation({name: x[7:9] for name, x in view.items()}, CounterRandom.of(torch.arange(7, 9), 0))
+    some = operation({name: x[7:9] for name, x in view.items()}, keyed_random(torch.arange(7, 9), 0))
     assert torch.equal(some["profile"], made["profile"][7:9])
-
-
-def test_mismatched_pairs_need_two_modalities():
-    with pytest.raises(RequestError, match="swaps the second modality, and the data that is used has one"):
-        sslbench.run("simclr", "digits", settings={"augmentation.name": "mismatched-pairs", "recipe": "quick"})
-
-
-def test_galleries_of_all_samples_are_queried_with_samples_that_were_not_learned_from():
-    told = "these settings would test on samples that 'clip-pairs' was pretrained on. Choose settings that test on the test set"
-    with pytest.raises(RequestError, match=told):
-        sslbench.run("clip-pairs", "pulse-pairs/lab", settings={**SMALL, "protocol_settings.gallery.source": "all"})
-
-
-# ---- what it must show -----------------------------------------------------------------------------------------------
-
-
-def accuracies(record) -> dict[tuple[str, str, int], float]:
-    found: dict[tuple[str, str, int], list[float]] = {}
-    for score in record.scores:
-        if score.metric == "micro_accuracy":
-            told = json.loads(score.setting)
-            found.setdefault((told.get("gallery", ""), told.get("queries", ""), told["shots"]), []).append(score.value)
-    return {place: float(np.mean(values)) for place, values in found.items()}
-
-
-@pytest.fixture(scope="module")
-def learned(tmp_path_factory):
-    """CLIP on pairs, and on images with the pulses of other individuals."""
-    out = tmp_path_factory.mktemp("runs")
-    own = sslbench.run("clip-pairs", "pulse-pairs/lab", out=out, settings=SMALL).records[0]
-    control = {**SMALL, "augmentation.name": "mismatched-pairs"}
-    strangers = sslbench.run("clip-pairs", "pulse-pairs/lab", out=out, settings=control).records[0]
-    assert own.status == strangers.status == "done", (own.reason, strangers.reason)
-    return own, strangers
-
-
-def test_modalities_recognize_each_other_unless_training_pairs_were_mismatched(learned):
-    """Chance is 1/12. Five of the classes' kinds show in both modalities, so that 5/12 is the most that can be had."""
-    own, strangers = map(accuracies, learned)
-    for way in (("image", "profile", 8), ("profile", "image", 8)):
-        assert own[way] > 0.28
-        assert strangers[way] < 0.17
-
-
-def test_accuracy_rises_with_the_gallery_and_with_both_modalities(learned):
-    found = accuracies(learned[0])
-    assert all(found[held, asked, 8] > found[held, asked, 1] for held in ("", "image") for asked in ("", "image"))
-    assert found["", "", 8] > max(found["image", "image", 8], found["profile", "profile", 8]) - 0.05
-
-
-def test_every_draw_is_a_number_and_classes_are_counted_over_all(learned):
-    record = learned[0]
-    asked = [s for s in record.scores if s.protocol == "gallery" and s.metric == "micro_accuracy"]
-    assert len(asked) == 2 * 5 * 9
-    settings = {row.setting for row in record.classes if row.protocol == "gallery"}
-    assert len(settings) == 2 * 9
-    assert not any("draw" in setting for setting in settings)
-    supports = {row.support for row in record.classes if row.protocol == "gallery"}
-    assert supports == {12 * 5}, "a fifth of 60, five times"
-    matched = {s.metric: s.value for s in record.scores if s.protocol == "matching" and s.setting == "{}"}
-    assert matched["top_5"] > 3 * matched["top_5_chance"]
-    assert matched["same_class"] > 2 * matched["same_class_by_chance"]

@@ -13,20 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from sslbench_microscopy.datasets.bbbc021 import Bbbc021Config
-from sslbench_microscopy.datasets.bbbc021_reader import open_screen
+from sslbench_microscopy.datasets.bbbc021_reader import match_mechanisms, note_unmatched, open_screen
 from sslbench_microscopy.datasets.cell_folder import CellFolderConfig
 from sslbench_microscopy.detection import find_nuclei
+from sslbench_microscopy.fields import Field
 from sslbench_microscopy.framing import frame
 from sslbench_microscopy.sources import images_of
 
 from sslbench.api import DataBroken, DataMissing, Dataset, RequestError, Source
-from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.config.datasets import DatasetCache, open_parts
-from sslbench.config.plan import Machine
-from sslbench.environment import places
 from sslbench.study.definition import read_study
-from sslbench.study.grid import make_grid, make_points
-from tests.plugins.plankton.test_plankton import tree, zipped
+from sslbench.study.grid import make_points
+from sslbench.testing import conformance
+from sslbench.testing.plans import open_dataset, plan_study
+
+test_conformance = conformance("sslbench-microscopy")
 
 STUDY = Path(sslbench_microscopy.studies.__file__).parent / "clustering_cells.yaml"
 
@@ -130,8 +130,8 @@ def test_plates_may_be_zips_and_are_the_same_data(plates, tmp_path):
     root = tmp_path / "zips"
     for plate in ("Week1/Week1_22123", "Week2/Week2_24121"):
         shutil.copytree(plates / plate, tmp_path / "loose" / plate)
-        name = Path(plate).name
-        zipped(tmp_path / "loose" / Path(plate).parent, root / f"BBBC021_v1_images_{name}.zip")
+        week, name = plate.split("/")
+        shutil.make_archive(str(root / f"BBBC021_v1_images_{name}"), "zip", tmp_path / "loose" / week, name)
     for table in plates.glob("*.csv"):
         shutil.copy(table, root)
     loose, packed = opened(plates, tmp_path / "w"), opened(root, tmp_path / "w")
@@ -160,11 +160,11 @@ def test_what_is_wrong_with_a_screen_is_an_error_of_one_line(plates, tmp_path):
     with pytest.raises(DataMissing, match=r"no folder or zip of 1 of 2 plates in .*: Week2_24121"):
         opened(root, tmp_path / "w")
     shutil.copytree(plates / "Week2", root / "Week2")
-    lost = min((root / "Week2").rglob("*.tif"))
-    lost.write_bytes(b"")
+    absent = min((root / "Week2").rglob("*.tif"))
+    absent.write_bytes(b"")
     with pytest.raises(DataBroken, match=r"cannot be read: .*fetch its plate again"):
         opened(root, tmp_path / "w")
-    lost.unlink()
+    absent.unlink()
     with pytest.raises(DataBroken, match="1 images of the table are missing, such as"):
         opened(root, tmp_path / "w")
     (root / "BBBC021_v1_image.csv").write_text("a,b\n1,2\n")
@@ -197,9 +197,7 @@ def test_a_framed_image_keeps_its_middle_and_its_scale(height, width, side):
 
 @pytest.mark.parametrize(("scale", "rows"), [("paper", 24), ("paper-doses", 72)])
 def test_the_published_grids_are_planned_without_their_data(scale, rows):
-    points = make_points(read_study(STUDY, scale), [])
-    shelf = DatasetCache(places(), use_placeholders=True)
-    grid = make_grid(points, discover(installed_entries()), shelf, Machine(threads=1, precision="float32"), print)
+    grid = plan_study(STUDY, scale)
     assert (len(grid.rows), grid.placeholders) == (rows, ("bbbc021",))
     untrained = {(row.plan.method.component.name, row.is_secondary) for row in grid.rows if not row.plan.spec.trains}
     assert untrained == {("pretrained", False)} | ({("random-init", True)} if scale == "paper" else set())
@@ -212,20 +210,21 @@ def test_a_point_may_remove_a_setting_of_the_base():
 
 def test_crops_of_one_image_stay_on_one_side(shared, tmp_path, cli):
     crops = sorted((shared / "bccd_cells/images").rglob("*.png"))[::20]
-    blood = tree(tmp_path / "blood", {f"{file.parent.name}/{file.name}": file for file in crops})
-    found = open_parts(discover(installed_entries()), "cell-folder", {"root": str(blood)}, DatasetCache(places()))
-    assert not found.problems + found.missing
-    cells = found.parts[0].dataset
+    blood = tmp_path / "blood"
+    for file in crops:
+        (blood / file.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, blood / file.parent.name)
+    cells = open_dataset("cell-folder", {"root": str(blood)})[0].dataset
     assert cells.target.names == ("Platelets", "RBC", "WBC")
     assert set(cells.columns["source"]) == {file.stem.rsplit("_", 1)[0] for file in crops}
     assert cells.read(0, RNG)["image"].shape == (3, 196, 196)
     assert len(cells.contents()) == len(crops)
-    told = cli("data", "where", "cell-folder", f"data.root={blood}", "data.source=^(Blood)")
+    answer = cli("data", "where", "cell-folder", f"data.root={blood}", "data.source=^(Blood)")
     assert (
         f"data.source=^(Blood): gives one source image, 'Blood', for all {len(crops)} cells"
-        in told.stdout + told.stderr
+        in answer.stdout + answer.stderr
     )
-    assert told.returncode == 2
+    assert answer.returncode == 2
     wrong = cli("data", "where", "cell-folder", f"data.root={blood}", "data.side=-5")
     assert (wrong.stdout + wrong.stderr).count("error:") == 1, "and not that the folder is missing"
     planned = cli("study", "run", "clustering-cells", "--scale", "folder", "--plan")
@@ -248,3 +247,17 @@ def test_which_image_a_cell_was_cut_from():
         images_of(["x.png", "y.png"], pattern)
     with pytest.raises(ValueError, match="is no regular expression"):
         CellFolderConfig(source="((")
+
+
+def test_cells_without_an_untreated_one_are_noted():
+    def field(compound, plate):
+        return Field(name=f"{plate}-{compound}", files=(), plate=plate, well="w", compound=compound, concentration=1.0, mechanism="")  # fmt: skip
+
+    cells = [(field("taxol", "p1"), y, 0) for y in range(5)] + [(field("DMSO", "p1"), y, 0) for y in range(3)]
+    cells += [(field("taxol", "p2"), y, 0) for y in range(2)] + [(field("alln", "p1"), 0, 0)]
+    used = match_mechanisms(cells, 0, untreated=True)
+    (note,) = note_unmatched(cells, used)
+    kept = {name: sum(cell[0].compound == name for cell in used) for name in ("taxol", "alln")}
+    assert sum(kept.values()) == 3
+    assert f"{7 - kept['taxol']} of 7 taxol" in note
+    assert note_unmatched(cells, cells) == ()

@@ -8,45 +8,21 @@ import errno
 import json
 import shutil
 import zipfile
-from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from image_folders import labels_of, open_images, write
 from PIL import Image
 from sslbench_vision.datasets.file_times import make_expression, read_time
 from sslbench_vision.datasets.image_folder import ImageFolderConfig
 from sslbench_vision.datasets.image_folder_layout import AmbiguousLayoutError, recognize_layout
-from sslbench_vision.datasets.image_folder_reader import open_folder
 
 import sslbench
 from sslbench.api.errors import DataBroken, DataMissing, RequestError, UnexpectedFormat
 from sslbench.api.image_listing import list_images
-from sslbench.api.specs import Source
 from sslbench.data.splits import SplitSettings
 from sslbench.data.summary import describe_summary, summarize_data
-
-RNG = np.random.default_rng(0)
-
-
-def write(root: Path, *files: str) -> Path:
-    """Write small different images."""
-    for file in files:
-        path = root / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(RNG.integers(0, 256, (9, 9), dtype=np.uint8)).save(path, format="PNG")
-    return root
-
-
-def open_images(root: Path, **config):
-    source = Source(root=root, folders=(), work=root.parent / f"work-{root.name}")
-    return open_folder(ImageFolderConfig(root=root, **config), source)
-
-
-def labels_of(dataset) -> dict[str, str]:
-    names = {-1: "", **dict(enumerate(dataset.target.names))}
-    return {str(name): names[int(code)] for name, code in zip(dataset.columns["id"], dataset.labels, strict=True)}
 
 
 def test_class_folders_at_any_depth(tmp_path):
@@ -229,8 +205,8 @@ def test_columns_from_file_names(tmp_path):
     found = open_images(root, columns={"second": r"cam-(\d+)", "odd": "other"})
     assert found.columns["second"].tolist() == ["17", ""]
     assert found.columns["odd"].tolist() == ["", "other"]
-    told = r"columns\.second: 'camera-\(\\\\d\+\)' matches no file name, such as 'cam-17-x\.png'"
-    with pytest.raises(RequestError, match=told):
+    message = r"columns\.second: 'camera-\(\\\\d\+\)' matches no file name, such as 'cam-17-x\.png'"
+    with pytest.raises(RequestError, match=message):
         open_images(root, columns={"second": r"camera-(\d+)"})
     for columns, sentence in (
         ({"second": "("}, "is not a regular expression"),
@@ -317,10 +293,10 @@ def test_what_was_found_is_printed_and_recorded(tmp_path, cli):
     (root / "a/broken.png").write_bytes(b"no image")
     env = {"SSLBENCH_DATA": str(tmp_path / "data")}
     for command in ("where", "verify"):
-        told = cli("data", command, "image-folder", f"data.root={root}", env=env).stdout
-        assert "classes: a 11, b 10" in told
-        assert "layout: CLASS/image, recognized by the folders' names" in told
-        assert "unreadable: 1 file(s), such as a/broken.png" in told
+        message = cli("data", command, "image-folder", f"data.root={root}", env=env).stdout
+        assert "classes: a 11, b 10" in message
+        assert "layout: CLASS/image, recognized by the folders' names" in message
+        assert "unreadable: 1 file(s), such as a/broken.png" in message
     settings = {"data.root": str(root), "view.size": 16, "protocols": ["knn"], "baselines": [], "seeds": [0]}
     record = sslbench.run("raw-features", "image-folder", out=tmp_path / "runs", settings=settings).records[0]
     facts = record.evaluated_on[0]["found"]

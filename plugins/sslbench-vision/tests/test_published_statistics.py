@@ -157,7 +157,7 @@ def test_a_backbone_with_published_weights_has_their_statistics(hub, model, expe
 
 
 def test_a_saved_state_brings_its_statistics_back_without_the_weights(hub):
-    """What `reopen` does: the same encoder without weights, and the state put into it."""
+    """`reopen` makes the same encoder without weights, and puts the state into it."""
     config = TimmConfig(model="resnet10t", published=True)
     published = build_timm(config, pool(1))
     again = build_timm(without_weights(config), pool(1))
@@ -209,7 +209,7 @@ def test_an_exported_encoder_is_measured_as_it_was_with_its_statistics_on_the_ca
     trained = sslbench.run("simclr", "digits", out=tmp_path, settings=settings | training).records[0]
     export_run(tmp_path / trained.run, tmp_path / "exported", None, discover(installed_entries(), disabled=()))
     exported = tmp_path / "exported" / trained.run / "image-micro-cnn-seed0.safetensors"
-    whole = tmp_path / trained.run / "encoder-seed0-fold0.safetensors"
+    complete = tmp_path / trained.run / "encoder-seed0-fold0.safetensors"
     own = trained.training[0]["encoders"]["image"]
     assert own == {"mean": own["mean"], "std": own["std"], "size": [8, 8], "pooling": "avg"}
     line = f"- input image: 8 x 8, normalized with mean {own['mean'][0]:g} and deviation {own['std'][0]:g}; pooling avg"
@@ -217,12 +217,12 @@ def test_an_exported_encoder_is_measured_as_it_was_with_its_statistics_on_the_ca
         assert line in card.read_text()
 
     def measured(**method):
-        asked = settings | {f"method.{name}": value for name, value in method.items()}
-        record = sslbench.run("pretrained", "digits", out=tmp_path, settings=asked).records[0]
+        requested = settings | {f"method.{name}": value for name, value in method.items()}
+        record = sslbench.run("pretrained", "digits", out=tmp_path, settings=requested).records[0]
         assert record.status == "done", record.reason
         return record
 
-    first, second = measured(weights=str(exported)), measured(weights=str(whole))
+    first, second = measured(weights=str(exported)), measured(weights=str(complete))
     other = measured(weights=str(exported), mean=[0.9], std=[0.1])
     assert first.training[0]["encoders"] == second.training[0]["encoders"] == trained.training[0]["encoders"]
     assert other.training[0]["encoders"]["image"]["mean"] == [0.9]
