@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sslbench.api.renamed import missing_name
+
 if TYPE_CHECKING:
     from sslbench.api.specs import Dependency, Setting
     from sslbench.api.values import PlanContext, Shapes
@@ -80,3 +82,9 @@ def no_members() -> Iterable[str]:
 def one_part(config: Any) -> tuple[str, ...]:
     """Return one unnamed part."""
     return ("",)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name)

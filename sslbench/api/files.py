@@ -13,9 +13,10 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sslbench.api.errors import DataBroken, DataMissing
+from sslbench.api.renamed import missing_name
 from sslbench.api.specs import Source
 
 MAX_TITLE_LENGTH = 64
@@ -207,3 +208,9 @@ def _extract(archive: Path, target: Path) -> None:
             zipped.extractall(target)
     except zipfile.BadZipFile as error:
         raise DataBroken(f"{archive} is not a readable zip file ({error}). Download it again") from error
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name)

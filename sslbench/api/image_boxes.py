@@ -6,10 +6,12 @@ Agrees with torchvision's `resized_crop` (antialiased bilinear or bicubic) on th
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
+
+from sslbench.api.renamed import missing_name
 
 Interpolation = Literal["bilinear", "bicubic"]
 SUPPORT = {"bilinear": 1, "bicubic": 2}
@@ -79,3 +81,9 @@ def center_boxes(images: Tensor, aspect: Tensor | None) -> Tensor:
     columns = torch.round(width / aspect.clamp(min=1.0))
     top, left = torch.floor((height - rows) / 2), torch.floor((width - columns) / 2)
     return torch.stack([top, left, rows.clamp(min=1), columns.clamp(min=1)], dim=1)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name)

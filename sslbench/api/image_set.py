@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import PIL
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from sslbench.api.files import map_files, sign_files, write_atomically
 from sslbench.api.image_options import ImageOptions
 from sslbench.api.images import ImageHeader, convert_to_gray, decode_image, is_transient, read_header, scale_to_bytes
+from sslbench.api.renamed import missing_name
 
 PERCENTILES = (0.1, 99.9)
 SAMPLED_VALUES = 2**22
@@ -244,3 +245,9 @@ class ImageSet:
 def _count(names: Iterable[str]) -> str:
     """Return names with their counts, the most frequent first, such as 'PNG (40), TIFF (2)'."""
     return ", ".join(f"{name} ({count:,})" for name, count in Counter(names).most_common()) or "none"
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise missing_name(__name__, name)
