@@ -59,13 +59,14 @@ class _Mismatch(Exception):
         self.below, self.entry = below, entry
 
 
-def convert(values: object, cls: type[Any], path: str, problems: list[str], *, source: Source = "text") -> Any:
+def convert(
+    values: Any, cls: type[Any], path: str, problems: list[str], component: str = "", source: Source = "text"
+) -> Any:
     """Convert a mapping of names to values into a dataclass.
 
-    Every problem is added to `problems` as one line; the setting then keeps its default. Returns None if a setting without
-    a default is missing or wrong.
+    Every problem is one line in `problems`; its setting keeps the default (no default: returns None). component: KIND/NAME.
     """
-    return _Converter(source, problems).convert_fields(values, cls, path)
+    return _Converter(source, problems, component=component).convert_fields(values, cls, path)
 
 
 def list_type_errors(value: object, *, any_name: bool = False) -> list[str]:
@@ -81,8 +82,8 @@ def list_type_errors(value: object, *, any_name: bool = False) -> list[str]:
 class _Converter:
     """Converts values of one source; adds every problem to a list."""
 
-    def __init__(self, source: Source, problems: list[str], any_name: bool = False) -> None:
-        self.source, self.problems, self.any_name = source, problems, any_name
+    def __init__(self, source: Source, problems: list[str], any_name: bool = False, component: str = "") -> None:
+        self.source, self.problems, self.any_name, self.component = source, problems, any_name, component
 
     def describe_fields(self, cls: type[Any]) -> _Fields:
         return _describe_fields(cls, skip_unknown=self.source == "python")  # type: ignore[arg-type]  # it is hashable
@@ -101,15 +102,16 @@ class _Converter:
                 continue
             setting = _join(path, name)
             if name not in fields:
-                new = find_new_path(setting)
-                is_renamed = new.rpartition(".")[2] in fields  # another component may have had a setting of this name
+                new = find_new_path(setting, self.component)
                 unknown = f"{setting}: no such setting{_suggest(str(name), fields, path)}"
-                self.problems.append(f"{setting} is now {new}" if is_renamed else unknown)
+                self.problems.append(f"{setting} is now {new}" if new.rpartition(".")[2] in fields else unknown)
                 continue
             try:
                 given[name] = self.convert_value(value, hints[name], setting)
             except _Mismatch as mismatch:
-                self.problems.append(_describe_mismatch(setting, value, mismatch, help_of(fields[name])))
+                new = find_new_value(name, value, self.component)
+                text = f"{setting}={value} is now {setting}={new}" if new else ""
+                self.problems.append(text or _describe_mismatch(setting, value, mismatch, help_of(fields[name])))
         self.problems += [f"{_join(path, name)}: is required" for name in required if name not in values]
         if self.source == "python" or any(name not in given for name in required):
             return None
@@ -264,8 +266,6 @@ def _describe_fields(cls: type[Any], *, skip_unknown: bool) -> _Fields:
 
 def _describe_mismatch(setting: str, value: Any, mismatch: _Mismatch, help_text: str) -> str:
     """Describe a wrong value in one line: the setting as written, what it must be, its help and a hint."""
-    if isinstance(value, str) and (new := find_new_value(setting, value)):
-        return f"{setting}={value} is now {setting}={new}"
     written = mismatch.entry if mismatch.below else value
     item = "" if mismatch.value is written else f"{_as_written(mismatch.value)} "
     text = f"{'.'.join((setting, *mismatch.below))}={_as_written(written)}: {item}must be {mismatch.required}"

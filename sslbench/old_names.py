@@ -34,30 +34,6 @@ SETTINGS: Mapping[str, str] = {
     "train.snapshots": "train.eval_epochs",
     "splits.fractions": "splits.label_fractions",
     "splits.block": "splits.group_gap",
-    "protocol_settings.knn.neighbours": "protocol_settings.knn.neighbors",
-    "protocol_settings.matching.neighbours": "protocol_settings.matching.neighbors",
-    "protocol_settings.matching.most": "protocol_settings.matching.max_samples",
-    "protocol_settings.diagnostics.most": "protocol_settings.diagnostics.max_samples",
-    "protocol_settings.gallery.neighbours": "protocol_settings.gallery.neighbors",
-    "protocol_settings.gallery.exhausted": "protocol_settings.gallery.small_classes",
-    "protocol_settings.clustering.against": "protocol_settings.clustering.also_score_against",
-    "protocol_settings.linear.rates": "protocol_settings.linear.lrs",
-    "protocol_settings.linear.decays": "protocol_settings.linear.weight_decays",
-    "protocol_settings.linear.batch": "protocol_settings.linear.batch_size",
-    "protocol_settings.finetune.batch": "protocol_settings.finetune.batch_size",
-    "protocol_settings.finetune.rate": "protocol_settings.finetune.lr",
-    "protocol_settings.finetune.decay": "protocol_settings.finetune.weight_decay",
-    "protocol_settings.finetune.warmup": "protocol_settings.finetune.warmup_epochs",
-    "protocol_settings.finetune.smoothing": "protocol_settings.finetune.label_smoothing",
-    "method.normalise_patches": "method.normalize_patches",
-    "method.warmup": "method.teacher_warmup_epochs",
-    "method.centre_momentum": "method.center_momentum",
-    "method.own_neighbour": "method.include_self",
-    "method.smoothing": "method.label_smoothing",
-    "method.constant_predictor_rate": "method.constant_predictor_lr",
-    "method.bias_rate": "method.bias_lr",
-    "data.minimum": "data.min_class_samples",
-    "data.as_many_as_without": "data.match_size_without",
     "bias": "class_effects",
     "directions": "hypotheses",
     "class_effects.beside": "class_effects.compare_protocol",
@@ -72,37 +48,80 @@ SETTINGS: Mapping[str, str] = {
     "tables.of": "tables.source",
     "tables.over": "tables.aggregate_over",
 }
-"""Dotted paths of settings of requests and studies, old to new."""
-VALUES: Mapping[str, Mapping[str, str]] = {
-    "protocol_settings.gallery.small_classes": {
-        "spare": "keep_one_query",
-        "absent": "drop_queries",
-        "excluded": "drop_class",
+"""Dotted paths of settings of requests and studies, except those of components, old to new."""
+COMPONENT_SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "dataset/cell-folder": {"minimum": "min_class_samples"},
+    "dataset/image-folder": {"minimum": "min_class_samples"},
+    "dataset/plankton-folder": {"minimum": "min_class_samples"},
+    "dataset/pool": {"as_many_as_without": "match_size_without"},
+    "method/barlow-twins": {"bias_rate": "bias_lr"},
+    "method/dino": {"centre_momentum": "center_momentum", "warmup": "teacher_warmup_epochs"},
+    "method/mae": {"normalise_patches": "normalize_patches"},
+    "method/nnbyol": {"own_neighbour": "include_self"},
+    "method/nnclr": {"own_neighbour": "include_self"},
+    "method/simsiam": {"constant_predictor_rate": "constant_predictor_lr"},
+    "method/supervised": {"smoothing": "label_smoothing"},
+    "operation/band-drop": {"most": "max_bands"},
+    "protocol/clustering": {"against": "also_score_against"},
+    "protocol/diagnostics": {"most": "max_samples"},
+    "protocol/finetune": {
+        "batch": "batch_size",
+        "decay": "weight_decay",
+        "rate": "lr",
+        "smoothing": "label_smoothing",
+        "warmup": "warmup_epochs",
     },
-    "data.channels": {"grey": "gray", "colour": "color"},
+    "protocol/gallery": {"neighbours": "neighbors", "exhausted": "small_classes"},
+    "protocol/knn": {"neighbours": "neighbors"},
+    "protocol/linear": {"rates": "lrs", "decays": "weight_decays", "batch": "batch_size"},
+    "protocol/matching": {"neighbours": "neighbors", "most": "max_samples"},
 }
-"""Values of settings, old to new, by the setting's new path."""
-COMPONENTS: Mapping[str, str] = {
-    "centre-crop": "center-crop",
-    "colour-jitter": "color-jitter",
-    "grey": "grayscale",
-    "solarise": "solarize",
-    "strangers": "mismatched-pairs",
+"""Settings of components by KIND/NAME, old to new. Another component may have a setting of an old name."""
+GRAY_OR_COLOR: Mapping[str, str] = {"grey": "gray", "colour": "color"}
+DATASETS_WITH_CHANNELS = (
+    "cell-folder", "cifar10", "cifar100", "daplankton", "image-folder", "kaggle-plankton", "plankton-folder", "pmid2019",
+    "syke-ifcb-2022", "syke-zooscan-2024", "ude-diatoms-2024", "zoolake",
+)  # fmt: skip
+VALUES: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "protocol/gallery": {
+        "small_classes": {"spare": "keep_one_query", "absent": "drop_queries", "excluded": "drop_class"}
+    },
+    **{f"dataset/{name}": {"channels": GRAY_OR_COLOR} for name in DATASETS_WITH_CHANNELS},
 }
-"""Names of operations and augmentations, old to new."""
+"""Values of settings by KIND/NAME and the setting's new name, old to new."""
+COMPONENTS: Mapping[str, Mapping[str, str]] = {
+    "operation": {
+        "centre-crop": "center-crop",
+        "colour-jitter": "color-jitter",
+        "grey": "grayscale",
+        "solarise": "solarize",
+        "strangers": "mismatched-pairs",
+    },
+    "augmentation": {"strangers": "mismatched-pairs"},
+}
+"""Names of components by kind, old to new."""
 METRICS: Mapping[str, str] = {"top_5_by_chance": "top_5_chance", "same_class_within": "intra_modal_precision"}
 """Metrics, old to new."""
 
 
-def find_new_path(path: str) -> str:
-    """Return the new path of a setting, or '' if the path is not an old one."""
+def find_new_path(path: str, component: str = "") -> str:
+    """Return the new path of a setting, or '' if the path is not an old one.
+
+    `component` is the KIND/NAME of the component that the setting belongs to; a path names a protocol itself.
+    """
     path = ENTRY.sub("", path)
     head, _, rest = path.partition(".")
-    path = f"protocol_settings.{rest}" if head == "protocols" and rest else path
-    found = SETTINGS.get(path, path)
-    return found if found != path or (head == "protocols" and rest) else ""
+    has_moved = head == "protocols" and bool(rest)
+    if has_moved:
+        path = f"protocol_settings.{rest}"
+    section, _, name = path.rpartition(".")
+    if section.startswith("protocol_settings."):
+        component = f"protocol/{section.partition('.')[2]}"
+    if name in (own := COMPONENT_SETTINGS.get(component, {})):
+        return f"{section}.{own[name]}"
+    return SETTINGS.get(path, path if has_moved else "")
 
 
-def find_new_value(path: str, value: Any) -> str:
-    """Return the new name of a setting's value, or '' if the value is not an old one."""
-    return VALUES.get(path, {}).get(str(value), "")
+def find_new_value(name: str, value: Any, component: str) -> str:
+    """Return the new name of a value of a component's setting, or '' if the value is not an old one."""
+    return VALUES.get(component, {}).get(name, {}).get(str(value), "")

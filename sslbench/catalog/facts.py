@@ -107,8 +107,8 @@ class Catalog:
         for component in known.values():
             if (settings := component.spec.resolve_name(name) if kind not in DATA_KINDS else None) is not None:
                 return component, settings
-        if name in COMPONENTS:
-            return f"{kind} {name!r} is now {COMPONENTS[name]!r}"
+        if name in (renamed := COMPONENTS.get(kind, {})):
+            return f"{kind} {name!r} is now {renamed[name]!r}"
         broken = sum(problem.kind == "broken" for problem in self.problems)
         failed = f". {broken} plugin(s) failed to load: run 'sslbench list --problems'" if broken else ""
         return f"{kind} {name!r} is not installed{did_you_mean(name, known)}{failed}"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sslbench.api.errors import RequestError
 from sslbench.convert import convert, to_plain
-from sslbench.results.old_records import upgrade_tree
+from sslbench.results.old_records import upgrade_settings
 
 SCHEMA = 1
 SUITES = "suites"
@@ -122,7 +122,7 @@ def _rename_settings(tree: Any) -> Any:
     if not isinstance(tree, dict) or not isinstance(protocols := tree.get("protocols"), dict):
         return tree
     renamed = {
-        name: {**values, "settings": upgrade_tree(values["settings"], f"protocol_settings.{name}")}
+        name: {**values, "settings": upgrade_settings(values["settings"], f"protocol/{name}")}
         for name, values in protocols.items()
         if isinstance(values, dict) and isinstance(values.get("settings"), dict)
     }
