@@ -18,12 +18,17 @@ SUPPORT = {"bilinear": 1, "bicubic": 2}
 
 
 def crop_resize(
-    images: Tensor, boxes: Tensor, size: tuple[int, int], interpolation: Interpolation = "bilinear"
+    images: Tensor,
+    boxes: Tensor,
+    size: tuple[int, int],
+    interpolation: Interpolation = "bilinear",
+    *,
+    has_unit_range: bool = True,
 ) -> Tensor:
     """Return the boxes [B, 4] of images [B, C, H, W], resized to [B, C, *size].
 
     Boxes are (top, left, height, width) in whole pixels inside the image. A separable resize is one matrix product from the
-    left and one from the right.
+    left and one from the right. Bicubic values beyond [0, 1] are clipped if `has_unit_range`.
     """
     rows = resize_matrix(boxes[:, 0], boxes[:, 2], images.shape[2], size[0], interpolation)
     columns = resize_matrix(boxes[:, 1], boxes[:, 3], images.shape[3], size[1], interpolation)
@@ -33,7 +38,7 @@ def crop_resize(
         result = torch.bmm(wide, columns.mT).unsqueeze(1)
     else:
         result = rows.unsqueeze(1) @ images @ columns.mT.unsqueeze(1)
-    return result.clamp_(0, 1) if interpolation == "bicubic" else result
+    return result.clamp_(0, 1) if interpolation == "bicubic" and has_unit_range else result
 
 
 def resize_matrix(start: Tensor, length: Tensor, source: int, target: int, interpolation: Interpolation) -> Tensor:

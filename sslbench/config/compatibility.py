@@ -14,6 +14,7 @@ from sslbench.config.choices import Choice, PlannedAugmentation
 from sslbench.config.datasets import Part
 from sslbench.config.inactive_settings import is_divided
 from sslbench.config.settings import TrainSettings
+from sslbench.data.canvas import PrepareSettings
 from sslbench.data.splits import SplitSettings, find_invalid_gaps
 
 SETTING = re.compile(r"[a-z_]+(\.[A-Za-z0-9_-]+)+(=|: )")
@@ -143,6 +144,34 @@ def modality_mismatches(learned: Mapping[str, Modality], measured: Mapping[str, 
             counts = f"{modality!r} of {name} has {theirs.channels} {axis}, but the pretraining data {ours.channels}"
             problems.append(f"data: {counts}. Set channels=gray on both datasets, where they have this setting")
     return problems
+
+
+def find_pool_errors(pool: Sequence[Part]) -> list[str]:
+    """Return one message per modality of pooled parts whose samples cannot be in one batch: other channels or types."""
+    problems = []
+    for part in pool[1:]:
+        first, own = pool[0].dataset.modalities, part.dataset.modalities
+        problems += modality_mismatches(first, own, part.name)
+        for name in first.keys() & own.keys():
+            types = own[name].stored_dtype, first[name].stored_dtype
+            if types[0] != types[1]:
+                problem = f"pretrain.pool: {name!r} of {part.name} holds {types[0]}, but of {pool[0].name} {types[1]}"
+                problems.append(f"{problem}. Pool datasets with one type of values")
+    return problems
+
+
+def find_background_errors(parts: Sequence[Part], prepare: PrepareSettings) -> list[str]:
+    """Return one message per modality of floats that `prepare.background` cannot invert."""
+    if prepare.background == "as-is":
+        return []
+    problems = [
+        f"prepare.background={prepare.background}: inverts images within their range, which {name!r} of {part.name} does "
+        "not state for its floats. Set prepare.background=as-is"
+        for part in parts
+        for name, modality in part.dataset.modalities.items()
+        if modality.spec.has_size and modality.stored_dtype == "float32" and modality.range is None
+    ]
+    return list(dict.fromkeys(problems))
 
 
 def needs_encoders(choice: Choice) -> bool:

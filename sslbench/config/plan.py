@@ -18,6 +18,8 @@ from sslbench.config.choices import Choice, PlannedAugmentation, choose, choose_
 from sslbench.config.class_names import warn_of_similar_classes
 from sslbench.config.compatibility import (
     check_training_data,
+    find_background_errors,
+    find_pool_errors,
     incompatibilities,
     leakage_errors,
     modality_mismatches,
@@ -170,7 +172,7 @@ def _complete(
     facts = PlanContext(
         modalities=encoded, shapes=shapes, samples=rows, batch_size=train.batch_size, epochs=epochs, target=target
     )
-    _check_parts(draft, pretrain, evaluate, splits)
+    _check_parts(draft, pretrain, evaluate, prepare, splits)
     pool = draft.section("pretrain", PretrainSettings).pool
     draft.problems += check_training_data(method, pretrain, splits)
     draft.problems += incompatibilities(method, backbones, augmentations, facts)
@@ -198,15 +200,19 @@ def _complete(
     )  # fmt: skip
 
 
-def _check_parts(draft: Draft, pretrain: Sequence[Part], evaluate: Sequence[Part], splits: SplitSettings) -> None:
+def _check_parts(
+    draft: Draft, pretrain: Sequence[Part], evaluate: Sequence[Part], prepare: PrepareSettings, splits: SplitSettings
+) -> None:
     """Check that the available parts have the same modalities and can be split."""
     placeholders = draft.datasets.placeholders
-    learned = next((p for p in pretrain if p.name not in placeholders), None)
+    pool = [p for p in pretrain if p.name not in placeholders]
     available = [p for p in evaluate if p.name not in placeholders and kind_of(p.dataset.target).has_labels]
     for part in available:
         data = part.dataset
-        draft.problems += modality_mismatches(learned.dataset.modalities, data.modalities, part.name) if learned else []
+        draft.problems += modality_mismatches(pool[0].dataset.modalities, data.modalities, part.name) if pool else []
         draft.problems += division_errors(data.labels, data.columns, splits, part.choice.spec.card.groups)
+    unseen = (problem for problem in find_pool_errors(pool) if problem not in draft.problems)
+    draft.problems += [*unseen, *find_background_errors((*pool, *available), prepare)]
 
 
 def _threads(machine: Machine, modalities: Mapping[str, Modality], rows: int) -> int:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sslbench.api import AugmentationSpec, RecipeSpec, ReferenceSpec, hookimpl
+from sslbench.api import AugmentationSpec, LayoutSpec, RecipeSpec, ReferenceSpec, hookimpl
 from sslbench.api.errors import RequestError
 from sslbench.api.executors import ExecutorSpec
 from sslbench.api.protocols import ProtocolSpec
@@ -26,6 +26,7 @@ HOOK = {
     DatasetSpec: "datasets", ProtocolSpec: "protocols", StudySpec: "studies", ExecutorSpec: "executors",
     RecipeSpec: "recipes",
     ReferenceSpec: "references",
+    LayoutSpec: "layouts",
 }  # fmt: skip
 IN_PROCESS = sorted(BROKEN)
 PHOTO = {"image": Modality(layout="photo", shape=(3, 0, 0))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import cast
 
@@ -48,26 +49,22 @@ class RawFeatures(Untrained):
 
 
 class RawEncoder(Backbone):
-    """Data as features: images averaged to at most `side` pixels, vectors as they are, sequences as four moments."""
+    """Data as features: averaged to at most `side` pixels, samples of varying length as four moments, others as they are."""
 
     def __init__(self, modality: Modality, side: int) -> None:
         super().__init__(modality)
-        self.layout = modality.layout
-        self.size = (min(side, modality.shape[1]), min(side, modality.shape[2])) if self.layout == "image" else (0, 0)
-        self.dense = 0 not in modality.shape
-        widths = {
-            "image": modality.shape[0] * self.size[0] * self.size[1],
-            "vector": modality.shape[0],
-            "sequence": modality.shape[0] * modality.shape[-1] if self.dense else 4 * modality.shape[-1],
-        }
-        self.width = widths[self.layout]
+        self.is_ragged = modality.is_ragged
+        self.size = tuple(min(side, own) for own in modality.sides) if modality.spec.has_size else ()
+        values = modality.spec.with_sides(modality.shape, self.size) if self.size else modality.shape
+        self.width = 4 * math.prod(modality.shape[1:]) if self.is_ragged else math.prod(values)
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         """Encode samples [B, *shape] -> [B, width]."""
-        if self.layout == "image":
-            return nn.functional.adaptive_avg_pool2d(x, self.size).flatten(1)
-        if self.layout == "vector" or self.dense:
+        if self.size:
+            return nn.functional.interpolate(x, self.size, mode="area").flatten(1)
+        if not self.is_ragged:
             return x.flatten(1)
+        x = x.flatten(2)
         steps = torch.arange(x.shape[1], device=x.device)
         n = torch.full((len(x),), x.shape[1], device=x.device) if length is None else length
         inside = (steps.unsqueeze(0) < n.unsqueeze(1)).unsqueeze(-1)

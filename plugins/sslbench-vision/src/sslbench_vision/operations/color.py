@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from sslbench.api import NonNegativeFloat, OperationSpec, Range, Share, hookimpl, setting
+from sslbench.api.defaults import accept_all
 from sslbench_vision.citations import TORCHVISION
+from sslbench_vision.operations.image_range import check_unit_range
 
 IMPLEMENTATIONS = "sslbench_vision.operations.color_operation"
 
@@ -58,4 +60,5 @@ def sslbench_operations() -> Iterable[OperationSpec]:  # type: ignore[type-arg]
         yield OperationSpec(
             name=name, version=1, summary=summary, citation=TORCHVISION, config=config, smoke=config(),
             build=f"{IMPLEMENTATIONS}:{function}", layouts=frozenset({"image"}), random=config is ColorJitterConfig,
+            check=accept_all if config is GrayConfig else check_unit_range,
         )  # fmt: skip

@@ -54,6 +54,7 @@ class RandomResizedCrop:
         self.config = config
         self.names = find_image_modalities(parts)
         self.sizes = {n: config.size or parts.modalities[n].shape[1] for n in self.names}
+        self.has_unit_range = {n: parts.modalities[n].has_unit_range for n in self.names}
 
     def __call__(self, view: View, draws: KeyedRandom) -> View:
         result = dict(view)
@@ -67,7 +68,8 @@ class RandomResizedCrop:
             room = (images.shape[2], images.shape[3])
             boxes = random_boxes(draws.fork(name), self.config, image, room, view.get(f"{name}.aspect"))
             size = (self.sizes[name], self.sizes[name])
-            result[name] = crop_resize(images, boxes, size, self.config.interpolation)
+            unit = self.has_unit_range[name]
+            result[name] = crop_resize(images, boxes, size, self.config.interpolation, has_unit_range=unit)
             result.pop(f"{name}.aspect", None)
         return result
 
@@ -79,6 +81,7 @@ class CenterCrop:
         self.config = config
         self.names = find_image_modalities(parts)
         self.sizes = {n: config.size or parts.modalities[n].shape[1] for n in self.names}
+        self.has_unit_range = {n: parts.modalities[n].has_unit_range for n in self.names}
 
     def __call__(self, view: View, draws: KeyedRandom) -> View:
         result = dict(view)
@@ -87,7 +90,8 @@ class CenterCrop:
             kept = torch.round(boxes[:, 2:] * self.config.share).clamp(min=1)
             boxes = torch.cat([torch.floor((boxes[:, 2:] - kept) / 2), kept], dim=1)
             size = (self.sizes[name], self.sizes[name])
-            result[name] = crop_resize(view[name], boxes, size, self.config.interpolation)
+            unit = self.has_unit_range[name]
+            result[name] = crop_resize(view[name], boxes, size, self.config.interpolation, has_unit_range=unit)
         return result
 
 
