@@ -64,7 +64,7 @@ FORGED: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "long": (lambda r: _set(r, ["method", "settings", "text"], "x" * 3000), "has 3,000 characters"),
     "status": (lambda r: r.update(status="splendid"), "status=splendid: must be one of 'done', "),
     "version": (lambda r: _set(r, ["method", "version"], "one"), "every version must be a whole number"),
-    "schema": (lambda r: r.update(schema=99), "record of schema 99"),
+    "schema": (lambda r: r.update(schema=99), "has format 99"),
     "field": (lambda r: r.update(extra=1), "not a record"),
     "type": (lambda r: score_of(r, "micro_accuracy").update(seed="0"), "].seed='0': must be a whole number"),
     "json setting": (lambda r: score_of(r, "micro_accuracy").update(setting="{"), "not a score"),

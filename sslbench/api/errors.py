@@ -78,6 +78,9 @@ class Diverged(SslbenchError):
     """The training loss is not finite."""
 
     def __init__(self, step: int, value: float) -> None:
-        super().__init__(f"the loss became {value} at step {step}")
+        super().__init__(
+            f"the loss became {value} at step {step}. Lower the learning rate (in pretraining: train.lr), or set "
+            "train.precision=float32"
+        )
         self.step = step
         self.value = value

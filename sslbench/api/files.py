@@ -203,7 +203,8 @@ def _extract(archive: Path, target: Path) -> None:
                 place = (target / member.filename).resolve()
                 if not place.is_relative_to(target.resolve()) or (member.external_attr >> 28) == 0xA:
                     raise DataBroken(
-                        f"{archive}: member {member.filename!r} would be written outside the folder. Nothing was extracted"
+                        f"{archive}: nothing was extracted, as {member.filename!r} in it is a link or outside the folder. "
+                        "Download it again, or unpack it and use the folder"
                     )
             zipped.extractall(target)
     except zipfile.BadZipFile as error:

@@ -159,7 +159,10 @@ def plan_lines(opened: OpenedStudy, workers: int) -> Iterator[str]:
         f"of {' or '.join(map(str, seeds)) or 'no'} seed{ending}"
     )
     yield from (f"missing: {sentence}" for sentence in grid.missing)
-    yield from (f"missing: dataset {name!r}; planned with the counts of its card" for name in grid.placeholders)
+    yield from (
+        f"missing: dataset {name!r} is not on this machine; planned with the numbers of its description"
+        for name in grid.placeholders
+    )
     if not grid.rows:
         return
     planned = [(row.plan, tuple(make_stages(row.plan, opened.folder.store))) for row in grid.rows]

@@ -97,7 +97,7 @@ def _check_kind_fields(spec: Any) -> Iterator[str]:
     if isinstance(spec, MethodSpec):
         minimum, maximum = spec.modalities
         if not 1 <= minimum <= maximum:
-            yield f"{spec.name!r}: modalities {spec.modalities!r} is not (minimum, maximum)"
+            yield f"{spec.name!r}: modalities={spec.modalities!r} is not (minimum, maximum) with 1 <= minimum <= maximum"
     if isinstance(spec, LayoutSpec):
         yield from _check_layout(spec)
     if isinstance(spec, AugmentationSpec):

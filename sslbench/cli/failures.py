@@ -32,7 +32,8 @@ def describe_failure(error: BaseException) -> str | None:
     if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
         return "memory: not enough for this request. Lower train.batch_size, view.size or prepare.samples"
     if isinstance(error, (UnicodeEncodeError, UnicodeDecodeError)):
-        return f"{error.object!r:.200}: is not UTF-8 text. Rename files with such names; save text files in UTF-8"
+        fix = "If it is the name of a file, rename the file; if it is text of a file, save it in UTF-8"
+        return f"{error.object!r:.200}: is not UTF-8 text. {fix}"
     if isinstance(error, OSError) and error.filename is not None:
         return _describe_file(error)
     return None

@@ -64,7 +64,13 @@ def show_plan(
     datasets = DatasetCache(environment.places(), use_placeholders=True)
     plans = plan_requests(lists, options, overrides, config, catalog, datasets, display)
     missing = list(dict.fromkeys(datasets.placeholders))
-    show_lines(console, (f"missing: dataset {name!r}; planned with the counts of its card" for name in missing))
+    show_lines(
+        console,
+        (
+            f"missing: dataset {name!r} is not on this machine; planned with the numbers of its description"
+            for name in missing
+        ),
+    )
     for sentence in dict.fromkeys(sentence for plan in plans for sentence in plan.warnings):
         display.warn(sentence)
     show_lines(console, plan_lines(list_runs(plans, Store(root=out))))

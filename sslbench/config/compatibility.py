@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from sslbench.api.protocols import Need
@@ -63,7 +63,10 @@ def incompatibilities(
         modality = facts.modalities[name]
         if not choice.spec.takes(modality.layout):
             takes = ", ".join(sorted(choice.spec.layouts))
-            problems.append(f"backbone: {choice.name!r} takes {takes}, but {name!r} has layout {modality.layout}")
+            fix = f"Choose another one with --backbone {name}=NAME"
+            problems.append(
+                f"backbone: {choice.name!r} takes {takes}, but {name!r} has layout {modality.layout}. {fix}"
+            )
             continue
         alone = replace(facts, modalities={name: modality})
         problems += [_with_section("backbone", sentence) for sentence in choice.spec.check(choice.config, alone)]
@@ -74,8 +77,8 @@ def incompatibilities(
         if lacking := sorted(needs - provides):
             has = ", ".join(sorted(provides)) or "nothing"
             problems.append(
-                f"backbone: {method.name!r} needs {', '.join(lacking)}, which {choice.name!r} does not provide. "
-                f"It provides: {has}"
+                f"backbone: {choice.name!r} does not provide {', '.join(lacking)}, which {method.name!r} needs; "
+                f"it provides: {has}. Choose another backbone with --backbone {name}=NAME"
             )
     for operation in {o.name: o for a in augmentations for r in a.roles.values() for o in r}.values():
         found = operation.choice.spec.check(operation.choice.config, facts)
@@ -91,14 +94,14 @@ def leakage_errors(
     `is_separate` states that the method is pretrained on other data than it is evaluated on.
     """
     leaking = (
-        [p.name for p in protocols if p.spec.tests_on_training_rows(p.config)]
+        [p for p in protocols if p.spec.tests_on_training_rows(p.config)]
         if method.spec.trains and not is_separate
         else []
     )
     problems = [
-        f"protocol_settings.{name}: these settings would test on samples that {method.name!r} was pretrained on. "
-        "Choose settings that test on the test set, or pretrain on other data (pretrain.pool=NAME)"
-        for name in leaking
+        f"protocol_settings.{p.name}: would test on samples that {method.name!r} was pretrained on, with "
+        f"{_list_leaking_settings(p)}. Use the default, or pretrain on other data with pretrain.pool=NAME"
+        for p in leaking
     ]
     if train.has_holdout and method.spec.has_per_sample_state:
         problems.append(
@@ -106,6 +109,18 @@ def leakage_errors(
             "Set train.monitor=training"
         )
     return problems
+
+
+def _list_leaking_settings(protocol: Choice) -> str:
+    """Return the settings without which a protocol would not test on training samples, as NAME=VALUE."""
+    config, defaults = protocol.config, type(protocol.config)()
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
+    causes = [
+        f"{name}={value}"
+        for name, value in values.items()
+        if not protocol.spec.tests_on_training_rows(replace(config, **{name: getattr(defaults, name)}))
+    ]
+    return ", ".join(causes) or "its settings"
 
 
 def check_training_data(method: Choice, pretrain: Sequence[Part], splits: SplitSettings) -> list[str]:
@@ -137,12 +152,16 @@ def modality_mismatches(learned: Mapping[str, Modality], measured: Mapping[str, 
         ours, theirs = learned[modality], measured[modality]
         if ours.layout != theirs.layout:
             problems.append(
-                f"data: {modality!r} of {name} has layout {theirs.layout}, but the pretraining data has {ours.layout}"
+                f"data: {modality!r} of {name} has layout {theirs.layout}, but the pretraining data has {ours.layout}. "
+                "Choose data of the same layout"
             )
         elif ours.channels != theirs.channels:
             axis = ours.spec.axes[ours.spec.channel_axis]
-            counts = f"{modality!r} of {name} has {theirs.channels} {axis}, but the pretraining data {ours.channels}"
-            problems.append(f"data: {counts}. Set channels=gray on both datasets, where they have this setting")
+            counts = (
+                f"{modality!r} of {name} has {theirs.channels} {axis}, but the pretraining data has {ours.channels}"
+            )
+            fix = "Set data.channels=gray, and with pretrain.pool=NAME also pretrain.settings.channels=gray"
+            problems.append(f"data: {counts}. {fix}, where the dataset has this setting")
     return problems
 
 

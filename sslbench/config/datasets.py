@@ -97,7 +97,7 @@ def merge_equal_parts(parts: Sequence[Part], path: str, problems: list[str]) -> 
     for part in parts:
         if not kept.setdefault(part.name, part).is_same_data(part):
             problem = f"{path}: two different datasets of this request are called {part.name!r}"
-            problems.append(f"{problem}. Give one of them another title, or use a request for each")
+            problems.append(f"{problem}. Set {path} or pretrain.settings.title, or use a run for each")
     return list(kept.values())
 
 

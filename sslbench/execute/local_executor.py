@@ -41,7 +41,9 @@ class Local:
                     if code is None or not poll():
                         continue
                     if starts[number] >= MAX_STARTS:
-                        raise SslbenchError(f"worker {number} ended {MAX_STARTS} times. See {_log_file(pool, number)}")
+                        raise SslbenchError(
+                            f"--executor local: worker {number} ended {MAX_STARTS} times. Read {_log_file(pool, number)}"
+                        )
                     if code != 0:
                         log(f"worker {number} ended with exit code {code} and is restarted")
                     workers[number] = _start(pool, number, gpus)

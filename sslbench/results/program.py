@@ -17,6 +17,8 @@ from sslbench.api.values import Modality
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import choose
 
+MAX_REASON = 300
+"""Maximum number of characters of an error of torch in a message."""
 STEPS = 16
 """Steps of the example series for export if series have any length."""
 
@@ -82,8 +84,9 @@ def rebuild_encoder(
     try:
         encoder.load_state_dict(state)
     except RuntimeError as error:
+        reason = " ".join(str(error).split())[:MAX_REASON]
         raise RequestError(
-            [f"backbone {name}: the weights of the run do not fit: {' '.join(str(error).split())}"]
+            [f"backbone {name}: is not the network of the run: {reason}. Install the plugin version of the run"]
         ) from error
     return encoder.requires_grad_(False).eval()
 
@@ -100,8 +103,11 @@ def save_program(encoder: Backbone, takes: EncoderInput, path: Path) -> None:
         try:
             exported = torch.export.export(program, sample, dynamic_shapes=dynamic)
         except Exception as error:  # torch raises many types for code that it cannot export
-            reason = " ".join(str(error).split())[:300]
-            raise RequestError([f"{path.name}: torch.export cannot export this encoder: {reason}"]) from error
+            reason = " ".join(str(error).split())[:MAX_REASON]
+            fix = "Use the weights instead, or report it to the authors of the backbone"
+            raise RequestError(
+                [f"{path.name}: torch cannot export this encoder as a program: {reason}. {fix}"]
+            ) from error
         torch.export.save(exported, path)
 
 

@@ -120,7 +120,9 @@ def record_of(values: dict[str, Any]) -> Record:
         if values.get("schema") == 1:
             values = upgrade_record(values)
         if values.get("schema") != SCHEMA:
-            raise ValueError(f"record of schema {values.get('schema')!r}; this version reads 1 and {SCHEMA}")
+            raise ValueError(
+                f"has format {values.get('schema')!r}, but this sslbench reads 1 and {SCHEMA}. Update sslbench"
+            )
         scores = tuple(Score(**score) for score in values["scores"])
         classes = tuple(ClassScore(**row) for row in values["classes"])
         return Record(**{**values, "scores": scores, "classes": classes})

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sslbench import environment
-from sslbench.api.errors import Diverged, Unavailable
+from sslbench.api.errors import Diverged, SslbenchError, Unavailable
 from sslbench.api.files import write_atomically
 from sslbench.data.disk_arrays import find_disk_full
 from sslbench.stages.lease import Claim, Leases, remove_claims
@@ -104,8 +104,9 @@ def try_make_stage(final: Path, title: str, write: WriteOutput, leases: Leases, 
             return state
         try:
             if claim.number > MAX_KILLED_MAKERS:
-                raise RuntimeError(
-                    f"{MAX_KILLED_MAKERS} processes were killed while they made this stage (out of memory?)"
+                raise SslbenchError(
+                    f"{MAX_KILLED_MAKERS} processes were killed in this step, probably for lack of memory. "
+                    "Lower train.batch_size, view.size or prepare.samples, or use fewer workers"
                 )
             _make_output(final, title, claim, write, leases, log)
         except Exception as error:  # a failure of this stage must not stop others

@@ -103,8 +103,8 @@ def make_grid(
         for part in found[0].evaluate_parts:
             folder = folders.setdefault(part.name, getattr(part.choice.config, "root", None))
             if folder != getattr(part.choice.config, "root", None):
-                problem = f"data.title: {part.name!r} is a different folder at other points of this study"
-                problems[f"{problem}. Set data.title, because tables identify data by name"].append(str(point))
+                problem = f"data.title: {part.name!r} names different folders at the points of this study"
+                problems[f"{problem}. Give every folder its own data.title"].append(str(point))
         for plan in found:
             name = run_id(plan)
             plans.setdefault(name, plan)

@@ -130,7 +130,7 @@ def test_views_of_two_sizes_and_one_that_is_not_augmented(tmp_path):
 
 
 def test_an_encoder_that_takes_one_size_is_refused_for_two(tmp_path):
-    with pytest.raises(RequestError, match="needs any-size, which 'micro-vit' does not provide"):
+    with pytest.raises(RequestError, match="'micro-vit' does not provide any-size, which 'toy-sizes' needs"):
         run(tmp_path, "toy-sizes", "toy-pairs", "backbones.image.name=micro-vit", "augmentation.name=toy-two-sizes")
 
 

@@ -169,7 +169,7 @@ def test_records_survive_encoding_and_refuse_what_is_not_theirs(finished, tmp_pa
     (tmp_path / "x").mkdir()
     broken = tmp_path / "x/record.json"
     for content, sentence in (
-        ('{"schema": 99}', "record of schema 99"),
+        ('{"schema": 99}', "has format 99, but this sslbench reads"),
         ("{", "Expecting"),
         ('{"schema": 1}', "not a record"),
     ):

@@ -152,7 +152,7 @@ def test_a_plan_works_without_the_data_and_lists_missing_datasets(cli, tmp_path)
     out = str(tmp_path / "runs")
     answer = cli("study", "run", str(path), "--plan", "--out", out)
     assert answer.returncode == 0, answer.stderr
-    for sentence in ("2 points, 2 runs (0 of them baselines) of 1 seed\n", "dataset 'mnist'; planned with the counts of its card",
+    for sentence in ("2 points, 2 runs (0 of them baselines) of 1 seed\n", "dataset 'mnist' is not on this machine; planned with the numbers of its description",
                      "pretrain: 2 distinct stages", "sequentially", "estimated from similar stages"):  # fmt: skip
         assert sentence in answer.stdout, answer.stdout
     answer = cli("study", "run", str(path), "--out", out)

@@ -147,12 +147,14 @@ def test_what_is_wrong_with_a_screen_is_an_error_of_one_line(plates, tmp_path):
         opened(plates, tmp_path, compounds=("nocodazol",))
     with pytest.raises(RequestError, match="nocodazole has 3 concentrations, so none of rank 4"):
         opened(plates, tmp_path, doses=(1, 4))
-    with pytest.raises(DataBroken, match=r"show no cell; try data\.area"):
+    with pytest.raises(DataBroken, match=r"no cell is found in \d+ fields\. Lower data\.area"):
         opened(plates, tmp_path, area=5000)
     lonely = screen(tmp_path / "lonely", ("Week1_22123",))
     table = lonely / "BBBC021_v1_image.csv"
     table.write_text("\n".join(line for line in table.read_text().splitlines() if "DMSO" not in line))
-    with pytest.raises(DataBroken, match=r"none of 16 cells .* has an untreated one on its plate"):
+    with pytest.raises(
+        DataBroken, match=r"data\.untreated: none of the 16 cells .* has an untreated cell on its plate"
+    ):
         opened(lonely, tmp_path / "w")
     root = tmp_path / "half"
     shutil.copytree(plates, root)
@@ -167,10 +169,19 @@ def test_what_is_wrong_with_a_screen_is_an_error_of_one_line(plates, tmp_path):
     absent.unlink()
     with pytest.raises(DataBroken, match="1 images of the table are missing, such as"):
         opened(root, tmp_path / "w")
+    for name, column in (
+        ("BBBC021_v1_moa.csv", "concentration"),
+        ("BBBC021_v1_image.csv", "Image_Metadata_Concentration"),
+    ):
+        content = (root / name).read_text()
+        (root / name).write_text(content.replace("3.0", "much", 1))
+        with pytest.raises(DataBroken, match=f"{name}: 'much' in column {column} is not a number"):
+            opened(root, tmp_path / "w")
+        (root / name).write_text(content)
     (root / "BBBC021_v1_image.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataBroken, match="has no column 'Image_PathName_Actin'; it has: a, b"):
         opened(root, tmp_path / "w")
-    with pytest.raises(ValueError, match="possible: 2 or more"):
+    with pytest.raises(ValueError, match=r"cells=1: leaves no untreated cell\. Set it to 2 or more"):
         Bbbc021Config(cells=1)
 
 

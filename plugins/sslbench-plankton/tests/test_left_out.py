@@ -49,8 +49,8 @@ def test_images_outside_class_folders_and_names_without_an_image_are_noted(tmp_p
     for part, names in {"train": "1.png\ngone.png\n", "val": "", "test": "2.png\n"}.items():
         (lists / f"{part}_filenames.txt").write_text(names)
     assert zoolake_reader.open_zoolake(zoolake.ZoolakeConfig(), source(tmp_path)).describe().notes == (
-        "1 name(s) in train_filenames.txt are of no image, such as gone.png",
-        "1 name(s) in train_filenames.txt are of several images, such as 1.png",
+        "train_filenames.txt: 1 name(s) match no image, such as gone.png",
+        "train_filenames.txt: 1 name(s) match several images, such as 1.png",
         "1 image file(s) below zooplankton_0p5x are left out: not in a class folder, such as loose.png",
     )
 

@@ -25,7 +25,7 @@ def test_mismatched_pairs_need_two_modalities():
 
 
 def test_galleries_of_all_samples_are_queried_with_samples_that_were_not_learned_from():
-    answer = "these settings would test on samples that 'clip-pairs' was pretrained on. Choose settings that test on the test set"
+    answer = "gallery: would test on samples that 'clip-pairs' was pretrained on, with source=all"
     with pytest.raises(RequestError, match=answer):
         sslbench.run("clip-pairs", "pulse-pairs/lab", settings={**SMALL, "protocol_settings.gallery.source": "all"})
 

@@ -80,14 +80,15 @@ def test_what_is_wrong_with_a_cytosense_tree_is_an_error_of_one_line(tree, tmp_p
         opened(broken("image,class\np.png,a\n"))
     with pytest.raises(DataBroken, match=r"'gone.png' is not there; fetch the set again"):
         opened(broken("image,profile,class\ngone.png,p.csv,a\n"))
-    with pytest.raises(DataBroken, match="leaves the folder"):
+    with pytest.raises(DataBroken, match=r"path '\.\./\.\./p\.png' is outside the folder"):
         opened(broken("image,profile,class\n../../p.png,p.csv,a\n"))
     with pytest.raises(DataBroken, match="has no row"):
         opened(broken("image,profile,class\n"))
     good = "image,profile,class\np.png,p.csv,a\n"
-    with pytest.raises(DataBroken, match="nothing is left of it above 25 rows of legend"):
+    with pytest.raises(DataBroken, match=r"data\.legend=25: leaves nothing of an image of \d+ rows"):
         opened(broken(good)).read(0, rng)
-    for profile, answer in (("a,b\n1,2\n", "has 2 columns; data.bands names 6"), ("a\nx\n", "is no table of numbers"),
+    for profile, answer in (("a,b\n1,2\n", r"data\.bands=\[0, 1, 2, 3, 4, 5\]: p\.csv has only columns 0 to 1\."), ("a\nx\n", "is no table of numbers"),
+                          ("a,b,c,d,e,f\n", "p.csv has no rows"),
                           ("a,b,c,d,e,f\n1,2,3,nan,5,6\n", "not finite")):  # fmt: skip
         with pytest.raises(DataBroken, match=answer):
             opened(broken(good, profile), legend=0).read(0, rng)
@@ -133,12 +134,15 @@ def test_images_without_a_row_are_reported(tmp_path):
     with pytest.raises(DataMissing, match=r"has no measurements.csv next to a folder images"):
         open_pairs(FlowcamPairsConfig(), source)
     table.write_text("Original Reference ID,Image File,Source Image,Length\nY,run_1.tif,1,3\n")
-    with pytest.raises(DataBroken, match=r"1 of 1 images have no row of measurements; first: run_X.png"):
+    with pytest.raises(DataBroken, match=r"data\.table: has no row for 1 of 1 images, such as run_X\.png"):
         open_pairs(FlowcamPairsConfig(), source)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataBroken, match=r"empty: has no images\. Set data\.images"):
+        open_pairs(FlowcamPairsConfig(images="empty"), source)
     table.write_text("Original Reference ID,Image File,Source Image,Length\nX,run_1.tif,1,3\nX,run_2.tif,1,4\n")
     with pytest.raises(DataBroken, match="run 'run' has particle 'X' twice"):
         open_pairs(FlowcamPairsConfig(), source)
-    with pytest.raises(DataBroken, match="no column of the table holds numbers that differ"):
+    with pytest.raises(DataBroken, match=r"data\.table: has no column of numbers that differ"):
         parse_numbers([{"a": "1"}, {"a": "1"}], ())
 
 

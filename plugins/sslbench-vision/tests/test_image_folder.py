@@ -239,8 +239,17 @@ def test_patterns_of_times_are_checked(tmp_path):
 
 
 def test_a_minimum_that_no_class_has_is_refused(tmp_path):
-    with pytest.raises(RequestError, match=r"no class has 5 images; the largest has 1\. Lower data\.min_class_samples"):
+    with pytest.raises(RequestError, match=r"min_class_samples=5: no class has that many images; the largest has 1"):
         open_images(write(tmp_path / "set", "a/1.png", "b/2.png"), min_class_samples=5)
+
+
+def test_dropping_copies_of_every_image_is_refused(tmp_path):
+    root = write(tmp_path / "set", "a/1.png", "a/2.png")
+    shutil.copytree(root / "a", root / "b")
+    with pytest.raises(
+        RequestError, match=r"^copies=drop: leaves no image, as each has an identical one in another class"
+    ):
+        open_images(root, copies="drop")
 
 
 def test_errors_of_the_system_are_not_remembered(tmp_path, monkeypatch):

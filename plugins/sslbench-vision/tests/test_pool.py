@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from rich.console import Console
 from sslbench_vision.datasets.pool_rules import (
     REASONS,
@@ -130,14 +131,35 @@ def test_settings_without_a_pool_are_rejected():
         ({"a": 3}, [], "members.a: names no dataset. Write a: NAME or a: {name: NAME, …}"),
         ({"a/b": "digits"}, [], "members.a/b: a label must not contain '/'"),
         ({"a": "digitz"}, [], "dataset 'digitz' is not installed. Did you mean 'digits'?"),
-        ({"a": "digits"}, ["a"], "no image of a is left without a"),
+        ({"a": "digits"}, ["a"], "pretrain.settings.without=['a']: leaves no image of a"),
         ({"a": "digits/test"}, [], "pretrain.pool(a): 'digits' has no part 'test'"),
         ({"a": "mnist"}, [], "a (mnist): looked in"),
-        ({}, [], "the pool has no members"),
+        ({"a": "digits+mnist"}, [], "members.a: joins several datasets by '+'"),
+        ({}, [], "pretrain.settings.members: the pool has no members. Set members.LABEL=DATASET"),
     ],
 )
 def test_an_impossible_pool_is_reported(members, without, sentence):
     assert sentence in error_of_pool({"members": members, "without": without})
+
+
+def test_settings_of_a_pool_that_do_not_fit_its_members_are_named(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    color = {"name": "image-folder", "root": str(tmp_path)}
+    assert error_of_pool({"members": {"a": "digits", "b": color}}) == (
+        "pretrain.settings.members: 'b' has 3 channels of 'image', but 'a' has 1 channels of 'image'. "
+        "Choose members with equal channels, or set their settings channels"
+    )
+    assert error_of_pool({"members": {"a": "digits"}, "crosswalk": str(tmp_path)}).startswith(
+        f"pretrain.settings.crosswalk={tmp_path}: is not a file. Set it to a CSV file"
+    )
+
+
+def test_a_pool_without_members_was_not_searched_for(cli):
+    answer = cli("run", "--method", "raw-features", "--dataset", "pool")
+    assert answer.returncode == RequestError.exit_code
+    assert "data.members: the pool has no members. Set members.LABEL=DATASET" in answer.stderr
+    assert "was not found" not in answer.stderr
+    assert "data: pool: needs settings (members: the pool has no members" in cli("doctor").stdout
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,9 @@ def test_cifar_in_both_layouts(release, tmp_path):
     with pytest.raises(DataMissing, match=rf"no {last.name}"):
         read_binary(binary, release)
     (python / release.python_files[-1]).write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
-    with pytest.raises(DataBroken, match=r"refers to posix\.system"):
+    with pytest.raises(
+        DataBroken, match=rf"{release.python_files[-1]}: is not the released file, as it contains posix\.system"
+    ):
         read_python(python, release)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sslbench import environment
-from sslbench.api.errors import DataBroken, DataMissing
+from sslbench.api.errors import DataBroken, DataMissing, RequestError
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import Choice
 from sslbench.config.datasets import DatasetCache
@@ -41,6 +41,8 @@ def _state(choice: Choice, free: int) -> str:
         except (DataMissing, DataBroken) as error:
             if not found:
                 return f"missing ({error})"
+        except RequestError as error:  # some datasets cannot be opened with the default settings
+            return f"needs settings ({'; '.join(error.problems)})"
         else:
             size = prepared_bytes(dataset, min(2 * DEFAULT_VIEW, LARGEST_CANVAS)) / 2**30
             count = f"{len(dataset.labels):,} samples{f' in {part}' if part else ''}"

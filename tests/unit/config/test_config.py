@@ -210,7 +210,7 @@ def test_all_problems_at_once():
         "augmentation.cropp: 'crop-flip' has no such operation. Did you mean 'crop'?",
         "augmentation.crop.scale=0.5: must be a list",
         "augmentation.flip.p=2: is not a probability",
-        "backbone: 'mae' needs tokens, which 'micro-cnn' does not provide. It provides: any-size, depth, drop-path",
+        "backbone: 'micro-cnn' does not provide tokens, which 'mae' needs; it provides: any-size, depth, drop-path",
         "protocol_settings.knn.neighbor: no such setting. Did you mean 'protocol_settings.knn.neighbors'?",
         "protocols: protocol 'liner' is not installed. Did you mean 'linear'?",
         "seeds=[1, 1]: expected different whole numbers",

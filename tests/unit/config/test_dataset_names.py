@@ -103,7 +103,7 @@ def test_two_datasets_of_one_name_in_one_request_are_refused(tmp_path):
     one, other = images(tmp_path / "one/train"), images(tmp_path / "other/train", seed=1)
     pool = ["pretrain.pool=image-folder", f"pretrain.settings.root={other}"]
     with pytest.raises(
-        RequestError, match=r"two different datasets of this request are called 'train'\. Give one of them"
+        RequestError, match=r"two different datasets of this request are called 'train'\. Set data\.title"
     ):
         planned(*pool, name="image-folder", root=str(one))
     plan = planned(*pool, "pretrain.settings.title=other", name="image-folder", root=str(one))
@@ -132,7 +132,7 @@ def test_two_folders_of_one_name_in_one_study_need_titles(tmp_path):
         return make_grid(points, CATALOG, DatasetCache(places()), machine, lambda text: None)
 
     with pytest.raises(
-        RequestError, match=r"data\.title: 'train' is a different folder at other points of this study\. Set"
+        RequestError, match=r"data\.title: 'train' names different folders at the points of this study\. Give"
     ):
         grid("", "")
     assert len(grid("one", "other").rows) == 2

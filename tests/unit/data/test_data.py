@@ -164,7 +164,7 @@ def test_an_archive_that_would_leave_its_folder_is_refused_whole(tmp_path):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
         archive.writestr("good.txt", "good")
         archive.writestr("../evil.txt", "evil")
-    with pytest.raises(DataBroken, match=r"member '\.\./evil\.txt' would be written outside the folder"):
+    with pytest.raises(DataBroken, match=r"evil\.zip: nothing was extracted, as '\.\./evil\.txt' in it"):
         unpack(tmp_path / "evil.zip", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "evil.txt").exists()

@@ -210,7 +210,7 @@ def test_files_that_are_not_a_bundle_are_refused(board, tmp_path):
 
     with_("weights.pkl", b"", "weights.pkl is not a file of a bundle")
     with_("record.json", b"[" * 100_000, "record.json: cannot be read as JSON")
-    with_("record.json", b"{}", "record of schema None")
+    with_("record.json", b"{}", "has format None")
     with_("record.json", b" " * 2_000_000, "at most 1,000,000 are allowed")
     with_("predictions.parquet", b"PAR1 but not", "predictions.parquet does not have the SHA-256")
     with_("manifest.json", b"[]", "manifest.json: []: must be settings by name")

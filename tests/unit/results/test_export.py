@@ -178,7 +178,7 @@ def test_an_export_that_cannot_be_made_is_an_error(exported, tmp_path):
     record = read_record(source / "record.json")
     for change, sentence in (
         ({"version": 99}, "backbone micro-cnn: version 1 is installed, but the run used version 99"),
-        ({"settings": {"blocks": 1, "widths": [4, 4, 4, 4]}}, "backbone micro-cnn: the weights of the run do not fit"),
+        ({"settings": {"blocks": 1, "widths": [4, 4, 4, 4]}}, "backbone micro-cnn: is not the network of the run"),
     ):
         changed = {**record.backbones["image"], **change}
         run = tmp_path / "run"

@@ -154,7 +154,12 @@ def test_the_next_maker_takes_over_checkpoints_and_nothing_else(tmp_path):
     ("error", "status", "code", "reason"),
     [
         (ArithmeticError("no"), "failed", 1, "ArithmeticError: no"),
-        (Diverged(3, float("nan")), "diverged", 1, "the loss became nan at step 3"),
+        (
+            Diverged(3, float("nan")),
+            "diverged",
+            1,
+            "the loss became nan at step 3. Lower the learning rate (in pretraining: train.lr), or set train.precision=float32",
+        ),
         (Unavailable("no weights"), "unavailable", 1, "no weights"),
         (DataBroken("torn file"), "failed", 3, "torn file"),
     ],
@@ -180,7 +185,9 @@ def test_a_stage_that_kills_its_processes_fails_in_the_end(tmp_path):
     final, times = tmp_path / "kind/key", []
     claim_of(final, MAX_KILLED_MAKERS, ELSEWHERE, age=1000)
     assert try_make_stage(final, "t", writes("a", times), Leases(), ignore) == "failed"
-    assert f"{MAX_KILLED_MAKERS} processes were killed while they made this stage" in load_failure(final).reason
+    assert load_failure(final).reason.startswith(
+        f"{MAX_KILLED_MAKERS} processes were killed in this step, probably for"
+    )
 
 
 def test_a_heartbeat_keeps_a_lease_alive(tmp_path):

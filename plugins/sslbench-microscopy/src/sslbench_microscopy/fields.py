@@ -47,7 +47,7 @@ def read_rows(root: Path) -> list[dict[str, str]]:
     known: dict[tuple[str, float], str] = {}
     if (root / MECHANISMS).is_file():
         for row in read_table(root / MECHANISMS, ("compound", "concentration", "moa")):
-            known[row["compound"].lower(), _number(row["concentration"])] = row["moa"]
+            known[row["compound"].lower(), _read_number(row, "concentration", MECHANISMS)] = row["moa"]
     rows = read_table(root / TABLE, needed)
     for row in rows:
         row["mechanism"] = known.get((_compound(row).lower(), _concentration(row)), "")
@@ -70,7 +70,9 @@ def select_treated(
             raise RequestError([f"compounds: {name!r} is not in {TABLE}; {hint}"])
         levels = sorted({_concentration(row) for row in rows if _compound(row).lower() == name.lower()}, reverse=True)
         if max(doses) > len(levels):
-            raise RequestError([f"doses: {name} has {len(levels)} concentrations, so none of rank {max(doses)}"])
+            raise RequestError(
+                [f"doses: {name} has {len(levels)} concentrations, so none of rank {max(doses)}. Leave it out"]
+            )
         wanted |= {(name.lower(), levels[rank - 1]) for rank in doses}
     return [row for row in rows if (_compound(row).lower(), _concentration(row)) in wanted]
 
@@ -134,11 +136,12 @@ def _compound(row: Mapping[str, str]) -> str:
 
 
 def _concentration(row: Mapping[str, str]) -> float:
-    return _number(row["Image_Metadata_Concentration"])
+    return _read_number(row, "Image_Metadata_Concentration", TABLE)
 
 
-def _number(text: str) -> float:
+def _read_number(row: Mapping[str, str], column: str, table: str) -> float:
     try:
-        return float(text or 0)
+        return float(row[column] or 0)
     except ValueError as error:
-        raise DataBroken(f"{text!r} is no concentration; fetch the table again") from error
+        problem = f"{table}: {row[column]!r} in column {column} is not a number"
+        raise DataBroken(f"{problem}. Fetch the table again") from error

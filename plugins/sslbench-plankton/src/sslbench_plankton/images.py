@@ -96,7 +96,11 @@ class PlanktonImages:
             left, top, right, bottom = specimen.box
             image = image[:, max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
         if not image.size:
-            raise DataBroken(f"nothing is left of it ({specimen.box or f'{self.legend} rows of legend'})")
+            raise DataBroken(
+                f"data.legend={self.legend}: leaves nothing of the image. Lower it"
+                if specimen.box is None
+                else f"the box {specimen.box} contains no pixel of the image. Correct the image's annotation"
+            )
         square = np.stack([pad_square(channel, rng) for channel in image])
         return {"image": square, "image.size": np.array(image.shape[1:])}
 

@@ -27,9 +27,9 @@ def note_missing_names(names: Iterable[str], files: Iterable[Path], where: str) 
     wanted = [Path(name).name for name in names]
     absent = [name for name in wanted if not often[name]]
     several = [name for name in wanted if often[name] > 1]
-    notes = [f"{len(absent):,} name(s) in {where} are of no image, such as {absent[0]}"] if absent else []
+    notes = [f"{where}: {len(absent):,} name(s) match no image, such as {absent[0]}"] if absent else []
     return notes + (
-        [f"{len(several):,} name(s) in {where} are of several images, such as {several[0]}"] if several else []
+        [f"{where}: {len(several):,} name(s) match several images, such as {several[0]}"] if several else []
     )
 
 

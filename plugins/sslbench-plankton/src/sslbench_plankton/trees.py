@@ -66,7 +66,9 @@ def apply_split_lists(found: Sequence[Specimen], lists: Mapping[str, Path]) -> l
             raise DataBroken(f"{path} is missing next to the other lists of the split. Set data.published_split=false")
         for line in list_names(path):
             if part_of.setdefault(Path(line).name, part) != part:
-                raise DataBroken(f"{path}: {line} is in the list of {part_of[Path(line).name]!r} as well")
+                raise DataBroken(
+                    f"{path}: {line} is also in the list of {part_of[Path(line).name]!r}. Remove it from one of them"
+                )
     return [replace(specimen, split=part_of.get(specimen.file.name, "")) for specimen in found]
 
 
@@ -89,15 +91,23 @@ def read_table_classes(root: Path, table: Path, image: str, label: str) -> list[
     files = [root / path if (root / path).is_file() else by_name.get(Path(path).name) for path, _ in rows]
     absent = [path for (path, _), file in zip(rows, files, strict=True) if file is None]
     if absent:
-        raise DataBroken(
-            f"{table}: {len(absent)} of {len(rows)} images are not below {root}, or not the only ones of "
-            f"their name; first: {absent[0]}"
-        )
+        raise DataBroken(_explain_absent(root, table, absent, len(rows), named))
     found = dict.fromkeys(Specimen(file=f, label=c) for (_, c), f in zip(rows, files, strict=True) if f is not None)
     often = Counter(specimen.file for specimen in found)
     if several := [file for file, count in often.items() if count > 1]:
-        raise DataBroken(f"{table}: {len(several)} images have two classes; first: {several[0].name}")
+        raise DataBroken(
+            f"{table}: {len(several)} images have two classes, such as {several[0].name}. Keep one row of each"
+        )
     return _some(root, list(found))
+
+
+def _explain_absent(root: Path, table: Path, absent: Sequence[str], rows: int, named: Mapping[str, int]) -> str:
+    """Describe the paths of a table that name no image, or else those that name several."""
+    if gone := [path for path in absent if not named[Path(path).name]]:
+        problem = f"{table}: {len(gone)} of {rows} images are missing below {root}, such as {gone[0]}"
+        return f"{problem}. Fetch them again, or set data.table to another table"
+    problem = f"{table}: {len(absent)} of {rows} file names are of several images below {root}, such as {absent[0]}"
+    return f"{problem}. Write their paths into the table"
 
 
 def read_boxes(images: Path, annotations: Path) -> list[Specimen]:
@@ -108,7 +118,9 @@ def read_boxes(images: Path, annotations: Path) -> list[Specimen]:
     by_stem: dict[str, Path] = {}
     for file in list_images(images).files:
         if (other := by_stem.setdefault(file.stem, file)) != file:
-            raise DataBroken(f"{file} and {other} have one annotation by their names; keep one of them")
+            raise DataBroken(
+                f"{file} and {other} have the same name, so one annotation would be of both. Rename or remove one"
+            )
     found: list[Specimen] = []
     for path in sorted(annotations.glob("*.xml")):
         if path.stem not in by_stem:
@@ -125,7 +137,7 @@ def _objects(path: Path) -> Iterator[tuple[str, tuple[int, int, int, int]]]:
             )
             yield one.findtext("name", "").strip(), (left, top, right, bottom)
     except (ElementTree.ParseError, DefusedXmlException, ValueError) as error:
-        raise DataBroken(f"{path} is not an annotation in Pascal VOC's form: {error}") from error
+        raise DataBroken(f"{path} is not an annotation in Pascal VOC's form: {error}. Fetch it again") from error
 
 
 def _some(root: Path, found: list[Specimen]) -> list[Specimen]:

@@ -55,7 +55,9 @@ class Bbbc021Config:
     def __post_init__(self) -> None:
         """Refuse one cell for two groups."""
         if self.cells == 1 and self.untreated:
-            raise ValueError("cells = 1 is not possible with untreated cells; possible: 2 or more, or 0 for all")
+            raise ValueError(
+                "cells=1: leaves no untreated cell. Set it to 2 or more, or to 0 for all, or set untreated=false"
+            )
 
 
 def libraries(config: Bbbc021Config) -> tuple[str, ...]:

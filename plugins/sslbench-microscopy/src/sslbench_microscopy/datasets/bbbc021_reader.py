@@ -50,12 +50,13 @@ def open_screen(config: Bbbc021Config, source: Source) -> Dataset:
     centers, ranges = _survey_fields(fields, config, source.versions, source.work / "cells")
     cells = [(field, y, x) for field in fields for y, x in centers[field.name]]
     if not cells:
-        raise DataBroken(f"{len(fields)} fields below {root} show no cell; try data.area and data.blur")
+        raise DataBroken(
+            f"{root}: no cell is found in {len(fields)} fields. Lower data.area or data.side, or change data.blur"
+        )
     used = match_mechanisms(cells, config.cells, untreated=config.untreated)
     if not used:
-        raise DataBroken(
-            f"none of {len(cells)} cells below {root} has an untreated one on its plate; try data.untreated=false"
-        )
+        problem = f"data.untreated: none of the {len(cells)} cells below {root} has an untreated cell on its plate"
+        raise DataBroken(f"{problem}. Set data.untreated=false")
     return Cells(used, ranges, config, source.work, note_unmatched(cells, used) if not config.cells else ())
 
 

@@ -41,7 +41,10 @@ class ProfileTransformerConfig:
     def __post_init__(self) -> None:
         """Refuse more steps than positions: one is the class token's, and one is kept for padding."""
         if self.steps > self.positions - 2:
-            raise ValueError(f"steps = {self.steps} is not possible with {self.positions} positions; possible: 2 less")
+            most = self.positions - 2
+            raise ValueError(
+                f"steps={self.steps}: must be at most positions - 2 = {most}. Lower steps, or raise positions"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

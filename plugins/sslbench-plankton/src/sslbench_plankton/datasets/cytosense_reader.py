@@ -34,7 +34,7 @@ def open_part(config: CytosenseConfig, source: Source) -> Dataset:
     for row in rows:
         for name in COLUMNS[:2]:
             if not (folder / row[name]).resolve().is_relative_to(folder.resolve()):
-                raise DataBroken(f"{folder / TABLE}: {row[name]!r} leaves the folder")
+                raise DataBroken(f"{folder / TABLE}: path {row[name]!r} is outside the folder. Fetch the set again")
             if not (folder / row[name]).is_file():
                 raise DataBroken(f"{folder / TABLE}: {row[name]!r} is not there; fetch the set again")
     if not rows:
@@ -71,7 +71,9 @@ class Particles:
         """A gray square image [1, S, S] with its file's size, and a scaled profile [T, bands]."""
         gray = self.images.read(row)[0]
         if len(gray) <= self.config.legend:
-            raise DataBroken(f"nothing is left of it above {self.config.legend} rows of legend")
+            raise DataBroken(
+                f"data.legend={self.config.legend}: leaves nothing of an image of {len(gray)} rows. Lower it"
+            )
         profile = self._profile(self.folder / self.rows[row]["profile"])
         return {
             "image": pad_edges(gray[self.config.legend :])[None],
@@ -89,13 +91,14 @@ class Particles:
         try:
             counts = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2, dtype=np.float32)
         except ValueError as error:
-            raise DataBroken(f"{path.name} is no table of numbers: {error}") from error
-        if not len(counts) or counts.shape[1] <= max(self.config.bands):
-            raise DataBroken(
-                f"{path.name} has {counts.shape[1]} columns; data.bands names {max(self.config.bands) + 1}"
-            )
+            raise DataBroken(f"{path.name} is no table of numbers: {error}. Fetch the set again") from error
+        if not len(counts):
+            raise DataBroken(f"{path.name} has no rows. Fetch the set again")
+        if counts.shape[1] <= max(self.config.bands):
+            problem = f"data.bands={list(self.config.bands)}: {path.name} has only columns 0 to {counts.shape[1] - 1}"
+            raise DataBroken(f"{problem}. Leave out the other numbers")
         if not np.isfinite(counts).all():
-            raise DataBroken(f"{path.name} holds a number that is not finite")
+            raise DataBroken(f"{path.name} holds a number that is not finite. Fetch the set again")
         return np.clip(counts[:, list(self.config.bands)], 0, None)
 
     def _files(self) -> list[Path]:

@@ -29,6 +29,8 @@ def open_pairs(config: FlowcamPairsConfig, source: Source) -> Dataset:
     if not (root / config.table).is_file() or not (root / config.images).is_dir():
         raise DataMissing(f"{root}: has no {config.table} next to a folder {config.images}")
     files = list_images(root / config.images).files
+    if not files:
+        raise DataBroken(f"{root / config.images}: has no images. Set data.images to the folder of the images")
     return Measured(config, source, root, files, join_measurements(files, read_rows(root / config.table, config)))
 
 
@@ -38,7 +40,7 @@ def read_rows(table: Path, config: FlowcamPairsConfig) -> dict[tuple[str, str], 
     for row in read_table(table, (config.key, config.run)):
         run = row[config.run].rpartition("_")[0]
         if found.setdefault((run, row[config.key]), row) is not row:
-            raise DataBroken(f"{table}: run {run!r} has particle {row[config.key]!r} twice")
+            raise DataBroken(f"{table}: run {run!r} has particle {row[config.key]!r} twice. Remove one of the rows")
     return found
 
 
@@ -46,12 +48,9 @@ def join_measurements(files: Sequence[Path], rows: Mapping[tuple[str, str], Row]
     """Each image's row; raises DataBroken, with how many and the first, for images without one."""
     keys = [tuple(file.stem.rpartition("_")[::2]) for file in files]
     unmatched = [file for file, key in zip(files, keys, strict=True) if key not in rows]
-    if unmatched or not files:
-        raise DataBroken(
-            f"{len(unmatched)} of {len(files)} images have no row of measurements; first: {unmatched[0].name}"
-            if unmatched
-            else "there is no image"
-        )
+    if unmatched:
+        problem = f"data.table: has no row for {len(unmatched)} of {len(files)} images, such as {unmatched[0].name}"
+        raise DataBroken(f"{problem} (named RUN_PARTICLE). Add the rows, or remove the images")
     return [rows[run, particle] for run, particle in keys]
 
 
@@ -67,7 +66,7 @@ def parse_numbers(rows: Sequence[Row], ignore: Sequence[str]) -> tuple[tuple[str
             names.append(name)
             columns.append(values)
     if not names:
-        raise DataBroken("no column of the table holds numbers that differ")
+        raise DataBroken("data.table: has no column of numbers that differ. Correct it, or shorten data.ignore")
     return tuple(names), np.stack(columns, 1).astype(np.float32)
 
 

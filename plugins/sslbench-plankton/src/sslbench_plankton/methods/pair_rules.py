@@ -17,9 +17,12 @@ def one_view() -> Mapping[str, Role]:
 def bucket_problems(buckets: int, facts: PlanContext) -> Iterable[str]:
     """Say which batches cannot be contrasted."""
     if facts.batch_size < 2:
-        yield f"train.batch_size = {facts.batch_size} leaves nothing to contrast with; possible: 2 or more"
-    if facts.batch_size % buckets or facts.batch_size // buckets < 2:
-        yield f"method.buckets = {buckets} does not divide train.batch_size = {facts.batch_size} into parts of 2 or more"
+        yield f"train.batch_size={facts.batch_size}: leaves no other pair to contrast with. Set it to 2 or more"
+    elif facts.batch_size % buckets or facts.batch_size // buckets < 2:
+        problem = (
+            f"method.buckets={buckets}: does not divide train.batch_size={facts.batch_size} into parts of 2 or more"
+        )
+        yield f"{problem}. Change one of them"
 
 
 def quick() -> Mapping[str, Setting]:

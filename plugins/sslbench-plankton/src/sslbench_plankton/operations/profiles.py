@@ -39,7 +39,7 @@ class TimeCropConfig:
     def __post_init__(self) -> None:
         """Refuse windows that are longer than what they are cut from."""
         if self.keep > self.steps:
-            raise ValueError(f"keep = {self.keep} is not possible; possible: 1 to {self.steps}, the steps")
+            raise ValueError(f"keep={self.keep}: must be at most steps={self.steps}. Lower keep, or raise steps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

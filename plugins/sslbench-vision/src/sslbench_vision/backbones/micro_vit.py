@@ -37,7 +37,7 @@ def check(config: MicroVitConfig, context: PlanContext) -> Iterable[str]:
         side = modality.shape[1]
         patch = patch_of(config, side)
         if side % patch:
-            yield f"backbone.patch={patch}: does not divide images of {side} px. Set it to a divisor, or set view.size"
+            yield f"backbone.patch={patch}: does not divide images of {side} px. Set a divisor, or a multiple as view.size"
     if config.width % config.heads or config.width % 4:
         yield f"backbone.width={config.width}: must be a multiple of 4 and of backbone.heads={config.heads}"
 

@@ -37,7 +37,10 @@ def check(config: TimmConfig, context: PlanContext) -> Iterable[str]:
         for word in config.model.split("_"):
             patch = word.removeprefix("patch")
             if word.startswith("patch") and patch.isdigit() and modality.shape[1] % int(patch):
-                yield f"{config.model!r} has patches of {patch} px, which do not divide {modality.shape[1]} px. Set view.size"
+                problem = (
+                    f"{config.model!r} has patches of {patch} px, which do not divide images of {modality.shape[1]} px"
+                )
+                yield f"{problem}. Set view.size to a multiple of {patch}"
 
 
 def without_weights(config: TimmConfig) -> TimmConfig:

@@ -7,7 +7,7 @@ import pickle
 import tarfile
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,10 @@ def read_binary(folder: Path, release: Release) -> ImagesAndLabels:
 class _NumbersOnly(pickle.Unpickler):
     """Unpickler that accepts NumPy's array types only, so that no code in a file can run."""
 
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, encoding="bytes")
+        self.path = file.name
+
     def find_class(self, module: str, name: str) -> Any:
         if module in ("numpy.core.multiarray", "numpy._core.multiarray", "numpy") and name in (
             "_reconstruct", "ndarray", "dtype",
@@ -47,7 +51,7 @@ class _NumbersOnly(pickle.Unpickler):
             return super().find_class(module, name)
         if (module, name) == ("_codecs", "encode"):
             return super().find_class(module, name)
-        raise DataBroken(f"a batch file refers to {module}.{name}, which released files do not. Download it again")
+        raise DataBroken(f"{self.path}: is not the released file, as it contains {module}.{name}. Download it again")
 
 
 def read_python(folder: Path, release: Release) -> ImagesAndLabels:
@@ -60,7 +64,7 @@ def read_python(folder: Path, release: Release) -> ImagesAndLabels:
 
 def _load_batch(path: Path) -> Any:
     with _require_file(path).open("rb") as file:
-        return _NumbersOnly(file, encoding="bytes").load()
+        return _NumbersOnly(file).load()
 
 
 def _require_file(path: Path) -> Path:
@@ -104,13 +108,13 @@ def open_release(config: CifarConfig, source: Source, release: Release) -> Datas
 
 def _download(target: Path, release: Release, missing: DataMissing) -> Path:
     """Fetch the archive, check it, and extract its plain files."""
-    archive = target / release.archive
+    archive, url = target / release.archive, f"https://www.cs.toronto.edu/~kriz/{release.archive}"
     try:
         if not archive.exists():
-            with urllib.request.urlopen(f"https://www.cs.toronto.edu/~kriz/{release.archive}", timeout=20) as answer:
+            with urllib.request.urlopen(url, timeout=20) as answer:
                 write_atomically(archive, answer.read())
     except OSError as error:
-        raise DataMissing(f"{missing}, and the download failed ({error})") from error
+        raise DataMissing(f"{missing}; the download of {url} failed ({error})") from error
     if hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest() != release.md5:
         archive.unlink()
         raise DataBroken(f"{release.archive}: the download is not the released file (its MD5 differs). Try again")

@@ -61,7 +61,7 @@ def make_spec(release: Release, summary: str, build: str) -> DatasetSpec[CifarCo
             formats=("cifar",),
             citation=CITATION,
             source=PAGE,
-            obtain=f"download {release.archive} from its page and extract it, or let sslbench download it",
+            obtain=f"download {release.archive} from {PAGE} and extract it; with network access, sslbench does this",
             checksums={release.archive: release.md5},
             counts={"": dict.fromkeys(release.names, sum(release.records) // len(release.names))},
             modalities={"image": Modality(layout="image", shape=(3, 32, 32))},

@@ -191,7 +191,7 @@ def choose_rows(
 ) -> tuple[list[int], list[str]]:
     """Choose the images to use, by class and, with copies=drop, one of each; and return notes about the others.
 
-    Raises RequestError for a requested class without images.
+    Raises RequestError for a requested class without images, and if no image is left.
     """
     counts = Counter(row["class"] for row in rows if row["class"])
     if unknown := [name for name in config.classes if name not in counts]:
@@ -200,6 +200,9 @@ def choose_rows(
         raise RequestError([f"classes: {len(unknown)} without any image, such as {unknown[0]!r}{hint}"])
     used = {"", *(name for name in config.classes or counts if counts[name] >= config.min_class_samples)}
     kept = [i for i, row in enumerate(rows) if row["class"] in used]
+    if not kept:
+        problem = f"min_class_samples={config.min_class_samples}: no class has that many images"
+        raise RequestError([f"{problem}; the largest has {max(counts.values(), default=0)}. Lower it"])
     notes = (
         [f"{len(counts) + 1 - len(used)} classes are left out by data.classes or data.min_class_samples"]
         if len(counts) + 1 > len(used)
@@ -215,12 +218,9 @@ def choose_rows(
         single = [i for i in kept if first[digests[i]] == i and len(labels[digests[i]]) < 2]
         notes.append(f"{len(kept) - len(single):,} identical files are left out by data.copies=drop")
         kept = single
-    if not kept:
-        largest = max(counts.values(), default=0)
-        message = (
-            f"no class has {config.min_class_samples} images; the largest has {largest}. Lower data.min_class_samples"
-        )
-        raise RequestError([message])
+        if not kept:
+            problem = "copies=drop: leaves no image, as each has an identical one in another class"
+            raise RequestError([f"{problem}. Keep every image in one class only, or set copies=keep"])
     return kept, notes
 
 
@@ -240,7 +240,9 @@ def _name_columns(files: Sequence[Path], config: ImageFolderConfig) -> dict[str,
     for name, (setting, pattern, read) in readers.items():
         found[name] = np.array([read(path.name) for path in files])
         if not (found[name] != "").any():
-            raise RequestError([f"{setting}: {pattern!r} matches no file name, such as {files[0].name!r}"])
+            raise RequestError(
+                [f"{setting}: {pattern!r} matches no file name, such as {files[0].name!r}. Correct the pattern"]
+            )
     return found
 
 

@@ -60,9 +60,7 @@ class PoolConfig:
         for label in [label for label in self.members if "/" in label]:
             raise ValueError(f"members.{label}: a label must not contain '/'. Rename it")
         for label in [label for label in self.members if "+" in str(self.members[label])]:
-            raise ValueError(
-                f"members.{label}: must be one dataset, or one part of it. Give every other dataset its own label"
-            )
+            raise ValueError(f"members.{label}: joins several datasets by '+'. Give every dataset its own label")
         for field_name in ("without", "match_size_without"):
             if unknown := [name for name in getattr(self, field_name) if name not in self.members]:
                 raise ValueError(
@@ -95,6 +93,6 @@ def sslbench_datasets() -> Iterable[DatasetSpec[PoolConfig]]:
             license="its members'",
             citation=CITATION,
             source="its members'",
-            obtain="set its members: data.members.LABEL=DATASET",
+            obtain="set members.LABEL=DATASET, and get the files of each member",
         ),
     )

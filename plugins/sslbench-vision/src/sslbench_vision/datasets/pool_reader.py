@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.api import DataBroken, DataMissing, Dataset, Modality, Source, Target
+from sslbench.api import DataBroken, Dataset, Modality, RequestError, Source, Target
 from sslbench_vision.datasets.pool import PoolConfig
 from sslbench_vision.datasets.pool_rules import Member, count_reasons, draw_subset, find_reasons, make_naming
 
@@ -24,15 +24,16 @@ def open_pool(config: PoolConfig, source: Source) -> Dataset:
 
 
 def join_members(config: PoolConfig, members: Mapping[str, Dataset]) -> Dataset:
-    """Join members; raises DataMissing without members, DataBroken without images or with different channels."""
+    """Join members; raises RequestError without members or images, or if their channels differ."""
     if not members:
-        raise DataMissing("the pool has no members. Set members.LABEL=DATASET")
+        raise RequestError(["members: the pool has no members. Set members.LABEL=DATASET for each of them"])
     shapes = {label: {name: m.shape[0] for name, m in member.modalities.items()} for label, member in members.items()}
     first = next(iter(shapes))
     for label, shape in shapes.items():
         if shape != shapes[first]:
-            raise DataBroken(
-                f"{label!r} has {shape} channels and {first!r} has {shapes[first]}. Choose members with the same channels"
+            counts = f"{label!r} has {_count_channels(shape)}, but {first!r} has {_count_channels(shapes[first])}"
+            raise RequestError(
+                [f"members: {counts}. Choose members with equal channels, or set their settings channels"]
             )
     described = [_describe_member(label, member) for label, member in members.items()]
     same = make_naming(_read_crosswalk(config.crosswalk, described) if config.crosswalk else {})
@@ -48,10 +49,21 @@ def join_members(config: PoolConfig, members: Mapping[str, Dataset]) -> Dataset:
             reasons_by_member, sum(reasons.count("") for reasons in fewer.values()), np.random.default_rng(0)
         )
     if not any("" in reasons for reasons in reasons_by_member.values()):
-        raise DataBroken(
-            f"no image of {', '.join(members)} is left without {', '.join(config.without)}. Change members or without"
-        )
+        raise RequestError([_explain_empty(config, members)])
     return PooledDataset(members, reasons_by_member, {member.label: member.classes for member in described})
+
+
+def _count_channels(shape: Mapping[str, int]) -> str:
+    return " and ".join(f"{count} channels of {name!r}" for name, count in shape.items())
+
+
+def _explain_empty(config: PoolConfig, members: Mapping[str, Dataset]) -> str:
+    if config.without:
+        rules = (
+            f"leaves no image of {', '.join(members)}, as all are of these members, or share data or a class with them"
+        )
+        return f"without={list(config.without)}: {rules}. Name fewer members, or add other members"
+    return f"members: {', '.join(members)} have no images. Add other members"
 
 
 def _describe_member(label: str, dataset: Dataset) -> Member:
@@ -88,14 +100,21 @@ def _digest_arrays(sample: Mapping[str, NDArray[Any]]) -> str:
 
 
 def _read_crosswalk(path: Path, members: Sequence[Member]) -> Mapping[tuple[str, str], str]:
-    """Read names by (member, class), by the first matching line; raises DataBroken for invalid columns or lines."""
+    """Read names by (member, class), by the first matching line; raises DataBroken for invalid columns or lines.
+
+    Raises RequestError if it is not a file.
+    """
     if not path.is_file():
-        raise DataBroken(f"crosswalk={path}: not a file")
+        raise RequestError(
+            [f"crosswalk={path}: is not a file. Set it to a CSV file with the columns member, class and name"]
+        )
     classes = {(member.label.partition("/")[0], name) for member in members for name in member.classes}
     with path.open(newline="", encoding="utf-8-sig") as opened:
         reader = csv.DictReader(opened)
         if missing := [name for name in ("member", "class", "name") if name not in (reader.fieldnames or ())]:
-            raise DataBroken(f"{path} has no column {missing[0]!r}. A crosswalk has: member, class, name")
+            raise DataBroken(
+                f"{path} has no column {missing[0]!r}. Add it: a crosswalk has the columns member, class and name"
+            )
         rows = [(row["member"], row["class"], row["name"] or "") for row in reader]
     names: dict[tuple[str, str], str] = {}
     for member, pattern, name in rows:
@@ -105,7 +124,7 @@ def _read_crosswalk(path: Path, members: Sequence[Member]) -> Mapping[tuple[str,
             pair for pair in classes if pair[0] == member and (pair[1] == pattern or fnmatchcase(pair[1], pattern))
         ]
         if not matching:
-            raise DataBroken(f"{path}: there is no member {member!r} with a class {pattern!r}")
+            raise DataBroken(f"{path}: no member {member!r} has a class {pattern!r}. Correct the line, or remove it")
         for pair in matching:
             names.setdefault(pair, name)
     return names

@@ -42,7 +42,7 @@ def check(config: MaeConfig, context: PlanContext) -> Iterable[str]:
         )
     for name, modality in context.modalities.items():
         if modality.layout != "image":
-            yield f"'mae' needs images, but modality {name!r} has layout {modality.layout}"
+            yield f"'mae' needs images, but modality {name!r} has layout {modality.layout}. Choose another method"
 
 
 ORIGINAL = Recipe(
