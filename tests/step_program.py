@@ -14,8 +14,9 @@ from sslbench.catalog.discovery import PluginEntry, discover, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
+from sslbench.config.plan_stages import split_plan
 from sslbench.config.request import read_request
-from sslbench.data.prepare import PrepareJob, prepare
+from sslbench.data.prepare import prepare
 from sslbench.data.table import open_prepared
 from sslbench.environment import places, process_rank
 from sslbench.train.build import build_augmentation, build_method, gather_training_data, make_views
@@ -88,20 +89,19 @@ def steps_of(
     catalog = discover([*installed_entries(), *ENTRIES], strict=True)
     tree = read_request(None, {**request, "method": {"name": name}}, overrides)
     plan = make_plan(tree, catalog, DatasetCache(places()), Machine(threads=1, precision="float32"))
-    part = plan.pretrain_parts[0]
+    inputs = split_plan(plan).trainings[0].pretrain
     prepared = folder / f"{name}-{process_rank()}"
     prepared.mkdir(parents=True)
-    prepare(PrepareJob(name=name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=()),
-            prepared, lambda done, total: None)  # fmt: skip
-    material = gather_training_data(plan, [open_prepared(prepared, name)], 0)
-    method = build_method(plan, material.modalities, material.target, len(material.pool), 0).double()
+    prepare(split_plan(plan).pool[0], name, prepared, lambda done, total: None)
+    material = gather_training_data(inputs, [open_prepared(prepared, name)])
+    method = build_method(inputs, material.modalities, material.target, len(material.pool)).double()
     settings = dataclasses.replace(plan.train, devices=processes, strategy=strategy)
     fabric = double_fabric(settings)
     if processes > 1:
         share_statistics(method)
     feed = SampleFeed(
-        pool=material.pool, views=make_views(plan, material.modalities, 0, fabric.device), roles=plan.roles,
-        augmentations=[build_augmentation(a, plan.view, material.modalities, material.pool) for a in plan.augmentations],
+        pool=material.pool, views=make_views(material.modalities, 0, fabric.device, is_squashed=False), roles=plan.roles,
+        augmentations=[build_augmentation(a, material.modalities, material.pool) for a in inputs.training.augmentations],
         batch_size=settings.batch_size, grad_accumulation=settings.grad_accumulation, seed=0, processes=current_group(), labels=material.labels,
     )  # fmt: skip
     trained = train(

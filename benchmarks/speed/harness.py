@@ -14,8 +14,9 @@ from sslbench.api.modules import TrainedMethod
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
+from sslbench.config.plan_stages import split_plan
 from sslbench.config.request import read_request
-from sslbench.data.prepare import PrepareJob, prepare
+from sslbench.data.prepare import prepare
 from sslbench.data.table import Column, Pool, Prepared, open_prepared
 from sslbench.environment import best_precision, places
 from sslbench.progress import TrainingStep
@@ -57,9 +58,7 @@ def noise(plan: Plan, rows: int, side: int, file: Path | None = None) -> Pool:
 def from_files(plan: Plan, folder: Path) -> Pool:
     """Prepare the plan's dataset in a folder, and open all of it."""
     folder.mkdir(parents=True)
-    dataset = plan.pretrain_parts[0].dataset
-    job = PrepareJob(name="files", dataset=dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
-    prepare(job, folder, lambda done, total: None)
+    prepare(split_plan(plan).pool[0], "files", folder, lambda done, total: None)
     table = open_prepared(folder, "files")
     return Pool(members=[(table, np.arange(len(table)))], modalities=plan.modalities)
 
@@ -68,15 +67,16 @@ def feed_of(plan: Plan, pool: Pool) -> SampleFeed:
     """Return the feed of the pool's views, as in a training."""
     fabric = make_fabric(plan.train.precision)
     return SampleFeed(
-        pool=pool, views=make_views(plan, plan.modalities, 0, fabric.device), roles=plan.roles,
-        augmentations=[build_augmentation(a, plan.view, plan.modalities, pool) for a in plan.augmentations],
+        pool=pool, views=make_views(plan.modalities, 0, fabric.device, is_squashed=False), roles=plan.roles,
+        augmentations=[build_augmentation(a.reset_unused(plan.view), plan.modalities, pool) for a in plan.augmentations],
         batch_size=plan.train.batch_size, grad_accumulation=1, seed=0, processes=SingleProcess(),
     )  # fmt: skip
 
 
 def method_of(plan: Plan, rows: int) -> TrainedMethod:
     """Build the plan's method."""
-    method = build_method(plan, plan.modalities, plan.context.target, rows, 0)
+    inputs = split_plan(plan).trainings[0].pretrain
+    method = build_method(inputs, inputs.modalities, plan.context.target, rows)
     assert isinstance(method, TrainedMethod)
     return method
 

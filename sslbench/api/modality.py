@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sslbench.api.layouts import DTYPES, Layout, LayoutSpec, find_layout, load_layout
@@ -88,8 +88,6 @@ class Modality:
         if self.shown and (len(self.shown) not in (1, 3) or not all(0 <= c < self.channels for c in self.shown)):
             yield f"shows channels {self.shown}. State one or three of its {self.channels} channels, from 0"
 
-    @property
-    def identity(self) -> tuple[Any, ...]:
-        """Return what keys contain of it: layout, shape and facts, and the type of values unless it is the layout's."""
-        own = () if self.stored_dtype == self.spec.dtype else (self.stored_dtype,)
-        return (self.spec.label, self.shape, self.facts, *own)
+    def key_form(self) -> dict[str, Any]:
+        """Return what stage keys contain of it: every field, and the version of its layout."""
+        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "layout": self.spec.label}

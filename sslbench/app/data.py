@@ -11,15 +11,15 @@ from sslbench import environment
 from sslbench.api.errors import DataBroken, DataMissing, RequestError, SslbenchError
 from sslbench.api.targets import kind_of
 from sslbench.catalog.facts import Catalog
-from sslbench.config import keys
 from sslbench.config.datasets import DatasetCache, Part, open_parts
+from sslbench.config.plan_stages import make_prepare_inputs
 from sslbench.config.request import read_request
 from sslbench.config.request_schema import drop_invalid
 from sslbench.config.settings import ViewSettings
 from sslbench.config.sizes import default_canvas, default_view
 from sslbench.convert import convert
 from sslbench.data.canvas import PrepareSettings, find_unused_sampling
-from sslbench.data.prepare import PrepareJob, prepare
+from sslbench.data.prepare import prepare
 from sslbench.data.splits import SplitSettings
 from sslbench.data.summary import DataSummary, describe_summary, summarize_data
 from sslbench.data.table import open_prepared
@@ -70,17 +70,15 @@ def prepare_all(catalog: Catalog, dataset: str, overrides: Sequence[str], displa
 
 def prepared_folder(part: Part, settings: PrepareSettings, canvas: int, display: Display) -> Path:
     """Return the folder of a prepared part; prepares it, or waits for another process that does."""
-    key = keys.part_key(part, settings, canvas)
-    groups = part.choice.spec.card.groups
-    job = PrepareJob(name=part.name, dataset=part.dataset, settings=settings, canvas=canvas, groups=groups)
-    folder = Store(root=Path()).prepared / key
+    inputs = make_prepare_inputs(part, settings, canvas)
+    folder = Store(root=Path()).prepared / inputs.key
 
     def make(scratch: Path) -> None:
-        with display.stage(f"prepare {job.name}") as live:
-            prepare(job, scratch, live.report_count)
+        with display.stage(f"prepare {part.name}") as live:
+            prepare(inputs, part.name, scratch, live.report_count)
 
     clear_failure(folder)
-    make_stage(folder, f"prepare {job.name}", make, Leases(), display.log)
+    make_stage(folder, f"prepare {part.name}", make, Leases(), display.log)
     if failure := load_failure(folder):
         raise DataBroken(failure.reason) if failure.code == DataBroken.exit_code else SslbenchError(failure.reason)
     return folder

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from sslbench import environment
 from sslbench.api.files import write_atomically
-from sslbench.config.keys import run_id
 from sslbench.config.plan import Plan
+from sslbench.config.run_names import run_id
 from sslbench.convert import to_plain
 from sslbench.results.store import Store
 from sslbench.stages.graph import Stage

@@ -17,8 +17,8 @@ from sslbench.app.worker_progress import read_worker_progress
 from sslbench.catalog.facts import Catalog
 from sslbench.config.choices import choose
 from sslbench.config.datasets import DatasetCache
-from sslbench.config.keys import digest
 from sslbench.config.plan import Machine
+from sslbench.data.key_form import digest
 from sslbench.pipeline.stages import make_run, make_stages
 from sslbench.progress import format_duration
 from sslbench.report.class_effects import class_effect_report

@@ -12,8 +12,9 @@ from sslbench.api.settings import setting
 from sslbench.api.specs import AugmentationSpec, Kind, OperationStep
 from sslbench.api.suggestions import did_you_mean
 from sslbench.catalog.facts import Catalog, Component
-from sslbench.config.path_settings import list_path_settings, list_text_path_settings, to_key_form
+from sslbench.config.path_settings import list_path_settings, list_text_path_settings
 from sslbench.convert import convert, to_plain
+from sslbench.data.key_form import to_key_form
 from sslbench.environment import versions
 
 LOCATION_SETTINGS = ("root", "title")
@@ -57,7 +58,13 @@ class Choice:
         title: str = self.spec.title(self.config)
         return title or self.requested_name
 
-    def key(self) -> dict[str, Any]:
+    def reset_unused(self) -> Choice:
+        """Return the component by its own name, with its settings without effect at their defaults."""
+        uses = {slot: choice.reset_unused() for slot, choice in self.uses.items()}
+        config = self.spec.reset_unused(self.config)
+        return replace(self, config=config, requested_name=self.component.name, uses=uses)
+
+    def key_form(self) -> dict[str, Any]:
         """Return the content of a stage key: settings that have an effect, and versions that the numbers depend on."""
         config = to_key_form(self.spec.reset_unused(self.config))
         if (
@@ -72,7 +79,7 @@ class Choice:
             "config": config,
             **({"part": self.part} if self.part else {}),
             **({"libraries": libraries} if libraries else {}),
-            "uses": {slot: choice.key() for slot, choice in self.uses.items()},
+            "uses": {slot: choice.key_form() for slot, choice in self.uses.items()},
         }
 
     def library_versions(self) -> dict[str, str]:
@@ -105,6 +112,11 @@ class Choice:
         }
 
 
+def fill_in_size(config: Any, view: int) -> Any:
+    """Return an operation's settings with `size: 0` replaced by `view`, the size in pixels of encoded images."""
+    return replace(config, size=view) if getattr(config, "size", None) == 0 else config
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probabilities:
     """Probability of applying an operation: one number, or one per view."""
@@ -123,9 +135,19 @@ class PlannedOperation:
     p: tuple[float, ...]
     choice: Choice
 
-    def key(self) -> dict[str, Any]:
+    def record_facts(self) -> dict[str, Any]:
+        """Return the content of a record."""
         random_key = {"random_key": self.random_key} if self.random_key != self.name else {}
-        return {"name": self.name, **random_key, "p": list(self.p), **self.choice.key()}
+        return {"name": self.name, **random_key, "p": list(self.p), **self.choice.key_form()}
+
+    def key_form(self) -> dict[str, Any]:
+        """Return the content of a stage key; the name matters only as the key of random numbers."""
+        return {"random_key": self.random_key, "p": list(self.p), "operation": self.choice.key_form()}
+
+    def reset_unused(self, view: int) -> PlannedOperation:
+        """Return the operation on views of `view` pixels, with its settings without effect at their defaults."""
+        sized = replace(self.choice, config=fill_in_size(self.choice.config, view))
+        return replace(self, name=self.random_key, choice=sized.reset_unused())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -138,19 +160,27 @@ class PlannedAugmentation:
     weight: float
     roles: Mapping[str, tuple[PlannedOperation, ...]]
 
-    def key(self) -> dict[str, Any]:
+    def record_facts(self) -> dict[str, Any]:
         """Return the content of a record."""
-        roles = {role: [operation.key() for operation in operations] for role, operations in self.roles.items()}
+        roles = {role: [one.record_facts() for one in operations] for role, operations in self.roles.items()}
         random_key = {"random_key": self.random_key} if self.random_key != self.name else {}
         return {"name": self.name, **random_key, "version": self.version, "weight": self.weight, "roles": roles}
 
-    def stage_key(self) -> dict[str, Any]:
-        """Return the content of a stage key: the operations that are ever applied.
+    def key_form(self) -> dict[str, Any]:
+        """Return the content of a stage key."""
+        roles = {role: [one.key_form() for one in operations] for role, operations in self.roles.items()}
+        return {"random_key": self.random_key, "version": self.version, "weight": self.weight, "roles": roles}
+
+    def reset_unused(self, view: int) -> PlannedAugmentation:
+        """Return the operations that are ever applied, on views of `view` pixels, without their names.
 
         Random numbers are keyed by operation, so an operation with probability 0 does not change the others.
         """
-        acting = {role: tuple(o for o in operations if any(o.p)) for role, operations in self.roles.items()}
-        return replace(self, roles=acting).key()
+        roles = {
+            role: tuple(one.reset_unused(view) for one in operations if any(one.p))
+            for role, operations in self.roles.items()
+        }
+        return replace(self, name=self.random_key, roles=roles)
 
 
 def choose(

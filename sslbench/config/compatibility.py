@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
 
 from sslbench.api.protocols import Need
 from sslbench.api.targets import KINDS, kind_of
 from sslbench.api.values import Modality, PlanContext, Role, Shapes
-from sslbench.config.choices import Choice, PlannedAugmentation
+from sslbench.config.choices import Choice, PlannedAugmentation, fill_in_size
 from sslbench.config.datasets import Part
 from sslbench.config.inactive_settings import is_divided
 from sslbench.config.settings import TrainSettings
@@ -39,11 +38,6 @@ def view_shapes(
                     shapes = operation.choice.spec.shapes(fill_in_size(operation.choice.config, view), shapes)
         result[role] = shapes
     return result
-
-
-def fill_in_size(config: Any, view: int) -> Any:
-    """Return an operation's settings with `size: 0` replaced by `view`, the size in pixels of encoded images."""
-    return replace(config, size=view) if getattr(config, "size", None) == 0 else config
 
 
 def _with_section(section: str, sentence: str) -> str:

@@ -36,11 +36,15 @@ class Part:
         """Return the name in tables, records and files."""
         return part_name(self.choice, self.part)
 
+    def key_form(self) -> dict[str, Any]:
+        """Return the content of a stage key: the component, the part, and the fingerprint of its samples."""
+        return {"dataset": self.choice.key_form(), "part": self.part, "fingerprint": self.fingerprint()}
+
     def is_same_data(self, other: Part) -> bool:
         """Return whether another part holds the same samples, read with the same settings."""
         if self.dataset is other.dataset:
             return True
-        same_settings = (self.choice.key(), self.part) == (other.choice.key(), other.part)
+        same_settings = (self.choice.key_form(), self.part) == (other.choice.key_form(), other.part)
         return same_settings and self.fingerprint() == other.fingerprint()
 
     def subset(self, samples: int, sampling: Sampling = "stratified") -> Part:

@@ -29,7 +29,7 @@ def _differ(augmentation: PlannedAugmentation, roles: Mapping[str, Role], layout
             applied = [o for o in operations if o.choice.spec.takes(layout) and _probability(o, view) > 0]
             if any(o.choice.spec.random or _probability(o, view) < 1 for o in applied):
                 return True
-            fixed.add(repr([o.key() for o in applied]))
+            fixed.add(repr([o.choice.key_form() for o in applied]))
     return len(fixed) > 1
 
 

@@ -184,7 +184,7 @@ def _complete(
     seeds, folds = choose_seeds(draft), choose_folds(draft, splits, evaluate)
     draft.raise_if_invalid()
     threads = draft.tree.get("threads") or _threads(machine, encoded, rows)
-    content = [[part.choice.key(), part.part, part.fingerprint()] for part in pretrain]
+    content = [[part.choice.key_form(), part.part, part.fingerprint()] for part in pretrain]
     pool = draft.section("pretrain", PretrainSettings).pool_name(pretrain[0].choice.title, to_plain(content))
     return Plan(
         method=method, backbones=backbones, augmentations=augmentations, label_preserving=label_preserving,

@@ -35,23 +35,24 @@ def group_key(columns: Columns, settings: SplitSettings, groups: Sequence[str]) 
 
 
 def joint_group_keys(
-    tables: Sequence[tuple[Columns, Sequence[str]]], settings: SplitSettings
+    tables: Sequence[tuple[Columns, Sequence[str], SplitSettings]],
 ) -> list[NDArray[np.str_] | None]:
     """Return the group [n] of each sample of several datasets; None for a dataset that keeps no samples together.
 
-    Each table is its columns and the group columns of its card. Samples of two tables are in one group if the same columns
-    have the same values. A dataset without the column in `splits.groups` uses those of its own card; with
-    `splits.groups=none` no samples are kept together.
+    Each table is its columns, the group columns of its card, and the settings that divide it. Samples of two tables are in
+    one group if the same columns have the same values. A dataset without the column in `splits.groups` uses those of its own
+    card; with `splits.groups=none` no samples are kept together.
     """
     found: list[NDArray[np.str_] | None] = [None] * len(tables)
     tables_by_columns: dict[tuple[str, ...], list[int]] = {}
-    for place, (columns, groups) in enumerate(tables):
+    for place, (columns, groups, settings) in enumerate(tables):
         possible = () if settings.groups == UNGROUPED else (group_columns(settings, groups), tuple(groups))
         names = next((names for names in possible if all(name in columns for name in names)), ())
         if names:
             tables_by_columns.setdefault(names, []).append(place)
     for names, places in tables_by_columns.items():
         joined = {name: np.concatenate([tables[place][0][name] for place in places]) for name in names}
+        settings = tables[places[0]][2]
         key = _key(joined, names, settings.group_gap if names == (settings.groups,) else 0.0)
         # a group's name includes the columns' names: two columns may hold the same values by chance
         key = np.char.add("\x1f".join(names) + "\x1e", key)

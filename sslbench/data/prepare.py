@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,57 +17,48 @@ from numpy.typing import NDArray
 from sslbench.api.errors import DataBroken
 from sslbench.api.specs import Dataset
 from sslbench.api.values import Modality
-from sslbench.data.canvas import PrepareSettings
 from sslbench.data.disk_arrays import create_array
+from sslbench.data.prepare_inputs import PrepareInputs, SampleInputs
 from sslbench.data.table import SCHEMA, describe_values
 from sslbench.environment import count_cores, seed_from
 
 Tick = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PrepareJob:
-    """A dataset to prepare with its settings; `name` is used in progress and errors."""
-
-    name: str
-    dataset: Dataset
-    settings: PrepareSettings
-    canvas: int
-    groups: tuple[str, ...]
-
-
-def prepare(job: PrepareJob, folder: Path, tick: Tick) -> None:
-    """Write a dataset's columns into a folder.
+def prepare(inputs: PrepareInputs, name: str, folder: Path, tick: Tick) -> None:
+    """Write a dataset's columns into a folder; `name` is its title, for error messages only.
 
     Raises DataBroken if more than the share `prepare.unreadable` of the samples cannot be read.
     """
-    dataset, rows = job.dataset, len(job.dataset.labels)
-    writers = {name: _Writer(folder, name, modality, rows, job) for name, modality in dataset.modalities.items()}
+    samples = inputs.samples
+    dataset = samples.part.dataset
+    rows = len(dataset.labels)
+    writers = {one: _Writer(folder, one, modality, rows, samples) for one, modality in dataset.modalities.items()}
     kept, unreadable = [], []
-    for row, sample in enumerate(_read_all(job, writers)):
+    for row, sample in enumerate(_read_all(dataset, writers)):
         if isinstance(sample, Exception):
             unreadable.append(f"{dataset.columns['id'][row]}: {type(sample).__name__}: {sample}")
         else:
             kept.append(row)
-            for name, writer in writers.items():
-                writer.put(row, *sample[name])
+            for one, writer in writers.items():
+                writer.put(row, *sample[one])
         tick(row + 1, rows)
-    if len(unreadable) > job.settings.unreadable * rows or not kept:
+    if len(unreadable) > inputs.unreadable * rows or not kept:
         raise DataBroken(
-            f"{job.name}: {len(unreadable)} of {rows} samples cannot be read, more than the share "
-            f"prepare.unreadable={job.settings.unreadable}. The first: {unreadable[0] if unreadable else 'no sample at all'}"
+            f"{name}: {len(unreadable)} of {rows} samples cannot be read, more than the share "
+            f"prepare.unreadable={inputs.unreadable}. The first: {unreadable[0] if unreadable else 'no sample at all'}"
         )
-    described = {name: writer.close() for name, writer in writers.items()}
+    described = {one: writer.close() for one, writer in writers.items()}
     np.save(folder / "kept.npy", np.array(kept, np.int64))
     np.save(folder / "labels.npy", dataset.labels)
-    columns = {name: values.tolist() for name, values in dataset.columns.items()}
+    columns = {column: values.tolist() for column, values in dataset.columns.items()}
     parquet.write_table(arrow.table(columns), folder / "columns.parquet")
     meta = {
         "schema": SCHEMA,
         "target": {"kind": dataset.target.kind, "names": list(dataset.target.names)},
         "modalities": described,
         "unreadable": unreadable,
-        "groups": list(job.groups),
+        "groups": list(samples.groups),
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1))
 
@@ -82,10 +72,10 @@ def prepared_bytes(dataset: Dataset, canvas: int) -> int:
 class _Writer:
     """Write one modality's column row by row."""
 
-    def __init__(self, folder: Path, name: str, modality: Modality, rows: int, job: PrepareJob) -> None:
-        self.folder, self.name, self.job = folder, name, job
+    def __init__(self, folder: Path, name: str, modality: Modality, rows: int, samples: SampleInputs) -> None:
+        self.folder, self.name, self.samples = folder, name, samples
         self.source, self.code = modality, modality.code
-        self.modality = self.code.stored(modality, job.canvas)
+        self.modality = self.code.stored(modality, samples.canvas)
         self.ragged = modality.is_ragged
         self.kind = np.dtype(modality.stored_dtype)
         has_size = "size" in self.modality.facts
@@ -102,7 +92,7 @@ class _Writer:
         for error in self.code.find_sample_errors(value, self.source):
             raise ValueError(f"{self.name} {error}")
         sides = self.source.spec.sides(value.shape) if original is None else original
-        return tuple(int(side) for side in sides), self.code.fit(value, self.modality, self.job.settings)
+        return tuple(int(side) for side in sides), self.code.fit(value, self.modality, self.samples)
 
     def put(self, row: int, original: tuple[int, ...], value: NDArray[Any]) -> None:
         """Write one sample; `original` are its sides in the file."""
@@ -140,22 +130,22 @@ class _Writer:
 ReadSample = Mapping[str, tuple[tuple[int, ...], NDArray[Any]]]
 
 
-def _read_all(job: PrepareJob, writers: Mapping[str, _Writer]) -> Iterator[ReadSample | Exception]:
+def _read_all(dataset: Dataset, writers: Mapping[str, _Writer]) -> Iterator[ReadSample | Exception]:
     """Yield every sample in order, or its error, read by threads (decoding releases the GIL), few at a time in memory.
 
     Random numbers of readers, such as the noise of a border, are keyed by the sample's id, so they depend on neither the
     folder nor other samples.
     """
-    ids = job.dataset.columns["id"]
+    ids = dataset.columns["id"]
 
     def read(row: int) -> ReadSample | Exception:
         try:
-            sample = job.dataset.read(row, np.random.default_rng(seed_from("read", ids[row])))
+            sample = dataset.read(row, np.random.default_rng(seed_from("read", ids[row])))
             return {name: writer.read(sample) for name, writer in writers.items()}
         except Exception as error:  # broken files are collected and reported by name
             return error
 
-    total = len(job.dataset.labels)
+    total = len(dataset.labels)
     with ThreadPoolExecutor(max(2, count_cores())) as threads:
         for start in range(0, total, 512):
             yield from threads.map(read, range(start, min(start + 512, total)))

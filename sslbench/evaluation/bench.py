@@ -82,12 +82,13 @@ class HarnessBench:
         training = Training(
             objective=objective,
             feed=self._feed(rows, fit, source, name),
-            settings=make_train_settings(fit, self.precision, self.checkpoint_seconds),
+            settings=make_train_settings(fit, self.precision),
             fabric=self.fabric,
             processes=SingleProcess(),
             seed=self.seed,
             # with validate the best weights are not in the checkpoint, so such a fit restarts from its beginning
             checkpoint=None if validate is not None else self.folder / f"{name}.checkpoint",
+            checkpoint_seconds=self.checkpoint_seconds,
             on_step=lambda step: self.on_step(name, step),
             on_epoch_end=validate_epoch,
         )
@@ -140,9 +141,7 @@ class HarnessBench:
         return (self.views.plain(self.views.natural(pair[1])) for pair in read_ahead(pool, list(pieces)))
 
 
-def make_train_settings(
-    fit: Fit, precision: Literal["auto", "float32", "bfloat16"], checkpoint_seconds: float
-) -> TrainSettings:
+def make_train_settings(fit: Fit, precision: Literal["auto", "float32", "bfloat16"]) -> TrainSettings:
     """Return the training settings of a fit."""
     return TrainSettings(
         epochs=fit.epochs,
@@ -154,7 +153,6 @@ def make_train_settings(
         warmup_epochs=fit.warmup_epochs,
         layer_decay=fit.layer_decay,
         precision=precision,
-        checkpoint_seconds=checkpoint_seconds,
     )
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from sslbench.api.modules import Evaluator, Method
 from sslbench.api.targets import kind_of
 from sslbench.api.values import FeatureTable, Task
-from sslbench.config.datasets import Part
-from sslbench.config.keys import Evaluation
-from sslbench.config.plan import Plan
+from sslbench.config.stage_inputs import EvaluateInputs, ExtractInputs, ExtractViewsInputs
 from sslbench.data.groups import group_key
 from sslbench.data.splits import divide, tasks_of
 from sslbench.data.table import Prepared
-from sslbench.data.views import BuiltAugmentation
+from sslbench.data.views import ViewMaker
 from sslbench.environment import seed_from
 from sslbench.evaluation.bench import HarnessBench, HarnessTrial
 from sslbench.evaluation.features import extract, extract_views, open_features
@@ -25,105 +24,106 @@ from sslbench.evaluation.scores import EvaluationKey, write_scores
 from sslbench.progress import TrainingStep
 from sslbench.train.build import build_augmentation, load_training_facts, make_views
 from sslbench.train.distributed.fabric import make_fabric
+from sslbench.train.pretrain import load_pretrained
+
+Tick = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class EvaluationInput:
-    """The method to evaluate, the folder of its pretraining, and the data part with its prepared table."""
+class StageServices:
+    """Everything besides its inputs that a stage on one encoder and one part needs; nothing here changes a number.
 
-    plan: Plan
-    method: Method
+    pretrained, features, augmented: folders of earlier stages, whose keys are part of the stage's key.
+    table: the prepared samples that the inputs identify.
+    folder: folder that the stage writes to.
+    checkpoint_seconds: how much of an interrupted training is repeated.
+    """
+
     pretrained: Path
-    part: Part
     table: Prepared
-    seed: int
+    folder: Path
+    features: Path | None = None
+    augmented: Path | None = None
+    checkpoint_seconds: float = 60.0
 
 
-def extract_stage(inputs: EvaluationInput, folder: Path, tick: Callable[[int, int], None]) -> None:
+def extract_stage(inputs: ExtractInputs, services: StageServices, tick: Tick) -> None:
     """Write the features of the table."""
-    fabric = make_fabric(inputs.plan.train.precision)
-    modalities, _, _ = load_training_facts(inputs.pretrained)
-    views = make_views(inputs.plan, modalities, 0, fabric.device)
+    fabric = make_fabric(inputs.precision)
+    method, views = _load(inputs, services, 0, fabric.device)
     with fabric.autocast():
-        extract(inputs.method.to(fabric.device), inputs.table, views, folder, tick)
+        extract(method.to(fabric.device), services.table, views, services.folder, tick)
 
 
-def extract_views_stage(inputs: EvaluationInput, folder: Path, tick: Callable[[int, int], None]) -> None:
+def extract_views_stage(inputs: ExtractViewsInputs, services: StageServices, tick: Tick) -> None:
     """Write the features of two views of each sample, by the part's label-preserving augmentation."""
-    fabric = make_fabric(inputs.plan.train.precision)
-    modalities, _, _ = load_training_facts(inputs.pretrained)
-    views = make_views(inputs.plan, modalities, 0, fabric.device)
-    augmentation = _build_label_preserving(inputs)
-    if augmentation is None:
-        raise ValueError(
-            f"dataset {inputs.part.name!r} declares no label-preserving augmentation, so views cannot be made"
-        )
+    fabric = make_fabric(inputs.extract.precision)
+    method, views = _load(inputs.extract, services, 0, fabric.device)
+    augmentation = build_augmentation(inputs.augmentation, views.modalities, None)
     with fabric.autocast():
-        extract_views(inputs.method.to(fabric.device), inputs.table, views, folder, augmentation, tick)
+        extract_views(method.to(fabric.device), services.table, views, services.folder, augmentation, tick)
 
 
-def _build_label_preserving(inputs: EvaluationInput) -> BuiltAugmentation | None:
-    planned = inputs.plan.label_preserving.get(inputs.part.name)
-    modalities, _, _ = load_training_facts(inputs.pretrained)
-    return None if planned is None else build_augmentation(planned, inputs.plan.view, modalities, None)
+def _load(inputs: ExtractInputs, services: StageServices, seed: int, device: torch.device) -> tuple[Method, ViewMaker]:
+    """Load the method, and make the views that its encoders receive."""
+    method = load_pretrained(inputs.pretrain, services.pretrained, inputs.epoch)
+    modalities, _, _ = load_training_facts(services.pretrained)
+    return method, make_views(modalities, seed, device, is_squashed=inputs.samples.fit == "squash")
 
 
-def make_tasks(plan: Plan, table: Prepared, folds: Sequence[int], fraction: float | None) -> tuple[Task, ...]:
+def make_tasks(inputs: EvaluateInputs, table: Prepared) -> tuple[Task, ...]:
     """Return the tasks of every fold of one table, with a fraction of its labels (None: all)."""
-    if not kind_of(table.target).is_labeled(table.labels).any():
+    if inputs.division is None or not kind_of(table.target).is_labeled(table.labels).any():
         return ()
+    fraction = 1.0 if inputs.fraction is None else inputs.fraction
     tasks: list[Task] = []
-    for fold in folds:
-        division = divide(table.labels, table.columns, plan.splits, fold, table.groups)
-        tasks += tasks_of(division, table.labels, (1.0 if fraction is None else fraction,), fold)
+    for fold in inputs.folds:
+        division = divide(table.labels, table.columns, inputs.division.settings, fold, table.groups)
+        tasks += tasks_of(division, table.labels, (fraction,), fold)
     return tuple(tasks)
 
 
 def evaluate_stage(
-    inputs: EvaluationInput,
-    evaluation: Evaluation,
-    features: Path,
-    augmented: Path | None,
-    folder: Path,
-    on_step: Callable[[str, TrainingStep], None],
+    inputs: EvaluateInputs, services: StageServices, on_step: Callable[[str, TrainingStep], None]
 ) -> None:
-    """Run one protocol, and write the scores of its outcomes.
-
-    `features` and `augmented` are the folders of the two extract stages; `augmented` is None if no views are needed.
-    """
-    plan, table, protocol = inputs.plan, inputs.table, evaluation.protocol
-    tasks = make_tasks(plan, table, evaluation.folds, evaluation.fraction)
-    fabric = make_fabric(plan.train.precision)
-    modalities, _, _ = load_training_facts(inputs.pretrained)
+    """Run one protocol, and write the scores of its outcomes."""
+    table, protocol, seed, division = services.table, inputs.protocol, inputs.seed, inputs.division
+    features, augmented, samples = services.features, services.augmented, inputs.extract.samples
+    if features is None:
+        raise ValueError("an evaluation needs the folder of its features")
+    tasks = make_tasks(inputs, table)
+    fabric = make_fabric(inputs.extract.precision)
+    method, views = _load(inputs.extract, services, seed_from("bench", seed), fabric.device)
 
     def open_table(space: str) -> FeatureTable:
-        groups = group_key(table.columns, plan.splits, table.groups) if kind_of(table.target).has_labels else None
+        groups = None if division is None else group_key(table.columns, division.settings, table.groups)
         return replace(open_features(features, augmented, table, space), groups=groups)
 
+    planned = inputs.augmentation
     bench = HarnessBench(
-        trained=inputs.method.encoders,
+        trained=method.encoders,
         table=table,
         features=lambda: open_table(""),
-        views=make_views(plan, modalities, seed_from("bench", inputs.seed), fabric.device),
-        augmentation=_build_label_preserving(inputs),
+        views=views,
+        augmentation=None if planned is None else build_augmentation(planned, views.modalities, None),
         fabric=fabric,
-        seed=inputs.seed,
-        precision=plan.train.precision,
-        folder=folder,
-        checkpoint_seconds=plan.train.checkpoint_seconds,
+        seed=seed,
+        precision=inputs.extract.precision,
+        folder=services.folder,
+        checkpoint_seconds=services.checkpoint_seconds,
         on_step=on_step,
     )
     # not the table's key, which depends on versions and settings that change no sample
-    key = (inputs.seed, protocol.component.name, inputs.part.fingerprint())
+    key = (seed, protocol.component.name, samples.part.fingerprint())
     trial = HarnessTrial(
         tasks=tasks,
         target=table.target,
         bench=bench,
         key=key,
         open_table=open_table,
-        cpu_matmul_dtype=plan.cpu_matmul_dtype,
+        cpu_matmul_dtype=inputs.cpu_matmul_dtype,
     )
     evaluator: Evaluator = protocol.build()
-    evaluation_key = EvaluationKey(protocol=protocol.component.name, seed=inputs.seed, epoch=evaluation.epoch)
+    evaluation_key = EvaluationKey(protocol=protocol.component.name, seed=seed, epoch=inputs.extract.epoch)
     ids = table.columns.get("id", np.arange(len(table)).astype(str))
-    write_scores(evaluator.measure(trial), tasks, table.target, table.labels, ids, evaluation_key, folder)
+    write_scores(evaluator.measure(trial), tasks, table.target, table.labels, ids, evaluation_key, services.folder)

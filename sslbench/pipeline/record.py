@@ -19,8 +19,8 @@ from sslbench.api.image_set import ImageSet
 from sslbench.api.targets import kind_of
 from sslbench.config.choices import Choice
 from sslbench.config.datasets import Part
-from sslbench.config.keys import prepare_key
 from sslbench.config.plan import Plan
+from sslbench.config.plan_stages import make_prepare_inputs
 from sslbench.convert import to_plain
 from sslbench.data.summary import summarize_data
 from sslbench.data.table import Prepared, describe_values
@@ -69,7 +69,7 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMea
         | {"identical_views": plan.has_identical_views, "random_init": plan.spec.random_init and not plan.spec.trains},
         baseline=plan.spec.baseline,
         backbones={modality: choice.record_facts() for modality, choice in plan.backbones.items()},
-        augmentations=[a.key() for a in plan.augmentations],
+        augmentations=[a.record_facts() for a in plan.augmentations],
         recipe=plan.recipe,
         pool=plan.pool,
         pretrained_on=[_describe_data(plan, part, by_key) for part in plan.pretrain_parts],
@@ -103,7 +103,7 @@ def _describe_protocol(choice: Choice) -> dict[str, Any]:
 
 
 def _describe_data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:
-    table = tables.get(prepare_key(plan, part))
+    table = tables.get(make_prepare_inputs(part, plan.prepare, plan.canvas).key)
     facts: dict[str, Any] = {"part": part.name, **part.choice.record_facts(), "fingerprint": part.fingerprint()}
     if account := getattr(part.dataset, "account", None):
         facts["account"] = {"columns": list(account[0]), "rows": [list(row.values()) for row in account]}

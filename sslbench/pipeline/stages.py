@@ -10,14 +10,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sslbench import environment
-from sslbench.config import keys
+from sslbench.config import cost_keys
 from sslbench.config.compatibility import needs_encoders
 from sslbench.config.datasets import Part
 from sslbench.config.plan import Plan
-from sslbench.data.prepare import PrepareJob, prepare, prepared_bytes
+from sslbench.config.plan_stages import (
+    PlannedEvaluations,
+    PlannedStages,
+    PlannedTraining,
+    make_prepare_inputs,
+    split_plan,
+)
+from sslbench.config.run_names import name_run
+from sslbench.config.stage_inputs import EvaluateInputs, ExtractViewsInputs, PretrainInputs
+from sslbench.data.prepare import prepare, prepared_bytes
+from sslbench.data.prepare_inputs import PrepareInputs
 from sslbench.data.splits import SplitSettings, estimate_bank
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.pipeline.record import RunMeasurements, make_record, write_run
@@ -38,15 +48,15 @@ NOT_DRAWN = "figures not drawn"
 """Start of a record's reason if its figures could not be drawn; the next run draws them again."""
 
 if TYPE_CHECKING:
-    from sslbench.evaluation.stage import EvaluationInput
+    from sslbench.evaluation.stage import StageServices
 
 # Code that makes a stage imports torch, so it is imported inside functions: plans and finished runs do not need it.
 
 
 def make_run(plan: Plan, store: Store) -> Run:
     """Return a plan's stages, and the function that writes its record at the end."""
-    name = keys.run_id(plan)
-    stages = tuple(make_stages(plan, store))
+    planned = split_plan(plan)
+    name, stages = name_run(plan, planned), tuple(_connect(plan, planned, store))
 
     def close() -> None:
         inputs = describe_inputs(plan, name, stages)
@@ -60,67 +70,73 @@ def make_run(plan: Plan, store: Store) -> Run:
 
 def make_stages(plan: Plan, store: Store) -> Iterator[Stage]:
     """Yield every stage of a plan with its key, in an order in which they can be made, without making any."""
-    pool = [_make_prepare(plan, store, part) for part in plan.pretrain_parts]
-    tables = [_make_prepare(plan, store, part) for part in plan.evaluate_parts]
-    yield from (*pool, *tables)
-    for training in keys.trainings(plan):
-        trained = _make_pretrain(plan, store, pool, training.seed, training.fold)
+    return _connect(plan, split_plan(plan), store)
+
+
+def _connect(plan: Plan, planned: PlannedStages, store: Store) -> Iterator[Stage]:
+    """Yield the stages of split inputs; each reads the folders of earlier ones."""
+    pool = [_make_prepare(inputs, part, store) for inputs, part in zip(planned.pool, plan.pretrain_parts, strict=True)]
+    yield from pool
+    tables = {}
+    for inputs, part in zip(planned.tables, plan.evaluate_parts, strict=True):
+        tables[part] = _make_prepare(inputs, part, store)
+        yield tables[part]
+    for training in planned.trainings:
+        trained = _make_pretrain(plan, training, pool, store)
         yield trained
-        for epoch in keys.epochs_of(plan):
-            for part, table in zip(plan.evaluate_parts, tables, strict=True):
-                yield from _make_evaluations(plan, store, trained, training, part, table, epoch)
+        for evaluations in training.evaluations:
+            yield from _make_evaluations(plan, training, trained, evaluations, tables[evaluations.part], store)
 
 
-def _make_prepare(plan: Plan, store: Store, part: Part) -> Stage:
-    key = keys.prepare_key(plan, part)
-    groups = part.choice.spec.card.groups
-    job = PrepareJob(name=part.name, dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=groups)
-
+def _make_prepare(inputs: PrepareInputs, part: Part, store: Store) -> Stage:
     def make(scratch: Path, live: StageProgress) -> None:
-        prepare(job, scratch, live.report_count)
+        prepare(inputs, part.name, scratch, live.report_count)
 
+    samples = inputs.samples
     return Stage(
-        kind="prepare", key=key, folder=store.prepared / key, title=f"prepare {part.name}", inputs=(), make=make,
-        size=prepared_bytes(part.dataset, plan.canvas),
-        shape=keys.digest(part.choice.key(), plan.canvas), family=keys.digest(part.choice.component.name, plan.canvas),
-        rows=len(part.dataset.labels),
+        kind="prepare", key=inputs.key, folder=store.prepared / inputs.key, title=f"prepare {part.name}", inputs=(),
+        make=make, size=prepared_bytes(part.dataset, samples.canvas), shape=cost_keys.prepare_shape(part, samples),
+        family=cost_keys.prepare_family(part, samples), rows=len(part.dataset.labels),
     )  # fmt: skip
 
 
-def _make_pretrain(plan: Plan, store: Store, pool: Sequence[Stage], seed: int, fold: int) -> Stage:
-    key = keys.pretrain_key(plan, seed, fold)
+def _make_pretrain(plan: Plan, training: PlannedTraining, pool: Sequence[Stage], store: Store) -> Stage:
+    inputs, threads, seconds = training.pretrain, plan.threads, plan.train.checkpoint_seconds
+    named = [(stage.folder, part.name) for stage, part in zip(pool, plan.pretrain_parts, strict=True)]
+    is_shared = inputs.training is not None and inputs.training.settings.processes > 1
 
     def make(folder: Path, live: StageProgress) -> None:
         from sslbench.train.distributed.launch import WorkerTask, broadcast_task, is_launched_externally, run_workers
         from sslbench.train.pretrain import pretrain
 
-        _set_threads(plan)
-        named = [(stage.folder, part.name) for stage, part in zip(pool, plan.pretrain_parts, strict=True)]
-        if plan.train.processes > 1 and plan.spec.trains and not is_launched_externally():
+        _set_threads(threads)
+        if is_shared and not is_launched_externally():
             task = WorkerTask(
-                tree=plan.request, threads=plan.threads, precision=plan.train.precision, seed=seed, fold=fold,
+                tree=plan.request, threads=threads, precision=plan.train.precision, key=inputs.key,
                 tables=tuple((str(path.absolute()), name) for path, name in named),
             )  # fmt: skip
-            run_workers(plan, task, folder, live.report_step)
+            run_workers(task, plan.train.devices, folder, live.report_step)
             return
-        if plan.train.processes > 1 and plan.spec.trains and not environment.process_rank():
-            broadcast_task(key, folder)
-        pretrain(plan, [_open_table(path, name) for path, name in named], seed, fold, folder, live.report_step)
+        if is_shared and not environment.process_rank():
+            broadcast_task(inputs.key, folder)
+        pretrain(inputs, [_open_table(path, name) for path, name in named], folder, live.report_step, seconds)
 
     return Stage(
-        kind="pretrain", key=key, folder=store.stage("pretrain", key),
-        title=f"{_describe_run(plan, seed)} {'pretrain' if plan.spec.trains else 'weights'}",
-        inputs=tuple(stage.folder for stage in pool), make=make, seed=seed, fold=fold, shape=keys.pretrain_shape(plan),
-        rows=_trained_rows(plan, sum(stage.rows for stage in pool)), family=keys.pretrain_family(plan),
-        encoder=keys.encoder_shape(plan), passes_encoder=plan.spec.trains,
+        kind="pretrain", key=inputs.key, folder=store.stage("pretrain", inputs.key),
+        title=f"{_describe_run(plan, training.seed)} {'pretrain' if inputs.training else 'weights'}",
+        inputs=tuple(stage.folder for stage in pool), make=make, seed=training.seed, fold=training.fold,
+        shape=cost_keys.pretrain_shape(inputs), rows=_trained_rows(inputs, sum(stage.rows for stage in pool)),
+        family=cost_keys.pretrain_family(inputs), encoder=cost_keys.pretrain_encoder(inputs),
+        passes_encoder=inputs.training is not None,
     )  # fmt: skip
 
 
-def _trained_rows(plan: Plan, pool: int) -> int:
+def _trained_rows(inputs: PretrainInputs, pool: int) -> int:
     """Return the number of rows that a training passes."""
-    if not plan.spec.trains:
+    if inputs.training is None:
         return 0
-    return plan.train.steps * min(plan.train.batch_size, pool) or pool * plan.train.epochs
+    settings = inputs.training.settings
+    return settings.steps * min(settings.batch_size, pool) or pool * settings.epochs
 
 
 def _describe_run(plan: Plan, seed: int) -> str:
@@ -130,75 +146,85 @@ def _describe_run(plan: Plan, seed: int) -> str:
 
 
 def _make_evaluations(
-    plan: Plan, store: Store, trained: Stage, training: keys.TrainingInputs, part: Part, table: Stage, epoch: int | None
+    plan: Plan, training: PlannedTraining, trained: Stage, planned: PlannedEvaluations, table: Stage, store: Store
 ) -> Iterator[Stage]:
     """Yield the stages of one evaluation part: features, features of augmented views if needed, and every protocol."""
-    seed = training.seed
-    key = keys.extract_key(plan, trained.key, part, epoch)
-    augmented_key = keys.views_key(plan, key, part)
-    features = store.stage("extract", key)
-    augmented = store.stage("extract", augmented_key) if augmented_key else None
-    title = _describe_run(plan, seed) + ("" if epoch is None else f" epoch {epoch}")
+    part, epoch, threads, seconds = planned.part, planned.extract.epoch, plan.threads, plan.train.checkpoint_seconds
+    features = store.stage("extract", planned.extract.key)
+    augmented = store.stage("extract", planned.views.key) if planned.views else None
 
-    def make_input() -> EvaluationInput:
-        from sslbench.evaluation.stage import EvaluationInput
-        from sslbench.train.pretrain import load_pretrained
+    def serve(folder: Path, **folders: Path | None) -> StageServices:
+        from sslbench.evaluation.stage import StageServices
 
-        _set_threads(plan)
-        method = load_pretrained(plan, seed, trained.folder, epoch)
+        _set_threads(threads)
         opened = _open_table(table.folder, part.name)
-        return EvaluationInput(plan=plan, method=method, pretrained=trained.folder, part=part, table=opened, seed=seed)
+        own: dict[str, Any] = {"table": opened, "folder": folder, "checkpoint_seconds": seconds, **folders}
+        return StageServices(pretrained=trained.folder, **own)
 
     def embed(folder: Path, live: StageProgress) -> None:
         from sslbench.evaluation.stage import extract_stage
 
-        extract_stage(make_input(), folder, live.report_count)
+        extract_stage(planned.extract, serve(folder), live.report_count)
 
-    def embed_views(folder: Path, live: StageProgress) -> None:
+    def embed_views(views: ExtractViewsInputs, folder: Path, live: StageProgress) -> None:
         from sslbench.evaluation.stage import extract_views_stage
 
-        extract_views_stage(make_input(), folder, live.report_count)
+        extract_views_stage(views, serve(folder), live.report_count)
 
-    def measure(evaluation: keys.Evaluation, folder: Path, live: StageProgress) -> None:
+    def measure(inputs: EvaluateInputs, folder: Path, live: StageProgress) -> None:
         from sslbench.evaluation.stage import evaluate_stage
 
-        views = augmented if evaluation.needs_views else None
-        evaluate_stage(make_input(), evaluation, features, views, folder, on_step=live.report_named_step)
+        own = serve(folder, features=features, augmented=augmented if inputs.views else None)
+        evaluate_stage(inputs, own, live.report_named_step)
 
-    encoder = keys.encoder_shape(plan)
-    known = partial(Stage, seed=seed, fold=training.folds[0], encoder=encoder)
-    inputs = (trained.folder, table.folder)
-    yield known(
-        kind="extract", key=key, folder=features, title=f"{title} features of {part.name}", make=embed, inputs=inputs,
-        shape=encoder, rows=table.rows, family=encoder, passes_encoder=True,
+    title = _describe_run(plan, training.seed) + ("" if epoch is None else f" epoch {epoch}")
+    encoder = cost_keys.extract_shape(planned.extract)
+    known = partial(Stage, seed=training.seed, fold=training.folds[0], encoder=encoder)
+    embedded = partial(
+        known, kind="extract", inputs=(trained.folder, table.folder), rows=table.rows, passes_encoder=True
+    )
+    yield embedded(
+        key=planned.extract.key, folder=features, title=f"{title} features of {part.name}", make=embed, shape=encoder,
+        family=encoder,
     )  # fmt: skip
-    if augmented_key and augmented:
-        yield known(
-            kind="extract", key=augmented_key, folder=augmented, title=f"{title} features of views of {part.name}",
-            make=embed_views, inputs=inputs, shape=keys.encoder_shape(plan, "views"), rows=table.rows,
-            family=keys.encoder_shape(plan, "views"), passes_encoder=True,
+    if planned.views and augmented:
+        shape = cost_keys.extract_shape(planned.extract, "views")
+        yield embedded(
+            key=planned.views.key, folder=augmented, title=f"{title} features of views of {part.name}",
+            make=partial(embed_views, planned.views), shape=shape, family=shape,
         )  # fmt: skip
-    for evaluation in keys.evaluations(plan, training, part, epoch):
-        answer_key = keys.evaluate_key(plan, key, augmented_key, evaluation)
-        labels = f" with {evaluation.fraction:.3g} of the labels" if evaluation.fraction not in (None, 1.0) else ""
+    for one in planned.protocols:
         yield known(
-            kind="evaluate", key=answer_key, folder=store.stage("evaluate", answer_key), make=partial(measure, evaluation),
-            inputs=(features, augmented) if augmented and evaluation.needs_views else (features,),
-            title=f"{title} {evaluation.protocol.name} on {part.name}{labels}",
-            shape=keys.encoder_shape(plan, evaluation.protocol.key(), evaluation.fraction), facts=evaluation.facts,
-            rows=_evaluated_rows(plan, evaluation, table.rows), passes_encoder=needs_encoders(evaluation.protocol),
-            family=keys.evaluate_family(plan, evaluation.protocol),
+            kind="evaluate", key=one.key, folder=store.stage("evaluate", one.key), make=partial(measure, one),
+            inputs=(features, augmented) if augmented and one.views else (features,),
+            **_describe_evaluation(one, part, title, table.rows),
         )  # fmt: skip
 
 
-def _evaluated_rows(plan: Plan, evaluation: keys.Evaluation, rows: int) -> int:
+def _describe_evaluation(inputs: EvaluateInputs, part: Part, title: str, rows: int) -> dict[str, Any]:
+    """Return the title, the facts for the record and the cost of an evaluation."""
+    protocol, fraction = inputs.protocol.component.name, inputs.fraction
+    labels = f" with {fraction:.3g} of the labels" if fraction not in (None, 1.0) else ""
+    facts = {
+        "dataset": part.name, "protocol": protocol, "epoch": inputs.extract.epoch, "folds": list(inputs.folds),
+        "fraction": fraction,
+    }  # fmt: skip
+    return {
+        "title": f"{title} {protocol} on {part.name}{labels}", "facts": facts,
+        "rows": _evaluated_rows(inputs, part, rows), "passes_encoder": needs_encoders(inputs.protocol),
+        "shape": cost_keys.evaluate_shape(inputs), "family": cost_keys.evaluate_family(inputs),
+    }  # fmt: skip
+
+
+def _evaluated_rows(inputs: EvaluateInputs, part: Part, rows: int) -> int:
     """Estimate the number of rows that an evaluation passes: those of the table, or those of its trainings."""
-    protocol = evaluation.protocol
+    protocol = inputs.protocol
     if protocol.spec.samples_seen is None:
         return rows
-    bank = _bank_rows(evaluation.part, plan.splits) * (evaluation.fraction or 1.0)
+    splits = inputs.division.settings if inputs.division else SplitSettings()
+    bank = _bank_rows(part, splits) * (inputs.fraction or 1.0)
     seen: int = protocol.spec.samples_seen(protocol.config, max(1, round(bank)))
-    return len(evaluation.folds) * seen
+    return len(inputs.folds) * seen
 
 
 @lru_cache(maxsize=256)
@@ -246,7 +272,7 @@ def _draw_figures(
 
 def _open_tables(plan: Plan, parts: Sequence[Part], folders: Mapping[str, Path]) -> list[Prepared]:
     """Return the prepared tables of the parts whose preparation succeeded."""
-    found = [(part, folders.get(keys.prepare_key(plan, part))) for part in parts]
+    found = [(part, folders.get(make_prepare_inputs(part, plan.prepare, plan.canvas).key)) for part in parts]
     return [_open_table(folder, part.name) for part, folder in found if folder is not None]
 
 
@@ -255,7 +281,8 @@ def _open_table(folder: Path, name: str) -> Prepared:
     return open_prepared(folder, name)
 
 
-def _set_threads(plan: Plan) -> None:
+def _set_threads(threads: int) -> None:
+    """Set the number of threads, which is part of the key of each stage whose numbers depend on it."""
     import torch
 
-    torch.set_num_threads(plan.threads)
+    torch.set_num_threads(threads)

@@ -10,8 +10,8 @@ from typing import Any
 from sslbench import environment
 from sslbench.api.files import write_atomically
 from sslbench.api.specs import Dataset
-from sslbench.config.keys import digest
 from sslbench.config.plan import Plan
+from sslbench.data.key_form import digest
 from sslbench.results.record import SCHEMA
 from sslbench.results.store import Store
 from sslbench.stages.graph import Stage

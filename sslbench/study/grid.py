@@ -16,9 +16,9 @@ from sslbench.api.specs import Setting
 from sslbench.catalog.facts import Catalog
 from sslbench.config.baselines import plan_with_baselines
 from sslbench.config.datasets import DatasetCache
-from sslbench.config.keys import run_id
 from sslbench.config.plan import Machine, Plan
 from sslbench.config.request import Tree, read_request
+from sslbench.config.run_names import run_id
 from sslbench.study.definition import Study
 
 Labels = Mapping[str, Setting]

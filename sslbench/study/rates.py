@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sslbench import environment
 from sslbench.api.files import write_atomically
-from sslbench.config.keys import digest
+from sslbench.data.key_form import digest
 from sslbench.stages.graph import Stage
 from sslbench.stages.stage import is_finished, load_cost
 

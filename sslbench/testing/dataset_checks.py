@@ -24,8 +24,7 @@ from sslbench.config.request import read_request
 from sslbench.convert import to_plain
 from sslbench.environment import places
 from sslbench.testing.check import NotApplicable, Subject, check
-from sslbench.testing.method_rig import MethodRig, prepare_samples
-from sslbench.train.build import gather_training_data
+from sslbench.testing.method_rig import rig_of
 
 N_ROWS, SIDE = 12, 16
 
@@ -163,7 +162,7 @@ def is_usable_in_a_run(subject: Subject) -> Iterator[str]:
         except RequestError as error:
             yield from (f"{name!r}: {problem}" for problem in error.problems)
             continue
-        rig = MethodRig(plan=plan, material=gather_training_data(plan, [prepare_samples(plan)], 0))
+        rig = rig_of(plan)
         method = rig.build()
         embedded = [features for _, view in rig.feed().unaugmented_pass()() for features in method.embed(view).values()]
         if not all(features.isfinite().all() for features in embedded):

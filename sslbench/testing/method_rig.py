@@ -10,6 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from sslbench.api.errors import RequestError
@@ -18,11 +19,13 @@ from sslbench.api.specs import MethodSpec
 from sslbench.api.values import Batch, Step
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan, make_plan
+from sslbench.config.plan_stages import make_prepare_inputs, split_plan
 from sslbench.config.request import read_request
+from sslbench.config.stage_inputs import PretrainInputs
 from sslbench.convert import to_plain
 from sslbench.data.keyed_random import CounterRandom
-from sslbench.data.prepare import PrepareJob, prepare
-from sslbench.data.table import Prepared, open_prepared
+from sslbench.data.prepare import prepare
+from sslbench.data.table import Pool, Prepared, open_prepared
 from sslbench.environment import places
 from sslbench.testing.check import Subject
 from sslbench.testing.example_modalities import installed_layouts
@@ -40,19 +43,22 @@ class MethodRig:
     """A planned method and its training samples."""
 
     plan: Plan
+    inputs: PretrainInputs
     material: TrainingData
 
     def build(self, seed: int = 0) -> Any:
         """Build a new method."""
-        return build_method(self.plan, self.material.modalities, self.material.target, len(self.material.pool), seed)
+        inputs, material = replace(self.inputs, seed=seed), self.material
+        return build_method(inputs, material.modalities, material.target, len(material.pool))
 
     def feed(self, seed: int = 0) -> SampleFeed:
         """Return the feed of batches."""
         plan, material = self.plan, self.material
-        fabric = make_fabric("float32")
+        views = make_views(material.modalities, seed, make_fabric("float32").device, is_squashed=False)
+        planned = [augmentation.reset_unused(plan.view) for augmentation in plan.augmentations]
         return SampleFeed(
-            pool=material.pool, views=make_views(plan, material.modalities, seed, fabric.device), roles=plan.roles,
-            augmentations=[build_augmentation(a, plan.view, material.modalities, material.pool) for a in plan.augmentations],
+            pool=material.pool, views=views, roles=plan.roles,
+            augmentations=[build_augmentation(one, material.modalities, material.pool) for one in planned],
             batch_size=plan.train.batch_size, grad_accumulation=1, seed=seed, processes=SingleProcess(),
             labels=material.labels,
         )  # fmt: skip
@@ -76,15 +82,15 @@ class MethodRig:
 
     def train(self, method: Any, *, epochs: int | None = None, checkpoint: Path | None = None) -> TrainingResult:
         """Train in the real loop, from the checkpoint if there is one; `epochs` stops it early."""
-        settings = replace(self.plan.train, checkpoint_seconds=0.0)
 
         def ended(epoch: int) -> None:
             if epoch == epochs:
                 raise _StopTraining
 
         feed, fabric = self.feed(), make_fabric("float32")
-        return train(Training(objective=method, feed=feed, settings=settings, fabric=fabric, processes=SingleProcess(),
-                              seed=0, checkpoint=checkpoint, on_epoch_end=ended))  # fmt: skip
+        return train(Training(objective=method, feed=feed, settings=self.plan.train, fabric=fabric, seed=0,
+                              processes=SingleProcess(), checkpoint=checkpoint, checkpoint_seconds=0.0,
+                              on_epoch_end=ended))  # fmt: skip
 
     def train_and_stop(self, method: Any, epochs: int, checkpoint: Path) -> None:
         """Train some epochs, as a run that is interrupted."""
@@ -104,8 +110,17 @@ def make_rig(subject: Subject) -> MethodRig:
 
 
 def _rig(subject: Subject, batch: int) -> MethodRig:
-    plan = plan_method(subject, batch)
-    return MethodRig(plan=plan, material=gather_training_data(plan, [prepare_samples(plan)], 0))
+    return rig_of(plan_method(subject, batch))
+
+
+def rig_of(plan: Plan) -> MethodRig:
+    """Prepare the samples of a plan, and gather its training data: all samples, for a method without a pool."""
+    inputs, table = split_plan(plan).trainings[0].pretrain, prepare_samples(plan)
+    material = gather_training_data(inputs, [table])
+    if inputs.pool is None:
+        everything = Pool(members=[(table, np.arange(len(table)))], modalities=inputs.modalities)
+        material = replace(material, pool=everything)
+    return MethodRig(plan=plan, inputs=inputs, material=material)
 
 
 def plan_method(subject: Subject, batch: int = BATCH) -> Plan:
@@ -146,10 +161,9 @@ def _encoder_for(subject: Subject, layout: str) -> str:
 
 def prepare_samples(plan: Plan) -> Prepared:
     """Prepare a plan's training samples in a temporary folder, which is deleted afterwards: mapped files stay readable."""
-    part = plan.pretrain_parts[0]
+    inputs = make_prepare_inputs(plan.pretrain_parts[0], plan.prepare, plan.canvas)
     with tempfile.TemporaryDirectory(prefix="sslbench-kit-") as folder:
-        job = PrepareJob(name="kit", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
-        prepare(job, Path(folder), lambda done, total: None)
+        prepare(inputs, "kit", Path(folder), lambda done, total: None)
         return open_prepared(Path(folder), "kit")
 
 

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from sslbench.api.specs import OperationParts
 from sslbench.api.values import Modality, Role, View
-from sslbench.config.choices import PlannedAugmentation, choose_augmentations
-from sslbench.config.compatibility import fill_in_size
+from sslbench.config.choices import PlannedAugmentation, choose_augmentations, fill_in_size
 from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.views import BuiltAugmentation, ViewMaker
 from sslbench.testing.check import NotApplicable, Subject, check
@@ -148,7 +147,7 @@ def makes_valid_views(subject: Subject) -> Iterator[str]:
     """The whole augmentation must make finite views in range, the same ones for the same draws, for every role."""
     planned, _ = _planned(subject)
     for what, modalities in _seen_by(planned, example_modalities(subject.catalog)).items():
-        built = build_augmentation(planned, SIDE, modalities, None)
+        built = build_augmentation(planned.reset_unused(SIDE), modalities, None)
         for role in built.roles:
             yield from (f"{what}, role {role!r}: {wrong}" for wrong in _view_errors(built, modalities, role))
 

@@ -1,10 +1,10 @@
-"""Build pools, views, encoders and methods from a plan."""
+"""Build pools, views, encoders and methods from the inputs of a pretraining."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from sslbench.api.modules import Backbone, Method
 from sslbench.api.specs import MethodParts, OperationParts
 from sslbench.api.targets import Labels, kind_of
-from sslbench.api.values import Modality, Target
+from sslbench.api.values import Modality, PlanContext, Target
 from sslbench.config.choices import Choice, PlannedAugmentation
-from sslbench.config.compatibility import fill_in_size
-from sslbench.config.plan import Plan
+from sslbench.config.settings import TrainSettings
+from sslbench.config.stage_inputs import PretrainInputs
 from sslbench.data.table import Pool, Prepared, read_modality, with_statistics
 from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
 from sslbench.environment import seed_everything
@@ -42,14 +42,18 @@ class TrainingData:
     holdout_labels: Labels | None = None
 
 
-def gather_training_data(plan: Plan, tables: Sequence[Prepared], fold: int) -> TrainingData:
-    """Pool the rows for training: never a test row under pool `train`, only labeled rows for a method that uses labels."""
-    divided = [(table, *rows) for table, rows in zip(tables, divide_pool(plan, tables, fold), strict=True)]
+def gather_training_data(inputs: PretrainInputs, tables: Sequence[Prepared]) -> TrainingData:
+    """Pool the rows for training: never a test row under pool `train`, only labeled rows for a method that uses labels.
+
+    The pool is empty, and the modalities have no statistics, for a method without backbone and training.
+    """
+    shares = [] if inputs.pool is None else divide_pool(inputs.pool, tables, uses_labels=inputs.spec.uses_labels)
+    divided = [(table, *rows) for table, rows in zip(tables, shares, strict=False)]
     members = [(table, rows) for table, rows, _ in divided if len(rows)]
-    pool = Pool(members=members, modalities=plan.modalities)
-    holdout = Pool(members=[(table, rows) for table, _, rows in divided if len(rows)], modalities=plan.modalities)
-    modalities = with_statistics(plan.modalities, pool)
-    if not plan.spec.uses_labels:
+    pool = Pool(members=members, modalities=inputs.modalities)
+    holdout = Pool(members=[(table, rows) for table, _, rows in divided if len(rows)], modalities=inputs.modalities)
+    modalities = inputs.modalities if inputs.pool is None else with_statistics(inputs.modalities, pool)
+    if not inputs.spec.uses_labels:
         return TrainingData(pool=pool, holdout=holdout, modalities=modalities, target=Target(kind="none"), labels=None)
     names = tuple(sorted({name for table, _ in members for name in table.target.names}))
     target = Target(kind=members[0][0].target.kind, names=names)
@@ -70,23 +74,21 @@ def gather_training_data(plan: Plan, tables: Sequence[Prepared], fold: int) -> T
     )
 
 
-def make_views(plan: Plan, modalities: Mapping[str, Modality], seed: int, device: torch.device) -> ViewMaker:
-    """Return the view maker of a plan."""
-    sizes = {name: m.sides for name, m in plan.modalities.items() if m.spec.has_size}
-    return ViewMaker(
-        modalities=modalities, sizes=sizes, seed=seed, squashed=plan.prepare.fit == "squash", device=device
-    )
+def make_views(modalities: Mapping[str, Modality], seed: int, device: torch.device, *, is_squashed: bool) -> ViewMaker:
+    """Return the view maker of encoders; `is_squashed` states whether images were stretched to their canvas."""
+    sizes = {name: m.sides for name, m in modalities.items() if m.spec.has_size}
+    return ViewMaker(modalities=modalities, sizes=sizes, seed=seed, squashed=is_squashed, device=device)
 
 
 def build_augmentation(
-    planned: PlannedAugmentation, view: int, modalities: Mapping[str, Modality], pool: Pool | None
+    planned: PlannedAugmentation, modalities: Mapping[str, Modality], pool: Pool | None
 ) -> BuiltAugmentation:
     """Build the operations of an augmentation; those that need reference samples get a fixed set of training rows."""
     roles = {}
     for role, operations in planned.roles.items():
         built = []
         for operation in operations:
-            component, config = operation.choice.component, fill_in_size(operation.choice.config, view)
+            component, config = operation.choice.component, operation.choice.config
             count = component.spec.reference(config)
             reference = _read_reference(pool, count) if count and pool is not None else {}
             parts = OperationParts(modalities=modalities, reference=reference)
@@ -102,21 +104,34 @@ def _read_reference(pool: Pool, count: int) -> Mapping[str, Any]:
 
 
 def build_method(
-    plan: Plan, modalities: Mapping[str, Modality], target: Target, samples: int, seed: int, *, learned: bool = True
+    inputs: PretrainInputs, modalities: Mapping[str, Modality], target: Target, samples: int, *, learned: bool = True
 ) -> Method:
     """Build encoders and method; torch is seeded by (seed, slot), so that all methods start with the same encoders.
 
     With `learned=False` no pretrained weights are fetched, because a saved state replaces them.
     """
-    chosen = {name: choice if learned else choice.without_weights() for name, choice in plan.backbones.items()}
+    seed = inputs.seed
+    chosen = {name: choice if learned else choice.without_weights() for name, choice in inputs.backbones.items()}
     encoders = {name: _build_encoder(choice, modalities[name], name, seed) for name, choice in chosen.items()}
     dependencies = {
-        slot: _build_dependency(choice, modalities, slot, seed) for slot, choice in plan.method.uses.items()
+        slot: _build_dependency(choice, modalities, slot, seed) for slot, choice in inputs.method.uses.items()
     }
-    context = replace(plan.context, modalities=modalities, target=target, samples=samples)
+    context = make_context(inputs, modalities, target, samples)
     seed_everything(seed, "method")
-    method: Method = plan.method.build(MethodParts(encoders=encoders, dependencies=dependencies, context=context))
+    method: Method = inputs.method.build(MethodParts(encoders=encoders, dependencies=dependencies, context=context))
     return method
+
+
+def make_context(
+    inputs: PretrainInputs, modalities: Mapping[str, Modality], target: Target, samples: int
+) -> PlanContext:
+    """Return the facts that a method is built from; one that does not train gets no shapes, and defaults of the schedule."""
+    training, default = inputs.training, TrainSettings()
+    return PlanContext(
+        modalities=modalities, shapes=training.shapes if training else {}, samples=samples, target=target,
+        batch_size=training.settings.batch_size if training else default.batch_size,
+        epochs=training.epochs if training else default.epochs,
+    )  # fmt: skip
 
 
 def _build_encoder(choice: Choice, modality: Modality, slot: str, seed: int) -> Backbone:

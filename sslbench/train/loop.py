@@ -52,6 +52,7 @@ class Training:
     seed: int
     holdout: Feed | None = None
     checkpoint: Path | None = None
+    checkpoint_seconds: float = TrainSettings().checkpoint_seconds
     on_step: Callable[[TrainingStep], None] = ignore_step
     on_epoch_end: Callable[[int], None] = ignore_epoch_end
 
@@ -279,7 +280,7 @@ class _Loop:
         training, now = self.training, environment.stopwatch()
         if is_interrupted := interrupt.is_requested():
             interrupt.stop_timer()
-        is_due = last or is_interrupted or now - self.saved_at >= training.settings.checkpoint_seconds
+        is_due = last or is_interrupted or now - self.saved_at >= training.checkpoint_seconds
         if training.checkpoint is not None and training.processes.broadcast_flag(is_due):
             self.saved_at = now
             self.progress.seconds = self.earlier_seconds + now - self.started_at

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api.targets import kind_of
-from sslbench.config.plan import Plan
+from sslbench.config.stage_inputs import PoolInputs
 from sslbench.data.groups import joint_group_keys
-from sslbench.data.splits import divide
+from sslbench.data.splits import SplitSettings, divide
 from sslbench.data.table import Prepared, Rows
 
 HOLDOUT_SEED = 0
@@ -32,20 +32,28 @@ class TrainingRows:
     is_divided: bool
 
 
-def divide_pool(plan: Plan, tables: Sequence[Prepared], fold: int) -> list[tuple[Rows, Rows]]:
+def divide_pool(pool: PoolInputs, tables: Sequence[Prepared], *, uses_labels: bool) -> list[tuple[Rows, Rows]]:
     """Choose, for every table, the rows for training and the rows for the validation loss.
 
     Under pool `train`, and for a method that uses labels, no row belongs to a group of any table's validation or test
     rows. Raises ValueError if holding out a group would leave nothing for training.
     """
-    keys = joint_group_keys([(table.columns, table.groups) for table in tables], plan.splits)
-    found = [find_candidates(plan, table, fold) for table in tables]
+    if not pool.divisions:
+        return [(np.arange(len(table)), np.arange(0)) for table in tables]
+    divided = [one.settings for one in pool.divisions]
+    keys = joint_group_keys(
+        [(table.columns, table.groups, splits) for table, splits in zip(tables, divided, strict=True)]
+    )
+    found = [
+        find_candidates(pool, splits, table, uses_labels=uses_labels)
+        for table, splits in zip(tables, divided, strict=True)
+    ]
     reserved = [np.concatenate([one.validation, one.query]) for one in found]
     learned = _drop_groups(keys, [one.learned for one in found], reserved)
-    if not plan.train.has_holdout:
+    if not pool.has_holdout:
         return [(rows, rows[:0]) for rows in learned]
     free = [rows[:0] if one.is_divided else rows for one, rows in zip(found, learned, strict=True)]
-    shares = hold_out(keys, free, plan.train.holdout_fraction)
+    shares = hold_out(keys, free, pool.holdout_fraction)
     holdout = [one.validation if one.is_divided else rows for one, rows in zip(found, shares, strict=True)]
     kept = [np.setdiff1d(rows, out) for rows, out in zip(learned, holdout, strict=True)]
     kept = _drop_groups(keys, kept, holdout)
@@ -57,7 +65,7 @@ def divide_pool(plan: Plan, tables: Sequence[Prepared], fold: int) -> list[tuple
     return list(zip(kept, holdout, strict=True))
 
 
-def find_candidates(plan: Plan, table: Prepared, fold: int) -> TrainingRows:
+def find_candidates(pool: PoolInputs, splits: SplitSettings, table: Prepared, *, uses_labels: bool) -> TrainingRows:
     """Find the rows of one table that may be used for training.
 
     Excludes test rows under pool `train`, and unlabeled rows for a method that uses labels.
@@ -65,19 +73,19 @@ def find_candidates(plan: Plan, table: Prepared, fold: int) -> TrainingRows:
     everything, split = np.arange(len(table)), table.columns.get("split", np.full(len(table), ""))
     none = everything[:0]
     labeled = kind_of(table.target).is_labeled(table.labels)
-    if not labeled.any() and plan.spec.uses_labels:
+    if not labeled.any() and uses_labels:
         return TrainingRows(learned=none, validation=none, query=none, is_divided=False)
-    if plan.pool != "train" and not plan.spec.uses_labels:
+    if not pool.is_divided:
         return TrainingRows(learned=everything, validation=none, query=none, is_divided=False)
     if not labeled.any():
         query = np.flatnonzero(split == "test")
         return TrainingRows(learned=np.setdiff1d(everything, query), validation=none, query=query, is_divided=False)
-    division = divide(table.labels, table.columns, plan.splits, fold, table.groups)
+    division = divide(table.labels, table.columns, splits, pool.fold, table.groups)
     learned = division.bank
-    if not plan.spec.uses_labels:
+    if not uses_labels:
         unlabeled = ~labeled & (split != "test")
-        if plan.splits.transfer:
-            unlabeled &= table.columns[plan.splits.transfer] == plan.splits.bank
+        if splits.transfer:
+            unlabeled &= table.columns[splits.transfer] == splits.bank
         learned = np.sort(np.concatenate([learned, np.flatnonzero(unlabeled)]))
     return TrainingRows(learned=learned, validation=division.validation, query=division.query, is_divided=True)
 

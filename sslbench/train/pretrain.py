@@ -13,9 +13,11 @@ import torch
 
 from sslbench.api.modules import Method, TrainedMethod
 from sslbench.api.values import Batch, ImageArtifact, Step
-from sslbench.config.plan import Plan
+from sslbench.config.settings import TrainSettings
+from sslbench.config.stage_inputs import PretrainInputs, TrainingInputs
 from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.table import LAYOUT_ENTRY, Pool, Prepared
+from sslbench.data.views import ViewMaker
 from sslbench.environment import seed_everything
 from sslbench.progress import TrainingStep
 from sslbench.train.build import (
@@ -26,6 +28,7 @@ from sslbench.train.build import (
     gather_training_data,
     load_method,
     load_training_facts,
+    make_context,
     make_views,
     save_method,
     save_training_facts,
@@ -41,40 +44,49 @@ MAX_ILLUSTRATED = 16
 
 
 def pretrain(
-    plan: Plan, tables: Sequence[Prepared], seed: int, fold: int, folder: Path, on_step: Callable[[TrainingStep], None]
+    inputs: PretrainInputs,
+    tables: Sequence[Prepared],
+    folder: Path,
+    on_step: Callable[[TrainingStep], None],
+    checkpoint_seconds: float,
 ) -> None:
-    """Train a method for one seed and fold, or only build it if it does not train.
+    """Train a method, or only build it if it does not train; the other arguments change no number.
 
-    Raises Diverged if the loss is not finite, Unavailable if the method cannot be built on this machine.
+    `tables` hold the samples that the inputs name, which may be prepared in any folder; `checkpoint_seconds` only sets how
+    much of an interrupted training is repeated. Raises Diverged if the loss is not finite, Unavailable if the method cannot
+    be built on this machine.
     """
-    data = gather_training_data(plan, tables, fold)
-    if plan.spec.trains and len(data.pool) == 0:
+    data = gather_training_data(inputs, tables)
+    if inputs.training is not None and len(data.pool) == 0:
         raise ValueError(
             "the pretraining pool is empty: no sample is left for training. Check splits and pretrain.pool"
         )
-    method = build_method(plan, data.modalities, data.target, len(data.pool), seed)
+    method = build_method(inputs, data.modalities, data.target, len(data.pool))
     history: Sequence[Mapping[str, float]] = ()
     speed, seconds, stopping = 0.0, 0.0, dict[str, str]()
-    if plan.spec.trains:
-        trained = train(_make_training(plan, data, cast(TrainedMethod, method), seed, folder, on_step))
+    if inputs.training is not None:
+        training = _make_training(
+            inputs, inputs.training, data, cast(TrainedMethod, method), folder, on_step, checkpoint_seconds
+        )
+        trained = train(training)
         history, speed, seconds = trained.history, trained.samples_per_second, trained.seconds
-        if plan.train.patience:
-            max_epochs = plan.train.with_epochs(len(data.pool) // min(plan.train.batch_size, len(data.pool))).epochs
-            outcome = "stopped after" if len(history) < max_epochs else "ran all its"
+        if training.settings.patience:
+            outcome = "stopped after" if len(history) < training.settings.epochs else "ran all its"
             stopping = {"training": f"{outcome} {len(history)} epochs, weights of epoch {trained.kept_epoch}"}
     weights = full_weights(method)
     if current_group().rank:
         return
     if is_sharded(method):
-        method = build_method(plan, data.modalities, data.target, len(data.pool), seed, learned=False)
+        method = build_method(inputs, data.modalities, data.target, len(data.pool), learned=False)
         method.load_state_dict(weights)
-    if plan.spec.trains:
-        _illustrate(plan, data, cast(TrainedMethod, method), seed, folder)
+    if inputs.training is not None:
+        _illustrate(inputs, inputs.training, data, cast(TrainedMethod, method), folder)
     save_method(folder, "method", method, weights)
     save_training_facts(folder, data)
     content = {
-        "history": list(history), "samples": len(data.pool), "notes": {**method.notes(), **stopping},
+        "history": list(history), "notes": {**method.notes(), **stopping},
         "encoders": describe_encoders(method, data.modalities),
+        **({} if inputs.pool is None else {"samples": len(data.pool)}),
     }  # fmt: skip
     (folder / "training.json").write_text(json.dumps(content))
     (folder / "speed.json").write_text(
@@ -83,40 +95,41 @@ def pretrain(
 
 
 def _make_training(
-    plan: Plan,
+    inputs: PretrainInputs,
+    training: TrainingInputs,
     data: TrainingData,
     method: TrainedMethod,
-    seed: int,
     folder: Path,
     on_step: Callable[[TrainingStep], None],
+    checkpoint_seconds: float,
 ) -> Training:
-    fabric = make_fabric(plan.train.precision, plan.train)
+    settings, seed = training.settings, inputs.seed
+    fabric = make_fabric(settings.precision, settings)
     processes = current_group()
     if processes.size > 1:
         share_statistics(method)
     method.to(fabric.device)
-    set_channels_last(plan, method)
-    batch = min(plan.train.batch_size, len(data.pool))
-    if batch % (processes.size * plan.train.grad_accumulation) and processes.size > 1:
+    set_channels_last(inputs, method)
+    batch = min(settings.batch_size, len(data.pool))
+    if batch % (processes.size * settings.grad_accumulation) and processes.size > 1:
         raise ValueError(
             f"train.batch_size: {batch} samples per step cannot be divided evenly among {processes.size} processes with"
-            f" train.grad_accumulation={plan.train.grad_accumulation}. Lower train.batch_size"
+            f" train.grad_accumulation={settings.grad_accumulation}. Lower train.batch_size"
         )
-    built = [build_augmentation(a, plan.view, data.modalities, data.pool) for a in plan.augmentations]
     feed = SampleFeed(
         pool=data.pool,
-        views=make_views(plan, data.modalities, seed, fabric.device),
-        roles=plan.roles,
-        augmentations=built,
+        views=_make_views(inputs, data, fabric.device),
+        roles=training.roles,
+        augmentations=[build_augmentation(one, data.modalities, data.pool) for one in training.augmentations],
         batch_size=batch,
-        grad_accumulation=plan.train.grad_accumulation,
+        grad_accumulation=settings.grad_accumulation,
         seed=seed,
         processes=processes,
         labels=data.labels,
     )
 
     def save_snapshot(epoch: int) -> None:
-        weights = full_weights(method) if epoch in plan.train.eval_epochs else {}
+        weights = full_weights(method) if epoch in settings.eval_epochs else {}
         if weights and processes.rank == 0:
             save_method(folder, f"epoch-{epoch}", method, weights)
 
@@ -124,29 +137,38 @@ def _make_training(
     return Training(
         objective=method,
         feed=feed,
-        settings=plan.train.with_epochs(feed.steps()),
+        settings=settings.with_epochs(feed.steps()),
         fabric=fabric,
         processes=processes,
         seed=seed,
-        holdout=_make_holdout_feed(plan, feed, data) if plan.train.has_holdout else None,
+        holdout=_make_holdout_feed(inputs, settings, feed, data) if settings.has_holdout else None,
         checkpoint=folder / "training.checkpoint",
+        checkpoint_seconds=checkpoint_seconds,
         on_step=on_step,
         on_epoch_end=save_snapshot,
     )
 
 
-def _make_holdout_feed(plan: Plan, feed: SampleFeed, data: TrainingData) -> SampleFeed:
+def _make_views(inputs: PretrainInputs, data: TrainingData, device: torch.device) -> ViewMaker:
+    is_squashed = inputs.pool is not None and inputs.pool.is_squashed
+    return make_views(data.modalities, inputs.seed, device, is_squashed=is_squashed)
+
+
+def _make_holdout_feed(
+    inputs: PretrainInputs, settings: TrainSettings, feed: SampleFeed, data: TrainingData
+) -> SampleFeed:
     """Return a feed with the same views of the holdout rows, indexed after the training rows; only whole batches count.
 
     If there are fewer rows than a batch, the batch is the largest power of two, which suits common numbers of processes.
     """
     rows = len(data.holdout)
     batch = feed.batch_size if rows >= feed.batch_size else 1 << max(rows.bit_length() - 1, 0)
-    problems = list(plan.spec.check(plan.method.config, replace(plan.context, batch_size=batch))) if rows > 1 else []
+    context = make_context(inputs, inputs.modalities, data.target, len(data.pool))
+    problems = list(inputs.spec.check(inputs.method.config, replace(context, batch_size=batch))) if rows > 1 else []
     if rows < 2 or batch % feed.processes.size or problems:
         problem = "; ".join(problems) or f"{rows} row(s) are too few for the validation loss"
         raise ValueError(
-            f"train.patience={plan.train.patience}: {problem}. Raise splits.validation or train.holdout_fraction"
+            f"train.patience={settings.patience}: {problem}. Raise splits.validation or train.holdout_fraction"
         )
     return replace(
         feed,
@@ -158,37 +180,39 @@ def _make_holdout_feed(plan: Plan, feed: SampleFeed, data: TrainingData) -> Samp
     )
 
 
-def set_channels_last(plan: Plan, method: Method) -> Method:
+def set_channels_last(inputs: PretrainInputs, method: Method) -> Method:
     """Store weights in the memory format of the modalities: convolutions run faster with channels last."""
-    for name in sorted({modality.spec.memory_format for modality in plan.modalities.values()} - {""}):
+    for name in sorted({modality.spec.memory_format for modality in inputs.modalities.values()} - {""}):
         method.to(memory_format=getattr(torch, name))
     return method
 
 
-def _illustrate(plan: Plan, data: TrainingData, method: TrainedMethod, seed: int, folder: Path) -> None:
+def _illustrate(
+    inputs: PretrainInputs, training: TrainingInputs, data: TrainingData, method: TrainedMethod, folder: Path
+) -> None:
     """Save the method's illustrations for evenly spaced rows outside its pool, or inside if the pool has all rows."""
     table, own = data.pool.members[0]
     outside = np.setdiff1d(np.arange(len(table)), own)
     candidates = outside if len(outside) else own
     rows = candidates[np.unique(np.linspace(0, len(candidates) - 1, MAX_ILLUSTRATED).astype(int))]
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
-    views = make_views(plan, data.modalities, seed, device)
+    views = _make_views(inputs, data, device)
     index = torch.from_numpy(rows).to(device)
     plain = views.plain(
-        views.natural(Pool(members=[(table, rows)], modalities=plan.modalities).read(np.arange(len(rows))))
+        views.natural(Pool(members=[(table, rows)], modalities=inputs.modalities).read(np.arange(len(rows))))
     )
     step = Step(
         index=0,
         total_steps=1,
         epoch=0,
         epochs=1,
-        random=CounterRandom.of(index[:1], seed, "illustrate"),
+        random=CounterRandom.of(index[:1], inputs.seed, "illustrate"),
         processes=SingleProcess(),
     )
     batch = Batch(
-        views={name: (plain,) * role.count for name, role in plan.roles.items()},
+        views={name: (plain,) * role.count for name, role in training.roles.items()},
         index=index,
-        random=CounterRandom.of(index, seed, "illustrate"),
+        random=CounterRandom.of(index, inputs.seed, "illustrate"),
     )
     method.eval()
     with torch.no_grad():
@@ -198,9 +222,9 @@ def _illustrate(plan: Plan, data: TrainingData, method: TrainedMethod, seed: int
                 np.savez_compressed(folder / f"illustration-{artifact.name}.npz", **arrays)  # type: ignore[arg-type]
 
 
-def load_pretrained(plan: Plan, seed: int, folder: Path, epoch: int | None) -> Method:
+def load_pretrained(inputs: PretrainInputs, folder: Path, epoch: int | None) -> Method:
     """Build a method and load its final state, or that of the snapshot of an epoch."""
     modalities, target, samples = load_training_facts(folder)
-    method = build_method(plan, modalities, target, samples, seed, learned=False)
+    method = build_method(inputs, modalities, target, samples, learned=False)
     loaded = load_method(folder, "method" if epoch is None else f"epoch-{epoch}", method)
-    return set_channels_last(plan, loaded).eval()
+    return set_channels_last(inputs, loaded).eval()

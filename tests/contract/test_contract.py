@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from sslbench.api import Target
 from sslbench.api.errors import RequestError
 from sslbench.app.run import run_plans
 from sslbench.catalog.discovery import PluginEntry, discover, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
+from sslbench.config.plan_stages import split_plan
 from sslbench.config.request import read_request
 from sslbench.data.keyed_random import CounterRandom
 from sslbench.environment import places
@@ -194,8 +196,7 @@ def test_methods_start_from_the_same_weights():
         tree = read_request(
             None, {"method": {"name": name}, "data": {"name": "toy-spectra"}}, [MEAN, "augmentation.name=toy-shift"]
         )
-        plan = make_plan(tree, CATALOG, DatasetCache(places()), MACHINE)
-        weights.append(
-            build_method(plan, plan.modalities, plan.context.target, 60, 3).encoders["spectrum"].linear.weight
-        )
+        inputs = split_plan(make_plan(tree, CATALOG, DatasetCache(places()), MACHINE)).trainings[0].pretrain
+        method = build_method(inputs, inputs.modalities, Target(kind="none"), 60)
+        weights.append(method.encoders["spectrum"].linear.weight)
     assert torch.equal(weights[0], weights[1])

@@ -16,6 +16,7 @@ from sslbench.catalog.discovery import PluginEntry, discover, installed_entries
 from sslbench.catalog.facts import Origin
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
+from sslbench.config.plan_stages import split_plan
 from sslbench.config.request import read_request
 from sslbench.data.table import Prepared
 from sslbench.environment import places
@@ -114,12 +115,14 @@ def make_table(plan) -> Prepared:
 @pytest.mark.parametrize("dataset", ["tags", "split-tags", "sizes"])
 @pytest.mark.parametrize("groups", ["none", "dish"])
 def test_no_fold_learns_from_its_test_samples(catalog, dataset, groups):
-    plan = planned(catalog, "toy-masks", dataset, "train.patience=1", f"splits.groups={groups}")
+    folds = [0] if dataset == "split-tags" else [*range(5)]
+    asked = (f"splits.groups={groups}", f"folds={folds}", "splits.label_fractions=[1.0]")
+    plan = planned(catalog, "toy-masks", dataset, "train.patience=1", *asked)
     table = make_table(plan)
     tested = []
-    for fold in (0,) if dataset == "split-tags" else range(5):
-        ((learned, watched),) = divide_pool(plan, [table], fold)
-        (task,) = make_tasks(plan, table, (fold,), None)
+    for training in split_plan(plan).trainings:
+        ((learned, watched),) = divide_pool(training.pretrain.pool, [table], uses_labels=False)
+        (task,) = make_tasks(training.evaluations[0].protocols[0], table)
         assert len(learned)
         assert len(watched)
         assert len(task.query)
@@ -133,7 +136,9 @@ def test_no_fold_learns_from_its_test_samples(catalog, dataset, groups):
 
 def test_the_official_split_is_used(catalog, tmp_path):
     plan = planned(catalog, "toy-masks", "split-tags", "train.patience=1", "splits.groups=none")
-    ((learned, watched),) = divide_pool(plan, [make_table(plan)], 0)
+    ((learned, watched),) = divide_pool(
+        split_plan(plan).trainings[0].pretrain.pool, [make_table(plan)], uses_labels=False
+    )
     split = plan.pretrain_parts[0].dataset.columns["split"]
     assert learned.tolist() == np.flatnonzero(split == "train").tolist()
     assert watched.tolist() == np.flatnonzero(split == "validation").tolist()

@@ -269,7 +269,7 @@ def test_every_augmentation_makes_views_under_autocast(photos, channels):
         if component.origin.distribution != "sslbench-vision":
             continue
         (planned,) = choose_augmentations(catalog, {"name": component.name}, ["view"], problems)
-        built = build_augmentation(planned, 64, modalities, None)
+        built = build_augmentation(planned.reset_unused(64), modalities, None)
         with torch.autocast("cpu", torch.bfloat16):
             views = view_maker.make(
                 {"image": photos[:, :channels]}, torch.arange(16), 0, built, {"view": Role(count=1)}

@@ -52,8 +52,9 @@ def _views(plan: Plan, table: Prepared, rows: np.ndarray[Any, np.dtype[np.int64]
     from sslbench.train.build import build_augmentation, make_views
 
     pool = Pool(members=[(table, np.arange(len(table)))], modalities=plan.modalities)
-    maker = make_views(plan, plan.modalities, SEED, torch.device("cpu"))
-    augmentation = build_augmentation(plan.augmentations[0], plan.view, plan.modalities, pool)
+    is_squashed = plan.prepare.fit == "squash"
+    maker = make_views(plan.modalities, SEED, torch.device("cpu"), is_squashed=is_squashed)
+    augmentation = build_augmentation(plan.augmentations[0].reset_unused(plan.view), plan.modalities, pool)
     natural = maker.natural(pool.read(rows))
     made = maker.make(natural, torch.from_numpy(rows), 0, augmentation, {role: plan.roles[role]})
     return list(made[role][:VIEWS])

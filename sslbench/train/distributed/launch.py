@@ -23,7 +23,6 @@ import torch.distributed as distributed
 from sslbench import environment
 from sslbench.api.errors import Diverged, Unavailable
 from sslbench.api.files import write_atomically
-from sslbench.config.plan import Plan
 from sslbench.progress import TrainingStep
 
 POLL_SECONDS = 0.5
@@ -37,25 +36,24 @@ ERROR_FILE = "error-{}.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerTask:
-    """The task of a worker process: a request, from which it makes the plan, and the pretraining to run."""
+    """The task of a worker process: a request, from which it makes the plan, and the key of the pretraining to run."""
 
     tree: Mapping[str, Any]
     threads: int
     precision: str
-    seed: int
-    fold: int
+    key: str
     tables: tuple[tuple[str, str], ...]
 
 
-def run_workers(plan: Plan, task: WorkerTask, folder: Path, on_step: Callable[[TrainingStep], None]) -> None:
-    """Run a task in `train.devices` processes and wait. Raises the first worker's error."""
+def run_workers(task: WorkerTask, processes: int, folder: Path, on_step: Callable[[TrainingStep], None]) -> None:
+    """Run a task in several processes of this machine and wait. Raises the first worker's error."""
     for stale in (folder / STEP_FILE, *folder.glob(ERROR_FILE.format("*"))):
         stale.unlink(missing_ok=True)
     write_atomically(folder / TASK_FILE, json.dumps(asdict(task)).encode())
-    torchrun = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={plan.train.devices}")
+    torchrun = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
     with (folder / "ranks.log").open("wb") as log:
         program = [*environment.isolated_python(), *torchrun, "-m", PROGRAM, str(folder)]
-        process = subprocess.Popen(program, stdout=log, stderr=log, env=environment.worker_environment(plan.threads))
+        process = subprocess.Popen(program, stdout=log, stderr=log, env=environment.worker_environment(task.threads))
         try:
             while process.poll() is None:
                 time.sleep(POLL_SECONDS)

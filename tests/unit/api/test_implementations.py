@@ -160,7 +160,7 @@ def test_a_stage_key_does_not_depend_on_where_the_implementation_is():
     catalog = discover(installed_entries())
     choice = choose(catalog, "protocol", "knn", {}, "knn", [])
     moved = replace(choice, component=replace(choice.component, spec=replace(choice.spec, build="elsewhere:Name")))
-    assert choice.key() == moved.key()
+    assert choice.key_form() == moved.key_form()
     assert choice.record_facts() == moved.record_facts()
 
 

@@ -17,10 +17,10 @@ from sslbench.api import Recipe
 from sslbench.api.errors import DataMissing, RequestError
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.datasets import DatasetCache
-from sslbench.config.path_settings import to_key_form
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request, with_recipe
 from sslbench.convert import convert, to_plain
+from sslbench.data.key_form import to_key_form
 from sslbench.environment import places
 from sslbench.report.console.listing import show_lines
 from sslbench.study.measure import shrink_plan

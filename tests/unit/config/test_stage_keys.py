@@ -10,7 +10,7 @@ from sslbench import environment
 from sslbench.api.files import digest_files
 from sslbench.app.run import run_requests
 from sslbench.config.choices import choose
-from sslbench.config.keys import run_id
+from sslbench.config.run_names import run_id
 from sslbench.progress import NoDisplay
 from tests.stage_plans import ALL, CATALOG, MACHINE, answers_of, changed, folder, image_tree, keys_of, planned
 
@@ -95,10 +95,10 @@ def test_a_package_is_known_by_the_name_that_it_is_imported_by():
 def test_versions_of_what_finds_cells_are_part_of_the_cells(monkeypatch):
     problems: list[str] = []
     cells, scans = (choose(CATALOG, "dataset", name, {}, "data", problems) for name in ("bbbc021", "digits"))
-    before = cells.key(), scans.key()
+    before = cells.key_form(), scans.key_form()
     with_versions(monkeypatch, scikit_image="99")
-    assert cells.key() != before[0]
-    assert scans.key() == before[1]
+    assert cells.key_form() != before[0]
+    assert scans.key_form() == before[1]
 
 
 def test_the_version_of_the_harness_is_part_of_every_stage(monkeypatch):

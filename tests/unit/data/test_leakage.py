@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from sslbench.api import Target, Task
 from sslbench.api.errors import RequestError
-from sslbench.config.settings import TrainSettings
+from sslbench.config.stage_inputs import DivisionInputs, PoolInputs
 from sslbench.data.splits import SplitSettings, divide, division_errors, tasks_of
 from sslbench.data.table import Prepared
 from sslbench.protocols.gallery import GalleryConfig
@@ -126,11 +125,17 @@ def prepared(request: Request, name: str = "x", target: str = "class") -> Prepar
     )  # fmt: skip
 
 
-def plan_of(rule: SplitSettings, pool: str, **values) -> SimpleNamespace:
-    train = TrainSettings(
-        patience=1, holdout_fraction=values.pop("share", 0.1), monitor=values.pop("watched", "validation")
+def divided_pool(
+    rule: SplitSettings, pool: str, tables: list[Prepared], *, labels=False, share=0.1, watched="validation"
+) -> list:
+    """The rows of a pool whose datasets are divided by one rule."""
+    is_divided, has_holdout = pool == "train" or labels, watched == "validation"
+    one = DivisionInputs(settings=rule, rules=(), libraries={})
+    divisions = (one,) * len(tables) if is_divided or has_holdout else ()
+    inputs = PoolInputs(
+        parts=(), divisions=divisions, is_divided=is_divided, fold=0, has_holdout=has_holdout, holdout_fraction=share
     )
-    return SimpleNamespace(splits=rule, pool=pool, train=train, spec=SimpleNamespace(uses_labels=False, **values))
+    return divide_pool(inputs, tables, uses_labels=labels)
 
 
 @settings(max_examples=100)
@@ -146,10 +151,9 @@ def test_learned_and_held_out_rows_share_no_group_in_one_table_or_two(request, p
         settings=request.settings, card=request.card,
     )  # fmt: skip
     tables = [prepared(request), prepared(other, "y", second)]
-    plan = plan_of(request.settings, pool, watched="validation" if held else "training")
-    plan.spec.uses_labels = labels
+    watched = "validation" if held else "training"
     try:
-        found = divide_pool(plan, tables, 0)
+        found = divided_pool(request.settings, pool, tables, labels=labels, watched=watched)
         divisions = [
             divide(t.labels, t.columns, request.settings, 0, t.groups) for t in tables if (t.labels >= 0).any()
         ]
@@ -220,7 +224,7 @@ def test_held_out_rows_keep_the_users_groups_whole(pool):
     rng = np.random.default_rng(0)
     columns = {"id": np.arange(600).astype(str), "dish": rng.integers(0, 60, 600).astype(str)}
     request = Request(rng.integers(0, 2, 600), columns, SplitSettings(groups="dish"), ())
-    ((learned, watched),) = divide_pool(plan_of(request.settings, pool), [prepared(request)], 0)
+    ((learned, watched),) = divided_pool(request.settings, pool, [prepared(request)])
     assert len(watched) >= 50
     assert not set(columns["dish"][learned]) & set(columns["dish"][watched])
 
@@ -230,7 +234,7 @@ def test_a_pool_of_one_group_is_refused_for_a_holdout():
         np.arange(60) % 2, {"id": np.arange(60).astype(str), "dish": np.full(60, "a")}, SplitSettings(groups="dish"), ()
     )
     with pytest.raises(ValueError, match=r"train\.monitor=validation: all 60 training samples are in one group"):
-        divide_pool(plan_of(request.settings, "all"), [prepared(request)], 0)
+        divided_pool(request.settings, "all", [prepared(request)])
 
 
 def test_unlabeled_rows_of_a_tested_group_or_of_another_instrument_are_not_learned_from():
@@ -238,13 +242,12 @@ def test_unlabeled_rows_of_a_tested_group_or_of_another_instrument_are_not_learn
     labels = np.where(rows < 200, rows % 2, -1)
     columns = {"id": rows.astype(str), "dish": (rows % 40).astype(str), "camera": np.where(rows // 100 % 2, "A", "B")}
     request = Request(labels, columns, SplitSettings(groups="dish"), ())
-    plan = plan_of(request.settings, "train", share=0.1, watched="training")
     division = divide(labels, columns, request.settings, 0, ())
-    ((learned, _),) = divide_pool(plan, [prepared(request)], 0)
+    ((learned, _),) = divided_pool(request.settings, "train", [prepared(request)], watched="training")
     assert (labels[learned] < 0).any()
     assert set(columns["dish"][learned]) == set(columns["dish"][division.bank])
-    plan.splits = SplitSettings(transfer="camera", bank="A", query="B")
-    ((learned, _),) = divide_pool(plan, [prepared(request)], 0)
+    transfer = SplitSettings(transfer="camera", bank="A", query="B")
+    ((learned, _),) = divided_pool(transfer, "train", [prepared(request)], watched="training")
     assert set(columns["camera"][learned]) == {"A"}
     assert (labels[learned] < 0).sum() == 100
 
@@ -253,7 +256,7 @@ def test_test_samples_without_labels_are_not_learned_from():
     columns = {"id": np.arange(60).astype(str), "split": np.array(["train"] * 40 + ["test"] * 20)}
     table = prepared(Request(np.full(60, -1), columns, SplitSettings(), ()), target="none")
     for pool, rows in (("train", 40), ("all", 60)):
-        ((learned, _),) = divide_pool(plan_of(SplitSettings(), pool, watched="training"), [table], 0)
+        ((learned, _),) = divided_pool(SplitSettings(), pool, [table], watched="training")
         assert len(learned) == rows
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sslbench.api.values import Modality, Target
-from sslbench.data.canvas import PrepareSettings
 from sslbench.data.loader import epoch_order, read_ahead
-from sslbench.data.prepare import PrepareJob, prepare
+from sslbench.data.prepare import prepare
+from sslbench.data.prepare_inputs import PrepareInputs, SampleInputs
 from sslbench.data.table import Pool, Prepared, open_prepared, with_statistics
 from sslbench.stages.lease import Leases
 from sslbench.stages.stage import make_stage
@@ -39,17 +40,19 @@ class Ragged:
         return "ragged"
 
 
-def ragged_job(n: int = 40) -> PrepareJob:
-    return PrepareJob(name="ragged", dataset=Ragged(n), settings=PrepareSettings(), canvas=0, groups=())
+def ragged_inputs(n: int = 40, unreadable: float = 0.05) -> PrepareInputs:
+    part = SimpleNamespace(dataset=Ragged(n), fingerprint=lambda: "ragged", key_form=lambda: "ragged")
+    samples = SampleInputs(part=part, layouts=(), canvas=0, fit="pad", background="as-is", groups=(), decoders={})
+    return PrepareInputs(samples=samples, unreadable=unreadable)
 
 
-def made(job: PrepareJob, folder: Path) -> Prepared:
-    prepare(job, folder, lambda done, total: None)
-    return open_prepared(folder, job.name)
+def made(inputs: PrepareInputs, folder: Path) -> Prepared:
+    prepare(inputs, "ragged", folder, lambda done, total: None)
+    return open_prepared(folder, "ragged")
 
 
 def test_ragged_columns_are_padded_at_the_end_and_have_a_length(tmp_path):
-    table = made(ragged_job(), tmp_path)
+    table = made(ragged_inputs(), tmp_path)
     rows = np.array([5, 0, 17])
     batch = table.read(rows)
     source = Ragged(40)
@@ -74,7 +77,9 @@ def _prepare_slowly(folder: Path, counter) -> None:
             with counter.get_lock():
                 counter.value += 1
 
-    state = make_stage(folder / "key", "prepare", lambda scratch: prepare(ragged_job(), scratch, tick), Leases(), print)
+    state = make_stage(
+        folder / "key", "prepare", lambda scratch: prepare(ragged_inputs(), "ragged", scratch, tick), Leases(), print
+    )
     assert state == "done"
 
 
@@ -91,10 +96,9 @@ def test_two_processes_prepare_once(tmp_path):
 
 
 def test_a_shape_that_was_not_announced_is_unreadable(tmp_path):
-    job = ragged_job(10)
-    job.dataset.rows[3] = np.zeros((4, 5), np.float32)
-    job = PrepareJob(name="r", dataset=job.dataset, settings=PrepareSettings(unreadable=0.5), canvas=0, groups=())
-    table = made(job, tmp_path)
+    inputs = ragged_inputs(10, unreadable=0.5)
+    inputs.samples.part.dataset.rows[3] = np.zeros((4, 5), np.float32)
+    table = made(inputs, tmp_path)
     assert len(table) == 9
     assert "profile has shape (4, 5), but the dataset declares (0, 2)" in table.unreadable[0]
 
@@ -109,7 +113,7 @@ def test_epochs_are_permutations_that_depend_on_seed_and_epoch_alone():
 
 
 def test_an_error_while_reading_reaches_the_reader(tmp_path):
-    table = made(ragged_job(), tmp_path)
+    table = made(ragged_inputs(), tmp_path)
     pool = Pool(members=[(table, np.arange(40))], modalities=table.modalities)
     with pytest.raises(IndexError, match="out of bounds"):
         list(read_ahead(pool, [np.array([1]), np.array([1000])]))

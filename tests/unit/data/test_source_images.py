@@ -61,9 +61,10 @@ def test_data_without_groups_is_the_same_with_none():
 
 
 def test_a_pool_of_several_datasets_keeps_nothing_together_with_none():
-    tables = [({"source": np.array(["a", "a", "b"])}, ("source",))] * 2
-    assert [key is not None for key in joint_group_keys(tables, SplitSettings())] == [True, True]
-    assert joint_group_keys(tables, SplitSettings(groups="none")) == [None, None]
+    columns, card = {"source": np.array(["a", "a", "b"])}, ("source",)
+    keys = joint_group_keys([(columns, card, SplitSettings())] * 2)
+    assert [key is not None for key in keys] == [True, True]
+    assert joint_group_keys([(columns, card, SplitSettings(groups="none"))] * 2) == [None, None]
 
 
 def test_an_annotation_of_two_images_and_an_image_of_two_classes_are_errors(micrographs, tmp_path):

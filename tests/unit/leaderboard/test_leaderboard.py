@@ -18,8 +18,8 @@ from sslbench.app.run import detect_machine
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.baselines import plan_with_baselines
 from sslbench.config.datasets import DatasetCache
-from sslbench.config.keys import run_id
 from sslbench.config.request import read_request
+from sslbench.config.run_names import run_id
 from sslbench.leaderboard.commands import check_all, find_bundle
 from sslbench.leaderboard.submission.bundle import pack_bits, unpack_bits
 from sslbench.leaderboard.submission.check import check_bundle

@@ -9,10 +9,11 @@ import pytest
 
 from sslbench import environment
 from sslbench.config.datasets import DatasetCache
-from sslbench.config.keys import run_id
 from sslbench.config.plan import make_plan
+from sslbench.config.plan_stages import split_plan
 from sslbench.config.request import read_request
-from sslbench.data.prepare import PrepareJob, prepare
+from sslbench.config.run_names import run_id
+from sslbench.data.prepare import prepare
 from tests.stage_plans import ALL, CATALOG, MACHINE, answers_of, changed, folder, image_tree, keys_of, planned
 
 
@@ -44,10 +45,9 @@ def test_a_folder_may_lie_anywhere(tmp_path, monkeypatch):
         assert run_id(plan) == run_id(plans[0])
     made = []
     for place, plan in enumerate(plans):
-        part, target = plan.evaluate_parts[0], tmp_path / f"prepared-{place}"
+        target = tmp_path / f"prepared-{place}"
         target.mkdir()
-        job = PrepareJob(name="x", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
-        prepare(job, target, lambda done, total: None)
+        prepare(split_plan(plan).tables[0], "x", target, lambda done, total: None)
         made.append(np.load(target / "image.npy"))
     assert made[0].shape[-1] == made[0].shape[-2]
     assert np.array_equal(made[0], made[1]), "the noise around an image differs"
@@ -63,8 +63,7 @@ def test_the_noise_around_an_image_does_not_depend_on_other_images(tmp_path):
         plan = planned("prepare.size=16", data=folder(root))
         part, target = plan.evaluate_parts[0], tmp_path / f"prepared-{name}"
         target.mkdir()
-        job = PrepareJob(name="x", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
-        prepare(job, target, lambda done, total: None)
+        prepare(split_plan(plan).tables[0], "x", target, lambda done, total: None)
         made.append(dict(zip(part.dataset.columns["id"].tolist(), np.load(target / "image.npy"), strict=True)))
     assert all(np.array_equal(image, made[0][name]) for name, image in made[1].items())
 

@@ -12,15 +12,16 @@ import torch
 from lightning_fabric import Fabric
 
 import sslbench
-from sslbench.api import Loss, PlanContext, Target
+from sslbench.api import Loss, Target
 from sslbench.api.errors import RequestError
 from sslbench.api.modules import Objective
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
+from sslbench.config.plan_stages import split_plan
 from sslbench.config.request import read_request
 from sslbench.config.settings import TrainSettings
-from sslbench.data.prepare import PrepareJob, prepare
+from sslbench.data.prepare import prepare
 from sslbench.data.table import open_prepared
 from sslbench.environment import places
 from sslbench.train.build import gather_training_data
@@ -30,7 +31,6 @@ from sslbench.train.feeds import FeatureFeed, SampleFeed
 from sslbench.train.loop import Training, should_stop, train
 from sslbench.train.pretrain import _make_holdout_feed
 
-CONTEXT = PlanContext(modalities={}, shapes={}, samples=9, batch_size=128, epochs=1, target=Target(kind="none"))
 SETTINGS = {
     "recipe": "quick", "augmentation.name": "digits", "backbone.widths": [8, 8, 16, 16], "train.batch_size": 128,
     "train.precision": "float32", "seeds": [0], "baselines": "none", "protocols": ["knn"], "threads": 1,
@@ -102,15 +102,14 @@ def gather_digits(tmp_path, groups: str = "", **settings):
     overrides = [f"{path}={value}" for path, value in {**settings, "train.patience": 1}.items()]
     tree = read_request(None, {"method": {"name": "simclr"}, "data": {"name": "digits"}}, overrides)
     plan = make_plan(tree, catalog, DatasetCache(places()), Machine(threads=1, precision="float32"))
-    part = plan.pretrain_parts[0]
-    job = PrepareJob(name="digits", dataset=part.dataset, settings=plan.prepare, canvas=plan.canvas, groups=())
+    stages = split_plan(plan)
     (tmp_path / "prepared").mkdir()
-    prepare(job, tmp_path / "prepared", lambda done, of: None)
+    prepare(stages.pool[0], "digits", tmp_path / "prepared", lambda done, of: None)
     table = open_prepared(tmp_path / "prepared", "digits")
     if groups:
         blocks = np.array([f"block {row // 7}" for row in range(len(table))])
         table = replace(table, columns={**table.columns, groups: blocks}, groups=(groups,))
-    return gather_training_data(plan, [table], 0)
+    return gather_training_data(stages.trainings[0].pretrain, [table])
 
 
 @pytest.mark.parametrize("pool", ["train", "all"])
@@ -199,13 +198,12 @@ def test_few_holdout_rows_form_a_batch_of_a_power_of_two(tmp_path):
     assert record.training[0]["samples"] == 1797 - 36
 
     for rows, batch in ((2, 2), (17, 16), (127, 64), (128, 128), (300, 128)):
-        plan = SimpleNamespace(
-            method=SimpleNamespace(config=None), spec=SimpleNamespace(check=lambda *_: ()), context=CONTEXT
-        )
-        data = SimpleNamespace(holdout=range(rows), holdout_labels=None, pool=range(5))
+        method, spec = SimpleNamespace(config=None), SimpleNamespace(check=lambda *_: ())
+        inputs = SimpleNamespace(method=method, spec=spec, modalities={}, training=None)
+        data = SimpleNamespace(holdout=range(rows), holdout_labels=None, pool=range(5), target=Target(kind="none"))
         feed = SampleFeed(pool=[], views=None, roles={}, augmentations=[], batch_size=128, grad_accumulation=4, seed=0,
                           processes=SingleProcess())  # fmt: skip
-        holdout = _make_holdout_feed(plan, feed, data)
+        holdout = _make_holdout_feed(inputs, TrainSettings(), feed, data)
         assert (holdout.batch_size, holdout.grad_accumulation, holdout.first_index) == (batch, 1, 5)
 
 
