@@ -15,7 +15,8 @@ from sslbench.api.errors import (
 from sslbench.api.executors import Executor, ExecutorSpec, WorkerPool
 from sslbench.api.hooks import hookimpl
 from sslbench.api.layouts import ANY_LAYOUT, Layout, LayoutSpec, PrepareOptions, scale_to_range
-from sslbench.api.protocols import Metric, Need, ProtocolSpec, RenamedMetric
+from sslbench.api.metrics import Derivation, Metric
+from sslbench.api.protocols import Need, ProtocolSpec, RenamedMetric
 from sslbench.api.ranges import (
     AnyFloat,
     Ascending,
@@ -97,6 +98,7 @@ __all__ = [
     "DatasetCard",
     "DatasetSpec",
     "Dependency",
+    "Derivation",
     "Diverged",
     "Event",
     "Executor",

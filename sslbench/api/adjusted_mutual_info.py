@@ -6,7 +6,8 @@ only the contingency table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,39 @@ def adjusted_mutual_info(labels: Codes, clusters: Codes, draws: int, rng: np.ran
             "ami_max_null_sd": float(np.std(null, ddof=1 if draws > 1 else 0)),
         }
     return found
+
+
+def ami_max(labels: Codes, clusterings: Sequence[Codes]) -> float:
+    """Return the mean AMI of several clusterings [n], with max normalization."""
+    return float(np.mean([_ami(labels, clusters)["ami_max"] for clusters in clusterings]))
+
+
+def ami_arithmetic(labels: Codes, clusterings: Sequence[Codes]) -> float:
+    """Return the mean AMI of several clusterings [n], with arithmetic normalization."""
+    return float(np.mean([_ami(labels, clusters)["ami_arithmetic"] for clusters in clusterings]))
+
+
+def ami_max_deviation(labels: Codes, clusterings: Sequence[Codes]) -> float | None:
+    """Return the standard deviation (n - 1) of the AMI of several clusterings [n]; None for one."""
+    found = [_ami(labels, clusters)["ami_max"] for clusters in clusterings]
+    return float(np.std(found, ddof=1)) if len(found) > 1 else None
+
+
+def ami_max_by_chance(labels: Codes, clusters: Codes, draws: int, rng: np.random.Generator) -> tuple[float, float]:
+    """Return mean and standard deviation of the AMI of clusters [n] under permuted labels."""
+    found = adjusted_mutual_info(labels, clusters, draws, rng)
+    return found["ami_max_null"], found["ami_max_null_sd"]
+
+
+def _ami(labels: Codes, clusters: Codes) -> Mapping[str, float]:
+    return _cached_ami(labels.astype(np.int64).tobytes(), clusters.astype(np.int64).tobytes())
+
+
+@lru_cache(maxsize=64)
+def _cached_ami(labels: bytes, clusters: bytes) -> Mapping[str, float]:
+    """Compute the AMI once for the metrics of one clustering; most of the time goes into its expectation."""
+    first, second = (np.frombuffer(one, np.int64) for one in (labels, clusters))
+    return adjusted_mutual_info(first, second, 0, np.random.default_rng(0))
 
 
 def contingency_table(labels: Codes, clusters: Codes) -> Codes:

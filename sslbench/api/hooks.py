@@ -18,6 +18,7 @@ import pluggy
 
 from sslbench.api.executors import ExecutorSpec
 from sslbench.api.layouts import LayoutSpec
+from sslbench.api.metrics import Metric
 from sslbench.api.protocols import ProtocolSpec
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
@@ -62,6 +63,12 @@ def sslbench_datasets() -> Iterable[DatasetSpec[Any]]:
 @hookspec
 def sslbench_protocols() -> Iterable[ProtocolSpec[Any]]:
     """Return protocols."""
+    return ()
+
+
+@hookspec
+def sslbench_metrics() -> Iterable[Metric]:
+    """Return metrics in addition to those that protocols declare."""
     return ()
 
 

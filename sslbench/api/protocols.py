@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from sslbench.api.defaults import may_augment, tests_on_no_training_row, zero
+from sslbench.api.metrics import Metric
 from sslbench.api.specs import C, Spec
 from sslbench.api.values import TargetName
 
@@ -21,16 +22,6 @@ class Need(Enum):
     FEATURES = "one vector per sample and modality"
     SEQUENCES = "one vector per step"
     ENCODERS = "the trained encoders, a loop and the samples"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """A metric in addition to those that the harness computes from predictions."""
-
-    name: str
-    low: float
-    high: float
-    higher_is_better: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +39,8 @@ class ProtocolSpec(Spec[C]):
 
     targets: kinds of labels that it takes; it is left out on data of another kind.
     views: number of augmented views of each sample that are embedded too.
+    metrics: numbers that it reports, each a `Metric`, which is thereby installed; and names of other metrics, for which its
+        tables have a column although they are not shown by default.
     label_fractions: whether it is repeated for each fraction in `splits.label_fractions`.
     augments: whether its trainings augment samples.
     samples_seen: samples that its trainings process for a bank of a given size, for cost estimates (None: those of the data).
@@ -60,7 +53,7 @@ class ProtocolSpec(Spec[C]):
     needs: frozenset[Need]
     targets: frozenset[TargetName]
     views: Callable[[C], int] = zero
-    metrics: tuple[Metric, ...] = ()
+    metrics: tuple[Metric | str, ...] = ()
     renamed_metrics: tuple[RenamedMetric, ...] = ()
     label_fractions: bool = True
     augments: Callable[[C], bool] = may_augment
@@ -68,3 +61,13 @@ class ProtocolSpec(Spec[C]):
     is_default: bool = True
     tests_on_training_rows: Callable[[C], bool] = tests_on_no_training_row
     max_test_samples: Callable[[C], int] = zero
+
+    @property
+    def own_metrics(self) -> tuple[Metric, ...]:
+        """Return the metrics that the protocol declares."""
+        return tuple(metric for metric in self.metrics if isinstance(metric, Metric))
+
+    @property
+    def shown_metrics(self) -> tuple[str, ...]:
+        """Return the names of metrics that its tables show in addition to those shown by default."""
+        return tuple(metric for metric in self.metrics if isinstance(metric, str))

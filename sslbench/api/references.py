@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sslbench.api.ranges import Share
 from sslbench.api.specs import Citation, Setting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """One published number in [0, 1], with the names of this project; `spread` is its standard deviation, if given."""
+    """One published number, with the names of this project; `spread` is its standard deviation, if given."""
 
     method: str
     dataset: str
     protocol: str
     metric: str
-    value: Share
+    value: float
     spread: float | None = None
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 Kind: TypeAlias = Literal[
     "method", "backbone", "operation", "augmentation", "dataset", "protocol", "recipe", "study", "executor", "reference",
-    "layout",
+    "layout", "metric",
 ]  # fmt: skip
 Setting: TypeAlias = Scalar | tuple[Scalar, ...]
 

@@ -17,6 +17,7 @@ from sslbench.app.worker import exit_with_parent
 from sslbench.app.worker_progress import WorkerDisplay
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.events import EventBus
+from sslbench.catalog.metrics import installed_metrics
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import make_plan
 from sslbench.library_warnings import silence_library_warnings
@@ -40,7 +41,8 @@ def main(folder: Path, number: str) -> None:
     datasets = DatasetCache(environment.places())
     plans = [make_plan(run["tree"], catalog, datasets, detect_machine()) for run in content["runs"]]
     names = {run["name"] for run in content["runs"]}
-    runs = {run.name: run for plan in plans if (run := make_run(plan, store)).name in names}
+    metrics = installed_metrics(catalog)
+    runs = {run.name: run for plan in plans if (run := make_run(plan, store, metrics)).name in names}
     work(list(runs.values()), Leases(), display, EventBus(catalog, display.log), assists=True)
 
 

@@ -13,10 +13,13 @@ import numpy as np
 from sslbench import environment
 from sslbench.api.errors import RequestError, SslbenchError
 from sslbench.api.files import write_atomically
+from sslbench.api.metrics import Derivation
+from sslbench.api.suggestions import did_you_mean
 from sslbench.app.data import prepared_folder
 from sslbench.app.run import detect_machine, run_plans
 from sslbench.app.study import OpenedStudy
 from sslbench.catalog.facts import Catalog
+from sslbench.catalog.metrics import MetricTable, installed_metrics
 from sslbench.config.baselines import plan_with_baselines
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Plan
@@ -36,8 +39,11 @@ from sslbench.results.store import Store
 def make_suite(opened: OpenedStudy, display: Display) -> Suite:
     """Return the suite of a study; raises RequestError if its runs differ in protocols, seeds, folds or data."""
     problems = list(opened.grid.missing)
+    study, metrics = opened.study, opened.metrics
+    if study.ranked_by and study.ranked_by not in metrics:
+        problems.append(f"ranked_by={study.ranked_by}: not an installed metric{did_you_mean(study.ranked_by, metrics)}")
     suite = Suite(
-        name=opened.study.name, summary=opened.study.summary, study=opened.study.name, scale=opened.study.scale
+        name=study.name, summary=study.summary, study=study.name, scale=study.scale, ranked_by=study.ranked_by
     )
     datasets: dict[str, SuiteData] = {}
     protocols: dict[str, SuiteProtocol] = {}
@@ -60,10 +66,18 @@ def make_suite(opened: OpenedStudy, display: Display) -> Suite:
     if problems or not opened.grid.rows:
         problems = problems or ["it has no runs"]
         raise RequestError([f"study {opened.study.name} cannot become a suite: {problem}" for problem in problems])
+    columns = [name for name in metrics if any(_has_column(metrics, one, protocols[one], name) for one in protocols)]
     return replace(
-        suite, seeds=seeds.pop(), folds=folds.pop(), pool=pools.pop(), baselines=tuple(sorted(baselines)), datasets=datasets,
-        protocols=protocols,
+        suite, metrics=tuple(columns), seeds=seeds.pop(), folds=folds.pop(), pool=pools.pop(),
+        baselines=tuple(sorted(baselines)),
+        datasets=datasets, protocols=protocols,
     )  # fmt: skip
+
+
+def _has_column(metrics: MetricTable, name: str, protocol: SuiteProtocol, metric: str) -> bool:
+    """Return whether a protocol has a metric, and its tables show it."""
+    is_predicted = metrics[metric].derived_from is Derivation.CONFUSION  # suites have classes
+    return metrics.is_shown(name, metric) and (is_predicted or metric in protocol.metrics)
 
 
 def _add_consistent(known: dict[str, Any], found: Mapping[str, Any], kind: str, problems: list[str]) -> None:
@@ -77,7 +91,7 @@ def _protocols(plan: Plan) -> dict[str, SuiteProtocol]:
     return {
         choice.name: SuiteProtocol(
             version=choice.spec.version, settings=to_plain(choice.config),
-            metrics={metric.name: (float(metric.low), float(metric.high)) for metric in choice.spec.metrics},
+            metrics={metric.name: (float(metric.low), float(metric.high)) for metric in choice.spec.own_metrics},
         )
         for choice in plan.protocols
     }  # fmt: skip
@@ -121,20 +135,21 @@ def verify(
     record = run_plans([plan], Store(root=out), catalog, display).records[0]
     if record.status not in ("done", "collapsed"):
         raise SslbenchError(f"{bundle.name}: the run is {record.status}: {record.reason}")
-    furthest, where = largest_difference(bundle.record, record)
+    furthest, where = largest_difference(bundle.record, record, installed_metrics(catalog))
     return Verification(
         by=by, on=environment.today(), machine=machine, record=bundle.manifest.files[RECORD], furthest=furthest,
         where=where, versions=dict(record.versions),
     )  # fmt: skip
 
 
-def largest_difference(first: Record, second: Record) -> tuple[float, str]:
+def largest_difference(first: Record, second: Record, metrics: MetricTable) -> tuple[float, str]:
     """Return the largest difference of two records' accuracies, and where it is; raises SslbenchError without common ones."""
+    compared = {metric.name for metric in metrics.accuracies}
     values = {(place_of(s), s.metric): s.value for s in second.scores if s.epoch is None and s.chosen_on != "query"}
     gaps = {
         (place_of(s), s.metric): abs(s.value - values[place_of(s), s.metric])
         for s in first.scores
-        if s.metric.endswith("_accuracy") and s.chosen_on != "query" and (place_of(s), s.metric) in values
+        if s.metric in compared and s.chosen_on != "query" and (place_of(s), s.metric) in values
     }
     if not gaps:
         raise SslbenchError("the two runs have no accuracy in common")

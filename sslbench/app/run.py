@@ -16,6 +16,7 @@ from sslbench.app.run_costs import RunCosts
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.events import EventBus
 from sslbench.catalog.facts import Catalog
+from sslbench.catalog.metrics import MetricTable, installed_metrics
 from sslbench.config.baselines import plan_with_baselines
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, Plan
@@ -105,11 +106,11 @@ def data_lines(plans: Sequence[Plan]) -> Iterator[str]:
         yield from describe_summary(summarize_data(part.name, part.dataset, plan.splits, groups))
 
 
-def list_runs(plans: Sequence[Plan], store: Store) -> list[tuple[Plan, Run]]:
+def list_runs(plans: Sequence[Plan], store: Store, metrics: MetricTable) -> list[tuple[Plan, Run]]:
     """List the distinct runs of plans, each with the first plan that needs it."""
     found: dict[str, tuple[Plan, Run]] = {}
     for plan in plans:
-        run = make_run(plan, store)
+        run = make_run(plan, store, metrics)
         found.setdefault(run.name, (plan, run))
     return list(found.values())
 
@@ -121,7 +122,7 @@ def run_plans(
 
     Raises DataBroken or RequestError if a stage raised one, as the user can fix those.
     """
-    planned = list_runs(plans, store)
+    planned = list_runs(plans, store, installed_metrics(catalog))
     runs = [run for _, run in planned]
     stages = distinct_stages(runs)
     if environment.process_count() > 1:

@@ -15,6 +15,7 @@ from sslbench.app.run import detect_machine
 from sslbench.app.study_folder import StudyFolder, run_study
 from sslbench.app.worker_progress import read_worker_progress
 from sslbench.catalog.facts import Catalog
+from sslbench.catalog.metrics import MetricTable, installed_metrics
 from sslbench.config.choices import choose
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine
@@ -50,6 +51,11 @@ class OpenedStudy:
     grid: Grid
     machine: Machine
 
+    @property
+    def metrics(self) -> MetricTable:
+        """Return the installed metrics."""
+        return installed_metrics(self.catalog)
+
 
 def open_study(
     catalog: Catalog,
@@ -66,7 +72,7 @@ def open_study(
     points = make_points(study, overrides)
     machine = detect_machine()
     problems = find_unknown_names(study)
-    problems += published_problems(study)
+    problems += published_problems(study, installed_metrics(catalog))
     against = {table.name: catalog.find("method", table.against) for table in study.tables if table.against}
     problems += [f"tables[{name}].against: {found}" for name, found in against.items() if isinstance(found, str)]
     try:
@@ -114,7 +120,7 @@ def run(opened: OpenedStudy, executor: Executor, progress: StudyProgress, *, ret
     """Run everything that is not finished, and make the report."""
     opened.folder.write(opened.study, opened.points, opened.grid, opened.machine)
     threads = max((row.plan.threads for row in opened.grid.rows), default=1)
-    run_study(opened.folder, opened.grid, executor, threads, progress, retry=retry)
+    run_study(opened.folder, opened.grid, opened.metrics, executor, threads, progress, retry=retry)
     return report(opened)
 
 
@@ -122,7 +128,7 @@ def report(opened: OpenedStudy) -> Report:
     """Make tables and figures from the finished runs."""
     results, points = _results(opened)
     published = compare_with_published(opened.catalog, results)
-    return make_report(opened.study, results, points, opened.folder.path, published)
+    return make_report(opened.study, results, points, opened.folder.path, opened.metrics, published)
 
 
 def class_effects(opened: OpenedStudy, settings: ClassEffectSettings, folder: Path) -> Sequence[ReportTable]:
@@ -186,7 +192,7 @@ def status_lines(opened: OpenedStudy) -> Iterator[str]:
     for row in opened.grid.rows:
         earlier = earlier_runs(listed, row.points)
         existing = [name for name in earlier if (opened.folder.store.run(name) / "record.json").exists()]
-        runs.append(make_run(row.plan, opened.folder.store))
+        runs.append(make_run(row.plan, opened.folder.store, opened.metrics))
         found.append(find_status(runs[-1], leases, existing))
     yield ", ".join(f"{sum(s.state == state for s in found)} {state}" for state in ORDER) + f" of {len(found)} runs"
     active = read_worker_progress(opened.folder.workers)

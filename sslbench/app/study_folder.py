@@ -15,6 +15,7 @@ from sslbench.api.executors import Executor, WorkerPool
 from sslbench.api.files import write_atomically
 from sslbench.app.worker_progress import clear_worker_progress, read_worker_progress
 from sslbench.catalog.facts import Catalog
+from sslbench.catalog.metrics import MetricTable
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine
 from sslbench.convert import to_plain
@@ -81,12 +82,19 @@ class StudyFolder:
 
 
 def run_study(
-    folder: StudyFolder, grid: Grid, executor: Executor, threads: int, progress: StudyProgress, *, retry: bool
+    folder: StudyFolder,
+    grid: Grid,
+    metrics: MetricTable,
+    executor: Executor,
+    threads: int,
+    progress: StudyProgress,
+    *,
+    retry: bool,
 ) -> Sequence[Run]:
     """Let an executor's workers run all unfinished stages; raises DataMissing before anything starts."""
     if grid.missing:
         raise DataMissing("\n".join(grid.missing))
-    runs = [make_run(row.plan, folder.store) for row in grid.rows]
+    runs = [make_run(row.plan, folder.store, metrics) for row in grid.rows]
     require_space_for(distinct_stages(runs).values())
     if retry:
         _clear_failures(runs)

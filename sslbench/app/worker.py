@@ -16,6 +16,7 @@ from sslbench.app.study_folder import StudyFolder
 from sslbench.app.worker_progress import WorkerDisplay
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.events import EventBus
+from sslbench.catalog.metrics import installed_metrics
 from sslbench.library_warnings import silence_library_warnings
 from sslbench.pipeline.stages import make_run
 from sslbench.stages.lease import Leases
@@ -30,7 +31,7 @@ def main(folder: Path, number: str) -> None:
     catalog = discover(installed_entries(), disabled=environment.disabled_plugins())
     display = WorkerDisplay(study.workers, f"{environment.host_name()}-{number}")
     grid = study.grid(catalog, display.log)
-    runs = [make_run(row.plan, study.store) for row in grid.rows]
+    runs = [make_run(row.plan, study.store, installed_metrics(catalog)) for row in grid.rows]
     work(runs, Leases(), display, EventBus(catalog, display.log))
 
 

@@ -189,7 +189,12 @@ def _load_components(origin: Origin, hook: str, function: Callable[[], Any]) -> 
     for spec in specs:
         for sentence in _run_guarded(hook, partial(lambda one: list(broken_rules(kind, one)), spec)):
             raise _PluginError(hook, sentence)
-    return [Component(kind=kind, spec=spec, origin=origin) for spec in specs]
+    # metrics that a protocol declares are installed with it
+    own = [metric for spec in specs for metric in (spec.own_metrics if kind == "protocol" else ())]
+    return [
+        *(Component(kind=kind, spec=spec, origin=origin) for spec in specs),
+        *(Component(kind="metric", spec=metric, origin=origin) for metric in own),
+    ]
 
 
 def _advise(origin: Origin, seconds: float, heavy: list[str]) -> list[Problem]:
@@ -206,7 +211,9 @@ def _advise(origin: Origin, seconds: float, heavy: list[str]) -> list[Problem]:
 def _build_catalog(found: list[Component], listeners: list[EventListener], problems: list[Problem]) -> Catalog:
     claims: dict[tuple[Kind, str], list[Component]] = defaultdict(list)
     for component in found:
-        claims[component.kind, component.name].append(component)
+        rivals = claims[component.kind, component.name]
+        if component.kind != "metric" or component.spec not in [one.spec for one in rivals]:
+            rivals.append(component)  # several protocols may declare the same metric
     contested = {key: tuple(c.origin for c in rivals) for key, rivals in claims.items() if len(rivals) > 1}
     label: Literal["contested"] = "contested"
     hook_of = {kind: hook for hook, (kind, _) in HOOKS.items()}

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, cast, get_args
 
 from sslbench.api.errors import ImplementationError
 from sslbench.api.layouts import LayoutSpec
+from sslbench.api.metrics import Metric
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, Kind, MethodSpec, Recipe, Setting, Spec, StudySpec
@@ -15,9 +16,9 @@ from sslbench.api.suggestions import did_you_mean
 from sslbench.api.values import Event
 from sslbench.old_names import COMPONENTS
 
-AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec | RecipeSpec | StudySpec | ReferenceSpec | LayoutSpec"
+AnySpec: TypeAlias = "Spec[Any] | AugmentationSpec | Metric | RecipeSpec | StudySpec | ReferenceSpec | LayoutSpec"
 KINDS: tuple[Kind, ...] = get_args(Kind)
-DATA_KINDS: frozenset[Kind] = frozenset({"augmentation", "recipe", "study", "reference", "layout"})
+DATA_KINDS: frozenset[Kind] = frozenset({"augmentation", "metric", "recipe", "study", "reference", "layout"})
 """Kinds without settings and families."""
 
 

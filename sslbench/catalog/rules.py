@@ -10,6 +10,7 @@ from typing import Any
 from sslbench.api.executors import ExecutorSpec
 from sslbench.api.implementations import FORM, is_implementation_name
 from sslbench.api.layouts import ANY_LAYOUT, DTYPES, LayoutSpec
+from sslbench.api.metrics import Derivation, Metric
 from sslbench.api.protocols import ProtocolSpec
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
@@ -32,6 +33,7 @@ HOOKS: Mapping[str, tuple[Kind, type[Any]]] = {
     "sslbench_augmentations": ("augmentation", AugmentationSpec),
     "sslbench_datasets": ("dataset", DatasetSpec),
     "sslbench_protocols": ("protocol", ProtocolSpec),
+    "sslbench_metrics": ("metric", Metric),
     "sslbench_recipes": ("recipe", RecipeSpec),
     "sslbench_studies": ("study", StudySpec),
     "sslbench_executors": ("executor", ExecutorSpec),
@@ -39,7 +41,10 @@ HOOKS: Mapping[str, tuple[Kind, type[Any]]] = {
     "sslbench_layouts": ("layout", LayoutSpec),
 }
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+METRIC_NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 BACKBONE_NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
+MAX_DIGITS = 9
+"""Largest number of decimal places in tables."""
 
 
 def broken_rules(kind: Kind, spec: Any) -> Iterator[str]:
@@ -55,7 +60,7 @@ def broken_rules(kind: Kind, spec: Any) -> Iterator[str]:
         return
     if spec.version < 1:
         yield f"{spec.name!r}: version is {spec.version!r}, not a whole number from 1"
-    if not spec.summary or "\n" in spec.summary:
+    if "\n" in spec.summary or not (spec.summary or kind == "metric"):
         yield f"{spec.name!r}: summary is not one line of text"
     if isinstance(spec, Spec):
         yield from _check_config(spec)
@@ -63,9 +68,9 @@ def broken_rules(kind: Kind, spec: Any) -> Iterator[str]:
 
 
 def _check_name(kind: Kind, spec: Any) -> Iterator[str]:
-    pattern = BACKBONE_NAME if kind == "backbone" else NAME
+    pattern = {"backbone": BACKBONE_NAME, "metric": METRIC_NAME}.get(kind, NAME)
     if not isinstance(spec.name, str) or not pattern.fullmatch(spec.name):
-        yield f"name {spec.name!r} is not lower-case words joined by '-'"
+        yield f"name {spec.name!r} is not lower-case words joined by '{'_' if kind == 'metric' else '-'}'"
 
 
 def _check_config(spec: Spec[Any]) -> Iterator[str]:
@@ -100,10 +105,33 @@ def _check_kind_fields(spec: Any) -> Iterator[str]:
             yield f"{spec.name!r}: modalities={spec.modalities!r} is not (minimum, maximum) with 1 <= minimum <= maximum"
     if isinstance(spec, LayoutSpec):
         yield from _check_layout(spec)
+    if isinstance(spec, Metric):
+        yield from _check_metric(spec)
+    if isinstance(spec, ProtocolSpec):
+        for metric in spec.own_metrics:
+            yield from (f"{spec.name!r}: metric {rule}" for rule in broken_rules("metric", metric))
     if isinstance(spec, AugmentationSpec):
         for role, changes in spec.roles.items():
             for name in [name for name in changes if name not in spec.operations]:
                 yield f"{spec.name!r}: role {role!r} changes {name!r}, which is not one of its operations"
+
+
+def _check_metric(metric: Metric) -> Iterator[str]:
+    name, compute = metric.name, metric.compute
+    for field in ("label", "unit", "source"):
+        if "\n" in getattr(metric, field):
+            yield f"{name!r}: {field} is not one line of text"
+    if not metric.low < metric.high:
+        yield f"{name!r}: low={metric.low!r} and high={metric.high!r} are not a range"
+    if not 0 <= metric.digits <= MAX_DIGITS:
+        yield f"{name!r}: digits is {metric.digits!r}, not a whole number from 0 to {MAX_DIGITS}"
+    is_reported = metric.derived_from in (Derivation.FEATURES, Derivation.NOTHING)
+    if is_reported and compute is not None:
+        yield f"{name!r}: has a function, but nothing to compute it from. Set derived_from, or remove compute"
+    elif not is_reported and compute is None:
+        yield f"{name!r}: is derived from {metric.derived_from.value}, but has no function. Set compute"
+    if isinstance(compute, str) and not is_implementation_name(compute):
+        yield f"{name!r}: compute={compute!r} is not of the form {FORM!r}"
 
 
 def _check_layout(spec: LayoutSpec) -> Iterator[str]:

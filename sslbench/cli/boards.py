@@ -54,9 +54,11 @@ def board_submit(
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
     """Write and check a small bundle of predictions, selected settings and hashes for each run."""
+    from sslbench.catalog.metrics import installed_metrics
     from sslbench.leaderboard.commands import submit_all
 
-    _print_result(*submit_all(board, suite, runs, entry=entry, by=by, note=note))
+    metrics = installed_metrics(catalog_of())
+    _print_result(*submit_all(board, suite, runs, metrics, entry=entry, by=by, note=note))
 
 
 @board_app.command("check")
@@ -65,9 +67,10 @@ def board_check(
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
     """Recompute every number of every bundle, and report differences."""
+    from sslbench.catalog.metrics import installed_metrics
     from sslbench.leaderboard.commands import check_all
 
-    _print_result(*check_all(board, suites or []))
+    _print_result(*check_all(board, suites or [], installed_metrics(catalog_of())))
 
 
 @board_app.command("verify")

@@ -15,7 +15,7 @@ from sslbench.cli.options import Strict, catalog_of, command_group
 app = command_group("Compare self-supervised methods on your data, overall and for each class.")
 KINDS = {
     "methods": "method", "backbones": "backbone", "operations": "operation", "augmentations": "augmentation",
-    "datasets": "dataset", "protocols": "protocol", "studies": "study", "executors": "executor",
+    "datasets": "dataset", "protocols": "protocol", "metrics": "metric", "studies": "study", "executors": "executor",
     "recipes": "recipe", "references": "reference", "layouts": "layout",
 }  # fmt: skip
 

@@ -25,6 +25,9 @@ def run(
     recipe: Annotated[str, typer.Option(help="recipe of the method; see 'show method NAME'")] = "",
     protocols: Annotated[str, typer.Option(help="evaluation protocols, joined by ','")] = "",
     seeds: Annotated[str, typer.Option(help="pretraining seeds, such as 5,6,7")] = "",
+    metrics: Annotated[
+        str, typer.Option(help="metrics shown in addition to the default ones, joined by ','; see 'list metrics'")
+    ] = "",
     baselines: Annotated[str, typer.Option(help="baselines to compare with, joined by ','; none: no baselines")] = "",
     config: Annotated[Path | None, typer.Option(help="YAML file of settings")] = None,
     plan: Annotated[
@@ -39,6 +42,7 @@ def run(
         show_first_line(console, [value for value in (method, dataset) if value])
     from sslbench.app.run import run_requests
     from sslbench.app.run_costs import RunCosts
+    from sslbench.catalog.metrics import installed_metrics
     from sslbench.report.console.last_lines import last_lines
     from sslbench.report.console.progress_bars import display_for
     from sslbench.report.console.terminal import show_results
@@ -55,6 +59,7 @@ def run(
     options |= {key: value for key, value in plain.items() if value}
     display = display_for(console)
     catalog = catalog_of(strict=strict)
+    table = installed_metrics(catalog).showing([name for name in metrics.split(",") if name])
     if plan:
         show_plan(console, lists, options, overrides or [], config, out, catalog, display)
         return
@@ -63,10 +68,10 @@ def run(
         results = run_requests(lists, options, overrides or [], config, out, catalog, display, costs)
     if not results.records:  # of several processes started by torchrun or srun, only the first one prints
         return
-    show_results(console, results, compare_with_published(catalog, results))
+    show_results(console, results, table, compare_with_published(catalog, results))
     show_lines(console, costs.took_lines())
     console.print()
-    for line in last_lines(results, write_run_page(results), out):
+    for line in last_lines(results, write_run_page(results, table), out):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if any(record.status == "failed" for record in results.records):
         sys.exit(1)
@@ -82,10 +87,12 @@ def compare(
     out: Out = Path("runs"),
 ) -> None:
     """Compare two runs: paired differences overall and per class, and samples that only one run classifies correctly."""
+    from sslbench.catalog.metrics import installed_metrics
     from sslbench.report.compared_runs import compare_runs
     from sslbench.report.console.compared_runs import show_comparisons
 
-    show_comparisons(make_console(), compare_runs(first, second, out, protocol=protocol))
+    metrics = installed_metrics(catalog_of())
+    show_comparisons(make_console(), compare_runs(first, second, out, metrics, protocol=protocol))
 
 
 @app.command()

@@ -58,6 +58,7 @@ def show_plan(
     """Print the stages of a run and their estimated time; exits with 3 if data is missing."""
     from sslbench.app.run import list_runs, plan_requests
     from sslbench.app.run_costs import plan_lines
+    from sslbench.catalog.metrics import installed_metrics
     from sslbench.config.datasets import DatasetCache
     from sslbench.results.store import Store
 
@@ -73,6 +74,6 @@ def show_plan(
     )
     for sentence in dict.fromkeys(sentence for plan in plans for sentence in plan.warnings):
         display.warn(sentence)
-    show_lines(console, plan_lines(list_runs(plans, Store(root=out))))
+    show_lines(console, plan_lines(list_runs(plans, Store(root=out), installed_metrics(catalog))))
     if missing:
         sys.exit(DataMissing.exit_code)

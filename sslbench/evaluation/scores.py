@@ -1,4 +1,7 @@
-"""Compute and write the scores of a protocol's predictions."""
+"""Write the outcomes of a protocol: answers, clusters, reported scores and scores of classes.
+
+No metric is computed here: `evaluation.stored` derives those that are installed when a record is written.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as arrow
@@ -17,11 +20,15 @@ from numpy.typing import NDArray
 from sslbench.analysis.statistics import metrics
 from sslbench.api.values import Artifact, ImageArtifact, Outcome, SampleGroups, TableArtifact, Target, Task
 from sslbench.convert import to_plain
-from sslbench.results.record import ClassScore, Score
+from sslbench.results.record import ClassScore
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
 
 UNNAMED = ""
 """The dataset's name in the files of an evaluation."""
+OUTCOMES, ARRAYS, CONFUSION = "outcomes.json", "predictions.npz", "confusion.json"
+"""Files of an evaluation: its outcomes, predictions of several labels or numbers per sample, and confusion matrices."""
+Part: TypeAlias = Literal["test", "validation"]
+"""Samples that were predicted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +62,13 @@ def canonical_json(values: Mapping[str, Any]) -> str:
     return json.dumps(to_plain(values), sort_keys=True)
 
 
-def write_scores(
+def write_outcomes(
     outcomes: Iterable[Outcome], tasks: Sequence[Task], target: Target, labels: NDArray[np.int64], ids: NDArray[np.str_],
     key: EvaluationKey, folder: Path,
 ) -> None:  # fmt: skip
-    """Compute and write the scores, class scores, confusion, predictions and artifacts of one evaluation.
+    """Write the outcomes, predictions, clusters, class scores, confusion and artifacts of one evaluation.
 
-    Each draw of a question has its own scores; class scores and the confusion matrix are summed over draws.
+    Each draw of a question has its own outcome; class scores and the confusion matrix are summed over draws.
     """
     collected = _Collected(tasks=tasks, target=target, labels=labels, ids=ids, key=key)
     for number, outcome in enumerate(outcomes):
@@ -73,16 +80,17 @@ def write_scores(
 
 @dataclass(slots=True, kw_only=True)
 class _Collected:
-    """The scores, predictions, clusters and choices of the outcomes so far."""
+    """The reported scores, predictions, clusters and choices of the outcomes so far."""
 
     tasks: Sequence[Task]
     target: Target
     labels: NDArray[np.int64]
     ids: NDArray[np.str_]
     key: EvaluationKey
-    scores: list[Score] = field(default_factory=list)
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
     predictions: list[arrow.Table] = field(default_factory=list)
     partitions: list[arrow.Table] = field(default_factory=list)
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     counted: dict[tuple[int, str, str], ClassCounts] = field(default_factory=dict)
     choices: list[dict[str, Any]] = field(default_factory=list)
 
@@ -92,50 +100,52 @@ class _Collected:
         fold = int(setting.pop("fold", 0))
         question = canonical_json(setting)
         setting_json = question if outcome.draw is None else canonical_json({**setting, "draw": outcome.draw})
-        found = {**outcome.scores, **self._add_predictions(outcome, fold, question, setting_json)}
+        self._add_predictions(outcome, fold, question, setting_json)
         for fit, codes in enumerate(outcome.clusters):
-            line = {"fold": fold, "setting": setting_json, "fit": fit}
+            line = {"fold": fold, "setting": setting_json, "fit": fit, "outcome": len(self.outcomes)}
             truth = self.labels[outcome.rows]
             self.partitions.append(_make_table(self.ids[outcome.rows], truth, "cluster", codes, line))
         chosen = canonical_json(outcome.chosen)
         if outcome.considered:
             among = [{"what": canonical_json(what), "validation": share} for what, share in outcome.considered]
             self.choices.append({"fold": fold, "setting": setting_json, "chosen": chosen, "among": among})
-        for name, value in sorted(found.items()):
-            self.scores.append(
-                Score(
-                    dataset=UNNAMED, protocol=self.key.protocol, seed=self.key.seed, fold=fold, epoch=self.key.epoch,
-                    setting=setting_json, chosen=chosen, chosen_on=outcome.chosen_on, metric=name,
-                    value=_require_finite(name, value),
-                )
-            )  # fmt: skip
+        reported = {name: _require_finite(name, value) for name, value in outcome.scores.items()}
+        place = {"fold": fold, "setting": setting_json, "chosen": chosen, "chosen_on": outcome.chosen_on}
+        self.outcomes.append({**place, "scores": reported})
         return fold
 
-    def _add_predictions(self, outcome: Outcome, fold: int, question: str, setting_json: str) -> dict[str, float]:
-        """Add the predictions of an outcome, if it has any; returns the metrics that follow from them."""
+    def _add_predictions(self, outcome: Outcome, fold: int, question: str, setting_json: str) -> None:
+        """Add the predictions of an outcome, if it has any."""
         if outcome.predicted is None or outcome.rows is None:
-            return {}
-        truth, target = self.labels[outcome.rows], self.target
-        found = dict(_derive_metrics(truth, outcome.predicted, target))
+            return
+        parts: list[tuple[Part, NDArray[np.int64], NDArray[Any]]] = [("test", outcome.rows, outcome.predicted)]
         if outcome.validation is not None and outcome.task is not None and len(outcome.validation):
-            expected = self.labels[self.tasks[outcome.task].validation]
-            validation = _derive_metrics(expected, outcome.validation, target)
-            found |= {f"validation_{name}": value for name, value in validation.items()}
-        if target.kind == "class" and outcome.chosen_on != "query":
+            parts.append(("validation", self.tasks[outcome.task].validation, outcome.validation))
+        for part, rows, predicted in parts:
+            number, truth = len(self.outcomes), self.labels[rows]
+            if self.target.kind != "class":
+                name = f"{number}-{part}"
+                self.arrays |= {f"{name}-truth": truth, f"{name}-predicted": predicted.astype(np.float32)}
+                continue
+            line = {"fold": fold, "setting": setting_json, "chosen_on": outcome.chosen_on}
+            line |= {"outcome": number, "part": part}
+            codes = _predicted_classes(predicted)
+            self.predictions.append(_make_table(self.ids[rows], truth, "predicted", codes, line))
+        if self.target.kind == "class" and outcome.chosen_on != "query":
             predicted = _predicted_classes(outcome.predicted)
-            matrix = metrics.confusion(truth, predicted, len(target.names))
+            matrix = metrics.confusion(self.labels[outcome.rows], predicted, len(self.target.names))
             same = (fold, question, outcome.chosen_on)
             counts = self.counted.setdefault(same, ClassCounts(matrix=0 * matrix))
             counts.add(matrix, _bank_labels(outcome, self.tasks, self.labels))
-            line = {"fold": fold, "setting": setting_json, "chosen_on": outcome.chosen_on}
-            self.predictions.append(_make_table(self.ids[outcome.rows], truth, "predicted", predicted, line))
-        return found
 
     def write(self, folder: Path) -> None:
         """Write all files of the evaluation; a table without rows is written too."""
         none = np.zeros(0, np.int64)  # labels [n, C] would not fit a table's column
-        no_prediction = _make_table(self.ids[:0], none, "predicted", none, {"fold": 0, "setting": "", "chosen_on": ""})
-        no_cluster = _make_table(self.ids[:0], none, "cluster", none, {"fold": 0, "setting": "", "fit": 0})
+        line = {"fold": 0, "setting": ""}
+        no_prediction = _make_table(
+            self.ids[:0], none, "predicted", none, {**line, "chosen_on": "", "outcome": 0, "part": ""}
+        )
+        no_cluster = _make_table(self.ids[:0], none, "cluster", none, {**line, "fit": 0, "outcome": 0})
         parquet.write_table(arrow.concat_tables([no_prediction, *self.predictions]), folder / PREDICTIONS)
         parquet.write_table(arrow.concat_tables([no_cluster, *self.partitions]), folder / ASSIGNMENTS)
         (folder / CHOICES).write_text(json.dumps(self.choices))
@@ -144,15 +154,14 @@ class _Collected:
             classes += _class_scores(one, self.target, self.key, fold, question)
             line = {"fold": fold, "setting": question, "chosen_on": chosen_on}
             confusions.append({**line, "counts": _sparse(one.matrix)})
-        (folder / "confusion.json").write_text(json.dumps(confusions))
-        content = {"scores": to_plain(self.scores), "classes": to_plain(classes)}
-        (folder / "scores.json").write_text(json.dumps(content, sort_keys=True, allow_nan=False))
-
-
-def read_scores(folder: Path, dataset: str) -> tuple[list[Score], list[ClassScore]]:
-    """Read the scores that `write_scores` wrote, and add the dataset's name."""
-    content, name = json.loads((folder / "scores.json").read_text()), {"dataset": dataset}
-    return [Score(**(s | name)) for s in content["scores"]], [ClassScore(**(c | name)) for c in content["classes"]]
+        (folder / CONFUSION).write_text(json.dumps(confusions))
+        if self.arrays:
+            np.savez_compressed(folder / ARRAYS, **self.arrays)  # type: ignore[arg-type]
+        content = {
+            "key": to_plain(self.key), "kind": self.target.kind, "classes": len(self.target.names), "outcomes": self.outcomes,
+            "class_scores": to_plain(classes),
+        }  # fmt: skip
+        (folder / OUTCOMES).write_text(json.dumps(content, sort_keys=True, allow_nan=False))
 
 
 def _require_finite(name: str, value: float) -> float:
@@ -176,12 +185,6 @@ def _bank_labels(outcome: Outcome, tasks: Sequence[Task], labels: NDArray[np.int
 
 def _predicted_classes(predicted: NDArray[Any]) -> NDArray[np.int64]:
     return (predicted.argmax(1) if predicted.ndim == 2 else predicted).astype(np.int64)
-
-
-def _derive_metrics(truth: NDArray[np.int64], predicted: NDArray[Any], target: Target) -> Mapping[str, float]:
-    if target.kind == "labels":
-        return metrics.label_summary(truth, predicted.astype(np.float64))
-    return metrics.summary(metrics.confusion(truth, _predicted_classes(predicted), len(target.names)))
 
 
 def _class_scores(

@@ -20,7 +20,7 @@ from sslbench.data.views import ViewMaker
 from sslbench.environment import seed_from
 from sslbench.evaluation.bench import HarnessBench, HarnessTrial
 from sslbench.evaluation.features import extract, extract_views, open_features
-from sslbench.evaluation.scores import EvaluationKey, write_scores
+from sslbench.evaluation.scores import EvaluationKey, write_outcomes
 from sslbench.progress import TrainingStep
 from sslbench.train.build import build_augmentation, load_training_facts, make_views
 from sslbench.train.distributed.fabric import make_fabric
@@ -86,7 +86,7 @@ def make_tasks(inputs: EvaluateInputs, table: Prepared) -> tuple[Task, ...]:
 def evaluate_stage(
     inputs: EvaluateInputs, services: StageServices, on_step: Callable[[str, TrainingStep], None]
 ) -> None:
-    """Run one protocol, and write the scores of its outcomes."""
+    """Run one protocol, and write its outcomes."""
     table, protocol, seed, division = services.table, inputs.protocol, inputs.seed, inputs.division
     features, augmented, samples = services.features, services.augmented, inputs.extract.samples
     if features is None:
@@ -126,4 +126,4 @@ def evaluate_stage(
     evaluator: Evaluator = protocol.build()
     evaluation_key = EvaluationKey(protocol=protocol.component.name, seed=seed, epoch=inputs.extract.epoch)
     ids = table.columns.get("id", np.arange(len(table)).astype(str))
-    write_scores(evaluator.measure(trial), tasks, table.target, table.labels, ids, evaluation_key, services.folder)
+    write_outcomes(evaluator.measure(trial), tasks, table.target, table.labels, ids, evaluation_key, services.folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sslbench.api.errors import RequestError
 from sslbench.catalog.facts import Catalog
+from sslbench.catalog.metrics import MetricTable, installed_metrics
 from sslbench.leaderboard.site.build import build
 from sslbench.leaderboard.site.load import InstalledContext
 from sslbench.leaderboard.submission.bundle import Bundle, BundleError, read_bundle
@@ -22,7 +23,7 @@ MAX_PROBLEMS = 20
 
 
 def submit_all(
-    board: Path, suite_name: str, runs: Sequence[Path], *, entry: str, by: str, note: str
+    board: Path, suite_name: str, runs: Sequence[Path], metrics: MetricTable, *, entry: str, by: str, note: str
 ) -> tuple[list[str], bool]:
     """Submit runs one by one, and continue after a run that is refused.
 
@@ -35,7 +36,7 @@ def submit_all(
     lines, good = [], True
     for run in runs:
         try:
-            folder = submit(board, suite, run, entry=entry, by=by, note=note)
+            folder = submit(board, suite, run, metrics, entry=entry, by=by, note=note)
         except RequestError as error:
             lines += [f"refused: {problem}" for problem in error.problems]
             good = False
@@ -45,7 +46,7 @@ def submit_all(
     return lines, good
 
 
-def check_all(board: Path, suites: Sequence[str]) -> tuple[list[str], bool]:
+def check_all(board: Path, suites: Sequence[str], metrics: MetricTable) -> tuple[list[str], bool]:
     """Check every bundle of the named suites (none named: all), alone and against each other.
 
     Returns the lines to print, and whether every bundle passed.
@@ -53,7 +54,7 @@ def check_all(board: Path, suites: Sequence[str]) -> tuple[list[str], bool]:
     lines, good = [], True
     for name in suites or list_suites(board):
         suite = read_suite(board, name)
-        checked = check_suite(suite, board)
+        checked = check_suite(suite, board, metrics)
         for one in checked:
             shown = [f"{name}/{one.path.name}: {problem}" for problem in one.problems]
             lines += shown[:MAX_PROBLEMS]
@@ -81,7 +82,9 @@ def build_all(board: Path, catalog: Catalog, *, write: bool, processes: int) -> 
         raise RequestError([f"{board}: has no suite. Make one with 'sslbench leaderboard suite STUDY'"])
     references, recipes = references_and_recipes(catalog)
     protocols = installed_protocols(component.spec for component in catalog.all("protocol"))
-    context = InstalledContext(references=references, recipes=recipes, protocols=protocols)
+    context = InstalledContext(
+        references=references, recipes=recipes, protocols=protocols, metrics=installed_metrics(catalog)
+    )
     built = build(board, context, write=write, processes=processes)
     if write:
         return [

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as arrow
+import pyarrow.compute as compute
 import pyarrow.parquet as parquet
 import yaml
 
@@ -17,6 +18,7 @@ from sslbench import environment
 from sslbench.api.files import write_atomically
 from sslbench.api.image_set import ImageSet
 from sslbench.api.targets import kind_of
+from sslbench.catalog.metrics import MetricTable
 from sslbench.config.choices import Choice
 from sslbench.config.datasets import Part
 from sslbench.config.plan import Plan
@@ -24,35 +26,39 @@ from sslbench.config.plan_stages import make_prepare_inputs
 from sslbench.convert import to_plain
 from sslbench.data.summary import summarize_data
 from sslbench.data.table import Prepared, describe_values
-from sslbench.evaluation.scores import read_scores
+from sslbench.evaluation.scores import ARRAYS, CONFUSION, OUTCOMES
+from sslbench.evaluation.stored import read_scores
 from sslbench.results.card import make_card
 from sslbench.results.record import ClassScore, Record, Score, Status, encode
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, Store
 from sslbench.stages.graph import Stage
 from sslbench.stages.stage import Failure, load_cost
 
-JOINED_FILES = frozenset({"scores.json", "confusion.json", PREDICTIONS, ASSIGNMENTS, CHOICES, "stage.json"})
+JOINED_FILES = frozenset({OUTCOMES, ARRAYS, CONFUSION, PREDICTIONS, ASSIGNMENTS, CHOICES, "stage.json"})
 KEY_COLUMNS = ("dataset", "protocol", "seed", "epoch")
 
 
 @dataclass(slots=True, kw_only=True)
 class RunMeasurements:
-    """The scores and stages of a run so far."""
+    """The scores and stages of a run so far, and the installed metrics; `problems` are of metrics that failed."""
 
+    metrics: MetricTable
     scores: list[Score] = field(default_factory=list)
     classes: list[ClassScore] = field(default_factory=list)
     stages: Sequence[Stage] = ()
     evaluations: list[Stage] = field(default_factory=list)
     tables: Sequence[Prepared] = ()
     splits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    problems: dict[str, None] = field(default_factory=dict)
 
     def add(self, evaluation: Stage) -> None:
         """Add the scores of one evaluation; only evaluations with scores are kept."""
-        scores, classes = read_scores(evaluation.folder, str(evaluation.facts["dataset"]))
-        self.scores += scores
+        found = read_scores(evaluation.folder, str(evaluation.facts["dataset"]), self.metrics)
+        self.scores += found.scores
         # class scores have no epoch: only those of the last epoch are kept
-        self.classes += classes if evaluation.facts["epoch"] is None else ()
-        self.evaluations += [evaluation] if scores else []
+        self.classes += found.classes if evaluation.facts["epoch"] is None else ()
+        self.evaluations += [evaluation] if found.scores else []
+        self.problems |= dict.fromkeys(found.problems)
 
 
 def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMeasurements) -> Record:
@@ -90,7 +96,7 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMea
         versions=environment.versions(),
         scores=tuple(measured.scores),
         classes=tuple(measured.classes),
-        warnings=plan.warnings,
+        warnings=[*plan.warnings, *measured.problems],
         keys={f"{s.kind}/{s.key}": {"seed": s.seed, "fold": s.fold, **s.facts} for s in measured.stages},
         host=environment.describe_host(),
         clock={"finished": environment.now()},
@@ -175,7 +181,7 @@ def _join_predictions(folder: Path, evaluations: Sequence[Stage]) -> None:
     for name in (PREDICTIONS, ASSIGNMENTS):
         tables = []
         for source in evaluations:
-            table, keys = parquet.read_table(source.folder / name), _key_values(source)
+            table, keys = _test_rows(parquet.read_table(source.folder / name)), _key_values(source)
             if len(table):
                 for column in reversed(KEY_COLUMNS):
                     kind = arrow.string() if column in ("protocol", "dataset") else arrow.int64()
@@ -183,6 +189,14 @@ def _join_predictions(folder: Path, evaluations: Sequence[Stage]) -> None:
                 tables.append(table)
         if tables:
             parquet.write_table(arrow.concat_tables(tables), folder / name)
+
+
+def _test_rows(table: arrow.Table) -> arrow.Table:
+    """Return the rows on test samples that no choice on these preceded, without the number of their outcome."""
+    if "part" in table.column_names:
+        is_test = compute.equal(table["part"], "test")
+        table = table.filter(compute.and_(is_test, compute.not_equal(table["chosen_on"], "query")))
+    return table.drop_columns([name for name in ("outcome", "part") if name in table.column_names])
 
 
 def _key_values(evaluation: Stage) -> dict[str, Any]:
@@ -196,7 +210,7 @@ def _copy_artifacts(folder: Path, evaluations: Sequence[Stage]) -> None:
     confusions, choices = [], []
     for source in evaluations:
         keys = _key_values(source)
-        confusions += [{**keys, **matrix} for matrix in json.loads((source.folder / "confusion.json").read_text())]
+        confusions += [{**keys, **matrix} for matrix in json.loads((source.folder / CONFUSION).read_text())]
         choices += [{**keys, **choice} for choice in json.loads((source.folder / CHOICES).read_text())]
         subfolder = "-".join(str(value).replace("/", "-") for value in keys.values() if value is not None)
         if (fraction := source.facts["fraction"]) not in (None, 1.0):
@@ -205,5 +219,5 @@ def _copy_artifacts(folder: Path, evaluations: Sequence[Stage]) -> None:
             if file.name not in JOINED_FILES:
                 (folder / "artifacts" / subfolder).mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, folder / "artifacts" / subfolder / file.name)
-    write_atomically(folder / "confusion.json", json.dumps(confusions).encode())
+    write_atomically(folder / CONFUSION, json.dumps(confusions).encode())
     write_atomically(folder / CHOICES, json.dumps(choices).encode())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sslbench import environment
+from sslbench.catalog.metrics import MetricTable
 from sslbench.config import cost_keys
 from sslbench.config.compatibility import needs_encoders
 from sslbench.config.datasets import Part
@@ -53,16 +54,16 @@ if TYPE_CHECKING:
 # Code that makes a stage imports torch, so it is imported inside functions: plans and finished runs do not need it.
 
 
-def make_run(plan: Plan, store: Store) -> Run:
-    """Return a plan's stages, and the function that writes its record at the end."""
+def make_run(plan: Plan, store: Store, metrics: MetricTable) -> Run:
+    """Return a plan's stages, and the function that writes its record with the installed metrics at the end."""
     planned = split_plan(plan)
     name, stages = name_run(plan, planned), tuple(_connect(plan, planned, store))
 
     def close() -> None:
-        inputs = describe_inputs(plan, name, stages)
+        inputs = describe_inputs(plan, name, stages, metrics)
         if not is_written(store, name, inputs):
             (store.run(name) / NOTE).unlink(missing_ok=True)
-            if NOT_DRAWN not in write_record(plan, name, stages, store).reason:
+            if NOT_DRAWN not in write_record(plan, name, stages, store, metrics).reason:
                 note_written(store, name, inputs)
 
     return Run(name=name, stages=stages, record=store.run(name) / "record.json", write_record=close)
@@ -232,11 +233,11 @@ def _bank_rows(part: Part, splits: SplitSettings) -> int:
     return estimate_bank(part.dataset.labels, part.dataset.columns, splits, part.choice.spec.card.groups)
 
 
-def write_record(plan: Plan, name: str, stages: Sequence[Stage], store: Store) -> Record:
+def write_record(plan: Plan, name: str, stages: Sequence[Stage], store: Store, metrics: MetricTable) -> Record:
     """Write a run's record and folder from its stages; the record includes the first failure."""
     done = [stage for stage in stages if is_finished(stage.folder)]
     failures = [failure for stage in stages if (failure := load_failure(stage.folder)) is not None]
-    measured = RunMeasurements(stages=[stage for stage in done if stage.kind != "prepare"])
+    measured = RunMeasurements(metrics=metrics, stages=[stage for stage in done if stage.kind != "prepare"])
     for stage in done:
         if stage.kind == "evaluate":
             measured.add(stage)

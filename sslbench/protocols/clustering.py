@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated
 
-from sslbench.api import Citation, Metric, Need, NonNegativeInt, PositiveInt, ProtocolSpec, Range, Several, hookimpl
+from sslbench.api import (
+    Citation,
+    Derivation,
+    Metric,
+    Need,
+    NonNegativeInt,
+    PositiveInt,
+    ProtocolSpec,
+    Range,
+    Several,
+    hookimpl,
+)
 from sslbench.api.settings import setting
 
 
@@ -35,6 +47,54 @@ def reset_unused(config: ClusteringConfig) -> ClusteringConfig:
     return config if config.also_score_against else replace(config, bins=ClusteringConfig().bins)
 
 
+FUNCTIONS = "sslbench.api.adjusted_mutual_info"
+SOURCE = "Vinh, Epps, Bailey (2010): Information Theoretic Measures for Clusterings Comparison, Table 2"
+from_clusters = partial(Metric, low=0, high=1, derived_from=Derivation.CLUSTERS, source=SOURCE)
+METRICS = (
+    from_clusters(
+        name="ami_max",
+        low=-1,
+        label="AMI max",
+        compute=f"{FUNCTIONS}:ami_max",
+        is_shown=True,
+        is_main=True,
+        summary="adjusted mutual information of clusters and classes, divided by the larger entropy",
+    ),
+    from_clusters(
+        name="ami_arithmetic",
+        low=-1,
+        label="AMI",
+        compute=f"{FUNCTIONS}:ami_arithmetic",
+        summary="adjusted mutual information, divided by the mean of both entropies",
+    ),
+    from_clusters(
+        name="ami_max_sd",
+        label="AMI max sd",
+        compute=f"{FUNCTIONS}:ami_max_deviation",
+        higher_is_better=False,
+        summary="standard deviation of AMI max over the seeds of the clustering",
+    ),
+    from_clusters(
+        name="ami_max_null",
+        low=-1,
+        label="AMI max null",
+        compute=f"{FUNCTIONS}:ami_max_by_chance",
+        chance_of="ami_max",
+        higher_is_better=False,
+        summary="mean AMI max with permuted labels",
+    ),
+    Metric(
+        name="ami_max_null_sd",
+        low=0,
+        high=1,
+        label="AMI max null sd",
+        higher_is_better=False,
+        summary="standard deviation of AMI max with permuted labels",
+        source=SOURCE,
+    ),
+)
+
+
 @hookimpl
 def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
     yield ProtocolSpec(
@@ -54,11 +114,5 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),
         label_fractions=False,
-        metrics=(
-            Metric(name="ami_max", low=-1, high=1),
-            Metric(name="ami_arithmetic", low=-1, high=1),
-            Metric(name="ami_max_sd", low=0, high=1, higher_is_better=False),
-            Metric(name="ami_max_null", low=-1, high=1, higher_is_better=False),
-            Metric(name="ami_max_null_sd", low=0, high=1, higher_is_better=False),
-        ),
+        metrics=METRICS,
     )

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
-from sslbench.api import Citation, Metric, Need, NonNegativeInt, PositiveInt, ProtocolSpec, Range, hookimpl
+from sslbench.api import (
+    Citation,
+    Derivation,
+    Metric,
+    Need,
+    NonNegativeInt,
+    PositiveInt,
+    ProtocolSpec,
+    Range,
+    hookimpl,
+)
 from sslbench.api.settings import setting
 
 
@@ -30,6 +41,24 @@ def max_test_samples(config: MatchingConfig) -> int:
     return config.max_samples
 
 
+of_features = partial(Metric, low=0, high=1, derived_from=Derivation.FEATURES)
+METRICS = (
+    of_features(name="top_1", summary="share of samples whose other modality is their nearest neighbor"),
+    of_features(name="top_5", is_shown=True, summary="share of samples whose other modality is among the five nearest"),
+    of_features(name="top_5_chance", label="chance", is_shown=True, summary="top 5 of a random order"),
+    of_features(name="same_class", summary="share of the same class among neighbors in the other modality"),
+    of_features(name="intra_modal_precision", summary="share of the same class among neighbors in one modality"),
+    of_features(name="same_class_by_chance", summary="share of the same class among random other samples"),
+    of_features(
+        name="modality_gap",
+        high=2,
+        higher_is_better=False,
+        summary="distance of the centers of two modalities",
+        source="Liang et al. (2022): Mind the Gap, section 2",
+    ),
+)
+
+
 @hookimpl
 def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
     yield ProtocolSpec(
@@ -49,14 +78,6 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
         targets=frozenset({"class", "none"}),
         label_fractions=False,
         max_test_samples=max_test_samples,
-        metrics=(
-            Metric(name="top_1", low=0, high=1),
-            Metric(name="top_5", low=0, high=1),
-            Metric(name="top_5_chance", low=0, high=1),
-            Metric(name="same_class", low=0, high=1),
-            Metric(name="intra_modal_precision", low=0, high=1),
-            Metric(name="same_class_by_chance", low=0, high=1),
-            Metric(name="modality_gap", low=0, high=2, higher_is_better=False),
-        ),
+        metrics=METRICS,
         is_default=False,
     )

@@ -69,7 +69,7 @@ def estimate_effects(study: Study, results: Results, points: Points, request: Cl
                 f"class_effects: axis {request.axis}: study {study.name!r} has no such axis{did_you_mean(request.axis, axes)}"
             ]
         )
-    overall_scores = _select_scores(study_frame(results.scores, points, several=False), request, "micro_accuracy")
+    overall_scores = _select_scores(study_frame(results.scores, points, several=False), request, request.overall)
     frame = overall_scores.assign(**{"class": overall_scores["dataset"]})
     if request.source == "classes":
         frame = _select_scores(

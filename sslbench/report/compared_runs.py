@@ -10,6 +10,7 @@ from sslbench.analysis.statistics.run_comparison import Comparison, compare_answ
 from sslbench.analysis.tables.best_row import DEFAULT_PROTOCOLS
 from sslbench.analysis.tables.run_tables import default_answers
 from sslbench.api.errors import RequestError
+from sslbench.catalog.metrics import MetricTable
 from sslbench.results.answers import TestAnswers, read_answers
 from sslbench.results.find import find_run
 from sslbench.results.frames import read_record
@@ -28,7 +29,7 @@ class ComparedRuns:
     comparison: Comparison
 
 
-def compare_runs(first: str, second: str, out: Path, *, protocol: str = "") -> list[ComparedRuns]:
+def compare_runs(first: str, second: str, out: Path, metrics: MetricTable, *, protocol: str = "") -> list[ComparedRuns]:
     """Compare two runs on every dataset that both were evaluated on.
 
     `first` and `second` are folders, or names of runs below `out`. Without `protocol` the first of DEFAULT_PROTOCOLS that
@@ -57,7 +58,7 @@ def compare_runs(first: str, second: str, out: Path, *, protocol: str = "") -> l
         if problems := list(_differences(records, part, chosen, first_answers, second_answers)):
             raise RequestError([f"{second}: {problem}" for problem in problems])
         names = list(dict.fromkeys(row.name for row in records[0].classes if row.dataset == part))
-        found = compare_answers(first_answers, second_answers, names)
+        found = compare_answers(first_answers, second_answers, names, metrics)
         compared.append(
             ComparedRuns(first=records[0], second=records[1], dataset=part, protocol=chosen, comparison=found)
         )

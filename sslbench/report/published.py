@@ -5,6 +5,7 @@ from __future__ import annotations
 from sslbench.analysis.tables.published import PublishedComparison, Recipes, compare_published
 from sslbench.api.references import ReferenceSpec
 from sslbench.catalog.facts import Catalog
+from sslbench.catalog.metrics import installed_metrics
 from sslbench.results.answers import read_answers
 from sslbench.results.frames import Results
 
@@ -12,7 +13,9 @@ from sslbench.results.frames import Results
 def compare_with_published(catalog: Catalog, results: Results) -> tuple[PublishedComparison, ...]:
     """Return the verdicts of all installed references on these results."""
     answers = {record.run: read_answers(results.root, record) for record in results.records}
-    return tuple(compare_published(results.records, *references_and_recipes(catalog), answers))
+    return tuple(
+        compare_published(results.records, *references_and_recipes(catalog), installed_metrics(catalog), answers)
+    )
 
 
 def references_and_recipes(catalog: Catalog) -> tuple[list[ReferenceSpec], Recipes]:

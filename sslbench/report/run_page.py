@@ -18,6 +18,7 @@ from sslbench.analysis.tables.best_row import BestRow, find_best_row, own_settin
 from sslbench.analysis.tables.run_tables import RunRow, class_rows, default_answers, make_rows
 from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.api.files import write_atomically
+from sslbench.catalog.metrics import MetricTable
 from sslbench.report.console.terminal import cell, results_table
 from sslbench.report.console.verdicts import coverage_lines, results_title, verdict_table, verdict_title
 from sslbench.report.coverage import describe_coverage
@@ -81,7 +82,7 @@ class DatasetPage:
     images_missing: bool
 
 
-def write_run_page(results: Results) -> Path | None:
+def write_run_page(results: Results, metrics: MetricTable) -> Path | None:
     """Write a page of all records into the first record's folder and return its path.
 
     The page is kept if the records have not changed. Returns None for results without a folder.
@@ -91,21 +92,21 @@ def write_run_page(results: Results) -> Path | None:
     store = Store(root=results.root)
     path = store.run(results.records[0].run) / PAGE
     source = hashlib.blake2b(digest_size=16)
-    source.update(f"page {VERSION}".encode())
+    source.update(f"page {VERSION} {metrics.describe()}".encode())
     for record in results.records:
         source.update(encode(record))
     if path.exists() and (found := SOURCE.search(path.read_text()[:2000])) and found[1] == source.hexdigest():
         return path
     answers = {record.run: read_answers(results.root, record) for record in results.records}
-    rows = make_rows(results.records, answers)
+    rows = make_rows(results.records, metrics, answers)
     names = list(dict.fromkeys(row.dataset for row in rows))
     template = Environment(loader=PackageLoader("sslbench.report"), autoescape=True).get_template("run.html")
     page = template.render(
         source=source.hexdigest(),
         title=results_title(rows),
-        table=as_page_table("", results_table(rows)),
+        table=as_page_table("", results_table(rows, metrics)),
         notes=list(coverage_lines(rows)),
-        datasets=[_dataset_page(results, store, rows, name, answers) for name in names],
+        datasets=[_dataset_page(results, store, rows, name, answers, metrics) for name in names],
         coverage=describe_coverage(results.records),
         warnings=list(dict.fromkeys(_warnings(results.records))),
         previews=_preview_figures(store, results.records),
@@ -126,11 +127,11 @@ def as_page_table(title: str, table: Table) -> PageTable:
 
 
 def _dataset_page(
-    results: Results, store: Store, rows: Sequence[RunRow], name: str, answers: AnswersByRun
+    results: Results, store: Store, rows: Sequence[RunRow], name: str, answers: AnswersByRun, metrics: MetricTable
 ) -> DatasetPage:
     own = [row for row in rows if row.dataset == name]
-    judged = [one for one in judge_rows(own, answers) if one.dataset == name]
-    best = find_best_row(own, name)
+    judged = [one for one in judge_rows(own, answers, metrics) if one.dataset == name]
+    best = find_best_row(own, name, metrics)
     shown = own[0] if best is None else best.row
     table = open_table(store, shown.record, name)
     misclassified, inputs = [], []

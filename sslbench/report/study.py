@@ -25,6 +25,7 @@ from sslbench.analysis.tables.selection import (
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.api.suggestions import did_you_mean
+from sslbench.catalog.metrics import MetricTable
 from sslbench.report.class_effects import class_effect_report
 from sslbench.report.coverage import describe_coverage
 from sslbench.report.figures.study_figures import draw_figure
@@ -32,8 +33,6 @@ from sslbench.report.tables import Frames, ReportTable, build_frames, make_table
 from sslbench.results.frames import Results
 from sslbench.study.definition import Expected, FigureSettings, Study, TableSettings
 from sslbench.study.published import read_published
-
-DEFAULT_METRICS = ("micro_accuracy", "macro_accuracy", "ami_max", "rank_me")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +116,7 @@ def make_report(
     results: Results,
     points: Mapping[str, Sequence[Mapping[str, Any]]],
     folder: Path,
+    metrics: MetricTable,
     published: tuple[PublishedComparison, ...] = (),
 ) -> Report:
     """Write every table and figure of a study and its page into `folder`."""
@@ -128,10 +128,10 @@ def make_report(
     ]
     missing += [f"{r.run}: {r.status}: {r.reason}" for r in results.records if r.status != "done"]
     published_frame = read_published(study.published) if study.published else None
-    frames = build_frames(results, points, published_frame, study.scale)
+    frames = build_frames(results, points, published_frame, study.scale, metrics)
     axes = [axis.name for axis in study.axes]
     tables = []
-    for settings in study.tables or (default_table(study, frames.scores),):
+    for settings in study.tables or (default_table(study, frames.scores, metrics),):
         table = make_table(frames, _without_dropped(settings, study.dropped), axes, folder / "tables")
         if table is None:
             missing.append(f"table {settings.name}: no matching run is done")
@@ -190,12 +190,15 @@ def _without_dropped(settings: Any, dropped: Sequence[str]) -> Any:
     return dataclasses.replace(settings, **changed)
 
 
-def default_table(study: Study, frame: pd.DataFrame) -> TableSettings:
+def default_table(study: Study, frame: pd.DataFrame, metrics: MetricTable) -> TableSettings:
     """Return the table of a study that declares none: one row per varied setting, protocols and metrics as columns."""
     axes = [axis.name for axis in study.axes]
     several = [n for n in ("dataset", "backbone", "augmentation") if len(frame) and frame[n].nunique() > 1]
     rows = [*several[:1], "method", *several[1:], *axes] if several[:1] == ["dataset"] else ["method", *several, *axes]
-    return TableSettings(name="scores", rows=tuple(dict.fromkeys(rows)), where={"metric": DEFAULT_METRICS})
+    present = zip(frame["protocol"], frame["metric"], strict=True) if len(frame) else ()
+    shown = {name for protocol, name in dict.fromkeys(present) if metrics.is_shown(protocol, name)}
+    where = {"metric": tuple(sorted(shown, key=metrics.place))}
+    return TableSettings(name="scores", rows=tuple(dict.fromkeys(rows)), where=where)
 
 
 def compare_expected(frames: Frames, expected: Sequence[Expected]) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from sslbench.analysis.tables.selection import (
     study_frame,
 )
 from sslbench.api.files import write_atomically
+from sslbench.catalog.metrics import MetricTable
 from sslbench.results.answers import read_answers
 from sslbench.results.frames import SIZE_COLUMNS, Results
 from sslbench.results.marks import with_marks
@@ -67,7 +68,11 @@ class Frames:
 
 
 def build_frames(
-    results: Results, points: Mapping[str, Sequence[Mapping[str, Any]]], published: pd.DataFrame | None, scale: str
+    results: Results,
+    points: Mapping[str, Sequence[Mapping[str, Any]]],
+    published: pd.DataFrame | None,
+    scale: str,
+    metrics: MetricTable,
 ) -> Frames:
     """Build the frames of a study's runs; scores and costs only from runs that are done."""
 
@@ -93,7 +98,9 @@ def build_frames(
         absent=named(runs[runs["status"] != "done"] if len(runs) else runs),
         published=published,
         scale=scale,
-        variances=known_variances({record.run: read_answers(results.root, record) for record in results.records}),
+        variances=known_variances(
+            {record.run: read_answers(results.root, record) for record in results.records}, metrics
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sslbench import environment
 from sslbench.api.files import write_atomically
 from sslbench.api.specs import Dataset
+from sslbench.catalog.metrics import MetricTable
 from sslbench.config.plan import Plan
 from sslbench.data.key_form import digest
 from sslbench.results.record import SCHEMA
@@ -23,8 +24,8 @@ WRITTEN = 1
 """Version of the folder's content: increased when the same stages give other files or fields."""
 
 
-def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage]) -> str:
-    """Digest the inputs of a run's folder: request, data, versions, and each finished or failed stage."""
+def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage], metrics: MetricTable) -> str:
+    """Digest the inputs of a run's folder: request, data, versions, metrics, and each finished or failed stage."""
     parts = [
         (part.name, part.choice.record_facts(), part.fingerprint(), *_describe_dataset(part.dataset))
         for part in (*plan.pretrain_parts, *plan.evaluate_parts)
@@ -51,7 +52,7 @@ def describe_inputs(plan: Plan, name: str, stages: Sequence[Stage]) -> str:
         plan.view,
         plan.canvas,
     )
-    installed = (environment.versions(), environment.device_kind(), WRITTEN, SCHEMA)
+    installed = (environment.versions(), environment.device_kind(), metrics.functions(), WRITTEN, SCHEMA)
     return digest(name, settings, plan.train, plan.prepare, plan.splits, plan.seeds, plan.folds, parts, made, installed)
 
 

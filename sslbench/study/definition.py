@@ -104,10 +104,11 @@ class ClassEffectSettings:
     axis: str = setting("", "Axis of numbers along which trends are tested.")
     protocol: str = setting("linear", "Protocol whose answers are tested.")
     source: Literal["classes", "datasets"] = setting(
-        "classes", "Test the score of each class, or the accuracy of each dataset."
+        "classes", "Test the score of each class, or the overall score of each dataset."
     )
     compare_protocol: str = setting("", "Second protocol whose trends are compared with the first ('': none).")
     metric: Literal["recall", "precision", "f1"] = setting("recall", "Score of a class that is tested.")
+    overall: str = setting("micro_accuracy", "Metric of the score over all classes, and of datasets.")
     basis: Literal["means", "all", "ranks", "seeds"] = setting(
         "seeds",
         "Test of trends: Pearson over seed means, Pearson over all scores, Spearman over seed means, or t of slopes by seed.",
@@ -128,8 +129,8 @@ class ClassEffectSettings:
 
     @property
     def score(self) -> str:
-        """Return the tested score: a metric of classes, or the accuracy of a dataset."""
-        return self.metric if self.source == "classes" else "micro_accuracy"
+        """Return the tested score: a metric of classes, or the overall score of a dataset."""
+        return self.metric if self.source == "classes" else self.overall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +173,7 @@ class Content:
     class_effects: tuple[ClassEffectSettings, ...] = setting((), "Analyses of class effects along numeric axes.")
     published: Path | None = setting(None, "CSV file of published numbers, shown next to the study's own.")
     scales: Mapping[str, Scale | None] = setting_from(dict, "Variants of the study by name, such as smoke.")
+    ranked_by: str = setting("", "Metric that orders the study's leaderboard ('': macro accuracy).")
     executor: Mapping[str, Any] = setting_from(dict, "Executor and its settings.")
 
 
@@ -201,6 +203,7 @@ class Study:
     published: Path | None
     expect: tuple[Expected, ...]
     executor: Mapping[str, Any]
+    ranked_by: str = ""
 
 
 def find_study(catalog: Catalog, name: str) -> Path:
@@ -249,6 +252,7 @@ def read_study(file: Path, scale: str) -> Study:
         published=content.published,
         expect=variant.expect,
         executor=content.executor,
+        ranked_by=content.ranked_by,
     )
     if problems:
         raise RequestError([f"{file.name}: {problem}" for problem in problems])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -10,13 +11,14 @@ from sslbench.analysis.tables.published_columns import COUNT_METRICS, VALUE_COLU
 from sslbench.analysis.tables.selection import SCORE_FACTS
 from sslbench.api.errors import RequestError
 from sslbench.api.suggestions import did_you_mean
+from sslbench.catalog.metrics import MetricTable
 from sslbench.study.definition import Study
 
 
 def read_published(path: Path) -> pd.DataFrame:
     """Read a CSV file with columns metric and value (or 'lost'), and optionally spread, source, facts and axes ('': any).
 
-    Raises RequestError for a file that cannot be read, a missing column, or a value that is not a number from 0 to 1.
+    Raises RequestError for a file that cannot be read, a missing column, or a value that is not a number.
     """
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -28,21 +30,20 @@ def read_published(path: Path) -> pd.DataFrame:
         raise RequestError(
             [f"published={path}: has no column {missing_columns[0]!r}, only {', '.join(frame.columns)}. Add it"]
         )
-    counts = frame["metric"].isin(COUNT_METRICS)
     for name in ("value", "spread"):
         given = frame[name] if name in frame else pd.Series("", index=frame.index)
         numbers = pd.to_numeric(given.replace("", None), errors="coerce")
         missing = given.isin(["lost"] if name == "value" else [""])
-        wrong = (numbers.isna() & ~missing) | (numbers < 0) | ((numbers > 1) & ~counts)
+        wrong = numbers.isna() & ~missing
         if wrong.any():
-            raise RequestError([f"published: {path}: {name} {given[wrong].iloc[0]!r}: must be a number from 0 to 1"])
+            raise RequestError([f"published: {path}: {name} {given[wrong].iloc[0]!r}: must be a number"])
         if name == "value":
             frame["lost"] = missing
         frame[name] = numbers
     return frame
 
 
-def published_problems(study: Study) -> list[str]:
+def published_problems(study: Study, metrics: MetricTable) -> list[str]:
     """List problems of a study's file of published numbers and of the tables that show it."""
     if study.published is None:
         return [f"tables[{t.name}]: source=published needs a file. Set published in the study"
@@ -65,7 +66,19 @@ def published_problems(study: Study) -> list[str]:
         for name in frame.columns
         if name not in known
     ]
+    problems += _values_out_of_range(frame, metrics)
     for table in [table for table in study.tables if table.source == "published"]:
         missing = [name for name in (*table.rows, *table.columns) if name not in frame]
         problems += [f"tables[{table.name}]: the published numbers have no column {name!r}" for name in missing]
     return problems
+
+
+def _values_out_of_range(frame: pd.DataFrame, metrics: MetricTable) -> list[str]:
+    """List values outside the range of their metric; metrics of classes lie in [0, 1], and counts are at least 0."""
+    problems = []
+    for name, value in zip(frame["metric"], frame["value"], strict=True):
+        low, high = (metrics[name].low, metrics[name].high) if name in metrics else (0.0, 1.0)
+        high = math.inf if name in COUNT_METRICS else high
+        if value < low or value > high:
+            problems.append(f"published: {name} {value:g}: must be a number from {low:g} to {high:g}")
+    return problems[:1]

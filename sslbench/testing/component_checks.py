@@ -6,11 +6,12 @@ import json
 import subprocess
 from collections.abc import Collection, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 from sslbench.api.errors import ImplementationError
 from sslbench.api.layouts import ANY_LAYOUT
 from sslbench.api.protocols import Need
+from sslbench.api.specs import Kind
 from sslbench.api.targets import KINDS
 from sslbench.catalog.facts import DATA_KINDS
 from sslbench.config.datasets import modality_errors
@@ -125,7 +126,11 @@ def _unknown(what: str, values: Collection[Any], known: Collection[Any]) -> Iter
     yield from (f"{what}: unknown value {value!r}" for value in sorted(map(str, {*values} - {*known})))
 
 
-@check(change="fill title, authors, year and url of the spec's citation", tier="advised")
+@check(
+    *(kind for kind in get_args(Kind) if kind != "metric"),
+    change="fill title, authors, year and url of the spec's citation",
+    tier="advised",
+)
 def has_a_citation(subject: Subject) -> Iterator[str]:
     """Users of a component need to know what to cite in a paper."""
     citation = subject.spec.citation

@@ -15,6 +15,7 @@ from sslbench.testing import (  # noqa: F401 - importing them registers their ch
     dataset_checks,
     layout_checks,
     method_checks,
+    metric_checks,
     props,
     protocol_checks,
     study_checks,

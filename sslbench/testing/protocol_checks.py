@@ -53,7 +53,7 @@ def returns_valid_outcomes(subject: Subject) -> Iterator[str]:
     outcomes, _ = run_protocol(subject, problem)
     if not outcomes:
         yield "yields no outcome"
-    declared = {metric.name for metric in subject.spec.metrics}
+    declared = {*subject.spec.shown_metrics, *(metric.name for metric in subject.spec.own_metrics)}
     for name in sorted({name for o in outcomes for name in o.scores} - declared):
         yield f"the score {name!r} is not among the metrics that the spec declares"
     for outcome in outcomes:
@@ -235,7 +235,7 @@ def scores_fall_with_noise(subject: Subject) -> Iterator[str]:
 def stays_within_metric_ranges(subject: Subject) -> Iterator[str]:
     """Tables, plots and plausibility checks use the declared range of a metric."""
     outcomes = [o for noise in (EASY, HARD) for o in run_protocol(subject, make_problem(noise))[0]]
-    for metric in subject.spec.metrics:
+    for metric in subject.spec.own_metrics:
         for value in (o.scores[metric.name] for o in outcomes if metric.name in o.scores):
             if not metric.low - 1e-6 <= value <= metric.high + 1e-6:
                 yield f"{metric.name} is {value:.4g}, outside [{metric.low}, {metric.high}]"

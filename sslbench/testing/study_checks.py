@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sslbench.catalog.metrics import installed_metrics
 from sslbench.study.definition import read_study
 from sslbench.testing.check import Subject, check
 from sslbench.testing.method_checks import recipe_errors
@@ -45,6 +46,16 @@ def names_existing_recipes(subject: Subject) -> Iterator[str]:
             yield found
         elif subject.spec.recipe not in {recipe.name for recipe in subject.catalog.recipes(found[0].spec)}:
             yield f"method {name!r} has no recipe {subject.spec.recipe!r}"
+
+
+@check("reference", change="correct the value or the name of the metric", needs=("names_existing_recipes",))
+def states_values_in_range(subject: Subject) -> Iterator[str]:
+    """A value in percent would differ from every measured one by a factor of 100."""
+    metrics = installed_metrics(subject.catalog)
+    for row in subject.spec.rows:
+        metric = metrics.find(row.metric)
+        if not metric.low <= row.value <= metric.high:
+            yield f"{row.method} on {row.dataset}: {row.metric} is {row.value:g}, outside [{metric.low}, {metric.high}]"
 
 
 @check(

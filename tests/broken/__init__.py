@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import backbones, datasets, layouts, methods, others, protocols, views
+from . import backbones, datasets, layouts, methods, metrics, others, protocols, views
 
 BROKEN: dict[str, Callable[[Path], Any]] = {
     **methods.BROKEN, **backbones.BROKEN, **views.BROKEN, **datasets.BROKEN, **protocols.BROKEN, **others.BROKEN,
-    **layouts.BROKEN,
+    **layouts.BROKEN, **metrics.BROKEN,
 }  # fmt: skip

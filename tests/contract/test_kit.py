@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sslbench.api import AugmentationSpec, LayoutSpec, RecipeSpec, ReferenceSpec, hookimpl
+from sslbench.api import AugmentationSpec, LayoutSpec, Metric, RecipeSpec, ReferenceSpec, hookimpl
 from sslbench.api.errors import RequestError
 from sslbench.api.executors import ExecutorSpec
 from sslbench.api.protocols import ProtocolSpec
@@ -22,6 +22,7 @@ from sslbench.testing.kit import as_test, cases, subjects_of, table, with_kit
 from tests.broken import BROKEN, datasets, protocols
 
 HOOK = {
+    Metric: "metrics",
     MethodSpec: "methods", BackboneSpec: "backbones", OperationSpec: "operations", AugmentationSpec: "augmentations",
     DatasetSpec: "datasets", ProtocolSpec: "protocols", StudySpec: "studies", ExecutorSpec: "executors",
     RecipeSpec: "recipes",

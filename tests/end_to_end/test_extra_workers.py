@@ -12,6 +12,7 @@ import sslbench
 from sslbench import environment
 from sslbench.app import extra_workers as extra
 from sslbench.app.run import detect_machine
+from sslbench.catalog.metrics import core_metrics
 from sslbench.config.plan import Machine
 from sslbench.pipeline.stages import make_run
 from sslbench.results.frames import read_record
@@ -31,7 +32,9 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def count(*overrides: str, machine: Machine = TWO_CORES, **choices) -> int:
     plan = planned(*overrides, machine=machine, **choices)
-    return extra.count_extra_workers([plan], make_run(plan, Store(root=Path("out"), prepared=Path("prepared"))).stages)
+    return extra.count_extra_workers(
+        [plan], make_run(plan, Store(root=Path("out"), prepared=Path("prepared")), core_metrics()).stages
+    )
 
 
 def test_few_small_images_get_one_thread_in_any_request(tmp_path):
@@ -63,7 +66,7 @@ def test_an_extra_worker_makes_the_stages_that_the_run_would_make_and_closes_not
     overrides = ("train.epochs=1", "protocols=[knn]", "seeds=[0,1]")
     store, alone = Store(root=tmp_path / "shared"), Store(root=tmp_path / "alone")
     plan = planned(*overrides, machine=machine)
-    run = make_run(plan, store)
+    run = make_run(plan, store, core_metrics())
     said: list[str] = []
     with extra.extra_workers([plan], run.stages, store, said.append):
         until = time.monotonic() + 120

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from sslbench.api.errors import RequestError
-from sslbench.study.published import read_published
+from sslbench.catalog.metrics import core_metrics
+from sslbench.study.published import published_problems, read_published
 from tests.conftest import TINY
 
 PUBLISHED = """metric,scale,arm,fraction,member,value,spread,source
@@ -169,9 +171,8 @@ def test_equal_steps_whatever_the_pool(finished):
     ("text", "sentence"),
     [
         ("arm,value\na,1\n", "has no column 'metric', only arm, value"),
-        ("metric,value\nx,high\n", "value 'high': must be a number from 0 to 1"),
-        ("metric,value\nx,96.9\n", "value '96.9': must be a number from 0 to 1"),
-        ("metric,value\nx,\n", "value '': must be a number from 0 to 1"),
+        ("metric,value\nx,high\n", "value 'high': must be a number"),
+        ("metric,value\nx,\n", "value '': must be a number"),
         (None, "No such file"),
     ],
 )
@@ -182,3 +183,19 @@ def test_what_is_wrong_with_published_numbers_is_stated(text, sentence, tmp_path
     with pytest.raises(RequestError) as raised:
         read_published(path)
     assert sentence in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("micro_accuracy,96.9", ["published: micro_accuracy 96.9: must be a number from 0 to 1"]),
+        ("ami_max,-1.2", ["published: ami_max -1.2: must be a number from -1 to 1"]),
+        ("ami_max,-0.01", []),
+        ("rank_me,120", []),
+        ("samples,1797", []),
+    ],
+)
+def test_a_published_value_lies_in_the_range_of_its_metric(text, problems, tmp_path):
+    (tmp_path / "published.csv").write_text(f"metric,value\n{text}\n")
+    study = SimpleNamespace(published=tmp_path / "published.csv", tables=(), axes=(), dropped=())
+    assert published_problems(study, core_metrics()) == problems

@@ -24,6 +24,7 @@ import sslbench
 from sslbench.analysis.tables.run_tables import class_rows, estimate, make_rows
 from sslbench.api import Modality
 from sslbench.api.errors import SslbenchError
+from sslbench.catalog.metrics import core_metrics
 from sslbench.report.console.terminal import cell, show_results
 from sslbench.results.record import VARYING_FIELDS, Score, decode, encode
 from tests.conftest import TINY
@@ -208,7 +209,7 @@ def test_folds_are_pretrained_apart_and_their_interval_is_labeled(cli, tmp_path)
     record = decode(next(tmp_path.glob("mae-*/record.json")).read_bytes())
     assert len({stage for stage in record.keys if stage.startswith("pretrain/")}) == 5
     values = [s for s in record.scores if s.metric == "micro_accuracy" and s.chosen_on == "validation"]
-    found = estimate(values, record.test_share)
+    found = estimate(values, record.test_share, core_metrics())
     assert (found.unit, found.n) == ("folds", 5)
     pooled = cli("run", "--method", "mae", "--dataset", "digits", "--seeds", "0", "--protocols", "knn", "--baselines",
                  "none", "--out", str(tmp_path / "all"), "folds=all", "pretrain.pool=all", *OVERRIDES)  # fmt: skip
@@ -226,7 +227,7 @@ def test_label_fractions_are_rows_of_their_own(tmp_path):
     values = {s.setting: s.value for s in record.scores if s.metric == "micro_accuracy" and s.chosen_on == "validation"}
     few, everything = (values[k] for k in sorted(values, key=lambda k: "fraction" not in k))
     assert few < everything
-    assert make_rows([record])[0].cells["linear", "micro_accuracy"].mean == everything
+    assert make_rows([record], core_metrics())[0].cells["linear", "micro_accuracy"].mean == everything
 
 
 def test_instrument_transfer_on_real_images(shared, tmp_path):
@@ -291,7 +292,7 @@ def test_unlabeled_images_are_learned_from_and_never_tested(tmp_path):
     results = sslbench.run("mae", "image-folder", out=tmp_path / "runs", settings=settings)
     mae, taught = results.records
     console = Console(width=160, file=io.StringIO())
-    show_results(console, results)
+    show_results(console, results, core_metrics())
     shown = console.file.getvalue()
     assert "tree: 1 unreadable sample(s) left out: 0/broken.png" in shown
     assert "tree (200 samples, " in shown
@@ -342,10 +343,10 @@ def test_cells_show_means_and_intervals():
         return Score(dataset="d", protocol="p", seed=seed, fold=0, epoch=None, setting="{}", chosen="{}", chosen_on="nothing",
                      metric="m", value=value)  # fmt: skip
 
-    assert cell(estimate([score(0, 0.5)], 0.2)) == "0.500"
-    assert cell(estimate([score(0, 0.5), score(1, 0.6)], 0.2)) == "0.550 ±0.635"
+    assert cell(estimate([score(0, 0.5)], 0.2, core_metrics())) == "0.500"
+    assert cell(estimate([score(0, 0.5), score(1, 0.6)], 0.2, core_metrics())) == "0.550 ±0.635"
     assert cell(None) == "–"
-    averaged = estimate([score(0, 0.4), score(0, 0.6), score(1, 0.6)], 0.2)
+    averaged = estimate([score(0, 0.4), score(0, 0.6), score(1, 0.6)], 0.2, core_metrics())
     assert averaged.mean == pytest.approx(np.mean([0.5, 0.6]))
 
 

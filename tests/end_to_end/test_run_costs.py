@@ -12,6 +12,7 @@ from sslbench import environment
 from sslbench.app.run import list_runs, run_requests
 from sslbench.app.run_costs import RunCosts
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.catalog.metrics import core_metrics
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
@@ -30,7 +31,7 @@ CATALOG = discover(installed_entries())
 def planned(tmp_path, *overrides):
     tree = read_request(None, {"method": {"name": "mae"}, "data": {"name": "digits"}}, ["threads=1", *overrides])
     plan = make_plan(tree, CATALOG, DatasetCache(environment.places()), Machine(threads=1, precision="float32"))
-    return [(plan, run.stages) for plan, run in list_runs([plan], Store(root=tmp_path))]
+    return [(plan, run.stages) for plan, run in list_runs([plan], Store(root=tmp_path), core_metrics())]
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from sslbench_vision.datasets.pool_rules import (
 
 import sslbench
 from sslbench.api.errors import RequestError, SslbenchError
+from sslbench.catalog.metrics import core_metrics
 from sslbench.report.console.terminal import show_results
 from sslbench.testing.plans import SMALL_RUN
 
@@ -111,7 +112,7 @@ def test_a_run_on_a_pool_reports_its_training_data(tmp_path):
     assert record.training[0]["samples"] == 80
     assert record.pretrained_on[0]["account"]["rows"][1] == ["other", 81, 0, 1, 0, 0, 0, 0, 80]
     console = Console(width=160, file=io.StringIO())
-    show_results(console, results)
+    show_results(console, results, core_metrics())
     shown = console.file.getvalue()
     assert "pool: training data" in shown
     row = next(line for line in shown.split("\n") if line.startswith("other"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,26 +38,48 @@ def class_scores(matrix: Counts) -> ClassScores:
     return ClassScores(recall=recall, precision=precision, f1=f1, support=support)
 
 
-def summary(matrix: Counts) -> Mapping[str, float]:
-    """Return micro accuracy over samples, and macro accuracy, precision and F1 over the classes that are present."""
+def micro_accuracy(matrix: Counts) -> float:
+    """Return the share of samples on the diagonal of a confusion matrix [C, C]; 0 without samples."""
+    return float(np.trace(matrix) / max(matrix.sum(), 1))
+
+
+def macro_accuracy(matrix: Counts) -> float:
+    """Return the mean recall of the classes that are present."""
     scores = class_scores(matrix)
-    present = scores.support > 0
-    return {
-        "micro_accuracy": float(np.trace(matrix) / max(matrix.sum(), 1)),
-        "macro_accuracy": float(scores.recall[present].mean()),
-        "macro_precision": float(scores.precision[present].mean()),
-        "macro_f1": float(scores.f1[present].mean()),
-    }
+    return float(scores.recall[scores.support > 0].mean())
 
 
-def label_summary(labels: Counts, predicted: Values) -> Mapping[str, float]:
-    """Return exact match, micro F1 and macro F1 of multi-label scores [n, C], thresholded at 0.5."""
-    positive = predicted > 0.5
-    truth = labels > 0
-    hits, counts, support = (positive & truth).sum(0), positive.sum(0), truth.sum(0)
-    f1 = 2 * hits / np.maximum(counts + support, 1)
-    return {
-        "exact_match": float((positive == truth).all(1).mean()),
-        "micro_f1": float(2 * hits.sum() / max(counts.sum() + support.sum(), 1)),
-        "macro_f1": float(f1[support > 0].mean()) if (support > 0).any() else 0.0,
-    }
+def macro_precision(matrix: Counts) -> float:
+    """Return the mean precision of the classes that are present."""
+    scores = class_scores(matrix)
+    return float(scores.precision[scores.support > 0].mean())
+
+
+def macro_f1(matrix: Counts) -> float:
+    """Return the mean F1 of the classes that are present."""
+    scores = class_scores(matrix)
+    return float(scores.f1[scores.support > 0].mean())
+
+
+def exact_match(truth: Counts, scores: Values) -> float:
+    """Return the share of rows of labels [n, C] that equal the scores above 0.5."""
+    return float(((scores > 0.5) == (truth > 0)).all(1).mean())
+
+
+def label_micro_f1(truth: Counts, scores: Values) -> float:
+    """Return F1 over all labels [n, C], of scores above 0.5."""
+    hits, total = _count_labels(truth, scores)
+    return float(2 * hits.sum() / max(total.sum(), 1))
+
+
+def label_macro_f1(truth: Counts, scores: Values) -> float:
+    """Return the mean F1 of the labels that occur in [n, C], of scores above 0.5; 0 if none occurs."""
+    hits, total = _count_labels(truth, scores)
+    occurs = (truth > 0).any(0)
+    return float((2 * hits / np.maximum(total, 1))[occurs].mean()) if occurs.any() else 0.0
+
+
+def _count_labels(truth: Counts, scores: Values) -> tuple[Counts, Counts]:
+    """Return by label [C] the right positives, and the sum of positives in both arrays."""
+    positive, true = scores > 0.5, truth > 0
+    return (positive & true).sum(0), positive.sum(0) + true.sum(0)

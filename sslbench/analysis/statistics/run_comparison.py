@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics.accuracy import ACCURACIES, compared_scores
+from sslbench.analysis.statistics.accuracy import compared_scores
 from sslbench.analysis.statistics.class_differences import class_gaps, recall_statistics
 from sslbench.analysis.statistics.shared_ranks import Verdict, difference, verdict
+from sslbench.api.metrics import Metric
+from sslbench.catalog.metrics import MetricTable
 from sslbench.results.answers import TestAnswers
 
 CORRECT_SHARE = 0.5
@@ -66,7 +68,7 @@ class Comparison:
     test_samples: int
 
 
-def compare_answers(first: TestAnswers, second: TestAnswers, names: Sequence[str]) -> Comparison:
+def compare_answers(first: TestAnswers, second: TestAnswers, names: Sequence[str], metrics: MetricTable) -> Comparison:
     """Compare two runs on the same test samples; `names` are the classes that labels index.
 
     Classes are sorted by their difference, those that the first run classifies worse at the beginning. Raises
@@ -82,7 +84,7 @@ def compare_answers(first: TestAnswers, second: TestAnswers, names: Sequence[str
         (own < CORRECT_SHARE) & (other > CORRECT_SHARE),
     )
     return Comparison(
-        overall=[_compare_accuracy({"first": first, "second": second}, metric) for metric in ACCURACIES],
+        overall=[_compare_accuracy({"first": first, "second": second}, metric) for metric in metrics.accuracies],
         classes=_compare_classes(first, second, names, only_first, only_second),
         only_first=sorted(set(first.ids[only_first].tolist())),
         only_second=sorted(set(first.ids[only_second].tolist())),
@@ -90,12 +92,17 @@ def compare_answers(first: TestAnswers, second: TestAnswers, names: Sequence[str
     )
 
 
-def _compare_accuracy(rows: Mapping[str, TestAnswers], metric: str) -> Difference:
+def _compare_accuracy(rows: Mapping[str, TestAnswers], metric: Metric) -> Difference:
     field = compared_scores(rows, metric)
     gap, half_width = difference(field, 0, 1)
     first, second = (float(score) for score in field.scores)
     return Difference(
-        metric=metric, first=first, second=second, difference=gap, half_width=half_width, verdict=verdict(field, 0, 1)
+        metric=metric.name,
+        first=first,
+        second=second,
+        difference=gap,
+        half_width=half_width,
+        verdict=verdict(field, 0, 1),
     )
 
 

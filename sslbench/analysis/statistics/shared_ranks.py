@@ -56,7 +56,7 @@ class RankedScore(Scored):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ComparedScores:
-    """Rows to compare: names, scores [m] (more is better), draws of each over shared test samples [B], variances.
+    """Rows to compare: names, scores [m], draws of each over shared test samples [B], variances.
 
     Draws are loaded some rows at a time, so they may be stored outside memory.
     """
@@ -65,6 +65,12 @@ class ComparedScores:
     scores: Values
     draws: DrawMatrix
     variances: Sequence[ScoreVariance]
+    higher_is_better: bool = True
+
+    @property
+    def merits(self) -> Values:
+        """Return the scores [m] with the sign with which more is better."""
+        return self.scores if self.higher_is_better else -self.scores
 
     def place(self, name: str) -> int:
         """Return the index of a row."""
@@ -90,7 +96,8 @@ def rank_rows(field: ComparedScores) -> list[RankedScore]:
     for rows, columns, better in iter_surely_better(field):
         better_than[rows] += better.sum(1)
         worse_than[columns] += better.sum(0)
-    order = sorted(range(len(field.names)), key=lambda i: (-field.scores[i], field.names[i]))
+    merits = field.merits
+    order = sorted(range(len(field.names)), key=lambda i: (-merits[i], field.names[i]))
     return [
         RankedScore(
             name=field.names[i], score=float(field.scores[i]), ci95_half_width=half_width(field.variances[i]),
@@ -106,7 +113,7 @@ def iter_surely_better(field: ComparedScores) -> Iterator[tuple[Codes, Codes, ND
 
     Rows are sorted by score, so that a block is compared only with earlier columns and its own.
     """
-    order = np.argsort(-field.scores, kind="stable")
+    order = np.argsort(-field.merits, kind="stable")
     known = _row_statistics(field, order)
     for start in range(0, len(order), ROW_BLOCK):
         rows = slice(start, start + ROW_BLOCK)
@@ -142,7 +149,7 @@ def _row_statistics(field: ComparedScores, order: Codes) -> _RowStatistics:
         centered = _centered(field.draws, codes)
         samples[codes] = np.einsum("mb,mb->m", centered, centered, dtype=np.float64) / (centered.shape[1] - 1)
     return _RowStatistics(
-        score=field.scores, samples=samples, seeds=field.column("over_seeds"),
+        score=field.merits, samples=samples, seeds=field.column("over_seeds"),
         interaction=field.column("interaction"), floor=field.column("floor"), freedom=field.column("freedom"),
         decidable=field.column("seeds_known") > 0,
     )[order]  # fmt: skip
@@ -214,4 +221,4 @@ def verdict(field: ComparedScores, row: int, other: int) -> Verdict:
     gap, half = difference(field, row, other)
     if half is None or abs(gap) <= max(half, MIN_GAP):
         return "undecided"
-    return "better" if gap > 0 else "worse"
+    return "better" if (gap > 0) == field.higher_is_better else "worse"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sslbench.analysis.statistics.accuracy import MAIN_METRIC
 from sslbench.analysis.tables.run_tables import RunRow, default_scores
+from sslbench.catalog.metrics import MetricTable
 from sslbench.results.record import Record
 
 DEFAULT_PROTOCOLS = ("linear", "knn")
@@ -17,13 +17,13 @@ DIGITS = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BestRow:
-    """A row, and the protocol under which its macro accuracy is the highest."""
+    """A row, and the protocol under which it is the best."""
 
     row: RunRow
     protocol: str
 
 
-def find_best_row(rows: Sequence[RunRow], dataset: str) -> BestRow | None:
+def find_best_row(rows: Sequence[RunRow], dataset: str, metrics: MetricTable) -> BestRow | None:
     """Find the best finished row of a dataset; the first of equal ones, None if no protocol predicts.
 
     Baselines count only if the table has no other rows.
@@ -31,13 +31,11 @@ def find_best_row(rows: Sequence[RunRow], dataset: str) -> BestRow | None:
     finished = [row for row in rows if row.dataset == dataset and row.record.status == "done"]
     candidates = [row for row in finished if not row.record.baseline] or finished
     for protocol in order_protocols(candidates):
-        scored = [
-            (round(row.cells[protocol, MAIN_METRIC].mean, DIGITS), row)
-            for row in candidates
-            if (protocol, MAIN_METRIC) in row.cells
-        ]
-        if scored:
-            return BestRow(row=max(scored, key=lambda pair: pair[0])[1], protocol=protocol)
+        for metric in metrics.predicted_mains:
+            sign, place = 1 if metric.higher_is_better else -1, (protocol, metric.name)
+            scored = [(sign * round(row.cells[place].mean, DIGITS), row) for row in candidates if place in row.cells]
+            if scored:
+                return BestRow(row=max(scored, key=lambda pair: pair[0])[1], protocol=protocol)
     return None
 
 

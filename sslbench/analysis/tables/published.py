@@ -11,6 +11,7 @@ from sslbench.analysis.statistics.accuracy import AnswersByRun
 from sslbench.analysis.statistics.intervals import Estimate
 from sslbench.analysis.tables.run_tables import make_rows
 from sslbench.api.references import Published, ReferenceSpec
+from sslbench.catalog.metrics import MetricTable
 from sslbench.results.record import Record
 
 Recipes = Mapping[tuple[str, str], Mapping[str, Any]]
@@ -58,6 +59,7 @@ def compare_published(
     records: Sequence[Record],
     references: Sequence[ReferenceSpec],
     recipes: Recipes,
+    metrics: MetricTable,
     answers: AnswersByRun = MappingProxyType({}),
 ) -> Iterator[PublishedComparison]:
     """Yield a comparison for every published number with a finished record of its recipe."""
@@ -65,7 +67,7 @@ def compare_published(
         (published.method, reference.recipe) for reference in references for published in reference.rows
     }
     comparable = [r for r in records if r.status == "done" and (r.method["name"], r.recipe) in published_recipes]
-    for row in make_rows(comparable, answers):
+    for row in make_rows(comparable, metrics, answers):
         for reference in references:
             if row.record.recipe != reference.recipe:
                 continue

@@ -10,15 +10,15 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from sslbench.analysis.statistics.accuracy import ACCURACIES, MAIN_METRIC, AnswersByRun, accuracy_variance
+from sslbench.analysis.statistics.accuracy import AnswersByRun, accuracy_variance
 from sslbench.analysis.statistics.class_differences import recall_half_widths, recall_statistics
 from sslbench.analysis.statistics.intervals import Estimate, mean_over_folds, mean_over_seeds
 from sslbench.analysis.statistics.score_variance import half_width
 from sslbench.analysis.tables.selection import find_default, has_largest
+from sslbench.catalog.metrics import MetricTable
 from sslbench.results.answers import Question, TestAnswers, question_of
 from sslbench.results.record import ClassScore, Record, Score, setting_of
 
-DEFAULT_METRICS = ("micro_accuracy", "macro_accuracy", "macro_f1", "ami_max", "rank_me")
 R = TypeVar("R", Score, ClassScore)
 
 
@@ -51,14 +51,17 @@ def seed_means(scores: Sequence[Score]) -> Mapping[int, float]:
     return {seed: float(np.mean(found)) for seed, found in sorted(values.items())}
 
 
-def estimate(scores: Sequence[Score], test_share: float, answers: TestAnswers | None = None) -> Estimate:
+def estimate(
+    scores: Sequence[Score], test_share: float, metrics: MetricTable, answers: TestAnswers | None = None
+) -> Estimate:
     """Estimate one metric of one question, over seeds and test samples if its predictions are known.
 
     Other metrics are estimated over seeds; with one seed and several folds over folds, corrected, with unit 'folds'.
     """
     means = seed_means(scores)
-    if answers is not None and scores[0].metric in ACCURACIES:
-        variance = accuracy_variance(answers, scores[0].metric)
+    metric = metrics.find(scores[0].metric)
+    if answers is not None and metric.mean_over is not None and metric.name in metrics:
+        variance = accuracy_variance(answers, metric)
         return Estimate(
             mean=float(np.mean(list(means.values()))), ci95_half_width=half_width(variance), n=len(means),
             unit="seeds and test samples" if variance.n_seeds > 1 else "test samples", test_samples=len(answers.ids),
@@ -84,7 +87,9 @@ def default_scores(rows: Sequence[R]) -> list[R]:
     return kept
 
 
-def make_rows(records: Sequence[Record], answers: AnswersByRun = MappingProxyType({})) -> list[RunRow]:
+def make_rows(
+    records: Sequence[Record], metrics: MetricTable, answers: AnswersByRun = MappingProxyType({})
+) -> list[RunRow]:
     """Make one row per run and evaluated dataset; a run without scores keeps its row.
 
     With a run's answers, the intervals of its accuracies cover test samples as well as seeds.
@@ -101,10 +106,10 @@ def make_rows(records: Sequence[Record], answers: AnswersByRun = MappingProxyTyp
                     record=record,
                     dataset=data["part"],
                     cells={
-                        (protocol, metric): estimate(found, record.test_share, own.get(protocol))
+                        (protocol, metric): estimate(found, record.test_share, metrics, own.get(protocol))
                         for (protocol, metric), found in results.items()
                     },
-                    oracle={place: estimate(found, record.test_share) for place, found in oracle.items()},
+                    oracle={place: estimate(found, record.test_share, metrics) for place, found in oracle.items()},
                     by_seed={place: seed_means(found) for place, found in results.items()},
                 )
             )
@@ -113,35 +118,36 @@ def make_rows(records: Sequence[Record], answers: AnswersByRun = MappingProxyTyp
 
 def default_answers(record: Record, dataset: str, answers: AnswersByRun) -> dict[str, TestAnswers]:
     """Return a run's answers to each protocol's default question on a dataset, if there is exactly one question."""
-    questions: dict[str, set[Question]] = defaultdict(set)
-    mine = [s for s in record.scores if s.dataset == dataset and s.epoch is None and s.metric == MAIN_METRIC]
-    for score in default_scores([s for s in mine if s.chosen_on != "query"]):
-        questions[score.protocol].add(question_of(dataset, score.protocol, score.setting))
     by_question = answers.get(record.run, {})
-    found = {protocol: by_question.get(next(iter(own))) for protocol, own in questions.items() if len(own) == 1}
-    return {protocol: own for protocol, own in found.items() if own is not None}
+    questions: dict[str, set[Question]] = defaultdict(set)
+    mine = [s for s in record.scores if (s.dataset, s.epoch) == (dataset, None) and s.chosen_on != "query"]
+    mine = [score for score in mine if question_of(dataset, score.protocol, score.setting) in by_question]
+    for score in default_scores(mine):
+        questions[score.protocol].add(question_of(dataset, score.protocol, score.setting))
+    return {protocol: by_question[next(iter(own))] for protocol, own in questions.items() if len(own) == 1}
 
 
 def clustering_targets(
-    records: Sequence[Record], metrics: Sequence[str] = DEFAULT_METRICS
+    records: Sequence[Record], metrics: MetricTable
 ) -> dict[tuple[str, str, str], dict[str, Estimate]]:
     """Return (run, dataset, metric) -> clustering target ('class' among them) -> its estimate, and that of its null.
 
     Null estimates are named 'null of NAME'. Empty if every run was compared with the classes only.
     """
+    chance = {one.name: one.chance_of for one in metrics.values() if one.chance_of}
     found: dict[tuple[str, str, str], dict[str, Estimate]] = {}
     for record in records:
         grouped: dict[tuple[str, str, str], list[Score]] = defaultdict(list)
-        with_null = {metric for metric in metrics if any(score.metric == f"{metric}_null" for score in record.scores)}
+        with_null = {chance[score.metric] for score in record.scores if score.metric in chance}
         for score in record.scores:
-            metric = score.metric.removesuffix("_null")
+            metric = chance.get(score.metric, score.metric)
             if metric in with_null and score.epoch is None:
                 name = setting_of(score.setting).get("against", "class")
                 grouped[score.dataset, metric, name if metric == score.metric else f"null of {name}"].append(score)
         if all(name.removeprefix("null of ") == "class" for _, _, name in grouped):
             continue
         for (dataset, metric, name), scores in grouped.items():
-            found.setdefault((record.run, dataset, metric), {})[name] = estimate(scores, record.test_share)
+            found.setdefault((record.run, dataset, metric), {})[name] = estimate(scores, record.test_share, metrics)
     return found
 
 
@@ -152,10 +158,10 @@ def _grouped(scores: Sequence[Score]) -> dict[tuple[str, str], list[Score]]:
     return grouped
 
 
-def list_columns(rows: Sequence[RunRow], metrics: Sequence[str] = DEFAULT_METRICS) -> list[tuple[str, str]]:
-    """List the (protocol, metric) columns that any row has, sorted by protocol, then in the order of `metrics`."""
+def list_columns(rows: Sequence[RunRow], metrics: MetricTable) -> list[tuple[str, str]]:
+    """List the shown (protocol, metric) columns that any row has, sorted by protocol, then in the order of `metrics`."""
     present = {place for row in rows for place in row.cells}
-    return sorted((p for p in present if p[1] in metrics), key=lambda place: (place[0], metrics.index(place[1])))
+    return sorted((p for p in present if metrics.is_shown(*p)), key=lambda place: (place[0], metrics.place(place[1])))
 
 
 def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers | None = None) -> list[ClassRow]:

@@ -9,15 +9,15 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from sslbench.analysis.statistics.accuracy import MAIN_METRIC, AnswersByRun, compared_scores
+from sslbench.analysis.statistics.accuracy import AnswersByRun, compared_scores
 from sslbench.analysis.statistics.score_variance import variance_over_seeds
 from sslbench.analysis.statistics.shared_ranks import ComparedScores, Verdict, difference, verdict
 from sslbench.analysis.tables.run_tables import RunRow, default_answers
+from sslbench.api.metrics import Metric
+from sslbench.catalog.metrics import MetricTable
 from sslbench.results.answers import TestAnswers
 from sslbench.results.record import Record
 
-CLUSTERS = "ami_max"
-"""Metric for comparing rows if none of them predicts."""
 Against: TypeAlias = Literal["best", "random"]
 
 
@@ -36,10 +36,10 @@ class RowVerdict:
     half_width: float | None
 
 
-def judge_rows(rows: Sequence[RunRow], answers: AnswersByRun) -> Iterator[RowVerdict]:
-    """Compare finished rows by dataset and protocol, by macro accuracy, or by clusters if no protocol predicts.
+def judge_rows(rows: Sequence[RunRow], answers: AnswersByRun, metrics: MetricTable) -> Iterator[RowVerdict]:
+    """Compare finished rows by dataset and protocol, by the first metric that orders rows and that any of them has.
 
-    The best row has the highest score; the random encoder has the same backbones. Rows with other test samples than the
+    The best row has the best score; the random encoder has the same backbones. Rows with other test samples than the
     first cannot be paired and are left out.
     """
     by_dataset: dict[str, list[RunRow]] = defaultdict(list)
@@ -48,29 +48,39 @@ def judge_rows(rows: Sequence[RunRow], answers: AnswersByRun) -> Iterator[RowVer
             by_dataset[row.dataset].append(row)
     for dataset, own in by_dataset.items():
         records = {row.record.run: row.record for row in own}
-        fields = dict(_accuracy_fields(own, answers)) or dict(_cluster_fields(own))
+        by_metric = (dict(_fields(own, answers, metric)) for metric in metrics.mains)
+        fields: dict[tuple[str, str], ComparedScores] = next(filter(None, by_metric), {})
         for (protocol, metric), field in fields.items():
             yield from _judge(field, records, dataset, protocol, metric)
 
 
-def _accuracy_fields(rows: Sequence[RunRow], answers: AnswersByRun) -> Iterator[tuple[tuple[str, str], ComparedScores]]:
+def _fields(
+    rows: Sequence[RunRow], answers: AnswersByRun, metric: Metric
+) -> Iterator[tuple[tuple[str, str], ComparedScores]]:
+    return _seed_fields(rows, metric) if metric.mean_over is None else _answer_fields(rows, answers, metric)
+
+
+def _answer_fields(
+    rows: Sequence[RunRow], answers: AnswersByRun, metric: Metric
+) -> Iterator[tuple[tuple[str, str], ComparedScores]]:
+    """Yield means of right answers, paired by test sample."""
     found: dict[str, dict[str, TestAnswers]] = defaultdict(dict)
     for row in rows:
         for protocol, own in default_answers(row.record, row.dataset, answers).items():
             if not found[protocol] or own.same_samples(next(iter(found[protocol].values()))):
                 found[protocol][row.record.run] = own
     for protocol, by_run in sorted(found.items()):
-        yield (protocol, MAIN_METRIC), compared_scores(by_run, MAIN_METRIC)
+        yield (protocol, metric.name), compared_scores(by_run, metric)
 
 
-def _cluster_fields(rows: Sequence[RunRow]) -> Iterator[tuple[tuple[str, str], ComparedScores]]:
-    """Yield cluster scores: not means over samples, so their variance is over seeds alone."""
-    protocols = sorted({protocol for row in rows for protocol, metric in row.cells if metric == CLUSTERS})
+def _seed_fields(rows: Sequence[RunRow], metric: Metric) -> Iterator[tuple[tuple[str, str], ComparedScores]]:
+    """Yield scores that are not means over samples, so that their variance is over seeds alone."""
+    protocols = sorted({protocol for row in rows for protocol, name in row.cells if name == metric.name})
     for protocol in protocols:
-        own = [row for row in rows if (protocol, CLUSTERS) in row.cells]
-        values = [list(row.by_seed[protocol, CLUSTERS].values()) for row in own]
+        own = [row for row in rows if (protocol, metric.name) in row.cells]
+        values = [list(row.by_seed[protocol, metric.name].values()) for row in own]
         yield (
-            (protocol, CLUSTERS),
+            (protocol, metric.name),
             ComparedScores(
                 names=[row.record.run for row in own],
                 scores=np.array([float(np.mean(one)) for one in values]),
@@ -79,6 +89,7 @@ def _cluster_fields(rows: Sequence[RunRow]) -> Iterator[tuple[tuple[str, str], C
                     variance_over_seeds(one, depends_on_seed=row.record.depends_on_seed)
                     for one, row in zip(values, own, strict=True)
                 ],
+                higher_is_better=metric.higher_is_better,
             ),
         )
 
@@ -86,7 +97,7 @@ def _cluster_fields(rows: Sequence[RunRow]) -> Iterator[tuple[tuple[str, str], C
 def _judge(
     field: ComparedScores, records: Mapping[str, Record], dataset: str, protocol: str, metric: str
 ) -> Iterator[RowVerdict]:
-    best = int(np.argmax(field.scores))
+    best = int(np.argmax(field.merits))
     for place, run in enumerate(field.names):
         others: dict[Against, int | None] = {"best": best, "random": _random_encoder(field, records, run)}
         for against, other in others.items():

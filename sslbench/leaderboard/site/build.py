@@ -17,6 +17,7 @@ from sslbench.leaderboard.site.load import InstalledContext, LoadedBundle, load_
 from sslbench.leaderboard.site.pages import front_pages, suite_pages
 from sslbench.leaderboard.site.tables import make_overview, make_tables, replace_between_markers
 from sslbench.leaderboard.standings.across_boards import AcrossBoards, SuiteBoards, make_suite_boards
+from sslbench.leaderboard.standings.columns import suite_metrics
 from sslbench.leaderboard.standings.disk_list import MEMORY_BYTES, DiskList
 from sslbench.leaderboard.standings.entries import EntryResult, Place
 from sslbench.leaderboard.submission.bundle import bundle_folders
@@ -80,6 +81,7 @@ def make_files(board: Path, context: InstalledContext, processes: int) -> Iterat
     shown = {name: path.read_text() for name in PAGES if (path := board.parent / name).is_file()}
     for name in list_suites(board):
         suite = read_suite(board, name)
+        metrics = suite_metrics(suite, context.metrics, context.protocols)
         runs, verdicts, known = 0, list[tuple[str, str, str]](), dict[tuple[str, str], str]()
         results: dict[Place, DiskList[EntryResult]] = defaultdict(DiskList)
         for runs, one in enumerate(load_bundles(suite, context, bundle_folders(board, name), processes), 1):  # noqa: B007
@@ -88,7 +90,7 @@ def make_files(board: Path, context: InstalledContext, processes: int) -> Iterat
             verdicts += [(one.entry.name, *verdict) for verdict in one.verdicts]
             for result in one.results:
                 results[result.dataset, result.protocol].append(result)
-        boards = make_suite_boards(suite, runs, results, context.protocols)
+        boards = make_suite_boards(suite, runs, results, metrics, context.protocols)
         for page, text in suite_pages(boards, context.references, verdicts):
             yield f"{SITE}/{page}", [text]
         for page, parts in make_tables(boards):

@@ -9,26 +9,26 @@ from typing import Any
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from sslbench.analysis.statistics.accuracy import MAIN_METRIC
 from sslbench.analysis.statistics.intervals import mean_over_seeds
 from sslbench.analysis.statistics.rank_aggregation import RankAggregate
+from sslbench.api.metrics import Metric
 from sslbench.leaderboard.standings.across_boards import MAX_COMPARED
 from sslbench.leaderboard.standings.board import Board, BoardRow
-from sslbench.leaderboard.standings.entries import CLUSTER_METRIC
+from sslbench.leaderboard.standings.columns import SuiteMetrics
 
 WIDTH, HEIGHT, EDGE = 640, 320, 44
 STRIP = 96
 """Width in pixels of an interval in a table."""
 
 
-def strip_scales(rows: Sequence[BoardRow]) -> dict[str, Callable[[float], float]]:
+def strip_scales(rows: Sequence[BoardRow], metrics: SuiteMetrics) -> dict[str, Callable[[float], float]]:
     """Return by metric the function from a score to its x position; all rows share one scale."""
     found = {}
-    for metric in (MAIN_METRIC, "micro_accuracy", CLUSTER_METRIC):
-        known = [row.scores[metric] for row in rows if metric in row.scores]
+    for column in metrics.scores:
+        known = [row.scores[column.stored_name] for row in rows if column.stored_name in row.scores]
         ends = [one.score + sign * (one.ci95_half_width or 0) for one in known for sign in (-1, 1)]
-        low, high = (max(0.0, min(ends)), min(1.0, max(ends))) if ends else (0.0, 1.0)
-        found[metric] = _linear(low, max(high, low + 1e-3), 1, STRIP - 1)
+        low, high = (max(column.metric.low, min(ends)), min(column.metric.high, max(ends))) if ends else (0.0, 1.0)
+        found[column.stored_name] = _linear(low, max(high, low + 1e-3), 1, STRIP - 1)
     ranks = [end for row in rows if row.standing for end in row.standing.ranks]
     found["rank"] = _linear(1, max([2, *ranks]), 3, STRIP / 2 - 3)
     return found
@@ -38,22 +38,23 @@ def _linear(low: float, high: float, first: float, last: float) -> Callable[[flo
     return lambda value: round(first + (last - first) * (min(max(value, low), high) - low) / (high - low), 1)
 
 
-def cost_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
-    """Yield per board the seconds and macro accuracy of trained entries, and the Pareto front.
+def cost_charts(boards: Sequence[Board], metric: Metric) -> Iterator[dict[str, Any]]:
+    """Yield per board the seconds and a metric of trained entries, and the Pareto front.
 
     With more than MAX_COMPARED entries, the front and the best are drawn.
     """
+    sign = 1 if metric.higher_is_better else -1
     for board in boards:
-        timed = [(row.entry.seconds, row.scores[MAIN_METRIC].score, place) for place, row in enumerate(board.rows)
-                 if row.entry.seconds and MAIN_METRIC in row.scores]  # fmt: skip
+        timed = [(row.entry.seconds, sign * row.scores[metric.name].score, place) for place, row in enumerate(board.rows)
+                 if row.entry.seconds and metric.name in row.scores]  # fmt: skip
         if not timed:
             continue
-        best, front = -1.0, dict[int, None]()
+        best, front = -math.inf, dict[int, None]()
         for _, score, place in sorted(timed, key=lambda point: (point[0], -point[1])):
             if score > best:
                 best, front[place] = score, None
         others = [place for _, _, place in timed if place not in front][: max(0, MAX_COMPARED - len(front))]
-        points = [(place, row.entry, row.entry.seconds or 0.0, row.scores[MAIN_METRIC])
+        points = [(place, row.entry, row.entry.seconds or 0.0, row.scores[metric.name])
                   for place, row in zip([*front, *others], board.rows.take([*front, *others]), strict=True)]  # fmt: skip
         x_axis = _axis([math.log10(seconds) for _, _, seconds, _ in points], EDGE, WIDTH - 12)
         y_axis = _axis([one.score for *_, one in points], HEIGHT - EDGE, 12)
@@ -95,7 +96,7 @@ def _ticks(ends: Sequence[float], *, decades: bool = False) -> list[float]:
 
 
 def label_charts(boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
-    """Yield per board with several fractions of labels the macro accuracy over them, at most MAX_COMPARED entries."""
+    """Yield per board with several fractions of labels the main metric over them, at most MAX_COMPARED entries."""
     for board in boards:
         with_curve = [place for place, result in enumerate(board.results) if result.curve]
         own = sorted(board.results.take(with_curve[:MAX_COMPARED]), key=lambda result: result.entry.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from threadpoolctl import threadpool_limits
 from sslbench.analysis.tables.published import Recipes, compare_published
 from sslbench.api.errors import RequestError
 from sslbench.api.references import ReferenceSpec
+from sslbench.catalog.metrics import MetricTable, core_metrics
 from sslbench.leaderboard.site.pages import run_page
+from sslbench.leaderboard.standings.columns import suite_metrics
 from sslbench.leaderboard.standings.entries import Entry, EntryResult, SuiteWeights, make_entry, make_results
 from sslbench.leaderboard.submission.bundle import Bundle, BundleError, read_bundle
 from sslbench.leaderboard.submission.requirements import suite_mismatches
@@ -33,11 +35,12 @@ CHECK_HINT = "'sslbench leaderboard check' lists every problem"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledContext:
-    """Published numbers, recipes and protocol versions of installed plugins."""
+    """Published numbers, recipes, protocol versions and metrics of installed plugins."""
 
     references: Sequence[ReferenceSpec]
     recipes: Recipes
     protocols: Mapping[str, InstalledProtocol] = field(default_factory=dict)
+    metrics: MetricTable = field(default_factory=core_metrics)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +59,18 @@ class BundleLoader:
 
     def __init__(self, suite: Suite, context: InstalledContext) -> None:
         self.suite, self.context, self.weights = suite, context, SuiteWeights(suite)
+        self.metrics = suite_metrics(suite, context.metrics, context.protocols)
 
     def __call__(self, path: Path) -> LoadedBundle:
         bundle = self._read_checked(path)
         try:
-            entry = make_entry(bundle)
-            results = make_results(bundle, entry, self.weights)
+            entry = make_entry(bundle, self.metrics)
+            results = make_results(bundle, entry, self.weights, self.metrics)
             page = run_page(self.suite, bundle, entry, results)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             problem = f"its answers do not fit the suite ({type(error).__name__}: {error})"
             raise RequestError([f"{bundle.name}: {problem}. {CHECK_HINT}"]) from error
-        found = compare_published([bundle.record], self.context.references, self.context.recipes)
+        found = compare_published([bundle.record], self.context.references, self.context.recipes, self.context.metrics)
         return LoadedBundle(
             name=bundle.name, entry=entry, results=tuple(results), verdicts=tuple((one.verdict, str(one)) for one in found),
             page=page,
@@ -90,6 +94,7 @@ def load_bundles(
         yield from map(BundleLoader(suite, context), paths)
         return
     processes = min(processes, MAX_PROCESSES)
+    context = replace(context, metrics=context.metrics.without_functions())
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _start_process, (suite, context))
     try:
         waiting = deque[Future[list[LoadedBundle]]]()

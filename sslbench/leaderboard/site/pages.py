@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from sslbench.api.references import Published, ReferenceSpec
 from sslbench.leaderboard.site.charts import cost_charts, label_charts, rank_diagram, strip_scales
 from sslbench.leaderboard.site.tables import (
-    METRIC_TITLES,
+    column_value,
     describe_numbers,
     format_cell,
     format_row,
+    split_columns,
     test_samples,
     top_rows,
 )
@@ -78,8 +79,8 @@ def suite_pages(
     published = published_rows(boards.suite, references)
     tables = [
         {
-            "dataset": board.dataset, "protocol": board.protocol, "scale": strip_scales(top),
-            "rows": [{"row": row, "text": format_row(row, boards.reported_metric)} for row in top],
+            "dataset": board.dataset, "protocol": board.protocol, "scale": strip_scales(top, boards.metrics),
+            "rows": [{"row": row, "text": format_row(row, boards.metrics)} for row in top],
             "more": len(board.rows) - len(top),
             "published": [one for one in published if (one[1].dataset, one[1].protocol) == (board.dataset, board.protocol)],
         }
@@ -89,7 +90,7 @@ def suite_pages(
     diagrams = [(place, order, rank_diagram(order)) for place, order in boards.across.orders.items()]
     yield f"{name}/index.html", _page("suite.html").render(
         root="..", boards=boards, tables=tables, note=describe_numbers(boards), verdicts=verdicts, diagrams=diagrams,
-        reported=METRIC_TITLES[boards.reported_metric],
+        columns=split_columns(boards.metrics), value=column_value,
         counts={name: test_samples(boards.suite, name) for name in boards.suite.datasets},
     )  # fmt: skip
     yield (
@@ -99,7 +100,9 @@ def suite_pages(
     yield f"{name}/bias.html", _page("bias.html").render(root="..", boards=boards, fields=list(class_bias_rows(boards)))
     yield (
         f"{name}/costs.html",
-        _page("costs.html").render(root="..", boards=boards, charts=list(cost_charts(boards.boards))),
+        _page("costs.html").render(
+            root="..", boards=boards, charts=list(cost_charts(boards.boards, boards.metrics.main))
+        ),
     )
     yield (
         f"{name}/labels.html",

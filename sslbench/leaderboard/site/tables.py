@@ -5,7 +5,7 @@ Numbers are rounded here, so that builds on two machines give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics.accuracy import MAIN_METRIC
 from sslbench.analysis.statistics.class_differences import recall_half_widths
 from sslbench.analysis.statistics.intervals import mean_over_seeds
-from sslbench.analysis.statistics.shared_ranks import RankedScore, Scored
+from sslbench.analysis.statistics.shared_ranks import RankedScore
+from sslbench.api.metrics import Metric
 from sslbench.leaderboard.standings.across_boards import AcrossBoards, SuiteBoards
 from sslbench.leaderboard.standings.board import Board, BoardRow
-from sslbench.leaderboard.standings.entries import CLUSTER_METRIC, test_codes
+from sslbench.leaderboard.standings.columns import ScoreColumn, SuiteMetrics
+from sslbench.leaderboard.standings.entries import test_codes
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.report.tables import markdown
 from sslbench.results.marks import with_marks
@@ -29,9 +30,6 @@ Value = TypeVar("Value")
 DIGITS = 4
 P_COLUMNS = ("p", "p_holm")
 """Columns of p values, written with two significant digits."""
-METRIC_TITLES = {"rank_me": "RankMe", "centered_effective_rank": "centered effective rank"}
-"""Titles of the metric that cannot be recomputed from submitted files."""
-COLUMNS = {"macro": MAIN_METRIC, "micro": "micro_accuracy", "ami": CLUSTER_METRIC}
 ENTRIES_PER_PART = 1000
 """Entries per data frame, which limits the memory of a table."""
 MAX_SHOWN = 500
@@ -43,13 +41,13 @@ def make_tables(boards: SuiteBoards) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield (file name, parts of its text) of every table of a suite."""
     suite, every, across = boards.suite, boards.boards, boards.across
     name = suite.name
-    yield f"{name}.csv", _texts(board_frames(every, boards.reported_metric))
+    yield f"{name}.csv", _texts(board_frames(every, boards.metrics))
     yield f"{name}.md", [board_markdown(boards)]
     yield f"{name}-classes.csv", _texts(class_frames(boards))
     if any(len(board.bias) for board in every):
         yield f"{name}-bias.csv", _texts(bias_frames(every))
     if any(line.curve for board in every for line in board.results):
-        yield f"{name}-labels.csv", _texts(label_frames(every))
+        yield f"{name}-labels.csv", _texts(label_frames(every, boards.metrics.main.name))
     for title, made in (
         ("order", order_frame(across)), ("wins", wins_frame(across.wins)), ("wins-welch", wins_frame(across.welch)),
         ("gains", across.gains), ("protocols", across.agreement), ("flips", flip_frame(across)), ("spread", across.spread),
@@ -84,15 +82,15 @@ def _escape_formula(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
-def board_frames(boards: Sequence[Board], reported: str) -> Iterator[pd.DataFrame]:
+def board_frames(boards: Sequence[Board], metrics: SuiteMetrics) -> Iterator[pd.DataFrame]:
     """Yield frames with one row per entry, dataset and protocol, and one number per column."""
     for board in boards:
         for rows in _split(board.rows):
-            frame = pd.DataFrame([_number_row(row, reported) for row in rows])
+            frame = pd.DataFrame([_number_row(row, metrics) for row in rows])
             yield frame.astype(dict.fromkeys(("rank", "rank_low", "rank_high"), "Int64"))
 
 
-def _number_row(row: BoardRow, reported: str) -> dict[str, Any]:
+def _number_row(row: BoardRow, metrics: SuiteMetrics) -> dict[str, Any]:
     entry, main = row.entry, row.standing
     found: dict[str, Any] = {
         "dataset": row.dataset, "protocol": row.protocol, "rank": main.rank if main else None,
@@ -100,35 +98,49 @@ def _number_row(row: BoardRow, reported: str) -> dict[str, Any]:
         "method": entry.method, "version": entry.version, "backbone": entry.backbone, "augmentation": entry.augmentation,
         "recipe": entry.recipe, "status": entry.status, "baseline": entry.baseline, "marks": entry.marks,
     }  # fmt: skip
-    for label, one in _score_columns(row).items():
-        found |= {label: one.score if one else None, f"{label}_ci95_half_width": one.ci95_half_width if one else None}
+    for column in metrics.scores:
+        one, name = row.scores.get(column.stored_name), column.metric.name
+        found |= {name: one.score if one else None, f"{name}_ci95_half_width": one.ci95_half_width if one else None}
     found |= {
         "worst_class": row.worst[0] if row.worst else None, "worst_recall": row.worst[1] if row.worst else None,
         "to_supervised": row.gap[0] if row.gap else None, "to_supervised_ci95_half_width": row.gap[1] if row.gap else None,
-        reported: entry.reported.get(row.dataset), "seconds": entry.seconds,
+        **{one.metric.name: entry.reported.get((row.dataset, one.stored_name)) for one in metrics.reported},
+        "seconds": entry.seconds,
         "verification": entry.verification, "run": entry.run,
     }  # fmt: skip
     return found
 
 
-def _score_columns(row: BoardRow) -> Mapping[str, Scored | None]:
-    return {label: row.scores.get(metric) for label, metric in COLUMNS.items()}
-
-
-def format_row(row: BoardRow, reported: str) -> dict[str, str]:
+def format_row(row: BoardRow, metrics: SuiteMetrics) -> dict[str, str]:
     """Format one row for pages and Markdown."""
     entry, main = row.entry, row.standing
-    cells = {label: format_cell(s.score, s.ci95_half_width) if s else "–" for label, s in _score_columns(row).items()}
     seconds = "–" if entry.seconds is None else f"{entry.seconds:.1f}"
-    reported_value = entry.reported.get(row.dataset)
+    own, others = ({c.title: _format_score(row, c) for c in some} for some in split_columns(metrics))
     return {
-        "rank": format_rank(main) if main else f"({entry.status})", "entry": with_marks(entry.name, entry.marks),
-        "macro": cells["macro"],
-        "micro": cells["micro"], "worst class": f"{row.worst[1]:.3f} ({row.worst[0]})" if row.worst else "–",
-        "to supervised": f"{row.gap[0]:+.3f}{_format_half_width(row.gap[1])}" if row.gap else "–", "AMI": cells["ami"],
-        METRIC_TITLES[reported]: "–" if reported_value is None else f"{reported_value:.1f}", "s per training": seconds,
-        "verification": entry.verification,
+        "rank": format_rank(main) if main else f"({entry.status})", "entry": with_marks(entry.name, entry.marks), **own,
+        "worst class": f"{row.worst[1]:.3f} ({row.worst[0]})" if row.worst else "–",
+        "to supervised": f"{row.gap[0]:+.3f}{_format_half_width(row.gap[1])}" if row.gap else "–", **others,
+        "s per training": seconds, "verification": entry.verification,
     }  # fmt: skip
+
+
+def split_columns(metrics: SuiteMetrics) -> tuple[list[ScoreColumn], list[ScoreColumn]]:
+    """Return the columns of a protocol's own predictions, and those of encoders, which come later."""
+    own = [column for column in metrics.columns if not column.of_encoders]
+    return own, [column for column in metrics.columns if column.of_encoders]
+
+
+def column_value(row: BoardRow, column: ScoreColumn) -> float | None:
+    """Return the value of a row in a column; None if it has none."""
+    if column.is_reported:
+        return row.entry.reported.get((row.dataset, column.stored_name))
+    return row.scores[column.stored_name].score if column.stored_name in row.scores else None
+
+
+def _format_score(row: BoardRow, column: ScoreColumn) -> str:
+    value, scored = column_value(row, column), row.scores.get(column.stored_name)
+    half = scored.ci95_half_width if scored and not column.is_reported else None
+    return "–" if value is None else format_cell(value, half, column.metric.digits)
 
 
 def format_rank(standing: RankedScore) -> str:
@@ -137,13 +149,13 @@ def format_rank(standing: RankedScore) -> str:
     return f"{standing.rank}" if low == high == standing.rank else f"{standing.rank} ({low}–{high})"
 
 
-def format_cell(mean: float, half: float | None) -> str:
+def format_cell(mean: float, half: float | None, digits: int = 3) -> str:
     """Format a number and half the width of its interval."""
-    return f"{mean:.3f}{_format_half_width(half)}"
+    return f"{mean:.{digits}f}{_format_half_width(half, digits)}"
 
 
-def _format_half_width(half: float | None) -> str:
-    return "" if half is None else f" ±{half:.3f}"
+def _format_half_width(half: float | None, digits: int = 3) -> str:
+    return "" if half is None else f" ±{half:.{digits}f}"
 
 
 def board_markdown(boards: SuiteBoards) -> str:
@@ -153,9 +165,7 @@ def board_markdown(boards: SuiteBoards) -> str:
     for board in boards.boards:
         top = top_rows(board.rows)
         if top:
-            table = markdown(
-                pd.DataFrame([format_row(row, boards.reported_metric) for row in top]).map(_escape_markdown)
-            )
+            table = markdown(pd.DataFrame([format_row(row, boards.metrics) for row in top]).map(_escape_markdown))
             more = f"\n{len(board.rows) - len(top):,} more in {suite.name}.csv.\n" if len(board.rows) > len(top) else ""
             count = test_samples(suite, board.dataset)
             parts.append(f"## {board.dataset}, {board.protocol} ({count:,} test samples)\n\n{table}{more}")
@@ -172,7 +182,10 @@ test_samples.__test__ = False  # type: ignore[attr-defined]  # pytest must not c
 
 def describe_numbers(boards: SuiteBoards) -> str:
     """Explain the numbers of a suite's tables."""
-    return NOTE.format(reported=METRIC_TITLES[boards.reported_metric])
+    over_seeds = [column.metric.title for column in boards.metrics.without_samples]
+    seeds = OVER_SEEDS.format(names=", ".join(over_seeds)) if over_seeds else ""
+    reported = "".join(f" and {column.metric.title}" for column in boards.metrics.reported)
+    return f"{NOTE}{seeds} {AS_REPORTED.format(reported=reported)}"
 
 
 def top_rows(rows: Iterable[BoardRow]) -> list[BoardRow]:
@@ -184,11 +197,13 @@ NOTE = (
     "± is the half-width of a 95 % interval, over seeds and test samples. Entries share a rank unless the interval of their "
     "paired difference excludes 0; the ranks in brackets are those that remain possible: below all entries that are "
     "significantly better, above all that are significantly worse. A trained entry with one seed is neither better nor worse "
-    "than another: its interval covers the test samples of one training. AMI has intervals over seeds only because it is not "
-    "a mean over samples. Costs and {reported} are as reported: they cannot be recomputed from submitted files, and they do "
-    "not rank entries."
+    "than another: its interval covers the test samples of one training."
 )
-"""Explanation below every table; `reported` is the title of the metric that cannot be recomputed."""
+OVER_SEEDS = " Intervals of {names} are over seeds only, because such a number is not a mean over samples."
+AS_REPORTED = (
+    "Costs{reported} are as reported: they cannot be recomputed from submitted files, and they do not rank entries."
+)
+"""Explanation below every table, with the titles of metrics."""
 
 
 def _escape_markdown(text: str) -> str:
@@ -219,13 +234,13 @@ def class_frames(boards: SuiteBoards) -> Iterator[pd.DataFrame]:
             })  # fmt: skip
 
 
-def label_frames(boards: Sequence[Board]) -> Iterator[pd.DataFrame]:
+def label_frames(boards: Sequence[Board], metric: str) -> Iterator[pd.DataFrame]:
     """Yield frames with one row per entry, dataset, protocol and fraction of labels, if there are several."""
     for board in boards:
         for lines in _split(line for line in board.results if line.curve):
             yield pd.DataFrame([
                 {"dataset": board.dataset, "protocol": board.protocol, "entry": line.entry.name, "share": share,
-                 "macro": one.mean, "macro_ci95_half_width": one.ci95_half_width, "seeds": len(values)}
+                 metric: one.mean, f"{metric}_ci95_half_width": one.ci95_half_width, "seeds": len(values)}
                 for line in lines for share, values in line.curve.items() for one in [mean_over_seeds(values)]
             ])  # fmt: skip
 
@@ -277,24 +292,26 @@ def flip_frame(across: AcrossBoards) -> pd.DataFrame:
 
 
 def make_overview(boards: SuiteBoards) -> str:
-    """Format macro accuracy of every entry and dataset under the first protocol with predictions."""
+    """Format the suite's metric of every entry and dataset under the first protocol that has it."""
+    metric = boards.metrics.main
     protocol = next(
-        (board.protocol for board in boards.boards for row in board.rows[:1] if MAIN_METRIC in row.scores), ""
+        (board.protocol for board in boards.boards for row in board.rows[:1] if metric.name in row.scores), ""
     )
     own = {board.dataset: board for board in boards.boards if board.protocol == protocol}
-    ranks = {dataset: known for dataset, board in own.items() if (known := _ranks(board.rows))}
+    ranks = {dataset: known for dataset, board in own.items() if (known := _ranks(board.rows, metric))}
     entries = list(dict.fromkeys(name for known in ranks.values() for name in known))
     if not entries:
         return "No ranked entry yet."
     mean = {name: sum(known.get(name, len(entries) + 1) for known in ranks.values()) / len(ranks) for name in entries}
     top = sorted(entries, key=lambda name: (mean[name], name))[:MAX_SHOWN]
-    cells = {dataset: _standings(own[dataset].rows, set(top)) for dataset in ranks}
+    cells = {dataset: _standings(own[dataset].rows, set(top), metric) for dataset in ranks}
     table = pd.DataFrame(
         [{"entry": _escape_markdown(n)} | {d: known.get(n, "–") for d, known in cells.items()} for n in top]
     )
     counts = ", ".join(f"{dataset} {test_samples(boards.suite, dataset):,}" for dataset in ranks)
+    title = metric.name.replace("_", " ").capitalize()
     note = (
-        f"Macro accuracy, {protocol}, ± the half-width of a 95 % interval over seeds and test samples ({counts}); the "
+        f"{title}, {protocol}, ± the half-width of a 95 % interval over seeds and test samples ({counts}); the "
         "shared rank is in brackets, and rows are ordered by its mean."
     )
     if boards.versions:
@@ -303,13 +320,17 @@ def make_overview(boards: SuiteBoards) -> str:
     return f"{markdown(table)}{more}\n{note}"
 
 
-def _ranks(rows: Iterable[BoardRow]) -> dict[str, int]:
-    return {row.entry.name: row.standing.rank for row in rows if row.standing and MAIN_METRIC in row.scores}
+def _ranks(rows: Iterable[BoardRow], metric: Metric) -> dict[str, int]:
+    return {row.entry.name: row.standing.rank for row in rows if row.standing and metric.name in row.scores}
 
 
-def _standings(rows: Iterable[BoardRow], names: Container[str]) -> dict[str, str]:
-    ranked = ((row.entry.name, row.standing) for row in rows if row.entry.name in names and MAIN_METRIC in row.scores)
-    return {name: f"{format_cell(one.score, one.ci95_half_width)} ({one.rank})" for name, one in ranked if one}
+def _standings(rows: Iterable[BoardRow], names: Container[str], metric: Metric) -> dict[str, str]:
+    ranked = ((row.entry.name, row.standing) for row in rows if row.entry.name in names and metric.name in row.scores)
+    return {
+        name: f"{format_cell(one.score, one.ci95_half_width, metric.digits)} ({one.rank})"
+        for name, one in ranked
+        if one
+    }
 
 
 def replace_between_markers(text: str, name: str, table: str) -> str:

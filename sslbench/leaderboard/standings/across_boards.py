@@ -10,22 +10,16 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
-from sslbench.analysis.statistics.accuracy import MAIN_METRIC
 from sslbench.analysis.statistics.protocol_agreement import Flip, correlations, find_flips
 from sslbench.analysis.statistics.rank_aggregation import RankAggregate, aggregate_ranks
 from sslbench.analysis.statistics.variance_components import seeds_needed
 from sslbench.analysis.statistics.win_matrix import gain_summary, welch_win_matrix, win_matrix
 from sslbench.leaderboard.standings.board import Board, make_board, make_field
+from sslbench.leaderboard.standings.columns import SuiteMetrics
 from sslbench.leaderboard.standings.disk_list import DiskList
-from sslbench.leaderboard.standings.entries import (
-    REPORTED_METRIC,
-    EntryResult,
-    Place,
-    matching_supervised,
-    supervised_rows,
-)
+from sslbench.leaderboard.standings.entries import EntryResult, Place, matching_supervised, supervised_rows
 from sslbench.leaderboard.submission.suite import Suite
-from sslbench.leaderboard.submission.versions import InstalledProtocol, current_name, version_note
+from sslbench.leaderboard.submission.versions import InstalledProtocol, version_note
 
 MAX_COMPARED = 200
 """Maximum number of entries that are compared in pairs and drawn in a figure."""
@@ -51,29 +45,30 @@ class AcrossBoards:
 class SuiteBoards:
     """The contents of a suite's tables and pages: number of runs, all boards, and comparisons across them.
 
-    `reported_metric` is the current name of the metric that cannot be recomputed. `versions` describes outdated protocols.
+    `versions` describes outdated protocols.
     """
 
     suite: Suite
     runs: int
     boards: tuple[Board, ...]
     across: AcrossBoards
-    reported_metric: str = REPORTED_METRIC
+    metrics: SuiteMetrics
     versions: str = ""
 
 
 def make_suite_boards(
-    suite: Suite, runs: int, results: Mapping[Place, DiskList[EntryResult]], installed: Mapping[str, InstalledProtocol]
-) -> SuiteBoards:
+    suite: Suite, runs: int, results: Mapping[Place, DiskList[EntryResult]], metrics: SuiteMetrics,
+    installed: Mapping[str, InstalledProtocol],
+) -> SuiteBoards:  # fmt: skip
     """Compare all entries of a suite and return its boards."""
     every = tuple(make_board(suite, place, own) for place, own in sorted(results.items(), key=lambda one: one[0]))
     return SuiteBoards(
-        suite=suite, runs=runs, boards=every, across=compare_boards(every),
-        reported_metric=current_name(suite, REPORTED_METRIC, installed), versions=version_note(suite, installed),
+        suite=suite, runs=runs, boards=every, across=compare_boards(every, metrics), metrics=metrics,
+        versions=version_note(suite, installed),
     )  # fmt: skip
 
 
-def compare_boards(boards: Sequence[Board]) -> AcrossBoards:
+def compare_boards(boards: Sequence[Board], metrics: SuiteMetrics) -> AcrossBoards:
     """Compare the ranked entries of all boards."""
     if _has_too_many_entries(boards):
         return AcrossBoards()
@@ -82,15 +77,17 @@ def compare_boards(boards: Sequence[Board]) -> AcrossBoards:
         for board in boards
     }
     ranked = {place: own for place, own in results.items() if own}
-    predicting = {place: [result for result in own if result.main == MAIN_METRIC] for place, own in ranked.items()}
+    predicting = {place: [result for result in own if result.answered is not None] for place, own in ranked.items()}
     values = {
-        (result.entry.name, " ".join(place)): result.values[MAIN_METRIC]
+        (result.entry.name, " ".join(place)): result.values[result.main.name]
         for place, own in predicting.items()
         for result in sorted(own, key=lambda result: result.entry.name)
     }
+    signs = {1 if result.main.higher_is_better else -1 for own in predicting.values() for result in own[:1]} or {1}
+    merits = {key: [min(signs) * value for value in own] for key, own in values.items()}
     agreement, flipped = _disagreement(ranked)
     return AcrossBoards(
-        orders=_orders(ranked), wins=win_matrix(values), welch=welch_win_matrix(values),
+        orders=_orders(ranked, metrics), wins=win_matrix(merits), welch=welch_win_matrix(merits),
         gains=_gains(predicting, {key: float(np.mean(own)) for key, own in values.items()}),
         agreement=agreement, flips=flipped, spread=_spread(predicting),
     )  # fmt: skip
@@ -107,13 +104,16 @@ def _has_too_many_entries(boards: Sequence[Board]) -> bool:
     return False
 
 
-def _orders(ranked: RankedResults) -> dict[Place, RankAggregate]:
+def _orders(ranked: RankedResults, metrics: SuiteMetrics) -> dict[Place, RankAggregate]:
     """Return one order over datasets by protocol and metric, if there are several datasets."""
+    lower = {one.metric.name for one in metrics.columns if not one.metric.higher_is_better}
     cells: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for (dataset, protocol), own in ranked.items():
         for result in own:
             for metric, values in result.values.items():
-                cells[protocol, metric][dataset][result.entry.name] = float(np.mean(values))
+                cells[protocol, metric][dataset][result.entry.name] = float(np.mean(values)) * (
+                    -1 if metric in lower else 1
+                )
     return {
         place: aggregate_ranks(pd.DataFrame(datasets).sort_index())
         for place, datasets in sorted(cells.items())
@@ -122,7 +122,7 @@ def _orders(ranked: RankedResults) -> dict[Place, RankAggregate]:
 
 
 def _gains(predicting: RankedResults, means: Mapping[tuple[str, str], float]) -> pd.DataFrame:
-    """Return relative gains of macro accuracy over the matching supervised row."""
+    """Return relative gains over the matching supervised row."""
     references = {}
     for place, own in predicting.items():
         experiment, supervised = " ".join(place), supervised_rows(own)
@@ -153,9 +153,9 @@ def _spread(predicting: RankedResults) -> pd.DataFrame:
             found.append({
                 "dataset": dataset, "protocol": protocol, "entry": result.entry.name,
                 **dict(zip(CAUSES, map(_deviation, variances), strict=True)),
-                "next": following.entry.name if following else "", "seeds": len(result.values[MAIN_METRIC]),
+                "next": following.entry.name if following else "", "seeds": len(result.values[result.main.name]),
                 "seeds_needed":
-                seeds_needed(result.values[MAIN_METRIC], following.values[MAIN_METRIC]) if following else None,
+                seeds_needed(result.values[result.main.name], following.values[following.main.name]) if following else None,
             })  # fmt: skip
     return pd.DataFrame(found).astype({"seeds_needed": "Int64"}) if found else pd.DataFrame()
 

@@ -12,7 +12,6 @@ from itertools import groupby, takewhile
 
 import numpy as np
 
-from sslbench.analysis.statistics.accuracy import MAIN_METRIC
 from sslbench.analysis.statistics.bootstrap import Draws
 from sslbench.analysis.statistics.score_variance import ScoreVariance
 from sslbench.analysis.statistics.shared_ranks import ComparedScores, RankedScore, Scored, difference, rank_rows
@@ -60,25 +59,29 @@ def make_board(suite: Suite, place: Place, results: DiskList[EntryResult]) -> Bo
     )  # fmt: skip
 
 
-def _best_first(result: EntryResult) -> tuple[bool, bool, float, str]:
-    """Return the sort key: ranked predictions, ranked clusterings, others; the highest score first."""
-    return not result.entry.is_ranked, result.main != MAIN_METRIC, -result.score.score, result.entry.name
+def _best_first(result: EntryResult) -> tuple[bool, int, float, str]:
+    """Return the sort key: ranked by the suite's metric, ranked by another, others; the best score first."""
+    return not result.entry.is_ranked, result.level, -result.merit, result.entry.name
 
 
 def make_field(results: Iterable[EntryResult]) -> ComparedScores:
     """Collect the scores that one board compares.
 
-    `results` are sorted by `_best_first`. Predictions are compared, or clusterings if there are no predictions.
+    `results` are sorted by `_best_first`. Those ordered by the metric of the first are compared.
     """
     names, scores, draws, variances = list[str](), list[float](), DiskList[Draws](), list[ScoreVariance]()
     ranked = takewhile(lambda result: result.entry.is_ranked, results)
-    _, compared = next(groupby(ranked, key=lambda result: result.main), (MAIN_METRIC, ()))
+    _, compared = next(groupby(ranked, key=lambda result: result.level), (0, ()))
+    higher_is_better = True
     for result in compared:
+        higher_is_better = result.main.higher_is_better
         names.append(result.entry.name)
         scores.append(result.score.score)
         draws.append(result.draws)
         variances.append(result.variance)
-    return ComparedScores(names=names, scores=np.array(scores), draws=draws, variances=variances)
+    return ComparedScores(
+        names=names, scores=np.array(scores), draws=draws, variances=variances, higher_is_better=higher_is_better
+    )
 
 
 def _make_rows(

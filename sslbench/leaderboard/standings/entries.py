@@ -6,13 +6,13 @@ A result holds only the data needed for comparisons: a few kilobytes, plus two b
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics.accuracy import ACCURACIES, MAIN_METRIC, N_DRAWS, Weighting, make_weighting
+from sslbench.analysis.statistics.accuracy import N_DRAWS, Weighting, make_weighting
 from sslbench.analysis.statistics.bootstrap import Draws, sample_draws
 from sslbench.analysis.statistics.class_differences import RecallStatistics, recall_statistics
 from sslbench.analysis.statistics.score_variance import (
@@ -23,15 +23,14 @@ from sslbench.analysis.statistics.score_variance import (
 )
 from sslbench.analysis.statistics.shared_ranks import Scored
 from sslbench.analysis.statistics.variance_components import VarianceComponents, split_variance
-from sslbench.analysis.tables.run_tables import count_untrained
+from sslbench.analysis.tables.run_tables import count_untrained, default_scores, seed_means
+from sslbench.api.metrics import Derivation, Metric
+from sslbench.leaderboard.standings.columns import SuiteMetrics
 from sslbench.leaderboard.submission.bundle import Answers, Bundle, unpack_bits
 from sslbench.leaderboard.submission.suite import Suite, SuiteData
 from sslbench.results.marks import marks_of
-from sslbench.results.record import Record, setting_of
+from sslbench.results.record import Record, Score, setting_of
 
-CLUSTER_METRIC = "ami_max"
-REPORTED_METRIC = "rank_me"
-"""A metric that cannot be recomputed from submitted files: never ranked."""
 Place = tuple[str, str]
 """A board: dataset and protocol."""
 STABLE_DIGITS = 12
@@ -40,7 +39,7 @@ STABLE_DIGITS = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """Facts about one submitted run; `reported` is the metric by dataset that cannot be recomputed."""
+    """Facts about one submitted run; `reported` holds the metrics that cannot be recomputed, by (dataset, metric)."""
 
     name: str
     run: str
@@ -57,7 +56,7 @@ class Entry:
     marks: str
     datasets: tuple[str, ...]
     seconds: float | None
-    reported: Mapping[str, float]
+    reported: Mapping[tuple[str, str], float]
     verification: str
     depends_on_seed: bool
 
@@ -71,10 +70,10 @@ class Entry:
 class EntryResult:
     """One entry on one dataset under one protocol.
 
-    `values` are by metric and seed; `scores` are by metric and include clusterings of the same encoders. `draws` and
-    `variance` belong to the metric that orders the entry. `answered` and `spread` exist for predictions only. Classes without
-    training samples (`untrained_classes`) cannot be the worst class. `is_shown` is false for a clustering of encoders that
-    have predictions on the same dataset.
+    `values` are by metric and seed; `scores` are by metric and include clusterings of the same encoders. `main` is the
+    metric that orders the entry, `level` its place among those that could, and `draws` and `variance` belong to it.
+    `answered` and `spread` exist for predictions only. Classes without training samples (`untrained_classes`) cannot be the
+    worst class. `is_shown` is false for a clustering of encoders that have predictions on the same dataset.
     """
 
     entry: Entry
@@ -82,6 +81,8 @@ class EntryResult:
     protocol: str
     values: Mapping[str, tuple[float, ...]]
     scores: Mapping[str, Scored]
+    main: Metric
+    level: int
     draws: Draws
     variance: ScoreVariance
     is_shown: bool = True
@@ -91,14 +92,14 @@ class EntryResult:
     spread: VarianceComponents | None = None
 
     @property
-    def main(self) -> str:
-        """Return the metric that orders the entry."""
-        return MAIN_METRIC if MAIN_METRIC in self.values else CLUSTER_METRIC
-
-    @property
     def score(self) -> Scored:
         """Return the score of the metric that orders the entry."""
-        return self.scores[self.main]
+        return self.scores[self.main.name]
+
+    @property
+    def merit(self) -> float:
+        """Return the score with the sign with which more is better."""
+        return self.score.score if self.main.higher_is_better else -self.score.score
 
     @property
     def recalls(self) -> NDArray[np.float64] | None:
@@ -113,13 +114,13 @@ class SuiteWeights:
         self.suite = suite
         self._cache: dict[tuple[str, str], Weighting] = {}
 
-    def get(self, dataset: str, metric: str) -> Weighting:
+    def get(self, dataset: str, metric: Metric) -> Weighting:
         """Return the weighting of the test samples of all folds, fold after fold."""
-        if (dataset, metric) not in self._cache:
+        if (dataset, metric.name) not in self._cache:
             labels, folds = test_codes(self.suite.datasets[dataset])
-            name = f"{self.suite.name}/{dataset}/{metric}"
-            self._cache[dataset, metric] = make_weighting(labels, folds, metric, name)
-        return self._cache[dataset, metric]
+            name = f"{self.suite.name}/{dataset}/{metric.name}"
+            self._cache[dataset, metric.name] = make_weighting(labels, folds, metric, name)
+        return self._cache[dataset, metric.name]
 
 
 def test_codes(data: SuiteData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -129,7 +130,7 @@ def test_codes(data: SuiteData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.concatenate(labels), np.concatenate(folds)
 
 
-def make_entry(bundle: Bundle) -> Entry:
+def make_entry(bundle: Bundle, metrics: SuiteMetrics) -> Entry:
     """Collect the facts about a submitted run."""
     record, manifest = bundle.record, bundle.manifest
     trainings = max(1, len(record.training))
@@ -143,7 +144,7 @@ def make_entry(bundle: Bundle) -> Entry:
         marks=marks_of(record.method),
         datasets=tuple(data["part"] for data in record.evaluated_on),
         seconds=round(float(spent) / trainings, 1) if learned and spent is not None else None,
-        reported=_reported_values(record), verification=_describe_verification(bundle),
+        reported=_reported_values(record, metrics), verification=_describe_verification(bundle),
         depends_on_seed=record.depends_on_seed,
     )  # fmt: skip
 
@@ -156,22 +157,25 @@ def _describe_verification(bundle: Bundle) -> str:
     return f"reproduced by {others}"
 
 
-def _reported_values(record: Record) -> dict[str, float]:
-    found: dict[str, list[float]] = defaultdict(list)
+def _reported_values(record: Record, metrics: SuiteMetrics) -> dict[tuple[str, str], float]:
+    names = {column.stored_name for column in metrics.reported}
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for score in record.scores:
-        if score.metric == REPORTED_METRIC:
-            found[score.dataset].append(score.value)
-    return {dataset: float(np.mean(values)) for dataset, values in found.items()}
+        if score.metric in names:
+            found[score.dataset, score.metric].append(score.value)
+    return {place: float(np.mean(values)) for place, values in found.items()}
 
 
-def make_results(bundle: Bundle, entry: Entry, weights: SuiteWeights) -> list[EntryResult]:
+def make_results(bundle: Bundle, entry: Entry, weights: SuiteWeights, metrics: SuiteMetrics) -> list[EntryResult]:
     """Make every result of a bundle."""
     answers: dict[Place, list[Answers]] = defaultdict(list)
     for one in bundle.answers:
         answers[one.dataset, one.protocol].append(one)
-    made = [_predicted_result(bundle.record, entry, place, own, weights) for place, own in sorted(answers.items())]
+    made = [
+        _predicted_result(bundle.record, entry, place, own, weights, metrics) for place, own in sorted(answers.items())
+    ]
     predicted = [result for result in made if result is not None]
-    clustered = _cluster_results(bundle.record, entry)
+    clustered = _cluster_results(bundle.record, entry, metrics)
     covered = {result.dataset for result in predicted}
     cluster_scores = {result.dataset: result.scores for result in clustered}
     return [
@@ -181,28 +185,35 @@ def make_results(bundle: Bundle, entry: Entry, weights: SuiteWeights) -> list[En
 
 
 def _predicted_result(
-    record: Record, entry: Entry, place: Place, answers: Sequence[Answers], weights: SuiteWeights
+    record: Record, entry: Entry, place: Place, answers: Sequence[Answers], weights: SuiteWeights, metrics: SuiteMetrics
 ) -> EntryResult | None:
     dataset, protocol = place
     data, seeds = weights.suite.datasets[dataset], tuple(record.seeds)
     right = _right_shares(data, seeds, answers)
     if right is None:
         return None
-    values, scores, variances = {}, {}, {}
-    for metric in ACCURACIES:
+    values, variances = dict[str, tuple[float, ...]](), dict[str, ScoreVariance]()
+    for metric in metrics.accuracies:
         weighting = weights.get(dataset, metric)
-        values[metric] = tuple(np.round(right @ weighting.weights, STABLE_DIGITS).tolist())
-        variances[metric] = variance_of_answers(
+        values[metric.name] = tuple(np.round(right @ weighting.weights, STABLE_DIGITS).tolist())
+        variances[metric.name] = variance_of_answers(
             right, weighting.codes, weighting.shares, depends_on_seed=entry.depends_on_seed
         )
-        scores[metric] = summarize(values[metric], variances[metric])
+    others = [one for one in metrics.columns if not one.of_encoders and one.stored_name not in values]
+    for name, own in _seed_values(record, place, {one.stored_name for one in others}).items():
+        values[name], variances[name] = own, variance_over_seeds(own, depends_on_seed=entry.depends_on_seed)
+    level, main = next((level, one) for level, one in enumerate(metrics.ranking) if one.name in values)
+    draws = np.zeros(N_DRAWS, np.float32)
+    if main.mean_over is not None:
+        draws = sample_draws(right, weights.get(dataset, main).draw_weights)
     return EntryResult(
-        entry=entry, dataset=dataset, protocol=protocol, values=values, scores=scores,
-        draws=sample_draws(right, weights.get(dataset, MAIN_METRIC).draw_weights), variance=variances[MAIN_METRIC],
+        entry=entry, dataset=dataset, protocol=protocol, values=values, main=main, level=level,
+        scores={name: summarize(own, variances[name]) for name, own in values.items()}, draws=draws,
+        variance=variances[main.name],
         answered=recall_statistics(
             right, test_codes(data)[0], len(data.classes), depends_on_seed=entry.depends_on_seed
         ),
-        untrained_classes=frozenset(count_untrained(record, dataset, protocol)), curve=_label_curve(record, place),
+        untrained_classes=frozenset(count_untrained(record, dataset, protocol)), curve=_label_curve(record, place, main.name),
         spread=split_answer_variance(data, answers),
     )  # fmt: skip
 
@@ -235,11 +246,20 @@ def split_answer_variance(data: SuiteData, answers: Sequence[Answers]) -> Varian
     return split_variance(np.array([[probes for _, probes in sorted(folds.items())] for folds in cells.values()]))
 
 
-def _label_curve(record: Record, place: Place) -> dict[float, tuple[float, ...]]:
-    """Return macro accuracy by fraction of labels and seed; empty unless there are several fractions."""
+def _seed_values(record: Record, place: Place, names: Container[str]) -> dict[str, tuple[float, ...]]:
+    """Return the metrics of a protocol's default question by seed, means over folds and draws."""
+    own = [one for one in record.scores if (one.dataset, one.protocol, one.epoch) == (*place, None)]
+    found: dict[str, list[Score]] = defaultdict(list)
+    for score in default_scores([one for one in own if one.chosen_on != "query" and one.metric in names]):
+        found[score.metric].append(score)
+    return {name: tuple(seed_means(scores).values()) for name, scores in found.items()}
+
+
+def _label_curve(record: Record, place: Place, metric: str) -> dict[float, tuple[float, ...]]:
+    """Return a metric by fraction of labels and seed; empty unless there are several fractions."""
     found: dict[float, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for score in record.scores:
-        if (score.dataset, score.protocol, score.metric) == (*place, "macro_accuracy") and score.chosen_on != "query":
+        if (score.dataset, score.protocol, score.metric) == (*place, metric) and score.chosen_on != "query":
             found[float(setting_of(score.setting).get("fraction", 1.0))][score.seed].append(score.value)
     curve = {
         share: tuple(float(np.mean(v)) for _, v in sorted(seeds.items())) for share, seeds in sorted(found.items())
@@ -247,20 +267,30 @@ def _label_curve(record: Record, place: Place) -> dict[float, tuple[float, ...]]
     return curve if len(curve) > 1 else {}
 
 
-def _cluster_results(record: Record, entry: Entry) -> list[EntryResult]:
+def _cluster_results(record: Record, entry: Entry, metrics: SuiteMetrics) -> list[EntryResult]:
     """Return the clustering results, with the variance over seeds: a clustering score is not a mean over samples."""
-    found: dict[Place, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    names = {one.stored_name for one in metrics.scores if one.of_encoders}
+    names |= {one.name for one in metrics.ranking if one.derived_from is Derivation.CLUSTERS}
+    found: dict[Place, dict[str, dict[int, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for score in record.scores:
         own = score.chosen_on != "query" and "against" not in setting_of(score.setting)
-        if score.metric == CLUSTER_METRIC and own:
-            found[score.dataset, score.protocol][score.seed].append(score.value)
+        if score.metric in names and own:
+            found[score.dataset, score.protocol][score.metric][score.seed].append(score.value)
     results = []
-    for place, seeds in sorted(found.items()):
-        values = tuple(float(np.mean(own)) for _, own in sorted(seeds.items()))
-        variance = variance_over_seeds(values, depends_on_seed=entry.depends_on_seed)
+    for place, by_metric in sorted(found.items()):
+        values = {
+            name: tuple(float(np.mean(own)) for _, own in sorted(seeds.items())) for name, seeds in by_metric.items()
+        }
+        known = [(level, one) for level, one in enumerate(metrics.ranking) if one.name in values]
+        if not known:
+            continue
+        (level, main), variances = known[0], dict[str, ScoreVariance]()
+        for name, own_values in values.items():
+            variances[name] = variance_over_seeds(own_values, depends_on_seed=entry.depends_on_seed)
         results.append(EntryResult(
-            entry=entry, dataset=place[0], protocol=place[1], values={CLUSTER_METRIC: values},
-            draws=np.zeros(N_DRAWS, np.float32), variance=variance, scores={CLUSTER_METRIC: summarize(values, variance)},
+            entry=entry, dataset=place[0], protocol=place[1], values=values, main=main, level=level,
+            draws=np.zeros(N_DRAWS, np.float32), variance=variances[main.name],
+            scores={name: summarize(own, variances[name]) for name, own in values.items()},
         ))  # fmt: skip
     return results
 

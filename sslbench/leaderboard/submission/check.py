@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from sslbench.analysis.statistics.metrics import class_scores
+from sslbench.catalog.metrics import MetricTable
 from sslbench.leaderboard.submission.bundle import (
     RECORD,
     Bundle,
@@ -26,8 +27,7 @@ from sslbench.leaderboard.submission.bundle import (
     read_table,
 )
 from sslbench.leaderboard.submission.recompute import (
-    CLUSTER_METRICS,
-    PREDICTION_METRICS,
+    STORED,
     Recomputed,
     answers_of,
     choice_problems,
@@ -56,16 +56,16 @@ class BundleCheck:
     problems: tuple[str, ...]
 
 
-def check_bundle(suite: Suite, path: Path) -> BundleCheck:
+def check_bundle(suite: Suite, path: Path, metrics: MetricTable) -> BundleCheck:
     """Check one bundle alone. Never raises for the content of a bundle."""
     try:
-        return _check(suite, path)
+        return _check(suite, path, metrics)
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
         problem = f"cannot be checked ({type(error).__name__}: {' '.join(str(error).split()):.120})"
         return BundleCheck(path=path, bundle=None, problems=(problem,))
 
 
-def _check(suite: Suite, path: Path) -> BundleCheck:
+def _check(suite: Suite, path: Path, metrics: MetricTable) -> BundleCheck:
     try:
         bundle = read_bundle(path)
         problems = list(schema_errors(bundle))
@@ -77,29 +77,33 @@ def _check(suite: Suite, path: Path) -> BundleCheck:
     except BundleError as refusal:
         return BundleCheck(path=path, bundle=None, problems=(str(refusal),))
     problems += suite_mismatches(suite, bundle)
-    found = recompute(suite, predictions, assignments)
+    found = recompute(suite, predictions, assignments, metrics)
     problems += found.problems
     if not found.problems:
-        problems += [*_metric_problems(bundle.record, found), *_class_problems(suite, bundle.record, found)]
+        problems += [
+            *_metric_problems(suite, bundle.record, found, metrics),
+            *_class_problems(suite, bundle.record, found),
+        ]
         problems += _answer_problems(bundle, found)
-    problems += choice_problems(choices if isinstance(choices, list) else [], bundle.record)
+    problems += choice_problems(choices if isinstance(choices, list) else [], bundle.record, metrics)
     problems += [
         *_seed_problems(suite, bundle.record, found),
-        *_implausible_values(suite, bundle.record, found),
+        *_implausible_values(suite, bundle.record, metrics),
         *_verification_problems(bundle),
     ]
     return BundleCheck(path=path, bundle=bundle, problems=tuple(problems))
 
 
-def _metric_problems(record: Record, found: Recomputed) -> Iterator[str]:
-    """Compare every score that follows from predictions with the recomputed one, and list those that are missing."""
+def _metric_problems(suite: Suite, record: Record, found: Recomputed, metrics: MetricTable) -> Iterator[str]:
+    """Compare every score that follows from predictions with the recomputed one, and list those that are missing.
+
+    Missing are metrics of the suite, and those that the record has elsewhere: a plugin may have been installed later.
+    """
     seen = set()
     for score in record.scores:
-        place = place_of(score)
+        place, metric = place_of(score), metrics.find(score.metric)
         if score.chosen_on == "query" or place not in found.metrics:
-            follows = score.metric in (*PREDICTION_METRICS, *CLUSTER_METRICS) and "against" not in json.loads(
-                score.setting
-            )
+            follows = metric.is_derived and metric.derived_from in STORED and "against" not in json.loads(score.setting)
             if follows and score.chosen_on != "query":
                 yield f"{describe_place(place)}: reports {score.metric} without submitted predictions"
             continue
@@ -109,15 +113,17 @@ def _metric_problems(record: Record, found: Recomputed) -> Iterator[str]:
             if abs(recomputed - score.value) > TOLERANCE:
                 reported = f"{score.metric} is {score.value:.6f}"
                 yield f"{describe_place(place)}: {reported}, but {recomputed:.6f} follows from its predictions. {REMEDY}"
-        elif score.metric == "ami_max_null" and place in found.nulls:
-            mean, deviation = found.nulls[place]
+        elif score.metric in found.nulls.get(place, ()):
+            mean, deviation = found.nulls[place][score.metric]
             if abs(score.value - mean) > MAX_NULL_DEVIATIONS * deviation + 1e-6:
                 expected = f"permuted labels give {mean:.6f} ±{deviation:.6f}. {REMEDY}"
                 yield f"{describe_place(place)}: {score.metric} is {score.value:.6f}, but {expected}"
+    required = {suite.ranked_by, *suite.metrics, *(score.metric for score in record.scores)}
+    required |= {one.name for one in metrics.mains}
     for place, values in found.metrics.items():
-        for metric in values:
-            if (place, metric) not in seen:
-                yield f"{describe_place(place)}: {metric} is missing from the record"
+        for name in values:
+            if name in required and (place, name) not in seen:
+                yield f"{describe_place(place)}: {name} is missing from the record"
 
 
 def _class_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
@@ -162,10 +168,10 @@ def _seed_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator[
         yield f"{PREDICTIONS} has no answers"
 
 
-def _implausible_values(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
+def _implausible_values(suite: Suite, record: Record, metrics: MetricTable) -> Iterator[str]:
     """List values out of range, seeds with equal losses, and trainings that took no time."""
     for score in record.scores:
-        low, high = _range(suite, score)
+        low, high = _range(suite, score, metrics)
         if not low - TOLERANCE <= score.value <= high + TOLERANCE:
             yield f"{describe_place(place_of(score))}: {score.metric} is {score.value:g}, expected {low:g} to {high:g}"
     trained = [one for one in record.training if one.get("history")]
@@ -177,10 +183,12 @@ def _implausible_values(suite: Suite, record: Record, found: Recomputed) -> Iter
         yield f"{RECORD}: two seeds have the same losses in every epoch. Submit separate trainings"
 
 
-def _range(suite: Suite, score: Score) -> tuple[float, float]:
+def _range(suite: Suite, score: Score, metrics: MetricTable) -> tuple[float, float]:
+    """Return the range of a score: that of the suite, else that of the installed metric; none for an unknown one."""
     protocol = suite.protocols.get(score.protocol)
     declared = protocol.metrics.get(score.metric) if protocol else None
-    return declared or (0.0, 1.0)
+    metric = metrics.find(score.metric)
+    return declared or (metric.low, metric.high)
 
 
 def _verification_problems(bundle: Bundle) -> Iterator[str]:
@@ -192,6 +200,6 @@ def _verification_problems(bundle: Bundle) -> Iterator[str]:
             yield f"verified.json: {one.by!r:.40} ran on the machine of the submission. Verify it on another machine"
 
 
-def check_suite(suite: Suite, board: Path) -> list[BundleCheck]:
+def check_suite(suite: Suite, board: Path, metrics: MetricTable) -> list[BundleCheck]:
     """Check every bundle of a suite."""
-    return [check_bundle(suite, path) for path in bundle_folders(board, suite.name)]
+    return [check_bundle(suite, path, metrics) for path in bundle_folders(board, suite.name)]

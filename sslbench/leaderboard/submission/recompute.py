@@ -13,19 +13,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics import metrics
+from sslbench.analysis.statistics.derived_metrics import DerivedMetrics, class_metrics, cluster_metrics
+from sslbench.analysis.statistics.metrics import confusion
 from sslbench.analysis.tables.run_tables import default_scores
-from sslbench.api import adjusted_mutual_info
+from sslbench.api.metrics import Derivation
+from sslbench.catalog.metrics import VALIDATION, MetricTable
 from sslbench.leaderboard.submission.bundle import Answers, pack_bits
 from sslbench.leaderboard.submission.suite import Suite, ids_digest
 from sslbench.results.record import Record, Score
 
 PLACE_COLUMNS = ("dataset", "protocol", "seed", "fold", "setting")
 ScorePlace = tuple[str, str, int, int, str]
-PREDICTION_METRICS = ("micro_accuracy", "macro_accuracy", "macro_precision", "macro_f1")
-"""Metrics that are computed from predictions."""
-CLUSTER_METRICS = ("ami_max", "ami_arithmetic")
-"""Metrics that are computed from cluster assignments."""
+STORED = (Derivation.CONFUSION, Derivation.CLUSTERS)
+"""What a bundle holds; metrics that are computed from it are computed again."""
 NULL_DRAWS = 200
 TOLERANCE = 1e-6
 """Largest accepted difference between two means of the same answers."""
@@ -33,12 +33,15 @@ TOLERANCE = 1e-6
 
 @dataclass(slots=True, kw_only=True)
 class Recomputed:
-    """Recomputed metrics, right answers and nulls by place, confusion matrices summed over draws, and problems."""
+    """Recomputed metrics, right answers and nulls by place, confusion matrices summed over draws, and problems.
+
+    Nulls are by the name of the metric that holds them: mean and standard deviation of one draw.
+    """
 
     metrics: dict[ScorePlace, Mapping[str, float]] = field(default_factory=dict)
     matrices: dict[ScorePlace, NDArray[np.int64]] = field(default_factory=dict)
     right: dict[ScorePlace, NDArray[np.bool_]] = field(default_factory=dict)
-    nulls: dict[ScorePlace, tuple[float, float]] = field(default_factory=dict)
+    nulls: dict[ScorePlace, dict[str, tuple[float, float]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -59,14 +62,16 @@ def is_setting(text: str) -> bool:
     return isinstance(values, dict) and all(isinstance(v, (str, int, float, bool)) for v in values.values())
 
 
-def recompute(suite: Suite, predictions: pd.DataFrame, assignments: pd.DataFrame | None) -> Recomputed:
-    """Recompute every number. Answers that do not fit the suite's test splits are problems and are left out."""
+def recompute(
+    suite: Suite, predictions: pd.DataFrame, assignments: pd.DataFrame | None, metrics: MetricTable
+) -> Recomputed:
+    """Recompute every installed metric. Answers that do not fit the suite's test splits are problems and are left out."""
     found = Recomputed()
     for place, rows in _groups(predictions, list(PLACE_COLUMNS)):
         wrong = list(_answer_mismatches(suite, place, rows, "predicted"))
         found.problems += wrong
         if not wrong:
-            _add_predictions(found, place, rows, len(suite.datasets[place[0]].classes))
+            _add_predictions(found, place, rows, len(suite.datasets[place[0]].classes), metrics)
     if assignments is not None:
         for place, rows in _groups(assignments, list(PLACE_COLUMNS)):
             wrong = [
@@ -76,7 +81,7 @@ def recompute(suite: Suite, predictions: pd.DataFrame, assignments: pd.DataFrame
             ]
             found.problems += wrong
             if not wrong:
-                _add_assignments(found, place, rows)
+                _add_assignments(found, place, rows, metrics)
     return found
 
 
@@ -113,27 +118,31 @@ def _answer_mismatches(suite: Suite, place: ScorePlace, rows: pd.DataFrame, colu
         yield f"{describe_place(place)}: predicts a class code outside 0 to {len(data.classes) - 1}"
 
 
-def _add_predictions(found: Recomputed, place: ScorePlace, rows: pd.DataFrame, classes: int) -> None:
+def _add_predictions(
+    found: Recomputed, place: ScorePlace, rows: pd.DataFrame, classes: int, metrics: MetricTable
+) -> None:
     labels, predicted = rows["label"].to_numpy(), rows["predicted"].to_numpy()
-    matrix = metrics.confusion(labels, predicted, classes)
-    found.metrics[place] = metrics.summary(matrix)
+    matrix = confusion(labels, predicted, classes)
+    _add_metrics(found, place, class_metrics(labels, predicted, classes, metrics))
     found.right[place] = labels == predicted
     setting = {name: value for name, value in json.loads(place[4]).items() if name != "draw"}
     without_draw = (*place[:4], json.dumps(setting, sort_keys=True))
     found.matrices[without_draw] = found.matrices.get(without_draw, 0) + matrix
 
 
-def _add_assignments(found: Recomputed, place: ScorePlace, rows: pd.DataFrame) -> None:
-    """Add the mean AMI over clusterings, and a recomputed null of the first clustering."""
-    scores = []
+def _add_metrics(found: Recomputed, place: ScorePlace, derived: DerivedMetrics) -> None:
+    found.metrics[place] = derived.values
+    found.problems += [f"{describe_place(place)}: {problem}" for problem in derived.problems]
+
+
+def _add_assignments(found: Recomputed, place: ScorePlace, rows: pd.DataFrame, metrics: MetricTable) -> None:
+    """Add the metrics of all clusterings, and recomputed nulls of the first clustering."""
     rng = np.random.default_rng(zlib.crc32(repr(place).encode()))
-    for number, (_, one) in enumerate(rows.groupby("fit", sort=True)):
-        draws = NULL_DRAWS if number == 0 else 0
-        scores.append(
-            adjusted_mutual_info.adjusted_mutual_info(one["label"].to_numpy(), one["cluster"].to_numpy(), draws, rng)
-        )
-    found.metrics[place] = {name: float(np.mean([one[name] for one in scores])) for name in CLUSTER_METRICS}
-    found.nulls[place] = scores[0]["ami_max_null"], scores[0]["ami_max_null_sd"]
+    fits = [one for _, one in rows.groupby("fit", sort=True)]
+    labels, clusters = fits[0]["label"].to_numpy(), [one["cluster"].to_numpy() for one in fits]
+    _add_metrics(found, place, cluster_metrics(labels, clusters, metrics))
+    nulls = [one for one in metrics.values() if one.chance_of and one.derived_from is Derivation.CLUSTERS]
+    found.nulls[place] = {one.name: one.implementation()(labels, clusters[0], NULL_DRAWS, rng) for one in nulls}
 
 
 def answers_of(found: Recomputed) -> tuple[Answers, ...]:
@@ -155,7 +164,7 @@ def _as_score(place: ScorePlace) -> Score:
     dataset, protocol, seed, fold, setting = place
     return Score(
         dataset=dataset, protocol=protocol, seed=seed, fold=fold, setting=setting, epoch=None, chosen="{}",
-        chosen_on="nothing", metric="micro_accuracy", value=0.0,
+        chosen_on="nothing", metric="", value=0.0,
     )  # fmt: skip
 
 
@@ -164,7 +173,7 @@ def place_of(score: Any) -> ScorePlace:
     return score.dataset, score.protocol, score.seed, score.fold, score.setting
 
 
-def choice_problems(choices: Sequence[Mapping[str, Any]], record: Record) -> Iterator[str]:
+def choice_problems(choices: Sequence[Mapping[str, Any]], record: Record, metrics: MetricTable) -> Iterator[str]:
     """List choices that are not the best on validation, and scores without a matching choice."""
     by_place: dict[ScorePlace, tuple[str, float]] = {}
     for choice in choices:
@@ -179,11 +188,14 @@ def choice_problems(choices: Sequence[Mapping[str, Any]], record: Record) -> Ite
         by_place[place] = chosen, best[1]
         if chosen != best[0]:
             yield f"{describe_place(place)}: chose {chosen}, but {best[0]} is better on validation ({best[1]:.4f})"
-    yield from dict.fromkeys(_choice_mismatches(by_place, record))
+    yield from dict.fromkeys(_choice_mismatches(by_place, record, metrics))
 
 
-def _choice_mismatches(choices: Mapping[ScorePlace, tuple[str, float]], record: Record) -> Iterator[str]:
+def _choice_mismatches(
+    choices: Mapping[ScorePlace, tuple[str, float]], record: Record, metrics: MetricTable
+) -> Iterator[str]:
     """List scores without a choice or with a different one, once per metric of a place."""
+    shares = {f"{VALIDATION}{one.name}" for one in metrics.accuracies if one.mean_over == "samples"}
     for score in [score for score in record.scores if score.chosen_on == "validation"]:
         place = place_of(score)
         if place not in choices:
@@ -192,5 +204,5 @@ def _choice_mismatches(choices: Mapping[ScorePlace, tuple[str, float]], record: 
         chosen, share = choices[place]
         if chosen != score.chosen:
             yield f"{describe_place(place)}: chose {chosen}, but the record states {score.chosen}"
-        elif score.metric == "validation_micro_accuracy" and abs(score.value - share) > TOLERANCE:
+        elif score.metric in shares and abs(score.value - share) > TOLERANCE:
             yield f"{describe_place(place)}: {score.metric} is {score.value:.6f}, but choices.json states {share:.6f}"

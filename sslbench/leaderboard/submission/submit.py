@@ -14,6 +14,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 
 from sslbench.api.errors import RequestError
+from sslbench.catalog.metrics import MetricTable
 from sslbench.convert import to_plain
 from sslbench.leaderboard.submission.bundle import (
     ANSWERS,
@@ -35,7 +36,7 @@ from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
 SUBMITTED = ("done", "collapsed")
 
 
-def submit(board: Path, suite: Suite, run: Path, *, entry: str, by: str, note: str) -> Path:
+def submit(board: Path, suite: Suite, run: Path, metrics: MetricTable, *, entry: str, by: str, note: str) -> Path:
     """Write results/SUITE/RUN of a leaderboard and return its path.
 
     Raises RequestError with every problem of the run.
@@ -57,10 +58,9 @@ def submit(board: Path, suite: Suite, run: Path, *, entry: str, by: str, note: s
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / suite.name / record.run
         folder.mkdir(parents=True)
-        _write_bundle(
-            folder, suite, run, record, Manifest(suite=suite.name, run=record.run, entry=name, by=by, note=note)
-        )
-        if problems := check_bundle(suite, folder).problems:
+        manifest = Manifest(suite=suite.name, run=record.run, entry=name, by=by, note=note)
+        _write_bundle(folder, suite, run, record, manifest, metrics)
+        if problems := check_bundle(suite, folder, metrics).problems:
             raise RequestError([f"{run}: {problem}" for problem in problems])
         if target.exists():
             shutil.rmtree(target)
@@ -69,11 +69,13 @@ def submit(board: Path, suite: Suite, run: Path, *, entry: str, by: str, note: s
     return target
 
 
-def _write_bundle(folder: Path, suite: Suite, run: Path, record: Record, manifest: Manifest) -> None:
+def _write_bundle(
+    folder: Path, suite: Suite, run: Path, record: Record, manifest: Manifest, metrics: MetricTable
+) -> None:
     predictions = _copy_table(run / PREDICTIONS, folder)
     assignments = _copy_table(run / ASSIGNMENTS, folder) if (run / ASSIGNMENTS).is_file() else None
     choices = [one for one in json.loads((run / CHOICES).read_text()) if one.pop("epoch") is None]
-    found = recompute(suite, predictions, assignments)
+    found = recompute(suite, predictions, assignments, metrics)
     _write_json(folder / CHOICES, choices)
     _write_json(folder / ANSWERS, to_plain(answers_of(found)))
     _write_json(folder / RECORD, to_plain(record))

@@ -56,7 +56,11 @@ class SuiteProtocol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A study that feeds a leaderboard, and the facts that all of its submissions must share."""
+    """A study that feeds a leaderboard, and the facts that all of its submissions must share.
+
+    ranked_by: metric that orders entries ('': the default of their source, such as macro accuracy).
+    metrics: metrics with a column (none: those shown by default).
+    """
 
     schema: int = SCHEMA
     name: str = ""
@@ -67,6 +71,8 @@ class Suite:
     folds: tuple[int, ...] = (0,)
     pool: str = ""
     baselines: tuple[str, ...] = ()
+    ranked_by: str = ""
+    metrics: tuple[str, ...] = ()
     datasets: Mapping[str, SuiteData] = field(default_factory=dict)
     protocols: Mapping[str, SuiteProtocol] = field(default_factory=dict)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sslbench.api.errors import RequestError
+from sslbench.api.metrics import Metric
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
 from sslbench.api.specs import AugmentationSpec, DatasetSpec, Kind, MethodSpec, Recipe, StudySpec
@@ -63,6 +64,9 @@ def show_lines(catalog: Catalog, kind: Kind, name: str) -> Iterator[str]:
         raise RequestError([found])
     component, implied = found
     spec = component.spec
+    if isinstance(spec, Metric):
+        yield from _metric(component, catalog)
+        return
     yield f"{kind} {name} (version {spec.version}) from {component.origin}"
     yield f"  {spec.summary}"
     citation = spec.citation
@@ -91,6 +95,22 @@ def show_lines(catalog: Catalog, kind: Kind, name: str) -> Iterator[str]:
         parts = [part for part in spec.parts(spec.config()) if part]
         if parts:
             yield f"parts: {', '.join(f'{name}/{part}' for part in parts)}"
+
+
+def _metric(component: Component, catalog: Catalog) -> Iterator[str]:
+    metric: Metric = component.spec
+    yield f"metric {metric.name} (version {metric.version}) from {component.origin}"
+    yield f"  {metric.summary or 'no summary'}"
+    better = "higher" if metric.higher_is_better else "lower"
+    yield f"column: {metric.title}, {metric.digits} decimal places; {better} is better"
+    yield f"range: {metric.low:g} to {metric.high:g}"
+    origin = f"computed from stored {metric.derived_from.value}" if metric.is_derived else "reported by a protocol"
+    yield f"origin: {origin}" + (f" (value of {metric.chance_of} by chance)" if metric.chance_of else "")
+    protocols = [one.name for one in catalog.all("protocol") if metric.name in one.spec.shown_metrics]
+    named = f" of {', '.join(protocols)}" if protocols else " that name it: --metrics, or `where` of a study's table"
+    yield "shown: in every table" if metric.is_shown else f"shown: in tables{named}"
+    if metric.source:
+        yield f"source: {metric.source}"
 
 
 def show_settings(catalog: Catalog, section: str) -> Iterator[str]:

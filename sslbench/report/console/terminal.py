@@ -26,6 +26,7 @@ from sslbench.analysis.tables.run_tables import (
 )
 from sslbench.analysis.tables.selection import ALL_MODALITIES, DEFAULT_FACT, MAX_BY_DEFAULT, describe_fact
 from sslbench.analysis.tables.verdicts import judge_rows
+from sslbench.catalog.metrics import MetricTable
 from sslbench.report.baseline_note import describe_learning
 from sslbench.report.console.narrow_tables import plain_table, print_table
 from sslbench.report.console.verdicts import coverage_lines, results_title, verdict_table, verdict_title
@@ -41,34 +42,22 @@ if TYPE_CHECKING:
     from sslbench.report.study import Report
 from sslbench.report.tables import ReportTable
 
-METRIC_LABELS = {
-    "micro_accuracy": "micro",
-    "macro_accuracy": "macro",
-    "macro_f1": "macro F1",
-    "ami_max": "AMI max",
-    "rank_me": "RankMe",
-    "top_5": "top 5",
-    "top_5_chance": "chance",
-}
-ACCURACIES = ("micro_accuracy", "macro_accuracy")
 EXTREMES = 5
 
 MAX_ROWS = 40
 """Maximum of rows of a study's table on a terminal."""
 
 
-def cell(estimate: Estimate | None) -> str:
+def cell(estimate: Estimate | None, digits: int = 3) -> str:
     """Format a mean and, if known, the half-width of its 95 % interval."""
     if estimate is None:
         return "–"
-    digits = 1 if estimate.mean >= 10 else 3
     spread = "" if estimate.ci95_half_width is None else f" ±{estimate.ci95_half_width:.{digits}f}"
     return f"{estimate.mean:.{digits}f}{spread}"
 
 
-def results_table(rows: Sequence[RunRow]) -> Table:
-    """Tabulate scores, a row per run and a column per protocol and metric."""
-    metrics = (*ACCURACIES, "ami_max", "rank_me", "top_5", "top_5_chance")
+def results_table(rows: Sequence[RunRow], metrics: MetricTable) -> Table:
+    """Tabulate scores, a row per run and a column per protocol and shown metric."""
     columns = list_columns(rows, metrics)
     table = plain_table()
     several = len({row.dataset for row in rows}) > 1
@@ -80,7 +69,7 @@ def results_table(rows: Sequence[RunRow]) -> Table:
     if viewed:
         table.add_column("views")
     for protocol, metric in columns:
-        table.add_column(f"{protocol}\n{METRIC_LABELS.get(metric, metric)}", justify="right", no_wrap=True)
+        table.add_column(f"{escape(protocol)}\n{escape(metrics.title(metric))}", justify="right", no_wrap=True)
     for row in rows:
         record = row.record
         backbone = "+".join(b["name"] for b in record.backbones.values()) or "none"
@@ -92,7 +81,8 @@ def results_table(rows: Sequence[RunRow]) -> Table:
             table.add_row(*data, name, escape(backbone), *views, *status)
             continue
         mark = "" if record.status == "done" else f" [red]({record.status}, not ranked)[/]"
-        table.add_row(*data, name + mark, escape(backbone), *views, *(cell(row.cells.get(place)) for place in columns))
+        cells = [cell(row.cells.get(place), metrics.find(place[1]).digits) for place in columns]
+        table.add_row(*data, name + mark, escape(backbone), *views, *cells)
     return table
 
 
@@ -141,9 +131,9 @@ def describe_questions(records: Sequence[Record]) -> list[str]:
     return [f"{', '.join(protocols)}: {text}" for text, protocols in protocols_by_text.items()]
 
 
-def cluster_reference_table(records: Sequence[Record]) -> Table | None:
+def cluster_reference_table(records: Sequence[Record], metrics: MetricTable) -> Table | None:
     """Tabulate scores of clusters against columns other than the class, with their nulls; None if there are none."""
-    found = clustering_targets(records)
+    found = clustering_targets(records, metrics)
     if not found:
         return None
     table = plain_table()
@@ -160,25 +150,27 @@ def cluster_reference_table(records: Sequence[Record]) -> Table | None:
     return table
 
 
-def show_results(console: Console, results: Results, published: Sequence[PublishedComparison] = ()) -> None:
+def show_results(
+    console: Console, results: Results, metrics: MetricTable, published: Sequence[PublishedComparison] = ()
+) -> None:
     """Print scores, comparisons of rows, warnings, published numbers and extreme classes."""
     records = results.records
     answers = {record.run: read_answers(results.root, record) for record in records}
-    rows = make_rows(records, answers)
+    rows = make_rows(records, metrics, answers)
     names = list(dict.fromkeys(row.dataset for row in rows))
     rows.sort(key=lambda row: names.index(row.dataset))
-    shown = results_table(rows)
+    shown = results_table(rows, metrics)
     _print_titled(console, results_title(rows), shown, [column.justify for column in shown.columns].count("left"))
-    for line in (*coverage_lines(rows), *describe_learning(rows)):
+    for line in (*coverage_lines(rows), *describe_learning(rows, metrics)):
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
-    judged = list(judge_rows(rows, answers))
+    judged = list(judge_rows(rows, answers, metrics))
     for dataset in names:
         own = [one for one in judged if one.dataset == dataset]
         if own:
             _print_titled(console, verdict_title(own, dataset), verdict_table(own, rows))
     for line in describe_questions(records):
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
-    if (references := cluster_reference_table(records)) is not None:
+    if (references := cluster_reference_table(records, metrics)) is not None:
         _print_titled(console, "clusters compared with other columns than the class", references, labels=3)
     reasons = [_reason(record) for record in records if record.reason]
     for record in records:
@@ -193,12 +185,14 @@ def show_results(console: Console, results: Results, published: Sequence[Publish
     for data in {d["part"]: d for record in records for d in record.pretrained_on if "account" in d}.values():
         _print_titled(console, f"{data['part']}: training data", account_table(data["account"]))
     for dataset in names:
-        _show_classes(console, rows, dataset, answers)
+        _show_classes(console, rows, dataset, answers, metrics)
 
 
-def _show_classes(console: Console, rows: Sequence[RunRow], dataset: str, answers: AnswersByRun) -> None:
+def _show_classes(
+    console: Console, rows: Sequence[RunRow], dataset: str, answers: AnswersByRun, metrics: MetricTable
+) -> None:
     """Print the worst and best classes of a dataset's best row, and which classes are not covered."""
-    best = find_best_row(rows, dataset)
+    best = find_best_row(rows, dataset, metrics)
     shown = next(row for row in rows if row.dataset == dataset) if best is None else best.row
     record = shown.record
     data = next(data for data in record.evaluated_on if data["part"] == dataset)

@@ -6,6 +6,7 @@ import pytest
 
 from sslbench.analysis.statistics.intervals import Estimate
 from sslbench.analysis.tables.run_tables import RunRow
+from sslbench.catalog.metrics import core_metrics
 from sslbench.report.baseline_note import LABELS, LEARNED, PIXELS, describe_learning
 from sslbench.results.record import Record
 
@@ -43,15 +44,15 @@ def rows(mae: float, supervised: float, pixels: float, **more: float) -> list[Ru
 )
 def test_the_line_states_which_of_three_cases_it_is(scores, reading, shown):
     """An untrained encoder is no learned feature, however high it scores."""
-    assert list(describe_learning(rows(*scores))) == [f"digits: {reading}: {shown}"]
+    assert list(describe_learning(rows(*scores), core_metrics())) == [f"digits: {reading}: {shown}"]
 
 
 def test_protocols_that_disagree_are_named_separately():
-    told = list(describe_learning(rows(0.9, 0.95, 0.6, linear=0.5)))
+    told = list(describe_learning(rows(0.9, 0.95, 0.6, linear=0.5), core_metrics()))
     assert told == [f"digits: {LEARNED}: knn 0.900 (mae), pixels 0.600. {PIXELS}: linear 0.500 (mae), pixels 0.500"]
 
 
 def test_nothing_is_printed_without_pixels_or_without_a_trained_row():
     mae, _, random, pixels = rows(0.9, 0.95, 0.6)
-    assert list(describe_learning([mae, random])) == []
-    assert list(describe_learning([random, pixels])) == []
+    assert list(describe_learning([mae, random], core_metrics())) == []
+    assert list(describe_learning([random, pixels], core_metrics())) == []

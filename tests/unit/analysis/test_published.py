@@ -12,6 +12,7 @@ import sslbench
 from sslbench.analysis.tables.published import compare_published
 from sslbench.api import Citation, Published, ReferenceSpec
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.catalog.metrics import core_metrics
 from sslbench.report.console.terminal import show_results
 from sslbench.report.published import compare_with_published
 from sslbench.results.frames import Results
@@ -34,7 +35,7 @@ def record(tmp_path_factory):
 
 
 def test_a_verdict_states_the_gap_and_every_difference(record):
-    (verdict,) = compare_published([record], [REFERENCE], RECIPES)
+    (verdict,) = compare_published([record], [REFERENCE], RECIPES, core_metrics())
     ours = next(s.value for s in record.scores if s.metric == "micro_accuracy" and s.chosen_on == "validation")
     assert verdict.gap == pytest.approx(100 * (ours - 0.9))
     assert verdict.differences == (
@@ -49,7 +50,7 @@ def test_a_verdict_states_the_gap_and_every_difference(record):
 
 @pytest.mark.parametrize("change", [{"recipe": "original"}, {"status": "collapsed"}, {"method": {"name": "byol", "uses_labels": False}}])  # fmt: skip
 def test_another_recipe_method_or_a_collapsed_run_is_compared_with_nothing(record, change):
-    assert not list(compare_published([dataclasses.replace(record, **change)], [REFERENCE], RECIPES))
+    assert not list(compare_published([dataclasses.replace(record, **change)], [REFERENCE], RECIPES, core_metrics()))
 
 
 def test_installed_tables_use_names_of_installed_components(record):
@@ -69,7 +70,12 @@ def test_installed_tables_use_names_of_installed_components(record):
 
 def test_it_is_printed_below_the_table(record):
     console = Console(file=io.StringIO(), width=300)
-    show_results(console, Results(records=(record,)), list(compare_published([record], [REFERENCE], RECIPES)))
+    show_results(
+        console,
+        Results(records=(record,)),
+        core_metrics(),
+        list(compare_published([record], [REFERENCE], RECIPES, core_metrics())),
+    )
     assert "published: simclr on digits, knn micro_accuracy: " in console.file.getvalue()
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 
 import sslbench
 from sslbench.analysis.tables.run_tables import default_scores
+from sslbench.catalog.metrics import core_metrics
 from sslbench.report.console.terminal import show_results
 from sslbench.results.record import Score
 from tests.unit.analysis.test_selection import scores, select, study_frame
@@ -23,7 +24,7 @@ def test_a_run_with_few_labels_only_shows_their_scores(tmp_path):
     settings = {"seeds": [0], "splits.label_fractions": [0.1, 0.2], "protocols": "knn", "baselines": "none"}
     results = sslbench.run("raw-features", "digits", out=tmp_path, settings=settings)
     shown = io.StringIO()
-    show_results(Console(file=shown, width=120), results)
+    show_results(Console(file=shown, width=120), results, core_metrics())
     text = shown.getvalue()
     measured = results.scores.query("metric == 'macro_accuracy' and setting.str.contains('0.2')")
     assert f"{measured['value'].iloc[0]:.3f} ±" in text

@@ -15,6 +15,7 @@ from sslbench.analysis.statistics.class_differences import recall_half_widths, r
 from sslbench.analysis.tables.run_tables import class_rows, default_answers, make_rows
 from sslbench.analysis.tables.selection import estimates
 from sslbench.analysis.tables.verdicts import RowVerdict, judge_rows
+from sslbench.catalog.metrics import core_metrics
 from sslbench.report.console.terminal import show_results
 from sslbench.report.console.verdicts import verdict_table
 from sslbench.results.answers import read_answers
@@ -37,7 +38,7 @@ def finished(tmp_path_factory):
 
 def printed(results) -> str:
     console = Console(width=100, file=io.StringIO())
-    show_results(console, results)
+    show_results(console, results, core_metrics())
     return console.file.getvalue()
 
 
@@ -49,19 +50,21 @@ def test_answers_give_the_scores_that_the_record_holds(finished):
         assert set(by_protocol) == {score.protocol for score in record.scores}
         for protocol, answers in by_protocol.items():
             for metric in ("micro_accuracy", "macro_accuracy"):
-                field = compared_scores({record.run: answers}, metric)
-                assert field.scores[0] == pytest.approx(make_rows([record])[0].cells[protocol, metric].mean, abs=1e-12)
+                field = compared_scores({record.run: answers}, core_metrics()[metric])
+                assert field.scores[0] == pytest.approx(
+                    make_rows([record], core_metrics())[0].cells[protocol, metric].mean, abs=1e-12
+                )
             assert answers.right.shape == (3, 360)
 
 
 def test_a_single_seed_covers_its_test_samples_and_decides_nothing(finished):
     results = finished[(0,)]
     answers = {record.run: read_answers(results.root, record) for record in results.records}
-    rows = {row.record.method["name"]: row for row in make_rows(results.records, answers)}
+    rows = {row.record.method["name"]: row for row in make_rows(results.records, core_metrics(), answers)}
     cell = rows["raw-features"].cells["knn", "micro_accuracy"]
     assert (cell.unit, cell.test_samples, cell.n) == ("test samples", 360, 1)
     assert cell.ci95_half_width == pytest.approx(1.96 * math.sqrt(cell.mean * (1 - cell.mean) / 359), rel=0.01)
-    found = {(one.protocol, one.against): one for one in judge_rows(list(rows.values()), answers)}
+    found = {(one.protocol, one.against): one for one in judge_rows(list(rows.values()), answers, core_metrics())}
     assert {one.verdict for one in found.values()} == {"undecided: one seed"}
     text = printed(results)
     assert "undecided: one seed" in " ".join(text.split())
@@ -74,7 +77,7 @@ def test_rows_without_randomness_have_no_variance_over_seeds(finished):
     raw = next(record for record in results.records if record.method["name"] == "raw-features")
     assert raw.depends_on_seed is False
     answers = default_answers(raw, "digits", {raw.run: read_answers(results.root, raw)})["knn"]
-    assert accuracy_variance(answers, "macro_accuracy").over_seeds == 0
+    assert accuracy_variance(answers, core_metrics()["macro_accuracy"]).over_seeds == 0
     pretrained = next(record for record in results.records if record.method["name"] == "pretrained")
     assert pretrained.depends_on_seed is False
     assert results.records[0].depends_on_seed is True
@@ -83,8 +86,8 @@ def test_rows_without_randomness_have_no_variance_over_seeds(finished):
 def test_every_row_has_a_verdict_against_the_best_and_the_random_encoder(finished):
     results = finished[0, 1, 2]
     answers = {record.run: read_answers(results.root, record) for record in results.records}
-    rows = make_rows(results.records, answers)
-    found = list(judge_rows(rows, answers))
+    rows = make_rows(results.records, core_metrics(), answers)
+    found = list(judge_rows(rows, answers, core_metrics()))
     names = {record.run: record.method["name"] for record in results.records}
     told = {(names[one.run], one.protocol, one.against): (names[one.other], one.verdict) for one in found}
     assert told["raw-features", "knn", "random"][0] == "random-init"
@@ -110,7 +113,9 @@ def test_class_recalls_cover_test_samples(finished):
 
 def test_a_study_table_covers_test_samples_and_a_mean_of_runs_does_not(finished):
     results = finished[0, 1, 2]
-    variances = known_variances({record.run: read_answers(results.root, record) for record in results.records})
+    variances = known_variances(
+        {record.run: read_answers(results.root, record) for record in results.records}, core_metrics()
+    )
     chosen = results.scores.query("protocol == 'knn' and metric == 'macro_accuracy'")
     found = estimates(chosen, ["method"], variances)
     assert found["unit"].tolist() == ["seeds and test samples"] * 2
@@ -127,11 +132,11 @@ def test_rows_that_answered_other_samples_are_not_paired(finished):
         answers[results.records[1].run][question] = type(own)(
             ids=ids, folds=own.folds, labels=own.labels, right=own.right, depends_on_seed=own.depends_on_seed
         )
-    assert list(judge_rows(make_rows(results.records, answers), answers)) == []
+    assert list(judge_rows(make_rows(results.records, core_metrics(), answers), answers, core_metrics())) == []
 
 
 def test_the_best_row_is_in_the_table_though_nothing_is_compared_with_it(finished):
-    rows = make_rows(finished[0, 1, 2].records)[:2]
+    rows = make_rows(finished[0, 1, 2].records, core_metrics())[:2]
     worse, best = (row.record.run for row in rows)
     told = RowVerdict(
         run=worse, dataset="digits", protocol="knn", metric="macro_accuracy", against="best", other=best,

@@ -14,6 +14,7 @@ from sslbench.analysis.tables.run_tables import make_rows
 from sslbench.api.errors import RequestError
 from sslbench.api.values import Modality, Role
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.catalog.metrics import core_metrics
 from sslbench.config.choices import choose_augmentations
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.identical_views import find_identical_views
@@ -23,8 +24,10 @@ from sslbench.environment import places
 from sslbench.leaderboard.site.pages import run_page
 from sslbench.leaderboard.site.tables import format_row
 from sslbench.leaderboard.standings.board import BoardRow
+from sslbench.leaderboard.standings.columns import suite_metrics
 from sslbench.leaderboard.standings.entries import make_entry
 from sslbench.leaderboard.submission.bundle import read_bundle
+from sslbench.leaderboard.submission.suite import read_suite
 from sslbench.report.console.terminal import results_table
 from sslbench.report.tables import build_frames, make_table
 from sslbench.results.marks import marks_of, with_marks
@@ -176,7 +179,7 @@ def test_identical_views_are_marked_in_the_record_on_the_card_and_in_a_runs_tabl
     assert "views: identical" in (out / same.run / "card.md").read_text()
     assert "identical" not in (out / other.run / "card.md").read_text()
     console = Console(file=io.StringIO(), width=200)
-    console.print(results_table(make_rows(list(found.values()))))
+    console.print(results_table(make_rows(list(found.values()), core_metrics()), core_metrics()))
     table = console.file.getvalue()
     assert table.count("simclr (identical views)") == 1
     assert table.count("supervised (labels)") == 1
@@ -198,7 +201,7 @@ def test_identical_views_are_marked_in_the_record_on_the_card_and_in_a_runs_tabl
 def test_identical_views_are_marked_in_a_studys_tables(settings, expected, records, tmp_path):
     found, out = records
     points = {r.run: [{"views": "same" if key[1] == "none" else "other"}] for key, r in found.items()}
-    frames = build_frames(sslbench.load_results(out), points, None, "laptop")
+    frames = build_frames(sslbench.load_results(out), points, None, "laptop", core_metrics())
     where = {} if settings.get("source") == "costs" else {"metric": "micro_accuracy"}
     make_table(frames, TableSettings(name="t", where=where, **settings), ["views"], tmp_path)
     text = (tmp_path / "t.md").read_text().replace("_", " ")
@@ -218,8 +221,9 @@ def test_a_leaderboard_marks_an_entry_with_identical_views(identical):
     bundle = read_bundle(next((ROOT / "leaderboard/results/laptop").glob("simclr-micro-cnn-digits-*")))
     method = {**bundle.record.method, "identical_views": identical}
     bundle = dataclasses.replace(bundle, record=dataclasses.replace(bundle.record, method=method))
-    entry = make_entry(bundle)
+    columns = suite_metrics(read_suite(ROOT / "leaderboard", "laptop"), core_metrics(), {})
+    entry = make_entry(bundle, columns)
     row = BoardRow(entry=entry, dataset="digits", protocol="knn", standing=None, scores={}, worst=None, gap=None)
-    assert ("(identical views)" in format_row(row, "rank_me")["entry"]) == identical
+    assert ("(identical views)" in format_row(row, columns)["entry"]) == identical
     _, page = run_page(SimpleNamespace(name="laptop", datasets={}), bundle, entry, [])
     assert ("; identical views</dd>" in page) == identical

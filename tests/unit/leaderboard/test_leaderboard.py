@@ -16,6 +16,7 @@ from sslbench import environment
 from sslbench.api.errors import RequestError
 from sslbench.app.run import detect_machine
 from sslbench.catalog.discovery import discover, installed_entries
+from sslbench.catalog.metrics import core_metrics
 from sslbench.config.baselines import plan_with_baselines
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.request import read_request
@@ -32,18 +33,18 @@ from tests.forgeries import FORGED, TABLES, score_of
 
 
 def refused(board: Path) -> str:
-    lines, good = check_all(board, ["small"])
+    lines, good = check_all(board, ["small"], core_metrics())
     assert not good, lines
     return "\n".join(lines)
 
 
 def problems(bundle: Path) -> str:
     """Return the problems of one bundle."""
-    return "\n".join(check_bundle(read_suite(bundle.parents[2], "small"), bundle).problems)
+    return "\n".join(check_bundle(read_suite(bundle.parents[2], "small"), bundle, core_metrics()).problems)
 
 
 def test_submitted_numbers_follow_from_predictions(made_board):
-    lines, good = check_all(made_board, [])
+    lines, good = check_all(made_board, [], core_metrics())
     assert good, lines
     assert lines == ["small: 4 of 4 bundles match their predictions; 0 were reproduced by others"]
     for bundle in (made_board / "results/small").iterdir():
@@ -146,7 +147,7 @@ def test_check_returns_sentences_for_any_record(made_board, tmp_path_factory, da
     edit_json(bundle / name, change)
     if name != "manifest.json":
         rehash(bundle)
-    for sentence in check_bundle(read_suite(board, "small"), bundle).problems:
+    for sentence in check_bundle(read_suite(board, "small"), bundle, core_metrics()).problems:
         assert sentence
         assert "\n" not in sentence
 
@@ -269,10 +270,10 @@ def test_a_suite_needs_its_baselines_and_each_run_once(board):
     shutil.rmtree(bundle_of(board, "supervised"))
     assert "small: no baseline with backbone micro-cnn on digits" in refused(board)
     shutil.copytree(board / "results/small", board / "results/other")
-    assert "results of no suite: other" in "\n".join(check_all(board, [])[0])
+    assert "results of no suite: other" in "\n".join(check_all(board, [], core_metrics())[0])
     shutil.move(board / "suites/small.json", board / "suites/other.json")
     with pytest.raises(RequestError, match="has name 'small': must equal the file name"):
-        check_all(board, [])
+        check_all(board, [], core_metrics())
 
 
 # ---- submitting ------------------------------------------------------------------------------------------------------
@@ -324,7 +325,7 @@ def test_verify_records_the_largest_difference_on_another_machine(board, cli, tm
     rehash(bundle)
     answer = cli(*arguments, cwd=tmp_path)
     assert "largest difference 0.00 percentage points" in answer.stdout, answer.stdout + answer.stderr
-    lines, good = check_all(board, ["small"])
+    lines, good = check_all(board, ["small"], core_metrics())
     assert good, lines
     assert "1 were reproduced by others" in lines[0]
     edit_json(bundle / "record.json", lambda r: r["host"].update(node=environment.host_name()))

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from sslbench.api.errors import RequestError
+from sslbench.catalog.metrics import core_metrics
 from sslbench.leaderboard.site.build import build
 from sslbench.leaderboard.site.tables import csv as csv_of
 from sslbench.leaderboard.submission.check import check_bundle
@@ -293,7 +294,7 @@ def test_answers_that_do_not_fit_are_reported(board):
 def test_every_page_is_valid_and_all_text_is_escaped(board):
     bundle = bundle_of(board, "simclr")
     edit_json(bundle / "manifest.json", lambda m: m.update(entry=HOSTILE[:80], by=HOSTILE[:80], note=HOSTILE))
-    assert not check_bundle(read_suite(board, "small"), bundle).problems
+    assert not check_bundle(read_suite(board, "small"), bundle, core_metrics()).problems
     build(board, INSTALLED, write=True)
     pages = sorted((board / "site").rglob("*.html"))
     assert len(pages) == 1 + 5 + 4

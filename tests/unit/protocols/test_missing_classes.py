@@ -15,8 +15,10 @@ import sslbench
 from sslbench.analysis.tables.run_tables import class_rows, count_tested, count_untrained
 from sslbench.analysis.tables.selection import classes_frame
 from sslbench.api import Outcome, Target, Task
+from sslbench.catalog.metrics import core_metrics
 from sslbench.data.splits import Division
-from sslbench.evaluation.scores import EvaluationKey, read_scores, write_scores
+from sslbench.evaluation.scores import EvaluationKey, write_outcomes
+from sslbench.evaluation.stored import read_scores
 from sslbench.protocols.gallery import GalleryConfig
 from sslbench.protocols.gallery_evaluator import draw_gallery
 from sslbench.report.console.terminal import show_report, show_results
@@ -100,7 +102,7 @@ def test_a_class_that_was_never_learned_is_not_among_the_worst(official):
 
 def test_the_terminal_states_what_the_table_of_classes_does_not_show(official):
     written = io.StringIO()
-    show_results(Console(file=written, width=200), official)
+    show_results(Console(file=written, width=200), official, core_metrics())
     text = written.getvalue()
     for sentence in (
         "2 classes have no training samples and are not among the worst: dab (3 test samples), eel (1 test sample)",
@@ -126,7 +128,7 @@ def test_the_page_of_a_study_states_them(official, tmp_path):
         yaml.safe_dump({"name": "animals", "base": {}, "axes": {}, "tables": [table]})
     )
     study = read_study(tmp_path / "animals.yaml", "")
-    report = make_report(study, official, {official.records[0].run: [{}]}, tmp_path)
+    report = make_report(study, official, {official.records[0].run: [{}]}, tmp_path, core_metrics())
     page = (tmp_path / "index.html").read_text()
     assert "2 classes have no training samples: dab (3 test samples), eel (1 test sample)" in page
     assert "dab" not in (tmp_path / "tables/classes.csv").read_text()
@@ -154,7 +156,7 @@ def test_a_transfer_counts_unknown_classes_and_rows_of_shared_groups(tmp_path):
     assert data["left_out"]["0"]["group_in_test"] == {"samples": 8, "groups": 1}
     assert data["missing_classes"]["0"]["unknown_in_transfer"] == {"gnu": 4}
     written = io.StringIO()
-    show_results(Console(file=written, width=200), results)
+    show_results(Console(file=written, width=200), results, core_metrics())
     text = written.getvalue().replace("\n", " ")
     assert "8 training samples of 1 group left out: the group is in the test set" in text
     told = "1 class has no samples in the transfer's bank and is left out of its test set: gnu (4 left-out samples)"
@@ -192,8 +194,8 @@ def test_what_a_protocol_drew_itself_counts_as_its_training_samples(tmp_path):
         Outcome(task=0, draw=draw, rows=rows[2:5], bank=bank, predicted=np.zeros(3, np.int64))
         for draw, bank in enumerate((rows[:1], rows[3:]))
     ]
-    write_scores(outcomes, [task], target, labels, rows.astype(str), where, tmp_path)
-    assert [row.training_samples for row in read_scores(tmp_path, "d")[1]] == [1, 3]
+    write_outcomes(outcomes, [task], target, labels, rows.astype(str), where, tmp_path)
+    assert [row.training_samples for row in read_scores(tmp_path, "d", core_metrics()).classes] == [1, 3]
 
 
 def test_a_gallery_counts_a_class_without_any_sample_as_exhausted():

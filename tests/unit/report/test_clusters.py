@@ -8,6 +8,7 @@ from PIL import Image
 from rich.console import Console
 
 import sslbench
+from sslbench.catalog.metrics import core_metrics
 from sslbench.report.console.terminal import show_results
 from tests.conftest import TINY
 
@@ -37,7 +38,7 @@ def test_clusters_against_a_column_are_shown_next_to_those_against_classes(tmp_p
     records = results.records
     assert records[0].status == "done", records[0].reason
     console = Console(width=160, file=io.StringIO())
-    show_results(console, results)
+    show_results(console, results, core_metrics())
     lines = [line.split() for line in console.file.getvalue().splitlines() if "ami max" in line]
     assert [line[2] for line in lines] == ["class", "pen"]
     assert all(len(line) == 7 for line in lines), lines  # run, dataset, what, ami, max, score, null

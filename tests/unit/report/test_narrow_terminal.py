@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from sslbench.analysis.statistics.intervals import Estimate
+from sslbench.catalog.metrics import core_metrics
 from sslbench.cli.options import LOG_WIDTH, make_console
 from sslbench.report.console.narrow_tables import plain_table, print_table
 from sslbench.report.console.terminal import results_table
@@ -47,7 +48,7 @@ def results(names) -> list:
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 160, 400])
 @pytest.mark.parametrize("names", [NAMES[:3], NAMES])
 def test_results_show_every_name_and_number_whole(width, names):
-    table = results_table(results(names))
+    table = results_table(results(names), core_metrics())
     text = shown(table, 2, width)
     assert "…" not in text
     cells = [str(cell) for column in table.columns for cell in column.cells if "[" not in str(cell)]
@@ -56,7 +57,7 @@ def test_results_show_every_name_and_number_whole(width, names):
 
 
 def test_lines_of_tables_fit_where_the_labels_and_one_column_do():
-    table = results_table(results(NAMES[:3]))
+    table = results_table(results(NAMES[:3]), core_metrics())
     for width in (60, 80, 100):
         text = shown(table, 2, width)
         assert max(map(len, text.splitlines())) <= width

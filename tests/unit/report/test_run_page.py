@@ -16,6 +16,7 @@ from sslbench.analysis.tables.best_row import find_best_row
 from sslbench.analysis.tables.run_tables import RunRow, make_rows
 from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.api.errors import RequestError
+from sslbench.catalog.metrics import core_metrics
 from sslbench.report.balance import describe_balance
 from sslbench.report.compared_runs import compare_runs
 from sslbench.report.run_page import write_run_page
@@ -82,7 +83,7 @@ def test_the_page_shows_every_method_and_stands_alone(command):
 def test_misclassified_images_are_those_of_the_predictions(command):
     _, out = command
     results = results_of(out)
-    best = find_best_row(make_rows(results.records), "digits")
+    best = find_best_row(make_rows(results.records, core_metrics()), "digits", core_metrics())
     predictions = pd.read_parquet(out / best.row.record.run / "predictions.parquet")
     wrong = predictions[(predictions["protocol"] == "knn") & (predictions["label"] != predictions["predicted"])]
     often = wrong["id"].value_counts()
@@ -99,15 +100,15 @@ def test_a_page_is_written_again_only_for_other_records(command, tmp_path, monke
     _, out = command
     page = first_run(out) / "index.html"
     before = page.stat().st_mtime_ns
-    assert write_run_page(results_of(out)) == page
+    assert write_run_page(results_of(out), core_metrics()) == page
     assert page.stat().st_mtime_ns == before
     content = page.read_bytes()
     page.unlink()
-    write_run_page(results_of(out))
+    write_run_page(results_of(out), core_metrics())
     assert page.read_bytes() == content
     monkeypatch.setenv("SSLBENCH_DATA", str(tmp_path))
     page.unlink()
-    write_run_page(results_of(out))
+    write_run_page(results_of(out), core_metrics())
     assert "its prepared samples are no longer on disk" in page.read_text()
     page.write_bytes(content)
 
@@ -148,7 +149,7 @@ def row(name: str, knn: float, *, baseline: bool = False, linear: float | None =
     ],
 )
 def test_the_best_row_is_the_best_method_by_the_default_protocol(rows, name, protocol):
-    best = find_best_row(rows, "d")
+    best = find_best_row(rows, "d", core_metrics())
     assert (best.row.record.run, best.protocol) == (name, protocol)
 
 
@@ -202,11 +203,15 @@ def test_two_runs_are_compared_as_the_table_compares_them(command, cli):
     _, out = command
     results = results_of(out)
     first, second = results.records[0].run, results.records[2].run
-    (found,) = compare_runs(first, str(out / second), out)
+    (found,) = compare_runs(first, str(out / second), out, core_metrics())
     answers = {record.run: read_answers(out, record) for record in results.records}
     macro = next(one for one in found.comparison.overall if one.metric == "macro_accuracy")
     pair = [record for record in results.records if record.run in (first, second)]
-    judged = [one for one in judge_rows(make_rows(pair, answers), answers) if one.against == "best"]
+    judged = [
+        one
+        for one in judge_rows(make_rows(pair, core_metrics(), answers), answers, core_metrics())
+        if one.against == "best"
+    ]
     assert [(abs(one.difference), one.half_width) for one in judged] == [(abs(macro.difference), macro.half_width)]
     predictions = [pd.read_parquet(out / run / "predictions.parquet") for run in (first, second)]
     right = [
@@ -232,11 +237,11 @@ def test_runs_that_cannot_be_paired_are_refused(command, tmp_path):
     _, out = command
     simclr, raw = first_run(out), next(out.glob("raw-features-*"))
     with pytest.raises(RequestError, match=r"simclr: is not a run: .* Runs below .*: simclr-"):
-        compare_runs("simclr", raw.name, out)
+        compare_runs("simclr", raw.name, out, core_metrics())
     with pytest.raises(RequestError, match="is the same run"):
-        compare_runs(simclr.name, str(simclr), out)
+        compare_runs(simclr.name, str(simclr), out, core_metrics())
     with pytest.raises(RequestError, match=r"--protocol linear: not evaluated in both runs. Use one of: knn"):
-        compare_runs(simclr.name, raw.name, out, protocol="linear")
+        compare_runs(simclr.name, raw.name, out, core_metrics(), protocol="linear")
     record = json.loads((raw / "record.json").read_text())
     predictions = pd.read_parquet(raw / "predictions.parquet")
 
@@ -258,4 +263,4 @@ def test_runs_that_cannot_be_paired_are_refused(command, tmp_path):
         ("moved", lambda r: r["evaluated_on"][0].update(part="scans"), predictions, "shares no dataset with"),
     ):  # fmt: skip
         with pytest.raises(RequestError, match=sentence):
-            compare_runs(str(simclr), changed(name, change, kept), out)
+            compare_runs(str(simclr), changed(name, change, kept), out, core_metrics())

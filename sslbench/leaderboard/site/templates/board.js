@@ -44,7 +44,7 @@
 
   buttons.forEach((button, place) => button.addEventListener("click", () => {
     const now = button.parentElement.getAttribute("aria-sort");
-    const first = button.dataset.kind === "number" && place > 0 ? "descending" : "ascending";
+    const first = button.dataset.kind === "number" && button.dataset.best === "high" ? "descending" : "ascending";
     const down = now === "none" ? first === "descending" : now === "ascending";
     sort(place, button.dataset.kind, down);
   }));

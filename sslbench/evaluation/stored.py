@@ -1,0 +1,92 @@
+"""Read the stored outcomes of an evaluation, and compute every installed metric that follows from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+from numpy.typing import NDArray
+
+from sslbench.analysis.statistics.derived_metrics import (
+    DerivedMetrics,
+    class_metrics,
+    cluster_metrics,
+    label_metrics,
+    value_metrics,
+)
+from sslbench.catalog.metrics import VALIDATION, MetricTable
+from sslbench.evaluation.scores import ARRAYS, OUTCOMES
+from sslbench.results.record import ClassScore, Score
+from sslbench.results.store import ASSIGNMENTS, PREDICTIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationScores:
+    """The scores of an evaluation, its scores of classes, and a sentence per metric that could not be computed."""
+
+    scores: list[Score]
+    classes: list[ClassScore]
+    problems: tuple[str, ...]
+
+
+def read_scores(folder: Path, dataset: str, metrics: MetricTable) -> EvaluationScores:
+    """Return what protocols reported and what follows from stored answers; a metric that follows is not taken as reported."""
+    content = json.loads((folder / OUTCOMES).read_text())
+    values: list[dict[str, float]] = [{**outcome["scores"]} for outcome in content["outcomes"]]
+    problems: dict[str, None] = {}
+    for number, prefix, derived in _derive(folder, content["kind"], content["classes"], metrics):
+        values[number] |= {f"{prefix}{name}": value for name, value in derived.values.items()}
+        problems |= dict.fromkeys(derived.problems)
+    scores = [
+        Score(
+            dataset=dataset, **content["key"], **{name: value for name, value in outcome.items() if name != "scores"},
+            metric=metric, value=value,
+        )
+        for outcome, found in zip(content["outcomes"], values, strict=True)
+        for metric, value in sorted(found.items())
+    ]  # fmt: skip
+    classes = [ClassScore(**{**row, "dataset": dataset}) for row in content["class_scores"]]
+    return EvaluationScores(scores=scores, classes=classes, problems=tuple(problems))
+
+
+def _derive(folder: Path, kind: str, classes: int, metrics: MetricTable) -> Iterator[tuple[int, str, DerivedMetrics]]:
+    """Yield (number of the outcome, start of the metrics' names, metrics)."""
+    columns = ("outcome", "part", "label", "predicted")
+    for (number, part), some in _grouped(parquet.read_table(folder / PREDICTIONS, columns=list(columns)), columns[:2]):
+        yield int(number), _prefix(part), class_metrics(some["label"], some["predicted"], classes, metrics)
+    names = ("outcome", "fit", "label", "cluster")
+    clusterings: dict[int, list[Mapping[str, NDArray[np.int64]]]] = {}
+    for (number, _), some in _grouped(parquet.read_table(folder / ASSIGNMENTS, columns=list(names)), names[:2]):
+        clusterings.setdefault(int(number), []).append(some)
+    for number, fits in clusterings.items():
+        yield number, "", cluster_metrics(fits[0]["label"], [fit["cluster"] for fit in fits], metrics)
+    if (folder / ARRAYS).exists():
+        derive = label_metrics if kind == "labels" else value_metrics
+        with np.load(folder / ARRAYS) as arrays:
+            for name in [name.removesuffix("-truth") for name in arrays if name.endswith("-truth")]:
+                number, _, part = name.partition("-")
+                predicted = arrays[f"{name}-predicted"].astype(np.float64)
+                yield int(number), _prefix(part), derive(arrays[f"{name}-truth"], predicted, metrics)
+
+
+def _prefix(part: str) -> str:
+    return VALIDATION if part == "validation" else ""
+
+
+def _grouped(table: arrow.Table, by: tuple[str, ...]) -> Iterator[tuple[tuple[Any, ...], dict[str, NDArray[np.int64]]]]:
+    """Yield groups of consecutive rows with equal values, as arrays by column."""
+    if not len(table):
+        return
+    keys = [table[name].to_numpy() for name in by]
+    others = {name: table[name].to_numpy() for name in table.column_names if name not in by}
+    change = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
+    starts = [0, *(np.flatnonzero(change) + 1).tolist(), len(table)]
+    for first, end in pairwise(starts):
+        yield tuple(key[first] for key in keys), {name: values[first:end] for name, values in others.items()}

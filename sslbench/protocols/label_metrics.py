@@ -1,0 +1,28 @@
+"""Declare the metrics of samples with several labels, whose scores are thresholded at 0.5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from sslbench.api import Derivation, Metric, hookimpl
+
+FUNCTIONS = "sslbench.analysis.statistics.metrics"
+SOURCE = "Zhang, Zhou (2014): A review on multi-label learning algorithms, section 2.2"
+from_labels = partial(Metric, low=0, high=1, derived_from=Derivation.LABELS, source=SOURCE)
+
+
+@hookimpl
+def sslbench_metrics() -> Iterable[Metric]:
+    yield from_labels(
+        name="exact_match", label="exact match", compute=f"{FUNCTIONS}:exact_match", is_shown=True,
+        summary="share of samples whose labels are all right",
+    )  # fmt: skip
+    yield from_labels(
+        name="label_micro_f1", label="micro F1", compute=f"{FUNCTIONS}:label_micro_f1", is_shown=True,
+        summary="F1 over all pairs of sample and label",
+    )  # fmt: skip
+    yield from_labels(
+        name="label_macro_f1", label="macro F1", compute=f"{FUNCTIONS}:label_macro_f1", is_shown=True, is_main=True,
+        summary="mean F1 of the labels that occur",
+    )  # fmt: skip

@@ -1,0 +1,102 @@
+"""Check the contract of metrics on random answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from sslbench.api.errors import ImplementationError
+from sslbench.api.metrics import Derivation, Metric
+from sslbench.testing.check import NotApplicable, Subject, check
+
+CLASSES, SAMPLES, DRAWS = 4, 60, 5
+TOLERANCE = 1e-9
+
+
+def random_answers(source: Derivation, rng: np.random.Generator) -> tuple[Any, ...]:
+    """Return random arguments of a function, one row per sample in every array."""
+    labels = rng.integers(0, CLASSES, SAMPLES)
+    answers: dict[Derivation, tuple[Any, ...]] = {
+        Derivation.CONFUSION: (labels, rng.integers(0, CLASSES, SAMPLES)),
+        Derivation.LABELS: (rng.integers(0, 2, (SAMPLES, CLASSES)), rng.random((SAMPLES, CLASSES))),
+        Derivation.VALUES: (rng.normal(size=(SAMPLES, 2)), rng.normal(size=(SAMPLES, 2))),
+        Derivation.CLUSTERS: (labels, *(rng.integers(0, CLASSES, SAMPLES) for _ in range(2))),
+    }
+    if source not in answers:
+        raise NotApplicable(f"is not computed from answers, but from {source.value}")
+    return answers[source]
+
+
+def measure(metric: Metric, answers: tuple[Any, ...]) -> float | None:
+    """Return the metric of answers; None where it is not defined."""
+    if not metric.is_derived:
+        raise NotApplicable("is reported by a protocol")
+    function = metric.implementation()
+    if metric.derived_from is Derivation.CONFUSION:
+        matrix = np.zeros((CLASSES, CLASSES), np.int64)
+        np.add.at(matrix, (answers[0], answers[1]), 1)
+        found = function(matrix)
+    elif metric.derived_from is Derivation.CLUSTERS:
+        found = function(answers[0], list(answers[1:]))
+    else:
+        found = function(*answers)
+    return None if found is None else float(found)
+
+
+@check("metric", change="name an importable function: compute='package.module:function'")
+def function_exists(subject: Subject) -> Iterator[str]:
+    """The function is imported when a record is written; a wrong name would leave the metric out of every record."""
+    if subject.spec.compute is None:
+        raise NotApplicable("is reported by a protocol")
+    try:
+        subject.spec.implementation()
+    except ImplementationError as error:
+        yield str(error)
+
+
+@check("metric", change="state the true range in low and high", needs=("function_exists",))
+def lies_in_its_range(subject: Subject) -> Iterator[str]:
+    """A submission with a value outside the range is refused."""
+    metric = subject.spec
+    for seed in range(DRAWS):
+        value = measure(metric, random_answers(metric.derived_from, np.random.default_rng(seed)))
+        if value is not None and not metric.low - TOLERANCE <= value <= metric.high + TOLERANCE:
+            yield f"is {value:.4g} on random answers, outside [{metric.low}, {metric.high}]"
+            return
+
+
+@check(
+    "metric", change="use no random numbers, and do not depend on the order of samples", needs=("lies_in_its_range",)
+)
+def ignores_sample_order(subject: Subject) -> Iterator[str]:
+    """The number is computed again when a submission is checked, from samples sorted by their ids."""
+    metric, rng = subject.spec, np.random.default_rng(0)
+    answers = random_answers(metric.derived_from, rng)
+    order = rng.permutation(SAMPLES)
+    first, second = measure(metric, answers), measure(metric, tuple(one[order] for one in answers))
+    if (first is None) != (second is None) or (
+        first is not None and second is not None and abs(first - second) > TOLERANCE
+    ):
+        yield f"is {first} and {second} on the same samples in another order"
+
+
+@check("metric", change="set higher_is_better to the true direction", needs=("lies_in_its_range",))
+def prefers_right_answers(subject: Subject) -> Iterator[str]:
+    """Rows are ordered by the stated direction, and a wrong one puts the worst first."""
+    metric = subject.spec
+    answers = random_answers(metric.derived_from, np.random.default_rng(0))
+    right, value = measure(metric, (answers[0], *(answers[0] for _ in answers[1:]))), measure(metric, answers)
+    if right is not None and value is not None and metric.derived_from is not Derivation.CLUSTERS:
+        better = right >= value if metric.higher_is_better else right <= value
+        if not better:
+            direction = "higher" if metric.higher_is_better else "lower"
+            yield f"is {right:.4g} for right answers and {value:.4g} for random ones, but {direction} is stated as better"
+
+
+@check("metric", change="fill summary with one line on the meaning of the number", tier="advised")
+def has_a_summary(subject: Subject) -> Iterator[str]:
+    """Readers of a table need to know what a column means."""
+    if not subject.spec.summary.strip():
+        yield "summary is empty"
