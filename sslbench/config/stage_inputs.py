@@ -25,7 +25,7 @@ EVALUATION_FORMAT = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DivisionInputs:
-    """Everything that the division of a dataset depends on, besides its samples.
+    """Everything that the division of a dataset depends on, in addition to its samples.
 
     rules: versions of the harness's rules.
     libraries: versions of the libraries that divide.

@@ -31,7 +31,7 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StageServices:
-    """Everything besides its inputs that a stage on one encoder and one part needs; nothing here changes a number.
+    """Everything in addition to its inputs that a stage on one encoder and one part needs; nothing here changes a number.
 
     pretrained, features, augmented: folders of earlier stages, whose keys are part of the stage's key.
     table: the prepared samples that the inputs identify.
