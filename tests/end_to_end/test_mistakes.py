@@ -14,7 +14,7 @@ from sslbench.api.errors import RequestError
         (["run", "--dataset", "digits"], 2, "method: is required. Add --method NAME"),
         (["run", "--method", "mae"], 2, "data: is required. Add --dataset NAME"),
         (["run", "--method", "mae", "--dataset", "daplankton"], 3, "was not found: "),
-        (["run", "--method", "mae", "--dataset", "digits", "--backbone", "micro-cnn"], 2, "needs tokens"),
+        (["run", "--method", "mae", "--dataset", "digits", "--backbone", "micro-cnn"], 2, "does not provide tokens"),
         (["show", "metod", "mae"], 2, "'metod' is not a kind of component"),
         (["list", "things"], 2, "is not a kind of component"),
         (["data", "where", "mnist"], 3, "put its four idx files"),

@@ -118,7 +118,7 @@ def test_a_plan_reports_the_problems_of_all_points(cli, tmp_path):
              "base": {**BASE, "train.epoch": 3}, "tables": [{"name": "t", "rows": ["mask"]}]}  # fmt: skip
     answer = cli("study", "run", str(write(tmp_path, wrong)), "--out", str(tmp_path / "runs"))
     assert answer.returncode == 2
-    for sentence in ("train.epoch: no such setting", "at method.mask=0.5, backbone.name=micro-cnn", "needs tokens",
+    for sentence in ("train.epoch: no such setting", "at method.mask=0.5, backbone.name=micro-cnn", "does not provide tokens",
                      "method.mask=1.5: must be above 0, below 1", "tables[t]: 'mask' is not an axis or a fact",
                      "backbone 'resnet-8' is not installed"):  # fmt: skip
         assert sentence in answer.stderr, answer.stderr
