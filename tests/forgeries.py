@@ -43,9 +43,9 @@ FORGED: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "seed of answers": (lambda r: r["seeds"].remove(2), "has answers of seed 2, which is not in the record"),
     "pool": (lambda r: r.update(pool="all"), "was pretrained on pool all; the suite's is train"),
     "fold": (lambda r: r["folds"].append(1), "has folds 0, 1; the suite's are 0"),
-    "fingerprint": (lambda r: _set(r, ["evaluated_on", 0, "fingerprint"], "0" * 32), "digits has fingerprint 000"),
+    "fingerprint": (lambda r: _set(r, ["evaluated_on", 0, "fingerprint"], "0" * 32), "digits: its data differs from the suite's (fingerprint 000"),
     "dataset": (lambda r: _set(r, ["evaluated_on", 0, "part"], "other"), "is evaluated on other, which is not in the suite"),
-    "reader": (lambda r: _set(r, ["evaluated_on", 0, "version"], 9), "digits was read by version 9"),
+    "reader": (lambda r: _set(r, ["evaluated_on", 0, "version"], 9), "digits: was read by version 9 of its dataset component"),
     "protocol": (lambda r: _set(r, ["protocols", 0, "version"], 9), "knn: version 9 was used, and suite 'small' was measured with version"),
     "setting": (
         lambda r: next(p for p in r["protocols"] if p["name"] == "knn")["settings"].update(temperature=0.5),
@@ -85,10 +85,13 @@ def _first(frame, column, value):
 TABLES: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "prediction": (lambda f: _first(f, "predicted", lambda v: (v + 1) % 10), "follows from its predictions"),
     "class": (lambda f: _first(f, "predicted", 10), "predicts a class code outside 0 to 9"),
-    "label": (lambda f: _first(f, "label", lambda v: (v + 1) % 10), "1 labels are not those of the suite's test split"),
-    "id": (lambda f: _first(f, "id", "stranger"), "sample ids are not the 360 of the suite's test split"),
+    "label": (
+        lambda f: _first(f, "label", lambda v: (v + 1) % 10),
+        "1 samples have another label than in the suite's test split",
+    ),
+    "id": (lambda f: _first(f, "id", "stranger"), "the 360 samples are not the suite's test split of 360 samples"),
     "twice": (lambda f: _first(f, "id", f["id"].iloc[1]), "1 test samples have two answers"),
-    "fewer": (lambda f: f.iloc[1:], "the 359 sample ids are not the 360"),
+    "fewer": (lambda f: f.iloc[1:], "the 359 samples are not the suite's test split of 360"),
     "seed": (lambda f: f.assign(seed=f["seed"].replace(2, 5)), "has answers of seed 5, which is not in the record"),
     "no seed of one protocol": (
         lambda f: f[(f["seed"] != 2) | (f["protocol"] != "knn")],

@@ -128,7 +128,8 @@ def make_plan(tree: Tree, catalog: Catalog, datasets: DatasetCache, machine: Mac
     if not method or not evaluate or not pretrain:
         check_sections(draft)
         draft.raise_if_invalid()
-        raise RequestError(["data: no part of the dataset can be opened"])
+        name = draft.component("data")[0]
+        raise RequestError([f"data: no part of {name!r} can be opened. See 'sslbench data where {name}'"])
     view_size = draft.section("view", ViewSettings).size
     rows = sum(len(part.dataset.labels) for part in pretrain)
     recipe = choose_recipe(draft, method.spec, rows, (view_size or default_view(pretrain)) ** 2)
@@ -251,6 +252,8 @@ def _backbones(
     low, high = spec.modalities
     if not low <= len(used) <= high:
         fix = f"Select from {', '.join(modalities)} with --backbone {next(iter(modalities))}=NAME"
+        if len(modalities) < low:
+            fix = "Choose another method, or data with more modalities"
         takes = (
             f"{low} modality"
             if low == high == 1
@@ -258,7 +261,7 @@ def _backbones(
             if low == high
             else f"{low} to {high} modalities"
         )
-        draft.problems.append(f"method: {spec.name!r} takes {takes}, not {len(used)}. {fix}")
+        draft.problems.append(f"method: {spec.name!r} takes {takes}, not {len(used)} ({', '.join(used)}). {fix}")
     if not spec.backbone:
         return used, {}
     chosen = {}

@@ -25,6 +25,14 @@ from sslbench.environment import count_cores, seed_from
 Tick = Callable[[int, int], None]
 
 
+def _explain_unreadable(unreadable: list[str], rows: int, allowed: float) -> str:
+    if not unreadable:
+        return "has no samples. Choose other data"
+    more = f", or raise prepare.unreadable={allowed}" if len(unreadable) < rows else ""
+    problem = f"{len(unreadable)} of {rows} samples cannot be read, such as {unreadable[0]}"
+    return f"{problem}. Repair or remove these files{more}"
+
+
 def prepare(inputs: PrepareInputs, name: str, folder: Path, tick: Tick) -> None:
     """Write a dataset's columns into a folder; `name` is its title, for error messages only.
 
@@ -44,10 +52,7 @@ def prepare(inputs: PrepareInputs, name: str, folder: Path, tick: Tick) -> None:
                 writer.put(row, *sample[one])
         tick(row + 1, rows)
     if len(unreadable) > inputs.unreadable * rows or not kept:
-        raise DataBroken(
-            f"{name}: {len(unreadable)} of {rows} samples cannot be read, more than the share "
-            f"prepare.unreadable={inputs.unreadable}. The first: {unreadable[0] if unreadable else 'no sample at all'}"
-        )
+        raise DataBroken(f"{name}: {_explain_unreadable(unreadable, rows, inputs.unreadable)}")
     described = {one: writer.close() for one, writer in writers.items()}
     np.save(folder / "kept.npy", np.array(kept, np.int64))
     np.save(folder / "labels.npy", dataset.labels)

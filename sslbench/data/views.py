@@ -109,21 +109,22 @@ def _augment(view: View, random: KeyedRandom, operations: Sequence[BuiltOperatio
         if probability >= 1:
             view = built.operation(view, own)
         elif probability > 0:
-            view = _apply_with_probability(view, own, built.operation, probability)
+            view = _apply_with_probability(view, own, built, probability)
     return view
 
 
-def _apply_with_probability(view: View, random: KeyedRandom, operation: Operation, probability: float) -> View:
+def _apply_with_probability(view: View, random: KeyedRandom, built: BuiltOperation, probability: float) -> View:
     """Apply an operation to a random share of the samples, and leave the others unchanged bit for bit."""
     chosen = torch.nonzero(random.uniform("apply") < probability).squeeze(1)
     if not len(chosen):
         return view
-    changed = operation({name: x[chosen] for name, x in view.items()}, random[chosen])
+    changed = built.operation({name: x[chosen] for name, x in view.items()}, random[chosen])
     result = dict(view)
     for name, x in changed.items():
         if name not in view:
             raise ValueError(
-                f"an operation with p={probability} added {name!r}. Only operations with p=1 can add entries"
+                f"augmentation: operation {built.name!r} with p={probability} adds {name!r} to samples, which only "
+                "operations with p=1 can do. Set its p=1"
             )
         result[name] = view[name].index_copy(0, chosen, x.to(view[name].dtype))
     return result

@@ -109,7 +109,7 @@ class _Collected:
         if outcome.considered:
             among = [{"what": canonical_json(what), "validation": share} for what, share in outcome.considered]
             self.choices.append({"fold": fold, "setting": setting_json, "chosen": chosen, "among": among})
-        reported = {name: _require_finite(name, value) for name, value in outcome.scores.items()}
+        reported = {name: _require_finite(self.key.protocol, name, value) for name, value in outcome.scores.items()}
         place = {"fold": fold, "setting": setting_json, "chosen": chosen, "chosen_on": outcome.chosen_on}
         self.outcomes.append({**place, "scores": reported})
         return fold
@@ -164,9 +164,10 @@ class _Collected:
         (folder / OUTCOMES).write_text(json.dumps(content, sort_keys=True, allow_nan=False))
 
 
-def _require_finite(name: str, value: float) -> float:
+def _require_finite(protocol: str, name: str, value: float) -> float:
     if not math.isfinite(value):
-        raise ValueError(f"metric {name!r} is {value}, not a finite number")
+        fix = "Lower train.lr if the training diverged, or report it to the authors of the protocol"
+        raise ValueError(f"protocol {protocol!r}: metric {name!r} is {value}, not a finite number. {fix}")
     return float(value)
 
 

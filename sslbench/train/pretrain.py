@@ -112,9 +112,11 @@ def _make_training(
     set_channels_last(inputs, method)
     batch = min(settings.batch_size, len(data.pool))
     if batch % (processes.size * settings.grad_accumulation) and processes.size > 1:
+        share = processes.size * settings.grad_accumulation
         raise ValueError(
-            f"train.batch_size: {batch} samples per step cannot be divided evenly among {processes.size} processes with"
-            f" train.grad_accumulation={settings.grad_accumulation}. Lower train.batch_size"
+            f"train.batch_size={settings.batch_size}: the {batch} samples of a step cannot be divided evenly among "
+            f"{processes.size} processes with train.grad_accumulation={settings.grad_accumulation}. "
+            f"Set it to a multiple of {share} that is at most {len(data.pool)}, the number of training samples"
         )
     feed = SampleFeed(
         pool=data.pool,
@@ -166,10 +168,9 @@ def _make_holdout_feed(
     context = make_context(inputs, inputs.modalities, data.target, len(data.pool))
     problems = list(inputs.spec.check(inputs.method.config, replace(context, batch_size=batch))) if rows > 1 else []
     if rows < 2 or batch % feed.processes.size or problems:
-        problem = "; ".join(problems) or f"{rows} row(s) are too few for the validation loss"
-        raise ValueError(
-            f"train.patience={settings.patience}: {problem}. Raise splits.validation or train.holdout_fraction"
-        )
+        problem = "; ".join(problems) or f"{rows} validation sample(s) are too few for a validation loss"
+        fix = "Raise splits.validation or train.holdout_fraction, or set train.monitor=training"
+        raise ValueError(f"train.patience={settings.patience}: {problem}. {fix}")
     return replace(
         feed,
         pool=data.holdout,

@@ -65,10 +65,15 @@ def test_two_modalities_ragged_sequences_and_side_information(tmp_path):
 def test_a_wrong_number_of_modalities_is_refused_with_what_to_name(tmp_path):
     with pytest.raises(RequestError) as raised:
         run(tmp_path, "toy-pairs", "toy-spectra", MEAN, "augmentation.name=toy-shift")
-    assert "'toy-pairs' takes 2 modalities, not 1" in str(raised.value)
+    assert (
+        "'toy-pairs' takes 2 modalities, not 1 (spectrum). Choose another method, or data with more modalities"
+        in str(raised.value)
+    )
     with pytest.raises(RequestError) as raised:
         run(tmp_path, "simclr", "toy-pairs", MEAN, "augmentation.name=toy-shift")
-    assert "takes 1 modality, not 2. Select from image, profile with --backbone image=NAME" in str(raised.value)
+    assert "takes 1 modality, not 2 (image, profile). Select from image, profile with --backbone image=NAME" in str(
+        raised.value
+    )
 
 
 def test_masks_belong_to_a_sample_in_any_batch(tmp_path):

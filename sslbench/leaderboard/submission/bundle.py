@@ -25,6 +25,8 @@ SCHEMA = 1
 MANIFEST, RECORD, ANSWERS = "manifest.json", "record.json", "answers.json"
 VERIFIED = "verified.json"
 REQUIRED_FILES, OPTIONAL_FILES = (RECORD, ANSWERS, PREDICTIONS), (ASSIGNMENTS, CHOICES)
+REMEDY = "Submit the run's folder again, unchanged"
+"""Advice for a bundle whose files do not agree."""
 MAX_BYTES = 1_000_000
 """Maximum size of a bundle in bytes."""
 MAX_ROWS = 2_000_000
@@ -117,7 +119,8 @@ def read_bundle(path: Path) -> Bundle:
     _check_files(path)
     manifest = _convert(Manifest, read_json(path / MANIFEST), MANIFEST)
     if manifest.schema != SCHEMA:
-        raise BundleError(f"{MANIFEST} has schema {manifest.schema!r}; this version reads {SCHEMA}")
+        fix = "Update sslbench, or submit the run again"
+        raise BundleError(f"{MANIFEST}: has format {manifest.schema!r}, but this sslbench reads {SCHEMA}. {fix}")
     for name, value in (("suite", manifest.suite), ("run", manifest.run)):
         if not NAME.fullmatch(value):
             raise BundleError(f"{MANIFEST}: {name} {value!r:.60} is not a valid name. Use letters, digits and . _ + -")
@@ -151,7 +154,7 @@ def _check_files(path: Path) -> None:
         raise BundleError(f"has {size:,} bytes; at most {MAX_BYTES:,} are allowed")
     for name in (MANIFEST, *REQUIRED_FILES):
         if not (path / name).is_file():
-            raise BundleError(f"{name} is missing")
+            raise BundleError(f"{name} is missing. {REMEDY}")
 
 
 def _check_text(name: str, value: str, limit: int) -> None:
@@ -205,7 +208,7 @@ def read_table(path: Path) -> pd.DataFrame:
     except (OSError, arrow.ArrowException) as error:
         raise BundleError(f"{path.name}: cannot be read as Parquet: {' '.join(str(error).split())}") from error
     if frame.isna().any().any():
-        raise BundleError(f"{path.name} has empty cells")
+        raise BundleError(f"{path.name} has empty cells. {REMEDY}")
     for name in texts:
         if (longest := max(map(len, frame[name].cat.categories), default=0)) > MAX_TEXT:
             raise BundleError(f"{path.name}: {name} has {longest:,} characters; at most {MAX_TEXT} are allowed")
@@ -221,5 +224,5 @@ def unpack_bits(digits: str, n: int) -> NDArray[np.bool_]:
     """Unpack n booleans from hexadecimal digits. Raises ValueError for another number of them."""
     packed = np.frombuffer(bytes.fromhex(digits), np.uint8)
     if len(packed) != -(-n // 8):
-        raise ValueError(f"{len(digits)} digits do not encode {n} samples")
+        raise ValueError(f"{len(digits)} hexadecimal digits of {ANSWERS} do not fit {n} test samples")
     return np.unpackbits(packed, count=n).astype(bool)

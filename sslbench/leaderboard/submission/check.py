@@ -19,6 +19,7 @@ from sslbench.analysis.statistics.metrics import class_scores
 from sslbench.catalog.metrics import MetricTable
 from sslbench.leaderboard.submission.bundle import (
     RECORD,
+    REMEDY,
     Bundle,
     BundleError,
     bundle_folders,
@@ -42,7 +43,6 @@ from sslbench.results.record import ClassScore, Record, Score
 from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
 
 TOLERANCE = 1e-9
-REMEDY = "Submit the run's folder again, unchanged"
 MAX_NULL_DEVIATIONS = 4.0
 """Largest accepted difference of two null means, in standard deviations of one draw."""
 
@@ -61,7 +61,7 @@ def check_bundle(suite: Suite, path: Path, metrics: MetricTable) -> BundleCheck:
     try:
         return _check(suite, path, metrics)
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        problem = f"cannot be checked ({type(error).__name__}: {' '.join(str(error).split()):.120})"
+        problem = f"cannot be checked ({type(error).__name__}: {' '.join(str(error).split()):.120}). {REMEDY}"
         return BundleCheck(path=path, bundle=None, problems=(problem,))
 
 
@@ -105,7 +105,7 @@ def _metric_problems(suite: Suite, record: Record, found: Recomputed, metrics: M
         if score.chosen_on == "query" or place not in found.metrics:
             follows = metric.is_derived and metric.derived_from in STORED and "against" not in json.loads(score.setting)
             if follows and score.chosen_on != "query":
-                yield f"{describe_place(place)}: reports {score.metric} without submitted predictions"
+                yield f"{describe_place(place)}: reports {score.metric} without submitted predictions. {REMEDY}"
             continue
         recomputed = found.metrics[place].get(score.metric)
         if recomputed is not None:
@@ -123,7 +123,7 @@ def _metric_problems(suite: Suite, record: Record, found: Recomputed, metrics: M
     for place, values in found.metrics.items():
         for name in values:
             if name in required and (place, name) not in seen:
-                yield f"{describe_place(place)}: {name} is missing from the record"
+                yield f"{describe_place(place)}: {name} is missing from the record. {REMEDY}"
 
 
 def _class_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
@@ -136,20 +136,20 @@ def _class_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator
         for code, name in enumerate(names):
             row: ClassScore | None = reported.get(place, {}).get(name)
             if row is None:
-                yield f"{describe_place(place)}: class {name!r} is missing from the record"
+                yield f"{describe_place(place)}: class {name!r} is missing from the record. {REMEDY}"
                 continue
             recall = None if math.isnan(scores.recall[code]) else float(scores.recall[code])
             same = (row.recall is None) == (recall is None) and row.support == scores.support[code]
             gaps = [(row.recall or 0) - (recall or 0), row.precision - scores.precision[code], row.f1 - scores.f1[code]]
             if not same or not np.allclose(gaps, 0, atol=TOLERANCE):
                 values = f"recall, precision, F1 or support of class {name!r}"
-                yield f"{describe_place(place)}: {values} does not match the predictions"
+                yield f"{describe_place(place)}: {values} does not match the predictions. {REMEDY}"
 
 
 def _answer_problems(bundle: Bundle, found: Recomputed) -> Iterator[str]:
     """Compare the answers that rankings use with the predictions."""
     if sorted(map(repr, bundle.answers)) != sorted(map(repr, answers_of(found))):
-        yield "answers.json does not match predictions.parquet"
+        yield f"answers.json does not match predictions.parquet. {REMEDY}"
 
 
 def _seed_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:

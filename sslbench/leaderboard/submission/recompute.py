@@ -18,7 +18,7 @@ from sslbench.analysis.statistics.metrics import confusion
 from sslbench.analysis.tables.run_tables import default_scores
 from sslbench.api.metrics import Derivation
 from sslbench.catalog.metrics import VALIDATION, MetricTable
-from sslbench.leaderboard.submission.bundle import Answers, pack_bits
+from sslbench.leaderboard.submission.bundle import REMEDY, Answers, pack_bits
 from sslbench.leaderboard.submission.suite import Suite, ids_digest
 from sslbench.results.record import Record, Score
 
@@ -108,14 +108,16 @@ def _answer_mismatches(suite: Suite, place: ScorePlace, rows: pd.DataFrame, colu
         return
     ids = rows["id"].tolist()
     if len(set(ids)) != len(ids):
-        yield f"{describe_place(place)}: {len(ids) - len(set(ids))} test samples have two answers"
+        yield f"{describe_place(place)}: {len(ids) - len(set(ids))} test samples have two answers. {REMEDY}"
     elif ids_digest(ids) != test.ids:
-        yield f"{describe_place(place)}: the {len(ids)} sample ids are not the {len(test.labels)} of the suite's test split"
+        split = f"the suite's test split of {len(test.labels)} samples"
+        yield f"{describe_place(place)}: the {len(ids)} samples are not {split}. Run it again on the suite's data and splits"
     elif rows["label"].tolist() != list(test.labels):
         wrong = int((rows["label"].to_numpy() != np.array(test.labels)).sum())
-        yield f"{describe_place(place)}: {wrong} labels are not those of the suite's test split"
+        problem = f"{wrong} samples have another label than in the suite's test split"
+        yield f"{describe_place(place)}: {problem}. Run it again on the suite's data"
     elif column == "predicted" and not rows[column].between(0, len(data.classes) - 1).all():
-        yield f"{describe_place(place)}: predicts a class code outside 0 to {len(data.classes) - 1}"
+        yield f"{describe_place(place)}: predicts a class code outside 0 to {len(data.classes) - 1}. {REMEDY}"
 
 
 def _add_predictions(

@@ -15,15 +15,19 @@ def suite_mismatches(suite: Suite, bundle: Bundle) -> Iterator[str]:
     """List differences of data, protocols, seeds and folds from the suite."""
     record = bundle.record
     if bundle.manifest.suite != suite.name:
-        yield f"is submitted to suite {bundle.manifest.suite}, expected {suite.name}"
+        yield f"is submitted to suite {bundle.manifest.suite}, expected {suite.name}. Submit it again"
     for data in record.evaluated_on:
         wanted = suite.datasets.get(data["part"])
         if wanted is None:
             yield f"is evaluated on {data['part']}, which is not in the suite. Its datasets are {', '.join(suite.datasets)}"
         elif data.get("fingerprint") != wanted.fingerprint:
-            yield f"{data['part']} has fingerprint {data.get('fingerprint')!s:.40}; the suite's is {wanted.fingerprint}"
+            digests = f"fingerprint {data.get('fingerprint')!s:.40}; the suite's is {wanted.fingerprint}"
+            yield f"{data['part']}: its data differs from the suite's ({digests}). Run it again on the suite's data"
         elif data.get("version") != wanted.version:
-            yield f"{data['part']} was read by version {data.get('version')}; the suite's is {wanted.version}"
+            read = (
+                f"was read by version {data.get('version')} of its dataset component, the suite's by {wanted.version}"
+            )
+            yield f"{data['part']}: {read}. Run it again with that version of the plugin"
     used = {protocol["name"]: protocol for protocol in record.protocols}
     for name, protocol in used.items():
         of_suite = suite.protocols.get(name)
@@ -40,17 +44,20 @@ def suite_mismatches(suite: Suite, bundle: Bundle) -> Iterator[str]:
     if missing := [name for name in suite.protocols if name not in used]:
         yield f"is not evaluated with {', '.join(missing)}. Run it again with these protocols"
     if record.pool != suite.pool:
-        yield f"was pretrained on pool {record.pool!s:.60}; the suite's is {suite.pool}"
+        yield f"was pretrained on pool {record.pool!s:.60}; the suite's is {suite.pool}. Run it again on this pool"
     if sorted(record.seeds) != sorted(suite.seeds):
-        yield f"has seeds {', '.join(map(str, record.seeds))}; the suite's are {', '.join(map(str, suite.seeds))}"
+        wanted_seeds = ", ".join(map(str, suite.seeds))
+        seeds = ", ".join(map(str, record.seeds))
+        yield f"has seeds {seeds}; the suite's are {wanted_seeds}. Run it again with --seeds {wanted_seeds.replace(' ', '')}"
     if sorted(record.folds) != sorted(suite.folds):
-        yield f"has folds {', '.join(map(str, record.folds))}; the suite's are {', '.join(map(str, suite.folds))}"
+        folds, wanted_folds = (", ".join(map(str, one.folds)) for one in (record, suite))
+        yield f"has folds {folds}; the suite's are {wanted_folds}. Run it again with these folds"
 
 
 def _setting_mismatches(name: str, given: Any, wanted: Any) -> Iterator[str]:
     for key in sorted({*given, *wanted}):
         if given.get(key) != wanted.get(key):
-            yield f"{name}.{key} is {given.get(key)!r:.60}; the suite's is {wanted.get(key)!r:.60}"
+            yield f"{name}.{key} is {given.get(key)!r:.60}; the suite's is {wanted.get(key)!r:.60}. Run it again with it"
 
 
 def bundle_conflicts(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:
@@ -72,10 +79,11 @@ def bundle_conflicts(suite: Suite, bundles: Sequence[Bundle]) -> Iterator[str]:
     for (entry, dataset), several in by_place.items():
         if len(several) > 1:
             named = " and ".join(bundle.name for bundle in several)
-            yield f"{named}: both have entry name {entry!r} on {dataset}. Rename one with --entry"
+            yield f"{named}: both have entry name {entry!r} on {dataset}. Submit one of them again with --entry NAME"
     for entry, kinds in by_entry.items():
         if len(kinds) > 1:
-            yield f"{entry!r}: has several versions or components: {', '.join(kinds.values())}. Rename one with --entry"
+            differ = f"{', '.join(kinds.values())} differ in the method, the backbone or their versions"
+            yield f"entry {entry!r}: the bundles {differ}. Submit one of them again with --entry NAME"
     yield from _missing_baselines(suite, bundles)
     yield from _class_conflicts(bundles)
 
@@ -92,8 +100,8 @@ def _class_conflicts(bundles: Sequence[Bundle]) -> Iterator[str]:
             known, other = first.setdefault(place, (frozenset(names), bundle.name))
             if names != known:
                 yield (
-                    f"{bundle.name}: its classes without training samples on {place[0]} by {place[1]} differ from {other}. "
-                    "Check which one was changed"
+                    f"{bundle.name}: on {place[0]}, by {place[1]}, it states other classes without training samples than "
+                    f"{other}, although their splits are equal. Submit both again, unchanged"
                 )
 
 

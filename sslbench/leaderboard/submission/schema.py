@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from sslbench.convert import list_type_errors
-from sslbench.leaderboard.submission.bundle import MANIFEST, OPTIONAL_FILES, RECORD, REQUIRED_FILES, Bundle, sha256
+from sslbench.leaderboard.submission.bundle import (
+    MANIFEST,
+    OPTIONAL_FILES,
+    RECORD,
+    REMEDY,
+    REQUIRED_FILES,
+    Bundle,
+    sha256,
+)
 from sslbench.leaderboard.submission.recompute import is_setting
 from sslbench.results.record import Record
 
@@ -36,9 +44,9 @@ def _file_errors(bundle: Bundle) -> Iterator[str]:
     present = [name for name in (*REQUIRED_FILES, *OPTIONAL_FILES) if (bundle.path / name).exists()]
     for name in sorted({*present, *bundle.manifest.files}):
         if name not in present:
-            yield f"{MANIFEST} lists {name}, which is missing"
+            yield f"{MANIFEST} lists {name}, which is missing. {REMEDY}"
         elif sha256((bundle.path / name).read_bytes()) != bundle.manifest.files.get(name):
-            yield f"{name} does not have the SHA-256 in {MANIFEST}"
+            yield f"{name}: was changed after its submission: its SHA-256 is not that in {MANIFEST}. {REMEDY}"
 
 
 def _name_errors(bundle: Bundle) -> Iterator[str]:
@@ -57,7 +65,7 @@ def _name_errors(bundle: Bundle) -> Iterator[str]:
         named += [("scores", s.metric) for s in record.scores]
         versions = [record.method["version"], *(p["version"] for p in record.protocols)]
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        yield f"{RECORD}: not a record: {type(error).__name__} {error}"
+        yield f"{RECORD}: lacks a value, or has one of a wrong type ({type(error).__name__} {error}). {REMEDY}"
         return
     for where, name in dict.fromkeys((where, str(name)) for where, name in named):
         if not NAME_PATTERN.fullmatch(name):

@@ -43,7 +43,8 @@ def submit(board: Path, suite: Suite, run: Path, metrics: MetricTable, *, entry:
     """
     record = read_record(find_run(str(run), run.parent) / RECORD)
     if not NAME.fullmatch(record.run):
-        raise RequestError([f"{run}: its record has run name {record.run!r:.60}. Use letters, digits and . _ + -"])
+        problem = f"{run}: its run name {record.run!r:.60} has characters other than letters, digits and . _ + -"
+        raise RequestError([f"{problem}. Set another data.title, and run it again"])
     if record.status not in SUBMITTED:
         raise RequestError([f"{run} has status {record.status}: {record.reason}. Only finished runs can be submitted"])
     if missing := [name for name in (PREDICTIONS, CHOICES) if not (run / name).is_file()]:

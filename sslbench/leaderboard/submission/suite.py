@@ -105,7 +105,10 @@ def read_suite(board: Path, name: str) -> Suite:
             ", ".join(list_suites(board))
             or f"none in {board / SUITES}. Make one with 'sslbench leaderboard suite STUDY'"
         )
-        raise RequestError([f"suite {name!r}: does not exist. Suites: {known}"])
+        problem = (
+            f"suite {name!r}: does not exist" if name else "--suite: is required, unless there is exactly one suite"
+        )
+        raise RequestError([f"{problem}. Suites: {known}"])
     try:
         tree = json.loads(path.read_bytes())
     except ValueError as error:
@@ -113,7 +116,8 @@ def read_suite(board: Path, name: str) -> Suite:
     problems: list[str] = []
     suite: Suite = convert(_rename_settings(tree), Suite, "", problems, source="json")
     if suite.schema != SCHEMA:
-        problems = [f"has schema {suite.schema}; this version reads {SCHEMA}"]
+        fix = "Update sslbench, or make the suite again"
+        problems = [f"has format {suite.schema!r}, but this sslbench reads {SCHEMA}. {fix}"]
     if suite.name != name or not NAME.fullmatch(name):
         problems.append(
             f"has name {suite.name!r:.60}: must equal the file name and have only letters, digits and . _ + -"

@@ -112,7 +112,7 @@ def test_a_forged_record_is_refused_by_name(board, what):
     bundle = bundle_of(board, "simclr")
     edit_json(bundle / "record.json", change)
     unreadable = what in ("infinite", "schema", "field")
-    assert unreadable or "record.json does not have the SHA-256 in manifest.json" in problems(bundle)
+    assert unreadable or "record.json: was changed after its submission" in problems(bundle)
     rehash(bundle)
     assert sentence in problems(bundle)
 
@@ -122,7 +122,7 @@ def test_forged_predictions_are_refused_by_name(board, what):
     change, sentence = TABLES[what]
     bundle = bundle_of(board, "simclr")
     edit_table(bundle / "predictions.parquet", change)
-    assert "predictions.parquet does not have the SHA-256 in manifest.json" in problems(bundle)
+    assert "predictions.parquet: was changed after its submission" in problems(bundle)
     rehash(bundle)
     assert sentence in problems(bundle)
 
@@ -183,7 +183,7 @@ def test_clusters_choices_and_answers_are_checked(board):
     other = bundle_of(board, "raw-features")  # every clustering has the suite's labels, not the first alone
     edit_table(other / "assignments.parquet", lambda f: f.assign(label=f["cluster"].where(f["fit"] == 1, f["label"])))
     rehash(other)
-    assert "labels are not those of the suite's test split" in problems(other)
+    assert "samples have another label than in the suite's test split" in problems(other)
     shutil.copy(bundle_of(board, "random-init") / "answers.json", bundle / "answers.json")
     rehash(bundle)
     assert "answers.json does not match predictions.parquet" in problems(bundle)
@@ -213,7 +213,7 @@ def test_files_that_are_not_a_bundle_are_refused(board, tmp_path):
     with_("record.json", b"[" * 100_000, "record.json: cannot be read as JSON")
     with_("record.json", b"{}", "has format None")
     with_("record.json", b" " * 2_000_000, "at most 1,000,000 are allowed")
-    with_("predictions.parquet", b"PAR1 but not", "predictions.parquet does not have the SHA-256")
+    with_("predictions.parquet", b"PAR1 but not", "predictions.parquet: was changed after its submission")
     with_("manifest.json", b"[]", "manifest.json: []: must be settings by name")
     with_(
         "manifest.json",
@@ -225,7 +225,7 @@ def test_files_that_are_not_a_bundle_are_refused(board, tmp_path):
         ("run", "../../elsewhere", "run '../../elsewhere' is not a valid name"),
         ("run", "another", "but manifest.json states small/another"),
         ("suite", "small/../x", "is not a valid name"),
-        ("schema", 7, "has schema 7"),
+        ("schema", 7, "has format 7"),
         ("entry", "x" * 200, "must be one line of at most 80 printable characters"),
         ("entry", "two\nlines", "must be one line of at most 80 printable characters"),
         ("note", 3, "manifest.json: note=3: must be text"),
@@ -259,10 +259,13 @@ def test_a_suite_needs_its_baselines_and_each_run_once(board):
     rehash(twin)
     text = refused(board)
     assert "has the same answers as" in text
-    assert "both have entry name 'simclr (micro-cnn)' on digits. Rename one with --entry" in text
+    assert "both have entry name 'simclr (micro-cnn)' on digits. Submit one of them again with --entry NAME" in text
     edit_json(twin / "record.json", lambda r: r["method"].update(version=2))
     rehash(twin)
-    assert "has several versions or components" in refused(board)
+    assert (
+        "differ in the method, the backbone or their versions. Submit one of them again with --entry NAME"
+        in refused(board)
+    )
     shutil.rmtree(twin)
     shutil.rmtree(bundle_of(board, "raw-features"))
     assert "small: no raw-features on digits. Submit this baseline too" in refused(board)
@@ -298,6 +301,9 @@ def test_a_refused_submission_states_the_reason(made_board, board, cli, tmp_path
     assert "micro_accuracy is 1.000000, but" in cli("leaderboard", "submit", str(broken), "--board", str(board)).stdout
     answer = cli("leaderboard", "submit", str(run), str(run), "--entry", "x", "--board", str(board))
     assert "names one run, but 2 were given" in answer.stderr
+    empty = tmp_path / "empty"
+    answer = cli("leaderboard", "submit", str(run), "--board", str(empty))
+    assert f"--suite: is required, unless there is exactly one suite. Suites: none in {empty}" in answer.stderr
     answer = cli("leaderboard", "submit", str(run), "--suite", "smal", "--board", str(board))
     assert answer.returncode == 2
     assert "suite 'smal': does not exist. Suites: small" in answer.stderr
@@ -338,5 +344,5 @@ def test_verify_records_the_largest_difference_on_another_machine(board, cli, tm
 @given(st.lists(st.booleans(), max_size=40))
 def test_packed_bits_are_unpacked(values):
     assert unpack_bits(pack_bits(np.array(values, bool)), len(values)).tolist() == values
-    with pytest.raises(ValueError, match="do not encode"):
+    with pytest.raises(ValueError, match="do not fit"):
         unpack_bits(pack_bits(np.array(values, bool)), len(values) + 9)

@@ -180,7 +180,7 @@ def test_a_run_without_validation_rows_fails_with_a_hint(tmp_path):
     record = sslbench.run("simclr", "digits", out=tmp_path, settings=settings).records[0]
     assert record.status == "failed"
     assert (
-        "0 row(s) are too few for the validation loss. Raise splits.validation or train.holdout_fraction"
+        "0 validation sample(s) are too few for a validation loss. Raise splits.validation or train.holdout_fraction"
         in record.reason
     )
 
