@@ -30,8 +30,7 @@ from sslbench.environment import DECODERS, device_kind, versions
 
 TRAINING_LIBRARIES = ("torch", "numpy")
 DIVISION_LIBRARIES = ("numpy", "scikit-learn")
-SCORE_LIBRARIES = ("numpy", "scikit-learn", "scipy")
-"""Libraries that the harness itself uses for encoders, for the division of samples and for scores."""
+"""Libraries that the harness itself uses for encoders and features, and for the division of samples."""
 NO_TRAINING, NO_PREPARATION = TrainSettings(), PrepareSettings()
 
 
@@ -176,7 +175,7 @@ class _Splitter:
                         extract=extract, views=views if _uses_views(protocol) else None, protocol=protocol,
                         augmentation=augmentation if _trains_on_views(protocol) else None, division=division,
                         folds=folds, fraction=fraction, seed=seed, threads=plan.threads,
-                        cpu_matmul_dtype=plan.cpu_matmul_dtype, libraries=versions(SCORE_LIBRARIES),
+                        cpu_matmul_dtype=plan.cpu_matmul_dtype,
                     )
                     for protocol in self.protocols if _is_evaluated(protocol, part, epoch)
                     for fraction in self._fractions(protocol, part)

@@ -142,7 +142,6 @@ class EvaluateInputs(StageInputs):
     augmentation: augmentation that the protocol trains with, if any.
     division: None for data that is not divided by class.
     fraction: share of the labels that it trains on; None if it uses no labels.
-    libraries: versions of the libraries that the harness computes scores with.
     """
 
     kind: ClassVar[str] = "evaluate"
@@ -157,5 +156,4 @@ class EvaluateInputs(StageInputs):
     seed: int
     threads: int
     cpu_matmul_dtype: Precision
-    libraries: Mapping[str, str]
     format: int = EVALUATION_FORMAT

@@ -95,6 +95,11 @@ METRICS = (
 )
 
 
+def libraries(config: ClusteringConfig) -> tuple[str, ...]:
+    """Name the libraries of k-means and mutual information."""
+    return ("scikit-learn", "scipy")
+
+
 @hookimpl
 def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
     yield ProtocolSpec(
@@ -111,6 +116,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[ClusteringConfig]]:
         smoke=ClusteringConfig(restarts=1, seeds=1, permutations=2),
         build="sslbench.protocols.clustering_evaluator:Clustering",
         reset_unused=reset_unused,
+        libraries=libraries,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class"}),
         label_fractions=False,

@@ -59,6 +59,11 @@ METRICS = (
 )
 
 
+def libraries(config: MatchingConfig) -> tuple[str, ...]:
+    """Name the library that places samples in a plane."""
+    return ("scikit-learn",)
+
+
 @hookimpl
 def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
     yield ProtocolSpec(
@@ -74,6 +79,7 @@ def sslbench_protocols() -> Iterable[ProtocolSpec[MatchingConfig]]:
         config=MatchingConfig,
         smoke=MatchingConfig(points=20),
         build="sslbench.protocols.matching_evaluator:Matching",
+        libraries=libraries,
         needs=frozenset({Need.FEATURES}),
         targets=frozenset({"class", "none"}),
         label_fractions=False,

@@ -16,7 +16,7 @@ from sslbench.api.targets import KINDS
 from sslbench.catalog.facts import DATA_KINDS
 from sslbench.config.datasets import modality_errors
 from sslbench.convert import convert, to_plain
-from sslbench.environment import isolated_python
+from sslbench.environment import isolated_python, versions
 from sslbench.testing.check import NotApplicable, Subject, check
 
 DISCOVERY_SCRIPT = """
@@ -118,6 +118,21 @@ def uses_known_names(subject: Subject) -> Iterator[str]:
         yield from _unknown("needs", spec.needs, [*Need])
     else:
         yield from _unknown("layouts", spec.layouts, [*layouts, *ANY_LAYOUT])
+
+
+@check(
+    "method",
+    "backbone",
+    "operation",
+    "dataset",
+    "protocol",
+    change="name distributions that are installed with the plugin in libraries, such as 'scikit-learn'",
+)
+def names_installed_libraries(subject: Subject) -> Iterator[str]:
+    """A library that is not found is in no stage key, so results of two of its versions would be mixed."""
+    spec = subject.spec
+    names = dict.fromkeys(name for settings in (spec.config(), spec.smoke) for name in spec.libraries(settings))
+    yield from (f"libraries: {name!r} is not installed" for name in names if not versions((name,)))
 
 
 def _unknown(what: str, values: Collection[Any], known: Collection[Any]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -116,6 +118,9 @@ class Published(Mean):
 BROKEN = {
     "uses_known_names": backbone(Mean, layouts=("image", "photo")),
     "encodes": backbone(Wrong),
+    "names_installed_libraries": lambda folder: replace(
+        backbone(Mean)(folder), libraries=lambda config: ("no-such-library",)
+    ),
     "is_deterministic_in_eval": backbone(Dropout),
     "is_independent_of_the_batch": backbone(Centered),
     "normalizes_its_input": backbone(Raw),

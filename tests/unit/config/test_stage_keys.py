@@ -87,6 +87,18 @@ def test_the_version_of_a_package_of_weights_is_part_of_the_encoder(monkeypatch)
     assert environment.versions(("some-weights",)) == {"some-weights": "2.0"}
 
 
+def test_a_library_matters_only_to_what_names_it(monkeypatch):
+    plans = {
+        name: planned(f"backbone.name={name}", "view.size=32", "protocols=[knn]", method="random-init")
+        for name in ("micro-cnn", "tf_efficientnet_lite0")
+    }
+    before = {name: keys_of(plan) for name, plan in plans.items()}
+    with_versions(monkeypatch, timm="99", torchvision="99")
+    after = {name: keys_of(plan) for name, plan in plans.items()}
+    assert before["micro-cnn"] == after["micro-cnn"]
+    assert not before["tf_efficientnet_lite0"]["pretrain"] & after["tf_efficientnet_lite0"]["pretrain"]
+
+
 def test_a_package_is_known_by_the_name_that_it_is_imported_by():
     assert "scikit-learn" in environment.versions(("sklearn",))["sklearn"]
     assert not environment.versions(("no-such-package",))
