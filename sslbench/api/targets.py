@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from sslbench.api.metrics import Derivation
 from sslbench.api.renamed import missing_name
-from sslbench.api.target_metrics import macro_average_precision, r2
+from sslbench.api.target_metrics import average_precisions, errors_by_value, macro_average_precision, r2, r2_by_value
 
 if TYPE_CHECKING:
     from sslbench.api.values import Target
@@ -40,6 +41,8 @@ class TargetKind(ABC):
     content: what a sample has, for messages.
     unit: one column or code of the label array, for messages.
     has_labels: whether any sample can have a label.
+    source: what the metrics of predictions are computed from.
+    each: metrics of a single class, label or number; for classes they follow from the confusion matrix.
     rule: versions, part of stage keys, of the rules that divide samples by these labels; () for those of `splits.VERSION`.
     """
 
@@ -48,6 +51,8 @@ class TargetKind(ABC):
     unit: ClassVar[str]
     has_labels: ClassVar[bool] = True
     rule: ClassVar[tuple[int, ...]] = ()
+    source: ClassVar[Derivation] = Derivation.NOTHING
+    each: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def is_labeled(self, labels: Labels) -> Mask:
@@ -77,6 +82,10 @@ class TargetKind(ABC):
     def score(self, truth: Labels, predicted: Labels) -> float:
         """Return how well labeled samples are predicted; protocols choose their settings by it. Higher is better."""
 
+    def score_each(self, truth: Labels, predicted: Labels) -> Mapping[str, Labels]:
+        """Return the metrics `each` of every label or number [C], NaN where not defined."""
+        return {}
+
     def encode(self, labels: Labels, reference: Labels) -> Labels:
         """Return labels as losses take them: [n] codes, or [n, C] numbers, NaN where unknown.
 
@@ -102,6 +111,8 @@ class ClassTarget(TargetKind):
 
     name: ClassVar[TargetName] = "class"
     content = "one class"
+    source = Derivation.CONFUSION
+    each: ClassVar[tuple[str, ...]] = ("recall", "precision", "f1")
     unit = "class"
 
     def is_labeled(self, labels: Labels) -> Mask:
@@ -142,6 +153,8 @@ class NoTarget(ClassTarget):
 
     name: ClassVar[TargetName] = "none"
     content = "no labels"
+    source = Derivation.NOTHING
+    each: ClassVar[tuple[str, ...]] = ()
     has_labels = False
     rule = (1,)
 
@@ -163,6 +176,8 @@ class LabelsTarget(TargetKind):
 
     name: ClassVar[TargetName] = "labels"
     content = "several labels"
+    source = Derivation.LABELS
+    each: ClassVar[tuple[str, ...]] = ("average_precision",)
     unit = "label"
     rule = (1, 1)
 
@@ -204,6 +219,9 @@ class LabelsTarget(TargetKind):
         """Return the macro average of average precision; 0 if no label has a known positive."""
         return macro_average_precision(truth, predicted) or 0.0 if np.isfinite(predicted).all() else NOT_FINITE
 
+    def score_each(self, truth: Labels, predicted: Labels) -> Mapping[str, Labels]:
+        return {"average_precision": average_precisions(truth, predicted)}
+
     def encode(self, labels: Labels, reference: Labels) -> Labels:
         return np.where(labels < 0, np.nan, labels).astype(np.float32)
 
@@ -213,6 +231,8 @@ class ValueTarget(TargetKind):
 
     name: ClassVar[TargetName] = "value"
     content = "a number"
+    source = Derivation.VALUES
+    each: ClassVar[tuple[str, ...]] = ("r2", "mean_absolute_error")
     unit = "value"
     rule = (1, 1)
 
@@ -253,6 +273,9 @@ class ValueTarget(TargetKind):
     def score(self, truth: Labels, predicted: Labels) -> float:
         """Return R2, averaged over values; 0 if none has two different known entries."""
         return r2(truth, predicted) or 0.0 if np.isfinite(predicted).all() else NOT_FINITE
+
+    def score_each(self, truth: Labels, predicted: Labels) -> Mapping[str, Labels]:
+        return {"r2": r2_by_value(truth, predicted), "mean_absolute_error": errors_by_value(truth, predicted)}
 
     def encode(self, labels: Labels, reference: Labels) -> Labels:
         """Return values with the mean 0 and the standard deviation 1 of the reference."""

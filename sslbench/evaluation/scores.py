@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -18,15 +18,16 @@ import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
 from sslbench.analysis.statistics import metrics
+from sslbench.api.targets import Labels, kind_of
 from sslbench.api.values import Artifact, ImageArtifact, Outcome, SampleGroups, TableArtifact, Target, Task
 from sslbench.convert import to_plain
-from sslbench.results.record import ClassScore
-from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
+from sslbench.results.record import ClassScore, LabelScore
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, VECTORS
 
 UNNAMED = ""
 """The dataset's name in the files of an evaluation."""
-OUTCOMES, ARRAYS, CONFUSION = "outcomes.json", "predictions.npz", "confusion.json"
-"""Files of an evaluation: its outcomes, predictions of several labels or numbers per sample, and confusion matrices."""
+OUTCOMES, CONFUSION = "outcomes.json", "confusion.json"
+"""Files of an evaluation: its outcomes, and confusion matrices."""
 Part: TypeAlias = Literal["test", "validation"]
 """Samples that were predicted."""
 
@@ -63,7 +64,7 @@ def canonical_json(values: Mapping[str, Any]) -> str:
 
 
 def write_outcomes(
-    outcomes: Iterable[Outcome], tasks: Sequence[Task], target: Target, labels: NDArray[np.int64], ids: NDArray[np.str_],
+    outcomes: Iterable[Outcome], tasks: Sequence[Task], target: Target, labels: Labels, ids: NDArray[np.str_],
     key: EvaluationKey, folder: Path,
 ) -> None:  # fmt: skip
     """Write the outcomes, predictions, clusters, class scores, confusion and artifacts of one evaluation.
@@ -84,13 +85,14 @@ class _Collected:
 
     tasks: Sequence[Task]
     target: Target
-    labels: NDArray[np.int64]
+    labels: Labels
     ids: NDArray[np.str_]
     key: EvaluationKey
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     predictions: list[arrow.Table] = field(default_factory=list)
     partitions: list[arrow.Table] = field(default_factory=list)
-    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    vectors: list[arrow.Table] = field(default_factory=list)
+    label_scores: list[LabelScore] = field(default_factory=list)
     counted: dict[tuple[int, str, str], ClassCounts] = field(default_factory=dict)
     choices: list[dict[str, Any]] = field(default_factory=list)
 
@@ -118,25 +120,43 @@ class _Collected:
         """Add the predictions of an outcome, if it has any."""
         if outcome.predicted is None or outcome.rows is None:
             return
-        parts: list[tuple[Part, NDArray[np.int64], NDArray[Any]]] = [("test", outcome.rows, outcome.predicted)]
+        parts: list[tuple[Part, NDArray[np.int64], Labels]] = [("test", outcome.rows, outcome.predicted)]
         if outcome.validation is not None and outcome.task is not None and len(outcome.validation):
             parts.append(("validation", self.tasks[outcome.task].validation, outcome.validation))
         for part, rows, predicted in parts:
             number, truth = len(self.outcomes), self.labels[rows]
-            if self.target.kind != "class":
-                name = f"{number}-{part}"
-                self.arrays |= {f"{name}-truth": truth, f"{name}-predicted": predicted.astype(np.float32)}
-                continue
             line = {"fold": fold, "setting": setting_json, "chosen_on": outcome.chosen_on}
             line |= {"outcome": number, "part": part}
+            if truth.ndim == 2:
+                self.vectors.append(
+                    _make_table(self.ids[rows], _as_lists(truth), "predicted", _as_lists(predicted), line)
+                )
+                continue
             codes = _predicted_classes(predicted)
             self.predictions.append(_make_table(self.ids[rows], truth, "predicted", codes, line))
-        if self.target.kind == "class" and outcome.chosen_on != "query":
+        if outcome.chosen_on == "query":
+            return
+        if self.labels.ndim == 2:
+            self.label_scores += self._score_labels(outcome, fold, setting_json)
+        else:
             predicted = _predicted_classes(outcome.predicted)
             matrix = metrics.confusion(self.labels[outcome.rows], predicted, len(self.target.names))
             same = (fold, question, outcome.chosen_on)
             counts = self.counted.setdefault(same, ClassCounts(matrix=0 * matrix))
             counts.add(matrix, _bank_labels(outcome, self.tasks, self.labels))
+
+    def _score_labels(self, outcome: Outcome, fold: int, setting: str) -> Iterator[LabelScore]:
+        """Yield the scores of every label or number of an outcome."""
+        kind, names, truth = kind_of(self.target), self.target.names, self.labels[outcome.rows]
+        bank = _bank_labels(outcome, self.tasks, self.labels)
+        learned = None if bank is None else kind.count(bank, names)
+        found = kind.score_each(truth, np.asarray(outcome.predicted))
+        for place, (name, support) in enumerate(zip(names, kind.count(truth, names).tolist(), strict=True)):
+            yield LabelScore(
+                dataset=UNNAMED, protocol=self.key.protocol, seed=self.key.seed, fold=fold, setting=setting, name=name,
+                scores={metric: None if math.isnan(own[place]) else float(own[place]) for metric, own in found.items()},
+                support=support, training_samples=None if learned is None else int(learned[place]),
+            )  # fmt: skip
 
     def write(self, folder: Path) -> None:
         """Write all files of the evaluation; a table without rows is written too."""
@@ -155,11 +175,12 @@ class _Collected:
             line = {"fold": fold, "setting": question, "chosen_on": chosen_on}
             confusions.append({**line, "counts": _sparse(one.matrix)})
         (folder / CONFUSION).write_text(json.dumps(confusions))
-        if self.arrays:
-            np.savez_compressed(folder / ARRAYS, **self.arrays)  # type: ignore[arg-type]
+        if self.vectors:
+            parquet.write_table(arrow.concat_tables(self.vectors), folder / VECTORS)
         content = {
-            "key": to_plain(self.key), "kind": self.target.kind, "classes": len(self.target.names), "outcomes": self.outcomes,
-            "class_scores": to_plain(classes),
+            "key": to_plain(self.key), "classes": len(self.target.names), "outcomes": self.outcomes,
+            "class_scores": to_plain(classes), "label_scores": to_plain(self.label_scores),
+            "source": kind_of(self.target).source.name,
         }  # fmt: skip
         (folder / OUTCOMES).write_text(json.dumps(content, sort_keys=True, allow_nan=False))
 
@@ -178,7 +199,7 @@ def _setting(outcome: Outcome, tasks: Sequence[Task]) -> dict[str, Any]:
     return {**base, **outcome.setting}
 
 
-def _bank_labels(outcome: Outcome, tasks: Sequence[Task], labels: NDArray[np.int64]) -> NDArray[np.int64] | None:
+def _bank_labels(outcome: Outcome, tasks: Sequence[Task], labels: Labels) -> Labels | None:
     """Return the training labels of an outcome, or None if they are unknown."""
     bank = outcome.bank if outcome.bank is not None or outcome.task is None else tasks[outcome.task].bank
     return None if bank is None else labels[bank]
@@ -214,13 +235,17 @@ def _sparse(matrix: NDArray[np.int64]) -> list[list[int]]:
     return [[int(r), int(c), int(matrix[r, c])] for r, c in zip(*np.nonzero(matrix), strict=True)]
 
 
-def _make_table(
-    ids: NDArray[np.str_], truth: NDArray[np.int64], name: str, values: NDArray[np.int64], line: Mapping[str, Any]
-) -> arrow.Table:
+def _make_table(ids: NDArray[np.str_], truth: Any, name: str, values: Any, line: Mapping[str, Any]) -> arrow.Table:
     """Return the rows of one outcome as a table; arrays are used for speed, as there may be hundreds per sample."""
     kinds = {key: arrow.string() if isinstance(value, str) else arrow.int64() for key, value in line.items()}
     constants = {key: arrow.repeat(arrow.scalar(value, kinds[key]), len(ids)) for key, value in line.items()}
     return arrow.table({"id": arrow.array(ids.tolist(), arrow.string()), "label": truth, name: values, **constants})
+
+
+def _as_lists(values: Labels) -> arrow.ListArray:
+    """Return numbers [n, C] as a column of n lists; scores in single precision, and whole numbers as float32 too."""
+    stored = values if values.dtype == np.float64 else values.astype(np.float32)
+    return arrow.ListArray.from_arrays(np.arange(len(stored) + 1) * stored.shape[1], stored.ravel())
 
 
 def _write_artifact(folder: Path, name: str, artifact: Artifact) -> None:

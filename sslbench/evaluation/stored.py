@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,25 +14,21 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics.derived_metrics import (
-    DerivedMetrics,
-    class_metrics,
-    cluster_metrics,
-    label_metrics,
-    value_metrics,
-)
+from sslbench.analysis.statistics.derived_metrics import DerivedMetrics, class_metrics, cluster_metrics, derive_metrics
+from sslbench.api.metrics import Derivation
 from sslbench.catalog.metrics import VALIDATION, MetricTable
-from sslbench.evaluation.scores import ARRAYS, OUTCOMES
-from sslbench.results.record import ClassScore, Score
-from sslbench.results.store import ASSIGNMENTS, PREDICTIONS
+from sslbench.evaluation.scores import OUTCOMES
+from sslbench.results.record import ClassScore, LabelScore, Score
+from sslbench.results.store import ASSIGNMENTS, PREDICTIONS, VECTORS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationScores:
-    """The scores of an evaluation, its scores of classes, and a sentence per metric that could not be computed."""
+    """The scores of an evaluation, those of classes or labels, and a sentence per metric that could not be computed."""
 
     scores: list[Score]
     classes: list[ClassScore]
+    labels: list[LabelScore]
     problems: tuple[str, ...]
 
 
@@ -41,7 +37,7 @@ def read_scores(folder: Path, dataset: str, metrics: MetricTable) -> EvaluationS
     content = json.loads((folder / OUTCOMES).read_text())
     values: list[dict[str, float]] = [{**outcome["scores"]} for outcome in content["outcomes"]]
     problems: dict[str, None] = {}
-    for number, prefix, derived in _derive(folder, content["kind"], content["classes"], metrics):
+    for number, prefix, derived in _derive(folder, content, metrics):
         values[number] |= {f"{prefix}{name}": value for name, value in derived.values.items()}
         problems |= dict.fromkeys(derived.problems)
     scores = [
@@ -53,27 +49,33 @@ def read_scores(folder: Path, dataset: str, metrics: MetricTable) -> EvaluationS
         for metric, value in sorted(found.items())
     ]  # fmt: skip
     classes = [ClassScore(**{**row, "dataset": dataset}) for row in content["class_scores"]]
-    return EvaluationScores(scores=scores, classes=classes, problems=tuple(problems))
+    labels = [LabelScore(**{**row, "dataset": dataset}) for row in content["label_scores"]]
+    return EvaluationScores(scores=scores, classes=classes, labels=labels, problems=tuple(problems))
 
 
-def _derive(folder: Path, kind: str, classes: int, metrics: MetricTable) -> Iterator[tuple[int, str, DerivedMetrics]]:
+def _derive(
+    folder: Path, content: Mapping[str, Any], metrics: MetricTable
+) -> Iterator[tuple[int, str, DerivedMetrics]]:
     """Yield (number of the outcome, start of the metrics' names, metrics)."""
     columns = ("outcome", "part", "label", "predicted")
     for (number, part), some in _grouped(parquet.read_table(folder / PREDICTIONS, columns=list(columns)), columns[:2]):
-        yield int(number), _prefix(part), class_metrics(some["label"], some["predicted"], classes, metrics)
+        yield int(number), _prefix(part), class_metrics(some["label"], some["predicted"], content["classes"], metrics)
     names = ("outcome", "fit", "label", "cluster")
     clusterings: dict[int, list[Mapping[str, NDArray[np.int64]]]] = {}
     for (number, _), some in _grouped(parquet.read_table(folder / ASSIGNMENTS, columns=list(names)), names[:2]):
         clusterings.setdefault(int(number), []).append(some)
     for number, fits in clusterings.items():
         yield number, "", cluster_metrics(fits[0]["label"], [fit["cluster"] for fit in fits], metrics)
-    if (folder / ARRAYS).exists():
-        derive = label_metrics if kind == "labels" else value_metrics
-        with np.load(folder / ARRAYS) as arrays:
-            for name in [name.removesuffix("-truth") for name in arrays if name.endswith("-truth")]:
-                number, _, part = name.partition("-")
-                predicted = arrays[f"{name}-predicted"].astype(np.float64)
-                yield int(number), _prefix(part), derive(arrays[f"{name}-truth"], predicted, metrics)
+    if (folder / VECTORS).exists():
+        source = Derivation[content["source"]]
+        for (number, part), some in _grouped(parquet.read_table(folder / VECTORS, columns=list(columns)), columns[:2]):
+            truth, predicted = (stack_lists(some[name]) for name in columns[2:])
+            yield int(number), _prefix(part), derive_metrics(metrics, source, truth, predicted)
+
+
+def stack_lists(lists: Iterable[Any]) -> NDArray[np.float64]:
+    """Return lists of equal length as an array [n, C]."""
+    return np.stack([np.asarray(one, np.float64) for one in lists])
 
 
 def _prefix(part: str) -> str:

@@ -26,15 +26,15 @@ from sslbench.config.plan_stages import make_prepare_inputs
 from sslbench.convert import to_plain
 from sslbench.data.summary import summarize_data
 from sslbench.data.table import Prepared, describe_values
-from sslbench.evaluation.scores import ARRAYS, CONFUSION, OUTCOMES
+from sslbench.evaluation.scores import CONFUSION, OUTCOMES
 from sslbench.evaluation.stored import read_scores
 from sslbench.results.card import make_card
-from sslbench.results.record import ClassScore, Record, Score, Status, encode
-from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, Store
+from sslbench.results.record import ClassScore, LabelScore, Record, Score, Status, encode
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, VECTORS, Store
 from sslbench.stages.graph import Stage
 from sslbench.stages.stage import Failure, load_cost
 
-JOINED_FILES = frozenset({OUTCOMES, ARRAYS, CONFUSION, PREDICTIONS, ASSIGNMENTS, CHOICES, "stage.json"})
+JOINED_FILES = frozenset({OUTCOMES, CONFUSION, PREDICTIONS, VECTORS, ASSIGNMENTS, CHOICES, "stage.json"})
 KEY_COLUMNS = ("dataset", "protocol", "seed", "epoch")
 
 
@@ -45,6 +45,7 @@ class RunMeasurements:
     metrics: MetricTable
     scores: list[Score] = field(default_factory=list)
     classes: list[ClassScore] = field(default_factory=list)
+    labels: list[LabelScore] = field(default_factory=list)
     stages: Sequence[Stage] = ()
     evaluations: list[Stage] = field(default_factory=list)
     tables: Sequence[Prepared] = ()
@@ -57,6 +58,7 @@ class RunMeasurements:
         self.scores += found.scores
         # class scores have no epoch: only those of the last epoch are kept
         self.classes += found.classes if evaluation.facts["epoch"] is None else ()
+        self.labels += found.labels if evaluation.facts["epoch"] is None else ()
         self.evaluations += [evaluation] if found.scores else []
         self.problems |= dict.fromkeys(found.problems)
 
@@ -96,6 +98,7 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMea
         versions=environment.versions(),
         scores=tuple(measured.scores),
         classes=tuple(measured.classes),
+        labels=tuple(measured.labels),
         warnings=[*plan.warnings, *measured.problems],
         keys={f"{s.kind}/{s.key}": {"seed": s.seed, "fold": s.fold, **s.facts} for s in measured.stages},
         host=environment.describe_host(),
@@ -178,9 +181,9 @@ def _sum_costs(stages: Sequence[Stage]) -> dict[str, Any]:
 
 def _join_predictions(folder: Path, evaluations: Sequence[Stage]) -> None:
     """Join the predictions and cluster assignments of all evaluations."""
-    for name in (PREDICTIONS, ASSIGNMENTS):
+    for name in (PREDICTIONS, VECTORS, ASSIGNMENTS):
         tables = []
-        for source in evaluations:
+        for source in (one for one in evaluations if (one.folder / name).exists()):
             table, keys = _test_rows(parquet.read_table(source.folder / name)), _key_values(source)
             if len(table):
                 for column in reversed(KEY_COLUMNS):

@@ -1,4 +1,4 @@
-"""Declare the metrics of samples with several labels, whose scores are thresholded at 0.5."""
+"""Declare the metrics of samples with several labels; those that need decisions threshold scores at 0.5."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 
 from sslbench.api import Derivation, Metric, hookimpl
 
-FUNCTIONS = "sslbench.analysis.statistics.metrics"
+FUNCTIONS = "sslbench.api.target_metrics"
 SOURCE = "Zhang, Zhou (2014): A review on multi-label learning algorithms, section 2.2"
 from_labels = partial(Metric, low=0, high=1, derived_from=Derivation.LABELS, source=SOURCE)
 
@@ -15,14 +15,22 @@ from_labels = partial(Metric, low=0, high=1, derived_from=Derivation.LABELS, sou
 @hookimpl
 def sslbench_metrics() -> Iterable[Metric]:
     yield from_labels(
-        name="exact_match", label="exact match", compute=f"{FUNCTIONS}:exact_match", is_shown=True,
+        name="macro_average_precision", label="mAP", compute=f"{FUNCTIONS}:macro_average_precision", is_shown=True,
+        is_main=True, summary="mean over labels of the average precision of their scores",
+    )  # fmt: skip
+    yield from_labels(
+        name="micro_average_precision", label="micro AP", compute=f"{FUNCTIONS}:micro_average_precision", is_shown=True,
+        summary="average precision over all pairs of sample and label",
+    )  # fmt: skip
+    yield from_labels(
+        name="exact_match", label="exact match", compute=f"{FUNCTIONS}:exact_match",
         summary="share of samples whose labels are all right",
     )  # fmt: skip
     yield from_labels(
-        name="label_micro_f1", label="micro F1", compute=f"{FUNCTIONS}:label_micro_f1", is_shown=True,
+        name="label_micro_f1", label="micro F1", compute=f"{FUNCTIONS}:micro_f1",
         summary="F1 over all pairs of sample and label",
     )  # fmt: skip
     yield from_labels(
-        name="label_macro_f1", label="macro F1", compute=f"{FUNCTIONS}:label_macro_f1", is_shown=True, is_main=True,
+        name="label_macro_f1", label="macro F1", compute=f"{FUNCTIONS}:macro_f1", is_shown=True,
         summary="mean F1 of the labels that occur",
     )  # fmt: skip

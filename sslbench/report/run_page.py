@@ -15,7 +15,7 @@ from rich.text import Text
 
 from sslbench.analysis.statistics.accuracy import AnswersByRun
 from sslbench.analysis.tables.best_row import BestRow, find_best_row, own_settings
-from sslbench.analysis.tables.run_tables import RunRow, class_rows, default_answers, make_rows
+from sslbench.analysis.tables.run_tables import RunRow, class_rows, default_answers, label_rows, make_rows
 from sslbench.analysis.tables.verdicts import judge_rows
 from sslbench.api.files import write_atomically
 from sslbench.catalog.metrics import MetricTable
@@ -37,7 +37,7 @@ from sslbench.results.record import Record, encode
 from sslbench.results.store import Store
 
 PAGE = "index.html"
-VERSION = 2
+VERSION = 3
 """Version of the layout; increase it when the page changes, so that existing pages are rewritten."""
 MAX_MATRIX_CLASSES = 40
 """Number of classes up to which confusions are shown as a matrix."""
@@ -76,6 +76,7 @@ class DatasetPage:
     best: str
     protocol: str
     classes: PageTable | None
+    labels: PageTable | None
     confusions: Confusions | None
     misclassified: Sequence[Misclassified]
     inputs: Sequence[ShownInput]
@@ -145,6 +146,7 @@ def _dataset_page(
         best=with_marks(shown.record.method["name"], marks_of(shown.record.method)),
         protocol="" if best is None else best.protocol,
         classes=None if best is None else _classes(own, best, answers),
+        labels=None if best is None else _labels(own, best, metrics),
         confusions=None if best is None else _confusions(results, best),
         misclassified=misclassified, inputs=inputs, images_missing=table is None,
     )  # fmt: skip
@@ -171,6 +173,24 @@ def _classes(rows: Sequence[RunRow], best: BestRow, answers: AnswersByRun) -> Pa
             [one.name, f"{one.support:.0f}", *(cells.get(one.name, "–") for _, cells in by_row)] for one in order
         ],
         labels=1,
+    )  # fmt: skip
+
+
+def _labels(rows: Sequence[RunRow], best: BestRow, metrics: MetricTable) -> PageTable | None:
+    """Tabulate every label or number by method and metric, in the order of the target."""
+    order = label_rows(best.row.record, best.row.dataset, best.protocol)
+    if not order:
+        return None
+    headers, columns = list[str](), list[Mapping[str, str]]()
+    for row in rows:
+        found = label_rows(row.record, row.dataset, best.protocol)
+        title = with_marks(row.record.method["name"], marks_of(row.record.method))
+        for metric in dict.fromkeys(metric for one in found for metric in one.scores):
+            headers.append(f"{title}\n{metrics.title(metric)}")
+            columns.append({one.name: cell(one.scores[metric]) for one in found if metric in one.scores})
+    return PageTable(
+        title="", headers=["name", "test samples", *headers], labels=1,
+        rows=[[one.name, f"{one.support:.0f}", *(own.get(one.name, "–") for own in columns)] for one in order],
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from sslbench.api.errors import SslbenchError
 from sslbench.results.marks import marks_of
-from sslbench.results.record import COSTS, ClassScore, Record, Score, decode
+from sslbench.results.record import COSTS, ClassScore, LabelScore, Record, Score, decode
 from sslbench.results.shared import Evaluations, Mark, find_holders
 
 RUN_COLUMNS = (
@@ -46,7 +46,7 @@ PAIR_COLUMNS = (
     "count",
     "share",
 )
-KINDS: Mapping[str, Any] = {"scores": Score, "classes": ClassScore}
+KINDS: Mapping[str, Any] = {"scores": Score, "classes": ClassScore, "labels": LabelScore}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -159,8 +159,16 @@ class Results:
 
     @property
     def classes(self) -> pd.DataFrame:
-        """Return one row per run, dataset, protocol, seed, fold, setting and class."""
-        return self._frame("classes", lambda row: True)
+        """Return one row per run, dataset, protocol, seed, fold, setting, and class, label or number of the target.
+
+        Columns of scores that do not apply to a target are empty.
+        """
+        classes, labels = (self._frame(name, lambda row: True) for name in ("classes", "labels"))
+        if labels.empty:
+            return classes
+        scores = pd.DataFrame(labels.pop("scores").tolist(), index=labels.index)
+        own = labels.join(scores)
+        return own if classes.empty else pd.concat([classes, own], ignore_index=True)
 
     def _frame(self, field: str, wanted: Callable[[Any], bool]) -> pd.DataFrame:
         """Return the rows of one kind, without those that another record shows."""

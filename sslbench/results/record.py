@@ -64,6 +64,24 @@ class ClassScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelScore:
+    """Scores of one label or number of a target under one protocol, seed and fold; None where one is not defined.
+
+    support, training_samples: positive test and training samples of a label, or samples with a known number.
+    """
+
+    dataset: str
+    protocol: str
+    seed: int
+    fold: int
+    setting: str
+    name: str
+    scores: Mapping[str, float | None]
+    support: int
+    training_samples: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """All stored facts about one finished run."""
 
@@ -88,6 +106,7 @@ class Record:
     versions: Mapping[str, str]
     scores: Sequence[Score] = ()
     classes: Sequence[ClassScore] = ()
+    labels: Sequence[LabelScore] = ()
     training: Sequence[Mapping[str, Any]] = ()
     warnings: Sequence[str] = ()
     keys: Mapping[str, Any] = field(default_factory=dict)
@@ -125,6 +144,7 @@ def record_of(values: dict[str, Any]) -> Record:
             )
         scores = tuple(Score(**score) for score in values["scores"])
         classes = tuple(ClassScore(**row) for row in values["classes"])
-        return Record(**{**values, "scores": scores, "classes": classes})
+        labels = tuple(LabelScore(**row) for row in values.get("labels", ()))
+        return Record(**{**values, "scores": scores, "classes": classes, "labels": labels})
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a record: {error}") from error

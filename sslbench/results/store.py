@@ -8,6 +8,8 @@ from pathlib import Path
 from sslbench import environment
 
 PREDICTIONS, ASSIGNMENTS, CHOICES = "predictions.parquet", "assignments.parquet", "choices.json"
+VECTORS = "vector_predictions.parquet"
+"""Predictions of several labels or numbers per sample: columns 'label' and 'predicted' are lists of numbers."""
 """Files of an evaluation, a run and a submission: answers to test samples, clusters, and choices of settings."""
 
 

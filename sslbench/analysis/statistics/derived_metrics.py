@@ -46,16 +46,6 @@ def class_metrics(labels: Codes, predicted: Codes, classes: int, metrics: Metric
     return derive_metrics(metrics, Derivation.CONFUSION, confusion(labels, predicted, classes))
 
 
-def label_metrics(truth: Codes, scores: NDArray[np.float64], metrics: MetricTable) -> DerivedMetrics:
-    """Compute the metrics of scores of several labels [n, C]."""
-    return derive_metrics(metrics, Derivation.LABELS, truth, scores)
-
-
-def value_metrics(truth: NDArray[np.float64], predicted: NDArray[np.float64], metrics: MetricTable) -> DerivedMetrics:
-    """Compute the metrics of predicted numbers [n, V]."""
-    return derive_metrics(metrics, Derivation.VALUES, truth, predicted)
-
-
 def cluster_metrics(labels: Codes, clusterings: Sequence[Codes], metrics: MetricTable) -> DerivedMetrics:
     """Compute the metrics of clusterings [n]; samples with a negative class code are left out."""
     known = labels >= 0

@@ -59,27 +59,3 @@ def macro_f1(matrix: Counts) -> float:
     """Return the mean F1 of the classes that are present."""
     scores = class_scores(matrix)
     return float(scores.f1[scores.support > 0].mean())
-
-
-def exact_match(truth: Counts, scores: Values) -> float:
-    """Return the share of rows of labels [n, C] that equal the scores above 0.5."""
-    return float(((scores > 0.5) == (truth > 0)).all(1).mean())
-
-
-def label_micro_f1(truth: Counts, scores: Values) -> float:
-    """Return F1 over all labels [n, C], of scores above 0.5."""
-    hits, total = _count_labels(truth, scores)
-    return float(2 * hits.sum() / max(total.sum(), 1))
-
-
-def label_macro_f1(truth: Counts, scores: Values) -> float:
-    """Return the mean F1 of the labels that occur in [n, C], of scores above 0.5; 0 if none occurs."""
-    hits, total = _count_labels(truth, scores)
-    occurs = (truth > 0).any(0)
-    return float((2 * hits / np.maximum(total, 1))[occurs].mean()) if occurs.any() else 0.0
-
-
-def _count_labels(truth: Counts, scores: Values) -> tuple[Counts, Counts]:
-    """Return by label [C] the right positives, and the sum of positives in both arrays."""
-    positive, true = scores > 0.5, truth > 0
-    return (positive & true).sum(0), positive.sum(0) + true.sum(0)

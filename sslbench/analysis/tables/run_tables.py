@@ -17,9 +17,9 @@ from sslbench.analysis.statistics.score_variance import half_width
 from sslbench.analysis.tables.selection import find_default, has_largest
 from sslbench.catalog.metrics import MetricTable
 from sslbench.results.answers import Question, TestAnswers, question_of
-from sslbench.results.record import ClassScore, Record, Score, setting_of
+from sslbench.results.record import ClassScore, LabelScore, Record, Score, setting_of
 
-R = TypeVar("R", Score, ClassScore)
+R = TypeVar("R", Score, ClassScore, LabelScore)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,15 @@ class ClassRow:
     recall: Estimate
     f1: float
     support: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRow:
+    """One label or number of a target: number of test samples, and its metrics over seeds."""
+
+    name: str
+    support: float
+    scores: Mapping[str, Estimate]
 
 
 def seed_means(scores: Sequence[Score]) -> Mapping[int, float]:
@@ -189,6 +198,28 @@ def class_rows(record: Record, dataset: str, protocol: str, answers: TestAnswers
         support = float(np.mean([s for found in seeds.values() for _, _, s in found])) / draws
         result.append(ClassRow(name=name, recall=recall, f1=f1, support=support))
     return sorted(result, key=lambda row: (row.recall.mean, row.name))
+
+
+def label_rows(record: Record, dataset: str, protocol: str) -> list[LabelRow]:
+    """Return a row for every label or number of a target, in the order of the target."""
+    values: dict[str, dict[str, dict[int, list[float]]]] = {}
+    supports: dict[str, list[int]] = defaultdict(list)
+    for row in default_scores([row for row in record.labels if (row.dataset, row.protocol) == (dataset, protocol)]):
+        supports[row.name].append(row.support)
+        own = values.setdefault(row.name, {})
+        for metric, value in row.scores.items():
+            if value is not None:
+                own.setdefault(metric, defaultdict(list))[row.seed].append(value)
+    return [
+        LabelRow(
+            name=name, support=float(np.mean(supports[name])),
+            scores={
+                metric: mean_over_seeds([float(np.mean(found)) for _, found in sorted(seeds.items())])
+                for metric, seeds in own.items()
+            },
+        )
+        for name, own in values.items()
+    ]  # fmt: skip
 
 
 def _recall_half_widths(record: Record, dataset: str, answers: TestAnswers) -> dict[str, float | None]:

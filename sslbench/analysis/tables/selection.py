@@ -13,9 +13,12 @@ import pandas as pd
 from sslbench.analysis.statistics.accuracy import Accuracy, KnownVariance
 from sslbench.analysis.statistics.intervals import Estimate, mean_over_folds, mean_over_seeds
 from sslbench.analysis.statistics.score_variance import half_width
+from sslbench.api.targets import KINDS
 from sslbench.results.answers import question_of
 from sslbench.results.record import setting_of
 
+CLASS_METRICS = tuple(dict.fromkeys(metric for kind in KINDS.values() for metric in kind.each))
+"""Metrics of a single class, label or number."""
 SCORE_FACTS = (
     "method",
     "backbone",
@@ -287,18 +290,17 @@ def unit_values(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def classes_frame(classes: pd.DataFrame) -> pd.DataFrame:
-    """Convert class scores to scores: recall, precision and F1 are metrics, and 'class' is a fact.
+    """Convert scores of classes, labels or numbers to scores: recall, precision, … are metrics, and 'class' is a fact.
 
     Classes without training samples are left out.
     """
     if classes.empty:
         return classes
-    counts = ("recall", "precision", "f1", "support", "training_samples", "name")
-    kept = [name for name in classes.columns if name not in counts]
+    metrics = [name for name in CLASS_METRICS if name in classes]
+    kept = [name for name in classes.columns if name not in (*metrics, "support", "training_samples", "name")]
     if "training_samples" in classes:
         classes = classes[classes["training_samples"].ne(0) | classes["training_samples"].isna()]
     named = classes.rename(columns={"name": "class"})
-    metrics = ("recall", "precision", "f1")
     melted = named.melt(id_vars=[*kept, "class"], value_vars=metrics, var_name="metric", value_name="value")
     return melted.dropna(subset=["value"]).assign(epoch=np.nan)
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sslbench.results.frames import Results
-from sslbench.results.store import PREDICTIONS
+from sslbench.results.store import PREDICTIONS, VECTORS
 
 FILES = {
     "record.json": "every number, with versions, seeds and cost",
     PREDICTIONS: "the prediction for every test sample",
+    VECTORS: "the scores or numbers predicted for every test sample",
     "card.md": "description of the encoder and its input",
 }
 """Files of a run's folder with their descriptions, in the order in which they are listed."""

@@ -1,0 +1,189 @@
+"""Datasets of a plugin outside the repository with several labels or numbers per sample, from run to leaderboard."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score, r2_score
+
+from sslbench import load_results
+
+PLUGIN = '''
+from dataclasses import dataclass
+
+import numpy as np
+
+from sslbench.api import Citation, DatasetCard, DatasetSpec, Modality, Target, hookimpl, setting
+
+CITATION = Citation(title="Shapes", authors="They", year=2026, url="https://example.org")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapesConfig:
+    """Settings."""
+
+    rows: int = setting(240, "Number of images.")
+
+
+class Shapes:
+    """Images with three patterns that occur independently; the first label is unknown for every tenth image."""
+
+    def __init__(self, config, source):
+        rng = np.random.default_rng(5)
+        self.present = (rng.random((config.rows, 3)) < [0.5, 0.3, 0.15]).astype(np.int64)
+        self.size = rng.uniform(0.2, 1.0, config.rows)
+        self.modalities = {"image": Modality(layout="image", shape=(1, 16, 16))}
+        self.columns = {"id": np.arange(config.rows).astype(str)}
+        self.target, self.labels = self.make_target()
+
+    def make_target(self):
+        labels = self.present.copy()
+        labels[::10, 0] = -1
+        return Target(kind="labels", names=("bars", "columns", "dot")), labels
+
+    def read(self, row, rng):
+        image = np.random.default_rng([1, row]).normal(40, 10, (1, 16, 16))
+        bars, columns, dot = self.present[row]
+        image[:, ::4] += 80 * bars * self.size[row]
+        image[:, :, ::4] += 80 * columns * self.size[row]
+        image[:, 6:10, 6:10] += 100 * dot + 60 * self.size[row]
+        return {"image": np.clip(image, 0, 255).astype(np.uint8)}
+
+    def fingerprint(self):
+        return f"shapes-{len(self.present)}"
+
+
+class Sizes(Shapes):
+    """The same images with two numbers; the second is unknown for every fifth image."""
+
+    def make_target(self):
+        values = np.stack([1000 * self.size, self.present.sum(1) + 0.5], 1)
+        values[::5, 1] = np.nan
+        return Target(kind="value", names=("length", "count")), values
+
+
+@hookimpl
+def sslbench_datasets():
+    for name, build in (("their-shapes", Shapes), ("their-sizes", Sizes)):
+        yield DatasetSpec(
+            name=name, version=1, summary="patterns", citation=CITATION, config=ShapesConfig, smoke=ShapesConfig(rows=40),
+            build=build,
+            card=DatasetCard(license="MIT", citation=CITATION, source="generated", obtain="it is generated", embedded=True),
+        )
+'''
+PROTOCOLS = "knn,linear,finetune"
+MAIN = {"their-shapes": "macro_average_precision", "their-sizes": "r2"}
+SHORT = (
+    "protocol_settings.finetune.epochs=2", "protocol_settings.finetune.min_steps=8", "protocol_settings.linear.epochs=3",
+    "protocol_settings.linear.min_steps=60", "protocol_settings.finetune.bottleneck=16",
+)  # fmt: skip
+
+
+def install(folder: Path) -> dict[str, str]:
+    """Write the plugin, and return the environment in which it is installed."""
+    folder.mkdir(exist_ok=True)
+    (folder / "their_targets.py").write_text(PLUGIN)
+    facts = folder / "their_targets-1.0.dist-info"
+    facts.mkdir(exist_ok=True)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: their-targets\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[sslbench]\ntheir-targets = their_targets\n")
+    return {"PYTHONPATH": str(folder)}
+
+
+def stacked(lists) -> np.ndarray:
+    return np.stack([np.asarray(one, float) for one in lists])
+
+
+def expected_score(dataset: str, rows: pd.DataFrame) -> float:
+    """Return scikit-learn's mean score of stored predictions over labels or numbers."""
+    truth, predicted = stacked(rows["label"]), stacked(rows["predicted"])
+    known = ~np.isnan(truth) & (truth >= 0)
+    score = average_precision_score if dataset == "their-shapes" else r2_score
+    return np.mean([score(truth[known[:, c], c], predicted[known[:, c], c]) for c in range(truth.shape[1])])
+
+
+@pytest.fixture(scope="module", params=["their-shapes", "their-sizes"])
+def run(cli, tmp_path_factory, request):
+    """The dataset, and the answer, the folder and the environment of its run."""
+    folder = tmp_path_factory.mktemp("targets")
+    installed = install(folder / "plugin")
+    answer = cli(
+        "run", "--method", "random-init", "--dataset", request.param, "--backbone", "micro-cnn", "--protocols", PROTOCOLS,
+        "--seeds", "0,1", "--baselines", "none", "--out", "runs", *SHORT, cwd=folder, env=installed,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return request.param, answer, folder, installed
+
+
+def test_scores_equal_scikit_learn_on_the_stored_predictions(run):
+    dataset, _, folder, _ = run
+    (path,) = folder.glob("runs/random-init-*")
+    predictions = pd.read_parquet(path / "vector_predictions.parquet")
+    assert set(predictions["protocol"]) == set(PROTOCOLS.split(","))
+    scores = load_results(folder / "runs").scores
+    scores = scores[(scores["metric"] == MAIN[dataset]) & (scores["chosen_on"] != "query")]
+    assert len(scores) == 6
+    for score in scores.itertuples():
+        rows = predictions.query("protocol == @score.protocol and seed == @score.seed")
+        assert rows["id"].is_unique
+        assert score.value == pytest.approx(expected_score(dataset, rows), abs=1e-6)
+
+
+def test_features_of_patterns_predict_them(run):
+    dataset, _, folder, _ = run
+    scores = load_results(folder / "runs").scores
+    scores = scores[(scores["metric"] == MAIN[dataset]) & (scores["chosen_on"] != "query")]
+    means = scores.groupby("protocol")["value"].mean()
+    assert means["linear"] > 0.5, means
+    assert means["knn"] > 0.3, means
+
+
+def test_the_table_shows_the_metrics_of_the_target(run):
+    dataset, answer, _, _ = run
+    heads = "mAP +micro AP" if dataset == "their-shapes" else "R2 +mean absolute error"
+    assert re.search(heads, answer.stdout), answer.stdout
+    assert re.search(r"0\.\d{3} ±0\.\d{3}", answer.stdout), answer.stdout
+
+
+def test_every_label_and_number_has_scores(run):
+    dataset, _, folder, _ = run
+    (path,) = folder.glob("runs/random-init-*")
+    frame = load_results(folder / "runs").classes.query("protocol == 'knn' and seed == 0")
+    names = {"their-shapes": ["bars", "columns", "dot"], "their-sizes": ["length", "count"]}[dataset]
+    assert sorted(frame["name"]) == sorted(names)
+    rows = pd.read_parquet(path / "vector_predictions.parquet").query("protocol == 'knn' and seed == 0")
+    truth, predicted = stacked(rows["label"]), stacked(rows["predicted"])
+    for place, name in enumerate(names):
+        (row,) = frame[frame["name"] == name].to_dict("records")
+        known = ~np.isnan(truth[:, place]) & (truth[:, place] >= 0)
+        if dataset == "their-shapes":
+            expected = average_precision_score(truth[known, place], predicted[known, place])
+            assert row["average_precision"] == pytest.approx(expected)
+            assert row["support"] == (truth[:, place] > 0).sum()
+        else:
+            assert row["r2"] == pytest.approx(r2_score(truth[known, place], predicted[known, place]))
+            assert row["support"] == known.sum()
+
+
+def test_the_page_lists_every_label_and_number(run):
+    dataset, _, folder, _ = run
+    (path,) = folder.glob("runs/random-init-*/index.html")
+    page = path.read_text()
+    for text in {"their-shapes": ("bars", "average precision"), "their-sizes": ("length", "R2")}[dataset]:
+        assert text in page
+    assert "Metrics by name: " in page
+
+
+def test_protocols_that_do_not_fit_are_refused_by_name(cli, run):
+    dataset, _, folder, installed = run
+    answer = cli(
+        "run", "--method", "random-init", "--dataset", dataset, "--backbone", "micro-cnn", "--protocols", "gallery",
+        "--baselines", "none", cwd=folder, env=installed,
+    )  # fmt: skip
+    content = {"their-shapes": "several labels", "their-sizes": "a number"}[dataset]
+    assert answer.returncode == 2
+    assert f"'gallery' needs samples with one class, but the data has {content}" in answer.stderr
