@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sslbench.api.errors import RequestError, SslbenchError
 from sslbench.api.files import write_atomically
 from sslbench.api.metrics import Derivation
 from sslbench.api.suggestions import did_you_mean
+from sslbench.api.targets import KINDS
 from sslbench.app.data import prepared_folder
 from sslbench.app.run import detect_machine, run_plans
 from sslbench.app.study import OpenedStudy
@@ -66,7 +67,10 @@ def make_suite(opened: OpenedStudy, display: Display) -> Suite:
     if problems or not opened.grid.rows:
         problems = problems or ["it has no runs"]
         raise RequestError([f"study {opened.study.name} cannot become a suite: {problem}" for problem in problems])
-    columns = [name for name in metrics if any(_has_column(metrics, one, protocols[one], name) for one in protocols)]
+    sources = {KINDS[data.target].source for data in datasets.values()}
+    columns = [
+        name for name in metrics if any(_has_column(metrics, sources, one, protocols[one], name) for one in protocols)
+    ]
     return replace(
         suite, metrics=tuple(columns), seeds=seeds.pop(), folds=folds.pop(), pool=pools.pop(),
         baselines=tuple(sorted(baselines)),
@@ -74,9 +78,11 @@ def make_suite(opened: OpenedStudy, display: Display) -> Suite:
     )  # fmt: skip
 
 
-def _has_column(metrics: MetricTable, name: str, protocol: SuiteProtocol, metric: str) -> bool:
+def _has_column(
+    metrics: MetricTable, sources: Container[Derivation], name: str, protocol: SuiteProtocol, metric: str
+) -> bool:
     """Return whether a protocol has a metric, and its tables show it."""
-    is_predicted = metrics[metric].derived_from is Derivation.CONFUSION  # suites have classes
+    is_predicted = metrics[metric].derived_from in sources
     return metrics.is_shown(name, metric) and (is_predicted or metric in protocol.metrics)
 
 
@@ -106,7 +112,8 @@ def _datasets(plan: Plan, display: Display, known: Mapping[str, SuiteData]) -> d
             continue
         table = open_prepared(prepared_folder(part, plan.prepare, plan.canvas, display), part.name)
         found[part.name] = SuiteData(
-            version=part.choice.spec.version, fingerprint=part.fingerprint(), classes=tuple(table.target.names),
+            version=part.choice.spec.version, fingerprint=part.fingerprint(), target=table.target.kind,
+            classes=tuple(table.target.names),
             tests={str(fold): _test(plan, table, fold) for fold in plan.folds},
         )  # fmt: skip
     return found

@@ -243,9 +243,8 @@ def _make_table(ids: NDArray[np.str_], truth: Any, name: str, values: Any, line:
 
 
 def _as_lists(values: Labels) -> arrow.ListArray:
-    """Return numbers [n, C] as a column of n lists; scores in single precision, and whole numbers as float32 too."""
-    stored = values if values.dtype == np.float64 else values.astype(np.float32)
-    return arrow.ListArray.from_arrays(np.arange(len(stored) + 1) * stored.shape[1], stored.ravel())
+    """Return numbers [n, C] as a column of n lists."""
+    return arrow.ListArray.from_arrays(np.arange(len(values) + 1) * values.shape[1], values.astype(np.float64).ravel())
 
 
 def _write_artifact(folder: Path, name: str, artifact: Artifact) -> None:

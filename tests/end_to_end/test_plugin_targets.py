@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as arrow
+import pyarrow.parquet as parquet
 import pytest
 from sklearn.metrics import average_precision_score, r2_score
 
 from sslbench import load_results
+from sslbench.catalog.metrics import core_metrics
+from sslbench.leaderboard.submission.check import check_bundle
+from sslbench.leaderboard.submission.suite import read_suite
+from tests.board_fixtures import edit_json, rehash
 
 PLUGIN = '''
 from dataclasses import dataclass
@@ -187,3 +194,123 @@ def test_protocols_that_do_not_fit_are_refused_by_name(cli, run):
     content = {"their-shapes": "several labels", "their-sizes": "a number"}[dataset]
     assert answer.returncode == 2
     assert f"'gallery' needs samples with one class, but the data has {content}" in answer.stderr
+
+
+BOARD = """
+name: both
+summary: two targets
+base:
+  recipe: none
+  method: random-init
+  baselines: [raw-features]
+  protocols: [knn, linear]
+  protocol_settings.linear: {epochs: 2, min_steps: 60, lrs: [0.1, 0.01], weight_decays: [0.0, 0.001]}
+  backbone: {name: micro-cnn, widths: [8, 8, 16, 16]}
+  seeds: [0, 1]
+  threads: 1
+axes:
+  data: {shapes: {data: their-shapes}, sizes: {data: their-sizes}}
+tables:
+  - {name: each, source: classes, where: {metric: [average_precision, r2], protocol: knn}, rows: [class], columns: [method]}
+"""
+
+
+@pytest.fixture(scope="module")
+def board(cli, tmp_path_factory):
+    """A leaderboard of both datasets with the submissions of a study, and the environment of the plugin."""
+    folder = tmp_path_factory.mktemp("board")
+    installed = install(folder / "plugin")
+    (folder / "both.yaml").write_text(BOARD)
+    for command in (("leaderboard", "suite", "both.yaml"), ("study", "run", "both.yaml")):
+        answer = cli(*command, cwd=folder, env=installed)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+    runs = sorted(str(path) for path in (folder / "runs").glob("*their*"))
+    answer = cli("leaderboard", "submit", *runs, "--by", "the tests", cwd=folder, env=installed)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return folder, installed
+
+
+def test_a_study_tabulates_labels_and_numbers_by_name(board):
+    folder, _ = board
+    table = (folder / "runs/studies/both/tables/each.md").read_text()
+    for name in ("bars", "columns", "dot", "length", "count"):
+        assert f"| {name} " in table
+
+
+def test_a_leaderboard_orders_entries_by_the_metric_of_each_target(cli, board):
+    folder, installed = board
+    built = cli("leaderboard", "build", cwd=folder, env=installed)
+    assert built.returncode == 0, built.stdout + built.stderr
+    table = pd.read_csv(folder / "leaderboard/tables/both.csv")
+    for dataset, metric in MAIN.items():
+        own = table[table["dataset"] == dataset]
+        assert sorted(own["protocol"]) == ["knn", "knn", "linear", "linear"]
+        for protocol, rows in own.groupby("protocol"):
+            assert rows[metric].is_monotonic_decreasing
+            for row in rows.itertuples():
+                stored = pd.read_parquet(folder / f"leaderboard/results/both/{row.run}/vector_predictions.parquet")
+                seeds = stored[stored["protocol"] == protocol].groupby("seed")
+                expected = np.mean([expected_score(dataset, one) for _, one in seeds])
+                assert getattr(row, metric) == pytest.approx(expected, abs=1e-4)
+
+
+def rewrite_predictions(bundle: Path, change) -> None:
+    path = bundle / "vector_predictions.parquet"
+    table = parquet.read_table(path)
+    columns = {name: table[name].to_pylist() for name in table.column_names}
+    change(columns)
+    parquet.write_table(arrow.table(columns, schema=table.schema), path)
+    rehash(bundle)
+
+
+def raise_prediction(columns) -> None:
+    columns["predicted"][0][0] += 0.5
+
+
+def change_label(columns) -> None:
+    columns["label"][0][0] += 1
+
+
+def drop_number(columns) -> None:
+    columns["predicted"][0] = columns["predicted"][0][:-1]
+
+
+def hide_prediction(columns) -> None:
+    columns["predicted"][0][0] = float("nan")
+
+
+@pytest.mark.parametrize("dataset", MAIN)
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (raise_prediction, "follows from its predictions"),
+        (change_label, "1 labels are not those of the suite's test split"),
+        (drop_number, "numbers per sample; the suite's target has"),
+        (hide_prediction, "predicts a number that is not finite"),
+    ],
+)
+def test_changed_predictions_and_labels_are_refused(board, tmp_path, dataset, change, told):
+    folder, _ = board
+    suite = read_suite(folder / "leaderboard", "both")
+    (bundle,) = (folder / "leaderboard/results/both").glob(f"random-init-*{dataset}*")
+    copied = tmp_path / "both" / bundle.name
+    shutil.copytree(bundle, copied)
+    assert not check_bundle(suite, copied, core_metrics()).problems
+    rewrite_predictions(copied, change)
+    assert any(told in problem for problem in check_bundle(suite, copied, core_metrics()).problems)
+
+
+def test_changed_scores_of_a_label_are_refused(board, tmp_path):
+    folder, _ = board
+    suite = read_suite(folder / "leaderboard", "both")
+    (bundle,) = (folder / "leaderboard/results/both").glob("random-init-*their-shapes*")
+    copied = tmp_path / "both" / bundle.name
+    shutil.copytree(bundle, copied)
+
+    def tamper(record):
+        record["labels"][0]["scores"]["average_precision"] = 0.123
+
+    edit_json(copied / "record.json", tamper)
+    rehash(copied)
+    (problem,) = check_bundle(suite, copied, core_metrics()).problems
+    assert "average_precision or support of label 'bars' does not match the predictions" in problem

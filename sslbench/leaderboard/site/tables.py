@@ -174,7 +174,7 @@ def board_markdown(boards: SuiteBoards) -> str:
 
 def test_samples(suite: Suite, dataset: str) -> int:
     """Count the test samples of all folds of a dataset."""
-    return sum(len(test.labels) for test in suite.datasets[dataset].tests.values())
+    return sum(test.size for test in suite.datasets[dataset].tests.values())
 
 
 test_samples.__test__ = False  # type: ignore[attr-defined]  # pytest must not collect it

@@ -175,7 +175,7 @@ def make_results(bundle: Bundle, entry: Entry, weights: SuiteWeights, metrics: S
         _predicted_result(bundle.record, entry, place, own, weights, metrics) for place, own in sorted(answers.items())
     ]
     predicted = [result for result in made if result is not None]
-    clustered = _cluster_results(bundle.record, entry, metrics)
+    clustered = _seed_results(bundle.record, entry, metrics)
     covered = {result.dataset for result in predicted}
     cluster_scores = {result.dataset: result.scores for result in clustered}
     return [
@@ -267,10 +267,10 @@ def _label_curve(record: Record, place: Place, metric: str) -> dict[float, tuple
     return curve if len(curve) > 1 else {}
 
 
-def _cluster_results(record: Record, entry: Entry, metrics: SuiteMetrics) -> list[EntryResult]:
-    """Return the clustering results, with the variance over seeds: a clustering score is not a mean over samples."""
-    names = {one.stored_name for one in metrics.scores if one.of_encoders}
-    names |= {one.name for one in metrics.ranking if one.derived_from is Derivation.CLUSTERS}
+def _seed_results(record: Record, entry: Entry, metrics: SuiteMetrics) -> list[EntryResult]:
+    """Return results with the variance over seeds: clusterings, several labels, and numbers have no mean over samples."""
+    names = {one.stored_name for one in metrics.scores if one.metric.derived_from is not Derivation.CONFUSION}
+    names |= {one.name for one in metrics.ranking if one.derived_from is not Derivation.CONFUSION}
     found: dict[Place, dict[str, dict[int, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for score in record.scores:
         own = score.chosen_on != "query" and "against" not in setting_of(score.setting)

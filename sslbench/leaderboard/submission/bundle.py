@@ -19,12 +19,12 @@ from sslbench.api.errors import SslbenchError
 from sslbench.convert import convert
 from sslbench.leaderboard.submission.suite import NAME
 from sslbench.results.record import Record, record_of
-from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, VECTORS
 
 SCHEMA = 1
 MANIFEST, RECORD, ANSWERS = "manifest.json", "record.json", "answers.json"
 VERIFIED = "verified.json"
-REQUIRED_FILES, OPTIONAL_FILES = (RECORD, ANSWERS, PREDICTIONS), (ASSIGNMENTS, CHOICES)
+REQUIRED_FILES, OPTIONAL_FILES = (RECORD, ANSWERS, PREDICTIONS), (ASSIGNMENTS, CHOICES, VECTORS)
 REMEDY = "Submit the run's folder again, unchanged"
 """Advice for a bundle whose files do not agree."""
 MAX_BYTES = 1_000_000
@@ -37,6 +37,10 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     PREDICTIONS: {
         "dataset": "string", "protocol": "string", "seed": "int64", "fold": "int64", "setting": "string", "id": "string",
         "label": "int64", "predicted": "int64",
+    },
+    VECTORS: {
+        "dataset": "string", "protocol": "string", "seed": "int64", "fold": "int64", "setting": "string", "id": "string",
+        "label": "numbers", "predicted": "numbers",
     },
     ASSIGNMENTS: {
         "dataset": "string", "protocol": "string", "seed": "int64", "fold": "int64", "setting": "string", "fit": "int64",
@@ -198,7 +202,10 @@ def read_table(path: Path) -> pd.DataFrame:
     texts = [name for name, kind in wanted.items() if kind == "string"]
     try:
         schema = parquet.read_schema(path)
-        kinds = {name: str(kind) for name, kind in zip(schema.names, schema.types, strict=True)}
+        kinds = {
+            name: "numbers" if arrow.types.is_list(kind) and kind.value_type == arrow.float64() else str(kind)
+            for name, kind in zip(schema.names, schema.types, strict=True)
+        }
         if kinds != dict(wanted):
             raise BundleError(f"{path.name} has columns {kinds}; expected {dict(wanted)}")
         opened = parquet.ParquetFile(path, read_dictionary=texts)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from sslbench.analysis.statistics.metrics import class_scores
+from sslbench.api.targets import KINDS
 from sslbench.catalog.metrics import MetricTable
 from sslbench.leaderboard.submission.bundle import (
     RECORD,
@@ -40,7 +41,7 @@ from sslbench.leaderboard.submission.requirements import suite_mismatches
 from sslbench.leaderboard.submission.schema import schema_errors
 from sslbench.leaderboard.submission.suite import Suite
 from sslbench.results.record import ClassScore, Record, Score
-from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, VECTORS
 
 TOLERANCE = 1e-9
 MAX_NULL_DEVIATIONS = 4.0
@@ -72,17 +73,20 @@ def _check(suite: Suite, path: Path, metrics: MetricTable) -> BundleCheck:
         if problems:
             return BundleCheck(path=path, bundle=None, problems=tuple(problems))
         predictions = read_table(path / PREDICTIONS)
-        assignments = read_table(path / ASSIGNMENTS) if (path / ASSIGNMENTS).exists() else None
+        assignments, vectors = (
+            read_table(path / name) if (path / name).exists() else None for name in (ASSIGNMENTS, VECTORS)
+        )
         choices = read_json(path / CHOICES) if (path / CHOICES).exists() else []
     except BundleError as refusal:
         return BundleCheck(path=path, bundle=None, problems=(str(refusal),))
     problems += suite_mismatches(suite, bundle)
-    found = recompute(suite, predictions, assignments, metrics)
+    found = recompute(suite, predictions, assignments, vectors, metrics)
     problems += found.problems
     if not found.problems:
         problems += [
             *_metric_problems(suite, bundle.record, found, metrics),
             *_class_problems(suite, bundle.record, found),
+            *_label_problems(suite, bundle.record, found),
         ]
         problems += _answer_problems(bundle, found)
     problems += choice_problems(choices if isinstance(choices, list) else [], bundle.record, metrics)
@@ -144,6 +148,26 @@ def _class_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator
             if not same or not np.allclose(gaps, 0, atol=TOLERANCE):
                 values = f"recall, precision, F1 or support of class {name!r}"
                 yield f"{describe_place(place)}: {values} does not match the predictions. {REMEDY}"
+
+
+def _label_problems(suite: Suite, record: Record, found: Recomputed) -> Iterator[str]:
+    """Compare the metrics and the support of every label or number with the predictions."""
+    reported = {(place_of(one), one.name): one for one in record.labels}
+    for place, (truth, predicted) in found.vectors.items():
+        data = suite.datasets[place[0]]
+        kind = KINDS[data.target]
+        scores, supports = kind.score_each(truth, predicted), kind.count(truth, data.classes)
+        for code, name in enumerate(data.classes):
+            row = reported.get((place, name))
+            if row is None:
+                yield f"{describe_place(place)}: {kind.unit} {name!r} is missing from the record"
+                continue
+            own = [math.nan if row.scores.get(metric) is None else row.scores[metric] for metric in scores]
+            expected = [values[code] for values in scores.values()]
+            same = row.support == supports[code] and len(row.scores) == len(scores)
+            if not same or not np.allclose(np.array(own, float), expected, atol=TOLERANCE, equal_nan=True):
+                values = f"{', '.join(scores)} or support of {kind.unit} {name!r}"
+                yield f"{describe_place(place)}: {values} does not match the predictions"
 
 
 def _answer_problems(bundle: Bundle, found: Recomputed) -> Iterator[str]:

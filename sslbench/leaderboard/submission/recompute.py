@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,18 +14,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sslbench.analysis.statistics.derived_metrics import DerivedMetrics, class_metrics, cluster_metrics
+from sslbench.analysis.statistics.derived_metrics import DerivedMetrics, class_metrics, cluster_metrics, derive_metrics
 from sslbench.analysis.statistics.metrics import confusion
 from sslbench.analysis.tables.run_tables import default_scores
 from sslbench.api.metrics import Derivation
+from sslbench.api.targets import KINDS, Labels, TargetKind
 from sslbench.catalog.metrics import VALIDATION, MetricTable
 from sslbench.leaderboard.submission.bundle import REMEDY, Answers, pack_bits
-from sslbench.leaderboard.submission.suite import Suite, ids_digest
+from sslbench.leaderboard.submission.suite import Suite, TestSplit, ids_digest
 from sslbench.results.record import Record, Score
 
 PLACE_COLUMNS = ("dataset", "protocol", "seed", "fold", "setting")
 ScorePlace = tuple[str, str, int, int, str]
-STORED = (Derivation.CONFUSION, Derivation.CLUSTERS)
+STORED = (Derivation.CONFUSION, Derivation.LABELS, Derivation.VALUES, Derivation.CLUSTERS)
 """What a bundle holds; metrics that are computed from it are computed again."""
 NULL_DRAWS = 200
 TOLERANCE = 1e-6
@@ -35,12 +37,14 @@ TOLERANCE = 1e-6
 class Recomputed:
     """Recomputed metrics, right answers and nulls by place, confusion matrices summed over draws, and problems.
 
+    Vectors are labels and predictions of several labels or numbers per sample.
     Nulls are by the name of the metric that holds them: mean and standard deviation of one draw.
     """
 
     metrics: dict[ScorePlace, Mapping[str, float]] = field(default_factory=dict)
     matrices: dict[ScorePlace, NDArray[np.int64]] = field(default_factory=dict)
     right: dict[ScorePlace, NDArray[np.bool_]] = field(default_factory=dict)
+    vectors: dict[ScorePlace, tuple[Labels, Labels]] = field(default_factory=dict)
     nulls: dict[ScorePlace, dict[str, tuple[float, float]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -63,8 +67,9 @@ def is_setting(text: str) -> bool:
 
 
 def recompute(
-    suite: Suite, predictions: pd.DataFrame, assignments: pd.DataFrame | None, metrics: MetricTable
-) -> Recomputed:
+    suite: Suite, predictions: pd.DataFrame, assignments: pd.DataFrame | None, vectors: pd.DataFrame | None,
+    metrics: MetricTable,
+) -> Recomputed:  # fmt: skip
     """Recompute every installed metric. Answers that do not fit the suite's test splits are problems and are left out."""
     found = Recomputed()
     for place, rows in _groups(predictions, list(PLACE_COLUMNS)):
@@ -72,6 +77,11 @@ def recompute(
         found.problems += wrong
         if not wrong:
             _add_predictions(found, place, rows, len(suite.datasets[place[0]].classes), metrics)
+    for place, rows in _groups(vectors, list(PLACE_COLUMNS)) if vectors is not None else ():
+        wrong = list(_answer_mismatches(suite, place, rows, "vectors"))
+        found.problems += wrong
+        if not wrong:
+            _add_vectors(found, place, rows, KINDS[suite.datasets[place[0]].target], metrics)
     if assignments is not None:
         for place, rows in _groups(assignments, list(PLACE_COLUMNS)):
             wrong = [
@@ -110,14 +120,39 @@ def _answer_mismatches(suite: Suite, place: ScorePlace, rows: pd.DataFrame, colu
     if len(set(ids)) != len(ids):
         yield f"{describe_place(place)}: {len(ids) - len(set(ids))} test samples have two answers. {REMEDY}"
     elif ids_digest(ids) != test.ids:
-        split = f"the suite's test split of {len(test.labels)} samples"
+        split = f"the suite's test split of {test.size} samples"
         yield f"{describe_place(place)}: the {len(ids)} samples are not {split}. Run it again on the suite's data and splits"
+    elif column == "vectors":
+        yield from _vector_mismatches(place, rows, test, len(data.classes))
     elif rows["label"].tolist() != list(test.labels):
         wrong = int((rows["label"].to_numpy() != np.array(test.labels)).sum())
         problem = f"{wrong} samples have another label than in the suite's test split"
         yield f"{describe_place(place)}: {problem}. Run it again on the suite's data"
     elif column == "predicted" and not rows[column].between(0, len(data.classes) - 1).all():
         yield f"{describe_place(place)}: predicts a class code outside 0 to {len(data.classes) - 1}. {REMEDY}"
+
+
+def _vector_mismatches(place: ScorePlace, rows: pd.DataFrame, test: TestSplit, width: int) -> Iterator[str]:
+    """List how several labels or numbers per sample, and their predictions, differ from the suite's test split."""
+    lengths = {len(one) for name in ("label", "predicted") for one in rows[name]}
+    if not test.vectors or lengths != {width}:
+        yield f"{describe_place(place)}: has {sorted(lengths)} numbers per sample; the suite's target has {width}. {REMEDY}"
+        return
+    truth, predicted = (np.stack(rows[name].tolist()).astype(np.float64) for name in ("label", "predicted"))
+    if not np.isfinite(predicted).all():
+        yield f"{describe_place(place)}: predicts a number that is not finite. {REMEDY}"
+    expected = np.array(test.vectors, np.float64)
+    if wrong := int((~((truth == expected) | (np.isnan(truth) & np.isnan(expected)))).any(1).sum()):
+        problem = f"{wrong} samples have other labels than in the suite's test split"
+        yield f"{describe_place(place)}: {problem}. Run it again on the suite's data"
+
+
+def _add_vectors(
+    found: Recomputed, place: ScorePlace, rows: pd.DataFrame, kind: TargetKind, metrics: MetricTable
+) -> None:
+    truth, predicted = (np.stack(rows[name].tolist()).astype(np.float64) for name in ("label", "predicted"))
+    _add_metrics(found, place, derive_metrics(metrics, kind.source, truth, predicted))
+    found.vectors[place] = truth, predicted
 
 
 def _add_predictions(
@@ -188,7 +223,7 @@ def choice_problems(choices: Sequence[Mapping[str, Any]], record: Record, metric
             yield f"choices.json: not a choice: {error!r:.80}"
             return
         by_place[place] = chosen, best[1]
-        if chosen != best[0]:
+        if dict(among).get(chosen, -math.inf) < best[1]:  # a protocol may choose among equals by another rule
             yield f"{describe_place(place)}: chose {chosen}, but {best[0]} is better on validation ({best[1]:.4f})"
     yield from dict.fromkeys(_choice_mismatches(by_place, record, metrics))
 

@@ -87,7 +87,11 @@ def _field_errors(record: Record) -> Iterator[str]:
 
 
 def _tree(record: Record) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in ("scores", "classes")}
+    return {
+        name: getattr(record, name)
+        for name in record.__dataclass_fields__
+        if name not in ("scores", "classes", "labels")
+    }
 
 
 def _oversized(value: Any, path: str) -> Iterator[str]:

@@ -31,7 +31,7 @@ from sslbench.leaderboard.submission.suite import NAME, Suite
 from sslbench.results.find import find_run
 from sslbench.results.frames import read_record
 from sslbench.results.record import Record
-from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS
+from sslbench.results.store import ASSIGNMENTS, CHOICES, PREDICTIONS, VECTORS
 
 SUBMITTED = ("done", "collapsed")
 
@@ -47,7 +47,8 @@ def submit(board: Path, suite: Suite, run: Path, metrics: MetricTable, *, entry:
         raise RequestError([f"{problem}. Set another data.title, and run it again"])
     if record.status not in SUBMITTED:
         raise RequestError([f"{run} has status {record.status}: {record.reason}. Only finished runs can be submitted"])
-    if missing := [name for name in (PREDICTIONS, CHOICES) if not (run / name).is_file()]:
+    predicted = [name for name in (PREDICTIONS, VECTORS) if (run / name).is_file()] or [PREDICTIONS]
+    if missing := [name for name in (*predicted, CHOICES) if not (run / name).is_file()]:
         raise RequestError(
             [f"{run} has no {missing[0]}: the run has no predictions or was made by an older version. Run it again"]
         )
@@ -74,9 +75,11 @@ def _write_bundle(
     folder: Path, suite: Suite, run: Path, record: Record, manifest: Manifest, metrics: MetricTable
 ) -> None:
     predictions = _copy_table(run / PREDICTIONS, folder)
-    assignments = _copy_table(run / ASSIGNMENTS, folder) if (run / ASSIGNMENTS).is_file() else None
+    assignments, vectors = (
+        _copy_table(run / name, folder) if (run / name).is_file() else None for name in (ASSIGNMENTS, VECTORS)
+    )
     choices = [one for one in json.loads((run / CHOICES).read_text()) if one.pop("epoch") is None]
-    found = recompute(suite, predictions, assignments, metrics)
+    found = recompute(suite, predictions, assignments, vectors, metrics)
     _write_json(folder / CHOICES, choices)
     _write_json(folder / ANSWERS, to_plain(answers_of(found)))
     _write_json(folder / RECORD, to_plain(record))
@@ -89,13 +92,14 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _copy_table(path: Path, folder: Path) -> pd.DataFrame:
-    """Write a run's table without earlier epochs, sorted and compressed, and return it."""
-    frame = pd.read_parquet(path)
+    """Write a run's table without earlier epochs, sorted and compressed, and return it; an empty one if there is none."""
     columns = COLUMNS[path.name]
+    frame = pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=[*columns, "epoch"])
     kept = frame[frame["epoch"].isna()][list(columns)].sort_values(
         [*PLACE_COLUMNS, *(["fit"] if "fit" in columns else []), "id"]
     )
-    schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in columns.items()])
+    types = {"numbers": arrow.list_(arrow.float64())}
+    schema = arrow.schema([(name, types.get(kind) or arrow.type_for_alias(kind)) for name, kind in columns.items()])
     table = arrow.Table.from_pandas(kept, schema=schema, preserve_index=False).replace_schema_metadata(None)
     parquet.write_table(table, folder / path.name, compression="zstd", compression_level=19)
     return kept

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api.errors import RequestError
+from sslbench.api.targets import Labels, TargetName
 from sslbench.convert import convert, to_plain
 from sslbench.results.old_records import upgrade_settings
 
@@ -28,19 +30,29 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestSplit:
-    """One fold's test split: a digest of its ids, and class codes in the order of sorted ids."""
+    """One fold's test split: a digest of its ids, and labels in the order of sorted ids.
+
+    labels: class codes. vectors: several labels or numbers of each sample, null where unknown.
+    """
 
     __test__ = False  # pytest must not collect it
     ids: str = ""
     labels: tuple[int, ...] = ()
+    vectors: tuple[tuple[float | None, ...], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Return the number of test samples."""
+        return len(self.labels) or len(self.vectors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteData:
-    """One dataset: its version and fingerprint, its classes in order, and its test splits by fold."""
+    """One dataset: its version and fingerprint, kind and names of its target in order, and its test splits by fold."""
 
     version: int = 0
     fingerprint: str = ""
+    target: TargetName = "class"
     classes: tuple[str, ...] = ()
     tests: Mapping[str, TestSplit] = field(default_factory=dict)
 
@@ -82,9 +94,13 @@ def ids_digest(ids: Sequence[str]) -> str:
     return hashlib.blake2b("\n".join(sorted(ids)).encode(), digest_size=16).hexdigest()
 
 
-def make_test_split(ids: NDArray[np.str_], labels: NDArray[np.int64]) -> TestSplit:
+def make_test_split(ids: NDArray[np.str_], labels: Labels) -> TestSplit:
     """Make a test split from ids and labels."""
-    return TestSplit(ids=ids_digest(ids.tolist()), labels=tuple(labels[np.argsort(ids, kind="stable")].tolist()))
+    digest, ordered = ids_digest(ids.tolist()), labels[np.argsort(ids, kind="stable")].tolist()
+    if labels.ndim == 1:
+        return TestSplit(ids=digest, labels=tuple(ordered))
+    vectors = tuple(tuple(None if math.isnan(value) else value for value in one) for one in ordered)
+    return TestSplit(ids=digest, vectors=vectors)
 
 
 def suite_file(board: Path, name: str) -> Path:
