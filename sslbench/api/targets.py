@@ -39,7 +39,7 @@ class TargetKind(ABC):
 
     name: value of `Target.kind`.
     content: what a sample has, for messages.
-    unit: one column or code of the label array, for messages.
+    unit, units: one column or code of the label array, and several, for messages.
     has_labels: whether any sample can have a label.
     source: what the metrics of predictions are computed from.
     each: metrics of a single class, label or number; for classes they follow from the confusion matrix.
@@ -49,6 +49,7 @@ class TargetKind(ABC):
     name: ClassVar[TargetName]
     content: ClassVar[str]
     unit: ClassVar[str]
+    units: ClassVar[str]
     has_labels: ClassVar[bool] = True
     rule: ClassVar[tuple[int, ...]] = ()
     source: ClassVar[Derivation] = Derivation.NOTHING
@@ -113,7 +114,7 @@ class ClassTarget(TargetKind):
     content = "one class"
     source = Derivation.CONFUSION
     each: ClassVar[tuple[str, ...]] = ("recall", "precision", "f1")
-    unit = "class"
+    unit, units = "class", "classes"
 
     def is_labeled(self, labels: Labels) -> Mask:
         return labels >= 0
@@ -178,7 +179,7 @@ class LabelsTarget(TargetKind):
     content = "several labels"
     source = Derivation.LABELS
     each: ClassVar[tuple[str, ...]] = ("average_precision",)
-    unit = "label"
+    unit, units = "label", "labels"
     rule = (1, 1)
 
     def is_labeled(self, labels: Labels) -> Mask:
@@ -233,7 +234,7 @@ class ValueTarget(TargetKind):
     content = "a number"
     source = Derivation.VALUES
     each: ClassVar[tuple[str, ...]] = ("r2", "mean_absolute_error")
-    unit = "value"
+    unit, units = "number", "numbers"
     rule = (1, 1)
 
     def is_labeled(self, labels: Labels) -> Mask:

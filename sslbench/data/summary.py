@@ -34,11 +34,15 @@ class Copies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSummary:
-    """Counts of samples, classes and official splits of a dataset, facts from its reader, and identical samples."""
+    """Counts of samples, classes (labels, numbers) and official splits, facts from the reader, and identical samples.
+
+    `unit` names what is counted in `classes`, in the plural.
+    """
 
     name: str
     samples: int
     unlabeled: int
+    unit: str
     classes: Mapping[str, int]
     splits: Mapping[str, int]
     facts: Mapping[str, str]
@@ -59,7 +63,7 @@ def summarize_data(
     describe = getattr(dataset, "describe", None)
     described: DataDescription = describe() if describe else DataDescription(facts={})
     return DataSummary(
-        name=name, samples=len(labeled), unlabeled=int((~labeled).sum()),
+        name=name, samples=len(labeled), unlabeled=int((~labeled).sum()), unit=kind.units,
         classes={label: int(count) for label, count in zip(names, counts, strict=True)},
         splits=dict(Counter(filter(None, split.tolist()))) if split is not None else {},
         facts=dict(described.facts), notes=described.notes, copies=find_copies(dataset, splits, groups),
@@ -104,11 +108,11 @@ def _count_in_training(
 
 def describe_summary(summary: DataSummary) -> Iterator[str]:
     """Yield the lines of a summary, one fact each; the first one names the data."""
-    classes = f"{len(summary.classes)} classes" if summary.classes else "no labels"
+    classes = f"{len(summary.classes)} {summary.unit}" if summary.classes else "no labels"
     without = f", {summary.unlabeled:,} without a label" if summary.unlabeled and summary.classes else ""
     yield f"{summary.name}: {summary.samples:,} samples, {classes}{without}"
     if summary.classes:
-        yield f"  classes: {_list_counts(summary.classes)}"
+        yield f"  {summary.unit}: {_list_counts(summary.classes)}"
     if summary.splits:
         yield f"  official split: {', '.join(f'{name} {count:,}' for name, count in summary.splits.items())}"
     for topic, text in summary.facts.items():

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sslbench.api.targets import KINDS, TargetName
 from sslbench.api.values import Outcome
 from sslbench.testing.check import NotApplicable, Subject, check
-from sslbench.testing.protocol_rig import CLASSES, QUERY, ToyProblem, make_problem, run_protocol, shuffle_rows
+from sslbench.testing.protocol_rig import CLASSES, QUERY, ToyProblem, make_problem, relabel, run_protocol, shuffle_rows
 
 EASY, SOME, HARD = 0.1, 2.0, 5.0
+EASY_SCORES: Mapping[TargetName, float] = {"labels": 0.95, "value": 0.8}
+"""Least mean average precision, and least R2, on well-separated samples."""
 DRAWS = 3
 ROUNDING = 1e-6
 
@@ -90,6 +93,28 @@ def solves_easy_data(subject: Subject) -> Iterator[str]:
         for a in accuracies(subject, problem)
         if a < 0.95
     )
+
+
+@check(
+    "protocol",
+    change="learn and predict what `targets` states: [n, C] probabilities of labels, or numbers; see sslbench.api.targets",
+    needs=("solves_easy_data",),
+)
+def solves_easy_data_of_every_target(subject: Subject) -> Iterator[str]:
+    """A protocol that takes several labels or numbers must predict them, also where some are unknown."""
+    found = False
+    for kind in sorted(subject.spec.targets & set(EASY_SCORES)):
+        problem = relabel(make_problem(EASY), kind)
+        for outcome in scored_outcomes(run_protocol(subject, problem)[0]):
+            found, truth, predicted = True, problem.labels[outcome.rows], np.asarray(outcome.predicted)
+            if predicted.shape != truth.shape:
+                yield f"{kind}: predictions have shape {list(predicted.shape)}, not {list(truth.shape)}"
+            elif not np.isfinite(predicted).all():
+                yield f"{kind}: predicts numbers that are not finite"
+            elif (score := KINDS[kind].score(truth, predicted)) < EASY_SCORES[kind]:
+                yield f"{kind}: scores {score:.2f} on easy data, expected at least {EASY_SCORES[kind]}"
+    if not found:
+        raise NotApplicable("predicts neither several labels nor numbers")
 
 
 @check("protocol", change="use target[bank] and target[validation] only", needs=("is_deterministic",))

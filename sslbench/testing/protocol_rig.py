@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from sslbench.api.modules import Backbone, Evaluator
 from sslbench.api.protocols import Need
+from sslbench.api.targets import Labels, TargetName, kind_of_labels
 from sslbench.api.values import Modality, Outcome, Target, Task
 from sslbench.data.table import Column, Prepared
 from sslbench.data.views import ViewMaker
@@ -33,10 +34,13 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ToyProblem:
-    """Features [n, D] of samples with labels and ids [n], and the rows for learning, selection and testing."""
+    """Features [n, D] of samples with labels and ids [n], and the rows for learning, selection and testing.
+
+    The kind of target follows from the array of labels.
+    """
 
     features: NDArray[np.float32]
-    labels: Rows
+    labels: Labels
     ids: NDArray[np.str_]
     task: Task
 
@@ -52,6 +56,17 @@ def make_problem(noise: float, seed: int = 0, *, related: bool = True) -> ToyPro
     bank, validation, query = (np.sort(part) for part in parts)
     task = Task(setting={"fold": 0, "fraction": 1.0}, bank=bank, validation=validation, query=query)
     return ToyProblem(features=features, labels=labels, ids=np.arange(total).astype(np.str_), task=task)
+
+
+def relabel(problem: ToyProblem, kind: TargetName) -> ToyProblem:
+    """Return the problem with three labels or two numbers per sample that follow from its class, a tenth unknown."""
+    codes = problem.labels
+    unknown = np.random.default_rng(4).random((len(codes), 3)) < 0.1
+    if kind == "labels":
+        labels = np.stack([codes < 2, codes % 2, codes == 3], axis=1).astype(np.int64)
+        return replace(problem, labels=np.where(unknown, -1, labels))
+    values = np.stack([1000.0 * (codes < 2) + 5, codes % 2 - 0.5], axis=1)
+    return replace(problem, labels=np.where(unknown[:, :2], np.nan, values))
 
 
 def shuffle_rows(problem: ToyProblem, seed: int = 0) -> tuple[ToyProblem, Rows]:
@@ -104,7 +119,10 @@ def run_protocol(subject: Subject, problem: ToyProblem) -> tuple[Sequence[Outcom
 
 def _trial(problem: ToyProblem, table: DiskFeatureTable, folder: Path) -> HarnessTrial:
     modality = Modality(layout="vector", shape=(WIDTH,))
-    target = Target(kind="class", names=tuple("abcd"))
+    kind = kind_of_labels(problem.labels)
+    target = Target(
+        kind=kind.name, names=tuple("abcd" if problem.labels.ndim == 1 else "abcd"[: problem.labels.shape[1]])
+    )
     fabric = make_fabric("float32")
     prepared = Prepared(
         key="kit", name="kit", modalities={"x": modality}, target=target, labels=problem.labels, columns=table.columns,

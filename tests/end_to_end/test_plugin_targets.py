@@ -196,6 +196,12 @@ def test_protocols_that_do_not_fit_are_refused_by_name(cli, run):
     assert f"'gallery' needs samples with one class, but the data has {content}" in answer.stderr
 
 
+def test_both_datasets_pass_the_conformance_kit(cli, tmp_path):
+    answer = cli("plugin", "check", "their-targets", env=install(tmp_path / "plugin"))
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert answer.stdout.count("passed          has_valid_columns") == 2
+
+
 BOARD = """
 name: both
 summary: two targets

@@ -43,7 +43,7 @@ def test_core_metrics_come_first_and_one_orders_each_source():
     table = installed_metrics(discover([plugin(ERRORS), *installed_entries()]))
     assert list(table)[:2] == ["micro_accuracy", "macro_accuracy"]
     assert table.place("errors") < table.place("ami_max") < table.place("not_installed")
-    assert [one.name for one in table.mains] == ["macro_accuracy", "label_macro_f1", "ami_max"]
+    assert [one.name for one in table.mains] == ["macro_accuracy", "macro_average_precision", "r2", "ami_max"]
     assert table["errors"] == ERRORS
     assert "errors" not in core_metrics()
 
