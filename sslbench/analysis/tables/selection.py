@@ -18,7 +18,6 @@ from sslbench.results.answers import question_of
 from sslbench.results.record import setting_of
 
 CLASS_METRICS = tuple(dict.fromkeys(metric for kind in KINDS.values() for metric in kind.each))
-"""Metrics of a single class, label or number."""
 SCORE_FACTS = (
     "method",
     "backbone",
