@@ -53,7 +53,7 @@ OPEN = ("method", "backbones", "protocols", "pretrained_on", "evaluated_on", "tr
         "warnings")  # fmt: skip
 """Fields of a record in which a later version may add a message."""
 CLOSED = {"run", "status", "schema", "baseline", "augmentations", "recipe", "pool", "seeds", "folds", "test_share", "settings",
-          "request", "versions", "scores", "classes", "clock"}  # fmt: skip
+          "request", "versions", "scores", "classes", "labels", "clock"}  # fmt: skip
 """Fields of names, numbers and settings."""
 
 
