@@ -290,7 +290,7 @@ def hide_prediction(columns) -> None:
     ("change", "told"),
     [
         (raise_prediction, "follows from its predictions"),
-        (change_label, "1 labels are not those of the suite's test split"),
+        (change_label, "1 samples have other labels than in the suite's test split"),
         (drop_number, "numbers per sample; the suite's target has"),
         (hide_prediction, "predicts a number that is not finite"),
     ],
