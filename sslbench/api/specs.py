@@ -88,7 +88,7 @@ class Spec(Generic[C]):
     warnings: returns one sentence per setting that works poorly, which begins with its name ('min_steps=10: …').
     resolve_name, members: for families: settings for a further name that no other component has, and all such names.
     reset_unused: resets settings that others switch off, so that they do not prevent reuse of results.
-    libraries: distributions whose version changes the numbers, such as 'timm', besides torch and numpy.
+    libraries: distributions whose version changes the numbers, such as 'timm', in addition to torch and numpy.
 
     Results are reused where all settings are equal, except those with `identity=False` and a dataset's root and title.
     """
