@@ -63,6 +63,7 @@ def scores_of(out: Path, metric: str) -> dict[tuple[int, str], float]:
     return dict(zip(zip(found["seed"], found["protocol"], strict=True), found["value"], strict=True))
 
 
+@pytest.mark.slow
 def test_a_metric_is_a_column_where_it_is_shown_and_needs_no_new_evaluation(cli, tmp_path):
     first = cli(*RUN, cwd=tmp_path)
     assert first.returncode == 0, first.stdout + first.stderr
