@@ -16,8 +16,8 @@ from sslbench.api.values import Modality, Target
 
 Rows = NDArray[np.int64]
 SCHEMA = 1
-LAYOUT_ENTRY = ".layout"
-"""Entry of the layout in files of computed samples."""
+MODALITY_ENTRY = ".modality"
+"""Entry of files of computed samples: their modality without the shape, as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,7 +16,7 @@ from sslbench.api.values import Batch, ImageArtifact, Step
 from sslbench.config.settings import TrainSettings
 from sslbench.config.stage_inputs import PretrainInputs, TrainingInputs
 from sslbench.data.keyed_random import CounterRandom
-from sslbench.data.table import LAYOUT_ENTRY, Pool, Prepared
+from sslbench.data.table import MODALITY_ENTRY, Pool, Prepared, describe_values
 from sslbench.data.views import ViewMaker
 from sslbench.environment import seed_everything
 from sslbench.progress import TrainingStep
@@ -219,7 +219,9 @@ def _illustrate(
     with torch.no_grad():
         for artifact in method.illustrate(batch, step):
             if isinstance(artifact, ImageArtifact):
-                arrays = {**artifact.arrays, LAYOUT_ENTRY: np.array(artifact.layout)}
+                drawn = [m for m in data.modalities.values() if m.layout == artifact.layout]
+                described = {"layout": artifact.layout, **(describe_values(drawn[0]) if drawn else {})}
+                arrays = {**artifact.arrays, MODALITY_ENTRY: np.array(json.dumps(described))}
                 np.savez_compressed(folder / f"illustration-{artifact.name}.npz", **arrays)  # type: ignore[arg-type]
 
 

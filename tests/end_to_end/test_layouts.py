@@ -175,6 +175,10 @@ def test_a_layout_of_a_plugin_goes_through_a_run(dataset, cli, plugin, tmp_path)
     if dataset == "toy-volumes":
         (page,) = {path for path in tmp_path.rglob("index.html") if path.parent.name.startswith("random-init")}
         assert "Encoder input: sample of toy-volumes, 2 x 6 x 6 x 6" in page.read_text()
+        exported = cli("export", page.parent.name, "--out", str(tmp_path), "--to", str(tmp_path / "export"), env=plugin)
+        assert exported.returncode == 0, exported.stderr
+        card = (tmp_path / "export" / page.parent.name / "card.md").read_text()
+        assert "an array float32 of channels x planes x rows x columns: 2 x 12 x 12 x 12" in card
 
 
 def test_images_of_floats_are_learned_from(cli, plugin, tmp_path):
@@ -221,6 +225,8 @@ def test_a_modality_that_no_layout_fits_is_refused_in_one_line(dataset, said, cl
 def test_the_kit_checks_layouts_of_plugins(cli, plugin):
     listed = cli("list", "layouts", env=plugin)
     assert "volume    a toy  [toy-layouts 1]" in listed.stdout
+    shown = cli("show", "layout", "volume", env=plugin)
+    assert "axes: channels, planes, rows, columns" in shown.stdout
     for name in ("layout/volume", "layout/points", "backbone/toy-mean"):
         checked = cli("plugin", "check", name, env=plugin)
         assert checked.returncode == 0, checked.stdout + checked.stderr

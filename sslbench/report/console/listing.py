@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sslbench.api.errors import RequestError
+from sslbench.api.layouts import LayoutSpec
 from sslbench.api.metrics import Metric
 from sslbench.api.recipes import RecipeSpec
 from sslbench.api.references import ReferenceSpec
@@ -83,6 +84,9 @@ def show_lines(catalog: Catalog, kind: Kind, name: str) -> Iterator[str]:
     if isinstance(spec, RecipeSpec):
         yield from _recipe(spec)
         return
+    if isinstance(spec, LayoutSpec):
+        yield from _layout(spec)
+        return
     yield from _settings(kind, component, dict(implied))
     if isinstance(spec, MethodSpec):
         yield from _method(spec, catalog.recipes(spec))
@@ -111,6 +115,16 @@ def _metric(component: Component, catalog: Catalog) -> Iterator[str]:
     yield "shown: in every table" if metric.is_shown else f"shown: in tables{named}"
     if metric.source:
         yield f"source: {metric.source}"
+
+
+def _layout(spec: LayoutSpec) -> Iterator[str]:
+    yield f"axes: {', '.join(spec.axes)}"
+    yield f"mean and deviation for each of the {spec.axes[spec.channel_axis]}"
+    yield f"values: {spec.dtype}, unless a dataset states another type"
+    if spec.has_size:
+        yield "size in pixels: prepare.size and view.size apply"
+    if spec.has_length:
+        yield f"samples may differ in their number of {spec.axes[0]}"
 
 
 def show_settings(catalog: Catalog, section: str) -> Iterator[str]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api.layouts import find_layout
-from sslbench.api.values import Modality
-from sslbench.data.table import LAYOUT_ENTRY
+from sslbench.data.table import MODALITY_ENTRY, read_modality
 from sslbench.report.figures.style import pyplot, save_figure
 
 PREFIX = "illustration-"
-OLD_LAYOUT = "image"
-"""Layout of files that an earlier version wrote, which state none."""
+OLD_MODALITY: Mapping[str, Any] = {"layout": "image"}
+"""Modality of files that an earlier version wrote, which state none."""
 ROWS, CELL = 8, 1.1
 
 
@@ -27,19 +28,19 @@ def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
     paths = []
     for file in sorted(stage.glob(f"{PREFIX}*.npz")):
         with np.load(file) as opened:
-            layout = str(opened[LAYOUT_ENTRY]) if LAYOUT_ENTRY in opened.files else OLD_LAYOUT
-            spec = find_layout(layout)
+            described = json.loads(str(opened[MODALITY_ENTRY])) if MODALITY_ENTRY in opened.files else OLD_MODALITY
+            spec = find_layout(described["layout"])
             arrays = {
                 name: opened[name][:ROWS]
                 for name in opened.files
                 if opened[name].ndim == 1 + len(spec.axes) and len(opened[name])
             }
         if arrays and spec.has_image:
-            paths.append(_draw(arrays, layout, folder / file.stem.removeprefix(PREFIX)))
+            paths.append(_draw(arrays, described, folder / file.stem.removeprefix(PREFIX)))
     return paths
 
 
-def _draw(arrays: Mapping[str, NDArray[np.float32]], layout: str, path: Path) -> Path:
+def _draw(arrays: Mapping[str, NDArray[np.float32]], described: Mapping[str, Any], path: Path) -> Path:
     rows = max(len(images) for images in arrays.values())
     size = (CELL * len(arrays), CELL * rows + 0.3)
     figure, grid = pyplot().subplots(rows, len(arrays), figsize=size, squeeze=False, layout="constrained")
@@ -48,6 +49,6 @@ def _draw(arrays: Mapping[str, NDArray[np.float32]], layout: str, path: Path) ->
         for row in range(rows):
             grid[row, column].axis("off")
             if row < len(images):
-                modality = Modality(layout=layout, shape=images[row].shape)
+                modality = read_modality({**described, "shape": images[row].shape})
                 modality.code.draw(grid[row, column], images[row], modality)
     return save_figure(figure, path)
