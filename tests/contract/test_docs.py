@@ -192,7 +192,7 @@ def test_counts_of_the_readme_are_those_of_the_catalog(cli):
     listed = dict(re.findall(r"^(\w+) \((\d+)\)$", cli("list").stdout, flags=re.MULTILINE))
     listed["studies"] = str(len(re.findall(r"^  \S.*\[sslbench-", cli("list", "studies").stdout, flags=re.MULTILINE)))
     stated = dict(re.findall(r"^\| (\w+) \| (\d+) \|", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
-    assert set(stated) == {"methods", "backbones", "augmentations", "datasets", "protocols", "studies"}
+    assert set(stated) == {"methods", "backbones", "augmentations", "datasets", "protocols", "metrics", "studies"}
     assert stated == {kind: listed[kind] for kind in stated}
 
 
