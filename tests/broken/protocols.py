@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sslbench.api import (
@@ -60,6 +62,16 @@ class Shuffles(Nearest):
 class Shifted(Nearest):
     def answer(self, query, features, labels):
         return (super().answer(query, features, labels) + 1) % 4
+
+
+class Constant(Nearest):
+    """Predict the same number for every sample."""
+
+    def measure(self, trial):
+        table = trial.table()
+        for place, task in enumerate(trial.tasks):
+            means = np.nanmean(table.target[task.bank], axis=0)
+            yield Outcome(task=place, rows=task.query, predicted=np.repeat(means[None], len(task.query), axis=0))
 
 
 class Peeks(Nearest):
@@ -148,6 +160,9 @@ BROKEN = {
     "returns_valid_outcomes": protocol(Undeclared),
     "is_deterministic": protocol(Shuffles),
     "solves_easy_data": protocol(Shifted),
+    "solves_easy_data_of_every_target": lambda folder: replace(
+        protocol(Constant)(folder), targets=frozenset({"value"})
+    ),
     "ignores_query_labels": protocol(Peeks),
     "is_at_chance_on_random_labels": protocol(ReadsNames),
     "ignores_row_order": protocol(First),

@@ -153,7 +153,7 @@ def test_zoolake_with_and_without_its_published_split(lake, tmp_path):
     assert [split.count(part) for part in ("train", "validation", "test", "")] == [20, 5, 14, 1]
     assert "split" not in zoolake(ZoolakeConfig(published_split=False), source(root, tmp_path)).columns
     (lists / "val_filenames.txt").write_text(f"{lake[0].name}\n")
-    with pytest.raises(DataBroken, match="is in the list of 'train' as well"):
+    with pytest.raises(DataBroken, match="is also in the list of 'train'"):
         zoolake(ZoolakeConfig(), source(root, tmp_path))
 
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -179,10 +178,9 @@ def test_a_run_of_two_processes_agrees_with_one(tmp_path):
 def test_errors_of_processes_are_reported(tmp_path, monkeypatch, way, sentence):
     """Report an error of any process; no error if only the exit of the interpreter fails."""
     monkeypatch.setattr(launch, "PROGRAM", "tests.exit_worker_main")
-    plan = SimpleNamespace(train=SimpleNamespace(devices=2), threads=1)
-    task = launch.WorkerTask(tree={"way": way}, threads=1, precision="float32", seed=0, fold=0, tables=())
+    task = launch.WorkerTask(tree={"way": way}, threads=1, precision="float32", key="", tables=())
     with pytest.raises(RuntimeError, match=sentence) if sentence else nullcontext():
-        launch.run_workers(plan, task, tmp_path, lambda moment: None)
+        launch.run_workers(task, 2, tmp_path, lambda moment: None)
     assert (tmp_path / "ranks.log").exists() == bool(sentence)
 
 
