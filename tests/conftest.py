@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from sslbench.testing.plans import SMALL_RUN
 from tests.board_fixtures import make_board
 
 pytest_plugins = ["sslbench.testing.pytest_fixtures"]
@@ -32,19 +33,5 @@ def board(made_board: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made_board, tmp_path / "leaderboard"))
 
 
-TINY = {
-    "train.epochs": 2,
-    "train.batch_size": 64,
-    "seeds": [0],
-    "protocol_settings.finetune.epochs": 1,
-    "protocol_settings.finetune.min_steps": 0,
-    "protocol_settings.linear.epochs": 2,
-    "protocol_settings.linear.min_steps": 0,
-    "protocol_settings.clustering.restarts": 1,
-    "protocol_settings.clustering.seeds": 1,
-    "protocol_settings.clustering.permutations": 2,
-    "backbone.width": 16,
-    "backbone.heads": 2,
-    "backbone.depth": 1,
-}
+TINY = {**SMALL_RUN, "backbone.width": 16, "backbone.heads": 2, "backbone.depth": 1}
 """Settings that make a run on digits take seconds, for the micro ViT."""

@@ -27,10 +27,10 @@ def sslbench_metrics() -> Iterable[Metric]:
         summary="share of samples whose labels are all right",
     )  # fmt: skip
     yield from_labels(
-        name="label_micro_f1", label="micro F1", compute=f"{FUNCTIONS}:micro_f1",
+        name="label_micro_f1", label="label micro F1", compute=f"{FUNCTIONS}:micro_f1",
         summary="F1 over all pairs of sample and label",
     )  # fmt: skip
     yield from_labels(
-        name="label_macro_f1", label="macro F1", compute=f"{FUNCTIONS}:macro_f1", is_shown=True,
+        name="label_macro_f1", label="label macro F1", compute=f"{FUNCTIONS}:macro_f1", is_shown=True,
         summary="mean F1 of the labels that occur",
     )  # fmt: skip
