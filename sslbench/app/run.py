@@ -115,6 +115,11 @@ def list_runs(plans: Sequence[Plan], store: Store, metrics: MetricTable) -> list
     return list(found.values())
 
 
+def order_runs(planned: Sequence[tuple[Plan, Run]]) -> list[tuple[Plan, Run]]:
+    """Order runs so that baselines without training come last: their short stages keep every worker busy to the end."""
+    return sorted(planned, key=lambda item: item[0].spec.baseline and not item[0].spec.trains)
+
+
 def run_plans(
     plans: Sequence[Plan], store: Store, catalog: Catalog, display: Display, costs: RunCosts | None = None
 ) -> Results:
@@ -140,8 +145,9 @@ def run_plans(
         serve(partial(_join_training, {stage.key: stage for stage in stages.values() if stage.kind == "pretrain"}))
         return Results(records=())
     try:
-        with extra_workers(plans, stages.values(), store, display.log):
-            work(list(runs), Leases(), display, EventBus(catalog, display.log), rewrite_records=True)
+        ordered = order_runs(planned)
+        with extra_workers([plan for plan, _ in ordered], stages.values(), store, display.log):
+            work([run for _, run in ordered], Leases(), display, EventBus(catalog, display.log), rewrite_records=True)
     finally:
         if environment.process_count() > 1:
             from sslbench.train.distributed.launch import release_workers

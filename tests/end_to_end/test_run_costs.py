@@ -9,10 +9,11 @@ import pytest
 from rich.console import Console
 
 from sslbench import environment
-from sslbench.app.run import list_runs, run_requests
+from sslbench.app.run import list_runs, order_runs, run_requests
 from sslbench.app.run_costs import RunCosts
 from sslbench.catalog.discovery import discover, installed_entries
 from sslbench.catalog.metrics import core_metrics
+from sslbench.config.baselines import plan_with_baselines
 from sslbench.config.datasets import DatasetCache
 from sslbench.config.plan import Machine, make_plan
 from sslbench.config.request import read_request
@@ -39,6 +40,18 @@ def clock(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(environment, "stopwatch", lambda: now[0])
     return now
+
+
+def test_baselines_without_training_are_computed_last(tmp_path):
+    """Their stages are short, so that all workers end at about the same time."""
+    tree = read_request(None, {"method": {"name": "mae"}, "data": {"name": "digits"}}, ["threads=1"])
+    machine = Machine(threads=1, precision="float32")
+    plans = plan_with_baselines(tree, CATALOG, DatasetCache(environment.places()), machine, print)
+    ordered = order_runs(list_runs(plans, Store(root=tmp_path), core_metrics()))
+    trains = [plan.spec.trains for plan, _ in ordered]
+    assert ordered[0][0].method.name == "mae"
+    assert trains == sorted(trains, reverse=True)
+    assert {True, False} == set(trains[1:])
 
 
 def test_the_time_left_of_the_whole_never_grows(clock):

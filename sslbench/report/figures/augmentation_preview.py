@@ -10,7 +10,7 @@ import numpy as np
 from sslbench.api.values import View
 from sslbench.config.plan import Plan
 from sslbench.data.table import Pool, Prepared
-from sslbench.report.figures.style import pyplot, save_figure
+from sslbench.report.figures.style import sample_grid, save_figure, title_sample
 
 SAMPLES, VIEWS, CELL, SEED = 3, 2, 1.15, 0
 
@@ -25,14 +25,9 @@ def draw_augmentation_preview(plan: Plan, table: Prepared, folder: Path) -> Path
     views = _views(plan, table, rows, roles[0])
     steps = ("read", "prepared", *(f"view {number + 1}" for number in range(len(views))))
     columns = [f"{name}\n{step}" for name in plan.modalities for step in steps]
-    figure, grid = pyplot().subplots(
-        len(rows), len(columns), figsize=(CELL * len(columns), CELL * len(rows) + 0.4), squeeze=False,
-        layout="constrained",
-    )  # fmt: skip
-    for axes in grid.flat:
-        axes.axis("off")
+    figure, grid = sample_grid(len(rows), len(columns), cell=CELL, gap=0.05)
     for axes, title in zip(grid[0], columns, strict=True):
-        axes.set_title(title, fontsize=7)
+        title_sample(axes, title, 7)
     for grid_row, (place, row) in zip(grid, enumerate(table.kept[rows].tolist()), strict=True):
         read = plan.pretrain_parts[0].dataset.read(row, np.random.default_rng(SEED))
         cells = iter(grid_row)
@@ -42,7 +37,7 @@ def draw_augmentation_preview(plan: Plan, table: Prepared, folder: Path) -> Path
             for value, length in zip(values, lengths, strict=True):
                 axes = next(cells)
                 modality.code.draw(axes, value, modality, None if length is None else int(length[place]))
-    return save_figure(figure, folder / "seen")
+    return save_figure(figure, folder / "seen", tight=True)
 
 
 def _views(plan: Plan, table: Prepared, rows: np.ndarray[Any, np.dtype[np.int64]], role: str) -> list[View]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from sslbench.data.table import Prepared
 from sslbench.report.figures.dataset_examples import class_names
-from sslbench.report.figures.style import pyplot, save_figure
+from sslbench.report.figures.style import label_row, sample_grid, save_figure, title_sample
 from sslbench.stages.graph import Stage
 
 MAX_PER_GROUP, CELL = 8, 0.75
@@ -45,12 +45,9 @@ def read_artifacts(evaluations: Sequence[Stage]) -> list[tuple[str, Mapping[str,
 def _draw(table: Prepared, shown: Sequence[str], groups: Mapping[str, Sequence[int]], path: Path) -> Path:
     """Draw a row per group: its first sample in the first of two modalities, the others in the second."""
     columns = min(MAX_PER_GROUP, max(len(rows) for rows in groups.values()))
-    size = (CELL * columns + 0.6, (CELL + 0.15) * len(groups))
-    figure, grid = pyplot().subplots(len(groups), columns, figsize=size, squeeze=False, layout="constrained")
-    for axes in grid.flat:
-        axes.axis("off")
+    figure, grid = sample_grid(len(groups), columns, cell=CELL)
     for grid_row, (label, rows) in zip(grid, groups.items(), strict=True):
-        grid_row[0].text(-0.1, 0.5, label, ha="right", va="center", fontsize=7, transform=grid_row[0].transAxes)
+        label_row(grid_row[0], label)
         chosen = np.array(rows[:columns], np.int64)
         names, stored = class_names(table, chosen), table.read(chosen)
         for place, (axes, name) in enumerate(zip(grid_row, names, strict=False)):
@@ -59,5 +56,5 @@ def _draw(table: Prepared, shown: Sequence[str], groups: Mapping[str, Sequence[i
             length = None if steps is None else int(steps[place])
             what = table.modalities[modality]
             what.code.draw(axes, stored[modality][place], what, length)
-            axes.set_title(name[:18], fontsize=5, pad=1)
-    return save_figure(figure, path)
+            title_sample(axes, name[:18], 5)
+    return save_figure(figure, path, tight=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.data.table import Prepared
-from sslbench.report.figures.style import pyplot, save_figure
+from sslbench.report.figures.style import label_row, sample_grid, save_figure, title_sample
 
 CLASSES, PER_CLASS, CELL = 3, 3, 0.9
 
@@ -77,17 +77,11 @@ def _evenly_spaced(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 
 def _draw(table: Prepared, modality: str, blocks: Mapping[str, Mapping[str, NDArray[np.int64]]], path: Path) -> Path:
     columns, what = CLASSES * PER_CLASS, table.modalities[modality]
-    figure, grid = pyplot().subplots(
-        len(blocks), columns, figsize=(CELL * columns, (CELL + 0.35) * len(blocks)), squeeze=False, layout="constrained"
-    )
-    for axes in grid.flat:
-        axes.axis("off")
+    figure, grid = sample_grid(len(blocks), columns, cell=CELL)
     for grid_row, (label, groups) in zip(grid, blocks.items(), strict=True):
-        grid_row[0].text(
-            -0.1, 0.5, label, rotation=90, ha="right", va="center", fontsize=7, transform=grid_row[0].transAxes
-        )
+        label_row(grid_row[0], label, rotation=90)
         for place, (name, rows) in enumerate(groups.items()):
-            grid_row[place * PER_CLASS].set_title(name, fontsize=7, loc="left")
+            title_sample(grid_row[place * PER_CLASS], name, 7, loc="left")
             for axes, image in zip(grid_row[place * PER_CLASS :], table.read(rows)[modality], strict=False):
                 what.code.draw(axes, image, what)
-    return save_figure(figure, path)
+    return save_figure(figure, path, tight=True)

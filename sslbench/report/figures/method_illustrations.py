@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sslbench.api.layouts import find_layout
 from sslbench.data.table import MODALITY_ENTRY, read_modality
-from sslbench.report.figures.style import pyplot, save_figure
+from sslbench.report.figures.style import sample_grid, save_figure, title_sample
 
 PREFIX = "illustration-"
 OLD_MODALITY: Mapping[str, Any] = {"layout": "image"}
@@ -42,13 +42,11 @@ def draw_illustrations(stage: Path, folder: Path) -> list[Path]:
 
 def _draw(arrays: Mapping[str, NDArray[np.float32]], described: Mapping[str, Any], path: Path) -> Path:
     rows = max(len(images) for images in arrays.values())
-    size = (CELL * len(arrays), CELL * rows + 0.3)
-    figure, grid = pyplot().subplots(rows, len(arrays), figsize=size, squeeze=False, layout="constrained")
+    figure, grid = sample_grid(rows, len(arrays), cell=CELL, gap=0.05)
     for column, (caption, images) in enumerate(arrays.items()):
-        grid[0, column].set_title(caption, fontsize=9)
+        title_sample(grid[0, column], caption, 9)
         for row in range(rows):
-            grid[row, column].axis("off")
             if row < len(images):
                 modality = read_modality({**described, "shape": images[row].shape})
                 modality.code.draw(grid[row, column], images[row], modality)
-    return save_figure(figure, path)
+    return save_figure(figure, path, tight=True)
