@@ -139,12 +139,13 @@ def test_a_cluster_that_takes_no_job_is_one_line(trial, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_study_with_a_canceled_job_gives_the_records_of_local(trial, locally, tmp_path):
+def test_a_study_with_canceled_jobs_gives_the_records_of_local(trial, locally, tmp_path):
+    """All jobs are canceled: a remaining one could end this short study before the executor looks at the queue."""
     path = install(tmp_path / "commands")
 
     def disturb(out: Path) -> None:
-        job = min((tmp_path / "commands/jobs").iterdir())
-        subprocess.run([tmp_path / "commands/scancel", job.name], check=True)
+        for job in sorted((tmp_path / "commands/jobs").iterdir()):
+            subprocess.run([tmp_path / "commands/scancel", job.name], check=True)
 
     outcome = trial.run("slurm", "executor.workers=2", disturb=disturb, variables={"PATH": path})
     assert outcome.code == 0, outcome.text
@@ -174,11 +175,11 @@ def cluster(tmp_path) -> Iterator[Callable[..., str]]:
 
 
 @pytest.mark.slow
-def test_a_cluster_finishes_a_study_after_a_job_is_canceled_and_a_node_fails(cluster, trial, locally, tmp_path):
+def test_a_cluster_finishes_a_study_after_jobs_are_canceled_and_a_node_fails(cluster, trial, locally, tmp_path):
     def disturb(out: Path) -> None:
         jobs = cluster("squeue", "-h", "-t", "R", "-o", "%i").split()
         assert any("_" in job for job in jobs), jobs  # a job array
-        cluster("scancel", jobs[0])
+        cluster("scancel", *jobs)
         node = cluster("sinfo", "-h", "-o", "%N").strip()
         time.sleep(3)
         cluster("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
