@@ -34,9 +34,12 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HarnessBench:
-    """The `Bench` of a protocol over one prepared table."""
+    """The `Bench` of a protocol over one prepared table.
 
-    trained: Mapping[str, Backbone]
+    load_encoders: called for every copy of the trained encoders, and never by protocols that need only features.
+    """
+
+    load_encoders: Callable[[], Mapping[str, Backbone]]
     table: Prepared
     features: Callable[[], FeatureTable]
     views: ViewMaker
@@ -50,7 +53,7 @@ class HarnessBench:
 
     def encoders(self) -> Mapping[str, Backbone]:
         """Return new copies of the encoders; torch is seeded by the seed alone, so that methods start with equal heads."""
-        copies = {name: copy.deepcopy(encoder).train() for name, encoder in self.trained.items()}
+        copies = {name: copy.deepcopy(encoder).train() for name, encoder in self.load_encoders().items()}
         seed_everything("bench", self.seed)
         return copies
 

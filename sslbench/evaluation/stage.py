@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from sslbench.data.groups import group_key
 from sslbench.data.splits import divide, tasks_of
 from sslbench.data.table import Prepared
 from sslbench.data.views import ViewMaker
-from sslbench.environment import seed_from
+from sslbench.environment import seed_everything, seed_from
 from sslbench.evaluation.bench import HarnessBench, HarnessTrial
 from sslbench.evaluation.features import extract, extract_views, open_features
 from sslbench.evaluation.scores import EvaluationKey, write_outcomes
@@ -50,7 +51,7 @@ class StageServices:
 def extract_stage(inputs: ExtractInputs, services: StageServices, tick: Tick) -> None:
     """Write the features of the table."""
     fabric = make_fabric(inputs.precision)
-    method, views = _load(inputs, services, 0, fabric.device)
+    method, views = _load_method(inputs, services), _make_views(inputs, services, 0, fabric.device)
     with fabric.autocast():
         extract(method.to(fabric.device), services.table, views, services.folder, tick)
 
@@ -58,17 +59,20 @@ def extract_stage(inputs: ExtractInputs, services: StageServices, tick: Tick) ->
 def extract_views_stage(inputs: ExtractViewsInputs, services: StageServices, tick: Tick) -> None:
     """Write the features of two views of each sample, by the part's label-preserving augmentation."""
     fabric = make_fabric(inputs.extract.precision)
-    method, views = _load(inputs.extract, services, 0, fabric.device)
+    method, views = _load_method(inputs.extract, services), _make_views(inputs.extract, services, 0, fabric.device)
     augmentation = build_augmentation(inputs.augmentation, views.modalities, None)
     with fabric.autocast():
         extract_views(method.to(fabric.device), services.table, views, services.folder, augmentation, tick)
 
 
-def _load(inputs: ExtractInputs, services: StageServices, seed: int, device: torch.device) -> tuple[Method, ViewMaker]:
-    """Load the method, and make the views that its encoders receive."""
-    method = load_pretrained(inputs.pretrain, services.pretrained, inputs.epoch)
+def _load_method(inputs: ExtractInputs, services: StageServices) -> Method:
+    return load_pretrained(inputs.pretrain, services.pretrained, inputs.epoch)
+
+
+def _make_views(inputs: ExtractInputs, services: StageServices, seed: int, device: torch.device) -> ViewMaker:
+    """Make the views that the encoders of a pretraining receive."""
     modalities, _, _ = load_training_facts(services.pretrained)
-    return method, make_views(modalities, seed, device, is_squashed=inputs.samples.fit == "squash")
+    return make_views(modalities, seed, device, is_squashed=inputs.samples.fit == "squash")
 
 
 def make_tasks(inputs: EvaluateInputs, table: Prepared) -> tuple[Task, ...]:
@@ -93,7 +97,7 @@ def evaluate_stage(
         raise ValueError("an evaluation needs the folder of its features")
     tasks = make_tasks(inputs, table)
     fabric = make_fabric(inputs.extract.precision)
-    method, views = _load(inputs.extract, services, seed_from("bench", seed), fabric.device)
+    views = _make_views(inputs.extract, services, seed_from("bench", seed), fabric.device)
 
     def open_table(space: str) -> FeatureTable:
         groups = None if division is None else group_key(table.columns, division.settings, table.groups)
@@ -101,7 +105,7 @@ def evaluate_stage(
 
     planned = inputs.augmentation
     bench = HarnessBench(
-        trained=method.encoders,
+        load_encoders=cache(lambda: _load_method(inputs.extract, services).encoders),
         table=table,
         features=lambda: open_table(""),
         views=views,
@@ -124,6 +128,7 @@ def evaluate_stage(
         cpu_matmul_dtype=inputs.cpu_matmul_dtype,
     )
     evaluator: Evaluator = protocol.build()
+    seed_everything("bench", seed)  # torch's generator, so that heads of all methods start with the same weights
     evaluation_key = EvaluationKey(protocol=protocol.component.name, seed=seed, epoch=inputs.extract.epoch)
     ids = table.columns.get("id", np.arange(len(table)).astype(str))
     write_outcomes(evaluator.measure(trial), tasks, table.target, table.labels, ids, evaluation_key, services.folder)

@@ -129,7 +129,8 @@ def _trial(problem: ToyProblem, table: DiskFeatureTable, folder: Path) -> Harnes
         data={"x": Column(values=problem.features)}, kept=np.arange(len(problem.labels)),
     )  # fmt: skip
     bench = HarnessBench(
-        trained={"x": IdentityBackbone(modality)}, table=prepared, features=lambda: table, augmentation=None, fabric=fabric,
+        load_encoders=lambda: {"x": IdentityBackbone(modality)}, table=prepared, features=lambda: table,
+        augmentation=None, fabric=fabric,
         views=ViewMaker(modalities={"x": modality}, sizes={}, seed=0, device=fabric.device), seed=0, precision="float32",
         folder=folder, checkpoint_seconds=1e9, on_step=lambda name, moment: ignore_step(moment),
     )  # fmt: skip
