@@ -92,7 +92,7 @@ def steps_of(
     inputs = split_plan(plan).trainings[0].pretrain
     prepared = folder / f"{name}-{process_rank()}"
     prepared.mkdir(parents=True)
-    prepare(split_plan(plan).pool[0], name, prepared, lambda done, total: None)
+    prepare(split_plan(plan).pool[0].prepare, name, prepared, lambda done, total: None)
     material = gather_training_data(inputs, [open_prepared(prepared, name)])
     method = build_method(inputs, material.modalities, material.target, len(material.pool)).double()
     settings = dataclasses.replace(plan.train, devices=processes, strategy=strategy)

@@ -58,7 +58,7 @@ def noise(plan: Plan, rows: int, side: int, file: Path | None = None) -> Pool:
 def from_files(plan: Plan, folder: Path) -> Pool:
     """Prepare the plan's dataset in a folder, and open all of it."""
     folder.mkdir(parents=True)
-    prepare(split_plan(plan).pool[0], "files", folder, lambda done, total: None)
+    prepare(split_plan(plan).pool[0].prepare, "files", folder, lambda done, total: None)
     table = open_prepared(folder, "files")
     return Pool(members=[(table, np.arange(len(table)))], modalities=plan.modalities)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,10 +35,18 @@ NO_TRAINING, NO_PREPARATION = TrainSettings(), PrepareSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlannedTable:
+    """A part of a dataset and its preparation."""
+
+    part: Part
+    prepare: PrepareInputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlannedEvaluations:
     """The stages of one encoder and one evaluated part: features, those of views if a protocol uses them, and results."""
 
-    part: Part
+    table: PlannedTable
     extract: ExtractInputs
     views: ExtractViewsInputs | None
     protocols: tuple[EvaluateInputs, ...]
@@ -48,6 +56,7 @@ class PlannedEvaluations:
 class PlannedTraining:
     """One pretraining: its seed, the fold that limits its pool, the folds that it is evaluated on, and its evaluations."""
 
+    title: str
     seed: int
     fold: int
     folds: tuple[int, ...]
@@ -56,12 +65,27 @@ class PlannedTraining:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Execution:
+    """How the stages of a plan are run, in addition to their inputs.
+
+    request: the request, from which other processes of a training plan it again.
+    """
+
+    request: Mapping[str, Any]
+    threads: int
+    devices: int
+    precision: str
+    checkpoint_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlannedStages:
     """The inputs of all stages of a plan; `pool` and `tables` are in the order of the plan's parts."""
 
-    pool: tuple[PrepareInputs, ...]
-    tables: tuple[PrepareInputs, ...]
+    pool: tuple[PlannedTable, ...]
+    tables: tuple[PlannedTable, ...]
     trainings: tuple[PlannedTraining, ...]
+    execution: Execution
 
 
 def split_plan(plan: Plan) -> PlannedStages:
@@ -92,8 +116,12 @@ class _Splitter:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.spec = plan, plan.spec
         self.device = device_kind()
-        self.pool = tuple(make_prepare_inputs(part, plan.prepare, plan.canvas) for part in plan.pretrain_parts)
-        self.tables = tuple(make_prepare_inputs(part, plan.prepare, plan.canvas) for part in plan.evaluate_parts)
+        self.pool, self.tables = (
+            tuple(
+                PlannedTable(part=part, prepare=make_prepare_inputs(part, plan.prepare, plan.canvas)) for part in parts
+            )
+            for parts in (plan.pretrain_parts, plan.evaluate_parts)
+        )
         self.by_labels = plan.pool == "train" or plan.spec.uses_labels
         """Whether labels divide the pool; each fold then has a training of its own."""
         self.augmentations = {name: planned.reset_unused(plan.view) for name, planned in plan.label_preserving.items()}
@@ -104,7 +132,14 @@ class _Splitter:
         ]
 
     def split(self) -> PlannedStages:
-        return PlannedStages(pool=self.pool, tables=self.tables, trainings=tuple(self._trainings()))
+        plan = self.plan
+        execution = Execution(
+            request=plan.request, threads=plan.threads, devices=plan.train.devices, precision=plan.train.precision,
+            checkpoint_seconds=plan.train.checkpoint_seconds,
+        )  # fmt: skip
+        return PlannedStages(
+            pool=self.pool, tables=self.tables, trainings=tuple(self._trainings()), execution=execution
+        )
 
     def _trainings(self) -> Iterator[PlannedTraining]:
         """Yield every pretraining: one per fold if folds limit the pool."""
@@ -121,7 +156,16 @@ class _Splitter:
                     libraries=versions(TRAINING_LIBRARIES),
                 )  # fmt: skip
                 evaluations = tuple(self._evaluations(pretrain, seed, folds))
-                yield PlannedTraining(seed=seed, fold=fold, folds=folds, pretrain=pretrain, evaluations=evaluations)
+                yield PlannedTraining(
+                    title=self._describe_training(seed), seed=seed, fold=fold, folds=folds, pretrain=pretrain,
+                    evaluations=evaluations,
+                )  # fmt: skip
+
+    def _describe_training(self, seed: int) -> str:
+        """Return method, backbones, augmentations and seed for the titles of stages."""
+        plan = self.plan
+        names = [choice.name for choice in plan.backbones.values()] + [views.name for views in plan.augmentations]
+        return " ".join([plan.method.name, *([f"({', '.join(names)})"] if names else []), f"seed {seed}"])
 
     def _training(self) -> TrainingInputs | None:
         plan = self.plan
@@ -151,7 +195,7 @@ class _Splitter:
             self.by_labels and all(is_divided(part.dataset) for part in plan.pretrain_parts)
         )
         return PoolInputs(
-            parts=tuple(one.samples for one in self.pool), divisions=divisions, is_divided=self.by_labels,
+            parts=tuple(one.prepare.samples for one in self.pool), divisions=divisions, is_divided=self.by_labels,
             fold=fold if self.by_labels else 0, has_holdout=plan.train.has_holdout,
             holdout_fraction=plan.train.holdout_fraction if holds_out_share else NO_TRAINING.holdout_fraction,
         )  # fmt: skip
@@ -161,9 +205,10 @@ class _Splitter:
         plan = self.plan
         epochs: tuple[int | None, ...] = (*plan.train.eval_epochs, None) if self.spec.trains else (None,)
         for epoch in epochs:
-            for part, table, division in zip(plan.evaluate_parts, self.tables, self.divisions, strict=True):
+            for table, division in zip(self.tables, self.divisions, strict=True):
+                part = table.part
                 extract = ExtractInputs(
-                    pretrain=pretrain, samples=table.samples, epoch=epoch, precision=plan.train.precision,
+                    pretrain=pretrain, samples=table.prepare.samples, epoch=epoch, precision=plan.train.precision,
                     threads=plan.threads, device=self.device,
                 )  # fmt: skip
                 augmentation = self.augmentations.get(part.name)
@@ -180,7 +225,7 @@ class _Splitter:
                     for protocol in self.protocols if _is_evaluated(protocol, part, epoch)
                     for fraction in self._fractions(protocol, part)
                 )  # fmt: skip
-                yield PlannedEvaluations(part=part, extract=extract, views=views, protocols=protocols)
+                yield PlannedEvaluations(table=table, extract=extract, views=views, protocols=protocols)
 
     def _fractions(self, protocol: Choice, part: Part) -> tuple[float | None, ...]:
         by_labels = protocol.spec.label_fractions and is_divided(part.dataset)

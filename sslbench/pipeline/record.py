@@ -24,6 +24,7 @@ from sslbench.config.datasets import Part
 from sslbench.config.plan import Plan
 from sslbench.config.plan_stages import make_prepare_inputs
 from sslbench.convert import to_plain
+from sslbench.data.splits import SplitSettings
 from sslbench.data.summary import summarize_data
 from sslbench.data.table import Prepared, describe_values
 from sslbench.evaluation.scores import CONFUSION, OUTCOMES
@@ -68,6 +69,11 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMea
     collapsed = any(score.metric == "collapsed" and score.value > 0 for score in measured.scores)
     status: Status = failure.status if failure else "collapsed" if collapsed else "done"
     by_key = {table.key: table for table in measured.tables}  # two folders read by one dataset have the same name
+
+    def describe(part: Part) -> dict[str, Any]:
+        table = by_key.get(make_prepare_inputs(part, plan.prepare, plan.canvas).key)
+        return _describe_data(part, table, plan.splits)
+
     return Record(
         run=name,
         status=status,
@@ -80,9 +86,9 @@ def make_record(plan: Plan, name: str, failure: Failure | None, measured: RunMea
         augmentations=[a.record_facts() for a in plan.augmentations],
         recipe=plan.recipe,
         pool=plan.pool,
-        pretrained_on=[_describe_data(plan, part, by_key) for part in plan.pretrain_parts],
+        pretrained_on=[describe(part) for part in plan.pretrain_parts],
         evaluated_on=[
-            _describe_data(plan, part, by_key) | {"splits": {}, **measured.splits.get(part.name, {})}
+            describe(part) | {"splits": {}, **measured.splits.get(part.name, {})}
             for part in plan.evaluate_parts
         ],
         protocols=[_describe_protocol(choice) for choice in plan.protocols],
@@ -111,12 +117,11 @@ def _describe_protocol(choice: Choice) -> dict[str, Any]:
     return {**choice.record_facts(), **({"max_test_samples": limit} if limit else {})}
 
 
-def _describe_data(plan: Plan, part: Part, tables: Mapping[str, Prepared]) -> dict[str, Any]:
-    table = tables.get(make_prepare_inputs(part, plan.prepare, plan.canvas).key)
+def _describe_data(part: Part, table: Prepared | None, splits: SplitSettings) -> dict[str, Any]:
     facts: dict[str, Any] = {"part": part.name, **part.choice.record_facts(), "fingerprint": part.fingerprint()}
     if account := getattr(part.dataset, "account", None):
         facts["account"] = {"columns": list(account[0]), "rows": [list(row.values()) for row in account]}
-    facts["found"] = to_plain(summarize_data(part.name, part.dataset, plan.splits, part.choice.spec.card.groups))
+    facts["found"] = to_plain(summarize_data(part.name, part.dataset, splits, part.choice.spec.card.groups))
     images = getattr(part.dataset, "images", None)
     if isinstance(images, ImageSet) and (span := images.deep_span):
         facts["intensity_span"] = [list(span[0]), list(span[1])]

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from sslbench.api.files import write_atomically
 from sslbench.api.targets import kind_of
-from sslbench.config.plan import Plan
 from sslbench.data.groups import group_columns, group_key
-from sslbench.data.splits import Division, divide, rule_versions, tasks_of
+from sslbench.data.splits import Division, SplitSettings, divide, rule_versions, tasks_of
 from sslbench.data.table import Prepared
 from sslbench.results.coverage import count_left_out, count_missing_classes
 
@@ -31,7 +30,9 @@ def format_split(ids: Sequence[str], division: Division, versions: Sequence[int]
     return f"# split version {'.'.join(map(str, versions))}, hash {digest}\n{body}", digest
 
 
-def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[str, Mapping[str, Any]]:
+def save_splits(
+    splits: SplitSettings, folds: Sequence[int], tables: Sequence[Prepared], root: Path
+) -> Mapping[str, Mapping[str, Any]]:
     """Write the split of every table and fold below `root`/splits; return hashes and counts by table.
 
     Hashes, classes that are missing from training or test set, and samples that are in no part are listed by fold.
@@ -40,9 +41,9 @@ def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[s
     for table in tables:
         if not kind_of(table.target).is_labeled(table.labels).any():
             continue
-        divisions = {fold: divide(table.labels, table.columns, plan.splits, fold, table.groups) for fold in plan.folds}
-        versions = rule_versions(plan.splits, table.groups, table.target)
-        key = group_key(table.columns, plan.splits, table.groups)
+        divisions = {fold: divide(table.labels, table.columns, splits, fold, table.groups) for fold in folds}
+        versions = rule_versions(splits, table.groups, table.target)
+        key = group_key(table.columns, splits, table.groups)
         hashes = {}
         for fold, division in divisions.items():
             text, hashes[str(fold)] = format_split(table.columns["id"].tolist(), division, versions)
@@ -51,7 +52,7 @@ def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[s
                 write_atomically(root / "splits" / name, text.encode())
         found[table.name] = {
             "splits": hashes,
-            "divided": describe_division(plan, table, divisions),
+            "divided": describe_division(splits, table, divisions),
             "missing_classes": {
                 str(fold): count_missing_classes(division, table.labels, table.target)
                 for fold, division in divisions.items()
@@ -61,19 +62,19 @@ def save_splits(plan: Plan, tables: Sequence[Prepared], root: Path) -> Mapping[s
     return found
 
 
-def describe_division(plan: Plan, table: Prepared, divisions: Mapping[int, Division]) -> dict[str, Any]:
+def describe_division(splits: SplitSettings, table: Prepared, divisions: Mapping[int, Division]) -> dict[str, Any]:
     """Return the number of samples in total and per class or label, the groups, and the counts at each label fraction."""
     everything = np.unique(
         np.concatenate([np.concatenate([d.bank, d.validation, d.query]) for d in divisions.values()])
     )
     labels = []
     for fold, division in divisions.items():
-        for task in tasks_of(division, table.labels, plan.splits.label_fractions, fold):
+        for task in tasks_of(division, table.labels, splits.label_fractions, fold):
             held_out = {"validation_samples": len(division.validation), "test_samples": len(division.query)}
             labels.append({**task.setting, **_count_by_label(table, task.bank), **held_out})
     return {
         **_count_by_label(table, everything),
-        "groups": _describe_groups(plan, table, everything),
+        "groups": _describe_groups(splits, table, everything),
         "labels": labels,
     }
 
@@ -85,15 +86,15 @@ def _count_by_label(table: Prepared, rows: NDArray[np.int64]) -> dict[str, int]:
     return {"samples": len(rows), "classes": len(counts), "min": int(counts.min()), "max": int(counts.max())}
 
 
-def _describe_groups(plan: Plan, table: Prepared, rows: NDArray[np.int64]) -> str:
+def _describe_groups(splits: SplitSettings, table: Prepared, rows: NDArray[np.int64]) -> str:
     """Describe the groups that no split divides, in words."""
-    names = group_columns(plan.splits, table.groups)
+    names = group_columns(splits, table.groups)
     if not names:
         return "none"
-    description = " and ".join(names) + (f" within {plan.splits.group_gap:g}" if plan.splits.group_gap else "")
+    description = " and ".join(names) + (f" within {splits.group_gap:g}" if splits.group_gap else "")
     grouped = rows[np.any([table.columns[name][rows] != "" for name in names], axis=0)]
     if not len(grouped):
         return f"none (no {' or '.join(names)} is known)"
-    key = group_key(table.columns, plan.splits, table.groups)
+    key = group_key(table.columns, splits, table.groups)
     ungrouped = f", {len(rows) - len(grouped)} alone" if len(grouped) < len(rows) else ""
     return f"{len(set(key[grouped].tolist()) if key is not None else ())} of {description}{ungrouped}"

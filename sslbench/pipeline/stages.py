@@ -19,16 +19,16 @@ from sslbench.config.compatibility import needs_encoders
 from sslbench.config.datasets import Part
 from sslbench.config.plan import Plan
 from sslbench.config.plan_stages import (
+    Execution,
     PlannedEvaluations,
     PlannedStages,
+    PlannedTable,
     PlannedTraining,
-    make_prepare_inputs,
     split_plan,
 )
 from sslbench.config.run_names import name_run
 from sslbench.config.stage_inputs import EvaluateInputs, ExtractViewsInputs, PretrainInputs
 from sslbench.data.prepare import prepare, prepared_bytes
-from sslbench.data.prepare_inputs import PrepareInputs
 from sslbench.data.splits import SplitSettings, estimate_bank
 from sslbench.data.table import Prepared, open_prepared
 from sslbench.pipeline.record import RunMeasurements, make_record, write_run
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 def make_run(plan: Plan, store: Store, metrics: MetricTable) -> Run:
     """Return a plan's stages, and the function that writes its record with the installed metrics at the end."""
     planned = split_plan(plan)
-    name, stages = name_run(plan, planned), tuple(_connect(plan, planned, store))
+    name, stages = name_run(plan, planned), tuple(connect_stages(planned, store))
 
     def close() -> None:
         inputs = describe_inputs(plan, name, stages, metrics)
@@ -71,25 +71,29 @@ def make_run(plan: Plan, store: Store, metrics: MetricTable) -> Run:
 
 def make_stages(plan: Plan, store: Store) -> Iterator[Stage]:
     """Yield every stage of a plan with its key, in an order in which they can be made, without making any."""
-    return _connect(plan, split_plan(plan), store)
+    return connect_stages(split_plan(plan), store)
 
 
-def _connect(plan: Plan, planned: PlannedStages, store: Store) -> Iterator[Stage]:
+def connect_stages(planned: PlannedStages, store: Store) -> Iterator[Stage]:
     """Yield the stages of split inputs; each reads the folders of earlier ones."""
-    pool = [_make_prepare(inputs, part, store) for inputs, part in zip(planned.pool, plan.pretrain_parts, strict=True)]
+    pool = [_make_prepare(table, store) for table in planned.pool]
     yield from pool
     tables = {}
-    for inputs, part in zip(planned.tables, plan.evaluate_parts, strict=True):
-        tables[part] = _make_prepare(inputs, part, store)
-        yield tables[part]
+    for table in planned.tables:
+        tables[table] = _make_prepare(table, store)
+        yield tables[table]
     for training in planned.trainings:
-        trained = _make_pretrain(plan, training, pool, store)
+        trained = _make_pretrain(training, [*zip(pool, planned.pool, strict=True)], planned.execution, store)
         yield trained
         for evaluations in training.evaluations:
-            yield from _make_evaluations(plan, training, trained, evaluations, tables[evaluations.part], store)
+            yield from _make_evaluations(
+                training, trained, evaluations, tables[evaluations.table], planned.execution, store
+            )
 
 
-def _make_prepare(inputs: PrepareInputs, part: Part, store: Store) -> Stage:
+def _make_prepare(planned: PlannedTable, store: Store) -> Stage:
+    inputs, part = planned.prepare, planned.part
+
     def make(scratch: Path, live: StageProgress) -> None:
         prepare(inputs, part.name, scratch, live.report_count)
 
@@ -101,32 +105,35 @@ def _make_prepare(inputs: PrepareInputs, part: Part, store: Store) -> Stage:
     )  # fmt: skip
 
 
-def _make_pretrain(plan: Plan, training: PlannedTraining, pool: Sequence[Stage], store: Store) -> Stage:
-    inputs, threads, seconds = training.pretrain, plan.threads, plan.train.checkpoint_seconds
-    named = [(stage.folder, part.name) for stage, part in zip(pool, plan.pretrain_parts, strict=True)]
+def _make_pretrain(
+    training: PlannedTraining, pool: Sequence[tuple[Stage, PlannedTable]], execution: Execution, store: Store
+) -> Stage:
+    inputs = training.pretrain
+    named = [(stage.folder, table.part.name) for stage, table in pool]
     is_shared = inputs.training is not None and inputs.training.settings.processes > 1
 
     def make(folder: Path, live: StageProgress) -> None:
         from sslbench.train.distributed.launch import WorkerTask, broadcast_task, is_launched_externally, run_workers
         from sslbench.train.pretrain import pretrain
 
-        _set_threads(threads)
+        _set_threads(execution.threads)
         if is_shared and not is_launched_externally():
             task = WorkerTask(
-                tree=plan.request, threads=threads, precision=plan.train.precision, key=inputs.key,
+                tree=execution.request, threads=execution.threads, precision=execution.precision, key=inputs.key,
                 tables=tuple((str(path.absolute()), name) for path, name in named),
             )  # fmt: skip
-            run_workers(task, plan.train.devices, folder, live.report_step)
+            run_workers(task, execution.devices, folder, live.report_step)
             return
         if is_shared and not environment.process_rank():
             broadcast_task(inputs.key, folder)
-        pretrain(inputs, [_open_table(path, name) for path, name in named], folder, live.report_step, seconds)
+        tables = [_open_table(path, name) for path, name in named]
+        pretrain(inputs, tables, folder, live.report_step, execution.checkpoint_seconds)
 
     return Stage(
         kind="pretrain", key=inputs.key, folder=store.stage("pretrain", inputs.key),
-        title=f"{_describe_run(plan, training.seed)} {'pretrain' if inputs.training else 'weights'}",
-        inputs=tuple(stage.folder for stage in pool), make=make, seed=training.seed, fold=training.fold,
-        shape=cost_keys.pretrain_shape(inputs), rows=_trained_rows(inputs, sum(stage.rows for stage in pool)),
+        title=f"{training.title} {'pretrain' if inputs.training else 'weights'}",
+        inputs=tuple(stage.folder for stage, _ in pool), make=make, seed=training.seed, fold=training.fold,
+        shape=cost_keys.pretrain_shape(inputs), rows=_trained_rows(inputs, sum(stage.rows for stage, _ in pool)),
         family=cost_keys.pretrain_family(inputs), encoder=cost_keys.pretrain_encoder(inputs),
         passes_encoder=inputs.training is not None,
     )  # fmt: skip
@@ -140,24 +147,23 @@ def _trained_rows(inputs: PretrainInputs, pool: int) -> int:
     return settings.steps * min(settings.batch_size, pool) or pool * settings.epochs
 
 
-def _describe_run(plan: Plan, seed: int) -> str:
-    """Return method, backbones, augmentations and seed for the titles of stages."""
-    names = [choice.name for choice in plan.backbones.values()] + [views.name for views in plan.augmentations]
-    return f"{plan.method.name} ({', '.join(names)}) seed {seed}" if names else f"{plan.method.name} seed {seed}"
-
-
 def _make_evaluations(
-    plan: Plan, training: PlannedTraining, trained: Stage, planned: PlannedEvaluations, table: Stage, store: Store
+    training: PlannedTraining,
+    trained: Stage,
+    planned: PlannedEvaluations,
+    table: Stage,
+    execution: Execution,
+    store: Store,
 ) -> Iterator[Stage]:
     """Yield the stages of one evaluation part: features, features of augmented views if needed, and every protocol."""
-    part, epoch, threads, seconds = planned.part, planned.extract.epoch, plan.threads, plan.train.checkpoint_seconds
+    part, epoch, seconds = planned.table.part, planned.extract.epoch, execution.checkpoint_seconds
     features = store.stage("extract", planned.extract.key)
     augmented = store.stage("extract", planned.views.key) if planned.views else None
 
     def serve(folder: Path, **folders: Path | None) -> StageServices:
         from sslbench.evaluation.stage import StageServices
 
-        _set_threads(threads)
+        _set_threads(execution.threads)
         opened = _open_table(table.folder, part.name)
         own: dict[str, Any] = {"table": opened, "folder": folder, "checkpoint_seconds": seconds, **folders}
         return StageServices(pretrained=trained.folder, **own)
@@ -178,7 +184,7 @@ def _make_evaluations(
         own = serve(folder, features=features, augmented=augmented if inputs.views else None)
         evaluate_stage(inputs, own, live.report_named_step)
 
-    title = _describe_run(plan, training.seed) + ("" if epoch is None else f" epoch {epoch}")
+    title = training.title + ("" if epoch is None else f" epoch {epoch}")
     encoder = cost_keys.extract_shape(planned.extract)
     known = partial(Stage, seed=training.seed, fold=training.folds[0], encoder=encoder)
     embedded = partial(
@@ -242,17 +248,22 @@ def write_record(plan: Plan, name: str, stages: Sequence[Stage], store: Store, m
         if stage.kind == "evaluate":
             measured.add(stage)
     folders = {stage.key: stage.folder for stage in done if stage.kind == "prepare"}
-    measured.tables = _open_tables(plan, (*plan.pretrain_parts, *plan.evaluate_parts), folders)
-    measured.splits = save_splits(plan, _open_tables(plan, plan.evaluate_parts, folders), store.root)
+    planned = split_plan(plan)
+    learned, evaluated = _open_tables(planned.pool, folders), _open_tables(planned.tables, folders)
+    measured.tables = (*learned, *evaluated)
+    measured.splits = save_splits(plan.splits, plan.folds, evaluated, store.root)
     record = make_record(plan, name, failures[0] if failures else None, measured)
-    learned = _open_tables(plan, plan.pretrain_parts[:1], folders)
-    if problem := _draw_figures(plan, done, measured.tables, learned, store.run(name) / "figures"):
+    if problem := _draw_figures(planned, done, measured.tables, learned[:1], store.run(name) / "figures"):
         record = replace(record, reason="; ".join(filter(None, (record.reason, problem))))
     return write_run(store, record, measured, failures[0].traceback if failures else "")
 
 
 def _draw_figures(
-    plan: Plan, done: Sequence[Stage], tables: Sequence[Prepared], learned: Sequence[Prepared], figures: Path
+    planned: PlannedStages,
+    done: Sequence[Stage],
+    tables: Sequence[Prepared],
+    learned: Sequence[Prepared],
+    figures: Path,
 ) -> str:
     """Draw a run's figures; return the reason if that fails, so that the scores are kept."""
     try:
@@ -262,7 +273,7 @@ def _draw_figures(
         draw_exemplars(evaluations, tables, figures)
         draw_points(evaluations, figures)
         for table in learned:
-            draw_augmentation_preview(plan, table, figures)
+            draw_augmentation_preview(planned.trainings[0].pretrain, planned.pool[0], table, figures)
         for table in dict.fromkeys(tables):
             alone = sum(other.name == table.name for other in dict.fromkeys(tables)) == 1
             draw_examples(table, figures, "" if alone else f"-{table.key[:6]}")
@@ -271,10 +282,9 @@ def _draw_figures(
     return ""
 
 
-def _open_tables(plan: Plan, parts: Sequence[Part], folders: Mapping[str, Path]) -> list[Prepared]:
+def _open_tables(planned: Sequence[PlannedTable], folders: Mapping[str, Path]) -> list[Prepared]:
     """Return the prepared tables of the parts whose preparation succeeded."""
-    found = [(part, folders.get(make_prepare_inputs(part, plan.prepare, plan.canvas).key)) for part in parts]
-    return [_open_table(folder, part.name) for part, folder in found if folder is not None]
+    return [_open_table(folders[one.prepare.key], one.part.name) for one in planned if one.prepare.key in folders]
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ from sslbench.config.datasets import Part
 from sslbench.config.plan_stages import PlannedStages, split_plan
 from sslbench.data.key_form import StageInputs
 from sslbench.data.table import Prepared
-from sslbench.pipeline.stages import _connect
+from sslbench.pipeline.stages import connect_stages
 from sslbench.progress import NoDisplay
 from sslbench.results.store import Store
 from tests.stage_plans import planned
@@ -171,7 +171,7 @@ def list_stale(inputs: StageInputs, reads: set[tuple[Path, str]]) -> list[str]:
 
 def list_inputs(stages: PlannedStages) -> dict[str, StageInputs]:
     """List the inputs of all stages by their keys."""
-    found: list[StageInputs] = [*stages.pool, *stages.tables]
+    found: list[StageInputs] = [table.prepare for table in (*stages.pool, *stages.tables)]
     for training in stages.trainings:
         found.append(training.pretrain)
         for one in training.evaluations:
@@ -193,7 +193,7 @@ def test_a_stage_reads_nothing_that_its_key_does_not_contain(name, tmp_path, mon
         return own(self, attribute)
 
     kinds, stale = set(), []
-    for stage in _connect(plan, stages, Store(root=tmp_path, prepared=tmp_path / "prepared")):
+    for stage in connect_stages(stages, Store(root=tmp_path, prepared=tmp_path / "prepared")):
         if stage.folder.exists():
             continue
         stage.folder.mkdir(parents=True)

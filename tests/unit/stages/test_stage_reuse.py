@@ -47,7 +47,7 @@ def test_a_folder_may_lie_anywhere(tmp_path, monkeypatch):
     for place, plan in enumerate(plans):
         target = tmp_path / f"prepared-{place}"
         target.mkdir()
-        prepare(split_plan(plan).tables[0], "x", target, lambda done, total: None)
+        prepare(split_plan(plan).tables[0].prepare, "x", target, lambda done, total: None)
         made.append(np.load(target / "image.npy"))
     assert made[0].shape[-1] == made[0].shape[-2]
     assert np.array_equal(made[0], made[1]), "the noise around an image differs"
@@ -63,7 +63,7 @@ def test_the_noise_around_an_image_does_not_depend_on_other_images(tmp_path):
         plan = planned("prepare.size=16", data=folder(root))
         part, target = plan.evaluate_parts[0], tmp_path / f"prepared-{name}"
         target.mkdir()
-        prepare(split_plan(plan).tables[0], "x", target, lambda done, total: None)
+        prepare(split_plan(plan).tables[0].prepare, "x", target, lambda done, total: None)
         made.append(dict(zip(part.dataset.columns["id"].tolist(), np.load(target / "image.npy"), strict=True)))
     assert all(np.array_equal(image, made[0][name]) for name, image in made[1].items())
 

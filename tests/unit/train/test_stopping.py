@@ -104,7 +104,7 @@ def gather_digits(tmp_path, groups: str = "", **settings):
     plan = make_plan(tree, catalog, DatasetCache(places()), Machine(threads=1, precision="float32"))
     stages = split_plan(plan)
     (tmp_path / "prepared").mkdir()
-    prepare(stages.pool[0], "digits", tmp_path / "prepared", lambda done, of: None)
+    prepare(stages.pool[0].prepare, "digits", tmp_path / "prepared", lambda done, of: None)
     table = open_prepared(tmp_path / "prepared", "digits")
     if groups:
         blocks = np.array([f"block {row // 7}" for row in range(len(table))])
