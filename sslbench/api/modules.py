@@ -242,7 +242,7 @@ class Bench(Protocol):
         """Train an objective on rows; batches have a target and the role 'view'.
 
         source: content of a view: samples, or features by modality.
-        name: label of the progress line.
+        name: label of the progress line; a name that is used twice raises ValueError.
         validate: returns a score (higher is better), and is called after each of `Fit.list_validation_epochs`; the weights
             of the best epoch are restored at the end.
         """

@@ -22,10 +22,10 @@ class Fit:
     epochs: int
     batch_size: int
     lr: float
-    optimizer: Literal["sgd", "adamw", "lars"] = "adamw"
+    optimizer: Literal["sgd", "adam", "adamw", "lars"] = "adamw"
     weight_decay: float = 0.0
     warmup_epochs: float = 0
-    schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "one-cycle", "constant"] = "cosine"
     layer_decay: float = 1.0
     augment: bool = False
     min_steps: int = 0

@@ -41,7 +41,7 @@ class TrainSettings:
     )
     lars_trust_coefficient: PositiveFloat = setting(1e-3, "Trust coefficient of lars.")
     larc: bool = setting(False, "Never let lars raise the learning rate of a tensor above the scheduled one (LARC).")
-    schedule: Literal["cosine", "one-cycle", "constant"] = setting(
+    schedule: Literal["cosine", "linear", "one-cycle", "constant"] = setting(
         "cosine", "Course of the learning rate after warm-up."
     )
     warmup_epochs: NonNegativeFloat = setting(0.0, "Epochs of linear warm-up, at most half of the training.")

@@ -26,7 +26,7 @@ from sslbench.evaluation.features import BATCH_SIZE
 from sslbench.progress import TrainingStep
 from sslbench.train.distributed.lightning import Fabric
 from sslbench.train.distributed.process_group import SingleProcess
-from sslbench.train.feeds import FeatureFeed, Feed, SampleFeed
+from sslbench.train.feeds import FeatureFeed, Feed, SampleFeed, read_feature_view
 from sslbench.train.loop import Training, ignore_step, train
 
 Rows = NDArray[np.int64]
@@ -37,6 +37,7 @@ class HarnessBench:
     """The `Bench` of a protocol over one prepared table.
 
     load_encoders: called for every copy of the trained encoders, and never by protocols that need only features.
+    fitted: names of the fits so far.
     """
 
     load_encoders: Callable[[], Mapping[str, Backbone]]
@@ -50,6 +51,7 @@ class HarnessBench:
     folder: Path
     checkpoint_seconds: float
     on_step: Callable[[str, TrainingStep], None] = field(default=lambda name, step: ignore_step(step))
+    fitted: set[str] = field(default_factory=set)
 
     def encoders(self) -> Mapping[str, Backbone]:
         """Return new copies of the encoders; torch is seeded by the seed alone, so that methods start with equal heads."""
@@ -67,7 +69,13 @@ class HarnessBench:
         name: str,
         validate: Callable[[], float] | None = None,
     ) -> None:
-        """Train an objective in the training loop, with its own checkpoint."""
+        """Train an objective in the training loop, with its own checkpoint.
+
+        Raises ValueError if an earlier fit had the same name, whose checkpoint and random numbers this one would get.
+        """
+        if name in self.fitted:
+            raise ValueError(f"the name {name!r} of a fit is used twice. Give each fit of a protocol a name of its own")
+        self.fitted.add(name)
         objective.to(self.fabric.device)
         seed_everything("fit", self.seed, name)
         best: list[tuple[float, dict[str, Tensor]]] = []
@@ -103,10 +111,10 @@ class HarnessBench:
         labels = kind_of(self.table.target).encode(self.table.labels[rows], self.table.labels[rows])
         seed = seed_from("fit", self.seed, name)
         if source == "features":
-            features = {m: np.asarray(v[rows]) for m, v in self.features().features.items()}
             return FeatureFeed(
-                features=features, labels=labels, batch_size=fit.batch_size, seed=seed, device=self.fabric.device
-            )
+                table=self.features(), rows=rows, labels=labels, batch_size=fit.batch_size, seed=seed,
+                device=self.fabric.device,
+            )  # fmt: skip
         plain = BuiltAugmentation(name="none", weight=1.0, roles={"view": ()})
         augment = fit.augment and self.augmentation is not None
         return SampleFeed(
@@ -138,8 +146,8 @@ class HarnessBench:
 
     def _views(self, pieces: Sequence[Rows], source: Literal["samples", "features"]) -> Iterator[View]:
         if source == "features":
-            features = self.features().features
-            return iter([{m: torch.from_numpy(np.asarray(v[rows])) for m, v in features.items()} for rows in pieces])
+            table = self.features()
+            return (read_feature_view(table, rows, self.fabric.device) for rows in pieces)
         pool = Pool(members=[(self.table, np.arange(len(self.table)))], modalities=self.table.modalities)
         return (self.views.plain(self.views.natural(pair[1])) for pair in read_ahead(pool, list(pieces)))
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sslbench.api.values import Batch, ProcessGroup, Role, UnaugmentedPass, View
+from sslbench.api.values import Batch, FeatureTable, ProcessGroup, Role, UnaugmentedPass, View
 from sslbench.data.keyed_random import CounterRandom
 from sslbench.data.loader import Rows, Stored, count_batches, epoch_order, process_share, read_ahead
 from sslbench.data.table import Pool
@@ -107,35 +107,39 @@ class SampleFeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FeatureFeed:
-    """Batches of extracted features: modality -> [n, ...]."""
+    """Batches of `rows` of extracted features; each batch is read when it is needed, with the lengths of its series."""
 
-    features: Mapping[str, NDArray[np.float32]]
+    table: FeatureTable
+    rows: Rows
     labels: NDArray[np.int64]
     batch_size: int
     seed: int
     device: torch.device
 
-    @property
-    def rows(self) -> int:
-        return len(self.labels)
-
     def steps(self) -> int:
-        return count_batches(self.rows, self.batch_size)
+        return count_batches(len(self.rows), self.batch_size)
 
     def epoch(self, epoch: int, start: int) -> Iterator[Sequence[Pass]]:
-        for rows in epoch_order(self.rows, self.batch_size, self.seed, epoch)[start:]:
+        for rows in epoch_order(len(self.rows), self.batch_size, self.seed, epoch)[start:]:
             index = torch.from_numpy(rows).to(self.device)
             target = torch.from_numpy(self.labels[rows]).to(self.device)
             random = CounterRandom.of(index, self.seed, epoch, "features")
             yield [[(1.0, Batch(views={"view": (self._view(rows),)}, index=index, random=random, target=target))]]
 
-    def _view(self, rows: Rows) -> View:
-        return {name: torch.from_numpy(values[rows]).to(self.device) for name, values in self.features.items()}
+    def _view(self, places: Rows) -> View:
+        return read_feature_view(self.table, self.rows[places], self.device)
 
     def unaugmented_pass(self) -> UnaugmentedPass:
         def walk() -> Iterator[tuple[Tensor, View]]:
-            for start in range(0, self.rows, self.batch_size):
-                rows = np.arange(start, min(start + self.batch_size, self.rows))
+            for start in range(0, len(self.rows), self.batch_size):
+                rows = np.arange(start, min(start + self.batch_size, len(self.rows)))
                 yield torch.from_numpy(rows), self._view(rows)
 
         return walk
+
+
+def read_feature_view(table: FeatureTable, rows: Rows, device: torch.device) -> View:
+    """Return the features of rows as a view on a device, with `NAME.length` for series of different lengths."""
+    read = {name: np.asarray(values[rows]) for name, values in table.features.items()}
+    lengths = {f"{name}.length": values[rows] for name, values in table.lengths.items()}
+    return {name: torch.from_numpy(values).to(device) for name, values in {**read, **lengths}.items()}

@@ -21,7 +21,8 @@ def compute_peak_lr(settings: TrainSettings) -> float:
 def compute_lr(settings: TrainSettings, epoch: float) -> float:
     """Return the learning rate at a fractional epoch.
 
-    Cosine: linear from `warmup_lr` during the warm-up, then half a cosine to `min_lr`. One-cycle: cosine up from 1/25 of
+    Cosine: linear from `warmup_lr` during the warm-up, then half a cosine to `min_lr`. Linear: the same, then a line to
+    `min_lr`. One-cycle: cosine up from 1/25 of
     the peak over the first 30 %, cosine down to `min_lr` (Smith and Topin 2018).
     """
     peak = compute_peak_lr(settings)
@@ -35,7 +36,10 @@ def compute_lr(settings: TrainSettings, epoch: float) -> float:
         return settings.warmup_lr + (peak - settings.warmup_lr) * epoch / warmup
     if settings.schedule == "constant":
         return peak
-    return _cosine(peak, settings.min_lr, (epoch - warmup) / (settings.epochs - warmup))
+    progress = (epoch - warmup) / (settings.epochs - warmup)
+    if settings.schedule == "linear":
+        return peak + (settings.min_lr - peak) * min(progress, 1.0)
+    return _cosine(peak, settings.min_lr, progress)
 
 
 def compute_weight_decay(settings: TrainSettings, epoch: float) -> float:

@@ -39,6 +39,17 @@ def test_cosine_with_warmup_and_scaled_rate():
     assert compute_lr(settings, 800) == pytest.approx(0, abs=1e-12)
 
 
+def test_a_linear_schedule_is_that_of_torch():
+    settings = TrainSettings(epochs=10, lr=0.5, min_lr=0.1, warmup_epochs=2, schedule="linear")
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
+    line = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1, end_factor=0.2, total_iters=8)
+    assert compute_lr(settings, 1) == pytest.approx(0.25)
+    for epoch in range(2, 11):
+        assert compute_lr(settings, epoch) == pytest.approx(line.get_last_lr()[0])
+        optimizer.step()
+        line.step()
+
+
 def test_one_cycle_agrees_with_torch():
     settings = TrainSettings(epochs=10, lr=0.5, schedule="one-cycle")
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)

@@ -24,6 +24,7 @@ from sslbench.config.settings import TrainSettings
 from sslbench.data.prepare import prepare
 from sslbench.data.table import open_prepared
 from sslbench.environment import places
+from sslbench.evaluation.features import DiskFeatureTable
 from sslbench.train.build import gather_training_data
 from sslbench.train.checkpoint import Progress
 from sslbench.train.distributed.process_group import SingleProcess
@@ -56,8 +57,9 @@ def train_valley(tmp_path, lowest: float, **settings) -> tuple[Valley, list[dict
     valley = Valley(lowest)
     rows = np.zeros((8, 1), np.float32)
     feed = FeatureFeed(
-        features={"x": rows}, labels=np.zeros(8, np.int64), batch_size=8, seed=0, device=torch.device("cpu")
-    )
+        table=DiskFeatureTable(features={"x": rows}, target=None, columns={}), rows=np.arange(8),
+        labels=np.zeros(8, np.int64), batch_size=8, seed=0, device=torch.device("cpu"),
+    )  # fmt: skip
     chosen = TrainSettings(
         optimizer="sgd", lr=1.0, momentum=0.0, weight_decay=0.0, schedule="constant", batch_size=8, **settings
     )
