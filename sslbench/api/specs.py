@@ -272,7 +272,8 @@ class DatasetCard:
 class Dataset(Protocol):
     """Samples of one part of a dataset; making one reads only names, no samples.
 
-    columns: one row per sample: 'id' (unique), 'split' where an official split exists, and group columns.
+    columns: one row per sample: 'id' (unique), 'split' where an official split exists ('split.0', 'split.1',
+        ... where several are published; each is a fold), and group columns.
     labels: [n] class codes (-1: unknown), [n, C] labels (1, 0, -1: unknown), or [n, D] numbers (NaN: unknown).
     read: returns a sample in the types of `modalities`, and 'image.size', the height and width of 'image' before padding.
         It may raise any error: the row is then left out and counted.

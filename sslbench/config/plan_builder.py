@@ -17,7 +17,7 @@ from sslbench.config.request import Tree
 from sslbench.config.settings import PretrainSettings, TrainSettings, ViewSettings, problems_of
 from sslbench.convert import convert
 from sslbench.data.canvas import PrepareSettings, find_unused_sampling
-from sslbench.data.splits import SplitSettings, find_unused_settings, has_official_split
+from sslbench.data.splits import SplitSettings, count_folds, find_unused_settings
 
 SectionT = TypeVar("SectionT")
 
@@ -176,13 +176,14 @@ def choose_seeds(draft: Draft) -> tuple[int, ...]:
 
 
 def choose_folds(draft: Draft, splits: SplitSettings, evaluate: Sequence[Part]) -> tuple[int, ...]:
-    """Return the folds to run; only fold 0 if the data has an official test set."""
+    """Return the folds to run; only fold 0 if the data has a single official test set."""
     requested = draft.tree.get("folds", 0)
-    official = all(has_official_split(p.dataset.labels, p.dataset.columns, splits) for p in evaluate)
+    count = min(count_folds(part.dataset.labels, part.dataset.columns, splits) for part in evaluate)
     if requested == "all":
-        return (0,) if official else tuple(range(splits.folds))
+        return tuple(range(count))
+    limit = splits.folds if count == 1 else count
     folds = [requested] if isinstance(requested, int) else requested
-    if not isinstance(folds, list) or not all(type(f) is int and 0 <= f < splits.folds for f in folds):
-        draft.problems.append(f"folds={requested!r}: expected all, or whole numbers from 0 to {splits.folds - 1}")
+    if not isinstance(folds, list) or not all(type(f) is int and 0 <= f < limit for f in folds):
+        draft.problems.append(f"folds={requested!r}: expected all, or whole numbers from 0 to {limit - 1}")
         return (0,)
-    return (0,) if official else tuple(folds)
+    return (0,) if count == 1 else tuple(folds)

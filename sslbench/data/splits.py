@@ -5,7 +5,6 @@ A split does not depend on a run's seed: the same data and settings always give 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -17,8 +16,9 @@ from sslbench.api.errors import RequestError
 from sslbench.api.ranges import NonEmpty, NonNegativeFloat, Range
 from sslbench.api.settings import setting
 from sslbench.api.targets import Labels, kind_of, kind_of_labels
-from sslbench.api.values import Target, Task
+from sslbench.api.values import Target
 from sslbench.data.groups import UNGROUPED, Columns, Rows, find_non_numbers, find_shared, group_columns, group_key
+from sslbench.data.official_splits import PARTS, count_official_splits, name_official_split, official_parts
 
 VERSION = 1
 SEPARATION_VERSION = 1
@@ -114,9 +114,10 @@ def division_errors(labels: Labels, columns: Columns, settings: SplitSettings, g
     """Return why a dataset cannot be divided: missing columns, empty parts, or fewer groups than parts."""
     if problems := find_missing_columns(columns, settings, groups):
         return problems
-    sides = _sides(labels, columns, settings, groups)
-    if problems := _find_empty_sides(sides, settings):
-        return problems
+    for fold in reversed(range(max(1, count_official_splits(columns)))):
+        sides = _sides(labels, columns, settings, fold, groups)
+        if problems := _find_empty_sides(sides, settings, name_official_split(columns, fold)):
+            return problems
     key = group_key(columns, settings, groups)
     if key is None:
         return []
@@ -142,20 +143,6 @@ def _too_few_groups(groups: int, parts: int) -> list[str]:
     return [] if groups >= parts else [f"{problem}. {fix}"]
 
 
-def subset_size(available: float, fraction: float) -> int:
-    """Return the number of a class's training images that a fraction keeps: max(1, floor(p * n)) (paper A, Table 4)."""
-    return max(1, math.floor(fraction * available + 1e-9))
-
-
-def label_subset(labels: Labels, rows: Rows, fraction: float, rng: np.random.Generator) -> Rows:
-    """Keep a fraction of every stratum, at least one row; for equal generators, larger fractions contain smaller ones."""
-    kept, strata = [], kind_of_labels(labels).make_strata(labels[rows])
-    for code in np.unique(strata):
-        shuffled = rng.permutation(rows[strata == code])
-        kept.append(shuffled[: subset_size(len(shuffled), fraction)])
-    return np.sort(np.concatenate(kept)) if kept else rows[:0]
-
-
 def divide(labels: Labels, columns: Columns, settings: SplitSettings, fold: int, groups: Sequence[str]) -> Division:
     """Divide the labeled rows of one dataset for one fold.
 
@@ -163,8 +150,8 @@ def divide(labels: Labels, columns: Columns, settings: SplitSettings, fold: int,
     """
     if problems := find_missing_columns(columns, settings, groups):
         raise RequestError(problems)
-    sides = _sides(labels, columns, settings, groups)
-    if problems := _find_empty_sides(sides, settings):
+    sides = _sides(labels, columns, settings, fold, groups)
+    if problems := _find_empty_sides(sides, settings, name_official_split(columns, fold)):
         raise RequestError(problems)
     key = group_key(columns, settings, groups)
     bank, validation, query = sides.bank, sides.validation, sides.query
@@ -183,34 +170,30 @@ def estimate_bank(labels: Labels, columns: Columns, settings: SplitSettings, gro
     """
     if find_missing_columns(columns, settings, groups):
         return int(is_labeled(labels).sum())
-    sides = _sides(labels, columns, settings, groups)
+    sides = _sides(labels, columns, settings, 0, groups)
     share = 1.0 if len(sides.query) else 1 - 1 / settings.folds
     return round(len(sides.bank) * share * (1.0 if len(sides.validation) else 1 - settings.validation))
 
 
 def has_official_split(labels: Labels, columns: Columns, settings: SplitSettings) -> bool:
     """Return whether the data or the transfer defines the test set, so that there are no folds."""
-    split = columns.get("split")
     if settings.transfer:
         return settings.bank != settings.query
-    return settings.official and split is not None and "test" in set(split[is_labeled(labels)].tolist())
+    splits = [official_parts(columns, fold) for fold in range(count_official_splits(columns))]
+    known = is_labeled(labels)
+    return settings.official and any(parts is not None and "test" in set(parts[known].tolist()) for parts in splits)
+
+
+def count_folds(labels: Labels, columns: Columns, settings: SplitSettings) -> int:
+    """Return the number of folds: the official splits of the data, 1 for a transfer, else `splits.folds`."""
+    if not has_official_split(labels, columns, settings):
+        return settings.folds
+    return 1 if settings.transfer else count_official_splits(columns)
 
 
 def is_labeled(labels: Labels) -> NDArray[np.bool_]:
     """Return a mask [n] of the samples with at least one known label."""
     return kind_of_labels(labels).is_labeled(labels)
-
-
-def tasks_of(division: Division, labels: Labels, fractions: Sequence[float], fold: int) -> tuple[Task, ...]:
-    """Return one task per label fraction; the draw of a subset depends on the fold only."""
-    tasks = []
-    for fraction in fractions:
-        bank = division.bank
-        if fraction < 1.0:
-            bank = label_subset(labels, bank, fraction, np.random.default_rng([VERSION, fold]))
-        setting = {"fold": fold, "fraction": fraction}
-        tasks.append(Task(setting=setting, bank=bank, validation=division.validation, query=division.query))
-    return tuple(tasks)
 
 
 def rule_versions(settings: SplitSettings, groups: Sequence[str], target: Target) -> tuple[int, ...]:
@@ -222,14 +205,15 @@ def rule_versions(settings: SplitSettings, groups: Sequence[str], target: Target
     return (VERSION, *(kind_of(target).rule or (SEPARATION_VERSION,) * separated))
 
 
-def _sides(labels: Labels, columns: Columns, settings: SplitSettings, groups: Sequence[str]) -> Division:
-    """Find the parts that the data defines: the query is empty if folds decide, and validation if a share is drawn."""
+def _sides(labels: Labels, columns: Columns, settings: SplitSettings, fold: int, groups: Sequence[str]) -> Division:
+    """Find the parts that the data defines for a fold: the query is empty if folds decide, the validation if it is drawn."""
     known = np.flatnonzero(is_labeled(labels))
     key = group_key(columns, settings, groups)
     if settings.transfer:
         return _transfer(labels, columns[settings.transfer], settings, known, key)
-    if has_official_split(labels, columns, settings):
-        return _official(columns["split"], known, key)
+    parts = official_parts(columns, fold)
+    if parts is not None and has_official_split(labels, columns, settings):
+        return _official(parts, known, key)
     return Division(bank=known, validation=known[:0], query=known[:0])
 
 
@@ -245,7 +229,7 @@ def _official(split: NDArray[np.str_], known: Rows, key: NDArray[np.str_] | None
     left_out: dict[Reason, Rows] = {
         "group_in_test": np.concatenate([bank_removed, validation_removed]),
         "group_in_training": in_training,
-        "other_part": known[~np.isin(split[known], ["train", "validation", "test"])],
+        "other_part": known[~np.isin(split[known], PARTS)],
     }
     return Division(bank=bank, validation=validation, query=query, left_out=_nonempty(left_out))
 
@@ -280,7 +264,7 @@ def _nonempty(left_out: Mapping[Reason, Rows]) -> Mapping[Reason, Rows]:
     return {reason: rows for reason, rows in left_out.items() if len(rows)}
 
 
-def _find_empty_sides(sides: Division, settings: SplitSettings) -> list[str]:
+def _find_empty_sides(sides: Division, settings: SplitSettings, split: str) -> list[str]:
     """Return why there are no training samples or no test samples."""
     removed = len(sides.left_out.get("group_in_test", ()))
     if not len(sides.bank) and removed:
@@ -295,7 +279,7 @@ def _find_empty_sides(sides: Division, settings: SplitSettings) -> list[str]:
         problem = f"splits.query={settings.query}: has no sample of a class that {settings.bank!r} has"
         return [f"{problem}, so there are no test samples. Use other values of splits.bank and splits.query"]
     if len(sides.query) and not len(sides.bank):
-        return ["splits.official: no labeled sample has 'train' in column 'split'. Set splits.official=false"]
+        return [f"splits.official: no labeled sample has 'train' in column {split!r}. Set splits.official=false"]
     return []
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sslbench.api.specs import Dataset
+from sslbench.data.official_splits import join_official_parts
 
 VERSION = 2
 Sampling: TypeAlias = Literal["stratified", "balanced"]
@@ -77,7 +78,7 @@ class Subset:
     """
 
     def __init__(self, dataset: Dataset, samples: int, sampling: Sampling) -> None:
-        split = dataset.columns.get("split", np.zeros(len(dataset.labels), np.str_))
+        split = join_official_parts(dataset.columns, len(dataset.labels))
         labels = dataset.labels if dataset.labels.ndim == 1 else np.zeros(len(dataset.labels), np.int64)
         self.whole, self.samples, self.sampling = dataset, samples, sampling
         if sampling == "balanced":

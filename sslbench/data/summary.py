@@ -13,6 +13,7 @@ from sslbench.api.errors import RequestError
 from sslbench.api.specs import Dataset
 from sslbench.api.targets import kind_of
 from sslbench.api.values import DataDescription
+from sslbench.data.official_splits import count_official_splits, official_parts
 from sslbench.data.splits import SplitSettings, divide
 
 MAX_CLASSES_LISTED = 12
@@ -59,14 +60,15 @@ def summarize_data(
     """
     names, kind = dataset.target.names, kind_of(dataset.target)
     counts, labeled = kind.count(dataset.labels, names), kind.is_labeled(dataset.labels)
-    split = dataset.columns.get("split")
+    split, official = official_parts(dataset.columns, 0), count_official_splits(dataset.columns)
+    several = {"official splits": f"{official}, one per fold"} if official > 1 else {}
     describe = getattr(dataset, "describe", None)
     described: DataDescription = describe() if describe else DataDescription(facts={})
     return DataSummary(
         name=name, samples=len(labeled), unlabeled=int((~labeled).sum()), unit=kind.units,
         classes={label: int(count) for label, count in zip(names, counts, strict=True)},
         splits=dict(Counter(filter(None, split.tolist()))) if split is not None else {},
-        facts=dict(described.facts), notes=described.notes, copies=find_copies(dataset, splits, groups),
+        facts={**several, **described.facts}, notes=described.notes, copies=find_copies(dataset, splits, groups),
     )  # fmt: skip
 
 

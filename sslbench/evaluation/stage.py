@@ -15,7 +15,8 @@ from sslbench.api.targets import kind_of
 from sslbench.api.values import FeatureTable, Task
 from sslbench.config.stage_inputs import EvaluateInputs, ExtractInputs, ExtractViewsInputs
 from sslbench.data.groups import group_key
-from sslbench.data.splits import divide, tasks_of
+from sslbench.data.label_subsets import tasks_of
+from sslbench.data.splits import divide
 from sslbench.data.table import Prepared
 from sslbench.data.views import ViewMaker
 from sslbench.environment import seed_everything, seed_from

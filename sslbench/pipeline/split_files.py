@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from sslbench.api.files import write_atomically
 from sslbench.api.targets import kind_of
 from sslbench.data.groups import group_columns, group_key
-from sslbench.data.splits import Division, SplitSettings, divide, rule_versions, tasks_of
+from sslbench.data.label_subsets import tasks_of
+from sslbench.data.splits import Division, SplitSettings, divide, rule_versions
 from sslbench.data.table import Prepared
 from sslbench.results.coverage import count_left_out, count_missing_classes
 

@@ -22,6 +22,7 @@ from sslbench.config.datasets import DatasetCache, modality_errors
 from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.convert import to_plain
+from sslbench.data.official_splits import PARTS, count_official_splits
 from sslbench.environment import places
 from sslbench.testing.check import NotApplicable, Subject, check
 from sslbench.testing.method_rig import rig_of
@@ -182,9 +183,12 @@ def _unusable(dataset: Dataset, card: DatasetCard) -> Iterator[str]:
             yield f"{announcement}, the data as {modality.layout} of {len(modality.shape)}"
     if card.modalities and card.modalities.keys() != dataset.modalities.keys():
         yield f"the card announces {', '.join(card.modalities)}; the data has {', '.join(dataset.modalities)}"
-    split = np.asarray(dataset.columns.get("split", []))
-    for value in sorted({*split.tolist()} - {"", "train", "validation", "test"}):
-        yield f"column 'split' contains {value!r}, which no run uses; use train, validation or test"
+    official = [name for name in dataset.columns if name == "split" or name.startswith("split.")]
+    for name in official:
+        for value in sorted({*dataset.columns[name].tolist()} - {"", *PARTS}):
+            yield f"column {name!r} contains {value!r}, which no run uses; use train, validation or test"
+    if len(official) != count_official_splits(dataset.columns):
+        yield f"columns {', '.join(official)}: no run uses all of them; use 'split' alone, or 'split.0', 'split.1', ... "
 
 
 def _plan(subject: Subject, settings: Any, modality: str) -> Plan:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sslbench.api.targets import kind_of
 from sslbench.config.stage_inputs import PoolInputs
 from sslbench.data.groups import joint_group_keys
+from sslbench.data.official_splits import official_parts
 from sslbench.data.splits import SplitSettings, divide
 from sslbench.data.table import Prepared, Rows
 
@@ -70,7 +71,8 @@ def find_candidates(pool: PoolInputs, splits: SplitSettings, table: Prepared, *,
 
     Excludes test rows under pool `train`, and unlabeled rows for a method that uses labels.
     """
-    everything, split = np.arange(len(table)), table.columns.get("split", np.full(len(table), ""))
+    everything, split = np.arange(len(table)), official_parts(table.columns, pool.fold)
+    in_test = np.zeros(len(table), np.bool_) if split is None else split == "test"
     none = everything[:0]
     labeled = kind_of(table.target).is_labeled(table.labels)
     if not labeled.any() and uses_labels:
@@ -78,12 +80,12 @@ def find_candidates(pool: PoolInputs, splits: SplitSettings, table: Prepared, *,
     if not pool.is_divided:
         return TrainingRows(learned=everything, validation=none, query=none, is_divided=False)
     if not labeled.any():
-        query = np.flatnonzero(split == "test")
+        query = np.flatnonzero(in_test)
         return TrainingRows(learned=np.setdiff1d(everything, query), validation=none, query=query, is_divided=False)
     division = divide(table.labels, table.columns, splits, pool.fold, table.groups)
     learned = division.bank
     if not uses_labels:
-        unlabeled = ~labeled & (split != "test")
+        unlabeled = ~labeled & ~in_test
         if splits.transfer:
             unlabeled &= table.columns[splits.transfer] == splits.bank
         learned = np.sort(np.concatenate([learned, np.flatnonzero(unlabeled)]))

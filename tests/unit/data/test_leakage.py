@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sslbench.api import Target, Task
 from sslbench.api.errors import RequestError
 from sslbench.config.stage_inputs import DivisionInputs, PoolInputs
-from sslbench.data.splits import SplitSettings, divide, division_errors, tasks_of
+from sslbench.data.label_subsets import tasks_of
+from sslbench.data.splits import SplitSettings, divide, division_errors
 from sslbench.data.table import Prepared
 from sslbench.protocols.gallery import GalleryConfig
 from sslbench.protocols.gallery_evaluator import draw_gallery

@@ -11,14 +11,13 @@ from sslbench_plankton.datasets.daplankton import counts
 
 from sslbench.api.errors import RequestError
 from sslbench.data.groups import name_chains
+from sslbench.data.label_subsets import label_subset, subset_size, tasks_of
 from sslbench.data.splits import (
     SplitSettings,
+    count_folds,
     divide,
     division_errors,
     has_official_split,
-    label_subset,
-    subset_size,
-    tasks_of,
 )
 
 PRINTED = {  # arXiv 2503.11341, Table 4: totals at 1, 5 and 10 %
@@ -157,6 +156,29 @@ def test_official_split_and_unlabeled_rows():
     division = divide(labels, {"split": split}, SplitSettings(), 0, ())
     assert set(division.query) == set(range(30, 40))
     assert set(division.bank) | set(division.validation) == set(range(30))
+
+
+def test_every_official_split_is_a_fold():
+    """Three published splits; in the second one a sample is in no part."""
+    labels = np.arange(12) % 2
+    columns = {f"split.{fold}": np.full(12, "train", "<U10") for fold in range(3)}
+    for fold, column in enumerate(columns.values()):
+        column[fold * 4 : fold * 4 + 2] = "test"
+        column[fold * 4 + 2 : fold * 4 + 4] = "validation"
+    columns["split.1"][11] = ""
+    settings = SplitSettings(folds=5)
+    assert count_folds(labels, columns, settings) == 3
+    for fold in range(3):
+        division = divide(labels, columns, settings, fold, ())
+        assert division.query.tolist() == [fold * 4, fold * 4 + 1]
+        assert division.validation.tolist() == [fold * 4 + 2, fold * 4 + 3]
+        assert len(division.bank) == (7 if fold == 1 else 8)
+    assert divide(labels, columns, settings, 1, ()).left_out["other_part"].tolist() == [11]
+    assert count_folds(labels, columns, SplitSettings(official=False)) == 5
+    columns["split.2"][:] = "test"
+    assert division_errors(labels, columns, settings, ()) == [
+        "splits.official: no labeled sample has 'train' in column 'split.2'. Set splits.official=false"
+    ]
 
 
 def test_transfer_between_groups_tests_only_classes_of_the_training_group():

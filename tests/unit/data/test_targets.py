@@ -8,7 +8,8 @@ import pytest
 from sslbench.api import Target
 from sslbench.api.errors import RequestError
 from sslbench.api.targets import KINDS, kind_of
-from sslbench.data.splits import SplitSettings, divide, has_official_split, label_subset, tasks_of
+from sslbench.data.label_subsets import label_subset, tasks_of
+from sslbench.data.splits import SplitSettings, divide, has_official_split
 from sslbench.results.coverage import count_missing_classes
 
 RARE = np.array([0.5, 0.2, 0.05, 0.02])
