@@ -14,24 +14,16 @@ from sslbench.config.plan import Machine, Plan, make_plan
 from sslbench.config.request import read_request
 from sslbench.pipeline.stages import make_stages
 from sslbench.results.store import Store
+from sslbench.testing.plans import STAGE_KINDS, stage_keys
 
 CATALOG = discover(installed_entries())
 MACHINE = Machine(threads=1, precision="float32")
-ALL = ("prepare", "pretrain", "extract", "evaluate")
 
 
 def planned(*overrides: str, method: str = "mae", machine: Machine = MACHINE, catalog=CATALOG, data="digits") -> Plan:
     options = {"method": {"name": method}, "data": {"name": data} if isinstance(data, str) else data}
     tree = read_request(None, options, ["seeds=[0]", *overrides])
     return make_plan(tree, catalog, DatasetCache(environment.places()), machine)
-
-
-def keys_of(plan: Plan) -> dict[str, set[str]]:
-    """The keys of a plan's stages by kind."""
-    found: dict[str, set[str]] = {kind: set() for kind in ALL}
-    for stage in make_stages(plan, Store(root=Path("out"), prepared=Path("prepared"))):
-        found[stage.kind].add(stage.key)
-    return found
 
 
 def answers_of(plan: Plan) -> dict[tuple[str, float | None], str]:
@@ -42,8 +34,8 @@ def answers_of(plan: Plan) -> dict[tuple[str, float | None], str]:
 
 def changed(first: Plan, second: Plan) -> set[str]:
     """The kinds of stages of which any key differs."""
-    one, other = keys_of(first), keys_of(second)
-    return {kind for kind in ALL if one[kind] != other[kind]}
+    one, other = stage_keys(first), stage_keys(second)
+    return {kind for kind in STAGE_KINDS if one[kind] != other[kind]}
 
 
 def image_tree(root: Path, sides: tuple[int, int] = (9, 14)) -> Path:

@@ -71,10 +71,7 @@ def open_study(
     study = read_study(find_study(catalog, name), scale)
     points = make_points(study, overrides)
     machine = detect_machine()
-    problems = find_unknown_names(study)
-    problems += published_problems(study, installed_metrics(catalog))
-    against = {table.name: catalog.find("method", table.against) for table in study.tables if table.against}
-    problems += [f"tables[{name}].against: {found}" for name, found in against.items() if isinstance(found, str)]
+    problems = find_output_problems(study, catalog)
     try:
         grid = make_grid(
             points, catalog, DatasetCache(environment.places(), use_placeholders=announce), machine, progress.log
@@ -85,6 +82,14 @@ def open_study(
         raise RequestError(problems)
     folder = StudyFolder(path=Store(root=out).study(folder_name(study, overrides)))
     return OpenedStudy(catalog=catalog, study=study, folder=folder, points=points, grid=grid, machine=machine)
+
+
+def find_output_problems(study: Study, catalog: Catalog) -> list[str]:
+    """List unknown names in a study's tables, figures and claims, and problems of its published numbers."""
+    problems = find_unknown_names(study)
+    problems += published_problems(study, installed_metrics(catalog))
+    against = {table.name: catalog.find("method", table.against) for table in study.tables if table.against}
+    return problems + [f"tables[{name}].against: {found}" for name, found in against.items() if isinstance(found, str)]
 
 
 def folder_name(study: Study, overrides: Sequence[str]) -> str:

@@ -259,6 +259,16 @@ def read_study(file: Path, scale: str) -> Study:
     return study
 
 
+def list_scales(file: Path) -> tuple[str, ...]:
+    """List the names of a study's scales. Raises RequestError for a file that is not a study."""
+    try:
+        loaded = read_yaml(file)
+    except ValueError as error:
+        raise RequestError([str(error)]) from error
+    scales = loaded.get("scales") if isinstance(loaded, Mapping) else None
+    return tuple(map(str, scales)) if isinstance(scales, Mapping) else ()
+
+
 def _insert_folder(tree: Any, folder: Path) -> Any:
     """Replace ${folder} in the texts of a tree by the study's folder."""
     if isinstance(tree, Mapping):

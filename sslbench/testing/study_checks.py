@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sslbench.app.study import find_output_problems
 from sslbench.catalog.metrics import installed_metrics
-from sslbench.study.definition import read_study
+from sslbench.study.definition import list_scales, read_study
 from sslbench.testing.check import Subject, check
 from sslbench.testing.method_checks import recipe_errors
 
@@ -25,6 +26,18 @@ def has_a_smoke_scale(subject: Subject) -> Iterator[str]:
     """Continuous integration runs every study at its smallest scale."""
     if not read_study(subject.spec.file, "smoke").cost:
         yield "scales.smoke has no cost"
+
+
+@check(
+    "study",
+    change="name axes, facts and installed metrics, and correct the file of published numbers",
+    needs=("can_be_read",),
+)
+def has_valid_outputs(subject: Subject) -> Iterator[str]:
+    """An unknown name in a table, figure or claim stops the study at the scale that has it."""
+    for scale in ("", *list_scales(subject.spec.file)):
+        problems = find_output_problems(read_study(subject.spec.file, scale), subject.catalog)
+        yield from (f"scale {scale or 'none'}: {problem}" for problem in problems)
 
 
 @check("recipe", change="use a method, components and settings that are installed")

@@ -152,6 +152,23 @@ def makes_valid_views(subject: Subject) -> Iterator[str]:
             yield from (f"{what}, role {role!r}: {wrong}" for wrong in _view_errors(built, modalities, role))
 
 
+@check(
+    "augmentation",
+    change="convert tensors to float32 before arithmetic that needs it: an operation may receive bfloat16",
+    needs=("makes_valid_views",),
+)
+def makes_valid_views_under_autocast(subject: Subject) -> Iterator[str]:
+    """Alignment is measured on views made under autocast, where an operation may pass half precision to the next."""
+    planned, _ = _planned(subject)
+    for what, modalities in _seen_by(planned, example_modalities(subject.catalog)).items():
+        built = build_augmentation(planned.reset_unused(SIDE), modalities, None)
+        given = {name: sample(modality)["x"] for name, modality in modalities.items()}
+        with torch.autocast("cpu", torch.bfloat16):
+            views = _make_views(built, modalities, "view", given)
+        unusable = [name for name in modalities if any(not torch.isfinite(view[name].float()).all() for view in views)]
+        yield from (f"{what}: views of {name!r} are not finite under bfloat16" for name in unusable)
+
+
 def _seen_by(planned: PlannedAugmentation, examples: Mapping[str, Modality]) -> dict[str, dict[str, Modality]]:
     """Return every modality that all operations support, alone; else one of each supported layout, together."""
     operations = [o.choice.spec for chosen in planned.roles.values() for o in chosen]
@@ -167,10 +184,17 @@ def _planned(subject: Subject) -> tuple[PlannedAugmentation, list[str]]:
     return planned[0], problems
 
 
+def _make_views(
+    built: BuiltAugmentation, modalities: Mapping[str, Modality], role: str, given: View
+) -> tuple[View, ...]:
+    """Make two views of a role, with the same random numbers in every call."""
+    maker = ViewMaker(modalities=modalities, sizes={}, seed=0)
+    return maker.make(given, torch.arange(ROWS), 0, built, {role: Role(count=2)})[role]
+
+
 def _view_errors(built: BuiltAugmentation, modalities: Mapping[str, Modality], role: str) -> Iterator[str]:
-    maker, rows = ViewMaker(modalities=modalities, sizes={}, seed=0), torch.arange(ROWS)
     given = {name: sample(modality)["x"] for name, modality in modalities.items()}
-    first, second = (maker.make(given, rows, 0, built, {role: Role(count=2)})[role] for _ in range(2))
+    first, second = (_make_views(built, modalities, role, given) for _ in range(2))
     for name, modality in modalities.items():
         for one, same in zip(first, second, strict=True):
             if not torch.equal(one[name], same[name]):

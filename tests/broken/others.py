@@ -33,6 +33,9 @@ BROKEN = {
     "matches_its_method": lambda folder: RecipeSpec(**KNOWN, method="simclr", settings={"method.temprature": 0.2}),
     "can_be_read": study("axis: {}"),
     "has_a_smoke_scale": study("{name: s, summary: s, scales: {smoke: {base: {seeds: [0]}}}}"),
+    "has_valid_outputs": study(
+        "{name: s, summary: s, axes: {train.epochs: [1]}, scales: {smoke: {cost: c}, paper: {cost: c, figures: [{x: epoch}, {x: train.epoch}]}}}"
+    ),
     "has_an_implementation": lambda folder: ExecutorSpec(**SETTINGS, build="tests.broken.others:absent"),
     "reports_missing_requirements": lambda folder: ExecutorSpec(
         **SETTINGS, build=lambda config: None, missing=lambda: 3

@@ -30,6 +30,20 @@ def forgetful(folder):
     return OperationSpec(**SETTINGS, build=build, layouts=frozenset({"image"}))
 
 
+def imprecise(folder):
+    """Divide by the difference of 1 and 1.001, which is 0 in half precision."""
+
+    def change(x, draws):
+        near = (torch.full((1, 1), 1.001) @ torch.ones(1, 1)).squeeze()
+        return x * 0.001 / (near - 1)
+
+    imprecise_one = operation(change)(folder)
+    return [
+        imprecise_one,
+        AugmentationSpec(**{**KNOWN, "name": "whole"}, operations={"one": OperationStep(operation="broken")}),
+    ]
+
+
 def set_of(folder, name):
     brighter = operation(lambda x, draws: x + 1)(folder)
     return [brighter, AugmentationSpec(**{**KNOWN, "name": "whole"}, operations={"one": OperationStep(operation=name)})]
@@ -44,4 +58,5 @@ BROKEN = {
     "treats_samples_independently": operation(lambda x, draws: (x - x.mean()).clamp(0, 1)),
     "uses_installed_operations": lambda folder: set_of(folder, "brokn"),
     "makes_valid_views": lambda folder: set_of(folder, "broken"),
+    "makes_valid_views_under_autocast": imprecise,
 }

@@ -12,7 +12,8 @@ from sslbench.app.run import run_requests
 from sslbench.config.choices import choose
 from sslbench.config.run_names import run_id
 from sslbench.progress import NoDisplay
-from tests.stage_plans import ALL, CATALOG, MACHINE, answers_of, changed, folder, image_tree, keys_of, planned
+from sslbench.testing.plans import STAGE_KINDS, stage_keys
+from tests.stage_plans import CATALOG, MACHINE, answers_of, changed, folder, image_tree, planned
 
 
 def relabeled(name: str):
@@ -79,9 +80,9 @@ def with_versions(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
 
 def test_the_version_of_a_package_of_weights_is_part_of_the_encoder(monkeypatch):
     more = ("backbone.name=tf_efficientnet_lite0", "method.package=some-weights", "view.size=32", "protocols=[knn]")
-    before = keys_of(planned(*more, method="pretrained"))
+    before = stage_keys(planned(*more, method="pretrained"))
     with_versions(monkeypatch, some_weights="2.0")
-    after = keys_of(planned(*more, method="pretrained"))
+    after = stage_keys(planned(*more, method="pretrained"))
     assert before["prepare"] == after["prepare"]
     assert not before["pretrain"] & after["pretrain"]
     assert environment.versions(("some-weights",)) == {"some-weights": "2.0"}
@@ -92,9 +93,9 @@ def test_a_library_matters_only_to_what_names_it(monkeypatch):
         name: planned(f"backbone.name={name}", "view.size=32", "protocols=[knn]", method="random-init")
         for name in ("micro-cnn", "tf_efficientnet_lite0")
     }
-    before = {name: keys_of(plan) for name, plan in plans.items()}
+    before = {name: stage_keys(plan) for name, plan in plans.items()}
     with_versions(monkeypatch, timm="99", torchvision="99")
-    after = {name: keys_of(plan) for name, plan in plans.items()}
+    after = {name: stage_keys(plan) for name, plan in plans.items()}
     assert before["micro-cnn"] == after["micro-cnn"]
     assert not before["tf_efficientnet_lite0"]["pretrain"] & after["tf_efficientnet_lite0"]["pretrain"]
 
@@ -114,10 +115,10 @@ def test_versions_of_what_finds_cells_are_part_of_the_cells(monkeypatch):
 
 
 def test_the_version_of_the_harness_is_part_of_every_stage(monkeypatch):
-    before = keys_of(planned())
+    before = stage_keys(planned())
     with_versions(monkeypatch, sslbench="99")
-    after = keys_of(planned())
-    assert all(not before[kind] & after[kind] for kind in ALL)
+    after = stage_keys(planned())
+    assert all(not before[kind] & after[kind] for kind in STAGE_KINDS)
 
 
 @pytest.mark.parametrize("method", ["raw-features", "random-init"])
@@ -153,7 +154,7 @@ def test_two_orders_of_datasets_are_two_runs():
 
 
 def test_a_dataset_named_twice_is_measured_once():
-    assert keys_of(planned(data="digits+digits")) == keys_of(planned())
+    assert stage_keys(planned(data="digits+digits")) == stage_keys(planned())
 
 
 def test_files_of_equal_names_sizes_and_times_are_different(tmp_path):

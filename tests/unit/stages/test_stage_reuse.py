@@ -14,7 +14,8 @@ from sslbench.config.plan_stages import split_plan
 from sslbench.config.request import read_request
 from sslbench.config.run_names import run_id
 from sslbench.data.prepare import prepare
-from tests.stage_plans import ALL, CATALOG, MACHINE, answers_of, changed, folder, image_tree, keys_of, planned
+from sslbench.testing.plans import STAGE_KINDS, stage_keys
+from tests.stage_plans import CATALOG, MACHINE, answers_of, changed, folder, image_tree, planned
 
 
 @pytest.mark.parametrize("measure", ["[knn,linear,finetune,clustering,diagnostics]"])
@@ -29,7 +30,7 @@ def test_another_share_of_labels_leaves_everything_else(measure):
 
 def test_another_protocol_leaves_everything_else():
     first, second = planned("protocols=[knn,finetune]"), planned("protocols=[knn,finetune,diagnostics]")
-    one, other = keys_of(first), keys_of(second)
+    one, other = stage_keys(first), stage_keys(second)
     assert (one["prepare"], one["pretrain"]) == (other["prepare"], other["pretrain"])
     assert (len(other["extract"] - one["extract"]), one["extract"] <= other["extract"]) == (1, True)
     assert answers_of(first).items() <= answers_of(second).items()
@@ -163,7 +164,7 @@ SWITCHED_ON = [
 @pytest.mark.parametrize(("base", "setting", "kind"), SWITCHED_ON, ids=[setting for _, setting, _ in SWITCHED_ON])
 def test_settings_that_act_change_the_keys_of_what_they_act_on(base, setting, kind):
     found = changed(planned(*base), planned(*base, setting))
-    assert ALL[ALL.index(kind) :] == tuple(one for one in ALL if one in found)
+    assert STAGE_KINDS[STAGE_KINDS.index(kind) :] == tuple(one for one in STAGE_KINDS if one in found)
 
 
 def test_an_official_split_needs_no_folds(tmp_path):
@@ -177,8 +178,8 @@ def test_an_official_split_needs_no_folds(tmp_path):
 
 def test_frozen_weights_are_one_encoder_for_all_seeds():
     more = ("backbone.name=tf_efficientnet_lite0", "method.weights=weights.pt", "view.size=32", "seeds=[0,1,2]")
-    keys = keys_of(planned(*more, "protocols=[knn]", method="pretrained"))
-    assert [len(keys[kind]) for kind in ALL] == [1, 1, 1, 3]
+    keys = stage_keys(planned(*more, "protocols=[knn]", method="pretrained"))
+    assert [len(keys[kind]) for kind in STAGE_KINDS] == [1, 1, 1, 3]
 
 
 METHODS = [
