@@ -21,8 +21,6 @@ from sslbench_microscopy.framing import frame
 from sslbench_microscopy.sources import images_of
 
 from sslbench.api import DataBroken, DataMissing, Dataset, RequestError, Source
-from sslbench.study.definition import read_study
-from sslbench.study.grid import make_points
 from sslbench.testing import conformance
 from sslbench.testing.plans import open_dataset, plan_study
 
@@ -212,11 +210,6 @@ def test_the_published_grids_are_planned_without_their_data(scale, rows):
     assert (len(grid.rows), grid.placeholders) == (rows, ("bbbc021",))
     untrained = {(row.plan.method.component.name, row.is_secondary) for row in grid.rows if not row.plan.spec.trains}
     assert untrained == {("pretrained", False)} | ({("random-init", True)} if scale == "paper" else set())
-
-
-def test_a_point_may_remove_a_setting_of_the_base():
-    frozen = next(p for p in make_points(read_study(STUDY, "laptop"), []) if p.labels["views"] == "frozen")
-    assert frozen.tree["backbone"] == {"name": "tf_efficientnet_lite0"}
 
 
 def test_crops_of_one_image_stay_on_one_side(shared, tmp_path, cli):

@@ -24,10 +24,9 @@ from sslbench_plankton.datasets.zoolake import ZoolakeConfig
 from sslbench_plankton.datasets.zoolake_reader import open_zoolake as zoolake
 
 from sslbench.api import DataBroken, DataMissing, Source
-from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.data.splits import SplitSettings, divide
 from sslbench.testing import conformance
-from sslbench.testing.plans import open_dataset
+from sslbench.testing.installed import specs_of
+from sslbench.testing.plans import divide_part, open_dataset
 
 RNG = np.random.default_rng(0)
 
@@ -272,16 +271,12 @@ def test_totals_that_are_known_are_verified(shared, cli, tmp_path):
 
 
 def test_every_plankton_card_states_where_it_is_from():
-    found = [c for c in discover(installed_entries()).all("dataset") if "plankton" in str(c.origin)]
-    published = [
-        component
-        for component in found
-        if component.spec.card.source != "a folder" and not component.spec.card.embedded
-    ]
+    found = specs_of("sslbench-plankton", "dataset")
+    published = [spec for spec in found if spec.card.source != "a folder" and not spec.card.embedded]
     assert len(published) == 9  # in addition to folders of users, and generated data
-    for component in published:
-        card = component.spec.card
-        assert any(word in card.source + card.obtain for word in ("doi", "Fairdata", "github.com")), component.name
+    for spec in published:
+        card = spec.card
+        assert any(word in card.source + card.obtain for word in ("doi", "Fairdata", "github.com")), spec.name
         assert card.license
         assert card.modalities
 
@@ -291,13 +286,14 @@ def test_no_split_cuts_a_sampling_burst_of_the_time_stamped_camera(shared):
         "root": str(shared / "cross_instrument_plankton"), "levels": ["instrument", "class"],
         "columns": {"second": r"SPC-PWSSC-(\d+)-"},
     }  # fmt: skip
-    dataset = open_dataset("plankton-folder", settings)[0].dataset
+    (part,) = open_dataset("plankton-folder", settings)
+    dataset = part.dataset
     seconds = dataset.columns["second"]
     assert {len(set(seconds[dataset.columns["instrument"] == name]) - {""}) for name in ("ISIIS", "ZooScan")} == {0}
-    rule = SplitSettings(transfer="instrument", bank="SPC", query="SPC", groups="second", group_gap=600)
+    rule = {"transfer": "instrument", "bank": "SPC", "query": "SPC", "groups": "second", "group_gap": 600}
     queries = []
     for fold in range(5):
-        division = divide(dataset.labels, dataset.columns, rule, fold, ())
+        division = divide_part(part, rule, fold)
         sides = [np.sort(seconds[rows].astype(float)) for rows in (division.bank, division.validation, division.query)]
         for place, side in enumerate(sides):
             for other in sides[place + 1 :]:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import sslbench_plankton.studies
 
-from sslbench.config.plan_stages import split_plan
-from sslbench.testing.plans import plan_study
+from sslbench.testing.plans import plan_study, stage_keys
 
 PLANKTON_MAE = Path(sslbench_plankton.studies.__file__).parent / "plankton_mae.yaml"
 
@@ -16,7 +15,7 @@ def test_the_plankton_study_can_be_planned_on_the_data_that_it_names(shared, mon
     monkeypatch.setenv("SSLBENCH_SOURCES", str(shared))
     grid = plan_study(PLANKTON_MAE, "laptop")
     assert len(grid.rows) == 40
-    trained = {split_plan(row.plan).trainings[0].pretrain.key for row in grid.rows}
+    trained = {key for row in grid.rows for key in stage_keys(row.plan)["pretrain"]}
     assert len(trained) == 5
     by_arm = {row.points[0]["initialization"]: row.plan for row in grid.rows}
     sizes = {arm: len(plan.pretrain_parts[0].dataset.labels) for arm, plan in by_arm.items()}

@@ -21,8 +21,7 @@ from sslbench_vision.datasets.image_folder_layout import AmbiguousLayoutError, r
 import sslbench
 from sslbench.api.errors import DataBroken, DataMissing, RequestError, UnexpectedFormat
 from sslbench.api.image_listing import list_images
-from sslbench.data.splits import SplitSettings
-from sslbench.data.summary import describe_summary, summarize_data
+from sslbench.testing.plans import describe_part, open_dataset
 
 
 def test_class_folders_at_any_depth(tmp_path):
@@ -276,25 +275,27 @@ def test_an_opened_folder_keeps_its_fingerprint(tmp_path):
 
 
 def test_identical_files_are_counted_and_can_be_kept_together_or_dropped(tmp_path):
+    def describe(**splits) -> str:
+        (part,) = open_dataset("image-folder", {"root": str(root)})
+        return "\n".join(describe_part(part, splits))
+
     root = write(tmp_path / "set", *(f"{c}/{n}.png" for c in "ab" for n in range(10)))
     for path in sorted(root.rglob("*.png")):
         shutil.copy(path, path.with_name(f"{path.stem} copy.png"))
     shutil.copy(root / "a/0.png", root / "b/from a.png")
-    found = open_images(root)
-    copies = summarize_data("set", found, SplitSettings()).copies
-    assert (copies.samples, copies.across_classes) == (21, 2)
-    assert copies.in_training
-    together = SplitSettings(groups="copy")
-    assert summarize_data("set", found, together).copies.in_training == 0
-    lines = "\n".join(describe_summary(summarize_data("set", found, SplitSettings())))
-    assert "2 of them in different classes" in lines
-    assert "splits.groups=copy keeps identical files on one side" in lines
+    described = describe()
+    assert "identical samples: 21, such as a/0 copy.png and a/0.png; 2 of them in different classes; " in described
+    assert "test samples of the first fold are identical to training samples" in described
+    assert "splits.groups=copy keeps identical files on one side" in described
+    together = describe(groups="copy")
+    assert "2 of them in different classes" in together
+    assert "identical to training samples" not in together
     shutil.copy(root / "a/1.png", write(root, "unlabeled/other.png") / "unlabeled/same.png")
     single = open_images(root, copies="drop")
     assert labels_of(single)["a/1 copy.png"] == "a", "the labeled one of a labeled and an unlabeled file is kept"
     single = open_images(root, copies="drop", skip=("unlabeled",))
     assert len(single.labels) == 19, "one of each, and none of the image that is in two classes"
-    assert summarize_data("set", single, SplitSettings()).copies is None
+    assert len(set(single.contents())) == 19
 
 
 def test_what_was_found_is_printed_and_recorded(tmp_path, cli):

@@ -15,13 +15,12 @@ from sslbench_vision.operations import crops_operation as crops
 from sslbench_vision.operations import geometry_operation as geometry
 from sslbench_vision.operations.color import ColorJitterConfig, GrayConfig, InvertConfig, SolarizeConfig
 from sslbench_vision.operations.crops import CenterCropConfig, PadConfig, RandomResizedCropConfig
-from sslbench_vision.operations.geometry import AffineConfig, FlipConfig
+from sslbench_vision.operations.geometry import FlipConfig
 from torchvision.transforms import InterpolationMode, RandomResizedCrop
 from torchvision.transforms import functional as tv
 
 from sslbench.api import KeyedRandom, Modality, OperationParts
 from sslbench.api.image_boxes import crop_resize
-from sslbench.data.views import BuiltAugmentation, BuiltOperation, ViewMaker
 from sslbench.testing.random_numbers import keyed_random
 
 CLOSE = 1e-4
@@ -202,79 +201,3 @@ def test_boxes_stay_inside_the_canvas(height, width, low, seed, aspect):
     assert (top + rows <= height).all()
     assert (left + columns <= width).all()
     assert torch.isfinite(crop_resize(torch.rand(32, 1, height, width), boxes, (8, 8))).all()
-
-
-def maker() -> ViewMaker:
-    return ViewMaker(
-        modalities={"image": Modality(layout="image", shape=(3, 64, 64))}, sizes={"image": (64, 64)}, seed=3
-    )
-
-
-def an_augmentation(*names: str) -> BuiltAugmentation:
-    made = {
-        "crop": BuiltOperation(name="crop", p=(1.0,), operation=crops.RandomResizedCrop(RandomResizedCropConfig(size=64), parts())),
-        "affine": BuiltOperation(name="affine", p=(0.5,), operation=geometry.affine(AffineConfig(), parts())),
-        "jitter": BuiltOperation(name="jitter", p=(0.8,), operation=color.jitter(ColorJitterConfig(), parts())),
-        "flip": BuiltOperation(name="flip", p=(0.5,), operation=geometry.flip_horizontally(FlipConfig(), parts())),
-    }  # fmt: skip
-    return BuiltAugmentation(name="set", weight=1.0, roles={"view": [made[name] for name in names]})
-
-
-def test_a_sample_gets_the_same_view_in_any_batch(photos):
-    from sslbench.api import Role
-
-    rows, roles = torch.arange(16), {"view": Role(count=2)}
-    augmentation = an_augmentation("crop", "affine", "jitter", "flip")
-    complete = maker().make({"image": photos}, rows, 1, augmentation, roles)["view"]
-    order = torch.tensor([9, 3, 12])
-    few = maker().make({"image": photos[order]}, order, 1, augmentation, roles)["view"]
-    for both in range(2):
-        assert torch.allclose(complete[both]["image"][order], few[both]["image"], atol=1e-6)
-    assert not torch.allclose(complete[0]["image"], complete[1]["image"])
-
-
-def test_leaving_an_operation_out_leaves_the_others_draws(photos):
-    from sslbench.api import Role
-
-    rows, roles = torch.arange(16), {"view": Role(count=1)}
-    with_jitter = maker().make({"image": photos}, rows, 0, an_augmentation("jitter", "crop", "flip"), roles)
-    without = maker().make({"image": photos}, rows, 0, an_augmentation("crop", "flip"), roles)
-    jittered = draws_of_jitter(photos)
-    expected = maker().make({"image": jittered}, rows, 0, an_augmentation("crop", "flip"), roles)
-    assert torch.allclose(with_jitter["view"][0]["image"], expected["view"][0]["image"], atol=1e-5)
-    assert not torch.allclose(with_jitter["view"][0]["image"], without["view"][0]["image"])
-
-
-def draws_of_jitter(photos: torch.Tensor) -> torch.Tensor:
-    """The images after the jitter of `an_augmentation` alone, at their own size."""
-    from sslbench.api import Role
-
-    only = maker().make({"image": photos}, torch.arange(16), 0, an_augmentation("jitter"), {"view": Role(count=1)})
-    return only["view"][0]["image"]
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_every_augmentation_makes_views_under_autocast(photos, channels):
-    """The alignment diagnostic makes its views there: a crop then leaves half precision, which the next operation gets."""
-    from sslbench.api import Role
-    from sslbench.catalog.discovery import discover, installed_entries
-    from sslbench.config.choices import choose_augmentations
-    from sslbench.train.build import build_augmentation
-
-    catalog, problems = discover(installed_entries()), list[str]()
-    modalities = {"image": Modality(layout="image", shape=(channels, 64, 64))}
-    view_maker = ViewMaker(modalities=modalities, sizes={"image": (64, 64)}, seed=3)
-    tried = 0
-    for component in catalog.all("augmentation"):
-        if component.origin.distribution != "sslbench-vision":
-            continue
-        (planned,) = choose_augmentations(catalog, {"name": component.name}, ["view"], problems)
-        built = build_augmentation(planned.reset_unused(64), modalities, None)
-        with torch.autocast("cpu", torch.bfloat16):
-            views = view_maker.make(
-                {"image": photos[:, :channels]}, torch.arange(16), 0, built, {"view": Role(count=1)}
-            )
-        assert torch.isfinite(views["view"][0]["image"].float()).all(), component.name
-        tried += 1
-    assert problems == []
-    assert tried > 5

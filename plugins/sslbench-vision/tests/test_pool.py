@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from collections import Counter
@@ -12,7 +11,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from rich.console import Console
 from sslbench_vision.datasets.pool_rules import (
     REASONS,
     Member,
@@ -24,8 +22,6 @@ from sslbench_vision.datasets.pool_rules import (
 
 import sslbench
 from sslbench.api.errors import RequestError, SslbenchError
-from sslbench.catalog.metrics import core_metrics
-from sslbench.report.console.terminal import show_results
 from sslbench.testing.plans import SMALL_RUN
 
 
@@ -88,7 +84,7 @@ def test_no_image_or_class_of_a_target_is_kept(target, one, two, by_name):
         assert row["images"] == row["kept"] + sum(row[reason] for reason in REASONS)
 
 
-def test_a_run_on_a_pool_reports_its_training_data(tmp_path):
+def test_a_run_on_a_pool_reports_its_training_data(tmp_path, cli):
     from PIL import Image
     from sklearn.datasets import load_digits
 
@@ -105,19 +101,26 @@ def test_a_run_on_a_pool_reports_its_training_data(tmp_path):
     tree = {"method": {"name": "mae"}, "data": target, "pretrain": {"pool": "pool", "settings": pool}}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
     settings = {**SMALL_RUN, "backbone.depth": 1, "view.size": 8, "protocols": ["knn"], "baselines": "random-init"}
-    results = sslbench.run("", "", out=tmp_path / "runs", config=tmp_path / "run.yaml", settings=settings)
-    record = results.records[0]
+    overrides = [f"{name}={json.dumps(value)}" for name, value in settings.items()]
+    answer = cli(
+        "run",
+        "--config",
+        str(tmp_path / "run.yaml"),
+        "--out",
+        str(tmp_path / "runs"),
+        *overrides,
+        env={"COLUMNS": "160"},
+    )
+    assert answer.returncode == 0, answer.stderr
+    records = sslbench.load_results(tmp_path / "runs").records
+    (record,) = [record for record in records if record.method["name"] == "mae"]
     assert record.status == "done", record.reason
     assert record.pool.startswith("pool-")
     assert record.training[0]["samples"] == 80
     assert record.pretrained_on[0]["account"]["rows"][1] == ["other", 81, 0, 1, 0, 0, 0, 0, 80]
-    console = Console(width=160, file=io.StringIO())
-    show_results(console, results, core_metrics())
-    shown = console.file.getvalue()
-    assert "pool: training data" in shown
-    row = next(line for line in shown.split("\n") if line.startswith("other"))
+    assert "pool: training data" in answer.stdout
+    row = next(line for line in answer.stdout.splitlines() if line.startswith("other"))
     assert row.split()[1:] == ["81", "0", "1", "0", "0", "0", "0", "80"]
-    json.dumps(record.pretrained_on)
 
 
 def test_settings_without_a_pool_are_rejected():

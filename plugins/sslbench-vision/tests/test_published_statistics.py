@@ -21,8 +21,6 @@ import sslbench
 from sslbench.api.errors import RequestError, Unavailable
 from sslbench.api.modules import PublishedWeights
 from sslbench.api.values import Modality
-from sslbench.catalog.discovery import discover, installed_entries
-from sslbench.results.export import export_run
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 SIDE = 80
@@ -203,11 +201,12 @@ def test_statistics_that_cannot_be_meant_are_refused(values):
         sslbench.run("pretrained", "digits", settings=settings)
 
 
-def test_an_exported_encoder_is_measured_as_it_was_with_its_statistics_on_the_card(tmp_path):
+def test_an_exported_encoder_is_measured_as_it_was_with_its_statistics_on_the_card(tmp_path, cli):
     settings = {"seeds": [0], "baselines": "none", "protocols": ["knn"], "backbone.name": "micro-cnn"}
     training = {"train.epochs": 1, "train.batch_size": 64, "augmentation.name": "crop"}
     trained = sslbench.run("simclr", "digits", out=tmp_path, settings=settings | training).records[0]
-    export_run(tmp_path / trained.run, tmp_path / "exported", None, discover(installed_entries(), disabled=()))
+    answer = cli("export", str(tmp_path / trained.run), "--to", str(tmp_path / "exported"))
+    assert answer.returncode == 0, answer.stderr
     exported = tmp_path / "exported" / trained.run / "image-micro-cnn-seed0.safetensors"
     complete = tmp_path / trained.run / "encoder-seed0-fold0.safetensors"
     own = trained.training[0]["encoders"]["image"]

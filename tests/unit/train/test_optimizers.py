@@ -146,6 +146,27 @@ def test_groups_can_be_constant_or_frozen_at_first():
     assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([0.5, 2.0])
 
 
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "lars"])
+def test_neither_gradient_nor_momentum_nor_decay_moves_a_group_before_its_epoch(name):
+    class LateHead(LinearObjective):
+        def groups(self):
+            head = ParameterGroup(parameters=(self.layer.weight,), from_epoch=1)
+            return (ParameterGroup(parameters=(self.layer.bias,)), head)
+
+    objective = LateHead()
+    settings = TrainSettings(optimizer=name, lr=0.1, weight_decay=0.1, momentum=0.9, schedule="constant", epochs=4)
+    optimizer = build_optimizer(objective, settings)
+    moved = []
+    for epoch in (0, 0, 1):
+        before = objective.layer.weight.detach().clone()
+        for parameter in objective.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        set_lr_and_decay(optimizer, settings, epoch)
+        optimizer.step()
+        moved.append(not torch.equal(before, objective.layer.weight))
+    assert moved == [False, False, True]
+
+
 def test_lars_follows_its_equation():
     weight, bias = nn.Parameter(torch.tensor([[3.0, 4.0]])), nn.Parameter(torch.tensor([1.0]))
     groups = [{"params": [weight], "weight_decay": 0.1, "lr": 0.5}, {"params": [bias], "weight_decay": 0.0, "lr": 0.5}]
