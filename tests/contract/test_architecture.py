@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import sslbench
 from sslbench.api import hooks
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,59 @@ def test_import_rules_cover_every_package():
     assert set(of_protocols["forbidden_modules"]) == {f"sslbench.{name}" for name in names - {"api", "protocols"}}
 
 
+def used_names(source: str) -> set[str]:
+    """Dotted names that a file imports, that it takes from the package `sslbench`, and that its texts consist of."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "sslbench":
+            found.add(f"sslbench.{node.attr}")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found |= {node.value} if re.fullmatch(r"sslbench(\.\w+)+", node.value) else set()
+    return found
+
+
+def internal_names(source: str) -> set[str]:
+    """Names in a plugin's file of what plugins and their tests may not use."""
+    allowed = {"api", "testing", *sslbench.__all__}
+    parts = [name.split(".") for name in used_names(source)]
+    return {".".join(name) for name in parts if name[0] == "sslbench" and len(name) > 1 and name[1] not in allowed}
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("from sslbench import pipeline", {"sslbench.pipeline"}),
+        ("from sslbench.pipeline import stages", {"sslbench.pipeline.stages"}),
+        ("import sslbench.pipeline.stages as s", {"sslbench.pipeline.stages"}),
+        ("def f():\n    from sslbench.study.grid import make_grid", {"sslbench.study.grid.make_grid"}),
+        ("from sslbench import *", {"sslbench.*"}),
+        ("import sslbench\nsslbench.pipeline.stages.make_stages()", {"sslbench.pipeline"}),
+        ("patch('sslbench.pipeline.stages.draw')", {"sslbench.pipeline.stages.draw"}),
+        ("import sslbench\nsslbench.run('simclr', 'digits')", set()),
+        ("from sslbench import load_results, testing\nfrom sslbench.api import Batch", set()),
+        ("from sslbench.testing.plans import plan_run", set()),
+        ("import sslbench_vision.pipeline", set()),
+    ],
+)
+def test_an_import_of_the_harness_is_found(line, found):
+    assert internal_names(line) == found
+
+
+@pytest.mark.parametrize("folder", ["src", "tests"])
+def test_plugins_and_their_tests_use_the_contract_the_kit_and_the_public_functions(folder):
+    plugins = {path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml")}
+    assert len(plugins) >= 5
+    for plugin in plugins:
+        files = sorted((plugin / folder).rglob("*.py"))
+        assert files, f"{plugin.name} has no {folder}"
+        for path in files:
+            assert not internal_names(path.read_text()), path
+
+
 def test_tests_of_a_plugin_need_no_other_plugin():
     """They import the core, their plugin and the plugins that it declares; a module of another folder of tests is not there."""
     for plugin in sorted((ROOT / "plugins").glob("*/pyproject.toml")):
@@ -70,13 +124,12 @@ def test_tests_of_a_plugin_need_no_other_plugin():
         allowed = {
             re.split(r"[<>=\[]", name)[0].replace("-", "_") for name in [declared["name"], *declared["dependencies"]]
         }
-        files = sorted((plugin.parent / "tests").glob("test_*.py"))
-        assert files, f"{plugin.parent.name} has no tests of its own"
-        assert (plugin.parent / "tests/conftest.py").exists(), plugin.parent.name
+        files = sorted((plugin.parent / "tests").rglob("*.py"))
+        assert any(path.name.startswith("test_") for path in files), f"{plugin.parent.name} has no tests of its own"
+        assert (plugin.parent / "tests/conftest.py") in files, plugin.parent.name
         for path in files:
-            imported = set(
-                re.findall(r"^\s*(?:from|import) (sslbench_\w+|tests)\b", path.read_text(), flags=re.MULTILINE)
-            )
+            packages = {name.split(".")[0] for name in used_names(path.read_text())}
+            imported = {name for name in packages if name.startswith("sslbench_") or name == "tests"}
             assert imported <= allowed, (path, imported - allowed)
 
 
