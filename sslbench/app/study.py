@@ -27,7 +27,7 @@ from sslbench.report.console.costs import doubt_lines, stage_lines
 from sslbench.report.console.study_progress import StudyProgress, describe_worker
 from sslbench.report.published import compare_with_published
 from sslbench.report.study import Report, find_unknown_names, make_report
-from sslbench.report.tables import ReportTable
+from sslbench.report.tables import EffectReport
 from sslbench.results.frames import Results, read_record
 from sslbench.results.store import Store
 from sslbench.stages.graph import Run
@@ -136,10 +136,10 @@ def report(opened: OpenedStudy) -> Report:
     return make_report(opened.study, results, points, opened.folder.path, opened.metrics, published)
 
 
-def class_effects(opened: OpenedStudy, settings: ClassEffectSettings, folder: Path) -> Sequence[ReportTable]:
+def class_effects(opened: OpenedStudy, settings: ClassEffectSettings, folder: Path) -> EffectReport:
     """Make tables and figures of an axis's effect on each class; raises RequestError if it cannot be tested."""
     results, points = _results(opened)
-    return class_effect_report(opened.study, results, points, settings, folder)
+    return class_effect_report(opened.study, results, points, settings, opened.metrics, folder)
 
 
 def _results(opened: OpenedStudy) -> tuple[Results, Mapping[str, Sequence[Mapping[str, Any]]]]:

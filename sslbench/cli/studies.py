@@ -84,18 +84,19 @@ def study_report(study: StudyName, overrides: Overrides = None, scale: ScaleName
 @app.command("class-effects")
 def class_effects(
     study: StudyName,
-    axis: Annotated[str, typer.Option(help="numeric axis of the study whose effect on classes is tested")],
+    axis: Annotated[str, typer.Option(help="axis of the study whose effect on classes is tested")],
     overrides: Overrides = None,
     scale: ScaleName = "",
     protocol: Annotated[str, typer.Option(help="protocol whose predictions are tested")] = "linear",
     metric: Annotated[str, typer.Option(help="score of a class: recall, precision or f1")] = "recall",
     source: Annotated[str, typer.Option(help="classes, or datasets: the accuracy of each dataset")] = "classes",
+    reference: Annotated[str, typer.Option(help="value that the others of an axis of names are compared with")] = "",
     compare_protocol: Annotated[str, typer.Option(help="second protocol whose trends are compared")] = "",
     basis: Annotated[str, typer.Option(help="what trends are tested on: seeds, means, all or ranks")] = "seeds",
     correction: Annotated[str, typer.Option(help="correction of p-values: raw, bh or holm")] = "bh",
     out: Out = Path("runs"),
 ) -> None:
-    """Test how a numeric setting changes the recall of each class, from the finished runs of a study."""
+    """Test how an axis changes the recall of each class: trends along numbers, differences between names."""
     from sslbench.app import study as commands
     from sslbench.convert import convert
     from sslbench.report.console.study_progress import study_progress_for
@@ -103,7 +104,7 @@ def class_effects(
     from sslbench.study.definition import ClassEffectSettings
 
     console, problems = make_console(), list[str]()
-    wanted = {"axis": axis, "protocol": protocol, "metric": metric, "source": source}
+    wanted = {"axis": axis, "reference": reference, "protocol": protocol, "metric": metric, "source": source}
     wanted |= {"compare_protocol": compare_protocol, "basis": basis, "correction": correction}
     settings = convert(wanted, ClassEffectSettings, "class-effects", problems)
     if problems:
@@ -111,7 +112,7 @@ def class_effects(
     requests, _ = commands.split_overrides(overrides or [])
     opened = commands.open_study(catalog_of(), study, scale, requests, out, study_progress_for(console), announce=True)
     folder = opened.folder.path / "class-effects" / settings.name
-    show_tables(console, commands.class_effects(opened, settings, folder), folder)
+    show_tables(console, commands.class_effects(opened, settings, folder).tables, folder)
     console.print(f"\ntables and figures: {folder}", highlight=False, markup=False, soft_wrap=True)
 
 

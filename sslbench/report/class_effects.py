@@ -1,4 +1,4 @@
-"""Write tables and figures of how a numeric setting changes per-class scores."""
+"""Write tables and figures of how an axis of a study changes per-class scores; here for axes of numbers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from sslbench.analysis.tables.selection import RUN_FACTS, classes_frame, select,
 from sslbench.api.errors import RequestError
 from sslbench.api.files import write_atomically
 from sslbench.api.suggestions import did_you_mean
+from sslbench.catalog.metrics import MetricTable
+from sslbench.report.class_differences import name_effect_report
 from sslbench.report.figures.class_effect_figures import draw_counts, draw_curves
-from sslbench.report.tables import ReportTable, markdown
+from sslbench.report.tables import EffectReport, ReportTable, markdown
 from sslbench.results.frames import Results
 from sslbench.results.marks import with_marks
 from sslbench.study.definition import ClassEffectSettings, Study
@@ -27,6 +29,13 @@ from sslbench.study.definition import ClassEffectSettings, Study
 EXTREMES, MIN_CONFUSION = 5, 0.02
 SWEEPS, GAINS = (6, 10, 20), (0.05, 0.1, 0.2)
 ALONG = "along the fitted line from the lowest to the highest setting,"
+FIGURES = (
+    (
+        "curves",
+        "Score of every class by setting; the classes that change most are in color, with one standard deviation over seeds",
+    ),
+    ("trends", "Number of classes that rise and fall, tested on seed means"),
+)
 HALF = "± half-width of the 95 % interval over seeds"
 Points = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -43,32 +52,36 @@ class ClassEffects:
 
 
 def class_effect_report(
-    study: Study, results: Results, points: Points, request: ClassEffectSettings, folder: Path
-) -> tuple[ReportTable, ...]:
+    study: Study, results: Results, points: Points, request: ClassEffectSettings, metrics: MetricTable, folder: Path
+) -> EffectReport:
     """Estimate the effects on every class and write tables and figures into `folder`.
 
     Raises RequestError if the axis or protocol does not allow it.
     """
+    axes = {axis.name: axis for axis in study.axes}
+    if request.axis not in axes:
+        problem = f"class_effects: axis {request.axis}: study {study.name!r} has no such axis"
+        raise RequestError([f"{problem}{did_you_mean(request.axis, [*axes])}"])
+    if pd.to_numeric(pd.Series([*axes[request.axis].values]), errors="coerce").isna().all():
+        return name_effect_report(study, results, points, request, metrics, folder)
+    if request.reference:
+        raise RequestError([
+            f"class_effects: reference={request.reference}: axis {request.axis} has numbers, whose trend is tested. Remove it"
+        ])  # fmt: skip
     effects = estimate_effects(study, results, points, request)
     tables = write_effects(effects, request, folder, np.random.default_rng(0))
     if not request.compare_protocol:
-        return tables
+        return EffectReport(tables=tables, figures=FIGURES)
     other = estimate_effects(study, results, points, replace(request, protocol=request.compare_protocol))
-    return (*tables, _write_agreement(effects, other, request, folder))
+    return EffectReport(tables=(*tables, _write_agreement(effects, other, request, folder)), figures=FIGURES)
 
 
 def estimate_effects(study: Study, results: Results, points: Points, request: ClassEffectSettings) -> ClassEffects:
     """Estimate the response of every class, in every group of runs that differ only in the axis.
 
-    Raises RequestError for an unknown or non-numeric axis, and if no finished run was evaluated with the protocol.
+    Raises RequestError if no finished run was evaluated with the protocol.
     """
     axes = [axis.name for axis in study.axes]
-    if request.axis not in axes:
-        raise RequestError(
-            [
-                f"class_effects: axis {request.axis}: study {study.name!r} has no such axis{did_you_mean(request.axis, axes)}"
-            ]
-        )
     overall_scores = _select_scores(study_frame(results.scores, points, several=False), request, request.overall)
     frame = overall_scores.assign(**{"class": overall_scores["dataset"]})
     if request.source == "classes":
@@ -118,11 +131,6 @@ def _select_scores(frame: pd.DataFrame, request: ClassEffectSettings, metric: st
             f"class_effects: protocol {request.protocol}: no finished run was evaluated with it. Evaluated: {available}"
         ])  # fmt: skip
     numbers = pd.to_numeric(chosen[request.axis], errors="coerce")
-    if numbers.isna().all():
-        values = ", ".join(map(str, chosen[request.axis].dropna().unique()[:4]))
-        raise RequestError(
-            [f"class_effects: axis {request.axis}: its values are not numbers ({values}). Name a numeric axis"]
-        )
     named = [with_marks(name, marks) for name, marks in zip(chosen["method"], chosen["marks"], strict=True)]
     return chosen.assign(**{request.axis: numbers}, method=named).dropna(subset=[request.axis])
 

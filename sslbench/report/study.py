@@ -29,7 +29,7 @@ from sslbench.catalog.metrics import MetricTable
 from sslbench.report.class_effects import class_effect_report
 from sslbench.report.coverage import describe_coverage
 from sslbench.report.figures.study_figures import draw_figure
-from sslbench.report.tables import Frames, ReportTable, build_frames, make_table, markdown
+from sslbench.report.tables import EffectReport, Frames, ReportTable, build_frames, make_table, markdown
 from sslbench.results.frames import Results
 from sslbench.study.definition import Expected, FigureSettings, Study, TableSettings
 from sslbench.study.published import read_published
@@ -47,7 +47,7 @@ class Report:
     expected: pd.DataFrame
     hypotheses: pd.DataFrame
     missing: tuple[str, ...]
-    class_effects: Mapping[str, tuple[ReportTable, ...]]
+    class_effects: Mapping[str, EffectReport]
     copied_figures: frozenset[str] = frozenset()
     published: tuple[PublishedComparison, ...] = ()
     coverage: tuple[str, ...] = ()
@@ -137,11 +137,11 @@ def make_report(
             missing.append(f"table {settings.name}: no matching run is done")
         else:
             tables.append(table)
-    class_effects: dict[str, tuple[ReportTable, ...]] = {}
+    class_effects: dict[str, EffectReport] = {}
     for request in (one for one in study.class_effects if one.axis not in study.dropped):
         try:
             class_effects[request.name] = class_effect_report(
-                study, results, points, request, folder / "class-effects" / request.name
+                study, results, points, request, metrics, folder / "class-effects" / request.name
             )
         except RequestError as error:
             missing += error.problems

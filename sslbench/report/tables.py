@@ -50,6 +50,14 @@ class ReportTable:
     note: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectReport:
+    """Tables of a class effect, and its figures: the name of each and its caption."""
+
+    tables: tuple[ReportTable, ...]
+    figures: tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frames:
     """Frames that tables are made from, with the study's labels; `absent` holds runs that are not done."""

@@ -12,7 +12,7 @@ axes:
 tables: [{name: accuracy, rows: [encoder, method.mask], columns: [protocol, metric]}]
 figures: [{name: mask, x: method.mask, hue: encoder, where: {protocol: knn, metric: macro_accuracy}}]
 hypotheses: [{claim: masking helps, greater: {method.mask: 0.75}, lesser: {method.mask: 0.25}, where: {protocol: knn, …}}]
-class_effects: [{axis: method.mask, protocol: knn}]      # the trend of every class along a numeric axis
+class_effects: [{axis: method.mask, protocol: knn}]      # how an axis changes every class
 published: ${folder}/published.csv        # published numbers: columns metric, value, spread, source, scale, facts and axes
 scales:
   smoke: {cost: a minute on two cores, base: {train.epochs: 1, seeds: [0]}, axes: {method.mask: [0.5]}}
@@ -99,9 +99,10 @@ class FigureSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassEffectSettings:
-    """Settings of one analysis of how a numeric axis changes the scores of classes."""
+    """Settings of one analysis of how an axis changes the scores of classes."""
 
-    axis: str = setting("", "Axis of numbers along which trends are tested.")
+    axis: str = setting("", "Axis: trends along numbers are tested, and the classes of names are compared.")
+    reference: str = setting("", "Value that all others of an axis of names are compared with ('': the first).")
     protocol: str = setting("linear", "Protocol whose answers are tested.")
     source: Literal["classes", "datasets"] = setting(
         "classes", "Test the score of each class, or the overall score of each dataset."
@@ -121,7 +122,8 @@ class ClassEffectSettings:
     def name(self) -> str:
         """Return the name of the result's folder."""
         rule = "" if (self.basis, self.correction) == ("seeds", "bh") else f"-{self.basis}-{self.correction}"
-        return f"{self.axis}-{self.protocol}-{self.score}{rule}"
+        against = f"-to-{self.reference}" if self.reference else ""
+        return f"{self.axis}-{self.protocol}-{self.score}{rule}{against}"
 
     def __post_init__(self) -> None:
         if self.source == "datasets" and self.metric != "recall":
@@ -170,7 +172,7 @@ class Content:
     tables: tuple[TableSettings, ...] = setting((), "Tables of the report.")
     figures: tuple[FigureSettings, ...] = setting((), "Figures of the report.")
     hypotheses: tuple[Hypothesis, ...] = setting((), "Claims that the report tests.")
-    class_effects: tuple[ClassEffectSettings, ...] = setting((), "Analyses of class effects along numeric axes.")
+    class_effects: tuple[ClassEffectSettings, ...] = setting((), "Analyses of how axes change the scores of classes.")
     published: Path | None = setting(None, "CSV file of published numbers, shown next to the study's own.")
     scales: Mapping[str, Scale | None] = setting_from(dict, "Variants of the study by name, such as smoke.")
     ranked_by: str = setting("", "Metric that orders the study's leaderboard ('': macro accuracy).")

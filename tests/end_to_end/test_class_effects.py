@@ -105,7 +105,22 @@ def test_a_study_may_ask_for_it(finished):
             ["--axis", "method.mask", "--source", "datasets", "--metric", "f1"],
             "class-effects.metric=f1",
         ),
-        (["--axis", "kind"], "class_effects: axis kind: its values are not numbers (a). Name a numeric axis"),
+        (
+            ["--axis", "kind", "--reference", "c"],
+            "class_effects: reference=c: axis kind has no such value",
+        ),
+        (
+            ["--axis", "kind", "--metric", "f1"],
+            "class_effects: metric=f1: the recalls of names are compared. Remove metric and source",
+        ),
+        (
+            ["--axis", "kind"],
+            "class_effects: axis kind, protocol knn: no finished run of 'a' and of another value predicted the same",
+        ),
+        (
+            ["--axis", "method.mask", "--reference", "0.5"],
+            "class_effects: reference=0.5: axis method.mask has numbers, whose trend is tested. Remove it",
+        ),
         (
             ["--axis", "method.mask", "--protocol", "finetune"],
             "class_effects: protocol finetune: no finished run was evaluated with it. Evaluated: knn, linear",
@@ -122,3 +137,40 @@ def test_what_cannot_be_judged_is_an_error_of_one_line(finished, cli, options, s
     assert answer.returncode == 2
     assert sentence in answer.stderr, answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+NAMES = {
+    "name": "names",
+    "base": {**TINY, "train.epochs": 1, "seeds": [0, 1], "data": "digits", "threads": 1, "protocols": ["knn"], "baselines": "none"},
+    "class_effects": [{"axis": "arm", "protocol": "knn", "reference": "untrained"}],
+    "axes": {
+        "arm": {"trained": {"method": "mae"}, "untrained": {"method": "random-init", "backbone": "micro-vit"}, "pixels": {"method": "raw-features"}},
+        "splits.label_fractions": {"few": {"splits.label_fractions": [0.2]}, "all": {"splits.label_fractions": [1.0]}},
+    },
+}  # fmt: skip
+
+
+def test_names_are_compared_class_by_class_on_the_same_samples(tmp_path, cli):
+    """The differences are those of the recalls of the records, for every arm and fraction of labels."""
+    (tmp_path / "names.yaml").write_text(yaml.safe_dump(NAMES, sort_keys=False))
+    answer = cli("study", "run", str(tmp_path / "names.yaml"), "--out", str(tmp_path / "runs"))
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    folder = tmp_path / "runs/studies/names/class-effects/arm-knn-recall-to-untrained"
+    found = pd.read_csv(folder / "differences.csv")
+    assert found.columns[:2].tolist() == ["splits.label_fractions", "arm"]
+    assert len(found) == 2 * 2 * 10
+    assert found["p_holm"].between(0, 1).all()
+    classes = sslbench.load_results(tmp_path / "runs").classes
+    classes = classes.assign(few=classes["setting"].str.contains("0.2"))
+    recalls = classes.groupby(["method", "few", "name"])["recall"].mean()
+    methods = {"trained": "mae", "pixels": "raw-features"}
+    for row in found.to_dict("records"):
+        place = (row["splits.label_fractions"] == "few", str(row["class"]))
+        assert row["recall"] == pytest.approx(recalls[methods[row["arm"]], *place])
+        assert row["reference_recall"] == pytest.approx(recalls["random-init", *place])
+        assert row["difference"] == pytest.approx(row["recall"] - row["reference_recall"])
+    overall = pd.read_csv(folder / "overall.csv")
+    assert (overall["better"] > 0).any()  # pixels of digits score far above an untrained encoder
+    page = (tmp_path / "runs/studies/names/index.html").read_text()
+    assert "class-effects/arm-knn-recall-to-untrained/differences.svg" in page
+    assert "arm: differences to untrained (knn)" in page

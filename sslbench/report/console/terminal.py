@@ -254,8 +254,8 @@ def show_report(console: Console, report: Report, folder: Path) -> None:
                 markup=False,
                 soft_wrap=True,
             )
-    for name, tables in report.class_effects.items():
-        show_tables(console, tables, folder / "class-effects" / name)
+    for name, effect in report.class_effects.items():
+        show_tables(console, effect.tables, folder / "class-effects" / name)
     if len(report.hypotheses):
         _print_titled(console, "hypotheses: differences paired over folds and seeds, ± half-width of the 95 % interval",
                 _text_table(report.hypotheses))  # fmt: skip

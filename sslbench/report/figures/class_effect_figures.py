@@ -1,4 +1,4 @@
-"""Draw class scores by a numeric setting, and the number of classes that rise and fall."""
+"""Draw class scores by a setting, the number of classes that rise and fall, and differences between names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from sslbench.report.figures.style import pyplot, save_figure
 
-HIGHLIGHTED, MAX_PANELS_PER_ROW = 6, 3
+HIGHLIGHTED, MAX_PANELS_PER_ROW, MAX_CLASSES = 6, 3, 40
 
 
 def draw_curves(
@@ -87,3 +87,34 @@ def draw_counts(counts: pd.DataFrame, by: Sequence[str], basis: str, source: str
             axes.bar_label(bars, fontsize=7, padding=2)
     grid.set_titles("{col_name}").set_axis_labels(f"{source} with a trend, by {basis}", "")
     save_figure(grid.figure, path, tight=True)
+
+
+def draw_differences(classes: pd.DataFrame, by: Sequence[str], reference: str, path: Path) -> None:
+    """Draw the difference of every class's recall to the reference, a column per comparison; * marks p < 0.05.
+
+    Of more than 40 classes those with the largest differences are drawn.
+    """
+    import seaborn as sns
+
+    pyplot()
+    columns = classes[list(by)].astype(str).agg(", ".join, axis=1)
+    gaps, ps = (
+        classes.assign(column=columns).pivot_table(
+            index="class", columns="column", values=value, sort=False, dropna=False
+        )
+        for value in ("difference", "p_holm")
+    )
+    order = gaps.abs().max(axis=1).sort_values(ascending=False, kind="stable").index[:MAX_CLASSES]
+    gaps = gaps.loc[order].sort_values(gaps.columns[0], kind="stable")
+    ps = ps.reindex(index=gaps.index, columns=gaps.columns)
+    texts = gaps.map(lambda gap: "" if pd.isna(gap) else f"{gap:+.2f}") + ps.map(lambda p: "*" if p < 0.05 else "")
+    figure, axes = pyplot().subplots(figsize=(2.2 + 1.3 * len(gaps.columns), 1.2 + 0.3 * len(gaps)))
+    limit = max(float(gaps.abs().max().max()), 0.01)
+    sns.heatmap(
+        gaps, ax=axes, cmap="RdBu", center=0, vmin=-limit, vmax=limit, annot=texts, fmt="", annot_kws={"fontsize": 7},
+        linewidths=0.5, cbar_kws={"label": f"difference of recall to {reference}"},
+    )  # fmt: skip
+    axes.set(xlabel="", ylabel="")
+    axes.tick_params(axis="y", labelsize=8, rotation=0)
+    axes.tick_params(axis="x", labelsize=8, rotation=30)
+    save_figure(figure, path, tight=True)
