@@ -67,14 +67,6 @@ def test_axes_are_lists_ranges_and_named_groups(tmp_path):
     assert str(points[0]) == "train.epochs=10, train.lr=0.1, arm=a"
 
 
-def test_a_point_may_remove_a_setting_of_the_base(tmp_path):
-    base = {"data": "digits", "backbone": {"name": "micro-cnn", "widths": [4, 8]}}
-    axes = {"views": {"own": {"method": "simclr"}, "frozen": {"method": "pretrained", "backbone.widths": None}}}
-    own, frozen = make_points(study({"base": base, "axes": axes}, tmp_path), [])
-    assert own.tree["backbone"] == base["backbone"]
-    assert frozen.tree["backbone"] == {"name": "micro-cnn"}
-
-
 def test_a_scale_changes_the_base_and_the_axes(tmp_path):
     found = study(STUDY, tmp_path, "smoke")
     assert [axis.name for axis in found.axes] == ["method.mask"]
