@@ -16,7 +16,7 @@ STUDY = {
 
 def test_a_point_may_remove_a_setting_of_the_base(tmp_path):
     file = tmp_path / "study.yaml"
-    file.write_text(yaml.safe_dump(STUDY))
+    file.write_text(yaml.safe_dump(STUDY, sort_keys=False))
     own, frozen = make_points(read_study(file, ""), [])
     assert own.tree["backbone"] == {"name": "micro-cnn", "widths": [4, 8]}
     assert frozen.tree["backbone"] == {"name": "micro-cnn"}
