@@ -30,7 +30,7 @@ def trial_of(
     names = tuple(map(str, range(classes or (int(labels.max()) + 1 if labels.ndim == 1 else labels.shape[1]))))
     target = Target(kind=kind_of_labels(labels).name, names=names)
     return HarnessTrial(
-        tasks=[task], target=target, bench=None, key=(seed, "p", "d"), open_table=lambda space: table
+        tasks=[task], target=target, bench=None, rng_key=(seed, "p", "d"), open_table=lambda space: table
     )  # type: ignore[arg-type]  # fmt: skip
 
 

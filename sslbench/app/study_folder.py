@@ -171,7 +171,7 @@ class StudyCounter:
                 seconds = self._costs.learn(stage)
                 self._worked += seconds if self._last else 0.0
                 continue
-            if load_failure(path) is not None or self._failed & set(stage.inputs):
+            if load_failure(path) is not None or self._failed & set(stage.waits_for):
                 self._failed.add(path)
             else:
                 remaining[path] = stage

@@ -169,18 +169,21 @@ def make_train_settings(fit: Fit, precision: Literal["auto", "float32", "bfloat1
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HarnessTrial:
-    """The `Trial` of a protocol: tasks and features, without the method's name or settings."""
+    """The `Trial` of a protocol: tasks and features, without the method's name or settings.
+
+    rng_key: key of the random numbers of `rng`.
+    """
 
     tasks: Sequence[Task]
     target: Target
     bench: HarnessBench
-    key: tuple[Scalar, ...]
+    rng_key: tuple[Scalar, ...]
     open_table: Callable[[str], FeatureTable]
     cpu_matmul_dtype: str = "float32"
 
     def rng(self, *name: Scalar) -> np.random.Generator:
         """Return a generator keyed by seed, protocol, data and `name`."""
-        return np.random.default_rng(seed_from(*self.key, *name))
+        return np.random.default_rng(seed_from(*self.rng_key, *name))
 
     def table(self, space: str = "") -> FeatureTable:
         """Return the features of a space."""
@@ -194,5 +197,5 @@ class HarnessTrial:
         vectors = (torch.from_numpy(np.require(one, np.float32, ["C", "W"])) for one in (bank, query))
         unit_bank, unit_query = (nn.functional.normalize(one, dim=1) for one in vectors)
         del bank, query, vectors  # frees copies that the caller does not keep, before the search needs memory
-        cosines, rows = nearest_neighbors.find_nearest(unit_bank, unit_query, k, memory)
+        cosines, rows = nearest_neighbors.find_nearest(unit_bank, unit_query, k, memory, self.cpu_matmul_dtype)
         return cosines.numpy(), rows.numpy()

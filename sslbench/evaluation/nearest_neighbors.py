@@ -18,8 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sslbench.environment import cpu_precision
-
 Keys = NDArray[np.signedinteger[Any]]
 """Integers that sort like the scores that they represent."""
 EXTRA_CANDIDATES = 16
@@ -82,11 +80,14 @@ class Candidates:
         return Candidates(places=self.places[chosen], rows=self.rows[chosen], keys=self.keys[chosen])
 
 
-def find_nearest(bank: Tensor, query: Tensor, k: int, memory: int) -> tuple[Tensor, Tensor]:
+def find_nearest(
+    bank: Tensor, query: Tensor, k: int, memory: int, matmul_dtype: str = "float32"
+) -> tuple[Tensor, Tensor]:
     """Return the cosines [Q, k] and rows [Q, k] of the nearest bank rows, best first; the lower row wins ties.
 
     Bank [n, D] and query [Q, D] have unit length. If more than 8k + 256 rows are equal in single precision, the choice
-    among them is arbitrary. `memory` limits the work space in MB. Raises ValueError for features that are not finite.
+    among them is arbitrary. `memory` limits the work space in MB. `matmul_dtype` ("bfloat16" or "float32") is the type of
+    the products that select candidates; it changes no neighbor. Raises ValueError for features that are not finite.
     """
     k, center = min(k, len(bank)), bank.mean(0)
     if not bool(torch.isfinite(center).all() & torch.isfinite(query).all()):
@@ -96,15 +97,16 @@ def find_nearest(bank: Tensor, query: Tensor, k: int, memory: int) -> tuple[Tens
         )
     if not len(query):
         return query.new_empty(0, k), torch.empty(0, k, dtype=torch.long)
-    centered = _center(bank, center, max(k, memory * 2**20 // (4 * 6 * bank.shape[1])), memory)
-    found = [_find_nearest(centered, part, k) for part in torch.split(query, _max_queries(k, memory))]
+    is_half = matmul_dtype == "bfloat16"
+    centered = _center(bank, center, max(k, memory * 2**20 // (4 * 6 * bank.shape[1])), memory, is_half=is_half)
+    found = [_find_nearest(centered, part, k, is_half=is_half) for part in torch.split(query, _max_queries(k, memory))]
     return torch.cat([cosines for cosines, _ in found]), torch.cat([rows for _, rows in found])
 
 
-def _center(bank: Tensor, center: Tensor, max_tile: int, memory: int) -> CenteredBank:
+def _center(bank: Tensor, center: Tensor, max_tile: int, memory: int, *, is_half: bool) -> CenteredBank:
     """Prepare a bank; centered rows are stored if they fit in three fifths of the memory."""
     rows = bank - center if 6 * bank.numel() <= memory * 2**20 * 3 // 5 else None
-    rounded = rows.bfloat16() if rows is not None and cpu_precision() == "bfloat16" else None
+    rounded = rows.bfloat16() if rows is not None and is_half else None
     centered = CenteredBank(
         bank=bank, center=center, max_norm=0.0, rounding=0.0, tile=min(TILE, max_tile), centered=rows,
         centered_bfloat16=rounded,
@@ -138,11 +140,11 @@ def _max_queries(k: int, memory: int) -> int:
     return max(1, min(2**15, memory * 2**20 // (4 * 48 * _max_candidates(k))))
 
 
-def _find_nearest(bank: CenteredBank, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Search in bfloat16 if the hardware is faster with it, then in float32, and finally by float32 order alone."""
+def _find_nearest(bank: CenteredBank, query: Tensor, k: int, *, is_half: bool) -> tuple[Tensor, Tensor]:
+    """Search in bfloat16 if `is_half`, then in float32, and finally by float32 order alone."""
     found, rows = query.new_empty(len(query), k), torch.empty(len(query), k, dtype=torch.long)
     remaining = torch.arange(len(query))
-    half = [torch.bfloat16] if cpu_precision() == "bfloat16" else []
+    half = [torch.bfloat16] if is_half else []
     for precision in (*half, torch.float32):
         candidates, overflowed = _find_candidates(bank, query[remaining], precision, k)
         solved = remaining[~overflowed]

@@ -119,12 +119,12 @@ def evaluate_stage(
         on_step=on_step,
     )
     # not the table's key, which depends on versions and settings that change no sample
-    key = (seed, protocol.component.name, samples.part.fingerprint())
+    rng_key = (seed, protocol.component.name, samples.part.fingerprint())
     trial = HarnessTrial(
         tasks=tasks,
         target=table.target,
         bench=bench,
-        key=key,
+        rng_key=rng_key,
         open_table=open_table,
         cpu_matmul_dtype=inputs.cpu_matmul_dtype,
     )

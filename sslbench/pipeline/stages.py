@@ -59,14 +59,14 @@ def make_run(plan: Plan, store: Store, metrics: MetricTable) -> Run:
     planned = split_plan(plan)
     name, stages = name_run(plan, planned), tuple(connect_stages(planned, store))
 
-    def close() -> None:
+    def write_if_changed() -> None:
         inputs = describe_inputs(plan, name, stages, metrics)
         if not is_written(store, name, inputs):
             (store.run(name) / NOTE).unlink(missing_ok=True)
             if NOT_DRAWN not in write_record(plan, name, stages, store, metrics).reason:
                 note_written(store, name, inputs)
 
-    return Run(name=name, stages=stages, record=store.run(name) / "record.json", write_record=close)
+    return Run(name=name, stages=stages, record=store.run(name) / "record.json", finish=write_if_changed)
 
 
 def make_stages(plan: Plan, store: Store) -> Iterator[Stage]:
@@ -99,7 +99,7 @@ def _make_prepare(planned: PlannedTable, store: Store) -> Stage:
 
     samples = inputs.samples
     return Stage(
-        kind="prepare", key=inputs.key, folder=store.prepared / inputs.key, title=f"prepare {part.name}", inputs=(),
+        kind="prepare", key=inputs.key, folder=store.prepared / inputs.key, title=f"prepare {part.name}", waits_for=(),
         make=make, size=prepared_bytes(part.dataset, samples.canvas), shape=cost_keys.prepare_shape(part, samples),
         family=cost_keys.prepare_family(part, samples), rows=len(part.dataset.labels),
     )  # fmt: skip
@@ -132,7 +132,7 @@ def _make_pretrain(
     return Stage(
         kind="pretrain", key=inputs.key, folder=store.stage("pretrain", inputs.key),
         title=f"{training.title} {'pretrain' if inputs.training else 'weights'}",
-        inputs=tuple(stage.folder for stage, _ in pool), make=make, seed=training.seed, fold=training.fold,
+        waits_for=tuple(stage.folder for stage, _ in pool), make=make, seed=training.seed, fold=training.fold,
         shape=cost_keys.pretrain_shape(inputs), rows=_trained_rows(inputs, sum(stage.rows for stage, _ in pool)),
         family=cost_keys.pretrain_family(inputs), encoder=cost_keys.pretrain_encoder(inputs),
         passes_encoder=inputs.training is not None,
@@ -188,7 +188,7 @@ def _make_evaluations(
     encoder = cost_keys.extract_shape(planned.extract)
     known = partial(Stage, seed=training.seed, fold=training.folds[0], encoder=encoder)
     embedded = partial(
-        known, kind="extract", inputs=(trained.folder, table.folder), rows=table.rows, passes_encoder=True
+        known, kind="extract", waits_for=(trained.folder, table.folder), rows=table.rows, passes_encoder=True
     )
     yield embedded(
         key=planned.extract.key, folder=features, title=f"{title} features of {part.name}", make=embed, shape=encoder,
@@ -203,7 +203,7 @@ def _make_evaluations(
     for one in planned.protocols:
         yield known(
             kind="evaluate", key=one.key, folder=store.stage("evaluate", one.key), make=partial(measure, one),
-            inputs=(features, augmented) if augmented and one.views else (features,),
+            waits_for=(features, augmented) if augmented and one.views else (features,),
             **_describe_evaluation(one, part, title, table.rows),
         )  # fmt: skip
 
@@ -293,7 +293,9 @@ def _open_table(folder: Path, name: str) -> Prepared:
 
 
 def _set_threads(threads: int) -> None:
-    """Set the number of threads, which is part of the key of each stage whose numbers depend on it."""
+    """Set the number of threads of all libraries; it is part of the key of each stage whose numbers depend on it."""
     import torch
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(threads)
+    threadpool_limits(threads)

@@ -17,7 +17,7 @@ class Stage:
     """One stage of a run; stages with the same folder are the same stage.
 
     folder: output folder.
-    inputs: folders that it reads.
+    waits_for: folders that must be finished first.
     make: writes the output into a folder, and reports progress.
     shape: stages of equal shape have the same cost per row.
     rows: rows that it processes, summed over epochs.
@@ -32,7 +32,7 @@ class Stage:
     key: str
     folder: Path
     title: str
-    inputs: tuple[Path, ...]
+    waits_for: tuple[Path, ...]
     make: Callable[[Path, StageProgress], None]
     seed: int = 0
     fold: int = 0
@@ -47,12 +47,12 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run:
-    """A run: its stages in an order in which they can be made, and the path and writer of its record."""
+    """A run: its stages in an order in which they can be made, its record's path, and what writes it if it changed."""
 
     name: str
     stages: tuple[Stage, ...]
     record: Path
-    write_record: Callable[[], None]
+    finish: Callable[[], None]
 
 
 def distinct_stages(runs: Iterable[Run]) -> dict[Path, Stage]:

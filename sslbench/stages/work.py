@@ -65,9 +65,9 @@ class _Worker:
 
     def _try_stage(self, stage: Stage) -> bool:
         """Make a stage if its inputs are finished; return whether it is now finished or failed."""
-        if not all(need in self.settled for need in stage.inputs):
+        if not all(need in self.settled for need in stage.waits_for):
             return False
-        if any(self.settled[need] == "failed" for need in stage.inputs):
+        if any(self.settled[need] == "failed" for need in stage.waits_for):
             self.settled[stage.folder] = "failed"
             return True
         if not is_finished(stage.folder) and load_failure(stage.folder) is None:
@@ -101,7 +101,7 @@ class _Worker:
             self.runs.remove(run)
             with self.leases.claim(run.record) as claim:
                 if claim is not None and (self.rewrite_records or not run.record.exists()):
-                    run.write_record()
+                    run.finish()
             failures = [found for stage in run.stages if (found := load_failure(stage.folder)) is not None]
             values = {"status": failures[0].status, "reason": failures[0].reason} if failures else {"status": "done"}
             broken = bool(failures) and failures[0].status == "failed"

@@ -100,7 +100,7 @@ def find_failed(stages: Iterable[Stage]) -> dict[Path, bool]:
         if is_finished(stage.folder):
             continue
         failure = load_failure(stage.folder)
-        inherited = [failed[path] for path in stage.inputs if path in failed]
+        inherited = [failed[path] for path in stage.waits_for if path in failed]
         if failure is not None or inherited:
             failed[stage.folder] = any(inherited) or (failure is not None and failure.lasting)
     return failed

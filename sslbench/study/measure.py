@@ -125,7 +125,7 @@ def _list_needed(stages: Mapping[str, Stage], requested: Collection[str]) -> Seq
     needed = set(requested)
     for path in reversed(list(stages)):
         if path in needed:
-            needed.update(map(str, stages[path].inputs))
+            needed.update(map(str, stages[path].waits_for))
     return [path for path in stages if path in needed]
 
 

@@ -135,5 +135,5 @@ def _trial(problem: ToyProblem, table: DiskFeatureTable, folder: Path) -> Harnes
         folder=folder, checkpoint_seconds=1e9, on_step=lambda name, moment: ignore_step(moment),
     )  # fmt: skip
     return HarnessTrial(
-        tasks=(problem.task,), target=target, bench=bench, key=(0, "kit"), open_table=lambda space: table
+        tasks=(problem.task,), target=target, bench=bench, rng_key=(0, "kit"), open_table=lambda space: table
     )

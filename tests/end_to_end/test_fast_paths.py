@@ -6,7 +6,6 @@ import pytest
 
 import sslbench
 from sslbench import environment
-from sslbench.evaluation import nearest_neighbors
 from tests.conftest import TINY
 
 TOLERANCE = {"random-init": 0.015, "mae": 0.04}
@@ -21,7 +20,6 @@ def test_every_fast_path_on_and_off_gives_the_same_table(tmp_path, monkeypatch):
         for module, name in (
             (environment, "best_precision"),
             (environment, "cpu_precision"),
-            (nearest_neighbors, "cpu_precision"),
         ):
             monkeypatch.setattr(module, name, lambda precision=precision: precision)
         results = sslbench.run("mae", "digits", out=tmp_path / precision, settings=settings)

@@ -40,7 +40,7 @@ def trial(features: dict[str, np.ndarray], labels: np.ndarray, *, space: str = "
     ]
     table = DiskFeatureTable(features=features, target=labels, columns={"id": names_of(labels)}, space=space)
     return HarnessTrial(
-        tasks=tasks, target=Target(kind="class", names=tuple("abcdefgh"[:CLASSES])), bench=None, key=(0, "p", "d"),
+        tasks=tasks, target=Target(kind="class", names=tuple("abcdefgh"[:CLASSES])), bench=None, rng_key=(0, "p", "d"),
         open_table=lambda space: table,
     )  # type: ignore[arg-type]  # fmt: skip
 

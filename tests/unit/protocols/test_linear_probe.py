@@ -150,7 +150,7 @@ def trial_of_subsets(features: np.ndarray, labels: np.ndarray, fraction: float, 
     table = DiskFeatureTable(features={"image": features}, target=labels, columns={})
     names = tuple(map(str, range(10)))
     return HarnessTrial(
-        tasks=tasks, target=Target(kind="class", names=names), bench=None, key=(0, "p", "d"), open_table=lambda space: table
+        tasks=tasks, target=Target(kind="class", names=names), bench=None, rng_key=(0, "p", "d"), open_table=lambda space: table
     )  # type: ignore[arg-type]  # fmt: skip
 
 

@@ -37,20 +37,19 @@ def test_knn_agrees_with_scikit_learn(digits, vote):
 
 
 @pytest.fixture(params=["bfloat16", "float32"])
-def precision(request, monkeypatch):
-    """Use each way of selecting candidates, independent of the machine."""
-    monkeypatch.setattr(nearest_neighbors, "cpu_precision", lambda: request.param)
+def precision(request) -> str:
+    """Each way of selecting candidates."""
+    return request.param
 
 
-@pytest.mark.usefixtures("precision")
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 90), st.integers(1, 40), st.integers(1, 80), st.integers(1, 6), st.booleans())
-def test_neighbors_are_the_sorted_cosines_for_any_memory(bank, query, k, width, repeated):
+def test_neighbors_are_the_sorted_cosines_for_any_memory(precision, bank, query, k, width, repeated):
     generator = torch.Generator().manual_seed(bank * 1000 + query)
     b = torch.nn.functional.normalize(torch.randn(bank, width, generator=generator), dim=1)
     b = b[torch.arange(bank) % max(1, bank // 2)] if repeated else b
     q = torch.nn.functional.normalize(torch.randn(query, width, generator=generator), dim=1)
-    found = [nearest_neighbors.find_nearest(b, q, k, memory) for memory in (1, 256)]
+    found = [nearest_neighbors.find_nearest(b, q, k, memory, precision) for memory in (1, 256)]
     assert torch.equal(found[0][1], found[1][1])
     exact = torch.einsum("qd,bd->qb", q.double(), b.double())
     expected = exact.sort(dim=1, descending=True).values[:, : min(k, bank)]
@@ -58,21 +57,20 @@ def test_neighbors_are_the_sorted_cosines_for_any_memory(bank, query, k, width, 
     assert torch.allclose(found[0][0].double(), expected, atol=1e-6)
 
 
-@pytest.mark.usefixtures("precision")
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("spread", [1.0, 1e-3])
-def test_tiles_change_no_neighbor(monkeypatch, spread):
+def test_tiles_change_no_neighbor(precision, monkeypatch, spread):
     """Rows that half precision cannot separate are searched again."""
     generator = torch.Generator().manual_seed(0)
     bank = torch.nn.functional.normalize(1 + spread * torch.randn(3000, 16, generator=generator), dim=1)
     bank[100:105] = bank[0]
     query = bank[:50].clone()
-    whole = nearest_neighbors.find_nearest(bank, query, 20, 256)
+    whole = nearest_neighbors.find_nearest(bank, query, 20, 256, precision)
     exact = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :20]
     assert torch.allclose(whole[0].double(), exact, atol=1e-6)
     monkeypatch.setattr(nearest_neighbors, "TILE", 37)
     monkeypatch.setattr(nearest_neighbors, "BLOCK", 7)
-    tiled = nearest_neighbors.find_nearest(bank, query, 20, 1)
+    tiled = nearest_neighbors.find_nearest(bank, query, 20, 1, precision)
     assert torch.equal(whole[0], tiled[0])
     assert torch.equal(whole[1], tiled[1])
     assert whole[1][0, :6].tolist() == [0, 100, 101, 102, 103, 104] or spread < 1
@@ -154,20 +152,18 @@ def test_products_with_selected_rows_equal_the_full_product(queries, rows, width
     assert torch.allclose(found, (query @ bank.T)[chosen], atol=1e-5)
 
 
-@pytest.mark.usefixtures("precision")
-def test_more_equal_rows_than_the_candidate_limit_are_still_neighbors():
+def test_more_equal_rows_than_the_candidate_limit_are_still_neighbors(precision):
     """A thousand identical rows, and one that is nearer."""
     bank = torch.nn.functional.normalize(torch.randn(1001, 8, generator=torch.Generator().manual_seed(0)), dim=1)
     bank[:1000] = bank[0]
     query = torch.nn.functional.normalize(bank[:1] + 0.5 * bank[1000:], dim=1)
-    cosines, rows = nearest_neighbors.find_nearest(bank, query, 5, 256)
+    cosines, rows = nearest_neighbors.find_nearest(bank, query, 5, 256, precision)
     expected = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :5]
     assert torch.allclose(cosines.double(), expected, atol=1e-6)
     assert len(set(rows[0].tolist())) == 5
 
 
-@pytest.mark.usefixtures("precision")
-def test_a_bank_sorted_by_class_is_searched_only_once(monkeypatch):
+def test_a_bank_sorted_by_class_is_searched_only_once(precision, monkeypatch):
     """The first tile holds classes that are far from most queries, so that none of its scores is positive."""
     rng = torch.Generator().manual_seed(0)
     centers = torch.nn.functional.normalize(torch.randn(4, 32, generator=rng), dim=1)
@@ -176,7 +172,7 @@ def test_a_bank_sorted_by_class_is_searched_only_once(monkeypatch):
     query = bank[::64].clone()
     monkeypatch.setattr(nearest_neighbors, "TILE", 2048)
     monkeypatch.setattr(nearest_neighbors, "_find_top", None)
-    cosines, _ = nearest_neighbors.find_nearest(bank, query, 20, 256)
+    cosines, _ = nearest_neighbors.find_nearest(bank, query, 20, 256, precision)
     exact = (query.double() @ bank.double().T).sort(dim=1, descending=True).values[:, :20]
     assert torch.allclose(cosines.double(), exact, atol=1e-6)
 
@@ -189,10 +185,9 @@ def test_features_that_are_not_finite_are_rejected(broken):
         nearest_neighbors.find_nearest(found["bank"], found["query"], 2, 256)
 
 
-@pytest.mark.usefixtures("precision")
-def test_an_empty_query_has_no_neighbors():
+def test_an_empty_query_has_no_neighbors(precision):
     """Settings may leave no validation rows."""
-    cosines, rows = nearest_neighbors.find_nearest(torch.eye(4), torch.empty(0, 4), 3, 256)
+    cosines, rows = nearest_neighbors.find_nearest(torch.eye(4), torch.empty(0, 4), 3, 256, precision)
     assert cosines.shape == rows.shape == (0, 3)
 
 

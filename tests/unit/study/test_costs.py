@@ -28,7 +28,7 @@ from sslbench.study.status import StageCosts
 def test_time_left_is_estimated_from_rows_of_the_same_shape_then_kind(tmp_path):
     def stage(name: str, kind: str, shape: str, rows: int, seconds: float | None = None) -> Stage:
         made = Stage(
-            kind=kind, key=name, folder=tmp_path / name, title=name, inputs=(), make=print, shape=shape, rows=rows
+            kind=kind, key=name, folder=tmp_path / name, title=name, waits_for=(), make=print, shape=shape, rows=rows
         )
         if seconds is not None:
             made.folder.mkdir()
@@ -53,11 +53,18 @@ def test_the_time_left_of_a_study_is_known_from_the_start_and_never_grows(tmp_pa
     monkeypatch.setattr(environment, "stopwatch", lambda: now[0])
     stages = [
         Stage(
-            kind="pretrain", key=str(n), folder=tmp_path / str(n), title="", inputs=(), make=print, shape="s", rows=10
+            kind="pretrain",
+            key=str(n),
+            folder=tmp_path / str(n),
+            title="",
+            waits_for=(),
+            make=print,
+            shape="s",
+            rows=10,
         )
         for n in range(4)
     ]
-    run = Run(name="run", stages=tuple(stages), record=tmp_path / "record.json", write_record=print)
+    run = Run(name="run", stages=tuple(stages), record=tmp_path / "record.json", finish=print)
     assert StudyCounter([run]).count().seconds_left is None, "nothing is known"
     rates = open_rates()
     rates.add(stages[0], 100.0, real=True)
